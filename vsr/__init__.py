@@ -1,0 +1,17 @@
+"""Visual speech recognition: silent video of a talking face in, its text out.
+
+The front door: `vsr.load_model().transcribe("clip.mp4")`.  Nothing heavy is imported until it is used, so that
+`import vsr` and `vsr --help` answer at once.
+"""
+
+__version__ = "0.1.0"
+__all__ = ["load_model", "__version__"]
+
+
+def __getattr__(name: str):
+    """Import `load_model` on first use (PEP 562)."""
+    if name == "load_model":
+        from vsr.hub import load_model
+
+        return load_model
+    raise AttributeError(f"module 'vsr' has no attribute {name!r}")
