@@ -1,0 +1,213 @@
+"""A model folder on disk <-> a model ready to read lips; the last stage of training, the first of transcription.
+
+A folder is self-contained: `model.safetensors` (weights, fp16 or fp32), `config.json` (plain numbers that rebuild the
+model, and what was fitted after training, such as the confidence mapping) and the tokenizer's files.  Nothing in it is
+ever unpickled, so a stranger's folder can at worst be refused.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vsr.errors import VsrError
+
+FORMAT = 1
+WEIGHTS_FILE = "model.safetensors"
+CONFIG_FILE = "config.json"
+SHIPPED = Path(__file__).parent / "weights"
+
+
+@dataclass
+class LoadedModel:
+    """A LipReader in eval mode with the tokenizer and the config it was saved with."""
+
+    model: Any
+    tokenizer: Any
+    config: dict = field(repr=False)
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """What the model calls itself, else its folder's name."""
+        return str(self.config.get("name") or self.folder.name)
+
+    def transcribe(self, path, options=None, faces: str = "largest"):
+        """Read the lips in one video file; see `vsr.transcribe.transcribe`."""
+        from vsr.transcribe import transcribe
+
+        return transcribe(self, path, options=options, faces=faces)
+
+
+def save_model(folder, model, tokenizer, extra: dict | None = None, half: bool = False) -> Path:
+    """Write a self-contained model folder.
+
+    The new files are first written in full beside the old ones and then renamed, `config.json` last; an interrupted
+    save therefore leaves the old model, or a folder that says it is no model, never a mixture.  Other files in the
+    folder (a model card) stay.
+
+    Args:
+        folder: where; made if missing.
+        model: LipReader with a `.config` dataclass.
+        tokenizer: any tokenizer of `vsr.text.tokenizer`; its size must equal the model's head.
+        extra: further JSON keys for `config.json` ("name", "confidence", ...).
+        half: store floating point weights as fp16 (half the size); they are always loaded as fp32.
+
+    Returns:
+        The folder.
+
+    Raises:
+        VsrError: bad_model if the tokenizer and the head disagree or `extra` uses a reserved key.
+    """
+    folder = Path(folder)
+    config = {**_checked_extra(extra or {}), "format": FORMAT, "model": dataclasses.asdict(model.config)}
+    _check_tokenizer(tokenizer, model.config.vocab_size, folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=".saving.", dir=folder))
+    try:
+        tokenizer.save(staging)
+        _save_weights(staging / WEIGHTS_FILE, model, half)
+        (staging / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+        _publish(staging, folder)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return folder
+
+
+def load_model(folder=None, device: str = "cpu") -> LoadedModel:
+    """Load a model folder; without a name, the model that ships with the package.
+
+    Raises:
+        VsrError: bad_model, one line that names the first thing that is wrong.
+    """
+    folder = Path(folder) if folder is not None else SHIPPED
+    config = _read_config(folder)
+    from vsr.text.tokenizer import load_tokenizer
+
+    try:
+        tokenizer = load_tokenizer(folder)
+    except VsrError as error:
+        raise _bad(folder, str(error)) from error
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise _bad(folder, f"its tokenizer cannot be read: {_one_line(error)}") from error
+    model_config = _model_config(folder, config)
+    _check_tokenizer(tokenizer, model_config.vocab_size, folder)
+    model = _load_weights(folder, model_config).to(device).eval()
+    return LoadedModel(model, tokenizer, config, folder)
+
+
+def _bad(folder: Path, what: str) -> VsrError:
+    return VsrError("bad_model", f"{folder}: {what}")
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _checked_extra(extra: dict) -> dict:
+    reserved = sorted({"format", "model"} & extra.keys())
+    if reserved:
+        raise VsrError("bad_model", f"the extra key {reserved[0]!r} is reserved in {CONFIG_FILE}")
+    return extra
+
+
+def _check_tokenizer(tokenizer, vocab_size: int, folder: Path) -> None:
+    if tokenizer.vocab_size != vocab_size:
+        raise _bad(folder, f"the tokenizer has {tokenizer.vocab_size} entries, the model's head {vocab_size}")
+
+
+def _save_weights(path: Path, model, half: bool) -> None:
+    import torch
+    from safetensors.torch import save_file
+
+    def stored(tensor):
+        dtype = torch.float16 if half and tensor.is_floating_point() else tensor.dtype
+        # A copy of its own: safetensors refuses tensors that share memory (tied weights).
+        return tensor.detach().to("cpu", dtype, copy=True).contiguous()
+
+    save_file({name: stored(tensor) for name, tensor in model.state_dict().items()}, str(path))
+
+
+def _publish(staging: Path, folder: Path) -> None:
+    """Move the finished files into place; `config.json` goes first and comes back last, as the mark of a model."""
+    (folder / CONFIG_FILE).unlink(missing_ok=True)
+    for path in sorted(staging.iterdir(), key=lambda path: path.name == CONFIG_FILE):
+        os.replace(path, folder / path.name)
+
+
+def _read_config(folder: Path) -> dict:
+    if not folder.is_dir():
+        raise _bad(folder, "no such model folder")
+    try:
+        config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise _bad(folder, f"not a model folder: it has no {CONFIG_FILE}") from error
+    except (OSError, ValueError) as error:
+        raise _bad(folder, f"{CONFIG_FILE} cannot be read: {_one_line(error)}") from error
+    if not isinstance(config, dict) or not isinstance(config.get("model"), dict):
+        raise _bad(folder, f'{CONFIG_FILE} has no "model" object')
+    if config.get("format") != FORMAT:
+        raise _bad(folder, f"format {config.get('format')!r} in {CONFIG_FILE}; this version reads {FORMAT}")
+    return config
+
+
+def _model_config(folder: Path, config: dict):
+    from vsr.models.lipreader import LipReaderConfig
+
+    known = {item.name for item in dataclasses.fields(LipReaderConfig)}
+    unknown = sorted(config["model"].keys() - known)
+    if unknown:
+        raise _bad(folder, f"{CONFIG_FILE} has a model setting {unknown[0]!r} that this version does not know")
+    # JSON has no tuples; a frozen dataclass has no lists.
+    values = {key: tuple(value) if isinstance(value, list) else value for key, value in config["model"].items()}
+    try:
+        return LipReaderConfig(**values)
+    except (TypeError, ValueError, VsrError) as error:
+        raise _bad(folder, f"{CONFIG_FILE}: {_one_line(error)}") from error
+
+
+def _load_weights(folder: Path, model_config):
+    """Check every name and shape against the config before any memory is spent, then build and fill the model."""
+    import torch
+    from safetensors import SafetensorError, safe_open
+
+    from vsr.models.lipreader import LipReader
+
+    try:
+        with torch.device("meta"):
+            expected = LipReader(model_config).state_dict()
+        with safe_open(str(folder / WEIGHTS_FILE), framework="pt") as stored:
+            _check_shapes(folder, expected, stored)
+            weights = {name: _read_tensor(folder, stored, name, expected[name].dtype) for name in expected}
+        model = LipReader(model_config)
+        model.load_state_dict(weights)
+    except (OSError, SafetensorError) as error:
+        raise _bad(folder, f"{WEIGHTS_FILE} cannot be read: {_one_line(error)}") from error
+    except (TypeError, ValueError, AssertionError, RuntimeError, ArithmeticError) as error:
+        raise _bad(folder, f"{CONFIG_FILE} describes no model: {_one_line(error)}") from error
+    return model
+
+
+def _check_shapes(folder: Path, expected: dict, stored) -> None:
+    names = set(stored.keys())
+    for name, tensor in expected.items():
+        if name not in names:
+            raise _bad(folder, f"{WEIGHTS_FILE} lacks {name!r}, which {CONFIG_FILE} asks for")
+        shape = tuple(stored.get_slice(name).get_shape())
+        if shape != tuple(tensor.shape):
+            raise _bad(folder, f"{name!r} has shape {shape}, {CONFIG_FILE} asks for {tuple(tensor.shape)}")
+    for name in sorted(names - expected.keys()):
+        raise _bad(folder, f"{WEIGHTS_FILE} has {name!r}, which {CONFIG_FILE} does not ask for")
+
+
+def _read_tensor(folder: Path, stored, name: str, dtype):
+    tensor = stored.get_tensor(name)
+    if tensor.is_floating_point() and not tensor.isfinite().all():
+        raise _bad(folder, f"{name!r} holds values that are not finite")
+    return tensor.to(dtype)
