@@ -1,0 +1,81 @@
+"""The one attention of the project: plain, and with the relative positions of Transformer-XL.
+
+Shapes: B batch, Q queries, T keys, D model width, H heads, E = D / H.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vsr.models.lengths import sinusoid
+
+
+class MultiHeadAttention(nn.Module):
+    """Multi-head attention (Vaswani et al. 2017) on PyTorch's fused kernel.
+
+    ``keys_values`` and ``attend`` are apart so that a decoder can project its memory once and keep it.
+    """
+
+    def __init__(self, dim: int, heads: int, dropout: float = 0.0):
+        super().__init__()
+        if dim % heads:
+            raise ValueError(f"width {dim} is not a multiple of {heads} heads")
+        self.heads = heads
+        self.dropout = dropout
+        self.query = nn.Linear(dim, dim)
+        self.key = nn.Linear(dim, dim)
+        self.value = nn.Linear(dim, dim)
+        self.out = nn.Linear(dim, dim)
+
+    def split(self, x: Tensor) -> Tensor:
+        """(B, T, D) -> (B, H, T, E)."""
+        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+    def keys_values(self, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """Memory (B, T, D) -> keys and values, each (B, H, T, E)."""
+        return self.split(self.key(memory)), self.split(self.value(memory))
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
+        """(B, H, Q, E) queries over (B, H, T, E) keys -> (B, Q, D); a float ``mask`` is added to the scores."""
+        dropout = self.dropout if self.training else 0.0
+        x = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
+        return self.out(x.transpose(1, 2).flatten(2))
+
+    def forward(self, x: Tensor, memory: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+        """x (B, Q, D) over memory (B, T, D), or over itself -> (B, Q, D); mask broadcasts to (B, H, Q, T)."""
+        key, value = self.keys_values(x if memory is None else memory)
+        return self.attend(self.split(self.query(x)), key, value, mask)
+
+
+class RelativeAttention(MultiHeadAttention):
+    """Self-attention with relative positions (Dai et al. 2019), the form that published lip readers use."""
+
+    def __init__(self, dim: int, heads: int, dropout: float = 0.0):
+        super().__init__(dim, heads, dropout)
+        self.position = nn.Linear(dim, dim, bias=False)
+        self.content_bias = nn.Parameter(torch.zeros(heads, 1, dim // heads))
+        self.position_bias = nn.Parameter(torch.zeros(heads, 1, dim // heads))
+
+    def position_scores(self, query: Tensor) -> Tensor:
+        """Queries (B, H, T, E) -> what each distance adds to the score, (B, H, T, T)."""
+        length = query.shape[2]
+        distances = torch.arange(length - 1, -length, -1, device=query.device)
+        code = sinusoid(distances, self.heads * query.shape[3]).to(query.dtype)
+        scores = (query + self.position_bias) @ self.split(self.position(code)[None]).transpose(2, 3)
+        return shift_to_absolute(scores) * query.shape[3] ** -0.5
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """x (B, T, D), mask (B, 1, 1, T) True on real frames -> (B, T, D)."""
+        query = self.split(self.query(x))
+        key, value = self.keys_values(x)
+        scores = self.position_scores(query).masked_fill(~mask, torch.finfo(query.dtype).min)
+        return self.attend(query + self.content_bias, key, value, scores)
+
+
+def shift_to_absolute(scores: Tensor) -> Tensor:
+    """Scores by distance T-1 ... -(T-1), (B, H, T, 2T-1) -> by key position, (B, H, T, T)."""
+    batch, heads, length, _ = scores.shape
+    padded = F.pad(scores, (1, 0)).view(batch, heads, 2 * length, length)
+    return padded[:, :, 1:].view(batch, heads, length, 2 * length - 1)[..., :length]

@@ -1,0 +1,144 @@
+"""Attention decoder: tokens so far + encoder states -> the next token; with a cache for beam search.
+
+Shapes: B utterances, K hypotheses of each, U tokens, T video frames, D width, H heads, E = D / H, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from vsr.models.attention import MultiHeadAttention
+from vsr.models.conformer import FeedForward
+from vsr.models.lengths import causal_mask, key_mask, length_mask, sinusoid
+
+
+class DecoderLayer(nn.Module):
+    """Self-attention, attention over the states, feed-forward, each pre-norm and residual."""
+
+    def __init__(self, dim: int, heads: int, hidden: int, dropout: float):
+        super().__init__()
+        self.norm_self = nn.LayerNorm(dim)
+        self.self_attention = MultiHeadAttention(dim, heads)
+        self.norm_cross = nn.LayerNorm(dim)
+        self.cross_attention = MultiHeadAttention(dim, heads)
+        self.feed_forward = FeedForward(dim, hidden, dropout, nn.ReLU)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, states: Tensor, self_mask: Tensor, cross_mask: Tensor) -> Tensor:
+        """x (B, U, D) over states (B, T, D) -> (B, U, D)."""
+        x = x + self.dropout(self.self_attention(self.norm_self(x), mask=self_mask))
+        x = x + self.dropout(self.cross_attention(self.norm_cross(x), states, cross_mask))
+        return x + self.dropout(self.feed_forward(x))
+
+    def step(self, x: Tensor, layer: int, cache: DecoderCache) -> Tensor:
+        """One new position: x (B, K, D) -> (B, K, D); the K hypotheses are the queries of their utterance."""
+        attention = self.self_attention
+        normed = self.norm_self(x).flatten(0, 1)[:, None]  # (B*K, 1, D): each hypothesis has a past of its own
+        key, value = cache.append(layer, *attention.keys_values(normed))
+        query = attention.split(attention.query(normed))
+        x = x + attention.attend(query, key, value, None).view_as(x)
+        attention = self.cross_attention
+        query = attention.split(attention.query(self.norm_cross(x)))  # (B, H, K, E)
+        x = x + attention.attend(query, *cache.cross[layer], cache.mask)
+        return x + self.feed_forward(x)
+
+
+class DecoderCache:
+    """What the decoder keeps between steps: keys and values of the states, projected once per utterance,
+    and of the tokens of each hypothesis, in buffers (B*K, H, capacity, E) that double when they are full."""
+
+    def __init__(self, cross: list[tuple[Tensor, Tensor]], mask: Tensor):
+        self.cross = cross
+        self.mask = mask
+        self.past: list[tuple[Tensor, Tensor] | None] = [None] * len(cross)
+        self.position = 0
+
+    @property
+    def utterances(self) -> int:
+        return self.mask.shape[0]
+
+    def append(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """Write one position (B*K, H, 1, E); returns the whole past, (B*K, H, position + 1, E)."""
+        past = self.past[layer]
+        if past is None or past[0].shape[2] == self.position:
+            past = tuple(self._grown(old, new) for old, new in zip(past or (None, None), (key, value), strict=True))
+            self.past[layer] = past
+        for buffer, new in zip(past, (key, value), strict=True):
+            buffer[:, :, self.position] = new[:, :, 0]
+        end = self.position + 1
+        return past[0][:, :, :end], past[1][:, :, :end]
+
+    def _grown(self, old: Tensor | None, new: Tensor) -> Tensor:
+        rows, heads, _, width = new.shape
+        buffer = new.new_empty(rows, heads, max(16, 2 * self.position), width)
+        if old is not None:
+            buffer[:, :, : self.position] = old[:, :, : self.position]
+        return buffer
+
+    def reorder(self, parents: Tensor) -> None:
+        """Hypothesis k of utterance b goes on from ``parents[b, k]`` of the same utterance; (B, K') long."""
+        rows_each = self.past[0][0].shape[0] // self.utterances
+        first = torch.arange(self.utterances, device=parents.device)[:, None] * rows_each
+        self._take((first + parents).flatten())
+
+    def select(self, rows: Tensor) -> None:
+        """Keep the utterances ``rows`` (B',), in that order."""
+        each = self.past[0][0].shape[0] // self.utterances if self.past[0] is not None else 0
+        self.cross = [(key[rows], value[rows]) for key, value in self.cross]
+        self.mask = self.mask[rows]
+        if each:
+            self._take((rows[:, None] * each + torch.arange(each, device=rows.device)).flatten())
+
+    def _take(self, rows: Tensor) -> None:
+        for layer, (key, value) in enumerate(self.past):
+            if len(rows) == len(key):  # same number of hypotheses: only the used part moves
+                key[:, :, : self.position] = key[rows, :, : self.position]
+                value[:, :, : self.position] = value[rows, :, : self.position]
+            else:
+                self.past[layer] = key[rows], value[rows]
+
+
+class Decoder(nn.Module):
+    """Transformer decoder with sinusoidal positions.
+
+    Args:
+        vocab_size: V, with blank and the shared start/end token.
+        dim, layers, heads, hidden, dropout: as in the encoder.
+    """
+
+    def __init__(self, vocab_size: int, dim: int, layers: int, heads: int, hidden: int, dropout: float):
+        super().__init__()
+        self.dim = dim
+        self.embed = nn.Embedding(vocab_size, dim)
+        nn.init.normal_(self.embed.weight, std=dim**-0.5)
+        self.dropout = nn.Dropout(dropout)
+        self.layers = nn.ModuleList(DecoderLayer(dim, heads, hidden, dropout) for _ in range(layers))
+        self.norm = nn.LayerNorm(dim)
+        self.out = nn.Linear(dim, vocab_size)
+
+    def _embed(self, tokens: Tensor, first: int) -> Tensor:
+        positions = torch.arange(first, first + tokens.shape[-1], device=tokens.device)
+        return self.embed(tokens) * self.dim**0.5 + sinusoid(positions, self.dim).to(self.embed.weight.dtype)
+
+    def forward(self, tokens: Tensor, states: Tensor, lengths: Tensor) -> Tensor:
+        """tokens (B, U) that begin with sos, states (B, T, D), lengths (B,) -> logits (B, U, V)."""
+        x = self.dropout(self._embed(tokens, 0))
+        self_mask = causal_mask(tokens.shape[1], tokens.device)
+        cross_mask = key_mask(length_mask(lengths, states.shape[1]))
+        for layer in self.layers:
+            x = layer(x, states, self_mask, cross_mask)
+        return self.out(self.norm(x))
+
+    def start(self, states: Tensor, lengths: Tensor) -> DecoderCache:
+        """Project the states (B, T, D) once for a whole search."""
+        cross = [layer.cross_attention.keys_values(states) for layer in self.layers]
+        return DecoderCache(cross, key_mask(length_mask(lengths, states.shape[1])))
+
+    def step(self, tokens: Tensor, cache: DecoderCache) -> Tensor:
+        """Last tokens (B, K) of every hypothesis -> log-probabilities (B, K, V) of the next; the cache grows."""
+        x = self._embed(tokens[..., None], cache.position)[:, :, 0]
+        for index, layer in enumerate(self.layers):
+            x = layer.step(x, index, cache)
+        cache.position += 1
+        return self.out(self.norm(x)).log_softmax(-1)

@@ -1,0 +1,36 @@
+"""The one place for length and mask arithmetic.
+
+Shapes: B batch, T positions. A mask is True where a position is real and False where it is padding.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def length_mask(lengths: Tensor, max_length: int) -> Tensor:
+    """Lengths (B,) -> mask (B, max_length), True on real positions."""
+    return torch.arange(max_length, device=lengths.device)[None, :] < lengths[:, None]
+
+
+def zero_padding(x: Tensor, mask: Tensor) -> Tensor:
+    """Set the padded positions of ``x`` (B, T, ...) to zero; ``mask`` is (B, T)."""
+    return x.masked_fill(~mask.view(*mask.shape, *[1] * (x.dim() - 2)), 0)
+
+
+def key_mask(mask: Tensor) -> Tensor:
+    """Mask (B, T) -> (B, 1, 1, T), as scaled_dot_product_attention broadcasts it over heads and queries."""
+    return mask[:, None, None, :]
+
+
+def causal_mask(length: int, device: torch.device) -> Tensor:
+    """Lower-triangular mask (length, length): a query sees itself and what came before."""
+    return torch.ones(length, length, dtype=torch.bool, device=device).tril()
+
+
+def sinusoid(positions: Tensor, dim: int) -> Tensor:
+    """Sinusoidal position code (Vaswani et al. 2017) of ``positions`` (N,) -> (N, dim), sine and cosine interleaved."""
+    rates = torch.exp(torch.arange(0, dim, 2, device=positions.device) * (-torch.log(torch.tensor(1e4)) / dim))
+    angles = positions[:, None].float() * rates[None, :]
+    return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)

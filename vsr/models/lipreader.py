@@ -1,0 +1,125 @@
+"""The lip reader: mouth video -> encoder states -> CTC and attention heads, and the hybrid loss.
+
+Shapes: B batch, T video frames, U tokens, D width, V vocabulary (blank 0 ... start/end V-1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vsr.models.conformer import Conformer
+from vsr.models.decoder import Decoder
+from vsr.models.lengths import length_mask, zero_padding
+from vsr.models.resnet3d import ResNet3D
+from vsr.models.video_transformer import VideoTransformer
+
+if TYPE_CHECKING:
+    from vsr.data.batching import Batch
+
+BLANK = 0
+IGNORE = -1  # padding of a token batch
+
+
+@dataclass(frozen=True)
+class LipReaderConfig:
+    """Every number that builds a lip reader; stored beside its weights.
+
+    ``vocab_size`` counts blank and the shared start/end token. ``tubelet_*`` and ``frontend_*`` build the video
+    transformer, ``resnet_*`` the ResNet-3D; ``ctc_weight`` is w of the loss w * CTC + (1 - w) * attention.
+    """
+
+    vocab_size: int
+    frontend: str = "video_transformer"
+    frontend_width: int = 128
+    frontend_layers: int = 2
+    frontend_heads: int = 4
+    tubelet_frames: int = 5
+    tubelet_patch: int = 11
+    tubelet_downscale: int = 2
+    resnet_width: int = 64
+    resnet_blocks: tuple[int, ...] = (2, 2, 2, 2)
+    dim: int = 192
+    heads: int = 4
+    hidden: int = 768
+    layers: int = 4
+    kernel: int = 15
+    decoder_layers: int = 2
+    decoder_hidden: int = 768
+    dropout: float = 0.1
+    ctc_weight: float = 0.3
+    label_smoothing: float = 0.1
+
+    def __post_init__(self):
+        if self.frontend not in ("video_transformer", "resnet3d"):
+            raise ValueError(f"frontend is '{self.frontend}'; it can be video_transformer or resnet3d")
+        object.__setattr__(self, "resnet_blocks", tuple(self.resnet_blocks))
+
+
+def build_frontend(config: LipReaderConfig) -> nn.Module:
+    """The front end that ``config`` names: (B, T, 1, 88, 88) -> (B, T, D)."""
+    if config.frontend == "resnet3d":
+        return ResNet3D(config.dim, config.resnet_width, config.resnet_blocks)
+    return VideoTransformer(
+        config.dim, config.frontend_width, config.frontend_layers, config.frontend_heads,
+        config.tubelet_frames, config.tubelet_patch, config.tubelet_downscale, config.dropout,
+    )  # fmt: skip
+
+
+class LipReader(nn.Module):
+    """Front end, Conformer, CTC head and attention decoder (hybrid of Watanabe et al. 2017)."""
+
+    def __init__(self, config: LipReaderConfig):
+        super().__init__()
+        self.config = config
+        c = config
+        self.frontend = build_frontend(c)
+        self.encoder = Conformer(c.dim, c.layers, c.heads, c.hidden, c.kernel, c.dropout)
+        self.ctc = nn.Linear(c.dim, c.vocab_size)
+        self.decoder = Decoder(c.vocab_size, c.dim, c.decoder_layers, c.heads, c.decoder_hidden, c.dropout)
+
+    def encode(self, video: Tensor, lengths: Tensor) -> Tensor:
+        """Normalised video (B, T, 1, 88, 88), lengths (B,) -> states (B, T, D), zero on padding."""
+        mask = length_mask(lengths, video.shape[1])
+        return self.encoder(self.frontend(zero_padding(video, mask)), mask)
+
+    def ctc_log_probs(self, states: Tensor) -> Tensor:
+        """States (B, T, D) -> CTC log-probabilities (B, T, V)."""
+        return self.ctc(states).log_softmax(-1)
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Hybrid loss of a batch: ``loss``, its parts ``ctc`` and ``attention``, the decoder's ``accuracy``."""
+        states = self.encode(batch.video, batch.lengths)
+        log_probs = self.ctc_log_probs(states.float())
+        ctc = ctc_loss(log_probs, batch.lengths, batch.tokens, batch.token_lengths)
+        tokens_in, targets = shift_tokens(batch.tokens, self.config.vocab_size - 1)
+        logits = self.decoder(tokens_in, states, batch.lengths).float()
+        attention = F.cross_entropy(
+            logits.transpose(1, 2), targets, ignore_index=IGNORE, label_smoothing=self.config.label_smoothing
+        )
+        real = targets != IGNORE
+        accuracy = (logits.argmax(-1) == targets)[real].float().mean()
+        weight = self.config.ctc_weight
+        loss = weight * ctc + (1 - weight) * attention
+        return {"loss": loss, "ctc": ctc.detach(), "attention": attention.detach(), "accuracy": accuracy}
+
+
+def ctc_loss(log_probs: Tensor, lengths: Tensor, tokens: Tensor, token_lengths: Tensor) -> Tensor:
+    """CTC loss per token (Graves et al. 2006), mean over the batch; log_probs (B, T, V), tokens (B, U)."""
+    return F.ctc_loss(
+        log_probs.transpose(0, 1), tokens.clamp(min=0), lengths, token_lengths, BLANK, zero_infinity=True
+    )
+
+
+def shift_tokens(tokens: Tensor, eos: int) -> tuple[Tensor, Tensor]:
+    """Tokens (B, U) padded with -1 -> decoder input, begun with sos, and targets, ended with eos; both (B, U+1)."""
+    start = tokens.new_full((len(tokens), 1), eos)
+    tokens_in = torch.cat([start, tokens.masked_fill(tokens == IGNORE, eos)], dim=1)
+    targets = torch.cat([tokens, tokens.new_full((len(tokens), 1), IGNORE)], dim=1)
+    ends = (tokens != IGNORE).sum(1)
+    targets[torch.arange(len(tokens), device=tokens.device), ends] = eos
+    return tokens_in, targets

@@ -1,0 +1,68 @@
+"""ResNet-3D front end: mouth video (B, T, 1, 88, 88) -> features (B, T, D).
+
+One convolution over space and time, then a ResNet-18 on each frame (Stafylakis and Tzimiropoulos 2017): the front end
+of most published lip readers. Shapes: B batch, T frames, C channels, S side in pixels.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+FRAMES = 5  # frames that the first convolution sees
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions and a short cut (He et al. 2016), (N, C, S, S) -> (N, C', S', S')."""
+
+    def __init__(self, channels_in: int, channels: int, stride: int):
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels_in, channels, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.downsample = None
+        if stride > 1 or channels_in != channels:
+            self.downsample = nn.Sequential(
+                nn.Conv2d(channels_in, channels, 1, stride, bias=False), nn.BatchNorm2d(channels)
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        short = x if self.downsample is None else self.downsample(x)
+        x = F.silu(self.bn1(self.conv1(x)))
+        return F.silu(self.bn2(self.conv2(x)) + short)
+
+
+class ResNet3D(nn.Module):
+    """Conv3d(5, 7, 7), max pooling, ResNet-18, average over the frame, projection.
+
+    Args:
+        dim: width D of the output.
+        width: channels of the first stage; published checkpoints have 64 and double it three times.
+        blocks: blocks of each of the four stages.
+    """
+
+    def __init__(self, dim: int, width: int = 64, blocks: tuple[int, ...] = (2, 2, 2, 2)):
+        super().__init__()
+        # A Conv3d with one input channel is a Conv2d over stacked frames, which CPUs run several times faster.
+        self.stem = nn.Conv2d(FRAMES, width, 7, 2, 3, bias=False)
+        self.stem_bn = nn.BatchNorm2d(width)
+        stages, channels_in = [], width
+        for stage, count in enumerate(blocks):
+            channels = width * 2**stage
+            for block in range(count):
+                stages.append(BasicBlock(channels_in, channels, 2 if stage and not block else 1))
+                channels_in = channels
+        self.trunk = nn.Sequential(*stages)
+        self.project = nn.Linear(channels_in, dim)
+
+    def forward(self, video: Tensor) -> Tensor:
+        """video (B, T, 1, 88, 88), zero on padding -> (B, T, D)."""
+        batch, length = video.shape[:2]
+        half = FRAMES // 2
+        padded = F.pad(video[:, :, 0], (0, 0, 0, 0, half, half))
+        stacked = torch.stack([padded[:, f : f + length] for f in range(FRAMES)], dim=2)
+        x = stacked.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+        x = F.max_pool2d(F.silu(self.stem_bn(self.stem(x))), 3, 2, 1)
+        return self.project(self.trunk(x).mean((2, 3))).unflatten(0, (batch, length))
