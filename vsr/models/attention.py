@@ -5,11 +5,24 @@ Shapes: B batch, Q queries, T keys, D model width, H heads, E = D / H.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from vsr.models.lengths import sinusoid
+
+
+SHORT = 128  # keys; up to here the CPU's fused kernel costs more than it saves
+
+
+def fastest_kernel(key: Tensor):
+    """Plain matrix products for many short sequences on the CPU (twice as fast there), PyTorch's choice elsewhere."""
+    if key.device.type == "cpu" and key.shape[2] <= SHORT:
+        return sdpa_kernel(SDPBackend.MATH)
+    return nullcontext()
 
 
 class MultiHeadAttention(nn.Module):
@@ -40,7 +53,8 @@ class MultiHeadAttention(nn.Module):
     def attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
         """(B, H, Q, E) queries over (B, H, T, E) keys -> (B, Q, D); a float ``mask`` is added to the scores."""
         dropout = self.dropout if self.training else 0.0
-        x = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
+        with fastest_kernel(key):
+            x = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
         return self.out(x.transpose(1, 2).flatten(2))
 
     def forward(self, x: Tensor, memory: Tensor | None = None, mask: Tensor | None = None) -> Tensor:

@@ -66,7 +66,7 @@ def build_frontend(config: LipReaderConfig) -> nn.Module:
         return ResNet3D(config.dim, config.resnet_width, config.resnet_blocks)
     return VideoTransformer(
         config.dim, config.frontend_width, config.frontend_layers, config.frontend_heads,
-        config.tubelet_frames, config.tubelet_patch, config.tubelet_downscale, config.dropout,
+        config.tubelet_frames, config.tubelet_patch, config.tubelet_downscale,
     )  # fmt: skip
 
 

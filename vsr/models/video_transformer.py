@@ -75,16 +75,15 @@ def cosine_basis(width: int, frames: int, patch: int) -> Tensor:
 class SpatialLayer(nn.Module):
     """Pre-norm transformer layer over the patches of one frame, (B*T, N, W) -> (B*T, N, W)."""
 
-    def __init__(self, width: int, heads: int, dropout: float):
+    def __init__(self, width: int, heads: int):
         super().__init__()
         self.norm = nn.LayerNorm(width)
         self.attention = MultiHeadAttention(width, heads)
-        self.feed_forward = FeedForward(width, 2 * width, dropout, nn.GELU)
-        self.dropout = nn.Dropout(dropout)
+        self.feed_forward = FeedForward(width, 2 * width, 0.0, nn.GELU)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x + self.dropout(self.attention(self.norm(x)))
-        return x + self.dropout(self.feed_forward(x))
+        x = x + self.attention(self.norm(x))
+        return x + self.feed_forward(x)
 
 
 class VideoTransformer(nn.Module):
@@ -95,15 +94,15 @@ class VideoTransformer(nn.Module):
         width, layers, heads: of the patch tokens and the spatial transformer.
         frames, patch: tubelet size, in frames and in pixels after the downscaling.
         downscale: the input is averaged over squares of that side first.
-        dropout: in the spatial transformer and before the output.
     """
 
-    def __init__(self, dim: int, width: int, layers: int, heads: int, frames: int, patch: int, downscale: int,
-                 dropout: float):
+    def __init__(
+        self, dim: int, width: int, layers: int, heads: int, frames: int, patch: int, downscale: int
+    ):
         super().__init__()
         self.tubelets = Tubelets(width, frames, patch, downscale)
         self.place = nn.Parameter(torch.randn(self.tubelets.num_patches, width) * 0.02)
-        self.layers = nn.ModuleList(SpatialLayer(width, heads, dropout) for _ in range(layers))
+        self.layers = nn.ModuleList(SpatialLayer(width, heads) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
         self.pool = nn.Linear(self.tubelets.num_patches * width, dim)
 
