@@ -14,7 +14,6 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from vsr.models.lengths import sinusoid
 
-
 SHORT = 128  # keys; up to here the CPU's fused kernel costs more than it saves
 
 

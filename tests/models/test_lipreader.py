@@ -1,0 +1,120 @@
+"""The lip reader's properties: padding, batching, caching; then one golden loss for each front end."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from vsr.models.lipreader import IGNORE, LipReader, LipReaderConfig, shift_tokens
+
+TINY = {"vocab_size": 11, "dim": 16, "heads": 2, "hidden": 24, "layers": 2, "kernel": 5, "decoder_layers": 2}
+FRONTENDS = {
+    "video_transformer": {"frontend_width": 8, "frontend_layers": 1, "frontend_heads": 2},
+    "resnet3d": {"resnet_width": 4, "resnet_blocks": (1, 1, 1, 1)},
+}
+
+
+def ramp(model: LipReader) -> LipReader:
+    """Weights that need no seed: a slow cosine over each parameter, so that a golden number needs no file."""
+    with torch.no_grad():
+        for parameter in model.parameters():
+            steps = torch.arange(parameter.numel(), dtype=torch.float64)
+            parameter.copy_((0.3 * torch.cos(steps * 0.37 + parameter.dim())).view_as(parameter))
+    return model
+
+
+@pytest.fixture(params=FRONTENDS)
+def model(request) -> LipReader:
+    torch.manual_seed(0)
+    config = LipReaderConfig(frontend=request.param, **TINY, **FRONTENDS[request.param])
+    return LipReader(config).eval()
+
+
+def video(batch: int, length: int) -> torch.Tensor:
+    return torch.randn(batch, length, 1, 88, 88, generator=torch.Generator().manual_seed(length))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("length", [1, 2, 7, 12])
+def test_an_utterance_encodes_the_same_alone_and_beside_a_longer_one(model, length):
+    both = video(2, 12)
+    lengths = torch.tensor([12, length])
+    together = model.encode(both, lengths)
+    alone = model.encode(both[1:, :length], lengths[1:])
+    torch.testing.assert_close(together[1:, :length], alone, atol=1e-5, rtol=1e-4)
+    assert together[1, length:].abs().sum() == 0
+
+
+@torch.no_grad()
+def test_padding_content_is_never_read(model):
+    clip = video(1, 9)
+    dirty = clip.clone()
+    dirty[:, 6:] = 100.0
+    lengths = torch.tensor([6])
+    torch.testing.assert_close(model.encode(clip, lengths), model.encode(dirty, lengths))
+
+
+def test_training_statistics_ignore_padding(model):
+    convolution = model.encoder.layers[0].convolution.train()
+    x = torch.randn(1, 6, TINY["dim"])
+    mask = torch.ones(1, 6, dtype=torch.bool)
+    alone = convolution(x, mask)
+    padded = convolution(
+        torch.cat([x, torch.full((1, 4, TINY["dim"]), 9.0)], 1), torch.cat([mask, ~mask[:, :4]], 1)
+    )
+    torch.testing.assert_close(alone, padded[:, :6])
+
+
+@torch.no_grad()
+def test_cached_steps_equal_the_whole_pass(model):
+    lengths = torch.tensor([9, 5])
+    states = model.encode(video(2, 9), lengths)
+    tokens = torch.randint(1, 11, (2, 3, 20), generator=torch.Generator().manual_seed(1))
+    cache = model.decoder.start(states, lengths)
+    steps = torch.stack([model.decoder.step(tokens[..., i], cache) for i in range(20)], dim=2)
+    whole = model.decoder(tokens.flatten(0, 1), states.repeat_interleave(3, 0), lengths.repeat_interleave(3))
+    torch.testing.assert_close(steps.flatten(0, 1), whole.log_softmax(-1), atol=1e-5, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_cache_follows_its_parents_and_selected_utterances(model):
+    lengths = torch.tensor([8, 6])
+    states = model.encode(video(2, 8), lengths)
+    cache = model.decoder.start(states, lengths)
+    model.decoder.step(torch.tensor([[10], [10]]), cache)
+    cache.reorder(torch.zeros(2, 2, dtype=torch.long))  # one hypothesis becomes two
+    model.decoder.step(torch.tensor([[3, 4], [5, 6]]), cache)
+    cache.reorder(torch.tensor([[1, 1], [0, 1]]))
+    cache.select(torch.tensor([1]))
+    step = model.decoder.step(torch.tensor([[7, 8]]), cache)
+    tokens = torch.tensor([[10, 5, 7], [10, 6, 8]])
+    whole = model.decoder(tokens, states[1:].repeat(2, 1, 1), lengths[1:].repeat(2))
+    torch.testing.assert_close(step[0], whole[:, -1].log_softmax(-1), atol=1e-5, rtol=1e-4)
+
+
+def test_shifted_tokens_begin_and_end_with_eos():
+    tokens_in, targets = shift_tokens(torch.tensor([[3, 4], [5, IGNORE]]), eos=9)
+    assert tokens_in.tolist() == [[9, 3, 4], [9, 5, 9]]
+    assert targets.tolist() == [[3, 4, 9], [5, 9, IGNORE]]
+
+
+def test_unknown_front_end_is_named():
+    with pytest.raises(ValueError, match="resnet3d"):
+        LipReaderConfig(vocab_size=5, frontend="cnn")
+
+
+# Origin: this code at 2026-11 with `ramp` weights, float32 on a CPU; a change means that the network changed.
+GOLDEN = {"video_transformer": 3.07598, "resnet3d": 3.08685}
+
+
+@torch.no_grad()
+def test_golden_loss(model):
+    ramp(model)
+    batch = SimpleNamespace(
+        video=torch.linspace(-2, 2, 2 * 10 * 88 * 88).sin().view(2, 10, 1, 88, 88),
+        lengths=torch.tensor([10, 7]),
+        tokens=torch.tensor([[1, 2, 3], [4, 5, IGNORE]]),
+        token_lengths=torch.tensor([3, 2]),
+    )
+    loss = model.loss(batch)["loss"].item()
+    assert loss == pytest.approx(GOLDEN[model.config.frontend], rel=1e-3)
