@@ -1,0 +1,25 @@
+"""The one error that a user can cause: a short reason for programs and a sentence for people.
+
+Every layer of the data flow raises `VsrError`; commands print its message, reports count its reason.
+"""
+
+from __future__ import annotations
+
+CLIP_REASONS = ("no_face", "too_short", "crop_out_of_frame", "unreadable", "no_video")
+
+
+class VsrError(Exception):
+    """Something that the user can mend. `reason` is one word in snake_case, `str(error)` the message.
+
+    The reasons a clip can be refused for are `CLIP_REASONS`; others in use are bad_config, bad_model,
+    bad_manifest, bad_corpus and no_space.
+    """
+
+    def __init__(self, reason: str, message: str):
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+
+    def __reduce__(self):
+        """Both arguments travel when a worker process hands its error to the parent."""
+        return type(self), (self.reason, self.message)

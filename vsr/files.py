@@ -1,0 +1,77 @@
+"""Files that are written whole or not at all, so that a killed run never leaves half a file behind."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from vsr.errors import VsrError
+
+
+@contextmanager
+def atomic_write(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path` with the same suffix; it takes the name `path` on success.
+
+    On failure the temporary file is removed and an older `path` is left as it was. Raises VsrError
+    ("no_space" when the disk is full, "not_writable" when the folder refuses the file).
+    """
+    path = Path(path)
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = _temporary_beside(path)
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        raise _as_vsr_error(path, error) from error
+    finally:
+        if temporary is not None:
+            with suppress(OSError):
+                temporary.unlink()
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write `text` as UTF-8, atomically."""
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write `value` as indented JSON with a final newline, atomically."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_json(path: str | Path) -> Any:
+    """The value of a UTF-8 JSON file. Raises OSError or json.JSONDecodeError."""
+    return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def write_lines(path: str | Path, lines: Iterable[str]) -> None:
+    """Write one line for each string, atomically."""
+    with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
+        stream.writelines(line + "\n" for line in lines)
+
+
+def _temporary_beside(path: Path) -> Path:
+    """A fresh empty file in the folder of `path`, with the permissions an ordinary new file has."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}.", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    umask = os.umask(0)
+    os.umask(umask)
+    os.chmod(name, 0o666 & ~umask)
+    return Path(name)
+
+
+def _as_vsr_error(path: Path, error: OSError) -> Exception:
+    """The user's view of a failed write; other system errors stay what they are."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return VsrError("no_space", f"no space left to write {path}")
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST):
+        return VsrError("not_writable", f"cannot write {path}: {error.strerror}")
+    return error
