@@ -1,0 +1,30 @@
+"""`vsr crop`: a manifest of videos becomes a folder of mouth crops."""
+
+from __future__ import annotations
+
+import argparse
+
+HELP = "cut the mouths out of a corpus of videos"
+EXAMPLE = "vsr crop --manifest data/train.jsonl --out data/crops --jobs 2"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--manifest", required=True, help="manifest of the clips (JSON Lines)")
+    parser.add_argument("--out", required=True, help="folder for the crops, their manifest and the refusals")
+    parser.add_argument("--jobs", type=_positive, default=1, help="processes (default: 1)")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Crop and say how many clips came through. Raises VsrError."""
+    from vsr.data.cropping import crop_corpus
+
+    counts = crop_corpus(args.manifest, args.out, args.jobs)
+    print(", ".join(f"{number} {what}" for what, number in sorted(counts.items())) or "nothing to do")
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return value

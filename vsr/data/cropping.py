@@ -1,0 +1,171 @@
+"""A corpus of videos becomes a folder of mouth crops, by several processes, resumably.
+
+Manifest of videos -> `<out>/<id>.npy` (T, 96, 96) uint8 at 25 fps, `<out>/manifest.jsonl` of the clips that were
+cropped, `<out>/refused.json` with the reason of each clip that was not, `<out>/gaps.json` with the frames whose face
+was interpolated.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from vsr.data.manifest import Clip, read_manifest, write_manifest
+from vsr.errors import VsrError
+from vsr.files import atomic_write, read_json, write_json
+
+CROP_SHAPE = (96, 96)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one clip: frames > 0 if it was cropped, else a reason and a message."""
+
+    id: str
+    frames: int = 0
+    found: float = 1.0
+    gaps: list = field(default_factory=list)
+    reason: str = ""
+    message: str = ""
+
+
+def crop_corpus(manifest_in: str | Path, out_dir: str | Path, jobs: int = 1) -> Counter:
+    """Crop every clip of a manifest; returns counts of "cropped", "kept" (from an earlier run) and refusal reasons.
+
+    Crops that are there already are kept, so a killed run goes on where it stopped. A file that crashes the decoder
+    costs that file only. Raises VsrError for a bad manifest or a folder that cannot be written.
+    """
+    out_dir = Path(out_dir)
+    clips = read_manifest(manifest_in)
+    frames = {clip.id: _frames_on_disk(out_dir / f"{clip.id}.npy") for clip in clips}
+    kept = [clip.id for clip in clips if frames[clip.id]]
+    todo = [clip for clip in clips if not frames[clip.id]]
+    outcomes = list(_with_progress(_outcomes(todo, out_dir, jobs), len(clips), len(kept)))
+    frames |= {outcome.id: outcome.frames for outcome in outcomes}
+    _write_reports(out_dir, clips, frames, outcomes)
+    counts = Counter(outcome.reason or "cropped" for outcome in outcomes)
+    return counts + Counter(kept=len(kept))
+
+
+def _frames_on_disk(path: Path) -> int:
+    """Frames of a crop written earlier, 0 if there is no such file or it is not a crop."""
+    try:
+        crop = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return 0
+    return len(crop) if crop.dtype == np.uint8 and crop.ndim == 3 and crop.shape[1:] == CROP_SHAPE else 0
+
+
+def _write_reports(out_dir: Path, clips: list[Clip], frames: dict[str, int], outcomes: list[Outcome]) -> None:
+    """manifest.jsonl, refused.json and gaps.json of the whole folder."""
+    done = [clip for clip in clips if frames[clip.id]]
+    write_manifest(
+        out_dir / "manifest.jsonl",
+        [replace(clip, crop=str(out_dir / f"{clip.id}.npy"), num_frames=frames[clip.id]) for clip in done],
+    )
+    refused = {o.id: {"reason": o.reason, "message": o.message} for o in outcomes if o.reason}
+    counts = Counter(entry["reason"] for entry in refused.values())
+    write_json(out_dir / "refused.json", {"counts": dict(counts), "clips": refused})
+    gaps_file = out_dir / "gaps.json"
+    gaps = read_json(gaps_file) if gaps_file.is_file() else {}
+    gaps |= {o.id: {"found": round(o.found, 4), "gaps": o.gaps} for o in outcomes if o.gaps}
+    write_json(gaps_file, gaps)
+
+
+def _with_progress(outcomes: Iterator[Outcome], total: int, done: int) -> Iterator[Outcome]:
+    """Pass outcomes through while a bar on stderr tells how many clips are cropped and how many refused."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    refused = 0
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task("mouth crops", total=total, completed=done)
+        for outcome in outcomes:
+            refused += bool(outcome.reason)
+            progress.update(task, advance=1, description=f"mouth crops ({refused} refused)" if refused else None)
+            yield outcome
+
+
+def _outcomes(clips: list[Clip], out_dir: Path, jobs: int) -> Iterator[Outcome]:
+    """Outcomes as they come; when a process dies, the clips it may have died of are tried one by one."""
+    out_dir.mkdir(parents=True, exist_ok=True)
+    if not clips:
+        return
+    waiting = iter(clips)
+    while True:
+        suspects: list[Clip] = []
+        yield from _pooled(waiting, out_dir, jobs, suspects)
+        if not suspects:
+            return
+        for clip in suspects:
+            crashed: list[Clip] = []
+            yield from _pooled(iter([clip]), out_dir, 1, crashed)
+            if crashed:
+                yield Outcome(clip.id, reason="unreadable", message=f"{clip.video}: crashes the video decoder")
+
+
+def _pooled(clips: Iterator[Clip], out_dir: Path, jobs: int, suspects: list[Clip]) -> Iterator[Outcome]:
+    """Feed a pool of processes from `clips`; on a crash the clips in work are added to `suspects`."""
+    # Spawned, not forked: mediapipe and FFmpeg hold threads and locks that do not survive a fork.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_start_worker) as pool:
+        running = {pool.submit(_crop_clip, clip, out_dir): clip for clip in islice(clips, 2 * jobs)}
+        while running:
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                clip = running.pop(future)
+                try:
+                    yield future.result()
+                except BrokenProcessPool:
+                    suspects.append(clip)
+            if not suspects:
+                running |= _submitted(pool, islice(clips, len(done)), out_dir, suspects)
+
+
+def _submitted(pool: ProcessPoolExecutor, clips: Iterable[Clip], out_dir: Path, suspects: list[Clip]) -> dict:
+    """Futures of `clips`; those that a pool already broken does not take become suspects."""
+    running = {}
+    for clip in clips:
+        try:
+            running[pool.submit(_crop_clip, clip, out_dir)] = clip
+        except BrokenProcessPool:
+            suspects.append(clip)
+    return running
+
+
+_detector = None
+
+
+def _start_worker() -> None:
+    """One thread a process: the processes are the parallelism. Ctrl-C is the parent's to handle."""
+    import signal
+
+    import cv2
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    cv2.setNumThreads(1)
+
+
+def _crop_clip(clip: Clip, out_dir: Path) -> Outcome:
+    """Crop one clip and write it; a refusal is an outcome, a full disk ends the run."""
+    global _detector
+    from vsr.video.faces import MediaPipeMesh
+    from vsr.video.mouth import crop_video
+
+    _detector = _detector or MediaPipeMesh()
+    try:
+        mouth = crop_video(clip.video, _detector)
+    except VsrError as error:
+        return Outcome(clip.id, reason=error.reason, message=str(error))
+    with atomic_write(out_dir / f"{clip.id}.npy") as temporary:
+        np.save(temporary, mouth.crop)
+    return Outcome(clip.id, len(mouth.crop), mouth.found, mouth.gaps)

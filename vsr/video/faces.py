@@ -1,0 +1,324 @@
+"""Second station: who is in the picture, frame by frame. Frames become faces, faces become tracks with an identity.
+
+Shapes: frame (H, W, 3) uint8 RGB; points (37, 2) float32 pixels (x, y) in that frame: the inner face in the order
+31..67 of the 68-point convention, which is nose 0-4, right eye 5-10, left eye 11-16, mouth 17-36. Right and left are
+the person's own. Landmarks of another tool in the 68-point order serve as `points[31:]`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from vsr.clock import FPS
+from vsr.errors import VsrError
+
+NUM_POINTS = 37
+# Vertices of the 468-point mesh of MediaPipe nearest to points 31..67 of the 68-point convention.
+MESH_POINTS = (
+    *(98, 97, 2, 326, 327),
+    *(33, 160, 158, 133, 153, 144),
+    *(362, 385, 387, 263, 373, 380),
+    *(61, 40, 37, 0, 267, 270, 291, 321, 314, 17, 84, 91),
+    *(78, 81, 13, 311, 308, 402, 14, 178),
+)
+MAX_FACES = 4
+MAX_GAP = 2 * FPS  # frames a person may go unseen and still be the same track
+MAX_STEP = 0.5  # face sizes a face may move between two sightings and still be the same person
+
+
+@dataclass(frozen=True)
+class Face:
+    """One face in one frame. points (37, 2) float32 pixels; box (x0, y0, x1, y1) pixels; score in [0, 1]."""
+
+    points: np.ndarray
+    box: tuple[float, float, float, float]
+    score: float
+
+    @property
+    def size(self) -> float:
+        """Side of the square with the area of the box, in pixels."""
+        x0, y0, x1, y1 = self.box
+        return float(np.sqrt(max(x1 - x0, 1e-6) * max(y1 - y0, 1e-6)))
+
+
+class Detector(Protocol):
+    """Finds faces. May remember the frame before to be fast: `reset` says that another video begins."""
+
+    def detect(self, frame: np.ndarray) -> list[Face]: ...
+
+    def reset(self) -> None: ...
+
+
+class MediaPipeMesh:
+    """Face mesh of mediapipe 0.10.21 and older, whose models are inside the wheel.
+
+    The mesh follows known faces from frame to frame and looks for new ones with a short-range detector. Frames in
+    which it sees nobody get a second look: the full-range detector finds small and odd faces, and the mesh is laid
+    on an enlarged cut of each.
+    """
+
+    def __init__(self, max_faces: int = MAX_FACES):
+        solutions = _mediapipe_solutions()
+        with _quiet_stderr():
+            self._mesh = solutions.face_mesh.FaceMesh(max_num_faces=max_faces, min_tracking_confidence=0.5)
+            self._still = solutions.face_mesh.FaceMesh(
+                static_image_mode=True, max_num_faces=1, min_detection_confidence=0.3
+            )
+            self._far = solutions.face_detection.FaceDetection(model_selection=1, min_detection_confidence=0.5)
+            for graph in (self._still, self._far):
+                graph.process(np.zeros((64, 64, 3), np.uint8))  # graphs log to stderr at their first frame
+        self._max_faces, self._fresh = max_faces, True
+
+    def reset(self) -> None:
+        """Forget the faces of the video before, so that a result depends on its own video only."""
+        if not self._fresh:
+            with _quiet_stderr():
+                self._mesh.reset()
+        self._fresh = True
+
+    def detect(self, frame: np.ndarray) -> list[Face]:
+        """Faces of one frame (H, W, 3) uint8 RGB, the largest first."""
+        with _quiet_stderr() if self._fresh else nullcontext():
+            result = self._mesh.process(frame)
+        self._fresh = False
+        faces = _mesh_faces(result, frame.shape)
+        if not faces:
+            faces = self._second_look(frame)
+        return _distinct(faces)
+
+    def _second_look(self, frame: np.ndarray) -> list[Face]:
+        """Full-range detection, then the mesh on an enlarged cut round each face found."""
+        detections = self._far.process(frame).detections or []
+        faces = []
+        for detection in detections[: self._max_faces]:
+            box = detection.location_data.relative_bounding_box
+            cut, scale, corner = _enlarged(frame, box)
+            if cut is not None:
+                found = _mesh_faces(self._still.process(cut), cut.shape)
+                faces += [_moved(face, scale, corner, detection.score[0]) for face in found]
+        return faces
+
+
+class TasksMesh:
+    """Face landmarker of the mediapipe Tasks interface (1.x has no other), from a `.task` model file given by path."""
+
+    def __init__(self, model: str | Path, max_faces: int = MAX_FACES):
+        if not Path(model).is_file():
+            raise VsrError("bad_model", f"{model}: no such face landmarker file (.task)")
+        self._options = {"num_faces": max_faces}
+        self._model, self._landmarker, self._count = str(model), None, 0
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the video before: time stamps start again, which needs a new landmarker."""
+        import mediapipe as mp
+
+        vision = mp.tasks.vision
+        if self._landmarker is not None:
+            if self._count == 0:
+                return
+            self._landmarker.close()
+        options = vision.FaceLandmarkerOptions(
+            base_options=mp.tasks.BaseOptions(model_asset_path=self._model),
+            running_mode=vision.RunningMode.VIDEO,
+            **self._options,
+        )
+        with _quiet_stderr():
+            try:
+                self._landmarker, self._count = vision.FaceLandmarker.create_from_options(options), 0
+            except (RuntimeError, ValueError) as error:
+                message = str(error).splitlines()[0]
+                raise VsrError("bad_model", f"{self._model}: not a face landmarker ({message})") from error
+
+    def detect(self, frame: np.ndarray) -> list[Face]:
+        """Faces of one frame (H, W, 3) uint8 RGB, the largest first."""
+        import mediapipe as mp
+
+        image = mp.Image(image_format=mp.ImageFormat.SRGB, data=np.ascontiguousarray(frame))
+        result = self._landmarker.detect_for_video(image, self._count * 1000 // FPS)
+        self._count += 1
+        return _distinct([_face(landmarks, frame.shape) for landmarks in result.face_landmarks])
+
+
+@dataclass
+class Track:
+    """One person through a video. points (n, 37, 2) float32 pixels of frames start .. start + n - 1, NaN where the
+    face was not found; sizes (n,) face size in pixels, NaN likewise."""
+
+    id: int
+    start: int
+    points: np.ndarray
+    sizes: np.ndarray
+
+    @property
+    def stop(self) -> int:
+        """First frame after the track."""
+        return self.start + len(self.points)
+
+    @property
+    def seen(self) -> np.ndarray:
+        """(n,) bool: frames in which the face was found."""
+        return ~np.isnan(self.sizes)
+
+    @property
+    def weight(self) -> float:
+        """Sum of the face's area over the frames in which it was found: who fills the screen for longest."""
+        return float(np.nansum(self.sizes**2))
+
+
+def track_faces(frames: Iterable[np.ndarray], detector: Detector) -> list[Track]:
+    """Follow every face through frames (H, W, 3) uint8; tracks in the order of their first sighting.
+
+    A face continues the track whose last sighting it lies nearest to, within half a face size and a similar scale,
+    so two people beside each other can never swap. Tracks end at a change of shot and after 2 s unseen.
+    """
+    detector.reset()
+    tracks: list[_OpenTrack] = []
+    thumbnail = None
+    for index, frame in enumerate(frames):
+        before, thumbnail = thumbnail, _thumbnail(frame)
+        if before is not None and _is_cut(before, thumbnail):
+            for track in tracks:
+                track.ended = True
+        _extend(tracks, detector.detect(frame), index)
+    return [track.closed() for track in tracks]
+
+
+@dataclass
+class _OpenTrack:
+    id: int
+    indices: list[int] = field(default_factory=list)
+    faces: list[Face] = field(default_factory=list)
+    ended: bool = False
+
+    def add(self, index: int, face: Face) -> None:
+        self.indices.append(index)
+        self.faces.append(face)
+
+    def distance(self, face: Face, index: int) -> float:
+        """Mean way of the points in face sizes; infinite if it cannot be the same person."""
+        last = self.faces[-1]
+        ratio = face.size / last.size
+        if self.ended or index - self.indices[-1] > MAX_GAP or not 0.6 < ratio < 1.7:
+            return np.inf
+        way = np.linalg.norm(face.points - last.points, axis=1).mean() / max(face.size, last.size)
+        return way if way < MAX_STEP else np.inf
+
+    def closed(self) -> Track:
+        start, stop = self.indices[0], self.indices[-1] + 1
+        points = np.full((stop - start, NUM_POINTS, 2), np.nan, np.float32)
+        sizes = np.full(stop - start, np.nan, np.float32)
+        at = np.asarray(self.indices) - start
+        points[at] = [face.points for face in self.faces]
+        sizes[at] = [face.size for face in self.faces]
+        return Track(self.id, start, points, sizes)
+
+
+def _extend(tracks: list[_OpenTrack], faces: list[Face], index: int) -> None:
+    """Give each face to its track, nearest pairs first; faces that are left open tracks of their own."""
+    pairs = [(track.distance(face, index), t, f) for t, track in enumerate(tracks) for f, face in enumerate(faces)]
+    free_tracks, free_faces = set(range(len(tracks))), set(range(len(faces)))
+    for distance, t, f in sorted(pairs):
+        if np.isfinite(distance) and t in free_tracks and f in free_faces:
+            tracks[t].add(index, faces[f])
+            free_tracks.remove(t)
+            free_faces.remove(f)
+    for f in sorted(free_faces):
+        tracks.append(_OpenTrack(len(tracks)))
+        tracks[-1].add(index, faces[f])
+
+
+def _thumbnail(frame: np.ndarray) -> np.ndarray:
+    """About 32 x 32 pixels of the green channel, flattened, as float32."""
+    height, width = frame.shape[:2]
+    return frame[:: max(1, height // 32), :: max(1, width // 32), 1].astype(np.float32).ravel()
+
+
+def _is_cut(before: np.ndarray, after: np.ndarray) -> bool:
+    """Another shot: much has changed and the patterns have little in common (a flash keeps its pattern)."""
+    if np.abs(before - after).mean() < 15:
+        return False
+    before, after = before - before.mean(), after - after.mean()
+    return float(before @ after) < 0.5 * float(np.linalg.norm(before) * np.linalg.norm(after))
+
+
+def _face(landmarks, shape: tuple[int, ...], score: float = 1.0) -> Face:
+    """A Face from normalised mesh landmarks of an image of `shape`."""
+    height, width = shape[:2]
+    mesh = np.array([(p.x, p.y) for p in landmarks], np.float32) * np.float32([width, height])
+    (x0, y0), (x1, y1) = mesh.min(axis=0), mesh.max(axis=0)
+    return Face(mesh[list(MESH_POINTS)], (float(x0), float(y0), float(x1), float(y1)), float(score))
+
+
+def _mesh_faces(result, shape: tuple[int, ...]) -> list[Face]:
+    return [_face(found.landmark, shape) for found in result.multi_face_landmarks or []]
+
+
+def _distinct(faces: list[Face]) -> list[Face]:
+    """Largest first, without second copies of the same face (two trackers can run onto one)."""
+    kept: list[Face] = []
+    for face in sorted(faces, key=lambda face: -face.size):
+        ways = [np.linalg.norm(face.points - other.points, axis=1).mean() / other.size for other in kept]
+        if all(way > 0.3 for way in ways):
+            kept.append(face)
+    return kept
+
+
+def _enlarged(frame: np.ndarray, box) -> tuple[np.ndarray | None, float, tuple[int, int]]:
+    """(square cut of 2.5 faces at >= 256 pixels, scale, its corner in the frame); None for a box outside."""
+    import cv2
+
+    height, width = frame.shape[:2]
+    centre_x, centre_y = (box.xmin + box.width / 2) * width, (box.ymin + box.height / 2) * height
+    half = 1.25 * max(box.width * width, box.height * height)
+    x0, y0 = max(0, int(centre_x - half)), max(0, int(centre_y - half))
+    x1, y1 = min(width, int(centre_x + half) + 1), min(height, int(centre_y + half) + 1)
+    if x1 - x0 < 8 or y1 - y0 < 8:
+        return None, 1.0, (0, 0)
+    scale = max(1.0, 256 / max(x1 - x0, y1 - y0))
+    size = (round((x1 - x0) * scale), round((y1 - y0) * scale))
+    return cv2.resize(frame[y0:y1, x0:x1], size, interpolation=cv2.INTER_CUBIC), scale, (x0, y0)
+
+
+def _moved(face: Face, scale: float, corner: tuple[int, int], score: float) -> Face:
+    """A face of an enlarged cut, in the pixels of the whole frame."""
+    points = face.points / np.float32(scale) + np.float32(corner)
+    box = tuple(value / scale + corner[i % 2] for i, value in enumerate(face.box))
+    return Face(points, box, float(score))
+
+
+def _mediapipe_solutions():
+    """`mediapipe.solutions`, or a VsrError that says what to install instead."""
+    os.environ.setdefault("GLOG_minloglevel", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    try:
+        with _quiet_stderr():
+            import mediapipe
+    except ImportError as error:
+        raise VsrError("missing_package", f"finding faces needs mediapipe: {error}") from error
+    if not hasattr(mediapipe, "solutions"):
+        version = getattr(mediapipe, "__version__", "")
+        raise VsrError(
+            "missing_package", f"mediapipe {version} has no bundled face mesh: install 0.10.21 or give a .task model"
+        )
+    return mediapipe.solutions
+
+
+@contextmanager
+def _quiet_stderr() -> Iterator[None]:
+    """Send the process's standard error to nowhere: mediapipe's C++ logs go round every Python logger."""
+    with suppress(OSError, ValueError), open(os.devnull, "w", encoding="utf-8") as nowhere:
+        kept = os.dup(2)
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
