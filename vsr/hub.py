@@ -1,8 +1,8 @@
-"""A model folder on disk <-> a model ready to read lips; the last stage of training, the first of transcription.
+"""A model folder on disk <-> a model ready to read lips; the last stage of training, the first of reading.
 
-A folder is self-contained: `model.safetensors` (weights, fp16 or fp32), `config.json` (plain numbers that rebuild the
-model, and what was fitted after training, such as the confidence mapping) and the tokenizer's files.  Nothing in it is
-ever unpickled, so a stranger's folder can at worst be refused.
+A folder is self-contained: `model.safetensors` (weights, fp16 or fp32), `config.json` (plain numbers that
+rebuild the model, and what was fitted after training, such as the confidence mapping) and the tokenizer's
+files.  Nothing in it is ever unpickled, so a stranger's folder can at worst be refused.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import shutil
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,9 +47,9 @@ class LoadedModel:
 def save_model(folder, model, tokenizer, extra: dict | None = None, half: bool = False) -> Path:
     """Write a self-contained model folder.
 
-    The new files are first written in full beside the old ones and then renamed, `config.json` last; an interrupted
-    save therefore leaves the old model, or a folder that says it is no model, never a mixture.  Other files in the
-    folder (a model card) stay.
+    The new files are first written in full beside the old ones and then renamed, `config.json` last; an
+    interrupted save therefore leaves the old model, or a folder that says it is no model, never a mixture.
+    Other files in the folder (a model card) stay.
 
     Args:
         folder: where; made if missing.
@@ -63,20 +62,20 @@ def save_model(folder, model, tokenizer, extra: dict | None = None, half: bool =
         The folder.
 
     Raises:
-        VsrError: bad_model if the tokenizer and the head disagree or `extra` uses a reserved key.
+        VsrError: bad_model if the tokenizer and the head disagree or `extra` uses a reserved key; not_writable.
     """
     folder = Path(folder)
     config = {**_checked_extra(extra or {}), "format": FORMAT, "model": dataclasses.asdict(model.config)}
     _check_tokenizer(tokenizer, model.config.vocab_size, folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=".saving.", dir=folder))
     try:
-        tokenizer.save(staging)
-        _save_weights(staging / WEIGHTS_FILE, model, half)
-        (staging / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-        _publish(staging, folder)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".saving.", dir=folder) as staging:
+            tokenizer.save(Path(staging))
+            _save_weights(Path(staging) / WEIGHTS_FILE, model, half)
+            (Path(staging) / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+            _publish(Path(staging), folder)
+    except OSError as error:
+        raise VsrError("not_writable", f"{folder}: cannot save the model: {_one_line(error)}") from error
     return folder
 
 
@@ -124,6 +123,7 @@ def _check_tokenizer(tokenizer, vocab_size: int, folder: Path) -> None:
 
 def _save_weights(path: Path, model, half: bool) -> None:
     import torch
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     def stored(tensor):
@@ -131,11 +131,14 @@ def _save_weights(path: Path, model, half: bool) -> None:
         # A copy of its own: safetensors refuses tensors that share memory (tied weights).
         return tensor.detach().to("cpu", dtype, copy=True).contiguous()
 
-    save_file({name: stored(tensor) for name, tensor in model.state_dict().items()}, str(path))
+    try:
+        save_file({name: stored(tensor) for name, tensor in model.state_dict().items()}, str(path))
+    except SafetensorError as error:  # how the library tells that the disk is full
+        raise OSError(_one_line(error)) from error
 
 
 def _publish(staging: Path, folder: Path) -> None:
-    """Move the finished files into place; `config.json` goes first and comes back last, as the mark of a model."""
+    """Move the finished files into place; `config.json` goes first and comes back last: it marks a model."""
     (folder / CONFIG_FILE).unlink(missing_ok=True)
     for path in sorted(staging.iterdir(), key=lambda path: path.name == CONFIG_FILE):
         os.replace(path, folder / path.name)
@@ -163,17 +166,15 @@ def _model_config(folder: Path, config: dict):
     known = {item.name for item in dataclasses.fields(LipReaderConfig)}
     unknown = sorted(config["model"].keys() - known)
     if unknown:
-        raise _bad(folder, f"{CONFIG_FILE} has a model setting {unknown[0]!r} that this version does not know")
-    # JSON has no tuples; a frozen dataclass has no lists.
-    values = {key: tuple(value) if isinstance(value, list) else value for key, value in config["model"].items()}
+        raise _bad(folder, f"{CONFIG_FILE} has a model setting {unknown[0]!r} unknown to this version")
     try:
-        return LipReaderConfig(**values)
+        return LipReaderConfig(**config["model"])
     except (TypeError, ValueError, VsrError) as error:
         raise _bad(folder, f"{CONFIG_FILE}: {_one_line(error)}") from error
 
 
 def _load_weights(folder: Path, model_config):
-    """Check every name and shape against the config before any memory is spent, then build and fill the model."""
+    """Check every name and shape against the config before memory is spent, then build the model."""
     import torch
     from safetensors import SafetensorError, safe_open
 

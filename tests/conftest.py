@@ -1,0 +1,105 @@
+"""Things that several tests need: small videos made on the fly and a tiny model with random weights."""
+
+import os
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def talking_face(num_frames, size=256):
+    """RGB pictures (num_frames, size, size, 3) of a public-domain photograph whose mouth opens and closes."""
+    from skimage.data import astronaut
+    from skimage.transform import resize
+
+    photograph = (resize(astronaut()[:320, 60:380], (size, size)) * 255).astype(np.uint8)
+    rows, columns = np.mgrid[:size, :size] / size
+    pictures = np.repeat(photograph[None], num_frames, axis=0)
+    for index, picture in enumerate(pictures):
+        opening = 0.004 + 0.012 * (1 + np.sin(index / 2))
+        mouth = ((columns - 0.5) / 0.05) ** 2 + ((rows - 0.445) / opening) ** 2 < 1
+        picture[mouth] = (60, 20, 20)
+    return pictures
+
+
+def write_video(path, pictures, fps=25, codec="libx264", pixel_format="yuv420p", times=None, options=None):
+    """Encode RGB pictures (T, H, W, 3); `times` (seconds) make the frame rate variable."""
+    import av
+
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=Fraction(fps), options=options or {})
+        stream.height, stream.width = pictures.shape[1:3]
+        stream.pix_fmt = pixel_format
+        stream.codec_context.time_base = stream.time_base = Fraction(1, 90_000)
+        for index, picture in enumerate(pictures):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            seconds = index / fps if times is None else times[index]
+            frame.pts, frame.time_base = round(seconds * 90_000), Fraction(1, 90_000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def write_sound(path, seconds=1.0):
+    """An mp4 with sound and no picture."""
+    import av
+
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=16_000, layout="mono")
+        wave = np.zeros((1, int(16_000 * seconds)), np.float32)
+        frame = av.AudioFrame.from_ndarray(wave, format="fltp", layout="mono")
+        frame.sample_rate = 16_000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+@pytest.fixture(scope="session")
+def face_clip(tmp_path_factory):
+    """A talking face of one second, 25 fps."""
+    return write_video(tmp_path_factory.mktemp("clips") / "face.mp4", talking_face(25))
+
+
+@pytest.fixture(scope="session")
+def landscape_clip(tmp_path_factory):
+    """A picture without a face."""
+    rows = np.linspace(255, 40, 128).astype(np.uint8)
+    picture = np.stack([rows // 2, rows // 2 + 60, rows], axis=-1)[:, None].repeat(128, axis=1)
+    pictures = np.repeat(picture[None], 15, axis=0)
+    return write_video(tmp_path_factory.mktemp("clips") / "landscape.mp4", pictures)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory):
+    """The folder of a model with random weights that reads nonsense, but reads."""
+    import torch
+
+    from vsr.hub import save_model
+    from vsr.models.lipreader import LipReader, LipReaderConfig
+    from vsr.text.tokenizer import CharTokenizer
+
+    torch.manual_seed(0)
+    tokenizer = CharTokenizer()
+    config = LipReaderConfig(
+        vocab_size=tokenizer.vocab_size, frontend_width=16, frontend_layers=1, frontend_heads=2,
+        dim=32, heads=2, hidden=32, layers=1, kernel=3, decoder_layers=1, decoder_hidden=32,
+    )  # fmt: skip
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    return save_model(folder, LipReader(config), tokenizer, {"name": "tiny"})
+
+
+@pytest.fixture(scope="session")
+def make_face():
+    return talking_face
+
+
+@pytest.fixture(scope="session")
+def make_video():
+    return write_video
+
+
+@pytest.fixture(scope="session")
+def make_sound():
+    return write_sound

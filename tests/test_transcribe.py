@@ -1,0 +1,166 @@
+"""Transcription: words carry times of the original video, long clips are read in bounded memory, and the command
+prints, writes and fails as promised."""
+
+import argparse
+import json
+
+import numpy as np
+import pytest
+import torch
+
+import vsr
+from vsr.commands import transcribe as command
+from vsr.errors import VsrError
+from vsr.hub import load_model
+from vsr.windows import WINDOW
+
+
+@pytest.fixture(scope="module")
+def loaded(tiny_model):
+    return load_model(tiny_model)
+
+
+def mouth_clip(num_frames, fps=25.0, face=0):
+    """A moving pattern in place of a mouth, shown from second 3 of its video at its own frame rate."""
+    from vsr.video.mouth import MouthClip
+    from vsr.video.reader import VideoInfo
+
+    rng = np.random.default_rng(num_frames)
+    crop = rng.integers(0, 256, (num_frames, 96, 96), dtype=np.uint8)
+    times = 3.0 + np.arange(num_frames) / 25
+    info = VideoInfo("pattern.mp4", fps, num_frames, 3.0 + num_frames / 25, 96, 96)
+    return MouthClip(crop=crop, times=times, info=info, face=face, found=1.0, gaps=[])
+
+
+def options(**given):
+    from vsr.decode.options import DecodeOptions
+
+    return DecodeOptions(**{"method": "ctc_greedy", **given})
+
+
+def command_line(*words):
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    return command.run(parser.parse_args([str(word) for word in words]))
+
+
+@pytest.mark.parametrize("method", ["ctc_greedy", "ctc_beam", "joint"])
+def test_words_lie_in_order_inside_the_time_their_face_is_seen(loaded, method):
+    from vsr.transcribe import read_clip
+
+    (segment,) = read_clip(loaded, mouth_clip(50), options(method=method, beam=3, nbest=3))
+    edges = [time for word in segment.words for time in (word.start, word.end)]
+    assert edges == sorted(edges) and all(3.0 <= time <= 5.0 for time in edges)
+    assert all(0 <= word.confidence <= 1 for word in segment.words)
+    assert segment.nbest[0].text == segment.text
+    assert len(segment.nbest) <= 3
+
+
+def test_a_minute_is_read_in_windows_that_stay_small(loaded, monkeypatch):
+    from vsr.transcribe import read_clip
+
+    widths, encode = [], loaded.model.encode
+    monkeypatch.setattr(
+        loaded.model, "encode", lambda video, lengths: widths.append(video.shape[:2]) or encode(video, lengths)
+    )
+    segments = read_clip(loaded, mouth_clip(60 * 25), options())
+    assert len(segments) == 6
+    assert all(frames <= WINDOW and windows <= 4 for windows, frames in widths)
+    starts = [word.start for segment in segments for word in segment.words]
+    assert starts == sorted(starts)
+
+
+def test_python_gives_what_the_json_says(loaded, face_clip):
+    transcript = loaded.transcribe(face_clip, options())
+    record = transcript.to_json()
+    assert record["file"] == str(face_clip) and record["model"] == "tiny" and record["error"] is None
+    assert record["fps"] == 25 and record["duration"] == pytest.approx(1.0, abs=0.05)
+    assert record["text"] == " ".join(segment["text"] for segment in record["segments"])
+    assert [segment["face"] for segment in record["segments"]] == [transcript.segments[0].face]
+
+
+def test_load_model_is_found_at_the_front_door():
+    assert vsr.load_model is load_model
+    with pytest.raises(AttributeError, match="nothing_else"):
+        vsr.nothing_else  # noqa: B018
+
+
+def test_an_unknown_choice_of_faces_is_refused(loaded, face_clip):
+    with pytest.raises(VsrError, match="largest"):
+        loaded.transcribe(face_clip, faces="left")
+
+
+def test_two_faces_are_read_apart(loaded, make_video, make_face, tmp_path):
+    pictures = make_face(25)
+    both = np.concatenate([pictures, pictures[::-1]], axis=2)
+    clip = make_video(tmp_path / "two.mp4", both)
+    one = loaded.transcribe(clip, options())
+    two = loaded.transcribe(clip, options(), faces="all")
+    assert len(one.faces) == 1 and len(two.faces) == 2
+
+
+def test_text_goes_to_the_screen(tiny_model, face_clip, loaded, capsys):
+    assert command_line(face_clip, "--model", tiny_model, "--method", "ctc_greedy") == 0
+    printed = capsys.readouterr()
+    assert printed.out == loaded.transcribe(face_clip, options()).text + "\n"
+    assert printed.err == ""
+
+
+def test_json_of_good_and_bad_files_is_a_line_each(tiny_model, face_clip, landscape_clip, tmp_path, capsys):
+    videos = [tmp_path / "missing.mp4", landscape_clip, face_clip]
+    assert command_line(*videos, "--model", tiny_model, "--format", "json", "--beam", 2) == 1
+    printed = capsys.readouterr()
+    records = [json.loads(line) for line in printed.out.splitlines()]
+    assert [record["file"] for record in records] == [str(video) for video in videos]
+    assert [(record["error"] or {}).get("reason") for record in records] == ["unreadable", "no_face", None]
+    assert records[0]["text"] == "" and records[0]["segments"] == [] and records[0]["fps"] is None
+    complaints = printed.err.splitlines()
+    assert len(complaints) == 2 and all(line.startswith("vsr: ") for line in complaints)
+
+
+def test_two_processes_give_the_same_files_as_one(tiny_model, face_clip, landscape_clip, tmp_path, capsys):
+    for jobs in (1, 2):
+        out = tmp_path / str(jobs)
+        arguments = ("--model", tiny_model, "--format", "srt,json,txt", "--beam", 2, "--jobs", jobs, "-o", out)
+        assert command_line(landscape_clip, face_clip, *arguments) == 1
+    names = {"face.srt", "face.json", "face.txt", "landscape.json"}
+    assert {path.name for path in (tmp_path / "1").iterdir()} == names
+    for name in names:
+        assert (tmp_path / "1" / name).read_text("utf-8") == (tmp_path / "2" / name).read_text("utf-8")
+    assert capsys.readouterr().out == ""
+
+
+def test_a_bad_model_stops_all_processes_with_its_own_message(face_clip, landscape_clip, tmp_path):
+    with pytest.raises(VsrError, match="no such model folder"):
+        command_line(face_clip, landscape_clip, "--model", tmp_path / "nowhere", "--jobs", 2)
+
+
+@pytest.mark.parametrize(
+    "arguments, complaint",
+    [
+        (["a.mp4", "--format", "srt,json"], "-o"),
+        (["a.mp4", "b.mp4", "--format", "vtt"], "-o"),
+        (["x/a.mp4", "y/a.mpg", "-o", "out"], "same file"),
+        (["a.mp4", "-o", "a.srt"], "--format srt"),
+    ],
+)
+def test_wrong_usage_is_2_and_says_what_to_do(arguments, complaint, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert command_line(*arguments) == 2
+    assert complaint in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments", [["--format", "doc"], ["--beam", "0"], ["--jobs", "two"], ["--nbest", "-1"]])
+def test_a_wrong_value_is_2(arguments, capsys):
+    with pytest.raises(SystemExit) as caught:
+        command_line("a.mp4", *arguments)
+    assert caught.value.code == 2 and arguments[1] in capsys.readouterr().err
+
+
+def test_the_state_of_the_random_generator_is_left_alone(loaded):
+    from vsr.transcribe import read_clip
+
+    before = torch.get_rng_state()
+    read_clip(loaded, mouth_clip(30), options())
+    assert torch.equal(before, torch.get_rng_state())

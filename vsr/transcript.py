@@ -1,0 +1,110 @@
+"""What was said, by whom and when: the result of transcription and the content of its JSON.
+
+Times are seconds in the original video; confidences lie in [0, 1].  Light on purpose: nothing heavy is
+imported, so that workers and writers can pass transcripts around.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class TimedWord:
+    """One word, with its start and end in seconds and the calibrated chance that it is right."""
+
+    word: str
+    start: float
+    end: float
+    confidence: float
+
+    def to_json(self) -> dict:
+        return {
+            "word": self.word,
+            "start": round(self.start, 3),
+            "end": round(self.end, 3),
+            "confidence": round(self.confidence, 4),
+        }
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """One reading of a segment and its search score (a log-probability: higher is better)."""
+
+    text: str
+    score: float
+
+    def to_json(self) -> dict:
+        return {"text": self.text, "score": round(self.score, 4)}
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of one face's speech; `face` numbers the tracked faces, `nbest[0]` reads as the words do."""
+
+    start: float
+    end: float
+    face: int
+    confidence: float
+    words: tuple[TimedWord, ...]
+    nbest: tuple[Alternative, ...]
+
+    @property
+    def text(self) -> str:
+        return " ".join(word.word for word in self.words)
+
+    def to_json(self) -> dict:
+        return {
+            "start": round(self.start, 3),
+            "end": round(self.end, 3),
+            "face": self.face,
+            "text": self.text,
+            "confidence": round(self.confidence, 4),
+            "words": [word.to_json() for word in self.words],
+            "nbest": [alternative.to_json() for alternative in self.nbest],
+        }
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """One file's transcript, or the reason why there is none.
+
+    Attributes:
+        file: the path as it was given.
+        fps, duration: of the original video, frames/s and seconds; None where it could not be read.
+        model: the model's name.
+        segments: ordered by start.
+        error: None, or (reason, message).
+    """
+
+    file: str
+    fps: float | None
+    duration: float | None
+    model: str
+    segments: tuple[Segment, ...] = ()
+    error: tuple[str, str] | None = None
+
+    @property
+    def faces(self) -> list[int]:
+        return sorted({segment.face for segment in self.segments})
+
+    @property
+    def text(self) -> str:
+        """The words of all segments; one line for each face."""
+        lines = []
+        for face in self.faces:
+            texts = [segment.text for segment in self.segments if segment.face == face and segment.words]
+            lines.append(" ".join(texts))
+        return "\n".join(line for line in lines if line)
+
+    def to_json(self) -> dict:
+        error = None if self.error is None else {"reason": self.error[0], "message": self.error[1]}
+        return {
+            "file": self.file,
+            "fps": None if self.fps is None else round(self.fps, 4),
+            "duration": None if self.duration is None else round(self.duration, 3),
+            "model": self.model,
+            "text": self.text,
+            "segments": [segment.to_json() for segment in self.segments],
+            "error": error,
+        }
