@@ -32,11 +32,13 @@ def write_video(path, pictures, fps=25, codec="libx264", pixel_format="yuv420p",
         stream = container.add_stream(codec, rate=Fraction(fps), options=options or {})
         stream.height, stream.width = pictures.shape[1:3]
         stream.pix_fmt = pixel_format
-        stream.codec_context.time_base = stream.time_base = Fraction(1, 90_000)
+        # Old codecs know no time base but the frame rate.
+        ticks = fps if times is None else 90_000
+        stream.codec_context.time_base = stream.time_base = Fraction(1, ticks)
         for index, picture in enumerate(pictures):
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-            seconds = index / fps if times is None else times[index]
-            frame.pts, frame.time_base = round(seconds * 90_000), Fraction(1, 90_000)
+            frame.pts = index if times is None else round(times[index] * ticks)
+            frame.time_base = Fraction(1, ticks)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return path

@@ -1,5 +1,5 @@
-"""Transcription: words carry times of the original video, long clips are read in bounded memory, and the command
-prints, writes and fails as promised."""
+"""Transcription: words carry times of the original video, long clips are read in bounded memory, and the
+command prints, writes and fails as promised."""
 
 import argparse
 import json
@@ -60,9 +60,12 @@ def test_a_minute_is_read_in_windows_that_stay_small(loaded, monkeypatch):
     from vsr.transcribe import read_clip
 
     widths, encode = [], loaded.model.encode
-    monkeypatch.setattr(
-        loaded.model, "encode", lambda video, lengths: widths.append(video.shape[:2]) or encode(video, lengths)
-    )
+
+    def watched(video, lengths):
+        widths.append(video.shape[:2])
+        return encode(video, lengths)
+
+    monkeypatch.setattr(loaded.model, "encode", watched)
     segments = read_clip(loaded, mouth_clip(60 * 25), options())
     assert len(segments) == 6
     assert all(frames <= WINDOW and windows <= 4 for windows, frames in widths)
@@ -121,8 +124,8 @@ def test_json_of_good_and_bad_files_is_a_line_each(tiny_model, face_clip, landsc
 def test_two_processes_give_the_same_files_as_one(tiny_model, face_clip, landscape_clip, tmp_path, capsys):
     for jobs in (1, 2):
         out = tmp_path / str(jobs)
-        arguments = ("--model", tiny_model, "--format", "srt,json,txt", "--beam", 2, "--jobs", jobs, "-o", out)
-        assert command_line(landscape_clip, face_clip, *arguments) == 1
+        arguments = ("--model", tiny_model, "--format", "srt,json,txt", "--beam", 2, "-o", out)
+        assert command_line(landscape_clip, face_clip, *arguments, "--jobs", jobs) == 1
     names = {"face.srt", "face.json", "face.txt", "landscape.json"}
     assert {path.name for path in (tmp_path / "1").iterdir()} == names
     for name in names:
@@ -151,7 +154,9 @@ def test_wrong_usage_is_2_and_says_what_to_do(arguments, complaint, capsys, tmp_
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("arguments", [["--format", "doc"], ["--beam", "0"], ["--jobs", "two"], ["--nbest", "-1"]])
+@pytest.mark.parametrize(
+    "arguments", [["--format", "doc"], ["--beam", "0"], ["--jobs", "two"], ["--nbest", "-1"]]
+)
 def test_a_wrong_value_is_2(arguments, capsys):
     with pytest.raises(SystemExit) as caught:
         command_line("a.mp4", *arguments)

@@ -62,7 +62,8 @@ def save_model(folder, model, tokenizer, extra: dict | None = None, half: bool =
         The folder.
 
     Raises:
-        VsrError: bad_model if the tokenizer and the head disagree or `extra` uses a reserved key; not_writable.
+        VsrError: bad_model if the tokenizer and the head disagree or `extra` uses a reserved key;
+            not_writable.
     """
     folder = Path(folder)
     config = {**_checked_extra(extra or {}), "format": FORMAT, "model": dataclasses.asdict(model.config)}

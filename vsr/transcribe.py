@@ -87,20 +87,20 @@ def _read_windows(loaded, crop: np.ndarray, spans, edges: np.ndarray, options) -
     """Encode and search a few windows at a time; crop (T, 96, 96)."""
     for first in range(0, len(spans), WINDOWS_AT_ONCE):
         group = spans[first : first + WINDOWS_AT_ONCE]
-        states, found = _search(loaded, [crop[start:stop] for start, stop in group], options)
-        for (start, _), own, hypotheses in zip(group, states, found, strict=True):
-            log_probs = loaded.model.ctc_log_probs(own[None])[0]
-            yield [_words(loaded, log_probs, hypothesis, start, edges) for hypothesis in hypotheses]
+        log_probs, found = _search(loaded, [crop[start:stop] for start, stop in group], options)
+        for (start, _), own, hypotheses in zip(group, log_probs, found, strict=True):
+            yield [_words(loaded, own, hypothesis, start, edges) for hypothesis in hypotheses]
 
 
 @torch.inference_mode()
 def _search(loaded, crops: list[np.ndarray], options):
-    """Crops, each (W, 96, 96), equally long -> states (windows, W, D) and each window's hypotheses."""
+    """Crops, each (W, 96, 96), equally long -> CTC log-probabilities (windows, W, V), hypotheses."""
     device = next(loaded.model.parameters()).device
     video = torch.stack([torch.as_tensor(to_network_input(crop, train=False)) for crop in crops]).to(device)
     lengths = torch.full((len(crops),), video.shape[1], dtype=torch.long, device=device)
     states = loaded.model.encode(video, lengths)
-    return states, decode(loaded.model, states, lengths, options, loaded.tokenizer.eos_id)
+    found = decode(loaded.model, states, lengths, options, loaded.tokenizer.eos_id)
+    return loaded.model.ctc_log_probs(states), found
 
 
 def _words(loaded, log_probs: torch.Tensor, hypothesis, start: int, edges: np.ndarray):
