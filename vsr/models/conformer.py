@@ -8,7 +8,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from vsr.models.attention import RelativeAttention
-from vsr.models.lengths import key_mask, zero_padding
+from vsr.models.lengths import key_mask, scatter_frames, zero_padding
 
 
 class FeedForward(nn.Sequential):
@@ -36,9 +36,7 @@ class ConvolutionModule(nn.Module):
         x = zero_padding(self.gate(self.norm(x)), mask).transpose(1, 2)  # (B, D, T)
         x = self.depthwise(x).transpose(1, 2)  # (B, T, D)
         # Statistics over real frames only: a batch's padding must not change what the others are divided by.
-        normed = x.new_zeros(x.shape)
-        normed[mask] = self.batch_norm(x[mask]).to(x.dtype)
-        return self.out(normed)
+        return self.out(scatter_frames(self.batch_norm(x[mask]), mask))
 
 
 class ConformerLayer(nn.Module):

@@ -19,6 +19,13 @@ def zero_padding(x: Tensor, mask: Tensor) -> Tensor:
     return x.masked_fill(~mask.view(*mask.shape, *[1] * (x.dim() - 2)), 0)
 
 
+def scatter_frames(real: Tensor, mask: Tensor) -> Tensor:
+    """What was computed on the real frames alone, (N, ...), back in its place: (B, T, ...), zero on padding."""
+    x = real.new_zeros(*mask.shape, *real.shape[1:])
+    x[mask] = real
+    return x
+
+
 def key_mask(mask: Tensor) -> Tensor:
     """Mask (B, T) -> (B, 1, 1, T), as scaled_dot_product_attention broadcasts it over heads and queries."""
     return mask[:, None, None, :]

@@ -30,7 +30,8 @@ class LipReaderConfig:
     """Every number that builds a lip reader; stored beside its weights.
 
     ``vocab_size`` counts blank and the shared start/end token. ``tubelet_*`` and ``frontend_*`` build the video
-    transformer, ``resnet_*`` the ResNet-3D; ``ctc_weight`` is w of the loss w * CTC + (1 - w) * attention.
+    transformer, ``resnet_*`` the ResNet-3D; ``ctc_weight`` is w of the loss w * CTC + (1 - w) * attention, to which
+    ``alignment_weight`` * the loss of the frame targets is added (0: no such head).
     """
 
     vocab_size: int
@@ -53,6 +54,7 @@ class LipReaderConfig:
     dropout: float = 0.1
     ctc_weight: float = 0.3
     label_smoothing: float = 0.1
+    alignment_weight: float = 0.5
 
     def __post_init__(self):
         if self.frontend not in ("video_transformer", "resnet3d"):
@@ -80,12 +82,13 @@ class LipReader(nn.Module):
         self.frontend = build_frontend(c)
         self.encoder = Conformer(c.dim, c.layers, c.heads, c.hidden, c.kernel, c.dropout)
         self.ctc = nn.Linear(c.dim, c.vocab_size)
+        self.alignment = nn.Linear(c.dim, c.vocab_size) if c.alignment_weight else None
         self.decoder = Decoder(c.vocab_size, c.dim, c.decoder_layers, c.heads, c.decoder_hidden, c.dropout)
 
     def encode(self, video: Tensor, lengths: Tensor) -> Tensor:
         """Normalised video (B, T, 1, 88, 88), lengths (B,) -> states (B, T, D), zero on padding."""
         mask = length_mask(lengths, video.shape[1])
-        return self.encoder(self.frontend(zero_padding(video, mask)), mask)
+        return self.encoder(self.frontend(zero_padding(video, mask), mask), mask)
 
     def ctc_log_probs(self, states: Tensor) -> Tensor:
         """States (B, T, D) -> CTC log-probabilities (B, T, V)."""
@@ -104,8 +107,21 @@ class LipReader(nn.Module):
         real = targets != IGNORE
         accuracy = (logits.argmax(-1) == targets)[real].float().mean()
         weight = self.config.ctc_weight
+        losses = {"ctc": ctc, "attention": attention, "accuracy": accuracy}
         loss = weight * ctc + (1 - weight) * attention
-        return {"loss": loss, "ctc": ctc.detach(), "attention": attention.detach(), "accuracy": accuracy}
+        if self.alignment is not None and (batch.frame_tokens != IGNORE).any():
+            losses["alignment"] = alignment_loss(self.alignment(states).float(), batch.frame_tokens)
+            loss = loss + self.config.alignment_weight * losses["alignment"]
+        return {"loss": loss} | {name: value.detach() for name, value in losses.items()}
+
+
+def alignment_loss(logits: Tensor, frame_tokens: Tensor) -> Tensor:
+    """Cross-entropy of each frame's token; logits (B, T, V), frame_tokens (B, T) with -1 where nothing is known.
+
+    Where a corpus has word times, this dense target takes CTC past the plateau in which it knows the grammar of the
+    sentences but has not looked at the lips yet (after Sak et al. 2015, who start CTC from frame labels).
+    """
+    return F.cross_entropy(logits.transpose(1, 2), frame_tokens, ignore_index=IGNORE)
 
 
 def ctc_loss(log_probs: Tensor, lengths: Tensor, tokens: Tensor, token_lengths: Tensor) -> Tensor:

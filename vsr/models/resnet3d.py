@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vsr.models.lengths import scatter_frames
+
 FRAMES = 5  # frames that the first convolution sees
 
 
@@ -57,12 +59,11 @@ class ResNet3D(nn.Module):
         self.trunk = nn.Sequential(*stages)
         self.project = nn.Linear(channels_in, dim)
 
-    def forward(self, video: Tensor) -> Tensor:
-        """video (B, T, 1, 88, 88), zero on padding -> (B, T, D)."""
-        batch, length = video.shape[:2]
-        half = FRAMES // 2
+    def forward(self, video: Tensor, mask: Tensor) -> Tensor:
+        """video (B, T, 1, 88, 88), zero where mask (B, T) is False -> (B, T, D), zero there too."""
+        length, half = video.shape[1], FRAMES // 2
         padded = F.pad(video[:, :, 0], (0, 0, 0, 0, half, half))
         stacked = torch.stack([padded[:, f : f + length] for f in range(FRAMES)], dim=2)
-        x = stacked.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+        x = stacked[mask].contiguous(memory_format=torch.channels_last)
         x = F.max_pool2d(F.silu(self.stem_bn(self.stem(x))), 3, 2, 1)
-        return self.project(self.trunk(x).mean((2, 3))).unflatten(0, (batch, length))
+        return scatter_frames(self.project(self.trunk(x).mean((2, 3))), mask)

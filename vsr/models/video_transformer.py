@@ -1,6 +1,7 @@
 """Video-transformer front end: mouth video (B, T, 1, 88, 88) -> features (B, T, D).
 
-Shapes: B batch, T frames, F frames of a tubelet, P patch side, N patches of a frame, W width of a patch token.
+Shapes: B batch, T frames, F frames of a tubelet, P patch side, N patches of a frame, W width of a patch token,
+M real frames of the batch.
 Each frame is cut into N patches; a tubelet is the same patch over F frames (Arnab et al. 2021, ViViT), here with a
 stride of one frame so that the 25 Hz clock is kept. Attention runs within a frame; the pooling that follows has
 weights of its own for every patch position, because where the lips are is what is being read.
@@ -16,12 +17,17 @@ from torch.nn import functional as F
 
 from vsr.models.attention import MultiHeadAttention
 from vsr.models.conformer import FeedForward
+from vsr.models.lengths import scatter_frames, zero_padding
 
 SIDE = 88  # pixels of the network's input
 
 
 class Tubelets(nn.Module):
-    """(B, T, 1, 88, 88) -> one token for each patch of each frame, (B, T, N, W)."""
+    """(B, T, 1, 88, 88) -> one token for each patch of each frame, whitened.
+
+    A clip's own mean is taken from each coefficient, as cepstral mean normalisation does for speech: what a face
+    looks like goes, how it moves stays. Then every coefficient of every patch is scaled to unit variance.
+    """
 
     def __init__(self, width: int, frames: int, patch: int, downscale: int):
         super().__init__()
@@ -29,7 +35,7 @@ class Tubelets(nn.Module):
             raise ValueError(f"patch {patch} x downscale {downscale} does not divide the {SIDE}-pixel input")
         self.frames, self.patch, self.downscale = frames, patch, downscale
         self.project = nn.Linear(frames * patch * patch, width)
-        self.norm = nn.LayerNorm(width)
+        self.whiten = nn.BatchNorm1d(self.num_patches * width)
         with torch.no_grad():
             self.project.weight.copy_(cosine_basis(width, frames, patch))
 
@@ -37,7 +43,14 @@ class Tubelets(nn.Module):
     def num_patches(self) -> int:
         return (SIDE // self.downscale // self.patch) ** 2
 
-    def forward(self, video: Tensor) -> Tensor:
+    def forward(self, video: Tensor, mask: Tensor) -> Tensor:
+        """Tokens of the real frames alone, (M, N, W) with M = mask.sum()."""
+        x = zero_padding(self.project(self.cut(video)).flatten(2), mask)  # (B, T, N*W)
+        mean = x.sum(1, keepdim=True) / mask.sum(1)[:, None, None]
+        return self.whiten((x - mean)[mask]).unflatten(1, (self.num_patches, -1))
+
+    def cut(self, video: Tensor) -> Tensor:
+        """Video (B, T, 1, 88, 88) -> tubelets (B, T, N, F*P*P)."""
         frames = video[:, :, 0]
         if self.downscale > 1:
             frames = F.avg_pool2d(frames, self.downscale)
@@ -45,8 +58,7 @@ class Tubelets(nn.Module):
         patches = rows.transpose(3, 4).flatten(4).flatten(2, 3)  # (B, T, N, P*P)
         half = self.frames // 2
         padded = F.pad(patches, (0, 0, 0, 0, half, half))
-        tubelets = torch.cat([padded[:, f : f + patches.shape[1]] for f in range(self.frames)], dim=-1)
-        return self.norm(self.project(tubelets))
+        return torch.cat([padded[:, f : f + patches.shape[1]] for f in range(self.frames)], dim=-1)
 
 
 def cosine_basis(width: int, frames: int, patch: int) -> Tensor:
@@ -73,7 +85,7 @@ def cosine_basis(width: int, frames: int, patch: int) -> Tensor:
 
 
 class SpatialLayer(nn.Module):
-    """Pre-norm transformer layer over the patches of one frame, (B*T, N, W) -> (B*T, N, W)."""
+    """Pre-norm transformer layer over the patches of one frame, (M, N, W) -> (M, N, W)."""
 
     def __init__(self, width: int, heads: int):
         super().__init__()
@@ -106,11 +118,9 @@ class VideoTransformer(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.pool = nn.Linear(self.tubelets.num_patches * width, dim)
 
-    def forward(self, video: Tensor) -> Tensor:
-        """video (B, T, 1, 88, 88), zero on padding -> (B, T, D)."""
-        x = self.tubelets(video) + self.place
-        batch, length = x.shape[:2]
-        x = x.flatten(0, 1)
+    def forward(self, video: Tensor, mask: Tensor) -> Tensor:
+        """video (B, T, 1, 88, 88), zero where mask (B, T) is False -> (B, T, D), zero there too."""
+        x = self.tubelets(video, mask) + self.place
         for layer in self.layers:
             x = layer(x)
-        return self.pool(self.norm(x).flatten(1)).unflatten(0, (batch, length))
+        return scatter_frames(self.pool(self.norm(x).flatten(1)), mask)

@@ -1,0 +1,105 @@
+"""GRID (Cooke et al. 2006, CC BY 4.0): a folder of the corpus -> named, disjoint manifests.
+
+Layouts: ``sN/video/NAME.{mp4,mpg}`` with ``sN/align/NAME.align``; ``sN/NAME.mpg`` with ``sN/align`` or a common
+``align/sN``. A transcript comes from the align file, never from the name.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections import Counter
+from pathlib import Path
+
+from vsr.corpora.splits import check_disjoint
+from vsr.data.manifest import Clip, write_manifest
+from vsr.errors import VsrError
+from vsr.files import write_json
+
+ALIGN_UNITS = 25_000  # align times are in 1/25 000 s
+SILENCE = ("sil", "sp")
+SEEN, FEW, UNSEEN = ("s1",), ("s2", "s3", "s4", "s5"), ("s30", "s31", "s32", "s33", "s34")
+TEST_SEEN, DEV_SEEN, TEST_FEW = 100, 40, 4
+
+
+def read_align(path: Path) -> tuple[tuple[str, float, float], ...]:
+    """Words with start and end in seconds, silences left out. Raises VsrError naming the line."""
+    words = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        parts = line.split()
+        if len(parts) != 3 or not (parts[0].isdigit() and parts[1].isdigit()):
+            raise VsrError("bad_corpus", f"{path}, line {number}: expected 'START END WORD', got '{line}'")
+        if parts[2] not in SILENCE:
+            words.append((parts[2].lower(), int(parts[0]) / ALIGN_UNITS, int(parts[1]) / ALIGN_UNITS))
+    return tuple(words)
+
+
+def find_align(corpus: Path, speaker: str, name: str) -> Path | None:
+    """The align file of a clip in any of the known layouts."""
+    places = (corpus / speaker / "align", corpus / "align" / speaker, corpus / speaker)
+    return next((p / f"{name}.align" for p in places if (p / f"{name}.align").is_file()), None)
+
+
+def find_clips(corpus: Path) -> tuple[list[Clip], dict[str, str]]:
+    """Every clip with a transcript, by speaker and name, and the reason for each that has none."""
+    clips, skipped = [], {}
+    for folder in sorted((p for p in corpus.iterdir() if re.fullmatch(r"s\d+", p.name)), key=_speaker_number):
+        videos = [v for v in sorted(folder.rglob("*")) if v.suffix in (".mp4", ".mpg")]
+        for video in videos:
+            clip_id = f"{folder.name}_{video.stem}"
+            align = find_align(corpus, folder.name, video.stem)
+            words = read_align(align) if align else ()
+            if not words:
+                skipped[clip_id] = "no words in its align file" if align else "no align file"
+                continue
+            text = " ".join(word for word, _, _ in words)
+            clips.append(Clip(clip_id, str(video), text, folder.name, words=words))
+    return clips, skipped
+
+
+def _speaker_number(folder: Path) -> int:
+    return int(folder.name[1:])
+
+
+def split_clips(clips: list[Clip], seed: int) -> dict[str, list[Clip]]:
+    """The project's lists: train, dev, test_s1, test_s2s5, unseen. Speakers of no list join train."""
+    rng = random.Random(seed)
+    lists: dict[str, list[Clip]] = {name: [] for name in ("train", "dev", "test_s1", "test_s2s5", "unseen")}
+    for speaker in dict.fromkeys(clip.speaker for clip in clips):
+        own = [clip for clip in clips if clip.speaker == speaker]
+        rng.shuffle(own)
+        if speaker in UNSEEN:
+            lists["unseen"] += own
+        elif speaker in SEEN:
+            test = min(TEST_SEEN, len(own) // 4)
+            dev = min(DEV_SEEN, len(own) // 8)
+            lists["test_s1"] += own[:test]
+            lists["dev"] += own[test : test + dev]
+            lists["train"] += own[test + dev :]
+        else:
+            test = TEST_FEW if speaker in FEW else 0
+            lists["test_s2s5"] += own[:test]
+            lists["train"] += own[test:]
+    return lists
+
+
+def prepare_grid(corpus_dir: str | Path, out_dir: str | Path, seed: int = 0) -> dict[str, int]:
+    """Write ``<list>.jsonl`` for each list and ``report.json``; returns the counts.
+
+    Raises VsrError when the folder is no GRID corpus.
+    """
+    corpus, out_dir = Path(corpus_dir), Path(out_dir)
+    if not corpus.is_dir():
+        raise VsrError("bad_corpus", f"{corpus} is not a folder: give the folder that holds s1, s2, ... of GRID")
+    clips, skipped = find_clips(corpus)
+    if not clips:
+        raise VsrError("bad_corpus", f"{corpus} holds no GRID clips (sN/video/NAME.mpg with sN/align/NAME.align)")
+    lists = {name: sorted(own, key=lambda clip: clip.id) for name, own in split_clips(clips, seed).items() if own}
+    tests = [clip for name, own in lists.items() if name not in ("train", "dev") for clip in own]
+    check_disjoint(lists.get("train", []), lists.get("dev", []), tests)
+    for name, own in lists.items():
+        write_manifest(out_dir / f"{name}.jsonl", own)
+    counts = {name: len(own) for name, own in lists.items()}
+    reasons = dict(Counter(skipped.values()))
+    write_json(out_dir / "report.json", {"seed": seed, "clips": counts, "skipped": reasons, "skipped_clips": skipped})
+    return counts | {"skipped": len(skipped)}

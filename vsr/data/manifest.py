@@ -1,0 +1,75 @@
+"""The manifest: one JSON object a line for one clip, the only interface between the stages of a recipe."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from vsr.errors import VsrError
+from vsr.files import write_lines
+
+SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@+-]*")
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One utterance.
+
+    Args:
+        id: unique in a corpus and safe as a file name, such as ``s1_bbaf2n``.
+        video: path of the video file.
+        text: transcript.
+        speaker: who speaks.
+        num_frames: length of the crop at 25 frames/s; 0 before cropping.
+        crop: path of the mouth crop, (T, 96, 96) uint8 .npy; empty before cropping.
+        words: (word, start, end) in seconds, where the corpus knows them.
+    """
+
+    id: str
+    video: str
+    text: str
+    speaker: str = ""
+    num_frames: int = 0
+    crop: str = ""
+    words: tuple[tuple[str, float, float], ...] = ()
+
+    def __post_init__(self):
+        if not SAFE_ID.fullmatch(self.id):
+            raise ValueError(f"id '{self.id}' is not safe as a file name (letters, digits, . _ @ + -)")
+        object.__setattr__(self, "words", tuple((str(w), float(a), float(b)) for w, a, b in self.words))
+
+
+def read_manifest(path: str | Path) -> list[Clip]:
+    """The clips of a JSONL manifest, in its order. Raises VsrError naming the file and line of what is wrong."""
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise VsrError("bad_manifest", f"cannot read the manifest {path}: {error}") from error
+    clips = [_parse(line, f"{path}, line {number}") for number, line in enumerate(lines, 1) if line.strip()]
+    seen: set[str] = set()
+    for clip in clips:
+        if clip.id in seen:
+            raise VsrError("bad_manifest", f"{path}: the id {clip.id} is there twice")
+        seen.add(clip.id)
+    if not clips:
+        raise VsrError("bad_manifest", f"the manifest {path} has no clips")
+    return clips
+
+
+def _parse(line: str, where: str) -> Clip:
+    try:
+        record = json.loads(line)
+        unknown = sorted(set(record) - {field.name for field in fields(Clip)})
+        if unknown:
+            raise ValueError(f"unknown field '{unknown[0]}'")
+        return Clip(**record)
+    except (ValueError, TypeError) as error:
+        raise VsrError("bad_manifest", f"{where}: {error}") from error
+
+
+def write_manifest(path: str | Path, clips: Iterable[Clip]) -> None:
+    """Write clips as JSONL, atomically."""
+    write_lines(path, (json.dumps(asdict(clip), ensure_ascii=False) for clip in clips))

@@ -1,0 +1,1 @@
+"""Text of a transcript: normalisation and tokens."""

@@ -1,0 +1,159 @@
+"""Text <-> token ids. The special ids are fixed here and nowhere else: blank 0, unknown 1, start/end last."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from vsr.errors import VsrError
+from vsr.files import read_json, write_json
+from vsr.text.normalise import lower
+
+BLANK, UNK = 0, 1
+SPACE, MARK = " ", "\u2581"  # what opens a word: a space between characters, SentencePiece's mark
+CONFIG = "tokenizer.json"
+CHARACTERS = SPACE + "'" + string.ascii_lowercase + string.digits
+
+
+class Tokenizer(Protocol):
+    """What every tokenizer offers; ``vocab_size`` counts blank, unknown and the shared start/end token."""
+
+    vocab_size: int
+    eos_id: int
+
+    def encode(self, text: str) -> list[int]: ...
+    def decode(self, ids: Sequence[int]) -> str: ...
+    def pieces(self, ids: Sequence[int]) -> list[str]: ...
+    def word_spans(self, ids: Sequence[int]) -> list[tuple[str, int, int]]: ...
+    def save(self, folder: str | Path) -> None: ...
+
+
+class CharTokenizer:
+    """One token a character of the lower-cased text; ``characters`` holds the space."""
+
+    def __init__(self, characters: str = CHARACTERS):
+        if len(set(characters)) != len(characters) or SPACE not in characters:
+            raise VsrError("bad_model", "a character tokenizer needs distinct characters, the space among them")
+        self.characters = characters
+        self._ids = {character: index + UNK + 1 for index, character in enumerate(characters)}
+        self.vocab_size = len(characters) + 3
+        self.eos_id = self.vocab_size - 1
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of the normalised text, without start or end."""
+        return [self._ids.get(character, UNK) for character in lower(text)]
+
+    def pieces(self, ids: Sequence[int]) -> list[str]:
+        """The character of each id; "" for blank and end, "?" for unknown."""
+        return [self._piece(int(i)) for i in ids]
+
+    def _piece(self, i: int) -> str:
+        if i == UNK:
+            return "?"
+        return self.characters[i - UNK - 1] if UNK < i < self.eos_id else ""
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text with single spaces."""
+        return " ".join("".join(self.pieces(ids)).split())
+
+    def word_spans(self, ids: Sequence[int]) -> list[tuple[str, int, int]]:
+        """(word, first token, one past its last token); the space belongs to no word."""
+        spans, start = [], 0
+        pieces = [*self.pieces(ids), SPACE]
+        for index, piece in enumerate(pieces):
+            if piece == SPACE:
+                word = "".join(pieces[start:index])
+                spans += [(word, start, index)] if word else []
+                start = index + 1
+        return spans
+
+    def save(self, folder: str | Path) -> None:
+        """Write tokenizer.json."""
+        write_json(Path(folder) / CONFIG, {"kind": "char", "characters": self.characters})
+
+
+class SentencePieceTokenizer:
+    """A SentencePiece model inside the common id layout: piece i becomes i + 2 - (SentencePiece's own specials)."""
+
+    def __init__(self, model: bytes, lower_case: bool = True):
+        import sentencepiece
+
+        self._model = model
+        self.lower_case = lower_case
+        try:
+            self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+        except RuntimeError as error:
+            raise VsrError("bad_model", f"not a SentencePiece model: {error}") from error
+        processor = self._processor
+        special = [i for i in range(len(processor)) if processor.is_control(i) or processor.is_unknown(i)]
+        kept = [i for i in range(len(processor)) if i not in set(special)]
+        self._to_piece = {index + UNK + 1: i for index, i in enumerate(kept)}
+        self._to_id = {i: index for index, i in self._to_piece.items()}
+        self.vocab_size = len(kept) + 3
+        self.eos_id = self.vocab_size - 1
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of the text, without start or end."""
+        text = lower(text) if self.lower_case else " ".join(text.split())
+        return [self._to_id.get(i, UNK) for i in self._processor.encode(text)]
+
+    def pieces(self, ids: Sequence[int]) -> list[str]:
+        """The piece of each id, words opened by U+2581; "" for blank and end, "?" for unknown."""
+        return [self._piece(int(i)) for i in ids]
+
+    def _piece(self, i: int) -> str:
+        return self._processor.id_to_piece(self._to_piece[i]) if i in self._to_piece else "?" if i == UNK else ""
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text with single spaces."""
+        return " ".join("".join(self.pieces(ids)).replace(MARK, SPACE).split())
+
+    def word_spans(self, ids: Sequence[int]) -> list[tuple[str, int, int]]:
+        """(word, first token, one past its last token)."""
+        pieces = self.pieces(ids)
+        starts = [i for i, piece in enumerate(pieces) if i == 0 or piece.startswith(MARK)]
+        spans = zip(starts, [*starts[1:], len(pieces)], strict=True)
+        words = [("".join(pieces[a:b]).replace(MARK, ""), a, b) for a, b in spans]
+        return [span for span in words if span[0]]
+
+    def save(self, folder: str | Path) -> None:
+        """Write tokenizer.json and tokenizer.model."""
+        (Path(folder) / "tokenizer.model").write_bytes(self._model)
+        write_json(Path(folder) / CONFIG, {"kind": "unigram", "lower_case": self.lower_case})
+
+
+def load_tokenizer(folder: str | Path) -> Tokenizer:
+    """The tokenizer saved in a folder. Raises VsrError when there is none or it is broken."""
+    folder = Path(folder)
+    try:
+        config = read_json(folder / CONFIG)
+        if config["kind"] == "char":
+            return CharTokenizer(config["characters"])
+        if config["kind"] == "unigram":
+            return SentencePieceTokenizer((folder / "tokenizer.model").read_bytes(), config["lower_case"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise VsrError("bad_model", f"{folder} holds no readable tokenizer: {error}") from error
+    raise VsrError("bad_model", f"{folder / CONFIG}: unknown kind of tokenizer '{config['kind']}'")
+
+
+def train_tokenizer(kind: str, texts: Iterable[str], vocab_size: int = 1000) -> Tokenizer:
+    """Make a tokenizer: "char" with the fixed alphabet, or "unigram" trained on ``texts`` (SentencePiece)."""
+    if kind == "char":
+        return CharTokenizer()
+    if kind != "unigram":
+        raise VsrError("bad_config", f"unknown kind of tokenizer '{kind}'; known: char, unigram")
+    import io
+
+    import sentencepiece
+
+    model = io.BytesIO()
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter([lower(text) for text in texts]), model_writer=model, model_type="unigram",
+            vocab_size=vocab_size, hard_vocab_limit=False, bos_id=-1, eos_id=-1, minloglevel=2,
+        )  # fmt: skip
+    except RuntimeError as error:
+        raise VsrError("bad_config", f"SentencePiece could not train {vocab_size} pieces: {error}") from error
+    return SentencePieceTokenizer(model.getvalue())
