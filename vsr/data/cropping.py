@@ -142,9 +142,6 @@ def _submitted(pool: ProcessPoolExecutor, clips: Iterable[Clip], out_dir: Path, 
     return running
 
 
-_detector = None
-
-
 def _start_worker() -> None:
     """One thread a process: the processes are the parallelism. Ctrl-C is the parent's to handle."""
     import signal
@@ -157,13 +154,10 @@ def _start_worker() -> None:
 
 def _crop_clip(clip: Clip, out_dir: Path) -> Outcome:
     """Crop one clip and write it; a refusal is an outcome, a full disk ends the run."""
-    global _detector
-    from vsr.video.faces import MediaPipeMesh
     from vsr.video.mouth import crop_video
 
-    _detector = _detector or MediaPipeMesh()
     try:
-        mouth = crop_video(clip.video, _detector)
+        mouth = crop_video(clip.video)
     except VsrError as error:
         return Outcome(clip.id, reason=error.reason, message=str(error))
     with atomic_write(out_dir / f"{clip.id}.npy") as temporary:

@@ -7,6 +7,7 @@ the person's own. Landmarks of another tool in the 68-point order serve as `poin
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
@@ -28,6 +29,7 @@ MESH_POINTS = (
     *(61, 40, 37, 0, 267, 270, 291, 321, 314, 17, 84, 91),
     *(78, 81, 13, 311, 308, 402, 14, 178),
 )
+BLANK = np.zeros((64, 64, 3), np.uint8)
 MAX_FACES = 4
 MAX_GAP = 2 * FPS  # frames a person may go unseen and still be the same track
 MAX_STEP = 0.5  # face sizes a face may move between two sightings and still be the same person
@@ -72,25 +74,25 @@ class MediaPipeMesh:
                 static_image_mode=True, max_num_faces=1, min_detection_confidence=0.3
             )
             self._far = solutions.face_detection.FaceDetection(model_selection=1, min_detection_confidence=0.5)
-            for graph in (self._still, self._far):
-                graph.process(np.zeros((64, 64, 3), np.uint8))  # graphs log to stderr at their first frame
-        self._max_faces, self._fresh = max_faces, True
+            for graph in (self._mesh, self._still, self._far):
+                graph.process(BLANK)  # graphs log to stderr until their first frame is through
+        self._max_faces, self._warm = max_faces, False
 
     def reset(self) -> None:
-        """Forget the faces of the video before, so that a result depends on its own video only."""
-        if not self._fresh:
-            with _quiet_stderr():
-                self._mesh.reset()
-        self._fresh = True
+        """Forget the faces of the video before, so that a result depends on its own video only.
+
+        A picture without a face does that in 2 ms; the graph's own reset builds it anew and logs to stderr.
+        """
+        self._mesh.process(BLANK)
 
     def detect(self, frame: np.ndarray) -> list[Face]:
         """Faces of one frame (H, W, 3) uint8 RGB, the largest first."""
-        with _quiet_stderr() if self._fresh else nullcontext():
-            result = self._mesh.process(frame)
-        self._fresh = False
-        faces = _mesh_faces(result, frame.shape)
+        with nullcontext() if self._warm else _quiet_stderr():  # the landmark model logs at its first face
+            faces = _mesh_faces(self._mesh.process(frame), frame.shape)
+        self._warm = self._warm or bool(faces)
         if not faces:
-            faces = self._second_look(frame)
+            with _quiet_stderr():
+                faces = self._second_look(frame)
         return _distinct(faces)
 
     def _second_look(self, frame: np.ndarray) -> list[Face]:
@@ -104,6 +106,12 @@ class MediaPipeMesh:
                 found = _mesh_faces(self._still.process(cut), cut.shape)
                 faces += [_moved(face, scale, corner, detection.score[0]) for face in found]
         return faces
+
+
+@functools.cache
+def default_detector() -> Detector:
+    """The detector that this process shares: loading the models takes longer than reading a short clip."""
+    return MediaPipeMesh()
 
 
 class TasksMesh:

@@ -16,7 +16,7 @@ import numpy as np
 
 from vsr.clock import FPS
 from vsr.errors import VsrError
-from vsr.video.faces import Detector, MediaPipeMesh, Track, track_faces
+from vsr.video.faces import Detector, Track, default_detector, track_faces
 from vsr.video.reader import VideoInfo, probe, read_frames
 
 CROP = 96
@@ -83,7 +83,7 @@ class _Video:
 
     def tracks(self, detector: Detector | None) -> list[Track]:
         """Tracks of at least 12 frames. Raises VsrError too_short or no_face."""
-        tracks = track_faces(self._first_pass(), detector or MediaPipeMesh())
+        tracks = track_faces(self._first_pass(), detector or default_detector())
         self.times = np.concatenate(self._times)
         count = len(self.times)
         if count < MIN_FRAMES:

@@ -1,0 +1,51 @@
+"""Files are written whole or not at all; errors carry their reason everywhere."""
+
+import errno
+import pickle
+
+import pytest
+
+from vsr import clock
+from vsr.errors import VsrError
+from vsr.files import atomic_write, read_json, write_json, write_lines
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_scrap(tmp_path):
+    path = tmp_path / "deep" / "a.json"
+    write_json(path, {"text": "née"})
+    with pytest.raises(RuntimeError), atomic_write(path) as temporary:
+        assert temporary.suffix == ".json" and temporary.parent == path.parent
+        temporary.write_text("half", encoding="utf-8")
+        raise RuntimeError
+    assert read_json(path) == {"text": "née"}
+    assert [file.name for file in path.parent.iterdir()] == ["a.json"]
+
+
+def test_lines(tmp_path):
+    write_lines(tmp_path / "a.txt", (f"line {n}" for n in range(2)))
+    assert (tmp_path / "a.txt").read_text(encoding="utf-8") == "line 0\nline 1\n"
+
+
+def test_a_place_that_cannot_be_written_is_a_clear_error(tmp_path):
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(VsrError, match="cannot write") as caught:
+        write_json(tmp_path / "file" / "a.json", {})
+    assert caught.value.reason == "not_writable"
+
+
+def test_full_disk_is_told(tmp_path):
+    with pytest.raises(VsrError) as caught, atomic_write(tmp_path / "a.txt"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert caught.value.reason == "no_space"
+    assert not list(tmp_path.iterdir())
+
+
+def test_errors_cross_process_borders():
+    error = pickle.loads(pickle.dumps(VsrError("no_face", "clip.mp4: no face")))
+    assert (error.reason, str(error)) == ("no_face", "clip.mp4: no face")
+
+
+def test_the_clock_is_exact():
+    assert (clock.SAMPLES_PER_FRAME, clock.MELS_PER_FRAME, clock.UNITS_PER_FRAME) == (640, 4, 2)
+    with pytest.raises(ValueError, match="not a multiple"):
+        clock.exact(16_000, 24_001)

@@ -1,0 +1,144 @@
+"""Faces keep their identity: tracks never swap, survive gaps, end at cuts."""
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vsr.errors import VsrError
+from vsr.video.faces import NUM_POINTS, Face, TasksMesh, default_detector, track_faces
+
+SHAPE = np.random.default_rng(0).uniform(-0.4, 0.4, (NUM_POINTS, 2)).astype(np.float32)
+
+
+def face_at(x, y, size=100.0):
+    points = SHAPE * size + np.float32([x, y])
+    return Face(points, (x - size / 2, y - size / 2, x + size / 2, y + size / 2), 1.0)
+
+
+class Script:
+    """A detector that says what it is told, frame by frame."""
+
+    def __init__(self, *frames):
+        self.frames = frames
+
+    def reset(self):
+        self.index = -1
+
+    def detect(self, frame):
+        self.index += 1
+        return self.frames[self.index]
+
+
+def blank(count):
+    return [np.zeros((64, 64, 3), np.uint8)] * count
+
+
+def test_two_people_never_swap_whatever_the_order_of_detection():
+    dice = np.random.default_rng(0)
+    frames = []
+    for index in range(60):
+        pair = [face_at(100 + index, 100), face_at(220 + index, 100 + index)]
+        frames.append([pair[i] for i in dice.permutation(2)])
+    left, right = sorted(track_faces(blank(60), Script(*frames)), key=lambda track: track.points[0, 0, 0])
+    for track, x in ((left, 100), (right, 220)):
+        expected = x + np.arange(60) + SHAPE[:, 0].mean() * 100
+        np.testing.assert_allclose(track.points[:, :, 0].mean(axis=1), expected, atol=1e-2)
+
+
+def test_a_person_who_goes_does_not_hand_over_to_the_neighbour():
+    frames = [[face_at(100, 100), face_at(200, 100)]] * 10 + [[face_at(200, 100)]] * 10
+    tracks = track_faces(blank(20), Script(*frames))
+    assert [(track.start, track.stop) for track in tracks] == [(0, 10), (0, 20)]
+
+
+def test_a_gap_keeps_the_identity_and_stays_visible():
+    seen = [[face_at(100, 100)]]
+    (track,) = track_faces(blank(30), Script(*seen * 10, *[[]] * 12, *seen * 8))
+    assert track.seen.tolist() == [True] * 10 + [False] * 12 + [True] * 8
+    assert np.isnan(track.points[10:22]).all() and not np.isnan(track.points[:10]).any()
+
+
+def test_a_long_absence_and_a_cut_end_a_track():
+    seen = [[face_at(100, 100)]]
+    assert len(track_faces(blank(100), Script(*seen * 10, *[[]] * 80, *seen * 10))) == 2
+    dice = np.random.default_rng(0)
+    shots = [dice.integers(0, 256, (64, 64, 3), dtype=np.uint8) for _ in range(2)]
+    assert len(track_faces([shots[0]] * 5 + [shots[1]] * 5, Script(*seen * 10))) == 2
+    flash = np.clip(shots[0].astype(int) // 2 + 120, 0, 255).astype(np.uint8)
+    assert len(track_faces([shots[0]] * 5 + [flash] + [shots[0]] * 5, Script(*seen * 11))) == 1
+
+
+def test_no_faces_no_tracks():
+    assert track_faces(blank(5), Script(*[[]] * 5)) == []
+
+
+def test_mesh_follows_a_moving_face(make_face):
+    face = make_face(1)[0]
+    frames = []
+    for index in range(12):
+        frame = np.full((360, 480, 3), 90, np.uint8)
+        frame[40 : 40 + 256, 5 * index : 5 * index + 256] = face
+        frames.append(frame)
+    (track,) = track_faces(frames, default_detector())
+    assert track.seen.all()
+    steps = np.diff(track.points[:, :, 0].mean(axis=1))
+    np.testing.assert_allclose(steps, 5, atol=1.5)
+
+
+def test_mesh_points_are_where_they_should_be(make_face):
+    (face,) = track_faces([make_face(1)[0]], default_detector())
+    nose, right_eye, left_eye, mouth = (
+        face.points[0, part].mean(axis=0) for part in (slice(0, 5), slice(5, 11), slice(11, 17), slice(17, 37))
+    )
+    assert right_eye[0] < nose[0] < left_eye[0]  # the person's right is the picture's left
+    assert max(right_eye[1], left_eye[1]) < nose[1] < mouth[1]
+
+
+def test_mesh_tells_two_people_apart(make_face):
+    faces = make_face(15, size=200)
+    frames = np.concatenate([faces, faces[:, :, ::-1]], axis=2)
+    tracks = track_faces(list(frames), default_detector())
+    assert len(tracks) == 2 and all(track.seen.all() for track in tracks)
+    for track in tracks:
+        assert np.ptp(track.points[:, :, 0].mean(axis=1)) < 20
+
+
+def test_a_small_face_gets_a_second_look(make_face):
+    frame = np.full((720, 720, 3), 90, np.uint8)
+    frame[400:480, 500:580] = make_face(1, size=80)[0]
+    (track,) = track_faces([frame], default_detector())
+    x, y = track.points[0].mean(axis=0)
+    assert 510 < x < 570 and 410 < y < 470
+
+
+def test_a_result_does_not_depend_on_the_video_before(make_face):
+    frames = list(make_face(5))
+    alone = track_faces(frames, default_detector())[0].points
+    track_faces([frame[::-1].copy() for frame in make_face(5, size=300)], default_detector())
+    np.testing.assert_array_equal(track_faces(frames, default_detector())[0].points, alone)
+
+
+def test_tasks_interface_refuses_what_is_no_model(tmp_path):
+    with pytest.raises(VsrError, match="no such face landmarker"):
+        TasksMesh(tmp_path / "missing.task")
+    (tmp_path / "text.task").write_text("no model", encoding="utf-8")
+    with pytest.raises(VsrError) as caught:
+        TasksMesh(tmp_path / "text.task")
+    assert caught.value.reason == "bad_model"
+
+
+def test_tasks_interface_finds_a_face(tmp_path, make_face):
+    """A landmarker made of the models in the wheel: the same network, in the bundle that the Tasks interface reads."""
+    import mediapipe
+
+    modules = Path(mediapipe.__file__).parent / "modules"
+    with zipfile.ZipFile(tmp_path / "face.task", "w") as bundle:
+        bundle.write(modules / "face_detection/face_detection_short_range.tflite", "face_detector.tflite")
+        bundle.write(modules / "face_landmark/face_landmark.tflite", "face_landmarks_detector.tflite")
+    detector = TasksMesh(tmp_path / "face.task")
+    for _ in range(2):
+        detector.reset()
+        faces = [detector.detect(frame) for frame in make_face(3)]
+        assert all(face.points.shape == (NUM_POINTS, 2) for found in faces for face in found)

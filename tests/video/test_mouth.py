@@ -1,0 +1,141 @@
+"""Mouth crops: the geometry undoes what a camera does, gaps are filled and told, refusals have their reasons."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vsr.errors import VsrError
+from vsr.video import mouth
+from vsr.video.faces import default_detector
+from vsr.video.mouth import REFERENCE, crop_tracks, crop_video, fill_gaps, mouth_transforms, similarity, smooth
+
+numbers = st.floats(-200, 200)
+
+
+@given(st.floats(0.1, 10), st.floats(-3, 3), numbers, numbers)
+def test_similarity_is_recovered_exactly(scale, angle, x, y):
+    turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    source = (REFERENCE - [x, y]) @ np.linalg.inv(turn).T
+    (matrix,) = similarity(source[None], REFERENCE)
+    np.testing.assert_allclose(matrix, np.column_stack([turn, [x, y]]), atol=1e-6)
+
+
+def test_mouth_lies_in_the_middle_and_the_eyes_are_level():
+    points = np.random.default_rng(0).uniform(0, 5, (20, 37, 2)).astype(np.float32)
+    for part, anchor in zip(mouth.ANCHORS, REFERENCE, strict=True):
+        points[:, part] += np.float32(anchor * 2 + 30)
+    matrices = mouth_transforms(points)
+    centre = smooth(points)[:, 17:37].mean(axis=1)
+    seen = np.einsum("nij,nj->ni", matrices[:, :, :2], centre) + matrices[:, :, 2]
+    np.testing.assert_allclose(seen, 48, atol=1e-4)
+    assert np.hypot(matrices[:, 0, 0], matrices[:, 1, 0]) == pytest.approx(0.5, rel=0.03)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(1, 30))
+def test_smoothing_keeps_the_place_and_calms_the_shape(count):
+    points = np.random.default_rng(count).normal(100, 5, (count, 37, 2))
+    calm = smooth(points)
+    np.testing.assert_allclose(calm.mean(axis=1), points.mean(axis=1))
+    reach = min(6, count // 2, (count - 1) // 2)
+    middle = count // 2
+    shape = points - points.mean(axis=1, keepdims=True)
+    window = shape[middle - min(reach, count - 1 - middle) : middle + min(reach, count - 1 - middle) + 1]
+    np.testing.assert_allclose(calm[middle] - calm[middle].mean(axis=0), window.mean(axis=0), atol=1e-9)
+
+
+def test_gaps_are_interpolated_and_ends_held():
+    points = np.arange(10, dtype=np.float32)[:, None, None].repeat(2, axis=2)
+    holed = points.copy()
+    holed[[0, 4, 5, 9]] = np.nan
+    expected = points.copy()
+    expected[[0, 9]] = [[[1, 1]], [[8, 8]]]
+    np.testing.assert_allclose(fill_gaps(holed), expected)
+
+
+def test_a_large_face_is_averaged_down_to_the_same_crop():
+    rows, columns = np.mgrid[:480, :480]
+    small = (127 + 100 * np.sin(rows / 30) * np.cos(columns / 40)).astype(np.uint8)[..., None].repeat(3, axis=2)
+    large = small.repeat(4, axis=0).repeat(4, axis=1)
+    matrix = np.array([[0.9, 0.1, -80.0], [-0.1, 0.9, -60.0]])
+    scaled = np.column_stack([matrix[:, :2] / 4, matrix[:, 2] - matrix[:, :2] @ [0.375, 0.375]])
+    difference = mouth.cut_mouth(small, matrix).astype(int) - mouth.cut_mouth(large, scaled)
+    assert np.abs(difference).max() <= 3
+
+
+def test_crop_of_a_real_face(face_clip):
+    clip = crop_video(face_clip)
+    assert clip.crop.shape == (25, 96, 96) and clip.crop.dtype == np.uint8
+    assert (clip.found, clip.gaps) == (1.0, [])
+    np.testing.assert_allclose(clip.times, np.arange(25) / 25, atol=1e-6)
+    moving = clip.crop.astype(float).std(axis=0)
+    assert moving[32:64, 24:72].mean() > 2 * moving[:20].mean()  # the mouth moves, the nose does not
+
+
+def test_frames_that_do_not_fit_in_memory_are_read_again(face_clip, monkeypatch):
+    once = crop_video(face_clip).crop
+    monkeypatch.setattr(mouth, "STORE_BYTES", 1000)
+    np.testing.assert_array_equal(crop_video(face_clip).crop, once)
+
+
+def test_crop_follows_a_moving_head(tmp_path, make_face, make_video):
+    still = make_face(1, size=192)[0]
+    frames = np.full((20, 256, 400, 3), 90, np.uint8)
+    for index, frame in enumerate(frames):
+        frame[20 : 20 + 192, 6 * index : 6 * index + 192] = still
+    crop = crop_video(make_video(tmp_path / "v.mp4", frames)).crop.astype(int)
+    assert np.abs(crop[2:-2] - crop[10]).mean() < 8
+
+
+def test_missing_frames_are_told_and_the_clip_is_whole(tmp_path, make_face, make_video):
+    frames = make_face(40)
+    frames[:6] = 128
+    frames[20:24] = 128
+    clip = crop_video(make_video(tmp_path / "v.mp4", frames, options={"crf": "10", "g": "1"}))
+    assert len(clip.crop) == 40
+    assert clip.found == pytest.approx(30 / 40, abs=0.06)
+    assert clip.gaps[0][0] == 0 and abs(clip.gaps[0][1] - 5) <= 1
+
+
+def test_two_people_give_two_clips_and_the_larger_is_first(tmp_path, make_face, make_video):
+    frames = np.full((16, 256, 448, 3), 90, np.uint8)
+    frames[:, :, :256] = make_face(16)
+    frames[:, 32:192, 270:430] = make_face(16, size=160)[:, :, ::-1]
+    path = make_video(tmp_path / "v.mp4", frames)
+    clips = crop_tracks(path)
+    assert len(clips) == 2 and len({clip.face for clip in clips}) == 2
+    np.testing.assert_array_equal(crop_video(path).crop, clips[0].crop)
+    other = clips[1].crop[:, :, ::-1].astype(float)
+    assert np.abs(other[8] - clips[0].crop[8]).mean() < 20  # the mirrored copy of the same mouth
+
+
+@pytest.mark.parametrize(
+    ("count", "reason"),
+    [(1, "too_short"), (11, "too_short"), (12, "no_face")],
+)
+def test_refusals(tmp_path, make_video, count, reason):
+    path = make_video(tmp_path / "v.mp4", np.full((count, 64, 64, 3), 90, np.uint8))
+    for crop in (crop_video, crop_tracks):
+        with pytest.raises(VsrError) as caught:
+            crop(path)
+        assert caught.value.reason == reason
+
+
+def test_a_mouth_outside_the_picture_is_refused(tmp_path, make_face, make_video):
+    class Lowered:
+        """The real detector, looking at the part of the picture that the file lacks."""
+
+        def reset(self):
+            default_detector().reset()
+
+        def detect(self, frame):
+            faces = default_detector().detect(make_face(1)[0])
+            return [replace(face, points=face.points + np.float32([0, 180])) for face in faces]
+
+    path = make_video(tmp_path / "v.mp4", make_face(14))
+    with pytest.raises(VsrError) as caught:
+        crop_video(path, Lowered())
+    assert caught.value.reason == "crop_out_of_frame"

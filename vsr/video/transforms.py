@@ -1,0 +1,64 @@
+"""Mouth crop (T, 96, 96) uint8 -> network input (T, 1, 88, 88) float, with the augmentation of training.
+
+Scaled to [0, 1], then (x - 0.421) / 0.165, as published lip readers do.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+SIDE = 88
+MEAN, STD = 0.421, 0.165
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How a training clip is varied.
+
+    Args:
+        flip: probability of mirroring the whole clip.
+        speed: the clip is played at a rate drawn from 1 - speed ... 1 + speed.
+        mask_frames: longest stretch replaced by the mean, one for each second of video (0.4 s in published recipes).
+        light: greatest relative change of contrast, and half of that of brightness.
+    """
+
+    flip: float = 0.5
+    speed: float = 0.1
+    mask_frames: int = 6
+    light: float = 0.2
+
+
+def to_network_input(crop: np.ndarray, augmentation: Augmentation | None = None, rng=None) -> Tensor:
+    """Centre crop, or with ``augmentation`` a random one, the same for the whole clip; (T, 96, 96) -> (T, 1, 88, 88)."""
+    margin = crop.shape[1] - SIDE
+    top, left = (margin // 2, margin // 2) if augmentation is None else rng.integers(0, margin + 1, 2)
+    window = np.ascontiguousarray(crop[:, top : top + SIDE, left : left + SIDE])
+    video = torch.from_numpy(window).float().div_(255).sub_(MEAN).div_(STD)
+    if augmentation is not None:
+        video = vary(video, augmentation, rng)
+    return video[:, None]
+
+
+def vary(video: Tensor, augmentation: Augmentation, rng: np.random.Generator) -> Tensor:
+    """Mirror, light and time masks on a normalised clip (T, 88, 88)."""
+    if rng.random() < augmentation.flip:
+        video = video.flip(2)
+    contrast, brightness = rng.uniform(-augmentation.light, augmentation.light, 2)
+    video = video * (1 + contrast) + brightness / 2
+    for _ in range(math.ceil(len(video) / 25)):
+        length = rng.integers(0, augmentation.mask_frames + 1)
+        start = rng.integers(0, max(1, len(video) - length + 1))
+        video[start : start + length] = 0.0
+    return video
+
+
+def speed_indices(num_frames: int, speed: float, rng: np.random.Generator) -> np.ndarray:
+    """Which frame stands at each place when the clip is played faster or slower by up to ``speed``."""
+    rate = rng.uniform(1 - speed, 1 + speed)
+    places = np.arange(max(1, round(num_frames / rate))) * rate
+    return np.clip(np.round(places).astype(int), 0, num_frames - 1)
