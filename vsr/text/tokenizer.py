@@ -157,3 +157,8 @@ def train_tokenizer(kind: str, texts: Iterable[str], vocab_size: int = 1000) -> 
     except RuntimeError as error:
         raise VsrError("bad_config", f"SentencePiece could not train {vocab_size} pieces: {error}") from error
     return SentencePieceTokenizer(model.getvalue())
+
+
+def collapse(path: Sequence[int]) -> list[int]:
+    """A CTC path, one id a frame -> its tokens: repeats merged, then blanks removed (Graves et al. 2006)."""
+    return [i for k, i in enumerate(path) if i != BLANK and (k == 0 or i != path[k - 1])]

@@ -1,0 +1,1 @@
+"""Training of a lip reader: configuration, loop, averaging."""

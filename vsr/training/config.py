@@ -1,0 +1,149 @@
+"""The typed configuration of a training run: YAML -> frozen dataclasses, every key checked."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+from vsr.errors import VsrError
+from vsr.models.lipreader import LipReaderConfig
+from vsr.video.transforms import Augmentation
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Manifests of cropped clips, tokenizer folder, and batches.
+
+    ``tests`` are read only to refuse a training or dev list that meets them.
+    """
+
+    train: tuple[str, ...]
+    dev: tuple[str, ...]
+    tokenizer: str
+    tests: tuple[str, ...] = ()
+    frames_per_batch: int = 600
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+
+@dataclass(frozen=True)
+class OptimConfig:
+    """AdamW with linear warm-up and cosine decay to zero; ``ema`` is the decay of the averaged weights."""
+
+    lr: float = 1e-3
+    weight_decay: float = 0.03
+    warmup_steps: int = 300
+    clip: float = 5.0
+    ema: float = 0.998
+
+
+@dataclass(frozen=True)
+class TrainerConfig:
+    """Length of the run and the machine.
+
+    With ``max_minutes`` the cosine follows the clock and the run ends then, whatever the epoch.
+    """
+
+    max_epochs: int = 50
+    max_minutes: float = 0.0
+    precision: str = "bf16-mixed"
+    accelerator: str = "auto"
+    devices: int = 1
+    threads: int = 2
+    checkpoint_minutes: float = 3.0
+    keep_epochs: int = 10
+    init_from: str = ""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that determines a run."""
+
+    data: DataConfig
+    model: dict[str, Any] = field(default_factory=dict)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    seed: int = 0
+
+    def model_config(self, vocab_size: int) -> LipReaderConfig:
+        """The model's numbers with the tokenizer's size filled in. Raises VsrError."""
+        known = {f.name for f in fields(LipReaderConfig)} - {"vocab_size"}
+        for key in self.model:
+            if key not in known:
+                raise unknown_key(f"model.{key}", key, known)
+        try:
+            return LipReaderConfig(vocab_size=vocab_size, **self.model)
+        except (TypeError, ValueError) as error:
+            raise VsrError("bad_config", f"model: {error}") from error
+
+
+def unknown_key(path: str, key: str, known: Iterable[str]) -> VsrError:
+    """The error for a key that no setting has, naming the nearest ones."""
+    near = difflib.get_close_matches(key, sorted(known), n=3) or sorted(known)
+    return VsrError("bad_config", f"unknown setting '{path}'; did you mean {', '.join(near)}?")
+
+
+def build(cls: type, value: Any, path: str = "") -> Any:
+    """``value`` as read from YAML -> an instance of ``cls``. Raises VsrError naming the setting."""
+    if is_dataclass(cls):
+        return _build_dataclass(cls, value, path)
+    if get_origin(cls) is tuple:
+        items = [value] if isinstance(value, str) else value
+        if not isinstance(items, (list, tuple)):
+            raise VsrError("bad_config", f"{path}: expected a list, got {value!r}")
+        return tuple(build(get_args(cls)[0], item, path) for item in items)
+    expected = get_origin(cls) or cls
+    if expected is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, expected) or isinstance(value, bool) is not (expected is bool):
+        raise VsrError("bad_config", f"{path}: expected {expected.__name__}, got {value!r}")
+    return value
+
+
+def _build_dataclass(cls: type, value: Any, path: str) -> Any:
+    if not isinstance(value, dict):
+        raise VsrError("bad_config", f"{path or 'the configuration'}: expected settings, got {value!r}")
+    hints = get_type_hints(cls)
+    prefix = f"{path}." if path else ""
+    for key in value:
+        if key not in hints:
+            raise unknown_key(f"{prefix}{key}", str(key), hints)
+    try:
+        return cls(**{key: build(hints[key], own, f"{prefix}{key}") for key, own in value.items()})
+    except TypeError as error:
+        raise VsrError("bad_config", f"{path or 'the configuration'}: {error}") from error
+
+
+def load_config(path: str | Path, overrides: Iterable[str] = ()) -> TrainConfig:
+    """Read a YAML file; ``overrides`` are ``section.key=value`` with the value in YAML. Raises VsrError."""
+    import yaml
+
+    try:
+        settings = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
+        for override in overrides:
+            key, equals, value = override.partition("=")
+            if not equals:
+                raise VsrError("bad_config", f"'{override}' is not of the form section.key=value")
+            _put(settings, key.split("."), yaml.safe_load(value))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise VsrError("bad_config", f"cannot read {path}: {' '.join(str(error).split())}") from error
+    return build(TrainConfig, settings)
+
+
+def _put(settings: dict, keys: list[str], value: Any) -> None:
+    for key in keys[:-1]:
+        settings = settings.setdefault(key, {})
+        if not isinstance(settings, dict):
+            raise VsrError("bad_config", f"'{key}' has no settings below it")
+    settings[keys[-1]] = value
+
+
+def dump_config(config: TrainConfig) -> str:
+    """YAML that load_config reads back."""
+    import json
+
+    import yaml
+
+    return yaml.safe_dump(json.loads(json.dumps(asdict(config))), sort_keys=False)

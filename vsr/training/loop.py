@@ -1,0 +1,207 @@
+"""The training loop: batches -> hybrid loss -> AdamW, with averaged weights, validation and exact resume.
+
+Runs on a CPU, one GPU or several through Lightning Fabric.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+
+import torch
+from lightning.fabric import Fabric
+from torch import nn
+
+from vsr.corpora.splits import check_disjoint
+from vsr.data.batching import CropDataset, FrameBudgetSampler
+from vsr.data.manifest import Clip, read_manifest
+from vsr.errors import VsrError
+from vsr.files import write_text
+from vsr.hub import load_model, save_model
+from vsr.models.lipreader import LipReader
+from vsr.score import word_errors
+from vsr.text.tokenizer import collapse, load_tokenizer
+from vsr.training.config import TrainConfig, dump_config
+from vsr.training.state import LAST, Average, Progress, load_state, save_state
+
+
+class Run:
+    """One training run in one folder.
+
+    Args:
+        config: what to train on what.
+        folder: receives config.yaml, last.pt, epochs/, tensorboard/ and at the end model/.
+        resume: go on from last.pt.
+    """
+
+    def __init__(self, config: TrainConfig, folder: str | Path, resume: bool = False):
+        self.config, self.folder = config, Path(folder)
+        trainer = config.trainer
+        torch.set_num_threads(trainer.threads)
+        self.fabric = Fabric(accelerator=trainer.accelerator, devices=trainer.devices, precision=trainer.precision)
+        self.fabric.launch()
+        torch.manual_seed(config.seed)
+        self._open_data()
+        self._open_model()
+        self.progress = Progress()
+        if resume:
+            self.progress = load_state(self.folder, self.model, self.average, self.optimiser)
+        elif (self.folder / LAST).exists():
+            raise VsrError("bad_config", f"{self.folder} holds a run already: add --resume, or choose another --out")
+        self.started = time.monotonic() - self.progress.seconds
+        self.saved = time.monotonic()
+        write_text(self.folder / "config.yaml", dump_config(config))
+
+    def _open_data(self) -> None:
+        data = self.config.data
+        train, dev, tests = (read_all(paths) for paths in (data.train, data.dev, data.tests))
+        check_disjoint(train, dev, tests)
+        self.tokenizer = load_tokenizer(data.tokenizer)
+        self.train = CropDataset(train, self.tokenizer, data.augmentation, self.config.seed)
+        self.dev = CropDataset(dev, self.tokenizer, None)
+        # Played slower, a clip is longer than its crop: the budget counts that.
+        longest = [math.ceil(clip.num_frames / (1 - data.augmentation.speed)) for clip in train]
+        self.sampler = FrameBudgetSampler(longest, data.frames_per_batch, self.config.seed)
+
+    def _open_model(self) -> None:
+        optim, model = self.config.optim, LipReader(self.config.model_config(self.tokenizer.vocab_size))
+        if self.config.trainer.init_from:
+            copy_weights(load_model(self.config.trainer.init_from).model, model)
+        decayed = [p for p in model.parameters() if p.dim() > 1]
+        plain = [p for p in model.parameters() if p.dim() <= 1]
+        groups = [{"params": decayed, "weight_decay": optim.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+        optimiser = torch.optim.AdamW(groups, optim.lr, betas=(0.9, 0.98))
+        self.average = Average(model.to(self.fabric.device), optim.ema)
+        self.model = model
+        self.wrapped, self.optimiser = self.fabric.setup(model, optimiser)
+        self.wrapped.mark_forward_method("loss")
+
+    def fit(self) -> Path:
+        """Train to the end of the schedule; returns the model folder with the averaged weights."""
+        while not self.finished():
+            losses = self._epoch()
+            if self.progress.batch == 0:
+                self._report(losses)
+        self._save()
+        return self.export(self.folder / "model")
+
+    def share(self) -> float:
+        """Share of the schedule that is over, 0 ... 1: by the clock with max_minutes, else by epochs."""
+        trainer = self.config.trainer
+        if trainer.max_minutes:
+            return min(1.0, self.progress.seconds / 60 / trainer.max_minutes)
+        done = self.progress.epoch + self.progress.batch / max(1, len(self.sampler.batches(self.progress.epoch)))
+        return min(1.0, done / trainer.max_epochs)
+
+    def finished(self) -> bool:
+        """Whether the schedule is over."""
+        return self.share() >= 1.0
+
+    def _epoch(self) -> dict[str, float]:
+        """The rest of the running epoch; returns mean losses."""
+        self.wrapped.train()
+        sums: dict[str, float] = {}
+        batches = self.sampler.batches(self.progress.epoch)
+        world, rank = self.fabric.world_size, self.fabric.global_rank
+        batches = batches[: len(batches) // world * world] if world > 1 else batches
+        for position in range(self.progress.batch, len(batches), world):
+            for name, value in self._step(batches[position + rank]).items():
+                sums[name] = sums.get(name, 0.0) + value
+            self.progress.batch = position + world
+            if self.finished():
+                return sums
+            if time.monotonic() - self.saved > 60 * self.config.trainer.checkpoint_minutes:
+                self._save()
+        self.progress.epoch, self.progress.batch = self.progress.epoch + 1, 0
+        count = max(1, len(batches) // world)
+        return {name: value / count for name, value in sums.items()}
+
+    def _step(self, indices: list[int]) -> dict[str, float]:
+        """One optimiser step; returns its losses."""
+        optim = self.config.optim
+        batch = self.train.batch(indices, self.progress.epoch).to(self.fabric.device)
+        warmup = min(1.0, (self.progress.step + 1) / max(1, optim.warmup_steps))
+        for group in self.optimiser.param_groups:
+            group["lr"] = optim.lr * warmup * 0.5 * (1 + math.cos(math.pi * self.share()))
+        losses = self.wrapped.loss(batch)
+        self.fabric.backward(losses["loss"])
+        self.fabric.clip_gradients(self.wrapped, self.optimiser, max_norm=optim.clip, error_if_nonfinite=False)
+        self.optimiser.step()
+        self.optimiser.zero_grad()
+        self.progress.step += 1
+        self.progress.seconds = time.monotonic() - self.started
+        self.average.update(self.model, self.progress.step)
+        return {name: float(value.detach()) for name, value in losses.items()}
+
+    def _report(self, losses: dict[str, float]) -> None:
+        """One line on the screen and one point in TensorBoard for each epoch."""
+        losses["dev_wer"] = self.validate()
+        text = "  ".join(f"{name} {value:.3f}" for name, value in losses.items())
+        minutes = self.progress.seconds / 60
+        self.fabric.print(f"epoch {self.progress.epoch:3d}  {minutes:6.1f} min  {text}", flush=True)
+        if self.fabric.is_global_zero:
+            self._tensorboard(losses)
+            keep_epoch(self.folder / "epochs", self.average.model, self.progress.epoch, self.config.trainer.keep_epochs)
+        self._save()
+
+    def _tensorboard(self, losses: dict[str, float]) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        with SummaryWriter(str(self.folder / "tensorboard")) as writer:
+            for name, value in losses.items():
+                writer.add_scalar(name, value, self.progress.epoch)
+
+    @torch.no_grad()
+    def validate(self) -> float:
+        """Greedy CTC word error rate of the averaged weights on the dev list."""
+        sampler = FrameBudgetSampler([clip.num_frames for clip in self.dev.clips], 4096, shuffle=False)
+        errors = words = 0
+        for indices in sampler.batches():
+            batch = self.dev.batch(indices).to(self.fabric.device)
+            model: LipReader = self.average.model
+            best = model.ctc_log_probs(model.encode(batch.video, batch.lengths)).argmax(-1).cpu()
+            for i, path, length in zip(indices, best, batch.lengths.tolist(), strict=True):
+                reference = self.tokenizer.decode(self.tokenizer.encode(self.dev.clips[i].text))
+                wrong, count = word_errors(reference, self.tokenizer.decode(collapse(path[:length].tolist())))
+                errors, words = errors + wrong, words + count
+        return errors / max(1, words)
+
+    def _save(self) -> None:
+        if self.fabric.is_global_zero:
+            save_state(self.folder, self.model, self.average, self.optimiser, self.progress)
+        self.saved = time.monotonic()
+
+    def export(self, folder: Path) -> Path:
+        """Write the averaged weights as a model folder."""
+        minutes = round(self.progress.seconds / 60, 1)
+        training = {"steps": self.progress.step, "epochs": self.progress.epoch, "minutes": minutes}
+        extra = {"name": self.folder.name, "training": training | {"seed": self.config.seed}}
+        return save_model(folder, self.average.model, self.tokenizer, extra, half=True)
+
+
+def read_all(paths: tuple[str, ...]) -> list[Clip]:
+    """The clips of several manifests."""
+    return [clip for path in paths for clip in read_manifest(path)]
+
+
+def copy_weights(source: nn.Module, target: nn.Module) -> None:
+    """Start from trained weights wherever name and shape agree; raises VsrError when nothing does."""
+    own = target.state_dict()
+    shared = {k: v for k, v in source.state_dict().items() if k in own and own[k].shape == v.shape}
+    if not shared:
+        raise VsrError("bad_model", "init_from: no tensor of that model fits this one")
+    target.load_state_dict(shared, strict=False)
+
+
+def keep_epoch(folder: Path, model: nn.Module, epoch: int, keep: int) -> None:
+    """Save the weights of an epoch for averaging and drop those older than ``keep`` epochs."""
+    from safetensors.torch import save_file
+
+    from vsr.files import atomic_write
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with atomic_write(folder / f"{epoch:04d}.safetensors") as temporary:
+        save_file({k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}, str(temporary))
+    for old in sorted(folder.glob("*.safetensors"))[:-keep]:
+        old.unlink()
