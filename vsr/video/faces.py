@@ -31,8 +31,9 @@ MESH_POINTS = (
 )
 BLANK = np.zeros((64, 64, 3), np.uint8)
 MAX_FACES = 4
+SMALL_FACE = 0.16  # of the picture's shorter side
 MAX_GAP = 2 * FPS  # frames a person may go unseen and still be the same track
-MAX_STEP = 0.5  # face sizes a face may move between two sightings and still be the same person
+MAX_STEP = 0.7  # face sizes a face may move between two sightings and still be the same person
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,9 @@ class Detector(Protocol):
 class MediaPipeMesh:
     """Face mesh of mediapipe 0.10.21 and older, whose models are inside the wheel.
 
-    The mesh follows known faces from frame to frame and looks for new ones with a short-range detector. Frames in
-    which it sees nobody get a second look: the full-range detector finds small and odd faces, and the mesh is laid
-    on an enlarged cut of each.
+    The mesh follows known faces from frame to frame and looks for new ones with a short-range detector. A frame in
+    which it sees nobody, a newcomer (which may be a phantom) or a small face (which it loses in motion) gets a second
+    look: the full-range detector says where faces are and the mesh is laid anew on an enlarged cut of each.
     """
 
     def __init__(self, max_faces: int = MAX_FACES):
@@ -77,6 +78,7 @@ class MediaPipeMesh:
             for graph in (self._mesh, self._still, self._far):
                 graph.process(BLANK)  # graphs log to stderr until their first frame is through
         self._max_faces, self._warm = max_faces, False
+        self._known: list[Face] = []
 
     def reset(self) -> None:
         """Forget the faces of the video before, so that a result depends on its own video only.
@@ -84,16 +86,21 @@ class MediaPipeMesh:
         A picture without a face does that in 2 ms; the graph's own reset builds it anew and logs to stderr.
         """
         self._mesh.process(BLANK)
+        self._known = []
 
     def detect(self, frame: np.ndarray) -> list[Face]:
         """Faces of one frame (H, W, 3) uint8 RGB, the largest first."""
         with nullcontext() if self._warm else _quiet_stderr():  # the landmark model logs at its first face
             faces = _mesh_faces(self._mesh.process(frame), frame.shape)
         self._warm = self._warm or bool(faces)
-        if not faces:
+        small = SMALL_FACE * min(frame.shape[:2])
+        trusted = [face for face in faces if face.size >= small and any(_way(face, old) < 0.5 for old in self._known)]
+        if not faces or len(trusted) < len(faces):
             with _quiet_stderr():
-                faces = self._second_look(frame)
-        return _distinct(faces)
+                looked = self._second_look(frame)
+            faces = trusted + looked if looked else faces
+        self._known = _distinct(faces)
+        return self._known
 
     def _second_look(self, frame: np.ndarray) -> list[Face]:
         """Full-range detection, then the mesh on an enlarged cut round each face found."""
@@ -184,7 +191,7 @@ class Track:
 def track_faces(frames: Iterable[np.ndarray], detector: Detector) -> list[Track]:
     """Follow every face through frames (H, W, 3) uint8; tracks in the order of their first sighting.
 
-    A face continues the track whose last sighting it lies nearest to, within half a face size and a similar scale,
+    A face continues the track whose last sighting it lies nearest to, within 0.7 face sizes and a similar scale,
     so two people beside each other can never swap. Tracks end at a change of shot and after 2 s unseen.
     """
     detector.reset()
@@ -216,7 +223,7 @@ class _OpenTrack:
         ratio = face.size / last.size
         if self.ended or index - self.indices[-1] > MAX_GAP or not 0.6 < ratio < 1.7:
             return np.inf
-        way = np.linalg.norm(face.points - last.points, axis=1).mean() / max(face.size, last.size)
+        way = _way(face, last)
         return way if way < MAX_STEP else np.inf
 
     def closed(self) -> Track:
@@ -265,6 +272,11 @@ def _face(landmarks, shape: tuple[int, ...], score: float = 1.0) -> Face:
     return Face(mesh[list(MESH_POINTS)], (float(x0), float(y0), float(x1), float(y1)), float(score))
 
 
+def _way(face: Face, other: Face) -> float:
+    """Mean distance of the points of two faces, in sizes of the larger."""
+    return float(np.linalg.norm(face.points - other.points, axis=1).mean()) / max(face.size, other.size)
+
+
 def _mesh_faces(result, shape: tuple[int, ...]) -> list[Face]:
     return [_face(found.landmark, shape) for found in result.multi_face_landmarks or []]
 
@@ -273,8 +285,7 @@ def _distinct(faces: list[Face]) -> list[Face]:
     """Largest first, without second copies of the same face (two trackers can run onto one)."""
     kept: list[Face] = []
     for face in sorted(faces, key=lambda face: -face.size):
-        ways = [np.linalg.norm(face.points - other.points, axis=1).mean() / other.size for other in kept]
-        if all(way > 0.3 for way in ways):
+        if all(_way(face, other) > 0.5 for other in kept):
             kept.append(face)
     return kept
 

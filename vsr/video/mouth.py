@@ -26,6 +26,7 @@ MOUTH = 3
 SMOOTHING = 6  # frames on each side
 MIN_FRAMES = 12  # below half a second there is no word to read
 HOLD = FPS  # frames by which a track may be prolonged to the clip's ends
+MIN_SEEN = 0.5  # share of its frames in which a bystander must be found: less is a phantom
 MIN_INSIDE = 0.6  # share of the crop that must lie inside the picture
 STORE_BYTES = 256 << 20  # clips whose frames fit in this are decoded once, longer ones twice
 
@@ -63,7 +64,8 @@ def crop_tracks(path: str | Path, detector: Detector | None = None) -> list[Mout
     """
     video = _Video(path)
     clips, refusal = [], None
-    for track in _ranked(video.tracks(detector)):
+    first, *others = _ranked(video.tracks(detector))
+    for track in [first, *(track for track in others if track.seen.mean() >= MIN_SEEN)]:
         try:
             clips += video.crops([track])
         except VsrError as error:
