@@ -96,7 +96,7 @@ def _read_windows(loaded, crop: np.ndarray, spans, edges: np.ndarray, options) -
 def _search(loaded, crops: list[np.ndarray], options):
     """Crops, each (W, 96, 96), equally long -> CTC log-probabilities (windows, W, V), hypotheses."""
     device = next(loaded.model.parameters()).device
-    video = torch.stack([torch.as_tensor(to_network_input(crop, train=False)) for crop in crops]).to(device)
+    video = torch.stack([torch.as_tensor(to_network_input(crop)) for crop in crops]).to(device)
     lengths = torch.full((len(crops),), video.shape[1], dtype=torch.long, device=device)
     states = loaded.model.encode(video, lengths)
     found = decode(loaded.model, states, lengths, options, loaded.tokenizer.eos_id)
