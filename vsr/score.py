@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -136,3 +137,19 @@ def write_tsv(path: str | Path, each: list[UtteranceScore]) -> None:
         for u in each
     )
     write_lines(path, [header, *rows])
+
+
+def read_hypotheses(path: str | Path) -> dict[str, str]:
+    """id -> text of the JSONL that `vsr decode` writes. Raises VsrError naming the line."""
+    texts: dict[str, str] = {}
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise VsrError("bad_manifest", f"cannot read {path}: {error}") from error
+    for number, line in enumerate(lines, 1):
+        try:
+            record = json.loads(line)
+            texts[record["id"]] = record["text"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise VsrError("bad_manifest", f"{path}, line {number}: no hypothesis with id and text") from error
+    return texts

@@ -63,7 +63,8 @@ class CropDataset:
     def __init__(self, clips: Sequence[Clip], tokenizer: Tokenizer, augmentation: Augmentation | None, seed: int = 0):
         missing = [clip.id for clip in clips if not clip.crop or clip.num_frames < 1]
         if missing:
-            raise VsrError("bad_manifest", f"{len(missing)} clips have no mouth crop, such as {missing[0]}: run vsr crop")
+            example = f"{len(missing)} clips have no mouth crop, such as {missing[0]}"
+            raise VsrError("bad_manifest", f"{example}: run vsr crop first")
         self.clips = list(clips)
         self.tokenizer = tokenizer
         self.augmentation = augmentation

@@ -34,7 +34,7 @@ class Augmentation:
 
 
 def to_network_input(crop: np.ndarray, augmentation: Augmentation | None = None, rng=None) -> Tensor:
-    """Centre crop, or with ``augmentation`` a random one, the same for the whole clip; (T, 96, 96) -> (T, 1, 88, 88)."""
+    """(T, 96, 96) -> (T, 1, 88, 88): the centre, or with ``augmentation`` a random window kept for the whole clip."""
     margin = crop.shape[1] - SIDE
     top, left = (margin // 2, margin // 2) if augmentation is None else rng.integers(0, margin + 1, 2)
     window = np.ascontiguousarray(crop[:, top : top + SIDE, left : left + SIDE])

@@ -1,0 +1,33 @@
+"""`vsr score`: hypotheses against a manifest."""
+
+from __future__ import annotations
+
+import argparse
+
+HELP = "word and character error rates of decoded text"
+EXAMPLE = "vsr score --ref data/test.jsonl --hyp exp/hyp.jsonl --json exp/result.json --tsv exp/result.tsv"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--ref", required=True, metavar="JSONL", help="manifest with the transcripts")
+    parser.add_argument("--hyp", required=True, metavar="JSONL", help="output of vsr decode")
+    parser.add_argument("--normaliser", default="lower", help="none, lower or alnum (default: lower)")
+    parser.add_argument("--json", metavar="FILE", help="write the figures there")
+    parser.add_argument("--tsv", metavar="FILE", help="write one line an utterance there")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Score and print one line. Raises VsrError."""
+    from vsr.data.manifest import read_manifest
+    from vsr.files import write_json
+    from vsr.score import read_hypotheses, score, write_tsv
+
+    references = {clip.id: clip.text for clip in read_manifest(args.ref)}
+    total, each = score(references, read_hypotheses(args.hyp), args.normaliser)
+    if args.json:
+        write_json(args.json, total.as_dict())
+    if args.tsv:
+        write_tsv(args.tsv, each)
+    print(total)
+    return 0

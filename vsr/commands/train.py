@@ -1,0 +1,28 @@
+"""`vsr train`: a configuration and manifests of crops become a model folder."""
+
+from __future__ import annotations
+
+import argparse
+
+HELP = "train a lip reader, or go on with an interrupted run"
+EXAMPLE = """vsr train --config conf/video_transformer.yaml --out exp/video_transformer
+vsr train --config conf/video_transformer.yaml --out exp/short --set trainer.max_minutes=5 optim.lr=5e-4
+vsr train --config conf/video_transformer.yaml --out exp/video_transformer --resume"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--config", required=True, metavar="YAML", help="model, data, optimiser, trainer")
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the run; its model/ is the result")
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in the folder")
+    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="settings that replace the YAML's")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train to the end of the schedule. Raises VsrError."""
+    from vsr.training.config import load_config
+    from vsr.training.loop import Run
+
+    folder = Run(load_config(args.config, args.set), args.out, args.resume).fit()
+    print(f"model: {folder}")
+    return 0

@@ -1,0 +1,77 @@
+"""Figures of a run -> result.json and RESULTS.md: what was scored, on what, by which command, on which machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from datetime import date
+from pathlib import Path
+
+from vsr.errors import VsrError
+from vsr.files import read_json, write_json, write_text
+
+HEADER = (
+    "| list | N scored | skipped | words | S | D | I | WER % | 95 % interval | CER % |\n"
+    "|---|---|---|---|---|---|---|---|---|---|"
+)
+
+
+def collect(run_folder: str | Path, command: str) -> dict:
+    """The scores in ``result/*.json`` of a run with its training record and machine. Raises VsrError if none."""
+    run_folder = Path(run_folder)
+    files = sorted((run_folder / "result").glob("*.json"))
+    if not files:
+        raise VsrError("bad_manifest", f"{run_folder / 'result'} holds no scores: run vsr score --json there first")
+    config = read_json(run_folder / "model" / "config.json")
+    return {
+        "date": date.today().isoformat(),
+        "commit": commit(),
+        "command": command,
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        "model": config["model"],
+        "training": config.get("training", {}),
+        "confidence": config.get("confidence", {}),
+        "scores": {file.stem: read_json(file) for file in files},
+    }
+
+
+def commit() -> str:
+    """Short hash of the checkout, "unknown" outside one."""
+    place = Path(__file__).parent
+    answer = subprocess.run(
+        ["git", "-C", str(place), "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    )
+    return answer.stdout.strip() or "unknown"
+
+
+def row(name: str, s: dict) -> str:
+    """One line of the table."""
+    interval = f"{100 * s['wer_low']:.2f} - {100 * s['wer_high']:.2f}"
+    counts = f"{s['substitutions']} | {s['deletions']} | {s['insertions']}"
+    return (
+        f"| {name} | {s['scored']} | {s['skipped']} | {s['words']} | {counts} "
+        f"| {100 * s['wer']:.2f} | {interval} | {100 * s['cer']:.2f} |"
+    )
+
+
+def render(result: dict) -> str:
+    """The Markdown page of a result."""
+    rows = "\n".join(row(name, scores) for name, scores in result["scores"].items())
+    training = ", ".join(f"{name} {value}" for name, value in result["training"].items())
+    model = ", ".join(f"{name} {value}" for name, value in result["model"].items())
+    normalisers = ", ".join(sorted({s["normaliser"] for s in result["scores"].values()}))
+    return (
+        "# Results\n\n"
+        f"{result['date']}, commit {result['commit']}, {result['machine']}. Normaliser: {normalisers}.\n\n"
+        f"{HEADER}\n{rows}\n\n"
+        f"Command: `{result['command']}`\n\nTraining: {training}\n\nModel: {model}\n"
+    )
+
+
+def write_results(run_folder: str | Path, command: str, out: str | Path) -> dict:
+    """Write ``result.json`` beside ``out`` and the page itself; returns the result."""
+    result = collect(run_folder, command)
+    write_json(Path(out).with_name("result.json"), result)
+    write_text(out, render(result))
+    return result
