@@ -96,7 +96,7 @@ def _read_windows(loaded, crop: np.ndarray, spans, edges: np.ndarray, options) -
 def _search(loaded, crops: list[np.ndarray], options):
     """Crops, each (W, 96, 96), equally long -> CTC log-probabilities (windows, W, V), hypotheses."""
     device = next(loaded.model.parameters()).device
-    video = torch.stack([torch.as_tensor(to_network_input(crop)) for crop in crops]).to(device)
+    video = torch.stack([to_network_input(crop) for crop in crops]).to(device)
     lengths = torch.full((len(crops),), video.shape[1], dtype=torch.long, device=device)
     states = loaded.model.encode(video, lengths)
     found = decode(loaded.model, states, lengths, options, loaded.tokenizer.eos_id)
@@ -106,7 +106,7 @@ def _search(loaded, crops: list[np.ndarray], options):
 def _words(loaded, log_probs: torch.Tensor, hypothesis, start: int, edges: np.ndarray):
     """A hypothesis of the window that begins at frame `start` -> its words in original time, and score."""
     alignment = align_tokens(log_probs, hypothesis.tokens)
-    found = words_from_alignment(loaded.tokenizer, hypothesis.tokens, alignment)
+    found = words_from_alignment(loaded.tokenizer, hypothesis.tokens, alignment, loaded.config.get("confidence"))
     frames = np.arange(len(edges))
 
     def original(seconds: float) -> float:

@@ -52,7 +52,7 @@ average_epochs() {
 decode_all() {
     local list
     vsr decode --model "$work/model" --manifest $crops/dev/manifest.jsonl --out "$work/dev.jsonl" \
-        --beam "$beam" --ctc-weight "$ctc_weight" --calibrate "$work/model"
+        --beam "$beam" --ctc-weight "$ctc_weight" --calibrate
     for list in $tests; do
         vsr decode --model "$work/model" --manifest $crops/$list/manifest.jsonl --out "$work/$list.jsonl" \
             --beam "$beam" --ctc-weight "$ctc_weight"

@@ -1,0 +1,1 @@
+"""Encoder states -> tokens, text, word times and confidence."""

@@ -1,0 +1,101 @@
+"""CTC forced alignment: tokens -> frames, words -> seconds and confidence. Shapes: T frames, V vocabulary, U tokens."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vsr.clock import FPS
+from vsr.decode.confidence import calibrated
+from vsr.text.tokenizer import BLANK, Tokenizer
+
+REACH = 0.2  # seconds that a word may reach beyond its outermost spikes
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word with its times in seconds of the 25 fps clip, and its confidence in [0, 1]."""
+
+    word: str
+    start: float
+    end: float
+    confidence: float
+
+
+def align_tokens(log_probs: Tensor, tokens: Sequence[int]) -> list[tuple[int, int, float]]:
+    """Best CTC path through ``tokens`` (Viterbi): (first frame, one past the last, confidence) of each token.
+
+    ``log_probs`` is (T, V). The confidence is the mean posterior over the token's frames. A text that does not fit
+    into the frames is spread evenly with confidence 0.
+    """
+    if not tokens:
+        return []
+    scores = log_probs.float().cpu().numpy()
+    labels = np.full(2 * len(tokens) + 1, BLANK)
+    labels[1::2] = tokens
+    path = best_path(scores[:, labels], labels)
+    if path is None:
+        edges = np.linspace(0, len(scores), len(tokens) + 1).astype(int)
+        return [(int(a), int(b), 0.0) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    spans = []
+    for u in range(len(tokens)):
+        frames = np.flatnonzero(path == 2 * u + 1)
+        confidence = float(np.exp(scores[frames, tokens[u]]).mean())
+        spans.append((int(frames[0]), int(frames[-1]) + 1, min(1.0, confidence)))
+    return spans
+
+
+def best_path(scores: np.ndarray, labels: np.ndarray) -> np.ndarray | None:
+    """Likeliest state of each frame, (T, S) scores -> (T,), None where no path fits; vectorised over states."""
+    frames, states = scores.shape
+    skip = np.zeros(states, bool)
+    skip[2:] = (labels[2:] != BLANK) & (labels[2:] != labels[:-2])
+    total = np.full(states, -np.inf)
+    total[:2] = scores[0, :2]
+    back = np.zeros((frames, states), np.int8)
+    for t in range(1, frames):
+        one = np.concatenate([[-np.inf], total[:-1]])
+        two = np.where(skip, np.concatenate([[-np.inf, -np.inf], total[:-2]]), -np.inf)
+        moves = np.stack([total, one, two])
+        back[t] = moves.argmax(0)
+        total = moves.max(0) + scores[t]
+    state = states - 1 if total[-1] >= total[-2] else states - 2
+    if not np.isfinite(total[state]):
+        return None
+    path = np.empty(frames, int)
+    for t in range(frames - 1, -1, -1):
+        path[t] = state
+        state -= back[t, state]
+    return path
+
+
+def words_from_alignment(
+    tokenizer: Tokenizer, tokens: Sequence[int], alignment: Sequence[tuple[int, int, float]], calibration=None
+) -> list[Word]:
+    """Words of aligned tokens. A CTC spike marks a moment, so each word reaches half way to its neighbours' spikes,
+    at most ``REACH`` seconds. ``calibration`` is the model's, see `vsr.decode.confidence`."""
+    spans = [span for span in tokenizer.word_spans(tokens) if span[0]]
+    firsts = [alignment[a][0] / FPS for _, a, _ in spans]
+    lasts = [alignment[b - 1][1] / FPS for _, _, b in spans]
+    words = []
+    for k, (word, a, b) in enumerate(spans):
+        before = lasts[k - 1] if k else -math.inf
+        after = firsts[k + 1] if k + 1 < len(spans) else math.inf
+        start = max(0.0, firsts[k] - REACH, (before + firsts[k]) / 2)
+        end = min(lasts[k] + REACH, (lasts[k] + after) / 2)
+        logs = [math.log(max(1e-6, alignment[i][2])) for i in range(a, b)]
+        raw = math.exp(sum(logs) / len(logs))
+        words.append(Word(word, start, end, calibrated(raw, calibration)))
+    return words
+
+
+def align_text(model, states: Tensor, tokenizer: Tokenizer, tokens: Sequence[int], calibration=None) -> list[Word]:
+    """Words of one utterance's ``tokens`` from its encoder states (T, D)."""
+    with torch.inference_mode():
+        log_probs = model.ctc_log_probs(states[None])[0]
+    return words_from_alignment(tokenizer, tokens, align_tokens(log_probs, tokens), calibration)

@@ -1,0 +1,128 @@
+"""Joint CTC/attention beam search, batched over utterances and hypotheses, and the entry to all methods.
+
+Shapes: B running utterances, K hypotheses of each, C candidates, T frames, U tokens, V vocabulary.
+After Watanabe et al. 2017; the decoder's likeliest tokens are the candidates that CTC scores (the pre-beam of ESPnet).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from vsr.decode.ctc import MINUS_INFINITY, PrefixScorer, greedy, prefix_beam
+from vsr.decode.options import DecodeOptions, Hypothesis
+from vsr.models.lipreader import LipReader
+from vsr.text.tokenizer import BLANK
+
+PRE_BEAM = 1.5  # candidates of a hypothesis for each place in the beam
+
+
+@torch.inference_mode()
+def decode(
+    model: LipReader, states: Tensor, lengths: Tensor, options: DecodeOptions, eos_id: int
+) -> list[list[Hypothesis]]:
+    """Search encoder states (B, T, D) of ``lengths`` (B,) frames; for each utterance the n-best, best first."""
+    log_probs = model.ctc_log_probs(states).float()
+    if options.method == "joint":
+        return JointSearch(model, states, log_probs, lengths, options, eos_id).run()
+    own = [log_probs[b, :length].cpu() for b, length in enumerate(lengths.tolist())]
+    # The end token has no place in a CTC path.
+    own = [lp[:, :eos_id] for lp in own]
+    if options.method == "ctc_greedy":
+        return [[greedy(lp)] for lp in own]
+    return [prefix_beam(lp, options.beam, options.nbest) for lp in own]
+
+
+class JointSearch:
+    """The state of one batch of searches; utterances leave the batch as they finish."""
+
+    def __init__(self, model: LipReader, states, log_probs, lengths, options: DecodeOptions, eos_id: int):
+        self.model, self.options, self.eos = model, options, eos_id
+        self.cache = model.decoder.start(states, lengths)
+        self.ctc = PrefixScorer(log_probs, lengths)
+        batch = len(lengths)
+        self.limits = (lengths * options.max_length_ratio).long().clamp(min=1)
+        self.rows = torch.arange(batch, device=states.device)  # which utterance each running row is
+        self.tokens = states.new_full((batch, 1, 1), eos_id, dtype=torch.long)  # (B, K, U+1), sos first
+        self.attention = states.new_zeros(batch, 1)  # log-probability by the decoder, (B, K)
+        self.alive = torch.ones(batch, 1, dtype=torch.bool, device=states.device)
+        self.done: list[list[Hypothesis]] = [[] for _ in range(batch)]
+
+    def run(self) -> list[list[Hypothesis]]:
+        """Search until every utterance is finished."""
+        step = 0
+        while len(self.rows):
+            self.advance(step)
+            step += 1
+        return [sorted(own, key=lambda h: -h.score)[: self.options.nbest] for own in self.done]
+
+    def advance(self, step: int) -> None:
+        """One more token for every hypothesis; ended ones are put aside."""
+        log_probs = self.model.decoder.step(self.tokens[..., -1], self.cache)
+        candidates, attention = self.candidates(log_probs)
+        last = self.tokens[..., -1] if step else torch.full_like(self.tokens[..., -1], -1)
+        ctc, forward = self.ctc.extend(last, candidates[..., 1:])
+        ctc = torch.cat([self.ctc.finished()[..., None], ctc], dim=-1)  # candidate 0 is the end
+        attention = attention + self.attention[..., None]
+        total = self.total(attention, ctc, step)
+        total[..., 1:].masked_fill_((step >= self.limits)[:, None, None], -math.inf)
+        best = total.flatten(1).topk(min(self.options.beam, total[0].numel()), dim=1)
+        parents, choice = best.indices // total.shape[2], best.indices % total.shape[2]
+        self.grow(best.values, parents, choice, candidates, attention, ctc, forward)
+        self.drop_finished(step)
+
+    def candidates(self, log_probs: Tensor) -> tuple[Tensor, Tensor]:
+        """The end and the decoder's C likeliest tokens, (B, K, 1+C), with their log-probabilities."""
+        end = log_probs[..., self.eos : self.eos + 1]
+        tokens = log_probs.clone()
+        tokens[..., [BLANK, self.eos]] = -math.inf
+        count = min(math.ceil(PRE_BEAM * self.options.beam), log_probs.shape[-1] - 2)
+        best = tokens.topk(count, dim=-1)
+        ends = torch.full_like(best.indices[..., :1], self.eos)
+        return torch.cat([ends, best.indices], dim=-1), torch.cat([end, best.values], dim=-1)
+
+    def total(self, attention: Tensor, ctc: Tensor, step: int) -> Tensor:
+        """Joint score of every extension, (B, K, 1+C); -inf for those of hypotheses that have ended."""
+        weight = self.options.ctc_weight
+        total = (1 - weight) * attention.double() + (weight * ctc if weight else 0.0)
+        total = total + self.options.length_bonus * step
+        total[..., 1:] += self.options.length_bonus
+        return total.masked_fill(~self.alive[..., None] | (ctc <= MINUS_INFINITY / 2), -math.inf)
+
+    def grow(self, values, parents, choice, candidates, attention, ctc, forward) -> None:
+        """The chosen extensions become the hypotheses; (B, K') each."""
+        index = torch.arange(len(parents), device=parents.device)[:, None]
+        new = candidates[index, parents, choice]
+        ended = (choice == 0) & values.isfinite()
+        self.attention = attention[index, parents, choice]
+        ctc = ctc[index, parents, choice]
+        for row, slot in ended.nonzero().tolist():
+            tokens = tuple(self.tokens[row, parents[row, slot], 1:].tolist())
+            parts = float(ctc[row, slot]), float(self.attention[row, slot])
+            self.done[int(self.rows[row])].append(Hypothesis(tokens, float(values[row, slot]), *parts))
+        self.tokens = torch.cat([self.tokens[index, parents], new[..., None]], dim=-1)
+        self.alive = (choice > 0) & values.isfinite()
+        self.scores = values
+        self.cache.reorder(parents)
+        self.ctc.follow(forward[index, parents, (choice - 1).clamp(min=0)], ctc, self.rows)
+
+    def drop_finished(self, step: int) -> None:
+        """Remove utterances that cannot get better: no extension of a live hypothesis gains more than the bonus."""
+        scores = self.scores.masked_fill(~self.alive, -math.inf)
+        ahead = (self.limits - step).clamp(min=0) * max(0.0, self.options.length_bonus)
+        bound = scores.max(1).values + ahead
+        keep = [row for row, b in enumerate(bound.tolist()) if not self.is_final(int(self.rows[row]), b)]
+        if len(keep) == len(self.rows):
+            return
+        keep = torch.tensor(keep, dtype=torch.long, device=self.rows.device)
+        self.cache.select(keep)
+        self.ctc.follow(self.ctc.forward[keep], self.ctc.prefix[keep], keep)
+        for name in ("rows", "limits", "tokens", "attention", "alive", "scores"):
+            setattr(self, name, getattr(self, name)[keep])
+
+    def is_final(self, utterance: int, bound: float) -> bool:
+        """Whether the n-best of an utterance is known: nothing live, or n ended ones at or above the bound."""
+        better = sum(h.score >= bound for h in self.done[utterance])
+        return bound == -math.inf or better >= self.options.nbest

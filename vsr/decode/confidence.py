@@ -1,0 +1,58 @@
+"""Word confidence that means what it says: of the words given 0.9, about nine in ten are right.
+
+A raw confidence (mean posterior along the alignment) is mapped by sigmoid(scale * logit(raw) + offset) (Platt 1999),
+fitted on decoded dev clips; the two numbers are kept in the model's config.json.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from difflib import SequenceMatcher
+
+import numpy as np
+
+EDGE = 1e-4
+
+
+def logit(p: float) -> float:
+    """Log-odds, with ``p`` kept off 0 and 1."""
+    p = min(max(p, EDGE), 1 - EDGE)
+    return math.log(p / (1 - p))
+
+
+def calibrated(raw: float, calibration: dict | None) -> float:
+    """Apply a model's calibration; none leaves ``raw`` as it is."""
+    if not calibration:
+        return raw
+    return 1 / (1 + math.exp(-(calibration["scale"] * logit(raw) + calibration["offset"])))
+
+
+def correct_words(reference: Sequence[str], hypothesis: Sequence[str]) -> list[bool]:
+    """For each hypothesis word, whether it stands in the reference at its place."""
+    correct = [False] * len(hypothesis)
+    for block in SequenceMatcher(None, reference, hypothesis, autojunk=False).get_matching_blocks():
+        correct[block.b : block.b + block.size] = [True] * block.size
+    return correct
+
+
+def fit(raw: Sequence[float], correct: Sequence[bool], steps: int = 100) -> dict:
+    """Logistic regression by Newton's method, lightly regularised; returns scale, offset, ece, words."""
+    x = np.array([[logit(p), 1.0] for p in raw]).reshape(-1, 2)
+    y = np.array(correct, float)
+    weights, prior = np.array([1.0, 0.0]), np.array([1.0, 0.0])
+    for _ in range(steps if len(y) else 0):
+        p = 1 / (1 + np.exp(-x @ weights))
+        gradient = x.T @ (p - y) + (weights - prior)
+        hessian = (x * (p * (1 - p))[:, None]).T @ x + np.eye(2)
+        weights = weights - np.linalg.solve(hessian, gradient)
+    found = {"scale": float(weights[0]), "offset": float(weights[1]), "words": len(y)}
+    return found | {"ece": expected_calibration_error([calibrated(p, found) for p in raw], correct)}
+
+
+def expected_calibration_error(confidence: Sequence[float], correct: Sequence[bool], bins: int = 10) -> float:
+    """Mean distance of confidence and accuracy over equally wide bins, weighted by their words (Guo et al. 2017)."""
+    p, y = np.asarray(confidence, float), np.asarray(correct, float)
+    place = np.minimum((p * bins).astype(int), bins - 1)
+    gaps = [abs(p[place == b].mean() - y[place == b].mean()) * (place == b).mean() for b in set(place.tolist())]
+    return float(sum(gaps))

@@ -1,0 +1,89 @@
+"""A manifest of mouth crops -> hypotheses with words, times and confidence, in batches of like length."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+from vsr.data.batching import CropDataset, FrameBudgetSampler
+from vsr.data.manifest import Clip, read_manifest
+from vsr.decode.align import align_text
+from vsr.decode.beam import decode
+from vsr.decode.confidence import correct_words, fit
+from vsr.decode.options import DecodeOptions
+from vsr.files import read_json, write_json, write_lines
+from vsr.hub import LoadedModel
+from vsr.text.normalise import normaliser
+
+FRAME_BUDGET = 2400
+
+
+def decode_manifest(
+    loaded: LoadedModel, manifest: str | Path, out: str | Path, options: DecodeOptions, calibrated: bool = True
+) -> list[dict]:
+    """Decode every clip and write one JSON line each, in the manifest's order; returns the records."""
+    clips = read_manifest(manifest)
+    calibration = loaded.config.get("confidence") if calibrated else None
+    found = _with_progress(records_of(loaded, clips, options, calibration), clips)
+    records = {record["id"]: record for record in found}
+    ordered = [records[clip.id] for clip in clips]
+    write_lines(out, (json.dumps(record, ensure_ascii=False) for record in ordered))
+    return ordered
+
+
+def records_of(loaded: LoadedModel, clips: list[Clip], options: DecodeOptions, calibration) -> Iterator[dict]:
+    """Hypothesis records as batches finish."""
+    dataset = CropDataset(clips, loaded.tokenizer, None)
+    lengths = [clip.num_frames for clip in clips]
+    sampler = FrameBudgetSampler(lengths, max(FRAME_BUDGET, *lengths), shuffle=False)
+    device = next(loaded.model.parameters()).device
+    for indices in sampler.batches():
+        batch = dataset.batch(indices).to(device)
+        with torch.inference_mode():
+            states = loaded.model.encode(batch.video, batch.lengths)
+        found = decode(loaded.model, states, batch.lengths, options, loaded.tokenizer.eos_id)
+        for own, own_states, length, clip_id in zip(found, states, batch.lengths.tolist(), batch.ids, strict=True):
+            yield record_of(loaded, clip_id, own, own_states[:length], calibration)
+
+
+def record_of(loaded: LoadedModel, clip_id: str, found, states, calibration) -> dict:
+    """What is written for one clip."""
+    tokenizer, best = loaded.tokenizer, found[0]
+    words = align_text(loaded.model, states, tokenizer, best.tokens, calibration)
+    confidence = sum(word.confidence for word in words) / len(words) if words else 0.0
+    return {
+        "id": clip_id,
+        "text": tokenizer.decode(best.tokens),
+        "score": best.score,
+        "confidence": confidence,
+        "words": [vars(word) for word in words],
+        "nbest": [{"text": tokenizer.decode(h.tokens), "score": h.score} for h in found],
+    }
+
+
+def calibrate(loaded: LoadedModel, manifest: str | Path, records: list[dict]) -> dict:
+    """Fit the confidence mapping on records decoded without one and keep it in the model's config.json."""
+    norm = normaliser("lower")
+    references = {clip.id: norm(clip.text).split() for clip in read_manifest(manifest)}
+    raw, correct = [], []
+    for record in records:
+        raw += [word["confidence"] for word in record["words"]]
+        correct += correct_words(references[record["id"]], [word["word"] for word in record["words"]])
+    found = fit(raw, correct)
+    path = loaded.folder / "config.json"
+    write_json(path, read_json(path) | {"confidence": found})
+    return found
+
+
+def _with_progress(records: Iterator[dict], clips: list[Clip]) -> Iterator[dict]:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True)) as progress:
+        task = progress.add_task("decode", total=len(clips))
+        for record in records:
+            progress.advance(task)
+            yield record

@@ -1,0 +1,50 @@
+"""The one frozen set of search options, and what a search returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vsr.errors import VsrError
+
+METHODS = ("joint", "ctc_beam", "ctc_greedy")
+
+
+@dataclass(frozen=True)
+class DecodeOptions:
+    """How to search.
+
+    Args:
+        method: joint (CTC and attention), ctc_beam, ctc_greedy.
+        beam: hypotheses kept for each utterance.
+        ctc_weight: w of the joint score w * CTC + (1 - w) * attention.
+        length_bonus: added for each token.
+        nbest: hypotheses returned.
+        max_length_ratio: greatest number of tokens for each video frame.
+    """
+
+    method: str = "joint"
+    beam: int = 10
+    ctc_weight: float = 0.3
+    length_bonus: float = 0.0
+    nbest: int = 1
+    max_length_ratio: float = 1.0
+
+    def __post_init__(self):
+        if self.method not in METHODS:
+            raise VsrError("bad_config", f"unknown decoding method '{self.method}'; known: {', '.join(METHODS)}")
+        if self.beam < 1 or not 1 <= self.nbest <= self.beam:
+            raise VsrError("bad_config", f"beam {self.beam} and nbest {self.nbest}: need 1 <= nbest <= beam")
+        if not 0 <= self.ctc_weight <= 1:
+            raise VsrError("bad_config", f"ctc_weight {self.ctc_weight} is not between 0 and 1")
+        if self.max_length_ratio <= 0:
+            raise VsrError("bad_config", f"max_length_ratio {self.max_length_ratio} is not above 0")
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """Tokens without start and end, their score, and its parts (log-probabilities; 0 where a part was not used)."""
+
+    tokens: tuple[int, ...]
+    score: float
+    ctc_score: float = 0.0
+    attention_score: float = 0.0
