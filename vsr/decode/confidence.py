@@ -36,17 +36,19 @@ def correct_words(reference: Sequence[str], hypothesis: Sequence[str]) -> list[b
     return correct
 
 
-def fit(raw: Sequence[float], correct: Sequence[bool], steps: int = 100) -> dict:
-    """Logistic regression by Newton's method, lightly regularised; returns scale, offset, ece, words."""
-    x = np.array([[logit(p), 1.0] for p in raw]).reshape(-1, 2)
-    y = np.array(correct, float)
-    weights, prior = np.array([1.0, 0.0]), np.array([1.0, 0.0])
-    for _ in range(steps if len(y) else 0):
-        p = 1 / (1 + np.exp(-x @ weights))
-        gradient = x.T @ (p - y) + (weights - prior)
-        hessian = (x * (p * (1 - p))[:, None]).T @ x + np.eye(2)
-        weights = weights - np.linalg.solve(hessian, gradient)
-    found = {"scale": float(weights[0]), "offset": float(weights[1]), "words": len(y)}
+def fit(raw: Sequence[float], correct: Sequence[bool]) -> dict:
+    """Logistic regression, lightly held to the identity; returns scale, offset, ece, words."""
+    from scipy.optimize import minimize
+
+    x = np.array([logit(p) for p in raw])
+    sign = np.where(np.array(correct, bool), 1.0, -1.0)
+
+    def loss(weights: np.ndarray) -> float:
+        margins = sign * (weights[0] * x + weights[1])
+        return float(np.logaddexp(0, -margins).sum() + 0.5 * ((weights - (1.0, 0.0)) ** 2).sum())
+
+    scale, offset = minimize(loss, np.array([1.0, 0.0])).x
+    found = {"scale": float(scale), "offset": float(offset), "words": len(x)}
     return found | {"ece": expected_calibration_error([calibrated(p, found) for p in raw], correct)}
 
 

@@ -1,0 +1,79 @@
+"""CTC searches and scores against the sum over all paths, on a clip so short that they can be listed."""
+
+import itertools
+import math
+
+import pytest
+import torch
+
+from vsr.decode.align import align_tokens, words_from_alignment
+from vsr.decode.ctc import PrefixScorer, greedy, log_add, prefix_beam
+from vsr.text.tokenizer import CharTokenizer, collapse
+
+FRAMES, TOKENS = 5, 4
+
+
+@pytest.fixture(scope="module")
+def log_probs():
+    return torch.randn(FRAMES, TOKENS, generator=torch.Generator().manual_seed(0)).log_softmax(-1)
+
+
+@pytest.fixture(scope="module")
+def texts(log_probs):
+    """Every text with its log-probability."""
+    total = {}
+    for path in itertools.product(range(TOKENS), repeat=FRAMES):
+        score = sum(float(log_probs[t, c]) for t, c in enumerate(path))
+        text = tuple(collapse(path))
+        total[text] = log_add(total.get(text, -math.inf), score)
+    return total
+
+
+def prefix_score(texts, prefix):
+    return math.log(sum(math.exp(s) for text, s in texts.items() if text[: len(prefix)] == prefix))
+
+
+def test_wide_prefix_beam_finds_the_likeliest_texts(log_probs, texts):
+    best = sorted(texts, key=lambda text: -texts[text])[:5]
+    found = prefix_beam(log_probs, beam=1000, nbest=5)
+    assert [h.tokens for h in found] == best
+    assert [h.score for h in found] == pytest.approx([texts[text] for text in best], abs=1e-5)
+
+
+def test_greedy_is_the_best_path(log_probs):
+    found = greedy(log_probs)
+    assert found.tokens == tuple(collapse(log_probs.argmax(-1).tolist()))
+    assert found.score == pytest.approx(float(log_probs.max(-1).values.sum()))
+
+
+def test_prefix_scores_equal_the_sum_over_paths(log_probs, texts):
+    padded = torch.cat([log_probs, torch.zeros(3, TOKENS)])[None]  # frames after the end must not count
+    scorer = PrefixScorer(padded, torch.tensor([FRAMES]))
+    assert float(scorer.finished()) == pytest.approx(texts[()], abs=1e-6)
+    first, forward = scorer.extend(torch.tensor([[-1]]), torch.tensor([[[1, 2, 3]]]))
+    assert first[0, 0].tolist() == pytest.approx([prefix_score(texts, (c,)) for c in (1, 2, 3)], abs=1e-6)
+    scorer.follow(forward[:, 0], first[:, 0], torch.tensor([0]))
+    assert scorer.finished()[0].tolist() == pytest.approx([texts[(c,)] for c in (1, 2, 3)], abs=1e-6)
+    second, _ = scorer.extend(torch.tensor([[1, 2, 3]]), torch.tensor([[[1, 2, 3]] * 3]))
+    for a in (1, 2, 3):
+        expected = [prefix_score(texts, (a, c)) for c in (1, 2, 3)]
+        assert second[0, a - 1].tolist() == pytest.approx(expected, abs=1e-6)
+
+
+def test_alignment_finds_a_planted_path():
+    tokenizer = CharTokenizer()
+    tokens = tokenizer.encode("ab a")
+    path = [0, tokens[0], tokens[0], 0, tokens[1], 0, tokens[2], 0, 0, tokens[3]]
+    log_probs = torch.full((len(path), tokenizer.vocab_size), -6.0)
+    log_probs[range(len(path)), path] = -0.1
+    aligned = align_tokens(log_probs, tokens)
+    assert [(a, b) for a, b, _ in aligned] == [(1, 3), (4, 5), (6, 7), (9, 10)]
+    assert all(c == pytest.approx(math.exp(-0.1), abs=1e-4) for _, _, c in aligned)
+    words = words_from_alignment(tokenizer, tokens, aligned)
+    assert [w.word for w in words] == ["ab", "a"]
+    assert words[0].start <= 1 / 25 and words[0].end <= words[1].start and words[1].end >= 10 / 25
+
+
+def test_a_text_that_cannot_fit_is_spread_with_no_confidence():
+    aligned = align_tokens(torch.zeros(2, 5).log_softmax(-1), [1, 2, 3])
+    assert len(aligned) == 3 and all(c == 0 for _, _, c in aligned)
