@@ -70,7 +70,8 @@ class MediaPipeMesh:
     def __init__(self, max_faces: int = MAX_FACES):
         solutions = _mediapipe_solutions()
         with _quiet_stderr():
-            self._mesh = solutions.face_mesh.FaceMesh(max_num_faces=max_faces, min_tracking_confidence=0.5)
+            # At 0.5 the mesh slides off a face in motion and takes the neck for one; at 0.7 it lets go and looks anew.
+            self._mesh = solutions.face_mesh.FaceMesh(max_num_faces=max_faces, min_tracking_confidence=0.7)
             self._still = solutions.face_mesh.FaceMesh(
                 static_image_mode=True, max_num_faces=1, min_detection_confidence=0.3
             )
@@ -79,6 +80,7 @@ class MediaPipeMesh:
                 graph.process(BLANK)  # graphs log to stderr until their first frame is through
         self._max_faces, self._warm = max_faces, False
         self._known: list[Face] = []
+        self._unseen = FPS  # frames since somebody was seen
 
     def reset(self) -> None:
         """Forget the faces of the video before, so that a result depends on its own video only.
@@ -86,21 +88,32 @@ class MediaPipeMesh:
         A picture without a face does that in 2 ms; the graph's own reset builds it anew and logs to stderr.
         """
         self._mesh.process(BLANK)
-        self._known = []
+        self._known, self._unseen = [], FPS
 
     def detect(self, frame: np.ndarray) -> list[Face]:
         """Faces of one frame (H, W, 3) uint8 RGB, the largest first."""
         with nullcontext() if self._warm else _quiet_stderr():  # the landmark model logs at its first face
             faces = _mesh_faces(self._mesh.process(frame), frame.shape)
         self._warm = self._warm or bool(faces)
-        small = SMALL_FACE * min(frame.shape[:2])
-        trusted = [face for face in faces if face.size >= small and any(_way(face, old) < 0.5 for old in self._known)]
-        if not faces or len(trusted) < len(faces):
-            with _quiet_stderr():
-                looked = self._second_look(frame)
-            faces = trusted + looked if looked else faces
-        self._known = _distinct(faces)
+        self._known = _distinct(self._confirmed(faces, frame))
+        self._unseen = 0 if self._known else self._unseen + 1
         return self._known
+
+    def _confirmed(self, faces: list[Face], frame: np.ndarray) -> list[Face]:
+        """The mesh's faces, newcomers and small ones only as far as the full-range detector bears them out.
+
+        Where that detector sees nobody, a newcomer counts only if nobody was there in the last second either.
+        """
+        small = SMALL_FACE * min(frame.shape[:2])
+        known = [face for face in faces if any(_way(face, old) < MAX_STEP for old in self._known)]
+        large = [face for face in known if face.size >= small]
+        if faces and len(large) == len(faces):
+            return faces
+        with _quiet_stderr():
+            looked = self._second_look(frame)
+        if looked:
+            return large + [face for face in faces if any(_way(face, other) < 0.3 for other in looked)] + looked
+        return known if self._known or self._unseen < FPS else faces
 
     def _second_look(self, frame: np.ndarray) -> list[Face]:
         """Full-range detection, then the mesh on an enlarged cut round each face found."""
@@ -282,12 +295,12 @@ def _mesh_faces(result, shape: tuple[int, ...]) -> list[Face]:
 
 
 def _distinct(faces: list[Face]) -> list[Face]:
-    """Largest first, without second copies of the same face (two trackers can run onto one)."""
+    """Largest first, without later copies of the same face (two trackers can run onto one)."""
     kept: list[Face] = []
-    for face in sorted(faces, key=lambda face: -face.size):
+    for face in faces:
         if all(_way(face, other) > 0.5 for other in kept):
             kept.append(face)
-    return kept
+    return sorted(kept, key=lambda face: -face.size)
 
 
 def _enlarged(frame: np.ndarray, box) -> tuple[np.ndarray | None, float, tuple[int, int]]:
