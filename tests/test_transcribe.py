@@ -145,6 +145,7 @@ def test_a_bad_model_stops_all_processes_with_its_own_message(face_clip, landsca
         (["a.mp4", "b.mp4", "--format", "vtt"], "-o"),
         (["x/a.mp4", "y/a.mpg", "-o", "out"], "same file"),
         (["a.mp4", "-o", "a.srt"], "--format srt"),
+        (["a.mp4", "--beam", "2", "--nbest", "3"], "nbest"),
     ],
 )
 def test_wrong_usage_is_2_and_says_what_to_do(arguments, complaint, capsys, tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from vsr.decode.options import METHODS, DecodeOptions
 from vsr.errors import VsrError
 from vsr.files import write_text
 from vsr.subtitles import WRITERS
@@ -31,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--model", metavar="DIR", help="model folder (default: the one in the package)")
     parser.add_argument(
-        "--method", choices=("joint", "ctc_beam", "ctc_greedy"), help="search (default: joint)"
+        "--method", choices=METHODS, help="search (default: joint)"
     )
     parser.add_argument("--beam", type=_positive, metavar="N", help="width of the search (default: 10)")
     parser.add_argument("--nbest", type=_positive, metavar="N", help="readings listed in JSON (default: 1)")
@@ -43,7 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """0 if every file was read and written, 1 if any failed, 2 for wrong usage."""
-    problem = _wrong_usage(args)
+    given = {"method": args.method, "beam": args.beam, "nbest": args.nbest}
+    options = {name: value for name, value in given.items() if value is not None}
+    problem = _wrong_options(options) or _wrong_usage(args)
     if problem:
         print(f"vsr: {problem}", file=sys.stderr)
         return 2
@@ -51,9 +54,7 @@ def run(args: argparse.Namespace) -> int:
         _prepare_folder(Path(args.out))
     from vsr.bulk import Settings, transcribe_files
 
-    given = {"method": args.method, "beam": args.beam, "nbest": args.nbest}
-    options = tuple((name, value) for name, value in given.items() if value is not None)
-    settings = Settings(args.model, options, args.faces)
+    settings = Settings(args.model, tuple(options.items()), args.faces)
     results = transcribe_files(args.videos, settings, args.jobs)
     with _progress(results, len(args.videos)) as transcripts:
         failures = [_deliver(transcript, args) for transcript in transcripts].count(False)
@@ -72,6 +73,15 @@ def _positive(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return int(text)
+
+
+def _wrong_options(options: dict) -> str | None:
+    """What the search has against its options, if anything."""
+    try:
+        DecodeOptions(**options)
+    except VsrError as error:
+        return str(error)
+    return None
 
 
 def _wrong_usage(args: argparse.Namespace) -> str | None:
