@@ -109,7 +109,7 @@ class Run:
             for name, value in self._step(batches[position + rank]).items():
                 sums[name] = sums.get(name, 0.0) + value
             self.progress.batch = position + world
-            if self.finished():
+            if self.config.trainer.max_minutes and self.finished():
                 return sums
             if time.monotonic() - self.saved > 60 * self.config.trainer.checkpoint_minutes:
                 self._save()

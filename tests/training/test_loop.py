@@ -1,0 +1,125 @@
+"""A tiny run on synthetic crops: it learns, it resumes exactly, it refuses what would make its figures worthless."""
+
+from contextlib import suppress
+
+import numpy as np
+import pytest
+
+from vsr.data.manifest import Clip, write_manifest
+from vsr.errors import VsrError
+from vsr.hub import load_model
+from vsr.text.tokenizer import CharTokenizer
+from vsr.training.averaging import average_epochs
+from vsr.training.config import build, dump_config, load_config
+from vsr.training.loop import Run
+
+TINY = {
+    "frontend_width": 8, "frontend_layers": 1, "frontend_heads": 2, "dim": 16, "heads": 2, "hidden": 24, "layers": 1,
+    "kernel": 5, "decoder_layers": 1, "decoder_hidden": 24,
+}  # fmt: skip
+
+
+def make_clip(folder, name, text, seed):
+    """A crop whose brightness tells the letter."""
+    rng = np.random.default_rng(seed)
+    words = [(word, 0.2 * k, 0.2 * (k + 1)) for k, word in enumerate(text.split())]
+    crop = rng.integers(0, 40, (5 * len(words) + int(rng.integers(1, 4)), 96, 96)).astype(np.uint8)
+    for k, word in enumerate(text.split()):
+        crop[5 * k : 5 * k + 5, 20:70, 20 : 20 + 25 * (ord(word[0]) - ord("a") + 1)] += 100
+    np.save(folder / f"{name}.npy", crop)
+    return Clip(name, f"{name}.mp4", text, "s", len(crop), str(folder / f"{name}.npy"), tuple(words))
+
+
+@pytest.fixture
+def config(tmp_path):
+    clips = [make_clip(tmp_path, f"c{i}", "ab"[i % 2] + " " + "ab"[i // 2 % 2], i) for i in range(12)]
+    write_manifest(tmp_path / "train.jsonl", clips[:8])
+    write_manifest(tmp_path / "dev.jsonl", clips[8:10])
+    write_manifest(tmp_path / "test.jsonl", clips[10:])
+    (tmp_path / "tokens").mkdir()
+    CharTokenizer("ab ").save(tmp_path / "tokens")
+    settings = {
+        "data": {
+            "train": [str(tmp_path / "train.jsonl")],
+            "dev": [str(tmp_path / "dev.jsonl")],
+            "tests": [str(tmp_path / "test.jsonl")],
+            "tokenizer": str(tmp_path / "tokens"),
+            "frames_per_batch": 40,
+        },
+        "model": TINY,
+        "optim": {"lr": 3e-3, "warmup_steps": 2},
+        "trainer": {"max_epochs": 3, "precision": "32-true", "accelerator": "cpu", "threads": 1},
+    }
+    path = tmp_path / "config.yaml"
+    path.write_text(dump_config(build_config(settings)), encoding="utf-8")
+    return load_config(path)
+
+
+def build_config(settings):
+    from vsr.training.config import TrainConfig
+
+    return build(TrainConfig, settings)
+
+
+class Killed(BaseException):
+    """Stands for kill -9: nothing of the run goes on after it."""
+
+
+def losses_of(config, folder, resume=False, kill_at=None):
+    """Losses of each step; with ``kill_at`` the run has saved after that step, makes one more and dies."""
+    run, seen = Run(config, folder, resume), []
+    step = run._step
+
+    def watched(indices):
+        if len(seen) == kill_at:
+            run._save()
+        if kill_at is not None and len(seen) == kill_at + 1:
+            raise Killed
+        losses = step(indices)
+        seen.append(losses["loss"])
+        return losses
+
+    run._step = watched
+    with suppress(Killed):
+        run.fit()
+    return seen
+
+
+@pytest.mark.parametrize("kill_at", [1, 5])
+def test_a_killed_run_goes_on_with_the_same_losses(config, tmp_path, kill_at):
+    whole = losses_of(config, tmp_path / "whole")
+    losses_of(config, tmp_path / "killed", kill_at=kill_at)
+    rest = losses_of(config, tmp_path / "killed", resume=True)
+    assert rest == pytest.approx(whole[kill_at:], rel=1e-6)
+
+
+def test_training_lowers_the_loss_and_exports_a_model(config, tmp_path):
+    losses = losses_of(config, tmp_path / "run")
+    assert losses[-1] < losses[0]
+    loaded = load_model(tmp_path / "run" / "model")
+    assert loaded.config["training"]["epochs"] == 3
+    average_epochs(tmp_path / "run", 2, tmp_path / "average")
+    assert load_model(tmp_path / "average").config["averaged"] == ["0002", "0003"]
+
+
+def test_dev_that_meets_test_is_refused(config, tmp_path):
+    from dataclasses import replace
+
+    bad = replace(config, data=replace(config.data, tests=config.data.dev))
+    with pytest.raises(VsrError, match="dev and test lists share"):
+        Run(bad, tmp_path / "run")
+
+
+def test_a_finished_folder_is_not_overwritten(config, tmp_path):
+    losses_of(config, tmp_path / "run")
+    with pytest.raises(VsrError, match="--resume"):
+        Run(config, tmp_path / "run")
+
+
+def test_unknown_keys_name_the_near_ones(config, tmp_path):
+    with pytest.raises(VsrError, match="optim.learning_rate|lr"):
+        build_config({"data": {"train": [], "dev": [], "tokenizer": ""}, "optim": {"learning_rate": 1.0}})
+    with pytest.raises(VsrError, match="frontend_width"):
+        load_config(tmp_path / "config.yaml", ["model.frontend_wdith=3"]).model_config(5)
+    with pytest.raises(VsrError, match="expected int"):
+        load_config(tmp_path / "config.yaml", ["seed=many"])
