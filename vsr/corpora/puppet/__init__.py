@@ -1,0 +1,11 @@
+"""The puppet corpus: text -> speech with phoneme times -> mouth poses -> a talking photograph -> video files.
+
+sentences (what is said) -> speech (how it sounds, when) -> visemes (how the mouth moves) -> face (the
+photograph that moves) -> render (mp4 files) -> corpus (manifests).  It needs no download, no camera and no
+recording of anybody.
+"""
+
+from vsr.corpora.puppet.corpus import prepare_puppet, render_sentence
+from vsr.corpora.puppet.sentences import RESERVED
+
+__all__ = ["RESERVED", "prepare_puppet", "render_sentence"]

@@ -1,0 +1,189 @@
+"""A number of sentences -> a folder of puppet clips with alignments (the layout of GRID) and manifests.
+
+out/video/NAME.mp4  out/align/NAME.align  out/{train,dev,test}.jsonl  out/corpus.json
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from vsr.clock import FPS
+from vsr.corpora.puppet.sentences import Vocabulary, draw_splits, load_vocabulary
+from vsr.data.manifest import Clip, write_manifest
+from vsr.errors import VsrError
+from vsr.files import read_json, write_json, write_lines
+
+VERSION = 1  # of the look and sound; a corpus of another version is not continued
+UNITS = 25_000  # align files count in 1/25 000 s, as GRID's: 1000 units are one frame
+CHUNK = 24  # clips a worker process makes before a fresh one takes over
+VOICES = (
+    "en",
+    "en+f2",
+    "en+m3",
+    "en+f4",
+    "en+m7",
+    "en-GB-x-rp",
+    "en-GB-x-rp+f3",
+    "en-GB-scotland+m2",
+    "en-US+f5",
+)
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Clips of one split made by one process: what espeak says depends a little on what it said before."""
+
+    out_dir: str
+    vocabulary: Vocabulary
+    names: tuple[str, ...]
+    sentences: tuple[str, ...]
+    seeds: tuple[tuple[int, ...], ...]
+
+
+def prepare_puppet(
+    out_dir: str | Path,
+    num_train: int,
+    num_dev: int,
+    num_test: int,
+    seed: int = 0,
+    vocabulary: str = "grid",
+    jobs: int = 2,
+) -> dict[str, int]:
+    """Make the corpus in `out_dir` and return the number of clips of train, dev and test.
+
+    Args:
+        num_train, num_dev, num_test: clips of each split; no sentence is in two splits.
+        seed: of sentences, voices and everything seen; the same call gives the same frames.
+        vocabulary: ``grid`` or the path of a text file with one sentence a line.
+        jobs: worker processes.
+
+    A run that was stopped goes on where it was.  Raises VsrError: bad_corpus (too few sentences, or the
+    folder holds another corpus), no_speech (espeak-ng is missing or cannot say a word), no_space,
+    not_writable.
+    """
+    out_dir = Path(out_dir)
+    counts = {"dev": num_dev, "test": num_test, "train": num_train}
+    if min(counts.values()) < 0 or jobs < 1:
+        raise VsrError("bad_corpus", "numbers of clips must not be negative and jobs must be at least 1")
+    source = load_vocabulary(vocabulary)
+    _claim(
+        out_dir,
+        {"corpus": "puppet", "version": VERSION, "seed": seed, "vocabulary": vocabulary, "counts": counts},
+    )
+    splits = draw_splits(source, counts, seed)
+    chunks = [
+        chunk for split, lines in splits.items() for chunk in _chunks(out_dir, source, split, lines, seed)
+    ]
+    _make_all(chunks, jobs)
+    for split, sentences in splits.items():
+        clips = (
+            _clip(out_dir, name, text)
+            for name, text in zip(_names(split, len(sentences)), sentences, strict=True)
+        )
+        write_manifest(out_dir / f"{split}.jsonl", clips)
+    return {split: counts[split] for split in ("train", "dev", "test")}
+
+
+def render_sentence(path: str | Path, sentence: str, seed: int = 0, vocabulary: str = "grid") -> Clip:
+    """Make one clip of any sentence, such as the demo's RESERVED one; returns its line of a manifest.
+
+    Raises VsrError (no_speech, no_space, not_writable).
+    """
+    path = Path(path)
+    words, lead_s, _ = _say_and_film(
+        path, sentence, load_vocabulary(vocabulary), np.random.default_rng([seed, 3])
+    )
+    spans = tuple((word.label, lead_s + word.start, lead_s + word.end) for word in words)
+    return Clip(id=path.stem, video=str(path), text=sentence, speaker="puppet", words=spans)
+
+
+def make_chunk(chunk: Chunk) -> int:
+    """Make the clips of a chunk, those excepted that are there; returns how many clips the chunk has."""
+    for name, sentence, seed in zip(chunk.names, chunk.sentences, chunk.seeds, strict=True):
+        align = Path(chunk.out_dir, "align", f"{name}.align")
+        video = None if align.exists() else Path(chunk.out_dir, "video", f"{name}.mp4")
+        words, lead_s, num_frames = _say_and_film(
+            video, sentence, chunk.vocabulary, np.random.default_rng(seed)
+        )
+        if video:
+            write_lines(align, align_lines(words, lead_s, num_frames))  # last: it marks a finished clip
+    return len(chunk.names)
+
+
+def _say_and_film(path: Path | None, sentence: str, vocabulary: Vocabulary, rng: np.random.Generator):
+    """Speak a sentence and, where there is a path, write its clip; (word spans, start of speech in s, frames)."""
+    from vsr.corpora.puppet.render import draw_take, write_clip
+    from vsr.corpora.puppet.speech import Voice, synthesiser
+
+    name = VOICES[rng.integers(len(VOICES))]
+    voice = Voice(name, int(rng.integers(120, 176)), int(rng.integers(30, 70)), int(rng.integers(3)))
+    words = sentence.split()
+    speech = synthesiser().speak(words, [vocabulary.spoken(word) for word in words], voice)
+    take = draw_take(rng, speech.words[-1].end)
+    return speech.words, take.lead_s, write_clip(path, speech, take) if path else len(take.motion)
+
+
+def align_lines(words, lead_s: float, num_frames: int) -> Iterator[str]:
+    """Lines ``START END WORD`` in 1/25 000 s from 0 to the clip's end, `sil` before and after."""
+    bounds = [round((lead_s + word.start) * UNITS) for word in words] + [
+        round((lead_s + words[-1].end) * UNITS)
+    ]
+    yield f"0 {bounds[0]} sil"
+    for word, start, end in zip(words, bounds, bounds[1:], strict=False):
+        yield f"{start} {end} {word.label}"
+    yield f"{bounds[-1]} {num_frames * UNITS // FPS} sil"
+
+
+def _claim(out_dir: Path, description: dict) -> None:
+    """Write what the folder holds, or refuse a folder that holds something else."""
+    path = out_dir / "corpus.json"
+    if path.exists() and read_json(path) != description:
+        raise VsrError(
+            "bad_corpus", f"{out_dir} holds another puppet corpus: {read_json(path)}; choose another folder"
+        )
+    write_json(path, description)
+
+
+def _names(split: str, count: int) -> list[str]:
+    return [f"puppet_{split}_{i:05d}" for i in range(count)]
+
+
+def _chunks(
+    out_dir: Path, vocabulary: Vocabulary, split: str, sentences: list[str], seed: int
+) -> Iterator[Chunk]:
+    names = _names(split, len(sentences))
+    number = ("train", "dev", "test").index(split)
+    for start in range(0, len(names), CHUNK):
+        stop = min(start + CHUNK, len(names))
+        if all((out_dir / "align" / f"{name}.align").exists() for name in names[start:stop]):
+            continue
+        seeds = tuple((seed, 2, number, i) for i in range(start, stop))
+        yield Chunk(str(out_dir), vocabulary, tuple(names[start:stop]), tuple(sentences[start:stop]), seeds)
+
+
+def _make_all(chunks: list[Chunk], jobs: int) -> None:
+    """Make the chunks in fresh processes, with a progress bar."""
+    from rich.progress import track
+
+    if not chunks:
+        return
+    with multiprocessing.get_context("spawn").Pool(jobs, maxtasksperchild=1) as pool:
+        for _ in track(pool.imap_unordered(make_chunk, chunks), description="puppet", total=len(chunks)):
+            pass
+
+
+def _clip(out_dir: Path, name: str, text: str) -> Clip:
+    """The manifest's line of a clip, with its words from the align file."""
+    rows = [
+        line.split()
+        for line in (out_dir / "align" / f"{name}.align").read_text(encoding="utf-8").splitlines()
+    ]
+    words = tuple((word, int(start) / UNITS, int(end) / UNITS) for start, end, word in rows if word != "sil")
+    return Clip(
+        id=name, video=str(out_dir / "video" / f"{name}.mp4"), text=text, speaker="puppet", words=words
+    )

@@ -1,0 +1,101 @@
+"""What the puppet says: sentences of GRID's grammar or a text file, drawn by a seed into splits."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from vsr.errors import VsrError
+
+# Command, colour, preposition, letter (no w), digit, adverb: 51 words, 64 000 sentences (Cooke et al. 2006).
+GRID_SLOTS = (
+    ("bin", "lay", "place", "set"),
+    ("blue", "green", "red", "white"),
+    ("at", "by", "in", "with"),
+    tuple("abcdefghijklmnopqrstuvxyz"),
+    ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"),
+    ("again", "now", "please", "soon"),
+)
+
+RESERVED = "place blue by m five please"
+"""The sentence of the demo clip: never drawn, whatever the seed, so no model can have trained on it."""
+
+# Letters by their name: espeak reads a lone "a" as the article, and GRID's speakers are British.
+LETTER_NAMES = {"a": "[[eI]]", "z": "[[zEd]]"}
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The sentences that can be drawn: `size` of them, by number."""
+
+    name: str
+    lines: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """How many distinct sentences there are."""
+        return len(self.lines) if self.lines else math.prod(len(slot) for slot in GRID_SLOTS)
+
+    def sentence(self, number: int) -> str:
+        """The words of sentence `number`, lower case, joined by single spaces."""
+        if self.lines:
+            return self.lines[number]
+        words = []
+        for slot in reversed(GRID_SLOTS):
+            number, choice = divmod(number, len(slot))
+            words.append(slot[choice])
+        return " ".join(reversed(words))
+
+    def spoken(self, word: str) -> str:
+        """How `word` is written for the speech synthesiser."""
+        return LETTER_NAMES.get(word, word) if not self.lines else word
+
+
+def load_vocabulary(name: str) -> Vocabulary:
+    """`grid`, or the path of a UTF-8 text file with one sentence a line; VsrError (bad_corpus) otherwise."""
+    if name == "grid":
+        return Vocabulary("grid")
+    try:
+        text = Path(name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise VsrError("bad_corpus", f"vocabulary {name}: neither 'grid' nor a readable text file") from error
+    lines = dict.fromkeys(_clean(line) for line in text.splitlines())
+    lines.pop("", None)
+    if not lines:
+        raise VsrError("bad_corpus", f"vocabulary {name}: no sentence in it")
+    return Vocabulary(str(name), tuple(lines))
+
+
+def draw_splits(vocabulary: Vocabulary, counts: dict[str, int], seed: int) -> dict[str, list[str]]:
+    """Sentences for each split (name -> how many); no sentence is in two splits, RESERVED in none.
+
+    The last split, training, takes its sentences again from the start when the vocabulary is too small for
+    it; VsrError (bad_corpus) when not even one sentence is left for it.
+    """
+    rng = np.random.default_rng([seed, 1])
+    order = [vocabulary.sentence(int(i)) for i in rng.permutation(vocabulary.size)]
+    order = [sentence for sentence in order if sentence != RESERVED]
+    *held_out, last = counts
+    needed = sum(counts[name] for name in held_out)
+    if needed + min(1, counts[last]) > len(order):
+        raise VsrError(
+            "bad_corpus",
+            f"vocabulary {vocabulary.name} has {len(order)} sentences; "
+            f"{needed} held out and at least 1 for {last} are asked for",
+        )
+    splits, start = {}, 0
+    for name in held_out:
+        splits[name] = order[start : start + counts[name]]
+        start += counts[name]
+    rest = order[start:]
+    splits[last] = [rest[i % len(rest)] for i in range(counts[last])]
+    return splits
+
+
+def _clean(line: str) -> str:
+    """Lower-case words of letters and apostrophes, single spaces between."""
+    kept = "".join(c if c.isalpha() or c == "'" else " " for c in line.lower())
+    return " ".join(kept.split())

@@ -1,0 +1,183 @@
+"""Text -> samples with the times of every phoneme and word, by the espeak-ng library through ctypes.
+
+The library's event stream carries the audio position of each phoneme, which its command line shows for
+MBROLA voices only.  Source of the interface: speak_lib.h of espeak-ng 1.51.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from vsr.errors import VsrError
+
+RETRIEVAL = 1  # AUDIO_OUTPUT_RETRIEVAL: samples go to the callback, nothing is played
+PHONEME_EVENTS, PHONEME_IPA = 1, 2  # options of espeak_Initialize
+UTF8, PHONEMES_IN_TEXT = 1, 0x100  # flags of espeak_Synth; the second allows [[phonemes]] in the text
+RATE, PITCH, WORD_GAP = 1, 3, 7  # parameters of espeak_SetParameter
+EVENT_END, EVENT_WORD, EVENT_PHONEME = 0, 1, 7
+
+
+@dataclass(frozen=True)
+class Voice:
+    """How a sentence is spoken: espeak voice, words a minute, pitch 0-100, pause between words in 10 ms."""
+
+    name: str = "en"
+    rate: int = 150
+    pitch: int = 50
+    gap: int = 0
+
+
+@dataclass(frozen=True)
+class Span:
+    """A phoneme (IPA) or a word and when it sounds, in seconds from the start of the samples."""
+
+    label: str
+    start: float
+    end: float
+
+
+@dataclass(frozen=True)
+class Speech:
+    """samples (n,) int16 at `rate` Hz, and the spans of its phonemes and words in order of time."""
+
+    samples: np.ndarray
+    rate: int
+    phonemes: tuple[Span, ...]
+    words: tuple[Span, ...]
+
+
+class _Id(ctypes.Union):
+    _fields_ = [("number", ctypes.c_int), ("name", ctypes.c_char_p), ("string", ctypes.c_char * 8)]
+
+
+class _Event(ctypes.Structure):
+    _fields_ = [
+        ("type", ctypes.c_int),
+        ("message", ctypes.c_uint),
+        ("text_position", ctypes.c_int),
+        ("length", ctypes.c_int),
+        ("audio_ms", ctypes.c_int),
+        ("sample", ctypes.c_int),
+        ("user_data", ctypes.c_void_p),
+        ("id", _Id),
+    ]
+
+
+_CALLBACK = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event)
+)
+
+
+class Synthesiser:
+    """The loaded library.  It keeps global state: one instance a process, one thread."""
+
+    def __init__(self):
+        self._library, data = _load_library()
+        self.rate = self._library.espeak_Initialize(2, 0, data, PHONEME_EVENTS | PHONEME_IPA)
+        if self.rate <= 0:
+            raise VsrError(
+                "no_speech", "espeak-ng cannot start: its voice data are missing (Debian package espeak-ng)"
+            )
+        self._library.espeak_SetVoiceByName.argtypes = [ctypes.c_char_p]
+        self._chunks: list[bytes] = []
+        self._events: list[tuple[int, int, int, str]] = []
+        self._callback = _CALLBACK(self._receive)  # kept: the library holds only its address
+        self._library.espeak_SetSynthCallback(self._callback)
+
+    def speak(self, words: Sequence[str], spoken: Sequence[str], voice: Voice) -> Speech:
+        """Say `spoken` (one string for each of `words`); VsrError (no_speech) when a word cannot be said."""
+        self._configure(voice)
+        self._chunks.clear()
+        self._events.clear()
+        text = " ".join(spoken).encode("utf-8")
+        status = self._library.espeak_Synth(text, len(text) + 1, 0, 1, 0, UTF8 | PHONEMES_IN_TEXT, None, None)
+        samples = np.frombuffer(b"".join(self._chunks), np.int16)
+        if status != 0 or len(samples) == 0:
+            raise VsrError("no_speech", f"espeak-ng cannot say {' '.join(words)!r} (status {status})")
+        phonemes = self._phoneme_spans(len(samples))
+        return Speech(samples, self.rate, phonemes, self._word_spans(words, spoken, phonemes))
+
+    def _configure(self, voice: Voice) -> None:
+        if self._library.espeak_SetVoiceByName(voice.name.encode("utf-8")) != 0:
+            raise VsrError("no_speech", f"espeak-ng has no voice {voice.name!r}")
+        for parameter, value in ((RATE, voice.rate), (PITCH, voice.pitch), (WORD_GAP, voice.gap)):
+            self._library.espeak_SetParameter(parameter, value, 0)
+
+    def _receive(self, samples, count, events) -> int:
+        """Called by the library with a piece of sound and the events in it; 0 means go on."""
+        if count > 0:
+            self._chunks.append(ctypes.string_at(samples, 2 * count))
+        for i in range(1 << 20):
+            event = events[i]
+            if event.type == EVENT_END:
+                break
+            label = event.id.string.decode("utf-8", "replace") if event.type == EVENT_PHONEME else ""
+            self._events.append((event.type, event.text_position, event.sample, label))
+        return 0
+
+    def _phoneme_spans(self, num_samples: int) -> tuple[Span, ...]:
+        """Each phoneme lasts until the next one; pauses have an empty label and are left out."""
+        marks = [(sample, label) for kind, _, sample, label in self._events if kind == EVENT_PHONEME]
+        ends = [sample for sample, _ in marks[1:]] + [num_samples]
+        return tuple(
+            Span(label, start / self.rate, end / self.rate)
+            for (start, label), end in zip(marks, ends, strict=True)
+            if label and end > start
+        )
+
+    def _word_spans(self, words, spoken, phonemes) -> tuple[Span, ...]:
+        """Words by their events' places in the text; each lasts until the next or the last phoneme's end."""
+        starts = {}
+        for kind, position, sample, _ in self._events:
+            if kind == EVENT_WORD:
+                starts.setdefault(_word_at(position, spoken), sample / self.rate)
+        missing = [word for i, word in enumerate(words) if i not in starts]
+        if missing or not phonemes:
+            raise VsrError(
+                "no_speech", f"espeak-ng does not say {missing[0] if missing else words!r} as a word"
+            )
+        bounds = [starts[i] for i in range(len(words))] + [phonemes[-1].end]
+        return tuple(Span(word, bounds[i], bounds[i + 1]) for i, word in enumerate(words))
+
+
+@lru_cache(maxsize=1)
+def synthesiser() -> Synthesiser:
+    """The synthesiser of this process."""
+    return Synthesiser()
+
+
+def _word_at(position: int, spoken: Sequence[str]) -> int:
+    """Index of the word that holds character `position` (from 1) of the joined text."""
+    end = 0
+    for index, word in enumerate(spoken):
+        end += len(word) + 1
+        if position <= end:
+            return index
+    return len(spoken) - 1
+
+
+def _load_library():
+    """(library, folder of its data or None): the system's, else that of the wheel espeakng-loader."""
+    for name in (ctypes.util.find_library("espeak-ng"), "libespeak-ng.so.1"):
+        if name:
+            try:
+                return ctypes.CDLL(name), None
+            except OSError:
+                continue
+    try:
+        import espeakng_loader
+
+        return ctypes.CDLL(espeakng_loader.get_library_path()), espeakng_loader.get_data_path().encode(
+            "utf-8"
+        )
+    except (ImportError, OSError) as error:
+        raise VsrError(
+            "no_speech",
+            "the library libespeak-ng is missing: apt-get install espeak-ng, or pip install espeakng-loader",
+        ) from error
