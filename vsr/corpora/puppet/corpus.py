@@ -116,7 +116,7 @@ def make_chunk(chunk: Chunk) -> int:
 
 
 def _say_and_film(path: Path | None, sentence: str, vocabulary: Vocabulary, rng: np.random.Generator):
-    """Speak a sentence and, where there is a path, write its clip; (word spans, start of speech in s, frames)."""
+    """Speak a sentence and, where there is a path, write its clip; (words, start in s, frames)."""
     from vsr.corpora.puppet.render import draw_take, write_clip
     from vsr.corpora.puppet.speech import Voice, synthesiser
 
