@@ -1,0 +1,83 @@
+"""The command: light help, every flag read, errors in one line, exit statuses."""
+
+import ast
+import inspect
+import re
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from vsr.cli import VERBS, main, verb_parser
+
+HEAVY = ("torch", "cv2", "mediapipe", "av", "numpy", "lightning", "scipy", "rich", "jiwer")
+
+
+def test_help_imports_nothing_heavy():
+    code = f"import sys, vsr.cli; vsr.cli.main(['--help']); print([m for m in {HEAVY} if m in sys.modules])"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.splitlines()[-1] == "[]"
+    assert all(verb in answer.stdout for verb in VERBS)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_flag_is_read_and_shown(verb):
+    command = import_module(f"vsr.commands.{verb}")
+    parser = verb_parser(verb, command)
+    source = inspect.getsource(command)
+    actions = [action for action in parser._actions if action.dest != "help"]
+    assert 0 < len(actions) <= 12
+    for action in actions:
+        read = re.search(rf"args\.{action.dest}\b", source)
+        assert read, f"vsr {verb} declares {action.dest} and never reads it"
+    assert f"vsr {verb}" in parser.format_help().split("example:")[1]
+
+
+def test_every_command_file_is_a_verb():
+    files = {p.stem for p in Path(import_module("vsr.commands.crop").__file__).parent.glob("*.py")} - {"__init__"}
+    assert files == set(VERBS)
+
+
+def test_wrong_usage_is_2_and_a_user_error_1(capsys, tmp_path):
+    assert main(["juggle"]) == 2
+    assert main([]) == 2
+    assert main(["score", "--ref", str(tmp_path / "no.jsonl"), "--hyp", "x"]) == 1
+    error = capsys.readouterr().err.splitlines()
+    assert error[-1].startswith("vsr: cannot read the manifest")
+    with pytest.raises(SystemExit) as caught:
+        main(["crop", "--manifest"])
+    assert caught.value.code == 2
+
+
+def test_interrupt_is_130(monkeypatch, capsys):
+    def interrupted(argv):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("vsr.cli.dispatch", interrupted)
+    assert main(["--help"]) == 130
+    assert capsys.readouterr().err == "vsr: interrupted\n"
+
+
+def imports_of(path):
+    """Modules that a file imports when it is imported itself."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+
+
+def test_layers():
+    package = Path(import_module("vsr").__file__).parent
+    for path in package.rglob("*.py"):
+        found, place = list(imports_of(path)), path.relative_to(package).as_posix()
+        assert not any(name.startswith("lip2speech") for name in found), place
+        if place.startswith("models/"):
+            outside = ("vsr.video", "vsr.decode", "vsr.data", "vsr.training", "vsr.text")
+            assert not any(name.startswith(outside) for name in found), place
+        if place.startswith(("models/", "training/", "decode/", "text/")) or place == "data/batching.py":
+            assert not any(name.split(".")[0] in ("mediapipe", "cv2", "av", "decord") for name in found), place
+        if place.startswith("commands/") or place == "cli.py":
+            assert not any(name.split(".")[0] in HEAVY for name in found), place

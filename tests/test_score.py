@@ -1,0 +1,59 @@
+"""Scores agree with jiwer, add up, and say what was left out."""
+
+import jiwer
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vsr.errors import VsrError
+from vsr.score import read_hypotheses, score, word_errors, write_tsv
+
+sentence = st.lists(st.sampled_from(["a", "b", "c", "d", "e"]), min_size=1, max_size=6).map(" ".join)
+pairs = st.lists(st.tuples(sentence, sentence), min_size=1, max_size=6)
+
+
+@given(pairs)
+def test_corpus_rates_agree_with_jiwer(own):
+    references = {f"u{i}": r for i, (r, _) in enumerate(own)}
+    hypotheses = {f"u{i}": h for i, (_, h) in enumerate(own)}
+    total, each = score(references, hypotheses, "none")
+    assert total.wer == pytest.approx(jiwer.wer([r for r, _ in own], [h for _, h in own]))
+    assert total.cer == pytest.approx(jiwer.cer([r for r, _ in own], [h for _, h in own]))
+    assert total.substitutions + total.deletions + total.insertions == sum(u.errors for u in each)
+    assert total.wer_low <= total.wer_high
+
+
+def test_skipped_clips_are_counted_and_strangers_refused():
+    total, _ = score({"a": "one two", "b": "three"}, {"a": "one two"})
+    assert (total.scored, total.skipped, total.words, total.wer) == (1, 1, 2, 0.0)
+    with pytest.raises(VsrError, match="no reference"):
+        score({"a": "one"}, {"z": "one"})
+    with pytest.raises(VsrError, match="nothing to score"):
+        score({"a": "one"}, {})
+
+
+def test_interval_holds_the_rate_and_shrinks_with_more_clips():
+    def run(count):
+        references = {f"u{i:03d}": "a b c d" for i in range(count)}
+        return score(references, {k: "a b c" if i % 2 else "a b c d" for i, k in enumerate(references)})[0]
+
+    few, many = run(10), run(200)
+    assert few.wer_low <= few.wer == many.wer <= few.wer_high
+    assert many.wer_high - many.wer_low < few.wer_high - few.wer_low
+
+
+def test_empty_texts():
+    assert word_errors("", "a b") == (2, 0)
+    assert word_errors("a b", "") == (2, 2)
+
+
+def test_files(tmp_path):
+    (tmp_path / "hyp.jsonl").write_text('{"id": "a", "text": "one"}\n', encoding="utf-8")
+    assert read_hypotheses(tmp_path / "hyp.jsonl") == {"a": "one"}
+    _, each = score({"a": "one two"}, {"a": "one"})
+    write_tsv(tmp_path / "x.tsv", each)
+    header, row = (tmp_path / "x.tsv").read_text(encoding="utf-8").splitlines()
+    assert dict(zip(header.split("\t"), row.split("\t"), strict=True))["deletions"] == "1"
+    (tmp_path / "bad.jsonl").write_text('{"id": "a"}\n', encoding="utf-8")
+    with pytest.raises(VsrError, match="line 1"):
+        read_hypotheses(tmp_path / "bad.jsonl")

@@ -1,0 +1,73 @@
+"""Round trips and the fixed special ids of both tokenizers."""
+
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vsr.errors import VsrError
+from vsr.text.normalise import NORMALISERS, lower
+from vsr.text.tokenizer import BLANK, UNK, CharTokenizer, collapse, load_tokenizer, train_tokenizer
+
+SENTENCES = ["bin blue at f two now", "place red by z nine soon", "don't look back", "set white with a zero again"] * 5
+words = st.lists(st.text(string.ascii_lowercase + string.digits, min_size=1, max_size=8), max_size=6)
+
+
+@pytest.fixture(scope="module", params=["char", "unigram"])
+def tokenizer(request):
+    return train_tokenizer(request.param, SENTENCES, 60)
+
+
+@given(words)
+def test_characters_round_trip(own):
+    tokenizer = CharTokenizer()
+    ids = tokenizer.encode(" ".join(own))
+    assert tokenizer.decode(ids) == " ".join(own)
+    assert [word for word, _, _ in tokenizer.word_spans(ids)] == own
+
+
+@pytest.mark.parametrize("text", SENTENCES[:4])
+def test_known_text_round_trips_and_word_spans_cover_it(tokenizer, text):
+    ids = tokenizer.encode(text)
+    assert tokenizer.decode(ids) == text
+    assert all(UNK < i < tokenizer.eos_id for i in ids)
+    spans = tokenizer.word_spans(ids)
+    assert [word for word, _, _ in spans] == text.split()
+    assert all(a < b for _, a, b in spans)
+
+
+def test_special_ids_are_fixed(tokenizer):
+    assert (BLANK, UNK, tokenizer.eos_id) == (0, 1, tokenizer.vocab_size - 1)
+    assert tokenizer.decode([BLANK, tokenizer.eos_id]) == ""
+    assert UNK in tokenizer.encode("été")
+
+
+def test_saved_tokenizer_is_the_same(tokenizer, tmp_path):
+    tokenizer.save(tmp_path)
+    again = load_tokenizer(tmp_path)
+    assert again.vocab_size == tokenizer.vocab_size
+    assert [again.encode(s) for s in SENTENCES] == [tokenizer.encode(s) for s in SENTENCES]
+
+
+def test_a_folder_without_tokenizer_is_named(tmp_path):
+    with pytest.raises(VsrError, match="no readable tokenizer"):
+        load_tokenizer(tmp_path)
+
+
+@given(st.text(max_size=40), st.sampled_from(sorted(NORMALISERS)))
+def test_normalising_twice_changes_nothing(text, name):
+    once = NORMALISERS[name](text)
+    assert NORMALISERS[name](once) == once
+
+
+def test_apostrophes_inside_words_stay():
+    assert lower("DON’T  stop, 'now'!") == "don't stop now"
+
+
+@given(st.lists(st.integers(0, 3), max_size=12))
+def test_collapsed_paths_have_no_blank_and_survive_blanks_between(path):
+    tokens = collapse(path)
+    assert BLANK not in tokens
+    spread = [i for token in tokens for i in (token, BLANK)]
+    assert collapse(spread) == tokens
