@@ -23,7 +23,8 @@ from vsr.corpora.puppet.visemes import mouth_track
 from vsr.files import atomic_write
 
 # Without look-ahead: with it the output differs from call to call for the very same frames.
-X264 = {"preset": "veryfast", "crf": "21", "threads": "1", "x264-params": "rc-lookahead=0:mbtree=0"}
+X264 = {"preset": "veryfast", "crf": "21", "threads": "1"}
+X264["x264-params"] = "rc-lookahead=0:mbtree=0:scenecut=0"
 HEAD = (0.50, 0.47, 0.44, 0.50)  # centre x, y and half width, height of the head, as shares of the frame
 
 
