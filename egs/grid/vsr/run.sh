@@ -20,7 +20,7 @@ options="corpus config name puppet average beam ctc_weight stage stop_stage nj g
 parse_options "$@"
 [ -z "$corpus" ] || corpus=$(realpath -m "$corpus")
 cd "$here"
-export PATH="$top/.venv/bin:$PATH"
+export PATH="$(realpath -m "${VENV:-$top/.venv}")/bin:$PATH"
 name=${name:-$(basename "$config" .yaml)}
 work=exp/$name manifests=data/manifests crops=data/crops puppets=data/puppet tokens=data/tokens
 lists="train dev test_s1 test_s2s5 unseen"

@@ -18,7 +18,7 @@ stage=0 stop_stage=7 nj=2
 options="config work train dev test minutes average beam stage stop_stage nj"
 . "$top/tools/recipe.sh"
 parse_options "$@"
-export PATH="$top/.venv/bin:$PATH"
+export PATH="$(realpath -m "${VENV:-$top/.venv}")/bin:$PATH"
 config=$(realpath "$config")
 mkdir -p "$work" && cd "$work"
 work=exp puppets=data/puppet crops=data/crops run=exp/puppet

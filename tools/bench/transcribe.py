@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+"""Seconds and real-time factor of each stage of reading lips: read, faces, crop, encode, decode.
+
+    tools/bench/transcribe.py CLIP... [--beam 10] [--jobs 2] [--json FILE]
+
+The first clip is read once before the clock runs (cold start, shown apart). With --jobs the whole command is also run
+over all clips in that many processes, and in one, to show how it scales.
+"""
+
+import argparse
+import itertools
+import json
+import time
+
+import torch
+
+from vsr.bulk import Settings, transcribe_files
+from vsr.decode.beam import decode
+from vsr.decode.options import DecodeOptions
+from vsr.files import write_text
+from vsr.hub import load_model
+from vsr.video.faces import default_detector, track_faces
+from vsr.video.mouth import crop_video
+from vsr.video.reader import probe, read_frames
+from vsr.video.transforms import to_network_input
+
+
+def timed(work):
+    """Result of ``work`` and the seconds it took."""
+    start = time.perf_counter()
+    result = work()
+    return result, time.perf_counter() - start
+
+
+def stages(loaded, path, options, detector) -> dict[str, float]:
+    """Seconds of each stage on one clip. Cropping runs the reader and the tracker itself: their time is taken off."""
+    frames, read = timed(lambda: [frame for chunk, _ in read_frames(path) for frame in chunk])
+    _, faces = timed(lambda: track_faces(iter(frames), detector))
+    mouth, whole = timed(lambda: crop_video(path, detector))
+    video, lengths = to_network_input(mouth.crop)[None], torch.tensor([len(mouth.crop)])
+    with torch.inference_mode():
+        states, encode = timed(lambda: loaded.model.encode(video, lengths))
+        _, search = timed(lambda: decode(loaded.model, states, lengths, options, loaded.tokenizer.eos_id))
+    crop = max(0.0, whole - read - faces)
+    return {"read": read, "faces": faces, "crop": crop, "encode": encode, "decode": search}
+
+
+def scaling(paths, jobs: int) -> dict[str, float]:
+    """Seconds of the whole command over all clips in one process and in ``jobs``."""
+    both = {"1": 1, str(jobs): jobs}
+    return {name: timed(lambda n=n: list(transcribe_files(paths, Settings(), n)))[1] for name, n in both.items()}
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("clips", nargs="+")
+    parser.add_argument("--beam", type=int, default=10)
+    parser.add_argument("--jobs", type=int, default=0, help="also measure the command in so many processes")
+    parser.add_argument("--json")
+    args = parser.parse_args()
+    options = DecodeOptions(beam=args.beam)
+    loaded, load = timed(load_model)
+    detector = default_detector()
+    _, first = timed(lambda: stages(loaded, args.clips[0], options, detector))
+    each = [stages(loaded, path, options, detector) for path in args.clips]
+    seconds = sum(probe(path).duration for path in args.clips)
+    total = {name: sum(own[name] for own in each) for name in each[0]}
+    rtf = {name: value / seconds for name, value in total.items()}
+    print(f"{len(args.clips)} clips, {seconds:.1f} s of video")
+    print(f"cold start: model {load:.2f} s, first clip {first:.2f} s")
+    for name, value in itertools.chain(total.items(), [("total", sum(total.values()))]):
+        print(f"{name:>8}  {value:8.2f} s  {value / seconds:7.3f} x real time")
+    figures = {"rtf_total": sum(rtf.values()), "rtf": rtf, "seconds": total, "video_seconds": seconds, "load": load}
+    if args.jobs:
+        figures["jobs"] = scaling(args.clips, args.jobs)
+        for jobs, value in figures["jobs"].items():
+            print(f"  {jobs} jobs  {value:8.2f} s  {value / seconds:7.3f} x real time, loading included")
+    if args.json:
+        write_text(args.json, json.dumps(figures, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
