@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", required=True, metavar="JSONL", help="one hypothesis a line")
     parser.add_argument("--method", default="joint", help="joint, ctc_beam or ctc_greedy (default: joint)")
     parser.add_argument("--beam", type=int, default=10, metavar="N", help="width of the search (default: 10)")
-    parser.add_argument("--ctc-weight", type=float, default=0.3, metavar="W", help="of the joint score (default: 0.3)")
+    parser.add_argument("--ctc-weight", type=float, default=0.1, metavar="W", help="of the joint score (default: 0.1)")
     parser.add_argument("--length-bonus", type=float, default=0.0, metavar="X", help="for each token (default: 0)")
     parser.add_argument("--nbest", type=int, default=1, metavar="N", help="hypotheses listed (default: 1)")
     parser.add_argument(

@@ -24,7 +24,7 @@ class DecodeOptions:
 
     method: str = "joint"
     beam: int = 10
-    ctc_weight: float = 0.3
+    ctc_weight: float = 0.1
     length_bonus: float = 0.0
     nbest: int = 1
     max_length_ratio: float = 1.0

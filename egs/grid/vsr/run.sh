@@ -12,15 +12,16 @@
 
 set -euo pipefail
 top=$(cd "$(dirname "$0")/../../.." && pwd)
+venv=$(realpath -m "${VENV:-$top/.venv}")
 here=$top/egs/grid/vsr
-corpus="" config=conf/video_transformer.yaml name="" puppet=160 average=0 beam=10 ctc_weight=0.3
+corpus="" config=conf/video_transformer.yaml name="" puppet=160 average=0 beam=10 ctc_weight=0.1
 stage=0 stop_stage=7 nj=2 gpus=0
 options="corpus config name puppet average beam ctc_weight stage stop_stage nj gpus"
 . "$top/tools/recipe.sh"
 parse_options "$@"
 [ -z "$corpus" ] || corpus=$(realpath -m "$corpus")
 cd "$here"
-export PATH="$(realpath -m "${VENV:-$top/.venv}")/bin:$PATH"
+export PATH="$venv/bin:$PATH"
 name=${name:-$(basename "$config" .yaml)}
 work=exp/$name manifests=data/manifests crops=data/crops puppets=data/puppet tokens=data/tokens
 lists="train dev test_s1 test_s2s5 unseen"

@@ -12,13 +12,14 @@
 
 set -euo pipefail
 top=$(cd "$(dirname "$0")/../../.." && pwd)
+venv=$(realpath -m "${VENV:-$top/.venv}")
 here=$top/egs/puppet/vsr
 config=$here/conf/tiny.yaml work=$here train=40 dev=4 test=6 minutes=1 average=0 beam=4
 stage=0 stop_stage=7 nj=2
 options="config work train dev test minutes average beam stage stop_stage nj"
 . "$top/tools/recipe.sh"
 parse_options "$@"
-export PATH="$(realpath -m "${VENV:-$top/.venv}")/bin:$PATH"
+export PATH="$venv/bin:$PATH"
 config=$(realpath "$config")
 mkdir -p "$work" && cd "$work"
 work=exp puppets=data/puppet crops=data/crops run=exp/puppet
