@@ -118,8 +118,23 @@ def test_a_finished_folder_is_not_overwritten(config, tmp_path):
 
 def test_unknown_keys_name_the_near_ones(config, tmp_path):
     with pytest.raises(VsrError, match="optim.learning_rate|lr"):
-        build_config({"data": {"train": [], "dev": [], "tokenizer": ""}, "optim": {"learning_rate": 1.0}})
+        data = {"train": ["a"], "dev": ["b"], "tokenizer": "c"}
+        build_config({"data": data, "optim": {"learning_rate": 1.0}})
     with pytest.raises(VsrError, match="frontend_width"):
         load_config(tmp_path / "config.yaml", ["model.frontend_wdith=3"]).model_config(5)
     with pytest.raises(VsrError, match="expected int"):
         load_config(tmp_path / "config.yaml", ["seed=many"])
+
+
+def test_settings_that_would_divide_by_zero_are_refused(config, tmp_path):
+    path = tmp_path / "config.yaml"
+    for override in ("trainer.max_epochs=0", "data.augmentation.speed=1.0", "data.dev=[]"):
+        with pytest.raises(VsrError):
+            load_config(path, [override])
+
+
+def test_a_broken_checkpoint_is_named(config, tmp_path):
+    losses_of(config, tmp_path / "run")
+    (tmp_path / "run" / "last.pt").write_bytes(b"")
+    with pytest.raises(VsrError, match="cannot resume"):
+        Run(config, tmp_path / "run", resume=True)

@@ -17,6 +17,8 @@ def average_epochs(run_folder: str | Path, last: int, out: str | Path) -> Path:
     The run's ``model/`` gives the configuration and the tokenizer. Raises VsrError when there are fewer epochs.
     """
     run_folder = Path(run_folder)
+    if last < 1:
+        raise VsrError("bad_config", f"cannot average {last} epochs: give at least 1")
     files = sorted((run_folder / "epochs").glob("*.safetensors"))[-last:]
     if len(files) < last:
         raise VsrError("bad_model", f"{run_folder / 'epochs'} holds {len(files)} epochs, not {last}")

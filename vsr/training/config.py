@@ -27,6 +27,12 @@ class DataConfig:
     frames_per_batch: int = 600
     augmentation: Augmentation = field(default_factory=Augmentation)
 
+    def __post_init__(self):
+        if not self.train or not self.dev:
+            raise VsrError("bad_config", "data.train and data.dev need at least one manifest each")
+        if not 0 <= self.augmentation.speed < 1:
+            raise VsrError("bad_config", f"data.augmentation.speed is {self.augmentation.speed}: give 0 to below 1")
+
 
 @dataclass(frozen=True)
 class OptimConfig:
@@ -55,6 +61,10 @@ class TrainerConfig:
     checkpoint_minutes: float = 3.0
     keep_epochs: int = 10
     init_from: str = ""
+
+    def __post_init__(self):
+        if self.max_epochs < 1 or self.max_minutes < 0:
+            raise VsrError("bad_config", "trainer.max_epochs must be at least 1 and max_minutes not negative")
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ class Run:
         torch.set_num_threads(trainer.threads)
         self.fabric = Fabric(accelerator=trainer.accelerator, devices=trainer.devices, precision=trainer.precision)
         self.fabric.launch()
-        torch.manual_seed(config.seed)
+        torch.manual_seed(config.seed + self.fabric.global_rank)
         self._open_data()
         self._open_model()
         self.progress = Progress()
@@ -102,6 +102,7 @@ class Run:
         """The rest of the running epoch; returns mean losses."""
         self.wrapped.train()
         sums: dict[str, float] = {}
+        first = self.progress.batch
         batches = self.sampler.batches(self.progress.epoch)
         world, rank = self.fabric.world_size, self.fabric.global_rank
         batches = batches[: len(batches) // world * world] if world > 1 else batches
@@ -114,7 +115,7 @@ class Run:
             if time.monotonic() - self.saved > 60 * self.config.trainer.checkpoint_minutes:
                 self._save()
         self.progress.epoch, self.progress.batch = self.progress.epoch + 1, 0
-        count = max(1, len(batches) // world)
+        count = max(1, (len(batches) - first) // world)
         return {name: value / count for name, value in sums.items()}
 
     def _step(self, indices: list[int]) -> dict[str, float]:
@@ -126,11 +127,13 @@ class Run:
             group["lr"] = optim.lr * warmup * 0.5 * (1 + math.cos(math.pi * self.share()))
         losses = self.wrapped.loss(batch)
         self.fabric.backward(losses["loss"])
-        self.fabric.clip_gradients(self.wrapped, self.optimiser, max_norm=optim.clip, error_if_nonfinite=False)
-        self.optimiser.step()
+        norm = self.fabric.clip_gradients(self.wrapped, self.optimiser, max_norm=optim.clip, error_if_nonfinite=False)
+        if torch.isfinite(norm):  # one bad batch must not spoil weights and average
+            self.optimiser.step()
         self.optimiser.zero_grad()
         self.progress.step += 1
-        self.progress.seconds = time.monotonic() - self.started
+        # The clock of rank 0 is everybody's, so that all ranks end after the same step.
+        self.progress.seconds = self.fabric.broadcast(time.monotonic() - self.started)
         self.average.update(self.model, self.progress.step)
         return {name: float(value.detach()) for name, value in losses.items()}
 
@@ -173,7 +176,9 @@ class Run:
         self.saved = time.monotonic()
 
     def export(self, folder: Path) -> Path:
-        """Write the averaged weights as a model folder."""
+        """Write the averaged weights as a model folder (by rank 0 alone)."""
+        if not self.fabric.is_global_zero:
+            return folder
         minutes = round(self.progress.seconds / 60, 1)
         training = {"steps": self.progress.step, "epochs": self.progress.epoch, "minutes": minutes}
         extra = {"name": self.folder.name, "training": training | {"seed": self.config.seed}}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 from torch import nn
@@ -66,8 +67,8 @@ def load_state(folder: Path, model: nn.Module, average: Average, optimiser) -> P
         average.model.load_state_dict(state["average"])
         optimiser.load_state_dict(state["optimiser"])
         torch.set_rng_state(state["rng"])
-        if state["cuda_rng"]:
+        if torch.cuda.is_available() and len(state["cuda_rng"]) == torch.cuda.device_count():
             torch.cuda.set_rng_state_all(state["cuda_rng"])
-    except (OSError, KeyError, RuntimeError, ValueError) as error:
-        raise VsrError("bad_model", f"cannot resume from {path}: {str(error).splitlines()[0]}") from error
+    except (OSError, EOFError, KeyError, RuntimeError, ValueError, UnpicklingError) as error:
+        raise VsrError("bad_model", f"cannot resume from {path}: {(str(error) or type(error).__name__).splitlines()[0]}") from error
     return Progress(**state["progress"])
