@@ -70,5 +70,6 @@ def load_state(folder: Path, model: nn.Module, average: Average, optimiser) -> P
         if torch.cuda.is_available() and len(state["cuda_rng"]) == torch.cuda.device_count():
             torch.cuda.set_rng_state_all(state["cuda_rng"])
     except (OSError, EOFError, KeyError, RuntimeError, ValueError, UnpicklingError) as error:
-        raise VsrError("bad_model", f"cannot resume from {path}: {(str(error) or type(error).__name__).splitlines()[0]}") from error
+        what = (str(error) or type(error).__name__).splitlines()[0]
+        raise VsrError("bad_model", f"cannot resume from {path}: {what}") from error
     return Progress(**state["progress"])
