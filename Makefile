@@ -2,7 +2,7 @@
 VENV ?= .venv
 export VENV
 
-.PHONY: setup demo test lint clean
+.PHONY: setup demo test lint lock clean
 setup:
 	@tools/setup.sh
 
@@ -18,6 +18,13 @@ test: setup
 
 lint: setup
 	@$(VENV)/bin/ruff check .
+
+# mediapipe's needs that nothing here uses are left out: see [tool.uv] in pyproject.toml.
+lock: setup
+	@sed -n '/^override-dependencies/,/^]/s/^ *"\(.*\)",$$/\1/p' pyproject.toml > .overrides
+	@{ head -n 1 requirements.lock; $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.10 \
+	    --override .overrides --extra dev --extra puppet --no-header --no-annotate --no-emit-index-url setup.cfg; \
+	} > .lock && mv .lock requirements.lock && rm .overrides
 
 clean:
 	rm -rf demo/out build dist *.egg-info

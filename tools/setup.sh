@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 venv=${VENV:-.venv}
 stamp=$venv/.set-up
-want=$(cat setup.cfg pyproject.toml tools/setup.sh | sha256sum | cut -d' ' -f1)
+want=$(cat setup.cfg pyproject.toml requirements.lock tools/setup.sh | sha256sum | cut -d' ' -f1)
 [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$want" ] && exit 0
 
 python=""
@@ -29,8 +29,6 @@ fi
 echo "setup: installing into $venv (a few minutes the first time)"
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check uv
-overrides=$(mktemp)
-trap 'rm -f "$overrides"' EXIT
-sed -n '/^override-dependencies/,/^]/s/^ *"\(.*\)",$/\1/p' pyproject.toml >"$overrides"
-"$venv/bin/uv" pip install --quiet --python "$venv/bin/python" --override "$overrides" -e '.[dev,puppet]'
+"$venv/bin/uv" pip install --quiet --python "$venv/bin/python" -r requirements.lock
+"$venv/bin/uv" pip install --quiet --python "$venv/bin/python" --no-deps -e .
 echo "$want" >"$stamp"
