@@ -1,0 +1,1 @@
+"""Lip to speech: the face in a silent video gets its voice back."""
