@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from vsr.cli import VERBS, main, verb_parser
+from vsr.cli import VERBS, VSR, Program, main
 
 HEAVY = ("torch", "cv2", "mediapipe", "av", "numpy", "lightning", "scipy", "rich", "jiwer")
 
@@ -25,7 +25,7 @@ def test_help_imports_nothing_heavy():
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_flag_is_read_and_shown(verb):
     command = import_module(f"vsr.commands.{verb}")
-    parser = verb_parser(verb, command)
+    parser = VSR.parser(verb)
     source = inspect.getsource(command)
     actions = [action for action in parser._actions if action.dest != "help"]
     assert 0 < len(actions) <= 12
@@ -52,10 +52,10 @@ def test_wrong_usage_is_2_and_a_user_error_1(capsys, tmp_path):
 
 
 def test_interrupt_is_130(monkeypatch, capsys):
-    def interrupted(argv):
+    def interrupted(program, argv):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("vsr.cli.dispatch", interrupted)
+    monkeypatch.setattr(Program, "dispatch", interrupted)
     assert main(["--help"]) == 130
     assert capsys.readouterr().err == "vsr: interrupted\n"
 

@@ -11,6 +11,7 @@ import dataclasses
 import json
 import os
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,7 @@ def save_model(folder, model, tokenizer, extra: dict | None = None, half: bool =
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".saving.", dir=folder) as staging:
             tokenizer.save(Path(staging))
-            _save_weights(Path(staging) / WEIGHTS_FILE, model, half)
+            save_weights(Path(staging) / WEIGHTS_FILE, model, half)
             (Path(staging) / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
             _publish(Path(staging), folder)
     except OSError as error:
@@ -87,7 +88,8 @@ def load_model(folder=None, device: str = "cpu") -> LoadedModel:
         VsrError: bad_model, one line that names the first thing that is wrong.
     """
     folder = Path(folder) if folder is not None else SHIPPED
-    config = _read_config(folder)
+    config = read_config(folder)
+    from vsr.models.lipreader import LipReader
     from vsr.text.tokenizer import load_tokenizer
 
     try:
@@ -98,7 +100,7 @@ def load_model(folder=None, device: str = "cpu") -> LoadedModel:
         raise _bad(folder, f"its tokenizer cannot be read: {_one_line(error)}") from error
     model_config = _model_config(folder, config)
     _check_tokenizer(tokenizer, model_config.vocab_size, folder)
-    model = _load_weights(folder, model_config).to(device).eval()
+    model = load_weights(folder, lambda: LipReader(model_config)).to(device).eval()
     return LoadedModel(model, tokenizer, config, folder)
 
 
@@ -122,7 +124,8 @@ def _check_tokenizer(tokenizer, vocab_size: int, folder: Path) -> None:
         raise _bad(folder, f"the tokenizer has {tokenizer.vocab_size} entries, the model's head {vocab_size}")
 
 
-def _save_weights(path: Path, model, half: bool) -> None:
+def save_weights(path: Path, model, half: bool) -> None:
+    """Write a model's state as safetensors, floating point as fp16 if ``half``. Raises OSError."""
     import torch
     from safetensors import SafetensorError
     from safetensors.torch import save_file
@@ -145,7 +148,8 @@ def _publish(staging: Path, folder: Path) -> None:
         os.replace(path, folder / path.name)
 
 
-def _read_config(folder: Path) -> dict:
+def read_config(folder: Path) -> dict:
+    """`config.json` of a model folder, checked as far as it is the same for all models. Raises VsrError bad_model."""
     if not folder.is_dir():
         raise _bad(folder, "no such model folder")
     try:
@@ -174,20 +178,21 @@ def _model_config(folder: Path, config: dict):
         raise _bad(folder, f"{CONFIG_FILE}: {_one_line(error)}") from error
 
 
-def _load_weights(folder: Path, model_config):
-    """Check every name and shape against the config before memory is spent, then build the model."""
+def load_weights(folder: Path, build: Callable[[], Any]) -> Any:
+    """What ``build`` makes, with the folder's weights; names and shapes are checked before memory is spent.
+
+    Raises VsrError bad_model.
+    """
     import torch
     from safetensors import SafetensorError, safe_open
 
-    from vsr.models.lipreader import LipReader
-
     try:
         with torch.device("meta"):
-            expected = LipReader(model_config).state_dict()
+            expected = build().state_dict()
         with safe_open(str(folder / WEIGHTS_FILE), framework="pt") as stored:
             _check_shapes(folder, expected, stored)
             weights = {name: _read_tensor(folder, stored, name, expected[name].dtype) for name in expected}
-        model = LipReader(model_config)
+        model = build()
         model.load_state_dict(weights)
     except (OSError, SafetensorError) as error:
         raise _bad(folder, f"{WEIGHTS_FILE} cannot be read: {_one_line(error)}") from error

@@ -11,7 +11,7 @@ from vsr.hub import load_model
 from vsr.text.tokenizer import CharTokenizer
 from vsr.training.averaging import average_epochs
 from vsr.training.config import build, dump_config, load_config
-from vsr.training.loop import Run
+from vsr.training.lipreader import LipReaderRun as Run
 
 TINY = {
     "frontend_width": 8, "frontend_layers": 1, "frontend_heads": 2, "dim": 16, "heads": 2, "hidden": 24, "layers": 1,

@@ -21,8 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train to the end of the schedule. Raises VsrError."""
     from vsr.training.config import load_config
-    from vsr.training.loop import Run
+    from vsr.training.lipreader import LipReaderRun
 
-    folder = Run(load_config(args.config, args.set), args.out, args.resume).fit()
+    folder = LipReaderRun(load_config(args.config, args.set), args.out, args.resume).fit()
     print(f"model: {folder}")
     return 0

@@ -92,3 +92,26 @@ def shift_to_absolute(scores: Tensor) -> Tensor:
     batch, heads, length, _ = scores.shape
     padded = F.pad(scores, (1, 0)).view(batch, heads, 2 * length, length)
     return padded[:, :, 1:].view(batch, heads, length, 2 * length - 1)[..., :length]
+
+
+class RotaryAttention(MultiHeadAttention):
+    """Self-attention with rotary positions (Su et al. 2021) and normalised queries and keys (Henry et al. 2020)."""
+
+    def __init__(self, dim: int, heads: int, dropout: float = 0.0):
+        super().__init__(dim, heads, dropout)
+        self.query_norm = nn.RMSNorm(dim // heads)
+        self.key_norm = nn.RMSNorm(dim // heads)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """x (B, T, D), mask (B, 1, 1, T) True on real positions -> (B, T, D)."""
+        key, value = self.keys_values(x)
+        query = rotate(self.query_norm(self.split(self.query(x))))
+        return self.attend(query.to(value.dtype), rotate(self.key_norm(key)).to(value.dtype), value, mask)
+
+
+def rotate(x: Tensor) -> Tensor:
+    """Turn each pair of channels of x (B, H, T, E) by an angle that grows with the position."""
+    positions = torch.arange(x.shape[2], device=x.device)
+    sine, cosine = sinusoid(positions, x.shape[3]).unflatten(1, (-1, 2)).unbind(-1)  # (T, E/2)
+    first, second = x.unflatten(-1, (-1, 2)).unbind(-1)
+    return torch.stack([first * cosine - second * sine, first * sine + second * cosine], -1).flatten(-2)

@@ -126,8 +126,8 @@ def _build_dataclass(cls: type, value: Any, path: str) -> Any:
         raise VsrError("bad_config", f"{path or 'the configuration'}: {error}") from error
 
 
-def load_config(path: str | Path, overrides: Iterable[str] = ()) -> TrainConfig:
-    """Read a YAML file; ``overrides`` are ``section.key=value`` with the value in YAML. Raises VsrError."""
+def load_config(path: str | Path, overrides: Iterable[str] = (), kind: type = TrainConfig) -> Any:
+    """Read a YAML file as a ``kind``; ``overrides`` are ``section.key=value``, values in YAML. Raises VsrError."""
     import yaml
 
     try:
@@ -139,7 +139,7 @@ def load_config(path: str | Path, overrides: Iterable[str] = ()) -> TrainConfig:
             _put(settings, key.split("."), yaml.safe_load(value))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise VsrError("bad_config", f"cannot read {path}: {' '.join(str(error).split())}") from error
-    return build(TrainConfig, settings)
+    return build(kind, settings)
 
 
 def _put(settings: dict, keys: list[str], value: Any) -> None:
@@ -150,7 +150,7 @@ def _put(settings: dict, keys: list[str], value: Any) -> None:
     settings[keys[-1]] = value
 
 
-def dump_config(config: TrainConfig) -> str:
+def dump_config(config: Any) -> str:
     """YAML that load_config reads back."""
     import json
 

@@ -1,6 +1,6 @@
-"""The training loop: batches -> hybrid loss -> AdamW, with averaged weights, validation and exact resume.
+"""The training loop: batches -> loss -> AdamW, with averaged weights, validation and exact resume.
 
-Runs on a CPU, one GPU or several through Lightning Fabric.
+Runs on a CPU, one GPU or several through Lightning Fabric. What is trained on what is told by a subclass.
 """
 
 from __future__ import annotations
@@ -13,29 +13,27 @@ import torch
 from lightning.fabric import Fabric
 from torch import nn
 
-from vsr.corpora.splits import check_disjoint
-from vsr.data.batching import CropDataset, FrameBudgetSampler
-from vsr.data.manifest import Clip, read_manifest
 from vsr.errors import VsrError
 from vsr.files import write_text
-from vsr.hub import load_model, save_model
-from vsr.models.lipreader import LipReader
-from vsr.score import word_errors
-from vsr.text.tokenizer import collapse, load_tokenizer
-from vsr.training.config import TrainConfig, dump_config
+from vsr.training.config import dump_config
 from vsr.training.state import LAST, Average, Progress, load_state, save_state
 
 
 class Run:
-    """One training run in one folder.
+    """One training run in one folder; a subclass opens the data, builds the model, validates and exports.
+
+    A batch is what ``self.train.batch(indices, epoch)`` gives, and the model's ``loss(batch)`` is a dictionary with
+    "loss" and what else is to be reported.
 
     Args:
-        config: what to train on what.
+        config: what to train on what, with the parts ``optim``, ``trainer`` and ``seed``.
         folder: receives config.yaml, last.pt, epochs/, tensorboard/ and at the end model/.
         resume: go on from last.pt.
     """
 
-    def __init__(self, config: TrainConfig, folder: str | Path, resume: bool = False):
+    entries = ("loss",)  # methods of the model, besides forward, that a step calls
+
+    def __init__(self, config, folder: str | Path, resume: bool = False):
         self.config, self.folder = config, Path(folder)
         trainer = config.trainer
         torch.set_num_threads(trainer.threads)
@@ -54,28 +52,37 @@ class Run:
         write_text(self.folder / "config.yaml", dump_config(config))
 
     def _open_data(self) -> None:
-        data = self.config.data
-        train, dev, tests = (read_all(paths) for paths in (data.train, data.dev, data.tests))
-        check_disjoint(train, dev, tests)
-        self.tokenizer = load_tokenizer(data.tokenizer)
-        self.train = CropDataset(train, self.tokenizer, data.augmentation, self.config.seed)
-        self.dev = CropDataset(dev, self.tokenizer, None)
-        # Played slower, a clip is longer than its crop: the budget counts that.
-        longest = [math.ceil(clip.num_frames / (1 - data.augmentation.speed)) for clip in train]
-        self.sampler = FrameBudgetSampler(longest, data.frames_per_batch, self.config.seed)
+        """Set ``train`` (the batches) and ``sampler`` (their order)."""
+        raise NotImplementedError
+
+    def _build_model(self) -> nn.Module:
+        """The model to be trained, with its first weights."""
+        raise NotImplementedError
+
+    def losses(self, batch) -> dict[str, torch.Tensor]:
+        """What one step reports; "loss" is what the step descends."""
+        return self.wrapped.loss(batch)
+
+    def validate(self) -> dict[str, float]:
+        """Figures of the averaged weights on the dev list."""
+        raise NotImplementedError
+
+    def export(self, folder: Path) -> Path:
+        """Write the averaged weights as a model folder (by rank 0 alone)."""
+        raise NotImplementedError
 
     def _open_model(self) -> None:
-        optim, model = self.config.optim, LipReader(self.config.model_config(self.tokenizer.vocab_size))
-        if self.config.trainer.init_from:
-            copy_weights(load_model(self.config.trainer.init_from).model, model)
-        decayed = [p for p in model.parameters() if p.dim() > 1]
-        plain = [p for p in model.parameters() if p.dim() <= 1]
+        optim, model = self.config.optim, self._build_model()
+        trained = [p for p in model.parameters() if p.requires_grad]
+        decayed = [p for p in trained if p.dim() > 1]
+        plain = [p for p in trained if p.dim() <= 1]
         groups = [{"params": decayed, "weight_decay": optim.weight_decay}, {"params": plain, "weight_decay": 0.0}]
         optimiser = torch.optim.AdamW(groups, optim.lr, betas=(0.9, 0.98))
         self.average = Average(model.to(self.fabric.device), optim.ema)
         self.model = model
         self.wrapped, self.optimiser = self.fabric.setup(model, optimiser)
-        self.wrapped.mark_forward_method("loss")
+        for name in self.entries:
+            self.wrapped.mark_forward_method(name)
 
     def fit(self) -> Path:
         """Train to the end of the schedule; returns the model folder with the averaged weights."""
@@ -125,7 +132,7 @@ class Run:
         warmup = min(1.0, (self.progress.step + 1) / max(1, optim.warmup_steps))
         for group in self.optimiser.param_groups:
             group["lr"] = optim.lr * warmup * 0.5 * (1 + math.cos(math.pi * self.share()))
-        losses = self.wrapped.loss(batch)
+        losses = self.losses(batch)
         self.fabric.backward(losses["loss"])
         norm = self.fabric.clip_gradients(self.wrapped, self.optimiser, max_norm=optim.clip, error_if_nonfinite=False)
         if torch.isfinite(norm):  # one bad batch must not spoil weights and average
@@ -139,7 +146,7 @@ class Run:
 
     def _report(self, losses: dict[str, float]) -> None:
         """One line on the screen and one point in TensorBoard for each epoch."""
-        losses["dev_wer"] = self.validate()
+        losses |= self.validate()
         text = "  ".join(f"{name} {value:.3f}" for name, value in losses.items())
         minutes = self.progress.seconds / 60
         self.fabric.print(f"epoch {self.progress.epoch:3d}  {minutes:6.1f} min  {text}", flush=True)
@@ -155,48 +162,17 @@ class Run:
             for name, value in losses.items():
                 writer.add_scalar(name, value, self.progress.epoch)
 
-    @torch.no_grad()
-    def validate(self) -> float:
-        """Greedy CTC word error rate of the averaged weights on the dev list."""
-        sampler = FrameBudgetSampler([clip.num_frames for clip in self.dev.clips], 4096, shuffle=False)
-        errors = words = 0
-        for indices in sampler.batches():
-            batch = self.dev.batch(indices).to(self.fabric.device)
-            model: LipReader = self.average.model
-            best = model.ctc_log_probs(model.encode(batch.video, batch.lengths)).argmax(-1).cpu()
-            for i, path, length in zip(indices, best, batch.lengths.tolist(), strict=True):
-                reference = self.tokenizer.decode(self.tokenizer.encode(self.dev.clips[i].text))
-                wrong, count = word_errors(reference, self.tokenizer.decode(collapse(path[:length].tolist())))
-                errors, words = errors + wrong, words + count
-        return errors / max(1, words)
-
     def _save(self) -> None:
         if self.fabric.is_global_zero:
             save_state(self.folder, self.model, self.average, self.optimiser, self.progress)
         self.saved = time.monotonic()
 
-    def export(self, folder: Path) -> Path:
-        """Write the averaged weights as a model folder (by rank 0 alone)."""
-        if not self.fabric.is_global_zero:
-            return folder
+    def reached(self) -> dict[str, float]:
+        """What a model's config tells of its training."""
         minutes = round(self.progress.seconds / 60, 1)
-        training = {"steps": self.progress.step, "epochs": self.progress.epoch, "minutes": minutes}
-        extra = {"name": self.folder.name, "training": training | {"seed": self.config.seed}}
-        return save_model(folder, self.average.model, self.tokenizer, extra, half=True)
-
-
-def read_all(paths: tuple[str, ...]) -> list[Clip]:
-    """The clips of several manifests."""
-    return [clip for path in paths for clip in read_manifest(path)]
-
-
-def copy_weights(source: nn.Module, target: nn.Module) -> None:
-    """Start from trained weights wherever name and shape agree; raises VsrError when nothing does."""
-    own = target.state_dict()
-    shared = {k: v for k, v in source.state_dict().items() if k in own and own[k].shape == v.shape}
-    if not shared:
-        raise VsrError("bad_model", "init_from: no tensor of that model fits this one")
-    target.load_state_dict(shared, strict=False)
+        return {
+            "steps": self.progress.step, "epochs": self.progress.epoch, "minutes": minutes, "seed": self.config.seed
+        }  # fmt: skip
 
 
 def keep_epoch(folder: Path, model: nn.Module, epoch: int, keep: int) -> None:

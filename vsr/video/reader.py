@@ -96,8 +96,8 @@ def _check_complete(path: str | Path, decoded: float, announced: float) -> None:
 
 
 @contextmanager
-def _opened(path: str | Path) -> Iterator[tuple]:
-    """Yield (container, video stream) of a local file, every failure told as a VsrError."""
+def open_container(path: str | Path) -> Iterator:
+    """Yield the PyAV container of a local recording, video or sound alone; every failure is told as a VsrError."""
     import av
 
     path = Path(path)
@@ -109,9 +109,29 @@ def _opened(path: str | Path) -> Iterator[tuple]:
             raise VsrError("unreadable", f"{path}: the file is empty")
         container = av.open(f"file:{path.absolute()}", options=options, metadata_errors="replace")
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise VsrError("unreadable", f"{path}: not a video that can be read ({_reason(error)})") from error
+        raise VsrError("unreadable", f"{path}: not a recording that can be read ({_reason(error)})") from error
     with container:
-        yield container, _video_stream(path, container)
+        yield container
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[tuple]:
+    """Yield (container, video stream) of a local file."""
+    with open_container(path) as container:
+        yield container, _video_stream(Path(path), container)
+
+
+def video_clock(path: str | Path) -> tuple[float, float]:
+    """(time stamp that players show as zero, start of the first frame after it), seconds.
+
+    With it sound can be laid beside the frames of `read_frames`. Raises VsrError "unreadable" or "no_video".
+    """
+    with _opened(path) as (container, stream):
+        first = next(_decoded(container, stream), None)
+        if first is None:
+            raise VsrError("unreadable", f"{path}: not one frame can be decoded")
+        origin = _origin(container, first)
+        return origin, max(0.0, (first.time or 0.0) - origin)
 
 
 def _reason(error: Exception) -> str:

@@ -1,0 +1,186 @@
+"""Sound on the picture's clock: read it from any recording, write it, lay it under a video.
+
+Shapes: wave (S,) float32 in [-1, 1], mono, 16 kHz; its sample 0 is the start of the first video frame.
+"""
+
+from __future__ import annotations
+
+import wave as riff
+from collections.abc import Iterator
+from fractions import Fraction
+from math import gcd
+from pathlib import Path
+
+import numpy as np
+
+from vsr.clock import SAMPLE_RATE, SAMPLES_PER_FRAME
+from vsr.errors import VsrError
+from vsr.files import atomic_write
+from vsr.video.reader import open_container, video_clock
+
+GAP = 0.005  # seconds by which time stamps may jitter (Matroska rounds them to 1 ms) before a gap is believed
+MAX_SECONDS = 4 * 3600.0  # sound beyond this is a damaged time stamp
+
+
+def read_wave(path: str | Path, num_frames: int | None = None) -> np.ndarray:
+    """The sound of a recording from its first video frame on (of a sound file: from its start).
+
+    Time stamps are followed, so start times, edit lists and the encoder's priming are all undone; channels are
+    averaged; the resampler has no delay.
+
+    Args:
+        path: a video or sound file.
+        num_frames: of the video at 25 fps; the wave is cut, or padded with silence, to 640 samples for each.
+
+    Raises:
+        VsrError: unreadable, or no_sound.
+    """
+    origin, start = _clock(path)
+    rate, pieces = _sound(path)
+    wave = _laid_out(pieces, rate, start + origin if origin is not None else None)
+    if not len(wave):
+        raise VsrError("no_sound", f"{path}: has no sound")
+    wave = _resampled(wave, rate)
+    return wave if num_frames is None else fit_length(wave, SAMPLES_PER_FRAME * num_frames)
+
+
+def fit_length(wave: np.ndarray, samples: int) -> np.ndarray:
+    """Wave (S,) cut, or padded with silence, to ``samples``."""
+    return np.pad(wave[:samples], (0, max(0, samples - len(wave))))
+
+
+def _clock(path: str | Path) -> tuple[float | None, float]:
+    """Origin and first video frame of the file; (None, 0) for a file of sound alone."""
+    try:
+        return video_clock(path)
+    except VsrError as error:
+        if error.reason == "no_video":
+            return None, 0.0
+        raise
+
+
+def _sound(path: str | Path) -> tuple[int, list[tuple[float | None, np.ndarray]]]:
+    """Sample rate, and (time stamp in seconds, samples) of every decoded piece."""
+    with open_container(path) as container:
+        if not container.streams.audio:
+            raise VsrError("no_sound", f"{path}: has no sound track")
+        stream = container.streams.audio[0]
+        if not stream.codec_context or not stream.codec_context.sample_rate:
+            raise VsrError("no_sound", f"{path}: its sound track cannot be decoded")
+        rate = stream.codec_context.sample_rate
+        return rate, [(frame.time, _mono(frame)) for frame in _decoded(container, stream) if frame.sample_rate == rate]
+
+
+def _decoded(container, stream) -> Iterator:
+    """Decoded frames; a broken packet is left out, a broken end ends the sound."""
+    import av
+
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets)
+        except (StopIteration, av.error.FFmpegError, OSError):
+            return
+        try:
+            yield from packet.decode()
+        except (av.error.FFmpegError, OSError, ValueError):
+            continue
+
+
+def _mono(frame) -> np.ndarray:
+    """An audio frame of any sample format -> (n,) float32 in [-1, 1]."""
+    samples = frame.to_ndarray()
+    if samples.dtype.kind == "u":
+        samples = samples.astype(np.float32) / 128 - 1
+    elif samples.dtype.kind == "i":
+        samples = samples.astype(np.float32) / -float(np.iinfo(samples.dtype).min)
+    channels = len(frame.layout.channels)
+    planes = samples if frame.format.is_planar else samples.reshape(-1, channels).T
+    return planes.mean(0).astype(np.float32)
+
+
+def _laid_out(pieces: list[tuple[float | None, np.ndarray]], rate: int, start: float | None) -> np.ndarray:
+    """Pieces on one line that begins at the time stamp ``start`` (None: with the first piece); silence in gaps."""
+    begin = next((time for time, _ in pieces if time is not None), 0.0) if start is None else start
+    place, placed = None, []
+    for time, samples in pieces:
+        stamped = None if time is None else round((time - begin) * rate)
+        if place is None or (stamped is not None and abs(stamped - place) > GAP * rate):
+            place = stamped or 0
+        placed.append((place, samples))
+        place += len(samples)
+    end = min(max((at + len(s) for at, s in placed), default=0), int(MAX_SECONDS * rate))
+    wave = np.zeros(max(0, end), np.float32)
+    for at, samples in placed:
+        kept = samples[max(0, -at) : max(0, end - at)]
+        wave[max(0, at) : max(0, at) + len(kept)] = kept
+    return wave
+
+
+def _resampled(wave: np.ndarray, rate: int) -> np.ndarray:
+    """(S,) at ``rate`` -> 16 kHz, by a linear-phase filter whose delay is taken out."""
+    if rate == SAMPLE_RATE:
+        return wave
+    from scipy.signal import resample_poly
+
+    common = gcd(rate, SAMPLE_RATE)
+    return resample_poly(wave, SAMPLE_RATE // common, rate // common).astype(np.float32)
+
+
+def write_wave(path: str | Path, wave: np.ndarray) -> None:
+    """Write (S,) float as 16-bit mono RIFF at 16 kHz, atomically; what is beyond [-1, 1] is clipped."""
+    with atomic_write(path) as temporary, riff.open(str(temporary), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE)
+        file.writeframes(to_pcm16(wave).tobytes())
+
+
+def to_pcm16(wave: np.ndarray) -> np.ndarray:
+    """Float wave in [-1, 1] -> int16."""
+    return np.round(np.clip(wave, -1, 1) * 32767).astype("<i2")
+
+
+def mux(video: str | Path, wave: np.ndarray, out: str | Path) -> None:
+    """Write the picture of ``video``, untouched, with ``wave`` (S,) as its sound; sample 0 is at the first frame.
+
+    Raises VsrError "unreadable" where the container of ``out`` cannot hold the video's codec.
+    """
+    import av
+
+    origin, start = video_clock(video)
+    with atomic_write(out) as temporary, open_container(video) as source:
+        try:
+            with av.open(str(temporary), "w") as target:
+                _mux_streams(source, target, wave, origin + start)
+        except (av.error.FFmpegError, ValueError) as error:
+            what = " ".join(str(error).split())
+            raise VsrError("unreadable", f"{out}: cannot hold the picture of {video}: {what}") from error
+
+
+def _mux_streams(source, target, wave: np.ndarray, start: float) -> None:
+    """Copy the video packets, their time stamps beginning at zero, and encode the sound beside them."""
+    picture = source.streams.video[0]
+    copied = target.add_stream_from_template(picture)
+    codec = "libopus" if target.format.name in ("webm", "matroska,webm") else "aac"
+    sound = target.add_stream(codec, rate=48_000 if codec == "libopus" else SAMPLE_RATE, layout="mono")
+    shift = round(start / picture.time_base)
+    for packet in source.demux(picture):
+        if packet.dts is None:
+            continue
+        packet.pts = None if packet.pts is None else packet.pts - shift
+        packet.dts -= shift
+        packet.stream = copied
+        target.mux(packet)
+    for frame in _audio_frames(wave):
+        target.mux(sound.encode(frame))
+    target.mux(sound.encode())
+
+
+def _audio_frames(wave: np.ndarray, size: int = 1024) -> Iterator:
+    import av
+
+    for at in range(0, len(wave), size):
+        frame = av.AudioFrame.from_ndarray(to_pcm16(wave[None, at : at + size]), format="s16", layout="mono")
+        frame.sample_rate, frame.pts, frame.time_base = SAMPLE_RATE, at, Fraction(1, SAMPLE_RATE)
+        yield frame

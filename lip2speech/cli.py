@@ -1,0 +1,18 @@
+"""The `lip2speech` command: one verb for each thing a user wants, each in `lip2speech/commands/`."""
+
+from __future__ import annotations
+
+import sys
+
+from vsr.cli import Program
+
+VERBS = ("units", "features", "train", "vocoder", "synthesize", "evaluate", "speak")
+
+LIP2SPEECH = Program(
+    "lip2speech", "Voice a face: a silent video of a talking face becomes speech.", VERBS,
+    "lip2speech speak clip.mp4 -o voiced.mp4",
+)  # fmt: skip
+main = LIP2SPEECH.main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,27 @@
+"""`lip2speech features`: the sound of cropped clips becomes waves, mels, units and speaker vectors."""
+
+from __future__ import annotations
+
+import argparse
+
+HELP = "make waves, mel spectrograms, units and speaker vectors of a corpus"
+EXAMPLE = "lip2speech features --manifest data/crops/*/manifest.jsonl --units data/units.safetensors --out features"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--manifest", required=True, nargs="+", metavar="FILE", help="manifests of cropped clips")
+    parser.add_argument("--units", required=True, metavar="FILE", help="codebook of lip2speech units")
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder for one file a clip")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Extract and say how many clips came through. Raises VsrError."""
+    from lip2speech.features.corpus import extract_corpus
+    from lip2speech.features.units import Codebook
+    from vsr.data.manifest import read_manifest
+
+    clips = [clip for path in args.manifest for clip in read_manifest(path)]
+    counts = extract_corpus(clips, Codebook.load(args.units), args.out)
+    print(", ".join(f"{number} {what}" for what, number in sorted(counts.items())))
+    return 0

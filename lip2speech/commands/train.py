@@ -1,0 +1,27 @@
+"""`lip2speech train`: crops and speech features become an acoustic model."""
+
+from __future__ import annotations
+
+import argparse
+
+HELP = "train the acoustic model, or go on with an interrupted run"
+EXAMPLE = """lip2speech train --config conf/flow.yaml --out exp/flow
+lip2speech train --config conf/flow.yaml --out exp/flow --resume"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--config", required=True, metavar="YAML", help="model, data, optimiser, trainer")
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the run; its model/ is the result")
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in the folder")
+    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="settings that replace the YAML's")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train to the end of the schedule. Raises VsrError."""
+    from lip2speech.training import VoiceRun, VoiceTrainConfig
+    from vsr.training.config import load_config
+
+    folder = VoiceRun(load_config(args.config, args.set, VoiceTrainConfig), args.out, args.resume).fit()
+    print(f"model: {folder}")
+    return 0

@@ -1,0 +1,37 @@
+"""`lip2speech units`: the sound of a corpus becomes a codebook of speech units."""
+
+from __future__ import annotations
+
+import argparse
+
+HELP = "fit the codebook of speech units"
+EXAMPLE = """lip2speech units --manifest data/crops/train/manifest.jsonl --out data/units.safetensors
+lip2speech units --manifest data/train.jsonl --extractor hubert:hubert-base-ls960:6 --out u.safetensors"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--manifest", required=True, nargs="+", metavar="FILE", help="manifests of cropped clips")
+    parser.add_argument("--extractor", default="mfcc", metavar="E", help="mfcc, or hubert:MODEL:LAYER (default: mfcc)")
+    parser.add_argument("--size", type=int, default=200, metavar="K", help="units (default: 200)")
+    parser.add_argument("--clips", type=int, default=400, metavar="N", help="clips drawn at random (default: 400)")
+    parser.add_argument("--seed", type=int, default=0, help="of the draw and of k-means (default: 0)")
+    parser.add_argument("--out", required=True, metavar="FILE", help="safetensors file of the codebook")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Fit and save. Raises VsrError."""
+    import random
+
+    from lip2speech.audio import read_wave
+    from lip2speech.features.units import fit_codebook, open_extractor
+    from vsr.data.manifest import read_manifest
+
+    extractor = open_extractor(args.extractor)
+    clips = [clip for path in args.manifest for clip in read_manifest(path)]
+    random.Random(args.seed).shuffle(clips)
+    waves = (read_wave(clip.video, clip.num_frames) for clip in clips[: args.clips])
+    codebook = fit_codebook(extractor, waves, args.size, args.seed)
+    codebook.save(args.out)
+    print(f"{len(codebook)} units of {codebook.extractor}: {args.out}")
+    return 0

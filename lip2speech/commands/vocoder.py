@@ -1,0 +1,28 @@
+"""`lip2speech vocoder`: speech features become a vocoder."""
+
+from __future__ import annotations
+
+import argparse
+
+HELP = "train the vocoder, or go on with an interrupted run"
+EXAMPLE = """lip2speech vocoder --config conf/vocoder.yaml --out exp/vocoder
+lip2speech vocoder --config conf/vocoder.yaml --out exp/tuned --set trainer.init_from=exp/vocoder/model \\
+    data.predicted=exp/flow/train"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--config", required=True, metavar="YAML", help="model, data, losses, optimiser, trainer")
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the run; its model/ is the result")
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in the folder")
+    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="settings that replace the YAML's")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train to the end of the schedule. Raises VsrError."""
+    from lip2speech.vocoder.training import VocoderRun, VocoderTrainConfig
+    from vsr.training.config import load_config
+
+    folder = VocoderRun(load_config(args.config, args.set, VocoderTrainConfig), args.out, args.resume).fit()
+    print(f"model: {folder}")
+    return 0

@@ -1,0 +1,92 @@
+"""Cropped clips with their speech features -> batches for the acoustic model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from lip2speech.features.corpus import Features, load_features
+from vsr.data.batching import Batch, CropDataset
+from vsr.data.manifest import Clip
+from vsr.errors import VsrError
+from vsr.text.tokenizer import Tokenizer
+from vsr.video.transforms import Augmentation
+
+PROTOCOLS = ("cross", "self")
+
+
+@dataclass
+class SpeechBatch:
+    """seen: the lip reader's batch; mel (B, 4T, 80), the last real frame repeated over the padding; units (B, 2T),
+    padded with -1; speaker (B, 256)."""
+
+    seen: Batch
+    mel: Tensor
+    units: Tensor
+    speaker: Tensor
+
+    def to(self, device: torch.device | str) -> SpeechBatch:
+        """The same batch on another device."""
+        moved = (each.to(device, non_blocking=True) for each in (self.mel, self.units, self.speaker))
+        return SpeechBatch(self.seen.to(device), *moved)
+
+
+class SpeechDataset:
+    """Clips with crops and features.
+
+    Args:
+        clips: cropped clips.
+        features: folder of `lip2speech features`.
+        tokenizer: of the lip reader.
+        augmentation: of the crops (its speed must be 0: the sound does not stretch), or None.
+        protocol: whose voice is given: "self", the clip's own, or "cross", another clip's of the same speaker, so
+            that the vector can tell the model nothing about the sentence.
+    """
+
+    def __init__(
+        self, clips: Sequence[Clip], features: str | Path, tokenizer: Tokenizer, augmentation: Augmentation | None,
+        protocol: str = "cross", seed: int = 0,
+    ):  # fmt: skip
+        if augmentation is not None and augmentation.speed:
+            raise VsrError("bad_config", "data.augmentation.speed must be 0: the sound is not stretched with the clip")
+        self.crops = CropDataset(clips, tokenizer, augmentation, seed)
+        self.clips, self.seed, self.protocol = list(clips), seed, protocol
+        self.features: list[Features] = [load_features(features, clip) for clip in clips]
+        self.by_speaker: dict[str, list[int]] = {}
+        for index, clip in enumerate(clips):
+            self.by_speaker.setdefault(clip.speaker, []).append(index)
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def voice(self, index: int, epoch: int = 0) -> Tensor:
+        """The speaker vector (256,) that clip ``index`` is given in ``epoch``."""
+        others = [other for other in self.by_speaker[self.clips[index].speaker] if other != index]
+        if self.protocol == "self" or not others:
+            return self.features[index].speaker
+        return self.features[np.random.default_rng((self.seed, epoch, index, 1)).choice(others)].speaker
+
+    def batch(self, indices: Sequence[int], epoch: int = 0) -> SpeechBatch:
+        """The padded batch of several clips."""
+        seen, own = self.crops.batch(indices, epoch), [self.features[i] for i in indices]
+        longest = max(len(each.mel) for each in own)
+        mel = torch.stack([torch.cat([f.mel, f.mel[-1:].expand(longest - len(f.mel), -1)]) for f in own])
+        units = pad_sequence([f.units for f in own], batch_first=True, padding_value=-1)
+        return SpeechBatch(seen, mel, units, torch.stack([self.voice(i, epoch) for i in indices]))
+
+    def mel_statistics(self) -> tuple[Tensor, Tensor]:
+        """Mean and deviation (80,) of each mel band over all clips."""
+        mel = torch.cat([f.mel for f in self.features])
+        return mel.mean(0), mel.std(0).clamp(min=0.1)
+
+    def mean_speaker(self) -> Tensor:
+        """The vector (256,) of the speaker with the most clips: the voice where none is asked for."""
+        most = max(self.by_speaker.values(), key=len)
+        mean = torch.stack([self.features[i].speaker for i in most]).mean(0)
+        return mean / mean.norm()

@@ -1,0 +1,90 @@
+"""Model folders of lip2speech: the acoustic model, the vocoder, and both together, ready to speak.
+
+A folder holds `acoustic/` and `vocoder/`, each `model.safetensors` (fp16 or fp32) and `config.json`; the acoustic
+model also has its codebook of units. Nothing in it is ever unpickled.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from vsr.errors import VsrError
+from vsr.files import write_json
+from vsr.hub import CONFIG_FILE, FORMAT, WEIGHTS_FILE, load_weights, read_config, save_weights
+
+SHIPPED = Path(__file__).parent / "weights"
+ACOUSTIC, VOCODER, UNITS_FILE = "acoustic", "vocoder", "units.safetensors"
+
+
+@dataclass
+class LoadedVoice:
+    """An acoustic model and a vocoder in eval mode."""
+
+    voice: Any
+    vocoder: Any
+    config: dict
+    folder: Path
+
+    def speak(self, path, reference=None, options=None):
+        """Voice one video file; see `lip2speech.speak.speak`. Returns (wave (640 T,), 16000)."""
+        from lip2speech.speak import speak
+        from vsr.clock import SAMPLE_RATE
+
+        return speak(self, path, reference, options).wave, SAMPLE_RATE
+
+
+def save_voice(folder: str | Path, voice, codebook, extra: dict | None = None) -> Path:
+    """Write an acoustic model's folder: weights as fp16, config, codebook. Raises VsrError not_writable, no_space."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    codebook.save(folder / UNITS_FILE)
+    return save_part(folder, voice, extra)
+
+
+def save_part(folder: str | Path, model, extra: dict | None = None) -> Path:
+    """Write weights (fp16) and `config.json` of a model with a dataclass ``config``; the config last."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CONFIG_FILE).unlink(missing_ok=True)
+    save_weights(folder / WEIGHTS_FILE, model, half=True)
+    write_json(folder / CONFIG_FILE, (extra or {}) | {"format": FORMAT, "model": asdict(model.config)})
+    return folder
+
+
+def load_part(folder: str | Path, kind: type, config_kind: type) -> tuple[Any, dict]:
+    """A model of class ``kind`` built from a ``config_kind``, and its config. Raises VsrError bad_model."""
+    folder = Path(folder)
+    config = read_config(folder)
+    known = {f.name for f in fields(config_kind)}
+    for key in config["model"]:
+        if key not in known:
+            raise VsrError("bad_model", f"{folder}: {CONFIG_FILE} has a setting '{key}' unknown to this version")
+    try:
+        settings = config_kind(**config["model"])
+    except (TypeError, ValueError) as error:
+        raise VsrError("bad_model", f"{folder}: {CONFIG_FILE}: {error}") from error
+    return load_weights(folder, lambda: kind(settings)).eval(), config
+
+
+def load_voice(folder: str | Path):
+    """The acoustic model of a folder, and its config."""
+    from lip2speech.models.voice import Voice, VoiceConfig
+
+    return load_part(folder, Voice, VoiceConfig)
+
+
+def load_vocoder(folder: str | Path):
+    """The vocoder of a folder, and its config."""
+    from lip2speech.vocoder.generator import Generator, GeneratorConfig
+
+    return load_part(folder, Generator, GeneratorConfig)
+
+
+def load_model(folder: str | Path | None = None, device: str = "cpu") -> LoadedVoice:
+    """The model in a folder; without a name, the one that ships with the package. Raises VsrError bad_model."""
+    folder = Path(folder) if folder is not None else SHIPPED
+    voice, config = load_voice(folder / ACOUSTIC)
+    vocoder, _ = load_vocoder(folder / VOCODER)
+    return LoadedVoice(voice.to(device), vocoder.to(device), config, folder)

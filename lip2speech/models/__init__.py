@@ -1,0 +1,1 @@
+"""The acoustic model: visual states -> content -> flow -> mel and units."""

@@ -1,0 +1,101 @@
+"""Rectified flow (Liu et al. 2023; Lipman et al. 2023) on the linear path x_t = (1 - t) x_0 + t x_1.
+
+Shapes: B batch, N steps of 50 Hz, P = 160. x_0 is the start, x_1 the mel. The guidance is written here, in `guided`,
+and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from vsr.errors import VsrError
+
+TARGETS = ("velocity", "x1")
+TIMES = ("uniform", "logit_normal")
+SOLVERS = ("euler", "midpoint")
+NEAR_END = 1e-3  # 1 - t is kept above this where it divides
+
+
+@dataclass(frozen=True)
+class FlowOptions:
+    """How a flow is solved.
+
+    Args:
+        steps: of the solver; 0 leaves the start as it is, without noise (the coarse mel).
+        guidance: g of v = v_null + g (v_cond - v_null); 1 is the plain conditional flow.
+        solver: euler (one evaluation a step) or midpoint (two).
+        sway: bends the steps towards the start where negative (Chen et al. 2024, F5-TTS); 0 leaves them even.
+        temperature: scale of the noise in the start.
+        seed: of the noise; each utterance has a generator of its own.
+    """
+
+    steps: int = 4
+    guidance: float = 1.0
+    solver: str = "euler"
+    sway: float = 0.0
+    temperature: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self):
+        if self.solver not in SOLVERS:
+            raise VsrError("bad_options", f"the solver is '{self.solver}'; it can be {' or '.join(SOLVERS)}")
+        if not 0 <= self.steps <= 1000 or self.guidance < 0 or self.temperature < 0:
+            raise VsrError("bad_options", "steps must be 0 to 1000, guidance and temperature not negative")
+        if not -1 <= self.sway <= 1:
+            raise VsrError("bad_options", f"sway is {self.sway}; it must be between -1 and 1")
+
+
+def guided(v_cond: Tensor, v_null: Tensor, g: float) -> Tensor:
+    """Classifier-free guidance (Ho and Salimans 2022): g = 0 ignores the condition, 1 is plain, above 1 exaggerates."""
+    return v_null + g * (v_cond - v_null)
+
+
+def draw_times(count: int, how: str, device: torch.device) -> Tensor:
+    """Training times (count,) in 0 ... 1, uniform or the sigmoid of a normal (Esser et al. 2024)."""
+    if how == "logit_normal":
+        return torch.randn(count, device=device).sigmoid()
+    return torch.rand(count, device=device)
+
+
+def on_path(start: Tensor, end: Tensor, time: Tensor) -> Tensor:
+    """x_t (B, N, P) at ``time`` (B,) between start and end."""
+    t = time[:, None, None]
+    return (1 - t) * start + t * end
+
+
+def to_velocity(predicted: Tensor, x: Tensor, time: float | Tensor, target: str) -> Tensor:
+    """What a network that predicts ``target`` says of the velocity at (x, time)."""
+    if target == "velocity":
+        return predicted
+    return (predicted - x) / max(1 - float(time), NEAR_END)
+
+
+def grid(steps: int, sway: float) -> list[float]:
+    """Times 0 ... 1 of ``steps`` steps."""
+    even = torch.linspace(0, 1, steps + 1, dtype=torch.float64)
+    return (even + sway * (torch.cos(torch.pi / 2 * even) - 1 + even)).tolist()
+
+
+def solve(velocity: Callable[[Tensor, float], Tensor], x: Tensor, options: FlowOptions) -> Tensor:
+    """Carry x (B, N, P) from time 0 to 1 along ``velocity(x, t)``."""
+    times = grid(options.steps, options.sway)
+    for now, later in zip(times[:-1], times[1:], strict=True):
+        step, v = later - now, velocity(x, now)
+        if options.solver == "midpoint":
+            v = velocity(x + step / 2 * v, now + step / 2)
+        x = x + step * v
+    return x
+
+
+def noise(lengths: Sequence[int], width: int, seeds: Sequence[int]) -> Tensor:
+    """Normal noise (B, N, width), zero beyond each length; a row depends on its own seed and length alone."""
+    rows = []
+    for length, seed in zip(lengths, seeds, strict=True):
+        generator = torch.Generator().manual_seed(seed)
+        row = torch.randn(length, width, generator=generator)
+        rows.append(torch.nn.functional.pad(row, (0, 0, 0, max(lengths) - length)))
+    return torch.stack(rows)

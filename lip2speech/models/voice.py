@@ -1,0 +1,226 @@
+"""The acoustic model: mouth video and a speaker vector -> mel and units.
+
+Shapes: B batch, T video frames, S speaker, N = 2T steps of 50 Hz, P = 160 (a pair of mel frames), K units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lip2speech.features.mel import NUM_MELS
+from lip2speech.features.speaker import DIM as SPEAKER
+from lip2speech.models.content import MELS_PER_UNIT, PAIR, Content, ContentModel
+from lip2speech.models.flow import TARGETS, TIMES, FlowOptions, draw_times, guided, noise, on_path, solve, to_velocity
+from lip2speech.models.velocity import Velocity
+from vsr.models.lengths import zero_padding
+from vsr.models.lipreader import LipReader, LipReaderConfig, alignment_loss, ctc_loss
+
+ENCODERS = ("finetuned", "frozen")
+
+
+@dataclass(frozen=True)
+class VoiceConfig:
+    """Every number that builds an acoustic model; stored beside its weights.
+
+    Args:
+        reader: settings of the lip reader whose encoder is used.
+        units: K; 0 leaves the units out.
+        encoder: finetuned, or frozen as the lip reader was.
+        dim, layers, velocity_layers, heads, hidden, kernel, dropout: of the content model and the flow's network.
+        target: what the network predicts, velocity or x1.
+        time: how training times are drawn, uniform or logit_normal.
+        start: noise, or coarse: the flow starts at the coarse mel with noise of deviation ``spread`` on it.
+        drop_condition: share of training clips without condition, for the guidance.
+        mel_weight, unit_weight, text_weight: of the coarse mel's L1, the units' cross-entropies and the lip reader's
+            CTC and frame losses, beside the flow's loss.
+    """
+
+    reader: dict[str, Any] = field(default_factory=dict)
+    units: int = 200
+    encoder: str = "finetuned"
+    dim: int = 256
+    layers: int = 3
+    velocity_layers: int = 4
+    heads: int = 4
+    hidden: int = 768
+    kernel: int = 15
+    dropout: float = 0.1
+    target: str = "velocity"
+    time: str = "uniform"
+    start: str = "coarse"
+    spread: float = 0.5
+    drop_condition: float = 0.1
+    mel_weight: float = 5.0
+    unit_weight: float = 0.3
+    text_weight: float = 0.3
+
+    def __post_init__(self):
+        for name, value, known in (
+            ("encoder", self.encoder, ENCODERS), ("target", self.target, TARGETS), ("time", self.time, TIMES),
+            ("start", self.start, ("coarse", "noise")),
+        ):  # fmt: skip
+            if value not in known:
+                raise ValueError(f"{name} is '{value}'; it can be {' or '.join(known)}")
+
+
+@dataclass
+class Speech:
+    """mel (B, 4T, 80) natural logarithm; units (B, 2T) whole numbers (zeros in a model without units)."""
+
+    mel: Tensor
+    units: Tensor
+
+
+class Voice(nn.Module):
+    """Lip reader's encoder, content model, flow."""
+
+    def __init__(self, config: VoiceConfig):
+        super().__init__()
+        self.config = c = config
+        self.reader = LipReader(LipReaderConfig(**c.reader))
+        del self.reader.decoder  # words are not spelled here
+        self.reader.requires_grad_(c.encoder == "finetuned")
+        visual, units = self.reader.config.dim, max(1, c.units)
+        self.content = ContentModel(
+            visual, SPEAKER, units, c.dim, c.layers, c.heads, c.hidden, c.kernel, c.dropout
+        )
+        condition = c.dim + PAIR + units
+        self.velocity = Velocity(condition, SPEAKER, units, c.dim, c.velocity_layers, c.heads, c.hidden)
+        self.register_buffer("mel_mean", torch.zeros(NUM_MELS))
+        self.register_buffer("mel_deviation", torch.ones(NUM_MELS))
+        self.register_buffer("default_speaker", torch.zeros(SPEAKER))
+
+    def train(self, mode: bool = True):
+        """Training mode, but for a frozen encoder, whose statistics stay."""
+        super().train(mode)
+        if self.config.encoder == "frozen":
+            self.reader.eval()
+        return self
+
+    def normalise(self, mel: Tensor) -> Tensor:
+        """Log-mel (B, 4T, 80) -> pairs (B, 2T, 160) of zero mean and unit deviation."""
+        return ((mel - self.mel_mean) / self.mel_deviation).unflatten(1, (-1, MELS_PER_UNIT)).flatten(2)
+
+    def to_mel(self, pairs: Tensor) -> Tensor:
+        """The inverse of `normalise`."""
+        return pairs.unflatten(2, (MELS_PER_UNIT, NUM_MELS)).flatten(1, 2) * self.mel_deviation + self.mel_mean
+
+    def see(self, video: Tensor, lengths: Tensor, speaker: Tensor) -> tuple[Tensor, Content]:
+        """video (B, T, 1, 88, 88), lengths (B,), speaker (B, 256) -> visual states (B, T, D), Content."""
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.config.encoder == "finetuned"):
+            states = self.reader.encode(video, lengths)
+        return states, self.content(states, lengths, speaker)
+
+    def condition(self, content: Content) -> Tensor:
+        """What the flow is told at each step: (B, N, W + P + K)."""
+        posteriors = content.unit_logits.float().softmax(-1) if self.config.units else content.unit_logits * 0
+        return torch.cat([content.hidden, content.coarse, posteriors.to(content.hidden.dtype)], -1).detach()
+
+    def loss(self, batch) -> dict[str, Tensor]:
+        """Losses of a `lip2speech.data.SpeechBatch`: ``loss`` and its parts."""
+        c, seen = self.config, batch.seen
+        states, content = self.see(seen.video, seen.lengths, batch.speaker)
+        mel = self.normalise(batch.mel)
+        flow, logits = self.flow_loss(mel, content, batch.speaker)
+        parts = {"flow": flow, "mel": masked_mean((content.coarse.float() - mel).abs(), content.mask)}
+        loss = parts["flow"] + c.mel_weight * parts["mel"]
+        if c.units:
+            parts["units"] = unit_loss(content.unit_logits, batch.units) + unit_loss(logits, batch.units)
+            loss = loss + c.unit_weight * parts["units"]
+        if c.text_weight and c.encoder == "finetuned":
+            parts["text"] = self.text_loss(states, seen)
+            loss = loss + c.text_weight * parts["text"]
+        return {"loss": loss} | {name: value.detach() for name, value in parts.items()}
+
+    def flow_loss(self, mel: Tensor, content: Content, speaker: Tensor) -> tuple[Tensor, Tensor]:
+        """Squared error of the flow's target on real steps, and unit logits (B, N, K); mel: pairs (B, N, P)."""
+        c = self.config
+        time = draw_times(len(mel), c.time, mel.device)
+        keep = torch.rand(len(mel), device=mel.device) >= c.drop_condition
+        start = self.start(content, torch.randn_like(mel))
+        x = on_path(start, mel, time)
+        predicted, logits = self.velocity(x, time, self.condition(content), speaker, keep, content.mask)
+        target = mel - start if c.target == "velocity" else mel
+        return masked_mean((predicted.float() - target) ** 2, content.mask), logits
+
+    def start(self, content: Content, noise: Tensor) -> Tensor:
+        """x_0 (B, N, P): the coarse mel with some noise, or noise."""
+        if self.config.start == "noise":
+            return noise
+        return content.coarse.detach().float() + self.config.spread * noise
+
+    def text_loss(self, states: Tensor, seen) -> Tensor:
+        """CTC and frame losses of the lip reader: they keep the words in the states."""
+        log_probs = self.reader.ctc_log_probs(states.float())
+        loss = ctc_loss(log_probs, seen.lengths, seen.tokens, seen.token_lengths)
+        if self.reader.alignment is not None and (seen.frame_tokens >= 0).any():
+            loss = loss + alignment_loss(self.reader.alignment(states).float(), seen.frame_tokens)
+        return loss
+
+    @torch.inference_mode()
+    def speak(
+        self, video: Tensor, lengths: Tensor, speaker: Tensor, options: FlowOptions, seeds: Sequence[int] | None = None
+    ) -> Speech:
+        """Mel and units of a batch; a clip alone gives what it gives beside others.
+
+        Args:
+            video: (B, T, 1, 88, 88); lengths: (B,) frames; speaker: (B, 256).
+            seeds: one for each clip; ``options.seed`` for all where not given.
+        """
+        _, content = self.see(video, lengths, speaker)
+        steps = content.mask.sum(1).tolist()
+        drawn = noise(steps, PAIR, seeds or [options.seed] * len(video)).to(video.device)
+        if not options.steps:
+            return self._speech(self._without_flow(content, drawn), content.unit_logits, content)
+        condition, logits = self.condition(content), content.unit_logits
+
+        def velocity(x: Tensor, t: float) -> Tensor:
+            nonlocal logits
+            v, logits = self._guided_velocity(x, t, condition, speaker, content.mask, options.guidance)
+            return v
+
+        end = solve(velocity, self.start(content, options.temperature * drawn), options)
+        return self._speech(end, logits, content)
+
+    def _without_flow(self, content: Content, drawn: Tensor) -> Tensor:
+        return content.coarse if self.config.start == "coarse" else drawn
+
+    def _guided_velocity(
+        self, x: Tensor, t: float, condition: Tensor, speaker: Tensor, mask: Tensor, guidance: float
+    ) -> tuple[Tensor, Tensor]:
+        """Velocity (B, N, P) and unit logits of the conditional network at time t."""
+        batch = len(x)
+        if guidance == 1:
+            keep = torch.ones(batch, dtype=torch.bool, device=x.device)
+            v, logits = self.velocity(x, x.new_full((batch,), t), condition, speaker, keep, mask)
+            return to_velocity(v, x, t, self.config.target), logits
+        keep = torch.arange(2 * batch, device=x.device) < batch
+        twice = [torch.cat([each, each]) for each in (x, condition, speaker, mask)]
+        v, logits = self.velocity(twice[0], x.new_full((2 * batch,), t), *twice[1:3], keep, twice[3])
+        v = to_velocity(v, twice[0], t, self.config.target)
+        return guided(v[:batch], v[batch:], guidance), logits[:batch]
+
+    def _speech(self, pairs: Tensor, logits: Tensor, content: Content) -> Speech:
+        pairs = zero_padding(pairs.float(), content.mask)
+        return Speech(self.to_mel(pairs), logits.argmax(-1) * content.mask)
+
+
+def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
+    """Mean of x (B, N, P) over the real steps of mask (B, N)."""
+    return x[mask].mean()
+
+
+def unit_loss(logits: Tensor, units: Tensor) -> Tensor:
+    """Cross-entropy with label smoothing .1; logits (B, N, K), units (B, N) with -1 on padding."""
+    return F.cross_entropy(logits.float().transpose(1, 2), units, ignore_index=-1, label_smoothing=0.1)
+
+
+def reader_settings(config: LipReaderConfig) -> dict[str, Any]:
+    """A lip reader's numbers as `VoiceConfig.reader` holds them."""
+    return asdict(config)

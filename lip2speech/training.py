@@ -1,0 +1,113 @@
+"""Training the acoustic model: crops and speech features -> content and flow losses -> a model folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lip2speech.data import SpeechDataset
+from lip2speech.features.units import Codebook
+from lip2speech.hub import save_voice
+from lip2speech.models.flow import FlowOptions
+from lip2speech.models.voice import Voice, VoiceConfig, masked_mean, reader_settings
+from vsr.corpora.splits import check_disjoint
+from vsr.data.batching import FrameBudgetSampler
+from vsr.errors import VsrError
+from vsr.hub import load_model
+from vsr.training.config import OptimConfig, TrainerConfig, unknown_key
+from vsr.training.lipreader import read_all
+from vsr.training.loop import Run
+from vsr.video.transforms import Augmentation
+
+
+@dataclass(frozen=True)
+class SpeechDataConfig:
+    """Manifests of crops, folder of features, codebook of units, the lip reader to start from ("": the shipped one).
+
+    ``tests`` are read only to refuse a training or dev list that meets them.
+    """
+
+    train: tuple[str, ...]
+    dev: tuple[str, ...]
+    features: str
+    units: str
+    tests: tuple[str, ...] = ()
+    reader: str = ""
+    protocol: str = "cross"
+    frames_per_batch: int = 600
+    augmentation: Augmentation = field(default_factory=lambda: Augmentation(speed=0.0))
+
+    def __post_init__(self):
+        if not self.train or not self.dev:
+            raise VsrError("bad_config", "data.train and data.dev need at least one manifest each")
+
+
+@dataclass(frozen=True)
+class VoiceTrainConfig:
+    """Everything that determines a run."""
+
+    data: SpeechDataConfig
+    model: dict[str, Any] = field(default_factory=dict)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    seed: int = 0
+
+    def model_config(self, reader: dict[str, Any], units: int) -> VoiceConfig:
+        """The model's numbers, with what the lip reader and the codebook say. Raises VsrError."""
+        known = {f.name for f in fields(VoiceConfig)} - {"reader"}
+        for key in self.model:
+            if key not in known:
+                raise unknown_key(f"model.{key}", key, known)
+        try:
+            return VoiceConfig(**{"units": units} | self.model | {"reader": reader})
+        except (TypeError, ValueError) as error:
+            raise VsrError("bad_config", f"model: {error}") from error
+
+
+class VoiceRun(Run):
+    """`vsr.training.loop.Run` with a `VoiceTrainConfig`."""
+
+    def _open_data(self) -> None:
+        data, seed = self.config.data, self.config.seed
+        train, dev, tests = (read_all(paths) for paths in (data.train, data.dev, data.tests))
+        check_disjoint(train, dev, tests)
+        self.reader, self.codebook = load_model(data.reader or None), Codebook.load(data.units)
+        tokenizer = self.reader.tokenizer
+        self.train = SpeechDataset(train, data.features, tokenizer, data.augmentation, data.protocol, seed)
+        self.dev = SpeechDataset(dev, data.features, tokenizer, None, data.protocol, seed)
+        self.sampler = FrameBudgetSampler([clip.num_frames for clip in train], data.frames_per_batch, seed)
+
+    def _build_model(self) -> Voice:
+        model = Voice(self.config.model_config(reader_settings(self.reader.model.config), len(self.codebook)))
+        model.reader.load_state_dict(self.reader.model.state_dict(), strict=False)
+        mean, deviation = self.train.mel_statistics()
+        model.mel_mean.copy_(mean)
+        model.mel_deviation.copy_(deviation)
+        model.default_speaker.copy_(self.train.mean_speaker())
+        return model
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """On the dev list: L1 of the coarse and of the sampled mel (nepers), share of units that are right."""
+        model: Voice = self.average.model
+        sampler = FrameBudgetSampler([clip.num_frames for clip in self.dev.clips], 2048, shuffle=False)
+        sums = torch.zeros(3)
+        for indices in (batches := sampler.batches()):
+            batch = self.dev.batch(indices).to(self.fabric.device)
+            args = (batch.seen.video, batch.seen.lengths, batch.speaker)
+            coarse, fine = (model.speak(*args, FlowOptions(steps)) for steps in (0, 4))
+            real = batch.units >= 0
+            frames = real.repeat_interleave(2, 1)
+            errors = [masked_mean((speech.mel - batch.mel).abs(), frames) for speech in (coarse, fine)]
+            sums += torch.tensor([*errors, (fine.units == batch.units)[real].float().mean()])
+        return dict(zip(("dev_coarse", "dev_mel", "dev_units"), (sums / len(batches)).tolist(), strict=True))
+
+    def export(self, folder: Path) -> Path:
+        """Write the averaged weights as a model folder (by rank 0 alone)."""
+        if self.fabric.is_global_zero:
+            extra = {"name": self.folder.name, "training": self.reached()}
+            save_voice(folder, self.average.model, self.codebook, extra)
+        return folder

@@ -1,0 +1,76 @@
+"""Training a lip reader: crops and tokens -> hybrid loss; the dev list's word error rate; a model folder."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from vsr.corpora.splits import check_disjoint
+from vsr.data.batching import CropDataset, FrameBudgetSampler
+from vsr.data.manifest import Clip, read_manifest
+from vsr.errors import VsrError
+from vsr.hub import load_model, save_model
+from vsr.models.lipreader import LipReader
+from vsr.score import word_errors
+from vsr.text.tokenizer import collapse, load_tokenizer
+from vsr.training.loop import Run
+
+
+class LipReaderRun(Run):
+    """`vsr.training.loop.Run` with a `vsr.training.config.TrainConfig`."""
+
+    def _open_data(self) -> None:
+        data = self.config.data
+        train, dev, tests = (read_all(paths) for paths in (data.train, data.dev, data.tests))
+        check_disjoint(train, dev, tests)
+        self.tokenizer = load_tokenizer(data.tokenizer)
+        self.train = CropDataset(train, self.tokenizer, data.augmentation, self.config.seed)
+        self.dev = CropDataset(dev, self.tokenizer, None)
+        # Played slower, a clip is longer than its crop: the budget counts that.
+        longest = [math.ceil(clip.num_frames / (1 - data.augmentation.speed)) for clip in train]
+        self.sampler = FrameBudgetSampler(longest, data.frames_per_batch, self.config.seed)
+
+    def _build_model(self) -> LipReader:
+        model = LipReader(self.config.model_config(self.tokenizer.vocab_size))
+        if self.config.trainer.init_from:
+            copy_weights(load_model(self.config.trainer.init_from).model, model)
+        return model
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """Greedy CTC word error rate of the averaged weights on the dev list."""
+        sampler = FrameBudgetSampler([clip.num_frames for clip in self.dev.clips], 4096, shuffle=False)
+        errors = words = 0
+        for indices in sampler.batches():
+            batch = self.dev.batch(indices).to(self.fabric.device)
+            model: LipReader = self.average.model
+            best = model.ctc_log_probs(model.encode(batch.video, batch.lengths)).argmax(-1).cpu()
+            for i, path, length in zip(indices, best, batch.lengths.tolist(), strict=True):
+                reference = self.tokenizer.decode(self.tokenizer.encode(self.dev.clips[i].text))
+                wrong, count = word_errors(reference, self.tokenizer.decode(collapse(path[:length].tolist())))
+                errors, words = errors + wrong, words + count
+        return {"dev_wer": errors / max(1, words)}
+
+    def export(self, folder: Path) -> Path:
+        """Write the averaged weights as a model folder (by rank 0 alone)."""
+        if not self.fabric.is_global_zero:
+            return folder
+        extra = {"name": self.folder.name, "training": self.reached()}
+        return save_model(folder, self.average.model, self.tokenizer, extra, half=True)
+
+
+def read_all(paths: tuple[str, ...]) -> list[Clip]:
+    """The clips of several manifests."""
+    return [clip for path in paths for clip in read_manifest(path)]
+
+
+def copy_weights(source: nn.Module, target: nn.Module) -> None:
+    """Start from trained weights wherever name and shape agree; raises VsrError when nothing does."""
+    own = target.state_dict()
+    shared = {k: v for k, v in source.state_dict().items() if k in own and own[k].shape == v.shape}
+    if not shared:
+        raise VsrError("bad_model", "init_from: no tensor of that model fits this one")
+    target.load_state_dict(shared, strict=False)
