@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,28 +12,31 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from lip2speech.features.corpus import Features, load_features
-from vsr.data.batching import Batch, CropDataset
+from vsr.data.batching import Batch, CropDataset, FrameBudgetSampler
 from vsr.data.manifest import Clip
 from vsr.errors import VsrError
 from vsr.text.tokenizer import Tokenizer
 from vsr.video.transforms import Augmentation
 
-PROTOCOLS = ("cross", "self")
+FRAME_BUDGET = 1200  # video frames that are looked at together
 
 
 @dataclass
 class SpeechBatch:
     """seen: the lip reader's batch; mel (B, 4T, 80), the last real frame repeated over the padding; units (B, 2T),
-    padded with -1; speaker (B, 256)."""
+    padded with -1; speaker (B, 256); sights (B, T, 2D) where a frozen encoder has looked already (the batch then has
+    no video)."""
 
     seen: Batch
     mel: Tensor
     units: Tensor
     speaker: Tensor
+    sights: Tensor | None = None
 
     def to(self, device: torch.device | str) -> SpeechBatch:
         """The same batch on another device."""
-        moved = (each.to(device, non_blocking=True) for each in (self.mel, self.units, self.speaker))
+        tensors = (self.mel, self.units, self.speaker, self.sights)
+        moved = (each if each is None else each.to(device, non_blocking=True) for each in tensors)
         return SpeechBatch(self.seen.to(device), *moved)
 
 
@@ -74,7 +77,11 @@ class SpeechDataset:
 
     def batch(self, indices: Sequence[int], epoch: int = 0) -> SpeechBatch:
         """The padded batch of several clips."""
-        seen, own = self.crops.batch(indices, epoch), [self.features[i] for i in indices]
+        return self.with_speech(self.crops.batch(indices, epoch), indices, epoch)
+
+    def with_speech(self, seen: Batch, indices: Sequence[int], epoch: int) -> SpeechBatch:
+        """What is heard beside what is seen."""
+        own = [self.features[i] for i in indices]
         longest = max(len(each.mel) for each in own)
         mel = torch.stack([torch.cat([f.mel, f.mel[-1:].expand(longest - len(f.mel), -1)]) for f in own])
         units = pad_sequence([f.units for f in own], batch_first=True, padding_value=-1)
@@ -90,3 +97,43 @@ class SpeechDataset:
         most = max(self.by_speaker.values(), key=len)
         mean = torch.stack([self.features[i].speaker for i in most]).mean(0)
         return mean / mean.norm()
+
+
+class SeenDataset:
+    """A `SpeechDataset` whose clips a frozen encoder has seen once and for all, in several augmented views.
+
+    Args:
+        dataset: of the clips.
+        views: (clips, each a list of sights (T, 2D)), as `look` makes them; each epoch takes one at random.
+    """
+
+    def __init__(self, dataset: SpeechDataset, views: list[list[Tensor]]):
+        self.dataset, self.views = dataset, views
+
+    def batch(self, indices: Sequence[int], epoch: int = 0) -> SpeechBatch:
+        """The padded batch of several clips, without video."""
+        rngs = [np.random.default_rng((self.dataset.seed, epoch, index, 2)) for index in indices]
+        chosen = [self.views[i][rng.integers(len(self.views[i]))].float() for i, rng in zip(indices, rngs, strict=True)]
+        nothing = torch.zeros(len(indices), 0, dtype=torch.long)
+        lengths = torch.tensor([len(own) for own in chosen])
+        ids = [self.dataset.clips[i].id for i in indices]
+        seen = Batch(nothing, lengths, nothing, nothing, nothing, ids)
+        batch = self.dataset.with_speech(seen, indices, epoch)
+        batch.sights = pad_sequence(chosen, batch_first=True)
+        return batch
+
+
+def look(dataset: SpeechDataset, see: Callable[[Tensor, Tensor], Tensor], views: int) -> list[list[Tensor]]:
+    """Every clip through ``see`` (video, lengths -> sights), once a view: for each clip a list of (T, 2D) fp16."""
+    from rich.console import Console
+    from rich.progress import track
+
+    sampler = FrameBudgetSampler([clip.num_frames for clip in dataset.clips], FRAME_BUDGET, shuffle=False)
+    seen: list[list[Tensor]] = [[] for _ in dataset.clips]
+    for view in track(range(views), "views", console=Console(stderr=True)):
+        for indices in sampler.batches():
+            batch = dataset.crops.batch(indices, view)
+            sights = see(batch.video, batch.lengths).half().cpu()
+            for index, own, length in zip(indices, sights, batch.lengths.tolist(), strict=True):
+                seen[index].append(own[:length].clone())
+    return seen

@@ -82,9 +82,25 @@ def load_vocoder(folder: str | Path):
     return load_part(folder, Generator, GeneratorConfig)
 
 
-def load_model(folder: str | Path | None = None, device: str = "cpu") -> LoadedVoice:
-    """The model in a folder; without a name, the one that ships with the package. Raises VsrError bad_model."""
+def load_model(
+    folder: str | Path | None = None,
+    device: str = "cpu",
+    acoustic: str | Path | None = None,
+    vocoder: str | Path | None = None,
+) -> LoadedVoice:
+    """The model in a folder; without a name, the one that ships with the package.
+
+    Args:
+        folder: with `acoustic/` and `vocoder/`.
+        acoustic, vocoder: folders that replace those two.
+
+    Raises:
+        VsrError: bad_model.
+    """
     folder = Path(folder) if folder is not None else SHIPPED
-    voice, config = load_voice(folder / ACOUSTIC)
-    vocoder, _ = load_vocoder(folder / VOCODER)
-    return LoadedVoice(voice.to(device), vocoder.to(device), config, folder)
+    voice, config = load_voice(acoustic or folder / ACOUSTIC)
+    generator, about = load_vocoder(vocoder or folder / VOCODER)
+    if generator.config.units not in (0, max(1, voice.config.units)):
+        known, made = generator.config.units, voice.config.units
+        raise VsrError("bad_model", f"the vocoder knows {known} units, the acoustic model makes {made}: not a pair")
+    return LoadedVoice(voice.to(device), generator.to(device), {"acoustic": config, "vocoder": about}, folder)

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from lip2speech.data import SpeechDataset
+from lip2speech.data import SeenDataset, SpeechDataset, look
 from lip2speech.features.units import Codebook
 from lip2speech.hub import save_voice
 from lip2speech.models.flow import FlowOptions
@@ -27,7 +27,8 @@ from vsr.video.transforms import Augmentation
 class SpeechDataConfig:
     """Manifests of crops, folder of features, codebook of units, the lip reader to start from ("": the shipped one).
 
-    ``tests`` are read only to refuse a training or dev list that meets them.
+    ``tests`` are read only to refuse a training or dev list that meets them. ``views``: how often a frozen encoder
+    looks at each clip, each time augmented anew; training then costs no more video.
     """
 
     train: tuple[str, ...]
@@ -38,6 +39,7 @@ class SpeechDataConfig:
     reader: str = ""
     protocol: str = "cross"
     frames_per_batch: int = 600
+    views: int = 10
     augmentation: Augmentation = field(default_factory=lambda: Augmentation(speed=0.0))
 
     def __post_init__(self):
@@ -87,7 +89,17 @@ class VoiceRun(Run):
         model.mel_mean.copy_(mean)
         model.mel_deviation.copy_(deviation)
         model.default_speaker.copy_(self.train.mean_speaker())
+        if model.config.encoder == "frozen":
+            self.train = SeenDataset(self.train, self._views(model))
         return model
+
+    @torch.inference_mode()
+    def _views(self, model: Voice) -> list[list[torch.Tensor]]:
+        """What the frozen encoder sees of the training clips."""
+        device = self.fabric.device
+        model.eval().to(device)
+        with self.fabric.autocast():
+            return look(self.train, lambda *seen: model.see(*(x.to(device) for x in seen)), self.config.data.views)
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:

@@ -24,16 +24,18 @@ def collect(run_folder: str | Path, command: str) -> dict:
     if not files:
         raise VsrError("bad_manifest", f"{run_folder / 'result'} holds no scores: run vsr score --json there first")
     config = read_json(run_folder / "model" / "config.json")
-    return {
-        "date": date.today().isoformat(),
-        "commit": commit(),
-        "command": command,
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+    return provenance(command) | {
         "model": config["model"],
         "training": config.get("training", {}),
         "confidence": config.get("confidence", {}),
         "scores": {file.stem: read_json(file) for file in files},
     }
+
+
+def provenance(command: str) -> dict[str, str]:
+    """When, from which commit, by which command and on which machine a figure was made."""
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    return {"date": date.today().isoformat(), "commit": commit(), "command": command, "machine": machine}
 
 
 def commit() -> str:

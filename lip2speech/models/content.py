@@ -1,6 +1,6 @@
-"""What is said, from what is seen: visual states at 25 Hz -> units and a coarse mel at 50 Hz.
+"""What is said, from what is seen: visual features at 25 Hz -> units and a coarse mel at 50 Hz.
 
-Shapes: B batch, T video frames, D width of the visual states, W width of the content, K units. A "pair" is two
+Shapes: B batch, T video frames, D width of what is seen, W width of the content, K units. A "pair" is two
 consecutive mel frames in one vector of 160, so that pairs and units share the 50 Hz clock.
 """
 
@@ -34,7 +34,7 @@ class ContentModel(nn.Module):
     """Upsampling, Conformer, a unit head and a mel head (the targets of Choi et al. 2023).
 
     Args:
-        visual: width D of the visual states.
+        visual: width D of what is seen.
         speaker: width of the speaker vector.
         units: K.
         dim, layers, heads, hidden, kernel, dropout: of the Conformer.
@@ -45,16 +45,16 @@ class ContentModel(nn.Module):
         dropout: float,
     ):  # fmt: skip
         super().__init__()
-        self.project = nn.Linear(visual, dim)
+        self.project = nn.Sequential(nn.LayerNorm(visual), nn.Dropout(dropout), nn.Linear(visual, dim))
         self.phase = nn.Parameter(torch.randn(UNITS_PER_FRAME, dim) * 0.02)  # which of a frame's two steps it is
         self.speaker = nn.Linear(speaker, dim)
         self.conformer = Conformer(dim, layers, heads, hidden, kernel, dropout)
         self.units = nn.Linear(dim, units)
         self.mel = nn.Sequential(nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, PAIR))
 
-    def forward(self, states: Tensor, lengths: Tensor, speaker: Tensor) -> Content:
-        """states (B, T, D), lengths (B,) video frames, speaker (B, S) -> Content."""
-        mask = length_mask(UNITS_PER_FRAME * lengths, UNITS_PER_FRAME * states.shape[1])
-        x = (self.project(states)[:, :, None] + self.phase).flatten(1, 2) + self.speaker(speaker)[:, None]
+    def forward(self, sights: Tensor, lengths: Tensor, speaker: Tensor) -> Content:
+        """sights (B, T, D), lengths (B,) video frames, speaker (B, S) -> Content."""
+        mask = length_mask(UNITS_PER_FRAME * lengths, UNITS_PER_FRAME * sights.shape[1])
+        x = (self.project(sights)[:, :, None] + self.phase).flatten(1, 2) + self.speaker(speaker)[:, None]
         hidden = self.conformer(x, mask)
         return Content(hidden, self.units(hidden), self.mel(hidden), mask)

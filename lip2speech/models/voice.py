@@ -1,6 +1,8 @@
 """The acoustic model: mouth video and a speaker vector -> mel and units.
 
-Shapes: B batch, T video frames, S speaker, N = 2T steps of 50 Hz, P = 160 (a pair of mel frames), K units.
+Shapes: B batch, T video frames, D width of the lip reader, N = 2T steps of 50 Hz, P = 160 (a pair of mel frames), K
+units. "Sights" (B, T, 2D) are what the lip reader's front end saw beside what its encoder made of it: the second knows
+the words, the first still knows how the mouth moved.
 """
 
 from __future__ import annotations
@@ -86,7 +88,7 @@ class Voice(nn.Module):
         self.reader = LipReader(LipReaderConfig(**c.reader))
         del self.reader.decoder  # words are not spelled here
         self.reader.requires_grad_(c.encoder == "finetuned")
-        visual, units = self.reader.config.dim, max(1, c.units)
+        visual, units = 2 * self.reader.config.dim, max(1, c.units)
         self.content = ContentModel(
             visual, SPEAKER, units, c.dim, c.layers, c.heads, c.hidden, c.kernel, c.dropout
         )
@@ -111,11 +113,10 @@ class Voice(nn.Module):
         """The inverse of `normalise`."""
         return pairs.unflatten(2, (MELS_PER_UNIT, NUM_MELS)).flatten(1, 2) * self.mel_deviation + self.mel_mean
 
-    def see(self, video: Tensor, lengths: Tensor, speaker: Tensor) -> tuple[Tensor, Content]:
-        """video (B, T, 1, 88, 88), lengths (B,), speaker (B, 256) -> visual states (B, T, D), Content."""
+    def see(self, video: Tensor, lengths: Tensor) -> Tensor:
+        """video (B, T, 1, 88, 88), lengths (B,) -> sights (B, T, 2D)."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.config.encoder == "finetuned"):
-            states = self.reader.encode(video, lengths)
-        return states, self.content(states, lengths, speaker)
+            return torch.cat(self.reader.encode_in_steps(video, lengths), -1)
 
     def condition(self, content: Content) -> Tensor:
         """What the flow is told at each step: (B, N, W + P + K)."""
@@ -125,7 +126,8 @@ class Voice(nn.Module):
     def loss(self, batch) -> dict[str, Tensor]:
         """Losses of a `lip2speech.data.SpeechBatch`: ``loss`` and its parts."""
         c, seen = self.config, batch.seen
-        states, content = self.see(seen.video, seen.lengths, batch.speaker)
+        sights = self.see(seen.video, seen.lengths) if batch.sights is None else batch.sights
+        content = self.content(sights, seen.lengths, batch.speaker)
         mel = self.normalise(batch.mel)
         flow, logits = self.flow_loss(mel, content, batch.speaker)
         parts = {"flow": flow, "mel": masked_mean((content.coarse.float() - mel).abs(), content.mask)}
@@ -134,7 +136,7 @@ class Voice(nn.Module):
             parts["units"] = unit_loss(content.unit_logits, batch.units) + unit_loss(logits, batch.units)
             loss = loss + c.unit_weight * parts["units"]
         if c.text_weight and c.encoder == "finetuned":
-            parts["text"] = self.text_loss(states, seen)
+            parts["text"] = self.text_loss(sights.chunk(2, -1)[1], seen)
             loss = loss + c.text_weight * parts["text"]
         return {"loss": loss} | {name: value.detach() for name, value in parts.items()}
 
@@ -173,7 +175,7 @@ class Voice(nn.Module):
             video: (B, T, 1, 88, 88); lengths: (B,) frames; speaker: (B, 256).
             seeds: one for each clip; ``options.seed`` for all where not given.
         """
-        _, content = self.see(video, lengths, speaker)
+        content = self.content(self.see(video, lengths), lengths, speaker)
         steps = content.mask.sum(1).tolist()
         drawn = noise(steps, PAIR, seeds or [options.seed] * len(video)).to(video.device)
         if not options.steps:

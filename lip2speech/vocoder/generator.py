@@ -1,5 +1,9 @@
 """Vocos (Siuzdak 2024) with the inputs of a multi-input vocoder (Choi et al. 2023): mel, units, speaker -> wave.
 
+Two things are ours. The mel itself says how loud each bin is, to the width of a band: the network adds to that instead
+of finding it anew, which saves most of the training. And the spectrum may be made consistent by a few rounds of
+Griffin and Lim's, which a network's phases are a good start for.
+
 Shapes: B batch, T video frames, N = 4T mel frames, K units, F = 321 bins of the spectrum, W width. Inside a
 convolution the order is (B, W, N).
 """
@@ -12,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lip2speech.features.mel import N_FFT, NUM_MELS
+from lip2speech.features.mel import N_FFT, NUM_MELS, mel_filters
 from lip2speech.features.speaker import DIM as SPEAKER
 from lip2speech.models.content import MELS_PER_UNIT
 from vsr.clock import HOP, MELS_PER_FRAME
@@ -29,6 +33,8 @@ class GeneratorConfig:
         units: K; 0 for a vocoder of mel (and speaker) alone.
         unit_dim, speaker_dim: widths of the unit embedding and of the projected speaker vector.
         dim, hidden, layers, kernel: of the ConvNeXt backbone.
+        mel_skip: the network's log-magnitudes are added to those that the mel tells.
+        rounds: of Griffin-Lim on the network's spectrum, outside training.
     """
 
     units: int = 200
@@ -38,6 +44,8 @@ class GeneratorConfig:
     hidden: int = 768
     layers: int = 8
     kernel: int = 7
+    mel_skip: bool = True
+    rounds: int = 0
 
 
 class ConvNeXtBlock(nn.Module):
@@ -71,6 +79,9 @@ class Generator(nn.Module):
         self.norm_out = nn.LayerNorm(c.dim, eps=1e-6)
         self.head = nn.Linear(c.dim, N_FFT + 2)
         self.register_buffer("window", torch.hann_window(N_FFT), persistent=False)
+        self.register_buffer("spread", band_to_bin(), persistent=False)
+        # A band's value is a sum over its bins: its area is taken out again.
+        self.register_buffer("spread_bias", -mel_filters().sum(1).log() @ self.spread, persistent=False)
         self.apply(_first_weights)
 
     def forward(self, mel: Tensor, units: Tensor, speaker: Tensor, lengths: Tensor | None = None) -> Tensor:
@@ -81,11 +92,18 @@ class Generator(nn.Module):
         steps = mel.shape[1]
         every = torch.full((len(mel),), steps, device=mel.device)
         mask = length_mask(every if lengths is None else MELS_PER_FRAME * lengths, steps)
+        spectrum = self.spectrum(self.backbone(mel, units, speaker, mask), mel, mask)
+        if self.config.rounds and not self.training:
+            spectrum = griffin_lim(spectrum, self.window, mask, self.config.rounds)
+        return overlap_add(spectrum, self.window, mask)
+
+    def backbone(self, mel: Tensor, units: Tensor, speaker: Tensor, mask: Tensor) -> Tensor:
+        """Inputs and mask (B, N) -> (B, N, W)."""
         x = zero_padding(self.inputs(mel, units, speaker), mask)
         x = zero_padding(self.norm_in(self.embed(x.transpose(1, 2)).transpose(1, 2)), mask)
         for block in self.blocks:
             x = block(x, mask)
-        return overlap_add(self.spectrum(self.norm_out(x)), self.window, mask)
+        return self.norm_out(x)
 
     def inputs(self, mel: Tensor, units: Tensor, speaker: Tensor) -> Tensor:
         """All inputs side by side, (B, N, 80 + unit + speaker)."""
@@ -95,10 +113,29 @@ class Generator(nn.Module):
         parts.append(self.speaker(speaker)[:, None].expand(-1, mel.shape[1], -1).to(mel.dtype))
         return torch.cat(parts, dim=-1)
 
-    def spectrum(self, x: Tensor) -> Tensor:
-        """Backbone output (B, N, W) -> complex spectrum (B, N, F), from log-magnitude and phase."""
-        magnitude, phase = self.head(x).float().chunk(2, dim=-1)
-        return torch.polar(magnitude.exp().clamp(max=LOUDEST), phase)
+    def spectrum(self, x: Tensor, mel: Tensor, mask: Tensor) -> Tensor:
+        """Backbone output (B, N, W), mel (B, N, 80) -> complex spectrum (B, N, F), from log-magnitude and phase."""
+        log_magnitude, phase = self.head(x).float().chunk(2, dim=-1)
+        if self.config.mel_skip:
+            log_magnitude = log_magnitude + between_frames(mel.float(), mask) @ self.spread + self.spread_bias
+        return torch.polar(log_magnitude.exp().clamp(max=LOUDEST), phase)
+
+
+def band_to_bin() -> Tensor:
+    """(80, 321): each bin takes the bands that it belongs to, by their share; the outermost bins the nearest band."""
+    filters = mel_filters()
+    peaks = filters / filters.amax(1, keepdim=True)
+    reach = peaks.any(0).nonzero()
+    first, last = int(reach[0]), int(reach[-1])
+    peaks[0, :first], peaks[-1, last + 1 :] = 1, 1
+    return peaks / peaks.sum(0)
+
+
+def between_frames(mel: Tensor, mask: Tensor) -> Tensor:
+    """Mel frames, centred on samples 160 n -> those between them, on 160 n + 80, where the inverse STFT has its own."""
+    later = torch.cat([mel[:, 1:], mel[:, -1:]], 1)
+    real = torch.cat([mask[:, 1:], mask[:, -1:] & False], 1)
+    return torch.where(real[..., None], (mel + later) / 2, mel)
 
 
 def _first_weights(module: nn.Module) -> None:
@@ -117,7 +154,9 @@ def overlap_add(spectrum: Tensor, window: Tensor, mask: Tensor) -> Tensor:
     frames = torch.fft.irfft(spectrum, N_FFT, dim=-1) * window * mask[..., None]
     weights = window.square() * mask[..., None]
     wave, weight = _folded(frames), _folded(weights)
-    return torch.where(weight > 1e-9, wave / weight.clamp(min=1e-9), 0.0)
+    # The last frames of a padded clip reach beyond its end.
+    real = mask.repeat_interleave(HOP, 1) & (weight > 1e-9)
+    return torch.where(real, wave / weight.clamp(min=1e-9), 0.0)
 
 
 def _folded(frames: Tensor) -> Tensor:
@@ -126,3 +165,20 @@ def _folded(frames: Tensor) -> Tensor:
     summed = F.fold(frames.transpose(1, 2), (1, length), (1, N_FFT), stride=(1, HOP))[:, 0, 0]
     pad = (N_FFT - HOP) // 2
     return summed[:, pad : length - pad]
+
+
+def short_time_spectrum(wave: Tensor, window: Tensor) -> Tensor:
+    """Wave (B, 160 N) -> complex spectrum (B, N, 321), of which `overlap_add` is the inverse."""
+    pad = (N_FFT - HOP) // 2
+    padded = F.pad(wave, (pad, pad))
+    return torch.stft(padded, N_FFT, HOP, N_FFT, window, center=False, return_complex=True).transpose(1, 2)
+
+
+def griffin_lim(spectrum: Tensor, window: Tensor, mask: Tensor, rounds: int, momentum: float = 0.99) -> Tensor:
+    """Keep the magnitudes and make the phases consistent (Perraudin et al. 2013); all (B, N, 321) complex."""
+    magnitude, before = spectrum.abs(), torch.zeros_like(spectrum)
+    for _ in range(rounds):
+        consistent = short_time_spectrum(overlap_add(spectrum, window, mask), window)
+        ahead, before = consistent + momentum * (consistent - before), consistent
+        spectrum = torch.polar(magnitude, ahead.angle())
+    return spectrum

@@ -87,8 +87,13 @@ class LipReader(nn.Module):
 
     def encode(self, video: Tensor, lengths: Tensor) -> Tensor:
         """Normalised video (B, T, 1, 88, 88), lengths (B,) -> states (B, T, D), zero on padding."""
+        return self.encode_in_steps(video, lengths)[1]
+
+    def encode_in_steps(self, video: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """The same, with what the front end saw: features and states, both (B, T, D)."""
         mask = length_mask(lengths, video.shape[1])
-        return self.encoder(self.frontend(zero_padding(video, mask), mask), mask)
+        features = self.frontend(zero_padding(video, mask), mask)
+        return features, self.encoder(features, mask)
 
     def ctc_log_probs(self, states: Tensor) -> Tensor:
         """States (B, T, D) -> CTC log-probabilities (B, T, V)."""

@@ -1,0 +1,23 @@
+"""`lip2speech results`: the figures of an evaluated run become RESULTS.md."""
+
+from __future__ import annotations
+
+import argparse
+
+HELP = "write RESULTS.md and result.json of a run"
+EXAMPLE = 'lip2speech results --run exp/flow --command "egs/grid/lip2speech/run.sh" --out RESULTS.md'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--run", required=True, metavar="DIR", help="folder of the run, with model/ and result/")
+    parser.add_argument("--command", required=True, help="what made the run, for the page")
+    parser.add_argument("--out", required=True, metavar="FILE", help="the page; result.json is written beside it")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Collect and write. Raises VsrError."""
+    from lip2speech.results import write_results
+
+    write_results(args.run, args.command, args.out)
+    return 0

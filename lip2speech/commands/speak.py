@@ -1,0 +1,42 @@
+"""`lip2speech speak`: a silent video becomes a video with a voice, or a sound file."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+HELP = "give the face in a video its voice"
+EXAMPLE = """lip2speech speak clip.mp4 -o voiced.mp4
+lip2speech speak clip.mp4 -o voice.wav --reference someone.wav"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("video", help="video file")
+    parser.add_argument(
+        "-o", "--out", required=True, metavar="FILE", help="video with the new sound, or .wav for the sound alone"
+    )
+    parser.add_argument("--reference", metavar="FILE", help="recording of the voice (default: the model's own)")
+    parser.add_argument("--model", metavar="DIR", help="folder with acoustic/ and vocoder/ (default: the package's)")
+    parser.add_argument("--steps", type=int, default=4, metavar="N", help="of the flow; 0: coarse mel (default: 4)")
+    parser.add_argument("--guidance", type=float, default=1.0, metavar="G", help="1: plain (default: 1)")
+    parser.add_argument("--seed", type=int, default=0, help="of the noise (default: 0)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Speak and write. Raises VsrError."""
+    from lip2speech.hub import load_model
+    from lip2speech.models.flow import FlowOptions
+    from lip2speech.speak import speak, write_spoken
+    from vsr.clock import FPS
+    from vsr.errors import VsrError
+
+    if Path(args.out).resolve() == Path(args.video).resolve():
+        raise VsrError("bad_options", f"{args.out} is the video itself: write to another file")
+    if not Path(args.out).suffix:
+        raise VsrError("bad_options", f"{args.out}: the suffix says what to write, such as .mp4 or .wav")
+    options = FlowOptions(args.steps, args.guidance, seed=args.seed)
+    spoken = speak(load_model(args.model), args.video, args.reference, options)
+    write_spoken(spoken, args.video, args.out)
+    print(f"{args.out}: {len(spoken.clip.crop) / FPS:.2f} s of speech")
+    return 0

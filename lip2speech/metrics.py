@@ -1,0 +1,160 @@
+"""How close a synthesised voice is to the natural one. All waves are (S,) float32 at 16 kHz, both equally long.
+
+Nothing is aligned or made equally loud before a metric, as in the published tables; `offset` tells how much a shift
+would bring.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from lip2speech.features.mel import log_mel
+from lip2speech.features.pitch import pitch
+from lip2speech.features.speaker import speaker_vector
+from vsr.clock import HOP, SAMPLE_RATE
+from vsr.errors import VsrError
+
+MIN_SECONDS = 0.45  # below it STOI has no 30 frames and answers with a constant
+MAX_OFFSET = SAMPLE_RATE // 5  # samples of the search, each way
+SILENT = 1e-4  # peak
+CEPSTRA = 13
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """The figures of one clip.
+
+    stoi, estoi: Taal et al. 2011, Jensen and Taal 2016 (pystoi). pesq_nb, pesq_wb: ITU-T P.862 at 16 kHz, narrow and
+    wide band. mcd: mel-cepstral distance, dB, without alignment. f0: mean error where both are voiced, cents; voicing:
+    share of frames voiced in one alone. offset_ms: shift of the voice against the natural one, positive when late;
+    stoi_aligned: STOI after undoing it. speaker: cosine of GE2E vectors. dnsmos: overall (Reddy et al. 2022).
+    """
+
+    stoi: float
+    estoi: float
+    pesq_nb: float
+    pesq_wb: float
+    mcd: float
+    f0: float
+    voicing: float
+    offset_ms: float
+    stoi_aligned: float
+    speaker: float
+    dnsmos: float
+
+
+def measure(natural: np.ndarray, voice: np.ndarray) -> Utterance:
+    """All figures of one clip. Raises VsrError too_short, silent, not_finite, no_speech."""
+    length = min(len(natural), len(voice)) // HOP * HOP
+    natural, voice = natural[:length], voice[:length]
+    check(natural, voice)
+    shift = offset(natural, voice)
+    f0, voicing = pitch_errors(natural, voice)
+    return Utterance(
+        stoi=stoi(natural, voice),
+        estoi=stoi(natural, voice, extended=True),
+        pesq_nb=pesq(natural, voice, "nb"),
+        pesq_wb=pesq(natural, voice, "wb"),
+        mcd=mel_cepstral_distance(natural, voice),
+        f0=f0,
+        voicing=voicing,
+        offset_ms=1000 * shift / SAMPLE_RATE,
+        stoi_aligned=stoi(*shifted(natural, voice, shift)),
+        speaker=float(speaker_vector(natural) @ speaker_vector(voice)),
+        dnsmos=dnsmos(voice),
+    )
+
+
+def check(natural: np.ndarray, voice: np.ndarray) -> None:
+    """Refuse what no metric can judge. Raises VsrError."""
+    if len(natural) < MIN_SECONDS * SAMPLE_RATE:
+        raise VsrError("too_short", f"{len(natural) / SAMPLE_RATE:.2f} s; STOI needs {MIN_SECONDS} s")
+    for name, wave in (("natural recording", natural), ("voice", voice)):
+        if not np.isfinite(wave).all():
+            raise VsrError("not_finite", f"the {name} holds NaN or infinity")
+        if np.abs(wave).max() < SILENT:
+            raise VsrError("silent", f"the {name} is silent")
+
+
+def stoi(natural: np.ndarray, voice: np.ndarray, extended: bool = False) -> float:
+    """(Extended) short-time objective intelligibility. Raises VsrError too_short."""
+    import warnings
+
+    from pystoi import stoi as pystoi
+
+    with warnings.catch_warnings():
+        # Below 30 frames of speech pystoi warns and answers 1e-5, which would spoil a mean.
+        warnings.simplefilter("error", RuntimeWarning)
+        try:
+            return float(pystoi(natural, voice, SAMPLE_RATE, extended=extended))
+        except RuntimeWarning as warning:
+            raise VsrError("too_short", f"too little speech for STOI: {warning}") from warning
+
+
+def pesq(natural: np.ndarray, voice: np.ndarray, band: str) -> float:
+    """PESQ at 16 kHz; ``band`` is "nb" or "wb". Raises VsrError no_speech."""
+    from pesq import NoUtterancesError, PesqError
+    from pesq import pesq as itu
+
+    try:
+        return float(itu(SAMPLE_RATE, natural, voice, band))
+    except NoUtterancesError as error:
+        raise VsrError("no_speech", "PESQ finds no speech") from error
+    except (PesqError, ValueError) as error:
+        raise VsrError("no_speech", f"PESQ fails: {error}") from error
+
+
+def mel_cepstral_distance(natural: np.ndarray, voice: np.ndarray) -> float:
+    """10 / ln 10 * sqrt(2 sum of squares) over cepstra 1 to 12 of our log-mel, mean over frames, dB."""
+    from torchaudio.functional import create_dct
+
+    mels = [log_mel(torch.from_numpy(np.ascontiguousarray(wave))) for wave in (natural, voice)]
+    basis = create_dct(CEPSTRA, mels[0].shape[1], "ortho")[:, 1:]
+    difference = (mels[0] - mels[1]) @ basis
+    return float(10 / np.log(10) * (2 * difference.square().sum(1)).sqrt().mean())
+
+
+def pitch_errors(natural: np.ndarray, voice: np.ndarray) -> tuple[float, float]:
+    """(mean error in cents where both are voiced, share of frames in which one alone is)."""
+    true, made = pitch(natural), pitch(voice)
+    both = (true > 0) & (made > 0)
+    cents = 1200 * np.abs(np.log2(true[both] / made[both]))
+    return float(cents.mean()) if both.any() else float("nan"), float(np.mean((true > 0) != (made > 0)))
+
+
+def offset(natural: np.ndarray, voice: np.ndarray) -> int:
+    """Samples by which the voice lags, from the correlation of the loudness in bands within +-200 ms."""
+    contours = [_contours(wave) for wave in (natural, voice)]
+    size = 2 * len(contours[0])
+    spectra = [np.fft.rfft(contour, size, axis=0) for contour in contours]
+    correlation = np.fft.irfft((spectra[0].conj() * spectra[1]).sum(1), size)
+    reach = MAX_OFFSET // CONTOUR_HOP
+    lags = np.arange(-reach, reach + 1)
+    return int(lags[np.argmax(correlation[lags])]) * CONTOUR_HOP
+
+
+CONTOUR_HOP = 16  # samples: 1 ms
+
+
+def _contours(wave: np.ndarray) -> np.ndarray:
+    """Log-loudness of 8 bands each millisecond, zero mean: (S / 16, 8)."""
+    sound = torch.from_numpy(np.ascontiguousarray(wave))
+    spectrum = torch.stft(sound, 512, CONTOUR_HOP, window=torch.hann_window(512), return_complex=True).abs()
+    bands = torch.stack([band.square().mean(0) for band in spectrum[4:228].chunk(8)], 1).clamp(min=1e-6).log()
+    return (bands - bands.mean(0)).numpy()
+
+
+def shifted(natural: np.ndarray, voice: np.ndarray, lag: int) -> tuple[np.ndarray, np.ndarray]:
+    """Both waves cut so that a voice that lags by ``lag`` samples lies on the natural one."""
+    length = len(natural) - abs(lag)
+    return natural[max(0, -lag) :][:length], voice[max(0, lag) :][:length]
+
+
+def dnsmos(voice: np.ndarray) -> float:
+    """Overall score of DNSMOS P.835."""
+    from speechmos import dnsmos as model
+
+    return float(model.run(np.clip(voice, -1, 1), SAMPLE_RATE)["ovrl_mos"])

@@ -1,0 +1,59 @@
+"""One picture of a clip: natural and predicted mel, units, waves, on one time axis."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lip2speech.audio import read_wave
+from lip2speech.features.mel import log_mel
+from lip2speech.synthesis import load_speech
+from vsr.clock import SAMPLE_RATE
+from vsr.data.manifest import Clip
+from vsr.files import atomic_write
+
+LOUDNESS = (-9.0, 1.0)  # range of the log-mels that is shown
+INK, SOFT = "#1f3a5f", "#c2410c"
+
+
+def draw_clip(clip: Clip, folder: str | Path, out: str | Path) -> None:
+    """Write a PNG of a clip and of what a row's ``folder`` has of it (ID.wav, ID.safetensors). Raises VsrError."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    natural, made = read_wave(clip.video, clip.num_frames), read_wave(Path(folder) / f"{clip.id}.wav", clip.num_frames)
+    speech = load_speech(folder, clip)
+    figure = Figure(figsize=(10, 8), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(5, 1, sharex=True, height_ratios=(3, 3, 1, 1, 1))
+    seconds = len(natural) / SAMPLE_RATE
+    _draw_mel(axes[0], log_mel(torch.from_numpy(natural)).numpy(), seconds, "natural")
+    _draw_mel(axes[1], speech.mel[0].numpy(), seconds, "predicted")
+    units = speech.units[0].numpy()
+    axes[2].step(np.arange(len(units)) * seconds / len(units), units, where="post", color=INK, linewidth=0.8)
+    axes[2].set_ylabel("unit")
+    for axis, wave, label, colour in ((axes[3], natural, "natural", INK), (axes[4], made, "voice", SOFT)):
+        axis.plot(np.arange(len(wave)) / SAMPLE_RATE, wave, color=colour, linewidth=0.4)
+        axis.set_ylabel(label)
+        axis.set_ylim(-1, 1)
+    _mark_words(axes[0], clip)
+    axes[-1].set_xlabel("seconds")
+    axes[-1].set_xlim(0, seconds)
+    figure.suptitle(f"{clip.id}: {clip.text}")
+    with atomic_write(out) as temporary:
+        figure.savefig(temporary, dpi=110, format="png")
+
+
+def _draw_mel(axis, mel: np.ndarray, seconds: float, label: str) -> None:
+    low, high = LOUDNESS
+    extent = (0, seconds, 0, mel.shape[1])
+    axis.imshow(mel.T, origin="lower", aspect="auto", extent=extent, vmin=low, vmax=high, cmap="magma")
+    axis.set_ylabel(f"{label}\nmel band")
+
+
+def _mark_words(axis, clip: Clip) -> None:
+    for word, start, end in clip.words:
+        axis.axvline(start, color="white", linewidth=0.5, alpha=0.6)
+        axis.text((start + end) / 2, 76, word, color="white", ha="center", va="top", fontsize=8)

@@ -1,0 +1,39 @@
+"""Figures of an evaluated run -> result.json and RESULTS.md."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lip2speech.evaluation import header, table
+from vsr.errors import VsrError
+from vsr.files import read_json, write_json, write_text
+from vsr.results import provenance
+
+
+def write_results(run_folder: str | Path, command: str, out: str | Path) -> dict:
+    """Write ``result.json`` beside ``out`` and the page itself; returns the result. Raises VsrError bad_manifest."""
+    run_folder = Path(run_folder)
+    try:
+        evaluated = read_json(run_folder / "result" / "result.json")
+        config = read_json(run_folder / "model" / "config.json")
+    except (OSError, ValueError) as error:
+        raise VsrError("bad_manifest", f"{run_folder} is not evaluated: run lip2speech evaluate ({error})") from error
+    settings = {name: value for name, value in config["model"].items() if name != "reader"}
+    result = provenance(command) | {"model": settings, "training": config.get("training", {})} | evaluated
+    write_json(Path(out).with_name("result.json"), result)
+    write_text(out, render(result))
+    return result
+
+
+def render(result: dict) -> str:
+    """The Markdown page of a result."""
+    training = ", ".join(f"{name} {value}" for name, value in result["training"].items())
+    model = ", ".join(f"{name} {value}" for name, value in result["model"].items())
+    reasons = "; ".join(f"{row}: {why} {n}" for row, own in result["rows"].items() for why, n in own["reasons"].items())
+    return (
+        "# Results\n\n"
+        f"{result['date']}, commit {result['commit']}, {result['machine']}. {result['clips']} clips. "
+        f"{header(result['protocol'], result['judge'])}\n\n{table(result['rows'])}\n\n"
+        f"Not scored: {reasons or 'none'}.\n\nCommand: `{result['command']}`\n\n"
+        f"Training: {training}\n\nModel: {model}\n"
+    )

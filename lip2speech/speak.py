@@ -1,0 +1,95 @@
+"""One video -> its voice: reader, faces, mouth crop, acoustic model, vocoder, wave or video with sound.
+
+Shapes: T video frames of the face; wave (S,) at 16 kHz whose sample 0 is at the video's first frame.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lip2speech.audio import fit_length, mux, write_wave
+from lip2speech.features.speaker import reference_vector
+from lip2speech.hub import LoadedVoice
+from lip2speech.models.flow import FlowOptions
+from lip2speech.models.voice import Speech
+from lip2speech.synthesis import vocode
+from vsr.clock import MELS_PER_FRAME, SAMPLE_RATE, UNITS_PER_FRAME
+from vsr.video.mouth import MouthClip, crop_video
+from vsr.video.reader import video_clock
+from vsr.video.transforms import to_network_input
+from vsr.windows import window_spans
+
+
+@dataclass
+class Spoken:
+    """wave (S,) float32 as long as the video; speech: mel (1, 4T, 80) and units (1, 2T) of the face's T frames;
+    clip: what was seen."""
+
+    wave: np.ndarray
+    speech: Speech
+    clip: MouthClip
+
+
+def speak(
+    loaded: LoadedVoice, path: str | Path, reference: str | Path | None = None, options: FlowOptions | None = None
+) -> Spoken:
+    """Voice the face that fills most of a video.
+
+    Args:
+        loaded: of `lip2speech.hub.load_model`.
+        path: the video; its own sound, if any, is not listened to.
+        reference: a recording of the voice to speak with; the model's own where not given.
+        options: of the flow.
+
+    Raises:
+        VsrError: no_face, too_short, crop_out_of_frame, unreadable, no_video; of the reference: no_sound,
+            silent_reference, short_reference.
+    """
+    device = loaded.voice.mel_mean.device
+    # The reference first: it is quick to refuse.
+    given = torch.from_numpy(reference_vector(reference)) if reference else loaded.voice.default_speaker
+    speaker = given.to(device)[None]
+    clip = crop_video(path)
+    speech = voice_crop(loaded, clip.crop, speaker, options or FlowOptions())
+    sound = vocode(loaded.vocoder, speech, speaker)[0].float().cpu().numpy()
+    silence = np.zeros(round((clip.times[0] - video_clock(path)[1]) * SAMPLE_RATE), np.float32)
+    wave = np.concatenate([silence, sound])
+    return Spoken(fit_length(wave, max(len(wave), round(clip.info.duration * SAMPLE_RATE))), speech, clip)
+
+
+def voice_crop(loaded: LoadedVoice, crop: np.ndarray, speaker: torch.Tensor, options: FlowOptions) -> Speech:
+    """Crop (T, 96, 96) of any length -> Speech; long ones in overlapping windows, cross-faded where they meet."""
+    spans = window_spans(len(crop))
+    mel = torch.zeros(1, MELS_PER_FRAME * len(crop), loaded.voice.mel_mean.shape[0])
+    units = torch.zeros(1, UNITS_PER_FRAME * len(crop), dtype=torch.long)
+    done = 0  # video frames that are written
+    for start, stop in spans:
+        video = to_network_input(crop[start:stop])[None].to(speaker.device)
+        lengths = torch.tensor([stop - start], device=speaker.device)
+        own = loaded.voice.speak(video, lengths, speaker, options)
+        _join(mel, own.mel.cpu(), start * MELS_PER_FRAME, done * MELS_PER_FRAME)
+        middle = (start + max(start, done)) // 2 * UNITS_PER_FRAME
+        units[:, middle : stop * UNITS_PER_FRAME] = own.units.cpu()[:, middle - start * UNITS_PER_FRAME :]
+        done = stop
+    return Speech(mel.to(speaker.device), units.to(speaker.device))
+
+
+def _join(whole: torch.Tensor, piece: torch.Tensor, start: int, done: int) -> None:
+    """Write ``piece`` (1, n, 80) at ``start`` of ``whole``, fading over where that is filled up to ``done``."""
+    overlap = max(0, done - start)
+    fade = (torch.arange(overlap) + 0.5)[None, :, None] / max(1, overlap)
+    whole[:, start:done] = whole[:, start:done] * (1 - fade) + piece[:, :overlap] * fade
+    whole[:, start + overlap : start + piece.shape[1]] = piece[:, overlap:]
+
+
+def write_spoken(spoken: Spoken, video: str | Path, out: str | Path) -> None:
+    """Write a .wav, or the video with its new sound for any other suffix. Raises VsrError."""
+    if Path(out).suffix.lower() == ".wav":
+        write_wave(out, spoken.wave)
+    else:
+        mux(video, spoken.wave, out)
+

@@ -1,0 +1,143 @@
+"""From pictures to sound: one clip, a batch of crops, a whole list.
+
+Shapes: B batch, T video frames; mel (B, 4T, 80), units (B, 2T), wave (B, 640 T), speaker (B, 256).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from lip2speech.audio import write_wave
+from lip2speech.data import SpeechDataset
+from lip2speech.hub import LoadedVoice
+from lip2speech.models.flow import FlowOptions
+from lip2speech.models.voice import Speech
+from vsr.clock import MELS_PER_FRAME, SAMPLES_PER_FRAME, UNITS_PER_FRAME
+from vsr.data.batching import FrameBudgetSampler
+from vsr.data.manifest import Clip
+from vsr.errors import VsrError
+from vsr.files import atomic_write
+
+FRAME_BUDGET = 1200  # video frames in a batch
+CHUNK = 1500  # video frames that are vocoded at once
+CONTEXT = 12  # video frames on each side of a chunk: more than the vocoder sees
+PROTOCOLS = ("cross", "self", "none")
+
+
+@dataclass(frozen=True)
+class SynthesisOptions:
+    """How a list is voiced.
+
+    Args:
+        flow: of the acoustic model.
+        protocol: whose vector is given: "self" (the clip's own sound), "cross" (another clip of the speaker),
+            "none" (no reference: the model's own voice).
+        copy: natural mel and units through the vocoder, instead of what is seen.
+    """
+
+    flow: FlowOptions = FlowOptions()
+    protocol: str = "cross"
+    copy: bool = False
+
+    def __post_init__(self):
+        if self.protocol not in PROTOCOLS:
+            raise VsrError("bad_options", f"the protocol is '{self.protocol}'; it can be {', '.join(PROTOCOLS)}")
+
+
+@torch.inference_mode()
+def vocode(vocoder, speech: Speech, speaker: Tensor, lengths: Tensor | None = None) -> Tensor:
+    """Mel and units -> wave (B, 640 T); a long clip is done in chunks whose result is that of the whole."""
+    frames = speech.mel.shape[1] // MELS_PER_FRAME
+    if lengths is not None or frames <= CHUNK:
+        return vocoder(speech.mel, speech.units, speaker, lengths)
+    pieces = []
+    for start in range(0, frames, CHUNK):
+        first, last = max(0, start - CONTEXT), min(frames, start + CHUNK + CONTEXT)
+        mel = speech.mel[:, first * MELS_PER_FRAME : last * MELS_PER_FRAME]
+        units = speech.units[:, first * UNITS_PER_FRAME : last * UNITS_PER_FRAME]
+        wave = vocoder(mel, units, speaker)
+        skip = (start - first) * SAMPLES_PER_FRAME
+        pieces.append(wave[:, skip : skip + min(CHUNK, frames - start) * SAMPLES_PER_FRAME])
+    return torch.cat(pieces, dim=1)
+
+
+def synthesize_list(
+    loaded: LoadedVoice, clips: list[Clip], features: str | Path, out_dir: str | Path, options: SynthesisOptions
+) -> int:
+    """Write ID.wav and ID.safetensors (mel, units) of every clip that has none yet; returns how many were made."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    out_dir = Path(out_dir)
+    todo = [clip for clip in clips if not (out_dir / f"{clip.id}.wav").is_file()]
+    with Progress(console=Console(stderr=True)) as progress:
+        task = progress.add_task("synthesis", total=len(clips), completed=len(clips) - len(todo))
+        for clip, speech, wave in _voiced(loaded, clips, todo, features, options):
+            save_speech(out_dir, clip, speech)
+            write_wave(out_dir / f"{clip.id}.wav", wave.numpy())
+            progress.advance(task)
+    return len(todo)
+
+
+def _voiced(loaded, clips, todo, features, options: SynthesisOptions) -> Iterator[tuple[Clip, Speech, Tensor]]:
+    """(clip, its speech, its wave) of the clips to do; the other clips lend their voices."""
+    if not todo:
+        return
+    protocol = "cross" if options.protocol == "none" else options.protocol
+    dataset = SpeechDataset(clips, features, _NoText(), None, protocol)
+    place = {clip.id: index for index, clip in enumerate(clips)}
+    sampler = FrameBudgetSampler([clip.num_frames for clip in todo], FRAME_BUDGET, shuffle=False)
+    for indices in sampler.batches():
+        batch = dataset.batch([place[todo[i].id] for i in indices])
+        lengths = batch.seen.lengths
+        if options.protocol == "none":
+            batch.speaker = loaded.voice.default_speaker.expand_as(batch.speaker)
+        if options.copy:
+            speech = Speech(batch.mel, batch.units.clamp(min=0))
+        else:
+            speech = loaded.voice.speak(batch.seen.video, lengths, batch.speaker, options.flow)
+        waves = vocode(loaded.vocoder, speech, batch.speaker, lengths)
+        for row, index in enumerate(indices):
+            frames = int(lengths[row])
+            own = Speech(
+                speech.mel[row : row + 1, : frames * MELS_PER_FRAME],
+                speech.units[row : row + 1, : frames * UNITS_PER_FRAME],
+            )
+            yield todo[index], own, waves[row, : frames * SAMPLES_PER_FRAME]
+
+
+class _NoText:
+    """Stands for a tokenizer where clips are voiced and no text is read."""
+
+    def encode(self, text: str) -> list[int]:
+        return []
+
+
+def save_speech(folder: str | Path, clip: Clip, speech: Speech) -> None:
+    """Write one clip's mel (1, 4T, 80) and units (1, 2T) to ID.safetensors, atomically."""
+    from safetensors.torch import save_file
+
+    tensors = {"mel": speech.mel.contiguous(), "units": speech.units.to(torch.int16).contiguous()}
+    with atomic_write(Path(folder) / f"{clip.id}.safetensors") as temporary:
+        save_file(tensors, str(temporary))
+
+
+def load_speech(folder: str | Path, clip: Clip) -> Speech:
+    """Read what `save_speech` wrote. Raises VsrError bad_features."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    path = Path(folder) / f"{clip.id}.safetensors"
+    try:
+        stored = load_file(str(path))
+        speech = Speech(stored["mel"], stored["units"].long())
+    except (OSError, KeyError, SafetensorError) as error:
+        raise VsrError("bad_features", f"{path} cannot be read ({error}): run lip2speech synthesize") from error
+    if speech.mel.shape[1] != clip.num_frames * MELS_PER_FRAME or not speech.mel.isfinite().all():
+        raise VsrError("bad_features", f"{path} does not fit its clip or is not finite: delete it and run again")
+    return speech

@@ -1,0 +1,15 @@
+"""What several tests of lip2speech need."""
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def voice_like():
+    """A wave (48 000,) that swells and rests like speech."""
+    rng = np.random.default_rng(0)
+    time = np.arange(48_000) / 16_000
+    voiced = sum(np.sin(2 * np.pi * 120 * k * time + k) / k for k in range(1, 30))
+    noise = np.convolve(rng.normal(size=48_000), [1, -0.9], "same")
+    swell = np.clip(np.sin(2 * np.pi * 2.5 * time), 0, 1)
+    return (0.1 * swell * (voiced + 0.3 * noise)).astype(np.float32)

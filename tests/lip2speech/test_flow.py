@@ -1,0 +1,71 @@
+"""The flow: exact on a straight path, one convention of guidance, noise of its own for every utterance."""
+
+import pytest
+import torch
+
+from lip2speech.models.flow import FlowOptions, draw_times, grid, guided, noise, on_path, solve, to_velocity
+from vsr.errors import VsrError
+
+
+@pytest.mark.parametrize("solver", ["euler", "midpoint"])
+@pytest.mark.parametrize("steps", [1, 3, 32])
+@pytest.mark.parametrize("sway", [0.0, -1.0])
+def test_solver_is_exact_on_a_straight_path(solver, steps, sway):
+    start, end = torch.randn(2, 2, 5, 160)
+    reached = solve(lambda x, t: end - start, start, FlowOptions(steps, solver=solver, sway=sway))
+    assert torch.allclose(reached, end, atol=1e-5)
+
+
+def test_midpoint_is_of_second_order():
+    start = torch.ones(1, 1, 1)
+
+    def error(solver, steps):
+        return float((solve(lambda x, t: x, start, FlowOptions(steps, solver=solver)) - torch.e).abs())
+
+    assert error("euler", 8) / error("euler", 16) == pytest.approx(2, rel=0.15)
+    assert error("midpoint", 8) / error("midpoint", 16) == pytest.approx(4, rel=0.15)
+
+
+def test_predicting_the_end_gives_the_same_flow():
+    start, end = torch.randn(2, 1, 4, 160)
+    reached = solve(lambda x, t: to_velocity(end, x, t, "x1"), start, FlowOptions(5))
+    assert torch.allclose(reached, end, atol=1e-5)
+
+
+def test_guidance_has_one_convention():
+    conditional, unconditional = torch.randn(2, 3)
+    assert torch.equal(guided(conditional, unconditional, 0), unconditional)
+    assert torch.allclose(guided(conditional, unconditional, 1), conditional)
+    assert torch.allclose(guided(conditional, unconditional, 2), 2 * conditional - unconditional)
+
+
+@pytest.mark.parametrize("sway", [-1.0, -0.4, 0.0, 0.6])
+def test_times_rise_from_zero_to_one(sway):
+    times = grid(7, sway)
+    assert times[0] == pytest.approx(0) and times[-1] == pytest.approx(1)
+    assert all(a < b for a, b in zip(times, times[1:], strict=False))
+    assert (times[1] < 1 / 7) == (sway < 0) or sway == 0
+
+
+def test_noise_of_an_utterance_depends_on_nothing_else():
+    together = noise([5, 9], 160, [1, 2])
+    assert torch.equal(together[0, :5], noise([5], 160, [1])[0])
+    assert torch.equal(together[1], noise([9], 160, [2])[0])
+    assert not together[0, 5:].any()
+    assert not torch.equal(together[0, :5], together[1, :5])
+
+
+def test_path_and_training_times():
+    start, end = torch.zeros(2, 3, 4), torch.ones(2, 3, 4)
+    assert torch.allclose(on_path(start, end, torch.tensor([0.0, 0.25]))[:, 0, 0], torch.tensor([0.0, 0.25]))
+    torch.manual_seed(0)
+    for how in ("uniform", "logit_normal"):
+        times = draw_times(4000, how, torch.device("cpu"))
+        assert times.min() >= 0 and times.max() <= 1 and abs(times.mean() - 0.5) < 0.03
+    assert draw_times(4000, "logit_normal", torch.device("cpu")).std() < 0.25
+
+
+@pytest.mark.parametrize("wrong", [{"steps": -1}, {"solver": "rk4"}, {"guidance": -1.0}, {"sway": 3.0}])
+def test_wrong_options_are_refused(wrong):
+    with pytest.raises(VsrError):
+        FlowOptions(**wrong)

@@ -1,0 +1,123 @@
+"""The vocoder: exact lengths, padding changes nothing, the same as Vocos with the same weights; its judges learn."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lip2speech.models.voice import Speech
+from lip2speech.synthesis import CHUNK, vocode
+from lip2speech.vocoder.discriminators import Judges, adversarial_loss, feature_loss, judge_loss
+from lip2speech.vocoder.generator import Generator, GeneratorConfig, overlap_add
+from lip2speech.vocoder.losses import blur, mel_loss, roughen, spectral_loss
+from tests.lip2speech.tiny import UNITS, ramp_weights, speakers, tiny_vocoder
+
+
+def speech_of(frames, batch=1):
+    generator = torch.Generator().manual_seed(4)
+    mel = torch.randn(batch, 4 * frames, 80, generator=generator)
+    return mel, torch.randint(UNITS, (batch, 2 * frames), generator=generator), speakers(batch)
+
+
+@given(frames=st.integers(1, 80))
+@settings(max_examples=15, deadline=None)
+def test_one_frame_is_640_samples(frames):
+    assert tiny_vocoder()(*speech_of(frames)).shape == (1, 640 * frames)
+
+
+def test_a_clip_alone_and_beside_a_longer_one_sounds_the_same():
+    vocoder, (mel, units, who) = tiny_vocoder(), speech_of(20, batch=2)
+    together = vocoder(mel, units, who, torch.tensor([7, 20]))
+    alone = vocoder(mel[:1, :28], units[:1, :14], who[:1])
+    assert torch.allclose(together[0, : 7 * 640], alone[0], atol=1e-5)
+    assert not together[0, 7 * 640 :].any()
+
+
+def test_chunks_of_a_long_clip_are_the_whole():
+    vocoder, (mel, units, who) = tiny_vocoder(), speech_of(2 * CHUNK + 10)
+    with torch.inference_mode():
+        whole = vocoder(mel, units, who)
+    assert torch.allclose(vocode(vocoder, Speech(mel, units), who), whole, atol=1e-5)
+
+
+def test_inverse_of_a_short_time_spectrum():
+    wave, window = torch.randn(1, 160 * 12), torch.hann_window(640)
+    padded = torch.nn.functional.pad(wave, (240, 240))
+    spectrum = torch.stft(padded, 640, 160, 640, window, center=False, return_complex=True).transpose(1, 2)
+    assert torch.allclose(overlap_add(spectrum, window, torch.ones(1, 12, dtype=torch.bool)), wave, atol=1e-4)
+
+
+def test_it_is_vocos():
+    heads = pytest.importorskip("vocos.heads")
+    models = pytest.importorskip("vocos.models")
+    ours = Generator(GeneratorConfig(UNITS, 4, 4, 16, 32, 2, mel_skip=False)).eval()
+    backbone = models.VocosBackbone(88, dim=16, intermediate_dim=32, num_layers=2).eval()
+    head = heads.ISTFTHead(dim=16, n_fft=640, hop_length=160, padding="same").eval()
+    weights = ours.state_dict()
+    names = {"embed": "embed", "norm_in": "norm", "norm_out": "final_layer_norm"}
+    peers = {f"{theirs}.{end}": weights[f"{own}.{end}"] for own, theirs in names.items() for end in ("weight", "bias")}
+    inside = {"depthwise": "dwconv", "norm": "norm", "feed_forward.0": "pwconv1", "feed_forward.2": "pwconv2"}
+    for n in range(2):
+        for own, theirs in inside.items():
+            for end in ("weight", "bias"):
+                peers[f"convnext.{n}.{theirs}.{end}"] = weights[f"blocks.{n}.{own}.{end}"]
+        peers[f"convnext.{n}.gamma"] = weights[f"blocks.{n}.scale"]
+    backbone.load_state_dict(peers)
+    head.load_state_dict({"out.weight": weights["head.weight"], "out.bias": weights["head.bias"]}, strict=False)
+    mel, units, who = speech_of(9)
+    with torch.inference_mode():
+        expected = head(backbone(ours.inputs(mel, units, who).transpose(1, 2)))
+        assert torch.allclose(ours(mel, units, who), expected, atol=1e-5)
+
+
+def test_units_and_speaker_are_heard():
+    vocoder, (mel, units, who) = tiny_vocoder(), speech_of(5)
+    wave = vocoder(mel, units, who)
+    assert not torch.allclose(wave, vocoder(mel, (units + 1) % UNITS, who))
+    assert not torch.allclose(wave, vocoder(mel, units, who.flip(1)))
+    plain = tiny_vocoder(units=0)
+    assert torch.equal(plain(mel, units, who), plain(mel, (units + 1) % UNITS, who))
+
+
+def test_golden():
+    # From weights by formula (ramp_weights), torch 2.11 on a CPU; a change here is a change of the model.
+    vocoder = ramp_weights(tiny_vocoder())
+    assert vocoder(*speech_of(6)).double().square().mean().sqrt().item() == pytest.approx(GOLDEN, rel=1e-3)
+
+
+GOLDEN = 0.000863936
+
+
+def test_judges_learn_to_tell_noise_from_a_tone():
+    torch.manual_seed(0)
+    judges = Judges(2)
+    optimiser = torch.optim.Adam(judges.parameters(), 5e-3)
+    time = torch.arange(6400) / 16_000
+    real, fake = torch.sin(2 * torch.pi * 300 * time)[None].repeat(2, 1), torch.randn(2, 6400)
+    losses = []
+    for _ in range(30):
+        loss = judge_loss(judges(real), judges(fake))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.7 * losses[0]
+    assert adversarial_loss(judges(fake)) > adversarial_loss(judges(real))
+    assert feature_loss(judges(real), judges(real)) == 0 < feature_loss(judges(real), judges(fake))
+
+
+def test_spectral_losses_are_zero_for_the_same_and_grow():
+    wave = torch.randn(1, 6400) * 0.1
+    for loss in (mel_loss, spectral_loss):
+        near, far = loss(wave, wave + 1e-3 * torch.randn_like(wave)), loss(wave, torch.randn_like(wave))
+        assert loss(wave, wave) == 0 < near < far
+
+
+def test_roughened_mels():
+    mel, generator = torch.randn(3, 20, 80), torch.Generator().manual_seed(0)
+    assert torch.equal(roughen(mel, 0.0, 1.0, generator), mel)
+    rough = roughen(mel, 1.0, 0.5, generator)
+    assert rough.shape == mel.shape and not torch.equal(rough, mel)
+    flat = torch.full((20, 80), 3.0)
+    assert torch.allclose(blur(flat, 0.8), flat, atol=1e-5), "a blur keeps the mean, at the edges too"
+    assert blur(mel[0], 1.0).std() < 0.6 * mel[0].std()

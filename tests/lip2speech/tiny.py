@@ -1,0 +1,53 @@
+"""A tiny acoustic model and a tiny vocoder, and what goes into them."""
+
+import torch
+
+from lip2speech.models.voice import Voice, VoiceConfig
+from lip2speech.vocoder.generator import Generator, GeneratorConfig
+
+READER = {
+    "vocab_size": 7, "frontend_width": 16, "frontend_layers": 1, "frontend_heads": 2, "dim": 16, "heads": 2,
+    "hidden": 32, "layers": 1, "kernel": 5, "decoder_layers": 1, "decoder_hidden": 16,
+}  # fmt: skip
+UNITS = 9
+
+
+def ramp_weights(model):
+    """Fill every parameter by a formula, so that a golden number needs no stored weights."""
+    with torch.no_grad():
+        for index, (_, parameter) in enumerate(sorted(model.named_parameters())):
+            count = torch.arange(parameter.numel(), dtype=torch.float64)
+            wave = torch.sin(count * 0.7 + index) * 0.3 / max(1, parameter.shape[-1]) ** 0.5
+            parameter.copy_(wave.view(parameter.shape).float())
+    return model
+
+
+def tiny_voice(**settings):
+    """An acoustic model with random weights, none of them zero."""
+    torch.manual_seed(0)
+    given = {"reader": READER, "units": UNITS, "dim": 16, "layers": 1, "velocity_layers": 1, "heads": 2, "hidden": 32}
+    voice = Voice(VoiceConfig(**given | settings))
+    for parameter in voice.parameters():
+        if not parameter.any():
+            torch.nn.init.normal_(parameter, std=0.1)
+    voice.default_speaker.copy_(speakers(1)[0])
+    return voice.eval()
+
+
+def tiny_vocoder(**settings):
+    """A vocoder with random weights."""
+    torch.manual_seed(1)
+    given = {"units": UNITS, "unit_dim": 4, "speaker_dim": 4, "dim": 16, "hidden": 32, "layers": 2}
+    return Generator(GeneratorConfig(**given | settings)).eval()
+
+
+def speakers(count):
+    """(count, 256) unit vectors without negative entries."""
+    vectors = torch.rand(count, 256, generator=torch.Generator().manual_seed(2))
+    return vectors / vectors.norm(dim=1, keepdim=True)
+
+
+def videos(lengths):
+    """(B, T, 1, 88, 88) random video whose padding holds garbage, and lengths (B,)."""
+    generator = torch.Generator().manual_seed(3)
+    return torch.randn(len(lengths), max(lengths), 1, 88, 88, generator=generator), torch.tensor(lengths)
