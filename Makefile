@@ -1,4 +1,4 @@
-# make demo: read the clip that ships with the project.  make test: the default tests.  VENV=dir for another environment.
+# make demo: read and voice the clip that ships with the project.  make test: the default tests.  VENV=dir for another environment.
 VENV ?= .venv
 export VENV
 
@@ -9,6 +9,7 @@ setup:
 demo: setup
 	@mkdir -p demo/out
 	@$(VENV)/bin/vsr transcribe demo/clip.mp4 --format txt,srt,vtt,json -o demo/out
+	@$(VENV)/bin/lip2speech speak demo/clip.mp4 -o demo/out/voiced.mp4
 	@echo "read:   $$(cat demo/out/clip.txt)"
 	@echo "spoken: $$(cat demo/clip.txt)"
 	@ls demo/out/*
@@ -23,7 +24,7 @@ lint: setup
 lock: setup
 	@sed -n '/^override-dependencies/,/^]/s/^ *"\(.*\)",$$/\1/p' pyproject.toml > .overrides
 	@{ head -n 1 requirements.lock; $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.10 \
-	    --override .overrides --extra dev --extra puppet --extra speech --extra web --extra cluster --extra docs --no-header --no-annotate --no-emit-index-url setup.cfg; \
+	    --override .overrides --extra dev --extra puppet --extra speech --no-header --no-annotate --no-emit-index-url setup.cfg; \
 	} > .lock && mv .lock requirements.lock && rm .overrides
 
 clean:

@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, default=4, metavar="N", help="of the flow; 0: coarse mel (default: 4)")
     parser.add_argument("--guidance", type=float, default=1.0, metavar="G", help="1: plain (default: 1)")
     parser.add_argument("--solver", default="euler", help="euler or midpoint (default: euler)")
-    parser.add_argument("--temperature", type=float, default=1.0, help="of the start's noise (default: 1)")
+    parser.add_argument("--temperature", type=float, default=0.1, help="of the start's noise (default: 0.1)")
     parser.add_argument("--seed", type=int, default=0, help="of the noise (default: 0)")
 
 

@@ -1,0 +1,116 @@
+"""From a film to its voice through the command, and every way it can be refused."""
+
+import numpy as np
+import pytest
+import torch
+
+from lip2speech.audio import read_wave, write_wave
+from lip2speech.cli import LIP2SPEECH, main
+from lip2speech.features.units import Codebook
+from lip2speech.hub import load_model, save_part, save_voice
+from lip2speech.models.flow import FlowOptions
+from lip2speech.speak import speak, voice_crop
+from tests.conftest import talking_face, write_video
+from tests.lip2speech.tiny import UNITS, speakers, tiny_vocoder, tiny_voice
+from vsr.errors import VsrError
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory):
+    """1.2 s of a talking face at 30 fps."""
+    return write_video(tmp_path_factory.mktemp("film") / "face.mp4", talking_face(36), fps=30)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """A folder with a tiny acoustic model and a tiny vocoder."""
+    folder = tmp_path_factory.mktemp("model")
+    save_voice(folder / "acoustic", tiny_voice(), Codebook(torch.randn(UNITS, 39), "mfcc"))
+    save_part(folder / "vocoder", tiny_vocoder())
+    return folder
+
+
+def test_saved_and_loaded_models_speak_the_same(model, film):
+    first, again = (speak(load_model(model), film).wave for _ in range(2))
+    assert np.array_equal(first, again) and np.abs(first).max() > 0
+
+
+def test_a_film_gets_its_voice(model, film, tmp_path):
+    assert main(["speak", str(film), "-o", str(tmp_path / "voiced.mp4"), "--model", str(model)]) == 0
+    assert main(["speak", str(film), "-o", str(tmp_path / "voice.wav"), "--model", str(model)]) == 0
+    wave = read_wave(tmp_path / "voice.wav")
+    assert abs(len(wave) - 1.2 * 16_000) <= 640
+    heard = read_wave(tmp_path / "voiced.mp4", 30)
+    shorter = min(len(wave), len(heard))
+    assert np.corrcoef(wave[:shorter], heard[:shorter])[0, 1] > 0.5
+
+
+def test_seed_and_reference_change_the_voice(model, film, tmp_path, voice_like):
+    loaded = load_model(model)
+    write_wave(tmp_path / "someone.wav", voice_like)
+    plain = speak(loaded, film).wave
+    assert not np.array_equal(plain, speak(loaded, film, options=FlowOptions(seed=1)).wave)
+    assert not np.array_equal(plain, speak(loaded, film, tmp_path / "someone.wav").wave)
+
+
+def test_long_crops_are_joined_without_a_hole():
+    rng = np.random.default_rng(0)
+    crop = rng.integers(0, 255, (700, 96, 96), np.uint8)
+    loaded = type("Loaded", (), {"voice": tiny_voice()})
+    speech = voice_crop(loaded, crop, speakers(1), FlowOptions(steps=1, temperature=0.0))
+    assert speech.mel.shape == (1, 2800, 80) and speech.units.shape == (1, 1400)
+    assert (speech.mel.abs().sum(-1) > 0).all()
+
+
+def refusal(capsys, *words):
+    """Exit status and the one line of complaint."""
+    status = main([str(word) for word in words])
+    lines = capsys.readouterr().err.splitlines()
+    return status, lines[-1]
+
+
+def test_what_cannot_be_voiced_gives_one_line_and_no_file(model, film, tmp_path, capsys, voice_like):
+    out, given = tmp_path / "out.mp4", ["--model", model]
+    black = write_video(tmp_path / "black.mp4", np.zeros((30, 64, 64, 3), np.uint8))
+    (tmp_path / "text.mp4").write_text("not a video", encoding="utf-8")
+    for video, what in ((black, "no face"), (tmp_path / "text.mp4", "cannot|not a"), (tmp_path / "no.mp4", "no such")):
+        status, line = refusal(capsys, "speak", video, "-o", out, *given)
+        assert status == 1 and line.startswith("lip2speech: "), what
+    silent, short = tmp_path / "silent.wav", tmp_path / "short.wav"
+    write_wave(silent, np.zeros(32_000, np.float32))
+    write_wave(short, voice_like[:3000])
+    missing = tmp_path / "no.wav"
+    for reference, what in ((silent, "silent"), (short, "at least"), (missing, "no such"), (black, "sound")):
+        status, line = refusal(capsys, "speak", film, "-o", out, *given, "--reference", reference)
+        assert status == 1 and what in line, line
+    assert not out.exists()
+    assert refusal(capsys, "speak", film, "-o", film, *given)[0] == 1
+    assert refusal(capsys, "speak", film, "-o", tmp_path / "nosuffix", *given)[0] == 1
+    assert refusal(capsys, "speak", film, "-o", out, "--steps", "-1", *given)[0] == 1
+
+
+def test_models_that_do_not_fit_are_refused(model, tmp_path):
+    with pytest.raises(VsrError, match="no such model folder"):
+        load_model(tmp_path / "nothing")
+    save_part(tmp_path / "other", tiny_vocoder(units=3))
+    with pytest.raises(VsrError, match="not a pair"):
+        load_model(model, vocoder=tmp_path / "other")
+    weights = model / "vocoder" / "model.safetensors"
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken/config.json").write_bytes((model / "vocoder/config.json").read_bytes())
+    (tmp_path / "broken/model.safetensors").write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(VsrError, match="cannot be read"):
+        load_model(model, vocoder=tmp_path / "broken")
+
+
+def test_every_flag_is_read_and_shown():
+    import inspect
+    import re
+
+    for verb in LIP2SPEECH.verbs:
+        command, parser = LIP2SPEECH.command(verb), LIP2SPEECH.parser(verb)
+        actions = [action for action in parser._actions if action.dest != "help"]
+        assert 0 < len(actions) <= 12
+        for action in actions:
+            assert re.search(rf"args\.{action.dest}\b", inspect.getsource(command)), f"{verb}: {action.dest}"
+        assert f"lip2speech {verb}" in parser.format_help().split("example:")[1]
