@@ -15,7 +15,7 @@ from importlib import import_module
 from vsr import __version__
 from vsr.errors import VsrError
 
-VERBS = ("prepare", "crop", "tokens", "train", "average", "decode", "score", "transcribe", "results")
+VERBS = ("prepare", "crop", "tokens", "train", "average", "decode", "score", "transcribe", "results", "import")
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,10 @@ def test_known_text_round_trips_and_word_spans_cover_it(tokenizer, text):
     assert all(a < b for _, a, b in spans)
 
 
+def test_an_empty_reading_has_no_words(tokenizer):
+    assert tokenizer.decode([]) == "" and tokenizer.word_spans([]) == []
+
+
 def test_special_ids_are_fixed(tokenizer):
     assert (BLANK, UNK, tokenizer.eos_id) == (0, 1, tokenizer.vocab_size - 1)
     assert tokenizer.decode([BLANK, tokenizer.eos_id]) == ""

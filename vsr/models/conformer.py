@@ -10,22 +10,26 @@ from torch import Tensor, nn
 from vsr.models.attention import RelativeAttention
 from vsr.models.lengths import key_mask, scatter_frames, zero_padding
 
+ACTIVATIONS = {"silu": nn.SiLU, "relu": nn.ReLU}
+
 
 class FeedForward(nn.Sequential):
     """Pre-norm position-wise feed-forward network, (..., D) -> (..., D)."""
 
-    def __init__(self, dim: int, hidden: int, dropout: float, activation: type[nn.Module] = nn.SiLU):
+    def __init__(
+        self, dim: int, hidden: int, dropout: float, activation: type[nn.Module] = nn.SiLU, eps: float = 1e-5
+    ):
         super().__init__(
-            nn.LayerNorm(dim), nn.Linear(dim, hidden), activation(), nn.Dropout(dropout), nn.Linear(hidden, dim)
+            nn.LayerNorm(dim, eps), nn.Linear(dim, hidden), activation(), nn.Dropout(dropout), nn.Linear(hidden, dim)
         )
 
 
 class ConvolutionModule(nn.Module):
     """Gated pointwise, depthwise over time, pointwise. Padding is zeroed before the depthwise kernel reads it."""
 
-    def __init__(self, dim: int, kernel: int):
+    def __init__(self, dim: int, kernel: int, eps: float):
         super().__init__()
-        self.norm = nn.LayerNorm(dim)
+        self.norm = nn.LayerNorm(dim, eps)
         self.gate = nn.Sequential(nn.Linear(dim, 2 * dim), nn.GLU(dim=-1))
         self.depthwise = nn.Conv1d(dim, dim, kernel, padding=kernel // 2, groups=dim)
         self.batch_norm = nn.BatchNorm1d(dim)
@@ -42,14 +46,14 @@ class ConvolutionModule(nn.Module):
 class ConformerLayer(nn.Module):
     """Half feed-forward, attention, convolution, half feed-forward, each pre-norm and residual."""
 
-    def __init__(self, dim: int, heads: int, hidden: int, kernel: int, dropout: float):
+    def __init__(self, dim: int, heads: int, hidden: int, kernel: int, dropout: float, activation: str, eps: float):
         super().__init__()
-        self.feed_forward_in = FeedForward(dim, hidden, dropout)
-        self.norm_attention = nn.LayerNorm(dim)
+        self.feed_forward_in = FeedForward(dim, hidden, dropout, ACTIVATIONS[activation], eps)
+        self.norm_attention = nn.LayerNorm(dim, eps)
         self.attention = RelativeAttention(dim, heads)
-        self.convolution = ConvolutionModule(dim, kernel)
-        self.feed_forward_out = FeedForward(dim, hidden, dropout)
-        self.norm_out = nn.LayerNorm(dim)
+        self.convolution = ConvolutionModule(dim, kernel, eps)
+        self.feed_forward_out = FeedForward(dim, hidden, dropout, ACTIVATIONS[activation], eps)
+        self.norm_out = nn.LayerNorm(dim, eps)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
@@ -68,14 +72,28 @@ class Conformer(nn.Module):
         layers, heads, hidden: depth, attention heads, feed-forward width.
         kernel: frames that the depthwise convolution sees (odd).
         dropout: after each module and inside the feed-forward networks.
+        activation: of the feed-forward networks, a key of ``ACTIVATIONS``.
+        eps: added to the variance by every layer normalisation.
     """
 
-    def __init__(self, dim: int, layers: int, heads: int, hidden: int, kernel: int, dropout: float):
+    def __init__(
+        self,
+        dim: int,
+        layers: int,
+        heads: int,
+        hidden: int,
+        kernel: int,
+        dropout: float,
+        activation: str = "silu",
+        eps: float = 1e-5,
+    ):
         super().__init__()
         self.scale = dim**0.5
         self.dropout = nn.Dropout(dropout)
-        self.layers = nn.ModuleList(ConformerLayer(dim, heads, hidden, kernel, dropout) for _ in range(layers))
-        self.norm = nn.LayerNorm(dim)
+        self.layers = nn.ModuleList(
+            ConformerLayer(dim, heads, hidden, kernel, dropout, activation, eps) for _ in range(layers)
+        )
+        self.norm = nn.LayerNorm(dim, eps)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """x (B, T, D), mask (B, T) True on real frames -> states (B, T, D), zero on padding."""

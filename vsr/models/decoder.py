@@ -16,13 +16,13 @@ from vsr.models.lengths import causal_mask, key_mask, length_mask, sinusoid
 class DecoderLayer(nn.Module):
     """Self-attention, attention over the states, feed-forward, each pre-norm and residual."""
 
-    def __init__(self, dim: int, heads: int, hidden: int, dropout: float):
+    def __init__(self, dim: int, heads: int, hidden: int, dropout: float, eps: float):
         super().__init__()
-        self.norm_self = nn.LayerNorm(dim)
+        self.norm_self = nn.LayerNorm(dim, eps)
         self.self_attention = MultiHeadAttention(dim, heads)
-        self.norm_cross = nn.LayerNorm(dim)
+        self.norm_cross = nn.LayerNorm(dim, eps)
         self.cross_attention = MultiHeadAttention(dim, heads)
-        self.feed_forward = FeedForward(dim, hidden, dropout, nn.ReLU)
+        self.feed_forward = FeedForward(dim, hidden, dropout, nn.ReLU, eps)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, states: Tensor, self_mask: Tensor, cross_mask: Tensor) -> Tensor:
@@ -104,17 +104,19 @@ class Decoder(nn.Module):
 
     Args:
         vocab_size: V, with blank and the shared start/end token.
-        dim, layers, heads, hidden, dropout: as in the encoder.
+        dim, layers, heads, hidden, dropout, eps: as in the encoder.
     """
 
-    def __init__(self, vocab_size: int, dim: int, layers: int, heads: int, hidden: int, dropout: float):
+    def __init__(
+        self, vocab_size: int, dim: int, layers: int, heads: int, hidden: int, dropout: float, eps: float = 1e-5
+    ):
         super().__init__()
         self.dim = dim
         self.embed = nn.Embedding(vocab_size, dim)
         nn.init.normal_(self.embed.weight, std=dim**-0.5)
         self.dropout = nn.Dropout(dropout)
-        self.layers = nn.ModuleList(DecoderLayer(dim, heads, hidden, dropout) for _ in range(layers))
-        self.norm = nn.LayerNorm(dim)
+        self.layers = nn.ModuleList(DecoderLayer(dim, heads, hidden, dropout, eps) for _ in range(layers))
+        self.norm = nn.LayerNorm(dim, eps)
         self.out = nn.Linear(dim, vocab_size)
 
     def _embed(self, tokens: Tensor, first: int) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vsr.models.conformer import Conformer
+from vsr.models.conformer import ACTIVATIONS, Conformer
 from vsr.models.decoder import Decoder
 from vsr.models.lengths import length_mask, zero_padding
 from vsr.models.resnet3d import ResNet3D
@@ -30,8 +30,10 @@ class LipReaderConfig:
     """Every number that builds a lip reader; stored beside its weights.
 
     ``vocab_size`` counts blank and the shared start/end token. ``tubelet_*`` and ``frontend_*`` build the video
-    transformer, ``resnet_*`` the ResNet-3D; ``ctc_weight`` is w of the loss w * CTC + (1 - w) * attention, to which
-    ``alignment_weight`` * the loss of the frame targets is added (0: no such head).
+    transformer, ``resnet_*`` the ResNet-3D. ``activation`` is that of the Conformer's feed-forward networks and
+    ``norm_eps`` the constant of every layer normalisation: published models differ in both. ``ctc_weight`` is w of the
+    loss w * CTC + (1 - w) * attention, to which ``alignment_weight`` * the loss of the frame targets is added (0: no
+    such head).
     """
 
     vocab_size: int
@@ -49,6 +51,8 @@ class LipReaderConfig:
     hidden: int = 768
     layers: int = 4
     kernel: int = 15
+    activation: str = "silu"
+    norm_eps: float = 1e-5
     decoder_layers: int = 2
     decoder_hidden: int = 768
     dropout: float = 0.1
@@ -59,6 +63,8 @@ class LipReaderConfig:
     def __post_init__(self):
         if self.frontend not in ("video_transformer", "resnet3d"):
             raise ValueError(f"frontend is '{self.frontend}'; it can be video_transformer or resnet3d")
+        if self.activation not in ACTIVATIONS:
+            raise ValueError(f"activation is '{self.activation}'; it can be {' or '.join(ACTIVATIONS)}")
         object.__setattr__(self, "resnet_blocks", tuple(self.resnet_blocks))
 
 
@@ -80,10 +86,14 @@ class LipReader(nn.Module):
         self.config = config
         c = config
         self.frontend = build_frontend(c)
-        self.encoder = Conformer(c.dim, c.layers, c.heads, c.hidden, c.kernel, c.dropout)
+        self.encoder = Conformer(
+            c.dim, c.layers, c.heads, c.hidden, c.kernel, c.dropout, c.activation, c.norm_eps
+        )
         self.ctc = nn.Linear(c.dim, c.vocab_size)
         self.alignment = nn.Linear(c.dim, c.vocab_size) if c.alignment_weight else None
-        self.decoder = Decoder(c.vocab_size, c.dim, c.decoder_layers, c.heads, c.decoder_hidden, c.dropout)
+        self.decoder = Decoder(
+            c.vocab_size, c.dim, c.decoder_layers, c.heads, c.decoder_hidden, c.dropout, c.norm_eps
+        )
 
     def encode(self, video: Tensor, lengths: Tensor) -> Tensor:
         """Normalised video (B, T, 1, 88, 88), lengths (B,) -> states (B, T, D), zero on padding."""

@@ -75,36 +75,47 @@ class CharTokenizer:
 
 
 class SentencePieceTokenizer:
-    """A SentencePiece model inside the common id layout: piece i becomes i + 2 - (SentencePiece's own specials)."""
+    """A SentencePiece model inside the common id layout: unit i of ``units`` has the id i + 2.
 
-    def __init__(self, model: bytes, lower_case: bool = True):
+    Args:
+        model: the bytes of SentencePiece's file.
+        case: "lower" or "upper", what the pieces are made of.
+        units: the pieces in the order of a published model's head, which may know fewer or more than the file and
+            other order; "" for a unit that is never written. Default: the file's pieces without its special ones.
+    """
+
+    def __init__(self, model: bytes, case: str = "lower", units: Sequence[str] | None = None):
         import sentencepiece
 
+        if case not in ("lower", "upper"):
+            raise VsrError("bad_model", f"the case of a tokenizer is {case!r}; it can be 'lower' or 'upper'")
         self._model = model
-        self.lower_case = lower_case
+        self.case = case
         try:
             self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
         except RuntimeError as error:
             raise VsrError("bad_model", f"not a SentencePiece model: {error}") from error
-        processor = self._processor
-        special = [i for i in range(len(processor)) if processor.is_control(i) or processor.is_unknown(i)]
-        kept = [i for i in range(len(processor)) if i not in set(special)]
-        self._to_piece = {index + UNK + 1: i for index, i in enumerate(kept)}
-        self._to_id = {i: index for index, i in self._to_piece.items()}
-        self.vocab_size = len(kept) + 3
+        self._own_order = units is None
+        self.units = sentence_pieces(self._processor) if units is None else list(units)
+        self._to_id = {unit: index + UNK + 1 for index, unit in enumerate(self.units) if unit}
+        if len(self._to_id) < len([unit for unit in self.units if unit]):
+            raise VsrError("bad_model", "a unit stands twice in the tokenizer's list")
+        self.vocab_size = len(self.units) + 3
         self.eos_id = self.vocab_size - 1
 
     def encode(self, text: str) -> list[int]:
         """Ids of the text, without start or end."""
-        text = lower(text) if self.lower_case else " ".join(text.split())
-        return [self._to_id.get(i, UNK) for i in self._processor.encode(text)]
+        text = lower(text) if self.case == "lower" else lower(text).upper()
+        return [self._to_id.get(piece, UNK) for piece in self._processor.encode(text, out_type=str)]
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """The piece of each id, words opened by U+2581; "" for blank and end, "?" for unknown."""
         return [self._piece(int(i)) for i in ids]
 
     def _piece(self, i: int) -> str:
-        return self._processor.id_to_piece(self._to_piece[i]) if i in self._to_piece else "?" if i == UNK else ""
+        if i == UNK:
+            return "?"
+        return self.units[i - UNK - 1] if UNK < i < self.eos_id else ""
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text with single spaces."""
@@ -114,14 +125,21 @@ class SentencePieceTokenizer:
         """(word, first token, one past its last token)."""
         pieces = self.pieces(ids)
         starts = [i for i, piece in enumerate(pieces) if i == 0 or piece.startswith(MARK)]
-        spans = zip(starts, [*starts[1:], len(pieces)], strict=True)
+        spans = zip(starts, [*starts[1:], len(pieces)], strict=False)  # nothing, when there are no ids
         words = [("".join(pieces[a:b]).replace(MARK, ""), a, b) for a, b in spans]
         return [span for span in words if span[0]]
 
     def save(self, folder: str | Path) -> None:
         """Write tokenizer.json and tokenizer.model."""
         (Path(folder) / "tokenizer.model").write_bytes(self._model)
-        write_json(Path(folder) / CONFIG, {"kind": "unigram", "lower_case": self.lower_case})
+        config = {"kind": "unigram", "case": self.case}
+        write_json(Path(folder) / CONFIG, config if self._own_order else config | {"units": self.units})
+
+
+def sentence_pieces(processor) -> list[str]:
+    """The pieces of a SentencePiece processor in its order, without control and unknown symbols."""
+    ids = range(len(processor))
+    return [processor.id_to_piece(i) for i in ids if not processor.is_control(i) and not processor.is_unknown(i)]
 
 
 def load_tokenizer(folder: str | Path) -> Tokenizer:
@@ -132,7 +150,8 @@ def load_tokenizer(folder: str | Path) -> Tokenizer:
         if config["kind"] == "char":
             return CharTokenizer(config["characters"])
         if config["kind"] == "unigram":
-            return SentencePieceTokenizer((folder / "tokenizer.model").read_bytes(), config["lower_case"])
+            model = (folder / "tokenizer.model").read_bytes()
+            return SentencePieceTokenizer(model, config.get("case", "lower"), config.get("units"))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise VsrError("bad_model", f"{folder} holds no readable tokenizer: {error}") from error
     raise VsrError("bad_model", f"{folder / CONFIG}: unknown kind of tokenizer '{config['kind']}'")

@@ -1,0 +1,104 @@
+"""Checkpoints are read without running anything in them; what is no checkpoint is refused in one line."""
+
+import argparse
+import collections
+import os
+import pickle
+
+import pytest
+import torch
+
+from vsr.errors import VsrError
+from vsr.published.reading import Inert, plain, read_checkpoint, weights_of
+
+
+class Calls:
+    """An object whose pickle asks for a function to be called."""
+
+    def __init__(self, function, *args):
+        self.call = function, args
+
+    def __reduce__(self):
+        return self.call
+
+
+def evil_eval(mark):
+    return Calls(eval, f"open({str(mark)!r}, 'w')")
+
+
+def evil_system(mark):
+    return Calls(os.system, f"touch {mark}")
+
+
+def evil_open(mark):
+    return Calls(open, str(mark), "w")
+
+
+@pytest.mark.parametrize("evil", [evil_eval, evil_system, evil_open])
+@pytest.mark.parametrize("legacy", [False, True])
+def test_a_malicious_file_runs_nothing(evil, legacy, tmp_path):
+    mark, path = tmp_path / "ran", tmp_path / "evil.pt"
+    content = {"model": {"weight": torch.ones(2)}, "cfg": evil(mark)}
+    torch.save(content, path, _use_new_zipfile_serialization=not legacy)
+    try:
+        weights_of(read_checkpoint(path), path)
+    except VsrError as error:
+        assert "read safely" in str(error)
+    assert not mark.exists()
+    pickle.loads(pickle.dumps(content["cfg"]))  # the same object does run in an ordinary unpickler
+    assert mark.exists()
+
+
+def test_settings_of_any_class_become_plain_values(tmp_path):
+    path = tmp_path / "model.pt"
+    namespace = argparse.Namespace(layers=3, nested=argparse.Namespace(name="x"), pair=(1, 2))
+    torch.save({"args": namespace, "model": collections.OrderedDict(weight=torch.ones(2))}, path)
+    checkpoint = read_checkpoint(path)
+    assert type(checkpoint["args"]) is Inert
+    assert plain(checkpoint["args"]) == {"layers": 3, "nested": {"name": "x"}, "pair": [1, 2]}
+    assert weights_of(checkpoint, path)["weight"].tolist() == [1, 1]
+
+
+def test_lightning_prefixes_are_taken_off(tmp_path):
+    path = tmp_path / "last.ckpt"
+    torch.save({"epoch": 3, "state_dict": {"model.ctc.bias": torch.zeros(3)}}, path)
+    assert list(weights_of(read_checkpoint(path), path)) == ["ctc.bias"]
+
+
+def missing(path):
+    return "no such file"
+
+
+def text(path):
+    path.write_text("<html>Quota exceeded</html>")
+    return "read safely"
+
+
+def empty(path):
+    path.touch()
+    return "read safely"
+
+
+def cut(path):
+    torch.save({"weight": torch.ones(5000)}, path)
+    path.write_bytes(path.read_bytes()[:9000])
+    return "read safely"
+
+
+def a_list(path):
+    torch.save([torch.ones(2)], path)
+    return "holds a list"
+
+
+def no_tensors(path):
+    torch.save({"epoch": 3}, path)
+    return "no named tensors"
+
+
+@pytest.mark.parametrize("make", [missing, text, empty, cut, a_list, no_tensors])
+def test_what_is_no_checkpoint_is_refused_in_one_line(make, tmp_path):
+    path = tmp_path / "model.pth"
+    reason = make(path)
+    with pytest.raises(VsrError, match=reason) as caught:
+        weights_of(read_checkpoint(path), path)
+    assert caught.value.reason == "bad_model" and "\n" not in str(caught.value) and str(path) in str(caught.value)

@@ -1,0 +1,29 @@
+"""`vsr import`: a published checkpoint becomes a model folder."""
+
+from __future__ import annotations
+
+import argparse
+
+HELP = "make a model folder of a published checkpoint"
+EXAMPLE = """vsr import auto_avsr vsr_trlrs3_base.pth --tokenizer spm/unigram/unigram5000.model -o models/lrs3
+vsr transcribe clip.mp4 --model models/lrs3"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("family", choices=("auto_avsr",), help="where the checkpoint comes from")
+    parser.add_argument("checkpoint", metavar="FILE", help="the checkpoint, .pth or .pt")
+    parser.add_argument("-o", "--out", required=True, metavar="DIR", help="folder of the model")
+    parser.add_argument("--tokenizer", metavar="FILE", help="SentencePiece model, where the checkpoint has none")
+    parser.add_argument(
+        "--units", metavar="FILE", help="auto_avsr: list of the head's units (default: NAME_units.txt beside it)"
+    )
+    parser.add_argument("--half", action="store_true", help="store fp16: half the size, no longer exact")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Convert, save and say what it is. Raises VsrError."""
+    from vsr.published.importing import import_checkpoint
+
+    print(import_checkpoint(args.family, args.checkpoint, args.out, args.tokenizer, args.units, args.half))
+    return 0

@@ -1,0 +1,1 @@
+"""Published checkpoints -> model folders of this project; one file for each family."""
