@@ -62,6 +62,14 @@ def test_a_short_clip_keeps_its_plain_figures():
     assert np.isfinite(metrics.stoi(wave, late))
 
 
+def test_estoi_is_the_same_each_time(voice_like):
+    stops = np.where(np.arange(48_000) < 24_000, voice_like, 0).astype(np.float32)
+    np.random.seed(5)
+    first = metrics.stoi(voice_like, stops, extended=True)
+    assert np.random.random() == np.random.RandomState(5).random(), "the caller's random numbers are not touched"
+    assert metrics.stoi(voice_like, stops, extended=True) == first
+
+
 def test_a_voice_is_heard_though_its_film_is_silent(clip, tmp_path, voice_like):
     judge = Listener()
     outcome = evaluate_clip(clip, "system", row_with(tmp_path, voice_like[:16_000]), judge)
