@@ -71,7 +71,7 @@ def _draw_units(axis, speech: Speech | None, seconds: float, label: str, colour:
         units = speech.units[0].numpy()
         times = np.arange(len(units)) * seconds / len(units)
         axis.step(times, units, where="post", color=colour, linewidth=0.8, label=label)
-        axis.legend(loc="upper right", fontsize=7, frameon=False, ncols=2)
+        axis.legend(loc="lower right", bbox_to_anchor=(1, 1), borderpad=0, fontsize=7, frameon=False, ncols=2)
 
 
 def _draw_mel(axis, mel: np.ndarray, seconds: float, label: str) -> None:
