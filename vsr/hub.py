@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from vsr.errors import VsrError
+from vsr.files import usual_mode
 
 FORMAT = 1
 WEIGHTS_FILE = "model.safetensors"
@@ -137,6 +138,7 @@ def save_weights(path: Path, model, half: bool) -> None:
 
     try:
         save_file({name: stored(tensor) for name, tensor in model.state_dict().items()}, str(path))
+        usual_mode(path)
     except SafetensorError as error:  # how the library tells that the disk is full
         raise OSError(_one_line(error)) from error
 
