@@ -59,7 +59,7 @@ def test_the_numbers_would_show_another_network(golden, model, setting, other):
 
 def test_a_missing_a_strange_and_a_misshapen_tensor_are_named(golden):
     good = weights(golden["shapes"])
-    for name in (n for n in good if n.startswith(("encoder.encoders.1", "decoder.decoders.0", "ctc"))):
+    for name in [n for n in good if n.startswith(("encoder.encoders.1", "decoder.decoders.0", "ctc"))][::4]:
         with pytest.raises(VsrError, match="lacks") as caught:
             build({other: tensor for other, tensor in good.items() if other != name})
         assert caught.value.reason == "bad_model"

@@ -61,7 +61,7 @@ def test_the_folder_reads_a_clip(files, capsys, face_clip):
     assert imported(files) == 0
     assert "Apache-2.0" in capsys.readouterr().out
     loaded = load_model(files / "out")
-    assert loaded.name == "tiny" and loaded.model.config.vocab_size == 11
+    assert loaded.name == "tiny" and "Apache-2.0" in loaded.config["licence"] and loaded.model.config.vocab_size == 11
     assert main(["transcribe", str(face_clip), "--model", str(files / "out"), "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["model"] == "tiny"
 

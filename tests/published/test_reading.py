@@ -2,6 +2,7 @@
 
 import argparse
 import collections
+import enum
 import os
 import pickle
 
@@ -20,6 +21,10 @@ class Calls:
 
     def __reduce__(self):
         return self.call
+
+
+class Kind(enum.Enum):
+    GELU = "gelu"
 
 
 def evil_eval(mark):
@@ -51,11 +56,11 @@ def test_a_malicious_file_runs_nothing(evil, legacy, tmp_path):
 
 def test_settings_of_any_class_become_plain_values(tmp_path):
     path = tmp_path / "model.pt"
-    namespace = argparse.Namespace(layers=3, nested=argparse.Namespace(name="x"), pair=(1, 2))
+    namespace = argparse.Namespace(layers=3, nested=argparse.Namespace(name="x"), pair=(1, 2), kind=Kind.GELU)
     torch.save({"args": namespace, "model": collections.OrderedDict(weight=torch.ones(2))}, path)
     checkpoint = read_checkpoint(path)
     assert type(checkpoint["args"]) is Inert
-    assert plain(checkpoint["args"]) == {"layers": 3, "nested": {"name": "x"}, "pair": [1, 2]}
+    assert plain(checkpoint["args"]) == {"layers": 3, "nested": {"name": "x"}, "pair": [1, 2], "kind": "gelu"}
     assert weights_of(checkpoint, path)["weight"].tolist() == [1, 1]
 
 

@@ -119,7 +119,7 @@ def sizes(weights: Mapping[str, Tensor], settings: Mapping[str, Any]) -> LipRead
     if not any(name.startswith(SEEN) for name in weights):
         raise VsrError("bad_model", f"not an AV-HuBERT model: it has no '{SEEN}*' tensors")
     for name, value in EXPECTED.items():
-        if settings.get(name, value) != value:
+        if settings.get(name) not in (None, value):
             raise VsrError("bad_model", f"its setting {name} is {settings[name]!r}; only {value!r} can be imported")
     blocks = [count(weights, f"{SEEN}resnet.trunk.layer{stage}.{{}}.") for stage in (1, 2, 3, 4)]
     tuned = "decoder.embed_tokens.weight" in weights

@@ -41,10 +41,15 @@ def import_checkpoint(
         model, text = _convert(family, path, tokenizer, units)
     except VsrError as error:
         raise error if str(path) in str(error) else VsrError(error.reason, f"{path}: {error}") from error
-    save_model(out, model, text, {"name": Path(path).stem, "family": family}, half)
+    save_model(out, model, text, _origin(family, path), half)
     millions = sum(weight.numel() for weight in model.parameters()) / 1e6
     head = f"{model.config.vocab_size} tokens" if text else "an encoder alone: it cannot read until a head is trained"
     return f"{out}: {millions:.1f} M parameters, {head}\n{FAMILIES[family].LICENCE}"
+
+
+def _origin(family: str, path: str | Path) -> dict[str, str]:
+    """What the folder's config says about where the weights come from."""
+    return {"name": Path(path).stem, "family": family, "licence": FAMILIES[family].LICENCE}
 
 
 def _convert(family: str, path, tokenizer, units):

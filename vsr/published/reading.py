@@ -72,6 +72,8 @@ def plain(value: Any) -> Any:
             return plain(state["_content"])
         if isinstance(state, Mapping) and "_val" in state:
             return plain(state["_val"])
+        if state is None and len(value.args) == 1:  # a member of an enumeration: the class called with its value
+            return plain(value.args[0])
         return plain(state)
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
