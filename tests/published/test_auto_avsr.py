@@ -67,6 +67,8 @@ def test_a_missing_a_strange_and_a_misshapen_tensor_are_named(golden):
         build(good | {"aux_encoder.weight": torch.zeros(1)})
     with pytest.raises(VsrError, match=r"'decoder.decoders.1.norm2.bias' has shape \(9,\)"):
         build(good | {"decoder.decoders.1.norm2.bias": torch.zeros(9)})
+    with pytest.raises(VsrError, match=r"'ctc.ctc_lo.bias' has shape \(0,\)"):
+        build(good | {"ctc.ctc_lo.bias": torch.zeros(0)})
     with pytest.raises(VsrError, match="not finite"):
         build(good | {"ctc.ctc_lo.bias": torch.full((11,), torch.nan)})
 

@@ -100,7 +100,12 @@ def no_tensors(path):
     return "no named tensors"
 
 
-@pytest.mark.parametrize("make", [missing, text, empty, cut, a_list, no_tensors])
+def sparse(path):
+    torch.save({"weight": torch.ones(2).to_sparse()}, path)
+    return "'weight' is not a tensor of plain numbers"
+
+
+@pytest.mark.parametrize("make", [missing, text, empty, cut, a_list, no_tensors, sparse])
 def test_what_is_no_checkpoint_is_refused_in_one_line(make, tmp_path):
     path = tmp_path / "model.pth"
     reason = make(path)

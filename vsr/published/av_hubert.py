@@ -97,11 +97,13 @@ def prepared(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Names as of a pre-trained model, weight normalisation multiplied out, tokens in our order."""
     weights = {name.removeprefix(INSIDE): tensor for name, tensor in weights.items()}
     position = "encoder.pos_conv.0.weight"
-    if position + "_g" in weights and position + "_v" in weights:
-        gain, direction = weights.pop(position + "_g").float(), weights.pop(position + "_v").float()
+    gain, direction = weights.get(position + "_g"), weights.get(position + "_v")
+    if gain is not None and direction is not None and direction.dim() == 3 and gain.shape == (1, 1, direction.shape[2]):
+        del weights[position + "_g"], weights[position + "_v"]
+        gain, direction = gain.float(), direction.float()
         weights[position] = gain * direction / direction.norm(dim=(0, 1), keepdim=True)
     embedding = "decoder.embed_tokens.weight"
-    if embedding in weights and len(weights[embedding]) > len(SPECIAL):
+    if embedding in weights and weights[embedding].dim() == 2 and len(weights[embedding]) > len(SPECIAL):
         weights[embedding] = weights[embedding][our_order(len(weights[embedding]))]
     return weights
 

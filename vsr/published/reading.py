@@ -85,7 +85,7 @@ def plain(value: Any) -> Any:
 def weights_of(checkpoint: Mapping[str, Any], path: str | Path) -> dict[str, Any]:
     """The named tensors of a checkpoint: itself, or what Lightning (`state_dict`) or fairseq (`model`) wrapped.
 
-    Raises VsrError (bad_model) when there are none.
+    Raises VsrError (bad_model) when there are none, or one does not hold plain numbers.
     """
     import torch
 
@@ -95,6 +95,9 @@ def weights_of(checkpoint: Mapping[str, Any], path: str | Path) -> dict[str, Any
     weights = {name: tensor for name, tensor in checkpoint.items() if isinstance(tensor, torch.Tensor)}
     if not weights:
         raise VsrError("bad_model", f"{path} holds no named tensors")
+    for name, tensor in weights.items():
+        if tensor.layout != torch.strided or tensor.is_complex() or tensor.is_quantized:
+            raise VsrError("bad_model", f"{path}: {name!r} is not a tensor of plain numbers")
     if all(name.startswith("model.") for name in weights):
         weights = {name.removeprefix("model."): tensor for name, tensor in weights.items()}
     return weights
