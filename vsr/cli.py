@@ -11,7 +11,10 @@ from importlib import import_module
 from vsr import __version__
 from vsr.errors import VsrError
 
-VERBS = ("prepare", "crop", "tokens", "train", "average", "decode", "score", "transcribe", "results")
+VERBS = (
+    "prepare", "crop", "tokens", "train", "average", "decode", "posteriors", "rescore",
+    "score", "transcribe", "results",
+)  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> int:
