@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from lip2speech import evaluation, judges, metrics
 from lip2speech.audio import write_wave
