@@ -45,14 +45,18 @@ class MouthClip:
     gaps: list[tuple[int, int]]
 
 
-def crop_video(path: str | Path, detector: Detector | None = None, faces: str = "largest") -> MouthClip:
+def crop_video(
+    path: str | Path, detector: Detector | None = None, faces: str = "largest", start: float = 0.0, end: float = 0.0
+) -> MouthClip:
     """The mouth of the person who fills the screen most ("largest") or who is seen longest ("longest").
+
+    ``start`` and ``end`` (seconds, end 0: the end of the file) ask for a part of the video.
 
     Raises VsrError: unreadable, no_video, too_short (under 12 frames), no_face, crop_out_of_frame.
     """
     if faces not in ("largest", "longest"):
         raise ValueError(f"faces is 'largest' or 'longest', not {faces!r}")
-    video = _Video(path)
+    video = _Video(path, start, end)
     tracks = _ranked(video.tracks(detector), longest=faces == "longest")
     return video.crops(tracks[:1])[0]
 
@@ -78,8 +82,9 @@ def crop_tracks(path: str | Path, detector: Detector | None = None) -> list[Mout
 class _Video:
     """A file whose frames are wanted twice: for the faces, and (smoothing looks ahead) for the crops."""
 
-    def __init__(self, path: str | Path):
+    def __init__(self, path: str | Path, start: float = 0.0, end: float = 0.0):
         self.path, self.info = path, probe(path)
+        self.part = {"start": start, "end": end}
         self._store: list[np.ndarray] | None = []
         self._times: list[np.ndarray] = []
 
@@ -97,7 +102,7 @@ class _Video:
 
     def _first_pass(self) -> Iterator[np.ndarray]:
         stored = 0
-        for frames, times in read_frames(self.path):
+        for frames, times in read_frames(self.path, **self.part):
             self._times.append(times)
             stored += frames.nbytes
             if self._store is not None:
@@ -106,8 +111,8 @@ class _Video:
 
     def _frames(self) -> Iterator[np.ndarray]:
         """All frames once more, from memory where they fit."""
-        chunks = self._store if self._store is not None else (frames for frames, _ in read_frames(self.path))
-        for frames in chunks:
+        again = (frames for frames, _ in read_frames(self.path, **self.part))
+        for frames in again if self._store is None else self._store:
             yield from frames
 
     def crops(self, tracks: list[Track]) -> list[MouthClip]:

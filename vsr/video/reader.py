@@ -13,6 +13,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -57,21 +58,33 @@ def probe(path: str | Path) -> VideoInfo:
     return VideoInfo(str(path), _rate(stream), max(1, round(duration * FPS)), duration, width, height)
 
 
-def read_frames(path: str | Path, chunk_frames: int = 64) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def read_frames(
+    path: str | Path, chunk_frames: int = 64, start: float = 0.0, end: float = 0.0
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield (frames (n, H, W, 3) uint8 RGB, times (n,) float64 seconds), n <= chunk_frames, at exactly 25 fps.
 
     Each instant of the 25 fps grid shows the source frame whose time stamp is nearest, so constant, variable, low
     and high frame rates all keep their speed. Pictures are turned upright by the rotation tag and scaled so that the
-    longer side is at most 1280 pixels. At most one chunk (and 64 MiB) is held. Raises VsrError "unreadable" or
-    "no_video"; also "unreadable", after the last good chunk, where the file breaks off before its announced end.
+    longer side is at most 1280 pixels. At most one chunk (and 64 MiB) is held. `start` and `end` (seconds from the
+    first frame, end 0: the end of the file) ask for the frames of a part; parts that touch share none. Raises VsrError
+    "unreadable" or "no_video"; also "unreadable", after the last good chunk, where the file breaks off before its
+    announced end.
     """
     with _opened(path) as (container, stream):
         pictures = _pictures(container, stream)
         decoded = 0.0
-        for frames, times in _chunks(_on_grid(pictures, 1 / _rate(stream)), chunk_frames):
+        for frames, times in _chunks(_part(_on_grid(pictures, 1 / _rate(stream)), start, end), chunk_frames):
             decoded = times[-1] + 1 / FPS
             yield frames, times
-        _check_complete(path, decoded, _duration(container, stream))
+        if not decoded and start:
+            raise VsrError("unreadable", f"{path}: has no frames from {start:.2f} s on")
+        announced = _duration(container, stream)
+        _check_complete(path, decoded, min(announced, end) if end else announced)
+
+
+def _part(timed: Iterator[tuple[np.ndarray, float]], start: float, end: float) -> Iterator[tuple[np.ndarray, float]]:
+    """The (picture, time) pairs of a part. Counted, not sought: a seek may land beside the frame that is meant."""
+    return islice(timed, round(start * FPS), round(end * FPS) if end else None)
 
 
 def _chunks(timed: Iterator[tuple[np.ndarray, float]], chunk_frames: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
