@@ -17,7 +17,7 @@ import numpy as np
 from lip2speech.audio import fit_length, read_wave
 from lip2speech.judges import Judge, open_judge
 from lip2speech.metrics import Utterance, check_length, check_sound, measure
-from vsr.clock import SAMPLES_PER_FRAME
+from vsr.clock import FPS, SAMPLES_PER_FRAME
 from vsr.data.manifest import Clip
 from vsr.errors import VsrError
 from vsr.files import write_json, write_lines, write_text
@@ -56,11 +56,11 @@ def evaluate_clip(clip: Clip, row: str, folder: str | None, judge: Judge | None)
     """
     heard = ""
     try:
-        voice = _natural_wave(clip) if folder is None else _row_wave(folder, clip)
+        voice = natural_wave(clip) if folder is None else _row_wave(folder, clip)
         check_sound(voice, "voice")
         heard = judge.transcribe(voice) if judge else ""
         check_length(voice, "voice")
-        natural = voice if folder is None else _natural_wave(clip)
+        natural = voice if folder is None else natural_wave(clip)
         return Outcome(row, clip.id, measure(natural, fit_length(voice, len(natural))), heard)
     except VsrError as error:
         return Outcome(row, clip.id, None, heard, error.reason, str(error))
@@ -68,8 +68,16 @@ def evaluate_clip(clip: Clip, row: str, folder: str | None, judge: Judge | None)
         return Outcome(row, clip.id, None, heard, "internal", f"{type(error).__name__}: {error}")
 
 
-def _natural_wave(clip: Clip) -> np.ndarray:
-    return read_wave(clip.video, clip.num_frames or None)
+def natural_wave(clip: Clip) -> np.ndarray:
+    """The clip's own sound (S,) float32: of a part of a video, from the frame on where its crop begins.
+
+    Raises VsrError unreadable or no_sound.
+    """
+    if not (clip.start or clip.end):
+        return read_wave(clip.video, clip.num_frames or None)
+    first, last = (round(seconds * FPS) * SAMPLES_PER_FRAME for seconds in (clip.start, clip.end))
+    wave = read_wave(clip.video)[first : last or None]
+    return fit_length(wave, clip.num_frames * SAMPLES_PER_FRAME) if clip.num_frames else wave
 
 
 def _row_wave(folder: str, clip: Clip) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from lip2speech.audio import read_wave
+from lip2speech.evaluation import natural_wave
 from lip2speech.features.mel import log_mel
 from lip2speech.models.voice import Speech
 from lip2speech.synthesis import load_speech
@@ -29,7 +30,7 @@ def draw_clip(clip: Clip, folder: str | Path, out: str | Path, natural_folder: s
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    natural = read_wave(clip.video, clip.num_frames or None)
+    natural = natural_wave(clip)
     natural = natural[: len(natural) // SAMPLES_PER_FRAME * SAMPLES_PER_FRAME]
     clip = replace(clip, num_frames=len(natural) // SAMPLES_PER_FRAME)
     made = read_wave(Path(folder) / f"{clip.id}.wav", clip.num_frames)

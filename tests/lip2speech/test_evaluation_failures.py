@@ -96,6 +96,18 @@ def test_only_sound_reaches_the_judge(clip, tmp_path, wave, reason, heard):
     assert row["judge"]["deletions"] == (0 if heard else 6)
 
 
+@pytest.mark.parametrize(("frames", "samples"), [(0, 16_640), (20, 12_800), (30, 19_200)])
+def test_a_part_of_a_film_has_that_parts_sound(tmp_path, voice_like, frames, samples):
+    write_wave(tmp_path / "film.wav", voice_like)
+    # 0.59 s is nearest to frame 15 and 1.63 s to frame 41, as the reader of the pictures counts
+    part = Clip("x", str(tmp_path / "film.wav"), SAID, "s", frames, start=0.59, end=1.63)
+    wave = evaluation.natural_wave(part)
+    true = voice_like[15 * 640 : 41 * 640]
+    assert len(wave) == samples
+    shared = min(samples, len(true))
+    assert np.abs(wave[:shared] - true[:shared]).max() < 1e-4 and not wave[shared:].any()
+
+
 def test_the_judge_hears_no_more_than_the_clip(clip, tmp_path, voice_like):
     judge = Listener()
     evaluate_clip(clip, "system", row_with(tmp_path, voice_like), judge)
@@ -107,7 +119,7 @@ def test_a_fault_of_a_metric_is_an_outcome(clip, tmp_path, voice_like, monkeypat
         raise ZeroDivisionError("in a library")
 
     monkeypatch.setattr(evaluation, "measure", broken)
-    monkeypatch.setattr(evaluation, "_natural_wave", lambda clip: voice_like[:16_000])
+    monkeypatch.setattr(evaluation, "natural_wave", lambda clip: voice_like[:16_000])
     outcome = evaluate_clip(clip, "system", row_with(tmp_path, voice_like), None)
     assert outcome.reason == "internal" and "ZeroDivisionError" in outcome.message
 
@@ -148,11 +160,7 @@ def test_the_verb_draws_what_it_can(clip, tmp_path, voice_like, monkeypatch, cap
     write_wave(system / "b.wav", voice_like[:16_000])
     clips = [Clip(name, clip.video, SAID, "s") for name in "abc"]  # not cropped: no number of frames
     save_speech(copy, clips[0], Speech(torch.zeros(1, 100, 80), torch.arange(50)[None]))
-    real = pictures.read_wave
-    sound = {clip.video: voice_like[:16_100]}
-    monkeypatch.setattr(
-        pictures, "read_wave", lambda path, frames=None: sound[path] if path in sound else real(path, frames)
-    )
+    monkeypatch.setattr(pictures, "natural_wave", lambda clip: voice_like[:16_100])
     verb.draw_clips(clips, str(system), tmp_path / "drawn", str(copy))
     assert sorted(path.name for path in (tmp_path / "drawn").iterdir()) == ["a.png", "b.png"]
     assert capsys.readouterr().err.count("\n") == 1, "c has no voice: one line"
