@@ -16,7 +16,7 @@ from vsr import __version__
 from vsr.errors import VsrError
 
 VERBS = (
-    "prepare", "validate", "crop", "tokens", "train", "average", "decode", "score", "transcribe", "results",
+    "prepare", "validate", "crop", "convert", "tokens", "train", "average", "decode", "score", "transcribe", "results",
     "import",
 )  # fmt: skip
 
