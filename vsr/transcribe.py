@@ -13,8 +13,8 @@ import numpy as np
 import torch
 
 from vsr.clock import FPS
-from vsr.decode.align import align_tokens, words_from_alignment
-from vsr.decode.beam import decode
+from vsr.decode.align import token_spans, words_from_alignment
+from vsr.decode.beam import check_heads, decode
 from vsr.decode.options import DecodeOptions
 from vsr.errors import VsrError
 from vsr.transcript import Alternative, Segment, TimedWord, Transcript
@@ -46,6 +46,7 @@ def transcribe(
         VsrError: no_face, too_short, crop_out_of_frame, unreadable or no_video.
     """
     options = options or DecodeOptions()
+    check_heads(loaded.model, options.method)
     clips = _mouth_clips(path, faces)
     segments = [segment for clip in clips for segment in read_clip(loaded, clip, options)]
     info = clips[0].info
@@ -87,25 +88,24 @@ def _read_windows(loaded, crop: np.ndarray, spans, edges: np.ndarray, options) -
     """Encode and search a few windows at a time; crop (T, 96, 96)."""
     for first in range(0, len(spans), WINDOWS_AT_ONCE):
         group = spans[first : first + WINDOWS_AT_ONCE]
-        log_probs, found = _search(loaded, [crop[start:stop] for start, stop in group], options)
-        for (start, _), own, hypotheses in zip(group, log_probs, found, strict=True):
+        states, found = _search(loaded, [crop[start:stop] for start, stop in group], options)
+        for (start, _), own, hypotheses in zip(group, states, found, strict=True):
             yield [_words(loaded, own, hypothesis, start, edges) for hypothesis in hypotheses]
 
 
 @torch.inference_mode()
 def _search(loaded, crops: list[np.ndarray], options):
-    """Crops, each (W, 96, 96), equally long -> CTC log-probabilities (windows, W, V), hypotheses."""
+    """Crops, each (W, 96, 96), equally long -> encoder states (windows, W, D), hypotheses."""
     device = next(loaded.model.parameters()).device
     video = torch.stack([to_network_input(crop) for crop in crops]).to(device)
     lengths = torch.full((len(crops),), video.shape[1], dtype=torch.long, device=device)
     states = loaded.model.encode(video, lengths)
-    found = decode(loaded.model, states, lengths, options, loaded.tokenizer.eos_id)
-    return loaded.model.ctc_log_probs(states), found
+    return states, decode(loaded.model, states, lengths, options, loaded.tokenizer.eos_id)
 
 
-def _words(loaded, log_probs: torch.Tensor, hypothesis, start: int, edges: np.ndarray):
+def _words(loaded, states: torch.Tensor, hypothesis, start: int, edges: np.ndarray):
     """A hypothesis of the window that begins at frame `start` -> its words in original time, and score."""
-    alignment = align_tokens(log_probs, hypothesis.tokens)
+    alignment = token_spans(loaded.model, states, hypothesis.tokens)
     found = words_from_alignment(loaded.tokenizer, hypothesis.tokens, alignment, loaded.config.get("confidence"))
     frames = np.arange(len(edges))
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from lip2speech import evaluation, judges, metrics
 from lip2speech.audio import write_wave
@@ -38,6 +39,15 @@ def test_a_shift_is_found_and_undone(voice_like, lag):
     natural, voice = metrics.shifted(voice_like, late, lag)
     assert len(natural) == len(voice) == len(voice_like) - abs(lag)
     assert metrics.stoi(natural, voice) > 0.99
+
+
+def test_mel_cepstral_distance_of_one_cosine(monkeypatch, voice_like):
+    # A log-mel that differs by a cosine of weight 0.5 has the distance 10 / ln 10 * sqrt(2 * 0.25).
+    ripple = 0.5 * np.cos(np.pi * 3 * (np.arange(80) + 0.5) / 80)
+    mels = iter([np.zeros((4, 80)), np.tile(ripple, (4, 1))])
+    monkeypatch.setattr(metrics, "log_mel", lambda wave: torch.from_numpy(next(mels)).float())
+    distance = metrics.mel_cepstral_distance(voice_like, voice_like)
+    assert distance == pytest.approx(10 / np.log(10) * np.sqrt(0.5), rel=1e-4)
 
 
 def test_narrow_and_wide_band_are_told_apart(voice_like):
@@ -149,7 +159,6 @@ def test_a_judge_that_is_not_there_is_refused_before_any_work(tmp_path):
 def test_wav2vec2_from_a_folder(tmp_path, voice_like):
     import json
 
-    import torch
     from transformers import (
         Wav2Vec2Config,
         Wav2Vec2CTCTokenizer,

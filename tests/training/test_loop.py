@@ -123,6 +123,8 @@ def test_unknown_keys_name_the_near_ones(config, tmp_path):
         build_config({"data": data, "optim": {"learning_rate": 1.0}})
     with pytest.raises(VsrError, match="frontend_width"):
         load_config(tmp_path / "config.yaml", ["model.frontend_wdith=3"]).model_config(5)
+    with pytest.raises(VsrError, match="needs both heads"):
+        load_config(tmp_path / "config.yaml", ["model.ctc_weight=0.0"]).model_config(5)
     with pytest.raises(VsrError, match="expected int"):
         load_config(tmp_path / "config.yaml", ["seed=many"])
 

@@ -87,9 +87,12 @@ class TrainConfig:
             if key not in known:
                 raise unknown_key(f"model.{key}", key, known)
         try:
-            return LipReaderConfig(vocab_size=vocab_size, **self.model)
+            config = LipReaderConfig(vocab_size=vocab_size, **self.model)
         except (TypeError, ValueError) as error:
             raise VsrError("bad_config", f"model: {error}") from error
+        if not config.ctc_weight or not config.decoder_layers:
+            raise VsrError("bad_config", "model: training needs both heads: ctc_weight and decoder_layers above 0")
+        return config
 
 
 def unknown_key(path: str, key: str, known: Iterable[str]) -> VsrError:
