@@ -36,14 +36,14 @@ def even_words(count, pause_after=(), length=0.4, gap=0.1, pause=0.8):
     return rows
 
 
-def make_lrs3(root, video=None, talks=6, clips=3):
-    """pretrain, trainval and test; one pretrain clip of 30 s, which must be cut."""
-    long = even_words(60, pause_after=(20, 40))
+def make_lrs3(root, video=None, talks=6, clips=3, long_words=60):
+    """pretrain, trainval and test; one pretrain clip of 30 s (unless ``long_words`` is fewer), which must be cut."""
+    long = even_words(long_words, pause_after=(20, 40))
     for talk in range(talks):
         for clip in range(1, clips + 1):
             put(root, f"trainval/tv{talk:02d}_-aBcDe/{clip:05d}", transcript("HELLO WORLD", frames=25), video)
         put(root, f"pretrain/pt{talk:02d}-_aBcDe/00001", transcript("SO IT GOES", even_words(3), 40), video)
-    put(root, "pretrain/pt00-_aBcDe/00002", transcript(" ".join(w for w, _, _ in long), long, 780), video)
+    put(root, "pretrain/pt00-_aBcDe/00002", transcript(" ".join(w for w, _, _ in long), long), video)
     put(root, "test/-te00xyzxyz/00001", transcript("THANK YOU", frames=25), video)
     put(root, "test/-te00xyzxyz/00002", transcript("IT'S THE END", frames=25), video)
     return root

@@ -16,8 +16,8 @@ from vsr import __version__
 from vsr.errors import VsrError
 
 VERBS = (
-    "prepare", "crop", "tokens", "train", "average", "decode", "posteriors", "rescore", "score", "transcribe",
-    "results", "import",
+    "prepare", "validate", "crop", "convert", "tokens", "train", "average", "decode", "posteriors", "rescore", "score",
+    "transcribe", "results", "import",
 )  # fmt: skip
 
 

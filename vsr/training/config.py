@@ -17,7 +17,9 @@ from vsr.video.transforms import Augmentation
 class DataConfig:
     """Manifests of cropped clips, tokenizer folder, and batches.
 
-    ``tests`` are read only to refuse a training or dev list that meets them.
+    ``tests`` are read only to refuse a training or dev list that meets them. Training clips of more than
+    ``max_frames`` are left out (0: none are): a first stage on short clips alone is the published way to make an
+    attention decoder start (Ma et al. 2023).
     """
 
     train: tuple[str, ...]
@@ -25,6 +27,7 @@ class DataConfig:
     tokenizer: str
     tests: tuple[str, ...] = ()
     frames_per_batch: int = 600
+    max_frames: int = 0
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self):
