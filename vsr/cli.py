@@ -15,7 +15,9 @@ from importlib import import_module
 from vsr import __version__
 from vsr.errors import VsrError
 
-VERBS = ("prepare", "crop", "tokens", "train", "average", "decode", "score", "transcribe", "results", "import")
+VERBS = (
+    "prepare", "crop", "tokens", "train", "average", "decode", "score", "transcribe", "inspect", "results", "import",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
