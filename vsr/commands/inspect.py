@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--method", default="joint", help="joint, ctc_beam or ctc_greedy (default: joint)")
     parser.add_argument("--beam", type=int, default=10, metavar="N", help="width of the search (default: 10)")
     parser.add_argument("--nbest", type=int, default=5, metavar="N", help="readings listed (default: 5)")
-    parser.add_argument("--face", type=int, metavar="N", help="its number in transcripts (default: the largest)")
+    parser.add_argument("--face", type=int, metavar="N", help="its number in JSON, from 0 (default: the largest)")
     parser.add_argument(
         "--at", type=float, metavar="SECONDS", help="long clip: show the 12 s round this moment (default: the first)"
     )

@@ -96,7 +96,7 @@ def inspect_video(
         loaded: model, tokenizer and config, of `vsr.hub.load_model`.
         path: the video file.
         options: of the search.
-        face: number of the face, as transcripts give it; None takes the one that fills most of the picture.
+        face: number of the face in the JSON of transcripts, from 0; None takes the one that fills most of the picture.
         at: a clip too long for one window is shown round this second; None takes its first window.
 
     Raises:
@@ -141,15 +141,15 @@ def token_labels(tokenizer: Tokenizer, ids) -> list[str]:
 
 @torch.inference_mode()
 def attention_maps(loaded: LoadedModel, states: torch.Tensor, hypothesis: Hypothesis) -> dict[str, np.ndarray]:
-    """Name -> (U + 1, T) for states (1, T, D): the mean of all heads, of each layer's, and the most pointed head."""
+    """Name -> (U + 1, T) for states (1, T, D): the most pointed head, the mean of all and of each layer's."""
     tokens = torch.tensor([[loaded.tokenizer.eos_id, *hypothesis.tokens]], device=states.device)
     lengths = torch.tensor([states.shape[1]], device=states.device)
     maps = loaded.model.decoder.cross_attention(tokens, states, lengths)[0].float().cpu()  # (layers, H, U + 1, T)
     entropy = -(maps * maps.clamp(min=1e-9).log()).sum(-1).mean(-1)  # (layers, H)
     layer, head = divmod(int(entropy.argmin()), maps.shape[1])
-    named = {"mean of all heads": maps.mean((0, 1))}
-    named |= {f"layer {k + 1}": own.mean(0) for k, own in enumerate(maps)} if len(maps) > 1 else {}
-    named[f"most pointed: layer {layer + 1}, head {head + 1}"] = maps[layer, head]
+    named = {f"most pointed: layer {layer + 1}, head {head + 1}": maps[layer, head]}
+    named["mean of all heads"] = maps.mean((0, 1))
+    named |= {f"mean of layer {k + 1}": own.mean(0) for k, own in enumerate(maps)} if len(maps) > 1 else {}
     return {name: own.numpy() for name, own in named.items()}
 
 
