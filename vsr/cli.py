@@ -17,7 +17,7 @@ from vsr.errors import VsrError
 
 VERBS = (
     "prepare", "validate", "crop", "convert", "tokens", "train", "average", "decode", "posteriors", "rescore", "score",
-    "transcribe", "results", "import",
+    "transcribe", "inspect", "results", "import",
 )  # fmt: skip
 
 

@@ -65,7 +65,7 @@ def _mouth_clips(path, faces: str) -> list[MouthClip]:
 def read_clip(loaded: LoadedModel, clip: MouthClip, options: DecodeOptions) -> list[Segment]:
     """The segments of one face, one for each window; seams lie where no word is broken."""
     spans = window_spans(len(clip.crop))
-    edges = _frame_edges(clip.times)
+    edges = frame_edges(clip.times)
     readings = list(_read_windows(loaded, clip.crop, spans, edges, options))
     overlaps = [(edges[start], edges[stop]) for (_, stop), (start, _) in zip(spans, spans[1:], strict=False)]
     borders = seams([reading[0][0] for reading in readings], overlaps)
@@ -76,7 +76,7 @@ def read_clip(loaded: LoadedModel, clip: MouthClip, options: DecodeOptions) -> l
     ]
 
 
-def _frame_edges(times: np.ndarray) -> np.ndarray:
+def frame_edges(times: np.ndarray) -> np.ndarray:
     """Frame times (T,) -> frame borders (T+1,): the end of the last frame is one frame after its start."""
     return np.append(times, times[-1] + 1 / FPS)
 
@@ -88,14 +88,15 @@ def _read_windows(loaded, crop: np.ndarray, spans, edges: np.ndarray, options) -
     """Encode and search a few windows at a time; crop (T, 96, 96)."""
     for first in range(0, len(spans), WINDOWS_AT_ONCE):
         group = spans[first : first + WINDOWS_AT_ONCE]
-        states, found = _search(loaded, [crop[start:stop] for start, stop in group], options)
+        states, found = search_crops(loaded, [crop[start:stop] for start, stop in group], options)
         for (start, _), own, hypotheses in zip(group, states, found, strict=True):
-            yield [_words(loaded, own, hypothesis, start, edges) for hypothesis in hypotheses]
+            yield [timed_words(loaded, own, hypothesis, start, edges) for hypothesis in hypotheses]
 
 
 @torch.inference_mode()
-def _search(loaded, crops: list[np.ndarray], options):
-    """Crops, each (W, 96, 96), equally long -> encoder states (windows, W, D), hypotheses."""
+def search_crops(loaded: LoadedModel, crops: list[np.ndarray], options: DecodeOptions):
+    """Crops, each (W, 96, 96), equally long -> encoder states (windows, W, D) and each window's hypotheses, best
+    first."""
     device = next(loaded.model.parameters()).device
     video = torch.stack([to_network_input(crop) for crop in crops]).to(device)
     lengths = torch.full((len(crops),), video.shape[1], dtype=torch.long, device=device)
@@ -103,7 +104,7 @@ def _search(loaded, crops: list[np.ndarray], options):
     return states, decode(loaded.model, states, lengths, options, loaded.tokenizer.eos_id)
 
 
-def _words(loaded, states: torch.Tensor, hypothesis, start: int, edges: np.ndarray):
+def timed_words(loaded: LoadedModel, states: torch.Tensor, hypothesis, start: int, edges: np.ndarray):
     """A hypothesis of the window that begins at frame `start` -> its words in original time, and score."""
     alignment = token_spans(loaded.model, states, hypothesis.tokens)
     found = words_from_alignment(loaded.tokenizer, hypothesis.tokens, alignment, loaded.config.get("confidence"))

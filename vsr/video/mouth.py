@@ -35,7 +35,8 @@ STORE_BYTES = 256 << 20  # clips whose frames fit in this are decoded once, long
 class MouthClip:
     """The mouth of one person. crop (T, 96, 96) uint8 gray at 25 fps; times (T,) seconds in the original file;
     face: identity of the track; found: share of frames with a detection; gaps: (first, last) crop frames that were
-    interpolated or held."""
+    interpolated or held; points (T, 37, 2) float32 pixels: the landmarks with gaps filled, None for a crop without
+    its video."""
 
     crop: np.ndarray
     times: np.ndarray
@@ -43,6 +44,7 @@ class MouthClip:
     face: int
     found: float
     gaps: list[tuple[int, int]]
+    points: np.ndarray | None = None
 
 
 def crop_video(
@@ -129,11 +131,11 @@ class _Video:
         return [self._clip(*each) for each in zip(tracks, spans, crops, inside, strict=True)]
 
     def _clip(self, track: Track, span: tuple, crop: np.ndarray, inside: np.ndarray) -> MouthClip:
-        start, _, seen = span
+        start, points, seen = span
         if np.mean(inside < MIN_INSIDE) > 0.2:
             raise VsrError("crop_out_of_frame", f"{self.path}: the mouth of face {track.id} is outside the picture")
         times = self.times[start : start + len(crop)]
-        return MouthClip(crop, times, self.info, track.id, float(seen.mean()), _runs(~seen))
+        return MouthClip(crop, times, self.info, track.id, float(seen.mean()), _runs(~seen), points)
 
 
 def _ranked(tracks: list[Track], longest: bool = False) -> list[Track]:
