@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from vsr.clock import FPS
-from vsr.decode.align import token_spans, words_from_alignment
+from vsr.decode.align import align_text
 from vsr.decode.beam import check_heads, decode
 from vsr.decode.options import DecodeOptions
 from vsr.errors import VsrError
@@ -106,8 +106,7 @@ def search_crops(loaded: LoadedModel, crops: list[np.ndarray], options: DecodeOp
 
 def timed_words(loaded: LoadedModel, states: torch.Tensor, hypothesis, start: int, edges: np.ndarray):
     """A hypothesis of the window that begins at frame `start` -> its words in original time, and score."""
-    alignment = token_spans(loaded.model, states, hypothesis.tokens)
-    found = words_from_alignment(loaded.tokenizer, hypothesis.tokens, alignment, loaded.config.get("confidence"))
+    found = align_text(loaded.model, states, loaded.tokenizer, hypothesis.tokens, loaded.config.get("confidence"))
     frames = np.arange(len(edges))
 
     def original(seconds: float) -> float:
