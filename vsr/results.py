@@ -12,8 +12,8 @@ from vsr.errors import VsrError
 from vsr.files import read_json, write_json, write_text
 
 HEADER = (
-    "| list | N scored | skipped | words | S | D | I | WER % | 95 % interval | CER % |\n"
-    "|---|---|---|---|---|---|---|---|---|---|"
+    "| list | N scored | skipped | words | S | D | I | WER % | 95 % interval | CER % | times ms |\n"
+    "|---|---|---|---|---|---|---|---|---|---|---|"
 )
 
 
@@ -53,7 +53,7 @@ def row(name: str, s: dict) -> str:
     counts = f"{s['substitutions']} | {s['deletions']} | {s['insertions']}"
     return (
         f"| {name} | {s['scored']} | {s['skipped']} | {s['words']} | {counts} "
-        f"| {100 * s['wer']:.2f} | {interval} | {100 * s['cer']:.2f} |"
+        f"| {100 * s['wer']:.2f} | {interval} | {100 * s['cer']:.2f} | {s.get('times', {}).get('mean_ms', '-')} |"
     )
 
 
@@ -65,7 +65,8 @@ def render(result: dict) -> str:
     normalisers = ", ".join(sorted({s["normaliser"] for s in result["scores"].values()}))
     return (
         "# Results\n\n"
-        f"{result['date']}, commit {result['commit']}, {result['machine']}. Normaliser: {normalisers}.\n\n"
+        f"{result['date']}, commit {result['commit']}, {result['machine']}. Normaliser: {normalisers}. "
+        "Times: mean distance of the borders of rightly read words.\n\n"
         f"{HEADER}\n{rows}\n\n"
         f"Command: `{result['command']}`\n\nTraining: {training}\n\nModel: {model}\n"
     )

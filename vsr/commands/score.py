@@ -21,13 +21,18 @@ def run(args: argparse.Namespace) -> int:
     """Score and print one line. Raises VsrError."""
     from vsr.data.manifest import read_manifest
     from vsr.files import write_json
-    from vsr.score import read_hypotheses, score, write_tsv
+    from vsr.score import read_records, score, write_tsv
+    from vsr.timing import time_errors
 
-    references = {clip.id: clip.text for clip in read_manifest(args.ref)}
-    total, each = score(references, read_hypotheses(args.hyp), args.normaliser)
+    clips, records = read_manifest(args.ref), read_records(args.hyp)
+    texts = {key: record["text"] for key, record in records.items()}
+    total, each = score({clip.id: clip.text for clip in clips}, texts, args.normaliser)
+    times = time_errors(clips, records)
     if args.json:
-        write_json(args.json, total.as_dict())
+        write_json(args.json, total.as_dict() | {"times": times})
     if args.tsv:
         write_tsv(args.tsv, each)
     print(total)
+    if times:
+        print("word times off by {mean_ms} ms (median {median_ms} ms), {words} words".format(**times))
     return 0
