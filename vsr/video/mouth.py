@@ -16,8 +16,9 @@ import numpy as np
 
 from vsr.clock import FPS
 from vsr.errors import VsrError
-from vsr.video.faces import Detector, Track, default_detector, track_faces
+from vsr.video.faces import Detector, default_detector
 from vsr.video.reader import VideoInfo, probe, read_frames
+from vsr.video.tracks import Track, track_faces
 
 CROP = 96
 ANCHORS = (slice(5, 11), slice(11, 17), slice(0, 5), slice(17, 37))  # right eye, left eye, nose, mouth in `points`
