@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vsr.clock import FPS
-from vsr.video.faces import MAX_STEP, NUM_POINTS, Detector, Face, way_between
+from vsr.video.faces import MAX_STEP, Detector, Face, way_between
 from vsr.video.shots import shots
 
 MAX_GAP = 2 * FPS  # frames a person may go unseen and still be the same track
@@ -126,8 +126,8 @@ class OpenTrack:
 
     id: int
     start: int = 0
-    points: list[np.ndarray] = field(default_factory=list)  # of each frame since start, NaN where not found
-    sizes: list[float] = field(default_factory=list)
+    points: list[np.ndarray] = field(default_factory=list)  # of each frame since start, gaps filled straight
+    sizes: list[float] = field(default_factory=list)  # NaN where not found
     speed: float = np.inf  # face sizes a frame, at the last look
     face: Face | None = None
 
@@ -147,13 +147,13 @@ class OpenTrack:
         self.face = face
 
     def _bridge(self, steps: int, face: Face) -> None:
-        """Fill the frames since the last look, by what lies between or as not found."""
+        """Fill the frames since the last look; they count as seen if these were few."""
         self.speed = way_between(face, self.face) / steps
         before, size = self.points[-1], self.sizes[-1]
         for step in range(1, steps):
-            share = step / steps if steps <= STRIDE else np.nan
-            self.points.append((before + np.float32(share) * (face.points - before)).astype(np.float32))
-            self.sizes.append(size + share * (face.size - size))
+            share = np.float32(step / steps)
+            self.points.append(before + share * (face.points - before))
+            self.sizes.append(size + share * (face.size - size) if steps <= STRIDE else np.nan)
 
     def distance(self, face: Face) -> float:
         """Mean way of the points in face sizes; infinite if it cannot be the same person."""
@@ -164,5 +164,6 @@ class OpenTrack:
 
     def closed(self) -> Track:
         """The track as arrays."""
-        points = np.asarray(self.points, np.float32).reshape(-1, NUM_POINTS, 2)
-        return Track(self.id, self.start, points, np.asarray(self.sizes, np.float32))
+        points, sizes = np.asarray(self.points, np.float32), np.asarray(self.sizes, np.float32)
+        points[np.isnan(sizes)] = np.nan
+        return Track(self.id, self.start, points, sizes)
