@@ -5,29 +5,34 @@ A row is a folder of ID.wav; the row "natural" is the sound of the videos themse
 
 from __future__ import annotations
 
-import multiprocessing
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, fields
+from functools import cache, partial
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
 from lip2speech.audio import fit_length, read_wave
 from lip2speech.judges import Judge, open_judge
-from lip2speech.metrics import Utterance, measure
+from lip2speech.metrics import Utterance, check_length, check_sound, measure
+from vsr.clock import FPS, SAMPLES_PER_FRAME
 from vsr.data.manifest import Clip
 from vsr.errors import VsrError
 from vsr.files import write_json, write_lines, write_text
-from vsr.score import score
+from vsr.pool import in_processes
+from vsr.score import score, word_errors
+from vsr.text.normalise import fold_spaces, normaliser
 
 NATURAL = "natural"
 RESAMPLES = 1000
+NORMALISER = "lower"  # of the judge's text
 COLUMNS = (
     ("stoi", "STOI", 3), ("estoi", "ESTOI", 3), ("pesq_nb", "PESQ nb", 2), ("pesq_wb", "PESQ wb", 2),
     ("mcd", "MCD dB", 2), ("f0", "F0 cents", 0), ("voicing", "V/UV", 3), ("offset_ms", "offset ms", 1),
-    ("stoi_aligned", "STOI aligned", 3), ("speaker", "speaker", 3), ("dnsmos", "DNSMOS", 2),
+    ("offset_size_ms", "offset size ms", 1), ("stoi_aligned", "STOI aligned", 3), ("speaker", "speaker", 3),
+    ("dnsmos", "DNSMOS", 2),
 )  # fmt: skip
 NUMBERS = tuple(field.name for field in fields(Utterance))
 
@@ -45,71 +50,102 @@ class Outcome:
 
 
 def evaluate_clip(clip: Clip, row: str, folder: str | None, judge: Judge | None) -> Outcome:
-    """The figures of one clip in one row; a failure is an outcome."""
+    """The figures of one clip in one row, and what the judge heard; a failure is an outcome.
+
+    The judge hears every voice that sounds, even one that is too short to be measured or has no natural recording.
+    """
+    heard = ""
     try:
-        natural = read_wave(clip.video, clip.num_frames or None)
-        voice = natural if folder is None else fit_length(_row_wave(folder, clip), len(natural))
+        voice = natural_wave(clip) if folder is None else _row_wave(folder, clip)
+        check_sound(voice, "voice")
         heard = judge.transcribe(voice) if judge else ""
-        return Outcome(row, clip.id, measure(natural, voice), heard)
+        check_length(voice, "voice")
+        natural = voice if folder is None else natural_wave(clip)
+        return Outcome(row, clip.id, measure(natural, fit_length(voice, len(natural))), heard)
     except VsrError as error:
-        return Outcome(row, clip.id, reason=error.reason, message=str(error))
+        return Outcome(row, clip.id, None, heard, error.reason, str(error))
+    except Exception as error:  # noqa: BLE001  a fault in one clip must not cost the figures of the others
+        return Outcome(row, clip.id, None, heard, "internal", f"{type(error).__name__}: {error}")
+
+
+def natural_wave(clip: Clip) -> np.ndarray:
+    """The clip's own sound (S,) float32: of a part of a video, from the frame on where its crop begins.
+
+    Raises VsrError unreadable or no_sound.
+    """
+    if not (clip.start or clip.end):
+        return read_wave(clip.video, clip.num_frames or None)
+    first, last = (round(seconds * FPS) * SAMPLES_PER_FRAME for seconds in (clip.start, clip.end))
+    wave = read_wave(clip.video)[first : last or None]
+    return fit_length(wave, clip.num_frames * SAMPLES_PER_FRAME) if clip.num_frames else wave
 
 
 def _row_wave(folder: str, clip: Clip) -> np.ndarray:
     path = Path(folder) / f"{clip.id}.wav"
     if not path.is_file():
         raise VsrError("missing", f"{path}: the row has no such file")
-    return read_wave(path)
+    wave = read_wave(path)
+    return wave[: SAMPLES_PER_FRAME * clip.num_frames] if clip.num_frames else wave
 
 
 def evaluate(
     clips: Sequence[Clip], rows: Mapping[str, str | None], judge: str = "", jobs: int = 1
 ) -> list[Outcome]:
-    """Every clip in every row; ``rows``: name -> folder, None for the natural recordings."""
+    """Every clip in every row; ``rows``: name -> folder, None for the natural recordings.
+
+    Raises VsrError before any work: bad_judge, or bad_manifest where the judge has no text to compare with.
+    """
     tasks = [(clip, row, folder) for row, folder in rows.items() for clip in clips]
     if judge:
-        open_judge(judge)  # a judge that is not there is refused before any work
+        open_judge(judge)
+        if clips and not any(clip.text.split() for clip in clips):
+            raise VsrError("bad_manifest", "a judge needs transcripts, and no clip of the manifest has a text")
     return list(_with_progress(_outcomes(tasks, judge, jobs), len(tasks)))
 
 
 def _outcomes(tasks: list[tuple], judge: str, jobs: int) -> Iterator[Outcome]:
-    if jobs <= 1:
-        _start_worker(judge, 0)
-        yield from map(_evaluate_task, tasks)
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, context, _start_worker, (judge, 1)) as pool:
-        yield from pool.map(_evaluate_task, tasks, chunksize=4)
+    if jobs > 1:
+        return in_processes(partial(_evaluate_task, judge), tasks, jobs, _lost)
+    opened = open_judge(judge) if judge else None
+    return (evaluate_clip(*task, opened) for task in tasks)
 
 
-_worker: dict[str, Judge | None] = {}  # of this process
-
-
-def _start_worker(judge: str, threads: int) -> None:
+def _evaluate_task(judge: str, task: tuple) -> Outcome:
     import torch
 
-    if threads:
-        torch.set_num_threads(threads)
-    _worker["judge"] = open_judge(judge) if judge else None
+    torch.set_num_threads(1)  # the processes are the parallelism
+    return evaluate_clip(*task, _judge_of_process(judge) if judge else None)
 
 
-def _evaluate_task(task: tuple) -> Outcome:
-    return evaluate_clip(*task, _worker["judge"])
+_judge_of_process = cache(open_judge)
+
+
+def _lost(task: tuple) -> Outcome:
+    clip, row, _ = task
+    return Outcome(row, clip.id, reason="internal", message="the process that measured it died (not enough memory?)")
 
 
 def _with_progress(outcomes: Iterator[Outcome], total: int) -> Iterator[Outcome]:
+    """Pass outcomes through while a bar on stderr tells how many there are and how many failed."""
     from rich.console import Console
-    from rich.progress import track
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    return iter(track(outcomes, "evaluate", total=total, console=Console(stderr=True)))
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    failed = 0
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task("evaluate", total=total)
+        for outcome in outcomes:
+            failed += bool(outcome.reason)
+            progress.update(task, advance=1, description=f"evaluate ({failed} not scored)" if failed else None)
+            yield outcome
 
 
 def summarise(clips: Sequence[Clip], outcomes: Sequence[Outcome], judged: bool) -> dict[str, dict]:
-    """Row -> means with 95 % intervals, counts, the judge's word error rate over all clips.
+    """Row -> means with 95 % intervals, counts, the judge's word error rate over all clips that have a text.
 
-    A clip that could not be scored counts against the judge with all its words deleted.
+    A voice that could not be heard (missing, silent, ...) counts against the judge with all its words deleted.
     """
-    texts = {clip.id: clip.text for clip in clips}
+    texts = {clip.id: clip.text for clip in clips if clip.text.split()}
     rows: dict[str, dict] = {}
     for name in dict.fromkeys(outcome.row for outcome in outcomes):
         own = [outcome for outcome in outcomes if outcome.row == name]
@@ -124,7 +160,8 @@ def summarise(clips: Sequence[Clip], outcomes: Sequence[Outcome], judged: bool) 
             "figures": {number: _mean([getattr(o.figures, number) for o in scored]) for number in NUMBERS},
         }
         if judged:
-            rows[name]["judge"] = score(texts, {o.id: o.heard for o in own}, "lower")[0].as_dict()
+            heard = {o.id: o.heard for o in own if o.id in texts}
+            rows[name]["judge"] = score(texts, heard, NORMALISER)[0].as_dict()
     return rows
 
 
@@ -145,13 +182,20 @@ def table(rows: Mapping[str, dict]) -> str:
     for name, row in rows.items():
         cells = [name, str(row["scored"]), str(row["too_short"]), str(row["failed"])]
         cells += [_cell(row["figures"][number], digits) for number, _, digits in COLUMNS]
-        cells.append(f"{100 * row['judge']['wer']:.1f}" if "judge" in row else "-")
+        cells.append(_wer_cell(row.get("judge")))
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
 def _cell(figure: dict | None, digits: int) -> str:
     return "-" if figure is None else f"{figure['mean']:.{digits}f}"
+
+
+def _wer_cell(judge: dict | None) -> str:
+    if judge is None:
+        return "-"
+    wer, low, high = (100 * judge[name] for name in ("wer", "wer_low", "wer_high"))
+    return f"{wer:.1f} ({low:.1f} - {high:.1f})"
 
 
 def header(protocol: str, judge: str) -> str:
@@ -162,8 +206,10 @@ def header(protocol: str, judge: str) -> str:
         "none": "none: the model's own voice",
     }
     return (
-        f"Reference voice: {protocol} ({voices[protocol]}). Judge: {judge or 'none'}. STOI, ESTOI and PESQ at 16 kHz, "
-        "not aligned; PESQ is ITU-T P.862, narrow (nb) and wide band (wb)."
+        f"Reference voice: {protocol} ({voices[protocol]}). Judge: {judge or 'none'}"
+        f"{', normaliser ' + NORMALISER + ', what could not be heard is deleted words' if judge else ''}. "
+        "STOI, ESTOI and PESQ at 16 kHz, not aligned; PESQ is ITU-T P.862, narrow (nb) and wide band (wb). "
+        "Offset: positive when the voice is late."
     )
 
 
@@ -173,20 +219,30 @@ def write_evaluation(
     """Write result.json, utterances.tsv and table.md into ``out``; returns the result."""
     out = Path(out)
     rows = summarise(clips, outcomes, bool(judge))
-    result = {"protocol": protocol, "judge": judge, "clips": len(clips), "rows": rows}
+    result = {"protocol": protocol, "judge": judge, "clips": len(clips), "versions": versions(judge), "rows": rows}
     write_json(out / "result.json", result)
-    columns = ["row", "id", *NUMBERS, "reference", "heard", "reason", "message"]
+    columns = ["row", "id", *NUMBERS, "words", "errors", "reference", "heard", "reason", "message"]
     texts = {clip.id: clip.text for clip in clips}
-    lines = ["\t".join(columns), *("\t".join(_tsv_row(outcome, texts)) for outcome in outcomes)]
+    rows_of_tsv = (_tsv_row(outcome, texts[outcome.id], bool(judge)) for outcome in outcomes)
+    lines = ["\t".join(columns), *("\t".join(fold_spaces(cell) for cell in cells) for cells in rows_of_tsv)]
     write_lines(out / "utterances.tsv", lines)
     write_text(out / "table.md", f"{header(protocol, judge)}\n\n{table(rows)}\n")
     return result
 
 
-def _tsv_row(outcome: Outcome, texts: Mapping[str, str]) -> list[str]:
+def _tsv_row(outcome: Outcome, text: str, judged: bool) -> list[str]:
     figures = asdict(outcome.figures) if outcome.figures else {}
     numbers = [f"{figures[name]:.4f}" if name in figures else "" for name in NUMBERS]
-    return [
-        outcome.row, outcome.id, *numbers, texts[outcome.id], outcome.heard, outcome.reason,
-        " ".join(outcome.message.split()),
-    ]  # fmt: skip
+    words = errors = ""
+    if judged and text.split():
+        norm = normaliser(NORMALISER)
+        errors, words = map(str, word_errors(norm(text), norm(outcome.heard)))
+    return [outcome.row, outcome.id, *numbers, words, errors, text, outcome.heard, outcome.reason, outcome.message]
+
+
+def versions(judge: str) -> dict[str, str]:
+    """Package -> version of what the figures rest on."""
+    used = ["pystoi", "pesq", "pyworld", "resemblyzer", "speechmos"]
+    if judge:
+        used.append("pocketsphinx" if judge.startswith("pocketsphinx") else "transformers")
+    return {package: version(package) for package in used}

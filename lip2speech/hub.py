@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vsr.errors import VsrError
-from vsr.files import write_json
+from vsr.files import atomic_write, write_json
 from vsr.hub import CONFIG_FILE, FORMAT, WEIGHTS_FILE, load_weights, read_config, save_weights
 
 SHIPPED = Path(__file__).parent / "weights"
@@ -47,8 +47,9 @@ def save_part(folder: str | Path, model, extra: dict | None = None) -> Path:
     """Write weights (fp16) and `config.json` of a model with a dataclass ``config``; the config last."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / CONFIG_FILE).unlink(missing_ok=True)
-    save_weights(folder / WEIGHTS_FILE, model, half=True)
+    with atomic_write(folder / WEIGHTS_FILE) as temporary:
+        save_weights(temporary, model, half=True)
+        (folder / CONFIG_FILE).unlink(missing_ok=True)  # from here on the folder is no model, until all is there
     write_json(folder / CONFIG_FILE, (extra or {}) | {"format": FORMAT, "model": asdict(model.config)})
     return folder
 

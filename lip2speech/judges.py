@@ -15,6 +15,7 @@ from vsr.corpora.puppet.sentences import GRID_SLOTS
 from vsr.errors import VsrError
 
 SILENCE = SAMPLE_RATE // 5  # samples before and twice as many after: a recogniser's ends need some
+WHISPER_WINDOW = 30 * SAMPLE_RATE
 HISS = 1e-4  # deviation of the noise in that silence
 
 
@@ -69,20 +70,33 @@ def in_silence(wave: np.ndarray) -> np.ndarray:
 
 
 class Transformer:
-    """Whisper or a wav2vec 2.0 with CTC head, from a local folder or a hub's name."""
+    """Whisper or a wav2vec 2.0 with CTC head, from a local folder or a hub's name. Raises VsrError bad_judge."""
 
-    def __init__(self, name: str, model: str):
+    def __init__(self, kind: str, model: str):
         from transformers import pipeline
 
-        self.name = name
+        self.name = f"{kind}:{model}"
         try:
             self._recognise = pipeline("automatic-speech-recognition", model=model, device="cpu")
         except (OSError, ValueError, KeyError) as error:
             what = str(error).splitlines()[0]
             raise VsrError("bad_judge", f"{model}: no recogniser there ({what}); give a local folder") from error
+        found = self._recognise.model.config.model_type
+        if (found == "whisper") != (kind == "whisper"):
+            raise VsrError("bad_judge", f"{model}: holds a {found} model, not {kind}; the table would name it wrongly")
 
     def transcribe(self, wave: np.ndarray) -> str:
-        return self._recognise({"raw": wave, "sampling_rate": SAMPLE_RATE})["text"].strip().lower()
+        sound = {"raw": wave, "sampling_rate": SAMPLE_RATE}
+        return self._recognise(sound, **self._options(len(wave)))["text"].strip().lower()
+
+    def _options(self, samples: int) -> dict:
+        """How Whisper is to decode so many samples; nothing for a CTC model."""
+        if self._recognise.model.config.model_type != "whisper":
+            return {}
+        # Of a poor voice a multilingual model would guess a language, and beyond 30 s it needs time stamps.
+        multilingual = getattr(self._recognise.model.generation_config, "is_multilingual", False)
+        options = {"generate_kwargs": {"language": "en", "task": "transcribe"}} if multilingual else {}
+        return options | {"return_timestamps": samples > WHISPER_WINDOW}
 
 
 def open_judge(name: str) -> Judge:
@@ -91,5 +105,5 @@ def open_judge(name: str) -> Judge:
     if name == PocketSphinxGrid.name:
         return PocketSphinxGrid()
     if kind in ("whisper", "wav2vec2") and model:
-        return Transformer(name, model)
+        return Transformer(kind, model)
     raise VsrError("bad_judge", f"'{name}' is no judge; give pocketsphinx-grid, whisper:MODEL or wav2vec2:MODEL")

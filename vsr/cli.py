@@ -15,7 +15,10 @@ from importlib import import_module
 from vsr import __version__
 from vsr.errors import VsrError
 
-VERBS = ("prepare", "crop", "tokens", "train", "average", "decode", "score", "transcribe", "results", "import")
+VERBS = (
+    "prepare", "validate", "crop", "convert", "tokens", "train", "average", "decode", "posteriors", "rescore", "score",
+    "transcribe", "inspect", "results", "import",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = _temporary_beside(path)
         yield temporary
+        usual_mode(temporary)  # some libraries make their files anew, for the owner alone
         os.replace(temporary, path)
     except OSError as error:
         raise _as_vsr_error(path, error) from error
@@ -59,13 +60,17 @@ def write_lines(path: str | Path, lines: Iterable[str]) -> None:
 
 
 def _temporary_beside(path: Path) -> Path:
-    """A fresh empty file in the folder of `path`, with the permissions an ordinary new file has."""
+    """A fresh empty file in the folder of `path`."""
     handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}.", suffix=path.suffix, dir=path.parent)
     os.close(handle)
+    return Path(name)
+
+
+def usual_mode(path: Path) -> None:
+    """Give a file the permissions that an ordinary new one has."""
     umask = os.umask(0)
     os.umask(umask)
-    os.chmod(name, 0o666 & ~umask)
-    return Path(name)
+    os.chmod(path, 0o666 & ~umask)
 
 
 def _as_vsr_error(path: Path, error: OSError) -> Exception:

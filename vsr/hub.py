@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from vsr.errors import VsrError
+from vsr.files import usual_mode
 
 FORMAT = 1
 WEIGHTS_FILE = "model.safetensors"
@@ -55,7 +56,8 @@ def save_model(folder, model, tokenizer, extra: dict | None = None, half: bool =
     Args:
         folder: where; made if missing.
         model: LipReader with a `.config` dataclass.
-        tokenizer: any tokenizer of `vsr.text.tokenizer`; its size must equal the model's head.
+        tokenizer: any tokenizer of `vsr.text.tokenizer`; its size must equal the model's head. None for an
+            encoder alone, which has no head.
         extra: further JSON keys for `config.json` ("name", "confidence", ...).
         half: store floating point weights as fp16 (half the size); they are always loaded as fp32.
 
@@ -72,7 +74,8 @@ def save_model(folder, model, tokenizer, extra: dict | None = None, half: bool =
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".saving.", dir=folder) as staging:
-            tokenizer.save(Path(staging))
+            if tokenizer is not None:
+                tokenizer.save(Path(staging))
             save_weights(Path(staging) / WEIGHTS_FILE, model, half)
             (Path(staging) / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
             _publish(Path(staging), folder)
@@ -92,13 +95,13 @@ def load_model(folder=None, device: str = "cpu") -> LoadedModel:
     from vsr.models.lipreader import LipReader
     from vsr.text.tokenizer import load_tokenizer
 
+    model_config = _model_config(folder, config)
     try:
-        tokenizer = load_tokenizer(folder)
+        tokenizer = load_tokenizer(folder) if model_config.vocab_size else None
     except VsrError as error:
         raise _bad(folder, str(error)) from error
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise _bad(folder, f"its tokenizer cannot be read: {_one_line(error)}") from error
-    model_config = _model_config(folder, config)
     _check_tokenizer(tokenizer, model_config.vocab_size, folder)
     model = load_weights(folder, lambda: LipReader(model_config)).to(device).eval()
     return LoadedModel(model, tokenizer, config, folder)
@@ -120,8 +123,9 @@ def _checked_extra(extra: dict) -> dict:
 
 
 def _check_tokenizer(tokenizer, vocab_size: int, folder: Path) -> None:
-    if tokenizer.vocab_size != vocab_size:
-        raise _bad(folder, f"the tokenizer has {tokenizer.vocab_size} entries, the model's head {vocab_size}")
+    entries = tokenizer.vocab_size if tokenizer else 0
+    if entries != vocab_size:
+        raise _bad(folder, f"the tokenizer has {entries} entries, the model's head {vocab_size}")
 
 
 def save_weights(path: Path, model, half: bool) -> None:
@@ -137,6 +141,7 @@ def save_weights(path: Path, model, half: bool) -> None:
 
     try:
         save_file({name: stored(tensor) for name, tensor in model.state_dict().items()}, str(path))
+        usual_mode(path)
     except SafetensorError as error:  # how the library tells that the disk is full
         raise OSError(_one_line(error)) from error
 

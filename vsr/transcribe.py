@@ -1,4 +1,4 @@
-"""One video file -> its transcript: blocks of mouth crops, stretches of speech, encoder states, search, words with times.
+"""One video file -> its transcript: blocks of mouth crops, stretches of speech, encoder states, search, timed words.
 
 Shapes: T video frames of one face, W frames of one window, D width, V vocabulary.  Times are seconds in the
 original video, whatever its frame rate.
@@ -17,8 +17,8 @@ import torch
 
 from vsr.assemble import segments_of, shots_of, skipped_of, tracks_of
 from vsr.clock import FPS
-from vsr.decode.align import align_tokens, words_from_alignment
-from vsr.decode.beam import decode
+from vsr.decode.align import token_spans, words_from_alignment
+from vsr.decode.beam import check_heads, decode
 from vsr.decode.options import DecodeOptions
 from vsr.errors import VsrError
 from vsr.journal import Journal
@@ -87,6 +87,7 @@ class Reading:
     """One video being read; `transcript` tells what is known so far."""
 
     def __init__(self, loaded: LoadedModel, path, options: DecodeOptions, faces, journal=None, resume=False):
+        check_heads(loaded.model, options.method)
         self.loaded, self.path, self.options = loaded, path, options
         self.faces = _number_of_faces(faces)
         self.info = probe(path)
@@ -264,8 +265,8 @@ def read_windows(
     """Encode and search windows, crops (W, 96, 96) with frame borders (W+1,) seconds, those of like length together."""
     found: dict[int, WindowReading] = {}
     for group in _groups([len(crop) for crop in crops]):
-        log_probs, hypotheses = search_crops(loaded, [crops[i] for i in group], options)
-        for i, own, ranked in zip(group, log_probs, hypotheses, strict=True):
+        states, hypotheses = search_crops(loaded, [crops[i] for i in group], options)
+        for i, own, ranked in zip(group, states, hypotheses, strict=True):
             found[i] = [timed_words(loaded, own[: len(crops[i])], hypothesis, 0, edges[i]) for hypothesis in ranked]
     return [found[i] for i in range(len(crops))]
 
@@ -285,19 +286,17 @@ def _groups(lengths: list[int]) -> Iterator[list[int]]:
 
 @torch.inference_mode()
 def search_crops(loaded: LoadedModel, crops: list[np.ndarray], options: DecodeOptions):
-    """Crops, each (W, 96, 96) -> CTC log-probabilities (windows, longest W, V) and each window's hypotheses, best
-    first."""
+    """Crops, each (W, 96, 96) -> encoder states (windows, longest W, D) and each window's hypotheses, best first."""
     device = next(loaded.model.parameters()).device
     lengths = torch.tensor([len(crop) for crop in crops], device=device)
     video = torch.nn.utils.rnn.pad_sequence([to_network_input(crop) for crop in crops], batch_first=True).to(device)
     states = loaded.model.encode(video, lengths)
-    found = decode(loaded.model, states, lengths, options, loaded.tokenizer.eos_id)
-    return loaded.model.ctc_log_probs(states), found
+    return states, decode(loaded.model, states, lengths, options, loaded.tokenizer.eos_id)
 
 
-def timed_words(loaded: LoadedModel, log_probs: torch.Tensor, hypothesis, start: int, edges: np.ndarray):
+def timed_words(loaded: LoadedModel, states: torch.Tensor, hypothesis, start: int, edges: np.ndarray):
     """A hypothesis of the window that begins at frame `start` -> its words in original time, and score."""
-    alignment = align_tokens(log_probs, hypothesis.tokens)
+    alignment = token_spans(loaded.model, states, hypothesis.tokens)
     found = words_from_alignment(loaded.tokenizer, hypothesis.tokens, alignment, loaded.config.get("confidence"))
     frames = np.arange(len(edges))
 

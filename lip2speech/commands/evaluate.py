@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from pathlib import Path
 
 HELP = "measure voices against the natural recordings"
 EXAMPLE = """lip2speech evaluate --manifest data/crops/test/manifest.jsonl --row copy=exp/copy --row system=exp/test \\
@@ -18,14 +20,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--judge", default="", help="pocketsphinx-grid, whisper:MODEL or wav2vec2:MODEL")
     parser.add_argument("--protocol", default="cross", help="the reference voice: self, cross, none (default: cross)")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for result.json, utterances.tsv, table.md")
-    parser.add_argument("--pictures", type=int, default=0, metavar="N", help="clips of the last row to draw")
-    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes (default: 1)")
+    parser.add_argument("--pictures", type=_count, default=0, metavar="N", help="clips of the last row to draw")
+    parser.add_argument("--jobs", type=_positive, default=1, metavar="N", help="processes (default: 1)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate and print the table; 1 if a clip could not be scored. Raises VsrError."""
-    from pathlib import Path
-
     from lip2speech.evaluation import NATURAL, evaluate, table, write_evaluation
     from lip2speech.synthesis import PROTOCOLS
     from vsr.data.manifest import read_manifest
@@ -43,9 +43,32 @@ def run(args: argparse.Namespace) -> int:
     outcomes = evaluate(clips, rows, args.judge, args.jobs)
     result = write_evaluation(args.out, clips, outcomes, args.protocol, args.judge)
     print(table(result["rows"]))
-    if args.pictures and len(rows) > 1:
-        from lip2speech.pictures import draw_clip
-
-        for clip in clips[: args.pictures]:
-            draw_clip(clip, list(rows.values())[-1], Path(args.out) / "pictures" / f"{clip.id}.png")
+    if len(rows) > 1:
+        draw_clips(clips[: args.pictures], list(rows.values())[-1], Path(args.out) / "pictures", rows.get("copy"))
     return 1 if any(outcome.reason for outcome in outcomes) else 0
+
+
+def draw_clips(clips, folder: str, out: Path, natural_folder: str | None) -> None:
+    """A picture of each clip; one that cannot be drawn gets a line on stderr and the others go on."""
+    from lip2speech.pictures import draw_clip
+    from vsr.errors import VsrError
+
+    for clip in clips:
+        try:
+            draw_clip(clip, folder, out / f"{clip.id}.png", natural_folder)
+        except VsrError as error:
+            print(f"lip2speech evaluate: no picture of {clip.id}: {error}", file=sys.stderr)
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError("must not be negative")
+    return value

@@ -23,7 +23,8 @@ def mel_filters() -> Tensor:
     """(80, 321) triangular filters."""
     from torchaudio.functional import melscale_fbanks
 
-    filters = melscale_fbanks(N_FFT // 2 + 1, 0.0, SAMPLE_RATE / 2, NUM_MELS, SAMPLE_RATE, "slaney", "slaney")
+    with torch.device("cpu"):  # whatever device is the default when they are first asked for
+        filters = melscale_fbanks(N_FFT // 2 + 1, 0.0, SAMPLE_RATE / 2, NUM_MELS, SAMPLE_RATE, "slaney", "slaney")
     return filters.T.contiguous()
 
 

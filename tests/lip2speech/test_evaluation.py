@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from lip2speech import evaluation, judges, metrics
 from lip2speech.audio import write_wave
@@ -149,7 +150,6 @@ def test_a_judge_that_is_not_there_is_refused_before_any_work(tmp_path):
 def test_wav2vec2_from_a_folder(tmp_path, voice_like):
     import json
 
-    import torch
     from transformers import (
         Wav2Vec2Config,
         Wav2Vec2CTCTokenizer,

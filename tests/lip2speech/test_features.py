@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lip2speech.features.mel import log_mel
+from lip2speech.features.mel import log_mel, mel_filters
 from lip2speech.features.pitch import pitch
 from lip2speech.features.units import Codebook, Hubert, Mfcc, fit_codebook, open_extractor
 from vsr.errors import VsrError
@@ -45,6 +45,12 @@ def test_mel_golden():
     # Computed once with librosa 0.11 as in the test above: sweep(4), frame 8, every fourth of the first 32 bands.
     golden = [-4.5783, -2.1654, -7.063, -8.7402, -9.7857, -10.5445, -11.1357, -11.5129]
     assert np.allclose(log_mel(sweep(4))[8, :32:4], golden, atol=2e-3)
+
+
+def test_filters_are_real_whatever_the_default_device():
+    mel_filters.cache_clear()
+    with torch.device("meta"):
+        assert mel_filters().device.type == "cpu"
 
 
 def test_mel_of_silence_is_the_floor_and_odd_lengths_are_refused():

@@ -119,3 +119,12 @@ def test_golden_loss(model):
     )
     loss = model.loss(batch)["loss"].item()
     assert loss == pytest.approx(GOLDEN[model.config.frontend], rel=1e-3)
+
+
+@pytest.mark.parametrize("setting", [{"ctc_weight": 0.3}, {"alignment_weight": 0.5}, {"decoder_layers": 1}])
+def test_an_encoder_alone_has_no_head(setting):
+    alone = {"ctc_weight": 0.0, "alignment_weight": 0.0, "decoder_layers": 0}
+    model = LipReader(LipReaderConfig(vocab_size=0, layers=1, **alone))
+    assert (model.ctc, model.alignment, model.decoder) == (None, None, None)
+    with pytest.raises(ValueError, match="vocabulary of 0"):
+        LipReaderConfig(vocab_size=0, **(alone | setting))

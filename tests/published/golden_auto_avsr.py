@@ -22,6 +22,8 @@ def small_front_end(module):
     """The peer's front end has fixed widths: its parts are made again by its own functions, narrower."""
     module.frontend3D[0] = nn.Conv3d(1, WIDTH, (5, 7, 7), (1, 2, 2), (2, 3, 3), bias=False)
     module.frontend3D[1] = nn.BatchNorm3d(WIDTH)
+    if isinstance(module.frontend3D[2], nn.PReLU):
+        module.frontend3D[2] = nn.PReLU(WIDTH)
     trunk, block = module.trunk, type(module.trunk.layer1[0])
     trunk.inplanes = WIDTH
     for stage in range(4):
@@ -86,8 +88,12 @@ def record(model, frames, tokens):
         "ctc": model.ctc.ctc_lo(states).log_softmax(-1),
         "decoder": logits.log_softmax(-1),
     }
-    rounded = {name: [[round(v, 6) for v in row] for row in value[0].tolist()] for name, value in values.items()}
-    return {"frames": frames, "tokens": tokens[0].tolist(), **rounded}
+    return {"frames": frames, "tokens": tokens[0].tolist(), **rounded(values)}
+
+
+def rounded(values):
+    """{name: tensor (1, T, D)} -> lists that JSON keeps short."""
+    return {name: [[round(v, 6) for v in row] for row in value[0].tolist()] for name, value in values.items()}
 
 
 def main():
@@ -97,11 +103,22 @@ def main():
     args = parser.parse_args()
     sys.path.insert(0, args.checkout)
     model = (older() if args.older else Newer()).eval()
+    shapes = fill_by_formula(model)
+    records = [record(model, f, t) for f, t in zip(FRAMES, TOKENS, strict=True)]
+    write("auto_avsr_older.json" if args.older else "auto_avsr.json", shapes, records)
+
+
+def fill_by_formula(model):
+    """Give the peer its weights; returns the shapes of all its tensors."""
     shapes = {name: list(tensor.shape) for name, tensor in model.state_dict().items()}
     model.load_state_dict(weights(shapes))
-    golden = {"shapes": shapes, "records": [record(model, f, t) for f, t in zip(FRAMES, TOKENS, strict=True)]}
-    name = "auto_avsr_older.json" if args.older else "auto_avsr.json"
-    (Path(__file__).parent / "golden" / name).write_text(json.dumps(golden, separators=(",", ":")) + "\n")
+    return shapes
+
+
+def write(name, shapes, records, **more):
+    """One line of JSON."""
+    golden = json.dumps({"shapes": shapes, "records": records, **more}, separators=(",", ":"))
+    (Path(__file__).parent / "golden" / name).write_text(golden + "\n")
 
 
 if __name__ == "__main__":

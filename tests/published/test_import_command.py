@@ -61,7 +61,7 @@ def test_the_folder_reads_a_clip(files, capsys, face_clip):
     assert imported(files) == 0
     assert "Apache-2.0" in capsys.readouterr().out
     loaded = load_model(files / "out")
-    assert loaded.name == "tiny" and loaded.model.config.vocab_size == 11
+    assert loaded.name == "tiny" and "Apache-2.0" in loaded.config["licence"] and loaded.model.config.vocab_size == 11
     assert main(["transcribe", str(face_clip), "--model", str(files / "out"), "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["model"] == "tiny"
 
@@ -79,9 +79,10 @@ def test_the_head_keeps_the_order_of_the_units(files):
     "spoil, reason",
     [
         (lambda f: (f / "tiny_units.txt").unlink(), "tiny_units.txt: No such file"),
-        (lambda f: write_units(f / "tiny_units.txt", ["A", "B"]), "makes 5 tokens, the head of"),
+        (lambda f: write_units(f / "tiny_units.txt", ["A", "B"]), "makes 5 tokens, the model's head has 11"),
         (lambda f: (f / "tiny_units.txt").write_text("A B C\n"), "line 1 is 'A B C'"),
         (lambda f: write_units(f / "tiny_units.txt", ["A"] * 8), "a unit stands twice"),
+        (lambda f: write_units(f / "tiny_units.txt", list("QRSTUVWX")), "do not belong together"),
         (lambda f: (f / "tiny.model").write_text("no model"), "not a SentencePiece model"),
         (lambda f: torch.save({"a": torch.ones(1)}, f / "tiny.pth"), "not a visual model of auto_avsr"),
         (lambda f: (f / "tiny.pth").unlink(), "no such file"),
@@ -102,4 +103,4 @@ def test_a_tokenizer_is_asked_for(files, capsys):
 
 def test_own_order_stays_the_default():
     tokenizer = train_tokenizer("unigram", ["bin blue", "at two"] * 4, 30)
-    assert tokenizer.units == sentence_pieces(tokenizer._processor)
+    assert tokenizer.units == sentence_pieces(tokenizer.processor)

@@ -2,6 +2,7 @@
 
 import argparse
 import collections
+import enum
 import os
 import pickle
 
@@ -20,6 +21,10 @@ class Calls:
 
     def __reduce__(self):
         return self.call
+
+
+class Kind(enum.Enum):
+    GELU = "gelu"
 
 
 def evil_eval(mark):
@@ -51,11 +56,11 @@ def test_a_malicious_file_runs_nothing(evil, legacy, tmp_path):
 
 def test_settings_of_any_class_become_plain_values(tmp_path):
     path = tmp_path / "model.pt"
-    namespace = argparse.Namespace(layers=3, nested=argparse.Namespace(name="x"), pair=(1, 2))
+    namespace = argparse.Namespace(layers=3, nested=argparse.Namespace(name="x"), pair=(1, 2), kind=Kind.GELU)
     torch.save({"args": namespace, "model": collections.OrderedDict(weight=torch.ones(2))}, path)
     checkpoint = read_checkpoint(path)
     assert type(checkpoint["args"]) is Inert
-    assert plain(checkpoint["args"]) == {"layers": 3, "nested": {"name": "x"}, "pair": [1, 2]}
+    assert plain(checkpoint["args"]) == {"layers": 3, "nested": {"name": "x"}, "pair": [1, 2], "kind": "gelu"}
     assert weights_of(checkpoint, path)["weight"].tolist() == [1, 1]
 
 
@@ -95,7 +100,12 @@ def no_tensors(path):
     return "no named tensors"
 
 
-@pytest.mark.parametrize("make", [missing, text, empty, cut, a_list, no_tensors])
+def sparse(path):
+    torch.save({"weight": torch.ones(2).to_sparse()}, path)
+    return "'weight' is not a tensor of plain numbers"
+
+
+@pytest.mark.parametrize("make", [missing, text, empty, cut, a_list, no_tensors, sparse])
 def test_what_is_no_checkpoint_is_refused_in_one_line(make, tmp_path):
     path = tmp_path / "model.pth"
     reason = make(path)

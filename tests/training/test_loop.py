@@ -12,6 +12,7 @@ from vsr.text.tokenizer import CharTokenizer
 from vsr.training.averaging import average_epochs
 from vsr.training.config import build, dump_config, load_config
 from vsr.training.lipreader import LipReaderRun as Run
+from vsr.training.lipreader import read_all
 
 TINY = {
     "frontend_width": 8, "frontend_layers": 1, "frontend_heads": 2, "dim": 16, "heads": 2, "hidden": 24, "layers": 1,
@@ -122,6 +123,8 @@ def test_unknown_keys_name_the_near_ones(config, tmp_path):
         build_config({"data": data, "optim": {"learning_rate": 1.0}})
     with pytest.raises(VsrError, match="frontend_width"):
         load_config(tmp_path / "config.yaml", ["model.frontend_wdith=3"]).model_config(5)
+    with pytest.raises(VsrError, match="needs both heads"):
+        load_config(tmp_path / "config.yaml", ["model.ctc_weight=0.0"]).model_config(5)
     with pytest.raises(VsrError, match="expected int"):
         load_config(tmp_path / "config.yaml", ["seed=many"])
 
@@ -138,3 +141,17 @@ def test_a_broken_checkpoint_is_named(config, tmp_path):
     (tmp_path / "run" / "last.pt").write_bytes(b"")
     with pytest.raises(VsrError, match="cannot resume"):
         Run(config, tmp_path / "run", resume=True)
+
+
+def test_clips_beyond_max_frames_are_left_out_and_told(config, tmp_path, capsys):
+    from dataclasses import replace
+
+    frames = sorted(clip.num_frames for clip in read_all(config.data.train))
+    limit = frames[0]
+    assert limit < frames[-1]
+    run = Run(replace(config, data=replace(config.data, max_frames=limit)), tmp_path / "short")
+    kept = sum(length <= limit for length in frames)
+    assert len(run.train) == kept and f"{kept} of 8 clips have at most {limit} frames" in capsys.readouterr().out
+    assert len(Run(config, tmp_path / "all").train) == 8
+    with pytest.raises(VsrError, match="not one training clip has at most 3 frames"):
+        Run(replace(config, data=replace(config.data, max_frames=3)), tmp_path / "none")

@@ -19,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ctc-weight", type=float, default=0.1, metavar="W", help="of the joint score (default: 0.1)")
     parser.add_argument("--length-bonus", type=float, default=0.0, metavar="X", help="for each token (default: 0)")
     parser.add_argument("--nbest", type=int, default=1, metavar="N", help="hypotheses listed (default: 1)")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
     parser.add_argument(
         "--calibrate", action="store_true", help="fit the word confidence on this (dev) list and store it in the model"
     )
@@ -31,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     from vsr.hub import load_model
 
     options = DecodeOptions(args.method, args.beam, args.ctc_weight, args.length_bonus, args.nbest)
-    loaded = load_model(args.model)
+    loaded = load_model(args.model, args.device)
     records = decode_manifest(loaded, args.manifest, args.out, options, calibrated=not args.calibrate)
     print(f"{len(records)} clips decoded to {args.out}")
     if args.calibrate:

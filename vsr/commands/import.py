@@ -11,12 +11,14 @@ vsr transcribe clip.mp4 --model models/lrs3"""
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("family", choices=("auto_avsr",), help="where the checkpoint comes from")
+    parser.add_argument("family", choices=("auto_avsr", "av_hubert"), help="where the checkpoint comes from")
     parser.add_argument("checkpoint", metavar="FILE", help="the checkpoint, .pth or .pt")
     parser.add_argument("-o", "--out", required=True, metavar="DIR", help="folder of the model")
     parser.add_argument("--tokenizer", metavar="FILE", help="SentencePiece model, where the checkpoint has none")
     parser.add_argument(
-        "--units", metavar="FILE", help="auto_avsr: list of the head's units (default: NAME_units.txt beside it)"
+        "--units",
+        metavar="FILE",
+        help="the head's units: auto_avsr's list (default: NAME_units.txt beside it) or fairseq's dictionary",
     )
     parser.add_argument("--half", action="store_true", help="store fp16: half the size, no longer exact")
 

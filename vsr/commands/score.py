@@ -12,7 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--ref", required=True, metavar="JSONL", help="manifest with the transcripts")
     parser.add_argument("--hyp", required=True, metavar="JSONL", help="output of vsr decode")
-    parser.add_argument("--normaliser", default="lower", help="none, lower or alnum (default: lower)")
+    parser.add_argument("--normaliser", default="lower", help="none, lower, alnum, 13a or whisper (default: lower)")
     parser.add_argument("--json", metavar="FILE", help="write the figures there")
     parser.add_argument("--tsv", metavar="FILE", help="write one line an utterance there")
 

@@ -157,7 +157,7 @@ def _crop_clip(clip: Clip, out_dir: Path) -> Outcome:
     from vsr.video.mouth import crop_video
 
     try:
-        mouth = crop_video(clip.video)
+        mouth = crop_video(clip.video, start=clip.start, end=clip.end)
     except VsrError as error:
         return Outcome(clip.id, reason=error.reason, message=str(error))
     with atomic_write(out_dir / f"{clip.id}.npy") as temporary:

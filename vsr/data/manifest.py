@@ -25,7 +25,8 @@ class Clip:
         speaker: who speaks.
         num_frames: length of the crop at 25 frames/s; 0 before cropping.
         crop: path of the mouth crop, (T, 96, 96) uint8 .npy; empty before cropping.
-        words: (word, start, end) in seconds, where the corpus knows them.
+        words: (word, start, end) in seconds from the clip's start, where the corpus knows them.
+        start, end: the part of the video that is the clip, in seconds; end 0 is the end of the file.
     """
 
     id: str
@@ -35,10 +36,14 @@ class Clip:
     num_frames: int = 0
     crop: str = ""
     words: tuple[tuple[str, float, float], ...] = ()
+    start: float = 0.0
+    end: float = 0.0
 
     def __post_init__(self):
         if not SAFE_ID.fullmatch(self.id):
             raise ValueError(f"id '{self.id}' is not safe as a file name (letters, digits, . _ @ + -)")
+        if self.start < 0 or self.end and self.end <= self.start:
+            raise ValueError(f"{self.id}: the part from {self.start} s to {self.end} s is empty")
         object.__setattr__(self, "words", tuple((str(w), float(a), float(b)) for w, a, b in self.words))
 
 

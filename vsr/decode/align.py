@@ -40,8 +40,7 @@ def align_tokens(log_probs: Tensor, tokens: Sequence[int]) -> list[tuple[int, in
     labels[1::2] = tokens
     path = best_path(scores[:, labels], labels)
     if path is None:
-        edges = np.linspace(0, len(scores), len(tokens) + 1).astype(int)
-        return [(int(a), int(b), 0.0) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+        return [(a, b, 0.0) for a, b in even_spans(len(scores), len(tokens))]
     spans = []
     for u in range(len(tokens)):
         frames = np.flatnonzero(path == 2 * u + 1)
@@ -96,6 +95,28 @@ def words_from_alignment(
 
 def align_text(model, states: Tensor, tokenizer: Tokenizer, tokens: Sequence[int], calibration=None) -> list[Word]:
     """Words of one utterance's ``tokens`` from its encoder states (T, D)."""
-    with torch.inference_mode():
-        log_probs = model.ctc_log_probs(states[None])[0]
-    return words_from_alignment(tokenizer, tokens, align_tokens(log_probs, tokens), calibration)
+    return words_from_alignment(tokenizer, tokens, token_spans(model, states, tokens), calibration)
+
+
+@torch.inference_mode()
+def token_spans(model, states: Tensor, tokens: Sequence[int]) -> list[tuple[int, int, float]]:
+    """(first frame, one past the last, confidence) of each token, from states (T, D).
+
+    CTC tells both. A model without CTC head says nothing about time: its tokens are spread evenly, and the confidence
+    is the decoder's probability of each.
+    """
+    if not tokens:
+        return []
+    if model.ctc:
+        return align_tokens(model.ctc_log_probs(states[None])[0], tokens)
+    prefix = torch.tensor([[model.config.vocab_size - 1, *tokens]], device=states.device)
+    length = torch.tensor([len(states)], device=states.device)
+    posteriors = model.decoder(prefix[:, :-1], states[None], length)[0].softmax(-1)
+    confidence = posteriors.gather(1, prefix[0, 1:, None])[:, 0].tolist()
+    return [(a, b, p) for (a, b), p in zip(even_spans(len(states), len(tokens)), confidence, strict=True)]
+
+
+def even_spans(frames: int, tokens: int) -> list[tuple[int, int]]:
+    """``tokens`` stretches of equal length over ``frames``."""
+    edges = np.linspace(0, frames, tokens + 1).astype(int).tolist()
+    return list(zip(edges[:-1], edges[1:], strict=True))

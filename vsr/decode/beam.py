@@ -11,8 +11,9 @@ import math
 import torch
 from torch import Tensor
 
-from vsr.decode.ctc import MINUS_INFINITY, PrefixScorer, greedy, prefix_beam
+from vsr.decode.ctc import MINUS_INFINITY, NoScorer, PrefixScorer, greedy, prefix_beam
 from vsr.decode.options import DecodeOptions, Hypothesis
+from vsr.errors import VsrError
 from vsr.models.lipreader import LipReader
 from vsr.text.tokenizer import BLANK
 
@@ -24,7 +25,8 @@ def decode(
     model: LipReader, states: Tensor, lengths: Tensor, options: DecodeOptions, eos_id: int
 ) -> list[list[Hypothesis]]:
     """Search encoder states (B, T, D) of ``lengths`` (B,) frames; for each utterance the n-best, best first."""
-    log_probs = model.ctc_log_probs(states).float()
+    check_heads(model, options.method)
+    log_probs = model.ctc_log_probs(states).float() if model.ctc else None
     if options.method == "joint":
         return JointSearch(model, states, log_probs, lengths, options, eos_id).run()
     own = [log_probs[b, :length].cpu() for b, length in enumerate(lengths.tolist())]
@@ -35,13 +37,26 @@ def decode(
     return [prefix_beam(lp, options.beam, options.nbest) for lp in own]
 
 
+def check_heads(model: LipReader, method: str) -> None:
+    """Raises VsrError (bad_model) when the model cannot be searched in that way."""
+    if model.decoder is None and model.ctc is None:
+        raise VsrError("bad_model", "this model is an encoder alone: it has no head that could read; train one on it")
+    needed, name = (model.decoder, "decoder") if method == "joint" else (model.ctc, "CTC head")
+    if needed is None:
+        raise VsrError("bad_model", f"this model has no {name}, which the method '{method}' needs")
+
+
 class JointSearch:
-    """The state of one batch of searches; utterances leave the batch as they finish."""
+    """The state of one batch of searches; utterances leave the batch as they finish.
+
+    ``log_probs`` None stands for a model without CTC head: the decoder alone scores.
+    """
 
     def __init__(self, model: LipReader, states, log_probs, lengths, options: DecodeOptions, eos_id: int):
         self.model, self.options, self.eos = model, options, eos_id
         self.cache = model.decoder.start(states, lengths)
-        self.ctc = PrefixScorer(log_probs, lengths)
+        self.ctc = NoScorer(lengths) if log_probs is None else PrefixScorer(log_probs, lengths)
+        self.ctc_weight = 0.0 if log_probs is None else options.ctc_weight
         batch = len(lengths)
         self.limits = (lengths * options.max_length_ratio).long().clamp(min=1)
         self.rows = torch.arange(batch, device=states.device)  # which utterance each running row is
@@ -85,7 +100,7 @@ class JointSearch:
 
     def total(self, attention: Tensor, ctc: Tensor, step: int) -> Tensor:
         """Joint score of every extension, (B, K, 1+C); -inf for those of hypotheses that have ended."""
-        weight = self.options.ctc_weight
+        weight = self.ctc_weight
         total = (1 - weight) * attention.double() + (weight * ctc if weight else 0.0)
         total = total + self.options.length_bonus * step
         total[..., 1:] += self.options.length_bonus

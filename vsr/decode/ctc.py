@@ -113,3 +113,24 @@ class PrefixScorer:
         if len(rows) != len(self.lengths):
             self.log_probs, self.lengths = self.log_probs[rows], self.lengths[rows]
             self.blank_sum, self.past = self.blank_sum[rows], self.past[rows]
+
+
+class NoScorer:
+    """In the place of `PrefixScorer` for a model without CTC head: every prefix scores 0."""
+
+    def __init__(self, lengths: Tensor):
+        self.prefix = lengths.new_zeros(len(lengths), 1, dtype=torch.float64)
+        self.forward = self.prefix
+
+    def finished(self) -> Tensor:
+        """(B, K)."""
+        return self.prefix
+
+    def extend(self, last: Tensor, candidates: Tensor) -> tuple[Tensor, Tensor]:
+        """Scores (B, K, C), and as much again as what a prefix would carry on."""
+        scores = candidates.new_zeros(candidates.shape, dtype=torch.float64)
+        return scores, scores
+
+    def follow(self, forward: Tensor, scores: Tensor, rows: Tensor) -> None:
+        """Go on with chosen extensions (B, K')."""
+        self.prefix = self.forward = scores

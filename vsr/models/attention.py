@@ -61,6 +61,14 @@ class MultiHeadAttention(nn.Module):
         key, value = self.keys_values(x if memory is None else memory)
         return self.attend(self.split(self.query(x)), key, value, mask)
 
+    def weights(self, x: Tensor, memory: Tensor, mask: Tensor | None = None) -> Tensor:
+        """What `forward` weighs the values by, (B, H, Q, T); to look at, since the fused kernel never forms them."""
+        query, key = self.split(self.query(x)), self.split(self.key(memory))
+        scores = query @ key.transpose(2, 3) * query.shape[3] ** -0.5
+        if mask is not None:
+            scores = scores.masked_fill(~mask, -torch.inf)
+        return scores.softmax(-1)
+
 
 class RelativeAttention(MultiHeadAttention):
     """Self-attention with relative positions (Dai et al. 2019), the form that published lip readers use."""

@@ -132,6 +132,23 @@ class Decoder(nn.Module):
             x = layer(x, states, self_mask, cross_mask)
         return self.out(self.norm(x))
 
+    def cross_attention(self, tokens: Tensor, states: Tensor, lengths: Tensor) -> Tensor:
+        """Where each position looks: arguments of `forward` -> weights (B, layers, H, U, T).
+
+        Hooks of this one pass gather them, so that training and search pay nothing.
+        """
+        found: list[Tensor] = []
+        hooks = [
+            layer.cross_attention.register_forward_pre_hook(lambda own, given: found.append(own.weights(*given)))
+            for layer in self.layers
+        ]
+        try:
+            self(tokens, states, lengths)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return torch.stack(found, dim=1)
+
     def start(self, states: Tensor, lengths: Tensor) -> DecoderCache:
         """Project the states (B, T, D) once for a whole search."""
         cross = [layer.cross_attention.keys_values(states) for layer in self.layers]

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vsr.models import resnet3d
+from vsr.models.av_hubert import AVHubertEncoder, TiedDecoder
 from vsr.models.conformer import ACTIVATIONS, Conformer
 from vsr.models.decoder import Decoder
 from vsr.models.lengths import length_mask, zero_padding
@@ -32,8 +34,11 @@ class LipReaderConfig:
     ``vocab_size`` counts blank and the shared start/end token. ``tubelet_*`` and ``frontend_*`` build the video
     transformer, ``resnet_*`` the ResNet-3D. ``activation`` is that of the Conformer's feed-forward networks and
     ``norm_eps`` the constant of every layer normalisation: published models differ in both. ``ctc_weight`` is w of the
-    loss w * CTC + (1 - w) * attention, to which ``alignment_weight`` * the loss of the frame targets is added (0: no
-    such head).
+    loss w * CTC + (1 - w) * attention, to which ``alignment_weight`` * the loss of the frame targets is added.
+
+    A weight of 0 leaves the CTC or the alignment head out, 0 ``decoder_layers`` the decoder; a model with neither CTC
+    nor decoder is an encoder alone and has a vocabulary of 0. With ``encoder`` "av_hubert" the decoder is AV-HuBERT's
+    too, and ``decoder_heads`` may differ (0: as many as the encoder's).
     """
 
     vocab_size: int
@@ -46,6 +51,8 @@ class LipReaderConfig:
     tubelet_downscale: int = 2
     resnet_width: int = 64
     resnet_blocks: tuple[int, ...] = (2, 2, 2, 2)
+    resnet_activation: str = "silu"
+    encoder: str = "conformer"
     dim: int = 192
     heads: int = 4
     hidden: int = 768
@@ -55,45 +62,65 @@ class LipReaderConfig:
     norm_eps: float = 1e-5
     decoder_layers: int = 2
     decoder_hidden: int = 768
+    decoder_heads: int = 0
     dropout: float = 0.1
     ctc_weight: float = 0.3
     label_smoothing: float = 0.1
     alignment_weight: float = 0.5
 
     def __post_init__(self):
-        if self.frontend not in ("video_transformer", "resnet3d"):
-            raise ValueError(f"frontend is '{self.frontend}'; it can be video_transformer or resnet3d")
-        if self.activation not in ACTIVATIONS:
-            raise ValueError(f"activation is '{self.activation}'; it can be {' or '.join(ACTIVATIONS)}")
+        choices = {
+            "frontend": ("video_transformer", "resnet3d"),
+            "resnet_activation": tuple(resnet3d.ACTIVATIONS),
+            "encoder": ("conformer", "av_hubert"),
+            "activation": tuple(ACTIVATIONS),
+        }
+        for name, known in choices.items():
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name} is '{getattr(self, name)}'; it can be {' or '.join(known)}")
+        if not self.vocab_size and (self.ctc_weight or self.alignment_weight or self.decoder_layers):
+            raise ValueError("a vocabulary of 0 leaves no place for ctc_weight, alignment_weight or decoder_layers")
         object.__setattr__(self, "resnet_blocks", tuple(self.resnet_blocks))
 
 
 def build_frontend(config: LipReaderConfig) -> nn.Module:
     """The front end that ``config`` names: (B, T, 1, 88, 88) -> (B, T, D)."""
     if config.frontend == "resnet3d":
-        return ResNet3D(config.dim, config.resnet_width, config.resnet_blocks)
+        return ResNet3D(config.dim, config.resnet_width, config.resnet_blocks, config.resnet_activation)
     return VideoTransformer(
         config.dim, config.frontend_width, config.frontend_layers, config.frontend_heads,
         config.tubelet_frames, config.tubelet_patch, config.tubelet_downscale,
     )  # fmt: skip
 
 
+def build_encoder(config: LipReaderConfig) -> nn.Module:
+    """The encoder that ``config`` names: features and mask -> states, both (B, T, D)."""
+    c = config
+    if c.encoder == "av_hubert":
+        return AVHubertEncoder(c.dim, c.layers, c.heads, c.hidden, c.dropout)
+    return Conformer(c.dim, c.layers, c.heads, c.hidden, c.kernel, c.dropout, c.activation, c.norm_eps)
+
+
+def build_decoder(config: LipReaderConfig) -> Decoder:
+    """The decoder that belongs to the encoder."""
+    c = config
+    kind = TiedDecoder if c.encoder == "av_hubert" else Decoder
+    heads = c.decoder_heads or c.heads
+    return kind(c.vocab_size, c.dim, c.decoder_layers, heads, c.decoder_hidden, c.dropout, c.norm_eps)
+
+
 class LipReader(nn.Module):
-    """Front end, Conformer, CTC head and attention decoder (hybrid of Watanabe et al. 2017)."""
+    """Front end, encoder, CTC head and attention decoder (hybrid of Watanabe et al. 2017)."""
 
     def __init__(self, config: LipReaderConfig):
         super().__init__()
         self.config = config
         c = config
         self.frontend = build_frontend(c)
-        self.encoder = Conformer(
-            c.dim, c.layers, c.heads, c.hidden, c.kernel, c.dropout, c.activation, c.norm_eps
-        )
-        self.ctc = nn.Linear(c.dim, c.vocab_size)
+        self.encoder = build_encoder(c)
+        self.ctc = nn.Linear(c.dim, c.vocab_size) if c.ctc_weight else None
         self.alignment = nn.Linear(c.dim, c.vocab_size) if c.alignment_weight else None
-        self.decoder = Decoder(
-            c.vocab_size, c.dim, c.decoder_layers, c.heads, c.decoder_hidden, c.dropout, c.norm_eps
-        )
+        self.decoder = build_decoder(c) if c.decoder_layers else None
 
     def encode(self, video: Tensor, lengths: Tensor) -> Tensor:
         """Normalised video (B, T, 1, 88, 88), lengths (B,) -> states (B, T, D), zero on padding."""
@@ -106,7 +133,7 @@ class LipReader(nn.Module):
         return features, self.encoder(features, mask)
 
     def ctc_log_probs(self, states: Tensor) -> Tensor:
-        """States (B, T, D) -> CTC log-probabilities (B, T, V)."""
+        """States (B, T, D) -> CTC log-probabilities (B, T, V); the model must have a CTC head."""
         return self.ctc(states).log_softmax(-1)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:

@@ -13,17 +13,20 @@ from torch.nn import functional as F
 from vsr.models.lengths import scatter_frames
 
 FRAMES = 5  # frames that the first convolution sees
+ACTIVATIONS = {"silu": lambda channels: nn.SiLU(), "prelu": nn.PReLU}  # by channels
 
 
 class BasicBlock(nn.Module):
     """Two 3x3 convolutions and a short cut (He et al. 2016), (N, C, S, S) -> (N, C', S', S')."""
 
-    def __init__(self, channels_in: int, channels: int, stride: int):
+    def __init__(self, channels_in: int, channels: int, stride: int, activation: str):
         super().__init__()
         self.conv1 = nn.Conv2d(channels_in, channels, 3, stride, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(channels)
+        self.act1 = ACTIVATIONS[activation](channels)
         self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(channels)
+        self.act2 = ACTIVATIONS[activation](channels)
         self.downsample = None
         if stride > 1 or channels_in != channels:
             self.downsample = nn.Sequential(
@@ -32,8 +35,8 @@ class BasicBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         short = x if self.downsample is None else self.downsample(x)
-        x = F.silu(self.bn1(self.conv1(x)))
-        return F.silu(self.bn2(self.conv2(x)) + short)
+        x = self.act1(self.bn1(self.conv1(x)))
+        return self.act2(self.bn2(self.conv2(x)) + short)
 
 
 class ResNet3D(nn.Module):
@@ -43,18 +46,22 @@ class ResNet3D(nn.Module):
         dim: width D of the output.
         width: channels of the first stage; published checkpoints have 64 and double it three times.
         blocks: blocks of each of the four stages.
+        activation: "silu", or "prelu" with a slope for each channel.
     """
 
-    def __init__(self, dim: int, width: int = 64, blocks: tuple[int, ...] = (2, 2, 2, 2)):
+    def __init__(
+        self, dim: int, width: int = 64, blocks: tuple[int, ...] = (2, 2, 2, 2), activation: str = "silu"
+    ):
         super().__init__()
         # A Conv3d with one input channel is a Conv2d over stacked frames, which CPUs run several times faster.
         self.stem = nn.Conv2d(FRAMES, width, 7, 2, 3, bias=False)
         self.stem_bn = nn.BatchNorm2d(width)
+        self.stem_act = ACTIVATIONS[activation](width)
         stages, channels_in = [], width
         for stage, count in enumerate(blocks):
             channels = width * 2**stage
             for block in range(count):
-                stages.append(BasicBlock(channels_in, channels, 2 if stage and not block else 1))
+                stages.append(BasicBlock(channels_in, channels, 2 if stage and not block else 1, activation))
                 channels_in = channels
         self.trunk = nn.Sequential(*stages)
         self.project = nn.Linear(channels_in, dim)
@@ -65,5 +72,5 @@ class ResNet3D(nn.Module):
         padded = F.pad(video[:, :, 0], (0, 0, 0, 0, half, half))
         stacked = torch.stack([padded[:, f : f + length] for f in range(FRAMES)], dim=2)
         x = stacked[mask].contiguous(memory_format=torch.channels_last)
-        x = F.max_pool2d(F.silu(self.stem_bn(self.stem(x))), 3, 2, 1)
+        x = F.max_pool2d(self.stem_act(self.stem_bn(self.stem(x))), 3, 2, 1)
         return scatter_frames(self.project(self.trunk(x).mean((2, 3))), mask)

@@ -53,7 +53,7 @@ def convert(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor], table: 
 
 def _fitted(tensor: Tensor, like: Tensor, name: str) -> Tensor:
     """The tensor in the shape of ``like``: sides of one may come and go (a 1x1 convolution is a matrix)."""
-    if [side for side in tensor.shape if side > 1] != [side for side in like.shape if side > 1]:
+    if [side for side in tensor.shape if side != 1] != [side for side in like.shape if side != 1]:
         found, expected = tuple(tensor.shape), tuple(like.shape)
         raise VsrError("bad_model", f"{name!r} has shape {found}, the other tensors ask for {expected}")
     if tensor.is_floating_point() and not tensor.isfinite().all():

@@ -72,6 +72,8 @@ def plain(value: Any) -> Any:
             return plain(state["_content"])
         if isinstance(state, Mapping) and "_val" in state:
             return plain(state["_val"])
+        if state is None and len(value.args) == 1:  # a member of an enumeration: the class called with its value
+            return plain(value.args[0])
         return plain(state)
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
@@ -83,7 +85,7 @@ def plain(value: Any) -> Any:
 def weights_of(checkpoint: Mapping[str, Any], path: str | Path) -> dict[str, Any]:
     """The named tensors of a checkpoint: itself, or what Lightning (`state_dict`) or fairseq (`model`) wrapped.
 
-    Raises VsrError (bad_model) when there are none.
+    Raises VsrError (bad_model) when there are none, or one does not hold plain numbers.
     """
     import torch
 
@@ -93,6 +95,9 @@ def weights_of(checkpoint: Mapping[str, Any], path: str | Path) -> dict[str, Any
     weights = {name: tensor for name, tensor in checkpoint.items() if isinstance(tensor, torch.Tensor)}
     if not weights:
         raise VsrError("bad_model", f"{path} holds no named tensors")
+    for name, tensor in weights.items():
+        if tensor.layout != torch.strided or tensor.is_complex() or tensor.is_quantized:
+            raise VsrError("bad_model", f"{path}: {name!r} is not a tensor of plain numbers")
     if all(name.startswith("model.") for name in weights):
         weights = {name.removeprefix("model."): tensor for name, tensor in weights.items()}
     return weights

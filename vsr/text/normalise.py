@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import re
+from unicodedata import category
 
 from vsr.errors import VsrError
 
@@ -24,7 +26,39 @@ def alnum(text: str) -> str:
     return fold_spaces(lower(text).replace("'", ""))
 
 
-NORMALISERS = {"none": fold_spaces, "lower": lower, "alnum": alnum}
+def mteval13a(text: str) -> str:
+    """Lower case, tokenised as NIST's mteval-v13a does, tokens of punctuation alone removed (fairseq's WER)."""
+    text = f" {text} "
+    for pattern, replacement in TOKENISE_13A:
+        text = re.sub(pattern, replacement, text)
+    return " ".join(token for token in text.lower().split() if not all(category(c).startswith("P") for c in token))
+
+
+# The language-dependent part of mteval-v13a: punctuation apart, full stops and commas unless within numbers.
+TOKENISE_13A = (
+    (r"([{-~\[-` -&(-+:-@/])", r" \1 "),
+    (r"([^0-9])([.,])", r"\1 \2 "),
+    (r"([.,])([^0-9])", r" \1 \2"),
+    (r"([0-9])(-)", r"\1 \2 "),
+)
+
+
+@functools.lru_cache(1)
+def _whisper_normaliser():
+    try:
+        from transformers.models.whisper.english_normalizer import EnglishTextNormalizer
+    except ImportError as error:
+        raise VsrError("bad_config", "the normaliser 'whisper' needs transformers: pip install vsr[speech]") from error
+    return EnglishTextNormalizer({})
+
+
+def whisper(text: str) -> str:
+    """OpenAI Whisper's English normaliser: contractions and numbers in one form; its table of British spellings,
+    which is not part of the code, is left out."""
+    return fold_spaces(_whisper_normaliser()(text))
+
+
+NORMALISERS = {"none": fold_spaces, "lower": lower, "alnum": alnum, "13a": mteval13a, "whisper": whisper}
 
 
 def normaliser(name: str):

@@ -92,11 +92,11 @@ class SentencePieceTokenizer:
         self._model = model
         self.case = case
         try:
-            self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+            self.processor = sentencepiece.SentencePieceProcessor(model_proto=model)
         except RuntimeError as error:
             raise VsrError("bad_model", f"not a SentencePiece model: {error}") from error
         self._own_order = units is None
-        self.units = sentence_pieces(self._processor) if units is None else list(units)
+        self.units = sentence_pieces(self.processor) if units is None else list(units)
         self._to_id = {unit: index + UNK + 1 for index, unit in enumerate(self.units) if unit}
         if len(self._to_id) < len([unit for unit in self.units if unit]):
             raise VsrError("bad_model", "a unit stands twice in the tokenizer's list")
@@ -106,7 +106,7 @@ class SentencePieceTokenizer:
     def encode(self, text: str) -> list[int]:
         """Ids of the text, without start or end."""
         text = lower(text) if self.case == "lower" else lower(text).upper()
-        return [self._to_id.get(piece, UNK) for piece in self._processor.encode(text, out_type=str)]
+        return [self._to_id.get(piece, UNK) for piece in self.processor.encode(text, out_type=str)]
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """The piece of each id, words opened by U+2581; "" for blank and end, "?" for unknown."""

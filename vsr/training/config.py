@@ -17,7 +17,9 @@ from vsr.video.transforms import Augmentation
 class DataConfig:
     """Manifests of cropped clips, tokenizer folder, and batches.
 
-    ``tests`` are read only to refuse a training or dev list that meets them.
+    ``tests`` are read only to refuse a training or dev list that meets them. Training clips of more than
+    ``max_frames`` are left out (0: none are): a first stage on short clips alone is the published way to make an
+    attention decoder start (Ma et al. 2023).
     """
 
     train: tuple[str, ...]
@@ -25,6 +27,7 @@ class DataConfig:
     tokenizer: str
     tests: tuple[str, ...] = ()
     frames_per_batch: int = 600
+    max_frames: int = 0
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self):
@@ -84,9 +87,12 @@ class TrainConfig:
             if key not in known:
                 raise unknown_key(f"model.{key}", key, known)
         try:
-            return LipReaderConfig(vocab_size=vocab_size, **self.model)
+            config = LipReaderConfig(vocab_size=vocab_size, **self.model)
         except (TypeError, ValueError) as error:
             raise VsrError("bad_config", f"model: {error}") from error
+        if not config.ctc_weight or not config.decoder_layers:
+            raise VsrError("bad_config", "model: training needs both heads: ctc_weight and decoder_layers above 0")
+        return config
 
 
 def unknown_key(path: str, key: str, known: Iterable[str]) -> VsrError:

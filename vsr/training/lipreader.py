@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from vsr.clock import FPS
 from vsr.corpora.splits import check_disjoint
 from vsr.data.batching import CropDataset, FrameBudgetSampler
 from vsr.data.manifest import Clip, read_manifest
@@ -26,12 +27,24 @@ class LipReaderRun(Run):
         data = self.config.data
         train, dev, tests = (read_all(paths) for paths in (data.train, data.dev, data.tests))
         check_disjoint(train, dev, tests)
+        train = self._short_enough(train)
         self.tokenizer = load_tokenizer(data.tokenizer)
         self.train = CropDataset(train, self.tokenizer, data.augmentation, self.config.seed)
         self.dev = CropDataset(dev, self.tokenizer, None)
         # Played slower, a clip is longer than its crop: the budget counts that.
         longest = [math.ceil(clip.num_frames / (1 - data.augmentation.speed)) for clip in train]
         self.sampler = FrameBudgetSampler(longest, data.frames_per_batch, self.config.seed)
+
+    def _short_enough(self, clips: list[Clip]) -> list[Clip]:
+        """The clips of at most ``data.max_frames``; says how many others there were."""
+        limit = self.config.data.max_frames
+        kept = [clip for clip in clips if not limit or clip.num_frames <= limit]
+        if not kept:
+            raise VsrError("bad_config", f"data.max_frames: not one training clip has at most {limit} frames")
+        if len(kept) < len(clips):
+            hours = sum(clip.num_frames for clip in kept) / FPS / 3600
+            self.fabric.print(f"{len(kept)} of {len(clips)} clips have at most {limit} frames: {hours:.1f} h")
+        return kept
 
     def _build_model(self) -> LipReader:
         model = LipReader(self.config.model_config(self.tokenizer.vocab_size))

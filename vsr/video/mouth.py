@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
-from vsr.clock import FPS
 from vsr.errors import VsrError
 from vsr.video.faces import Detector, default_detector
-from vsr.video.reader import VideoInfo, frames_from, probe
+from vsr.video.reader import VideoInfo, frames_of_part, probe
 from vsr.video.stream import MIN_FRAMES, Block, Piece, blocks
 
 MIN_SEEN = 0.5  # share of its frames in which a bystander must be found: less is a phantom
@@ -42,7 +40,8 @@ def crop_video(
 ) -> MouthClip:
     """The mouth of the person who fills the screen most ("largest") or who is seen longest ("longest").
 
-    ``start`` and ``end`` (seconds from the first frame, end 0: the end of the file) ask for a part of the video.
+    ``start`` and ``end`` (seconds, end 0: the end of the file) ask for a part of the video.
+
     Raises VsrError: unreadable, no_video, too_short (under 12 frames), no_face, crop_out_of_frame.
     """
     if faces not in ("largest", "longest"):
@@ -71,7 +70,7 @@ def crop_tracks(path: str | Path, detector: Detector | None = None) -> list[Mout
 
 def _pieces(path, detector: Detector | None, start: float = 0.0, end: float = 0.0) -> list[Piece]:
     """Everybody in the video, in one block however long. Raises VsrError too_short or no_face."""
-    frames = islice(frames_from(path), round(start * FPS), round(end * FPS) if end else None)
+    frames = frames_of_part(path, start, end)
     whole: Iterator[Block] = blocks(frames, detector or default_detector(), longest=None)
     block = next(whole, None)
     count = 0 if block is None else len(block.times)

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -77,15 +77,29 @@ def probe(path: str | Path) -> VideoInfo:
     return VideoInfo(str(path), _rate(stream), max(1, round(duration * FPS)), duration, width, height)
 
 
-def read_frames(path: str | Path, chunk_frames: int = 64) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def read_frames(
+    path: str | Path, chunk_frames: int = 64, start: float = 0.0, end: float = 0.0
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield (frames (n, H, W, 3) uint8 RGB, times (n,) float64 seconds), n <= chunk_frames, at exactly 25 fps.
 
     Each instant of the 25 fps grid shows the source frame whose time stamp is nearest, so constant, variable, low
     and high frame rates all keep their speed. Pictures are turned upright by the rotation tag and scaled so that the
-    longer side is at most 1280 pixels. At most one chunk (and 64 MiB) is held. Raises VsrError "unreadable" or
-    "no_video"; also "unreadable", after the last good chunk, where the file breaks off before its announced end.
+    longer side is at most 1280 pixels. At most one chunk (and 64 MiB) is held. `start` and `end` (seconds from the
+    first frame, end 0: the end of the file) ask for the frames of a part; parts that touch share none. Raises VsrError
+    "unreadable" or "no_video"; also "unreadable", after the last good chunk, where the file breaks off before its
+    announced end.
     """
-    yield from _chunks(((picture, position.time) for picture, position in frames_from(path)), chunk_frames)
+    yield from _chunks(((picture, place.time) for picture, place in frames_of_part(path, start, end)), chunk_frames)
+
+
+def frames_of_part(path: str | Path, start: float = 0.0, end: float = 0.0) -> Iterator[tuple[np.ndarray, Position]]:
+    """`frames_from` the beginning, of a part as `read_frames` has it: counted, not sought, as a seek may land beside
+    the frame that is meant."""
+    part, some = islice(frames_from(path), round(start * FPS), round(end * FPS) if end else None), False
+    for some in part:
+        yield some
+    if start and not some:
+        raise VsrError("unreadable", f"{path}: has no frames from {start:.2f} s on")
 
 
 def frames_from(path: str | Path, begin: Position | None = None) -> Iterator[tuple[np.ndarray, Position]]:

@@ -48,7 +48,8 @@ def speech_and_rest(active: np.ndarray) -> tuple[list[tuple[int, int]], list[tup
 def spans_of(active: np.ndarray, start: int, stop: int, window: int) -> list[tuple[int, int]]:
     """Cut a stretch of speech into (start, stop) spans of about `window` frames, each to be read by itself.
 
-    Cuts lie where the lips pause; where they do not pause for longer than a window, spans overlap, by up to two seconds.
+    Cuts lie where the lips pause; where they do not pause for longer than a window, spans overlap, by up to two
+    seconds.
     """
     usual = float(np.median(active[start:stop]))
     calm = np.convolve(np.pad(active, 4, mode="edge"), np.ones(9) / 9, mode="valid")

@@ -18,7 +18,7 @@ import numpy as np
 
 from vsr.clock import FPS
 from vsr.video.faces import Detector
-from vsr.video.geometry import CROP, REFERENCE, SMOOTHING, anchors_of, cut_mouth, mouth_transforms, share_inside
+from vsr.video.geometry import REFERENCE, SMOOTHING, anchors_of, cut_mouth, mouth_transforms, share_inside
 from vsr.video.geometry import similarity as fit_similarity
 from vsr.video.reader import Position
 from vsr.video.shots import FLASH, REACH, REPEATS, with_shots

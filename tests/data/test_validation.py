@@ -1,0 +1,49 @@
+"""Validation finds, without decoding videos, what would stop or spoil a run."""
+
+import pytest
+
+from vsr.cli import main
+from vsr.data.manifest import Clip, write_manifest
+from vsr.data.validation import validate
+from vsr.files import read_json
+
+
+@pytest.fixture
+def manifest(tmp_path, face_clip, make_sound):
+    video, text = str(face_clip), tmp_path / "text.mp4"
+    text.write_text("no video", encoding="utf-8")
+    clips = [
+        Clip("good", video, "bin blue", words=(("bin", 0.1, 0.4), ("blue", 0.4, 0.9))),
+        Clip("part", video, "bin", start=0.2, end=0.6),
+        Clip("outside", video, "bin", start=3.0, end=4.0),
+        Clip("words", video, "bin", words=(("bin", 0.1, 2.4),)),
+        Clip("silent", video, "..."),
+        Clip("absent", str(tmp_path / "absent.mp4"), "bin"),
+        Clip("text", str(text), "bin"),
+        Clip("sound", str(make_sound(tmp_path / "sound.mp4")), "bin"),
+    ]
+    write_manifest(tmp_path / "all.jsonl", clips)
+    write_manifest(tmp_path / "good.jsonl", clips[:2])
+    return tmp_path
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_every_fault_is_named(manifest, jobs):
+    found = validate([manifest / "all.jsonl"], jobs)[str(manifest / "all.jsonl")]
+    assert {name: reason for name, (reason, _) in found.refused.items()} == {
+        "outside": "part_outside", "words": "words_outside", "silent": "no_words", "absent": "unreadable",
+        "text": "unreadable", "sound": "no_video",
+    }  # fmt: skip
+    assert found.hours * 3600 == pytest.approx(1.0 + 0.4, abs=0.05)
+    assert found.sizes == {"256x256": 2} and found.rates == {"25": 2}
+
+
+def test_the_command_stops_a_run(manifest, capsys):
+    assert main(["validate", "--manifest", str(manifest / "good.jsonl")]) == 0
+    assert "2 clips, 0.00 h, 256x256, 25 fps, refused: none" in capsys.readouterr().out
+    both = [str(manifest / "good.jsonl"), str(manifest / "all.jsonl")]
+    assert main(["validate", "--manifest", *both, "--report", str(manifest / "report.json")]) == 1
+    error = capsys.readouterr().err.splitlines()
+    assert len(error) == 1 and "6 of 8 clips refused, such as" in error[0]
+    assert len(read_json(manifest / "report.json")[both[1]]["refused"]) == 6
+    assert main(["validate", "--manifest", both[1], "--tolerate", "0.8"]) == 0

@@ -1,0 +1,241 @@
+"""The picture of a reading: its arrays are those of the reading, and its page holds them, safely and by itself."""
+
+import base64
+import dataclasses
+import html
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+import torch
+
+from vsr.cli import main
+from vsr.decode.options import DecodeOptions
+from vsr.errors import VsrError
+from vsr.hub import load_model
+from vsr.inspect.collect import inspect_video, inspect_window, lip_opening, token_labels
+from vsr.inspect.images import sprite
+from vsr.inspect.page import render_page, shown_tokens
+from vsr.text.tokenizer import BLANK, UNK, CharTokenizer
+from vsr.transcript import TimedWord
+from vsr.windows import window_spans
+
+VOID = {"meta", "input", "img", "br"}
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+@pytest.fixture(scope="module")
+def loaded(tiny_model):
+    return load_model(tiny_model)
+
+
+@pytest.fixture(scope="module")
+def inspection(loaded, face_clip):
+    return inspect_video(loaded, face_clip, DecodeOptions(beam=3, nbest=3))
+
+
+@pytest.fixture(scope="module")
+def page(inspection):
+    return render_page(inspection)
+
+
+def data_of(page):
+    return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S).group(1))
+
+
+def cells(entry, frames):
+    """The values of a map as the script reads them."""
+    raw = np.frombuffer(base64.b64decode(entry["data"]), np.uint8)
+    return raw.reshape(len(entry["labels"]), frames) / 255 * entry["peak"]
+
+
+class Structure(HTMLParser):
+    """Collects tags and addresses, and insists that what is opened is closed."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.tags, self.addresses = [], [], []
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.addresses += [value for name, value in attributes if name in ("src", "href", "data", "action")]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.handle_starttag(tag, attributes)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def structure(page):
+    parser = Structure()
+    parser.feed(page)
+    parser.close()
+    assert parser.open == []
+    return parser
+
+
+def test_the_arrays_are_those_of_the_transcript(loaded, inspection, face_clip):
+    transcript = loaded.transcribe(face_clip, DecodeOptions(beam=3, nbest=3))
+    assert inspection.words == transcript.segments[0].words
+    frames = len(inspection.crop)
+    assert inspection.posteriors.shape == (frames, loaded.tokenizer.vocab_size)
+    np.testing.assert_allclose(inspection.posteriors.sum(1), 1, rtol=1e-4)
+    assert inspection.edges.shape == (frames + 1,) and inspection.opening.shape == (frames,)
+    for own in inspection.attention.values():
+        assert own.shape == (len(inspection.tokens), frames)
+        np.testing.assert_allclose(own.sum(1), 1, rtol=1e-4)
+
+
+def test_cross_attention_is_what_the_decoder_weighs_its_values_by(loaded):
+    """The weights, applied to the values by hand, give the output of the fused kernel; and no hook stays behind."""
+    decoder = loaded.model.decoder.eval()
+    torch.manual_seed(0)
+    states, lengths = torch.randn(2, 9, decoder.dim), torch.tensor([9, 6])
+    tokens = torch.tensor([[40, 3, 5], [40, 7, 2]])
+    before = decoder(tokens, states, lengths)
+    weights = decoder.cross_attention(tokens, states, lengths)
+    assert torch.equal(before, decoder(tokens, states, lengths))
+    assert not any(layer.cross_attention._forward_pre_hooks for layer in decoder.layers)
+    assert weights[1, ..., 6:].abs().max() == 0
+    attention = decoder.layers[0].cross_attention
+    x, mask = torch.randn(2, 3, decoder.dim), torch.arange(9)[None, None, None] < lengths[:, None, None, None]
+    _, value = attention.keys_values(states)
+    by_hand = attention.out((attention.weights(x, states, mask) @ value).transpose(1, 2).flatten(2))
+    torch.testing.assert_close(by_hand, attention(x, states, mask))
+
+
+def test_the_mouth_opens_where_the_clip_opens_it():
+    closed = np.zeros((1, 37, 2))
+    closed[0, 29:37] = [(0, 0), (1, 0), (2, 0), (3, 0), (4, 0), (3, 0), (2, 0), (1, 0)]
+    opened = closed.copy()
+    opened[0, 30:33, 1] -= 1
+    opened[0, 34:37, 1] += 1
+    assert lip_opening(np.concatenate([closed, opened])).tolist() == [0.0, 0.5]
+
+
+def test_special_tokens_have_names_that_people_read():
+    tokenizer = CharTokenizer()
+    ids = [BLANK, UNK, *tokenizer.encode("a b"), tokenizer.eos_id]
+    assert token_labels(tokenizer, ids) == ["blank", "?", "a", "␣", "b", "end"]
+
+
+def test_the_page_needs_nothing_but_itself(page):
+    found = structure(page)
+    assert found.addresses and all(address.startswith("data:image/") for address in found.addresses)
+    assert not re.search(r"https?://|@import|url\((?!data:)", page)
+    assert {"canvas", "svg", "table", "input"} <= set(found.tags)
+
+
+def test_the_page_holds_the_numbers(page, inspection):
+    data, frames = data_of(page), len(inspection.crop)
+    shown = shown_tokens(inspection.posteriors)
+    np.testing.assert_allclose(cells(data["maps"]["ctc"], frames), inspection.posteriors[:, shown].T, atol=1 / 255)
+    for k, own in enumerate(inspection.attention.values()):
+        np.testing.assert_allclose(cells(data["maps"][f"look{k}"], frames), own, atol=1 / 255)
+    for own, listed in zip(inspection.posteriors, data["top"], strict=True):
+        assert [p for _, p in listed] == pytest.approx(np.sort(own)[::-1][:5], abs=1e-4)
+    plain = " ".join(re.sub("<[^>]*>", " ", page).split())
+    for number, reading in enumerate(inspection.nbest, 1):
+        assert f"{number} {html.escape(reading.text)} {reading.score:.2f}" in plain
+
+
+def test_words_lie_on_the_axis_of_the_frames(inspection):
+    edges = inspection.edges
+    word = TimedWord("bin", float(edges[5]), float(edges[10]), 0.75)
+    page = render_page(dataclasses.replace(inspection, words=(word,)))
+    width = len(inspection.crop)
+    place = f"left: {100 * 5 / width:.3f}%; width: {100 * 5 / width:.3f}%; --p: 75"
+    assert place in page
+    (entry,) = data_of(page)["words"]
+    assert (entry["from"], entry["to"]) == pytest.approx((5, 10))
+
+
+def test_text_of_any_kind_stays_text(inspection):
+    nasty = "</script><img src=x onerror=alert(1)>$title&"
+    word = TimedWord(nasty, 0.0, 0.5, 0.5)
+    changed = dataclasses.replace(inspection, words=(word,), tokens=[nasty, *inspection.tokens[1:]])
+    page = render_page(changed)
+    assert "<img src=x" not in page and page.count("</script>") == 2
+    assert data_of(page)["words"][0]["word"] == nasty
+    structure(page)
+
+
+def test_a_reading_without_words_has_a_page(inspection):
+    page = render_page(dataclasses.replace(inspection, words=()))
+    assert "No words were read." in page
+    structure(page)
+
+
+def test_others_add_lanes_and_sections(inspection):
+    mel = ("Mel", '<img alt="mel" src="data:image/png;base64,AA==">')
+    page = render_page(inspection, [mel], [("A & B", "<p>x</p>")])
+    assert page.index("Where the decoder looks") < page.index('alt="mel"') < page.index("The face")
+    assert "<h2>A &amp; B</h2><p>x</p>" in page
+    structure(page)
+
+
+def test_the_sprite_holds_every_crop():
+    import cv2
+
+    crops = np.repeat(np.arange(0, 250, 10, dtype=np.uint8)[:, None, None], 96, 1).repeat(96, 2)
+    url, columns, rows = sprite(crops)
+    sheet = cv2.imdecode(np.frombuffer(base64.b64decode(url.split(",")[1]), np.uint8), cv2.IMREAD_GRAYSCALE)
+    assert sheet.shape == (rows * 96, columns * 96)
+    for k, crop in enumerate(crops):
+        row, column = divmod(k, columns)
+        assert abs(int(sheet[row * 96 + 48, column * 96 + 48]) - int(crop[0, 0])) <= 2
+
+
+def test_a_long_clip_is_shown_by_the_window(loaded, inspection, monkeypatch):
+    monkeypatch.setattr("vsr.inspect.collect.stills", lambda clip, start, stop: [])  # the file has but a second
+    clip = inspection.clip
+    crop, points = np.resize(clip.crop, (700, 96, 96)), np.resize(clip.points, (700, 37, 2))
+    long = dataclasses.replace(clip, crop=crop, points=points, times=np.arange(700) / 25)
+    found = inspect_window(loaded, long, DecodeOptions("ctc_greedy"), window_spans(700), 2)
+    assert found.span == (400, 700) and (found.edges[0], found.edges[-1]) == pytest.approx((16.0, 28.0))
+    assert np.array_equal(found.crop, crop[400:])
+    assert all(16 <= word.start <= word.end <= 28 for word in found.words)
+    page = render_page(found)
+    assert "window 3 of 3" in page and data_of(page)["first"] == 400
+
+
+def test_a_moment_or_face_that_is_not_there_is_refused(loaded, face_clip):
+    with pytest.raises(VsrError, match="outside the face's time, 0.00 to 1.00"):
+        inspect_video(loaded, face_clip, at=9.0)
+    with pytest.raises(VsrError, match="has no face 7; its faces are 0"):
+        inspect_video(loaded, face_clip, face=7)
+
+
+def test_the_command_writes_the_page_or_nothing(tiny_model, face_clip, tmp_path, capsys):
+    out = tmp_path / "report.html"
+    assert main(["inspect", str(face_clip), "-o", str(out), "--model", str(tiny_model), "--beam", "5"]) == 0
+    structure(out.read_text("utf-8"))
+    assert main(["inspect", str(tmp_path / "no.mp4"), "-o", str(tmp_path / "no.html"), "--model", str(tiny_model)]) == 1
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here to run the page's script")
+def test_the_script_runs_and_hovering_shows_numbers(page, inspection, tmp_path):
+    hover = """<script>
+      const map = document.querySelector("canvas[data-map=ctc]"), box = map.getBoundingClientRect();
+      map.dispatchEvent(new PointerEvent("pointermove", {bubbles: true, clientX: box.left + 1, clientY: box.top + 1}));
+    </script></body>"""
+    path = tmp_path / "page.html"
+    path.write_text(page.replace("</body>", hover), encoding="utf-8")
+    command = [CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
+    answer = subprocess.run([*command, "--dump-dom", path.as_uri()], capture_output=True, text=True, timeout=60)
+    tip = re.search(r'<div id="tip"[^>]*>([^<]*)</div>', answer.stdout).group(1)
+    first = shown_tokens(inspection.posteriors)[0]
+    assert tip.startswith(inspection.labels[first]) and tip.endswith("at 0.00 s")
+    shown = float(re.search(r"([\d.]+) %", tip).group(1)) / 100
+    assert shown == pytest.approx(inspection.posteriors[0, first], abs=0.006)

@@ -1,0 +1,176 @@
+"""What goes wrong in one clip stays with that clip: judged apart, counted, never in a mean, never the end of a run."""
+
+from argparse import ArgumentParser
+
+import numpy as np
+import pytest
+import torch
+
+from lip2speech import evaluation, metrics
+from lip2speech.audio import write_wave
+from lip2speech.commands import evaluate as verb
+from lip2speech.evaluation import Outcome, evaluate, evaluate_clip, summarise, write_evaluation
+from tests.conftest import talking_face, write_video
+from vsr.data.manifest import Clip, write_manifest
+from vsr.errors import VsrError
+
+SAID = "bin blue at f two now"
+
+
+class Listener:
+    """A judge that understands every voice and remembers how many it heard."""
+
+    name = "listener"
+
+    def __init__(self):
+        self.heard = []
+
+    def transcribe(self, wave):
+        self.heard.append(wave)
+        return SAID
+
+
+@pytest.fixture
+def clip(tmp_path):
+    """A clip of 1 s whose film has no sound."""
+    film = write_video(tmp_path / "film.mp4", talking_face(25, 64))
+    return Clip("x", str(film), SAID, "s", 25)
+
+
+def row_with(tmp_path, wave):
+    """A row's folder that holds this wave as float, NaN and all."""
+    from scipy.io import wavfile
+
+    folder = tmp_path / "row"
+    folder.mkdir()
+    wavfile.write(folder / "x.wav", 16_000, wave.astype(np.float32))
+    return str(folder)
+
+
+def test_a_ripple_of_the_spectrum_has_its_size_in_db():
+    bands = np.arange(80) + 0.5
+    ripple = torch.tensor(np.tile(0.5 * np.cos(np.pi * 3 * bands / 80), (10, 1)), dtype=torch.float32)
+    in_db = 20 / np.log(10) * 0.5 / np.sqrt(2)
+    assert metrics.cepstral_distance(torch.zeros(10, 80), ripple) == pytest.approx(in_db, rel=1e-4)
+    assert metrics.cepstral_distance(ripple, ripple + 3) == pytest.approx(0, abs=1e-4), "loudness is not counted"
+
+
+def test_a_short_clip_keeps_its_plain_figures():
+    wave = np.random.default_rng(0).normal(0, 0.1, 8000).astype(np.float32)
+    late = np.roll(wave, 3000)
+    assert np.isnan(metrics.stoi_aligned(wave, late, 3000))
+    assert np.isfinite(metrics.stoi(wave, late))
+
+
+def test_estoi_is_the_same_each_time(voice_like):
+    stops = np.where(np.arange(48_000) < 24_000, voice_like, 0).astype(np.float32)
+    np.random.seed(5)
+    first = metrics.stoi(voice_like, stops, extended=True)
+    assert np.random.random() == np.random.RandomState(5).random(), "the caller's random numbers are not touched"
+    assert metrics.stoi(voice_like, stops, extended=True) == first
+
+
+def test_a_voice_is_heard_though_its_film_is_silent(clip, tmp_path, voice_like):
+    judge = Listener()
+    outcome = evaluate_clip(clip, "system", row_with(tmp_path, voice_like[:16_000]), judge)
+    assert (outcome.reason, outcome.heard, outcome.figures) == ("no_sound", SAID, None)
+    row = summarise([clip], [outcome], judged=True)["system"]
+    assert row["failed"] == 1 and row["judge"]["wer"] == 0, "a mute film is not the system's error"
+
+
+@pytest.mark.parametrize(
+    ("wave", "reason", "heard"),
+    [
+        (np.zeros(16_000), "silent", False),
+        (np.full(16_000, np.nan), "not_finite", False),
+        (np.sin(np.arange(3000) * 0.3), "too_short", True),
+    ],
+)
+def test_only_sound_reaches_the_judge(clip, tmp_path, wave, reason, heard):
+    judge = Listener()
+    outcome = evaluate_clip(clip, "system", row_with(tmp_path, wave), judge)
+    assert outcome.reason == reason and bool(judge.heard) == heard
+    row = summarise([clip], [outcome], judged=True)["system"]
+    assert (row["too_short"], row["failed"]) == ((1, 0) if reason == "too_short" else (0, 1))
+    assert row["figures"]["stoi"] is None
+    assert row["judge"]["deletions"] == (0 if heard else 6)
+
+
+@pytest.mark.parametrize(("frames", "samples"), [(0, 16_640), (20, 12_800), (30, 19_200)])
+def test_a_part_of_a_film_has_that_parts_sound(tmp_path, voice_like, frames, samples):
+    write_wave(tmp_path / "film.wav", voice_like)
+    # 0.59 s is nearest to frame 15 and 1.63 s to frame 41, as the reader of the pictures counts
+    part = Clip("x", str(tmp_path / "film.wav"), SAID, "s", frames, start=0.59, end=1.63)
+    wave = evaluation.natural_wave(part)
+    true = voice_like[15 * 640 : 41 * 640]
+    assert len(wave) == samples
+    shared = min(samples, len(true))
+    assert np.abs(wave[:shared] - true[:shared]).max() < 1e-4 and not wave[shared:].any()
+
+
+def test_the_judge_hears_no_more_than_the_clip(clip, tmp_path, voice_like):
+    judge = Listener()
+    evaluate_clip(clip, "system", row_with(tmp_path, voice_like), judge)
+    assert len(judge.heard[0]) == 640 * 25
+
+
+def test_a_fault_of_a_metric_is_an_outcome(clip, tmp_path, voice_like, monkeypatch):
+    def broken(natural, voice):
+        raise ZeroDivisionError("in a library")
+
+    monkeypatch.setattr(evaluation, "measure", broken)
+    monkeypatch.setattr(evaluation, "natural_wave", lambda clip: voice_like[:16_000])
+    outcome = evaluate_clip(clip, "system", row_with(tmp_path, voice_like), None)
+    assert outcome.reason == "internal" and "ZeroDivisionError" in outcome.message
+
+
+def test_a_judge_without_texts_is_refused_before_any_work(clip, monkeypatch):
+    monkeypatch.setattr(evaluation, "evaluate_clip", lambda *given: pytest.fail("work was begun"))
+    with pytest.raises(VsrError, match="transcripts"):
+        evaluate([Clip("x", clip.video, " ", "s", 25)], {"natural": None}, "pocketsphinx-grid")
+
+
+def test_clips_without_text_are_left_to_the_metrics(clip):
+    mute = Clip("y", clip.video, "", "s", 25)
+    outcomes = [Outcome("r", "x", heard=SAID), Outcome("r", "y", heard="what was never said")]
+    judge = summarise([clip, mute], outcomes, judged=True)["r"]["judge"]
+    assert judge["wer"] == 0 and judge["scored"] == 1
+
+
+def test_the_report_has_errors_versions_and_one_line_a_clip(clip, tmp_path):
+    outcomes = [Outcome("r", "x", None, "bin blue\tat f\nsoon", "no_speech", "two\nlines")]
+    result = write_evaluation(tmp_path / "out", [clip], outcomes, "self", "pocketsphinx-grid")
+    assert {"pystoi", "pesq", "pocketsphinx"} <= result["versions"].keys()
+    header, line = (tmp_path / "out/utterances.tsv").read_text(encoding="utf-8").splitlines()
+    told = dict(zip(header.split("\t"), line.split("\t"), strict=True))
+    assert (told["words"], told["errors"], told["message"]) == ("6", "2", "two lines")
+    page = (tmp_path / "out/table.md").read_text(encoding="utf-8")
+    assert "33.3 (" in page and "the clip's own recording" in page
+
+
+def test_the_verb_draws_what_it_can(clip, tmp_path, voice_like, monkeypatch, capsys):
+    from lip2speech import pictures
+    from lip2speech.models.voice import Speech
+    from lip2speech.synthesis import save_speech
+
+    system, copy = tmp_path / "system", tmp_path / "copy"
+    for folder in (system, copy):
+        folder.mkdir()
+        write_wave(folder / "a.wav", voice_like[:16_000])
+    write_wave(system / "b.wav", voice_like[:16_000])
+    clips = [Clip(name, clip.video, SAID, "s") for name in "abc"]  # not cropped: no number of frames
+    save_speech(copy, clips[0], Speech(torch.zeros(1, 100, 80), torch.arange(50)[None]))
+    monkeypatch.setattr(pictures, "natural_wave", lambda clip: voice_like[:16_100])
+    verb.draw_clips(clips, str(system), tmp_path / "drawn", str(copy))
+    assert sorted(path.name for path in (tmp_path / "drawn").iterdir()) == ["a.png", "b.png"]
+    assert capsys.readouterr().err.count("\n") == 1, "c has no voice: one line"
+
+
+@pytest.mark.parametrize("given", [["--jobs", "0"], ["--pictures", "-1"]])
+def test_senseless_numbers_are_wrong_usage(given, tmp_path, clip, capsys):
+    parser = ArgumentParser()
+    verb.add_arguments(parser)
+    write_manifest(tmp_path / "m.jsonl", [clip])
+    with pytest.raises(SystemExit) as caught:
+        parser.parse_args(["--manifest", str(tmp_path / "m.jsonl"), "--out", str(tmp_path / "o"), *given])
+    assert caught.value.code == 2

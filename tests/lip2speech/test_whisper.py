@@ -1,0 +1,95 @@
+"""The judge Whisper: a tiny model of the real class with random weights, multilingual as the published ones are."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from lip2speech.judges import open_judge
+from vsr.errors import VsrError
+
+TASKS = ("<|translate|>", "<|transcribe|>", "<|startoflm|>", "<|startofprev|>", "<|nospeech|>", "<|notimestamps|>")
+LANGUAGES = ("<|en|>", "<|cy|>", "<|nn|>")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A Whisper model on disk, its tokens laid out as the published ones: bytes, tasks, languages, time stamps."""
+    from tokenizers.pre_tokenizers import ByteLevel
+    from transformers import WhisperFeatureExtractor, WhisperProcessor, WhisperTokenizer
+
+    folder = tmp_path_factory.mktemp("whisper")
+    letters = {letter: number for number, letter in enumerate(sorted(ByteLevel.alphabet()))}
+    (folder / "vocab.json").write_text(json.dumps(letters), encoding="utf-8")
+    (folder / "merges.txt").write_text("#version: 0.2\n", encoding="utf-8")
+    tokenizer = WhisperTokenizer(str(folder / "vocab.json"), str(folder / "merges.txt"))
+    special = ["<|endoftext|>", "<|startoftranscript|>", *LANGUAGES, *TASKS]
+    tokenizer.add_special_tokens({"additional_special_tokens": special})
+    tokenizer.add_tokens([f"<|{n * 0.02:.2f}|>" for n in range(1501)])
+    tiny_whisper(len(tokenizer), tokenizer.convert_tokens_to_ids).save_pretrained(folder)
+    WhisperProcessor(WhisperFeatureExtractor(), tokenizer).save_pretrained(folder)
+    return folder
+
+
+def tiny_whisper(size, number):
+    """The model; ``number`` tells the id of a token."""
+    from transformers import GenerationConfig, WhisperConfig, WhisperForConditionalGeneration
+
+    torch.manual_seed(0)
+    end, start = number("<|endoftext|>"), number("<|startoftranscript|>")
+    ends = {"eos_token_id": end, "pad_token_id": end, "bos_token_id": end, "decoder_start_token_id": start}
+    config = WhisperConfig(
+        vocab_size=size, d_model=16, encoder_layers=1, decoder_layers=1, encoder_attention_heads=2,
+        decoder_attention_heads=2, encoder_ffn_dim=16, decoder_ffn_dim=16, max_target_positions=32, **ends,
+    )  # fmt: skip
+    model = WhisperForConditionalGeneration(config)
+    model.generation_config = GenerationConfig(
+        is_multilingual=True, lang_to_id={name: number(name) for name in LANGUAGES},
+        task_to_id={"transcribe": number("<|transcribe|>"), "translate": number("<|translate|>")},
+        no_timestamps_token_id=number("<|notimestamps|>"), prev_sot_token_id=number("<|startofprev|>"),
+        max_length=16, return_timestamps=False, **ends,
+    )  # fmt: skip
+    return model
+
+
+def prompts(judge, monkeypatch):
+    """The list that the ids of the decoder's first call go to, for each transcription."""
+    decoder, seen = judge._recognise.model.model.decoder, []
+    real = decoder.forward
+
+    def forward(input_ids=None, **others):
+        seen.append(input_ids[0].tolist())
+        return real(input_ids=input_ids, **others)
+
+    monkeypatch.setattr(decoder, "forward", forward)
+    return seen
+
+
+def test_whisper_is_told_the_language(folder, voice_like, monkeypatch):
+    judge = open_judge(f"whisper:{folder}")
+    number = judge._recognise.tokenizer.convert_tokens_to_ids
+    seen = prompts(judge, monkeypatch)
+    heard = judge.transcribe(voice_like)
+    start = ["<|startoftranscript|>", "<|en|>", "<|transcribe|>", "<|notimestamps|>"]
+    assert seen[0] == [number(token) for token in start], "no guess of the language comes first"
+    assert heard == heard.strip().lower() and judge.transcribe(voice_like) == heard
+
+
+def test_whisper_hears_more_than_its_window(folder, voice_like, monkeypatch):
+    judge = open_judge(f"whisper:{folder}")
+    encoder, heard = judge._recognise.model.model.encoder, []
+    real = encoder.forward
+
+    def forward(input_features, **others):
+        heard.append(tuple(input_features.flatten()[::97].tolist()))
+        return real(input_features, **others)
+
+    monkeypatch.setattr(encoder, "forward", forward)
+    judge.transcribe(np.tile(voice_like, 11))
+    assert len(set(heard)) > 1, "what comes after 30 s is encoded too"
+
+
+def test_a_judge_is_named_as_what_it_is(folder):
+    with pytest.raises(VsrError, match="holds a whisper model, not wav2vec2"):
+        open_judge(f"wav2vec2:{folder}")

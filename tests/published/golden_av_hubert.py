@@ -1,0 +1,82 @@
+"""Makes golden/av_hubert.json with the real peer: `python golden_av_hubert.py AV_HUBERT FAIRSEQ`.
+
+Both are folders with the repositories, fairseq at the commit that AV-HuBERT names (afc77bd). AV-HuBERT's own modules
+compute every number here, with small widths and with weights by `formula.fill`. Both are of 2021: where Python or NumPy
+refuse them (mutable defaults of dataclasses, `np.float`), the copies need those lines changed.
+"""
+
+import argparse
+import sys
+from types import ModuleType, SimpleNamespace
+
+import torch
+from formula import video
+from golden_auto_avsr import FRAMES, WIDTH, fill_by_formula, rounded, small_front_end, write
+from torch import nn
+
+DIM, HEADS, DECODER_HEADS, HIDDEN, LAYERS, SOUND = 16, 2, 4, 20, 2, 5
+PIECES = ("▁a", "b", "c", "d", "e", "f", "g")
+TOKENS = ((2, 5, 7, 10), (2, 4), (2, 8, 8, 3, 6, 9))  # fairseq's ids: they begin with its end symbol, 2
+
+
+def build():
+    """A fine-tuned model of small sizes."""
+    from avhubert.decoder import TransformerDecoder
+    from avhubert.hubert import AVHubertConfig, AVHubertModel
+    from avhubert.hubert_asr import AVHubertSeq2Seq, AVHubertSeq2SeqConfig, Embedding, HubertEncoderWrapper
+    from fairseq.data import Dictionary
+
+    # Settings that the published models share, see conf/pretrain and conf/finetune.
+    config = AVHubertConfig(
+        label_rate=25, input_modality="image", encoder_layers=LAYERS, encoder_embed_dim=DIM,
+        encoder_ffn_embed_dim=HIDDEN, encoder_attention_heads=HEADS, layer_norm_first=True, modality_fuse="concat",
+        audio_feat_dim=SOUND, final_dim=4, untie_final_proj=True,
+    )  # fmt: skip
+    encoder = AVHubertModel(config, SimpleNamespace(sample_rate=25), [Dictionary(), ])
+    small_front_end(encoder.feature_extractor_video.resnet)
+    encoder.feature_extractor_video.proj = nn.Linear(8 * WIDTH, DIM)
+    encoder.remove_pretraining_modules()
+    dictionary = Dictionary()
+    for piece in PIECES:
+        dictionary.add_symbol(piece)
+    tuned = AVHubertSeq2SeqConfig(
+        decoder_embed_dim=DIM, decoder_ffn_embed_dim=HIDDEN, decoder_layers=LAYERS,
+        decoder_attention_heads=DECODER_HEADS, decoder_normalize_before=True, share_decoder_input_output_embed=True,
+    )  # fmt: skip
+    decoder = TransformerDecoder(tuned, dictionary, Embedding(len(dictionary), DIM, dictionary.pad()))
+    return AVHubertSeq2Seq(HubertEncoderWrapper(encoder), decoder, dictionary, tuned).eval(), dictionary
+
+
+@torch.no_grad()
+def record(model, frames, tokens):
+    """What the peer computes from one video and one prefix."""
+    source = video(frames).transpose(1, 2)  # (1, 1, T, 88, 88)
+    out = model.encoder({"audio": None, "video": source}, None)
+    tokens = torch.tensor([tokens])
+    logits, _ = model.decoder(tokens, encoder_out=out)
+    values = {
+        "front_end": model.encoder.w2v_model.forward_features(source, "video").transpose(1, 2),
+        "states": out["encoder_out"].transpose(0, 1),
+        "decoder": logits.log_softmax(-1),
+    }
+    return {"frames": frames, "tokens": tokens[0].tolist(), **rounded(values)}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("av_hubert")
+    parser.add_argument("fairseq")
+    args = parser.parse_args()
+    sys.path[:0] = [args.av_hubert, args.fairseq]
+    for unused in ("python_speech_features", "editdistance"):  # of its data loading
+        sys.modules[unused] = ModuleType(unused)
+        sys.modules[unused].logfbank = None
+    model, dictionary = build()
+    shapes = fill_by_formula(model)
+    records = [record(model, f, t) for f, t in zip(FRAMES, TOKENS, strict=True)]
+    settings = {"encoder_attention_heads": HEADS, "decoder_attention_heads": DECODER_HEADS}
+    write("av_hubert.json", shapes, records, symbols=dictionary.symbols, settings=settings)
+
+
+if __name__ == "__main__":
+    main()

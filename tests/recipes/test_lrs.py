@@ -1,0 +1,89 @@
+"""The recipes of LRS3 and LRS2 on small trees of their layouts, all stages, and what stops them early."""
+
+import re
+
+import pytest
+
+from tests import lrs_tree
+from tests.recipes.test_recipes import TOP, run_recipe
+from vsr.training.config import load_config
+
+TINY = """
+data:
+  train: [data/crops/train/manifest.jsonl]
+  dev: [data/crops/dev/manifest.jsonl]
+  tests: [data/crops/test/manifest.jsonl]
+  tokenizer: data/tokens
+  frames_per_batch: 300
+model:
+  {frontend_width: 16, frontend_layers: 1, frontend_heads: 2, dim: 32, heads: 2, hidden: 32, layers: 1, kernel: 3,
+   decoder_layers: 1, decoder_hidden: 32}
+trainer: {max_epochs: 2, precision: 32-true, threads: 1}
+"""
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory, make_video, make_face):
+    """Two seconds of a face, as large as LRS3's."""
+    return make_video(tmp_path_factory.mktemp("lrs") / "face.mp4", make_face(50, 224))
+
+
+def options(folder, root):
+    (folder / "tiny.yaml").write_text(TINY, encoding="utf-8")
+    short = TINY.replace("frames_per_batch: 300", "frames_per_batch: 300\n  max_frames: 55")
+    (folder / "short.yaml").write_text(short, encoding="utf-8")
+    names = {"corpus": root, "config": folder / "tiny.yaml", "size": 30, "average": 2, "beam": 2, "nj": 1, "gpus": 0}
+    return [str(word) for name, value in names.items() for word in (f"--{name}", value)]
+
+
+@pytest.mark.slow
+def test_lrs3_from_the_tree_to_results(tmp_path, video):
+    root = lrs_tree.make_lrs3(tmp_path / "lrs3", video, talks=2, clips=1, long_words=3)
+    done = run_recipe("lrs3/vsr", tmp_path, *options(tmp_path, root), "--first", str(tmp_path / "short.yaml"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    page = (tmp_path / "work" / "RESULTS.md").read_text(encoding="utf-8")
+    assert re.search(r"\| test_lower \| 2 \| 0 \| 5 \|", page) and "Normaliser: 13a, lower, whisper." in page, page
+    assert "NOT THE PUBLISHED CORPUS" in done.stdout and "224x224, 25 fps, refused: none" in done.stdout
+    assert (tmp_path / "work/exp/tiny_433h/first/model/config.json").is_file()
+
+
+def test_lrs2_up_to_its_own_last_stage(tmp_path, video):
+    """What comes after stage 1 is the same file, tools/lrs.sh, as for LRS3."""
+    root = lrs_tree.make_lrs2(tmp_path / "lrs2" / "mvlrs_v1", video)
+    done = run_recipe("lrs2/vsr", tmp_path, *options(tmp_path, root), "--stop-stage", "1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "train_all.jsonl: 3 clips" in done.stdout and "DIFFERS: test words: 3, published 6,663" in done.stdout
+
+
+def test_a_corpus_that_would_spoil_a_run_stops_it_in_its_first_stages(tmp_path, face_clip):
+    root = lrs_tree.make_lrs3(tmp_path / "lrs3", face_clip, talks=2, clips=1)  # 30 s of words, 1 s of video
+    done = run_recipe("lrs3/vsr", tmp_path, *options(tmp_path, root))
+    assert done.returncode == 1 and "stage 2" not in done.stdout
+    assert re.search(r"clips refused, such as .*lasts 1.00 s", done.stderr), done.stderr
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["--hours", "438"], "give another list with --dev"),
+        (["--hours", "100"], "--hours is 30, 433 or 438"),
+        (["--corpus", "/nowhere"], "it is not LRS3"),
+    ],
+)
+def test_wrong_options_stop_at_once(tmp_path, words, message):
+    root = lrs_tree.make_lrs3(tmp_path / "lrs3", talks=1, clips=1)
+    done = run_recipe("lrs3/vsr", tmp_path, *options(tmp_path, root), *words)
+    assert done.returncode == 2 and message in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+def test_the_published_configuration_is_the_published_model():
+    config = load_config(TOP / "egs/lrs3/vsr/conf/published.yaml").model_config(5049)
+    import torch
+
+    from vsr.models.lipreader import LipReader
+
+    with torch.device("meta"):
+        parameters = sum(p.numel() for p in LipReader(config).parameters())
+    assert parameters / 1e6 == pytest.approx(250.4, abs=0.5)
+    short = load_config(TOP / "egs/lrs3/vsr/conf/published_short.yaml")
+    assert short.data.max_frames == 100 and short.optim.lr == 2e-4 and short.model_config(5049) == config

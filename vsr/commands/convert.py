@@ -1,0 +1,32 @@
+"""`vsr convert`: a corpus in another toolkit's format becomes ours, and ours becomes theirs."""
+
+from __future__ import annotations
+
+import argparse
+
+HELP = "read and write auto_avsr, AV-HuBERT, Kaldi and lhotse data"
+EXAMPLE = """vsr convert --from auto_avsr --to manifest --input labels/lrs3_test_....csv --out data/test
+vsr convert --from manifest --to kaldi --input data/train.jsonl --out data/train_kaldi
+vsr convert --from manifest --to auto_avsr --input crops/manifest.jsonl --tokens tokens --name lrs3 --out lrs3_root"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    known = "manifest, auto_avsr, av_hubert, kaldi or lhotse"
+    parser.add_argument("--from", dest="source", required=True, metavar="FORMAT", help=known)
+    parser.add_argument("--to", dest="target", required=True, metavar="FORMAT", help="the same")
+    parser.add_argument("--input", required=True, metavar="PATH", help="jsonl, csv, tsv or cuts file, or Kaldi folder")
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder that receives the result")
+    parser.add_argument("--tokens", default="", metavar="DIR", help="tokenizer or model folder, for token ids")
+    parser.add_argument("--name", default="corpus", help="of the data set in auto_avsr's paths (default: corpus)")
+    parser.add_argument("--subset", default="train", help="in auto_avsr's and AV-HuBERT's names (default: train)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Convert and say how many clips there were. Raises VsrError."""
+    from vsr.data.exchange.convert import Settings, convert
+
+    settings = Settings(args.name, args.subset, args.tokens)
+    clips = convert(args.source, args.target, args.input, args.out, settings)
+    print(f"{len(clips)} clips: {args.out}")
+    return 0

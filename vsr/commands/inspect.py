@@ -1,0 +1,38 @@
+"""`vsr inspect`: one video file -> one HTML page that shows how it was read."""
+
+from __future__ import annotations
+
+import argparse
+
+HELP = "show how a video is read: mouth, posteriors, attention and words over time, as one HTML page"
+EXAMPLE = """vsr inspect clip.mp4 -o report.html
+vsr inspect talk.mp4 --face 1 --at 95 -o report.html"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("video", metavar="VIDEO", help="video file")
+    parser.add_argument("-o", "--out", required=True, metavar="HTML", help="the page; it needs no other file")
+    parser.add_argument("--model", metavar="MODEL", help="model folder or org/name (default: the one in the package)")
+    parser.add_argument("--method", default="joint", help="joint, ctc_beam or ctc_greedy (default: joint)")
+    parser.add_argument("--beam", type=int, default=10, metavar="N", help="width of the search (default: 10)")
+    parser.add_argument("--nbest", type=int, default=5, metavar="N", help="readings listed (default: 5)")
+    parser.add_argument("--face", type=int, metavar="N", help="its number in JSON, from 0 (default: the largest)")
+    parser.add_argument(
+        "--at", type=float, metavar="SECONDS", help="long clip: show the 12 s round this moment (default: the first)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Read, write the page and print the text. Raises VsrError."""
+    from vsr.decode.options import DecodeOptions
+    from vsr.files import write_text
+    from vsr.hub import load_model
+    from vsr.inspect.collect import inspect_video
+    from vsr.inspect.page import render_page
+
+    options = DecodeOptions(args.method, args.beam, nbest=args.nbest)
+    inspection = inspect_video(load_model(args.model), args.video, options, args.face, args.at)
+    write_text(args.out, render_page(inspection))
+    print(inspection.nbest[0].text)
+    return 0

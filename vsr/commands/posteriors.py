@@ -1,0 +1,26 @@
+"""`vsr posteriors`: a manifest of mouth crops becomes CTC log-probabilities for the graphs of `vsr.decode.lattice`."""
+
+from __future__ import annotations
+
+import argparse
+
+HELP = "write CTC log-probabilities for graph decoding"
+EXAMPLE = "vsr posteriors --manifest data/crops/test/manifest.jsonl --grammar grid --out exp/posteriors"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--model", metavar="DIR", help="model folder (default: the one in the package)")
+    parser.add_argument("--manifest", required=True, metavar="JSONL", help="manifest that vsr crop wrote")
+    parser.add_argument("--grammar", metavar="ARPA", help="ARPA file, or grid: adds grammar and lexicon")
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the result")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the folder and print how many clips there were. Raises VsrError."""
+    from vsr.decode.posteriors import write_posteriors
+    from vsr.hub import load_model
+
+    count = write_posteriors(load_model(args.model), args.manifest, args.out, args.grammar)
+    print(f"log-probabilities of {count} clips in {args.out}")
+    return 0

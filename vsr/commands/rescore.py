@@ -1,0 +1,27 @@
+"""`vsr rescore`: n-best lists are put in a new order by the attention decoder."""
+
+from __future__ import annotations
+
+import argparse
+
+HELP = "re-order n-best lists by the attention decoder"
+EXAMPLE = "vsr rescore --manifest data/crops/test/manifest.jsonl --nbest exp/hlg.jsonl --out exp/rescored.jsonl"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--model", metavar="DIR", help="model folder (default: the one in the package)")
+    parser.add_argument("--manifest", required=True, metavar="JSONL", help="manifest that vsr crop wrote")
+    parser.add_argument("--nbest", required=True, metavar="JSONL", help="hypotheses of vsr decode or lattice.py")
+    parser.add_argument("--weight", type=float, default=0.1, metavar="W", help="of the list's own score (default: 0.1)")
+    parser.add_argument("--out", required=True, metavar="JSONL", help="one hypothesis a line")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Rescore, and print how many best texts changed. Raises VsrError."""
+    from vsr.decode.rescore import rescore_manifest
+    from vsr.hub import load_model
+
+    changed = rescore_manifest(load_model(args.model), args.manifest, args.nbest, args.out, args.weight)
+    print(f"{changed} clips have a new best text in {args.out}")
+    return 0

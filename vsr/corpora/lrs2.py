@@ -1,0 +1,67 @@
+"""LRS2-BBC (Afouras et al. 2018): ``{main,pretrain}/<programme>/NNNNN.{mp4,txt}`` and lists -> manifests.
+
+Lists: train (main's), pretrain, train_all (both, the published 223 h), dev (val) and test. The lists
+``{pretrain,train,val,test}.txt`` lie beside the two folders, one level above, or where ``lists_dir`` says. The
+"speaker" of a clip is its programme: LRS2 names no speakers.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vsr.corpora.lrs import read_names, read_subset, select, stop_if_bad
+from vsr.corpora.pauses import MAX_SECONDS
+from vsr.corpora.published import Count, Report, write_lists
+from vsr.corpora.splits import check_disjoint
+from vsr.data.manifest import Clip
+from vsr.errors import VsrError
+
+SUBSET_OF = {"pretrain": "pretrain", "train": "main", "val": "main", "test": "main"}
+UTTERANCES = {"pretrain": 96_318, "train": 45_839, "val": 1_082, "test": 1_243}  # Ma et al. 2021
+TEST_WORDS = 6_663  # Afouras, Chung and Zisserman 2018
+
+
+def prepare_lrs2(
+    corpus_dir: str | Path, out_dir: str | Path, lists_dir: str | Path | None = None, max_seconds: float = MAX_SECONDS
+) -> Report:
+    """Write the manifests and ``report.json``; arguments and errors as `vsr.corpora.lrs3.prepare_lrs3`."""
+    root = _root(Path(corpus_dir))
+    names = {part: read_names(path) for part, path in _lists(root, lists_dir).items()}
+    subsets = {name: read_subset(root, name, max_seconds) for name in ("main", "pretrain") if (root / name).is_dir()}
+    stop_if_bad(subsets.values())
+    # Clips that were skipped with a reason are counted, not called absent.
+    skipped = {name: why for subset in subsets.values() for name, why in subset.skipped.items()}
+    parts: dict[str, list[Clip]] = {}
+    for part, own in names.items():
+        full = [f"{SUBSET_OF[part]}/{name}" for name in own]
+        known = subsets[SUBSET_OF[part]].clips
+        parts[part] = select(known, [name for name in full if name not in skipped], Path(f"{part}.txt"))
+    pretrain = parts.get("pretrain", [])
+    lists = {"train": parts["train"], "pretrain": pretrain, "train_all": pretrain + parts["train"],
+             "dev": parts["val"], "test": parts["test"]}  # fmt: skip
+    check_disjoint(lists["train_all"], lists["dev"], lists["test"])
+    there = {part: sum(f"{SUBSET_OF[part]}/{name}" not in skipped for name in own) for part, own in names.items()}
+    counts = [Count(f"{part} utterances", there.get(part, 0), number) for part, number in UTTERANCES.items()]
+    counts.append(Count("test words", sum(len(clip.text.split()) for clip in parts["test"]), TEST_WORDS))
+    faults = {name: why for subset in subsets.values() for name, why in subset.faults.items()}
+    return write_lists(out_dir, lists, Report("lrs2", counts, skipped=skipped, faults=faults))
+
+
+def _root(folder: Path) -> Path:
+    """The folder with main: the one given, or mvlrs_v1 in it, as the corpus is unpacked."""
+    for root in (folder, folder / "mvlrs_v1"):
+        if (root / "main").is_dir():
+            return root
+    raise VsrError("bad_corpus", f"{folder} is not LRS2: no folder main (give what holds main and pretrain)")
+
+
+def _lists(root: Path, lists_dir: str | Path | None) -> dict[str, Path]:
+    """The list file of every part; pretrain's only where there is such a folder. Raises VsrError if one is missing."""
+    places = [Path(lists_dir)] if lists_dir else [root, root.parent]
+    found = {}
+    for part in SUBSET_OF if (root / "pretrain").is_dir() else ("train", "val", "test"):
+        path = next((place / f"{part}.txt" for place in places if (place / f"{part}.txt").is_file()), None)
+        if path is None:
+            raise VsrError("bad_corpus", f"no list {part}.txt in {' or '.join(map(str, places))} (see --lists)")
+        found[part] = path
+    return found

@@ -1,0 +1,62 @@
+"""auto_avsr (also Llama-AVSR, SyncVSR, USR): label csv, mouth videos, text files.
+
+``<root>/labels/<name>_<subset>_transcript_lengths_seg16s.csv``, a line ``name,path,frames,token ids`` for each clip;
+``<root>/<name>/<path>`` is the mouth video, with ``_video_`` replaced by ``_text_`` the text. Sound is not written.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vsr.data.exchange.convert import Settings, id_of, rows, unique, whole
+from vsr.data.exchange.roi import put_roi
+from vsr.data.manifest import Clip
+from vsr.errors import VsrError
+from vsr.files import write_lines, write_text
+
+SEGMENT = "seg16s"
+
+
+def read(path: Path, settings: Settings) -> list[Clip]:
+    """Clips of a label file, whose videos are their mouth crops.
+
+    Text comes from the text files; where there are none, token ids are spelled out by the tokenizer. Files whose
+    fourth column holds text (Llama-AVSR) are taken as they are.
+    """
+    root = path.absolute().parent.parent
+    return unique([_clip(root, columns, f"{path}, line {n}", settings) for n, columns in rows(path, ",", 4)], path)
+
+
+def _clip(root: Path, columns: list[str], where: str, settings: Settings) -> Clip:
+    name, relative, frames, label = columns[0], columns[1], columns[2], ",".join(columns[3:])
+    video = root / name / relative
+    parts = Path(relative).with_suffix("").parts[1:]  # without <name>_video_seg16s
+    text = _text(root / name / relative.replace("_video_", "_text_", 1), label, settings)
+    speaker = parts[-2] if len(parts) > 1 else ""
+    return Clip(id_of("/".join(parts)), str(video), text, speaker, whole(frames, where), str(video))
+
+
+def _text(path: Path, label: str, settings: Settings) -> str:
+    path = path.with_suffix(".txt")
+    if path.is_file():
+        return " ".join(path.read_text(encoding="utf-8").split())
+    ids = label.split()
+    if not all(i.isdigit() for i in ids):
+        return " ".join(ids)
+    return settings.tokenizer(f"{path} is not there and the labels are token ids").decode([int(i) for i in ids])
+
+
+def write(clips: list[Clip], out: Path, settings: Settings) -> None:
+    """Label file, mouth videos and upper-case text. Raises VsrError for clips without crop."""
+    tokenizer = settings.tokenizer("auto_avsr's labels hold token ids")
+    name, lines = settings.name, []
+    for clip in clips:
+        place = f"{id_of(clip.speaker or settings.subset)}/{clip.id}"
+        relative = f"{name}_video_{SEGMENT}/{place}.mp4"
+        ids = tokenizer.encode(clip.text)
+        if not ids:
+            raise VsrError("bad_manifest", f"{clip.id}: its text has no tokens")
+        frames = put_roi(clip, out / name / relative)
+        write_text(out / name / f"{name}_text_{SEGMENT}/{place}.txt", clip.text.upper())
+        lines.append(f"{name},{relative},{frames},{' '.join(map(str, ids))}")
+    write_lines(out / "labels" / f"{name}_{settings.subset}_transcript_lengths_{SEGMENT}.csv", lines)

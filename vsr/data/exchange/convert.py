@@ -1,0 +1,88 @@
+"""One format -> manifest clips -> another format."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+from vsr.data.manifest import SAFE_ID, Clip
+from vsr.errors import VsrError
+
+FORMATS = ("manifest", "auto_avsr", "av_hubert", "kaldi", "lhotse")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """name: of the data set, as in ``lrs3``; subset: as in ``train``; tokens: folder of a tokenizer or a model, where
+    a format holds token ids."""
+
+    name: str = "corpus"
+    subset: str = "train"
+    tokens: str = ""
+
+    def tokenizer(self, why: str):
+        """The tokenizer. Raises VsrError telling why one is needed."""
+        from vsr.text.tokenizer import load_tokenizer
+
+        if not self.tokens:
+            raise VsrError("bad_config", f"{why}: give --tokens")
+        return load_tokenizer(self.tokens)
+
+
+def convert(source: str, target: str, path: str | Path, out: str | Path, settings: Settings) -> list[Clip]:
+    """Read ``path`` as ``source``, write ``out`` (a folder) as ``target``; returns the clips.
+
+    Raises VsrError: bad_manifest naming the line that cannot be read; bad_config where a tokenizer is missing.
+    """
+    for name in (source, target):
+        if name not in FORMATS:
+            raise VsrError("bad_config", f"unknown format '{name}'; known: {', '.join(FORMATS)}")
+    clips = _module(source).read(Path(path), settings)
+    _module(target).write(clips, Path(out), settings)
+    return clips
+
+
+def _module(name: str):
+    return import_module(f"vsr.data.exchange.{name}")
+
+
+def rows(path: Path, divider: str | None, least: int) -> Iterable[tuple[int, list[str]]]:
+    """(line number, columns) of a text file's non-empty lines. Raises VsrError for lines with too few columns."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise VsrError("bad_manifest", f"cannot read {path}: {error}") from error
+    for number, line in enumerate(lines, 1):
+        columns = line.split(divider)
+        if line.strip() and len(columns) < least:
+            raise VsrError("bad_manifest", f"{path}, line {number}: {len(columns)} columns, at least {least} expected")
+        if line.strip():
+            yield number, columns
+
+
+def whole(text: str, where: str) -> int:
+    """A count. Raises VsrError."""
+    if not text.strip().isdigit():
+        raise VsrError("bad_manifest", f"{where}: '{text}' is not a number of frames")
+    return int(text)
+
+
+def id_of(name: str) -> str:
+    """A clip id for a path such as ``trainval/-abc/00001``: slashes and odd characters become underscores."""
+    safe = re.sub(r"[^A-Za-z0-9_.@+-]", "_", name)
+    return safe if SAFE_ID.fullmatch(safe) else f"c{safe}"
+
+
+def unique(clips: list[Clip], path: Path) -> list[Clip]:
+    """The clips, if there are any and their ids differ. Raises VsrError."""
+    seen: set[str] = set()
+    for clip in clips:
+        if clip.id in seen:
+            raise VsrError("bad_manifest", f"{path}: {clip.id} is there twice")
+        seen.add(clip.id)
+    if not clips:
+        raise VsrError("bad_manifest", f"{path} holds no clips")
+    return clips

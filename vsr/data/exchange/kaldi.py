@@ -1,0 +1,77 @@
+"""A Kaldi data folder: text, utt2spk, spk2utt, video.scp, segments, utt2num_frames, crop.scp.
+
+Utterance ids begin with their speaker and every file is sorted by them, as Kaldi wants it. With ``segments`` the keys
+of video.scp are recordings, else utterances. There is no wav.scp: the sound is inside the videos.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vsr.data.exchange.convert import Settings, id_of, rows, unique, whole
+from vsr.data.manifest import Clip
+from vsr.errors import VsrError
+from vsr.files import write_lines
+
+
+def read(path: Path, settings: Settings) -> list[Clip]:
+    """Clips of a data folder; video.scp may also be called wav.scp."""
+    table = {name: _table(path / name) for name in ("text", "utt2spk", "segments", "crop.scp", "utt2num_frames")}
+    videos = _table(path / "video.scp") or _table(path / "wav.scp")
+    if not table["text"]:
+        raise VsrError("bad_manifest", f"{path} is no Kaldi data folder: it has no text")
+    return unique([_clip(path, utterance, table, videos) for utterance in table["text"]], path)
+
+
+def _table(path: Path) -> dict[str, str]:
+    """First column -> the rest of the line; {} if there is no such file."""
+    if not path.is_file():
+        return {}
+    return {columns[0]: " ".join(columns[1:]) for _, columns in rows(path, None, 1)}
+
+
+def _clip(path: Path, utterance: str, table: dict[str, dict[str, str]], videos: dict[str, str]) -> Clip:
+    recording, start, end = utterance, 0.0, 0.0
+    try:
+        if table["segments"]:
+            recording, *times = table["segments"][utterance].split()
+            start, end = (max(0.0, float(time)) for time in times)
+        video = videos[recording]
+    except (KeyError, ValueError) as error:
+        raise VsrError("bad_manifest", f"{path}: nothing usable in segments or video.scp for {utterance}") from error
+    speaker = table["utt2spk"].get(utterance, "")
+    frames = whole(table["utt2num_frames"].get(utterance, "0"), f"{path}/utt2num_frames, {utterance}")
+    crop = table["crop.scp"].get(utterance, "")
+    return Clip(id_of(utterance), video, table["text"][utterance], speaker, frames, crop, start=start, end=end)
+
+
+def write(clips: list[Clip], out: Path, settings: Settings) -> None:
+    """Write the folder."""
+    named = sorted(((utterance_id(clip), clip) for clip in clips), key=lambda pair: pair[0])
+    recordings = {clip.video: name for name, clip in reversed(named)}
+    speakers: dict[str, list[str]] = {}
+    for name, clip in named:
+        speakers.setdefault(id_of(clip.speaker or clip.id), []).append(name)
+    files = {
+        "text": [f"{name} {clip.text}" for name, clip in named],
+        "utt2spk": [f"{name} {id_of(clip.speaker or clip.id)}" for name, clip in named],
+        "spk2utt": [f"{speaker} {' '.join(own)}" for speaker, own in sorted(speakers.items())],
+    }
+    if any(clip.start or clip.end for clip in clips):
+        files["video.scp"] = sorted(f"{name} {video}" for video, name in recordings.items())
+        files["segments"] = [
+            f"{name} {recordings[clip.video]} {clip.start:.2f} {clip.end or -1:.2f}" for name, clip in named
+        ]
+    else:
+        files["video.scp"] = [f"{name} {clip.video}" for name, clip in named]
+    if all(clip.crop for clip in clips):
+        files["crop.scp"] = [f"{name} {clip.crop}" for name, clip in named]
+        files["utt2num_frames"] = [f"{name} {clip.num_frames}" for name, clip in named]
+    for name, lines in files.items():
+        write_lines(out / name, lines)
+
+
+def utterance_id(clip: Clip) -> str:
+    """``<speaker>-<id>``: with a hyphen between, the order by utterance is also the order by speaker."""
+    prefix = f"{id_of(clip.speaker)}-"
+    return clip.id if not clip.speaker or clip.id.startswith(prefix) else prefix + clip.id

@@ -1,0 +1,32 @@
+"""Our own JSON Lines: a manifest file in; out a folder with manifest.jsonl and, for mouth videos, their .npy crops."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from vsr.data.exchange.convert import Settings
+from vsr.data.exchange.roi import load_crop
+from vsr.data.manifest import Clip, read_manifest, write_manifest
+from vsr.files import atomic_write
+
+
+def read(path: Path, settings: Settings) -> list[Clip]:
+    """The clips of a manifest."""
+    return read_manifest(path)
+
+
+def write(clips: list[Clip], out: Path, settings: Settings) -> None:
+    """``out/manifest.jsonl``; crops that are not .npy yet become ``out/<id>.npy``."""
+    write_manifest(out / "manifest.jsonl", [_with_crop(clip, out) for clip in clips])
+
+
+def _with_crop(clip: Clip, out: Path) -> Clip:
+    if not clip.crop or clip.crop.endswith(".npy"):
+        return clip
+    crop, path = load_crop(clip), out / f"{clip.id}.npy"
+    with atomic_write(path) as temporary:
+        np.save(temporary, crop)
+    return replace(clip, crop=str(path), num_frames=len(crop))

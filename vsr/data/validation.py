@@ -1,0 +1,115 @@
+"""Look at every video of a corpus once, by its header and first frame, before hours are spent on it.
+
+Cropping reads every frame and takes hours for a large corpus; this takes milliseconds a file and finds what would stop
+or spoil a run: files that are absent or no videos, parts and words outside their video, transcripts without words.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections import Counter
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from vsr.clock import FPS
+from vsr.data.manifest import Clip, read_manifest
+from vsr.errors import VsrError
+from vsr.text.normalise import lower
+
+SLACK = 1.0  # seconds by which a part or a word may reach beyond the announced end
+CHUNK = 32
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the header of a video says, or why it cannot be read."""
+
+    duration: float = 0.0
+    fps: float = 0.0
+    size: str = ""
+    reason: str = ""
+    message: str = ""
+
+
+@dataclass
+class Findings:
+    """Of one list. refused: clip id -> (reason, message); sizes, rates: of the videos of the other clips."""
+
+    clips: int = 0
+    hours: float = 0.0
+    refused: dict[str, tuple[str, str]] = field(default_factory=dict)
+    sizes: Counter = field(default_factory=Counter)
+    rates: Counter = field(default_factory=Counter)
+
+    def __str__(self) -> str:
+        reasons = Counter(reason for reason, _ in self.refused.values())
+        told = ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common()) or "none"
+        return (
+            f"{self.clips:,} clips, {self.hours:.2f} h, {_most(self.sizes)}, {_most(self.rates)} fps, refused: {told}"
+        )
+
+
+def _most(counts: Counter) -> str:
+    """The most frequent value, and how many others there are."""
+    (value, _), *others = counts.most_common() or [("?", 0)]
+    return f"{value} (and {len(others)} others)" if others else str(value)
+
+
+def validate(manifests: Iterable[str | Path], jobs: int = 1) -> dict[str, Findings]:
+    """Findings by manifest. Raises VsrError for a manifest that cannot be read."""
+    lists = {str(path): read_manifest(path) for path in manifests}
+    videos = sorted({clip.video for clips in lists.values() for clip in clips})
+    seen = dict(zip(videos, _look_at_all(videos, jobs), strict=True))
+    return {name: _judge(clips, seen) for name, clips in lists.items()}
+
+
+def _look_at_all(videos: list[str], jobs: int) -> list[Seen]:
+    if jobs == 1:
+        return [_look(video) for video in videos]
+    context = multiprocessing.get_context("spawn")  # FFmpeg's threads do not survive a fork
+    try:
+        with ProcessPoolExecutor(jobs, mp_context=context) as pool:
+            return list(pool.map(_look, videos, chunksize=CHUNK))
+    except BrokenProcessPool as error:
+        raise VsrError("unreadable", "a video crashes the decoder: vsr crop will name it, or try --jobs 1") from error
+
+
+def _look(video: str) -> Seen:
+    from vsr.video.reader import probe
+
+    try:
+        info = probe(video)
+    except VsrError as error:
+        return Seen(reason=error.reason, message=str(error))
+    return Seen(info.duration, round(info.fps, 2), f"{info.width}x{info.height}")
+
+
+def _judge(clips: list[Clip], seen: dict[str, Seen]) -> Findings:
+    """What is wrong with the clips of one list, and how long the others are."""
+    found = Findings(clips=len(clips))
+    for clip in clips:
+        video = seen[clip.video]
+        seconds = (clip.end or video.duration) - clip.start
+        fault = (video.reason, video.message) if video.reason else _fault(clip, video.duration, seconds)
+        if fault:
+            found.refused[clip.id] = fault
+            continue
+        found.hours += min(seconds, video.duration - clip.start) / 3600
+        found.sizes[video.size] += 1
+        found.rates[f"{video.fps:g}"] += 1
+    return found
+
+
+def _fault(clip: Clip, duration: float, seconds: float) -> tuple[str, str] | None:
+    """(reason, message) of a clip whose video can be read."""
+    if clip.start >= duration - 1 / FPS or clip.end > duration + SLACK:
+        part = f"from {clip.start:.2f} s to {clip.end:.2f} s"
+        return "part_outside", f"{clip.video}: lasts {duration:.2f} s, {clip.id} is the part {part}"
+    if clip.words and clip.words[-1][2] > seconds + SLACK:
+        return "words_outside", f"{clip.id}: lasts {seconds:.2f} s, its last word ends at {clip.words[-1][2]:.2f} s"
+    if not lower(clip.text):
+        return "no_words", f"{clip.id}: its transcript has no words"
+    return None

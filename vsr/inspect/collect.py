@@ -1,0 +1,246 @@
+"""One video -> the arrays that a picture of its reading shows, all on the same frames.
+
+Shapes: T frames of the window shown, V vocabulary, U tokens of the best reading, 37 landmarks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from vsr.clock import FPS
+from vsr.decode.options import DecodeOptions, Hypothesis
+from vsr.errors import VsrError
+from vsr.text.tokenizer import BLANK, MARK, SPACE, UNK, Tokenizer
+from vsr.transcribe import frame_edges, search_crops, timed_words
+from vsr.transcript import Alternative, TimedWord
+from vsr.video.geometry import crop_corners, mouth_transforms
+from vsr.video.mouth import MouthClip, crop_tracks, crop_video
+from vsr.video.reader import read_frames
+from vsr.windows import window_spans
+
+if TYPE_CHECKING:
+    from vsr.hub import LoadedModel
+
+STILLS = 4
+STILL_SIDE = 320  # pixels
+FACE_REACH = 1.15  # half the side of a still, in sizes of the landmarks' box
+INNER_LIPS = slice(29, 37)  # corner, three above, corner, three below
+
+
+@dataclass(frozen=True)
+class Still:
+    """A frame's face. picture (320, 320, 3) uint8; points (37, 2) and corners (4, 2), of the crop, in its pixels."""
+
+    frame: int
+    picture: np.ndarray
+    points: np.ndarray
+    corners: np.ndarray
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """One window of one face.
+
+    Attributes:
+        clip: the whole clip's crops, landmarks and header.
+        span: (first, one past the last) of the clip's frames in this window; T is their difference.
+        window, windows: which window of the clip this is, from 0, and how many there are.
+        edges: (T + 1,) seconds of the frame borders in the original video.
+        posteriors: (T, V) CTC probabilities.
+        labels: of the V tokens, to be read by people.
+        tokens: labels of the U tokens of the best reading, and of the end.
+        attention: name -> (U + 1, T): where the decoder looks before it writes each token, rows sum to 1.
+        words: of the best reading, in original time.
+        nbest: readings, best first.
+        opening: (T,) height of the inner lips by their width.
+        stills: frames with their landmarks.
+        facts: what a reader wants to know of the file, the model and the search.
+    """
+
+    clip: MouthClip
+    span: tuple[int, int]
+    window: int
+    windows: int
+    edges: np.ndarray
+    posteriors: np.ndarray
+    labels: list[str]
+    tokens: list[str]
+    attention: dict[str, np.ndarray]
+    words: tuple[TimedWord, ...]
+    nbest: tuple[Alternative, ...]
+    opening: np.ndarray
+    stills: list[Still]
+    facts: dict[str, dict[str, str]]
+
+    @property
+    def crop(self) -> np.ndarray:
+        """(T, 96, 96) uint8."""
+        return self.clip.crop[slice(*self.span)]
+
+    def frame_at(self, seconds: float) -> float:
+        """Original time -> position on the frame axis, 0 ... T."""
+        return float(np.interp(seconds, self.edges, np.arange(len(self.edges))))
+
+
+def inspect_video(
+    loaded: LoadedModel, path: str | Path, options: DecodeOptions | None = None,
+    face: int | None = None, at: float | None = None,
+) -> Inspection:  # fmt: skip
+    """Read a video and keep what was seen on the way.
+
+    Args:
+        loaded: model, tokenizer and config, of `vsr.hub.load_model`.
+        path: the video file.
+        options: of the search.
+        face: number of the face in the JSON of transcripts, from 0; None takes the one that fills most of the picture.
+        at: a clip too long for one window is shown round this second; None takes its first window.
+
+    Raises:
+        VsrError: what `vsr.transcribe.transcribe` raises; bad_config for a face or time that is not there.
+    """
+    options = options or DecodeOptions(nbest=5)
+    clip = crop_video(path) if face is None else _chosen(crop_tracks(path), face, path)
+    spans = window_spans(len(clip.crop))
+    window = 0 if at is None else _window_at(spans, clip, at, path)
+    return inspect_window(loaded, clip, options, spans, window)
+
+
+def inspect_window(
+    loaded: LoadedModel, clip: MouthClip, options: DecodeOptions, spans: list[tuple[int, int]], window: int
+) -> Inspection:
+    """Read one of the windows ``spans`` of a clip that has its landmarks."""
+    start, stop = spans[window]
+    edges = frame_edges(clip.times)
+    if not loaded.model.ctc:
+        raise VsrError("bad_model", f"{loaded.name} has no CTC head, which the page shows; take another model")
+    states, (found,) = search_crops(loaded, [clip.crop[start:stop]], options)
+    readings = [timed_words(loaded, states[0], hypothesis, start, edges) for hypothesis in found]
+    nbest = tuple(Alternative(" ".join(word.word for word in words), score) for words, score in readings)
+    tokenizer = loaded.tokenizer
+    return Inspection(
+        clip, (start, stop), window, len(spans), edges[start : stop + 1],
+        posteriors=posteriors_of(loaded, states),
+        labels=token_labels(tokenizer, range(tokenizer.vocab_size)),
+        tokens=token_labels(tokenizer, (*found[0].tokens, tokenizer.eos_id)),
+        attention=attention_maps(loaded, states, found[0]),
+        words=readings[0][0], nbest=nbest,
+        opening=lip_opening(clip.points[start:stop]),
+        stills=stills(clip, start, stop),
+        facts=_facts(loaded, clip, options),
+    )  # fmt: skip
+
+
+@torch.inference_mode()
+def posteriors_of(loaded: LoadedModel, states: torch.Tensor) -> np.ndarray:
+    """CTC probabilities (T, V) of states (1, T, D)."""
+    return loaded.model.ctc_log_probs(states)[0].float().exp().cpu().numpy()
+
+
+def token_labels(tokenizer: Tokenizer, ids) -> list[str]:
+    """What people read for each id: characters and pieces as they are, the space and the special ids by a sign."""
+    special = {BLANK: "blank", UNK: "?", tokenizer.eos_id: "end"}
+    pieces = (piece.replace(SPACE, "␣").replace(MARK, "␣") for piece in tokenizer.pieces(ids))
+    return [special.get(int(i), piece) for i, piece in zip(ids, pieces, strict=True)]
+
+
+@torch.inference_mode()
+def attention_maps(loaded: LoadedModel, states: torch.Tensor, hypothesis: Hypothesis) -> dict[str, np.ndarray]:
+    """Name -> (U + 1, T) for states (1, T, D): the most pointed head, the mean of all and of each layer's."""
+    tokens = torch.tensor([[loaded.tokenizer.eos_id, *hypothesis.tokens]], device=states.device)
+    lengths = torch.tensor([states.shape[1]], device=states.device)
+    maps = loaded.model.decoder.cross_attention(tokens, states, lengths)[0].float().cpu()  # (layers, H, U + 1, T)
+    entropy = -(maps * maps.clamp(min=1e-9).log()).sum(-1).mean(-1)  # (layers, H)
+    layer, head = divmod(int(entropy.argmin()), maps.shape[1])
+    named = {f"most pointed: layer {layer + 1}, head {head + 1}": maps[layer, head]}
+    named["mean of all heads"] = maps.mean((0, 1))
+    named |= {f"mean of layer {k + 1}": own.mean(0) for k, own in enumerate(maps)} if len(maps) > 1 else {}
+    return {name: own.numpy() for name, own in named.items()}
+
+
+def lip_opening(points: np.ndarray) -> np.ndarray:
+    """Landmarks (T, 37, 2) -> (T,) mean height of the gap between the lips by its width."""
+    lips = points[:, INNER_LIPS]
+    heights = np.linalg.norm(lips[:, 1:4] - lips[:, [7, 6, 5]], axis=-1).mean(-1)
+    return heights / np.maximum(np.linalg.norm(lips[:, 0] - lips[:, 4], axis=-1), 1e-6)
+
+
+def stills(clip: MouthClip, start: int, stop: int, count: int = STILLS) -> list[Still]:
+    """Frames spread evenly over start ... stop, each cut round the face, with its landmarks."""
+    wanted = sorted({start + int((k + 0.5) / count * (stop - start)) for k in range(count)})
+    matrices = mouth_transforms(clip.points)
+    pictures = _frames_at(clip, wanted)
+    return [_still(pictures[i], clip.points[i], crop_corners(matrices[i]), i - start) for i in wanted]
+
+
+def _still(picture: np.ndarray, points: np.ndarray, corners: np.ndarray, frame: int) -> Still:
+    import cv2
+
+    low, high = points.min(0), points.max(0)
+    side = max(1, round(2 * FACE_REACH * float((high - low).max())))
+    corner, scale = np.round((low + high) / 2 - side / 2), STILL_SIDE / side
+    cut = cv2.warpAffine(picture, np.column_stack([np.eye(2), -corner]), (side, side), borderMode=cv2.BORDER_REPLICATE)
+    cut = cv2.resize(cut, (STILL_SIDE, STILL_SIDE), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    return Still(frame, cut, (points - corner) * scale, (corners - corner) * scale)
+
+
+def _frames_at(clip: MouthClip, wanted: list[int]) -> dict[int, np.ndarray]:
+    """Crop frame -> the picture (H, W, 3) it was cut from; the video is read again up to the last of them."""
+    found: dict[int, np.ndarray] = {}
+    for frames, times in read_frames(clip.info.path):
+        for i in wanted:
+            hit = np.flatnonzero(np.abs(times - clip.times[i]) < 0.5 / FPS)
+            if len(hit):
+                found[i] = frames[hit[0]].copy()
+        if len(found) == len(wanted):
+            return found
+    raise VsrError("unreadable", f"{clip.info.path}: a second reading gave fewer frames than the first")
+
+
+def _chosen(clips: list[MouthClip], face: int, path) -> MouthClip:
+    for clip in clips:
+        if clip.face == face:
+            return clip
+    known = ", ".join(str(clip.face) for clip in clips)
+    raise VsrError("bad_config", f"{path}: has no face {face}; its faces are {known}")
+
+
+def _window_at(spans: list[tuple[int, int]], clip: MouthClip, at: float, path) -> int:
+    """The window whose middle lies nearest to ``at`` seconds."""
+    first, last = clip.times[0], clip.times[-1] + 1 / FPS
+    if not first <= at <= last:
+        raise VsrError("bad_config", f"{path}: second {at:g} is outside the face's time, {first:.2f} to {last:.2f}")
+    frame = np.interp(at, clip.times, np.arange(len(clip.times)))
+    return min(range(len(spans)), key=lambda k: abs(sum(spans[k]) / 2 - frame))
+
+
+def _facts(loaded: LoadedModel, clip: MouthClip, options: DecodeOptions) -> dict[str, dict[str, str]]:
+    info, config = clip.info, loaded.model.config
+    parameters = sum(weight.numel() for weight in loaded.model.parameters())
+    missed = sum(last - first + 1 for first, last in clip.gaps)
+    return {
+        "Video": {
+            "file": Path(info.path).name,
+            "picture": f"{info.width} × {info.height} at {info.fps:.4g} frames/s",
+            "length": f"{info.duration:.2f} s",
+            "face": f"number {clip.face}, found in {100 * clip.found:.0f} % of its frames",
+            "filled in": f"{missed} of {len(clip.crop)} frames",
+        },
+        "Model": {
+            "name": loaded.name,
+            "front end": config.frontend.replace("_", " "),
+            "encoder": f"{config.layers} layers of width {config.dim}",
+            "decoder": f"{config.decoder_layers} layers",
+            "size": f"{parameters / 1e6:.1f} M parameters, {config.vocab_size} tokens",
+        },
+        "Search": {
+            "method": options.method.replace("_", " "),
+            "beam": str(options.beam),
+            "CTC weight": f"{options.ctc_weight:g}" if options.method == "joint" else "CTC alone",
+            "confidence": "calibrated" if loaded.config.get("confidence") else "mean posterior, not calibrated",
+        },
+    }
