@@ -7,8 +7,8 @@ original video, whatever its frame rate.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from vsr.decode.beam import check_heads, decode
 from vsr.decode.options import DecodeOptions
 from vsr.errors import VsrError
 from vsr.journal import Journal
+from vsr.progress import Watch
 from vsr.transcript import Segment, TimedWord, Transcript
 from vsr.video.faces import default_detector
 from vsr.video.people import People
@@ -39,18 +40,6 @@ if TYPE_CHECKING:
 FRAMES_AT_ONCE = 4 * WINDOW  # of windows that are encoded and searched together: bounds the memory
 WINDOWS_AT_ONCE = 16
 MIN_SEEN = 0.5  # share of its frames in which a bystander must be found: less is a phantom
-
-
-@dataclass(frozen=True)
-class Watch:
-    """What a long run tells while it goes on.
-
-    progress: called about once a second of video with (seconds read, seconds in all).
-    block: called after each block but the last with the transcript so far.
-    """
-
-    progress: Callable[[float, float], None] = lambda done, total: None
-    block: Callable[[Transcript], None] = lambda transcript: None
 
 
 def transcribe(
@@ -110,21 +99,27 @@ class Reading:
         """Read to the end."""
         if not self.journal.finished:
             begin = self._begin()
-            frames = _watched(frames_from(self.path, begin), watch, self.info.duration)
+            frames = self._watched(frames_from(self.path, begin), watch)
             for block in blocks(frames, default_detector()):
                 self.journal.add(self._read_block(block))
                 if block.next is not None:
-                    watch.block(self.transcript(complete=False))
+                    watch.block(self.transcript())
         self._check()
         return self.transcript()
+
+    def _watched(self, frames: Iterable[tuple], watch: Watch) -> Iterator[tuple]:
+        for count, (frame, place) in enumerate(frames):
+            if count % FPS == 0:
+                watch.progress(self.path, place.time, self.info.duration)
+            yield frame, place
 
     def _begin(self) -> Position | None:
         """Where to go on."""
         return Position(*self.journal.blocks[-1]["next"]) if self.journal.blocks else None
 
-    def transcript(self, error: tuple[str, str] | None = None, complete: bool = True) -> Transcript:
-        """What is known so far."""
-        done = self.journal.blocks
+    def transcript(self, error: tuple[str, str] | None = None) -> Transcript:
+        """What is known so far; with an error, before it."""
+        done, complete = self.journal.blocks, error is None and self.journal.finished
         return Transcript(
             str(self.path), self.info.fps, self.info.duration, self.loaded.name, segments_of(done), error,
             tracks_of(done), skipped_of(done), shots_of(done), complete,
@@ -192,13 +187,6 @@ def _preferred_window(loaded: LoadedModel) -> int:
     if not isinstance(window, (int, float)) or not 1 <= window <= 60:
         raise VsrError("bad_model", f"{loaded.folder}: window is {window!r}; it must be 1 to 60 seconds")
     return round(window * FPS)
-
-
-def _watched(frames: Iterable[tuple], watch: Watch, total: float) -> Iterator[tuple]:
-    for count, (frame, place) in enumerate(frames):
-        if count % FPS == 0:
-            watch.progress(place.time, total)
-        yield frame, place
 
 
 def _place(position: Position | None) -> list | None:
