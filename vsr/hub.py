@@ -39,11 +39,11 @@ class LoadedModel:
         """What the model calls itself, else its folder's name."""
         return str(self.config.get("name") or self.folder.name)
 
-    def transcribe(self, path, options=None, faces: str = "largest"):
+    def transcribe(self, path, options=None, faces: str | int = "largest", **more):
         """Read the lips in one video file; see `vsr.transcribe.transcribe`."""
         from vsr.transcribe import transcribe
 
-        return transcribe(self, path, options=options, faces=faces)
+        return transcribe(self, path, options, faces, **more)
 
 
 def save_model(folder, model, tokenizer, extra: dict | None = None, half: bool = False) -> Path:
