@@ -15,6 +15,7 @@ import torch
 from vsr.clock import FPS
 from vsr.decode.align import token_spans, words_from_alignment
 from vsr.decode.beam import check_heads, decode
+from vsr.decode.fusion import languages_of
 from vsr.decode.options import DecodeOptions
 from vsr.errors import VsrError
 from vsr.transcript import Alternative, Segment, TimedWord, Transcript
@@ -43,7 +44,8 @@ def transcribe(
         The transcript, its segments ordered by start.
 
     Raises:
-        VsrError: no_face, too_short, crop_out_of_frame, unreadable or no_video.
+        VsrError: no_face, too_short, crop_out_of_frame, unreadable or no_video; bad_model or bad_config for what no
+            file could survive.
     """
     options = options or DecodeOptions()
     check_heads(loaded.model, options.method)
@@ -101,7 +103,8 @@ def search_crops(loaded: LoadedModel, crops: list[np.ndarray], options: DecodeOp
     video = torch.stack([to_network_input(crop) for crop in crops]).to(device)
     lengths = torch.full((len(crops),), video.shape[1], dtype=torch.long, device=device)
     states = loaded.model.encode(video, lengths)
-    return states, decode(loaded.model, states, lengths, options, loaded.tokenizer.eos_id)
+    languages = languages_of(loaded, options)
+    return states, decode(loaded.model, states, lengths, options, loaded.tokenizer.eos_id, languages)
 
 
 def timed_words(loaded: LoadedModel, states: torch.Tensor, hypothesis, start: int, edges: np.ndarray):

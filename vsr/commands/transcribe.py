@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from vsr.decode.options import METHODS, DecodeOptions
+from vsr.decode.flags import add_search_arguments, search_options
 from vsr.errors import VsrError
 from vsr.files import write_text
 from vsr.subtitles import WRITERS
@@ -32,21 +32,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--model", metavar="DIR", help="model folder (default: the one in the package)")
     parser.add_argument(
-        "--method", choices=METHODS, help="search (default: joint)"
-    )
-    parser.add_argument("--beam", type=_positive, metavar="N", help="width of the search (default: 10)")
-    parser.add_argument("--nbest", type=_positive, metavar="N", help="readings listed in JSON (default: 1)")
-    parser.add_argument(
         "--faces", choices=("largest", "all"), default="largest", help="whom to read (default: largest)"
     )
     parser.add_argument("--jobs", type=_positive, default=1, metavar="N", help="processes (default: 1)")
+    add_search_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """0 if every file was read and written, 1 if any failed, 2 for wrong usage."""
-    given = {"method": args.method, "beam": args.beam, "nbest": args.nbest}
-    options = {name: value for name, value in given.items() if value is not None}
-    problem = _wrong_options(options) or _wrong_usage(args)
+    problem = _wrong_options(args) or _wrong_usage(args)
     if problem:
         print(f"vsr: {problem}", file=sys.stderr)
         return 2
@@ -54,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
         _prepare_folder(Path(args.out))
     from vsr.bulk import Settings, transcribe_files
 
-    settings = Settings(args.model, tuple(options.items()), args.faces)
+    settings = Settings(args.model, tuple(search_options(args).items()), args.faces)
     results = transcribe_files(args.videos, settings, args.jobs)
     with _progress(results, len(args.videos)) as transcripts:
         failures = [_deliver(transcript, args) for transcript in transcripts].count(False)
@@ -75,10 +69,10 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def _wrong_options(options: dict) -> str | None:
+def _wrong_options(args: argparse.Namespace) -> str | None:
     """What the search has against its options, if anything."""
     try:
-        DecodeOptions(**options)
+        search_options(args)
     except VsrError as error:
         return str(error)
     return None
