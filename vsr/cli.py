@@ -16,8 +16,8 @@ from vsr import __version__
 from vsr.errors import VsrError
 
 VERBS = (
-    "download", "prepare", "validate", "crop", "convert", "tokens", "train", "average", "decode", "posteriors",
-    "rescore", "score", "transcribe", "inspect", "results", "import",
+    "download", "prepare", "validate", "crop", "convert", "tokens", "train", "average", "lm", "decode",
+    "posteriors", "rescore", "score", "transcribe", "inspect", "results", "import",
 )  # fmt: skip
 
 
