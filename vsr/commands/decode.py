@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-HELP = "read the lips of a corpus of crops"
+HELP = "read the lips of a corpus of crops, in sentences or in single words"
 EXAMPLE = """vsr decode --model exp/model --manifest data/crops/test/manifest.jsonl --out exp/test.jsonl
 vsr decode --model exp/model --manifest data/crops/dev/manifest.jsonl --out exp/dev.jsonl --calibrate"""
 
