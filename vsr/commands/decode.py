@@ -6,7 +6,7 @@ import argparse
 
 from vsr.decode.flags import add_search_arguments, search_options
 
-HELP = "read the lips of a corpus of crops"
+HELP = "read the lips of a corpus of crops, in sentences or in single words"
 EXAMPLE = """vsr decode --model exp/model --manifest data/crops/test/manifest.jsonl --out exp/test.jsonl
 vsr decode --model exp/model --manifest data/crops/dev/manifest.jsonl --out exp/dev.jsonl --calibrate
 vsr decode --lm exp/lm/model --ngram words.arpa --manifest data/crops/test/manifest.jsonl --out exp/test.jsonl"""

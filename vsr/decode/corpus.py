@@ -15,6 +15,7 @@ from vsr.decode.beam import decode
 from vsr.decode.confidence import correct_words, fit
 from vsr.decode.fusion import languages_of
 from vsr.decode.options import DecodeOptions
+from vsr.decode.words import word_records
 from vsr.files import read_json, write_json, write_lines
 from vsr.hub import LoadedModel
 from vsr.text.normalise import normaliser
@@ -43,6 +44,9 @@ def records_of(loaded: LoadedModel, clips: list[Clip], options: DecodeOptions, c
     device, languages = next(loaded.model.parameters()).device, languages_of(loaded, options)
     for indices in sampler.batches():
         batch = dataset.batch(indices).to(device)
+        if loaded.model.words is not None:
+            yield from word_records(loaded, batch, options.nbest, calibration)
+            continue
         with torch.inference_mode():
             states = loaded.model.encode(batch.video, batch.lengths)
         found = decode(loaded.model, states, batch.lengths, options, loaded.tokenizer.eos_id, languages)

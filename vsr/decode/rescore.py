@@ -15,6 +15,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from vsr.data.batching import CropDataset
 from vsr.data.manifest import read_manifest
+from vsr.decode.beam import check_heads
 from vsr.errors import VsrError
 from vsr.files import write_lines
 from vsr.hub import LoadedModel
@@ -44,6 +45,7 @@ def rescore_manifest(
     """
     if not 0 <= weight <= 1:
         raise VsrError("bad_config", f"the weight {weight} is not between 0 and 1")
+    check_heads(loaded.model, "joint")
     clips = read_manifest(manifest)
     places = {clip.id: index for index, clip in enumerate(clips)}
     dataset = CropDataset(clips, loaded.tokenizer, None)
