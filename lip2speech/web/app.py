@@ -49,6 +49,7 @@ def build_app(limits: Limits, model: str | None = None, voice: str | None = None
 
     app = FastAPI(lifespan=_lifespan(studio), docs_url=None, redoc_url=None, openapi_url=None)
     app.state.studio = studio
+    app.add_middleware(Room, store=studio.store)
     app.add_middleware(Headers)
     app.get("/results/{token}/{name}")(_results(studio))
     head = f"<style>{_static('style.css')}</style><script>{_static('page.js')}</script>"
@@ -101,6 +102,23 @@ class Headers:
         await self.app(scope, receive, sending if scope["type"] == "http" else send)
 
 
+class Room:
+    """ASGI middleware that takes no upload while the disk's share is full."""
+
+    def __init__(self, app, store):
+        self.app, self.store = app, store
+
+    async def __call__(self, scope, receive, send):
+        from fastapi.responses import PlainTextResponse
+
+        upload = scope["type"] == "http" and scope["method"] == "POST" and scope["path"].endswith("/upload")
+        if upload and self.store.is_full():
+            full = PlainTextResponse("No room for more just now; please try again later.", status_code=507)
+            await full(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+
 def _results(studio: Studio):
     """The route that hands out results, to those who know the job's name."""
     from fastapi.responses import FileResponse, PlainTextResponse
@@ -124,9 +142,10 @@ def serve(app, host: str, port: int) -> None:
     import uvicorn
 
     try:
-        with socket.create_server((host, port)):
-            pass
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listening = socket.create_server((host, port), family=family)
     except OSError as error:
-        raise VsrError("port_in_use", f"cannot listen on {host}:{port}: {error.strerror}") from error
-    print(f"http://{host}:{port}  (Ctrl-C ends it)", flush=True)
-    uvicorn.run(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=2)
+        raise VsrError("port_in_use", f"cannot listen on {host}, port {port}: {error.strerror}") from error
+    print(f"http://{f'[{host}]' if ':' in host else host}:{port}  (Ctrl-C ends it)", flush=True)
+    with listening:
+        uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2)).run([listening])

@@ -5,19 +5,26 @@ A visitor is a tab of a browser; it has one job at a time, found by the session 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from pathlib import Path
 
 import gradio as gr
 
 from lip2speech.web import render
-from lip2speech.web.work import Job, Studio
+from lip2speech.web.work import Dropped, Job, Studio
 from vsr.errors import VsrError
 
 EXAMPLE = Path(__file__).parent / "static" / "example.mp4"
 PICK = """element.addEventListener('click', (event) => {
   const button = event.target.closest('[data-face]');
-  if (button) trigger('click', { face: Number(button.dataset.face) });
+  if (!button) return;
+  trigger('click', { face: Number(button.dataset.face) });
+  element.dataset.chosen = 'yes';
+});
+watch('value', () => {  // the buttons are made anew: the keyboard stays on the one that was pressed
+  if (element.dataset.chosen) element.querySelector('[aria-pressed="true"]')?.focus();
 });"""
 
 
@@ -38,20 +45,20 @@ class Page:
 
     def lay_out(self, blocks: gr.Blocks) -> None:
         """Make the components and connect them."""
-        gr.HTML(render.welcome(self.studio.limits, self.studio.is_shipped))
+        panel(render.welcome(self.studio.limits, self.studio.is_shipped))
         with gr.Row(elem_classes="desk"):
             with gr.Column(scale=2, min_width=300, elem_classes="given"):
                 self.inputs()
             with gr.Column(scale=5, min_width=320, elem_classes="result"):
                 self.outputs()
-        self.inspection = gr.HTML(visible=False)
+        self.inspection = panel()
         self.connect(blocks)
 
     def inputs(self) -> None:
         """What a visitor gives."""
         # With include_audio gradio leaves the file as it is; to take the sound out it would need ffmpeg.
         self.video = gr.Video(
-            label="A video of a talking face", sources=["upload", "webcam"], include_audio=True, height=300,
+            label="A video of a talking face", sources=["upload", "webcam"], include_audio=True, height=320,
             webcam_options=gr.WebcamOptions(mirror=False), elem_id="video", buttons=[],
         )  # fmt: skip
         self.go = gr.Button("Read the lips", variant="primary", elem_id="go")
@@ -63,11 +70,11 @@ class Page:
 
     def outputs(self) -> None:
         """Where everything that comes back is shown."""
-        self.status = gr.HTML(render.empty(), elem_id="status")
-        self.faces = gr.HTML(visible=False, js_on_load=PICK)
+        self.status = panel(render.empty())
+        self.faces = panel(js_on_load=PICK)
         with gr.Row(elem_classes="players"):
-            self.watch, self.voiced = gr.HTML(visible=False), gr.HTML(visible=False)
-        self.words, self.files = gr.HTML(visible=False), gr.HTML(visible=False)
+            self.watch, self.voiced = panel(), panel()
+        self.words, self.files = panel(), panel()
         self.how = gr.Button("Show how it was read", visible=False, elem_id="how", size="sm")
 
     def connect(self, blocks: gr.Blocks) -> None:
@@ -84,16 +91,31 @@ class Page:
     async def read(self, video: str | None, reference: str | None, request: gr.Request) -> AsyncIterator[dict]:
         """Work on a video, telling how far it is; what was there before goes."""
         self.leave(request)
-        view = View(self)
+        view, job = View(self), None
         try:
             if video is None:
-                raise VsrError("no_video", "Choose or record a video first.")
-            job = self.visits[request.session_hash] = self.studio.new_job(video, reference)
-            async for ahead in self.studio.process(job):
-                yield view.update(job, render.progress(job, ahead))
+                raise VsrError("nothing_given", "Choose or record a video first.")
+            job = self.visit(request, self.studio.new_job(video, reference))
+            async with aclosing(self.studio.process(job)) as work:
+                async for ahead in work:
+                    yield view.update(job, render.progress(job, ahead))
             yield view.update(job, "")
+        except Dropped:
+            return
         except VsrError as error:
             yield view.clear(render.problem(error.reason, error.message))
+        except Exception:
+            # The last resort of a server: what nobody foresaw goes to its log, not to the visitor.
+            logging.getLogger(__name__).exception("a clip could not be worked on")
+            yield view.clear(render.problem("internal", "Something went wrong on the server; its log says what."))
+        if job is not None and job.stage != "done":
+            self.leave(request)
+
+    def visit(self, request: gr.Request, job: Job) -> Job:
+        """Remember whose job it is, and forget those that have been swept away."""
+        self.visits = {session: old for session, old in self.visits.items() if old.folder.is_dir()}
+        self.visits[request.session_hash] = job
+        return job
 
     def choose(self, event: gr.EventData, request: gr.Request) -> dict:
         """Show another face."""
@@ -112,9 +134,12 @@ class Page:
             if job is None or not job.source.is_file():
                 raise VsrError("removed", REMOVED)
             number = job.chosen
-            async for ahead in self.studio.inspect(job, number):
-                yield {self.status: view.html(render.progress(job, ahead))}
+            async with aclosing(self.studio.inspect(job, number)) as work:
+                async for ahead in work:
+                    yield {self.status: view.html(render.progress(job, ahead))}
             yield {self.status: view.html(""), self.inspection: view.html(render.inspection(number, job.token))}
+        except Dropped:
+            return
         except VsrError as error:
             yield {self.status: view.html(render.problem(error.reason, error.message))}
 
@@ -123,6 +148,11 @@ class Page:
         job = self.visits.pop(request.session_hash, None)
         if job is not None:
             self.studio.drop(job)
+
+
+def panel(text: str = "", **settings) -> gr.HTML:
+    """HTML of our own style; an empty panel takes no room."""
+    return gr.HTML(text, visible=bool(text), apply_default_css=False, elem_classes="panel", **settings)
 
 
 REMOVED = "This result has been removed. Please give the video once more."

@@ -100,7 +100,7 @@ def watch(job: Job, number: int) -> str:
 def voiced(job: Job, number: int) -> str:
     """The video with its new voice, or the place where that will be."""
     if not job.faces[number].voiced:
-        hold = '<div class="hold">The voice is being made</div>'
+        hold = f'<div class="hold" style="--aspect: {job.aspect:.4f}">The voice is being made</div>'
         return f'<section class="player pending"><h2>Voiced</h2>{hold}</section>'
     return _player("Voiced", "voiced", job, f"{number}.mp4", number)
 
@@ -109,8 +109,8 @@ def _player(title: str, kind: str, job: Job, video: str, number: int, muted: boo
     subtitles = f"results/{job.token}/page{number}.vtt"
     return (
         f'<section class="player {kind}"><h2>{title}</h2>'
-        f'<video controls playsinline preload="metadata"{" muted" if muted else ""} aria-label="{title} video">'
-        f'<source src="results/{job.token}/{video}" type="video/mp4">'
+        f'<video controls playsinline preload="metadata"{" muted" if muted else ""} aria-label="{title} video"'
+        f' style="--aspect: {job.aspect:.4f}"><source src="results/{job.token}/{video}" type="video/mp4">'
         f'<track default kind="subtitles" label="Lips as read" src="{subtitles}"></video></section>'
     )
 
@@ -140,9 +140,9 @@ def words(job: Job, number: int) -> str:
     mean = sum(word.confidence for word in found) / len(found)
     spans = " ".join(_word(word, job.early) for word in found)
     return (
-        f'<div class="text"><p class="words">{spans}</p><p class="soft">{_counted(len(found))}, mean confidence '
-        f'{percent(mean)}. Press a word to hear it.</p><p class="legend soft" aria-hidden="true">'
-        '<i></i> unsure to sure</p></div>'
+        f'<div class="text"><p class="words">{spans}</p><div class="note soft"><p>{_counted(len(found))}, '
+        f'mean confidence {percent(mean)}. Press a word to hear it.</p><p class="legend" aria-hidden="true"><i></i>'
+        "unsure to sure</p></div></div>"
     )
 
 

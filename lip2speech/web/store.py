@@ -21,10 +21,11 @@ class Store:
 
     Args:
         keep: seconds after which an upload or a result goes.
+        room: bytes beyond which nothing more is taken.
     """
 
-    def __init__(self, keep: float):
-        self.keep = keep
+    def __init__(self, keep: float, room: float):
+        self.keep, self.room = keep, room
         self._folder = tempfile.TemporaryDirectory(prefix="lip2speech-web.")
         self.root = Path(self._folder.name)
         self.uploads, self.jobs = self.root / "uploads", self.root / "jobs"
@@ -48,9 +49,9 @@ class Store:
         """Remove a job's folder."""
         shutil.rmtree(folder, ignore_errors=True)
 
-    def size(self) -> int:
-        """Bytes of all files."""
-        return sum(_stat(path, "st_size") for path in self.root.rglob("*") if path.is_file())
+    def is_full(self) -> bool:
+        """Whether the files fill the room; one with two names counts twice."""
+        return sum(_stat(path, "st_size") for path in self.root.rglob("*") if path.is_file()) > self.room
 
     def sweep(self) -> int:
         """Remove what nobody has touched for `keep` seconds; returns how many folders went.

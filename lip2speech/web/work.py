@@ -10,7 +10,7 @@ import dataclasses
 import os
 import shutil
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -20,7 +20,7 @@ from lip2speech.web.media import playable_copy, video_seconds
 from lip2speech.web.store import Store
 from vsr.errors import VsrError
 from vsr.files import write_text
-from vsr.subtitles import WRITERS
+from vsr.subtitles import WRITERS, to_vtt
 from vsr.transcript import Segment, TimedWord, Transcript
 
 MAX_FACES = 4  # faces of a video that are read and voiced
@@ -40,6 +40,11 @@ class Limits:
     queue: int = 16
     keep_minutes: float = 30.0
 
+    @property
+    def room(self) -> int:
+        """Bytes of uploads and results that are kept at a time."""
+        return 4 * (self.queue + 4) * self.max_mb * 2**20
+
     def __post_init__(self):
         for name, value in dataclasses.asdict(self).items():
             if not value > 0 and not (name == "queue" and value == 0):
@@ -58,9 +63,19 @@ class Face:
 
 @dataclass(eq=False)
 class Job:
-    """One video on its way. early: seconds by which the copy that is played runs before the video's own clock;
-    share: of the stage that is done, None where that is not known; left_out: faces beyond `MAX_FACES`; chosen: the
-    face that its visitor looks at."""
+    """One video on its way.
+
+    Attributes:
+        folder: of its results; named so that nobody guesses it.
+        source, reference: own copies of what was given.
+        stage, share: of `STAGES`, and how much of that is done, None where nobody knows.
+        faces: those that have been read; left_out: how many more there are, beyond `MAX_FACES`.
+        chosen: the face that its visitor looks at.
+        early: seconds by which the copy that is played runs before the video's own clock.
+        aspect: width of the picture by its height.
+        dropped: nobody waits any more.
+        begun: when the work began, seconds of `time.monotonic`.
+    """
 
     folder: Path
     source: Path
@@ -71,6 +86,7 @@ class Job:
     left_out: int = 0
     chosen: int = 0
     early: float = 0.0
+    aspect: float = 1.0
     dropped: bool = False
     begun: float = 0.0
 
@@ -126,10 +142,14 @@ class Studio:
     Args:
         limits: what visitors may ask for.
         model, voice: folders of the lip reader and of the voice; None takes those of the packages.
+
+    Raises:
+        VsrError: bad_model, where a folder is none at first sight.
     """
 
     def __init__(self, limits: Limits, model: str | None = None, voice: str | None = None):
-        self.limits, self.store = limits, Store(60 * limits.keep_minutes)
+        _check_models(model, voice)
+        self.limits, self.store = limits, Store(60 * limits.keep_minutes, limits.room)
         self._folders = model, voice
         self._worker = ThreadPoolExecutor(1, "lip2speech-web")
         self._line: list[Job] = []  # those at work or waiting; touched by the server's thread alone
@@ -181,17 +201,18 @@ class Studio:
         job.dropped = True
         self.store.remove(job.folder)
 
-    async def process(self, job: Job) -> AsyncIterator[int]:
-        """Work on a job; yields the number of jobs before it at each change. Raises VsrError, also busy."""
-        async for ahead in self._follow(job, self._read):
-            yield ahead
+    def process(self, job: Job) -> AsyncGenerator[int, None]:
+        """Work on a job; yields the number of jobs before it at each change. Closing it gives the job up.
 
-    async def inspect(self, job: Job, face: int) -> AsyncIterator[int]:
-        """Write the page of `vsr inspect` for a face of a job that is done: `inspectN.html`."""
-        async for ahead in self._follow(job, self._inspect, face):
-            yield ahead
+        Raises VsrError: busy, too_long, too_slow and what the reading raises; Dropped.
+        """
+        return self._follow(job, self._read)
 
-    async def _follow(self, job: Job, work, *args) -> AsyncIterator[int]:
+    def inspect(self, job: Job, face: int) -> AsyncGenerator[int, None]:
+        """Write `inspectN.html`, the page of `vsr inspect`, for a face of a job that is done; like `process`."""
+        return self._follow(job, self._inspect, face)
+
+    async def _follow(self, job: Job, work, *args) -> AsyncGenerator[int, None]:
         self._admit(job)
         future = asyncio.get_running_loop().run_in_executor(self._worker, work, job, *args)
         try:
@@ -201,6 +222,8 @@ class Studio:
                 if seen != (seen := (ahead, *job.state())):
                     yield ahead
                 await asyncio.wait({future}, timeout=TICK)
+                if job.dropped:
+                    raise Dropped
             self._raise_for(future, job)
         finally:
             job.dropped = job.dropped or not future.done()
@@ -208,10 +231,10 @@ class Studio:
             self._line.remove(job)
 
     def _admit(self, job: Job) -> None:
-        waiting = len(self._line) - 1
-        if waiting >= self.limits.queue:
-            what = f"{waiting} clips are" if waiting != 1 else "a clip is"
-            raise VsrError("busy", f"Many are here just now: {what} waiting already. Please try again in a minute.")
+        ahead = len(self._line)
+        if ahead > self.limits.queue:
+            what = f"{ahead} clips are" if ahead > 1 else "a clip is"
+            raise VsrError("busy", f"Many are here just now: {what} before yours. Please try again in a minute.")
         job.stage, job.share, job.dropped = "waiting", None, False
         self._line.append(job)
 
@@ -251,6 +274,7 @@ class Studio:
         _ = self.reader, self.voice
         job.early = video_clock(job.source)[1]
         clips = crop_tracks(job.source, Watched(job, round(seconds * 25)))
+        job.aspect = clips[0].info.width / clips[0].info.height
         job.left_out = max(0, len(clips) - MAX_FACES)
         return clips[:MAX_FACES]
 
@@ -270,7 +294,7 @@ class Studio:
         transcript = Transcript(job.name, clip.info.fps, clip.info.duration, self.reader.name, tuple(segments))
         for name in FORMATS:
             write_text(job.folder / f"{number}.{name}", WRITERS[name](transcript))
-        write_text(job.folder / f"page{number}.vtt", WRITERS["vtt"](earlier(transcript, job.early)))
+        write_text(job.folder / f"page{number}.vtt", to_vtt(earlier(transcript, job.early), sureness))
         (still,) = stills(clip, 0, len(clip.crop), 1)
         return Face(transcript, "" if alone else image_url(still.picture))
 
@@ -316,6 +340,20 @@ class Studio:
             job.dropped = True
         self._worker.shutdown(cancel_futures=True)
         self.store.close()
+
+
+def _check_models(model: str | None, voice: str | None) -> None:
+    """A wrong folder must be found out at the start, not by the first visitor."""
+    from lip2speech.hub import ACOUSTIC, VOCODER
+    from vsr.hub import read_config
+
+    for folder in [model] * (model is not None) + [Path(voice) / part for part in (ACOUSTIC, VOCODER) if voice]:
+        read_config(Path(folder))
+
+
+def sureness(word: TimedWord) -> str:
+    """The class of a word in the subtitles of the page: sure0 ... sure4, a fifth of the confidences each."""
+    return f"sure{min(4, int(5 * word.confidence))}"
 
 
 def earlier(transcript: Transcript, seconds: float) -> Transcript:

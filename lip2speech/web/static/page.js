@@ -32,6 +32,21 @@
     video.currentTime = +word.dataset.start;
     video.play().then(() => { stopAt = +word.dataset.end; }).catch(() => {});
   });
+  // A format that the browser cannot show is read all the same: say that, in place of gradio's error.
+  function shows(able) {
+    return (event) => {
+      if (!event.target.matches("#video video")) return;
+      document.getElementById("video").classList.toggle("unshown", !able);
+      if (!able) event.stopImmediatePropagation();
+    };
+  }
+  document.addEventListener("error", shows(false), true);
+  ["loadedmetadata", "emptied"].forEach((name) => document.addEventListener(name, shows(true), true));
+  // On a narrow screen the result lies below what was pressed.
+  document.addEventListener("click", (event) => {
+    if (!event.target.closest("#go, #example") || !matchMedia("(max-width: 46rem)").matches) return;
+    setTimeout(() => document.querySelector(".result").scrollIntoView({ behavior: "smooth" }), 300);
+  });
   document.addEventListener("pointerdown", (event) => {
     if (event.target.closest(".player video")) stopAt = null;
   });
