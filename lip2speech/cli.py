@@ -6,7 +6,7 @@ import sys
 
 from vsr.cli import Program
 
-VERBS = ("units", "features", "train", "vocoder", "synthesize", "evaluate", "speak", "results")
+VERBS = ("units", "features", "train", "vocoder", "synthesize", "evaluate", "speak", "web", "results")
 
 LIP2SPEECH = Program(
     "lip2speech", "Voice a face: a silent video of a talking face becomes speech.", VERBS,
