@@ -122,8 +122,11 @@ class Reading:
     def transcript(self, error: tuple[str, str] | None = None) -> Transcript:
         """What is known so far; with an error, before it."""
         done, complete = self.journal.blocks, error is None and self.journal.finished
+        duration, end = self.info.duration, done[-1]["end"] if done else 0.0
+        if end > duration + 0.5:  # not every container knows how long it is
+            duration = end
         return Transcript(
-            str(self.path), self.info.fps, self.info.duration, self.loaded.name, segments_of(done), error,
+            str(self.path), self.info.fps, duration, self.loaded.name, segments_of(done), error,
             tracks_of(done), skipped_of(done), shots_of(done), complete,
         )  # fmt: skip
 
@@ -154,8 +157,9 @@ class Reading:
             spans += [(piece, face, *span) for part in speech for span in spans_of(active, *part, self.window)]
         people = [person.to_json() for person in self.people.persons]
         return {
-            "frames": len(block.times), "next": _place(block.next), "cut": block.cut, "first_shot": first_shot,
-            "num_shots": len(block.shots), "shots": [float(block.times[shot]) for shot in block.shots[goes_on:]],
+            "frames": len(block.times), "end": float(frame_edges(block.times)[-1]), "next": _place(block.next),
+            "cut": block.cut, "first_shot": first_shot, "num_shots": len(block.shots),
+            "shots": [float(block.times[shot]) for shot in block.shots[goes_on:]],
             "tracks": [_report(piece, face) for piece, face in zip(block.pieces, labels, strict=True)],
             "skipped": skipped, "readings": self._readings(spans),
             "people": [person for person in people if person != known.get(person["face"])],

@@ -20,7 +20,7 @@ RATIO = 4.4  # a cut changes the picture so many times as much as the frames rou
 LEAST = 3.0  # and by so much, mean of hue, saturation and brightness (of 255)
 REACH = 2  # pictures before and after that are compared
 FLASH = 12  # frames; a picture that comes back within them was only interrupted: a flash, a blank, a hand
-REPEATS = 4  # a picture that stands longer than this is a still, not a low frame rate
+REPEATS = 6  # a picture that stands longer than this is a still, not a low frame rate
 
 
 def shots(frames: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, bool]]:
