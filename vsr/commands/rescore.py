@@ -5,6 +5,11 @@ from __future__ import annotations
 import argparse
 
 HELP = "re-order n-best lists by the attention decoder"
+ABOUT = """Puts the readings of n-best lists in a new order by what the attention decoder thinks of
+each, plus a weight times the score they had."""
+FILES = """reads   a manifest that vsr crop wrote, and its crops; n-best lists; a model
+writes  JSON Lines, a hypothesis a clip"""
+SEE = "vsr decode, vsr posteriors, vsr score"
 EXAMPLE = "vsr rescore --manifest data/crops/test/manifest.jsonl --nbest exp/hlg.jsonl --out exp/rescored.jsonl"
 
 
