@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from vsr.errors import VsrError
+from vsr.outputs import Outputs
+from vsr.progress import Watch
 from vsr.transcript import Transcript
 
 DIED = "the process that read it died (not enough memory?)"
@@ -24,14 +26,18 @@ class Settings:
     Attributes:
         folder: the model folder, or None for the model that ships with the package.
         options: fields of `vsr.decode.options.DecodeOptions` that differ from their defaults.
-        faces: "largest" or "all".
+        faces: "largest", "all" or a number.
         threads: of the tensor library in each process; 0 leaves them to it.
+        outputs: where a long video's results are written as they come, and its journal; None keeps them in memory.
+        resume: go on where the journal of an earlier run ends.
     """
 
     folder: str | None = None
     options: tuple[tuple[str, Any], ...] = ()
-    faces: str = "largest"
+    faces: str | int = "largest"
     threads: int = 0
+    outputs: Outputs | None = None
+    resume: bool = False
 
 
 class FileReader:
@@ -44,34 +50,47 @@ class FileReader:
     def __init__(self, settings: Settings):
         import torch
 
+        from vsr.decode.fusion import languages_of
         from vsr.decode.options import DecodeOptions
         from vsr.hub import load_model
 
         if settings.threads:
             torch.set_num_threads(settings.threads)
-        self.faces = settings.faces
+        self.settings = settings
         self.options = DecodeOptions(**dict(settings.options))
         self.loaded = load_model(settings.folder)
+        languages_of(self.loaded, self.options)  # now, and not with the first file: no file survives a bad one
 
-    def read(self, path: str) -> Transcript:
-        """The file's transcript, or its error."""
-        from vsr.transcribe import transcribe
+    def read(self, path: str, watch: Watch | None = None) -> Transcript:
+        """The file's transcript, or its error with what was read before it."""
+        from vsr.transcribe import Reading
 
+        reading, outputs = None, self.settings.outputs
+        journal = outputs.journal(path) if outputs else None
+        watch = replace(watch or Watch(), block=outputs.write) if outputs else watch or Watch()
         try:
-            return transcribe(self.loaded, path, self.options, self.faces)
+            reading = Reading(self.loaded, path, self.options, self.settings.faces, journal, self.settings.resume)
+            return reading.run(watch)
         except VsrError as error:
-            return failure(path, error.reason, str(error), self.loaded.name)
+            reason, message = error.reason, str(error)
         except Exception as error:  # noqa: BLE001  a fault of ours in one file must not cost the user the others
-            return failure(path, "internal", f"{type(error).__name__}: {error}", self.loaded.name)
+            reason, message = "internal", f"{type(error).__name__}: {error}"
+        if reading is None:
+            return failure(path, reason, message, self.loaded.name)
+        return reading.transcript((reason, " ".join(message.split())))
 
 
 def failure(path: str, reason: str, message: str, model: str = "") -> Transcript:
     """The transcript of a file that could not be read."""
-    return Transcript(str(path), None, None, model, (), (reason, " ".join(message.split())))
+    return Transcript(str(path), None, None, model, (), (reason, " ".join(message.split())), complete=False)
 
 
-def transcribe_files(paths: Sequence[str], settings: Settings, jobs: int = 1) -> Iterator[Transcript]:
+def transcribe_files(
+    paths: Sequence[str], settings: Settings, jobs: int = 1, watch: Watch | None = None
+) -> Iterator[Transcript]:
     """Yield one transcript a file, in the order given; a file that fails yields its error.
+
+    ``watch`` is told how each file goes where all are read in this process.
 
     Raises:
         VsrError: bad_model or bad_config, which no file could survive.
@@ -79,7 +98,7 @@ def transcribe_files(paths: Sequence[str], settings: Settings, jobs: int = 1) ->
     jobs = min(jobs, len(paths))
     if jobs <= 1:
         reader = FileReader(settings)
-        yield from map(reader.read, paths)
+        yield from (reader.read(path, watch) for path in paths)
         return
     settings = replace(settings, threads=max(1, _num_cores() // jobs))
     done = 0

@@ -18,8 +18,8 @@ from vsr.errors import VsrError
 
 SECTIONS = {
     "read lips": ("transcribe", "inspect", "import"),
-    "prepare a corpus": ("prepare", "validate", "convert", "crop", "tokens"),
-    "train": ("train", "average"),
+    "prepare a corpus": ("download", "prepare", "validate", "convert", "crop", "tokens"),
+    "train": ("train", "average", "lm"),
     "decode and score": ("decode", "posteriors", "rescore", "score", "results"),
 }
 FAILS = "one line on stderr says why, and nothing half-written is left"

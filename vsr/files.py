@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -35,6 +36,15 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         if temporary is not None:
             with suppress(OSError):
                 temporary.unlink()
+
+
+def remove_leftovers(path: str | Path) -> None:
+    """Remove the temporary files that killed writes of `path` left beside it."""
+    path = Path(path)
+    name = re.compile(re.escape(f".{path.stem[:40]}.") + r"\w{8}" + re.escape(path.suffix))
+    for other in path.parent.iterdir():
+        if name.fullmatch(other.name):
+            other.unlink(missing_ok=True)
 
 
 def write_text(path: str | Path, text: str) -> None:

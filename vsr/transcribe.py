@@ -1,4 +1,4 @@
-"""One video file -> its transcript: reader, faces, mouth crops, encoder states, search, words with times.
+"""One video file -> its transcript: blocks of mouth crops, stretches of speech, encoder states, search, timed words.
 
 Shapes: T video frames of one face, W frames of one window, D width, V vocabulary.  Times are seconds in the
 original video, whatever its frame rate.
@@ -6,74 +6,239 @@ original video, whatever its frame rate.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+from vsr.assemble import segments_of, shots_of, skipped_of, tracks_of
 from vsr.clock import FPS
-from vsr.decode.align import token_spans, words_from_alignment
+from vsr.decode.align import align_text
 from vsr.decode.beam import check_heads, decode
+from vsr.decode.fusion import languages_of
 from vsr.decode.options import DecodeOptions
 from vsr.errors import VsrError
-from vsr.transcript import Alternative, Segment, TimedWord, Transcript
-from vsr.video.mouth import MouthClip, crop_tracks, crop_video
+from vsr.journal import Journal
+from vsr.progress import Watch
+from vsr.transcript import Segment, TimedWord, Transcript
+from vsr.video.faces import default_detector
+from vsr.video.people import People
+from vsr.video.quality import LEAST, cropped_share, qualities
+from vsr.video.reader import Position, frames_from, probe
+from vsr.video.segment import activity, spans_of, speech_and_rest
+from vsr.video.stream import MIN_FRAMES, Block, Piece, blocks
 from vsr.video.transforms import to_network_input
-from vsr.windows import keep_between, seams, window_spans
+from vsr.windows import WINDOW, window_spans
 
 if TYPE_CHECKING:
     from vsr.hub import LoadedModel
+    from vsr.video.mouth import MouthClip
 
-WINDOWS_AT_ONCE = 4  # windows that are encoded and searched together: bounds the memory of a long clip
+FRAMES_AT_ONCE = 4 * WINDOW  # of windows that are encoded and searched together: bounds the memory
+WINDOWS_AT_ONCE = 16
+MIN_SEEN = 0.5  # share of its frames in which a bystander must be found: less is a phantom
 
 
 def transcribe(
-    loaded: LoadedModel, path, options: DecodeOptions | None = None, faces: str = "largest"
+    loaded: LoadedModel,
+    path,
+    options: DecodeOptions | None = None,
+    faces: str | int = "largest",
+    journal: str | Path | None = None,
+    resume: bool = False,
+    watch: Watch | None = None,
 ) -> Transcript:
-    """Read the lips in a video file.
+    """Read the lips in a video file, of any length.
 
     Args:
         loaded: model, tokenizer and config, of `vsr.hub.load_model`.
         path: the video file.
         options: of the search; `nbest` also sets how many alternatives each segment carries.
-        faces: "largest" reads the face that fills most of the picture, "all" reads every face.
+        faces: "largest" reads the face that fills most of the picture in each shot, a number so many of them, "all"
+            every face.
+        journal: file that keeps what is finished of a video of several blocks; whoever gives it removes it.
+        resume: go on where the journal ends.
+        watch: told how the run goes.
 
     Returns:
         The transcript, its segments ordered by start.
 
     Raises:
-        VsrError: no_face, too_short, crop_out_of_frame, unreadable or no_video.
+        VsrError: no_face, too_short, crop_out_of_frame, unreadable, no_video, bad_config or bad_journal; bad_model for
+            what no file could survive.
     """
-    options = options or DecodeOptions()
-    check_heads(loaded.model, options.method)
-    clips = _mouth_clips(path, faces)
-    segments = [segment for clip in clips for segment in read_clip(loaded, clip, options)]
-    info = clips[0].info
-    ordered = tuple(sorted(segments, key=lambda segment: (segment.start, segment.face)))
-    return Transcript(str(path), info.fps, info.duration, loaded.name, ordered)
+    return Reading(loaded, path, options or DecodeOptions(), faces, journal, resume).run(watch or Watch())
 
 
-def _mouth_clips(path, faces: str) -> list[MouthClip]:
-    if faces == "all":
-        return crop_tracks(path)
-    if faces == "largest":
-        return [crop_video(path)]
-    raise VsrError("bad_config", f"faces is {faces!r}; it can be 'largest' or 'all'")
+class Reading:
+    """One video being read; `transcript` tells what is known so far."""
+
+    def __init__(self, loaded: LoadedModel, path, options: DecodeOptions, faces, journal=None, resume=False):
+        check_heads(loaded.model, options.method)
+        self.loaded, self.path, self.options = loaded, path, options
+        self.faces = _number_of_faces(faces)
+        self.info = probe(path)
+        self.window = _preferred_window(loaded)
+        self.people = People()
+        self.journal = Journal(journal, self._heading(), resume)
+        for block in self.journal.blocks:
+            self.people.update(block["people"])
+
+    def _heading(self) -> dict:
+        """What the result depends on."""
+        config = zlib.crc32(repr(sorted(self.loaded.config.items())).encode())
+        size = Path(self.path).stat().st_size
+        return {
+            "file": Path(self.path).name, "size": size, "model": self.loaded.name, "config": config,
+            "options": asdict(self.options), "faces": self.faces, "window": self.window,
+        }  # fmt: skip
+
+    def run(self, watch: Watch) -> Transcript:
+        """Read to the end."""
+        if not self.journal.finished:
+            begin = self._begin()
+            frames = self._watched(frames_from(self.path, begin), watch)
+            for block in blocks(frames, default_detector()):
+                self.journal.add(self._read_block(block))
+                if block.next is not None:
+                    watch.block(self.transcript())
+        self._check()
+        return self.transcript()
+
+    def _watched(self, frames: Iterable[tuple], watch: Watch) -> Iterator[tuple]:
+        for count, (frame, place) in enumerate(frames):
+            if count % FPS == 0:
+                watch.progress(self.path, place.time, self.info.duration)
+            yield frame, place
+
+    def _begin(self) -> Position | None:
+        """Where to go on."""
+        return Position(*self.journal.blocks[-1]["next"]) if self.journal.blocks else None
+
+    def transcript(self, error: tuple[str, str] | None = None) -> Transcript:
+        """What is known so far; with an error, before it."""
+        done, complete = self.journal.blocks, error is None and self.journal.finished
+        return Transcript(
+            str(self.path), self.info.fps, self.info.duration, self.loaded.name, segments_of(done), error,
+            tracks_of(done), skipped_of(done), shots_of(done), complete,
+        )  # fmt: skip
+
+    def _check(self) -> None:
+        """Refuse a video in which there was nothing to read, with the reason."""
+        done = self.journal.blocks
+        count = sum(block["frames"] for block in done)
+        if count < MIN_FRAMES:
+            raise VsrError("too_short", f"{self.path}: {count} frames at 25 fps, at least {MIN_FRAMES} needed")
+        if not any(block["tracks"] for block in done):
+            raise VsrError("no_face", f"{self.path}: no face found for {MIN_FRAMES} frames")
+        reasons = {stretch["reason"] for block in done for stretch in block["skipped"]}
+        if reasons == {OUTSIDE} and not any(block["readings"] for block in done):
+            raise VsrError("crop_out_of_frame", f"{self.path}: the mouth is outside the picture")
+
+    def _read_block(self, block: Block) -> dict:
+        """Everything about a block that the output needs, as plain JSON."""
+        before = self.journal.blocks[-1] if self.journal.blocks else None
+        goes_on = before is not None and not before["cut"]
+        first_shot = 0 if before is None else before["first_shot"] + before["num_shots"] - goes_on
+        known = {person.face: person.to_json() for person in self.people.persons}
+        labels = self.people.label(block.pieces, first_shot)
+        skipped, spans = [], []
+        for piece, face, reason in _choose(block.pieces, labels, self.faces):
+            speech, rests = speech_and_rest(active := activity(piece.points)) if reason is None else ([], [])
+            whole = [] if reason is None else [_stretch(piece, face, 0, len(piece.crop), reason)]
+            skipped += whole + [_stretch(piece, face, *rest, "rest") for rest in rests]
+            spans += [(piece, face, *span) for part in speech for span in spans_of(active, *part, self.window)]
+        people = [person.to_json() for person in self.people.persons]
+        return {
+            "frames": len(block.times), "next": _place(block.next), "cut": block.cut, "first_shot": first_shot,
+            "num_shots": len(block.shots), "shots": [float(block.times[shot]) for shot in block.shots[goes_on:]],
+            "tracks": [_report(piece, face) for piece, face in zip(block.pieces, labels, strict=True)],
+            "skipped": skipped, "readings": self._readings(spans),
+            "people": [person for person in people if person != known.get(person["face"])],
+        }  # fmt: skip
+
+    def _readings(self, spans: list[tuple[Piece, int, int, int]]) -> list[dict]:
+        """Read spans (piece, face, start, stop), several at a time."""
+        crops = [piece.crop[start:stop] for piece, _, start, stop in spans]
+        found = read_windows(self.loaded, crops, [frame_edges(p.times[a:b]) for p, _, a, b in spans], self.options)
+        return [
+            {"face": face, "start": float(piece.times[a]), "end": float(frame_edges(piece.times[a:b])[-1]),
+             "hypotheses": [_hypothesis(words, score) for words, score in reading]}
+            for (piece, face, a, b), reading in zip(spans, found, strict=True)
+        ]  # fmt: skip
+
+
+OUTSIDE = "out of the picture"
+
+
+def _number_of_faces(faces: str | int) -> int | None:
+    """How many faces are read in each shot; None for all."""
+    number = {"largest": 1, "all": None}.get(faces, faces)
+    if number is not None and (not isinstance(number, int) or number < 1):
+        raise VsrError("bad_config", f"faces is {faces!r}; it can be 'largest', 'all' or a number from 1 on")
+    return number
+
+
+def _preferred_window(loaded: LoadedModel) -> int:
+    """Frames of the clips that the model reads best: "window" (seconds) of its config, else 12 s."""
+    window = loaded.config.get("window", WINDOW / FPS)
+    if not isinstance(window, (int, float)) or not 1 <= window <= 60:
+        raise VsrError("bad_model", f"{loaded.folder}: window is {window!r}; it must be 1 to 60 seconds")
+    return round(window * FPS)
+
+
+def _place(position: Position | None) -> list | None:
+    return None if position is None else [position.start, position.index]
+
+
+def _choose(pieces: list[Piece], labels: list[int], number: int | None) -> Iterator[tuple[Piece, int, str | None]]:
+    """(piece, face, why it is not read or None): in each shot the faces that fill most of the picture."""
+    weights: dict[tuple[int, int], float] = {}
+    for piece, face in zip(pieces, labels, strict=True):
+        clear = piece.inside_picture and piece.found >= MIN_SEEN
+        weights[piece.shot, face] = weights.get((piece.shot, face), 0.0) + piece.weight * (1.0 if clear else 1e-9)
+    for piece, face in zip(pieces, labels, strict=True):
+        rank = sum(shot == piece.shot and weight > weights[shot, face] for (shot, _), weight in weights.items())
+        chosen = number is None or rank < number
+        yield piece, face, OUTSIDE if not piece.inside_picture else None if chosen else "not chosen"
+
+
+def _stretch(piece: Piece, face: int, start: int, stop: int, reason: str) -> dict:
+    times = frame_edges(piece.times)
+    return {"face": face, "start": float(times[start]), "end": float(times[stop]), "reason": reason}
+
+
+def _report(piece: Piece, face: int) -> dict:
+    """How well a piece could be cropped, for `vsr.transcript.TrackReport`."""
+    measures = qualities(piece)
+    problems = [name for name, value in measures.items() if value < LEAST]
+    problems += [] if piece.inside_picture else [OUTSIDE]
+    edges = frame_edges(piece.times)
+    return {
+        "face": face, "start": float(edges[0]), "end": float(edges[-1]), "cropped": cropped_share(piece),
+        "quality": min(measures.values()), "problems": problems,
+    }  # fmt: skip
+
+
+def _hypothesis(words: Iterable[TimedWord], score: float) -> dict:
+    return {"score": score, "words": [[word.word, word.start, word.end, word.confidence] for word in words]}
 
 
 def read_clip(loaded: LoadedModel, clip: MouthClip, options: DecodeOptions) -> list[Segment]:
-    """The segments of one face, one for each window; seams lie where no word is broken."""
-    spans = window_spans(len(clip.crop))
-    edges = frame_edges(clip.times)
-    readings = list(_read_windows(loaded, clip.crop, spans, edges, options))
-    overlaps = [(edges[start], edges[stop]) for (_, stop), (start, _) in zip(spans, spans[1:], strict=False)]
-    borders = seams([reading[0][0] for reading in readings], overlaps)
-    limits = [edges[0], *borders[1:-1], edges[-1]]
-    return [
-        _segment(reading, borders[index : index + 2], limits[index : index + 2], clip.face)
-        for index, reading in enumerate(readings)
-    ]
+    """The segments of one face that is known to speak, one for each window; seams lie where no word is broken."""
+    spans = window_spans(len(clip.crop), window=_preferred_window(loaded))
+    edges = [frame_edges(clip.times[start:stop]) for start, stop in spans]
+    readings = read_windows(loaded, [clip.crop[start:stop] for start, stop in spans], edges, options)
+    records = [
+        {"face": clip.face, "start": float(own[0]), "end": float(own[-1]),
+         "hypotheses": [_hypothesis(words, score) for words, score in reading]}
+        for own, reading in zip(edges, readings, strict=True)
+    ]  # fmt: skip
+    return list(segments_of([{"readings": records}]))
 
 
 def frame_edges(times: np.ndarray) -> np.ndarray:
@@ -81,33 +246,48 @@ def frame_edges(times: np.ndarray) -> np.ndarray:
     return np.append(times, times[-1] + 1 / FPS)
 
 
-Reading = list[tuple[tuple[TimedWord, ...], float]]  # of one window: (words, score), best first
+WindowReading = list[tuple[tuple[TimedWord, ...], float]]  # of one window: (words, score), best first
 
 
-def _read_windows(loaded, crop: np.ndarray, spans, edges: np.ndarray, options) -> Iterator[Reading]:
-    """Encode and search a few windows at a time; crop (T, 96, 96)."""
-    for first in range(0, len(spans), WINDOWS_AT_ONCE):
-        group = spans[first : first + WINDOWS_AT_ONCE]
-        states, found = search_crops(loaded, [crop[start:stop] for start, stop in group], options)
-        for (start, _), own, hypotheses in zip(group, states, found, strict=True):
-            yield [timed_words(loaded, own, hypothesis, start, edges) for hypothesis in hypotheses]
+def read_windows(
+    loaded: LoadedModel, crops: list[np.ndarray], edges: list[np.ndarray], options: DecodeOptions
+) -> list[WindowReading]:
+    """Encode and search windows, crops (W, 96, 96) with frame borders (W+1,) seconds, those of like length together."""
+    found: dict[int, WindowReading] = {}
+    for group in _groups([len(crop) for crop in crops]):
+        states, hypotheses = search_crops(loaded, [crops[i] for i in group], options)
+        for i, own, ranked in zip(group, states, hypotheses, strict=True):
+            found[i] = [timed_words(loaded, own[: len(crops[i])], hypothesis, 0, edges[i]) for hypothesis in ranked]
+    return [found[i] for i in range(len(crops))]
+
+
+def _groups(lengths: list[int]) -> Iterator[list[int]]:
+    """Indices of windows that go into one batch, the longest first."""
+    group: list[int] = []
+    for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
+        longest = lengths[group[0]] if group else lengths[index]
+        if len(group) == WINDOWS_AT_ONCE or (len(group) + 1) * longest > max(FRAMES_AT_ONCE, longest):
+            yield group
+            group = []
+        group.append(index)
+    if group:
+        yield group
 
 
 @torch.inference_mode()
 def search_crops(loaded: LoadedModel, crops: list[np.ndarray], options: DecodeOptions):
-    """Crops, each (W, 96, 96), equally long -> encoder states (windows, W, D) and each window's hypotheses, best
-    first."""
+    """Crops, each (W, 96, 96) -> encoder states (windows, longest W, D) and each window's hypotheses, best first."""
     device = next(loaded.model.parameters()).device
-    video = torch.stack([to_network_input(crop) for crop in crops]).to(device)
-    lengths = torch.full((len(crops),), video.shape[1], dtype=torch.long, device=device)
+    lengths = torch.tensor([len(crop) for crop in crops], device=device)
+    video = torch.nn.utils.rnn.pad_sequence([to_network_input(crop) for crop in crops], batch_first=True).to(device)
     states = loaded.model.encode(video, lengths)
-    return states, decode(loaded.model, states, lengths, options, loaded.tokenizer.eos_id)
+    languages = languages_of(loaded, options)
+    return states, decode(loaded.model, states, lengths, options, loaded.tokenizer.eos_id, languages)
 
 
 def timed_words(loaded: LoadedModel, states: torch.Tensor, hypothesis, start: int, edges: np.ndarray):
     """A hypothesis of the window that begins at frame `start` -> its words in original time, and score."""
-    alignment = token_spans(loaded.model, states, hypothesis.tokens)
-    found = words_from_alignment(loaded.tokenizer, hypothesis.tokens, alignment, loaded.config.get("confidence"))
+    found = align_text(loaded.model, states, loaded.tokenizer, hypothesis.tokens, loaded.config.get("confidence"))
     frames = np.arange(len(edges))
 
     def original(seconds: float) -> float:
@@ -115,17 +295,3 @@ def timed_words(loaded: LoadedModel, states: torch.Tensor, hypothesis, start: in
 
     words = tuple(TimedWord(w.word, original(w.start), original(w.end), w.confidence) for w in found)
     return words, hypothesis.score
-
-
-def _segment(reading, borders: list[float], limits: list[float], face: int) -> Segment:
-    """What one window adds: of each hypothesis the words between its borders (seconds)."""
-    cut = [(keep_between(words, *borders), score) for words, score in reading]
-    words = cut[0][0]
-    alternatives: dict[str, float] = {}
-    for kept, score in cut:
-        alternatives.setdefault(" ".join(word.word for word in kept), score)
-    nbest = tuple(Alternative(text, score) for text, score in alternatives.items())
-    # A segment without words still says where nothing was read.
-    start, end = (words[0].start, words[-1].end) if words else limits
-    confidence = sum(word.confidence for word in words) / len(words) if words else 0.0
-    return Segment(start, end, face, confidence, words, nbest)

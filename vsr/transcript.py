@@ -66,6 +66,43 @@ class Segment:
 
 
 @dataclass(frozen=True)
+class TrackReport:
+    """One face from `start` to `end` seconds, within one shot: what share of it could be cropped, its quality in
+    [0, 1] and what spoils it ("small", "turned", "blurred", "covered", "out of the picture"), if anything."""
+
+    face: int
+    start: float
+    end: float
+    cropped: float
+    quality: float
+    problems: tuple[str, ...]
+
+    def to_json(self) -> dict:
+        return {
+            "face": self.face,
+            "start": round(self.start, 3),
+            "end": round(self.end, 3),
+            "cropped": round(self.cropped, 3),
+            "quality": round(self.quality, 3),
+            "problems": list(self.problems),
+        }
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A stretch of a face that was not read, and why: its lips were at "rest", or it was "not chosen" by --faces,
+    or "out of the picture"."""
+
+    face: int
+    start: float
+    end: float
+    reason: str
+
+    def to_json(self) -> dict:
+        return {"face": self.face, "start": round(self.start, 3), "end": round(self.end, 3), "reason": self.reason}
+
+
+@dataclass(frozen=True)
 class Transcript:
     """One file's transcript, or the reason why there is none.
 
@@ -75,6 +112,10 @@ class Transcript:
         model: the model's name.
         segments: ordered by start.
         error: None, or (reason, message).
+        tracks: who was in the picture when, and how well; ordered by start.
+        skipped: what was not read; ordered by start.
+        shots: seconds at which shots begin.
+        complete: False while a long video is being read.
     """
 
     file: str
@@ -83,6 +124,10 @@ class Transcript:
     model: str
     segments: tuple[Segment, ...] = ()
     error: tuple[str, str] | None = None
+    tracks: tuple[TrackReport, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    shots: tuple[float, ...] = ()
+    complete: bool = True
 
     @property
     def faces(self) -> list[int]:
@@ -106,5 +151,9 @@ class Transcript:
             "model": self.model,
             "text": self.text,
             "segments": [segment.to_json() for segment in self.segments],
+            "tracks": [track.to_json() for track in self.tracks],
+            "skipped": [stretch.to_json() for stretch in self.skipped],
+            "shots": [round(time, 3) for time in self.shots],
+            "complete": self.complete,
             "error": error,
         }

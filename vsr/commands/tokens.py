@@ -16,7 +16,9 @@ EXAMPLE = "vsr tokens --manifest data/train.jsonl --kind unigram --size 1000 --o
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--manifest", nargs="+", required=True, help="manifests whose text is used")
-    parser.add_argument("--kind", choices=("char", "unigram"), default="char", help="default: char")
+    parser.add_argument(
+        "--kind", choices=("char", "word", "unigram"), default="char", help="word: a closed list (default: char)"
+    )
     parser.add_argument("--size", type=int, default=1000, metavar="N", help="unigram: at most N pieces (default: 1000)")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the tokenizer")
 

@@ -28,7 +28,10 @@ def run(args: argparse.Namespace) -> int:
     """Train to the end of the schedule. Raises VsrError."""
     from vsr.training.config import load_config
     from vsr.training.lipreader import LipReaderRun
+    from vsr.training.words import WordRun
 
-    folder = LipReaderRun(load_config(args.config, args.set), args.out, args.resume).fit()
+    config = load_config(args.config, args.set)
+    kind = WordRun if config.model.get("classes") else LipReaderRun
+    folder = kind(config, args.out, args.resume).fit()
     print(f"model: {folder}")
     return 0

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from vsr.decode.options import METHODS, DecodeOptions
+from vsr.decode.flags import add_search_arguments, search_options
 from vsr.errors import VsrError
-from vsr.files import write_text
+from vsr.outputs import Outputs
+from vsr.progress import shown
 from vsr.subtitles import WRITERS
 from vsr.transcript import Transcript
 
@@ -24,7 +23,8 @@ writes  with -o: DIR/NAME.FORMAT for each video and format, whole or not at all"
 FAILS = "a file could not be read or written; the others are done all the same"
 SEE = "vsr inspect, vsr import, lip2speech speak"
 EXAMPLE = """vsr transcribe clip.mp4
-vsr transcribe *.mpg --format srt,json -o out/"""
+vsr transcribe *.mpg --format srt,json -o out/
+vsr transcribe film.mkv --faces all --format srt,json -o out/ --resume"""
 
 SEVERAL_ON_SCREEN = ("txt", "json")  # formats that stay readable one file after another
 
@@ -43,34 +43,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     reading = parser.add_argument_group("reading")
     reading.add_argument("--model", metavar="DIR", help="model folder (default: the one in the package)")
     reading.add_argument(
-        "--method", choices=METHODS, help="search (default: joint)"
+        "--faces", type=_faces, default="largest", metavar="WHO",
+        help="largest, all, or how many of the largest in each shot (default: largest)",
+    )  # fmt: skip
+    output.add_argument(
+        "--resume", action="store_true", help="go on where a killed run with the same -o stopped; keep what is finished"
     )
-    reading.add_argument("--beam", type=_positive, metavar="N", help="width of the search (default: 10)")
-    reading.add_argument("--nbest", type=_positive, metavar="N", help="readings listed in JSON (default: 1)")
-    reading.add_argument(
-        "--faces", choices=("largest", "all"), default="largest", help="whom to read (default: largest)"
-    )
-    machine = parser.add_argument_group("machine")
-    machine.add_argument("--jobs", type=_positive, default=1, metavar="N", help="processes (default: 1)")
+    parser.add_argument("--jobs", type=_positive, default=1, metavar="N", help="processes (default: 1)")
+    add_search_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """0 if every file was read and written, 1 if any failed, 2 for wrong usage."""
-    given = {"method": args.method, "beam": args.beam, "nbest": args.nbest}
-    options = {name: value for name, value in given.items() if value is not None}
-    problem = _wrong_options(options) or _wrong_usage(args)
+    problem = _wrong_options(args) or _wrong_usage(args)
     if problem:
         print(f"vsr: {problem}", file=sys.stderr)
         return 2
-    if args.out is not None:
-        _prepare_folder(Path(args.out))
+    outputs = None if args.out is None else Outputs(args.out, args.formats)
+    if outputs:
+        outputs.prepare()
     from vsr.bulk import Settings, transcribe_files
 
-    settings = Settings(args.model, tuple(options.items()), args.faces)
-    results = transcribe_files(args.videos, settings, args.jobs)
-    with _progress(results, len(args.videos)) as transcripts:
-        failures = [_deliver(transcript, args) for transcript in transcripts].count(False)
+    videos = _unfinished(args.videos, outputs) if args.resume else args.videos
+    search = tuple(search_options(args).items())
+    settings = Settings(args.model, search, args.faces, outputs=outputs, resume=args.resume)
+    with shown(lambda watch: transcribe_files(videos, settings, args.jobs, watch), len(videos)) as transcripts:
+        failures = [_deliver(transcript, args, outputs) for transcript in transcripts].count(False)
     return 1 if failures else 0
+
+
+def _unfinished(videos: list[str], outputs: Outputs) -> list[str]:
+    """The videos that an earlier run did not finish, what it left half-written removed."""
+    for video in videos:
+        outputs.remove_leftovers(video)
+    return [video for video in videos if not outputs.finished(video)]
 
 
 def _formats(text: str) -> tuple[str, ...]:
@@ -81,16 +87,20 @@ def _formats(text: str) -> tuple[str, ...]:
     return names
 
 
+def _faces(text: str) -> str | int:
+    return text if text in ("largest", "all") else _positive(text)
+
+
 def _positive(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return int(text)
 
 
-def _wrong_options(options: dict) -> str | None:
+def _wrong_options(args: argparse.Namespace) -> str | None:
     """What the search has against its options, if anything."""
     try:
-        DecodeOptions(**options)
+        search_options(args)
     except VsrError as error:
         return str(error)
     return None
@@ -99,6 +109,8 @@ def _wrong_options(options: dict) -> str | None:
 def _wrong_usage(args: argparse.Namespace) -> str | None:
     """What is wrong with the arguments taken together, if anything."""
     if args.out is None:
+        if args.resume:
+            return "--resume needs the folder of the run that stopped: add -o DIR"
         if len(args.formats) > 1:
             return "several formats need a folder: add -o DIR"
         if len(args.videos) > 1 and args.formats[0] not in SEVERAL_ON_SCREEN:
@@ -114,21 +126,13 @@ def _wrong_usage(args: argparse.Namespace) -> str | None:
     return None
 
 
-def _prepare_folder(folder: Path) -> None:
-    """Make the folder now: a path that cannot be written must not be found out after hours of reading."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise VsrError("not_writable", f"cannot write to {folder}: {error.strerror}") from error
-
-
-def _deliver(transcript: Transcript, args: argparse.Namespace) -> bool:
+def _deliver(transcript: Transcript, args: argparse.Namespace, outputs: Outputs | None) -> bool:
     """Print or write one result and report its error; True if all went well."""
     try:
-        if args.out is None:
+        if outputs is None:
             _print(transcript, args.formats[0], several=len(args.videos) > 1)
         else:
-            _write(transcript, args.formats, Path(args.out))
+            outputs.write(transcript)
     except VsrError as error:
         return _report(transcript.file, str(error))
     if transcript.error is not None:
@@ -149,30 +153,3 @@ def _print(transcript: Transcript, name: str, several: bool) -> None:
         text = "".join(f"{transcript.file}: {line}\n" for line in text.splitlines())
     sys.stdout.write(text)
     sys.stdout.flush()
-
-
-def _write(transcript: Transcript, formats: Iterable[str], folder: Path) -> None:
-    """One file for each format; of a file that failed only the JSON, which says why."""
-    for name in formats:
-        if transcript.error is not None and name != "json":
-            continue
-        target = folder / f"{Path(transcript.file).stem}.{name}"
-        try:
-            write_text(target, WRITERS[name](transcript))
-        except OSError as error:
-            raise VsrError("not_writable", f"cannot write {target}: {error.strerror}") from error
-
-
-@contextmanager
-def _progress(results: Iterator[Transcript], total: int) -> Iterator[Iterator[Transcript]]:
-    """The same results, with a bar on a terminal when there are several."""
-    if total < 2 or not sys.stderr.isatty():
-        yield results
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    # rich would send what is printed to stdout through the bar's terminal, past a redirection to a file.
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), redirect_stdout=sys.stdout.isatty()) as bar:
-        yield bar.track(results, total=total)

@@ -18,7 +18,8 @@ from vsr.errors import VsrError
 from vsr.text.tokenizer import BLANK, MARK, SPACE, UNK, Tokenizer
 from vsr.transcribe import frame_edges, search_crops, timed_words
 from vsr.transcript import Alternative, TimedWord
-from vsr.video.mouth import MouthClip, crop_corners, crop_tracks, crop_video, mouth_transforms
+from vsr.video.geometry import crop_corners, mouth_transforms
+from vsr.video.mouth import MouthClip, crop_tracks, crop_video
 from vsr.video.reader import read_frames
 from vsr.windows import window_spans
 

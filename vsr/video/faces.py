@@ -1,4 +1,4 @@
-"""Second station: who is in the picture, frame by frame. Frames become faces, faces become tracks with an identity.
+"""Second station: where the faces are in a picture.
 
 Shapes: frame (H, W, 3) uint8 RGB; points (37, 2) float32 pixels (x, y) in that frame: the inner face in the order
 31..67 of the 68-point convention, which is nose 0-4, right eye 5-10, left eye 11-16, mouth 17-36. Right and left are
@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -32,7 +32,6 @@ MESH_POINTS = (
 BLANK = np.zeros((64, 64, 3), np.uint8)
 MAX_FACES = 4
 SMALL_FACE = 0.16  # of the picture's shorter side
-MAX_GAP = 2 * FPS  # frames a person may go unseen and still be the same track
 MAX_STEP = 0.7  # face sizes a face may move between two sightings and still be the same person
 
 
@@ -105,14 +104,14 @@ class MediaPipeMesh:
         Where that detector sees nobody, a newcomer counts only if nobody was there in the last second either.
         """
         small = SMALL_FACE * min(frame.shape[:2])
-        known = [face for face in faces if any(_way(face, old) < MAX_STEP for old in self._known)]
+        known = [face for face in faces if any(way_between(face, old) < MAX_STEP for old in self._known)]
         large = [face for face in known if face.size >= small]
         if faces and len(large) == len(faces):
             return faces
         with _quiet_stderr():
             looked = self._second_look(frame)
         if looked:
-            return large + [face for face in faces if any(_way(face, other) < 0.3 for other in looked)] + looked
+            return large + [face for face in faces if any(way_between(face, other) < 0.3 for other in looked)] + looked
         return known if self._known or self._unseen < FPS else faces
 
     def _second_look(self, frame: np.ndarray) -> list[Face]:
@@ -175,108 +174,6 @@ class TasksMesh:
         return _distinct([_face(landmarks, frame.shape) for landmarks in result.face_landmarks])
 
 
-@dataclass
-class Track:
-    """One person through a video. points (n, 37, 2) float32 pixels of frames start .. start + n - 1, NaN where the
-    face was not found; sizes (n,) face size in pixels, NaN likewise."""
-
-    id: int
-    start: int
-    points: np.ndarray
-    sizes: np.ndarray
-
-    @property
-    def stop(self) -> int:
-        """First frame after the track."""
-        return self.start + len(self.points)
-
-    @property
-    def seen(self) -> np.ndarray:
-        """(n,) bool: frames in which the face was found."""
-        return ~np.isnan(self.sizes)
-
-    @property
-    def weight(self) -> float:
-        """Sum of the face's area over the frames in which it was found: who fills the screen for longest."""
-        return float(np.nansum(self.sizes**2))
-
-
-def track_faces(frames: Iterable[np.ndarray], detector: Detector) -> list[Track]:
-    """Follow every face through frames (H, W, 3) uint8; tracks in the order of their first sighting.
-
-    A face continues the track whose last sighting it lies nearest to, within 0.7 face sizes and a similar scale,
-    so two people beside each other can never swap. Tracks end at a change of shot and after 2 s unseen.
-    """
-    detector.reset()
-    tracks: list[_OpenTrack] = []
-    thumbnail = None
-    for index, frame in enumerate(frames):
-        before, thumbnail = thumbnail, _thumbnail(frame)
-        if before is not None and _is_cut(before, thumbnail):
-            for track in tracks:
-                track.ended = True
-        _extend(tracks, detector.detect(frame), index)
-    return [track.closed() for track in tracks]
-
-
-@dataclass
-class _OpenTrack:
-    id: int
-    indices: list[int] = field(default_factory=list)
-    faces: list[Face] = field(default_factory=list)
-    ended: bool = False
-
-    def add(self, index: int, face: Face) -> None:
-        self.indices.append(index)
-        self.faces.append(face)
-
-    def distance(self, face: Face, index: int) -> float:
-        """Mean way of the points in face sizes; infinite if it cannot be the same person."""
-        last = self.faces[-1]
-        ratio = face.size / last.size
-        if self.ended or index - self.indices[-1] > MAX_GAP or not 0.6 < ratio < 1.7:
-            return np.inf
-        way = _way(face, last)
-        return way if way < MAX_STEP else np.inf
-
-    def closed(self) -> Track:
-        start, stop = self.indices[0], self.indices[-1] + 1
-        points = np.full((stop - start, NUM_POINTS, 2), np.nan, np.float32)
-        sizes = np.full(stop - start, np.nan, np.float32)
-        at = np.asarray(self.indices) - start
-        points[at] = [face.points for face in self.faces]
-        sizes[at] = [face.size for face in self.faces]
-        return Track(self.id, start, points, sizes)
-
-
-def _extend(tracks: list[_OpenTrack], faces: list[Face], index: int) -> None:
-    """Give each face to its track, nearest pairs first; faces that are left open tracks of their own."""
-    pairs = [(track.distance(face, index), t, f) for t, track in enumerate(tracks) for f, face in enumerate(faces)]
-    free_tracks, free_faces = set(range(len(tracks))), set(range(len(faces)))
-    for distance, t, f in sorted(pairs):
-        if np.isfinite(distance) and t in free_tracks and f in free_faces:
-            tracks[t].add(index, faces[f])
-            free_tracks.remove(t)
-            free_faces.remove(f)
-    for f in sorted(free_faces):
-        tracks.append(_OpenTrack(len(tracks)))
-        tracks[-1].add(index, faces[f])
-
-
-def _thumbnail(frame: np.ndarray) -> np.ndarray:
-    """About 32 x 32 pixels of the green channel, flattened, as float32."""
-    height, width = frame.shape[:2]
-    return frame[:: max(1, height // 32), :: max(1, width // 32), 1].astype(np.float32).ravel()
-
-
-def _is_cut(before: np.ndarray, after: np.ndarray) -> bool:
-    """Another shot: much has changed and the patterns have little in common (a flash keeps its pattern)."""
-    if np.abs(before - after).mean() < 15:
-        return False
-    before, after = before - before.mean(), after - after.mean()
-    return float(before @ after) < 0.5 * float(np.linalg.norm(before) * np.linalg.norm(after))
-
-
 def _face(landmarks, shape: tuple[int, ...], score: float = 1.0) -> Face:
     """A Face from normalised mesh landmarks of an image of `shape`."""
     height, width = shape[:2]
@@ -285,7 +182,7 @@ def _face(landmarks, shape: tuple[int, ...], score: float = 1.0) -> Face:
     return Face(mesh[list(MESH_POINTS)], (float(x0), float(y0), float(x1), float(y1)), float(score))
 
 
-def _way(face: Face, other: Face) -> float:
+def way_between(face: Face, other: Face) -> float:
     """Mean distance of the points of two faces, in sizes of the larger."""
     return float(np.linalg.norm(face.points - other.points, axis=1).mean()) / max(face.size, other.size)
 
@@ -298,7 +195,7 @@ def _distinct(faces: list[Face]) -> list[Face]:
     """Largest first, without later copies of the same face (two trackers can run onto one)."""
     kept: list[Face] = []
     for face in faces:
-        if all(_way(face, other) > 0.5 for other in kept):
+        if all(way_between(face, other) > 0.5 for other in kept):
             kept.append(face)
     return sorted(kept, key=lambda face: -face.size)
 

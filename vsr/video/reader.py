@@ -13,7 +13,8 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
+from functools import cached_property
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -25,11 +26,29 @@ MAX_SIDE = 1280  # pixels; a face that fills a lip reader's crop needs no more
 MAX_PIXELS = 8192 * 8192  # beyond this a header is damaged, not a video large
 MAX_HOLD = 10.0  # seconds one picture may stand; a longer jump of the time stamps is damage or an edit
 CHUNK_BYTES = 64 << 20
+INDEXED = {"mp4", "matroska"}  # containers whose index leads to the right frame
+RUN_UP = 2.0  # seconds decoded before the frame that is wanted
 # Formats that are a recording; playlists, text and device "formats" could open other files or the network.
 FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,m4v,h264,hevc,av1,ivf,obu,flv,live_flv,ogg,asf,"
     "gif,apng,mjpeg,mxf,nut,dv,rm,wtv,yuv4mpegpipe,vob,mp3,wav,flac,aac,w64,aiff,amr,ac3,image2,jpeg_pipe,png_pipe"
 )
+
+
+@dataclass(frozen=True)
+class Position:
+    """A place on the 25 fps grid: `index` frames after the instant `start` (seconds of the original file).
+
+    The grid begins anew after a jump of the time stamps, so two numbers are needed to find a frame again exactly.
+    """
+
+    start: float
+    index: int
+
+    @property
+    def time(self) -> float:
+        """Seconds in the original file."""
+        return self.start + self.index / FPS
 
 
 @dataclass(frozen=True)
@@ -70,21 +89,31 @@ def read_frames(
     "unreadable" or "no_video"; also "unreadable", after the last good chunk, where the file breaks off before its
     announced end.
     """
+    yield from _chunks(((picture, place.time) for picture, place in frames_of_part(path, start, end)), chunk_frames)
+
+
+def frames_of_part(path: str | Path, start: float = 0.0, end: float = 0.0) -> Iterator[tuple[np.ndarray, Position]]:
+    """`frames_from` the beginning, of a part as `read_frames` has it: counted, not sought, as a seek may land beside
+    the frame that is meant."""
+    part, some = islice(frames_from(path), round(start * FPS), round(end * FPS) if end else None), False
+    for some in part:
+        yield some
+    if start and not some:
+        raise VsrError("unreadable", f"{path}: has no frames from {start:.2f} s on")
+
+
+def frames_from(path: str | Path, begin: Position | None = None) -> Iterator[tuple[np.ndarray, Position]]:
+    """Yield (frame (H, W, 3) uint8 RGB, its place) one by one, as `read_frames` does, from the place `begin` on.
+
+    A repeated frame is the same array as before. From the same place come the same frames and times as without
+    `begin`; where the container has an index they are found by it, else by decoding without looking.
+    """
     with _opened(path) as (container, stream):
-        pictures = _pictures(container, stream)
-        decoded = 0.0
-        for frames, times in _chunks(_part(_on_grid(pictures, 1 / _rate(stream)), start, end), chunk_frames):
-            decoded = times[-1] + 1 / FPS
-            yield frames, times
-        if not decoded and start:
-            raise VsrError("unreadable", f"{path}: has no frames from {start:.2f} s on")
-        announced = _duration(container, stream)
-        _check_complete(path, decoded, min(announced, end) if end else announced)
-
-
-def _part(timed: Iterator[tuple[np.ndarray, float]], start: float, end: float) -> Iterator[tuple[np.ndarray, float]]:
-    """The (picture, time) pairs of a part. Counted, not sought: a seek may land beside the frame that is meant."""
-    return islice(timed, round(start * FPS), round(end * FPS) if end else None)
+        place = None
+        for picture, place in _on_grid(_pictures(container, stream, begin), 1 / _rate(stream), begin):
+            yield picture.rgb, place
+        decoded = place.time + 1 / FPS if place else begin.time if begin else 0.0
+        _check_complete(path, decoded, _duration(container, stream))
 
 
 def _chunks(timed: Iterator[tuple[np.ndarray, float]], chunk_frames: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -199,24 +228,58 @@ def _decoded(container, stream) -> Iterator:
             continue
 
 
-def _pictures(container, stream) -> Iterator[tuple[np.ndarray, float]]:
-    """(picture (H, W, 3) uint8, seconds) in rising order of time, all of one size."""
+class _Picture:
+    """A decoded frame, set upright, scaled and converted when it is first looked at: many never are."""
+
+    def __init__(self, frame, size: tuple[int, int, int], reformatter):
+        self._frame, self._size, self._reformatter = frame, size, reformatter
+
+    @cached_property
+    def rgb(self) -> np.ndarray:
+        """(H, W, 3) uint8."""
+        width, height, turns = self._size
+        rgb = self._reformatter.reformat(self._frame, width, height, "rgb24", interpolation="AREA")
+        self._frame = None
+        return np.ascontiguousarray(np.rot90(rgb.to_ndarray(), turns))
+
+
+def _pictures(container, stream, begin: Position | None) -> Iterator[tuple[_Picture, float]]:
+    """(picture, seconds) in rising order of time, all of one size; those before the grid of `begin` are left out."""
     from av.video.reformatter import VideoReformatter
 
-    reformatter, size, turns, last = VideoReformatter(), None, 0, -math.inf
-    origin = None
-    step = 1 / _rate(stream)
-    for frame in _decoded(container, stream):
-        size = size or (*_scaled_size(frame.width, frame.height), _quarter_turns(frame))
-        width, height, turns = size
-        if origin is None:
-            origin = _origin(container, frame)
+    frames = _decoded(container, stream)
+    first = next(frames, None)
+    if first is None:
+        return
+    size = (*_scaled_size(first.width, first.height), _quarter_turns(first))
+    origin, step, last = _origin(container, first), 1 / _rate(stream), -math.inf
+    reformatter = VideoReformatter()
+    for frame in _seek(container, stream, origin, begin) or chain([first], frames):
         time = last + step if frame.time is None else frame.time - origin
         if time <= last:
             continue
         last = max(time, 0.0) if last == -math.inf else time
-        rgb = reformatter.reformat(frame, width, height, "rgb24", interpolation="AREA")
-        yield np.ascontiguousarray(np.rot90(rgb.to_ndarray(), turns)), last
+        if begin is None or last > begin.start - 1e-6:
+            yield _Picture(frame, size, reformatter), last
+
+
+def _seek(container, stream, origin: float, begin: Position | None) -> Iterator | None:
+    """Decoded frames from at least a second before `begin` on; None where the container cannot be trusted to jump."""
+    import av
+
+    trusted = set(container.format.name.split(",")) & INDEXED
+    if begin is None or not trusted or begin.time < 2 * RUN_UP:
+        return None
+    frames = _decoded(container, stream)
+    try:
+        container.seek(int((origin + begin.time - RUN_UP) / stream.time_base), stream=stream)
+        first = next(frames, None)
+        if first is not None and first.time is not None and first.time - origin < begin.time - RUN_UP / 2:
+            return chain([first], frames)
+        container.seek(0)
+    except (av.error.FFmpegError, OSError, ValueError):
+        return None
+    return _decoded(container, stream)
 
 
 def _origin(container, frame) -> float:
@@ -226,14 +289,16 @@ def _origin(container, frame) -> float:
     return start if 0 <= first - start < MAX_HOLD else first
 
 
-def _on_grid(pictures: Iterator[tuple[np.ndarray, float]], step: float) -> Iterator[tuple[np.ndarray, float]]:
-    """The nearest picture for each instant first + k/25 up to the end of the last picture."""
-    held = None
-    start = shown = 0.0
-    count = 0
+def _on_grid(pictures: Iterator[tuple], step: float, begin: Position | None = None) -> Iterator[tuple]:
+    """(nearest picture, place) for each instant first + k/25 up to the end of the last picture.
+
+    `pictures` are (picture, seconds); `step` is the time that a lone picture stands; `begin` where to start.
+    """
+    held, shown = None, 0.0
+    start, count = (begin.start, begin.index) if begin else (0.0, 0)
     for picture, time in pictures:
         if held is None:
-            start = time
+            start = begin.start if begin else time
         elif time - shown > MAX_HOLD:
             yield from _repeat(held, start, count, shown + step - 0.5 / FPS)
             start, count = time, 0
@@ -252,9 +317,9 @@ def _next_index(start: float, count: int, end: float) -> int:
     return max(count, math.ceil((end - start) * FPS - 1e-6))
 
 
-def _repeat(picture: np.ndarray, start: float, count: int, end: float) -> Iterator[tuple[np.ndarray, float]]:
+def _repeat(picture, start: float, count: int, end: float) -> Iterator[tuple]:
     for index in range(count, _next_index(start, count, end)):
-        yield picture, start + index / FPS
+        yield picture, Position(start, index)
 
 
 def _scaled_size(width: int, height: int) -> tuple[int, int]:

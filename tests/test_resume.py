@@ -1,0 +1,102 @@
+"""A long video that is killed at any moment is read on to the same bytes, and its results come while it is read."""
+
+import argparse
+import json
+import multiprocessing
+import os
+import random
+import signal
+
+import numpy as np
+import pytest
+
+FORMATS = "txt,srt,vtt,json,tsv"
+KILLS = int(os.environ.get("VSR_KILLS", "2"))
+
+
+def read_in_small_blocks(arguments):
+    """`vsr transcribe` with blocks of three seconds in place of a minute, and of one second where shots end."""
+    from functools import partial
+
+    from vsr import transcribe
+    from vsr.cli import main
+    from vsr.video import stream
+
+    stream.SHORTEST = 25
+    transcribe.blocks = partial(stream.blocks, longest=75)
+    raise SystemExit(main(["transcribe", *map(str, arguments)]))
+
+
+@pytest.fixture(scope="module")
+def start():
+    """Start the command in a process of its own, of a server that has everything imported."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["torch", "mediapipe", "vsr.transcribe", "vsr.hub", "vsr.commands.transcribe"])
+
+    def started(*arguments):
+        process = context.Process(target=read_in_small_blocks, args=(arguments,))
+        process.start()
+        return process
+
+    return started
+
+
+@pytest.fixture(scope="module")
+def two_shots(tmp_path_factory, make_face, make_video):
+    """Twelve seconds: two faces, then one of them larger."""
+    face = make_face(150, size=128)
+    wide = np.full((150, 160, 288, 3), 70, np.uint8)
+    wide[:, 16:144, 8:136] = face
+    wide[:, 16:144, 150:278] = face[::-1, :, ::-1]
+    close = np.full_like(wide, 150)
+    close[:, :, 64:224] = make_face(150, size=160)[::-1]
+    path = tmp_path_factory.mktemp("long") / "long.mp4"
+    return make_video(path, np.concatenate([wide, close]), options={"preset": "ultrafast"})
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_after_kills_at_random_moments_resume_gives_the_same_bytes(start, two_shots, tiny_model, tmp_path):
+    common = (two_shots, "--model", tiny_model, "--faces", "all", "--format", FORMATS, "--beam", 2)
+    whole = start(*common, "-o", tmp_path / "whole")
+    whole.join()
+    assert whole.exitcode == 0
+    expected = contents(tmp_path / "whole")
+    assert set(expected) == {f"long.{name}" for name in FORMATS.split(",")}
+    assert json.loads(expected["long.json"])["complete"] and len(json.loads(expected["long.json"])["shots"]) == 2
+
+    out, dice, killed, longest = tmp_path / "killed", random.Random(0), [], 0
+    while len(killed) < KILLS:
+        process = start(*common, "-o", out, "--resume")
+        if not killed:  # the first is killed in the middle: a block is finished, and not all of them
+            wait_for(lambda: (out / "long.journal").is_file() and (out / "long.json").is_file(), process)
+        process.join(dice.uniform(0.0, 3.0))
+        process.kill()
+        process.join()
+        killed.append(process.exitcode)
+        journal = out / "long.journal"
+        longest = max(longest, journal.stat().st_size if journal.exists() else 0)
+    assert killed[0] == -signal.SIGKILL and longest
+    last = start(*common, "-o", out, "--resume")
+    last.join()
+    assert last.exitcode == 0
+    assert contents(out) == expected
+
+
+def wait_for(ready, process):
+    while process.is_alive() and not ready():
+        process.join(0.01)
+
+
+def test_what_is_finished_is_kept_and_resume_needs_its_folder(tmp_path, capsys):
+    from vsr.commands import transcribe as command
+
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    (tmp_path / "clip.txt").write_text("bin blue", encoding="utf-8")
+    finished = parser.parse_args(["clip.mp4", "-o", str(tmp_path), "--resume"])
+    assert command.run(finished) == 0 and (tmp_path / "clip.txt").read_text("utf-8") == "bin blue"
+    assert command.run(parser.parse_args(["clip.mp4", "--resume"])) == 2
+    assert "-o DIR" in capsys.readouterr().err

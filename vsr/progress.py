@@ -1,0 +1,75 @@
+"""How a long run goes: what it tells while it goes on, and the bar on a terminal that shows it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vsr.transcript import Transcript
+
+LONG = 30.0  # seconds; a shorter video is read before a bar of its own would tell anything
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What a run tells while it goes on.
+
+    progress: called about once a second of video with (file, seconds read, seconds in all or 0 where unknown).
+    block: called after each block of a long video but the last, with the transcript so far.
+    """
+
+    progress: Callable[[Any, float, float], None] = lambda file, done, total: None
+    block: Callable[[Transcript], None] = lambda transcript: None
+
+
+@contextmanager
+def shown(transcripts: Callable[[Watch], Iterator[Transcript]], count: int) -> Iterator[Iterator[Transcript]]:
+    """The transcripts of `count` files, with bars on a terminal: one for the files if there are several, and one for
+    each long video, with the time left and how many times faster than real time it is read."""
+    if not sys.stderr.isatty():
+        yield transcripts(Watch())
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn(), _speed())
+    # rich would send what is printed to stdout through the bar's terminal, past a redirection to a file.
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, redirect_stdout=sys.stdout.isatty(), transient=count == 1) as bar:
+        found = transcripts(Watch(progress=_FileBar(bar)))
+        yield bar.track(found, total=count, description="files") if count > 1 else found
+
+
+def _speed():
+    """The column "12.3 x real time", for bars that count seconds of video."""
+    from rich.progress import ProgressColumn
+    from rich.text import Text
+
+    class Speed(ProgressColumn):
+        def render(self, task) -> Text:
+            known = task.fields.get("video") and task.speed
+            return Text(f"{task.speed:.1f} x real time" if known else "")
+
+    return Speed()
+
+
+class _FileBar:
+    """The bar of the video that is being read; one at a time."""
+
+    def __init__(self, bar):
+        self._bar, self._file, self._task = bar, None, None
+
+    def __call__(self, file, done: float, total: float) -> None:
+        if total and total < LONG:
+            return
+        if file != self._file:
+            if self._task is not None:
+                self._bar.remove_task(self._task)
+            # A resumed video starts where it stopped: the speed must not count what was read before.
+            name, known = Path(file).name, total or None
+            self._file, self._task = file, self._bar.add_task(name, total=known, completed=done, video=True)
+        self._bar.update(self._task, completed=done)

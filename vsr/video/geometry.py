@@ -1,0 +1,104 @@
+"""The geometry that published lip readers were trained on: landmarks in, the transform to the mouth crop out.
+
+Shapes: frame (H, W, 3) uint8; points (n, 37, 2) float32 pixels; crop (96, 96) uint8 gray; matrices (n, 2, 3).
+
+Four anchors of each frame (centres of the right eye, left eye, nose base and mouth) are laid on those of a mean face
+in a 256 x 256 picture by the least-squares similarity; 96 x 96 pixels round the mouth are kept.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+CROP = 96
+ANCHORS = (slice(5, 11), slice(11, 17), slice(0, 5), slice(17, 37))  # right eye, left eye, nose, mouth in `points`
+REFERENCE = np.array([(102.07, 94.27), (156.36, 93.58), (129.00, 135.90), (129.31, 157.82)])
+MOUTH = 3
+SMOOTHING = 6  # frames on each side
+
+
+def smooth(points: np.ndarray, reach: int = SMOOTHING) -> np.ndarray:
+    """points (n, P, 2) -> the shape averaged over min(reach, t, n-1-t) frames each side, at each frame's own place.
+
+    The centred window calms the jitter of the landmarks; the shift back to the frame's own mean keeps the crop from
+    lagging behind a moving head.
+    """
+    count = len(points)
+    sums = np.concatenate([np.zeros_like(points[:1], dtype=np.float64), np.cumsum(points, axis=0, dtype=np.float64)])
+    at = np.arange(count)
+    half = np.minimum(reach, np.minimum(at, count - 1 - at))
+    means = (sums[at + half + 1] - sums[at - half]) / (2 * half + 1)[:, None, None]
+    return means - means.mean(axis=1, keepdims=True) + points.mean(axis=1, keepdims=True)
+
+
+def anchors_of(points: np.ndarray) -> np.ndarray:
+    """points (n, 37, 2) -> (n, 4, 2): centres of right eye, left eye, nose base and mouth."""
+    return np.stack([points[:, part].mean(axis=1) for part in ANCHORS], axis=1)
+
+
+def mouth_transforms(points: np.ndarray) -> np.ndarray:
+    """points (n, 37, 2) without gaps -> (n, 2, 3) float64 matrices from frame pixels to the 96 x 96 crop."""
+    smoothed = smooth(points)
+    anchors = anchors_of(smoothed)
+    matrices = similarity(anchors, REFERENCE)
+    mouth = np.einsum("nij,nj->ni", matrices[:, :, :2], anchors[:, MOUTH]) + matrices[:, :, 2]
+    matrices[:, :, 2] += CROP / 2 - mouth
+    return matrices
+
+
+def similarity(sources: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Least-squares rotation, scale and shift: sources (n, K, 2), target (K, 2) -> (n, 2, 3).
+
+    In the complex plane a similarity is z -> a z + b, so the fit has a closed form.
+    """
+    z, w = sources @ np.array([1, 1j]), target @ np.array([1, 1j])
+    z_mean, w_mean = z.mean(axis=1, keepdims=True), w.mean()
+    centred = z - z_mean
+    a = (centred.conj() * (w - w_mean)).sum(axis=1) / np.maximum((np.abs(centred) ** 2).sum(axis=1), 1e-9)
+    b = w_mean - a * z_mean[:, 0]
+    rows = np.stack([a.real, -a.imag, b.real, a.imag, a.real, b.imag], axis=1)
+    return rows.reshape(-1, 2, 3)
+
+
+def cut_mouth(frame: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Warp frame (H, W, 3) uint8 by matrix (2, 3) to a gray crop (96, 96) uint8; black outside the picture."""
+    import cv2
+
+    scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
+    if scale < 0.6:  # warping samples single pixels: average first, or a large face aliases
+        frame, matrix = _reduced(frame, matrix, scale)
+    patch = cv2.warpAffine(frame, matrix, (CROP, CROP), flags=cv2.INTER_LINEAR)
+    return cv2.cvtColor(patch, cv2.COLOR_RGB2GRAY)
+
+
+def _reduced(frame: np.ndarray, matrix: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
+    """The part of the frame under the crop, averaged down by a whole factor, and the matrix for it."""
+    import cv2
+
+    corners = crop_corners(matrix)
+    height, width = frame.shape[:2]
+    x0, y0 = np.clip(np.floor(corners.min(axis=0)).astype(int) - 8, 0, [width - 1, height - 1])
+    x1, y1 = np.clip(np.ceil(corners.max(axis=0)).astype(int) + 8, 1, [width, height])
+    x1, y1 = max(x1, x0 + 1), max(y1, y0 + 1)
+    factor = max(1, round(1 / scale))
+    size = (max(1, (x1 - x0) // factor), max(1, (y1 - y0) // factor))
+    small = cv2.resize(frame[y0:y1, x0:x1], size, interpolation=cv2.INTER_AREA)
+    ratio = np.array([(x1 - x0) / size[0], (y1 - y0) / size[1]])
+    # Pixel centres: x = x0 + (x' + 0.5) * ratio - 0.5
+    shift = np.array([x0, y0]) + 0.5 * ratio - 0.5
+    linear = matrix[:, :2] * ratio
+    return small, np.column_stack([linear, matrix[:, :2] @ shift + matrix[:, 2]])
+
+
+def crop_corners(matrix: np.ndarray) -> np.ndarray:
+    """(4, 2) frame pixels of the crop's corners under matrix (2, 3)."""
+    corners = np.array([(0, 0), (CROP, 0), (CROP, CROP), (0, CROP)], dtype=np.float64)
+    return (corners - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
+
+
+def share_inside(shape: tuple[int, ...], matrix: np.ndarray) -> float:
+    """Share of a 12 x 12 grid over the crop that lies inside a picture of `shape` (H, W, ...)."""
+    ticks = (np.arange(12) + 0.5) * CROP / 12
+    grid = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
+    x, y = ((grid - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T).T
+    return float(np.mean((x >= 0) & (x < shape[1]) & (y >= 0) & (y < shape[0])))

@@ -1,0 +1,140 @@
+"""Where one shot ends and the next begins, told while frames stream by, a few frames in arrears.
+
+A cut shows as a change of the picture that stands out from the changes before and after it (AdaptiveDetector of
+PySceneDetect), so a jump cut within one scene is found and a moving camera is not a cut. Pictures that a low frame
+rate repeats are left out of that comparison. Where everything moves at once, a cut is a picture whose pattern has
+little in common with the one before.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from vsr.clock import FPS
+
+SIZE = (64, 36)  # pixels that are compared
+RATIO = 4.4  # a cut changes the picture so many times as much as the frames round it do
+LEAST = 3.0  # and by so much, mean of hue, saturation and brightness (of 255)
+REACH = 2  # pictures before and after that are compared
+FLASH = 12  # frames; a picture that comes back within them was only interrupted: a flash, a blank, a hand
+REPEATS = 4  # a picture that stands longer than this is a still, not a low frame rate
+
+
+def shots(frames: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, bool]]:
+    """Frames (H, W, 3) uint8 -> (frame, whether a shot begins with it)."""
+    for frame, begins, _ in with_shots((frame, None) for frame in frames):
+        yield frame, begins
+
+
+def with_shots(items: Iterable[tuple]) -> Iterator[tuple]:
+    """(frame, anything) -> (frame, whether a shot begins with it, the same thing); at most 26 frames in arrears."""
+    detector = ShotDetector()
+    waiting: deque = deque()
+    first = True
+    for number, item in enumerate(items):
+        known = detector.push(number, item[0])
+        waiting.append((number, item))
+        while waiting and waiting[0][0] < known:
+            number, (frame, thing) = waiting.popleft()
+            yield frame, first or number in detector.cuts, thing
+            first = False
+    detector.flush()
+    for number, (frame, thing) in waiting:
+        yield frame, first or number in detector.cuts, thing
+        first = False
+
+
+class ShotDetector:
+    """Frames in, numbers of the frames that begin a shot out, in `cuts`."""
+
+    def __init__(self):
+        from scenedetect.detectors import AdaptiveDetector
+
+        self.cuts: set[int] = set()
+        self._detector = AdaptiveDetector(RATIO, min_scene_len=0, window_width=REACH, min_content_val=LEAST)
+        self._shown: dict[int, int] = {}  # picture of the detector's counting -> number of the frame
+        self._count = 0
+        self._pictures: dict[int, np.ndarray] = {}  # thumbnails of the last pictures by number of the frame
+        self._fresh: list[tuple[int, np.ndarray]] = []  # cuts that may be undone yet, with the picture before
+        self._last: np.ndarray | None = None
+        self._thumbnail: np.ndarray | None = None
+        self._repeats = 0
+
+    def push(self, number: int, frame: np.ndarray) -> int:
+        """Look at a frame; returns the number below which all cuts are known."""
+        self._repeats = self._repeats + 1 if frame is self._last else 0
+        if self._repeats == 0 or self._repeats >= REPEATS:
+            thumbnail = self._thumbnail
+            if self._repeats == 0:
+                thumbnail = _thumbnail(frame)
+            if self._last is None:
+                for _ in range(REACH + 1):  # as if the first picture had stood before: a cut can follow at once
+                    self._show(number, thumbnail)
+            broken = self._thumbnail is not None and _breaks(self._thumbnail, thumbnail)
+            self._last, self._thumbnail = frame, thumbnail
+            self._show(number, thumbnail)
+            if broken:
+                self._found(number)
+        known = self._shown[self._count - REACH]
+        self._fresh = [cut for cut in self._fresh if known - cut[0] <= FLASH]
+        return min([known, *(cut for cut, _ in self._fresh)])
+
+    def flush(self) -> None:
+        """The video is over: its last picture stands, and is no shot of its own."""
+        if self._thumbnail is not None:
+            last = self._shown[self._count - 1]
+            for _ in range(REACH):
+                self._show(last, self._thumbnail)
+            self.cuts.discard(last)
+
+    def _show(self, number: int, thumbnail: np.ndarray) -> None:
+        from scenedetect import FrameTimecode
+
+        self._shown[self._count] = number
+        self._pictures[number] = thumbnail
+        if len(self._pictures) > 4 * REACH:
+            del self._pictures[min(self._pictures)]
+        found = self._detector.process_frame(FrameTimecode(self._count, float(FPS)), thumbnail)
+        for cut in found:
+            self._found(self._shown[cut.frame_num])
+        self._shown.pop(self._count - 2 * REACH, None)
+        self._count += 1
+
+    def _found(self, number: int) -> None:
+        """A cut, unless it brings back the picture that stood before another cut a moment ago."""
+        if number in self.cuts:
+            return
+        picture = self._pictures[number]
+        before = self._pictures[max((n for n in self._pictures if n < number), default=number)]
+        for index, (cut, old) in enumerate(self._fresh):
+            if _alike(old, picture):
+                self.cuts.difference_update(cut for cut, _ in self._fresh[index:])
+                del self._fresh[index:]
+                return
+        self.cuts.add(number)
+        self._fresh.append((number, before))
+
+
+def _thumbnail(frame: np.ndarray) -> np.ndarray:
+    """(36, 64, 3) uint8, from every n-th pixel of a large frame: averaging them all would take longer than the rest."""
+    import cv2
+
+    rows, columns = (max(1, side // (3 * small)) for side, small in zip(frame.shape, SIZE[::-1], strict=False))
+    return cv2.resize(np.ascontiguousarray(frame[::rows, ::columns]), SIZE, interpolation=cv2.INTER_AREA)
+
+
+def _alike(picture: np.ndarray, other: np.ndarray) -> bool:
+    """The same picture but for what moves in it."""
+    return float(np.abs(picture.astype(np.float32) - other).mean()) < 2 * LEAST
+
+
+def _breaks(before: np.ndarray, after: np.ndarray) -> bool:
+    """Much has changed and the patterns (36, 64, 3) have little in common; a flash keeps its pattern."""
+    before, after = before[..., 1].astype(np.float32).ravel(), after[..., 1].astype(np.float32).ravel()
+    if np.abs(before - after).mean() < 15:
+        return False
+    before, after = before - before.mean(), after - after.mean()
+    return float(before @ after) < 0.5 * float(np.linalg.norm(before) * np.linalg.norm(after))
