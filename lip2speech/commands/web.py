@@ -5,6 +5,12 @@ from __future__ import annotations
 import argparse
 
 HELP = "serve a page that reads and voices videos, on this machine alone unless told otherwise"
+ABOUT = """Serves a page on which a video is dropped or filmed, read, and voiced. It listens on this
+machine alone unless --host says otherwise; files are limited in size, and uploads and
+results go after a while. Ctrl-C ends it."""
+FILES = """reads   models; videos that are uploaded
+writes  uploads and results, in a folder of its own that is removed"""
+SEE = "vsr transcribe, lip2speech speak"
 EXAMPLE = """lip2speech web
 lip2speech web --host 0.0.0.0 --port 8080 --max-seconds 30 --queue 8"""
 

@@ -7,6 +7,12 @@ import argparse
 from vsr.decode.flags import add_search_arguments, search_options
 
 HELP = "read the lips of a corpus of crops, in sentences or in single words"
+ABOUT = """Reads the lips of a whole list of crops, in batches, and writes what was read, with word
+times, confidence and other readings. --calibrate fits the confidence on a development
+list and stores it in the model."""
+FILES = """reads   a manifest that vsr crop wrote, and its crops; a model
+writes  JSON Lines, a hypothesis a clip; with --calibrate: the model's config.json"""
+SEE = "vsr score, vsr rescore, vsr transcribe"
 EXAMPLE = """vsr decode --model exp/model --manifest data/crops/test/manifest.jsonl --out exp/test.jsonl
 vsr decode --model exp/model --manifest data/crops/dev/manifest.jsonl --out exp/dev.jsonl --calibrate
 vsr decode --lm exp/lm/model --ngram words.arpa --manifest data/crops/test/manifest.jsonl --out exp/test.jsonl"""
@@ -14,9 +20,10 @@ vsr decode --lm exp/lm/model --ngram words.arpa --manifest data/crops/test/manif
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--model", metavar="DIR", help="model folder (default: the one in the package)")
-    parser.add_argument("--manifest", required=True, metavar="JSONL", help="manifest that vsr crop wrote")
-    parser.add_argument("--out", required=True, metavar="JSONL", help="one hypothesis a line")
+    files = parser.add_argument_group("input and output")
+    files.add_argument("--model", metavar="DIR", help="model folder (default: the one in the package)")
+    files.add_argument("--manifest", required=True, metavar="JSONL", help="manifest that vsr crop wrote")
+    files.add_argument("--out", required=True, metavar="JSONL", help="one hypothesis a line")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
     parser.add_argument(
         "--calibrate", action="store_true", help="fit the word confidence on this (dev) list and store it in the model"

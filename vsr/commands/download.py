@@ -5,6 +5,11 @@ from __future__ import annotations
 import argparse
 
 HELP = "fetch a public corpus: grid (16 GB, CC BY 4.0)"
+ABOUT = """Fetches a corpus that anybody may have, in parts that are resumed after an interruption
+and checked against the published sums."""
+FILES = """reads   the corpus's public archive
+writes  the folder that vsr prepare takes"""
+SEE = "vsr prepare"
 EXAMPLE = "vsr download grid --out data/GRID --speakers s1 s2"
 
 

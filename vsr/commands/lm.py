@@ -5,6 +5,12 @@ from __future__ import annotations
 import argparse
 
 HELP = "train a language model for the search"
+ABOUT = """Trains a transformer on lines of text, of books or of the transcripts of manifests, in
+the tokens of the lip reader that it will help. The search then adds its opinion of a
+text, times a weight that is chosen on a development list."""
+FILES = """reads   the YAML; the texts or manifests and the tokenizer it names
+writes  model/ (the result) and the state of training, in the folder of the run"""
+SEE = "vsr tokens, vsr decode, vsr rescore"
 EXAMPLE = """vsr lm train --config conf/lm.yaml --out exp/lm
 vsr lm train --config conf/lm.yaml --out exp/lm --set data.train=[books.txt,data/train.jsonl] trainer.max_minutes=30
 vsr decode --lm exp/lm/model --lm-weight 0.3 --manifest data/crops/test/manifest.jsonl --out exp/test.jsonl"""

@@ -7,6 +7,11 @@ import argparse
 from vsr.decode.flags import add_language_arguments, language_options
 
 HELP = "re-order n-best lists by the attention decoder and language models"
+ABOUT = """Puts the readings of n-best lists in a new order by what the attention decoder thinks of
+each, plus a weight times the score they had."""
+FILES = """reads   a manifest that vsr crop wrote, and its crops; n-best lists; a model
+writes  JSON Lines, a hypothesis a clip"""
+SEE = "vsr decode, vsr posteriors, vsr score"
 EXAMPLE = """vsr rescore --manifest data/crops/test/manifest.jsonl --nbest exp/hlg.jsonl --out exp/rescored.jsonl
 vsr rescore --manifest test.jsonl --nbest exp/test.jsonl --weight 1 --lm exp/lm/model --out exp/rescored.jsonl"""
 

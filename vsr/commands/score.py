@@ -5,6 +5,12 @@ from __future__ import annotations
 import argparse
 
 HELP = "word and character error rates of decoded text, accuracy of isolated words"
+ABOUT = """Compares what was read with what was said: word and character error rate with
+substitutions, deletions and insertions, the share that was scored, and a 95 % interval
+by bootstrap over the clips. The normaliser is named in every result."""
+FILES = """reads   a manifest; JSON Lines of vsr decode
+writes  with --json: the figures; with --tsv: a line an utterance"""
+SEE = "vsr decode, vsr results"
 EXAMPLE = """vsr score --ref data/test.jsonl --hyp exp/hyp.jsonl --json exp/result.json --tsv exp/result.tsv
 vsr score --ref lrw/test.jsonl --hyp exp/lrw.jsonl --accuracy"""
 

@@ -5,6 +5,11 @@ from __future__ import annotations
 import argparse
 
 HELP = "make a tokenizer from the transcripts of manifests"
+ABOUT = """Makes the tokenizer that a model reads into: characters, which need no training, or
+SentencePiece's unigram pieces trained on the transcripts."""
+FILES = """reads   manifests
+writes  tokenizer.json and, of unigram, tokenizer.model"""
+SEE = "vsr train"
 EXAMPLE = "vsr tokens --manifest data/train.jsonl --kind unigram --size 1000 --out data/tokens"
 
 

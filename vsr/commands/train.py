@@ -5,6 +5,12 @@ from __future__ import annotations
 import argparse
 
 HELP = "train a lip reader, or go on with an interrupted run"
+ABOUT = """Trains a lip reader on crops as the YAML says; --set replaces single settings. The
+state is saved every few minutes: --resume goes on with the same losses. Training
+refuses lists that share a clip with the development or a test list."""
+FILES = """reads   the YAML; the manifests of crops and the tokenizer it names
+writes  model/ (the result), last.pt, epochs, TensorBoard logs, in the folder of the run"""
+SEE = "vsr average, vsr decode, vsr tokens"
 EXAMPLE = """vsr train --config conf/video_transformer.yaml --out exp/video_transformer
 vsr train --config conf/video_transformer.yaml --out exp/short --set trainer.max_minutes=5 optim.lr=5e-4
 vsr train --config conf/video_transformer.yaml --out exp/video_transformer --resume"""

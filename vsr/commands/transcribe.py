@@ -14,6 +14,14 @@ from vsr.subtitles import WRITERS
 from vsr.transcript import Transcript
 
 HELP = "read the lips in video files"
+ABOUT = """Reads the lips of the face that fills most of the picture, or of every face, in each
+video, whatever its frame rate and length. The text goes to the screen; with -o each
+file gets its text, subtitles or JSON, with word times and confidence. A file that
+cannot be read costs one line that says why; the others go on."""
+FILES = """reads   video files of any kind that FFmpeg's libraries know; a model
+writes  with -o: DIR/NAME.FORMAT for each video and format, whole or not at all"""
+FAILS = "a file could not be read or written; the others are done all the same"
+SEE = "vsr inspect, vsr import, lip2speech speak"
 EXAMPLE = """vsr transcribe clip.mp4
 vsr transcribe *.mpg --format srt,json -o out/
 vsr transcribe film.mkv --faces all --format srt,json -o out/ --resume"""
@@ -22,20 +30,23 @@ SEVERAL_ON_SCREEN = ("txt", "json")  # formats that stay readable one file after
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
     parser.add_argument("videos", nargs="+", metavar="VIDEO", help="video files")
-    parser.add_argument(
+    output = parser.add_argument_group("output")
+    output.add_argument(
         "-o", "--out", metavar="DIR", help="write DIR/NAME.FORMAT for each file instead of printing"
     )
-    parser.add_argument(
+    output.add_argument(
         "--format", type=_formats, default=("txt",), metavar="F[,F]", dest="formats",
         help=f"one or more of {','.join(WRITERS)} (default: txt)",
     )  # fmt: skip
-    parser.add_argument("--model", metavar="DIR", help="model folder (default: the one in the package)")
-    parser.add_argument(
+    reading = parser.add_argument_group("reading")
+    reading.add_argument("--model", metavar="DIR", help="model folder (default: the one in the package)")
+    reading.add_argument(
         "--faces", type=_faces, default="largest", metavar="WHO",
         help="largest, all, or how many of the largest in each shot (default: largest)",
     )  # fmt: skip
-    parser.add_argument(
+    output.add_argument(
         "--resume", action="store_true", help="go on where a killed run with the same -o stopped; keep what is finished"
     )
     parser.add_argument("--jobs", type=_positive, default=1, metavar="N", help="processes (default: 1)")
