@@ -82,7 +82,7 @@ class Reading:
         self.loaded, self.path, self.options = loaded, path, options
         self.faces = _number_of_faces(faces)
         self.info = probe(path)
-        self.window = _preferred_window(loaded)
+        self.window = preferred_window(loaded)
         self.people = People()
         self.journal = Journal(journal, self._heading(), resume)
         for block in self.journal.blocks:
@@ -187,7 +187,7 @@ def _number_of_faces(faces: str | int) -> int | None:
     return number
 
 
-def _preferred_window(loaded: LoadedModel) -> int:
+def preferred_window(loaded: LoadedModel) -> int:
     """Frames of the clips that the model reads best: "window" (seconds) of its config, else 12 s."""
     window = loaded.config.get("window", WINDOW / FPS)
     if not isinstance(window, (int, float)) or not 1 <= window <= 60:
@@ -234,7 +234,7 @@ def _hypothesis(words: Iterable[TimedWord], score: float) -> dict:
 
 def read_clip(loaded: LoadedModel, clip: MouthClip, options: DecodeOptions) -> list[Segment]:
     """The segments of one face that is known to speak, one for each window; seams lie where no word is broken."""
-    spans = window_spans(len(clip.crop), window=_preferred_window(loaded))
+    spans = window_spans(len(clip.crop), window=preferred_window(loaded))
     edges = [frame_edges(clip.times[start:stop]) for start, stop in spans]
     readings = read_windows(loaded, [clip.crop[start:stop] for start, stop in spans], edges, options)
     records = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -71,8 +72,13 @@ class LipReaderRun(Run):
         """Write the averaged weights as a model folder (by rank 0 alone)."""
         if not self.fabric.is_global_zero:
             return folder
-        extra = {"name": self.folder.name, "training": self.reached()}
+        extra = {"name": self.folder.name, "window": self._window(), "training": self.reached()}
         return save_model(folder, self.average.model, self.tokenizer, extra, half=True)
+
+    def _window(self) -> float:
+        """Seconds of the clips that the model reads best: as long as most that it was trained on."""
+        frames = np.quantile([clip.num_frames for clip in self.train.clips], 0.9)
+        return float(np.clip(round(frames / FPS), 2, 16))
 
 
 def read_all(paths: tuple[str, ...]) -> list[Clip]:
