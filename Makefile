@@ -2,7 +2,7 @@
 VENV ?= .venv
 export VENV
 
-.PHONY: setup demo test lint lock clean
+.PHONY: setup demo test docs lint lock clean
 setup:
 	@tools/setup.sh
 
@@ -16,6 +16,13 @@ demo: setup
 
 test: setup
 	@$(VENV)/bin/python -m pytest
+
+# Pages of docs/, the docstrings and every --help, in build/docs.
+docs: setup
+	@$(VENV)/bin/python -c 'import mkdocs, material, mkdocstrings_handlers.python' 2>/dev/null || \
+	    $(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python mkdocs-material 'mkdocstrings[python]'
+	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --quiet --strict
+	@echo "pages: build/docs/index.html"
 
 lint: setup
 	@$(VENV)/bin/ruff check .

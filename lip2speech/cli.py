@@ -6,10 +6,15 @@ import sys
 
 from vsr.cli import Program
 
-VERBS = ("units", "features", "train", "vocoder", "synthesize", "evaluate", "speak", "results")
+SECTIONS = {
+    "voice a face": ("speak", "web"),
+    "prepare a corpus": ("units", "features"),
+    "train": ("train", "vocoder"),
+    "synthesise and measure": ("synthesize", "evaluate", "results"),
+}
 
 LIP2SPEECH = Program(
-    "lip2speech", "Voice a face: a silent video of a talking face becomes speech.", VERBS,
+    "lip2speech", "Voice a face: a silent video of a talking face becomes speech.", SECTIONS,
     "lip2speech speak clip.mp4 -o voiced.mp4",
 )  # fmt: skip
 main = LIP2SPEECH.main

@@ -49,14 +49,23 @@ def speak(
         VsrError: no_face, too_short, crop_out_of_frame, unreadable, no_video; of the reference: no_sound,
             silent_reference, short_reference.
     """
-    device = loaded.voice.mel_mean.device
     # The reference first: it is quick to refuse.
-    given = torch.from_numpy(reference_vector(reference)) if reference else loaded.voice.default_speaker
-    speaker = given.to(device)[None]
-    clip = crop_video(path)
+    vector = torch.from_numpy(reference_vector(reference)) if reference else None
+    return speak_clip(loaded, crop_video(path), vector, options)
+
+
+def speak_clip(
+    loaded: LoadedVoice, clip: MouthClip, vector: torch.Tensor | None = None, options: FlowOptions | None = None
+) -> Spoken:
+    """Voice a face that has been cut out of its video already; ``vector`` (256,) is whose voice, None the model's own.
+
+    Raises VsrError unreadable, where the video has gone.
+    """
+    given = loaded.voice.default_speaker if vector is None else vector
+    speaker = given.to(loaded.voice.mel_mean.device)[None]
     speech = voice_crop(loaded, clip.crop, speaker, options or FlowOptions())
     sound = vocode(loaded.vocoder, speech, speaker)[0].float().cpu().numpy()
-    silence = np.zeros(round((clip.times[0] - video_clock(path)[1]) * SAMPLE_RATE), np.float32)
+    silence = np.zeros(round((clip.times[0] - video_clock(clip.info.path)[1]) * SAMPLE_RATE), np.float32)
     wave = np.concatenate([silence, sound])
     return Spoken(fit_length(wave, max(len(wave), round(clip.info.duration * SAMPLE_RATE))), speech, clip)
 

@@ -25,7 +25,7 @@ from vsr.files import atomic_write
 
 FRAME_BUDGET = 1200  # video frames in a batch
 CHUNK = 1500  # video frames that are vocoded at once
-CONTEXT = 12  # video frames on each side of a chunk: more than the vocoder sees
+CONTEXT = 32  # video frames on each side of a chunk: more than the vocoder and 16 rounds of consistency see
 PROTOCOLS = ("cross", "self", "none")
 
 

@@ -10,7 +10,7 @@ import torch
 
 from lip2speech.data import SeenDataset, SpeechDataset, look
 from lip2speech.features.units import Codebook
-from lip2speech.hub import save_voice
+from lip2speech.hub import UNITS_FILE, load_voice, save_voice
 from lip2speech.models.flow import FlowOptions
 from lip2speech.models.voice import Voice, VoiceConfig, masked_mean, reader_settings
 from vsr.corpora.splits import check_disjoint
@@ -89,9 +89,20 @@ class VoiceRun(Run):
         model.mel_mean.copy_(mean)
         model.mel_deviation.copy_(deviation)
         model.default_speaker.copy_(self.train.mean_speaker())
+        if self.config.trainer.init_from:
+            self._begin_from(self.config.trainer.init_from, model)
         if model.config.encoder == "frozen":
             self.train = SeenDataset(self.train, self._views(model))
         return model
+
+    def _begin_from(self, folder: str, model: Voice) -> None:
+        """Take the weights of another acoustic model, whose units and sizes must be the same. Raises VsrError."""
+        if not torch.equal(Codebook.load(Path(folder) / UNITS_FILE).centres, self.codebook.centres):
+            raise VsrError("bad_model", f"{folder} knows other units than data.units: give its own codebook there")
+        try:
+            model.load_state_dict(load_voice(folder)[0].state_dict())
+        except RuntimeError as error:
+            raise VsrError("bad_model", f"{folder} has other sizes than the configuration's model: {error}") from error
 
     @torch.inference_mode()
     def _views(self, model: Voice) -> list[list[torch.Tensor]]:

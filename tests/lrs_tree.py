@@ -2,6 +2,8 @@
 
 import shutil
 
+import numpy as np
+
 HEADER = "FRAME \tX \tY \tW \tH\n"
 
 
@@ -62,11 +64,46 @@ def make_lrs2(root, video=None):
     return root
 
 
+def about(seconds):
+    """The text file of an LRW clip, as the BBC material has it."""
+    where = "Disk reference: 5984\nChannel: BBC1 HD\nProgram start: 2014-07-02 21:58:00 +0100\nClip start: 12.5 seconds"
+    return f"{where}\nDuration: {seconds:.2f} seconds\n"
+
+
 def make_lrw(root, video=None, words=("ABOUT", "ABSOLUTELY"), clips=2):
-    """WORD/{train,val,test}; the text file as the BBC material has it."""
+    """WORD/{train,val,test}; words of 0.4 s, 0.5 s, ..."""
     for word in words:
         for split in ("train", "val", "test"):
             for clip in range(1, clips + 1):
-                about = f"Disk reference: 5984\nChannel: BBC1\nDuration: {0.3 + clip / 10:.2f} seconds\n"
-                put(root / word / split, f"{word}_{clip:05d}", about, video)
+                put(root / word / split, f"{word}_{clip:05d}", about(0.3 + clip / 10), video)
     return root
+
+
+def make_spoken_lrw(root, folder, write_video, words=("ABOUT", "PEOPLE"), clips=(4, 2, 2)):
+    """WORD/{train,val,test} in which a puppet says each word: one take a word, every clip in another place and light.
+
+    ``clips`` are those of each word and split; ``write_video`` is that of conftest.py, ``folder`` holds the takes.
+    """
+    from vsr.corpora.puppet.corpus import render_sentence
+
+    rng = np.random.default_rng(0)
+    for word in words:
+        take = render_sentence(folder / f"{word}.mp4", word.lower(), seed=1)
+        pictures, (_, start, end) = frames_of(take.video), take.words[0]
+        first = round((start + end) / 2 * 25) - 14  # the word's middle is that of 29 frames
+        places = np.clip(np.arange(first, first + 29), 0, len(pictures) - 1)
+        for split, count in zip(("train", "val", "test"), clips, strict=True):
+            for clip in range(1, count + 1):
+                moved = np.roll(pictures[places], tuple(rng.integers(-6, 7, 2)), axis=(1, 2))
+                lit = np.clip(moved * rng.uniform(0.8, 1.1), 0, 255).astype(np.uint8)
+                video = write_video(folder / "clip.mp4", lit[:, 16:-16, 16:-16])
+                put(root / word / split, f"{word}_{clip:05d}", about(end - start), video)
+    return root
+
+
+def frames_of(path):
+    """RGB pictures (T, H, W, 3) of a video."""
+    import av
+
+    with av.open(str(path)) as container:
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])

@@ -100,7 +100,9 @@ def test_json_is_one_line_with_the_published_keys():
     line = subtitles.to_json(transcript_of([TimedWord("bin", 0.04, 0.5, 0.25)]))
     assert line.count("\n") == 1
     record = json.loads(line)
-    assert list(record) == ["file", "fps", "duration", "model", "text", "segments", "error"]
+    assert list(record) == [
+        "file", "fps", "duration", "model", "text", "segments", "tracks", "skipped", "shots", "complete", "error"
+    ]  # fmt: skip
     assert list(record["segments"][0]) == ["start", "end", "face", "text", "confidence", "words", "nbest"]
     word = {"word": "bin", "start": 0.04, "end": 0.5, "confidence": 0.25}
     assert record["segments"][0]["words"] == [word]

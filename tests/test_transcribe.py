@@ -159,9 +159,11 @@ def test_wrong_usage_is_2_and_says_what_to_do(arguments, complaint, capsys, tmp_
     "arguments", [["--format", "doc"], ["--beam", "0"], ["--jobs", "two"], ["--nbest", "-1"]]
 )
 def test_a_wrong_value_is_2(arguments, capsys):
-    with pytest.raises(SystemExit) as caught:
-        command_line("a.mp4", *arguments)
-    assert caught.value.code == 2 and arguments[1] in capsys.readouterr().err
+    try:
+        code = command_line("a.mp4", *arguments)
+    except SystemExit as stopped:  # argparse's own answer
+        code = stopped.code
+    assert code == 2 and arguments[1] in capsys.readouterr().err
 
 
 def test_the_state_of_the_random_generator_is_left_alone(loaded):

@@ -50,6 +50,7 @@ class FileReader:
     def __init__(self, settings: Settings):
         import torch
 
+        from vsr.decode.fusion import languages_of
         from vsr.decode.options import DecodeOptions
         from vsr.hub import load_model
 
@@ -58,6 +59,7 @@ class FileReader:
         self.settings = settings
         self.options = DecodeOptions(**dict(settings.options))
         self.loaded = load_model(settings.folder)
+        languages_of(self.loaded, self.options)  # now, and not with the first file: no file survives a bad one
 
     def read(self, path: str, watch: Watch | None = None) -> Transcript:
         """The file's transcript, or its error with what was read before it."""

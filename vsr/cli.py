@@ -11,31 +11,43 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from textwrap import indent
 
 from vsr import __version__
 from vsr.errors import VsrError
 
-VERBS = (
-    "prepare", "validate", "crop", "convert", "tokens", "train", "average", "decode", "posteriors", "rescore", "score",
-    "transcribe", "inspect", "results", "import",
-)  # fmt: skip
+SECTIONS = {
+    "read lips": ("transcribe", "inspect", "import"),
+    "prepare a corpus": ("download", "prepare", "validate", "convert", "crop", "tokens"),
+    "train": ("train", "average", "lm"),
+    "decode and score": ("decode", "posteriors", "rescore", "score", "results"),
+}
+FAILS = "one line on stderr says why, and nothing half-written is left"
 
 
 @dataclass(frozen=True)
 class Program:
     """A command with verbs.
 
+    A verb is a module in `commands`: `HELP`, one line; its manual, `ABOUT`, `FILES`, `SEE`, `EXAMPLE` and, where a
+    failure is something of its own, `FAILS`; and the functions `add_arguments` and `run`.
+
     Args:
         name: of the command and of the package whose `commands` folder holds the verbs.
         purpose: one sentence for --help.
-        verbs: in the order of --help.
+        sections: headings of --help -> verbs; the first verb of all is what most users want.
         example: one line for --help.
     """
 
     name: str
     purpose: str
-    verbs: tuple[str, ...]
+    sections: dict[str, tuple[str, ...]]
     example: str
+
+    @property
+    def verbs(self) -> tuple[str, ...]:
+        """All verbs, in the order of --help."""
+        return tuple(verb for verbs in self.sections.values() for verb in verbs)
 
     def main(self, argv: Sequence[str] | None = None) -> int:
         """Run one verb; returns the exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
@@ -58,45 +70,65 @@ class Program:
 
     def dispatch(self, argv: list[str]) -> int:
         """Parse the verb, then its own options."""
+        if argv[:1] == ["help"]:
+            argv = [*argv[1:2], "--help"]
         if not argv or argv[0] in ("-h", "--help"):
             print(self.overview())
             return 0 if argv else 2
-        if argv[0] == "--version":
+        if argv[0] in ("-V", "--version"):
             print(f"{self.name} {__version__}")
             return 0
         if argv[0] not in self.verbs:
-            return self.complain(f"unknown verb '{argv[0]}'; known: {', '.join(self.verbs)}", 2)
+            return self.complain(self.unknown(argv[0]), 2)
         args = self.parser(argv[0]).parse_args(argv[1:])
         return self.command(argv[0]).run(args) or 0
+
+    def unknown(self, word: str) -> str:
+        """What to say to somebody who gives ``word`` for a verb."""
+        from difflib import get_close_matches
+
+        if os.path.exists(word):
+            return f"'{word}' is a file, not a verb; did you mean '{self.name} {self.verbs[0]} {word}'?"
+        near = get_close_matches(word, self.verbs, 1)
+        advice = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(self.verbs)}"
+        return f"unknown verb '{word}'; {advice}"
 
     def command(self, verb: str):
         """The module of a verb."""
         return import_module(f"{self.name}.commands.{verb}")
 
     def parser(self, verb: str) -> argparse.ArgumentParser:
-        """The parser of a verb, with its example at the end of --help."""
+        """The parser of a verb; its --help is the verb's manual."""
         command = self.command(verb)
-        example = "".join(f"  {line}\n" for line in command.EXAMPLE.splitlines())
         parser = argparse.ArgumentParser(
             prog=f"{self.name} {verb}",
-            description=command.HELP,
-            epilog=f"example:\n{example}",
+            description=f"{command.HELP}\n\n{command.ABOUT}",
+            epilog=self.manual(command),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         command.add_arguments(parser)
         return parser
 
+    def manual(self, command) -> str:
+        """What stands below the options of a verb."""
+        status = f"0    done\n1    failed: {getattr(command, 'FAILS', FAILS)}\n2    wrong usage\n130  interrupted"
+        parts = {"files": command.FILES, "exit status": status, "examples": command.EXAMPLE, "see also": command.SEE}
+        return "\n\n".join(f"{title}:\n{indent(text, '  ')}" for title, text in parts.items())
+
     def overview(self) -> str:
         """What --help prints without a verb."""
-        rows = "\n".join(f"  {verb:<11} {self.command(verb).HELP}" for verb in self.verbs)
+        rows = "\n".join(f"{title}:\n{self._rows(verbs)}" for title, verbs in self.sections.items())
         return (
-            f"usage: {self.name} VERB ...   ({self.name} VERB --help tells about one)\n\n"
-            f"{self.purpose}\n\n{rows}\n\nexample:\n  {self.example}"
+            f"usage: {self.name} VERB ...   ({self.name} VERB --help is the manual of one)\n\n"
+            f"{self.purpose}\n\n{rows}\nexample:\n  {self.example}"
         )
+
+    def _rows(self, verbs: tuple[str, ...]) -> str:
+        return "".join(f"  {verb:<11} {self.command(verb).HELP}\n" for verb in verbs)
 
 
 VSR = Program(
-    "vsr", "Read lips: a silent video of a talking face becomes text.", VERBS, "vsr transcribe clip.mp4"
+    "vsr", "Read lips: a silent video of a talking face becomes text.", SECTIONS, "vsr transcribe clip.mp4"
 )
 main = VSR.main
 

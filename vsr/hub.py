@@ -23,16 +23,21 @@ FORMAT = 1
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
 SHIPPED = Path(__file__).parent / "weights"
+LIP_READER, LANGUAGE_MODEL = "lip_reader", "language_model"  # "kind" in config.json; a lip reader's may lack it
 
 
 @dataclass
 class LoadedModel:
-    """A LipReader in eval mode with the tokenizer and the config it was saved with."""
+    """A LipReader or LanguageModel in eval mode with the tokenizer and the config it was saved with.
+
+    ``languages`` keeps the language models that searches with this model have asked for, by name.
+    """
 
     model: Any
     tokenizer: Any
     config: dict = field(repr=False)
     folder: Path
+    languages: dict = field(default_factory=dict, repr=False)
 
     @property
     def name(self) -> str:
@@ -55,10 +60,10 @@ def save_model(folder, model, tokenizer, extra: dict | None = None, half: bool =
 
     Args:
         folder: where; made if missing.
-        model: LipReader with a `.config` dataclass.
+        model: LipReader or LanguageModel with a `.config` dataclass.
         tokenizer: any tokenizer of `vsr.text.tokenizer`; its size must equal the model's head. None for an
             encoder alone, which has no head.
-        extra: further JSON keys for `config.json` ("name", "confidence", ...).
+        extra: further JSON keys for `config.json` ("name", "kind", "confidence", ...).
         half: store floating point weights as fp16 (half the size); they are always loaded as fp32.
 
     Returns:
@@ -90,12 +95,27 @@ def load_model(folder=None, device: str = "cpu") -> LoadedModel:
     Raises:
         VsrError: bad_model, one line that names the first thing that is wrong.
     """
-    folder = Path(folder) if folder is not None else SHIPPED
-    config = read_config(folder)
-    from vsr.models.lipreader import LipReader
+    from vsr.models.lipreader import LipReader, LipReaderConfig
+
+    return _load(Path(folder) if folder is not None else SHIPPED, LIP_READER, LipReader, LipReaderConfig, device)
+
+
+def load_language_model(folder, device="cpu") -> LoadedModel:
+    """Load the folder of a language model that `vsr lm train` wrote. Raises VsrError as `load_model`."""
+    from vsr.models.language import LanguageModel, LanguageModelConfig
+
+    return _load(Path(folder), LANGUAGE_MODEL, LanguageModel, LanguageModelConfig, device)
+
+
+def _load(folder: Path, kind: str, build: type, settings: type, device) -> LoadedModel:
+    """A folder of the given kind; ``build`` makes a model of a ``settings``."""
     from vsr.text.tokenizer import load_tokenizer
 
-    model_config = _model_config(folder, config)
+    config = read_config(folder)
+    found = config.get("kind", LIP_READER)
+    if found != kind:
+        raise _bad(folder, f"a {found} where a {kind} is needed".replace("_", " "))
+    model_config = _model_config(folder, config, settings)
     try:
         tokenizer = load_tokenizer(folder) if model_config.vocab_size else None
     except VsrError as error:
@@ -103,7 +123,7 @@ def load_model(folder=None, device: str = "cpu") -> LoadedModel:
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise _bad(folder, f"its tokenizer cannot be read: {_one_line(error)}") from error
     _check_tokenizer(tokenizer, model_config.vocab_size, folder)
-    model = load_weights(folder, lambda: LipReader(model_config)).to(device).eval()
+    model = load_weights(folder, lambda: build(model_config)).to(device).eval()
     return LoadedModel(model, tokenizer, config, folder)
 
 
@@ -170,15 +190,13 @@ def read_config(folder: Path) -> dict:
     return config
 
 
-def _model_config(folder: Path, config: dict):
-    from vsr.models.lipreader import LipReaderConfig
-
-    known = {item.name for item in dataclasses.fields(LipReaderConfig)}
+def _model_config(folder: Path, config: dict, settings: type):
+    known = {item.name for item in dataclasses.fields(settings)}
     unknown = sorted(config["model"].keys() - known)
     if unknown:
         raise _bad(folder, f"{CONFIG_FILE} has a model setting {unknown[0]!r} unknown to this version")
     try:
-        return LipReaderConfig(**config["model"])
+        return settings(**config["model"])
     except (TypeError, ValueError, VsrError) as error:
         raise _bad(folder, f"{CONFIG_FILE}: {_one_line(error)}") from error
 

@@ -8,12 +8,13 @@ import subprocess
 from datetime import date
 from pathlib import Path
 
+from vsr import accuracy
 from vsr.errors import VsrError
 from vsr.files import read_json, write_json, write_text
 
 HEADER = (
-    "| list | N scored | skipped | words | S | D | I | WER % | 95 % interval | CER % |\n"
-    "|---|---|---|---|---|---|---|---|---|---|"
+    "| list | N scored | skipped | words | S | D | I | WER % | 95 % interval | CER % | times ms |\n"
+    "|---|---|---|---|---|---|---|---|---|---|---|"
 )
 
 
@@ -48,25 +49,31 @@ def commit() -> str:
 
 
 def row(name: str, s: dict) -> str:
-    """One line of the table."""
+    """One line of the table: error rates, or accuracy of isolated words."""
+    if "top1" in s:
+        return accuracy.row(name, s)
     interval = f"{100 * s['wer_low']:.2f} - {100 * s['wer_high']:.2f}"
     counts = f"{s['substitutions']} | {s['deletions']} | {s['insertions']}"
     return (
         f"| {name} | {s['scored']} | {s['skipped']} | {s['words']} | {counts} "
-        f"| {100 * s['wer']:.2f} | {interval} | {100 * s['cer']:.2f} |"
+        f"| {100 * s['wer']:.2f} | {interval} | {100 * s['cer']:.2f} | {s.get('times', {}).get('mean_ms', '-')} |"
     )
 
 
 def render(result: dict) -> str:
     """The Markdown page of a result."""
-    rows = "\n".join(row(name, scores) for name, scores in result["scores"].items())
+    scores = result["scores"]
+    rows = "\n".join(row(name, own) for name, own in scores.items())
+    header = accuracy.HEADER if all("top1" in own for own in scores.values()) else HEADER
+    timed = any("times" in own for own in scores.values())
+    note = " Times: mean distance of the borders of words that were read right." if timed else ""
     training = ", ".join(f"{name} {value}" for name, value in result["training"].items())
     model = ", ".join(f"{name} {value}" for name, value in result["model"].items())
-    normalisers = ", ".join(sorted({s["normaliser"] for s in result["scores"].values()}))
+    normalisers = ", ".join(sorted({s["normaliser"] for s in scores.values()}))
     return (
         "# Results\n\n"
-        f"{result['date']}, commit {result['commit']}, {result['machine']}. Normaliser: {normalisers}.\n\n"
-        f"{HEADER}\n{rows}\n\n"
+        f"{result['date']}, commit {result['commit']}, {result['machine']}. Normaliser: {normalisers}.{note}\n\n"
+        f"{header}\n{rows}\n\n"
         f"Command: `{result['command']}`\n\nTraining: {training}\n\nModel: {model}\n"
     )
 

@@ -141,7 +141,12 @@ def write_tsv(path: str | Path, each: list[UtteranceScore]) -> None:
 
 def read_hypotheses(path: str | Path) -> dict[str, str]:
     """id -> text of the JSONL that `vsr decode` writes. Raises VsrError naming the line."""
-    texts: dict[str, str] = {}
+    return {key: record["text"] for key, record in read_records(path).items()}
+
+
+def read_records(path: str | Path) -> dict[str, dict]:
+    """id -> line of the JSONL that `vsr decode` writes. Raises VsrError naming the line."""
+    records: dict[str, dict] = {}
     try:
         lines = Path(path).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -149,7 +154,7 @@ def read_hypotheses(path: str | Path) -> dict[str, str]:
     for number, line in enumerate(lines, 1):
         try:
             record = json.loads(line)
-            texts[record["id"]] = record["text"]
+            records[record["id"]] = {"text": record["text"], **record}
         except (ValueError, KeyError, TypeError) as error:
             raise VsrError("bad_manifest", f"{path}, line {number}: no hypothesis with id and text") from error
-    return texts
+    return records

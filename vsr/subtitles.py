@@ -124,17 +124,18 @@ def to_srt(transcript: Transcript) -> str:
     return "\n".join(blocks)
 
 
-def to_vtt(transcript: Transcript) -> str:
-    """WebVTT with a time before each word; the voice is named where several faces spoke."""
+def to_vtt(transcript: Transcript, word_class: Callable[[TimedWord], str] | None = None) -> str:
+    """WebVTT with a time before each word; the voice is named where several faces spoke. ``word_class`` gives each
+    word a class, by which a page's style sheet can colour it."""
     blocks = ["WEBVTT\n"]
     for cue in cues(transcript):
         voice = f"<v {cue.speaker}>" if cue.speaker else ""
         times = f"{_clock(cue.start, '.')} --> {_clock(cue.end, '.')}"
-        blocks.append(f"{times}\n{voice}{_timed_lines(cue)}\n")
+        blocks.append(f"{times}\n{voice}{_timed_lines(cue, word_class)}\n")
     return "\n".join(blocks)
 
 
-def _timed_lines(cue: Cue) -> str:
+def _timed_lines(cue: Cue, word_class: Callable[[TimedWord], str] | None) -> str:
     """The cue's lines, each word after the first preceded by its start time, as the format allows:
     strictly between the times around it."""
     last = round(cue.start * 1000)
@@ -145,7 +146,8 @@ def _timed_lines(cue: Cue) -> str:
             start = round(word.start * 1000)
             stamp = f"<{_clock(start / 1000, '.')}>" if last < start < round(cue.end * 1000) else ""
             last = max(last, start)
-            marked.append(stamp + html.escape(word.word, quote=False))
+            text = html.escape(word.word, quote=False)
+            marked.append(stamp + (f"<c.{word_class(word)}>{text}</c>" if word_class else text))
         lines.append(" ".join(marked))
     return "\n".join(lines)
 

@@ -17,8 +17,9 @@ import torch
 
 from vsr.assemble import segments_of, shots_of, skipped_of, tracks_of
 from vsr.clock import FPS
-from vsr.decode.align import token_spans, words_from_alignment
+from vsr.decode.align import align_text
 from vsr.decode.beam import check_heads, decode
+from vsr.decode.fusion import languages_of
 from vsr.decode.options import DecodeOptions
 from vsr.errors import VsrError
 from vsr.journal import Journal
@@ -67,7 +68,8 @@ def transcribe(
         The transcript, its segments ordered by start.
 
     Raises:
-        VsrError: no_face, too_short, crop_out_of_frame, unreadable, no_video, bad_config or bad_journal.
+        VsrError: no_face, too_short, crop_out_of_frame, unreadable, no_video, bad_config or bad_journal; bad_model for
+            what no file could survive.
     """
     return Reading(loaded, path, options or DecodeOptions(), faces, journal, resume).run(watch or Watch())
 
@@ -283,13 +285,13 @@ def search_crops(loaded: LoadedModel, crops: list[np.ndarray], options: DecodeOp
     lengths = torch.tensor([len(crop) for crop in crops], device=device)
     video = torch.nn.utils.rnn.pad_sequence([to_network_input(crop) for crop in crops], batch_first=True).to(device)
     states = loaded.model.encode(video, lengths)
-    return states, decode(loaded.model, states, lengths, options, loaded.tokenizer.eos_id)
+    languages = languages_of(loaded, options)
+    return states, decode(loaded.model, states, lengths, options, loaded.tokenizer.eos_id, languages)
 
 
 def timed_words(loaded: LoadedModel, states: torch.Tensor, hypothesis, start: int, edges: np.ndarray):
     """A hypothesis of the window that begins at frame `start` -> its words in original time, and score."""
-    alignment = token_spans(loaded.model, states, hypothesis.tokens)
-    found = words_from_alignment(loaded.tokenizer, hypothesis.tokens, alignment, loaded.config.get("confidence"))
+    found = align_text(loaded.model, states, loaded.tokenizer, hypothesis.tokens, loaded.config.get("confidence"))
     frames = np.arange(len(edges))
 
     def original(seconds: float) -> float:

@@ -7,6 +7,13 @@ import sys
 from pathlib import Path
 
 HELP = "measure voices against the natural recordings"
+ABOUT = """Measures folders of voices against the natural recordings, which are a row of the table
+themselves: STOI, ESTOI, PESQ of both bands, mel-cepstral distance, pitch, offset,
+speaker similarity, DNSMOS and the word error rate of a named judge."""
+FILES = """reads   a manifest, the sound of its videos, a folder of ID.wav for each --row
+writes  result.json, utterances.tsv, table.md; with --pictures: a picture a clip"""
+FAILS = "a clip could not be scored; the table says how many, and why"
+SEE = "lip2speech synthesize, lip2speech results"
 EXAMPLE = """lip2speech evaluate --manifest data/crops/test/manifest.jsonl --row copy=exp/copy --row system=exp/test \\
     --judge pocketsphinx-grid --protocol cross --out exp/result --jobs 2"""
 

@@ -5,6 +5,11 @@ from __future__ import annotations
 import argparse
 
 HELP = "make waves, mel spectrograms, units and speaker vectors of a corpus"
+ABOUT = """Makes what the acoustic model and the vocoder learn from: wave, log-mel, units and the
+speaker's vector, all on the picture's clock. Features that are there already are kept."""
+FILES = """reads   manifests of cropped clips and the sound of their videos; the codebook
+writes  ID.safetensors a clip; refused.json, the reason of each clip that has none"""
+SEE = "lip2speech units, lip2speech train, lip2speech vocoder"
 EXAMPLE = "lip2speech features --manifest data/crops/*/manifest.jsonl --units data/units.safetensors --out features"
 
 

@@ -5,6 +5,11 @@ from __future__ import annotations
 import argparse
 
 HELP = "write RESULTS.md and result.json of a run"
+ABOUT = """Renders the figures of an evaluated run as a page, with date, commit, machine and the
+command that makes them again."""
+FILES = """reads   model/config.json and result/result.json of the run
+writes  the page, and result.json beside it"""
+SEE = "lip2speech evaluate"
 EXAMPLE = 'lip2speech results --run exp/flow --command "egs/grid/lip2speech/run.sh" --out RESULTS.md'
 
 

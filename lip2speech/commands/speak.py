@@ -6,6 +6,12 @@ import argparse
 from pathlib import Path
 
 HELP = "give the face in a video its voice"
+ABOUT = """Gives the face that fills most of the picture a voice: the model's own, or that of a
+recording. The sound is as long as the video and begins with its first frame; the
+picture is copied, not encoded anew. The voice is synthetic and can be wrong."""
+FILES = """reads   a video file, whose own sound is not listened to; a recording; a model
+writes  the video with its new sound, or .wav (16 kHz)"""
+SEE = "vsr transcribe, lip2speech evaluate"
 EXAMPLE = """lip2speech speak clip.mp4 -o voiced.mp4
 lip2speech speak clip.mp4 -o voice.wav --reference someone.wav"""
 
@@ -16,11 +22,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--out", required=True, metavar="FILE", help="video with the new sound, or .wav for the sound alone"
     )
-    parser.add_argument("--reference", metavar="FILE", help="recording of the voice (default: the model's own)")
-    parser.add_argument("--model", metavar="DIR", help="folder with acoustic/ and vocoder/ (default: the package's)")
-    parser.add_argument("--steps", type=int, default=4, metavar="N", help="of the flow; 0: coarse mel (default: 4)")
-    parser.add_argument("--guidance", type=float, default=1.0, metavar="G", help="1: plain (default: 1)")
-    parser.add_argument("--seed", type=int, default=0, help="of the noise (default: 0)")
+    voice = parser.add_argument_group("voice")
+    voice.add_argument("--reference", metavar="FILE", help="recording of the voice (default: the model's own)")
+    voice.add_argument("--model", metavar="DIR", help="folder with acoustic/ and vocoder/ (default: the package's)")
+    flow = parser.add_argument_group("flow")
+    flow.add_argument("--steps", type=int, default=4, metavar="N", help="of the flow; 0: coarse mel (default: 4)")
+    flow.add_argument("--guidance", type=float, default=1.0, metavar="G", help="1: plain (default: 1)")
+    flow.add_argument("--seed", type=int, default=0, help="of the noise (default: 0)")
 
 
 def run(args: argparse.Namespace) -> int:

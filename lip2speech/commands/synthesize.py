@@ -5,6 +5,12 @@ from __future__ import annotations
 import argparse
 
 HELP = "voice a list of clips, or copy their own speech through the vocoder"
+ABOUT = """Voices a list of clips in batches; or, with --copy, sends their own mel and units through
+the vocoder, which shows what the vocoder alone costs. A batch gives what single clips
+give."""
+FILES = """reads   a manifest of cropped clips; their features; a model
+writes  ID.wav and ID.safetensors (mel, units) a clip"""
+SEE = "lip2speech evaluate, lip2speech speak"
 EXAMPLE = """lip2speech synthesize --manifest data/crops/test/manifest.jsonl --features features --out exp/test
 lip2speech synthesize --manifest data/crops/test/manifest.jsonl --features features --out exp/copy --copy"""
 
@@ -14,18 +20,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--manifest", required=True, metavar="FILE", help="manifest of cropped clips")
     parser.add_argument("--features", required=True, metavar="DIR", help="folder of lip2speech features")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for ID.wav and ID.safetensors")
-    parser.add_argument("--acoustic", metavar="DIR", help="acoustic model (default: the one in the package)")
-    parser.add_argument("--vocoder", metavar="DIR", help="vocoder (default: the one in the package)")
-    parser.add_argument("--copy", action="store_true", help="natural mel and units: what the vocoder alone costs")
-    parser.add_argument(
+    voice = parser.add_argument_group("voice")
+    voice.add_argument("--acoustic", metavar="DIR", help="acoustic model (default: the one in the package)")
+    voice.add_argument("--vocoder", metavar="DIR", help="vocoder (default: the one in the package)")
+    voice.add_argument("--copy", action="store_true", help="natural mel and units: what the vocoder alone costs")
+    voice.add_argument(
         "--protocol", default="cross",
         help="whose voice: self (the clip's own), cross (another clip of the speaker), none (default: cross)",
     )  # fmt: skip
-    parser.add_argument("--steps", type=int, default=4, metavar="N", help="of the flow; 0: coarse mel (default: 4)")
-    parser.add_argument("--guidance", type=float, default=1.0, metavar="G", help="1: plain (default: 1)")
-    parser.add_argument("--solver", default="euler", help="euler or midpoint (default: euler)")
-    parser.add_argument("--temperature", type=float, default=0.1, help="of the start's noise (default: 0.1)")
-    parser.add_argument("--seed", type=int, default=0, help="of the noise (default: 0)")
+    flow = parser.add_argument_group("flow")
+    flow.add_argument("--steps", type=int, default=4, metavar="N", help="of the flow; 0: coarse mel (default: 4)")
+    flow.add_argument("--guidance", type=float, default=1.0, metavar="G", help="1: plain (default: 1)")
+    flow.add_argument("--solver", default="euler", help="euler or midpoint (default: euler)")
+    flow.add_argument("--temperature", type=float, default=0.1, help="of the start's noise (default: 0.1)")
+    flow.add_argument("--seed", type=int, default=0, help="of the noise (default: 0)")
 
 
 def run(args: argparse.Namespace) -> int:

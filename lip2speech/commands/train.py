@@ -5,6 +5,11 @@ from __future__ import annotations
 import argparse
 
 HELP = "train the acoustic model, or go on with an interrupted run"
+ABOUT = """Trains the acoustic model (what is seen to mel and units) as the YAML says; --set
+replaces single settings. --resume goes on with an interrupted run."""
+FILES = """reads   the YAML; the manifests, features and lip reader it names
+writes  model/ (the result), last.pt, TensorBoard logs, in the folder of the run"""
+SEE = "lip2speech vocoder, lip2speech synthesize"
 EXAMPLE = """lip2speech train --config conf/flow.yaml --out exp/flow
 lip2speech train --config conf/flow.yaml --out exp/flow --resume"""
 

@@ -5,6 +5,11 @@ from __future__ import annotations
 import argparse
 
 HELP = "fit the codebook of speech units"
+ABOUT = """Fits the codebook that turns speech into units, 50 a second: k-means classes of MFCCs,
+or of a layer of a HuBERT model."""
+FILES = """reads   manifests of cropped clips and the sound of their videos
+writes  the codebook (safetensors)"""
+SEE = "lip2speech features"
 EXAMPLE = """lip2speech units --manifest data/crops/train/manifest.jsonl --out data/units.safetensors
 lip2speech units --manifest data/train.jsonl --extractor hubert:hubert-base-ls960:6 --out u.safetensors"""
 

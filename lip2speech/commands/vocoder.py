@@ -5,6 +5,11 @@ from __future__ import annotations
 import argparse
 
 HELP = "train the vocoder, or go on with an interrupted run"
+ABOUT = """Trains the vocoder (mel, units and speaker to the wave) as the YAML says, or tunes one on
+the mels that an acoustic model makes. --resume goes on with an interrupted run."""
+FILES = """reads   the YAML; the manifests and features it names
+writes  model/ (the result), last.pt, TensorBoard logs, in the folder of the run"""
+SEE = "lip2speech train, lip2speech synthesize"
 EXAMPLE = """lip2speech vocoder --config conf/vocoder.yaml --out exp/vocoder
 lip2speech vocoder --config conf/vocoder.yaml --out exp/tuned --set trainer.init_from=exp/vocoder/model \\
     data.predicted=exp/flow/train"""

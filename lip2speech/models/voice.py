@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from lip2speech.features.mel import NUM_MELS
 from lip2speech.features.speaker import DIM as SPEAKER
 from lip2speech.models.content import MELS_PER_UNIT, PAIR, Content, ContentModel
+from lip2speech.models.envelope import envelope_correlation
 from lip2speech.models.flow import TARGETS, TIMES, FlowOptions, draw_times, guided, noise, on_path, solve, to_velocity
 from lip2speech.models.velocity import Velocity
 from vsr.models.lengths import zero_padding
@@ -41,6 +42,8 @@ class VoiceConfig:
         drop_condition: share of training clips without condition, for the guidance.
         mel_weight, unit_weight, text_weight: of the coarse mel's L1, the units' cross-entropies and the lip reader's
             CTC and frame losses, beside the flow's loss.
+        envelope_weight: of 1 - the correlation of band envelopes (`lip2speech.models.envelope`), for the coarse mel
+            and for what the flow would end in.
     """
 
     reader: dict[str, Any] = field(default_factory=dict)
@@ -61,6 +64,7 @@ class VoiceConfig:
     mel_weight: float = 5.0
     unit_weight: float = 0.3
     text_weight: float = 0.3
+    envelope_weight: float = 0.0
 
     def __post_init__(self):
         for name, value, known in (
@@ -129,19 +133,23 @@ class Voice(nn.Module):
         sights = self.see(seen.video, seen.lengths) if batch.sights is None else batch.sights
         content = self.content(sights, seen.lengths, batch.speaker)
         mel = self.normalise(batch.mel)
-        flow, logits = self.flow_loss(mel, content, batch.speaker)
+        flow, logits, end = self.flow_loss(mel, content, batch.speaker)
         parts = {"flow": flow, "mel": masked_mean((content.coarse.float() - mel).abs(), content.mask)}
         loss = parts["flow"] + c.mel_weight * parts["mel"]
         if c.units:
             parts["units"] = unit_loss(content.unit_logits, batch.units) + unit_loss(logits, batch.units)
             loss = loss + c.unit_weight * parts["units"]
+        if c.envelope_weight:
+            parts["envelope"] = self.envelope_loss((content.coarse, end), batch.mel, content.mask)
+            loss = loss + c.envelope_weight * parts["envelope"]
         if c.text_weight and c.encoder == "finetuned":
             parts["text"] = self.text_loss(sights.chunk(2, -1)[1], seen)
             loss = loss + c.text_weight * parts["text"]
         return {"loss": loss} | {name: value.detach() for name, value in parts.items()}
 
-    def flow_loss(self, mel: Tensor, content: Content, speaker: Tensor) -> tuple[Tensor, Tensor]:
-        """Squared error of the flow's target on real steps, and unit logits (B, N, K); mel: pairs (B, N, P)."""
+    def flow_loss(self, mel: Tensor, content: Content, speaker: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Squared error of the flow's target on real steps, unit logits (B, N, K), and the end (B, N, P) to which the
+        network points; mel: pairs (B, N, P)."""
         c = self.config
         time = draw_times(len(mel), c.time, mel.device)
         keep = torch.rand(len(mel), device=mel.device) >= c.drop_condition
@@ -149,7 +157,14 @@ class Voice(nn.Module):
         x = on_path(start, mel, time)
         predicted, logits = self.velocity(x, time, self.condition(content), speaker, keep, content.mask)
         target = mel - start if c.target == "velocity" else mel
-        return masked_mean((predicted.float() - target) ** 2, content.mask), logits
+        predicted, left = predicted.float(), (1 - time)[:, None, None]
+        end = x + left * predicted if c.target == "velocity" else predicted
+        return masked_mean((predicted - target) ** 2, content.mask), logits, end
+
+    def envelope_loss(self, made: Sequence[Tensor], mel: Tensor, mask: Tensor) -> Tensor:
+        """1 - correlation of band envelopes, summed over several mels as pairs (B, N, P); mel (B, 4T, 80)."""
+        frames = mask.repeat_interleave(MELS_PER_UNIT, 1)
+        return sum(1 - envelope_correlation(self.to_mel(pairs.float()), mel, frames) for pairs in made)
 
     def start(self, content: Content, noise: Tensor) -> Tensor:
         """x_0 (B, N, P): the coarse mel with some noise, or noise."""

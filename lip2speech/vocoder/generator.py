@@ -1,8 +1,8 @@
 """Vocos (Siuzdak 2024) with the inputs of a multi-input vocoder (Choi et al. 2023): mel, units, speaker -> wave.
 
 Two things are ours. The mel itself says how loud each bin is, to the width of a band: the network adds to that instead
-of finding it anew, which saves most of the training. And the spectrum may be made consistent by a few rounds of
-Griffin and Lim's, which a network's phases are a good start for.
+of finding it anew, which saves most of the training. And the wave may be corrected until its mel is the one it was
+made from (`lip2speech.vocoder.consistency`).
 
 Shapes: B batch, T video frames, N = 4T mel frames, K units, F = 321 bins of the spectrum, W width. Inside a
 convolution the order is (B, W, N).
@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from lip2speech.features.mel import N_FFT, NUM_MELS, mel_filters
 from lip2speech.features.speaker import DIM as SPEAKER
 from lip2speech.models.content import MELS_PER_UNIT
+from lip2speech.vocoder.consistency import mel_consistent
 from vsr.clock import HOP, MELS_PER_FRAME
 from vsr.models.lengths import length_mask, zero_padding
 
@@ -34,7 +35,7 @@ class GeneratorConfig:
         unit_dim, speaker_dim: widths of the unit embedding and of the projected speaker vector.
         dim, hidden, layers, kernel: of the ConvNeXt backbone.
         mel_skip: the network's log-magnitudes are added to those that the mel tells.
-        rounds: of Griffin-Lim on the network's spectrum, outside training.
+        rounds: of mel consistency, outside training.
     """
 
     units: int = 200
@@ -92,10 +93,16 @@ class Generator(nn.Module):
         steps = mel.shape[1]
         every = torch.full((len(mel),), steps, device=mel.device)
         mask = length_mask(every if lengths is None else MELS_PER_FRAME * lengths, steps)
-        spectrum = self.spectrum(self.backbone(mel, units, speaker, mask), mel, mask)
-        if self.config.rounds and not self.training:
-            spectrum = griffin_lim(spectrum, self.window, mask, self.config.rounds)
-        return overlap_add(spectrum, self.window, mask)
+        wave = overlap_add(self.spectrum(self.backbone(mel, units, speaker, mask), mel, mask), self.window, mask)
+        return wave if self.training or not self.config.rounds else self.corrected(wave, mel, mask)
+
+    def corrected(self, wave: Tensor, mel: Tensor, mask: Tensor) -> Tensor:
+        """The waves (B, 160 N) after ``rounds`` of mel consistency, each by itself."""
+        corrected = torch.zeros_like(wave)
+        for own, length in enumerate(mask.sum(1).tolist()):
+            clip = wave[own, : HOP * length]
+            corrected[own, : HOP * length] = mel_consistent(clip, mel[own, :length], self.spread, self.config.rounds)
+        return corrected
 
     def backbone(self, mel: Tensor, units: Tensor, speaker: Tensor, mask: Tensor) -> Tensor:
         """Inputs and mask (B, N) -> (B, N, W)."""
@@ -165,20 +172,3 @@ def _folded(frames: Tensor) -> Tensor:
     summed = F.fold(frames.transpose(1, 2), (1, length), (1, N_FFT), stride=(1, HOP))[:, 0, 0]
     pad = (N_FFT - HOP) // 2
     return summed[:, pad : length - pad]
-
-
-def short_time_spectrum(wave: Tensor, window: Tensor) -> Tensor:
-    """Wave (B, 160 N) -> complex spectrum (B, N, 321), of which `overlap_add` is the inverse."""
-    pad = (N_FFT - HOP) // 2
-    padded = F.pad(wave, (pad, pad))
-    return torch.stft(padded, N_FFT, HOP, N_FFT, window, center=False, return_complex=True).transpose(1, 2)
-
-
-def griffin_lim(spectrum: Tensor, window: Tensor, mask: Tensor, rounds: int, momentum: float = 0.99) -> Tensor:
-    """Keep the magnitudes and make the phases consistent (Perraudin et al. 2013); all (B, N, 321) complex."""
-    magnitude, before = spectrum.abs(), torch.zeros_like(spectrum)
-    for _ in range(rounds):
-        consistent = short_time_spectrum(overlap_add(spectrum, window, mask), window)
-        ahead, before = consistent + momentum * (consistent - before), consistent
-        spectrum = torch.polar(magnitude, ahead.angle())
-    return spectrum

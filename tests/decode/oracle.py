@@ -33,22 +33,48 @@ def prefix_tables(log_probs, prefix):
     return log_add(in_token[-1], in_blank[-1]), score
 
 
-def plain_joint_search(model, states, options, eos):
-    """Search one utterance's states (T, D); the n-best, best first."""
+def plain_language(model, eos, tokens, c):
+    """Log-probability of token ``c`` after ``tokens`` by a language model, computed from the first token on."""
+    return float(model(torch.tensor([[eos, *tokens]]))[0, -1].log_softmax(-1)[c])
+
+
+def plain_ngram(grams, words, ended):
+    """Log-probability of words, and of the text's end if ``ended``, by n-grams with back-off (Katz 1987).
+
+    ``grams``: n-gram -> (log10 probability, log10 back-off).
+    """
+    order, total = max(map(len, grams)), 0.0
+    text = ["<s>", *words, *(["</s>"] if ended else [])]
+    for k in range(1, len(text)):
+        history = tuple(text[max(0, k - order + 1) : k])
+        word = text[k] if (text[k],) in grams else "<unk>"
+        while (*history, word) not in grams:
+            total += grams.get(history, (0.0, 0.0))[1]
+            history = history[1:]
+        total += grams[(*history, word)][0]
+    return total * math.log(10)
+
+
+def plain_joint_search(model, states, options, eos, language=lambda tokens, c: 0.0):
+    """Search one utterance's states (T, D); the n-best, best first.
+
+    ``language`` gives the weighted log-probability of a token after others, of language models that join.
+    """
     log_probs = model.ctc_log_probs(states[None])[0].double().tolist()
     length = torch.tensor([len(states)])
     limit = max(1, int(len(states) * options.max_length_ratio))
     weight, bonus = options.ctc_weight, options.length_bonus
-    live, done = [((), 0.0)], []
+    live, done = [((), 0.0, 0.0)], []
     for step in range(limit + 1):
         extended = []
-        for tokens, attention in live:
+        for tokens, attention, spoken in live:
             logits = model.decoder(torch.tensor([[eos, *tokens]]), states[None], length)[0, -1]
             decoder = logits.log_softmax(-1)
             whole, _ = prefix_tables(log_probs, tokens)
-            total = (1 - weight) * (attention + float(decoder[eos])) + (weight * whole if weight else 0)
+            said = spoken + language(tokens, eos)
+            total = (1 - weight) * (attention + float(decoder[eos])) + (weight * whole if weight else 0) + said
             if whole > MINUS:
-                extended.append((total + bonus * step, tokens, attention + float(decoder[eos]), True))
+                extended.append((total + bonus * step, tokens, attention + float(decoder[eos]), said, True))
             if step == limit:
                 continue
             decoder[[0, eos]] = MINUS
@@ -56,13 +82,14 @@ def plain_joint_search(model, states, options, eos):
             for c in decoder.topk(count).indices.tolist():
                 _, prefix = prefix_tables(log_probs, (*tokens, c))
                 own = attention + float(decoder[c])
-                total = (1 - weight) * own + (weight * prefix if weight else 0)
+                said = spoken + language(tokens, c)
+                total = (1 - weight) * own + (weight * prefix if weight else 0) + said
                 if prefix > -1e29:
-                    extended.append((total + bonus * (step + 1), (*tokens, c), own, False))
+                    extended.append((total + bonus * (step + 1), (*tokens, c), own, said, False))
         extended.sort(key=lambda e: -e[0])
         best = extended[: options.beam]
-        done += [Hypothesis(tokens, total) for total, tokens, _, ended in best if ended]
-        live = [(tokens, own) for _, tokens, own, ended in best if not ended]
+        done += [Hypothesis(tokens, total) for total, tokens, _, _, ended in best if ended]
+        live = [(tokens, own, said) for _, tokens, own, said, ended in best if not ended]
         if not live:
             break
     return sorted(done, key=lambda h: -h.score)[: options.nbest]

@@ -12,6 +12,7 @@ import pytest
 from lip2speech.training import VoiceTrainConfig
 from lip2speech.vocoder.training import VocoderTrainConfig
 from vsr.training.config import load_config
+from vsr.training.language import LanguageTrainConfig
 
 TOP = Path(__file__).parents[2]
 RECIPES = sorted((TOP / "egs").glob("*/*/run.sh"))
@@ -24,9 +25,13 @@ def test_there_are_recipes_and_configurations():
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.relative_to(TOP).as_posix())
 def test_every_configuration_is_valid(path):
-    if path.parts[-3] == "vsr":
-        config = load_config(path)
+    if path.name.startswith("lm"):
+        config = load_config(path, kind=LanguageTrainConfig)
         assert config.model_config(41).vocab_size == 41
+    elif path.parts[-3] == "vsr":
+        config = load_config(path)
+        size = config.model.get("classes", 38) + 3
+        assert config.model_config(size).vocab_size == size
     elif path.name.startswith("vocoder"):
         config = load_config(path, kind=VocoderTrainConfig)
         assert config.model_config().dim > 0

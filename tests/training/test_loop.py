@@ -1,9 +1,14 @@
 """A tiny run on synthetic crops: it learns, it resumes exactly, it refuses what would make its figures worthless."""
 
+import subprocess
+import sys
+import time
 from contextlib import suppress
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from vsr.data.manifest import Clip, write_manifest
 from vsr.errors import VsrError
@@ -92,6 +97,27 @@ def test_a_killed_run_goes_on_with_the_same_losses(config, tmp_path, kill_at):
     losses_of(config, tmp_path / "killed", kill_at=kill_at)
     rest = losses_of(config, tmp_path / "killed", resume=True)
     assert rest == pytest.approx(whole[kill_at:], rel=1e-6)
+
+
+def train_in_a_process(tmp_path, out, *options, kill=False):
+    """`vsr train`; with ``kill`` it is killed by signal 9 as soon as its first checkpoint is on disk."""
+    command = [sys.executable, "-m", "vsr.cli", "train", "--config", str(tmp_path / "config.yaml"), "--out", str(out)]
+    process = subprocess.Popen([*command, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while kill and process.poll() is None:
+        if (out / "last.pt").exists():
+            process.kill()
+        time.sleep(0.005)
+    return process.wait()
+
+
+def test_a_run_that_is_killed_by_signal_9_ends_with_the_same_weights(config, tmp_path):
+    often = ("--set", "trainer.checkpoint_minutes=0.0")
+    assert train_in_a_process(tmp_path, tmp_path / "whole", *often) == 0
+    assert train_in_a_process(tmp_path, tmp_path / "killed", *often, kill=True) == -9
+    assert not (tmp_path / "killed" / "model").exists()
+    assert train_in_a_process(tmp_path, tmp_path / "killed", *often, "--resume") == 0
+    weights = [load_file(tmp_path / name / "model" / "model.safetensors") for name in ("whole", "killed")]
+    assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
 
 
 def test_training_lowers_the_loss_and_exports_a_model(config, tmp_path):

@@ -5,6 +5,11 @@ from __future__ import annotations
 import argparse
 
 HELP = "average the weights of a run's last epochs"
+ABOUT = """Averages the weights of the last epochs of a run, which is steadier than any one of
+them."""
+FILES = """reads   the epochs that vsr train kept
+writes  a model folder"""
+SEE = "vsr train, vsr decode"
 EXAMPLE = "vsr average --exp exp/video_transformer --last 10 --out exp/video_transformer/average"
 
 

@@ -5,6 +5,11 @@ from __future__ import annotations
 import argparse
 
 HELP = "read and write auto_avsr, AV-HuBERT, Kaldi and lhotse data"
+ABOUT = """Reads a corpus as another toolkit keeps it and writes it as ours, or ours as theirs, so
+that prepared data need not be prepared again."""
+FILES = """reads   manifest (JSON Lines), auto_avsr (csv), AV-HuBERT (tsv), Kaldi (folder), lhotse (cuts)
+writes  the same, in a folder; mouth crops become videos where a format wants them so"""
+SEE = "vsr prepare, vsr validate"
 EXAMPLE = """vsr convert --from auto_avsr --to manifest --input labels/lrs3_test_....csv --out data/test
 vsr convert --from manifest --to kaldi --input data/train.jsonl --out data/train_kaldi
 vsr convert --from manifest --to auto_avsr --input crops/manifest.jsonl --tokens tokens --name lrs3 --out lrs3_root"""

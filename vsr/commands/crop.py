@@ -5,6 +5,12 @@ from __future__ import annotations
 import argparse
 
 HELP = "cut the mouths out of a corpus of videos"
+ABOUT = """Finds and follows the face in every clip of a manifest, lays it on a mean face and keeps
+the 96 x 96 pixels round the mouth. Crops that are there already are kept, so a killed
+run goes on; a video that crashes the decoder costs that clip only."""
+FILES = """reads   a manifest and its videos
+writes  ID.npy (T, 96, 96) a clip, manifest.jsonl, refused.json, gaps.json"""
+SEE = "vsr validate, vsr tokens, vsr train"
 EXAMPLE = "vsr crop --manifest data/train.jsonl --out data/crops --jobs 2"
 
 

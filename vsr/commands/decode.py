@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import argparse
 
-HELP = "read the lips of a corpus of crops"
+from vsr.decode.flags import add_search_arguments, search_options
+
+HELP = "read the lips of a corpus of crops, in sentences or in single words"
+ABOUT = """Reads the lips of a whole list of crops, in batches, and writes what was read, with word
+times, confidence and other readings. --calibrate fits the confidence on a development
+list and stores it in the model."""
+FILES = """reads   a manifest that vsr crop wrote, and its crops; a model
+writes  JSON Lines, a hypothesis a clip; with --calibrate: the model's config.json"""
+SEE = "vsr score, vsr rescore, vsr transcribe"
 EXAMPLE = """vsr decode --model exp/model --manifest data/crops/test/manifest.jsonl --out exp/test.jsonl
-vsr decode --model exp/model --manifest data/crops/dev/manifest.jsonl --out exp/dev.jsonl --calibrate"""
+vsr decode --model exp/model --manifest data/crops/dev/manifest.jsonl --out exp/dev.jsonl --calibrate
+vsr decode --lm exp/lm/model --ngram words.arpa --manifest data/crops/test/manifest.jsonl --out exp/test.jsonl"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--model", metavar="DIR", help="model folder (default: the one in the package)")
-    parser.add_argument("--manifest", required=True, metavar="JSONL", help="manifest that vsr crop wrote")
-    parser.add_argument("--out", required=True, metavar="JSONL", help="one hypothesis a line")
-    parser.add_argument("--method", default="joint", help="joint, ctc_beam or ctc_greedy (default: joint)")
-    parser.add_argument("--beam", type=int, default=10, metavar="N", help="width of the search (default: 10)")
-    parser.add_argument("--ctc-weight", type=float, default=0.1, metavar="W", help="of the joint score (default: 0.1)")
-    parser.add_argument("--length-bonus", type=float, default=0.0, metavar="X", help="for each token (default: 0)")
-    parser.add_argument("--nbest", type=int, default=1, metavar="N", help="hypotheses listed (default: 1)")
+    files = parser.add_argument_group("input and output")
+    files.add_argument("--model", metavar="DIR", help="model folder (default: the one in the package)")
+    files.add_argument("--manifest", required=True, metavar="JSONL", help="manifest that vsr crop wrote")
+    files.add_argument("--out", required=True, metavar="JSONL", help="one hypothesis a line")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
     parser.add_argument(
         "--calibrate", action="store_true", help="fit the word confidence on this (dev) list and store it in the model"
     )
+    add_search_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -31,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     from vsr.decode.options import DecodeOptions
     from vsr.hub import load_model
 
-    options = DecodeOptions(args.method, args.beam, args.ctc_weight, args.length_bonus, args.nbest)
+    options = DecodeOptions(**search_options(args))
     loaded = load_model(args.model, args.device)
     records = decode_manifest(loaded, args.manifest, args.out, options, calibrated=not args.calibrate)
     print(f"{len(records)} clips decoded to {args.out}")

@@ -5,6 +5,12 @@ from __future__ import annotations
 import argparse
 
 HELP = "show how a video is read: mouth, posteriors, attention and words over time, as one HTML page"
+ABOUT = """Reads one video and writes one HTML page that shows how it was read: the mouth, the
+CTC posteriors, the decoder's attention, the words with their confidence and the other
+readings, all on one time axis. Look at it first when a text is odd."""
+FILES = """reads   a video file; a model
+writes  the page, which needs no other file and no network"""
+SEE = "vsr transcribe"
 EXAMPLE = """vsr inspect clip.mp4 -o report.html
 vsr inspect talk.mp4 --face 1 --at 95 -o report.html"""
 
@@ -14,11 +20,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("video", metavar="VIDEO", help="video file")
     parser.add_argument("-o", "--out", required=True, metavar="HTML", help="the page; it needs no other file")
     parser.add_argument("--model", metavar="MODEL", help="model folder or org/name (default: the one in the package)")
-    parser.add_argument("--method", default="joint", help="joint, ctc_beam or ctc_greedy (default: joint)")
-    parser.add_argument("--beam", type=int, default=10, metavar="N", help="width of the search (default: 10)")
-    parser.add_argument("--nbest", type=int, default=5, metavar="N", help="readings listed (default: 5)")
-    parser.add_argument("--face", type=int, metavar="N", help="its number in JSON, from 0 (default: the largest)")
-    parser.add_argument(
+    reading = parser.add_argument_group("reading")
+    reading.add_argument("--method", default="joint", help="joint, ctc_beam or ctc_greedy (default: joint)")
+    reading.add_argument("--beam", type=int, default=10, metavar="N", help="width of the search (default: 10)")
+    reading.add_argument("--nbest", type=int, default=5, metavar="N", help="readings listed (default: 5)")
+    shown = parser.add_argument_group("what is shown")
+    shown.add_argument("--face", type=int, metavar="N", help="its number in JSON, from 0 (default: the largest)")
+    shown.add_argument(
         "--at", type=float, metavar="SECONDS", help="long clip: show the 12 s round this moment (default: the first)"
     )
 

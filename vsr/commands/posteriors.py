@@ -5,6 +5,12 @@ from __future__ import annotations
 import argparse
 
 HELP = "write CTC log-probabilities for graph decoding"
+ABOUT = """Writes what the CTC head says of each clip, with the token list and, for a grammar, the
+lexicon: all that vsr/decode/lattice.py needs to search graphs with k2, in an
+environment of its own (tools/k2.sh)."""
+FILES = """reads   a manifest that vsr crop wrote, and its crops; a model; an ARPA file
+writes  a folder with safetensors, tokens, grammar and lexicon"""
+SEE = "vsr rescore, vsr decode"
 EXAMPLE = "vsr posteriors --manifest data/crops/test/manifest.jsonl --grammar grid --out exp/posteriors"
 
 

@@ -6,6 +6,12 @@ import argparse
 
 HELP = "make the manifests of a corpus: grid, lrs3, lrs2, lrw, or puppet (rendered here)"
 CORPORA = ("grid", "lrs3", "lrs2", "lrw", "puppet")
+ABOUT = """Finds the clips of a corpus and writes one manifest a list (train, dev, test, ...), with
+lists that are published or drawn by a fixed seed, and counts beside the published ones.
+puppet needs no corpus: eSpeak NG speaks, and a photograph is made to talk."""
+FILES = """reads   the folder of the corpus as its authors packed it; lists of clips
+writes  NAME.jsonl for each list; puppet also writes its videos"""
+SEE = "vsr validate, vsr crop"
 EXAMPLE = """vsr prepare grid --corpus GRID --out data/manifests
 vsr prepare lrs3 --corpus LRS3 --lists LISTS --out data/manifests
 vsr prepare puppet --out data/puppet --train 160 --dev 10 --test 60 --jobs 2"""
@@ -15,16 +21,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("corpus_name", choices=CORPORA, metavar="CORPUS", help=", ".join(CORPORA))
     parser.add_argument("--corpus", metavar="DIR", help="the folder that holds the corpus (all but puppet)")
-    parser.add_argument("--lists", metavar="DIR", help="lrs3, lrs2: folder with the published lists of clips")
-    parser.add_argument(
-        "--max-seconds", type=float, default=16.0, metavar="S", help="lrs3, lrs2: cut longer clips (default: 16)"
-    )
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for the manifests (and puppet's videos)")
     parser.add_argument("--seed", type=int, default=0, help="of the lists, and of what is rendered (default: 0)")
+    lrs = parser.add_argument_group("lrs3 and lrs2")
+    lrs.add_argument("--lists", metavar="DIR", help="folder with the published lists of clips")
+    lrs.add_argument("--max-seconds", type=float, default=16.0, metavar="S", help="cut longer clips (default: 16)")
+    puppet = parser.add_argument_group("puppet")
     for name, count in (("train", 160), ("dev", 10), ("test", 60)):
-        parser.add_argument(f"--{name}", type=int, default=count, metavar="N", help=f"puppet: clips (default: {count})")
-    parser.add_argument("--vocabulary", default="grid", help="puppet: grid, or a text file of sentences")
-    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="puppet: processes (default: 1)")
+        puppet.add_argument(f"--{name}", type=int, default=count, metavar="N", help=f"clips (default: {count})")
+    puppet.add_argument("--vocabulary", default="grid", help="grid, or a text file of sentences")
+    puppet.add_argument("--jobs", type=int, default=1, metavar="N", help="processes (default: 1)")
 
 
 def run(args: argparse.Namespace) -> int:

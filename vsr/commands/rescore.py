@@ -1,11 +1,19 @@
-"""`vsr rescore`: n-best lists are put in a new order by the attention decoder."""
+"""`vsr rescore`: n-best lists are put in a new order by the attention decoder and by language models."""
 
 from __future__ import annotations
 
 import argparse
 
-HELP = "re-order n-best lists by the attention decoder"
-EXAMPLE = "vsr rescore --manifest data/crops/test/manifest.jsonl --nbest exp/hlg.jsonl --out exp/rescored.jsonl"
+from vsr.decode.flags import add_language_arguments, language_options
+
+HELP = "re-order n-best lists by the attention decoder and language models"
+ABOUT = """Puts the readings of n-best lists in a new order by what the attention decoder thinks of
+each, plus a weight times the score they had."""
+FILES = """reads   a manifest that vsr crop wrote, and its crops; n-best lists; a model
+writes  JSON Lines, a hypothesis a clip"""
+SEE = "vsr decode, vsr posteriors, vsr score"
+EXAMPLE = """vsr rescore --manifest data/crops/test/manifest.jsonl --nbest exp/hlg.jsonl --out exp/rescored.jsonl
+vsr rescore --manifest test.jsonl --nbest exp/test.jsonl --weight 1 --lm exp/lm/model --out exp/rescored.jsonl"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -13,15 +21,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="DIR", help="model folder (default: the one in the package)")
     parser.add_argument("--manifest", required=True, metavar="JSONL", help="manifest that vsr crop wrote")
     parser.add_argument("--nbest", required=True, metavar="JSONL", help="hypotheses of vsr decode or lattice.py")
-    parser.add_argument("--weight", type=float, default=0.1, metavar="W", help="of the list's own score (default: 0.1)")
+    parser.add_argument(
+        "--weight", type=float, default=0.1, metavar="W",
+        help="of the list's own score, 1 leaves the decoder out (default: 0.1)",
+    )  # fmt: skip
     parser.add_argument("--out", required=True, metavar="JSONL", help="one hypothesis a line")
+    add_language_arguments(parser.add_argument_group("language models"))
 
 
 def run(args: argparse.Namespace) -> int:
     """Rescore, and print how many best texts changed. Raises VsrError."""
+    from vsr.decode.fusion import languages_of
+    from vsr.decode.options import DecodeOptions
     from vsr.decode.rescore import rescore_manifest
     from vsr.hub import load_model
 
-    changed = rescore_manifest(load_model(args.model), args.manifest, args.nbest, args.out, args.weight)
+    loaded, options = load_model(args.model), DecodeOptions(**language_options(args))
+    languages = languages_of(loaded, options)
+    changed = rescore_manifest(loaded, args.manifest, args.nbest, args.out, args.weight, languages)
     print(f"{changed} clips have a new best text in {args.out}")
     return 0

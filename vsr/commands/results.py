@@ -5,6 +5,11 @@ from __future__ import annotations
 import argparse
 
 HELP = "render RESULTS.md from the scores of a run"
+ABOUT = """Renders the scores of a run as a page, with date, commit, machine and the command that
+makes them again."""
+FILES = """reads   model/config.json and result/*.json of the run
+writes  the page, and result.json beside it"""
+SEE = "vsr score"
 EXAMPLE = "vsr results --run exp/video_transformer --command 'run.sh --corpus GRID' --out RESULTS.md"
 
 

@@ -5,13 +5,20 @@ from __future__ import annotations
 import argparse
 
 HELP = "make a tokenizer from the transcripts of manifests"
+ABOUT = """Makes the tokenizer that a model reads into: characters, which need no training, or
+SentencePiece's unigram pieces trained on the transcripts."""
+FILES = """reads   manifests
+writes  tokenizer.json and, of unigram, tokenizer.model"""
+SEE = "vsr train"
 EXAMPLE = "vsr tokens --manifest data/train.jsonl --kind unigram --size 1000 --out data/tokens"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--manifest", nargs="+", required=True, help="manifests whose text is used")
-    parser.add_argument("--kind", choices=("char", "unigram"), default="char", help="default: char")
+    parser.add_argument(
+        "--kind", choices=("char", "word", "unigram"), default="char", help="word: a closed list (default: char)"
+    )
     parser.add_argument("--size", type=int, default=1000, metavar="N", help="unigram: at most N pieces (default: 1000)")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the tokenizer")
 

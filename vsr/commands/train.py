@@ -5,6 +5,12 @@ from __future__ import annotations
 import argparse
 
 HELP = "train a lip reader, or go on with an interrupted run"
+ABOUT = """Trains a lip reader on crops as the YAML says; --set replaces single settings. The
+state is saved every few minutes: --resume goes on with the same losses. Training
+refuses lists that share a clip with the development or a test list."""
+FILES = """reads   the YAML; the manifests of crops and the tokenizer it names
+writes  model/ (the result), last.pt, epochs, TensorBoard logs, in the folder of the run"""
+SEE = "vsr average, vsr decode, vsr tokens"
 EXAMPLE = """vsr train --config conf/video_transformer.yaml --out exp/video_transformer
 vsr train --config conf/video_transformer.yaml --out exp/short --set trainer.max_minutes=5 optim.lr=5e-4
 vsr train --config conf/video_transformer.yaml --out exp/video_transformer --resume"""
@@ -22,7 +28,10 @@ def run(args: argparse.Namespace) -> int:
     """Train to the end of the schedule. Raises VsrError."""
     from vsr.training.config import load_config
     from vsr.training.lipreader import LipReaderRun
+    from vsr.training.words import WordRun
 
-    folder = LipReaderRun(load_config(args.config, args.set), args.out, args.resume).fit()
+    config = load_config(args.config, args.set)
+    kind = WordRun if config.model.get("classes") else LipReaderRun
+    folder = kind(config, args.out, args.resume).fit()
     print(f"model: {folder}")
     return 0

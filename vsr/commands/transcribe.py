@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from vsr.decode.options import METHODS, DecodeOptions
+from vsr.decode.flags import add_search_arguments, search_options
 from vsr.errors import VsrError
 from vsr.outputs import Outputs
 from vsr.progress import shown
@@ -14,6 +14,14 @@ from vsr.subtitles import WRITERS
 from vsr.transcript import Transcript
 
 HELP = "read the lips in video files"
+ABOUT = """Reads the lips of the face that fills most of the picture, or of every face, in each
+video, whatever its frame rate and length. The text goes to the screen; with -o each
+file gets its text, subtitles or JSON, with word times and confidence. A file that
+cannot be read costs one line that says why; the others go on."""
+FILES = """reads   video files of any kind that FFmpeg's libraries know; a model
+writes  with -o: DIR/NAME.FORMAT for each video and format, whole or not at all"""
+FAILS = "a file could not be read or written; the others are done all the same"
+SEE = "vsr inspect, vsr import, lip2speech speak"
 EXAMPLE = """vsr transcribe clip.mp4
 vsr transcribe *.mpg --format srt,json -o out/
 vsr transcribe film.mkv --faces all --format srt,json -o out/ --resume"""
@@ -22,35 +30,32 @@ SEVERAL_ON_SCREEN = ("txt", "json")  # formats that stay readable one file after
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
     parser.add_argument("videos", nargs="+", metavar="VIDEO", help="video files")
-    parser.add_argument(
+    output = parser.add_argument_group("output")
+    output.add_argument(
         "-o", "--out", metavar="DIR", help="write DIR/NAME.FORMAT for each file instead of printing"
     )
-    parser.add_argument(
+    output.add_argument(
         "--format", type=_formats, default=("txt",), metavar="F[,F]", dest="formats",
         help=f"one or more of {','.join(WRITERS)} (default: txt)",
     )  # fmt: skip
-    parser.add_argument("--model", metavar="DIR", help="model folder (default: the one in the package)")
-    parser.add_argument(
-        "--method", choices=METHODS, help="search (default: joint)"
-    )
-    parser.add_argument("--beam", type=_positive, metavar="N", help="width of the search (default: 10)")
-    parser.add_argument("--nbest", type=_positive, metavar="N", help="readings listed in JSON (default: 1)")
-    parser.add_argument(
+    reading = parser.add_argument_group("reading")
+    reading.add_argument("--model", metavar="DIR", help="model folder (default: the one in the package)")
+    reading.add_argument(
         "--faces", type=_faces, default="largest", metavar="WHO",
         help="largest, all, or how many of the largest in each shot (default: largest)",
     )  # fmt: skip
-    parser.add_argument(
+    output.add_argument(
         "--resume", action="store_true", help="go on where a killed run with the same -o stopped; keep what is finished"
     )
     parser.add_argument("--jobs", type=_positive, default=1, metavar="N", help="processes (default: 1)")
+    add_search_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """0 if every file was read and written, 1 if any failed, 2 for wrong usage."""
-    given = {"method": args.method, "beam": args.beam, "nbest": args.nbest}
-    options = {name: value for name, value in given.items() if value is not None}
-    problem = _wrong_options(options) or _wrong_usage(args)
+    problem = _wrong_options(args) or _wrong_usage(args)
     if problem:
         print(f"vsr: {problem}", file=sys.stderr)
         return 2
@@ -60,7 +65,8 @@ def run(args: argparse.Namespace) -> int:
     from vsr.bulk import Settings, transcribe_files
 
     videos = _unfinished(args.videos, outputs) if args.resume else args.videos
-    settings = Settings(args.model, tuple(options.items()), args.faces, outputs=outputs, resume=args.resume)
+    search = tuple(search_options(args).items())
+    settings = Settings(args.model, search, args.faces, outputs=outputs, resume=args.resume)
     with shown(lambda watch: transcribe_files(videos, settings, args.jobs, watch), len(videos)) as transcripts:
         failures = [_deliver(transcript, args, outputs) for transcript in transcripts].count(False)
     return 1 if failures else 0
@@ -91,10 +97,10 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def _wrong_options(options: dict) -> str | None:
+def _wrong_options(args: argparse.Namespace) -> str | None:
     """What the search has against its options, if anything."""
     try:
-        DecodeOptions(**options)
+        search_options(args)
     except VsrError as error:
         return str(error)
     return None

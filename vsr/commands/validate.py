@@ -5,6 +5,13 @@ from __future__ import annotations
 import argparse
 
 HELP = "check every video and transcript of manifests before training"
+ABOUT = """Looks once at every video and transcript, by header and first frame, in milliseconds a
+file, and finds what would stop or spoil a training run: absent or damaged files, parts
+outside their video, transcripts without words."""
+FILES = """reads   manifests and the videos they name
+writes  with --report: JSON with the reason of each refused clip"""
+FAILS = "more of a list is refused than --tolerate allows"
+SEE = "vsr prepare, vsr crop"
 EXAMPLE = "vsr validate --manifest data/train.jsonl data/test.jsonl --jobs 8 --report data/validation.json"
 
 

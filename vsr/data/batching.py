@@ -17,7 +17,7 @@ from vsr.clock import FPS
 from vsr.data.manifest import Clip
 from vsr.errors import VsrError
 from vsr.text.tokenizer import BLANK, Tokenizer
-from vsr.video.transforms import Augmentation, speed_indices, to_network_input
+from vsr.video.transforms import Augmentation, speed_indices, to_network_input, trim_span
 
 IGNORE = -1
 
@@ -33,6 +33,11 @@ class Batch:
     token_lengths: Tensor
     frame_tokens: Tensor
     ids: list[str]
+
+    @property
+    def inside(self) -> Tensor:
+        """(B, T) bool: the frames in which a word is said, none where word times are not known."""
+        return self.frame_tokens > BLANK
 
     def to(self, device: torch.device | str) -> Batch:
         """The same batch on another device."""
@@ -69,19 +74,17 @@ class CropDataset:
         self.tokenizer = tokenizer
         self.augmentation = augmentation
         self.seed = seed
-        self._crops: dict[str, np.ndarray] = {}
 
     def __len__(self) -> int:
         return len(self.clips)
 
     def crop(self, clip: Clip) -> np.ndarray:
-        """The clip's (T, 96, 96) uint8 crop, memory-mapped and kept open."""
-        if clip.id not in self._crops:
-            try:
-                self._crops[clip.id] = np.load(clip.crop, mmap_mode="r", allow_pickle=False)
-            except (OSError, ValueError) as error:
-                raise VsrError("bad_manifest", f"cannot read the crop of {clip.id}: {error}: run vsr crop") from error
-        return self._crops[clip.id]
+        """The clip's (T, 96, 96) uint8 crop, memory-mapped. Not kept open: a process may hold 65,530 maps, and LRW
+        has 488,766 training clips."""
+        try:
+            return np.load(clip.crop, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise VsrError("bad_manifest", f"cannot read the crop of {clip.id}: {error}: run vsr crop") from error
 
     def item(self, index: int, epoch: int = 0) -> tuple[Tensor, Tensor, Tensor]:
         """video (T, 1, 88, 88), tokens (U,), frame_tokens (T,) of one clip."""
@@ -92,6 +95,9 @@ class CropDataset:
         if self.augmentation is not None and self.augmentation.speed:
             order = speed_indices(len(crop), self.augmentation.speed, rng)
             crop, targets = crop[order], targets[order]
+        if self.augmentation is not None and self.augmentation.trim:
+            span = trim_span(targets > BLANK, rng)
+            crop, targets = crop[span], targets[span]
         video = to_network_input(crop, self.augmentation, rng)
         return video, torch.tensor(self.tokenizer.encode(clip.text)), torch.from_numpy(targets)
 

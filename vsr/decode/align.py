@@ -1,10 +1,15 @@
-"""CTC forced alignment: tokens -> frames, words -> seconds and confidence. Shapes: T frames, V vocabulary, U tokens."""
+"""Forced alignment: tokens -> frames, words -> seconds and confidence. Shapes: T frames, V vocabulary, U tokens.
+
+CTC says how sure the model is of a token, but its spikes may lie anywhere: a model that sees whole sentences learns to
+write the first word on the first frames. Where a model was also trained on the token of each frame, that head tells the
+times.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -38,7 +43,9 @@ def align_tokens(log_probs: Tensor, tokens: Sequence[int]) -> list[tuple[int, in
     scores = log_probs.float().cpu().numpy()
     labels = np.full(2 * len(tokens) + 1, BLANK)
     labels[1::2] = tokens
-    path = best_path(scores[:, labels], labels)
+    skip = np.zeros(len(labels), bool)
+    skip[2:] = (labels[2:] != BLANK) & (labels[2:] != labels[:-2])
+    path = best_path(scores[:, labels], skip)
     if path is None:
         return [(a, b, 0.0) for a, b in even_spans(len(scores), len(tokens))]
     spans = []
@@ -49,11 +56,13 @@ def align_tokens(log_probs: Tensor, tokens: Sequence[int]) -> list[tuple[int, in
     return spans
 
 
-def best_path(scores: np.ndarray, labels: np.ndarray) -> np.ndarray | None:
-    """Likeliest state of each frame, (T, S) scores -> (T,), None where no path fits; vectorised over states."""
+def best_path(scores: np.ndarray, skip: np.ndarray) -> np.ndarray | None:
+    """Likeliest state of each frame, (T, S) scores -> (T,), None where no path fits; vectorised over states.
+
+    A path begins in one of the first two states, ends in one of the last two, and moves to the next state or, where
+    ``skip`` (S,) says so, to the one after.
+    """
     frames, states = scores.shape
-    skip = np.zeros(states, bool)
-    skip[2:] = (labels[2:] != BLANK) & (labels[2:] != labels[:-2])
     total = np.full(states, -np.inf)
     total[:2] = scores[0, :2]
     back = np.zeros((frames, states), np.int8)
@@ -93,9 +102,35 @@ def words_from_alignment(
     return words
 
 
+@torch.inference_mode()
 def align_text(model, states: Tensor, tokenizer: Tokenizer, tokens: Sequence[int], calibration=None) -> list[Word]:
     """Words of one utterance's ``tokens`` from its encoder states (T, D)."""
-    return words_from_alignment(tokenizer, tokens, token_spans(model, states, tokens), calibration)
+    words = words_from_alignment(tokenizer, tokens, token_spans(model, states, tokens), calibration)
+    if model.alignment is None or not words:
+        return words
+    log_probs = model.alignment(states).float().log_softmax(-1).cpu().numpy()
+    spans = frame_spans(log_probs, tokenizer, tokens) or [(w.start * FPS, w.end * FPS) for w in words]
+    return [replace(w, start=first / FPS, end=last / FPS) for w, (first, last) in zip(words, spans, strict=True)]
+
+
+def frame_spans(log_probs: np.ndarray, tokenizer: Tokenizer, tokens: Sequence[int]) -> list[tuple[int, int]] | None:
+    """(first frame, one past the last) of each word by the frames' own tokens, (T, V); None where they do not fit.
+
+    The path is the one that `vsr.data.batching.frame_targets` teaches: blank in silence, each word's tokens in order,
+    of which a quickly spoken word may lack every other.
+    """
+    labels, skip, owner = [BLANK], [False], [-1]
+    words = [(a, b) for word, a, b in tokenizer.word_spans(tokens) if word]
+    for number, (a, b) in enumerate(words):
+        labels += [*tokens[a:b], BLANK]
+        owner += [number] * (b - a) + [-1]
+        # Past the silence before the word, and past a token that is not all of the word.
+        skip += [bool(number)] + [True] * (b - a - 1) + [b - a > 1]
+    path = best_path(log_probs[:, labels], np.array(skip))
+    if path is None:
+        return None
+    frames = [np.flatnonzero(np.array(owner)[path] == number) for number in range(len(words))]
+    return [(int(own[0]), int(own[-1]) + 1) for own in frames] if all(map(len, frames)) else None
 
 
 @torch.inference_mode()

@@ -22,13 +22,16 @@ PRE_BEAM = 1.5  # candidates of a hypothesis for each place in the beam
 
 @torch.inference_mode()
 def decode(
-    model: LipReader, states: Tensor, lengths: Tensor, options: DecodeOptions, eos_id: int
+    model: LipReader, states: Tensor, lengths: Tensor, options: DecodeOptions, eos_id: int, languages=()
 ) -> list[list[Hypothesis]]:
-    """Search encoder states (B, T, D) of ``lengths`` (B,) frames; for each utterance the n-best, best first."""
+    """Search encoder states (B, T, D) of ``lengths`` (B,) frames; for each utterance the n-best, best first.
+
+    ``languages``: what `vsr.decode.fusion.languages_of` gives; they join the joint search.
+    """
     check_heads(model, options.method)
     log_probs = model.ctc_log_probs(states).float() if model.ctc else None
     if options.method == "joint":
-        return JointSearch(model, states, log_probs, lengths, options, eos_id).run()
+        return JointSearch(model, states, log_probs, lengths, options, eos_id, languages).run()
     own = [log_probs[b, :length].cpu() for b, length in enumerate(lengths.tolist())]
     # The end token has no place in a CTC path.
     own = [lp[:, :eos_id] for lp in own]
@@ -39,6 +42,9 @@ def decode(
 
 def check_heads(model: LipReader, method: str) -> None:
     """Raises VsrError (bad_model) when the model cannot be searched in that way."""
+    if model.words is not None:
+        told = f"this model tells {model.config.classes} isolated words apart, it does not read speech"
+        raise VsrError("bad_model", f"{told}: use it with vsr decode")
     if model.decoder is None and model.ctc is None:
         raise VsrError("bad_model", "this model is an encoder alone: it has no head that could read; train one on it")
     needed, name = (model.decoder, "decoder") if method == "joint" else (model.ctc, "CTC head")
@@ -50,18 +56,21 @@ class JointSearch:
     """The state of one batch of searches; utterances leave the batch as they finish.
 
     ``log_probs`` None stands for a model without CTC head: the decoder alone scores.
+    ``languages`` are (weight, language model).
     """
 
-    def __init__(self, model: LipReader, states, log_probs, lengths, options: DecodeOptions, eos_id: int):
+    def __init__(self, model: LipReader, states, log_probs, lengths, options: DecodeOptions, eos_id: int, languages=()):
         self.model, self.options, self.eos = model, options, eos_id
         self.cache = model.decoder.start(states, lengths)
         self.ctc = NoScorer(lengths) if log_probs is None else PrefixScorer(log_probs, lengths)
         self.ctc_weight = 0.0 if log_probs is None else options.ctc_weight
         batch = len(lengths)
+        self.languages = [(weight, language.start(batch, states.device)) for weight, language in languages]
         self.limits = (lengths * options.max_length_ratio).long().clamp(min=1)
         self.rows = torch.arange(batch, device=states.device)  # which utterance each running row is
         self.tokens = states.new_full((batch, 1, 1), eos_id, dtype=torch.long)  # (B, K, U+1), sos first
         self.attention = states.new_zeros(batch, 1)  # log-probability by the decoder, (B, K)
+        self.language = states.new_zeros(batch, 1, dtype=torch.float64)  # weighted, by the language models, (B, K)
         self.alive = torch.ones(batch, 1, dtype=torch.bool, device=states.device)
         self.done: list[list[Hypothesis]] = [[] for _ in range(batch)]
 
@@ -81,11 +90,12 @@ class JointSearch:
         ctc, forward = self.ctc.extend(last, candidates[..., 1:])
         ctc = torch.cat([self.ctc.finished()[..., None], ctc], dim=-1)  # candidate 0 is the end
         attention = attention + self.attention[..., None]
-        total = self.total(attention, ctc, step)
+        language = self.extended_language(candidates)
+        total = self.total(attention, ctc, step) + language
         total[..., 1:].masked_fill_((step >= self.limits)[:, None, None], -math.inf)
         best = total.flatten(1).topk(min(self.options.beam, total[0].numel()), dim=1)
         parents, choice = best.indices // total.shape[2], best.indices % total.shape[2]
-        self.grow(best.values, parents, choice, candidates, attention, ctc, forward)
+        self.grow(best.values, parents, choice, candidates, attention, ctc, language, forward)
         self.drop_finished(step)
 
     def candidates(self, log_probs: Tensor) -> tuple[Tensor, Tensor]:
@@ -98,6 +108,12 @@ class JointSearch:
         ends = torch.full_like(best.indices[..., :1], self.eos)
         return torch.cat([ends, best.indices], dim=-1), torch.cat([end, best.values], dim=-1)
 
+    def extended_language(self, candidates: Tensor) -> Tensor:
+        """Weighted log-probability of every extension by the language models, (B, K, 1+C)."""
+        last = self.tokens[..., -1]
+        found = [weight * language.extend(last, candidates) for weight, language in self.languages]
+        return sum(found, self.language[..., None].expand(candidates.shape))
+
     def total(self, attention: Tensor, ctc: Tensor, step: int) -> Tensor:
         """Joint score of every extension, (B, K, 1+C); -inf for those of hypotheses that have ended."""
         weight = self.ctc_weight
@@ -106,21 +122,24 @@ class JointSearch:
         total[..., 1:] += self.options.length_bonus
         return total.masked_fill(~self.alive[..., None] | (ctc <= MINUS_INFINITY / 2), -math.inf)
 
-    def grow(self, values, parents, choice, candidates, attention, ctc, forward) -> None:
+    def grow(self, values, parents, choice, candidates, attention, ctc, language, forward) -> None:
         """The chosen extensions become the hypotheses; (B, K') each."""
         index = torch.arange(len(parents), device=parents.device)[:, None]
         new = candidates[index, parents, choice]
         ended = (choice == 0) & values.isfinite()
         self.attention = attention[index, parents, choice]
+        self.language = language[index, parents, choice]
         ctc = ctc[index, parents, choice]
         for row, slot in ended.nonzero().tolist():
             tokens = tuple(self.tokens[row, parents[row, slot], 1:].tolist())
-            parts = float(ctc[row, slot]), float(self.attention[row, slot])
+            parts = (float(own[row, slot]) for own in (ctc, self.attention, self.language))
             self.done[int(self.rows[row])].append(Hypothesis(tokens, float(values[row, slot]), *parts))
         self.tokens = torch.cat([self.tokens[index, parents], new[..., None]], dim=-1)
         self.alive = (choice > 0) & values.isfinite()
         self.scores = values
         self.cache.reorder(parents)
+        for _, language in self.languages:
+            language.follow(parents, new)
         self.ctc.follow(forward[index, parents, (choice - 1).clamp(min=0)], ctc, self.rows)
 
     def drop_finished(self, step: int) -> None:
@@ -133,8 +152,10 @@ class JointSearch:
             return
         keep = torch.tensor(keep, dtype=torch.long, device=self.rows.device)
         self.cache.select(keep)
+        for _, language in self.languages:
+            language.select(keep)
         self.ctc.follow(self.ctc.forward[keep], self.ctc.prefix[keep], keep)
-        for name in ("rows", "limits", "tokens", "attention", "alive", "scores"):
+        for name in ("rows", "limits", "tokens", "attention", "language", "alive", "scores"):
             setattr(self, name, getattr(self, name)[keep])
 
     def is_final(self, utterance: int, bound: float) -> bool:

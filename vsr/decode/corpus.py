@@ -13,7 +13,9 @@ from vsr.data.manifest import Clip, read_manifest
 from vsr.decode.align import align_text
 from vsr.decode.beam import decode
 from vsr.decode.confidence import correct_words, fit
+from vsr.decode.fusion import languages_of
 from vsr.decode.options import DecodeOptions
+from vsr.decode.words import word_records
 from vsr.files import read_json, write_json, write_lines
 from vsr.hub import LoadedModel
 from vsr.text.normalise import normaliser
@@ -39,12 +41,15 @@ def records_of(loaded: LoadedModel, clips: list[Clip], options: DecodeOptions, c
     dataset = CropDataset(clips, loaded.tokenizer, None)
     lengths = [clip.num_frames for clip in clips]
     sampler = FrameBudgetSampler(lengths, max(FRAME_BUDGET, *lengths), shuffle=False)
-    device = next(loaded.model.parameters()).device
+    device, languages = next(loaded.model.parameters()).device, languages_of(loaded, options)
     for indices in sampler.batches():
         batch = dataset.batch(indices).to(device)
+        if loaded.model.words is not None:
+            yield from word_records(loaded, batch, options.nbest, calibration)
+            continue
         with torch.inference_mode():
             states = loaded.model.encode(batch.video, batch.lengths)
-        found = decode(loaded.model, states, batch.lengths, options, loaded.tokenizer.eos_id)
+        found = decode(loaded.model, states, batch.lengths, options, loaded.tokenizer.eos_id, languages)
         for own, own_states, length, clip_id in zip(found, states, batch.lengths.tolist(), batch.ids, strict=True):
             yield record_of(loaded, clip_id, own, own_states[:length], calibration)
 

@@ -20,6 +20,10 @@ class DecodeOptions:
         length_bonus: added for each token.
         nbest: hypotheses returned.
         max_length_ratio: greatest number of tokens for each video frame.
+        lm: folder of a language model that joins the joint search; "" for none.
+        lm_weight: of its log-probability, which is added to the joint score (shallow fusion).
+        ngram: ARPA or KenLM binary file that joins it too.
+        ngram_weight: of its log-probability.
     """
 
     method: str = "joint"
@@ -28,6 +32,10 @@ class DecodeOptions:
     length_bonus: float = 0.0
     nbest: int = 1
     max_length_ratio: float = 1.0
+    lm: str = ""
+    lm_weight: float = 0.3
+    ngram: str = ""
+    ngram_weight: float = 0.3
 
     def __post_init__(self):
         if self.method not in METHODS:
@@ -38,13 +46,22 @@ class DecodeOptions:
             raise VsrError("bad_config", f"ctc_weight {self.ctc_weight} is not between 0 and 1")
         if self.max_length_ratio <= 0:
             raise VsrError("bad_config", f"max_length_ratio {self.max_length_ratio} is not above 0")
+        # Below 0 an extension could gain, and the search would stop too early.
+        if self.lm_weight < 0 or self.ngram_weight < 0:
+            raise VsrError("bad_config", f"lm_weight {self.lm_weight}, ngram_weight {self.ngram_weight}: not below 0")
+        if self.method != "joint" and (self.lm or self.ngram):
+            raise VsrError("bad_config", f"language models join the method 'joint', not '{self.method}'")
 
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """Tokens without start and end, their score, and its parts (log-probabilities; 0 where a part was not used)."""
+    """Tokens without start and end, their score, and its parts (log-probabilities; 0 where a part was not used).
+
+    ``language_score`` is the weighted sum of the language models'.
+    """
 
     tokens: tuple[int, ...]
     score: float
     ctc_score: float = 0.0
     attention_score: float = 0.0
+    language_score: float = 0.0

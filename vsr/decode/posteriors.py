@@ -9,6 +9,7 @@ from torch import Tensor
 
 from vsr.data.batching import CropDataset, FrameBudgetSampler
 from vsr.data.manifest import Clip, read_manifest
+from vsr.decode.beam import check_heads
 from vsr.decode.corpus import FRAME_BUDGET
 from vsr.errors import VsrError
 from vsr.files import atomic_write, write_json, write_text
@@ -22,6 +23,7 @@ def write_posteriors(loaded: LoadedModel, manifest: str | Path, out: str | Path,
     ("grid" or an ARPA file) grammar.arpa and lexicon.json; returns the number of clips. Raises VsrError."""
     from safetensors.torch import save_file
 
+    check_heads(loaded.model, "ctc_greedy")
     out, clips = Path(out), read_manifest(manifest)
     arpa = grammar_text(grammar) if grammar else ""
     lexicon = lexicon_of(loaded.tokenizer, arpa_words(arpa)) if grammar else {}

@@ -1,4 +1,4 @@
-"""N-best lists scored anew by the attention decoder: w * (score of the list) + (1 - w) * attention.
+"""N-best lists scored anew: w * (score of the list) + (1 - w) * attention + each language model's weight * its score.
 
 Shapes: N hypotheses of one clip, U tokens of the longest, T frames, D width.
 """
@@ -15,6 +15,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from vsr.data.batching import CropDataset
 from vsr.data.manifest import read_manifest
+from vsr.decode.beam import check_heads
 from vsr.errors import VsrError
 from vsr.files import write_lines
 from vsr.hub import LoadedModel
@@ -36,34 +37,44 @@ def attention_scores(model, states: Tensor, hypotheses: Sequence[Sequence[int]],
 
 
 def rescore_manifest(
-    loaded: LoadedModel, manifest: str | Path, nbest: str | Path, out: str | Path, weight: float
+    loaded: LoadedModel, manifest: str | Path, nbest: str | Path, out: str | Path, weight: float, languages=()
 ) -> int:
     """Re-order the ``nbest`` of every record of a JSONL of hypotheses; returns how many have a new best text.
 
-    Raises VsrError.
+    ``languages`` are of `vsr.decode.fusion.languages_of`. Raises VsrError.
     """
     if not 0 <= weight <= 1:
         raise VsrError("bad_config", f"the weight {weight} is not between 0 and 1")
+    check_heads(loaded.model, "joint")
     clips = read_manifest(manifest)
     places = {clip.id: index for index, clip in enumerate(clips)}
     dataset = CropDataset(clips, loaded.tokenizer, None)
     records = read_nbest(nbest, places)
-    found = [rescored(loaded, dataset.batch([places[record["id"]]]), record, weight) for record in records]
+    found = []
+    for record in records:
+        tokens = [loaded.tokenizer.encode(h["text"]) for h in record["nbest"]]
+        scores = [weight * h["score"] for h in record["nbest"]]
+        if weight < 1:
+            heard = clip_attention(loaded, dataset.batch([places[record["id"]]]), tokens)
+            scores = [score + (1 - weight) * own for score, own in zip(scores, heard, strict=True)]
+        for share, language in languages:
+            scores = [s + share * own for s, own in zip(scores, language.sentences(tokens), strict=True)]
+        found.append(reordered(record, scores))
     write_lines(out, (json.dumps(record, ensure_ascii=False) for record in found))
     return sum(new["text"] != old["text"] for new, old in zip(found, records, strict=True))
 
 
-def rescored(loaded: LoadedModel, batch, record: dict, weight: float) -> dict:
-    """A record with its n-best in the order of the new scores."""
+@torch.inference_mode()
+def clip_attention(loaded: LoadedModel, batch, tokens: Sequence[Sequence[int]]) -> list[float]:
+    """`attention_scores` of hypotheses of the one clip in ``batch``."""
     batch = batch.to(next(loaded.model.parameters()).device)
-    with torch.inference_mode():
-        states = loaded.model.encode(batch.video, batch.lengths)[0]
-    tokens = [loaded.tokenizer.encode(h["text"]) for h in record["nbest"]]
-    attention = attention_scores(loaded.model, states, tokens, loaded.tokenizer.eos_id)
-    listed = [
-        {"text": h["text"], "score": weight * h["score"] + (1 - weight) * a}
-        for h, a in zip(record["nbest"], attention, strict=True)
-    ]
+    states = loaded.model.encode(batch.video, batch.lengths)[0]
+    return attention_scores(loaded.model, states, tokens, loaded.tokenizer.eos_id)
+
+
+def reordered(record: dict, scores: Sequence[float]) -> dict:
+    """A record with its n-best in the order of the new scores."""
+    listed = [{"text": h["text"], "score": score} for h, score in zip(record["nbest"], scores, strict=True)]
     listed.sort(key=lambda h: -h["score"])
     return {"id": record["id"], "text": listed[0]["text"], "score": listed[0]["score"], "nbest": listed}
 

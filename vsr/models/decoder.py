@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from vsr.models.attention import MultiHeadAttention
+from vsr.models.cache import PastCache
 from vsr.models.conformer import FeedForward
 from vsr.models.lengths import causal_mask, key_mask, length_mask, sinusoid
 
@@ -33,70 +34,26 @@ class DecoderLayer(nn.Module):
 
     def step(self, x: Tensor, layer: int, cache: DecoderCache) -> Tensor:
         """One new position: x (B, K, D) -> (B, K, D); the K hypotheses are the queries of their utterance."""
-        attention = self.self_attention
-        normed = self.norm_self(x).flatten(0, 1)[:, None]  # (B*K, 1, D): each hypothesis has a past of its own
-        key, value = cache.append(layer, *attention.keys_values(normed))
-        query = attention.split(attention.query(normed))
-        x = x + attention.attend(query, key, value, None).view_as(x)
+        x = x + cache.attend(layer, self.self_attention, self.norm_self(x))
         attention = self.cross_attention
         query = attention.split(attention.query(self.norm_cross(x)))  # (B, H, K, E)
         x = x + attention.attend(query, *cache.cross[layer], cache.mask)
         return x + self.feed_forward(x)
 
 
-class DecoderCache:
-    """What the decoder keeps between steps: keys and values of the states, projected once per utterance,
-    and of the tokens of each hypothesis, in buffers (B*K, H, capacity, E) that double when they are full."""
+class DecoderCache(PastCache):
+    """The tokens of every hypothesis, and keys and values of the states, projected once per utterance."""
 
     def __init__(self, cross: list[tuple[Tensor, Tensor]], mask: Tensor):
+        super().__init__(len(cross), len(mask))
         self.cross = cross
         self.mask = mask
-        self.past: list[tuple[Tensor, Tensor] | None] = [None] * len(cross)
-        self.position = 0
-
-    @property
-    def utterances(self) -> int:
-        return self.mask.shape[0]
-
-    def append(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-        """Write one position (B*K, H, 1, E); returns the whole past, (B*K, H, position + 1, E)."""
-        past = self.past[layer]
-        if past is None or past[0].shape[2] == self.position:
-            past = tuple(self._grown(old, new) for old, new in zip(past or (None, None), (key, value), strict=True))
-            self.past[layer] = past
-        for buffer, new in zip(past, (key, value), strict=True):
-            buffer[:, :, self.position] = new[:, :, 0]
-        end = self.position + 1
-        return past[0][:, :, :end], past[1][:, :, :end]
-
-    def _grown(self, old: Tensor | None, new: Tensor) -> Tensor:
-        rows, heads, _, width = new.shape
-        buffer = new.new_empty(rows, heads, max(16, 2 * self.position), width)
-        if old is not None:
-            buffer[:, :, : self.position] = old[:, :, : self.position]
-        return buffer
-
-    def reorder(self, parents: Tensor) -> None:
-        """Hypothesis k of utterance b goes on from ``parents[b, k]`` of the same utterance; (B, K') long."""
-        rows_each = self.past[0][0].shape[0] // self.utterances
-        first = torch.arange(self.utterances, device=parents.device)[:, None] * rows_each
-        self._take((first + parents).flatten())
 
     def select(self, rows: Tensor) -> None:
         """Keep the utterances ``rows`` (B',), in that order."""
-        each = self.past[0][0].shape[0] // self.utterances if self.past[0] is not None else 0
+        super().select(rows)
         self.cross = [(key[rows], value[rows]) for key, value in self.cross]
         self.mask = self.mask[rows]
-        if each:
-            self._take((rows[:, None] * each + torch.arange(each, device=rows.device)).flatten())
-
-    def _take(self, rows: Tensor) -> None:
-        for layer, (key, value) in enumerate(self.past):
-            if len(rows) == len(key):  # same number of hypotheses: only the used part moves
-                key[:, :, : self.position] = key[rows, :, : self.position]
-                value[:, :, : self.position] = value[rows, :, : self.position]
-            else:
-                self.past[layer] = key[rows], value[rows]
 
 
 class Decoder(nn.Module):

@@ -1,4 +1,4 @@
-"""The lip reader: mouth video -> encoder states -> CTC and attention heads, and the hybrid loss.
+"""The lip reader: mouth video -> encoder states -> CTC and attention heads, or a word head, and the loss.
 
 Shapes: B batch, T video frames, U tokens, D width, V vocabulary (blank 0 ... start/end V-1).
 """
@@ -19,6 +19,7 @@ from vsr.models.decoder import Decoder
 from vsr.models.lengths import length_mask, zero_padding
 from vsr.models.resnet3d import ResNet3D
 from vsr.models.video_transformer import VideoTransformer
+from vsr.models.words import FIRST, WordBoundary, WordHead, word_loss
 
 if TYPE_CHECKING:
     from vsr.data.batching import Batch
@@ -39,6 +40,10 @@ class LipReaderConfig:
     A weight of 0 leaves the CTC or the alignment head out, 0 ``decoder_layers`` the decoder; a model with neither CTC
     nor decoder is an encoder alone and has a vocabulary of 0. With ``encoder`` "av_hubert" the decoder is AV-HuBERT's
     too, and ``decoder_heads`` may differ (0: as many as the encoder's).
+
+    With ``classes`` the model tells that many isolated words apart and has no other head: ``boundary`` adds the
+    indicator of the frames in which the word is said, ``mixup`` is the alpha of the Beta that draws how clips are mixed
+    in training (0: they are not).
     """
 
     vocab_size: int
@@ -67,6 +72,9 @@ class LipReaderConfig:
     ctc_weight: float = 0.3
     label_smoothing: float = 0.1
     alignment_weight: float = 0.5
+    classes: int = 0
+    boundary: bool = False
+    mixup: float = 0.0
 
     def __post_init__(self):
         choices = {
@@ -80,7 +88,22 @@ class LipReaderConfig:
                 raise ValueError(f"{name} is '{getattr(self, name)}'; it can be {' or '.join(known)}")
         if not self.vocab_size and (self.ctc_weight or self.alignment_weight or self.decoder_layers):
             raise ValueError("a vocabulary of 0 leaves no place for ctc_weight, alignment_weight or decoder_layers")
+        self._check_words()
         object.__setattr__(self, "resnet_blocks", tuple(self.resnet_blocks))
+
+    def _check_words(self) -> None:
+        """Raises ValueError where ``classes`` and the settings of another kind of reader meet."""
+        if not self.classes:
+            if self.boundary or self.mixup:
+                raise ValueError("boundary and mixup are for models that tell words apart: set classes")
+            return
+        if self.ctc_weight or self.alignment_weight or self.decoder_layers:
+            raise ValueError("with classes, ctc_weight, alignment_weight and decoder_layers are 0")
+        listed = self.vocab_size - FIRST - 1
+        if self.classes != listed:
+            raise ValueError(f"classes is {self.classes}, but the tokenizer lists {max(0, listed)} words")
+        if self.mixup < 0:
+            raise ValueError(f"mixup is {self.mixup}: give 0 or more")
 
 
 def build_frontend(config: LipReaderConfig) -> nn.Module:
@@ -110,7 +133,7 @@ def build_decoder(config: LipReaderConfig) -> Decoder:
 
 
 class LipReader(nn.Module):
-    """Front end, encoder, CTC head and attention decoder (hybrid of Watanabe et al. 2017)."""
+    """Front end, encoder, CTC head and attention decoder (hybrid of Watanabe et al. 2017), or a word head."""
 
     def __init__(self, config: LipReaderConfig):
         super().__init__()
@@ -121,23 +144,38 @@ class LipReader(nn.Module):
         self.ctc = nn.Linear(c.dim, c.vocab_size) if c.ctc_weight else None
         self.alignment = nn.Linear(c.dim, c.vocab_size) if c.alignment_weight else None
         self.decoder = build_decoder(c) if c.decoder_layers else None
+        self.words = WordHead(c.dim, c.classes) if c.classes else None
+        self.boundary = WordBoundary(c.dim) if c.boundary else None
 
-    def encode(self, video: Tensor, lengths: Tensor) -> Tensor:
-        """Normalised video (B, T, 1, 88, 88), lengths (B,) -> states (B, T, D), zero on padding."""
-        return self.encode_in_steps(video, lengths)[1]
+    def encode(self, video: Tensor, lengths: Tensor, inside: Tensor | None = None) -> Tensor:
+        """Normalised video (B, T, 1, 88, 88), lengths (B,) -> states (B, T, D), zero on padding.
 
-    def encode_in_steps(self, video: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        ``inside`` (B, T) marks the frames of the word, for a model with word boundaries; None: nothing is known.
+        """
+        return self.encode_in_steps(video, lengths, inside)[1]
+
+    def encode_in_steps(
+        self, video: Tensor, lengths: Tensor, inside: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """The same, with what the front end saw: features and states, both (B, T, D)."""
         mask = length_mask(lengths, video.shape[1])
         features = self.frontend(zero_padding(video, mask), mask)
+        if self.boundary is not None and inside is not None:
+            features = self.boundary(features, inside)
         return features, self.encoder(features, mask)
 
     def ctc_log_probs(self, states: Tensor) -> Tensor:
         """States (B, T, D) -> CTC log-probabilities (B, T, V); the model must have a CTC head."""
         return self.ctc(states).log_softmax(-1)
 
+    def word_logits(self, video: Tensor, lengths: Tensor, inside: Tensor) -> Tensor:
+        """Arguments of `encode` -> logits of the words (B, C); the model must have a word head."""
+        return self.words(self.encode(video, lengths, inside), lengths)
+
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """Hybrid loss of a batch: ``loss``, its parts ``ctc`` and ``attention``, the decoder's ``accuracy``."""
+        """Loss of a batch: ``loss``, its parts ``ctc`` and ``attention``, the decoder's or the words' ``accuracy``."""
+        if self.words is not None:
+            return word_loss(self, batch)
         states = self.encode(batch.video, batch.lengths)
         log_probs = self.ctc_log_probs(states.float())
         ctc = ctc_loss(log_probs, batch.lengths, batch.tokens, batch.token_lengths)

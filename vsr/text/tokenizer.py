@@ -74,6 +74,48 @@ class CharTokenizer:
         write_json(Path(folder) / CONFIG, {"kind": "char", "characters": self.characters})
 
 
+class WordTokenizer:
+    """One token a word of a closed list; other words are unknown.
+
+    Args:
+        words: distinct, each as ``lower`` writes it, in the order of their ids.
+    """
+
+    def __init__(self, words: Sequence[str]):
+        odd = [word for word in words if not isinstance(word, str) or not word or SPACE in word or lower(word) != word]
+        if odd or not words or len(set(words)) < len(words):
+            raise VsrError("bad_model", "a word tokenizer needs distinct words in lower case without punctuation")
+        self.words = list(words)
+        self._ids = {word: index + UNK + 1 for index, word in enumerate(self.words)}
+        self.vocab_size = len(self.words) + 3
+        self.eos_id = self.vocab_size - 1
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of the words of the normalised text, without start or end."""
+        return [self._ids.get(word, UNK) for word in lower(text).split()]
+
+    def pieces(self, ids: Sequence[int]) -> list[str]:
+        """The word of each id; "" for blank and end, "?" for unknown."""
+        return [self._piece(int(i)) for i in ids]
+
+    def _piece(self, i: int) -> str:
+        if i == UNK:
+            return "?"
+        return self.words[i - UNK - 1] if UNK < i < self.eos_id else ""
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text with single spaces."""
+        return " ".join(piece for piece in self.pieces(ids) if piece)
+
+    def word_spans(self, ids: Sequence[int]) -> list[tuple[str, int, int]]:
+        """(word, its token, one past it)."""
+        return [(piece, index, index + 1) for index, piece in enumerate(self.pieces(ids)) if piece]
+
+    def save(self, folder: str | Path) -> None:
+        """Write tokenizer.json."""
+        write_json(Path(folder) / CONFIG, {"kind": "word", "words": self.words})
+
+
 class SentencePieceTokenizer:
     """A SentencePiece model inside the common id layout: unit i of ``units`` has the id i + 2.
 
@@ -149,6 +191,8 @@ def load_tokenizer(folder: str | Path) -> Tokenizer:
         config = read_json(folder / CONFIG)
         if config["kind"] == "char":
             return CharTokenizer(config["characters"])
+        if config["kind"] == "word":
+            return WordTokenizer(config["words"])
         if config["kind"] == "unigram":
             model = (folder / "tokenizer.model").read_bytes()
             return SentencePieceTokenizer(model, config.get("case", "lower"), config.get("units"))
@@ -158,11 +202,14 @@ def load_tokenizer(folder: str | Path) -> Tokenizer:
 
 
 def train_tokenizer(kind: str, texts: Iterable[str], vocab_size: int = 1000) -> Tokenizer:
-    """Make a tokenizer: "char" with the fixed alphabet, or "unigram" trained on ``texts`` (SentencePiece)."""
+    """Make a tokenizer: "char" with the fixed alphabet, "word" with the words of ``texts`` in alphabetical order, or
+    "unigram" trained on ``texts`` (SentencePiece)."""
     if kind == "char":
         return CharTokenizer()
+    if kind == "word":
+        return WordTokenizer(sorted({word for text in texts for word in lower(text).split()}))
     if kind != "unigram":
-        raise VsrError("bad_config", f"unknown kind of tokenizer '{kind}'; known: char, unigram")
+        raise VsrError("bad_config", f"unknown kind of tokenizer '{kind}'; known: char, word, unigram")
     import io
 
     import sentencepiece

@@ -90,7 +90,7 @@ class TrainConfig:
             config = LipReaderConfig(vocab_size=vocab_size, **self.model)
         except (TypeError, ValueError) as error:
             raise VsrError("bad_config", f"model: {error}") from error
-        if not config.ctc_weight or not config.decoder_layers:
+        if not config.classes and not (config.ctc_weight and config.decoder_layers):
             raise VsrError("bad_config", "model: training needs both heads: ctc_weight and decoder_layers above 0")
         return config
 

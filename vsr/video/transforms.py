@@ -25,12 +25,15 @@ class Augmentation:
         speed: the clip is played at a rate drawn from 1 - speed ... 1 + speed.
         mask_frames: longest stretch replaced by the mean, one for each second of video (0.4 s in published recipes).
         light: greatest relative change of contrast, and half of that of brightness.
+        trim: the clip begins anywhere before its first word and ends anywhere after its last, where word times are
+            known (Martinez et al. 2020, for clips of one word).
     """
 
     flip: float = 0.5
     speed: float = 0.1
     mask_frames: int = 6
     light: float = 0.2
+    trim: bool = False
 
 
 def to_network_input(crop: np.ndarray, augmentation: Augmentation | None = None, rng=None) -> Tensor:
@@ -62,3 +65,11 @@ def speed_indices(num_frames: int, speed: float, rng: np.random.Generator) -> np
     rate = rng.uniform(1 - speed, 1 + speed)
     places = np.arange(max(1, round(num_frames / rate))) * rate
     return np.clip(np.round(places).astype(int), 0, num_frames - 1)
+
+
+def trim_span(inside: np.ndarray, rng: np.random.Generator) -> slice:
+    """A stretch that holds all frames ``inside`` (T,) words; the whole clip where none is known."""
+    places = np.flatnonzero(inside)
+    if not len(places):
+        return slice(0, len(inside))
+    return slice(int(rng.integers(0, places[0] + 1)), int(rng.integers(places[-1] + 1, len(inside) + 1)))

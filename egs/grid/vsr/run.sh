@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # GRID, visual speech recognition: from the corpus to RESULTS.md.
 #
-#   stage 0  check the corpus            4  train
+#   stage 0  check or fetch the corpus   4  train
 #   stage 1  manifests                   5  average the last epochs (average > 0), else take the running average
 #   stage 2  mouth crops                 6  decode
 #   stage 3  tokens                      7  score, RESULTS.md
 #
-# Options: --corpus DIR (the folder with s1, s2, ...)  --config YAML  --name RUN  --puppet N (rendered clips to add)
-#          --average N  --beam N  --ctc-weight W  --stage N  --stop-stage N  --nj N  --gpus N
+# Options: --corpus DIR (the folder with s1, s2, ...; without it the public record is fetched)
+#          --config YAML  --name RUN  --puppet N (rendered clips to add)  --average N  --beam N
+#          --ctc-weight W  --stage N  --stop-stage N  --nj N  --gpus N
 # Example: egs/grid/vsr/run.sh --corpus ../shared/data/grid
 
 set -euo pipefail
@@ -20,6 +21,7 @@ options="corpus config name puppet average beam ctc_weight stage stop_stage nj g
 . "$top/tools/recipe.sh"
 parse_options "$@"
 [ -z "$corpus" ] || corpus=$(realpath -m "$corpus")
+corpus=${corpus:-data/GRID}
 cd "$here"
 export PATH="$venv/bin:$PATH"
 name=${name:-$(basename "$config" .yaml)}
@@ -28,8 +30,8 @@ lists="train dev test_s1 test_s2s5 unseen"
 tests="test_s1 test_s2s5 unseen puppet_test"
 
 check_corpus() {
-    [ -n "$corpus" ] || die "give the folder of GRID with --corpus (https://zenodo.org/records/3625687, CC BY 4.0)"
-    [ -d "$corpus/s1" ] || die "$corpus has no folder s1: it is not GRID"
+    [ "$corpus" != data/GRID ] || vsr download grid --out data/GRID --speakers s1 s2 s3 s4 s5 s30 s31 s32 s33 s34
+    [ -d "$corpus/s1" ] || die "$corpus has no folder s1: it is not GRID (https://zenodo.org/records/3625687, CC BY 4.0)"
 }
 make_manifests() {
     vsr prepare grid --corpus "$corpus" --out $manifests
@@ -70,7 +72,7 @@ score_all() {
 declare -A manifest_of=([puppet_test]=$puppets/test.jsonl)
 for list in test_s1 test_s2s5 unseen; do manifest_of[$list]=$manifests/$list.jsonl; done
 
-run_stage 0 "check the corpus" check_corpus
+run_stage 0 "check or fetch the corpus" check_corpus
 run_stage 1 "manifests of GRID, and puppet clips" make_manifests
 run_stage 2 "mouth crops" crop_all
 run_stage 3 "tokens" vsr tokens --manifest $manifests/train.jsonl --kind char --out $tokens

@@ -1,0 +1,48 @@
+"""`lip2speech web`: a page in the browser that reads lips and gives them a voice."""
+
+from __future__ import annotations
+
+import argparse
+
+HELP = "serve a page that reads and voices videos, on this machine alone unless told otherwise"
+ABOUT = """Serves a page on which a video is dropped or filmed, read, and voiced. It listens on this
+machine alone unless --host says otherwise; files are limited in size, and uploads and
+results go after a while. Ctrl-C ends it."""
+FILES = """reads   models; videos that are uploaded
+writes  uploads and results, in a folder of its own that is removed"""
+SEE = "vsr transcribe, lip2speech speak"
+EXAMPLE = """lip2speech web
+lip2speech web --host 0.0.0.0 --port 8080 --max-seconds 30 --queue 8"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, loopback only)")
+    parser.add_argument("--port", type=_port, default=7860, help="port to listen on (default: 7860)")
+    parser.add_argument("--model", metavar="DIR", help="lip reader (default: the one in the package)")
+    parser.add_argument("--voice", metavar="DIR", help="folder with acoustic/ and vocoder/ (default: the package's)")
+    parser.add_argument("--max-mb", type=int, default=100, metavar="N", help="size of a file, MB (default: 100)")
+    parser.add_argument(
+        "--max-seconds", type=float, default=60.0, metavar="S", help="length of a video (default: 60)"
+    )
+    parser.add_argument("--queue", type=int, default=16, metavar="N", help="clips that may wait (default: 16)")
+    parser.add_argument(
+        "--keep-minutes", type=float, default=30.0, metavar="M", help="uploads and results go after (default: 30)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until interrupted. Raises VsrError."""
+    from lip2speech.web.app import build_app, serve
+    from lip2speech.web.work import Limits
+
+    limits = Limits(args.max_mb, args.max_seconds, args.queue, args.keep_minutes)
+    serve(build_app(limits, args.model, args.voice), args.host, args.port)
+    return 0
+
+
+def _port(text: str) -> int:
+    value = int(text)
+    if not 0 < value < 65536:
+        raise argparse.ArgumentTypeError("must be between 1 and 65535")
+    return value

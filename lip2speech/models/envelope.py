@@ -1,0 +1,67 @@
+"""How well the loudness of each third-octave band rises and falls with that of the real speech.
+
+That is what STOI measures (Taal et al. 2011: 15 bands from 150 Hz on, stretches of 384 ms) and what makes speech
+intelligible; the mean error of a log-mel gives most of its weight to bins and pauses that nobody hears. Here the bands
+are sums of mel bands, so that it can be a loss.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from lip2speech.features.mel import NUM_MELS, mel_filters
+from vsr.clock import SAMPLE_RATE
+
+LOWEST, BANDS = 150.0, 15  # Hz of the first band's middle; third octaves
+STRETCH, STRIDE = 38, 4  # mel frames: 380 ms, each 40 ms
+AUDIBLE = 35.0  # dB below the loudest frame; a stretch mostly below that is a pause
+LOUDEST = 4.0  # nepers: keeps the power of a wild guess finite
+
+
+@cache
+def third_octaves() -> Tensor:
+    """(15, 80) weights of the mel bands' powers in each third octave."""
+    filters = mel_filters()
+    frequencies = torch.linspace(0, SAMPLE_RATE / 2, filters.shape[1])
+    finer = torch.linspace(0, SAMPLE_RATE / 2, 8 * filters.shape[1])
+    index = torch.bucketize(finer, frequencies).clamp(max=len(frequencies) - 1)
+    share = filters[:, index] / filters[:, index].sum(1, keepdim=True)
+    middle = LOWEST * 2 ** (torch.arange(BANDS) / 3)
+    inside = (finer >= middle[:, None] * 2 ** (-1 / 6)) & (finer < middle[:, None] * 2 ** (1 / 6))
+    width = 1 / filters.amax(1)  # Slaney's filters have unit area
+    return inside.float() @ share.T * width
+
+
+def band_envelopes(mel: Tensor) -> Tensor:
+    """Log-mel (B, N, 80) -> amplitude of each third octave (B, 15, N)."""
+    power = torch.exp(2 * mel.float().clamp(max=LOUDEST))
+    return (power @ third_octaves().to(mel.device).T + 1e-10).sqrt().transpose(1, 2)
+
+
+def envelope_correlation(mel: Tensor, real: Tensor, mask: Tensor) -> Tensor:
+    """Mean correlation, in [-1, 1], of the band envelopes of two log-mels (B, N, 80) where speech is heard.
+
+    Args:
+        mask: (B, N) True on real frames.
+    """
+    assert mel.shape[-1] == NUM_MELS
+    if mel.shape[1] < STRETCH:
+        return mel.new_ones(())
+    made, heard = (band_envelopes(each).unfold(2, STRETCH, STRIDE) for each in (mel, real))
+    level = 10 * band_envelopes(real).square().sum(1).log10()
+    loudest = level.masked_fill(~mask, -torch.inf).amax(1, keepdim=True)
+    audible = ((level > loudest - AUDIBLE) & mask).float().unfold(1, STRETCH, STRIDE).mean(-1)
+    chosen = (audible > 0.6) & mask.unfold(1, STRETCH, STRIDE).all(-1)
+    if not chosen.any():
+        return mel.new_ones(())
+    return _correlation(made, heard).mean(1)[chosen].mean()
+
+
+def _correlation(a: Tensor, b: Tensor) -> Tensor:
+    """Of the last dimension."""
+    a, b = (each - each.mean(-1, keepdim=True) for each in (a, b))
+    lengths = [(each.square().sum(-1) + 1e-12).sqrt() for each in (a, b)]
+    return (a * b).sum(-1) / (lengths[0] * lengths[1])

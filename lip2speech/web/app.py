@@ -1,0 +1,151 @@
+"""The page and its server: gradio's components for giving a video, our own HTML for what comes back.
+
+Gradio is imported when a page is built, after its folder for uploads has been set. Nothing is asked of the network:
+fonts, scripts and styles are local, telemetry is off, and a Content-Security-Policy keeps the browser to this server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from lip2speech.web.work import Limits, Studio
+from vsr.errors import VsrError
+
+STATIC = Path(__file__).parent / "static"
+FONT = ("system-ui", "Segoe UI", "Roboto", "Helvetica Neue", "DejaVu Sans", "sans-serif")
+POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' data: blob:; "
+    "worker-src 'self' blob:; frame-src 'self'; object-src 'none'; base-uri 'self'; form-action 'self'; "
+    "frame-ancestors 'self'"
+)
+HEADERS = (
+    (b"content-security-policy", POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+)
+PAGE_POLICY = (
+    "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; "
+    "frame-ancestors 'self'"
+)
+SWEEP_SECONDS = 30.0
+
+
+def build_app(limits: Limits, model: str | None = None, voice: str | None = None):
+    """The FastAPI application; its `state.studio` does the work. Raises VsrError missing_package."""
+    studio = Studio(limits, model, voice)
+    os.environ["GRADIO_TEMP_DIR"] = str(studio.store.uploads)
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    try:
+        import gradio
+        from fastapi import FastAPI
+
+        from lip2speech.web.page import build_page
+    except ImportError as error:
+        raise VsrError("missing_package", f"the page needs gradio: {error}; install the extra 'web'") from error
+
+    app = FastAPI(lifespan=_lifespan(studio), docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.studio = studio
+    app.add_middleware(Room, store=studio.store)
+    app.add_middleware(Headers)
+    app.get("/results/{token}/{name}")(_results(studio))
+    head = f"<style>{_static('style.css')}</style><script>{_static('page.js')}</script>"
+    theme = gradio.themes.Base(font=FONT, font_mono=("ui-monospace", "monospace"))
+    return gradio.mount_gradio_app(
+        app, build_page(studio), path="/", head=head, theme=theme, footer_links=[], run_history=False, ssr_mode=False,
+        max_file_size=limits.max_mb * 2**20, allowed_paths=[str(STATIC)], show_error=True, pwa=False,
+    )  # fmt: skip
+
+
+def _static(name: str) -> str:
+    return (STATIC / name).read_text(encoding="utf-8")
+
+
+def _lifespan(studio: Studio):
+    """Files are swept while the server runs, and all of them removed when it ends."""
+
+    @asynccontextmanager
+    async def lifespan(app):
+        sweeping = asyncio.create_task(_sweep(studio))
+        try:
+            yield
+        finally:
+            sweeping.cancel()
+            studio.close()
+
+    return lifespan
+
+
+async def _sweep(studio: Studio) -> None:
+    while True:
+        await asyncio.sleep(SWEEP_SECONDS)
+        studio.store.sweep()
+
+
+class Headers:
+    """ASGI middleware that adds to every answer what it does not say itself."""
+
+    def __init__(self, app):
+        self.app = app
+
+    async def __call__(self, scope, receive, send):
+        async def sending(message):
+            if message["type"] == "http.response.start":
+                known = {name.lower() for name, _ in message["headers"]}
+                added = [(name, value) for name, value in HEADERS if name not in known]
+                message = {**message, "headers": [*message["headers"], *added]}
+            await send(message)
+
+        await self.app(scope, receive, sending if scope["type"] == "http" else send)
+
+
+class Room:
+    """ASGI middleware that takes no upload while the disk's share is full."""
+
+    def __init__(self, app, store):
+        self.app, self.store = app, store
+
+    async def __call__(self, scope, receive, send):
+        from fastapi.responses import PlainTextResponse
+
+        upload = scope["type"] == "http" and scope["method"] == "POST" and scope["path"].endswith("/upload")
+        if upload and self.store.is_full():
+            full = PlainTextResponse("No room for more just now; please try again later.", status_code=507)
+            await full(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+
+def _results(studio: Studio):
+    """The route that hands out results, to those who know the job's name."""
+    from fastapi.responses import FileResponse, PlainTextResponse
+
+    def results(token: str, name: str):
+        path = studio.store.result(token, name)
+        if path is None:
+            return PlainTextResponse("This result has been removed.", status_code=404)
+        headers = {"Cache-Control": "private, no-store"}
+        if path.suffix == ".html":
+            headers["Content-Security-Policy"] = PAGE_POLICY
+        return FileResponse(path, headers=headers)
+
+    return results
+
+
+def serve(app, host: str, port: int) -> None:
+    """Serve until interrupted. Raises VsrError port_in_use."""
+    import socket
+
+    import uvicorn
+
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listening = socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise VsrError("port_in_use", f"cannot listen on {host}, port {port}: {error.strerror}") from error
+    print(f"http://{f'[{host}]' if ':' in host else host}:{port}  (Ctrl-C ends it)", flush=True)
+    with listening:
+        uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2)).run([listening])

@@ -1,0 +1,195 @@
+"""The page's components and what they do: a visitor gives a video, watches the work, chooses a face.
+
+A visitor is a tab of a browser; it has one job at a time, found by the session that gradio gives the tab.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from pathlib import Path
+
+import gradio as gr
+
+from lip2speech.web import render
+from lip2speech.web.work import Dropped, Job, Studio
+from vsr.errors import VsrError
+
+EXAMPLE = Path(__file__).parent / "static" / "example.mp4"
+PICK = """element.addEventListener('click', (event) => {
+  const button = event.target.closest('[data-face]');
+  if (!button) return;
+  trigger('click', { face: Number(button.dataset.face) });
+  element.dataset.chosen = 'yes';
+});
+watch('value', () => {  // the buttons are made anew: the keyboard stays on the one that was pressed
+  if (element.dataset.chosen) element.querySelector('[aria-pressed="true"]')?.focus();
+});"""
+
+
+def build_page(studio: Studio) -> gr.Blocks:
+    """The page, ready to be mounted."""
+    with gr.Blocks(title="lip2speech", analytics_enabled=False, fill_width=True) as blocks:
+        Page(studio).lay_out(blocks)
+    blocks.queue(default_concurrency_limit=None)  # the studio has a line of its own, and says who is before whom
+    return blocks
+
+
+class Page:
+    """Components, and the handlers behind them."""
+
+    def __init__(self, studio: Studio):
+        self.studio = studio
+        self.visits: dict[str, Job] = {}
+
+    def lay_out(self, blocks: gr.Blocks) -> None:
+        """Make the components and connect them."""
+        panel(render.welcome(self.studio.limits, self.studio.is_shipped))
+        with gr.Row(elem_classes="desk"):
+            with gr.Column(scale=2, min_width=300, elem_classes="given"):
+                self.inputs()
+            with gr.Column(scale=5, min_width=320, elem_classes="result"):
+                self.outputs()
+        self.inspection = panel()
+        self.connect(blocks)
+
+    def inputs(self) -> None:
+        """What a visitor gives."""
+        # With include_audio gradio leaves the file as it is; to take the sound out it would need ffmpeg.
+        self.video = gr.Video(
+            label="A video of a talking face", sources=["upload", "webcam"], include_audio=True, height=320,
+            webcam_options=gr.WebcamOptions(mirror=False), elem_id="video", buttons=[],
+        )  # fmt: skip
+        self.go = gr.Button("Read the lips", variant="primary", elem_id="go")
+        self.example = gr.Button("Try the example clip", elem_id="example")
+        with gr.Accordion("Speak in another voice", open=False):
+            self.reference = gr.Audio(
+                label="A few seconds of that voice", sources=["upload", "microphone"], type="filepath", buttons=[]
+            )
+
+    def outputs(self) -> None:
+        """Where everything that comes back is shown."""
+        self.status = panel(render.empty())
+        self.faces = panel(js_on_load=PICK)
+        with gr.Row(elem_classes="players"):
+            self.watch, self.voiced = panel(), panel()
+        self.words, self.files = panel(), panel()
+        self.how = gr.Button("Show how it was read", visible=False, elem_id="how", size="sm")
+
+    def connect(self, blocks: gr.Blocks) -> None:
+        """Say what calls what."""
+        panels = [self.status, self.faces, self.watch, self.voiced, self.words, self.files, self.inspection, self.how]
+        given, quiet = [self.video, self.reference], {"show_progress": "hidden"}
+        inner = {**quiet, "api_visibility": "private"}
+        self.go.click(self.read, given, panels, api_name="read", **quiet)
+        self.example.click(lambda: str(EXAMPLE), None, self.video, **inner).then(self.read, given, panels, **inner)
+        self.faces.click(self.choose, None, panels, **inner)
+        self.how.click(self.inspect, None, panels, **inner)
+        blocks.unload(self.leave)
+
+    async def read(self, video: str | None, reference: str | None, request: gr.Request) -> AsyncIterator[dict]:
+        """Work on a video, telling how far it is; what was there before goes."""
+        self.leave(request)
+        view, job = View(self), None
+        try:
+            if video is None:
+                raise VsrError("nothing_given", "Choose or record a video first.")
+            job = self.visit(request, self.studio.new_job(video, reference))
+            async with aclosing(self.studio.process(job)) as work:
+                async for ahead in work:
+                    yield view.update(job, render.progress(job, ahead))
+            yield view.update(job, "")
+        except Dropped:
+            return
+        except VsrError as error:
+            yield view.clear(render.problem(error.reason, error.message))
+        except Exception:
+            # The last resort of a server: what nobody foresaw goes to its log, not to the visitor.
+            logging.getLogger(__name__).exception("a clip could not be worked on")
+            yield view.clear(render.problem("internal", "Something went wrong on the server; its log says what."))
+        if job is not None and job.stage != "done":
+            self.leave(request)
+
+    def visit(self, request: gr.Request, job: Job) -> Job:
+        """Remember whose job it is, and forget those that have been swept away."""
+        self.visits = {session: old for session, old in self.visits.items() if old.folder.is_dir()}
+        self.visits[request.session_hash] = job
+        return job
+
+    def choose(self, event: gr.EventData, request: gr.Request) -> dict:
+        """Show another face."""
+        job = self.visits.get(request.session_hash)
+        view = View(self)
+        if job is None or not 0 <= event.face < len(job.faces):
+            return view.clear(render.problem("removed", REMOVED))
+        job.chosen = event.face
+        return view.update(job, None)
+
+    async def inspect(self, request: gr.Request) -> AsyncIterator[dict]:
+        """Show how the chosen face was read."""
+        job = self.visits.get(request.session_hash)
+        view = View(self)
+        try:
+            if job is None or not job.source.is_file():
+                raise VsrError("removed", REMOVED)
+            number = job.chosen
+            async with aclosing(self.studio.inspect(job, number)) as work:
+                async for ahead in work:
+                    yield {self.status: view.html(render.progress(job, ahead))}
+            yield {self.status: view.html(""), self.inspection: view.html(render.inspection(number, job.token))}
+        except Dropped:
+            return
+        except VsrError as error:
+            yield {self.status: view.html(render.problem(error.reason, error.message))}
+
+    def leave(self, request: gr.Request) -> None:
+        """The visitor has gone, or brings something new: stop the work and remove the files."""
+        job = self.visits.pop(request.session_hash, None)
+        if job is not None:
+            self.studio.drop(job)
+
+
+def panel(text: str = "", **settings) -> gr.HTML:
+    """HTML of our own style; an empty panel takes no room."""
+    return gr.HTML(text, visible=bool(text), apply_default_css=False, elem_classes="panel", **settings)
+
+
+REMOVED = "This result has been removed. Please give the video once more."
+
+
+class View:
+    """Turns a job into updates of the panels, leaving alone what has not changed: a film that plays goes on."""
+
+    def __init__(self, page: Page):
+        self._page, self._last = page, {}
+
+    @staticmethod
+    def html(text: str) -> dict:
+        """An update of one panel; an empty one takes no room."""
+        return gr.update(value=text, visible=bool(text))
+
+    def update(self, job: Job, status: str | None) -> dict:
+        """All panels for the chosen face of a job; status None stays as it is."""
+        page, number, wanted = self._page, job.chosen, {}
+        if status is not None:
+            wanted[page.status] = status
+        ready = number < len(job.faces)
+        wanted |= {
+            page.faces: render.faces(job, number) if ready else "",
+            page.watch: render.watch(job, number) if ready else "",
+            page.voiced: render.voiced(job, number) if ready else "",
+            page.words: render.words(job, number) if ready else "",
+            page.files: render.files(job, number) if ready else "",
+            page.inspection: "",
+        }
+        changes = {panel: self.html(text) for panel, text in wanted.items() if self._last.get(panel) != text}
+        self._last |= wanted
+        return {**changes, page.how: gr.update(visible=job.stage == "done")}
+
+    def clear(self, status: str) -> dict:
+        """A status and nothing else."""
+        page = self._page
+        panels = (page.faces, page.watch, page.voiced, page.words, page.files, page.inspection)
+        hidden = dict.fromkeys(panels, self.html(""))
+        return {**hidden, page.status: self.html(status), page.how: gr.update(visible=False)}

@@ -1,0 +1,80 @@
+"""Where the page keeps files: one private folder for uploads and results, from which everything goes again.
+
+A job's folder has a name that cannot be guessed, which is all that a visitor needs, and has, to see its results.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+TOKEN = re.compile(r"[A-Za-z0-9_-]{22}")
+NAME = re.compile(r"[a-z0-9]+\.[a-z0-9]+")
+
+
+class Store:
+    """A temporary folder with `uploads/` and `jobs/`.
+
+    Args:
+        keep: seconds after which an upload or a result goes.
+        room: bytes beyond which nothing more is taken.
+    """
+
+    def __init__(self, keep: float, room: float):
+        self.keep, self.room = keep, room
+        self._folder = tempfile.TemporaryDirectory(prefix="lip2speech-web.")
+        self.root = Path(self._folder.name)
+        self.uploads, self.jobs = self.root / "uploads", self.root / "jobs"
+        self.uploads.mkdir()
+        self.jobs.mkdir()
+
+    def new_job(self) -> Path:
+        """A fresh folder for one job."""
+        folder = self.jobs / secrets.token_urlsafe(16)
+        folder.mkdir(mode=0o700)
+        return folder
+
+    def result(self, token: str, name: str) -> Path | None:
+        """The file ``name`` of the job ``token``, if there is one; nothing outside the jobs can be named."""
+        if not TOKEN.fullmatch(token) or not NAME.fullmatch(name):
+            return None
+        path = self.jobs / token / name
+        return path if path.is_file() else None
+
+    def remove(self, folder: Path) -> None:
+        """Remove a job's folder."""
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def is_full(self) -> bool:
+        """Whether the files fill the room; one with two names counts twice."""
+        return sum(_stat(path, "st_size") for path in self.root.rglob("*") if path.is_file()) > self.room
+
+    def sweep(self) -> int:
+        """Remove what nobody has touched for `keep` seconds; returns how many folders went.
+
+        An upload's folder is named after its content, so that two visitors may share one: only age removes it.
+        """
+        old = [
+            folder
+            for folder in (*self.uploads.iterdir(), *self.jobs.iterdir())
+            if time.time() - max(_stat(path, "st_mtime") for path in (folder, *folder.rglob("*"))) > self.keep
+        ]
+        for folder in old:
+            self.remove(folder)
+        return len(old)
+
+    def close(self) -> None:
+        """Remove everything."""
+        self._folder.cleanup()
+
+
+def _stat(path: Path, field: str) -> float:
+    """A field of what the system says of a file; 0 for one that has just gone."""
+    try:
+        return getattr(path.stat(), field)
+    except FileNotFoundError:
+        return 0

@@ -1,0 +1,21 @@
+"""Command lines as people write them, in examples and pages -> whether the commands would take them."""
+
+import shlex
+
+from lip2speech.cli import LIP2SPEECH
+from vsr.cli import VSR
+
+PROGRAMS = {program.name: program for program in (VSR, LIP2SPEECH)}
+
+
+def command_lines(text):
+    """The lines of a shell text as lists of words, without comments; a backslash joins two lines."""
+    lines = text.replace("\\\n", " ").splitlines()
+    return [words for words in (shlex.split(line, comments=True) for line in lines) if words]
+
+
+def check(words):
+    """Parse one line of `vsr` or `lip2speech`; SystemExit, with the parser's complaint on stderr, if it does not."""
+    program = PROGRAMS[words[0]]
+    assert words[1] in program.verbs, f"{words[0]} has no verb {words[1]}"
+    program.parser(words[1]).parse_args(words[2:])

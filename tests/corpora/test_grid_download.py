@@ -1,0 +1,142 @@
+"""The GRID record, served by a small server of our own that breaks off: resumed, checked, sorted by speaker."""
+
+import hashlib
+import io
+import json
+import threading
+import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+
+from vsr.corpora.download import download, list_record, unpack
+from vsr.corpora.grid import prepare_grid
+from vsr.corpora.grid_download import download_grid
+from vsr.errors import VsrError
+
+ALIGN = b"0 12000 sil\n12000 18000 bin\n18000 25000 blue\n"
+
+
+def zipped(members):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def video(name):
+    return np.random.default_rng(len(name)).bytes(40_000)
+
+
+FILES = {
+    "s1.zip": zipped({f"s1/{n}.mpg": video(n) for n in ("bbaf2n", "bbaf3s")} | {"__MACOSX/s1/._bbaf2n.mpg": b"x"}),
+    "s2.zip": zipped({f"s2/{n}.mpg": video(n) for n in ("swiz1p", "swiz2s")}),
+    # the word times of s1 lie in the folder s2 and the other way round
+    "alignments.zip": zipped(
+        {f"alignments/s2/{n}.align": ALIGN for n in ("bbaf2n", "bbaf3s")}
+        | {f"alignments/s1/{n}.align": ALIGN for n in ("swiz1p", "swiz2s")}
+    ),
+    "jasagrid.pdf": b"a paper",
+}
+
+
+@pytest.fixture
+def server():
+    """Serves FILES; `break_at` cuts every answer short after so many bytes; `asked` lists (file, Range)."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            name = self.path.rsplit("/", 1)[-1]
+            if name == "record":
+                return self.answer(200, json.dumps(serving.record).encode())
+            if name not in FILES:
+                return self.send_error(404)
+            content, wanted = FILES[name], self.headers.get("Range")
+            serving.asked.append((name, wanted))
+            start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted else 0
+            return self.answer(206 if wanted else 200, content[start:])
+
+        def answer(self, status, content):
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content[: serving.break_at])
+
+        def log_message(self, *_):
+            pass
+
+    serving = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    serving.asked, serving.break_at = [], None
+    base = f"http://127.0.0.1:{serving.server_port}/"
+    serving.url = base + "record"
+    serving.record = {
+        "files": [
+            {"key": name, "size": len(content), "checksum": "md5:" + hashlib.md5(content).hexdigest(),
+             "links": {"self": base + name}}
+            for name, content in FILES.items()
+        ]
+    }  # fmt: skip
+    threading.Thread(target=serving.serve_forever, daemon=True).start()
+    yield serving
+    serving.shutdown()
+    serving.server_close()
+
+
+def test_speakers_become_a_corpus_that_can_be_prepared(tmp_path, server):
+    assert download_grid(tmp_path / "GRID", record=server.url) == {"s1": 2, "s2": 2}
+    assert (tmp_path / "GRID/s1/bbaf2n.mpg").read_bytes() == video("bbaf2n")
+    assert (tmp_path / "GRID/align/s1/bbaf2n.align").read_bytes() == ALIGN
+    assert not list((tmp_path / "GRID").rglob("*.zip")) + list((tmp_path / "GRID").rglob("._*"))
+    assert prepare_grid(tmp_path / "GRID", tmp_path / "lists")["skipped"] == 0
+
+
+def test_what_is_there_is_not_fetched_again(tmp_path, server):
+    download_grid(tmp_path, ["s1"], server.url)
+    server.asked.clear()
+    assert download_grid(tmp_path, ["s1"], server.url) == {"s1": 2}
+    assert server.asked == []
+
+
+def test_a_download_that_broke_off_goes_on_from_there(tmp_path, server):
+    file = list_record(server.url)["s1.zip"]
+    server.break_at = 30_000
+    with pytest.raises(VsrError, match="run again") as broken:
+        download(file, tmp_path)
+    assert broken.value.reason == "no_network" and not (tmp_path / "s1.zip").exists()
+    server.break_at = None
+    assert download(file, tmp_path).read_bytes() == FILES["s1.zip"]
+    assert server.asked == [("s1.zip", None), ("s1.zip", "bytes=30000-")]
+
+
+def test_other_bytes_than_promised_are_refused_and_removed(tmp_path, server):
+    server.record["files"][0]["checksum"] = "md5:" + "0" * 32
+    with pytest.raises(VsrError) as error:
+        download_grid(tmp_path, ["s1"], server.url)
+    assert error.value.reason == "bad_download"
+    assert not list(tmp_path.rglob("s1.zip*"))
+
+
+@pytest.mark.parametrize("name, reason", [("no_record", "no_network"), ("s1.zip", "bad_corpus")])
+def test_an_address_that_is_no_record(server, name, reason):
+    with pytest.raises(VsrError) as error:
+        list_record(server.url.replace("record", name))
+    assert error.value.reason == reason
+
+
+def test_no_network_and_no_such_speaker(tmp_path, server):
+    with pytest.raises(VsrError, match="s21"):
+        download_grid(tmp_path, ["s21"], server.url)
+    with pytest.raises(VsrError) as error:
+        download_grid(tmp_path, record="http://127.0.0.1:9/record")
+    assert error.value.reason == "no_network"
+
+
+def test_members_stay_in_the_folder(tmp_path):
+    (tmp_path / "a.zip").write_bytes(zipped({"../../evil.mpg": b"x", "../out/evil.mpg": b"x", "/s1/good.mpg": b"x"}))
+    written = unpack(tmp_path / "a.zip", tmp_path / "in", (".mpg",))
+    assert {str(path.relative_to(tmp_path)) for path in written} == {"in/out/evil.mpg", "in/s1/good.mpg"}
+    (tmp_path / "b.zip").write_bytes(b"no zip")
+    with pytest.raises(VsrError, match="not a whole zip"):
+        unpack(tmp_path / "b.zip", tmp_path, (".mpg",))

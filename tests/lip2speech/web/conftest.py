@@ -1,0 +1,64 @@
+"""A studio with tiny models, and the page on a server of its own."""
+
+import socket
+import threading
+from contextlib import contextmanager
+
+import pytest
+import torch
+
+from lip2speech.features.units import Codebook
+from lip2speech.hub import save_part, save_voice
+from lip2speech.web.work import Limits, Studio
+from tests.lip2speech.tiny import UNITS, tiny_vocoder, tiny_voice
+
+
+@pytest.fixture(scope="session")
+def tiny_voice_folder(tmp_path_factory):
+    """A folder with a tiny acoustic model and a tiny vocoder."""
+    folder = tmp_path_factory.mktemp("voice")
+    save_voice(folder / "acoustic", tiny_voice(), Codebook(torch.randn(UNITS, 39), "mfcc"))
+    save_part(folder / "vocoder", tiny_vocoder())
+    return folder
+
+
+@pytest.fixture
+def make_studio(tiny_model, tiny_voice_folder):
+    """Studios with tiny models, closed at the end."""
+    made = []
+
+    def make(**limits):
+        made.append(Studio(Limits(**limits), str(tiny_model), str(tiny_voice_folder)))
+        return made[-1]
+
+    yield make
+    for studio in made:
+        studio.close()
+
+
+@contextmanager
+def serving(app):
+    """The address of a server in a thread."""
+    uvicorn = pytest.importorskip("uvicorn")
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
+    thread = threading.Thread(target=server.run, args=([listening],))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
+    finally:
+        server.should_exit = True
+        thread.join(30)
+        listening.close()
+
+
+@pytest.fixture(scope="session")
+def served(tiny_model, tiny_voice_folder):
+    """(address, studio) of the page with tiny models."""
+    pytest.importorskip("gradio", reason="the page needs the extra 'web'")
+    from lip2speech.web.app import build_app
+
+    app = build_app(Limits(max_mb=1, max_seconds=5, queue=4), str(tiny_model), str(tiny_voice_folder))
+    with serving(app) as address:
+        yield address, app.state.studio
+    assert not app.state.studio.store.root.exists()

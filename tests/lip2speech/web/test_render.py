@@ -1,0 +1,139 @@
+"""What the page says, as strings: colours, escapes, limits and refusals."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from lip2speech.web import render
+from lip2speech.web.work import Face, Job, Limits, earlier, sureness
+from vsr.errors import VsrError
+from vsr.subtitles import to_vtt
+from vsr.transcript import Segment, TimedWord, Transcript
+
+VOID = {"img", "source", "track", "i"}
+
+
+def job_of(*texts, name="clip.mp4", early=0.0, voiced=True):
+    """A job that is done; each text is one face's words, their confidences rising from 0.1."""
+    faces = []
+    for number, text in enumerate(texts):
+        words = tuple(TimedWord(word, k + 0.5, k + 1.0, min(1.0, 0.1 + 0.4 * k)) for k, word in enumerate(text.split()))
+        segment = Segment(0.0, 9.0, number, 0.5, words, ())
+        faces.append(Face(Transcript(name, 25.0, 9.0, "m", (segment,)), "data:image/webp;base64,AA==", voiced))
+    return Job(Path("jobs/token"), Path("jobs/token/source") / name, faces=faces, early=early, stage="done")
+
+
+class Balanced(HTMLParser):
+    """Insists that what is opened is closed; collects attributes."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.tags, self.attributes = [], [], []
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.attributes += attributes
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert tag in VOID or self.open.pop() == tag
+
+
+def parsed(text):
+    parser = Balanced()
+    parser.feed(text)
+    parser.close()
+    assert parser.open == []
+    return parser
+
+
+def everything(job, number=0):
+    panels = (render.watch, render.voiced, render.faces, render.words, render.files)
+    return "".join(panel(job, number) for panel in panels)
+
+
+def test_words_carry_their_confidence_as_colour_number_and_mark():
+    words = re.findall(r"<button.*?</button>", render.words(job_of("bin blue now"), 0))
+    assert [re.search(r"--p: (\d+)", word).group(1) for word in words] == ["10", "50", "90"]
+    assert ["unsure" in word for word in words] == [True, True, False]
+    assert [re.search(r"<small>(\d+)", word).group(1) for word in words] == ["10", "50", "90"]
+    assert 'aria-label="now, 2.50 s, confidence 90' in words[2]
+    assert "No words were read" in render.words(job_of(""), 0)
+
+
+def test_subtitles_and_words_are_on_the_clock_of_the_copy_that_plays():
+    job = job_of("bin blue", early=0.4)
+    assert re.findall(r'data-start="([\d.]+)" data-end="([\d.]+)"', render.words(job, 0)) == [
+        ("0.100", "0.600"), ("1.100", "1.600"),
+    ]  # fmt: skip
+    subtitles = to_vtt(earlier(job.faces[0].transcript, job.early), sureness)
+    assert "00:00:00.100 --> 00:00:01.600\n<c.sure0>bin</c> <00:00:01.100><c.sure2>blue</c>" in subtitles
+
+
+def test_faces_are_offered_only_where_there_is_a_choice():
+    assert render.faces(job_of("bin"), 0) == ""
+    offered = render.faces(job_of("bin", "blue"), 1)
+    assert re.findall(r'data-face="(\d)" aria-pressed="(\w+)"', offered) == [("0", "false"), ("1", "true")]
+    job = job_of("bin", "blue")
+    assert 'download="clip.face2.srt"' in render.files(job, 1) and 'href="results/token/1.srt"' in render.files(job, 1)
+    assert 'download="clip.srt"' in render.files(job_of("bin"), 0)
+
+
+def test_the_voice_is_offered_when_it_is_there():
+    waiting = job_of("bin", voiced=False)
+    assert "<video" not in render.voiced(waiting, 0) and "mp4" not in render.files(waiting, 0)
+    assert 'src="results/token/0.mp4"' in render.voiced(job_of("bin"), 0)
+    assert 'download="clip.voiced.mp4"' in render.files(job_of("bin"), 0)
+
+
+def test_text_of_any_kind_stays_text():
+    nasty = "<img/src=x onerror=alert(1)>\"'&"
+    job = job_of(nasty, nasty, name=f"{nasty[:8]}.mp4")
+    found = parsed(everything(job))
+    assert found.tags.count("img") == 2  # the two portraits
+    assert not any(name.startswith("on") for name, _ in found.attributes)
+    assert "<img/src=x" not in render.problem("unreadable", nasty) and "&lt;img" in render.problem("x", nasty)
+
+
+def test_a_visitor_sees_the_line_and_the_steps():
+    job = job_of("bin")
+    job.stage = "waiting"
+    assert "2 clips are before yours" in render.progress(job, 2)
+    assert "1 clip is before yours" in render.progress(job, 1)
+    job.stage, job.share = "reading", 0.5
+    shown = render.progress(job, 0)
+    assert re.findall(r'<li class="(\w+)"', shown) == ["past", "now", "next"]
+    assert shown.count("aria-current") == 1 and 'value="0.50"' in shown and 'role="status"' in shown
+    for stage in ("waiting", "loading", "faces", "reading", "voice", "done"):
+        job.stage = stage
+        parsed(render.progress(job, 0))
+
+
+def test_a_problem_is_one_line_read_out_with_what_helps():
+    shown = render.problem("no_face", "clip.mp4: no face found for 12 frames")
+    assert 'role="alert"' in shown and "clip.mp4: no face found for 12 frames" in shown
+    assert "towards the camera" in shown
+    assert parsed(shown).tags == ["div", "p", "p"]
+
+
+def test_the_head_says_the_limits_and_what_the_shipped_model_cannot_do():
+    limits = Limits(max_mb=7, max_seconds=12, keep_minutes=3)
+    assert all(part in render.welcome(limits, True) for part in ("7 MB", "12 s", "3 minutes", "does not read free"))
+    assert "free speech" not in render.welcome(limits, False)
+    parsed(render.welcome(limits, True) + render.empty() + render.inspection(0, "token"))
+    assert 'sandbox="allow-scripts"' in render.inspection(0, "token")
+
+
+@pytest.mark.parametrize("wrong", [{"max_mb": 0}, {"max_seconds": -1.0}, {"queue": -1}, {"keep_minutes": 0.0}])
+def test_limits_must_leave_something(wrong):
+    with pytest.raises(VsrError, match="--" + next(iter(wrong)).replace("_", "-")):
+        Limits(**wrong)
+
+
+def test_style_and_script_ask_nothing_of_the_network():
+    static = Path(render.__file__).parent / "static"
+    for name in ("style.css", "page.js"):
+        assert not re.search(r"https?://|@import|url\(|fetch\(", (static / name).read_text("utf-8")), name

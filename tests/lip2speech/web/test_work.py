@@ -1,0 +1,204 @@
+"""Behind the page: a video becomes files; refusals, the line, no mixing, and nothing left behind."""
+
+import asyncio
+import json
+import os
+import time
+
+import numpy as np
+import pytest
+
+from lip2speech.audio import read_wave
+from lip2speech.cli import main
+from lip2speech.speak import speak
+from lip2speech.web.media import playable_copy, video_seconds
+from lip2speech.web.store import Store
+from lip2speech.web.work import Dropped
+from tests.conftest import talking_face, write_sound, write_video
+from vsr.decode.options import DecodeOptions
+from vsr.errors import VsrError
+from vsr.video.reader import probe, video_clock
+
+
+async def follow(studio, job):
+    """Work to the end; what a visitor saw on the way."""
+    seen = []
+    async for ahead in studio.process(job):
+        seen.append((ahead, job.stage, job.share))
+    return seen
+
+
+def done(studio, *videos):
+    """Jobs that were worked on at once."""
+    jobs = [studio.new_job(video) for video in videos]
+
+    async def all_of_them():
+        return await asyncio.gather(*(follow(studio, job) for job in jobs))
+
+    return jobs, asyncio.run(all_of_them())
+
+
+def refused(studio, video, reference=None):
+    with pytest.raises(VsrError) as caught:
+        asyncio.run(follow(studio, studio.new_job(video, reference)))
+    return caught.value
+
+
+@pytest.fixture(scope="session")
+def other_clip(tmp_path_factory):
+    """A talking face that says something else, in a format that browsers do not play."""
+    pictures = talking_face(40)[::-1, :, ::-1].copy()
+    return write_video(tmp_path_factory.mktemp("clips") / "other.mpg", pictures, codec="mpeg1video")
+
+
+def test_a_video_becomes_files_with_what_the_tools_say(make_studio, face_clip):
+    studio = make_studio()
+    (job,), (seen,) = done(studio, face_clip)
+    transcript = studio.reader.transcribe(face_clip, DecodeOptions(nbest=5))
+    told = json.loads((job.folder / "0.json").read_text("utf-8"))
+    assert told["text"] == transcript.text and told["file"] == "face.mp4"
+    assert [word.word for word in job.faces[0].transcript.segments[0].words] == transcript.text.split()
+    assert (job.folder / "0.txt").read_text("utf-8").strip() == transcript.text
+    assert {path.name for path in job.folder.iterdir()} == {
+        "source", "video.mp4", "page0.vtt", "0.srt", "0.vtt", "0.json", "0.txt", "0.mp4",
+    }  # fmt: skip
+    wave, heard = speak(studio.voice, face_clip).wave, read_wave(job.folder / "0.mp4", 25)
+    assert np.corrcoef(wave[: len(heard)], heard)[0, 1] > 0.5
+    assert job.stage == "done" and {stage for _, stage, _ in seen} & {"loading", "faces", "reading", "voice"}
+
+
+def test_two_at_once_do_not_mix(make_studio, face_clip, other_clip):
+    studio = make_studio()
+    (first, second), _ = done(studio, face_clip, other_clip)
+    (alone,), _ = done(studio, other_clip)
+    names = ("0.json", "0.mp4")
+    own, others, again = ([(job.folder / name).read_bytes() for name in names] for job in (first, second, alone))
+    assert own[0] != others[0] and own[1] != others[1]
+    assert json.loads(others[0]) == json.loads(again[0]) and json.loads(own[0])["file"] == "face.mp4"
+    assert len({first.token, second.token, alone.token}) == 3
+
+
+def test_every_face_is_read_and_voiced(make_studio, tmp_path):
+    face = talking_face(30)
+    video = write_video(tmp_path / "two.mp4", np.concatenate([face, face[..., ::-1, :]], axis=2))
+    studio = make_studio()
+    (job,), _ = done(studio, video)
+    assert len(job.faces) == 2 and all(face.voiced and face.portrait.startswith("data:") for face in job.faces)
+    assert [face.transcript.faces for face in job.faces] in ([[0], [1]], [[1], [0]])
+
+    async def look():
+        async for _ in studio.inspect(job, 1):
+            pass
+
+    asyncio.run(look())
+    assert "two.mp4" in (job.folder / "inspect1.html").read_text("utf-8")
+
+
+def test_what_cannot_be_read_gives_one_line_without_the_servers_paths(make_studio, landscape_clip, face_clip, tmp_path):
+    studio = make_studio(max_seconds=2, max_mb=1)
+    (tmp_path / "text.mp4").write_text("not a video", encoding="utf-8")
+    long = write_video(tmp_path / "long.mp4", np.zeros((80, 64, 64, 3), np.uint8))
+    sound, silent = write_sound(tmp_path / "sound.mp4"), write_sound(tmp_path / "silent.mp4", 1.5)
+    for error, reason, start in (
+        (refused(studio, landscape_clip), "no_face", "landscape.mp4: no face"),
+        (refused(studio, tmp_path / "text.mp4"), "unreadable", "text.mp4: not a recording"),
+        (refused(studio, long), "too_long", "long.mp4: 3 s long; at most 2 s"),
+        (refused(studio, sound), "no_video", "sound.mp4: holds sound"),
+        (refused(studio, face_clip, silent), "silent_reference", "silent.mp4: is silent"),
+        (refused(studio, tmp_path / "gone.mp4"), "unreadable", "gone.mp4: the file is no longer here"),
+    ):
+        assert error.reason == reason and error.message.startswith(start), error.message
+        assert str(studio.store.root) not in error.message and "\n" not in error.message
+    (tmp_path / "large.mp4").write_bytes(bytes(2**20 + 1))
+    with pytest.raises(VsrError, match="large.mp4: 1 MB; at most 1 MB are taken"):
+        studio.new_job(tmp_path / "large.mp4")
+
+
+def test_the_line_is_kept_told_and_limited(make_studio, face_clip):
+    studio = make_studio(queue=1)
+    jobs = [studio.new_job(face_clip) for _ in range(3)]
+
+    async def visit():
+        first, second = (asyncio.create_task(follow(studio, job)) for job in jobs[:2])
+        await asyncio.sleep(0.05)
+        with pytest.raises(VsrError, match="2 clips are before yours. Please try again") as caught:
+            await follow(studio, jobs[2])
+        assert caught.value.reason == "busy"
+        return await first, await second, await follow(studio, jobs[2])
+
+    first, second, third = asyncio.run(visit())
+    assert {ahead for ahead, _, _ in first} == {0} and second[0][:2] == (1, "waiting")
+    assert third[0][0] == 0 and all(job.stage == "done" for job in jobs)
+
+
+def test_a_visitor_who_leaves_frees_the_worker(make_studio, face_clip, tmp_path):
+    studio = make_studio()
+    done(studio, face_clip)
+    long = write_video(tmp_path / "long.mp4", talking_face(25).repeat(40, axis=0), options={"preset": "ultrafast"})
+    leaving, waiting, staying = studio.new_job(long), studio.new_job(face_clip), studio.new_job(face_clip)
+
+    async def visit():
+        work = studio.process(leaving)
+        async for _ in work:
+            if leaving.stage == "faces":
+                break
+        behind, last = (asyncio.create_task(follow(studio, job)) for job in (waiting, staying))
+        await asyncio.sleep(0.05)
+        studio.drop(waiting)
+        await work.aclose()
+        with pytest.raises(Dropped):
+            await behind
+        await last
+
+    asyncio.run(visit())
+    assert leaving.dropped and leaving.faces == [] and staying.stage == "done"
+    assert not waiting.folder.exists()
+
+
+def test_old_files_go_and_new_ones_stay(tmp_path):
+    store = Store(keep=60, room=1000)
+    old, new, upload = store.new_job(), store.new_job(), store.uploads / "hash"
+    upload.mkdir()
+    for folder in (old, new, upload):
+        (folder / "0.txt").write_text("x" * 100, encoding="utf-8")
+    past = time.time() - 61
+    for path in (old, old / "0.txt", upload, upload / "0.txt"):
+        os.utime(path, (past, past))
+    assert not store.is_full() and store.sweep() == 2
+    assert not old.exists() and not upload.exists() and store.result(new.name, "0.txt").is_file()
+    (new / "1.txt").write_bytes(bytes(1000))
+    assert store.is_full()
+    store.close()
+    assert not store.root.exists()
+
+
+def test_only_results_can_be_asked_for():
+    store = Store(keep=60, room=1000)
+    job = store.new_job()
+    (job / "source").mkdir()
+    for path in (job / "0.txt", job / "source" / "1.txt", store.jobs / "2.txt"):
+        path.write_text("x", encoding="utf-8")
+    assert store.result(job.name, "0.txt") == job / "0.txt"
+    for token, name in (
+        (job.name, "source/1.txt"), (job.name, "../2.txt"), (job.name, "source"), ("..", "0.txt"), ("", "2.txt"),
+        (job.name[:-1], "0.txt"), (job.name, "9.txt"),
+    ):  # fmt: skip
+        assert store.result(token, name) is None
+    store.close()
+
+
+def test_copies_play_in_browsers_from_zero(tmp_path, face_clip, other_clip):
+    late = write_video(tmp_path / "late.mkv", talking_face(20), times=np.arange(20) / 25 + 0.5)
+    for number, (video, frames) in enumerate(((other_clip, 40), (late, 20), (face_clip, 25))):
+        out = tmp_path / f"{number}.mp4"
+        playable_copy(video, out)
+        assert video_clock(out)[1] == 0 and probe(out).num_frames == frames
+    assert (tmp_path / "2.mp4").read_bytes() == face_clip.read_bytes()
+    assert video_seconds(late) == pytest.approx(0.8, abs=0.05)
+    assert video_seconds(other_clip) == pytest.approx(1.6, abs=0.1)
+
+
+def test_a_wrong_start_is_one_line(tmp_path, capsys):
+    for options in (["--model", str(tmp_path / "no")], ["--voice", str(tmp_path / "no")], ["--max-mb", "0"]):
+        assert main(["web", *options]) == 1
+        assert len(capsys.readouterr().err.splitlines()) == 1

@@ -1,0 +1,141 @@
+"""README and docs/ cannot rot: examples are run, command lines parsed, reasons of errors compared with the code."""
+
+import ast
+import doctest
+import re
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from tests.command_lines import PROGRAMS, check, command_lines
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "egs").glob("*/*/*.md"))]
+FENCE = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+OTHERS = {"source", "hf", "cd"}  # words a line may begin with that are not ours
+
+
+def blocks(page, *languages):
+    return [code for language, code in FENCE.findall(page.read_text(encoding="utf-8")) if language in languages]
+
+
+def name_of(page):
+    return page.relative_to(ROOT).as_posix()
+
+
+def check_line(words):
+    """Whether a line of a shell block could be typed: the program is there and takes these options."""
+    first = words[0]
+    if first in PROGRAMS:
+        check(words)
+    elif first == "make":
+        targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+        assert set(words[1:]) <= set(targets), words
+    elif first.endswith(".sh"):
+        script = (ROOT / first).read_text(encoding="utf-8")
+        declared = re.search(r'^options="(.*)"', script, re.MULTILINE)
+        options = {word[2:].replace("-", "_") for word in words[1:] if word.startswith("--")}
+        assert options <= set(declared[1].split() if declared else ()), words
+    elif first.endswith("/bin/python"):
+        script = (ROOT / words[1]).read_text(encoding="utf-8")
+        assert all(f'"{word}"' in script for word in words[2:] if word.startswith("--")), words
+    else:
+        assert first in OTHERS or re.match(r"\w+=", first), words
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_commands_could_be_typed(page):
+    for block in blocks(page, "sh"):
+        for words in command_lines(block):
+            check_line(words)
+
+
+def test_lines_that_are_wrong_are_seen():
+    for line in ("make tea", "vsr transcribe --colour clip.mp4", "egs/grid/vsr/run.sh --tea 1", "ffmpeg -i clip.mp4"):
+        with pytest.raises((AssertionError, SystemExit)):
+            check_line(line.split())
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch):
+    """A folder with the files that examples name, and a hub that needs no network."""
+    from lip2speech.audio import read_wave, write_wave
+
+    (tmp_path / "clip.mp4").symlink_to(ROOT / "demo" / "clip.mp4")
+    time = np.arange(3 * 16_000) / 16_000
+    hum = sum(np.sin(2 * np.pi * 120 * k * time) / k for k in range(1, 20)) * (1 + np.sin(2 * np.pi * 4 * time)) / 8
+    write_wave(tmp_path / "someone.wav", hum.astype(np.float32))
+    assert len(read_wave(tmp_path / "someone.wav"))
+    monkeypatch.chdir(tmp_path)
+
+
+PYTHON = [page for page in PAGES if blocks(page, "python", "pycon")]
+
+
+@pytest.mark.parametrize("page", PYTHON, ids=name_of)
+def test_python_examples_do_what_they_show(page, desk):
+    names = {"__name__": "example"}
+    for code in blocks(page, "python", "pycon"):
+        if not code.startswith(">>>"):
+            exec(compile(code, name_of(page), "exec"), names)
+            continue
+        test = doctest.DocTestParser().get_doctest(code, names, name_of(page), str(page), 0)
+        runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+        assert runner.run(test, clear_globs=False).failed == 0, name_of(page)
+        names |= test.globs
+
+
+def reasons_in_the_code():
+    """Every reason that a VsrError is made with, and the reasons of clips."""
+    from vsr.errors import CLIP_REASONS
+
+    found = set(CLIP_REASONS)
+    for package in ("vsr", "lip2speech"):
+        for path in (ROOT / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("VsrError", "failure"):
+                    at = 0 if node.func.id == "VsrError" else 1
+                    if isinstance(node.args[at], ast.Constant):
+                        found.add(node.args[at].value)
+    return found
+
+
+def test_every_reason_of_an_error_is_explained_and_no_other():
+    page = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
+    explained = re.findall(r"^### (\w+)\n\n(.+)", page, re.MULTILINE)
+    names = [name for name, _ in explained]
+    assert set(names) ^ reasons_in_the_code() == set() and len(set(names)) == len(names)
+    assert all(len(text) > 40 for _, text in explained)
+
+
+LINK = re.compile(r'\]\(([^)#\s]+)[^)]*\)|src(?:set)?="([^"]+)"')
+
+
+def test_links_between_pages_and_files_are_whole():
+    for page in PAGES:
+        for path in map("".join, LINK.findall(page.read_text(encoding="utf-8"))):
+            made_at_build = path.startswith(("http", "commands/", "model-cards/", "changes"))
+            assert made_at_build or (page.parent / path).exists(), f"{name_of(page)}: {path}"
+
+
+def test_the_pictures_are_what_their_script_draws():
+    script = SimpleNamespace(**runpy.run_path(str(ROOT / "docs" / "data_flow.py")))
+    for theme in (script.LIGHT, script.DARK):
+        assert (script.IMAGES / f"data-flow-{theme.name}.svg").read_text("utf-8") == script.draw(theme)
+    for row in (script.SEEN, script.READ, script.SPOKEN):
+        assert all((ROOT / made_in).exists() for _, _, made_in in row)
+
+
+def test_the_pages_are_built_without_a_warning(tmp_path):
+    pytest.importorskip("material", reason="make docs installs mkdocs-material")
+    pytest.importorskip("mkdocstrings", reason="make docs installs mkdocstrings")
+    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")]
+    answer = subprocess.run(build, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stderr
+    manual = (tmp_path / "site" / "commands" / "vsr.html").read_text("utf-8")
+    assert all(f'id="{verb}"' in manual for verb in PROGRAMS["vsr"].verbs)

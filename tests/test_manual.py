@@ -1,0 +1,81 @@
+"""The manual of every verb: complete, true about its neighbours, and with examples that parse."""
+
+import subprocess
+import sys
+from importlib import import_module
+
+import pytest
+
+from tests.command_lines import PROGRAMS, check, command_lines
+from vsr import __version__
+
+VERBS = [(program.name, verb) for program in PROGRAMS.values() for verb in program.verbs]
+
+
+@pytest.mark.parametrize("name, verb", VERBS)
+def test_a_verb_has_a_manual(name, verb):
+    command = import_module(f"{name}.commands.{verb}")
+    missing = {"HELP", "ABOUT", "FILES", "EXAMPLE", "SEE"} - vars(command).keys()
+    assert not missing, f"{name} {verb} lacks {missing}: see vsr.cli.Program"
+    assert command.ABOUT[0].isupper() and command.ABOUT.endswith(".")
+    assert [line.split()[0] for line in command.FILES.splitlines() if line[0] != " "] == ["reads", "writes"]
+    for other in command.SEE.split(", "):
+        program, neighbour = other.split()
+        assert neighbour in PROGRAMS[program].verbs and other != f"{name} {verb}"
+
+
+@pytest.mark.parametrize("name, verb", VERBS)
+def test_its_examples_parse_and_one_is_its_own(name, verb):
+    lines = command_lines(import_module(f"{name}.commands.{verb}").EXAMPLE)
+    for words in lines:
+        check(words)
+    assert [name, verb] in [words[:2] for words in lines]
+
+
+@pytest.mark.parametrize("name, verb", VERBS)
+def test_its_page_fits_a_screen_of_100_columns(name, verb, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    page, _, examples = PROGRAMS[name].parser(verb).format_help().partition("examples:")
+    assert all(len(line) <= 96 for line in page.splitlines())
+    assert examples and "exit status:" in page and "files:" in page
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_the_overview_names_every_verb_once_and_its_example_parses(name):
+    program = PROGRAMS[name]
+    overview = program.overview()
+    assert len(set(program.verbs)) == len(program.verbs)
+    assert all(f"\n  {verb} " in overview for verb in program.verbs)
+    check(program.example.split())
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("words", [["--version"], ["-V"]])
+def test_version(name, words, capsys):
+    assert PROGRAMS[name].main(words) == 0
+    assert capsys.readouterr().out == f"{name} {__version__}\n"
+
+
+def test_help_of_a_verb_has_two_spellings(capsys):
+    for words in (["help", "score"], ["score", "--help"]):
+        with pytest.raises(SystemExit) as caught:
+            PROGRAMS["vsr"].main(words)
+        assert caught.value.code == 0
+    first, second = capsys.readouterr().out.split("usage: ")[1:]
+    assert first == second
+
+
+def test_a_slip_is_answered_with_what_was_meant(capsys, tmp_path):
+    (tmp_path / "clip.mp4").touch()
+    vsr = PROGRAMS["vsr"]
+    assert [vsr.main([word]) for word in ("transcrib", str(tmp_path / "clip.mp4"), "qqq")] == [2, 2, 2]
+    near, file, far = capsys.readouterr().err.splitlines()
+    assert "did you mean 'transcribe'?" in near
+    assert f"vsr transcribe {tmp_path / 'clip.mp4'}" in file
+    assert "transcribe, inspect" in far
+
+
+def test_help_of_lip2speech_imports_nothing_heavy():
+    code = "import sys; from lip2speech.cli import main; main(['--help']); print({'torch', 'av'} & {*sys.modules})"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.splitlines()[-1] == "set()"

@@ -1,0 +1,83 @@
+"""Transformer language model over the tokens of a lip reader: what was said before -> what may come next.
+
+Shapes: B sentences, U tokens, K hypotheses, D width, V vocabulary (the tokenizer's: blank 0 ... start/end V-1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vsr.models.av_hubert import TransformerLayer
+from vsr.models.cache import PastCache
+from vsr.models.lengths import causal_mask, sinusoid
+from vsr.models.lipreader import IGNORE, shift_tokens
+
+
+@dataclass(frozen=True)
+class LanguageModelConfig:
+    """Every number that builds a language model; stored beside its weights."""
+
+    vocab_size: int
+    dim: int = 512
+    heads: int = 8
+    hidden: int = 2048
+    layers: int = 6
+    dropout: float = 0.1
+
+
+class LanguageModel(nn.Module):
+    """Causal transformer whose embeddings also make the head (Press and Wolf 2017)."""
+
+    def __init__(self, config: LanguageModelConfig):
+        super().__init__()
+        self.config = c = config
+        self.embed = nn.Embedding(c.vocab_size, c.dim)
+        nn.init.normal_(self.embed.weight, std=c.dim**-0.5)
+        self.dropout = nn.Dropout(c.dropout)
+        self.layers = nn.ModuleList(TransformerLayer(c.dim, c.heads, c.hidden, c.dropout) for _ in range(c.layers))
+        self.norm = nn.LayerNorm(c.dim)
+
+    def _embed(self, tokens: Tensor, first: int) -> Tensor:
+        positions = torch.arange(first, first + tokens.shape[-1], device=tokens.device)
+        code = sinusoid(positions, self.config.dim).to(self.embed.weight.dtype)
+        return self.embed(tokens) * self.config.dim**0.5 + code
+
+    def _head(self, x: Tensor) -> Tensor:
+        return F.linear(self.norm(x), self.embed.weight)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """tokens (B, U) that begin with sos -> logits (B, U, V)."""
+        x = self.dropout(self._embed(tokens, 0))
+        mask = causal_mask(tokens.shape[1], tokens.device)
+        for layer in self.layers:
+            x = layer(x, mask)
+        return self._head(x)
+
+    def token_losses(self, tokens: Tensor) -> Tensor:
+        """Sentences (B, U) padded with -1 -> negative log-probability of each token and of the end, (B, U+1), 0 on
+        padding."""
+        tokens_in, targets = shift_tokens(tokens, self.config.vocab_size - 1)
+        logits = self(tokens_in).float()
+        return F.cross_entropy(logits.transpose(1, 2), targets, ignore_index=IGNORE, reduction="none")
+
+    def loss(self, batch) -> dict[str, Tensor]:
+        """Mean negative log-probability of a token of ``batch.tokens``, ends included."""
+        losses = self.token_losses(batch.tokens)
+        return {"loss": losses.sum() / ((batch.tokens != IGNORE).sum() + len(losses))}
+
+    def start(self, utterances: int) -> PastCache:
+        """What a search over so many utterances keeps."""
+        return PastCache(len(self.layers), utterances)
+
+    def step(self, tokens: Tensor, cache: PastCache) -> Tensor:
+        """Last tokens (B, K) of every hypothesis -> log-probabilities (B, K, V) of the next; the cache grows."""
+        x = self._embed(tokens[..., None], cache.position)[:, :, 0]
+        for index, layer in enumerate(self.layers):
+            x = x + cache.attend(index, layer.attention, layer.norm_attention(x))
+            x = x + layer.feed_forward(x)
+        cache.position += 1
+        return self._head(x).log_softmax(-1)

@@ -1,0 +1,44 @@
+"""How far word times are off: borders of the words that were read right, against the corpus' own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from statistics import mean, median
+
+from vsr.data.manifest import Clip
+
+
+def time_errors(clips: Iterable[Clip], records: Mapping[str, dict]) -> dict[str, float]:
+    """Mean and median distance (ms) of starts and ends, and how many words were compared.
+
+    Args:
+        clips: references, with their words' times.
+        records: id -> line of `vsr decode`, with "words".
+
+    Empty where the corpus or the decoder gives no times.
+    """
+    errors, count = [], 0
+    for clip in clips:
+        read = records.get(clip.id, {}).get("words", [])
+        for (_, start, end), word in _same(clip.words, read):
+            errors += [abs(word["start"] - start), abs(word["end"] - end)]
+            count += 1
+    if not errors:
+        return {}
+    return {"words": count, "mean_ms": round(1000 * mean(errors), 1), "median_ms": round(1000 * median(errors), 1)}
+
+
+def _same(reference: tuple, read: list[dict]) -> list[tuple[tuple, dict]]:
+    """Pairs of a reference's (word, start, end) and the word that was read in its place, where they are equal."""
+    import jiwer
+
+    if not reference or not read:
+        return []
+    texts = ([word.lower() for word, *_ in reference], [word["word"].lower() for word in read])
+    chunks = jiwer.process_words(" ".join(texts[0]), " ".join(texts[1])).alignments[0]
+    return [
+        (reference[chunk.ref_start_idx + k], read[chunk.hyp_start_idx + k])
+        for chunk in chunks
+        if chunk.type == "equal"
+        for k in range(chunk.ref_end_idx - chunk.ref_start_idx)
+    ]

@@ -1,0 +1,149 @@
+"""Training a language model: lines of text -> next-token loss; the dev text's perplexity; a model folder."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from vsr.data.batching import IGNORE, FrameBudgetSampler
+from vsr.data.manifest import read_manifest
+from vsr.errors import VsrError
+from vsr.hub import LANGUAGE_MODEL, save_model
+from vsr.models.language import LanguageModel, LanguageModelConfig
+from vsr.text.normalise import lower
+from vsr.text.tokenizer import Tokenizer, load_tokenizer
+from vsr.training.config import OptimConfig, TrainerConfig, unknown_key
+from vsr.training.loop import Run
+
+
+@dataclass(frozen=True)
+class TextDataConfig:
+    """Files of text, tokenizer folder, and batches.
+
+    A file is UTF-8 text with one sentence a line, or a manifest (``.jsonl``), whose transcripts are read. The
+    sentences of ``tests`` are left out of the training text, and so are those of more than ``max_tokens``.
+    """
+
+    train: tuple[str, ...]
+    dev: tuple[str, ...]
+    tokenizer: str
+    tests: tuple[str, ...] = ()
+    tokens_per_batch: int = 4096
+    max_tokens: int = 256
+
+    def __post_init__(self):
+        if not self.train or not self.dev:
+            raise VsrError("bad_config", "data.train and data.dev need at least one file each")
+        if not 1 <= self.max_tokens < self.tokens_per_batch:
+            raise VsrError("bad_config", "data.max_tokens must be at least 1 and below data.tokens_per_batch")
+
+
+@dataclass(frozen=True)
+class LanguageTrainConfig:
+    """Everything that determines a run."""
+
+    data: TextDataConfig
+    model: dict[str, Any] = field(default_factory=dict)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    seed: int = 0
+
+    def model_config(self, vocab_size: int) -> LanguageModelConfig:
+        """The model's numbers with the tokenizer's size filled in. Raises VsrError."""
+        known = {f.name for f in fields(LanguageModelConfig)} - {"vocab_size"}
+        for key in self.model:
+            if key not in known:
+                raise unknown_key(f"model.{key}", key, known)
+        return LanguageModelConfig(vocab_size=vocab_size, **self.model)
+
+
+@dataclass
+class TextBatch:
+    """tokens (B, U), padded with -1 and without eos."""
+
+    tokens: Tensor
+
+    def to(self, device: torch.device | str) -> TextBatch:
+        """The same batch on another device."""
+        return TextBatch(self.tokens.to(device, non_blocking=True))
+
+
+class TextDataset:
+    """Sentences as tokens."""
+
+    def __init__(self, sentences: Sequence[str], tokenizer: Tokenizer, max_tokens: int):
+        encoded = [torch.tensor(tokenizer.encode(sentence), dtype=torch.int32) for sentence in sentences]
+        self.sentences = [own for own in encoded if 1 <= len(own) <= max_tokens]
+        self.left_out = len(encoded) - len(self.sentences)
+        if not self.sentences:
+            raise VsrError("bad_config", f"no sentence of 1 to {max_tokens} tokens in the text")
+
+    def sampler(self, budget: int, seed: int = 0, shuffle: bool = True) -> FrameBudgetSampler:
+        """Batches of at most ``budget`` tokens with padding; a sentence's end is one of its tokens."""
+        return FrameBudgetSampler([len(own) + 1 for own in self.sentences], budget, seed, shuffle)
+
+    def batch(self, indices: Sequence[int], epoch: int = 0) -> TextBatch:
+        """The padded batch of several sentences; the same in every epoch."""
+        own = [self.sentences[i].long() for i in indices]
+        return TextBatch(pad_sequence(own, batch_first=True, padding_value=IGNORE))
+
+
+class LanguageRun(Run):
+    """`vsr.training.loop.Run` with a `LanguageTrainConfig`."""
+
+    def _open_data(self) -> None:
+        data = self.config.data
+        self.tokenizer = load_tokenizer(data.tokenizer)
+        texts, held = read_texts(data.train), set(map(lower, read_texts(data.tests)))
+        train = [text for text in texts if lower(text) not in held]
+        self.train = TextDataset(train, self.tokenizer, data.max_tokens)
+        self.dev = TextDataset(read_texts(data.dev), self.tokenizer, data.max_tokens)
+        self.sampler = self.train.sampler(data.tokens_per_batch, self.config.seed)
+        known, odd = len(texts) - len(train), self.train.left_out
+        self.fabric.print(f"{len(self.train.sentences)} sentences; left out: {known} of the tests, {odd} empty or long")
+
+    def _build_model(self) -> LanguageModel:
+        config = self.config.model_config(self.tokenizer.vocab_size)
+        try:
+            return LanguageModel(config)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise VsrError("bad_config", f"model: {error}") from error
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """Perplexity a token, ends included, of the averaged weights on the dev text."""
+        model: LanguageModel = self.average.model
+        total, count = 0.0, 0
+        for indices in self.dev.sampler(self.config.data.tokens_per_batch, shuffle=False).batches():
+            batch = self.dev.batch(indices).to(self.fabric.device)
+            total += float(model.token_losses(batch.tokens).double().sum())
+            count += int((batch.tokens != IGNORE).sum()) + len(batch.tokens)
+        return {"dev_perplexity": math.exp(total / count)}
+
+    def export(self, folder: Path) -> Path:
+        """Write the averaged weights as a model folder (by rank 0 alone)."""
+        if not self.fabric.is_global_zero:
+            return folder
+        extra = {"name": self.folder.name, "kind": LANGUAGE_MODEL, "training": self.reached()}
+        return save_model(folder, self.average.model, self.tokenizer, extra, half=True)
+
+
+def read_texts(paths: Sequence[str]) -> list[str]:
+    """Sentences of text files and manifests. Raises VsrError."""
+    return [text for path in paths for text in _sentences(Path(path))]
+
+
+def _sentences(path: Path) -> list[str]:
+    if path.suffix == ".jsonl":
+        return [clip.text for clip in read_manifest(path)]
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise VsrError("bad_config", f"cannot read the text {path}: {error}") from error
