@@ -63,7 +63,7 @@ def test_a_person_who_goes_does_not_hand_over_to_the_neighbour():
     frames = [[face_at(100, 100), face_at(200, 100)]] * 10 + [[face_at(200, 100)]] * 10
     tracks = track_faces(blank(20), Script(*frames))
     assert [track.start for track in tracks] == [0, 0] and tracks[1].stop == 20
-    assert 10 - STRIDE < tracks[0].stop <= 10  # a calm face is looked for in every fifth frame
+    assert 10 - STRIDE < tracks[0].stop <= 10  # a calm face is looked for in every fourth frame
 
 
 def test_a_gap_keeps_the_identity_and_stays_visible():

@@ -35,6 +35,11 @@ def test_only_long_rests_are_left_out_and_speech_keeps_a_margin():
     speech, rests = speech_and_rest(active)
     assert rests == [(0, 70 - MARGIN), (250 + MARGIN, 330 - MARGIN)]
     assert speech == [(60, 260), (320, 400)]
+    settling = np.zeros(90)
+    settling[:13] = 0.04
+    assert speech_and_rest(settling) == ([], [(0, 90)])
+    settling[13:25] = 0.04
+    assert speech_and_rest(settling) == ([(0, 35)], [(35, 90)])
     assert speech_and_rest(np.full(90, 0.05)) == ([(0, 90)], [])
     assert speech_and_rest(np.zeros(90)) == ([], [(0, 90)])
     assert speech_and_rest(np.zeros(LONG_REST - 1)) == ([(0, LONG_REST - 1)], [])
