@@ -7,7 +7,8 @@ import argparse
 HELP = "train a lip reader, or go on with an interrupted run"
 EXAMPLE = """vsr train --config conf/video_transformer.yaml --out exp/video_transformer
 vsr train --config conf/video_transformer.yaml --out exp/short --set trainer.max_minutes=5 optim.lr=5e-4
-vsr train --config conf/video_transformer.yaml --out exp/video_transformer --resume"""
+vsr train --config conf/video_transformer.yaml --out exp/video_transformer --resume
+torchrun --nproc-per-node 8 -m vsr.cli train --config conf/large.yaml --out exp/large --set trainer.strategy=fsdp"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,9 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train to the end of the schedule. Raises VsrError."""
-    from vsr.training.config import load_config
+    from vsr.training.config import TrainConfig
     from vsr.training.lipreader import LipReaderRun
+    from vsr.training.loop import train
 
-    folder = LipReaderRun(load_config(args.config, args.set), args.out, args.resume).fit()
-    print(f"model: {folder}")
-    return 0
+    return train(LipReaderRun, TrainConfig, args.config, args.set, args.out, args.resume)
