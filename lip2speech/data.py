@@ -25,13 +25,18 @@ FRAME_BUDGET = 1200  # video frames that are looked at together
 class SpeechBatch:
     """seen: the lip reader's batch; mel (B, 4T, 80), the last real frame repeated over the padding; units (B, 2T),
     padded with -1; speaker (B, 256); sights (B, T, 2D) where a frozen encoder has looked already (the batch then has
-    no video)."""
+    no video); shares (1,): how many times the ranks' mean of `counts` this batch has, None in a single process."""
 
     seen: Batch
     mel: Tensor
     units: Tensor
     speaker: Tensor
     sights: Tensor | None = None
+    shares: Tensor | None = None
+
+    def counts(self) -> Tensor:
+        """(1,) video frames, which the parts of the loss are means over."""
+        return self.seen.lengths.sum()[None].float()
 
     def to(self, device: torch.device | str) -> SpeechBatch:
         """The same batch on another device."""

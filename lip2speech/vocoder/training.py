@@ -156,6 +156,8 @@ class VocoderRun(Run):
     entries = ()
 
     def _open_data(self) -> None:
+        if self.fabric.world_size > 1:
+            raise VsrError("bad_config", "the vocoder trains in one process: trainer.devices and num_nodes must be 1")
         data, seed = self.config.data, self.config.seed
         train, dev, tests = (read_all(paths) for paths in (data.train, data.dev, data.tests))
         check_disjoint(train, dev, tests)

@@ -58,7 +58,7 @@ class LipReaderRun(Run):
         """Greedy CTC word error rate of the averaged weights on the dev list."""
         sampler = FrameBudgetSampler([clip.num_frames for clip in self.dev.clips], 4096, shuffle=False)
         errors = words = 0
-        for indices in sampler.batches():
+        for indices in sampler.batches()[self.fabric.global_rank :: self.fabric.world_size]:
             batch = self.dev.batch(indices).to(self.fabric.device)
             model: LipReader = self.average.model
             best = model.ctc_log_probs(model.encode(batch.video, batch.lengths)).argmax(-1).cpu()
@@ -66,6 +66,8 @@ class LipReaderRun(Run):
                 reference = self.tokenizer.decode(self.tokenizer.encode(self.dev.clips[i].text))
                 wrong, count = word_errors(reference, self.tokenizer.decode(collapse(path[:length].tolist())))
                 errors, words = errors + wrong, words + count
+        counted = torch.tensor([errors, words], device=self.fabric.device)
+        errors, words = self.fabric.all_reduce(counted, reduce_op="sum").tolist()
         return {"dev_wer": errors / max(1, words)}
 
     def export(self, folder: Path) -> Path:
