@@ -50,7 +50,8 @@ class LipReaderRun(Run):
     def _build_model(self) -> LipReader:
         model = LipReader(self.config.model_config(self.tokenizer.vocab_size))
         if self.config.trainer.init_from:
-            copy_weights(load_model(self.config.trainer.init_from).model, model)
+            where = self.config.trainer.init_from
+            self.fabric.print(f"init_from {where}: {copy_weights(load_model(where).model, model)}")
         return model
 
     @torch.no_grad()
@@ -88,10 +89,23 @@ def read_all(paths: tuple[str, ...]) -> list[Clip]:
     return [clip for path in paths for clip in read_manifest(path)]
 
 
-def copy_weights(source: nn.Module, target: nn.Module) -> None:
-    """Start from trained weights wherever name and shape agree; raises VsrError when nothing does."""
-    own = target.state_dict()
-    shared = {k: v for k, v in source.state_dict().items() if k in own and own[k].shape == v.shape}
+HEADS = ("ctc.", "alignment.", "words.", "decoder.embed.", "decoder.out.")  # as large as the vocabulary
+
+
+def copy_weights(source: nn.Module, target: nn.Module) -> str:
+    """Start from trained weights; returns a sentence about what is taken and what begins anew.
+
+    A part that only one of the two has is let be, and so are heads of another vocabulary. Raises VsrError where the
+    models' sizes differ otherwise, or nothing fits.
+    """
+    own, given = target.state_dict(), source.state_dict()
+    shared = {name: tensor for name, tensor in given.items() if name in own and own[name].shape == tensor.shape}
+    for name, tensor in given.items():
+        if name in own and name not in shared and not name.startswith(HEADS):
+            shapes = f"{tuple(tensor.shape)} there and {tuple(own[name].shape)} here"
+            raise VsrError("bad_model", f"init_from: a model of other sizes: {name} is {shapes}")
     if not shared:
         raise VsrError("bad_model", "init_from: no tensor of that model fits this one")
     target.load_state_dict(shared, strict=False)
+    new = dict.fromkeys(name.split(".")[0] for name in own if name not in shared)
+    return f"{len(shared)} of {len(own)} tensors taken" + (f"; new in {', '.join(new)}" if new else "")

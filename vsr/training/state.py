@@ -93,6 +93,7 @@ def load_state(folder: Path, model: nn.Module, average: Average, optimiser) -> P
         average.cut(model)
         optimiser.load_state_dict(cut_optimiser(state["optimiser"], optimiser))
     except (OSError, EOFError, KeyError, RuntimeError, ValueError, UnpicklingError) as error:
-        what = (str(error) or type(error).__name__).splitlines()[0]
+        lines = (str(error) or type(error).__name__).splitlines()
+        what = lines[min(1, len(lines) - 1)].strip()  # torch says in the second line which tensor does not fit
         raise VsrError("bad_model", f"cannot resume from {path}: {what}") from error
     return Progress(**state["progress"])
