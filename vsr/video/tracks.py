@@ -15,8 +15,8 @@ from vsr.video.faces import MAX_STEP, Detector, Face, way_between
 from vsr.video.shots import shots
 
 MAX_GAP = 2 * FPS  # frames a person may go unseen and still be the same track
-# A calm face is looked for in every fourth frame, and in between its points run straight: on GRID that moves the corners
-# of the crop by 0.3 of its pixels. Speeds in face sizes a frame.
+# A calm face is looked for in every fourth frame, and in between its points run straight: on GRID that moves the
+# corners of the crop by 0.3 of its pixels. Speeds in face sizes a frame.
 STRIDE = 4
 STRIDES = ((0.008, STRIDE), (0.015, 3), (0.05, 2))  # (below this speed, frames to the next look); else every frame
 
