@@ -52,7 +52,7 @@ def test_tracks_and_rests_of_overlapping_blocks_are_joined():
     assert [(stretch.start, stretch.end) for stretch in skipped_of(blocks)] == [(0, 78), (90, 95)]
 
 
-HEADING = {"file": "a.mp4", "model": "tiny"}
+HEADING = {"file": "a.mp4", "model": "tiny", "options": {"weights": (0.5, None)}}
 
 
 def test_a_line_that_a_kill_cut_short_is_read_again(tmp_path):
