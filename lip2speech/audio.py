@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from vsr.clock import SAMPLE_RATE, SAMPLES_PER_FRAME
+from vsr.clock import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
+from vsr.data.manifest import Clip
 from vsr.errors import VsrError
 from vsr.files import atomic_write
 from vsr.video.reader import open_container, video_clock
@@ -42,6 +43,19 @@ def read_wave(path: str | Path, num_frames: int | None = None) -> np.ndarray:
         raise VsrError("no_sound", f"{path}: has no sound")
     wave = _resampled(wave, rate)
     return wave if num_frames is None else fit_length(wave, SAMPLES_PER_FRAME * num_frames)
+
+
+def natural_wave(clip: Clip) -> np.ndarray:
+    """The clip's own sound (S,): of a part of a video, from the frame on where its crop begins. It has 640 samples for
+    each frame of the crop; a clip that is not cropped has all of its sound.
+
+    Raises VsrError unreadable or no_sound.
+    """
+    if not (clip.start or clip.end):
+        return read_wave(clip.video, clip.num_frames or None)
+    first, last = (round(seconds * FPS) * SAMPLES_PER_FRAME for seconds in (clip.start, clip.end))
+    wave = read_wave(clip.video)[first : last or None]
+    return fit_length(wave, clip.num_frames * SAMPLES_PER_FRAME) if clip.num_frames else wave
 
 
 def fit_length(wave: np.ndarray, samples: int) -> np.ndarray:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from lip2speech.features.corpus import Features, load_features
+from lip2speech.features.corpus import StoredFeatures
 from vsr.data.batching import Batch, CropDataset, FrameBudgetSampler
 from vsr.data.manifest import Clip
 from vsr.errors import VsrError
@@ -19,19 +19,33 @@ from vsr.text.tokenizer import Tokenizer
 from vsr.video.transforms import Augmentation
 
 FRAME_BUDGET = 1200  # video frames that are looked at together
+MEASURED = 4000  # clips whose mels make the statistics, at most
+
+
+class NoText:
+    """Stands for the tokenizer of a lip reader that has none, or where no text is read."""
+
+    def encode(self, text: str) -> list[int]:
+        """No tokens."""
+        return []
 
 
 @dataclass
 class SpeechBatch:
     """seen: the lip reader's batch; mel (B, 4T, 80), the last real frame repeated over the padding; units (B, 2T),
     padded with -1; speaker (B, 256); sights (B, T, 2D) where a frozen encoder has looked already (the batch then has
-    no video)."""
+    no video); shares (1,): how many times the ranks' mean of `counts` this batch has, None in a single process."""
 
     seen: Batch
     mel: Tensor
     units: Tensor
     speaker: Tensor
     sights: Tensor | None = None
+    shares: Tensor | None = None
+
+    def counts(self) -> Tensor:
+        """(1,) video frames, which the parts of the loss are means over."""
+        return self.seen.lengths.sum()[None].float()
 
     def to(self, device: torch.device | str) -> SpeechBatch:
         """The same batch on another device."""
@@ -46,7 +60,7 @@ class SpeechDataset:
     Args:
         clips: cropped clips.
         features: folder of `lip2speech features`.
-        tokenizer: of the lip reader.
+        tokenizer: of the lip reader; `NoText` where it has none.
         augmentation: of the crops (its speed must be 0: the sound does not stretch), or None.
         protocol: whose voice is given: "self", the clip's own, or "cross", another clip's of the same speaker, so
             that the vector can tell the model nothing about the sentence.
@@ -60,7 +74,7 @@ class SpeechDataset:
             raise VsrError("bad_config", "data.augmentation.speed must be 0: the sound is not stretched with the clip")
         self.crops = CropDataset(clips, tokenizer, augmentation, seed)
         self.clips, self.seed, self.protocol = list(clips), seed, protocol
-        self.features: list[Features] = [load_features(features, clip) for clip in clips]
+        self.features = StoredFeatures(features, self.clips)
         self.by_speaker: dict[str, list[int]] = {}
         for index, clip in enumerate(clips):
             self.by_speaker.setdefault(clip.speaker, []).append(index)
@@ -72,8 +86,8 @@ class SpeechDataset:
         """The speaker vector (256,) that clip ``index`` is given in ``epoch``."""
         others = [other for other in self.by_speaker[self.clips[index].speaker] if other != index]
         if self.protocol == "self" or not others:
-            return self.features[index].speaker
-        return self.features[np.random.default_rng((self.seed, epoch, index, 1)).choice(others)].speaker
+            return self.features.speaker(index)
+        return self.features.speaker(int(np.random.default_rng((self.seed, epoch, index, 1)).choice(others)))
 
     def batch(self, indices: Sequence[int], epoch: int = 0) -> SpeechBatch:
         """The padded batch of several clips."""
@@ -88,14 +102,19 @@ class SpeechDataset:
         return SpeechBatch(seen, mel, units, torch.stack([self.voice(i, epoch) for i in indices]))
 
     def mel_statistics(self) -> tuple[Tensor, Tensor]:
-        """Mean and deviation (80,) of each mel band over all clips."""
-        mel = torch.cat([f.mel for f in self.features])
-        return mel.mean(0), mel.std(0).clamp(min=0.1)
+        """Mean and deviation (80,) of each mel band over all clips, or evenly chosen ones where there are many."""
+        chosen = np.linspace(0, len(self) - 1, min(len(self), MEASURED)).astype(int).tolist()
+        mels = (self.features[index].mel.double() for index in chosen)
+        sums = zip(*((len(mel), mel.sum(0), (mel * mel).sum(0)) for mel in mels), strict=True)
+        count, total, squares = map(sum, sums)
+        mean = total / count
+        deviation = ((squares - count * mean**2) / (count - 1)).clamp(min=0.01).sqrt()
+        return mean.float(), deviation.float()
 
     def mean_speaker(self) -> Tensor:
         """The vector (256,) of the speaker with the most clips: the voice where none is asked for."""
         most = max(self.by_speaker.values(), key=len)
-        mean = torch.stack([self.features[i].speaker for i in most]).mean(0)
+        mean = torch.stack([self.features.speaker(i) for i in most]).mean(0)
         return mean / mean.norm()
 
 

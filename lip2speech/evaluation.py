@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from lip2speech.audio import fit_length, read_wave
+from lip2speech.audio import fit_length, natural_wave, read_wave
 from lip2speech.judges import Judge, open_judge
 from lip2speech.metrics import Utterance, check_length, check_sound, measure
-from vsr.clock import FPS, SAMPLES_PER_FRAME
+from vsr.clock import SAMPLES_PER_FRAME
 from vsr.data.manifest import Clip
 from vsr.errors import VsrError
 from vsr.files import write_json, write_lines, write_text
@@ -66,18 +66,6 @@ def evaluate_clip(clip: Clip, row: str, folder: str | None, judge: Judge | None)
         return Outcome(row, clip.id, None, heard, error.reason, str(error))
     except Exception as error:  # noqa: BLE001  a fault in one clip must not cost the figures of the others
         return Outcome(row, clip.id, None, heard, "internal", f"{type(error).__name__}: {error}")
-
-
-def natural_wave(clip: Clip) -> np.ndarray:
-    """The clip's own sound (S,) float32: of a part of a video, from the frame on where its crop begins.
-
-    Raises VsrError unreadable or no_sound.
-    """
-    if not (clip.start or clip.end):
-        return read_wave(clip.video, clip.num_frames or None)
-    first, last = (round(seconds * FPS) * SAMPLES_PER_FRAME for seconds in (clip.start, clip.end))
-    wave = read_wave(clip.video)[first : last or None]
-    return fit_length(wave, clip.num_frames * SAMPLES_PER_FRAME) if clip.num_frames else wave
 
 
 def _row_wave(folder: str, clip: Clip) -> np.ndarray:
@@ -204,7 +192,7 @@ def header(protocol: str, judge: str) -> str:
     voices = {
         "self": "the clip's own recording",
         "cross": "another recording of the same speaker",
-        "none": "none: the model's own voice",
+        "vision": "none: the model's own voice",
     }
     return (
         f"Reference voice: {protocol} ({voices[protocol]}). Judge: {judge or 'none'}"

@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lip2speech.audio import read_wave
-from lip2speech.evaluation import natural_wave
+from lip2speech.audio import natural_wave, read_wave
 from lip2speech.features.mel import log_mel
 from lip2speech.models.voice import Speech
 from lip2speech.synthesis import load_speech

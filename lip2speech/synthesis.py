@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from lip2speech.audio import write_wave
-from lip2speech.data import SpeechDataset
+from lip2speech.data import NoText, SpeechDataset
 from lip2speech.hub import LoadedVoice
 from lip2speech.models.flow import FlowOptions
 from lip2speech.models.voice import Speech
@@ -26,7 +26,7 @@ from vsr.files import atomic_write
 FRAME_BUDGET = 1200  # video frames in a batch
 CHUNK = 1500  # video frames that are vocoded at once
 CONTEXT = 32  # video frames on each side of a chunk: more than the vocoder and 16 rounds of consistency see
-PROTOCOLS = ("cross", "self", "none")
+PROTOCOLS = ("cross", "self", "vision")
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class SynthesisOptions:
     Args:
         flow: of the acoustic model.
         protocol: whose vector is given: "self" (the clip's own sound), "cross" (another clip of the speaker),
-            "none" (no reference: the model's own voice).
+            "vision" (no reference is heard: the model's own voice).
         copy: natural mel and units through the vocoder, instead of what is seen.
     """
 
@@ -88,20 +88,22 @@ def _voiced(loaded, clips, todo, features, options: SynthesisOptions) -> Iterato
     """(clip, its speech, its wave) of the clips to do; the other clips lend their voices."""
     if not todo:
         return
-    protocol = "cross" if options.protocol == "none" else options.protocol
-    dataset = SpeechDataset(clips, features, _NoText(), None, protocol)
+    protocol = "cross" if options.protocol == "vision" else options.protocol
+    dataset = SpeechDataset(clips, features, NoText(), None, protocol)
     place = {clip.id: index for index, clip in enumerate(clips)}
     sampler = FrameBudgetSampler([clip.num_frames for clip in todo], FRAME_BUDGET, shuffle=False)
+    device = next(loaded.voice.parameters()).device
     for indices in sampler.batches():
-        batch = dataset.batch([place[todo[i].id] for i in indices])
+        batch = dataset.batch([place[todo[i].id] for i in indices]).to(device)
         lengths = batch.seen.lengths
-        if options.protocol == "none":
+        if options.protocol == "vision":
             batch.speaker = loaded.voice.default_speaker.expand_as(batch.speaker)
         if options.copy:
             speech = Speech(batch.mel, batch.units.clamp(min=0))
         else:
             speech = loaded.voice.speak(batch.seen.video, lengths, batch.speaker, options.flow)
-        waves = vocode(loaded.vocoder, speech, batch.speaker, lengths)
+        waves = vocode(loaded.vocoder, speech, batch.speaker, lengths).cpu()
+        speech = Speech(speech.mel.cpu(), speech.units.cpu())
         for row, index in enumerate(indices):
             frames = int(lengths[row])
             own = Speech(
@@ -109,13 +111,6 @@ def _voiced(loaded, clips, todo, features, options: SynthesisOptions) -> Iterato
                 speech.units[row : row + 1, : frames * UNITS_PER_FRAME],
             )
             yield todo[index], own, waves[row, : frames * SAMPLES_PER_FRAME]
-
-
-class _NoText:
-    """Stands for a tokenizer where clips are voiced and no text is read."""
-
-    def encode(self, text: str) -> list[int]:
-        return []
 
 
 def save_speech(folder: str | Path, clip: Clip, speech: Speech) -> None:

@@ -8,13 +8,15 @@ from typing import Any
 
 import torch
 
-from lip2speech.data import SeenDataset, SpeechDataset, look
+from lip2speech.data import NoText, SeenDataset, SpeechDataset, look
+from lip2speech.features.corpus import with_features
 from lip2speech.features.units import Codebook
 from lip2speech.hub import UNITS_FILE, load_voice, save_voice
 from lip2speech.models.flow import FlowOptions
 from lip2speech.models.voice import Voice, VoiceConfig, masked_mean, reader_settings
 from vsr.corpora.splits import check_disjoint
 from vsr.data.batching import FrameBudgetSampler
+from vsr.data.manifest import Clip
 from vsr.errors import VsrError
 from vsr.hub import load_model
 from vsr.training.config import OptimConfig, TrainerConfig, unknown_key
@@ -28,7 +30,8 @@ class SpeechDataConfig:
     """Manifests of crops, folder of features, codebook of units, the lip reader to start from ("": the shipped one).
 
     ``tests`` are read only to refuse a training or dev list that meets them. ``views``: how often a frozen encoder
-    looks at each clip, each time augmented anew; training then costs no more video.
+    looks at each clip, each time augmented anew; training then costs no more video, but T * 4 * D bytes of memory a
+    view. 0: it looks at every batch, which a large corpus needs.
     """
 
     train: tuple[str, ...]
@@ -64,9 +67,12 @@ class VoiceTrainConfig:
             if key not in known:
                 raise unknown_key(f"model.{key}", key, known)
         try:
-            return VoiceConfig(**{"units": units} | self.model | {"reader": reader})
+            config = VoiceConfig(**{"units": units} | self.model | {"reader": reader})
         except (TypeError, ValueError) as error:
             raise VsrError("bad_config", f"model: {error}") from error
+        if config.encoder == "finetuned" and config.text_weight and not reader.get("ctc_weight", 1):
+            raise VsrError("bad_config", "model: the lip reader has no CTC head to train on text: set text_weight to 0")
+        return config
 
 
 class VoiceRun(Run):
@@ -77,10 +83,20 @@ class VoiceRun(Run):
         train, dev, tests = (read_all(paths) for paths in (data.train, data.dev, data.tests))
         check_disjoint(train, dev, tests)
         self.reader, self.codebook = load_model(data.reader or None), Codebook.load(data.units)
-        tokenizer = self.reader.tokenizer
+        tokenizer = self.reader.tokenizer or NoText()
+        train, dev = (self._sounding(name, clips, data.features) for name, clips in (("train", train), ("dev", dev)))
         self.train = SpeechDataset(train, data.features, tokenizer, data.augmentation, data.protocol, seed)
         self.dev = SpeechDataset(dev, data.features, tokenizer, None, data.protocol, seed)
         self.sampler = FrameBudgetSampler([clip.num_frames for clip in train], data.frames_per_batch, seed)
+
+    def _sounding(self, name: str, clips: list[Clip], features: str) -> list[Clip]:
+        """The clips that have features; says how many have none. Raises VsrError where none has."""
+        kept, told = with_features(clips, features)
+        if not kept:
+            raise VsrError("bad_features", f"{name}: {told}")
+        if told:
+            self.fabric.print(f"{name}: {told}")
+        return kept
 
     def _build_model(self) -> Voice:
         model = Voice(self.config.model_config(reader_settings(self.reader.model.config), len(self.codebook)))
@@ -91,7 +107,7 @@ class VoiceRun(Run):
         model.default_speaker.copy_(self.train.mean_speaker())
         if self.config.trainer.init_from:
             self._begin_from(self.config.trainer.init_from, model)
-        if model.config.encoder == "frozen":
+        if model.config.encoder == "frozen" and self.config.data.views:
             self.train = SeenDataset(self.train, self._views(model))
         return model
 

@@ -172,3 +172,43 @@ def test_the_state_of_the_random_generator_is_left_alone(loaded):
     before = torch.get_rng_state()
     read_clip(loaded, mouth_clip(30), options())
     assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.fixture(scope="module")
+def speaker_and_listener(tmp_path_factory, make_face, make_video):
+    """Three seconds: a large face that speaks and, beside it, a smaller one whose lips rest."""
+    speaking, resting = make_face(75, 224), make_face(1, 192)
+    pictures = np.full((75, 240, 460, 3), 90, np.uint8)
+    pictures[:, 8:232, 8:232] = speaking
+    pictures[:, 24:216, 250:442] = resting[:, :, ::-1]
+    return make_video(tmp_path_factory.mktemp("two") / "two.mp4", pictures, options={"crf": "12"})
+
+
+def test_who_moves_the_lips_is_read_and_who_rests_is_listed(loaded, speaker_and_listener):
+    found = loaded.transcribe(speaker_and_listener, options(), faces="all")
+    assert {segment.face for segment in found.segments} == {0}
+    assert [(stretch.face, stretch.reason) for stretch in found.skipped] == [(1, "rest")]
+    assert found.skipped[0].end - found.skipped[0].start > 2.0
+    assert [track.face for track in found.tracks] == [0, 1] and all(track.cropped == 1 for track in found.tracks)
+    assert found.complete and found.shots == (0.0,)
+
+
+@pytest.mark.parametrize(("faces", "unread"), [("largest", [(1, "not chosen")]), (1, [(1, "not chosen")]), (2, [])])
+def test_faces_that_are_not_chosen_are_listed(loaded, speaker_and_listener, faces, unread):
+    found = loaded.transcribe(speaker_and_listener, options(), faces=faces)
+    assert [(s.face, s.reason) for s in found.skipped if s.reason != "rest"] == unread
+
+
+@pytest.mark.parametrize("faces", [0, "left", 1.5])
+def test_a_wrong_number_of_faces_is_refused(loaded, speaker_and_listener, faces):
+    with pytest.raises(VsrError, match="largest"):
+        loaded.transcribe(speaker_and_listener, faces=faces)
+
+
+def test_the_run_is_told_as_it_goes(loaded, speaker_and_listener):
+    from vsr.progress import Watch
+
+    told = []
+    loaded.transcribe(speaker_and_listener, options(), watch=Watch(progress=lambda *facts: told.append(facts)))
+    assert [done for _, done, _ in told] == pytest.approx([0.0, 1.0, 2.0])
+    assert all(file == speaker_and_listener and total == pytest.approx(3.0) for file, _, total in told)

@@ -1,7 +1,8 @@
 # Stages 3 to 7 of every lip-to-speech recipe. Source it after tools/recipe.sh and set:
-#   crops (folder of crops), train_lists test_list (names in it), features units (paths), reader ("": the shipped one)
-#   config vocoder_config, work vocoder tuned (folders of the runs), tune_minutes, steps guidance temperature protocol
-#   judge nj, page (path of RESULTS.md)
+#   crops (folder of crops), train_lists test_list (names in it), features units (paths), extractor num_units (of units)
+#   reader (folder of the lip reader; not set: the configuration's), gpus (not set: as the configuration says)
+#   config vocoder_config, work vocoder tuned (folders of the runs), tune_minutes tune_clips (not set: all)
+#   steps guidance temperature protocol, judge nj, page (path of RESULTS.md)
 
 manifests_of() {
     local list
@@ -11,23 +12,35 @@ resume_of() { [ ! -f "$1/last.pt" ] || echo --resume; }
 flow_options() { echo --steps "$steps" --guidance "$guidance" --temperature "$temperature"; }
 
 make_features() {
-    [ -f "$units" ] || lip2speech units --manifest $(manifests_of $train_lists) --size "$num_units" --out "$units"
-    lip2speech features --manifest $(manifests_of $train_lists dev "$test_list") --units "$units" --out "$features"
+    [ -f "$units" ] || lip2speech units --manifest $(manifests_of $train_lists) --extractor "${extractor:-mfcc}" \
+        --size "$num_units" --out "$units"
+    lip2speech features --manifest $(manifests_of $train_lists dev "$test_list") --units "$units" --out "$features" \
+        --jobs "$nj"
+}
+# Settings of the machine, where the recipe has gpus: DEVICES
+machine() {
+    [ -z "${gpus:-}" ] || echo "trainer.accelerator=$([ "$gpus" = 0 ] && echo cpu || echo gpu)" "trainer.devices=$1"
 }
 train_acoustic() {
-    lip2speech train --config "$config" --out "$work" $(resume_of "$work")
+    local settings=($(machine $((${gpus:-1} > 0 ? ${gpus:-1} : 1))))
+    [ -z "${reader:-}" ] || settings+=("data.reader=$reader")
+    lip2speech train --config "$config" --out "$work" $(resume_of "$work") ${settings:+--set "${settings[@]}"}
 }
 train_vocoder() {
-    lip2speech vocoder --config "$vocoder_config" --out "$vocoder" $(resume_of "$vocoder")
+    local settings=("model.units=$num_units" $(machine 1)) list lists=""
+    lip2speech vocoder --config "$vocoder_config" --out "$vocoder" $(resume_of "$vocoder") --set "${settings[@]}"
     [ "$tune_minutes" != 0 ] || { mkdir -p "$tuned" && cp -r "$vocoder/model" "$tuned/"; return; }
-    local list
     for list in $train_lists; do
+        mkdir -p "$work/predicted"
+        shuf -n "${tune_clips:-1000000}" --random-source=<(yes) "$crops/$list/manifest.jsonl" \
+            >"$work/predicted/$list.jsonl"
         lip2speech synthesize --acoustic "$work/model" --vocoder "$vocoder/model" --features "$features" \
-            --manifest "$crops/$list/manifest.jsonl" --out "$work/predicted" $(flow_options)
+            --manifest "$work/predicted/$list.jsonl" --out "$work/predicted" $(flow_options)
+        lists+=${lists:+,}$work/predicted/$list.jsonl
     done
     lip2speech vocoder --config "$vocoder_config" --out "$tuned" $(resume_of "$tuned") --set gan.after=0.0 \
-        optim.lr=3.0e-4 optim.warmup_steps=50 data.predicted="$work/predicted" data.roughen=0.0 \
-        trainer.init_from="$vocoder/model" trainer.max_minutes="$tune_minutes"
+        optim.lr=3.0e-4 optim.warmup_steps=50 data.train="[$lists]" data.predicted="$work/predicted" data.roughen=0.0 \
+        trainer.init_from="$vocoder/model" trainer.max_minutes="$tune_minutes" "${settings[@]}"
 }
 synthesize_all() {
     local common=(--acoustic "$work/model" --vocoder "$tuned/model" --manifest "$crops/$test_list/manifest.jsonl"
@@ -36,7 +49,10 @@ synthesize_all() {
     lip2speech synthesize "${common[@]}" --out "$work/system" $(flow_options)
 }
 evaluate_all() {
+    rm -f "$work/result/result.json"
+    # A clip that could not be scored makes the status 1; it is counted in the page, which is written all the same.
     lip2speech evaluate --manifest "$crops/$test_list/manifest.jsonl" --row copy="$work/copy" \
-        --row system="$work/system" --judge "$judge" --protocol "$protocol" --out "$work/result" --pictures 3 --jobs "$nj"
-    lip2speech results --run "$work" --command "$0 $*" --out "$page"
+        --row system="$work/system" --judge "$judge" --protocol "$protocol" --out "$work/result" --pictures 3 \
+        --jobs "$nj" || [ -f "$work/result/result.json" ]
+    lip2speech results --run "$work" --command "${0#"$top/"} $*" --out "$page"
 }

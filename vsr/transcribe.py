@@ -82,7 +82,7 @@ class Reading:
         self.loaded, self.path, self.options = loaded, path, options
         self.faces = _number_of_faces(faces)
         self.info = probe(path)
-        self.window = _preferred_window(loaded)
+        self.window = preferred_window(loaded)
         self.people = People()
         self.journal = Journal(journal, self._heading(), resume)
         for block in self.journal.blocks:
@@ -122,8 +122,11 @@ class Reading:
     def transcript(self, error: tuple[str, str] | None = None) -> Transcript:
         """What is known so far; with an error, before it."""
         done, complete = self.journal.blocks, error is None and self.journal.finished
+        duration, end = self.info.duration, done[-1]["end"] if done else 0.0
+        if end > duration + 0.5:  # not every container knows how long it is
+            duration = end
         return Transcript(
-            str(self.path), self.info.fps, self.info.duration, self.loaded.name, segments_of(done), error,
+            str(self.path), self.info.fps, duration, self.loaded.name, segments_of(done), error,
             tracks_of(done), skipped_of(done), shots_of(done), complete,
         )  # fmt: skip
 
@@ -154,8 +157,9 @@ class Reading:
             spans += [(piece, face, *span) for part in speech for span in spans_of(active, *part, self.window)]
         people = [person.to_json() for person in self.people.persons]
         return {
-            "frames": len(block.times), "next": _place(block.next), "cut": block.cut, "first_shot": first_shot,
-            "num_shots": len(block.shots), "shots": [float(block.times[shot]) for shot in block.shots[goes_on:]],
+            "frames": len(block.times), "end": float(frame_edges(block.times)[-1]), "next": _place(block.next),
+            "cut": block.cut, "first_shot": first_shot, "num_shots": len(block.shots),
+            "shots": [float(block.times[shot]) for shot in block.shots[goes_on:]],
             "tracks": [_report(piece, face) for piece, face in zip(block.pieces, labels, strict=True)],
             "skipped": skipped, "readings": self._readings(spans),
             "people": [person for person in people if person != known.get(person["face"])],
@@ -183,7 +187,7 @@ def _number_of_faces(faces: str | int) -> int | None:
     return number
 
 
-def _preferred_window(loaded: LoadedModel) -> int:
+def preferred_window(loaded: LoadedModel) -> int:
     """Frames of the clips that the model reads best: "window" (seconds) of its config, else 12 s."""
     window = loaded.config.get("window", WINDOW / FPS)
     if not isinstance(window, (int, float)) or not 1 <= window <= 60:
@@ -230,7 +234,7 @@ def _hypothesis(words: Iterable[TimedWord], score: float) -> dict:
 
 def read_clip(loaded: LoadedModel, clip: MouthClip, options: DecodeOptions) -> list[Segment]:
     """The segments of one face that is known to speak, one for each window; seams lie where no word is broken."""
-    spans = window_spans(len(clip.crop), window=_preferred_window(loaded))
+    spans = window_spans(len(clip.crop), window=preferred_window(loaded))
     edges = [frame_edges(clip.times[start:stop]) for start, stop in spans]
     readings = read_windows(loaded, [clip.crop[start:stop] for start, stop in spans], edges, options)
     records = [

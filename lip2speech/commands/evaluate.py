@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--row", action="append", default=[], metavar="NAME=DIR", dest="rows", help="a folder of ID.wav; repeatable"
     )
     parser.add_argument("--judge", default="", help="pocketsphinx-grid, whisper:MODEL or wav2vec2:MODEL")
-    parser.add_argument("--protocol", default="cross", help="the reference voice: self, cross, none (default: cross)")
+    parser.add_argument("--protocol", default="cross", help="the reference voice: self, cross, vision (default: cross)")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for result.json, utterances.tsv, table.md")
     parser.add_argument("--pictures", type=_count, default=0, metavar="N", help="clips of the last row to draw")
     parser.add_argument("--jobs", type=_positive, default=1, metavar="N", help="processes (default: 1)")

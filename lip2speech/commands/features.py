@@ -18,15 +18,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--manifest", required=True, nargs="+", metavar="FILE", help="manifests of cropped clips")
     parser.add_argument("--units", required=True, metavar="FILE", help="codebook of lip2speech units")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for one file a clip")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes (default: 1)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Extract and say how many clips came through. Raises VsrError."""
     from lip2speech.features.corpus import extract_corpus
-    from lip2speech.features.units import Codebook
     from vsr.data.manifest import read_manifest
 
     clips = [clip for path in args.manifest for clip in read_manifest(path)]
-    counts = extract_corpus(clips, Codebook.load(args.units), args.out)
+    counts = extract_corpus(clips, args.units, args.out, args.jobs)
     print(", ".join(f"{number} {what}" for what, number in sorted(counts.items())))
     return 0

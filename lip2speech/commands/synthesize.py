@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 HELP = "voice a list of clips, or copy their own speech through the vocoder"
 ABOUT = """Voices a list of clips in batches; or, with --copy, sends their own mel and units through
@@ -26,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     voice.add_argument("--copy", action="store_true", help="natural mel and units: what the vocoder alone costs")
     voice.add_argument(
         "--protocol", default="cross",
-        help="whose voice: self (the clip's own), cross (another clip of the speaker), none (default: cross)",
+        help="whose voice: self (the clip's own), cross (another clip of the speaker), vision (default: cross)",
     )  # fmt: skip
     flow = parser.add_argument_group("flow")
     flow.add_argument("--steps", type=int, default=4, metavar="N", help="of the flow; 0: coarse mel (default: 4)")
@@ -38,6 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Synthesise and say how many clips were made. Raises VsrError."""
+    import torch
+
+    from lip2speech.features.corpus import with_features
     from lip2speech.hub import load_model
     from lip2speech.models.flow import FlowOptions
     from lip2speech.synthesis import SynthesisOptions, synthesize_list
@@ -46,8 +50,12 @@ def run(args: argparse.Namespace) -> int:
     flow = FlowOptions(
         args.steps, args.guidance, args.solver, temperature=args.temperature, seed=args.seed
     )
-    loaded = load_model(acoustic=args.acoustic, vocoder=args.vocoder)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    loaded = load_model(acoustic=args.acoustic, vocoder=args.vocoder, device=device)
     options = SynthesisOptions(flow, args.protocol, args.copy)
-    made = synthesize_list(loaded, read_manifest(args.manifest), args.features, args.out, options)
+    clips, told = with_features(read_manifest(args.manifest), args.features)
+    if told:
+        print(f"lip2speech synthesize: {told}", file=sys.stderr)
+    made = synthesize_list(loaded, clips, args.features, args.out, options)
     print(f"{made} clips voiced: {args.out}")
     return 0

@@ -25,8 +25,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train to the end of the schedule. Raises VsrError."""
     from lip2speech.training import VoiceRun, VoiceTrainConfig
-    from vsr.training.config import load_config
+    from vsr.training.loop import train
 
-    folder = VoiceRun(load_config(args.config, args.set, VoiceTrainConfig), args.out, args.resume).fit()
-    print(f"model: {folder}")
-    return 0
+    return train(VoiceRun, VoiceTrainConfig, args.config, args.set, args.out, args.resume)

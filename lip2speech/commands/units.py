@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 HELP = "fit the codebook of speech units"
 ABOUT = """Fits the codebook that turns speech into units, 50 a second: k-means classes of MFCCs,
@@ -28,15 +29,25 @@ def run(args: argparse.Namespace) -> int:
     """Fit and save. Raises VsrError."""
     import random
 
-    from lip2speech.audio import read_wave
     from lip2speech.features.units import fit_codebook, open_extractor
     from vsr.data.manifest import read_manifest
 
     extractor = open_extractor(args.extractor)
     clips = [clip for path in args.manifest for clip in read_manifest(path)]
     random.Random(args.seed).shuffle(clips)
-    waves = (read_wave(clip.video, clip.num_frames) for clip in clips[: args.clips])
-    codebook = fit_codebook(extractor, waves, args.size, args.seed)
+    codebook = fit_codebook(extractor, _waves(clips[: args.clips]), args.size, args.seed)
     codebook.save(args.out)
     print(f"{len(codebook)} units of {codebook.extractor}: {args.out}")
     return 0
+
+
+def _waves(clips):
+    """The sounds of the clips; a clip without sound gets a line on stderr and the others go on."""
+    from lip2speech.audio import natural_wave
+    from vsr.errors import VsrError
+
+    for clip in clips:
+        try:
+            yield natural_wave(clip)
+        except VsrError as error:
+            print(f"lip2speech units: left out {clip.id}: {error}", file=sys.stderr)

@@ -26,8 +26,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train to the end of the schedule. Raises VsrError."""
     from lip2speech.vocoder.training import VocoderRun, VocoderTrainConfig
-    from vsr.training.config import load_config
+    from vsr.training.loop import train
 
-    folder = VocoderRun(load_config(args.config, args.set, VocoderTrainConfig), args.out, args.resume).fit()
-    print(f"model: {folder}")
-    return 0
+    return train(VocoderRun, VocoderTrainConfig, args.config, args.set, args.out, args.resume)

@@ -7,23 +7,27 @@ speaker (256,) float32; `<out>/refused.json` with the reason of each clip that h
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from lip2speech.audio import read_wave, to_pcm16
+from lip2speech.audio import natural_wave, to_pcm16
 from lip2speech.features.mel import NUM_MELS, log_mel
 from lip2speech.features.speaker import DIM, speaker_vector
-from lip2speech.features.units import Codebook, open_extractor
-from vsr.clock import MELS_PER_FRAME, SAMPLES_PER_FRAME, UNITS_PER_FRAME
+from lip2speech.features.units import Codebook, Extractor, open_extractor
+from vsr.clock import FPS, MELS_PER_FRAME, SAMPLES_PER_FRAME, UNITS_PER_FRAME
 from vsr.data.manifest import Clip
 from vsr.errors import VsrError
-from vsr.files import atomic_write, write_json
+from vsr.files import atomic_write, read_json, write_json
+from vsr.pool import in_processes
 from vsr.video.reader import probe
 
+REFUSED = "refused.json"
 SILENT = 1e-3  # peak below which a sound track holds no voice
 
 
@@ -59,11 +63,59 @@ def load_features(folder: str | Path, clip: Clip) -> Features:
     return Features(wave.float() / 32767, mel, units.long(), speaker)
 
 
+class StoredFeatures(Sequence):
+    """The features of clips, read when they are asked for: those of LRS3 are 50 GB.
+
+    Raises VsrError bad_features where a file is missing, and on access where it is damaged.
+    """
+
+    def __init__(self, folder: str | Path, clips: Sequence[Clip]):
+        self.folder, self.clips = Path(folder), clips
+        for clip in clips:
+            if not self._path(clip).is_file():
+                raise VsrError("bad_features", f"{self._path(clip)} is not there: run lip2speech features")
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def __getitem__(self, index: int) -> Features:
+        return load_features(self.folder, self.clips[index])
+
+    def speaker(self, index: int) -> Tensor:
+        """The speaker vector (256,) of one clip, without the rest."""
+        from safetensors import SafetensorError, safe_open
+
+        path = self._path(self.clips[index])
+        try:
+            with safe_open(str(path), framework="pt") as stored:
+                return stored.get_tensor("speaker")
+        except (OSError, SafetensorError) as error:
+            raise VsrError("bad_features", f"{path} cannot be read: {error}") from error
+
+    def _path(self, clip: Clip) -> Path:
+        return self.folder / f"{clip.id}.safetensors"
+
+
+def refused_clips(folder: str | Path) -> dict[str, dict]:
+    """id -> reason and message of the clips that could not be given features."""
+    path = Path(folder) / REFUSED
+    return read_json(path)["clips"] if path.is_file() else {}
+
+
+def with_features(clips: Sequence[Clip], folder: str | Path) -> tuple[list[Clip], str]:
+    """The clips that were not refused, and a sentence about the others ("" if there are none)."""
+    refused = refused_clips(folder)
+    kept = [clip for clip in clips if clip.id not in refused]
+    reasons = Counter(refused[clip.id]["reason"] for clip in clips if clip.id in refused)
+    told = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+    return kept, f"{len(clips) - len(kept)} of {len(clips)} clips have no features: {told}" if told else ""
+
+
 def extract(clip: Clip, codebook: Codebook, extractor) -> dict[str, Tensor]:
     """What is stored of a clip. Raises VsrError: unreadable, no_sound, silent, late_face."""
-    if probe(clip.video).num_frames > clip.num_frames:
+    if _frames_shown(clip) > clip.num_frames:
         raise VsrError("late_face", f"{clip.video}: the crop is shorter than the video, so sound and lips part")
-    wave = read_wave(clip.video, clip.num_frames)
+    wave = natural_wave(clip)
     if np.abs(wave).max() < SILENT:
         raise VsrError("silent", f"{clip.video}: its sound is silence")
     sound = torch.from_numpy(wave)
@@ -76,28 +128,61 @@ def extract(clip: Clip, codebook: Codebook, extractor) -> dict[str, Tensor]:
     }
 
 
-def extract_corpus(clips: list[Clip], codebook: Codebook, out_dir: str | Path) -> Counter:
-    """Write the features of every clip that has none yet; returns counts of "made", "kept" and refusal reasons."""
-    from rich.console import Console
-    from rich.progress import track
+def _frames_shown(clip: Clip) -> int:
+    """Frames of the video, or of the part of it that is the clip."""
+    total = probe(clip.video).num_frames
+    last = min(total, round(clip.end * FPS)) if clip.end else total
+    return last - round(clip.start * FPS)
+
+
+def extract_corpus(clips: list[Clip], codebook: str | Path, out_dir: str | Path, jobs: int = 1) -> Counter:
+    """Write the features of every clip that has none yet, with the units of the codebook file; returns counts of
+    "made", "kept" and refusal reasons. Raises VsrError."""
+    out_dir = Path(out_dir)
+    _tools(str(codebook))  # what is wrong with it is said before any work
+    todo = [clip for clip in clips if not (out_dir / f"{clip.id}.safetensors").is_file()]
+    earlier = refused_clips(out_dir)
+    refused = {name: why for name, why in earlier.items() if name not in {clip.id for clip in clips}}
+    counts = Counter(made=0, kept=len(clips) - len(todo))
+    for clip, why in zip(todo, _with_progress(_outcomes(todo, str(codebook), out_dir, jobs), todo), strict=True):
+        counts[why["reason"] if why else "made"] += 1
+        refused |= {clip.id: why} if why else {}
+    reasons = Counter(entry["reason"] for entry in refused.values())
+    write_json(out_dir / REFUSED, {"counts": dict(reasons), "clips": refused})
+    return +counts
+
+
+@cache
+def _tools(codebook: str) -> tuple[Codebook, Extractor]:
+    """Of one process: the codebook and what makes its frames."""
+    loaded = Codebook.load(codebook)
+    return loaded, open_extractor(loaded.extractor)
+
+
+def _outcomes(clips: list[Clip], codebook: str, out_dir: Path, jobs: int) -> Iterator[dict | None]:
+    work = partial(_extract_task, codebook, out_dir)
+    return in_processes(work, clips, jobs, _lost) if jobs > 1 else map(work, clips)
+
+
+def _extract_task(codebook: str, out_dir: Path, clip: Clip) -> dict | None:
+    """Write one clip's features; the reason and message where it is refused."""
     from safetensors.torch import save_file
 
-    out_dir, extractor = Path(out_dir), open_extractor(codebook.extractor)
-    counts, refused = Counter(), {}
-    for clip in track(clips, "features", console=Console(stderr=True)):
-        path = out_dir / f"{clip.id}.safetensors"
-        if path.is_file():
-            counts["kept"] += 1
-            continue
-        try:
-            stored = extract(clip, codebook, extractor)
-        except VsrError as error:
-            refused[clip.id] = {"reason": error.reason, "message": str(error)}
-            counts[error.reason] += 1
-            continue
-        with atomic_write(path) as temporary:
-            save_file({name: tensor.contiguous() for name, tensor in stored.items()}, str(temporary))
-        counts["made"] += 1
-    reasons = Counter(entry["reason"] for entry in refused.values())
-    write_json(out_dir / "refused.json", {"counts": dict(reasons), "clips": refused})
-    return counts
+    try:
+        stored = extract(clip, *_tools(codebook))
+    except VsrError as error:
+        return {"reason": error.reason, "message": str(error)}
+    with atomic_write(out_dir / f"{clip.id}.safetensors") as temporary:
+        save_file({name: tensor.contiguous() for name, tensor in stored.items()}, str(temporary))
+    return None
+
+
+def _lost(clip: Clip) -> dict:
+    return {"reason": "unreadable", "message": f"{clip.video}: the process that read it died"}
+
+
+def _with_progress(outcomes: Iterator, clips: list[Clip]) -> Iterator:
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(outcomes, "features", total=len(clips), console=Console(stderr=True))

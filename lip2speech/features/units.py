@@ -126,7 +126,8 @@ def fit_codebook(extractor: Extractor, waves: Iterable[np.ndarray], size: int, s
     """k-means over the frames of all waves. Raises VsrError bad_units where there are fewer frames than classes."""
     from sklearn.cluster import MiniBatchKMeans
 
-    frames = torch.cat([extractor.frames(torch.from_numpy(wave)) for wave in waves]).numpy()
+    found = [extractor.frames(torch.from_numpy(wave)).numpy() for wave in waves]
+    frames = np.concatenate(found) if found else np.zeros((0, 1), np.float32)
     if len(frames) < size:
         raise VsrError("bad_units", f"{len(frames)} frames cannot make {size} units")
     means = MiniBatchKMeans(size, batch_size=10_000, n_init=3, max_iter=100, random_state=seed).fit(frames)

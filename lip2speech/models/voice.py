@@ -145,7 +145,8 @@ class Voice(nn.Module):
         if c.text_weight and c.encoder == "finetuned":
             parts["text"] = self.text_loss(sights.chunk(2, -1)[1], seen)
             loss = loss + c.text_weight * parts["text"]
-        return {"loss": loss} | {name: value.detach() for name, value in parts.items()}
+        share = 1 if batch.shares is None else batch.shares[0]
+        return {"loss": loss * share} | {name: value.detach() * share for name, value in parts.items()}
 
     def flow_loss(self, mel: Tensor, content: Content, speaker: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Squared error of the flow's target on real steps, unit logits (B, N, K), and the end (B, N, P) to which the
@@ -176,7 +177,7 @@ class Voice(nn.Module):
         """CTC and frame losses of the lip reader: they keep the words in the states."""
         log_probs = self.reader.ctc_log_probs(states.float())
         loss = ctc_loss(log_probs, seen.lengths, seen.tokens, seen.token_lengths)
-        if self.reader.alignment is not None and (seen.frame_tokens >= 0).any():
+        if self.reader.alignment is not None:
             loss = loss + alignment_loss(self.reader.alignment(states).float(), seen.frame_tokens)
         return loss
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lip2speech.features.corpus import Features, load_features
+from lip2speech.features.corpus import Features, StoredFeatures, load_features, with_features
 from lip2speech.hub import save_part
 from lip2speech.vocoder.discriminators import Judges, adversarial_loss, feature_loss, judge_loss
 from lip2speech.vocoder.generator import Generator, GeneratorConfig
@@ -97,13 +97,11 @@ class Segments:
     """Pieces of clips; which piece of clip i is heard in epoch e, and how its mel is changed, the seed decides."""
 
     def __init__(self, clips: Sequence[Clip], data: VocoderDataConfig, seed: int):
-        self.clips = [clip for clip in clips if clip.num_frames >= data.segment]
+        self.clips = [clip for clip in with_features(clips, data.features)[0] if clip.num_frames >= data.segment]
         if not self.clips:
             raise VsrError("bad_config", f"no training clip has {data.segment} frames: shorten data.segment")
         self.data, self.seed = data, seed
-        self.natural = [load_features(data.features, clip) for clip in self.clips]
-        pairs = zip(self.clips, self.natural, strict=True)
-        self.predicted = [_predicted(data.predicted, clip, own) for clip, own in pairs]
+        self.natural = StoredFeatures(data.features, self.clips)
 
     def batch(self, indices: Sequence[int], epoch: int = 0) -> VocoderBatch:
         """One piece of each clip."""
@@ -117,7 +115,9 @@ class Segments:
         frames = self.data.segment
         start = int(torch.randint(self.clips[index].num_frames - frames + 1, (), generator=generator))
         known = self.natural[index]
-        shown = self.predicted[index] if torch.rand((), generator=generator) < 0.5 else known
+        shown = known
+        if torch.rand((), generator=generator) < 0.5:
+            shown = _predicted(self.data.predicted, self.clips[index], known)
         wave, mel, units = (
             tensor[start * rate : (start + frames) * rate]
             for tensor, rate in (
@@ -156,11 +156,14 @@ class VocoderRun(Run):
     entries = ()
 
     def _open_data(self) -> None:
+        if self.fabric.world_size > 1:
+            raise VsrError("bad_config", "the vocoder trains in one process: trainer.devices and num_nodes must be 1")
         data, seed = self.config.data, self.config.seed
         train, dev, tests = (read_all(paths) for paths in (data.train, data.dev, data.tests))
         check_disjoint(train, dev, tests)
         self.train = Segments(train, data, seed)
-        self.dev = [(clip, load_features(data.features, clip)) for clip in dev[:VALIDATED]]
+        dev = with_features(dev, data.features)[0][:VALIDATED]
+        self.dev = [(clip, load_features(data.features, clip)) for clip in dev]
         lengths = [data.segment] * len(self.train.clips)
         self.sampler = FrameBudgetSampler(lengths, data.segment * data.clips_per_batch, seed)
 
@@ -169,7 +172,11 @@ class VocoderRun(Run):
         if self.config.trainer.init_from:
             from lip2speech.hub import load_vocoder
 
-            model.generator.load_state_dict(load_vocoder(self.config.trainer.init_from)[0].state_dict())
+            source = load_vocoder(self.config.trainer.init_from)[0]
+            if source.config != model.generator.config:
+                told = f"init_from: {self.config.trainer.init_from} is a vocoder of other sizes"
+                raise VsrError("bad_model", f"{told}: {source.config}, not {model.generator.config}")
+            model.generator.load_state_dict(source.state_dict())
         return model
 
     def losses(self, batch: VocoderBatch) -> dict[str, Tensor]:

@@ -14,6 +14,7 @@ from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 
 from lip2speech.web.media import playable_copy, video_seconds
@@ -144,7 +145,7 @@ class Studio:
         model, voice: folders of the lip reader and of the voice; None takes those of the packages.
 
     Raises:
-        VsrError: bad_model, where a folder is none at first sight.
+        VsrError: bad_model, where a folder is none at first sight; missing_package.
     """
 
     def __init__(self, limits: Limits, model: str | None = None, voice: str | None = None):
@@ -152,6 +153,7 @@ class Studio:
         self.limits, self.store = limits, Store(60 * limits.keep_minutes, limits.room)
         self._folders = model, voice
         self._worker = ThreadPoolExecutor(1, "lip2speech-web")
+        self._worker.submit(_load_libraries).result()
         self._line: list[Job] = []  # those at work or waiting; touched by the server's thread alone
 
     @property
@@ -340,6 +342,15 @@ class Studio:
             job.dropped = True
         self._worker.shutdown(cancel_futures=True)
         self.store.close()
+
+
+def _load_libraries() -> None:
+    """Python stands still while large libraries load: better before the first visitor than while some are here."""
+    from vsr.video.faces import default_detector
+
+    for name in ("vsr.transcribe", "lip2speech.speak"):
+        import_module(name)
+    default_detector()
 
 
 def _check_models(model: str | None, voice: str | None) -> None:

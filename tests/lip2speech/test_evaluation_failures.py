@@ -96,18 +96,6 @@ def test_only_sound_reaches_the_judge(clip, tmp_path, wave, reason, heard):
     assert row["judge"]["deletions"] == (0 if heard else 6)
 
 
-@pytest.mark.parametrize(("frames", "samples"), [(0, 16_640), (20, 12_800), (30, 19_200)])
-def test_a_part_of_a_film_has_that_parts_sound(tmp_path, voice_like, frames, samples):
-    write_wave(tmp_path / "film.wav", voice_like)
-    # 0.59 s is nearest to frame 15 and 1.63 s to frame 41, as the reader of the pictures counts
-    part = Clip("x", str(tmp_path / "film.wav"), SAID, "s", frames, start=0.59, end=1.63)
-    wave = evaluation.natural_wave(part)
-    true = voice_like[15 * 640 : 41 * 640]
-    assert len(wave) == samples
-    shared = min(samples, len(true))
-    assert np.abs(wave[:shared] - true[:shared]).max() < 1e-4 and not wave[shared:].any()
-
-
 def test_the_judge_hears_no_more_than_the_clip(clip, tmp_path, voice_like):
     judge = Listener()
     evaluate_clip(clip, "system", row_with(tmp_path, voice_like), judge)

@@ -116,6 +116,7 @@ def test_golden_loss(model):
         tokens=torch.tensor([[1, 2, 3], [4, 5, IGNORE]]),
         token_lengths=torch.tensor([3, 2]),
         frame_tokens=torch.arange(20).view(2, 10) % 12 - 1,
+        shares=None,
     )
     loss = model.loss(batch)["loss"].item()
     assert loss == pytest.approx(GOLDEN[model.config.frontend], rel=1e-3)

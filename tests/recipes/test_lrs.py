@@ -1,11 +1,17 @@
 """The recipes of LRS3 and LRS2 on small trees of their layouts, all stages, and what stops them early."""
 
+import random
 import re
+import shutil
+import string
 
 import pytest
 
 from tests import lrs_tree
 from tests.recipes.test_recipes import TOP, run_recipe
+from vsr.cli import main
+from vsr.data.manifest import Clip, write_manifest
+from vsr.text.tokenizer import CharTokenizer, load_tokenizer
 from vsr.training.config import load_config
 
 TINY = """
@@ -87,3 +93,50 @@ def test_the_published_configuration_is_the_published_model():
     assert parameters / 1e6 == pytest.approx(250.4, abs=0.5)
     short = load_config(TOP / "egs/lrs3/vsr/conf/published_short.yaml")
     assert short.data.max_frames == 100 and short.optim.lr == 2e-4 and short.model_config(5049) == config
+
+
+def widen(folder):
+    """A config.json of other sizes than its weights."""
+    path = folder / "config.json"
+    path.write_text(path.read_text(encoding="utf-8").replace('"dim": 32', '"dim": 48'), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "spoil, message",
+    [
+        (lambda folder: (folder / "config.json").unlink(), "not a model folder: it has no config.json"),
+        (lambda folder: CharTokenizer("abc ").save(folder), "the tokenizer has 7 entries, the model's head 41"),
+        (widen, r"'\S+' has shape \(.*32.*\), config.json asks for \(.*48.*\)"),
+    ],
+    ids=["unknown checkpoint", "another tokenizer", "other sizes"],
+)
+def test_a_model_that_does_not_fit_is_one_clear_line(tiny_model, tmp_path, capsys, spoil, message):
+    folder = shutil.copytree(tiny_model, tmp_path / "model")
+    spoil(folder)
+    words = ["--manifest", str(tmp_path / "manifest.jsonl"), "--out", str(tmp_path / "out.jsonl")]
+    assert main(["decode", "--model", str(folder), *words]) == 1
+    error = capsys.readouterr().err.splitlines()
+    assert len(error) == 1 and re.search(message, error[0]) and not (tmp_path / "out.jsonl").exists()
+
+
+def test_a_published_checkpoint_that_is_none_is_one_clear_line(tmp_path, capsys):
+    (tmp_path / "vsr_trlrs3_base.pth").write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
+    for name in ("vsr_trlrs3_base.pth", "absent.pth"):
+        assert main(["import", "auto_avsr", str(tmp_path / name), "-o", str(tmp_path / "model")]) == 1
+        error = capsys.readouterr().err.splitlines()
+        assert len(error) == 1 and name in error[0] and not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize("size", [1000, 5000])
+def test_unigram_tokens_of_the_published_sizes(tmp_path, size):
+    """SentencePiece gives the sizes of both published recipes, where a text is long enough for them."""
+    rng = random.Random(0)
+    letters = string.ascii_uppercase
+    vocabulary = ["".join(rng.choices(letters, k=rng.randint(2, 8))) for _ in range(9000)]
+    clips = [Clip(f"c{i}", "x.mp4", " ".join(rng.choices(vocabulary, k=9))) for i in range(3000)]
+    write_manifest(tmp_path / "train.jsonl", clips)
+    words = ["--kind", "unigram", "--size", str(size), "--out", str(tmp_path)]
+    assert main(["tokens", "--manifest", str(tmp_path / "train.jsonl"), *words]) == 0
+    tokens = load_tokenizer(tmp_path)
+    assert tokens.vocab_size == size - 1 + 3, "SentencePiece counts its unknown; blank, unknown and end are ours"
+    assert all(tokens.decode(tokens.encode(clip.text)) == clip.text.lower() for clip in clips[:50])

@@ -169,6 +169,44 @@ def test_a_broken_checkpoint_is_named(config, tmp_path):
         Run(config, tmp_path / "run", resume=True)
 
 
+def test_a_run_starts_from_trained_weights_and_tells_what_is_new(config, tmp_path, capsys):
+    losses_of(config, tmp_path / "run")
+    source = load_model(tmp_path / "run" / "model").model.state_dict()
+    starting = changed(config, "trainer", init_from=str(tmp_path / "run" / "model"))
+    capsys.readouterr()
+    started = Run(starting, tmp_path / "same").model.state_dict()
+    assert all((started[name] == source[name]).all() for name in source)
+    assert f"{len(source)} of {len(source)} tensors taken\n" in capsys.readouterr().out
+    CharTokenizer("abc ").save(tmp_path / "tokens")
+    other = Run(starting, tmp_path / "vocabulary").model.state_dict()
+    assert "tensors taken; new in ctc, alignment, decoder" in capsys.readouterr().out
+    assert other["ctc.weight"].shape[0] == 7
+    assert all((other[name] == source[name]).all() for name in source if name.startswith(("frontend.", "encoder.")))
+
+
+def changed(config, part, **settings):
+    from dataclasses import replace
+
+    return replace(config, **{part: replace(getattr(config, part), **settings)})
+
+
+def test_checkpoints_that_do_not_fit_are_named_and_leave_nothing(config, tmp_path):
+    losses_of(config, tmp_path / "run")
+    starting = changed(config, "trainer", init_from=str(tmp_path / "run" / "model"))
+    from dataclasses import replace
+
+    wider = replace(starting, model=starting.model | {"dim": 24})
+    with pytest.raises(VsrError, match=r"of other sizes: frontend\.\S+ is \(16, .*\) there and \(24, .*\) here"):
+        Run(wider, tmp_path / "wider")
+    with pytest.raises(VsrError, match="nowhere: no such model folder"):
+        Run(changed(config, "trainer", init_from=str(tmp_path / "nowhere")), tmp_path / "unknown")
+    CharTokenizer("abc ").save(tmp_path / "tokens")
+    with pytest.raises(VsrError, match="cannot resume from .*last.pt: size mismatch for ctc.weight") as caught:
+        Run(config, tmp_path / "run", resume=True)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "wider").exists() and not (tmp_path / "unknown").exists()
+
+
 def test_clips_beyond_max_frames_are_left_out_and_told(config, tmp_path, capsys):
     from dataclasses import replace
 

@@ -63,14 +63,14 @@ def test_a_person_who_goes_does_not_hand_over_to_the_neighbour():
     frames = [[face_at(100, 100), face_at(200, 100)]] * 10 + [[face_at(200, 100)]] * 10
     tracks = track_faces(blank(20), Script(*frames))
     assert [track.start for track in tracks] == [0, 0] and tracks[1].stop == 20
-    assert 10 - STRIDE < tracks[0].stop <= 10  # a calm face is looked for in every third frame
+    assert 10 - STRIDE < tracks[0].stop <= 10  # a calm face is looked for in every fourth frame
 
 
 def test_a_gap_keeps_the_identity_and_stays_visible():
     seen = [[face_at(100, 100)]]
     (track,) = track_faces(blank(30), Script(*seen * 10, *[[]] * 12, *seen * 8))
     assert not track.seen[10:22].any() and track.seen[22:].all() and track.seen[: 11 - STRIDE].all()
-    assert np.isnan(track.points[10:22]).all() and not np.isnan(track.points[:8]).any()
+    assert np.isnan(track.points[10:22]).all() and not np.isnan(track.points[: 11 - STRIDE]).any()
 
 
 def test_a_long_absence_and_a_cut_end_a_track():

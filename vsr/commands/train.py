@@ -13,7 +13,8 @@ writes  model/ (the result), last.pt, epochs, TensorBoard logs, in the folder of
 SEE = "vsr average, vsr decode, vsr tokens"
 EXAMPLE = """vsr train --config conf/video_transformer.yaml --out exp/video_transformer
 vsr train --config conf/video_transformer.yaml --out exp/short --set trainer.max_minutes=5 optim.lr=5e-4
-vsr train --config conf/video_transformer.yaml --out exp/video_transformer --resume"""
+vsr train --config conf/video_transformer.yaml --out exp/video_transformer --resume
+torchrun --nproc-per-node 8 -m vsr.cli train --config conf/large.yaml --out exp/large --set trainer.strategy=fsdp"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,12 +27,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train to the end of the schedule. Raises VsrError."""
-    from vsr.training.config import load_config
+    from vsr.training.config import TrainConfig
     from vsr.training.lipreader import LipReaderRun
+    from vsr.training.loop import train
     from vsr.training.words import WordRun
 
-    config = load_config(args.config, args.set)
-    kind = WordRun if config.model.get("classes") else LipReaderRun
-    folder = kind(config, args.out, args.resume).fit()
-    print(f"model: {folder}")
-    return 0
+    def started(config: TrainConfig, out: str, resume: bool) -> LipReaderRun:
+        return (WordRun if config.model.get("classes") else LipReaderRun)(config, out, resume)
+
+    return train(started, TrainConfig, args.config, args.set, args.out, args.resume)

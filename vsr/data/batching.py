@@ -25,7 +25,8 @@ IGNORE = -1
 @dataclass
 class Batch:
     """video (B, T, 1, 88, 88), lengths (B,), tokens (B, U) padded with -1 and without eos, token_lengths (B,),
-    frame_tokens (B, T): the token at each frame where word times are known, else -1; ids of the clips."""
+    frame_tokens (B, T): the token at each frame where word times are known, else -1; ids of the clips;
+    shares (3,): how many times the ranks' mean of each of `counts` this batch has, None in a single process."""
 
     video: Tensor
     lengths: Tensor
@@ -33,6 +34,13 @@ class Batch:
     token_lengths: Tensor
     frame_tokens: Tensor
     ids: list[str]
+    shares: Tensor | None = None
+
+    def counts(self) -> Tensor:
+        """(3,) what the parts of a loss are means over: clips, tokens with their ends, frames with a token."""
+        clips = self.lengths.new_tensor(len(self.lengths))
+        tokens, frames = self.token_lengths.sum() + clips, (self.frame_tokens != IGNORE).sum()
+        return torch.stack([clips, tokens, frames]).float()
 
     @property
     def inside(self) -> Tensor:
@@ -129,9 +137,15 @@ class FrameBudgetSampler:
         self.frame_budget = frame_budget
         self.seed = seed
         self.shuffle = shuffle
+        self._known: dict[int, list[list[int]]] = {}  # of the epoch asked for last
 
     def batches(self, epoch: int = 0) -> list[list[int]]:
         """The batches of one epoch: every clip once."""
+        if epoch not in self._known:
+            self._known = {epoch: self._new_batches(epoch)}
+        return self._known[epoch]
+
+    def _new_batches(self, epoch: int) -> list[list[int]]:
         rng = np.random.default_rng((self.seed, epoch))
         jitter = rng.random(len(self.lengths)) if self.shuffle else np.zeros(len(self.lengths))
         order = np.lexsort((jitter, self.lengths))
@@ -153,3 +167,15 @@ class FrameBudgetSampler:
         """Share of padded frames in an epoch's batches."""
         padded = sum(len(b) * self.lengths[b].max() for b in self.batches(epoch))
         return 1 - self.lengths.sum() / padded
+
+
+def deal(batches: Sequence[list[int]], ranks: int) -> list[list[int]]:
+    """At most ``ranks`` batches -> one for each rank: where some are missing, the batches with most clips are halved.
+
+    Every clip stays, once. A rank gets an empty batch only where there are fewer clips than ranks.
+    """
+    dealt = list(batches)
+    while len(dealt) < ranks and max(map(len, dealt)) > 1:
+        most = max(range(len(dealt)), key=lambda place: len(dealt[place]))
+        dealt[most : most + 1] = [dealt[most][::2], dealt[most][1::2]]
+    return dealt + [[]] * (ranks - len(dealt))

@@ -173,7 +173,10 @@ class LipReader(nn.Module):
         return self.words(self.encode(video, lengths, inside), lengths)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """Loss of a batch: ``loss``, its parts ``ctc`` and ``attention``, the decoder's or the words' ``accuracy``."""
+        """Loss of a batch: ``loss``, its parts ``ctc`` and ``attention``, the decoder's or the words' ``accuracy``.
+
+        Means over the batch; with ``batch.shares`` scaled so that the ranks' mean is the mean over all their batches.
+        """
         if self.words is not None:
             return word_loss(self, batch)
         states = self.encode(batch.video, batch.lengths)
@@ -187,21 +190,24 @@ class LipReader(nn.Module):
         real = targets != IGNORE
         accuracy = (logits.argmax(-1) == targets)[real].float().mean()
         weight = self.config.ctc_weight
-        losses = {"ctc": ctc, "attention": attention, "accuracy": accuracy}
-        loss = weight * ctc + (1 - weight) * attention
-        if self.alignment is not None and (batch.frame_tokens != IGNORE).any():
-            losses["alignment"] = alignment_loss(self.alignment(states).float(), batch.frame_tokens)
+        clips, tokens, frames = batch.shares if batch.shares is not None else states.new_ones(3)
+        losses = {"ctc": ctc * clips, "attention": attention * tokens, "accuracy": accuracy * tokens}
+        loss = weight * losses["ctc"] + (1 - weight) * losses["attention"]
+        if self.alignment is not None:  # not only where there are word times: ranks must not differ in their layers
+            losses["alignment"] = alignment_loss(self.alignment(states).float(), batch.frame_tokens) * frames
             loss = loss + self.config.alignment_weight * losses["alignment"]
         return {"loss": loss} | {name: value.detach() for name, value in losses.items()}
 
 
 def alignment_loss(logits: Tensor, frame_tokens: Tensor) -> Tensor:
     """Cross-entropy of each frame's token; logits (B, T, V), frame_tokens (B, T) with -1 where nothing is known.
+    0 where nothing is known at all.
 
     Where a corpus has word times, this dense target takes CTC past the plateau in which it knows the grammar of the
     sentences but has not looked at the lips yet (after Sak et al. 2015, who start CTC from frame labels).
     """
-    return F.cross_entropy(logits.transpose(1, 2), frame_tokens, ignore_index=IGNORE)
+    total = F.cross_entropy(logits.transpose(1, 2), frame_tokens, ignore_index=IGNORE, reduction="sum")
+    return total / (frame_tokens != IGNORE).sum().clamp(min=1)
 
 
 def ctc_loss(log_probs: Tensor, lengths: Tensor, tokens: Tensor, token_lengths: Tensor) -> Tensor:

@@ -71,4 +71,5 @@ def word_loss(model: LipReader, batch: Batch) -> dict[str, Tensor]:
             logits, own, ignore_index=UNLISTED, label_smoothing=config.label_smoothing
         )
         accuracy = accuracy + weight * (logits.argmax(-1) == own).float().mean()
-    return {"loss": loss, "accuracy": accuracy}
+    clips = 1.0 if batch.shares is None else batch.shares[0]
+    return {"loss": loss * clips, "accuracy": accuracy * clips}

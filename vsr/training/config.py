@@ -12,6 +12,8 @@ from vsr.errors import VsrError
 from vsr.models.lipreader import LipReaderConfig
 from vsr.video.transforms import Augmentation
 
+STRATEGIES = ("auto", "ddp", "fsdp")
+
 
 @dataclass(frozen=True)
 class DataConfig:
@@ -50,16 +52,21 @@ class OptimConfig:
 
 @dataclass(frozen=True)
 class TrainerConfig:
-    """Length of the run and the machine.
+    """Length of the run and the machines.
 
-    With ``max_minutes`` the cosine follows the clock and the run ends then, whatever the epoch.
+    With ``max_minutes`` the cosine follows the clock and the run ends then, whatever the epoch. ``precision`` "auto" is
+    bf16-mixed on a GPU and 32-true on a CPU. ``devices`` are processes on each of ``num_nodes`` machines; left at 1,
+    they are what torchrun or SLURM started. ``strategy``: "ddp" (and "auto") keeps the model whole on every rank,
+    "fsdp" spreads it, its gradients and its optimiser over all of them.
     """
 
     max_epochs: int = 50
     max_minutes: float = 0.0
-    precision: str = "bf16-mixed"
+    precision: str = "auto"
     accelerator: str = "auto"
     devices: int = 1
+    num_nodes: int = 1
+    strategy: str = "auto"
     threads: int = 2
     checkpoint_minutes: float = 3.0
     keep_epochs: int = 10
@@ -68,6 +75,10 @@ class TrainerConfig:
     def __post_init__(self):
         if self.max_epochs < 1 or self.max_minutes < 0:
             raise VsrError("bad_config", "trainer.max_epochs must be at least 1 and max_minutes not negative")
+        if self.devices < 1 or self.num_nodes < 1:
+            raise VsrError("bad_config", "trainer.devices and trainer.num_nodes must be at least 1")
+        if self.strategy not in STRATEGIES:
+            raise VsrError("bad_config", f"trainer.strategy is '{self.strategy}'; it can be {' or '.join(STRATEGIES)}")
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -49,7 +50,8 @@ class LipReaderRun(Run):
     def _build_model(self) -> LipReader:
         model = LipReader(self.config.model_config(self.tokenizer.vocab_size))
         if self.config.trainer.init_from:
-            copy_weights(load_model(self.config.trainer.init_from).model, model)
+            where = self.config.trainer.init_from
+            self.fabric.print(f"init_from {where}: {copy_weights(load_model(where).model, model)}")
         return model
 
     @torch.no_grad()
@@ -57,7 +59,7 @@ class LipReaderRun(Run):
         """Greedy CTC word error rate of the averaged weights on the dev list."""
         sampler = FrameBudgetSampler([clip.num_frames for clip in self.dev.clips], 4096, shuffle=False)
         errors = words = 0
-        for indices in sampler.batches():
+        for indices in sampler.batches()[self.fabric.global_rank :: self.fabric.world_size]:
             batch = self.dev.batch(indices).to(self.fabric.device)
             model: LipReader = self.average.model
             best = model.ctc_log_probs(model.encode(batch.video, batch.lengths)).argmax(-1).cpu()
@@ -65,14 +67,21 @@ class LipReaderRun(Run):
                 reference = self.tokenizer.decode(self.tokenizer.encode(self.dev.clips[i].text))
                 wrong, count = word_errors(reference, self.tokenizer.decode(collapse(path[:length].tolist())))
                 errors, words = errors + wrong, words + count
+        counted = torch.tensor([errors, words], device=self.fabric.device)
+        errors, words = self.fabric.all_reduce(counted, reduce_op="sum").tolist()
         return {"dev_wer": errors / max(1, words)}
 
     def export(self, folder: Path) -> Path:
         """Write the averaged weights as a model folder (by rank 0 alone)."""
         if not self.fabric.is_global_zero:
             return folder
-        extra = {"name": self.folder.name, "training": self.reached()}
+        extra = {"name": self.folder.name, "window": self._window(), "training": self.reached()}
         return save_model(folder, self.average.model, self.tokenizer, extra, half=True)
+
+    def _window(self) -> float:
+        """Seconds of the clips that the model reads best: as long as most that it was trained on."""
+        frames = np.quantile([clip.num_frames for clip in self.train.clips], 0.9)
+        return float(np.clip(round(frames / FPS), 2, 16))
 
 
 def read_all(paths: tuple[str, ...]) -> list[Clip]:
@@ -80,10 +89,23 @@ def read_all(paths: tuple[str, ...]) -> list[Clip]:
     return [clip for path in paths for clip in read_manifest(path)]
 
 
-def copy_weights(source: nn.Module, target: nn.Module) -> None:
-    """Start from trained weights wherever name and shape agree; raises VsrError when nothing does."""
-    own = target.state_dict()
-    shared = {k: v for k, v in source.state_dict().items() if k in own and own[k].shape == v.shape}
+HEADS = ("ctc.", "alignment.", "words.", "decoder.embed.", "decoder.out.")  # as large as the vocabulary
+
+
+def copy_weights(source: nn.Module, target: nn.Module) -> str:
+    """Start from trained weights; returns a sentence about what is taken and what begins anew.
+
+    A part that only one of the two has is let be, and so are heads of another vocabulary. Raises VsrError where the
+    models' sizes differ otherwise, or nothing fits.
+    """
+    own, given = target.state_dict(), source.state_dict()
+    shared = {name: tensor for name, tensor in given.items() if name in own and own[name].shape == tensor.shape}
+    for name, tensor in given.items():
+        if name in own and name not in shared and not name.startswith(HEADS):
+            shapes = f"{tuple(tensor.shape)} there and {tuple(own[name].shape)} here"
+            raise VsrError("bad_model", f"init_from: a model of other sizes: {name} is {shapes}")
     if not shared:
         raise VsrError("bad_model", "init_from: no tensor of that model fits this one")
     target.load_state_dict(shared, strict=False)
+    new = dict.fromkeys(name.split(".")[0] for name in own if name not in shared)
+    return f"{len(shared)} of {len(own)} tensors taken" + (f"; new in {', '.join(new)}" if new else "")

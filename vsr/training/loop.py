@@ -1,21 +1,29 @@
 """The training loop: batches -> loss -> AdamW, with averaged weights, validation and exact resume.
 
-Runs on a CPU, one GPU or several through Lightning Fabric. What is trained on what is told by a subclass.
+Runs on a CPU, one GPU or many machines through Lightning Fabric. What is trained on what is told by a subclass.
+
+A step takes one batch of the sampler for each rank. Their order depends on the seed alone, a step's random numbers on
+seed, step and rank: nothing has to be carried over to a run that goes on, be it with another number of ranks.
 """
 
 from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
-from lightning.fabric import Fabric
 from torch import nn
 
+from vsr.data.batching import deal
 from vsr.errors import VsrError
 from vsr.files import write_text
-from vsr.training.config import dump_config
+from vsr.training.batch_norm import synchronised
+from vsr.training.config import dump_config, load_config
+from vsr.training.machines import agreed, open_fabric, told_once
+from vsr.training.sharding import whole
 from vsr.training.state import LAST, Average, Progress, load_state, save_state
 
 
@@ -37,19 +45,23 @@ class Run:
         self.config, self.folder = config, Path(folder)
         trainer = config.trainer
         torch.set_num_threads(trainer.threads)
-        self.fabric = Fabric(accelerator=trainer.accelerator, devices=trainer.devices, precision=trainer.precision)
+        self.fabric = open_fabric(trainer, self.entries)
         self.fabric.launch()
-        torch.manual_seed(config.seed + self.fabric.global_rank)
-        self._open_data()
-        self._open_model()
         self.progress = Progress()
-        if resume:
-            self.progress = load_state(self.folder, self.model, self.average, self.optimiser)
-        elif (self.folder / LAST).exists():
-            raise VsrError("bad_config", f"{self.folder} holds a run already: add --resume, or choose another --out")
+        with agreed(self.fabric):
+            if not resume and (self.folder / LAST).exists():
+                raise VsrError("bad_config", f"{folder} holds a run already: add --resume, or choose another --out")
+            torch.manual_seed(config.seed)  # the same first weights on all ranks
+            self._open_data()
+            model = self._build_model()
+        self._open_model(model)
+        with agreed(self.fabric):
+            if resume:
+                self.progress = load_state(self.folder, self.model, self.average, self.optimiser)
+            if self.fabric.is_global_zero:
+                write_text(self.folder / "config.yaml", dump_config(config))
         self.started = time.monotonic() - self.progress.seconds
-        self.saved = time.monotonic()
-        write_text(self.folder / "config.yaml", dump_config(config))
+        self.saved = self.progress.seconds
 
     def _open_data(self) -> None:
         """Set ``train`` (the batches) and ``sampler`` (their order)."""
@@ -61,7 +73,8 @@ class Run:
 
     def losses(self, batch) -> dict[str, torch.Tensor]:
         """What one step reports; "loss" is what the step descends."""
-        return self.wrapped.loss(batch)
+        with self.fabric.autocast():  # on a single device Fabric casts for forward alone
+            return self.wrapped.loss(batch)
 
     def validate(self) -> dict[str, float]:
         """Figures of the averaged weights on the dev list."""
@@ -71,18 +84,22 @@ class Run:
         """Write the averaged weights as a model folder (by rank 0 alone)."""
         raise NotImplementedError
 
-    def _open_model(self) -> None:
-        optim, model = self.config.optim, self._build_model()
-        trained = [p for p in model.parameters() if p.requires_grad]
+    def _open_model(self, model: nn.Module) -> None:
+        self.average = Average(model.to(self.fabric.device), self.config.optim.ema)
+        self.model = synchronised(model) if self.fabric.world_size > 1 else model
+        self.wrapped = self.fabric.setup_module(self.model)
+        self.average.cut(self.model)
+        self.optimiser = self.fabric.setup_optimizers(self._new_optimiser())
+        for name in self.entries:
+            self.wrapped.mark_forward_method(name)
+
+    def _new_optimiser(self) -> torch.optim.Optimizer:
+        optim = self.config.optim
+        trained = [p for p in self.model.parameters() if p.requires_grad]
         decayed = [p for p in trained if p.dim() > 1]
         plain = [p for p in trained if p.dim() <= 1]
         groups = [{"params": decayed, "weight_decay": optim.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-        optimiser = torch.optim.AdamW(groups, optim.lr, betas=(0.9, 0.98))
-        self.average = Average(model.to(self.fabric.device), optim.ema)
-        self.model = model
-        self.wrapped, self.optimiser = self.fabric.setup(model, optimiser)
-        for name in self.entries:
-            self.wrapped.mark_forward_method(name)
+        return torch.optim.AdamW(groups, optim.lr, betas=(0.9, 0.98))
 
     def fit(self) -> Path:
         """Train to the end of the schedule; returns the model folder with the averaged weights."""
@@ -91,7 +108,9 @@ class Run:
             if self.progress.batch == 0:
                 self._report(losses)
         self._save()
-        return self.export(self.folder / "model")
+        folder = self.export(self.folder / "model")
+        self.fabric.barrier()  # nobody leaves while rank 0 writes
+        return folder
 
     def share(self) -> float:
         """Share of the schedule that is over, 0 ... 1: by the clock with max_minutes, else by epochs."""
@@ -112,40 +131,58 @@ class Run:
         first = self.progress.batch
         batches = self.sampler.batches(self.progress.epoch)
         world, rank = self.fabric.world_size, self.fabric.global_rank
-        batches = batches[: len(batches) // world * world] if world > 1 else batches
-        for position in range(self.progress.batch, len(batches), world):
-            for name, value in self._step(batches[position + rank]).items():
+        for position in range(first, len(batches), world):
+            for name, value in self._step(deal(batches[position : position + world], world)[rank]).items():
                 sums[name] = sums.get(name, 0.0) + value
-            self.progress.batch = position + world
+            self.progress.batch = min(position + world, len(batches))
             if self.config.trainer.max_minutes and self.finished():
                 return sums
-            if time.monotonic() - self.saved > 60 * self.config.trainer.checkpoint_minutes:
+            if self.progress.seconds - self.saved > 60 * self.config.trainer.checkpoint_minutes:
                 self._save()
         self.progress.epoch, self.progress.batch = self.progress.epoch + 1, 0
-        count = max(1, (len(batches) - first) // world)
+        count = max(1, math.ceil((len(batches) - first) / world))
         return {name: value / count for name, value in sums.items()}
 
     def _step(self, indices: list[int]) -> dict[str, float]:
-        """One optimiser step; returns its losses."""
+        """One optimiser step; returns its losses, means over all ranks."""
         optim = self.config.optim
-        batch = self.train.batch(indices, self.progress.epoch).to(self.fabric.device)
+        torch.manual_seed(step_seed(self.config.seed, self.progress.step, self.fabric.global_rank))
+        batch = self._batch(indices)
         warmup = min(1.0, (self.progress.step + 1) / max(1, optim.warmup_steps))
         for group in self.optimiser.param_groups:
             group["lr"] = optim.lr * warmup * 0.5 * (1 + math.cos(math.pi * self.share()))
         losses = self.losses(batch)
         self.fabric.backward(losses["loss"])
         norm = self.fabric.clip_gradients(self.wrapped, self.optimiser, max_norm=optim.clip, error_if_nonfinite=False)
-        if torch.isfinite(norm):  # one bad batch must not spoil weights and average
+        if torch.isfinite(whole(norm)):  # one bad batch must not spoil weights and average
             self.optimiser.step()
         self.optimiser.zero_grad()
         self.progress.step += 1
-        # The clock of rank 0 is everybody's, so that all ranks end after the same step.
-        self.progress.seconds = self.fabric.broadcast(time.monotonic() - self.started)
         self.average.update(self.model, self.progress.step)
-        return {name: float(value.detach()) for name, value in losses.items()}
+        return self._told({name: float(value.detach()) for name, value in losses.items()})
+
+    def _batch(self, indices: list[int]):
+        """This rank's batch; a rank that is left without clips looks at one that counts for nothing."""
+        batch = self.train.batch(indices or [0], self.progress.epoch).to(self.fabric.device)
+        if self.fabric.world_size > 1:
+            counts = batch.counts() * bool(indices)
+            batch.shares = counts / self.fabric.all_reduce(counts.clone(), reduce_op="mean").clamp(min=1e-9)
+        return batch
+
+    def _told(self, losses: dict[str, float]) -> dict[str, float]:
+        """The ranks' mean losses; rank 0's clock becomes everybody's, so that all end after the same step."""
+        elapsed = time.monotonic() - self.started
+        if self.fabric.world_size > 1:
+            own = torch.tensor([elapsed * self.fabric.is_global_zero, *losses.values()], dtype=torch.float64)
+            total = self.fabric.all_reduce(own.to(self.fabric.device), reduce_op="sum").tolist()
+            elapsed = total[0]
+            losses = {name: sum_ / self.fabric.world_size for name, sum_ in zip(losses, total[1:], strict=True)}
+        self.progress.seconds = elapsed
+        return losses
 
     def _report(self, losses: dict[str, float]) -> None:
         """One line on the screen and one point in TensorBoard for each epoch."""
+        self.average.gather()
         losses |= self.validate()
         text = "  ".join(f"{name} {value:.3f}" for name, value in losses.items())
         minutes = self.progress.seconds / 60
@@ -163,9 +200,10 @@ class Run:
                 writer.add_scalar(name, value, self.progress.epoch)
 
     def _save(self) -> None:
-        if self.fabric.is_global_zero:
-            save_state(self.folder, self.model, self.average, self.optimiser, self.progress)
-        self.saved = time.monotonic()
+        self.average.gather()
+        write = self.fabric.is_global_zero
+        save_state(self.folder, self.model, self.average, self.optimiser, self.progress, write)
+        self.saved = self.progress.seconds
 
     def reached(self) -> dict[str, float]:
         """What a model's config tells of its training."""
@@ -173,6 +211,20 @@ class Run:
         return {
             "steps": self.progress.step, "epochs": self.progress.epoch, "minutes": minutes, "seed": self.config.seed
         }  # fmt: skip
+
+
+def train(kind: Callable[..., Run], config: type, path: str, settings: Sequence[str], out: str, resume: bool) -> int:
+    """What the training verbs do: a configuration file becomes a model folder, and rank 0 names it. Raises VsrError."""
+    with told_once():
+        loaded = load_config(path, settings, config)
+    run = kind(loaded, out, resume)
+    run.fabric.print(f"model: {run.fit()}")
+    return 0
+
+
+def step_seed(seed: int, step: int, rank: int) -> int:
+    """The seed of dropout and noise in one step of one rank."""
+    return int(np.random.SeedSequence((seed, step, rank)).generate_state(1)[0])
 
 
 def keep_epoch(folder: Path, model: nn.Module, epoch: int, keep: int) -> None:

@@ -9,27 +9,46 @@ from pickle import UnpicklingError
 
 import torch
 from torch import nn
+from torch.distributed.tensor import DTensor
 
 from vsr.errors import VsrError
 from vsr.files import atomic_write
+from vsr.training.sharding import cut_like, cut_model, cut_optimiser, whole
 
 LAST = "last.pt"
 
 
 class Average:
-    """Exponential moving average of weights and buffers; young averages follow faster."""
+    """Exponential moving average of weights and buffers; young averages follow faster.
+
+    ``model`` is whole on every rank. Where the trained model is cut, the average is too, and `gather` brings ``model``
+    up to date.
+    """
 
     def __init__(self, model: nn.Module, decay: float):
         self.model = copy.deepcopy(model).eval().requires_grad_(False)
         self.decay = decay
+        self.tensors = self.model.state_dict()
+
+    def cut(self, model: nn.Module) -> None:
+        """Keep of every tensor the piece that the sharded ``model`` keeps of it."""
+        like = model.state_dict()
+        self.tensors = {name: cut_like(tensor, like[name]) for name, tensor in self.model.state_dict().items()}
+
+    def gather(self) -> None:
+        """Put the pieces together in ``model``; all ranks call it."""
+        self.model.load_state_dict(whole(self.tensors))
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
         """Move towards ``model`` after optimiser step number ``step``."""
         decay = min(self.decay, (1 + step) / (10 + step))
-        own, new = self.model.state_dict(), model.state_dict()
+        own, new = self.tensors, model.state_dict()
         floats = [name for name in own if own[name].is_floating_point()]
-        torch._foreach_lerp_([own[n] for n in floats], [new[n].float() for n in floats], 1 - decay)
+        cut = [name for name in floats if isinstance(own[name], DTensor)]
+        for names in (cut, [name for name in floats if name not in cut]):  # one call takes one kind of tensors
+            if names:
+                torch._foreach_lerp_([own[n] for n in names], [new[n].float() for n in names], 1 - decay)
         for name in own.keys() - set(floats):
             own[name].copy_(new[name])
 
@@ -44,32 +63,37 @@ class Progress:
     seconds: float = 0.0
 
 
-def save_state(folder: Path, model: nn.Module, average: Average, optimiser, progress: Progress) -> None:
-    """Write ``last.pt`` atomically: a run killed at any moment finds the old one or the new one."""
+def save_state(folder: Path, model: nn.Module, average: Average, optimiser, progress: Progress, write: bool) -> None:
+    """Write ``last.pt`` atomically: a run killed at any moment finds the old one or the new one.
+
+    All ranks call it, one with ``write``; ``average`` is gathered.
+    """
     state = {
-        "model": model.state_dict(),
+        "model": whole(model.state_dict()),
         "average": average.model.state_dict(),
-        "optimiser": optimiser.state_dict(),
+        "optimiser": whole(optimiser.state_dict()),
         "progress": vars(progress),
-        "rng": torch.get_rng_state(),
-        "cuda_rng": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
     }
+    if not write:
+        return
     with atomic_write(folder / LAST) as temporary:
         torch.save(state, temporary)
 
 
 def load_state(folder: Path, model: nn.Module, average: Average, optimiser) -> Progress:
-    """Read ``last.pt`` back into everything. Raises VsrError if it is not there or of another model."""
+    """Read ``last.pt`` back into everything, whatever number of ranks wrote it.
+
+    Raises VsrError if it is not there or of another model.
+    """
     path = folder / LAST
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-        model.load_state_dict(state["model"])
+        model.load_state_dict(cut_model(state["model"], model))
         average.model.load_state_dict(state["average"])
-        optimiser.load_state_dict(state["optimiser"])
-        torch.set_rng_state(state["rng"])
-        if torch.cuda.is_available() and len(state["cuda_rng"]) == torch.cuda.device_count():
-            torch.cuda.set_rng_state_all(state["cuda_rng"])
+        average.cut(model)
+        optimiser.load_state_dict(cut_optimiser(state["optimiser"], optimiser))
     except (OSError, EOFError, KeyError, RuntimeError, ValueError, UnpicklingError) as error:
-        what = (str(error) or type(error).__name__).splitlines()[0]
+        lines = (str(error) or type(error).__name__).splitlines()
+        what = lines[min(1, len(lines) - 1)].strip()  # torch says in the second line which tensor does not fit
         raise VsrError("bad_model", f"cannot resume from {path}: {what}") from error
     return Progress(**state["progress"])

@@ -98,6 +98,9 @@ def crop_corners(matrix: np.ndarray) -> np.ndarray:
 
 def share_inside(shape: tuple[int, ...], matrix: np.ndarray) -> float:
     """Share of a 12 x 12 grid over the crop that lies inside a picture of `shape` (H, W, ...)."""
+    corners = crop_corners(matrix)
+    if corners.min() >= 0 and (corners.max(axis=0) < shape[1::-1]).all():
+        return 1.0
     ticks = (np.arange(12) + 0.5) * CROP / 12
     grid = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
     x, y = ((grid - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T).T

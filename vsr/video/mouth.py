@@ -13,6 +13,7 @@ import numpy as np
 
 from vsr.errors import VsrError
 from vsr.video.faces import Detector, default_detector
+from vsr.video.people import People
 from vsr.video.reader import VideoInfo, frames_of_part, probe
 from vsr.video.stream import MIN_FRAMES, Block, Piece, blocks
 
@@ -22,7 +23,7 @@ MIN_SEEN = 0.5  # share of its frames in which a bystander must be found: less i
 @dataclass(frozen=True)
 class MouthClip:
     """The mouth of one person. crop (T, 96, 96) uint8 gray at 25 fps; times (T,) seconds in the original file;
-    face: identity of the track; found: share of frames with a detection; gaps: (first, last) crop frames that were
+    face: label of the person; found: share of frames with a detection; gaps: (first, last) crop frames that were
     interpolated or held; points (T, 37, 2) float32 pixels: the landmarks with gaps filled, None for a crop without
     its video."""
 
@@ -47,8 +48,8 @@ def crop_video(
     if faces not in ("largest", "longest"):
         raise ValueError(f"faces is 'largest' or 'longest', not {faces!r}")
     pieces = _pieces(path, detector, start, end)
-    piece = max(pieces, key=lambda piece: piece.seen.sum() if faces == "longest" else piece.weight)
-    return _clip(path, probe(path), piece)
+    piece, face = max(pieces, key=lambda own: own[0].seen.sum() if faces == "longest" else own[0].weight)
+    return _clip(path, probe(path), piece, face)
 
 
 def crop_tracks(path: str | Path, detector: Detector | None = None) -> list[MouthClip]:
@@ -57,10 +58,10 @@ def crop_tracks(path: str | Path, detector: Detector | None = None) -> list[Mout
     People whose mouth is out of the picture are left out; raises what `crop_video` raises if nobody remains.
     """
     info, clips, refusal = probe(path), [], None
-    first, *others = sorted(_pieces(path, detector), key=lambda piece: -piece.weight)
-    for piece in [first, *(piece for piece in others if piece.found >= MIN_SEEN)]:
+    first, *others = sorted(_pieces(path, detector), key=lambda own: -own[0].weight)
+    for piece, face in [first, *(own for own in others if own[0].found >= MIN_SEEN)]:
         try:
-            clips.append(_clip(path, info, piece))
+            clips.append(_clip(path, info, piece, face))
         except VsrError as error:
             refusal = refusal or error
     if not clips:
@@ -68,8 +69,11 @@ def crop_tracks(path: str | Path, detector: Detector | None = None) -> list[Mout
     return clips
 
 
-def _pieces(path, detector: Detector | None, start: float = 0.0, end: float = 0.0) -> list[Piece]:
-    """Everybody in the video, in one block however long. Raises VsrError too_short or no_face."""
+def _pieces(path, detector: Detector | None, start: float = 0.0, end: float = 0.0) -> list[tuple[Piece, int]]:
+    """Everybody in the video, in one block however long, with the face's label, which transcripts bear, too.
+
+    Raises VsrError too_short or no_face.
+    """
     frames = frames_of_part(path, start, end)
     whole: Iterator[Block] = blocks(frames, detector or default_detector(), longest=None)
     block = next(whole, None)
@@ -78,14 +82,13 @@ def _pieces(path, detector: Detector | None, start: float = 0.0, end: float = 0.
         raise VsrError("too_short", f"{path}: {count} frames at 25 fps, at least {MIN_FRAMES} needed")
     if not block.pieces:
         raise VsrError("no_face", f"{path}: no face found for {MIN_FRAMES} frames")
-    return block.pieces
+    return list(zip(block.pieces, People().label(block.pieces, 0), strict=True))
 
 
-def _clip(path, info: VideoInfo, piece: Piece) -> MouthClip:
+def _clip(path, info: VideoInfo, piece: Piece, face: int) -> MouthClip:
     if not piece.inside_picture:
-        raise VsrError("crop_out_of_frame", f"{path}: the mouth of face {piece.track} is outside the picture")
-    gaps = _runs(~piece.seen)
-    return MouthClip(piece.crop, piece.times, info, piece.track, piece.found, gaps, piece.points)
+        raise VsrError("crop_out_of_frame", f"{path}: the mouth of face {face} is outside the picture")
+    return MouthClip(piece.crop, piece.times, info, face, piece.found, _runs(~piece.seen), piece.points)
 
 
 def _runs(flags: np.ndarray) -> list[tuple[int, int]]:

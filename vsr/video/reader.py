@@ -71,7 +71,7 @@ def probe(path: str | Path) -> VideoInfo:
         if first is None:
             raise VsrError("unreadable", f"{path}: not one frame can be decoded")
         duration = _duration(container, stream) or 1 / _rate(stream)
-        width, height = _scaled_size(first.width, first.height)
+        width, height = scaled_size(first.width, first.height)
         if _quarter_turns(first) % 2:
             width, height = height, width
     return VideoInfo(str(path), _rate(stream), max(1, round(duration * FPS)), duration, width, height)
@@ -110,7 +110,7 @@ def frames_from(path: str | Path, begin: Position | None = None) -> Iterator[tup
     """
     with _opened(path) as (container, stream):
         place = None
-        for picture, place in _on_grid(_pictures(container, stream, begin), 1 / _rate(stream), begin):
+        for picture, place in on_grid(_pictures(container, stream, begin), 1 / _rate(stream), begin):
             yield picture.rgb, place
         decoded = place.time + 1 / FPS if place else begin.time if begin else 0.0
         _check_complete(path, decoded, _duration(container, stream))
@@ -151,7 +151,7 @@ def open_container(path: str | Path) -> Iterator:
             raise VsrError("unreadable", f"{path}: the file is empty")
         container = av.open(f"file:{path.absolute()}", options=options, metadata_errors="replace")
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise VsrError("unreadable", f"{path}: not a recording that can be read ({_reason(error)})") from error
+        raise VsrError("unreadable", f"{path}: not a recording that can be read ({short_reason(error)})") from error
     with container:
         yield container
 
@@ -176,7 +176,7 @@ def video_clock(path: str | Path) -> tuple[float, float]:
         return origin, max(0.0, (first.time or 0.0) - origin)
 
 
-def _reason(error: Exception) -> str:
+def short_reason(error: Exception) -> str:
     """One short phrase, without the path that FFmpeg appends."""
     return getattr(error, "strerror", None) or str(error).splitlines()[0]
 
@@ -251,7 +251,7 @@ def _pictures(container, stream, begin: Position | None) -> Iterator[tuple[_Pict
     first = next(frames, None)
     if first is None:
         return
-    size = (*_scaled_size(first.width, first.height), _quarter_turns(first))
+    size = (*scaled_size(first.width, first.height), _quarter_turns(first))
     origin, step, last = _origin(container, first), 1 / _rate(stream), -math.inf
     reformatter = VideoReformatter()
     for frame in _seek(container, stream, origin, begin) or chain([first], frames):
@@ -289,7 +289,7 @@ def _origin(container, frame) -> float:
     return start if 0 <= first - start < MAX_HOLD else first
 
 
-def _on_grid(pictures: Iterator[tuple], step: float, begin: Position | None = None) -> Iterator[tuple]:
+def on_grid(pictures: Iterator[tuple], step: float, begin: Position | None = None) -> Iterator[tuple]:
     """(nearest picture, place) for each instant first + k/25 up to the end of the last picture.
 
     `pictures` are (picture, seconds); `step` is the time that a lone picture stands; `begin` where to start.
@@ -322,7 +322,7 @@ def _repeat(picture, start: float, count: int, end: float) -> Iterator[tuple]:
         yield picture, Position(start, index)
 
 
-def _scaled_size(width: int, height: int) -> tuple[int, int]:
+def scaled_size(width: int, height: int) -> tuple[int, int]:
     """(width, height) with the longer side at most MAX_SIDE."""
     scale = min(1.0, MAX_SIDE / max(width, height))
     return max(1, round(width * scale)), max(1, round(height * scale))

@@ -14,6 +14,7 @@ REACH = 6  # frames on each side over which lips are seen to move
 REST = 0.012  # activity below which lips do not speak; GRID's speakers: 0.02 to 0.11 in speech, 0.01 to 0.03 round it
 LONG_REST = 2 * FPS  # frames: shorter ones belong to speech, which is read with its pauses
 MARGIN = 10  # frames of a rest that are read with the speech beside it
+SETTLING = 2 * REACH + 3  # frames in which the points of a face that has just been found may jump, at most
 PAUSE = 0.6  # of the usual activity: a moment this calm is no middle of a word
 SLACK = 1.2  # a stretch this much longer than the window is still read whole
 
@@ -35,7 +36,9 @@ def _deviation(values: np.ndarray) -> np.ndarray:
 
 def speech_and_rest(active: np.ndarray) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
     """(start, stop) frames of the stretches that are to be read, and of the rests of over two seconds that are not."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], (active < REST).astype(int), [0]])))
+    calm = active < REST
+    calm[: int(np.argmax(calm))] |= bool(calm[:SETTLING].any())
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], calm.astype(int), [0]])))
     rests = []
     for start, stop in zip(edges[::2], edges[1::2], strict=True):
         start, stop = start + (MARGIN if start else 0), stop - (MARGIN if stop < len(active) else 0)

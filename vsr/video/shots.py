@@ -1,9 +1,9 @@
 """Where one shot ends and the next begins, told while frames stream by, a few frames in arrears.
 
-A cut shows as a change of the picture that stands out from the changes before and after it (AdaptiveDetector of
-PySceneDetect), so a jump cut within one scene is found and a moving camera is not a cut. Pictures that a low frame
-rate repeats are left out of that comparison. Where everything moves at once, a cut is a picture whose pattern has
-little in common with the one before.
+A cut shows as a change of the picture that stands out from the changes before and after it (the measure is that of
+PySceneDetect's AdaptiveDetector), so a jump cut within one scene is found and a moving camera is not a cut. Pictures
+that a low frame rate repeats are left out of that comparison. Where everything moves at once, a cut is a picture whose
+pattern has little in common with the one before.
 """
 
 from __future__ import annotations
@@ -13,14 +13,12 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from vsr.clock import FPS
-
 SIZE = (64, 36)  # pixels that are compared
 RATIO = 4.4  # a cut changes the picture so many times as much as the frames round it do
 LEAST = 3.0  # and by so much, mean of hue, saturation and brightness (of 255)
 REACH = 2  # pictures before and after that are compared
 FLASH = 12  # frames; a picture that comes back within them was only interrupted: a flash, a blank, a hand
-REPEATS = 4  # a picture that stands longer than this is a still, not a low frame rate
+REPEATS = 6  # a picture that stands longer than this is a still, not a low frame rate
 
 
 def shots(frames: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, bool]]:
@@ -51,11 +49,10 @@ class ShotDetector:
     """Frames in, numbers of the frames that begin a shot out, in `cuts`."""
 
     def __init__(self):
-        from scenedetect.detectors import AdaptiveDetector
-
         self.cuts: set[int] = set()
-        self._detector = AdaptiveDetector(RATIO, min_scene_len=0, window_width=REACH, min_content_val=LEAST)
-        self._shown: dict[int, int] = {}  # picture of the detector's counting -> number of the frame
+        self._colours: np.ndarray | None = None  # of the last picture
+        self._changes: deque[float] = deque(maxlen=2 * REACH + 1)  # of the last pictures, each from the one before
+        self._shown: dict[int, int] = {}  # how many pictures were shown before -> number of the frame
         self._count = 0
         self._pictures: dict[int, np.ndarray] = {}  # thumbnails of the last pictures by number of the frame
         self._fresh: list[tuple[int, np.ndarray]] = []  # cuts that may be undone yet, with the picture before
@@ -91,15 +88,16 @@ class ShotDetector:
             self.cuts.discard(last)
 
     def _show(self, number: int, thumbnail: np.ndarray) -> None:
-        from scenedetect import FrameTimecode
-
+        """One more picture; tells whether the one REACH before it begins a shot."""
         self._shown[self._count] = number
         self._pictures[number] = thumbnail
         if len(self._pictures) > 4 * REACH:
             del self._pictures[min(self._pictures)]
-        found = self._detector.process_frame(FrameTimecode(self._count, float(FPS)), thumbnail)
-        for cut in found:
-            self._found(self._shown[cut.frame_num])
+        colours = _colours(thumbnail)
+        self._changes.append(0.0 if self._colours is None else float(np.abs(colours - self._colours).mean()))
+        self._colours = colours
+        if len(self._changes) == 2 * REACH + 1 and _stands_out(list(self._changes)):
+            self._found(self._shown[self._count - REACH])
         self._shown.pop(self._count - 2 * REACH, None)
         self._count += 1
 
@@ -122,8 +120,22 @@ def _thumbnail(frame: np.ndarray) -> np.ndarray:
     """(36, 64, 3) uint8, from every n-th pixel of a large frame: averaging them all would take longer than the rest."""
     import cv2
 
-    rows, columns = (max(1, side // (3 * small)) for side, small in zip(frame.shape, SIZE[::-1], strict=False))
+    rows, columns = (max(1, side // (2 * small)) for side, small in zip(frame.shape, SIZE[::-1], strict=False))
     return cv2.resize(np.ascontiguousarray(frame[::rows, ::columns]), SIZE, interpolation=cv2.INTER_AREA)
+
+
+def _colours(thumbnail: np.ndarray) -> np.ndarray:
+    """Hue, saturation and brightness (36, 64, 3) int16. Red and blue change places, which keeps the hue of skin away
+    from where hues begin anew."""
+    import cv2
+
+    return cv2.cvtColor(thumbnail, cv2.COLOR_BGR2HSV).astype(np.int16)
+
+
+def _stands_out(changes: list[float]) -> bool:
+    """Whether the middle one of the changes is a cut."""
+    around = (sum(changes) - changes[REACH]) / (2 * REACH)
+    return changes[REACH] >= LEAST and changes[REACH] >= RATIO * around
 
 
 def _alike(picture: np.ndarray, other: np.ndarray) -> bool:

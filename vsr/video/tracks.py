@@ -15,8 +15,10 @@ from vsr.video.faces import MAX_STEP, Detector, Face, way_between
 from vsr.video.shots import shots
 
 MAX_GAP = 2 * FPS  # frames a person may go unseen and still be the same track
-STRIDE = 3  # a calm face is looked for in every third frame, and in between its points run straight
-CALM, LIVELY = 0.015, 0.05  # face sizes a frame below which every third, every second frame will do
+# A calm face is looked for in every fourth frame, and in between its points run straight: on GRID that moves the
+# corners of the crop by 0.3 of its pixels. Speeds in face sizes a frame.
+STRIDE = 4
+STRIDES = ((0.008, STRIDE), (0.015, 3), (0.05, 2))  # (below this speed, frames to the next look); else every frame
 
 
 @dataclass
@@ -103,7 +105,7 @@ class Tracker:
         if any(track.last != index for track in self.tracks):
             return 1
         speed = max(track.speed for track in self.tracks)
-        return STRIDE if speed < CALM else 2 if speed < LIVELY else 1
+        return next((stride for limit, stride in STRIDES if speed < limit), 1)
 
     def _extend(self, faces: list[Face], index: int) -> None:
         """Give each face to its track, nearest pairs first; faces that are left open tracks of their own."""
@@ -114,6 +116,8 @@ class Tracker:
                 self.tracks[t].add(index, faces[f])
                 free_tracks.remove(t)
                 free_faces.remove(f)
+        for t in free_tracks:
+            self.tracks[t].missed = True
         for f in sorted(free_faces):
             self.tracks.append(OpenTrack(self._count))
             self.tracks[-1].add(index, faces[f])
@@ -130,6 +134,7 @@ class OpenTrack:
     sizes: list[float] = field(default_factory=list)  # NaN where not found
     speed: float = np.inf  # face sizes a frame, at the last look
     face: Face | None = None
+    missed: bool = False  # whether it was looked for in vain since the last sighting
 
     @property
     def last(self) -> int:
@@ -144,16 +149,16 @@ class OpenTrack:
             self._bridge(index - self.last, face)
         self.points.append(face.points)
         self.sizes.append(face.size)
-        self.face = face
+        self.face, self.missed = face, False
 
     def _bridge(self, steps: int, face: Face) -> None:
-        """Fill the frames since the last look; they count as seen if these were few."""
+        """Fill the frames since the last sighting; they count as seen if these were few and not looked at."""
         self.speed = way_between(face, self.face) / steps
         before, size = self.points[-1], self.sizes[-1]
         for step in range(1, steps):
             share = np.float32(step / steps)
             self.points.append(before + share * (face.points - before))
-            self.sizes.append(size + share * (face.size - size) if steps <= STRIDE else np.nan)
+            self.sizes.append(np.nan if self.missed or steps > STRIDE else size + share * (face.size - size))
 
     def distance(self, face: Face) -> float:
         """Mean way of the points in face sizes; infinite if it cannot be the same person."""

@@ -1,0 +1,134 @@
+"""Clips that are parts of a long film: whatever reads sound reads that part; clips without sound are told."""
+
+import numpy as np
+import pytest
+import torch
+
+from lip2speech.audio import natural_wave, write_wave
+from lip2speech.cli import main
+from lip2speech.data import NoText, SpeechDataset
+from lip2speech.features.corpus import StoredFeatures, extract_corpus, load_features, with_features
+from lip2speech.features.mel import log_mel
+from lip2speech.features.units import Codebook, Mfcc, fit_codebook
+from lip2speech.training import VoiceTrainConfig
+from lip2speech.vocoder.training import Segments, VocoderDataConfig
+from tests.lip2speech.test_audio import chirp, write_film
+from vsr.data.manifest import Clip, write_manifest
+from vsr.errors import VsrError
+from vsr.files import read_json
+from vsr.training.config import build
+
+SECONDS = 8.0
+
+
+@pytest.mark.parametrize(("frames", "samples"), [(0, 16_640), (20, 12_800), (30, 19_200)])
+def test_a_part_of_a_film_has_that_parts_sound(tmp_path, voice_like, frames, samples):
+    write_wave(tmp_path / "film.wav", voice_like)
+    # 0.59 s is nearest to frame 15 and 1.63 s to frame 41, as the reader of the pictures counts
+    wave = natural_wave(Clip("x", str(tmp_path / "film.wav"), "", "s", frames, start=0.59, end=1.63))
+    true = voice_like[15 * 640 : 41 * 640]
+    assert len(wave) == samples
+    shared = min(samples, len(true))
+    assert np.abs(wave[:shared] - true[:shared]).max() < 1e-4 and not wave[shared:].any()
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory):
+    """Eight seconds of picture and sound, and the sound."""
+    wave = chirp(SECONDS)
+    path = tmp_path_factory.mktemp("film") / "film.mkv"
+    return write_film(path, wave, round(SECONDS * 25), ("libx264", "pcm_s16le"), rate=16_000), wave
+
+
+@pytest.fixture
+def parts(film, tmp_path):
+    """Three parts of the film with their crops; the last is told to be longer than its crop."""
+    spans = {"a": (0.0, 1.2, 30), "b": (3.0, 4.6, 40), "late": (5.0, 7.0, 45), "end": (7.0, 0.0, 25)}
+    clips = []
+    for name, (start, end, frames) in spans.items():
+        np.save(tmp_path / f"{name}.npy", np.zeros((frames, 96, 96), np.uint8))
+        crop = str(tmp_path / f"{name}.npy")
+        clips.append(Clip(name, str(film[0]), "text", "talk", frames, crop, start=start, end=end))
+    return clips
+
+
+@pytest.fixture
+def codebook(tmp_path, film):
+    path = tmp_path / "units.safetensors"
+    fit_codebook(Mfcc(), [film[1][: 640 * 100]], 9).save(path)
+    return path
+
+
+@pytest.fixture
+def features(parts, codebook, tmp_path):
+    assert extract_corpus(parts, codebook, tmp_path / "features") == {"made": 3, "late_face": 1}
+    return tmp_path / "features"
+
+
+def test_features_are_those_of_the_part(parts, film, features):
+    """Not the start of the film, nor what comes before or after."""
+    for clip in (parts[0], parts[1], parts[3]):
+        own = load_features(features, clip)
+        first = round(clip.start * 25) * 640
+        true = torch.from_numpy(film[1][first : first + clip.num_frames * 640])
+        assert (own.wave - true).abs().max() < 1e-3
+        assert torch.allclose(own.mel, log_mel(own.wave), atol=0.05)
+
+
+def test_units_are_fitted_on_the_parts(parts, film, tmp_path, monkeypatch, capsys):
+    heard = []
+
+    def recorded(extractor, waves, size, seed):
+        heard.extend(waves)
+        return fit_codebook(extractor, heard, size, seed)
+
+    monkeypatch.setattr("lip2speech.features.units.fit_codebook", recorded)
+    mute = Clip("mute", str(tmp_path / "no.mp4"), "", "s", 10)
+    write_manifest(tmp_path / "clips.jsonl", [*parts[:2], mute])
+    out = tmp_path / "k.safetensors"
+    assert main(["units", "--manifest", str(tmp_path / "clips.jsonl"), "--size", "5", "--out", str(out)]) == 0
+    assert "left out mute" in capsys.readouterr().err and len(Codebook.load(out)) == 5
+    true = [film[1][round(c.start * 25) * 640 :][: c.num_frames * 640] for c in parts[:2]]
+    for wave, own in zip(sorted(heard, key=len), true, strict=True):
+        assert len(wave) == len(own) and np.abs(wave - own).max() < 1e-3
+
+
+def test_refused_clips_are_left_out_and_told(parts, features, codebook):
+    kept, told = with_features(parts, features)
+    assert [clip.id for clip in kept] == ["a", "b", "end"] and told == "1 of 4 clips have no features: 1 late_face"
+    assert with_features(kept, features)[1] == ""
+    other = Clip("gone", "/nowhere.mp4", "", "", 5)
+    assert extract_corpus([parts[0], other], codebook, features) == {"kept": 1, "unreadable": 1}
+    assert read_json(features / "refused.json")["counts"] == {"late_face": 1, "unreadable": 1}, "earlier ones stay"
+    assert Segments(parts, VocoderDataConfig((), (), str(features), segment=10), 0).clips == kept
+
+
+def test_processes_make_the_same_features(parts, features, codebook, tmp_path):
+    assert extract_corpus(parts, codebook, tmp_path / "again", jobs=2) == {"made": 3, "late_face": 1}
+    for clip in with_features(parts, features)[0]:
+        one, two = (load_features(folder, clip) for folder in (features, tmp_path / "again"))
+        assert torch.equal(one.wave, two.wave) and torch.equal(one.units, two.units)
+        assert torch.allclose(one.speaker, two.speaker, atol=1e-4)
+
+
+def test_statistics_of_stored_features(parts, features):
+    clips = with_features(parts, features)[0]
+    dataset = SpeechDataset(clips, features, NoText(), None)
+    mels = torch.cat([own.mel for own in StoredFeatures(features, clips)])
+    mean, deviation = dataset.mel_statistics()
+    assert torch.allclose(mean, mels.mean(0), atol=1e-4)
+    assert torch.allclose(deviation, mels.std(0).clamp(min=0.1), atol=1e-4)
+    voices = {tuple(dataset.voice(0, epoch).tolist()) for epoch in range(8)}
+    assert voices == {tuple(load_features(features, clip).speaker.tolist()) for clip in clips[1:]}, "cross"
+
+
+def test_missing_features_are_named(parts, features):
+    with pytest.raises(VsrError, match="late.safetensors is not there: run lip2speech features"):
+        StoredFeatures(features, parts)
+
+
+def test_a_reader_without_text_cannot_be_tuned_on_text():
+    data = {"train": ["a"], "dev": ["b"], "features": "f", "units": "u"}
+    config = build(VoiceTrainConfig, {"data": data})
+    with pytest.raises(VsrError, match="no CTC head to train on text: set text_weight to 0"):
+        config.model_config({"vocab_size": 0, "ctc_weight": 0.0}, 9)

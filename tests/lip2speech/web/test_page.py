@@ -1,0 +1,180 @@
+"""The page as visitors meet it: a server, clients that talk to it, and a real browser."""
+
+import re
+import shutil
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import talking_face, write_video
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMEDRIVER = shutil.which("chromedriver")
+NASTY = "{{value}} ${1+1} a.mp4"  # what templates would take for their own
+
+
+def get(address):
+    with urllib.request.urlopen(address, timeout=30) as answer:
+        return answer.read(), answer.headers
+
+
+def status_of(address):
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        get(address)
+    return caught.value.code
+
+
+def test_the_server_keeps_the_browser_to_itself(served):
+    address, studio = served
+    page, headers = get(address)
+    assert "connect-src 'self'" in headers["Content-Security-Policy"] and headers["X-Content-Type-Options"] == "nosniff"
+    assert b'"analytics_enabled":false' in page.replace(b" ", b"")
+    folder = studio.store.new_job()
+    (folder / "inspect0.html").write_text("<p>x</p>", encoding="utf-8")
+    (folder / "0.srt").write_text("1\n", encoding="utf-8")
+    body, headers = get(f"{address}results/{folder.name}/inspect0.html")
+    assert body == b"<p>x</p>"
+    assert headers["Content-Security-Policy"].startswith("sandbox allow-scripts; default-src 'none'")
+    assert get(f"{address}results/{folder.name}/0.srt")[0] == b"1\n"
+    for path in ("results/x/0.srt", f"results/{folder.name}/1.srt", f"results/{folder.name}/..%2F..%2Fx.srt"):
+        assert status_of(address + path) == 404
+    studio.store.remove(folder)
+
+
+def test_a_full_disk_takes_no_more(served, monkeypatch):
+    address, studio = served
+    monkeypatch.setattr(studio.store, "room", -1)
+    with pytest.raises(urllib.error.HTTPError, match="507"):
+        urllib.request.urlopen(urllib.request.Request(f"{address}gradio_api/upload", data=b"x"), timeout=30)
+
+
+def test_clients_at_once_get_their_own(served, face_clip, tmp_path):
+    """Two visitors at the same time, one of them with a name that templates would choke on."""
+    from gradio_client import Client, handle_file
+
+    address, studio = served
+    other = write_video(tmp_path / "other.mp4", talking_face(30)[::-1].copy())
+    answers = {}
+
+    def visit(video):
+        client = Client(address, verbose=False, download_files=False, httpx_kwargs={"timeout": 60})
+        answers[video.name] = client.predict(handle_file(str(video)), None, api_name="/read")
+
+    visits = [threading.Thread(target=visit, args=(video,)) for video in (face_clip, other)]
+    for visitor in visits:
+        visitor.start()
+    for visitor in visits:
+        visitor.join(120)
+    for name, answer in answers.items():
+        shown = str(answer)
+        (token,) = set(re.findall(r"results/([\w-]{22})/", shown))
+        assert set(re.findall(r'download="(\w+)\.', shown)) == {Path(name).stem}
+        assert f'"file": "{name}"' in get(f"{address}results/{token}/0.json")[0].decode()
+    assert len(answers) == 2
+
+
+@pytest.fixture
+def browser(tmp_path):
+    """Chromium without a window, its downloads in `tmp_path`."""
+    webdriver = pytest.importorskip("selenium.webdriver", reason="the browser test needs selenium")
+    if not (CHROMIUM and CHROMEDRIVER):
+        pytest.skip("no chromium and chromedriver here to open the page in")
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    options.add_experimental_option("prefs", {"download.default_directory": str(tmp_path)})
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(CHROMEDRIVER))
+    yield driver
+    driver.quit()
+
+
+def first(browser, selector, seconds=60):
+    """The first element of a selector, waited for."""
+    for _ in range(int(10 * seconds)):
+        found = browser.find_elements("css selector", selector)
+        if found:
+            return found[0]
+        time.sleep(0.1)
+    raise AssertionError(f"no {selector}: {browser.find_element('css selector', 'main').text}")
+
+
+def give(browser, address, video):
+    browser.get(address)
+    first(browser, "#video input[type=file]").send_keys(str(video))
+    first(browser, "#video video")
+    browser.find_element("css selector", "#go").click()
+
+
+def test_a_browser_uploads_watches_and_downloads(served, browser, face_clip, landscape_clip, tmp_path):
+    address, studio = served
+    video = tmp_path / NASTY
+    shutil.copy(face_clip, video)
+    give(browser, address, video)
+    first(browser, ".player.voiced")
+    first(browser, "#how")
+    _check_players(browser)
+    _check_words(browser)
+    link = first(browser, ".files a[href$='/0.srt']")
+    wanted, _ = get(link.get_attribute("href"))
+    link.click()
+    assert wait_for(lambda: [path.read_bytes() for path in tmp_path.glob("*.srt")]) == [wanted]
+    first(browser, "#how").click()
+    assert first(browser, "iframe.inspect").get_attribute("sandbox") == "allow-scripts"
+    _check_silence(browser, address)
+    give(browser, address, landscape_clip)
+    problem = first(browser, ".status.error")
+    assert problem.text.splitlines()[0] == "landscape.mp4: no face found for 12 frames"
+    assert not browser.find_elements("css selector", ".player, .files a")
+    browser.get("about:blank")
+    assert wait_for(lambda: not any(studio.store.jobs.iterdir())), "the results of visitors who left are still there"
+
+
+def wait_for(condition, seconds=20):
+    """The first true value of a condition."""
+    for _ in range(10 * seconds):
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.1)
+    return condition()
+
+
+def _check_players(browser):
+    """Both videos play, and have their subtitles."""
+    script = "return [...document.querySelectorAll('.player video')].map(v => [v.error, v.duration, v.readyState > 0])"
+    assert wait_for(lambda: all(ready for *_, ready in browser.execute_script(script)))
+    assert [error for error, *_ in browser.execute_script(script)] == [None, None]
+    assert all(duration == pytest.approx(1, abs=0.1) for _, duration, _ in browser.execute_script(script))
+    tracks = "return [...document.querySelectorAll('.player video')].map(v => v.textTracks[0].mode)"
+    assert browser.execute_script(tracks) == ["showing", "showing"]
+
+
+def _check_words(browser):
+    """Each word has the colour of its confidence; one that is pressed plays the voice."""
+    words = browser.find_elements("css selector", ".words button")
+    assert words, "the tiny model reads nonsense, but reads"
+    shades = [int(re.search(r"--p: (\d+)", word.get_attribute("style")).group(1)) for word in words]
+    edges = [word.value_of_css_property("border-bottom-color") for word in words]
+    assert len(set(edges)) == len(set(shades))
+    start = float(words[-1].get_attribute("data-start"))
+    words[-1].click()
+    script = "return document.querySelector('.player.voiced video').currentTime"
+    assert wait_for(lambda: browser.execute_script(script) >= start)
+
+
+def _check_silence(browser, address):
+    """Nothing was asked of another host, and nothing went wrong."""
+    hosts = browser.execute_script("return performance.getEntriesByType('resource').map(e => new URL(e.name).host)")
+    assert {host for host in hosts if host} == {address.split("/")[2]}
+    assert [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+
+
+def test_the_example_is_the_clip_of_the_demo():
+    example = Path(__file__).parents[3] / "lip2speech/web/static/example.mp4"
+    assert example.read_bytes() == (Path(__file__).parents[3] / "demo/clip.mp4").read_bytes()

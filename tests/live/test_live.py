@@ -1,0 +1,113 @@
+"""Live captions: what stands stays, old pictures are dropped, and the demo clip is read as a file is."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.conftest import talking_face, write_video
+from vsr.cli import main
+from vsr.errors import VsrError
+from vsr.hub import load_model
+from vsr.live.captions import HEAD, Captions
+from vsr.live.mouth import MouthStream
+from vsr.live.session import Session
+from vsr.live.source import Capture, Taken, open_source
+from vsr.transcript import TimedWord
+from vsr.video.faces import BLANK, default_detector
+from vsr.video.reader import frames_from
+
+DEMO = Path(__file__).parents[2] / "demo" / "clip.mp4"
+
+
+def words_of(text, step=0.3):
+    return [TimedWord(word, step * i, step * (i + 1), 0.9) for i, word in enumerate(text.split())]
+
+
+@given(st.lists(st.lists(st.sampled_from("abc"), max_size=6), min_size=1, max_size=8))
+@settings(max_examples=80, deadline=None)
+def test_what_stands_is_never_taken_back(readings):
+    captions, shown = Captions(), []
+    for k, letters in enumerate(readings):
+        new = captions.update(words_of(" ".join(letters)), end=0.5 * (k + 1))
+        assert captions.standing == shown + new
+        shown = list(captions.standing)
+    captions.finish(words_of(" ".join(readings[-1])))
+    assert captions.standing[: len(shown)] == shown and not captions.loose
+
+
+def test_a_word_stands_when_two_readings_agree_and_it_is_over():
+    captions = Captions()
+    assert captions.update(words_of("bin blue"), 0.7) == []
+    assert [word.word for word in captions.update(words_of("bin blue at"), 1.0)] == ["bin", "blue"]
+    assert [word.word for word in captions.loose] == ["at"]
+    assert captions.update(words_of("bin blue at"), 0.9 + HEAD / 2) == []  # it may not be over yet
+    assert [word.word for word in captions.finish(words_of("bin blue at f"))] == ["at", "f"]
+
+
+def test_a_reading_that_changes_its_mind_goes_on_after_what_stands():
+    captions = Captions()
+    for _ in range(2):
+        captions.update(words_of("bin blue"), 2.0)
+    assert [word.word for word in captions.finish(words_of("set white at"))] == ["at"]
+
+
+def test_old_pictures_are_dropped_and_counted():
+    capture = Capture(((np.full((2, 2, 3), i, np.uint8), i / 25) for i in range(40)), waiting=10)
+    capture._thread.join(5)
+    taken = list(capture)
+    assert [each.time for each in taken] == [i / 25 for i in range(30, 40)] and capture.dropped == 30
+    assert all(early.at <= late.at for early, late in zip(taken, taken[1:], strict=False))
+
+
+def test_an_error_of_the_source_reaches_the_reader():
+    with pytest.raises(VsrError, match="no such file"):
+        list(Capture(open_source("missing.mp4")))
+
+
+def test_a_file_is_played_at_its_own_pace(tmp_path):
+    video = write_video(tmp_path / "face.mp4", talking_face(20))
+    started = time.monotonic()
+    count = len(list(open_source(str(video))))
+    assert count == 20 and time.monotonic() - started > 0.7
+
+
+@pytest.mark.parametrize("source, reason", [("97", "no_camera"), ("rtsp://127.0.0.1:9/none", "unreadable")])
+def test_sources_that_are_not_there(source, reason):
+    with pytest.raises(VsrError) as error:
+        next(open_source(source))
+    assert error.value.reason == reason
+
+
+def test_mouths_follow_a_few_frames_behind_and_none_is_missing():
+    stream, frames = MouthStream(default_detector()), talking_face(30)
+    seen = []
+    for index, frame in enumerate(frames):
+        seen += stream.add(frame, index / 25, 0.0)
+        assert not seen or index - round(25 * seen[-1].time) <= 8
+    seen += stream.rest()
+    assert [round(25 * mouth.time) for mouth in seen] == list(range(round(25 * seen[0].time), 30))
+    assert seen[0].crop.shape == (96, 96)
+    for _ in range(3):
+        stream.add(np.repeat(np.repeat(BLANK, 4, 0), 4, 1), 2.0, 0.0)
+
+
+def test_the_demo_clip_is_read_as_from_a_file():
+    session = Session(load_model(), default_detector())
+    pictures = [Taken(frame, place.time, time.monotonic()) for frame, place in frames_from(DEMO)]
+    captions = list(session.run(iter(pictures)))
+    final = [caption for caption in captions if caption.final]
+    assert " ".join(word.word for caption in final for word in caption.standing) == "place blue by m five please"
+    assert all(delay > 0 for caption in captions for delay in caption.delays)
+
+
+def test_the_command_keeps_the_captions(tmp_path, capsys):
+    assert main(["live", str(DEMO), "-o", str(tmp_path / "said.doc")]) == 1
+    assert main(["live", str(tmp_path / "none.mp4"), "-o", str(tmp_path / "said.srt")]) == 1
+    assert "no such file" in capsys.readouterr().err
+    assert main(["live", str(DEMO), "-o", str(tmp_path / "said.srt")]) == 0
+    told = capsys.readouterr()
+    assert "words" in told.err and [path.name for path in tmp_path.iterdir()] in ([], ["said.srt"])

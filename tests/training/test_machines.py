@@ -1,0 +1,251 @@
+"""Several processes train as one does with the whole batch: same losses, same weights, every clip once, one writer."""
+
+import math
+import multiprocessing
+import os
+import socket
+import traceback
+from collections import Counter
+from contextlib import suppress
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.training.test_loop import TINY, Killed, build_config, make_clip
+from vsr.data.batching import deal
+from vsr.data.manifest import write_manifest
+from vsr.errors import VsrError
+from vsr.hub import load_model
+from vsr.text.tokenizer import CharTokenizer
+from vsr.training.config import dump_config, load_config
+from vsr.training.lipreader import LipReaderRun
+from vsr.training.machines import processes
+
+# A server that has imported everything once, and forks: a rank starts in milliseconds.
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["vsr.training.lipreader", "tests.training.test_loop", "hypothesis"])
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    """Seven clips in three batches: two ranks do two steps an epoch, and share the last batch."""
+    folder = tmp_path_factory.mktemp("corpus")
+    clips = [make_clip(folder, f"c{i}", " ".join("ab"[(i + k) % 2] for k in range(1 + i % 3)), i) for i in range(9)]
+    write_manifest(folder / "train.jsonl", clips[:7])
+    write_manifest(folder / "dev.jsonl", clips[7:])
+    (folder / "tokens").mkdir()
+    CharTokenizer("ab ").save(folder / "tokens")
+    settings = {
+        "data": {
+            "train": [str(folder / "train.jsonl")],
+            "dev": [str(folder / "dev.jsonl")],
+            "tokenizer": str(folder / "tokens"),
+            "frames_per_batch": 40,
+        },
+        "model": TINY | {"dropout": 0.0},
+        "optim": {"lr": 3e-3, "warmup_steps": 2, "ema": 0.5},
+        "trainer": {"max_epochs": 2, "accelerator": "cpu", "threads": 1},
+    }
+    (folder / "config.yaml").write_text(dump_config(build_config(settings)), encoding="utf-8")
+    return load_config(folder / "config.yaml")
+
+
+class Watched(LipReaderRun):
+    """A run that notes the clips and the loss of each step; killed before step ``kill_at`` after it has saved."""
+
+    kill_at = None
+
+    def fit(self):
+        self.clips, self.losses_seen = [], []
+        return super().fit()
+
+    def _step(self, indices):
+        if self.kill_at == len(self.losses_seen):
+            self._save()
+            raise Killed
+        losses = super()._step(indices)
+        self.clips.append((self.progress.epoch, indices))
+        self.losses_seen.append(losses["loss"])
+        return losses
+
+
+class Whole(Watched):
+    """One process that takes at once what two ranks take together."""
+
+    def _open_data(self):
+        super()._open_data()
+        self.batches = self.sampler.batches
+        self.sampler.batches = lambda epoch: [sum(pair, []) for pair in pairs(self.batches(epoch))]
+
+    def share(self):
+        number = len(self.batches(0))
+        return (self.progress.epoch + min(2 * self.progress.batch, number) / number) / self.config.trainer.max_epochs
+
+
+def pairs(batches):
+    return [batches[i : i + 2] for i in range(0, len(batches), 2)]
+
+
+def torchrun_environment(rank, world, port):
+    return {
+        "RANK": rank, "LOCAL_RANK": rank, "GROUP_RANK": 0, "WORLD_SIZE": world, "LOCAL_WORLD_SIZE": world,
+        "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "TORCHELASTIC_RUN_ID": "test",
+    }  # fmt: skip
+
+
+def slurm_environment(rank, world, port):
+    return {
+        "SLURM_PROCID": rank, "SLURM_LOCALID": rank, "SLURM_NODEID": 0, "SLURM_NTASKS": world, "SLURM_NNODES": 1,
+        "SLURM_NTASKS_PER_NODE": world, "SLURM_JOB_ID": 1, "SLURM_JOB_NAME": "train", "SLURM_NODELIST": "127.0.0.1",
+        "MASTER_PORT": port,
+    }  # fmt: skip
+
+
+def one_rank(environment, config, out, resume, kill_at, answers):
+    os.environ.update({name: str(value) for name, value in environment.items()})
+    try:
+        run = Watched(config, out, resume)
+        run.kill_at = kill_at
+        with suppress(Killed):
+            run.fit()
+        answers.put((run.fabric.global_rank, run.fabric.world_size, run.clips, run.losses_seen))
+    except VsrError as error:
+        answers.put((rank_in(environment), str(error), [], []))
+    except SystemExit as end:
+        answers.put((rank_in(environment), end.code, [], []))
+    except Exception:
+        answers.put((rank_in(environment), traceback.format_exc(), [], []))
+
+
+def rank_in(environment):
+    return environment.get("RANK", environment.get("SLURM_PROCID"))
+
+
+def ranks(config, outs, environment=torchrun_environment, resume=False, kill_at=None):
+    """(rank, world size, clips, losses) of each of several processes, in the order of the ranks."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    answers = FORKS.Queue()
+    configs = config if isinstance(config, list) else [config] * len(outs)
+    started = [
+        FORKS.Process(target=one_rank, args=(environment(rank, len(outs), port), own, out, resume, kill_at, answers))
+        for rank, (out, own) in enumerate(zip(outs, configs, strict=True))
+    ]
+    for process in started:
+        process.start()
+    found = sorted(answers.get(timeout=500) for _ in started)
+    for process in started:
+        process.join(60)
+    return found
+
+
+def assert_same_state(one, other, parameters):
+    """Same weights, but for those without a gradient (a bias before a mean is taken): Adam blows up their rounding."""
+    states = [torch.load(out / "last.pt", weights_only=True) for out in (one, other)]
+    ordered = [name for name, own in parameters if own.dim() > 1] + [name for name, own in parameters if own.dim() <= 1]
+    moved = {name: states[0]["optimiser"]["state"][index]["exp_avg_sq"] > 1e-12 for index, name in enumerate(ordered)}
+    assert sum(own.any() for own in moved.values()) > 0.9 * len(moved)
+    for part in ("model", "average"):
+        assert states[0][part].keys() == states[1][part].keys()
+        for name, tensor in states[0][part].items():
+            where = moved.get(name, torch.ones_like(tensor, dtype=torch.bool))
+            other = states[1][part][name]
+            torch.testing.assert_close(other[where], tensor[where], rtol=2e-4, atol=2e-5, msg=f"{part} {name}")
+
+
+@pytest.fixture(scope="module")
+def alone(config, tmp_path_factory):
+    out = tmp_path_factory.mktemp("alone")
+    run = Whole(config, out)
+    run.fit()
+    assert [len(pair) for pair in pairs(run.batches(0))] == [2, 1]
+    return out, run
+
+
+@pytest.mark.parametrize(
+    "strategy, environment",
+    [("ddp", torchrun_environment), ("fsdp", torchrun_environment), ("auto", slurm_environment)],
+)
+def test_two_ranks_do_what_one_does_with_the_whole_batch(config, alone, tmp_path, strategy, environment):
+    own = replace(config, trainer=replace(config.trainer, strategy=strategy))
+    first, second = ranks(own, [tmp_path / "0", tmp_path / "1"], environment)
+    assert (first[:2], second[:2]) == ((0, 2), (1, 2))
+    assert first[3] == second[3] == pytest.approx(alone[1].losses_seen, rel=1e-4)
+    for epoch in range(2):
+        seen = Counter(i for rank in (first, second) for e, step in rank[2] for i in step if e == epoch)
+        assert seen == Counter(range(7))
+    assert_same_state(alone[0], tmp_path / "0", list(alone[1].model.named_parameters()))
+    assert not (tmp_path / "1").exists()  # rank 1 wrote nothing
+    crop = torch.rand(1, 12, 1, 88, 88)
+    models = [load_model(out / "model").model for out in (alone[0], tmp_path / "0")]  # stored as fp16
+    torch.testing.assert_close(*(model.encode(crop, torch.tensor([12])) for model in models), rtol=0, atol=2e-2)
+
+
+@pytest.mark.parametrize("before, after", [("fsdp", "alone"), ("alone", "fsdp"), ("fsdp", "fsdp")])
+def test_a_killed_run_goes_on_with_any_number_of_ranks(config, tmp_path, before, after):
+    """Seven clips in five batches; one process has done two of them, two ranks four; then the others follow."""
+    changed = replace(config, data=replace(config.data, frames_per_batch=28), model=TINY | {"dropout": 0.1})
+    whole, out = tmp_path / "whole", tmp_path / "killed"
+
+    def run(kind, out, **options):
+        own = replace(changed, trainer=replace(changed.trainer, strategy="fsdp"))
+        outs = [out] if kind == "alone" else [out, tmp_path / "nothing"]
+        return ranks(own, outs, **options)
+
+    started = run(before, out, kill_at=2)
+    finished = run(after, out, resume=True)
+    assert [rank[1] for rank in finished] == [len(finished)] * len(finished)
+    first = Counter(i for rank in started + finished for epoch, step in rank[2] for i in step if epoch == 0)
+    assert first == Counter(range(7))
+    assert all(math.isfinite(loss) for loss in finished[0][3])
+    if before == after:
+        expected = run(before, whole)[0][3]
+        assert started[0][3] + finished[0][3] == pytest.approx(expected, rel=1e-5)
+    load_model(out / "model")
+
+
+def test_what_fails_on_one_rank_ends_all_and_is_told_once(config, tmp_path):
+    broken = replace(config, data=replace(config.data, tokenizer=str(tmp_path / "missing")))
+    (rank, told, *_), (other, status, *_) = ranks([config, broken], [tmp_path / "out"] * 2)
+    assert (rank, other) == (0, 1)
+    assert told.startswith("rank 1: ") and "missing" in told and status == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_environment_says_how_many(config, monkeypatch):
+    trainer = config.trainer
+    assert processes(replace(trainer, devices=3, num_nodes=2)) == (3, 2)
+    slurm = slurm_environment(0, 16, 1) | {"SLURM_NNODES": 4}
+    for name, value in slurm.items():
+        monkeypatch.setenv(name, str(value))
+    assert processes(trainer) == (4, 4) == processes(replace(trainer, devices=4))
+    with pytest.raises(VsrError, match="trainer.devices is 2, but SLURM started the run with 4"):
+        processes(replace(trainer, devices=2))
+    for name, value in (torchrun_environment(0, 16, 1) | {"LOCAL_WORLD_SIZE": 8}).items():
+        monkeypatch.setenv(name, str(value))
+    assert processes(trainer) == (8, 2)  # torchrun inside a SLURM job
+    with pytest.raises(VsrError, match="trainer.num_nodes is 4, but torchrun started the run with 2"):
+        processes(replace(trainer, num_nodes=4))
+
+
+def test_wrong_machines_are_refused(config):
+    for changes in ({"strategy": "ddpp"}, {"num_nodes": 0}, {"devices": 0}):
+        with pytest.raises(VsrError, match="trainer"):
+            replace(config.trainer, **changes)
+    with pytest.raises(VsrError, match="trainer: .*abacus"):
+        LipReaderRun(replace(config, trainer=replace(config.trainer, accelerator="abacus")), "nowhere")
+
+
+@given(st.lists(st.integers(1, 6), min_size=1, max_size=9), st.integers(1, 9))
+def test_dealing_keeps_every_clip_once(sizes, number):
+    batches, start = [], 0
+    for size in sizes[:number]:
+        batches.append(list(range(start, start + size)))
+        start += size
+    dealt = deal(batches, number)
+    assert len(dealt) == number and sorted(sum(dealt, [])) == list(range(start))
+    assert all(dealt) or max(map(len, dealt)) == 1

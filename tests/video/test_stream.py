@@ -1,0 +1,85 @@
+"""A long video is worked through in blocks that depend on nothing before them, and in a bounded number of frames."""
+
+import gc
+import weakref
+
+import numpy as np
+import pytest
+
+from vsr.video.faces import default_detector
+from vsr.video.mouth import crop_video
+from vsr.video.reader import Position, frames_from
+from vsr.video.stream import KEPT, OVERLAP, blocks
+
+
+@pytest.fixture(scope="module")
+def long_clip(tmp_path_factory, make_face, make_video):
+    """A face of ten seconds, cut to another light after six."""
+    frames = make_face(250, size=128)
+    frames[150:] = frames[150:, :, ::-1] // 2
+    return make_video(tmp_path_factory.mktemp("long") / "long.mp4", frames, options={"preset": "ultrafast"})
+
+
+def same(block, other):
+    assert (block.next, block.cut, block.shots) == (other.next, other.cut, other.shots)
+    np.testing.assert_array_equal(block.times, other.times)
+    for piece, twin in zip(block.pieces, other.pieces, strict=True):
+        assert (piece.track, piece.shot, piece.start) == (twin.track, twin.shot, twin.start)
+        for name in ("crop", "times", "points", "sizes", "inside", "looks"):
+            np.testing.assert_array_equal(getattr(piece, name), getattr(twin, name))
+
+
+def test_a_block_is_the_same_when_the_run_begins_with_it(long_clip):
+    whole = list(blocks(frames_from(long_clip), default_detector(), longest=75))
+    assert len(whole) > 4
+    for before, block in zip(whole[:-1:2], whole[1::2], strict=False):
+        same(next(blocks(frames_from(long_clip, before.next), default_detector(), longest=75)), block)
+    assert whole[-1].next is None
+
+
+def test_blocks_overlap_within_a_shot_and_touch_at_a_cut(long_clip, monkeypatch):
+    monkeypatch.setattr("vsr.video.stream.SHORTEST", 25)
+    found = list(blocks(frames_from(long_clip), default_detector(), longest=100))
+    for block, after in zip(found, found[1:], strict=False):
+        shared = np.isin(np.round(block.times * 25), np.round(after.times * 25)).sum()
+        assert shared == (0 if block.cut else OVERLAP)
+        assert after.times[0] == pytest.approx(6.0) or not block.cut
+    assert sum(block.cut for block in found[:-1]) == 1
+    covered = np.unique(np.concatenate([np.round(block.times * 25) for block in found]))
+    np.testing.assert_array_equal(covered, np.arange(250))
+
+
+def test_one_block_gives_what_cropping_a_clip_gives(long_clip):
+    (block,) = blocks(frames_from(long_clip), default_detector(), longest=None)
+    largest = max(block.pieces, key=lambda piece: piece.weight)
+    np.testing.assert_array_equal(largest.crop, crop_video(long_clip).crop)
+    assert [len(piece.crop) for piece in block.pieces] == [150, 100]
+
+
+class Frame(np.ndarray):
+    """An array that can be watched."""
+
+
+class Nobody:
+    """Finds no face."""
+
+    def reset(self): ...
+
+    def detect(self, frame):
+        return []
+
+
+def test_frames_are_let_go():
+    watched = []
+
+    def frames():
+        for index in range(1000):
+            frame = np.zeros((8, 8, 3), np.uint8).view(Frame)
+            watched.append(weakref.ref(frame))
+            yield frame, Position(0.0, index)
+
+    most = 0
+    for _ in blocks(frames(), Nobody(), longest=200):
+        gc.collect()
+        most = max(most, sum(frame() is not None for frame in watched))
+    assert 0 < most <= KEPT + OVERLAP + 40

@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+"""Front ends and encoders of several models side by side: parameters and milliseconds a frame, in one run.
+
+    tools/bench/encode.py MODEL [MODEL ...] [--frames 75] [--clips 4] [--rounds 10] [--threads 2] [--json FILE]
+
+The models take turns, so that other load on the machine falls on all of them; the median of the rounds is shown.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+from statistics import median
+
+import torch
+
+from vsr.files import write_text
+from vsr.hub import load_model
+from vsr.models.lengths import length_mask
+
+
+def parameters(module) -> int:
+    """How many numbers were trained."""
+    return sum(weight.numel() for weight in module.parameters())
+
+
+@torch.inference_mode()
+def milliseconds(model, video: torch.Tensor) -> tuple[float, float]:
+    """Of the front end and of the encoder, a frame; video (B, T, 1, 88, 88)."""
+    frames = video.shape[0] * video.shape[1]
+    mask = length_mask(torch.full((video.shape[0],), video.shape[1]), video.shape[1])
+    start = time.perf_counter()
+    features = model.frontend(video, mask)
+    middle = time.perf_counter()
+    model.encoder(features, mask)
+    return 1000 * (middle - start) / frames, 1000 * (time.perf_counter() - middle) / frames
+
+
+def measure(folders: list[str], clips: int, frames: int, rounds: int) -> dict[str, dict]:
+    """Figures of each model."""
+    models = {str(folder): load_model(folder).model for folder in folders}
+    video = torch.randn(clips, frames, 1, 88, 88, generator=torch.Generator().manual_seed(0))
+    spent = {name: [] for name in models}
+    for turn in range(rounds + 1):
+        for name, model in models.items():
+            found = milliseconds(model, video)
+            if turn:  # the first round pays for memory
+                spent[name].append(found)
+    return {
+        name: {
+            "frontend": model.config.frontend,
+            "parameters": parameters(model),
+            "frontend_parameters": parameters(model.frontend),
+            "frontend_ms": median(front for front, _ in spent[name]),
+            "encoder_ms": median(rest for _, rest in spent[name]),
+        }
+        for name, model in models.items()
+    }
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="+")
+    parser.add_argument("--frames", type=int, default=75)
+    parser.add_argument("--clips", type=int, default=4)
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--json", type=Path)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    found = measure(args.models, args.clips, args.frames, args.rounds)
+    print(f"{'front end':20}{'parameters':>12}{'of front end':>14}{'front end ms':>14}{'encoder ms':>12}   a frame")
+    for own in found.values():
+        print(
+            f"{own['frontend']:20}{own['parameters']:12,}{own['frontend_parameters']:14,}"
+            f"{own['frontend_ms']:14.2f}{own['encoder_ms']:12.2f}"
+        )
+    if args.json:
+        write_text(args.json, json.dumps({"models": found, "threads": args.threads}, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

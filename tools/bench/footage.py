@@ -1,0 +1,188 @@
+#!/usr/bin/env python3
+"""A long video, read as `vsr transcribe` does, against looking for faces anew in every frame as others do.
+
+    tools/bench/footage.py CLIP... [--minutes 30] [--peer-minutes 30] [--model DIR] [--json FILE]
+
+The clips, all of one encoder's settings, are joined over and over to a video of so many minutes, without a journal of
+the sound and without encoding anew. It is read to its end; then every frame of its first minutes (--peer-minutes,
+default all of it) goes through detection and landmarks by itself, is smoothed and cropped. Prints and writes
+
+    speedup        processor time of faces and crops: the peer's by ours, over the same minutes
+    crop_diff_px   mean distance of the crop's corners between the two, in pixels of the 96 x 96 crop
+    peak_rss_mb    most memory of the process up to the end of our reading
+    x_realtime     seconds of video by seconds of our whole reading
+    stages         of each stage of ours, seconds of the clock and of the processor (all threads), and x real time
+"""
+
+import argparse
+import json
+import resource
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from vsr.clock import FPS
+from vsr.decode.options import DecodeOptions
+from vsr.errors import VsrError
+from vsr.files import write_text
+from vsr.hub import load_model
+from vsr.transcribe import Reading
+from vsr.video.faces import BLANK, _mediapipe_solutions, _mesh_faces, default_detector
+from vsr.video.geometry import CROP, crop_corners, cut_mouth, mouth_transforms
+from vsr.video.reader import frames_from
+from vsr.video.stream import blocks
+
+
+class Clocks:
+    """Seconds of the clock and of the processor by stage."""
+
+    def __init__(self):
+        self.seconds: dict[str, np.ndarray] = {}
+
+    def time(self, stage: str, work, *arguments):
+        """The result of ``work(*arguments)``."""
+        begin = np.array([time.perf_counter(), time.process_time()])
+        try:
+            return work(*arguments)
+        finally:
+            spent = np.array([time.perf_counter(), time.process_time()]) - begin
+            self.seconds[stage] = self.seconds.get(stage, np.zeros(2)) + spent
+
+    def each(self, stage: str, items):
+        """The items, the time to make each counted."""
+        items, end = iter(items), object()
+        while (item := self.time(stage, next, items, end)) is not end:
+            yield item
+
+
+def join(clips: list[str], minutes: float, target: Path) -> float:
+    """Copy the packets of the clips' videos one after another until the time is full; returns seconds."""
+    import av
+
+    with av.open(str(target), "w") as output:
+        stream, end, settings = None, 0, None
+        while stream is None or end * stream.time_base < 60 * minutes:
+            for clip in clips:
+                with av.open(clip) as container:
+                    video = container.streams.video[0]
+                    stream = stream or output.add_stream_from_template(video)
+                    settings = settings or (video.codec_context.extradata, video.time_base)
+                    if settings != (video.codec_context.extradata, video.time_base):
+                        raise VsrError("bad_config", f"{clip}: is not encoded as the other clips are")
+                    end = _append(output, stream, list(container.demux(video)), end)
+                if end * stream.time_base >= 60 * minutes:
+                    break
+        return float(end * stream.time_base)
+
+
+def _append(output, stream, packets: list, begin: int) -> int:
+    """Mux packets so that their first picture stands at ``begin``; returns the end of the last."""
+    packets = [packet for packet in packets if packet.size]
+    first, end = min(packet.pts for packet in packets), begin
+    for packet in packets:
+        packet.pts, packet.dts, packet.stream = packet.pts - first + begin, packet.dts - first + begin, stream
+        end = max(end, packet.pts + packet.duration)
+        output.mux(packet)
+    return end
+
+
+def ours(video: Path, model: str | None, clocks: Clocks, peer_seconds: float) -> tuple[list, int, np.ndarray]:
+    """Read the video; returns (times and points of each piece in the first seconds, words, seconds by then)."""
+    reading = Reading(load_model(model), video, DecodeOptions(), "largest", video.with_suffix(".journal"))
+    frames, pieces, then = clocks.each("read", frames_from(video)), [], None
+    for block in clocks.each("read, faces and crops", blocks(frames, default_detector())):
+        pieces += [(piece.times, piece.points) for piece in block.pieces if piece.times[0] < peer_seconds]
+        if block.times[-1] + 1 / FPS <= peer_seconds or then is None:
+            then = [clocks.seconds[name].copy() for name in ("read, faces and crops", "read")]
+            covered = block.times[-1] + 1 / FPS
+        reading.journal.add(clocks.time("lips", reading._read_block, block))
+    return pieces, len(reading.transcript().text.split()), (then[0] - then[1])[1] / covered
+
+
+def peer(video: Path, clocks: Clocks, seconds: float) -> dict[float, np.ndarray]:
+    """Time -> points (faces, 37, 2) of every frame, each found by itself; crops of the largest are cut and dropped."""
+    mesh = _mediapipe_solutions().face_mesh.FaceMesh(static_image_mode=True, max_num_faces=1)
+    mesh.process(BLANK)
+    found, frames = {}, []
+    for frame, place in frames_from(video):
+        if place.time >= seconds:
+            break
+        faces = clocks.time("peer", lambda frame: _mesh_faces(mesh.process(frame), frame.shape), frame)
+        if faces:
+            frames.append((frame, faces[0].points))
+            found[place.time] = faces[0].points
+        if len(frames) == 3 * FPS:
+            clocks.time("peer", _cut, frames)
+            frames = []
+    clocks.time("peer", _cut, frames)
+    return found
+
+
+def _cut(frames: list) -> None:
+    """What is left to do when the points of each frame's face are known."""
+    matrices = mouth_transforms(np.stack([points for _, points in frames])) if frames else ()
+    for (frame, _), matrix in zip(frames, matrices, strict=True):
+        cut_mouth(frame, matrix)
+
+
+def crop_difference(pieces: list, found: dict[float, np.ndarray]) -> tuple[float, int]:
+    """(mean distance of the crops' corners in crop pixels, frames compared)."""
+    distances = []
+    square = np.array([(0, 0), (CROP, 0), (CROP, CROP), (0, CROP)], dtype=np.float64)
+    for times, points in pieces:
+        both = [i for i, time in enumerate(times) if time in found]
+        if len(both) < 2:
+            continue
+        theirs = np.stack([found[times[i]] for i in both])
+        for own, other in zip(mouth_transforms(points)[both], mouth_transforms(theirs), strict=True):
+            corners = crop_corners(other) @ own[:, :2].T + own[:, 2]
+            distances.append(np.linalg.norm(corners - square, axis=1).mean())
+    return float(np.mean(distances)), len(distances)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("clips", nargs="+")
+    parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--peer-minutes", type=float, help="default: all")
+    parser.add_argument("--model")
+    parser.add_argument("--json")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        video = Path(folder) / "long.mp4"
+        seconds = join(args.clips, args.minutes, video)
+        figures = measure(video, seconds, 60 * (args.peer_minutes or args.minutes), args.model)
+    for name, value in figures.items():
+        print(f"{name:>20}  {value}")
+    if args.json:
+        write_text(args.json, json.dumps(figures, indent=2) + "\n")
+
+
+def measure(video: Path, seconds: float, peer_seconds: float, model: str | None) -> dict:
+    """All figures for one video of so many seconds."""
+    clocks, begin = Clocks(), time.perf_counter()
+    pieces, words, cost = ours(video, model, clocks, peer_seconds)
+    whole = time.perf_counter() - begin
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peer_seconds = min(peer_seconds, seconds)
+    found = peer(video, clocks, peer_seconds)
+    difference, compared = crop_difference(pieces, found)
+    spent = clocks.seconds
+    spent["faces and crops"] = spent.pop("read, faces and crops") - spent["read"]
+    stages = {
+        name: {"seconds": round(s, 2), "cpu_seconds": round(c, 2), "x_realtime_cpu": round(seconds / c, 2)}
+        for name, (s, c) in spent.items() if name != "peer"
+    }  # fmt: skip
+    return {
+        "speedup": round(float(spent["peer"][1] / peer_seconds / cost), 2), "crop_diff_px": round(difference, 3),
+        "peak_rss_mb": round(memory), "x_realtime": round(seconds / whole, 2),
+        "video_seconds": round(seconds, 1), "peer_seconds": peer_seconds,
+        "peer_cpu_seconds": round(spent["peer"][1], 2), "frames_compared": compared, "words": words, "stages": stages,
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""Where live pictures come from: a camera, a network stream, a pipe, or a file played at its own pace.
+
+Pictures are taken by a thread of their own and wait in a short queue. When the queue is full the oldest is dropped and
+counted: captions stay close behind the speaker, whatever the machine.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from vsr.errors import VsrError
+from vsr.video.reader import frames_from, scaled_size, short_reason
+
+WAITING = 25  # pictures that may wait
+STREAMS = ("rtsp", "rtsps", "rtmp", "http", "https", "udp", "tcp", "srt")
+SILENT = 10.0  # seconds without a picture after which a stream counts as ended
+
+
+def open_source(name: str) -> Iterator[tuple[np.ndarray, float]]:
+    """(frame (H, W, 3) uint8 RGB, seconds since the first) as they come.
+
+    Args:
+        name: number of a camera, address of a stream, "-" for a stream on standard input, or a file.
+
+    Raises:
+        VsrError: no_camera, unreadable or no_video.
+    """
+    if name.isdigit():
+        return _camera(int(name))
+    if name == "-" or name.split("://")[0].lower() in STREAMS:
+        return _stream(name)
+    return _paced_file(name)
+
+
+def _camera(number: int) -> Iterator[tuple[np.ndarray, float]]:
+    import cv2
+
+    camera = cv2.VideoCapture(number)
+    if not camera.isOpened():
+        raise VsrError("no_camera", f"camera {number} does not open: is it connected, and used by nobody else?")
+    camera.set(cv2.CAP_PROP_FPS, 25)
+    started = time.monotonic()
+    try:
+        while True:
+            there, picture = camera.read()
+            if not there:
+                return
+            yield np.ascontiguousarray(picture[..., ::-1]), time.monotonic() - started
+    finally:
+        camera.release()
+
+
+def _stream(name: str) -> Iterator[tuple[np.ndarray, float]]:
+    """The pictures of an address or of standard input, with the stream's own times."""
+    import av
+
+    try:
+        container = av.open(sys.stdin.buffer if name == "-" else name, timeout=SILENT, options={"fflags": "nobuffer"})
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise VsrError("unreadable", f"{name}: no stream that can be read ({short_reason(error)})") from error
+    with container:
+        if not container.streams.video:
+            raise VsrError("no_video", f"{name}: holds no video")
+        first = None
+        try:
+            for picture in container.decode(container.streams.video[0]):
+                seconds = picture.time or 0.0
+                first = seconds if first is None else first
+                width, height = scaled_size(picture.width, picture.height)
+                yield picture.to_ndarray(format="rgb24", width=width, height=height), seconds - first
+        except (av.error.FFmpegError, OSError) as error:
+            if first is None:
+                raise VsrError("unreadable", f"{name}: not one picture came ({short_reason(error)})") from error
+
+
+def _paced_file(name: str) -> Iterator[tuple[np.ndarray, float]]:
+    """A file as if it were filmed now."""
+    started = None
+    for frame, place in frames_from(name):
+        started = time.monotonic() - place.time if started is None else started
+        time.sleep(max(0.0, started + place.time - time.monotonic()))
+        yield frame, place.time
+
+
+@dataclass
+class Taken:
+    """A picture that waits: frame, its time, and the moment (monotonic seconds) at which it was taken."""
+
+    frame: np.ndarray
+    time: float
+    at: float
+
+
+@dataclass
+class Capture:
+    """Takes pictures in a thread; iterate to get them, in order, without those that had to be dropped."""
+
+    pictures: Iterator[tuple[np.ndarray, float]]
+    waiting: int = WAITING
+    dropped: int = 0
+    _queue: deque = field(default_factory=deque)
+    _ended: bool = False
+    _error: Exception | None = None
+
+    def __post_init__(self):
+        self._news = threading.Condition()
+        self._stop = False
+        self._thread = threading.Thread(target=self._take, daemon=True)
+        self._thread.start()
+
+    def _take(self) -> None:
+        try:
+            for frame, seconds in self.pictures:
+                with self._news:
+                    if len(self._queue) >= self.waiting:
+                        self._queue.popleft()
+                        self.dropped += 1
+                    self._queue.append(Taken(frame, seconds, time.monotonic()))
+                    self._news.notify()
+                if self._stop:
+                    break
+        except Exception as error:  # told where the pictures are used
+            self._error = error
+        with self._news:
+            self._ended = True
+            self._news.notify()
+
+    def __iter__(self) -> Iterator[Taken]:
+        while True:
+            with self._news:
+                self._news.wait_for(lambda: self._queue or self._ended)
+                if not self._queue:
+                    break
+                taken = self._queue.popleft()
+            yield taken
+        if self._error is not None:
+            raise self._error
+
+    def close(self) -> None:
+        """Take no more pictures."""
+        self._stop = True

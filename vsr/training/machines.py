@@ -1,0 +1,123 @@
+"""Where a run runs: one process, several on one machine, or many machines under torchrun or SLURM.
+
+Rank r of W processes; Fabric's own plug-ins read the ranks and addresses that torchrun and SLURM hand out.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from lightning.fabric import Fabric
+from lightning.fabric.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
+from lightning.fabric.strategies import ModelParallelStrategy
+from lightning.fabric.utilities.rank_zero import rank_zero_only
+
+from vsr.errors import VsrError
+
+if TYPE_CHECKING:
+    from vsr.training.config import TrainerConfig
+
+
+def open_fabric(trainer: TrainerConfig, entries: tuple[str, ...] = ()) -> Fabric:
+    """The processes of a run, not launched yet; ``entries`` are the model's methods that a step calls.
+
+    Raises VsrError bad_config when the machine lacks what the configuration asks for.
+    """
+    devices, nodes = processes(trainer)
+    strategy = trainer.strategy if devices * nodes > 1 else "auto"
+    if strategy == "fsdp":
+        strategy = sharded(devices * nodes, entries)
+    try:
+        return Fabric(
+            accelerator=trainer.accelerator, devices=devices, num_nodes=nodes, strategy=strategy,
+            precision=precision(trainer),
+        )  # fmt: skip
+    except (ValueError, RuntimeError, TypeError, ImportError) as error:
+        raise VsrError("bad_config", f"trainer: {' '.join(str(error).split())}") from error
+
+
+def processes(trainer: TrainerConfig) -> tuple[int, int]:
+    """(processes a machine, machines): what torchrun or SLURM started, else what the configuration says.
+
+    Raises VsrError bad_config where the configuration says something else.
+    """
+    started = _started()
+    if started is None:
+        return trainer.devices, trainer.num_nodes
+    name, *found = started
+    for key, own, given in zip(("devices", "num_nodes"), (trainer.devices, trainer.num_nodes), found, strict=True):
+        if own not in (1, given):
+            raise VsrError("bad_config", f"trainer.{key} is {own}, but {name} started the run with {given}")
+    return found[0], found[1]
+
+
+def _started() -> tuple[str, int, int] | None:
+    """Who started this process, with how many a machine on how many machines; None: nobody but the user."""
+    env = os.environ
+    if TorchElasticEnvironment.detect():
+        name, world, each = "torchrun", int(env["WORLD_SIZE"]), int(env.get("LOCAL_WORLD_SIZE", 1))
+    elif SLURMEnvironment.detect():
+        name, world = "SLURM", int(env["SLURM_NTASKS"])
+        each = world // int(env.get("SLURM_NNODES", 1))
+    else:
+        return None
+    if not each or world % each:
+        raise VsrError("bad_config", f"{name} started {world} processes, not the same number on every machine")
+    return name, each, world // each
+
+
+def precision(trainer: TrainerConfig) -> str:
+    """``auto`` is bf16 with fp32 weights on a GPU and fp32 on a CPU, where bf16 saves nothing."""
+    import torch
+
+    if trainer.precision != "auto":
+        return trainer.precision
+    return "bf16-mixed" if trainer.accelerator != "cpu" and torch.cuda.is_available() else "32-true"
+
+
+def sharded(world: int, entries: tuple[str, ...]) -> ModelParallelStrategy:
+    """Weights, gradients and optimiser spread over all ranks (FSDP2; Zhao et al. 2023)."""
+    from vsr.training.sharding import shard
+
+    def spread(model, mesh):
+        return shard(model, mesh["data_parallel"], entries)
+
+    return ModelParallelStrategy(spread, data_parallel_size=world, tensor_parallel_size=1)
+
+
+@contextmanager
+def agreed(fabric: Fabric) -> Iterator[None]:
+    """What fails on one rank ends all of them, and one line tells of it: rank 0's own, else that of the first rank.
+
+    Nothing inside may wait for another rank.
+    """
+    import torch.distributed as dist
+
+    problem, problems = None, [None] * fabric.world_size
+    try:
+        yield
+    except VsrError as error:
+        problem = problems[0] = error
+    if fabric.world_size > 1:
+        dist.all_gather_object(problems, problem)
+    failed = [rank for rank, own in enumerate(problems) if own is not None]
+    if not failed:
+        return
+    if not fabric.is_global_zero:
+        raise SystemExit(1)
+    first = problems[failed[0]]
+    raise first if failed[0] == 0 else VsrError(first.reason, f"rank {failed[0]}: {first}")
+
+
+@contextmanager
+def told_once() -> Iterator[None]:
+    """A VsrError that every rank meets before the ranks know each other is told by rank 0 alone."""
+    try:
+        yield
+    except VsrError:
+        if rank_zero_only.rank:
+            raise SystemExit(1) from None
+        raise
