@@ -16,7 +16,13 @@ def command_lines(text):
 
 
 def check(words):
-    """Parse one line of `vsr` or `lip2speech`; SystemExit, with the parser's complaint on stderr, if it does not."""
+    """Parse one line of `vsr` or `lip2speech`; SystemExit, with the parser's complaint on stderr, if it does not.
+
+    torchrun starts a module: what stands before it is for torchrun.
+    """
+    if words[0] == "torchrun":
+        module = words.index("-m") + 1
+        words = [words[module].removesuffix(".cli"), *words[module + 1 :]]
     program = PROGRAMS[words[0]]
     assert words[1] in program.verbs, f"{words[0]} has no verb {words[1]}"
     program.parser(words[1]).parse_args(words[2:])

@@ -15,7 +15,7 @@ SEE = "vsr transcribe"
 EXAMPLE = """vsr live 0
 vsr live rtsp://camera.local/stream -o captions.srt
 vsr live clip.mp4
-vsr live - < recording.ts"""
+vsr live -"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
