@@ -1,8 +1,8 @@
 """Lip to speech: the face in a silent video gets its voice back."""
 
 
-def load_model(folder=None, device: str = "cpu"):
-    """The model in a folder, or the one that ships with the package; see `lip2speech.hub.load_model`."""
+def load_model(name=None, device: str = "cpu"):
+    """The voice in a folder, on the hub, or the one that ships with the package; see `lip2speech.hub.load_model`."""
     from lip2speech.hub import load_model
 
-    return load_model(folder, device)
+    return load_model(name, device)

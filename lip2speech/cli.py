@@ -7,7 +7,7 @@ import sys
 from vsr.cli import Program
 
 SECTIONS = {
-    "voice a face": ("speak", "web"),
+    "voice a face": ("speak", "web", "push"),
     "prepare a corpus": ("units", "features"),
     "train": ("train", "vocoder"),
     "synthesise and measure": ("synthesize", "evaluate", "results"),

@@ -169,7 +169,8 @@ def table(rows: Mapping[str, dict]) -> str:
     lines = ["| " + " | ".join(titles) + " |", "|---" * len(titles) + "|"]
     for name, row in rows.items():
         cells = [name, str(row["scored"]), str(row["too_short"]), str(row["failed"])]
-        cells += [_cell(row["figures"][number], digits) for number, _, digits in COLUMNS]
+        # An older result.json may lack a column that came later.
+        cells += [_cell(row["figures"].get(number), digits) for number, _, digits in COLUMNS]
         cells.append(_wer_cell(row.get("judge")))
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)

@@ -13,8 +13,10 @@ from typing import Any
 from vsr.errors import VsrError
 from vsr.files import atomic_write, write_json
 from vsr.hub import CONFIG_FILE, FORMAT, WEIGHTS_FILE, load_weights, read_config, save_weights
+from vsr.repository import locate
 
 SHIPPED = Path(__file__).parent / "weights"
+NAMES = {"grid": SHIPPED}  # of the models in the package; the first is the default
 ACOUSTIC, VOCODER, UNITS_FILE = "acoustic", "vocoder", "units.safetensors"
 
 
@@ -84,24 +86,31 @@ def load_vocoder(folder: str | Path):
 
 
 def load_model(
-    folder: str | Path | None = None,
+    name: str | Path | None = None,
     device: str = "cpu",
     acoustic: str | Path | None = None,
     vocoder: str | Path | None = None,
 ) -> LoadedVoice:
-    """The model in a folder; without a name, the one that ships with the package.
+    """Load a voice.
 
     Args:
-        folder: with `acoustic/` and `vocoder/`.
+        name: a folder with `acoustic/` and `vocoder/`; a name in `NAMES`; or a model on the hub, ``org/name`` or
+            ``org/name@revision``, which is fetched once. None: the voice that ships with the package.
         acoustic, vocoder: folders that replace those two.
 
     Raises:
-        VsrError: bad_model.
+        VsrError: bad_model; hub_missing, hub_denied, hub_offline.
     """
-    folder = Path(folder) if folder is not None else SHIPPED
+    folder = find_model(name)
     voice, config = load_voice(acoustic or folder / ACOUSTIC)
     generator, about = load_vocoder(vocoder or folder / VOCODER)
     if generator.config.units not in (0, max(1, voice.config.units)):
         known, made = generator.config.units, voice.config.units
         raise VsrError("bad_model", f"the vocoder knows {known} units, the acoustic model makes {made}: not a pair")
     return LoadedVoice(voice.to(device), generator.to(device), {"acoustic": config, "vocoder": about}, folder)
+
+
+def find_model(name: str | Path | None = None) -> Path:
+    """The folder of a model that `load_model` takes, fetched if need be. Raises VsrError as `load_model`."""
+    configs = [f"{part}/{CONFIG_FILE}" for part in (ACOUSTIC, VOCODER)]
+    return locate(name, NAMES, configs, lambda folder: [read_config(folder / part) for part in (ACOUSTIC, VOCODER)])

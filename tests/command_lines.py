@@ -1,5 +1,6 @@
 """Command lines as people write them, in examples and pages -> whether the commands would take them."""
 
+import re
 import shlex
 
 from lip2speech.cli import LIP2SPEECH
@@ -9,8 +10,8 @@ PROGRAMS = {program.name: program for program in (VSR, LIP2SPEECH)}
 
 
 def command_lines(text):
-    """The lines of a shell text as lists of words, without comments; a backslash joins two lines."""
-    lines = text.replace("\\\n", " ").splitlines()
+    """The lines of a shell text as lists of words, without comments and redirections; a backslash joins two lines."""
+    lines = re.sub(r" [<>] \S+", "", text.replace("\\\n", " ")).splitlines()
     return [words for words in (shlex.split(line, comments=True) for line in lines) if words]
 
 

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from tests import local_hub
 from tests.command_lines import PROGRAMS, check, command_lines
 
 ROOT = Path(__file__).parents[1]
@@ -64,13 +65,15 @@ def test_lines_that_are_wrong_are_seen():
 @pytest.fixture
 def desk(tmp_path, monkeypatch):
     """A folder with the files that examples name, and a hub that needs no network."""
-    from lip2speech.audio import read_wave, write_wave
+    from lip2speech.audio import write_wave
 
     (tmp_path / "clip.mp4").symlink_to(ROOT / "demo" / "clip.mp4")
     time = np.arange(3 * 16_000) / 16_000
     hum = sum(np.sin(2 * np.pi * 120 * k * time) / k for k in range(1, 20)) * (1 + np.sin(2 * np.pi * 4 * time)) / 8
     write_wave(tmp_path / "someone.wav", hum.astype(np.float32))
-    assert len(read_wave(tmp_path / "someone.wav"))
+    hub = local_hub.install(monkeypatch, tmp_path / "hub")
+    hub.add("org/name", ROOT / "vsr" / "weights")
+    hub.add("org/voice", ROOT / "lip2speech" / "weights")
     monkeypatch.chdir(tmp_path)
 
 

@@ -24,7 +24,7 @@ class Settings:
     """What every file is read with; small enough to be sent to a worker process.
 
     Attributes:
-        folder: the model folder, or None for the model that ships with the package.
+        folder: what `vsr.hub.load_model` takes; None for the model that ships with the package.
         options: fields of `vsr.decode.options.DecodeOptions` that differ from their defaults.
         faces: "largest", "all" or a number.
         threads: of the tensor library in each process; 0 leaves them to it.
@@ -100,7 +100,11 @@ def transcribe_files(
         reader = FileReader(settings)
         yield from (reader.read(path, watch) for path in paths)
         return
-    settings = replace(settings, threads=max(1, _num_cores() // jobs))
+    from vsr.hub import find_model
+
+    # Found here once: a model of the hub is not asked for by every process.
+    folder = str(find_model(settings.folder))
+    settings = replace(settings, folder=folder, threads=max(1, _num_cores() // jobs))
     done = 0
     while done < len(paths):
         for transcript in _in_processes(paths[done:], settings, jobs):

@@ -17,7 +17,7 @@ from vsr import __version__
 from vsr.errors import VsrError
 
 SECTIONS = {
-    "read lips": ("transcribe", "live", "inspect", "import"),
+    "read lips": ("transcribe", "live", "inspect", "import", "push"),
     "prepare a corpus": ("download", "prepare", "validate", "convert", "crop", "tokens"),
     "train": ("train", "average", "lm"),
     "decode and score": ("decode", "posteriors", "rescore", "score", "results"),

@@ -18,11 +18,13 @@ from typing import Any
 
 from vsr.errors import VsrError
 from vsr.files import usual_mode
+from vsr.repository import locate
 
 FORMAT = 1
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
 SHIPPED = Path(__file__).parent / "weights"
+NAMES = {"grid": SHIPPED}  # of the models in the package; the first is the default
 LIP_READER, LANGUAGE_MODEL = "lip_reader", "language_model"  # "kind" in config.json; a lip reader's may lack it
 
 
@@ -89,22 +91,31 @@ def save_model(folder, model, tokenizer, extra: dict | None = None, half: bool =
     return folder
 
 
-def load_model(folder=None, device: str = "cpu") -> LoadedModel:
-    """Load a model folder; without a name, the model that ships with the package.
+def load_model(name=None, device: str = "cpu") -> LoadedModel:
+    """Load a lip reader.
+
+    Args:
+        name: a model folder; a name in `NAMES`; or a model on the hub, ``org/name`` or ``org/name@revision``, which
+            is fetched once. None: the model that ships with the package.
 
     Raises:
-        VsrError: bad_model, one line that names the first thing that is wrong.
+        VsrError: bad_model, one line that names the first thing that is wrong; hub_missing, hub_denied, hub_offline.
     """
     from vsr.models.lipreader import LipReader, LipReaderConfig
 
-    return _load(Path(folder) if folder is not None else SHIPPED, LIP_READER, LipReader, LipReaderConfig, device)
+    return _load(find_model(name), LIP_READER, LipReader, LipReaderConfig, device)
 
 
-def load_language_model(folder, device="cpu") -> LoadedModel:
-    """Load the folder of a language model that `vsr lm train` wrote. Raises VsrError as `load_model`."""
+def load_language_model(name, device="cpu") -> LoadedModel:
+    """Load a language model that `vsr lm train` wrote: a folder or one on the hub. Raises VsrError as `load_model`."""
     from vsr.models.language import LanguageModel, LanguageModelConfig
 
-    return _load(Path(folder), LANGUAGE_MODEL, LanguageModel, LanguageModelConfig, device)
+    return _load(find_model(name), LANGUAGE_MODEL, LanguageModel, LanguageModelConfig, device)
+
+
+def find_model(name=None) -> Path:
+    """The folder of a model that `load_model` takes, fetched if need be. Raises VsrError as `load_model`."""
+    return locate(name, NAMES, (CONFIG_FILE,), read_config)
 
 
 def _load(folder: Path, kind: str, build: type, settings: type, device) -> LoadedModel:

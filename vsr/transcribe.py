@@ -137,7 +137,7 @@ class Reading:
         if count < MIN_FRAMES:
             raise VsrError("too_short", f"{self.path}: {count} frames at 25 fps, at least {MIN_FRAMES} needed")
         if not any(block["tracks"] for block in done):
-            raise VsrError("no_face", f"{self.path}: no face found for {MIN_FRAMES} frames")
+            raise VsrError("no_face", f"{self.path}: no face is seen for {MIN_FRAMES} frames (half a second)")
         reasons = {stretch["reason"] for block in done for stretch in block["skipped"]}
         if reasons == {OUTSIDE} and not any(block["readings"] for block in done):
             raise VsrError("crop_out_of_frame", f"{self.path}: the mouth is outside the picture")

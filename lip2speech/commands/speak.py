@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     voice = parser.add_argument_group("voice")
     voice.add_argument("--reference", metavar="FILE", help="recording of the voice (default: the model's own)")
-    voice.add_argument("--model", metavar="DIR", help="folder with acoustic/ and vocoder/ (default: the package's)")
+    voice.add_argument("--model", metavar="MODEL", help="folder or org/name (default: the one in the package)")
     flow = parser.add_argument_group("flow")
     flow.add_argument("--steps", type=int, default=4, metavar="N", help="of the flow; 0: coarse mel (default: 4)")
     flow.add_argument("--guidance", type=float, default=1.0, metavar="G", help="1: plain (default: 1)")

@@ -19,8 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, loopback only)")
     parser.add_argument("--port", type=_port, default=7860, help="port to listen on (default: 7860)")
-    parser.add_argument("--model", metavar="DIR", help="lip reader (default: the one in the package)")
-    parser.add_argument("--voice", metavar="DIR", help="folder with acoustic/ and vocoder/ (default: the package's)")
+    parser.add_argument("--model", metavar="MODEL", help="lip reader: folder or org/name (default: the package's)")
+    parser.add_argument("--voice", metavar="MODEL", help="folder or org/name (default: the package's)")
     parser.add_argument("--max-mb", type=int, default=100, metavar="N", help="size of a file, MB (default: 100)")
     parser.add_argument(
         "--max-seconds", type=float, default=60.0, metavar="S", help="length of a video (default: 60)"

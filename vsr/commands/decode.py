@@ -21,7 +21,7 @@ vsr decode --lm exp/lm/model --ngram words.arpa --manifest data/crops/test/manif
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     files = parser.add_argument_group("input and output")
-    files.add_argument("--model", metavar="DIR", help="model folder (default: the one in the package)")
+    files.add_argument("--model", metavar="MODEL", help="folder or org/name (default: the one in the package)")
     files.add_argument("--manifest", required=True, metavar="JSONL", help="manifest that vsr crop wrote")
     files.add_argument("--out", required=True, metavar="JSONL", help="one hypothesis a line")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")

@@ -10,7 +10,7 @@ layouts are translated, and the result is the original's within 1e-4. The checkp
 read without running anything in it. The licence of its weights is printed: heed it."""
 FILES = """reads   the checkpoint; SentencePiece model and list of units, where it has none
 writes  a model folder: model.safetensors, config.json, tokenizer"""
-SEE = "vsr transcribe"
+SEE = "vsr transcribe, vsr push"
 EXAMPLE = """vsr import auto_avsr vsr_trlrs3_base.pth --tokenizer spm/unigram/unigram5000.model -o models/lrs3
 vsr transcribe clip.mp4 --model models/lrs3"""
 

@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("video", metavar="VIDEO", help="video file")
     parser.add_argument("-o", "--out", required=True, metavar="HTML", help="the page; it needs no other file")
-    parser.add_argument("--model", metavar="MODEL", help="model folder or org/name (default: the one in the package)")
+    parser.add_argument("--model", metavar="MODEL", help="folder or org/name (default: the one in the package)")
     reading = parser.add_argument_group("reading")
     reading.add_argument("--method", default="joint", help="joint, ctc_beam or ctc_greedy (default: joint)")
     reading.add_argument("--beam", type=int, default=10, metavar="N", help="width of the search (default: 10)")

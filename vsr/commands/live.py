@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("source", metavar="SOURCE", help="number of a camera, address of a stream, file, or -")
     parser.add_argument("-o", "--out", metavar="FILE", help="keep the captions: .txt, .srt, .vtt, .ass, .json or .tsv")
-    parser.add_argument("--model", metavar="MODEL", help="model folder or org/name (default: the one in the package)")
+    parser.add_argument("--model", metavar="MODEL", help="folder or org/name (default: the one in the package)")
     parser.add_argument("--beam", type=int, default=4, metavar="N", help="width of the search (default: 4)")
 
 

@@ -9,7 +9,7 @@ ABOUT = """Renders the scores of a run as a page, with date, commit, machine and
 makes them again."""
 FILES = """reads   model/config.json and result/*.json of the run
 writes  the page, and result.json beside it"""
-SEE = "vsr score"
+SEE = "vsr score, vsr push"
 EXAMPLE = "vsr results --run exp/video_transformer --command 'run.sh --corpus GRID' --out RESULTS.md"
 
 

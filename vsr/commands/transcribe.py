@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"one or more of {','.join(WRITERS)} (default: txt)",
     )  # fmt: skip
     reading = parser.add_argument_group("reading")
-    reading.add_argument("--model", metavar="DIR", help="model folder (default: the one in the package)")
+    reading.add_argument("--model", metavar="MODEL", help="folder or org/name (default: the one in the package)")
     reading.add_argument(
         "--faces", type=_faces, default="largest", metavar="WHO",
         help="largest, all, or how many of the largest in each shot (default: largest)",

@@ -52,7 +52,8 @@ def read_manifest(path: str | Path) -> list[Clip]:
     try:
         lines = Path(path).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise VsrError("bad_manifest", f"cannot read the manifest {path}: {error}") from error
+        why = getattr(error, "strerror", None) or error
+        raise VsrError("bad_manifest", f"cannot read the manifest {path}: {why}") from error
     clips = [_parse(line, f"{path}, line {number}") for number, line in enumerate(lines, 1) if line.strip()]
     seen: set[str] = set()
     for clip in clips:

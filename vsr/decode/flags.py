@@ -22,7 +22,7 @@ def add_search_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_language_arguments(group) -> None:
     """Declare the options that name language models."""
-    group.add_argument("--lm", metavar="DIR", help="language model that vsr lm train wrote")
+    group.add_argument("--lm", metavar="MODEL", help="language model of vsr lm train, or org/name")
     group.add_argument("--lm-weight", type=float, metavar="W", help="of its log-probability (default: 0.3)")
     group.add_argument("--ngram", metavar="ARPA", help="n-grams of words or of the tokenizer's pieces")
     group.add_argument("--ngram-weight", type=float, metavar="W", help="of their log-probability (default: 0.3)")

@@ -81,7 +81,7 @@ def _pieces(path, detector: Detector | None, start: float = 0.0, end: float = 0.
     if count < MIN_FRAMES:
         raise VsrError("too_short", f"{path}: {count} frames at 25 fps, at least {MIN_FRAMES} needed")
     if not block.pieces:
-        raise VsrError("no_face", f"{path}: no face found for {MIN_FRAMES} frames")
+        raise VsrError("no_face", f"{path}: no face is seen for {MIN_FRAMES} frames (half a second)")
     return list(zip(block.pieces, People().label(block.pieces, 0), strict=True))
 
 

@@ -144,7 +144,8 @@ def open_container(path: str | Path) -> Iterator:
 
     path = Path(path)
     if not path.is_file():
-        raise VsrError("unreadable", f"{path}: {'is a folder' if path.is_dir() else 'no such file'}")
+        what = "is a folder: name the files in it" if path.is_dir() else "no such file"
+        raise VsrError("unreadable", f"{path}: {what}")
     options = {"protocol_whitelist": "file", "format_whitelist": FORMATS}
     try:
         if path.stat().st_size == 0:
