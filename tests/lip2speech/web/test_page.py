@@ -129,7 +129,7 @@ def test_a_browser_uploads_watches_and_downloads(served, browser, face_clip, lan
     _check_silence(browser, address)
     give(browser, address, landscape_clip)
     problem = first(browser, ".status.error")
-    assert problem.text.splitlines()[0] == "landscape.mp4: no face found for 12 frames"
+    assert problem.text.splitlines()[0] == "landscape.mp4: no face is seen for 12 frames (half a second)"
     assert not browser.find_elements("css selector", ".player, .files a")
     browser.get("about:blank")
     assert wait_for(lambda: not any(studio.store.jobs.iterdir())), "the results of visitors who left are still there"
