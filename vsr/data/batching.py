@@ -129,9 +129,16 @@ class FrameBudgetSampler:
         self.frame_budget = frame_budget
         self.seed = seed
         self.shuffle = shuffle
+        self._last: tuple[int, list[list[int]]] = (-1, [])
 
     def batches(self, epoch: int = 0) -> list[list[int]]:
-        """The batches of one epoch: every clip once."""
+        """The batches of one epoch: every clip once. Those of the last epoch asked for are kept, because a training
+        step asks how many there are."""
+        if self._last[0] != epoch:
+            self._last = epoch, self._drawn(epoch)
+        return self._last[1]
+
+    def _drawn(self, epoch: int) -> list[list[int]]:
         rng = np.random.default_rng((self.seed, epoch))
         jitter = rng.random(len(self.lengths)) if self.shuffle else np.zeros(len(self.lengths))
         order = np.lexsort((jitter, self.lengths))
@@ -142,8 +149,9 @@ class FrameBudgetSampler:
 
     def _cut(self, order: list[int]) -> Iterator[list[int]]:
         batch: list[int] = []
+        lengths = self.lengths.tolist()
         for index in order:  # by rising length: the newest is the longest
-            if batch and (len(batch) + 1) * self.lengths[index] > self.frame_budget:
+            if batch and (len(batch) + 1) * lengths[index] > self.frame_budget:
                 yield batch
                 batch = []
             batch.append(index)
