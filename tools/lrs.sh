@@ -1,4 +1,4 @@
-# Stages that the recipes of LRS3 and LRS2 share. Source it after recipe.sh; it uses the recipe's variables:
+# Stages that the recipes of LRS3, LRS2 and LRW share. Source it after recipe.sh; it uses the recipe's variables:
 #   manifests crops tokens run (folders)  train_list (a manifest's name)  dev (a manifest, or "")
 #   config first size average beam ctc_weight nj gpus
 

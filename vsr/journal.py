@@ -30,7 +30,7 @@ class Journal:
 
     def __init__(self, path: str | Path | None, heading: dict, resume: bool = False):
         self.path = None if path is None else Path(path)
-        self.heading = {"format": FORMAT, **heading}
+        self.heading = json.loads(json.dumps({"format": FORMAT, **heading}))  # as it will be read: no tuples
         self.blocks: list[dict] = []
         self._open = False
         if resume and self.path is not None and self.path.is_file():

@@ -207,8 +207,12 @@ def _choose(pieces: list[Piece], labels: list[int], number: int | None) -> Itera
         weights[piece.shot, face] = weights.get((piece.shot, face), 0.0) + piece.weight * (1.0 if clear else 1e-9)
     for piece, face in zip(pieces, labels, strict=True):
         rank = sum(shot == piece.shot and weight > weights[shot, face] for (shot, _), weight in weights.items())
-        chosen = number is None or rank < number
-        yield piece, face, OUTSIDE if not piece.inside_picture else None if chosen else "not chosen"
+        reasons = {
+            OUTSIDE: not piece.inside_picture,
+            "not chosen": number is not None and rank >= number,
+            "hardly seen": rank > 0 and piece.found < MIN_SEEN,
+        }
+        yield piece, face, next((reason for reason, applies in reasons.items() if applies), None)
 
 
 def _stretch(piece: Piece, face: int, start: int, stop: int, reason: str) -> dict:

@@ -91,7 +91,7 @@ class TrackReport:
 @dataclass(frozen=True)
 class Skipped:
     """A stretch of a face that was not read, and why: its lips were at "rest", or it was "not chosen" by --faces,
-    or "out of the picture"."""
+    "hardly seen" (in under half of its frames, beside another) or "out of the picture"."""
 
     face: int
     start: float

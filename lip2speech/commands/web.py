@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Serve until interrupted. Raises VsrError."""
     from lip2speech.web.app import build_app, serve
-    from lip2speech.web.work import Limits
+    from lip2speech.web.jobs import Limits
 
     limits = Limits(args.max_mb, args.max_seconds, args.queue, args.keep_minutes)
     serve(build_app(limits, args.model, args.voice), args.host, args.port)

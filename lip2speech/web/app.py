@@ -11,7 +11,8 @@ import os
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from lip2speech.web.work import Limits, Studio
+from lip2speech.web.jobs import Limits
+from lip2speech.web.work import Studio
 from vsr.errors import VsrError
 
 STATIC = Path(__file__).parent / "static"
@@ -82,7 +83,7 @@ def _lifespan(studio: Studio):
 async def _sweep(studio: Studio) -> None:
     while True:
         await asyncio.sleep(SWEEP_SECONDS)
-        studio.store.sweep()
+        studio.sweep()
 
 
 class Headers:

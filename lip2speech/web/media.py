@@ -15,24 +15,31 @@ TICKS = 90_000  # of a second
 PLAYED = ("yuv420p", "yuvj420p")  # pixel formats of H.264 that browsers decode
 
 
-def video_seconds(path: str | Path) -> float:
-    """Length by the time stamps of the packets: a browser's recording announces none. Nothing is decoded.
-
-    Raises VsrError unreadable, no_video.
-    """
-    probe(path)
+def recorded_seconds(path: str | Path, kind: str = "video") -> float:
+    """Length of the "video" or "audio" by the time stamps of its packets: a browser's recording announces none, and
+    nothing is decoded. 0 where there is none. Raises VsrError unreadable."""
     with open_container(path) as container:
-        stream = next(iter(container.streams.video))
-        first, last, count = None, 0.0, 0
-        for packet in container.demux(stream):
-            if packet.size:
-                count += 1
-            if packet.pts is not None:
-                at = float(packet.pts * packet.time_base)
-                first = at if first is None else min(first, at)
-                last = max(last, at + float((packet.duration or 0) * packet.time_base))
-        rate = float(stream.average_rate or FPS)
-        return count / rate if first is None else last - first
+        streams = getattr(container.streams, kind)
+        return _seconds(container, streams[0]) if streams else 0.0
+
+
+def _seconds(container, stream) -> float:
+    import av
+
+    first, last, count = None, 0.0, 0
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets)
+        except (StopIteration, av.error.FFmpegError, OSError):  # the reader, too, takes a broken end for the end
+            break
+        count += packet.size > 0
+        if packet.pts is not None:
+            at = float(packet.pts * packet.time_base)
+            first = at if first is None else min(first, at)
+            last = max(last, at + float((packet.duration or 0) * packet.time_base))
+    rate = float(getattr(stream, "average_rate", None) or FPS)
+    return count / rate if first is None else last - first
 
 
 def playable_copy(video: str | Path, out: str | Path) -> None:

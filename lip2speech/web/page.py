@@ -13,7 +13,8 @@ from pathlib import Path
 import gradio as gr
 
 from lip2speech.web import render
-from lip2speech.web.work import Dropped, Job, Studio
+from lip2speech.web.jobs import Dropped, Job
+from lip2speech.web.work import Studio
 from vsr.errors import VsrError
 
 EXAMPLE = Path(__file__).parent / "static" / "example.mp4"
@@ -25,6 +26,7 @@ PICK = """element.addEventListener('click', (event) => {
 });
 watch('value', () => {  // the buttons are made anew: the keyboard stays on the one that was pressed
   if (element.dataset.chosen) element.querySelector('[aria-pressed="true"]')?.focus();
+  delete element.dataset.chosen;
 });"""
 
 
@@ -90,7 +92,7 @@ class Page:
 
     async def read(self, video: str | None, reference: str | None, request: gr.Request) -> AsyncIterator[dict]:
         """Work on a video, telling how far it is; what was there before goes."""
-        self.leave(request)
+        await self.leave(request)
         view, job = View(self), None
         try:
             if video is None:
@@ -109,7 +111,7 @@ class Page:
             logging.getLogger(__name__).exception("a clip could not be worked on")
             yield view.clear(render.problem("internal", "Something went wrong on the server; its log says what."))
         if job is not None and job.stage != "done":
-            self.leave(request)
+            await self.leave(request)
 
     def visit(self, request: gr.Request, job: Job) -> Job:
         """Remember whose job it is, and forget those that have been swept away."""
@@ -117,7 +119,7 @@ class Page:
         self.visits[request.session_hash] = job
         return job
 
-    def choose(self, event: gr.EventData, request: gr.Request) -> dict:
+    async def choose(self, event: gr.EventData, request: gr.Request) -> dict:
         """Show another face."""
         job = self.visits.get(request.session_hash)
         view = View(self)
@@ -143,7 +145,7 @@ class Page:
         except VsrError as error:
             yield {self.status: view.html(render.problem(error.reason, error.message))}
 
-    def leave(self, request: gr.Request) -> None:
+    async def leave(self, request: gr.Request) -> None:
         """The visitor has gone, or brings something new: stop the work and remove the files."""
         job = self.visits.pop(request.session_hash, None)
         if job is not None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from html import escape
 from pathlib import Path
 
-from lip2speech.web.work import FORMATS, Face, Job, Limits
+from lip2speech.web.jobs import Face, Job, Limits
+from lip2speech.web.reading import FORMATS
 from vsr.inspect.page import percent
 from vsr.subtitles import face_name
 from vsr.transcript import TimedWord
@@ -26,8 +27,8 @@ def welcome(limits: Limits, shipped: bool) -> str:
         '<header class="head"><h1>Read lips, give them a voice</h1>'
         "<p>A video of a talking face becomes text and speech. Its own sound is not listened to.</p>"
         f'<p class="soft">{model} At most {limits.max_seconds:g} s and {limits.max_mb} MB. '
-        f"Clips are worked on by this server alone and removed after {limits.keep_minutes:g} minutes, "
-        "or when you close the page.</p></header>"
+        f"Nothing leaves this server. Videos are removed from it after {limits.keep_minutes:g} minutes, "
+        "results also when you close the page.</p></header>"
     )
 
 

@@ -10,6 +10,7 @@ import secrets
 import shutil
 import tempfile
 import time
+from collections.abc import Container
 from pathlib import Path
 
 TOKEN = re.compile(r"[A-Za-z0-9_-]{22}")
@@ -53,15 +54,16 @@ class Store:
         """Whether the files fill the room; one with two names counts twice."""
         return sum(_stat(path, "st_size") for path in self.root.rglob("*") if path.is_file()) > self.room
 
-    def sweep(self) -> int:
-        """Remove what nobody has touched for `keep` seconds; returns how many folders went.
+    def sweep(self, spared: Container[Path] = ()) -> int:
+        """Remove the folders that nobody has touched for `keep` seconds, but those ``spared``; returns how many went.
 
         An upload's folder is named after its content, so that two visitors may share one: only age removes it.
         """
         old = [
             folder
             for folder in (*self.uploads.iterdir(), *self.jobs.iterdir())
-            if time.time() - max(_stat(path, "st_mtime") for path in (folder, *folder.rglob("*"))) > self.keep
+            if folder not in spared
+            and time.time() - max(_stat(path, "st_mtime") for path in (folder, *folder.rglob("*"))) > self.keep
         ]
         for folder in old:
             self.remove(folder)

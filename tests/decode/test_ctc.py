@@ -1,14 +1,20 @@
 """CTC searches and scores against the sum over all paths, on a clip so short that they can be listed."""
 
+import importlib.util
 import itertools
 import math
+from pathlib import Path
 
 import pytest
 import torch
 
 from vsr.decode.align import align_tokens, words_from_alignment
-from vsr.decode.ctc import PrefixScorer, greedy, log_add, prefix_beam
+from vsr.decode.ctc import MINUS_INFINITY, PrefixScorer, greedy, log_add, prefix_beam
 from vsr.text.tokenizer import CharTokenizer, collapse
+
+spec = importlib.util.spec_from_file_location("oracle", Path(__file__).with_name("oracle.py"))
+oracle = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(oracle)
 
 FRAMES, TOKENS = 5, 4
 
@@ -49,15 +55,48 @@ def test_greedy_is_the_best_path(log_probs):
 def test_prefix_scores_equal_the_sum_over_paths(log_probs, texts):
     padded = torch.cat([log_probs, torch.zeros(3, TOKENS)])[None]  # frames after the end must not count
     scorer = PrefixScorer(padded, torch.tensor([FRAMES]))
-    assert float(scorer.finished()) == pytest.approx(texts[()], abs=1e-6)
-    first, forward = scorer.extend(torch.tensor([[-1]]), torch.tensor([[[1, 2, 3]]]))
-    assert first[0, 0].tolist() == pytest.approx([prefix_score(texts, (c,)) for c in (1, 2, 3)], abs=1e-6)
-    scorer.follow(forward[:, 0], first[:, 0], torch.tensor([0]))
-    assert scorer.finished()[0].tolist() == pytest.approx([texts[(c,)] for c in (1, 2, 3)], abs=1e-6)
-    second, _ = scorer.extend(torch.tensor([[1, 2, 3]]), torch.tensor([[[1, 2, 3]] * 3]))
+    end = 0  # stands in the place of the end, whose own posterior is never asked for
+    first = scorer.extend(torch.tensor([[end]]), torch.tensor([[[end, 1, 2, 3]]]))
+    expected = [texts[()], *(prefix_score(texts, (c,)) for c in (1, 2, 3))]
+    assert first[0, 0].tolist() == pytest.approx(expected, abs=1e-6)
+    scorer.follow(torch.tensor([[0, 0, 0]]), torch.tensor([[1, 2, 3]]))
+    second = scorer.extend(torch.tensor([[1, 2, 3]]), torch.tensor([[[end, 1, 2, 3]] * 3]))
     for a in (1, 2, 3):
-        expected = [prefix_score(texts, (a, c)) for c in (1, 2, 3)]
+        expected = [texts[(a,)], *(prefix_score(texts, (a, c)) for c in (1, 2, 3))]
         assert second[0, a - 1].tolist() == pytest.approx(expected, abs=1e-6)
+    scorer.follow(torch.tensor([[2, 1, 2]]), torch.tensor([[3, 1, 1]]))  # the same token again; another; another
+    third = scorer.extend(torch.tensor([[3, 1, 1]]), torch.tensor([[[end, 1, 3]] * 3]))
+    for k, prefix in enumerate([(3, 3), (2, 1), (3, 1)]):
+        expected = [texts[prefix], *(prefix_score(texts, (*prefix, c)) for c in (1, 3))]
+        assert third[0, k].tolist() == pytest.approx(expected, abs=1e-6)
+
+
+def test_scores_of_a_long_clip_keep_their_precision():
+    """Log-probabilities down to -100 a frame and -1000 a prefix, against the recursion written plainly."""
+    generator = torch.Generator().manual_seed(1)
+    text = torch.randint(1, 12, (20,), generator=generator).tolist() + [3, 3, 7]
+    logits = 25 * torch.randn(160, 12, generator=generator)
+    for k, token in enumerate(text):
+        logits[6 * k + 3, token] += 120
+    log_probs = logits.log_softmax(-1)
+    plain, scorer, end = log_probs.double().tolist(), PrefixScorer(log_probs[None], torch.tensor([160])), 11
+    last = torch.tensor([[end]])
+    for k, token in enumerate(text):
+        found = scorer.extend(last, torch.tensor([[[end, *range(1, 11)]]]))[0, 0].tolist()
+        tables = [oracle.prefix_tables(plain, (*text[:k], c))[1] for c in range(1, 11)]
+        assert found == pytest.approx([oracle.prefix_tables(plain, text[:k])[0], *tables], rel=1e-9)
+        last = torch.tensor([[token]])
+        scorer.follow(torch.tensor([[0]]), last)
+    assert found[0] < -1000
+
+
+def test_a_text_longer_than_the_clip_is_impossible(log_probs):
+    scorer = PrefixScorer(log_probs[None, :2], torch.tensor([2]))
+    for last, token in ((0, 1), (1, 2)):
+        scorer.extend(torch.tensor([[last]]), torch.tensor([[[0, token]]]))
+        scorer.follow(torch.tensor([[0]]), torch.tensor([[token]]))
+    third = scorer.extend(torch.tensor([[2]]), torch.tensor([[[0, 1, 2, 3]]]))[0, 0]
+    assert third[0] > -100 and (third[1:] <= MINUS_INFINITY / 2).all()
 
 
 def test_alignment_finds_a_planted_path():

@@ -7,9 +7,11 @@ import torch
 from lip2speech.audio import natural_wave, write_wave
 from lip2speech.cli import main
 from lip2speech.data import NoText, SpeechDataset
+from lip2speech.evaluation import header
 from lip2speech.features.corpus import StoredFeatures, extract_corpus, load_features, with_features
 from lip2speech.features.mel import log_mel
 from lip2speech.features.units import Codebook, Mfcc, fit_codebook
+from lip2speech.synthesis import SynthesisOptions
 from lip2speech.training import VoiceTrainConfig
 from lip2speech.vocoder.training import Segments, VocoderDataConfig
 from tests.lip2speech.test_audio import chirp, write_film
@@ -132,3 +134,10 @@ def test_a_reader_without_text_cannot_be_tuned_on_text():
     config = build(VoiceTrainConfig, {"data": data})
     with pytest.raises(VsrError, match="no CTC head to train on text: set text_weight to 0"):
         config.model_config({"vocab_size": 0, "ctc_weight": 0.0}, 9)
+
+
+def test_the_protocol_without_a_voice_is_vision():
+    assert SynthesisOptions(protocol="vision").protocol == "vision"
+    assert header("vision", "").startswith("Reference voice: vision (none: the model's own voice). Judge: none.")
+    with pytest.raises(VsrError, match="the protocol is 'none'; it can be cross, self, vision"):
+        SynthesisOptions(protocol="none")

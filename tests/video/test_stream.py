@@ -52,6 +52,7 @@ def test_blocks_overlap_within_a_shot_and_touch_at_a_cut(long_clip, monkeypatch)
 def test_one_block_gives_what_cropping_a_clip_gives(long_clip):
     (block,) = blocks(frames_from(long_clip), default_detector(), longest=None)
     largest = max(block.pieces, key=lambda piece: piece.weight)
+    assert len(largest.crop) == 150
     np.testing.assert_array_equal(largest.crop, crop_video(long_clip).crop)
     assert [len(piece.crop) for piece in block.pieces] == [150, 100]
 

@@ -1,25 +1,36 @@
 #!/usr/bin/env python3
-"""The joint beam search against the same search written plainly, without caches or batching, in one run.
+"""The joint beam search against the same search written plainly, or against auto_avsr's with the same weights.
 
     tools/bench/decode.py [--model DIR] [--beam 10] [--frames 75] [--clips 4] [--json FILE]
+    tools/bench/decode.py --peer AUTO_AVSR [--beam 40] [--max-steps 12] [--rounds 2] [--threads 1] [--json FILE]
 
-Encoder states come from random video; both searches get the same. Same hypotheses are a condition, not a figure.
+Against the plain search, encoder states come from random video. Against the peer, they are random, and so are the
+weights, in the sizes of its published model (768 wide, 6 decoder layers, 5049 tokens): both searches go on for the same
+number of steps, in turns, and must hold the same hypotheses with the same scores. The peer has no batches, so a batch
+is compared with as many single clips. Same hypotheses are a condition, not a figure.
 """
 
 import argparse
 import importlib.util
 import json
+import resource
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import torch
 
-from vsr.decode.beam import decode
+from vsr.clock import FPS
+from vsr.decode.beam import JointSearch, decode
 from vsr.decode.options import DecodeOptions
 from vsr.files import write_text
 from vsr.hub import load_model
+from vsr.models.lipreader import LipReader, LipReaderConfig
 
 ORACLE = Path(__file__).parents[2] / "tests" / "decode" / "oracle.py"
+BATCH = 8
+LONG = 30  # seconds of the clip whose memory is told
 
 
 def load_oracle():
@@ -58,22 +69,134 @@ def compare(model, eos: int, options: DecodeOptions, frames: int, clips: int) ->
     }
 
 
+def published_size() -> LipReader:
+    """A model with the decoder and CTC head of auto_avsr's size and random weights; its encoder is not used here.
+
+    Weights of the heads are scaled so that a step is no near tie and a search with other rounding goes the same way.
+    """
+    torch.manual_seed(0)
+    config = LipReaderConfig(
+        vocab_size=5049, dim=768, heads=12, decoder_layers=6, decoder_hidden=3072, norm_eps=1e-12, ctc_weight=0.1,
+        layers=1, hidden=8, frontend_width=8, frontend_heads=2, alignment_weight=0.0,
+    )  # fmt: skip
+    model = LipReader(config).eval()
+    for head in (model.decoder.out, model.ctc):
+        head.weight.data.mul_(4)
+    return model
+
+
+def random_states(model: LipReader, clips: int, frames: int) -> torch.Tensor:
+    """States (B, T, D) with the statistics that a final normalisation gives."""
+    return torch.randn(clips, frames, model.config.dim, generator=torch.Generator().manual_seed(frames))
+
+
+@torch.inference_mode()
+def go_on(model: LipReader, states: torch.Tensor, options: DecodeOptions, steps: int) -> list:
+    """(tokens, score) of all hypotheses of each clip, ended or not, after so many steps of our search, best first."""
+    lengths = torch.full((len(states),), states.shape[1])
+    search = JointSearch(model, states, model.ctc_log_probs(states), lengths, options, model.config.vocab_size - 1)
+    for step in range(steps):
+        search.advance(step)
+    found = [[(h.tokens, h.score) for h in own] for own in search.done]
+    for row, slot in search.alive.nonzero().tolist():
+        own = tuple(search.tokens[row, slot, 1:].tolist())
+        found[int(search.rows[row])].append((own, float(search.scores[row, slot])))
+    return [sorted(own, key=lambda h: -h[1]) for own in found]
+
+
+def agree(ours: list, peers: list) -> bool:
+    """The same hypotheses in the same order, scores within 1e-3."""
+    return len(ours) == len(peers) and all(
+        a[0] == b[0] and abs(a[1] - b[1]) < 1e-3 for a, b in zip(ours, peers, strict=True)
+    )
+
+
+def race(model: LipReader, peer, options: DecodeOptions, seconds: int, steps: int, rounds: int) -> dict:
+    """Seconds a clip of the peer, of ours alone and of ours in a batch, in turns, and whether all agree."""
+    states = random_states(model, BATCH, FPS * seconds)
+    go_on(model, states[:1], options, 2)  # warm
+    spent, same = {"peer": 0.0, "single": 0.0, "batch": 0.0}, True
+    for k in range(rounds):
+        alone, one = timed(lambda own=states[k : k + 1]: go_on(model, own, options, steps))
+        found, slow = timed(lambda own=states[k]: peer(own, steps))
+        together, all_of_them = timed(lambda: go_on(model, states, options, steps))
+        same &= agree(alone[0], found) and agree(together[k], found)
+        for name, value in (("single", one), ("peer", slow), ("batch", all_of_them / BATCH)):
+            spent[name] += value / rounds
+    print(f"{seconds} s: a clip takes the peer {spent['peer']:.2f} s, ours {spent['single']:.3f} s ", end="")
+    print(f"({spent['peer'] / spent['single']:.1f}x), in a batch of {BATCH} {spent['batch']:.3f} s ", end="")
+    print(f"({spent['peer'] / spent['batch']:.1f}x); same: {same}", flush=True)
+    return {
+        f"single_{seconds}s": spent["peer"] / spent["single"],
+        f"batch{BATCH}_{seconds}s": spent["peer"] / spent["batch"],
+        f"seconds_{seconds}s": spent,
+        "same": same,
+    }
+
+
+def memory(options: DecodeOptions) -> None:
+    """Print this process's memory (MB) before, and its peak in, a search over one long clip."""
+    model = published_size()
+    states = random_states(model, 1, FPS * LONG)
+    before = peak_rss()
+    go_on(model, states, options, 2 * LONG)
+    print(json.dumps({"peak_rss_mb": peak_rss(), "before_search_mb": before}))
+
+
+def peak_rss() -> float:
+    """Greatest resident memory of this process so far, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def against_peer(args, options: DecodeOptions) -> dict:
+    """All figures against the peer; memory in a process of its own."""
+    from auto_avsr_search import PeerSearch
+
+    words = [sys.executable, __file__, "--memory", "--beam", str(args.beam), "--threads", str(args.threads)]
+    figures = json.loads(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
+    peak, before = figures["peak_rss_mb"], figures["before_search_mb"]
+    print(f"a clip of {LONG} s: peak_rss_mb {peak:.0f}, before the search {before:.0f}", flush=True)
+    model = published_size()
+    peer = PeerSearch(args.peer, model, options.beam, options.ctc_weight)
+    races = [race(model, peer, options, seconds, args.max_steps, args.rounds) for seconds in args.seconds]
+    for own in races:
+        figures |= own
+    return figures | {"same": all(own["same"] for own in races), "steps": args.max_steps, "threads": args.threads}
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model")
-    parser.add_argument("--beam", type=int, default=10)
+    parser.add_argument("--peer", help="a checkout of auto_avsr")
+    parser.add_argument("--memory", action="store_true", help="only the memory of one long search")
+    parser.add_argument("--beam", type=int)
     parser.add_argument("--frames", type=int, default=75)
     parser.add_argument("--clips", type=int, default=4)
+    parser.add_argument("--max-steps", type=int, default=12)
+    parser.add_argument("--seconds", type=int, nargs="+", default=[4, 10])
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--json")
     args = parser.parse_args()
+    args.beam = args.beam or (40 if args.peer or args.memory else 10)
+    torch.set_num_threads(args.threads)
+    if args.memory:
+        memory(DecodeOptions(beam=args.beam, nbest=args.beam))
+        return
+    figures = against_peer(args, DecodeOptions(beam=args.beam, nbest=args.beam)) if args.peer else plain(args)
+    if args.json:
+        write_text(args.json, json.dumps(figures, indent=2) + "\n")
+
+
+def plain(args) -> dict:
+    """All figures against the plain search."""
     loaded = load_model(args.model)
     figures = compare(loaded.model, loaded.tokenizer.eos_id, DecodeOptions(beam=args.beam), args.frames, args.clips)
     print(f"{args.clips} clips of {args.frames} frames, beam {args.beam}; same hypotheses: {figures['same']}")
     print(f"plain {figures['seconds_plain']:.2f} s, one by one {figures['seconds_fast']:.2f} s ", end="")
     print(f"({figures['ratio']:.1f}x), in a batch {figures['seconds_batch']:.2f} s ({figures['ratio_batch']:.1f}x)")
-    if args.json:
-        write_text(args.json, json.dumps(figures, indent=2) + "\n")
+    return figures
 
 
 if __name__ == "__main__":

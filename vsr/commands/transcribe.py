@@ -65,6 +65,8 @@ def run(args: argparse.Namespace) -> int:
     from vsr.bulk import Settings, transcribe_files
 
     videos = _unfinished(args.videos, outputs) if args.resume else args.videos
+    if not videos:
+        return 0
     search = tuple(search_options(args).items())
     settings = Settings(args.model, search, args.faces, outputs=outputs, resume=args.resume)
     with shown(lambda watch: transcribe_files(videos, settings, args.jobs, watch), len(videos)) as transcripts:

@@ -156,8 +156,9 @@ class FrameBudgetSampler:
 
     def _cut(self, order: list[int]) -> Iterator[list[int]]:
         batch: list[int] = []
+        lengths = self.lengths.tolist()
         for index in order:  # by rising length: the newest is the longest
-            if batch and (len(batch) + 1) * self.lengths[index] > self.frame_budget:
+            if batch and (len(batch) + 1) * lengths[index] > self.frame_budget:
                 yield batch
                 batch = []
             batch.append(index)

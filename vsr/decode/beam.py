@@ -62,7 +62,7 @@ class JointSearch:
     def __init__(self, model: LipReader, states, log_probs, lengths, options: DecodeOptions, eos_id: int, languages=()):
         self.model, self.options, self.eos = model, options, eos_id
         self.cache = model.decoder.start(states, lengths)
-        self.ctc = NoScorer(lengths) if log_probs is None else PrefixScorer(log_probs, lengths)
+        self.ctc = NoScorer() if log_probs is None else PrefixScorer(log_probs, lengths)
         self.ctc_weight = 0.0 if log_probs is None else options.ctc_weight
         batch = len(lengths)
         self.languages = [(weight, language.start(batch, states.device)) for weight, language in languages]
@@ -86,16 +86,14 @@ class JointSearch:
         """One more token for every hypothesis; ended ones are put aside."""
         log_probs = self.model.decoder.step(self.tokens[..., -1], self.cache)
         candidates, attention = self.candidates(log_probs)
-        last = self.tokens[..., -1] if step else torch.full_like(self.tokens[..., -1], -1)
-        ctc, forward = self.ctc.extend(last, candidates[..., 1:])
-        ctc = torch.cat([self.ctc.finished()[..., None], ctc], dim=-1)  # candidate 0 is the end
+        ctc = self.ctc.extend(self.tokens[..., -1], candidates)
         attention = attention + self.attention[..., None]
         language = self.extended_language(candidates)
         total = self.total(attention, ctc, step) + language
         total[..., 1:].masked_fill_((step >= self.limits)[:, None, None], -math.inf)
         best = total.flatten(1).topk(min(self.options.beam, total[0].numel()), dim=1)
         parents, choice = best.indices // total.shape[2], best.indices % total.shape[2]
-        self.grow(best.values, parents, choice, candidates, attention, ctc, language, forward)
+        self.grow(best.values, parents, choice, candidates, attention, ctc, language)
         self.drop_finished(step)
 
     def candidates(self, log_probs: Tensor) -> tuple[Tensor, Tensor]:
@@ -122,7 +120,7 @@ class JointSearch:
         total[..., 1:] += self.options.length_bonus
         return total.masked_fill(~self.alive[..., None] | (ctc <= MINUS_INFINITY / 2), -math.inf)
 
-    def grow(self, values, parents, choice, candidates, attention, ctc, language, forward) -> None:
+    def grow(self, values, parents, choice, candidates, attention, ctc, language) -> None:
         """The chosen extensions become the hypotheses; (B, K') each."""
         index = torch.arange(len(parents), device=parents.device)[:, None]
         new = candidates[index, parents, choice]
@@ -138,9 +136,12 @@ class JointSearch:
         self.alive = (choice > 0) & values.isfinite()
         self.scores = values
         self.cache.reorder(parents)
-        for _, language in self.languages:
-            language.follow(parents, new)
-        self.ctc.follow(forward[index, parents, (choice - 1).clamp(min=0)], ctc, self.rows)
+        for scorer in self.scorers():
+            scorer.follow(parents, new)
+
+    def scorers(self) -> list:
+        """All that judge extensions beside the decoder."""
+        return [self.ctc, *(language for _, language in self.languages)]
 
     def drop_finished(self, step: int) -> None:
         """Remove utterances that cannot get better: no extension of a live hypothesis gains more than the bonus."""
@@ -152,9 +153,8 @@ class JointSearch:
             return
         keep = torch.tensor(keep, dtype=torch.long, device=self.rows.device)
         self.cache.select(keep)
-        for _, language in self.languages:
-            language.select(keep)
-        self.ctc.follow(self.ctc.forward[keep], self.ctc.prefix[keep], keep)
+        for scorer in self.scorers():
+            scorer.select(keep)
         for name in ("rows", "limits", "tokens", "attention", "language", "alive", "scores"):
             setattr(self, name, getattr(self, name)[keep])
 

@@ -10,6 +10,7 @@ from collections import defaultdict
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from vsr.decode.options import Hypothesis
 from vsr.text.tokenizer import BLANK, collapse
@@ -63,74 +64,91 @@ def _advance(prefixes, blank: float, tokens: list[tuple[int, float]]):
 class PrefixScorer:
     """CTC prefix scores of many hypotheses at once (Watanabe et al. 2017), without a loop over frames or hypotheses.
 
-    The recursions r[t] = logaddexp(r[t-1], a[t-1]) + x[t] become X + logcumsumexp(a - X) with X the running sum of x.
-    Float64, because X grows with the clip. ``forward`` (B, K, T+1, 2) holds, before each frame, the log-probability
-    of the prefix ending in a token and in blank.
+    A prefix's score is one product of its past with the posteriors of the new token: log sum_t exp(past[t]) p[t].
+    Only the chosen extensions need the recursion r[t] = logaddexp(r[t-1], past[t-1]) + x[t], which becomes
+    X + logcumsumexp(past - X) with X the running sum of x. Float64, because X grows with the clip.
+
+    ``in_token`` and ``in_blank`` (B, K, T+1) hold, before each frame, the log-probability of the prefix that ends so.
     """
 
     def __init__(self, log_probs: Tensor, lengths: Tensor):
-        self.log_probs = log_probs.double()  # (B, T, V)
+        """``log_probs`` (B, T, V) of utterances of ``lengths`` (B,) frames."""
         self.lengths = lengths
         batch, frames, _ = log_probs.shape
-        blank = self.log_probs[:, :, BLANK]
-        self.blank_sum = torch.cat([blank.new_zeros(batch, 1), blank.cumsum(1)], dim=1)[:, None]  # (B, 1, T+1)
-        empty = torch.full_like(self.blank_sum, MINUS_INFINITY)
-        self.forward = torch.stack([empty, self.blank_sum], dim=-1)
-        self.prefix = blank.new_zeros(batch, 1)
-        self.past = torch.arange(1, frames + 1, device=lengths.device)[None] > lengths[:, None]  # (B, T) padding
+        padding = torch.arange(frames, device=lengths.device)[None] >= lengths[:, None]  # (B, T)
+        self.padding = padding[:, None]
+        # Each token's frames lie together. A posterior of 0 would make log-probabilities of -inf: 1e-300 is as good.
+        posteriors = log_probs.double().exp_().clamp_(min=1e-300).masked_fill_(padding[..., None], 0.0)
+        self.posteriors = posteriors.transpose(1, 2).contiguous()  # (B, V, T)
+        self.first = torch.arange(batch, device=lengths.device)[:, None] * self.posteriors.shape[1]  # rows of each
+        self.blank_sum = F.pad(self._logs(lengths.new_full((batch, 1), BLANK)).cumsum(-1), (1, 0))  # (B, 1, T+1)
+        self.in_blank = self.blank_sum
+        self.in_token = torch.full_like(self.blank_sum, MINUS_INFINITY)
 
-    def finished(self) -> Tensor:
-        """Log-probability that each hypothesis is the whole text, (B, K)."""
-        ends = torch.logaddexp(self.forward[..., 0], self.forward[..., 1])
-        return ends.gather(2, self.lengths[:, None, None].expand(-1, ends.shape[1], 1))[..., 0]
+    def _rows(self, tokens: Tensor) -> Tensor:
+        """Posteriors of ``tokens`` (B, N) over time, (B, N, T)."""
+        index = (tokens + self.first).flatten()
+        return self.posteriors.flatten(0, 1).index_select(0, index).unflatten(0, tokens.shape)
 
-    def extend(self, last: Tensor, candidates: Tensor) -> tuple[Tensor, Tensor]:
-        """Prefix scores (B, K, C) of every hypothesis with every candidate (B, K, C), and their new ``forward``.
+    def _logs(self, tokens: Tensor) -> Tensor:
+        """Log-probabilities of ``tokens`` (B, N) over time, (B, N, T), 0 on padding."""
+        return self._rows(tokens).log_().masked_fill_(self.padding, 0.0)
 
-        ``last`` (B, K) is each hypothesis' last token, -1 for none.
+    def extend(self, last: Tensor, candidates: Tensor) -> Tensor:
+        """Scores (B, K, 1+C) of every hypothesis with every candidate, of which the first is the end.
+
+        ``last`` (B, K) is each hypothesis' last token, the start where there is none. The score with the end is that of
+        the whole text.
         """
         batch, hypotheses, count = candidates.shape
-        columns = self.log_probs.gather(2, candidates.flatten(1)[:, None].expand(-1, self.log_probs.shape[1], -1))
-        token = columns.transpose(1, 2).view(batch, hypotheses, count, -1)  # (B, K, C, T)
-        both = torch.logaddexp(self.forward[..., 0], self.forward[..., 1])[:, :, None]
-        repeated = (candidates == last[..., None])[..., None]
-        source = torch.where(repeated, self.forward[:, :, None, :, 1], both)  # (B, K, C, T+1)
-        arriving = (source[..., :-1] + token).masked_fill(self.past[:, None, None], MINUS_INFINITY)
-        scores = arriving.logsumexp(-1)
-        in_token = self._recursion(source, torch.nn.functional.pad(token.cumsum(-1), (1, 0)))
-        in_blank = self._recursion(in_token, self.blank_sum[:, :, None].expand_as(in_token))
-        return scores, torch.stack([in_token, in_blank], dim=-1)
+        both = torch.logaddexp(self.in_token, self.in_blank)
+        rows = self._rows(candidates[..., 1:].flatten(1)).view(batch, hypotheses, count - 1, -1)
+        scores = self._arriving(both, rows)
+        # The same token again is a new one only after a blank.
+        again = self._arriving(self.in_blank, self._rows(last)[:, :, None])
+        scores = torch.where(candidates[..., 1:] == last[..., None], again, scores)
+        whole = both.gather(2, self.lengths[:, None, None].expand(-1, hypotheses, 1))
+        self.last = last
+        return torch.cat([whole, scores], dim=2)
 
     @staticmethod
-    def _recursion(source: Tensor, running: Tensor) -> Tensor:
+    def _arriving(past: Tensor, posteriors: Tensor) -> Tensor:
+        """log sum_t exp(past[t]) p[t]: past (B, K, T+1), posteriors (B, K, C, T) -> (B, K, C)."""
+        past = past[..., :-1]
+        peak = past.amax(-1, keepdim=True)
+        weights = (past - peak).exp_()[..., None]
+        return (posteriors @ weights)[..., 0].log_().add_(peak).clamp_(min=MINUS_INFINITY)
+
+    def follow(self, parents: Tensor, tokens: Tensor) -> None:
+        """Go on with ``tokens`` (B, K') after the hypotheses ``parents`` (B, K')."""
+        index = parents[..., None].expand(-1, -1, self.blank_sum.shape[2])
+        in_token, in_blank = self.in_token.gather(1, index), self.in_blank.expand_as(self.in_token).gather(1, index)
+        repeated = (tokens == self.last.gather(1, parents))[..., None]
+        source = torch.where(repeated, in_blank, torch.logaddexp(in_token, in_blank))
+        self.in_token = self._recursion(source, F.pad(self._logs(tokens).cumsum(-1), (1, 0)))
+        self.in_blank = self._recursion(self.in_token, self.blank_sum)
+
+    def _recursion(self, source: Tensor, running: Tensor) -> Tensor:
         """r[0] = -inf, r[t] = logaddexp(r[t-1], source[t-1]) + x[t] with ``running`` the sums of x up to t."""
         total = running[..., 1:] + torch.logcumsumexp(source[..., :-1] - running[..., :-1], dim=-1)
-        return torch.nn.functional.pad(total, (1, 0), value=MINUS_INFINITY).clamp(min=MINUS_INFINITY)
+        total = total.masked_fill_(self.padding, MINUS_INFINITY)  # else a peak there could hide the real ones
+        return F.pad(total, (1, 0), value=MINUS_INFINITY).clamp_(min=MINUS_INFINITY)
 
-    def follow(self, forward: Tensor, scores: Tensor, rows: Tensor) -> None:
-        """Go on with chosen extensions: ``forward`` (B, K', T+1, 2), ``scores`` (B, K') of the utterances ``rows``."""
-        self.forward, self.prefix = forward, scores
-        if len(rows) != len(self.lengths):
-            self.log_probs, self.lengths = self.log_probs[rows], self.lengths[rows]
-            self.blank_sum, self.past = self.blank_sum[rows], self.past[rows]
+    def select(self, rows: Tensor) -> None:
+        """Keep the utterances ``rows`` (B',), in that order."""
+        for name in ("lengths", "padding", "first", "blank_sum", "in_token", "in_blank"):
+            setattr(self, name, getattr(self, name)[rows])
 
 
 class NoScorer:
     """In the place of `PrefixScorer` for a model without CTC head: every prefix scores 0."""
 
-    def __init__(self, lengths: Tensor):
-        self.prefix = lengths.new_zeros(len(lengths), 1, dtype=torch.float64)
-        self.forward = self.prefix
+    def extend(self, last: Tensor, candidates: Tensor) -> Tensor:
+        """Scores (B, K, 1+C)."""
+        return candidates.new_zeros(candidates.shape, dtype=torch.float64)
 
-    def finished(self) -> Tensor:
-        """(B, K)."""
-        return self.prefix
+    def follow(self, parents: Tensor, tokens: Tensor) -> None:
+        """Nothing to go on with."""
 
-    def extend(self, last: Tensor, candidates: Tensor) -> tuple[Tensor, Tensor]:
-        """Scores (B, K, C), and as much again as what a prefix would carry on."""
-        scores = candidates.new_zeros(candidates.shape, dtype=torch.float64)
-        return scores, scores
-
-    def follow(self, forward: Tensor, scores: Tensor, rows: Tensor) -> None:
-        """Go on with chosen extensions (B, K')."""
-        self.prefix = self.forward = scores
+    def select(self, rows: Tensor) -> None:
+        """Nothing to keep."""

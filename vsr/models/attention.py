@@ -14,12 +14,12 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from vsr.models.lengths import sinusoid
 
-SHORT = 128  # keys; up to here the CPU's fused kernel costs more than it saves
+SHORT = 128  # keys; up to here the CPU's fused kernel costs more than it saves in training
 
 
 def fastest_kernel(key: Tensor):
-    """Plain matrix products for many short sequences on the CPU (twice as fast there), PyTorch's choice elsewhere."""
-    if key.device.type == "cpu" and key.shape[2] <= SHORT:
+    """Plain matrix products for short sequences in training on the CPU (twice as fast there), else PyTorch's choice."""
+    if key.device.type == "cpu" and key.shape[2] <= SHORT and torch.is_grad_enabled():
         return sdpa_kernel(SDPBackend.MATH)
     return nullcontext()
 

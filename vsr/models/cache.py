@@ -1,65 +1,80 @@
-"""What a search keeps between its steps: keys and values of the tokens of every hypothesis.
+"""What a search keeps between its steps: keys and values of the tokens of all hypotheses, as a tree.
 
-Shapes: B utterances, K hypotheses of each, U tokens, D width, H heads, E = D / H.
+Hypotheses of an utterance share most of their past. Every token that was ever tried is one node, projected once and
+never moved when hypotheses change places; a mask tells each hypothesis which nodes are its own past. So the hypotheses
+are the queries of one attention over the nodes, and going on from other parents re-orders the mask alone.
+
+Shapes: B utterances, K hypotheses of each, N nodes of each, D width, H heads, E = D / H.
 """
 
 from __future__ import annotations
+
+import math
 
 import torch
 from torch import Tensor
 
 from vsr.models.attention import MultiHeadAttention
 
+SPARE = 3  # steps between two clearances: nodes that nobody descends from cost little until then
+
 
 class PastCache:
-    """Keys and values of self-attention, in buffers (B*K, H, capacity, E) that double when they are full."""
+    """Keys and values of self-attention, in buffers (B, H, capacity, E), and the mask (B, K, N), added to scores."""
 
     def __init__(self, layers: int, utterances: int):
         self.utterances = utterances
-        self.past: list[tuple[Tensor, Tensor] | None] = [None] * layers
-        self.position = 0
+        self.position = 0  # tokens of every hypothesis
+        self.nodes = 0  # that are in use, N
+        self.buffers: list[tuple[Tensor, Tensor] | None] = [None] * layers
+        self.mask: Tensor | None = None
+
+    def open(self, x: Tensor) -> None:
+        """Make place for one more token of each hypothesis; x (B, K, D) is what its attention will see first."""
+        count = x.shape[1]
+        own = x.new_full((count, count), -math.inf).fill_diagonal_(0.0).expand(self.utterances, -1, -1)
+        if self.mask is not None and self.nodes + count > self.buffers[0][0].shape[2]:
+            self._clear(SPARE * count)
+        self.mask = own if self.mask is None else torch.cat([self.mask, own], dim=2)
+        self.nodes += count
+        self.position += 1
 
     def attend(self, layer: int, attention: MultiHeadAttention, x: Tensor) -> Tensor:
-        """One new position x (B, K, D) of every hypothesis looks at its own past and itself -> (B, K, D)."""
-        rows = x.flatten(0, 1)[:, None]  # (B*K, 1, D): each hypothesis has a past of its own
-        key, value = self._append(layer, *attention.keys_values(rows))
-        return attention.attend(attention.split(attention.query(rows)), key, value, None).view_as(x)
-
-    def _append(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-        """Write one position (B*K, H, 1, E); returns the whole past, (B*K, H, position + 1, E)."""
-        past = self.past[layer]
-        if past is None or past[0].shape[2] == self.position:
-            past = tuple(self._grown(old, new) for old, new in zip(past or (None, None), (key, value), strict=True))
-            self.past[layer] = past
-        for buffer, new in zip(past, (key, value), strict=True):
-            buffer[:, :, self.position] = new[:, :, 0]
-        end = self.position + 1
-        return past[0][:, :, :end], past[1][:, :, :end]
-
-    def _grown(self, old: Tensor | None, new: Tensor) -> Tensor:
-        rows, heads, _, width = new.shape
-        buffer = new.new_empty(rows, heads, max(16, 2 * self.position), width)
-        if old is not None:
-            buffer[:, :, : self.position] = old[:, :, : self.position]
-        return buffer
+        """The new tokens x (B, K, D) look at their past and themselves -> (B, K, D)."""
+        new = attention.keys_values(x)
+        if self.buffers[layer] is None:
+            self.buffers[layer] = tuple(self._with_room(own[:, :, :0], SPARE * own.shape[2]) for own in new)
+        past = []
+        for buffer, own in zip(self.buffers[layer], new, strict=True):
+            buffer[:, :, self.nodes - own.shape[2] : self.nodes] = own
+            past.append(buffer[:, :, : self.nodes])
+        return attention.attend(attention.split(attention.query(x)), *past, self.mask[:, None])
 
     def reorder(self, parents: Tensor) -> None:
         """Hypothesis k of utterance b goes on from ``parents[b, k]`` of the same utterance; (B, K') long."""
-        rows_each = self.past[0][0].shape[0] // self.utterances
-        first = torch.arange(self.utterances, device=parents.device)[:, None] * rows_each
-        self._take((first + parents).flatten())
+        self.mask = self.mask.gather(1, parents[..., None].expand(-1, -1, self.nodes))
 
     def select(self, rows: Tensor) -> None:
         """Keep the utterances ``rows`` (B',), in that order."""
-        if self.past[0] is not None:
-            each = self.past[0][0].shape[0] // self.utterances
-            self._take((rows[:, None] * each + torch.arange(each, device=rows.device)).flatten())
         self.utterances = len(rows)
+        if self.mask is not None:
+            self.mask = self.mask[rows]
+            self.buffers = [(key[rows], value[rows]) for key, value in self.buffers]
 
-    def _take(self, rows: Tensor) -> None:
-        for layer, (key, value) in enumerate(self.past):
-            if len(rows) == len(key):  # same number of hypotheses: only the used part moves
-                key[:, :, : self.position] = key[rows, :, : self.position]
-                value[:, :, : self.position] = value[rows, :, : self.position]
-            else:
-                self.past[layer] = key[rows], value[rows]
+    def _clear(self, spare: int) -> None:
+        """Drop the nodes that no hypothesis descends from, and leave room for ``spare`` new ones."""
+        alive = (self.mask == 0).any(1)  # (B, N)
+        self.nodes = int(alive.sum(1).max())
+        kept = alive.int().topk(self.nodes, dim=1, sorted=False).indices  # the living, and dead ones to fill up
+        self.mask = self.mask.gather(2, kept[:, None].expand(-1, self.mask.shape[1], -1))
+        for layer, pair in enumerate(self.buffers):
+            index = kept[:, None, :, None].expand(-1, pair[0].shape[1], -1, pair[0].shape[3])
+            self.buffers[layer] = tuple(self._with_room(own.gather(2, index), spare) for own in pair)
+
+    @staticmethod
+    def _with_room(own: Tensor, spare: int) -> Tensor:
+        """The same nodes (B, H, N, E) in a buffer with room for ``spare`` more."""
+        batch, heads, nodes, width = own.shape
+        buffer = own.new_zeros(batch, heads, nodes + spare, width)
+        buffer[:, :, :nodes] = own
+        return buffer

@@ -37,7 +37,7 @@ class DecoderLayer(nn.Module):
         x = x + cache.attend(layer, self.self_attention, self.norm_self(x))
         attention = self.cross_attention
         query = attention.split(attention.query(self.norm_cross(x)))  # (B, H, K, E)
-        x = x + attention.attend(query, *cache.cross[layer], cache.mask)
+        x = x + attention.attend(query, *cache.cross[layer], cache.cross_mask)
         return x + self.feed_forward(x)
 
 
@@ -47,13 +47,13 @@ class DecoderCache(PastCache):
     def __init__(self, cross: list[tuple[Tensor, Tensor]], mask: Tensor):
         super().__init__(len(cross), len(mask))
         self.cross = cross
-        self.mask = mask
+        self.cross_mask = mask
 
     def select(self, rows: Tensor) -> None:
         """Keep the utterances ``rows`` (B',), in that order."""
         super().select(rows)
         self.cross = [(key[rows], value[rows]) for key, value in self.cross]
-        self.mask = self.mask[rows]
+        self.cross_mask = self.cross_mask[rows]
 
 
 class Decoder(nn.Module):
@@ -114,7 +114,7 @@ class Decoder(nn.Module):
     def step(self, tokens: Tensor, cache: DecoderCache) -> Tensor:
         """Last tokens (B, K) of every hypothesis -> log-probabilities (B, K, V) of the next; the cache grows."""
         x = self._embed(tokens[..., None], cache.position)[:, :, 0]
+        cache.open(x)
         for index, layer in enumerate(self.layers):
             x = layer.step(x, index, cache)
-        cache.position += 1
         return self.out(self.norm(x)).log_softmax(-1)

@@ -76,8 +76,8 @@ class LanguageModel(nn.Module):
     def step(self, tokens: Tensor, cache: PastCache) -> Tensor:
         """Last tokens (B, K) of every hypothesis -> log-probabilities (B, K, V) of the next; the cache grows."""
         x = self._embed(tokens[..., None], cache.position)[:, :, 0]
+        cache.open(x)
         for index, layer in enumerate(self.layers):
             x = x + cache.attend(index, layer.attention, layer.norm_attention(x))
             x = x + layer.feed_forward(x)
-        cache.position += 1
         return self._head(x).log_softmax(-1)

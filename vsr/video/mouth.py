@@ -6,7 +6,7 @@ Shapes: crop (T, 96, 96) uint8 gray; times (T,) seconds.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from vsr.errors import VsrError
 from vsr.video.faces import Detector, default_detector
 from vsr.video.people import People
 from vsr.video.reader import VideoInfo, frames_of_part, probe
-from vsr.video.stream import MIN_FRAMES, Block, Piece, blocks
+from vsr.video.stream import HOLD, MIN_FRAMES, Block, Piece, blocks
 
 MIN_SEEN = 0.5  # share of its frames in which a bystander must be found: less is a phantom
 
@@ -47,9 +47,9 @@ def crop_video(
     """
     if faces not in ("largest", "longest"):
         raise ValueError(f"faces is 'largest' or 'longest', not {faces!r}")
-    pieces = _pieces(path, detector, start, end)
+    times, pieces = _pieces(path, detector, start, end)
     piece, face = max(pieces, key=lambda own: own[0].seen.sum() if faces == "longest" else own[0].weight)
-    return _clip(path, probe(path), piece, face)
+    return _clip(path, probe(path), _prolonged(piece, times), face)
 
 
 def crop_tracks(path: str | Path, detector: Detector | None = None) -> list[MouthClip]:
@@ -58,7 +58,7 @@ def crop_tracks(path: str | Path, detector: Detector | None = None) -> list[Mout
     People whose mouth is out of the picture are left out; raises what `crop_video` raises if nobody remains.
     """
     info, clips, refusal = probe(path), [], None
-    first, *others = sorted(_pieces(path, detector), key=lambda own: -own[0].weight)
+    first, *others = sorted(_pieces(path, detector)[1], key=lambda own: -own[0].weight)
     for piece, face in [first, *(own for own in others if own[0].found >= MIN_SEEN)]:
         try:
             clips.append(_clip(path, info, piece, face))
@@ -69,11 +69,11 @@ def crop_tracks(path: str | Path, detector: Detector | None = None) -> list[Mout
     return clips
 
 
-def _pieces(path, detector: Detector | None, start: float = 0.0, end: float = 0.0) -> list[tuple[Piece, int]]:
-    """Everybody in the video, in one block however long, with the face's label, which transcripts bear, too.
-
-    Raises VsrError too_short or no_face.
-    """
+def _pieces(
+    path, detector: Detector | None, start: float = 0.0, end: float = 0.0
+) -> tuple[np.ndarray, list[tuple[Piece, int]]]:
+    """Times of all frames, and everybody in the video, in one block however long, with the label of the face, which
+    transcripts bear, too. Raises VsrError too_short or no_face."""
     frames = frames_of_part(path, start, end)
     whole: Iterator[Block] = blocks(frames, detector or default_detector(), longest=None)
     block = next(whole, None)
@@ -82,7 +82,26 @@ def _pieces(path, detector: Detector | None, start: float = 0.0, end: float = 0.
         raise VsrError("too_short", f"{path}: {count} frames at 25 fps, at least {MIN_FRAMES} needed")
     if not block.pieces:
         raise VsrError("no_face", f"{path}: no face is seen for {MIN_FRAMES} frames (half a second)")
-    return list(zip(block.pieces, People().label(block.pieces, 0), strict=True))
+    return block.times, list(zip(block.pieces, People().label(block.pieces, 0), strict=True))
+
+
+def _prolonged(piece: Piece, times: np.ndarray) -> Piece:
+    """The piece with up to a second held at either end of the clip whose frames' times (n,) are given.
+
+    Some recordings begin with pictures of what was before; the words of a corpus are timed from their start all the
+    same.
+    """
+    before, after = piece.start, len(times) - piece.start - len(piece.crop)
+    pad = (before if before <= HOLD else 0, after if after <= HOLD else 0)
+    if not any(pad):
+        return piece
+    still = ((0, 0), (0, 0))
+    return replace(
+        piece, start=piece.start - pad[0], crop=np.pad(piece.crop, (pad, *still), mode="edge"),
+        times=times[piece.start - pad[0] : piece.start + len(piece.crop) + pad[1]],
+        points=np.pad(piece.points, (pad, *still), mode="edge"),
+        sizes=np.pad(piece.sizes, pad, constant_values=np.nan), inside=np.pad(piece.inside, pad, mode="edge"),
+    )  # fmt: skip
 
 
 def _clip(path, info: VideoInfo, piece: Piece, face: int) -> MouthClip:

@@ -9,7 +9,8 @@ import torch
 
 from lip2speech.features.units import Codebook
 from lip2speech.hub import save_part, save_voice
-from lip2speech.web.work import Limits, Studio
+from lip2speech.web.jobs import Limits
+from lip2speech.web.work import Studio
 from tests.lip2speech.tiny import UNITS, tiny_vocoder, tiny_voice
 
 

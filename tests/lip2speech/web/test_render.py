@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from lip2speech.web import render
-from lip2speech.web.work import Face, Job, Limits, earlier, sureness
+from lip2speech.web.jobs import Face, Job, Limits
+from lip2speech.web.reading import earlier, sureness
 from vsr.errors import VsrError
 from vsr.subtitles import to_vtt
 from vsr.transcript import Segment, TimedWord, Transcript

@@ -11,9 +11,9 @@ import pytest
 from lip2speech.audio import read_wave
 from lip2speech.cli import main
 from lip2speech.speak import speak
-from lip2speech.web.media import playable_copy, video_seconds
+from lip2speech.web.jobs import Dropped
+from lip2speech.web.media import playable_copy, recorded_seconds
 from lip2speech.web.store import Store
-from lip2speech.web.work import Dropped
 from tests.conftest import talking_face, write_sound, write_video
 from vsr.decode.options import DecodeOptions
 from vsr.errors import VsrError
@@ -54,7 +54,7 @@ def other_clip(tmp_path_factory):
 def test_a_video_becomes_files_with_what_the_tools_say(make_studio, face_clip):
     studio = make_studio()
     (job,), (seen,) = done(studio, face_clip)
-    transcript = studio.reader.transcribe(face_clip, DecodeOptions(nbest=5))
+    transcript = studio.models.reader.transcribe(face_clip, DecodeOptions(nbest=5))
     told = json.loads((job.folder / "0.json").read_text("utf-8"))
     assert told["text"] == transcript.text and told["file"] == "face.mp4"
     assert [word.word for word in job.faces[0].transcript.segments[0].words] == transcript.text.split()
@@ -62,7 +62,7 @@ def test_a_video_becomes_files_with_what_the_tools_say(make_studio, face_clip):
     assert {path.name for path in job.folder.iterdir()} == {
         "source", "video.mp4", "page0.vtt", "0.srt", "0.vtt", "0.json", "0.txt", "0.mp4",
     }  # fmt: skip
-    wave, heard = speak(studio.voice, face_clip).wave, read_wave(job.folder / "0.mp4", 25)
+    wave, heard = speak(studio.models.voice, face_clip).wave, read_wave(job.folder / "0.mp4", 25)
     assert np.corrcoef(wave[: len(heard)], heard)[0, 1] > 0.5
     assert job.stage == "done" and {stage for _, stage, _ in seen} & {"loading", "faces", "reading", "voice"}
 
@@ -164,7 +164,8 @@ def test_old_files_go_and_new_ones_stay(tmp_path):
     past = time.time() - 61
     for path in (old, old / "0.txt", upload, upload / "0.txt"):
         os.utime(path, (past, past))
-    assert not store.is_full() and store.sweep() == 2
+    assert not store.is_full() and store.sweep(spared={old}) == 1
+    assert old.exists() and store.sweep() == 1
     assert not old.exists() and not upload.exists() and store.result(new.name, "0.txt").is_file()
     (new / "1.txt").write_bytes(bytes(1000))
     assert store.is_full()
@@ -194,8 +195,9 @@ def test_copies_play_in_browsers_from_zero(tmp_path, face_clip, other_clip):
         playable_copy(video, out)
         assert video_clock(out)[1] == 0 and probe(out).num_frames == frames
     assert (tmp_path / "2.mp4").read_bytes() == face_clip.read_bytes()
-    assert video_seconds(late) == pytest.approx(0.8, abs=0.05)
-    assert video_seconds(other_clip) == pytest.approx(1.6, abs=0.1)
+    assert recorded_seconds(late) == pytest.approx(0.8, abs=0.05)
+    assert recorded_seconds(other_clip) == pytest.approx(1.6, abs=0.1) and recorded_seconds(other_clip, "audio") == 0
+    assert recorded_seconds(write_sound(tmp_path / "sound.mp4", 1.5), "audio") == pytest.approx(1.5, abs=0.1)
 
 
 def test_a_wrong_start_is_one_line(tmp_path, capsys):

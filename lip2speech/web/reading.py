@@ -1,0 +1,206 @@
+"""The worker's part: a job's video becomes text, subtitles and voices in its folder.
+
+Everything here runs in the one thread that has the models.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+
+from lip2speech.web.jobs import Face, Job, Limits
+from lip2speech.web.media import playable_copy, recorded_seconds
+from vsr.clock import FPS
+from vsr.errors import VsrError
+from vsr.files import write_text
+from vsr.subtitles import WRITERS, to_vtt
+from vsr.transcript import Segment, TimedWord, Transcript
+
+MAX_FACES = 4  # faces of a video that are read and voiced
+FORMATS = ("srt", "vtt", "json", "txt")
+
+
+class Models:
+    """The lip reader and the voice, loaded when first needed.
+
+    Args:
+        reader, voice: their folders; None takes those of the packages.
+
+    Raises:
+        VsrError: bad_model, where a folder is none at first sight: better now than with the first visitor.
+    """
+
+    def __init__(self, reader: str | None, voice: str | None):
+        from lip2speech.hub import ACOUSTIC, VOCODER
+        from vsr.hub import read_config
+
+        self._reader, self._voice = reader, voice
+        if reader is not None:
+            read_config(Path(reader))
+        if voice is not None:
+            for part in (ACOUSTIC, VOCODER):
+                read_config(Path(voice) / part)
+
+    @cached_property
+    def reader(self):
+        """A `vsr.hub.LoadedModel`."""
+        from vsr.hub import load_model
+
+        return load_model(self._reader)
+
+    @cached_property
+    def voice(self):
+        """A `lip2speech.hub.LoadedVoice`."""
+        from lip2speech.hub import load_model
+
+        return load_model(self._voice)
+
+
+def load_libraries() -> None:
+    """Python stands still while large libraries load: better before the first visitor than while some are here."""
+    from vsr.video.faces import default_detector
+
+    for name in ("vsr.transcribe", "lip2speech.speak"):
+        import_module(name)
+    default_detector()
+
+
+def read_job(models: Models, limits: Limits, job: Job) -> None:
+    """Find the faces, read them, voice them; `job.faces` grows on the way.
+
+    For face N its folder gets N.srt, .vtt, .json, .txt, .mp4 (voiced) and pageN.vtt (for the page's players), and for
+    all of them video.mp4, which browsers play. Raises VsrError, Dropped.
+    """
+    job.begun = time.monotonic()
+    job.enter("loading")
+    vector = _reference(job, limits)  # first, because it is quick to refuse
+    seconds = _checked_seconds(job.source, "video", limits)
+    _ = models.reader, models.voice
+    clips = _faces(job, seconds)
+    job.enter("reading")
+    playable_copy(job.source, job.folder / "video.mp4")
+    for number, clip in enumerate(clips):
+        job.enter("reading", number / len(clips))
+        job.faces.append(_transcribed(models, job, clip, number, alone=len(clips) == 1))
+    for number, clip in enumerate(clips):
+        job.enter("voice", number / len(clips) if number else None)
+        _voice(models, job, clip, number, vector)
+    job.enter("done", 1.0)
+
+
+def inspect_job(models: Models, job: Job, number: int) -> None:
+    """Write `inspectN.html`, the page of `vsr inspect`, for face ``number`` of a job that is done."""
+    from vsr.decode.options import DecodeOptions
+    from vsr.inspect.collect import inspect_video
+    from vsr.inspect.page import render_page
+
+    out = job.folder / f"inspect{number}.html"
+    job.begun = time.monotonic()
+    job.enter("faces")
+    try:
+        if not out.exists():
+            face = job.faces[number].transcript.segments[0].face
+            write_text(out, render_page(inspect_video(models.reader, job.source, DecodeOptions(nbest=5), face)))
+    finally:
+        job.stage = "done"  # the result that was there still is
+
+
+def _checked_seconds(path: Path, kind: str, limits: Limits) -> float:
+    """Length of a recording that is short enough. Raises VsrError too_long."""
+    seconds = recorded_seconds(path, kind)
+    if seconds > limits.max_seconds:
+        raise VsrError("too_long", f"{path.name}: {seconds:.0f} s long; at most {limits.max_seconds:g} s are taken")
+    return seconds
+
+
+def _reference(job: Job, limits: Limits):
+    """The vector (256,) of the voice to speak with; None: the model's own."""
+    import torch
+
+    from lip2speech.features.speaker import reference_vector
+
+    if job.reference is None:
+        return None
+    _checked_seconds(job.reference, "audio", limits)
+    return torch.from_numpy(reference_vector(job.reference))
+
+
+class _Watched:
+    """A detector that tells a job how far it has come, and stops when the job is dropped."""
+
+    def __init__(self, job: Job, total: int):
+        from vsr.video.faces import default_detector
+
+        self._detector, self._job, self._total, self._count = default_detector(), job, max(1, total), 0
+
+    def detect(self, frame):
+        self._count += 1
+        self._job.enter("faces", min(1.0, self._count / self._total))
+        return self._detector.detect(frame)
+
+    def reset(self) -> None:
+        self._detector.reset()
+
+
+def _faces(job: Job, seconds: float) -> list:
+    """A MouthClip of each face that is shown, the largest first."""
+    from vsr.video.mouth import crop_tracks
+    from vsr.video.reader import video_clock
+
+    clips = crop_tracks(job.source, _Watched(job, round(seconds * FPS)))
+    job.early = video_clock(job.source)[1]
+    job.aspect = clips[0].info.width / clips[0].info.height
+    job.left_out = max(0, len(clips) - MAX_FACES)
+    return clips[:MAX_FACES]
+
+
+def _transcribed(models: Models, job: Job, clip, number: int, alone: bool) -> Face:
+    from vsr.decode.options import DecodeOptions
+    from vsr.transcribe import read_clip
+
+    segments = read_clip(models.reader, clip, DecodeOptions(nbest=5))
+    transcript = Transcript(job.name, clip.info.fps, clip.info.duration, models.reader.name, tuple(segments))
+    for name in FORMATS:
+        write_text(job.folder / f"{number}.{name}", WRITERS[name](transcript))
+    write_text(job.folder / f"page{number}.vtt", to_vtt(earlier(transcript, job.early), sureness))
+    return Face(transcript, "" if alone else _portrait(clip))
+
+
+def _portrait(clip) -> str:
+    """The face in the middle of its clip, as a data URL."""
+    from vsr.inspect.collect import stills
+    from vsr.inspect.images import image_url
+
+    (still,) = stills(clip, 0, len(clip.crop), 1)
+    return image_url(still.picture)
+
+
+def _voice(models: Models, job: Job, clip, number: int, vector) -> None:
+    from lip2speech.audio import mux
+    from lip2speech.speak import speak_clip
+
+    spoken = speak_clip(models.voice, clip, vector)
+    mux(job.folder / "video.mp4", spoken.wave, job.folder / f"{number}.mp4")
+    job.faces[number] = dataclasses.replace(job.faces[number], voiced=True)
+
+
+def sureness(word: TimedWord) -> str:
+    """The class of a word in the subtitles of the page: sure0 ... sure4, a fifth of the confidences each."""
+    return f"sure{min(4, int(5 * word.confidence))}"
+
+
+def earlier(transcript: Transcript, seconds: float) -> Transcript:
+    """The transcript with all times moved towards zero."""
+
+    def moved(item: Segment | TimedWord, **changes):
+        return dataclasses.replace(item, start=item.start - seconds, end=item.end - seconds, **changes)
+
+    return dataclasses.replace(
+        transcript,
+        segments=tuple(
+            moved(segment, words=tuple(moved(word) for word in segment.words)) for segment in transcript.segments
+        ),
+    )
