@@ -32,7 +32,7 @@ def name_of(page):
 def check_line(words):
     """Whether a line of a shell block could be typed: the program is there and takes these options."""
     first = words[0]
-    if first in PROGRAMS:
+    if first in PROGRAMS or first == "torchrun":
         check(words)
     elif first == "make":
         targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)

@@ -186,7 +186,7 @@ def test_a_voice_goes_to_the_hub_and_comes_back(hub, tmp_path):
     (system,) = [each for each in head["model-index"][0]["results"] if each["dataset"]["name"] == "system"]
     assert {"type": "stoi", "value": 0.542} in system["metrics"]
     assert 'lip2speech.load_model("org/voice")' in text and "| system | 100 |" in text
-    with pytest.raises(VsrError, match="org/tiny"):
+    with pytest.raises(VsrError, match="org/tiny/acoustic: no such model folder"):
         hub.add("org/tiny", SHIPPED)
         load_voice("org/tiny")
 

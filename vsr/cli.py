@@ -87,7 +87,7 @@ class Program:
         """What to say to somebody who gives ``word`` for a verb."""
         from difflib import get_close_matches
 
-        if os.path.exists(word):
+        if os.path.isfile(word):
             return f"'{word}' is a file, not a verb; did you mean '{self.name} {self.verbs[0]} {word}'?"
         near = get_close_matches(word, self.verbs, 1)
         advice = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(self.verbs)}"
