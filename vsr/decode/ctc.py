@@ -80,19 +80,25 @@ class PrefixScorer:
         # Each token's frames lie together. A posterior of 0 would make log-probabilities of -inf: 1e-300 is as good.
         posteriors = log_probs.double().exp_().clamp_(min=1e-300).masked_fill_(padding[..., None], 0.0)
         self.posteriors = posteriors.transpose(1, 2).contiguous()  # (B, V, T)
+        self.space = self.posteriors.new_empty(0)
         self.first = torch.arange(batch, device=lengths.device)[:, None] * self.posteriors.shape[1]  # rows of each
         self.blank_sum = F.pad(self._logs(lengths.new_full((batch, 1), BLANK)).cumsum(-1), (1, 0))  # (B, 1, T+1)
         self.in_blank = self.blank_sum
         self.in_token = torch.full_like(self.blank_sum, MINUS_INFINITY)
 
     def _rows(self, tokens: Tensor) -> Tensor:
-        """Posteriors of ``tokens`` (B, N) over time, (B, N, T)."""
-        index = (tokens + self.first).flatten()
-        return self.posteriors.flatten(0, 1).index_select(0, index).unflatten(0, tokens.shape)
+        """Posteriors of ``tokens`` (B, N) over time, (B, N, T), in a space that the next call uses again: tens of MB
+        that are asked for anew in every step cost three times the copy."""
+        needed = tokens.numel() * self.posteriors.shape[2]
+        if self.space.numel() < needed:
+            self.space = self.posteriors.new_empty(needed)
+        found = self.space[:needed].view(tokens.numel(), -1)
+        torch.index_select(self.posteriors.flatten(0, 1), 0, (tokens + self.first).flatten(), out=found)
+        return found.view(*tokens.shape, -1)
 
     def _logs(self, tokens: Tensor) -> Tensor:
         """Log-probabilities of ``tokens`` (B, N) over time, (B, N, T), 0 on padding."""
-        return self._rows(tokens).log_().masked_fill_(self.padding, 0.0)
+        return self._rows(tokens).log().masked_fill_(self.padding, 0.0)
 
     def extend(self, last: Tensor, candidates: Tensor) -> Tensor:
         """Scores (B, K, 1+C) of every hypothesis with every candidate, of which the first is the end.
