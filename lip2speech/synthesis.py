@@ -38,11 +38,13 @@ class SynthesisOptions:
         protocol: whose vector is given: "self" (the clip's own sound), "cross" (another clip of the speaker),
             "vision" (no reference is heard: the model's own voice).
         copy: natural mel and units through the vocoder, instead of what is seen.
+        rounds: of mel consistency (`lip2speech.vocoder.consistency`); None: as many as the vocoder's config says.
     """
 
     flow: FlowOptions = FlowOptions()
     protocol: str = "cross"
     copy: bool = False
+    rounds: int | None = None
 
     def __post_init__(self):
         if self.protocol not in PROTOCOLS:
@@ -73,6 +75,8 @@ def synthesize_list(
     from rich.console import Console
     from rich.progress import Progress
 
+    if options.rounds is not None:
+        loaded.vocoder.rounds = options.rounds
     out_dir = Path(out_dir)
     todo = [clip for clip in clips if not (out_dir / f"{clip.id}.wav").is_file()]
     with Progress(console=Console(stderr=True)) as progress:

@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--protocol", default="cross",
         help="whose voice: self (the clip's own), cross (another clip of the speaker), vision (default: cross)",
     )  # fmt: skip
+    voice.add_argument("--rounds", type=int, metavar="N", help="of mel consistency (default: the vocoder's, 0)")
     flow = parser.add_argument_group("flow")
     flow.add_argument("--steps", type=int, default=4, metavar="N", help="of the flow; 0: coarse mel (default: 4)")
     flow.add_argument("--guidance", type=float, default=1.0, metavar="G", help="1: plain (default: 1)")
@@ -52,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     )
     device = "cuda" if torch.cuda.is_available() else "cpu"
     loaded = load_model(acoustic=args.acoustic, vocoder=args.vocoder, device=device)
-    options = SynthesisOptions(flow, args.protocol, args.copy)
+    options = SynthesisOptions(flow, args.protocol, args.copy, args.rounds)
     clips, told = with_features(read_manifest(args.manifest), args.features)
     if told:
         print(f"lip2speech synthesize: {told}", file=sys.stderr)

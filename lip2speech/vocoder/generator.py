@@ -71,6 +71,7 @@ class Generator(nn.Module):
     def __init__(self, config: GeneratorConfig):
         super().__init__()
         self.config = c = config
+        self.rounds = c.rounds  # may be changed at any time
         self.unit = nn.Embedding(c.units, c.unit_dim) if c.units else None
         self.speaker = nn.Linear(SPEAKER, c.speaker_dim)
         inputs = NUM_MELS + (c.unit_dim if c.units else 0) + c.speaker_dim
@@ -94,14 +95,14 @@ class Generator(nn.Module):
         every = torch.full((len(mel),), steps, device=mel.device)
         mask = length_mask(every if lengths is None else MELS_PER_FRAME * lengths, steps)
         wave = overlap_add(self.spectrum(self.backbone(mel, units, speaker, mask), mel, mask), self.window, mask)
-        return wave if self.training or not self.config.rounds else self.corrected(wave, mel, mask)
+        return wave if self.training or not self.rounds else self.corrected(wave, mel, mask)
 
     def corrected(self, wave: Tensor, mel: Tensor, mask: Tensor) -> Tensor:
         """The waves (B, 160 N) after ``rounds`` of mel consistency, each by itself."""
         corrected = torch.zeros_like(wave)
         for own, length in enumerate(mask.sum(1).tolist()):
             clip = wave[own, : HOP * length]
-            corrected[own, : HOP * length] = mel_consistent(clip, mel[own, :length], self.spread, self.config.rounds)
+            corrected[own, : HOP * length] = mel_consistent(clip, mel[own, :length], self.spread, self.rounds)
         return corrected
 
     def backbone(self, mel: Tensor, units: Tensor, speaker: Tensor, mask: Tensor) -> Tensor:

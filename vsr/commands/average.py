@@ -1,28 +1,33 @@
-"""`vsr average`: the epochs of a run become one model folder."""
+"""`vsr average`: the epochs of a run, or several models, become one model folder."""
 
 from __future__ import annotations
 
 import argparse
 
-HELP = "average the weights of a run's last epochs"
+HELP = "average the weights of a run's last epochs, or of models"
 ABOUT = """Averages the weights of the last epochs of a run, which is steadier than any one of
-them."""
-FILES = """reads   the epochs that vsr train kept
+them; or of models of which one was trained on from another: their mean keeps more of what
+the first knew."""
+FILES = """reads   the epochs that vsr train kept; or model folders
 writes  a model folder"""
 SEE = "vsr train, vsr decode"
-EXAMPLE = "vsr average --exp exp/video_transformer --last 10 --out exp/video_transformer/average"
+EXAMPLE = """vsr average --exp exp/video_transformer --last 10 --out exp/video_transformer/average
+vsr average --models exp/first/model exp/refined/model --out exp/mean/model"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--exp", required=True, metavar="DIR", help="folder of the run")
-    parser.add_argument("--last", type=int, default=10, metavar="N", help="epochs to average (default: 10)")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--exp", metavar="DIR", help="folder of the run")
+    what.add_argument("--models", nargs="+", metavar="DIR", help="model folders, equal in size and tokens")
+    parser.add_argument("--last", type=int, default=10, metavar="N", help="of --exp: epochs to average (default: 10)")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the averaged model")
 
 
 def run(args: argparse.Namespace) -> int:
     """Average and name the folder. Raises VsrError."""
-    from vsr.training.averaging import average_epochs
+    from vsr.training.averaging import average_epochs, average_models
 
-    print(f"model: {average_epochs(args.exp, args.last, args.out)}")
+    folder = average_models(args.models, args.out) if args.models else average_epochs(args.exp, args.last, args.out)
+    print(f"model: {folder}")
     return 0

@@ -1,14 +1,15 @@
-"""The mean of the weights of several epochs: a model folder that is better than any of them."""
+"""The mean of the weights of several epochs, or of runs that began from one another: better than any of them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from vsr.errors import VsrError
-from vsr.hub import load_model, save_model
+from vsr.hub import LoadedModel, load_model, save_model
 
 
 def average_epochs(run_folder: str | Path, last: int, out: str | Path) -> Path:
@@ -28,12 +29,39 @@ def average_epochs(run_folder: str | Path, last: int, out: str | Path) -> Path:
     return save_model(out, loaded.model, loaded.tokenizer, extra | {"averaged": [f.stem for f in files]}, half=True)
 
 
+def average_models(folders: Sequence[str | Path], out: str | Path) -> Path:
+    """Average the weights of models of which one was trained on from another (Wortsman et al. 2022, WiSE-FT).
+
+    The first gives tokenizer and settings; the confidence must be fitted anew. Raises VsrError when the models differ
+    in their sizes or tokens.
+    """
+    models = [load_model(folder) for folder in folders]
+    first = models[0]
+    for other in models[1:]:
+        if other.model.config != first.model.config or _pieces(other) != _pieces(first):
+            raise VsrError("bad_model", f"{other.folder} has other sizes or tokens than {first.folder}")
+    first.model.load_state_dict(mean_of([loaded.model.state_dict() for loaded in models]))
+    extra = {key: value for key, value in first.config.items() if key not in ("format", "model", "confidence")}
+    extra |= {"name": Path(out).parent.name, "averaged": [loaded.config.get("training", {}) for loaded in models]}
+    return save_model(out, first.model, first.tokenizer, extra, half=True)
+
+
+def _pieces(loaded: LoadedModel) -> list[str]:
+    return loaded.tokenizer.pieces(range(loaded.tokenizer.vocab_size))
+
+
 def mean_weights(files: list[Path]) -> dict[str, Tensor]:
     """Tensor by tensor mean; counters are taken from the last file."""
     from safetensors.torch import load_file
 
-    total = load_file(files[0])
-    for file in files[1:]:
-        for name, tensor in load_file(file).items():
-            total[name] = total[name] + tensor if tensor.is_floating_point() else tensor
-    return {k: v / len(files) if torch.is_floating_point(v) else v for k, v in total.items()}
+    return mean_of(load_file(file) for file in files)
+
+
+def mean_of(states: Iterable[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Tensor by tensor mean; counters are those of the last."""
+    total, count = {}, 0
+    for state in states:
+        count += 1
+        for name, tensor in state.items():
+            total[name] = total[name] + tensor if name in total and tensor.is_floating_point() else tensor
+    return {k: v / count if torch.is_floating_point(v) else v for k, v in total.items()}

@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+"""Settings of the flow side by side on a list of clips: STOI, ESTOI, PESQ and real-time factor of the acoustic model.
+
+    tools/bench/flow.py --manifest FILE --features DIR [--acoustic DIR ...] [--vocoder DIR] [--steps 0 1 2 4 8 16 32]
+        [--guidance 1 1.5 2] [--rounds 0] [--temperature 0.1] [--clips 40] [--threads 1] [--json FILE]
+
+Every acoustic model is tried with every number of steps at guidance 1, and with every guidance at 4 steps. Run it in
+the folder that the manifest's paths are relative to.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lip2speech.audio import natural_wave
+from lip2speech.data import NoText, SpeechDataset
+from lip2speech.hub import load_model
+from lip2speech.metrics import pesq, stoi
+from lip2speech.models.flow import FlowOptions
+from lip2speech.synthesis import vocode
+from vsr.clock import FPS, SAMPLES_PER_FRAME
+from vsr.data.manifest import read_manifest
+from vsr.files import write_text
+
+TOGETHER = 10  # clips
+
+
+def figures(natural: np.ndarray, voice: np.ndarray) -> tuple[float, ...]:
+    """STOI, ESTOI, PESQ nb, PESQ wb."""
+    intelligible = stoi(natural, voice), stoi(natural, voice, extended=True)
+    return (*intelligible, pesq(natural, voice, "nb"), pesq(natural, voice, "wb"))
+
+
+@torch.inference_mode()
+def measure(loaded, dataset: SpeechDataset, naturals: list[np.ndarray], options: FlowOptions) -> dict[str, float]:
+    """Means over the clips, and the acoustic model's seconds a second of video."""
+    found, spent, seconds = [], 0.0, 0.0
+    for first in range(0, len(dataset), TOGETHER):
+        batch = dataset.batch(range(first, min(first + TOGETHER, len(dataset))))
+        lengths = batch.seen.lengths
+        start = time.perf_counter()
+        speech = loaded.voice.speak(batch.seen.video, lengths, batch.speaker, options)
+        spent += time.perf_counter() - start
+        seconds += float(lengths.sum()) / FPS
+        waves = vocode(loaded.vocoder, speech, batch.speaker, lengths)
+        for k, wave in enumerate(waves.numpy()):
+            found.append(figures(naturals[first + k], wave[: int(lengths[k]) * SAMPLES_PER_FRAME]))
+    names = ("stoi", "estoi", "pesq_nb", "pesq_wb")
+    return dict(zip(names, np.mean(found, 0).tolist(), strict=True)) | {"rtf": spent / seconds}
+
+
+def settings(args: argparse.Namespace) -> list[tuple[int, float]]:
+    """(steps, guidance) to be tried."""
+    return [(steps, 1.0) for steps in args.steps] + [(4, guidance) for guidance in args.guidance if guidance != 1]
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--manifest", required=True)
+    parser.add_argument("--features", required=True)
+    parser.add_argument("--acoustic", nargs="+", default=[None])
+    parser.add_argument("--vocoder")
+    parser.add_argument("--steps", type=int, nargs="+", default=[0, 1, 2, 4, 8, 16, 32])
+    parser.add_argument("--guidance", type=float, nargs="+", default=[1.0, 1.5, 2.0])
+    parser.add_argument("--rounds", type=int, default=0)
+    parser.add_argument("--temperature", type=float, default=0.1)
+    parser.add_argument("--clips", type=int, default=40)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--json", type=Path)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    clips = read_manifest(args.manifest)[: args.clips]
+    dataset, naturals = SpeechDataset(clips, args.features, NoText(), None), [natural_wave(clip) for clip in clips]
+    rows = []
+    print(f"{'model':12}{'steps':>6}{'guidance':>9}{'STOI':>8}{'ESTOI':>8}{'PESQ nb':>8}{'PESQ wb':>8}{'rtf':>8}")
+    for folder in args.acoustic:
+        loaded = load_model(acoustic=folder, vocoder=args.vocoder)
+        loaded.vocoder.rounds = args.rounds
+        for steps, guidance in settings(args):
+            own = measure(loaded, dataset, naturals, FlowOptions(steps, guidance, temperature=args.temperature))
+            rows.append({"model": folder or "shipped", "steps": steps, "guidance": guidance} | own)
+            name = Path(rows[-1]["model"]).parent.name[:11] or "shipped"
+            values = "".join(f"{own[key]:8.3f}" for key in own)
+            print(f"{name:12}{steps:6}{guidance:9.1f}{values}", flush=True)
+    if args.json:
+        write_text(args.json, json.dumps({"rows": rows, "clips": len(clips)}, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
