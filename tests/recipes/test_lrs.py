@@ -1,6 +1,8 @@
 """The recipes of LRS3 and LRS2 on small trees of their layouts, all stages, and what stops them early."""
 
+import os
 import re
+import subprocess
 
 import pytest
 
@@ -87,3 +89,24 @@ def test_the_published_configuration_is_the_published_model():
     assert parameters / 1e6 == pytest.approx(250.4, abs=0.5)
     short = load_config(TOP / "egs/lrs3/vsr/conf/published_short.yaml")
     assert short.data.max_frames == 100 and short.optim.lr == 2e-4 and short.model_config(5049) == config
+
+
+def test_the_job_of_many_machines_goes_on_where_it_was(tmp_path):
+    srun = tmp_path / "srun"
+    srun.write_text('#!/bin/sh\necho "$@"\n', encoding="utf-8")
+    srun.chmod(0o755)
+    job = TOP / "egs/lrs3/vsr/train.sbatch"
+    environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "CONFIG": "large.yaml", "RUN": "run"}
+
+    def submit():
+        return subprocess.run(["bash", job], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+
+    command = "--kill-on-bad-exit=1 vsr train --config large.yaml --out run"
+    assert submit().stdout == f"{command} --set trainer.accelerator=gpu\n"
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "last.pt").touch()
+    assert submit().stdout == f"{command} --resume --set trainer.accelerator=gpu\n"
+    tasks, each = (re.search(rf"#SBATCH --{name}-per-node=(\d+)", job.read_text()) for name in ("ntasks", "gpus"))
+    assert tasks[1] == each[1]  # Fabric takes one GPU a task
+    large = load_config(TOP / "egs/lrs3/vsr/conf/large.yaml")
+    assert large.trainer.strategy == "fsdp"

@@ -9,14 +9,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from vsr.decode.options import METHODS, DecodeOptions
+from vsr.engines import add_engine_arguments, open_engine
 from vsr.errors import VsrError
-from vsr.files import write_text
+from vsr.files import read_json, write_text
 from vsr.subtitles import WRITERS
 from vsr.transcript import Transcript
 
 HELP = "read the lips in video files"
 EXAMPLE = """vsr transcribe clip.mp4
-vsr transcribe *.mpg --format srt,json -o out/"""
+vsr transcribe *.mpg --format srt,json -o out/
+vsr transcribe videos/*.mp4 --format json -o out/ --engine ray --address head:6379"""
 
 SEVERAL_ON_SCREEN = ("txt", "json")  # formats that stay readable one file after another
 
@@ -39,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--faces", choices=("largest", "all"), default="largest", help="whom to read (default: largest)"
     )
-    parser.add_argument("--jobs", type=_positive, default=1, metavar="N", help="processes (default: 1)")
+    add_engine_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -52,11 +54,12 @@ def run(args: argparse.Namespace) -> int:
         return 2
     if args.out is not None:
         _prepare_folder(Path(args.out))
-    from vsr.bulk import Settings, transcribe_files
+    from vsr.bulk import Settings
 
     settings = Settings(args.model, tuple(options.items()), args.faces)
-    results = transcribe_files(args.videos, settings, args.jobs)
-    with _progress(results, len(args.videos)) as transcripts:
+    videos = _not_done(args) if args.engine == "ray" and args.out is not None else args.videos
+    results = open_engine(args.engine, args.jobs, args.address).transcribe(videos, settings)
+    with _progress(results, len(videos)) as transcripts:
         failures = [_deliver(transcript, args) for transcript in transcripts].count(False)
     return 1 if failures else 0
 
@@ -108,6 +111,19 @@ def _prepare_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise VsrError("not_writable", f"cannot write to {folder}: {error.strerror}") from error
+
+
+def _not_done(args: argparse.Namespace) -> list[str]:
+    """The files that an earlier run on the cluster has not written; those that failed are tried again."""
+    return [video for video in args.videos if not all(_written(video, name, Path(args.out)) for name in args.formats)]
+
+
+def _written(video: str, name: str, folder: Path) -> bool:
+    target = folder / f"{Path(video).stem}.{name}"
+    try:
+        return target.is_file() and (name != "json" or read_json(target)["error"] is None)
+    except (ValueError, LookupError, TypeError):
+        return False
 
 
 def _deliver(transcript: Transcript, args: argparse.Namespace) -> bool:

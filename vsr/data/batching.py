@@ -20,6 +20,7 @@ from vsr.text.tokenizer import BLANK, Tokenizer
 from vsr.video.transforms import Augmentation, speed_indices, to_network_input
 
 IGNORE = -1
+OPEN_CROPS = 10_000  # crops that stay mapped: Linux gives a process 65 530 maps, a corpus of 1000 h has more clips
 
 
 @dataclass
@@ -83,8 +84,10 @@ class CropDataset:
         return len(self.clips)
 
     def crop(self, clip: Clip) -> np.ndarray:
-        """The clip's (T, 96, 96) uint8 crop, memory-mapped and kept open."""
+        """The clip's (T, 96, 96) uint8 crop, memory-mapped and kept open for a while."""
         if clip.id not in self._crops:
+            if len(self._crops) >= OPEN_CROPS:
+                self._crops.clear()
             try:
                 self._crops[clip.id] = np.load(clip.crop, mmap_mode="r", allow_pickle=False)
             except (OSError, ValueError) as error:
