@@ -3,9 +3,11 @@
 import json
 import os
 import signal
+import socket
 import sys
 import time
 from collections import Counter
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -30,11 +32,21 @@ def nodes():
     import ray
     from ray.cluster_utils import Cluster
 
-    small = {"num_cpus": 1, "object_store_memory": 80 * 1024**2}
-    started = Cluster(True, head_node_args=small | {"include_dashboard": False})
-    yield started, started.add_node(**small)
+    started = Cluster(True, head_node_args=small_node() | {"include_dashboard": False, "no_monitor": True})
+    yield started, started.add_node(**small_node())
     ray.shutdown()
     started.shutdown()
+
+
+def small_node():
+    """A node of one core, its ports known: else it waits for its agents to tell, too briefly on a busy machine."""
+    agents = ("dashboard_agent_listen_port", "metrics_agent_port", "metrics_export_port", "runtime_env_agent_port")
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in agents]
+        for free in sockets:
+            free.bind(("127.0.0.1", 0))
+        ports = {name: free.getsockname()[1] for name, free in zip(agents, sockets, strict=True)}
+    return ports | {"num_cpus": 1, "object_store_memory": 80 * 1024**2, "include_log_monitor": False}
 
 
 def meeting(folder):

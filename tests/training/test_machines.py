@@ -194,7 +194,7 @@ def test_a_killed_run_goes_on_with_any_number_of_ranks(config, tmp_path, before,
     whole, out = tmp_path / "whole", tmp_path / "killed"
 
     def run(kind, out, **options):
-        own = replace(changed, trainer=replace(changed.trainer, strategy="fsdp"))
+        own = replace(changed, trainer=replace(changed.trainer, strategy="fsdp", workers=2 * ("kill_at" in options)))
         return ranks(own, [out] if kind == "alone" else [out, out], **options)
 
     started = run(before, out, kill_at=2)
