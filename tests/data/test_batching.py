@@ -58,10 +58,10 @@ def test_less_than_a_tenth_is_padding(clips, budget, seed):
 
 def test_only_so_many_crops_stay_open(tmp_path, monkeypatch):
     monkeypatch.setattr(batching, "OPEN_CROPS", 2)
-    clips = [Clip(f"c{n}", "", "a", num_frames=n + 1, crop=str(tmp_path / f"c{n}.npy")) for n in range(5)]
+    clips = [Clip(f"c{n}", "v.mp4", "a", num_frames=n + 1, crop=str(tmp_path / f"c{n}.npy")) for n in range(5)]
     for clip in clips:
         np.save(clip.crop, np.full((clip.num_frames, 96, 96), clip.num_frames, np.uint8))
-    dataset = CropDataset(clips, CharTokenizer("a"), None)
+    dataset = CropDataset(clips, CharTokenizer("a "), None)
     for clip in clips + clips:
         assert dataset.crop(clip).shape[0] == dataset.crop(clip)[0, 0, 0] == clip.num_frames
         assert len(dataset._crops) <= 2
