@@ -5,12 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vsr.data import batching
-from vsr.data.batching import CropDataset, FrameBudgetSampler
+from vsr.data.batching import CropDataset, FrameBudgetSampler, planned_batches
 from vsr.data.manifest import Clip
+from vsr.errors import VsrError
 from vsr.text.tokenizer import CharTokenizer
 
 BENCH = Path(__file__).parents[2] / "tools" / "bench" / "train_step.py"
@@ -56,12 +58,29 @@ def test_less_than_a_tenth_is_padding(clips, budget, seed):
     assert sampler.padding_share(seed) < 0.10
 
 
-def test_only_so_many_crops_stay_open(tmp_path, monkeypatch):
-    monkeypatch.setattr(batching, "OPEN_CROPS", 2)
-    clips = [Clip(f"c{n}", "v.mp4", "a", num_frames=n + 1, crop=str(tmp_path / f"c{n}.npy")) for n in range(5)]
+def cropped(folder, count):
+    """A dataset of clips of 1, 2, ... frames whose crops hold just that number."""
+    clips = [Clip(f"c{n}", "v.mp4", "a", num_frames=n, crop=str(folder / f"c{n}.npy")) for n in range(1, count + 1)]
     for clip in clips:
         np.save(clip.crop, np.full((clip.num_frames, 96, 96), clip.num_frames, np.uint8))
-    dataset = CropDataset(clips, CharTokenizer("a "), None)
-    for clip in clips + clips:
+    return CropDataset(clips, CharTokenizer("a "), None)
+
+
+def test_only_so_many_crops_stay_open(tmp_path, monkeypatch):
+    monkeypatch.setattr(batching, "OPEN_CROPS", 2)
+    dataset = cropped(tmp_path, 5)
+    for clip in dataset.clips * 2:
         assert dataset.crop(clip).shape[0] == dataset.crop(clip)[0, 0, 0] == clip.num_frames
         assert len(dataset._crops) <= 2
+
+
+def test_workers_bring_the_same_batches_and_their_errors(tmp_path):
+    dataset, plan = cropped(tmp_path, 5), [[0, 1], [2], [], [3, 4]]
+    alone, helped = (list(planned_batches(dataset, plan, 3, workers)) for workers in (0, 2))
+    assert [batch.ids for batch in helped] == [["c1", "c2"], ["c3"], ["c1"], ["c4", "c5"]]
+    assert all(torch.equal(one.video, other.video) for one, other in zip(alone, helped, strict=True))
+    (tmp_path / "c3.npy").unlink()
+    dataset._crops.clear()
+    batches = list(planned_batches(dataset, plan, 3, 1))
+    assert isinstance(batches[1], VsrError) and "cannot read the crop of c3" in str(batches[1])
+    assert batches[3].ids == ["c4", "c5"]

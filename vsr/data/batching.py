@@ -172,7 +172,9 @@ def planned_batches(dataset, plan: Sequence[list[int]], epoch: int, workers: int
 
     What a clip is refused for is yielded as a VsrError, since an exception would lose its message on the way.
     """
-    return DataLoader(_Plan(dataset, plan, epoch), batch_size=None, num_workers=workers)
+    context = "fork" if workers else None  # the manifest is not copied, and a worker is there at once
+    plan = _Plan(dataset, plan, epoch)
+    return DataLoader(plan, batch_size=None, num_workers=workers, multiprocessing_context=context)
 
 
 class _Plan(Dataset):
