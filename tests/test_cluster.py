@@ -28,6 +28,10 @@ ROOT = Path(__file__).parents[1]
 def nodes():
     """(cluster, its second node); one core each."""
     pytest.importorskip("ray", reason="Ray is not installed: pip install 'vsr[cluster]'")
+    try:
+        cluster._check_arrow()
+    except VsrError as error:
+        pytest.skip(str(error))
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": str(ROOT)}
     import ray
     from ray.cluster_utils import Cluster

@@ -136,6 +136,7 @@ def connect(address: str | None):
         raise VsrError("no_cluster", message) from error
     address = address or os.environ.get("RAY_ADDRESS") or "auto"
     _check_address(address)
+    _check_arrow()
     try:
         ray.init(address, ignore_reinit_error=True, log_to_driver=False, logging_level="ERROR")
     except ConnectionError as error:
@@ -144,6 +145,17 @@ def connect(address: str | None):
         message = (str(error) or type(error).__name__).splitlines()[0]
         raise VsrError("no_cluster", f"the Ray cluster at {address} takes no work: {message}") from error
     return ray
+
+
+def _check_arrow() -> None:
+    """Ray does without pyarrow, but not with one that cannot be imported."""
+    try:
+        import pyarrow  # noqa: F401
+    except ModuleNotFoundError:
+        return
+    except ImportError as error:
+        message = f"Ray cannot work beside this pyarrow ({error}): remove it, or install one that fits"
+        raise VsrError("no_cluster", message) from error
 
 
 def _check_address(address: str) -> None:
