@@ -72,7 +72,7 @@ def test_after_kills_at_random_moments_resume_gives_the_same_bytes(start, two_sh
         process = start(*common, "-o", out, "--resume")
         if not killed:  # the first is killed in the middle: a block is finished, and not all of them
             wait_for(lambda: (out / "long.journal").is_file() and (out / "long.json").is_file(), process)
-        process.join(dice.uniform(0.0, 3.0))
+        process.join(dice.uniform(0.0, 3.0) if killed else 0)
         process.kill()
         process.join()
         killed.append(process.exitcode)

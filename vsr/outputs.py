@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vsr.errors import CLIP_REASONS, VsrError
-from vsr.files import remove_leftovers, write_text
+from vsr.files import read_json, remove_leftovers, write_text
 from vsr.subtitles import WRITERS
 from vsr.transcript import Transcript
 
@@ -39,8 +39,15 @@ class Outputs:
         return self.target(video, "journal")
 
     def finished(self, video: str) -> bool:
-        """Whether an earlier run got to the end of the video."""
-        return all(self.target(video, name).is_file() for name in self.formats) and not self.journal(video).exists()
+        """Whether an earlier run got to the end of the video, without an error that its JSON tells."""
+        there = all(self.target(video, name).is_file() for name in self.formats) and not self.journal(video).exists()
+        return there and not ("json" in self.formats and self._failed(video))
+
+    def _failed(self, video: str) -> bool:
+        try:
+            return read_json(self.target(video, "json"))["error"] is not None
+        except (ValueError, LookupError, TypeError):
+            return True
 
     def write(self, transcript: Transcript) -> None:
         """Write what is known of a video, each file whole or not at all; of a file that failed only the JSON, which

@@ -41,14 +41,15 @@ def test_second_run_keeps_whole_crops_and_replaces_broken_ones(corpus, face_clip
     (out / "broken.npy").write_bytes(b"\x93NUMPY half a file")
     assert crop_corpus(corpus / "in.jsonl", out) == {"cropped": 1, "kept": 1}
     assert [clip.num_frames for clip in read_manifest(out / "manifest.jsonl")] == [7, 25]
-    monkeypatch.setattr(cropping, "_outcomes", lambda clips, *rest: pytest.fail("nothing to do") if clips else iter(()))
+    monkeypatch.setattr(cropping, "_crop_clip", lambda *rest: pytest.fail("nothing to do"))
+    monkeypatch.setattr(cropping, "_pooled", lambda *rest: pytest.fail("nothing to do"))
     assert crop_corpus(corpus / "in.jsonl", out) == {"kept": 2}
 
 
 def test_a_clip_that_kills_its_process_costs_that_clip_only(corpus, monkeypatch):
     monkeypatch.setattr(cropping, "_crop_clip", _crop_or_die)
     clips = read_manifest(corpus / "in.jsonl")
-    outcomes = {o.id: o for o in cropping._outcomes(clips, corpus / "out", 2)}
+    outcomes = {o.id: o for o in cropping.crop_in_processes(clips, corpus / "out", 2)}
     assert set(outcomes) == {clip.id for clip in clips}
     assert outcomes["text"].reason == "unreadable" and "crashes" in outcomes["text"].message
     assert outcomes["good"].frames == outcomes["again"].frames == 25

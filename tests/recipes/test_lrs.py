@@ -1,9 +1,11 @@
 """The recipes of LRS3 and LRS2 on small trees of their layouts, all stages, and what stops them early."""
 
+import os
 import random
 import re
 import shutil
 import string
+import subprocess
 
 import pytest
 
@@ -140,3 +142,24 @@ def test_unigram_tokens_of_the_published_sizes(tmp_path, size):
     tokens = load_tokenizer(tmp_path)
     assert tokens.vocab_size == size - 1 + 3, "SentencePiece counts its unknown; blank, unknown and end are ours"
     assert all(tokens.decode(tokens.encode(clip.text)) == clip.text.lower() for clip in clips[:50])
+
+
+def test_the_job_of_many_machines_goes_on_where_it_was(tmp_path):
+    srun = tmp_path / "srun"
+    srun.write_text('#!/bin/sh\necho "$@"\n', encoding="utf-8")
+    srun.chmod(0o755)
+    job = TOP / "egs/lrs3/vsr/train.sbatch"
+    environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "CONFIG": "large.yaml", "RUN": "run"}
+
+    def submit():
+        return subprocess.run(["bash", job], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+
+    command = "--kill-on-bad-exit=1 vsr train --config large.yaml --out run"
+    assert submit().stdout == f"{command} --set trainer.accelerator=gpu\n"
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "last.pt").touch()
+    assert submit().stdout == f"{command} --resume --set trainer.accelerator=gpu\n"
+    tasks, each = (re.search(rf"#SBATCH --{name}-per-node=(\d+)", job.read_text()) for name in ("ntasks", "gpus"))
+    assert tasks[1] == each[1]  # Fabric takes one GPU a task
+    large = load_config(TOP / "egs/lrs3/vsr/conf/large.yaml")
+    assert large.trainer.strategy == "fsdp"

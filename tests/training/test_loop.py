@@ -219,3 +219,14 @@ def test_clips_beyond_max_frames_are_left_out_and_told(config, tmp_path, capsys)
     assert len(Run(config, tmp_path / "all").train) == 8
     with pytest.raises(VsrError, match="not one training clip has at most 3 frames"):
         Run(replace(config, data=replace(config.data, max_frames=3)), tmp_path / "none")
+
+
+def test_mixed_precision_is_applied_in_one_process(config, tmp_path):
+    from dataclasses import replace
+
+    for precision, expected in (("bf16-mixed", "bfloat16"), ("auto", "float32")):
+        run = Run(replace(config, trainer=replace(config.trainer, precision=precision)), tmp_path / precision)
+        found = []
+        run.model.ctc.register_forward_hook(lambda module, given, out, found=found: found.append(str(out.dtype)))
+        losses = run._epoch()
+        assert set(found) == {f"torch.{expected}"} and np.isfinite(losses["loss"])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from vsr.engines import add_engine_arguments, open_engine
+
 HELP = "cut the mouths out of a corpus of videos"
 ABOUT = """Finds and follows the face in every clip of a manifest, lays it on a mean face and keeps
 the 96 x 96 pixels round the mouth. Crops that are there already are kept, so a killed
@@ -11,26 +13,21 @@ run goes on; a video that crashes the decoder costs that clip only."""
 FILES = """reads   a manifest and its videos
 writes  ID.npy (T, 96, 96) a clip, manifest.jsonl, refused.json, gaps.json"""
 SEE = "vsr validate, vsr tokens, vsr train"
-EXAMPLE = "vsr crop --manifest data/train.jsonl --out data/crops --jobs 2"
+EXAMPLE = """vsr crop --manifest data/train.jsonl --out data/crops --jobs 2
+vsr crop --manifest data/train.jsonl --out data/crops --engine ray --address head:6379"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--manifest", required=True, help="manifest of the clips (JSON Lines)")
     parser.add_argument("--out", required=True, help="folder for the crops, their manifest and the refusals")
-    parser.add_argument("--jobs", type=_positive, default=1, help="processes (default: 1)")
+    add_engine_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> None:
     """Crop and say how many clips came through. Raises VsrError."""
     from vsr.data.cropping import crop_corpus
 
-    counts = crop_corpus(args.manifest, args.out, args.jobs)
+    engine = open_engine(args.engine, args.jobs, args.address)
+    counts = crop_corpus(args.manifest, args.out, engine=engine)
     print(", ".join(f"{number} {what}" for what, number in sorted(counts.items())) or "nothing to do")
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return value

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from vsr.decode.flags import add_search_arguments, search_options
+from vsr.engines import add_engine_arguments, open_engine
 from vsr.errors import VsrError
 from vsr.outputs import Outputs
 from vsr.progress import shown
@@ -24,7 +25,8 @@ FAILS = "a file could not be read or written; the others are done all the same"
 SEE = "vsr inspect, vsr import, lip2speech speak"
 EXAMPLE = """vsr transcribe clip.mp4
 vsr transcribe *.mpg --format srt,json -o out/
-vsr transcribe film.mkv --faces all --format srt,json -o out/ --resume"""
+vsr transcribe film.mkv --faces all --format srt,json -o out/ --resume
+vsr transcribe videos/*.mp4 --format json -o out/ --engine ray --address head:6379"""
 
 SEVERAL_ON_SCREEN = ("txt", "json")  # formats that stay readable one file after another
 
@@ -49,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     output.add_argument(
         "--resume", action="store_true", help="go on where a killed run with the same -o stopped; keep what is finished"
     )
-    parser.add_argument("--jobs", type=_positive, default=1, metavar="N", help="processes (default: 1)")
+    add_engine_arguments(parser)
     add_search_arguments(parser)
 
 
@@ -62,14 +64,18 @@ def run(args: argparse.Namespace) -> int:
     outputs = None if args.out is None else Outputs(args.out, args.formats)
     if outputs:
         outputs.prepare()
-    from vsr.bulk import Settings, transcribe_files
+    from vsr.bulk import Settings
 
     videos = _unfinished(args.videos, outputs) if args.resume else args.videos
     if not videos:
         return 0
     search = tuple(search_options(args).items())
-    settings = Settings(args.model, search, args.faces, outputs=outputs, resume=args.resume)
-    with shown(lambda watch: transcribe_files(videos, settings, args.jobs, watch), len(videos)) as transcripts:
+    engine, here = open_engine(args.engine, args.jobs, args.address), args.engine == "local"
+    # On a cluster only this process writes: other machines may see other disks.
+    settings = Settings(
+        args.model, search, args.faces, outputs=outputs if here else None, resume=args.resume and here
+    )
+    with shown(lambda watch: engine.transcribe(videos, settings, watch), len(videos)) as transcripts:
         failures = [_deliver(transcript, args, outputs) for transcript in transcripts].count(False)
     return 1 if failures else 0
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
+from torch.utils.data import DataLoader, Dataset
 
 from vsr.clock import FPS
 from vsr.data.manifest import Clip
@@ -168,6 +169,32 @@ class FrameBudgetSampler:
         """Share of padded frames in an epoch's batches."""
         padded = sum(len(b) * self.lengths[b].max() for b in self.batches(epoch))
         return 1 - self.lengths.sum() / padded
+
+
+def planned_batches(dataset, plan: Sequence[list[int]], epoch: int, workers: int = 0) -> DataLoader:
+    """``dataset.batch`` of each list of indices in turn, prepared by so many processes; an empty list gives clip 0.
+
+    What a clip is refused for is yielded as a VsrError, since an exception would lose its message on the way.
+    """
+    context = "fork" if workers else None  # the manifest is not copied, and a worker is there at once
+    plan = _Plan(dataset, plan, epoch)
+    return DataLoader(plan, batch_size=None, num_workers=workers, multiprocessing_context=context)
+
+
+class _Plan(Dataset):
+    """The batches of an epoch by their number."""
+
+    def __init__(self, dataset, plan: Sequence[list[int]], epoch: int):
+        self.dataset, self.plan, self.epoch = dataset, plan, epoch
+
+    def __len__(self) -> int:
+        return len(self.plan)
+
+    def __getitem__(self, number: int):
+        try:
+            return self.dataset.batch(self.plan[number] or [0], self.epoch)
+        except VsrError as error:
+            return error
 
 
 def deal(batches: Sequence[list[int]], ranks: int) -> list[list[int]]:

@@ -1,4 +1,4 @@
-"""A corpus of videos becomes a folder of mouth crops, by several processes, resumably.
+"""A corpus of videos becomes a folder of mouth crops, by several processes or machines, resumably.
 
 Manifest of videos -> `<out>/<id>.npy` (T, 96, 96) uint8 at 25 fps, `<out>/manifest.jsonl` of the clips that were
 cropped, `<out>/refused.json` with the reason of each clip that was not, `<out>/gaps.json` with the frames whose face
@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from vsr.data.manifest import Clip, read_manifest, write_manifest
+from vsr.engines import Engine, Local
 from vsr.errors import VsrError
 from vsr.files import atomic_write, read_json, write_json
 
@@ -37,18 +38,23 @@ class Outcome:
     message: str = ""
 
 
-def crop_corpus(manifest_in: str | Path, out_dir: str | Path, jobs: int = 1) -> Counter:
+def crop_corpus(
+    manifest_in: str | Path, out_dir: str | Path, jobs: int = 1, engine: Engine | None = None
+) -> Counter:
     """Crop every clip of a manifest; returns counts of "cropped", "kept" (from an earlier run) and refusal reasons.
 
     Crops that are there already are kept, so a killed run goes on where it stopped. A file that crashes the decoder
-    costs that file only. Raises VsrError for a bad manifest or a folder that cannot be written.
+    costs that file only. ``engine``: who crops, if not ``jobs`` processes of this machine. Raises VsrError for a bad
+    manifest or a folder that cannot be written.
     """
     out_dir = Path(out_dir)
     clips = read_manifest(manifest_in)
     frames = {clip.id: _frames_on_disk(out_dir / f"{clip.id}.npy") for clip in clips}
     kept = [clip.id for clip in clips if frames[clip.id]]
     todo = [clip for clip in clips if not frames[clip.id]]
-    outcomes = list(_with_progress(_outcomes(todo, out_dir, jobs), len(clips), len(kept)))
+    out_dir.mkdir(parents=True, exist_ok=True)
+    found = (engine or Local(jobs)).crop(todo, out_dir)
+    outcomes = list(_with_progress(found, len(clips), len(kept)))
     frames |= {outcome.id: outcome.frames for outcome in outcomes}
     _write_reports(out_dir, clips, frames, outcomes)
     counts = Counter(outcome.reason or "cropped" for outcome in outcomes)
@@ -95,9 +101,8 @@ def _with_progress(outcomes: Iterator[Outcome], total: int, done: int) -> Iterat
             yield outcome
 
 
-def _outcomes(clips: list[Clip], out_dir: Path, jobs: int) -> Iterator[Outcome]:
+def crop_in_processes(clips: Iterable[Clip], out_dir: Path, jobs: int) -> Iterator[Outcome]:
     """Outcomes as they come; when a process dies, the clips it may have died of are tried one by one."""
-    out_dir.mkdir(parents=True, exist_ok=True)
     if not clips:
         return
     waiting = iter(clips)
@@ -150,6 +155,19 @@ def _start_worker() -> None:
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
+
+
+class Cropper:
+    """What one worker of a cluster needs to crop clip after clip into a folder."""
+
+    def __init__(self, out_dir: Path):
+        import cv2
+
+        cv2.setNumThreads(1)
+        self.out_dir = out_dir
+
+    def __call__(self, clip: Clip) -> Outcome:
+        return _crop_clip(clip, self.out_dir)
 
 
 def _crop_clip(clip: Clip, out_dir: Path) -> Outcome:

@@ -57,7 +57,8 @@ class TrainerConfig:
     With ``max_minutes`` the cosine follows the clock and the run ends then, whatever the epoch. ``precision`` "auto" is
     bf16-mixed on a GPU and 32-true on a CPU. ``devices`` are processes on each of ``num_nodes`` machines; left at 1,
     they are what torchrun or SLURM started. ``strategy``: "ddp" (and "auto") keeps the model whole on every rank,
-    "fsdp" spreads it, its gradients and its optimiser over all of them.
+    "fsdp" spreads it, its gradients and its optimiser over all of them. ``workers`` processes of each rank prepare its
+    batches while it computes; 0: it does so itself, in between.
     """
 
     max_epochs: int = 50
@@ -68,6 +69,7 @@ class TrainerConfig:
     num_nodes: int = 1
     strategy: str = "auto"
     threads: int = 2
+    workers: int = 0
     checkpoint_minutes: float = 3.0
     keep_epochs: int = 10
     init_from: str = ""
@@ -75,8 +77,8 @@ class TrainerConfig:
     def __post_init__(self):
         if self.max_epochs < 1 or self.max_minutes < 0:
             raise VsrError("bad_config", "trainer.max_epochs must be at least 1 and max_minutes not negative")
-        if self.devices < 1 or self.num_nodes < 1:
-            raise VsrError("bad_config", "trainer.devices and trainer.num_nodes must be at least 1")
+        if self.devices < 1 or self.num_nodes < 1 or self.workers < 0:
+            raise VsrError("bad_config", "trainer.devices and num_nodes must be at least 1 and workers not negative")
         if self.strategy not in STRATEGIES:
             raise VsrError("bad_config", f"trainer.strategy is '{self.strategy}'; it can be {' or '.join(STRATEGIES)}")
 

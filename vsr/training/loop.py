@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from vsr.data.batching import deal
+from vsr.data.batching import deal, planned_batches
 from vsr.errors import VsrError
 from vsr.files import write_text
 from vsr.training.batch_norm import synchronised
@@ -89,17 +89,10 @@ class Run:
         self.model = synchronised(model) if self.fabric.world_size > 1 else model
         self.wrapped = self.fabric.setup_module(self.model)
         self.average.cut(self.model)
-        self.optimiser = self.fabric.setup_optimizers(self._new_optimiser())
+        optim = self.config.optim
+        self.optimiser = self.fabric.setup_optimizers(adamw(self.model, optim.lr, optim.weight_decay))
         for name in self.entries:
             self.wrapped.mark_forward_method(name)
-
-    def _new_optimiser(self) -> torch.optim.Optimizer:
-        optim = self.config.optim
-        trained = [p for p in self.model.parameters() if p.requires_grad]
-        decayed = [p for p in trained if p.dim() > 1]
-        plain = [p for p in trained if p.dim() <= 1]
-        groups = [{"params": decayed, "weight_decay": optim.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-        return torch.optim.AdamW(groups, optim.lr, betas=(0.9, 0.98))
 
     def fit(self) -> Path:
         """Train to the end of the schedule; returns the model folder with the averaged weights."""
@@ -131,8 +124,11 @@ class Run:
         first = self.progress.batch
         batches = self.sampler.batches(self.progress.epoch)
         world, rank = self.fabric.world_size, self.fabric.global_rank
-        for position in range(first, len(batches), world):
-            for name, value in self._step(deal(batches[position : position + world], world)[rank]).items():
+        positions = range(first, len(batches), world)
+        plan = [deal(batches[position : position + world], world)[rank] for position in positions]
+        self.coming = iter(planned_batches(self.train, plan, self.progress.epoch, self.config.trainer.workers))
+        for position, indices in zip(positions, plan, strict=True):
+            for name, value in self._step(indices).items():
                 sums[name] = sums.get(name, 0.0) + value
             self.progress.batch = min(position + world, len(batches))
             if self.config.trainer.max_minutes and self.finished():
@@ -162,8 +158,12 @@ class Run:
         return self._told({name: float(value.detach()) for name, value in losses.items()})
 
     def _batch(self, indices: list[int]):
-        """This rank's batch; a rank that is left without clips looks at one that counts for nothing."""
-        batch = self.train.batch(indices or [0], self.progress.epoch).to(self.fabric.device)
+        """This rank's batch of these clips, the next that is coming; a rank left without clips has one that counts for
+        nothing."""
+        batch = next(self.coming)
+        if isinstance(batch, VsrError):
+            raise batch
+        batch = batch.to(self.fabric.device)
         if self.fabric.world_size > 1:
             counts = batch.counts() * bool(indices)
             batch.shares = counts / self.fabric.all_reduce(counts.clone(), reduce_op="mean").clamp(min=1e-9)
@@ -220,6 +220,15 @@ def train(kind: Callable[..., Run], config: type, path: str, settings: Sequence[
     run = kind(loaded, out, resume)
     run.fabric.print(f"model: {run.fit()}")
     return 0
+
+
+def adamw(model: nn.Module, lr: float, weight_decay: float) -> torch.optim.AdamW:
+    """AdamW over what is to be trained, in one fused kernel; biases and the like do not decay."""
+    trained = [p for p in model.parameters() if p.requires_grad]
+    decayed = [p for p in trained if p.dim() > 1]
+    plain = [p for p in trained if p.dim() <= 1]
+    groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr, betas=(0.9, 0.98), fused=trained[0].device.type in ("cpu", "cuda"))
 
 
 def step_seed(seed: int, step: int, rank: int) -> int:

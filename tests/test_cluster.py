@@ -1,0 +1,173 @@
+"""A Ray cluster of two nodes on this machine: work on both, and nothing lost or doubled when one of them dies."""
+
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from collections import Counter
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vsr import cluster
+from vsr.cli import main
+from vsr.data.cropping import Cropper, crop_corpus
+from vsr.data.manifest import Clip, read_manifest, write_manifest
+from vsr.engines import Local, open_engine
+from vsr.errors import VsrError
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def nodes():
+    """(cluster, its second node); one core each."""
+    pytest.importorskip("ray", reason="Ray is not installed: pip install 'vsr[cluster]'")
+    try:
+        cluster._check_arrow()
+    except VsrError as error:
+        pytest.skip(str(error))
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": str(ROOT)}
+    import ray
+    from ray.cluster_utils import Cluster
+
+    started = Cluster(True, head_node_args=small_node() | {"include_dashboard": False, "no_monitor": True})
+    yield started, started.add_node(**small_node())
+    ray.shutdown()
+    started.shutdown()
+
+
+def small_node():
+    """A node of one core, its ports known: else it waits for its agents to tell, too briefly on a busy machine."""
+    agents = ("dashboard_agent_listen_port", "metrics_agent_port", "metrics_export_port", "runtime_env_agent_port")
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in agents]
+        for free in sockets:
+            free.bind(("127.0.0.1", 0))
+        ports = {name: free.getsockname()[1] for name, free in zip(agents, sockets, strict=True)}
+    return ports | {"num_cpus": 1, "object_store_memory": 80 * 1024**2, "include_log_monitor": False}
+
+
+def meeting(folder):
+    """Work that ends when both of two items are in work at once; it tells where it was."""
+    import ray
+
+    def meet(item):
+        (folder / item).touch()
+        end = time.monotonic() + 120
+        while len(list(folder.iterdir())) < 2 and time.monotonic() < end:
+            time.sleep(0.05)
+        return item, ray.get_runtime_context().get_node_id()
+
+    return meet
+
+
+def dying(folder):
+    """Item 3 kills its worker the first time, item 5 every time."""
+
+    def work(item):
+        first = not (folder / str(item)).exists()
+        (folder / str(item)).touch()
+        if item == 5 or item == 3 and first:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return item * item
+
+    return work
+
+
+def refusing():
+    def work(item):
+        raise VsrError("no_space", f"no space left to write {item}")
+
+    return work
+
+
+def test_both_nodes_work_and_a_dead_worker_loses_nothing(nodes, tmp_path, monkeypatch):
+    monkeypatch.setattr(cluster, "RETRIES", 1)
+    engine = open_engine("ray", None, nodes[0].address)
+    (tmp_path / "met").mkdir()
+    met = list(engine.each(partial(meeting, tmp_path / "met"), ["a", "b"], str))
+    assert [item for item, _ in met] == ["a", "b"] and len({node for _, node in met}) == 2
+    (tmp_path / "died").mkdir()
+    found = list(engine.each(partial(dying, tmp_path / "died"), range(8), lambda item: ("lost", item)))
+    assert found == [0, 1, 4, 9, 16, ("lost", 5), 36, 49]
+    with pytest.raises(VsrError, match="no space left to write 1"):
+        list(engine.each(refusing, [1, 2], str))
+
+
+def test_files_are_read_once_and_the_failed_ones_again(nodes, tmp_path, face_clip, tiny_model, capsys):
+    text = tmp_path / "text.mp4"
+    text.write_text("no video", encoding="utf-8")
+    out = tmp_path / "out"
+    command = ["transcribe", str(face_clip), str(text), "--model", str(tiny_model), "--format", "json", "-o", str(out)]
+    command += ["--method", "ctc_greedy", "--engine", "ray", "--address", nodes[0].address]
+    assert main(command) == 1
+    read = json.loads((out / "face.json").read_text(encoding="utf-8"))
+    assert read["file"] == str(face_clip) and read["error"] is None
+    before = (out / "face.json").stat().st_mtime_ns, (out / "text.json").stat().st_mtime_ns
+    assert main([*command, "--resume"]) == 1
+    after = (out / "face.json").stat().st_mtime_ns, (out / "text.json").stat().st_mtime_ns
+    assert before[0] == after[0] and before[1] < after[1]
+    assert capsys.readouterr().err.count("text.mp4") == 2
+
+
+def noting(out_dir):
+    """A Cropper that notes every attempt."""
+    cropper = Cropper(out_dir)
+
+    def work(clip):
+        with open(out_dir.parent / "attempts", "a", encoding="utf-8") as notes:
+            notes.write(clip.id + "\n")
+        return cropper(clip)
+
+    return work
+
+
+def test_a_node_that_dies_in_the_middle_loses_and_doubles_nothing(nodes, tmp_path, face_clip, monkeypatch):
+    started, second = nodes
+    names = [f"c{number}" for number in range(10)]
+    write_manifest(tmp_path / "in.jsonl", [Clip(name, str(face_clip), "bin blue") for name in names])
+    monkeypatch.setattr("vsr.data.cropping.Cropper", noting)  # what the engine hands to the workers
+    engine = open_engine("ray", None, started.address)
+
+    class Deadly:
+        def crop(self, clips, out_dir):
+            for number, outcome in enumerate(engine.crop(clips, out_dir)):
+                if number == 1:
+                    started.remove_node(second, allow_graceful=False)
+                yield outcome
+
+    out = tmp_path / "out"
+    assert crop_corpus(tmp_path / "in.jsonl", out, engine=Deadly()) == {"cropped": 10}
+    assert [clip.id for clip in read_manifest(out / "manifest.jsonl")] == names
+    assert sorted(path.name for path in out.glob("[!.]*.npy")) == sorted(f"{name}.npy" for name in names)
+    crops = [np.load(out / f"{name}.npy") for name in names]
+    assert all((crop == crops[0]).all() for crop in crops)
+    attempts = Counter((tmp_path / "attempts").read_text(encoding="utf-8").split())
+    assert set(attempts) == set(names)
+    assert crop_corpus(tmp_path / "in.jsonl", out, engine=engine) == {"kept": 10}
+
+
+def test_a_cluster_that_is_not_there_is_one_line(tmp_path, capsys, monkeypatch):
+    write_manifest(tmp_path / "in.jsonl", [Clip("a", "a.mp4", "a")])
+    command = ["crop", "--manifest", str(tmp_path / "in.jsonl"), "--out", str(tmp_path / "out")]
+    assert main([*command, "--engine", "ray", "--address", "127.0.0.1:9"]) == 1
+    assert main([*command, "--engine", "ray", "--address", "nowhere"]) == 1
+    assert main([*command, "--address", "127.0.0.1:9"]) == 1
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert main([*command, "--engine", "ray"]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(": ")[0] for line in lines] == ["vsr"] * 4
+    remedies = ("ray start --head", "give HOST:PORT", "add --engine ray", "pip install 'vsr[cluster]'")
+    for line, remedy in zip(lines, remedies, strict=True):
+        assert remedy in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_local_is_what_nobody_asks_for():
+    assert open_engine("local", None, None) == Local(1) and open_engine("local", 3, None) == Local(3)
