@@ -14,8 +14,9 @@ demo: setup
 	@echo "spoken: $$(cat demo/clip.txt)"
 	@ls demo/out/*
 
+# Two files of tests at a time, each on a core of its own.
 test: setup
-	@$(VENV)/bin/python -m pytest
+	@OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist loadfile
 
 # Pages of docs/, the docstrings and every --help, in build/docs.
 docs: setup
