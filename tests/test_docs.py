@@ -18,7 +18,7 @@ from tests.command_lines import PROGRAMS, check, command_lines
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "egs").glob("*/*/*.md"))]
 FENCE = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-OTHERS = {"source", "hf", "cd"}  # words a line may begin with that are not ours
+OTHERS = {"source", "hf", "cd", "ray", "sbatch"}  # words a line may begin with that are not ours
 
 
 def blocks(page, *languages):
@@ -39,7 +39,7 @@ def check_line(words):
         assert set(words[1:]) <= set(targets), words
     elif first.endswith(".sh"):
         script = (ROOT / first).read_text(encoding="utf-8")
-        declared = re.search(r'^options="(.*)"', script, re.MULTILINE)
+        declared = re.search(r'^options="([^"]*)"', script, re.MULTILINE)
         options = {word[2:].replace("-", "_") for word in words[1:] if word.startswith("--")}
         assert options <= set(declared[1].split() if declared else ()), words
     elif first.endswith("/bin/python"):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from lip2speech import evaluation, judges, metrics
+from lip2speech import audio, evaluation, judges, metrics
 from lip2speech.audio import write_wave
 from lip2speech.evaluation import evaluate, evaluate_clip, summarise, table, write_evaluation
 from vsr.data.manifest import Clip
@@ -69,10 +69,11 @@ def corpus(tmp_path, voice_like, monkeypatch):
     row.mkdir()
     write_wave(row / "a.wav", noisy(voice_like, 0.003))
     write_wave(row / "b.wav", np.zeros(48_000, np.float32))
-    real = evaluation.read_wave
-    monkeypatch.setattr(
-        evaluation, "read_wave", lambda path, frames=None: voice_like if str(path).endswith("mp4") else real(path)
-    )
+    real = audio.read_wave
+    for module in (audio, evaluation):  # natural sound and rows
+        monkeypatch.setattr(
+            module, "read_wave", lambda path, frames=None: voice_like if str(path).endswith("mp4") else real(path)
+        )
     return clips, row
 
 
