@@ -105,3 +105,9 @@ def make_video():
 @pytest.fixture(scope="session")
 def make_sound():
     return write_sound
+
+
+def pytest_collection_modifyitems(items):
+    """Files with slow tests first: where two files are tested at a time, none of them is left for the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
