@@ -17,7 +17,7 @@ from vsr.clock import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
 from vsr.data.manifest import Clip
 from vsr.errors import VsrError
 from vsr.files import atomic_write
-from vsr.video.reader import open_container, video_clock
+from vsr.video.reader import decoded_frames, open_container, video_clock
 
 GAP = 0.005  # seconds by which time stamps may jitter (Matroska rounds them to 1 ms) before a gap is believed
 MAX_SECONDS = 4 * 3600.0  # sound beyond this is a damaged time stamp
@@ -82,23 +82,8 @@ def _sound(path: str | Path) -> tuple[int, list[tuple[float | None, np.ndarray]]
         if not stream.codec_context or not stream.codec_context.sample_rate:
             raise VsrError("no_sound", f"{path}: its sound track cannot be decoded")
         rate = stream.codec_context.sample_rate
-        return rate, [(frame.time, _mono(frame)) for frame in _decoded(container, stream) if frame.sample_rate == rate]
-
-
-def _decoded(container, stream) -> Iterator:
-    """Decoded frames; a broken packet is left out, a broken end ends the sound."""
-    import av
-
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets)
-        except (StopIteration, av.error.FFmpegError, OSError):
-            return
-        try:
-            yield from packet.decode()
-        except (av.error.FFmpegError, OSError, ValueError):
-            continue
+        frames = decoded_frames(container, stream)
+        return rate, [(frame.time, _mono(frame)) for frame in frames if frame.sample_rate == rate]
 
 
 def _mono(frame) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from vsr.data.batching import FrameBudgetSampler
 from vsr.data.manifest import Clip
 from vsr.errors import VsrError
 from vsr.hub import load_model
-from vsr.training.config import OptimConfig, TrainerConfig, unknown_key
+from vsr.training.config import OptimConfig, TrainerConfig, model_settings
 from vsr.training.lipreader import read_all
 from vsr.training.loop import Run
 from vsr.video.transforms import Augmentation
@@ -62,14 +62,7 @@ class VoiceTrainConfig:
 
     def model_config(self, reader: dict[str, Any], units: int) -> VoiceConfig:
         """The model's numbers, with what the lip reader and the codebook say. Raises VsrError."""
-        known = {f.name for f in fields(VoiceConfig)} - {"reader"}
-        for key in self.model:
-            if key not in known:
-                raise unknown_key(f"model.{key}", key, known)
-        try:
-            config = VoiceConfig(**{"units": units} | self.model | {"reader": reader})
-        except (TypeError, ValueError) as error:
-            raise VsrError("bad_config", f"model: {error}") from error
+        config = model_settings(VoiceConfig, {"units": units} | self.model, reader=reader)
         if config.encoder == "finetuned" and config.text_weight and not reader.get("ctc_weight", 1):
             raise VsrError("bad_config", "model: the lip reader has no CTC head to train on text: set text_weight to 0")
         return config

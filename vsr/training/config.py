@@ -95,17 +95,22 @@ class TrainConfig:
 
     def model_config(self, vocab_size: int) -> LipReaderConfig:
         """The model's numbers with the tokenizer's size filled in. Raises VsrError."""
-        known = {f.name for f in fields(LipReaderConfig)} - {"vocab_size"}
-        for key in self.model:
-            if key not in known:
-                raise unknown_key(f"model.{key}", key, known)
-        try:
-            config = LipReaderConfig(vocab_size=vocab_size, **self.model)
-        except (TypeError, ValueError) as error:
-            raise VsrError("bad_config", f"model: {error}") from error
+        config = model_settings(LipReaderConfig, self.model, vocab_size=vocab_size)
         if not config.classes and not (config.ctc_weight and config.decoder_layers):
             raise VsrError("bad_config", "model: training needs both heads: ctc_weight and decoder_layers above 0")
         return config
+
+
+def model_settings(kind: type, given: dict[str, Any], **filled: Any) -> Any:
+    """A model's numbers: those that YAML gives and those that only the data can tell. Raises VsrError."""
+    known = {f.name for f in fields(kind)} - filled.keys()
+    for key in given:
+        if key not in known:
+            raise unknown_key(f"model.{key}", key, known)
+    try:
+        return kind(**given, **filled)
+    except (TypeError, ValueError) as error:
+        raise VsrError("bad_config", f"model: {error}") from error
 
 
 def unknown_key(path: str, key: str, known: Iterable[str]) -> VsrError:

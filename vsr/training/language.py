@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from vsr.hub import LANGUAGE_MODEL, save_model
 from vsr.models.language import LanguageModel, LanguageModelConfig
 from vsr.text.normalise import lower
 from vsr.text.tokenizer import Tokenizer, load_tokenizer
-from vsr.training.config import OptimConfig, TrainerConfig, unknown_key
+from vsr.training.config import OptimConfig, TrainerConfig, model_settings
 from vsr.training.loop import Run
 
 
@@ -57,11 +57,7 @@ class LanguageTrainConfig:
 
     def model_config(self, vocab_size: int) -> LanguageModelConfig:
         """The model's numbers with the tokenizer's size filled in. Raises VsrError."""
-        known = {f.name for f in fields(LanguageModelConfig)} - {"vocab_size"}
-        for key in self.model:
-            if key not in known:
-                raise unknown_key(f"model.{key}", key, known)
-        return LanguageModelConfig(vocab_size=vocab_size, **self.model)
+        return model_settings(LanguageModelConfig, self.model, vocab_size=vocab_size)
 
 
 @dataclass

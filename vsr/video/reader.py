@@ -67,7 +67,7 @@ class VideoInfo:
 def probe(path: str | Path) -> VideoInfo:
     """Facts about a video. Raises VsrError "unreadable" or "no_video"."""
     with _opened(path) as (container, stream):
-        first = next(_decoded(container, stream), None)
+        first = next(decoded_frames(container, stream), None)
         if first is None:
             raise VsrError("unreadable", f"{path}: not one frame can be decoded")
         duration = _duration(container, stream) or 1 / _rate(stream)
@@ -170,7 +170,7 @@ def video_clock(path: str | Path) -> tuple[float, float]:
     With it sound can be laid beside the frames of `read_frames`. Raises VsrError "unreadable" or "no_video".
     """
     with _opened(path) as (container, stream):
-        first = next(_decoded(container, stream), None)
+        first = next(decoded_frames(container, stream), None)
         if first is None:
             raise VsrError("unreadable", f"{path}: not one frame can be decoded")
         origin = _origin(container, first)
@@ -213,8 +213,8 @@ def _duration(container, stream) -> float:
     return max(0.0, (container.duration or 0) / 1e6)
 
 
-def _decoded(container, stream) -> Iterator:
-    """Decoded frames; broken packets are left out, a broken container ends the stream."""
+def decoded_frames(container, stream) -> Iterator:
+    """Decoded frames of a picture or sound stream; broken packets are left out, a broken container ends the stream."""
     import av
 
     packets = container.demux(stream)
@@ -248,7 +248,7 @@ def _pictures(container, stream, begin: Position | None) -> Iterator[tuple[_Pict
     """(picture, seconds) in rising order of time, all of one size; those before the grid of `begin` are left out."""
     from av.video.reformatter import VideoReformatter
 
-    frames = _decoded(container, stream)
+    frames = decoded_frames(container, stream)
     first = next(frames, None)
     if first is None:
         return
@@ -271,7 +271,7 @@ def _seek(container, stream, origin: float, begin: Position | None) -> Iterator 
     trusted = set(container.format.name.split(",")) & INDEXED
     if begin is None or not trusted or begin.time < 2 * RUN_UP:
         return None
-    frames = _decoded(container, stream)
+    frames = decoded_frames(container, stream)
     try:
         container.seek(int((origin + begin.time - RUN_UP) / stream.time_base), stream=stream)
         first = next(frames, None)
@@ -280,7 +280,7 @@ def _seek(container, stream, origin: float, begin: Position | None) -> Iterator 
         container.seek(0)
     except (av.error.FFmpegError, OSError, ValueError):
         return None
-    return _decoded(container, stream)
+    return decoded_frames(container, stream)
 
 
 def _origin(container, frame) -> float:
