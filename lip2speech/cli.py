@@ -8,7 +8,7 @@ from vsr.cli import Program
 
 SECTIONS = {
     "voice a face": ("speak", "web", "push"),
-    "prepare a corpus": ("units", "features"),
+    "prepare a corpus": ("units", "features", "sync"),
     "train": ("train", "vocoder"),
     "synthesise and measure": ("synthesize", "evaluate", "results"),
 }

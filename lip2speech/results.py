@@ -9,6 +9,14 @@ from vsr.errors import VsrError
 from vsr.files import read_json, write_json, write_text
 from vsr.results import provenance
 
+LEGEND = {
+    "moved": "the natural recording, moved onto the picture's clock by `lip2speech sync`: what a voice without a fault "
+    "would score that knows nothing of the recording's offset",
+    "copy": "natural mel and units through the vocoder",
+    "copy16": "the same with 16 rounds of mel consistency",
+    "system": "what is seen",
+}
+
 
 def write_results(run_folder: str | Path, command: str, out: str | Path) -> dict:
     """Write ``result.json`` beside ``out`` and the page itself; returns the result. Raises VsrError bad_manifest."""
@@ -25,6 +33,12 @@ def write_results(run_folder: str | Path, command: str, out: str | Path) -> dict
     return result
 
 
+def legend(rows) -> str:
+    """A paragraph that says what the rows are, of those that the recipes make; "" if there are none."""
+    told = [f"{row}: {LEGEND[row]}" for row in rows if row in LEGEND]
+    return f"Rows: {'; '.join(told)}.\n\n" if told else ""
+
+
 def render(result: dict) -> str:
     """The Markdown page of a result."""
     training = ", ".join(f"{name} {value}" for name, value in result["training"].items())
@@ -34,6 +48,6 @@ def render(result: dict) -> str:
         "# Results\n\n"
         f"{result['date']}, commit {result['commit']}, {result['machine']}. {result['clips']} clips. "
         f"{header(result['protocol'], result['judge'])}\n\n{table(result['rows'])}\n\n"
-        f"Not scored: {reasons or 'none'}.\n\nCommand: `{result['command']}`\n\n"
+        f"{legend(result['rows'])}Not scored: {reasons or 'none'}.\n\nCommand: `{result['command']}`\n\n"
         f"Training: {training}\n\nModel: {model}\n"
     )

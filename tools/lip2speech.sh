@@ -2,6 +2,7 @@
 #   crops (folder of crops), train_lists test_list (names in it), features units (paths), extractor num_units (of units)
 #   reader (folder of the lip reader; not set: the configuration's), gpus (not set: as the configuration says)
 #   config vocoder_config, work vocoder tuned (folders of the runs), tune_minutes tune_clips (not set: all)
+#   sync (yes: the sound of every clip that is learned from is put on the picture's clock; offsets: the file for it)
 #   steps guidance temperature protocol, judge nj, page (path of RESULTS.md)
 
 manifests_of() {
@@ -14,8 +15,18 @@ flow_options() { echo --steps "$steps" --guidance "$guidance" --temperature "$te
 make_features() {
     [ -f "$units" ] || lip2speech units --manifest $(manifests_of $train_lists) --extractor "${extractor:-mfcc}" \
         --size "$num_units" --out "$units"
-    lip2speech features --manifest $(manifests_of $train_lists dev "$test_list") --units "$units" --out "$features" \
-        --jobs "$nj"
+    local common=(--units "$units" --out "$features" --jobs "$nj")
+    if [ "${sync:-no}" = no ]; then
+        lip2speech features --manifest $(manifests_of $train_lists dev "$test_list") "${common[@]}"
+        return
+    fi
+    if [ ! -f "$offsets" ]; then
+        lip2speech features --manifest $(manifests_of $train_lists dev "$test_list") "${common[@]}"
+        lip2speech sync --manifest $(manifests_of $train_lists dev) --also $(manifests_of "$test_list") \
+            --features "$features" --out "$offsets" --waves "${offsets%.json}" --jobs "$nj"
+    fi
+    # The test list stays as it was recorded: nothing is made easier for the figures.
+    lip2speech features --manifest $(manifests_of $train_lists dev) --offsets "$offsets" "${common[@]}"
 }
 # Settings of the machine, where the recipe has gpus: DEVICES
 machine() {
@@ -50,10 +61,12 @@ synthesize_all() {
     lip2speech synthesize "${common[@]}" --out "$work/system" $(flow_options)
 }
 evaluate_all() {
+    local moved=()
+    [ "${sync:-no}" = no ] || moved=(--row moved="${offsets%.json}")
     rm -f "$work/result/result.json"
     # A clip that could not be scored makes the status 1; it is counted in the page, which is written all the same.
-    lip2speech evaluate --manifest "$crops/$test_list/manifest.jsonl" --row copy="$work/copy" \
-        --row copy16="$work/copy16" --row system="$work/system" --judge "$judge" --protocol "$protocol" --out "$work/result" --pictures 3 \
-        --jobs "$nj" || [ -f "$work/result/result.json" ]
+    lip2speech evaluate --manifest "$crops/$test_list/manifest.jsonl" "${moved[@]}" --row copy="$work/copy" \
+        --row copy16="$work/copy16" --row system="$work/system" --judge "$judge" --protocol "$protocol" \
+        --out "$work/result" --pictures 3 --jobs "$nj" || [ -f "$work/result/result.json" ]
     lip2speech results --run "$work" --command "${0#"$top/"} $*" --out "$page"
 }

@@ -6,10 +6,11 @@ import argparse
 
 HELP = "make waves, mel spectrograms, units and speaker vectors of a corpus"
 ABOUT = """Makes what the acoustic model and the vocoder learn from: wave, log-mel, units and the
-speaker's vector, all on the picture's clock. Features that are there already are kept."""
-FILES = """reads   manifests of cropped clips and the sound of their videos; the codebook
+speaker's vector, all on the picture's clock. Features that are there already are kept,
+but for clips whose sound --offsets moves otherwise than before."""
+FILES = """reads   manifests of cropped clips and the sound of their videos; the codebook; offsets
 writes  ID.safetensors a clip; refused.json, the reason of each clip that has none"""
-SEE = "lip2speech units, lip2speech train, lip2speech vocoder"
+SEE = "lip2speech units, lip2speech sync, lip2speech train, lip2speech vocoder"
 EXAMPLE = "lip2speech features --manifest data/crops/*/manifest.jsonl --units data/units.safetensors --out features"
 
 
@@ -18,15 +19,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--manifest", required=True, nargs="+", metavar="FILE", help="manifests of cropped clips")
     parser.add_argument("--units", required=True, metavar="FILE", help="codebook of lip2speech units")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for one file a clip")
+    parser.add_argument("--offsets", metavar="FILE", help="of lip2speech sync: the sound is moved by them")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes (default: 1)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Extract and say how many clips came through. Raises VsrError."""
     from lip2speech.features.corpus import extract_corpus
+    from lip2speech.sync.offsets import read_offsets
     from vsr.data.manifest import read_manifest
 
+    offsets = read_offsets(args.offsets) if args.offsets else {}
     clips = [clip for path in args.manifest for clip in read_manifest(path)]
-    counts = extract_corpus(clips, args.units, args.out, args.jobs)
+    counts = extract_corpus(clips, args.units, args.out, args.jobs, offsets)
     print(", ".join(f"{number} {what}" for what, number in sorted(counts.items())))
     return 0

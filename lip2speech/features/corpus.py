@@ -1,16 +1,18 @@
 """The features of a corpus: one file a clip, made once, resumable.
 
 Manifest of crops -> `<out>/<id>.safetensors` with wave (640 T,) int16, mel (4T, 80) float32, units (2T,) int16 and
-speaker (256,) float32; `<out>/refused.json` with the reason of each clip that has none.
+speaker (256,) float32; `<out>/refused.json` with the reason of each clip that has none. A clip's sound may be moved
+onto the picture's clock (`lip2speech.sync`); its file remembers by how much.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -20,6 +22,7 @@ from lip2speech.audio import natural_wave, to_pcm16
 from lip2speech.features.mel import NUM_MELS, log_mel
 from lip2speech.features.speaker import DIM, speaker_vector
 from lip2speech.features.units import Codebook, Extractor, open_extractor
+from lip2speech.sync.lag import moved
 from vsr.clock import FPS, MELS_PER_FRAME, SAMPLES_PER_FRAME, UNITS_PER_FRAME
 from vsr.data.manifest import Clip
 from vsr.errors import VsrError
@@ -111,11 +114,14 @@ def with_features(clips: Sequence[Clip], folder: str | Path) -> tuple[list[Clip]
     return kept, f"{len(clips) - len(kept)} of {len(clips)} clips have no features: {told}" if told else ""
 
 
-def extract(clip: Clip, codebook: Codebook, extractor) -> dict[str, Tensor]:
-    """What is stored of a clip. Raises VsrError: unreadable, no_sound, silent, late_face."""
+def extract(clip: Clip, codebook: Codebook, extractor, offset: float = 0.0) -> dict[str, Tensor]:
+    """What is stored of a clip whose sound is late by ``offset`` seconds.
+
+    Raises VsrError: unreadable, no_sound, silent, late_face.
+    """
     if _frames_shown(clip) > clip.num_frames:
         raise VsrError("late_face", f"{clip.video}: the crop is shorter than the video, so sound and lips part")
-    wave = natural_wave(clip)
+    wave = moved(natural_wave(clip), offset)
     if np.abs(wave).max() < SILENT:
         raise VsrError("silent", f"{clip.video}: its sound is silence")
     sound = torch.from_numpy(wave)
@@ -135,21 +141,48 @@ def _frames_shown(clip: Clip) -> int:
     return last - round(clip.start * FPS)
 
 
-def extract_corpus(clips: list[Clip], codebook: str | Path, out_dir: str | Path, jobs: int = 1) -> Counter:
-    """Write the features of every clip that has none yet, with the units of the codebook file; returns counts of
-    "made", "kept" and refusal reasons. Raises VsrError."""
+def extract_corpus(
+    clips: list[Clip], codebook: str | Path, out_dir: str | Path, jobs: int = 1,
+    offsets: Mapping[str, float] = MappingProxyType({}),
+) -> Counter:  # fmt: skip
+    """Write the features of every clip that has none yet, or has them with another offset.
+
+    Args:
+        codebook: file of the units.
+        offsets: clip id -> seconds by which its sound is late; 0 where nothing is said.
+
+    Returns:
+        Counts of "made", "kept" and refusal reasons.
+
+    Raises:
+        VsrError: bad_units, and what `in_processes` lets through.
+    """
     out_dir = Path(out_dir)
     _tools(str(codebook))  # what is wrong with it is said before any work
-    todo = [clip for clip in clips if not (out_dir / f"{clip.id}.safetensors").is_file()]
+    tasks = [(clip, round(offsets.get(clip.id, 0.0), 5)) for clip in clips]
+    todo = [task for task in tasks if not _made(out_dir / f"{task[0].id}.safetensors", task[1])]
     earlier = refused_clips(out_dir)
     refused = {name: why for name, why in earlier.items() if name not in {clip.id for clip in clips}}
     counts = Counter(made=0, kept=len(clips) - len(todo))
-    for clip, why in zip(todo, _with_progress(_outcomes(todo, str(codebook), out_dir, jobs), todo), strict=True):
+    for (clip, _), why in zip(todo, _with_progress(_outcomes(todo, str(codebook), out_dir, jobs), todo), strict=True):
         counts[why["reason"] if why else "made"] += 1
         refused |= {clip.id: why} if why else {}
     reasons = Counter(entry["reason"] for entry in refused.values())
     write_json(out_dir / REFUSED, {"counts": dict(reasons), "clips": refused})
     return +counts
+
+
+def _made(path: Path, offset: float) -> bool:
+    """Whether features are there whose sound was moved by just so much; what cannot be read is left to its readers."""
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        return False
+    try:
+        with safe_open(str(path), framework="pt") as stored:
+            return float((stored.metadata() or {}).get("offset", 0)) == offset
+    except (OSError, SafetensorError):
+        return True
 
 
 @cache
@@ -159,30 +192,32 @@ def _tools(codebook: str) -> tuple[Codebook, Extractor]:
     return loaded, open_extractor(loaded.extractor)
 
 
-def _outcomes(clips: list[Clip], codebook: str, out_dir: Path, jobs: int) -> Iterator[dict | None]:
+def _outcomes(tasks: list[tuple[Clip, float]], codebook: str, out_dir: Path, jobs: int) -> Iterator[dict | None]:
     work = partial(_extract_task, codebook, out_dir)
-    return in_processes(work, clips, jobs, _lost) if jobs > 1 else map(work, clips)
+    return in_processes(work, tasks, jobs, _lost) if jobs > 1 else map(work, tasks)
 
 
-def _extract_task(codebook: str, out_dir: Path, clip: Clip) -> dict | None:
+def _extract_task(codebook: str, out_dir: Path, task: tuple[Clip, float]) -> dict | None:
     """Write one clip's features; the reason and message where it is refused."""
     from safetensors.torch import save_file
 
+    clip, offset = task
     try:
-        stored = extract(clip, *_tools(codebook))
+        stored = extract(clip, *_tools(codebook), offset)
     except VsrError as error:
         return {"reason": error.reason, "message": str(error)}
     with atomic_write(out_dir / f"{clip.id}.safetensors") as temporary:
-        save_file({name: tensor.contiguous() for name, tensor in stored.items()}, str(temporary))
+        tensors = {name: tensor.contiguous() for name, tensor in stored.items()}
+        save_file(tensors, str(temporary), {"offset": str(offset)})
     return None
 
 
-def _lost(clip: Clip) -> dict:
-    return {"reason": "unreadable", "message": f"{clip.video}: the process that read it died"}
+def _lost(task: tuple[Clip, float]) -> dict:
+    return {"reason": "unreadable", "message": f"{task[0].video}: the process that read it died"}
 
 
-def _with_progress(outcomes: Iterator, clips: list[Clip]) -> Iterator:
+def _with_progress(outcomes: Iterator, tasks: list) -> Iterator:
     from rich.console import Console
     from rich.progress import track
 
-    return track(outcomes, "features", total=len(clips), console=Console(stderr=True))
+    return track(outcomes, "features", total=len(tasks), console=Console(stderr=True))

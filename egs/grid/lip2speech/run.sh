@@ -2,7 +2,7 @@
 # GRID, lip to speech: from the corpus to RESULTS.md. The crops are those of egs/grid/vsr.
 #
 #   stages 0-2  corpus, manifests, mouth crops: those of egs/grid/vsr/run.sh
-#   stage 3  units and speech features       6  synthesise the test list: copy-synthesis and the system
+#   stage 3  units, speech features, sync    6  synthesise the test list: copy-synthesis and the system
 #   stage 4  train the acoustic model        7  evaluate, RESULTS.md
 #   stage 5  train the vocoder, then tune it on the acoustic model's mels
 #
@@ -27,6 +27,7 @@ export PATH="$venv/bin:$PATH"
 cd "$top/egs/grid/vsr" # the manifests' paths are relative to it
 crops=data/crops train_lists="train puppet_train" test_list=test_s1
 features=$here/data/features units=$here/data/units.safetensors num_units=200
+sync=yes offsets=$here/data/offsets.json # GRID's clips are cut at whole frames, their sound is not
 work=$here/exp/$name vocoder=$here/exp/vocoder tuned=$here/exp/vocoder_tuned page=$here/RESULTS.md
 
 crops_of_vsr() {

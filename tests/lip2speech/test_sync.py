@@ -1,0 +1,180 @@
+"""Offsets of sound and picture: recovered where clips have them, left at zero where they have none."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from lip2speech.cli import main
+from lip2speech.features.corpus import extract_corpus, load_features
+from lip2speech.features.units import Mfcc, fit_codebook
+from lip2speech.sync import offsets as sync
+from lip2speech.sync.eigenlips import Eigenlips
+from lip2speech.sync.lag import Lag, clip_lag, lag, moved, moved_bands
+from lip2speech.sync.predictor import BANDS, bands_of, fit_predictor
+from vsr.data.manifest import Clip, write_manifest
+from vsr.errors import VsrError
+
+NO_OFFSET = json.dumps({"format": sync.FORMAT, "clips": {"a": {}}})
+FRAMES = 60
+HIDDEN = 3  # things that the mouth does and that are heard
+
+
+def movement(rng, count, width):
+    """(count, 3) signals of unit deviation, smooth over ``width`` steps."""
+    noise = rng.normal(size=(count + width - 1, HIDDEN))
+    kernel = np.hanning(width)
+    return np.stack([np.convolve(column, kernel, "valid") for column in noise.T], 1) / np.linalg.norm(kernel)
+
+
+def make_clip(folder, rng, number, offset):
+    """A clip whose sound is late by ``offset`` seconds: crop and features."""
+    same = np.random.default_rng(7)  # for all clips
+    looks = same.normal(size=(HIDDEN, 32, 32)).repeat(3, 1).repeat(3, 2)
+    mixing = same.normal(size=(HIDDEN, 20)).repeat(4, 1)
+    moves = movement(rng, 40 * FRAMES + 400, 250)  # 1000 a second
+    crop = 128 + 12 * np.tensordot(moves[200 + 20 :: 40][:FRAMES], looks, 1)
+    mel = moves[200 + 5 - round(1000 * offset) :: 10][: 4 * FRAMES] @ mixing - 3
+    name = f"clip{number:03d}"
+    np.save(folder / f"{name}.npy", crop.clip(0, 255).astype(np.uint8))
+    save_file(
+        {
+            "wave": torch.zeros(640 * FRAMES, dtype=torch.int16), "mel": torch.from_numpy(mel).float(),
+            "units": torch.zeros(2 * FRAMES, dtype=torch.int16), "speaker": torch.ones(256) / 16,
+        },
+        str(folder / f"{name}.safetensors"),
+    )  # fmt: skip
+    return Clip(name, "no video", "", "s", FRAMES, str(folder / f"{name}.npy"))
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    """(clips, true offsets, folder) of a corpus cut at whole frames."""
+    folder, rng = tmp_path_factory.mktemp("sync"), np.random.default_rng(0)
+    true = rng.uniform(-0.02, 0.02, 40)
+    return [make_clip(folder, rng, n, offset) for n, offset in enumerate(true)], true, folder
+
+
+def test_offsets_are_recovered(corpus):
+    clips, true, folder = corpus
+    measured = sync.measure(clips[:32], clips[32:], folder)
+    found = np.array([measured.offsets()[clip.id] for clip in clips])
+    assert np.corrcoef(found, true)[0, 1] > 0.9
+    assert np.std(found - true) < 0.5 * np.std(true)
+    assert measured.reliability > 0.7
+
+
+def test_noise_is_no_offset(corpus):
+    """Sound that has nothing to do with the lips must not be moved."""
+    clips, _, folder = corpus
+    rng = np.random.default_rng(3)
+    lags = [Lag(*rng.uniform(-0.16, 0.16, 3)) for _ in clips]
+    assert sync.reliability(lags) < 0.3
+    assert sync.reliability([Lag(0.0, 0.0, 0.0)] * 5) == 0.0
+
+
+def test_a_lag_that_halves_deny_counts_as_none():
+    lags = {"a": Lag(0.01, 0.012, 0.008), "b": Lag(0.01, -0.03, 0.05), "c": Lag(0.15, 0.15, 0.15)}
+    measured = sync.Measured(lags, 0.9)
+    assert measured.offsets() == {"a": pytest.approx(0.009), "b": 0.0, "c": 0.0}
+    assert "2 could not be measured" in measured.summary()
+
+
+@pytest.mark.parametrize("late", [-0.0213, -0.01, 0.0, 0.0044, 0.02])
+def test_lag_of_moved_bands(late):
+    rng = np.random.default_rng(1)
+    bands = torch.from_numpy(movement(rng, 300, 25) @ rng.normal(size=(HIDDEN, BANDS))).float()
+    heard = moved_bands(bands, -late)
+    assert lag(heard, bands) == pytest.approx(late, abs=0.001)
+    assert clip_lag(heard, bands).whole == pytest.approx(late, abs=0.001)
+
+
+@pytest.mark.parametrize("late", [-0.02, 0.0, 0.0131])
+def test_moved_sound_keeps_its_length_and_is_on_time(voice_like, late):
+    samples = round(16_000 * late)
+    recorded = np.roll(voice_like, samples)
+    on_time = moved(recorded, late)
+    assert on_time.shape == voice_like.shape
+    inside = slice(400, -400)
+    np.testing.assert_array_equal(on_time[inside], voice_like[inside])
+
+
+def test_eigenlips_do_not_see_who_it_is(corpus):
+    clips, _, _ = corpus
+    crops = [np.load(clip.crop) for clip in clips]
+    lips = Eigenlips.fit(crops)
+    brighter = np.clip(crops[0].astype(int) + 20, 0, 255).astype(np.uint8)
+    within = lips(crops[0])
+    assert within.mean(0).abs().max() < 1e-4
+    assert (lips(brighter) - within).abs().mean() < 0.1 * within.abs().mean()
+
+
+def test_still_lips_are_refused():
+    with pytest.raises(VsrError, match="no movement"):
+        Eigenlips.fit([np.full((10, 96, 96), 90, np.uint8)] * 3)
+
+
+def test_bands_do_not_hear_how_loud_it_is():
+    mel = torch.randn(40, 80)
+    torch.testing.assert_close(bands_of(mel + 1.5), bands_of(mel))
+
+
+def test_fitting_is_repeatable_and_leaves_the_random_state_alone(corpus):
+    lips, bands = [torch.randn(30, 8), torch.randn(200, 8)], [torch.randn(120, 20), torch.randn(800, 20)]
+    state = torch.random.get_rng_state()
+    first, second = (fit_predictor(lips, bands, seed=4, epochs=1) for _ in range(2))
+    torch.testing.assert_close(first(lips[0][None]), second(lips[0][None]), rtol=0, atol=0)
+    assert torch.equal(state, torch.random.get_rng_state())
+    assert first(lips[0][None]).shape == (1, 120, 20)
+
+
+def test_too_few_clips(corpus, tmp_path, capsys):
+    clips, _, folder = corpus
+    write_manifest(tmp_path / "few.jsonl", clips[:5])
+    words = ["sync", "--manifest", str(tmp_path / "few.jsonl"), "--features", str(folder), "--out", str(tmp_path / "o")]
+    assert main(words) == 1
+    assert "5 clips cannot teach" in capsys.readouterr().err
+    assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"format": "other"}', NO_OFFSET])
+def test_a_wrong_file_of_offsets(tmp_path, text):
+    (tmp_path / "offsets.json").write_text(text)
+    with pytest.raises(VsrError, match="is no file of lip2speech sync"):
+        sync.read_offsets(tmp_path / "offsets.json")
+
+
+def test_saved_offsets_come_back(tmp_path):
+    measured = sync.Measured({"a": Lag(0.01, 0.012, 0.008)}, 0.9)
+    measured.save(tmp_path / "offsets.json")
+    assert sync.read_offsets(tmp_path / "offsets.json") == pytest.approx(measured.offsets())
+    assert json.loads((tmp_path / "offsets.json").read_text())["clips"]["a"]["second"] == 0.008
+
+
+def test_features_are_made_anew_only_where_the_offset_is_another(tmp_path, voice_like):
+    import av
+
+    from lip2speech.audio import mux
+
+    clips = []
+    for name in ("a", "b"):
+        silent = tmp_path / f"{name}0.mp4"
+        with av.open(str(silent), "w") as out:
+            stream = out.add_stream("mpeg4", rate=25)
+            stream.width = stream.height = 32
+            for _ in range(75):
+                out.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8))))
+            out.mux(stream.encode())
+        mux(silent, voice_like, tmp_path / f"{name}.mp4")
+        clips.append(Clip(name, str(tmp_path / f"{name}.mp4"), "", "s", 75, "crop"))
+    codebook = tmp_path / "units.safetensors"
+    fit_codebook(Mfcc(), [voice_like], 8, 0).save(codebook)
+    out = tmp_path / "features"
+    assert extract_corpus(clips, codebook, out) == {"made": 2}
+    plain = load_features(out, clips[1]).wave.numpy()
+    assert extract_corpus(clips, codebook, out, offsets={"b": 0.01}) == {"made": 1, "kept": 1}
+    assert extract_corpus(clips, codebook, out, offsets={"b": 0.01}) == {"kept": 2}
+    np.testing.assert_array_equal(load_features(out, clips[1]).wave.numpy()[:-160], plain[160:])
+    assert extract_corpus(clips, codebook, out) == {"made": 1, "kept": 1}
