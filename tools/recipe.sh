@@ -14,11 +14,11 @@ parse_options() {
         case $1 in
             --help | -h) usage; exit 0 ;;
             --*)
-                local name=${1#--}
-                name=${name//-/_}
-                case " $options " in *" $name "*) ;; *) die "unknown option $1; see --help" ;; esac
+                local _option=${1#--} # no recipe's variable: a local hides what it is to set
+                _option=${_option//-/_}
+                case " $options " in *" $_option "*) ;; *) die "unknown option $1; see --help" ;; esac
                 [ $# -ge 2 ] || die "option $1 needs a value"
-                printf -v "$name" '%s' "$2"
+                printf -v "$_option" '%s' "$2"
                 shift 2
                 ;;
             *) die "unexpected argument $1; see --help" ;;
