@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Settings of the flow side by side on a list of clips: STOI, ESTOI, PESQ and real-time factor of the acoustic model.
+"""Settings of the flow side by side on a list of clips: STOI, STOI once each clip's offset is undone, ESTOI, PESQ and
+real-time factor of the acoustic model.
 
     tools/bench/flow.py --manifest FILE --features DIR [--acoustic DIR ...] [--vocoder DIR] [--steps 0 1 2 4 8 16 32]
         [--guidance 1 1.5 2] [--rounds 0] [--temperature 0.1] [--clips 40] [--threads 1] [--json FILE]
@@ -19,7 +20,7 @@ import torch
 from lip2speech.audio import natural_wave
 from lip2speech.data import NoText, SpeechDataset
 from lip2speech.hub import load_model
-from lip2speech.metrics import pesq, stoi
+from lip2speech.metrics import offset, pesq, stoi, stoi_aligned
 from lip2speech.models.flow import FlowOptions
 from lip2speech.synthesis import vocode
 from vsr.clock import FPS, SAMPLES_PER_FRAME
@@ -30,8 +31,9 @@ TOGETHER = 10  # clips
 
 
 def figures(natural: np.ndarray, voice: np.ndarray) -> tuple[float, ...]:
-    """STOI, ESTOI, PESQ nb, PESQ wb."""
-    intelligible = stoi(natural, voice), stoi(natural, voice, extended=True)
+    """STOI, aligned STOI, ESTOI, PESQ nb, PESQ wb."""
+    aligned = stoi_aligned(natural, voice, offset(natural, voice))
+    intelligible = stoi(natural, voice), aligned, stoi(natural, voice, extended=True)
     return (*intelligible, pesq(natural, voice, "nb"), pesq(natural, voice, "wb"))
 
 
@@ -49,8 +51,8 @@ def measure(loaded, dataset: SpeechDataset, naturals: list[np.ndarray], options:
         waves = vocode(loaded.vocoder, speech, batch.speaker, lengths)
         for k, wave in enumerate(waves.numpy()):
             found.append(figures(naturals[first + k], wave[: int(lengths[k]) * SAMPLES_PER_FRAME]))
-    names = ("stoi", "estoi", "pesq_nb", "pesq_wb")
-    return dict(zip(names, np.mean(found, 0).tolist(), strict=True)) | {"rtf": spent / seconds}
+    names = ("stoi", "stoi_aligned", "estoi", "pesq_nb", "pesq_wb")
+    return dict(zip(names, np.nanmean(found, 0).tolist(), strict=True)) | {"rtf": spent / seconds}
 
 
 def settings(args: argparse.Namespace) -> list[tuple[int, float]]:
@@ -77,7 +79,8 @@ def main() -> None:
     clips = read_manifest(args.manifest)[: args.clips]
     dataset, naturals = SpeechDataset(clips, args.features, NoText(), None), [natural_wave(clip) for clip in clips]
     rows = []
-    print(f"{'model':12}{'steps':>6}{'guidance':>9}{'STOI':>8}{'ESTOI':>8}{'PESQ nb':>8}{'PESQ wb':>8}{'rtf':>8}")
+    columns = ("STOI", "aligned", "ESTOI", "PESQ nb", "PESQ wb", "rtf")
+    print(f"{'model':12}{'steps':>6}{'guidance':>9}" + "".join(f"{column:>8}" for column in columns))
     for folder in args.acoustic:
         loaded = load_model(acoustic=folder, vocoder=args.vocoder)
         loaded.vocoder.rounds = args.rounds
