@@ -167,8 +167,12 @@ class MediaPipeMesh:
 
 @functools.cache
 def default_detector() -> Detector:
-    """The detector that this process shares: loading the models takes longer than reading a short clip."""
-    return MediaPipeMesh()
+    """The detector that this process shares: loading the models takes longer than reading a short clip.
+
+    The environment's VSR_FACE_LANDMARKER names a `.task` file for `TasksMesh`, which then takes the place of the usual.
+    """
+    model = os.environ.get("VSR_FACE_LANDMARKER")
+    return TasksMesh(model) if model else MediaPipeMesh()
 
 
 class TasksMesh:
@@ -273,7 +277,9 @@ def _mediapipe_solutions():
     if not hasattr(mediapipe, "solutions"):
         version = getattr(mediapipe, "__version__", "")
         raise VsrError(
-            "missing_package", f"mediapipe {version} has no bundled face mesh: install 0.10.21 or give a .task model"
+            "missing_package",
+            f"mediapipe {version} has no bundled face mesh: "
+            "install 0.10.21, or let VSR_FACE_LANDMARKER name a face_landmarker.task",
         )
     return mediapipe.solutions
 
