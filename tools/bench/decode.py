@@ -5,11 +5,11 @@
     tools/bench/decode.py --peer AUTO_AVSR [--beam 40] [--max-steps 12] [--rounds 2] [--threads 1] [--json FILE]
 
 Against the plain search (`tests/decode/oracle.py`: one utterance, no caches, CTC prefix scores by their definition)
-a model reads the mouths in real clips, the shipped one if none is named, clip by clip; the plain search takes half a
-minute each. Processor seconds are compared. Against the peer, states are random, and so are the
-weights, in the sizes of its published model (768 wide, 6 decoder layers, 5049 tokens): both searches go on for the same
-number of steps, in turns, and must hold the same hypotheses with the same scores. The peer has no batches, so a batch
-is compared with as many single clips. Same hypotheses are a condition, not a figure.
+a model reads the mouths in real clips, the shipped one if none is named, clip by clip; a GRID clip takes the plain
+search 50 s, so two of them fit into two minutes. Processor seconds are compared. Against the peer, states are random,
+and so are the weights, in the sizes of its published model (768 wide, 6 decoder layers, 5049 tokens): both searches go
+on for the same number of steps, in turns, and must hold the same hypotheses with the same scores. The peer has no
+batches, so a batch is compared with as many single clips. Same hypotheses are a condition, not a figure.
 """
 
 import argparse
