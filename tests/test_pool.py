@@ -1,11 +1,13 @@
 """Work in processes: in order, and one that dies costs its item only."""
 
 import os
+import shutil
 from functools import partial
 
 import pytest
 
 from vsr import machine
+from vsr.bulk import MEMORY, Settings, usual_jobs
 from vsr.machine import cores
 from vsr.pool import in_processes
 
@@ -62,3 +64,13 @@ def test_limits_of_a_container_count(monkeypatch, tmp_path):
     (tmp_path / "cpu.max").write_text("max 100000\n", encoding="utf-8")
     (tmp_path / "memory.max").write_text("max\n", encoding="utf-8")
     assert machine.cores() == without and machine.free_memory() > 600
+
+
+def test_a_larger_model_leaves_room_for_fewer_processes(tiny_model, tmp_path, monkeypatch):
+    monkeypatch.setattr(machine, "cores", lambda: 4)
+    monkeypatch.setattr(machine, "free_memory", lambda: 4 * (MEMORY + 2**20))
+    assert usual_jobs(100, Settings(str(tiny_model))) == 4
+    large = shutil.copytree(tiny_model, tmp_path / "large")
+    with (large / "model.safetensors").open("r+b") as weights:
+        weights.truncate(300 << 20)
+    assert usual_jobs(100, Settings(str(large))) == 1
