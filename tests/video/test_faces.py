@@ -1,6 +1,5 @@
 """Faces keep their identity: tracks never swap, survive gaps, end at cuts."""
 
-import os
 import zipfile
 from pathlib import Path
 
@@ -8,9 +7,7 @@ import numpy as np
 import pytest
 
 from vsr.errors import VsrError
-from vsr.video.faces import NUM_POINTS, Face, MediaPipeMesh, TasksMesh, default_detector
-from vsr.video.geometry import crop_corners, mouth_transforms
-from vsr.video.mouth import crop_video
+from vsr.video.faces import NUM_POINTS, Face, TasksMesh, default_detector
 from vsr.video.tracks import STRIDE, track_faces
 
 SHAPE = np.random.default_rng(0).uniform(-0.4, 0.4, (NUM_POINTS, 2)).astype(np.float32)
@@ -158,22 +155,3 @@ def test_tasks_interface_finds_a_face(tmp_path, make_face):
         detector.reset()
         faces = [detector.detect(frame) for frame in make_face(3)]
         assert all(face.points.shape == (NUM_POINTS, 2) for found in faces for face in found)
-
-
-LANDMARKER = os.environ.get("VSR_FACE_LANDMARKER", "")
-
-
-@pytest.mark.skipif(not LANDMARKER, reason="VSR_FACE_LANDMARKER names no face_landmarker.task")
-def test_a_published_landmarker_takes_the_usual_one_s_place(face_clip):
-    """Every frame has its face, and the crop lies where the usual detector puts it, within 3 of its 96 pixels."""
-    own, usual = crop_video(face_clip, default_detector()), crop_video(face_clip, MediaPipeMesh())
-    assert own.found == 1.0 and own.crop.shape == usual.crop.shape
-    corners = [np.stack([crop_corners(matrix) for matrix in mouth_transforms(clip.points)]) for clip in (own, usual)]
-    side = np.linalg.norm(corners[1][:, 1] - corners[1][:, 0], axis=-1).mean()
-    assert np.linalg.norm(corners[0] - corners[1], axis=-1).mean() < 3 / 96 * side
-
-
-def test_a_landmarker_that_is_not_there_is_named(monkeypatch, tmp_path):
-    monkeypatch.setenv("VSR_FACE_LANDMARKER", str(tmp_path / "missing.task"))
-    with pytest.raises(VsrError, match="missing.task: no such face landmarker"):
-        default_detector.__wrapped__()
