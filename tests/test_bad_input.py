@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -187,6 +188,28 @@ def test_a_folder_that_cannot_be_written_is_found_before_any_work(face_clip, tin
     assert process.returncode == 1 and out == ""
     assert len(err.splitlines()) == 1 and "cannot write" in err
     assert time.monotonic() - started < 20
+
+
+DROPPED = "-dac_override,-dac_read_search"  # root's right to pass over permissions
+
+
+def test_what_permissions_forbid_is_told_in_one_line_before_any_work(face_clip, tiny_model, tmp_path):
+    (tmp_path / "closed").mkdir(mode=0o555)
+    (tmp_path / "secret.mp4").write_bytes(Path(face_clip).read_bytes())
+    (tmp_path / "secret.mp4").chmod(0)
+    user = [] if os.getuid() else ["setpriv", f"--inh-caps={DROPPED}", f"--bounding-set={DROPPED}"]
+    if user and (
+        not shutil.which("setpriv")
+        or subprocess.run([*user, "test", "!", "-w", tmp_path / "closed"], capture_output=True, check=False).returncode
+    ):
+        pytest.skip("root's rights cannot be laid down here")
+    vsr = [*user, sys.executable, "-m", "vsr.cli", "transcribe", "--model", tiny_model, "--method", "ctc_greedy"]
+    for words, complaint in (
+        ([face_clip, "-o", tmp_path / "closed"], f"vsr: cannot write to {tmp_path / 'closed'}: Permission denied"),
+        ([tmp_path / "secret.mp4"], f"vsr: {tmp_path / 'secret.mp4'}: you may not read this file"),
+    ):
+        done = subprocess.run([*vsr, *words], cwd=ROOT, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout, done.stderr.splitlines()) == (1, "", [complaint])
 
 
 def test_a_full_disk_is_reported_and_leaves_no_half_file(face_clip, tiny_model, tmp_path):

@@ -1,6 +1,8 @@
 """Model folders: what is saved is loaded, and what is wrong is named in one line."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -151,3 +153,12 @@ def test_a_model_and_tokenizer_that_disagree_are_not_saved(tiny_model, tmp_path)
     with pytest.raises(VsrError, match="the tokenizer has 3 entries"):
         save_model(tmp_path / "bad", load_model(tiny_model).model, SimpleNamespace(vocab_size=3))
     assert not (tmp_path / "bad").exists()
+
+
+def test_loading_is_quick_and_draws_no_random_numbers():
+    """Shapes are compared without torch's compiler, whose import takes longer than all else."""
+    check = (
+        "import sys, torch, vsr; state = torch.random.get_rng_state(); vsr.load_model();"
+        "assert 'torch._dynamo' not in sys.modules; assert torch.equal(state, torch.random.get_rng_state())"
+    )
+    subprocess.run([sys.executable, "-c", check], check=True)

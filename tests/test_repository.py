@@ -191,6 +191,17 @@ def test_a_voice_goes_to_the_hub_and_comes_back(hub, tmp_path):
         load_voice("org/tiny")
 
 
+@pytest.mark.parametrize("words", [["--model", "org/tiny"], [], ["--model", "grid"]])
+def test_calibration_changes_no_model_that_is_not_the_user_s(words, hub, tiny_model, tmp_path, capsys):
+    hub.add("org/tiny", tiny_model)
+    (tmp_path / "dev.jsonl").touch()
+    arguments = ["--manifest", str(tmp_path / "dev.jsonl"), "--out", str(tmp_path / "out.jsonl"), "--calibrate"]
+    assert main(["decode", *words, *arguments]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "--calibrate stores the confidence in the model" in line and "give it with --model" in line
+    assert not (tmp_path / "out.jsonl").exists() and not (hub.folder / "cache").exists()
+
+
 def test_processes_share_one_look_at_the_hub(hub, tiny_model, face_clip):
     hub.add("org/name", tiny_model)
     settings = Settings("org/name", (("method", "ctc_greedy"),))

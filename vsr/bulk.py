@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
+from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 from vsr.errors import VsrError
+from vsr.machine import cores, processes_for
 from vsr.outputs import Outputs
+from vsr.pool import in_processes
 from vsr.progress import Watch
 from vsr.transcript import Transcript
 
 DIED = "the process that read it died (not enough memory?)"
+MEMORY = 1_200_000_000  # bytes that a process takes beside its model
 
 
 @dataclass(frozen=True)
@@ -100,58 +100,28 @@ def transcribe_files(
         reader = FileReader(settings)
         yield from (reader.read(path, watch) for path in paths)
         return
+    # Found here once: a model of the hub is not asked for by every process.
+    settings = replace(settings, folder=str(_model_folder(settings)), threads=max(1, cores() // jobs))
+    yield from in_processes(
+        partial(_read_in_worker, settings), paths, jobs, lambda path: failure(path, "internal", DIED)
+    )
+
+
+def usual_jobs(num_files: int, settings: Settings) -> int:
+    """Processes for so many files where the user does not say. Raises VsrError of a model that is not there."""
+    weights = sum(path.stat().st_size for path in _model_folder(settings).glob("*.safetensors"))
+    return processes_for(num_files, MEMORY + 4 * weights)  # half precision on disk, held twice while it is loaded
+
+
+def _model_folder(settings: Settings) -> Path:
     from vsr.hub import find_model
 
-    # Found here once: a model of the hub is not asked for by every process.
-    folder = str(find_model(settings.folder))
-    settings = replace(settings, folder=folder, threads=max(1, _num_cores() // jobs))
-    done = 0
-    while done < len(paths):
-        for transcript in _in_processes(paths[done:], settings, jobs):
-            yield transcript
-            done += 1
-        if done < len(paths):
-            # A worker died and took the pool along; the next is read alone, so that the culprit is known.
-            alone = list(_in_processes(paths[done : done + 1], settings, 1))
-            yield alone[0] if alone else failure(paths[done], "internal", DIED)
-            done += 1
+    return find_model(settings.folder)
 
 
-def _in_processes(paths: Sequence[str], settings: Settings, jobs: int) -> Iterator[Transcript]:
-    """Transcripts in order, up to the first that is lost because a worker died."""
-    context = multiprocessing.get_context("spawn")  # a fork of a process with threads can hang
-    pool = ProcessPoolExecutor(min(jobs, len(paths)), context, _start_worker, (settings,))
-    try:
-        futures = [pool.submit(_read_in_worker, path) for path in paths]
-        for future in futures:
-            try:
-                yield future.result()
-            except BrokenProcessPool:
-                return
-    except BaseException:
-        # Ctrl-C or a model that cannot be loaded: nobody waits for the files that are still being read.
-        for child in multiprocessing.active_children():
-            child.terminate()
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
+_reader_of_process = cache(FileReader)
 
 
-_worker: dict[str, Any] = {}  # of this worker process: its settings, and its reader once it is loaded
-
-
-def _start_worker(settings: Settings) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers
-    _worker["settings"] = settings
-
-
-def _read_in_worker(path: str) -> Transcript:
+def _read_in_worker(settings: Settings, path: str) -> Transcript:
     # Loaded with the first file, not at the start: an error in here reaches the parent as it is.
-    if "reader" not in _worker:
-        _worker["reader"] = FileReader(_worker["settings"])
-    return _worker["reader"].read(path)
-
-
-def _num_cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return _reader_of_process(settings).read(path)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vsr.errors import VsrError
 from vsr.files import read_json
-from vsr.results import render
+from vsr.results import render, training_line
 
 CARD_FILE = "MODEL_CARD.md"
 OWN_TERMS = "other"  # the hub's word for a licence that is none of the usual ones
@@ -88,9 +88,14 @@ def lip_reader_card(folder: Path, config: dict, repository: str, licence: str | 
     use = (USE_LANGUAGE if language else USE).format(repository=repository)
     return Card(
         repository, "vsr", tags, *licence_of(licence, config), read_about(folder),
-        config["model"] | config.get("training", {}), without_title(render(result)) if result else "",
+        config["model"] | trained(config), without_title(render(result)) if result else "",
         tuple(_metrics(result)), use,
     ).render()  # fmt: skip
+
+
+def trained(config: dict) -> dict:
+    """What is told of a model's training: its figures, or one line where it is the mean of several."""
+    return {"weights": training_line(config)} if config.get("averaged") else config.get("training", {})
 
 
 def _metrics(result: dict) -> Iterable[tuple[str, str, float]]:

@@ -15,6 +15,7 @@ from textwrap import indent
 
 from vsr import __version__
 from vsr.errors import VsrError
+from vsr.machine import share_cores
 
 SECTIONS = {
     "read lips": ("transcribe", "live", "inspect", "import", "push"),
@@ -51,6 +52,7 @@ class Program:
 
     def main(self, argv: Sequence[str] | None = None) -> int:
         """Run one verb; returns the exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+        share_cores()
         try:
             return self.dispatch(list(sys.argv[1:] if argv is None else argv))
         except VsrError as error:

@@ -31,9 +31,9 @@ class Engine(Protocol):
 
 @dataclass(frozen=True)
 class Local:
-    """So many processes of this machine."""
+    """So many processes of this machine; None: as many as it is good for."""
 
-    jobs: int = 1
+    jobs: int | None = 1
 
     def crop(self, clips: Sequence[Clip], out_dir: Path) -> Iterator[Outcome]:
         from vsr.data.cropping import crop_in_processes
@@ -41,16 +41,17 @@ class Local:
         return crop_in_processes(clips, out_dir, self.jobs)
 
     def transcribe(self, paths: Sequence[str], settings: Settings, watch: Watch | None = None) -> Iterator[Transcript]:
-        from vsr.bulk import transcribe_files
+        from vsr.bulk import transcribe_files, usual_jobs
 
-        return transcribe_files(paths, settings, self.jobs, watch)
+        return transcribe_files(paths, settings, self.jobs or usual_jobs(len(paths), settings), watch)
 
 
 def add_engine_arguments(parser) -> None:
     """--jobs, --engine and --address of a verb."""
     parser.add_argument(
-        "--jobs", type=_positive, metavar="N", help="processes (default: 1; of a cluster: one for each core)"
-    )
+        "--jobs", type=_positive, metavar="N",
+        help="processes (default: one for each core, where files and memory are enough)",
+    )  # fmt: skip
     parser.add_argument("--engine", choices=ENGINES, default="local", help="who works (default: local)")
     parser.add_argument("--address", metavar="HOST:PORT", help="of the Ray cluster (default: the one of this machine)")
 
@@ -63,7 +64,7 @@ def open_engine(name: str, jobs: int | None, address: str | None) -> Engine:
         return RayCluster(address, jobs)
     if address:
         raise VsrError("bad_config", "--address is that of a Ray cluster: add --engine ray")
-    return Local(jobs or 1)
+    return Local(jobs)
 
 
 def _positive(text: str) -> int:

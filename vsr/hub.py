@@ -217,16 +217,18 @@ def load_weights(folder: Path, build: Callable[[], Any]) -> Any:
 
     Raises VsrError bad_model.
     """
-    import torch
     from safetensors import SafetensorError, safe_open
 
+    from vsr.models.bare import bare
+
     try:
-        with torch.device("meta"):
+        with bare(memory=False):
             expected = build().state_dict()
         with safe_open(str(folder / WEIGHTS_FILE), framework="pt") as stored:
             _check_shapes(folder, expected, stored)
             weights = {name: _read_tensor(folder, stored, name, expected[name].dtype) for name in expected}
-        model = build()
+        with bare():
+            model = build()
         model.load_state_dict(weights)
     except (OSError, SafetensorError) as error:
         raise _bad(folder, f"{WEIGHTS_FILE} cannot be read: {_one_line(error)}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,9 +20,10 @@ class Outputs:
     formats: tuple[str, ...]
 
     def prepare(self) -> None:
-        """Make the folder: a path that cannot be written must not be found out after hours of reading."""
+        """Make the folder and try it: a path that cannot be written must not be found out after hours of reading."""
         try:
             Path(self.folder).mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=self.folder).close()
         except OSError as error:
             raise VsrError("not_writable", f"cannot write to {self.folder}: {error.strerror}") from error
 

@@ -9,6 +9,8 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
+from vsr.machine import cores, share_cores
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -36,7 +38,7 @@ def in_processes(
 def _up_to_a_death(work: Callable, items: Sequence, jobs: int) -> Iterator:
     """Results in order, up to the first that is lost because a process died."""
     context = multiprocessing.get_context("spawn")  # a fork of a process with threads can hang
-    pool = ProcessPoolExecutor(min(jobs, len(items)), context, _start)
+    pool = ProcessPoolExecutor(min(jobs, len(items)), context, start_worker, (jobs,))
     try:
         for future in [pool.submit(work, item) for item in items]:
             yield future.result()
@@ -51,5 +53,7 @@ def _up_to_a_death(work: Callable, items: Sequence, jobs: int) -> Iterator:
         pool.shutdown(cancel_futures=True)
 
 
-def _start() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers
+def start_worker(jobs: int) -> None:
+    """Begin one of ``jobs`` processes: it takes its share of the cores and leaves Ctrl-C to the parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    share_cores(max(1, cores() // jobs))

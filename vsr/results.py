@@ -28,6 +28,7 @@ def collect(run_folder: str | Path, command: str) -> dict:
     return provenance(command) | {
         "model": config["model"],
         "training": config.get("training", {}),
+        "averaged": config.get("averaged", []),
         "confidence": config.get("confidence", {}),
         "scores": {file.stem: read_json(file) for file in files},
     }
@@ -67,15 +68,26 @@ def render(result: dict) -> str:
     header = accuracy.HEADER if all("top1" in own for own in scores.values()) else HEADER
     timed = any("times" in own for own in scores.values())
     note = " Times: mean distance of the borders of words that were read right." if timed else ""
-    training = ", ".join(f"{name} {value}" for name, value in result["training"].items())
     model = ", ".join(f"{name} {value}" for name, value in result["model"].items())
     normalisers = ", ".join(sorted({s["normaliser"] for s in scores.values()}))
     return (
         "# Results\n\n"
         f"{result['date']}, commit {result['commit']}, {result['machine']}. Normaliser: {normalisers}.{note}\n\n"
         f"{header}\n{rows}\n\n"
-        f"Command: `{result['command']}`\n\nTraining: {training}\n\nModel: {model}\n"
+        f"Command: `{result['command']}`\n\nTraining: {training_line(result)}\n\nModel: {model}\n"
     )
+
+
+def training_line(config: dict) -> str:
+    """How the weights were made, of a model's config.json or a result.json: what training reached, and what of it was
+    averaged, be it epochs of the run or several runs."""
+    averaged = config.get("averaged") or []
+    runs = [run for run in averaged if isinstance(run, dict)]  # else names of epochs
+    if runs:
+        told = "; ".join(f"({k}) {training_line({**run, 'training': run})}" for k, run in enumerate(runs, start=1))
+        return f"the mean of the weights of {len(runs)} runs: {told}"
+    line = ", ".join(f"{name} {value}" for name, value in config.get("training", {}).items() if name != "averaged")
+    return f"{line}; the mean of the weights after epochs {', '.join(averaged)}" if averaged else line
 
 
 def write_results(run_folder: str | Path, command: str, out: str | Path) -> dict:

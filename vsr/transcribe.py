@@ -135,7 +135,7 @@ class Reading:
         done = self.journal.blocks
         count = sum(block["frames"] for block in done)
         if count < MIN_FRAMES:
-            raise VsrError("too_short", f"{self.path}: {count} frames at 25 fps, at least {MIN_FRAMES} needed")
+            raise VsrError("too_short", f"{self.path}: {count} frame(s) at 25 fps, at least {MIN_FRAMES} needed")
         if not any(block["tracks"] for block in done):
             raise VsrError("no_face", f"{self.path}: no face is seen for {MIN_FRAMES} frames (half a second)")
         reasons = {stretch["reason"] for block in done for stretch in block["skipped"]}

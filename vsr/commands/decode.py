@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from vsr.decode.flags import add_search_arguments, search_options
+from vsr.errors import VsrError
+from vsr.hub import NAMES
+from vsr.repository import HUB_ID
 
 HELP = "read the lips of a corpus of crops, in sentences or in single words"
 ABOUT = """Reads the lips of a whole list of crops, in batches, and writes what was read, with word
@@ -38,6 +42,8 @@ def run(args: argparse.Namespace) -> int:
     from vsr.hub import load_model
 
     options = DecodeOptions(**search_options(args))
+    if args.calibrate:
+        _check_own(args.model)
     loaded = load_model(args.model, args.device)
     records = decode_manifest(loaded, args.manifest, args.out, options, calibrated=not args.calibrate)
     print(f"{len(records)} clips decoded to {args.out}")
@@ -45,3 +51,14 @@ def run(args: argparse.Namespace) -> int:
         found = calibrate(loaded, args.manifest, records)
         print(f"confidence fitted on {found['words']} words, expected calibration error {found['ece']:.3f}")
     return 0
+
+
+def _check_own(model: str | None) -> None:
+    """Refuse to calibrate what is not the user's: the package, or the hub's cache, which others read and may renew."""
+    if model is not None and (Path(model).exists() or not (model in NAMES or HUB_ID.fullmatch(model))):
+        return
+    copy = "the model in the package is not changed: copy its folder"
+    if model is not None and model not in NAMES:
+        get = f"hf download {model.partition('@')[0]} --local-dir DIR"
+        copy = f"{model} is no folder here, and the hub's cache is not changed: {get}"
+    raise VsrError("not_writable", f"--calibrate stores the confidence in the model; {copy}, and give it with --model")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
@@ -22,8 +22,11 @@ from vsr.data.manifest import Clip, read_manifest, write_manifest
 from vsr.engines import Engine, Local
 from vsr.errors import VsrError
 from vsr.files import atomic_write, read_json, write_json
+from vsr.machine import processes_for
+from vsr.pool import start_worker
 
 CROP_SHAPE = (96, 96)
+MEMORY = 800_000_000  # bytes that a process takes
 
 
 @dataclass(frozen=True)
@@ -101,10 +104,14 @@ def _with_progress(outcomes: Iterator[Outcome], total: int, done: int) -> Iterat
             yield outcome
 
 
-def crop_in_processes(clips: Iterable[Clip], out_dir: Path, jobs: int) -> Iterator[Outcome]:
-    """Outcomes as they come; when a process dies, the clips it may have died of are tried one by one."""
+def crop_in_processes(clips: Sequence[Clip], out_dir: Path, jobs: int | None) -> Iterator[Outcome]:
+    """Outcomes as they come; when a process dies, the clips it may have died of are tried one by one.
+
+    ``jobs`` None: as many processes as the machine is good for.
+    """
     if not clips:
         return
+    jobs = jobs or processes_for(len(clips), MEMORY)
     waiting = iter(clips)
     while True:
         suspects: list[Clip] = []
@@ -122,7 +129,7 @@ def _pooled(clips: Iterator[Clip], out_dir: Path, jobs: int, suspects: list[Clip
     """Feed a pool of processes from `clips`; on a crash the clips in work are added to `suspects`."""
     # Spawned, not forked: mediapipe and FFmpeg hold threads and locks that do not survive a fork.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_start_worker) as pool:
+    with ProcessPoolExecutor(jobs, mp_context=context, initializer=start_worker, initargs=(jobs,)) as pool:
         running = {pool.submit(_crop_clip, clip, out_dir): clip for clip in islice(clips, 2 * jobs)}
         while running:
             done, _ = wait(running, return_when=FIRST_COMPLETED)
@@ -145,16 +152,6 @@ def _submitted(pool: ProcessPoolExecutor, clips: Iterable[Clip], out_dir: Path, 
         except BrokenProcessPool:
             suspects.append(clip)
     return running
-
-
-def _start_worker() -> None:
-    """One thread a process: the processes are the parallelism. Ctrl-C is the parent's to handle."""
-    import signal
-
-    import cv2
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    cv2.setNumThreads(1)
 
 
 class Cropper:

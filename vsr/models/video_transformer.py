@@ -69,8 +69,8 @@ def cosine_basis(width: int, frames: int, patch: int) -> Tensor:
     """
 
     def waves(n: int) -> Tensor:
-        x = (torch.arange(n) + 0.5) / n
-        return torch.cos(math.pi * torch.arange(n)[:, None] * x[None, :]) * math.sqrt(2 / n)
+        k = torch.arange(n, device="cpu")  # on "meta" arithmetic would import torch's compiler
+        return torch.cos(math.pi * k[:, None] * ((k + 0.5) / n)[None, :]) * math.sqrt(2 / n)
 
     order = sorted(
         ((t, y, x) for t in range(frames) for y in range(patch) for x in range(patch)),
@@ -113,7 +113,7 @@ class VideoTransformer(nn.Module):
     ):
         super().__init__()
         self.tubelets = Tubelets(width, frames, patch, downscale)
-        self.place = nn.Parameter(torch.randn(self.tubelets.num_patches, width) * 0.02)
+        self.place = nn.Parameter(nn.init.normal_(torch.empty(self.tubelets.num_patches, width), std=0.02))
         self.layers = nn.ModuleList(SpatialLayer(width, heads) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
         self.pool = nn.Linear(self.tubelets.num_patches * width, dim)

@@ -37,7 +37,7 @@ class WordBoundary(nn.Module):
 
     def __init__(self, dim: int):
         super().__init__()
-        self.vector = nn.Parameter(torch.randn(dim) * 0.02)
+        self.vector = nn.Parameter(nn.init.normal_(torch.empty(dim), std=0.02))
 
     def forward(self, features: Tensor, inside: Tensor) -> Tensor:
         """features (B, T, D), inside (B, T) from 0 to 1 -> (B, T, D)."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-import torch
 from torch import Tensor
 
 from vsr.errors import VsrError
+from vsr.models.bare import bare
 from vsr.models.lipreader import LipReader, LipReaderConfig
 
 Table = Sequence[tuple[str, str]]
@@ -64,7 +64,7 @@ def _fitted(tensor: Tensor, like: Tensor, name: str) -> Tensor:
 def skeleton(config: LipReaderConfig) -> LipReader:
     """A lip reader without memory for its weights. Raises VsrError (bad_model) when the sizes make no model."""
     try:
-        with torch.device("meta"):
+        with bare(memory=False):
             return LipReader(config)
     except (ValueError, RuntimeError, AssertionError, ArithmeticError) as error:
         raise VsrError("bad_model", f"the sizes of its tensors make no model: {error}") from error

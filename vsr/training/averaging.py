@@ -42,8 +42,13 @@ def average_models(folders: Sequence[str | Path], out: str | Path) -> Path:
             raise VsrError("bad_model", f"{other.folder} has other sizes or tokens than {first.folder}")
     first.model.load_state_dict(mean_of([loaded.model.state_dict() for loaded in models]))
     extra = {key: value for key, value in first.config.items() if key not in ("format", "model", "confidence")}
-    extra |= {"name": Path(out).parent.name, "averaged": [loaded.config.get("training", {}) for loaded in models]}
+    extra |= {"name": Path(out).parent.name, "averaged": [_made(loaded.config) for loaded in models]}
     return save_model(out, first.model, first.tokenizer, extra, half=True)
+
+
+def _made(config: dict) -> dict:
+    """How a model came about: what its training reached, and what of it was averaged."""
+    return config.get("training", {}) | ({"averaged": config["averaged"]} if "averaged" in config else {})
 
 
 def _pieces(loaded: LoadedModel) -> list[str]:

@@ -167,8 +167,12 @@ class MediaPipeMesh:
 
 @functools.cache
 def default_detector() -> Detector:
-    """The detector that this process shares: loading the models takes longer than reading a short clip."""
-    return MediaPipeMesh()
+    """The detector that this process shares: loading the models takes longer than reading a short clip.
+
+    The environment's VSR_FACE_LANDMARKER names a `.task` file for `TasksMesh`, which then takes the place of the usual.
+    """
+    model = os.environ.get("VSR_FACE_LANDMARKER")
+    return TasksMesh(model) if model else MediaPipeMesh()
 
 
 class TasksMesh:

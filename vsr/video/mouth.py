@@ -79,7 +79,7 @@ def _pieces(
     block = next(whole, None)
     count = 0 if block is None else len(block.times)
     if count < MIN_FRAMES:
-        raise VsrError("too_short", f"{path}: {count} frames at 25 fps, at least {MIN_FRAMES} needed")
+        raise VsrError("too_short", f"{path}: {count} frame(s) at 25 fps, at least {MIN_FRAMES} needed")
     if not block.pieces:
         raise VsrError("no_face", f"{path}: no face is seen for {MIN_FRAMES} frames (half a second)")
     return block.times, list(zip(block.pieces, People().label(block.pieces, 0), strict=True))

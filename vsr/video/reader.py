@@ -10,6 +10,7 @@ picture lying on its side), scales while it converts, and raises on a damaged pa
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -146,6 +147,8 @@ def open_container(path: str | Path) -> Iterator:
     if not path.is_file():
         what = "is a folder: name the files in it" if path.is_dir() else "no such file"
         raise VsrError("unreadable", f"{path}: {what}")
+    if not os.access(path, os.R_OK):
+        raise VsrError("unreadable", f"{path}: you may not read this file")
     options = {"protocol_whitelist": "file", "format_whitelist": FORMATS}
     try:
         if path.stat().st_size == 0:

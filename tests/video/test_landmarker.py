@@ -1,0 +1,29 @@
+"""A published face landmarker in the usual detector's place; a file of one is needed for that, see docs/errors.md."""
+
+import os
+
+import numpy as np
+import pytest
+
+from vsr.errors import VsrError
+from vsr.video.faces import MediaPipeMesh, default_detector
+from vsr.video.geometry import crop_corners, mouth_transforms
+from vsr.video.mouth import crop_video
+
+LANDMARKER = os.environ.get("VSR_FACE_LANDMARKER", "")
+
+
+@pytest.mark.skipif(not LANDMARKER, reason="VSR_FACE_LANDMARKER names no face_landmarker.task")
+def test_a_published_landmarker_takes_the_usual_one_s_place(face_clip):
+    """Every frame has its face, and the crop lies where the usual detector puts it, within 3 of its 96 pixels."""
+    own, usual = crop_video(face_clip, default_detector()), crop_video(face_clip, MediaPipeMesh())
+    assert own.found == 1.0 and own.crop.shape == usual.crop.shape
+    corners = [np.stack([crop_corners(matrix) for matrix in mouth_transforms(clip.points)]) for clip in (own, usual)]
+    side = np.linalg.norm(corners[1][:, 1] - corners[1][:, 0], axis=-1).mean()
+    assert np.linalg.norm(corners[0] - corners[1], axis=-1).mean() < 3 / 96 * side
+
+
+def test_a_landmarker_that_is_not_there_is_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("VSR_FACE_LANDMARKER", str(tmp_path / "missing.task"))
+    with pytest.raises(VsrError, match="missing.task: no such face landmarker"):
+        default_detector.__wrapped__()

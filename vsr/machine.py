@@ -1,0 +1,51 @@
+"""What this machine gives us: cores and memory, and how the libraries below are told to share the cores."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+FILES_A_PROCESS = 4  # at least: beginning one takes as long as reading eight clips of 3 s
+CGROUP = Path("/sys/fs/cgroup")  # a container's limits, where it has any
+
+
+def cores() -> int:
+    """Cores that this process may use, at least 1; a container's share of processor time counts."""
+    found = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with suppress(OSError, ValueError):
+        quota, period = (CGROUP / "cpu.max").read_text().split()
+        found = min(found, round(int(quota) / int(period)))  # "max" is no number: no limit
+    return max(1, found)
+
+
+def free_memory() -> int:
+    """Bytes that new processes may take; 0 where the system does not tell."""
+    found = 0
+    with suppress(OSError, ValueError, LookupError):
+        (line,) = [line for line in Path("/proc/meminfo").read_text().splitlines() if line.startswith("MemAvailable:")]
+        found = 1024 * int(line.split()[1])
+    with suppress(OSError, ValueError):
+        limit, used = ((CGROUP / name).read_text() for name in ("memory.max", "memory.current"))
+        found = min(found, max(0, int(limit) - int(used)))
+    return found
+
+
+def processes_for(num_files: int, memory: int) -> int:
+    """How many processes read so many files: one for each core, as far as there is work and ``memory`` bytes each."""
+    most = max(1, min(cores(), num_files // FILES_A_PROCESS))
+    free = free_memory() if most > 1 else 0
+    return max(1, min(most, free // memory)) if free else most
+
+
+def share_cores(threads: int = 0) -> None:
+    """Tell libraries that are not loaded yet to use so many threads (0: as they like), and never to wait spinning.
+
+    Two threads that spin for each other while a third process wants a core make reading five times slower; the
+    products of numpy are too small here to gain anything by threads. What the user has set stays.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    if threads:
+        os.environ.setdefault("OMP_NUM_THREADS", str(threads))
+        os.environ.setdefault("OPENCV_FOR_THREADS_NUM", str(threads))
