@@ -34,7 +34,7 @@ export PATH="$venv/bin:$PATH"
 mkdir -p "$work" && cd "$work"
 manifests=data/manifests crops=data/crops train_lists=train test_list=test
 features=data/features units=data/units.safetensors page=$PWD/RESULTS.md
-work=exp/${name:-$(basename "$config" .yaml)} vocoder=exp/vocoder tuned=exp/vocoder_tuned
+work=exp/${name:-$(basename "$config" .yaml)} vocoder=exp/vocoder tuned=$work/vocoder_tuned
 
 check_corpus() {
     [ -n "$corpus" ] || die "give the folder of LRS3 with --corpus"
