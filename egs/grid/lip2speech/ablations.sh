@@ -2,24 +2,24 @@
 # GRID, lip to speech: what each part is worth. After stage 3 of run.sh, trains small variants for equally long, two at a
 # time with one thread each, and measures them on the test list with equal settings.
 #
-#   stage 1  acoustic models: as shipped, without units, encoder fine-tuned, sound left as it was recorded
-#   stage 2  vocoders: as shipped, of mel alone
-#   stage 3  figures: exp/ablations/*.json
+#   stage 1  acoustic models: as flow.yaml says, and without units
+#   stage 2  vocoders: as vocoder.yaml says, and of mel alone
+#   stage 3  figures on the test list: of these; of the models of whole runs (--runs); of the flow's steps and guidance
 #
-# Options: --minutes M  --clips N  --stage N  --stop-stage N
+# Options: --minutes M  --runs "NAME ..."  --clips N  --stage N  --stop-stage N
 # Example: egs/grid/lip2speech/ablations.sh --minutes 10
 
 set -euo pipefail
 top=$(cd "$(dirname "$0")/../../.." && pwd)
 venv=$(realpath -m "${VENV:-$top/.venv}")
 here=$top/egs/grid/lip2speech
-minutes=10 clips=100 stage=1 stop_stage=3
-options="minutes clips stage stop_stage"
+minutes=10 runs="flow" clips=100 stage=1 stop_stage=3
+options="minutes runs clips stage stop_stage"
 . "$top/tools/recipe.sh"
 parse_options "$@"
 export PATH="$venv/bin:$PATH"
 cd "$top/egs/grid/vsr" # the manifests' paths are relative to it
-work=$here/exp/ablations recorded=$here/data/features_recorded features=$here/data/features
+work=$here/exp/ablations features=$here/data/features
 test_list=data/crops/test_s1/manifest.jsonl
 mkdir -p "$work"
 
@@ -31,19 +31,13 @@ train() {
         2>"$out.log" || die "$out: training failed: see $out.log" 1
 }
 acoustic_models() {
-    local few=(data.views=2) # looking at the clips costs more than learning from them
-    lip2speech features --manifest data/crops/{train,puppet_train,dev}/manifest.jsonl --jobs 2 \
-        --units "$here/data/units.safetensors" --out "$recorded"
-    train train flow shipped "${few[@]}" &
-    train train flow no_units "${few[@]}" model.units=0
-    wait $!
-    train train flow tuned model.encoder=finetuned &
-    train train flow recorded "${few[@]}" data.features="$recorded"
+    train train flow units data.views=2 & # looking at the clips costs more than learning from them
+    train train flow no_units data.views=2 model.units=0
     wait $!
 }
 vocoders() {
-    train vocoder vocoder units &
-    train vocoder vocoder mel_alone model.units=0
+    train vocoder vocoder vocoder_units &
+    train vocoder vocoder vocoder_mel_alone model.units=0
     wait $!
 }
 # figures NAME OPTION...
@@ -52,10 +46,13 @@ figures() {
         --json "$work/$1.json" "${@:2}"
 }
 measure() {
+    local run models=("$work"/{units,no_units}/model)
+    for run in $runs; do models+=("$here/exp/$run/model"); done
+    figures acoustic --steps 0 4 --guidance 1 --acoustic "${models[@]}"
+    for run in vocoder_units vocoder_mel_alone; do
+        figures "$run" --steps 4 --guidance 1 --vocoder "$work/$run/model"
+    done
     figures steps
-    figures acoustic --steps 4 --guidance 1 --acoustic "$work"/{shipped,no_units,tuned,recorded}/model
-    figures vocoder_units --steps 4 --guidance 1 --vocoder "$work/units/model"
-    figures vocoder_mel_alone --steps 4 --guidance 1 --vocoder "$work/mel_alone/model"
 }
 
 run_stage 1 "acoustic models, $minutes minutes each" acoustic_models
