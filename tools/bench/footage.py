@@ -112,7 +112,7 @@ def peer(video: Path, clocks: Clocks, seconds: float) -> dict[float, np.ndarray]
             break
         faces = clocks.time("peer", mesh.process, frame).multi_face_landmarks
         if faces:
-            found[place.time] = clocks.time("peer", mesh_of, faces[0].landmark, frame.shape)[: len(INNER)]
+            found[place.time] = clocks.time("peer", mesh_of, faces[0], frame.shape)[list(INNER)]
             frames.append((frame, found[place.time]))
         if len(frames) == 3 * FPS:
             clocks.time("peer", _cut, frames)

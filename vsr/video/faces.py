@@ -16,7 +16,7 @@ import numpy as np
 
 from vsr.clock import FPS
 from vsr.errors import VsrError
-from vsr.video.graphs import INNER, LEFT_EYE, RIGHT_EYE, FaceBoxes, FaceMesh, Region, Seen, mesh_of, quiet_stderr
+from vsr.video.graphs import INNER, LEFT_EYE, RIGHT_EYE, FaceBoxes, FaceMesh, Region, Seen, quiet_stderr
 
 NUM_POINTS = len(INNER)
 MAX_FACES = 4
@@ -175,13 +175,14 @@ class TasksMesh:
         image = mp.Image(image_format=mp.ImageFormat.SRGB, data=np.ascontiguousarray(frame))
         result = self._landmarker.detect_for_video(image, self._count * 1000 // FPS)
         self._count += 1
-        return _distinct([_face(mesh_of(landmarks, frame.shape)) for landmarks in result.face_landmarks])
+        meshes = [np.array([(p.x, p.y) for p in landmarks], np.float32) for landmarks in result.face_landmarks]
+        return _distinct([_face(mesh * np.float32(frame.shape[1::-1])) for mesh in meshes])
 
 
 def _face(mesh: np.ndarray, score: float = 1.0) -> Face:
-    """A Face from its mesh (P, 2)."""
+    """A Face from its mesh (468, 2)."""
     (x0, y0), (x1, y1) = mesh.min(axis=0).tolist(), mesh.max(axis=0).tolist()
-    return Face(mesh[:NUM_POINTS], (x0, y0, x1, y1), score)
+    return Face(mesh[list(INNER)], (x0, y0, x1, y1), score)
 
 
 def way_between(face: Face, other: Face) -> float:
