@@ -8,6 +8,7 @@ import pytest
 
 from vsr.errors import VsrError
 from vsr.video.faces import NUM_POINTS, Face, TasksMesh, default_detector
+from vsr.video.graphs import mesh_of
 from vsr.video.tracks import STRIDE, track_faces
 
 SHAPE = np.random.default_rng(0).uniform(-0.4, 0.4, (NUM_POINTS, 2)).astype(np.float32)
@@ -155,3 +156,14 @@ def test_tasks_interface_finds_a_face(tmp_path, make_face):
         detector.reset()
         faces = [detector.detect(frame) for frame in make_face(3)]
         assert all(face.points.shape == (NUM_POINTS, 2) for found in faces for face in found)
+
+
+def test_a_mesh_is_read_from_the_message_as_it_stands():
+    from mediapipe.framework.formats.landmark_pb2 import NormalizedLandmarkList
+
+    values = np.random.default_rng(0).uniform(-0.1, 1.1, (468, 3)).astype(np.float32)
+    values[0] = 0  # a zero is written, too
+    landmarks = NormalizedLandmarkList()
+    for x, y, z in values:
+        landmarks.landmark.add(x=x, y=y, z=z)
+    np.testing.assert_array_equal(mesh_of(landmarks, (100, 200, 3)), values[:, :2] * np.float32([200, 100]))

@@ -111,8 +111,13 @@ def shares_inside(shape: tuple[int, ...], matrices: np.ndarray) -> np.ndarray:
 
 
 def _in_frame(places: np.ndarray, matrices: np.ndarray) -> np.ndarray:
-    """Places (k, 2) of the crop in frame pixels (n, k, 2), under matrices (n, 2, 3)."""
-    return (places - matrices[:, None, :, 2]) @ np.linalg.inv(matrices[:, :, :2]).transpose(0, 2, 1)
+    """Places (k, 2) of the crop in frame pixels (n, k, 2), under similarities (n, 2, 3).
+
+    Turned back by the transpose: the general inverse wakes the threads of BLAS, which then wait busily for more.
+    """
+    linear = matrices[:, :, :2]
+    scale = (linear[:, :1] ** 2).sum(axis=2, keepdims=True)
+    return (places - matrices[:, None, :, 2]) @ linear / scale
 
 
 def _inside(places: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
