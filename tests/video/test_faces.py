@@ -9,7 +9,8 @@ import pytest
 from vsr.errors import VsrError
 from vsr.video.faces import NUM_POINTS, Face, TasksMesh, default_detector
 from vsr.video.graphs import mesh_of
-from vsr.video.tracks import STRIDE, track_faces
+from vsr.video.surroundings import Surroundings
+from vsr.video.tracks import STRIDE, Tracker, track_faces
 
 SHAPE = np.random.default_rng(0).uniform(-0.4, 0.4, (NUM_POINTS, 2)).astype(np.float32)
 
@@ -125,6 +126,31 @@ def test_a_small_face_gets_a_second_look(make_face):
     (track,) = track_faces([frame], default_detector())
     x, y = track.points[0].mean(axis=0)
     assert 510 < x < 570 and 410 < y < 470
+
+
+@pytest.mark.parametrize("comes", [20, 22, 33])
+def test_a_newcomer_beside_a_lone_face_is_noticed_at_once(make_face, comes):
+    faces = make_face(48, size=200)
+    frames = np.concatenate([faces, faces[:, :, ::-1]], axis=2)
+    frames[:comes, :, 200:] = 90
+    tracker = Tracker(default_detector())
+    for index, frame in enumerate(frames):
+        tracker.look(frame, index)
+    first, second = tracker.tracks
+    assert first.start == 0 and comes <= second.start <= comes + STRIDE
+
+
+def test_only_what_changes_beside_a_known_face_calls_for_a_search():
+    box, frame = (100, 100, 200, 200), np.full((300, 600, 3), 90, np.uint8)
+    beside, within, dim = frame.copy(), frame.copy(), frame // 2 + 50
+    beside[100:160, 400:460] = within[110:190, 90:210] = 200
+    surroundings = Surroundings()
+    assert surroundings.changed(frame, [box])
+    surroundings.searched(frame)
+    assert [surroundings.changed(picture, [box]) for picture in (frame, within, beside, dim)] == [0, 0, 1, 0]
+    assert surroundings.changed(within, [])
+    surroundings.searched(beside)
+    assert not surroundings.changed(beside, [box])
 
 
 def test_a_result_does_not_depend_on_the_video_before(make_face):

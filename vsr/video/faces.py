@@ -17,11 +17,12 @@ import numpy as np
 from vsr.clock import FPS
 from vsr.errors import VsrError
 from vsr.video.graphs import INNER, LEFT_EYE, RIGHT_EYE, FaceBoxes, FaceMesh, Region, Seen, quiet_stderr
+from vsr.video.surroundings import Surroundings
 
 NUM_POINTS = len(INNER)
 MAX_FACES = 4
 SMALL_FACE = 0.16  # of the picture's shorter side
-FULL_LOOK = 8  # looks at faces that are known, after which it is seen whether others have come
+SEARCH_WITHIN = (2, 8)  # looks at known faces until others are looked for: if the picture changes, and if not
 MAX_STEP = 0.7  # face sizes a face may move between two sightings and still be the same person
 
 
@@ -57,9 +58,9 @@ class MediaPipeMesh:
     """The face mesh of mediapipe 0.10.21 and older, whose models are inside the wheel.
 
     A face that is known is followed: the mesh is laid on the region where it was. Where somebody is lost or nobody
-    known, and every eighth time, a short-range detector looks for others. A newcomer (which may be a phantom) and a
-    small face (which the mesh loses in motion) are borne out by a full-range detector, which also sees faces that the
-    other does not: on those the mesh is laid in an enlarged cut.
+    known, where the picture changes beside the faces, and every eighth time, a short-range detector looks for
+    others. A newcomer (which may be a phantom) and a small face (which the mesh loses in motion) are borne out by a
+    full-range detector, which also sees faces that the other does not: on those the mesh is laid in an enlarged cut.
     """
 
     def __init__(self, max_faces: int = MAX_FACES):
@@ -74,11 +75,12 @@ class MediaPipeMesh:
         self._known: list[Face] = []
         self._unseen = FPS  # frames since somebody was seen
         self._looks = 0  # since others were looked for
+        self._surroundings = Surroundings()
 
     def detect(self, frame: np.ndarray) -> list[Face]:
         """Faces of one frame (H, W, 3) uint8 RGB, the largest first."""
         followed = _distinct([face for old in self._known if (face := self._again(frame, old))])
-        newcomers = self._newcomers(frame, followed) if self._search_due(followed) else []
+        newcomers = self._newcomers(frame, followed) if self._search_due(frame, followed) else []
         small = SMALL_FACE * min(frame.shape[:2])
         if newcomers or not followed or any(face.size < small for face in followed):
             followed = _distinct(self._confirmed(frame, followed, newcomers))
@@ -95,11 +97,15 @@ class MediaPipeMesh:
         mesh = self._mesh.lay(frame, region)
         return None if mesh is None else _face(mesh, score)
 
-    def _search_due(self, followed: list[Face]) -> bool:
+    def _search_due(self, frame: np.ndarray, followed: list[Face]) -> bool:
         """Whether to look for others than those who are followed."""
         self._looks += 1
-        if len(followed) == len(self._known) > 0 and self._looks < FULL_LOOK:
+        soonest, latest = SEARCH_WITHIN
+        lost = not followed or len(followed) < len(self._known)
+        changed = self._looks >= soonest and self._surroundings.changed(frame, [face.box for face in followed])
+        if not lost and not changed and self._looks < latest:
             return False
+        self._surroundings.searched(frame)
         self._looks = 0
         return len(followed) < self._max_faces
 

@@ -66,7 +66,7 @@ class ShotDetector:
         if self._repeats == 0 or self._repeats >= REPEATS:
             thumbnail = self._thumbnail
             if self._repeats == 0:
-                thumbnail = _thumbnail(frame)
+                thumbnail = thumbnail_of(frame)
             if self._last is None:
                 for _ in range(REACH + 1):  # as if the first picture had stood before: a cut can follow at once
                     self._show(number, thumbnail)
@@ -116,7 +116,7 @@ class ShotDetector:
         self._fresh.append((number, before))
 
 
-def _thumbnail(frame: np.ndarray) -> np.ndarray:
+def thumbnail_of(frame: np.ndarray) -> np.ndarray:
     """(36, 64, 3) uint8, each the mean of four pixels of the frame: averaging them all would take longer than the
     rest."""
     import cv2
