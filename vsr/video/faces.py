@@ -120,8 +120,8 @@ class MediaPipeMesh:
         Where that detector sees nobody, a newcomer counts only if nobody was there in the last second either.
         """
         boxes = self._far.find(frame)[: self._max_faces]
-        borne = [face for face in followed + newcomers if any(_same_place(seen, face) for seen in boxes)]
-        others = [seen for seen in boxes if not any(_same_place(seen, face) for face in borne)]
+        borne = [face for face in followed + newcomers if any(_same_face(seen, face) for seen in boxes)]
+        others = [seen for seen in boxes if not any(_same_face(seen, face) for face in borne)]
         looked = [face for seen in others for face in self._enlarged(frame, seen)]
         if not borne and not looked:
             return followed if self._known or self._unseen < FPS else newcomers
@@ -206,9 +206,12 @@ def _among(seen: Seen, faces: list[Face]) -> bool:
     return any(x0 <= x <= x1 and y0 <= y <= y1 for x0, y0, x1, y1 in (face.box for face in faces))
 
 
-def _same_place(seen: Seen, face: Face) -> bool:
-    """Whether a detector saw this face: its middle is near that of the mesh."""
-    return float(np.linalg.norm(_middle(seen.box) - _middle(face.box))) < 0.3 * face.size
+def _same_face(seen: Seen, face: Face) -> bool:
+    """Whether what a detector saw is this face: of its size, and in its place."""
+    x0, y0, x1, y1 = seen.box
+    size = max(x1 - x0, y1 - y0)
+    way = float(np.linalg.norm(_middle(seen.box) - _middle(face.box)))
+    return 0.7 < size / face.size < 1.4 and way < 0.3 * min(size, face.size)
 
 
 def _distinct(faces: list[Face]) -> list[Face]:
