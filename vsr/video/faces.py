@@ -79,12 +79,11 @@ class MediaPipeMesh:
 
     def detect(self, frame: np.ndarray) -> list[Face]:
         """Faces of one frame (H, W, 3) uint8 RGB, the largest first."""
-        followed = _distinct([face for old in self._known if (face := self._again(frame, old))])
-        newcomers = self._newcomers(frame, followed) if self._search_due(frame, followed) else []
-        small = SMALL_FACE * min(frame.shape[:2])
-        if newcomers or not followed or any(face.size < small for face in followed):
-            followed = _distinct(self._confirmed(frame, followed, newcomers))
-        self._known = followed[: self._max_faces]
+        faces = _distinct([face for old in self._known if (face := self._again(frame, old))])
+        newcomers = self._newcomers(frame, faces) if self._search_due(frame, faces) else []
+        if newcomers or not faces or not all(_large(face, frame) for face in faces):
+            faces = _distinct(self._confirmed(frame, faces, newcomers))
+        self._known = faces[: self._max_faces]
         self._unseen = 0 if self._known else self._unseen + 1
         return self._known
 
@@ -125,8 +124,7 @@ class MediaPipeMesh:
         looked = [face for seen in others for face in self._enlarged(frame, seen)]
         if not borne and not looked:
             return followed if self._known or self._unseen < FPS else newcomers
-        small = SMALL_FACE * min(frame.shape[:2])
-        return [face for face in followed if face.size >= small] + borne + looked
+        return [face for face in followed if _large(face, frame)] + borne + looked
 
     def _enlarged(self, frame: np.ndarray, seen: Seen) -> list[Face]:
         """Faces in an enlarged cut round one that was seen."""
@@ -194,6 +192,10 @@ def _face(mesh: np.ndarray, score: float = 1.0) -> Face:
 def way_between(face: Face, other: Face) -> float:
     """Mean distance of the points of two faces, in sizes of the larger."""
     return float(np.linalg.norm(face.points - other.points, axis=1).mean()) / max(face.size, other.size)
+
+
+def _large(face: Face, frame: np.ndarray) -> bool:
+    return face.size >= SMALL_FACE * min(frame.shape[:2])
 
 
 def _middle(box: tuple[float, float, float, float]) -> np.ndarray:
