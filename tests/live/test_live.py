@@ -17,7 +17,8 @@ from vsr.live.mouth import MouthStream
 from vsr.live.session import Session
 from vsr.live.source import Capture, Taken, open_source
 from vsr.transcript import TimedWord
-from vsr.video.faces import BLANK, default_detector
+from vsr.video.faces import default_detector
+from vsr.video.graphs import BLANK
 from vsr.video.reader import frames_from
 
 DEMO = Path(__file__).parents[2] / "demo" / "clip.mp4"

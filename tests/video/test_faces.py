@@ -8,7 +8,9 @@ import pytest
 
 from vsr.errors import VsrError
 from vsr.video.faces import NUM_POINTS, Face, TasksMesh, default_detector
-from vsr.video.tracks import STRIDE, track_faces
+from vsr.video.graphs import mesh_of
+from vsr.video.surroundings import Surroundings
+from vsr.video.tracks import STRIDE, Tracker, track_faces
 
 SHAPE = np.random.default_rng(0).uniform(-0.4, 0.4, (NUM_POINTS, 2)).astype(np.float32)
 
@@ -126,6 +128,31 @@ def test_a_small_face_gets_a_second_look(make_face):
     assert 510 < x < 570 and 410 < y < 470
 
 
+@pytest.mark.parametrize("comes", [20, 22, 33])
+def test_a_newcomer_beside_a_lone_face_is_noticed_at_once(make_face, comes):
+    faces = make_face(48, size=200)
+    frames = np.concatenate([faces, faces[:, :, ::-1]], axis=2)
+    frames[:comes, :, 200:] = 90
+    tracker = Tracker(default_detector())
+    for index, frame in enumerate(frames):
+        tracker.look(frame, index)
+    first, second = tracker.tracks
+    assert first.start == 0 and comes <= second.start <= comes + STRIDE
+
+
+def test_only_what_changes_beside_a_known_face_calls_for_a_search():
+    box, frame = (100, 100, 200, 200), np.full((300, 600, 3), 90, np.uint8)
+    beside, within, dim = frame.copy(), frame.copy(), frame // 2 + 50
+    beside[100:160, 400:460] = within[110:190, 90:210] = 200
+    surroundings = Surroundings()
+    assert surroundings.changed(frame, [box])
+    surroundings.searched(frame)
+    assert [surroundings.changed(picture, [box]) for picture in (frame, within, beside, dim)] == [0, 0, 1, 0]
+    assert surroundings.changed(within, [])
+    surroundings.searched(beside)
+    assert not surroundings.changed(beside, [box])
+
+
 def test_a_result_does_not_depend_on_the_video_before(make_face):
     frames = list(make_face(5))
     alone = track_faces(frames, default_detector())[0].points
@@ -155,3 +182,14 @@ def test_tasks_interface_finds_a_face(tmp_path, make_face):
         detector.reset()
         faces = [detector.detect(frame) for frame in make_face(3)]
         assert all(face.points.shape == (NUM_POINTS, 2) for found in faces for face in found)
+
+
+def test_a_mesh_is_read_from_the_message_as_it_stands():
+    from mediapipe.framework.formats.landmark_pb2 import NormalizedLandmarkList
+
+    values = np.random.default_rng(0).uniform(-0.1, 1.1, (468, 3)).astype(np.float32)
+    values[0] = 0  # a zero is written, too
+    landmarks = NormalizedLandmarkList()
+    for x, y, z in values:
+        landmarks.landmark.add(x=x, y=y, z=z)
+    np.testing.assert_array_equal(mesh_of(landmarks, (100, 200, 3)), values[:, :2] * np.float32([200, 100]))

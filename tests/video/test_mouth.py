@@ -35,6 +35,20 @@ def test_mouth_lies_in_the_middle_and_the_eyes_are_level():
     assert np.hypot(matrices[:, 0, 0], matrices[:, 1, 0]) == pytest.approx(0.5, rel=0.03)
 
 
+@given(st.floats(0.1, 10), st.floats(-3, 3), numbers, numbers)
+def test_corners_of_the_crop_are_found_in_the_frame(scale, angle, x, y):
+    turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    matrix = np.column_stack([turn, [x, y]])
+    corners = geometry.crop_corners(matrix)
+    np.testing.assert_allclose(corners @ turn.T + [x, y], [(0, 0), (96, 0), (96, 96), (0, 96)], atol=1e-8)
+
+
+def test_how_much_of_the_crop_lies_in_the_picture():
+    whole, half, none = (np.float64([[1, 0, -x], [0, 1, 0]]) for x in (10, 152, 300))
+    np.testing.assert_array_equal(geometry.shares_inside((96, 200), np.stack([whole, whole])), [1, 1])
+    np.testing.assert_array_equal(geometry.shares_inside((96, 200), np.stack([whole, half, none])), [1, 0.5, 0])
+
+
 @settings(deadline=None, max_examples=30)
 @given(st.integers(1, 30))
 def test_smoothing_keeps_the_place_and_calms_the_shape(count):

@@ -29,8 +29,9 @@ from vsr.errors import VsrError
 from vsr.files import write_text
 from vsr.hub import load_model
 from vsr.transcribe import Reading
-from vsr.video.faces import BLANK, _mediapipe_solutions, _mesh_faces, default_detector
+from vsr.video.faces import default_detector
 from vsr.video.geometry import CROP, crop_corners, cut_mouth, mouth_transforms
+from vsr.video.graphs import BLANK, INNER, mesh_of, solutions
 from vsr.video.reader import frames_from
 from vsr.video.stream import blocks
 
@@ -103,16 +104,16 @@ def ours(video: Path, model: str | None, clocks: Clocks, peer_seconds: float) ->
 
 def peer(video: Path, clocks: Clocks, seconds: float) -> dict[float, np.ndarray]:
     """Time -> points (faces, 37, 2) of every frame, each found by itself; crops of the largest are cut and dropped."""
-    mesh = _mediapipe_solutions().face_mesh.FaceMesh(static_image_mode=True, max_num_faces=1)
+    mesh = solutions().face_mesh.FaceMesh(static_image_mode=True, max_num_faces=1)
     mesh.process(BLANK)
     found, frames = {}, []
     for frame, place in frames_from(video):
         if place.time >= seconds:
             break
-        faces = clocks.time("peer", lambda frame: _mesh_faces(mesh.process(frame), frame.shape), frame)
+        faces = clocks.time("peer", mesh.process, frame).multi_face_landmarks
         if faces:
-            frames.append((frame, faces[0].points))
-            found[place.time] = faces[0].points
+            found[place.time] = clocks.time("peer", mesh_of, faces[0], frame.shape)[list(INNER)]
+            frames.append((frame, found[place.time]))
         if len(frames) == 3 * FPS:
             clocks.time("peer", _cut, frames)
             frames = []

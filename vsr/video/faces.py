@@ -8,9 +8,6 @@ the person's own. Landmarks of another tool in the 68-point order serve as `poin
 from __future__ import annotations
 
 import functools
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -19,20 +16,13 @@ import numpy as np
 
 from vsr.clock import FPS
 from vsr.errors import VsrError
+from vsr.video.graphs import INNER, LEFT_EYE, RIGHT_EYE, FaceBoxes, FaceMesh, Region, Seen, quiet_stderr
+from vsr.video.surroundings import Surroundings
 
-NUM_POINTS = 37
-# Vertices of the 468-point mesh of MediaPipe nearest to points 31..67 of the 68-point convention.
-MESH_POINTS = (
-    *(98, 97, 2, 326, 327),
-    *(33, 160, 158, 133, 153, 144),
-    *(362, 385, 387, 263, 373, 380),
-    *(61, 40, 37, 0, 267, 270, 291, 321, 314, 17, 84, 91),
-    *(78, 81, 13, 311, 308, 402, 14, 178),
-)
-BLANK = np.zeros((64, 64, 3), np.uint8)
+NUM_POINTS = len(INNER)
 MAX_FACES = 4
 SMALL_FACE = 0.16  # of the picture's shorter side
-FULL_LOOK = 8  # looks at a face that is alone, after which it is seen whether it still is
+SEARCH_WITHIN = (2, 8)  # looks at known faces until others are looked for: if the picture changes, and if not
 MAX_STEP = 0.7  # face sizes a face may move between two sightings and still be the same person
 
 
@@ -50,6 +40,11 @@ class Face:
         x0, y0, x1, y1 = self.box
         return float(np.sqrt(max(x1 - x0, 1e-6) * max(y1 - y0, 1e-6)))
 
+    @property
+    def region(self) -> Region:
+        """Where to look for it in the next frame."""
+        return Region.around(self.box, self.points[RIGHT_EYE], self.points[LEFT_EYE])
+
 
 class Detector(Protocol):
     """Finds faces. May remember the frame before to be fast: `reset` says that another video begins."""
@@ -60,109 +55,84 @@ class Detector(Protocol):
 
 
 class MediaPipeMesh:
-    """Face mesh of mediapipe 0.10.21 and older, whose models are inside the wheel.
+    """The face mesh of mediapipe 0.10.21 and older, whose models are inside the wheel.
 
-    The mesh follows known faces from frame to frame and looks for new ones with a short-range detector. A frame in
-    which it sees nobody, a newcomer (which may be a phantom) or a small face (which it loses in motion) gets a second
-    look: the full-range detector says where faces are and the mesh is laid anew on an enlarged cut of each. A large
-    face that is alone is followed by a mesh that looks for no other, and every eighth time it is seen whether it still
-    is alone: that takes two thirds of the time.
+    A face that is known is followed: the mesh is laid on the region where it was. Where somebody is lost or nobody
+    known, where the picture changes beside the faces, and every eighth time, a short-range detector looks for
+    others. A newcomer (which may be a phantom) and a small face (which the mesh loses in motion) are borne out by a
+    full-range detector, which also sees faces that the other does not: on those the mesh is laid in an enlarged cut.
     """
 
     def __init__(self, max_faces: int = MAX_FACES):
-        solutions = _mediapipe_solutions()
-        with _quiet_stderr():
-            # At 0.5 the mesh slides off a face in motion and takes the neck for one; at 0.7 it lets go and looks anew.
-            self._mesh = solutions.face_mesh.FaceMesh(max_num_faces=max_faces, min_tracking_confidence=0.7)
-            self._still = solutions.face_mesh.FaceMesh(
-                static_image_mode=True, max_num_faces=1, min_detection_confidence=0.3
-            )
-            self._single = solutions.face_mesh.FaceMesh(max_num_faces=1, min_tracking_confidence=0.7)
-            self._near = solutions.face_detection.FaceDetection(model_selection=0, min_detection_confidence=0.5)
-            self._far = solutions.face_detection.FaceDetection(model_selection=1, min_detection_confidence=0.5)
-            for graph in (self._mesh, self._still, self._single, self._near, self._far):
-                graph.process(BLANK)  # graphs log to stderr until their first frame is through
-        self._max_faces, self._warm = max_faces, set()
-        self._alone = 0  # looks since one face was followed by itself; 0 while all are looked for
-        self._known: list[Face] = []
-        self._unseen = FPS  # frames since somebody was seen
+        # At 0.5 the mesh slides off a face in motion and takes the neck for one; at 0.7 it lets go and looks anew.
+        self._mesh = FaceMesh(least=0.7)
+        self._near, self._far = FaceBoxes("ShortRange", least=0.3), FaceBoxes("FullRange", least=0.5)
+        self._max_faces = max_faces
+        self.reset()
 
     def reset(self) -> None:
-        """Forget the faces of the video before, so that a result depends on its own video only.
-
-        A picture without a face does that in 2 ms; the graph's own reset builds it anew and logs to stderr.
-        """
-        self._mesh.process(BLANK)
-        self._known, self._unseen, self._alone = [], FPS, 0
+        """Forget the faces of the video before, so that a result depends on its own video only."""
+        self._known: list[Face] = []
+        self._unseen = FPS  # frames since somebody was seen
+        self._looks = 0  # since others were looked for
+        self._surroundings = Surroundings()
 
     def detect(self, frame: np.ndarray) -> list[Face]:
         """Faces of one frame (H, W, 3) uint8 RGB, the largest first."""
-        known = self._followed(frame)
-        if known is None:
-            if self._alone:
-                self._mesh.process(BLANK)  # it has not seen the frames before
-            self._alone = 0
-            known = _distinct(self._confirmed(self._laid(self._mesh, frame), frame))
-        self._known = known
+        faces = _distinct([face for old in self._known if (face := self._again(frame, old))])
+        newcomers = self._newcomers(frame, faces) if self._search_due(frame, faces) else []
+        if newcomers or not faces or not all(_large(face, frame) for face in faces):
+            faces = _distinct(self._confirmed(frame, faces, newcomers))
+        self._known = faces[: self._max_faces]
         self._unseen = 0 if self._known else self._unseen + 1
         return self._known
 
-    def _laid(self, mesh, frame: np.ndarray) -> list[Face]:
-        with nullcontext() if mesh in self._warm else _quiet_stderr():  # the landmark model logs at its first face
-            faces = _mesh_faces(mesh.process(frame), frame.shape)
-        if faces:
-            self._warm.add(mesh)
-        return faces
+    def _again(self, frame: np.ndarray, old: Face) -> Face | None:
+        """A known face where it is now."""
+        face = self._laid(frame, old.region)
+        return face if face and way_between(face, old) < MAX_STEP else None
 
-    def _followed(self, frame: np.ndarray) -> list[Face] | None:
-        """The one face that was there before, if it is large and nobody else has come; None otherwise."""
-        if len(self._known) != 1 or self._known[0].size < SMALL_FACE * min(frame.shape[:2]):
-            return None
-        if self._alone % FULL_LOOK == FULL_LOOK - 1 and self._another(frame):
-            return None
-        if self._alone == 0:
-            self._single.process(BLANK)
-        self._alone += 1
-        faces = self._laid(self._single, frame)
-        return faces if faces and way_between(faces[0], self._known[0]) < MAX_STEP else None
+    def _laid(self, frame: np.ndarray, region: Region, score: float = 1.0) -> Face | None:
+        mesh = self._mesh.lay(frame, region)
+        return None if mesh is None else _face(mesh, score)
 
-    def _another(self, frame: np.ndarray) -> bool:
-        """Whether the short-range detector sees a face beside the one that is known."""
-        x0, y0, x1, y1 = self._known[0].box
-        for detection in self._near.process(frame).detections or []:
-            box = detection.location_data.relative_bounding_box
-            x, y = (box.xmin + box.width / 2) * frame.shape[1], (box.ymin + box.height / 2) * frame.shape[0]
-            if not (x0 <= x <= x1 and y0 <= y <= y1):
-                return True
-        return False
+    def _search_due(self, frame: np.ndarray, followed: list[Face]) -> bool:
+        """Whether to look for others than those who are followed."""
+        self._looks += 1
+        soonest, latest = SEARCH_WITHIN
+        lost = not followed or len(followed) < len(self._known)
+        changed = self._looks >= soonest and self._surroundings.changed(frame, [face.box for face in followed])
+        if not lost and not changed and self._looks < latest:
+            return False
+        self._surroundings.searched(frame)
+        self._looks = 0
+        return len(followed) < self._max_faces
 
-    def _confirmed(self, faces: list[Face], frame: np.ndarray) -> list[Face]:
-        """The mesh's faces, newcomers and small ones only as far as the full-range detector bears them out.
+    def _newcomers(self, frame: np.ndarray, followed: list[Face]) -> list[Face]:
+        """Faces that the short-range detector sees beside those who are followed."""
+        fresh = [seen for seen in self._near.find(frame) if seen.score >= 0.5 and not _among(seen, followed)]
+        return [face for seen in fresh if (face := self._laid(frame, seen.region, seen.score))]
+
+    def _confirmed(self, frame: np.ndarray, followed: list[Face], newcomers: list[Face]) -> list[Face]:
+        """Large faces that are followed, others as far as the full-range detector bears them out, and its own.
 
         Where that detector sees nobody, a newcomer counts only if nobody was there in the last second either.
         """
-        small = SMALL_FACE * min(frame.shape[:2])
-        known = [face for face in faces if any(way_between(face, old) < MAX_STEP for old in self._known)]
-        large = [face for face in known if face.size >= small]
-        if faces and len(large) == len(faces):
-            return faces
-        with _quiet_stderr():
-            looked = self._second_look(frame)
-        if looked:
-            return large + [face for face in faces if any(way_between(face, other) < 0.3 for other in looked)] + looked
-        return known if self._known or self._unseen < FPS else faces
+        boxes = self._far.find(frame)[: self._max_faces]
+        borne = [face for face in followed + newcomers if any(_same_face(seen, face) for seen in boxes)]
+        others = [seen for seen in boxes if not any(_same_face(seen, face) for face in borne)]
+        looked = [face for seen in others for face in self._enlarged(frame, seen)]
+        if not borne and not looked:
+            return followed if self._known or self._unseen < FPS else newcomers
+        return [face for face in followed if _large(face, frame)] + borne + looked
 
-    def _second_look(self, frame: np.ndarray) -> list[Face]:
-        """Full-range detection, then the mesh on an enlarged cut round each face found."""
-        detections = self._far.process(frame).detections or []
-        faces = []
-        for detection in detections[: self._max_faces]:
-            box = detection.location_data.relative_bounding_box
-            cut, scale, corner = _enlarged(frame, box)
-            if cut is not None:
-                found = _mesh_faces(self._still.process(cut), cut.shape)
-                faces += [_moved(face, scale, corner, detection.score[0]) for face in found]
-        return faces
+    def _enlarged(self, frame: np.ndarray, seen: Seen) -> list[Face]:
+        """Faces in an enlarged cut round one that was seen."""
+        cut, scale, corner = _enlarged(frame, seen.box)
+        if cut is None:
+            return []
+        found = [self._laid(cut, nearer.region) for nearer in self._near.find(cut)[:1]]
+        return [_moved(face, scale, corner, seen.score) for face in found if face]
 
 
 @functools.cache
@@ -199,7 +169,7 @@ class TasksMesh:
             running_mode=vision.RunningMode.VIDEO,
             **self._options,
         )
-        with _quiet_stderr():
+        with quiet_stderr():
             try:
                 self._landmarker, self._count = vision.FaceLandmarker.create_from_options(options), 0
             except (RuntimeError, ValueError) as error:
@@ -213,15 +183,14 @@ class TasksMesh:
         image = mp.Image(image_format=mp.ImageFormat.SRGB, data=np.ascontiguousarray(frame))
         result = self._landmarker.detect_for_video(image, self._count * 1000 // FPS)
         self._count += 1
-        return _distinct([_face(landmarks, frame.shape) for landmarks in result.face_landmarks])
+        meshes = [np.array([(p.x, p.y) for p in landmarks], np.float32) for landmarks in result.face_landmarks]
+        return _distinct([_face(mesh * np.float32(frame.shape[1::-1])) for mesh in meshes])
 
 
-def _face(landmarks, shape: tuple[int, ...], score: float = 1.0) -> Face:
-    """A Face from normalised mesh landmarks of an image of `shape`."""
-    height, width = shape[:2]
-    mesh = np.array([(p.x, p.y) for p in landmarks], np.float32) * np.float32([width, height])
-    (x0, y0), (x1, y1) = mesh.min(axis=0), mesh.max(axis=0)
-    return Face(mesh[list(MESH_POINTS)], (float(x0), float(y0), float(x1), float(y1)), float(score))
+def _face(mesh: np.ndarray, score: float = 1.0) -> Face:
+    """A Face from its mesh (468, 2)."""
+    (x0, y0), (x1, y1) = mesh.min(axis=0).tolist(), mesh.max(axis=0).tolist()
+    return Face(mesh[list(INNER)], (x0, y0, x1, y1), score)
 
 
 def way_between(face: Face, other: Face) -> float:
@@ -229,8 +198,26 @@ def way_between(face: Face, other: Face) -> float:
     return float(np.linalg.norm(face.points - other.points, axis=1).mean()) / max(face.size, other.size)
 
 
-def _mesh_faces(result, shape: tuple[int, ...]) -> list[Face]:
-    return [_face(found.landmark, shape) for found in result.multi_face_landmarks or []]
+def _large(face: Face, frame: np.ndarray) -> bool:
+    return face.size >= SMALL_FACE * min(frame.shape[:2])
+
+
+def _middle(box: tuple[float, float, float, float]) -> np.ndarray:
+    return np.array([box[0] + box[2], box[1] + box[3]]) / 2
+
+
+def _among(seen: Seen, faces: list[Face]) -> bool:
+    """Whether the middle of what is seen lies in one of the faces."""
+    x, y = _middle(seen.box)
+    return any(x0 <= x <= x1 and y0 <= y <= y1 for x0, y0, x1, y1 in (face.box for face in faces))
+
+
+def _same_face(seen: Seen, face: Face) -> bool:
+    """Whether what a detector saw is this face: of its size, and in its place."""
+    x0, y0, x1, y1 = seen.box
+    size = max(x1 - x0, y1 - y0)
+    way = float(np.linalg.norm(_middle(seen.box) - _middle(face.box)))
+    return 0.7 < size / face.size < 1.4 and way < 0.3 * min(size, face.size)
 
 
 def _distinct(faces: list[Face]) -> list[Face]:
@@ -242,13 +229,13 @@ def _distinct(faces: list[Face]) -> list[Face]:
     return sorted(kept, key=lambda face: -face.size)
 
 
-def _enlarged(frame: np.ndarray, box) -> tuple[np.ndarray | None, float, tuple[int, int]]:
+def _enlarged(frame: np.ndarray, box: tuple) -> tuple[np.ndarray | None, float, tuple[int, int]]:
     """(square cut of 2.5 faces at >= 256 pixels, scale, its corner in the frame); None for a box outside."""
     import cv2
 
     height, width = frame.shape[:2]
-    centre_x, centre_y = (box.xmin + box.width / 2) * width, (box.ymin + box.height / 2) * height
-    half = 1.25 * max(box.width * width, box.height * height)
+    centre_x, centre_y = _middle(box)
+    half = 1.25 * max(box[2] - box[0], box[3] - box[1])
     x0, y0 = max(0, int(centre_x - half)), max(0, int(centre_y - half))
     x1, y1 = min(width, int(centre_x + half) + 1), min(height, int(centre_y + half) + 1)
     if x1 - x0 < 8 or y1 - y0 < 8:
@@ -263,33 +250,3 @@ def _moved(face: Face, scale: float, corner: tuple[int, int], score: float) -> F
     points = face.points / np.float32(scale) + np.float32(corner)
     box = tuple(value / scale + corner[i % 2] for i, value in enumerate(face.box))
     return Face(points, box, float(score))
-
-
-def _mediapipe_solutions():
-    """`mediapipe.solutions`, or a VsrError that says what to install instead."""
-    os.environ.setdefault("GLOG_minloglevel", "2")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    try:
-        with _quiet_stderr():
-            import mediapipe
-    except ImportError as error:
-        raise VsrError("missing_package", f"finding faces needs mediapipe: {error}") from error
-    if not hasattr(mediapipe, "solutions"):
-        version = getattr(mediapipe, "__version__", "")
-        raise VsrError(
-            "missing_package", f"mediapipe {version} has no bundled face mesh: install 0.10.21 or give a .task model"
-        )
-    return mediapipe.solutions
-
-
-@contextmanager
-def _quiet_stderr() -> Iterator[None]:
-    """Send the process's standard error to nowhere: mediapipe's C++ logs go round every Python logger."""
-    with suppress(OSError, ValueError), open(os.devnull, "w", encoding="utf-8") as nowhere:
-        kept = os.dup(2)
-        os.dup2(nowhere.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 CROP = 96
+CORNERS = np.array([(0, 0), (CROP, 0), (CROP, CROP), (0, CROP)])
 ANCHORS = (slice(5, 11), slice(11, 17), slice(0, 5), slice(17, 37))  # right eye, left eye, nose, mouth in `points`
 REFERENCE = np.array([(102.07, 94.27), (156.36, 93.58), (129.00, 135.90), (129.31, 157.82)])
 MOUTH = 3
@@ -23,12 +24,17 @@ def smooth(points: np.ndarray, reach: int = SMOOTHING) -> np.ndarray:
     The centred window calms the jitter of the landmarks; the shift back to the frame's own mean keeps the crop from
     lagging behind a moving head.
     """
-    count = len(points)
-    sums = np.concatenate([np.zeros_like(points[:1], dtype=np.float64), np.cumsum(points, axis=0, dtype=np.float64)])
+    middle = points.mean(axis=1, keepdims=True, dtype=np.float64)
+    return _window_means(points - middle, reach) + middle
+
+
+def _window_means(values: np.ndarray, reach: int) -> np.ndarray:
+    """values (n, ...) averaged over min(reach, t, n-1-t) frames each side."""
+    count = len(values)
+    sums = np.concatenate([np.zeros_like(values[:1]), np.cumsum(values, axis=0)])
     at = np.arange(count)
     half = np.minimum(reach, np.minimum(at, count - 1 - at))
-    means = (sums[at + half + 1] - sums[at - half]) / (2 * half + 1)[:, None, None]
-    return means - means.mean(axis=1, keepdims=True) + points.mean(axis=1, keepdims=True)
+    return (sums[at + half + 1] - sums[at - half]) / (2 * half + 1)[:, None, None]
 
 
 def anchors_of(points: np.ndarray) -> np.ndarray:
@@ -38,8 +44,8 @@ def anchors_of(points: np.ndarray) -> np.ndarray:
 
 def mouth_transforms(points: np.ndarray) -> np.ndarray:
     """points (n, 37, 2) without gaps -> (n, 2, 3) float64 matrices from frame pixels to the 96 x 96 crop."""
-    smoothed = smooth(points)
-    anchors = anchors_of(smoothed)
+    middle = points.mean(axis=1, keepdims=True, dtype=np.float64)
+    anchors = _window_means(anchors_of(points) - middle, SMOOTHING) + middle  # those of the smoothed points
     matrices = similarity(anchors, REFERENCE)
     mouth = np.einsum("nij,nj->ni", matrices[:, :, :2], anchors[:, MOUTH]) + matrices[:, :, 2]
     matrices[:, :, 2] += CROP / 2 - mouth
@@ -92,16 +98,28 @@ def _reduced(frame: np.ndarray, matrix: np.ndarray, scale: float) -> tuple[np.nd
 
 def crop_corners(matrix: np.ndarray) -> np.ndarray:
     """(4, 2) frame pixels of the crop's corners under matrix (2, 3)."""
-    corners = np.array([(0, 0), (CROP, 0), (CROP, CROP), (0, CROP)], dtype=np.float64)
-    return (corners - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
+    return _in_frame(CORNERS, matrix[None])[0]
 
 
-def share_inside(shape: tuple[int, ...], matrix: np.ndarray) -> float:
-    """Share of a 12 x 12 grid over the crop that lies inside a picture of `shape` (H, W, ...)."""
-    corners = crop_corners(matrix)
-    if corners.min() >= 0 and (corners.max(axis=0) < shape[1::-1]).all():
-        return 1.0
+def shares_inside(shape: tuple[int, ...], matrices: np.ndarray) -> np.ndarray:
+    """(n,) shares of a 12 x 12 grid over the crops under matrices (n, 2, 3) that lie in a picture of shape (H, W)."""
+    if _inside(_in_frame(CORNERS, matrices), shape).all():
+        return np.ones(len(matrices))
     ticks = (np.arange(12) + 0.5) * CROP / 12
-    grid = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
-    x, y = ((grid - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T).T
-    return float(np.mean((x >= 0) & (x < shape[1]) & (y >= 0) & (y < shape[0])))
+    places = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
+    return _inside(_in_frame(places, matrices), shape).mean(axis=1)
+
+
+def _in_frame(places: np.ndarray, matrices: np.ndarray) -> np.ndarray:
+    """Places (k, 2) of the crop in frame pixels (n, k, 2), under similarities (n, 2, 3).
+
+    Turned back by the transpose: the general inverse wakes the threads of BLAS, which then wait busily for more.
+    """
+    linear = matrices[:, :, :2]
+    scale = (linear[:, :1] ** 2).sum(axis=2, keepdims=True)
+    return (places - matrices[:, None, :, 2]) @ linear / scale
+
+
+def _inside(places: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Which of the places (..., 2) lie in a picture of shape (H, W)."""
+    return ((places >= 0) & (places < shape[1::-1])).all(axis=-1)

@@ -66,7 +66,7 @@ class ShotDetector:
         if self._repeats == 0 or self._repeats >= REPEATS:
             thumbnail = self._thumbnail
             if self._repeats == 0:
-                thumbnail = _thumbnail(frame)
+                thumbnail = thumbnail_of(frame)
             if self._last is None:
                 for _ in range(REACH + 1):  # as if the first picture had stood before: a cut can follow at once
                     self._show(number, thumbnail)
@@ -94,7 +94,7 @@ class ShotDetector:
         if len(self._pictures) > 4 * REACH:
             del self._pictures[min(self._pictures)]
         colours = _colours(thumbnail)
-        self._changes.append(0.0 if self._colours is None else float(np.abs(colours - self._colours).mean()))
+        self._changes.append(0.0 if self._colours is None else _change(colours, self._colours))
         self._colours = colours
         if len(self._changes) == 2 * REACH + 1 and _stands_out(list(self._changes)):
             self._found(self._shown[self._count - REACH])
@@ -116,20 +116,28 @@ class ShotDetector:
         self._fresh.append((number, before))
 
 
-def _thumbnail(frame: np.ndarray) -> np.ndarray:
-    """(36, 64, 3) uint8, from every n-th pixel of a large frame: averaging them all would take longer than the rest."""
+def thumbnail_of(frame: np.ndarray) -> np.ndarray:
+    """(36, 64, 3) uint8, each the mean of four pixels of the frame: averaging them all would take longer than the
+    rest."""
     import cv2
 
-    rows, columns = (max(1, side // (2 * small)) for side, small in zip(frame.shape, SIZE[::-1], strict=False))
-    return cv2.resize(np.ascontiguousarray(frame[::rows, ::columns]), SIZE, interpolation=cv2.INTER_AREA)
+    twice = (2 * SIZE[0], 2 * SIZE[1])
+    return cv2.resize(cv2.resize(frame, twice, interpolation=cv2.INTER_NEAREST), SIZE, interpolation=cv2.INTER_AREA)
 
 
 def _colours(thumbnail: np.ndarray) -> np.ndarray:
-    """Hue, saturation and brightness (36, 64, 3) int16. Red and blue change places, which keeps the hue of skin away
+    """Hue, saturation and brightness (36, 64, 3) uint8. Red and blue change places, which keeps the hue of skin away
     from where hues begin anew."""
     import cv2
 
-    return cv2.cvtColor(thumbnail, cv2.COLOR_BGR2HSV).astype(np.int16)
+    return cv2.cvtColor(thumbnail, cv2.COLOR_BGR2HSV)
+
+
+def _change(picture: np.ndarray, other: np.ndarray) -> float:
+    """Mean difference of two uint8 pictures."""
+    import cv2
+
+    return cv2.norm(picture, other, cv2.NORM_L1) / picture.size
 
 
 def _stands_out(changes: list[float]) -> bool:
@@ -140,13 +148,13 @@ def _stands_out(changes: list[float]) -> bool:
 
 def _alike(picture: np.ndarray, other: np.ndarray) -> bool:
     """The same picture but for what moves in it."""
-    return float(np.abs(picture.astype(np.float32) - other).mean()) < 2 * LEAST
+    return _change(picture, other) < 2 * LEAST
 
 
 def _breaks(before: np.ndarray, after: np.ndarray) -> bool:
     """Much has changed and the patterns (36, 64, 3) have little in common; a flash keeps its pattern."""
-    before, after = before[..., 1].astype(np.float32).ravel(), after[..., 1].astype(np.float32).ravel()
-    if np.abs(before - after).mean() < 15:
+    before, after = np.ascontiguousarray(before[..., 1]), np.ascontiguousarray(after[..., 1])
+    if _change(before, after) < 15:
         return False
-    before, after = before - before.mean(), after - after.mean()
+    before, after = before.ravel() - before.mean(), after.ravel() - after.mean()
     return float(before @ after) < 0.5 * float(np.linalg.norm(before) * np.linalg.norm(after))

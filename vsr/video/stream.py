@@ -18,7 +18,7 @@ import numpy as np
 
 from vsr.clock import FPS
 from vsr.video.faces import Detector
-from vsr.video.geometry import REFERENCE, SMOOTHING, anchors_of, cut_mouth, mouth_transforms, share_inside
+from vsr.video.geometry import REFERENCE, SMOOTHING, anchors_of, cut_mouth, mouth_transforms, shares_inside
 from vsr.video.geometry import similarity as fit_similarity
 from vsr.video.reader import Position
 from vsr.video.shots import FLASH, REACH, REPEATS, with_shots
@@ -234,9 +234,9 @@ class _Cutter:
         for place in range(done, stop):
             frame = frame_at(self.first + place)
             self.crops.append(cut_mouth(frame, matrices[place - low]))
-            self.inside.append(share_inside(frame.shape, matrices[place - low]))
             if place % LOOK_EVERY == self.before % LOOK_EVERY:
                 self.looks.append(_look(frame, points[place - low]))
+        self.inside.extend(shares_inside(frame.shape, matrices[done - low : stop - low]))
 
     def finish(self, frame_at, shot_stop: int) -> None:
         """Cut what is left; the shot ended before frame `shot_stop`."""
