@@ -8,6 +8,7 @@ the person's own. Landmarks of another tool in the 68-point order serve as `poin
 from __future__ import annotations
 
 import functools
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol

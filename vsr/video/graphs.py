@@ -152,7 +152,9 @@ def solutions():
     if not hasattr(mediapipe, "solutions"):
         version = getattr(mediapipe, "__version__", "")
         raise VsrError(
-            "missing_package", f"mediapipe {version} has no bundled face mesh: install 0.10.21 or give a .task model"
+            "missing_package",
+            f"mediapipe {version} has no bundled face mesh: "
+            "install 0.10.21, or let VSR_FACE_LANDMARKER name a face_landmarker.task",
         )
     return mediapipe.solutions
 
