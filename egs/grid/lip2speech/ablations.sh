@@ -4,7 +4,7 @@
 #
 #   stage 1  acoustic models: as flow.yaml says, and without units
 #   stage 2  vocoders: as vocoder.yaml says, and of mel alone
-#   stage 3  figures on the test list: of these; of the models of whole runs (--runs); of the flow's steps and guidance
+#   stage 3  figures on the test list: of these pairs; of the models of whole runs (--runs); of steps and guidance
 #
 # Options: --minutes M  --runs "NAME ..."  --clips N  --stage N  --stop-stage N
 # Example: egs/grid/lip2speech/ablations.sh --minutes 10
@@ -46,12 +46,13 @@ figures() {
         --json "$work/$1.json" "${@:2}"
 }
 measure() {
-    local run models=("$work"/{units,no_units}/model)
+    local run models=()
     for run in $runs; do models+=("$here/exp/$run/model"); done
-    figures acoustic --steps 0 4 --guidance 1 --acoustic "${models[@]}"
-    for run in vocoder_units vocoder_mel_alone; do
-        figures "$run" --steps 4 --guidance 1 --vocoder "$work/$run/model"
-    done
+    figures runs --steps 0 4 --guidance 1 --acoustic "${models[@]}"
+    figures vocoder_units --steps 4 --guidance 1 --acoustic "$work/units/model" --vocoder "$work/vocoder_units/model"
+    # Without units there is nothing for a vocoder of units to hear.
+    figures vocoder_mel_alone --steps 4 --guidance 1 --acoustic "$work"/{units,no_units}/model \
+        --vocoder "$work/vocoder_mel_alone/model"
     figures steps
 }
 
