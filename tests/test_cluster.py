@@ -174,4 +174,4 @@ def test_a_cluster_that_is_not_there_is_one_line(tmp_path, capsys, monkeypatch):
 
 
 def test_local_is_what_nobody_asks_for():
-    assert open_engine("local", None, None) == Local(1) and open_engine("local", 3, None) == Local(3)
+    assert open_engine("local", None, None) == Local(None) and open_engine("local", 3, None) == Local(3)
