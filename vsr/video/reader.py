@@ -71,11 +71,12 @@ def probe(path: str | Path) -> VideoInfo:
         first = next(decoded_frames(container, stream), None)
         if first is None:
             raise VsrError("unreadable", f"{path}: not one frame can be decoded")
-        duration = _duration(container, stream) or 1 / _rate(stream)
+        rate = _rate(stream)  # here: a closed container's stream points at freed memory
+        duration = _duration(container, stream) or 1 / rate
         width, height = scaled_size(first.width, first.height)
         if _quarter_turns(first) % 2:
             width, height = height, width
-    return VideoInfo(str(path), _rate(stream), max(1, round(duration * FPS)), duration, width, height)
+    return VideoInfo(str(path), rate, max(1, round(duration * FPS)), duration, width, height)
 
 
 def read_frames(
