@@ -15,6 +15,7 @@ from lip2speech.features.corpus import StoredFeatures
 from vsr.data.batching import Batch, CropDataset, FrameBudgetSampler
 from vsr.data.manifest import Clip
 from vsr.errors import VsrError
+from vsr.progress import counted
 from vsr.text.tokenizer import Tokenizer
 from vsr.video.transforms import Augmentation
 
@@ -144,12 +145,9 @@ class SeenDataset:
 
 def look(dataset: SpeechDataset, see: Callable[[Tensor, Tensor], Tensor], views: int) -> list[list[Tensor]]:
     """Every clip through ``see`` (video, lengths -> sights), once a view: for each clip a list of (T, 2D) fp16."""
-    from rich.console import Console
-    from rich.progress import track
-
     sampler = FrameBudgetSampler([clip.num_frames for clip in dataset.clips], FRAME_BUDGET, shuffle=False)
     seen: list[list[Tensor]] = [[] for _ in dataset.clips]
-    for view in track(range(views), "views", console=Console(stderr=True)):
+    for view in counted(range(views), "views", views):
         for indices in sampler.batches():
             batch = dataset.crops.batch(indices, view)
             sights = see(batch.video, batch.lengths).half().cpu()

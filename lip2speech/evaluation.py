@@ -17,11 +17,13 @@ import numpy as np
 from lip2speech.audio import fit_length, natural_wave, read_wave
 from lip2speech.judges import Judge, open_judge
 from lip2speech.metrics import Utterance, check_length, check_sound, measure
+from lip2speech.pauses import said
 from vsr.clock import SAMPLES_PER_FRAME
 from vsr.data.manifest import Clip
 from vsr.errors import VsrError
 from vsr.files import write_json, write_lines, write_text
 from vsr.pool import in_processes
+from vsr.progress import counted
 from vsr.score import score, word_errors
 from vsr.text.normalise import fold_spaces, normaliser
 
@@ -31,8 +33,8 @@ NORMALISER = "lower"  # of the judge's text
 COLUMNS = (
     ("stoi", "STOI", 3), ("estoi", "ESTOI", 3), ("pesq_nb", "PESQ nb", 2), ("pesq_wb", "PESQ wb", 2),
     ("mcd", "MCD dB", 2), ("f0", "F0 cents", 0), ("voicing", "V/UV", 3), ("offset_ms", "offset ms", 1),
-    ("offset_size_ms", "offset size ms", 1), ("stoi_aligned", "STOI aligned", 3), ("speaker", "speaker", 3),
-    ("dnsmos", "DNSMOS", 2),
+    ("offset_size_ms", "offset size ms", 1), ("stoi_aligned", "STOI aligned", 3), ("stoi_words", "STOI words", 3),
+    ("estoi_words", "ESTOI words", 3), ("speaker", "speaker", 3), ("dnsmos", "DNSMOS", 2),
 )  # fmt: skip
 NUMBERS = tuple(field.name for field in fields(Utterance))
 
@@ -56,19 +58,22 @@ def evaluate_clip(clip: Clip, row: str, folder: str | None, judge: Judge | None)
     """
     heard = ""
     try:
-        voice = natural_wave(clip) if folder is None else _row_wave(folder, clip)
+        voice = wave_of_row(clip, folder)
         check_sound(voice, "voice")
         heard = judge.transcribe(voice) if judge else ""
         check_length(voice, "voice")
         natural = voice if folder is None else natural_wave(clip)
-        return Outcome(row, clip.id, measure(natural, fit_length(voice, len(natural))), heard)
+        return Outcome(row, clip.id, measure(natural, fit_length(voice, len(natural)), said(clip)), heard)
     except VsrError as error:
         return Outcome(row, clip.id, None, heard, error.reason, str(error))
     except Exception as error:  # noqa: BLE001  a fault in one clip must not cost the figures of the others
         return Outcome(row, clip.id, None, heard, "internal", f"{type(error).__name__}: {error}")
 
 
-def _row_wave(folder: str, clip: Clip) -> np.ndarray:
+def wave_of_row(clip: Clip, folder: str | None) -> np.ndarray:
+    """A clip's voice in a row; folder None: its natural recording. Raises VsrError missing, unreadable, no_sound."""
+    if folder is None:
+        return natural_wave(clip)
     path = Path(folder) / f"{clip.id}.wav"
     if not path.is_file():
         raise VsrError("missing", f"{path}: the row has no such file")
@@ -76,9 +81,7 @@ def _row_wave(folder: str, clip: Clip) -> np.ndarray:
     return wave[: SAMPLES_PER_FRAME * clip.num_frames] if clip.num_frames else wave
 
 
-def evaluate(
-    clips: Sequence[Clip], rows: Mapping[str, str | None], judge: str = "", jobs: int = 1
-) -> list[Outcome]:
+def evaluate(clips: Sequence[Clip], rows: Mapping[str, str | None], judge: str = "", jobs: int = 1) -> list[Outcome]:
     """Every clip in every row; ``rows``: name -> folder, None for the natural recordings.
 
     Raises VsrError before any work: bad_judge, or bad_manifest where the judge has no text to compare with.
@@ -88,7 +91,7 @@ def evaluate(
         open_judge(judge)
         if clips and not any(clip.text.split() for clip in clips):
             raise VsrError("bad_manifest", "a judge needs transcripts, and no clip of the manifest has a text")
-    return list(_with_progress(_outcomes(tasks, judge, jobs), len(tasks)))
+    return list(counted(_outcomes(tasks, judge, jobs), "evaluate", len(tasks), failed="not scored"))
 
 
 def _outcomes(tasks: list[tuple], judge: str, jobs: int) -> Iterator[Outcome]:
@@ -111,21 +114,6 @@ _judge_of_process = cache(open_judge)
 def _lost(task: tuple) -> Outcome:
     clip, row, _ = task
     return Outcome(row, clip.id, reason="internal", message="the process that measured it died (not enough memory?)")
-
-
-def _with_progress(outcomes: Iterator[Outcome], total: int) -> Iterator[Outcome]:
-    """Pass outcomes through while a bar on stderr tells how many there are and how many failed."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    failed = 0
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task("evaluate", total=total)
-        for outcome in outcomes:
-            failed += bool(outcome.reason)
-            progress.update(task, advance=1, description=f"evaluate ({failed} not scored)" if failed else None)
-            yield outcome
 
 
 def summarise(clips: Sequence[Clip], outcomes: Sequence[Outcome], judged: bool) -> dict[str, dict]:
@@ -198,7 +186,7 @@ def header(protocol: str, judge: str) -> str:
         f"Reference voice: {protocol} ({voices[protocol]}). Judge: {judge or 'none'}"
         f"{', normaliser ' + NORMALISER + ', what could not be heard is deleted words' if judge else ''}. "
         "STOI, ESTOI and PESQ at 16 kHz, not aligned; PESQ is ITU-T P.862, narrow (nb) and wide band (wb). "
-        "Offset: positive when the voice is late."
+        "Offset: positive when the voice is late. Words: aligned, from the first word to the last."
     )
 
 

@@ -23,6 +23,7 @@ MIN_SECONDS = 0.45  # below it STOI has no 30 frames and answers with a constant
 MAX_OFFSET = SAMPLE_RATE // 5  # samples of the search, each way
 SILENT = 1e-4  # peak
 CEPSTRA = 13
+NOWHERE = (0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,10 @@ class Utterance:
     wide band. mcd: mel-cepstral distance, dB, without alignment. f0: mean error where both are voiced, cents, NaN where
     that is nowhere; voicing: share of frames voiced in one alone. offset_ms: shift of the voice against the natural
     one, positive when late; offset_size_ms: without its sign, so that early and late clips do not cancel in a mean;
-    stoi_aligned: STOI after undoing it, NaN where too little is left. speaker: cosine of GE2E vectors. dnsmos: overall
-    (Reddy et al. 2022).
+    stoi_aligned: STOI after undoing it, NaN where too little is left. stoi_words, estoi_words: aligned too, and from
+    the first word to the last alone, NaN where nobody knows when they are: STOI leaves out only what is 40 dB below
+    the loudest, so the noise in a recording's pauses counts as speech that must be matched. speaker: cosine of GE2E
+    vectors. dnsmos: overall (Reddy et al. 2022).
     """
 
     stoi: float
@@ -47,12 +50,17 @@ class Utterance:
     offset_ms: float
     offset_size_ms: float
     stoi_aligned: float
+    stoi_words: float
+    estoi_words: float
     speaker: float
     dnsmos: float
 
 
-def measure(natural: np.ndarray, voice: np.ndarray) -> Utterance:
-    """All figures of one clip. Raises VsrError too_short, silent, not_finite, no_speech."""
+def measure(natural: np.ndarray, voice: np.ndarray, said: tuple[float, float] | None = None) -> Utterance:
+    """All figures of one clip; ``said``: from when to when words are spoken, seconds.
+
+    Raises VsrError too_short, silent, not_finite, no_speech.
+    """
     length = min(len(natural), len(voice)) // HOP * HOP
     natural, voice = natural[:length], voice[:length]
     check(natural, voice)
@@ -69,6 +77,8 @@ def measure(natural: np.ndarray, voice: np.ndarray) -> Utterance:
         offset_ms=1000 * shift / SAMPLE_RATE,
         offset_size_ms=1000 * abs(shift) / SAMPLE_RATE,
         stoi_aligned=stoi_aligned(natural, voice, shift),
+        stoi_words=stoi_aligned(natural, voice, shift, said or NOWHERE),
+        estoi_words=stoi_aligned(natural, voice, shift, said or NOWHERE, extended=True),
         speaker=float(speaker_vector(natural) @ speaker_vector(voice)),
         dnsmos=dnsmos(voice),
     )
@@ -135,10 +145,19 @@ def pesq(natural: np.ndarray, voice: np.ndarray, band: str) -> float:
         raise VsrError("no_speech", f"PESQ fails: {error}") from error
 
 
-def stoi_aligned(natural: np.ndarray, voice: np.ndarray, lag: int) -> float:
-    """STOI once a lag of so many samples is undone; NaN where too little speech is left for it."""
+def stoi_aligned(
+    natural: np.ndarray, voice: np.ndarray, lag: int, said: tuple[float, float] | None = None, extended: bool = False
+) -> float:
+    """STOI once a lag of so many samples is undone, of all or of what is ``said`` from one second of the natural
+    recording to another; NaN where too little speech is left for it."""
+    natural, voice = shifted(natural, voice, lag)
+    if said is not None:
+        cut = max(0, -lag)  # samples of the natural recording that have nothing beside them
+        part = slice(*(max(0, round(seconds * SAMPLE_RATE) - cut) for seconds in said))
+        natural, voice = natural[part], voice[part]
     try:
-        return stoi(*shifted(natural, voice, lag))
+        check_length(voice, "voice")
+        return stoi(natural, voice, extended)
     except VsrError:
         return float("nan")  # the plain figures of a short clip stand all the same
 

@@ -12,6 +12,9 @@ from vsr.results import provenance
 LEGEND = {
     "moved": "the natural recording, moved onto the picture's clock by `lip2speech sync`: what a voice without a fault "
     "would score that knows nothing of the recording's offset",
+    "natural, other pauses": "the natural words amid the pauses of another clip: what a voice without a fault would "
+    "score that knows nothing of the recording's noise",
+    "moved, other pauses": "both: what can be scored without knowing the recording's offset and noise",
     "copy": "natural mel and units through the vocoder",
     "copy16": "the same with 16 rounds of mel consistency",
     "system": "what is seen",

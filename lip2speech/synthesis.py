@@ -22,6 +22,7 @@ from vsr.data.batching import FrameBudgetSampler
 from vsr.data.manifest import Clip
 from vsr.errors import VsrError
 from vsr.files import atomic_write
+from vsr.progress import counted
 
 FRAME_BUDGET = 1200  # video frames in a batch
 CHUNK = 1500  # video frames that are vocoded at once
@@ -72,19 +73,14 @@ def synthesize_list(
     loaded: LoadedVoice, clips: list[Clip], features: str | Path, out_dir: str | Path, options: SynthesisOptions
 ) -> int:
     """Write ID.wav and ID.safetensors (mel, units) of every clip that has none yet; returns how many were made."""
-    from rich.console import Console
-    from rich.progress import Progress
-
     if options.rounds is not None:
         loaded.vocoder.rounds = options.rounds
     out_dir = Path(out_dir)
     todo = [clip for clip in clips if not (out_dir / f"{clip.id}.wav").is_file()]
-    with Progress(console=Console(stderr=True)) as progress:
-        task = progress.add_task("synthesis", total=len(clips), completed=len(clips) - len(todo))
-        for clip, speech, wave in _voiced(loaded, clips, todo, features, options):
-            save_speech(out_dir, clip, speech)
-            write_wave(out_dir / f"{clip.id}.wav", wave.numpy())
-            progress.advance(task)
+    voiced = _voiced(loaded, clips, todo, features, options)
+    for clip, speech, wave in counted(voiced, "synthesis", len(clips), len(clips) - len(todo)):
+        save_speech(out_dir, clip, speech)
+        write_wave(out_dir / f"{clip.id}.wav", wave.numpy())
     return len(todo)
 
 

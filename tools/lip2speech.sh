@@ -62,7 +62,7 @@ synthesize_all() {
 }
 evaluate_all() {
     local moved=()
-    [ "${sync:-no}" = no ] || moved=(--row moved="${offsets%.json}")
+    [ "${sync:-no}" = no ] || moved=(--row moved="${offsets%.json}" --other-pauses natural --other-pauses moved)
     rm -f "$work/result/result.json"
     # A clip that could not be scored makes the status 1; it is counted in the page, which is written all the same.
     lip2speech evaluate --manifest "$crops/$test_list/manifest.jsonl" "${moved[@]}" --row copy="$work/copy" \

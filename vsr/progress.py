@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from vsr.transcript import Transcript
 
 LONG = 30.0  # seconds; a shorter video is read before a bar of its own would tell anything
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,25 @@ def shown(transcripts: Callable[[Watch], Iterator[Transcript]], count: int) -> I
     with Progress(*columns, console=console, redirect_stdout=sys.stdout.isatty(), transient=count == 1) as bar:
         found = transcripts(Watch(progress=_FileBar(bar)))
         yield bar.track(found, total=count, description="files") if count > 1 else found
+
+
+def counted(items: Iterable[Item], what: str, total: int, done: int = 0, failed: str = "") -> Iterator[Item]:
+    """The items as they come, while a bar on stderr counts them and tells the time left.
+
+    Args:
+        done: how many of ``total`` were there before.
+        failed: what an item that has a ``reason`` is, such as "refused"; the bar tells how many are.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns, failures = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()), 0
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(what, total=total, completed=done)
+        for item in items:
+            failures += bool(failed and item.reason)
+            bar.update(task, advance=1, description=f"{what} ({failures} {failed})" if failures else what)
+            yield item
 
 
 def _speed():

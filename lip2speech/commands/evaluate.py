@@ -24,6 +24,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--row", action="append", default=[], metavar="NAME=DIR", dest="rows", help="a folder of ID.wav; repeatable"
     )
+    parser.add_argument(
+        "--other-pauses", action="append", default=[], metavar="ROW",
+        help='another row "ROW, other pauses": its words amid the noise of another clip; natural or a NAME; repeatable',
+    )  # fmt: skip
     parser.add_argument("--judge", default="", help="pocketsphinx-grid, whisper:MODEL or wav2vec2:MODEL")
     parser.add_argument("--protocol", default="cross", help="the reference voice: self, cross, vision (default: cross)")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for result.json, utterances.tsv, table.md")
@@ -45,14 +49,27 @@ def run(args: argparse.Namespace) -> int:
         name, equals, folder = given.partition("=")
         if not (name and equals and Path(folder).is_dir()) or name in rows:
             raise VsrError("bad_options", f"--row {given}: give a new NAME=DIR with a folder that exists")
-        rows[name] = folder
+        rows[name] = last = folder
     clips = read_manifest(args.manifest)
+    for row in args.other_pauses:
+        if row not in rows:
+            raise VsrError("bad_options", f"--other-pauses {row}: no such row; there are {', '.join(rows)}")
+        rows[f"{row}, other pauses"] = other_pauses(clips, rows[row], Path(args.out) / "pauses" / row)
     outcomes = evaluate(clips, rows, args.judge, args.jobs)
     result = write_evaluation(args.out, clips, outcomes, args.protocol, args.judge)
     print(table(result["rows"]))
-    if len(rows) > 1:
-        draw_clips(clips[: args.pictures], list(rows.values())[-1], Path(args.out) / "pictures", rows.get("copy"))
+    if args.rows:
+        draw_clips(clips[: args.pictures], last, Path(args.out) / "pictures", rows.get("copy"))
     return 1 if any(outcome.reason for outcome in outcomes) else 0
+
+
+def other_pauses(clips, row: str | None, folder: Path) -> str:
+    """Make the clips of a row with the pauses of others; returns where they are. Raises VsrError."""
+    from lip2speech.evaluation import wave_of_row
+    from lip2speech.pauses import write_with_pauses
+
+    write_with_pauses(clips, lambda clip: wave_of_row(clip, row), folder)
+    return str(folder)
 
 
 def draw_clips(clips, folder: str, out: Path, natural_folder: str | None) -> None:

@@ -28,6 +28,7 @@ from vsr.data.manifest import Clip
 from vsr.errors import VsrError
 from vsr.files import atomic_write, read_json, write_json
 from vsr.pool import in_processes
+from vsr.progress import counted
 from vsr.video.reader import probe
 
 REFUSED = "refused.json"
@@ -164,7 +165,8 @@ def extract_corpus(
     earlier = refused_clips(out_dir)
     refused = {name: why for name, why in earlier.items() if name not in {clip.id for clip in clips}}
     counts = Counter(made=0, kept=len(clips) - len(todo))
-    for (clip, _), why in zip(todo, _with_progress(_outcomes(todo, str(codebook), out_dir, jobs), todo), strict=True):
+    outcomes = counted(_outcomes(todo, str(codebook), out_dir, jobs), "features", len(todo))
+    for (clip, _), why in zip(todo, outcomes, strict=True):
         counts[why["reason"] if why else "made"] += 1
         refused |= {clip.id: why} if why else {}
     reasons = Counter(entry["reason"] for entry in refused.values())
@@ -214,10 +216,3 @@ def _extract_task(codebook: str, out_dir: Path, task: tuple[Clip, float]) -> dic
 
 def _lost(task: tuple[Clip, float]) -> dict:
     return {"reason": "unreadable", "message": f"{task[0].video}: the process that read it died"}
-
-
-def _with_progress(outcomes: Iterator, tasks: list) -> Iterator:
-    from rich.console import Console
-    from rich.progress import track
-
-    return track(outcomes, "features", total=len(tasks), console=Console(stderr=True))

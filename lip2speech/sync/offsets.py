@@ -9,7 +9,7 @@ and Zisserman 2016, which others use, knows only whole frames).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, astuple, dataclass
 from functools import partial
 from pathlib import Path
@@ -28,6 +28,7 @@ from vsr.data.manifest import Clip
 from vsr.errors import VsrError
 from vsr.files import read_json, write_json
 from vsr.pool import in_processes
+from vsr.progress import counted
 
 FOLDS, ROUNDS = 4, 2
 FITTED = 3000  # clips that one network learns from, at most
@@ -124,7 +125,7 @@ class _Corpus:
         self.ids = [clip.id for clip in clips]
         drawn = np.random.default_rng(seed).permutation(learned)[:FITTED]
         lips = Eigenlips.fit([crops.crop(clips[i]) for i in drawn], seed)
-        self.lips = [lips(crops.crop(clip)) for clip in _with_progress(clips, "lips", len(clips))]
+        self.lips = [lips(crops.crop(clip)) for clip in counted(clips, "lips", len(clips))]
         self.bands = [bands_of(stored[i].mel) for i in range(len(clips))]
 
 
@@ -136,7 +137,7 @@ def _one_round(data: _Corpus, learned: int, offsets: list[float], seed: int, job
     work = partial(_fold, data, on_time, learned, seed)
     results = in_processes(work, folds, jobs, _lost) if jobs > 1 else map(work, folds)
     found: list[list[Lag]] = [[] for _ in data.ids]
-    for measured in _with_progress(results, "networks", FOLDS):
+    for measured in counted(results, "networks", FOLDS):
         for index, lag in measured.items():
             found[index].append(lag)
     return [Lag(*np.mean([astuple(lag) for lag in own], 0).tolist()) for own in found]
@@ -150,13 +151,6 @@ def _fold(data: _Corpus, on_time: list[Tensor], learned: int, seed: int, fold: i
     asked = [i for i in range(len(data.ids)) if i % FOLDS == fold or i >= learned]
     with torch.inference_mode():
         return {i: clip_lag(data.bands[i], network(data.lips[i][None])[0]) for i in asked}
-
-
-def _with_progress(items: Iterable, what: str, total: int) -> Iterable:
-    from rich.console import Console
-    from rich.progress import track
-
-    return track(items, what, total=total, console=Console(stderr=True))
 
 
 def _lost(fold: int) -> dict[int, Lag]:

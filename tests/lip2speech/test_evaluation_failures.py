@@ -103,7 +103,7 @@ def test_the_judge_hears_no_more_than_the_clip(clip, tmp_path, voice_like):
 
 
 def test_a_fault_of_a_metric_is_an_outcome(clip, tmp_path, voice_like, monkeypatch):
-    def broken(natural, voice):
+    def broken(natural, voice, said):
         raise ZeroDivisionError("in a library")
 
     monkeypatch.setattr(evaluation, "measure", broken)

@@ -24,6 +24,7 @@ from vsr.errors import VsrError
 from vsr.files import atomic_write, read_json, write_json
 from vsr.machine import processes_for
 from vsr.pool import start_worker
+from vsr.progress import counted
 
 CROP_SHAPE = (96, 96)
 MEMORY = 800_000_000  # bytes that a process takes
@@ -57,7 +58,7 @@ def crop_corpus(
     todo = [clip for clip in clips if not frames[clip.id]]
     out_dir.mkdir(parents=True, exist_ok=True)
     found = (engine or Local(jobs)).crop(todo, out_dir)
-    outcomes = list(_with_progress(found, len(clips), len(kept)))
+    outcomes = list(counted(found, "mouth crops", len(clips), len(kept), failed="refused"))
     frames |= {outcome.id: outcome.frames for outcome in outcomes}
     _write_reports(out_dir, clips, frames, outcomes)
     counts = Counter(outcome.reason or "cropped" for outcome in outcomes)
@@ -87,21 +88,6 @@ def _write_reports(out_dir: Path, clips: list[Clip], frames: dict[str, int], out
     gaps = read_json(gaps_file) if gaps_file.is_file() else {}
     gaps |= {o.id: {"found": round(o.found, 4), "gaps": o.gaps} for o in outcomes if o.gaps}
     write_json(gaps_file, gaps)
-
-
-def _with_progress(outcomes: Iterator[Outcome], total: int, done: int) -> Iterator[Outcome]:
-    """Pass outcomes through while a bar on stderr tells how many clips are cropped and how many refused."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    refused = 0
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task("mouth crops", total=total, completed=done)
-        for outcome in outcomes:
-            refused += bool(outcome.reason)
-            progress.update(task, advance=1, description=f"mouth crops ({refused} refused)" if refused else None)
-            yield outcome
 
 
 def crop_in_processes(clips: Sequence[Clip], out_dir: Path, jobs: int | None) -> Iterator[Outcome]:

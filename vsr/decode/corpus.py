@@ -18,6 +18,7 @@ from vsr.decode.options import DecodeOptions
 from vsr.decode.words import word_records
 from vsr.files import read_json, write_json, write_lines
 from vsr.hub import LoadedModel
+from vsr.progress import counted
 from vsr.text.normalise import normaliser
 
 FRAME_BUDGET = 2400
@@ -29,7 +30,7 @@ def decode_manifest(
     """Decode every clip and write one JSON line each, in the manifest's order; returns the records."""
     clips = read_manifest(manifest)
     calibration = loaded.config.get("confidence") if calibrated else None
-    found = _with_progress(records_of(loaded, clips, options, calibration), clips)
+    found = counted(records_of(loaded, clips, options, calibration), "decode", len(clips))
     records = {record["id"]: record for record in found}
     ordered = [records[clip.id] for clip in clips]
     write_lines(out, (json.dumps(record, ensure_ascii=False) for record in ordered))
@@ -81,14 +82,3 @@ def calibrate(loaded: LoadedModel, manifest: str | Path, records: list[dict]) ->
     path = loaded.folder / "config.json"
     write_json(path, read_json(path) | {"confidence": found})
     return found
-
-
-def _with_progress(records: Iterator[dict], clips: list[Clip]) -> Iterator[dict]:
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True)) as progress:
-        task = progress.add_task("decode", total=len(clips))
-        for record in records:
-            progress.advance(task)
-            yield record

@@ -17,6 +17,7 @@ from vsr.corpora.puppet.sentences import Vocabulary, draw_splits, load_vocabular
 from vsr.data.manifest import Clip, write_manifest
 from vsr.errors import VsrError
 from vsr.files import read_json, write_json, write_lines
+from vsr.progress import counted
 
 VERSION = 1  # of the look and sound; a corpus of another version is not continued
 UNITS = 25_000  # align files count in 1/25 000 s, as GRID's: 1000 units are one frame
@@ -168,12 +169,10 @@ def _chunks(
 
 def _make_all(chunks: list[Chunk], jobs: int) -> None:
     """Make the chunks in fresh processes, with a progress bar."""
-    from rich.progress import track
-
     if not chunks:
         return
     with multiprocessing.get_context("spawn").Pool(jobs, maxtasksperchild=1) as pool:
-        for _ in track(pool.imap_unordered(make_chunk, chunks), description="puppet", total=len(chunks)):
+        for _ in counted(pool.imap_unordered(make_chunk, chunks), "puppet", len(chunks)):
             pass
 
 
