@@ -18,8 +18,9 @@ HEADER = (
 )
 
 
-def collect(run_folder: str | Path, command: str) -> dict:
-    """The scores in ``result/*.json`` of a run with its training record and machine. Raises VsrError if none."""
+def collect(run_folder: str | Path, command: str, note: str = "") -> dict:
+    """The scores in ``result/*.json`` of a run with its training record and machine, and what a reader should know of
+    the lists. Raises VsrError if there are no scores."""
     run_folder = Path(run_folder)
     files = sorted((run_folder / "result").glob("*.json"))
     if not files:
@@ -30,6 +31,7 @@ def collect(run_folder: str | Path, command: str) -> dict:
         "training": config.get("training", {}),
         "averaged": config.get("averaged", []),
         "confidence": config.get("confidence", {}),
+        "note": note,
         "scores": {file.stem: read_json(file) for file in files},
     }
 
@@ -69,11 +71,12 @@ def render(result: dict) -> str:
     timed = any("times" in own for own in scores.values())
     note = " Times: mean distance of the borders of words that were read right." if timed else ""
     model = ", ".join(f"{name} {value}" for name, value in result["model"].items())
+    told = f"{result['note']}\n\n" if result.get("note") else ""
     normalisers = ", ".join(sorted({s["normaliser"] for s in scores.values()}))
     return (
         "# Results\n\n"
         f"{result['date']}, commit {result['commit']}, {result['machine']}. Normaliser: {normalisers}.{note}\n\n"
-        f"{header}\n{rows}\n\n"
+        f"{header}\n{rows}\n\n{told}"
         f"Command: `{result['command']}`\n\nTraining: {training_line(result)}\n\nModel: {model}\n"
     )
 
@@ -90,9 +93,9 @@ def training_line(config: dict) -> str:
     return f"{line}; the mean of the weights after epochs {', '.join(averaged)}" if averaged else line
 
 
-def write_results(run_folder: str | Path, command: str, out: str | Path) -> dict:
+def write_results(run_folder: str | Path, command: str, out: str | Path, note: str = "") -> dict:
     """Write ``result.json`` beside ``out`` and the page itself; returns the result."""
-    result = collect(run_folder, command)
+    result = collect(run_folder, command, note)
     write_json(Path(out).with_name("result.json"), result)
     write_text(out, render(result))
     return result

@@ -36,7 +36,8 @@ def test_a_page_tells_every_run_of_a_mean(made, tmp_path):
     assert training_line(config) == line and trained(config) == {"weights": line}
     (tmp_path / "exp" / "result").mkdir()
     write_json(tmp_path / "exp" / "result" / "test.json", SCORE)
-    page = render(collect(tmp_path / "exp", "run.sh"))
+    page = render(collect(tmp_path / "exp", "run.sh", "test: of which it is told."))
+    assert "|\n\ntest: of which it is told.\n\nCommand" in page
     assert f"Training: {line}\n" in page and page.count("steps") == 2
 
 

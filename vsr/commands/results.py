@@ -17,6 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--run", required=True, metavar="DIR", help="folder with model/ and result/*.json")
     parser.add_argument("--command", required=True, help="what to type to get these figures again")
+    parser.add_argument("--note", default="", help="a paragraph under the table: what its lists are")
     parser.add_argument("--out", required=True, metavar="MD", help="the page; result.json is written beside it")
 
 
@@ -24,6 +25,6 @@ def run(args: argparse.Namespace) -> int:
     """Render and print the table. Raises VsrError."""
     from vsr.results import row, write_results
 
-    result = write_results(args.run, args.command, args.out)
+    result = write_results(args.run, args.command, args.out, args.note)
     print("\n".join(row(name, scores) for name, scores in result["scores"].items()))
     return 0

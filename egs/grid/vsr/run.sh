@@ -8,7 +8,8 @@
 #
 # Options: --corpus DIR (the folder with s1, s2, ...; without it the public record is fetched)
 #          --config YAML  --name RUN  --puppet N (rendered clips to add)  --average N  --beam N
-#          --ctc-weight W  --stage N  --stop-stage N  --nj N  --gpus N
+#          --ctc-weight W  --graphs yes (also with GRID's grammar as a graph of k2, in the environment of tools/k2.sh)
+#          --stage N  --stop-stage N  --nj N  --gpus N
 # Example: egs/grid/vsr/run.sh --corpus ../shared/data/grid
 
 set -euo pipefail
@@ -16,8 +17,8 @@ top=$(cd "$(dirname "$0")/../../.." && pwd)
 venv=$(realpath -m "${VENV:-$top/.venv}")
 here=$top/egs/grid/vsr
 corpus="" config=conf/video_transformer.yaml name="" puppet=160 average=0 beam=10 ctc_weight=0.1
-stage=0 stop_stage=7 nj=2 gpus=0
-options="corpus config name puppet average beam ctc_weight stage stop_stage nj gpus"
+graphs=no stage=0 stop_stage=7 nj=2 gpus=0
+options="corpus config name puppet average beam ctc_weight graphs stage stop_stage nj gpus"
 . "$top/tools/recipe.sh"
 parse_options "$@"
 [ -z "$corpus" ] || corpus=$(realpath -m "$corpus")
@@ -28,6 +29,13 @@ name=${name:-$(basename "$config" .yaml)}
 work=exp/$name manifests=data/manifests crops=data/crops puppets=data/puppet tokens=data/tokens
 lists="train dev test_s1 test_s2s5 unseen"
 tests="test_s1 test_s2s5 unseen puppet_test"
+graph_lists="" note="" k2=$(realpath -m "${K2_VENV:-$top/.venv-k2}")
+if [ "$graphs" != no ]; then
+    [ -x "$k2/bin/python" ] || die "no $k2: make it with tools/k2.sh, or name it with K2_VENV"
+    graph_lists="test_s1_ctc_graph test_s1_hlg test_s1_hlg_rescored"
+    note="test_s1_ctc_graph: the CTC head's best path in k2's topology; test_s1_hlg: with lexicon and grammar of GRID as
+one graph; test_s1_hlg_rescored: the 10 best of that, in the order of the attention decoder. See GRAPHS.md."
+fi
 
 check_corpus() {
     [ "$corpus" != data/GRID ] || vsr download grid --out data/GRID --speakers s1 s2 s3 s4 s5 s30 s31 s32 s33 s34
@@ -60,17 +68,28 @@ decode_all() {
         vsr decode --model "$work/model" --manifest $crops/$list/manifest.jsonl --out "$work/$list.jsonl" \
             --beam "$beam" --ctc-weight "$ctc_weight"
     done
+    [ -z "$graph_lists" ] || decode_graphs
+}
+# Without a grammar, with GRID's, and the ten best of that rescored by the attention decoder.
+decode_graphs() {
+    local manifest=$crops/test_s1/manifest.jsonl lattice=("$k2/bin/python" "$top/vsr/decode/lattice.py" "$work/posteriors")
+    vsr posteriors --model "$work/model" --manifest $manifest --grammar grid --out "$work/posteriors"
+    "${lattice[@]}" --method ctc --out "$work/test_s1_ctc_graph.jsonl"
+    "${lattice[@]}" --method hlg --nbest 10 --out "$work/test_s1_hlg.jsonl"
+    vsr rescore --model "$work/model" --manifest $manifest --nbest "$work/test_s1_hlg.jsonl" --weight "$ctc_weight" \
+        --out "$work/test_s1_hlg_rescored.jsonl"
 }
 score_all() {
     local list
-    for list in $tests; do
+    for list in $tests $graph_lists; do
         vsr score --ref ${manifest_of[$list]} --hyp "$work/$list.jsonl" --json "$work/result/$list.json" \
             --tsv "$work/result/$list.tsv"
     done
-    vsr results --run "$work" --command "egs/grid/vsr/run.sh $*" --out RESULTS.md
+    vsr results --run "$work" --command "egs/grid/vsr/run.sh $*" --note "$note" --out RESULTS.md
 }
 declare -A manifest_of=([puppet_test]=$puppets/test.jsonl)
 for list in test_s1 test_s2s5 unseen; do manifest_of[$list]=$manifests/$list.jsonl; done
+for list in $graph_lists; do manifest_of[$list]=$manifests/test_s1.jsonl; done
 
 run_stage 0 "check or fetch the corpus" check_corpus
 run_stage 1 "manifests of GRID, and puppet clips" make_manifests
