@@ -42,8 +42,8 @@ class VoiceConfig:
         drop_condition: share of training clips without condition, for the guidance.
         mel_weight, unit_weight, text_weight: of the coarse mel's L1, the units' cross-entropies and the lip reader's
             CTC and frame losses, beside the flow's loss.
-        envelope_weight: of 1 - the correlation of band envelopes (`lip2speech.models.envelope`), for the coarse mel
-            and for what the flow would end in.
+        envelope_weight: of 1 - the correlation of the coarse mel's band envelopes (`lip2speech.models.envelope`). The
+            flow has no such loss: it is to draw mels that are likely, not the one that correlates best.
     """
 
     reader: dict[str, Any] = field(default_factory=dict)
@@ -133,14 +133,14 @@ class Voice(nn.Module):
         sights = self.see(seen.video, seen.lengths) if batch.sights is None else batch.sights
         content = self.content(sights, seen.lengths, batch.speaker)
         mel = self.normalise(batch.mel)
-        flow, logits, end = self.flow_loss(mel, content, batch.speaker)
+        flow, logits = self.flow_loss(mel, content, batch.speaker)
         parts = {"flow": flow, "mel": masked_mean((content.coarse.float() - mel).abs(), content.mask)}
         loss = parts["flow"] + c.mel_weight * parts["mel"]
         if c.units:
             parts["units"] = unit_loss(content.unit_logits, batch.units) + unit_loss(logits, batch.units)
             loss = loss + c.unit_weight * parts["units"]
         if c.envelope_weight:
-            parts["envelope"] = self.envelope_loss((content.coarse, end), batch.mel, content.mask)
+            parts["envelope"] = self.envelope_loss(content.coarse, batch.mel, content.mask)
             loss = loss + c.envelope_weight * parts["envelope"]
         if c.text_weight and c.encoder == "finetuned":
             parts["text"] = self.text_loss(sights.chunk(2, -1)[1], seen)
@@ -148,9 +148,8 @@ class Voice(nn.Module):
         share = 1 if batch.shares is None else batch.shares[0]
         return {"loss": loss * share} | {name: value.detach() * share for name, value in parts.items()}
 
-    def flow_loss(self, mel: Tensor, content: Content, speaker: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Squared error of the flow's target on real steps, unit logits (B, N, K), and the end (B, N, P) to which the
-        network points; mel: pairs (B, N, P)."""
+    def flow_loss(self, mel: Tensor, content: Content, speaker: Tensor) -> tuple[Tensor, Tensor]:
+        """Squared error of the flow's target on real steps, and unit logits (B, N, K); mel: pairs (B, N, P)."""
         c = self.config
         time = draw_times(len(mel), c.time, mel.device)
         keep = torch.rand(len(mel), device=mel.device) >= c.drop_condition
@@ -158,14 +157,12 @@ class Voice(nn.Module):
         x = on_path(start, mel, time)
         predicted, logits = self.velocity(x, time, self.condition(content), speaker, keep, content.mask)
         target = mel - start if c.target == "velocity" else mel
-        predicted, left = predicted.float(), (1 - time)[:, None, None]
-        end = x + left * predicted if c.target == "velocity" else predicted
-        return masked_mean((predicted - target) ** 2, content.mask), logits, end
+        return masked_mean((predicted.float() - target) ** 2, content.mask), logits
 
-    def envelope_loss(self, made: Sequence[Tensor], mel: Tensor, mask: Tensor) -> Tensor:
-        """1 - correlation of band envelopes, summed over several mels as pairs (B, N, P); mel (B, 4T, 80)."""
+    def envelope_loss(self, pairs: Tensor, mel: Tensor, mask: Tensor) -> Tensor:
+        """1 - correlation of band envelopes; pairs (B, N, P), mel (B, 4T, 80)."""
         frames = mask.repeat_interleave(MELS_PER_UNIT, 1)
-        return sum(1 - envelope_correlation(self.to_mel(pairs.float()), mel, frames) for pairs in made)
+        return 1 - envelope_correlation(self.to_mel(pairs.float()), mel, frames)
 
     def start(self, content: Content, noise: Tensor) -> Tensor:
         """x_0 (B, N, P): the coarse mel with some noise, or noise."""
