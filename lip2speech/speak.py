@@ -18,8 +18,8 @@ from lip2speech.models.flow import FlowOptions
 from lip2speech.models.voice import Speech
 from lip2speech.synthesis import vocode
 from vsr.clock import MELS_PER_FRAME, SAMPLE_RATE, UNITS_PER_FRAME
+from vsr.video.container import video_clock
 from vsr.video.mouth import MouthClip, crop_video
-from vsr.video.reader import video_clock
 from vsr.video.transforms import to_network_input
 from vsr.windows import window_spans
 

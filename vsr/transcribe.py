@@ -26,9 +26,10 @@ from vsr.journal import Journal
 from vsr.progress import Watch
 from vsr.transcript import Segment, TimedWord, Transcript
 from vsr.video.faces import default_detector
+from vsr.video.grid import Position
 from vsr.video.people import People
 from vsr.video.quality import LEAST, cropped_share, qualities
-from vsr.video.reader import Position, frames_from, probe
+from vsr.video.reader import frames_from, probe
 from vsr.video.segment import activity, spans_of, speech_and_rest
 from vsr.video.stream import MIN_FRAMES, Block, Piece, blocks
 from vsr.video.transforms import to_network_input

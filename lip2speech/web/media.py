@@ -9,7 +9,8 @@ from pathlib import Path
 from vsr.clock import FPS
 from vsr.errors import VsrError
 from vsr.files import atomic_write
-from vsr.video.reader import VideoInfo, open_container, probe, read_frames, video_clock
+from vsr.video.container import open_container, video_clock
+from vsr.video.reader import VideoInfo, probe, read_frames
 
 TICKS = 90_000  # of a second
 PLAYED = ("yuv420p", "yuvj420p")  # pixel formats of H.264 that browsers decode

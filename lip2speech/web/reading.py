@@ -147,8 +147,8 @@ class _Watched:
 
 def _faces(job: Job, seconds: float) -> list:
     """A MouthClip of each face that is shown, the largest first."""
+    from vsr.video.container import video_clock
     from vsr.video.mouth import crop_tracks
-    from vsr.video.reader import video_clock
 
     clips = crop_tracks(job.source, _Watched(job, round(seconds * FPS)))
     job.early = video_clock(job.source)[1]

@@ -5,9 +5,9 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from vsr.video.faces import default_detector
+from vsr.video.grid import Position
 from vsr.video.people import People
 from vsr.video.quality import LEAST, cropped_share, qualities
-from vsr.video.reader import Position
 from vsr.video.stream import Piece, blocks
 
 

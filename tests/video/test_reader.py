@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vsr.errors import CLIP_REASONS, VsrError
-from vsr.video import reader
+from vsr.video import grid, reader
 from vsr.video.reader import probe, read_frames
 
 
@@ -47,7 +47,7 @@ def test_any_frame_rate_gives_25_frames_a_second(tmp_path, make_video, fps, coun
 @given(st.lists(st.floats(0.002, 2.0), min_size=1, max_size=40))
 def test_each_instant_shows_the_nearest_picture(steps):
     stamps = np.concatenate([[0.0], np.cumsum(steps)])
-    shown = list(reader.on_grid(((index, stamp) for index, stamp in enumerate(stamps)), steps[0]))
+    shown = list(grid.on_grid(((index, stamp) for index, stamp in enumerate(stamps)), steps[0]))
     for index, (picture, place) in enumerate(shown):
         time = place.time
         assert time == pytest.approx(index / 25)
@@ -56,7 +56,7 @@ def test_each_instant_shows_the_nearest_picture(steps):
 
 
 def test_a_long_jump_of_the_time_stamps_does_not_repeat_a_picture_for_ever():
-    shown = list(reader.on_grid(iter([("a", 0.0), ("b", 0.04), ("c", 1e9), ("d", 1e9 + 0.04)]), 0.04))
+    shown = list(grid.on_grid(iter([("a", 0.0), ("b", 0.04), ("c", 1e9), ("d", 1e9 + 0.04)]), 0.04))
     assert [picture for picture, _ in shown] == ["a", "b", "c", "d"]
     assert shown[2][1].time == 1e9
 

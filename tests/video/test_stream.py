@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from vsr.video.faces import default_detector
+from vsr.video.grid import Position
 from vsr.video.mouth import crop_video
-from vsr.video.reader import Position, frames_from
+from vsr.video.reader import frames_from
 from vsr.video.stream import KEPT, OVERLAP, blocks
 
 

@@ -18,7 +18,7 @@ from vsr.transcribe import frame_edges, preferred_window, read_windows
 from vsr.transcript import TimedWord
 from vsr.video.faces import NUM_POINTS, Detector
 from vsr.video.geometry import CROP
-from vsr.video.reader import on_grid
+from vsr.video.grid import on_grid
 from vsr.video.segment import MARGIN, REST, SLACK, activity, spans_of
 from vsr.video.stream import MIN_FRAMES
 

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vsr.errors import VsrError
-from vsr.video.reader import frames_from, scaled_size, short_reason
+from vsr.video.container import short_reason
+from vsr.video.reader import frames_from, scaled_size
 
 WAITING = 25  # pictures that may wait
 STREAMS = ("rtsp", "rtsps", "rtmp", "http", "https", "udp", "tcp", "srt")

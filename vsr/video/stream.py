@@ -20,7 +20,7 @@ from vsr.clock import FPS
 from vsr.video.faces import Detector
 from vsr.video.geometry import REFERENCE, SMOOTHING, anchors_of, cut_mouth, mouth_transforms, shares_inside
 from vsr.video.geometry import similarity as fit_similarity
-from vsr.video.reader import Position
+from vsr.video.grid import Position
 from vsr.video.shots import FLASH, REACH, REPEATS, with_shots
 from vsr.video.tracks import MAX_GAP, OpenTrack, Tracker
 

@@ -17,7 +17,8 @@ from lip2speech.web.store import Store
 from tests.conftest import talking_face, write_sound, write_video
 from vsr.decode.options import DecodeOptions
 from vsr.errors import VsrError
-from vsr.video.reader import probe, video_clock
+from vsr.video.container import video_clock
+from vsr.video.reader import probe
 
 
 async def follow(studio, job):

@@ -1,0 +1,59 @@
+"""The 25 fps grid: each of its instants shows the source picture whose time stamp is nearest."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from vsr.clock import FPS
+from vsr.video.container import MAX_HOLD
+
+
+@dataclass(frozen=True)
+class Position:
+    """A place on the 25 fps grid: `index` frames after the instant `start` (seconds of the original file).
+
+    The grid begins anew after a jump of the time stamps, so two numbers are needed to find a frame again exactly.
+    """
+
+    start: float
+    index: int
+
+    @property
+    def time(self) -> float:
+        """Seconds in the original file."""
+        return self.start + self.index / FPS
+
+
+def on_grid(pictures: Iterator[tuple], step: float, begin: Position | None = None) -> Iterator[tuple]:
+    """(nearest picture, place) for each instant first + k/25 up to the end of the last picture.
+
+    `pictures` are (picture, seconds); `step` is the time that a lone picture stands; `begin` where to start.
+    """
+    held, shown = None, 0.0
+    start, count = (begin.start, begin.index) if begin else (0.0, 0)
+    for picture, time in pictures:
+        if held is None:
+            start = begin.start if begin else time
+        elif time - shown > MAX_HOLD:
+            yield from _repeat(held, start, count, shown + step - 0.5 / FPS)
+            start, count = time, 0
+        else:
+            middle = (shown + time) / 2
+            yield from _repeat(held, start, count, middle)
+            count = _next_index(start, count, middle)
+            step = time - shown
+        held, shown = picture, time
+    if held is not None:
+        yield from _repeat(held, start, count, max(shown + step - 0.5 / FPS, start + 1e-6))
+
+
+def _next_index(start: float, count: int, end: float) -> int:
+    """First grid index at or after `end`, never before `count`."""
+    return max(count, math.ceil((end - start) * FPS - 1e-6))
+
+
+def _repeat(picture, start: float, count: int, end: float) -> Iterator[tuple]:
+    for index in range(count, _next_index(start, count, end)):
+        yield picture, Position(start, index)
