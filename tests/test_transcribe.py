@@ -46,7 +46,7 @@ def command_line(*words):
 
 @pytest.mark.parametrize("method", ["ctc_greedy", "ctc_beam", "joint"])
 def test_words_lie_in_order_inside_the_time_their_face_is_seen(loaded, method):
-    from vsr.transcribe import read_clip
+    from vsr.recognise import read_clip
 
     (segment,) = read_clip(loaded, mouth_clip(50), options(method=method, beam=3, nbest=3))
     edges = [time for word in segment.words for time in (word.start, word.end)]
@@ -57,7 +57,7 @@ def test_words_lie_in_order_inside_the_time_their_face_is_seen(loaded, method):
 
 
 def test_a_minute_is_read_in_windows_that_stay_small(loaded, monkeypatch):
-    from vsr.transcribe import read_clip
+    from vsr.recognise import read_clip
 
     widths, encode = [], loaded.model.encode
 
@@ -167,7 +167,7 @@ def test_a_wrong_value_is_2(arguments, capsys):
 
 
 def test_the_state_of_the_random_generator_is_left_alone(loaded):
-    from vsr.transcribe import read_clip
+    from vsr.recognise import read_clip
 
     before = torch.get_rng_state()
     read_clip(loaded, mouth_clip(30), options())

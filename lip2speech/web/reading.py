@@ -159,7 +159,7 @@ def _faces(job: Job, seconds: float) -> list:
 
 def _transcribed(models: Models, job: Job, clip, number: int, alone: bool) -> Face:
     from vsr.decode.options import DecodeOptions
-    from vsr.transcribe import read_clip
+    from vsr.recognise import read_clip
 
     segments = read_clip(models.reader, clip, DecodeOptions(nbest=5))
     transcript = Transcript(job.name, clip.info.fps, clip.info.duration, models.reader.name, tuple(segments))

@@ -15,8 +15,8 @@ import torch
 from vsr.clock import FPS
 from vsr.decode.options import DecodeOptions, Hypothesis
 from vsr.errors import VsrError
+from vsr.recognise import frame_edges, search_crops, timed_words
 from vsr.text.tokenizer import BLANK, MARK, SPACE, UNK, Tokenizer
-from vsr.transcribe import frame_edges, search_crops, timed_words
 from vsr.transcript import Alternative, TimedWord
 from vsr.video.geometry import crop_corners, mouth_transforms
 from vsr.video.mouth import MouthClip, crop_tracks, crop_video

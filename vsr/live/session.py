@@ -14,7 +14,7 @@ from vsr.decode.options import DecodeOptions
 from vsr.live.captions import Captions
 from vsr.live.mouth import Mouth, MouthStream
 from vsr.live.source import Taken
-from vsr.transcribe import frame_edges, preferred_window, read_windows
+from vsr.recognise import frame_edges, preferred_window, read_windows
 from vsr.transcript import TimedWord
 from vsr.video.faces import NUM_POINTS, Detector
 from vsr.video.geometry import CROP
