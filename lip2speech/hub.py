@@ -13,6 +13,7 @@ from typing import Any
 from vsr.errors import VsrError
 from vsr.files import atomic_write, write_json
 from vsr.hub import CONFIG_FILE, FORMAT, WEIGHTS_FILE, load_weights, read_config, save_weights
+from vsr.machine import find_device
 from vsr.repository import locate
 
 SHIPPED = Path(__file__).parent / "weights"
@@ -96,11 +97,13 @@ def load_model(
     Args:
         name: a folder with `acoustic/` and `vocoder/`; a name in `NAMES`; or a model on the hub, ``org/name`` or
             ``org/name@revision``, which is fetched once. None: the voice that ships with the package.
+        device: cpu, cuda, cuda:1 ..., or auto, a GPU where there is one.
         acoustic, vocoder: folders that replace those two.
 
     Raises:
-        VsrError: bad_model; hub_missing, hub_denied, hub_offline.
+        VsrError: bad_model; hub_missing, hub_denied, hub_offline; bad_config for a device that is not there.
     """
+    device = find_device(device)
     folder = find_model(name)
     voice, config = load_voice(acoustic or folder / ACOUSTIC)
     generator, about = load_vocoder(vocoder or folder / VOCODER)

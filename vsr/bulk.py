@@ -17,6 +17,7 @@ from vsr.transcript import Transcript
 
 DIED = "the process that read it died (not enough memory?)"
 MEMORY = 1_200_000_000  # bytes that a process takes beside its model
+ON_A_GPU = 4  # processes that look for faces while each has a copy of the model there
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Settings:
         threads: of the tensor library in each process; 0 leaves them to it.
         outputs: where a long video's results are written as they come, and its journal; None keeps them in memory.
         resume: go on where the journal of an earlier run ends.
+        device: where the model runs, as `vsr.hub.load_model` takes it.
     """
 
     folder: str | None = None
@@ -38,6 +40,7 @@ class Settings:
     threads: int = 0
     outputs: Outputs | None = None
     resume: bool = False
+    device: str = "cpu"
 
 
 class FileReader:
@@ -58,7 +61,7 @@ class FileReader:
             torch.set_num_threads(settings.threads)
         self.settings = settings
         self.options = DecodeOptions(**dict(settings.options))
-        self.loaded = load_model(settings.folder)
+        self.loaded = load_model(settings.folder, settings.device)
         languages_of(self.loaded, self.options)  # now, and not with the first file: no file survives a bad one
 
     def read(self, path: str, watch: Watch | None = None) -> Transcript:
@@ -110,7 +113,8 @@ def transcribe_files(
 def usual_jobs(num_files: int, settings: Settings) -> int:
     """Processes for so many files where the user does not say. Raises VsrError of a model that is not there."""
     weights = sum(path.stat().st_size for path in _model_folder(settings).glob("*.safetensors"))
-    return processes_for(num_files, MEMORY + 4 * weights)  # half precision on disk, held twice while it is loaded
+    found = processes_for(num_files, MEMORY + 4 * weights)  # half precision on disk, held twice while it is loaded
+    return found if settings.device == "cpu" else min(found, ON_A_GPU)
 
 
 def _model_folder(settings: Settings) -> Path:

@@ -18,6 +18,7 @@ from typing import Any
 
 from vsr.errors import VsrError
 from vsr.files import usual_mode
+from vsr.machine import find_device
 from vsr.repository import locate
 
 FORMAT = 1
@@ -97,9 +98,11 @@ def load_model(name=None, device: str = "cpu") -> LoadedModel:
     Args:
         name: a model folder; a name in `NAMES`; or a model on the hub, ``org/name`` or ``org/name@revision``, which
             is fetched once. None: the model that ships with the package.
+        device: cpu, cuda, cuda:1 ..., or auto, a GPU where there is one.
 
     Raises:
-        VsrError: bad_model, one line that names the first thing that is wrong; hub_missing, hub_denied, hub_offline.
+        VsrError: bad_model, one line that names the first thing that is wrong; hub_missing, hub_denied, hub_offline;
+            bad_config for a device that is not there.
     """
     from vsr.models.lipreader import LipReader, LipReaderConfig
 
@@ -122,6 +125,7 @@ def _load(folder: Path, kind: str, build: type, settings: type, device) -> Loade
     """A folder of the given kind; ``build`` makes a model of a ``settings``."""
     from vsr.text.tokenizer import load_tokenizer
 
+    device = find_device(device)
     config = read_config(folder)
     found = config.get("kind", LIP_READER)
     if found != kind:

@@ -1,10 +1,12 @@
-"""What this machine gives us: cores and memory, and how the libraries below are told to share the cores."""
+"""What this machine gives us: cores, memory and GPUs, and how the libraries below are told to share the cores."""
 
 from __future__ import annotations
 
 import os
 from contextlib import suppress
 from pathlib import Path
+
+from vsr.errors import VsrError
 
 FILES_A_PROCESS = 4  # at least: beginning one takes as long as reading eight clips of 3 s
 CGROUP = Path("/sys/fs/cgroup")  # a container's limits, where it has any
@@ -36,6 +38,29 @@ def processes_for(num_files: int, memory: int) -> int:
     most = max(1, min(cores(), num_files // FILES_A_PROCESS))
     free = free_memory() if most > 1 else 0
     return max(1, min(most, free // memory)) if free else most
+
+
+def add_device_argument(parser, default: str = "cpu") -> None:
+    """--device of a verb that runs a model."""
+    told = "auto: a GPU where there is one" if default == "auto" else default
+    parser.add_argument(
+        "--device", default=default, metavar="D",
+        help=f"where the model runs: cpu, cuda, cuda:1, auto (default: {told})",
+    )
+
+
+def find_device(name) -> str:
+    """The device of that name, tried; "auto" is the first GPU, or the CPU. Raises VsrError bad_config."""
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(1, device=name)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:  # the last two: builds without that device
+        why = str(error).splitlines()[0]
+        raise VsrError("bad_config", f"device {name} cannot be used ({why}): try cpu") from error
+    return str(name)
 
 
 def share_cores(threads: int = 0) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from vsr.machine import add_device_argument
+
 HELP = "give the face in a video its voice"
 ABOUT = """Gives the face that fills most of the picture a voice: the model's own, or that of a
 recording. The sound is as long as the video and begins with its first frame; the
@@ -25,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     voice = parser.add_argument_group("voice")
     voice.add_argument("--reference", metavar="FILE", help="recording of the voice (default: the model's own)")
     voice.add_argument("--model", metavar="MODEL", help="folder or org/name (default: the one in the package)")
+    add_device_argument(voice)
     flow = parser.add_argument_group("flow")
     flow.add_argument("--steps", type=int, default=4, metavar="N", help="of the flow; 0: coarse mel (default: 4)")
     flow.add_argument("--guidance", type=float, default=1.0, metavar="G", help="1: plain (default: 1)")
@@ -44,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     if not Path(args.out).suffix:
         raise VsrError("bad_options", f"{args.out}: the suffix says what to write, such as .mp4 or .wav")
     options = FlowOptions(args.steps, args.guidance, seed=args.seed)
-    spoken = speak(load_model(args.model), args.video, args.reference, options)
+    spoken = speak(load_model(args.model, args.device), args.video, args.reference, options)
     write_spoken(spoken, args.video, args.out)
     print(f"{args.out}: {len(spoken.clip.crop) / FPS:.2f} s of speech")
     return 0

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+from vsr.machine import add_device_argument
+
 HELP = "voice a list of clips, or copy their own speech through the vocoder"
 ABOUT = """Voices a list of clips in batches; or, with --copy, sends their own mel and units through
 the vocoder, which shows what the vocoder alone costs. A batch gives what single clips
@@ -30,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="whose voice: self (the clip's own), cross (another clip of the speaker), vision (default: cross)",
     )  # fmt: skip
     voice.add_argument("--rounds", type=int, metavar="N", help="of mel consistency (default: the vocoder's, 0)")
+    add_device_argument(voice, "auto")
     flow = parser.add_argument_group("flow")
     flow.add_argument("--steps", type=int, default=4, metavar="N", help="of the flow; 0: coarse mel (default: 4)")
     flow.add_argument("--guidance", type=float, default=1.0, metavar="G", help="1: plain (default: 1)")
@@ -40,8 +43,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Synthesise and say how many clips were made. Raises VsrError."""
-    import torch
-
     from lip2speech.features.corpus import with_features
     from lip2speech.hub import load_model
     from lip2speech.models.flow import FlowOptions
@@ -51,8 +52,7 @@ def run(args: argparse.Namespace) -> int:
     flow = FlowOptions(
         args.steps, args.guidance, args.solver, temperature=args.temperature, seed=args.seed
     )
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    loaded = load_model(acoustic=args.acoustic, vocoder=args.vocoder, device=device)
+    loaded = load_model(acoustic=args.acoustic, vocoder=args.vocoder, device=args.device)
     options = SynthesisOptions(flow, args.protocol, args.copy, args.rounds)
     clips, told = with_features(read_manifest(args.manifest), args.features)
     if told:

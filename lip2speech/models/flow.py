@@ -76,7 +76,7 @@ def to_velocity(predicted: Tensor, x: Tensor, time: float | Tensor, target: str)
 
 def grid(steps: int, sway: float) -> list[float]:
     """Times 0 ... 1 of ``steps`` steps."""
-    even = torch.linspace(0, 1, steps + 1, dtype=torch.float64)
+    even = torch.linspace(0, 1, steps + 1, dtype=torch.float64, device="cpu")
     return (even + sway * (torch.cos(torch.pi / 2 * even) - 1 + even)).tolist()
 
 
@@ -95,7 +95,7 @@ def noise(lengths: Sequence[int], width: int, seeds: Sequence[int]) -> Tensor:
     """Normal noise (B, N, width), zero beyond each length; a row depends on its own seed and length alone."""
     rows = []
     for length, seed in zip(lengths, seeds, strict=True):
-        generator = torch.Generator().manual_seed(seed)
-        row = torch.randn(length, width, generator=generator)
+        generator = torch.Generator("cpu").manual_seed(seed)
+        row = torch.randn(length, width, generator=generator, device="cpu")  # the same noise wherever the model runs
         rows.append(torch.nn.functional.pad(row, (0, 0, 0, max(lengths) - length)))
     return torch.stack(rows)

@@ -3,26 +3,9 @@
 import pytest
 import torch
 
-from lip2speech.data import SpeechBatch
 from lip2speech.models.flow import FlowOptions
 from lip2speech.models.voice import Voice, VoiceConfig
-from tests.lip2speech.tiny import READER, UNITS, ramp_weights, speakers, tiny_voice, videos
-from vsr.data.batching import Batch
-
-
-def batch_of(lengths):
-    """A training batch whose padding holds garbage where a loss could look by mistake."""
-    video, sizes = videos(lengths)
-    longest = max(lengths)
-    tokens = torch.ones(len(lengths), 2, dtype=torch.long)
-    frame_tokens = torch.full((len(lengths), longest), -1)
-    mel = torch.randn(len(lengths), 4 * longest, 80, generator=torch.Generator().manual_seed(5))
-    units = torch.full((len(lengths), 2 * longest), -1)
-    for row, length in enumerate(lengths):
-        units[row, : 2 * length] = torch.arange(2 * length) % UNITS
-        frame_tokens[row, :length] = 1
-    seen = Batch(video, sizes, tokens, torch.full((len(lengths),), 2), frame_tokens, [str(n) for n in lengths])
-    return SpeechBatch(seen, mel, units, speakers(len(lengths)))
+from tests.lip2speech.tiny import READER, UNITS, ramp_weights, speakers, speech_batch, tiny_voice, videos
 
 
 @pytest.mark.parametrize("start", ["coarse", "noise"])
@@ -54,7 +37,7 @@ def test_no_steps_give_the_coarse_mel_whatever_the_seed():
 
 
 def test_padding_adds_nothing_to_the_losses():
-    voice, batch = tiny_voice(), batch_of([4, 9])
+    voice, batch = tiny_voice(), speech_batch([4, 9])
     torch.manual_seed(0)
     first = voice.loss(batch)
     batch.mel[0, 16:], batch.seen.video[0, 4:] = 99.0, 99.0
@@ -65,7 +48,7 @@ def test_padding_adds_nothing_to_the_losses():
 
 
 def test_the_flow_does_not_pull_at_the_content():
-    voice, batch = tiny_voice(mel_weight=0.0, unit_weight=0.0, text_weight=0.0).train(), batch_of([5])
+    voice, batch = tiny_voice(mel_weight=0.0, unit_weight=0.0, text_weight=0.0).train(), speech_batch([5])
     voice.loss(batch)["loss"].backward()
     assert all(p.grad is None or not p.grad.any() for p in voice.content.parameters())
     assert any(p.grad.any() for p in voice.velocity.parameters() if p.grad is not None)
@@ -74,16 +57,16 @@ def test_the_flow_does_not_pull_at_the_content():
 def test_a_frozen_encoder_is_not_trained_and_its_statistics_stay():
     voice = tiny_voice(encoder="frozen").train()
     before = {name: tensor.clone() for name, tensor in voice.reader.state_dict().items()}
-    voice.loss(batch_of([5, 6]))["loss"].backward()
+    voice.loss(speech_batch([5, 6]))["loss"].backward()
     assert all(p.grad is None for p in voice.reader.parameters())
     assert all(torch.equal(tensor, before[name]) for name, tensor in voice.reader.state_dict().items())
     tuned = tiny_voice().train()
-    tuned.loss(batch_of([5, 6]))["loss"].backward()
+    tuned.loss(speech_batch([5, 6]))["loss"].backward()
     assert any(p.grad is not None and p.grad.any() for p in tuned.reader.frontend.parameters())
 
 
 def test_what_a_frozen_encoder_saw_before_gives_the_same_losses():
-    voice, batch = tiny_voice(encoder="frozen"), batch_of([5, 8])
+    voice, batch = tiny_voice(encoder="frozen"), speech_batch([5, 8])
     torch.manual_seed(0)
     from_video = voice.loss(batch)
     batch.sights = voice.see(batch.seen.video, batch.seen.lengths)
@@ -93,7 +76,7 @@ def test_what_a_frozen_encoder_saw_before_gives_the_same_losses():
 
 
 def test_without_units_no_unit_loss():
-    assert "units" not in tiny_voice(units=0).loss(batch_of([5]))
+    assert "units" not in tiny_voice(units=0).loss(speech_batch([5]))
 
 
 def test_normalisation_is_undone():

@@ -2,8 +2,10 @@
 
 import torch
 
+from lip2speech.data import SpeechBatch
 from lip2speech.models.voice import Voice, VoiceConfig
 from lip2speech.vocoder.generator import Generator, GeneratorConfig
+from vsr.data.batching import Batch
 
 READER = {
     "vocab_size": 7, "frontend_width": 16, "frontend_layers": 1, "frontend_heads": 2, "dim": 16, "heads": 2,
@@ -51,3 +53,18 @@ def videos(lengths):
     """(B, T, 1, 88, 88) random video whose padding holds garbage, and lengths (B,)."""
     generator = torch.Generator().manual_seed(3)
     return torch.randn(len(lengths), max(lengths), 1, 88, 88, generator=generator), torch.tensor(lengths)
+
+
+def speech_batch(lengths):
+    """A training batch whose padding holds garbage where a loss could look by mistake."""
+    video, sizes = videos(lengths)
+    longest = max(lengths)
+    tokens = torch.ones(len(lengths), 2, dtype=torch.long)
+    frame_tokens = torch.full((len(lengths), longest), -1)
+    mel = torch.randn(len(lengths), 4 * longest, 80, generator=torch.Generator().manual_seed(5))
+    units = torch.full((len(lengths), 2 * longest), -1)
+    for row, length in enumerate(lengths):
+        units[row, : 2 * length] = torch.arange(2 * length) % UNITS
+        frame_tokens[row, :length] = 1
+    seen = Batch(video, sizes, tokens, torch.full((len(lengths),), 2), frame_tokens, [str(n) for n in lengths])
+    return SpeechBatch(seen, mel, units, speakers(len(lengths)))

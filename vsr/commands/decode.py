@@ -8,6 +8,7 @@ from pathlib import Path
 from vsr.decode.flags import add_search_arguments, search_options
 from vsr.errors import VsrError
 from vsr.hub import NAMES
+from vsr.machine import add_device_argument
 from vsr.repository import HUB_ID
 
 HELP = "read the lips of a corpus of crops, in sentences or in single words"
@@ -28,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     files.add_argument("--model", metavar="MODEL", help="folder or org/name (default: the one in the package)")
     files.add_argument("--manifest", required=True, metavar="JSONL", help="manifest that vsr crop wrote")
     files.add_argument("--out", required=True, metavar="JSONL", help="one hypothesis a line")
-    parser.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
+    add_device_argument(parser, "auto")
     parser.add_argument(
         "--calibrate", action="store_true", help="fit the word confidence on this (dev) list and store it in the model"
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from vsr.machine import add_device_argument
+
 HELP = "show how a video is read: mouth, posteriors, attention and words over time, as one HTML page"
 ABOUT = """Reads one video and writes one HTML page that shows how it was read: the mouth, the
 CTC posteriors, the decoder's attention, the words with their confidence and the other
@@ -20,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("video", metavar="VIDEO", help="video file")
     parser.add_argument("-o", "--out", required=True, metavar="HTML", help="the page; it needs no other file")
     parser.add_argument("--model", metavar="MODEL", help="folder or org/name (default: the one in the package)")
+    add_device_argument(parser)
     reading = parser.add_argument_group("reading")
     reading.add_argument("--method", default="joint", help="joint, ctc_beam or ctc_greedy (default: joint)")
     reading.add_argument("--beam", type=int, default=10, metavar="N", help="width of the search (default: 10)")
@@ -40,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     from vsr.inspect.page import render_page
 
     options = DecodeOptions(args.method, args.beam, nbest=args.nbest)
-    inspection = inspect_video(load_model(args.model), args.video, options, args.face, args.at)
+    inspection = inspect_video(load_model(args.model, args.device), args.video, options, args.face, args.at)
     write_text(args.out, render_page(inspection))
     print(inspection.nbest[0].text)
     return 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from vsr.machine import add_device_argument
+
 HELP = "write CTC log-probabilities for graph decoding"
 ABOUT = """Writes what the CTC head says of each clip, with the token list and, for a grammar, the
 lexicon: all that vsr/decode/lattice.py needs to search graphs with k2, in an
@@ -20,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--manifest", required=True, metavar="JSONL", help="manifest that vsr crop wrote")
     parser.add_argument("--grammar", metavar="ARPA", help="ARPA file, or grid: adds grammar and lexicon")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the result")
+    add_device_argument(parser, "auto")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -27,6 +30,6 @@ def run(args: argparse.Namespace) -> int:
     from vsr.decode.posteriors import write_posteriors
     from vsr.hub import load_model
 
-    count = write_posteriors(load_model(args.model), args.manifest, args.out, args.grammar)
+    count = write_posteriors(load_model(args.model, args.device), args.manifest, args.out, args.grammar)
     print(f"log-probabilities of {count} clips in {args.out}")
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from vsr.decode.flags import add_language_arguments, language_options
+from vsr.machine import add_device_argument
 
 HELP = "re-order n-best lists by the attention decoder and language models"
 ABOUT = """Puts the readings of n-best lists in a new order by what the attention decoder thinks of
@@ -26,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of the list's own score, 1 leaves the decoder out (default: 0.1)",
     )  # fmt: skip
     parser.add_argument("--out", required=True, metavar="JSONL", help="one hypothesis a line")
+    add_device_argument(parser, "auto")
     add_language_arguments(parser.add_argument_group("language models"))
 
 
@@ -36,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     from vsr.decode.rescore import rescore_manifest
     from vsr.hub import load_model
 
-    loaded, options = load_model(args.model), DecodeOptions(**language_options(args))
+    loaded, options = load_model(args.model, args.device), DecodeOptions(**language_options(args))
     languages = languages_of(loaded, options)
     changed = rescore_manifest(loaded, args.manifest, args.nbest, args.out, args.weight, languages)
     print(f"{changed} clips have a new best text in {args.out}")

@@ -9,6 +9,7 @@ from pathlib import Path
 from vsr.decode.flags import add_search_arguments, search_options
 from vsr.engines import add_engine_arguments, open_engine
 from vsr.errors import VsrError
+from vsr.machine import add_device_argument, find_device
 from vsr.outputs import Outputs
 from vsr.progress import shown
 from vsr.subtitles import WRITERS
@@ -48,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--faces", type=_faces, default="largest", metavar="WHO",
         help="largest, all, or how many of the largest in each shot (default: largest)",
     )  # fmt: skip
+    add_device_argument(reading)
     output.add_argument(
         "--resume", action="store_true", help="go on where a killed run with the same -o stopped; keep what is finished"
     )
@@ -73,11 +75,20 @@ def run(args: argparse.Namespace) -> int:
     engine, here = open_engine(args.engine, args.jobs, args.address), args.engine == "local"
     # On a cluster only this process writes: other machines may see other disks.
     settings = Settings(
-        args.model, search, args.faces, outputs=outputs if here else None, resume=args.resume and here
+        args.model, search, args.faces, 0, outputs if here else None, args.resume and here, _device(args, here)
     )
     with shown(lambda watch: engine.transcribe(videos, settings, watch), len(videos)) as transcripts:
         failures = [_deliver(transcript, args, outputs) for transcript in transcripts].count(False)
     return 1 if failures else 0
+
+
+def _device(args: argparse.Namespace, here: bool) -> str:
+    """Where the model runs, tried before the work. Raises VsrError."""
+    if args.device == "cpu":  # PyTorch, which takes a second to import, need not be asked
+        return args.device
+    if not here:
+        raise VsrError("bad_config", "--device is this machine's: the workers of a Ray cluster read on their cores")
+    return find_device(args.device)
 
 
 def _unfinished(videos: list[str], outputs: Outputs) -> list[str]:

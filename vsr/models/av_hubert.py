@@ -81,6 +81,7 @@ class TiedDecoder(Decoder):
 def sines_then_cosines(positions: Tensor, dim: int) -> Tensor:
     """Position code of tensor2tensor: ``positions`` (N,) -> (N, dim), all sines, then all cosines."""
     half = dim // 2
-    rates = torch.exp(torch.arange(half, device=positions.device) * (-torch.log(torch.tensor(1e4)) / (half - 1)))
+    base = torch.tensor(1e4, device=positions.device)
+    rates = torch.exp(torch.arange(half, device=positions.device) * (-torch.log(base) / (half - 1)))
     angles = positions[:, None].float() * rates[None, :]
     return torch.cat([angles.sin(), angles.cos()], dim=1)

@@ -38,6 +38,7 @@ def causal_mask(length: int, device: torch.device) -> Tensor:
 
 def sinusoid(positions: Tensor, dim: int) -> Tensor:
     """Sinusoidal position code (Vaswani et al. 2017) of ``positions`` (N,) -> (N, dim), sine and cosine interleaved."""
-    rates = torch.exp(torch.arange(0, dim, 2, device=positions.device) * (-torch.log(torch.tensor(1e4)) / dim))
+    base = torch.tensor(1e4, device=positions.device)
+    rates = torch.exp(torch.arange(0, dim, 2, device=positions.device) * (-torch.log(base) / dim))
     angles = positions[:, None].float() * rates[None, :]
     return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)

@@ -1,0 +1,113 @@
+"""Every tensor that a model makes lies where the model is, which no machine without a GPU would notice otherwise.
+
+New tensors are made on "meta", where nothing can be computed, while the models are on the CPU: one that was made
+without asking where cannot meet the others.
+"""
+
+import numpy as np
+import pytest
+import torch
+
+from lip2speech.models.flow import FlowOptions
+from lip2speech.synthesis import vocode
+from lip2speech.vocoder.discriminators import Judges, adversarial_loss, feature_loss, judge_loss
+from lip2speech.vocoder.losses import mel_loss, spectral_loss
+from tests.lip2speech.tiny import speakers, speech_batch, tiny_vocoder, tiny_voice, videos
+from vsr.data.batching import Batch
+from vsr.decode.options import DecodeOptions
+from vsr.errors import VsrError
+from vsr.hub import load_model
+from vsr.machine import find_device
+from vsr.models.language import LanguageModel, LanguageModelConfig
+from vsr.models.lipreader import LipReader, LipReaderConfig
+from vsr.recognise import frame_edges, read_windows
+
+SMALL = {
+    "vocab_size": 7, "frontend_width": 16, "frontend_layers": 1, "frontend_heads": 2, "resnet_width": 8,
+    "dim": 16, "heads": 2, "hidden": 32, "layers": 1, "kernel": 5, "decoder_layers": 1, "decoder_hidden": 16,
+}  # fmt: skip
+
+
+def same_where_nothing_is_at_hand(compute):
+    """What ``compute`` gives, which must be the same when new tensors lie elsewhere."""
+    torch.manual_seed(0)
+    plain = compute()
+    torch.manual_seed(0)
+    with torch.device("meta"):
+        found = compute()
+    return plain, found
+
+
+def lip_batch():
+    video, lengths = videos([12, 9])
+    tokens = torch.tensor([[3, 4, 5], [4, 6, -1]])
+    frame_tokens = torch.full((2, 12), -1)
+    frame_tokens[0, :6], frame_tokens[1, :4] = 3, 4
+    return Batch(video, lengths, tokens, torch.tensor([3, 2]), frame_tokens, ["a", "b"])
+
+
+@pytest.mark.parametrize("method", ["joint", "ctc_beam", "ctc_greedy"])
+def test_reading(tiny_model, method):
+    loaded, dice = load_model(tiny_model), np.random.default_rng(0)
+    crops = [dice.integers(0, 255, (length, 96, 96), dtype=np.uint8) for length in (20, 15)]
+    edges = [frame_edges(np.arange(len(crop)) / 25) for crop in crops]
+    options = DecodeOptions(method, beam=3)
+    plain, found = same_where_nothing_is_at_hand(lambda: read_windows(loaded, crops, edges, options))
+    assert plain == found and len(plain) == 2
+
+
+@pytest.mark.parametrize("frontend", ["video_transformer", "resnet3d"])
+@pytest.mark.parametrize("encoder", ["conformer", "av_hubert"])
+def test_losses_of_a_lip_reader(frontend, encoder):
+    config = LipReaderConfig(**SMALL, frontend=frontend, encoder=encoder, alignment_weight=0.5, dropout=0.0)
+    model, batch = LipReader(config), lip_batch()
+    plain, found = same_where_nothing_is_at_hand(lambda: model.loss(batch)["loss"])
+    assert plain.isfinite() and torch.equal(plain, found)
+
+
+def test_loss_of_a_language_model():
+    model = LanguageModel(LanguageModelConfig(vocab_size=7, dim=16, heads=2, hidden=32, layers=1)).eval()
+    tokens = torch.tensor([[3, 4, 5], [4, 6, -1]])
+    plain, found = same_where_nothing_is_at_hand(lambda: model.token_losses(tokens))
+    assert torch.equal(plain, found)
+
+
+def test_losses_of_a_voice():
+    voice = tiny_voice(envelope_weight=1.0, drop_condition=0.5).train()
+    batch = speech_batch([12, 9])
+    voice.reader.eval()
+    plain, found = (own["loss"] for own in same_where_nothing_is_at_hand(lambda: voice.loss(batch)))
+    assert plain.isfinite() and torch.equal(plain, found)
+
+
+def test_speaking():
+    voice, vocoder, speaker = tiny_voice(), tiny_vocoder(), speakers(2)
+    video, lengths = videos([12, 9])
+
+    def spoken():
+        speech = voice.speak(video, lengths, speaker, FlowOptions(steps=2, guidance=1.5))
+        return vocode(vocoder, speech, speaker, lengths)
+
+    plain, found = same_where_nothing_is_at_hand(spoken)
+    assert torch.equal(plain, found)
+
+
+def test_losses_of_a_vocoder():
+    judges = Judges(width=2)
+    real, fake = torch.randn(2, 2, 6400)
+
+    def losses():
+        heard, made = judges(real), judges(fake)
+        parts = judge_loss(heard, made), adversarial_loss(made), feature_loss(heard, made)
+        return torch.stack([*parts, mel_loss(real, fake), spectral_loss(real, fake)])
+
+    plain, found = same_where_nothing_is_at_hand(losses)
+    assert plain.isfinite().all() and torch.equal(plain, found)
+
+
+def test_a_device_that_is_not_there_is_told_in_one_line(tiny_model):
+    for name in ("nonsense", "cuda:77"):
+        with pytest.raises(VsrError, match=f"device {name} cannot be used") as caught:
+            load_model(tiny_model, name)
+        assert "\n" not in str(caught.value)
+    assert find_device("auto") in ("cpu", "cuda") and load_model(tiny_model, "cpu")
