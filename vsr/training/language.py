@@ -103,7 +103,7 @@ class LanguageRun(Run):
         self.dev = TextDataset(read_texts(data.dev), self.tokenizer, data.max_tokens)
         self.sampler = self.train.sampler(data.tokens_per_batch, self.config.seed)
         known, odd = len(texts) - len(train), self.train.left_out
-        self.fabric.print(f"{len(self.train.sentences)} sentences; left out: {known} of the tests, {odd} empty or long")
+        self.say(f"{len(self.train.sentences)} sentences; left out: {known} of the tests, {odd} empty or long")
 
     def _build_model(self) -> LanguageModel:
         config = self.config.model_config(self.tokenizer.vocab_size)

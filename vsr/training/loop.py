@@ -84,6 +84,11 @@ class Run:
         """Write the averaged weights as a model folder (by rank 0 alone)."""
         raise NotImplementedError
 
+    def say(self, text: str) -> None:
+        """A line on the screen, by rank 0 alone (Fabric's own print tells it once a machine)."""
+        if self.fabric.is_global_zero:
+            print(text, flush=True)
+
     def _open_model(self, model: nn.Module) -> None:
         self.average = Average(model.to(self.fabric.device), self.config.optim.ema)
         self.model = synchronised(model) if self.fabric.world_size > 1 else model
@@ -186,7 +191,7 @@ class Run:
         losses |= self.validate()
         text = "  ".join(f"{name} {value:.3f}" for name, value in losses.items())
         minutes = self.progress.seconds / 60
-        self.fabric.print(f"epoch {self.progress.epoch:3d}  {minutes:6.1f} min  {text}", flush=True)
+        self.say(f"epoch {self.progress.epoch:3d}  {minutes:6.1f} min  {text}")
         if self.fabric.is_global_zero:
             self._tensorboard(losses)
             keep_epoch(self.folder / "epochs", self.average.model, self.progress.epoch, self.config.trainer.keep_epochs)
@@ -218,7 +223,7 @@ def train(kind: Callable[..., Run], config: type, path: str, settings: Sequence[
     with told_once():
         loaded = load_config(path, settings, config)
     run = kind(loaded, out, resume)
-    run.fabric.print(f"model: {run.fit()}")
+    run.say(f"model: {run.fit()}")
     return 0
 
 
