@@ -54,7 +54,7 @@ def config(tmp_path_factory):
     return load_config(folder / "config.yaml")
 
 
-class Watched(LipReaderRun):
+class Noted:
     """A run that notes the clips and the loss of each step; killed before step ``kill_at`` after it has saved."""
 
     kill_at = None
@@ -73,7 +73,7 @@ class Watched(LipReaderRun):
         return losses
 
 
-class Whole(Watched):
+class Paired(Noted):
     """One process that takes at once what two ranks take together."""
 
     def _open_data(self):
@@ -84,6 +84,14 @@ class Whole(Watched):
     def share(self):
         number = len(self.batches(0))
         return (self.progress.epoch + min(2 * self.progress.batch, number) / number) / self.config.trainer.max_epochs
+
+
+class Watched(Noted, LipReaderRun):
+    pass
+
+
+class Whole(Paired, LipReaderRun):
+    pass
 
 
 def pairs(batches):
@@ -106,10 +114,10 @@ def slurm_environment(rank, world, port):
     }  # fmt: skip
 
 
-def one_rank(environment, config, out, resume, kill_at, answers):
+def one_rank(kind, environment, config, out, resume, kill_at, answers):
     os.environ.update({name: str(value) for name, value in environment.items()})
     try:
-        run = Watched(config, out, resume)
+        run = kind(config, out, resume)
         run.kill_at = kill_at
         with suppress(Killed):
             run.fit()
@@ -126,7 +134,7 @@ def rank_in(environment):
     return environment.get("RANK", environment.get("SLURM_PROCID"))
 
 
-def ranks(config, outs, environment=torchrun_environment, resume=False, kill_at=None):
+def ranks(config, outs, environment=torchrun_environment, resume=False, kill_at=None, kind=Watched):
     """(rank, world size, clips, losses) of each of several processes, in the order of the ranks."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -134,7 +142,9 @@ def ranks(config, outs, environment=torchrun_environment, resume=False, kill_at=
     answers = FORKS.Queue()
     configs = config if isinstance(config, list) else [config] * len(outs)
     started = [
-        FORKS.Process(target=one_rank, args=(environment(rank, len(outs), port), own, out, resume, kill_at, answers))
+        FORKS.Process(
+            target=one_rank, args=(kind, environment(rank, len(outs), port), own, out, resume, kill_at, answers)
+        )
         for rank, (out, own) in enumerate(zip(outs, configs, strict=True))
     ]
     for process in started:

@@ -62,9 +62,15 @@ class LanguageTrainConfig:
 
 @dataclass
 class TextBatch:
-    """tokens (B, U), padded with -1 and without eos."""
+    """tokens (B, U), padded with -1 and without eos; shares (1,): how many times the ranks' mean of `counts` this batch
+    has, None in a single process."""
 
     tokens: Tensor
+    shares: Tensor | None = None
+
+    def counts(self) -> Tensor:
+        """(1,) tokens with their ends, which the loss is a mean over."""
+        return ((self.tokens != IGNORE).sum() + len(self.tokens))[None].float()
 
     def to(self, device: torch.device | str) -> TextBatch:
         """The same batch on another device."""

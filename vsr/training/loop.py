@@ -71,6 +71,10 @@ class Run:
         """The model to be trained, with its first weights."""
         raise NotImplementedError
 
+    def _stepped(self) -> nn.Module:
+        """The part of the model that Fabric wraps: what a step calls, and whose gradients the ranks share."""
+        return self.model
+
     def losses(self, batch) -> dict[str, torch.Tensor]:
         """What one step reports; "loss" is what the step descends."""
         with self.fabric.autocast():  # on a single device Fabric casts for forward alone
@@ -92,7 +96,7 @@ class Run:
     def _open_model(self, model: nn.Module) -> None:
         self.average = Average(model.to(self.fabric.device), self.config.optim.ema)
         self.model = synchronised(model) if self.fabric.world_size > 1 else model
-        self.wrapped = self.fabric.setup_module(self.model)
+        self.wrapped = self.fabric.setup_module(self._stepped())
         self.average.cut(self.model)
         optim = self.config.optim
         self.optimiser = self.fabric.setup_optimizers(adamw(self.model, optim.lr, optim.weight_decay))
