@@ -88,7 +88,7 @@ class VoiceRun(Run):
         if not kept:
             raise VsrError("bad_features", f"{name}: {told}")
         if told:
-            self.fabric.print(f"{name}: {told}")
+            self.say(f"{name}: {told}")
         return kept
 
     def _build_model(self) -> Voice:

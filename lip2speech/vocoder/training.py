@@ -81,16 +81,22 @@ class VocoderTrainConfig:
 
 @dataclass
 class VocoderBatch:
-    """wave (B, S); mel (B, N, 80); units (B, N/2); speaker (B, 256)."""
+    """wave (B, S); mel (B, N, 80); units (B, N/2); speaker (B, 256); shares (1,): how many times the ranks' mean of
+    `counts` this batch has, None in a single process."""
 
     wave: Tensor
     mel: Tensor
     units: Tensor
     speaker: Tensor
+    shares: Tensor | None = None
+
+    def counts(self) -> Tensor:
+        """(1,) clips: all are as long."""
+        return torch.tensor([float(len(self.wave))], device=self.wave.device)
 
     def to(self, device: torch.device | str) -> VocoderBatch:
         """The same batch on another device."""
-        return VocoderBatch(*(tensor.to(device) for tensor in vars(self).values()))
+        return VocoderBatch(*(tensor.to(device) for tensor in (self.wave, self.mel, self.units, self.speaker)))
 
 
 class Segments:
@@ -105,13 +111,11 @@ class Segments:
 
     def batch(self, indices: Sequence[int], epoch: int = 0) -> VocoderBatch:
         """One piece of each clip."""
-        generator = torch.Generator().manual_seed(hash((self.seed, epoch, *indices)) % 2**31)
-        pieces = [self._piece(index, generator) for index in indices]
-        batch = VocoderBatch(*(torch.stack(each) for each in zip(*pieces, strict=True)))
-        batch.mel = roughen(batch.mel, self.data.roughen, self.data.noise, generator)
-        return batch
+        pieces = [self._piece(index, epoch) for index in indices]
+        return VocoderBatch(*(torch.stack(each) for each in zip(*pieces, strict=True)))
 
-    def _piece(self, index: int, generator: torch.Generator) -> tuple[Tensor, ...]:
+    def _piece(self, index: int, epoch: int) -> tuple[Tensor, ...]:
+        generator = torch.Generator().manual_seed(hash((self.seed, epoch, index)) % 2**31)
         frames = self.data.segment
         start = int(torch.randint(self.clips[index].num_frames - frames + 1, (), generator=generator))
         known = self.natural[index]
@@ -124,6 +128,7 @@ class Segments:
                 (known.wave, SAMPLES_PER_FRAME), (shown.mel, MELS_PER_FRAME), (shown.units, UNITS_PER_FRAME)
             )
         )  # fmt: skip
+        mel = roughen(mel[None], self.data.roughen, self.data.noise, generator)[0]
         return wave, mel, units, known.speaker
 
 
@@ -145,10 +150,6 @@ class Adversaries(nn.Module):
         self.generator = Generator(config.model_config())
         self.judges = Judges(config.gan.width)
 
-    def forward(self, batch: VocoderBatch) -> Tensor:
-        """The batch's waves as the generator makes them."""
-        return self.generator(batch.mel, batch.units, batch.speaker)
-
 
 class VocoderRun(Run):
     """`vsr.training.loop.Run` with a `VocoderTrainConfig`; a step has two halves."""
@@ -156,8 +157,8 @@ class VocoderRun(Run):
     entries = ()
 
     def _open_data(self) -> None:
-        if self.fabric.world_size > 1:
-            raise VsrError("bad_config", "the vocoder trains in one process: trainer.devices and num_nodes must be 1")
+        if self.fabric.world_size > 1 and self.config.trainer.strategy == "fsdp":
+            raise VsrError("bad_config", "trainer.strategy is fsdp: a vocoder trains whole on every rank, with ddp")
         data, seed = self.config.data, self.config.seed
         train, dev, tests = (read_all(paths) for paths in (data.train, data.dev, data.tests))
         check_disjoint(train, dev, tests)
@@ -179,27 +180,34 @@ class VocoderRun(Run):
             model.generator.load_state_dict(source.state_dict())
         return model
 
+    def _stepped(self) -> Generator:
+        return self.model.generator  # the judges' gradients are not there in every step, which DDP would wait for
+
     def losses(self, batch: VocoderBatch) -> dict[str, Tensor]:
         """One half step of the judges where they have joined, then the generator's losses."""
         gan, model = self.config.gan, self.model
-        fake = self.wrapped(batch).float()
+        share = 1 if batch.shares is None else batch.shares[0]
+        fake = self.wrapped(batch.mel, batch.units, batch.speaker).float()
         parts = {"mel": mel_loss(batch.wave, fake), "spectral": spectral_loss(batch.wave, fake)}
         loss = gan.mel * parts["mel"] + gan.spectral * parts["spectral"]
         if self.share() >= gan.after:
-            parts["judges"] = self._train_judges(batch.wave, fake.detach())
+            parts["judges"] = self._train_judges(batch.wave, fake.detach(), share)
             model.judges.requires_grad_(False)  # the generator's half step must leave them alone
             real, faked = model.judges(batch.wave), model.judges(fake)
             model.judges.requires_grad_(True)
             parts["adversarial"], parts["features"] = adversarial_loss(faked), feature_loss(real, faked)
             loss = loss + gan.adversarial * parts["adversarial"] + gan.features * parts["features"]
-        return {"loss": loss} | parts
+        return {"loss": loss * share} | {name: value.detach() * share for name, value in parts.items()}
 
-    def _train_judges(self, real: Tensor, fake: Tensor) -> Tensor:
+    def _train_judges(self, real: Tensor, fake: Tensor, share: Tensor | float) -> Tensor:
         loss = judge_loss(self.model.judges(real), self.model.judges(fake))
-        self.fabric.backward(loss)
+        self.fabric.backward(loss * share)
+        if self.fabric.world_size > 1:
+            for parameter in self.model.judges.parameters():
+                parameter.grad = self.fabric.all_reduce(parameter.grad, reduce_op="mean")
         self.optimiser.step()  # only the judges have gradients now
         self.optimiser.zero_grad()
-        return loss.detach()
+        return loss
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from tests.training.test_machines import Noted, Paired, ranks
 from vsr.cli import main
 from vsr.data.manifest import Clip, write_manifest
 from vsr.decode.fusion import NeuralLanguage, languages_of
@@ -55,6 +56,24 @@ def test_training_learns_what_follows_what_and_leaves_the_tests_out(trained, fol
     run = LanguageRun(load_config(trained / "lm.yaml", FAST, kind=LanguageTrainConfig), trained / "other")
     assert len(run.train.sentences) == 200 and run.validate()["dev_perplexity"] > 20
     assert "left out: 1 of the tests, 1 empty or long" in capsys.readouterr().out
+
+
+class Watched(Noted, LanguageRun):
+    pass
+
+
+class Whole(Paired, LanguageRun):
+    pass
+
+
+def test_two_ranks_do_what_one_does_with_the_whole_batch(trained, tmp_path):
+    config = load_config(trained / "lm.yaml", [*FAST, "trainer.max_epochs=1"], kind=LanguageTrainConfig)
+    alone = Whole(config, tmp_path / "alone")
+    alone.fit()
+    first, second = ranks(config, [tmp_path / "0", tmp_path / "1"], kind=Watched)
+    assert first[3] == second[3] == pytest.approx(alone.losses_seen, rel=1e-4)
+    assert sorted(i for rank in (first, second) for _, step in rank[2] for i in step) == [*range(200)]
+    load_language_model(tmp_path / "0" / "model")
 
 
 def test_commands_refuse_what_makes_no_sense(folder, tiny_model, tmp_path, capsys):

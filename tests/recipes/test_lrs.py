@@ -150,12 +150,15 @@ def test_the_job_of_many_machines_goes_on_where_it_was(tmp_path):
     srun.chmod(0o755)
     job = TOP / "egs/lrs3/vsr/train.sbatch"
     environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "CONFIG": "large.yaml", "RUN": "run"}
+    environment["SLURM_CPUS_PER_TASK"] = "8"
 
-    def submit():
-        return subprocess.run(["bash", job], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    def submit(*settings):
+        command = ["bash", job, *settings]
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
 
-    command = "--kill-on-bad-exit=1 vsr train --config large.yaml --out run"
+    command = "--kill-on-bad-exit=1 --cpus-per-task=8 vsr train --config large.yaml --out run"
     assert submit().stdout == f"{command} --set trainer.accelerator=gpu\n"
+    assert submit("seed=1", "trainer.workers=4").stdout.endswith("=gpu seed=1 trainer.workers=4\n")
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "last.pt").touch()
     assert submit().stdout == f"{command} --resume --set trainer.accelerator=gpu\n"

@@ -13,6 +13,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from lightning.fabric.plugins.environments import LightningEnvironment
 
 from tests.training.test_loop import TINY, Killed, build_config, make_clip
 from vsr.data.batching import deal
@@ -22,7 +23,7 @@ from vsr.hub import load_model
 from vsr.text.tokenizer import CharTokenizer
 from vsr.training.config import dump_config, load_config
 from vsr.training.lipreader import LipReaderRun
-from vsr.training.machines import processes
+from vsr.training.machines import environment, processes
 
 # A server that has imported everything once, and forks: a rank starts in milliseconds.
 FORKS = multiprocessing.get_context("forkserver")
@@ -53,7 +54,7 @@ def config(tmp_path_factory):
     return load_config(folder / "config.yaml")
 
 
-class Watched(LipReaderRun):
+class Noted:
     """A run that notes the clips and the loss of each step; killed before step ``kill_at`` after it has saved."""
 
     kill_at = None
@@ -72,7 +73,7 @@ class Watched(LipReaderRun):
         return losses
 
 
-class Whole(Watched):
+class Paired(Noted):
     """One process that takes at once what two ranks take together."""
 
     def _open_data(self):
@@ -83,6 +84,14 @@ class Whole(Watched):
     def share(self):
         number = len(self.batches(0))
         return (self.progress.epoch + min(2 * self.progress.batch, number) / number) / self.config.trainer.max_epochs
+
+
+class Watched(Noted, LipReaderRun):
+    pass
+
+
+class Whole(Paired, LipReaderRun):
+    pass
 
 
 def pairs(batches):
@@ -97,17 +106,18 @@ def torchrun_environment(rank, world, port):
 
 
 def slurm_environment(rank, world, port):
+    """As `salloc --nodes 2 srun` of SLURM 22.05 sets it for ranks on two machines, both of which are this one."""
     return {
-        "SLURM_PROCID": rank, "SLURM_LOCALID": rank, "SLURM_NODEID": 0, "SLURM_NTASKS": world, "SLURM_NNODES": 1,
-        "SLURM_NTASKS_PER_NODE": world, "SLURM_JOB_ID": 1, "SLURM_JOB_NAME": "train", "SLURM_NODELIST": "127.0.0.1",
-        "MASTER_PORT": port,
+        "SLURM_PROCID": rank, "SLURM_LOCALID": 0, "SLURM_NODEID": rank, "SLURM_NTASKS": world, "SLURM_NNODES": world,
+        "SLURM_JOB_ID": port, "SLURM_JOB_NAME": "interactive", "SLURM_NODELIST": "elsewhere[1-4]", "SLURM_STEP_ID": 2,
+        "SLURM_STEP_NUM_TASKS": world, "SLURM_STEP_TASKS_PER_NODE": f"1(x{world})", "SLURM_STEP_NODELIST": "localhost",
     }  # fmt: skip
 
 
-def one_rank(environment, config, out, resume, kill_at, answers):
+def one_rank(kind, environment, config, out, resume, kill_at, answers):
     os.environ.update({name: str(value) for name, value in environment.items()})
     try:
-        run = Watched(config, out, resume)
+        run = kind(config, out, resume)
         run.kill_at = kill_at
         with suppress(Killed):
             run.fit()
@@ -124,7 +134,7 @@ def rank_in(environment):
     return environment.get("RANK", environment.get("SLURM_PROCID"))
 
 
-def ranks(config, outs, environment=torchrun_environment, resume=False, kill_at=None):
+def ranks(config, outs, environment=torchrun_environment, resume=False, kill_at=None, kind=Watched):
     """(rank, world size, clips, losses) of each of several processes, in the order of the ranks."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -132,7 +142,9 @@ def ranks(config, outs, environment=torchrun_environment, resume=False, kill_at=
     answers = FORKS.Queue()
     configs = config if isinstance(config, list) else [config] * len(outs)
     started = [
-        FORKS.Process(target=one_rank, args=(environment(rank, len(outs), port), own, out, resume, kill_at, answers))
+        FORKS.Process(
+            target=one_rank, args=(kind, environment(rank, len(outs), port), own, out, resume, kill_at, answers)
+        )
         for rank, (out, own) in enumerate(zip(outs, configs, strict=True))
     ]
     for process in started:
@@ -219,18 +231,37 @@ def test_what_fails_on_one_rank_ends_all_and_is_told_once(config, tmp_path):
 
 def test_the_environment_says_how_many(config, monkeypatch):
     trainer = config.trainer
+
+    def within(environment):
+        for name, value in environment.items():
+            monkeypatch.setenv(name, str(value))
+
     assert processes(replace(trainer, devices=3, num_nodes=2)) == (3, 2)
-    slurm = slurm_environment(0, 16, 1) | {"SLURM_NNODES": 4}
-    for name, value in slurm.items():
-        monkeypatch.setenv(name, str(value))
+    within(slurm_environment(0, 16, 1) | {"SLURM_STEP_TASKS_PER_NODE": "4(x4)"})
     assert processes(trainer) == (4, 4) == processes(replace(trainer, devices=4))
     with pytest.raises(VsrError, match="trainer.devices is 2, but SLURM started the run with 4"):
         processes(replace(trainer, devices=2))
-    for name, value in (torchrun_environment(0, 16, 1) | {"LOCAL_WORLD_SIZE": 8}).items():
-        monkeypatch.setenv(name, str(value))
+    monkeypatch.setenv("SLURM_STEP_TASKS_PER_NODE", "5(x3),1")
+    with pytest.raises(VsrError, match=r"SLURM started 5\(x3\),1 processes, not the same number"):
+        processes(trainer)
+    within(torchrun_environment(0, 16, 1) | {"LOCAL_WORLD_SIZE": 8})
     assert processes(trainer) == (8, 2)  # torchrun inside a SLURM job
     with pytest.raises(VsrError, match="trainer.num_nodes is 4, but torchrun started the run with 2"):
         processes(replace(trainer, num_nodes=4))
+
+
+def test_a_job_of_slurm_without_srun(config, monkeypatch):
+    for name, value in {"SLURM_JOB_ID": 7, "SLURM_NNODES": 1, "SLURM_NTASKS": 2, "SLURM_PROCID": 0}.items():
+        monkeypatch.setenv(name, str(value))
+    assert processes(config.trainer) == (1, 1)
+    assert isinstance(environment(), LightningEnvironment)  # Lightning's SLURM plug-in waits for a second process
+    assert processes(replace(config.trainer, devices=2)) == (2, 1)
+    monkeypatch.setenv("SLURM_NNODES", "2")
+    with pytest.raises(VsrError, match="2 machines, .* put srun before"):
+        processes(config.trainer)
+    for name, value in {"SLURM_STEP_ID": 0, "SLURM_STEP_NUM_TASKS": 1}.items():  # srun --pty bash
+        monkeypatch.setenv(name, str(value))
+    assert processes(config.trainer) == (1, 1)
 
 
 def test_wrong_machines_are_refused(config):

@@ -65,9 +65,13 @@ class LanguageModel(nn.Module):
         return F.cross_entropy(logits.transpose(1, 2), targets, ignore_index=IGNORE, reduction="none")
 
     def loss(self, batch) -> dict[str, Tensor]:
-        """Mean negative log-probability of a token of ``batch.tokens``, ends included."""
+        """Mean negative log-probability of a token of ``batch.tokens``, ends included.
+
+        With ``batch.shares`` scaled so that the ranks' mean is the mean over all their batches.
+        """
         losses = self.token_losses(batch.tokens)
-        return {"loss": losses.sum() / ((batch.tokens != IGNORE).sum() + len(losses))}
+        share = 1 if batch.shares is None else batch.shares[0]
+        return {"loss": share * losses.sum() / ((batch.tokens != IGNORE).sum() + len(losses))}
 
     def start(self, utterances: int) -> PastCache:
         """What a search over so many utterances keeps."""

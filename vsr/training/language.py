@@ -62,9 +62,15 @@ class LanguageTrainConfig:
 
 @dataclass
 class TextBatch:
-    """tokens (B, U), padded with -1 and without eos."""
+    """tokens (B, U), padded with -1 and without eos; shares (1,): how many times the ranks' mean of `counts` this batch
+    has, None in a single process."""
 
     tokens: Tensor
+    shares: Tensor | None = None
+
+    def counts(self) -> Tensor:
+        """(1,) tokens with their ends, which the loss is a mean over."""
+        return ((self.tokens != IGNORE).sum() + len(self.tokens))[None].float()
 
     def to(self, device: torch.device | str) -> TextBatch:
         """The same batch on another device."""
@@ -103,7 +109,7 @@ class LanguageRun(Run):
         self.dev = TextDataset(read_texts(data.dev), self.tokenizer, data.max_tokens)
         self.sampler = self.train.sampler(data.tokens_per_batch, self.config.seed)
         known, odd = len(texts) - len(train), self.train.left_out
-        self.fabric.print(f"{len(self.train.sentences)} sentences; left out: {known} of the tests, {odd} empty or long")
+        self.say(f"{len(self.train.sentences)} sentences; left out: {known} of the tests, {odd} empty or long")
 
     def _build_model(self) -> LanguageModel:
         config = self.config.model_config(self.tokenizer.vocab_size)

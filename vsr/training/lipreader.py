@@ -44,14 +44,14 @@ class LipReaderRun(Run):
             raise VsrError("bad_config", f"data.max_frames: not one training clip has at most {limit} frames")
         if len(kept) < len(clips):
             hours = sum(clip.num_frames for clip in kept) / FPS / 3600
-            self.fabric.print(f"{len(kept)} of {len(clips)} clips have at most {limit} frames: {hours:.1f} h")
+            self.say(f"{len(kept)} of {len(clips)} clips have at most {limit} frames: {hours:.1f} h")
         return kept
 
     def _build_model(self) -> LipReader:
         model = LipReader(self.config.model_config(self.tokenizer.vocab_size))
         if self.config.trainer.init_from:
             where = self.config.trainer.init_from
-            self.fabric.print(f"init_from {where}: {copy_weights(load_model(where).model, model)}")
+            self.say(f"init_from {where}: {copy_weights(load_model(where).model, model)}")
         return model
 
     @torch.no_grad()

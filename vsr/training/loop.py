@@ -71,6 +71,10 @@ class Run:
         """The model to be trained, with its first weights."""
         raise NotImplementedError
 
+    def _stepped(self) -> nn.Module:
+        """The part of the model that Fabric wraps: what a step calls, and whose gradients the ranks share."""
+        return self.model
+
     def losses(self, batch) -> dict[str, torch.Tensor]:
         """What one step reports; "loss" is what the step descends."""
         with self.fabric.autocast():  # on a single device Fabric casts for forward alone
@@ -84,10 +88,15 @@ class Run:
         """Write the averaged weights as a model folder (by rank 0 alone)."""
         raise NotImplementedError
 
+    def say(self, text: str) -> None:
+        """A line on the screen, by rank 0 alone (Fabric's own print tells it once a machine)."""
+        if self.fabric.is_global_zero:
+            print(text, flush=True)
+
     def _open_model(self, model: nn.Module) -> None:
         self.average = Average(model.to(self.fabric.device), self.config.optim.ema)
         self.model = synchronised(model) if self.fabric.world_size > 1 else model
-        self.wrapped = self.fabric.setup_module(self.model)
+        self.wrapped = self.fabric.setup_module(self._stepped())
         self.average.cut(self.model)
         optim = self.config.optim
         self.optimiser = self.fabric.setup_optimizers(adamw(self.model, optim.lr, optim.weight_decay))
@@ -186,7 +195,7 @@ class Run:
         losses |= self.validate()
         text = "  ".join(f"{name} {value:.3f}" for name, value in losses.items())
         minutes = self.progress.seconds / 60
-        self.fabric.print(f"epoch {self.progress.epoch:3d}  {minutes:6.1f} min  {text}", flush=True)
+        self.say(f"epoch {self.progress.epoch:3d}  {minutes:6.1f} min  {text}")
         if self.fabric.is_global_zero:
             self._tensorboard(losses)
             keep_epoch(self.folder / "epochs", self.average.model, self.progress.epoch, self.config.trainer.keep_epochs)
@@ -218,7 +227,7 @@ def train(kind: Callable[..., Run], config: type, path: str, settings: Sequence[
     with told_once():
         loaded = load_config(path, settings, config)
     run = kind(loaded, out, resume)
-    run.fabric.print(f"model: {run.fit()}")
+    run.say(f"model: {run.fit()}")
     return 0
 
 

@@ -1,6 +1,6 @@
 """Where a run runs: one process, several on one machine, or many machines under torchrun or SLURM.
 
-Rank r of W processes; Fabric's own plug-ins read the ranks and addresses that torchrun and SLURM hand out.
+Rank r of W processes; Fabric's plug-in for torchrun and our own for SLURM read the ranks and addresses.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lightning.fabric import Fabric
-from lightning.fabric.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
+from lightning.fabric.plugins.environments import ClusterEnvironment, LightningEnvironment, TorchElasticEnvironment
 from lightning.fabric.strategies import ModelParallelStrategy
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 
 from vsr.errors import VsrError
+from vsr.training.slurm import SlurmStep, each_and_machines
 
 if TYPE_CHECKING:
     from vsr.training.config import TrainerConfig
@@ -26,14 +27,15 @@ def open_fabric(trainer: TrainerConfig, entries: tuple[str, ...] = ()) -> Fabric
 
     Raises VsrError bad_config when the machine lacks what the configuration asks for.
     """
-    devices, nodes = processes(trainer)
+    with told_once():
+        devices, nodes = processes(trainer)
     strategy = trainer.strategy if devices * nodes > 1 else "auto"
     if strategy == "fsdp":
         strategy = sharded(devices * nodes, entries)
     try:
         return Fabric(
             accelerator=trainer.accelerator, devices=devices, num_nodes=nodes, strategy=strategy,
-            precision=precision(trainer),
+            precision=precision(trainer), plugins=environment(),
         )  # fmt: skip
     except (ValueError, RuntimeError, TypeError, ImportError) as error:
         raise VsrError("bad_config", f"trainer: {' '.join(str(error).split())}") from error
@@ -58,15 +60,23 @@ def _started() -> tuple[str, int, int] | None:
     """Who started this process, with how many a machine on how many machines; None: nobody but the user."""
     env = os.environ
     if TorchElasticEnvironment.detect():
-        name, world, each = "torchrun", int(env["WORLD_SIZE"]), int(env.get("LOCAL_WORLD_SIZE", 1))
-    elif SLURMEnvironment.detect():
-        name, world = "SLURM", int(env["SLURM_NTASKS"])
-        each = world // int(env.get("SLURM_NNODES", 1))
-    else:
-        return None
-    if not each or world % each:
-        raise VsrError("bad_config", f"{name} started {world} processes, not the same number on every machine")
-    return name, each, world // each
+        world, each = int(env["WORLD_SIZE"]), int(env.get("LOCAL_WORLD_SIZE", 1))
+        if world % each:
+            raise VsrError("bad_config", f"torchrun started {world} processes, not the same number on every machine")
+        return "torchrun", each, world // each
+    if SlurmStep.detect():
+        return "SLURM", *each_and_machines()
+    if SlurmStep.forgotten():
+        told = f"the job has {env['SLURM_NNODES']} machines, but runs on this one alone: put srun before the command"
+        raise VsrError("bad_config", told)
+    return None
+
+
+def environment() -> ClusterEnvironment:
+    """Who hands out the ranks: torchrun, SLURM, or Fabric itself, which starts the processes of one machine."""
+    if TorchElasticEnvironment.detect():
+        return TorchElasticEnvironment()
+    return SlurmStep() if SlurmStep.detect() else LightningEnvironment()
 
 
 def precision(trainer: TrainerConfig) -> str:

@@ -1,0 +1,102 @@
+"""Two processes train a vocoder and its judges as one does with the whole batch."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from lip2speech.audio import to_pcm16
+from lip2speech.features.mel import log_mel
+from lip2speech.hub import load_vocoder
+from lip2speech.vocoder.training import Segments, VocoderRun, VocoderTrainConfig
+from tests.lip2speech.tiny import UNITS, speakers
+from tests.training.test_machines import Noted, Paired, ranks
+from vsr.data.manifest import Clip, write_manifest
+from vsr.training.config import build
+
+FRAMES = 25
+
+
+class Watched(Noted, VocoderRun):
+    pass
+
+
+class Whole(Paired, VocoderRun):
+    pass
+
+
+@pytest.fixture
+def config(tmp_path, voice_like):
+    """Five clips in batches of two: two ranks do two steps an epoch; the judges join in the second epoch."""
+    (tmp_path / "features").mkdir()
+    clips = [Clip(f"c{i}", f"c{i}.mp4", "a", "s", FRAMES) for i in range(6)]
+    for i, clip in enumerate(clips):
+        wave = voice_like[5000 * i :][: 640 * FRAMES]
+        stored = {
+            "wave": torch.from_numpy(to_pcm16(wave)), "mel": log_mel(torch.from_numpy(wave)).contiguous(),
+            "units": (torch.arange(2 * FRAMES) // (i + 1) % UNITS).to(torch.int16), "speaker": speakers(6)[i].clone(),
+        }  # fmt: skip
+        save_file(stored, str(tmp_path / "features" / f"{clip.id}.safetensors"))
+    for name, own in (("train", clips[:5]), ("dev", clips[5:])):
+        write_manifest(tmp_path / f"{name}.jsonl", own)
+    settings = {
+        "data": {
+            "train": [str(tmp_path / "train.jsonl")], "dev": [str(tmp_path / "dev.jsonl")],
+            "features": str(tmp_path / "features"), "segment": 10, "clips_per_batch": 2,
+        },
+        "model": {"units": UNITS, "unit_dim": 4, "speaker_dim": 4, "dim": 16, "hidden": 32, "layers": 2},
+        "gan": {"after": 0.5, "width": 2},
+        "optim": {"lr": 1e-3, "warmup_steps": 2, "ema": 0.5},
+        "trainer": {"max_epochs": 2, "accelerator": "cpu", "threads": 1},
+    }  # fmt: skip
+    return build(VocoderTrainConfig, settings)
+
+
+def assert_same_gradients(one, other):
+    """Their running means, generator's and judges': weights show less, as Adam makes whole steps of rounding."""
+    states = [saved["optimiser"]["state"] for saved in (one, other)]
+    assert states[0].keys() == states[1].keys() and len(states[0]) > 100
+    for index, own in states[0].items():
+        largest = float(own["exp_avg"].abs().max())
+        torch.testing.assert_close(
+            states[1][index]["exp_avg"], own["exp_avg"], rtol=1e-2, atol=1e-2 * largest + 1e-8, msg=f"{index}"
+        )
+
+
+def test_two_ranks_do_what_one_does_with_the_whole_batch(config, tmp_path):
+    """Where all losses are means over clips; the spectral and the feature loss have ratios of each rank's sums."""
+    config = replace(config, gan=replace(config.gan, spectral=0.0, features=0.0))
+    alone = Whole(config, tmp_path / "alone")
+    alone.fit()
+    first, second = ranks(config, [tmp_path / "0", tmp_path / "1"], kind=Watched)
+    assert (first[:2], second[:2]) == ((0, 2), (1, 2))
+    assert first[3] == second[3] == pytest.approx(alone.losses_seen, rel=1e-4) and len(first[3]) == 4
+    for epoch in range(2):
+        assert sorted(i for rank in (first, second) for e, step in rank[2] for i in step if e == epoch) == [*range(5)]
+    assert_same_gradients(*(torch.load(tmp_path / who / "last.pt", weights_only=True) for who in ("alone", "0")))
+    assert not (tmp_path / "1").exists()
+
+
+def test_a_killed_run_of_two_ranks_goes_on(config, tmp_path):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    expected = ranks(config, [whole, whole], kind=Watched)[0][3]
+    started = ranks(config, [killed, killed], kind=Watched, kill_at=3)[0][3]  # the judges have had one step
+    finished = ranks(config, [killed, killed], kind=Watched, resume=True)[0][3]
+    assert len(expected) == 4 and started + finished == pytest.approx(expected, rel=1e-5)
+    assert load_vocoder(killed / "model")
+
+
+def test_shards_are_refused_once(config, tmp_path):
+    config = replace(config, trainer=replace(config.trainer, strategy="fsdp"))
+    (_, told, *_), (_, status, *_) = ranks(config, [tmp_path / "out"] * 2, kind=Watched)
+    assert "trainer.strategy is fsdp" in told and status == 1 and not (tmp_path / "out").exists()
+
+
+def test_what_is_heard_of_a_clip_does_not_hang_on_its_batch(config):
+    from vsr.training.lipreader import read_all
+
+    segments = Segments(read_all(config.data.train), config.data, seed=0)
+    together, alone = segments.batch([3, 1], epoch=2), segments.batch([1], epoch=2)
+    assert torch.equal(together.mel[1], alone.mel[0]) and torch.equal(together.wave[1], alone.wave[0])
+    assert not torch.equal(segments.batch([1], epoch=3).wave, alone.wave)
