@@ -52,4 +52,6 @@ def run(args: argparse.Namespace) -> int:
     finally:
         capture.close()
     print(screen.summary(capture.dropped), file=sys.stderr)
+    if capture.error is not None:
+        raise capture.error
     return 0
