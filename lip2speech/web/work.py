@@ -33,6 +33,7 @@ class Studio:
         self.limits, self.store = limits, Store(60 * limits.keep_minutes, limits.room)
         self._worker = ThreadPoolExecutor(1, "lip2speech-web")
         self._worker.submit(load_libraries).result()
+        self._shown: dict[str, set[Path]] = {}  # folders of the uploads that the page of a visitor shows
         self._line: list[Job] = []  # those at work or waiting; touched by the server's thread alone
 
     def new_job(self, upload: str | Path, reference: str | Path | None = None) -> Job:
@@ -58,9 +59,20 @@ class Studio:
             shutil.copyfile(upload, folder / upload.name)
         return folder / upload.name
 
+    def keep(self, visitor: str, *uploads: str | Path | None) -> None:
+        """These are the uploads that the page of a visitor shows now; none, when the visitor has gone."""
+        folders = {Path(upload).parent for upload in uploads if upload}
+        self._shown = {other: own for other, own in self._shown.items() if other != visitor}
+        self._shown |= {visitor: folders} if folders else {}
+
+    def shown(self) -> set[Path]:
+        """Folders of the uploads that any page shows."""
+        return set().union(*self._shown.values())
+
     def sweep(self) -> None:
-        """Remove what is old; jobs in the line are not."""
-        self.store.sweep(spared={job.folder for job in self._line})
+        """Remove what is old, and uploads that no page shows; jobs in the line are not."""
+        self.store.sweep({job.folder for job in self._line}, self.shown())
+        self._shown = {visitor: own for visitor, own in self._shown.items() if any(map(Path.exists, own))}
 
     def drop(self, job: Job) -> None:
         """Nobody wants the job or its results any more."""

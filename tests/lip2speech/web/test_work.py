@@ -13,7 +13,7 @@ from lip2speech.cli import main
 from lip2speech.speak import speak
 from lip2speech.web.jobs import Dropped
 from lip2speech.web.media import playable_copy, recorded_seconds
-from lip2speech.web.store import Store
+from lip2speech.web.store import GRACE, Store
 from tests.conftest import talking_face, write_sound, write_video
 from vsr.decode.options import DecodeOptions
 from vsr.errors import VsrError
@@ -164,7 +164,7 @@ def test_old_files_go_and_new_ones_stay(tmp_path):
     past = time.time() - 61
     for path in (old, old / "0.txt", upload, upload / "0.txt"):
         os.utime(path, (past, past))
-    assert not store.is_full() and store.sweep(spared={old}) == 1
+    assert not store.is_full() and store.sweep({old}, {upload}) == 1
     assert old.exists() and store.sweep() == 1
     assert not old.exists() and not upload.exists() and store.result(new.name, "0.txt").is_file()
     (new / "1.txt").write_bytes(bytes(1000))
@@ -186,6 +186,28 @@ def test_only_results_can_be_asked_for():
     ):  # fmt: skip
         assert store.result(token, name) is None
     store.close()
+
+
+def test_an_upload_goes_when_no_page_shows_it(make_studio):
+    studio = make_studio()
+    uploads, past = studio.store.uploads, time.time() - GRACE - 1
+    shared, single, broken_off = uploads / "a" / "clip.mp4", uploads / "b" / "clip.mp4", uploads / "tmp1234"
+    for path in (shared, single, broken_off):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"x")
+        for own in (path, path.parent):
+            os.utime(own, (past, past))
+    studio.keep("first", shared)
+    studio.keep("second", shared, single)
+    studio.sweep()
+    assert shared.exists() and single.exists() and not broken_off.exists()
+    studio.keep("second", shared, None)  # another video in place of the first
+    studio.keep("first")  # has gone
+    studio.sweep()
+    assert shared.exists() and not single.exists()
+    studio.keep("second")
+    studio.sweep()
+    assert not list(uploads.iterdir())
 
 
 def test_copies_play_in_browsers_from_zero(tmp_path, face_clip, other_clip):
