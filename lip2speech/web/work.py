@@ -8,6 +8,7 @@ import shutil
 from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from traceback import clear_frames
 
 from lip2speech.web.jobs import Dropped, Job, Limits
 from lip2speech.web.reading import Models, inspect_job, load_libraries, read_job
@@ -87,12 +88,12 @@ class Studio:
         return self._follow(job, read_job, self.models, self.limits, job)
 
     def inspect(self, job: Job, face: int) -> AsyncGenerator[int, None]:
-        """Write `inspectN.html`, the page of `vsr inspect`, for a face of a job that is done; like `process`."""
+        """Write `inspectN.html`, the page of `lip2speech inspect`, for a face of a job that is done; like `process`."""
         return self._follow(job, inspect_job, self.models, job, face)
 
     async def _follow(self, job: Job, work, *args) -> AsyncGenerator[int, None]:
         self._admit(job)
-        future = asyncio.get_running_loop().run_in_executor(self._worker, work, *args)
+        future = asyncio.get_running_loop().run_in_executor(self._worker, _forgetting, work, *args)
         try:
             seen = None
             while not future.done():
@@ -133,3 +134,16 @@ class Studio:
             job.dropped = True
         self._worker.shutdown(cancel_futures=True)
         self.store.close()
+
+
+def _forgetting(work, *args) -> None:
+    """Do some work. An error that leaves it holds no picture: what its frames have would stay, often 100 MB a clip,
+    until Python looks for cycles the next time."""
+    try:
+        work(*args)
+    except BaseException as error:
+        cause = error
+        while cause is not None:
+            clear_frames(cause.__traceback__)
+            cause = cause.__context__
+        raise

@@ -5,8 +5,8 @@
 
 Starts `lip2speech web` in a process of its own with a folder of its own for temporary files. `vsr.transcribe` says what
 each clip must give, then one client alone asks the page. Then so many clients do what browsers do, for so many minutes:
-open the page, upload three clips one after another, wait for each answer, fetch its files, close the tab. A clip without
-a face belongs among the clips. Prints and writes
+open the page, upload three clips one after another, wait for each answer, fetch its files, close the tab. A clip
+without a face belongs among the clips. Prints and writes
 
     answers, problems    results, and answers that told what is wrong with the clip, as `vsr transcribe` does
     mixed                answers that are not what the same clip gives alone: words, video or voice

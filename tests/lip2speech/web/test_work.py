@@ -1,9 +1,11 @@
 """Behind the page: a video becomes files; refusals, the line, no mixing, and nothing left behind."""
 
 import asyncio
+import gc
 import json
 import os
 import time
+import weakref
 
 import numpy as np
 import pytest
@@ -186,6 +188,26 @@ def test_only_results_can_be_asked_for():
     ):  # fmt: skip
         assert store.result(token, name) is None
     store.close()
+
+
+def test_a_failure_holds_no_picture(make_studio, landscape_clip, monkeypatch):
+    held = []
+
+    class Watching:
+        def detect(self, frame):
+            held.append(weakref.ref(frame))
+            return []
+
+        def reset(self):
+            pass
+
+    monkeypatch.setattr("vsr.video.faces.default_detector", Watching)
+    gc.disable()
+    try:
+        error = refused(make_studio(), landscape_clip)
+        assert error.reason == "no_face" and held and not any(frame() is not None for frame in held)
+    finally:
+        gc.enable()
 
 
 def test_an_upload_goes_when_no_page_shows_it(make_studio):
