@@ -92,10 +92,11 @@ def read_job(models: Models, limits: Limits, job: Job) -> None:
 
 
 def inspect_job(models: Models, job: Job, number: int) -> None:
-    """Write `inspectN.html`, the page of `vsr inspect`, for face ``number`` of a job that is done."""
+    """Write `inspectN.html`, the page of `lip2speech inspect`, for face ``number`` of a job that is done."""
+    from lip2speech.inspection import render_voiced
+    from lip2speech.speak import wanted_voice
     from vsr.decode.options import DecodeOptions
     from vsr.inspect.collect import inspect_video
-    from vsr.inspect.page import render_page
 
     out = job.folder / f"inspect{number}.html"
     job.begun = time.monotonic()
@@ -103,7 +104,8 @@ def inspect_job(models: Models, job: Job, number: int) -> None:
     try:
         if not out.exists():
             face = job.faces[number].transcript.segments[0].face
-            write_text(out, render_page(inspect_video(models.reader, job.source, DecodeOptions(nbest=5), face)))
+            inspection = inspect_video(models.reader, job.source, DecodeOptions(nbest=5), face)
+            write_text(out, render_voiced(inspection, models.voice, wanted_voice(job.reference)))
     finally:
         job.stage = "done"  # the result that was there still is
 
@@ -118,14 +120,11 @@ def _checked_seconds(path: Path, kind: str, limits: Limits) -> float:
 
 def _reference(job: Job, limits: Limits):
     """The vector (256,) of the voice to speak with; None: the model's own."""
-    import torch
+    from lip2speech.speak import wanted_voice
 
-    from lip2speech.features.speaker import reference_vector
-
-    if job.reference is None:
-        return None
-    _checked_seconds(job.reference, "audio", limits)
-    return torch.from_numpy(reference_vector(job.reference))
+    if job.reference is not None:
+        _checked_seconds(job.reference, "audio", limits)
+    return wanted_voice(job.reference)
 
 
 class _Watched:

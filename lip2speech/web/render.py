@@ -176,8 +176,8 @@ def _link(token: str, name: str, saved_as: str, label: str) -> str:
 
 
 def inspection(number: int, token: str) -> str:
-    """The page of `vsr inspect`, which can run its own script and reach nothing else."""
+    """The page of `lip2speech inspect`, which can run its own script and reach nothing else."""
     return (
         f'<iframe class="inspect" sandbox="allow-scripts" src="results/{token}/inspect{number}.html" '
-        'title="How it was read: mouth, posteriors, attention and words over time"></iframe>'
+        'title="How it was read: mouth, posteriors, attention, words and voice over time"></iframe>'
     )

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vsr.inspect.collect import Inspection
 
 HELP = "show how a video is read: mouth, posteriors, attention and words over time, as one HTML page"
 ABOUT = """Reads one video and writes one HTML page that shows how it was read: the mouth, the
@@ -10,7 +14,7 @@ CTC posteriors, the decoder's attention, the words with their confidence and the
 readings, all on one time axis. Look at it first when a text is odd."""
 FILES = """reads   a video file; a model
 writes  the page, which needs no other file and no network"""
-SEE = "vsr transcribe"
+SEE = "vsr transcribe, lip2speech inspect"
 EXAMPLE = """vsr inspect clip.mp4 -o report.html
 vsr inspect talk.mp4 --face 1 --at 95 -o report.html"""
 
@@ -33,14 +37,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Read, write the page and print the text. Raises VsrError."""
-    from vsr.decode.options import DecodeOptions
     from vsr.files import write_text
-    from vsr.hub import load_model
-    from vsr.inspect.collect import inspect_video
     from vsr.inspect.page import render_page
 
-    options = DecodeOptions(args.method, args.beam, nbest=args.nbest)
-    inspection = inspect_video(load_model(args.model), args.video, options, args.face, args.at)
+    inspection = look(args)
     write_text(args.out, render_page(inspection))
     print(inspection.nbest[0].text)
     return 0
+
+
+def look(args: argparse.Namespace) -> Inspection:
+    """Read the video that the options name, as they say. Raises VsrError."""
+    from vsr.decode.options import DecodeOptions
+    from vsr.hub import load_model
+    from vsr.inspect.collect import inspect_video
+
+    options = DecodeOptions(args.method, args.beam, nbest=args.nbest)
+    return inspect_video(load_model(args.model), args.video, options, args.face, args.at)

@@ -87,12 +87,14 @@ at("play").addEventListener("click", () => play(!playing));
 at("slow").addEventListener("change", () => { if (playing) play(true); });
 scrub.addEventListener("input", () => { play(false); show(+scrub.value); });
 document.querySelectorAll("[data-frame]").forEach((e) => e.addEventListener("click", () => show(+e.dataset.frame)));
-document.querySelectorAll("audio").forEach((sound) => {
+const sounds = [...document.querySelectorAll("audio")];
+sounds.forEach((sound) => {
   const follow = () => {
     show(Math.floor(sound.currentTime * data.fps));
     if (!sound.paused) requestAnimationFrame(follow);
   };
   ["play", "seeked"].forEach((name) => sound.addEventListener(name, () => { play(false); follow(); }));
+  sound.addEventListener("play", () => sounds.filter((other) => other !== sound).forEach((other) => other.pause()));
 });
 
 // ---- hover and touch
