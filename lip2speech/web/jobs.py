@@ -34,8 +34,9 @@ class Limits:
 
     def __post_init__(self):
         for name, value in dataclasses.asdict(self).items():
+            least = "0 or more" if name == "queue" else "above 0"
             if not value > 0 and not (name == "queue" and value == 0):
-                raise VsrError("bad_options", f"--{name.replace('_', '-')} is {value:g}; it must be above 0")
+                raise VsrError("bad_options", f"--{name.replace('_', '-')} is {value:g}; it must be {least}")
 
 
 @dataclass(frozen=True)

@@ -27,22 +27,21 @@ class Models:
     """The lip reader and the voice, loaded when first needed.
 
     Args:
-        reader, voice: their folders; None takes those of the packages.
+        reader, voice: their folders, or names on the hub; None takes those of the packages.
 
     Raises:
-        VsrError: bad_model, where a folder is none at first sight: better now than with the first visitor.
+        VsrError: bad_model, where a folder is none at first sight; hub_missing, hub_denied, hub_offline: better now
+            than with the first visitor.
     """
 
     def __init__(self, reader: str | None, voice: str | None):
-        from lip2speech.hub import ACOUSTIC, VOCODER
+        from lip2speech.hub import ACOUSTIC, VOCODER, find_model
+        from vsr.hub import find_model as find_reader
         from vsr.hub import read_config
 
-        self._reader, self._voice = reader, voice
-        if reader is not None:
-            read_config(Path(reader))
-        if voice is not None:
-            for part in (ACOUSTIC, VOCODER):
-                read_config(Path(voice) / part)
+        self._reader, self._voice = find_reader(reader), find_model(voice)
+        for folder in (self._reader, self._voice / ACOUSTIC, self._voice / VOCODER):
+            read_config(folder)
 
     @cached_property
     def reader(self):

@@ -23,10 +23,10 @@ class Studio:
 
     Args:
         limits: what visitors may ask for.
-        model, voice: folders of the lip reader and of the voice; None takes those of the packages.
+        model, voice: the lip reader and the voice: folders or names on the hub; None takes those of the packages.
 
     Raises:
-        VsrError: bad_model, where a folder is none at first sight; missing_package.
+        VsrError: as `Models`; missing_package.
     """
 
     def __init__(self, limits: Limits, model: str | None = None, voice: str | None = None):

@@ -15,8 +15,10 @@ from lip2speech.cli import main
 from lip2speech.speak import speak
 from lip2speech.web.jobs import Dropped
 from lip2speech.web.media import playable_copy, recorded_seconds
+from lip2speech.web.reading import Models
 from lip2speech.web.store import GRACE, Store
 from tests.conftest import talking_face, write_sound, write_video
+from tests.local_hub import install
 from vsr.decode.options import DecodeOptions
 from vsr.errors import VsrError
 from vsr.video.reader import probe, video_clock
@@ -242,6 +244,17 @@ def test_copies_play_in_browsers_from_zero(tmp_path, face_clip, other_clip):
     assert recorded_seconds(late) == pytest.approx(0.8, abs=0.05)
     assert recorded_seconds(other_clip) == pytest.approx(1.6, abs=0.1) and recorded_seconds(other_clip, "audio") == 0
     assert recorded_seconds(write_sound(tmp_path / "sound.mp4", 1.5), "audio") == pytest.approx(1.5, abs=0.1)
+
+
+def test_models_of_the_hub_are_there_before_the_first_visitor(tiny_model, tiny_voice_folder, tmp_path, monkeypatch):
+    hub = install(monkeypatch, tmp_path)
+    hub.add("org/reader", tiny_model)
+    hub.add("org/voice", tiny_voice_folder)
+    models = Models("org/reader", "org/voice")
+    assert {"model.safetensors", "acoustic/model.safetensors", "vocoder/model.safetensors"} <= set(hub.fetched)
+    assert models.reader.folder == tmp_path / "cache/org/reader/main" and models.voice.vocoder is not None
+    with pytest.raises(VsrError, match="org/none: no such folder here, and no such model on the hub"):
+        Models(None, "org/none")
 
 
 def test_a_wrong_start_is_one_line(tmp_path, capsys):
