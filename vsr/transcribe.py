@@ -237,8 +237,9 @@ def _hypothesis(words: Iterable[TimedWord], score: float) -> dict:
 
 
 def read_clip(loaded: LoadedModel, clip: MouthClip, options: DecodeOptions) -> list[Segment]:
-    """The segments of one face that is known to speak, one for each window; seams lie where no word is broken."""
-    spans = window_spans(len(clip.crop), window=preferred_window(loaded))
+    """The segments of one face, one for each window, as `transcribe` makes them: rests of the lips are not read, and
+    seams lie where they pause. A clip without landmarks is known to speak; there seams lie where no word is broken."""
+    spans = _spans(clip, preferred_window(loaded))
     edges = [frame_edges(clip.times[start:stop]) for start, stop in spans]
     readings = read_windows(loaded, [clip.crop[start:stop] for start, stop in spans], edges, options)
     records = [
@@ -247,6 +248,14 @@ def read_clip(loaded: LoadedModel, clip: MouthClip, options: DecodeOptions) -> l
         for own, reading in zip(edges, readings, strict=True)
     ]  # fmt: skip
     return list(segments_of([{"readings": records}]))
+
+
+def _spans(clip: MouthClip, window: int) -> list[tuple[int, int]]:
+    """What is to be read of a clip, in (start, stop) frames."""
+    if clip.points is None:
+        return window_spans(len(clip.crop), window=window)
+    speech, _ = speech_and_rest(active := activity(clip.points))
+    return [span for part in speech for span in spans_of(active, *part, window)]
 
 
 def frame_edges(times: np.ndarray) -> np.ndarray:

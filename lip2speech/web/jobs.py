@@ -42,11 +42,12 @@ class Limits:
 @dataclass(frozen=True)
 class Face:
     """One face that was read. transcript: its words alone, in the time of the video; portrait: data URL, or "" where
-    nobody needs telling apart; voiced: whether its voice is there."""
+    nobody needs telling apart; voiced: whether its voice is there; number: what the JSON calls it."""
 
     transcript: Transcript
     portrait: str = ""
     voiced: bool = False
+    number: int = 0
 
 
 @dataclass(eq=False)

@@ -77,7 +77,7 @@ class Page:
         with gr.Row(elem_classes="players"):
             self.watch, self.voiced = panel(), panel()
         self.words, self.files = panel(), panel()
-        self.how = gr.Button("Show how it was read", visible=False, elem_id="how", size="sm")
+        self.how = gr.Button("Show how it was read", visible=False, elem_id="how")
 
     def connect(self, blocks: gr.Blocks) -> None:
         """Say what calls what."""

@@ -102,8 +102,7 @@ def inspect_job(models: Models, job: Job, number: int) -> None:
     job.enter("faces")
     try:
         if not out.exists():
-            face = job.faces[number].transcript.segments[0].face
-            inspection = inspect_video(models.reader, job.source, DecodeOptions(nbest=5), face)
+            inspection = inspect_video(models.reader, job.source, DecodeOptions(nbest=5), job.faces[number].number)
             write_text(out, render_voiced(inspection, models.voice, wanted_voice(job.reference)))
     finally:
         job.stage = "done"  # the result that was there still is
@@ -164,7 +163,7 @@ def _transcribed(models: Models, job: Job, clip, number: int, alone: bool) -> Fa
     for name in FORMATS:
         write_text(job.folder / f"{number}.{name}", WRITERS[name](transcript))
     write_text(job.folder / f"page{number}.vtt", to_vtt(earlier(transcript, job.early), sureness))
-    return Face(transcript, "" if alone else _portrait(clip))
+    return Face(transcript, "" if alone else _portrait(clip), number=clip.face)
 
 
 def _portrait(clip) -> str:

@@ -13,6 +13,7 @@ import pytest
 from lip2speech.audio import read_wave
 from lip2speech.cli import main
 from lip2speech.speak import speak
+from lip2speech.web import render
 from lip2speech.web.jobs import Dropped
 from lip2speech.web.media import playable_copy, recorded_seconds
 from lip2speech.web.reading import Models
@@ -190,6 +191,20 @@ def test_only_results_can_be_asked_for():
     ):  # fmt: skip
         assert store.result(token, name) is None
     store.close()
+
+
+def test_lips_at_rest_have_no_words_and_a_page_all_the_same(make_studio, tmp_path):
+    studio = make_studio()
+    (job,), _ = done(studio, write_video(tmp_path / "still.mp4", talking_face(1).repeat(75, axis=0)))
+    assert job.stage == "done" and job.faces[0].transcript.segments == () and job.faces[0].voiced
+    assert "No words were read." in render.words(job, 0)
+
+    async def look():
+        async for _ in studio.inspect(job, 0):
+            pass
+
+    asyncio.run(look())
+    assert (job.folder / "inspect0.html").is_file()
 
 
 def test_a_failure_holds_no_picture(make_studio, landscape_clip, monkeypatch):
