@@ -239,7 +239,7 @@ def _hypothesis(words: Iterable[TimedWord], score: float) -> dict:
 def read_clip(loaded: LoadedModel, clip: MouthClip, options: DecodeOptions) -> list[Segment]:
     """The segments of one face, one for each window, as `transcribe` makes them: rests of the lips are not read, and
     seams lie where they pause. A clip without landmarks is known to speak; there seams lie where no word is broken."""
-    spans = _spans(clip, preferred_window(loaded))
+    spans = spans_to_read(clip, preferred_window(loaded))
     edges = [frame_edges(clip.times[start:stop]) for start, stop in spans]
     readings = read_windows(loaded, [clip.crop[start:stop] for start, stop in spans], edges, options)
     records = [
@@ -250,8 +250,8 @@ def read_clip(loaded: LoadedModel, clip: MouthClip, options: DecodeOptions) -> l
     return list(segments_of([{"readings": records}]))
 
 
-def _spans(clip: MouthClip, window: int) -> list[tuple[int, int]]:
-    """What is to be read of a clip, in (start, stop) frames."""
+def spans_to_read(clip: MouthClip, window: int) -> list[tuple[int, int]]:
+    """(start, stop) frames of a clip that are each read by themselves; none where the lips rest throughout."""
     if clip.points is None:
         return window_spans(len(clip.crop), window=window)
     speech, _ = speech_and_rest(active := activity(clip.points))

@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     shown = parser.add_argument_group("what is shown")
     shown.add_argument("--face", type=int, metavar="N", help="its number in JSON, from 0 (default: the largest)")
     shown.add_argument(
-        "--at", type=float, metavar="SECONDS", help="long clip: show the 12 s round this moment (default: the first)"
+        "--at", type=float, metavar="SECONDS", help="long clip: show the window round this moment (default: the first)"
     )
 
 
