@@ -8,6 +8,7 @@ from __future__ import annotations
 import wave as riff
 from collections.abc import Iterator
 from fractions import Fraction
+from io import BytesIO
 from math import gcd
 from pathlib import Path
 
@@ -128,11 +129,19 @@ def _resampled(wave: np.ndarray, rate: int) -> np.ndarray:
 
 def write_wave(path: str | Path, wave: np.ndarray) -> None:
     """Write (S,) float as 16-bit mono RIFF at 16 kHz, atomically; what is beyond [-1, 1] is clipped."""
-    with atomic_write(path) as temporary, riff.open(str(temporary), "wb") as file:
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(riff_bytes(wave))
+
+
+def riff_bytes(wave: np.ndarray) -> bytes:
+    """(S,) float as a file of 16-bit mono RIFF at 16 kHz; what is beyond [-1, 1] is clipped."""
+    whole = BytesIO()
+    with riff.open(whole, "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(SAMPLE_RATE)
         file.writeframes(to_pcm16(wave).tobytes())
+    return whole.getvalue()
 
 
 def to_pcm16(wave: np.ndarray) -> np.ndarray:

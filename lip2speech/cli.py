@@ -7,7 +7,7 @@ import sys
 from vsr.cli import Program
 
 SECTIONS = {
-    "voice a face": ("speak", "web", "push"),
+    "voice a face": ("speak", "inspect", "web", "push"),
     "prepare a corpus": ("units", "features", "sync"),
     "train": ("train", "vocoder"),
     "synthesise and measure": ("synthesize", "evaluate", "results"),

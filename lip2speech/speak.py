@@ -49,9 +49,13 @@ def speak(
         VsrError: no_face, too_short, crop_out_of_frame, unreadable, no_video; of the reference: no_sound,
             silent_reference, short_reference.
     """
-    # The reference first: it is quick to refuse.
-    vector = torch.from_numpy(reference_vector(reference)) if reference else None
+    vector = wanted_voice(reference)  # first, because it is quick to refuse
     return speak_clip(loaded, crop_video(path), vector, options)
+
+
+def wanted_voice(reference: str | Path | None) -> torch.Tensor | None:
+    """The vector (256,) of the voice in a recording; None: the model's own. Raises VsrError as `reference_vector`."""
+    return torch.from_numpy(reference_vector(reference)) if reference else None
 
 
 def speak_clip(
@@ -65,9 +69,13 @@ def speak_clip(
     speaker = given.to(loaded.voice.mel_mean.device)[None]
     speech = voice_crop(loaded, clip.crop, speaker, options or FlowOptions())
     sound = vocode(loaded.vocoder, speech, speaker)[0].float().cpu().numpy()
-    silence = np.zeros(round((clip.times[0] - video_clock(clip.info.path)[1]) * SAMPLE_RATE), np.float32)
-    wave = np.concatenate([silence, sound])
+    wave = np.concatenate([np.zeros(lead(clip), np.float32), sound])
     return Spoken(fit_length(wave, max(len(wave), round(clip.info.duration * SAMPLE_RATE))), speech, clip)
+
+
+def lead(clip: MouthClip) -> int:
+    """Samples from the video's first frame to the face's. Raises VsrError unreadable, where the video has gone."""
+    return round((clip.times[0] - video_clock(clip.info.path)[1]) * SAMPLE_RATE)
 
 
 def voice_crop(loaded: LoadedVoice, crop: np.ndarray, speaker: torch.Tensor, options: FlowOptions) -> Speech:

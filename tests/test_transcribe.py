@@ -184,6 +184,17 @@ def speaker_and_listener(tmp_path_factory, make_face, make_video):
     return make_video(tmp_path_factory.mktemp("two") / "two.mp4", pictures, options={"crf": "12"})
 
 
+def test_a_clip_is_read_as_its_video_is(loaded, speaker_and_listener):
+    from vsr.recognise import read_clip
+    from vsr.video.mouth import crop_tracks
+
+    transcript = loaded.transcribe(speaker_and_listener, options(), faces="all")
+    clips = {clip.face: read_clip(loaded, clip, options()) for clip in crop_tracks(speaker_and_listener)}
+    assert len(clips) == 2 and sorted(map(len, clips.values())) == [0, 1]
+    (segment,) = transcript.segments
+    assert [word.word for word in clips[segment.face][0].words] == [word.word for word in segment.words]
+
+
 def test_who_moves_the_lips_is_read_and_who_rests_is_listed(loaded, speaker_and_listener):
     found = loaded.transcribe(speaker_and_listener, options(), faces="all")
     assert {segment.face for segment in found.segments} == {0}

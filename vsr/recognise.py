@@ -19,6 +19,7 @@ from vsr.decode.fusion import languages_of
 from vsr.decode.options import DecodeOptions
 from vsr.errors import VsrError
 from vsr.transcript import Segment, TimedWord
+from vsr.video.segment import activity, spans_of, speech_and_rest
 from vsr.video.transforms import to_network_input
 from vsr.windows import WINDOW, window_spans
 
@@ -33,8 +34,9 @@ WindowReading = list[tuple[tuple[TimedWord, ...], float]]  # of one window: (wor
 
 
 def read_clip(loaded: LoadedModel, clip: MouthClip, options: DecodeOptions) -> list[Segment]:
-    """The segments of one face that is known to speak, one for each window; seams lie where no word is broken."""
-    spans = window_spans(len(clip.crop), window=preferred_window(loaded))
+    """The segments of one face, one for each window, as `transcribe` makes them: rests of the lips are not read, and
+    seams lie where they pause. A clip without landmarks is known to speak; there seams lie where no word is broken."""
+    spans = spans_to_read(clip, preferred_window(loaded))
     edges = [frame_edges(clip.times[start:stop]) for start, stop in spans]
     readings = read_windows(loaded, [clip.crop[start:stop] for start, stop in spans], edges, options)
     records = [
@@ -43,6 +45,14 @@ def read_clip(loaded: LoadedModel, clip: MouthClip, options: DecodeOptions) -> l
         for own, reading in zip(edges, readings, strict=True)
     ]  # fmt: skip
     return list(segments_of([{"readings": records}]))
+
+
+def spans_to_read(clip: MouthClip, window: int) -> list[tuple[int, int]]:
+    """(start, stop) frames of a clip that are each read by themselves; none where the lips rest throughout."""
+    if clip.points is None:
+        return window_spans(len(clip.crop), window=window)
+    speech, _ = speech_and_rest(active := activity(clip.points))
+    return [span for part in speech for span in spans_of(active, *part, window)]
 
 
 def preferred_window(loaded: LoadedModel) -> int:

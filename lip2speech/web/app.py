@@ -30,7 +30,7 @@ HEADERS = (
 )
 PAGE_POLICY = (
     "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; "
-    "frame-ancestors 'self'"
+    "media-src data:; frame-ancestors 'self'"
 )
 SWEEP_SECONDS = 30.0
 

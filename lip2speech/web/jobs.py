@@ -34,18 +34,20 @@ class Limits:
 
     def __post_init__(self):
         for name, value in dataclasses.asdict(self).items():
+            least = "0 or more" if name == "queue" else "above 0"
             if not value > 0 and not (name == "queue" and value == 0):
-                raise VsrError("bad_options", f"--{name.replace('_', '-')} is {value:g}; it must be above 0")
+                raise VsrError("bad_options", f"--{name.replace('_', '-')} is {value:g}; it must be {least}")
 
 
 @dataclass(frozen=True)
 class Face:
     """One face that was read. transcript: its words alone, in the time of the video; portrait: data URL, or "" where
-    nobody needs telling apart; voiced: whether its voice is there."""
+    nobody needs telling apart; voiced: whether its voice is there; number: what the JSON calls it."""
 
     transcript: Transcript
     portrait: str = ""
     voiced: bool = False
+    number: int = 0
 
 
 @dataclass(eq=False)

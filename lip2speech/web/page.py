@@ -77,7 +77,7 @@ class Page:
         with gr.Row(elem_classes="players"):
             self.watch, self.voiced = panel(), panel()
         self.words, self.files = panel(), panel()
-        self.how = gr.Button("Show how it was read", visible=False, elem_id="how", size="sm")
+        self.how = gr.Button("Show how it was read", visible=False, elem_id="how")
 
     def connect(self, blocks: gr.Blocks) -> None:
         """Say what calls what."""
@@ -88,11 +88,14 @@ class Page:
         self.example.click(lambda: str(EXAMPLE), None, self.video, **inner).then(self.read, given, panels, **inner)
         self.faces.click(self.choose, None, panels, **inner)
         self.how.click(self.inspect, None, panels, **inner)
-        blocks.unload(self.leave)
+        for component in given:
+            component.change(self.keep, given, None, **inner)
+        blocks.unload(self.close)
 
     async def read(self, video: str | None, reference: str | None, request: gr.Request) -> AsyncIterator[dict]:
         """Work on a video, telling how far it is; what was there before goes."""
         await self.leave(request)
+        self.keep(video, reference, request)
         view, job = View(self), None
         try:
             if video is None:
@@ -145,8 +148,17 @@ class Page:
         except VsrError as error:
             yield {self.status: view.html(render.problem(error.reason, error.message))}
 
+    def keep(self, video: str | None, reference: str | None, request: gr.Request) -> None:
+        """What the visitor has given stays while the page shows it."""
+        self.studio.keep(request.session_hash, video, reference)
+
+    async def close(self, request: gr.Request) -> None:
+        """The visitor has gone."""
+        self.studio.keep(request.session_hash)
+        await self.leave(request)
+
     async def leave(self, request: gr.Request) -> None:
-        """The visitor has gone, or brings something new: stop the work and remove the files."""
+        """The visitor has gone, or brings something new: stop the work and remove the results."""
         job = self.visits.pop(request.session_hash, None)
         if job is not None:
             self.studio.drop(job)

@@ -27,22 +27,21 @@ class Models:
     """The lip reader and the voice, loaded when first needed.
 
     Args:
-        reader, voice: their folders; None takes those of the packages.
+        reader, voice: their folders, or names on the hub; None takes those of the packages.
 
     Raises:
-        VsrError: bad_model, where a folder is none at first sight: better now than with the first visitor.
+        VsrError: bad_model, where a folder is none at first sight; hub_missing, hub_denied, hub_offline: better now
+            than with the first visitor.
     """
 
     def __init__(self, reader: str | None, voice: str | None):
-        from lip2speech.hub import ACOUSTIC, VOCODER
+        from lip2speech.hub import ACOUSTIC, VOCODER, find_model
+        from vsr.hub import find_model as find_reader
         from vsr.hub import read_config
 
-        self._reader, self._voice = reader, voice
-        if reader is not None:
-            read_config(Path(reader))
-        if voice is not None:
-            for part in (ACOUSTIC, VOCODER):
-                read_config(Path(voice) / part)
+        self._reader, self._voice = find_reader(reader), find_model(voice)
+        for folder in (self._reader, self._voice / ACOUSTIC, self._voice / VOCODER):
+            read_config(folder)
 
     @cached_property
     def reader(self):
@@ -92,18 +91,19 @@ def read_job(models: Models, limits: Limits, job: Job) -> None:
 
 
 def inspect_job(models: Models, job: Job, number: int) -> None:
-    """Write `inspectN.html`, the page of `vsr inspect`, for face ``number`` of a job that is done."""
+    """Write `inspectN.html`, the page of `lip2speech inspect`, for face ``number`` of a job that is done."""
+    from lip2speech.inspection import render_voiced
+    from lip2speech.speak import wanted_voice
     from vsr.decode.options import DecodeOptions
     from vsr.inspect.collect import inspect_video
-    from vsr.inspect.page import render_page
 
     out = job.folder / f"inspect{number}.html"
     job.begun = time.monotonic()
     job.enter("faces")
     try:
         if not out.exists():
-            face = job.faces[number].transcript.segments[0].face
-            write_text(out, render_page(inspect_video(models.reader, job.source, DecodeOptions(nbest=5), face)))
+            inspection = inspect_video(models.reader, job.source, DecodeOptions(nbest=5), job.faces[number].number)
+            write_text(out, render_voiced(inspection, models.voice, wanted_voice(job.reference)))
     finally:
         job.stage = "done"  # the result that was there still is
 
@@ -118,14 +118,11 @@ def _checked_seconds(path: Path, kind: str, limits: Limits) -> float:
 
 def _reference(job: Job, limits: Limits):
     """The vector (256,) of the voice to speak with; None: the model's own."""
-    import torch
+    from lip2speech.speak import wanted_voice
 
-    from lip2speech.features.speaker import reference_vector
-
-    if job.reference is None:
-        return None
-    _checked_seconds(job.reference, "audio", limits)
-    return torch.from_numpy(reference_vector(job.reference))
+    if job.reference is not None:
+        _checked_seconds(job.reference, "audio", limits)
+    return wanted_voice(job.reference)
 
 
 class _Watched:
@@ -166,7 +163,7 @@ def _transcribed(models: Models, job: Job, clip, number: int, alone: bool) -> Fa
     for name in FORMATS:
         write_text(job.folder / f"{number}.{name}", WRITERS[name](transcript))
     write_text(job.folder / f"page{number}.vtt", to_vtt(earlier(transcript, job.early), sureness))
-    return Face(transcript, "" if alone else _portrait(clip))
+    return Face(transcript, "" if alone else _portrait(clip), number=clip.face)
 
 
 def _portrait(clip) -> str:

@@ -27,8 +27,8 @@ def welcome(limits: Limits, shipped: bool) -> str:
         '<header class="head"><h1>Read lips, give them a voice</h1>'
         "<p>A video of a talking face becomes text and speech. Its own sound is not listened to.</p>"
         f'<p class="soft">{model} At most {limits.max_seconds:g} s and {limits.max_mb} MB. '
-        f"Nothing leaves this server. Videos are removed from it after {limits.keep_minutes:g} minutes, "
-        "results also when you close the page.</p></header>"
+        "Nothing leaves this server. Videos and results are removed from it soon after you close the page, "
+        f"and after {limits.keep_minutes:g} minutes at the latest.</p></header>"
     )
 
 
@@ -176,8 +176,8 @@ def _link(token: str, name: str, saved_as: str, label: str) -> str:
 
 
 def inspection(number: int, token: str) -> str:
-    """The page of `vsr inspect`, which can run its own script and reach nothing else."""
+    """The page of `lip2speech inspect`, which can run its own script and reach nothing else."""
     return (
         f'<iframe class="inspect" sandbox="allow-scripts" src="results/{token}/inspect{number}.html" '
-        'title="How it was read: mouth, posteriors, attention and words over time"></iframe>'
+        'title="How it was read: mouth, posteriors, attention, words and voice over time"></iframe>'
     )

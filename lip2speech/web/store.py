@@ -13,6 +13,7 @@ import time
 from collections.abc import Container
 from pathlib import Path
 
+GRACE = 60.0  # seconds for which an upload waits to be shown by the page of its visitor
 TOKEN = re.compile(r"[A-Za-z0-9_-]{22}")
 NAME = re.compile(r"[a-z0-9]+\.[a-z0-9]+")
 
@@ -46,32 +47,37 @@ class Store:
         path = self.jobs / token / name
         return path if path.is_file() else None
 
-    def remove(self, folder: Path) -> None:
-        """Remove a job's folder."""
-        shutil.rmtree(folder, ignore_errors=True)
+    def remove(self, path: Path) -> None:
+        """Remove a folder, or what an upload that broke off has left."""
+        if path.is_file():
+            path.unlink(missing_ok=True)
+        else:
+            shutil.rmtree(path, ignore_errors=True)
 
     def is_full(self) -> bool:
         """Whether the files fill the room; one with two names counts twice."""
         return sum(_stat(path, "st_size") for path in self.root.rglob("*") if path.is_file()) > self.room
 
-    def sweep(self, spared: Container[Path] = ()) -> int:
-        """Remove the folders that nobody has touched for `keep` seconds, but those ``spared``; returns how many went.
+    def sweep(self, spared: Container[Path] = (), shown: Container[Path] = ()) -> int:
+        """Remove what nobody has touched for `keep` seconds, but those jobs ``spared``, and uploads that no visitor
+        is ``shown``; returns how many went.
 
-        An upload's folder is named after its content, so that two visitors may share one: only age removes it.
+        An upload's folder is named after its content, so that two visitors may share one.
         """
-        old = [
-            folder
-            for folder in (*self.uploads.iterdir(), *self.jobs.iterdir())
-            if folder not in spared
-            and time.time() - max(_stat(path, "st_mtime") for path in (folder, *folder.rglob("*"))) > self.keep
-        ]
-        for folder in old:
-            self.remove(folder)
-        return len(old)
+        jobs = [job for job in self.jobs.iterdir() if job not in spared and _age(job) > self.keep]
+        uploads = [own for own in self.uploads.iterdir() if _age(own) > (self.keep if own in shown else GRACE)]
+        for path in (*jobs, *uploads):
+            self.remove(path)
+        return len(jobs) + len(uploads)
 
     def close(self) -> None:
         """Remove everything."""
         self._folder.cleanup()
+
+
+def _age(path: Path) -> float:
+    """Seconds since anything in it was written."""
+    return time.time() - max(_stat(own, "st_mtime") for own in (path, *path.rglob("*")))
 
 
 def _stat(path: Path, field: str) -> float:

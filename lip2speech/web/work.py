@@ -8,6 +8,7 @@ import shutil
 from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from traceback import clear_frames
 
 from lip2speech.web.jobs import Dropped, Job, Limits
 from lip2speech.web.reading import Models, inspect_job, load_libraries, read_job
@@ -22,10 +23,10 @@ class Studio:
 
     Args:
         limits: what visitors may ask for.
-        model, voice: folders of the lip reader and of the voice; None takes those of the packages.
+        model, voice: the lip reader and the voice: folders or names on the hub; None takes those of the packages.
 
     Raises:
-        VsrError: bad_model, where a folder is none at first sight; missing_package.
+        VsrError: as `Models`; missing_package.
     """
 
     def __init__(self, limits: Limits, model: str | None = None, voice: str | None = None):
@@ -33,6 +34,7 @@ class Studio:
         self.limits, self.store = limits, Store(60 * limits.keep_minutes, limits.room)
         self._worker = ThreadPoolExecutor(1, "lip2speech-web")
         self._worker.submit(load_libraries).result()
+        self._shown: dict[str, set[Path]] = {}  # folders of the uploads that the page of a visitor shows
         self._line: list[Job] = []  # those at work or waiting; touched by the server's thread alone
 
     def new_job(self, upload: str | Path, reference: str | Path | None = None) -> Job:
@@ -58,9 +60,20 @@ class Studio:
             shutil.copyfile(upload, folder / upload.name)
         return folder / upload.name
 
+    def keep(self, visitor: str, *uploads: str | Path | None) -> None:
+        """These are the uploads that the page of a visitor shows now; none, when the visitor has gone."""
+        folders = {Path(upload).parent for upload in uploads if upload}
+        self._shown = {other: own for other, own in self._shown.items() if other != visitor}
+        self._shown |= {visitor: folders} if folders else {}
+
+    def shown(self) -> set[Path]:
+        """Folders of the uploads that any page shows."""
+        return set().union(*self._shown.values())
+
     def sweep(self) -> None:
-        """Remove what is old; jobs in the line are not."""
-        self.store.sweep(spared={job.folder for job in self._line})
+        """Remove what is old, and uploads that no page shows; jobs in the line are not."""
+        self.store.sweep({job.folder for job in self._line}, self.shown())
+        self._shown = {visitor: own for visitor, own in self._shown.items() if any(map(Path.exists, own))}
 
     def drop(self, job: Job) -> None:
         """Nobody wants the job or its results any more."""
@@ -75,12 +88,12 @@ class Studio:
         return self._follow(job, read_job, self.models, self.limits, job)
 
     def inspect(self, job: Job, face: int) -> AsyncGenerator[int, None]:
-        """Write `inspectN.html`, the page of `vsr inspect`, for a face of a job that is done; like `process`."""
+        """Write `inspectN.html`, the page of `lip2speech inspect`, for a face of a job that is done; like `process`."""
         return self._follow(job, inspect_job, self.models, job, face)
 
     async def _follow(self, job: Job, work, *args) -> AsyncGenerator[int, None]:
         self._admit(job)
-        future = asyncio.get_running_loop().run_in_executor(self._worker, work, *args)
+        future = asyncio.get_running_loop().run_in_executor(self._worker, _forgetting, work, *args)
         try:
             seen = None
             while not future.done():
@@ -121,3 +134,16 @@ class Studio:
             job.dropped = True
         self._worker.shutdown(cancel_futures=True)
         self.store.close()
+
+
+def _forgetting(work, *args) -> None:
+    """Do some work. An error that leaves it holds no picture: what its frames have would stay, often 100 MB a clip,
+    until Python looks for cycles the next time."""
+    try:
+        work(*args)
+    except BaseException as error:
+        cause = error
+        while cause is not None:
+            clear_frames(cause.__traceback__)
+            cause = cause.__context__
+        raise

@@ -2,6 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
+
+from lip2speech.features.units import Codebook
+from lip2speech.hub import save_part, save_voice
+from tests.lip2speech.tiny import UNITS, tiny_vocoder, tiny_voice
 
 
 @pytest.fixture
@@ -13,3 +18,12 @@ def voice_like():
     noise = np.convolve(rng.normal(size=48_000), [1, -0.9], "same")
     swell = np.clip(np.sin(2 * np.pi * 2.5 * time), 0, 1)
     return (0.1 * swell * (voiced + 0.3 * noise)).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def tiny_voice_folder(tmp_path_factory):
+    """A folder with a tiny acoustic model and a tiny vocoder."""
+    folder = tmp_path_factory.mktemp("voice")
+    save_voice(folder / "acoustic", tiny_voice(), Codebook(torch.randn(UNITS, 39), "mfcc"))
+    save_part(folder / "vocoder", tiny_vocoder())
+    return folder

@@ -1,7 +1,11 @@
 """Live captions: what stands stays, old pictures are dropped, and the demo clip is read as a file is."""
 
+import io
+import socket
 import time
+from functools import partialmethod
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -74,6 +78,50 @@ def test_a_file_is_played_at_its_own_pace(tmp_path):
     started = time.monotonic()
     count = len(list(open_source(str(video))))
     assert count == 20 and time.monotonic() - started > 0.7
+
+
+@pytest.fixture
+def stream(tmp_path, monkeypatch):
+    """Makes a stream whose only picture that stands by itself is the first, on standard input; cut after `share`."""
+
+    def make(share=1.0, garbage=b""):
+        options = {"g": "1000", "sc_threshold": "0", "tune": "zerolatency"}
+        data = write_video(tmp_path / "face.ts", talking_face(120), options=options).read_bytes()
+        pipe = io.BytesIO(data[: int(share * len(data))] + garbage)
+        monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=pipe))
+        return pipe
+
+    return make
+
+
+def test_a_stream_is_read_from_its_first_picture(stream):
+    stream()
+    assert [round(25 * seconds) for _, seconds in open_source("-")] == list(range(120))
+
+
+def test_damage_within_a_stream_costs_a_few_pictures(stream):
+    stream(0.5, garbage=bytes(range(256)) * 40)
+    assert 40 < len(list(open_source("-"))) <= 70
+
+
+def test_what_was_said_before_a_stream_broke_off_is_kept(tmp_path, capsys, monkeypatch):
+    def breaking(name):
+        yield from ((frame, place.time) for frame, place in frames_from(DEMO))
+        raise VsrError("broken_off", f"{name}: the stream breaks off (reset)")
+
+    monkeypatch.setattr("vsr.live.source.open_source", breaking)
+    monkeypatch.setattr("vsr.live.source.Capture.__init__", partialmethod(Capture.__init__, waiting=100))
+    assert main(["live", "http://x/y", "-o", str(tmp_path / "said.txt")]) == 1
+    told = capsys.readouterr()
+    assert told.out.endswith("place blue by m five please\n") and (tmp_path / "said.txt").exists()
+    assert told.err.splitlines()[-1] == "vsr: http://x/y: the stream breaks off (reset)"
+
+
+def test_a_stream_that_stalls_ends_in_one_line(monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setattr("vsr.live.source.SILENT", 0.5)
+        with pytest.raises(VsrError, match="nothing came for 0.5 s"):
+            next(open_source(f"http://127.0.0.1:{silent.getsockname()[1]}/live.ts"))
 
 
 @pytest.mark.parametrize("source, reason", [("97", "no_camera"), ("rtsp://127.0.0.1:9/none", "unreadable")])

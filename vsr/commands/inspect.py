@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from vsr.machine import add_device_argument
+
+if TYPE_CHECKING:
+    from vsr.inspect.collect import Inspection
 
 HELP = "show how a video is read: mouth, posteriors, attention and words over time, as one HTML page"
 ABOUT = """Reads one video and writes one HTML page that shows how it was read: the mouth, the
@@ -12,7 +16,7 @@ CTC posteriors, the decoder's attention, the words with their confidence and the
 readings, all on one time axis. Look at it first when a text is odd."""
 FILES = """reads   a video file; a model
 writes  the page, which needs no other file and no network"""
-SEE = "vsr transcribe"
+SEE = "vsr transcribe, lip2speech inspect"
 EXAMPLE = """vsr inspect clip.mp4 -o report.html
 vsr inspect talk.mp4 --face 1 --at 95 -o report.html"""
 
@@ -30,20 +34,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     shown = parser.add_argument_group("what is shown")
     shown.add_argument("--face", type=int, metavar="N", help="its number in JSON, from 0 (default: the largest)")
     shown.add_argument(
-        "--at", type=float, metavar="SECONDS", help="long clip: show the 12 s round this moment (default: the first)"
+        "--at", type=float, metavar="SECONDS", help="long clip: show the window round this moment (default: the first)"
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """Read, write the page and print the text. Raises VsrError."""
-    from vsr.decode.options import DecodeOptions
     from vsr.files import write_text
-    from vsr.hub import load_model
-    from vsr.inspect.collect import inspect_video
     from vsr.inspect.page import render_page
 
-    options = DecodeOptions(args.method, args.beam, nbest=args.nbest)
-    inspection = inspect_video(load_model(args.model, args.device), args.video, options, args.face, args.at)
+    inspection = look(args)
     write_text(args.out, render_page(inspection))
     print(inspection.nbest[0].text)
     return 0
+
+
+def look(args: argparse.Namespace) -> Inspection:
+    """Read the video that the options name, as they say. Raises VsrError."""
+    from vsr.decode.options import DecodeOptions
+    from vsr.hub import load_model
+    from vsr.inspect.collect import inspect_video
+
+    options = DecodeOptions(args.method, args.beam, nbest=args.nbest)
+    return inspect_video(load_model(args.model, args.device), args.video, options, args.face, args.at)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from vsr.machine import add_device_argument
+
 HELP = "caption a camera or a stream while it runs"
 ABOUT = """Reads the person in front and shows the words as they are read. A word that two readings
 in a row agree on stands and is never taken back; on a terminal the words that may still
@@ -23,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="SOURCE", help="number of a camera, address of a stream, file, or -")
     parser.add_argument("-o", "--out", metavar="FILE", help="keep the captions: .txt, .srt, .vtt, .ass, .json or .tsv")
     parser.add_argument("--model", metavar="MODEL", help="folder or org/name (default: the one in the package)")
+    add_device_argument(parser)
     parser.add_argument("--beam", type=int, default=4, metavar="N", help="width of the search (default: 4)")
 
 
@@ -42,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
 
     if args.out and Path(args.out).suffix[1:] not in WRITERS:
         raise VsrError("bad_options", f"{args.out}: the name must end in .{', .'.join(WRITERS)}")
-    loaded, options = load_model(args.model), DecodeOptions(beam=args.beam)
+    loaded, options = load_model(args.model, args.device), DecodeOptions(beam=args.beam)
     screen, session = Screen(args.source, loaded.name, args.out), Session(loaded, default_detector(), options)
     capture = Capture(open_source(args.source))  # last, so that nothing is filmed while models are loaded
     try:
@@ -52,4 +55,6 @@ def run(args: argparse.Namespace) -> int:
     finally:
         capture.close()
     print(screen.summary(capture.dropped), file=sys.stderr)
+    if capture.error is not None:
+        raise capture.error
     return 0

@@ -15,7 +15,7 @@ import torch
 from vsr.clock import FPS
 from vsr.decode.options import DecodeOptions, Hypothesis
 from vsr.errors import VsrError
-from vsr.recognise import frame_edges, search_crops, timed_words
+from vsr.recognise import frame_edges, preferred_window, search_crops, spans_to_read, timed_words
 from vsr.text.tokenizer import BLANK, MARK, SPACE, UNK, Tokenizer
 from vsr.transcript import Alternative, TimedWord
 from vsr.video.geometry import crop_corners, mouth_transforms
@@ -98,14 +98,14 @@ def inspect_video(
         path: the video file.
         options: of the search.
         face: number of the face in the JSON of transcripts, from 0; None takes the one that fills most of the picture.
-        at: a clip too long for one window is shown round this second; None takes its first window.
+        at: of a clip that is read in several windows, the one round this second is shown; None takes the first.
 
     Raises:
         VsrError: what `vsr.transcribe.transcribe` raises; bad_config for a face or time that is not there.
     """
     options = options or DecodeOptions(nbest=5)
     clip = crop_video(path) if face is None else _chosen(crop_tracks(path), face, path)
-    spans = window_spans(len(clip.crop))
+    spans = spans_to_read(clip, preferred_window(loaded)) or window_spans(len(clip.crop))
     window = 0 if at is None else _window_at(spans, clip, at, path)
     return inspect_window(loaded, clip, options, spans, window)
 

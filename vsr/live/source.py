@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,6 +23,9 @@ from vsr.video.reader import frames_from, scaled_size
 WAITING = 25  # pictures that may wait
 STREAMS = ("rtsp", "rtsps", "rtmp", "http", "https", "udp", "tcp", "srt")
 SILENT = 10.0  # seconds without a picture after which a stream counts as ended
+# A stream shows its first picture at once: it is looked at for a second at most, and what was seen then is kept, since
+# the next picture that stands by itself may be ten seconds away.
+QUICK = {"analyzeduration": "1000000", "fpsprobesize": "0"}
 
 
 def open_source(name: str) -> Iterator[tuple[np.ndarray, float]]:
@@ -35,7 +39,7 @@ def open_source(name: str) -> Iterator[tuple[np.ndarray, float]]:
     """
     if name.isdigit():
         return _camera(int(name))
-    if name == "-" or name.split("://")[0].lower() in STREAMS:
+    if name == "-" or name.partition("://")[0].lower() in STREAMS and "://" in name:
         return _stream(name)
     return _paced_file(name)
 
@@ -43,6 +47,7 @@ def open_source(name: str) -> Iterator[tuple[np.ndarray, float]]:
 def _camera(number: int) -> Iterator[tuple[np.ndarray, float]]:
     import cv2
 
+    cv2.setLogLevel(0)  # what is wrong is told below, in one line
     camera = cv2.VideoCapture(number)
     if not camera.isOpened():
         raise VsrError("no_camera", f"camera {number} does not open: is it connected, and used by nobody else?")
@@ -52,7 +57,7 @@ def _camera(number: int) -> Iterator[tuple[np.ndarray, float]]:
         while True:
             there, picture = camera.read()
             if not there:
-                return
+                raise VsrError("no_camera", f"camera {number} gives no more pictures")
             yield np.ascontiguousarray(picture[..., ::-1]), time.monotonic() - started
     finally:
         camera.release()
@@ -63,22 +68,43 @@ def _stream(name: str) -> Iterator[tuple[np.ndarray, float]]:
     import av
 
     try:
-        container = av.open(sys.stdin.buffer if name == "-" else name, timeout=SILENT, options={"fflags": "nobuffer"})
+        container = av.open(sys.stdin.buffer if name == "-" else name, timeout=SILENT, options=QUICK)
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise VsrError("unreadable", f"{name}: no stream that can be read ({short_reason(error)})") from error
+        raise VsrError("unreadable", f"{name}: no stream that can be read ({_why(error)})") from error
     with container:
         if not container.streams.video:
             raise VsrError("no_video", f"{name}: holds no video")
         first = None
+        for picture in _decoded(name, container):
+            seconds = picture.time or 0.0
+            first = seconds if first is None else first
+            width, height = scaled_size(picture.width, picture.height)
+            yield picture.to_ndarray(format="rgb24", width=width, height=height), seconds - first
+        if first is None:
+            raise VsrError("unreadable", f"{name}: not one picture came")
+
+
+def _decoded(name: str, container) -> Iterator:
+    """The pictures of a stream; a packet that is damaged, or of a picture whose begin was missed, is passed over."""
+    import av
+
+    packets = container.demux(container.streams.video[0])
+    while True:
         try:
-            for picture in container.decode(container.streams.video[0]):
-                seconds = picture.time or 0.0
-                first = seconds if first is None else first
-                width, height = scaled_size(picture.width, picture.height)
-                yield picture.to_ndarray(format="rgb24", width=width, height=height), seconds - first
+            packet = next(packets, None)
         except (av.error.FFmpegError, OSError) as error:
-            if first is None:
-                raise VsrError("unreadable", f"{name}: not one picture came ({short_reason(error)})") from error
+            raise VsrError("broken_off", f"{name}: the stream breaks off ({_why(error)})") from error
+        if packet is None:
+            return
+        with suppress(av.error.FFmpegError):
+            yield from packet.decode()
+
+
+def _why(error: Exception) -> str:
+    """What happened, in few words; FFmpeg calls the end of our patience an exit that was requested."""
+    import av
+
+    return f"nothing came for {SILENT:g} s" if isinstance(error, av.error.ExitError) else short_reason(error)
 
 
 def _paced_file(name: str) -> Iterator[tuple[np.ndarray, float]]:
@@ -101,14 +127,19 @@ class Taken:
 
 @dataclass
 class Capture:
-    """Takes pictures in a thread; iterate to get them, in order, without those that had to be dropped."""
+    """Takes pictures in a thread; iterate to get them, in order, without those that had to be dropped.
+
+    error: why the pictures ended, where that was not their natural end. It is raised where not one had come; else it
+    is for the caller to tell, after the captions of those that had.
+    """
 
     pictures: Iterator[tuple[np.ndarray, float]]
     waiting: int = WAITING
     dropped: int = 0
+    error: Exception | None = None
     _queue: deque = field(default_factory=deque)
+    _taken: int = 0
     _ended: bool = False
-    _error: Exception | None = None
 
     def __post_init__(self):
         self._news = threading.Condition()
@@ -124,11 +155,12 @@ class Capture:
                         self._queue.popleft()
                         self.dropped += 1
                     self._queue.append(Taken(frame, seconds, time.monotonic()))
+                    self._taken += 1
                     self._news.notify()
                 if self._stop:
                     break
         except Exception as error:  # told where the pictures are used
-            self._error = error
+            self.error = error
         with self._news:
             self._ended = True
             self._news.notify()
@@ -141,8 +173,8 @@ class Capture:
                     break
                 taken = self._queue.popleft()
             yield taken
-        if self._error is not None:
-            raise self._error
+        if self.error is not None and not self._taken:
+            raise self.error
 
     def close(self) -> None:
         """Take no more pictures."""

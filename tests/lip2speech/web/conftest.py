@@ -5,22 +5,9 @@ import threading
 from contextlib import contextmanager
 
 import pytest
-import torch
 
-from lip2speech.features.units import Codebook
-from lip2speech.hub import save_part, save_voice
 from lip2speech.web.jobs import Limits
 from lip2speech.web.work import Studio
-from tests.lip2speech.tiny import UNITS, tiny_vocoder, tiny_voice
-
-
-@pytest.fixture(scope="session")
-def tiny_voice_folder(tmp_path_factory):
-    """A folder with a tiny acoustic model and a tiny vocoder."""
-    folder = tmp_path_factory.mktemp("voice")
-    save_voice(folder / "acoustic", tiny_voice(), Codebook(torch.randn(UNITS, 39), "mfcc"))
-    save_part(folder / "vocoder", tiny_vocoder())
-    return folder
 
 
 @pytest.fixture

@@ -134,10 +134,12 @@ def test_a_browser_uploads_watches_and_downloads(served, browser, face_clip, lan
     _check_silence(browser, address)
     give(browser, address, landscape_clip)
     problem = first(browser, ".status.error")
+    assert [path.name for path in studio.shown()] and all(path.is_dir() for path in studio.shown())
     assert problem.text.splitlines()[0] == "landscape.mp4: no face is seen for 12 frames (half a second)"
     assert not browser.find_elements("css selector", ".player, .files a")
     browser.get("about:blank")
     assert wait_for(lambda: not any(studio.store.jobs.iterdir())), "the results of visitors who left are still there"
+    assert studio.shown() == set(), "the uploads of visitors who left are still kept"
 
 
 def wait_for(condition, seconds=60):

@@ -1,9 +1,11 @@
 """Behind the page: a video becomes files; refusals, the line, no mixing, and nothing left behind."""
 
 import asyncio
+import gc
 import json
 import os
 import time
+import weakref
 
 import numpy as np
 import pytest
@@ -11,10 +13,13 @@ import pytest
 from lip2speech.audio import read_wave
 from lip2speech.cli import main
 from lip2speech.speak import speak
+from lip2speech.web import render
 from lip2speech.web.jobs import Dropped
 from lip2speech.web.media import playable_copy, recorded_seconds
-from lip2speech.web.store import Store
+from lip2speech.web.reading import Models
+from lip2speech.web.store import GRACE, Store
 from tests.conftest import talking_face, write_sound, write_video
+from tests.local_hub import install
 from vsr.decode.options import DecodeOptions
 from vsr.errors import VsrError
 from vsr.video.container import video_clock
@@ -165,7 +170,7 @@ def test_old_files_go_and_new_ones_stay(tmp_path):
     past = time.time() - 61
     for path in (old, old / "0.txt", upload, upload / "0.txt"):
         os.utime(path, (past, past))
-    assert not store.is_full() and store.sweep(spared={old}) == 1
+    assert not store.is_full() and store.sweep({old}, {upload}) == 1
     assert old.exists() and store.sweep() == 1
     assert not old.exists() and not upload.exists() and store.result(new.name, "0.txt").is_file()
     (new / "1.txt").write_bytes(bytes(1000))
@@ -189,6 +194,62 @@ def test_only_results_can_be_asked_for():
     store.close()
 
 
+def test_lips_at_rest_have_no_words_and_a_page_all_the_same(make_studio, tmp_path):
+    studio = make_studio()
+    (job,), _ = done(studio, write_video(tmp_path / "still.mp4", talking_face(1).repeat(75, axis=0)))
+    assert job.stage == "done" and job.faces[0].transcript.segments == () and job.faces[0].voiced
+    assert "No words were read." in render.words(job, 0)
+
+    async def look():
+        async for _ in studio.inspect(job, 0):
+            pass
+
+    asyncio.run(look())
+    assert (job.folder / "inspect0.html").is_file()
+
+
+def test_a_failure_holds_no_picture(make_studio, landscape_clip, monkeypatch):
+    held = []
+
+    class Watching:
+        def detect(self, frame):
+            held.append(weakref.ref(frame))
+            return []
+
+        def reset(self):
+            pass
+
+    monkeypatch.setattr("vsr.video.faces.default_detector", Watching)
+    gc.disable()
+    try:
+        error = refused(make_studio(), landscape_clip)
+        assert error.reason == "no_face" and held and not any(frame() is not None for frame in held)
+    finally:
+        gc.enable()
+
+
+def test_an_upload_goes_when_no_page_shows_it(make_studio):
+    studio = make_studio()
+    uploads, past = studio.store.uploads, time.time() - GRACE - 1
+    shared, single, broken_off = uploads / "a" / "clip.mp4", uploads / "b" / "clip.mp4", uploads / "tmp1234"
+    for path in (shared, single, broken_off):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"x")
+        for own in (path, path.parent):
+            os.utime(own, (past, past))
+    studio.keep("first", shared)
+    studio.keep("second", shared, single)
+    studio.sweep()
+    assert shared.exists() and single.exists() and not broken_off.exists()
+    studio.keep("second", shared, None)  # another video in place of the first
+    studio.keep("first")  # has gone
+    studio.sweep()
+    assert shared.exists() and not single.exists()
+    studio.keep("second")
+    studio.sweep()
+    assert not list(uploads.iterdir())
+
+
 def test_copies_play_in_browsers_from_zero(tmp_path, face_clip, other_clip):
     late = write_video(tmp_path / "late.mkv", talking_face(20), times=np.arange(20) / 25 + 0.5)
     for number, (video, frames) in enumerate(((other_clip, 40), (late, 20), (face_clip, 25))):
@@ -199,6 +260,17 @@ def test_copies_play_in_browsers_from_zero(tmp_path, face_clip, other_clip):
     assert recorded_seconds(late) == pytest.approx(0.8, abs=0.05)
     assert recorded_seconds(other_clip) == pytest.approx(1.6, abs=0.1) and recorded_seconds(other_clip, "audio") == 0
     assert recorded_seconds(write_sound(tmp_path / "sound.mp4", 1.5), "audio") == pytest.approx(1.5, abs=0.1)
+
+
+def test_models_of_the_hub_are_there_before_the_first_visitor(tiny_model, tiny_voice_folder, tmp_path, monkeypatch):
+    hub = install(monkeypatch, tmp_path)
+    hub.add("org/reader", tiny_model)
+    hub.add("org/voice", tiny_voice_folder)
+    models = Models("org/reader", "org/voice")
+    assert {"model.safetensors", "acoustic/model.safetensors", "vocoder/model.safetensors"} <= set(hub.fetched)
+    assert models.reader.folder == tmp_path / "cache/org/reader/main" and models.voice.vocoder is not None
+    with pytest.raises(VsrError, match="org/none: no such folder here, and no such model on the hub"):
+        Models(None, "org/none")
 
 
 def test_a_wrong_start_is_one_line(tmp_path, capsys):

@@ -46,11 +46,13 @@ if (choice) choice.addEventListener("change", () => {
 });
 
 // ---- the playhead
-function show(next) {
+function show(next, follow = true) {
   frame = Math.max(0, Math.min(data.frames - 1, next));
   scrub.value = frame;
   const plot = lanes.querySelector(".plot");
   cursor.style.left = plot.offsetLeft + (frame + 0.5) / data.frames * plot.offsetWidth + "px";
+  const scroll = lanes.parentElement, x = cursor.offsetLeft - scroll.scrollLeft;
+  if (follow && (x < plot.offsetLeft || x > scroll.clientWidth)) scroll.scrollLeft += x - scroll.clientWidth / 2;
   const column = frame % data.sprite[0], row = Math.floor(frame / data.sprite[0]);
   const place = (k, n) => (n > 1 ? 100 * k / (n - 1) : 0) + "%";
   at("mouth").style.backgroundPosition = place(column, data.sprite[0]) + " " + place(row, data.sprite[1]);
@@ -87,12 +89,14 @@ at("play").addEventListener("click", () => play(!playing));
 at("slow").addEventListener("change", () => { if (playing) play(true); });
 scrub.addEventListener("input", () => { play(false); show(+scrub.value); });
 document.querySelectorAll("[data-frame]").forEach((e) => e.addEventListener("click", () => show(+e.dataset.frame)));
-document.querySelectorAll("audio").forEach((sound) => {
+const sounds = [...document.querySelectorAll("audio")];
+sounds.forEach((sound) => {
   const follow = () => {
     show(Math.floor(sound.currentTime * data.fps));
     if (!sound.paused) requestAnimationFrame(follow);
   };
   ["play", "seeked"].forEach((name) => sound.addEventListener(name, () => { play(false); follow(); }));
+  sound.addEventListener("play", () => sounds.filter((other) => other !== sound).forEach((other) => other.pause()));
 });
 
 // ---- hover and touch
@@ -109,7 +113,7 @@ lanes.addEventListener("pointermove", (event) => {
   const box = lanes.querySelector(".plot").getBoundingClientRect();
   const column = Math.floor((event.clientX - box.left) / box.width * data.frames);
   if (column < 0 || column >= data.frames) { tip.hidden = true; return; }
-  if (!playing) show(column);
+  if (!playing) show(column, false);
   tip.textContent = numbers(event, column);
   tip.hidden = !tip.textContent;
   tip.style.left = Math.min(event.clientX + 14, innerWidth - tip.offsetWidth - 8) + "px";
