@@ -133,8 +133,6 @@ def _load(folder: Path, kind: str, build: type, settings: type, device) -> Loade
     model_config = _model_config(folder, config, settings)
     try:
         tokenizer = load_tokenizer(folder) if model_config.vocab_size else None
-    except VsrError as error:
-        raise _bad(folder, str(error)) from error
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise _bad(folder, f"its tokenizer cannot be read: {_one_line(error)}") from error
     _check_tokenizer(tokenizer, model_config.vocab_size, folder)

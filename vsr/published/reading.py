@@ -8,6 +8,7 @@ file says about the object and does nothing.
 from __future__ import annotations
 
 import pickle
+import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -49,11 +50,16 @@ def read_checkpoint(path: str | Path) -> Mapping[str, Any]:
     try:
         value = _load(path)
     except READING_ERRORS as error:
-        what = " ".join(str(error).split())[:160] or type(error).__name__
-        raise VsrError("bad_model", f"{path} is no checkpoint that can be read safely: {what}") from error
+        raise VsrError("bad_model", f"{path} is no checkpoint that can be read safely: {_why(error)}") from error
     if not isinstance(value, Mapping):
         raise VsrError("bad_model", f"{path} holds a {type(value).__name__}, not the dictionary of a checkpoint")
     return value
+
+
+def _why(error: Exception) -> str:
+    """What PyTorch found, without its advice to read the file unsafely."""
+    found = re.search(r"WeightsUnpickler error: (.+)", str(error))
+    return " ".join((found.group(1) if found else str(error)).split())[:160] or type(error).__name__
 
 
 def _load(path: Path) -> Any:

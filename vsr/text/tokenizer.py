@@ -197,7 +197,8 @@ def load_tokenizer(folder: str | Path) -> Tokenizer:
             model = (folder / "tokenizer.model").read_bytes()
             return SentencePieceTokenizer(model, config.get("case", "lower"), config.get("units"))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise VsrError("bad_model", f"{folder} holds no readable tokenizer: {error}") from error
+        what = f"{CONFIG} says no {error}" if isinstance(error, KeyError) else error
+        raise VsrError("bad_model", f"{folder} holds no readable tokenizer: {what}") from error
     raise VsrError("bad_model", f"{folder / CONFIG}: unknown kind of tokenizer '{config['kind']}'")
 
 
