@@ -6,6 +6,7 @@ would bring.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +24,6 @@ MIN_SECONDS = 0.45  # below it STOI has no 30 frames and answers with a constant
 MAX_OFFSET = SAMPLE_RATE // 5  # samples of the search, each way
 SILENT = 1e-4  # peak
 CEPSTRA = 13
-NOWHERE = (0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,7 @@ def measure(natural: np.ndarray, voice: np.ndarray, said: tuple[float, float] | 
     check(natural, voice)
     shift = offset(natural, voice)
     f0, voicing = pitch_errors(natural, voice)
+    words, extended = (stoi_aligned(natural, voice, shift, said, e) if said else math.nan for e in (False, True))
     return Utterance(
         stoi=stoi(natural, voice),
         estoi=stoi(natural, voice, extended=True),
@@ -77,8 +78,8 @@ def measure(natural: np.ndarray, voice: np.ndarray, said: tuple[float, float] | 
         offset_ms=1000 * shift / SAMPLE_RATE,
         offset_size_ms=1000 * abs(shift) / SAMPLE_RATE,
         stoi_aligned=stoi_aligned(natural, voice, shift),
-        stoi_words=stoi_aligned(natural, voice, shift, said or NOWHERE),
-        estoi_words=stoi_aligned(natural, voice, shift, said or NOWHERE, extended=True),
+        stoi_words=words,
+        estoi_words=extended,
         speaker=float(speaker_vector(natural) @ speaker_vector(voice)),
         dnsmos=dnsmos(voice),
     )

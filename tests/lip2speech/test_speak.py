@@ -2,16 +2,14 @@
 
 import numpy as np
 import pytest
-import torch
 
 from lip2speech.audio import read_wave, write_wave
 from lip2speech.cli import LIP2SPEECH, main
-from lip2speech.features.units import Codebook
-from lip2speech.hub import load_model, save_part, save_voice
+from lip2speech.hub import load_model, save_part
 from lip2speech.models.flow import FlowOptions
 from lip2speech.speak import speak, voice_crop
 from tests.conftest import talking_face, write_video
-from tests.lip2speech.tiny import UNITS, speakers, tiny_vocoder, tiny_voice
+from tests.lip2speech.tiny import speakers, tiny_vocoder, tiny_voice
 from vsr.errors import VsrError
 
 
@@ -21,23 +19,14 @@ def film(tmp_path_factory):
     return write_video(tmp_path_factory.mktemp("film") / "face.mp4", talking_face(36), fps=30)
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    """A folder with a tiny acoustic model and a tiny vocoder."""
-    folder = tmp_path_factory.mktemp("model")
-    save_voice(folder / "acoustic", tiny_voice(), Codebook(torch.randn(UNITS, 39), "mfcc"))
-    save_part(folder / "vocoder", tiny_vocoder())
-    return folder
-
-
-def test_saved_and_loaded_models_speak_the_same(model, film):
-    first, again = (speak(load_model(model), film).wave for _ in range(2))
+def test_saved_and_loaded_models_speak_the_same(tiny_voice_folder, film):
+    first, again = (speak(load_model(tiny_voice_folder), film).wave for _ in range(2))
     assert np.array_equal(first, again) and np.abs(first).max() > 0
 
 
-def test_a_film_gets_its_voice(model, film, tmp_path):
-    assert main(["speak", str(film), "-o", str(tmp_path / "voiced.mp4"), "--model", str(model)]) == 0
-    assert main(["speak", str(film), "-o", str(tmp_path / "voice.wav"), "--model", str(model)]) == 0
+def test_a_film_gets_its_voice(tiny_voice_folder, film, tmp_path):
+    assert main(["speak", str(film), "-o", str(tmp_path / "voiced.mp4"), "--model", str(tiny_voice_folder)]) == 0
+    assert main(["speak", str(film), "-o", str(tmp_path / "voice.wav"), "--model", str(tiny_voice_folder)]) == 0
     wave = read_wave(tmp_path / "voice.wav")
     assert abs(len(wave) - 1.2 * 16_000) <= 640
     heard = read_wave(tmp_path / "voiced.mp4", 30)
@@ -45,8 +34,8 @@ def test_a_film_gets_its_voice(model, film, tmp_path):
     assert np.corrcoef(wave[:shorter], heard[:shorter])[0, 1] > 0.5
 
 
-def test_seed_and_reference_change_the_voice(model, film, tmp_path, voice_like):
-    loaded = load_model(model)
+def test_seed_and_reference_change_the_voice(tiny_voice_folder, film, tmp_path, voice_like):
+    loaded = load_model(tiny_voice_folder)
     write_wave(tmp_path / "someone.wav", voice_like)
     plain = speak(loaded, film).wave
     assert not np.array_equal(plain, speak(loaded, film, options=FlowOptions(seed=1)).wave)
@@ -69,8 +58,8 @@ def refusal(capsys, *words):
     return status, lines[-1]
 
 
-def test_what_cannot_be_voiced_gives_one_line_and_no_file(model, film, tmp_path, capsys, voice_like):
-    out, given = tmp_path / "out.mp4", ["--model", model]
+def test_what_cannot_be_voiced_gives_one_line_and_no_file(tiny_voice_folder, film, tmp_path, capsys, voice_like):
+    out, given = tmp_path / "out.mp4", ["--model", tiny_voice_folder]
     black = write_video(tmp_path / "black.mp4", np.zeros((30, 64, 64, 3), np.uint8))
     (tmp_path / "text.mp4").write_text("not a video", encoding="utf-8")
     for video, what in ((black, "no face"), (tmp_path / "text.mp4", "cannot|not a"), (tmp_path / "no.mp4", "no such")):
@@ -89,18 +78,18 @@ def test_what_cannot_be_voiced_gives_one_line_and_no_file(model, film, tmp_path,
     assert refusal(capsys, "speak", film, "-o", out, "--steps", "-1", *given)[0] == 1
 
 
-def test_models_that_do_not_fit_are_refused(model, tmp_path):
+def test_models_that_do_not_fit_are_refused(tiny_voice_folder, tmp_path):
     with pytest.raises(VsrError, match="no such model folder"):
         load_model(tmp_path / "nothing")
     save_part(tmp_path / "other", tiny_vocoder(units=3))
     with pytest.raises(VsrError, match="not a pair"):
-        load_model(model, vocoder=tmp_path / "other")
-    weights = model / "vocoder" / "model.safetensors"
+        load_model(tiny_voice_folder, vocoder=tmp_path / "other")
+    weights = tiny_voice_folder / "vocoder" / "model.safetensors"
     (tmp_path / "broken").mkdir()
-    (tmp_path / "broken/config.json").write_bytes((model / "vocoder/config.json").read_bytes())
+    (tmp_path / "broken/config.json").write_bytes((tiny_voice_folder / "vocoder/config.json").read_bytes())
     (tmp_path / "broken/model.safetensors").write_bytes(weights.read_bytes()[:1000])
     with pytest.raises(VsrError, match="cannot be read"):
-        load_model(model, vocoder=tmp_path / "broken")
+        load_model(tiny_voice_folder, vocoder=tmp_path / "broken")
 
 
 def test_every_flag_is_read_and_shown():

@@ -75,7 +75,8 @@ def run(args: argparse.Namespace) -> int:
     engine, here = open_engine(args.engine, args.jobs, args.address), args.engine == "local"
     # On a cluster only this process writes: other machines may see other disks.
     settings = Settings(
-        args.model, search, args.faces, 0, outputs if here else None, args.resume and here, _device(args, here)
+        args.model, search, args.faces, outputs=outputs if here else None, resume=args.resume and here,
+        device=_device(args, here),
     )
     with shown(lambda watch: engine.transcribe(videos, settings, watch), len(videos)) as transcripts:
         failures = [_deliver(transcript, args, outputs) for transcript in transcripts].count(False)
