@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from lip2speech.flow_options import add_flow_arguments, flow_options
 from vsr.machine import add_device_argument
 
 HELP = "give the face in a video its voice"
@@ -28,16 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     voice.add_argument("--reference", metavar="FILE", help="recording of the voice (default: the model's own)")
     voice.add_argument("--model", metavar="MODEL", help="folder or org/name (default: the one in the package)")
     add_device_argument(voice)
-    flow = parser.add_argument_group("flow")
-    flow.add_argument("--steps", type=int, default=4, metavar="N", help="of the flow; 0: coarse mel (default: 4)")
-    flow.add_argument("--guidance", type=float, default=1.0, metavar="G", help="1: plain (default: 1)")
-    flow.add_argument("--seed", type=int, default=0, help="of the noise (default: 0)")
+    add_flow_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Speak and write. Raises VsrError."""
     from lip2speech.hub import load_model
-    from lip2speech.models.flow import FlowOptions
     from lip2speech.speak import speak, write_spoken
     from vsr.clock import FPS
     from vsr.errors import VsrError
@@ -46,8 +43,7 @@ def run(args: argparse.Namespace) -> int:
         raise VsrError("bad_options", f"{args.out} is the video itself: write to another file")
     if not Path(args.out).suffix:
         raise VsrError("bad_options", f"{args.out}: the suffix says what to write, such as .mp4 or .wav")
-    options = FlowOptions(args.steps, args.guidance, seed=args.seed)
-    spoken = speak(load_model(args.model, args.device), args.video, args.reference, options)
+    spoken = speak(load_model(args.model, args.device), args.video, args.reference, flow_options(args))
     write_spoken(spoken, args.video, args.out)
     print(f"{args.out}: {len(spoken.clip.crop) / FPS:.2f} s of speech")
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from lip2speech.flow_options import add_flow_arguments, flow_options
 from vsr.machine import add_device_argument
 
 HELP = "voice a list of clips, or copy their own speech through the vocoder"
@@ -33,27 +34,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     voice.add_argument("--rounds", type=int, metavar="N", help="of mel consistency (default: the vocoder's, 0)")
     add_device_argument(voice, "auto")
-    flow = parser.add_argument_group("flow")
-    flow.add_argument("--steps", type=int, default=4, metavar="N", help="of the flow; 0: coarse mel (default: 4)")
-    flow.add_argument("--guidance", type=float, default=1.0, metavar="G", help="1: plain (default: 1)")
-    flow.add_argument("--solver", default="euler", help="euler or midpoint (default: euler)")
-    flow.add_argument("--temperature", type=float, default=0.1, help="of the start's noise (default: 0.1)")
-    flow.add_argument("--seed", type=int, default=0, help="of the noise (default: 0)")
+    add_flow_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Synthesise and say how many clips were made. Raises VsrError."""
     from lip2speech.features.corpus import with_features
     from lip2speech.hub import load_model
-    from lip2speech.models.flow import FlowOptions
     from lip2speech.synthesis import SynthesisOptions, synthesize_list
     from vsr.data.manifest import read_manifest
 
-    flow = FlowOptions(
-        args.steps, args.guidance, args.solver, temperature=args.temperature, seed=args.seed
-    )
     loaded = load_model(acoustic=args.acoustic, vocoder=args.vocoder, device=args.device)
-    options = SynthesisOptions(flow, args.protocol, args.copy, args.rounds)
+    options = SynthesisOptions(flow_options(args), args.protocol, args.copy, args.rounds)
     clips, told = with_features(read_manifest(args.manifest), args.features)
     if told:
         print(f"lip2speech synthesize: {told}", file=sys.stderr)

@@ -7,46 +7,15 @@ and nowhere else.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from vsr.errors import VsrError
+from lip2speech.flow_options import FlowOptions
 
 TARGETS = ("velocity", "x1")
 TIMES = ("uniform", "logit_normal")
-SOLVERS = ("euler", "midpoint")
 NEAR_END = 1e-3  # 1 - t is kept above this where it divides
-
-
-@dataclass(frozen=True)
-class FlowOptions:
-    """How a flow is solved.
-
-    Args:
-        steps: of the solver; 0 leaves the start as it is, without noise (the coarse mel).
-        guidance: g of v = v_null + g (v_cond - v_null); 1 is the plain conditional flow.
-        solver: euler (one evaluation a step) or midpoint (two).
-        sway: bends the steps towards the start where negative (Chen et al. 2024, F5-TTS); 0 leaves them even.
-        temperature: scale of the noise in the start; on GRID less is clearer (0.1), 1 is what training draws.
-        seed: of the noise; each utterance has a generator of its own.
-    """
-
-    steps: int = 4
-    guidance: float = 1.0
-    solver: str = "euler"
-    sway: float = 0.0
-    temperature: float = 0.1
-    seed: int = 0
-
-    def __post_init__(self):
-        if self.solver not in SOLVERS:
-            raise VsrError("bad_options", f"the solver is '{self.solver}'; it can be {' or '.join(SOLVERS)}")
-        if not 0 <= self.steps <= 1000 or self.guidance < 0 or self.temperature < 0:
-            raise VsrError("bad_options", "steps must be 0 to 1000, guidance and temperature not negative")
-        if not -1 <= self.sway <= 1:
-            raise VsrError("bad_options", f"sway is {self.sway}; it must be between -1 and 1")
 
 
 def guided(v_cond: Tensor, v_null: Tensor, g: float) -> Tensor:

@@ -3,7 +3,7 @@
 real-time factor of the acoustic model.
 
     tools/bench/flow.py --manifest FILE --features DIR [--acoustic DIR ...] [--vocoder DIR] [--steps 0 1 2 4 8 16 32]
-        [--guidance 1 1.5 2] [--rounds 0] [--temperature 0.1] [--clips 40] [--threads 1] [--json FILE]
+        [--guidance 1 1.5 2] [--rounds 0] [--temperature 0.05] [--clips 40] [--threads 1] [--json FILE]
 
 Every acoustic model is tried with every number of steps at guidance 1, and with every guidance at 4 steps. Run it in
 the folder that the manifest's paths are relative to.
@@ -70,7 +70,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, nargs="+", default=[0, 1, 2, 4, 8, 16, 32])
     parser.add_argument("--guidance", type=float, nargs="+", default=[1.0, 1.5, 2.0])
     parser.add_argument("--rounds", type=int, default=0)
-    parser.add_argument("--temperature", type=float, default=0.1)
+    parser.add_argument("--temperature", type=float, default=FlowOptions.temperature)
     parser.add_argument("--clips", type=int, default=40)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", type=Path)

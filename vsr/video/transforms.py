@@ -11,6 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
+
+from vsr.errors import VsrError
 
 SIDE = 88
 MEAN, STD = 0.421, 0.165
@@ -27,6 +30,8 @@ class Augmentation:
         light: greatest relative change of contrast, and half of that of brightness.
         trim: the clip begins anywhere before its first word and ends anywhere after its last, where word times are
             known (Martinez et al. 2020, for clips of one word).
+        turn: greatest rotation of the picture, degrees.
+        zoom: width and height are each scaled by a factor of 1 - zoom ... 1 + zoom: other faces have other mouths.
     """
 
     flip: float = 0.5
@@ -34,17 +39,43 @@ class Augmentation:
     mask_frames: int = 6
     light: float = 0.2
     trim: bool = False
+    turn: float = 0.0
+    zoom: float = 0.0
+
+    def __post_init__(self):
+        for name in ("flip", "speed", "light", "zoom"):
+            value = getattr(self, name)
+            if not 0 <= value <= 1 or (value == 1 and name != "flip"):
+                raise VsrError("bad_config", f"data.augmentation.{name} is {value}; it must be at least 0 and below 1")
+        if self.mask_frames < 0 or self.turn < 0:
+            raise VsrError("bad_config", "data.augmentation: mask_frames and turn must not be negative")
 
 
 def to_network_input(crop: np.ndarray, augmentation: Augmentation | None = None, rng=None) -> Tensor:
     """(T, 96, 96) -> (T, 1, 88, 88): the centre, or with ``augmentation`` a random window kept for the whole clip."""
     margin = crop.shape[1] - SIDE
     top, left = (margin // 2, margin // 2) if augmentation is None else rng.integers(0, margin + 1, 2)
-    window = np.ascontiguousarray(crop[:, top : top + SIDE, left : left + SIDE])
-    video = torch.from_numpy(window).float().div_(255).sub_(MEAN).div_(STD)
+    if augmentation is not None and (augmentation.turn or augmentation.zoom):
+        window = warped(crop, top, left, augmentation, rng)
+    else:
+        window = torch.from_numpy(np.ascontiguousarray(crop[:, top : top + SIDE, left : left + SIDE])).float()
+    video = window.div_(255).sub_(MEAN).div_(STD)
     if augmentation is not None:
         video = vary(video, augmentation, rng)
     return video[:, None]
+
+
+def warped(crop: np.ndarray, top: int, left: int, augmentation: Augmentation, rng: np.random.Generator) -> Tensor:
+    """The window (T, 88, 88) at ``top``, ``left`` of a crop (T, H, W), turned and scaled about its own centre."""
+    angle = math.radians(rng.uniform(-augmentation.turn, augmentation.turn))
+    wide, high = 1 / rng.uniform(1 - augmentation.zoom, 1 + augmentation.zoom, 2)
+    offsets = torch.arange(SIDE) - (SIDE - 1) / 2
+    y, x = torch.meshgrid(offsets * high, offsets * wide, indexing="ij")
+    columns = left + (SIDE - 1) / 2 + x * math.cos(angle) - y * math.sin(angle)
+    rows = top + (SIDE - 1) / 2 + x * math.sin(angle) + y * math.cos(angle)
+    places = torch.stack([columns / (crop.shape[2] - 1), rows / (crop.shape[1] - 1)], -1) * 2 - 1
+    pictures = torch.from_numpy(np.ascontiguousarray(crop)).float()[None]
+    return functional.grid_sample(pictures, places[None].float(), padding_mode="border", align_corners=True)[0]
 
 
 def vary(video: Tensor, augmentation: Augmentation, rng: np.random.Generator) -> Tensor:

@@ -16,7 +16,7 @@ top=$(cd "$(dirname "$0")/../../.." && pwd)
 venv=$(realpath -m "${VENV:-$top/.venv}")
 here=$top/egs/grid/lip2speech
 corpus="" config=$here/conf/flow.yaml vocoder_config=$here/conf/vocoder.yaml name=flow tune_minutes=10
-steps=4 guidance=1 temperature=0.1 protocol=cross judge=pocketsphinx-grid stage=0 stop_stage=7 nj=2
+steps=4 guidance=1 temperature=0.05 protocol=cross judge=pocketsphinx-grid stage=0 stop_stage=7 nj=2
 options="corpus config vocoder_config name tune_minutes steps guidance temperature protocol judge stage stop_stage nj"
 . "$top/tools/recipe.sh"
 . "$top/tools/lip2speech.sh"

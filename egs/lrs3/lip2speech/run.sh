@@ -20,7 +20,7 @@ top=$(cd "$(dirname "$0")/../../.." && pwd)
 venv=$(realpath -m "${VENV:-$top/.venv}")
 here=$top/egs/lrs3/lip2speech
 corpus="" lists="" reader="" extractor=mfcc num_units=200 config=$here/conf/one_gpu.yaml
-vocoder_config=$here/conf/vocoder.yaml name="" tune_minutes=60 tune_clips=5000 steps=10 guidance=1 temperature=0.1 protocol=cross
+vocoder_config=$here/conf/vocoder.yaml name="" tune_minutes=60 tune_clips=5000 steps=10 guidance=1 temperature=0.05 protocol=cross
 judge="" work=$here stage=0 stop_stage=7 nj=8 gpus=1
 options="corpus lists reader extractor num_units config vocoder_config name tune_minutes tune_clips steps guidance
     temperature protocol judge work stage stop_stage nj gpus"

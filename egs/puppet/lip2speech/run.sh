@@ -15,7 +15,7 @@ top=$(cd "$(dirname "$0")/../../.." && pwd)
 venv=$(realpath -m "${VENV:-$top/.venv}")
 here=$top/egs/puppet/lip2speech
 work=$here train=40 dev=4 test=6 minutes=1 tune_minutes=0.5
-steps=4 guidance=1 temperature=0.1 protocol=cross judge=pocketsphinx-grid stage=0 stop_stage=7 nj=2
+steps=4 guidance=1 temperature=0.05 protocol=cross judge=pocketsphinx-grid stage=0 stop_stage=7 nj=2
 options="work train dev test minutes tune_minutes steps guidance temperature protocol judge stage stop_stage nj"
 . "$top/tools/recipe.sh"
 . "$top/tools/lip2speech.sh"
