@@ -1,4 +1,4 @@
-"""Work in processes: in order, and one that dies costs its item only."""
+"""Work in processes: in order or as it is done, taken as needed; one that dies costs its item only."""
 
 import os
 import shutil
@@ -19,9 +19,18 @@ def half(number):
     return number // 2
 
 
-def test_a_process_that_dies_costs_its_item_only():
-    found = list(in_processes(half, [0, 2, 3, 4, 6], 2, lambda item: ("lost", item)))
-    assert found == [0, 1, ("lost", 3), 2, 3]
+@pytest.mark.parametrize("ordered", [True, False])
+def test_a_process_that_dies_costs_its_item_only(ordered):
+    found = list(in_processes(half, [0, 2, 3, 4, 6], 2, lambda item: ("lost", item), ordered))
+    expected = [0, 1, ("lost", 3), 2, 3]
+    assert found == expected if ordered else sorted(found, key=str) == sorted(expected, key=str)
+
+
+def test_a_corpus_is_not_handed_over_at_once():
+    taken = []
+    results = in_processes(abs, (taken.append(item) or item for item in range(1000)), 1, str)
+    assert next(results) == 0 and len(taken) < 10
+    results.close()
 
 
 def test_errors_of_the_work_travel():

@@ -1,49 +1,75 @@
-"""Work spread over processes; results come in the order of the items, and one bad item never stops the others."""
+"""Work spread over processes; one bad item never stops the others."""
 
 from __future__ import annotations
 
 import multiprocessing
 import signal
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
 from typing import TypeVar
 
 from vsr.machine import cores, share_cores
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+AHEAD = 2  # items a process that are handed over before they are due: a corpus has a million
 
 
 def in_processes(
-    work: Callable[[Item], Result], items: Sequence[Item], jobs: int, lost: Callable[[Item], Result]
-) -> Iterator[Result]:
-    """Yield ``work(item)`` of every item, in order; ``lost(item)`` where the process that did it died.
+    work: Callable[[Item], Result], items: Iterable[Item], jobs: int, lost: Callable[[Item], Result],
+    ordered: bool = True,
+) -> Iterator[Result]:  # fmt: skip
+    """Yield ``work(item)`` of every item; ``lost(item)`` where the process that did it died.
 
-    ``work`` is sent to fresh processes, so it is a function of a module, or a partial of one. What it raises ends the
-    run.
+    In the order of the items, or with ``ordered`` False as they are done. ``work`` is sent to fresh processes, so it is
+    a function of a module, or a partial of one. What it raises ends the run.
     """
-    done = 0
-    while done < len(items):
-        for result in _up_to_a_death(work, items[done:], jobs):
-            yield result
-            done += 1
-        if done < len(items):
-            # A dead process takes its pool along; the next item is tried alone, so that the culprit is known.
-            alone = list(_up_to_a_death(work, items[done : done + 1], 1))
-            yield alone[0] if alone else lost(items[done])
-            done += 1
+    results = _survived(work, enumerate(items), jobs, lost)
+    return _in_order(results) if ordered else (result for _, result in results)
 
 
-def _up_to_a_death(work: Callable, items: Sequence, jobs: int) -> Iterator:
-    """Results in order, up to the first that is lost because a process died."""
+def _in_order(results: Iterator[tuple[int, Result]]) -> Iterator[Result]:
+    early, due = {}, 0
+    for number, result in results:
+        early[number] = result
+        while due in early:
+            yield early.pop(due)
+            due += 1
+
+
+def _survived(work: Callable, items: Iterator[tuple], jobs: int, lost: Callable) -> Iterator[tuple]:
+    """(number, result) of every (number, item). A dead process takes its pool along: those that were in work are then
+    tried one by one, so that the culprit is known."""
+    while True:
+        suspects: list[tuple] = []
+        yield from _pooled(work, items, jobs, suspects)
+        if not suspects:
+            return
+        for number, item in suspects:
+            dead: list[tuple] = []
+            yield from _pooled(work, iter([(number, item)]), 1, dead)
+            if dead:
+                yield number, lost(item)
+
+
+def _pooled(work: Callable, items: Iterator[tuple], jobs: int, suspects: list[tuple]) -> Iterator[tuple]:
+    """Feed a pool from ``items`` up to their end or a death; the items in work then are added to ``suspects``."""
     context = multiprocessing.get_context("spawn")  # a fork of a process with threads can hang
-    pool = ProcessPoolExecutor(min(jobs, len(items)), context, start_worker, (jobs,))
+    pool = ProcessPoolExecutor(jobs, context, start_worker, (jobs,))
     try:
-        for future in [pool.submit(work, item) for item in items]:
-            yield future.result()
-    except BrokenProcessPool:
-        return
+        running = _submitted(pool, work, islice(items, AHEAD * jobs), suspects)
+        while running:
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                item = running.pop(future)
+                try:
+                    yield item[0], future.result()
+                except BrokenProcessPool:
+                    suspects.append(item)
+            if not suspects:
+                running |= _submitted(pool, work, islice(items, len(done)), suspects)
     except BaseException:
         # Ctrl-C, or an item whose error ends the run: nobody waits for those still in work.
         for child in multiprocessing.active_children():
@@ -51,6 +77,17 @@ def _up_to_a_death(work: Callable, items: Sequence, jobs: int) -> Iterator:
         raise
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _submitted(pool: ProcessPoolExecutor, work: Callable, items: Iterator[tuple], suspects: list[tuple]) -> dict:
+    """Futures of ``items``; those that a pool already broken does not take become suspects."""
+    running = {}
+    for item in items:
+        try:
+            running[pool.submit(work, item[1])] = item
+        except BrokenProcessPool:
+            suspects.append(item)
+    return running
 
 
 def start_worker(jobs: int) -> None:

@@ -42,7 +42,7 @@ def test_second_run_keeps_whole_crops_and_replaces_broken_ones(corpus, face_clip
     assert crop_corpus(corpus / "in.jsonl", out) == {"cropped": 1, "kept": 1}
     assert [clip.num_frames for clip in read_manifest(out / "manifest.jsonl")] == [7, 25]
     monkeypatch.setattr(cropping, "_crop_clip", lambda *rest: pytest.fail("nothing to do"))
-    monkeypatch.setattr(cropping, "_pooled", lambda *rest: pytest.fail("nothing to do"))
+    monkeypatch.setattr(cropping, "in_processes", lambda *rest: pytest.fail("nothing to do"))
     assert crop_corpus(corpus / "in.jsonl", out) == {"kept": 2}
 
 
@@ -55,7 +55,7 @@ def test_a_clip_that_kills_its_process_costs_that_clip_only(corpus, monkeypatch)
     assert outcomes["good"].frames == outcomes["again"].frames == 25
 
 
-def _crop_or_die(clip, out_dir):
+def _crop_or_die(out_dir, clip):
     import os
 
     if clip.id == "text":

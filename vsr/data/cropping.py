@@ -7,13 +7,10 @@ was interpolated.
 
 from __future__ import annotations
 
-import multiprocessing
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +20,7 @@ from vsr.engines import Engine, Local
 from vsr.errors import VsrError
 from vsr.files import atomic_write, read_json, write_json
 from vsr.machine import processes_for
-from vsr.pool import start_worker
+from vsr.pool import in_processes
 from vsr.progress import counted
 
 CROP_SHAPE = (96, 96)
@@ -91,53 +88,15 @@ def _write_reports(out_dir: Path, clips: list[Clip], frames: dict[str, int], out
 
 
 def crop_in_processes(clips: Sequence[Clip], out_dir: Path, jobs: int | None) -> Iterator[Outcome]:
-    """Outcomes as they come; when a process dies, the clips it may have died of are tried one by one.
-
-    ``jobs`` None: as many processes as the machine is good for.
-    """
+    """Outcomes as they come; ``jobs`` None: as many processes as the machine is good for."""
     if not clips:
-        return
+        return iter(())
     jobs = jobs or processes_for(len(clips), MEMORY)
-    waiting = iter(clips)
-    while True:
-        suspects: list[Clip] = []
-        yield from _pooled(waiting, out_dir, jobs, suspects)
-        if not suspects:
-            return
-        for clip in suspects:
-            crashed: list[Clip] = []
-            yield from _pooled(iter([clip]), out_dir, 1, crashed)
-            if crashed:
-                yield Outcome(clip.id, reason="unreadable", message=f"{clip.video}: crashes the video decoder")
+    return in_processes(partial(_crop_clip, out_dir), clips, jobs, _lost, ordered=False)
 
 
-def _pooled(clips: Iterator[Clip], out_dir: Path, jobs: int, suspects: list[Clip]) -> Iterator[Outcome]:
-    """Feed a pool of processes from `clips`; on a crash the clips in work are added to `suspects`."""
-    # Spawned, not forked: mediapipe and FFmpeg hold threads and locks that do not survive a fork.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=start_worker, initargs=(jobs,)) as pool:
-        running = {pool.submit(_crop_clip, clip, out_dir): clip for clip in islice(clips, 2 * jobs)}
-        while running:
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                clip = running.pop(future)
-                try:
-                    yield future.result()
-                except BrokenProcessPool:
-                    suspects.append(clip)
-            if not suspects:
-                running |= _submitted(pool, islice(clips, len(done)), out_dir, suspects)
-
-
-def _submitted(pool: ProcessPoolExecutor, clips: Iterable[Clip], out_dir: Path, suspects: list[Clip]) -> dict:
-    """Futures of `clips`; those that a pool already broken does not take become suspects."""
-    running = {}
-    for clip in clips:
-        try:
-            running[pool.submit(_crop_clip, clip, out_dir)] = clip
-        except BrokenProcessPool:
-            suspects.append(clip)
-    return running
+def _lost(clip: Clip) -> Outcome:
+    return Outcome(clip.id, reason="unreadable", message=f"{clip.video}: crashes the video decoder")
 
 
 class Cropper:
@@ -150,10 +109,10 @@ class Cropper:
         self.out_dir = out_dir
 
     def __call__(self, clip: Clip) -> Outcome:
-        return _crop_clip(clip, self.out_dir)
+        return _crop_clip(self.out_dir, clip)
 
 
-def _crop_clip(clip: Clip, out_dir: Path) -> Outcome:
+def _crop_clip(out_dir: Path, clip: Clip) -> Outcome:
     """Crop one clip and write it; a refusal is an outcome, a full disk ends the run."""
     from vsr.video.mouth import crop_video
 
