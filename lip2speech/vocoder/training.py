@@ -17,8 +17,8 @@ from lip2speech.vocoder.generator import Generator, GeneratorConfig
 from lip2speech.vocoder.losses import mel_loss, roughen, spectral_loss
 from vsr.clock import MELS_PER_FRAME, SAMPLES_PER_FRAME, UNITS_PER_FRAME
 from vsr.corpora.splits import check_disjoint
-from vsr.data.batching import FrameBudgetSampler
 from vsr.data.manifest import Clip
+from vsr.data.sampling import FrameBudgetSampler
 from vsr.errors import VsrError
 from vsr.training.config import OptimConfig, TrainerConfig, unknown_key
 from vsr.training.lipreader import read_all

@@ -19,7 +19,7 @@ from vsr.decode.beam import check_heads
 from vsr.errors import VsrError
 from vsr.files import write_lines
 from vsr.hub import LoadedModel
-from vsr.models.lipreader import IGNORE, shift_tokens
+from vsr.models.losses import IGNORE, shift_tokens
 
 
 @torch.inference_mode()

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from vsr.data.batching import deal, planned_batches
+from vsr.data.sampling import deal, planned_batches
 from vsr.errors import VsrError
 from vsr.files import write_text
 from vsr.training.batch_norm import synchronised
