@@ -36,8 +36,8 @@ class Models:
 
     def __init__(self, reader: str | None, voice: str | None):
         from lip2speech.hub import ACOUSTIC, VOCODER, find_model
+        from vsr.checkpoint import read_config
         from vsr.hub import find_model as find_reader
-        from vsr.hub import read_config
 
         self._reader, self._voice = find_reader(reader), find_model(voice)
         for folder in (self._reader, self._voice / ACOUSTIC, self._voice / VOCODER):

@@ -15,7 +15,7 @@ from lightning.fabric.plugins.environments import ClusterEnvironment, LightningE
 from lightning.fabric.strategies import ModelParallelStrategy
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 
-from vsr.errors import VsrError
+from vsr.errors import VsrError, one_line
 from vsr.training.slurm import SlurmStep, each_and_machines
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def open_fabric(trainer: TrainerConfig, entries: tuple[str, ...] = ()) -> Fabric
             precision=precision(trainer), plugins=environment(),
         )  # fmt: skip
     except (ValueError, RuntimeError, TypeError, ImportError) as error:
-        raise VsrError("bad_config", f"trainer: {' '.join(str(error).split())}") from error
+        raise VsrError("bad_config", f"trainer: {one_line(error)}") from error
 
 
 def processes(trainer: TrainerConfig) -> tuple[int, int]:
