@@ -20,7 +20,7 @@ from vsr.journal import Journal
 from vsr.progress import Watch
 from vsr.recognise import frame_edges, hypothesis_record, preferred_window, read_windows
 from vsr.transcript import Transcript
-from vsr.video.faces import default_detector
+from vsr.video.detector import default_detector
 from vsr.video.grid import Position
 from vsr.video.people import People
 from vsr.video.quality import LEAST, cropped_share, qualities

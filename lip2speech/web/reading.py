@@ -60,7 +60,7 @@ class Models:
 
 def load_libraries() -> None:
     """Python stands still while large libraries load: better before the first visitor than while some are here."""
-    from vsr.video.faces import default_detector
+    from vsr.video.detector import default_detector
 
     for name in ("vsr.transcribe", "lip2speech.speak"):
         import_module(name)
@@ -129,7 +129,7 @@ class _Watched:
     """A detector that tells a job how far it has come, and stops when the job is dropped."""
 
     def __init__(self, job: Job, total: int):
-        from vsr.video.faces import default_detector
+        from vsr.video.detector import default_detector
 
         self._detector, self._job, self._total, self._count = default_detector(), job, max(1, total), 0
 

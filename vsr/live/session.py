@@ -16,7 +16,8 @@ from vsr.live.mouth import Mouth, MouthStream
 from vsr.live.source import Taken
 from vsr.recognise import frame_edges, preferred_window, read_windows
 from vsr.transcript import TimedWord
-from vsr.video.faces import NUM_POINTS, Detector
+from vsr.video.detector import Detector
+from vsr.video.faces import NUM_POINTS
 from vsr.video.geometry import CROP
 from vsr.video.grid import on_grid
 from vsr.video.segment import MARGIN, REST, SLACK, activity, spans_of

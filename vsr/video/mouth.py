@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from vsr.errors import VsrError
-from vsr.video.faces import Detector, default_detector
+from vsr.video.detector import Detector, default_detector
 from vsr.video.people import People
 from vsr.video.reader import VideoInfo, frames_of_part, probe
 from vsr.video.stream import HOLD, MIN_FRAMES, Block, Piece, blocks

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vsr.clock import FPS
-from vsr.video.faces import Detector
+from vsr.video.detector import Detector
 from vsr.video.geometry import REFERENCE, SMOOTHING, anchors_of, cut_mouth, mouth_transforms, shares_inside
 from vsr.video.geometry import similarity as fit_similarity
 from vsr.video.grid import Position
