@@ -26,7 +26,7 @@ from torch import nn
 from vsr.data.batching import IGNORE, Batch, FrameBudgetSampler
 from vsr.files import write_text
 from vsr.models.lipreader import LipReader, LipReaderConfig
-from vsr.training.loop import adamw
+from vsr.training.optimiser import adamw
 
 PUBLISHED = Path(__file__).parents[2] / "egs" / "lrs3" / "vsr" / "conf" / "published.yaml"
 VOCABULARY = 5049

@@ -131,3 +131,17 @@ def told_once() -> Iterator[None]:
         if rank_zero_only.rank:
             raise SystemExit(1) from None
         raise
+
+
+def shared_figures(fabric: Fabric, seconds: float, figures: dict[str, float]) -> tuple[float, dict[str, float]]:
+    """Rank 0's seconds, so that all ranks end after the same step, and the means of the ranks' figures.
+
+    With several ranks all of them call it, with the same names.
+    """
+    import torch
+
+    if fabric.world_size == 1:
+        return seconds, figures
+    own = torch.tensor([seconds * fabric.is_global_zero, *figures.values()], dtype=torch.float64)
+    first, *sums = fabric.all_reduce(own.to(fabric.device), reduce_op="sum").tolist()
+    return first, {name: each / fabric.world_size for name, each in zip(figures, sums, strict=True)}
