@@ -23,10 +23,11 @@ from vsr.transcript import Transcript
 from vsr.video.detector import default_detector
 from vsr.video.grid import Position
 from vsr.video.people import People
+from vsr.video.piece import MIN_FRAMES, Piece
 from vsr.video.quality import LEAST, cropped_share, qualities
 from vsr.video.reader import frames_from, probe
 from vsr.video.segment import activity, spans_of, speech_and_rest
-from vsr.video.stream import MIN_FRAMES, Block, Piece, blocks
+from vsr.video.stream import Block, blocks
 
 if TYPE_CHECKING:
     from vsr.hub import LoadedModel
