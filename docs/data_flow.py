@@ -15,7 +15,7 @@ FONT = "font-family='system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-
 SEEN = (
     ("video file", "any rate, any codec", ""),
     ("frames", "(T, H, W, 3) at 25/s", "vsr/video/reader.py"),
-    ("faces", "tracked, each one person", "vsr/video/faces.py"),
+    ("faces", "tracked, each one person", "vsr/video/detector.py"),
     ("mouth crop", "(T, 96, 96) gray", "vsr/video/mouth.py"),
     ("states", "(T, D)", "vsr/models/"),
 )

@@ -16,7 +16,7 @@ import numpy as np
 
 from vsr.clock import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
 from vsr.data.manifest import Clip
-from vsr.errors import VsrError
+from vsr.errors import VsrError, one_line
 from vsr.files import atomic_write
 from vsr.video.container import decoded_frames, open_container, video_clock
 
@@ -162,7 +162,7 @@ def mux(video: str | Path, wave: np.ndarray, out: str | Path) -> None:
             with av.open(str(temporary), "w") as target:
                 _mux_streams(source, target, wave, origin + start)
         except (av.error.FFmpegError, ValueError) as error:
-            what = " ".join(str(error).split())
+            what = one_line(error)
             raise VsrError("unreadable", f"{out}: cannot hold the picture of {video}: {what}") from error
 
 

@@ -6,13 +6,13 @@ model also has its codebook of units. Nothing in it is ever unpickled.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from vsr.checkpoint import CONFIG_FILE, FORMAT, WEIGHTS_FILE, load_weights, model_settings, read_config, save_weights
 from vsr.errors import VsrError
 from vsr.files import atomic_write, write_json
-from vsr.hub import CONFIG_FILE, FORMAT, WEIGHTS_FILE, load_weights, read_config, save_weights
 from vsr.machine import find_device
 from vsr.repository import locate
 
@@ -61,14 +61,7 @@ def load_part(folder: str | Path, kind: type, config_kind: type) -> tuple[Any, d
     """A model of class ``kind`` built from a ``config_kind``, and its config. Raises VsrError bad_model."""
     folder = Path(folder)
     config = read_config(folder)
-    known = {f.name for f in fields(config_kind)}
-    for key in config["model"]:
-        if key not in known:
-            raise VsrError("bad_model", f"{folder}: {CONFIG_FILE} has a setting '{key}' unknown to this version")
-    try:
-        settings = config_kind(**config["model"])
-    except (TypeError, ValueError) as error:
-        raise VsrError("bad_model", f"{folder}: {CONFIG_FILE}: {error}") from error
+    settings = model_settings(folder, config, config_kind)
     return load_weights(folder, lambda: kind(settings)).eval(), config
 
 

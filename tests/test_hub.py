@@ -8,8 +8,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from vsr.checkpoint import CONFIG_FILE, WEIGHTS_FILE
 from vsr.errors import VsrError
-from vsr.hub import CONFIG_FILE, WEIGHTS_FILE, load_model, save_model
+from vsr.hub import load_model, save_model
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vsr import subtitles
+from vsr.cues import cues
 from vsr.transcript import Alternative, Segment, TimedWord, Transcript
 
 TIME = re.compile(r"(\d\d):(\d\d):(\d\d)[,.](\d\d\d)")
@@ -54,7 +55,7 @@ def test_cues_keep_every_character_and_the_layout_limits(words):
     for start, end, lines in found:
         assert 1 <= len(lines) <= 2 and all(len(line) <= 42 for line in lines)
         assert 0 < end - start <= 7.0 + 1e-6
-    ordered = subtitles.cues(transcript)
+    ordered = cues(transcript)
     for cue, following in zip(ordered, ordered[1:], strict=False):
         assert cue.end <= following.start or cue.end - cue.start <= 0.0011
         assert cue.end - cue.start >= min(5 / 6, following.start - cue.start) - 1e-6
@@ -78,7 +79,7 @@ def test_vtt_word_times_grow_strictly_inside_their_cue(words):
 
 def test_a_pause_starts_a_new_cue_and_a_short_word_stays_readable():
     words = [TimedWord("set", 1.0, 1.1, 0.9), TimedWord("red", 3.0, 3.2, 0.9)]
-    first, second = subtitles.cues(transcript_of(words))
+    first, second = cues(transcript_of(words))
     assert (first.start, second.start) == (1.0, 3.0)
     assert first.end == pytest.approx(1.0 + 5 / 6)
 

@@ -23,3 +23,8 @@ class VsrError(Exception):
     def __reduce__(self):
         """Both arguments travel when a worker process hands its error to the parent."""
         return type(self), (self.reason, self.message)
+
+
+def one_line(error: BaseException) -> str:
+    """What a library's error says, on one line; the name of its class where it says nothing."""
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,29 +1,33 @@
 """A model folder on disk <-> a model ready to read lips; the last stage of training, the first of reading.
 
-A folder is self-contained: `model.safetensors` (weights, fp16 or fp32), `config.json` (plain numbers that
-rebuild the model, and what was fitted after training, such as the confidence mapping) and the tokenizer's
-files.  Nothing in it is ever unpickled, so a stranger's folder can at worst be refused.
+A folder is self-contained: weights (fp16 or fp32), `config.json` (plain numbers that rebuild the model, and what was
+fitted after training, such as the confidence mapping) and the tokenizer's files. What is the same for every model, of
+lip2speech too, is in `vsr.checkpoint`.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vsr.errors import VsrError
-from vsr.files import usual_mode
+from vsr.checkpoint import (
+    CONFIG_FILE,
+    FORMAT,
+    WEIGHTS_FILE,
+    bad_model,
+    load_weights,
+    model_settings,
+    read_config,
+    save_weights,
+)
+from vsr.errors import VsrError, one_line
 from vsr.machine import find_device
 from vsr.repository import locate
 
-FORMAT = 1
-WEIGHTS_FILE = "model.safetensors"
-CONFIG_FILE = "config.json"
 SHIPPED = Path(__file__).parent / "weights"
 NAMES = {"grid": SHIPPED}  # of the models in the package; the first is the default
 LIP_READER, LANGUAGE_MODEL = "lip_reader", "language_model"  # "kind" in config.json; a lip reader's may lack it
@@ -77,7 +81,7 @@ def save_model(folder, model, tokenizer, extra: dict | None = None, half: bool =
             not_writable.
     """
     folder = Path(folder)
-    config = {**_checked_extra(extra or {}), "format": FORMAT, "model": dataclasses.asdict(model.config)}
+    config = {**_checked_extra(extra or {}), "format": FORMAT, "model": asdict(model.config)}
     _check_tokenizer(tokenizer, model.config.vocab_size, folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -88,7 +92,7 @@ def save_model(folder, model, tokenizer, extra: dict | None = None, half: bool =
             (Path(staging) / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
             _publish(Path(staging), folder)
     except OSError as error:
-        raise VsrError("not_writable", f"{folder}: cannot save the model: {_one_line(error)}") from error
+        raise VsrError("not_writable", f"{folder}: cannot save the model: {one_line(error)}") from error
     return folder
 
 
@@ -129,23 +133,15 @@ def _load(folder: Path, kind: str, build: type, settings: type, device) -> Loade
     config = read_config(folder)
     found = config.get("kind", LIP_READER)
     if found != kind:
-        raise _bad(folder, f"a {found} where a {kind} is needed".replace("_", " "))
-    model_config = _model_config(folder, config, settings)
+        raise bad_model(folder, f"a {found} where a {kind} is needed".replace("_", " "))
+    model_config = model_settings(folder, config, settings)
     try:
         tokenizer = load_tokenizer(folder) if model_config.vocab_size else None
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        raise _bad(folder, f"its tokenizer cannot be read: {_one_line(error)}") from error
+        raise bad_model(folder, f"its tokenizer cannot be read: {one_line(error)}") from error
     _check_tokenizer(tokenizer, model_config.vocab_size, folder)
     model = load_weights(folder, lambda: build(model_config)).to(device).eval()
     return LoadedModel(model, tokenizer, config, folder)
-
-
-def _bad(folder: Path, what: str) -> VsrError:
-    return VsrError("bad_model", f"{folder}: {what}")
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _checked_extra(extra: dict) -> dict:
@@ -158,25 +154,7 @@ def _checked_extra(extra: dict) -> dict:
 def _check_tokenizer(tokenizer, vocab_size: int, folder: Path) -> None:
     entries = tokenizer.vocab_size if tokenizer else 0
     if entries != vocab_size:
-        raise _bad(folder, f"the tokenizer has {entries} entries, the model's head {vocab_size}")
-
-
-def save_weights(path: Path, model, half: bool) -> None:
-    """Write a model's state as safetensors, floating point as fp16 if ``half``. Raises OSError."""
-    import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
-
-    def stored(tensor):
-        dtype = torch.float16 if half and tensor.is_floating_point() else tensor.dtype
-        # A copy of its own: safetensors refuses tensors that share memory (tied weights).
-        return tensor.detach().to("cpu", dtype, copy=True).contiguous()
-
-    try:
-        save_file({name: stored(tensor) for name, tensor in model.state_dict().items()}, str(path))
-        usual_mode(path)
-    except SafetensorError as error:  # how the library tells that the disk is full
-        raise OSError(_one_line(error)) from error
+        raise bad_model(folder, f"the tokenizer has {entries} entries, the model's head {vocab_size}")
 
 
 def _publish(staging: Path, folder: Path) -> None:
@@ -184,75 +162,3 @@ def _publish(staging: Path, folder: Path) -> None:
     (folder / CONFIG_FILE).unlink(missing_ok=True)
     for path in sorted(staging.iterdir(), key=lambda path: path.name == CONFIG_FILE):
         os.replace(path, folder / path.name)
-
-
-def read_config(folder: Path) -> dict:
-    """`config.json` of a model folder, checked as far as it is the same for all models. Raises VsrError bad_model."""
-    if not folder.is_dir():
-        raise _bad(folder, "no such model folder")
-    try:
-        config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise _bad(folder, f"not a model folder: it has no {CONFIG_FILE}") from error
-    except (OSError, ValueError) as error:
-        raise _bad(folder, f"{CONFIG_FILE} cannot be read: {_one_line(error)}") from error
-    if not isinstance(config, dict) or not isinstance(config.get("model"), dict):
-        raise _bad(folder, f'{CONFIG_FILE} has no "model" object')
-    if config.get("format") != FORMAT:
-        raise _bad(folder, f"format {config.get('format')!r} in {CONFIG_FILE}; this version reads {FORMAT}")
-    return config
-
-
-def _model_config(folder: Path, config: dict, settings: type):
-    known = {item.name for item in dataclasses.fields(settings)}
-    unknown = sorted(config["model"].keys() - known)
-    if unknown:
-        raise _bad(folder, f"{CONFIG_FILE} has a model setting {unknown[0]!r} unknown to this version")
-    try:
-        return settings(**config["model"])
-    except (TypeError, ValueError, VsrError) as error:
-        raise _bad(folder, f"{CONFIG_FILE}: {_one_line(error)}") from error
-
-
-def load_weights(folder: Path, build: Callable[[], Any]) -> Any:
-    """What ``build`` makes, with the folder's weights; names and shapes are checked before memory is spent.
-
-    Raises VsrError bad_model.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    from vsr.models.bare import bare
-
-    try:
-        with bare(memory=False):
-            expected = build().state_dict()
-        with safe_open(str(folder / WEIGHTS_FILE), framework="pt") as stored:
-            _check_shapes(folder, expected, stored)
-            weights = {name: _read_tensor(folder, stored, name, expected[name].dtype) for name in expected}
-        with bare():
-            model = build()
-        model.load_state_dict(weights)
-    except (OSError, SafetensorError) as error:
-        raise _bad(folder, f"{WEIGHTS_FILE} cannot be read: {_one_line(error)}") from error
-    except (TypeError, ValueError, AssertionError, RuntimeError, ArithmeticError) as error:
-        raise _bad(folder, f"{CONFIG_FILE} describes no model: {_one_line(error)}") from error
-    return model
-
-
-def _check_shapes(folder: Path, expected: dict, stored) -> None:
-    names = set(stored.keys())
-    for name, tensor in expected.items():
-        if name not in names:
-            raise _bad(folder, f"{WEIGHTS_FILE} lacks {name!r}, which {CONFIG_FILE} asks for")
-        shape = tuple(stored.get_slice(name).get_shape())
-        if shape != tuple(tensor.shape):
-            raise _bad(folder, f"{name!r} has shape {shape}, {CONFIG_FILE} asks for {tuple(tensor.shape)}")
-    for name in sorted(names - expected.keys()):
-        raise _bad(folder, f"{WEIGHTS_FILE} has {name!r}, which {CONFIG_FILE} does not ask for")
-
-
-def _read_tensor(folder: Path, stored, name: str, dtype):
-    tensor = stored.get_tensor(name)
-    if tensor.is_floating_point() and not tensor.isfinite().all():
-        raise _bad(folder, f"{name!r} holds values that are not finite")
-    return tensor.to(dtype)

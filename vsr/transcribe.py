@@ -20,13 +20,14 @@ from vsr.journal import Journal
 from vsr.progress import Watch
 from vsr.recognise import frame_edges, hypothesis_record, preferred_window, read_windows
 from vsr.transcript import Transcript
-from vsr.video.faces import default_detector
+from vsr.video.detector import default_detector
 from vsr.video.grid import Position
 from vsr.video.people import People
+from vsr.video.piece import MIN_FRAMES, Piece
 from vsr.video.quality import LEAST, cropped_share, qualities
 from vsr.video.reader import frames_from, probe
 from vsr.video.segment import activity, spans_of, speech_and_rest
-from vsr.video.stream import MIN_FRAMES, Block, Piece, blocks
+from vsr.video.stream import Block, blocks
 
 if TYPE_CHECKING:
     from vsr.hub import LoadedModel

@@ -36,8 +36,8 @@ class Models:
 
     def __init__(self, reader: str | None, voice: str | None):
         from lip2speech.hub import ACOUSTIC, VOCODER, find_model
+        from vsr.checkpoint import read_config
         from vsr.hub import find_model as find_reader
-        from vsr.hub import read_config
 
         self._reader, self._voice = find_reader(reader), find_model(voice)
         for folder in (self._reader, self._voice / ACOUSTIC, self._voice / VOCODER):
@@ -60,7 +60,7 @@ class Models:
 
 def load_libraries() -> None:
     """Python stands still while large libraries load: better before the first visitor than while some are here."""
-    from vsr.video.faces import default_detector
+    from vsr.video.detector import default_detector
 
     for name in ("vsr.transcribe", "lip2speech.speak"):
         import_module(name)
@@ -129,7 +129,7 @@ class _Watched:
     """A detector that tells a job how far it has come, and stops when the job is dropped."""
 
     def __init__(self, job: Job, total: int):
-        from vsr.video.faces import default_detector
+        from vsr.video.detector import default_detector
 
         self._detector, self._job, self._total, self._count = default_detector(), job, max(1, total), 0
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from lip2speech.web.jobs import Face, Job, Limits
 from lip2speech.web.reading import FORMATS
-from vsr.inspect.page import percent
-from vsr.subtitles import face_name
+from vsr.cues import face_name
+from vsr.inspect.markup import percent
 from vsr.transcript import TimedWord
 
 STEPS = (("faces", "Find the face"), ("reading", "Read the lips"), ("voice", "Give it a voice"))

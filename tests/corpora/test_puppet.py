@@ -115,7 +115,7 @@ def test_the_real_detector_sees_the_mouth_that_was_rendered():
     pytest.importorskip("mediapipe")
     from vsr.corpora.puppet.face import Face
     from vsr.corpora.puppet.visemes import PARAMETERS
-    from vsr.video.faces import MediaPipeMesh
+    from vsr.video.detector import MediaPipeMesh
 
     rendered, detector = np.linspace(0, 1, 9), MediaPipeMesh()
     measured = []

@@ -19,7 +19,8 @@ from vsr.errors import VsrError
 from vsr.hub import load_model
 from vsr.inspect.collect import inspect_video, inspect_window, lip_opening, token_labels
 from vsr.inspect.images import sprite
-from vsr.inspect.page import render_page, shown_tokens
+from vsr.inspect.lanes import shown_tokens
+from vsr.inspect.page import render_page
 from vsr.text.tokenizer import BLANK, UNK, CharTokenizer
 from vsr.transcript import TimedWord
 from vsr.windows import window_spans

@@ -21,7 +21,7 @@ from vsr.live.mouth import MouthStream
 from vsr.live.session import Session
 from vsr.live.source import Capture, Taken, open_source
 from vsr.transcript import TimedWord
-from vsr.video.faces import default_detector
+from vsr.video.detector import default_detector
 from vsr.video.graphs import BLANK
 from vsr.video.reader import frames_from
 

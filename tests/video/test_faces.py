@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from vsr.errors import VsrError
-from vsr.video.faces import NUM_POINTS, Face, TasksMesh, default_detector
+from vsr.video.detector import default_detector
+from vsr.video.faces import NUM_POINTS, Face
 from vsr.video.graphs import mesh_of
+from vsr.video.landmarker import TasksMesh
 from vsr.video.surroundings import Surroundings
 from vsr.video.tracks import STRIDE, Tracker, track_faces
 

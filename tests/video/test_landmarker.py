@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vsr.errors import VsrError
-from vsr.video.faces import MediaPipeMesh, default_detector
+from vsr.video.detector import MediaPipeMesh, default_detector
 from vsr.video.geometry import crop_corners, mouth_transforms
 from vsr.video.mouth import crop_video
 

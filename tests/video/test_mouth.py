@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from vsr.errors import VsrError
 from vsr.video import geometry
-from vsr.video.faces import default_detector
+from vsr.video.detector import default_detector
 from vsr.video.geometry import REFERENCE, mouth_transforms, similarity, smooth
 from vsr.video.mouth import crop_tracks, crop_video
 

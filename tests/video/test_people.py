@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from vsr.video.faces import default_detector
+from vsr.video.detector import default_detector
 from vsr.video.grid import Position
 from vsr.video.people import People
+from vsr.video.piece import Piece
 from vsr.video.quality import LEAST, cropped_share, qualities
-from vsr.video.stream import Piece, blocks
+from vsr.video.stream import blocks
 
 
 def look(seed):

@@ -6,7 +6,7 @@ import weakref
 import numpy as np
 import pytest
 
-from vsr.video.faces import default_detector
+from vsr.video.detector import default_detector
 from vsr.video.grid import Position
 from vsr.video.mouth import crop_video
 from vsr.video.reader import frames_from

@@ -29,7 +29,7 @@ from vsr.errors import VsrError
 from vsr.files import write_text
 from vsr.hub import load_model
 from vsr.transcribe import Reading
-from vsr.video.faces import default_detector
+from vsr.video.detector import default_detector
 from vsr.video.geometry import CROP, crop_corners, cut_mouth, mouth_transforms
 from vsr.video.graphs import BLANK, INNER, mesh_of, solutions
 from vsr.video.reader import frames_from

@@ -27,7 +27,7 @@ from vsr.data.batching import IGNORE, Batch
 from vsr.data.sampling import FrameBudgetSampler
 from vsr.files import write_text
 from vsr.models.lipreader import LipReader, LipReaderConfig
-from vsr.training.loop import adamw
+from vsr.training.optimiser import adamw
 
 PUBLISHED = Path(__file__).parents[2] / "egs" / "lrs3" / "vsr" / "conf" / "published.yaml"
 VOCABULARY = 5049

@@ -19,7 +19,7 @@ from vsr.decode.beam import decode
 from vsr.decode.options import DecodeOptions
 from vsr.files import write_text
 from vsr.hub import load_model
-from vsr.video.faces import default_detector
+from vsr.video.detector import default_detector
 from vsr.video.mouth import crop_video
 from vsr.video.reader import probe, read_frames
 from vsr.video.tracks import track_faces

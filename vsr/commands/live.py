@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     from vsr.live.session import Session
     from vsr.live.source import Capture, open_source
     from vsr.subtitles import WRITERS
-    from vsr.video.faces import default_detector
+    from vsr.video.detector import default_detector
 
     if args.out and Path(args.out).suffix[1:] not in WRITERS:
         raise VsrError("bad_options", f"{args.out}: the name must end in .{', .'.join(WRITERS)}")

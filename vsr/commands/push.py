@@ -31,7 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Check, send and print the address. Raises VsrError."""
     from vsr.card import lip_reader_card
-    from vsr.hub import LANGUAGE_MODEL, load_language_model, load_model, read_config
+    from vsr.checkpoint import read_config
+    from vsr.hub import LANGUAGE_MODEL, load_language_model, load_model
 
     folder = Path(args.folder)
     config = read_config(folder)

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vsr.errors import VsrError
+from vsr.errors import VsrError, one_line
 from vsr.text.tokenizer import MARK, SPACE, Tokenizer
 
 END = "</s>"
@@ -141,5 +141,5 @@ def read_ngram(path: str):
     try:
         return kenlm.Model(str(path), config), kenlm
     except (OSError, RuntimeError) as error:
-        what = " ".join(str(error).split()).rpartition("was thrown")[2]
+        what = one_line(error).rpartition("was thrown")[2]
         raise VsrError("bad_config", f"{path} is no n-gram file that can be read: {what}") from error

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vsr.video.faces import Detector
+from vsr.video.detector import Detector
 from vsr.video.geometry import SMOOTHING, cut_mouth, mouth_transforms
 from vsr.video.tracks import MAX_GAP, STRIDE, OpenTrack, Tracker
 

@@ -16,11 +16,12 @@ from vsr.live.mouth import Mouth, MouthStream
 from vsr.live.source import Taken
 from vsr.recognise import frame_edges, preferred_window, read_windows
 from vsr.transcript import TimedWord
-from vsr.video.faces import NUM_POINTS, Detector
+from vsr.video.detector import Detector
+from vsr.video.faces import NUM_POINTS
 from vsr.video.geometry import CROP
 from vsr.video.grid import on_grid
+from vsr.video.piece import MIN_FRAMES
 from vsr.video.segment import MARGIN, REST, SLACK, activity, spans_of
-from vsr.video.stream import MIN_FRAMES
 
 STEP = 8  # frames between two readings, at least
 CALM = 15  # frames of rest that end an utterance

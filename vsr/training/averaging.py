@@ -1,4 +1,5 @@
-"""The mean of the weights of several epochs, or of runs that began from one another: better than any of them."""
+"""The weights of epochs, kept while a run goes on; their mean, or that of runs that began from one another, is better
+than any of them."""
 
 from __future__ import annotations
 
@@ -6,10 +7,22 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from vsr.errors import VsrError
+from vsr.files import atomic_write
 from vsr.hub import LoadedModel, load_model, save_model
+
+
+def keep_epoch(folder: Path, model: nn.Module, epoch: int, keep: int) -> None:
+    """Save the weights of an epoch for averaging and drop those older than ``keep`` epochs."""
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with atomic_write(folder / f"{epoch:04d}.safetensors") as temporary:
+        save_file({k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}, str(temporary))
+    for old in sorted(folder.glob("*.safetensors"))[:-keep]:
+        old.unlink()
 
 
 def average_epochs(run_folder: str | Path, last: int, out: str | Path) -> Path:

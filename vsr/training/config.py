@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
-from vsr.errors import VsrError
+from vsr.errors import VsrError, one_line
 from vsr.models.lipreader import LipReaderConfig
 from vsr.video.transforms import Augmentation
 
@@ -162,7 +162,7 @@ def load_config(path: str | Path, overrides: Iterable[str] = (), kind: type = Tr
                 raise VsrError("bad_config", f"'{override}' is not of the form section.key=value")
             _put(settings, key.split("."), yaml.safe_load(value))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise VsrError("bad_config", f"cannot read {path}: {' '.join(str(error).split())}") from error
+        raise VsrError("bad_config", f"cannot read {path}: {one_line(error)}") from error
     return build(kind, settings)
 
 

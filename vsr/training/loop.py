@@ -8,7 +8,6 @@ seed, step and rank: nothing has to be carried over to a run that goes on, be it
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,12 +16,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from vsr.data.sampling import deal, planned_batches
 from vsr.errors import VsrError
 from vsr.files import write_text
+from vsr.training.averaging import keep_epoch
 from vsr.training.batch_norm import synchronised
 from vsr.training.config import dump_config, load_config
-from vsr.training.machines import agreed, open_fabric, told_once
+from vsr.training.feed import Feed
+from vsr.training.machines import agreed, open_fabric, shared_figures, told_once
+from vsr.training.optimiser import adamw, learning_rate
 from vsr.training.sharding import whole
 from vsr.training.state import LAST, Average, Progress, load_state, save_state
 
@@ -130,32 +131,27 @@ class Run:
         """The rest of the running epoch; returns mean losses."""
         self.wrapped.train()
         sums: dict[str, float] = {}
-        first = self.progress.batch
-        batches = self.sampler.batches(self.progress.epoch)
-        world, rank = self.fabric.world_size, self.fabric.global_rank
-        positions = range(first, len(batches), world)
-        plan = [deal(batches[position : position + world], world)[rank] for position in positions]
-        self.coming = iter(planned_batches(self.train, plan, self.progress.epoch, self.config.trainer.workers))
-        for position, indices in zip(positions, plan, strict=True):
+        trainer, epoch = self.config.trainer, self.progress.epoch
+        batches = self.sampler.batches(epoch)
+        self.feed = Feed(self.fabric, self.train, batches, self.progress.batch, epoch, trainer.workers)
+        for done, indices in self.feed.steps:
             for name, value in self._step(indices).items():
                 sums[name] = sums.get(name, 0.0) + value
-            self.progress.batch = min(position + world, len(batches))
-            if self.config.trainer.max_minutes and self.finished():
+            self.progress.batch = done
+            if trainer.max_minutes and self.finished():
                 return sums
-            if self.progress.seconds - self.saved > 60 * self.config.trainer.checkpoint_minutes:
+            if self.progress.seconds - self.saved > 60 * trainer.checkpoint_minutes:
                 self._save()
-        self.progress.epoch, self.progress.batch = self.progress.epoch + 1, 0
-        count = max(1, math.ceil((len(batches) - first) / world))
-        return {name: value / count for name, value in sums.items()}
+        self.progress.epoch, self.progress.batch = epoch + 1, 0
+        return {name: value / max(1, len(self.feed.steps)) for name, value in sums.items()}
 
     def _step(self, indices: list[int]) -> dict[str, float]:
         """One optimiser step; returns its losses, means over all ranks."""
         optim = self.config.optim
         torch.manual_seed(step_seed(self.config.seed, self.progress.step, self.fabric.global_rank))
-        batch = self._batch(indices)
-        warmup = min(1.0, (self.progress.step + 1) / max(1, optim.warmup_steps))
+        batch = self.feed.take(counts=bool(indices))
         for group in self.optimiser.param_groups:
-            group["lr"] = optim.lr * warmup * 0.5 * (1 + math.cos(math.pi * self.share()))
+            group["lr"] = learning_rate(optim, self.progress.step, self.share())
         losses = self.losses(batch)
         self.fabric.backward(losses["loss"])
         norm = self.fabric.clip_gradients(self.wrapped, self.optimiser, max_norm=optim.clip, error_if_nonfinite=False)
@@ -164,30 +160,9 @@ class Run:
         self.optimiser.zero_grad()
         self.progress.step += 1
         self.average.update(self.model, self.progress.step)
-        return self._told({name: float(value.detach()) for name, value in losses.items()})
-
-    def _batch(self, indices: list[int]):
-        """This rank's batch of these clips, the next that is coming; a rank left without clips has one that counts for
-        nothing."""
-        batch = next(self.coming)
-        if isinstance(batch, VsrError):
-            raise batch
-        batch = batch.to(self.fabric.device)
-        if self.fabric.world_size > 1:
-            counts = batch.counts() * bool(indices)
-            batch.shares = counts / self.fabric.all_reduce(counts.clone(), reduce_op="mean").clamp(min=1e-9)
-        return batch
-
-    def _told(self, losses: dict[str, float]) -> dict[str, float]:
-        """The ranks' mean losses; rank 0's clock becomes everybody's, so that all end after the same step."""
-        elapsed = time.monotonic() - self.started
-        if self.fabric.world_size > 1:
-            own = torch.tensor([elapsed * self.fabric.is_global_zero, *losses.values()], dtype=torch.float64)
-            total = self.fabric.all_reduce(own.to(self.fabric.device), reduce_op="sum").tolist()
-            elapsed = total[0]
-            losses = {name: sum_ / self.fabric.world_size for name, sum_ in zip(losses, total[1:], strict=True)}
-        self.progress.seconds = elapsed
-        return losses
+        own = {name: float(value.detach()) for name, value in losses.items()}
+        self.progress.seconds, shared = shared_figures(self.fabric, time.monotonic() - self.started, own)
+        return shared
 
     def _report(self, losses: dict[str, float]) -> None:
         """One line on the screen and one point in TensorBoard for each epoch."""
@@ -197,16 +172,9 @@ class Run:
         minutes = self.progress.seconds / 60
         self.say(f"epoch {self.progress.epoch:3d}  {minutes:6.1f} min  {text}")
         if self.fabric.is_global_zero:
-            self._tensorboard(losses)
+            add_point(self.folder / "tensorboard", losses, self.progress.epoch)
             keep_epoch(self.folder / "epochs", self.average.model, self.progress.epoch, self.config.trainer.keep_epochs)
         self._save()
-
-    def _tensorboard(self, losses: dict[str, float]) -> None:
-        from torch.utils.tensorboard import SummaryWriter
-
-        with SummaryWriter(str(self.folder / "tensorboard")) as writer:
-            for name, value in losses.items():
-                writer.add_scalar(name, value, self.progress.epoch)
 
     def _save(self) -> None:
         self.average.gather()
@@ -231,28 +199,15 @@ def train(kind: Callable[..., Run], config: type, path: str, settings: Sequence[
     return 0
 
 
-def adamw(model: nn.Module, lr: float, weight_decay: float) -> torch.optim.AdamW:
-    """AdamW over what is to be trained, in one fused kernel; biases and the like do not decay."""
-    trained = [p for p in model.parameters() if p.requires_grad]
-    decayed = [p for p in trained if p.dim() > 1]
-    plain = [p for p in trained if p.dim() <= 1]
-    groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr, betas=(0.9, 0.98), fused=trained[0].device.type in ("cpu", "cuda"))
+def add_point(folder: Path, figures: dict[str, float], epoch: int) -> None:
+    """The figures of an epoch in TensorBoard's files."""
+    from torch.utils.tensorboard import SummaryWriter
+
+    with SummaryWriter(str(folder)) as writer:
+        for name, value in figures.items():
+            writer.add_scalar(name, value, epoch)
 
 
 def step_seed(seed: int, step: int, rank: int) -> int:
     """The seed of dropout and noise in one step of one rank."""
     return int(np.random.SeedSequence((seed, step, rank)).generate_state(1)[0])
-
-
-def keep_epoch(folder: Path, model: nn.Module, epoch: int, keep: int) -> None:
-    """Save the weights of an epoch for averaging and drop those older than ``keep`` epochs."""
-    from safetensors.torch import save_file
-
-    from vsr.files import atomic_write
-
-    folder.mkdir(parents=True, exist_ok=True)
-    with atomic_write(folder / f"{epoch:04d}.safetensors") as temporary:
-        save_file({k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}, str(temporary))
-    for old in sorted(folder.glob("*.safetensors"))[:-keep]:
-        old.unlink()

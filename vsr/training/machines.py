@@ -15,7 +15,7 @@ from lightning.fabric.plugins.environments import ClusterEnvironment, LightningE
 from lightning.fabric.strategies import ModelParallelStrategy
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 
-from vsr.errors import VsrError
+from vsr.errors import VsrError, one_line
 from vsr.training.slurm import SlurmStep, each_and_machines
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def open_fabric(trainer: TrainerConfig, entries: tuple[str, ...] = ()) -> Fabric
             precision=precision(trainer), plugins=environment(),
         )  # fmt: skip
     except (ValueError, RuntimeError, TypeError, ImportError) as error:
-        raise VsrError("bad_config", f"trainer: {' '.join(str(error).split())}") from error
+        raise VsrError("bad_config", f"trainer: {one_line(error)}") from error
 
 
 def processes(trainer: TrainerConfig) -> tuple[int, int]:
@@ -131,3 +131,17 @@ def told_once() -> Iterator[None]:
         if rank_zero_only.rank:
             raise SystemExit(1) from None
         raise
+
+
+def shared_figures(fabric: Fabric, seconds: float, figures: dict[str, float]) -> tuple[float, dict[str, float]]:
+    """Rank 0's seconds, so that all ranks end after the same step, and the means of the ranks' figures.
+
+    With several ranks all of them call it, with the same names.
+    """
+    import torch
+
+    if fabric.world_size == 1:
+        return seconds, figures
+    own = torch.tensor([seconds * fabric.is_global_zero, *figures.values()], dtype=torch.float64)
+    first, *sums = fabric.all_reduce(own.to(fabric.device), reduce_op="sum").tolist()
+    return first, {name: each / fabric.world_size for name, each in zip(figures, sums, strict=True)}

@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from vsr.errors import VsrError
-from vsr.video.faces import Detector, default_detector
+from vsr.video.detector import Detector, default_detector
 from vsr.video.people import People
+from vsr.video.piece import HOLD, MIN_FRAMES, Piece
 from vsr.video.reader import VideoInfo, frames_of_part, probe
-from vsr.video.stream import HOLD, MIN_FRAMES, Block, Piece, blocks
+from vsr.video.stream import Block, blocks
 
 MIN_SEEN = 0.5  # share of its frames in which a bystander must be found: less is a phantom
 

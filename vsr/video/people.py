@@ -15,7 +15,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from vsr.video.stream import LOOK, Piece
+from vsr.video.piece import LOOK, Piece
 
 ALIKE = 0.93  # two people reached 0.927
 NEARBY_ALIKE = 0.8

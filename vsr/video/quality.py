@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vsr.video.stream import MIN_INSIDE, Piece
+from vsr.video.piece import MIN_INSIDE, Piece
 
 # Each measure is scaled so that 1 is as good as GRID and 0 unreadable; below LEAST it is said.
 LEAST = 0.5

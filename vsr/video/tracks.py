@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vsr.clock import FPS
-from vsr.video.faces import MAX_STEP, Detector, Face, way_between
+from vsr.video.detector import Detector
+from vsr.video.faces import MAX_STEP, Face, way_between
 from vsr.video.shots import shots
 
 MAX_GAP = 2 * FPS  # frames a person may go unseen and still be the same track

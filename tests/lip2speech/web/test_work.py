@@ -219,7 +219,7 @@ def test_a_failure_holds_no_picture(make_studio, landscape_clip, monkeypatch):
         def reset(self):
             pass
 
-    monkeypatch.setattr("vsr.video.faces.default_detector", Watching)
+    monkeypatch.setattr("vsr.video.detector.default_detector", Watching)
     gc.disable()
     try:
         error = refused(make_studio(), landscape_clip)

@@ -1,8 +1,8 @@
 """The puppet corpus: text -> speech with phoneme times -> mouth poses -> a talking photograph -> video files.
 
-sentences (what is said) -> speech (how it sounds, when) -> visemes (how the mouth moves) -> face (the
-photograph that moves) -> render (mp4 files) -> corpus (manifests).  It needs no download, no camera and no
-recording of anybody.
+sentences (what is said) -> speech (how it sounds, when) -> visemes (how the mouth moves) -> face (the photograph that
+moves: portrait, mesh and oral_cavity are its parts) -> render (mp4 files) -> corpus (manifests). It needs no download,
+no camera and no recording of anybody.
 """
 
 from vsr.corpora.puppet.corpus import prepare_puppet, render_sentence

@@ -17,7 +17,8 @@ import cv2
 import numpy as np
 
 from vsr.clock import FPS
-from vsr.corpora.puppet.face import SIZE, Face
+from vsr.corpora.puppet.face import Face
+from vsr.corpora.puppet.portrait import SIZE
 from vsr.corpora.puppet.speech import Speech
 from vsr.corpora.puppet.visemes import mouth_track
 from vsr.files import atomic_write

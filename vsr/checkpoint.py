@@ -1,0 +1,117 @@
+"""The two files that make a folder a model: `model.safetensors`, its weights, and `config.json`, its numbers.
+
+Both are written by the hub modules of `vsr` and `lip2speech`, and read here with checks: names, shapes and settings are
+compared with what this version builds before memory is spent. Nothing is ever unpickled, so a stranger's folder can at
+worst be refused, in one line that names the first thing that is wrong.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from vsr.errors import VsrError, one_line
+from vsr.files import usual_mode
+
+FORMAT = 1
+WEIGHTS_FILE = "model.safetensors"
+CONFIG_FILE = "config.json"
+
+
+def read_config(folder: Path) -> dict:
+    """`config.json` of a model folder, checked as far as it is the same for all models. Raises VsrError bad_model."""
+    if not folder.is_dir():
+        raise bad_model(folder, "no such model folder")
+    try:
+        config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise bad_model(folder, f"not a model folder: it has no {CONFIG_FILE}") from error
+    except (OSError, ValueError) as error:
+        raise bad_model(folder, f"{CONFIG_FILE} cannot be read: {one_line(error)}") from error
+    if not isinstance(config, dict) or not isinstance(config.get("model"), dict):
+        raise bad_model(folder, f'{CONFIG_FILE} has no "model" object')
+    if config.get("format") != FORMAT:
+        raise bad_model(folder, f"format {config.get('format')!r} in {CONFIG_FILE}; this version reads {FORMAT}")
+    return config
+
+
+def model_settings(folder: Path, config: dict, kind: type) -> Any:
+    """The dataclass ``kind`` with the settings under "model" in a folder's config. Raises VsrError bad_model."""
+    known = {item.name for item in dataclasses.fields(kind)}
+    unknown = sorted(config["model"].keys() - known)
+    if unknown:
+        raise bad_model(folder, f"{CONFIG_FILE} has a model setting {unknown[0]!r} unknown to this version")
+    try:
+        return kind(**config["model"])
+    except (TypeError, ValueError, VsrError) as error:
+        raise bad_model(folder, f"{CONFIG_FILE}: {one_line(error)}") from error
+
+
+def save_weights(path: Path, model, half: bool) -> None:
+    """Write a model's state as safetensors, floating point as fp16 if ``half``. Raises OSError."""
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    def stored(tensor):
+        dtype = torch.float16 if half and tensor.is_floating_point() else tensor.dtype
+        # A copy of its own: safetensors refuses tensors that share memory (tied weights).
+        return tensor.detach().to("cpu", dtype, copy=True).contiguous()
+
+    try:
+        save_file({name: stored(tensor) for name, tensor in model.state_dict().items()}, str(path))
+        usual_mode(path)
+    except SafetensorError as error:  # how the library tells that the disk is full
+        raise OSError(one_line(error)) from error
+
+
+def load_weights(folder: Path, build: Callable[[], Any]) -> Any:
+    """What ``build`` makes, with the folder's weights; names and shapes are checked before memory is spent.
+
+    Raises VsrError bad_model.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    from vsr.models.bare import bare
+
+    try:
+        with bare(memory=False):
+            expected = build().state_dict()
+        with safe_open(str(folder / WEIGHTS_FILE), framework="pt") as stored:
+            _check_shapes(folder, expected, stored)
+            weights = {name: _read_tensor(folder, stored, name, expected[name].dtype) for name in expected}
+        with bare():
+            model = build()
+        model.load_state_dict(weights)
+    except (OSError, SafetensorError) as error:
+        raise bad_model(folder, f"{WEIGHTS_FILE} cannot be read: {one_line(error)}") from error
+    except (TypeError, ValueError, AssertionError, RuntimeError, ArithmeticError) as error:
+        raise bad_model(folder, f"{CONFIG_FILE} describes no model: {one_line(error)}") from error
+    return model
+
+
+def _check_shapes(folder: Path, expected: dict, stored) -> None:
+    names = set(stored.keys())
+    for name, tensor in expected.items():
+        if name not in names:
+            raise bad_model(folder, f"{WEIGHTS_FILE} lacks {name!r}, which {CONFIG_FILE} asks for")
+        shape = tuple(stored.get_slice(name).get_shape())
+        if shape != tuple(tensor.shape):
+            raise bad_model(folder, f"{name!r} has shape {shape}, {CONFIG_FILE} asks for {tuple(tensor.shape)}")
+    for name in sorted(names - expected.keys()):
+        raise bad_model(folder, f"{WEIGHTS_FILE} has {name!r}, which {CONFIG_FILE} does not ask for")
+
+
+def _read_tensor(folder: Path, stored, name: str, dtype):
+    tensor = stored.get_tensor(name)
+    if tensor.is_floating_point() and not tensor.isfinite().all():
+        raise bad_model(folder, f"{name!r} holds values that are not finite")
+    return tensor.to(dtype)
+
+
+def bad_model(folder: Path, what: str) -> VsrError:
+    """The error, to be raised, that says what is wrong with a model folder."""
+    return VsrError("bad_model", f"{folder}: {what}")
