@@ -12,13 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from vsr.errors import VsrError
+from vsr.video.casting import MIN_SEEN, check_found
 from vsr.video.detector import Detector, default_detector
 from vsr.video.people import People
-from vsr.video.piece import HOLD, MIN_FRAMES, Piece
+from vsr.video.piece import HOLD, Piece
 from vsr.video.reader import VideoInfo, frames_of_part, probe
 from vsr.video.stream import Block, blocks
-
-MIN_SEEN = 0.5  # share of its frames in which a bystander must be found: less is a phantom
 
 
 @dataclass(frozen=True)
@@ -78,11 +77,8 @@ def _pieces(
     frames = frames_of_part(path, start, end)
     whole: Iterator[Block] = blocks(frames, detector or default_detector(), longest=None)
     block = next(whole, None)
-    count = 0 if block is None else len(block.times)
-    if count < MIN_FRAMES:
-        raise VsrError("too_short", f"{path}: {count} frame(s) at 25 fps, at least {MIN_FRAMES} needed")
-    if not block.pieces:
-        raise VsrError("no_face", f"{path}: no face is seen for {MIN_FRAMES} frames (half a second)")
+    frames, pieces = (0, []) if block is None else (len(block.times), block.pieces)
+    check_found(path, frames, len(pieces), (), read=False)
     return block.times, list(zip(block.pieces, People().label(block.pieces, 0), strict=True))
 
 
