@@ -7,7 +7,7 @@ import pytest
 
 from vsr import clock
 from vsr.errors import VsrError
-from vsr.files import atomic_write, read_json, write_json, write_lines
+from vsr.files import atomic_write, read_json, read_lines, write_json, write_lines
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_scrap(tmp_path):
@@ -24,6 +24,20 @@ def test_a_failed_write_leaves_the_old_file_and_no_scrap(tmp_path):
 def test_lines(tmp_path):
     write_lines(tmp_path / "a.txt", (f"line {n}" for n in range(2)))
     assert (tmp_path / "a.txt").read_text(encoding="utf-8") == "line 0\nline 1\n"
+
+
+def test_lines_of_any_editor_are_read_and_transcripts_keep_their_separators(tmp_path):
+    (tmp_path / "windows.txt").write_bytes("\ufeffone\r\n\r\ntwo\u2028half\x85\r\n".encode())
+    assert read_lines(tmp_path / "windows.txt") == [(1, "one"), (3, "two\u2028half\x85")]
+    with pytest.raises(VsrError, match="nowhere.txt: No such file") as caught:
+        read_lines(tmp_path / "nowhere.txt")
+    assert caught.value.reason == "bad_manifest"
+
+
+def test_a_name_that_is_no_utf_8_comes_back_from_json(tmp_path):
+    name = b"f\xfclm.mp4".decode("utf-8", "surrogateescape")
+    write_json(tmp_path / "a.json", {"file": name, "text": "née"})
+    assert read_json(tmp_path / "a.json") == {"file": name, "text": "née"}
 
 
 def test_a_place_that_cannot_be_written_is_a_clear_error(tmp_path):
