@@ -7,7 +7,7 @@ import pytest
 
 from vsr import clock
 from vsr.errors import VsrError
-from vsr.files import atomic_write, read_json, read_lines, write_json, write_lines
+from vsr.files import atomic_write, check_output, read_json, read_lines, write_json, write_lines
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_scrap(tmp_path):
@@ -45,6 +45,19 @@ def test_a_place_that_cannot_be_written_is_a_clear_error(tmp_path):
     with pytest.raises(VsrError, match="cannot write") as caught:
         write_json(tmp_path / "file" / "a.json", {})
     assert caught.value.reason == "not_writable"
+
+
+def test_an_output_is_tried_before_the_work(tmp_path):
+    (tmp_path / "film.mp4").write_bytes(b"film")
+    (tmp_path / "link.mp4").symlink_to("film.mp4")
+    for out, reason in (("film.mp4", "bad_config"), ("link.mp4", "bad_config"), ("", "not_writable")):
+        with pytest.raises(VsrError) as caught:
+            check_output(tmp_path / out, tmp_path / "film.mp4")
+        assert caught.value.reason == reason
+    with pytest.raises(VsrError, match="cannot write"):
+        check_output(tmp_path / "film.mp4" / "new" / "page.html")
+    check_output(tmp_path / "new" / "page.html", tmp_path / "film.mp4", tmp_path / "nowhere")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["film.mp4", "link.mp4"]
 
 
 def test_full_disk_is_told(tmp_path):

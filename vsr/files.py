@@ -40,6 +40,23 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
                 temporary.unlink()
 
 
+def check_output(path: str | Path, *inputs: str | Path) -> None:
+    """Refuse an output before the work that makes it: one that would replace what is read, or cannot be written.
+
+    Raises VsrError bad_config or not_writable.
+    """
+    path = Path(path)
+    if any(path.exists() and Path(other).exists() and path.samefile(other) for other in inputs):
+        raise VsrError("bad_config", f"{path} is what is read: write to another file")
+    if path.is_dir():
+        raise VsrError("not_writable", f"cannot write {path}: it is a folder")
+    there = next(folder for folder in path.absolute().parents if folder.exists())
+    try:
+        tempfile.TemporaryFile(dir=there).close()
+    except OSError as error:
+        raise VsrError("not_writable", f"cannot write {path}: {error.strerror}") from error
+
+
 def remove_leftovers(path: str | Path) -> None:
     """Remove the temporary files that killed writes of `path` left beside it."""
     path = Path(path)
