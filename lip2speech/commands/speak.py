@@ -38,9 +38,9 @@ def run(args: argparse.Namespace) -> int:
     from lip2speech.speak import speak, write_spoken
     from vsr.clock import FPS
     from vsr.errors import VsrError
+    from vsr.files import check_output
 
-    if Path(args.out).resolve() == Path(args.video).resolve():
-        raise VsrError("bad_options", f"{args.out} is the video itself: write to another file")
+    check_output(args.out, args.video, *([args.reference] if args.reference else []))
     if not Path(args.out).suffix:
         raise VsrError("bad_options", f"{args.out}: the suffix says what to write, such as .mp4 or .wav")
     spoken = speak(load_model(args.model, args.device), args.video, args.reference, flow_options(args))

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -223,6 +224,10 @@ def test_the_command_writes_the_page_or_nothing(tiny_model, face_clip, tmp_path,
     assert main(["inspect", str(tmp_path / "no.mp4"), "-o", str(tmp_path / "no.html"), "--model", str(tiny_model)]) == 1
     assert len(capsys.readouterr().err.splitlines()) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+    video = Path(shutil.copy(face_clip, tmp_path / "talk.mp4"))
+    assert main(["inspect", str(video), "-o", str(video), "--model", str(tiny_model)]) == 1
+    assert "is what is read" in capsys.readouterr().err
+    assert video.read_bytes() == face_clip.read_bytes()
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here to run the page's script")

@@ -73,7 +73,9 @@ def test_what_cannot_be_voiced_gives_one_line_and_no_file(tiny_voice_folder, fil
         status, line = refusal(capsys, "speak", film, "-o", out, *given, "--reference", reference)
         assert status == 1 and what in line, line
     assert not out.exists()
-    assert refusal(capsys, "speak", film, "-o", film, *given)[0] == 1
+    for place, what in ((film, "is what is read"), (tmp_path, "a folder"), (film / "a.mp4", "cannot write")):
+        status, line = refusal(capsys, "speak", film, "-o", place, *given)
+        assert status == 1 and what in line, line
     assert refusal(capsys, "speak", film, "-o", tmp_path / "nosuffix", *given)[0] == 1
     assert refusal(capsys, "speak", film, "-o", out, "--steps", "-1", *given)[0] == 1
 

@@ -40,9 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Read, write the page and print the text. Raises VsrError."""
-    from vsr.files import write_text
+    from vsr.files import check_output, write_text
     from vsr.inspect.page import render_page
 
+    check_output(args.out, args.video)
     inspection = look(args)
     write_text(args.out, render_page(inspection))
     print(inspection.nbest[0].text)
