@@ -16,7 +16,7 @@ import numpy as np
 
 from vsr.clock import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
 from vsr.data.manifest import Clip
-from vsr.errors import VsrError, one_line
+from vsr.errors import VsrError
 from vsr.files import atomic_write
 from vsr.video.container import decoded_frames, open_container, opened, short_reason, video_clock
 from vsr.video.reader import BEGUN_ANEW

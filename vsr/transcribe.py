@@ -6,17 +6,15 @@ Times are seconds in the original video, whatever its frame rate.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vsr.assemble import segments_of, shots_of, skipped_of, tracks_of
-from vsr.clock import FPS
 from vsr.decode.beam import check_heads
 from vsr.decode.options import DecodeOptions
 from vsr.journal import Journal
-from vsr.progress import Watch
+from vsr.progress import Watch, watched
 from vsr.recognise import frame_edges, hypothesis_record, preferred_window, read_windows
 from vsr.transcript import Transcript
 from vsr.video.casting import OUTSIDE, Casting, Part, check_found, number_of_faces
@@ -97,20 +95,13 @@ class Reading:
     def run(self, watch: Watch) -> Transcript:
         """Read to the end."""
         if not self.journal.finished:
-            begin = self._begin()
-            frames = self._watched(frames_from(self.path, begin), watch)
+            frames = watched(frames_from(self.path, self._begin()), watch.progress, self.path, self.info.duration)
             for block in blocks(frames, default_detector()):
                 self.journal.add(self._read_block(block))
                 if block.next is not None:
                     watch.block(self.transcript())
         self._check()
         return self.transcript()
-
-    def _watched(self, frames: Iterable[tuple], watch: Watch) -> Iterator[tuple]:
-        for count, (frame, place) in enumerate(frames):
-            if count % FPS == 0:
-                watch.progress(self.path, place.time, self.info.duration)
-            yield frame, place
 
     def _begin(self) -> Position | None:
         """Where to go on."""

@@ -16,7 +16,6 @@ import torch
 
 from vsr.cli import main
 from vsr.decode.options import DecodeOptions
-from vsr.errors import VsrError
 from vsr.hub import load_model
 from vsr.inspect.collect import inspect_video, inspect_window, lip_opening, token_labels
 from vsr.inspect.images import sprite
@@ -208,13 +207,6 @@ def test_a_long_clip_is_shown_by_the_window(loaded, inspection, monkeypatch):
     assert all(16 <= word.start <= word.end <= 28 for word in found.words)
     page = render_page(found)
     assert "window 3 of 3" in page and data_of(page)["first"] == 400
-
-
-def test_a_moment_or_face_that_is_not_there_is_refused(loaded, face_clip):
-    with pytest.raises(VsrError, match="outside the face's time, 0.00 to 1.00"):
-        inspect_video(loaded, face_clip, at=9.0)
-    with pytest.raises(VsrError, match="has no face 7; its faces are 0"):
-        inspect_video(loaded, face_clip, face=7)
 
 
 def test_the_command_writes_the_page_or_nothing(tiny_model, face_clip, tmp_path, capsys):
