@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vsr.text.tokenizer import BLANK
-
+BLANK = 0  # as in vsr.text.tokenizer, of which models know nothing
 IGNORE = -1  # padding of a token batch
 
 
