@@ -13,7 +13,8 @@ from lip2speech.features.mel import log_mel
 from lip2speech.features.units import Codebook, Mfcc, fit_codebook
 from lip2speech.synthesis import SynthesisOptions
 from lip2speech.training import VoiceTrainConfig
-from lip2speech.vocoder.training import Segments, VocoderDataConfig
+from lip2speech.vocoder.config import VocoderDataConfig
+from lip2speech.vocoder.segments import Segments
 from tests.lip2speech.test_audio import chirp, write_film
 from vsr.data.manifest import Clip, write_manifest
 from vsr.errors import VsrError
