@@ -8,7 +8,8 @@ import torch
 
 from lip2speech import audio, evaluation, judges, metrics
 from lip2speech.audio import write_wave
-from lip2speech.evaluation import evaluate, evaluate_clip, summarise, table, write_evaluation
+from lip2speech.evaluation import evaluate, evaluate_clip
+from lip2speech.summary import summarise, table, write_evaluation
 from vsr.data.manifest import Clip
 from vsr.errors import VsrError
 from vsr.files import read_json

@@ -9,7 +9,8 @@ import torch
 from lip2speech import evaluation, metrics
 from lip2speech.audio import write_wave
 from lip2speech.commands import evaluate as verb
-from lip2speech.evaluation import Outcome, evaluate, evaluate_clip, summarise, write_evaluation
+from lip2speech.evaluation import Outcome, evaluate, evaluate_clip
+from lip2speech.summary import summarise, write_evaluation
 from tests.conftest import talking_face, write_video
 from vsr.data.manifest import Clip, write_manifest
 from vsr.errors import VsrError
