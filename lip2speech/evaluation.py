@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from lip2speech.audio import fit_length, natural_wave, read_wave
+from lip2speech.intelligibility import check_length
 from lip2speech.judges import Judge, open_judge
-from lip2speech.metrics import Utterance, check_length, check_sound, measure
+from lip2speech.metrics import Utterance, check_sound, measure
 from lip2speech.pauses import said
 from vsr.clock import SAMPLES_PER_FRAME
 from vsr.data.manifest import Clip
