@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from lip2speech.evaluation import COLUMNS, NATURAL
+from lip2speech.evaluation import NATURAL
 from lip2speech.hub import LoadedVoice
 from lip2speech.results import render
+from lip2speech.summary import COLUMNS
 from vsr.card import Card, licence_of, read_about, read_result, without_title
 
 USE = """import lip2speech

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from vsr.checkpoint import CONFIG_FILE, FORMAT, WEIGHTS_FILE, load_weights, model_settings, read_config, save_weights
+from vsr.checkpoint import CONFIG_FILE, FORMAT, WEIGHTS_FILE, load_weights, read_config, save_weights, stored_settings
 from vsr.errors import VsrError
 from vsr.files import atomic_write, write_json
 from vsr.machine import find_device
@@ -61,7 +61,7 @@ def load_part(folder: str | Path, kind: type, config_kind: type) -> tuple[Any, d
     """A model of class ``kind`` built from a ``config_kind``, and its config. Raises VsrError bad_model."""
     folder = Path(folder)
     config = read_config(folder)
-    settings = model_settings(folder, config, config_kind)
+    settings = stored_settings(folder, config, config_kind)
     return load_weights(folder, lambda: kind(settings)).eval(), config
 
 

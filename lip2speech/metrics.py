@@ -7,21 +7,19 @@ would bring.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from lip2speech.alignment import offset
 from lip2speech.features.mel import log_mel
 from lip2speech.features.pitch import pitch
 from lip2speech.features.speaker import speaker_vector
+from lip2speech.intelligibility import check_length, stoi, stoi_aligned
 from vsr.clock import HOP, SAMPLE_RATE
 from vsr.errors import VsrError
 
-MIN_SECONDS = 0.45  # below it STOI has no 30 frames and answers with a constant
-MAX_OFFSET = SAMPLE_RATE // 5  # samples of the search, each way
 SILENT = 1e-4  # peak
 CEPSTRA = 13
 
@@ -92,45 +90,12 @@ def check(natural: np.ndarray, voice: np.ndarray) -> None:
         check_sound(wave, name)
 
 
-def check_length(wave: np.ndarray, name: str) -> None:
-    """Raises VsrError too_short."""
-    if len(wave) < MIN_SECONDS * SAMPLE_RATE:
-        seconds = len(wave) / SAMPLE_RATE
-        raise VsrError("too_short", f"the {name} lasts {seconds:.2f} s; STOI needs {MIN_SECONDS} s")
-
-
 def check_sound(wave: np.ndarray, name: str) -> None:
     """Raises VsrError not_finite, silent."""
     if not np.isfinite(wave).all():
         raise VsrError("not_finite", f"the {name} holds NaN or infinity")
     if np.abs(wave).max(initial=0) < SILENT:
         raise VsrError("silent", f"the {name} is silent")
-
-
-def stoi(natural: np.ndarray, voice: np.ndarray, extended: bool = False) -> float:
-    """(Extended) short-time objective intelligibility. Raises VsrError too_short."""
-    import warnings
-
-    from pystoi import stoi as pystoi
-
-    with warnings.catch_warnings(), same_noise():
-        # Below 30 frames of speech pystoi warns and answers 1e-5, which would spoil a mean.
-        warnings.simplefilter("error", RuntimeWarning)
-        try:
-            return float(pystoi(natural, voice, SAMPLE_RATE, extended=extended))
-        except RuntimeWarning as warning:
-            raise VsrError("too_short", f"too little speech for STOI: {warning}") from warning
-
-
-@contextmanager
-def same_noise() -> Iterator[None]:
-    """pystoi adds noise from numpy's common state; drawn anew, it moves the ESTOI of a voice that stops by 0.006."""
-    state = np.random.get_state()
-    np.random.seed(0)
-    try:
-        yield
-    finally:
-        np.random.set_state(state)
 
 
 def pesq(natural: np.ndarray, voice: np.ndarray, band: str) -> float:
@@ -144,23 +109,6 @@ def pesq(natural: np.ndarray, voice: np.ndarray, band: str) -> float:
         raise VsrError("no_speech", "PESQ finds no speech") from error
     except (PesqError, ValueError) as error:
         raise VsrError("no_speech", f"PESQ fails: {error}") from error
-
-
-def stoi_aligned(
-    natural: np.ndarray, voice: np.ndarray, lag: int, said: tuple[float, float] | None = None, extended: bool = False
-) -> float:
-    """STOI once a lag of so many samples is undone, of all or of what is ``said`` from one second of the natural
-    recording to another; NaN where too little speech is left for it."""
-    natural, voice = shifted(natural, voice, lag)
-    if said is not None:
-        cut = max(0, -lag)  # samples of the natural recording that have nothing beside them
-        part = slice(*(max(0, round(seconds * SAMPLE_RATE) - cut) for seconds in said))
-        natural, voice = natural[part], voice[part]
-    try:
-        check_length(voice, "voice")
-        return stoi(natural, voice, extended)
-    except VsrError:
-        return float("nan")  # the plain figures of a short clip stand all the same
 
 
 def mel_cepstral_distance(natural: np.ndarray, voice: np.ndarray) -> float:
@@ -189,34 +137,6 @@ def pitch_errors(natural: np.ndarray, voice: np.ndarray) -> tuple[float, float]:
     both = (true > 0) & (made > 0)
     cents = 1200 * np.abs(np.log2(true[both] / made[both]))
     return float(cents.mean()) if both.any() else float("nan"), float(np.mean((true > 0) != (made > 0)))
-
-
-def offset(natural: np.ndarray, voice: np.ndarray) -> int:
-    """Samples by which the voice lags, from the correlation of the loudness in bands within +-200 ms."""
-    contours = [_contours(wave) for wave in (natural, voice)]
-    size = 2 * len(contours[0])
-    spectra = [np.fft.rfft(contour, size, axis=0) for contour in contours]
-    correlation = np.fft.irfft((spectra[0].conj() * spectra[1]).sum(1), size)
-    reach = MAX_OFFSET // CONTOUR_HOP
-    lags = np.arange(-reach, reach + 1)
-    return int(lags[np.argmax(correlation[lags])]) * CONTOUR_HOP
-
-
-CONTOUR_HOP = 16  # samples: 1 ms
-
-
-def _contours(wave: np.ndarray) -> np.ndarray:
-    """Log-loudness of 8 bands each millisecond, zero mean: (S / 16, 8)."""
-    sound = torch.from_numpy(np.ascontiguousarray(wave))
-    spectrum = torch.stft(sound, 512, CONTOUR_HOP, window=torch.hann_window(512), return_complex=True).abs()
-    bands = torch.stack([band.square().mean(0) for band in spectrum[4:228].chunk(8)], 1).clamp(min=1e-6).log()
-    return (bands - bands.mean(0)).numpy()
-
-
-def shifted(natural: np.ndarray, voice: np.ndarray, lag: int) -> tuple[np.ndarray, np.ndarray]:
-    """Both waves cut so that a voice that lags by ``lag`` samples lies on the natural one."""
-    length = len(natural) - abs(lag)
-    return natural[max(0, -lag) :][:length], voice[max(0, lag) :][:length]
 
 
 def dnsmos(voice: np.ndarray) -> float:

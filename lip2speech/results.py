@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lip2speech.evaluation import header, table
+from lip2speech.summary import header, table
 from vsr.errors import VsrError
 from vsr.files import read_json, write_json, write_text
 from vsr.results import provenance

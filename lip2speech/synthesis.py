@@ -14,8 +14,8 @@ from torch import Tensor
 
 from lip2speech.audio import write_wave
 from lip2speech.data import NoText, SpeechDataset
+from lip2speech.flow_options import FlowOptions
 from lip2speech.hub import LoadedVoice
-from lip2speech.models.flow import FlowOptions
 from lip2speech.models.voice import Speech
 from vsr.clock import MELS_PER_FRAME, SAMPLES_PER_FRAME, UNITS_PER_FRAME
 from vsr.data.manifest import Clip

@@ -11,8 +11,8 @@ import torch
 from lip2speech.data import NoText, SeenDataset, SpeechDataset, look
 from lip2speech.features.corpus import with_features
 from lip2speech.features.units import Codebook
+from lip2speech.flow_options import FlowOptions
 from lip2speech.hub import UNITS_FILE, load_voice, save_voice
-from lip2speech.models.flow import FlowOptions
 from lip2speech.models.voice import Voice, VoiceConfig, masked_mean, reader_settings
 from vsr.corpora.splits import check_disjoint
 from vsr.data.manifest import Clip

@@ -38,7 +38,7 @@ def read_config(folder: Path) -> dict:
     return config
 
 
-def model_settings(folder: Path, config: dict, kind: type) -> Any:
+def stored_settings(folder: Path, config: dict, kind: type) -> Any:
     """The dataclass ``kind`` with the settings under "model" in a folder's config. Raises VsrError bad_model."""
     known = {item.name for item in dataclasses.fields(kind)}
     unknown = sorted(config["model"].keys() - known)

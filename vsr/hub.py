@@ -20,9 +20,9 @@ from vsr.checkpoint import (
     WEIGHTS_FILE,
     bad_model,
     load_weights,
-    model_settings,
     read_config,
     save_weights,
+    stored_settings,
 )
 from vsr.errors import VsrError, one_line
 from vsr.machine import find_device
@@ -134,7 +134,7 @@ def _load(folder: Path, kind: str, build: type, settings: type, device) -> Loade
     found = config.get("kind", LIP_READER)
     if found != kind:
         raise bad_model(folder, f"a {found} where a {kind} is needed".replace("_", " "))
-    model_config = model_settings(folder, config, settings)
+    model_config = stored_settings(folder, config, settings)
     try:
         tokenizer = load_tokenizer(folder) if model_config.vocab_size else None
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:

@@ -37,7 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate and print the table; 1 if a clip could not be scored. Raises VsrError."""
-    from lip2speech.evaluation import NATURAL, evaluate, table, write_evaluation
+    from lip2speech.evaluation import NATURAL, evaluate
+    from lip2speech.summary import table, write_evaluation
     from lip2speech.synthesis import PROTOCOLS
     from vsr.data.manifest import read_manifest
     from vsr.errors import VsrError

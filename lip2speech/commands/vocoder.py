@@ -25,7 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train to the end of the schedule. Raises VsrError."""
-    from lip2speech.vocoder.training import VocoderRun, VocoderTrainConfig
+    from lip2speech.vocoder.config import VocoderTrainConfig
+    from lip2speech.vocoder.training import VocoderRun
     from vsr.training.loop import train
 
     return train(VocoderRun, VocoderTrainConfig, args.config, args.set, args.out, args.resume)

@@ -7,8 +7,11 @@ import pytest
 import torch
 
 from lip2speech import audio, evaluation, judges, metrics
+from lip2speech.alignment import offset, shifted
 from lip2speech.audio import write_wave
-from lip2speech.evaluation import evaluate, evaluate_clip, summarise, table, write_evaluation
+from lip2speech.evaluation import evaluate, evaluate_clip
+from lip2speech.intelligibility import stoi
+from lip2speech.summary import summarise, table, write_evaluation
 from vsr.data.manifest import Clip
 from vsr.errors import VsrError
 from vsr.files import read_json
@@ -35,10 +38,10 @@ def test_worse_is_worse(voice_like):
 @pytest.mark.parametrize("lag", [-1600, -160, 0, 80, 320, 3000])
 def test_a_shift_is_found_and_undone(voice_like, lag):
     late = np.roll(noisy(voice_like, 0.001), lag)
-    assert abs(metrics.offset(voice_like, late) - lag) <= 16
-    natural, voice = metrics.shifted(voice_like, late, lag)
+    assert abs(offset(voice_like, late) - lag) <= 16
+    natural, voice = shifted(voice_like, late, lag)
     assert len(natural) == len(voice) == len(voice_like) - abs(lag)
-    assert metrics.stoi(natural, voice) > 0.99
+    assert stoi(natural, voice) > 0.99
 
 
 def test_narrow_and_wide_band_are_told_apart(voice_like):

@@ -9,7 +9,9 @@ import torch
 from lip2speech import evaluation, metrics
 from lip2speech.audio import write_wave
 from lip2speech.commands import evaluate as verb
-from lip2speech.evaluation import Outcome, evaluate, evaluate_clip, summarise, write_evaluation
+from lip2speech.evaluation import Outcome, evaluate, evaluate_clip
+from lip2speech.intelligibility import stoi, stoi_aligned
+from lip2speech.summary import summarise, write_evaluation
 from tests.conftest import talking_face, write_video
 from vsr.data.manifest import Clip, write_manifest
 from vsr.errors import VsrError
@@ -58,16 +60,16 @@ def test_a_ripple_of_the_spectrum_has_its_size_in_db():
 def test_a_short_clip_keeps_its_plain_figures():
     wave = np.random.default_rng(0).normal(0, 0.1, 8000).astype(np.float32)
     late = np.roll(wave, 3000)
-    assert np.isnan(metrics.stoi_aligned(wave, late, 3000))
-    assert np.isfinite(metrics.stoi(wave, late))
+    assert np.isnan(stoi_aligned(wave, late, 3000))
+    assert np.isfinite(stoi(wave, late))
 
 
 def test_estoi_is_the_same_each_time(voice_like):
     stops = np.where(np.arange(48_000) < 24_000, voice_like, 0).astype(np.float32)
     np.random.seed(5)
-    first = metrics.stoi(voice_like, stops, extended=True)
+    first = stoi(voice_like, stops, extended=True)
     assert np.random.random() == np.random.RandomState(5).random(), "the caller's random numbers are not touched"
-    assert metrics.stoi(voice_like, stops, extended=True) == first
+    assert stoi(voice_like, stops, extended=True) == first
 
 
 def test_a_voice_is_heard_though_its_film_is_silent(clip, tmp_path, voice_like):

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from lip2speech.models.flow import FlowOptions, draw_times, grid, guided, noise, on_path, solve, to_velocity
+from lip2speech.flow_options import FlowOptions
+from lip2speech.models.flow import draw_times, grid, guided, noise, on_path, solve, to_velocity
 from vsr.errors import VsrError
 
 

@@ -7,13 +7,14 @@ import torch
 from lip2speech.audio import natural_wave, write_wave
 from lip2speech.cli import main
 from lip2speech.data import NoText, SpeechDataset
-from lip2speech.evaluation import header
 from lip2speech.features.corpus import StoredFeatures, extract_corpus, load_features, with_features
 from lip2speech.features.mel import log_mel
 from lip2speech.features.units import Codebook, Mfcc, fit_codebook
+from lip2speech.summary import header
 from lip2speech.synthesis import SynthesisOptions
 from lip2speech.training import VoiceTrainConfig
-from lip2speech.vocoder.training import Segments, VocoderDataConfig
+from lip2speech.vocoder.config import VocoderDataConfig
+from lip2speech.vocoder.segments import Segments
 from tests.lip2speech.test_audio import chirp, write_film
 from vsr.data.manifest import Clip, write_manifest
 from vsr.errors import VsrError

@@ -7,6 +7,7 @@ import pytest
 
 from lip2speech import metrics
 from lip2speech.audio import read_wave
+from lip2speech.intelligibility import stoi_aligned
 from lip2speech.pauses import AROUND, FADE, said, with_pauses_of, write_with_pauses
 from vsr.data.manifest import Clip
 from vsr.errors import VsrError
@@ -48,8 +49,8 @@ def test_without_times_of_words_their_figures_are_unknown(voice_like):
 def test_words_are_cut_by_the_clock_of_the_natural_recording(recorded, lag):
     natural = recorded(0)
     voice = np.roll(natural, lag)
-    assert metrics.stoi_aligned(natural, voice, lag, SPOKEN) > 0.999
-    outside = metrics.stoi_aligned(natural, np.where(np.abs(voice) > 0.02, voice, 0), lag, (0.0, 0.9))
+    assert stoi_aligned(natural, voice, lag, SPOKEN) > 0.999
+    outside = stoi_aligned(natural, np.where(np.abs(voice) > 0.02, voice, 0), lag, (0.0, 0.9))
     assert outside < 0.9, "what is outside the words is judged by itself"
 
 

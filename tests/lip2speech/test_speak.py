@@ -5,8 +5,8 @@ import pytest
 
 from lip2speech.audio import read_wave, write_wave
 from lip2speech.cli import LIP2SPEECH, main
+from lip2speech.flow_options import FlowOptions
 from lip2speech.hub import load_model, save_part
-from lip2speech.models.flow import FlowOptions
 from lip2speech.speak import speak, voice_crop
 from tests.conftest import talking_face, write_video
 from tests.lip2speech.tiny import speakers, tiny_vocoder, tiny_voice

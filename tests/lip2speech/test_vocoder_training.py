@@ -9,7 +9,9 @@ from safetensors.torch import save_file
 from lip2speech.audio import to_pcm16
 from lip2speech.features.mel import log_mel
 from lip2speech.hub import load_vocoder
-from lip2speech.vocoder.training import Segments, VocoderRun, VocoderTrainConfig
+from lip2speech.vocoder.config import VocoderTrainConfig
+from lip2speech.vocoder.segments import Segments
+from lip2speech.vocoder.training import VocoderRun
 from tests.lip2speech.tiny import UNITS, speakers
 from tests.training.test_machines import Noted, Paired, ranks
 from vsr.data.manifest import Clip, write_manifest

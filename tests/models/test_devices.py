@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from lip2speech.models.flow import FlowOptions
+from lip2speech.flow_options import FlowOptions
 from lip2speech.synthesis import vocode
 from lip2speech.vocoder.discriminators import Judges, adversarial_loss, feature_loss, judge_loss
 from lip2speech.vocoder.losses import mel_loss, spectral_loss

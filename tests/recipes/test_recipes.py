@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lip2speech.training import VoiceTrainConfig
-from lip2speech.vocoder.training import VocoderTrainConfig
+from lip2speech.vocoder.config import VocoderTrainConfig
 from vsr.training.config import load_config
 from vsr.training.language import LanguageTrainConfig
 

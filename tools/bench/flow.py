@@ -17,11 +17,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from lip2speech.alignment import offset
 from lip2speech.audio import natural_wave
 from lip2speech.data import NoText, SpeechDataset
+from lip2speech.flow_options import FlowOptions
 from lip2speech.hub import load_model
-from lip2speech.metrics import offset, pesq, stoi, stoi_aligned
-from lip2speech.models.flow import FlowOptions
+from lip2speech.intelligibility import stoi, stoi_aligned
+from lip2speech.metrics import pesq
 from lip2speech.synthesis import vocode
 from vsr.clock import FPS, SAMPLES_PER_FRAME
 from vsr.data.manifest import read_manifest

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import torch
 
+from lip2speech.flow_options import FlowOptions
 from lip2speech.hub import load_model
-from lip2speech.models.flow import FlowOptions
 from lip2speech.speak import voice_crop
 from lip2speech.synthesis import vocode
 from vsr.clock import FPS
