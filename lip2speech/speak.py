@@ -5,6 +5,8 @@ Shapes: T video frames of a face; wave (S,) at 16 kHz whose sample 0 is at the v
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,14 +34,19 @@ from vsr.windows import window_spans
 
 @dataclass
 class Spoken:
-    """wave (S,) float32 as long as the video; seconds: how much of it is voiced, that of several faces added up."""
+    """wave (S,) float32 as long as the video; seconds: how much of it is voiced, that of several faces added up;
+    faces: the numbers of those that are voiced."""
 
     wave: np.ndarray
     seconds: float
+    faces: tuple[int, ...]
+
+
+References = str | Path | Mapping[int | None, str | Path] | None
 
 
 def speak(
-    loaded: LoadedVoice, path: str | Path, reference: str | Path | None = None, options: FlowOptions | None = None,
+    loaded: LoadedVoice, path: str | Path, reference: References = None, options: FlowOptions | None = None,
     faces: str | int = "largest", watch: Watch | None = None,
 ) -> Spoken:  # fmt: skip
     """Voice the faces in a video of any length; where nobody is seen it is silent.
@@ -47,7 +54,8 @@ def speak(
     Args:
         loaded: of `lip2speech.hub.load_model`.
         path: the video; its own sound, if any, is not listened to.
-        reference: a recording of the voice to speak with; the model's own where not given.
+        reference: a recording of the voice to speak with, or recordings by the number of the face in transcripts, None
+            for all others; the model's own voice where not given.
         options: of the flow.
         faces: "largest" voices the face that fills most of the picture in each shot, a number so many of them, "all"
             every face.
@@ -57,7 +65,7 @@ def speak(
         VsrError: no_face, too_short, crop_out_of_frame, unreadable, no_video, bad_config; of the reference: no_sound,
             silent_reference, short_reference.
     """
-    casting, speaker = Casting(number_of_faces(faces)), speaker_of(loaded, wanted_voice(reference))
+    casting, speakers = Casting(number_of_faces(faces)), _speakers(loaded, reference)
     info, first, mixer = probe(path), video_clock(path)[1], Mixer()
     frames = watched(frames_from(path), (watch or Watch()).progress, path, info.duration)
     count, reasons = 0, []
@@ -65,11 +73,19 @@ def speak(
         parts = casting.of(block)
         for part in parts:
             if part.reason is None:
-                wave = voice_of(loaded, part.piece.crop, speaker, options)
+                wave = voice_of(loaded, part.piece.crop, speakers[part.face], options)
                 mixer.add(part.face, round((part.piece.times[0] - first) * SAMPLE_RATE), wave)
         count, reasons = count + len(block.times), reasons + [part.reason for part in parts]
     check_found(path, count, len(reasons), reasons, read=None in reasons)
-    return Spoken(mixer.mixed(round(info.duration * SAMPLE_RATE)), mixer.added / SAMPLE_RATE)
+    wave = mixer.mixed(round(info.duration * SAMPLE_RATE))
+    return Spoken(wave, mixer.added / SAMPLE_RATE, tuple(sorted(mixer.last)))
+
+
+def _speakers(loaded: LoadedVoice, reference: References) -> Mapping[int, torch.Tensor]:
+    """The vector (1, 256) of every face."""
+    given = reference if isinstance(reference, Mapping) else {None: reference}
+    own = {face: speaker_of(loaded, wanted_voice(path)) for face, path in ({None: None} | dict(given)).items()}
+    return defaultdict(lambda: own[None], own)
 
 
 def wanted_voice(reference: str | Path | None) -> torch.Tensor | None:
@@ -93,7 +109,7 @@ def speak_clip(
     wave = voice_of(loaded, clip.crop, speaker_of(loaded, vector), options)
     placed = np.concatenate([np.zeros(lead(clip), np.float32), wave])
     whole = fit_length(placed, max(len(placed), round(clip.info.duration * SAMPLE_RATE)))
-    return Spoken(whole, len(clip.crop) / FPS)
+    return Spoken(whole, len(clip.crop) / FPS, (clip.face,))
 
 
 def lead(clip: MouthClip) -> int:

@@ -59,6 +59,29 @@ def test_two_faces_are_voiced_where_both_are_asked_for(tiny_voice_folder, tmp_pa
         speak(loaded, both, faces="left")
 
 
+def test_each_face_has_the_voice_that_is_given_for_it(tiny_voice_folder, tmp_path, voice_like, capsys):
+    pictures = np.full((50, 256, 448, 3), 90, np.uint8)
+    pictures[:, :, :256] = talking_face(50)
+    pictures[:, 64:, 256:] = talking_face(50, 192)[:, :, ::-1]
+    both, someone = write_video(tmp_path / "both.mp4", pictures), tmp_path / "someone.wav"
+    write_wave(someone, voice_like)
+    loaded = load_model(tiny_voice_folder)
+
+    def waves(reference):
+        return [speak(loaded, both, reference, faces=faces).wave for faces in ("largest", "all")]
+
+    (own, together), (first, other) = waves(None), waves({0: someone})
+    assert not np.array_equal(own, first)
+    np.testing.assert_allclose(together - own, other - first, atol=1e-5)  # the second face speaks as before
+    for mine, same in zip(waves({0: someone, None: someone}), waves(someone), strict=True):
+        assert np.array_equal(mine, same)
+    words = ["speak", str(both), "-o", str(tmp_path / "out.wav"), "--model", str(tiny_voice_folder)]
+    assert main([*words, "--reference", f"0={someone}", "--reference", f"5={someone}"]) == 0
+    assert "face 5 is not voiced, its reference was not used; voiced: 0" in capsys.readouterr().err
+    assert main([*words, "--reference", f"1={someone}", "--reference", f"1={someone}"]) == 1
+    assert "twice for face 1" in capsys.readouterr().err
+
+
 def test_seed_and_reference_change_the_voice(tiny_voice_folder, film, tmp_path, voice_like):
     loaded = load_model(tiny_voice_folder)
     write_wave(tmp_path / "someone.wav", voice_like)
