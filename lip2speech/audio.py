@@ -16,9 +16,10 @@ import numpy as np
 
 from vsr.clock import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
 from vsr.data.manifest import Clip
-from vsr.errors import VsrError, one_line
+from vsr.errors import VsrError
 from vsr.files import atomic_write
-from vsr.video.container import decoded_frames, open_container, video_clock
+from vsr.video.container import decoded_frames, open_container, opened, short_reason, video_clock
+from vsr.video.reader import BEGUN_ANEW
 
 GAP = 0.005  # seconds by which time stamps may jitter (Matroska rounds them to 1 ms) before a gap is believed
 MAX_SECONDS = 4 * 3600.0  # sound beyond this is a damaged time stamp
@@ -157,25 +158,27 @@ def mux(video: str | Path, wave: np.ndarray, out: str | Path) -> None:
     import av
 
     origin, start = video_clock(video)
-    with atomic_write(out) as temporary, open_container(video) as source:
+    with atomic_write(out) as temporary, opened(video) as (source, picture):
         try:
             with av.open(str(temporary), "w") as target:
-                _mux_streams(source, target, wave, origin + start)
+                _mux_streams(source, picture, target, wave, origin + start)
         except (av.error.FFmpegError, ValueError) as error:
-            what = one_line(error)
-            raise VsrError("unreadable", f"{out}: cannot hold the picture of {video}: {what}") from error
+            why = f"cannot hold the picture of {video} ({short_reason(error)}): try .mkv"
+            raise VsrError("unreadable", f"{out}: {why}") from error
 
 
-def _mux_streams(source, target, wave: np.ndarray, start: float) -> None:
+def _mux_streams(source, picture, target, wave: np.ndarray, start: float) -> None:
     """Copy the video packets, their time stamps beginning at zero, and encode the sound beside them."""
-    picture = source.streams.video[0]
     copied = target.add_stream_from_template(picture)
     codec = "libopus" if target.format.name in ("webm", "matroska,webm") else "aac"
     sound = target.add_stream(codec, rate=48_000 if codec == "libopus" else SAMPLE_RATE, layout="mono")
-    shift = round(start / picture.time_base)
+    shift, following = round(start / picture.time_base), None
     for packet in source.demux(picture):
         if packet.dts is None:
             continue
+        if following is not None and packet.dts - shift < following - BEGUN_ANEW / picture.time_base:
+            shift = packet.dts - following
+        following = packet.dts - shift + (packet.duration or 0)
         packet.pts = None if packet.pts is None else packet.pts - shift
         packet.dts -= shift
         packet.stream = copied

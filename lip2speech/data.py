@@ -12,8 +12,9 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from lip2speech.features.corpus import StoredFeatures
-from vsr.data.batching import Batch, CropDataset, FrameBudgetSampler
+from vsr.data.batching import Batch, CropDataset
 from vsr.data.manifest import Clip
+from vsr.data.sampling import FrameBudgetSampler
 from vsr.errors import VsrError
 from vsr.progress import counted
 from vsr.text.tokenizer import Tokenizer

@@ -30,12 +30,12 @@ class LoadedVoice:
     config: dict
     folder: Path
 
-    def speak(self, path, reference=None, options=None):
-        """Voice one video file; see `lip2speech.speak.speak`. Returns (wave (640 T,), 16000)."""
+    def speak(self, path, reference=None, options=None, faces="largest", watch=None):
+        """Voice one video file; see `lip2speech.speak.speak`. Returns (wave (S,), 16000)."""
         from lip2speech.speak import speak
         from vsr.clock import SAMPLE_RATE
 
-        return speak(self, path, reference, options).wave, SAMPLE_RATE
+        return speak(self, path, reference, options, faces, watch).wave, SAMPLE_RATE
 
 
 def save_voice(folder: str | Path, voice, codebook, extra: dict | None = None) -> Path:

@@ -1,6 +1,6 @@
-"""One video -> its voice: reader, faces, mouth crop, acoustic model, vocoder, wave or video with sound.
+"""One video -> its voice: reader, faces, mouth crops, acoustic model, vocoder, wave or video with sound.
 
-Shapes: T video frames of the face; wave (S,) at 16 kHz whose sample 0 is at the video's first frame.
+Shapes: T video frames of a face; wave (S,) at 16 kHz whose sample 0 is at the video's first frame.
 """
 
 from __future__ import annotations
@@ -13,49 +13,74 @@ import torch
 
 from lip2speech.audio import fit_length, mux, write_wave
 from lip2speech.features.speaker import reference_vector
+from lip2speech.flow_options import FlowOptions
 from lip2speech.hub import LoadedVoice
-from lip2speech.models.flow import FlowOptions
+from lip2speech.mixing import Mixer
 from lip2speech.models.voice import Speech
 from lip2speech.synthesis import vocode
-from vsr.clock import MELS_PER_FRAME, SAMPLE_RATE, UNITS_PER_FRAME
+from vsr.clock import FPS, MELS_PER_FRAME, SAMPLE_RATE, UNITS_PER_FRAME
+from vsr.progress import Watch, watched
+from vsr.video.casting import Casting, check_found, number_of_faces
 from vsr.video.container import video_clock
-from vsr.video.mouth import MouthClip, crop_video
+from vsr.video.detector import default_detector
+from vsr.video.mouth import MouthClip
+from vsr.video.reader import frames_from, probe
+from vsr.video.stream import blocks
 from vsr.video.transforms import to_network_input
 from vsr.windows import window_spans
 
 
 @dataclass
 class Spoken:
-    """wave (S,) float32 as long as the video; speech: mel (1, 4T, 80) and units (1, 2T) of the face's T frames;
-    clip: what was seen."""
+    """wave (S,) float32 as long as the video; seconds: how much of it is voiced, that of several faces added up."""
 
     wave: np.ndarray
-    speech: Speech
-    clip: MouthClip
+    seconds: float
 
 
 def speak(
-    loaded: LoadedVoice, path: str | Path, reference: str | Path | None = None, options: FlowOptions | None = None
-) -> Spoken:
-    """Voice the face that fills most of a video.
+    loaded: LoadedVoice, path: str | Path, reference: str | Path | None = None, options: FlowOptions | None = None,
+    faces: str | int = "largest", watch: Watch | None = None,
+) -> Spoken:  # fmt: skip
+    """Voice the faces in a video of any length; where nobody is seen it is silent.
 
     Args:
         loaded: of `lip2speech.hub.load_model`.
         path: the video; its own sound, if any, is not listened to.
         reference: a recording of the voice to speak with; the model's own where not given.
         options: of the flow.
+        faces: "largest" voices the face that fills most of the picture in each shot, a number so many of them, "all"
+            every face.
+        watch: told how the run goes.
 
     Raises:
-        VsrError: no_face, too_short, crop_out_of_frame, unreadable, no_video; of the reference: no_sound,
+        VsrError: no_face, too_short, crop_out_of_frame, unreadable, no_video, bad_config; of the reference: no_sound,
             silent_reference, short_reference.
     """
-    vector = wanted_voice(reference)  # first, because it is quick to refuse
-    return speak_clip(loaded, crop_video(path), vector, options)
+    casting, speaker = Casting(number_of_faces(faces)), speaker_of(loaded, wanted_voice(reference))
+    info, first, mixer = probe(path), video_clock(path)[1], Mixer()
+    frames = watched(frames_from(path), (watch or Watch()).progress, path, info.duration)
+    count, reasons = 0, []
+    for block in blocks(frames, default_detector()):
+        parts = casting.of(block)
+        for part in parts:
+            if part.reason is None:
+                wave = voice_of(loaded, part.piece.crop, speaker, options)
+                mixer.add(part.face, round((part.piece.times[0] - first) * SAMPLE_RATE), wave)
+        count, reasons = count + len(block.times), reasons + [part.reason for part in parts]
+    check_found(path, count, len(reasons), reasons, read=None in reasons)
+    return Spoken(mixer.mixed(round(info.duration * SAMPLE_RATE)), mixer.added / SAMPLE_RATE)
 
 
 def wanted_voice(reference: str | Path | None) -> torch.Tensor | None:
     """The vector (256,) of the voice in a recording; None: the model's own. Raises VsrError as `reference_vector`."""
     return torch.from_numpy(reference_vector(reference)) if reference else None
+
+
+def speaker_of(loaded: LoadedVoice, vector: torch.Tensor | None) -> torch.Tensor:
+    """The vector (1, 256) to speak with, on the model's device; None: the model's own voice."""
+    given = loaded.voice.default_speaker if vector is None else vector
+    return given.to(loaded.voice.mel_mean.device)[None]
 
 
 def speak_clip(
@@ -65,17 +90,23 @@ def speak_clip(
 
     Raises VsrError unreadable, where the video has gone.
     """
-    given = loaded.voice.default_speaker if vector is None else vector
-    speaker = given.to(loaded.voice.mel_mean.device)[None]
-    speech = voice_crop(loaded, clip.crop, speaker, options or FlowOptions())
-    sound = vocode(loaded.vocoder, speech, speaker)[0].float().cpu().numpy()
-    wave = np.concatenate([np.zeros(lead(clip), np.float32), sound])
-    return Spoken(fit_length(wave, max(len(wave), round(clip.info.duration * SAMPLE_RATE))), speech, clip)
+    wave = voice_of(loaded, clip.crop, speaker_of(loaded, vector), options)
+    placed = np.concatenate([np.zeros(lead(clip), np.float32), wave])
+    whole = fit_length(placed, max(len(placed), round(clip.info.duration * SAMPLE_RATE)))
+    return Spoken(whole, len(clip.crop) / FPS)
 
 
 def lead(clip: MouthClip) -> int:
     """Samples from the video's first frame to the face's. Raises VsrError unreadable, where the video has gone."""
     return round((clip.times[0] - video_clock(clip.info.path)[1]) * SAMPLE_RATE)
+
+
+def voice_of(
+    loaded: LoadedVoice, crop: np.ndarray, speaker: torch.Tensor, options: FlowOptions | None = None
+) -> np.ndarray:
+    """Crop (T, 96, 96) of any length, speaker (1, 256) -> wave (640 T,) float32."""
+    speech = voice_crop(loaded, crop, speaker, options or FlowOptions())
+    return vocode(loaded.vocoder, speech, speaker)[0].float().cpu().numpy()
 
 
 def voice_crop(loaded: LoadedVoice, crop: np.ndarray, speaker: torch.Tensor, options: FlowOptions) -> Speech:
@@ -109,4 +140,3 @@ def write_spoken(spoken: Spoken, video: str | Path, out: str | Path) -> None:
         write_wave(out, spoken.wave)
     else:
         mux(video, spoken.wave, out)
-

@@ -18,8 +18,8 @@ from lip2speech.hub import LoadedVoice
 from lip2speech.models.flow import FlowOptions
 from lip2speech.models.voice import Speech
 from vsr.clock import MELS_PER_FRAME, SAMPLES_PER_FRAME, UNITS_PER_FRAME
-from vsr.data.batching import FrameBudgetSampler
 from vsr.data.manifest import Clip
+from vsr.data.sampling import FrameBudgetSampler
 from vsr.errors import VsrError
 from vsr.files import atomic_write
 from vsr.progress import counted

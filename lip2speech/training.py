@@ -15,8 +15,8 @@ from lip2speech.hub import UNITS_FILE, load_voice, save_voice
 from lip2speech.models.flow import FlowOptions
 from lip2speech.models.voice import Voice, VoiceConfig, masked_mean, reader_settings
 from vsr.corpora.splits import check_disjoint
-from vsr.data.batching import FrameBudgetSampler
 from vsr.data.manifest import Clip
+from vsr.data.sampling import FrameBudgetSampler
 from vsr.errors import VsrError
 from vsr.hub import load_model
 from vsr.training.config import OptimConfig, TrainerConfig, model_settings

@@ -13,8 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from vsr.cli import main
 from vsr.commands import transcribe as command
 from vsr.errors import CLIP_REASONS
+from vsr.files import read_json
 
 ROOT = Path(__file__).parents[1]
 
@@ -43,6 +45,11 @@ def missing(folder, make):
 
 def is_folder(folder, make):
     return folder
+
+
+def is_pipe(folder, make):
+    os.mkfifo(folder / "pipe.mp4")
+    return folder / "pipe.mp4"
 
 
 def empty(folder, make):
@@ -92,6 +99,7 @@ def make(make_video, make_face, make_sound):
     [
         (missing, {"unreadable"}),
         (is_folder, {"unreadable"}),
+        (is_pipe, {"unreadable"}),
         (empty, {"unreadable"}),
         (text_file, {"unreadable"}),
         (noise, {"unreadable", "no_video"}),
@@ -108,6 +116,15 @@ def test_a_file_without_readable_lips_is_refused_in_one_line(case, reasons, read
     assert record["text"] == "" and record["segments"] == []
     (line,) = complaints
     assert line.startswith("vsr: ") and str(video) in line and "Traceback" not in line
+
+
+def test_a_name_that_is_no_utf_8_costs_nothing(tiny_model, make, tmp_path, capsys):
+    video = make.video(tmp_path / "plain.mp4", make.face(25))
+    odd = video.rename(os.fsdecode(os.fsencode(tmp_path) + b"/f\xfclm.mp4"))
+    arguments = ["transcribe", str(odd), "--model", str(tiny_model), "--method", "ctc_greedy", "--format", "json"]
+    assert main(arguments) == 0 and main([*arguments, "-o", str(tmp_path / "out")]) == 0
+    (written,) = (tmp_path / "out").iterdir()
+    assert json.loads(capsys.readouterr().out)["file"] == read_json(written)["file"] == str(odd)
 
 
 @pytest.mark.parametrize("fps", [5, 60])

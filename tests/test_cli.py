@@ -2,7 +2,10 @@
 
 import ast
 import inspect
+import io
+import os
 import re
+import shlex
 import subprocess
 import sys
 from importlib import import_module
@@ -50,10 +53,25 @@ def test_wrong_usage_is_2_and_a_user_error_1(capsys, tmp_path):
     assert main([]) == 2
     assert main(["score", "--ref", str(tmp_path / "no.jsonl"), "--hyp", "x"]) == 1
     error = capsys.readouterr().err.splitlines()
-    assert error[-1].startswith("vsr: cannot read the manifest")
+    assert error[-1].startswith("vsr: cannot read ") and "no.jsonl: No such file" in error[-1]
     with pytest.raises(SystemExit) as caught:
         main(["crop", "--manifest"])
     assert caught.value.code == 2
+
+
+@pytest.mark.skipif(os.name != "posix", reason="closes streams by a shell")
+def test_closed_streams_are_no_fault():
+    command = f"{shlex.quote(sys.executable)} -m vsr.cli --help <&- >&-"
+    answer = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE, text=True)
+    assert (answer.returncode, answer.stderr) == (0, "")
+
+
+def test_a_screen_without_the_letter_shows_its_number(monkeypatch):
+    screen = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", screen)
+    assert main(["--version"]) == 0
+    print("née \udcfc", end="", flush=True)
+    assert screen.buffer.getvalue().endswith(b"n\\xe9e \\udcfc")
 
 
 def test_interrupt_is_130(monkeypatch, capsys):

@@ -7,7 +7,7 @@ import pytest
 
 from vsr import clock
 from vsr.errors import VsrError
-from vsr.files import atomic_write, read_json, write_json, write_lines
+from vsr.files import atomic_write, check_output, read_json, read_lines, write_json, write_lines
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_scrap(tmp_path):
@@ -26,11 +26,38 @@ def test_lines(tmp_path):
     assert (tmp_path / "a.txt").read_text(encoding="utf-8") == "line 0\nline 1\n"
 
 
+def test_lines_of_any_editor_are_read_and_transcripts_keep_their_separators(tmp_path):
+    (tmp_path / "windows.txt").write_bytes("\ufeffone\r\n\r\ntwo\u2028half\x85\r\n".encode())
+    assert read_lines(tmp_path / "windows.txt") == [(1, "one"), (3, "two\u2028half\x85")]
+    with pytest.raises(VsrError, match="nowhere.txt: No such file") as caught:
+        read_lines(tmp_path / "nowhere.txt")
+    assert caught.value.reason == "bad_manifest"
+
+
+def test_a_name_that_is_no_utf_8_comes_back_from_json(tmp_path):
+    name = b"f\xfclm.mp4".decode("utf-8", "surrogateescape")
+    write_json(tmp_path / "a.json", {"file": name, "text": "née"})
+    assert read_json(tmp_path / "a.json") == {"file": name, "text": "née"}
+
+
 def test_a_place_that_cannot_be_written_is_a_clear_error(tmp_path):
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(VsrError, match="cannot write") as caught:
         write_json(tmp_path / "file" / "a.json", {})
     assert caught.value.reason == "not_writable"
+
+
+def test_an_output_is_tried_before_the_work(tmp_path):
+    (tmp_path / "film.mp4").write_bytes(b"film")
+    (tmp_path / "link.mp4").symlink_to("film.mp4")
+    for out, reason in (("film.mp4", "bad_config"), ("link.mp4", "bad_config"), ("", "not_writable")):
+        with pytest.raises(VsrError) as caught:
+            check_output(tmp_path / out, tmp_path / "film.mp4")
+        assert caught.value.reason == reason
+    with pytest.raises(VsrError, match="cannot write"):
+        check_output(tmp_path / "film.mp4" / "new" / "page.html")
+    check_output(tmp_path / "new" / "page.html", tmp_path / "film.mp4", tmp_path / "nowhere")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["film.mp4", "link.mp4"]
 
 
 def test_full_disk_is_told(tmp_path):

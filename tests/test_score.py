@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vsr.accuracy import read_ranked
 from vsr.errors import VsrError
 from vsr.score import read_hypotheses, score, word_errors, write_tsv
 
@@ -57,3 +58,24 @@ def test_files(tmp_path):
     (tmp_path / "bad.jsonl").write_text('{"id": "a"}\n', encoding="utf-8")
     with pytest.raises(VsrError, match="line 1"):
         read_hypotheses(tmp_path / "bad.jsonl")
+
+
+@pytest.mark.parametrize(
+    "line, problem",
+    [
+        ('{"id": "a", "text": "two"}', "line 2: the id a is there twice"),
+        ('{"id": "b", "text": null}', "line 2: id and text must be strings"),
+        ('{"id": 5, "text": "two"}', "line 2: id and text must be strings"),
+        ("[1]", "line 2: no hypothesis with id and text"),
+    ],
+)
+def test_hypotheses_that_cannot_be_scored(tmp_path, line, problem):
+    (tmp_path / "hyp.jsonl").write_text('{"id": "a", "text": "one"}\n' + line, encoding="utf-8")
+    with pytest.raises(VsrError, match=problem):
+        read_hypotheses(tmp_path / "hyp.jsonl")
+
+
+def test_words_ranked_twice_for_a_clip_are_refused(tmp_path):
+    (tmp_path / "hyp.jsonl").write_text(2 * '{"id": "a", "nbest": [{"text": "one"}]}\n', encoding="utf-8")
+    with pytest.raises(VsrError, match="line 2: the id a is there twice"):
+        read_ranked(tmp_path / "hyp.jsonl")

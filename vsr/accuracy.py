@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from vsr.errors import VsrError
-from vsr.files import write_lines
+from vsr.files import read_lines, write_lines
 from vsr.text.normalise import lower
 
 TOP = 5
@@ -87,18 +87,17 @@ def read_ranked(path: str | Path) -> dict[str, list[str]]:
     Raises VsrError naming the line.
     """
     ranked: dict[str, list[str]] = {}
-    try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise VsrError("bad_manifest", f"cannot read {path}: {error}") from error
-    for number, line in enumerate(lines, 1):
+    for number, line in read_lines(path):
         try:
             record = json.loads(line)
-            ranked[record["id"]] = [own["text"] for own in record["nbest"]]
-            if not ranked[record["id"]]:
+            key, words = record["id"], [own["text"] for own in record["nbest"]]
+            if not words:
                 raise ValueError
         except (ValueError, KeyError, TypeError) as error:
             raise VsrError("bad_manifest", f"{path}, line {number}: no hypothesis with id and nbest") from error
+        if key in ranked:
+            raise VsrError("bad_manifest", f"{path}, line {number}: the id {key} is there twice")
+        ranked[key] = words
     return ranked
 
 

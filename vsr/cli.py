@@ -53,6 +53,7 @@ class Program:
     def main(self, argv: Sequence[str] | None = None) -> int:
         """Run one verb; returns the exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
         share_cores()
+        ready_streams()
         try:
             return self.dispatch(list(sys.argv[1:] if argv is None else argv))
         except VsrError as error:
@@ -127,6 +128,15 @@ class Program:
 
     def _rows(self, verbs: tuple[str, ...]) -> str:
         return "".join(f"  {verb:<11} {self.command(verb).HELP}\n" for verb in verbs)
+
+
+def ready_streams() -> None:
+    """A stream that the caller has closed leads nowhere, and never into a file that takes its number; what the
+    encoding of the screen lacks, or what is no UTF-8 in a file's name, is escaped."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115  open till the end
+    sys.stdout.reconfigure(errors="backslashreplace")
 
 
 VSR = Program(

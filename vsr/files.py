@@ -14,6 +14,8 @@ from typing import Any
 
 from vsr.errors import VsrError
 
+SURROGATES = "backslashreplace"  # a file's name need not be UTF-8: in JSON its bytes are then told as "\\udcfc"
+
 
 @contextmanager
 def atomic_write(path: str | Path) -> Iterator[Path]:
@@ -38,6 +40,23 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
                 temporary.unlink()
 
 
+def check_output(path: str | Path, *inputs: str | Path) -> None:
+    """Refuse an output before the work that makes it: one that would replace what is read, or cannot be written.
+
+    Raises VsrError bad_config or not_writable.
+    """
+    path = Path(path)
+    if any(path.exists() and Path(other).exists() and path.samefile(other) for other in inputs):
+        raise VsrError("bad_config", f"{path} is what is read: write to another file")
+    if path.is_dir():
+        raise VsrError("not_writable", f"cannot write {path}: it is a folder")
+    there = next(folder for folder in path.absolute().parents if folder.exists())
+    try:
+        tempfile.TemporaryFile(dir=there).close()
+    except OSError as error:
+        raise VsrError("not_writable", f"cannot write {path}: {error.strerror}") from error
+
+
 def remove_leftovers(path: str | Path) -> None:
     """Remove the temporary files that killed writes of `path` left beside it."""
     path = Path(path)
@@ -50,7 +69,7 @@ def remove_leftovers(path: str | Path) -> None:
 def write_text(path: str | Path, text: str) -> None:
     """Write `text` as UTF-8, atomically."""
     with atomic_write(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors=SURROGATES)
 
 
 def write_json(path: str | Path, value: Any) -> None:
@@ -63,9 +82,23 @@ def read_json(path: str | Path) -> Any:
     return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
+def read_lines(path: str | Path) -> list[tuple[int, str]]:
+    """(number, line) of the lines of a UTF-8 text that are not blank.
+
+    Lines end where editors end them, not at every separator of Unicode, which may stand in a transcript; a byte order
+    mark is left out. Raises VsrError bad_manifest.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8-sig").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise VsrError("bad_manifest", f"cannot read {path}: {why}") from error
+    return [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
+
+
 def write_lines(path: str | Path, lines: Iterable[str]) -> None:
     """Write one line for each string, atomically."""
-    with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
+    with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8", errors=SURROGATES) as stream:
         stream.writelines(line + "\n" for line in lines)
 
 

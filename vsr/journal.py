@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 
 from vsr.errors import VsrError
-from vsr.files import atomic_write
+from vsr.files import atomic_write, write_text
 
 FORMAT = 1
 
@@ -60,8 +60,7 @@ class Journal:
         if self.path is None or (block["next"] is None and not self._open):
             return
         if not self._open:
-            with atomic_write(self.path) as temporary:
-                temporary.write_text(json.dumps(self.heading, ensure_ascii=False) + "\n", encoding="utf-8")
+            write_text(self.path, json.dumps(self.heading, ensure_ascii=False) + "\n")
             self._open = True
         try:
             with self.path.open("a", encoding="utf-8") as stream:

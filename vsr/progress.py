@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from vsr.clock import FPS
 from vsr.transcript import Transcript
 
 LONG = 30.0  # seconds; a shorter video is read before a bar of its own would tell anything
@@ -30,19 +31,43 @@ class Watch:
 @contextmanager
 def shown(transcripts: Callable[[Watch], Iterator[Transcript]], count: int) -> Iterator[Iterator[Transcript]]:
     """The transcripts of `count` files, with bars on a terminal: one for the files if there are several, and one for
-    each long video, with the time left and how many times faster than real time it is read."""
+    each long video, as `film_bar` shows it."""
     if not sys.stderr.isatty():
         yield transcripts(Watch())
         return
+    with _seconds_bar(transient=count == 1) as bar:
+        found = transcripts(Watch(progress=_FileBar(bar)))
+        yield bar.track(found, total=count, description="files") if count > 1 else found
+
+
+@contextmanager
+def film_bar() -> Iterator[Callable[[Any, float, float], None]]:
+    """What shows on a terminal how far a long video is, with the time left and how many times faster than real time
+    it goes: the `progress` of a `Watch`."""
+    if not sys.stderr.isatty():
+        yield Watch().progress
+        return
+    with _seconds_bar(transient=True) as bar:
+        yield _FileBar(bar)
+
+
+def _seconds_bar(transient: bool):
+    """A bar on stderr that counts seconds of video."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn(), _speed())
     # rich would send what is printed to stdout through the bar's terminal, past a redirection to a file.
     console = Console(stderr=True)
-    with Progress(*columns, console=console, redirect_stdout=sys.stdout.isatty(), transient=count == 1) as bar:
-        found = transcripts(Watch(progress=_FileBar(bar)))
-        yield bar.track(found, total=count, description="files") if count > 1 else found
+    return Progress(*columns, console=console, redirect_stdout=sys.stdout.isatty(), transient=transient)
+
+
+def watched(frames: Iterable[tuple], progress: Callable[[Any, float, float], None], file, total: float):
+    """The (frame, place) pairs of a video of ``total`` seconds as they come, told about once a second of it."""
+    for count, (frame, place) in enumerate(frames):
+        if count % FPS == 0:
+            progress(file, place.time, total)
+        yield frame, place
 
 
 def counted(items: Iterable[Item], what: str, total: int, done: int = 0, failed: str = "") -> Iterator[Item]:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from vsr.errors import VsrError
-from vsr.files import write_lines
+from vsr.files import read_lines, write_lines
 from vsr.text.normalise import normaliser
 
 RESAMPLES = 1000
@@ -147,14 +147,15 @@ def read_hypotheses(path: str | Path) -> dict[str, str]:
 def read_records(path: str | Path) -> dict[str, dict]:
     """id -> line of the JSONL that `vsr decode` writes. Raises VsrError naming the line."""
     records: dict[str, dict] = {}
-    try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise VsrError("bad_manifest", f"cannot read {path}: {error}") from error
-    for number, line in enumerate(lines, 1):
+    for number, line in read_lines(path):
         try:
             record = json.loads(line)
-            records[record["id"]] = {"text": record["text"], **record}
+            key, text = record["id"], record["text"]
         except (ValueError, KeyError, TypeError) as error:
             raise VsrError("bad_manifest", f"{path}, line {number}: no hypothesis with id and text") from error
+        if not isinstance(key, str) or not isinstance(text, str):
+            raise VsrError("bad_manifest", f"{path}, line {number}: id and text must be strings")
+        if key in records:
+            raise VsrError("bad_manifest", f"{path}, line {number}: the id {key} is there twice")
+        records[key] = record
     return records

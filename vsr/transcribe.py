@@ -6,24 +6,21 @@ Times are seconds in the original video, whatever its frame rate.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vsr.assemble import segments_of, shots_of, skipped_of, tracks_of
-from vsr.clock import FPS
 from vsr.decode.beam import check_heads
 from vsr.decode.options import DecodeOptions
-from vsr.errors import VsrError
 from vsr.journal import Journal
-from vsr.progress import Watch
+from vsr.progress import Watch, watched
 from vsr.recognise import frame_edges, hypothesis_record, preferred_window, read_windows
 from vsr.transcript import Transcript
+from vsr.video.casting import OUTSIDE, Casting, Part, check_found, number_of_faces
 from vsr.video.detector import default_detector
 from vsr.video.grid import Position
 from vsr.video.people import People
-from vsr.video.piece import MIN_FRAMES, Piece
 from vsr.video.quality import LEAST, cropped_share, qualities
 from vsr.video.reader import frames_from, probe
 from vsr.video.segment import activity, spans_of, speech_and_rest
@@ -31,8 +28,6 @@ from vsr.video.stream import Block, blocks
 
 if TYPE_CHECKING:
     from vsr.hub import LoadedModel
-
-MIN_SEEN = 0.5  # share of its frames in which a bystander must be found: less is a phantom
 
 
 def transcribe(
@@ -72,13 +67,21 @@ class Reading:
     def __init__(self, loaded: LoadedModel, path, options: DecodeOptions, faces, journal=None, resume=False):
         check_heads(loaded.model, options.method)
         self.loaded, self.path, self.options = loaded, path, options
-        self.faces = _number_of_faces(faces)
+        self.faces = number_of_faces(faces)
         self.info = probe(path)
         self.window = preferred_window(loaded)
-        self.people = People()
         self.journal = Journal(journal, self._heading(), resume)
+        people = People()
         for block in self.journal.blocks:
-            self.people.update(block["people"])
+            people.update(block["people"])
+        self.casting = Casting(self.faces, people, self._next_shot())
+
+    def _next_shot(self) -> int:
+        """Number of the shot with which the block after the journal's begins."""
+        if not self.journal.blocks:
+            return 0
+        last = self.journal.blocks[-1]
+        return last["first_shot"] + last["num_shots"] - (not last["cut"])
 
     def _heading(self) -> dict:
         """What the result depends on."""
@@ -92,20 +95,13 @@ class Reading:
     def run(self, watch: Watch) -> Transcript:
         """Read to the end."""
         if not self.journal.finished:
-            begin = self._begin()
-            frames = self._watched(frames_from(self.path, begin), watch)
+            frames = watched(frames_from(self.path, self._begin()), watch.progress, self.path, self.info.duration)
             for block in blocks(frames, default_detector()):
                 self.journal.add(self._read_block(block))
                 if block.next is not None:
                     watch.block(self.transcript())
         self._check()
         return self.transcript()
-
-    def _watched(self, frames: Iterable[tuple], watch: Watch) -> Iterator[tuple]:
-        for count, (frame, place) in enumerate(frames):
-            if count % FPS == 0:
-                watch.progress(self.path, place.time, self.info.duration)
-            yield frame, place
 
     def _begin(self) -> Position | None:
         """Where to go on."""
@@ -125,92 +121,67 @@ class Reading:
     def _check(self) -> None:
         """Refuse a video in which there was nothing to read, with the reason."""
         done = self.journal.blocks
-        count = sum(block["frames"] for block in done)
-        if count < MIN_FRAMES:
-            raise VsrError("too_short", f"{self.path}: {count} frame(s) at 25 fps, at least {MIN_FRAMES} needed")
-        if not any(block["tracks"] for block in done):
-            raise VsrError("no_face", f"{self.path}: no face is seen for {MIN_FRAMES} frames (half a second)")
         reasons = {stretch["reason"] for block in done for stretch in block["skipped"]}
-        if reasons == {OUTSIDE} and not any(block["readings"] for block in done):
-            raise VsrError("crop_out_of_frame", f"{self.path}: the mouth is outside the picture")
+        frames, tracks = sum(block["frames"] for block in done), sum(len(block["tracks"]) for block in done)
+        check_found(self.path, frames, tracks, reasons, any(block["readings"] for block in done))
 
     def _read_block(self, block: Block) -> dict:
         """Everything about a block that the output needs, as plain JSON."""
-        before = self.journal.blocks[-1] if self.journal.blocks else None
-        goes_on = before is not None and not before["cut"]
-        first_shot = 0 if before is None else before["first_shot"] + before["num_shots"] - goes_on
-        known = {person.face: person.to_json() for person in self.people.persons}
-        labels = self.people.label(block.pieces, first_shot)
-        skipped, spans = [], []
-        for piece, face, reason in _choose(block.pieces, labels, self.faces):
-            speech, rests = speech_and_rest(active := activity(piece.points)) if reason is None else ([], [])
-            whole = [] if reason is None else [_stretch(piece, face, 0, len(piece.crop), reason)]
-            skipped += whole + [_stretch(piece, face, *rest, "rest") for rest in rests]
-            spans += [(piece, face, *span) for part in speech for span in spans_of(active, *part, self.window)]
-        people = [person.to_json() for person in self.people.persons]
+        goes_on = bool(self.journal.blocks) and not self.journal.blocks[-1]["cut"]
+        first_shot = self.casting.first_shot
+        known = {person.face: person.to_json() for person in self.casting.people.persons}
+        parts = self.casting.of(block)
+        spans, skipped = self._to_read(parts)
+        people = [person.to_json() for person in self.casting.people.persons]
         return {
             "frames": len(block.times), "end": float(frame_edges(block.times)[-1]), "next": _place(block.next),
             "cut": block.cut, "first_shot": first_shot, "num_shots": len(block.shots),
             "shots": [float(block.times[shot]) for shot in block.shots[goes_on:]],
-            "tracks": [_report(piece, face) for piece, face in zip(block.pieces, labels, strict=True)],
+            "tracks": [_report(part) for part in parts],
             "skipped": skipped, "readings": self._readings(spans),
             "people": [person for person in people if person != known.get(person["face"])],
         }  # fmt: skip
 
-    def _readings(self, spans: list[tuple[Piece, int, int, int]]) -> list[dict]:
-        """Read spans (piece, face, start, stop), several at a time."""
-        crops = [piece.crop[start:stop] for piece, _, start, stop in spans]
-        found = read_windows(self.loaded, crops, [frame_edges(p.times[a:b]) for p, _, a, b in spans], self.options)
+    def _to_read(self, parts: list[Part]) -> tuple[list[tuple[Part, int, int]], list[dict]]:
+        """Spans (part, start, stop) in which lips speak, and what is skipped."""
+        spans, skipped = [], []
+        for part in parts:
+            if part.reason:
+                skipped.append(_stretch(part, 0, len(part.piece.crop), part.reason))
+                continue
+            speech, rests = speech_and_rest(active := activity(part.piece.points))
+            skipped += [_stretch(part, *rest, "rest") for rest in rests]
+            spans += [(part, *span) for said in speech for span in spans_of(active, *said, self.window)]
+        return spans, skipped
+
+    def _readings(self, spans: list[tuple[Part, int, int]]) -> list[dict]:
+        """Read spans (part, start, stop), several at a time."""
+        crops = [part.piece.crop[start:stop] for part, start, stop in spans]
+        edges = [frame_edges(part.piece.times[start:stop]) for part, start, stop in spans]
+        found = read_windows(self.loaded, crops, edges, self.options)
         return [
-            {"face": face, "start": float(piece.times[a]), "end": float(frame_edges(piece.times[a:b])[-1]),
+            {"face": part.face, "start": float(own[0]), "end": float(own[-1]),
              "hypotheses": [hypothesis_record(words, score) for words, score in reading]}
-            for (piece, face, a, b), reading in zip(spans, found, strict=True)
+            for (part, _, _), own, reading in zip(spans, edges, found, strict=True)
         ]  # fmt: skip
-
-
-OUTSIDE = "out of the picture"
-
-
-def _number_of_faces(faces: str | int) -> int | None:
-    """How many faces are read in each shot; None for all."""
-    number = {"largest": 1, "all": None}.get(faces, faces)
-    if number is not None and (not isinstance(number, int) or number < 1):
-        raise VsrError("bad_config", f"faces is {faces!r}; it can be 'largest', 'all' or a number from 1 on")
-    return number
 
 
 def _place(position: Position | None) -> list | None:
     return None if position is None else [position.start, position.index]
 
 
-def _choose(pieces: list[Piece], labels: list[int], number: int | None) -> Iterator[tuple[Piece, int, str | None]]:
-    """(piece, face, why it is not read or None): in each shot the faces that fill most of the picture."""
-    weights: dict[tuple[int, int], float] = {}
-    for piece, face in zip(pieces, labels, strict=True):
-        clear = piece.inside_picture and piece.found >= MIN_SEEN
-        weights[piece.shot, face] = weights.get((piece.shot, face), 0.0) + piece.weight * (1.0 if clear else 1e-9)
-    for piece, face in zip(pieces, labels, strict=True):
-        rank = sum(shot == piece.shot and weight > weights[shot, face] for (shot, _), weight in weights.items())
-        reasons = {
-            OUTSIDE: not piece.inside_picture,
-            "not chosen": number is not None and rank >= number,
-            "hardly seen": rank > 0 and piece.found < MIN_SEEN,
-        }
-        yield piece, face, next((reason for reason, applies in reasons.items() if applies), None)
+def _stretch(part: Part, start: int, stop: int, reason: str) -> dict:
+    times = frame_edges(part.piece.times)
+    return {"face": part.face, "start": float(times[start]), "end": float(times[stop]), "reason": reason}
 
 
-def _stretch(piece: Piece, face: int, start: int, stop: int, reason: str) -> dict:
-    times = frame_edges(piece.times)
-    return {"face": face, "start": float(times[start]), "end": float(times[stop]), "reason": reason}
-
-
-def _report(piece: Piece, face: int) -> dict:
+def _report(part: Part) -> dict:
     """How well a piece could be cropped, for `vsr.transcript.TrackReport`."""
-    measures = qualities(piece)
+    piece, measures = part.piece, qualities(part.piece)
     problems = [name for name, value in measures.items() if value < LEAST]
     problems += [] if piece.inside_picture else [OUTSIDE]
     edges = frame_edges(piece.times)
     return {
-        "face": face, "start": float(edges[0]), "end": float(edges[-1]), "cropped": cropped_share(piece),
+        "face": part.face, "start": float(edges[0]), "end": float(edges[-1]), "cropped": cropped_share(piece),
         "quality": min(measures.values()), "problems": problems,
     }  # fmt: skip

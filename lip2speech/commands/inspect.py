@@ -31,8 +31,9 @@ def run(args: argparse.Namespace) -> int:
     from lip2speech.hub import load_model
     from lip2speech.inspection import render_voiced
     from lip2speech.speak import wanted_voice
-    from vsr.files import write_text
+    from vsr.files import check_output, write_text
 
+    check_output(args.out, args.video)
     vector = wanted_voice(args.reference)  # first, because it is quick to refuse
     inspection = look(args)
     write_text(args.out, render_voiced(inspection, load_model(args.voice, args.device), vector))

@@ -22,7 +22,8 @@ from lip2speech.models.envelope import envelope_correlation
 from lip2speech.models.flow import TARGETS, TIMES, FlowOptions, draw_times, guided, noise, on_path, solve, to_velocity
 from lip2speech.models.velocity import Velocity
 from vsr.models.lengths import zero_padding
-from vsr.models.lipreader import LipReader, LipReaderConfig, alignment_loss, ctc_loss
+from vsr.models.lipreader import LipReader, LipReaderConfig
+from vsr.models.losses import alignment_loss, ctc_loss
 
 ENCODERS = ("finetuned", "frozen")
 

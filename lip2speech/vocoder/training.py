@@ -15,7 +15,7 @@ from lip2speech.vocoder.generator import Generator
 from lip2speech.vocoder.losses import mel_loss, spectral_loss
 from lip2speech.vocoder.segments import Segments, VocoderBatch
 from vsr.corpora.splits import check_disjoint
-from vsr.data.batching import FrameBudgetSampler
+from vsr.data.sampling import FrameBudgetSampler
 from vsr.errors import VsrError
 from vsr.training.lipreader import read_all
 from vsr.training.loop import Run

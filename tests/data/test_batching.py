@@ -9,8 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vsr.data.batching import CropDataset, FrameBudgetSampler, planned_batches
+from vsr.data.batching import CropDataset
 from vsr.data.manifest import Clip
+from vsr.data.sampling import FrameBudgetSampler, planned_batches
 from vsr.errors import VsrError
 from vsr.text.tokenizer import CharTokenizer
 

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +16,6 @@ import torch
 
 from vsr.cli import main
 from vsr.decode.options import DecodeOptions
-from vsr.errors import VsrError
 from vsr.hub import load_model
 from vsr.inspect.collect import inspect_video, inspect_window, lip_opening, token_labels
 from vsr.inspect.images import sprite
@@ -209,13 +209,6 @@ def test_a_long_clip_is_shown_by_the_window(loaded, inspection, monkeypatch):
     assert "window 3 of 3" in page and data_of(page)["first"] == 400
 
 
-def test_a_moment_or_face_that_is_not_there_is_refused(loaded, face_clip):
-    with pytest.raises(VsrError, match="outside the face's time, 0.00 to 1.00"):
-        inspect_video(loaded, face_clip, at=9.0)
-    with pytest.raises(VsrError, match="has no face 7; its faces are 0"):
-        inspect_video(loaded, face_clip, face=7)
-
-
 def test_the_command_writes_the_page_or_nothing(tiny_model, face_clip, tmp_path, capsys):
     out = tmp_path / "report.html"
     assert main(["inspect", str(face_clip), "-o", str(out), "--model", str(tiny_model), "--beam", "5"]) == 0
@@ -223,6 +216,10 @@ def test_the_command_writes_the_page_or_nothing(tiny_model, face_clip, tmp_path,
     assert main(["inspect", str(tmp_path / "no.mp4"), "-o", str(tmp_path / "no.html"), "--model", str(tiny_model)]) == 1
     assert len(capsys.readouterr().err.splitlines()) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+    video = Path(shutil.copy(face_clip, tmp_path / "talk.mp4"))
+    assert main(["inspect", str(video), "-o", str(video), "--model", str(tiny_model)]) == 1
+    assert "is what is read" in capsys.readouterr().err
+    assert video.read_bytes() == face_clip.read_bytes()
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here to run the page's script")

@@ -116,10 +116,21 @@ def test_the_picture_is_copied_untouched(tmp_path):
     assert np.array_equal(before, after)
 
 
+def test_recordings_put_together_keep_their_pictures(tmp_path, make_video):
+    from vsr.video.reader import read_frames
+
+    one = make_video(tmp_path / "one.mpg", np.zeros((50, 48, 64, 3), np.uint8), codec="mpeg1video").read_bytes()
+    (tmp_path / "all.mpg").write_bytes(3 * one)
+    mux(tmp_path / "all.mpg", chirp(6), tmp_path / "voiced.mp4")
+    assert sum(len(frames) for frames, _ in read_frames(tmp_path / "voiced.mp4")) == pytest.approx(150, abs=3)
+
+
 def test_a_container_that_cannot_hold_the_picture_is_named_and_nothing_is_left(tmp_path):
     film = write_film(tmp_path / "film.mp4", chirp(1), 25, FILMS["film.mp4"])
     with pytest.raises(VsrError, match="cannot hold the picture"):
         mux(film, chirp(1), tmp_path / "voiced.webm")
+    with pytest.raises(VsrError, match=r"\(Could not determine output format\): try .mkv"):
+        mux(film, chirp(1), tmp_path / "voiced.foo")
     assert [p.name for p in tmp_path.iterdir()] == ["film.mp4"]
 
 

@@ -34,6 +34,31 @@ def test_a_film_gets_its_voice(tiny_voice_folder, film, tmp_path):
     assert np.corrcoef(wave[:shorter], heard[:shorter])[0, 1] > 0.5
 
 
+def test_every_shot_of_a_film_is_voiced_and_nothing_beside_them(tiny_voice_folder, tmp_path, monkeypatch):
+    """Block by block; in one long shot the blocks' voices meet without a hole."""
+    monkeypatch.setattr("vsr.video.stream.SHORTEST", 25)
+    monkeypatch.setattr("vsr.video.stream.LONGEST", 75)
+    face, nobody = talking_face(100), np.zeros((50, 256, 256, 3), np.uint8)
+    film = write_video(tmp_path / "film.mp4", np.concatenate([face, nobody, face[:, :, ::-1] // 2]))
+    spoken = speak(load_model(tiny_voice_folder), film)
+    heard = np.abs(spoken.wave).reshape(-1, 640).max(1) > 0  # frame by frame
+    assert len(heard) == 250 and spoken.seconds == pytest.approx(8.0, abs=0.2)
+    assert heard[:99].all() and heard[151:].all() and not heard[101:149].any()
+
+
+def test_two_faces_are_voiced_where_both_are_asked_for(tiny_voice_folder, tmp_path):
+    pictures = np.full((50, 256, 448, 3), 90, np.uint8)
+    pictures[:, :, :256] = talking_face(50)
+    pictures[:, 64:, 256:] = talking_face(50, 192)[:, :, ::-1]
+    both = write_video(tmp_path / "both.mp4", pictures)
+    loaded = load_model(tiny_voice_folder)
+    one, two = (speak(loaded, both, faces=faces) for faces in ("largest", "all"))
+    assert (one.seconds, two.seconds) == (2.0, 4.0) and len(one.wave) == len(two.wave)
+    assert not np.array_equal(one.wave, two.wave)
+    with pytest.raises(VsrError, match="'largest', 'all' or a number"):
+        speak(loaded, both, faces="left")
+
+
 def test_seed_and_reference_change_the_voice(tiny_voice_folder, film, tmp_path, voice_like):
     loaded = load_model(tiny_voice_folder)
     write_wave(tmp_path / "someone.wav", voice_like)
@@ -73,7 +98,9 @@ def test_what_cannot_be_voiced_gives_one_line_and_no_file(tiny_voice_folder, fil
         status, line = refusal(capsys, "speak", film, "-o", out, *given, "--reference", reference)
         assert status == 1 and what in line, line
     assert not out.exists()
-    assert refusal(capsys, "speak", film, "-o", film, *given)[0] == 1
+    for place, what in ((film, "is what is read"), (tmp_path, "a folder"), (film / "a.mp4", "cannot write")):
+        status, line = refusal(capsys, "speak", film, "-o", place, *given)
+        assert status == 1 and what in line, line
     assert refusal(capsys, "speak", film, "-o", tmp_path / "nosuffix", *given)[0] == 1
     assert refusal(capsys, "speak", film, "-o", out, "--steps", "-1", *given)[0] == 1
 

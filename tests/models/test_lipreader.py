@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from vsr.models.lipreader import IGNORE, LipReader, LipReaderConfig, shift_tokens
+from vsr.models.lipreader import LipReader, LipReaderConfig
+from vsr.models.losses import IGNORE, shift_tokens
 
 TINY = {"vocab_size": 11, "dim": 16, "heads": 2, "hidden": 24, "layers": 2, "kernel": 5, "decoder_layers": 2}
 FRONTENDS = {

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from lightning.fabric.plugins.environments import LightningEnvironment
 
 from tests.training.test_loop import TINY, Killed, build_config, make_clip
-from vsr.data.batching import deal
 from vsr.data.manifest import write_manifest
+from vsr.data.sampling import deal
 from vsr.errors import VsrError
 from vsr.hub import load_model
 from vsr.text.tokenizer import CharTokenizer

@@ -61,6 +61,30 @@ def test_a_long_jump_of_the_time_stamps_does_not_repeat_a_picture_for_ever():
     assert shown[2][1].time == 1e9
 
 
+@pytest.mark.parametrize("parts", [1, 2, 3])
+def test_recordings_put_together_are_read_to_the_end(tmp_path, make_video, parts):
+    one = make_video(tmp_path / "one.mpg", gray_levels(50), codec="mpeg1video").read_bytes()
+    (tmp_path / "all.mpg").write_bytes(parts * one)
+    frames, times = read_all(tmp_path / "all.mpg")
+    np.testing.assert_allclose(np.diff(times), 1 / 25)
+    assert abs(len(frames) - 50 * parts) <= parts
+    middle = frames.mean(axis=(1, 2, 3))[25::50]
+    np.testing.assert_allclose(middle, gray_levels(50)[25].mean(), atol=12)
+
+
+def test_a_picture_with_a_damaged_time_is_left_out(tmp_path, make_video, monkeypatch):
+    path = make_video(tmp_path / "v.mp4", gray_levels(75))
+    decoded = reader.decoded_frames
+
+    def damaged(container, stream):
+        for index, frame in enumerate(decoded(container, stream)):
+            frame.pts = {40: 0, 60: frame.pts // 4}.get(index, frame.pts)
+            yield frame
+
+    monkeypatch.setattr(reader, "decoded_frames", damaged)
+    np.testing.assert_allclose(read_all(path)[1], np.arange(75) / 25, atol=1e-3)
+
+
 def test_variable_frame_rate_keeps_the_time_stamps(tmp_path, make_video):
     stamps = [0.0, 0.04, 0.08, 0.48, 0.52, 0.56, 1.0]
     frames, times = read_all(make_video(tmp_path / "v.mp4", gray_levels(7), times=stamps))

@@ -23,7 +23,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from vsr.data.batching import IGNORE, Batch, FrameBudgetSampler
+from vsr.data.batching import IGNORE, Batch
+from vsr.data.sampling import FrameBudgetSampler
 from vsr.files import write_text
 from vsr.models.lipreader import LipReader, LipReaderConfig
 from vsr.training.optimiser import adamw

@@ -40,8 +40,10 @@ def run(args: argparse.Namespace) -> int:
     """Decode, and print how many clips there were. Raises VsrError."""
     from vsr.decode.corpus import calibrate, decode_manifest
     from vsr.decode.options import DecodeOptions
+    from vsr.files import check_output
     from vsr.hub import load_model
 
+    check_output(args.out, args.manifest)
     options = DecodeOptions(**search_options(args))
     if args.calibrate:
         _check_own(args.model)

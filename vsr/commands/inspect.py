@@ -34,15 +34,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     shown = parser.add_argument_group("what is shown")
     shown.add_argument("--face", type=int, metavar="N", help="its number in JSON, from 0 (default: the largest)")
     shown.add_argument(
-        "--at", type=float, metavar="SECONDS", help="long clip: show the window round this moment (default: the first)"
+        "--at", type=float, metavar="SECONDS", help="show what is read at this moment of the video (default: the first)"
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """Read, write the page and print the text. Raises VsrError."""
-    from vsr.files import write_text
+    from vsr.files import check_output, write_text
     from vsr.inspect.page import render_page
 
+    check_output(args.out, args.video)
     inspection = look(args)
     write_text(args.out, render_page(inspection))
     print(inspection.nbest[0].text)
@@ -54,6 +55,9 @@ def look(args: argparse.Namespace) -> Inspection:
     from vsr.decode.options import DecodeOptions
     from vsr.hub import load_model
     from vsr.inspect.collect import inspect_video
+    from vsr.progress import Watch, film_bar
 
     options = DecodeOptions(args.method, args.beam, nbest=args.nbest)
-    return inspect_video(load_model(args.model, args.device), args.video, options, args.face, args.at)
+    loaded = load_model(args.model, args.device)
+    with film_bar() as progress:
+        return inspect_video(loaded, args.video, options, args.face, args.at, Watch(progress=progress))

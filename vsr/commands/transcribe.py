@@ -9,6 +9,7 @@ from pathlib import Path
 from vsr.decode.flags import add_search_arguments, search_options
 from vsr.engines import add_engine_arguments, open_engine
 from vsr.errors import VsrError
+from vsr.flags import add_faces_argument
 from vsr.machine import add_device_argument, find_device
 from vsr.outputs import Outputs
 from vsr.progress import shown
@@ -45,10 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     reading = parser.add_argument_group("reading")
     reading.add_argument("--model", metavar="MODEL", help="folder or org/name (default: the one in the package)")
-    reading.add_argument(
-        "--faces", type=_faces, default="largest", metavar="WHO",
-        help="largest, all, or how many of the largest in each shot (default: largest)",
-    )  # fmt: skip
+    add_faces_argument(reading)
     add_device_argument(reading)
     output.add_argument(
         "--resume", action="store_true", help="go on where a killed run with the same -o stopped; keep what is finished"
@@ -105,16 +103,6 @@ def _formats(text: str) -> tuple[str, ...]:
         if name not in WRITERS:
             raise argparse.ArgumentTypeError(f"{name!r} is not one of {', '.join(WRITERS)}")
     return names
-
-
-def _faces(text: str) -> str | int:
-    return text if text in ("largest", "all") else _positive(text)
-
-
-def _positive(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
-    return int(text)
 
 
 def _wrong_options(args: argparse.Namespace) -> str | None:

@@ -1,26 +1,24 @@
-"""Manifests -> batches of about equal numbers of frames.
+"""Cropped clips -> padded batches of video and tokens.
 
 Shapes: B clips, T frames of the longest, U tokens of the longest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from torch.utils.data import DataLoader, Dataset
 
 from vsr.clock import FPS
 from vsr.data.manifest import Clip
 from vsr.errors import VsrError
+from vsr.models.losses import IGNORE
 from vsr.text.tokenizer import BLANK, Tokenizer
 from vsr.video.transforms import Augmentation, speed_indices, to_network_input, trim_span
-
-IGNORE = -1
 
 
 @dataclass
@@ -121,89 +119,3 @@ class CropDataset:
             frame_tokens=pad_sequence(targets, batch_first=True, padding_value=IGNORE),
             ids=[self.clips[i].id for i in indices],
         )
-
-
-class FrameBudgetSampler:
-    """Batches of clips of like length, of at most ``frame_budget`` frames with their padding.
-
-    The order depends on seed and epoch alone, so position k of an epoch is the same in every run.
-    """
-
-    def __init__(self, lengths: Sequence[int], frame_budget: int, seed: int = 0, shuffle: bool = True):
-        if max(lengths) > frame_budget:
-            raise VsrError(
-                "bad_config", f"a clip of {max(lengths)} frames is over the budget of {frame_budget} frames a batch"
-            )
-        self.lengths = np.asarray(lengths)
-        self.frame_budget = frame_budget
-        self.seed = seed
-        self.shuffle = shuffle
-        self._known: dict[int, list[list[int]]] = {}  # of the epoch asked for last
-
-    def batches(self, epoch: int = 0) -> list[list[int]]:
-        """The batches of one epoch: every clip once."""
-        if epoch not in self._known:
-            self._known = {epoch: self._new_batches(epoch)}
-        return self._known[epoch]
-
-    def _new_batches(self, epoch: int) -> list[list[int]]:
-        rng = np.random.default_rng((self.seed, epoch))
-        jitter = rng.random(len(self.lengths)) if self.shuffle else np.zeros(len(self.lengths))
-        order = np.lexsort((jitter, self.lengths))
-        batches = list(self._cut(order.tolist()))
-        if self.shuffle:
-            rng.shuffle(batches)
-        return batches
-
-    def _cut(self, order: list[int]) -> Iterator[list[int]]:
-        batch: list[int] = []
-        lengths = self.lengths.tolist()
-        for index in order:  # by rising length: the newest is the longest
-            if batch and (len(batch) + 1) * lengths[index] > self.frame_budget:
-                yield batch
-                batch = []
-            batch.append(index)
-        yield batch
-
-    def padding_share(self, epoch: int = 0) -> float:
-        """Share of padded frames in an epoch's batches."""
-        padded = sum(len(b) * self.lengths[b].max() for b in self.batches(epoch))
-        return 1 - self.lengths.sum() / padded
-
-
-def planned_batches(dataset, plan: Sequence[list[int]], epoch: int, workers: int = 0) -> DataLoader:
-    """``dataset.batch`` of each list of indices in turn, prepared by so many processes; an empty list gives clip 0.
-
-    What a clip is refused for is yielded as a VsrError, since an exception would lose its message on the way.
-    """
-    context = "fork" if workers else None  # the manifest is not copied, and a worker is there at once
-    plan = _Plan(dataset, plan, epoch)
-    return DataLoader(plan, batch_size=None, num_workers=workers, multiprocessing_context=context)
-
-
-class _Plan(Dataset):
-    """The batches of an epoch by their number."""
-
-    def __init__(self, dataset, plan: Sequence[list[int]], epoch: int):
-        self.dataset, self.plan, self.epoch = dataset, plan, epoch
-
-    def __len__(self) -> int:
-        return len(self.plan)
-
-    def __getitem__(self, number: int):
-        try:
-            return self.dataset.batch(self.plan[number] or [0], self.epoch)
-        except VsrError as error:
-            return error
-
-
-def deal(batches: Sequence[list[int]], ranks: int) -> list[list[int]]:
-    """At most ``ranks`` batches -> one for each rank: where some are missing, the batches with most clips are halved.
-
-    Every clip stays, once. A rank gets an empty batch only where there are fewer clips than ranks.
-    """
-    dealt = list(batches)
-    while len(dealt) < ranks and max(map(len, dealt)) > 1:
-        most = max(range(len(dealt)), key=lambda place: len(dealt[place]))
-        dealt[most : most + 1] = [dealt[most][::2], dealt[most][1::2]]
-    return dealt + [[]] * (ranks - len(dealt))

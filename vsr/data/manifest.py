@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from vsr.errors import VsrError
-from vsr.files import write_lines
+from vsr.files import read_lines, write_lines
 
 SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@+-]*")
 
@@ -42,19 +43,19 @@ class Clip:
     def __post_init__(self):
         if not SAFE_ID.fullmatch(self.id):
             raise ValueError(f"id '{self.id}' is not safe as a file name (letters, digits, . _ @ + -)")
-        if self.start < 0 or self.end and self.end <= self.start:
+        if not 0 <= self.start < math.inf or self.end and not self.start < self.end < math.inf:
             raise ValueError(f"{self.id}: the part from {self.start} s to {self.end} s is empty")
         object.__setattr__(self, "words", tuple((str(w), float(a), float(b)) for w, a, b in self.words))
 
 
+NEEDED = ("id", "video", "text")
+TOLD = {"str": (str, "a string"), "int": (int, "a whole number"), "float": ((int, float), "a number")}
+KINDS = {field.name: TOLD.get(field.type, (list, "a list")) for field in fields(Clip)}
+
+
 def read_manifest(path: str | Path) -> list[Clip]:
     """The clips of a JSONL manifest, in its order. Raises VsrError naming the file and line of what is wrong."""
-    try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise VsrError("bad_manifest", f"cannot read the manifest {path}: {why}") from error
-    clips = [_parse(line, f"{path}, line {number}") for number, line in enumerate(lines, 1) if line.strip()]
+    clips = [_parse(line, f"{path}, line {number}") for number, line in read_lines(path)]
     seen: set[str] = set()
     for clip in clips:
         if clip.id in seen:
@@ -68,12 +69,27 @@ def read_manifest(path: str | Path) -> list[Clip]:
 def _parse(line: str, where: str) -> Clip:
     try:
         record = json.loads(line)
-        unknown = sorted(set(record) - {field.name for field in fields(Clip)})
-        if unknown:
-            raise ValueError(f"unknown field '{unknown[0]}'")
+        _check_fields(record)
         return Clip(**record)
     except (ValueError, TypeError) as error:
         raise VsrError("bad_manifest", f"{where}: {error}") from error
+
+
+def _check_fields(record) -> None:
+    """Raises ValueError where a line is no clip: its fields, and what is in them."""
+    if not isinstance(record, dict):
+        raise ValueError("no JSON object, such as {" + '"id": "a", "video": "a.mp4", "text": "hello"}')
+    if absent := [name for name in NEEDED if name not in record]:
+        raise ValueError(f"has no '{absent[0]}'")
+    if unknown := sorted(record.keys() - KINDS.keys()):
+        raise ValueError(f"unknown field '{unknown[0]}'")
+    for name, value in record.items():
+        kind, told = KINDS[name]
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise ValueError(f"'{name}' is {json.dumps(value)}, not {told}")
+    for word in record.get("words", ()):
+        if not isinstance(word, list) or len(word) != 3:
+            raise ValueError(f"'words' holds {json.dumps(word)}, not [word, start, end]")
 
 
 def write_manifest(path: str | Path, clips: Iterable[Clip]) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import torch
 
-from vsr.data.batching import CropDataset, FrameBudgetSampler
+from vsr.data.batching import CropDataset
 from vsr.data.manifest import Clip, read_manifest
+from vsr.data.sampling import FrameBudgetSampler
 from vsr.decode.align import align_text
 from vsr.decode.beam import decode
 from vsr.decode.confidence import correct_words, fit

@@ -18,7 +18,7 @@ from vsr.decode.options import DecodeOptions
 from vsr.errors import VsrError
 from vsr.hub import LoadedModel, load_language_model
 from vsr.models.language import LanguageModel
-from vsr.models.lipreader import IGNORE
+from vsr.models.losses import IGNORE
 
 SENTENCES_AT_ONCE = 64
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from vsr.data.batching import CropDataset, FrameBudgetSampler
+from vsr.data.batching import CropDataset
 from vsr.data.manifest import Clip, read_manifest
+from vsr.data.sampling import FrameBudgetSampler
 from vsr.decode.beam import check_heads
 from vsr.decode.corpus import FRAME_BUDGET
 from vsr.errors import VsrError

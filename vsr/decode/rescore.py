@@ -17,9 +17,9 @@ from vsr.data.batching import CropDataset
 from vsr.data.manifest import read_manifest
 from vsr.decode.beam import check_heads
 from vsr.errors import VsrError
-from vsr.files import write_lines
+from vsr.files import read_lines, write_lines
 from vsr.hub import LoadedModel
-from vsr.models.lipreader import IGNORE, shift_tokens
+from vsr.models.losses import IGNORE, shift_tokens
 
 
 @torch.inference_mode()
@@ -81,12 +81,8 @@ def reordered(record: dict, scores: Sequence[float]) -> dict:
 
 def read_nbest(path: str | Path, known) -> list[dict]:
     """Records with id and a non-empty nbest of text and score. Raises VsrError naming the line."""
-    try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise VsrError("bad_manifest", f"cannot read {path}: {error}") from error
     records = []
-    for number, line in enumerate(lines, 1):
+    for number, line in read_lines(path):
         try:
             record = json.loads(line)
             nbest = [{"text": str(h["text"]), "score": float(h["score"])} for h in record["nbest"]]

@@ -15,12 +15,14 @@ import torch
 from vsr.clock import FPS
 from vsr.decode.options import DecodeOptions, Hypothesis
 from vsr.errors import VsrError
+from vsr.inspect.moment import find_clip
+from vsr.progress import Watch
 from vsr.recognise import frame_edges, preferred_window, search_crops, spans_to_read, timed_words
 from vsr.text.tokenizer import BLANK, MARK, SPACE, UNK, Tokenizer
 from vsr.transcript import Alternative, TimedWord
 from vsr.video.geometry import crop_corners, mouth_transforms
-from vsr.video.mouth import MouthClip, crop_tracks, crop_video
-from vsr.video.reader import read_frames
+from vsr.video.mouth import MouthClip
+from vsr.video.reader import frames_from
 from vsr.windows import window_spans
 
 if TYPE_CHECKING:
@@ -89,7 +91,7 @@ class Inspection:
 
 def inspect_video(
     loaded: LoadedModel, path: str | Path, options: DecodeOptions | None = None,
-    face: int | None = None, at: float | None = None,
+    face: int | None = None, at: float | None = None, watch: Watch | None = None,
 ) -> Inspection:  # fmt: skip
     """Read a video and keep what was seen on the way.
 
@@ -97,16 +99,16 @@ def inspect_video(
         loaded: model, tokenizer and config, of `vsr.hub.load_model`.
         path: the video file.
         options: of the search.
-        face: number of the face in the JSON of transcripts, from 0; None takes the one that fills most of the picture.
-        at: of a clip that is read in several windows, the one round this second is shown; None takes the first.
+        face, at, watch: which face, and when, as in `vsr.inspect.moment.find_clip`; of what is read in several
+            windows, the one round ``at`` is shown, or the first.
 
     Raises:
         VsrError: what `vsr.transcribe.transcribe` raises; bad_config for a face or time that is not there.
     """
     options = options or DecodeOptions(nbest=5)
-    clip = crop_video(path) if face is None else _chosen(crop_tracks(path), face, path)
+    clip = find_clip(path, face, at, watch)
     spans = spans_to_read(clip, preferred_window(loaded)) or window_spans(len(clip.crop))
-    window = 0 if at is None else _window_at(spans, clip, at, path)
+    window = 0 if at is None else _window_at(spans, clip, at)
     return inspect_window(loaded, clip, options, spans, window)
 
 
@@ -191,29 +193,15 @@ def _still(picture: np.ndarray, points: np.ndarray, corners: np.ndarray, frame: 
 def _frames_at(clip: MouthClip, wanted: list[int]) -> dict[int, np.ndarray]:
     """Crop frame -> the picture (H, W, 3) it was cut from; the video is read again up to the last of them."""
     found: dict[int, np.ndarray] = {}
-    for frames, times in read_frames(clip.info.path):
-        for i in wanted:
-            hit = np.flatnonzero(np.abs(times - clip.times[i]) < 0.5 / FPS)
-            if len(hit):
-                found[i] = frames[hit[0]].copy()
+    for picture, place in frames_from(clip.info.path, clip.begin):
+        found |= {i: picture.copy() for i in wanted if abs(place.time - clip.times[i]) < 0.5 / FPS}
         if len(found) == len(wanted):
             return found
     raise VsrError("unreadable", f"{clip.info.path}: a second reading gave fewer frames than the first")
 
 
-def _chosen(clips: list[MouthClip], face: int, path) -> MouthClip:
-    for clip in clips:
-        if clip.face == face:
-            return clip
-    known = ", ".join(str(clip.face) for clip in clips)
-    raise VsrError("bad_config", f"{path}: has no face {face}; its faces are {known}")
-
-
-def _window_at(spans: list[tuple[int, int]], clip: MouthClip, at: float, path) -> int:
+def _window_at(spans: list[tuple[int, int]], clip: MouthClip, at: float) -> int:
     """The window whose middle lies nearest to ``at`` seconds."""
-    first, last = clip.times[0], clip.times[-1] + 1 / FPS
-    if not first <= at <= last:
-        raise VsrError("bad_config", f"{path}: second {at:g} is outside the face's time, {first:.2f} to {last:.2f}")
     frame = np.interp(at, clip.times, np.arange(len(clip.times)))
     return min(range(len(spans)), key=lambda k: abs(sum(spans[k]) / 2 - frame))
 

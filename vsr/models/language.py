@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from vsr.models.av_hubert import TransformerLayer
 from vsr.models.cache import PastCache
 from vsr.models.lengths import causal_mask, sinusoid
-from vsr.models.lipreader import IGNORE, shift_tokens
+from vsr.models.losses import IGNORE, shift_tokens
 
 
 @dataclass(frozen=True)

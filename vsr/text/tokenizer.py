@@ -30,29 +30,41 @@ class Tokenizer(Protocol):
     def save(self, folder: str | Path) -> None: ...
 
 
-class CharTokenizer:
-    """One token a character of the lower-cased text; ``characters`` holds the space."""
+class _Listed:
+    """Unit i of ``units`` has the id i + 2; what all tokenizers do with such a list."""
 
-    def __init__(self, characters: str = CHARACTERS):
-        if len(set(characters)) != len(characters) or SPACE not in characters:
-            raise VsrError("bad_model", "a character tokenizer needs distinct characters, the space among them")
-        self.characters = characters
-        self._ids = {character: index + UNK + 1 for index, character in enumerate(characters)}
-        self.vocab_size = len(characters) + 3
+    def __init__(self, units: Sequence[str]):
+        self.units = list(units)
+        self._ids = {unit: index + UNK + 1 for index, unit in enumerate(self.units) if unit}
+        self.vocab_size = len(self.units) + 3
         self.eos_id = self.vocab_size - 1
 
-    def encode(self, text: str) -> list[int]:
-        """Ids of the normalised text, without start or end."""
-        return [self._ids.get(character, UNK) for character in lower(text)]
+    def ids(self, units: Iterable[str]) -> list[int]:
+        """The id of each unit, that of the unknown where the list has none."""
+        return [self._ids.get(unit, UNK) for unit in units]
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
-        """The character of each id; "" for blank and end, "?" for unknown."""
+        """The unit of each id as it is written; "" for blank and end, "?" for unknown."""
         return [self._piece(int(i)) for i in ids]
 
     def _piece(self, i: int) -> str:
         if i == UNK:
             return "?"
-        return self.characters[i - UNK - 1] if UNK < i < self.eos_id else ""
+        return self.units[i - UNK - 1] if UNK < i < self.eos_id else ""
+
+
+class CharTokenizer(_Listed):
+    """One token a character of the lower-cased text; ``characters`` holds the space."""
+
+    def __init__(self, characters: str = CHARACTERS):
+        if len(set(characters)) != len(characters) or SPACE not in characters:
+            raise VsrError("bad_model", "a character tokenizer needs distinct characters, the space among them")
+        super().__init__(characters)
+        self.characters = characters
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of the normalised text, without start or end."""
+        return self.ids(lower(text))
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text with single spaces."""
@@ -74,7 +86,7 @@ class CharTokenizer:
         write_json(Path(folder) / CONFIG, {"kind": "char", "characters": self.characters})
 
 
-class WordTokenizer:
+class WordTokenizer(_Listed):
     """One token a word of a closed list; other words are unknown.
 
     Args:
@@ -85,23 +97,12 @@ class WordTokenizer:
         odd = [word for word in words if not isinstance(word, str) or not word or SPACE in word or lower(word) != word]
         if odd or not words or len(set(words)) < len(words):
             raise VsrError("bad_model", "a word tokenizer needs distinct words in lower case without punctuation")
-        self.words = list(words)
-        self._ids = {word: index + UNK + 1 for index, word in enumerate(self.words)}
-        self.vocab_size = len(self.words) + 3
-        self.eos_id = self.vocab_size - 1
+        super().__init__(words)
+        self.words = self.units
 
     def encode(self, text: str) -> list[int]:
         """Ids of the words of the normalised text, without start or end."""
-        return [self._ids.get(word, UNK) for word in lower(text).split()]
-
-    def pieces(self, ids: Sequence[int]) -> list[str]:
-        """The word of each id; "" for blank and end, "?" for unknown."""
-        return [self._piece(int(i)) for i in ids]
-
-    def _piece(self, i: int) -> str:
-        if i == UNK:
-            return "?"
-        return self.words[i - UNK - 1] if UNK < i < self.eos_id else ""
+        return self.ids(lower(text).split())
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text with single spaces."""
@@ -116,8 +117,8 @@ class WordTokenizer:
         write_json(Path(folder) / CONFIG, {"kind": "word", "words": self.words})
 
 
-class SentencePieceTokenizer:
-    """A SentencePiece model inside the common id layout: unit i of ``units`` has the id i + 2.
+class SentencePieceTokenizer(_Listed):
+    """A SentencePiece model inside the common id layout; the pieces that open a word begin with U+2581.
 
     Args:
         model: the bytes of SentencePiece's file.
@@ -138,26 +139,14 @@ class SentencePieceTokenizer:
         except RuntimeError as error:
             raise VsrError("bad_model", f"not a SentencePiece model: {error}") from error
         self._own_order = units is None
-        self.units = sentence_pieces(self.processor) if units is None else list(units)
-        self._to_id = {unit: index + UNK + 1 for index, unit in enumerate(self.units) if unit}
-        if len(self._to_id) < len([unit for unit in self.units if unit]):
+        super().__init__(sentence_pieces(self.processor) if units is None else units)
+        if len(self._ids) < len([unit for unit in self.units if unit]):
             raise VsrError("bad_model", "a unit stands twice in the tokenizer's list")
-        self.vocab_size = len(self.units) + 3
-        self.eos_id = self.vocab_size - 1
 
     def encode(self, text: str) -> list[int]:
         """Ids of the text, without start or end."""
         text = lower(text) if self.case == "lower" else lower(text).upper()
-        return [self._to_id.get(piece, UNK) for piece in self.processor.encode(text, out_type=str)]
-
-    def pieces(self, ids: Sequence[int]) -> list[str]:
-        """The piece of each id, words opened by U+2581; "" for blank and end, "?" for unknown."""
-        return [self._piece(int(i)) for i in ids]
-
-    def _piece(self, i: int) -> str:
-        if i == UNK:
-            return "?"
-        return self.units[i - UNK - 1] if UNK < i < self.eos_id else ""
+        return self.ids(self.processor.encode(text, out_type=str))
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text with single spaces."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from lightning.fabric import Fabric
 
-from vsr.data.batching import deal, planned_batches
+from vsr.data.sampling import deal, planned_batches
 from vsr.errors import VsrError
 
 

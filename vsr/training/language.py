@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from vsr.data.batching import IGNORE, FrameBudgetSampler
+from vsr.data.batching import IGNORE
 from vsr.data.manifest import read_manifest
+from vsr.data.sampling import FrameBudgetSampler
 from vsr.errors import VsrError
 from vsr.hub import LANGUAGE_MODEL, save_model
 from vsr.models.language import LanguageModel, LanguageModelConfig

@@ -11,8 +11,9 @@ from torch import nn
 
 from vsr.clock import FPS
 from vsr.corpora.splits import check_disjoint
-from vsr.data.batching import CropDataset, FrameBudgetSampler
+from vsr.data.batching import CropDataset
 from vsr.data.manifest import Clip, read_manifest
+from vsr.data.sampling import FrameBudgetSampler
 from vsr.errors import VsrError
 from vsr.hub import load_model, save_model
 from vsr.models.lipreader import LipReader

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from vsr.data.batching import FrameBudgetSampler
+from vsr.data.sampling import FrameBudgetSampler
 from vsr.errors import VsrError
 from vsr.models.words import UNLISTED, classes_of
 from vsr.text.tokenizer import UNK

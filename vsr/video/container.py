@@ -31,8 +31,7 @@ def open_container(path: str | Path) -> Iterator:
 
     path = Path(path)
     if not path.is_file():
-        what = "is a folder: name the files in it" if path.is_dir() else "no such file"
-        raise VsrError("unreadable", f"{path}: {what}")
+        raise VsrError("unreadable", f"{path}: {_no_file(path)}")
     if not os.access(path, os.R_OK):
         raise VsrError("unreadable", f"{path}: you may not read this file")
     options = {"protocol_whitelist": "file", "format_whitelist": FORMATS}
@@ -44,6 +43,13 @@ def open_container(path: str | Path) -> Iterator:
         raise VsrError("unreadable", f"{path}: not a recording that can be read ({short_reason(error)})") from error
     with container:
         yield container
+
+
+def _no_file(path: Path) -> str:
+    """What stands at a path that is no file."""
+    if path.is_dir():
+        return "is a folder: name the files in it"
+    return "is a pipe or a device: vsr live reads those, or save it first" if path.exists() else "no such file"
 
 
 @contextmanager

@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from vsr.errors import VsrError
+from vsr.video.casting import MIN_SEEN, check_found
 from vsr.video.detector import Detector, default_detector
+from vsr.video.grid import Position
 from vsr.video.people import People
-from vsr.video.piece import HOLD, MIN_FRAMES, Piece
+from vsr.video.piece import HOLD, Piece
 from vsr.video.reader import VideoInfo, frames_of_part, probe
 from vsr.video.stream import Block, blocks
-
-MIN_SEEN = 0.5  # share of its frames in which a bystander must be found: less is a phantom
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class MouthClip:
     """The mouth of one person. crop (T, 96, 96) uint8 gray at 25 fps; times (T,) seconds in the original file;
     face: label of the person; found: share of frames with a detection; gaps: (first, last) crop frames that were
     interpolated or held; points (T, 37, 2) float32 pixels: the landmarks with gaps filled, None for a crop without
-    its video."""
+    its video; begin: a place in the video from which its frames can be had again, None for the first."""
 
     crop: np.ndarray
     times: np.ndarray
@@ -35,6 +35,7 @@ class MouthClip:
     found: float
     gaps: list[tuple[int, int]]
     points: np.ndarray | None = None
+    begin: Position | None = None
 
 
 def crop_video(
@@ -50,7 +51,7 @@ def crop_video(
         raise ValueError(f"faces is 'largest' or 'longest', not {faces!r}")
     times, pieces = _pieces(path, detector, start, end)
     piece, face = max(pieces, key=lambda own: own[0].seen.sum() if faces == "longest" else own[0].weight)
-    return _clip(path, probe(path), _prolonged(piece, times), face)
+    return clip_of(path, probe(path), _prolonged(piece, times), face)
 
 
 def crop_tracks(path: str | Path, detector: Detector | None = None) -> list[MouthClip]:
@@ -62,7 +63,7 @@ def crop_tracks(path: str | Path, detector: Detector | None = None) -> list[Mout
     first, *others = sorted(_pieces(path, detector)[1], key=lambda own: -own[0].weight)
     for piece, face in [first, *(own for own in others if own[0].found >= MIN_SEEN)]:
         try:
-            clips.append(_clip(path, info, piece, face))
+            clips.append(clip_of(path, info, piece, face))
         except VsrError as error:
             refusal = refusal or error
     if not clips:
@@ -78,11 +79,8 @@ def _pieces(
     frames = frames_of_part(path, start, end)
     whole: Iterator[Block] = blocks(frames, detector or default_detector(), longest=None)
     block = next(whole, None)
-    count = 0 if block is None else len(block.times)
-    if count < MIN_FRAMES:
-        raise VsrError("too_short", f"{path}: {count} frame(s) at 25 fps, at least {MIN_FRAMES} needed")
-    if not block.pieces:
-        raise VsrError("no_face", f"{path}: no face is seen for {MIN_FRAMES} frames (half a second)")
+    frames, pieces = (0, []) if block is None else (len(block.times), block.pieces)
+    check_found(path, frames, len(pieces), (), read=False)
     return block.times, list(zip(block.pieces, People().label(block.pieces, 0), strict=True))
 
 
@@ -105,10 +103,11 @@ def _prolonged(piece: Piece, times: np.ndarray) -> Piece:
     )  # fmt: skip
 
 
-def _clip(path, info: VideoInfo, piece: Piece, face: int) -> MouthClip:
+def clip_of(path, info: VideoInfo, piece: Piece, face: int, begin: Position | None = None) -> MouthClip:
+    """A piece as a clip of its own; ``begin``: a place before it. Raises VsrError crop_out_of_frame."""
     if not piece.inside_picture:
         raise VsrError("crop_out_of_frame", f"{path}: the mouth of face {face} is outside the picture")
-    return MouthClip(piece.crop, piece.times, info, face, piece.found, _runs(~piece.seen), piece.points)
+    return MouthClip(piece.crop, piece.times, info, face, piece.found, _runs(~piece.seen), piece.points, begin)
 
 
 def _runs(flags: np.ndarray) -> list[tuple[int, int]]:

@@ -22,6 +22,7 @@ from vsr.video.grid import Position, on_grid
 MAX_SIDE = 1280  # pixels; a face that fills a lip reader's crop needs no more
 CHUNK_BYTES = 64 << 20
 INDEXED = {"mp4", "matroska"}  # containers whose index leads to the right frame
+BEGUN_ANEW = 0.5  # seconds by which time stamps must go back, and go on from there, to be those of another recording
 RUN_UP = 2.0  # seconds decoded before the frame that is wanted
 
 
@@ -128,7 +129,10 @@ class _Picture:
 
 
 def _pictures(container, stream, begin: Position | None) -> Iterator[tuple[_Picture, float]]:
-    """(picture, seconds) in rising order of time, all of one size; those before the grid of `begin` are left out."""
+    """(picture, seconds) in rising order of time, all of one size; those before the grid of `begin` are left out.
+
+    Where the time stamps begin anew, as in MPEG files put together one behind the other, the clock goes on.
+    """
     from av.video.reformatter import VideoReformatter
 
     frames = decoded_frames(container, stream)
@@ -137,11 +141,16 @@ def _pictures(container, stream, begin: Position | None) -> Iterator[tuple[_Pict
         return
     size = (*scaled_size(first.width, first.height), _quarter_turns(first))
     origin, step, last = origin_of(container, first), 1 / mean_rate(stream), -math.inf
-    reformatter = VideoReformatter()
+    reformatter, behind = VideoReformatter(), math.inf
     for frame in _seek(container, stream, origin, begin) or chain([first], frames):
         time = last + step if frame.time is None else frame.time - origin
         if time <= last:
-            continue
+            if not behind < time < last - BEGUN_ANEW:
+                behind = time
+                continue
+            # Files that were put together one behind the other: the second frame of the next one.
+            origin, time = origin - (last + 2 * step - time), last + 2 * step
+        behind = math.inf
         last = max(time, 0.0) if last == -math.inf else time
         if begin is None or last > begin.start - 1e-6:
             yield _Picture(frame, size, reformatter), last

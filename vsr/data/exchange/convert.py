@@ -10,6 +10,7 @@ from pathlib import Path
 
 from vsr.data.manifest import SAFE_ID, Clip
 from vsr.errors import VsrError
+from vsr.files import read_lines
 
 FORMATS = ("manifest", "auto_avsr", "av_hubert", "kaldi", "lhotse")
 
@@ -51,16 +52,11 @@ def _module(name: str):
 
 def rows(path: Path, divider: str | None, least: int) -> Iterable[tuple[int, list[str]]]:
     """(line number, columns) of a text file's non-empty lines. Raises VsrError for lines with too few columns."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise VsrError("bad_manifest", f"cannot read {path}: {error}") from error
-    for number, line in enumerate(lines, 1):
+    for number, line in read_lines(path):
         columns = line.split(divider)
-        if line.strip() and len(columns) < least:
+        if len(columns) < least:
             raise VsrError("bad_manifest", f"{path}, line {number}: {len(columns)} columns, at least {least} expected")
-        if line.strip():
-            yield number, columns
+        yield number, columns
 
 
 def whole(text: str, where: str) -> int:

@@ -1,0 +1,80 @@
+"""The stretch that is looked at: any shot of a film, the face of the transcript, and nothing beyond it is read."""
+
+import numpy as np
+import pytest
+
+from vsr.errors import VsrError
+from vsr.hub import load_model
+from vsr.inspect.collect import inspect_video, stills
+from vsr.inspect.moment import find_clip
+from vsr.video.reader import frames_from
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory, make_face, make_video):
+    """A face for 4 s, nobody for 2 s, the face again for 4 s, mirrored and darker."""
+    face = make_face(100, size=128)
+    nobody = np.random.default_rng(0).integers(0, 255, (1, 128, 128, 3), np.uint8).repeat(50, 0)
+    frames = np.concatenate([face, nobody, face[:, :, ::-1] // 2])
+    return make_video(tmp_path_factory.mktemp("film") / "film.mp4", frames, options={"preset": "ultrafast"})
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    """Blocks end with every cut, as they do in a long film."""
+    monkeypatch.setattr("vsr.video.stream.SHORTEST", 25)
+
+
+@pytest.mark.parametrize(("at", "first", "last"), [(None, 0, 4), (1.0, 0, 4), (7.5, 6, 10), (9.9, 6, 10)])
+def test_a_moment_lies_in_what_is_shown(film, small_blocks, at, first, last):
+    clip = find_clip(film, at=at)
+    assert (clip.times[0], clip.times[-1] + 0.04) == pytest.approx((first, last), abs=0.1)
+
+
+def test_pictures_of_a_late_shot_are_found_again_from_its_block_on(film, small_blocks, monkeypatch):
+    clip = find_clip(film, at=8.0)
+    assert clip.begin is not None and clip.begin.time > 3
+    begun = []
+    monkeypatch.setattr(
+        "vsr.inspect.collect.frames_from", lambda path, begin: begun.append(begin) or frames_from(path, begin)
+    )
+    assert len(stills(clip, 0, len(clip.crop))) == 4 and begun == [clip.begin]
+
+
+def test_nothing_is_read_beyond_the_moment(film, small_blocks):
+    told = []
+
+    class Told:
+        progress = staticmethod(lambda file, done, total: told.append(done))
+
+    find_clip(film, at=1.0, watch=Told)
+    assert max(told) < 6
+
+
+def test_faces_have_the_numbers_of_the_transcript(film, small_blocks, tiny_model):
+    loaded = load_model(tiny_model)
+    for track in loaded.transcribe(film).tracks:
+        found = inspect_video(loaded, film, face=track.face, at=(track.start + track.end) / 2)
+        assert found.clip.face == track.face and found.clip.times[0] == pytest.approx(track.start)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "told"),
+    [
+        ({"at": 5.0}, "no face is read at second 5"),
+        ({"at": 11.0}, "second 11 is outside the video, which lasts 10.00 s"),
+        ({"face": 7}, "has no face 7; its faces are 0"),
+        ({"face": 7, "at": 1.0}, "has no face 7 up to second 1; its faces are 0"),
+        ({"face": 0, "at": 5.0}, "face 0 is not seen at second 5"),
+    ],
+)
+def test_what_is_not_there_is_told(film, small_blocks, wanted, told):
+    with pytest.raises(VsrError, match=told) as refused:
+        find_clip(film, **wanted)
+    assert refused.value.reason == "bad_config"
+
+
+def test_a_film_without_a_face_is_refused_as_it_is_when_read(make_video, tmp_path):
+    empty = make_video(tmp_path / "empty.mp4", np.full((30, 64, 64, 3), 99, np.uint8))
+    with pytest.raises(VsrError, match="no face is seen"):
+        find_clip(empty, at=0.5)

@@ -1,0 +1,24 @@
+"""Options that verbs of both commands share; imports nothing heavy."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def add_faces_argument(parser) -> None:
+    """--faces: whose lips are read or voiced, as `vsr.video.casting.number_of_faces` takes it."""
+    parser.add_argument(
+        "--faces", type=_faces, default="largest", metavar="WHO",
+        help="largest, all, or how many of the largest in each shot (default: largest)",
+    )  # fmt: skip
+
+
+def _faces(text: str) -> str | int:
+    return text if text in ("largest", "all") else positive(text)
+
+
+def positive(text: str) -> int:
+    """The type of an option that is a whole number of at least 1."""
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
