@@ -67,7 +67,8 @@ def load_part(folder: str | Path, kind: type, config_kind: type) -> tuple[Any, d
 
 def load_voice(folder: str | Path):
     """The acoustic model of a folder, and its config."""
-    from lip2speech.models.voice import Voice, VoiceConfig
+    from lip2speech.models.voice import Voice
+    from lip2speech.models.voice_config import VoiceConfig
 
     return load_part(folder, Voice, VoiceConfig)
 

@@ -13,7 +13,8 @@ from lip2speech.features.corpus import with_features
 from lip2speech.features.units import Codebook
 from lip2speech.flow_options import FlowOptions
 from lip2speech.hub import UNITS_FILE, load_voice, save_voice
-from lip2speech.models.voice import Voice, VoiceConfig, masked_mean, reader_settings
+from lip2speech.models.voice import Voice, masked_mean
+from lip2speech.models.voice_config import VoiceConfig, reader_settings
 from vsr.corpora.splits import check_disjoint
 from vsr.data.manifest import Clip
 from vsr.data.sampling import FrameBudgetSampler

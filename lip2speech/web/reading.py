@@ -168,8 +168,8 @@ def _transcribed(models: Models, job: Job, clip, number: int, alone: bool) -> Fa
 
 def _portrait(clip) -> str:
     """The face in the middle of its clip, as a data URL."""
-    from vsr.inspect.collect import stills
     from vsr.inspect.images import image_url
+    from vsr.inspect.stills import stills
 
     (still,) = stills(clip, 0, len(clip.crop), 1)
     return image_url(still.picture)

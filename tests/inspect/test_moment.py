@@ -5,8 +5,9 @@ import pytest
 
 from vsr.errors import VsrError
 from vsr.hub import load_model
-from vsr.inspect.collect import inspect_video, stills
+from vsr.inspect.collect import inspect_video
 from vsr.inspect.moment import find_clip
+from vsr.inspect.stills import stills
 from vsr.video.reader import frames_from
 
 
@@ -36,7 +37,7 @@ def test_pictures_of_a_late_shot_are_found_again_from_its_block_on(film, small_b
     assert clip.begin is not None and clip.begin.time > 3
     begun = []
     monkeypatch.setattr(
-        "vsr.inspect.collect.frames_from", lambda path, begin: begun.append(begin) or frames_from(path, begin)
+        "vsr.inspect.stills.frames_from", lambda path, begin: begun.append(begin) or frames_from(path, begin)
     )
     assert len(stills(clip, 0, len(clip.crop))) == 4 and begun == [clip.begin]
 

@@ -3,7 +3,8 @@
 import torch
 
 from lip2speech.data import SpeechBatch
-from lip2speech.models.voice import Voice, VoiceConfig
+from lip2speech.models.voice import Voice
+from lip2speech.models.voice_config import VoiceConfig
 from lip2speech.vocoder.generator import Generator, GeneratorConfig
 from vsr.data.batching import Batch
 

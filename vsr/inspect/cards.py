@@ -6,8 +6,9 @@ from difflib import SequenceMatcher
 from html import escape
 from math import exp
 
-from vsr.inspect.collect import Inspection, Still
+from vsr.inspect.collect import Inspection
 from vsr.inspect.images import image_url
+from vsr.inspect.stills import Still
 
 PARTS = ((0, 5, ""), (5, 11, "Z"), (11, 17, "Z"), (17, 29, "Z"), (29, 37, "Z"))  # nose, eyes, outer and inner lips
 

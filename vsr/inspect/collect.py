@@ -12,36 +12,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from vsr.clock import FPS
 from vsr.decode.options import DecodeOptions, Hypothesis
 from vsr.errors import VsrError
+from vsr.inspect.facts import facts_of
 from vsr.inspect.moment import find_clip
+from vsr.inspect.stills import Still, stills
 from vsr.progress import Watch
 from vsr.recognise import frame_edges, preferred_window, search_crops, spans_to_read, timed_words
 from vsr.text.tokenizer import BLANK, MARK, SPACE, UNK, Tokenizer
 from vsr.transcript import Alternative, TimedWord
-from vsr.video.geometry import crop_corners, mouth_transforms
 from vsr.video.mouth import MouthClip
-from vsr.video.reader import frames_from
 from vsr.windows import window_spans
 
 if TYPE_CHECKING:
     from vsr.hub import LoadedModel
 
-STILLS = 4
-STILL_SIDE = 320  # pixels
-FACE_REACH = 1.15  # half the side of a still, in sizes of the landmarks' box
 INNER_LIPS = slice(29, 37)  # corner, three above, corner, three below
-
-
-@dataclass(frozen=True)
-class Still:
-    """A frame's face. picture (320, 320, 3) uint8; points (37, 2) and corners (4, 2), of the crop, in its pixels."""
-
-    frame: int
-    picture: np.ndarray
-    points: np.ndarray
-    corners: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -133,7 +119,7 @@ def inspect_window(
         words=readings[0][0], nbest=nbest,
         opening=lip_opening(clip.points[start:stop]),
         stills=stills(clip, start, stop),
-        facts=_facts(loaded, clip, options),
+        facts=facts_of(loaded, clip, options),
     )  # fmt: skip
 
 
@@ -171,64 +157,7 @@ def lip_opening(points: np.ndarray) -> np.ndarray:
     return heights / np.maximum(np.linalg.norm(lips[:, 0] - lips[:, 4], axis=-1), 1e-6)
 
 
-def stills(clip: MouthClip, start: int, stop: int, count: int = STILLS) -> list[Still]:
-    """Frames spread evenly over start ... stop, each cut round the face, with its landmarks."""
-    wanted = sorted({start + int((k + 0.5) / count * (stop - start)) for k in range(count)})
-    matrices = mouth_transforms(clip.points)
-    pictures = _frames_at(clip, wanted)
-    return [_still(pictures[i], clip.points[i], crop_corners(matrices[i]), i - start) for i in wanted]
-
-
-def _still(picture: np.ndarray, points: np.ndarray, corners: np.ndarray, frame: int) -> Still:
-    import cv2
-
-    low, high = points.min(0), points.max(0)
-    side = max(1, round(2 * FACE_REACH * float((high - low).max())))
-    corner, scale = np.round((low + high) / 2 - side / 2), STILL_SIDE / side
-    cut = cv2.warpAffine(picture, np.column_stack([np.eye(2), -corner]), (side, side), borderMode=cv2.BORDER_REPLICATE)
-    cut = cv2.resize(cut, (STILL_SIDE, STILL_SIDE), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
-    return Still(frame, cut, (points - corner) * scale, (corners - corner) * scale)
-
-
-def _frames_at(clip: MouthClip, wanted: list[int]) -> dict[int, np.ndarray]:
-    """Crop frame -> the picture (H, W, 3) it was cut from; the video is read again up to the last of them."""
-    found: dict[int, np.ndarray] = {}
-    for picture, place in frames_from(clip.info.path, clip.begin):
-        found |= {i: picture.copy() for i in wanted if abs(place.time - clip.times[i]) < 0.5 / FPS}
-        if len(found) == len(wanted):
-            return found
-    raise VsrError("unreadable", f"{clip.info.path}: a second reading gave fewer frames than the first")
-
-
 def _window_at(spans: list[tuple[int, int]], clip: MouthClip, at: float) -> int:
     """The window whose middle lies nearest to ``at`` seconds."""
     frame = np.interp(at, clip.times, np.arange(len(clip.times)))
     return min(range(len(spans)), key=lambda k: abs(sum(spans[k]) / 2 - frame))
-
-
-def _facts(loaded: LoadedModel, clip: MouthClip, options: DecodeOptions) -> dict[str, dict[str, str]]:
-    info, config = clip.info, loaded.model.config
-    parameters = sum(weight.numel() for weight in loaded.model.parameters())
-    missed = sum(last - first + 1 for first, last in clip.gaps)
-    return {
-        "Video": {
-            "file": Path(info.path).name,
-            "picture": f"{info.width} × {info.height} at {info.fps:.4g} frames/s",
-            "length": f"{info.duration:.2f} s",
-            "face": f"number {clip.face}, found in {100 * clip.found:.0f} % of its frames",
-            "filled in": f"{missed} of {len(clip.crop)} frames",
-        },
-        "Model": {
-            "name": loaded.name,
-            "front end": config.frontend.replace("_", " "),
-            "encoder": f"{config.layers} layers of width {config.dim}",
-            "decoder": f"{config.decoder_layers} layers",
-            "size": f"{parameters / 1e6:.1f} M parameters, {config.vocab_size} tokens",
-        },
-        "Search": {
-            "method": options.method.replace("_", " "),
-            "beam": str(options.beam),
-            "CTC weight": f"{options.ctc_weight:g}" if options.method == "joint" else "CTC alone",
-            "confidence": "calibrated" if loaded.config.get("confidence") else "mean posterior, not calibrated",
-        },
-    }

@@ -1,0 +1,64 @@
+"""Every number that builds an acoustic model."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from lip2speech.models.flow import TARGETS, TIMES
+from vsr.models.lipreader import LipReaderConfig
+
+ENCODERS = ("finetuned", "frozen")
+
+
+@dataclass(frozen=True)
+class VoiceConfig:
+    """Every number that builds an acoustic model; stored beside its weights.
+
+    Args:
+        reader: settings of the lip reader whose encoder is used.
+        units: K; 0 leaves the units out.
+        encoder: finetuned, or frozen as the lip reader was.
+        dim, layers, velocity_layers, heads, hidden, kernel, dropout: of the content model and the flow's network.
+        target: what the network predicts, velocity or x1.
+        time: how training times are drawn, uniform or logit_normal.
+        start: noise, or coarse: the flow starts at the coarse mel with noise of deviation ``spread`` on it.
+        drop_condition: share of training clips without condition, for the guidance.
+        mel_weight, unit_weight, text_weight: of the coarse mel's L1, the units' cross-entropies and the lip reader's
+            CTC and frame losses, beside the flow's loss.
+        envelope_weight: of 1 - the correlation of the coarse mel's band envelopes (`lip2speech.models.envelope`). The
+            flow has no such loss: it is to draw mels that are likely, not the one that correlates best.
+    """
+
+    reader: dict[str, Any] = field(default_factory=dict)
+    units: int = 200
+    encoder: str = "finetuned"
+    dim: int = 256
+    layers: int = 3
+    velocity_layers: int = 4
+    heads: int = 4
+    hidden: int = 768
+    kernel: int = 15
+    dropout: float = 0.1
+    target: str = "velocity"
+    time: str = "uniform"
+    start: str = "coarse"
+    spread: float = 0.5
+    drop_condition: float = 0.1
+    mel_weight: float = 5.0
+    unit_weight: float = 0.3
+    text_weight: float = 0.3
+    envelope_weight: float = 0.0
+
+    def __post_init__(self):
+        for name, value, known in (
+            ("encoder", self.encoder, ENCODERS), ("target", self.target, TARGETS), ("time", self.time, TIMES),
+            ("start", self.start, ("coarse", "noise")),
+        ):  # fmt: skip
+            if value not in known:
+                raise ValueError(f"{name} is '{value}'; it can be {' or '.join(known)}")
+
+
+def reader_settings(config: LipReaderConfig) -> dict[str, Any]:
+    """A lip reader's numbers as `VoiceConfig.reader` holds them."""
+    return asdict(config)
