@@ -24,6 +24,9 @@ parse_options() {
             *) die "unexpected argument $1; see --help" ;;
         esac
     done
+    local _stages="${stage:-0} ${stop_stage:-7}"
+    [[ $_stages =~ ^[0-7]\ [0-7]$ ]] || die "--stage and --stop-stage are numbers from 0 to 7"
+    [ "${_stages% *}" -le "${_stages#* }" ] || die "--stage is after --stop-stage: nothing to do"
 }
 
 run_stage() {

@@ -155,6 +155,21 @@ def test_unknown_keys_name_the_near_ones(config, tmp_path):
         load_config(tmp_path / "config.yaml", ["seed=many"])
 
 
+@pytest.mark.parametrize("number", ["5e-4", "5E-4", ".5e-3", "0.0005", "5.0e-4"])
+def test_numbers_are_read_as_people_write_them(config, tmp_path, number):
+    settings = [f"optim.lr={number}", f"model.dropout={number}"]
+    found = load_config(tmp_path / "config.yaml", settings)
+    assert found.optim.lr == found.model_config(5).dropout == 5e-4
+
+
+def test_what_is_no_configuration_is_told(tmp_path):
+    path = tmp_path / "config.yaml"
+    for text, problem in (("", "lacks 'data'"), ("[1, 2]", "expected settings"), ("data: {train: a}", "'data.dev'")):
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(VsrError, match=problem):
+            load_config(path, ["data.tokenizer=c"] if text.startswith("[") else [])
+
+
 def test_settings_that_would_divide_by_zero_are_refused(config, tmp_path):
     path = tmp_path / "config.yaml"
     for override in ("trainer.max_epochs=0", "data.augmentation.speed=1.0", "data.dev=[]"):

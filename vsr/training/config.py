@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -12,6 +13,7 @@ from vsr.errors import VsrError, one_line
 from vsr.models.lipreader import LipReaderConfig
 from vsr.video.transforms import Augmentation
 
+NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
 STRATEGIES = ("auto", "ddp", "fsdp")
 
 
@@ -107,8 +109,9 @@ def model_settings(kind: type, given: dict[str, Any], **filled: Any) -> Any:
     for key in given:
         if key not in known:
             raise unknown_key(f"model.{key}", key, known)
+    hints = get_type_hints(kind)
     try:
-        return kind(**given, **filled)
+        return kind(**{key: build(hints[key], value, f"model.{key}") for key, value in given.items()}, **filled)
     except (TypeError, ValueError) as error:
         raise VsrError("bad_config", f"model: {error}") from error
 
@@ -129,10 +132,17 @@ def build(cls: type, value: Any, path: str = "") -> Any:
             raise VsrError("bad_config", f"{path}: expected a list, got {value!r}")
         return tuple(build(get_args(cls)[0], item, path) for item in items)
     expected = get_origin(cls) or cls
-    if expected is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+    if expected is float and not isinstance(value, bool):
+        value = _as_float(value)
     if not isinstance(value, expected) or isinstance(value, bool) is not (expected is bool):
         raise VsrError("bad_config", f"{path}: expected {expected.__name__}, got {value!r}")
+    return value
+
+
+def _as_float(value: Any) -> Any:
+    """A whole number is a number, too, and so is 5e-4, which YAML 1.1 takes for text."""
+    if isinstance(value, int) or isinstance(value, str) and NUMBER.fullmatch(value):
+        return float(value)
     return value
 
 
@@ -144,6 +154,9 @@ def _build_dataclass(cls: type, value: Any, path: str) -> Any:
     for key in value:
         if key not in hints:
             raise unknown_key(f"{prefix}{key}", str(key), hints)
+    needed = (own.name for own in fields(cls) if own.default is MISSING and own.default_factory is MISSING)
+    if absent := [name for name in needed if name not in value]:
+        raise VsrError("bad_config", f"{path or 'the configuration'} lacks '{prefix}{absent[0]}'")
     try:
         return cls(**{key: build(hints[key], own, f"{prefix}{key}") for key, own in value.items()})
     except TypeError as error:
@@ -156,7 +169,7 @@ def load_config(path: str | Path, overrides: Iterable[str] = (), kind: type = Tr
 
     try:
         settings = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
-        for override in overrides:
+        for override in overrides if isinstance(settings, dict) else ():  # what is none is told by `build`
             key, equals, value = override.partition("=")
             if not equals:
                 raise VsrError("bad_config", f"'{override}' is not of the form section.key=value")
