@@ -22,11 +22,12 @@ from lip2speech.models.voice import Speech
 from lip2speech.synthesis import vocode
 from vsr.clock import FPS, MELS_PER_FRAME, SAMPLE_RATE, UNITS_PER_FRAME
 from vsr.progress import Watch, watched
-from vsr.video.casting import Casting, check_found, number_of_faces
+from vsr.video.casting import Casting, Part, check_found, number_of_faces
 from vsr.video.container import video_clock
 from vsr.video.detector import default_detector
 from vsr.video.mouth import MouthClip
 from vsr.video.reader import frames_from, probe
+from vsr.video.segment import activity, speech_and_rest
 from vsr.video.stream import blocks
 from vsr.video.transforms import to_network_input
 from vsr.windows import window_spans
@@ -49,7 +50,7 @@ def speak(
     loaded: LoadedVoice, path: str | Path, reference: References = None, options: FlowOptions | None = None,
     faces: str | int = "largest", watch: Watch | None = None,
 ) -> Spoken:  # fmt: skip
-    """Voice the faces in a video of any length; where nobody is seen it is silent.
+    """Voice the faces in a video of any length; where nobody is seen, or lips rest for seconds, it is silent.
 
     Args:
         loaded: of `lip2speech.hub.load_model`.
@@ -72,13 +73,18 @@ def speak(
     for block in blocks(frames, default_detector()):
         parts = casting.of(block)
         for part in parts:
-            if part.reason is None:
-                wave = voice_of(loaded, part.piece.crop, speakers[part.face], options)
-                mixer.add(part.face, round((part.piece.times[0] - first) * SAMPLE_RATE), wave)
+            for start, stop in _speaking(part):
+                wave = voice_of(loaded, part.piece.crop[start:stop], speakers[part.face], options)
+                mixer.add(part.face, round((part.piece.times[start] - first) * SAMPLE_RATE), wave)
         count, reasons = count + len(block.times), reasons + [part.reason for part in parts]
     check_found(path, count, len(reasons), reasons, read=None in reasons)
     wave = mixer.mixed(round(info.duration * SAMPLE_RATE))
     return Spoken(wave, mixer.added / SAMPLE_RATE, tuple(sorted(mixer.last)))
+
+
+def _speaking(part: Part) -> list[tuple[int, int]]:
+    """(start, stop) frames of a piece in which its lips speak: who listens for seconds would babble."""
+    return [] if part.reason else speech_and_rest(activity(part.piece.points))[0]
 
 
 def _speakers(loaded: LoadedVoice, reference: References) -> Mapping[int, torch.Tensor]:

@@ -59,6 +59,15 @@ def test_two_faces_are_voiced_where_both_are_asked_for(tiny_voice_folder, tmp_pa
         speak(loaded, both, faces="left")
 
 
+def test_who_listens_does_not_babble(tiny_voice_folder, tmp_path):
+    speaks, rests = talking_face(50), talking_face(1).repeat(120, axis=0)
+    film = write_video(tmp_path / "turns.mp4", np.concatenate([speaks, rests, speaks]), options={"crf": "12"})
+    spoken = speak(load_model(tiny_voice_folder), film)
+    heard = np.abs(spoken.wave).reshape(-1, 640).max(1) > 0
+    assert heard[:50].all() and heard[170:].all() and not heard[80:140].any()
+    assert spoken.seconds == pytest.approx(heard.sum() / 25)
+
+
 def test_each_face_has_the_voice_that_is_given_for_it(tiny_voice_folder, tmp_path, voice_like, capsys):
     pictures = np.full((50, 256, 448, 3), 90, np.uint8)
     pictures[:, :, :256] = talking_face(50)
