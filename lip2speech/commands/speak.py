@@ -43,7 +43,8 @@ def run(args: argparse.Namespace) -> int:
     check_output(args.out, args.video, *([args.reference] if args.reference else []))
     if not Path(args.out).suffix:
         raise VsrError("bad_options", f"{args.out}: the suffix says what to write, such as .mp4 or .wav")
-    spoken = speak(load_model(args.model, args.device), args.video, args.reference, flow_options(args))
+    options = flow_options(args)  # first, because it is quick to refuse
+    spoken = speak(load_model(args.model, args.device), args.video, args.reference, options)
     write_spoken(spoken, args.video, args.out)
     print(f"{args.out}: {len(spoken.clip.crop) / FPS:.2f} s of speech")
     return 0
