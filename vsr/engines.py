@@ -49,7 +49,7 @@ class Local:
 def add_engine_arguments(parser) -> None:
     """--jobs, --engine and --address of a verb."""
     parser.add_argument(
-        "--jobs", type=_positive, metavar="N",
+        "--jobs", type=positive, metavar="N",
         help="processes (default: one for each core, where files and memory are enough)",
     )  # fmt: skip
     parser.add_argument("--engine", choices=ENGINES, default="local", help="who works (default: local)")
@@ -67,7 +67,8 @@ def open_engine(name: str, jobs: int | None, address: str | None) -> Engine:
     return Local(jobs)
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
+    """A whole number from 1 on, as an argument. Raises ArgumentTypeError."""
     import argparse
 
     if not text.isascii() or not text.isdigit() or int(text) < 1:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from vsr.decode.flags import add_search_arguments, search_options
-from vsr.engines import add_engine_arguments, open_engine
+from vsr.engines import add_engine_arguments, open_engine, positive
 from vsr.errors import VsrError
 from vsr.machine import add_device_argument, find_device
 from vsr.outputs import Outputs
@@ -108,13 +108,7 @@ def _formats(text: str) -> tuple[str, ...]:
 
 
 def _faces(text: str) -> str | int:
-    return text if text in ("largest", "all") else _positive(text)
-
-
-def _positive(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
-    return int(text)
+    return text if text in ("largest", "all") else positive(text)
 
 
 def _wrong_options(args: argparse.Namespace) -> str | None:
