@@ -5,6 +5,7 @@ Shapes: wave (S,) float32 in [-1, 1], mono, 16 kHz; its sample 0 is the start of
 
 from __future__ import annotations
 
+import errno
 import wave as riff
 from collections.abc import Iterator
 from fractions import Fraction
@@ -153,7 +154,7 @@ def to_pcm16(wave: np.ndarray) -> np.ndarray:
 def mux(video: str | Path, wave: np.ndarray, out: str | Path) -> None:
     """Write the picture of ``video``, untouched, with ``wave`` (S,) as its sound; sample 0 is at the first frame.
 
-    Raises VsrError "unreadable" where the container of ``out`` cannot hold the video's codec.
+    Raises VsrError "unreadable" where the container of ``out`` cannot hold the video's codec; no_space, not_writable.
     """
     import av
 
@@ -163,6 +164,8 @@ def mux(video: str | Path, wave: np.ndarray, out: str | Path) -> None:
             with av.open(str(temporary), "w") as target:
                 _mux_streams(source, picture, target, wave, origin + start)
         except (av.error.FFmpegError, ValueError) as error:
+            if getattr(error, "errno", None) == errno.ENOSPC:
+                raise OSError(errno.ENOSPC, "No space left on device") from error  # told by `atomic_write`
             why = f"cannot hold the picture of {video} ({short_reason(error)}): try .mkv"
             raise VsrError("unreadable", f"{out}: {why}") from error
 

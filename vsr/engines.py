@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from vsr.errors import VsrError
+from vsr.flags import positive
 
 if TYPE_CHECKING:
     from vsr.bulk import Settings
@@ -49,7 +50,7 @@ class Local:
 def add_engine_arguments(parser) -> None:
     """--jobs, --engine and --address of a verb."""
     parser.add_argument(
-        "--jobs", type=_positive, metavar="N",
+        "--jobs", type=positive, metavar="N",
         help="processes (default: one for each core, where files and memory are enough)",
     )  # fmt: skip
     parser.add_argument("--engine", choices=ENGINES, default="local", help="who works (default: local)")
@@ -65,11 +66,3 @@ def open_engine(name: str, jobs: int | None, address: str | None) -> Engine:
     if address:
         raise VsrError("bad_config", "--address is that of a Ray cluster: add --engine ray")
     return Local(jobs)
-
-
-def _positive(text: str) -> int:
-    import argparse
-
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
-    return int(text)

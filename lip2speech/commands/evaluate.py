@@ -6,6 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from vsr.flags import positive
+
 HELP = "measure voices against the natural recordings"
 ABOUT = """Measures folders of voices against the natural recordings, which are a row of the table
 themselves: STOI, ESTOI, PESQ of both bands, mel-cepstral distance, pitch, offset,
@@ -32,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--protocol", default="cross", help="the reference voice: self, cross, vision (default: cross)")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for result.json, utterances.tsv, table.md")
     parser.add_argument("--pictures", type=_count, default=0, metavar="N", help="clips of the last row to draw")
-    parser.add_argument("--jobs", type=_positive, default=1, metavar="N", help="processes (default: 1)")
+    parser.add_argument("--jobs", type=positive, default=1, metavar="N", help="processes (default: 1)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -83,13 +85,6 @@ def draw_clips(clips, folder: str, out: Path, natural_folder: str | None) -> Non
             draw_clip(clip, folder, out / f"{clip.id}.png", natural_folder)
         except VsrError as error:
             print(f"lip2speech evaluate: no picture of {clip.id}: {error}", file=sys.stderr)
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return value
 
 
 def _count(text: str) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from vsr.flags import positive
+
 HELP = "make waves, mel spectrograms, units and speaker vectors of a corpus"
 ABOUT = """Makes what the acoustic model and the vocoder learn from: wave, log-mel, units and the
 speaker's vector, all on the picture's clock. Features that are there already are kept,
@@ -20,17 +22,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--units", required=True, metavar="FILE", help="codebook of lip2speech units")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for one file a clip")
     parser.add_argument("--offsets", metavar="FILE", help="of lip2speech sync: the sound is moved by them")
-    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes (default: 1)")
+    parser.add_argument("--jobs", type=positive, default=1, metavar="N", help="processes (default: 1)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Extract and say how many clips came through. Raises VsrError."""
     from lip2speech.features.corpus import extract_corpus
     from lip2speech.sync.offsets import read_offsets
-    from vsr.data.manifest import read_manifest
+    from vsr.data.manifest import need_crops, read_manifest
 
     offsets = read_offsets(args.offsets) if args.offsets else {}
     clips = [clip for path in args.manifest for clip in read_manifest(path)]
+    need_crops(clips)
     counts = extract_corpus(clips, args.units, args.out, args.jobs, offsets)
     print(", ".join(f"{number} {what}" for what, number in sorted(counts.items())))
     return 0

@@ -52,10 +52,11 @@ def run(args: argparse.Namespace) -> int:
     check_output(args.out, args.video, *references.values())
     if not Path(args.out).suffix:
         raise VsrError("bad_options", f"{args.out}: the suffix says what to write, such as .mp4 or .wav")
+    options = flow_options(args)  # first, because it is quick to refuse
     loaded = load_model(args.model, args.device)
     with film_bar() as progress:
         watch = Watch(progress=progress)
-        spoken = speak(loaded, args.video, references, flow_options(args), args.faces, watch)
+        spoken = speak(loaded, args.video, references, options, args.faces, watch)
     write_spoken(spoken, args.video, args.out)
     for face in sorted(references.keys() - {None, *spoken.faces}):
         voiced = ", ".join(map(str, spoken.faces))

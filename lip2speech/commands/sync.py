@@ -6,6 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from vsr.flags import positive
+
 HELP = "measure by how much each clip's sound is off its picture"
 ABOUT = """Measures by how much the sound of each clip is early or late against its picture, to a few
 milliseconds, by what the lips of the corpus's other clips teach. lip2speech features
@@ -30,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", required=True, metavar="FILE", help="JSON file of the offsets")
     parser.add_argument("--waves", metavar="DIR", help="folder for recordings of --also on the picture's clock")
     parser.add_argument("--seed", type=int, default=0, help="of the networks (default: 0)")
-    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes (default: 1)")
+    parser.add_argument("--jobs", type=positive, default=1, metavar="N", help="processes (default: 1)")
 
 
 def run(args: argparse.Namespace) -> int:

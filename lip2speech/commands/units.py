@@ -30,10 +30,11 @@ def run(args: argparse.Namespace) -> int:
     import random
 
     from lip2speech.features.units import fit_codebook, open_extractor
-    from vsr.data.manifest import read_manifest
+    from vsr.data.manifest import need_crops, read_manifest
 
     extractor = open_extractor(args.extractor)
     clips = [clip for path in args.manifest for clip in read_manifest(path)]
+    need_crops(clips)
     random.Random(args.seed).shuffle(clips)
     codebook = fit_codebook(extractor, _waves(clips[: args.clips]), args.size, args.seed)
     codebook.save(args.out)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from lip2speech.cli import main as speech
 from vsr.cli import main
 from vsr.data.manifest import Clip, write_manifest
 from vsr.data.validation import validate
@@ -36,6 +37,19 @@ def test_every_fault_is_named(manifest, jobs):
     }  # fmt: skip
     assert found.hours * 3600 == pytest.approx(1.0 + 0.4, abs=0.05)
     assert found.sizes == {"256x256": 2} and found.rates == {"25": 2}
+
+
+def test_options_that_cannot_be_are_refused(manifest, capsys):
+    assert main(["validate", "--manifest", str(manifest / "good.jsonl"), "--tolerate", "-1"]) == 1
+    assert "give a share from 0 to 1" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["validate", "--manifest", str(manifest / "good.jsonl"), "--jobs", "0"])
+
+
+@pytest.mark.parametrize("words", [["units", "--out", "x"], ["features", "--units", "x", "--out", "y"]])
+def test_sound_of_clips_without_crops_is_not_learned_from(manifest, capsys, words):
+    assert speech([words[0], "--manifest", str(manifest / "good.jsonl"), *words[1:]]) == 1
+    assert "2 clips have no mouth crop, such as good: run vsr crop first" in capsys.readouterr().err
 
 
 def test_the_command_stops_a_run(manifest, capsys):

@@ -1,7 +1,9 @@
 """Sound lies where the picture's clock says, in every container."""
 
 from fractions import Fraction
+from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -132,6 +134,19 @@ def test_a_container_that_cannot_hold_the_picture_is_named_and_nothing_is_left(t
     with pytest.raises(VsrError, match=r"\(Could not determine output format\): try .mkv"):
         mux(film, chirp(1), tmp_path / "voiced.foo")
     assert [p.name for p in tmp_path.iterdir()] == ["film.mp4"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+def test_a_full_disk_is_no_fault_of_the_container(tmp_path, monkeypatch):
+    film, opened = write_film(tmp_path / "film.mp4", chirp(1), 25, FILMS["film.mp4"]), av.open
+
+    def on_a_full_disk(file, mode="r", **options):
+        return opened("/dev/full", mode, format="mp4") if mode == "w" else opened(file, mode, **options)
+
+    monkeypatch.setattr(av, "open", on_a_full_disk)
+    with pytest.raises(VsrError, match="no space left") as caught:
+        mux(film, chirp(1), tmp_path / "voiced.mp4")
+    assert caught.value.reason == "no_space"
 
 
 def test_no_sound_is_said(tmp_path, silent_film):

@@ -86,7 +86,7 @@ def test_units_are_fitted_on_the_parts(parts, film, tmp_path, monkeypatch, capsy
         return fit_codebook(extractor, heard, size, seed)
 
     monkeypatch.setattr("lip2speech.features.units.fit_codebook", recorded)
-    mute = Clip("mute", str(tmp_path / "no.mp4"), "", "s", 10)
+    mute = Clip("mute", str(tmp_path / "no.mp4"), "", "s", 10, "mute.npy")
     write_manifest(tmp_path / "clips.jsonl", [*parts[:2], mute])
     out = tmp_path / "k.safetensors"
     assert main(["units", "--manifest", str(tmp_path / "clips.jsonl"), "--size", "5", "--out", str(out)]) == 0

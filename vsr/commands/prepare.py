@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from vsr.flags import positive
+
 HELP = "make the manifests of a corpus: grid, lrs3, lrs2, lrw, or puppet (rendered here)"
 CORPORA = ("grid", "lrs3", "lrs2", "lrw", "puppet")
 ABOUT = """Finds the clips of a corpus and writes one manifest a list (train, dev, test, ...), with
@@ -30,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, count in (("train", 160), ("dev", 10), ("test", 60)):
         puppet.add_argument(f"--{name}", type=int, default=count, metavar="N", help=f"clips (default: {count})")
     puppet.add_argument("--vocabulary", default="grid", help="grid, or a text file of sentences")
-    puppet.add_argument("--jobs", type=int, default=1, metavar="N", help="processes (default: 1)")
+    puppet.add_argument("--jobs", type=positive, default=1, metavar="N", help="processes (default: 1)")
 
 
 def run(args: argparse.Namespace) -> int:

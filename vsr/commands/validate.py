@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from vsr.flags import positive
+
 HELP = "check every video and transcript of manifests before training"
 ABOUT = """Looks once at every video and transcript, by header and first frame, in milliseconds a
 file, and finds what would stop or spoil a training run: absent or damaged files, parts
@@ -18,7 +20,7 @@ EXAMPLE = "vsr validate --manifest data/train.jsonl data/test.jsonl --jobs 8 --r
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--manifest", nargs="+", required=True, metavar="JSONL", help="manifests of videos")
-    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes (default: 1)")
+    parser.add_argument("--jobs", type=positive, default=1, metavar="N", help="processes (default: 1)")
     parser.add_argument("--report", metavar="JSON", help="write every refused clip with its reason there")
     parser.add_argument(
         "--tolerate", type=float, default=0.01, metavar="X", help="share of a list that may be refused (default: 0.01)"
@@ -31,7 +33,9 @@ def run(args: argparse.Namespace) -> int:
     from vsr.errors import VsrError
     from vsr.files import write_json
 
-    found = validate(args.manifest, max(1, args.jobs))
+    if not 0 <= args.tolerate <= 1:
+        raise VsrError("bad_config", f"--tolerate is {args.tolerate}: give a share from 0 to 1")
+    found = validate(args.manifest, args.jobs)
     for name, own in found.items():
         print(f"{name}: {own}")
     if args.report:

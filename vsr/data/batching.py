@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from vsr.clock import FPS
-from vsr.data.manifest import Clip
+from vsr.data.manifest import Clip, need_crops
 from vsr.errors import VsrError
 from vsr.models.losses import IGNORE
 from vsr.text.tokenizer import BLANK, Tokenizer
@@ -73,10 +73,7 @@ class CropDataset:
     """
 
     def __init__(self, clips: Sequence[Clip], tokenizer: Tokenizer, augmentation: Augmentation | None, seed: int = 0):
-        missing = [clip.id for clip in clips if not clip.crop or clip.num_frames < 1]
-        if missing:
-            example = f"{len(missing)} clips have no mouth crop, such as {missing[0]}"
-            raise VsrError("bad_manifest", f"{example}: run vsr crop first")
+        need_crops(clips)
         self.clips = list(clips)
         self.tokenizer = tokenizer
         self.augmentation = augmentation

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -64,6 +64,14 @@ def read_manifest(path: str | Path) -> list[Clip]:
     if not clips:
         raise VsrError("bad_manifest", f"the manifest {path} has no clips")
     return clips
+
+
+def need_crops(clips: Sequence[Clip]) -> None:
+    """Raises VsrError bad_manifest if some clips have no mouth crop."""
+    missing = [clip.id for clip in clips if not clip.crop or clip.num_frames < 1]
+    if missing:
+        example = f"{len(missing)} clips have no mouth crop, such as {missing[0]}"
+        raise VsrError("bad_manifest", f"{example}: run vsr crop first")
 
 
 def _parse(line: str, where: str) -> Clip:
