@@ -223,3 +223,38 @@ def test_the_run_is_told_as_it_goes(loaded, speaker_and_listener):
     loaded.transcribe(speaker_and_listener, options(), watch=Watch(progress=lambda *facts: told.append(facts)))
     assert [done for _, done, _ in told] == pytest.approx([0.0, 1.0, 2.0])
     assert all(file == speaker_and_listener and total == pytest.approx(3.0) for file, _, total in told)
+
+
+def test_a_transcript_tells_what_it_was_made_from(loaded, face_clip, tmp_path):
+    import hashlib
+    import shutil
+
+    made = loaded.transcribe(face_clip, options(beam=3)).to_json()["provenance"]
+    assert made["video"] == {
+        "bytes": face_clip.stat().st_size, "sha256": hashlib.sha256(face_clip.read_bytes()).hexdigest(),
+    }  # fmt: skip
+    weights = (loaded.folder / "model.safetensors").read_bytes()
+    assert made["model"] == {"name": loaded.name, "sha256": hashlib.sha256(weights).hexdigest()}
+    assert (made["vsr"], made["faces"], made["search"]["beam"]) == (vsr.__version__, 1, 3)
+    again = shutil.copy(face_clip, tmp_path / "other_name.mp4")
+    assert loaded.transcribe(again, options(beam=3)).to_json()["provenance"] == made
+    assert loaded.transcribe(face_clip, options(), faces="all").to_json()["provenance"]["faces"] == "all"
+
+
+def test_a_journal_of_other_weights_is_not_gone_on_with(tiny_model, speaker_and_listener, tmp_path, monkeypatch):
+    """The name and settings of two models may be the same: their weights are not."""
+    import shutil
+    from functools import partial
+
+    from vsr.transcribe import transcribe
+    from vsr.video.stream import blocks
+
+    other = shutil.copytree(tiny_model, tmp_path / tiny_model.name)
+    with (other / "model.safetensors").open("r+b") as file:
+        file.seek(-2, 2)
+        file.write(b"\0\0")
+    monkeypatch.setattr("vsr.transcribe.blocks", partial(blocks, longest=60))
+    journal = tmp_path / "two.journal"
+    transcribe(load_model(tiny_model), speaker_and_listener, options(), journal=journal)
+    with pytest.raises(VsrError, match="of another video, model or options"):
+        transcribe(load_model(other), speaker_and_listener, options(), journal=journal, resume=True)

@@ -11,6 +11,7 @@ import json
 import os
 import tempfile
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from vsr.checkpoint import (
 )
 from vsr.errors import VsrError, one_line
 from vsr.machine import find_device
+from vsr.provenance import sha256_of
 from vsr.repository import locate
 
 SHIPPED = Path(__file__).parent / "weights"
@@ -50,6 +52,11 @@ class LoadedModel:
     def name(self) -> str:
         """What the model calls itself, else its folder's name."""
         return str(self.config.get("name") or self.folder.name)
+
+    @cached_property
+    def weights_sha256(self) -> str:
+        """Of the file of weights, hexadecimal."""
+        return sha256_of(self.folder / WEIGHTS_FILE)
 
     def transcribe(self, path, options=None, faces: str | int = "largest", **more):
         """Read the lips in one video file; see `vsr.transcribe.transcribe`."""

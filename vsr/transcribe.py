@@ -6,7 +6,6 @@ Times are seconds in the original video, whatever its frame rate.
 from __future__ import annotations
 
 import zlib
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from vsr.decode.beam import check_heads
 from vsr.decode.options import DecodeOptions
 from vsr.journal import Journal
 from vsr.progress import Watch, watched
+from vsr.provenance import provenance
 from vsr.recognise import frame_edges, hypothesis_record, preferred_window, read_windows
 from vsr.transcript import Transcript
 from vsr.video.casting import OUTSIDE, Casting, Part, check_found, number_of_faces
@@ -70,6 +70,7 @@ class Reading:
         self.faces = number_of_faces(faces)
         self.info = probe(path)
         self.window = preferred_window(loaded)
+        self.provenance = provenance(loaded, path, options, self.faces)
         self.journal = Journal(journal, self._heading(), resume)
         people = People()
         for block in self.journal.blocks:
@@ -86,11 +87,7 @@ class Reading:
     def _heading(self) -> dict:
         """What the result depends on."""
         config = zlib.crc32(repr(sorted(self.loaded.config.items())).encode())
-        size = Path(self.path).stat().st_size
-        return {
-            "file": Path(self.path).name, "size": size, "model": self.loaded.name, "config": config,
-            "options": asdict(self.options), "faces": self.faces, "window": self.window,
-        }  # fmt: skip
+        return {"file": Path(self.path).name, "config": config, "window": self.window} | self.provenance
 
     def run(self, watch: Watch) -> Transcript:
         """Read to the end."""
@@ -115,7 +112,7 @@ class Reading:
             duration = end
         return Transcript(
             str(self.path), self.info.fps, duration, self.loaded.name, segments_of(done), error,
-            tracks_of(done), skipped_of(done), shots_of(done), complete,
+            tracks_of(done), skipped_of(done), shots_of(done), complete, self.provenance,
         )  # fmt: skip
 
     def _check(self) -> None:

@@ -116,6 +116,7 @@ class Transcript:
         skipped: what was not read; ordered by start.
         shots: seconds at which shots begin.
         complete: False while a long video is being read.
+        provenance: what it was made from, and with what (`vsr.provenance`); None where no file was read.
     """
 
     file: str
@@ -128,6 +129,7 @@ class Transcript:
     skipped: tuple[Skipped, ...] = ()
     shots: tuple[float, ...] = ()
     complete: bool = True
+    provenance: dict | None = None
 
     @property
     def faces(self) -> list[int]:
@@ -156,4 +158,5 @@ class Transcript:
             "shots": [round(time, 3) for time in self.shots],
             "complete": self.complete,
             "error": error,
+            "provenance": self.provenance,
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from vsr.decode.options import METHODS
 from vsr.machine import add_device_argument
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="MODEL", help="folder or org/name (default: the one in the package)")
     add_device_argument(parser)
     reading = parser.add_argument_group("reading")
-    reading.add_argument("--method", default="joint", help="joint, ctc_beam or ctc_greedy (default: joint)")
+    reading.add_argument("--method", choices=METHODS, default="joint", help="default: joint, of CTC and attention")
     reading.add_argument("--beam", type=int, default=10, metavar="N", help="width of the search (default: 10)")
     reading.add_argument("--nbest", type=int, default=5, metavar="N", help="readings listed (default: 5)")
     shown = parser.add_argument_group("what is shown")

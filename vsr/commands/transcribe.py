@@ -130,6 +130,8 @@ def _wrong_usage(args: argparse.Namespace) -> str | None:
     for video in args.videos:
         other = seen.setdefault(Path(video).stem, video)
         if other is not video:
+            if other == video:
+                return f"{video} is given twice"
             return f"{other} and {video} would be written to the same file; give them in two runs"
     return None
 

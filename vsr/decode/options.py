@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from vsr.errors import VsrError
 
 METHODS = ("joint", "ctc_beam", "ctc_greedy")
+WIDEST = 1000  # beam; published searches take 40
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,9 @@ class DecodeOptions:
     def __post_init__(self):
         if self.method not in METHODS:
             raise VsrError("bad_config", f"unknown decoding method '{self.method}'; known: {', '.join(METHODS)}")
-        if self.beam < 1 or not 1 <= self.nbest <= self.beam:
-            raise VsrError("bad_config", f"beam {self.beam} and nbest {self.nbest}: need 1 <= nbest <= beam")
+        if not 1 <= self.nbest <= self.beam <= WIDEST:
+            told = f"beam {self.beam} and nbest {self.nbest}: need 1 <= nbest <= beam <= {WIDEST}"
+            raise VsrError("bad_config", told)
         if not 0 <= self.ctc_weight <= 1:
             raise VsrError("bad_config", f"ctc_weight {self.ctc_weight} is not between 0 and 1")
         if self.max_length_ratio <= 0:
