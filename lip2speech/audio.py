@@ -10,6 +10,7 @@ import wave as riff
 from collections.abc import Iterator
 from fractions import Fraction
 from io import BytesIO
+from itertools import pairwise
 from math import gcd
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from vsr.data.manifest import Clip
 from vsr.errors import VsrError
 from vsr.files import atomic_write
 from vsr.video.container import decoded_frames, open_container, opened, short_reason, video_clock
-from vsr.video.reader import BEGUN_ANEW
+from vsr.video.joined import BEGUN_ANEW, picture_shifts, shifted_anew
 
 GAP = 0.005  # seconds by which time stamps may jitter (Matroska rounds them to 1 ms) before a gap is believed
 MAX_SECONDS = 4 * 3600.0  # sound beyond this is a damaged time stamp
@@ -41,6 +42,9 @@ def read_wave(path: str | Path, num_frames: int | None = None) -> np.ndarray:
     """
     origin, start = _clock(path)
     rate, pieces = _sound(path)
+    if origin is not None and _begins_anew([time for time, _ in pieces]):
+        times = shifted_anew([time for time, _ in pieces], picture_shifts(path))
+        pieces = [(time, samples) for time, (_, samples) in zip(times, pieces, strict=True)]
     wave = _laid_out(pieces, rate, start + origin if origin is not None else None)
     if not len(wave):
         raise VsrError("no_sound", f"{path}: has no sound")
@@ -87,6 +91,12 @@ def _sound(path: str | Path) -> tuple[int, list[tuple[float | None, np.ndarray]]
         rate = stream.codec_context.sample_rate
         frames = decoded_frames(container, stream)
         return rate, [(frame.time, _mono(frame)) for frame in frames if frame.sample_rate == rate]
+
+
+def _begins_anew(times: list[float | None]) -> bool:
+    """Whether these are the time stamps of several recordings put together."""
+    known = [time for time in times if time is not None]
+    return any(later < time - BEGUN_ANEW for time, later in pairwise(known))
 
 
 def _mono(frame) -> np.ndarray:

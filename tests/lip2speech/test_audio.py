@@ -127,6 +127,26 @@ def test_recordings_put_together_keep_their_pictures(tmp_path, make_video):
     assert sum(len(frames) for frames, _ in read_frames(tmp_path / "voiced.mp4")) == pytest.approx(150, abs=3)
 
 
+def test_recordings_put_together_keep_their_sound_under_their_pictures(tmp_path):
+    """Each wave lies as far behind its pictures as in its own file; a file's pictures are brighter one by one."""
+    from vsr.video.reader import read_frames
+
+    waves = [chirp(1.9, seed) for seed in (1, 2, 3)]
+    films = [
+        write_film(tmp_path / f"{k}.mpg", wave, 50, FILMS["film.mpg"], sound_start=0.1 * k)
+        for k, wave in enumerate(waves)
+    ]
+    (tmp_path / "all.mpg").write_bytes(b"".join(film.read_bytes() for film in films))
+    pictures, times = (np.concatenate(each) for each in zip(*read_frames(tmp_path / "all.mpg"), strict=True))
+    begins = [0, *(np.flatnonzero(np.diff(pictures.mean((1, 2, 3))) < -50) + 1)]
+    assert len(begins) == 3
+    heard = read_wave(tmp_path / "all.mpg")
+    for k, (begin, film) in enumerate(zip(begins, films, strict=True)):
+        first = round((times[begin] - times[0]) * SAMPLE_RATE)
+        own = read_wave(film)[: round(1.5 * SAMPLE_RATE)]
+        assert abs(lag(own, heard[first : first + round(2.2 * SAMPLE_RATE)])) <= 16, k
+
+
 def test_a_container_that_cannot_hold_the_picture_is_named_and_nothing_is_left(tmp_path):
     film = write_film(tmp_path / "film.mp4", chirp(1), 25, FILMS["film.mp4"])
     with pytest.raises(VsrError, match="cannot hold the picture"):

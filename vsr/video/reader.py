@@ -18,11 +18,11 @@ from vsr.clock import FPS
 from vsr.errors import VsrError
 from vsr.video.container import announced_seconds, decoded_frames, mean_rate, opened, origin_of
 from vsr.video.grid import Position, on_grid
+from vsr.video.joined import BEGUN_ANEW
 
 MAX_SIDE = 1280  # pixels; a face that fills a lip reader's crop needs no more
 CHUNK_BYTES = 64 << 20
 INDEXED = {"mp4", "matroska"}  # containers whose index leads to the right frame
-BEGUN_ANEW = 0.5  # seconds by which time stamps must go back, and go on from there, to be those of another recording
 RUN_UP = 2.0  # seconds decoded before the frame that is wanted
 
 
