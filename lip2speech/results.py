@@ -16,7 +16,7 @@ LEGEND = {
     "score that knows nothing of the recording's noise",
     "moved, other pauses": "both: what can be scored without knowing the recording's offset and noise",
     "copy": "natural mel and units through the vocoder",
-    "copy16": "the same with 16 rounds of mel consistency",
+    "copy32": "the same with 32 rounds of mel consistency",
     "system": "what is seen",
 }
 

@@ -59,7 +59,7 @@ synthesize_all() {
     local common=(--acoustic "$work/model" --vocoder "$tuned/model" --manifest "$crops/$test_list/manifest.jsonl"
         --features "$features" --protocol "$protocol")
     lip2speech synthesize "${common[@]}" --out "$work/copy" --copy
-    lip2speech synthesize "${common[@]}" --out "$work/copy16" --copy --rounds 16
+    lip2speech synthesize "${common[@]}" --out "$work/copy32" --copy --rounds 32
     lip2speech synthesize "${common[@]}" --out "$work/system" $(flow_options)
 }
 evaluate_all() {
@@ -68,7 +68,7 @@ evaluate_all() {
     rm -f "$work/result/result.json"
     # A clip that could not be scored makes the status 1; it is counted in the page, which is written all the same.
     lip2speech evaluate --manifest "$crops/$test_list/manifest.jsonl" "${moved[@]}" --row copy="$work/copy" \
-        --row copy16="$work/copy16" --row system="$work/system" --judge "$judge" --protocol "$protocol" \
+        --row copy32="$work/copy32" --row system="$work/system" --judge "$judge" --protocol "$protocol" \
         --out "$work/result" --pictures 3 --jobs "$nj" || [ -f "$work/result/result.json" ]
     lip2speech results --run "$work" --command "${0#"$top/"} $*" --out "$page"
 }

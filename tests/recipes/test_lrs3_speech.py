@@ -95,7 +95,7 @@ def test_unseen_speakers_from_the_tree_to_results(tmp_path, video, hubert, tiny_
     assert "Reference voice: vision (none: the model's own voice)" in page
     assert "Command: `egs/lrs3/lip2speech/run.sh --" in page
     assert re.search(r"\| natural \| 2 \| 0 \| 0 \| 1.000 \| 1.000 \|", page), page
-    assert re.search(r"\| copy \| .*\n\| copy16 \| .*\n\| system \| ", page), page
+    assert re.search(r"\| copy \| .*\n\| copy32 \| .*\n\| system \| ", page), page
     assert read_json(tmp_path / "work/exp/flow/model/config.json")["model"]["units"] == 7
     assert (tmp_path / "work/exp/flow/predicted/train.jsonl").read_text(encoding="utf-8").count("\n") == 1
 

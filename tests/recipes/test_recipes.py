@@ -91,6 +91,6 @@ def test_puppet_finds_its_voice_from_nothing_to_results(tmp_path):
     done = run_recipe("puppet/lip2speech", tmp_path, *TOY, "--tune-minutes", "0.05", "--nj", "1")
     assert done.returncode == 0, done.stdout + done.stderr
     page = (tmp_path / "work" / "RESULTS.md").read_text(encoding="utf-8")
-    for row in ("natural", "copy", "copy16", "system"):
+    for row in ("natural", "copy", "copy32", "system"):
         assert re.search(rf"\| {row} \| 2 \| 0 \| 0 \|", page), page
     assert len(list((tmp_path / "work/exp/flow/result/pictures").glob("*.png"))) == 2
