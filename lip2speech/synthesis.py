@@ -26,7 +26,7 @@ from vsr.progress import counted
 
 FRAME_BUDGET = 1200  # video frames in a batch
 CHUNK = 1500  # video frames that are vocoded at once
-CONTEXT = 32  # video frames on each side of a chunk: more than the vocoder and 32 rounds of consistency see
+CONTEXT = 48  # video frames on each side of a chunk: more than the vocoder and 32 rounds of consistency see
 PROTOCOLS = ("cross", "self", "vision")
 
 
