@@ -104,3 +104,10 @@ def test_layers():
             assert not any(name.split(".")[0] in ("mediapipe", "cv2", "av", "decord") for name in found), place
         if place.startswith("commands/") or place == "cli.py":
             assert not any(name.split(".")[0] in HEAVY for name in found), place
+
+
+def test_a_screen_that_is_no_file_is_written_to(monkeypatch):
+    """As in a notebook."""
+    screen = io.StringIO()
+    monkeypatch.setattr("sys.stdout", screen)
+    assert main(["--version"]) == 0 and screen.getvalue().startswith("vsr ")
