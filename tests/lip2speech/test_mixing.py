@@ -38,6 +38,22 @@ def test_however_little_they_share(shared):
     np.testing.assert_allclose(mixer.mixed(0), ones(9000 - shared), atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "end"),
+    [
+        ((9000, 4000), (6000, 9000), 15_000),  # the second goes back to before the first: its block saw no long rest
+        ((9000, 9000), (12_000, 2000), 14_000),  # the second ends within the first: its block saw the lips rest
+    ],
+)
+def test_blocks_that_differ_about_a_rest_are_heard_once(first, second, end):
+    mixer = Mixer()
+    for at, length in (first, second):
+        mixer.add(0, at, ones(length))
+    whole = mixer.mixed(20_000)
+    np.testing.assert_allclose(whole[9000:end], 1, atol=1e-5)
+    assert not whole[:9000].any() and not whole[end:].any()
+
+
 def test_faces_at_once_are_added_and_a_pause_parts_a_face_from_itself():
     mixer = Mixer()
     mixer.add(0, 0, ones(1000))
