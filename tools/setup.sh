@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Set up a local environment in .venv (or $VENV): packages and the commands `vsr` and `lip2speech`.
+# Set up a local environment in .venv (or $VENV): packages and the commands `vsr` and `lip2speech`. PYTHON=python3.12
+# names another interpreter than the first that fits.
 #
 #   tools/setup.sh          what reads, speaks and trains: wheels alone, so no compiler is needed
 #   tools/setup.sh tests    also what only tests and evaluation need: packages that are built from source, eSpeak NG
@@ -21,7 +22,7 @@ pinned() { grep -E "^($(tr ' ' '|' <<<"$from_source"))==" requirements.lock; }
 
 find_python() {
     local name
-    for name in python3.11 python3.12 python3.10 python3; do
+    for name in ${PYTHON:-python3.11 python3.12 python3.10 python3}; do
         if command -v "$name" >/dev/null &&
             "$name" -c 'import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info[:2] < (3, 13))' 2>/dev/null; then
             echo "$name"

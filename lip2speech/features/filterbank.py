@@ -19,7 +19,7 @@ REACH = 2  # frames on either side that a difference looks at
 
 
 def mel_filters(n_freqs: int, top: float, bands: int) -> Tensor:
-    """(bands, n_freqs) triangles of equal area on Slaney's mel scale, for frequencies evenly spread over 0 to `top` Hz."""
+    """(bands, n_freqs) triangles of equal area on Slaney's mel scale, for frequencies spread evenly to `top` Hz."""
     freqs = torch.linspace(0, top, n_freqs)
     corners = _mel_to_hz(torch.linspace(0.0, _hz_to_mel(top), bands + 2))
     widths = corners.diff()
