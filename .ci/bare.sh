@@ -18,7 +18,14 @@ done
 
 clean() { env -i HOME="$room" PATH="$room/bin" TMPDIR="$room" UV_CACHE_DIR="$room/cache" PIP_CACHE_DIR="$room/cache" \
     ${PIP_CERT:+PIP_CERT="$PIP_CERT"} ${SSL_CERT_FILE:+SSL_CERT_FILE="$SSL_CERT_FILE"} "$@"; }
-true_place() { "$1" -c 'import os, sys; print(os.path.realpath(sys.executable))' 2>/dev/null; }
+# The interpreter of a version: in PATH, or one that pyenv keeps.
+interpreter() {
+    local name
+    for name in "python$1" "${PYENV_ROOT:-$HOME/.pyenv}/versions/$1".*/bin/"python$1"; do
+        "$name" -c 'import os, sys; print(os.path.realpath(sys.executable))' 2>/dev/null && return
+    done
+    return 1
+}
 fail() { echo "bare: $*" >&2; exit 1; }
 
 demo() {
@@ -43,7 +50,7 @@ wheel() {
 
 found=""
 for version in 3.10 3.11 3.12; do
-    place=$(true_place "python$version") || { echo "bare: no Python $version here: skipped"; continue; }
+    place=$(interpreter "$version") || { echo "bare: no Python $version here: skipped"; continue; }
     ln -sf "$place" "$room/bin/python$version"
     echo "bare: make demo with Python $version"
     demo "python$version"
