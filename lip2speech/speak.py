@@ -20,14 +20,15 @@ from lip2speech.hub import LoadedVoice
 from lip2speech.mixing import Mixer
 from lip2speech.models.voice import Speech
 from lip2speech.synthesis import vocode
-from vsr.clock import FPS, MELS_PER_FRAME, SAMPLE_RATE, UNITS_PER_FRAME
+from vsr.assemble import skipped_of
+from vsr.clock import FPS, MELS_PER_FRAME, SAMPLE_RATE, SAMPLES_PER_FRAME, UNITS_PER_FRAME
 from vsr.progress import Watch, watched
-from vsr.video.casting import Casting, Part, check_found, number_of_faces
+from vsr.transcript import Skipped
+from vsr.video.casting import Casting, Part, check_found, number_of_faces, unread
 from vsr.video.container import video_clock
 from vsr.video.detector import default_detector
 from vsr.video.mouth import MouthClip
 from vsr.video.reader import frames_from, probe
-from vsr.video.segment import activity, speech_and_rest
 from vsr.video.stream import blocks
 from vsr.video.transforms import to_network_input
 from vsr.windows import window_spans
@@ -36,11 +37,12 @@ from vsr.windows import window_spans
 @dataclass
 class Spoken:
     """wave (S,) float32 as long as the video; seconds: how much of it is voiced, that of several faces added up;
-    faces: the numbers of those that are voiced."""
+    faces: the numbers of those that are voiced; skipped: what is not voiced, and why."""
 
     wave: np.ndarray
     seconds: float
     faces: tuple[int, ...]
+    skipped: tuple[Skipped, ...] = ()
 
 
 References = str | Path | Mapping[int | None, str | Path] | None
@@ -50,7 +52,7 @@ def speak(
     loaded: LoadedVoice, path: str | Path, reference: References = None, options: FlowOptions | None = None,
     faces: str | int = "largest", watch: Watch | None = None,
 ) -> Spoken:  # fmt: skip
-    """Voice the faces in a video of any length; where nobody is seen, or lips rest for seconds, it is silent.
+    """Voice the faces in a video of any length; where nobody is seen, or lips rest or are covered, it is silent.
 
     Args:
         loaded: of `lip2speech.hub.load_model`.
@@ -69,22 +71,24 @@ def speak(
     casting, speakers = Casting(number_of_faces(faces)), _speakers(loaded, reference)
     info, first, mixer = probe(path), video_clock(path)[1], Mixer()
     frames = watched(frames_from(path), (watch or Watch()).progress, path, info.duration)
-    count, reasons = 0, []
+    count, reasons, skipped = 0, [], []
     for block in blocks(frames, default_detector()):
         parts = casting.of(block)
         for part in parts:
+            skipped += unread(part)
             for start, stop in _speaking(part):
                 wave = voice_of(loaded, part.piece.crop[start:stop], speakers[part.face], options)
                 mixer.add(part.face, round((part.piece.times[start] - first) * SAMPLE_RATE), wave)
         count, reasons = count + len(block.times), reasons + [part.reason for part in parts]
     check_found(path, count, len(reasons), reasons, read=None in reasons)
     wave = mixer.mixed(round(info.duration * SAMPLE_RATE))
-    return Spoken(wave, mixer.added / SAMPLE_RATE, tuple(sorted(mixer.last)))
+    return Spoken(wave, mixer.added / SAMPLE_RATE, tuple(sorted(mixer.last)), skipped_of([{"skipped": skipped}]))
 
 
 def _speaking(part: Part) -> list[tuple[int, int]]:
-    """(start, stop) frames of a piece in which its lips speak: who listens for seconds would babble."""
-    return [] if part.reason else speech_and_rest(activity(part.piece.points))[0]
+    """(start, stop) frames of a piece in which its lips speak: who listens for seconds would babble, and so would a
+    mask."""
+    return [] if part.reason else part.piece.stretches.speech
 
 
 def _speakers(loaded: LoadedVoice, reference: References) -> Mapping[int, torch.Tensor]:
@@ -108,14 +112,19 @@ def speaker_of(loaded: LoadedVoice, vector: torch.Tensor | None) -> torch.Tensor
 def speak_clip(
     loaded: LoadedVoice, clip: MouthClip, vector: torch.Tensor | None = None, options: FlowOptions | None = None
 ) -> Spoken:
-    """Voice a face that has been cut out of its video already; ``vector`` (256,) is whose voice, None the model's own.
+    """Voice a face that has been cut out of its video already, where it speaks, as `speak` does; ``vector`` (256,) is
+    whose voice, None the model's own.
 
     Raises VsrError unreadable, where the video has gone.
     """
-    wave = voice_of(loaded, clip.crop, speaker_of(loaded, vector), options)
+    wave = np.zeros(SAMPLES_PER_FRAME * len(clip.crop), np.float32)
+    for start, stop in clip.speech:
+        own = voice_of(loaded, clip.crop[start:stop], speaker_of(loaded, vector), options)
+        wave[SAMPLES_PER_FRAME * start : SAMPLES_PER_FRAME * stop] = own
     placed = np.concatenate([np.zeros(lead(clip), np.float32), wave])
     whole = fit_length(placed, max(len(placed), round(clip.info.duration * SAMPLE_RATE)))
-    return Spoken(whole, len(clip.crop) / FPS, (clip.face,))
+    seconds = sum(stop - start for start, stop in clip.speech) / FPS
+    return Spoken(whole, seconds, (clip.face,) if clip.speech else ())
 
 
 def lead(clip: MouthClip) -> int:

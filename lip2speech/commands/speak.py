@@ -47,6 +47,7 @@ def run(args: argparse.Namespace) -> int:
     from vsr.errors import VsrError
     from vsr.files import check_output
     from vsr.progress import Watch, film_bar
+    from vsr.transcript import covered_note
 
     references = references_of(args.reference)
     check_output(args.out, args.video, *references.values())
@@ -58,6 +59,8 @@ def run(args: argparse.Namespace) -> int:
         watch = Watch(progress=progress)
         spoken = speak(loaded, args.video, references, options, args.faces, watch)
     write_spoken(spoken, args.video, args.out)
+    if note := covered_note(spoken.skipped):
+        print(f"lip2speech: {args.video}: {note}, and has no voice there", file=sys.stderr)
     for face in sorted(references.keys() - {None, *spoken.faces}):
         voiced = ", ".join(map(str, spoken.faces))
         print(f"lip2speech: face {face} is not voiced, its reference was not used; voiced: {voiced}", file=sys.stderr)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from lip2speech.web.jobs import Face, Job, Limits
 from lip2speech.web.media import playable_copy, recorded_seconds
+from vsr.assemble import skipped_of
 from vsr.clock import FPS
 from vsr.errors import VsrError
 from vsr.files import write_text
@@ -157,9 +158,13 @@ def _faces(job: Job, seconds: float) -> list:
 def _transcribed(models: Models, job: Job, clip, number: int, alone: bool) -> Face:
     from vsr.decode.options import DecodeOptions
     from vsr.recognise import read_clip
+    from vsr.video.casting import skipped_records
 
     segments = read_clip(models.reader, clip, DecodeOptions(nbest=5))
-    transcript = Transcript(job.name, clip.info.fps, clip.info.duration, models.reader.name, tuple(segments))
+    skipped = skipped_of([{"skipped": skipped_records(clip.face, clip.times, clip.stretches.skipped)}])
+    transcript = Transcript(
+        job.name, clip.info.fps, clip.info.duration, models.reader.name, tuple(segments), skipped=skipped
+    )
     for name in FORMATS:
         write_text(job.folder / f"{number}.{name}", WRITERS[name](transcript))
     write_text(job.folder / f"page{number}.vtt", to_vtt(earlier(transcript, job.early), sureness))
