@@ -18,7 +18,10 @@ from vsr.decode.beam import decode
 from vsr.decode.fusion import languages_of
 from vsr.decode.options import DecodeOptions
 from vsr.errors import VsrError
+from vsr.hub import FUSED_READER
 from vsr.transcript import Segment, TimedWord
+from vsr.video.mouth_features import FEATURES, mouth_features
+from vsr.video.mouth_points import MouthMesh, mouth_mesh
 from vsr.video.segment import activity, spans_of, speech_and_rest
 from vsr.video.transforms import to_network_input
 from vsr.windows import WINDOW, window_spans
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 FRAMES_AT_ONCE = 4 * WINDOW  # of windows that are encoded and searched together: bounds the memory
 WINDOWS_AT_ONCE = 16
 
+Mouths = list[np.ndarray | None] | None  # points of the mouth in each window
 WindowReading = list[tuple[tuple[TimedWord, ...], float]]  # of one window: (words, score), best first
 
 
@@ -38,7 +42,8 @@ def read_clip(loaded: LoadedModel, clip: MouthClip, options: DecodeOptions) -> l
     seams lie where they pause. A clip without landmarks is known to speak; there seams lie where no word is broken."""
     spans = spans_to_read(clip, preferred_window(loaded))
     edges = [frame_edges(clip.times[start:stop]) for start, stop in spans]
-    readings = read_windows(loaded, [clip.crop[start:stop] for start, stop in spans], edges, options)
+    mouths = [clip.mouth_of(start, stop) for start, stop in spans]
+    readings = read_windows(loaded, [clip.crop[start:stop] for start, stop in spans], edges, options, mouths)
     records = [
         {"face": clip.face, "start": float(own[0]), "end": float(own[-1]),
          "hypotheses": [hypothesis_record(words, score) for words, score in reading]}
@@ -69,12 +74,16 @@ def frame_edges(times: np.ndarray) -> np.ndarray:
 
 
 def read_windows(
-    loaded: LoadedModel, crops: list[np.ndarray], edges: list[np.ndarray], options: DecodeOptions
+    loaded: LoadedModel, crops: list[np.ndarray], edges: list[np.ndarray], options: DecodeOptions, mouths: Mouths = None
 ) -> list[WindowReading]:
-    """Encode and search windows, crops (W, 96, 96) with frame borders (W+1,) seconds, those of like length together."""
+    """Encode and search windows, crops (W, 96, 96) with frame borders (W+1,) seconds, those of like length together.
+
+    ``mouths``: points of the mouth (W, 14, 2) of each window or None, for a model that reads them.
+    """
     found: dict[int, WindowReading] = {}
+    mouths = mouths or [None] * len(crops)
     for group in _groups([len(crop) for crop in crops]):
-        states, hypotheses = search_crops(loaded, [crops[i] for i in group], options)
+        states, hypotheses = search_crops(loaded, [crops[i] for i in group], options, [mouths[i] for i in group])
         for i, own, ranked in zip(group, states, hypotheses, strict=True):
             found[i] = [timed_words(loaded, own[: len(crops[i])], hypothesis, 0, edges[i]) for hypothesis in ranked]
     return [found[i] for i in range(len(crops))]
@@ -94,14 +103,38 @@ def _groups(lengths: list[int]) -> Iterator[list[int]]:
 
 
 @torch.inference_mode()
-def search_crops(loaded: LoadedModel, crops: list[np.ndarray], options: DecodeOptions):
-    """Crops, each (W, 96, 96) -> encoder states (windows, longest W, D) and each window's hypotheses, best first."""
+def search_crops(loaded: LoadedModel, crops: list[np.ndarray], options: DecodeOptions, mouths: Mouths = None):
+    """Crops, each (W, 96, 96) -> encoder states (windows, longest W, D) and each window's hypotheses, best first.
+
+    ``mouths`` as in `read_windows`.
+    """
     device = next(loaded.model.parameters()).device
     lengths = torch.tensor([len(crop) for crop in crops], device=device)
     video = torch.nn.utils.rnn.pad_sequence([to_network_input(crop) for crop in crops], batch_first=True).to(device)
-    states = loaded.model.encode(video, lengths)
+    tracks = {} if mouths is None or not reads_tracks(loaded) else {"tracks": track_batch(mouths, video)}
+    states = loaded.model.encode(video, lengths, **tracks)
     languages = languages_of(loaded, options)
     return states, decode(loaded.model, states, lengths, options, loaded.tokenizer.eos_id, languages)
+
+
+def reads_tracks(loaded: LoadedModel) -> bool:
+    """Whether the model reads points of the mouth beside the pixels."""
+    return loaded.config.get("kind") == FUSED_READER
+
+
+def mesh_for(loaded: LoadedModel) -> MouthMesh | None:
+    """What finds the points of the mouth that the model reads; None if it reads none."""
+    return mouth_mesh() if reads_tracks(loaded) else None
+
+
+def track_batch(mouths: list[np.ndarray | None], video: torch.Tensor) -> torch.Tensor:
+    """Points of the mouth (W, 14, 2) of each window -> features (windows, longest W, F) on the video's device, zeros
+    where they are unknown or hardly seen."""
+    features = video.new_zeros(*video.shape[:2], FEATURES)
+    for row, mouth in zip(features, mouths, strict=True):
+        if mouth is not None and (own := mouth_features(mouth)) is not None:
+            row[: len(own)] = torch.from_numpy(own)
+    return features
 
 
 def timed_words(loaded: LoadedModel, states: torch.Tensor, hypothesis, start: int, edges: np.ndarray):

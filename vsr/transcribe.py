@@ -15,7 +15,7 @@ from vsr.decode.options import DecodeOptions
 from vsr.journal import Journal
 from vsr.progress import Watch, watched
 from vsr.provenance import provenance
-from vsr.recognise import frame_edges, hypothesis_record, preferred_window, read_windows
+from vsr.recognise import frame_edges, hypothesis_record, mesh_for, preferred_window, read_windows
 from vsr.transcript import Transcript
 from vsr.video.casting import OUTSIDE, Casting, Part, check_found, number_of_faces
 from vsr.video.detector import default_detector
@@ -93,7 +93,7 @@ class Reading:
         """Read to the end."""
         if not self.journal.finished:
             frames = watched(frames_from(self.path, self._begin()), watch.progress, self.path, self.info.duration)
-            for block in blocks(frames, default_detector()):
+            for block in blocks(frames, default_detector(), mesh=mesh_for(self.loaded)):
                 self.journal.add(self._read_block(block))
                 if block.next is not None:
                     watch.block(self.transcript())
@@ -155,7 +155,8 @@ class Reading:
         """Read spans (part, start, stop), several at a time."""
         crops = [part.piece.crop[start:stop] for part, start, stop in spans]
         edges = [frame_edges(part.piece.times[start:stop]) for part, start, stop in spans]
-        found = read_windows(self.loaded, crops, edges, self.options)
+        mouths = [part.piece.mouth_of(start, stop) for part, start, stop in spans]
+        found = read_windows(self.loaded, crops, edges, self.options, mouths)
         return [
             {"face": part.face, "start": float(own[0]), "end": float(own[-1]),
              "hypotheses": [hypothesis_record(words, score) for words, score in reading]}

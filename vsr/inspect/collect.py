@@ -18,7 +18,7 @@ from vsr.inspect.facts import facts_of
 from vsr.inspect.moment import find_clip
 from vsr.inspect.stills import Still, stills
 from vsr.progress import Watch
-from vsr.recognise import frame_edges, preferred_window, search_crops, spans_to_read, timed_words
+from vsr.recognise import frame_edges, mesh_for, preferred_window, search_crops, spans_to_read, timed_words
 from vsr.text.tokenizer import BLANK, MARK, SPACE, UNK, Tokenizer
 from vsr.transcript import Alternative, TimedWord
 from vsr.video.mouth import MouthClip
@@ -92,7 +92,7 @@ def inspect_video(
         VsrError: what `vsr.transcribe.transcribe` raises; bad_config for a face or time that is not there.
     """
     options = options or DecodeOptions(nbest=5)
-    clip = find_clip(path, face, at, watch)
+    clip = find_clip(path, face, at, watch, mesh_for(loaded))
     spans = spans_to_read(clip, preferred_window(loaded)) or window_spans(len(clip.crop))
     window = 0 if at is None else _window_at(spans, clip, at)
     return inspect_window(loaded, clip, options, spans, window)
@@ -106,7 +106,7 @@ def inspect_window(
     edges = frame_edges(clip.times)
     if not loaded.model.ctc:
         raise VsrError("bad_model", f"{loaded.name} has no CTC head, which the page shows; take another model")
-    states, (found,) = search_crops(loaded, [clip.crop[start:stop]], options)
+    states, (found,) = search_crops(loaded, [clip.crop[start:stop]], options, [clip.mouth_of(start, stop)])
     readings = [timed_words(loaded, states[0], hypothesis, start, edges) for hypothesis in found]
     nbest = tuple(Alternative(" ".join(word.word for word in words), score) for words, score in readings)
     tokenizer = loaded.tokenizer
