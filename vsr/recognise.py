@@ -15,13 +15,11 @@ from vsr.assemble import segments_of
 from vsr.clock import FPS
 from vsr.decode.align import align_text
 from vsr.decode.beam import decode
+from vsr.decode.encoding import Mouths, encode, tracks_of_mouths
 from vsr.decode.fusion import languages_of
 from vsr.decode.options import DecodeOptions
 from vsr.errors import VsrError
-from vsr.hub import FUSED_READER
 from vsr.transcript import Segment, TimedWord
-from vsr.video.mouth_features import FEATURES, mouth_features
-from vsr.video.mouth_points import MouthMesh, mouth_mesh
 from vsr.video.segment import activity, spans_of, speech_and_rest
 from vsr.video.transforms import to_network_input
 from vsr.windows import WINDOW, window_spans
@@ -33,7 +31,6 @@ if TYPE_CHECKING:
 FRAMES_AT_ONCE = 4 * WINDOW  # of windows that are encoded and searched together: bounds the memory
 WINDOWS_AT_ONCE = 16
 
-Mouths = list[np.ndarray | None] | None  # points of the mouth in each window
 WindowReading = list[tuple[tuple[TimedWord, ...], float]]  # of one window: (words, score), best first
 
 
@@ -111,30 +108,9 @@ def search_crops(loaded: LoadedModel, crops: list[np.ndarray], options: DecodeOp
     device = next(loaded.model.parameters()).device
     lengths = torch.tensor([len(crop) for crop in crops], device=device)
     video = torch.nn.utils.rnn.pad_sequence([to_network_input(crop) for crop in crops], batch_first=True).to(device)
-    tracks = {} if mouths is None or not reads_tracks(loaded) else {"tracks": track_batch(mouths, video)}
-    states = loaded.model.encode(video, lengths, **tracks)
+    states = encode(loaded, video, lengths, tracks_of_mouths(loaded, mouths, video))
     languages = languages_of(loaded, options)
     return states, decode(loaded.model, states, lengths, options, loaded.tokenizer.eos_id, languages)
-
-
-def reads_tracks(loaded: LoadedModel) -> bool:
-    """Whether the model reads points of the mouth beside the pixels."""
-    return loaded.config.get("kind") == FUSED_READER
-
-
-def mesh_for(loaded: LoadedModel) -> MouthMesh | None:
-    """What finds the points of the mouth that the model reads; None if it reads none."""
-    return mouth_mesh() if reads_tracks(loaded) else None
-
-
-def track_batch(mouths: list[np.ndarray | None], video: torch.Tensor) -> torch.Tensor:
-    """Points of the mouth (W, 14, 2) of each window -> features (windows, longest W, F) on the video's device, zeros
-    where they are unknown or hardly seen."""
-    features = video.new_zeros(*video.shape[:2], FEATURES)
-    for row, mouth in zip(features, mouths, strict=True):
-        if mouth is not None and (own := mouth_features(mouth)) is not None:
-            row[: len(own)] = torch.from_numpy(own)
-    return features
 
 
 def timed_words(loaded: LoadedModel, states: torch.Tensor, hypothesis, start: int, edges: np.ndarray):

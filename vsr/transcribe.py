@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 from vsr.assemble import segments_of, shots_of, skipped_of, tracks_of
 from vsr.decode.beam import check_heads
+from vsr.decode.encoding import mesh_for
 from vsr.decode.options import DecodeOptions
 from vsr.journal import Journal
 from vsr.progress import Watch, watched
 from vsr.provenance import provenance
-from vsr.recognise import frame_edges, hypothesis_record, mesh_for, preferred_window, read_windows
+from vsr.recognise import frame_edges, hypothesis_record, preferred_window, read_windows
 from vsr.transcript import Transcript
 from vsr.video.casting import OUTSIDE, Casting, Part, check_found, number_of_faces
 from vsr.video.detector import default_detector

@@ -34,7 +34,7 @@ def test_sentences_with_their_words(tmp_path, capsys):
     clip = read_manifest(tmp_path / "out" / "train.jsonl")[1]
     assert (clip.id, clip.num_frames, clip.words[1]) == ("s2_lrbr3s", 24, ("blue", 3 / 25, 7 / 25))
     points, measures = read_track(clip.track)
-    assert points[0, 0, 1] == (24 * 18 + 1) / 50 and (measures == 0.5).all()
+    assert points[0, 0, 1] == pytest.approx((24 * 18 + 1) / 50) and (measures == 0.5).all()
     assert [clip.speaker for clip in read_manifest(tmp_path / "out" / "dev.jsonl")] == ["s13"] * 2
 
 

@@ -22,7 +22,7 @@ from vsr.data.manifest import Clip
 from vsr.data.track_augmentation import TrackAugmentation, another_face, at_times, masked, time_map
 from vsr.errors import VsrError
 from vsr.text.tokenizer import Tokenizer
-from vsr.video.mouth_features import CORNERS, features_of, read_track, repaired, with_changes
+from vsr.video.mouth_features import CORNERS, FEWEST, features_of, read_track, repaired, with_changes
 
 SHORTEST = 4  # frames of silence that are kept as such
 ROOM = 30  # frames that silence adds to a sentence, about
@@ -60,6 +60,18 @@ def load_track(clip: Clip) -> Track:
     except (OSError, ValueError, KeyError) as error:
         raise VsrError("bad_manifest", f"cannot read the track of {clip.id}: {error}") from error
     return Track(points, measures)
+
+
+def load_features(clip: Clip) -> np.ndarray | None:
+    """What is read of the clip's track, (T, F); None where the mouth was hardly seen. Raises VsrError bad_manifest."""
+    try:
+        points, measures, known = repaired(*read_track(clip.track))
+    except (OSError, ValueError, KeyError) as error:
+        raise VsrError("bad_manifest", f"cannot read the track of {clip.id}: {error}") from error
+    if len(points) != clip.num_frames:
+        told = f"the track of {clip.id} has {len(points)} frames, its crop {clip.num_frames}"
+        raise VsrError("bad_manifest", f"{told}: run vsr crop again")
+    return features_of(points, measures) if known.mean() >= FEWEST else None
 
 
 def span_of(clip: Clip) -> tuple[int, int]:

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from vsr.decode.encoding import mesh_for
 from vsr.decode.options import DecodeOptions, Hypothesis
 from vsr.errors import VsrError
 from vsr.inspect.facts import facts_of
 from vsr.inspect.moment import find_clip
 from vsr.inspect.stills import Still, stills
 from vsr.progress import Watch
-from vsr.recognise import frame_edges, mesh_for, preferred_window, search_crops, spans_to_read, timed_words
+from vsr.recognise import frame_edges, preferred_window, search_crops, spans_to_read, timed_words
 from vsr.text.tokenizer import BLANK, MARK, SPACE, UNK, Tokenizer
 from vsr.transcript import Alternative, TimedWord
 from vsr.video.mouth import MouthClip
