@@ -15,6 +15,7 @@ from vsr.assemble import segments_of
 from vsr.clock import FPS
 from vsr.decode.align import align_text
 from vsr.decode.beam import decode
+from vsr.decode.encoding import Mouths, encode, tracks_of_mouths
 from vsr.decode.fusion import languages_of
 from vsr.decode.options import DecodeOptions
 from vsr.errors import VsrError
@@ -38,7 +39,8 @@ def read_clip(loaded: LoadedModel, clip: MouthClip, options: DecodeOptions) -> l
     seams lie where they pause. A clip without landmarks is known to speak; there seams lie where no word is broken."""
     spans = spans_to_read(clip, preferred_window(loaded))
     edges = [frame_edges(clip.times[start:stop]) for start, stop in spans]
-    readings = read_windows(loaded, [clip.crop[start:stop] for start, stop in spans], edges, options)
+    mouths = [clip.mouth_of(start, stop) for start, stop in spans]
+    readings = read_windows(loaded, [clip.crop[start:stop] for start, stop in spans], edges, options, mouths)
     records = [
         {"face": clip.face, "start": float(own[0]), "end": float(own[-1]),
          "hypotheses": [hypothesis_record(words, score) for words, score in reading]}
@@ -64,12 +66,16 @@ def preferred_window(loaded: LoadedModel) -> int:
 
 
 def read_windows(
-    loaded: LoadedModel, crops: list[np.ndarray], edges: list[np.ndarray], options: DecodeOptions
+    loaded: LoadedModel, crops: list[np.ndarray], edges: list[np.ndarray], options: DecodeOptions, mouths: Mouths = None
 ) -> list[WindowReading]:
-    """Encode and search windows, crops (W, 96, 96) with frame borders (W+1,) seconds, those of like length together."""
+    """Encode and search windows, crops (W, 96, 96) with frame borders (W+1,) seconds, those of like length together.
+
+    ``mouths``: points of the mouth (W, 14, 2) of each window or None, for a model that reads them.
+    """
     found: dict[int, WindowReading] = {}
+    mouths = mouths or [None] * len(crops)
     for group in _groups([len(crop) for crop in crops]):
-        states, hypotheses = search_crops(loaded, [crops[i] for i in group], options)
+        states, hypotheses = search_crops(loaded, [crops[i] for i in group], options, [mouths[i] for i in group])
         for i, own, ranked in zip(group, states, hypotheses, strict=True):
             found[i] = [timed_words(loaded, own[: len(crops[i])], hypothesis, 0, edges[i]) for hypothesis in ranked]
     return [found[i] for i in range(len(crops))]
@@ -89,12 +95,15 @@ def _groups(lengths: list[int]) -> Iterator[list[int]]:
 
 
 @torch.inference_mode()
-def search_crops(loaded: LoadedModel, crops: list[np.ndarray], options: DecodeOptions):
-    """Crops, each (W, 96, 96) -> encoder states (windows, longest W, D) and each window's hypotheses, best first."""
+def search_crops(loaded: LoadedModel, crops: list[np.ndarray], options: DecodeOptions, mouths: Mouths = None):
+    """Crops, each (W, 96, 96) -> encoder states (windows, longest W, D) and each window's hypotheses, best first.
+
+    ``mouths`` as in `read_windows`.
+    """
     device = next(loaded.model.parameters()).device
     lengths = torch.tensor([len(crop) for crop in crops], device=device)
     video = torch.nn.utils.rnn.pad_sequence([to_network_input(crop) for crop in crops], batch_first=True).to(device)
-    states = loaded.model.encode(video, lengths)
+    states = encode(loaded, video, lengths, tracks_of_mouths(loaded, mouths, video))
     languages = languages_of(loaded, options)
     return states, decode(loaded.model, states, lengths, options, loaded.tokenizer.eos_id, languages)
 

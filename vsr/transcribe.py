@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from vsr.assemble import segments_of, shots_of, skipped_of, tracks_of
 from vsr.decode.beam import check_heads
+from vsr.decode.encoding import mesh_for
 from vsr.decode.options import DecodeOptions
 from vsr.journal import Journal
 from vsr.progress import Watch, watched
@@ -94,7 +95,7 @@ class Reading:
         """Read to the end."""
         if not self.journal.finished:
             frames = watched(frames_from(self.path, self._begin()), watch.progress, self.path, self.info.duration)
-            for block in blocks(frames, default_detector()):
+            for block in blocks(frames, default_detector(), mesh=mesh_for(self.loaded)):
                 self.journal.add(self._read_block(block))
                 if block.next is not None:
                     watch.block(self.transcript())
@@ -153,7 +154,8 @@ class Reading:
         """Read spans (part, start, stop), several at a time."""
         crops = [part.piece.crop[start:stop] for part, start, stop in spans]
         edges = [frame_edges(part.piece.times[start:stop]) for part, start, stop in spans]
-        found = read_windows(self.loaded, crops, edges, self.options)
+        mouths = [part.piece.mouth_of(start, stop) for part, start, stop in spans]
+        found = read_windows(self.loaded, crops, edges, self.options, mouths)
         return [
             {"face": part.face, "start": float(own[0]), "end": float(own[-1]),
              "hypotheses": [hypothesis_record(words, score) for words, score in reading]}

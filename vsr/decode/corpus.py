@@ -14,6 +14,7 @@ from vsr.data.sampling import FrameBudgetSampler
 from vsr.decode.align import align_text
 from vsr.decode.beam import decode
 from vsr.decode.confidence import correct_words, fit
+from vsr.decode.encoding import encode_batch
 from vsr.decode.fusion import languages_of
 from vsr.decode.options import DecodeOptions
 from vsr.decode.words import word_records
@@ -50,7 +51,7 @@ def records_of(loaded: LoadedModel, clips: list[Clip], options: DecodeOptions, c
             yield from word_records(loaded, batch, options.nbest, calibration)
             continue
         with torch.inference_mode():
-            states = loaded.model.encode(batch.video, batch.lengths)
+            states = encode_batch(loaded, batch, [clips[i] for i in indices])
         found = decode(loaded.model, states, batch.lengths, options, loaded.tokenizer.eos_id, languages)
         for own, own_states, length, clip_id in zip(found, states, batch.lengths.tolist(), batch.ids, strict=True):
             yield record_of(loaded, clip_id, own, own_states[:length], calibration)

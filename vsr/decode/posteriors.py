@@ -12,6 +12,7 @@ from vsr.data.manifest import Clip, read_manifest
 from vsr.data.sampling import FrameBudgetSampler
 from vsr.decode.beam import check_heads
 from vsr.decode.corpus import FRAME_BUDGET
+from vsr.decode.encoding import encode_batch
 from vsr.errors import VsrError
 from vsr.files import atomic_write, write_json, write_text
 from vsr.hub import LoadedModel
@@ -70,7 +71,8 @@ def log_probs_of(loaded: LoadedModel, clips: list[Clip]) -> list[tuple[Clip, Ten
     for indices in FrameBudgetSampler(lengths, max(FRAME_BUDGET, *lengths), shuffle=False).batches():
         batch = dataset.batch(indices).to(device)
         with torch.inference_mode():
-            log_probs = loaded.model.ctc_log_probs(loaded.model.encode(batch.video, batch.lengths)).float().cpu()
+            states = encode_batch(loaded, batch, [clips[i] for i in indices])
+            log_probs = loaded.model.ctc_log_probs(states).float().cpu()
         for index, own, length in zip(indices, log_probs, batch.lengths.tolist(), strict=True):
             found.append((clips[index], own[:length, : loaded.tokenizer.eos_id].clone()))
     return found

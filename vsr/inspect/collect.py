@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from vsr.decode.encoding import mesh_for
 from vsr.decode.options import DecodeOptions, Hypothesis
 from vsr.errors import VsrError
 from vsr.inspect.facts import facts_of
@@ -94,7 +95,7 @@ def inspect_video(
         VsrError: what `vsr.transcribe.transcribe` raises; bad_config for a face or time that is not there.
     """
     options = options or DecodeOptions(nbest=5)
-    clip = find_clip(path, face, at, watch)
+    clip = find_clip(path, face, at, watch, mesh_for(loaded))
     read = spans_to_read(clip, preferred_window(loaded))
     spans = read or window_spans(len(clip.crop))
     window = 0 if at is None else _window_at(spans, clip, at)
@@ -110,7 +111,7 @@ def inspect_window(
     edges = frame_edges(clip.times)
     if not loaded.model.ctc:
         raise VsrError("bad_model", f"{loaded.name} has no CTC head, which the page shows; take another model")
-    states, (found,) = search_crops(loaded, [clip.crop[start:stop]], options)
+    states, (found,) = search_crops(loaded, [clip.crop[start:stop]], options, [clip.mouth_of(start, stop)])
     readings = [timed_words(loaded, states[0], hypothesis, start, edges) for hypothesis in found]
     nbest = tuple(Alternative(" ".join(word.word for word in words), score) for words, score in readings)
     tokenizer = loaded.tokenizer

@@ -15,11 +15,14 @@ from vsr.models import resnet3d
 from vsr.models.av_hubert import AVHubertEncoder, TiedDecoder
 from vsr.models.conformer import ACTIVATIONS, Conformer
 from vsr.models.decoder import Decoder
+from vsr.models.landmarks import LandmarkFrontend, RecurrentEncoder
 from vsr.models.lengths import length_mask, zero_padding
 from vsr.models.losses import IGNORE, alignment_loss, ctc_loss, shift_tokens
 from vsr.models.resnet3d import ResNet3D
 from vsr.models.video_transformer import VideoTransformer
 from vsr.models.words import FIRST, WordBoundary, WordHead, word_loss
+
+FEATURES = 32  # numbers that tell of a frame of a track, `vsr.video.mouth_features`
 
 if TYPE_CHECKING:
     from vsr.data.batching import Batch
@@ -30,9 +33,11 @@ class LipReaderConfig:
     """Every number that builds a lip reader; stored beside its weights.
 
     ``vocab_size`` counts blank and the shared start/end token. ``tubelet_*`` and ``frontend_*`` build the video
-    transformer, ``resnet_*`` the ResNet-3D. ``activation`` is that of the Conformer's feed-forward networks and
-    ``norm_eps`` the constant of every layer normalisation: published models differ in both. ``ctc_weight`` is w of the
-    loss w * CTC + (1 - w) * attention, to which ``alignment_weight`` * the loss of the frame targets is added.
+    transformer, ``resnet_*`` the ResNet-3D; "landmarks" reads tracks of mouth points, and goes best with the encoder
+    "recurrent", whose ``hidden`` is the width in each direction. ``activation`` is that of the Conformer's feed-forward
+    networks and ``norm_eps`` the constant of every layer normalisation: published models differ in both. ``ctc_weight``
+    is w of the loss w * CTC + (1 - w) * attention, to which ``alignment_weight`` * the loss of the frame targets is
+    added.
 
     A weight of 0 leaves the CTC or the alignment head out, 0 ``decoder_layers`` the decoder; a model with neither CTC
     nor decoder is an encoder alone and has a vocabulary of 0. With ``encoder`` "av_hubert" the decoder is AV-HuBERT's
@@ -75,9 +80,9 @@ class LipReaderConfig:
 
     def __post_init__(self):
         choices = {
-            "frontend": ("video_transformer", "resnet3d"),
+            "frontend": ("video_transformer", "resnet3d", "landmarks"),
             "resnet_activation": tuple(resnet3d.ACTIVATIONS),
-            "encoder": ("conformer", "av_hubert"),
+            "encoder": ("conformer", "av_hubert", "recurrent"),
             "activation": tuple(ACTIVATIONS),
         }
         for name, known in choices.items():
@@ -104,7 +109,9 @@ class LipReaderConfig:
 
 
 def build_frontend(config: LipReaderConfig) -> nn.Module:
-    """The front end that ``config`` names: (B, T, 1, 88, 88) -> (B, T, D)."""
+    """The front end that ``config`` names: (B, T, 1, 88, 88), or (B, T, F) of landmarks, -> (B, T, D)."""
+    if config.frontend == "landmarks":
+        return LandmarkFrontend(FEATURES, config.dim, config.dropout)
     if config.frontend == "resnet3d":
         return ResNet3D(config.dim, config.resnet_width, config.resnet_blocks, config.resnet_activation)
     return VideoTransformer(
@@ -118,6 +125,8 @@ def build_encoder(config: LipReaderConfig) -> nn.Module:
     c = config
     if c.encoder == "av_hubert":
         return AVHubertEncoder(c.dim, c.layers, c.heads, c.hidden, c.dropout)
+    if c.encoder == "recurrent":
+        return RecurrentEncoder(c.dim, c.layers, c.hidden, c.dropout)
     return Conformer(c.dim, c.layers, c.heads, c.hidden, c.kernel, c.dropout, c.activation, c.norm_eps)
 
 

@@ -9,6 +9,7 @@ from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
+from vsr.data.track_augmentation import TrackAugmentation
 from vsr.errors import VsrError, one_line
 from vsr.models.lipreader import LipReaderConfig
 from vsr.video.transforms import Augmentation
@@ -23,7 +24,7 @@ class DataConfig:
 
     ``tests`` are read only to refuse a training or dev list that meets them. Training clips of more than
     ``max_frames`` are left out (0: none are): a first stage on short clips alone is the published way to make an
-    attention decoder start (Ma et al. 2023).
+    attention decoder start (Ma et al. 2023). ``augmentation`` is of crops, ``track_augmentation`` of tracks.
     """
 
     train: tuple[str, ...]
@@ -33,6 +34,7 @@ class DataConfig:
     frames_per_batch: int = 600
     max_frames: int = 0
     augmentation: Augmentation = field(default_factory=Augmentation)
+    track_augmentation: TrackAugmentation = field(default_factory=TrackAugmentation)
 
     def __post_init__(self):
         if not self.train or not self.dev:

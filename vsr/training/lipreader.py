@@ -52,7 +52,7 @@ class LipReaderRun(Run):
         model = LipReader(self.config.model_config(self.tokenizer.vocab_size))
         if self.config.trainer.init_from:
             where = self.config.trainer.init_from
-            self.say(f"init_from {where}: {copy_weights(load_model(where).model, model)}")
+            self.say(f"init_from {where}: {copy_weights(fitting_reader(load_model(where).model, model), model)}")
         return model
 
     @torch.no_grad()
@@ -83,6 +83,11 @@ class LipReaderRun(Run):
         """Seconds of the clips that the model reads best: as long as most that it was trained on."""
         frames = np.quantile([clip.num_frames for clip in self.train.clips], 0.9)
         return float(np.clip(round(frames / FPS), 2, 16))
+
+
+def fitting_reader(source: nn.Module, target: LipReader) -> nn.Module:
+    """The part of a fused reader that a reader of pixels or of tracks can begin from; any other model itself."""
+    return getattr(source, "tracks" if target.config.frontend == "landmarks" else "pixels", source)
 
 
 def read_all(paths: tuple[str, ...]) -> list[Clip]:

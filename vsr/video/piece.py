@@ -13,6 +13,7 @@ import numpy as np
 
 from vsr.clock import FPS
 from vsr.video.geometry import REFERENCE, SMOOTHING, anchors_of, cut_mouth, mouth_transforms, shares_inside, similarity
+from vsr.video.mouth_points import MouthFollower, MouthMesh
 from vsr.video.stretches import Stretches, stretches_of
 from vsr.video.tracks import OpenTrack
 
@@ -30,7 +31,8 @@ class Piece:
     track: number within the block; shot: number of the shot within the block; start: first frame within the block;
     crop (T, 96, 96) uint8; times (T,) seconds; points (T, 37, 2) float32 pixels, gaps filled; sizes (T,) face sizes
     in pixels, NaN where the face was not found; inside (T,): share of the crop that lies in the picture;
-    looks (k, 64, 64) uint8 gray: the face upright, about once a second.
+    looks (k, 64, 64) uint8 gray: the face upright, about once a second; mouth (T, 14, 2) float32 pixels: the points of
+    `vsr.video.mouth_points`, NaN where they were not seen, None where nobody asked for them.
     """
 
     track: int
@@ -42,6 +44,7 @@ class Piece:
     sizes: np.ndarray
     inside: np.ndarray
     looks: np.ndarray
+    mouth: np.ndarray | None = None
 
     @property
     def seen(self) -> np.ndarray:
@@ -63,6 +66,10 @@ class Piece:
         """Which of its frames are read, and which are not."""
         return stretches_of(self.crop, self.points)
 
+    def mouth_of(self, start: int, stop: int) -> np.ndarray | None:
+        """The points of the mouth in a part of its frames, if they are known."""
+        return None if self.mouth is None else self.mouth[start:stop]
+
     @property
     def inside_picture(self) -> bool:
         """Whether enough of the mouth is in the picture for enough of the time."""
@@ -76,8 +83,9 @@ class Cutter:
     same, so up to a second is held at either end of the shot, and the text of a clip begins with the clip.
     """
 
-    def __init__(self, track: OpenTrack, shot: int, shot_start: int):
+    def __init__(self, track: OpenTrack, shot: int, shot_start: int, mesh: MouthMesh | None = None):
         self.track, self.shot = track, shot
+        self.mouths = MouthFollower(mesh) if mesh else None
         self.before = track.start - shot_start if track.start - shot_start <= HOLD else 0
         self.after = 0
         self.crops: list[np.ndarray] = []
@@ -110,6 +118,8 @@ class Cutter:
         for place in range(done, stop):
             frame = frame_at(self.first + place)
             self.crops.append(cut_mouth(frame, matrices[place - low]))
+            if self.mouths is not None:
+                self.mouths.add(frame, points[place - low])
             if place % LOOK_EVERY == self.before % LOOK_EVERY:
                 self.looks.append(_look(frame, points[place - low]))
         self.inside.extend(shares_inside(frame.shape, matrices[done - low : stop - low]))
@@ -127,6 +137,7 @@ class Cutter:
         return Piece(
             self.track.id, self.shot, self.first, np.stack(self.crops), times[self.first : self.first + count],
             self.points(0, count), sizes, np.asarray(self.inside), np.stack(self.looks),
+            self.mouths.points() if self.mouths else None,
         )  # fmt: skip
 
 
