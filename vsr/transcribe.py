@@ -16,7 +16,7 @@ from vsr.decode.options import DecodeOptions
 from vsr.journal import Journal
 from vsr.progress import Watch, watched
 from vsr.provenance import provenance
-from vsr.recognise import hypothesis_record, preferred_window, read_windows
+from vsr.recognise import preferred_window, read_windows
 from vsr.transcript import Transcript
 from vsr.video.casting import OUTSIDE, Casting, Part, check_found, number_of_faces, unread
 from vsr.video.detector import default_detector
@@ -156,11 +156,8 @@ class Reading:
         edges = [frame_edges(part.piece.times[start:stop]) for part, start, stop in spans]
         mouths = [part.piece.mouth_of(start, stop) for part, start, stop in spans]
         found = read_windows(self.loaded, crops, edges, self.options, mouths)
-        return [
-            {"face": part.face, "start": float(own[0]), "end": float(own[-1]),
-             "hypotheses": [hypothesis_record(words, score) for words, score in reading]}
-            for (part, _, _), own, reading in zip(spans, edges, found, strict=True)
-        ]  # fmt: skip
+        each = zip(spans, edges, found, strict=True)
+        return [reading.to_json(part.face, own) for (part, _, _), own, reading in each]
 
 
 def _place(position: Position | None) -> list | None:

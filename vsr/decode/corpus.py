@@ -11,7 +11,7 @@ import torch
 from vsr.data.batching import CropDataset
 from vsr.data.manifest import Clip, read_manifest
 from vsr.data.sampling import FrameBudgetSampler
-from vsr.decode.align import align_text
+from vsr.decode.assess import assess
 from vsr.decode.beam import decode
 from vsr.decode.confidence import correct_words, fit
 from vsr.decode.encoding import encode_batch
@@ -60,13 +60,14 @@ def records_of(loaded: LoadedModel, clips: list[Clip], options: DecodeOptions, c
 def record_of(loaded: LoadedModel, clip_id: str, found, states, calibration) -> dict:
     """What is written for one clip."""
     tokenizer, best = loaded.tokenizer, found[0]
-    words = align_text(loaded.model, states, tokenizer, best.tokens, calibration)
+    (words, *_), chance = assess(loaded, states, found[:1], calibration)
     confidence = sum(word.confidence for word in words) / len(words) if words else 0.0
     return {
         "id": clip_id,
         "text": tokenizer.decode(best.tokens),
         "score": best.score,
         "confidence": confidence,
+        "in_domain": chance,
         "words": [vars(word) for word in words],
         "nbest": [{"text": tokenizer.decode(h.tokens), "score": h.score} for h in found],
     }

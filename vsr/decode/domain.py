@@ -23,7 +23,6 @@ from vsr.decode.confidence import logit
 from vsr.text.tokenizer import BLANK
 
 MEASURES = ("confidence", "score", "entropy", "agreement")
-FLAGGED = 0.5  # below this chance a segment is outside of the model's domain
 HOLD = 0.1  # pull of each weight to zero: measures that say the same share the weight
 
 

@@ -20,7 +20,7 @@ from vsr.inspect.facts import facts_of
 from vsr.inspect.moment import find_clip
 from vsr.inspect.stills import Still, stills
 from vsr.progress import Watch
-from vsr.recognise import frame_edges, preferred_window, search_crops, spans_to_read, timed_words
+from vsr.recognise import frame_edges, preferred_window, read_hypotheses, search_crops, spans_to_read
 from vsr.text.tokenizer import BLANK, MARK, SPACE, UNK, Tokenizer
 from vsr.transcript import Alternative, TimedWord
 from vsr.video.mouth import MouthClip
@@ -112,7 +112,7 @@ def inspect_window(
     if not loaded.model.ctc:
         raise VsrError("bad_model", f"{loaded.name} has no CTC head, which the page shows; take another model")
     states, (found,) = search_crops(loaded, [clip.crop[start:stop]], options, [clip.mouth_of(start, stop)])
-    readings = [timed_words(loaded, states[0], hypothesis, start, edges) for hypothesis in found]
+    readings = read_hypotheses(loaded, states[0], found, start, edges).hypotheses
     nbest = tuple(Alternative(" ".join(word.word for word in words), score) for words, score in readings)
     tokenizer = loaded.tokenizer
     return Inspection(
