@@ -18,10 +18,11 @@ def test_what_is_no_number_is_in_no_range(allowed, value):
 
 
 def test_a_range_has_its_edges_and_says_them():
-    assert 0 in SHARE and 1 in SHARE and 1.001 not in SHARE and str(SHARE) == "from 0 to 1"
-    assert 0 not in POSITIVE and 1e-300 in POSITIVE and str(POSITIVE) == "above 0"
+    assert 0 in SHARE and 1 in SHARE and 1.001 not in SHARE
+    assert str(SHARE) == "a finite number not below 0 and not above 1"
+    assert 0 not in POSITIVE and 1e-300 in POSITIVE and str(POSITIVE) == "a finite number above 0"
     assert 2**63 - 1 in SEED and 2**64 not in SEED and -1 not in SEED
-    assert 10**400 in ANY and 10**400 not in SHARE and str(Range(least=0, below=1)) == "at least 0 and below 1"
+    assert 10**400 in ANY and 10**400 not in SHARE and str(Range(least=0, below=1)).endswith("not below 0 and below 1")
 
 
 @dataclass(frozen=True)

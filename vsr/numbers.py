@@ -32,10 +32,9 @@ class Range:
         )
 
     def __str__(self) -> str:
-        if self.least is not None and self.most is not None:
-            return f"from {self.least} to {self.most}"
-        named = (("at least", self.least), ("above", self.above), ("at most", self.most), ("below", self.below))
-        return " and ".join(f"{name} {bound}" for name, bound in named if bound is not None) or "a finite number"
+        named = (("not below", self.least), ("above", self.above), ("not above", self.most), ("below", self.below))
+        bounds = [f"{name} {bound}" for name, bound in named if bound is not None]
+        return " ".join(["a finite number", " and ".join(bounds)]).strip()
 
 
 ANY = Range()

@@ -31,4 +31,4 @@ def test_the_command_refuses_what_is_no_number_in_one_line(name, value, capsys):
     arguments = ["transcribe", "clip.mp4", "--lm", "x", "--ngram", "y", f"{name}={value}"]
     assert main(arguments) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"vsr: {name[2:].replace('-', '_')} is {value}: it must be from ")
+    assert line.startswith(f"vsr: {name[2:].replace('-', '_')} is {value}: it must be a finite number not below ")

@@ -78,7 +78,7 @@ def calibrate(loaded: LoadedModel, manifest: str | Path, records: list[dict]) ->
     raw, correct = [], []
     for record in records:
         raw += [word["confidence"] for word in record["words"]]
-        correct += correct_words(references[record["id"]], [word["word"] for word in record["words"]])
+        correct += correct_words(references[record["id"]], [norm(word["word"]) for word in record["words"]])
     found = fit(raw, correct)
     path = loaded.folder / "config.json"
     write_json(path, read_json(path) | {"confidence": found})
