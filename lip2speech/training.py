@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from lip2speech.data import NoText, SeenDataset, SpeechDataset, look
+from lip2speech.data import PROTOCOLS, NoText, SeenDataset, SpeechDataset, look
 from lip2speech.features.corpus import with_features
 from lip2speech.features.units import Codebook
 from lip2speech.flow_options import FlowOptions
@@ -20,9 +20,11 @@ from vsr.data.manifest import Clip
 from vsr.data.sampling import FrameBudgetSampler
 from vsr.errors import VsrError
 from vsr.hub import load_model
-from vsr.training.config import OptimConfig, TrainerConfig, model_settings
+from vsr.numbers import COUNT, NOT_NEGATIVE, SEED, check_number, check_numbers
+from vsr.training.config import OptimConfig, TrainerConfig, built, model_settings
 from vsr.training.lipreader import read_all
 from vsr.training.loop import Run
+from vsr.training.resuming import digest
 from vsr.video.transforms import Augmentation
 
 
@@ -49,6 +51,9 @@ class SpeechDataConfig:
     def __post_init__(self):
         if not self.train or not self.dev:
             raise VsrError("bad_config", "data.train and data.dev need at least one manifest each")
+        check_numbers(self, "data.", frames_per_batch=COUNT, views=NOT_NEGATIVE)
+        if self.protocol not in PROTOCOLS:
+            raise VsrError("bad_config", f"data.protocol is '{self.protocol}'; it can be {' or '.join(PROTOCOLS)}")
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,9 @@ class VoiceTrainConfig:
     optim: OptimConfig = field(default_factory=OptimConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     seed: int = 0
+
+    def __post_init__(self):
+        check_number("seed", self.seed, SEED)
 
     def model_config(self, reader: dict[str, Any], units: int) -> VoiceConfig:
         """The model's numbers, with what the lip reader and the codebook say. Raises VsrError."""
@@ -93,7 +101,8 @@ class VoiceRun(Run):
         return kept
 
     def _build_model(self) -> Voice:
-        model = Voice(self.config.model_config(reader_settings(self.reader.model.config), len(self.codebook)))
+        config = self.config.model_config(reader_settings(self.reader.model.config), len(self.codebook))
+        model = built(Voice, config)
         model.reader.load_state_dict(self.reader.model.state_dict(), strict=False)
         mean, deviation = self.train.mel_statistics()
         model.mel_mean.copy_(mean)
@@ -113,6 +122,10 @@ class VoiceRun(Run):
             model.load_state_dict(load_voice(folder)[0].state_dict())
         except RuntimeError as error:
             raise VsrError("bad_model", f"{folder} has other sizes than the configuration's model: {error}") from error
+
+    def data(self) -> dict[str, str]:
+        """The batches and the units."""
+        return super().data() | {"codebook (data.units)": digest(self.codebook.centres.tolist())}
 
     @torch.inference_mode()
     def _views(self, model: Voice) -> list[list[torch.Tensor]]:

@@ -46,6 +46,9 @@ class Clip:
         if not 0 <= self.start < math.inf or self.end and not self.start < self.end < math.inf:
             raise ValueError(f"{self.id}: the part from {self.start} s to {self.end} s is empty")
         object.__setattr__(self, "words", tuple((str(w), float(a), float(b)) for w, a, b in self.words))
+        for word, start, end in self.words:
+            if not 0 <= start <= end < math.inf:
+                raise ValueError(f"{self.id}: the word '{word}' lasts from {start} s to {end} s: no such times")
 
 
 NEEDED = ("id", "video", "text")

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 from vsr.clock import FPS
@@ -108,8 +109,13 @@ def _fault(clip: Clip, duration: float, seconds: float) -> tuple[str, str] | Non
     if clip.start >= duration - 1 / FPS or clip.end > duration + SLACK:
         part = f"from {clip.start:.2f} s to {clip.end:.2f} s"
         return "part_outside", f"{clip.video}: lasts {duration:.2f} s, {clip.id} is the part {part}"
-    if clip.words and clip.words[-1][2] > seconds + SLACK:
-        return "words_outside", f"{clip.id}: lasts {seconds:.2f} s, its last word ends at {clip.words[-1][2]:.2f} s"
+    last = max((end for _, _, end in clip.words), default=0.0)
+    if last > seconds + SLACK:
+        return "words_outside", f"{clip.id}: lasts {seconds:.2f} s, its last word ends at {last:.2f} s"
+    for (before, earlier, _), (word, start, _) in pairwise(clip.words):
+        if start < earlier:
+            told = f"'{word}' begins at {start:.2f} s, before '{before}' at {earlier:.2f} s"
+            return "words_backward", f"{clip.id}: {told}"
     if not lower(clip.text):
         return "no_words", f"{clip.id}: its transcript has no words"
     return None

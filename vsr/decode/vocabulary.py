@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
 import mmap
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from itertools import takewhile
 from pathlib import Path
 
 import torch
@@ -14,6 +18,8 @@ from vsr.errors import VsrError
 from vsr.text.grammar import MARKS, arpa_words
 from vsr.text.tokenizer import MARK, UNK, Tokenizer
 
+BINARY = b"mmap lm http://kheafield.com/code"
+PACKED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 LAST = chr(0x10FFFF)  # sorts behind every text
 
 
@@ -64,21 +70,20 @@ def spellings(words: Iterable[str], tokenizer: Tokenizer) -> dict[str, str]:
 
 def words_of(path: str | Path, model) -> list[str]:
     """The words of an ARPA or KenLM binary file that ``model`` was read from. Raises VsrError where it lists none."""
-    if Path(path).read_bytes()[:64].startswith(b"mmap lm http://kheafield.com/code"):
-        words = _binary_words(path)
-    else:
-        words = arpa_words(_text(path))
+    with Path(path).open("rb") as stream:
+        head = stream.read(len(BINARY))
+    words = _binary_words(path) if head == BINARY else arpa_words(_unigrams(path, head))
     words = [word for word in words if word.lower() not in MARKS and word in model]
     if not words:
         raise VsrError("bad_config", f"{path} does not list its words: build the binary file with its vocabulary")
     return words
 
 
-def _text(path: str | Path) -> str:
-    import gzip
-
-    data = Path(path).read_bytes()
-    return (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode("utf-8", errors="replace")
+def _unigrams(path: str | Path, head: bytes) -> str:
+    """An ARPA file up to its bigrams."""
+    opened = next((opener for begin, opener in PACKED.items() if head.startswith(begin)), open)
+    with opened(path, "rt", encoding="utf-8", errors="replace") as lines:
+        return "".join(takewhile(lambda line: not line.startswith("\\2-grams:"), lines)) + "\n\\end\\"
 
 
 def _binary_words(path: str | Path) -> list[str]:

@@ -221,3 +221,8 @@ def train_tokenizer(kind: str, texts: Iterable[str], vocab_size: int = 1000) -> 
 def collapse(path: Sequence[int]) -> list[int]:
     """A CTC path, one id a frame -> its tokens: repeats merged, then blanks removed (Graves et al. 2006)."""
     return [i for k, i in enumerate(path) if i != BLANK and (k == 0 or i != path[k - 1])]
+
+
+def pieces_of(tokenizer: Tokenizer) -> list[str]:
+    """The piece of every id: what tells two alphabets of one size apart."""
+    return tokenizer.pieces(range(tokenizer.vocab_size))

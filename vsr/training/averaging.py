@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from vsr.errors import VsrError
 from vsr.files import atomic_write
 from vsr.hub import LoadedModel, load_model, save_model
+from vsr.text.tokenizer import pieces_of
 
 
 def keep_epoch(folder: Path, model: nn.Module, epoch: int, keep: int) -> None:
@@ -65,7 +66,7 @@ def _made(config: dict) -> dict:
 
 
 def _pieces(loaded: LoadedModel) -> list[str]:
-    return loaded.tokenizer.pieces(range(loaded.tokenizer.vocab_size))
+    return pieces_of(loaded.tokenizer)
 
 
 def mean_weights(files: list[Path]) -> dict[str, Tensor]:
