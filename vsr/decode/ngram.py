@@ -53,7 +53,9 @@ class NGram:
 
     def _vocabulary(self, path: str, tokenizer: Tokenizer) -> Vocabulary | None:
         """The only words that the file holds possible; None where it gives unknown ones a probability."""
-        if self._query(self.begin().state, UNHEARD)[1] > NEVER:
+        nothing = self.kenlm.State()
+        self.model.NullContextWrite(nothing)
+        if self._query(nothing, UNHEARD)[1] > NEVER:
             return None
         spelled = spellings(words_of(path, self.model), tokenizer)
         if not spelled:

@@ -47,7 +47,8 @@ def read_checkpoint(path: str | Path) -> Mapping[str, Any]:
     """
     path = Path(path)
     if what := mistaken(path):
-        raise VsrError("bad_model", f"{path}: {what}")
+        told = f" is no checkpoint that can be read safely: it is {what}" if path.is_file() else f": {what}"
+        raise VsrError("bad_model", f"{path}{told}")
     try:
         value = _load(path)
     except READING_ERRORS as error:

@@ -55,7 +55,7 @@ class OptimConfig:
 
     def __post_init__(self):
         check_numbers(
-            self, "optim.", lr=Range(above=0, most=1e30), weight_decay=Range(least=0, most=1000),
+            self, "optim.", lr=POSITIVE, weight_decay=Range(least=0, most=1000),
             warmup_steps=NOT_NEGATIVE, clip=POSITIVE, ema=Range(least=0, below=1),
         )  # fmt: skip
 
