@@ -15,6 +15,7 @@ from typing import Any
 
 from vsr.errors import VsrError, one_line
 from vsr.files import usual_mode
+from vsr.forks import one_thread_in_forks
 
 FORMAT = 1
 WEIGHTS_FILE = "model.safetensors"
@@ -77,6 +78,7 @@ def load_weights(folder: Path, build: Callable[[], Any]) -> Any:
 
     from vsr.models.bare import bare
 
+    one_thread_in_forks()
     try:
         with bare(memory=False):
             expected = build().state_dict()

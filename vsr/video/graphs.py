@@ -10,13 +10,12 @@ Shapes: frame (H, W, 3) uint8 RGB; mesh (468, 2) float32 pixels (x, y).
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import numpy as np
 
 from vsr.errors import VsrError
+from vsr.video.quiet import quiet_stderr
 
 # Vertices of the 468-point mesh nearest to points 31..67 of the 68-point convention.
 INNER = (
@@ -157,16 +156,3 @@ def solutions():
             "install 0.10.21, or let VSR_FACE_LANDMARKER name a face_landmarker.task",
         )
     return mediapipe.solutions
-
-
-@contextmanager
-def quiet_stderr() -> Iterator[None]:
-    """Send the process's standard error to nowhere: mediapipe's C++ logs go round every Python logger."""
-    with suppress(OSError, ValueError), open(os.devnull, "w", encoding="utf-8") as nowhere:
-        kept = os.dup(2)
-        os.dup2(nowhere.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
