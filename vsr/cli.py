@@ -10,6 +10,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from textwrap import indent
@@ -77,8 +78,9 @@ class Program:
         raise error
 
     def complain(self, message: str, status: int) -> int:
-        """One line on stderr."""
-        print(f"{self.name}: " + " ".join(message.split()), file=sys.stderr)
+        """One line on stderr, unless the terminal has gone."""
+        with suppress(OSError):
+            print(f"{self.name}: " + " ".join(message.split()), file=sys.stderr, flush=True)
         return status
 
     def dispatch(self, argv: list[str]) -> int:

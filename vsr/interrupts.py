@@ -1,11 +1,12 @@
 """Ctrl-C, SIGTERM and SIGHUP end a command in the same way: by an exception, so that what it was at is cleaned up.
 
-The exception may get lost where a library catches everything or Python ignores errors, so it is raised again until the
-command has ended; and while modules are loaded, which does not bear it, it waits.
+The exception may get lost, or become another error: where a library that is being loaded catches everything, or where
+Python ignores errors. So it is raised again until it has arrived.
 """
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
@@ -16,7 +17,6 @@ from types import FrameType
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 AGAIN = 0.25  # seconds after which a lost exception is raised again
 PATIENCE = 2.0  # seconds within which a signal is the same request: `timeout` sends two, one to the whole group
-LOADING = 20.0  # seconds that loading may take
 
 
 class Ended(KeyboardInterrupt):
@@ -50,6 +50,8 @@ class Interrupts:
         Interrupts.current = self._outer
         for number, handler in self._kept.items():
             signal.signal(number, handler)
+            if self.number is not None:  # asked again while Python ends, it would answer with a traceback
+                atexit.register(signal.signal, number, signal.SIG_IGN)
 
     @property
     def status(self) -> int:
@@ -63,6 +65,11 @@ class Interrupts:
         """The request has arrived: nothing is raised any more."""
         self._settled.set()
 
+    def check(self) -> None:
+        """Raises Ended where that was asked for and has not arrived."""
+        if self.number and not self._settled.is_set():
+            raise Ended
+
     def _came(self, number: int, frame: FrameType | None) -> None:
         own, self._own = self._own, False
         now = time.monotonic()
@@ -71,9 +78,8 @@ class Interrupts:
             threading.Thread(target=self._remind, daemon=True).start()
         elif not own and now - self._since > PATIENCE:
             os._exit(128 + number)
-        waits = _loading(frame) and now - self._since < LOADING
-        if not (waits or self._settled.is_set() or _unwinding()):
-            raise Ended
+        if not _unwinding():
+            self.check()
 
     def _remind(self) -> None:
         """Send the signal again until the request has arrived."""
@@ -91,11 +97,10 @@ def settle() -> None:
         Interrupts.current.settle()
 
 
-def _loading(frame: FrameType | None) -> bool:
-    """Whether a module is being loaded."""
-    while frame is not None and not frame.f_code.co_filename.startswith("<frozen importlib"):
-        frame = frame.f_back
-    return frame is not None
+def check() -> None:
+    """Before an unforeseen error is told as a fault: raises Ended where it may have come from a signal."""
+    if Interrupts.current is not None:
+        Interrupts.current.check()
 
 
 def _unwinding() -> bool:

@@ -10,7 +10,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import wait
 from typing import Any
@@ -19,6 +19,7 @@ from vsr.machine import cores, share_cores
 
 GRACE = 3.0  # seconds to clean up; then a process is ended
 LOOK = 1.0  # seconds between two looks at whose child this is
+PARENT = "VSR_PARENT"  # in the environment of the ranks that a training run starts: the number of its process
 
 
 class Asked(SystemExit):
@@ -44,8 +45,17 @@ def start_worker(jobs: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _leave)
     share_cores(max(1, cores() // jobs))
-    if multiprocessing.parent_process() is not None:
-        threading.Thread(target=_follow, daemon=True).start()
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_follow, args=(parent.pid, [parent.sentinel]), daemon=True).start()
+
+
+def ranks_follow() -> None:
+    """Let the processes that a library starts from here end with this one; they call it, too."""
+    if os.environ.get(PARENT) == str(os.getppid()):
+        threading.Thread(target=_follow, args=(os.getppid(),), daemon=True).start()
+    else:
+        os.environ[PARENT] = str(os.getpid())
 
 
 def worked(work: Callable[[Any], Any], item: Any) -> Any:
@@ -70,11 +80,10 @@ def _leave(number: int, frame) -> None:
     raise Asked(128 + number)
 
 
-def _follow() -> None:
+def _follow(parent: int, sentinels: Sequence = ()) -> None:
     """End this process when its parent is no more. The parent may well be process 1, as in a container: what counts
     is that it was another."""
-    parent = multiprocessing.parent_process()
-    while os.getppid() == parent.pid and not wait([parent.sentinel], LOOK):
+    while os.getppid() == parent and not wait(sentinels, LOOK):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(GRACE)
