@@ -5,7 +5,7 @@ Waves are (S,) float32 at 16 kHz, both equally long.
 
 from __future__ import annotations
 
-from importlib.util import find_spec, module_from_spec
+from importlib.util import module_from_spec
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy as np
 from lip2speech.alignment import shifted
 from vsr.clock import SAMPLE_RATE
 from vsr.errors import VsrError
+from vsr.packages import needed
 
 MIN_SECONDS = 0.45  # below it STOI has no 30 frames and answers with a constant
 
@@ -35,7 +36,7 @@ def _pystoi() -> ModuleType:
 
 
 def _copy(name: str) -> ModuleType:
-    spec = find_spec(name)
+    spec = needed(name, "STOI", "pip install pystoi==0.4.1").__spec__
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from vsr.errors import VsrError
+from vsr.packages import needed
 from vsr.video.quiet import quiet_stderr
 
 TICK = 33_333  # microseconds between two pictures: time has to pass, how much does not matter here
@@ -83,11 +84,8 @@ def solutions():
     """`mediapipe.solutions`, or a VsrError that says what to install instead."""
     os.environ.setdefault("GLOG_minloglevel", "2")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    try:
-        with quiet_stderr():
-            import mediapipe
-    except ImportError as error:
-        raise VsrError("missing_package", f"finding faces needs mediapipe: {error}") from error
+    with quiet_stderr():
+        mediapipe = needed("mediapipe", "finding faces", "pip install mediapipe==0.10.21")
     if not hasattr(mediapipe, "solutions"):
         version = getattr(mediapipe, "__version__", "")
         raise VsrError(
