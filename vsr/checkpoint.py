@@ -16,6 +16,7 @@ from typing import Any
 from vsr.errors import VsrError, one_line
 from vsr.files import usual_mode
 from vsr.filetypes import is_json, mistaken
+from vsr.forks import one_thread_in_forks
 
 FORMAT = 1
 WEIGHTS_FILE = "model.safetensors"
@@ -88,6 +89,7 @@ def load_weights(folder: Path, build: Callable[[], Any]) -> Any:
     """
     from safetensors import SafetensorError, safe_open
 
+    one_thread_in_forks()
     expected = _built(folder, build, memory=False).state_dict()
     try:
         with safe_open(str(folder / WEIGHTS_FILE), framework="pt") as stored:

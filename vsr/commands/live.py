@@ -37,6 +37,7 @@ def run(args: argparse.Namespace) -> int:
     from vsr.decode.options import DecodeOptions
     from vsr.errors import VsrError
     from vsr.hub import load_model
+    from vsr.interrupts import settle
     from vsr.live.screen import Screen
     from vsr.live.session import Session
     from vsr.live.source import Capture, open_source
@@ -51,6 +52,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         screen.show(session.run(capture))
     except KeyboardInterrupt:  # the usual end
+        settle()
         print(file=sys.stderr)
     finally:
         capture.close()

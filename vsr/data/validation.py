@@ -6,11 +6,8 @@ or spoil a run: files that are absent or no videos, parts and words outside thei
 
 from __future__ import annotations
 
-import multiprocessing
 from collections import Counter
 from collections.abc import Iterable
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -18,10 +15,10 @@ from pathlib import Path
 from vsr.clock import FPS
 from vsr.data.manifest import Clip, read_manifest
 from vsr.errors import VsrError
+from vsr.pool import in_processes
 from vsr.text.normalise import lower
 
 SLACK = 1.0  # seconds by which a part or a word may reach beyond the announced end
-CHUNK = 32
 
 
 @dataclass(frozen=True)
@@ -70,12 +67,11 @@ def validate(manifests: Iterable[str | Path], jobs: int = 1) -> dict[str, Findin
 def _look_at_all(videos: list[str], jobs: int) -> list[Seen]:
     if jobs == 1:
         return [_look(video) for video in videos]
-    context = multiprocessing.get_context("spawn")  # FFmpeg's threads do not survive a fork
-    try:
-        with ProcessPoolExecutor(jobs, mp_context=context) as pool:
-            return list(pool.map(_look, videos, chunksize=CHUNK))
-    except BrokenProcessPool as error:
-        raise VsrError("unreadable", "a video crashes the decoder: vsr crop will name it, or try --jobs 1") from error
+    return list(in_processes(_look, videos, jobs, _crashed))
+
+
+def _crashed(video: str) -> Seen:
+    return Seen(reason="unreadable", message=f"{video}: crashes the video decoder")
 
 
 def _look(video: str) -> Seen:

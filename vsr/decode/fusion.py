@@ -8,6 +8,7 @@ Shapes: B utterances, K hypotheses of each, C candidates of each, V vocabulary.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 
 import torch
@@ -22,6 +23,7 @@ from vsr.models.language import LanguageModel
 from vsr.models.losses import IGNORE
 
 SENTENCES_AT_ONCE = 64
+_loading = threading.Lock()  # threads that ask for the same model wait for the one that loads it
 
 
 class NeuralLanguage:
@@ -77,7 +79,8 @@ def languages_of(loaded: LoadedModel, options: DecodeOptions) -> list[tuple[floa
     found = []
     for name, weight, load in named:
         if name and name not in loaded.languages:
-            loaded.languages[name] = load(name, loaded)
+            with _loading:
+                loaded.languages[name] = loaded.languages.get(name) or load(name, loaded)
         if name:
             found.append((weight, loaded.languages[name]))
     return found
