@@ -13,19 +13,22 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lip2speech.audio import fit_length, mux, write_wave
+from lip2speech.audio import mux, write_wave
 from lip2speech.features.speaker import reference_vector
 from lip2speech.flow_options import FlowOptions
 from lip2speech.hub import LoadedVoice
+from lip2speech.length import voice_samples
 from lip2speech.mixing import Mixer
 from lip2speech.models.voice import Speech
 from lip2speech.synthesis import vocode
 from vsr.clock import FPS, MELS_PER_FRAME, SAMPLE_RATE, UNITS_PER_FRAME
+from vsr.errors import VsrError
 from vsr.progress import Watch, watched
-from vsr.video.casting import Casting, Part, check_found, number_of_faces
+from vsr.video.casting import Casting, check_found, number_of_faces
 from vsr.video.container import video_clock
 from vsr.video.detector import default_detector
 from vsr.video.mouth import MouthClip
+from vsr.video.piece import Piece
 from vsr.video.reader import frames_from, probe
 from vsr.video.segment import activity, speech_and_rest
 from vsr.video.stream import blocks
@@ -63,28 +66,33 @@ def speak(
         watch: told how the run goes.
 
     Raises:
-        VsrError: no_face, too_short, crop_out_of_frame, unreadable, no_video, bad_config; of the reference: no_sound,
-            silent_reference, short_reference.
+        VsrError: no_face, too_short, crop_out_of_frame, unreadable, no_video, bad_config, not_finite; of the reference:
+            no_sound, silent_reference, short_reference.
     """
     casting, speakers = Casting(number_of_faces(faces)), _speakers(loaded, reference)
     info, first, mixer = probe(path), video_clock(path)[1], Mixer()
     frames = watched(frames_from(path), (watch or Watch()).progress, path, info.duration)
-    count, reasons = 0, []
+    count, reasons, end = 0, [], first
     for block in blocks(frames, default_detector()):
         parts = casting.of(block)
         for part in parts:
-            for start, stop in _speaking(part):
-                wave = voice_of(loaded, part.piece.crop[start:stop], speakers[part.face], options)
-                mixer.add(part.face, round((part.piece.times[start] - first) * SAMPLE_RATE), wave)
+            if part.reason is None:
+                _add_voice(mixer, loaded, part.piece, part.face, first, speakers[part.face], options)
         count, reasons = count + len(block.times), reasons + [part.reason for part in parts]
+        end = float(block.times[-1]) + 1 / FPS
     check_found(path, count, len(reasons), reasons, read=None in reasons)
-    wave = mixer.mixed(round(info.duration * SAMPLE_RATE))
+    wave = mixer.mixed(voice_samples(path, end - first, count))
     return Spoken(wave, mixer.added / SAMPLE_RATE, tuple(sorted(mixer.last)))
 
 
-def _speaking(part: Part) -> list[tuple[int, int]]:
-    """(start, stop) frames of a piece in which its lips speak: who listens for seconds would babble."""
-    return [] if part.reason else speech_and_rest(activity(part.piece.points))[0]
+def _add_voice(
+    mixer: Mixer, loaded: LoadedVoice, piece: Piece | MouthClip, face: int, first: float, speaker: torch.Tensor,
+    options: FlowOptions | None,
+) -> None:  # fmt: skip
+    """Voice a piece where its lips speak; who listens for seconds would babble. ``first``: time of the first frame."""
+    for start, stop in speech_and_rest(activity(piece.points))[0]:
+        wave = voice_of(loaded, piece.crop[start:stop], speaker, options)
+        mixer.add(face, round((piece.times[start] - first) * SAMPLE_RATE), wave)
 
 
 def _speakers(loaded: LoadedVoice, reference: References) -> Mapping[int, torch.Tensor]:
@@ -108,14 +116,15 @@ def speaker_of(loaded: LoadedVoice, vector: torch.Tensor | None) -> torch.Tensor
 def speak_clip(
     loaded: LoadedVoice, clip: MouthClip, vector: torch.Tensor | None = None, options: FlowOptions | None = None
 ) -> Spoken:
-    """Voice a face that has been cut out of its video already; ``vector`` (256,) is whose voice, None the model's own.
+    """Voice a face that has been cut out of its video already, where its lips speak; ``vector`` (256,) is whose voice,
+    None the model's own. The wave is as long as the video.
 
-    Raises VsrError unreadable, where the video has gone.
+    Raises VsrError unreadable, where the video has gone; not_finite.
     """
-    wave = voice_of(loaded, clip.crop, speaker_of(loaded, vector), options)
-    placed = np.concatenate([np.zeros(lead(clip), np.float32), wave])
-    whole = fit_length(placed, max(len(placed), round(clip.info.duration * SAMPLE_RATE)))
-    return Spoken(whole, len(clip.crop) / FPS, (clip.face,))
+    mixer, first = Mixer(), video_clock(clip.info.path)[1]
+    _add_voice(mixer, loaded, clip, clip.face, first, speaker_of(loaded, vector), options)
+    wave = mixer.mixed(voice_samples(clip.info.path, float(clip.times[-1]) + 1 / FPS - first))
+    return Spoken(wave, mixer.added / SAMPLE_RATE, tuple(mixer.last))
 
 
 def lead(clip: MouthClip) -> int:
@@ -126,9 +135,13 @@ def lead(clip: MouthClip) -> int:
 def voice_of(
     loaded: LoadedVoice, crop: np.ndarray, speaker: torch.Tensor, options: FlowOptions | None = None
 ) -> np.ndarray:
-    """Crop (T, 96, 96) of any length, speaker (1, 256) -> wave (640 T,) float32."""
+    """Crop (T, 96, 96) of any length, speaker (1, 256) -> wave (640 T,) float32. Raises VsrError not_finite."""
     speech = voice_crop(loaded, crop, speaker, options or FlowOptions())
-    return vocode(loaded.vocoder, speech, speaker)[0].float().cpu().numpy()
+    wave = vocode(loaded.vocoder, speech, speaker)[0].float().cpu().numpy()
+    if not np.isfinite(wave).all():
+        told = "the voice is not finite: the model is damaged, or --guidance or --temperature is too large"
+        raise VsrError("not_finite", told)
+    return wave
 
 
 def voice_crop(loaded: LoadedVoice, crop: np.ndarray, speaker: torch.Tensor, options: FlowOptions) -> Speech:
