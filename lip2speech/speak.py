@@ -20,9 +20,9 @@ from lip2speech.hub import LoadedVoice
 from lip2speech.length import voice_samples
 from lip2speech.mixing import Mixer
 from lip2speech.models.voice import Speech
-from lip2speech.synthesis import vocode
+from lip2speech.muxing.rehearsal import Plan
+from lip2speech.synthesis import check_finite, vocode
 from vsr.clock import FPS, MELS_PER_FRAME, SAMPLE_RATE, UNITS_PER_FRAME
-from vsr.errors import VsrError
 from vsr.progress import Watch, watched
 from vsr.video.casting import Casting, check_found, number_of_faces
 from vsr.video.container import video_clock
@@ -137,11 +137,9 @@ def voice_of(
 ) -> np.ndarray:
     """Crop (T, 96, 96) of any length, speaker (1, 256) -> wave (640 T,) float32. Raises VsrError not_finite."""
     speech = voice_crop(loaded, crop, speaker, options or FlowOptions())
-    wave = vocode(loaded.vocoder, speech, speaker)[0].float().cpu().numpy()
-    if not np.isfinite(wave).all():
-        told = "the voice is not finite: the model is damaged, or --guidance or --temperature is too large"
-        raise VsrError("not_finite", told)
-    return wave
+    wave = vocode(loaded.vocoder, speech, speaker)[0].float().cpu()
+    check_finite(wave, f"{loaded.folder}")
+    return wave.numpy()
 
 
 def voice_crop(loaded: LoadedVoice, crop: np.ndarray, speaker: torch.Tensor, options: FlowOptions) -> Speech:
@@ -169,9 +167,9 @@ def _join(whole: torch.Tensor, piece: torch.Tensor, start: int, done: int) -> No
     whole[:, start + overlap : start + piece.shape[1]] = piece[:, overlap:]
 
 
-def write_spoken(spoken: Spoken, video: str | Path, out: str | Path) -> None:
-    """Write a .wav, or the video with its new sound for any other suffix. Raises VsrError."""
+def write_spoken(spoken: Spoken, video: str | Path, out: str | Path, plan: Plan | None = None) -> None:
+    """Write a .wav, or the video with its new sound for any other suffix; ``plan`` as in `mux`. Raises VsrError."""
     if Path(out).suffix.lower() == ".wav":
         write_wave(out, spoken.wave)
     else:
-        mux(video, spoken.wave, out)
+        mux(video, spoken.wave, out, plan)
