@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -43,12 +44,12 @@ class Listing:
     def seconds(self) -> float:
         """From the first picture that is shown to the end of the last; 0 where there is none."""
         shown = ~self.hidden
-        if np.isnan(self.pts[shown]).any():
-            return float(self.step * shown.sum())
-        parts = np.cumsum(np.concatenate([[0], np.diff(np.nan_to_num(self.dts)) < -BEGUN_ANEW]))[: len(shown)]
-        ends = self.pts + np.where(self.lengths > 0, self.lengths, self.step)
-        own = ((ends[chosen].max(), self.pts[chosen].min()) for chosen in _each(parts, shown))
-        return float(sum(end - begin for end, begin in own))
+        pts, dts, lengths = self.pts[shown], self.dts[shown], self.lengths[shown]
+        if np.isnan(pts).any():
+            return self.step * len(pts)
+        ends, begun_anew = pts + np.where(lengths > 0, lengths, self.step), np.diff(np.nan_to_num(dts)) < -BEGUN_ANEW
+        borders = [0, *np.flatnonzero(begun_anew) + 1, len(pts)] if len(pts) else [0]
+        return float(sum(ends[a:b].max() - pts[a:b].min() for a, b in pairwise(borders)))
 
     def kept(self) -> np.ndarray:
         """(n,) bool: packets that are shown, and hidden ones that a shown picture may need to be decoded."""
@@ -69,12 +70,6 @@ class Listing:
         last, last_leading = len(shown) if needed else _last(shown), _last(shown & leading)
         kept[group] |= (index <= last) & (~leading | (index <= last_leading))
         return last_leading >= 0
-
-
-def _each(parts: np.ndarray, shown: np.ndarray):
-    """The mask of the shown packets of each part."""
-    masks = ((parts == part) & shown for part in range(parts[-1] + 1 if len(parts) else 0))
-    return (mask for mask in masks if mask.any())
 
 
 def _last(mask: np.ndarray) -> int:

@@ -20,13 +20,13 @@ def numbers(path):
     import av
 
     with av.open(str(path)) as container:
-        return [round(float(f.to_ndarray(format="gray").mean()) / 4 * 255 / 255) for f in container.decode(video=0)]
+        return [round(float(frame.to_ndarray(format="gray").mean()) / 4) for frame in container.decode(video=0)]
 
 
-def write_trimmed(path, spans, gop=250, bframes=3, flags="", pictures=None):
+def write_trimmed(path, spans, gop=250, bframes=3, flags=""):
     """A video of 60 numbered pictures that shows only the ``spans`` (first, stop) of them."""
     options = {"g": str(gop), "bf": str(bframes), "x264-params": f"keyint={gop}:scenecut=0:{flags}", "qp": "10"}
-    write_video(path, numbered() if pictures is None else pictures, options=options)
+    write_video(path, numbered(), options=options)
     whole = path.read_bytes()
     delay = _media_time(whole)
     path.write_bytes(with_edits(whole, [(first, stop, delay) for first, stop in spans]))
