@@ -24,11 +24,10 @@ from lip2speech.muxing.rehearsal import Plan
 from lip2speech.synthesis import check_finite, vocode
 from vsr.clock import FPS, MELS_PER_FRAME, SAMPLE_RATE, UNITS_PER_FRAME
 from vsr.progress import Watch, watched
-from vsr.video.casting import Casting, check_found, number_of_faces
+from vsr.video.casting import Casting, Part, check_found, number_of_faces
 from vsr.video.container import video_clock
 from vsr.video.detector import default_detector
 from vsr.video.mouth import MouthClip
-from vsr.video.piece import Piece
 from vsr.video.reader import frames_from, probe
 from vsr.video.segment import activity, speech_and_rest
 from vsr.video.stream import blocks
@@ -76,8 +75,9 @@ def speak(
     for block in blocks(frames, default_detector()):
         parts = casting.of(block)
         for part in parts:
-            if part.reason is None:
-                _add_voice(mixer, loaded, part.piece, part.face, first, speakers[part.face], options)
+            for start, stop in _speaking(part):
+                wave = voice_of(loaded, part.piece.crop[start:stop], speakers[part.face], options)
+                mixer.add(part.face, round((part.piece.times[start] - first) * SAMPLE_RATE), wave)
         count, reasons = count + len(block.times), reasons + [part.reason for part in parts]
         end = float(block.times[-1]) + 1 / FPS
     check_found(path, count, len(reasons), reasons, read=None in reasons)
@@ -85,14 +85,9 @@ def speak(
     return Spoken(wave, mixer.added / SAMPLE_RATE, tuple(sorted(mixer.last)))
 
 
-def _add_voice(
-    mixer: Mixer, loaded: LoadedVoice, piece: Piece | MouthClip, face: int, first: float, speaker: torch.Tensor,
-    options: FlowOptions | None,
-) -> None:  # fmt: skip
-    """Voice a piece where its lips speak; who listens for seconds would babble. ``first``: time of the first frame."""
-    for start, stop in speech_and_rest(activity(piece.points))[0]:
-        wave = voice_of(loaded, piece.crop[start:stop], speaker, options)
-        mixer.add(face, round((piece.times[start] - first) * SAMPLE_RATE), wave)
+def _speaking(part: Part) -> list[tuple[int, int]]:
+    """(start, stop) frames of a piece in which its lips speak: who listens for seconds would babble."""
+    return [] if part.reason else speech_and_rest(activity(part.piece.points))[0]
 
 
 def _speakers(loaded: LoadedVoice, reference: References) -> Mapping[int, torch.Tensor]:
@@ -122,7 +117,9 @@ def speak_clip(
     Raises VsrError unreadable, where the video has gone; not_finite.
     """
     mixer, first = Mixer(), video_clock(clip.info.path)[1]
-    _add_voice(mixer, loaded, clip, clip.face, first, speaker_of(loaded, vector), options)
+    for start, stop in speech_and_rest(activity(clip.points))[0]:
+        wave = voice_of(loaded, clip.crop[start:stop], speaker_of(loaded, vector), options)
+        mixer.add(clip.face, round((clip.times[start] - first) * SAMPLE_RATE), wave)
     wave = mixer.mixed(voice_samples(clip.info.path, float(clip.times[-1]) + 1 / FPS - first))
     return Spoken(wave, mixer.added / SAMPLE_RATE, tuple(mixer.last))
 
