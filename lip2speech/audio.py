@@ -5,10 +5,7 @@ Shapes: wave (S,) float32 in [-1, 1], mono, 16 kHz; its sample 0 is the start of
 
 from __future__ import annotations
 
-import errno
 import wave as riff
-from collections.abc import Iterator
-from fractions import Fraction
 from io import BytesIO
 from itertools import pairwise
 from math import gcd
@@ -16,11 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
+from lip2speech.muxing.mux import mux  # noqa: F401  known by this name
+from lip2speech.muxing.sound import to_pcm16
 from vsr.clock import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
 from vsr.data.manifest import Clip
 from vsr.errors import VsrError
 from vsr.files import atomic_write
-from vsr.video.container import decoded_frames, open_container, opened, short_reason, video_clock
+from vsr.video.container import decoded_frames, open_container, video_clock
 from vsr.video.joined import BEGUN_ANEW, picture_shifts, shifted_anew
 
 GAP = 0.005  # seconds by which time stamps may jitter (Matroska rounds them to 1 ms) before a gap is believed
@@ -154,57 +153,3 @@ def riff_bytes(wave: np.ndarray) -> bytes:
         file.setframerate(SAMPLE_RATE)
         file.writeframes(to_pcm16(wave).tobytes())
     return whole.getvalue()
-
-
-def to_pcm16(wave: np.ndarray) -> np.ndarray:
-    """Float wave in [-1, 1] -> int16."""
-    return np.round(np.clip(wave, -1, 1) * 32767).astype("<i2")
-
-
-def mux(video: str | Path, wave: np.ndarray, out: str | Path) -> None:
-    """Write the picture of ``video``, untouched, with ``wave`` (S,) as its sound; sample 0 is at the first frame.
-
-    Raises VsrError "unreadable" where the container of ``out`` cannot hold the video's codec; no_space, not_writable.
-    """
-    import av
-
-    origin, start = video_clock(video)
-    with atomic_write(out) as temporary, opened(video) as (source, picture):
-        try:
-            with av.open(str(temporary), "w") as target:
-                _mux_streams(source, picture, target, wave, origin + start)
-        except (av.error.FFmpegError, ValueError) as error:
-            if getattr(error, "errno", None) == errno.ENOSPC:
-                raise OSError(errno.ENOSPC, "No space left on device") from error  # told by `atomic_write`
-            why = f"cannot hold the picture of {video} ({short_reason(error)}): try .mkv"
-            raise VsrError("unreadable", f"{out}: {why}") from error
-
-
-def _mux_streams(source, picture, target, wave: np.ndarray, start: float) -> None:
-    """Copy the video packets, their time stamps beginning at zero, and encode the sound beside them."""
-    copied = target.add_stream_from_template(picture)
-    codec = "libopus" if target.format.name in ("webm", "matroska,webm") else "aac"
-    sound = target.add_stream(codec, rate=48_000 if codec == "libopus" else SAMPLE_RATE, layout="mono")
-    shift, following = round(start / picture.time_base), None
-    for packet in source.demux(picture):
-        if packet.dts is None:
-            continue
-        if following is not None and packet.dts - shift < following - BEGUN_ANEW / picture.time_base:
-            shift = packet.dts - following
-        following = packet.dts - shift + (packet.duration or 0)
-        packet.pts = None if packet.pts is None else packet.pts - shift
-        packet.dts -= shift
-        packet.stream = copied
-        target.mux(packet)
-    for frame in _audio_frames(wave):
-        target.mux(sound.encode(frame))
-    target.mux(sound.encode())
-
-
-def _audio_frames(wave: np.ndarray, size: int = 1024) -> Iterator:
-    import av
-
-    for at in range(0, len(wave), size):
-        frame = av.AudioFrame.from_ndarray(to_pcm16(wave[None, at : at + size]), format="s16", layout="mono")
-        frame.sample_rate, frame.pts, frame.time_base = SAMPLE_RATE, at, Fraction(1, SAMPLE_RATE)
-        yield frame

@@ -140,16 +140,17 @@ class VoiceRun(Run):
         """On the dev list: L1 of the coarse and of the sampled mel (nepers), share of units that are right."""
         model: Voice = self.average.model
         sampler = FrameBudgetSampler([clip.num_frames for clip in self.dev.clips], 2048, shuffle=False)
-        sums = torch.zeros(3)
-        for indices in (batches := sampler.batches()):
+        sums, counted = torch.zeros(3), 0
+        for indices in sampler.batches():
             batch = self.dev.batch(indices).to(self.fabric.device)
             args = (batch.seen.video, batch.seen.lengths, batch.speaker)
             coarse, fine = (model.speak(*args, FlowOptions(steps)) for steps in (0, 4))
             real = batch.units >= 0
             frames = real.repeat_interleave(2, 1)
             errors = [masked_mean((speech.mel - batch.mel).abs(), frames) for speech in (coarse, fine)]
-            sums += torch.tensor([*errors, (fine.units == batch.units)[real].float().mean()])
-        return dict(zip(("dev_coarse", "dev_mel", "dev_units"), (sums / len(batches)).tolist(), strict=True))
+            means = torch.tensor([*errors, (fine.units == batch.units)[real].float().mean()])
+            sums, counted = sums + means * int(real.sum()), counted + int(real.sum())  # batches differ in size
+        return dict(zip(("dev_coarse", "dev_mel", "dev_units"), (sums / counted).tolist(), strict=True))
 
     def export(self, folder: Path) -> Path:
         """Write the averaged weights as a model folder (by rank 0 alone)."""

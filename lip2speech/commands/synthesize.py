@@ -44,8 +44,8 @@ def run(args: argparse.Namespace) -> int:
     from lip2speech.synthesis import SynthesisOptions, synthesize_list
     from vsr.data.manifest import read_manifest
 
-    loaded = load_model(acoustic=args.acoustic, vocoder=args.vocoder, device=args.device)
     options = SynthesisOptions(flow_options(args), args.protocol, args.copy, args.rounds)
+    loaded = load_model(acoustic=args.acoustic, vocoder=args.vocoder, device=args.device)
     clips, told = with_features(read_manifest(args.manifest), args.features)
     if told:
         print(f"lip2speech synthesize: {told}", file=sys.stderr)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+from vsr.flags import positive
+
 HELP = "fit the codebook of speech units"
 ABOUT = """Fits the codebook that turns speech into units, 50 a second: k-means classes of MFCCs,
 or of a layer of a HuBERT model."""
@@ -19,8 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--manifest", required=True, nargs="+", metavar="FILE", help="manifests of cropped clips")
     parser.add_argument("--extractor", default="mfcc", metavar="E", help="mfcc, or hubert:MODEL:LAYER (default: mfcc)")
-    parser.add_argument("--size", type=int, default=200, metavar="K", help="units (default: 200)")
-    parser.add_argument("--clips", type=int, default=400, metavar="N", help="clips drawn at random (default: 400)")
+    parser.add_argument("--size", type=positive, default=200, metavar="K", help="units (default: 200)")
+    parser.add_argument("--clips", type=positive, default=400, metavar="N", help="clips drawn at random (default: 400)")
     parser.add_argument("--seed", type=int, default=0, help="of the draw and of k-means (default: 0)")
     parser.add_argument("--out", required=True, metavar="FILE", help="safetensors file of the codebook")
 
@@ -31,7 +33,9 @@ def run(args: argparse.Namespace) -> int:
 
     from lip2speech.features.units import fit_codebook, open_extractor
     from vsr.data.manifest import need_crops, read_manifest
+    from vsr.numbers import Range, check_number
 
+    check_number("--seed", args.seed, Range(0, 2**32 - 1), "bad_options")
     extractor = open_extractor(args.extractor)
     clips = [clip for path in args.manifest for clip in read_manifest(path)]
     need_crops(clips)

@@ -118,13 +118,15 @@ def with_features(clips: Sequence[Clip], folder: str | Path) -> tuple[list[Clip]
 def extract(clip: Clip, codebook: Codebook, extractor, offset: float = 0.0) -> dict[str, Tensor]:
     """What is stored of a clip whose sound is late by ``offset`` seconds.
 
-    Raises VsrError: unreadable, no_sound, silent, late_face.
+    Raises VsrError: unreadable, no_sound, silent, not_finite, late_face.
     """
     if _frames_shown(clip) > clip.num_frames:
         raise VsrError("late_face", f"{clip.video}: the crop is shorter than the video, so sound and lips part")
     wave = moved(natural_wave(clip), offset)
     if np.abs(wave).max() < SILENT:
         raise VsrError("silent", f"{clip.video}: its sound is silence")
+    if not np.isfinite(wave).all():
+        raise VsrError("not_finite", f"{clip.video}: its sound holds values that are not finite")
     sound = torch.from_numpy(wave)
     units = codebook.units(extractor.frames(sound))
     return {
