@@ -39,7 +39,10 @@ def run(args: argparse.Namespace) -> int:
     """Prepare and print the counts. Raises VsrError."""
     if args.corpus_name == "puppet":
         from vsr.corpora.puppet import prepare_puppet
+        from vsr.files import check_outputs
 
+        names = ("train.jsonl", "dev.jsonl", "test.jsonl", "corpus.json")
+        check_outputs((f"{args.out}/{name}" for name in names), args.vocabulary)
         counts = prepare_puppet(args.out, args.train, args.dev, args.test, args.seed, args.vocabulary, args.jobs)
     elif args.corpus_name == "grid":
         from vsr.corpora.grid import prepare_grid
