@@ -63,6 +63,7 @@ def needed(out_dir: str | Path, clips: Sequence[Clip], made: dict[str, dict]) ->
         states[clip.id] = next((state for state in found if state not in (KEPT, NEW)), NEW if NEW in found else KEPT)
         _check_ours(ledger, clip)
     tell(states.values(), "voices")
+    ledger.refresh()
     return [clip for clip in clips if states[clip.id] != KEPT], ledger
 
 

@@ -92,6 +92,7 @@ class Ledger:
     def __init__(self, folder: str | Path):
         self.folder = Path(folder)
         self.records = {record["name"]: record for record in records_in(self.folder / LEDGER)}
+        self._seen_elsewhere: list[dict] = []
 
     def made(self, name: str) -> dict:
         """What the file of that name was made from, as far as is known."""
@@ -113,7 +114,17 @@ class Ledger:
             return UNRECORDED
         if other := differences(self.made(name), made):
             return f"other {' and '.join(other)}"
-        return KEPT if is_same(self.records[name]["file"], path) else CHANGED
+        if not is_same(self.records[name]["file"], path):
+            return CHANGED
+        if json.dumps(made, sort_keys=True) != json.dumps(self.made(name), sort_keys=True):
+            self._seen_elsewhere.append(self.records[name] | {"made": made})
+        return KEPT
+
+    def refresh(self) -> None:
+        """Tell where and when the inputs of kept files were seen last, so that they need not be read again."""
+        found, self._seen_elsewhere = self._seen_elsewhere, []
+        if found:
+            self.append(found)
 
     def add(self, name: str, made: dict, file: dict | None = None) -> None:
         """Tell what a finished file was made from; ``file``: its identity where it is known. Raises VsrError."""

@@ -170,6 +170,7 @@ def extract_corpus(
     tasks = [(clip, round(offsets.get(clip.id, 0.0), 5), common) for clip in clips]
     states = [_state(ledger, task) for task in tasks]
     tell(states, "features")
+    ledger.refresh()
     todo = [task for task, state in zip(tasks, states, strict=True) if state != KEPT]
     earlier = refused_clips(out_dir)
     refused = {name: why for name, why in earlier.items() if name not in {clip.id for clip in clips}}

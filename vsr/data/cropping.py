@@ -63,6 +63,7 @@ def crop_corpus(
     todo = [clip for clip in clips if not frames[clip.id]]
     tell([states[clip.id] or (KEPT if frames[clip.id] else "damaged") for clip in clips], "crops")
     out_dir.mkdir(parents=True, exist_ok=True)
+    ledger.refresh()
     outcomes = []
     found = (engine or Local(jobs)).crop(todo, out_dir)
     for outcome in counted(found, "mouth crops", len(clips), len(clips) - len(todo), failed="refused"):
