@@ -134,18 +134,23 @@ class Ledger:
     def append(self, records: Iterable[dict]) -> None:
         """Add lines that `record_of` or another ledger made. Raises VsrError no_space, not_writable."""
         records = list(records)
-        path = self.folder / LEDGER
-        # Each line begins with its own line break: what a kill cut short spoils no other.
-        data = "".join(f"\n{json.dumps(record)}\n" for record in records).encode()
-        try:
-            handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
-            try:
-                os.write(handle, data)
-            finally:
-                os.close(handle)
-        except OSError as error:
-            raise write_error(path, error) from error
+        append_records(self.folder, records)
         self.records |= {record["name"]: record for record in records}
+
+
+def append_records(folder: str | Path, records: Iterable[dict]) -> None:
+    """Add lines to a folder's ledger in one write, without reading it. Raises VsrError no_space, not_writable."""
+    path = Path(folder) / LEDGER
+    # Each line begins with its own line break: what a kill cut short spoils no other.
+    data = "".join(f"\n{json.dumps(record)}\n" for record in records).encode()
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+        try:
+            os.write(handle, data)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise write_error(path, error) from error
 
 
 def record_of(name: str, path: str | Path, made: dict) -> dict:

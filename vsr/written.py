@@ -11,7 +11,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from vsr.artifacts import LEDGER, Ledger, records_in
+from vsr.artifacts import LEDGER, append_records, records_in
 from vsr.files import SURROGATES, read_json
 from vsr.transcript import Transcript
 
@@ -81,7 +81,4 @@ def note_files(folder: str | Path, transcript: Transcript, texts: dict[str, str]
     """Tell the ledger what files, name -> text, are about to be written. Raises VsrError."""
     facts = {"made": transcript.provenance or {}, "place": place_of(transcript.file)}
     facts["complete"] = transcript.complete and transcript.error is None
-    Ledger(folder).append(
-        {"name": name, "file": {"sha256": hash_of(text), "bytes": len(text.encode("utf-8", SURROGATES))}} | facts
-        for name, text in texts.items()
-    )
+    append_records(folder, ({"name": name, "file": {"sha256": hash_of(text)}} | facts for name, text in texts.items()))
