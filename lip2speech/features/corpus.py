@@ -192,7 +192,7 @@ def _state(ledger: Ledger, task: tuple[Clip, float, dict]) -> str:
     name = f"{task[0].id}.safetensors"
     if not (ledger.folder / name).is_file():
         return NEW
-    if name not in ledger.records:
+    if "way of extracting" not in ledger.made(name):
         _check_features(ledger.folder / name)
     return ledger.state(name, made_from(task, ledger.known(name, "video")))
 

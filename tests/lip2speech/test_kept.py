@@ -21,8 +21,9 @@ from vsr.errors import VsrError
 @pytest.fixture
 def clips(tmp_path):
     """Two clips of one speaker, with crops."""
-    films = [write_film(tmp_path / f"{name}.mkv", chirp(1.2 + k / 10), 30, ("libx264", "pcm_s16le"), rate=16_000)
-             for k, name in enumerate("ab")]  # fmt: skip
+    sounds = {"a": chirp(1.2), "b": np.ascontiguousarray(chirp(1.2)[::-1])}
+    films = [write_film(tmp_path / f"{name}.mkv", wave, 30, ("libx264", "pcm_s16le"), rate=16_000)
+             for name, wave in sounds.items()]  # fmt: skip
     found = []
     for name, film in zip("ab", films, strict=True):
         np.save(tmp_path / f"{name}.npy", np.zeros((30, 96, 96), np.uint8))

@@ -91,7 +91,7 @@ def _state(ledger: Ledger, clip: Clip) -> str:
     name = f"{clip.id}.npy"
     if not (ledger.folder / name).is_file():
         return NEW
-    if name not in ledger.records:
+    if "way of cropping" not in ledger.made(name):
         _check_crop(ledger.folder / name)
     return ledger.state(name, made_from(clip, ledger.known(name, "video")))
 
