@@ -24,7 +24,6 @@ from vsr.numbers import COUNT, NOT_NEGATIVE, SEED, check_number, check_numbers
 from vsr.training.config import OptimConfig, TrainerConfig, built, model_settings
 from vsr.training.lipreader import read_all
 from vsr.training.loop import Run
-from vsr.training.resuming import digest
 from vsr.video.transforms import Augmentation
 
 
@@ -122,10 +121,6 @@ class VoiceRun(Run):
             model.load_state_dict(load_voice(folder)[0].state_dict())
         except RuntimeError as error:
             raise VsrError("bad_model", f"{folder} has other sizes than the configuration's model: {error}") from error
-
-    def data(self) -> dict[str, str]:
-        """The batches and the units."""
-        return super().data() | {"codebook (data.units)": digest(self.codebook.centres.tolist())}
 
     @torch.inference_mode()
     def _views(self, model: Voice) -> list[list[torch.Tensor]]:

@@ -44,7 +44,10 @@ def run(args: argparse.Namespace) -> int:
     check_number("--max-seconds", args.max_seconds, POSITIVE)
     if args.corpus_name == "puppet":
         from vsr.corpora.puppet import prepare_puppet
+        from vsr.files import check_outputs
 
+        names = ("train.jsonl", "dev.jsonl", "test.jsonl", "corpus.json")
+        check_outputs((f"{args.out}/{name}" for name in names), args.vocabulary)
         counts = prepare_puppet(args.out, args.train, args.dev, args.test, args.seed, args.vocabulary, args.jobs)
     elif args.corpus_name == "grid":
         from vsr.corpora.grid import prepare_grid

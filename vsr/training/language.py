@@ -20,10 +20,9 @@ from vsr.hub import LANGUAGE_MODEL, save_model
 from vsr.models.language import LanguageModel, LanguageModelConfig
 from vsr.numbers import COUNT, SEED, check_number, check_numbers
 from vsr.text.normalise import lower
-from vsr.text.tokenizer import Tokenizer, load_tokenizer, pieces_of
+from vsr.text.tokenizer import Tokenizer, load_tokenizer
 from vsr.training.config import OptimConfig, TrainerConfig, built, model_settings
 from vsr.training.loop import Run
-from vsr.training.resuming import digest
 
 
 @dataclass(frozen=True)
@@ -122,10 +121,6 @@ class LanguageRun(Run):
         if self.config.trainer.init_from:
             raise VsrError("bad_config", "trainer.init_from is not for language models: leave it out")
         return built(LanguageModel, self.config.model_config(self.tokenizer.vocab_size))
-
-    def data(self) -> dict[str, str]:
-        """The batches and the alphabet."""
-        return super().data() | {"alphabet (data.tokenizer)": digest(pieces_of(self.tokenizer))}
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:

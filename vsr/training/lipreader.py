@@ -19,10 +19,9 @@ from vsr.hub import load_model, save_model
 from vsr.models.lipreader import LipReader
 from vsr.score import word_errors
 from vsr.text.normalise import lower
-from vsr.text.tokenizer import collapse, load_tokenizer, pieces_of
+from vsr.text.tokenizer import collapse, load_tokenizer
 from vsr.training.config import built
 from vsr.training.loop import Run
-from vsr.training.resuming import digest
 from vsr.training.starting import copy_weights
 from vsr.training.texts import with_tokens
 
@@ -63,11 +62,6 @@ class LipReaderRun(Run):
             source = load_model(where)
             self.say(f"init_from {where}: {copy_weights(source.model, model, source.tokenizer, self.tokenizer)}")
         return model
-
-    def data(self) -> dict[str, str]:
-        """The batches, the clips in them and the alphabet."""
-        ids = digest([clip.id for clip in self.train.clips])
-        return super().data() | {"training list": ids, "alphabet (data.tokenizer)": digest(pieces_of(self.tokenizer))}
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:

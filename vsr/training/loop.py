@@ -17,15 +17,14 @@ import torch
 from torch import nn
 
 from vsr.errors import VsrError
-from vsr.files import write_text
 from vsr.training.averaging import keep_epoch
 from vsr.training.batch_norm import synchronised
-from vsr.training.config import dump_config, load_config
+from vsr.training.config import load_config
+from vsr.training.continued import begin
 from vsr.training.feed import Feed
 from vsr.training.finite import Finite
 from vsr.training.machines import agreed, open_fabric, shared_figures, told_once
 from vsr.training.optimiser import adamw, learning_rate
-from vsr.training.resuming import check_same, digest
 from vsr.training.sharding import whole
 from vsr.training.state import LAST, Average, Progress, load_state, save_state
 
@@ -39,7 +38,7 @@ class Run:
     Args:
         config: what to train on what, with the parts ``optim``, ``trainer`` and ``seed``.
         folder: receives config.yaml, last.pt, epochs/, tensorboard/ and at the end model/.
-        resume: go on from last.pt.
+        resume: go on from last.pt, with what the run was begun with (`vsr.training.continued`).
     """
 
     entries = ("loss",)  # methods of the model, besides forward, that a step calls
@@ -61,10 +60,8 @@ class Run:
         with agreed(self.fabric):
             if resume:
                 self.progress = load_state(self.folder, self.model, self.average, self.optimiser)
-                check_same(self.folder, config, self.progress.data, self.data())
-            self.progress.data = self.data()
-            if self.fabric.is_global_zero:
-                write_text(self.folder / "config.yaml", dump_config(config))
+            if self.fabric.is_global_zero and (told := begin(self.folder, config, resume)):
+                print(told, flush=True)
         self.started = time.monotonic() - self.progress.seconds
         self.saved = self.progress.seconds
 
@@ -75,10 +72,6 @@ class Run:
     def _build_model(self) -> nn.Module:
         """The model to be trained, with its first weights."""
         raise NotImplementedError
-
-    def data(self) -> dict[str, str]:
-        """What a run that goes on must find again, as name -> digest: the order of the batches and the alphabet."""
-        return {"training list": digest(self.sampler.lengths.tolist())}
 
     def _stepped(self) -> nn.Module:
         """The part of the model that Fabric wraps: what a step calls, and whose gradients the ranks share."""

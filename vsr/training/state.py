@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -56,14 +56,13 @@ class Average:
 @dataclass
 class Progress:
     """Where a run stands: batches of ``epoch`` that are done, optimiser steps, seconds spent, steps ``skipped`` as
-    they had no finite gradient; ``data``: what it is trained on, see `vsr.training.loop.Run.data`."""
+    they had no finite gradient."""
 
     epoch: int = 0
     batch: int = 0
     step: int = 0
     seconds: float = 0.0
     skipped: int = 0
-    data: dict[str, str] = field(default_factory=dict)
 
 
 def save_state(folder: Path, model: nn.Module, average: Average, optimiser, progress: Progress, write: bool) -> None:
