@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from vsr.clock import FPS
 from vsr.video.container import MAX_HOLD
 
@@ -55,6 +57,20 @@ def index_at(start: float, seconds: float) -> int:
 def frames_between(start: float, end: float) -> int:
     """How many frames `on_grid` gives of pictures that last from ``start`` to ``end``."""
     return _next_index(start, 1, end - 0.5 / FPS)
+
+
+def named_part(start: float, end: float) -> str:
+    """What is said of a part of a video: " from 1.00 to 2.00 s"; nothing of the whole."""
+    if not (start or end):
+        return ""
+    return f" from {start:.2f} to {end:.2f} s" if end else f" from {start:.2f} s on"
+
+
+def stretches(times: np.ndarray) -> list[tuple[int, int]]:
+    """(start, stop) of the frames at ``times`` (n,) that follow each other without a gap."""
+    gaps = np.flatnonzero(np.abs(np.diff(times) - 1 / FPS) > 0.5 / FPS) + 1
+    edges = [0, *map(int, gaps), len(times)]
+    return list(zip(edges[:-1], edges[1:], strict=True)) if len(times) else []
 
 
 def _next_index(start: float, count: int, end: float) -> int:

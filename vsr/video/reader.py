@@ -18,7 +18,7 @@ from vsr.errors import VsrError
 from vsr.video.container import decoded_frames, first_frame, opened, video_clock
 from vsr.video.ending import Demuxed, check_complete
 from vsr.video.extent import Noted, extent_of
-from vsr.video.grid import Position, index_at, on_grid
+from vsr.video.grid import Position, index_at, named_part, on_grid
 from vsr.video.seeking import landed_before, rewind, sought
 from vsr.video.timestamps import Clock, mean_rate
 
@@ -81,14 +81,14 @@ def frames_of_part(path: str | Path, start: float = 0.0, end: float = 0.0) -> It
         yield from frames_from(path)
         return
     _, first = video_clock(path)
-    begin, stop, place = Position(first, index_at(first, start)), index_at(first, end) if end else math.inf, None
+    begin, stop, some = Position(first, index_at(first, start)), index_at(first, end) if end else math.inf, False
     for picture, place in frames_from(path, begin):
         if place.index >= stop:
             break
+        some = True
         yield picture, place
-    if place is None or place.index == begin.index >= stop:
-        upto = f" to {end:.2f} s" if end else " s on"
-        raise VsrError("unreadable", f"{path}: has no frames from {start:.2f}{upto}")
+    if not some:
+        raise VsrError("unreadable", f"{path}: has no frames{named_part(start, end)}")
 
 
 def frames_from(path: str | Path, begin: Position | None = None) -> Iterator[tuple[np.ndarray, Position]]:

@@ -16,14 +16,19 @@ def sought(path: str | Path, container, stream, origin: float, seconds: float) -
     the container is not trusted to jump, or could not. ``origin``: the time stamp of second 0."""
     import av
 
-    trusted = set(container.format.name.split(",")) & INDEXED
-    if not trusted or seconds < 2 * RUN_UP or "matroska" in trusted and _is_joined(path):
+    if seconds < 2 * RUN_UP or not indexed(path, container):
         return False
     try:
         container.seek(int((origin + seconds - RUN_UP) / stream.time_base), stream=stream)
     except (av.error.FFmpegError, OSError, ValueError):
         return False
     return True
+
+
+def indexed(path: str | Path, container) -> bool:
+    """Whether a container has an index, of one recording, that can be trusted."""
+    kinds = set(container.format.name.split(",")) & INDEXED
+    return bool(kinds) and not ("matroska" in kinds and _is_joined(path))
 
 
 def landed_before(found, origin: float, seconds: float) -> bool:
