@@ -68,7 +68,7 @@ def speak(
     """
     casting, speakers = Casting(number_of_faces(faces)), _speakers(loaded, reference)
     info, first, mixer = probe(path), video_clock(path)[1], Mixer()
-    frames = watched(frames_from(path), (watch or Watch()).progress, path, info.duration)
+    frames = watched(frames_from(path), (watch or Watch()).progress, path, info.end)
     count, reasons = 0, []
     for block in blocks(frames, default_detector()):
         parts = casting.of(block)

@@ -159,7 +159,7 @@ def _transcribed(models: Models, job: Job, clip, number: int, alone: bool) -> Fa
     from vsr.recognise import read_clip
 
     segments = read_clip(models.reader, clip, DecodeOptions(nbest=5))
-    transcript = Transcript(job.name, clip.info.fps, clip.info.duration, models.reader.name, tuple(segments))
+    transcript = Transcript(job.name, clip.info.fps, clip.info.end, models.reader.name, tuple(segments))
     for name in FORMATS:
         write_text(job.folder / f"{number}.{name}", WRITERS[name](transcript))
     write_text(job.folder / f"page{number}.vtt", to_vtt(earlier(transcript, job.early), sureness))

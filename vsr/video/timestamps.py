@@ -22,7 +22,7 @@ SHUFFLED = 8  # pictures within which a second stamp goes back: all of them are 
 
 def mean_rate(stream) -> float:
     """Mean frames per second; 25 where the header says nothing sensible."""
-    rates = [stream.average_rate, stream.guessed_rate]
+    rates = [getattr(stream, name, None) for name in ("average_rate", "guessed_rate")]  # sound has neither
     if stream.start_time is None:  # no time stamps, no mean: FFmpeg gives 25, whatever the pictures' own header says
         rates.reverse()
     rate = float(rates[0] or rates[1] or FPS)
