@@ -36,14 +36,16 @@ def write_recording(path, times, sound=None, sound_start=0.0, codecs=None, stand
     import av
 
     codecs = codecs or CODECS.get(path.suffix[1:], ("libx264", "aac"))
+    options = OPTIONS.get(codecs[0], {}) | (options or {})
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codecs[0], rate=Fraction(fps), options=OPTIONS.get(codecs[0], {}) | (options or {}))
+        stream = container.add_stream(codecs[0], rate=Fraction(fps), options=options)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         # Old codecs know no time base but the frame rate.
         ticks = TICKS if codecs[0] in ("libx264", "libvpx") and path.suffix != ".h264" else fps
         stream.codec_context.time_base = stream.time_base = Fraction(1, ticks)
         track = None if sound is None else container.add_stream(codecs[1], rate=RATE, layout="mono")
-        packets = [*_pictures(stream, times, ticks, stands), *([] if track is None else _sounds(track, sound, sound_start))]
+        packets = _pictures(stream, times, ticks, stands)
+        packets += [] if track is None else _sounds(track, sound, sound_start)
         for packet in sorted(packets, key=lambda own: float(own.dts * own.time_base) if own.dts is not None else 0.0):
             container.mux(packet)
     return path

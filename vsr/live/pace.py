@@ -9,7 +9,7 @@ from vsr.video.timestamps import Line
 
 LATE = 1.0  # seconds by which pictures come later than their rate says before it is believed that some are missing
 MEASURED = 2.0  # seconds of pictures that come one by one after which their rate is known
-ONE_BY_ONE = 0.02  # seconds between two pictures that were not waiting together
+ONE_BY_ONE = 0.005  # seconds between two pictures that were not waiting together
 RATES = (5.0, 130.0)  # pictures a second of a camera
 
 
@@ -33,7 +33,8 @@ class Pace:
     def place(self, stamp: float | None) -> float | None:
         """Seconds since the first picture of the next one, which came just now; None for one that is to be left out."""
         now = time.monotonic()
-        self._began = self._began if self.count else now
+        if not self.count:
+            self._began = self._latest = now
         self.count += 1
         if self._line is None and stamp is not None:
             self._line = Line(stamp - self._next(now), 1 / self._rate)

@@ -20,7 +20,7 @@ from vsr.video.grid import Position, frames_between, index_at, on_grid
 from vsr.video.seeking import landed_before, rewind, sought
 from vsr.video.timestamps import BEGUN_ANEW, Clock, Line, counted_back
 
-SMALL = 64 << 20  # bytes; of a smaller file every packet is looked at
+SMALL = 16 << 20  # bytes; of a smaller file every packet is looked at
 JITTER = 0.005  # seconds by which time stamps are rounded
 REORDERED = 24  # packets of which one may be shown before those that come first
 
@@ -62,7 +62,7 @@ def extent_of(path: str | Path, noted: Noted, stream, clock: Clock, start: float
     if os.path.getsize(path) > SMALL:
         end = _announced_end(path, noted.container, stream, clock)
         if end > start:
-            return Extent(start, end, frames_between(start, end))
+            return Extent(start, end, frames_between(start, end, clock.step))
     timed = list(_timed(noted.all(stream), clock, start))
     frames = sum(1 for _ in on_grid(((True, time) for time, _ in timed), clock.step))
     return Extent(start, _end(timed, clock.step, start), max(1, frames))
@@ -76,7 +76,8 @@ def _announced_end(path: str | Path, container, stream, clock: Clock) -> float:
     seconds = (container.duration or 0) / 1e6
     if not sought(path, container, stream, clock.origin, seconds):
         return 0.0
-    return _end(list(_timed(safe_packets(container, stream), clock)), clock.step)
+    timed = list(_timed(safe_packets(container, stream), clock))
+    return _end(timed, clock.step) if timed else 0.0
 
 
 def _end(timed: list[tuple[float, float]], step: float, start: float = 0.0) -> float:
@@ -122,13 +123,10 @@ def _timed_from(path, noted: Noted, stream, clock: Clock, begin: Position) -> It
 
 def _timed(packets: Iterable, clock: Clock, first: float | None = None) -> Iterator[tuple[float, float]]:
     """(second, duration) of each picture, in the order of showing; those before ``first`` cannot be decoded."""
-    stamped = counted_back(_in_order(packets), clock.step, 0.0)
-    duration, stamp = next(stamped, (0.0, None))
-    if stamp is None:
-        return
-    origin = clock.origin if clock.origin is not None else stamp
-    line, begun = Line(origin, clock.step), first is None
-    for duration, stamp in chain([(duration, stamp)], stamped):
+    line, begun = None, first is None
+    for duration, stamp in counted_back(_in_order(packets), clock.step, 0.0):
+        origin = stamp if clock.origin is None else clock.origin
+        line = line or Line(origin, clock.step)
         begun = begun or stamp is None or stamp - origin > first - JITTER
         seconds = line.place(stamp) if begun else None
         if seconds is not None:

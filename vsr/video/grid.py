@@ -54,9 +54,9 @@ def index_at(start: float, seconds: float) -> int:
     return max(0, round((seconds - start) * FPS))
 
 
-def frames_between(start: float, end: float) -> int:
-    """How many frames `on_grid` gives of pictures that last from ``start`` to ``end``."""
-    return _next_index(start, 1, end - 0.5 / FPS)
+def frames_between(start: float, end: float, step: float) -> int:
+    """How many frames `on_grid` gives of pictures, ``step`` seconds apart, that last from ``start`` to ``end``."""
+    return _next_index(start, 1, end - min(0.5 / FPS, 1.5 * step))
 
 
 def named_part(start: float, end: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from vsr.video.ending import segment_end
+from vsr.video.structure import segment_end
 
 INDEXED = {"mp4", "matroska"}
 RUN_UP = 2.0  # seconds decoded before the frame that is wanted
