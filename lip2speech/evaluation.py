@@ -15,7 +15,7 @@ import numpy as np
 from lip2speech.audio import fit_length, natural_wave, read_wave
 from lip2speech.intelligibility import check_length
 from lip2speech.judges import Judge, open_judge
-from lip2speech.metrics import Utterance, check_sound, measure
+from lip2speech.metrics import Utterance, check_packages, check_sound, measure
 from lip2speech.pauses import said
 from vsr.clock import SAMPLES_PER_FRAME
 from vsr.data.manifest import Clip
@@ -71,8 +71,10 @@ def wave_of_row(clip: Clip, folder: str | None) -> np.ndarray:
 def evaluate(clips: Sequence[Clip], rows: Mapping[str, str | None], judge: str = "", jobs: int = 1) -> list[Outcome]:
     """Every clip in every row; ``rows``: name -> folder, None for the natural recordings.
 
-    Raises VsrError before any work: bad_judge, or bad_manifest where the judge has no text to compare with.
+    Raises VsrError before any work: missing_package, bad_judge, or bad_manifest where the judge has no text to
+    compare with.
     """
+    check_packages()
     tasks = [(clip, row, folder) for row, folder in rows.items() for clip in clips]
     if judge:
         open_judge(judge)

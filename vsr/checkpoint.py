@@ -71,26 +71,37 @@ def save_weights(path: Path, model, half: bool) -> None:
 def load_weights(folder: Path, build: Callable[[], Any]) -> Any:
     """What ``build`` makes, with the folder's weights; names and shapes are checked before memory is spent.
 
-    Raises VsrError bad_model.
+    Raises VsrError bad_model, missing_package.
     """
     from safetensors import SafetensorError, safe_open
 
-    from vsr.models.bare import bare
-
+    expected = _built(folder, build, memory=False).state_dict()
     try:
-        with bare(memory=False):
-            expected = build().state_dict()
         with safe_open(str(folder / WEIGHTS_FILE), framework="pt") as stored:
             _check_shapes(folder, expected, stored)
             weights = {name: _read_tensor(folder, stored, name, expected[name].dtype) for name in expected}
-        with bare():
-            model = build()
-        model.load_state_dict(weights)
     except (OSError, SafetensorError) as error:
         raise bad_model(folder, f"{WEIGHTS_FILE} cannot be read: {one_line(error)}") from error
+    model = _built(folder, build)
+    model.load_state_dict(weights)
+    return model
+
+
+def _built(folder: Path, build: Callable[[], Any], memory: bool = True) -> Any:
+    """What ``build`` makes, without values for its weights.
+
+    Raises VsrError bad_model for settings that make no model, missing_package for a library that does not load.
+    """
+    from vsr.models.bare import bare
+
+    try:
+        with bare(memory=memory):
+            return build()
+    except (ImportError, OSError) as error:
+        message = f"a library that the model in {folder} needs cannot be loaded: {one_line(error)}"
+        raise VsrError("missing_package", message) from error
     except (TypeError, ValueError, AssertionError, RuntimeError, ArithmeticError) as error:
         raise bad_model(folder, f"{CONFIG_FILE} describes no model: {one_line(error)}") from error
-    return model
 
 
 def _check_shapes(folder: Path, expected: dict, stored) -> None:

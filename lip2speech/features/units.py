@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from lip2speech.features.filterbank import cosines, differences
 from lip2speech.features.mel import NUM_MELS, log_mel
 from vsr.clock import HOP, SAMPLE_RATE, UNIT_RATE, exact
 from vsr.errors import VsrError
@@ -39,13 +40,11 @@ class Mfcc:
 
     def frames(self, wave: Tensor) -> Tensor:
         """Wave (640 T,) -> (2T, 39)."""
-        from torchaudio.functional import compute_deltas, create_dct
-
         mel = log_mel(wave).unflatten(0, (-1, MELS_PER_UNIT)).mean(1)  # (2T, 80)
-        cepstra = (mel @ create_dct(NUM_CEPSTRA, NUM_MELS, "ortho")).T  # (13, 2T)
+        cepstra = (mel @ cosines(NUM_CEPSTRA, NUM_MELS)).T  # (13, 2T)
         cepstra = cepstra - cepstra.mean(1, keepdim=True)
-        first = compute_deltas(cepstra)
-        return torch.cat([cepstra, first, compute_deltas(first)]).T.contiguous()
+        first = differences(cepstra)
+        return torch.cat([cepstra, first, differences(first)]).T.contiguous()
 
 
 class Hubert:

@@ -48,7 +48,7 @@ def _whisper_normaliser():
     try:
         from transformers.models.whisper.english_normalizer import EnglishTextNormalizer
     except ImportError as error:
-        raise VsrError("bad_config", "the normaliser 'whisper' needs transformers: pip install vsr[speech]") from error
+        raise VsrError("bad_config", "the normaliser 'whisper' needs transformers: pip install transformers") from error
     return EnglishTextNormalizer({})
 
 

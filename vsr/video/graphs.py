@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vsr.errors import VsrError
+from vsr.packages import needed
 
 # Vertices of the 468-point mesh nearest to points 31..67 of the 68-point convention.
 INNER = (
@@ -144,11 +145,8 @@ def solutions():
     """`mediapipe.solutions`, or a VsrError that says what to install instead."""
     os.environ.setdefault("GLOG_minloglevel", "2")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    try:
-        with quiet_stderr():
-            import mediapipe
-    except ImportError as error:
-        raise VsrError("missing_package", f"finding faces needs mediapipe: {error}") from error
+    with quiet_stderr():
+        mediapipe = needed("mediapipe", "finding faces", "pip install mediapipe==0.10.21")
     if not hasattr(mediapipe, "solutions"):
         version = getattr(mediapipe, "__version__", "")
         raise VsrError(
