@@ -70,7 +70,7 @@ def speak(
     """
     casting, speakers = Casting(number_of_faces(faces)), _speakers(loaded, reference)
     info, first, mixer = probe(path), video_clock(path)[1], Mixer()
-    frames = watched(frames_from(path), (watch or Watch()).progress, path, info.duration)
+    frames = watched(frames_from(path), (watch or Watch()).progress, path, info.end)
     count, reasons, end = 0, [], first
     for block in blocks(frames, default_detector()):
         parts = casting.of(block)

@@ -86,7 +86,7 @@ def read_job(models: Models, limits: Limits, job: Job) -> None:
         playable_copy(job.source, out)
     for number, clip in enumerate(clips):
         job.enter("reading", number / len(clips))
-        job.faces.append(_transcribed(models, job, clip, number, seconds, alone=len(clips) == 1))
+        job.faces.append(_transcribed(models, job, clip, number, alone=len(clips) == 1))
     for number, clip in enumerate(clips):
         job.enter("voice", number / len(clips) if number else None)
         _voice(models, job, clip, number, vector)
@@ -167,14 +167,13 @@ def _faces(job: Job, seconds: float) -> list:
     return clips[:MAX_FACES]
 
 
-def _transcribed(models: Models, job: Job, clip, number: int, seconds: float, alone: bool) -> Face:
-    """Read a face of a video that lasts so many ``seconds`` and write what it says."""
+def _transcribed(models: Models, job: Job, clip, number: int, alone: bool) -> Face:
+    """Read a face of a video and write what it says."""
     from vsr.decode.options import DecodeOptions
     from vsr.recognise import read_clip
 
     segments = read_clip(models.reader, clip, DecodeOptions(nbest=5))
-    duration = clip.info.duration if clip.info.duration > seconds - 0.5 else seconds  # browsers announce none
-    transcript = Transcript(job.name, clip.info.fps, duration, models.reader.name, tuple(segments))
+    transcript = Transcript(job.name, clip.info.fps, clip.info.end, models.reader.name, tuple(segments))
     texts = {f"{number}.{name}": WRITERS[name](transcript) for name in FORMATS}
     for name, text in (texts | {f"page{number}.vtt": to_vtt(earlier(transcript, job.early), sureness)}).items():
         with job.result(name) as out:

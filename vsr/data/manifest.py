@@ -27,7 +27,8 @@ class Clip:
         num_frames: length of the crop at 25 frames/s; 0 before cropping.
         crop: path of the mouth crop, (T, 96, 96) uint8 .npy; empty before cropping.
         words: (word, start, end) in seconds from the clip's start, where the corpus knows them.
-        start, end: the part of the video that is the clip, in seconds; end 0 is the end of the file.
+        start, end: the part of the video that is the clip, in seconds after the container's start (the zero that
+            players show), whatever its first time stamp; end 0 is the end of the file.
     """
 
     id: str

@@ -96,7 +96,7 @@ def write(clips: list[Clip], out: Path, settings: Settings) -> None:
     if any(clip.start or clip.end for clip in clips):
         files["video.scp"] = sorted(f"{name} {video}" for video, name in recordings.items())
         files["segments"] = [
-            f"{name} {recordings[clip.video]} {clip.start:.2f} {clip.end or -1:.2f}" for name, clip in named
+            f"{name} {recordings[clip.video]} {_time(clip.start)} {_time(clip.end or -1)}" for name, clip in named
         ]
     else:
         files["video.scp"] = [f"{name} {clip.video}" for name, clip in named]
@@ -110,6 +110,12 @@ def write(clips: list[Clip], out: Path, settings: Settings) -> None:
 def _is_plain(path: str) -> bool:
     """Whether a path comes back from a line of a table as it is."""
     return path == path.strip() and not path.endswith("|") and len(path.split("\n")) == 1
+
+
+def _time(seconds: float) -> str:
+    """At least two decimals, as Kaldi's own scripts write, and as many as it takes to find the same frame again."""
+    short = f"{seconds:.2f}"
+    return short if float(short) == seconds else repr(float(seconds))
 
 
 def utterance_id(clip: Clip) -> str:
