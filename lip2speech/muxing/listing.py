@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from vsr.video.container import mean_rate, opened
-from vsr.video.joined import BEGUN_ANEW
+from vsr.video.container import opened
+from vsr.video.timestamps import BEGUN_ANEW, mean_rate
 
 
 @dataclass(frozen=True)
