@@ -40,7 +40,9 @@ def run(args: argparse.Namespace) -> int:
     from lip2speech.features.corpus import with_features
     from lip2speech.sync.offsets import measure
     from vsr.data.manifest import read_manifest
+    from vsr.numbers import SEED, check_number
 
+    check_number("--seed", args.seed, SEED, "bad_options")
     clips, also = ([clip for path in paths for clip in read_manifest(path)] for paths in (args.manifest, args.also))
     (clips, left), (also, left_too) = (with_features(given, args.features) for given in (clips, also))
     for told in filter(None, (left, left_too)):

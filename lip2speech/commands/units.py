@@ -31,7 +31,10 @@ def run(args: argparse.Namespace) -> int:
 
     from lip2speech.features.units import fit_codebook, open_extractor
     from vsr.data.manifest import need_crops, read_manifest
+    from vsr.numbers import COUNT, Range, check_number
 
+    for name, allowed in (("size", COUNT), ("clips", COUNT), ("seed", Range(least=0, most=2**32 - 1))):
+        check_number(f"--{name}", getattr(args, name), allowed, "bad_options")
     extractor = open_extractor(args.extractor)
     clips = [clip for path in args.manifest for clip in read_manifest(path)]
     need_crops(clips)
