@@ -1,7 +1,8 @@
 """Language models in the joint search (shallow fusion, Gulcehre et al. 2015): which there are, and the neural one.
 
 A language model here has `sentences(texts)` and `start(utterances, device)`, which gives what one search keeps:
-`extend(last, candidates)`, `follow(parents, tokens)` and `select(rows)`; see `vsr.decode.ngram.NGramSearch`.
+`rule_out(log_probs)`, `extend(last, candidates)`, `follow(parents, tokens)` and `select(rows)`; see
+`vsr.decode.ngram.NGramSearch`.
 Shapes: B utterances, K hypotheses of each, C candidates of each, V vocabulary.
 """
 
@@ -64,6 +65,9 @@ class NeuralSearch:
     def select(self, rows: Tensor) -> None:
         """Keep the utterances ``rows`` (B',)."""
         self.cache.select(rows)
+
+    def rule_out(self, log_probs: Tensor) -> None:
+        """Nothing is impossible."""
 
 
 def languages_of(loaded: LoadedModel, options: DecodeOptions) -> list[tuple[float, NeuralLanguage | NGram]]:

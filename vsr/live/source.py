@@ -1,7 +1,8 @@
 """Where live pictures come from: a camera, a network stream, a pipe, or a file played at its own pace.
 
 Pictures are taken by a thread of their own and wait in a short queue. When the queue is full the oldest is dropped and
-counted: captions stay close behind the speaker, whatever the machine.
+counted: captions stay close behind the speaker, whatever the machine. Only a picture that comes before its time, as all
+do from a file that is piped in, drops none: it waits.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vsr.errors import VsrError
+from vsr.live.pace import Pace
 from vsr.video.container import short_reason
 from vsr.video.reader import frames_from, scaled_size
 
@@ -64,7 +66,7 @@ def _camera(number: int) -> Iterator[tuple[np.ndarray, float]]:
 
 
 def _stream(name: str) -> Iterator[tuple[np.ndarray, float]]:
-    """The pictures of an address or of standard input, with the stream's own times."""
+    """The pictures of an address or of standard input, with the stream's own times where it has any."""
     import av
 
     try:
@@ -74,13 +76,14 @@ def _stream(name: str) -> Iterator[tuple[np.ndarray, float]]:
     with container:
         if not container.streams.video:
             raise VsrError("no_video", f"{name}: holds no video")
-        first = None
+        pace = Pace(container.streams.video[0])
         for picture in _decoded(name, container):
-            seconds = picture.time or 0.0
-            first = seconds if first is None else first
+            seconds = pace.place(picture.time)
+            if seconds is None:  # its time stamp is damaged
+                continue
             width, height = scaled_size(picture.width, picture.height)
-            yield picture.to_ndarray(format="rgb24", width=width, height=height), seconds - first
-        if first is None:
+            yield picture.to_ndarray(format="rgb24", width=width, height=height), seconds
+        if not pace.count:
             raise VsrError("unreadable", f"{name}: not one picture came")
 
 
@@ -149,8 +152,11 @@ class Capture:
 
     def _take(self) -> None:
         try:
+            began = None
             for frame, seconds in self.pictures:
+                began = time.monotonic() - seconds if began is None else began
                 with self._news:
+                    self._await_room(until=began + seconds)
                     if len(self._queue) >= self.waiting:
                         self._queue.popleft()
                         self.dropped += 1
@@ -165,6 +171,12 @@ class Capture:
             self._ended = True
             self._news.notify()
 
+    def _await_room(self, until: float) -> None:
+        """Wait while the queue is full, but not beyond a moment (monotonic seconds)."""
+        self._news.wait_for(
+            lambda: len(self._queue) < self.waiting or self._stop, timeout=max(0.0, until - time.monotonic())
+        )
+
     def __iter__(self) -> Iterator[Taken]:
         while True:
             with self._news:
@@ -172,10 +184,13 @@ class Capture:
                 if not self._queue:
                     break
                 taken = self._queue.popleft()
+                self._news.notify_all()
             yield taken
         if self.error is not None and not self._taken:
             raise self.error
 
     def close(self) -> None:
         """Take no more pictures."""
-        self._stop = True
+        with self._news:
+            self._stop = True
+            self._news.notify_all()

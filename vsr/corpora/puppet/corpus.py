@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vsr.artifacts import identify
 from vsr.clock import FPS
 from vsr.corpora.puppet.sentences import Vocabulary, draw_splits, load_vocabulary
 from vsr.data.manifest import Clip, write_manifest
@@ -73,10 +74,9 @@ def prepare_puppet(
     if min(counts.values()) < 0 or jobs < 1:
         raise VsrError("bad_corpus", "numbers of clips must not be negative and jobs must be at least 1")
     source = load_vocabulary(vocabulary)
-    _claim(
-        out_dir,
-        {"corpus": "puppet", "version": VERSION, "seed": seed, "vocabulary": vocabulary, "counts": counts},
-    )
+    description = {"corpus": "puppet", "version": VERSION, "seed": seed, "vocabulary": vocabulary, "counts": counts}
+    text = {"text": identify(vocabulary)["sha256"]} if vocabulary != "grid" else {}  # the file may have been edited
+    _claim(out_dir, description | text)
     splits = draw_splits(source, counts, seed)
     chunks = [
         chunk for split, lines in splits.items() for chunk in _chunks(out_dir, source, split, lines, seed)
