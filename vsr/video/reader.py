@@ -19,8 +19,10 @@ from vsr.errors import VsrError
 from vsr.video.container import announced_seconds, decoded_frames, mean_rate, opened, origin_of
 from vsr.video.grid import Position, on_grid
 from vsr.video.joined import BEGUN_ANEW
+from vsr.video.picture_shape import MAX_SIDE as MAX_SIDE
+from vsr.video.picture_shape import Converter, PictureShape, PictureShapes, with_sizes
+from vsr.video.picture_shape import scaled_size as scaled_size
 
-MAX_SIDE = 1280  # pixels; a face that fills a lip reader's crop needs no more
 CHUNK_BYTES = 64 << 20
 INDEXED = {"mp4", "matroska"}  # containers whose index leads to the right frame
 RUN_UP = 2.0  # seconds decoded before the frame that is wanted
@@ -29,7 +31,7 @@ RUN_UP = 2.0  # seconds decoded before the frame that is wanted
 @dataclass(frozen=True)
 class VideoInfo:
     """What the header says. fps: mean frame rate of the file; num_frames: frames at 25 fps; duration: seconds;
-    width, height: pixels of the frames that `read_frames` gives (rotated and scaled)."""
+    width, height: pixels of the first frame that `read_frames` gives (square, upright and scaled)."""
 
     path: str
     fps: float
@@ -47,9 +49,7 @@ def probe(path: str | Path) -> VideoInfo:
             raise VsrError("unreadable", f"{path}: not one frame can be decoded")
         rate = mean_rate(stream)  # here: a closed container's stream points at freed memory
         duration = announced_seconds(container, stream) or 1 / rate
-        width, height = scaled_size(first.width, first.height)
-        if _quarter_turns(first) % 2:
-            width, height = height, width
+        width, height = PictureShapes(stream, first).of(first).size
     return VideoInfo(str(path), rate, max(1, round(duration * FPS)), duration, width, height)
 
 
@@ -59,8 +59,9 @@ def read_frames(
     """Yield (frames (n, H, W, 3) uint8 RGB, times (n,) float64 seconds), n <= chunk_frames, at exactly 25 fps.
 
     Each instant of the 25 fps grid shows the source frame whose time stamp is nearest, so constant, variable, low
-    and high frame rates all keep their speed. Pictures are turned upright by the rotation tag and scaled so that the
-    longer side is at most 1280 pixels. At most one chunk (and 64 MiB) is held. `start` and `end` (seconds from the
+    and high frame rates all keep their speed. Pictures have square pixels, are turned upright by the rotation tag and
+    scaled so that the longer side is at most 1280 pixels. Where the video changes its shape or resolution a chunk ends:
+    the frames of one chunk have one size. At most one chunk (and 64 MiB) is held. `start` and `end` (seconds from the
     first frame, end 0: the end of the file) ask for the frames of a part; parts that touch share none. Raises VsrError
     "unreadable" or "no_video"; also "unreadable", after the last good chunk, where the file breaks off before its
     announced end.
@@ -93,9 +94,12 @@ def frames_from(path: str | Path, begin: Position | None = None) -> Iterator[tup
 
 
 def _chunks(timed: Iterator[tuple[np.ndarray, float]], chunk_frames: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Stack (picture, time) pairs to chunks of at most `chunk_frames` frames and CHUNK_BYTES."""
+    """Stack (picture, time) pairs to chunks of one shape, of at most `chunk_frames` frames and CHUNK_BYTES."""
     pictures, times = [], []
     for picture, time in timed:
+        if pictures and picture.shape != pictures[0].shape:
+            yield np.stack(pictures), np.asarray(times)
+            pictures, times = [], []
         pictures.append(picture)
         times.append(time)
         if len(pictures) >= min(chunk_frames, max(1, CHUNK_BYTES // picture.nbytes)):
@@ -116,33 +120,30 @@ def _check_complete(path: str | Path, decoded: float, announced: float) -> None:
 class _Picture:
     """A decoded frame, set upright, scaled and converted when it is first looked at: many never are."""
 
-    def __init__(self, frame, size: tuple[int, int, int], reformatter):
-        self._frame, self._size, self._reformatter = frame, size, reformatter
+    def __init__(self, frame, shape: PictureShape, size: tuple[int, int], converter: Converter):
+        self._frame, self._shape, self._size, self._converter = frame, shape, size, converter
 
     @cached_property
     def rgb(self) -> np.ndarray:
         """(H, W, 3) uint8."""
-        width, height, turns = self._size
-        rgb = self._reformatter.reformat(self._frame, width, height, "rgb24", interpolation="AREA")
+        rgb = self._converter.rgb(self._frame, self._shape, self._size)
         self._frame = None
-        return np.ascontiguousarray(np.rot90(rgb.to_ndarray(), turns))
+        return rgb
 
 
 def _pictures(container, stream, begin: Position | None) -> Iterator[tuple[_Picture, float]]:
-    """(picture, seconds) in rising order of time, all of one size; those before the grid of `begin` are left out.
+    """(picture, seconds) in rising order of time; those before the grid of `begin` are left out.
 
     Where the time stamps begin anew, as in MPEG files put together one behind the other, the clock goes on.
     """
-    from av.video.reformatter import VideoReformatter
-
     frames = decoded_frames(container, stream)
     first = next(frames, None)
     if first is None:
         return
-    size = (*scaled_size(first.width, first.height), _quarter_turns(first))
     origin, step, last = origin_of(container, first), 1 / mean_rate(stream), -math.inf
-    reformatter, behind = VideoReformatter(), math.inf
-    for frame in _seek(container, stream, origin, begin) or chain([first], frames):
+    shapes, converter, behind = PictureShapes(stream, first), Converter(), math.inf
+    decoded = _seek(container, stream, origin, begin) or chain([first], frames)
+    for frame, shape, size in with_sizes((frame, shapes.of(frame)) for frame in decoded):
         time = last + step if frame.time is None else frame.time - origin
         if time <= last:
             if not behind < time < last - BEGUN_ANEW:
@@ -153,7 +154,7 @@ def _pictures(container, stream, begin: Position | None) -> Iterator[tuple[_Pict
         behind = math.inf
         last = max(time, 0.0) if last == -math.inf else time
         if begin is None or last > begin.start - 1e-6:
-            yield _Picture(frame, size, reformatter), last
+            yield _Picture(frame, shape, size, converter), last
 
 
 def _seek(container, stream, origin: float, begin: Position | None) -> Iterator | None:
@@ -173,14 +174,3 @@ def _seek(container, stream, origin: float, begin: Position | None) -> Iterator 
     except (av.error.FFmpegError, OSError, ValueError):
         return None
     return decoded_frames(container, stream)
-
-
-def scaled_size(width: int, height: int) -> tuple[int, int]:
-    """(width, height) with the longer side at most MAX_SIDE."""
-    scale = min(1.0, MAX_SIDE / max(width, height))
-    return max(1, round(width * scale)), max(1, round(height * scale))
-
-
-def _quarter_turns(frame) -> int:
-    """Quarter turns against the clock that set the picture upright."""
-    return round((frame.rotation or 0) / 90) % 4

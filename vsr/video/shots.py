@@ -3,7 +3,7 @@
 A cut shows as a change of the picture that stands out from the changes before and after it (the measure is that of
 PySceneDetect's AdaptiveDetector), so a jump cut within one scene is found and a moving camera is not a cut. Pictures
 that a low frame rate repeats are left out of that comparison. Where everything moves at once, a cut is a picture whose
-pattern has little in common with the one before.
+pattern has little in common with the one before. A picture of another shape always begins a shot.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 
 import numpy as np
+
+from vsr.video.picture_shape import same_aspect
 
 SIZE = (64, 36)  # pixels that are compared
 RATIO = 4.4  # a cut changes the picture so many times as much as the frames round it do
@@ -56,6 +58,7 @@ class ShotDetector:
         self._count = 0
         self._pictures: dict[int, np.ndarray] = {}  # thumbnails of the last pictures by number of the frame
         self._fresh: list[tuple[int, np.ndarray]] = []  # cuts that may be undone yet, with the picture before
+        self._reshaped: set[int] = set()  # cuts that stand, as the picture has another shape from there on
         self._last: np.ndarray | None = None
         self._thumbnail: np.ndarray | None = None
         self._repeats = 0
@@ -63,6 +66,8 @@ class ShotDetector:
     def push(self, number: int, frame: np.ndarray) -> int:
         """Look at a frame; returns the number below which all cuts are known."""
         self._repeats = self._repeats + 1 if frame is self._last else 0
+        if self._last is not None and not same_aspect(frame.shape, self._last.shape):
+            self._turned(number)
         if self._repeats == 0 or self._repeats >= REPEATS:
             thumbnail = self._thumbnail
             if self._repeats == 0:
@@ -85,7 +90,7 @@ class ShotDetector:
             last = self._shown[self._count - 1]
             for _ in range(REACH):
                 self._show(last, self._thumbnail)
-            self.cuts.discard(last)
+            self.cuts -= {last} - self._reshaped
 
     def _show(self, number: int, thumbnail: np.ndarray) -> None:
         """One more picture; tells whether the one REACH before it begins a shot."""
@@ -100,6 +105,12 @@ class ShotDetector:
             self._found(self._shown[self._count - REACH])
         self._shown.pop(self._count - 2 * REACH, None)
         self._count += 1
+
+    def _turned(self, number: int) -> None:
+        """A cut that nothing undoes: points of before and after are pixels of different pictures."""
+        self.cuts.add(number)
+        self._reshaped.add(number)
+        self._fresh = []
 
     def _found(self, number: int) -> None:
         """A cut, unless it brings back the picture that stood before another cut a moment ago."""
