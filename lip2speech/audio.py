@@ -22,6 +22,7 @@ from vsr.errors import VsrError
 from vsr.files import atomic_write
 from vsr.video.container import decoded_frames, open_container, opened, short_reason, video_clock
 from vsr.video.joined import BEGUN_ANEW, picture_shifts, shifted_anew
+from vsr.video.streams import sound_stream
 
 GAP = 0.005  # seconds by which time stamps may jitter (Matroska rounds them to 1 ms) before a gap is believed
 MAX_SECONDS = 4 * 3600.0  # sound beyond this is a damaged time stamp
@@ -85,8 +86,8 @@ def _sound(path: str | Path) -> tuple[int, list[tuple[float | None, np.ndarray]]
     with open_container(path) as container:
         if not container.streams.audio:
             raise VsrError("no_sound", f"{path}: has no sound track")
-        stream = container.streams.audio[0]
-        if not stream.codec_context or not stream.codec_context.sample_rate:
+        stream = sound_stream(container)
+        if stream is None:
             raise VsrError("no_sound", f"{path}: its sound track cannot be decoded")
         rate = stream.codec_context.sample_rate
         frames = decoded_frames(container, stream)

@@ -36,11 +36,12 @@ from vsr.windows import window_spans
 @dataclass
 class Spoken:
     """wave (S,) float32 as long as the video; seconds: how much of it is voiced, that of several faces added up;
-    faces: the numbers of those that are voiced."""
+    faces: the numbers of those that are voiced; stream: which video was read, where the file holds several."""
 
     wave: np.ndarray
     seconds: float
     faces: tuple[int, ...]
+    stream: dict | None = None
 
 
 References = str | Path | Mapping[int | None, str | Path] | None
@@ -79,7 +80,7 @@ def speak(
         count, reasons = count + len(block.times), reasons + [part.reason for part in parts]
     check_found(path, count, len(reasons), reasons, read=None in reasons)
     wave = mixer.mixed(round(info.duration * SAMPLE_RATE))
-    return Spoken(wave, mixer.added / SAMPLE_RATE, tuple(sorted(mixer.last)))
+    return Spoken(wave, mixer.added / SAMPLE_RATE, tuple(sorted(mixer.last)), info.stream)
 
 
 def _speaking(part: Part) -> list[tuple[int, int]]:
@@ -115,7 +116,7 @@ def speak_clip(
     wave = voice_of(loaded, clip.crop, speaker_of(loaded, vector), options)
     placed = np.concatenate([np.zeros(lead(clip), np.float32), wave])
     whole = fit_length(placed, max(len(placed), round(clip.info.duration * SAMPLE_RATE)))
-    return Spoken(whole, len(clip.crop) / FPS, (clip.face,))
+    return Spoken(whole, len(clip.crop) / FPS, (clip.face,), clip.info.stream)
 
 
 def lead(clip: MouthClip) -> int:

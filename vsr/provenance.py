@@ -14,9 +14,13 @@ if TYPE_CHECKING:
     from vsr.hub import LoadedModel
 
 
-def provenance(loaded: LoadedModel, path: str | Path, options: DecodeOptions, faces: int | None) -> dict[str, Any]:
-    """As it stands in the JSON of transcripts; ``faces``: how many were chosen in each shot, None for all."""
+def provenance(
+    loaded: LoadedModel, path: str | Path, options: DecodeOptions, faces: int | None, stream: dict | None = None
+) -> dict[str, Any]:
+    """As it stands in the JSON of transcripts; ``faces``: how many were chosen in each shot, None for all; ``stream``:
+    which video was read, where the file holds several."""
     video = {"bytes": Path(path).stat().st_size, "sha256": sha256_of(path)}
+    video |= {"stream": stream} if stream else {}
     model = {"name": loaded.name, "sha256": loaded.weights_sha256}
     return {"vsr": __version__, "video": video, "model": model, "search": asdict(options), "faces": faces or "all"}
 

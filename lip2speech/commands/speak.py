@@ -47,6 +47,7 @@ def run(args: argparse.Namespace) -> int:
     from vsr.errors import VsrError
     from vsr.files import check_output
     from vsr.progress import Watch, film_bar
+    from vsr.video.streams import tell_choice
 
     references = references_of(args.reference)
     check_output(args.out, args.video, *references.values())
@@ -61,6 +62,7 @@ def run(args: argparse.Namespace) -> int:
     for face in sorted(references.keys() - {None, *spoken.faces}):
         voiced = ", ".join(map(str, spoken.faces))
         print(f"lip2speech: face {face} is not voiced, its reference was not used; voiced: {voiced}", file=sys.stderr)
+    tell_choice("lip2speech", args.video, spoken.stream)
     print(f"{args.out}: {spoken.seconds:.2f} s of speech")
     return 0
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from vsr.clock import FPS
 from vsr.errors import VsrError
 from vsr.files import atomic_write
-from vsr.video.container import open_container, video_clock
+from vsr.video.container import open_container, opened, video_clock
 from vsr.video.reader import VideoInfo, probe, read_frames
+from vsr.video.streams import chosen_among, picture_stream, sound_stream
 
 TICKS = 90_000  # of a second
 PLAYED = ("yuv420p", "yuvj420p")  # pixel formats of H.264 that browsers decode
@@ -20,8 +21,8 @@ def recorded_seconds(path: str | Path, kind: str = "video") -> float:
     """Length of the "video" or "audio" by the time stamps of its packets: a browser's recording announces none, and
     nothing is decoded. 0 where there is none. Raises VsrError unreadable."""
     with open_container(path) as container:
-        streams = getattr(container.streams, kind)
-        return _seconds(container, streams[0]) if streams else 0.0
+        stream = sound_stream(container) if kind == "audio" else picture_stream(container, lambda: open_container(path))
+        return 0.0 if stream is None else _seconds(container, stream)
 
 
 def _seconds(container, stream) -> float:
@@ -58,8 +59,10 @@ def playable_copy(video: str | Path, out: str | Path) -> None:
 def _plays(video: str | Path) -> bool:
     if video_clock(video)[1] > 0:
         return False
-    with open_container(video) as container:
-        context = container.streams.video[0].codec_context
+    with opened(video) as (container, stream):
+        context = stream.codec_context
+        if chosen_among(container, stream):
+            return False  # browsers need not choose the same
         return "mp4" in container.format.name and context.name == "h264" and context.pix_fmt in PLAYED
 
 

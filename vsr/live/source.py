@@ -18,7 +18,9 @@ import numpy as np
 
 from vsr.errors import VsrError
 from vsr.video.container import short_reason
-from vsr.video.reader import frames_from, scaled_size
+from vsr.video.picture_shape import Converter, PictureShapes, with_sizes
+from vsr.video.reader import frames_from
+from vsr.video.streams import picture_stream
 
 WAITING = 25  # pictures that may wait
 STREAMS = ("rtsp", "rtsps", "rtmp", "http", "https", "udp", "tcp", "srt")
@@ -72,23 +74,31 @@ def _stream(name: str) -> Iterator[tuple[np.ndarray, float]]:
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise VsrError("unreadable", f"{name}: no stream that can be read ({_why(error)})") from error
     with container:
-        if not container.streams.video:
+        stream = picture_stream(container)
+        if stream is None:
             raise VsrError("no_video", f"{name}: holds no video")
-        first = None
-        for picture in _decoded(name, container):
+        first, converter = None, Converter()
+        for picture, shape, size in with_sizes(_shaped(stream, _decoded(name, container, stream))):
             seconds = picture.time or 0.0
             first = seconds if first is None else first
-            width, height = scaled_size(picture.width, picture.height)
-            yield picture.to_ndarray(format="rgb24", width=width, height=height), seconds - first
+            yield converter.rgb(picture, shape, size), seconds - first
         if first is None:
             raise VsrError("unreadable", f"{name}: not one picture came")
 
 
-def _decoded(name: str, container) -> Iterator:
+def _shaped(stream, pictures: Iterator) -> Iterator[tuple]:
+    """(picture, its shape)."""
+    shapes = None
+    for picture in pictures:
+        shapes = shapes or PictureShapes(stream, picture)
+        yield picture, shapes.of(picture)
+
+
+def _decoded(name: str, container, stream) -> Iterator:
     """The pictures of a stream; a packet that is damaged, or of a picture whose begin was missed, is passed over."""
     import av
 
-    packets = container.demux(container.streams.video[0])
+    packets = container.demux(stream)
     while True:
         try:
             packet = next(packets, None)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from vsr.clock import FPS
 from vsr.errors import VsrError
+from vsr.video.streams import picture_stream
 
 MAX_PIXELS = 8192 * 8192  # beyond this a header is damaged, not a video large
 MAX_HOLD = 10.0  # seconds one picture may stand; a longer jump of the time stamps is damage or an edit
@@ -78,15 +79,11 @@ def short_reason(error: Exception) -> str:
 
 
 def _video_stream(path: Path, container):
-    """The first moving picture; the cover image of a song does not count."""
-    import av
-
-    streams = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
-    streams = [s for s in streams if s.codec_context is not None]
-    if not streams:
+    """The moving picture that players show, decoding with as many threads as help."""
+    stream = picture_stream(container, lambda: open_container(path))
+    if stream is None:
         reason = "no_video" if container.streams.audio else "unreadable"
         raise VsrError(reason, f"{path}: holds {'sound but no' if reason == 'no_video' else 'no'} video")
-    stream = streams[0]
     width, height = stream.codec_context.width, stream.codec_context.height
     if width * height > MAX_PIXELS:
         raise VsrError("unreadable", f"{path}: claims frames of {width}x{height} pixels")

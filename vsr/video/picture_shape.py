@@ -49,26 +49,27 @@ class PictureShapes:
         self._context, container = stream.codec_context, stream.sample_aspect_ratio
         told, tells = self._context.sample_aspect_ratio, set(stream.container.format.name.split(",")) & TELL_ASPECT
         self._overruled = bool(container) and (not told or (bool(tells) and container != told))
-        self._aspect = container if self._overruled else told
-        self._known = self._of(first)
+        self._known = (first.width, first.height), container if self._overruled else told, quarter_turns(first)
+        self._shape = _shape(*self._known)
 
     def of(self, frame) -> PictureShape:
         """The shape of the frame that was decoded last."""
-        coded, shape = self._known
-        changed = (frame.width, frame.height) != coded
-        if not self._overruled and (changed or frame.key_frame):
+        before, aspect, held = self._known
+        coded, turns = (frame.width, frame.height), quarter_turns(frame)
+        if frame.key_frame or coded != before:
             # The decoder tells of a change with the first packet of the new kind, while frames of the old kind are yet
             # to come; the new kind begins with a key frame, or with a frame of another size.
-            told, self._aspect = self._aspect, self._context.sample_aspect_ratio
-            changed |= told != self._aspect
-        if changed or shape.turns != quarter_turns(frame):
-            self._known = self._of(frame)
-        return self._known[1]
+            aspect = aspect if self._overruled else self._context.sample_aspect_ratio
+        elif not turns:
+            turns = held  # H.264 and HEVC tag a key frame for all that follow it
+        if (coded, aspect, turns) != self._known:
+            self._known = coded, aspect, turns
+            self._shape = _shape(coded, aspect, turns)
+        return self._shape
 
-    def _of(self, frame) -> tuple[tuple[int, int], PictureShape]:
-        """Coded size and shape of a frame."""
-        coded = frame.width, frame.height
-        return coded, PictureShape(*scaled_size(*squared_size(*coded, self._aspect)), quarter_turns(frame))
+
+def _shape(coded: tuple[int, int], aspect: Fraction | None, turns: int) -> PictureShape:
+    return PictureShape(*scaled_size(*squared_size(*coded, aspect)), turns)
 
 
 class Converter:

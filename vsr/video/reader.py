@@ -22,6 +22,7 @@ from vsr.video.joined import BEGUN_ANEW
 from vsr.video.picture_shape import MAX_SIDE as MAX_SIDE
 from vsr.video.picture_shape import Converter, PictureShape, PictureShapes, with_sizes
 from vsr.video.picture_shape import scaled_size as scaled_size
+from vsr.video.streams import chosen_among
 
 CHUNK_BYTES = 64 << 20
 INDEXED = {"mp4", "matroska"}  # containers whose index leads to the right frame
@@ -31,7 +32,8 @@ RUN_UP = 2.0  # seconds decoded before the frame that is wanted
 @dataclass(frozen=True)
 class VideoInfo:
     """What the header says. fps: mean frame rate of the file; num_frames: frames at 25 fps; duration: seconds;
-    width, height: pixels of the first frame that `read_frames` gives (square, upright and scaled)."""
+    width, height: pixels of the first frame that `read_frames` gives (square, upright and scaled); stream: which video
+    is read where the file holds several (`vsr.video.streams.chosen_among`), else None."""
 
     path: str
     fps: float
@@ -39,6 +41,7 @@ class VideoInfo:
     duration: float
     width: int
     height: int
+    stream: dict | None = None
 
 
 def probe(path: str | Path) -> VideoInfo:
@@ -50,7 +53,8 @@ def probe(path: str | Path) -> VideoInfo:
         rate = mean_rate(stream)  # here: a closed container's stream points at freed memory
         duration = announced_seconds(container, stream) or 1 / rate
         width, height = PictureShapes(stream, first).of(first).size
-    return VideoInfo(str(path), rate, max(1, round(duration * FPS)), duration, width, height)
+        chosen = chosen_among(container, stream)
+    return VideoInfo(str(path), rate, max(1, round(duration * FPS)), duration, width, height, chosen)
 
 
 def read_frames(
