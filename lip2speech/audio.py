@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import wave as riff
 from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from io import BytesIO
 from itertools import pairwise
@@ -16,6 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
+from lip2speech.channels import chosen_channels, mono
+from lip2speech.sound_stamps import believed
 from vsr.clock import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
 from vsr.data.manifest import Clip
 from vsr.errors import VsrError
@@ -31,8 +34,8 @@ MAX_SECONDS = 4 * 3600.0  # sound beyond this is a damaged time stamp
 def read_wave(path: str | Path, num_frames: int | None = None) -> np.ndarray:
     """The sound of a recording from its first video frame on (of a sound file: from its start).
 
-    Time stamps are followed, so start times, edit lists and the encoder's priming are all undone; channels are
-    averaged; the resampler has no delay.
+    Time stamps are followed, so start times, edit lists and the encoder's priming are all undone; of several channels
+    those that carry the voice are averaged (`lip2speech.channels`); the resampler has no delay.
 
     Args:
         path: a video or sound file.
@@ -46,7 +49,8 @@ def read_wave(path: str | Path, num_frames: int | None = None) -> np.ndarray:
     if origin is not None and _begins_anew([time for time, _ in pieces]):
         times = shifted_anew([time for time, _ in pieces], picture_shifts(path))
         pieces = [(time, samples) for time, (_, samples) in zip(times, pieces, strict=True)]
-    wave = _laid_out(pieces, rate, start + origin if origin is not None else None)
+    begin = start + origin if origin is not None else None
+    wave = _laid_out(believed(path, pieces, rate, begin), rate, begin)
     if not len(wave):
         raise VsrError("no_sound", f"{path}: has no sound")
     wave = _resampled(wave, rate)
@@ -83,6 +87,15 @@ def _clock(path: str | Path) -> tuple[float | None, float]:
 
 def _sound(path: str | Path) -> tuple[int, list[tuple[float | None, np.ndarray]]]:
     """Sample rate, and (time stamp in seconds, samples) of every decoded piece."""
+    with _opened_sound(path) as (frames, rate, channels):
+        chosen = chosen_channels(frames) if channels > 1 else {}
+    with _opened_sound(path) as (frames, rate, _):  # again: all channels of a long film would fill the memory
+        return rate, [(frame.time, mono(frame, chosen)) for frame in frames]
+
+
+@contextmanager
+def _opened_sound(path: str | Path) -> Iterator[tuple[Iterator, int, int]]:
+    """(decoded frames, their rate, channels by the header) of the sound of a recording. Raises VsrError."""
     with open_container(path) as container:
         if not container.streams.audio:
             raise VsrError("no_sound", f"{path}: has no sound track")
@@ -90,26 +103,14 @@ def _sound(path: str | Path) -> tuple[int, list[tuple[float | None, np.ndarray]]
         if stream is None:
             raise VsrError("no_sound", f"{path}: its sound track cannot be decoded")
         rate = stream.codec_context.sample_rate
-        frames = decoded_frames(container, stream)
-        return rate, [(frame.time, _mono(frame)) for frame in frames if frame.sample_rate == rate]
+        frames = (frame for frame in decoded_frames(container, stream) if frame.sample_rate == rate)
+        yield frames, rate, stream.codec_context.channels
 
 
 def _begins_anew(times: list[float | None]) -> bool:
     """Whether these are the time stamps of several recordings put together."""
     known = [time for time in times if time is not None]
     return any(later < time - BEGUN_ANEW for time, later in pairwise(known))
-
-
-def _mono(frame) -> np.ndarray:
-    """An audio frame of any sample format -> (n,) float32 in [-1, 1]."""
-    samples = frame.to_ndarray()
-    if samples.dtype.kind == "u":
-        samples = samples.astype(np.float32) / 128 - 1
-    elif samples.dtype.kind == "i":
-        samples = samples.astype(np.float32) / -float(np.iinfo(samples.dtype).min)
-    channels = len(frame.layout.channels)
-    planes = samples if frame.format.is_planar else samples.reshape(-1, channels).T
-    return planes.mean(0).astype(np.float32)
 
 
 def _laid_out(pieces: list[tuple[float | None, np.ndarray]], rate: int, start: float | None) -> np.ndarray:

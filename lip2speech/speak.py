@@ -65,7 +65,7 @@ def speak(
 
     Raises:
         VsrError: no_face, too_short, crop_out_of_frame, unreadable, no_video, bad_config; of the reference: no_sound,
-            silent_reference, short_reference.
+            silent_reference, short_reference, no_voice.
     """
     casting, speakers = Casting(number_of_faces(faces)), _speakers(loaded, reference)
     info, first, mixer = probe(path), video_clock(path)[1], Mixer()

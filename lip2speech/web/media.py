@@ -6,10 +6,13 @@ import shutil
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
+
 from vsr.clock import FPS
 from vsr.errors import VsrError
 from vsr.files import atomic_write
 from vsr.video.container import open_container, opened, video_clock
+from vsr.video.picture_shape import MAX_SIDE, fitted
 from vsr.video.reader import VideoInfo, probe, read_frames
 from vsr.video.streams import chosen_among, picture_stream, sound_stream
 
@@ -67,19 +70,40 @@ def _plays(video: str | Path) -> bool:
 
 
 def _encode(video: str | Path, info: VideoInfo, out: Path) -> None:
+    """Encode a video whose frames may differ in size on one canvas, which is begun again where larger frames come."""
+    size = info.width, info.height
+    while size:
+        size = _encoded(video, size, out)
+
+
+def _encoded(video: str | Path, size: tuple[int, int], out: Path) -> tuple[int, int] | None:
+    """Encode on a canvas of ``size``; the size that it should have, where a frame is larger: nothing is done then."""
     import av
 
-    with av.open(str(out), "w", options={"movflags": "faststart"}) as target:
+    with av.open(str(out), "w", format="mp4", options={"movflags": "faststart"}) as target:
         stream = target.add_stream("libx264", rate=FPS, options={"preset": "veryfast", "crf": "20"})
-        stream.width, stream.height = info.width // 2 * 2, info.height // 2 * 2  # the format halves the colours
+        stream.width, stream.height = (side // 2 * 2 for side in size)  # the format halves the colours
         if min(stream.width, stream.height) < 2:
-            raise VsrError("unreadable", f"{video}: frames of {info.width}x{info.height} pixels cannot be shown")
+            raise VsrError("unreadable", f"{video}: frames of {size[0]}x{size[1]} pixels cannot be shown")
         stream.pix_fmt, stream.codec_context.time_base = "yuv420p", Fraction(1, TICKS)
         first = None
         for frames, times in read_frames(video):
+            if wanted := _larger(frames.shape[2:0:-1], size):
+                return wanted
             first = times[0] if first is None else first
             for picture, time in zip(frames, times, strict=True):
-                frame = av.VideoFrame.from_ndarray(picture[: stream.height, : stream.width], format="rgb24")
+                shown = fitted(picture, size)[: stream.height, : stream.width]
+                frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(shown), format="rgb24")
                 frame.pts, frame.time_base = round((time - first) * TICKS), Fraction(1, TICKS)
                 target.mux(stream.encode(frame))
         target.mux(stream.encode())
+    return None
+
+
+def _larger(frame: tuple[int, int], canvas: tuple[int, int]) -> tuple[int, int] | None:
+    """The canvas (W, H), at least twice as large, on which a frame (W, H) keeps its pixels; None where it does now."""
+    wanted = min(MAX_SIDE, max(frame))
+    if wanted <= max(canvas):
+        return None
+    scale = min(MAX_SIDE, max(wanted, 2 * max(canvas))) / max(canvas)
+    return round(canvas[0] * scale), round(canvas[1] * scale)
