@@ -90,7 +90,10 @@ def _sound(path: str | Path) -> tuple[int, list[tuple[float | None, np.ndarray]]
     with _opened_sound(path) as (frames, rate, channels):
         chosen = chosen_channels(frames) if channels > 1 else {}
     with _opened_sound(path) as (frames, rate, _):  # again: all channels of a long film would fill the memory
-        return rate, [(frame.time, mono(frame, chosen)) for frame in frames]
+        pieces = [(frame.time, mono(frame, chosen)) for frame in frames]
+    if not pieces:
+        raise VsrError("no_sound", f"{path}: nothing of its sound can be decoded: write it again as .wav or .flac")
+    return rate, pieces
 
 
 @contextmanager
@@ -101,7 +104,7 @@ def _opened_sound(path: str | Path) -> Iterator[tuple[Iterator, int, int]]:
             raise VsrError("no_sound", f"{path}: has no sound track")
         stream = sound_stream(container)
         if stream is None:
-            raise VsrError("no_sound", f"{path}: its sound track cannot be decoded")
+            raise VsrError("no_sound", f"{path}: its sound track cannot be decoded: write it again as .wav or .flac")
         rate = stream.codec_context.sample_rate
         frames = (frame for frame in decoded_frames(container, stream) if frame.sample_rate == rate)
         yield frames, rate, stream.codec_context.channels
