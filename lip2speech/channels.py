@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-EMPTY = 1e-3  # of the power of the loudest channel: beside that one a channel is empty
+EMPTY = 5e-3  # of the power of the loudest channel: beside that one a channel is empty
 HEARD = 1e-2  # of the power of the loudest channel: the front centre carries the dialogue
+AS_LOUD = 0.9  # of the power of the loudest channel: the first of those is taken, by convention the upright one
 CANCELLED = 0.5  # of the power that channels without a relation leave in their mean
 OFTEN = 0.05  # share of the power of the recording in stretches whose mean cancels
 STRETCH = 1.0  # seconds
@@ -77,7 +78,8 @@ class _Layout:
         groups = [[k for k in heard if self.names[k] in group] for group in FRONT] + [heard]
         group = next(own for own in groups if own and max(powers[own]) >= HEARD * loudest)
         kept = [k for k in group if powers[k] >= EMPTY * max(powers[group])]
-        return [max(kept, key=lambda k: powers[k])] if self._cancel(kept) else kept
+        as_loud = [k for k in kept if powers[k] >= AS_LOUD * max(powers[kept])]
+        return as_loud[:1] if self._cancel(kept) else kept
 
     def _cancel(self, kept: list[int]) -> bool:
         """Whether the mean of these channels loses much of what they hold, for some of the time at least."""
