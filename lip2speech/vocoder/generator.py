@@ -22,6 +22,8 @@ from lip2speech.models.content import MELS_PER_UNIT
 from lip2speech.vocoder.consistency import mel_consistent
 from vsr.clock import HOP, MELS_PER_FRAME
 from vsr.models.lengths import length_mask, zero_padding
+from vsr.models.limits import check_kernel
+from vsr.numbers import COUNT, NOT_NEGATIVE, Range, check_numbers
 
 LOUDEST = 100.0  # of a bin's magnitude
 
@@ -47,6 +49,11 @@ class GeneratorConfig:
     kernel: int = 7
     mel_skip: bool = True
     rounds: int = 0
+
+    def __post_init__(self):
+        sizes = dict.fromkeys(("unit_dim", "speaker_dim", "dim", "hidden", "layers", "kernel"), COUNT)
+        check_numbers(self, "model.", units=NOT_NEGATIVE, rounds=Range(least=0, most=1000), **sizes)
+        check_kernel(self.kernel)
 
 
 class ConvNeXtBlock(nn.Module):

@@ -12,6 +12,7 @@ from vsr.clock import FPS
 from vsr.errors import VsrError
 from vsr.files import atomic_write
 from vsr.video.container import open_container, opened, video_clock
+from vsr.video.extent import recorded_length
 from vsr.video.picture_shape import MAX_SIDE, fitted
 from vsr.video.reader import VideoInfo, probe, read_frames
 from vsr.video.streams import chosen_among, picture_stream, sound_stream
@@ -25,26 +26,7 @@ def recorded_seconds(path: str | Path, kind: str = "video") -> float:
     nothing is decoded. 0 where there is none. Raises VsrError unreadable."""
     with open_container(path) as container:
         stream = sound_stream(container) if kind == "audio" else picture_stream(container, lambda: open_container(path))
-        return 0.0 if stream is None else _seconds(container, stream)
-
-
-def _seconds(container, stream) -> float:
-    import av
-
-    first, last, count = None, 0.0, 0
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets)
-        except (StopIteration, av.error.FFmpegError, OSError):  # the reader, too, takes a broken end for the end
-            break
-        count += packet.size > 0
-        if packet.pts is not None:
-            at = float(packet.pts * packet.time_base)
-            first = at if first is None else min(first, at)
-            last = max(last, at + float((packet.duration or 0) * packet.time_base))
-    rate = float(getattr(stream, "average_rate", None) or FPS)
-    return count / rate if first is None else last - first
+        return 0.0 if stream is None else recorded_length(container, stream)
 
 
 def playable_copy(video: str | Path, out: str | Path) -> None:

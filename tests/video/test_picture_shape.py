@@ -234,8 +234,8 @@ def test_a_picture_is_fitted_without_being_stretched():
 def test_the_copy_for_browsers_keeps_shape_and_size(tmp_path, turned):
     from lip2speech.web.media import playable_copy
 
-    small = write_video(tmp_path / "s.ts", np.repeat(ring(64, 48)[None], 8, 0), codec="mpeg2video")
-    large = write_video(tmp_path / "l.ts", np.repeat(ring(640, 480)[None], 8, 0), codec="mpeg2video")
+    small = write_video(tmp_path / "s.ts", np.repeat(ring(64, 48)[None], 20, 0), codec="mpeg2video")
+    large = write_video(tmp_path / "l.ts", np.repeat(ring(640, 480)[None], 20, 0), codec="mpeg2video")
     wide = squeezed(tmp_path / "wide.mpg", (360, 288), Fraction(64, 45), 8)
     for video, size in ((joined(tmp_path / "grown.ts", small, large), (640, 480)), (wide, (512, 288))):
         playable_copy(video, tmp_path / "copy.mp4")

@@ -18,6 +18,8 @@ from vsr.hub import LoadedModel
 from vsr.text.grammar import arpa_words, slots_as_arpa
 from vsr.text.tokenizer import SPACE, UNK, Tokenizer
 
+FILES = ("posteriors.safetensors", "tokens.json", "grammar.arpa", "lexicon.json")
+
 
 def write_posteriors(loaded: LoadedModel, manifest: str | Path, out: str | Path, grammar: str | None = None) -> int:
     """Write posteriors.safetensors (id -> (T, V) float32, the end token left out), tokens.json, and with ``grammar``

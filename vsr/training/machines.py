@@ -17,6 +17,7 @@ from lightning.fabric.utilities.rank_zero import rank_zero_only
 
 from vsr.errors import VsrError, one_line
 from vsr.training.slurm import SlurmStep, each_and_machines
+from vsr.worker import ranks_follow
 
 if TYPE_CHECKING:
     from vsr.training.config import TrainerConfig
@@ -29,6 +30,8 @@ def open_fabric(trainer: TrainerConfig, entries: tuple[str, ...] = ()) -> Fabric
     """
     with told_once():
         devices, nodes = processes(trainer)
+    if devices > 1:
+        ranks_follow()
     strategy = trainer.strategy if devices * nodes > 1 else "auto"
     if strategy == "fsdp":
         strategy = sharded(devices * nodes, entries)

@@ -12,14 +12,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from vsr.clock import FPS
 from vsr.errors import VsrError
 from vsr.video.formats import FORMATS as FORMATS
 from vsr.video.formats import OPENING, kind_of, told_address
 from vsr.video.streams import picture_stream
+from vsr.video.timestamps import Clock
 
 MAX_PIXELS = 8192 * 8192  # beyond this a header is damaged, not a video large
-MAX_HOLD = 10.0  # seconds one picture may stand; a longer jump of the time stamps is damage or an edit
+MAX_HOLD = 10.0  # seconds one picture may stand; a longer jump of the time stamps is damage, an edit or a still
 
 
 @contextmanager
@@ -65,16 +65,22 @@ def opened(path: str | Path) -> Iterator[tuple]:
 
 
 def video_clock(path: str | Path) -> tuple[float, float]:
-    """(time stamp that players show as zero, start of the first frame after it), seconds.
+    """(time stamp that players show as zero, second of the first frame), both in seconds.
 
     With it sound can be laid beside the frames of `read_frames`. Raises VsrError "unreadable" or "no_video".
     """
     with opened(path) as (container, stream):
-        first = next(decoded_frames(container, stream), None)
-        if first is None:
-            raise VsrError("unreadable", f"{path}: not one frame can be decoded")
-        origin = origin_of(container, first)
-        return origin, max(0.0, (first.time or 0.0) - origin)
+        clock = Clock(container, stream)
+        _, start = first_frame(path, clock.timed(decoded_frames(container, stream)))
+        return clock.origin, start
+
+
+def first_frame(path: str | Path, timed: Iterator[tuple]) -> tuple:
+    """The first of (frame, seconds). Raises VsrError "unreadable" where there is none."""
+    first = next(timed, None)
+    if first is None:
+        raise VsrError("unreadable", f"{path}: not one frame can be decoded")
+    return first
 
 
 def short_reason(error: Exception) -> str:
@@ -96,37 +102,22 @@ def _video_stream(path: Path, container):
     return stream
 
 
-def mean_rate(stream) -> float:
-    """Mean frames per second; 25 where the header says nothing sensible."""
-    rate = float(stream.average_rate or stream.guessed_rate or FPS)
-    return rate if 0.1 <= rate <= 1000 else float(FPS)
-
-
-def announced_seconds(container, stream) -> float:
-    """Announced seconds of video; 0 when unknown."""
-    if stream.duration and stream.time_base:
-        return max(0.0, float(stream.duration * stream.time_base))
-    return max(0.0, (container.duration or 0) / 1e6)
-
-
 def decoded_frames(container, stream) -> Iterator:
     """Decoded frames of a picture or sound stream; broken packets are left out, a broken container ends the stream."""
     import av
 
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets)
-        except (StopIteration, av.error.FFmpegError, OSError):
-            return
+    for packet in safe_packets(container, stream):
         try:
             yield from packet.decode()
         except (av.error.FFmpegError, OSError, ValueError):
             continue
 
 
-def origin_of(container, frame) -> float:
-    """Time stamp that players show as zero: the start of the container, or the first frame where that is unknown."""
-    first = frame.time or 0.0
-    start = container.start_time / 1e6 if container.start_time is not None else first
-    return start if 0 <= first - start < MAX_HOLD else first
+def safe_packets(container, stream) -> Iterator:
+    """The packets of a stream, to its end or to where the container is broken."""
+    import av
+
+    try:
+        yield from container.demux(stream)
+    except (av.error.FFmpegError, OSError):
+        return

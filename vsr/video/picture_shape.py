@@ -38,23 +38,27 @@ class PictureShape:
 
 
 class PictureShapes:
-    """Tells the shapes of the frames of a video stream, asked for in the order in which they are decoded.
+    """Tells the shapes of the frames of a video stream of an open container."""
 
-    Args:
-        stream: of an open container.
-        first: its first frame, the last that was decoded.
-    """
+    def __init__(self, stream):
+        self._stream, self._context = stream, stream.codec_context
+        self._known: tuple | None = None  # coded size, aspect, turns of the last frame
+        self._first = self._shape = None  # of the first and the last frame
 
-    def __init__(self, stream, first):
-        self._context, container = stream.codec_context, stream.sample_aspect_ratio
-        told, tells = self._context.sample_aspect_ratio, set(stream.container.format.name.split(",")) & TELL_ASPECT
-        self._overruled = bool(container) and (not told or (bool(tells) and container != told))
-        self._known = (first.width, first.height), container if self._overruled else told, quarter_turns(first)
-        self._shape = _shape(*self._known)
+    def noted(self, frames: Iterable) -> Iterator:
+        """The frames, in the order in which they are decoded, each with its shape for `shape_of`."""
+        for frame in frames:
+            if self._of(frame) is not self._first:
+                frame.opaque = [self._shape]  # a list of its own: av forgets an object with the first of its frames
+            yield frame
 
-    def of(self, frame) -> PictureShape:
+    def shape_of(self, frame) -> PictureShape:
+        """The shape of a frame that was noted; of the first one also if it was not."""
+        return frame.opaque[0] if frame.opaque else self._first or self._of(frame)
+
+    def _of(self, frame) -> PictureShape:
         """The shape of the frame that was decoded last."""
-        before, aspect, held = self._known
+        before, aspect, held = self._known or self._begun(frame)
         coded, turns = (frame.width, frame.height), quarter_turns(frame)
         if frame.key_frame or coded != before:
             # The decoder tells of a change with the first packet of the new kind, while frames of the old kind are yet
@@ -62,10 +66,17 @@ class PictureShapes:
             aspect = aspect if self._overruled else self._context.sample_aspect_ratio
         elif not turns:
             turns = held  # H.264 and HEVC tag a key frame for all that follow it
-        if (coded, aspect, turns) != self._known:
-            self._known = coded, aspect, turns
-            self._shape = _shape(coded, aspect, turns)
+        if self._shape is None or (coded, aspect, turns) != self._known:
+            self._known, self._shape = (coded, aspect, turns), _shape(coded, aspect, turns)
+        self._first = self._first or self._shape
         return self._shape
+
+    def _begun(self, frame) -> tuple[tuple[int, int], Fraction | None, int]:
+        """Coded size, aspect and turns of the first frame."""
+        told, said = self._context.sample_aspect_ratio, self._stream.sample_aspect_ratio
+        tells = set(self._stream.container.format.name.split(",")) & TELL_ASPECT
+        self._overruled = bool(said) and (not told or (bool(tells) and said != told))
+        return (frame.width, frame.height), said if self._overruled else told, quarter_turns(frame)
 
 
 def _shape(coded: tuple[int, int], aspect: Fraction | None, turns: int) -> PictureShape:

@@ -71,10 +71,13 @@ def track_faces(frames: Iterable[np.ndarray], detector: Detector) -> list[Track]
 
 
 class Tracker:
-    """Frames in, open tracks in `tracks`; those that come to their end are handed out."""
+    """Frames in, open tracks in `tracks`; those that come to their end are handed out.
+
+    A detector that can be had afresh is, so that two videos may be read at once with the one that was given.
+    """
 
     def __init__(self, detector: Detector):
-        self.detector = detector
+        self.detector = detector.fresh() if hasattr(detector, "fresh") else detector
         self.tracks: list[OpenTrack] = []
         self._count = 0
         self._canvas: tuple[int, ...] | None = None  # of the shot
