@@ -6,6 +6,8 @@ Shapes: wave (S,) float32 in [-1, 1], mono, 16 kHz; its sample 0 is the start of
 from __future__ import annotations
 
 import wave as riff
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from itertools import pairwise
 from math import gcd
@@ -13,8 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
+from lip2speech.channels import chosen_channels, mono
 from lip2speech.muxing.mux import mux  # noqa: F401  known by this name
 from lip2speech.muxing.sound import to_pcm16
+from lip2speech.sound_stamps import believed
 from lip2speech.spans import Span, frames_of_span
 from vsr.clock import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
 from vsr.data.manifest import Clip
@@ -25,6 +29,7 @@ from vsr.video.extent import frame_times
 from vsr.video.grid import named_part, stretches
 from vsr.video.joined import BEGUN_ANEW, picture_shifts, shifted_anew
 from vsr.video.seeking import RUN_UP
+from vsr.video.streams import sound_stream
 
 GAP = 0.005  # seconds by which time stamps may jitter (Matroska rounds them to 1 ms) before a gap is believed
 MAX_SECONDS = 4 * 3600.0  # sound beyond this is a damaged time stamp
@@ -35,8 +40,8 @@ def read_wave(
 ) -> np.ndarray:
     """The sound of a recording from its first video frame on (of a sound file: from its start).
 
-    Time stamps are followed, so start times, edit lists and the encoder's priming are all undone; channels are
-    averaged; the resampler has no delay.
+    Time stamps are followed, so start times, edit lists and the encoder's priming are all undone; of several channels
+    those that carry the voice are averaged (`lip2speech.channels`); the resampler has no delay.
 
     Args:
         path: a video or sound file.
@@ -54,7 +59,8 @@ def read_wave(
         times = shifted_anew([time for time, _ in pieces], picture_shifts(path))
         pieces = [(time, samples) for time, (_, samples) in zip(times, pieces, strict=True)]
     begin = span.begin if span else start
-    wave = _laid_out(pieces, rate, begin + origin if origin is not None else None)
+    stamp = begin + origin if origin is not None else None
+    wave = _laid_out(believed(path, pieces, rate, stamp), rate, stamp)
     if not len(wave) and part is None:
         raise VsrError("no_sound", f"{path}: has no sound")
     wave = _resampled(wave, rate)
@@ -118,33 +124,33 @@ def _clock(path: str | Path) -> tuple[float | None, float]:
 
 def _sound(path: str | Path, span: Span | None = None) -> tuple[int, list[tuple[float | None, np.ndarray]]]:
     """Sample rate, and (time stamp in seconds, samples) of every decoded piece, at least of those of a part."""
+    with _opened_sound(path, span) as (frames, rate, channels):
+        chosen = chosen_channels(frames) if channels > 1 else {}
+    with _opened_sound(path, span) as (frames, rate, _):  # again: all channels of a long film would fill the memory
+        pieces = [(frame.time, mono(frame, chosen)) for frame in frames]
+    if not pieces and span is None:
+        raise VsrError("no_sound", f"{path}: nothing of its sound can be decoded: write it again as .wav or .flac")
+    return rate, pieces
+
+
+@contextmanager
+def _opened_sound(path: str | Path, span: Span | None) -> Iterator[tuple[Iterator, int, int]]:
+    """(decoded frames, their rate, channels by the header) of the sound of a recording. Raises VsrError."""
     with open_container(path) as container:
         if not container.streams.audio:
             raise VsrError("no_sound", f"{path}: has no sound track")
-        stream = container.streams.audio[0]
-        if not stream.codec_context or not stream.codec_context.sample_rate:
-            raise VsrError("no_sound", f"{path}: its sound track cannot be decoded")
+        stream = sound_stream(container)
+        if stream is None:
+            raise VsrError("no_sound", f"{path}: its sound track cannot be decoded: write it again as .wav or .flac")
         rate = stream.codec_context.sample_rate
         frames = frames_of_span(path, container, stream, span) if span else decoded_frames(container, stream)
-        return rate, [(frame.time, _mono(frame)) for frame in frames if frame.sample_rate == rate]
+        yield (frame for frame in frames if frame.sample_rate == rate), rate, stream.codec_context.channels
 
 
 def _begins_anew(times: list[float | None]) -> bool:
     """Whether these are the time stamps of several recordings put together."""
     known = [time for time in times if time is not None]
     return any(later < time - BEGUN_ANEW for time, later in pairwise(known))
-
-
-def _mono(frame) -> np.ndarray:
-    """An audio frame of any sample format -> (n,) float32 in [-1, 1]."""
-    samples = frame.to_ndarray()
-    if samples.dtype.kind == "u":
-        samples = samples.astype(np.float32) / 128 - 1
-    elif samples.dtype.kind == "i":
-        samples = samples.astype(np.float32) / -float(np.iinfo(samples.dtype).min)
-    channels = len(frame.layout.channels)
-    planes = samples if frame.format.is_planar else samples.reshape(-1, channels).T
-    return planes.mean(0).astype(np.float32)
 
 
 def _laid_out(pieces: list[tuple[float | None, np.ndarray]], rate: int, start: float | None) -> np.ndarray:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from vsr.video.container import decoded_frames
 from vsr.video.seeking import RUN_UP, indexed, rewind, sought
+from vsr.video.streams import picture_stream
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ def frames_of_span(path: str | Path, container, stream, span: Span) -> Iterator:
 
 def _from_begin(path: str | Path, container, stream, span: Span) -> Iterator:
     """Decoded frames from before the part on; all before it, too, where the index led beyond it."""
-    leading = (*container.streams.video, stream)[0]  # the pictures' index: Matroska has no other
+    leading = picture_stream(container) or stream  # the pictures' index: Matroska has no other
     jumped = sought(path, container, leading, span.origin, span.begin)
     frames = decoded_frames(container, stream)
     first = next(frames, None)

@@ -38,11 +38,12 @@ from vsr.windows import window_spans
 @dataclass
 class Spoken:
     """wave (S,) float32 as long as the video; seconds: how much of it is voiced, that of several faces added up;
-    faces: the numbers of those that are voiced."""
+    faces: the numbers of those that are voiced; stream: which video was read, where the file holds several."""
 
     wave: np.ndarray
     seconds: float
     faces: tuple[int, ...]
+    stream: dict | None = None
 
 
 References = str | Path | Mapping[int | None, str | Path] | None
@@ -66,7 +67,7 @@ def speak(
 
     Raises:
         VsrError: no_face, too_short, crop_out_of_frame, unreadable, no_video, bad_config, not_finite; of the reference:
-            no_sound, silent_reference, short_reference.
+            no_sound, silent_reference, short_reference, no_voice.
     """
     casting, speakers = Casting(number_of_faces(faces)), _speakers(loaded, reference)
     info, first, mixer = probe(path), video_clock(path)[1], Mixer()
@@ -82,7 +83,7 @@ def speak(
         end = float(block.times[-1]) + 1 / FPS
     check_found(path, count, len(reasons), reasons, read=None in reasons)
     wave = mixer.mixed(voice_samples(path, end - first, count))
-    return Spoken(wave, mixer.added / SAMPLE_RATE, tuple(sorted(mixer.last)))
+    return Spoken(wave, mixer.added / SAMPLE_RATE, tuple(sorted(mixer.last)), info.stream)
 
 
 def _speaking(part: Part) -> list[tuple[int, int]]:
@@ -121,7 +122,7 @@ def speak_clip(
         wave = voice_of(loaded, clip.crop[start:stop], speaker_of(loaded, vector), options)
         mixer.add(clip.face, round((clip.times[start] - first) * SAMPLE_RATE), wave)
     wave = mixer.mixed(voice_samples(clip.info.path, float(clip.times[-1]) + 1 / FPS - first))
-    return Spoken(wave, mixer.added / SAMPLE_RATE, tuple(mixer.last))
+    return Spoken(wave, mixer.added / SAMPLE_RATE, tuple(mixer.last), clip.info.stream)
 
 
 def lead(clip: MouthClip) -> int:

@@ -70,7 +70,7 @@ class Reading:
         self.faces = number_of_faces(faces)
         self.info = probe(path)
         self.window = preferred_window(loaded)
-        self.provenance = provenance(loaded, path, options, self.faces)
+        self.provenance = provenance(loaded, path, options, self.faces, self.info.stream)
         self.journal = Journal(journal, self._heading(), resume)
         people = People()
         for block in self.journal.blocks:

@@ -47,6 +47,7 @@ def run(args: argparse.Namespace) -> int:
     from lip2speech.hub import load_model
     from lip2speech.speak import speak, write_spoken
     from vsr.progress import Watch, film_bar
+    from vsr.video.streams import tell_choice
 
     options, loaded = flow_options(args), load_model(args.model, args.device)
     with film_bar() as progress:
@@ -54,6 +55,7 @@ def run(args: argparse.Namespace) -> int:
         spoken = speak(loaded, args.video, references, options, args.faces, watch)
     write_spoken(spoken, args.video, args.out, plan)
     tell_what_differs(args.out, plan, references, spoken.faces)
+    tell_choice("lip2speech", args.video, spoken.stream)
     print(f"{args.out}: {spoken.seconds:.2f} s of speech")
     return 0
 

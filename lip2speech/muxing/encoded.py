@@ -9,6 +9,7 @@ import numpy as np
 
 from vsr.video.container import decoded_frames
 from vsr.video.joined import BEGUN_ANEW
+from vsr.video.picture_shape import fitted, quarter_turns, same_aspect
 
 TICKS = 90_000  # of a second
 QUALITY = {"libx264": {"crf": "16", "preset": "veryfast"}, "libvpx-vp9": {"crf": "20", "b": "0", "cpu-used": "6"}}
@@ -22,7 +23,7 @@ def encoded(source, picture, target, step: float) -> Iterator[tuple]:
     """
     stream = None
     for frame, time in _timed(decoded_frames(source, picture), step):
-        turns = round((frame.rotation or 0) / 90) % 4
+        turns = quarter_turns(frame)
         stream = stream or _stream(target, picture, frame, turns)
         upright = _upright(frame, turns, stream)
         upright.pts = round(time / stream.codec_context.time_base)
@@ -68,6 +69,11 @@ def _upright(frame, turns: int, stream):
     """The frame as it is shown, in the stream's pixel format."""
     import av
 
+    stored = (stream.height, stream.width) if turns % 2 else (stream.width, stream.height)
+    if not same_aspect((frame.height, frame.width), stored[::-1]):  # it changes its shape on the way
+        picture = np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), turns))
+        shown = fitted(picture, (stream.width, stream.height))
+        return av.VideoFrame.from_ndarray(shown, format="rgb24").reformat(format=stream.pix_fmt)
     if not turns:
         return frame.reformat(stream.width, stream.height, stream.pix_fmt)
     planes = frame.reformat(format="yuv444p").to_ndarray()  # (3, H, W)

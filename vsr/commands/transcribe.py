@@ -191,6 +191,7 @@ def _wrong_usage(args: argparse.Namespace) -> str | None:
 
 def _deliver(transcript: Transcript, args: argparse.Namespace, outputs: Outputs | None) -> bool:
     """Print or write one result and report its error; True if all went well."""
+    _tell_stream(transcript, outputs is not None)
     try:
         if outputs is None:
             _print(transcript, args.formats[0], several=len(args.videos) > 1)
@@ -201,6 +202,14 @@ def _deliver(transcript: Transcript, args: argparse.Namespace, outputs: Outputs 
     if transcript.error is not None:
         return _report(transcript.file, transcript.error[1])
     return True
+
+
+def _tell_stream(transcript: Transcript, written: bool) -> None:
+    """Which video of a file with several was read, where the text itself is not what is looked at."""
+    from vsr.video.streams import tell_choice
+
+    if written or sys.stderr.isatty():
+        tell_choice("vsr", transcript.file, (transcript.provenance or {}).get("video", {}).get("stream"))
 
 
 def _report(file: str, message: str) -> bool:

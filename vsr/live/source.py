@@ -20,7 +20,9 @@ import numpy as np
 from vsr.errors import VsrError
 from vsr.live.pace import Pace
 from vsr.video.container import short_reason
-from vsr.video.reader import frames_from, scaled_size
+from vsr.video.picture_shape import Converter, PictureShapes, with_sizes
+from vsr.video.reader import frames_from
+from vsr.video.streams import picture_stream
 
 WAITING = 25  # pictures that may wait
 STREAMS = ("rtsp", "rtsps", "rtmp", "http", "https", "udp", "tcp", "srt")
@@ -74,24 +76,30 @@ def _stream(name: str) -> Iterator[tuple[np.ndarray, float]]:
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise VsrError("unreadable", f"{name}: no stream that can be read ({_why(error)})") from error
     with container:
-        if not container.streams.video:
+        stream = picture_stream(container)
+        if stream is None:
             raise VsrError("no_video", f"{name}: holds no video")
-        pace = Pace(container.streams.video[0])
-        for picture in _decoded(name, container):
-            seconds = pace.place(picture.time)
-            if seconds is None:  # its time stamp is damaged
-                continue
-            width, height = scaled_size(picture.width, picture.height)
-            yield picture.to_ndarray(format="rgb24", width=width, height=height), seconds
+        pace, converter = Pace(stream), Converter()
+        for (picture, seconds), shape, size in with_sizes(_placed(stream, _decoded(name, container, stream), pace)):
+            yield converter.rgb(picture, shape, size), seconds
         if not pace.count:
             raise VsrError("unreadable", f"{name}: not one picture came")
 
 
-def _decoded(name: str, container) -> Iterator:
+def _placed(stream, pictures: Iterator, pace: Pace) -> Iterator[tuple]:
+    """((picture, its second), its shape); those whose time stamp is damaged are left out."""
+    shapes = PictureShapes(stream)
+    for picture in shapes.noted(pictures):
+        seconds = pace.place(picture.time)
+        if seconds is not None:
+            yield (picture, seconds), shapes.shape_of(picture)
+
+
+def _decoded(name: str, container, stream) -> Iterator:
     """The pictures of a stream; a packet that is damaged, or of a picture whose begin was missed, is passed over."""
     import av
 
-    packets = container.demux(container.streams.video[0])
+    packets = container.demux(stream)
     while True:
         try:
             packet = next(packets, None)

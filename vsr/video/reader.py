@@ -19,18 +19,22 @@ from vsr.video.container import decoded_frames, first_frame, opened, video_clock
 from vsr.video.ending import Demuxed, check_complete
 from vsr.video.extent import Noted, extent_of
 from vsr.video.grid import Position, index_at, named_part, on_grid
+from vsr.video.picture_shape import MAX_SIDE as MAX_SIDE
+from vsr.video.picture_shape import Converter, PictureShape, PictureShapes, with_sizes
+from vsr.video.picture_shape import scaled_size as scaled_size
 from vsr.video.seeking import landed_before, rewind, sought
+from vsr.video.streams import chosen_among
 from vsr.video.timestamps import Clock, mean_rate
 
-MAX_SIDE = 1280  # pixels; a face that fills a lip reader's crop needs no more
 CHUNK_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
 class VideoInfo:
     """What the header and the time stamps say. fps: mean frame rate of the file; num_frames: those that `read_frames`
-    gives; duration: seconds from the first picture to the end of the last; width, height: pixels of the frames that
-    `read_frames` gives (rotated and scaled); start: second of the first picture."""
+    gives; duration: seconds from the first picture to the end of the last; width, height: pixels of the first frame
+    that `read_frames` gives (square, upright and scaled); start: second of the first picture; stream: which video is
+    read where the file holds several (`vsr.video.streams.chosen_among`), else None."""
 
     path: str
     fps: float
@@ -39,6 +43,7 @@ class VideoInfo:
     width: int
     height: int
     start: float = 0.0
+    stream: dict | None = None
 
     @property
     def end(self) -> float:
@@ -52,11 +57,9 @@ def probe(path: str | Path) -> VideoInfo:
         clock, noted = Clock(container, stream), Noted(container)
         first, start = first_frame(path, clock.timed(decoded_frames(noted, stream)))
         rate = mean_rate(stream)  # here: a closed container's stream points at freed memory
-        width, height = scaled_size(first.width, first.height)
-        if _quarter_turns(first) % 2:
-            width, height = height, width
-        extent = extent_of(path, noted, stream, clock, start)
-    return VideoInfo(str(path), rate, extent.num_frames, extent.end - start, width, height, start)
+        width, height = PictureShapes(stream).shape_of(first).size
+        extent, chosen = extent_of(path, noted, stream, clock, start), chosen_among(container, stream)
+    return VideoInfo(str(path), rate, extent.num_frames, extent.end - start, width, height, start, chosen)
 
 
 def read_frames(
@@ -65,8 +68,9 @@ def read_frames(
     """Yield (frames (n, H, W, 3) uint8 RGB, times (n,) float64 seconds), n <= chunk_frames, at exactly 25 fps.
 
     Each instant of the 25 fps grid shows the source frame whose time stamp is nearest, so constant, variable, low
-    and high frame rates all keep their speed. Pictures are turned upright by the rotation tag and scaled so that the
-    longer side is at most 1280 pixels. At most one chunk (and 64 MiB) is held. `start` and `end` (seconds after the
+    and high frame rates all keep their speed. Pictures have square pixels, are turned upright by the rotation tag and
+    scaled so that the longer side is at most 1280 pixels. Where the video changes its shape or resolution a chunk ends:
+    the frames of one chunk have one size. At most one chunk (and 64 MiB) is held. `start` and `end` (seconds after the
     container's start, end 0: the end of the file) ask for the frames of a part; parts that touch share none. Raises
     VsrError
     "unreadable" or "no_video"; also "unreadable", after the last good chunk, where the file breaks off before its
@@ -105,9 +109,12 @@ def frames_from(path: str | Path, begin: Position | None = None) -> Iterator[tup
 
 
 def _chunks(timed: Iterator[tuple[np.ndarray, float]], chunk_frames: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Stack (picture, time) pairs to chunks of at most `chunk_frames` frames and CHUNK_BYTES."""
+    """Stack (picture, time) pairs to chunks of one shape, of at most `chunk_frames` frames and CHUNK_BYTES."""
     pictures, times = [], []
     for picture, time in timed:
+        if pictures and picture.shape != pictures[0].shape:
+            yield np.stack(pictures), np.asarray(times)
+            pictures, times = [], []
         pictures.append(picture)
         times.append(time)
         if len(pictures) >= min(chunk_frames, max(1, CHUNK_BYTES // picture.nbytes)):
@@ -120,51 +127,37 @@ def _chunks(timed: Iterator[tuple[np.ndarray, float]], chunk_frames: int) -> Ite
 class _Picture:
     """A decoded frame, set upright, scaled and converted when it is first looked at: many never are."""
 
-    def __init__(self, frame, size: tuple[int, int, int], reformatter):
-        self._frame, self._size, self._reformatter = frame, size, reformatter
+    def __init__(self, frame, shape: PictureShape, size: tuple[int, int], converter: Converter):
+        self._frame, self._shape, self._size, self._converter = frame, shape, size, converter
 
     @cached_property
     def rgb(self) -> np.ndarray:
         """(H, W, 3) uint8."""
-        width, height, turns = self._size
-        rgb = self._reformatter.reformat(self._frame, width, height, "rgb24", interpolation="AREA")
+        rgb = self._converter.rgb(self._frame, self._shape, self._size)
         self._frame = None
-        return np.ascontiguousarray(np.rot90(rgb.to_ndarray(), turns))
+        return rgb
 
 
 def _pictures(path, seen: Demuxed, clock: Clock, begin: Position | None) -> Iterator[tuple[_Picture, float]]:
-    """(picture, seconds) in rising order of time, all of one size; those before the grid of `begin` are left out."""
-    from av.video.reformatter import VideoReformatter
-
-    timed = clock.timed(decoded_frames(seen, seen.stream))
+    """(picture, seconds) in rising order of time; those before the grid of `begin` are left out."""
+    shapes, converter = PictureShapes(seen.stream), Converter()
+    timed = clock.timed(shapes.noted(decoded_frames(seen, seen.stream)))
     first = next(timed, None)
     if first is None:
         return
-    size = (*scaled_size(first[0].width, first[0].height), _quarter_turns(first[0]))
-    reformatter = VideoReformatter()
-    for frame, time in _sought(path, seen, clock, begin) or chain([first], timed):
+    timed = _sought(path, seen, clock, shapes, begin) or chain([first], timed)
+    for (frame, time), shape, size in with_sizes((item, shapes.shape_of(item[0])) for item in timed):
         if begin is None or time > begin.start - 1e-6:
-            yield _Picture(frame, size, reformatter), time
+            yield _Picture(frame, shape, size, converter), time
 
 
-def _sought(path, seen: Demuxed, clock: Clock, begin: Position | None) -> Iterator[tuple] | None:
+def _sought(path, seen: Demuxed, clock: Clock, shapes: PictureShapes, begin: Position | None) -> Iterator[tuple] | None:
     """(frame, seconds) from at least a second before `begin` on; None where the container is not trusted to jump."""
     if begin is None or not sought(path, seen.container, seen.stream, clock.origin, begin.time):
         return None
-    frames = dropwhile(lambda frame: not frame.key_frame, decoded_frames(seen, seen.stream))
+    frames = dropwhile(lambda frame: not frame.key_frame, shapes.noted(decoded_frames(seen, seen.stream)))
     first = next(frames, None)
     if landed_before(first, clock.origin, begin.time):
         return clock.timed(chain([first], frames))
     rewind(seen.container)
-    return clock.timed(decoded_frames(seen, seen.stream))
-
-
-def scaled_size(width: int, height: int) -> tuple[int, int]:
-    """(width, height) with the longer side at most MAX_SIDE."""
-    scale = min(1.0, MAX_SIDE / max(width, height))
-    return max(1, round(width * scale)), max(1, round(height * scale))
-
-
-def _quarter_turns(frame) -> int:
-    """Quarter turns against the clock that set the picture upright."""
-    return round((frame.rotation or 0) / 90) % 4
+    return clock.timed(shapes.noted(decoded_frames(seen, seen.stream)))
