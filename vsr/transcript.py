@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-
 FLAGGED = 0.5  # below this chance a segment is outside of the model's domain
 
 
@@ -44,7 +43,7 @@ class Alternative:
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch of one face's speech; `face` numbers the tracked faces, `nbest[0]` reads as the words do, `in_domain` is
+    """A stretch of one face's speech; `face` numbers the tracked faces, `nbest[0]` reads as the words do. `in_domain` is
     the chance that the lips look like what the model was trained on, None for a model that cannot tell."""
 
     start: float

@@ -169,7 +169,7 @@ def microphone(frames, points, dice, size=None, x=None, y=None, held="picture", 
     x, y = (dice.normal(0, 3) if x is None else x), (dice.uniform(0, 6) if y is None else y)
     light = 30 + 60 * ellipse(size * 0.4, size * 0.4, x - size / 6, y - size / 6, soft=size / 4)
     shade = light[..., None] * (1 + 0.1 * clouds(dice, (1, 2)))[..., None]
-    stick = ((abs(COLUMNS - MIDDLE - x) < size / 5) & (ROWS > MIDDLE + y)).astype(np.float32)
+    stick = ((abs(COLUMNS - MIDDLE - x) < size / 5) & (MIDDLE + y < ROWS)).astype(np.float32)
     opacity = np.maximum(ellipse(size, size * 1.1, x, y), stick)
     return laid(frames, points, painted(1.0, opacity, shade), held, drift=wander(len(frames), dice, move))
 

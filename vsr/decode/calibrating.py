@@ -36,7 +36,7 @@ FEWEST = 10  # readings on each side
 
 @dataclass(frozen=True)
 class Assessed:
-    """One window: the clip that it is of, its `measures`, and of each word the raw confidence and whether it is right."""
+    """One window: the clip that it is of, its `measures`, and each word's raw confidence, and if it is right."""
 
     source: str
     measures: np.ndarray

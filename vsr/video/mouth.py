@@ -30,7 +30,8 @@ class MouthClip:
     face: label of the person; found: share of frames with a detection; gaps: (first, last) crop frames that were
     interpolated or held; points (T, 37, 2) float32 pixels: the landmarks with gaps filled, None for a crop without
     its video; begin: a place in the video from which its frames can be had again, None for the first; mouth (T, 14, 2)
-    float32 pixels: the points of `vsr.video.mouth_points`, NaN where they were not seen, None if not asked for."""
+    float32 pixels: the points of `vsr.video.mouth_points`, NaN where they were not seen, None if not asked for; canvas:
+    shape of the frames whose pixels the points are, where those of the video differ in resolution."""
 
     crop: np.ndarray
     times: np.ndarray
@@ -41,6 +42,7 @@ class MouthClip:
     points: np.ndarray | None = None
     begin: Position | None = None
     mouth: np.ndarray | None = None
+    canvas: tuple[int, ...] | None = None
 
     def mouth_of(self, start: int, stop: int) -> np.ndarray | None:
         """The points of the mouth in a part of its frames, if they are known."""
@@ -130,7 +132,9 @@ def clip_of(path, info: VideoInfo, piece: Piece, face: int, begin: Position | No
     if not piece.inside_picture:
         raise VsrError("crop_out_of_frame", f"{path}: the mouth of face {face} is outside the picture")
     gaps = _runs(~piece.seen)
-    return MouthClip(piece.crop, piece.times, info, face, piece.found, gaps, piece.points, begin, piece.mouth)
+    return MouthClip(
+        piece.crop, piece.times, info, face, piece.found, gaps, piece.points, begin, piece.mouth, piece.canvas
+    )
 
 
 def _runs(flags: np.ndarray) -> list[tuple[int, int]]:
