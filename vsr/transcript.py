@@ -43,7 +43,7 @@ class Alternative:
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch of one face's speech; `face` numbers the tracked faces, `nbest[0]` reads as the words do. `in_domain` is
+    """A stretch of one face's speech; `face` numbers the tracked faces, `nbest[0]` reads as the words do; `in_domain`:
     the chance that the lips look like what the model was trained on, None for a model that cannot tell."""
 
     start: float

@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     kept = {"confidence": confidence | {"ece": figures["ece"]}, "domain": domain | {"figures": figures}}
     write_json(path, read_json(path) | kept)
     print(
-        "inside {inside} readings, {flagged_inside:.1%} flagged; outside {outside} readings, {flagged_outside:.1%} flagged"
+        "inside {inside} readings, {flagged_inside:.1%} flagged; outside {outside}, {flagged_outside:.1%} flagged"
         ", {believed_outside:.1%} of their words above 0.8; expected calibration error {ece:.3f}".format(**figures)
     )
     return 0
