@@ -1,4 +1,4 @@
-"""Points of the mouth on every frame, and what is made of them: the same for every face, whole where some are missing."""
+"""Points of the mouth, and what is made of them: the same for every face, whole where some are missing."""
 
 import numpy as np
 import pytest

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from vsr.decode.ctc import MINUS_INFINITY, NoScorer, PrefixScorer, greedy, prefix_beam
+from vsr.decode.evidence import TrackWords
 from vsr.decode.options import DecodeOptions, Hypothesis
 from vsr.errors import VsrError
 from vsr.models.lipreader import LipReader
@@ -26,11 +27,14 @@ def decode(
 ) -> list[list[Hypothesis]]:
     """Search encoder states (B, T, D) of ``lengths`` (B,) frames; for each utterance the n-best, best first.
 
-    ``languages``: what `vsr.decode.fusion.languages_of` gives; they join the joint search.
+    ``languages``: what `vsr.decode.evidence.joining` gives; they join the joint search.
     """
     check_heads(model, options.method)
     log_probs = model.ctc_log_probs(states).float() if model.ctc else None
     if options.method == "joint":
+        languages = [
+            (weight, own.of(states, lengths) if isinstance(own, TrackWords) else own) for weight, own in languages
+        ]
         return JointSearch(model, states, log_probs, lengths, options, eos_id, languages).run()
     own = [log_probs[b, :length].cpu() for b, length in enumerate(lengths.tolist())]
     # The end token has no place in a CTC path.

@@ -100,7 +100,8 @@ class TrainConfig:
     def model_config(self, vocab_size: int) -> LipReaderConfig:
         """The model's numbers with the tokenizer's size filled in. Raises VsrError."""
         config = model_settings(LipReaderConfig, self.model, vocab_size=vocab_size)
-        if not config.classes and not (config.ctc_weight and config.decoder_layers):
+        by_ctc = config.frontend == "landmarks"  # a reader of tracks joins one of pixels, which has the decoder
+        if not config.classes and not (config.ctc_weight and (config.decoder_layers or by_ctc)):
             raise VsrError("bad_config", "model: training needs both heads: ctc_weight and decoder_layers above 0")
         return config
 
