@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from vsr.decode.align import align_text, align_tokens
 from vsr.decode.beam import decode
 from vsr.decode.evidence import UNLISTED, WordEvidence, WordTree, joining
 from vsr.decode.options import DecodeOptions
@@ -146,3 +147,16 @@ def test_a_reader_of_either_kind_begins_from_the_joined_one(fused):
 def test_the_words_are_as_many_as_the_reader_of_tracks_knows():
     with pytest.raises(ValueError, match="2 words"):
         FusedConfig(LipReaderConfig(20, **PIXELS), LipReaderConfig(21, **TRACKS), ("a", "b"))
+
+
+@torch.inference_mode()
+def test_confidence_is_of_both_readers(fused, seen):
+    video, lengths, tracks = seen
+    text = CharTokenizer().encode("an a")
+    alone, both = (align_text(fused.model, fused.model.encode(video, lengths, tracks=own)[0], CharTokenizer(), text)
+                   for own in (None, tracks))  # fmt: skip
+    said = fused.model.said_by_tracks(fused.model.encode(video, lengths, tracks=tracks), lengths)[0][0]
+    spans = align_tokens(said, WordTokenizer(WORDS).encode("an a"))
+    for first, second, (_, _, own) in zip(alone, both, spans, strict=True):
+        assert second.confidence == pytest.approx((first.confidence + own) / 2, abs=1e-5)
+        assert (second.start, second.end) == (first.start, first.end)

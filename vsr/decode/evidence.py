@@ -94,8 +94,8 @@ def joining(loaded: LoadedModel, options: DecodeOptions) -> list:
 
 
 class WordEvidence:
-    """Word log-probabilities (B, T, 2 + W + 1) of utterances of ``lengths`` (B,) frames, each with a weight (B,), in the
-    place of a language model in the search."""
+    """Word log-probabilities (B, T, 2 + W + 1) of utterances of ``lengths`` (B,) frames, each with a weight (B,), where
+    the search has a language model."""
 
     def __init__(self, log_probs: Tensor, weights: Tensor, lengths: Tensor, tree: WordTree):
         self.log_probs, self.weights, self.lengths, self.tree = log_probs, weights.double(), lengths, tree

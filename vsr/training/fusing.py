@@ -17,7 +17,8 @@ def fuse_models(
 ) -> Path:  # fmt: skip
     """Write the model that reads both; returns its folder. The confidence must be fitted again.
 
-    ``weights`` and ``entropies`` are those of `vsr.models.fusion.FusedConfig`. Name and window are those of the reader of pixels. Raises VsrError bad_model where the two do not fit together.
+    ``weights`` and ``entropies`` are those of `vsr.models.fusion.FusedConfig`. Name and window are those of the reader
+    of pixels. Raises VsrError bad_model where the two do not fit together.
     """
     first, second = load_model(pixels), load_model(tracks)
     for loaded in (first, second):

@@ -17,11 +17,8 @@ from vsr.video.graphs import LEFT_EYE, RIGHT_EYE, FaceBoxes, FaceMesh, Region
 NINE = (78, 308, 13, 14, 152, 311, 81, 402, 178)  # corners, inner lips, chin, inner lips beside the middle
 HELPERS = (0, 17, 10, 133, 362)  # outer lips, forehead, inner corners of the eyes
 POINTS = NINE + HELPERS
-GROUP = 4  # frames that are laid together
-LOOK_EVERY = 2  # groups between two looks of the detector
+LOOK_EVERY = 4  # frames between two looks of the detector
 USUAL = (0.0, 0.46, 2.75, 0.0)  # a region beside the line of the outer eye corners, in its lengths: x, y, side, turn
-LIPS = slice(17, 37)  # of the face's points
-CALM = 0.01  # how far a point of lips that do not speak moves within a group of frames
 FAR = (0.35, 0.6, 0.35)  # what the detector's region may differ from the usual: place and side (share), turn (rad)
 
 
@@ -46,51 +43,36 @@ class MouthMesh:
 
 
 class MouthFollower:
-    """The mouth of one face, frame after frame.
+    """The mouth of one face, frame after frame; the region runs straight between two looks of the detector.
 
-    Frames come in groups. The detector looks at the last of every other group; the region runs straight from group to
-    group. Where the lips do not move through a group, the mesh is laid on its last frame, and the points run straight.
+    The mesh is laid on every frame, also of calm lips: points that run straight through them cost a reader of tracks
+    more than they save (words of GRID's s4: 5.4 % wrong, and 13.2 % where 30 % of the frames are passed over).
     """
 
     def __init__(self, mesh: MouthMesh):
         self.mesh = mesh
         self._found: list[np.ndarray] = []
         self._waiting: list[tuple[np.ndarray, np.ndarray]] = []  # frames since the last look, and the face's points
-        self._last: tuple[np.ndarray, np.ndarray] | None = None  # region and face points at the end of the last group
-        self._groups = 0
+        self._region: np.ndarray | None = None
 
     def add(self, frame: np.ndarray, face: np.ndarray) -> None:
         """The next frame, with the face's points (37, 2)."""
         self._waiting.append((frame, face))
-        if self._last is None or len(self._waiting) == GROUP:
-            due = self._last is None or self._groups % LOOK_EVERY == 0
-            self._finish(self.mesh.region(frame, face) if due else self._last[0])
-            self._groups += 1
+        if self._region is None or len(self._waiting) == LOOK_EVERY:
+            self._lay(self.mesh.region(frame, face))
 
-    def _finish(self, region: np.ndarray) -> None:
-        """Lay the mesh on the frames that wait."""
-        before, face = self._last or (region, self._waiting[0][1])
-        shares = np.arange(1, len(self._waiting) + 1) / len(self._waiting)
-        regions = before + shares[:, None] * (region - before)
-        if self._found and _is_calm(np.stack([face, *(own for _, own in self._waiting)])):
-            start, stop = self._found[-1], self.mesh.lay(*self._waiting[-1], region)
-            self._found += [start + np.float32(share) * (stop - start) for share in shares]
-        else:
-            self._found += [self.mesh.lay(*own, place) for own, place in zip(self._waiting, regions, strict=True)]
-        self._last, self._waiting = (region, self._waiting[-1][1]), []
+    def _lay(self, region: np.ndarray) -> None:
+        before = region if self._region is None else self._region
+        for step, (frame, face) in enumerate(self._waiting, 1):
+            share = step / len(self._waiting)
+            self._found.append(self.mesh.lay(frame, face, before + share * (region - before)))
+        self._region, self._waiting = region, []
 
     def points(self) -> np.ndarray:
         """Mouth points (T, 14, 2) of all frames so far; nothing is added afterwards."""
         if self._waiting:
-            self._finish(self._last[0])
+            self._lay(self._region)
         return np.stack(self._found)
-
-
-def _is_calm(faces: np.ndarray) -> bool:
-    """Whether the lips keep their shape through the points (n, 37, 2) of a face, in distances between the eyes."""
-    eyes = max(float(np.linalg.norm(faces[0, RIGHT_EYE] - faces[0, LEFT_EYE])), 1e-6)
-    lips = faces[:, LIPS] - faces[:, LIPS].mean(1, keepdims=True)
-    return float(np.linalg.norm(lips - lips[:1], axis=-1).max()) < CALM * eyes
 
 
 _own = threading.local()
