@@ -140,8 +140,9 @@ def test_readers_that_do_not_fit_are_refused(folders, tmp_path):
 def test_a_reader_of_either_kind_begins_from_the_joined_one(fused):
     from vsr.training.lipreader import fitting_reader
 
-    assert fitting_reader(fused.model, reader(WordTokenizer(WORDS), **TRACKS)) is fused.model.tracks
-    assert fitting_reader(fused.model, reader(CharTokenizer(), **PIXELS)) is fused.model.pixels
+    found, tokenizer = fitting_reader(fused, reader(WordTokenizer(WORDS), **TRACKS))
+    assert found is fused.model.tracks and tuple(tokenizer.words) == WORDS
+    assert fitting_reader(fused, reader(CharTokenizer(), **PIXELS)) == (fused.model.pixels, fused.tokenizer)
 
 
 def test_the_words_are_as_many_as_the_reader_of_tracks_knows():

@@ -181,6 +181,9 @@ class WordSearch:
         closed = torch.logaddexp(*found[1:]).gather(2, places)[..., 0]
         self.closed = torch.where(word >= 0, closed, self.closed)
 
+    def rule_out(self, log_probs: Tensor) -> None:
+        """Nothing is impossible."""
+
     def select(self, rows: Tensor) -> None:
         """Keep the utterances ``rows`` (B',)."""
         self.scorer.last, self.scorer.in_token, self.scorer.in_blank = self.whole

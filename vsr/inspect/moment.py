@@ -11,13 +11,14 @@ from vsr.video.casting import OUTSIDE, Casting, Part, check_found
 from vsr.video.detector import default_detector
 from vsr.video.mouth import MouthClip, clip_of
 from vsr.video.mouth_points import MouthMesh
+from vsr.video.networks import Stock
 from vsr.video.reader import frames_from, probe
 from vsr.video.stream import Block, blocks
 
 
 def find_clip(
     path: str | Path, face: int | None = None, at: float | None = None, watch: Watch | None = None,
-    mesh: MouthMesh | None = None,
+    mesh: Stock[MouthMesh] | None = None,
 ) -> MouthClip:  # fmt: skip
     """The crops of a face through one shot, or a minute of it, as `vsr transcribe` cuts them.
 
@@ -33,7 +34,7 @@ def find_clip(
     """
     info, casting, begin = probe(path), Casting(), None
     count, seen = 0, []  # frames; the face of every piece, and why it is not read
-    frames = watched(frames_from(path), (watch or Watch()).progress, path, info.duration)
+    frames = watched(frames_from(path), (watch or Watch()).progress, path, info.end)
     for block in blocks(frames, default_detector(), mesh=mesh):
         parts = casting.of(block)
         fitting = [part for part in parts if _fits(part, face, at)]
@@ -45,7 +46,7 @@ def find_clip(
         if at is not None and _is_past(block, at):
             break
     check_found(path, count, len(seen), [reason for _, reason in seen], read=False)
-    raise VsrError("bad_config", f"{path}: {_missing(face, at, info.duration, {known for known, _ in seen})}")
+    raise VsrError("bad_config", f"{path}: {_missing(face, at, info.end, {known for known, _ in seen})}")
 
 
 def _fits(part: Part, face: int | None, at: float | None) -> bool:
