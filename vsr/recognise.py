@@ -17,7 +17,7 @@ from vsr.clock import FPS
 from vsr.decode.assess import assess
 from vsr.decode.beam import decode
 from vsr.decode.encoding import Mouths, encode, tracks_of_mouths
-from vsr.decode.fusion import languages_of
+from vsr.decode.evidence import joining
 from vsr.decode.options import DecodeOptions
 from vsr.errors import VsrError
 from vsr.transcript import Segment, TimedWord
@@ -115,8 +115,9 @@ def search_crops(loaded: LoadedModel, crops: list[np.ndarray], options: DecodeOp
     lengths = torch.tensor([len(crop) for crop in crops], device=device)
     video = torch.nn.utils.rnn.pad_sequence([to_network_input(crop) for crop in crops], batch_first=True).to(device)
     states = encode(loaded, video, lengths, tracks_of_mouths(loaded, mouths, video))
-    languages = languages_of(loaded, options)
-    return states, decode(loaded.model, states, lengths, options, loaded.tokenizer.eos_id, languages)
+    return states, decode(
+        loaded.model, states, lengths, options, loaded.tokenizer.eos_id, joining(loaded, options)
+    )
 
 
 def read_hypotheses(

@@ -70,7 +70,8 @@ def test_the_same_seed_gives_the_same_track(clips):
 
 def test_batches_are_padded(clips):
     batch = TrackDataset(clips, TOKENIZER, TrackAugmentation()).batch([0, 1, 2])
-    assert batch.video.shape == (3, int(batch.lengths.max()), FEATURES) and batch.frame_tokens.shape[1] == len(batch.video[0])
+    longest = int(batch.lengths.max())
+    assert batch.video.shape == (3, longest, FEATURES) and batch.frame_tokens.shape == (3, longest)
 
 
 def test_clips_without_a_track_are_refused(clips, tmp_path):

@@ -1,4 +1,4 @@
-"""Points of the mouth on every frame, and what is made of them: the same for every face, whole where some are missing."""
+"""Points of the mouth, and what is made of them: the same for every face, whole where some are missing."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from vsr.video.mouth_features import (
     repaired,
     write_track,
 )
-from vsr.video.mouth_points import NINE, POINTS, MouthFollower, mouth_mesh
+from vsr.video.mouth_points import NINE, POINTS, MouthFollower, mouth_meshes
 
 
 def mouth(frames=40, width=30.0):
@@ -79,7 +79,7 @@ def test_a_track_survives_its_file(tmp_path):
 
 
 def test_every_frame_has_its_points_and_crops_stay_as_they_are(face_clip):
-    with_points, without = crop_video(face_clip, mesh=mouth_mesh()), crop_video(face_clip)
+    with_points, without = crop_video(face_clip, mesh=mouth_meshes()), crop_video(face_clip)
     np.testing.assert_array_equal(with_points.crop, without.crop)
     assert without.mouth is None and with_points.mouth.shape == (len(without.crop), len(POINTS), 2)
     opening = with_points.mouth[:, NINE.index(14), 1] - with_points.mouth[:, NINE.index(13), 1]
@@ -87,7 +87,7 @@ def test_every_frame_has_its_points_and_crops_stay_as_they_are(face_clip):
 
 
 def test_where_no_face_is_there_are_no_points():
-    follower = MouthFollower(mouth_mesh())
+    follower = MouthFollower(mouth_meshes())
     for _ in range(6):
         follower.add(np.zeros((120, 120, 3), np.uint8), np.full((37, 2), 60, np.float32))
     assert np.isnan(follower.points()).all()

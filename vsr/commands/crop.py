@@ -11,7 +11,7 @@ ABOUT = """Finds and follows the face in every clip of a manifest, lays it on a 
 the 96 x 96 pixels round the mouth. Crops that an earlier run made of the same video and
 part are kept, so a killed run goes on; it says how many, and why others are made again. A
 video that crashes the decoder costs that clip only. --tracks also lays the attention mesh
-on every frame and keeps the points of the mouth, for readers of both."""
+on every frame and keeps the points of the mouth, for models that read both."""
 FILES = """reads   a manifest and its videos
 writes  ID.npy (T, 96, 96) a clip, manifest.jsonl, refused.json, gaps.json; ID.track.npz"""
 SEE = "vsr validate, vsr tokens, vsr train"

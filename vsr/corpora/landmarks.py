@@ -81,7 +81,7 @@ def _clips(path: Path, folder: Path, held_out: Iterable[str], counts: Counter) -
         track = folder / f"{clip_id}.npz"
         write_track(track, points[span].astype(np.float32) / SCALE, measures[span].astype(np.float32))
         words = _timed(str(text).split(), own.tolist())
-        yield Clip(clip_id, str(path), str(text), path.stem, int(own.sum()), words=words, track=str(track))
+        yield Clip(clip_id, str(track), str(text), path.stem, int(own.sum()), words=words, track=str(track))
 
 
 def _timed(words: list[str], frames: list[int]) -> tuple[tuple[str, float, float], ...]:

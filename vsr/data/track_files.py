@@ -57,10 +57,10 @@ def _is_done(clip: Clip) -> bool:
 def _find(clip: Clip) -> str:
     """Lay the mesh on every frame of the clip, and keep what is found; returns the clip's id."""
     from vsr.video.mouth import crop_video
-    from vsr.video.mouth_points import mouth_mesh
+    from vsr.video.mouth_points import mouth_meshes
 
     try:
-        mouth = crop_video(clip.video, start=clip.start, end=clip.end, mesh=mouth_mesh()).mouth
+        mouth = crop_video(clip.video, start=clip.start, end=clip.end, mesh=mouth_meshes()).mouth
     except VsrError:  # the crop was made: the video is another one now, or gone
         return clip.id
     if len(mouth) == clip.num_frames and np.isfinite(mouth).all((1, 2)).mean() >= FEWEST:

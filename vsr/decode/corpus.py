@@ -16,7 +16,7 @@ from vsr.decode.assess import assess
 from vsr.decode.beam import decode
 from vsr.decode.confidence import correct_words, fit
 from vsr.decode.encoding import encode_batch
-from vsr.decode.fusion import languages_of
+from vsr.decode.evidence import joining
 from vsr.decode.options import DecodeOptions
 from vsr.decode.words import word_records
 from vsr.files import read_json, write_json, write_lines
@@ -54,7 +54,7 @@ def records_of(loaded: LoadedModel, clips: list[Clip], options: DecodeOptions, c
     dataset = CropDataset(clips, loaded.tokenizer, None)
     lengths = [clip.num_frames for clip in clips]
     sampler = FrameBudgetSampler(lengths, max(FRAME_BUDGET, *lengths), shuffle=False)
-    device, languages = next(loaded.model.parameters()).device, languages_of(loaded, options)
+    device, languages = next(loaded.model.parameters()).device, joining(loaded, options)
     for indices in sampler.batches():
         batch = dataset.batch(indices).to(device)
         if loaded.model.words is not None:

@@ -17,7 +17,8 @@ from vsr.data.manifest import Clip
 from vsr.data.tracks import load_features
 from vsr.hub import FUSED_READER
 from vsr.video.mouth_features import FEATURES, mouth_features
-from vsr.video.mouth_points import MouthMesh, mouth_mesh
+from vsr.video.mouth_points import MouthMesh, mouth_meshes
+from vsr.video.networks import Stock
 
 if TYPE_CHECKING:
     from vsr.hub import LoadedModel
@@ -30,9 +31,9 @@ def reads_tracks(loaded: LoadedModel) -> bool:
     return loaded.config.get("kind") == FUSED_READER
 
 
-def mesh_for(loaded: LoadedModel) -> MouthMesh | None:
+def mesh_for(loaded: LoadedModel) -> Stock[MouthMesh] | None:
     """What finds the points of the mouth that the model reads; None if it reads none."""
-    return mouth_mesh() if reads_tracks(loaded) else None
+    return mouth_meshes() if reads_tracks(loaded) else None
 
 
 def encode(loaded: LoadedModel, video: Tensor, lengths: Tensor, tracks: Tensor | None) -> Tensor:

@@ -11,13 +11,14 @@ from vsr.video.casting import OUTSIDE, Casting, Part, check_found
 from vsr.video.detector import default_detector
 from vsr.video.mouth import MouthClip, clip_of
 from vsr.video.mouth_points import MouthMesh
+from vsr.video.networks import Stock
 from vsr.video.reader import frames_from, probe
 from vsr.video.stream import Block, blocks
 
 
 def find_clip(
     path: str | Path, face: int | None = None, at: float | None = None, watch: Watch | None = None,
-    mesh: MouthMesh | None = None,
+    mesh: Stock[MouthMesh] | None = None,
 ) -> MouthClip:  # fmt: skip
     """The crops of a face through one shot, or a minute of it, as `vsr transcribe` cuts them.
 

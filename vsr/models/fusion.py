@@ -1,8 +1,8 @@
-"""Two readers of the same lips, one by pixels and one by tracks of mouth points, that search together.
+"""Two readers of the same lips in one search: a whole one of pixels, and one of tracks of mouth points.
 
-Each is a whole `LipReader` and can read alone. What they say is combined where it can be weighed: in the probabilities.
-Pixels know few people well, tracks know many a little; states joined by trained layers would trust the pixels of
-strangers as much as those of the people they were trained on.
+They meet where they can be weighed against each other, in the probability of a text: the search adds what the tracks'
+CTC head says of its words. Pixels know few people well, tracks know many a little; states joined by trained layers
+would trust the pixels of an unseen speaker as much as those of the people they were trained on.
 
 Shapes: B batch, T frames, U tokens, K hypotheses, V vocabulary, F features of a track, P and L the widths of the two
 readers. States are (B, T, P + L), with zeros in the part of a reader that saw nothing.
@@ -15,56 +15,75 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from vsr.models.decoder import DecoderCache
+from vsr.models.lengths import length_mask, zero_padding
 from vsr.models.lipreader import LipReader, LipReaderConfig
 
 
 @dataclass(frozen=True)
 class FusedConfig:
-    """The two readers' settings, with the same vocabulary, and the weight of the tracks, 0 to 1, beside the pixels."""
+    """The two readers' settings, the words that the reader of tracks knows, and the weight of its CTC in the joint
+    score. The vocabulary is that of the reader of pixels.
+
+    The weight is the first of ``track_weights`` where the reader of pixels knows the speaker, and the second where it
+    does not. It knows him by how sure it is of the frames' tokens: ``entropies`` are the mean entropies (nats) up to
+    which the first weight holds, and from which the second; between them the weight runs straight.
+    """
 
     pixels: LipReaderConfig
     tracks: LipReaderConfig
-    track_weight: float = 0.5
+    words: tuple[str, ...]
+    track_weights: tuple[float, float] = (1.0, 1.0)
+    entropies: tuple[float, float] = (0.0, 1.0)
+
+    classes = 0
 
     def __post_init__(self):
         for name in ("pixels", "tracks"):
             if isinstance(given := getattr(self, name), dict):
                 object.__setattr__(self, name, LipReaderConfig(**given))
-        if self.pixels.vocab_size != self.tracks.vocab_size:
-            raise ValueError(f"vocabularies of {self.pixels.vocab_size} and {self.tracks.vocab_size} tokens")
+        object.__setattr__(self, "words", tuple(self.words))
+        if self.tracks.vocab_size != len(self.words) + 3:
+            raise ValueError(f"{len(self.words)} words, but a reader of tracks of {self.tracks.vocab_size} tokens")
         if self.tracks.frontend != "landmarks" or self.pixels.frontend == "landmarks":
-            raise ValueError("tracks needs the front end landmarks, and pixels another")
-        for own in (self.pixels, self.tracks):
-            if not (own.ctc_weight and own.alignment_weight and own.decoder_layers):
-                raise ValueError("both readers need a CTC head, an alignment head and a decoder")
-        if not 0 < self.track_weight < 1:
-            raise ValueError(f"track_weight is {self.track_weight}: give more than 0 and less than 1")
-
-    classes = 0
+            raise ValueError("the reader of tracks needs the front end landmarks, that of pixels another")
+        if not (self.pixels.ctc_weight and self.pixels.decoder_layers and self.tracks.ctc_weight):
+            raise ValueError("both readers need a CTC head, and that of pixels a decoder")
+        if not self.pixels.alignment_weight:
+            raise ValueError("the reader of pixels needs the head of the frames' tokens, to tell whom it knows")
+        for name in ("track_weights", "entropies"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        if min(self.track_weights) < 0 or not self.entropies[0] < self.entropies[1]:
+            raise ValueError("the weights of the tracks are not negative, and the entropies rise")
 
     @property
     def vocab_size(self) -> int:
+        """Of the reader of pixels, whose tokens are written."""
         return self.pixels.vocab_size
 
     @property
     def frontend(self) -> str:
-        return f"{self.pixels.frontend}, {self.tracks.frontend}"
+        """Both, as people read them."""
+        return f"{self.pixels.frontend} and {self.tracks.frontend}"
 
     @property
     def dim(self) -> int:
+        """Width of the states."""
         return self.pixels.dim + self.tracks.dim
 
     @property
     def layers(self) -> int:
+        """Of both encoders."""
         return self.pixels.layers + self.tracks.layers
 
     @property
     def decoder_layers(self) -> int:
+        """Of the reader of pixels, which alone is asked for the next token."""
         return self.pixels.decoder_layers
 
 
 class FusedReader(nn.Module):
-    """Reads pixels, tracks or both, with the interface of a `LipReader`."""
+    """Reads pixels, or pixels and tracks, with the interface of a `LipReader`. Tracks alone are read by `tracks`."""
 
     words = boundary = None
 
@@ -74,114 +93,73 @@ class FusedReader(nn.Module):
         self.pixels = LipReader(config.pixels)
         self.tracks = LipReader(config.tracks)
 
-    def encode(self, video: Tensor | None, lengths: Tensor, inside=None, tracks: Tensor | None = None) -> Tensor:
+    def encode(self, video: Tensor, lengths: Tensor, inside=None, tracks: Tensor | None = None) -> Tensor:
         """Normalised video (B, T, 1, 88, 88), lengths (B,), tracks (B, T, F) -> states (B, T, P + L).
 
-        Either may be None; a clip whose features are all zero has no track.
+        A clip whose features are all zero has no track; None: none of them has.
         """
-        known = video if video is not None else tracks
-        shape = (*known.shape[:2],)
-        by_pixels = known.new_zeros(*shape, self.config.pixels.dim)
-        by_tracks = known.new_zeros(*shape, self.config.tracks.dim)
-        if video is not None:
-            by_pixels = self.pixels.encode(video, lengths)
-        if tracks is not None:
+        by_pixels = self.pixels.encode(video, lengths)
+        if tracks is None:
+            by_tracks = by_pixels.new_zeros(*by_pixels.shape[:2], self.config.tracks.dim)
+        else:
             there = (tracks != 0).any(2).any(1)
             by_tracks = self.tracks.encode(tracks, lengths) * there[:, None, None]
         return torch.cat([by_pixels, by_tracks], -1)
 
-    def split(self, states: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """States (..., T, P + L) -> those of each reader, and the weights of the two (..., 2), which add up to 1."""
-        parts = states.split([self.config.pixels.dim, self.config.tracks.dim], -1)
-        there = torch.stack([(part != 0).flatten(-2).any(-1) for part in parts], -1)
-        own = states.new_tensor([1 - self.config.track_weight, self.config.track_weight])
-        weights = own * there
-        return *parts, weights / weights.sum(-1, keepdim=True).clamp(min=1e-6)
+    def split(self, states: Tensor) -> tuple[Tensor, Tensor]:
+        """States (..., P + L) -> those of pixels and of tracks."""
+        return states.split([self.config.pixels.dim, self.config.tracks.dim], -1)
+
+    def said_by_tracks(self, states: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """States (B, T, P + L), lengths (B,) -> what the tracks' CTC head says, (B, T, W + 3), and with what weight,
+        (B,), which is 0 for clips without a track."""
+        pixels, own = self.split(states)
+        there = (own != 0).flatten(1).any(1)
+        return self.tracks.ctc_log_probs(own).float(), self.track_weight(pixels, lengths) * there
+
+    def track_weight(self, pixels: Tensor, lengths: Tensor) -> Tensor:
+        """States of the pixels (B, T, P) -> (B,): more where they are of somebody unknown."""
+        logs = self.pixels.alignment(pixels).float().log_softmax(-1)
+        entropy = zero_padding(-(logs.exp() * logs).sum(-1), length_mask(lengths, pixels.shape[1])).sum(1) / lengths
+        (low, high), (least, most) = self.config.entropies, self.config.track_weights
+        return least + (most - least) * ((entropy - low) / (high - low)).clamp(0, 1)
 
     @property
     def ctc(self):
-        """The CTC head: states (..., T, P + L) -> logits (..., T, V). A mean of probabilities: the two readers' spikes
-        may lie on different frames, and either must count."""
-        return lambda states: self._mixed("ctc", states)
+        """The CTC head of the pixels: states (..., P + L) -> logits (..., V)."""
+        return lambda states: self.pixels.ctc(self.split(states)[0])
 
     @property
     def alignment(self):
-        """The head of the frames' tokens: states (..., T, P + L) -> logits (..., T, V), a geometric mean."""
-        return lambda states: self._joined("alignment", states)
+        """The head of the frames' tokens, likewise; None where there is none."""
+        head = self.pixels.alignment
+        return head and (lambda states: head(self.split(states)[0]))
 
     @property
-    def decoder(self) -> FusedDecoder:
-        """Both attention decoders as one."""
-        return FusedDecoder(self)
+    def decoder(self) -> PixelDecoder:
+        """The decoder of the reader of pixels, as one over the joined states."""
+        return PixelDecoder(self)
 
     def ctc_log_probs(self, states: Tensor) -> Tensor:
         """States (B, T, P + L) -> CTC log-probabilities (B, T, V)."""
         return self.ctc(states).log_softmax(-1)
 
-    def _mixed(self, head: str, states: Tensor) -> Tensor:
-        logs, weights = self._said(head, states)
-        return torch.logsumexp(logs + weights.clamp(min=1e-9).log(), -1)
 
-    def _joined(self, head: str, states: Tensor) -> Tensor:
-        logs, weights = self._said(head, states)
-        return (logs * weights).sum(-1)
-
-    def _said(self, head: str, states: Tensor) -> tuple[Tensor, Tensor]:
-        """Log-probabilities of both readers (..., T, V, 2), and their weights, to be multiplied with them."""
-        *parts, weights = self.split(states)
-        heads = getattr(self.pixels, head), getattr(self.tracks, head)
-        logs = [own(part).float().log_softmax(-1) for own, part in zip(heads, parts, strict=True)]
-        return torch.stack(logs, -1), weights[..., None, None, :]
-
-
-class FusedCache:
-    """What a search keeps for each of the two decoders; rows and hypotheses move in both alike."""
-
-    def __init__(self, caches: list, weights: Tensor):
-        self.caches, self.weights = caches, weights
-
-    def reorder(self, parents: Tensor) -> None:
-        """As `vsr.models.cache.PastCache.reorder`."""
-        for cache in self.caches:
-            cache.reorder(parents)
-
-    def select(self, rows: Tensor) -> None:
-        """As `vsr.models.cache.PastCache.select`."""
-        self.weights = self.weights[rows]
-        for cache in self.caches:
-            cache.select(rows)
-
-
-class FusedDecoder:
-    """The two decoders' probabilities, in a weighted geometric mean; the interface of `vsr.models.decoder.Decoder`."""
+class PixelDecoder:
+    """The interface of `vsr.models.decoder.Decoder` over states (B, T, P + L), of which it sees the pixels' part."""
 
     def __init__(self, reader: FusedReader):
-        self.reader = reader
-        self.decoders = (reader.pixels.decoder, reader.tracks.decoder)
+        self._decoder, self._own = reader.pixels.decoder, lambda states: reader.split(states)[0]
+        self.step = self._decoder.step
 
     def __call__(self, tokens: Tensor, states: Tensor, lengths: Tensor) -> Tensor:
-        """tokens (B, U), states (B, T, P + L), lengths (B,) -> log-probabilities (B, U, V)."""
-        *parts, weights = self.reader.split(states)
-        return _mean([own(tokens, part, lengths) for own, part in zip(self.decoders, parts, strict=True)], weights)
+        """As `vsr.models.decoder.Decoder.forward`."""
+        return self._decoder(tokens, self._own(states), lengths)
 
     def cross_attention(self, tokens: Tensor, states: Tensor, lengths: Tensor) -> Tensor:
-        """Where the decoder of the heavier reader looks: (B, layers, H, U, T)."""
-        *parts, weights = self.reader.split(states)
-        first = int(weights.sum(0).argmax())
-        return self.decoders[first].cross_attention(tokens, parts[first], lengths)
+        """As `vsr.models.decoder.Decoder.cross_attention`."""
+        return self._decoder.cross_attention(tokens, self._own(states), lengths)
 
-    def start(self, states: Tensor, lengths: Tensor) -> FusedCache:
-        """Project both readers' states once for a whole search."""
-        *parts, weights = self.reader.split(states)
-        return FusedCache([own.start(part, lengths) for own, part in zip(self.decoders, parts, strict=True)], weights)
-
-    def step(self, tokens: Tensor, cache: FusedCache) -> Tensor:
-        """Last tokens (B, K) of every hypothesis -> log-probabilities (B, K, V) of the next."""
-        logits = [own.step(tokens, past) for own, past in zip(self.decoders, cache.caches, strict=True)]
-        return _mean(logits, cache.weights)
-
-
-def _mean(logits: list[Tensor], weights: Tensor) -> Tensor:
-    """Logits of both, (B, N, V) -> log-probabilities of their weighted geometric mean; weights (B, 2)."""
-    logs = torch.stack([own.log_softmax(-1) for own in logits], -1)
-    return (logs * weights[:, None, None]).sum(-1).log_softmax(-1)
+    def start(self, states: Tensor, lengths: Tensor) -> DecoderCache:
+        """As `vsr.models.decoder.Decoder.start`."""
+        return self._decoder.start(self._own(states), lengths)

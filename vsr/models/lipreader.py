@@ -191,20 +191,27 @@ class LipReader(nn.Module):
         if self.words is not None:
             return word_loss(self, batch)
         states = self.encode(batch.video, batch.lengths)
+        clips, tokens, frames = batch.shares if batch.shares is not None else states.new_ones(3)
         log_probs = self.ctc_log_probs(states.float())
         ctc = ctc_loss(log_probs, batch.lengths, batch.tokens, batch.token_lengths)
+        losses = {"ctc": ctc * clips}
+        weight = self.config.ctc_weight
+        loss = weight * losses["ctc"]
+        if self.decoder is not None:
+            attention, accuracy = self._attention_loss(states, batch)
+            losses |= {"attention": attention * tokens, "accuracy": accuracy * tokens}
+            loss = loss + (1 - weight) * losses["attention"]
+        if self.alignment is not None:  # not only where there are word times: ranks must not differ in their layers
+            losses["alignment"] = alignment_loss(self.alignment(states).float(), batch.frame_tokens) * frames
+            loss = loss + self.config.alignment_weight * losses["alignment"]
+        return {"loss": loss} | {name: value.detach() for name, value in losses.items()}
+
+    def _attention_loss(self, states: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The decoder's loss on the states (B, T, D) of a batch, and its share of tokens that are right."""
         tokens_in, targets = shift_tokens(batch.tokens, self.config.vocab_size - 1)
         logits = self.decoder(tokens_in, states, batch.lengths).float()
         attention = F.cross_entropy(
             logits.transpose(1, 2), targets, ignore_index=IGNORE, label_smoothing=self.config.label_smoothing
         )
         real = targets != IGNORE
-        accuracy = (logits.argmax(-1) == targets)[real].float().mean()
-        weight = self.config.ctc_weight
-        clips, tokens, frames = batch.shares if batch.shares is not None else states.new_ones(3)
-        losses = {"ctc": ctc * clips, "attention": attention * tokens, "accuracy": accuracy * tokens}
-        loss = weight * losses["ctc"] + (1 - weight) * losses["attention"]
-        if self.alignment is not None:  # not only where there are word times: ranks must not differ in their layers
-            losses["alignment"] = alignment_loss(self.alignment(states).float(), batch.frame_tokens) * frames
-            loss = loss + self.config.alignment_weight * losses["alignment"]
-        return {"loss": loss} | {name: value.detach() for name, value in losses.items()}
+        return attention, (logits.argmax(-1) == targets)[real].float().mean()

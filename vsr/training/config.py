@@ -112,7 +112,8 @@ class TrainConfig:
     def model_config(self, vocab_size: int) -> LipReaderConfig:
         """The model's numbers with the tokenizer's size filled in. Raises VsrError."""
         config = model_settings(LipReaderConfig, self.model, vocab_size=vocab_size)
-        if not config.classes and not (0 < config.ctc_weight < 1 and config.decoder_layers):
+        by_ctc = config.frontend == "landmarks"  # a reader of tracks joins one of pixels, which has the decoder
+        if not config.classes and not (0 < config.ctc_weight < 1 and (config.decoder_layers or by_ctc)):
             told = "training needs both heads: ctc_weight above 0 and below 1, decoder_layers above 0"
             raise VsrError("bad_config", f"model: {told}")
         return config

@@ -8,22 +8,26 @@ from vsr.errors import VsrError, one_line
 from vsr.hub import FUSED_READER, load_model, save_model
 from vsr.models.fusion import FusedConfig, FusedReader
 from vsr.models.lipreader import LipReader
+from vsr.text.tokenizer import CharTokenizer, WordTokenizer
 
 
-def fuse_models(pixels: str | Path, tracks: str | Path, out: str | Path, weight: float = 0.5) -> Path:
+def fuse_models(
+    pixels: str | Path, tracks: str | Path, out: str | Path,
+    weights: tuple[float, float] = (1.0, 1.0), entropies: tuple[float, float] = (0.0, 1.0),
+) -> Path:  # fmt: skip
     """Write the model that reads both; returns its folder. The confidence must be fitted again.
 
-    Name and window are those of the reader of pixels. Raises VsrError bad_model where the two do not fit together.
+    ``weights`` and ``entropies`` are those of `vsr.models.fusion.FusedConfig`. Name and window are those of the reader
+    of pixels. Raises VsrError bad_model where the two do not fit together.
     """
     first, second = load_model(pixels), load_model(tracks)
     for loaded in (first, second):
         if not isinstance(loaded.model, LipReader):
             raise VsrError("bad_model", f"{loaded.folder} is joined already: give a reader of pixels and one of tracks")
-    entries = [own.tokenizer and own.tokenizer.pieces(range(own.tokenizer.vocab_size)) for own in (first, second)]
-    if entries[0] != entries[1]:
-        raise VsrError("bad_model", f"{first.folder} and {second.folder} have other tokens")
+    if not isinstance(second.tokenizer, WordTokenizer) or not isinstance(first.tokenizer, CharTokenizer):
+        raise VsrError("bad_model", f"{first.folder} must write characters, and {second.folder} words")
     try:
-        config = FusedConfig(first.model.config, second.model.config, weight)
+        config = FusedConfig(first.model.config, second.model.config, second.tokenizer.words, weights, entropies)
     except ValueError as error:
         raise VsrError("bad_model", f"{first.folder} and {second.folder}: {one_line(error)}") from error
     model = FusedReader(config)

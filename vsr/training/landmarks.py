@@ -21,6 +21,8 @@ class LandmarkRun(LipReaderRun):
         check_disjoint(train, dev, tests)
         train = self._short_enough(train)
         self.tokenizer = load_tokenizer(data.tokenizer)
+        train = self._with_tokens("training", train)
+        self._with_tokens("dev", dev)
         self.train = TrackDataset(train, self.tokenizer, data.track_augmentation, seed)
         self.dev = TrackDataset(dev, self.tokenizer, None, seed, self.train.silences)
         self.sampler = FrameBudgetSampler(self.train.lengths(), data.frames_per_batch, seed)

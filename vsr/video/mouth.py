@@ -17,6 +17,7 @@ from vsr.video.casting import MIN_SEEN, check_found
 from vsr.video.detector import Detector, default_detector
 from vsr.video.grid import Position
 from vsr.video.mouth_points import MouthMesh
+from vsr.video.networks import Stock
 from vsr.video.people import People
 from vsr.video.piece import HOLD, Piece
 from vsr.video.reader import VideoInfo, frames_of_part, probe
@@ -29,9 +30,9 @@ class MouthClip:
     """The mouth of one person. crop (T, 96, 96) uint8 gray at 25 fps; times (T,) seconds in the original file;
     face: label of the person; found: share of frames with a detection; gaps: (first, last) crop frames that were
     interpolated or held; points (T, 37, 2) float32 pixels: the landmarks with gaps filled, None for a crop without
-    its video; begin: a place in the video from which its frames can be had again, None for the first; mouth (T, 14, 2)
-    float32 pixels: the points of `vsr.video.mouth_points`, NaN where they were not seen, None if not asked for; canvas:
-    shape of the frames whose pixels the points are, where those of the video differ in resolution."""
+    its video; begin: a place in the video from which its frames can be had again, None for the first; canvas: shape of
+    the frames whose pixels the points are, where those of the video differ in resolution; mouth (T, 14, 2) float32
+    pixels: the points of `vsr.video.mouth_points`, NaN where they were not seen, None if not asked for."""
 
     crop: np.ndarray
     times: np.ndarray
@@ -41,8 +42,8 @@ class MouthClip:
     gaps: list[tuple[int, int]]
     points: np.ndarray | None = None
     begin: Position | None = None
-    mouth: np.ndarray | None = None
     canvas: tuple[int, ...] | None = None
+    mouth: np.ndarray | None = None
 
     def mouth_of(self, start: int, stop: int) -> np.ndarray | None:
         """The points of the mouth in a part of its frames, if they are known."""
@@ -61,7 +62,7 @@ class MouthClip:
 
 def crop_video(
     path: str | Path, detector: Detector | None = None, faces: str = "largest", start: float = 0.0, end: float = 0.0,
-    mesh: MouthMesh | None = None,
+    mesh: Stock[MouthMesh] | None = None,
 ) -> MouthClip:  # fmt: skip
     """The mouth of the person who fills the screen most ("largest") or who is seen longest ("longest").
 
@@ -95,7 +96,7 @@ def crop_tracks(path: str | Path, detector: Detector | None = None) -> list[Mout
 
 
 def _pieces(
-    path, detector: Detector | None, start: float = 0.0, end: float = 0.0, mesh: MouthMesh | None = None
+    path, detector: Detector | None, start: float = 0.0, end: float = 0.0, mesh: Stock[MouthMesh] | None = None
 ) -> tuple[np.ndarray, list[tuple[Piece, int]]]:
     """Times of all frames, and everybody in the video, in one block however long, with the label of the face, which
     transcripts bear, too. Raises VsrError too_short or no_face."""
@@ -132,9 +133,8 @@ def clip_of(path, info: VideoInfo, piece: Piece, face: int, begin: Position | No
     if not piece.inside_picture:
         raise VsrError("crop_out_of_frame", f"{path}: the mouth of face {face} is outside the picture")
     gaps = _runs(~piece.seen)
-    return MouthClip(
-        piece.crop, piece.times, info, face, piece.found, gaps, piece.points, begin, piece.mouth, piece.canvas
-    )
+    own = (piece.points, begin, piece.canvas, piece.mouth)
+    return MouthClip(piece.crop, piece.times, info, face, piece.found, gaps, *own)
 
 
 def _runs(flags: np.ndarray) -> list[tuple[int, int]]:

@@ -16,6 +16,7 @@ from vsr.clock import FPS
 from vsr.video.canvas import matrix_on_frame, points_on_frame
 from vsr.video.geometry import REFERENCE, SMOOTHING, anchors_of, cut_mouth, mouth_transforms, shares_inside, similarity
 from vsr.video.mouth_points import MouthFollower, MouthMesh
+from vsr.video.networks import Stock
 from vsr.video.stretches import Stretches, stretches_of
 from vsr.video.tracks import OpenTrack
 
@@ -33,9 +34,9 @@ class Piece:
     track: number within the block; shot: number of the shot within the block; start: first frame within the block;
     crop (T, 96, 96) uint8; times (T,) seconds; points (T, 37, 2) float32 pixels, gaps filled; sizes (T,) face sizes
     in pixels, NaN where the face was not found; inside (T,): share of the crop that lies in the picture;
-    looks (k, 64, 64) uint8 gray: the face upright, about once a second; mouth (T, 14, 2) float32 pixels: the points of
-    `vsr.video.mouth_points`, NaN where they were not seen, None where nobody asked for them; canvas: shape of the frame
-    whose pixels the points are, None: of any; zoom: pixels of the video for one of those, median of its frames.
+    looks (k, 64, 64) uint8 gray: the face upright, about once a second; canvas: shape of the frame whose pixels the
+    points are, None: of any; zoom: pixels of the video for one of those, median of its frames; mouth (T, 14, 2) float32
+    pixels: the points of `vsr.video.mouth_points`, NaN where they were not seen, None where nobody asked for them.
     """
 
     track: int
@@ -47,9 +48,9 @@ class Piece:
     sizes: np.ndarray
     inside: np.ndarray
     looks: np.ndarray
-    mouth: np.ndarray | None = None
     canvas: tuple[int, ...] | None = None
     zoom: float = 1.0
+    mouth: np.ndarray | None = None
 
     @property
     def seen(self) -> np.ndarray:
@@ -88,7 +89,7 @@ class Cutter:
     same, so up to a second is held at either end of the shot, and the text of a clip begins with the clip.
     """
 
-    def __init__(self, track: OpenTrack, shot: int, shot_start: int, mesh: MouthMesh | None = None):
+    def __init__(self, track: OpenTrack, shot: int, shot_start: int, mesh: Stock[MouthMesh] | None = None):
         self.track, self.shot = track, shot
         self.mouths = MouthFollower(mesh) if mesh else None
         self.before = track.start - shot_start if track.start - shot_start <= HOLD else 0
@@ -126,7 +127,7 @@ class Cutter:
             self.widths.append(frame.shape[1])
             self.crops.append(cut_mouth(frame, matrix_on_frame(matrices[place - low], frame.shape, self.track.canvas)))
             if self.mouths is not None:
-                self.mouths.add(frame, points_on_frame(points[place - low], frame.shape, self.track.canvas))
+                self.mouths.add(frame, points[place - low], self.track.canvas)
             if place % LOOK_EVERY == self.before % LOOK_EVERY:
                 self.looks.append(_look(frame, points_on_frame(points[place - low], frame.shape, self.track.canvas)))
         canvas = self.track.canvas or frame.shape
@@ -145,8 +146,8 @@ class Cutter:
         sizes = np.pad(np.asarray(self.track.sizes, np.float32), (self.before, self.after), constant_values=np.nan)
         return Piece(
             self.track.id, self.shot, self.first, np.stack(self.crops), times[self.first : self.first + count],
-            self.points(0, count), sizes, np.asarray(self.inside), np.stack(self.looks),
-            self.mouths.points() if self.mouths else None, self.track.canvas, zoom,
+            self.points(0, count), sizes, np.asarray(self.inside), np.stack(self.looks), self.track.canvas, zoom,
+            self.mouths.points() if self.mouths else None,
         )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from vsr.video.detector import Detector
 from vsr.video.geometry import SMOOTHING
 from vsr.video.grid import Position
 from vsr.video.mouth_points import MouthMesh
+from vsr.video.networks import Stock
 from vsr.video.piece import MIN_FRAMES, Cutter, Piece
 from vsr.video.shots import FLASH, REACH, REPEATS, with_shots
 from vsr.video.tracks import MAX_GAP, OpenTrack, Tracker
@@ -47,7 +48,7 @@ class Block:
 
 def blocks(
     frames: Iterable[tuple[np.ndarray, Position]], detector: Detector, longest: int | None = LONGEST,
-    mesh: MouthMesh | None = None,
+    mesh: Stock[MouthMesh] | None = None,
 ) -> Iterator[Block]:  # fmt: skip
     """Work through (frame, place) pairs; `longest` None makes one block of everything. With ``mesh`` the pieces have
     the points of the mouth, too."""
@@ -90,7 +91,7 @@ class _Rewindable:
 class _BlockReader:
     """Reads one block from `source` and leaves it where the next begins. Frames are counted from the block's first."""
 
-    def __init__(self, source: _Rewindable, detector: Detector, longest: int | None, mesh: MouthMesh | None):
+    def __init__(self, source: _Rewindable, detector: Detector, longest: int | None, mesh: Stock[MouthMesh] | None):
         self.source, self.longest, self.base, self.mesh = source, longest, source.at, mesh
         self.tracker = Tracker(detector)
         self.cutters: dict[int, Cutter] = {}
