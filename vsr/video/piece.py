@@ -61,7 +61,7 @@ class Piece:
     @cached_property
     def stretches(self) -> Stretches:
         """Which of its frames are read, and which are not."""
-        return stretches_of(self.crop, self.points)
+        return stretches_of(self.crop, self.points, self.found)
 
     @property
     def inside_picture(self) -> bool:
