@@ -20,6 +20,7 @@ MIDDLE = SIDE / 2
 ROWS, COLUMNS = np.mgrid[:SIDE, :SIDE].astype(np.float32)
 Spoil = Callable[[np.ndarray, np.ndarray, np.random.Generator], np.ndarray]
 
+
 def painted(colour, opacity: np.ndarray, shade: np.ndarray | float = 1.0) -> np.ndarray:
     """A canvas of one colour (3,), or (192, 192, 3), times a shade."""
     colours = np.broadcast_to(np.asarray(colour, np.float32), (SIDE, SIDE, 3)) * np.atleast_3d(shade)
