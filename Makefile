@@ -2,9 +2,13 @@
 VENV ?= .venv
 export VENV
 
-.PHONY: setup demo test docs lint lock clean
+.PHONY: setup setup-tests demo test docs lint lock clean
 setup:
 	@tools/setup.sh
+
+# With packages that are built from source, which reading and speaking do without.
+setup-tests:
+	@tools/setup.sh tests
 
 demo: setup
 	@mkdir -p demo/out
@@ -15,7 +19,7 @@ demo: setup
 	@ls demo/out/*
 
 # Two files of tests at a time, each on a core of its own.
-test: setup
+test: setup-tests
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist loadfile
 
 # Pages of docs/, the docstrings and every --help, in build/docs.
@@ -32,7 +36,8 @@ lint: setup
 lock: setup
 	@sed -n '/^override-dependencies/,/^]/s/^ *"\(.*\)",$$/\1/p' pyproject.toml > .overrides
 	@{ head -n 1 requirements.lock; $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.10 \
-	    --override .overrides --extra cluster --extra dev --extra docs --extra lm --extra puppet --extra speech --extra web --no-header --no-annotate --no-emit-index-url setup.cfg; \
+	    --override .overrides --extra cluster --extra dev --extra docs --extra headless --extra lm --extra puppet \
+	    --extra reference --extra speech --extra web --no-header --no-annotate --no-emit-index-url setup.cfg; \
 	} > .lock && mv .lock requirements.lock && rm .overrides
 
 clean:

@@ -15,11 +15,12 @@ import numpy as np
 from lip2speech.audio import fit_length, natural_wave, read_wave
 from lip2speech.intelligibility import check_length
 from lip2speech.judges import Judge, open_judge
-from lip2speech.metrics import Utterance, check_sound, measure
+from lip2speech.metrics import Utterance, check_packages, check_sound, measure
 from lip2speech.pauses import said
 from vsr.clock import SAMPLES_PER_FRAME
 from vsr.data.manifest import Clip
 from vsr.errors import VsrError
+from vsr.interrupts import check
 from vsr.pool import in_processes
 from vsr.progress import counted
 
@@ -54,6 +55,7 @@ def evaluate_clip(clip: Clip, row: str, folder: str | None, judge: Judge | None)
     except VsrError as error:
         return Outcome(row, clip.id, None, heard, error.reason, str(error))
     except Exception as error:  # noqa: BLE001  a fault in one clip must not cost the figures of the others
+        check()
         return Outcome(row, clip.id, None, heard, "internal", f"{type(error).__name__}: {error}")
 
 
@@ -71,8 +73,10 @@ def wave_of_row(clip: Clip, folder: str | None) -> np.ndarray:
 def evaluate(clips: Sequence[Clip], rows: Mapping[str, str | None], judge: str = "", jobs: int = 1) -> list[Outcome]:
     """Every clip in every row; ``rows``: name -> folder, None for the natural recordings.
 
-    Raises VsrError before any work: bad_judge, or bad_manifest where the judge has no text to compare with.
+    Raises VsrError before any work: missing_package, bad_judge, or bad_manifest where the judge has no text to
+    compare with.
     """
+    check_packages()
     tasks = [(clip, row, folder) for row, folder in rows.items() for clip in clips]
     if judge:
         open_judge(judge)

@@ -23,12 +23,13 @@ ACOUSTIC, VOCODER, UNITS_FILE = "acoustic", "vocoder", "units.safetensors"
 
 @dataclass
 class LoadedVoice:
-    """An acoustic model and a vocoder in eval mode."""
+    """An acoustic model and a vocoder in eval mode; ``parts``: the folders of the two."""
 
     voice: Any
     vocoder: Any
     config: dict
     folder: Path
+    parts: tuple[Path, Path] = (SHIPPED / ACOUSTIC, SHIPPED / VOCODER)
 
     def speak(self, path, reference=None, options=None, faces="largest", watch=None):
         """Voice one video file; see `lip2speech.speak.speak`. Returns (wave (S,), 16000)."""
@@ -99,12 +100,13 @@ def load_model(
     """
     device = find_device(device)
     folder = find_model(name)
-    voice, config = load_voice(acoustic or folder / ACOUSTIC)
-    generator, about = load_vocoder(vocoder or folder / VOCODER)
+    parts = Path(acoustic or folder / ACOUSTIC), Path(vocoder or folder / VOCODER)
+    (voice, config), (generator, about) = load_voice(parts[0]), load_vocoder(parts[1])
     if generator.config.units not in (0, max(1, voice.config.units)):
         known, made = generator.config.units, voice.config.units
         raise VsrError("bad_model", f"the vocoder knows {known} units, the acoustic model makes {made}: not a pair")
-    return LoadedVoice(voice.to(device), generator.to(device), {"acoustic": config, "vocoder": about}, folder)
+    config = {"acoustic": config, "vocoder": about}
+    return LoadedVoice(voice.to(device), generator.to(device), config, folder, parts)
 
 
 def find_model(name: str | Path | None = None) -> Path:

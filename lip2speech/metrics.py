@@ -13,15 +13,18 @@ import numpy as np
 import torch
 
 from lip2speech.alignment import offset
+from lip2speech.features.filterbank import cosines
 from lip2speech.features.mel import log_mel
-from lip2speech.features.pitch import pitch
+from lip2speech.features.pitch import FROM_SOURCE, pitch
 from lip2speech.features.speaker import speaker_vector
 from lip2speech.intelligibility import check_length, stoi, stoi_aligned
 from vsr.clock import HOP, SAMPLE_RATE
 from vsr.errors import VsrError
+from vsr.packages import needed
 
 SILENT = 1e-4  # peak
 CEPSTRA = 13
+PESQ_FROM_SOURCE = "pip install pesq, which needs a C compiler and Python's headers (Debian: gcc python3-dev)"
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,12 @@ def measure(natural: np.ndarray, voice: np.ndarray, said: tuple[float, float] | 
     )
 
 
+def check_packages() -> None:
+    """Refuse before any work what would fail with every clip. Raises VsrError missing_package."""
+    needed("pesq", "PESQ", PESQ_FROM_SOURCE)
+    needed("pyworld", "the pitch of a voice", FROM_SOURCE)
+
+
 def check(natural: np.ndarray, voice: np.ndarray) -> None:
     """Refuse what no metric can judge. Raises VsrError too_short, not_finite, silent."""
     for name, wave in (("natural recording", natural), ("voice", voice)):
@@ -99,15 +108,13 @@ def check_sound(wave: np.ndarray, name: str) -> None:
 
 
 def pesq(natural: np.ndarray, voice: np.ndarray, band: str) -> float:
-    """PESQ at 16 kHz; ``band`` is "nb" or "wb". Raises VsrError no_speech."""
-    from pesq import NoUtterancesError, PesqError
-    from pesq import pesq as itu
-
+    """PESQ at 16 kHz; ``band`` is "nb" or "wb". Raises VsrError no_speech, missing_package."""
+    itu = needed("pesq", "PESQ", PESQ_FROM_SOURCE)
     try:
-        return float(itu(SAMPLE_RATE, natural, voice, band))
-    except NoUtterancesError as error:
+        return float(itu.pesq(SAMPLE_RATE, natural, voice, band))
+    except itu.NoUtterancesError as error:
         raise VsrError("no_speech", "PESQ finds no speech") from error
-    except (PesqError, ValueError) as error:
+    except (itu.PesqError, ValueError) as error:
         raise VsrError("no_speech", f"PESQ fails: {error}") from error
 
 
@@ -123,11 +130,8 @@ def cepstral_distance(first: torch.Tensor, second: torch.Tensor) -> float:
     Cepstra are the weights of the cosines that add up to the log magnitude, as in SPTK; so the distance is the
     root mean square difference in dB of what 12 cosines can tell.
     """
-    from torchaudio.functional import create_dct
-
     bands = first.shape[1]
-    cosines = create_dct(CEPSTRA, bands, "ortho")[:, 1:] * (2 / bands) ** 0.5
-    difference = (first - second) @ cosines
+    difference = (first - second) @ (cosines(CEPSTRA, bands)[:, 1:] * (2 / bands) ** 0.5)
     return float(10 / np.log(10) * (2 * difference.square().sum(1)).sqrt().mean())
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lip2speech.summary import header, table
 from vsr.errors import VsrError
-from vsr.files import read_json, write_json, write_text
+from vsr.files import check_outputs, read_json, write_json, write_text
 from vsr.results import provenance
 
 LEGEND = {
@@ -23,7 +23,8 @@ LEGEND = {
 
 def write_results(run_folder: str | Path, command: str, out: str | Path) -> dict:
     """Write ``result.json`` beside ``out`` and the page itself; returns the result. Raises VsrError bad_manifest."""
-    run_folder = Path(run_folder)
+    run_folder, made = Path(run_folder), Path(out).with_name("result.json")
+    check_outputs((out, made), run_folder / "result" / "result.json", run_folder / "model" / "config.json")
     try:
         evaluated = read_json(run_folder / "result" / "result.json")
         config = read_json(run_folder / "model" / "config.json")
@@ -31,7 +32,7 @@ def write_results(run_folder: str | Path, command: str, out: str | Path) -> dict
         raise VsrError("bad_manifest", f"{run_folder} is not evaluated: run lip2speech evaluate ({error})") from error
     settings = {name: value for name, value in config["model"].items() if name != "reader"}
     result = provenance(command) | {"model": settings, "training": config.get("training", {})} | evaluated
-    write_json(Path(out).with_name("result.json"), result)
+    write_json(made, result)
     write_text(out, render(result))
     return result
 

@@ -17,11 +17,13 @@ from lip2speech.data import NoText, SpeechDataset
 from lip2speech.flow_options import FlowOptions
 from lip2speech.hub import LoadedVoice
 from lip2speech.models.voice import Speech
+from lip2speech.sources import Sources, names_of, needed
 from vsr.clock import MELS_PER_FRAME, SAMPLES_PER_FRAME, UNITS_PER_FRAME
 from vsr.data.manifest import Clip
 from vsr.data.sampling import FrameBudgetSampler
 from vsr.errors import VsrError
 from vsr.files import atomic_write
+from vsr.numbers import Range, check_number
 from vsr.progress import counted
 
 FRAME_BUDGET = 1200  # video frames in a batch
@@ -50,6 +52,8 @@ class SynthesisOptions:
     def __post_init__(self):
         if self.protocol not in PROTOCOLS:
             raise VsrError("bad_options", f"the protocol is '{self.protocol}'; it can be {', '.join(PROTOCOLS)}")
+        if self.rounds is not None:
+            check_number("--rounds", self.rounds, Range(0, 1000), "bad_options")
 
 
 @torch.inference_mode()
@@ -69,18 +73,31 @@ def vocode(vocoder, speech: Speech, speaker: Tensor, lengths: Tensor | None = No
     return torch.cat(pieces, dim=1)
 
 
+def check_finite(wave: Tensor, whose: str) -> None:
+    """Refuse a voice that would be written as silence or noise. Raises VsrError not_finite."""
+    if not wave.isfinite().all():
+        why = "the model is damaged, or guidance or temperature is too large for it"
+        raise VsrError("not_finite", f"{whose}: the voice is not finite: {why}")
+
+
 def synthesize_list(
     loaded: LoadedVoice, clips: list[Clip], features: str | Path, out_dir: str | Path, options: SynthesisOptions
 ) -> int:
-    """Write ID.wav and ID.safetensors (mel, units) of every clip that has none yet; returns how many were made."""
+    """Write ID.wav and ID.safetensors (mel, units) of every clip that has none of the same yet; returns how many.
+
+    What is kept and what is made again is told on stderr. Raises VsrError exists where a file is somebody else's.
+    """
     if options.rounds is not None:
         loaded.vocoder.rounds = options.rounds
-    out_dir = Path(out_dir)
-    todo = [clip for clip in clips if not (out_dir / f"{clip.id}.wav").is_file()]
+    made = Sources(loaded, clips, features, options).all()
+    todo, ledger = needed(out_dir, clips, made)
     voiced = _voiced(loaded, clips, todo, features, options)
     for clip, speech, wave in counted(voiced, "synthesis", len(clips), len(clips) - len(todo)):
+        check_finite(wave, clip.id)
         save_speech(out_dir, clip, speech)
-        write_wave(out_dir / f"{clip.id}.wav", wave.numpy())
+        write_wave(ledger.folder / f"{clip.id}.wav", wave.numpy())
+        for name in names_of(clip):
+            ledger.add(name, made[clip.id])
     return len(todo)
 
 

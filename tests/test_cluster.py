@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[1]
 @pytest.fixture(scope="module")
 def nodes():
     """(cluster, its second node); one core each."""
-    pytest.importorskip("ray", reason="Ray is not installed: pip install 'vsr[cluster]'")
+    pytest.importorskip("ray", reason="Ray is not installed: pip install ray")
     try:
         cluster._check_arrow()
     except VsrError as error:
@@ -167,7 +167,7 @@ def test_a_cluster_that_is_not_there_is_one_line(tmp_path, capsys, monkeypatch):
     assert main([*command, "--engine", "ray"]) == 1
     lines = capsys.readouterr().err.splitlines()
     assert [line.split(": ")[0] for line in lines] == ["vsr"] * 4
-    remedies = ("ray start --head", "give HOST:PORT", "add --engine ray", "pip install 'vsr[cluster]'")
+    remedies = ("ray start --head", "give HOST:PORT", "add --engine ray", "pip install ray")
     for line, remedy in zip(lines, remedies, strict=True):
         assert remedy in line
     assert not (tmp_path / "out").exists()

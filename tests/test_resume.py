@@ -90,13 +90,14 @@ def wait_for(ready, process):
         process.join(0.01)
 
 
-def test_what_is_finished_is_kept_and_resume_needs_its_folder(tmp_path, capsys):
+def test_a_name_alone_is_not_a_result_and_resume_needs_its_folder(tmp_path, capsys):
     from vsr.commands import transcribe as command
 
     parser = argparse.ArgumentParser()
     command.add_arguments(parser)
     (tmp_path / "clip.txt").write_text("bin blue", encoding="utf-8")
-    finished = parser.parse_args(["clip.mp4", "-o", str(tmp_path), "--resume"])
-    assert command.run(finished) == 0 and (tmp_path / "clip.txt").read_text("utf-8") == "bin blue"
+    named = parser.parse_args(["clip.mp4", "-o", str(tmp_path), "--resume"])
+    assert command.run(named) == 1 and (tmp_path / "clip.txt").read_text("utf-8") == "bin blue"
+    assert "vsr did not write it" in capsys.readouterr().err
     assert command.run(parser.parse_args(["clip.mp4", "--resume"])) == 2
     assert "-o DIR" in capsys.readouterr().err

@@ -13,17 +13,20 @@ resume_of() { [ ! -f "$1/last.pt" ] || echo --resume; }
 flow_options() { echo --steps "$steps" --guidance "$guidance" --temperature "$temperature"; }
 
 make_features() {
-    [ -f "$units" ] || lip2speech units --manifest $(manifests_of $train_lists) --extractor "${extractor:-mfcc}" \
-        --size "$num_units" --out "$units"
+    lip2speech units --manifest $(manifests_of $train_lists) --extractor "${extractor:-mfcc}" --size "$num_units" \
+        --out "$units"
     local common=(--units "$units" --out "$features" --jobs "$nj")
     if [ "${sync:-no}" = no ]; then
         lip2speech features --manifest $(manifests_of $train_lists dev "$test_list") "${common[@]}"
         return
     fi
-    if [ ! -f "$offsets" ]; then
+    # Measured with the sound as it was recorded, once for what this stage is made from.
+    if [ ! -f "$offsets" ] || [ "$(cat "$offsets.made" 2>/dev/null)" != "$_wanted" ]; then
+        rm -f "$offsets.made"
         lip2speech features --manifest $(manifests_of $train_lists dev "$test_list") "${common[@]}"
         lip2speech sync --manifest $(manifests_of $train_lists dev) --also $(manifests_of "$test_list") \
             --features "$features" --out "$offsets" --waves "${offsets%.json}" --jobs "$nj"
+        printf '%s\n' "$_wanted" >"$offsets.made"
     fi
     # The test list stays as it was recorded: nothing is made easier for the figures.
     lip2speech features --manifest $(manifests_of $train_lists dev) --offsets "$offsets" "${common[@]}"

@@ -14,7 +14,7 @@ crop_all() {
     for list in dev test; do vsr crop --manifest $manifests/$list.jsonl --out $crops/$list --jobs "$nj"; done
 }
 make_tokens() {
-    vsr tokens --manifest $manifests/$train_list.jsonl --kind unigram --size "$size" --out $tokens
+    vsr tokens --manifest $manifests/$train_list.jsonl --kind unigram --size "$size" --out $tokens --force
 }
 train_one() { # CONFIG FOLDER [SETTING...]
     local yaml=$1 folder=$2 resume=() accelerator=cpu

@@ -1,34 +1,70 @@
 #!/usr/bin/env bash
-# Set up a local environment in .venv (or $VENV): packages, the `vsr` command, and eSpeak NG for the puppet corpus.
+# Set up a local environment in .venv (or $VENV): packages and the commands `vsr` and `lip2speech`. PYTHON=python3.12
+# names another interpreter than the first that fits.
+#
+#   tools/setup.sh          what reads, speaks and trains: wheels alone, so no compiler is needed
+#   tools/setup.sh tests    also what only tests and evaluation need: packages that are built from source, eSpeak NG
+#
 # A second run sees from the stamp that nothing has changed and installs nothing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+part=${1:-run}
 venv=${VENV:-.venv}
-stamp=$venv/.set-up
+stamp=$venv/.set-up-$part
+from_source="encodec pesq pyworld"  # no wheels on the index; each is optional
 want=$(cat setup.cfg pyproject.toml requirements.lock tools/setup.sh | sha256sum | cut -d' ' -f1)
 [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$want" ] && exit 0
 
-python=""
-for name in python3.11 python3.12 python3.10 python3; do
-    if command -v "$name" >/dev/null && "$name" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] < (3, 13))'; then
-        python=$name
-        break
-    fi
-done
-[ -n "$python" ] || { echo "setup: no Python 3.10, 3.11 or 3.12 found; install python3 and python3-venv" >&2; exit 1; }
+say() { echo "setup: $*" >&2; }
+uv() { "$venv/bin/uv" "$@"; }
+install() { uv pip install --quiet --python "$venv/bin/python" --no-deps "$@"; }
+pinned() { grep -E "^($(tr ' ' '|' <<<"$from_source"))==" requirements.lock; }
 
-if ! ldconfig -p 2>/dev/null | grep -q libespeak-ng; then
-    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-        { apt-get update -qq && apt-get install -y -qq libespeak-ng1; } >/dev/null 2>&1 ||
-            echo "setup: could not install libespeak-ng1; the puppet corpus will use the espeakng-loader package" >&2
-    else
-        echo "setup: libespeak-ng1 is not installed (Debian: apt-get install libespeak-ng1); using a packaged copy" >&2
-    fi
-fi
+find_python() {
+    local name
+    for name in ${PYTHON:-python3.11 python3.12 python3.10 python3}; do
+        if command -v "$name" >/dev/null &&
+            "$name" -c 'import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info[:2] < (3, 13))' 2>/dev/null; then
+            echo "$name"
+            return
+        fi
+    done
+    say "no Python 3.10, 3.11 or 3.12 with venv found; install python3 and python3-venv"
+    exit 1
+}
 
-echo "setup: installing into $venv (a few minutes the first time)"
-[ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check uv
-"$venv/bin/uv" pip install --quiet --python "$venv/bin/python" -r requirements.lock
-"$venv/bin/uv" pip install --quiet --python "$venv/bin/python" --no-deps -e .
+packages() {
+    [ -x "$venv/bin/python" ] || { python=$(find_python) && "$python" -m venv "$venv"; }
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: uv
+    # The lock is the whole set, without what mediapipe declares and never uses: nothing is resolved again.
+    grep -vFxf <(pinned) requirements.lock >"$venv/wheels.txt"
+    install --only-binary :all: -r "$venv/wheels.txt"
+    install -e .
+}
+
+compiler_there() {
+    { command -v c++ || command -v g++; } >/dev/null && { command -v cc || command -v gcc; } >/dev/null &&
+        "$venv/bin/python" -c 'import os, sysconfig, sys; sys.exit(not os.path.isfile(os.path.join(sysconfig.get_paths()["include"], "Python.h")))'
+}
+
+# What Debian's packages give, as root; without a word where they are there already.
+from_debian() {
+    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 1
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"; } >/dev/null 2>&1
+}
+
+test_packages() {
+    local package
+    ldconfig -p 2>/dev/null | grep -q libespeak-ng || from_debian libespeak-ng1 ||
+        say "libespeak-ng1 is not installed (Debian: apt-get install libespeak-ng1); the packaged copy is used"
+    compiler_there || from_debian gcc g++ python3-dev || true
+    compiler_there || say "no compiler or no Python headers (Debian: apt-get install gcc g++ python3-dev)"
+    for package in $(pinned | sed 's/ *;.*//'); do
+        install "$package" >/dev/null 2>&1 || say "${package%%=*} could not be built from source: tests that need it are skipped"
+    done
+}
+
+say "installing into $venv (a few minutes the first time)"
+packages
+[ "$part" != tests ] || test_packages
 echo "$want" >"$stamp"

@@ -134,7 +134,7 @@ def connect(address: str | None):
     try:
         import ray
     except ImportError as error:
-        message = "--engine ray needs Ray on every machine: pip install 'vsr[cluster]'"
+        message = "--engine ray needs Ray on every machine: pip install ray"
         raise VsrError("no_cluster", message) from error
     address = address or os.environ.get("RAY_ADDRESS") or "auto"
     _check_address(address)

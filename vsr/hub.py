@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from vsr.artifacts import sha256_of
 from vsr.checkpoint import (
     CONFIG_FILE,
     FORMAT,
@@ -27,7 +28,6 @@ from vsr.checkpoint import (
 )
 from vsr.errors import VsrError, one_line
 from vsr.machine import find_device
-from vsr.provenance import sha256_of
 from vsr.repository import locate
 
 SHIPPED = Path(__file__).parent / "weights"
@@ -39,7 +39,8 @@ LIP_READER, LANGUAGE_MODEL = "lip_reader", "language_model"  # "kind" in config.
 class LoadedModel:
     """A LipReader or LanguageModel in eval mode with the tokenizer and the config it was saved with.
 
-    ``languages`` keeps the language models that searches with this model have asked for, by name.
+    ``languages`` keeps the language models that searches with this model have asked for, by name; ``hashes`` what
+    identifies them and the model itself (`vsr.provenance`).
     """
 
     model: Any
@@ -47,6 +48,7 @@ class LoadedModel:
     config: dict = field(repr=False)
     folder: Path
     languages: dict = field(default_factory=dict, repr=False)
+    hashes: dict = field(default_factory=dict, repr=False)
 
     @property
     def name(self) -> str:

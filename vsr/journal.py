@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 
 from vsr.errors import VsrError
-from vsr.files import atomic_write, write_text
+from vsr.files import atomic_write, write_error, write_text
 
 FORMAT = 1
 
@@ -43,7 +43,8 @@ class Journal:
         if not records:
             return
         if records[0] != self.heading:
-            raise VsrError("bad_journal", f"{self.path}: is of another video, model or options; remove it or read anew")
+            told = "is of another video, model or options; remove it, or read again without --resume"
+            raise VsrError("bad_journal", f"{self.path}: {told}")
         self.blocks, self._open = records[1:], True
         with atomic_write(self.path) as temporary:
             temporary.write_bytes(b"".join(lines[: len(records)]))
@@ -68,7 +69,7 @@ class Journal:
                 stream.flush()
                 os.fsync(stream.fileno())
         except OSError as error:
-            raise VsrError("no_space", f"cannot write {self.path}: {error.strerror}") from error
+            raise write_error(self.path, error) from error
 
 
 def _whole(lines: list[bytes]) -> list[bytes]:

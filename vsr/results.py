@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 
 from vsr import accuracy
+from vsr.artifacts import identify
+from vsr.checkpoint import WEIGHTS_FILE
+from vsr.decode.options import DecodeOptions
 from vsr.errors import VsrError
-from vsr.files import read_json, write_json, write_text
+from vsr.files import check_outputs, read_json, same_file, write_json, write_text
 
 HEADER = (
     "| list | N scored | skipped | words | S | D | I | WER % | 95 % interval | CER % | times ms |\n"
@@ -26,14 +30,30 @@ def collect(run_folder: str | Path, command: str, note: str = "") -> dict:
     if not files:
         raise VsrError("bad_manifest", f"{run_folder / 'result'} holds no scores: run vsr score --json there first")
     config = read_json(run_folder / "model" / "config.json")
+    scores = {file.stem: read_json(file) for file in files}
+    weights = identify(run_folder / "model" / WEIGHTS_FILE).get("sha256")
+    for file in files:
+        check_origin(file, scores[file.stem].get("scored_from", {}), weights)
     return provenance(command) | {
         "model": config["model"],
         "training": config.get("training", {}),
         "averaged": config.get("averaged", []),
         "confidence": config.get("confidence", {}),
         "note": note,
-        "scores": {file.stem: read_json(file) for file in files},
+        "scores": scores,
     }
+
+
+def check_origin(file: Path, origin: dict, weights: str | None) -> None:
+    """Refuse figures of other hypotheses than there are now, or of another model than the run's. Raises VsrError."""
+    hypotheses = origin.get("hypotheses", {})
+    path = hypotheses.get("file", "")
+    if path and Path(path).is_file() and identify(path).get("sha256") != hypotheses.get("sha256"):
+        raise VsrError("bad_manifest", f"{file} scores an earlier {path}: run vsr score again")
+    model = origin.get("made", {}).get("model", {}).get("sha256")
+    if model and weights and model != weights:
+        told = f"{file} scores what other weights than model/ of the run read"
+        raise VsrError("bad_manifest", f"{told}: run vsr decode and vsr score again")
 
 
 def provenance(command: str) -> dict[str, str]:
@@ -63,6 +83,25 @@ def row(name: str, s: dict) -> str:
     )
 
 
+def search_line(scores: dict[str, dict]) -> str:
+    """How the lists were searched, as their hypotheses tell and not as the command says; "" where none tells."""
+    lists: dict[str, list[str]] = {}
+    for name, own in scores.items():
+        if "search" in (made := own.get("scored_from", {}).get("made", {})) and "top1" not in own:
+            lists.setdefault(_search(made), []).append(name)
+    told = "; ".join(f"{how} ({', '.join(names)})" for how, names in lists.items())
+    return f"Search: {told}\n\n" if told else ""
+
+
+def _search(made: dict) -> str:
+    """The options of a search: what says most, and all that are not the usual."""
+    usual = asdict(DecodeOptions())
+    shown = {k: v for k, v in made["search"].items() if k in ("method", "beam", "ctc_weight") or v != usual.get(k)}
+    if "nbest" in made:
+        shown = {"rescored with weight": made["weight"]} | {k: v for k, v in shown.items() if v != usual.get(k)}
+    return ", ".join(f"{name} {value}" for name, value in shown.items())
+
+
 def render(result: dict) -> str:
     """The Markdown page of a result."""
     scores = result["scores"]
@@ -77,6 +116,7 @@ def render(result: dict) -> str:
         "# Results\n\n"
         f"{result['date']}, commit {result['commit']}, {result['machine']}. Normaliser: {normalisers}.{note}\n\n"
         f"{header}\n{rows}\n\n{told}"
+        f"{search_line(scores)}"
         f"Command: `{result['command']}`\n\nTraining: {training_line(result)}\n\nModel: {model}\n"
     )
 
@@ -95,7 +135,11 @@ def training_line(config: dict) -> str:
 
 def write_results(run_folder: str | Path, command: str, out: str | Path, note: str = "") -> dict:
     """Write ``result.json`` beside ``out`` and the page itself; returns the result."""
+    made, folder = Path(out).with_name("result.json"), Path(run_folder)
+    check_outputs((out, made), folder / "model" / "config.json", *(folder / "result").glob("*.json"))
+    if same_file(made.parent, folder / "result"):
+        raise VsrError("bad_config", f"{made} would be taken for a score of the run: write the page to another folder")
     result = collect(run_folder, command, note)
-    write_json(Path(out).with_name("result.json"), result)
+    write_json(made, result)
     write_text(out, render(result))
     return result

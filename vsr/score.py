@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from vsr.artifacts import Ledger, essence, identify
 from vsr.errors import VsrError
 from vsr.files import read_lines, write_lines
 from vsr.text.normalise import normaliser
@@ -159,3 +160,19 @@ def read_records(path: str | Path) -> dict[str, dict]:
             raise VsrError("bad_manifest", f"{path}, line {number}: the id {key} is there twice")
         records[key] = record
     return records
+
+
+def origin(references: str | Path, hypotheses: str | Path) -> dict:
+    """What a score was made from: both files, and what the hypotheses were made from where their folder tells.
+
+    "file" of the hypotheses is their path as it was given.
+    """
+    path = Path(hypotheses)
+    ledger = Ledger(path.parent)
+    found = identify(path)
+    own = ledger.records.get(path.name)
+    made = own["made"] if own and own["file"].get("sha256") == found.get("sha256") else {}
+    return {
+        "references": essence(identify(references)), "hypotheses": essence(found) | {"file": str(hypotheses)},
+        "made": essence(made),
+    }  # fmt: skip

@@ -1,6 +1,6 @@
 """One video file -> its transcript: blocks of mouth crops, whose lips are read, stretches of speech, their words.
 
-Times are seconds in the original video, whatever its frame rate.
+Times are seconds in the original video (`vsr.video.timestamps`), whatever its frame rate.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Reading:
         self.faces = number_of_faces(faces)
         self.info = probe(path)
         self.window = preferred_window(loaded)
-        self.provenance = provenance(loaded, path, options, self.faces)
+        self.provenance = provenance(loaded, path, options, self.faces, self.info.stream)
         self.journal = Journal(journal, self._heading(), resume)
         people = People()
         for block in self.journal.blocks:
@@ -93,7 +93,7 @@ class Reading:
     def run(self, watch: Watch) -> Transcript:
         """Read to the end."""
         if not self.journal.finished:
-            frames = watched(frames_from(self.path, self._begin()), watch.progress, self.path, self.info.duration)
+            frames = watched(frames_from(self.path, self._begin()), watch.progress, self.path, self.info.end)
             for block in blocks(frames, default_detector()):
                 self.journal.add(self._read_block(block))
                 if block.next is not None:
@@ -108,7 +108,7 @@ class Reading:
     def transcript(self, error: tuple[str, str] | None = None) -> Transcript:
         """What is known so far; with an error, before it."""
         done, complete = self.journal.blocks, error is None and self.journal.finished
-        duration, end = self.info.duration, done[-1]["end"] if done else 0.0
+        duration, end = self.info.end, done[-1]["end"] if done else 0.0
         if end > duration + 0.5:  # not every container knows how long it is
             duration = end
         return Transcript(

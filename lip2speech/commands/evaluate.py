@@ -44,19 +44,24 @@ def run(args: argparse.Namespace) -> int:
     from lip2speech.synthesis import PROTOCOLS
     from vsr.data.manifest import read_manifest
     from vsr.errors import VsrError
+    from vsr.files import check_outputs, same_file
 
     if args.protocol not in PROTOCOLS:
         raise VsrError("bad_options", f"the protocol is '{args.protocol}'; it can be {', '.join(PROTOCOLS)}")
     rows: dict[str, str | None] = {NATURAL: None}
     for given in args.rows:
         name, equals, folder = given.partition("=")
-        if not (name and equals and Path(folder).is_dir()) or name in rows:
-            raise VsrError("bad_options", f"--row {given}: give a new NAME=DIR with a folder that exists")
+        if not (name and equals and Path(folder).is_dir()) or name in rows or "/" in name:
+            raise VsrError("bad_options", f"--row {given}: give a new NAME=DIR (no / in it) with a folder that exists")
         rows[name] = last = folder
+    outputs = [Path(args.out) / name for name in ("result.json", "utterances.tsv", "table.md")]
+    check_outputs(outputs, args.manifest)
     clips = read_manifest(args.manifest)
     for row in args.other_pauses:
         if row not in rows:
             raise VsrError("bad_options", f"--other-pauses {row}: no such row; there are {', '.join(rows)}")
+        if any(given and same_file(given, Path(args.out) / "pauses" / row) for given in rows.values()):
+            raise VsrError("bad_options", f"--other-pauses {row}: would replace the row {args.out}/pauses/{row}")
         rows[f"{row}, other pauses"] = other_pauses(clips, rows[row], Path(args.out) / "pauses" / row)
     outcomes = evaluate(clips, rows, args.judge, args.jobs)
     result = write_evaluation(args.out, clips, outcomes, args.protocol, args.judge)

@@ -8,8 +8,8 @@ from vsr.flags import positive
 
 HELP = "make waves, mel spectrograms, units and speaker vectors of a corpus"
 ABOUT = """Makes what the acoustic model and the vocoder learn from: wave, log-mel, units and the
-speaker's vector, all on the picture's clock. Features that are there already are kept,
-but for clips whose sound --offsets moves otherwise than before."""
+speaker's vector, all on the picture's clock. Features that an earlier run made of the same
+video, part, codebook and offset are kept; it says how many, and why others are made again."""
 FILES = """reads   manifests of cropped clips and the sound of their videos; the codebook; offsets
 writes  ID.safetensors a clip; refused.json, the reason of each clip that has none"""
 SEE = "lip2speech units, lip2speech sync, lip2speech train, lip2speech vocoder"
@@ -27,13 +27,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Extract and say how many clips came through. Raises VsrError."""
-    from lip2speech.features.corpus import extract_corpus
+    from lip2speech.features.corpus import REFUSED, extract_corpus
     from lip2speech.sync.offsets import read_offsets
     from vsr.data.manifest import need_crops, read_manifest
+    from vsr.files import check_folder
 
     offsets = read_offsets(args.offsets) if args.offsets else {}
     clips = [clip for path in args.manifest for clip in read_manifest(path)]
     need_crops(clips)
+    check_folder(args.out, [REFUSED, *(f"{clip.id}.safetensors" for clip in clips)], args.units, args.offsets or "")
     counts = extract_corpus(clips, args.units, args.out, args.jobs, offsets)
     print(", ".join(f"{number} {what}" for what, number in sorted(counts.items())))
     return 0

@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     from lip2speech.speak import wanted_voice
     from vsr.files import check_output, write_text
 
-    check_output(args.out, args.video)
+    check_output(args.out, args.video, *filter(None, (args.reference,)))
     vector = wanted_voice(args.reference)  # first, because it is quick to refuse
     inspection = look(args)
     write_text(args.out, render_voiced(inspection, load_model(args.voice, args.device), vector))

@@ -40,11 +40,17 @@ def run(args: argparse.Namespace) -> int:
     from lip2speech.features.corpus import with_features
     from lip2speech.sync.offsets import measure
     from vsr.data.manifest import read_manifest
+    from vsr.files import check_folder, check_output
+    from vsr.numbers import SEED, check_number
 
+    check_number("--seed", args.seed, SEED, "bad_options")
+    check_output(args.out, *args.manifest, *args.also)
     clips, also = ([clip for path in paths for clip in read_manifest(path)] for paths in (args.manifest, args.also))
     (clips, left), (also, left_too) = (with_features(given, args.features) for given in (clips, also))
     for told in filter(None, (left, left_too)):
         print(f"lip2speech sync: {told}", file=sys.stderr)
+    if args.waves:
+        check_folder(args.waves, [f"{clip.id}.wav" for clip in also], *(clip.video for clip in also))
     measured = measure(clips, also, args.features, args.seed, args.jobs)
     measured.save(args.out)
     print(measured.summary())

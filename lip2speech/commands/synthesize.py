@@ -11,7 +11,7 @@ from vsr.machine import add_device_argument
 HELP = "voice a list of clips, or copy their own speech through the vocoder"
 ABOUT = """Voices a list of clips in batches; or, with --copy, sends their own mel and units through
 the vocoder, which shows what the vocoder alone costs. A batch gives what single clips
-give."""
+give. Voices that an earlier run made of just the same are kept."""
 FILES = """reads   a manifest of cropped clips; their features; a model
 writes  ID.wav and ID.safetensors (mel, units) a clip"""
 SEE = "lip2speech evaluate, lip2speech speak"
@@ -43,12 +43,17 @@ def run(args: argparse.Namespace) -> int:
     from lip2speech.hub import load_model
     from lip2speech.synthesis import SynthesisOptions, synthesize_list
     from vsr.data.manifest import read_manifest
+    from vsr.errors import VsrError
+    from vsr.files import same_file
 
-    loaded = load_model(acoustic=args.acoustic, vocoder=args.vocoder, device=args.device)
+    if same_file(args.out, args.features):
+        raise VsrError("bad_config", f"{args.out} holds the features, which voices would replace: choose another --out")
     options = SynthesisOptions(flow_options(args), args.protocol, args.copy, args.rounds)
+    loaded = load_model(acoustic=args.acoustic, vocoder=args.vocoder, device=args.device)
     clips, told = with_features(read_manifest(args.manifest), args.features)
     if told:
         print(f"lip2speech synthesize: {told}", file=sys.stderr)
     made = synthesize_list(loaded, clips, args.features, args.out, options)
-    print(f"{made} clips voiced: {args.out}")
+    kept = f", {len(clips) - made} kept" if made < len(clips) else ""
+    print(f"{made} clips voiced{kept}: {args.out}")
     return 0

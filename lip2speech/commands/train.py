@@ -25,6 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train to the end of the schedule. Raises VsrError."""
     from lip2speech.training import VoiceRun, VoiceTrainConfig
+    from vsr.files import check_output
     from vsr.training.loop import train
 
+    check_output(f"{args.out}/config.yaml", args.config)
     return train(VoiceRun, VoiceTrainConfig, args.config, args.set, args.out, args.resume)

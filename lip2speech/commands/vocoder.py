@@ -27,6 +27,8 @@ def run(args: argparse.Namespace) -> int:
     """Train to the end of the schedule. Raises VsrError."""
     from lip2speech.vocoder.config import VocoderTrainConfig
     from lip2speech.vocoder.training import VocoderRun
+    from vsr.files import check_output
     from vsr.training.loop import train
 
+    check_output(f"{args.out}/config.yaml", args.config)
     return train(VocoderRun, VocoderTrainConfig, args.config, args.set, args.out, args.resume)

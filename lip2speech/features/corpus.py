@@ -1,4 +1,4 @@
-"""The features of a corpus: one file a clip, made once, resumable.
+"""The features of a corpus: one file a clip, made once of the same video, part, codebook and offset, resumable.
 
 Manifest of crops -> `<out>/<id>.safetensors` with wave (640 T,) int16, mel (4T, 80) float32, units (2T,) int16 and
 speaker (256,) float32; `<out>/refused.json` with the reason of each clip that has none. A clip's sound may be moved
@@ -21,17 +21,19 @@ from torch import Tensor
 from lip2speech.audio import natural_wave, to_pcm16
 from lip2speech.features.mel import NUM_MELS, log_mel
 from lip2speech.features.speaker import DIM, speaker_vector
-from lip2speech.features.units import Codebook, Extractor, open_extractor
+from lip2speech.features.units import Codebook, Extractor, open_extractor, sources_of
 from lip2speech.sync.lag import moved
-from vsr.clock import FPS, MELS_PER_FRAME, SAMPLES_PER_FRAME, UNITS_PER_FRAME
+from vsr.artifacts import KEPT, NEW, Ledger, identify, record_of, tell
+from vsr.clock import MELS_PER_FRAME, SAMPLES_PER_FRAME, UNITS_PER_FRAME
 from vsr.data.manifest import Clip
 from vsr.errors import VsrError
 from vsr.files import atomic_write, read_json, write_json
 from vsr.pool import in_processes
 from vsr.progress import counted
-from vsr.video.reader import probe
+from vsr.video.extent import frame_times
 
 REFUSED = "refused.json"
+VERSION = 1  # of how features are made: raised whenever the same sound gives others
 SILENT = 1e-3  # peak below which a sound track holds no voice
 
 
@@ -118,13 +120,15 @@ def with_features(clips: Sequence[Clip], folder: str | Path) -> tuple[list[Clip]
 def extract(clip: Clip, codebook: Codebook, extractor, offset: float = 0.0) -> dict[str, Tensor]:
     """What is stored of a clip whose sound is late by ``offset`` seconds.
 
-    Raises VsrError: unreadable, no_sound, silent, late_face.
+    Raises VsrError: unreadable, no_sound, silent, not_finite, late_face.
     """
-    if _frames_shown(clip) > clip.num_frames:
+    if len(frame_times(clip.video, clip.start, clip.end)) > clip.num_frames:
         raise VsrError("late_face", f"{clip.video}: the crop is shorter than the video, so sound and lips part")
     wave = moved(natural_wave(clip), offset)
     if np.abs(wave).max() < SILENT:
         raise VsrError("silent", f"{clip.video}: its sound is silence")
+    if not np.isfinite(wave).all():
+        raise VsrError("not_finite", f"{clip.video}: its sound holds values that are not finite")
     sound = torch.from_numpy(wave)
     units = codebook.units(extractor.frames(sound))
     return {
@@ -135,18 +139,13 @@ def extract(clip: Clip, codebook: Codebook, extractor, offset: float = 0.0) -> d
     }
 
 
-def _frames_shown(clip: Clip) -> int:
-    """Frames of the video, or of the part of it that is the clip."""
-    total = probe(clip.video).num_frames
-    last = min(total, round(clip.end * FPS)) if clip.end else total
-    return last - round(clip.start * FPS)
-
-
 def extract_corpus(
     clips: list[Clip], codebook: str | Path, out_dir: str | Path, jobs: int = 1,
     offsets: Mapping[str, float] = MappingProxyType({}),
 ) -> Counter:  # fmt: skip
-    """Write the features of every clip that has none yet, or has them with another offset.
+    """Write the features of every clip that has none yet, or has them of another video, codebook or offset.
+
+    What is kept and what is made again is told on stderr.
 
     Args:
         codebook: file of the units.
@@ -159,60 +158,87 @@ def extract_corpus(
         VsrError: bad_units, and what `in_processes` lets through.
     """
     out_dir = Path(out_dir)
-    _tools(str(codebook))  # what is wrong with it is said before any work
-    tasks = [(clip, round(offsets.get(clip.id, 0.0), 5)) for clip in clips]
-    todo = [task for task in tasks if not _made(out_dir / f"{task[0].id}.safetensors", task[1])]
+    known = identify(codebook)
+    extractor = _tools(str(codebook), known.get("sha256", ""))[1]  # what is wrong with it is said before any work
+    common = {"codebook": known, "extractor": sources_of(extractor.name), "way of extracting": VERSION}
+    ledger = Ledger(out_dir)
+    tasks = [(clip, round(offsets.get(clip.id, 0.0), 5), common) for clip in clips]
+    states = [_state(ledger, task) for task in tasks]
+    tell(states, "features")
+    ledger.refresh()
+    todo = [task for task, state in zip(tasks, states, strict=True) if state != KEPT]
     earlier = refused_clips(out_dir)
     refused = {name: why for name, why in earlier.items() if name not in {clip.id for clip in clips}}
     counts = Counter(made=0, kept=len(clips) - len(todo))
     outcomes = counted(_outcomes(todo, str(codebook), out_dir, jobs), "features", len(todo))
-    for (clip, _), why in zip(todo, outcomes, strict=True):
-        counts[why["reason"] if why else "made"] += 1
-        refused |= {clip.id: why} if why else {}
+    for (clip, *_), outcome in zip(todo, outcomes, strict=True):
+        counts[outcome.get("reason", "made")] += 1
+        if "reason" in outcome:
+            refused[clip.id] = outcome
+        else:
+            ledger.append([outcome])
     reasons = Counter(entry["reason"] for entry in refused.values())
     write_json(out_dir / REFUSED, {"counts": dict(reasons), "clips": refused})
     return +counts
 
 
-def _made(path: Path, offset: float) -> bool:
-    """Whether features are there whose sound was moved by just so much; what cannot be read is left to its readers."""
+def _state(ledger: Ledger, task: tuple[Clip, float, dict]) -> str:
+    """Whether a clip's features can be kept, and why not. Raises VsrError where something else has their name."""
+    name = f"{task[0].id}.safetensors"
+    if not (ledger.folder / name).is_file():
+        return NEW
+    if "way of extracting" not in ledger.made(name):
+        _check_features(ledger.folder / name)
+    return ledger.state(name, made_from(task, ledger.known(name, "video")))
+
+
+def made_from(task: tuple[Clip, float, dict], known: dict | None = None) -> dict:
+    """What the features of a clip depend on."""
+    clip, offset, common = task
+    own = {"video": identify(clip.video, known), "part": [clip.start, clip.end], "length": clip.num_frames}
+    return own | {"offset": offset} | common
+
+
+def _check_features(path: Path) -> None:
+    """Refuse to replace a file that is whole and holds no features, such as a voice. Raises VsrError exists."""
     from safetensors import SafetensorError, safe_open
 
-    if not path.is_file():
-        return False
     try:
         with safe_open(str(path), framework="pt") as stored:
-            return float((stored.metadata() or {}).get("offset", 0)) == offset
+            strange = "speaker" not in stored.keys()  # noqa: SIM118  no dictionary
     except (OSError, SafetensorError):
-        return True
+        return
+    if strange:
+        raise VsrError("exists", f"{path} is there and holds no speech features: choose another --out")
 
 
 @cache
-def _tools(codebook: str) -> tuple[Codebook, Extractor]:
-    """Of one process: the codebook and what makes its frames."""
+def _tools(codebook: str, sha256: str) -> tuple[Codebook, Extractor]:
+    """Of one process: the codebook with that hash and what makes its frames."""
     loaded = Codebook.load(codebook)
     return loaded, open_extractor(loaded.extractor)
 
 
-def _outcomes(tasks: list[tuple[Clip, float]], codebook: str, out_dir: Path, jobs: int) -> Iterator[dict | None]:
+def _outcomes(tasks: list[tuple[Clip, float, dict]], codebook: str, out_dir: Path, jobs: int) -> Iterator[dict]:
     work = partial(_extract_task, codebook, out_dir)
     return in_processes(work, tasks, jobs, _lost) if jobs > 1 else map(work, tasks)
 
 
-def _extract_task(codebook: str, out_dir: Path, task: tuple[Clip, float]) -> dict | None:
-    """Write one clip's features; the reason and message where it is refused."""
+def _extract_task(codebook: str, out_dir: Path, task: tuple[Clip, float, dict]) -> dict:
+    """Write one clip's features; their line of the ledger, or the reason and message where it is refused."""
     from safetensors.torch import save_file
 
-    clip, offset = task
+    clip, offset, common = task
+    made, name = made_from(task), f"{clip.id}.safetensors"
     try:
-        stored = extract(clip, *_tools(codebook), offset)
+        stored = extract(clip, *_tools(codebook, common["codebook"]["sha256"]), offset)
     except VsrError as error:
         return {"reason": error.reason, "message": str(error)}
-    with atomic_write(out_dir / f"{clip.id}.safetensors") as temporary:
-        tensors = {name: tensor.contiguous() for name, tensor in stored.items()}
+    with atomic_write(out_dir / name) as temporary:
+        tensors = {key: tensor.contiguous() for key, tensor in stored.items()}
         save_file(tensors, str(temporary), {"offset": str(offset)})
-    return None
+        return record_of(name, temporary, made)
 
 
-def _lost(task: tuple[Clip, float]) -> dict:
+def _lost(task: tuple[Clip, float, dict]) -> dict:
     return {"reason": "unreadable", "message": f"{task[0].video}: the process that read it died"}

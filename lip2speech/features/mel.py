@@ -11,6 +11,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from lip2speech.features import filterbank
 from vsr.clock import HOP, SAMPLE_RATE, exact
 
 N_FFT = 640
@@ -21,11 +22,8 @@ FLOOR = 1e-5  # of the magnitude, before the logarithm
 @cache
 def mel_filters() -> Tensor:
     """(80, 321) triangular filters."""
-    from torchaudio.functional import melscale_fbanks
-
     with torch.device("cpu"):  # whatever device is the default when they are first asked for
-        filters = melscale_fbanks(N_FFT // 2 + 1, 0.0, SAMPLE_RATE / 2, NUM_MELS, SAMPLE_RATE, "slaney", "slaney")
-    return filters.T.contiguous()
+        return filterbank.mel_filters(N_FFT // 2 + 1, SAMPLE_RATE / 2, NUM_MELS)
 
 
 def log_mel(wave: Tensor) -> Tensor:

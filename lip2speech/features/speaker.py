@@ -7,26 +7,30 @@ from pathlib import Path
 
 import numpy as np
 
+from lip2speech.features.voiced import holds_voice
 from vsr.clock import SAMPLE_RATE
 from vsr.errors import VsrError
+from vsr.packages import needed
 
 DIM = 256
 MIN_VOICED = 1.0  # seconds of speech that a reference needs
+# Its requirement webrtcvad has no wheel; webrtcvad-wheels is the same module, built.
+WITHOUT_COMPILER = "pip install librosa webrtcvad-wheels, then pip install --no-deps resemblyzer"
 SILENCE = 1e-3  # peak below which a recording holds no voice
+
+
+def _resemblyzer():
+    return needed("resemblyzer", "the speaker of a recording", WITHOUT_COMPILER)
 
 
 @cache
 def _encoder():
-    from resemblyzer import VoiceEncoder
-
-    return VoiceEncoder("cpu", verbose=False)
+    return _resemblyzer().VoiceEncoder("cpu", verbose=False)
 
 
 def speaker_vector(wave: np.ndarray) -> np.ndarray:
     """Wave (S,) at 16 kHz -> (256,) float32 of length 1, never negative; pauses are left out."""
-    from resemblyzer import preprocess_wav
-
-    voiced = preprocess_wav(np.asarray(wave, np.float32), SAMPLE_RATE)
+    voiced = _resemblyzer().preprocess_wav(np.asarray(wave, np.float32), SAMPLE_RATE)
     # What the voice activity detector takes for one long pause is still described as a whole.
     return _encoder().embed_utterance(voiced if len(voiced) >= SAMPLE_RATE // 4 else wave).astype(np.float32)
 
@@ -34,16 +38,17 @@ def speaker_vector(wave: np.ndarray) -> np.ndarray:
 def reference_vector(path: str | Path) -> np.ndarray:
     """The vector of a voice given as a recording of any rate.
 
-    Raises VsrError: unreadable, no_sound, silent_reference, short_reference.
+    Raises VsrError: unreadable, no_sound, silent_reference, short_reference, no_voice, missing_package.
     """
-    from resemblyzer import preprocess_wav
-
     from lip2speech.audio import read_wave
 
     wave = read_wave(path)
     if not np.isfinite(wave).all() or np.abs(wave).max(initial=0) < SILENCE:
         raise VsrError("silent_reference", f"{path}: is silent; give a recording with a voice")
-    seconds = len(preprocess_wav(wave, SAMPLE_RATE)) / SAMPLE_RATE
+    speech = _resemblyzer().preprocess_wav(wave, SAMPLE_RATE)
+    seconds = len(speech) / SAMPLE_RATE
     if seconds < MIN_VOICED:
         raise VsrError("short_reference", f"{path}: {seconds:.1f} s of speech; at least {MIN_VOICED:.0f} s are needed")
+    if not holds_voice(speech):
+        raise VsrError("no_voice", f"{path}: holds noise or tones and no voice; give a recording of somebody speaking")
     return speaker_vector(wave)

@@ -14,7 +14,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from lip2speech.features.filterbank import cosines, differences
 from lip2speech.features.mel import NUM_MELS, log_mel
+from vsr.artifacts import identify_folder
 from vsr.clock import HOP, SAMPLE_RATE, UNIT_RATE, exact
 from vsr.errors import VsrError
 from vsr.files import atomic_write
@@ -39,13 +41,11 @@ class Mfcc:
 
     def frames(self, wave: Tensor) -> Tensor:
         """Wave (640 T,) -> (2T, 39)."""
-        from torchaudio.functional import compute_deltas, create_dct
-
         mel = log_mel(wave).unflatten(0, (-1, MELS_PER_UNIT)).mean(1)  # (2T, 80)
-        cepstra = (mel @ create_dct(NUM_CEPSTRA, NUM_MELS, "ortho")).T  # (13, 2T)
+        cepstra = (mel @ cosines(NUM_CEPSTRA, NUM_MELS)).T  # (13, 2T)
         cepstra = cepstra - cepstra.mean(1, keepdim=True)
-        first = compute_deltas(cepstra)
-        return torch.cat([cepstra, first, compute_deltas(first)]).T.contiguous()
+        first = differences(cepstra)
+        return torch.cat([cepstra, first, differences(first)]).T.contiguous()
 
 
 class Hubert:
@@ -80,6 +80,13 @@ def open_extractor(name: str) -> Extractor:
     if kind == "hubert" and model and layer.isdigit():
         return Hubert(model, int(layer))
     raise VsrError("bad_units", f"'{name}' is no extractor of units; give mfcc or hubert:MODEL:LAYER")
+
+
+def sources_of(name: str) -> dict:
+    """What the frames of an extractor depend on: its name and, of a model in a folder here, its files."""
+    model = name.partition(":")[2].rpartition(":")[0]
+    files = [path.name for path in Path(model).iterdir() if path.is_file()] if model and Path(model).is_dir() else []
+    return {"name": name, "files": identify_folder(model, sorted(files))}
 
 
 class Codebook:

@@ -90,6 +90,7 @@ HELP = {
     "unreadable": "Try another recording, or save this one as mp4.",
     "silent_reference": "Leave the recording out to use the model's own voice.",
     "short_reference": "Leave the recording out to use the model's own voice.",
+    "no_voice": "Leave the recording out to use the model's own voice.",
 }
 
 

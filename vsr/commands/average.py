@@ -26,8 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Average and name the folder. Raises VsrError."""
-    from vsr.training.averaging import average_epochs, average_models
+    from vsr.training.averaging import average_epochs, average_models, check_place
 
+    check_place(args.out, args.models, args.exp)
     folder = average_models(args.models, args.out) if args.models else average_epochs(args.exp, args.last, args.out)
     print(f"model: {folder}")
     return 0

@@ -8,8 +8,9 @@ from vsr.engines import add_engine_arguments, open_engine
 
 HELP = "cut the mouths out of a corpus of videos"
 ABOUT = """Finds and follows the face in every clip of a manifest, lays it on a mean face and keeps
-the 96 x 96 pixels round the mouth. Crops that are there already are kept, so a killed
-run goes on; a video that crashes the decoder costs that clip only."""
+the 96 x 96 pixels round the mouth. Crops that an earlier run made of the same video and
+part are kept, so a killed run goes on; it says how many, and why others are made again. A
+video that crashes the decoder costs that clip only."""
 FILES = """reads   a manifest and its videos
 writes  ID.npy (T, 96, 96) a clip, manifest.jsonl, refused.json, gaps.json"""
 SEE = "vsr validate, vsr tokens, vsr train"

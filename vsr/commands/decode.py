@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from vsr.decode.flags import add_search_arguments, search_options
+from vsr.decode.flags import add_search_arguments, language_files, search_options
 from vsr.errors import VsrError
 from vsr.hub import NAMES
 from vsr.machine import add_device_argument
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     from vsr.files import check_output
     from vsr.hub import load_model
 
-    check_output(args.out, args.manifest)
+    check_output(args.out, args.manifest, *language_files(args))
     options = DecodeOptions(**search_options(args))
     if args.calibrate:
         _check_own(args.model)

@@ -31,7 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Convert, save and say what it is. Raises VsrError."""
-    from vsr.published.importing import import_checkpoint
+    from vsr.published.importing import check_place, import_checkpoint
 
+    check_place(args.family, args.checkpoint, args.out, args.tokenizer, args.units)
     print(import_checkpoint(args.family, args.checkpoint, args.out, args.tokenizer, args.units, args.half))
     return 0

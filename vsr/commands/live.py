@@ -36,7 +36,9 @@ def run(args: argparse.Namespace) -> int:
 
     from vsr.decode.options import DecodeOptions
     from vsr.errors import VsrError
+    from vsr.files import check_output
     from vsr.hub import load_model
+    from vsr.interrupts import settle
     from vsr.live.screen import Screen
     from vsr.live.session import Session
     from vsr.live.source import Capture, open_source
@@ -45,12 +47,15 @@ def run(args: argparse.Namespace) -> int:
 
     if args.out and Path(args.out).suffix[1:] not in WRITERS:
         raise VsrError("bad_options", f"{args.out}: the name must end in .{', .'.join(WRITERS)}")
+    if args.out:
+        check_output(args.out, args.source)
     loaded, options = load_model(args.model, args.device), DecodeOptions(beam=args.beam)
     screen, session = Screen(args.source, loaded.name, args.out), Session(loaded, default_detector(), options)
     capture = Capture(open_source(args.source))  # last, so that nothing is filmed while models are loaded
     try:
         screen.show(session.run(capture))
     except KeyboardInterrupt:  # the usual end
+        settle()
         print(file=sys.stderr)
     finally:
         capture.close()

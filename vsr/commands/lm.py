@@ -27,9 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train to the end of the schedule. Raises VsrError."""
+    from vsr.files import check_output
     from vsr.training.config import load_config
     from vsr.training.language import LanguageRun, LanguageTrainConfig
 
+    check_output(f"{args.out}/config.yaml", args.config)
     actions = {"train": LanguageRun}
     config = load_config(args.config, args.set, kind=LanguageTrainConfig)
     folder = actions[args.action](config, args.out, args.resume).fit()

@@ -27,9 +27,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the folder and print how many clips there were. Raises VsrError."""
+    from pathlib import Path
+
+    from vsr.decode.posteriors import FILES as WRITTEN
     from vsr.decode.posteriors import write_posteriors
+    from vsr.files import check_outputs
     from vsr.hub import load_model
 
+    check_outputs((Path(args.out) / name for name in WRITTEN), args.manifest, *filter(None, (args.grammar,)))
     count = write_posteriors(load_model(args.model, args.device), args.manifest, args.out, args.grammar)
     print(f"log-probabilities of {count} clips in {args.out}")
     return 0

@@ -37,9 +37,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Prepare and print the counts. Raises VsrError."""
+    from vsr.numbers import NOT_NEGATIVE, POSITIVE, SEED, check_number
+
+    for name, allowed in (("train", NOT_NEGATIVE), ("dev", NOT_NEGATIVE), ("test", NOT_NEGATIVE), ("seed", SEED)):
+        check_number(f"--{name}", getattr(args, name), allowed)
+    check_number("--max-seconds", args.max_seconds, POSITIVE)
     if args.corpus_name == "puppet":
         from vsr.corpora.puppet import prepare_puppet
+        from vsr.files import check_outputs
 
+        names = ("train.jsonl", "dev.jsonl", "test.jsonl", "corpus.json")
+        check_outputs((f"{args.out}/{name}" for name in names), args.vocabulary)
         counts = prepare_puppet(args.out, args.train, args.dev, args.test, args.seed, args.vocabulary, args.jobs)
     elif args.corpus_name == "grid":
         from vsr.corpora.grid import prepare_grid

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from vsr.decode.flags import add_language_arguments, language_options
+from vsr.decode.flags import add_language_arguments, language_files, language_options
 from vsr.machine import add_device_argument
 
 HELP = "re-order n-best lists by the attention decoder and language models"
@@ -33,13 +33,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Rescore, and print how many best texts changed. Raises VsrError."""
+    from pathlib import Path
+
+    from vsr.artifacts import Ledger, identify
+    from vsr.decode.corpus import decoded_from
     from vsr.decode.fusion import languages_of
     from vsr.decode.options import DecodeOptions
     from vsr.decode.rescore import rescore_manifest
+    from vsr.files import check_output
     from vsr.hub import load_model
 
+    check_output(args.out, args.manifest, args.nbest, *language_files(args))
     loaded, options = load_model(args.model, args.device), DecodeOptions(**language_options(args))
     languages = languages_of(loaded, options)
+    made = decoded_from(loaded, args.manifest, options) | {"weight": args.weight, "nbest": identify(args.nbest)}
     changed = rescore_manifest(loaded, args.manifest, args.nbest, args.out, args.weight, languages)
+    Ledger(Path(args.out).parent).add(Path(args.out).name, made)
     print(f"{changed} clips have a new best text in {args.out}")
     return 0

@@ -29,10 +29,11 @@ def run(args: argparse.Namespace) -> int:
     """Score and print one line. Raises VsrError."""
     from vsr.accuracy import accuracy, read_ranked, write_ranks
     from vsr.data.manifest import read_manifest
-    from vsr.files import write_json
-    from vsr.score import read_records, score, write_tsv
+    from vsr.files import check_outputs, write_json
+    from vsr.score import origin, read_records, score, write_tsv
     from vsr.timing import time_errors
 
+    check_outputs(filter(None, (args.json, args.tsv)), args.ref, args.hyp)
     clips, records, times = read_manifest(args.ref), read_records(args.hyp), {}
     if args.accuracy:
         total, each = accuracy({clip.id: clip.text for clip in clips}, read_ranked(args.hyp))
@@ -41,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
         total, each = score({clip.id: clip.text for clip in clips}, texts, args.normaliser)
         times = {"times": found} if (found := time_errors(clips, records)) else {}
     if args.json:
-        write_json(args.json, total.as_dict() | times)
+        write_json(args.json, total.as_dict() | times | {"scored_from": origin(args.ref, args.hyp)})
     if args.tsv:
         (write_ranks if args.accuracy else write_tsv)(args.tsv, each)
     print(total)

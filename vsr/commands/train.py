@@ -27,10 +27,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train to the end of the schedule. Raises VsrError."""
+    from vsr.files import check_output
     from vsr.training.config import TrainConfig
     from vsr.training.lipreader import LipReaderRun
     from vsr.training.loop import train
     from vsr.training.words import WordRun
+
+    check_output(f"{args.out}/config.yaml", args.config)
 
     def started(config: TrainConfig, out: str, resume: bool) -> LipReaderRun:
         return (WordRun if config.model.get("classes") else LipReaderRun)(config, out, resume)

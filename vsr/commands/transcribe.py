@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from vsr.decode.flags import add_search_arguments, search_options
 from vsr.engines import add_engine_arguments, open_engine
 from vsr.errors import VsrError
+from vsr.files import ignores_case
 from vsr.flags import add_faces_argument
 from vsr.machine import add_device_argument, find_device
 from vsr.outputs import Outputs
@@ -20,7 +23,8 @@ HELP = "read the lips in video files"
 ABOUT = """Reads the lips of the face that fills most of the picture, or of every face, in each
 video, whatever its frame rate and length. The text goes to the screen; with -o each
 file gets its text, subtitles or JSON, with word times and confidence. A file that
-cannot be read costs one line that says why; the others go on."""
+cannot be read costs one line that says why; the others go on. What vsr did not write, and
+the transcript of another video, is not replaced unless --force says so."""
 FILES = """reads   video files of any kind that FFmpeg's libraries know; a model
 writes  with -o: DIR/NAME.FORMAT for each video and format, whole or not at all"""
 FAILS = "a file could not be read or written; the others are done all the same"
@@ -30,6 +34,7 @@ vsr transcribe *.mpg --format srt,json -o out/
 vsr transcribe film.mkv --faces all --format srt,json -o out/ --resume
 vsr transcribe videos/*.mp4 --format json -o out/ --engine ray --address head:6379"""
 
+ONE_FILE = "would be written to the same file: read each with an -o of its own"
 SEVERAL_ON_SCREEN = ("txt", "json")  # formats that stay readable one file after another
 
 
@@ -49,7 +54,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_faces_argument(reading)
     add_device_argument(reading)
     output.add_argument(
-        "--resume", action="store_true", help="go on where a killed run with the same -o stopped; keep what is finished"
+        "--resume", action="store_true",
+        help="go on where a killed run with the same -o stopped; keep what is finished of the same video and options",
+    )  # fmt: skip
+    output.add_argument(
+        "--force", action="store_true", help="replace what is there, whoever wrote it and of whatever video it is"
     )
     add_engine_arguments(parser)
     add_search_arguments(parser)
@@ -62,13 +71,11 @@ def run(args: argparse.Namespace) -> int:
         print(f"vsr: {problem}", file=sys.stderr)
         return 2
     outputs = None if args.out is None else Outputs(args.out, args.formats)
-    if outputs:
-        outputs.prepare()
     from vsr.bulk import Settings
 
-    videos = _unfinished(args.videos, outputs) if args.resume else args.videos
+    videos, refused = _planned(args, outputs) if outputs else (args.videos, 0)
     if not videos:
-        return 0
+        return 1 if refused else 0
     search = tuple(search_options(args).items())
     engine, here = open_engine(args.engine, args.jobs, args.address), args.engine == "local"
     # On a cluster only this process writes: other machines may see other disks.
@@ -78,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     )
     with shown(lambda watch: engine.transcribe(videos, settings, watch), len(videos)) as transcripts:
         failures = [_deliver(transcript, args, outputs) for transcript in transcripts].count(False)
-    return 1 if failures else 0
+    return 1 if failures or refused else 0
 
 
 def _device(args: argparse.Namespace, here: bool) -> str:
@@ -90,11 +97,57 @@ def _device(args: argparse.Namespace, here: bool) -> str:
     return find_device(args.device)
 
 
-def _unfinished(videos: list[str], outputs: Outputs) -> list[str]:
-    """The videos that an earlier run did not finish, what it left half-written removed."""
-    for video in videos:
-        outputs.remove_leftovers(video)
-    return [video for video in videos if not outputs.finished(video)]
+def _planned(args: argparse.Namespace, outputs: Outputs) -> tuple[list[str], int]:
+    """The videos to read, and how many others there are whose results may not be written; each gets its line."""
+    from vsr.artifacts import KEPT, NEW, tell
+    from vsr.written import Written
+
+    outputs.prepare()
+    _check_names(args.videos, outputs)
+    written, inputs = Written(outputs.folder), {os.path.realpath(video) for video in args.videos}
+    state_of = _finished(args, outputs, written) if args.resume else lambda video: NEW
+    states, allowed, refused = [], [], 0
+    for video in args.videos:
+        try:
+            state = state_of(video)
+            if state != KEPT:
+                outputs.check(video, written, inputs, args.force)
+                outputs.remove_leftovers(video)
+                allowed.append(video)
+            states.append(state)
+        except VsrError as error:
+            refused += not _report(video, str(error))
+    tell(states, "transcripts")
+    return allowed, refused
+
+
+def _finished(args: argparse.Namespace, outputs: Outputs, written) -> Callable[[str], str]:
+    """Tells of a video whether an earlier run finished it with this model and these options (`Outputs.state`)."""
+    from vsr.decode.options import DecodeOptions
+    from vsr.hub import find_model
+    from vsr.provenance import searched, video_of
+    from vsr.video.casting import number_of_faces
+
+    made = searched(find_model(args.model), DecodeOptions(**search_options(args)))
+    made["faces"] = number_of_faces(args.faces) or "all"
+
+    def state(video: str) -> str:
+        try:
+            own = {"video": video_of(video)} if os.path.isfile(video) else {}
+            return outputs.state(video, made | own, written)
+        except OSError as error:
+            raise VsrError("unreadable", f"{error.filename}: {error.strerror}") from error
+
+    return state
+
+
+def _check_names(videos: list[str], outputs: Outputs) -> None:
+    """Names that differ in their case alone are one file on some disks. Raises VsrError."""
+    names: dict[str, str] = {}
+    for video in videos if ignores_case(outputs.folder) else ():
+        other = names.setdefault(Path(video).stem.casefold(), video)
+        if other is not video:
+            raise VsrError("bad_config", f"{other} and {video} {ONE_FILE}")
 
 
 def _formats(text: str) -> tuple[str, ...]:
@@ -132,12 +185,13 @@ def _wrong_usage(args: argparse.Namespace) -> str | None:
         if other is not video:
             if other == video:
                 return f"{video} is given twice"
-            return f"{other} and {video} would be written to the same file; give them in two runs"
+            return f"{other} and {video} {ONE_FILE}"
     return None
 
 
 def _deliver(transcript: Transcript, args: argparse.Namespace, outputs: Outputs | None) -> bool:
     """Print or write one result and report its error; True if all went well."""
+    _tell_stream(transcript, outputs is not None)
     try:
         if outputs is None:
             _print(transcript, args.formats[0], several=len(args.videos) > 1)
@@ -150,6 +204,14 @@ def _deliver(transcript: Transcript, args: argparse.Namespace, outputs: Outputs 
     if note := covered_note(transcript.skipped):
         _report(transcript.file, f"{note}, and is not read there")
     return True
+
+
+def _tell_stream(transcript: Transcript, written: bool) -> None:
+    """Which video of a file with several was read, where the text itself is not what is looked at."""
+    from vsr.video.streams import tell_choice
+
+    if written or sys.stderr.isatty():
+        tell_choice("vsr", transcript.file, (transcript.provenance or {}).get("video", {}).get("stream"))
 
 
 def _report(file: str, message: str) -> bool:

@@ -31,8 +31,10 @@ def run(args: argparse.Namespace) -> int:
     """Print one line a list; raises VsrError if more clips are refused than may be."""
     from vsr.data.validation import validate
     from vsr.errors import VsrError
-    from vsr.files import write_json
+    from vsr.files import check_output, write_json
 
+    if args.report:
+        check_output(args.report, *args.manifest)
     if not 0 <= args.tolerate <= 1:
         raise VsrError("bad_config", f"--tolerate is {args.tolerate}: give a share from 0 to 1")
     found = validate(args.manifest, args.jobs)

@@ -29,6 +29,8 @@ def read_align(path: Path) -> tuple[tuple[str, float, float], ...]:
         parts = line.split()
         if len(parts) != 3 or not (parts[0].isdigit() and parts[1].isdigit()):
             raise VsrError("bad_corpus", f"{path}, line {number}: expected 'START END WORD', got '{line}'")
+        if int(parts[0]) > int(parts[1]):
+            raise VsrError("bad_corpus", f"{path}, line {number}: '{line}' ends before it begins")
         if parts[2] not in SILENCE:
             words.append((parts[2].lower(), int(parts[0]) / ALIGN_UNITS, int(parts[1]) / ALIGN_UNITS))
     return tuple(words)

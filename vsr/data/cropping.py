@@ -2,11 +2,12 @@
 
 Manifest of videos -> `<out>/<id>.npy` (T, 96, 96) uint8 at 25 fps, `<out>/manifest.jsonl` of the clips that were
 cropped, `<out>/refused.json` with the reason of each clip that was not, `<out>/gaps.json` with the frames whose face
-was interpolated.
+was interpolated. A crop is kept where its video, its part of it and the way of cropping are what they were.
 """
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,15 +16,18 @@ from pathlib import Path
 
 import numpy as np
 
+from vsr.artifacts import KEPT, NEW, Ledger, identify, record_of, tell
 from vsr.data.manifest import Clip, read_manifest, write_manifest
 from vsr.engines import Engine, Local
 from vsr.errors import VsrError
-from vsr.files import atomic_write, read_json, write_json
+from vsr.files import atomic_write, check_output, read_json, write_json
 from vsr.machine import processes_for
 from vsr.pool import in_processes
 from vsr.progress import counted
 
 CROP_SHAPE = (96, 96)
+MANIFEST = "manifest.jsonl"
+VERSION = 2  # of how a mouth is cropped: raised whenever the same video gives another crop
 MEMORY = 800_000_000  # bytes that a process takes
 
 
@@ -37,6 +41,7 @@ class Outcome:
     gaps: list = field(default_factory=list)
     reason: str = ""
     message: str = ""
+    record: dict = field(default_factory=dict)  # the ledger's line of the crop
 
 
 def crop_corpus(
@@ -44,22 +49,72 @@ def crop_corpus(
 ) -> Counter:
     """Crop every clip of a manifest; returns counts of "cropped", "kept" (from an earlier run) and refusal reasons.
 
-    Crops that are there already are kept, so a killed run goes on where it stopped. A file that crashes the decoder
-    costs that file only. ``engine``: who crops, if not ``jobs`` processes of this machine. Raises VsrError for a bad
-    manifest or a folder that cannot be written.
+    Crops that an earlier run made of the same are kept, so a killed run goes on where it stopped; what is kept and what
+    is made again is told on stderr. A file that crashes the decoder costs that file only. ``engine``: who crops, if not
+    ``jobs`` processes of this machine. Raises VsrError for a bad manifest, a folder that cannot be written, or one that
+    holds something else.
     """
-    out_dir = Path(out_dir)
     clips = read_manifest(manifest_in)
-    frames = {clip.id: _frames_on_disk(out_dir / f"{clip.id}.npy") for clip in clips}
-    kept = [clip.id for clip in clips if frames[clip.id]]
+    out_dir = Path(out_dir)
+    ledger = Ledger(out_dir)
+    _check_folder(out_dir, ledger, manifest_in)
+    states = {clip.id: _state(ledger, clip) for clip in clips}
+    frames = {clip.id: _frames_on_disk(out_dir / f"{clip.id}.npy") if states[clip.id] == KEPT else 0 for clip in clips}
     todo = [clip for clip in clips if not frames[clip.id]]
+    tell([states[clip.id] or (KEPT if frames[clip.id] else "damaged") for clip in clips], "crops")
     out_dir.mkdir(parents=True, exist_ok=True)
+    ledger.refresh()
+    outcomes = []
     found = (engine or Local(jobs)).crop(todo, out_dir)
-    outcomes = list(counted(found, "mouth crops", len(clips), len(kept), failed="refused"))
+    for outcome in counted(found, "mouth crops", len(clips), len(clips) - len(todo), failed="refused"):
+        outcomes.append(outcome)
+        if outcome.record:
+            ledger.append([outcome.record])
     frames |= {outcome.id: outcome.frames for outcome in outcomes}
     _write_reports(out_dir, clips, frames, outcomes)
+    ledger.add(MANIFEST, {"manifest": identify(manifest_in)})
     counts = Counter(outcome.reason or "cropped" for outcome in outcomes)
-    return counts + Counter(kept=len(kept))
+    return counts + Counter(kept=len(clips) - len(todo))
+
+
+def made_from(clip: Clip, known: dict | None = None) -> dict:
+    """What the crop of a clip depends on."""
+    landmarker = os.environ.get("VSR_FACE_LANDMARKER")
+    return {
+        "video": identify(clip.video, known), "part": [clip.start, clip.end], "way of cropping": VERSION,
+        "face landmarker": identify(landmarker) if landmarker else "",
+    }  # fmt: skip
+
+
+def _state(ledger: Ledger, clip: Clip) -> str:
+    """Whether a clip's crop can be kept, and why not; nothing is read of a video that has no crop."""
+    name = f"{clip.id}.npy"
+    if not (ledger.folder / name).is_file():
+        return NEW
+    if "way of cropping" not in ledger.made(name):
+        _check_crop(ledger.folder / name)
+    return ledger.state(name, made_from(clip, ledger.known(name, "video")))
+
+
+def _check_folder(out_dir: Path, ledger: Ledger, manifest_in: str | Path) -> None:
+    """Refuse a folder whose manifest.jsonl is what is read, or is no list of crops in it. Raises VsrError."""
+    target = out_dir / MANIFEST
+    check_output(target, manifest_in)
+    if MANIFEST in ledger.records or not target.is_file() or not target.stat().st_size:
+        return
+    here = Path(os.path.realpath(out_dir)).name  # paths may be those of another working directory
+    if any(Path(clip.crop).parent.name != here or Path(clip.crop).stem != clip.id for clip in read_manifest(target)):
+        raise VsrError("not_writable", f"{target} is there and lists no crops of its folder: choose another --out")
+
+
+def _check_crop(path: Path) -> None:
+    """Refuse to replace an array that is whole and no crop: it is somebody else's. Raises VsrError."""
+    try:
+        crop = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return
+    if not _is_crop(crop):
+        raise VsrError("not_writable", f"{path} is there and holds no mouth crop: choose another --out")
 
 
 def _frames_on_disk(path: Path) -> int:
@@ -68,14 +123,18 @@ def _frames_on_disk(path: Path) -> int:
         crop = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return 0
-    return len(crop) if crop.dtype == np.uint8 and crop.ndim == 3 and crop.shape[1:] == CROP_SHAPE else 0
+    return len(crop) if _is_crop(crop) else 0
+
+
+def _is_crop(crop: np.ndarray) -> bool:
+    return crop.dtype == np.uint8 and crop.ndim == 3 and crop.shape[1:] == CROP_SHAPE
 
 
 def _write_reports(out_dir: Path, clips: list[Clip], frames: dict[str, int], outcomes: list[Outcome]) -> None:
     """manifest.jsonl, refused.json and gaps.json of the whole folder."""
     done = [clip for clip in clips if frames[clip.id]]
     write_manifest(
-        out_dir / "manifest.jsonl",
+        out_dir / MANIFEST,
         [replace(clip, crop=str(out_dir / f"{clip.id}.npy"), num_frames=frames[clip.id]) for clip in done],
     )
     refused = {o.id: {"reason": o.reason, "message": o.message} for o in outcomes if o.reason}
@@ -83,6 +142,7 @@ def _write_reports(out_dir: Path, clips: list[Clip], frames: dict[str, int], out
     write_json(out_dir / "refused.json", {"counts": dict(counts), "clips": refused})
     gaps_file = out_dir / "gaps.json"
     gaps = read_json(gaps_file) if gaps_file.is_file() else {}
+    gaps = {name: own for name, own in gaps.items() if name not in {o.id for o in outcomes}}
     gaps |= {o.id: {"found": round(o.found, 4), "gaps": o.gaps} for o in outcomes if o.gaps}
     write_json(gaps_file, gaps)
 
@@ -116,10 +176,12 @@ def _crop_clip(out_dir: Path, clip: Clip) -> Outcome:
     """Crop one clip and write it; a refusal is an outcome, a full disk ends the run."""
     from vsr.video.mouth import crop_video
 
+    made = made_from(clip)  # before the video is read: what replaces it in the meantime is then another
     try:
         mouth = crop_video(clip.video, start=clip.start, end=clip.end)
     except VsrError as error:
         return Outcome(clip.id, reason=error.reason, message=str(error))
     with atomic_write(out_dir / f"{clip.id}.npy") as temporary:
         np.save(temporary, mouth.crop)
-    return Outcome(clip.id, len(mouth.crop), mouth.found, mouth.gaps)
+        record = record_of(f"{clip.id}.npy", temporary, made)
+    return Outcome(clip.id, len(mouth.crop), mouth.found, mouth.gaps, record=record)

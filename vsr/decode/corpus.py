@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from vsr.artifacts import Ledger, identify
 from vsr.data.batching import CropDataset
 from vsr.data.manifest import Clip, read_manifest
 from vsr.data.sampling import FrameBudgetSampler
@@ -20,6 +21,7 @@ from vsr.decode.words import word_records
 from vsr.files import read_json, write_json, write_lines
 from vsr.hub import LoadedModel
 from vsr.progress import counted
+from vsr.provenance import searched
 from vsr.text.normalise import normaliser
 
 FRAME_BUDGET = 2400
@@ -28,14 +30,22 @@ FRAME_BUDGET = 2400
 def decode_manifest(
     loaded: LoadedModel, manifest: str | Path, out: str | Path, options: DecodeOptions, calibrated: bool = True
 ) -> list[dict]:
-    """Decode every clip and write one JSON line each, in the manifest's order; returns the records."""
+    """Decode every clip and write one JSON line each, in the manifest's order; returns the records. The folder's ledger
+    tells with what."""
     clips = read_manifest(manifest)
+    made = decoded_from(loaded, manifest, options) | {"calibrated": calibrated}
     calibration = loaded.config.get("confidence") if calibrated else None
     found = counted(records_of(loaded, clips, options, calibration), "decode", len(clips))
     records = {record["id"]: record for record in found}
     ordered = [records[clip.id] for clip in clips]
     write_lines(out, (json.dumps(record, ensure_ascii=False) for record in ordered))
+    Ledger(Path(out).parent).add(Path(out).name, made)
     return ordered
+
+
+def decoded_from(loaded: LoadedModel, manifest: str | Path, options: DecodeOptions) -> dict:
+    """What hypotheses depend on: the list, the model and the search."""
+    return {"manifest": identify(manifest)} | searched(loaded.folder, options, loaded.hashes)
 
 
 def records_of(loaded: LoadedModel, clips: list[Clip], options: DecodeOptions, calibration) -> Iterator[dict]:
@@ -78,7 +88,7 @@ def calibrate(loaded: LoadedModel, manifest: str | Path, records: list[dict]) ->
     raw, correct = [], []
     for record in records:
         raw += [word["confidence"] for word in record["words"]]
-        correct += correct_words(references[record["id"]], [word["word"] for word in record["words"]])
+        correct += correct_words(references[record["id"]], [norm(word["word"]) for word in record["words"]])
     found = fit(raw, correct)
     path = loaded.folder / "config.json"
     write_json(path, read_json(path) | {"confidence": found})

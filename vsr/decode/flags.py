@@ -39,6 +39,11 @@ def search_options(args: argparse.Namespace) -> dict[str, Any]:
     return options
 
 
+def language_files(args: argparse.Namespace) -> list[str]:
+    """The files that the language options name, which no output may replace."""
+    return [name for name in (args.lm, args.ngram) if name]
+
+
 def language_options(args: argparse.Namespace) -> dict[str, Any]:
     """Those of them that tell of language models. Raises VsrError for a weight of nothing."""
     given = {"lm": args.lm, "lm_weight": args.lm_weight, "ngram": args.ngram, "ngram_weight": args.ngram_weight}

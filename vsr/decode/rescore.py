@@ -20,6 +20,7 @@ from vsr.errors import VsrError
 from vsr.files import read_lines, write_lines
 from vsr.hub import LoadedModel
 from vsr.models.losses import IGNORE, shift_tokens
+from vsr.numbers import SHARE, check_number, is_number
 
 
 @torch.inference_mode()
@@ -43,8 +44,7 @@ def rescore_manifest(
 
     ``languages`` are of `vsr.decode.fusion.languages_of`. Raises VsrError.
     """
-    if not 0 <= weight <= 1:
-        raise VsrError("bad_config", f"the weight {weight} is not between 0 and 1")
+    check_number("the weight", weight, SHARE)
     check_heads(loaded.model, "joint")
     clips = read_manifest(manifest)
     places = {clip.id: index for index, clip in enumerate(clips)}
@@ -79,13 +79,19 @@ def reordered(record: dict, scores: Sequence[float]) -> dict:
     return {"id": record["id"], "text": listed[0]["text"], "score": listed[0]["score"], "nbest": listed}
 
 
+def _finite(score) -> float:
+    if not is_number(float(score)):
+        raise ValueError(f"{score} is no score")
+    return float(score)
+
+
 def read_nbest(path: str | Path, known) -> list[dict]:
     """Records with id and a non-empty nbest of text and score. Raises VsrError naming the line."""
     records = []
     for number, line in read_lines(path):
         try:
             record = json.loads(line)
-            nbest = [{"text": str(h["text"]), "score": float(h["score"])} for h in record["nbest"]]
+            nbest = [{"text": str(h["text"]), "score": _finite(h["score"])} for h in record["nbest"]]
             records.append({"id": record["id"], "text": nbest[0]["text"], "nbest": nbest})
         except (ValueError, KeyError, TypeError, IndexError) as error:
             raise VsrError("bad_manifest", f"{path}, line {number}: no hypotheses with id and nbest") from error

@@ -30,7 +30,7 @@ def find_clip(
     """
     info, casting, begin = probe(path), Casting(), None
     count, seen = 0, []  # frames; the face of every piece, and why it is not read
-    frames = watched(frames_from(path), (watch or Watch()).progress, path, info.duration)
+    frames = watched(frames_from(path), (watch or Watch()).progress, path, info.end)
     for block in blocks(frames, default_detector()):
         parts = casting.of(block)
         fitting = [part for part in parts if _fits(part, face, at)]
@@ -42,7 +42,7 @@ def find_clip(
         if at is not None and _is_past(block, at):
             break
     check_found(path, count, len(seen), [reason for _, reason in seen], read=False)
-    raise VsrError("bad_config", f"{path}: {_missing(face, at, info.duration, {known for known, _ in seen})}")
+    raise VsrError("bad_config", f"{path}: {_missing(face, at, info.end, {known for known, _ in seen})}")
 
 
 def _fits(part: Part, face: int | None, at: float | None) -> bool:

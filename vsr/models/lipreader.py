@@ -16,10 +16,12 @@ from vsr.models.av_hubert import AVHubertEncoder, TiedDecoder
 from vsr.models.conformer import ACTIVATIONS, Conformer
 from vsr.models.decoder import Decoder
 from vsr.models.lengths import length_mask, zero_padding
+from vsr.models.limits import LIP_READER, check_heads, check_sizes
 from vsr.models.losses import IGNORE, alignment_loss, ctc_loss, shift_tokens
 from vsr.models.resnet3d import ResNet3D
 from vsr.models.video_transformer import VideoTransformer
 from vsr.models.words import FIRST, WordBoundary, WordHead, word_loss
+from vsr.numbers import COUNT
 
 if TYPE_CHECKING:
     from vsr.data.batching import Batch
@@ -74,6 +76,11 @@ class LipReaderConfig:
     mixup: float = 0.0
 
     def __post_init__(self):
+        check_sizes(self, **LIP_READER)
+        check_heads("frontend_width", self.frontend_width, "frontend_heads", self.frontend_heads)
+        check_heads("dim", self.dim, "decoder_heads", self.decoder_heads or self.heads)
+        if not self.resnet_blocks or not all(count in COUNT for count in self.resnet_blocks):
+            raise ValueError(f"resnet_blocks is {list(self.resnet_blocks)}: give at least one block for each stage")
         choices = {
             "frontend": ("video_transformer", "resnet3d"),
             "resnet_activation": tuple(resnet3d.ACTIVATIONS),
@@ -99,8 +106,6 @@ class LipReaderConfig:
         listed = self.vocab_size - FIRST - 1
         if self.classes != listed:
             raise ValueError(f"classes is {self.classes}, but the tokenizer lists {max(0, listed)} words")
-        if self.mixup < 0:
-            raise ValueError(f"mixup is {self.mixup}: give 0 or more")
 
 
 def build_frontend(config: LipReaderConfig) -> nn.Module:

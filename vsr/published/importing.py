@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from vsr.artifacts import MODEL_FILES
+from vsr.checkpoint import CONFIG_FILE, read_config
 from vsr.errors import VsrError
+from vsr.files import check_outputs
 from vsr.hub import save_model
 from vsr.published import auto_avsr, av_hubert
 from vsr.published.reading import read_checkpoint, weights_of
@@ -45,6 +48,16 @@ def import_checkpoint(
     millions = sum(weight.numel() for weight in model.parameters()) / 1e6
     head = f"{model.config.vocab_size} tokens" if text else "an encoder alone: it cannot read until a head is trained"
     return f"{out}: {millions:.1f} M parameters, {head}\n{FAMILIES[family].LICENCE}"
+
+
+def check_place(family: str, path: str | Path, out: str | Path, *inputs: str | Path | None) -> None:
+    """Refuse a folder that holds what is read, or another model than this import would make. Raises VsrError."""
+    out, read = Path(out), [path, *filter(None, inputs)]
+    check_outputs((out / name for name in MODEL_FILES), *read)
+    if (out / CONFIG_FILE).exists():
+        config, origin = read_config(out), _origin(family, path)
+        if any(config.get(key) != value for key, value in origin.items()):
+            raise VsrError("exists", f"{out} holds another model, {config.get('name', out.name)}: choose another --out")
 
 
 def _origin(family: str, path: str | Path) -> dict[str, str]:

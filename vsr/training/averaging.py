@@ -9,9 +9,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from vsr.checkpoint import CONFIG_FILE, read_config
 from vsr.errors import VsrError
-from vsr.files import atomic_write
+from vsr.files import atomic_write, same_file
 from vsr.hub import LoadedModel, load_model, save_model
+from vsr.text.tokenizer import pieces_of
 
 
 def keep_epoch(folder: Path, model: nn.Module, epoch: int, keep: int) -> None:
@@ -65,7 +67,21 @@ def _made(config: dict) -> dict:
 
 
 def _pieces(loaded: LoadedModel) -> list[str]:
-    return loaded.tokenizer.pieces(range(loaded.tokenizer.vocab_size))
+    return pieces_of(loaded.tokenizer)
+
+
+def check_place(out: str | Path, models: Sequence[str] | None, run_folder: str | Path | None) -> None:
+    """Refuse to put an average in the place of a model that is none. Of a run, its own model/ may go: the epochs stay.
+
+    Raises VsrError exists.
+    """
+    out = Path(out)
+    if not (out / CONFIG_FILE).exists():
+        return
+    if run_folder is not None and same_file(out, Path(run_folder) / "model"):
+        return
+    if any(same_file(out, model) for model in models or ()) or not read_config(out).get("averaged"):
+        raise VsrError("exists", f"{out} holds a model that is no average of these: choose another --out")
 
 
 def mean_weights(files: list[Path]) -> dict[str, Tensor]:

@@ -28,7 +28,8 @@ class MouthClip:
     """The mouth of one person. crop (T, 96, 96) uint8 gray at 25 fps; times (T,) seconds in the original file;
     face: label of the person; found: share of frames with a detection; gaps: (first, last) crop frames that were
     interpolated or held; points (T, 37, 2) float32 pixels: the landmarks with gaps filled, None for a crop without
-    its video; begin: a place in the video from which its frames can be had again, None for the first."""
+    its video; begin: a place in the video from which its frames can be had again, None for the first; canvas: shape of
+    the frames whose pixels the points are, where those of the video differ in resolution."""
 
     crop: np.ndarray
     times: np.ndarray
@@ -38,6 +39,7 @@ class MouthClip:
     gaps: list[tuple[int, int]]
     points: np.ndarray | None = None
     begin: Position | None = None
+    canvas: tuple[int, ...] | None = None
 
     @cached_property
     def stretches(self) -> Stretches | None:
@@ -119,7 +121,8 @@ def clip_of(path, info: VideoInfo, piece: Piece, face: int, begin: Position | No
     """A piece as a clip of its own; ``begin``: a place before it. Raises VsrError crop_out_of_frame."""
     if not piece.inside_picture:
         raise VsrError("crop_out_of_frame", f"{path}: the mouth of face {face} is outside the picture")
-    return MouthClip(piece.crop, piece.times, info, face, piece.found, _runs(~piece.seen), piece.points, begin)
+    gaps = _runs(~piece.seen)
+    return MouthClip(piece.crop, piece.times, info, face, piece.found, gaps, piece.points, begin, piece.canvas)
 
 
 def _runs(flags: np.ndarray) -> list[tuple[int, int]]:

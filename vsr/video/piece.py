@@ -1,6 +1,7 @@
 """One person's mouth through one shot: cut frame by frame while the video streams by, then a finished piece.
 
-Shapes: frame (H, W, 3) uint8; points (n, 37, 2) float32 pixels; crop (T, 96, 96) uint8 gray; times (T,) seconds.
+Shapes: frame (H, W, 3) uint8; points (n, 37, 2) float32 pixels of the canvas (`vsr.video.canvas`); crop (T, 96, 96)
+uint8 gray; times (T,) seconds.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from vsr.clock import FPS
+from vsr.video.canvas import matrix_on_frame, points_on_frame
 from vsr.video.geometry import REFERENCE, SMOOTHING, anchors_of, cut_mouth, mouth_transforms, shares_inside, similarity
 from vsr.video.stretches import Stretches, stretches_of
 from vsr.video.tracks import OpenTrack
@@ -30,7 +32,8 @@ class Piece:
     track: number within the block; shot: number of the shot within the block; start: first frame within the block;
     crop (T, 96, 96) uint8; times (T,) seconds; points (T, 37, 2) float32 pixels, gaps filled; sizes (T,) face sizes
     in pixels, NaN where the face was not found; inside (T,): share of the crop that lies in the picture;
-    looks (k, 64, 64) uint8 gray: the face upright, about once a second.
+    looks (k, 64, 64) uint8 gray: the face upright, about once a second; canvas: shape of the frame whose pixels the
+    points are, None: of any; zoom: pixels of the video for one of those, median of its frames.
     """
 
     track: int
@@ -42,6 +45,8 @@ class Piece:
     sizes: np.ndarray
     inside: np.ndarray
     looks: np.ndarray
+    canvas: tuple[int, ...] | None = None
+    zoom: float = 1.0
 
     @property
     def seen(self) -> np.ndarray:
@@ -83,6 +88,7 @@ class Cutter:
         self.crops: list[np.ndarray] = []
         self.inside: list[float] = []
         self.looks: list[np.ndarray] = []
+        self.widths: list[int] = []  # of the frames
 
     @property
     def first(self) -> int:
@@ -109,10 +115,12 @@ class Cutter:
         matrices = mouth_transforms(points)
         for place in range(done, stop):
             frame = frame_at(self.first + place)
-            self.crops.append(cut_mouth(frame, matrices[place - low]))
+            self.widths.append(frame.shape[1])
+            self.crops.append(cut_mouth(frame, matrix_on_frame(matrices[place - low], frame.shape, self.track.canvas)))
             if place % LOOK_EVERY == self.before % LOOK_EVERY:
-                self.looks.append(_look(frame, points[place - low]))
-        self.inside.extend(shares_inside(frame.shape, matrices[done - low : stop - low]))
+                self.looks.append(_look(frame, points_on_frame(points[place - low], frame.shape, self.track.canvas)))
+        canvas = self.track.canvas or frame.shape
+        self.inside.extend(shares_inside(canvas, matrices[done - low : stop - low]))
 
     def finish(self, frame_at: Callable[[int], np.ndarray], shot_stop: int) -> None:
         """Cut what is left; the shot ended before frame `shot_stop`."""
@@ -123,10 +131,11 @@ class Cutter:
     def piece(self, times: np.ndarray) -> Piece:
         """All that was cut, with its times."""
         count = len(self.crops)
+        zoom = float(np.median(self.widths)) / self.track.canvas[1] if self.track.canvas else 1.0
         sizes = np.pad(np.asarray(self.track.sizes, np.float32), (self.before, self.after), constant_values=np.nan)
         return Piece(
             self.track.id, self.shot, self.first, np.stack(self.crops), times[self.first : self.first + count],
-            self.points(0, count), sizes, np.asarray(self.inside), np.stack(self.looks),
+            self.points(0, count), sizes, np.asarray(self.inside), np.stack(self.looks), self.track.canvas, zoom,
         )  # fmt: skip
 
 

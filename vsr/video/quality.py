@@ -56,7 +56,7 @@ def _eyes(piece: Piece) -> tuple[np.ndarray, np.ndarray]:
 
 def _eye_distance(piece: Piece) -> float:
     right, left = _eyes(piece)
-    return float(np.median(np.linalg.norm(left - right, axis=1)))
+    return piece.zoom * float(np.median(np.linalg.norm(left - right, axis=1)))
 
 
 def _detail(crops: np.ndarray) -> float:

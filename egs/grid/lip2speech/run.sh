@@ -28,6 +28,7 @@ cd "$top/egs/grid/vsr" # the manifests' paths are relative to it
 crops=data/crops train_lists="train puppet_train" test_list=test_s1
 features=$here/data/features units=$here/data/units.safetensors num_units=200
 sync=yes offsets=$here/data/offsets.json # GRID's clips are cut at whole frames, their sound is not
+data_marks=$here/data/.done upstream=data/.done
 work=$here/exp/$name vocoder=$here/exp/vocoder tuned=$work/vocoder_tuned page=$here/RESULTS.md
 
 crops_of_vsr() {

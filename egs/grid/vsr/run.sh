@@ -26,7 +26,7 @@ corpus=${corpus:-data/GRID}
 cd "$here"
 export PATH="$venv/bin:$PATH"
 name=${name:-$(basename "$config" .yaml)}
-work=exp/$name manifests=data/manifests crops=data/crops puppets=data/puppet tokens=data/tokens
+work=exp/$name data_marks=data/.done manifests=data/manifests crops=data/crops puppets=data/puppet tokens=data/tokens
 lists="train dev test_s1 test_s2s5 unseen"
 tests="test_s1 test_s2s5 unseen puppet_test"
 graph_lists="" note="" k2=$(realpath -m "${K2_VENV:-$top/.venv-k2}")

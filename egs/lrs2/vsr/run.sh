@@ -32,7 +32,7 @@ export PATH="$venv/bin:$PATH"
 mkdir -p "$work" && cd "$work"
 run=exp/${name:-$(basename "$config" .yaml)_${hours}h}
 case $hours in 28) train_list=train ;; *) train_list=train_all ;; esac
-work=$run manifests=data/manifests crops=data/crops tokens=data/tokens
+work=$run data_marks=data/.done manifests=data/manifests crops=data/crops tokens=data/tokens
 
 check_corpus() {
     [ -n "$corpus" ] || die "give the folder of LRS2 with --corpus"

@@ -34,6 +34,7 @@ export PATH="$venv/bin:$PATH"
 mkdir -p "$work" && cd "$work"
 manifests=data/manifests crops=data/crops train_lists=train test_list=test
 features=data/features units=data/units.safetensors page=$PWD/RESULTS.md
+data_marks=data/.done
 work=exp/${name:-$(basename "$config" .yaml)} vocoder=exp/vocoder tuned=$work/vocoder_tuned
 
 check_corpus() {

@@ -29,7 +29,7 @@ for path in corpus lists dev config first; do [ -z "${!path}" ] || printf -v $pa
 export PATH="$venv/bin:$PATH"
 mkdir -p "$work" && cd "$work"
 run=exp/${name:-$(basename "$config" .yaml)_${hours}h}
-work=$run manifests=data/manifests crops=data/crops tokens=data/tokens train_list=train_${hours}h
+work=$run data_marks=data/.done manifests=data/manifests crops=data/crops tokens=data/tokens train_list=train_${hours}h
 
 check_corpus() {
     [ -n "$corpus" ] || die "give the folder of LRS3 with --corpus"

@@ -26,7 +26,7 @@ case $boundary in true) side=boundary ;; *) side=no_boundary ;; esac
 export PATH="$venv/bin:$PATH"
 mkdir -p "$work" && cd "$work"
 run=exp/${name:-$(basename "$config" .yaml)_$side}
-work=$run manifests=data/manifests crops=data/crops tokens=data/tokens train_list=train
+work=$run data_marks=data/.done manifests=data/manifests crops=data/crops tokens=data/tokens train_list=train
 
 check_corpus() {
     [ -n "$corpus" ] || die "give the folder of LRW with --corpus"
@@ -39,7 +39,7 @@ make_manifests() {
     check_videos
 }
 make_words() {
-    vsr tokens --manifest $manifests/$train_list.jsonl --kind word --out $tokens
+    vsr tokens --manifest $manifests/$train_list.jsonl --kind word --out $tokens --force
 }
 # Without the boundary, training clips begin and end anywhere around their word, as published.
 train_words() {

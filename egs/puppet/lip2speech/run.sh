@@ -25,7 +25,7 @@ mkdir -p "$work" && cd "$work"
 page=$PWD/RESULTS.md crops=data/crops train_lists=train test_list=test
 features=data/features units=data/units.safetensors num_units=50
 config=exp/flow.yaml vocoder_config=exp/vocoder.yaml
-work=exp/flow vocoder=exp/vocoder tuned=$work/vocoder_tuned
+work=exp/flow data_marks=data/.done_speech upstream=data/.done vocoder=exp/vocoder tuned=$work/vocoder_tuned
 
 crops_of_vsr() {
     "$top/egs/puppet/vsr/run.sh" --work "$PWD" --train "$train" --dev "$dev" --test "$test" --stop-stage 2 --nj "$nj"

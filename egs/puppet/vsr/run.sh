@@ -22,7 +22,7 @@ parse_options "$@"
 export PATH="$venv/bin:$PATH"
 config=$(realpath "$config")
 mkdir -p "$work" && cd "$work"
-work=exp puppets=data/puppet crops=data/crops run=exp/puppet
+work=exp data_marks=data/.done puppets=data/puppet crops=data/crops run=exp/puppet
 
 crop_all() {
     local list

@@ -12,12 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
+from vsr.artifacts import identify
 from vsr.clock import FPS
 from vsr.corpora.puppet.sentences import Vocabulary, draw_splits, load_vocabulary
 from vsr.data.manifest import Clip, write_manifest
 from vsr.errors import VsrError
 from vsr.files import read_json, write_json, write_lines
 from vsr.progress import counted
+from vsr.worker import spawning, start_worker
 
 VERSION = 1  # of the look and sound; a corpus of another version is not continued
 UNITS = 25_000  # align files count in 1/25 000 s, as GRID's: 1000 units are one frame
@@ -72,10 +74,9 @@ def prepare_puppet(
     if min(counts.values()) < 0 or jobs < 1:
         raise VsrError("bad_corpus", "numbers of clips must not be negative and jobs must be at least 1")
     source = load_vocabulary(vocabulary)
-    _claim(
-        out_dir,
-        {"corpus": "puppet", "version": VERSION, "seed": seed, "vocabulary": vocabulary, "counts": counts},
-    )
+    description = {"corpus": "puppet", "version": VERSION, "seed": seed, "vocabulary": vocabulary, "counts": counts}
+    text = {"text": identify(vocabulary)["sha256"]} if vocabulary != "grid" else {}  # the file may have been edited
+    _claim(out_dir, description | text)
     splits = draw_splits(source, counts, seed)
     chunks = [
         chunk for split, lines in splits.items() for chunk in _chunks(out_dir, source, split, lines, seed)
@@ -171,7 +172,9 @@ def _make_all(chunks: list[Chunk], jobs: int) -> None:
     """Make the chunks in fresh processes, with a progress bar."""
     if not chunks:
         return
-    with multiprocessing.get_context("spawn").Pool(jobs, maxtasksperchild=1) as pool:
+    with spawning():  # here, where the thread begins that starts later processes
+        pool = multiprocessing.get_context("spawn").Pool(jobs, start_worker, (jobs,), maxtasksperchild=1)
+    with pool:
         for _ in counted(pool.imap_unordered(make_chunk, chunks), "puppet", len(chunks)):
             pass
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from vsr.data.manifest import SAFE_ID, Clip
 from vsr.errors import VsrError
-from vsr.files import read_lines
+from vsr.files import check_outputs, read_lines
 
 FORMATS = ("manifest", "auto_avsr", "av_hubert", "kaldi", "lhotse")
 
@@ -41,9 +41,28 @@ def convert(source: str, target: str, path: str | Path, out: str | Path, setting
     for name in (source, target):
         if name not in FORMATS:
             raise VsrError("bad_config", f"unknown format '{name}'; known: {', '.join(FORMATS)}")
+    check_outputs(written(target, Path(out), settings), *read_with(source, Path(path)))
     clips = _module(source).read(Path(path), settings)
     _module(target).write(clips, Path(out), settings)
     return clips
+
+
+def written(target: str, out: Path, settings: Settings) -> list[Path]:
+    """The lists that a format has in a folder."""
+    subset = settings.subset
+    names = {
+        "manifest": ("manifest.jsonl",), "lhotse": ("cuts.jsonl.gz",), "av_hubert": (f"{subset}.tsv", f"{subset}.wrd"),
+        "kaldi": ("text", "utt2spk", "spk2utt", "video.scp", "segments", "crop.scp", "utt2num_frames"),
+        "auto_avsr": (f"labels/{settings.name}_{subset}_transcript_lengths_seg16s.csv",),
+    }  # fmt: skip
+    return [out / name for name in names[target]]
+
+
+def read_with(source: str, path: Path) -> list[Path]:
+    """The lists that are read together where one is named: files, or those of a folder."""
+    if path.is_dir():
+        return [file for file in path.iterdir() if file.is_file()]
+    return [path, path.with_suffix(".wrd")] if source == "av_hubert" else [path]
 
 
 def _module(name: str):

@@ -1,0 +1,124 @@
+"""Marks of stages, on stub recipes: an option does again what it reaches and all that follows, and no page lies."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+STUB = f"""
+set -euo pipefail
+beam=40 size=5 config="" corpus="" gpus=0 work=$PWD/work stage=0 stop_stage=7 nj=1
+options="beam size config corpus gpus stage stop_stage nj"
+. "{ROOT}/tools/recipe.sh"
+parse_options "$@"
+run=$work/run_$size
+did() {{ echo "$1" >>did; [ ! -f "fail_$1" ] || exit 3; }}
+prepare() {{ did prepare; ls ${{corpus:+"$corpus"}} >/dev/null; }}
+crop() {{ local list; for list in train dev; do did crop; done; }}
+train() {{ did train; [ -z "$config" ] || cat "$config" >/dev/null; mkdir -p "$run"; : $((gpus > 0 ? gpus : 1)); }}
+decode() {{ did decode; search; }}
+search() {{ echo "$beam" >hypotheses; }}
+score() {{ did score; echo "$*, beam $(cat hypotheses)" >RESULTS.md; }}
+run_stage 1 "manifests" prepare
+run_stage 2 "crops" crop
+run_stage 3 "tokens" did "tokens$size"
+run_stage 4 "train" train
+run_stage 5 "average" did average
+run_stage 6 "decode" decode
+run_stage 7 "score" score "$@"
+"""
+ALL = ["prepare", "crop", "crop", "tokens5", "train", "average", "decode", "score"]
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    (tmp_path / "run.sh").write_text(STUB, encoding="utf-8")
+
+    def run(*words, status=0):
+        (tmp_path / "did").write_text("", encoding="utf-8")
+        done = subprocess.run(["bash", "run.sh", *words], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == status, done.stdout + done.stderr
+        run.told = done.stdout + done.stderr
+        return (tmp_path / "did").read_text(encoding="utf-8").split()
+
+    run.folder = tmp_path
+    return run
+
+
+def test_an_option_does_again_what_it_reaches_and_all_that_follows(recipe):
+    assert recipe("--beam", "40") == ALL
+    assert recipe("--beam", "40") == [] and recipe.told.count("done before") == 7
+    assert recipe("--beam", "5") == ["decode", "score"]
+    assert (recipe.folder / "RESULTS.md").read_text("utf-8") == "--beam 5, beam 5\n"
+    assert recipe("--beam", "5", "--nj", "3") == ["score"], "the command line alone is another"
+    assert recipe("--gpus", "2") == ["train", "average", "decode", "score"], "an option within arithmetic"
+    assert recipe("--size", "6", "--gpus", "2") == ["tokens6", "train", "average", "decode", "score"]
+
+
+def test_a_stage_done_again_makes_the_later_ones_be_done_again(recipe):
+    recipe()
+    assert recipe("--stage", "4", "--stop-stage", "4") == ["train"]
+    assert recipe() == ["average", "decode", "score"]
+    assert recipe("--stage", "4") == ["train", "average", "decode", "score"]
+    assert recipe("--stage", "2", "--stop-stage", "2") == ["crop", "crop"]
+    assert recipe("--stage", "6", status=2) == [] and "stage 3 (tokens) was last done with other options" in recipe.told
+    assert recipe("--stage", "3") == ALL[3:]
+
+
+def test_a_page_never_tells_one_command_over_anothers_hypotheses(recipe):
+    recipe("--beam", "40")
+    assert recipe("--beam", "5", "--stage", "7", status=2) == [] and "begin with --stage 6" in recipe.told
+    assert (recipe.folder / "RESULTS.md").read_text("utf-8") == "--beam 40, beam 40\n"
+    (recipe.folder / "fail_decode").touch()
+    assert recipe("--beam", "5", status=3) == ["decode"]
+    assert recipe("--stage", "7", status=2) == [] and "has not been done to its end" in recipe.told
+    (recipe.folder / "fail_decode").unlink()
+    assert recipe("--beam", "40") == ["decode", "score"], "what was begun with 5 may have left anything"
+
+
+def test_what_a_file_or_folder_holds_counts_not_its_name(recipe):
+    config, corpus = recipe.folder / "a.yaml", recipe.folder / "corpus"
+    corpus.mkdir()
+    config.write_text("lr: 1", encoding="utf-8")
+    words = ["--config", "a.yaml", "--corpus", "corpus"]
+    assert recipe(*words) == ALL and recipe(*words) == []
+    config.write_text("lr: 2", encoding="utf-8")
+    assert recipe(*words) == ALL[4:]
+    (corpus / "new.mp4").touch()
+    assert recipe(*words) == ALL
+
+
+def test_a_recipe_that_was_changed_does_its_stage_again(recipe):
+    recipe()
+    text = (recipe.folder / "run.sh").read_text("utf-8")
+    (recipe.folder / "run.sh").write_text(text.replace('echo "$beam" >', 'echo  "$beam" 2>&1 >'), encoding="utf-8")
+    assert recipe() == ["decode", "score"]
+
+
+def test_marks_of_older_versions_are_of_nobody_knows_what(recipe):
+    marks = recipe.folder / "work" / ".done"
+    marks.mkdir(parents=True)
+    for name in ("1-4294967295", "1", "6"):
+        (marks / name).touch()
+    assert recipe() == ALL
+
+
+def test_data_made_by_hand_may_be_gone_on_with(recipe):
+    assert recipe("--stage", "4") == ALL[4:] and "stage 3: tokens (nothing tells whether it was done" in recipe.told
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("egs/*/*/run.sh")), ids=lambda path: path.parent.as_posix()[-14:])
+def test_every_search_option_of_a_recipe_reaches_its_decoding(path):
+    """What `text_of` and `variables_in` find in the recipe itself."""
+    text = path.read_text(encoding="utf-8")
+    shared = "".join(f'. "{ROOT}/tools/{name}"\n' for name in ("recipe.sh", "lrs.sh", "lip2speech.sh"))
+    functions = re.search(r"^\w+\(\) \{.*(?=^run_stage 0|^run_stage 1)", text, re.DOTALL | re.MULTILINE)[0]
+    stage = next(line for line in text.splitlines() if line.startswith("run_stage 6"))
+    script = f'{shared}crops=x manifests=x puppets=x graph_lists=""\ndeclare -A manifest_of\n{functions}\n'
+    script += f'variables_in "$(text_of {stage.split()[-1]})"'
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+    found, options = set(done.stdout.split()), set(text.split('options="')[1].split('"')[0].split())
+    assert {"beam", "ctc_weight", "steps", "guidance", "temperature", "protocol"} & options <= found, done.stderr
+    assert not {"config", "vocoder_config", "minutes", "average"} & found

@@ -1,0 +1,183 @@
+"""No verb replaces what it reads, nor what is there and is somebody else's."""
+
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+
+from vsr.cli import main
+from vsr.data.manifest import Clip, write_manifest
+from vsr.errors import VsrError
+from vsr.files import check_output, check_outputs, ignores_case, read_json, write_json
+from vsr.hub import load_model
+
+
+@pytest.fixture
+def desk(tmp_path, tiny_model, monkeypatch):
+    """A folder with a little of everything that verbs read."""
+    monkeypatch.chdir(tmp_path)
+    np.save("a.npy", np.zeros((25, 96, 96), np.uint8))
+    clip = Clip("a", "a.mp4", "bin", num_frames=25, crop="a.npy")
+    write_manifest("manifest.jsonl", [clip])
+    for name in ("hyp.jsonl", "nbest.jsonl"):
+        record = {"id": "a", "text": "bin", "score": -1.0, "nbest": [{"text": "bin", "score": -1.0}]}
+        (tmp_path / name).write_text(json.dumps(record) + "\n", encoding="utf-8")
+    shutil.copytree(tiny_model, "model")
+    (tmp_path / "words.arpa").write_text("\\data\\", encoding="utf-8")
+    (tmp_path / "config.yaml").write_text("seed: 1\n", encoding="utf-8")
+    os.link("hyp.jsonl", "hard.jsonl")
+    os.symlink("hyp.jsonl", "soft.jsonl")
+    return tmp_path
+
+
+def contents(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+READ = [
+    "score --ref manifest.jsonl --hyp hyp.jsonl --json manifest.jsonl",
+    "score --ref manifest.jsonl --hyp hyp.jsonl --tsv hyp.jsonl",
+    "score --ref manifest.jsonl --hyp hyp.jsonl --json hard.jsonl",
+    "score --ref manifest.jsonl --hyp hyp.jsonl --json soft.jsonl",
+    "score --ref manifest.jsonl --hyp hyp.jsonl --json model/../hyp.jsonl",
+    "score --ref manifest.jsonl --hyp hyp.jsonl --json new --tsv new",
+    "validate --manifest manifest.jsonl --report manifest.jsonl",
+    "validate --manifest hyp.jsonl manifest.jsonl --report manifest.jsonl",
+    "rescore --manifest manifest.jsonl --nbest nbest.jsonl --out nbest.jsonl --model model",
+    "rescore --manifest manifest.jsonl --nbest nbest.jsonl --out manifest.jsonl --model model",
+    "decode --manifest manifest.jsonl --model model --ngram words.arpa --out words.arpa",
+    "decode --manifest manifest.jsonl --model model --out manifest.jsonl",
+    "posteriors --manifest manifest.jsonl --model model --grammar out/grammar.arpa --out out",
+    "crop --manifest manifest.jsonl --out .",
+    "convert --from manifest --to manifest --input manifest.jsonl --out .",
+    "live clip.srt -o clip.srt --model model",
+    "tokens --manifest out/tokenizer.json --out out",
+    "train --config config.yaml --out .",
+    "lm train --config config.yaml --out .",
+    "average --models model model --out model",
+    "import auto_avsr model/tokenizer.model -o model",
+    "prepare puppet --vocabulary out/train.jsonl --out out",
+]
+
+
+@pytest.mark.parametrize("line", READ)
+def test_what_is_read_is_not_replaced(desk, line, capsys):
+    for name in ("out/grammar.arpa", "out/tokenizer.json", "out/train.jsonl", "model/tokenizer.model", "clip.srt"):
+        (desk / name).parent.mkdir(exist_ok=True)
+        (desk / name).write_text('{"id": "a", "video": "a.mp4", "text": "bin"}\n', encoding="utf-8")
+    before = contents(desk)
+    assert main(line.split()) == 1
+    (told,) = capsys.readouterr().err.splitlines()
+    assert "is what is read" in told or "twice" in told or "holds a model" in told, told
+    assert contents(desk) == before
+
+
+VOICES = [
+    "inspect a.mp4 --reference someone.wav -o someone.wav",
+    "train --config config.yaml --out .",
+    "vocoder --config config.yaml --out .",
+    "units --manifest manifest.jsonl --out manifest.jsonl",
+    "sync --manifest manifest.jsonl --features . --out manifest.jsonl",
+    "synthesize --manifest manifest.jsonl --features . --out .",
+    "evaluate --manifest out/result.json --out out",
+    "evaluate --manifest manifest.jsonl --row a=out/pauses/natural --other-pauses natural --out out",
+    "evaluate --manifest manifest.jsonl --row ../../x=out --out out",
+]
+
+
+@pytest.mark.parametrize("line", VOICES)
+def test_what_lip2speech_reads_is_not_replaced(desk, line, capsys):
+    from lip2speech.cli import main
+
+    (desk / "out/pauses/natural").mkdir(parents=True)
+    for name in ("someone.wav", "out/pauses/natural/a.wav"):
+        (desk / name).write_bytes(b"RIFF")
+    shutil.copy("manifest.jsonl", "out/result.json")
+    before = contents(desk)
+    assert main(line.split()) == 1
+    (told,) = capsys.readouterr().err.splitlines()
+    refusals = ("is what is read", "holds the features", "would replace", "no / in it")
+    assert any(words in told for words in refusals), told
+    assert contents(desk) == before
+
+
+def test_a_tokenizer_that_a_model_may_know_stays(desk, capsys):
+    words = ["tokens", "--manifest", "manifest.jsonl", "--out", "tokens"]
+    assert main(words) == 0 and main(words) == 0, "the same again"
+    assert main([*words, "--kind", "word"]) == 1 and "holds another tokenizer" in capsys.readouterr().err
+    assert read_json("tokens/tokenizer.json")["kind"] == "char"
+    assert main([*words, "--kind", "word", "--force"]) == 0 and read_json("tokens/tokenizer.json")["kind"] == "word"
+    assert main([*words[:4], "model", "--force"]) == 1 and "is a model" in capsys.readouterr().err
+    write_json("tokens/tokenizer.json", {"version": "1.0", "model": {"type": "BPE"}})
+    assert main(words) == 1 and read_json("tokens/tokenizer.json")["version"] == "1.0"
+
+
+def test_an_average_replaces_no_model_but_its_runs_own(desk):
+    from vsr.training.averaging import check_place
+
+    check_place("new", ["model"], None)
+    check_place("model", None, ".")  # ./model is the run's own
+    with pytest.raises(VsrError, match="no average"):
+        check_place("model", None, "another_run")
+    write_json("model/config.json", read_json("model/config.json") | {"averaged": ["0001"]})
+    check_place("model", ["other", "another"], None)
+    with pytest.raises(VsrError, match="no average"):
+        check_place("model", ["model", "other"], None)
+
+
+def test_an_import_replaces_no_other_model(desk):
+    from vsr.published.importing import _origin, check_place
+
+    with pytest.raises(VsrError, match="holds another model, tiny"):
+        check_place("auto_avsr", "base.pth", "model")
+    write_json("model/config.json", read_json("model/config.json") | _origin("auto_avsr", "base.pth"))
+    check_place("auto_avsr", "base.pth", "model")
+
+
+def test_the_page_of_a_run_tells_its_own_hypotheses(desk, tiny_model, capsys):
+    decode = ["decode", "--manifest", "manifest.jsonl", "--model", "model", "--out", "hyp2.jsonl", "--beam"]
+    score = ["score", "--ref", "manifest.jsonl", "--hyp", "hyp2.jsonl", "--json", "result/test.json"]
+    page = ["results", "--run", ".", "--command", "run.sh --beam 3", "--out", "page/RESULTS.md"]
+    assert main([*decode, "2"]) == main(score) == main(page) == 0
+    text = (desk / "page/RESULTS.md").read_text("utf-8")
+    assert "Search: method joint, beam 2, ctc_weight 0.1 (test)" in text
+    assert "scored_from" in read_json("page/result.json")["scores"]["test"]
+    assert main([*decode, "3"]) == 0 and main(page) == 1
+    assert "result/test.json scores an earlier hyp2.jsonl: run vsr score again" in capsys.readouterr().err
+    assert main(score) == main(page) == 0 and "beam 3" in (desk / "page/RESULTS.md").read_text("utf-8")
+    with open("model/model.safetensors", "r+b") as file:
+        file.seek(-2, 2)
+        file.write(b"\0\0")
+    assert main(page) == 1 and "other weights than model/" in capsys.readouterr().err
+    assert main([*page[:-1], "result/RESULTS.md"]) == 1 and not (desk / "result/result.json").exists()
+
+
+def test_a_search_with_a_language_model_tells_which(desk, tiny_model):
+    from vsr.decode.options import DecodeOptions
+    from vsr.provenance import searched
+
+    first = searched(load_model("model").folder, DecodeOptions(ngram="words.arpa"))["languages"]["ngram"]
+    (desk / "words.arpa").write_text("\\DATA\\", encoding="utf-8")
+    assert searched(desk / "model", DecodeOptions(ngram="words.arpa"))["languages"]["ngram"] != first
+    shutil.copytree("model", "lm")
+    lm = searched(desk / "model", DecodeOptions(lm="lm"))["languages"]["lm"]
+    assert lm["model.safetensors"]["sha256"] and "languages" not in searched(desk / "model", DecodeOptions())
+
+
+def test_outputs_are_compared_by_file_and_not_by_spelling(tmp_path):
+    one = tmp_path / "one"
+    one.touch()
+    os.link(one, tmp_path / "hard")
+    for path in (one, tmp_path / "hard", tmp_path / "." / "one"):
+        with pytest.raises(VsrError, match="is what is read"):
+            check_output(path, tmp_path / "absent", one)
+    with pytest.raises(VsrError, match="is what is read"):
+        check_output(tmp_path / "x" / ".." / "new", tmp_path / "new")
+    check_outputs([tmp_path / "a", tmp_path / "b"], one)
+    with pytest.raises(VsrError, match="written twice"):
+        check_outputs([tmp_path / "a", tmp_path / "." / "a"], one)
+    with pytest.raises(VsrError, match="File name too long"):
+        check_output(tmp_path / ("x" * 300), one)
+    assert ignores_case(tmp_path) is (tmp_path / "ONE").exists()

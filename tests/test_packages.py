@@ -1,0 +1,55 @@
+"""A package that is not there, or does not load, costs one line that names the true cause."""
+
+import pytest
+
+from lip2speech import evaluation, metrics
+from vsr.checkpoint import load_weights
+from vsr.errors import VsrError
+from vsr.packages import needed
+
+
+def refusal(call, *args):
+    with pytest.raises(VsrError) as caught:
+        call(*args)
+    assert caught.value.reason == "missing_package" and len(str(caught.value).splitlines()) == 1
+    return str(caught.value)
+
+
+def test_a_package_that_is_there_is_given():
+    assert needed("json", "a test").dumps([]) == "[]"
+
+
+def test_an_absent_package_is_named_with_its_purpose_and_remedy():
+    assert refusal(needed, "nobody_has_this", "a test") == (
+        "a test needs the package nobody_has_this: pip install nobody_has_this"
+    )
+    assert refusal(needed, "nobody_has_this", "a test", "ask for it").endswith(": ask for it")
+
+
+@pytest.mark.parametrize(
+    ("said", "remedy"),
+    [
+        (
+            "libGL.so.1: cannot open shared object file: No such file or directory",
+            "apt-get install libgl1, or the like",
+        ),
+        ("libodd.so.3: cannot open shared object file", "install the system's package with libodd.so.3"),
+        ("numpy.core.multiarray failed to import", "pip install broken_package"),
+    ],
+)
+def test_what_a_package_lacks_is_told(tmp_path, monkeypatch, said, remedy):
+    (tmp_path / "broken_package.py").write_text(f"raise ImportError({said!r})")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert refusal(needed, "broken_package", "a test") == f"a test needs the package broken_package ({said}): {remedy}"
+
+
+def test_a_library_that_does_not_load_is_not_blamed_on_the_weights(tiny_model):
+    def build():
+        raise OSError("libtorchaudio.so: undefined symbol")
+
+    assert "libtorchaudio.so: undefined symbol" in refusal(load_weights, tiny_model, build)
+
+
+def test_evaluation_asks_for_its_packages_before_the_work(monkeypatch):
+    monkeypatch.setattr(metrics, "needed", lambda name, purpose, remedy: needed("nobody_has_" + name, purpose, remedy))
+    assert "needs the package nobody_has_pesq" in refusal(evaluation.evaluate, [], {})
