@@ -86,8 +86,9 @@ def speak(
         count, reasons = count + len(block.times), reasons + [part.reason for part in parts]
         end = float(block.times[-1]) + 1 / FPS
     check_found(path, count, len(reasons), reasons, read=None in reasons)
-    wave, unvoiced = mixer.mixed(voice_samples(path, end - first, count)), skipped_of([{"skipped": skipped}])
-    return Spoken(wave, mixer.added / SAMPLE_RATE, tuple(sorted(mixer.last)), info.stream, unvoiced)
+    wave = mixer.mixed(voice_samples(path, end - first, count))
+    faces = tuple(sorted(mixer.last))
+    return Spoken(wave, mixer.added / SAMPLE_RATE, faces, info.stream, skipped_of([{"skipped": skipped}]))
 
 
 def _speaking(part: Part) -> list[tuple[int, int]]:
@@ -117,8 +118,8 @@ def speaker_of(loaded: LoadedVoice, vector: torch.Tensor | None) -> torch.Tensor
 def speak_clip(
     loaded: LoadedVoice, clip: MouthClip, vector: torch.Tensor | None = None, options: FlowOptions | None = None
 ) -> Spoken:
-    """Voice a face that has been cut out of its video already, where it speaks, as `speak` does; ``vector`` (256,) is
-    whose voice, None the model's own. The wave is as long as the video.
+    """Voice a face that has been cut out of its video already, where its lips speak; ``vector`` (256,) is whose voice,
+    None the model's own. The wave is as long as the video.
 
     Raises VsrError unreadable, where the video has gone; not_finite.
     """

@@ -55,9 +55,9 @@ def run(args: argparse.Namespace) -> int:
         watch = Watch(progress=progress)
         spoken = speak(loaded, args.video, references, options, args.faces, watch)
     write_spoken(spoken, args.video, args.out, plan)
-    tell_what_differs(args.out, plan, references, spoken.faces)
     if note := covered_note(spoken.skipped):
         print(f"lip2speech: {args.video}: {note}, and has no voice there", file=sys.stderr)
+    tell_what_differs(args.out, plan, references, spoken.faces)
     tell_choice("lip2speech", args.video, spoken.stream)
     print(f"{args.out}: {spoken.seconds:.2f} s of speech")
     return 0

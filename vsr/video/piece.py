@@ -70,7 +70,7 @@ class Piece:
     @cached_property
     def stretches(self) -> Stretches:
         """Which of its frames are read, and which are not."""
-        return stretches_of(self.crop, self.points)
+        return stretches_of(self.crop, self.points, self.found)
 
     def mouth_of(self, start: int, stop: int) -> np.ndarray | None:
         """The points of the mouth in a part of its frames, if they are known."""

@@ -22,7 +22,10 @@ LONG = 37  # frames on each side: in three seconds somebody who speaks has moved
 CALM = 1.2  # within a second, of what does not look like a mouth: lips in a beard move more
 SHARE = 0.65  # of the frames that may move less
 LIT = 30.0  # of 255, the lightest tenth of the face: the change of a darker one is that of rounding
-FRONTAL = 0.5  # of the eyes' distance, nose beside their middle: the lips of a face turned further are half hidden
+# Nose beside the middle of the eyes, in their distances: a mouth looks like one from the front (GRID: up to 0.1), and
+# of a face that is turned away the picture is not asked at all.
+FRONTAL, TURNED = 0.1, 0.25
+FOUND = 0.5  # share of the frames: a mesh that holds less, on no mouth, is none of a face (or of one upside down)
 SHORTEST = 12  # frames: less between two covered stretches is no word
 
 
@@ -40,18 +43,22 @@ class Stretches:
     sides: float
 
 
-def stretches_of(crop: np.ndarray, points: np.ndarray) -> Stretches:
-    """What is read of a face, and what is not."""
+def stretches_of(crop: np.ndarray, points: np.ndarray, found: float = 1.0) -> Stretches:
+    """What is read of a face, and what is not; found: share of the frames in which the face was found."""
     patches, cells = cells_of(crop)
     motion, look = lip_motion.lip_motion(cells), mouth_look.look_of(patches)
-    active, clear = activity(points), (_lightest(cells) >= LIT) & (turn(points) < FRONTAL)
-    still, covered = clear & (_usual(motion.lips, LONG) < MOVING), clear & _hidden(motion, look)
+    turned, lit = _usual(turn(points), mouth_look.REACH), _lightest(cells) >= LIT
+    still = lit & (turned < TURNED) & (_usual(motion.lips, LONG) < MOVING)
+    covered = lit & (turned < FRONTAL) & _hidden(motion, look)
+    if found < FOUND and np.median(look.likeness) < mouth_look.LIKENESS:
+        covered[:] = True
+    active = activity(points)
     reasons = _reasons(active, still, covered)
-    runs = [(start, stop, reasons[start]) for start, stop in _runs(reasons)]
+    runs = [(start, stop, str(reasons[start])) for start, stop in _runs(reasons)]
     speech = [(start, stop) for start, stop, reason in runs if not reason]
     skipped = [run for run in runs if run[2]]
-    sides = float(np.median(motion.sides[clear])) if clear.any() else 1.0
-    return Stretches(active, speech, skipped, covered, look, sides)
+    sides = motion.sides[lit & (turned < FRONTAL)]
+    return Stretches(active, speech, skipped, covered, look, float(np.median(sides)) if len(sides) else 1.0)
 
 
 def cells_of(crop: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -97,7 +104,9 @@ def _reasons(active: np.ndarray, still: np.ndarray, covered: np.ndarray) -> np.n
     for start, stop in _runs(covered):
         if covered[start] and stop - start >= FPS:
             reasons[start:stop] = COVERED
-    if COVERED in reasons:
+    if covered.all():
+        reasons[:] = COVERED
+    elif COVERED in reasons:
         for start, stop in _runs(reasons):
             if not reasons[start] and stop - start < SHORTEST:
                 reasons[start:stop] = COVERED
