@@ -90,8 +90,8 @@ class Outputs:
             return CHANGED if all(target.is_file() for target in self.targets(video)) else NEW
         if "video" not in made and any(record.place != place_of(video) for record in records):
             return NEW
-        gone = {"video": records[0].made.get("video")} if "video" not in made else {}
-        if other := sorted({key for record in records for key in differences(record.made, made | gone)}):
+        gone = {"video": records[0].video} if "video" not in made else {}
+        if other := sorted({k for own in records for k in differences(own.made | {"video": own.video}, made | gone)}):
             return f"other {' and '.join(other)}"
         return KEPT if all(record.complete for record in records) else "not finished"
 
@@ -145,4 +145,4 @@ class Outputs:
 
 def _shows(record: Record, video: str) -> bool:
     """Whether a transcript is that of the video as it is now."""
-    return os.path.isfile(video) and record.made.get("video") == video_of(video)
+    return os.path.isfile(video) and record.video == video_of(video)

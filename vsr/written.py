@@ -28,6 +28,12 @@ class Record:
     complete: bool
     place: str
 
+    @property
+    def video(self) -> dict | None:
+        """Which file was read, as `vsr.provenance.video_of` tells it; what else is told of it hangs on that."""
+        told = self.made.get("video")
+        return told and {key: told.get(key) for key in ("bytes", "sha256")}
+
 
 class Written:
     """The transcripts of a folder, as they are when they are asked for; the ledger as it was at the start."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from vsr.video.people import People
 from vsr.video.piece import HOLD, Piece
 from vsr.video.reader import VideoInfo, frames_of_part, probe
 from vsr.video.stream import Block, blocks
+from vsr.video.stretches import Stretches, stretches_of
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,16 @@ class MouthClip:
     def mouth_of(self, start: int, stop: int) -> np.ndarray | None:
         """The points of the mouth in a part of its frames, if they are known."""
         return None if self.mouth is None else self.mouth[start:stop]
+
+    @cached_property
+    def stretches(self) -> Stretches | None:
+        """Which of its frames are read; None for a crop without its video, which is known to speak."""
+        return None if self.points is None else stretches_of(self.crop, self.points, self.found)
+
+    @property
+    def speech(self) -> list[tuple[int, int]]:
+        """(start, stop) frames that are read and voiced."""
+        return [(0, len(self.crop))] if self.stretches is None else self.stretches.speech
 
 
 def crop_video(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from vsr.video.canvas import matrix_on_frame, points_on_frame
 from vsr.video.geometry import REFERENCE, SMOOTHING, anchors_of, cut_mouth, mouth_transforms, shares_inside, similarity
 from vsr.video.mouth_points import MouthFollower, MouthMesh
 from vsr.video.networks import Stock
+from vsr.video.stretches import Stretches, stretches_of
 from vsr.video.tracks import OpenTrack
 
 MIN_FRAMES = 12  # below half a second there is no word to read
@@ -64,6 +66,11 @@ class Piece:
     def weight(self) -> float:
         """Sum of the face's area over the frames in which it was found: who fills the screen for longest."""
         return float(np.nansum(self.sizes**2))
+
+    @cached_property
+    def stretches(self) -> Stretches:
+        """Which of its frames are read, and which are not."""
+        return stretches_of(self.crop, self.points, self.found)
 
     def mouth_of(self, start: int, stop: int) -> np.ndarray | None:
         """The points of the mouth in a part of its frames, if they are known."""
