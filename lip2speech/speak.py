@@ -22,14 +22,15 @@ from lip2speech.mixing import Mixer
 from lip2speech.models.voice import Speech
 from lip2speech.muxing.rehearsal import Plan
 from lip2speech.synthesis import check_finite, vocode
+from vsr.assemble import skipped_of
 from vsr.clock import FPS, MELS_PER_FRAME, SAMPLE_RATE, UNITS_PER_FRAME
 from vsr.progress import Watch, watched
-from vsr.video.casting import Casting, Part, check_found, number_of_faces
+from vsr.transcript import Skipped
+from vsr.video.casting import Casting, Part, check_found, number_of_faces, unread
 from vsr.video.container import video_clock
 from vsr.video.detector import default_detector
 from vsr.video.mouth import MouthClip
 from vsr.video.reader import frames_from, probe
-from vsr.video.segment import activity, speech_and_rest
 from vsr.video.stream import blocks
 from vsr.video.transforms import to_network_input
 from vsr.windows import window_spans
@@ -38,12 +39,14 @@ from vsr.windows import window_spans
 @dataclass
 class Spoken:
     """wave (S,) float32 as long as the video; seconds: how much of it is voiced, that of several faces added up;
-    faces: the numbers of those that are voiced; stream: which video was read, where the file holds several."""
+    faces: the numbers of those that are voiced; stream: which video was read, where the file holds several; skipped:
+    what is not voiced, and why."""
 
     wave: np.ndarray
     seconds: float
     faces: tuple[int, ...]
     stream: dict | None = None
+    skipped: tuple[Skipped, ...] = ()
 
 
 References = str | Path | Mapping[int | None, str | Path] | None
@@ -53,7 +56,7 @@ def speak(
     loaded: LoadedVoice, path: str | Path, reference: References = None, options: FlowOptions | None = None,
     faces: str | int = "largest", watch: Watch | None = None,
 ) -> Spoken:  # fmt: skip
-    """Voice the faces in a video of any length; where nobody is seen, or lips rest for seconds, it is silent.
+    """Voice the faces in a video of any length; where nobody is seen, or lips rest or are covered, it is silent.
 
     Args:
         loaded: of `lip2speech.hub.load_model`.
@@ -72,10 +75,11 @@ def speak(
     casting, speakers = Casting(number_of_faces(faces)), _speakers(loaded, reference)
     info, first, mixer = probe(path), video_clock(path)[1], Mixer()
     frames = watched(frames_from(path), (watch or Watch()).progress, path, info.end)
-    count, reasons, end = 0, [], first
+    count, reasons, skipped, end = 0, [], [], first
     for block in blocks(frames, default_detector()):
         parts = casting.of(block)
         for part in parts:
+            skipped += unread(part)
             for start, stop in _speaking(part):
                 wave = voice_of(loaded, part.piece.crop[start:stop], speakers[part.face], options)
                 mixer.add(part.face, round((part.piece.times[start] - first) * SAMPLE_RATE), wave)
@@ -83,12 +87,14 @@ def speak(
         end = float(block.times[-1]) + 1 / FPS
     check_found(path, count, len(reasons), reasons, read=None in reasons)
     wave = mixer.mixed(voice_samples(path, end - first, count))
-    return Spoken(wave, mixer.added / SAMPLE_RATE, tuple(sorted(mixer.last)), info.stream)
+    faces = tuple(sorted(mixer.last))
+    return Spoken(wave, mixer.added / SAMPLE_RATE, faces, info.stream, skipped_of([{"skipped": skipped}]))
 
 
 def _speaking(part: Part) -> list[tuple[int, int]]:
-    """(start, stop) frames of a piece in which its lips speak: who listens for seconds would babble."""
-    return [] if part.reason else speech_and_rest(activity(part.piece.points))[0]
+    """(start, stop) frames of a piece in which its lips speak: who listens for seconds would babble, and so would a
+    mask."""
+    return [] if part.reason else part.piece.stretches.speech
 
 
 def _speakers(loaded: LoadedVoice, reference: References) -> Mapping[int, torch.Tensor]:
@@ -118,7 +124,7 @@ def speak_clip(
     Raises VsrError unreadable, where the video has gone; not_finite.
     """
     mixer, first = Mixer(), video_clock(clip.info.path)[1]
-    for start, stop in speech_and_rest(activity(clip.points))[0]:
+    for start, stop in clip.speech:
         wave = voice_of(loaded, clip.crop[start:stop], speaker_of(loaded, vector), options)
         mixer.add(clip.face, round((clip.times[start] - first) * SAMPLE_RATE), wave)
     wave = mixer.mixed(voice_samples(clip.info.path, float(clip.times[-1]) + 1 / FPS - first))

@@ -135,6 +135,19 @@ def test_what_somebody_corrected_stays(read, face_clip, tmp_path):
         assert (out / "clip.srt").read_text("utf-8") == "corrected by hand"
 
 
+def test_formats_of_several_runs_are_all_ours_and_kept_only_if_of_the_same(read, face_clip, tmp_path):
+    clip, out = shutil.copy(face_clip, tmp_path / "clip.mp4"), tmp_path / "out"
+    for formats, beam in (("srt,json", 2), ("json", 3), ("txt", 2), ("vtt,json", 3)):
+        assert read(clip, "-o", out, "--format", formats, "--beam", beam) == (0, [])
+    status, told = read(clip, "-o", out, "--format", "srt,vtt,json", "--beam", 3, "--resume")
+    assert status == 0 and len(told) == 1 and "1 made again (1 other" in told[0]
+    assert read(clip, "-o", out, "--format", "srt,json", "--beam", 3, "--resume") == (0, ["transcripts: 1 kept"])
+    assert read(clip, "-o", out, "--format", "txt,srt,vtt,json") == (0, [])
+    clip.write_bytes(clip.read_bytes()[:2000])
+    assert read(clip, "-o", out, "--format", "json")[0] == 1
+    assert [path.name for path in out.iterdir() if path.suffix != ".jsonl"] == ["clip.json"], "nothing stale beside it"
+
+
 def test_results_of_older_versions_are_known_by_their_json(read, face_clip, tmp_path):
     clip, out = shutil.copy(face_clip, tmp_path / "clip.mp4"), tmp_path / "out"
     read(clip, "-o", out, "--format", "txt,json")

@@ -103,11 +103,14 @@ def test_a_worker_whose_parent_is_process_1_lives(monkeypatch):
 
 
 RANKS = """
-import subprocess, sys, time
+import os, subprocess, sys, time
 from vsr.worker import ranks_follow
 ranks_follow()
-if sys.argv[1] == "first":
-    print(subprocess.Popen([sys.executable, __file__, "second"]).pid, flush=True)
+if "LOCAL_RANK" not in os.environ:
+    os.environ["LOCAL_RANK"] = "0"
+    ranks_follow()  # a second run in the same process
+    second = subprocess.Popen([sys.executable, __file__], env={**os.environ, "LOCAL_RANK": "1"})
+    print(second.pid, flush=True)
 time.sleep(600)
 """
 
@@ -115,7 +118,7 @@ time.sleep(600)
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks for processes in /proc")
 def test_the_ranks_of_a_training_run_end_with_the_first(tmp_path):
     write_text(tmp_path / "ranks.py", RANKS)
-    first = started(tmp_path / "ranks.py", "first")
+    first = started(tmp_path / "ranks.py")
     rank = int(first.stdout.readline())
     assert alive(rank)
     first.kill()

@@ -15,7 +15,7 @@ from vsr.files import remove_leftovers, same_file, write_error, write_text
 from vsr.provenance import video_of
 from vsr.subtitles import WRITERS
 from vsr.transcript import Transcript
-from vsr.written import WRITTEN, Record, Written, hash_of, note_files, place_of
+from vsr.written import WRITTEN, Record, Written, about_files, note_files, place_of
 
 LONGEST = 255  # bytes of a file's name
 REPLACE = "give another -o, or --force to replace it"
@@ -90,8 +90,8 @@ class Outputs:
             return CHANGED if all(target.is_file() for target in self.targets(video)) else NEW
         if "video" not in made and any(record.place != place_of(video) for record in records):
             return NEW
-        gone = {"video": records[0].made.get("video")} if "video" not in made else {}
-        if other := sorted({key for record in records for key in differences(record.made, made | gone)}):
+        gone = {"video": records[0].video} if "video" not in made else {}
+        if other := sorted({k for own in records for k in differences(own.made | {"video": own.video}, made | gone)}):
             return f"other {' and '.join(other)}"
         return KEPT if all(record.complete for record in records) else "not finished"
 
@@ -114,8 +114,7 @@ class Outputs:
         """Write formats. What tells of the files goes first: a kill leaves none that nothing is known of."""
         texts = {name: WRITERS[name](transcript) for name in formats if name != "json"}
         if "json" in formats:
-            hashes = {name: hash_of(text) for name, text in texts.items()}
-            told = {WRITTEN: {"place": place_of(transcript.file), "sha256": hashes}}
+            told = {WRITTEN: about_files(self.target(transcript.file, "json"), transcript, texts)}
             whole = replace(transcript, provenance=(transcript.provenance or {}) | told)
             texts = {"json": WRITERS["json"](whole)} | texts
         else:
@@ -132,10 +131,9 @@ class Outputs:
         return transcript.error[0] not in CLIP_REASONS and any(_shows(own, transcript.file) for own in records)
 
     def _withdraw(self, video: str) -> None:
-        """Remove what an earlier run wrote of a video that cannot be read any more; nobody else's files."""
+        """Remove what earlier runs wrote of a video that cannot be read any more; nobody else's files."""
         written = Written(self.folder)
-        stale = [target for target in self.targets(video) if target.suffix != ".json" and written.of(target)]
-        for target in stale:
+        for target in [target for name in WRITERS if written.of(target := self.target(video, name))]:
             target.unlink(missing_ok=True)
 
     def _write(self, target: Path, text: str) -> None:
@@ -147,4 +145,4 @@ class Outputs:
 
 def _shows(record: Record, video: str) -> bool:
     """Whether a transcript is that of the video as it is now."""
-    return os.path.isfile(video) and record.made.get("video") == video_of(video)
+    return os.path.isfile(video) and record.video == video_of(video)

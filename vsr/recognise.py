@@ -19,9 +19,9 @@ from vsr.decode.fusion import languages_of
 from vsr.decode.options import DecodeOptions
 from vsr.errors import VsrError
 from vsr.transcript import Segment, TimedWord
-from vsr.video.segment import activity, spans_of, speech_and_rest
+from vsr.video.segment import spans_of
 from vsr.video.transforms import to_network_input
-from vsr.windows import WINDOW, window_spans
+from vsr.windows import WINDOW, frame_edges, window_spans
 
 if TYPE_CHECKING:
     from vsr.hub import LoadedModel
@@ -48,11 +48,11 @@ def read_clip(loaded: LoadedModel, clip: MouthClip, options: DecodeOptions) -> l
 
 
 def spans_to_read(clip: MouthClip, window: int) -> list[tuple[int, int]]:
-    """(start, stop) frames of a clip that are each read by themselves; none where the lips rest throughout."""
-    if clip.points is None:
+    """(start, stop) frames of a clip that are each read by themselves; none where it rests or is covered throughout."""
+    found = clip.stretches
+    if found is None:
         return window_spans(len(clip.crop), window=window)
-    speech, _ = speech_and_rest(active := activity(clip.points))
-    return [span for part in speech for span in spans_of(active, *part, window)]
+    return [span for part in found.speech for span in spans_of(found.active, *part, window)]
 
 
 def preferred_window(loaded: LoadedModel) -> int:
@@ -61,11 +61,6 @@ def preferred_window(loaded: LoadedModel) -> int:
     if not isinstance(window, (int, float)) or not 1 <= window <= 60:
         raise VsrError("bad_model", f"{loaded.folder}: window is {window!r}; it must be 1 to 60 seconds")
     return round(window * FPS)
-
-
-def frame_edges(times: np.ndarray) -> np.ndarray:
-    """Frame times (T,) -> frame borders (T+1,): the end of the last frame is one frame after its start."""
-    return np.append(times, times[-1] + 1 / FPS)
 
 
 def read_windows(

@@ -6,6 +6,7 @@ imported, so that workers and writers can pass transcripts around.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -68,7 +69,7 @@ class Segment:
 @dataclass(frozen=True)
 class TrackReport:
     """One face from `start` to `end` seconds, within one shot: what share of it could be cropped, its quality in
-    [0, 1] and what spoils it ("small", "turned", "blurred", "covered", "out of the picture"), if anything."""
+    [0, 1] and what spoils it ("small", "turned", "blurred", "dark", "covered", "out of the picture"), if anything."""
 
     face: int
     start: float
@@ -91,7 +92,7 @@ class TrackReport:
 @dataclass(frozen=True)
 class Skipped:
     """A stretch of a face that was not read, and why: its lips were at "rest", or it was "not chosen" by --faces,
-    "hardly seen" (in under half of its frames, beside another) or "out of the picture"."""
+    "hardly seen" (in under half of its frames, beside another), "covered" or "out of the picture"."""
 
     face: int
     start: float
@@ -100,6 +101,15 @@ class Skipped:
 
     def to_json(self) -> dict:
         return {"face": self.face, "start": round(self.start, 3), "end": round(self.end, 3), "reason": self.reason}
+
+
+def covered_note(skipped: Iterable[Skipped]) -> str | None:
+    """What people are told where mouths were covered; None where none was."""
+    times = [f"{stretch.start:.2f} to {stretch.end:.2f} s" for stretch in skipped if stretch.reason == "covered"]
+    if not times:
+        return None
+    more = f" and {len(times) - 3} more times" if len(times) > 3 else ""
+    return f"the mouth is covered: {', '.join(times[:3])}{more}"
 
 
 @dataclass(frozen=True)

@@ -51,11 +51,12 @@ def start_worker(jobs: int) -> None:
 
 
 def ranks_follow() -> None:
-    """Let the processes that a library starts from here end with this one; they call it, too."""
-    if os.environ.get(PARENT) == str(os.getppid()):
-        threading.Thread(target=_follow, args=(os.getppid(),), daemon=True).start()
-    else:
-        os.environ[PARENT] = str(os.getpid())
+    """Let the ranks that Fabric starts from here, which call this, too, end with this process."""
+    own = str(os.getpid())
+    first = os.environ.get(PARENT, own) if "LOCAL_RANK" in os.environ else own
+    os.environ[PARENT] = first
+    if first != own:
+        threading.Thread(target=_follow, args=(int(first),), daemon=True).start()
 
 
 def worked(work: Callable[[Any], Any], item: Any) -> Any:

@@ -17,6 +17,7 @@ from vsr.transcript import Transcript
 
 OWN = {"file", "segments", "tracks", "complete", "error", "provenance"}  # keys that a JSON of ours has
 WRITTEN = "written"  # in the provenance of a JSON on disk: where its video is, and the hash of each file beside it
+EARLIER = "earlier"  # of those, the files that an earlier run wrote, of nobody knows what any more
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,12 @@ class Record:
     made: dict
     complete: bool
     place: str
+
+    @property
+    def video(self) -> dict | None:
+        """Which file was read, as `vsr.provenance.video_of` tells it; what else is told of it hangs on that."""
+        told = self.made.get("video")
+        return told and {key: told.get(key) for key in ("bytes", "sha256")}
 
 
 class Written:
@@ -44,6 +51,8 @@ class Written:
         digest = hashlib.sha256(target.read_bytes()).hexdigest()
         if beside and digest in (beside[1].get(target.suffix[1:]), beside[1].get("text") if _is_txt(target) else ""):
             return beside[0]
+        if beside and digest == beside[1].get(EARLIER, {}).get(target.suffix[1:]):
+            return Record({}, beside[0].complete, beside[0].place)
         found = [line for line in self.lines.get(target.name, ()) if line["file"].get("sha256") == digest]
         return Record(found[-1]["made"], bool(found[-1].get("complete")), found[-1].get("place", "")) if found else None
 
@@ -62,9 +71,22 @@ def _told(path: Path) -> tuple[Record, dict[str, str]] | None:
         written = made.pop(WRITTEN, {})
         complete = found["error"] is None and bool(found["complete"])
         record = Record(made, complete, written.get("place") or place_of(found["file"]))
-        return record, written.get("sha256", {}) | {"text": hash_of(found["text"] + "\n")}
+        hashes = written.get("sha256", {}) | {EARLIER: written.get(EARLIER, {})}
+        return record, hashes | {"text": hash_of(found["text"] + "\n")}
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None
+
+
+def about_files(json_path: Path, transcript: Transcript, texts: dict[str, str]) -> dict:
+    """What a JSON is to tell of the files beside it, format -> text: of them, and of those it told of before."""
+    place, hashes = place_of(transcript.file), {name: hash_of(text) for name, text in texts.items()}
+    told = {"place": place, "sha256": hashes}
+    before = _told(json_path)
+    if before and before[0].place == place:
+        known = before[1].pop(EARLIER) | {name: own for name, own in before[1].items() if name != "text"}
+        known = {name: own for name, own in known.items() if name not in hashes}
+        told |= {EARLIER: known} if known else {}
+    return told
 
 
 def place_of(video: str | Path) -> str:

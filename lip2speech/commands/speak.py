@@ -47,6 +47,7 @@ def run(args: argparse.Namespace) -> int:
     from lip2speech.hub import load_model
     from lip2speech.speak import speak, write_spoken
     from vsr.progress import Watch, film_bar
+    from vsr.transcript import covered_note
     from vsr.video.streams import tell_choice
 
     options, loaded = flow_options(args), load_model(args.model, args.device)
@@ -54,6 +55,8 @@ def run(args: argparse.Namespace) -> int:
         watch = Watch(progress=progress)
         spoken = speak(loaded, args.video, references, options, args.faces, watch)
     write_spoken(spoken, args.video, args.out, plan)
+    if note := covered_note(spoken.skipped):
+        print(f"lip2speech: {args.video}: {note}, and has no voice there", file=sys.stderr)
     tell_what_differs(args.out, plan, references, spoken.faces)
     tell_choice("lip2speech", args.video, spoken.stream)
     print(f"{args.out}: {spoken.seconds:.2f} s of speech")

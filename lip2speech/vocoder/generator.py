@@ -22,8 +22,8 @@ from lip2speech.models.content import MELS_PER_UNIT
 from lip2speech.vocoder.consistency import mel_consistent
 from vsr.clock import HOP, MELS_PER_FRAME
 from vsr.models.lengths import length_mask, zero_padding
-from vsr.models.limits import check_kernel
-from vsr.numbers import COUNT, NOT_NEGATIVE, Range, check_numbers
+from vsr.models.limits import check_sizes
+from vsr.numbers import COUNT, NOT_NEGATIVE, Range
 
 LOUDEST = 100.0  # of a bin's magnitude
 
@@ -52,8 +52,7 @@ class GeneratorConfig:
 
     def __post_init__(self):
         sizes = dict.fromkeys(("unit_dim", "speaker_dim", "dim", "hidden", "layers", "kernel"), COUNT)
-        check_numbers(self, "model.", units=NOT_NEGATIVE, rounds=Range(least=0, most=1000), **sizes)
-        check_kernel(self.kernel)
+        check_sizes(self, units=NOT_NEGATIVE, rounds=Range(least=0, most=1000), **sizes)
 
 
 class ConvNeXtBlock(nn.Module):

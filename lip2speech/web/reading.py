@@ -13,6 +13,7 @@ from pathlib import Path
 
 from lip2speech.web.jobs import Face, Job, Limits
 from lip2speech.web.media import playable_copy, recorded_seconds
+from vsr.assemble import skipped_of
 from vsr.clock import FPS
 from vsr.errors import VsrError
 from vsr.files import write_text
@@ -173,9 +174,13 @@ def _transcribed(models: Models, job: Job, clip, number: int, alone: bool) -> Fa
     """Read a face of a video and write what it says."""
     from vsr.decode.options import DecodeOptions
     from vsr.recognise import read_clip
+    from vsr.video.casting import skipped_records
 
     segments = read_clip(models.reader, clip, DecodeOptions(nbest=5))
-    transcript = Transcript(job.name, clip.info.fps, clip.info.end, models.reader.name, tuple(segments))
+    skipped = skipped_of([{"skipped": skipped_records(clip.face, clip.times, clip.stretches.skipped)}])
+    transcript = Transcript(
+        job.name, clip.info.fps, clip.info.end, models.reader.name, tuple(segments), skipped=skipped
+    )
     texts = {f"{number}.{name}": WRITERS[name](transcript) for name in FORMATS}
     for name, text in (texts | {f"page{number}.vtt": to_vtt(earlier(transcript, job.early), sureness)}).items():
         with job.result(name) as out:

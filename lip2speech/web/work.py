@@ -34,7 +34,7 @@ class Studio:
         self.models, self.is_shipped = Models(model, voice), model is None
         self.limits, self.store = limits, Store(60 * limits.keep_minutes, limits.room)
         self._worker = ThreadPoolExecutor(1, "lip2speech-web")
-        self._worker.submit(load_libraries).result()
+        load_libraries()
         self._shown: dict[str, set[Path]] = {}  # folders of the uploads that the page of a visitor shows
         self._line: list[Job] = []  # those at work or waiting; touched by the server's thread alone
 

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vsr.cli import main
@@ -101,6 +101,7 @@ def clips(draw):
     return Clip(name, draw(texts), draw(texts), draw(texts), frames, draw(texts), tuple(draw(words)), start, end)
 
 
+@settings(deadline=None)
 @given(st.lists(clips(), min_size=1, max_size=4, unique_by=lambda clip: clip.id))
 def test_a_manifest_comes_back_as_it_was_written(tmp_path_factory, own):
     path = tmp_path_factory.mktemp("manifest") / "m.jsonl"
@@ -113,6 +114,7 @@ nested = st.recursive(values, lambda inner: st.lists(inner, max_size=3), max_lea
 records = st.dictionaries(texts, nested, max_size=4)
 
 
+@settings(deadline=None)
 @given(records, st.lists(st.tuples(records, seconds), max_size=4), st.integers(0, 40))
 def test_a_journal_comes_back_as_far_as_it_was_written(tmp_path_factory, heading, blocks, cut):
     """Whatever of the last line is missing; never with another heading."""

@@ -125,3 +125,17 @@ def test_a_ctc_weight_of_0_is_the_decoder_alone(model, states, tokenizer, monkey
     monkeypatch.setattr(model, "ctc", None)
     alone = decode(model, states[:1, :4], torch.tensor([4]), options, tokenizer.eos_id)[0][0]
     assert (found.tokens, found.score, found.ctc_score) == (alone.tokens, alone.score, 0.0)
+
+
+def test_posteriors_for_graphs_are_finite_and_without_the_unknown_token(tmp_path, tiny_model):
+    import numpy as np
+
+    from vsr.data.manifest import Clip
+    from vsr.decode.posteriors import LEAST, log_probs_of
+    from vsr.hub import load_model
+
+    np.save(tmp_path / "a.npy", np.zeros((20, 96, 96), np.uint8))
+    loaded = load_model(tiny_model)
+    ((_, log_probs),) = log_probs_of(loaded, [Clip("a", "a.mp4", "x", num_frames=20, crop=str(tmp_path / "a.npy"))])
+    assert log_probs.shape == (20, loaded.tokenizer.eos_id) and log_probs.isfinite().all()
+    assert (log_probs[:, UNK] == LEAST).all()

@@ -12,7 +12,6 @@ from tests.footage import read, tone, write_recording
 from vsr.video import container, reader
 from vsr.video.container import video_clock
 from vsr.video.reader import probe
-from vsr.video.timestamps import Line, counted_back
 
 EVEN = np.arange(75) / 25
 
@@ -101,6 +100,8 @@ def test_stamps_in_the_order_of_decoding_are_put_right(tmp_path):
 @given(st.lists(st.one_of(st.none(), st.floats(0, 1e4)), min_size=1, max_size=60), st.floats(0.001, 2))
 @settings(max_examples=200, deadline=None)
 def test_seconds_always_rise(stamps, step):
+    from vsr.video.timestamps import Line, counted_back
+
     pairs = list(counted_back(enumerate(stamps), step, 0.0))
     assert [item for item, _ in pairs] == list(range(len(stamps)))
     line = Line(pairs[0][1], step)

@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
         print(file=sys.stderr)
     finally:
         capture.close()
-    print(screen.summary(capture.dropped), file=sys.stderr)
+    print(screen.summary(capture.dropped, session.covered), file=sys.stderr)
     if capture.error is not None:
         raise capture.error
     return 0

@@ -17,7 +17,7 @@ from vsr.machine import add_device_argument, find_device
 from vsr.outputs import Outputs
 from vsr.progress import shown
 from vsr.subtitles import WRITERS
-from vsr.transcript import Transcript
+from vsr.transcript import Transcript, covered_note
 
 HELP = "read the lips in video files"
 ABOUT = """Reads the lips of the face that fills most of the picture, or of every face, in each
@@ -201,6 +201,8 @@ def _deliver(transcript: Transcript, args: argparse.Namespace, outputs: Outputs 
         return _report(transcript.file, str(error))
     if transcript.error is not None:
         return _report(transcript.file, transcript.error[1])
+    if note := covered_note(transcript.skipped):
+        _report(transcript.file, f"{note}, and is not read there")
     return True
 
 

@@ -5,6 +5,7 @@ Shapes: T frames of the window shown, V vocabulary, U tokens of the best reading
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -86,16 +87,19 @@ def inspect_video(
         path: the video file.
         options: of the search.
         face, at, watch: which face, and when, as in `vsr.inspect.moment.find_clip`; of what is read in several
-            windows, the one round ``at`` is shown, or the first.
+            windows, the one round ``at`` is shown, or the first. Where nothing is read, the lips being at rest or
+            covered, the pictures are shown without words.
 
     Raises:
         VsrError: what `vsr.transcribe.transcribe` raises; bad_config for a face or time that is not there.
     """
     options = options or DecodeOptions(nbest=5)
     clip = find_clip(path, face, at, watch)
-    spans = spans_to_read(clip, preferred_window(loaded)) or window_spans(len(clip.crop))
+    read = spans_to_read(clip, preferred_window(loaded))
+    spans = read or window_spans(len(clip.crop))
     window = 0 if at is None else _window_at(spans, clip, at)
-    return inspect_window(loaded, clip, options, spans, window)
+    found = inspect_window(loaded, clip, options, spans, window)
+    return found if read else dataclasses.replace(found, words=(), nbest=(Alternative("", 0.0),))
 
 
 def inspect_window(

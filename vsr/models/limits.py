@@ -20,24 +20,23 @@ LIP_READER = dict.fromkeys(SIZES, COUNT) | {
 
 
 def check_sizes(config: Any, **allowed: Range) -> None:
-    """Check the numbers of a model's settings, and the width against the heads, and the kernel.
+    """Check the numbers of a model's settings, the width against the heads, and the kernel, where there are some.
 
-    Raises VsrError bad_config.
+    Raises ValueError naming the setting.
     """
-    check_numbers(config, "model.", **allowed)
-    check_heads("model.dim", config.dim, "model.heads", config.heads)
-    check_kernel(getattr(config, "kernel", 1))
-
-
-def check_kernel(kernel: int) -> None:
-    """Raises VsrError bad_config for a kernel without a middle, which would shift the frames."""
-    if kernel % 2 == 0:
-        raise VsrError("bad_config", f"model.kernel is {kernel}: it must be odd")
+    try:
+        check_numbers(config, **allowed)
+    except VsrError as error:
+        raise ValueError(str(error)) from error
+    if hasattr(config, "heads"):
+        check_heads("dim", config.dim, "heads", config.heads)
+    if getattr(config, "kernel", 1) % 2 == 0:
+        raise ValueError(f"kernel is {config.kernel}: it must be odd, as one without a middle would shift the frames")
 
 
 def check_heads(name: str, width: int, name_of_heads: str, heads: int) -> None:
-    """Raises VsrError bad_config where heads do not share a width evenly, or it is odd: a position is told in pairs."""
+    """Raises ValueError where heads do not share a width evenly, or it is odd: a position is told in pairs."""
     if width % heads:
-        raise VsrError("bad_config", f"{name} is {width}: it must be a multiple of {name_of_heads}, {heads}")
+        raise ValueError(f"{name} is {width}: it must be a multiple of {name_of_heads}, {heads}")
     if width % 2:
-        raise VsrError("bad_config", f"{name} is {width}: it must be even")
+        raise ValueError(f"{name} is {width}: it must be even")

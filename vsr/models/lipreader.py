@@ -77,8 +77,8 @@ class LipReaderConfig:
 
     def __post_init__(self):
         check_sizes(self, **LIP_READER)
-        check_heads("model.frontend_width", self.frontend_width, "model.frontend_heads", self.frontend_heads)
-        check_heads("model.dim", self.dim, "model.decoder_heads", self.decoder_heads or self.heads)
+        check_heads("frontend_width", self.frontend_width, "frontend_heads", self.frontend_heads)
+        check_heads("dim", self.dim, "decoder_heads", self.decoder_heads or self.heads)
         if not self.resnet_blocks or not all(count in COUNT for count in self.resnet_blocks):
             raise ValueError(f"resnet_blocks is {list(self.resnet_blocks)}: give at least one block for each stage")
         choices = {

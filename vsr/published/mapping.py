@@ -66,7 +66,7 @@ def config_of(**sizes: Any) -> LipReaderConfig:
     """The settings of a lip reader. Raises VsrError (bad_model) where they make no model."""
     try:
         return LipReaderConfig(**sizes)
-    except (VsrError, ValueError) as error:
+    except ValueError as error:
         raise VsrError("bad_model", f"the sizes of its tensors make no model: {error}") from error
 
 

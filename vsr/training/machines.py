@@ -30,7 +30,8 @@ def open_fabric(trainer: TrainerConfig, entries: tuple[str, ...] = ()) -> Fabric
     """
     with told_once():
         devices, nodes = processes(trainer)
-    if devices > 1:
+    started_by = environment()
+    if devices > 1 and isinstance(started_by, LightningEnvironment):
         ranks_follow()
     strategy = trainer.strategy if devices * nodes > 1 else "auto"
     if strategy == "fsdp":
@@ -38,7 +39,7 @@ def open_fabric(trainer: TrainerConfig, entries: tuple[str, ...] = ()) -> Fabric
     try:
         return Fabric(
             accelerator=trainer.accelerator, devices=devices, num_nodes=nodes, strategy=strategy,
-            precision=precision(trainer), plugins=environment(),
+            precision=precision(trainer), plugins=started_by,
         )  # fmt: skip
     except (ValueError, RuntimeError, TypeError, ImportError) as error:
         raise VsrError("bad_config", f"trainer: {one_line(error)}") from error

@@ -24,24 +24,28 @@ class Demuxed:
     def __init__(self, container, stream):
         self.container, self.stream = container, stream
         self.reached = self.own = self.newest = self._decoded = -math.inf
-        self.count = 0
+        self.count, self._ticks = 0, {}  # stream -> seconds: fractions are slow
 
     def demux(self, stream) -> Iterator:
         """The packets of one stream, while those of all are looked at."""
+        wanted = stream.index
         for packet in self.container.demux():
-            self._look(packet, packet.stream.index == stream.index)
-            if packet.stream.index == stream.index:
+            index = packet.stream_index
+            self._look(packet, index)
+            if index == wanted:
                 yield packet
 
-    def _look(self, packet, own: bool) -> None:
+    def _look(self, packet, index: int) -> None:
+        own, shown, decoded = index == self.stream.index, packet.pts, packet.dts
         self.count += own and packet.size > 0
-        stamp = packet.dts if packet.pts is None else packet.pts
+        stamp = decoded if shown is None else shown
         if stamp is None or not packet.time_base:
             return
-        at, end = (float(ticks * packet.time_base) for ticks in (stamp, stamp + (packet.duration or 0)))
+        tick = self._ticks.get(index) or self._ticks.setdefault(index, float(packet.time_base))
+        at, end = stamp * tick, (stamp + (packet.duration or 0)) * tick
         self.reached = max(self.reached, end)
         if own:
-            order = at if packet.dts is None else float(packet.dts * packet.time_base)
+            order = at if decoded is None else decoded * tick
             begun_anew, self._decoded = order < self._decoded - BEGUN_ANEW, order
             self.own, self.newest = max(self.own, end), at if begun_anew else max(self.newest, at)
 

@@ -135,19 +135,20 @@ def _timed(packets: Iterable, clock: Clock, first: float | None = None) -> Itera
 
 def _in_order(packets: Iterable) -> Iterator[tuple[float, float | None]]:
     """(duration, time stamp) of packets, which come in the order of decoding, in the order of showing."""
-    waiting, order, key = [], -math.inf, -math.inf
+    waiting, order, key, tick = [], -math.inf, -math.inf, None
     for count, packet in enumerate(packets):
         if not packet.size or packet.is_discard:
             continue
-        stamp = packet.dts if packet.pts is None else packet.pts
-        stamp = None if stamp is None else float(stamp * packet.time_base)
-        decoded = stamp if packet.dts is None else float(packet.dts * packet.time_base)
+        tick = tick or float(packet.time_base or 0)
+        shown, decoded = (None if ticks is None else ticks * tick for ticks in (packet.pts, packet.dts))
+        stamp = decoded if shown is None else shown
+        decoded = stamp if decoded is None else decoded
         if decoded is not None:
             if decoded < order - BEGUN_ANEW:  # another recording, put behind the one before
                 yield from (heapq.heappop(waiting)[2:] for _ in range(len(waiting)))
             order = decoded
         key = key if stamp is None else stamp
-        heapq.heappush(waiting, (key, count, float((packet.duration or 0) * (packet.time_base or 0)), stamp))
+        heapq.heappush(waiting, (key, count, (packet.duration or 0) * tick, stamp))
         if len(waiting) > REORDERED:
             yield heapq.heappop(waiting)[2:]
     yield from (heapq.heappop(waiting)[2:] for _ in range(len(waiting)))

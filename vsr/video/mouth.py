@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from vsr.video.people import People
 from vsr.video.piece import HOLD, Piece
 from vsr.video.reader import VideoInfo, frames_of_part, probe
 from vsr.video.stream import Block, blocks
+from vsr.video.stretches import Stretches, stretches_of
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,16 @@ class MouthClip:
     points: np.ndarray | None = None
     begin: Position | None = None
     canvas: tuple[int, ...] | None = None
+
+    @cached_property
+    def stretches(self) -> Stretches | None:
+        """Which of its frames are read; None for a crop without its video, which is known to speak."""
+        return None if self.points is None else stretches_of(self.crop, self.points, self.found)
+
+    @property
+    def speech(self) -> list[tuple[int, int]]:
+        """(start, stop) frames that are read and voiced."""
+        return [(0, len(self.crop))] if self.stretches is None else self.stretches.speech
 
 
 def crop_video(

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from vsr.clock import FPS
 from vsr.video.canvas import matrix_on_frame, points_on_frame
 from vsr.video.geometry import REFERENCE, SMOOTHING, anchors_of, cut_mouth, mouth_transforms, shares_inside, similarity
+from vsr.video.stretches import Stretches, stretches_of
 from vsr.video.tracks import OpenTrack
 
 MIN_FRAMES = 12  # below half a second there is no word to read
@@ -60,6 +62,11 @@ class Piece:
     def weight(self) -> float:
         """Sum of the face's area over the frames in which it was found: who fills the screen for longest."""
         return float(np.nansum(self.sizes**2))
+
+    @cached_property
+    def stretches(self) -> Stretches:
+        """Which of its frames are read, and which are not."""
+        return stretches_of(self.crop, self.points, self.found)
 
     @property
     def inside_picture(self) -> bool:

@@ -71,10 +71,9 @@ def read_frames(
     and high frame rates all keep their speed. Pictures have square pixels, are turned upright by the rotation tag and
     scaled so that the longer side is at most 1280 pixels. Where the video changes its shape or resolution a chunk ends:
     the frames of one chunk have one size. At most one chunk (and 64 MiB) is held. `start` and `end` (seconds after the
-    container's start, end 0: the end of the file) ask for the frames of a part; parts that touch share none. Raises
-    VsrError
-    "unreadable" or "no_video"; also "unreadable", after the last good chunk, where the file breaks off before its
-    announced end.
+    container's start, end 0: the end of the file) ask for the frames of a part; parts that touch share none.
+
+    Raises VsrError "unreadable" or "no_video"; also "unreadable", after the last good chunk, where the file breaks off.
     """
     yield from _chunks(((picture, place.time) for picture, place in frames_of_part(path, start, end)), chunk_frames)
 
