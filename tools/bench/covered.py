@@ -4,7 +4,7 @@
     tools/bench/covered.py CLIP... [--held-out] [--json FILE]
 
 Each clip of a speaking face is spoilt in every known way and encoded, and the rule of `vsr/video/stretches.py` is asked
-about it. --held-out takes the kinds of covers and photographs that no constant was set on. Prints, of each kind: the
+about it. --held-out takes the second half of the kinds of covers and photographs. Prints, of each kind: the
 least, middle and greatest of what the lips move by (`MOVING` is the border), and the share of frames that are read, and
 of those that are called covered; then, of all kinds, how many clips fall on the wrong side of the border wherever it
 is laid.

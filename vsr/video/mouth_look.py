@@ -17,7 +17,7 @@ from vsr.video.geometry import CROP
 CELL = 3  # pixels
 SIDE = CROP // CELL
 REACH = 12  # frames on each side: a second shows the mouth as it is, whatever it says
-LIKENESS = 0.18  # to lips: of mouths, frontal, 0.2 (a wide smile) to 0.9; of nine in ten that are covered less
+LIKENESS = 0.15  # to lips: of mouths, frontal, 0.17 (a wide smile) to 0.9; of five in six that are covered less
 FOLDED = 0.05  # likeness without what runs right across, as a mask's folds do: of mouths, frontal, from 0.07 on
 FLAT, HARSH, BLACK = 0.025, 0.5, 0.8  # contrast by brightness: mouths have 0.03 to 0.38, with a beard
 
