@@ -1,5 +1,7 @@
 """Lip to speech: the face in a silent video gets its voice back."""
 
+import vsr  # noqa: F401  before torch, which it gives its settings
+
 
 def load_model(name=None, device: str = "cpu"):
     """The voice in a folder, on the hub, or the one that ships with the package; see `lip2speech.hub.load_model`."""

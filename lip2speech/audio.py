@@ -5,10 +5,9 @@ Shapes: wave (S,) float32 in [-1, 1], mono, 16 kHz; its sample 0 is the start of
 
 from __future__ import annotations
 
-import errno
 import wave as riff
 from collections.abc import Iterator
-from fractions import Fraction
+from contextlib import contextmanager
 from io import BytesIO
 from itertools import pairwise
 from math import gcd
@@ -16,53 +15,96 @@ from pathlib import Path
 
 import numpy as np
 
+from lip2speech.channels import chosen_channels, mono
+from lip2speech.muxing.mux import mux  # noqa: F401  known by this name
+from lip2speech.muxing.sound import to_pcm16
+from lip2speech.sound_stamps import believed
+from lip2speech.spans import Span, frames_of_span
 from vsr.clock import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
 from vsr.data.manifest import Clip
 from vsr.errors import VsrError
 from vsr.files import atomic_write
-from vsr.video.container import decoded_frames, open_container, opened, short_reason, video_clock
+from vsr.video.container import decoded_frames, open_container, video_clock
+from vsr.video.extent import frame_times
+from vsr.video.grid import named_part, stretches
 from vsr.video.joined import BEGUN_ANEW, picture_shifts, shifted_anew
+from vsr.video.seeking import RUN_UP
+from vsr.video.streams import sound_stream
 
 GAP = 0.005  # seconds by which time stamps may jitter (Matroska rounds them to 1 ms) before a gap is believed
 MAX_SECONDS = 4 * 3600.0  # sound beyond this is a damaged time stamp
 
 
-def read_wave(path: str | Path, num_frames: int | None = None) -> np.ndarray:
+def read_wave(
+    path: str | Path, num_frames: int | None = None, part: tuple[float, float] | None = None
+) -> np.ndarray:
     """The sound of a recording from its first video frame on (of a sound file: from its start).
 
-    Time stamps are followed, so start times, edit lists and the encoder's priming are all undone; channels are
-    averaged; the resampler has no delay.
+    Time stamps are followed, so start times, edit lists and the encoder's priming are all undone; of several channels
+    those that carry the voice are averaged (`lip2speech.channels`); the resampler has no delay.
 
     Args:
         path: a video or sound file.
         num_frames: of the video at 25 fps; the wave is cut, or padded with silence, to 640 samples for each.
+        part: the seconds after the container's start that are wanted, from one video frame to another; the wave ends
+            earlier where the sound does.
 
     Raises:
         VsrError: unreadable, or no_sound.
     """
     origin, start = _clock(path)
-    rate, pieces = _sound(path)
+    span = Span(origin, max(start, part[0] - RUN_UP), part[1]) if part and origin is not None else None
+    rate, pieces = _sound(path, span)
     if origin is not None and _begins_anew([time for time, _ in pieces]):
         times = shifted_anew([time for time, _ in pieces], picture_shifts(path))
         pieces = [(time, samples) for time, (_, samples) in zip(times, pieces, strict=True)]
-    wave = _laid_out(pieces, rate, start + origin if origin is not None else None)
-    if not len(wave):
+    begin = span.begin if span else start
+    stamp = begin + origin if origin is not None else None
+    wave = _laid_out(believed(path, pieces, rate, stamp), rate, stamp)
+    if not len(wave) and part is None:
         raise VsrError("no_sound", f"{path}: has no sound")
     wave = _resampled(wave, rate)
+    if part:
+        first, last = (max(0, round((seconds - begin) * SAMPLE_RATE)) for seconds in part)
+        wave = wave[first:last]
     return wave if num_frames is None else fit_length(wave, SAMPLES_PER_FRAME * num_frames)
 
 
 def natural_wave(clip: Clip) -> np.ndarray:
-    """The clip's own sound (S,): of a part of a video, from the frame on where its crop begins. It has 640 samples for
-    each frame of the crop; a clip that is not cropped has all of its sound.
+    """The clip's own sound (S,): 640 samples for each frame of the video, or of the part that is the clip, at the time
+    of that frame, as many as its crop has; of a whole video that is not cropped, all of it.
 
     Raises VsrError unreadable or no_sound.
     """
-    if not (clip.start or clip.end):
+    times = _picture_times(clip)
+    if times is None:  # sound alone: its frames would begin with it
+        first, last = (round(seconds * FPS) * SAMPLES_PER_FRAME for seconds in (clip.start, clip.end))
+        wave = read_wave(clip.video)[first : last or None]
+    elif not (clip.start or clip.end) and len(stretches(times)) == 1:
         return read_wave(clip.video, clip.num_frames or None)
-    first, last = (round(seconds * FPS) * SAMPLES_PER_FRAME for seconds in (clip.start, clip.end))
-    wave = read_wave(clip.video)[first : last or None]
+    else:
+        wave = gathered(read_wave(clip.video, part=(times[0], times[-1] + 1 / FPS)), times - times[0])
     return fit_length(wave, clip.num_frames * SAMPLES_PER_FRAME) if clip.num_frames else wave
+
+
+def _picture_times(clip: Clip) -> np.ndarray | None:
+    """Times (T,) of the frames of a clip, at least one; None for a file of sound alone. Raises VsrError unreadable."""
+    try:
+        times = frame_times(clip.video, clip.start, clip.end)
+    except VsrError as error:
+        if error.reason == "no_video":
+            return None
+        raise
+    if not len(times):
+        raise VsrError("unreadable", f"{clip.video}: has no frames{named_part(clip.start, clip.end)}")
+    return times
+
+
+def gathered(wave: np.ndarray, seconds: np.ndarray) -> np.ndarray:
+    """Of a wave (S,) 640 samples for each of the frames that are shown at ``seconds`` (T,) of it, silence behind it."""
+    whole = fit_length(wave, max(len(wave), round(seconds[-1] * SAMPLE_RATE) + SAMPLES_PER_FRAME))
+    spans = [(round(seconds[start] * SAMPLE_RATE), stop - start) for start, stop in stretches(seconds)]
+    return np.concatenate([whole[first : first + count * SAMPLES_PER_FRAME] for first, count in spans])
 
 
 def fit_length(wave: np.ndarray, samples: int) -> np.ndarray:
@@ -80,35 +122,35 @@ def _clock(path: str | Path) -> tuple[float | None, float]:
         raise
 
 
-def _sound(path: str | Path) -> tuple[int, list[tuple[float | None, np.ndarray]]]:
-    """Sample rate, and (time stamp in seconds, samples) of every decoded piece."""
+def _sound(path: str | Path, span: Span | None = None) -> tuple[int, list[tuple[float | None, np.ndarray]]]:
+    """Sample rate, and (time stamp in seconds, samples) of every decoded piece, at least of those of a part."""
+    with _opened_sound(path, span) as (frames, rate, channels):
+        chosen = chosen_channels(frames) if channels > 1 else {}
+    with _opened_sound(path, span) as (frames, rate, _):  # again: all channels of a long film would fill the memory
+        pieces = [(frame.time, mono(frame, chosen)) for frame in frames]
+    if not pieces and span is None:
+        raise VsrError("no_sound", f"{path}: nothing of its sound can be decoded: write it again as .wav or .flac")
+    return rate, pieces
+
+
+@contextmanager
+def _opened_sound(path: str | Path, span: Span | None) -> Iterator[tuple[Iterator, int, int]]:
+    """(decoded frames, their rate, channels by the header) of the sound of a recording. Raises VsrError."""
     with open_container(path) as container:
         if not container.streams.audio:
             raise VsrError("no_sound", f"{path}: has no sound track")
-        stream = container.streams.audio[0]
-        if not stream.codec_context or not stream.codec_context.sample_rate:
-            raise VsrError("no_sound", f"{path}: its sound track cannot be decoded")
+        stream = sound_stream(container)
+        if stream is None:
+            raise VsrError("no_sound", f"{path}: its sound track cannot be decoded: write it again as .wav or .flac")
         rate = stream.codec_context.sample_rate
-        frames = decoded_frames(container, stream)
-        return rate, [(frame.time, _mono(frame)) for frame in frames if frame.sample_rate == rate]
+        frames = frames_of_span(path, container, stream, span) if span else decoded_frames(container, stream)
+        yield (frame for frame in frames if frame.sample_rate == rate), rate, stream.codec_context.channels
 
 
 def _begins_anew(times: list[float | None]) -> bool:
     """Whether these are the time stamps of several recordings put together."""
     known = [time for time in times if time is not None]
     return any(later < time - BEGUN_ANEW for time, later in pairwise(known))
-
-
-def _mono(frame) -> np.ndarray:
-    """An audio frame of any sample format -> (n,) float32 in [-1, 1]."""
-    samples = frame.to_ndarray()
-    if samples.dtype.kind == "u":
-        samples = samples.astype(np.float32) / 128 - 1
-    elif samples.dtype.kind == "i":
-        samples = samples.astype(np.float32) / -float(np.iinfo(samples.dtype).min)
-    channels = len(frame.layout.channels)
-    planes = samples if frame.format.is_planar else samples.reshape(-1, channels).T
-    return planes.mean(0).astype(np.float32)
 
 
 def _laid_out(pieces: list[tuple[float | None, np.ndarray]], rate: int, start: float | None) -> np.ndarray:
@@ -154,57 +196,3 @@ def riff_bytes(wave: np.ndarray) -> bytes:
         file.setframerate(SAMPLE_RATE)
         file.writeframes(to_pcm16(wave).tobytes())
     return whole.getvalue()
-
-
-def to_pcm16(wave: np.ndarray) -> np.ndarray:
-    """Float wave in [-1, 1] -> int16."""
-    return np.round(np.clip(wave, -1, 1) * 32767).astype("<i2")
-
-
-def mux(video: str | Path, wave: np.ndarray, out: str | Path) -> None:
-    """Write the picture of ``video``, untouched, with ``wave`` (S,) as its sound; sample 0 is at the first frame.
-
-    Raises VsrError "unreadable" where the container of ``out`` cannot hold the video's codec; no_space, not_writable.
-    """
-    import av
-
-    origin, start = video_clock(video)
-    with atomic_write(out) as temporary, opened(video) as (source, picture):
-        try:
-            with av.open(str(temporary), "w") as target:
-                _mux_streams(source, picture, target, wave, origin + start)
-        except (av.error.FFmpegError, ValueError) as error:
-            if getattr(error, "errno", None) == errno.ENOSPC:
-                raise OSError(errno.ENOSPC, "No space left on device") from error  # told by `atomic_write`
-            why = f"cannot hold the picture of {video} ({short_reason(error)}): try .mkv"
-            raise VsrError("unreadable", f"{out}: {why}") from error
-
-
-def _mux_streams(source, picture, target, wave: np.ndarray, start: float) -> None:
-    """Copy the video packets, their time stamps beginning at zero, and encode the sound beside them."""
-    copied = target.add_stream_from_template(picture)
-    codec = "libopus" if target.format.name in ("webm", "matroska,webm") else "aac"
-    sound = target.add_stream(codec, rate=48_000 if codec == "libopus" else SAMPLE_RATE, layout="mono")
-    shift, following = round(start / picture.time_base), None
-    for packet in source.demux(picture):
-        if packet.dts is None:
-            continue
-        if following is not None and packet.dts - shift < following - BEGUN_ANEW / picture.time_base:
-            shift = packet.dts - following
-        following = packet.dts - shift + (packet.duration or 0)
-        packet.pts = None if packet.pts is None else packet.pts - shift
-        packet.dts -= shift
-        packet.stream = copied
-        target.mux(packet)
-    for frame in _audio_frames(wave):
-        target.mux(sound.encode(frame))
-    target.mux(sound.encode())
-
-
-def _audio_frames(wave: np.ndarray, size: int = 1024) -> Iterator:
-    import av
-
-    for at in range(0, len(wave), size):
-        frame = av.AudioFrame.from_ndarray(to_pcm16(wave[None, at : at + size]), format="s16", layout="mono")
-        frame.sample_rate, frame.pts, frame.time_base = SAMPLE_RATE, at, Fraction(1, SAMPLE_RATE)
-        yield frame

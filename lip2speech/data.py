@@ -21,6 +21,7 @@ from vsr.text.tokenizer import Tokenizer
 from vsr.video.transforms import Augmentation
 
 FRAME_BUDGET = 1200  # video frames that are looked at together
+PROTOCOLS = ("cross", "self")
 MEASURED = 4000  # clips whose mels make the statistics, at most
 
 

@@ -20,6 +20,7 @@ from lip2speech.pauses import said
 from vsr.clock import SAMPLES_PER_FRAME
 from vsr.data.manifest import Clip
 from vsr.errors import VsrError
+from vsr.interrupts import check
 from vsr.pool import in_processes
 from vsr.progress import counted
 
@@ -54,6 +55,7 @@ def evaluate_clip(clip: Clip, row: str, folder: str | None, judge: Judge | None)
     except VsrError as error:
         return Outcome(row, clip.id, None, heard, error.reason, str(error))
     except Exception as error:  # noqa: BLE001  a fault in one clip must not cost the figures of the others
+        check()
         return Outcome(row, clip.id, None, heard, "internal", f"{type(error).__name__}: {error}")
 
 

@@ -6,8 +6,13 @@ import argparse
 from dataclasses import dataclass
 
 from vsr.errors import VsrError
+from vsr.numbers import SEED, Range, check_numbers
 
 SOLVERS = ("euler", "midpoint")
+RANGES = {
+    "steps": Range(0, 1000), "guidance": Range(0, 100), "sway": Range(-1, 1), "temperature": Range(0, 100),
+    "seed": SEED,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -33,10 +38,7 @@ class FlowOptions:
     def __post_init__(self):
         if self.solver not in SOLVERS:
             raise VsrError("bad_options", f"the solver is '{self.solver}'; it can be {' or '.join(SOLVERS)}")
-        if not 0 <= self.steps <= 1000 or self.guidance < 0 or self.temperature < 0:
-            raise VsrError("bad_options", "steps must be 0 to 1000, guidance and temperature not negative")
-        if not -1 <= self.sway <= 1:
-            raise VsrError("bad_options", f"sway is {self.sway}; it must be between -1 and 1")
+        check_numbers(self, reason="bad_options", **RANGES)
 
 
 def add_flow_arguments(parser: argparse.ArgumentParser) -> None:

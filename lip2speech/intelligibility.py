@@ -5,31 +5,55 @@ Waves are (S,) float32 at 16 kHz, both equally long.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from importlib.util import module_from_spec
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 
 from lip2speech.alignment import shifted
 from vsr.clock import SAMPLE_RATE
 from vsr.errors import VsrError
+from vsr.packages import needed
 
 MIN_SECONDS = 0.45  # below it STOI has no 30 frames and answers with a constant
 
 
 def stoi(natural: np.ndarray, voice: np.ndarray, extended: bool = False) -> float:
     """(Extended) short-time objective intelligibility. Raises VsrError too_short."""
-    import warnings
+    return float(_pystoi().stoi(natural, voice, SAMPLE_RATE, extended=extended))
 
-    from pystoi import stoi as pystoi
 
-    with warnings.catch_warnings(), same_noise():
-        # Below 30 frames of speech pystoi warns and answers 1e-5, which would spoil a mean.
-        warnings.simplefilter("error", RuntimeWarning)
-        try:
-            return float(pystoi(natural, voice, SAMPLE_RATE, extended=extended))
-        except RuntimeWarning as warning:
-            raise VsrError("too_short", f"too little speech for STOI: {warning}") from warning
+def _pystoi() -> ModuleType:
+    """A copy of `pystoi.stoi` for one call, with random numbers and warnings of its own.
+
+    ESTOI adds noise from numpy's common state: drawn again, it moves the figure of a voice that stops by 0.006, and a
+    seed would be every thread's. Of too little speech it warns and answers 1e-5, which would spoil a mean.
+    """
+    module, utils = _copy("pystoi.stoi"), _copy("pystoi.utils")
+    utils.np, module.utils = _Numpy(), utils
+    module.warnings = SimpleNamespace(warn=_refuse)
+    return module
+
+
+def _copy(name: str) -> ModuleType:
+    spec = needed(name, "STOI", "pip install pystoi==0.4.1").__spec__
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class _Numpy:
+    """numpy, whose random numbers are the same each time."""
+
+    def __init__(self):
+        self.random = np.random.RandomState(0)
+
+    def __getattr__(self, name: str):
+        return getattr(np, name)
+
+
+def _refuse(message: str, category: type) -> None:
+    raise VsrError("too_short", f"too little speech for STOI: {message}")
 
 
 def stoi_aligned(
@@ -54,14 +78,3 @@ def check_length(wave: np.ndarray, name: str) -> None:
     if len(wave) < MIN_SECONDS * SAMPLE_RATE:
         seconds = len(wave) / SAMPLE_RATE
         raise VsrError("too_short", f"the {name} lasts {seconds:.2f} s; STOI needs {MIN_SECONDS} s")
-
-
-@contextmanager
-def same_noise() -> Iterator[None]:
-    """pystoi adds noise from numpy's common state; drawn anew, it moves the ESTOI of a voice that stops by 0.006."""
-    state = np.random.get_state()
-    np.random.seed(0)
-    try:
-        yield
-    finally:
-        np.random.set_state(state)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
@@ -34,6 +35,9 @@ class PocketSphinxGrid:
 
     name = "pocketsphinx-grid"
 
+    def __init__(self):
+        self._turn = threading.Lock()  # the decoder hears one voice at a time
+
     @cached_property
     def _decoder(self):
         from pocketsphinx import Config, Decoder, get_model_path
@@ -46,12 +50,13 @@ class PocketSphinxGrid:
         return decoder
 
     def transcribe(self, wave: np.ndarray) -> str:
-        # A fresh mean for each clip, so that the order of the clips cannot matter.
-        self._decoder.reinit_feat()
-        self._decoder.start_utt()
-        self._decoder.process_raw(to_pcm16(in_silence(wave)).tobytes(), full_utt=True)
-        self._decoder.end_utt()
-        found = self._decoder.hyp()
+        with self._turn:
+            # A fresh mean for each clip, so that the order of the clips cannot matter.
+            self._decoder.reinit_feat()
+            self._decoder.start_utt()
+            self._decoder.process_raw(to_pcm16(in_silence(wave)).tobytes(), full_utt=True)
+            self._decoder.end_utt()
+            found = self._decoder.hyp()
         return re.sub(r"\(\d+\)", "", found.hypstr) if found else ""
 
 

@@ -13,21 +13,24 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lip2speech.audio import fit_length, mux, write_wave
+from lip2speech.audio import mux, write_wave
 from lip2speech.features.speaker import reference_vector
 from lip2speech.flow_options import FlowOptions
 from lip2speech.hub import LoadedVoice
+from lip2speech.length import voice_samples
 from lip2speech.mixing import Mixer
 from lip2speech.models.voice import Speech
-from lip2speech.synthesis import vocode
+from lip2speech.muxing.rehearsal import Plan
+from lip2speech.synthesis import check_finite, vocode
+from vsr.assemble import skipped_of
 from vsr.clock import FPS, MELS_PER_FRAME, SAMPLE_RATE, UNITS_PER_FRAME
 from vsr.progress import Watch, watched
-from vsr.video.casting import Casting, Part, check_found, number_of_faces
+from vsr.transcript import Skipped
+from vsr.video.casting import Casting, Part, check_found, number_of_faces, unread
 from vsr.video.container import video_clock
 from vsr.video.detector import default_detector
 from vsr.video.mouth import MouthClip
 from vsr.video.reader import frames_from, probe
-from vsr.video.segment import activity, speech_and_rest
 from vsr.video.stream import blocks
 from vsr.video.transforms import to_network_input
 from vsr.windows import window_spans
@@ -36,11 +39,14 @@ from vsr.windows import window_spans
 @dataclass
 class Spoken:
     """wave (S,) float32 as long as the video; seconds: how much of it is voiced, that of several faces added up;
-    faces: the numbers of those that are voiced."""
+    faces: the numbers of those that are voiced; stream: which video was read, where the file holds several; skipped:
+    what is not voiced, and why."""
 
     wave: np.ndarray
     seconds: float
     faces: tuple[int, ...]
+    stream: dict | None = None
+    skipped: tuple[Skipped, ...] = ()
 
 
 References = str | Path | Mapping[int | None, str | Path] | None
@@ -50,7 +56,7 @@ def speak(
     loaded: LoadedVoice, path: str | Path, reference: References = None, options: FlowOptions | None = None,
     faces: str | int = "largest", watch: Watch | None = None,
 ) -> Spoken:  # fmt: skip
-    """Voice the faces in a video of any length; where nobody is seen, or lips rest for seconds, it is silent.
+    """Voice the faces in a video of any length; where nobody is seen, or lips rest or are covered, it is silent.
 
     Args:
         loaded: of `lip2speech.hub.load_model`.
@@ -63,28 +69,32 @@ def speak(
         watch: told how the run goes.
 
     Raises:
-        VsrError: no_face, too_short, crop_out_of_frame, unreadable, no_video, bad_config; of the reference: no_sound,
-            silent_reference, short_reference.
+        VsrError: no_face, too_short, crop_out_of_frame, unreadable, no_video, bad_config, not_finite; of the reference:
+            no_sound, silent_reference, short_reference, no_voice.
     """
     casting, speakers = Casting(number_of_faces(faces)), _speakers(loaded, reference)
     info, first, mixer = probe(path), video_clock(path)[1], Mixer()
-    frames = watched(frames_from(path), (watch or Watch()).progress, path, info.duration)
-    count, reasons = 0, []
+    frames = watched(frames_from(path), (watch or Watch()).progress, path, info.end)
+    count, reasons, skipped, end = 0, [], [], first
     for block in blocks(frames, default_detector()):
         parts = casting.of(block)
         for part in parts:
+            skipped += unread(part)
             for start, stop in _speaking(part):
                 wave = voice_of(loaded, part.piece.crop[start:stop], speakers[part.face], options)
                 mixer.add(part.face, round((part.piece.times[start] - first) * SAMPLE_RATE), wave)
         count, reasons = count + len(block.times), reasons + [part.reason for part in parts]
+        end = float(block.times[-1]) + 1 / FPS
     check_found(path, count, len(reasons), reasons, read=None in reasons)
-    wave = mixer.mixed(round(info.duration * SAMPLE_RATE))
-    return Spoken(wave, mixer.added / SAMPLE_RATE, tuple(sorted(mixer.last)))
+    wave = mixer.mixed(voice_samples(path, end - first, count))
+    faces = tuple(sorted(mixer.last))
+    return Spoken(wave, mixer.added / SAMPLE_RATE, faces, info.stream, skipped_of([{"skipped": skipped}]))
 
 
 def _speaking(part: Part) -> list[tuple[int, int]]:
-    """(start, stop) frames of a piece in which its lips speak: who listens for seconds would babble."""
-    return [] if part.reason else speech_and_rest(activity(part.piece.points))[0]
+    """(start, stop) frames of a piece in which its lips speak: who listens for seconds would babble, and so would a
+    mask."""
+    return [] if part.reason else part.piece.stretches.speech
 
 
 def _speakers(loaded: LoadedVoice, reference: References) -> Mapping[int, torch.Tensor]:
@@ -108,14 +118,17 @@ def speaker_of(loaded: LoadedVoice, vector: torch.Tensor | None) -> torch.Tensor
 def speak_clip(
     loaded: LoadedVoice, clip: MouthClip, vector: torch.Tensor | None = None, options: FlowOptions | None = None
 ) -> Spoken:
-    """Voice a face that has been cut out of its video already; ``vector`` (256,) is whose voice, None the model's own.
+    """Voice a face that has been cut out of its video already, where its lips speak; ``vector`` (256,) is whose voice,
+    None the model's own. The wave is as long as the video.
 
-    Raises VsrError unreadable, where the video has gone.
+    Raises VsrError unreadable, where the video has gone; not_finite.
     """
-    wave = voice_of(loaded, clip.crop, speaker_of(loaded, vector), options)
-    placed = np.concatenate([np.zeros(lead(clip), np.float32), wave])
-    whole = fit_length(placed, max(len(placed), round(clip.info.duration * SAMPLE_RATE)))
-    return Spoken(whole, len(clip.crop) / FPS, (clip.face,))
+    mixer, first = Mixer(), video_clock(clip.info.path)[1]
+    for start, stop in clip.speech:
+        wave = voice_of(loaded, clip.crop[start:stop], speaker_of(loaded, vector), options)
+        mixer.add(clip.face, round((clip.times[start] - first) * SAMPLE_RATE), wave)
+    wave = mixer.mixed(voice_samples(clip.info.path, float(clip.times[-1]) + 1 / FPS - first))
+    return Spoken(wave, mixer.added / SAMPLE_RATE, tuple(mixer.last), clip.info.stream)
 
 
 def lead(clip: MouthClip) -> int:
@@ -126,9 +139,11 @@ def lead(clip: MouthClip) -> int:
 def voice_of(
     loaded: LoadedVoice, crop: np.ndarray, speaker: torch.Tensor, options: FlowOptions | None = None
 ) -> np.ndarray:
-    """Crop (T, 96, 96) of any length, speaker (1, 256) -> wave (640 T,) float32."""
+    """Crop (T, 96, 96) of any length, speaker (1, 256) -> wave (640 T,) float32. Raises VsrError not_finite."""
     speech = voice_crop(loaded, crop, speaker, options or FlowOptions())
-    return vocode(loaded.vocoder, speech, speaker)[0].float().cpu().numpy()
+    wave = vocode(loaded.vocoder, speech, speaker)[0].float().cpu()
+    check_finite(wave, f"{loaded.folder}")
+    return wave.numpy()
 
 
 def voice_crop(loaded: LoadedVoice, crop: np.ndarray, speaker: torch.Tensor, options: FlowOptions) -> Speech:
@@ -156,9 +171,9 @@ def _join(whole: torch.Tensor, piece: torch.Tensor, start: int, done: int) -> No
     whole[:, start + overlap : start + piece.shape[1]] = piece[:, overlap:]
 
 
-def write_spoken(spoken: Spoken, video: str | Path, out: str | Path) -> None:
-    """Write a .wav, or the video with its new sound for any other suffix. Raises VsrError."""
+def write_spoken(spoken: Spoken, video: str | Path, out: str | Path, plan: Plan | None = None) -> None:
+    """Write a .wav, or the video with its new sound for any other suffix; ``plan`` as in `mux`. Raises VsrError."""
     if Path(out).suffix.lower() == ".wav":
         write_wave(out, spoken.wave)
     else:
-        mux(video, spoken.wave, out)
+        mux(video, spoken.wave, out, plan)

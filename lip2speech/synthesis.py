@@ -23,6 +23,7 @@ from vsr.data.manifest import Clip
 from vsr.data.sampling import FrameBudgetSampler
 from vsr.errors import VsrError
 from vsr.files import atomic_write
+from vsr.numbers import Range, check_number
 from vsr.progress import counted
 
 FRAME_BUDGET = 1200  # video frames in a batch
@@ -51,6 +52,8 @@ class SynthesisOptions:
     def __post_init__(self):
         if self.protocol not in PROTOCOLS:
             raise VsrError("bad_options", f"the protocol is '{self.protocol}'; it can be {', '.join(PROTOCOLS)}")
+        if self.rounds is not None:
+            check_number("--rounds", self.rounds, Range(0, 1000), "bad_options")
 
 
 @torch.inference_mode()
@@ -70,6 +73,13 @@ def vocode(vocoder, speech: Speech, speaker: Tensor, lengths: Tensor | None = No
     return torch.cat(pieces, dim=1)
 
 
+def check_finite(wave: Tensor, whose: str) -> None:
+    """Refuse a voice that would be written as silence or noise. Raises VsrError not_finite."""
+    if not wave.isfinite().all():
+        why = "the model is damaged, or guidance or temperature is too large for it"
+        raise VsrError("not_finite", f"{whose}: the voice is not finite: {why}")
+
+
 def synthesize_list(
     loaded: LoadedVoice, clips: list[Clip], features: str | Path, out_dir: str | Path, options: SynthesisOptions
 ) -> int:
@@ -81,9 +91,9 @@ def synthesize_list(
         loaded.vocoder.rounds = options.rounds
     made = Sources(loaded, clips, features, options).all()
     todo, ledger = needed(out_dir, clips, made)
-    for clip, speech, wave in counted(
-        _voiced(loaded, clips, todo, features, options), "synthesis", len(clips), len(clips) - len(todo)
-    ):
+    voiced = _voiced(loaded, clips, todo, features, options)
+    for clip, speech, wave in counted(voiced, "synthesis", len(clips), len(clips) - len(todo)):
+        check_finite(wave, clip.id)
         save_speech(out_dir, clip, speech)
         write_wave(ledger.folder / f"{clip.id}.wav", wave.numpy())
         for name in names_of(clip):

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from lip2speech.data import NoText, SeenDataset, SpeechDataset, look
+from lip2speech.data import PROTOCOLS, NoText, SeenDataset, SpeechDataset, look
 from lip2speech.features.corpus import with_features
 from lip2speech.features.units import Codebook
 from lip2speech.flow_options import FlowOptions
@@ -19,8 +19,9 @@ from vsr.corpora.splits import check_disjoint
 from vsr.data.manifest import Clip
 from vsr.data.sampling import FrameBudgetSampler
 from vsr.errors import VsrError
-from vsr.hub import load_model
-from vsr.training.config import OptimConfig, TrainerConfig, model_settings
+from vsr.hub import load_model, pixel_reader
+from vsr.numbers import COUNT, NOT_NEGATIVE, SEED, check_number, check_numbers
+from vsr.training.config import OptimConfig, TrainerConfig, built, model_settings
 from vsr.training.lipreader import read_all
 from vsr.training.loop import Run
 from vsr.video.transforms import Augmentation
@@ -49,6 +50,9 @@ class SpeechDataConfig:
     def __post_init__(self):
         if not self.train or not self.dev:
             raise VsrError("bad_config", "data.train and data.dev need at least one manifest each")
+        check_numbers(self, "data.", frames_per_batch=COUNT, views=NOT_NEGATIVE)
+        if self.protocol not in PROTOCOLS:
+            raise VsrError("bad_config", f"data.protocol is '{self.protocol}'; it can be {' or '.join(PROTOCOLS)}")
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,9 @@ class VoiceTrainConfig:
     optim: OptimConfig = field(default_factory=OptimConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     seed: int = 0
+
+    def __post_init__(self):
+        check_number("seed", self.seed, SEED)
 
     def model_config(self, reader: dict[str, Any], units: int) -> VoiceConfig:
         """The model's numbers, with what the lip reader and the codebook say. Raises VsrError."""
@@ -77,6 +84,7 @@ class VoiceRun(Run):
         train, dev, tests = (read_all(paths) for paths in (data.train, data.dev, data.tests))
         check_disjoint(train, dev, tests)
         self.reader, self.codebook = load_model(data.reader or None), Codebook.load(data.units)
+        self.reader.model = pixel_reader(self.reader.model)
         tokenizer = self.reader.tokenizer or NoText()
         train, dev = (self._sounding(name, clips, data.features) for name, clips in (("train", train), ("dev", dev)))
         self.train = SpeechDataset(train, data.features, tokenizer, data.augmentation, data.protocol, seed)
@@ -93,7 +101,8 @@ class VoiceRun(Run):
         return kept
 
     def _build_model(self) -> Voice:
-        model = Voice(self.config.model_config(reader_settings(self.reader.model.config), len(self.codebook)))
+        config = self.config.model_config(reader_settings(self.reader.model.config), len(self.codebook))
+        model = built(Voice, config)
         model.reader.load_state_dict(self.reader.model.state_dict(), strict=False)
         mean, deviation = self.train.mel_statistics()
         model.mel_mean.copy_(mean)
@@ -127,16 +136,17 @@ class VoiceRun(Run):
         """On the dev list: L1 of the coarse and of the sampled mel (nepers), share of units that are right."""
         model: Voice = self.average.model
         sampler = FrameBudgetSampler([clip.num_frames for clip in self.dev.clips], 2048, shuffle=False)
-        sums = torch.zeros(3)
-        for indices in (batches := sampler.batches()):
+        sums, counted = torch.zeros(3), 0
+        for indices in sampler.batches():
             batch = self.dev.batch(indices).to(self.fabric.device)
             args = (batch.seen.video, batch.seen.lengths, batch.speaker)
             coarse, fine = (model.speak(*args, FlowOptions(steps)) for steps in (0, 4))
             real = batch.units >= 0
             frames = real.repeat_interleave(2, 1)
             errors = [masked_mean((speech.mel - batch.mel).abs(), frames) for speech in (coarse, fine)]
-            sums += torch.tensor([*errors, (fine.units == batch.units)[real].float().mean()])
-        return dict(zip(("dev_coarse", "dev_mel", "dev_units"), (sums / len(batches)).tolist(), strict=True))
+            means = torch.tensor([*errors, (fine.units == batch.units)[real].float().mean()])
+            sums, counted = sums + means * int(real.sum()), counted + int(real.sum())  # batches differ in size
+        return dict(zip(("dev_coarse", "dev_mel", "dev_units"), (sums / counted).tolist(), strict=True))
 
     def export(self, folder: Path) -> Path:
         """Write the averaged weights as a model folder (by rank 0 alone)."""

@@ -1,11 +1,15 @@
 """Visual speech recognition: silent video of a talking face in, its text out.
 
 The front door: `vsr.load_model().transcribe("clip.mp4")`.  Nothing heavy is imported until it is used, so
-that `import vsr` and `vsr --help` answer at once.
+that `import vsr` and `vsr --help` answer at once.  OpenMP, where it is not loaded yet, is told not to spin; see
+`vsr.machine.wait_passively`.
 """
+
+from vsr.machine import wait_passively
 
 __version__ = "0.1.0"
 __all__ = ["load_model", "__version__"]
+wait_passively()
 
 
 def __getattr__(name: str):

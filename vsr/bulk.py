@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vsr.errors import VsrError
+from vsr.interrupts import check
 from vsr.machine import cores, processes_for
 from vsr.outputs import Outputs
 from vsr.pool import in_processes
@@ -77,6 +78,7 @@ class FileReader:
         except VsrError as error:
             reason, message = error.reason, str(error)
         except Exception as error:  # noqa: BLE001  a fault of ours in one file must not cost the user the others
+            check()
             reason, message = "internal", f"{type(error).__name__}: {error}"
         if reading is None:
             return failure(path, reason, message, self.loaded.name)

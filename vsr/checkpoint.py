@@ -15,6 +15,8 @@ from typing import Any
 
 from vsr.errors import VsrError, one_line
 from vsr.files import usual_mode
+from vsr.filetypes import is_json, mistaken
+from vsr.forks import one_thread_in_forks
 
 FORMAT = 1
 WEIGHTS_FILE = "model.safetensors"
@@ -30,12 +32,18 @@ def read_config(folder: Path) -> dict:
     except FileNotFoundError as error:
         raise bad_model(folder, f"not a model folder: it has no {CONFIG_FILE}") from error
     except (OSError, ValueError) as error:
-        raise bad_model(folder, f"{CONFIG_FILE} cannot be read: {one_line(error)}") from error
+        raise bad_model(folder, _unreadable(folder / CONFIG_FILE, error)) from error
     if not isinstance(config, dict) or not isinstance(config.get("model"), dict):
         raise bad_model(folder, f'{CONFIG_FILE} has no "model" object')
     if config.get("format") != FORMAT:
         raise bad_model(folder, f"format {config.get('format')!r} in {CONFIG_FILE}; this version reads {FORMAT}")
     return config
+
+
+def _unreadable(path: Path, error: Exception) -> str:
+    """Why a file of a model cannot be read: what it is, where that can be seen, else what the library says."""
+    what = "" if path.name == CONFIG_FILE and is_json(path) else mistaken(path)
+    return f"{path.name} cannot be read: {f'it is {what}' if what else one_line(error)}"
 
 
 def stored_settings(folder: Path, config: dict, kind: type) -> Any:
@@ -51,18 +59,24 @@ def stored_settings(folder: Path, config: dict, kind: type) -> Any:
 
 
 def save_weights(path: Path, model, half: bool) -> None:
-    """Write a model's state as safetensors, floating point as fp16 if ``half``. Raises OSError."""
+    """Write a model's state as safetensors, floating point as fp16 if ``half``.
+
+    Raises OSError, and VsrError not_finite for weights that no model could be read from.
+    """
     import torch
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    def stored(tensor):
+    def stored(name, tensor):
         dtype = torch.float16 if half and tensor.is_floating_point() else tensor.dtype
         # A copy of its own: safetensors refuses tensors that share memory (tied weights).
-        return tensor.detach().to("cpu", dtype, copy=True).contiguous()
+        own = tensor.detach().to("cpu", dtype, copy=True).contiguous()
+        if own.is_floating_point() and not own.isfinite().all():
+            raise VsrError("not_finite", f"no model is written: {name!r} holds NaN, or numbers beyond its precision")
+        return own
 
     try:
-        save_file({name: stored(tensor) for name, tensor in model.state_dict().items()}, str(path))
+        save_file({name: stored(name, tensor) for name, tensor in model.state_dict().items()}, str(path))
         usual_mode(path)
     except SafetensorError as error:  # how the library tells that the disk is full
         raise OSError(one_line(error)) from error
@@ -75,13 +89,14 @@ def load_weights(folder: Path, build: Callable[[], Any]) -> Any:
     """
     from safetensors import SafetensorError, safe_open
 
+    one_thread_in_forks()
     expected = _built(folder, build, memory=False).state_dict()
     try:
         with safe_open(str(folder / WEIGHTS_FILE), framework="pt") as stored:
             _check_shapes(folder, expected, stored)
             weights = {name: _read_tensor(folder, stored, name, expected[name].dtype) for name in expected}
     except (OSError, SafetensorError) as error:
-        raise bad_model(folder, f"{WEIGHTS_FILE} cannot be read: {one_line(error)}") from error
+        raise bad_model(folder, _unreadable(folder / WEIGHTS_FILE, error)) from error
     model = _built(folder, build)
     model.load_state_dict(weights)
     return model

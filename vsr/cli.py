@@ -10,19 +10,21 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from textwrap import indent
 
 from vsr import __version__
 from vsr.errors import VsrError
+from vsr.interrupts import Interrupts
 from vsr.machine import share_cores
 
 SECTIONS = {
     "read lips": ("transcribe", "live", "inspect", "import", "push"),
     "prepare a corpus": ("download", "prepare", "validate", "convert", "crop", "tokens"),
-    "train": ("train", "average", "lm"),
-    "decode and score": ("decode", "posteriors", "rescore", "score", "results"),
+    "train": ("train", "average", "fuse", "lm"),
+    "decode and score": ("decode", "calibrate", "posteriors", "rescore", "score", "results"),
 }
 FAILS = "one line on stderr says why, and nothing half-written is left"
 
@@ -52,24 +54,33 @@ class Program:
         return tuple(verb for verbs in self.sections.values() for verb in verbs)
 
     def main(self, argv: Sequence[str] | None = None) -> int:
-        """Run one verb; returns the exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+        """Run one verb; returns the exit status: 0 done, 1 failed, 2 wrong usage, 128 + the signal that ended it."""
         share_cores()
         ready_streams()
-        try:
-            return self.dispatch(list(sys.argv[1:] if argv is None else argv))
-        except VsrError as error:
+        with Interrupts() as interrupts:
+            try:
+                return self.dispatch(list(sys.argv[1:] if argv is None else argv))
+            except BaseException as error:
+                interrupts.settle()
+                if interrupts.number or isinstance(error, KeyboardInterrupt):  # which may have become another error
+                    return self.complain(str(interrupts), interrupts.status)
+                return self.failed(error)
+
+    def failed(self, error: BaseException) -> int:
+        """Say what went wrong and return the exit status; raises an error that nobody has foreseen."""
+        if isinstance(error, VsrError):
             return self.complain(str(error), 1)
-        except KeyboardInterrupt:
-            return self.complain("interrupted", 130)
-        except BrokenPipeError:
+        if isinstance(error, BrokenPipeError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 1
-        except OSError as error:
+        if isinstance(error, OSError):
             return self.complain(f"{error.filename}: {error.strerror}" if error.filename else str(error), 1)
+        raise error
 
     def complain(self, message: str, status: int) -> int:
-        """One line on stderr."""
-        print(f"{self.name}: " + " ".join(message.split()), file=sys.stderr)
+        """One line on stderr, unless the terminal has gone."""
+        with suppress(OSError):
+            print(f"{self.name}: " + " ".join(message.split()), file=sys.stderr, flush=True)
         return status
 
     def dispatch(self, argv: list[str]) -> int:
@@ -115,7 +126,10 @@ class Program:
 
     def manual(self, command) -> str:
         """What stands below the options of a verb."""
-        status = f"0    done\n1    failed: {getattr(command, 'FAILS', FAILS)}\n2    wrong usage\n130  interrupted"
+        status = (
+            f"0    done\n1    failed: {getattr(command, 'FAILS', FAILS)}\n2    wrong usage\n"
+            "130  interrupted (143: by SIGTERM, 129: by SIGHUP)"
+        )
         parts = {"files": command.FILES, "exit status": status, "examples": command.EXAMPLE, "see also": command.SEE}
         return "\n\n".join(f"{title}:\n{indent(text, '  ')}" for title, text in parts.items())
 

@@ -6,7 +6,9 @@ import errno
 import json
 import os
 import re
+import stat
 import tempfile
+import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -28,7 +30,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = _temporary_beside(path)
+        temporary = _new_beside(path)
         yield temporary
         usual_mode(temporary)  # some libraries make their files anew, for the owner alone
         os.replace(temporary, path)
@@ -140,12 +142,14 @@ def write_lines(path: str | Path, lines: Iterable[str]) -> None:
         stream.writelines(line + "\n" for line in lines)
 
 
-def _temporary_beside(path: Path) -> Path:
-    """A fresh empty file in the folder of `path`."""
+def _new_beside(path: Path) -> Path:
+    """A new empty file in the folder of `path`, with the permissions that an ordinary one has."""
     before, after = _around(path)
-    handle, name = tempfile.mkstemp(prefix=before, suffix=after, dir=path.parent)
-    os.close(handle)
-    return Path(name)
+    while True:
+        new = path.parent / f"{before}{uuid.uuid4().hex[:8]}{after}"
+        with suppress(FileExistsError):
+            new.touch(0o666, exist_ok=False)
+            return new
 
 
 def _around(path: Path) -> tuple[str, str]:
@@ -154,10 +158,16 @@ def _around(path: Path) -> tuple[str, str]:
 
 
 def usual_mode(path: Path) -> None:
-    """Give a file the permissions that an ordinary new one has."""
-    umask = os.umask(0)
-    os.umask(umask)
-    os.chmod(path, 0o666 & ~umask)
+    """Give a file the permissions that an ordinary new one has.
+
+    They are those of a file made beside it: the process's umask cannot be read without changing it, for the files that
+    other threads make in the meantime, too.
+    """
+    ordinary = _new_beside(path)
+    try:
+        os.chmod(path, stat.S_IMODE(ordinary.stat().st_mode))
+    finally:
+        ordinary.unlink()
 
 
 FULL = (errno.ENOSPC, errno.EDQUOT)

@@ -63,13 +63,22 @@ def find_device(name) -> str:
     return str(name)
 
 
-def share_cores(threads: int = 0) -> None:
-    """Tell libraries that are not loaded yet to use so many threads (0: as they like), and never to wait spinning.
+def wait_passively() -> None:
+    """Tell OpenMP, where PyTorch is not loaded yet, that a thread that waits for the others sleeps and does not spin.
 
-    Two threads that spin for each other while a third process wants a core make reading five times slower; the
-    products of numpy are too small here to gain anything by threads. What the user has set stays.
+    Two threads that spin for each other while another process wants a core make reading many times slower; on an idle
+    machine it costs nothing that can be measured (tools/bench/busy_machine.py). Done by `import vsr`. What the user has
+    set stays: OMP_WAIT_POLICY=ACTIVE, or GOMP_SPINCOUNT, which has the last word.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def share_cores(threads: int = 0) -> None:
+    """Tell libraries that are not loaded yet to use so many threads (0: as they like).
+
+    The products of numpy are too small here to gain anything by threads. What the user has set stays.
+    """
+    wait_passively()
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if threads:
         os.environ.setdefault("OMP_NUM_THREADS", str(threads))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import multiprocessing
-import signal
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from typing import TypeVar
 
-from vsr.machine import cores, share_cores
+from vsr.worker import end, spawning, start_worker, worked
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -72,8 +71,7 @@ def _pooled(work: Callable, items: Iterator[tuple], jobs: int, suspects: list[tu
                 running |= _submitted(pool, work, islice(items, len(done)), suspects)
     except BaseException:
         # Ctrl-C, or an item whose error ends the run: nobody waits for those still in work.
-        for child in multiprocessing.active_children():
-            child.terminate()
+        end(list((pool._processes or {}).values()))  # of this pool alone; Python 3.14 has terminate_workers()
         raise
     finally:
         pool.shutdown(cancel_futures=True)
@@ -84,13 +82,8 @@ def _submitted(pool: ProcessPoolExecutor, work: Callable, items: Iterator[tuple]
     running = {}
     for item in items:
         try:
-            running[pool.submit(work, item[1])] = item
+            with spawning():
+                running[pool.submit(worked, work, item[1])] = item
         except BrokenProcessPool:
             suspects.append(item)
     return running
-
-
-def start_worker(jobs: int) -> None:
-    """Begin one of ``jobs`` processes: it takes its share of the cores and leaves Ctrl-C to the parent."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    share_cores(max(1, cores() // jobs))

@@ -15,9 +15,13 @@ if TYPE_CHECKING:
     from vsr.hub import LoadedModel
 
 
-def provenance(loaded: LoadedModel, path: str | Path, options: DecodeOptions, faces: int | None) -> dict[str, Any]:
-    """As it stands in the JSON of transcripts; ``faces``: how many were chosen in each shot, None for all."""
-    return {"video": video_of(path)} | searched(loaded.folder, options, loaded.hashes) | {"faces": faces or "all"}
+def provenance(
+    loaded: LoadedModel, path: str | Path, options: DecodeOptions, faces: int | None, stream: dict | None = None
+) -> dict[str, Any]:
+    """As it stands in the JSON of transcripts; ``faces``: how many were chosen in each shot, None for all; ``stream``:
+    which video was read, where the file holds several."""
+    video = video_of(path) | ({"stream": stream} if stream else {})
+    return {"video": video} | searched(loaded.folder, options, loaded.hashes) | {"faces": faces or "all"}
 
 
 def video_of(path: str | Path) -> dict[str, Any]:

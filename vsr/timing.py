@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from statistics import mean, median
 
 from vsr.data.manifest import Clip
+from vsr.text.normalise import lower
 
 
 def time_errors(clips: Iterable[Clip], records: Mapping[str, dict]) -> dict[str, float]:
@@ -34,7 +35,7 @@ def _same(reference: tuple, read: list[dict]) -> list[tuple[tuple, dict]]:
 
     if not reference or not read:
         return []
-    texts = ([word.lower() for word, *_ in reference], [word["word"].lower() for word in read])
+    texts = ([_one(word) for word, *_ in reference], [_one(word["word"]) for word in read])
     chunks = jiwer.process_words(" ".join(texts[0]), " ".join(texts[1])).alignments[0]
     return [
         (reference[chunk.ref_start_idx + k], read[chunk.hyp_start_idx + k])
@@ -42,3 +43,8 @@ def _same(reference: tuple, read: list[dict]) -> list[tuple[tuple, dict]]:
         if chunk.type == "equal"
         for k in range(chunk.ref_end_idx - chunk.ref_start_idx)
     ]
+
+
+def _one(word: str) -> str:
+    """A word as it is compared: normalised, and never two or none, which would shift the places of all that follow."""
+    return lower(word).replace(" ", "") or "-"

@@ -1,6 +1,6 @@
 """One video file -> its transcript: blocks of mouth crops, whose lips are read, stretches of speech, their words.
 
-Times are seconds in the original video, whatever its frame rate.
+Times are seconds in the original video (`vsr.video.timestamps`), whatever its frame rate.
 """
 
 from __future__ import annotations
@@ -11,20 +11,22 @@ from typing import TYPE_CHECKING
 
 from vsr.assemble import segments_of, shots_of, skipped_of, tracks_of
 from vsr.decode.beam import check_heads
+from vsr.decode.encoding import mesh_for
 from vsr.decode.options import DecodeOptions
 from vsr.journal import Journal
 from vsr.progress import Watch, watched
 from vsr.provenance import provenance
-from vsr.recognise import frame_edges, hypothesis_record, preferred_window, read_windows
+from vsr.recognise import preferred_window, read_windows
 from vsr.transcript import Transcript
-from vsr.video.casting import OUTSIDE, Casting, Part, check_found, number_of_faces
+from vsr.video.casting import OUTSIDE, Casting, Part, check_found, number_of_faces, unread
 from vsr.video.detector import default_detector
 from vsr.video.grid import Position
 from vsr.video.people import People
 from vsr.video.quality import LEAST, cropped_share, qualities
 from vsr.video.reader import frames_from, probe
-from vsr.video.segment import activity, spans_of, speech_and_rest
+from vsr.video.segment import spans_of
 from vsr.video.stream import Block, blocks
+from vsr.windows import frame_edges
 
 if TYPE_CHECKING:
     from vsr.hub import LoadedModel
@@ -70,7 +72,7 @@ class Reading:
         self.faces = number_of_faces(faces)
         self.info = probe(path)
         self.window = preferred_window(loaded)
-        self.provenance = provenance(loaded, path, options, self.faces)
+        self.provenance = provenance(loaded, path, options, self.faces, self.info.stream)
         self.journal = Journal(journal, self._heading(), resume)
         people = People()
         for block in self.journal.blocks:
@@ -92,8 +94,8 @@ class Reading:
     def run(self, watch: Watch) -> Transcript:
         """Read to the end."""
         if not self.journal.finished:
-            frames = watched(frames_from(self.path, self._begin()), watch.progress, self.path, self.info.duration)
-            for block in blocks(frames, default_detector()):
+            frames = watched(frames_from(self.path, self._begin()), watch.progress, self.path, self.info.end)
+            for block in blocks(frames, default_detector(), mesh=mesh_for(self.loaded)):
                 self.journal.add(self._read_block(block))
                 if block.next is not None:
                     watch.block(self.transcript())
@@ -107,7 +109,7 @@ class Reading:
     def transcript(self, error: tuple[str, str] | None = None) -> Transcript:
         """What is known so far; with an error, before it."""
         done, complete = self.journal.blocks, error is None and self.journal.finished
-        duration, end = self.info.duration, done[-1]["end"] if done else 0.0
+        duration, end = self.info.end, done[-1]["end"] if done else 0.0
         if end > duration + 0.5:  # not every container knows how long it is
             duration = end
         return Transcript(
@@ -128,48 +130,38 @@ class Reading:
         first_shot = self.casting.first_shot
         known = {person.face: person.to_json() for person in self.casting.people.persons}
         parts = self.casting.of(block)
-        spans, skipped = self._to_read(parts)
+        spans = self._to_read(parts)
         people = [person.to_json() for person in self.casting.people.persons]
         return {
             "frames": len(block.times), "end": float(frame_edges(block.times)[-1]), "next": _place(block.next),
             "cut": block.cut, "first_shot": first_shot, "num_shots": len(block.shots),
             "shots": [float(block.times[shot]) for shot in block.shots[goes_on:]],
             "tracks": [_report(part) for part in parts],
-            "skipped": skipped, "readings": self._readings(spans),
+            "skipped": [stretch for part in parts for stretch in unread(part)], "readings": self._readings(spans),
             "people": [person for person in people if person != known.get(person["face"])],
         }  # fmt: skip
 
-    def _to_read(self, parts: list[Part]) -> tuple[list[tuple[Part, int, int]], list[dict]]:
-        """Spans (part, start, stop) in which lips speak, and what is skipped."""
-        spans, skipped = [], []
+    def _to_read(self, parts: list[Part]) -> list[tuple[Part, int, int]]:
+        """Spans (part, start, stop) in which lips speak."""
+        spans = []
         for part in parts:
-            if part.reason:
-                skipped.append(_stretch(part, 0, len(part.piece.crop), part.reason))
-                continue
-            speech, rests = speech_and_rest(active := activity(part.piece.points))
-            skipped += [_stretch(part, *rest, "rest") for rest in rests]
-            spans += [(part, *span) for said in speech for span in spans_of(active, *said, self.window)]
-        return spans, skipped
+            found = None if part.reason else part.piece.stretches
+            for said in found.speech if found else ():
+                spans += [(part, *span) for span in spans_of(found.active, *said, self.window)]
+        return spans
 
     def _readings(self, spans: list[tuple[Part, int, int]]) -> list[dict]:
         """Read spans (part, start, stop), several at a time."""
         crops = [part.piece.crop[start:stop] for part, start, stop in spans]
         edges = [frame_edges(part.piece.times[start:stop]) for part, start, stop in spans]
-        found = read_windows(self.loaded, crops, edges, self.options)
-        return [
-            {"face": part.face, "start": float(own[0]), "end": float(own[-1]),
-             "hypotheses": [hypothesis_record(words, score) for words, score in reading]}
-            for (part, _, _), own, reading in zip(spans, edges, found, strict=True)
-        ]  # fmt: skip
+        mouths = [part.piece.mouth_of(start, stop) for part, start, stop in spans]
+        found = read_windows(self.loaded, crops, edges, self.options, mouths)
+        each = zip(spans, edges, found, strict=True)
+        return [reading.to_json(part.face, own) for (part, _, _), own, reading in each]
 
 
 def _place(position: Position | None) -> list | None:
     return None if position is None else [position.start, position.index]
-
-
-def _stretch(part: Part, start: int, stop: int, reason: str) -> dict:
-    times = frame_edges(part.piece.times)
-    return {"face": part.face, "start": float(times[start]), "end": float(times[stop]), "reason": reason}
 
 
 def _report(part: Part) -> dict:

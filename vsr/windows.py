@@ -8,11 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from vsr.clock import FPS
 from vsr.transcript import TimedWord
 
 WINDOW = 12 * FPS  # frames
 OVERLAP = 2 * FPS  # frames, at least: several words, so that each is whole in one of the two windows
+
+
+def frame_edges(times: np.ndarray) -> np.ndarray:
+    """Frame times (T,) -> frame borders (T+1,): the end of the last frame is one frame after its start."""
+    return np.append(times, times[-1] + 1 / FPS)
 
 
 def window_spans(num_frames: int, window: int = WINDOW, overlap: int = OVERLAP) -> list[tuple[int, int]]:

@@ -13,8 +13,8 @@ from vsr.machine import add_device_argument
 HELP = "give the face in a video its voice"
 ABOUT = """Gives the face that fills most of the picture in each shot a voice: the model's own,
 or that of a recording. The sound is as long as the video, of any length, and begins
-with its first frame; the picture is copied, not encoded anew. The voice is synthetic
-and can be wrong."""
+with its first frame; the picture is copied, not encoded again, unless the container could
+not show it as it is: then a line says so. The voice is synthetic and can be wrong."""
 FILES = """reads   a video file, whose own sound is not listened to; a recording; a model
 writes  the video with its new sound, or .wav (16 kHz)"""
 SEE = "vsr transcribe, lip2speech evaluate"
@@ -42,27 +42,50 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Speak and write. Raises VsrError."""
+    references = references_of(args.reference)
+    plan = check_given(args, references)  # before PyTorch is loaded: it is quick to refuse
     from lip2speech.hub import load_model
     from lip2speech.speak import speak, write_spoken
-    from vsr.errors import VsrError
-    from vsr.files import check_output
     from vsr.progress import Watch, film_bar
+    from vsr.transcript import covered_note
+    from vsr.video.streams import tell_choice
 
-    references = references_of(args.reference)
-    check_output(args.out, args.video, *references.values())
-    if not Path(args.out).suffix:
-        raise VsrError("bad_options", f"{args.out}: the suffix says what to write, such as .mp4 or .wav")
-    options = flow_options(args)  # first, because it is quick to refuse
-    loaded = load_model(args.model, args.device)
+    options, loaded = flow_options(args), load_model(args.model, args.device)
     with film_bar() as progress:
         watch = Watch(progress=progress)
         spoken = speak(loaded, args.video, references, options, args.faces, watch)
-    write_spoken(spoken, args.video, args.out)
-    for face in sorted(references.keys() - {None, *spoken.faces}):
-        voiced = ", ".join(map(str, spoken.faces))
-        print(f"lip2speech: face {face} is not voiced, its reference was not used; voiced: {voiced}", file=sys.stderr)
+    write_spoken(spoken, args.video, args.out, plan)
+    if note := covered_note(spoken.skipped):
+        print(f"lip2speech: {args.video}: {note}, and has no voice there", file=sys.stderr)
+    tell_what_differs(args.out, plan, references, spoken.faces)
+    tell_choice("lip2speech", args.video, spoken.stream)
     print(f"{args.out}: {spoken.seconds:.2f} s of speech")
     return 0
+
+
+def check_given(args: argparse.Namespace, references: dict[int | None, str]):
+    """Check files and options before the work; returns how the video goes into the output, None for a .wav.
+
+    Raises VsrError.
+    """
+    from lip2speech.muxing.mux import check_container
+    from vsr.errors import VsrError
+    from vsr.files import check_output
+
+    check_output(args.out, args.video, *references.values())
+    if not Path(args.out).suffix:
+        raise VsrError("bad_options", f"{args.out}: the suffix says what to write, such as .mp4 or .wav")
+    flow_options(args)
+    return None if Path(args.out).suffix.lower() == ".wav" else check_container(args.video, args.out)
+
+
+def tell_what_differs(out: str, plan, references: dict[int | None, str], voiced: tuple[int, ...]) -> None:
+    """A line on stderr for what was not done as it was asked for."""
+    if plan and plan.again:
+        print(f"lip2speech: {out}: the picture was encoded again, not copied: {plan.again}", file=sys.stderr)
+    for face in sorted(references.keys() - {None, *voiced}):
+        named = ", ".join(map(str, voiced))
+        print(f"lip2speech: face {face} is not voiced, its reference was not used; voiced: {named}", file=sys.stderr)
 
 
 def references_of(given: list[str]) -> dict[int | None, str]:

@@ -41,7 +41,9 @@ def run(args: argparse.Namespace) -> int:
     from lip2speech.sync.offsets import measure
     from vsr.data.manifest import read_manifest
     from vsr.files import check_folder, check_output
+    from vsr.numbers import SEED, check_number
 
+    check_number("--seed", args.seed, SEED, "bad_options")
     check_output(args.out, *args.manifest, *args.also)
     clips, also = ([clip for path in paths for clip in read_manifest(path)] for paths in (args.manifest, args.also))
     (clips, left), (also, left_too) = (with_features(given, args.features) for given in (clips, also))

@@ -48,8 +48,8 @@ def run(args: argparse.Namespace) -> int:
 
     if same_file(args.out, args.features):
         raise VsrError("bad_config", f"{args.out} holds the features, which voices would replace: choose another --out")
-    loaded = load_model(acoustic=args.acoustic, vocoder=args.vocoder, device=args.device)
     options = SynthesisOptions(flow_options(args), args.protocol, args.copy, args.rounds)
+    loaded = load_model(acoustic=args.acoustic, vocoder=args.vocoder, device=args.device)
     clips, told = with_features(read_manifest(args.manifest), args.features)
     if told:
         print(f"lip2speech synthesize: {told}", file=sys.stderr)

@@ -6,6 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from vsr.flags import positive
+
 HELP = "fit the codebook of speech units"
 ABOUT = """Fits the codebook that turns speech into units, 50 a second: k-means classes of MFCCs,
 or of a layer of a HuBERT model. A codebook that was fitted to just the same is kept."""
@@ -20,8 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--manifest", required=True, nargs="+", metavar="FILE", help="manifests of cropped clips")
     parser.add_argument("--extractor", default="mfcc", metavar="E", help="mfcc, or hubert:MODEL:LAYER (default: mfcc)")
-    parser.add_argument("--size", type=int, default=200, metavar="K", help="units (default: 200)")
-    parser.add_argument("--clips", type=int, default=400, metavar="N", help="clips drawn at random (default: 400)")
+    parser.add_argument("--size", type=positive, default=200, metavar="K", help="units (default: 200)")
+    parser.add_argument("--clips", type=positive, default=400, metavar="N", help="clips drawn at random (default: 400)")
     parser.add_argument("--seed", type=int, default=0, help="of the draw and of k-means (default: 0)")
     parser.add_argument("--out", required=True, metavar="FILE", help="safetensors file of the codebook")
 
@@ -34,7 +36,10 @@ def run(args: argparse.Namespace) -> int:
     from vsr.artifacts import Ledger, kept
     from vsr.data.manifest import need_crops, read_manifest
     from vsr.files import check_output
+    from vsr.numbers import COUNT, Range, check_number
 
+    for name, allowed in (("size", COUNT), ("clips", COUNT), ("seed", Range(least=0, most=2**32 - 1))):
+        check_number(f"--{name}", getattr(args, name), allowed, "bad_options")
     check_output(args.out, *args.manifest)
     extractor = open_extractor(args.extractor)
     clips = [clip for path in args.manifest for clip in read_manifest(path)]

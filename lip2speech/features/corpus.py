@@ -24,13 +24,13 @@ from lip2speech.features.speaker import DIM, speaker_vector
 from lip2speech.features.units import Codebook, Extractor, open_extractor, sources_of
 from lip2speech.sync.lag import moved
 from vsr.artifacts import KEPT, NEW, Ledger, identify, record_of, tell
-from vsr.clock import FPS, MELS_PER_FRAME, SAMPLES_PER_FRAME, UNITS_PER_FRAME
+from vsr.clock import MELS_PER_FRAME, SAMPLES_PER_FRAME, UNITS_PER_FRAME
 from vsr.data.manifest import Clip
 from vsr.errors import VsrError
 from vsr.files import atomic_write, read_json, write_json
 from vsr.pool import in_processes
 from vsr.progress import counted
-from vsr.video.reader import probe
+from vsr.video.extent import frame_times
 
 REFUSED = "refused.json"
 VERSION = 1  # of how features are made: raised whenever the same sound gives others
@@ -120,13 +120,15 @@ def with_features(clips: Sequence[Clip], folder: str | Path) -> tuple[list[Clip]
 def extract(clip: Clip, codebook: Codebook, extractor, offset: float = 0.0) -> dict[str, Tensor]:
     """What is stored of a clip whose sound is late by ``offset`` seconds.
 
-    Raises VsrError: unreadable, no_sound, silent, late_face.
+    Raises VsrError: unreadable, no_sound, silent, not_finite, late_face.
     """
-    if _frames_shown(clip) > clip.num_frames:
+    if len(frame_times(clip.video, clip.start, clip.end)) > clip.num_frames:
         raise VsrError("late_face", f"{clip.video}: the crop is shorter than the video, so sound and lips part")
     wave = moved(natural_wave(clip), offset)
     if np.abs(wave).max() < SILENT:
         raise VsrError("silent", f"{clip.video}: its sound is silence")
+    if not np.isfinite(wave).all():
+        raise VsrError("not_finite", f"{clip.video}: its sound holds values that are not finite")
     sound = torch.from_numpy(wave)
     units = codebook.units(extractor.frames(sound))
     return {
@@ -135,13 +137,6 @@ def extract(clip: Clip, codebook: Codebook, extractor, offset: float = 0.0) -> d
         "units": units.to(torch.int16),
         "speaker": torch.from_numpy(speaker_vector(wave)),
     }
-
-
-def _frames_shown(clip: Clip) -> int:
-    """Frames of the video, or of the part of it that is the clip."""
-    total = probe(clip.video).num_frames
-    last = min(total, round(clip.end * FPS)) if clip.end else total
-    return last - round(clip.start * FPS)
 
 
 def extract_corpus(

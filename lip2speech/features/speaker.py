@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lip2speech.features.voiced import holds_voice
 from vsr.clock import SAMPLE_RATE
 from vsr.errors import VsrError
 from vsr.packages import needed
@@ -37,14 +38,17 @@ def speaker_vector(wave: np.ndarray) -> np.ndarray:
 def reference_vector(path: str | Path) -> np.ndarray:
     """The vector of a voice given as a recording of any rate.
 
-    Raises VsrError: unreadable, no_sound, silent_reference, short_reference, missing_package.
+    Raises VsrError: unreadable, no_sound, silent_reference, short_reference, no_voice, missing_package.
     """
     from lip2speech.audio import read_wave
 
     wave = read_wave(path)
     if not np.isfinite(wave).all() or np.abs(wave).max(initial=0) < SILENCE:
         raise VsrError("silent_reference", f"{path}: is silent; give a recording with a voice")
-    seconds = len(_resemblyzer().preprocess_wav(wave, SAMPLE_RATE)) / SAMPLE_RATE
+    speech = _resemblyzer().preprocess_wav(wave, SAMPLE_RATE)
+    seconds = len(speech) / SAMPLE_RATE
     if seconds < MIN_VOICED:
         raise VsrError("short_reference", f"{path}: {seconds:.1f} s of speech; at least {MIN_VOICED:.0f} s are needed")
+    if not holds_voice(speech):
+        raise VsrError("no_voice", f"{path}: holds noise or tones and no voice; give a recording of somebody speaking")
     return speaker_vector(wave)

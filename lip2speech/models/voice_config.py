@@ -6,7 +6,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lip2speech.models.flow import TARGETS, TIMES
+from vsr.models.limits import DROPPED, check_sizes
 from vsr.models.lipreader import LipReaderConfig
+from vsr.numbers import COUNT, NOT_NEGATIVE, SHARE
 
 ENCODERS = ("finetuned", "frozen")
 
@@ -51,6 +53,11 @@ class VoiceConfig:
     envelope_weight: float = 0.0
 
     def __post_init__(self):
+        weights = dict.fromkeys(("mel_weight", "unit_weight", "text_weight", "envelope_weight"), NOT_NEGATIVE)
+        sizes = dict.fromkeys(("dim", "layers", "velocity_layers", "heads", "hidden", "kernel"), COUNT)
+        check_sizes(
+            self, units=NOT_NEGATIVE, dropout=DROPPED, spread=NOT_NEGATIVE, drop_condition=SHARE, **weights, **sizes
+        )  # fmt: skip
         for name, value, known in (
             ("encoder", self.encoder, ENCODERS), ("target", self.target, TARGETS), ("time", self.time, TIMES),
             ("start", self.start, ("coarse", "noise")),

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lip2speech.vocoder.generator import GeneratorConfig
+from vsr.errors import VsrError
+from vsr.numbers import COUNT, NOT_NEGATIVE, SEED, SHARE, check_number, check_numbers
 from vsr.training.config import OptimConfig, TrainerConfig, model_settings
 
 
@@ -28,6 +30,11 @@ class VocoderDataConfig:
     roughen: float = 0.5
     noise: float = 0.5
 
+    def __post_init__(self):
+        if not self.train or not self.dev:
+            raise VsrError("bad_config", "data.train and data.dev need at least one manifest each")
+        check_numbers(self, "data.", segment=COUNT, clips_per_batch=COUNT, roughen=SHARE, noise=NOT_NEGATIVE)
+
 
 @dataclass(frozen=True)
 class GanConfig:
@@ -40,6 +47,10 @@ class GanConfig:
     adversarial: float = 1.0
     features: float = 5.0
 
+    def __post_init__(self):
+        weights = dict.fromkeys(("mel", "spectral", "adversarial", "features"), NOT_NEGATIVE)
+        check_numbers(self, "gan.", after=NOT_NEGATIVE, width=COUNT, **weights)
+
 
 @dataclass(frozen=True)
 class VocoderTrainConfig:
@@ -51,6 +62,9 @@ class VocoderTrainConfig:
     optim: OptimConfig = field(default_factory=OptimConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     seed: int = 0
+
+    def __post_init__(self):
+        check_number("seed", self.seed, SEED)
 
     def model_config(self) -> GeneratorConfig:
         """The vocoder's numbers. Raises VsrError."""

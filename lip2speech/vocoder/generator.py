@@ -22,6 +22,8 @@ from lip2speech.models.content import MELS_PER_UNIT
 from lip2speech.vocoder.consistency import mel_consistent
 from vsr.clock import HOP, MELS_PER_FRAME
 from vsr.models.lengths import length_mask, zero_padding
+from vsr.models.limits import check_sizes
+from vsr.numbers import COUNT, NOT_NEGATIVE, Range
 
 LOUDEST = 100.0  # of a bin's magnitude
 
@@ -47,6 +49,10 @@ class GeneratorConfig:
     kernel: int = 7
     mel_skip: bool = True
     rounds: int = 0
+
+    def __post_init__(self):
+        sizes = dict.fromkeys(("unit_dim", "speaker_dim", "dim", "hidden", "layers", "kernel"), COUNT)
+        check_sizes(self, units=NOT_NEGATIVE, rounds=Range(least=0, most=1000), **sizes)
 
 
 class ConvNeXtBlock(nn.Module):

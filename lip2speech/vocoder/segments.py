@@ -17,6 +17,7 @@ from lip2speech.vocoder.losses import roughen
 from vsr.clock import MELS_PER_FRAME, SAMPLES_PER_FRAME, UNITS_PER_FRAME
 from vsr.data.manifest import Clip
 from vsr.errors import VsrError
+from vsr.training.loop import step_seed
 
 
 @dataclass
@@ -55,7 +56,7 @@ class Segments:
         return VocoderBatch(*(torch.stack(each) for each in zip(*pieces, strict=True)))
 
     def _piece(self, index: int, epoch: int) -> tuple[Tensor, ...]:
-        generator = torch.Generator().manual_seed(hash((self.seed, epoch, index)) % 2**31)
+        generator = torch.Generator().manual_seed(step_seed(self.seed, epoch, index))
         frames = self.data.segment
         start = int(torch.randint(self.clips[index].num_frames - frames + 1, (), generator=generator))
         known = self.natural[index]

@@ -36,6 +36,7 @@ class VocoderRun(Run):
     """`vsr.training.loop.Run` with a `VocoderTrainConfig`; a step has two halves."""
 
     entries = ()
+    left_out = 0  # steps of the discriminators in this epoch whose gradients were not finite
 
     def _open_data(self) -> None:
         if self.fabric.world_size > 1 and self.config.trainer.strategy == "fsdp":
@@ -45,6 +46,8 @@ class VocoderRun(Run):
         check_disjoint(train, dev, tests)
         self.train = Segments(train, data, seed)
         dev = with_features(dev, data.features)[0][:VALIDATED]
+        if not dev:
+            raise VsrError("bad_features", "dev: not one clip has features: run lip2speech features")
         self.dev = [(clip, load_features(data.features, clip)) for clip in dev]
         lengths = [data.segment] * len(self.train.clips)
         self.sampler = FrameBudgetSampler(lengths, data.segment * data.clips_per_batch, seed)
@@ -75,14 +78,26 @@ class VocoderRun(Run):
         return {"loss": loss * share} | {name: value.detach() * share for name, value in parts.items()}
 
     def _train_judges(self, real: Tensor, fake: Tensor, share: Tensor | float) -> Tensor:
-        loss = judge_loss(self.model.judges(real), self.model.judges(fake))
+        """A step of the discriminators, left out where it would not be finite: NaN would stay in their weights."""
+        judges, loss = self.model.judges, judge_loss(self.model.judges(real), self.model.judges(fake))
         self.fabric.backward(loss * share)
         if self.fabric.world_size > 1:
-            for parameter in self.model.judges.parameters():
+            for parameter in judges.parameters():
                 parameter.grad = self.fabric.all_reduce(parameter.grad, reduce_op="mean")
-        self.optimiser.step()  # only the judges have gradients now
+        limits = {"max_norm": self.config.optim.clip, "error_if_nonfinite": False}
+        norm = self.fabric.clip_gradients(judges, self.optimiser, **limits)
+        if torch.isfinite(norm):
+            self.optimiser.step()  # only the discriminators have gradients now
+        else:
+            self.left_out += 1
         self.optimiser.zero_grad()
         return loss
+
+    def _report(self, losses: dict[str, float]) -> None:
+        if self.left_out:
+            self.say(f"{self.left_out} steps of the discriminators were left out: their gradients were not finite")
+            self.left_out = 0
+        super()._report(losses)
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:

@@ -137,7 +137,7 @@ def _results(studio: Studio):
 
 
 def serve(app, host: str, port: int) -> None:
-    """Serve until interrupted. Raises VsrError port_in_use."""
+    """Serve until interrupted; what this process writes is for its owner alone. Raises VsrError port_in_use."""
     import socket
 
     import uvicorn
@@ -148,5 +148,6 @@ def serve(app, host: str, port: int) -> None:
     except OSError as error:
         raise VsrError("port_in_use", f"cannot listen on {host}, port {port}: {error.strerror}") from error
     print(f"http://{f'[{host}]' if ':' in host else host}:{port}  (Ctrl-C ends it)", flush=True)
+    os.umask(0o077)  # gradio makes the folders of uploads
     with listening:
         uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2)).run([listening])

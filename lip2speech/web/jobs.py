@@ -6,11 +6,16 @@ A job is worked on in the worker's thread and looked at from the server's; only 
 from __future__ import annotations
 
 import dataclasses
+import os
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from vsr.errors import VsrError
+from vsr.numbers import NOT_NEGATIVE, POSITIVE, check_number
 from vsr.transcript import Transcript
 
 PATIENCE = 900.0  # seconds after which a job is given up
@@ -34,9 +39,8 @@ class Limits:
 
     def __post_init__(self):
         for name, value in dataclasses.asdict(self).items():
-            least = "0 or more" if name == "queue" else "above 0"
-            if not value > 0 and not (name == "queue" and value == 0):
-                raise VsrError("bad_options", f"--{name.replace('_', '-')} is {value:g}; it must be {least}")
+            allowed = NOT_NEGATIVE if name == "queue" else POSITIVE
+            check_number(f"--{name.replace('_', '-')}", value, allowed, "bad_options")
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,8 @@ class Job:
     """One video on its way.
 
     Attributes:
-        folder: of its results; named so that nobody guesses it.
+        folder: of its results; named so that nobody guesses it, and gone once the job is dropped.
+        desk: folder on the same disk in which results are written before they take their names.
         source, reference: own copies of what was given.
         stage, share: of `STAGES`, and how much of that is done, None where nobody knows.
         faces: those that have been read; left_out: how many more there are, which are not shown.
@@ -69,6 +74,7 @@ class Job:
     folder: Path
     source: Path
     reference: Path | None = None
+    desk: Path | None = None
     stage: str = "waiting"
     share: float | None = None
     faces: list[Face] = field(default_factory=list)
@@ -96,6 +102,21 @@ class Job:
         if time.monotonic() - self.begun > PATIENCE:
             raise VsrError("too_slow", f"{self.name}: given up after {PATIENCE / 60:.0f} minutes of work")
         self.stage, self.share = stage, share
+
+    @contextmanager
+    def result(self, name: str) -> Iterator[Path]:
+        """Yield where to write the result ``name``, which it becomes when it is whole.
+
+        A dropped job's folder stays gone: raises `Dropped`, and nothing is left.
+        """
+        with tempfile.TemporaryDirectory(dir=self.desk) as folder:
+            yield Path(folder) / name
+            if self.dropped:
+                raise Dropped
+            try:
+                os.replace(Path(folder) / name, self.folder / name)
+            except FileNotFoundError:
+                raise Dropped from None
 
     def state(self) -> tuple:
         """What a visitor can see of it; differs when that has changed."""

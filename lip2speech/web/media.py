@@ -6,11 +6,16 @@ import shutil
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
+
 from vsr.clock import FPS
 from vsr.errors import VsrError
 from vsr.files import atomic_write
-from vsr.video.container import open_container, video_clock
+from vsr.video.container import open_container, opened, video_clock
+from vsr.video.extent import recorded_length
+from vsr.video.picture_shape import MAX_SIDE, fitted
 from vsr.video.reader import VideoInfo, probe, read_frames
+from vsr.video.streams import chosen_among, picture_stream, sound_stream
 
 TICKS = 90_000  # of a second
 PLAYED = ("yuv420p", "yuvj420p")  # pixel formats of H.264 that browsers decode
@@ -20,27 +25,8 @@ def recorded_seconds(path: str | Path, kind: str = "video") -> float:
     """Length of the "video" or "audio" by the time stamps of its packets: a browser's recording announces none, and
     nothing is decoded. 0 where there is none. Raises VsrError unreadable."""
     with open_container(path) as container:
-        streams = getattr(container.streams, kind)
-        return _seconds(container, streams[0]) if streams else 0.0
-
-
-def _seconds(container, stream) -> float:
-    import av
-
-    first, last, count = None, 0.0, 0
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets)
-        except (StopIteration, av.error.FFmpegError, OSError):  # the reader, too, takes a broken end for the end
-            break
-        count += packet.size > 0
-        if packet.pts is not None:
-            at = float(packet.pts * packet.time_base)
-            first = at if first is None else min(first, at)
-            last = max(last, at + float((packet.duration or 0) * packet.time_base))
-    rate = float(getattr(stream, "average_rate", None) or FPS)
-    return count / rate if first is None else last - first
+        stream = sound_stream(container) if kind == "audio" else picture_stream(container, lambda: open_container(path))
+        return 0.0 if stream is None else recorded_length(container, stream)
 
 
 def playable_copy(video: str | Path, out: str | Path) -> None:
@@ -58,25 +44,48 @@ def playable_copy(video: str | Path, out: str | Path) -> None:
 def _plays(video: str | Path) -> bool:
     if video_clock(video)[1] > 0:
         return False
-    with open_container(video) as container:
-        context = container.streams.video[0].codec_context
+    with opened(video) as (container, stream):
+        context = stream.codec_context
+        if chosen_among(container, stream):
+            return False  # browsers need not choose the same
         return "mp4" in container.format.name and context.name == "h264" and context.pix_fmt in PLAYED
 
 
 def _encode(video: str | Path, info: VideoInfo, out: Path) -> None:
+    """Encode a video whose frames may differ in size on one canvas, which is begun again where larger frames come."""
+    size = info.width, info.height
+    while size:
+        size = _encoded(video, size, out)
+
+
+def _encoded(video: str | Path, size: tuple[int, int], out: Path) -> tuple[int, int] | None:
+    """Encode on a canvas of ``size``; the size that it should have, where a frame is larger: nothing is done then."""
     import av
 
-    with av.open(str(out), "w", options={"movflags": "faststart"}) as target:
+    with av.open(str(out), "w", format="mp4", options={"movflags": "faststart"}) as target:
         stream = target.add_stream("libx264", rate=FPS, options={"preset": "veryfast", "crf": "20"})
-        stream.width, stream.height = info.width // 2 * 2, info.height // 2 * 2  # the format halves the colours
+        stream.width, stream.height = (side // 2 * 2 for side in size)  # the format halves the colours
         if min(stream.width, stream.height) < 2:
-            raise VsrError("unreadable", f"{video}: frames of {info.width}x{info.height} pixels cannot be shown")
+            raise VsrError("unreadable", f"{video}: frames of {size[0]}x{size[1]} pixels cannot be shown")
         stream.pix_fmt, stream.codec_context.time_base = "yuv420p", Fraction(1, TICKS)
         first = None
         for frames, times in read_frames(video):
+            if wanted := _larger(frames.shape[2:0:-1], size):
+                return wanted
             first = times[0] if first is None else first
             for picture, time in zip(frames, times, strict=True):
-                frame = av.VideoFrame.from_ndarray(picture[: stream.height, : stream.width], format="rgb24")
+                shown = fitted(picture, size)[: stream.height, : stream.width]
+                frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(shown), format="rgb24")
                 frame.pts, frame.time_base = round((time - first) * TICKS), Fraction(1, TICKS)
                 target.mux(stream.encode(frame))
         target.mux(stream.encode())
+    return None
+
+
+def _larger(frame: tuple[int, int], canvas: tuple[int, int]) -> tuple[int, int] | None:
+    """The canvas (W, H), at least twice as large, on which a frame (W, H) keeps its pixels; None where it does now."""
+    wanted = min(MAX_SIDE, max(frame))
+    if wanted <= max(canvas):
+        return None
+    scale = min(MAX_SIDE, max(wanted, 2 * max(canvas))) / max(canvas)
+    return round(canvas[0] * scale), round(canvas[1] * scale)

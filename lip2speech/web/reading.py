@@ -13,14 +13,18 @@ from pathlib import Path
 
 from lip2speech.web.jobs import Face, Job, Limits
 from lip2speech.web.media import playable_copy, recorded_seconds
+from vsr.assemble import skipped_of
 from vsr.clock import FPS
 from vsr.errors import VsrError
 from vsr.files import write_text
+from vsr.progress import Watch
 from vsr.subtitles import WRITERS, to_vtt
 from vsr.transcript import Segment, TimedWord, Transcript
 
 MAX_FACES = 4  # faces of a video that are read and voiced
+LONGER_SOUND = 60.0  # seconds by which a video's own sound may be longer than its picture to be heard in the report
 FORMATS = ("srt", "vtt", "json", "txt")
+SLACK = 5.0  # seconds by which sound may outlast its picture
 
 
 class Models:
@@ -77,10 +81,12 @@ def read_job(models: Models, limits: Limits, job: Job) -> None:
     job.enter("loading")
     vector = _reference(job, limits)  # first, because it is quick to refuse
     seconds = _checked_seconds(job.source, "video", limits)
+    _checked_seconds(job.source, "audio", limits, SLACK)  # which the page of `lip2speech inspect` shows
     _ = models.reader, models.voice
     clips = _faces(job, seconds)
     job.enter("reading")
-    playable_copy(job.source, job.folder / "video.mp4")
+    with job.result("video.mp4") as out:
+        playable_copy(job.source, out)
     for number, clip in enumerate(clips):
         job.enter("reading", number / len(clips))
         job.faces.append(_transcribed(models, job, clip, number, alone=len(clips) == 1))
@@ -97,23 +103,33 @@ def inspect_job(models: Models, job: Job, number: int) -> None:
     from vsr.decode.options import DecodeOptions
     from vsr.inspect.collect import inspect_video
 
-    out = job.folder / f"inspect{number}.html"
+    name = f"inspect{number}.html"
     job.begun = time.monotonic()
     job.enter("faces")
     try:
-        if not out.exists():
-            inspection = inspect_video(models.reader, job.source, DecodeOptions(nbest=5), job.faces[number].number)
-            write_text(out, render_voiced(inspection, models.voice, wanted_voice(job.reference)))
+        if not (job.folder / name).exists():
+            watch = Watch(progress=lambda *_: job.enter("faces"))
+            face, options = job.faces[number].number, DecodeOptions(nbest=5)
+            inspection = inspect_video(models.reader, job.source, options, face, watch=watch)
+            page = render_voiced(inspection, models.voice, wanted_voice(job.reference), _sound_fits(job.source))
+            with job.result(name) as out:
+                write_text(out, page)
     finally:
         job.stage = "done"  # the result that was there still is
 
 
-def _checked_seconds(path: Path, kind: str, limits: Limits) -> float:
+def _checked_seconds(path: Path, kind: str, limits: Limits, slack: float = 0.0) -> float:
     """Length of a recording that is short enough. Raises VsrError too_long."""
     seconds = recorded_seconds(path, kind)
-    if seconds > limits.max_seconds:
+    if seconds > limits.max_seconds + slack:
         raise VsrError("too_long", f"{path.name}: {seconds:.0f} s long; at most {limits.max_seconds:g} s are taken")
     return seconds
+
+
+def _sound_fits(path: Path) -> bool:
+    """Whether a video's own sound is about as long as its picture: hours of it would fill the memory, be they real or
+    damaged time stamps."""
+    return recorded_seconds(path, "audio") <= recorded_seconds(path) + LONGER_SOUND
 
 
 def _reference(job: Job, limits: Limits):
@@ -155,14 +171,20 @@ def _faces(job: Job, seconds: float) -> list:
 
 
 def _transcribed(models: Models, job: Job, clip, number: int, alone: bool) -> Face:
+    """Read a face of a video and write what it says."""
     from vsr.decode.options import DecodeOptions
     from vsr.recognise import read_clip
+    from vsr.video.casting import skipped_records
 
     segments = read_clip(models.reader, clip, DecodeOptions(nbest=5))
-    transcript = Transcript(job.name, clip.info.fps, clip.info.duration, models.reader.name, tuple(segments))
-    for name in FORMATS:
-        write_text(job.folder / f"{number}.{name}", WRITERS[name](transcript))
-    write_text(job.folder / f"page{number}.vtt", to_vtt(earlier(transcript, job.early), sureness))
+    skipped = skipped_of([{"skipped": skipped_records(clip.face, clip.times, clip.stretches.skipped)}])
+    transcript = Transcript(
+        job.name, clip.info.fps, clip.info.end, models.reader.name, tuple(segments), skipped=skipped
+    )
+    texts = {f"{number}.{name}": WRITERS[name](transcript) for name in FORMATS}
+    for name, text in (texts | {f"page{number}.vtt": to_vtt(earlier(transcript, job.early), sureness)}).items():
+        with job.result(name) as out:
+            write_text(out, text)
     return Face(transcript, "" if alone else _portrait(clip), number=clip.face)
 
 
@@ -180,7 +202,8 @@ def _voice(models: Models, job: Job, clip, number: int, vector) -> None:
     from lip2speech.speak import speak_clip
 
     spoken = speak_clip(models.voice, clip, vector)
-    mux(job.folder / "video.mp4", spoken.wave, job.folder / f"{number}.mp4")
+    with job.result(f"{number}.mp4") as out:
+        mux(job.folder / "video.mp4", spoken.wave, out)
     job.faces[number] = dataclasses.replace(job.faces[number], voiced=True)
 
 

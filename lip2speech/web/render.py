@@ -90,6 +90,7 @@ HELP = {
     "unreadable": "Try another recording, or save this one as mp4.",
     "silent_reference": "Leave the recording out to use the model's own voice.",
     "short_reference": "Leave the recording out to use the model's own voice.",
+    "no_voice": "Leave the recording out to use the model's own voice.",
 }
 
 
@@ -137,7 +138,7 @@ def words(job: Job, number: int) -> str:
     """The text, each word a button that plays it, coloured and labelled by its confidence."""
     found = [word for segment in job.faces[number].transcript.segments for word in segment.words]
     if not found:
-        return '<div class="text"><p class="none">No words were read.</p></div>'
+        return f'<div class="text"><p class="none">No words were read. {_unread(job.faces[number])}</p></div>'
     mean = sum(word.confidence for word in found) / len(found)
     spans = " ".join(_word(word, job.early) for word in found)
     return (
@@ -145,6 +146,12 @@ def words(job: Job, number: int) -> str:
         f'mean confidence {percent(mean)}. Press a word to hear it.</p><p class="legend" aria-hidden="true"><i></i>'
         "unsure to sure</p></div></div>"
     )
+
+
+def _unread(face: Face) -> str:
+    """Why there are no words, as far as it is known."""
+    reasons = {stretch.reason for stretch in face.transcript.skipped}
+    return "The mouth is covered." if "covered" in reasons else "The lips rest." if "rest" in reasons else ""
 
 
 def _counted(count: int) -> str:

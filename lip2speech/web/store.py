@@ -11,6 +11,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Container
+from contextlib import suppress
 from pathlib import Path
 
 GRACE = 60.0  # seconds for which an upload waits to be shown by the page of its visitor
@@ -19,7 +20,8 @@ NAME = re.compile(r"[a-z0-9]+\.[a-z0-9]+")
 
 
 class Store:
-    """A temporary folder with `uploads/` and `jobs/`.
+    """A temporary folder with `uploads/`, `jobs/`, `desk/` for what is being written, and `gone/` for what is being
+    removed; nobody but the owner can look into any of them.
 
     Args:
         keep: seconds after which an upload or a result goes.
@@ -30,9 +32,11 @@ class Store:
         self.keep, self.room = keep, room
         self._folder = tempfile.TemporaryDirectory(prefix="lip2speech-web.")
         self.root = Path(self._folder.name)
-        self.uploads, self.jobs = self.root / "uploads", self.root / "jobs"
-        self.uploads.mkdir()
-        self.jobs.mkdir()
+        self.uploads, self.jobs, self.desk, self.gone = (
+            self.root / name for name in ("uploads", "jobs", "desk", "gone")
+        )
+        for folder in (self.uploads, self.jobs, self.desk, self.gone):
+            folder.mkdir(mode=0o700)
 
     def new_job(self) -> Path:
         """A fresh folder for one job."""
@@ -48,7 +52,12 @@ class Store:
         return path if path.is_file() else None
 
     def remove(self, path: Path) -> None:
-        """Remove a folder, or what an upload that broke off has left."""
+        """Remove a folder, or what an upload that broke off has left.
+
+        It loses its name first, at once: whoever is about to put a file into the folder finds none.
+        """
+        with suppress(FileNotFoundError):
+            path = path.rename(self.gone / secrets.token_urlsafe(16))
         if path.is_file():
             path.unlink(missing_ok=True)
         else:

@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from pathlib import Path
 from traceback import clear_frames
 
@@ -33,7 +34,7 @@ class Studio:
         self.models, self.is_shipped = Models(model, voice), model is None
         self.limits, self.store = limits, Store(60 * limits.keep_minutes, limits.room)
         self._worker = ThreadPoolExecutor(1, "lip2speech-web")
-        self._worker.submit(load_libraries).result()
+        load_libraries()
         self._shown: dict[str, set[Path]] = {}  # folders of the uploads that the page of a visitor shows
         self._line: list[Job] = []  # those at work or waiting; touched by the server's thread alone
 
@@ -42,7 +43,8 @@ class Studio:
         folder = self.store.new_job()
         try:
             source = self._taken(folder / "source", Path(upload))
-            return Job(folder, source, self._taken(folder / "reference", Path(reference)) if reference else None)
+            spoken = self._taken(folder / "reference", Path(reference)) if reference else None
+            return Job(folder, source, spoken, self.store.desk)
         except BaseException:
             self.store.remove(folder)
             raise
@@ -53,7 +55,7 @@ class Studio:
         if upload.stat().st_size > self.limits.max_mb * 2**20:
             size = upload.stat().st_size / 2**20
             raise VsrError("too_large", f"{upload.name}: {size:.0f} MB; at most {self.limits.max_mb} MB are taken")
-        folder.mkdir()
+        folder.mkdir(mode=0o700)
         try:
             os.link(upload, folder / upload.name)
         except OSError:  # another disk, such as that of the example
@@ -80,12 +82,18 @@ class Studio:
         job.dropped = True
         self.store.remove(job.folder)
 
-    def process(self, job: Job) -> AsyncGenerator[int, None]:
-        """Work on a job; yields the number of jobs before it at each change. Closing it gives the job up.
+    async def process(self, job: Job) -> AsyncGenerator[int, None]:
+        """Work on a job; yields the number of jobs before it at each change. Closing it drops the job.
 
         Raises VsrError: busy, too_long, too_slow and what the reading raises; Dropped.
         """
-        return self._follow(job, read_job, self.models, self.limits, job)
+        try:
+            async with aclosing(self._follow(job, read_job, self.models, self.limits, job)) as work:
+                async for ahead in work:
+                    yield ahead
+        finally:
+            if job.dropped:
+                self.drop(job)
 
     def inspect(self, job: Job, face: int) -> AsyncGenerator[int, None]:
         """Write `inspectN.html`, the page of `lip2speech inspect`, for a face of a job that is done; like `process`."""
@@ -103,6 +111,8 @@ class Studio:
                 await asyncio.wait({future}, timeout=TICK)
                 if job.dropped:
                     raise Dropped
+            if job.dropped:  # what the work says then is that its folder has gone
+                raise Dropped
             self._raise_for(future, job)
         finally:
             job.dropped = job.dropped or not future.done()

@@ -100,6 +100,17 @@ def test_kaldi_folder(corpus, tmp_path):
         convert("kaldi", "manifest", tmp_path, tmp_path / "back", Settings())
 
 
+def test_times_of_a_kaldi_folder_find_the_same_frames_again(tmp_path):
+    """1.6199 s, written as 1.62, would be the frame after."""
+    times = [(0.0, 1.6199), (1.6199, 3.38), (3.38, 0.0), (1 / 3, 2 / 3)]
+    clips = [Clip(f"s_{k}", "film.mp4", "a", "s", start=start, end=end) for k, (start, end) in enumerate(times)]
+    write_manifest(tmp_path / "in.jsonl", clips)
+    convert("manifest", "kaldi", tmp_path / "in.jsonl", tmp_path / "out", Settings())
+    back = convert("kaldi", "manifest", tmp_path / "out", tmp_path / "back", Settings())
+    assert [(clip.start, clip.end) for clip in back] == times
+    assert (tmp_path / "out" / "segments").read_text(encoding="utf-8").splitlines()[2].endswith(" 3.38 -1.00")
+
+
 def test_kaldi_order_by_utterance_is_order_by_speaker(tmp_path):
     clips = [Clip(f"{s}_{i}", f"{s}{i}.mp4", "a", s) for s in ("s10", "s1", "s2", "s1b") for i in range(2)]
     write_manifest(tmp_path / "in.jsonl", clips)

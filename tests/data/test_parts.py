@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from tests.footage import read, tone, write_recording
 from vsr.data.cropping import crop_corpus
 from vsr.data.manifest import Clip, read_manifest, write_manifest
 from vsr.errors import VsrError
@@ -58,3 +59,20 @@ def test_manifests_without_parts_still_read(tmp_path):
     (tmp_path / "bad.jsonl").write_text(f"{bad}\n", encoding="utf-8")
     with pytest.raises(VsrError, match="line 1: a: the part from 3 s to 2 s is empty"):
         read_manifest(tmp_path / "bad.jsonl")
+
+
+def test_a_part_is_what_is_seen_at_its_time(tmp_path):
+    """Also behind a picture that stood for long, and where the first picture comes late."""
+    even = np.arange(75) / 25
+    gap = write_recording(tmp_path / "gap.mp4", [*even, *(18 + even)])
+    late = write_recording(tmp_path / "late.mp4", 7 + even, tone(12))
+    for path, start, end, first, count in (
+        (gap, 18, 21, 75, 75), (gap, 19, 20, 100, 25), (gap, 16, 19, 75, 25), (gap, 2, 18.4, 50, 35),
+        (gap, 20, 0, 125, 25), (late, 8, 9, 25, 25), (late, 5, 8, 0, 25), (late, 9, 0, 50, 25),
+    ):  # fmt: skip
+        numbers, times = read(path, start=start, end=end)
+        assert numbers == list(range(first, first + count)), (path.name, start)
+        assert times[0] >= start - 0.02 and (not end or times[-1] < end)
+    for path, start, end in ((gap, 5, 17), (gap, 21, 23), (late, 0, 6), (late, 10, 0)):
+        with pytest.raises(VsrError, match=f"has no frames from {start:.2f} "):
+            read(path, start=start, end=end)

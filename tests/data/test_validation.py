@@ -1,8 +1,10 @@
 """Validation finds, without decoding videos, what would stop or spoil a run."""
 
+import numpy as np
 import pytest
 
 from lip2speech.cli import main as speech
+from tests.footage import tone, write_recording
 from vsr.cli import main
 from vsr.data.manifest import Clip, write_manifest
 from vsr.data.validation import validate
@@ -61,3 +63,22 @@ def test_the_command_stops_a_run(manifest, capsys):
     assert len(error) == 1 and "6 of 8 clips refused, such as" in error[0]
     assert len(read_json(manifest / "report.json")[both[1]]["refused"]) == 6
     assert main(["validate", "--manifest", both[1], "--tolerate", "0.8"]) == 0
+
+
+def test_parts_are_held_against_the_time_of_the_pictures(tmp_path):
+    """Not against a longer sound, nor against their length where the first of them comes late."""
+    even = np.arange(75) / 25
+    late = str(write_recording(tmp_path / "late.mp4", 15 + even, tone(30)))
+    long = str(write_recording(tmp_path / "long.mkv", even, tone(30)))
+    parts = {
+        "seen": (late, 15.5, 17.5), "end": (late, 17, 0), "before": (late, 0.5, 14), "behind": (late, 19, 0),
+        "sound": (long, 10, 12), "over": (long, 1, 5), "good": (long, 1, 3),
+    }  # fmt: skip
+    clips = [Clip(name, video, "bin", start=start, end=end) for name, (video, start, end) in parts.items()]
+    write_manifest(tmp_path / "m.jsonl", clips)
+    (found,) = validate([tmp_path / "m.jsonl"]).values()
+    assert {name: reason for name, (reason, _) in found.refused.items()} == dict.fromkeys(
+        ("before", "behind", "sound", "over"), "part_outside"
+    )
+    assert found.hours * 3600 == pytest.approx(2 + 1 + 2, abs=0.1)
+    assert "shows nothing before 15.00 s" in found.refused["before"][1]

@@ -61,6 +61,7 @@ def plain_joint_search(model, states, options, eos, language=lambda tokens, c: 0
     ``language`` gives the weighted log-probability of a token after others, of language models that join.
     """
     log_probs = model.ctc_log_probs(states[None])[0].double().tolist()
+    scored = prefix_tables if options.ctc_weight else lambda log_probs, prefix: (0.0, 0.0)
     length = torch.tensor([len(states)])
     limit = max(1, int(len(states) * options.max_length_ratio))
     weight, bonus = options.ctc_weight, options.length_bonus
@@ -70,17 +71,17 @@ def plain_joint_search(model, states, options, eos, language=lambda tokens, c: 0
         for tokens, attention, spoken in live:
             logits = model.decoder(torch.tensor([[eos, *tokens]]), states[None], length)[0, -1]
             decoder = logits.log_softmax(-1)
-            whole, _ = prefix_tables(log_probs, tokens)
+            whole, _ = scored(log_probs, tokens)
             said = spoken + language(tokens, eos)
             total = (1 - weight) * (attention + float(decoder[eos])) + (weight * whole if weight else 0) + said
             if whole > MINUS:
                 extended.append((total + bonus * step, tokens, attention + float(decoder[eos]), said, True))
             if step == limit:
                 continue
-            decoder[[0, eos]] = MINUS
-            count = min(math.ceil(1.5 * options.beam), len(decoder) - 2)
+            decoder[[0, 1, eos]] = MINUS  # blank, unknown, end
+            count = min(math.ceil(1.5 * options.beam), len(decoder) - 3)
             for c in decoder.topk(count).indices.tolist():
-                _, prefix = prefix_tables(log_probs, (*tokens, c))
+                _, prefix = scored(log_probs, (*tokens, c))
                 own = attention + float(decoder[c])
                 said = spoken + language(tokens, c)
                 total = (1 - weight) * own + (weight * prefix if weight else 0) + said

@@ -71,7 +71,7 @@ def test_beam_of_one_without_ctc_is_greedy_attention(model, states):
     with torch.inference_mode():
         while len(tokens) <= LENGTHS[0]:
             logits = model.decoder(torch.tensor([tokens]), states[:1], LENGTHS[:1])[0, -1]
-            logits[0] = -torch.inf
+            logits[[0, 1]] = -torch.inf
             if int(logits.argmax()) == EOS:
                 break
             tokens.append(int(logits.argmax()))

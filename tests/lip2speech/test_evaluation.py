@@ -1,5 +1,6 @@
 """Figures of voices: known answers, failures counted and never averaged, judges, tables."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -26,6 +27,17 @@ def test_a_voice_is_itself(voice_like):
     assert figures.stoi == pytest.approx(1, abs=1e-6) and figures.estoi == pytest.approx(1, abs=1e-6)
     assert figures.mcd == 0 and figures.f0 == 0 and figures.voicing == 0 and figures.offset_ms == 0
     assert figures.speaker == pytest.approx(1, abs=1e-4)
+
+
+def test_stoi_draws_its_noise_from_nobody_else(voice_like, monkeypatch):
+    other = noisy(voice_like, 0.02)
+    other[30_000:] = 0
+    with ThreadPoolExecutor(4) as threads:
+        found = set(threads.map(lambda _: stoi(voice_like, other, extended=True), range(8)))
+    monkeypatch.setattr(np.random, "seed", lambda seed: pytest.fail("the state of numpy is every thread's"))
+    before = np.random.get_state()[1].tolist()
+    assert found == {stoi(voice_like, other, extended=True)}
+    assert np.random.get_state()[1].tolist() == before
 
 
 def test_worse_is_worse(voice_like):

@@ -66,7 +66,23 @@ def test_path_and_training_times():
     assert draw_times(4000, "logit_normal", torch.device("cpu")).std() < 0.25
 
 
-@pytest.mark.parametrize("wrong", [{"steps": -1}, {"solver": "rk4"}, {"guidance": -1.0}, {"sway": 3.0}])
-def test_wrong_options_are_refused(wrong):
-    with pytest.raises(VsrError):
+NAN, INFINITE = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"steps": -1}, {"steps": 1001}, {"solver": "rk4"}, {"sway": 3.0}, {"seed": -1}, {"seed": 2**64},
+        *({name: value} for name in ("guidance", "temperature") for value in (-1.0, NAN, INFINITE, 1e30)),
+        {"sway": NAN},
+    ],
+)  # fmt: skip
+def test_wrong_options_are_refused_by_name(wrong):
+    with pytest.raises(VsrError, match=next(iter(wrong))) as caught:
         FlowOptions(**wrong)
+    assert caught.value.reason == "bad_options"
+
+
+def test_the_bounds_of_options_are_among_them():
+    for bounds in ({"seed": 2**63 - 1}, {"steps": 1000}, {"guidance": 0.0, "temperature": 0.0}, {"sway": -1.0}):
+        assert FlowOptions(**bounds)

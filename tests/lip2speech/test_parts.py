@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from lip2speech.audio import natural_wave, write_wave
+from lip2speech.audio import natural_wave, read_wave, write_wave
 from lip2speech.cli import main
 from lip2speech.data import NoText, SpeechDataset
 from lip2speech.features.corpus import StoredFeatures, extract_corpus, load_features, with_features
@@ -15,6 +15,7 @@ from lip2speech.synthesis import SynthesisOptions
 from lip2speech.training import VoiceTrainConfig
 from lip2speech.vocoder.config import VocoderDataConfig
 from lip2speech.vocoder.segments import Segments
+from tests.footage import clicks, read, second_of, write_recording
 from tests.lip2speech.test_audio import chirp, write_film
 from vsr.data.manifest import Clip, write_manifest
 from vsr.errors import VsrError
@@ -142,3 +143,47 @@ def test_the_protocol_without_a_voice_is_vision():
     assert header("vision", "").startswith("Reference voice: vision (none: the model's own voice). Judge: none.")
     with pytest.raises(VsrError, match="the protocol is 'none'; it can be cross, self, vision"):
         SynthesisOptions(protocol="none")
+
+
+EVEN = np.arange(75) / 25
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts"])
+def test_the_sound_of_a_part_is_that_of_its_pictures(tmp_path, suffix):
+    """In a film whose sound begins 7 s before the picture, which stands from 10 to 25 s."""
+    path = write_recording(tmp_path / f"film.{suffix}", [*(7 + EVEN), *(25 + EVEN), *(28 + EVEN)], clicks(34))
+    for start, end, seconds in ((8, 9, [8]), (26, 28, [26, 27]), (9, 26, [9, 25]), (5, 8, [7]), (29, 0, [29, 30])):
+        numbers, times = read(path, start=start, end=end)
+        wave = natural_wave(Clip("x", str(path), "", "s", start=start, end=end))
+        assert len(wave) == 640 * len(numbers) == 16_000 * len(seconds)
+        assert [second_of(wave[k * 16_000 + 1600 : (k + 1) * 16_000 - 1600]) for k in range(len(seconds))] == seconds
+    whole = natural_wave(Clip("x", str(path), "", "s", 225))
+    assert len(whole) == 225 * 640 and second_of(whole[3 * 16_000 + 1600 : 4 * 16_000 - 1600]) == 25
+
+
+def test_the_sound_of_a_part_is_found_by_the_index(tmp_path, monkeypatch):
+    from vsr.video import container
+
+    path = write_recording(tmp_path / "film.mp4", np.arange(1500) / 25, clicks(60), options={"g": "50"})
+    whole, packets, safe = read_wave(path), [], container.safe_packets
+
+    def counting(source, stream):
+        for packet in safe(source, stream):
+            packets.append(packet.stream.type)
+            yield packet
+
+    monkeypatch.setattr(container, "safe_packets", counting)
+    wave = natural_wave(Clip("x", str(path), "", "s", start=50, end=52))
+    assert np.abs(wave - whole[50 * 16_000 : 52 * 16_000]).max() < 1e-3
+    assert packets.count("audio") < 60_000 / 960 * 10
+
+
+@pytest.mark.parametrize("count", [75, 79, 91])
+def test_no_face_is_late_for_rounding(tmp_path, codebook, count):
+    """Half a frame of 25 a second is rounded as the reader rounds it."""
+    path = write_recording(tmp_path / "fast.mp4", np.arange(count) / 50, clicks(3), fps=50)
+    frames = len(read(path)[1])
+    clip = Clip("fast", str(path), "bin", "s", frames, "fast.npy")
+    assert extract_corpus([clip], codebook, tmp_path / "features") == {"made": 1}
+    shorter = Clip("late", str(path), "bin", "s", frames - 1, "late.npy")
+    assert extract_corpus([shorter], codebook, tmp_path / "features") == {"late_face": 1}

@@ -4,15 +4,17 @@ from functools import partial
 
 import numpy as np
 import pytest
+import torch
 
 from lip2speech.audio import read_wave, write_wave
 from lip2speech.cli import LIP2SPEECH, main
 from lip2speech.flow_options import FlowOptions
 from lip2speech.hub import load_model, save_part
-from lip2speech.speak import speak, voice_crop
+from lip2speech.speak import speak, speak_clip, voice_crop
 from tests.conftest import talking_face, write_video
 from tests.lip2speech.tiny import speakers, tiny_vocoder, tiny_voice
 from vsr.errors import VsrError
+from vsr.video.mouth import crop_tracks
 from vsr.video.stream import blocks
 
 
@@ -69,6 +71,18 @@ def test_who_listens_does_not_babble(tiny_voice_folder, tmp_path):
     heard = np.abs(spoken.wave).reshape(-1, 640).max(1) > 0
     assert heard[:50].all() and heard[170:].all() and not heard[80:140].any()
     assert spoken.seconds == pytest.approx(heard.sum() / 25)
+
+
+def test_a_face_by_itself_is_voiced_as_in_its_video(tiny_voice_folder, tmp_path):
+    """The page and the report voice a face that was cut out before: where it rests, they are silent, too."""
+    speaks, rests = talking_face(50), talking_face(1).repeat(120, axis=0)
+    film = write_video(tmp_path / "turns.mp4", np.concatenate([speaks, rests]), options={"crf": "12"})
+    loaded = load_model(tiny_voice_folder)
+    (clip,) = crop_tracks(film)
+    alone, together = speak_clip(loaded, clip), speak(loaded, film)
+    assert np.array_equal(alone.wave, together.wave) and alone.seconds == together.seconds < 4
+    still = write_video(tmp_path / "still.mp4", rests[:75])
+    assert not speak_clip(loaded, crop_tracks(still)[0]).wave.any()
 
 
 def test_each_face_has_the_voice_that_is_given_for_it(tiny_voice_folder, tmp_path, voice_like, capsys):
@@ -138,6 +152,40 @@ def test_what_cannot_be_voiced_gives_one_line_and_no_file(tiny_voice_folder, fil
         assert status == 1 and what in line, line
     assert refusal(capsys, "speak", film, "-o", tmp_path / "nosuffix", *given)[0] == 1
     assert refusal(capsys, "speak", film, "-o", out, "--steps", "-1", *given)[0] == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--temperature", "nan"), ("--temperature", "inf"), ("--guidance", "nan"), ("--seed", str(2**64)),
+        ("--seed", "-1"),
+    ],
+)  # fmt: skip
+def test_numbers_that_are_none_are_refused_before_the_work(film, tmp_path, capsys, words):
+    status, line = refusal(capsys, "speak", film, "-o", tmp_path / "out.wav", *words)
+    assert status == 1 and f"{words[0][2:]} is {words[1]}" in line
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "words", [("synthesize", "--rounds", "-1"), ("units", "--seed", "-1"), ("sync", "--seed", str(2**64))]
+)
+def test_verbs_of_lists_refuse_numbers_out_of_range(tmp_path, capsys, words):
+    verb, option, value = words
+    given = {"--manifest": "no.jsonl", "--features": "no", "--out": tmp_path / "out"}
+    if verb == "units":
+        del given["--features"]
+    status, line = refusal(capsys, verb, *(word for pair in given.items() for word in pair), option, value)
+    assert status == 1 and f"{option} is {value}: it must be" in line
+
+
+def test_a_voice_that_is_not_finite_is_refused_and_not_written(tiny_voice_folder, film, tmp_path):
+    loaded = load_model(tiny_voice_folder)
+    with torch.no_grad():
+        loaded.vocoder.head.bias[0] = float("nan")
+    with pytest.raises(VsrError, match="the voice is not finite") as caught:
+        speak(loaded, film)
+    assert caught.value.reason == "not_finite"
 
 
 def test_models_that_do_not_fit_are_refused(tiny_voice_folder, tmp_path):

@@ -15,6 +15,8 @@ from lip2speech.vocoder.training import VocoderRun
 from tests.lip2speech.tiny import UNITS, speakers
 from tests.training.test_machines import Noted, Paired, ranks
 from vsr.data.manifest import Clip, write_manifest
+from vsr.errors import VsrError
+from vsr.files import write_json
 from vsr.training.config import build
 
 FRAMES = 25
@@ -89,6 +91,53 @@ def test_a_killed_run_of_two_ranks_goes_on(config, tmp_path):
     assert load_vocoder(killed / "model")
 
 
+class Damaged(VocoderRun):
+    """In its first epoch, one sample of every real wave is NaN."""
+
+    def losses(self, batch):
+        if self.progress.epoch == 0:
+            batch.wave[0, 100] = float("nan")
+        return super().losses(batch)
+
+
+def test_a_sample_that_is_not_finite_does_not_reach_the_weights(config, tmp_path, capsys):
+    config = replace(config, gan=replace(config.gan, after=0.0))
+    run = Damaged(config, tmp_path / "run")
+    before = {name: tensor.clone() for name, tensor in run.model.judges.state_dict().items()}
+    run._epoch()
+    assert all(torch.equal(own, before[name]) for name, own in run.model.judges.state_dict().items())
+    assert run.left_out == len(run.feed.steps) == 3
+    losses = run._epoch()
+    assert run.left_out == 3 and torch.isfinite(torch.tensor(losses["judges"]))
+    for part in (run.model, run.average.model):
+        assert all(own.isfinite().all() for own in part.state_dict().values())
+    assert any(not torch.equal(own, before[name]) for name, own in run.model.judges.state_dict().items())
+    run._report({})
+    assert "3 steps of the discriminators were left out" in capsys.readouterr().out
+
+
+def test_the_gradients_of_the_discriminators_are_clipped(config, tmp_path, monkeypatch):
+    config = replace(config, gan=replace(config.gan, after=0.0), optim=replace(config.optim, clip=1e-3))
+    run, norms = VocoderRun(config, tmp_path / "run"), []
+    step = run.optimiser.step
+
+    def watched():
+        own = [p.grad.norm() for p in run.model.judges.parameters() if p.grad is not None]
+        if own:
+            norms.append(float(torch.stack(own).norm()))
+        step()
+
+    monkeypatch.setattr(run.optimiser, "step", watched)
+    run._epoch()
+    assert len(norms) == 3 and max(norms) < 1.01e-3
+
+
+def test_a_dev_list_without_features_is_refused_at_the_start(config, tmp_path):
+    write_json(tmp_path / "features" / "refused.json", {"clips": {"c5": {"reason": "silent", "message": "x"}}})
+    with pytest.raises(VsrError, match="dev: not one clip has features"):
+        VocoderRun(config, tmp_path / "run")
+
+
 def test_shards_are_refused_once(config, tmp_path):
     config = replace(config, trainer=replace(config.trainer, strategy="fsdp"))
     (_, told, *_), (_, status, *_) = ranks(config, [tmp_path / "out"] * 2, kind=Watched)
@@ -102,3 +151,15 @@ def test_what_is_heard_of_a_clip_does_not_hang_on_its_batch(config):
     together, alone = segments.batch([3, 1], epoch=2), segments.batch([1], epoch=2)
     assert torch.equal(together.mel[1], alone.mel[0]) and torch.equal(together.wave[1], alone.wave[0])
     assert not torch.equal(segments.batch([1], epoch=3).wave, alone.wave)
+
+
+def test_what_is_heard_of_a_clip_does_not_hang_on_python(config, monkeypatch):
+    """Its hash of a tuple may change with its version, and is the same for some different tuples."""
+    from vsr.training.lipreader import read_all
+
+    def changed(value):
+        raise AssertionError("Python's hash is asked")
+
+    monkeypatch.setattr("lip2speech.vocoder.segments.hash", changed, raising=False)
+    segments = Segments(read_all(config.data.train), config.data, seed=0)
+    assert segments.batch([0], epoch=1).wave.shape == (1, 6400)

@@ -76,7 +76,7 @@ def missing(path):
 
 def text(path):
     path.write_text("<html>Quota exceeded</html>")
-    return "read safely: Unsupported operand"  # and not how to have it read unsafely
+    return "read safely: it is a web page"
 
 
 def empty(path):

@@ -26,4 +26,4 @@ def test_a_published_landmarker_takes_the_usual_one_s_place(face_clip):
 def test_a_landmarker_that_is_not_there_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv("VSR_FACE_LANDMARKER", str(tmp_path / "missing.task"))
     with pytest.raises(VsrError, match="missing.task: no such face landmarker"):
-        default_detector.__wrapped__()
+        default_detector()

@@ -31,7 +31,8 @@ from vsr.hub import load_model
 from vsr.transcribe import Reading
 from vsr.video.detector import default_detector
 from vsr.video.geometry import CROP, crop_corners, cut_mouth, mouth_transforms
-from vsr.video.graphs import BLANK, INNER, mesh_of, solutions
+from vsr.video.graphs import BLANK, INNER, mesh_of
+from vsr.video.mediapipe_graph import solutions
 from vsr.video.reader import frames_from
 from vsr.video.stream import blocks
 

@@ -57,8 +57,11 @@ def look(args: argparse.Namespace) -> Inspection:
     from vsr.hub import load_model
     from vsr.inspect.collect import inspect_video
     from vsr.progress import Watch, film_bar
+    from vsr.video.streams import tell_choice
 
     options = DecodeOptions(args.method, args.beam, nbest=args.nbest)
     loaded = load_model(args.model, args.device)
     with film_bar() as progress:
-        return inspect_video(loaded, args.video, options, args.face, args.at, Watch(progress=progress))
+        inspection = inspect_video(loaded, args.video, options, args.face, args.at, Watch(progress=progress))
+    tell_choice("inspect", args.video, inspection.clip.info.stream)
+    return inspection

@@ -38,6 +38,7 @@ def run(args: argparse.Namespace) -> int:
     from vsr.errors import VsrError
     from vsr.files import check_output
     from vsr.hub import load_model
+    from vsr.interrupts import settle
     from vsr.live.screen import Screen
     from vsr.live.session import Session
     from vsr.live.source import Capture, open_source
@@ -54,10 +55,11 @@ def run(args: argparse.Namespace) -> int:
     try:
         screen.show(session.run(capture))
     except KeyboardInterrupt:  # the usual end
+        settle()
         print(file=sys.stderr)
     finally:
         capture.close()
-    print(screen.summary(capture.dropped), file=sys.stderr)
+    print(screen.summary(capture.dropped, session.covered), file=sys.stderr)
     if capture.error is not None:
         raise capture.error
     return 0

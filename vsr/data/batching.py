@@ -103,7 +103,7 @@ class CropDataset:
             span = trim_span(targets > BLANK, rng)
             crop, targets = crop[span], targets[span]
         video = to_network_input(crop, self.augmentation, rng)
-        return video, torch.tensor(self.tokenizer.encode(clip.text)), torch.from_numpy(targets)
+        return video, torch.tensor(self.tokenizer.encode(clip.text), dtype=torch.long), torch.from_numpy(targets)
 
     def batch(self, indices: Sequence[int], epoch: int = 0) -> Batch:
         """The padded batch of several clips."""

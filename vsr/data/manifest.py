@@ -27,7 +27,9 @@ class Clip:
         num_frames: length of the crop at 25 frames/s; 0 before cropping.
         crop: path of the mouth crop, (T, 96, 96) uint8 .npy; empty before cropping.
         words: (word, start, end) in seconds from the clip's start, where the corpus knows them.
-        start, end: the part of the video that is the clip, in seconds; end 0 is the end of the file.
+        start, end: the part of the video that is the clip, in seconds after the container's start (the zero that
+            players show), whatever its first time stamp; end 0 is the end of the file.
+        track: path of the track of mouth points, an .npz of `vsr.video.mouth_features`; empty where there is none.
     """
 
     id: str
@@ -39,6 +41,7 @@ class Clip:
     words: tuple[tuple[str, float, float], ...] = ()
     start: float = 0.0
     end: float = 0.0
+    track: str = ""
 
     def __post_init__(self):
         if not SAFE_ID.fullmatch(self.id):
@@ -46,6 +49,9 @@ class Clip:
         if not 0 <= self.start < math.inf or self.end and not self.start < self.end < math.inf:
             raise ValueError(f"{self.id}: the part from {self.start} s to {self.end} s is empty")
         object.__setattr__(self, "words", tuple((str(w), float(a), float(b)) for w, a, b in self.words))
+        for word, start, end in self.words:
+            if not 0 <= start <= end < math.inf:
+                raise ValueError(f"{self.id}: the word '{word}' lasts from {start} s to {end} s: no such times")
 
 
 NEEDED = ("id", "video", "text")

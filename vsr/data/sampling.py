@@ -6,6 +6,7 @@ That order is the same in every run and on every rank, so an interrupted epoch g
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from multiprocessing import get_context
 
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
@@ -66,9 +67,18 @@ def planned_batches(dataset, plan: Sequence[list[int]], epoch: int, workers: int
 
     What a clip is refused for is yielded as a VsrError, since an exception would lose its message on the way.
     """
-    context = "fork" if workers else None  # the manifest is not copied, and a worker is there at once
     plan = _Plan(dataset, plan, epoch)
-    return DataLoader(plan, batch_size=None, num_workers=workers, multiprocessing_context=context)
+    return DataLoader(plan, batch_size=None, num_workers=workers, multiprocessing_context=worker_context(workers))
+
+
+def worker_context(workers: int):
+    """How worker processes begin: from a server without threads, as a fork of this process could hang for ever in a
+    lock that another thread held. The server has loaded PyTorch once for all of them. None without workers."""
+    if not workers:
+        return None
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["vsr.data.batching"])
+    return context
 
 
 class _Plan(Dataset):

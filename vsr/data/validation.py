@@ -6,28 +6,27 @@ or spoil a run: files that are absent or no videos, parts and words outside thei
 
 from __future__ import annotations
 
-import multiprocessing
 from collections import Counter
 from collections.abc import Iterable
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 from vsr.clock import FPS
 from vsr.data.manifest import Clip, read_manifest
 from vsr.errors import VsrError
+from vsr.pool import in_processes
 from vsr.text.normalise import lower
 
 SLACK = 1.0  # seconds by which a part or a word may reach beyond the announced end
-CHUNK = 32
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What the header of a video says, or why it cannot be read."""
+    """What the header of a video says, or why it cannot be read; its pictures last from second start to end."""
 
-    duration: float = 0.0
+    start: float = 0.0
+    end: float = 0.0
     fps: float = 0.0
     size: str = ""
     reason: str = ""
@@ -69,12 +68,11 @@ def validate(manifests: Iterable[str | Path], jobs: int = 1) -> dict[str, Findin
 def _look_at_all(videos: list[str], jobs: int) -> list[Seen]:
     if jobs == 1:
         return [_look(video) for video in videos]
-    context = multiprocessing.get_context("spawn")  # FFmpeg's threads do not survive a fork
-    try:
-        with ProcessPoolExecutor(jobs, mp_context=context) as pool:
-            return list(pool.map(_look, videos, chunksize=CHUNK))
-    except BrokenProcessPool as error:
-        raise VsrError("unreadable", "a video crashes the decoder: vsr crop will name it, or try --jobs 1") from error
+    return list(in_processes(_look, videos, jobs, _crashed))
+
+
+def _crashed(video: str) -> Seen:
+    return Seen(reason="unreadable", message=f"{video}: crashes the video decoder")
 
 
 def _look(video: str) -> Seen:
@@ -84,7 +82,7 @@ def _look(video: str) -> Seen:
         info = probe(video)
     except VsrError as error:
         return Seen(reason=error.reason, message=str(error))
-    return Seen(info.duration, round(info.fps, 2), f"{info.width}x{info.height}")
+    return Seen(info.start, info.end, round(info.fps, 2), f"{info.width}x{info.height}")
 
 
 def _judge(clips: list[Clip], seen: dict[str, Seen]) -> Findings:
@@ -92,24 +90,31 @@ def _judge(clips: list[Clip], seen: dict[str, Seen]) -> Findings:
     found = Findings(clips=len(clips))
     for clip in clips:
         video = seen[clip.video]
-        seconds = (clip.end or video.duration) - clip.start
-        fault = (video.reason, video.message) if video.reason else _fault(clip, video.duration, seconds)
+        seconds = (clip.end or video.end) - clip.start
+        fault = (video.reason, video.message) if video.reason else _fault(clip, video, seconds)
         if fault:
             found.refused[clip.id] = fault
             continue
-        found.hours += min(seconds, video.duration - clip.start) / 3600
+        found.hours += (min(clip.end or video.end, video.end) - max(clip.start, video.start)) / 3600
         found.sizes[video.size] += 1
         found.rates[f"{video.fps:g}"] += 1
     return found
 
 
-def _fault(clip: Clip, duration: float, seconds: float) -> tuple[str, str] | None:
+def _fault(clip: Clip, video: Seen, seconds: float) -> tuple[str, str] | None:
     """(reason, message) of a clip whose video can be read."""
-    if clip.start >= duration - 1 / FPS or clip.end > duration + SLACK:
+    late = clip.start >= video.end - 1 / FPS or clip.end > video.end + SLACK
+    if late or 0 < clip.end <= video.start + 1 / FPS:
+        lasts = f"lasts {video.end:.2f} s" if late else f"shows nothing before {video.start:.2f} s"
         part = f"from {clip.start:.2f} s to {clip.end:.2f} s"
-        return "part_outside", f"{clip.video}: lasts {duration:.2f} s, {clip.id} is the part {part}"
-    if clip.words and clip.words[-1][2] > seconds + SLACK:
-        return "words_outside", f"{clip.id}: lasts {seconds:.2f} s, its last word ends at {clip.words[-1][2]:.2f} s"
+        return "part_outside", f"{clip.video}: {lasts}, {clip.id} is the part {part}"
+    last = max((end for _, _, end in clip.words), default=0.0)
+    if last > seconds + SLACK:
+        return "words_outside", f"{clip.id}: lasts {seconds:.2f} s, its last word ends at {last:.2f} s"
+    for (before, earlier, _), (word, start, _) in pairwise(clip.words):
+        if start < earlier:
+            told = f"'{word}' begins at {start:.2f} s, before '{before}' at {earlier:.2f} s"
+            return "words_backward", f"{clip.id}: {told}"
     if not lower(clip.text):
         return "no_words", f"{clip.id}: its transcript has no words"
     return None

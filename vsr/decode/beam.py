@@ -11,11 +11,12 @@ import math
 import torch
 from torch import Tensor
 
-from vsr.decode.ctc import MINUS_INFINITY, NoScorer, PrefixScorer, greedy, prefix_beam
+from vsr.decode.ctc import MINUS_INFINITY, NoScorer, PrefixScorer, greedy, prefix_beam, sayable
+from vsr.decode.evidence import TrackWords
 from vsr.decode.options import DecodeOptions, Hypothesis
 from vsr.errors import VsrError
 from vsr.models.lipreader import LipReader
-from vsr.text.tokenizer import BLANK
+from vsr.text.tokenizer import BLANK, UNK
 
 PRE_BEAM = 1.5  # candidates of a hypothesis for each place in the beam
 
@@ -26,15 +27,18 @@ def decode(
 ) -> list[list[Hypothesis]]:
     """Search encoder states (B, T, D) of ``lengths`` (B,) frames; for each utterance the n-best, best first.
 
-    ``languages``: what `vsr.decode.fusion.languages_of` gives; they join the joint search.
+    ``languages``: what `vsr.decode.evidence.joining` gives; they join the joint search.
     """
     check_heads(model, options.method)
-    log_probs = model.ctc_log_probs(states).float() if model.ctc else None
     if options.method == "joint":
+        languages = [
+            (weight, own.of(states, lengths) if isinstance(own, TrackWords) else own) for weight, own in languages
+        ]
+        # With a weight of 0, the decoder alone searches: CTC must not even rule out what is longer than the clip.
+        log_probs = model.ctc_log_probs(states).float() if model.ctc and options.ctc_weight else None
         return JointSearch(model, states, log_probs, lengths, options, eos_id, languages).run()
+    log_probs = sayable(model.ctc_log_probs(states).float(), eos_id)
     own = [log_probs[b, :length].cpu() for b, length in enumerate(lengths.tolist())]
-    # The end token has no place in a CTC path.
-    own = [lp[:, :eos_id] for lp in own]
     if options.method == "ctc_greedy":
         return [[greedy(lp)] for lp in own]
     return [prefix_beam(lp, options.beam, options.nbest) for lp in own]
@@ -55,8 +59,8 @@ def check_heads(model: LipReader, method: str) -> None:
 class JointSearch:
     """The state of one batch of searches; utterances leave the batch as they finish.
 
-    ``log_probs`` None stands for a model without CTC head: the decoder alone scores.
-    ``languages`` are (weight, language model).
+    ``log_probs`` None: the decoder alone scores.
+    ``languages`` are (weight, language model); one of weight 0 is left out.
     """
 
     def __init__(self, model: LipReader, states, log_probs, lengths, options: DecodeOptions, eos_id: int, languages=()):
@@ -65,7 +69,7 @@ class JointSearch:
         self.ctc = NoScorer() if log_probs is None else PrefixScorer(log_probs, lengths)
         self.ctc_weight = 0.0 if log_probs is None else options.ctc_weight
         batch = len(lengths)
-        self.languages = [(weight, language.start(batch, states.device)) for weight, language in languages]
+        self.languages = [(weight, language.start(batch, states.device)) for weight, language in languages if weight]
         self.limits = (lengths * options.max_length_ratio).long().clamp(min=1)
         self.rows = torch.arange(batch, device=states.device)  # which utterance each running row is
         self.tokens = states.new_full((batch, 1, 1), eos_id, dtype=torch.long)  # (B, K, U+1), sos first
@@ -97,11 +101,16 @@ class JointSearch:
         self.drop_finished(step)
 
     def candidates(self, log_probs: Tensor) -> tuple[Tensor, Tensor]:
-        """The end and the decoder's C likeliest tokens, (B, K, 1+C), with their log-probabilities."""
+        """The end and the decoder's C likeliest tokens, (B, K, 1+C), with their log-probabilities.
+
+        The unknown token is nothing that could be said; what a language model rules out has -inf.
+        """
         end = log_probs[..., self.eos : self.eos + 1]
         tokens = log_probs.clone()
-        tokens[..., [BLANK, self.eos]] = -math.inf
-        count = min(math.ceil(PRE_BEAM * self.options.beam), log_probs.shape[-1] - 2)
+        tokens[..., [BLANK, UNK, self.eos]] = -math.inf
+        for _, language in self.languages:
+            language.rule_out(tokens)
+        count = min(math.ceil(PRE_BEAM * self.options.beam), max(1, log_probs.shape[-1] - 3))
         best = tokens.topk(count, dim=-1)
         ends = torch.full_like(best.indices[..., :1], self.eos)
         return torch.cat([ends, best.indices], dim=-1), torch.cat([end, best.values], dim=-1)
@@ -118,7 +127,8 @@ class JointSearch:
         total = (1 - weight) * attention.double() + (weight * ctc if weight else 0.0)
         total = total + self.options.length_bonus * step
         total[..., 1:] += self.options.length_bonus
-        return total.masked_fill(~self.alive[..., None] | (ctc <= MINUS_INFINITY / 2), -math.inf)
+        out = ~self.alive[..., None] | (ctc <= MINUS_INFINITY / 2) | attention.isneginf()
+        return total.masked_fill(out, -math.inf)
 
     def grow(self, values, parents, choice, candidates, attention, ctc, language) -> None:
         """The chosen extensions become the hypotheses; (B, K') each."""

@@ -13,10 +13,18 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vsr.decode.options import Hypothesis
-from vsr.text.tokenizer import BLANK, collapse
+from vsr.text.tokenizer import BLANK, UNK, collapse
 
 MINUS_INFINITY = -1e30  # finite: differences of two of them are not NaN
 TOKENS_A_FRAME = 16  # the prefix beam tries so many of the likeliest tokens in each frame
+
+
+def sayable(log_probs: Tensor, eos_id: int) -> Tensor:
+    """CTC log-probabilities (..., V) without what no text may hold: the end has no place in a path (..., V - 1), and
+    the unknown token, -inf, is nothing that could be said."""
+    log_probs = log_probs[..., :eos_id].clone()
+    log_probs[..., UNK] = -math.inf
+    return log_probs
 
 
 def greedy(log_probs: Tensor) -> Hypothesis:
@@ -38,7 +46,8 @@ def prefix_beam(log_probs: Tensor, beam: int, nbest: int) -> list[Hypothesis]:
     likeliest = log_probs.topk(min(TOKENS_A_FRAME, log_probs.shape[1]), dim=-1)
     blanks = log_probs[:, BLANK].tolist()
     for blank, scores, tokens in zip(blanks, likeliest.values.tolist(), likeliest.indices.tolist(), strict=True):
-        prefixes = _advance(prefixes, blank, [(i, s) for i, s in zip(tokens, scores, strict=True) if i != BLANK])
+        possible = [(i, s) for i, s in zip(tokens, scores, strict=True) if i != BLANK and s > -math.inf]
+        prefixes = _advance(prefixes, blank, possible)
         kept = sorted(prefixes.items(), key=lambda item: (-log_add(*item[1]), item[0]))[:beam]
         prefixes = dict(kept)
     totals = [Hypothesis(tokens, log_add(*ends), ctc_score=log_add(*ends)) for tokens, ends in prefixes.items()]

@@ -1,12 +1,14 @@
 """Language models in the joint search (shallow fusion, Gulcehre et al. 2015): which there are, and the neural one.
 
 A language model here has `sentences(texts)` and `start(utterances, device)`, which gives what one search keeps:
-`extend(last, candidates)`, `follow(parents, tokens)` and `select(rows)`; see `vsr.decode.ngram.NGramSearch`.
+`rule_out(log_probs)`, `extend(last, candidates)`, `follow(parents, tokens)` and `select(rows)`; see
+`vsr.decode.ngram.NGramSearch`.
 Shapes: B utterances, K hypotheses of each, C candidates of each, V vocabulary.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 
 import torch
@@ -21,6 +23,7 @@ from vsr.models.language import LanguageModel
 from vsr.models.losses import IGNORE
 
 SENTENCES_AT_ONCE = 64
+_loading = threading.Lock()  # threads that ask for the same model wait for the one that loads it
 
 
 class NeuralLanguage:
@@ -63,6 +66,9 @@ class NeuralSearch:
         """Keep the utterances ``rows`` (B',)."""
         self.cache.select(rows)
 
+    def rule_out(self, log_probs: Tensor) -> None:
+        """Nothing is impossible."""
+
 
 def languages_of(loaded: LoadedModel, options: DecodeOptions) -> list[tuple[float, NeuralLanguage | NGram]]:
     """(weight, language model) of all that the options name; ``loaded`` keeps them for the next call.
@@ -73,7 +79,8 @@ def languages_of(loaded: LoadedModel, options: DecodeOptions) -> list[tuple[floa
     found = []
     for name, weight, load in named:
         if name and name not in loaded.languages:
-            loaded.languages[name] = load(name, loaded)
+            with _loading:
+                loaded.languages[name] = loaded.languages.get(name) or load(name, loaded)
         if name:
             found.append((weight, loaded.languages[name]))
     return found

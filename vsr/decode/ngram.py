@@ -1,8 +1,9 @@
 """N-grams of an ARPA or KenLM binary file in the search, over words or over the tokenizer's pieces.
 
 A file that knows a piece with SentencePiece's mark ("\u2581the", or "\u2581" for the space between characters) is over
-pieces; any other is over words, and a word counts when the next one is opened or the text ends. KenLM has no batched
-query, so this loops over hypotheses: of words, one query a hypothesis and step.
+pieces; any other is over words, and a word counts when the next one is opened or the text ends; where the file holds no
+other words possible (a grammar), `vsr.decode.lookahead` counts what a word will cost while it is spelled. KenLM has no
+batched query, so this loops over hypotheses: of words, one query a hypothesis and step.
 Shapes: B utterances, K hypotheses of each, C candidates of each.
 """
 
@@ -16,11 +17,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from vsr.decode.vocabulary import Vocabulary, spellings, words_of
 from vsr.errors import VsrError, one_line
 from vsr.text.tokenizer import MARK, SPACE, Tokenizer
 
 END = "</s>"
 LN10 = math.log(10)
+NEVER = -90 * LN10  # ARPA files write -99 for what does not occur, KenLM gives -100 to words that are not there
+UNHEARD = "\ue000"  # a private character: in no vocabulary
 INSTALL = "n-grams need KenLM's Python module: pip install ufal-kenlm (or kenlm, which is built from source)"
 
 
@@ -45,6 +49,19 @@ class NGram:
         marked = (piece.replace(SPACE, MARK) for piece in self.pieces)
         self.over_words = not any(MARK in piece and piece in self.model for piece in marked)
         self._spelling: dict[str, str] = {}
+        self.closed: Vocabulary | None = self._vocabulary(path, tokenizer) if self.over_words else None
+
+    def _vocabulary(self, path: str, tokenizer: Tokenizer) -> Vocabulary | None:
+        """The only words that the file holds possible; None where it gives unknown ones a probability."""
+        nothing = self.kenlm.State()
+        self.model.NullContextWrite(nothing)
+        if self._query(nothing, UNHEARD)[1] > NEVER:
+            return None
+        spelled = spellings(words_of(path, self.model), tokenizer)
+        if not spelled:
+            raise VsrError("bad_config", f"{path}: not one of its words can be written with the lip reader's tokens")
+        self._spelling.update(spelled)
+        return Vocabulary(spelled, self.pieces)
 
     def begin(self) -> Place:
         """Before the first token."""
@@ -83,6 +100,10 @@ class NGram:
 
     def start(self, utterances: int, device: torch.device) -> NGramSearch:
         """The places of one search."""
+        if self.closed:
+            from vsr.decode.lookahead import ClosedSearch
+
+            return ClosedSearch(self, utterances, device)
         return NGramSearch(self, utterances, device)
 
     def _opens(self, token: int) -> bool:
@@ -93,9 +114,9 @@ class NGram:
 
     def _finished(self, place: Place) -> tuple[Any, float]:
         """State after the word that has begun, and its log-probability; nothing when none has."""
-        return self._query(place.state, self._known(place.word)) if place.word else (place.state, 0.0)
+        return self._query(place.state, self.in_file(place.word)) if place.word else (place.state, 0.0)
 
-    def _known(self, word: str) -> str:
+    def in_file(self, word: str) -> str:
         """The word in the case that the file has it in; pieces may be of capitals and the file not."""
         if word not in self._spelling:
             forms = [form for form in (word, word.lower(), word.upper()) if form in self.model]
@@ -124,6 +145,9 @@ class NGramSearch:
         """Go on with ``tokens`` (B, K') after the hypotheses ``parents`` (B, K')."""
         rows = zip(self.places, parents.tolist(), tokens.tolist(), strict=True)
         self.places = [[self.ngram.after(own[p], t) for p, t in zip(ps, ts, strict=True)] for own, ps, ts in rows]
+
+    def rule_out(self, log_probs: Tensor) -> None:
+        """Nothing is impossible."""
 
     def select(self, rows: Tensor) -> None:
         """Keep the utterances ``rows`` (B',)."""

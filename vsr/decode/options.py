@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vsr.errors import VsrError
+from vsr.numbers import SHARE, Range, check_numbers
 
 METHODS = ("joint", "ctc_beam", "ctc_greedy")
 WIDEST = 1000  # beam; published searches take 40
+WEIGHT = Range(least=0, most=1000)
+BONUS = Range(least=-1000, most=1000)
+LENGTHS = Range(above=0, most=10)  # tokens for each frame; CTC has no room for more than one
 
 
 @dataclass(frozen=True)
@@ -44,13 +48,10 @@ class DecodeOptions:
         if not 1 <= self.nbest <= self.beam <= WIDEST:
             told = f"beam {self.beam} and nbest {self.nbest}: need 1 <= nbest <= beam <= {WIDEST}"
             raise VsrError("bad_config", told)
-        if not 0 <= self.ctc_weight <= 1:
-            raise VsrError("bad_config", f"ctc_weight {self.ctc_weight} is not between 0 and 1")
-        if self.max_length_ratio <= 0:
-            raise VsrError("bad_config", f"max_length_ratio {self.max_length_ratio} is not above 0")
-        # Below 0 an extension could gain, and the search would stop too early.
-        if self.lm_weight < 0 or self.ngram_weight < 0:
-            raise VsrError("bad_config", f"lm_weight {self.lm_weight}, ngram_weight {self.ngram_weight}: not below 0")
+        # Below 0 a language model's extension could gain, and the search would stop too early.
+        check_numbers(
+            self, ctc_weight=SHARE, length_bonus=BONUS, max_length_ratio=LENGTHS, lm_weight=WEIGHT, ngram_weight=WEIGHT
+        )
         if self.method != "joint" and (self.lm or self.ngram):
             raise VsrError("bad_config", f"language models join the method 'joint', not '{self.method}'")
 

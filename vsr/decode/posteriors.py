@@ -12,6 +12,8 @@ from vsr.data.manifest import Clip, read_manifest
 from vsr.data.sampling import FrameBudgetSampler
 from vsr.decode.beam import check_heads
 from vsr.decode.corpus import FRAME_BUDGET
+from vsr.decode.ctc import sayable
+from vsr.decode.encoding import encode_batch
 from vsr.errors import VsrError
 from vsr.files import atomic_write, write_json, write_text
 from vsr.hub import LoadedModel
@@ -19,6 +21,7 @@ from vsr.text.grammar import arpa_words, slots_as_arpa
 from vsr.text.tokenizer import SPACE, UNK, Tokenizer
 
 FILES = ("posteriors.safetensors", "tokens.json", "grammar.arpa", "lexicon.json")
+LEAST = -1000.0  # log-probability; graphs add and subtract, which infinity does not survive
 
 
 def write_posteriors(loaded: LoadedModel, manifest: str | Path, out: str | Path, grammar: str | None = None) -> int:
@@ -65,14 +68,16 @@ def lexicon_of(tokenizer: Tokenizer, words: list[str]) -> dict:
 
 
 def log_probs_of(loaded: LoadedModel, clips: list[Clip]) -> list[tuple[Clip, Tensor]]:
-    """(clip, CTC log-probabilities (T, V - 1)) of every clip, on the CPU."""
+    """(clip, CTC log-probabilities (T, V - 1), ``LEAST`` for the unknown token) of every clip, on the CPU."""
     dataset = CropDataset(clips, loaded.tokenizer, None)
     lengths = [clip.num_frames for clip in clips]
     device, found = next(loaded.model.parameters()).device, []
     for indices in FrameBudgetSampler(lengths, max(FRAME_BUDGET, *lengths), shuffle=False).batches():
         batch = dataset.batch(indices).to(device)
         with torch.inference_mode():
-            log_probs = loaded.model.ctc_log_probs(loaded.model.encode(batch.video, batch.lengths)).float().cpu()
+            states = encode_batch(loaded, batch, [clips[i] for i in indices])
+            log_probs = loaded.model.ctc_log_probs(states).float().cpu()
+        log_probs = sayable(log_probs, loaded.tokenizer.eos_id).clamp_(min=LEAST)
         for index, own, length in zip(indices, log_probs, batch.lengths.tolist(), strict=True):
-            found.append((clips[index], own[:length, : loaded.tokenizer.eos_id].clone()))
+            found.append((clips[index], own[:length].clone()))
     return found

@@ -14,12 +14,14 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from vsr.data.batching import CropDataset
-from vsr.data.manifest import read_manifest
+from vsr.data.manifest import Clip, read_manifest
 from vsr.decode.beam import check_heads
+from vsr.decode.encoding import encode_batch
 from vsr.errors import VsrError
 from vsr.files import read_lines, write_lines
 from vsr.hub import LoadedModel
 from vsr.models.losses import IGNORE, shift_tokens
+from vsr.numbers import SHARE, check_number, is_number
 
 
 @torch.inference_mode()
@@ -43,8 +45,7 @@ def rescore_manifest(
 
     ``languages`` are of `vsr.decode.fusion.languages_of`. Raises VsrError.
     """
-    if not 0 <= weight <= 1:
-        raise VsrError("bad_config", f"the weight {weight} is not between 0 and 1")
+    check_number("the weight", weight, SHARE)
     check_heads(loaded.model, "joint")
     clips = read_manifest(manifest)
     places = {clip.id: index for index, clip in enumerate(clips)}
@@ -55,7 +56,8 @@ def rescore_manifest(
         tokens = [loaded.tokenizer.encode(h["text"]) for h in record["nbest"]]
         scores = [weight * h["score"] for h in record["nbest"]]
         if weight < 1:
-            heard = clip_attention(loaded, dataset.batch([places[record["id"]]]), tokens)
+            place = places[record["id"]]
+            heard = clip_attention(loaded, dataset.batch([place]), tokens, clips[place])
             scores = [score + (1 - weight) * own for score, own in zip(scores, heard, strict=True)]
         for share, language in languages:
             scores = [s + share * own for s, own in zip(scores, language.sentences(tokens), strict=True)]
@@ -65,10 +67,10 @@ def rescore_manifest(
 
 
 @torch.inference_mode()
-def clip_attention(loaded: LoadedModel, batch, tokens: Sequence[Sequence[int]]) -> list[float]:
-    """`attention_scores` of hypotheses of the one clip in ``batch``."""
+def clip_attention(loaded: LoadedModel, batch, tokens: Sequence[Sequence[int]], clip: Clip) -> list[float]:
+    """`attention_scores` of hypotheses of the one ``clip`` in ``batch``."""
     batch = batch.to(next(loaded.model.parameters()).device)
-    states = loaded.model.encode(batch.video, batch.lengths)[0]
+    states = encode_batch(loaded, batch, [clip])[0]
     return attention_scores(loaded.model, states, tokens, loaded.tokenizer.eos_id)
 
 
@@ -79,13 +81,19 @@ def reordered(record: dict, scores: Sequence[float]) -> dict:
     return {"id": record["id"], "text": listed[0]["text"], "score": listed[0]["score"], "nbest": listed}
 
 
+def _finite(score) -> float:
+    if not is_number(float(score)):
+        raise ValueError(f"{score} is no score")
+    return float(score)
+
+
 def read_nbest(path: str | Path, known) -> list[dict]:
     """Records with id and a non-empty nbest of text and score. Raises VsrError naming the line."""
     records = []
     for number, line in read_lines(path):
         try:
             record = json.loads(line)
-            nbest = [{"text": str(h["text"]), "score": float(h["score"])} for h in record["nbest"]]
+            nbest = [{"text": str(h["text"]), "score": _finite(h["score"])} for h in record["nbest"]]
             records.append({"id": record["id"], "text": nbest[0]["text"], "nbest": nbest})
         except (ValueError, KeyError, TypeError, IndexError) as error:
             raise VsrError("bad_manifest", f"{path}, line {number}: no hypotheses with id and nbest") from error

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from vsr.decode.options import DecodeOptions
 from vsr.video.mouth import MouthClip
+from vsr.windows import frame_edges
 
 if TYPE_CHECKING:
     from vsr.hub import LoadedModel
@@ -24,7 +25,7 @@ def facts_of(loaded: LoadedModel, clip: MouthClip, options: DecodeOptions) -> di
             "length": f"{info.duration:.2f} s",
             "face": f"number {clip.face}, found in {100 * clip.found:.0f} % of its frames",
             "filled in": f"{missed} of {len(clip.crop)} frames",
-        },
+        } | _unread(clip),
         "Model": {
             "name": loaded.name,
             "front end": config.frontend.replace("_", " "),
@@ -39,3 +40,12 @@ def facts_of(loaded: LoadedModel, clip: MouthClip, options: DecodeOptions) -> di
             "confidence": "calibrated" if loaded.config.get("confidence") else "mean posterior, not calibrated",
         },
     }
+
+
+def _unread(clip: MouthClip) -> dict[str, str]:
+    """When the lips are not read, and why."""
+    if clip.stretches is None or not clip.stretches.skipped:
+        return {}
+    edges = frame_edges(clip.times)
+    stretches = [f"{edges[a]:.2f} to {edges[b]:.2f} s ({reason})" for a, b, reason in clip.stretches.skipped]
+    return {"not read": ", ".join(stretches)}

@@ -8,6 +8,7 @@ import numpy as np
 
 from vsr.clock import FPS
 from vsr.errors import VsrError
+from vsr.video.canvas import points_on_frame
 from vsr.video.geometry import crop_corners, mouth_transforms
 from vsr.video.mouth import MouthClip
 from vsr.video.reader import frames_from
@@ -32,7 +33,9 @@ def stills(clip: MouthClip, start: int, stop: int, count: int = STILLS) -> list[
     wanted = sorted({start + int((k + 0.5) / count * (stop - start)) for k in range(count)})
     matrices = mouth_transforms(clip.points)
     pictures = _frames_at(clip, wanted)
-    return [_still(pictures[i], clip.points[i], crop_corners(matrices[i]), i - start) for i in wanted]
+    drawn = {i: (clip.points[i], crop_corners(matrices[i])) for i in wanted}
+    on = {i: [points_on_frame(each, pictures[i].shape, clip.canvas) for each in drawn[i]] for i in wanted}
+    return [_still(pictures[i], *on[i], i - start) for i in wanted]
 
 
 def _still(picture: np.ndarray, points: np.ndarray, corners: np.ndarray, frame: int) -> Still:

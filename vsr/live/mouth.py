@@ -10,8 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vsr.video.canvas import matrix_on_frame
 from vsr.video.detector import Detector
 from vsr.video.geometry import SMOOTHING, cut_mouth, mouth_transforms
+from vsr.video.picture_shape import same_aspect
 from vsr.video.tracks import MAX_GAP, STRIDE, OpenTrack, Tracker
 
 KEPT = MAX_GAP + 2 * SMOOTHING + STRIDE  # frames that wait for their points
@@ -41,6 +43,8 @@ class MouthStream:
 
     def add(self, frame: np.ndarray, time: float, at: float) -> list[Mouth]:
         """Take the next frame of the 25 fps grid; returns the mouths that can now be cut."""
+        if self._frames and not same_aspect(frame.shape, self._frames[-1][0].shape):
+            self.tracker.cut()  # a camera that is turned: what is known of its faces are pixels of another picture
         self._frames.append((frame, time, at))
         self.tracker.look(frame, self._count)
         self._count += 1
@@ -80,4 +84,4 @@ class MouthStream:
 
     def _mouth(self, number: int, points: np.ndarray, matrix: np.ndarray) -> Mouth:
         frame, time, at = self._frames[number - self._count]
-        return Mouth(cut_mouth(frame, matrix), points, time, at)
+        return Mouth(cut_mouth(frame, matrix_on_frame(matrix, frame.shape, self._track.canvas)), points, time, at)

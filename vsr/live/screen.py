@@ -62,12 +62,14 @@ class Screen:
         end = self.segments[-1].end if self.segments else 0.0
         return Transcript(self.source, 25.0, end, self.model, tuple(self.segments))
 
-    def summary(self, dropped: int) -> str:
-        """How far behind the captions were."""
+    def summary(self, dropped: int, covered: float = 0.0) -> str:
+        """How far behind the captions were, and for how many seconds there was no mouth to read."""
         parts = [f"{len(self.delays)} words"]
         if self.delays:
             late = sorted(self.delays)[int(0.95 * (len(self.delays) - 1))]
             parts.append(f"they stood {median(self.delays):.1f} s after they were said (95 %: {late:.1f} s)")
+        if covered >= 1:
+            parts.append(f"the mouth was covered for {covered:.0f} s and not read there")
         if dropped:
             parts.append(f"{dropped} pictures dropped to keep up")
         return "; ".join(parts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -22,9 +23,11 @@ from vsr.video.geometry import CROP
 from vsr.video.grid import on_grid
 from vsr.video.piece import MIN_FRAMES
 from vsr.video.segment import MARGIN, REST, SLACK, activity, spans_of
+from vsr.video.stretches import Stretches, stretches_of
 
 STEP = 8  # frames between two readings, at least
 CALM = 15  # frames of rest that end an utterance
+LOOK_BACK = 2 * FPS  # frames by which it is told whether a mouth is covered
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,12 @@ class Utterance:
         """(T,) how much the lips move."""
         return activity(np.stack([mouth.points for mouth in self.mouths]))
 
+    @property
+    def spoken(self) -> list[Mouth]:
+        """Those from the first that speaks to the last, as `vsr transcribe` has it; none of a photograph or a mask."""
+        speech = _stretches(self.mouths).speech
+        return self.mouths[speech[0][0] : speech[-1][1]] if speech else []
+
 
 class Session:
     """One live reading.
@@ -67,6 +76,9 @@ class Session:
         self.window = preferred_window(loaded)
         self.mouths = MouthStream(detector)
         self.utterance = Utterance()
+        self.covered = 0.0  # seconds for which no mouth was to be seen
+        self._latest: deque[Mouth] = deque(maxlen=LOOK_BACK)
+        self._seen = 0  # mouths
         self._person = 0
         self._pool = ThreadPoolExecutor(1)
         self._reading: Future | None = None
@@ -92,6 +104,7 @@ class Session:
             yield from self._finish()
             self._person = self.mouths.person
         self.utterance.mouths.append(mouth)
+        self._look(mouth)
         active = self.utterance.active
         if not (active >= REST).any():
             self.utterance.mouths = self.utterance.mouths[-MARGIN:]
@@ -101,13 +114,21 @@ class Session:
             yield from self._cut(active)
         elif self._reading is None and len(active) >= max(MIN_FRAMES, self.utterance.read + STEP):
             self.utterance.read = len(active)
-            self._reading = self._pool.submit(self._read, list(self.utterance.mouths))
+            if len(spoken := self.utterance.spoken) >= MIN_FRAMES:
+                self._reading = self._pool.submit(self._read, spoken)
+
+    def _look(self, mouth: Mouth) -> None:
+        """Once a second: whether the mouth is covered."""
+        self._latest.append(mouth)
+        self._seen += 1
+        if self._seen % FPS == 0:
+            self.covered += float(_stretches(list(self._latest)).covered[-FPS:].sum()) / FPS
 
     def _read(self, mouths: list[Mouth]) -> tuple[list[TimedWord], float]:
         """The words of these mouths, and the second at which they end."""
         edges = frame_edges(np.array([mouth.time for mouth in mouths]))
         crop = np.stack([mouth.crop for mouth in mouths])
-        ((words, _), *_) = read_windows(self.loaded, [crop], [edges], self.options)[0]
+        words, _ = read_windows(self.loaded, [crop], [edges], self.options)[0].hypotheses[0]
         return list(words), float(edges[-1])
 
     def _news(self) -> Iterator[Caption]:
@@ -131,9 +152,9 @@ class Session:
         if self._reading is not None:
             self._reading.result()  # of an utterance that is over: not needed any more
             self._reading = None
-        mouths = self.utterance.mouths
-        if len(mouths) >= MIN_FRAMES and (self.utterance.active >= REST).any():
-            words, _ = self._read(mouths)
+        long = len(self.utterance.mouths) >= MIN_FRAMES and (self.utterance.active >= REST).any()
+        if long and len(spoken := self.utterance.spoken) >= MIN_FRAMES:
+            words, _ = self._read(spoken)
             yield self._caption(self.utterance.captions.finish(words), final=True)
         self.utterance = Utterance()
 
@@ -143,6 +164,11 @@ class Session:
         filmed = np.array([mouth.at for mouth in self.utterance.mouths])
         delays = tuple(now - float(np.interp(word.end, times, filmed)) for word in new)
         return Caption(tuple(captions.standing), tuple(captions.loose), final, self._person, delays)
+
+
+def _stretches(mouths: list[Mouth]) -> Stretches:
+    """Which of these mouths are read."""
+    return stretches_of(np.stack([mouth.crop for mouth in mouths]), np.stack([mouth.points for mouth in mouths]))
 
 
 def _grid(pictures: Iterable[Taken]) -> Iterator[tuple[np.ndarray, float, float]]:

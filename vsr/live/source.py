@@ -1,7 +1,8 @@
 """Where live pictures come from: a camera, a network stream, a pipe, or a file played at its own pace.
 
 Pictures are taken by a thread of their own and wait in a short queue. When the queue is full the oldest is dropped and
-counted: captions stay close behind the speaker, whatever the machine.
+counted: captions stay close behind the speaker, whatever the machine. Only a picture that comes before its time, as all
+do from a file that is piped in, drops none: it waits.
 """
 
 from __future__ import annotations
@@ -17,8 +18,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vsr.errors import VsrError
+from vsr.live.pace import Pace
 from vsr.video.container import short_reason
-from vsr.video.reader import frames_from, scaled_size
+from vsr.video.picture_shape import Converter, PictureShapes, with_sizes
+from vsr.video.reader import frames_from
+from vsr.video.streams import picture_stream
 
 WAITING = 25  # pictures that may wait
 STREAMS = ("rtsp", "rtsps", "rtmp", "http", "https", "udp", "tcp", "srt")
@@ -64,7 +68,7 @@ def _camera(number: int) -> Iterator[tuple[np.ndarray, float]]:
 
 
 def _stream(name: str) -> Iterator[tuple[np.ndarray, float]]:
-    """The pictures of an address or of standard input, with the stream's own times."""
+    """The pictures of an address or of standard input, with the stream's own times where it has any."""
     import av
 
     try:
@@ -72,23 +76,30 @@ def _stream(name: str) -> Iterator[tuple[np.ndarray, float]]:
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise VsrError("unreadable", f"{name}: no stream that can be read ({_why(error)})") from error
     with container:
-        if not container.streams.video:
+        stream = picture_stream(container)
+        if stream is None:
             raise VsrError("no_video", f"{name}: holds no video")
-        first = None
-        for picture in _decoded(name, container):
-            seconds = picture.time or 0.0
-            first = seconds if first is None else first
-            width, height = scaled_size(picture.width, picture.height)
-            yield picture.to_ndarray(format="rgb24", width=width, height=height), seconds - first
-        if first is None:
+        pace, converter = Pace(stream), Converter()
+        for (picture, seconds), shape, size in with_sizes(_placed(stream, _decoded(name, container, stream), pace)):
+            yield converter.rgb(picture, shape, size), seconds
+        if not pace.count:
             raise VsrError("unreadable", f"{name}: not one picture came")
 
 
-def _decoded(name: str, container) -> Iterator:
+def _placed(stream, pictures: Iterator, pace: Pace) -> Iterator[tuple]:
+    """((picture, its second), its shape); those whose time stamp is damaged are left out."""
+    shapes = PictureShapes(stream)
+    for picture in shapes.noted(pictures):
+        seconds = pace.place(picture.time)
+        if seconds is not None:
+            yield (picture, seconds), shapes.shape_of(picture)
+
+
+def _decoded(name: str, container, stream) -> Iterator:
     """The pictures of a stream; a packet that is damaged, or of a picture whose begin was missed, is passed over."""
     import av
 
-    packets = container.demux(container.streams.video[0])
+    packets = container.demux(stream)
     while True:
         try:
             packet = next(packets, None)
@@ -149,8 +160,11 @@ class Capture:
 
     def _take(self) -> None:
         try:
+            began = None
             for frame, seconds in self.pictures:
+                began = time.monotonic() - seconds if began is None else began
                 with self._news:
+                    self._await_room(until=began + seconds)
                     if len(self._queue) >= self.waiting:
                         self._queue.popleft()
                         self.dropped += 1
@@ -165,6 +179,12 @@ class Capture:
             self._ended = True
             self._news.notify()
 
+    def _await_room(self, until: float) -> None:
+        """Wait while the queue is full, but not beyond a moment (monotonic seconds)."""
+        self._news.wait_for(
+            lambda: len(self._queue) < self.waiting or self._stop, timeout=max(0.0, until - time.monotonic())
+        )
+
     def __iter__(self) -> Iterator[Taken]:
         while True:
             with self._news:
@@ -172,10 +192,13 @@ class Capture:
                 if not self._queue:
                     break
                 taken = self._queue.popleft()
+                self._news.notify_all()
             yield taken
         if self.error is not None and not self._taken:
             raise self.error
 
     def close(self) -> None:
         """Take no more pictures."""
-        self._stop = True
+        with self._news:
+            self._stop = True
+            self._news.notify_all()

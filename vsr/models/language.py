@@ -14,7 +14,9 @@ from torch.nn import functional as F
 from vsr.models.av_hubert import TransformerLayer
 from vsr.models.cache import PastCache
 from vsr.models.lengths import causal_mask, sinusoid
+from vsr.models.limits import DROPPED, check_sizes
 from vsr.models.losses import IGNORE, shift_tokens
+from vsr.numbers import COUNT
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,11 @@ class LanguageModelConfig:
     hidden: int = 2048
     layers: int = 6
     dropout: float = 0.1
+
+    def __post_init__(self):
+        check_sizes(
+            self, vocab_size=COUNT, dim=COUNT, heads=COUNT, hidden=COUNT, layers=COUNT, dropout=DROPPED
+        )  # fmt: skip
 
 
 class LanguageModel(nn.Module):

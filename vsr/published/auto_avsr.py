@@ -12,7 +12,7 @@ from torch import Tensor
 
 from vsr.errors import VsrError
 from vsr.models.lipreader import LipReader, LipReaderConfig
-from vsr.published.mapping import Table, convert, count, side, skeleton, trunk_table
+from vsr.published.mapping import Table, config_of, convert, count, side, skeleton, trunk_table
 from vsr.text.tokenizer import SentencePieceTokenizer
 
 LICENCE = (
@@ -92,7 +92,7 @@ def sizes(weights: Mapping[str, Tensor]) -> LipReaderConfig:
         raise VsrError("bad_model", "not a visual model of auto_avsr: it has no 'frontend.frontend3D' tensors")
     first, step = LAYER.format(0), STEP.format(0)
     blocks = [count(weights, f"frontend.trunk.layer{stage}.{{}}.") for stage in (1, 2, 3, 4)]
-    return LipReaderConfig(
+    return config_of(
         vocab_size=side(weights, "ctc.ctc_lo.weight", 0),
         frontend="resnet3d",
         resnet_width=side(weights, "frontend.frontend3D.0.weight", 0),

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from vsr.errors import VsrError
 from vsr.models.lipreader import LipReader, LipReaderConfig
-from vsr.published.mapping import Table, convert, count, side, skeleton, trunk_table
+from vsr.published.mapping import Table, config_of, convert, count, side, skeleton, trunk_table
 from vsr.published.reading import Inert, plain
 from vsr.text.tokenizer import SentencePieceTokenizer
 
@@ -131,7 +131,7 @@ def sizes(weights: Mapping[str, Tensor], settings: Mapping[str, Any]) -> LipRead
         "decoder_hidden": side(weights, STEP.format(0) + "fc1.weight", 0),
         "decoder_heads": _heads(settings, "decoder_attention_heads"),
     } if tuned else {"vocab_size": 0, "decoder_layers": 0}  # fmt: skip
-    return LipReaderConfig(
+    return config_of(
         frontend="resnet3d",
         resnet_width=side(weights, SEEN + "resnet.frontend3D.0.weight", 0),
         resnet_blocks=blocks,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from torch import Tensor
 
@@ -59,6 +60,14 @@ def _fitted(tensor: Tensor, like: Tensor, name: str) -> Tensor:
     if tensor.is_floating_point() and not tensor.isfinite().all():
         raise VsrError("bad_model", f"{name!r} holds values that are not finite")
     return tensor.to(like.dtype).reshape(like.shape)
+
+
+def config_of(**sizes: Any) -> LipReaderConfig:
+    """The settings of a lip reader. Raises VsrError (bad_model) where they make no model."""
+    try:
+        return LipReaderConfig(**sizes)
+    except ValueError as error:
+        raise VsrError("bad_model", f"the sizes of its tensors make no model: {error}") from error
 
 
 def skeleton(config: LipReaderConfig) -> LipReader:

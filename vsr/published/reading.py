@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from vsr.errors import VsrError
+from vsr.filetypes import mistaken
 
 # What a broken file can raise: PyTorch reads it without checking first.
 READING_ERRORS = (
@@ -45,8 +46,9 @@ def read_checkpoint(path: str | Path) -> Mapping[str, Any]:
         VsrError: bad_model if there is no such file, it is no checkpoint, or it wants more than tensors and settings.
     """
     path = Path(path)
-    if not path.is_file():
-        raise VsrError("bad_model", f"{path}: no such file")
+    if what := mistaken(path):
+        told = f" is no checkpoint that can be read safely: it is {what}" if path.is_file() else f": {what}"
+        raise VsrError("bad_model", f"{path}{told}")
     try:
         value = _load(path)
     except READING_ERRORS as error:

@@ -1,24 +1,61 @@
-"""Named text normalisers; a score always says which one it used."""
+"""Named text normalisers; a score always says which one it used.
+
+Every one begins with NFC: the same text may be written with composed letters or with combining marks, and it is the
+same text. A combining mark (Unicode M) is part of its letter, as the vowels of Devanagari or Thai are, and is never
+taken for punctuation.
+"""
 
 from __future__ import annotations
 
 import functools
 import re
-from unicodedata import category
+from unicodedata import category, name, normalize
 
 from vsr.errors import VsrError
 
+APOSTROPHES = dict.fromkeys(map(ord, "\u2019\u02bc\uff07"), "'")
+# Signs that choose a glyph and have no sound of their own, beside those of the category Cf.
+VARIANTS = re.compile("[\u034f\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+DOT = re.compile("(?<=[ij])\u0307")  # an i has its dot: "\u0130".lower() writes it once more
+
 
 def fold_spaces(text: str) -> str:
-    """Single spaces, none at the ends."""
-    return " ".join(text.split())
+    """NFC; single spaces, none at the ends."""
+    return " ".join(normalize("NFC", text).split())
+
+
+def visible(text: str) -> str:
+    """NFC without what is not seen: soft hyphens, joiners and non-joiners, marks of direction, variants of glyphs.
+
+    The two halves of a word that a non-joiner keeps apart (Persian) are then one word.
+    """
+    if text.isascii():
+        return text
+    return normalize("NFC", VARIANTS.sub("", "".join(c for c in text if category(c) != "Cf")))
+
+
+def lower_case(text: str) -> str:
+    """The visible text in lower case, where a Turkish capital I with a dot is a plain i."""
+    text = visible(text).lower()
+    return text if text.isascii() else normalize("NFC", DOT.sub("", text))
 
 
 def lower(text: str) -> str:
     """Lower case without punctuation; apostrophes inside words stay, typographic ones become plain."""
-    text = text.lower().replace("’", "'")
-    text = re.sub(r"[^\w\s']|_", " ", text)
-    return fold_spaces(re.sub(r"(?<!\w)'|'(?!\w)", " ", text))
+    text = letters(lower_case(text).translate(APOSTROPHES))
+    return fold_spaces(re.sub(r"(?<![^ '])'|'(?![^ '])", " ", text))
+
+
+def letters(text: str) -> str:
+    """Letters with their marks, digits and apostrophes; a mark without a letter is left out, all else is a space."""
+    kept: list[str] = []
+    for c in text:
+        kind = category(c)[0]
+        if kind == "M":
+            kept += c if kept and kept[-1] not in " '" else ""
+        else:
+            kept.append(c if kind in "LN" or c == "'" else " ")
+    return "".join(kept)
 
 
 def alnum(text: str) -> str:
@@ -28,10 +65,10 @@ def alnum(text: str) -> str:
 
 def mteval13a(text: str) -> str:
     """Lower case, tokenised as NIST's mteval-v13a does, tokens of punctuation alone removed (fairseq's WER)."""
-    text = f" {text} "
+    text = f" {visible(text)} "
     for pattern, replacement in TOKENISE_13A:
         text = re.sub(pattern, replacement, text)
-    return " ".join(token for token in text.lower().split() if not all(category(c).startswith("P") for c in token))
+    return " ".join(token for token in lower_case(text).split() if not all(category(c).startswith("P") for c in token))
 
 
 # The language-dependent part of mteval-v13a: punctuation apart, full stops and commas unless within numbers.
@@ -54,8 +91,21 @@ def _whisper_normaliser():
 
 def whisper(text: str) -> str:
     """OpenAI Whisper's English normaliser: contractions and numbers in one form; its table of British spellings,
-    which is not part of the code, is left out."""
+    which is not part of the code, is left out.
+
+    It drops combining marks or puts spaces there, which changes the words of many scripts. Raises VsrError for those.
+    """
+    text = visible(text)
+    if torn := next((word for word in text.split() if _has_marks(word)), ""):
+        told = f"the normaliser 'whisper' is for English and would tear '{torn}' apart: use 'lower'"
+        raise VsrError("bad_config", told)
     return fold_spaces(_whisper_normaliser()(text))
+
+
+def _has_marks(word: str) -> bool:
+    """Whether combining marks stand on letters other than Latin ones."""
+    pairs = zip(word, word[1:], strict=False)
+    return any(category(mark)[0] == "M" and not name(before, "LATIN").startswith("LATIN") for before, mark in pairs)
 
 
 NORMALISERS = {"none": fold_spaces, "lower": lower, "alnum": alnum, "13a": mteval13a, "whisper": whisper}

@@ -44,12 +44,14 @@ class _Listed:
         return [self._ids.get(unit, UNK) for unit in units]
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
-        """The unit of each id as it is written; "" for blank and end, "?" for unknown."""
+        """The unit of each id for lists of tokens; "" for blank and end, "?" for unknown."""
+        return ["?" if i == UNK else self._piece(int(i)) for i in ids]
+
+    def _written(self, ids: Sequence[int]) -> list[str]:
+        """What a text has of each id: nothing of the unknown, too, which nobody can say."""
         return [self._piece(int(i)) for i in ids]
 
     def _piece(self, i: int) -> str:
-        if i == UNK:
-            return "?"
         return self.units[i - UNK - 1] if UNK < i < self.eos_id else ""
 
 
@@ -68,12 +70,12 @@ class CharTokenizer(_Listed):
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text with single spaces."""
-        return " ".join("".join(self.pieces(ids)).split())
+        return " ".join("".join(self._written(ids)).split())
 
     def word_spans(self, ids: Sequence[int]) -> list[tuple[str, int, int]]:
         """(word, first token, one past its last token); the space belongs to no word."""
         spans, start = [], 0
-        pieces = [*self.pieces(ids), SPACE]
+        pieces = [*self._written(ids), SPACE]
         for index, piece in enumerate(pieces):
             if piece == SPACE:
                 word = "".join(pieces[start:index])
@@ -106,11 +108,11 @@ class WordTokenizer(_Listed):
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text with single spaces."""
-        return " ".join(piece for piece in self.pieces(ids) if piece)
+        return " ".join(piece for piece in self._written(ids) if piece)
 
     def word_spans(self, ids: Sequence[int]) -> list[tuple[str, int, int]]:
         """(word, its token, one past it)."""
-        return [(piece, index, index + 1) for index, piece in enumerate(self.pieces(ids)) if piece]
+        return [(piece, index, index + 1) for index, piece in enumerate(self._written(ids)) if piece]
 
     def save(self, folder: str | Path) -> None:
         """Write tokenizer.json."""
@@ -150,11 +152,11 @@ class SentencePieceTokenizer(_Listed):
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text with single spaces."""
-        return " ".join("".join(self.pieces(ids)).replace(MARK, SPACE).split())
+        return " ".join("".join(self._written(ids)).replace(MARK, SPACE).split())
 
     def word_spans(self, ids: Sequence[int]) -> list[tuple[str, int, int]]:
         """(word, first token, one past its last token)."""
-        pieces = self.pieces(ids)
+        pieces = self._written(ids)
         starts = [i for i, piece in enumerate(pieces) if i == 0 or piece.startswith(MARK)]
         spans = zip(starts, [*starts[1:], len(pieces)], strict=False)  # nothing, when there are no ids
         words = [("".join(pieces[a:b]).replace(MARK, ""), a, b) for a, b in spans]
@@ -209,6 +211,7 @@ def train_tokenizer(kind: str, texts: Iterable[str], vocab_size: int = 1000) -> 
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=iter([lower(text) for text in texts]), model_writer=model, model_type="unigram",
             vocab_size=vocab_size, hard_vocab_limit=False, bos_id=-1, eos_id=-1, minloglevel=2,
+            normalization_rule_name="identity",  # `lower` has done it; SentencePiece's own takes Thai letters apart
         )  # fmt: skip
     except RuntimeError as error:
         raise VsrError("bad_config", f"SentencePiece could not train {vocab_size} pieces: {error}") from error
@@ -218,3 +221,8 @@ def train_tokenizer(kind: str, texts: Iterable[str], vocab_size: int = 1000) -> 
 def collapse(path: Sequence[int]) -> list[int]:
     """A CTC path, one id a frame -> its tokens: repeats merged, then blanks removed (Graves et al. 2006)."""
     return [i for k, i in enumerate(path) if i != BLANK and (k == 0 or i != path[k - 1])]
+
+
+def pieces_of(tokenizer: Tokenizer) -> list[str]:
+    """The piece of every id: what tells two alphabets of one size apart."""
+    return tokenizer.pieces(range(tokenizer.vocab_size))

@@ -13,6 +13,7 @@ from vsr.checkpoint import CONFIG_FILE, read_config
 from vsr.errors import VsrError
 from vsr.files import atomic_write, same_file
 from vsr.hub import LoadedModel, load_model, save_model
+from vsr.text.tokenizer import pieces_of
 
 
 def keep_epoch(folder: Path, model: nn.Module, epoch: int, keep: int) -> None:
@@ -66,7 +67,7 @@ def _made(config: dict) -> dict:
 
 
 def _pieces(loaded: LoadedModel) -> list[str]:
-    return loaded.tokenizer.pieces(range(loaded.tokenizer.vocab_size))
+    return pieces_of(loaded.tokenizer)
 
 
 def check_place(out: str | Path, models: Sequence[str] | None, run_folder: str | Path | None) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
+from vsr.data.track_augmentation import TrackAugmentation
 from vsr.errors import VsrError, one_line
 from vsr.models.lipreader import LipReaderConfig
+from vsr.numbers import COUNT, NOT_NEGATIVE, POSITIVE, SEED, Range, check_number, check_numbers, is_number
 from vsr.video.transforms import Augmentation
 
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
@@ -23,7 +25,7 @@ class DataConfig:
 
     ``tests`` are read only to refuse a training or dev list that meets them. Training clips of more than
     ``max_frames`` are left out (0: none are): a first stage on short clips alone is the published way to make an
-    attention decoder start (Ma et al. 2023).
+    attention decoder start (Ma et al. 2023). ``augmentation`` is of crops, ``track_augmentation`` of tracks.
     """
 
     train: tuple[str, ...]
@@ -33,10 +35,12 @@ class DataConfig:
     frames_per_batch: int = 600
     max_frames: int = 0
     augmentation: Augmentation = field(default_factory=Augmentation)
+    track_augmentation: TrackAugmentation = field(default_factory=TrackAugmentation)
 
     def __post_init__(self):
         if not self.train or not self.dev:
             raise VsrError("bad_config", "data.train and data.dev need at least one manifest each")
+        check_numbers(self, "data.", frames_per_batch=COUNT, max_frames=NOT_NEGATIVE)
         if not 0 <= self.augmentation.speed < 1:
             raise VsrError("bad_config", f"data.augmentation.speed is {self.augmentation.speed}: give 0 to below 1")
 
@@ -50,6 +54,12 @@ class OptimConfig:
     warmup_steps: int = 300
     clip: float = 5.0
     ema: float = 0.998
+
+    def __post_init__(self):
+        check_numbers(
+            self, "optim.", lr=POSITIVE, weight_decay=Range(least=0, most=1000),
+            warmup_steps=NOT_NEGATIVE, clip=POSITIVE, ema=Range(least=0, below=1),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -77,10 +87,11 @@ class TrainerConfig:
     init_from: str = ""
 
     def __post_init__(self):
-        if self.max_epochs < 1 or self.max_minutes < 0:
-            raise VsrError("bad_config", "trainer.max_epochs must be at least 1 and max_minutes not negative")
-        if self.devices < 1 or self.num_nodes < 1 or self.workers < 0:
-            raise VsrError("bad_config", "trainer.devices and num_nodes must be at least 1 and workers not negative")
+        check_numbers(
+            self, "trainer.", max_epochs=COUNT, max_minutes=NOT_NEGATIVE, devices=COUNT, num_nodes=COUNT,
+            threads=Range(least=1, most=1024), workers=Range(least=0, most=1024), checkpoint_minutes=NOT_NEGATIVE,
+            keep_epochs=COUNT,
+        )  # fmt: skip
         if self.strategy not in STRATEGIES:
             raise VsrError("bad_config", f"trainer.strategy is '{self.strategy}'; it can be {' or '.join(STRATEGIES)}")
 
@@ -95,11 +106,16 @@ class TrainConfig:
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     seed: int = 0
 
+    def __post_init__(self):
+        check_number("seed", self.seed, SEED)
+
     def model_config(self, vocab_size: int) -> LipReaderConfig:
         """The model's numbers with the tokenizer's size filled in. Raises VsrError."""
         config = model_settings(LipReaderConfig, self.model, vocab_size=vocab_size)
-        if not config.classes and not (config.ctc_weight and config.decoder_layers):
-            raise VsrError("bad_config", "model: training needs both heads: ctc_weight and decoder_layers above 0")
+        by_ctc = config.frontend == "landmarks"  # a reader of tracks joins one of pixels, which has the decoder
+        if not config.classes and not (0 < config.ctc_weight < 1 and (config.decoder_layers or by_ctc)):
+            told = "training needs both heads: ctc_weight above 0 and below 1, decoder_layers above 0"
+            raise VsrError("bad_config", f"model: {told}")
         return config
 
 
@@ -113,7 +129,15 @@ def model_settings(kind: type, given: dict[str, Any], **filled: Any) -> Any:
     try:
         return kind(**{key: build(hints[key], value, f"model.{key}") for key, value in given.items()}, **filled)
     except (TypeError, ValueError) as error:
-        raise VsrError("bad_config", f"model: {error}") from error
+        raise VsrError("bad_config", f"model: {one_line(error)}") from error
+
+
+def built(kind: Callable[[Any], Any], config: Any) -> Any:
+    """A model of these numbers. Raises VsrError bad_config where they make none, or one larger than the memory."""
+    try:
+        return kind(config)
+    except (TypeError, ValueError, RuntimeError, AssertionError, ArithmeticError, MemoryError) as error:
+        raise VsrError("bad_config", f"model: {one_line(error)}") from error
 
 
 def unknown_key(path: str, key: str, known: Iterable[str]) -> VsrError:
@@ -134,6 +158,8 @@ def build(cls: type, value: Any, path: str = "") -> Any:
     expected = get_origin(cls) or cls
     if expected is float and not isinstance(value, bool):
         value = _as_float(value)
+        if isinstance(value, float) and not is_number(value):
+            raise VsrError("bad_config", f"{path}: expected a finite number, got {value}")
     if not isinstance(value, expected) or isinstance(value, bool) is not (expected is bool):
         raise VsrError("bad_config", f"{path}: expected {expected.__name__}, got {value!r}")
     return value

@@ -26,11 +26,18 @@ def begin(folder: str | Path, config: Any, resume: bool = False) -> str:
     ledger, made = Ledger(folder), hangs_on(config)
     known = CONFIG in ledger.records
     if resume and known and (other := differences(ledger.made(CONFIG), made)):
-        told = f"{folder} holds a run that was begun with other {', '.join(other)}"
+        was = ", ".join(_told(name, ledger.made(CONFIG).get(name), made.get(name)) for name in other)
+        told = f"{folder} holds a run that was begun with other {was}"
         raise VsrError("bad_config", f"{told}: choose another folder, or give what it was begun with")
     write_text(Path(folder) / CONFIG, dump_config(config))
     ledger.add(CONFIG, made)
     return "" if known or not resume else f"{folder} does not tell what it was begun with: taken to be the same"
+
+
+def _told(name: str, was: Any, now: Any) -> str:
+    """A setting, with both values where they are no contents of files."""
+    shown = all(isinstance(value, (bool, int, float)) for value in (was, now))
+    return f"{name} ({was}, not {now})" if shown else name
 
 
 def hangs_on(config: Any) -> dict[str, Any]:

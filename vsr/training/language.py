@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
@@ -18,9 +18,10 @@ from vsr.data.sampling import FrameBudgetSampler
 from vsr.errors import VsrError
 from vsr.hub import LANGUAGE_MODEL, save_model
 from vsr.models.language import LanguageModel, LanguageModelConfig
+from vsr.numbers import COUNT, SEED, check_number, check_numbers
 from vsr.text.normalise import lower
 from vsr.text.tokenizer import Tokenizer, load_tokenizer
-from vsr.training.config import OptimConfig, TrainerConfig, model_settings
+from vsr.training.config import OptimConfig, TrainerConfig, built, model_settings
 from vsr.training.loop import Run
 
 
@@ -42,6 +43,7 @@ class TextDataConfig:
     def __post_init__(self):
         if not self.train or not self.dev:
             raise VsrError("bad_config", "data.train and data.dev need at least one file each")
+        check_numbers(self, "data.", tokens_per_batch=COUNT, max_tokens=COUNT)
         if not 1 <= self.max_tokens < self.tokens_per_batch:
             raise VsrError("bad_config", "data.max_tokens must be at least 1 and below data.tokens_per_batch")
 
@@ -55,6 +57,9 @@ class LanguageTrainConfig:
     optim: OptimConfig = field(default_factory=OptimConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     seed: int = 0
+
+    def __post_init__(self):
+        check_number("seed", self.seed, SEED)
 
     def model_config(self, vocab_size: int) -> LanguageModelConfig:
         """The model's numbers with the tokenizer's size filled in. Raises VsrError."""
@@ -113,11 +118,9 @@ class LanguageRun(Run):
         self.say(f"{len(self.train.sentences)} sentences; left out: {known} of the tests, {odd} empty or long")
 
     def _build_model(self) -> LanguageModel:
-        config = self.config.model_config(self.tokenizer.vocab_size)
-        try:
-            return LanguageModel(config)
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise VsrError("bad_config", f"model: {error}") from error
+        if self.config.trainer.init_from:
+            raise VsrError("bad_config", "trainer.init_from is not for language models: leave it out")
+        return built(LanguageModel, self.config.model_config(self.tokenizer.vocab_size))
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
@@ -128,7 +131,7 @@ class LanguageRun(Run):
             batch = self.dev.batch(indices).to(self.fabric.device)
             total += float(model.token_losses(batch.tokens).double().sum())
             count += int((batch.tokens != IGNORE).sum()) + len(batch.tokens)
-        return {"dev_perplexity": math.exp(total / count)}
+        return {"dev_perplexity": float(np.exp(np.float64(total / count)))}  # inf where a lost model is sure of nothing
 
     def export(self, folder: Path) -> Path:
         """Write the averaged weights as a model folder (by rank 0 alone)."""

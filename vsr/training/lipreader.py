@@ -14,12 +14,18 @@ from vsr.corpora.splits import check_disjoint
 from vsr.data.batching import CropDataset
 from vsr.data.manifest import Clip, read_manifest
 from vsr.data.sampling import FrameBudgetSampler
+from vsr.decode.ctc import sayable
 from vsr.errors import VsrError
-from vsr.hub import load_model, save_model
+from vsr.hub import LoadedModel, load_model, save_model
+from vsr.models.fusion import FusedReader
 from vsr.models.lipreader import LipReader
 from vsr.score import word_errors
-from vsr.text.tokenizer import collapse, load_tokenizer
+from vsr.text.normalise import lower
+from vsr.text.tokenizer import Tokenizer, WordTokenizer, collapse, load_tokenizer
+from vsr.training.config import built
 from vsr.training.loop import Run
+from vsr.training.starting import copy_weights
+from vsr.training.texts import with_tokens
 
 
 class LipReaderRun(Run):
@@ -29,8 +35,9 @@ class LipReaderRun(Run):
         data = self.config.data
         train, dev, tests = (read_all(paths) for paths in (data.train, data.dev, data.tests))
         check_disjoint(train, dev, tests)
-        train = self._short_enough(train)
         self.tokenizer = load_tokenizer(data.tokenizer)
+        train = self._with_tokens("training", self._short_enough(train))
+        self._with_tokens("dev", dev)
         self.train = CropDataset(train, self.tokenizer, data.augmentation, self.config.seed)
         self.dev = CropDataset(dev, self.tokenizer, None)
         # Played slower, a clip is longer than its crop: the budget counts that.
@@ -48,11 +55,14 @@ class LipReaderRun(Run):
             self.say(f"{len(kept)} of {len(clips)} clips have at most {limit} frames: {hours:.1f} h")
         return kept
 
+    def _with_tokens(self, name: str, clips: list[Clip]) -> list[Clip]:
+        return with_tokens(name, clips, self.tokenizer, not self.config.model.get("classes"), self.say)
+
     def _build_model(self) -> LipReader:
-        model = LipReader(self.config.model_config(self.tokenizer.vocab_size))
-        if self.config.trainer.init_from:
-            where = self.config.trainer.init_from
-            self.say(f"init_from {where}: {copy_weights(load_model(where).model, model)}")
+        model = built(LipReader, self.config.model_config(self.tokenizer.vocab_size))
+        if where := self.config.trainer.init_from:
+            source, tokenizer = fitting_reader(load_model(where), model)
+            self.say(f"init_from {where}: {copy_weights(source, model, tokenizer, self.tokenizer)}")
         return model
 
     @torch.no_grad()
@@ -63,10 +73,11 @@ class LipReaderRun(Run):
         for indices in sampler.batches()[self.fabric.global_rank :: self.fabric.world_size]:
             batch = self.dev.batch(indices).to(self.fabric.device)
             model: LipReader = self.average.model
-            best = model.ctc_log_probs(model.encode(batch.video, batch.lengths)).argmax(-1).cpu()
+            log_probs = model.ctc_log_probs(model.encode(batch.video, batch.lengths))
+            best = sayable(log_probs, self.tokenizer.eos_id).argmax(-1).cpu()
             for i, path, length in zip(indices, best, batch.lengths.tolist(), strict=True):
-                reference = self.tokenizer.decode(self.tokenizer.encode(self.dev.clips[i].text))
-                wrong, count = word_errors(reference, self.tokenizer.decode(collapse(path[:length].tolist())))
+                found = self.tokenizer.decode(collapse(path[:length].tolist()))
+                wrong, count = word_errors(lower(self.dev.clips[i].text), lower(found))
                 errors, words = errors + wrong, words + count
         counted = torch.tensor([errors, words], device=self.fabric.device)
         errors, words = self.fabric.all_reduce(counted, reduce_op="sum").tolist()
@@ -85,28 +96,15 @@ class LipReaderRun(Run):
         return float(np.clip(round(frames / FPS), 2, 16))
 
 
+def fitting_reader(loaded: LoadedModel, target: LipReader) -> tuple[nn.Module, Tokenizer]:
+    """Of a fused reader the part that a reader of pixels or of tracks can begin from, of others all; its tokenizer."""
+    if not isinstance(loaded.model, FusedReader):
+        return loaded.model, loaded.tokenizer
+    if target.config.frontend == "landmarks":
+        return loaded.model.tracks, WordTokenizer(loaded.model.config.words)
+    return loaded.model.pixels, loaded.tokenizer
+
+
 def read_all(paths: tuple[str, ...]) -> list[Clip]:
     """The clips of several manifests."""
     return [clip for path in paths for clip in read_manifest(path)]
-
-
-HEADS = ("ctc.", "alignment.", "words.", "decoder.embed.", "decoder.out.")  # as large as the vocabulary
-
-
-def copy_weights(source: nn.Module, target: nn.Module) -> str:
-    """Start from trained weights; returns a sentence about what is taken and what begins anew.
-
-    A part that only one of the two has is let be, and so are heads of another vocabulary. Raises VsrError where the
-    models' sizes differ otherwise, or nothing fits.
-    """
-    own, given = target.state_dict(), source.state_dict()
-    shared = {name: tensor for name, tensor in given.items() if name in own and own[name].shape == tensor.shape}
-    for name, tensor in given.items():
-        if name in own and name not in shared and not name.startswith(HEADS):
-            shapes = f"{tuple(tensor.shape)} there and {tuple(own[name].shape)} here"
-            raise VsrError("bad_model", f"init_from: a model of other sizes: {name} is {shapes}")
-    if not shared:
-        raise VsrError("bad_model", "init_from: no tensor of that model fits this one")
-    target.load_state_dict(shared, strict=False)
-    new = dict.fromkeys(name.split(".")[0] for name in own if name not in shared)
-    return f"{len(shared)} of {len(own)} tensors taken" + (f"; new in {', '.join(new)}" if new else "")

@@ -22,6 +22,7 @@ from vsr.training.batch_norm import synchronised
 from vsr.training.config import load_config
 from vsr.training.continued import begin
 from vsr.training.feed import Feed
+from vsr.training.finite import Finite
 from vsr.training.machines import agreed, open_fabric, shared_figures, told_once
 from vsr.training.optimiser import adamw, learning_rate
 from vsr.training.sharding import whole
@@ -48,7 +49,7 @@ class Run:
         torch.set_num_threads(trainer.threads)
         self.fabric = open_fabric(trainer, self.entries)
         self.fabric.launch()
-        self.progress = Progress()
+        self.progress, self.finite = Progress(), Finite()
         with agreed(self.fabric):
             if not resume and (self.folder / LAST).exists():
                 raise VsrError("bad_config", f"{folder} holds a run already: add --resume, or choose another --out")
@@ -135,15 +136,23 @@ class Run:
         batches = self.sampler.batches(epoch)
         self.feed = Feed(self.fabric, self.train, batches, self.progress.batch, epoch, trainer.workers)
         for done, indices in self.feed.steps:
-            for name, value in self._step(indices).items():
+            losses = self._step(indices)
+            for name, value in losses.items() if not self.finite.in_a_row else ():
                 sums[name] = sums.get(name, 0.0) + value
             self.progress.batch = done
+            if self.finite.lost(len(batches)):
+                with agreed(self.fabric):
+                    raise self.finite.error(self.progress.step, self.folder)
             if trainer.max_minutes and self.finished():
                 return sums
             if self.progress.seconds - self.saved > 60 * trainer.checkpoint_minutes:
                 self._save()
         self.progress.epoch, self.progress.batch = epoch + 1, 0
-        return {name: value / max(1, len(self.feed.steps)) for name, value in sums.items()}
+        skipped = self.finite.take()
+        self.progress.skipped += skipped
+        if skipped:
+            self.say(f"epoch {epoch + 1:3d}  {skipped} of {len(self.feed.steps)} steps skipped: no finite gradient")
+        return {name: value / max(1, len(self.feed.steps) - skipped) for name, value in sums.items()}
 
     def _step(self, indices: list[int]) -> dict[str, float]:
         """One optimiser step; returns its losses, means over all ranks."""
@@ -155,7 +164,9 @@ class Run:
         losses = self.losses(batch)
         self.fabric.backward(losses["loss"])
         norm = self.fabric.clip_gradients(self.wrapped, self.optimiser, max_norm=optim.clip, error_if_nonfinite=False)
-        if torch.isfinite(whole(norm)):  # one bad batch must not spoil weights and average
+        self.finite.note(bool(torch.isfinite(whole(norm))))
+        # One bad batch must not spoil weights and average; in fp16 the scaler sees to that, and lowers the scale.
+        if not self.finite.in_a_row or getattr(self.fabric.strategy.precision, "scaler", None) is not None:
             self.optimiser.step()
         self.optimiser.zero_grad()
         self.progress.step += 1
@@ -186,8 +197,8 @@ class Run:
         """What a model's config tells of its training."""
         minutes = round(self.progress.seconds / 60, 1)
         return {
-            "steps": self.progress.step, "epochs": self.progress.epoch, "minutes": minutes, "seed": self.config.seed
-        }  # fmt: skip
+            "steps": self.progress.step, "epochs": self.progress.epoch, "minutes": minutes, "seed": self.config.seed,
+        } | ({"skipped": self.progress.skipped} if self.progress.skipped else {})  # fmt: skip
 
 
 def train(kind: Callable[..., Run], config: type, path: str, settings: Sequence[str], out: str, resume: bool) -> int:

@@ -17,6 +17,7 @@ from lightning.fabric.utilities.rank_zero import rank_zero_only
 
 from vsr.errors import VsrError, one_line
 from vsr.training.slurm import SlurmStep, each_and_machines
+from vsr.worker import ranks_follow
 
 if TYPE_CHECKING:
     from vsr.training.config import TrainerConfig
@@ -29,13 +30,16 @@ def open_fabric(trainer: TrainerConfig, entries: tuple[str, ...] = ()) -> Fabric
     """
     with told_once():
         devices, nodes = processes(trainer)
+    started_by = environment()
+    if devices > 1 and isinstance(started_by, LightningEnvironment):
+        ranks_follow()
     strategy = trainer.strategy if devices * nodes > 1 else "auto"
     if strategy == "fsdp":
         strategy = sharded(devices * nodes, entries)
     try:
         return Fabric(
             accelerator=trainer.accelerator, devices=devices, num_nodes=nodes, strategy=strategy,
-            precision=precision(trainer), plugins=environment(),
+            precision=precision(trainer), plugins=started_by,
         )  # fmt: skip
     except (ValueError, RuntimeError, TypeError, ImportError) as error:
         raise VsrError("bad_config", f"trainer: {one_line(error)}") from error

@@ -55,12 +55,14 @@ class Average:
 
 @dataclass
 class Progress:
-    """Where a run stands: batches of ``epoch`` that are done, optimiser steps, seconds spent."""
+    """Where a run stands: batches of ``epoch`` that are done, optimiser steps, seconds spent, steps ``skipped`` as
+    they had no finite gradient."""
 
     epoch: int = 0
     batch: int = 0
     step: int = 0
     seconds: float = 0.0
+    skipped: int = 0
 
 
 def save_state(folder: Path, model: nn.Module, average: Average, optimiser, progress: Progress, write: bool) -> None:

@@ -8,10 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from vsr.errors import VsrError
 from vsr.video.people import People
 from vsr.video.piece import MIN_FRAMES, Piece
 from vsr.video.stream import Block
+from vsr.windows import frame_edges
 
 MIN_SEEN = 0.5  # share of its frames in which a bystander must be found: less is a phantom
 OUTSIDE, NOT_CHOSEN, HARDLY_SEEN = "out of the picture", "not chosen", "hardly seen"
@@ -59,6 +62,21 @@ def chosen(pieces: list[Piece], labels: list[int], number: int | None) -> Iterat
             HARDLY_SEEN: rank > 0 and piece.found < MIN_SEEN,
         }
         yield Part(piece, face, next((reason for reason, applies in reasons.items() if applies), None))
+
+
+def unread(part: Part) -> list[dict]:
+    """What is not read of a part, as `skipped_records` has it."""
+    whole = (0, len(part.piece.crop), part.reason)
+    return skipped_records(part.face, part.piece.times, [whole] if part.reason else part.piece.stretches.skipped)
+
+
+def skipped_records(face: int, times: np.ndarray, skipped: Iterable[tuple[int, int, str]]) -> list[dict]:
+    """Stretches (start, stop, reason) of frames at times (T,) as `vsr.transcript.Skipped` has them."""
+    edges = frame_edges(times)
+    return [
+        {"face": face, "start": float(edges[start]), "end": float(edges[stop]), "reason": reason}
+        for start, stop, reason in skipped
+    ]
 
 
 def check_found(path, frames: int, tracks: int, reasons: Iterable[str], read: bool) -> None:

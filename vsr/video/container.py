@@ -12,16 +12,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from vsr.clock import FPS
 from vsr.errors import VsrError
+from vsr.video.formats import FORMATS as FORMATS
+from vsr.video.formats import OPENING, kind_of, told_address
+from vsr.video.streams import picture_stream
+from vsr.video.timestamps import Clock
 
 MAX_PIXELS = 8192 * 8192  # beyond this a header is damaged, not a video large
-MAX_HOLD = 10.0  # seconds one picture may stand; a longer jump of the time stamps is damage or an edit
-# Formats that are a recording; playlists, text and device "formats" could open other files or the network.
-FORMATS = (
-    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,m4v,h264,hevc,av1,ivf,obu,flv,live_flv,ogg,asf,"
-    "gif,apng,mjpeg,mxf,nut,dv,rm,wtv,yuv4mpegpipe,vob,mp3,wav,flac,aac,w64,aiff,amr,ac3,image2,jpeg_pipe,png_pipe"
-)
+MAX_HOLD = 10.0  # seconds one picture may stand; a longer jump of the time stamps is damage, an edit or a still
 
 
 @contextmanager
@@ -29,20 +27,27 @@ def open_container(path: str | Path) -> Iterator:
     """Yield the PyAV container of a local recording, video or sound alone; every failure is told as a VsrError."""
     import av
 
-    path = Path(path)
+    given, path = path, Path(path)
     if not path.is_file():
-        raise VsrError("unreadable", f"{path}: {_no_file(path)}")
+        raise VsrError("unreadable", told_address(given) or f"{path}: {_no_file(path)}")
     if not os.access(path, os.R_OK):
         raise VsrError("unreadable", f"{path}: you may not read this file")
-    options = {"protocol_whitelist": "file", "format_whitelist": FORMATS}
     try:
         if path.stat().st_size == 0:
             raise VsrError("unreadable", f"{path}: the file is empty")
-        container = av.open(f"file:{path.absolute()}", options=options, metadata_errors="replace")
+        container = av.open(f"file:{path.absolute()}", options=OPENING, metadata_errors="replace")
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise VsrError("unreadable", f"{path}: not a recording that can be read ({short_reason(error)})") from error
+        raise VsrError("unreadable", f"{path}: {_not_opened(path, error)}") from error
     with container:
         yield container
+
+
+def _not_opened(path: Path, error: Exception) -> str:
+    """Why FFmpeg does not open a file; a kind that is not read is an invalid argument to it."""
+    import av
+
+    refused = "this kind of file is not read, or it is damaged" if isinstance(error, av.error.ArgumentError) else None
+    return kind_of(path) or refused or f"not a recording that can be read ({short_reason(error)})"
 
 
 def _no_file(path: Path) -> str:
@@ -60,16 +65,22 @@ def opened(path: str | Path) -> Iterator[tuple]:
 
 
 def video_clock(path: str | Path) -> tuple[float, float]:
-    """(time stamp that players show as zero, start of the first frame after it), seconds.
+    """(time stamp that players show as zero, second of the first frame), both in seconds.
 
     With it sound can be laid beside the frames of `read_frames`. Raises VsrError "unreadable" or "no_video".
     """
     with opened(path) as (container, stream):
-        first = next(decoded_frames(container, stream), None)
-        if first is None:
-            raise VsrError("unreadable", f"{path}: not one frame can be decoded")
-        origin = origin_of(container, first)
-        return origin, max(0.0, (first.time or 0.0) - origin)
+        clock = Clock(container, stream)
+        _, start = first_frame(path, clock.timed(decoded_frames(container, stream)))
+        return clock.origin, start
+
+
+def first_frame(path: str | Path, timed: Iterator[tuple]) -> tuple:
+    """The first of (frame, seconds). Raises VsrError "unreadable" where there is none."""
+    first = next(timed, None)
+    if first is None:
+        raise VsrError("unreadable", f"{path}: not one frame can be decoded")
+    return first
 
 
 def short_reason(error: Exception) -> str:
@@ -78,15 +89,11 @@ def short_reason(error: Exception) -> str:
 
 
 def _video_stream(path: Path, container):
-    """The first moving picture; the cover image of a song does not count."""
-    import av
-
-    streams = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
-    streams = [s for s in streams if s.codec_context is not None]
-    if not streams:
+    """The moving picture that players show, decoding with as many threads as help."""
+    stream = picture_stream(container, lambda: open_container(path))
+    if stream is None:
         reason = "no_video" if container.streams.audio else "unreadable"
         raise VsrError(reason, f"{path}: holds {'sound but no' if reason == 'no_video' else 'no'} video")
-    stream = streams[0]
     width, height = stream.codec_context.width, stream.codec_context.height
     if width * height > MAX_PIXELS:
         raise VsrError("unreadable", f"{path}: claims frames of {width}x{height} pixels")
@@ -95,37 +102,22 @@ def _video_stream(path: Path, container):
     return stream
 
 
-def mean_rate(stream) -> float:
-    """Mean frames per second; 25 where the header says nothing sensible."""
-    rate = float(stream.average_rate or stream.guessed_rate or FPS)
-    return rate if 0.1 <= rate <= 1000 else float(FPS)
-
-
-def announced_seconds(container, stream) -> float:
-    """Announced seconds of video; 0 when unknown."""
-    if stream.duration and stream.time_base:
-        return max(0.0, float(stream.duration * stream.time_base))
-    return max(0.0, (container.duration or 0) / 1e6)
-
-
 def decoded_frames(container, stream) -> Iterator:
     """Decoded frames of a picture or sound stream; broken packets are left out, a broken container ends the stream."""
     import av
 
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets)
-        except (StopIteration, av.error.FFmpegError, OSError):
-            return
+    for packet in safe_packets(container, stream):
         try:
             yield from packet.decode()
         except (av.error.FFmpegError, OSError, ValueError):
             continue
 
 
-def origin_of(container, frame) -> float:
-    """Time stamp that players show as zero: the start of the container, or the first frame where that is unknown."""
-    first = frame.time or 0.0
-    start = container.start_time / 1e6 if container.start_time is not None else first
-    return start if 0 <= first - start < MAX_HOLD else first
+def safe_packets(container, stream) -> Iterator:
+    """The packets of a stream, to its end or to where the container is broken."""
+    import av
+
+    try:
+        yield from container.demux(stream)
+    except (av.error.FFmpegError, OSError):
+        return

@@ -7,16 +7,17 @@ Shapes: frame (H, W, 3) uint8 RGB; faces as in `vsr.video.faces`.
 
 from __future__ import annotations
 
-import functools
 import os
+import threading
 from typing import Protocol
 
 import numpy as np
 
 from vsr.clock import FPS
 from vsr.video.faces import MAX_FACES, MAX_STEP, Face, distinct, face_of, is_among, middle, same_face, way_between
-from vsr.video.graphs import FaceBoxes, FaceMesh, Region, Seen
+from vsr.video.graphs import Region, Seen
 from vsr.video.landmarker import TasksMesh
+from vsr.video.networks import NETWORKS
 from vsr.video.surroundings import Surroundings
 
 SMALL_FACE = 0.16  # of the picture's shorter side
@@ -24,18 +25,19 @@ SEARCH_WITHIN = (2, 8)  # looks at known faces until others are looked for: if t
 
 
 class Detector(Protocol):
-    """Finds faces. May remember the frame before to be fast: `reset` says that another video begins."""
+    """Finds faces. May remember the frame before to be fast, so each video that is being read needs one of its own;
+    `reset` says that another video begins."""
 
     def detect(self, frame: np.ndarray) -> list[Face]: ...
 
     def reset(self) -> None: ...
 
 
-@functools.cache
 def default_detector() -> Detector:
-    """The detector that this process shares: loading the models takes longer than reading a short clip.
+    """A detector for one video. It is made in no time, since the networks are loaded once and shared by all threads.
 
     The environment's VSR_FACE_LANDMARKER names a `.task` file for `TasksMesh`, which then takes the place of the usual.
+    Raises VsrError: missing_package, bad_model, forked.
     """
     model = os.environ.get("VSR_FACE_LANDMARKER")
     return TasksMesh(model) if model else MediaPipeMesh()
@@ -51,11 +53,13 @@ class MediaPipeMesh:
     """
 
     def __init__(self, max_faces: int = MAX_FACES):
-        # At 0.5 the mesh slides off a face in motion and takes the neck for one; at 0.7 it lets go and looks anew.
-        self._mesh = FaceMesh(least=0.7)
-        self._near, self._far = FaceBoxes("ShortRange", least=0.3), FaceBoxes("FullRange", least=0.5)
-        self._max_faces = max_faces
+        NETWORKS.ready()
+        self._max_faces, self._turn = max_faces, threading.Lock()
         self.reset()
+
+    def fresh(self) -> MediaPipeMesh:
+        """The same for another video, so that both can be read at once."""
+        return MediaPipeMesh(self._max_faces)
 
     def reset(self) -> None:
         """Forget the faces of the video before, so that a result depends on its own video only."""
@@ -65,7 +69,12 @@ class MediaPipeMesh:
         self._surroundings = Surroundings()
 
     def detect(self, frame: np.ndarray) -> list[Face]:
-        """Faces of one frame (H, W, 3) uint8 RGB, the largest first."""
+        """Faces of one frame (H, W, 3) uint8 RGB, the largest first. Raises VsrError forked."""
+        with NETWORKS.lent() as networks, self._turn:
+            self._networks = networks
+            return self._faces(frame)
+
+    def _faces(self, frame: np.ndarray) -> list[Face]:
         faces = distinct([face for old in self._known if (face := self._again(frame, old))])
         newcomers = self._newcomers(frame, faces) if self._search_due(frame, faces) else []
         if newcomers or not faces or not all(_is_large(face, frame) for face in faces):
@@ -80,7 +89,7 @@ class MediaPipeMesh:
         return face if face and way_between(face, old) < MAX_STEP else None
 
     def _laid(self, frame: np.ndarray, region: Region, score: float = 1.0) -> Face | None:
-        mesh = self._mesh.lay(frame, region)
+        mesh = self._networks.mesh.lay(frame, region)
         return None if mesh is None else face_of(mesh, score)
 
     def _search_due(self, frame: np.ndarray, followed: list[Face]) -> bool:
@@ -97,7 +106,7 @@ class MediaPipeMesh:
 
     def _newcomers(self, frame: np.ndarray, followed: list[Face]) -> list[Face]:
         """Faces that the short-range detector sees beside those who are followed."""
-        fresh = [seen for seen in self._near.find(frame) if seen.score >= 0.5 and not is_among(seen, followed)]
+        fresh = [seen for seen in self._networks.near.find(frame) if seen.score >= 0.5 and not is_among(seen, followed)]
         return [face for seen in fresh if (face := self._laid(frame, seen.region, seen.score))]
 
     def _confirmed(self, frame: np.ndarray, followed: list[Face], newcomers: list[Face]) -> list[Face]:
@@ -105,7 +114,7 @@ class MediaPipeMesh:
 
         Where that detector sees nobody, a newcomer counts only if nobody was there in the last second either.
         """
-        boxes = self._far.find(frame)[: self._max_faces]
+        boxes = self._networks.far.find(frame)[: self._max_faces]
         borne = [face for face in followed + newcomers if any(same_face(seen, face) for seen in boxes)]
         others = [seen for seen in boxes if not any(same_face(seen, face) for face in borne)]
         looked = [face for seen in others for face in self._enlarged(frame, seen)]
@@ -118,7 +127,7 @@ class MediaPipeMesh:
         cut, scale, corner = _enlarged(frame, seen.box)
         if cut is None:
             return []
-        found = [self._laid(cut, nearer.region) for nearer in self._near.find(cut)[:1]]
+        found = [self._laid(cut, nearer.region) for nearer in self._networks.near.find(cut)[:1]]
         return [_moved(face, scale, corner, seen.score) for face in found if face]
 
 

@@ -42,6 +42,15 @@ def anchors_of(points: np.ndarray) -> np.ndarray:
     return np.stack([points[:, part].mean(axis=1) for part in ANCHORS], axis=1)
 
 
+def turn(points: np.ndarray) -> np.ndarray:
+    """points (n, 37, 2) -> (n,): how far the nose lies beside the middle of the eyes, along the line through them: 0
+    frontal, 0.5 over an eye."""
+    right, left, nose, _ = anchors_of(points).transpose(1, 0, 2)
+    along = left - right
+    beside = ((nose - (right + left) / 2) * along).sum(axis=1)
+    return np.abs(beside) / np.maximum((along**2).sum(axis=1), 1e-6)
+
+
 def mouth_transforms(points: np.ndarray) -> np.ndarray:
     """points (n, 37, 2) without gaps -> (n, 2, 3) float64 matrices from frame pixels to the 96 x 96 crop."""
     middle = points.mean(axis=1, keepdims=True, dtype=np.float64)

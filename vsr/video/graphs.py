@@ -9,15 +9,12 @@ Shapes: frame (H, W, 3) uint8 RGB; mesh (468, 2) float32 pixels (x, y).
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import numpy as np
 
-from vsr.errors import VsrError
-from vsr.packages import needed
+from vsr.video.mediapipe_graph import Graph
+from vsr.video.quiet import quiet_stderr
 
 # Vertices of the 468-point mesh nearest to points 31..67 of the 68-point convention.
 INNER = (
@@ -66,19 +63,19 @@ class FaceBoxes:
     def __init__(self, reach: str, least: float):
         name = f"facedetection{reach.lower()}"
         score = f"{name}cpu__{name}__facedetection__TensorsToDetectionsCalculator.min_score_thresh"
-        self._graph = _graph(
+        self._graph = Graph(
             f'node {{ calculator: "FaceDetection{reach}Cpu" input_stream: "IMAGE:image" '
             'output_stream: "DETECTIONS:out" }',
-            ["image"], {score: least},
+            ["image"], "get_proto_list", {score: least},
         )  # fmt: skip
         with quiet_stderr():  # graphs log until their first picture is through
-            self._graph.process({"image": BLANK})
+            self._graph.process(image=BLANK)
 
     def find(self, frame: np.ndarray) -> list[Seen]:
         """Faces of a frame, the surest first."""
         height, width = frame.shape[:2]
         found = []
-        for detection in self._graph.process({"image": np.ascontiguousarray(frame)}).out or []:
+        for detection in self._graph.process(image=np.ascontiguousarray(frame)) or []:
             place = detection.location_data
             box = place.relative_bounding_box
             x0, y0 = box.xmin * width, box.ymin * height
@@ -89,14 +86,15 @@ class FaceBoxes:
 
 
 class FaceMesh:
-    """The mesh of the one face that a region holds."""
+    """The mesh of the one face that a region holds; with ``attention`` (478, 2), its lips and eyes seen closer."""
 
-    def __init__(self, least: float):
-        self._graph = _graph(
+    def __init__(self, least: float, attention: bool = False):
+        self._graph = Graph(
             'input_side_packet: "with_attention" node { calculator: "FaceLandmarkCpu" input_stream: "IMAGE:image" '
             'input_stream: "ROI:region" input_side_packet: "WITH_ATTENTION:with_attention" '
             'output_stream: "LANDMARKS:out" }',
-            ["image", "region"], {"facelandmarkcpu__ThresholdingCalculator.threshold": least}, with_attention=False,
+            ["image", "region"], "get_proto", {"facelandmarkcpu__ThresholdingCalculator.threshold": least},
+            with_attention=attention,
         )  # fmt: skip
         with quiet_stderr():
             self.lay(BLANK, Region(32, 32, 64, 0.0))
@@ -113,7 +111,7 @@ class FaceMesh:
             x_center=(region.x - x0) / width, y_center=(region.y - y0) / height,
             width=region.side / width, height=region.side / height, rotation=region.turn,
         )  # fmt: skip
-        found = self._graph.process({"image": window, "region": rectangle}).out
+        found = self._graph.process(image=window, region=rectangle)
         return None if found is None else mesh_of(found, window.shape) + np.float32([x0, y0])
 
 
@@ -130,41 +128,3 @@ def _window(frame: np.ndarray, region: Region) -> tuple[np.ndarray, tuple[int, i
     x0, y0 = max(0, int(region.x - half)), max(0, int(region.y - half))
     x1, y1 = min(width, int(region.x + half) + 1), min(height, int(region.y + half) + 1)
     return np.ascontiguousarray(frame[y0 : max(y0, y1), x0 : max(x0, x1)]), (x0, y0)
-
-
-def _graph(nodes: str, inputs: list[str], parameters: dict[str, float], **side_inputs):
-    """A graph that runs in the calling thread, with the output "out"."""
-    streams = "".join(f'input_stream: "{name}" ' for name in inputs)
-    config = f'executor {{ type: "ApplicationThreadExecutor" }} {streams} output_stream: "out" {nodes}'
-    base = solutions().face_mesh.SolutionBase
-    with quiet_stderr():
-        return base(graph_config=config, calculator_params=parameters, side_inputs=side_inputs, outputs=["out"])
-
-
-def solutions():
-    """`mediapipe.solutions`, or a VsrError that says what to install instead."""
-    os.environ.setdefault("GLOG_minloglevel", "2")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    with quiet_stderr():
-        mediapipe = needed("mediapipe", "finding faces", "pip install mediapipe==0.10.21")
-    if not hasattr(mediapipe, "solutions"):
-        version = getattr(mediapipe, "__version__", "")
-        raise VsrError(
-            "missing_package",
-            f"mediapipe {version} has no bundled face mesh: "
-            "install 0.10.21, or let VSR_FACE_LANDMARKER name a face_landmarker.task",
-        )
-    return mediapipe.solutions
-
-
-@contextmanager
-def quiet_stderr() -> Iterator[None]:
-    """Send the process's standard error to nowhere: mediapipe's C++ logs go round every Python logger."""
-    with suppress(OSError, ValueError), open(os.devnull, "w", encoding="utf-8") as nowhere:
-        kept = os.dup(2)
-        os.dup2(nowhere.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)

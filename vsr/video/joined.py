@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from vsr.video.container import mean_rate, opened
-
-BEGUN_ANEW = 0.5  # seconds by which time stamps must go back, and go on from there, to be those of another recording
+from vsr.video.container import opened
+from vsr.video.timestamps import BEGUN_ANEW, mean_rate
 
 
 def picture_shifts(path: str | Path) -> list[float]:

@@ -14,7 +14,7 @@ import numpy as np
 from vsr.clock import FPS
 from vsr.errors import VsrError
 from vsr.video.faces import MAX_FACES, Face, distinct, face_of
-from vsr.video.graphs import quiet_stderr
+from vsr.video.quiet import quiet_stderr
 
 
 class TasksMesh:

@@ -1,17 +1,23 @@
 """One person's mouth through one shot: cut frame by frame while the video streams by, then a finished piece.
 
-Shapes: frame (H, W, 3) uint8; points (n, 37, 2) float32 pixels; crop (T, 96, 96) uint8 gray; times (T,) seconds.
+Shapes: frame (H, W, 3) uint8; points (n, 37, 2) float32 pixels of the canvas (`vsr.video.canvas`); crop (T, 96, 96)
+uint8 gray; times (T,) seconds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from vsr.clock import FPS
+from vsr.video.canvas import matrix_on_frame, points_on_frame
 from vsr.video.geometry import REFERENCE, SMOOTHING, anchors_of, cut_mouth, mouth_transforms, shares_inside, similarity
+from vsr.video.mouth_points import MouthFollower, MouthMesh
+from vsr.video.networks import Stock
+from vsr.video.stretches import Stretches, stretches_of
 from vsr.video.tracks import OpenTrack
 
 MIN_FRAMES = 12  # below half a second there is no word to read
@@ -28,7 +34,9 @@ class Piece:
     track: number within the block; shot: number of the shot within the block; start: first frame within the block;
     crop (T, 96, 96) uint8; times (T,) seconds; points (T, 37, 2) float32 pixels, gaps filled; sizes (T,) face sizes
     in pixels, NaN where the face was not found; inside (T,): share of the crop that lies in the picture;
-    looks (k, 64, 64) uint8 gray: the face upright, about once a second.
+    looks (k, 64, 64) uint8 gray: the face upright, about once a second; canvas: shape of the frame whose pixels the
+    points are, None: of any; zoom: pixels of the video for one of those, median of its frames; mouth (T, 14, 2) float32
+    pixels: the points of `vsr.video.mouth_points`, NaN where they were not seen, None where nobody asked for them.
     """
 
     track: int
@@ -40,6 +48,9 @@ class Piece:
     sizes: np.ndarray
     inside: np.ndarray
     looks: np.ndarray
+    canvas: tuple[int, ...] | None = None
+    zoom: float = 1.0
+    mouth: np.ndarray | None = None
 
     @property
     def seen(self) -> np.ndarray:
@@ -56,6 +67,15 @@ class Piece:
         """Sum of the face's area over the frames in which it was found: who fills the screen for longest."""
         return float(np.nansum(self.sizes**2))
 
+    @cached_property
+    def stretches(self) -> Stretches:
+        """Which of its frames are read, and which are not."""
+        return stretches_of(self.crop, self.points, self.found)
+
+    def mouth_of(self, start: int, stop: int) -> np.ndarray | None:
+        """The points of the mouth in a part of its frames, if they are known."""
+        return None if self.mouth is None else self.mouth[start:stop]
+
     @property
     def inside_picture(self) -> bool:
         """Whether enough of the mouth is in the picture for enough of the time."""
@@ -69,13 +89,15 @@ class Cutter:
     same, so up to a second is held at either end of the shot, and the text of a clip begins with the clip.
     """
 
-    def __init__(self, track: OpenTrack, shot: int, shot_start: int):
+    def __init__(self, track: OpenTrack, shot: int, shot_start: int, mesh: Stock[MouthMesh] | None = None):
         self.track, self.shot = track, shot
+        self.mouths = MouthFollower(mesh) if mesh else None
         self.before = track.start - shot_start if track.start - shot_start <= HOLD else 0
         self.after = 0
         self.crops: list[np.ndarray] = []
         self.inside: list[float] = []
         self.looks: list[np.ndarray] = []
+        self.widths: list[int] = []  # of the frames
 
     @property
     def first(self) -> int:
@@ -102,10 +124,14 @@ class Cutter:
         matrices = mouth_transforms(points)
         for place in range(done, stop):
             frame = frame_at(self.first + place)
-            self.crops.append(cut_mouth(frame, matrices[place - low]))
+            self.widths.append(frame.shape[1])
+            self.crops.append(cut_mouth(frame, matrix_on_frame(matrices[place - low], frame.shape, self.track.canvas)))
+            if self.mouths is not None:
+                self.mouths.add(frame, points[place - low], self.track.canvas)
             if place % LOOK_EVERY == self.before % LOOK_EVERY:
-                self.looks.append(_look(frame, points[place - low]))
-        self.inside.extend(shares_inside(frame.shape, matrices[done - low : stop - low]))
+                self.looks.append(_look(frame, points_on_frame(points[place - low], frame.shape, self.track.canvas)))
+        canvas = self.track.canvas or frame.shape
+        self.inside.extend(shares_inside(canvas, matrices[done - low : stop - low]))
 
     def finish(self, frame_at: Callable[[int], np.ndarray], shot_stop: int) -> None:
         """Cut what is left; the shot ended before frame `shot_stop`."""
@@ -116,10 +142,12 @@ class Cutter:
     def piece(self, times: np.ndarray) -> Piece:
         """All that was cut, with its times."""
         count = len(self.crops)
+        zoom = float(np.median(self.widths)) / self.track.canvas[1] if self.track.canvas else 1.0
         sizes = np.pad(np.asarray(self.track.sizes, np.float32), (self.before, self.after), constant_values=np.nan)
         return Piece(
             self.track.id, self.shot, self.first, np.stack(self.crops), times[self.first : self.first + count],
-            self.points(0, count), sizes, np.asarray(self.inside), np.stack(self.looks),
+            self.points(0, count), sizes, np.asarray(self.inside), np.stack(self.looks), self.track.canvas, zoom,
+            self.mouths.points() if self.mouths else None,
         )  # fmt: skip
 
 

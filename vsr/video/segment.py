@@ -34,9 +34,14 @@ def _deviation(values: np.ndarray) -> np.ndarray:
     return windows.std(axis=1)
 
 
-def speech_and_rest(active: np.ndarray) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-    """(start, stop) frames of the stretches that are to be read, and of the rests of over two seconds that are not."""
-    calm = active < REST
+def speech_and_rest(
+    active: np.ndarray, still: np.ndarray | None = None
+) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """(start, stop) frames of the stretches that are to be read, and of the rests of over two seconds that are not.
+
+    active (T,): as `activity` has it; still (T,) bool: where the picture says that the lips rest all the same.
+    """
+    calm = active < REST if still is None else (active < REST) | still
     calm[: int(np.argmax(calm))] |= bool(calm[:SETTLING].any())
     edges = np.flatnonzero(np.diff(np.concatenate([[0], calm.astype(int), [0]])))
     rests = []

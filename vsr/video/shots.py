@@ -3,7 +3,7 @@
 A cut shows as a change of the picture that stands out from the changes before and after it (the measure is that of
 PySceneDetect's AdaptiveDetector), so a jump cut within one scene is found and a moving camera is not a cut. Pictures
 that a low frame rate repeats are left out of that comparison. Where everything moves at once, a cut is a picture whose
-pattern has little in common with the one before.
+pattern has little in common with the one before. A picture of another shape always begins a shot.
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from vsr.video.picture_shape import same_aspect
+
 SIZE = (64, 36)  # pixels that are compared
+COARSE = (16, 9)  # where the resolution changes
 RATIO = 4.4  # a cut changes the picture so many times as much as the frames round it do
 LEAST = 3.0  # and by so much, mean of hue, saturation and brightness (of 255)
 REACH = 2  # pictures before and after that are compared
@@ -56,6 +59,7 @@ class ShotDetector:
         self._count = 0
         self._pictures: dict[int, np.ndarray] = {}  # thumbnails of the last pictures by number of the frame
         self._fresh: list[tuple[int, np.ndarray]] = []  # cuts that may be undone yet, with the picture before
+        self._reshaped: set[int] = set()  # cuts that stand, as the picture has another shape from there on
         self._last: np.ndarray | None = None
         self._thumbnail: np.ndarray | None = None
         self._repeats = 0
@@ -63,6 +67,8 @@ class ShotDetector:
     def push(self, number: int, frame: np.ndarray) -> int:
         """Look at a frame; returns the number below which all cuts are known."""
         self._repeats = self._repeats + 1 if frame is self._last else 0
+        if self._last is not None and not same_aspect(frame.shape, self._last.shape):
+            self._turned(number)
         if self._repeats == 0 or self._repeats >= REPEATS:
             thumbnail = self._thumbnail
             if self._repeats == 0:
@@ -70,9 +76,11 @@ class ShotDetector:
             if self._last is None:
                 for _ in range(REACH + 1):  # as if the first picture had stood before: a cut can follow at once
                     self._show(number, thumbnail)
-            broken = self._thumbnail is not None and _breaks(self._thumbnail, thumbnail)
+            before, now = self._compared(frame, thumbnail)
+            broken = before is not None and _breaks(before, now)
+            change = None if now is thumbnail else _change(_colours(now), _colours(before))
             self._last, self._thumbnail = frame, thumbnail
-            self._show(number, thumbnail)
+            self._show(number, thumbnail, change)
             if broken:
                 self._found(number)
         known = self._shown[self._count - REACH]
@@ -85,21 +93,37 @@ class ShotDetector:
             last = self._shown[self._count - 1]
             for _ in range(REACH):
                 self._show(last, self._thumbnail)
-            self.cuts.discard(last)
+            self.cuts -= {last} - self._reshaped
 
-    def _show(self, number: int, thumbnail: np.ndarray) -> None:
-        """One more picture; tells whether the one REACH before it begins a shot."""
+    def _compared(self, frame: np.ndarray, thumbnail: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
+        """What is compared of the picture before and of this one: thumbnails, coarse ones where the resolution changes,
+        since the detail and the colour of small things that a picture gains or loses by that are no cut."""
+        if self._last is None or frame.shape == self._last.shape:
+            return self._thumbnail, thumbnail
+        return _coarse(self._last), _coarse(frame)
+
+    def _show(self, number: int, thumbnail: np.ndarray, change: float | None = None) -> None:
+        """One more picture, and how far it is from the one before where that is known; tells whether the one REACH
+        before it begins a shot."""
         self._shown[self._count] = number
         self._pictures[number] = thumbnail
         if len(self._pictures) > 4 * REACH:
             del self._pictures[min(self._pictures)]
         colours = _colours(thumbnail)
-        self._changes.append(0.0 if self._colours is None else _change(colours, self._colours))
+        if change is None:
+            change = 0.0 if self._colours is None else _change(colours, self._colours)
+        self._changes.append(change)
         self._colours = colours
         if len(self._changes) == 2 * REACH + 1 and _stands_out(list(self._changes)):
             self._found(self._shown[self._count - REACH])
         self._shown.pop(self._count - 2 * REACH, None)
         self._count += 1
+
+    def _turned(self, number: int) -> None:
+        """A cut that nothing undoes: points of before and after are pixels of different pictures."""
+        self.cuts.add(number)
+        self._reshaped.add(number)
+        self._fresh = []
 
     def _found(self, number: int) -> None:
         """A cut, unless it brings back the picture that stood before another cut a moment ago."""
@@ -123,6 +147,13 @@ def thumbnail_of(frame: np.ndarray) -> np.ndarray:
 
     twice = (2 * SIZE[0], 2 * SIZE[1])
     return cv2.resize(cv2.resize(frame, twice, interpolation=cv2.INTER_NEAREST), SIZE, interpolation=cv2.INTER_AREA)
+
+
+def _coarse(frame: np.ndarray) -> np.ndarray:
+    """(36, 64, 3) uint8 that shows no more than 16 x 9 means."""
+    import cv2
+
+    return cv2.resize(cv2.resize(frame, COARSE, interpolation=cv2.INTER_AREA), SIZE, interpolation=cv2.INTER_LINEAR)
 
 
 def _colours(thumbnail: np.ndarray) -> np.ndarray:

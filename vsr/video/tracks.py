@@ -1,6 +1,7 @@
 """Faces of single frames become tracks: one person each, through one shot, never handed to a neighbour.
 
-Shapes: frame (H, W, 3) uint8; points (n, 37, 2) float32 pixels, as in `vsr.video.faces`.
+Shapes: frame (H, W, 3) uint8; points (n, 37, 2) float32 pixels of the canvas (`vsr.video.canvas`): those of every
+frame, unless the resolution changes within the shot.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vsr.clock import FPS
+from vsr.video.canvas import faces_on_canvas
 from vsr.video.detector import Detector
 from vsr.video.faces import MAX_STEP, Face, way_between
 from vsr.video.shots import shots
@@ -69,12 +71,16 @@ def track_faces(frames: Iterable[np.ndarray], detector: Detector) -> list[Track]
 
 
 class Tracker:
-    """Frames in, open tracks in `tracks`; those that come to their end are handed out."""
+    """Frames in, open tracks in `tracks`; those that come to their end are handed out.
+
+    A detector that can be had afresh is, so that two videos may be read at once with the one that was given.
+    """
 
     def __init__(self, detector: Detector):
-        self.detector = detector
+        self.detector = detector.fresh() if hasattr(detector, "fresh") else detector
         self.tracks: list[OpenTrack] = []
         self._count = 0
+        self._canvas: tuple[int, ...] | None = None  # of the shot
         self._restart()
 
     def _restart(self) -> None:
@@ -84,19 +90,27 @@ class Tracker:
     def cut(self) -> list[OpenTrack]:
         """A new shot begins: the tracks so far, which end here."""
         ended, self.tracks = self.tracks, []
+        self._canvas = None
         self._restart()
         return ended
 
     def look(self, frame: np.ndarray, index: int, last: bool = False) -> list[OpenTrack]:
         """Find faces in a frame where that is due; `last` says that the shot ends with it. Returns ended tracks."""
+        self._canvas = self._canvas or frame.shape
         if index >= self._due or last:
             if frame is not self._frame:
-                self._faces, self._frame = self.detector.detect(frame), frame
+                self._faces, self._frame = self._detected(frame), frame
             self._extend(self._faces, index)
             self._due = index + self._stride(index)
         ended = [track for track in self.tracks if index - track.last > MAX_GAP]
         self.tracks = [track for track in self.tracks if index - track.last <= MAX_GAP]
         return ended
+
+    def _detected(self, frame: np.ndarray) -> list[Face]:
+        """Faces of a frame, in pixels of the canvas."""
+        if self._frame is not None and frame.shape != self._frame.shape:
+            self.detector.reset()  # what it remembers are pixels of another resolution
+        return faces_on_canvas(self.detector.detect(frame), frame.shape, self._canvas)
 
     def _stride(self, index: int) -> int:
         """Frames to the next look: few where a face moves, has just come or has just been lost."""
@@ -120,7 +134,7 @@ class Tracker:
         for t in free_tracks:
             self.tracks[t].missed = True
         for f in sorted(free_faces):
-            self.tracks.append(OpenTrack(self._count))
+            self.tracks.append(OpenTrack(self._count, canvas=self._canvas))
             self.tracks[-1].add(index, faces[f])
             self._count += 1
 
@@ -136,6 +150,7 @@ class OpenTrack:
     speed: float = np.inf  # face sizes a frame, at the last look
     face: Face | None = None
     missed: bool = False  # whether it was looked for in vain since the last sighting
+    canvas: tuple[int, ...] | None = None  # shape of the frame whose pixels the points are
 
     @property
     def last(self) -> int:

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from vsr.errors import VsrError
+from vsr.numbers import NOT_NEGATIVE, Range, check_numbers
 
 SIDE = 88
 MEAN, STD = 0.421, 0.165
@@ -47,8 +48,7 @@ class Augmentation:
             value = getattr(self, name)
             if not 0 <= value <= 1 or (value == 1 and name != "flip"):
                 raise VsrError("bad_config", f"data.augmentation.{name} is {value}; it must be at least 0 and below 1")
-        if self.mask_frames < 0 or self.turn < 0:
-            raise VsrError("bad_config", "data.augmentation: mask_frames and turn must not be negative")
+        check_numbers(self, "data.augmentation.", mask_frames=NOT_NEGATIVE, turn=Range(least=0, most=360))
 
 
 def to_network_input(crop: np.ndarray, augmentation: Augmentation | None = None, rng=None) -> Tensor:

@@ -128,7 +128,13 @@ def test_the_head_says_the_limits_and_what_the_shipped_model_cannot_do():
     assert 'sandbox="allow-scripts"' in render.inspection(0, "token")
 
 
-@pytest.mark.parametrize("wrong", [{"max_mb": 0}, {"max_seconds": -1.0}, {"queue": -1}, {"keep_minutes": 0.0}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"max_mb": 0}, {"max_seconds": -1.0}, {"max_seconds": float("inf")}, {"queue": -1}, {"keep_minutes": 0.0},
+        {"keep_minutes": float("nan")},
+    ],
+)  # fmt: skip
 def test_limits_must_leave_something(wrong):
     with pytest.raises(VsrError, match="--" + next(iter(wrong)).replace("_", "-")):
         Limits(**wrong)

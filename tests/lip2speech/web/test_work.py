@@ -2,15 +2,18 @@
 
 import asyncio
 import gc
+import importlib
 import json
 import os
 import time
 import weakref
+from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 
-from lip2speech.audio import read_wave
+from lip2speech.audio import read_wave, write_wave
 from lip2speech.cli import main
 from lip2speech.speak import speak
 from lip2speech.web import render
@@ -19,6 +22,7 @@ from lip2speech.web.media import playable_copy, recorded_seconds
 from lip2speech.web.reading import Models
 from lip2speech.web.store import GRACE, Store
 from tests.conftest import talking_face, write_sound, write_video
+from tests.lip2speech.test_length import write_piped
 from tests.local_hub import install
 from vsr.decode.options import DecodeOptions
 from vsr.errors import VsrError
@@ -158,7 +162,141 @@ def test_a_visitor_who_leaves_frees_the_worker(make_studio, face_clip, tmp_path)
 
     asyncio.run(visit())
     assert leaving.dropped and leaving.faces == [] and staying.stage == "done"
-    assert not waiting.folder.exists()
+    assert not waiting.folder.exists() and not leaving.folder.exists()
+    assert not any(studio.store.desk.iterdir()) and not any(studio.store.gone.iterdir())
+
+
+async def finished(studio):
+    """Wait for what the worker still does."""
+    await asyncio.get_running_loop().run_in_executor(studio._worker, int)
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "lip2speech.web.reading.playable_copy", "vsr.recognise.read_clip", "lip2speech.speak.speak_clip",
+        "lip2speech.audio.mux",
+    ],
+)  # fmt: skip
+def test_what_is_dropped_does_not_come_back(make_studio, face_clip, monkeypatch, moment):
+    """Whatever the worker is at: no text, picture or voice of a visitor who has left is written or handed out."""
+    studio = make_studio()
+    job, (module, name) = studio.new_job(face_clip), moment.rsplit(".", 1)
+    work = getattr(importlib.import_module(module), name)
+
+    def dropping(*args, **kwargs):
+        studio.drop(job)
+        return work(*args, **kwargs)
+
+    monkeypatch.setattr(moment, dropping)
+
+    async def visit():
+        with pytest.raises(Dropped):
+            await follow(studio, job)
+        await finished(studio)
+
+    asyncio.run(visit())
+    assert not job.folder.exists() and not any(studio.store.jobs.iterdir()) and not any(studio.store.desk.iterdir())
+    for result in ("video.mp4", "0.txt", "0.json", "page0.vtt", "0.mp4"):
+        assert studio.store.result(job.token, result) is None
+
+
+def test_a_page_that_is_dropped_does_not_come_back(make_studio, face_clip, monkeypatch):
+    studio = make_studio()
+    (job,), _ = done(studio, face_clip)
+    from lip2speech.inspection import render_voiced
+
+    def dropping(*args, **kwargs):
+        studio.drop(job)
+        return render_voiced(*args, **kwargs)
+
+    monkeypatch.setattr("lip2speech.inspection.render_voiced", dropping)
+
+    async def visit():
+        with pytest.raises(Dropped):
+            async for _ in studio.inspect(job, 0):
+                pass
+        await finished(studio)
+
+    asyncio.run(visit())
+    assert not any(studio.store.jobs.iterdir()) and studio.store.result(job.token, "inspect0.html") is None
+
+
+def test_sound_of_hours_under_a_short_picture_is_not_read(make_studio, face_clip, tmp_path, monkeypatch):
+    """A small file can claim them by one time stamp, or hold them as silence."""
+    forged = tmp_path / "forged.mp4"
+    with av.open(str(face_clip)) as source, av.open(str(forged), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        sound = target.add_stream("aac", rate=16_000, layout="mono")
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                target.mux(packet)
+        for at in (0, 7200):
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.int16), format="s16", layout="mono")
+            frame.sample_rate, frame.pts = 16_000, at * 16_000
+            target.mux(sound.encode(frame))
+        target.mux(sound.encode())
+    studio = make_studio()
+    (job,), _ = done(studio, forged)
+    monkeypatch.setattr("lip2speech.inspection.read_wave", None)
+
+    async def look():
+        async for _ in studio.inspect(job, 0):
+            pass
+
+    asyncio.run(look())
+    assert (job.folder / "inspect0.html").read_text("utf-8").count("<audio controls") == 1
+
+
+def test_a_folder_loses_its_name_before_its_files(make_studio, tmp_path, monkeypatch):
+    """What is moved into it while it is being removed finds no folder, and none is left."""
+    studio = make_studio()
+    folder, late = studio.store.new_job(), tmp_path / "late.txt"
+    late.write_text("x", encoding="utf-8")
+
+    def removing(path, **settings):
+        with pytest.raises(FileNotFoundError):
+            os.replace(late, folder / "0.txt")
+
+    monkeypatch.setattr("shutil.rmtree", removing)
+    studio.store.remove(folder)
+    assert not folder.exists() and studio.store.result(folder.name, "0.txt") is None
+
+
+def test_nobody_else_may_look_into_a_folder_of_the_page(make_studio, face_clip, voice_like, tmp_path):
+    write_wave(tmp_path / "someone.wav", voice_like)
+    studio = make_studio()
+    job = studio.new_job(face_clip, tmp_path / "someone.wav")
+    asyncio.run(follow(studio, job))
+    folders = [studio.store.root, *(path for path in studio.store.root.rglob("*") if path.is_dir())]
+    assert {path.name for path in folders} >= {"uploads", "jobs", "source", "reference", job.token}
+    assert {oct(path.stat().st_mode & 0o777) for path in folders} == {"0o700"}
+
+
+def test_what_the_server_writes_is_for_its_owner_alone(monkeypatch):
+    uvicorn = pytest.importorskip("uvicorn")
+    from lip2speech.web.app import serve
+
+    found = []
+
+    def serving(self, sockets):
+        found.append(os.umask(0o077))
+
+    monkeypatch.setattr(uvicorn.Server, "run", serving)
+    usual = os.umask(0o022)
+    try:
+        serve(lambda *_: None, "127.0.0.1", 0)
+    finally:
+        os.umask(usual)
+    assert found == [0o077]
+
+
+def test_a_recording_without_a_length_is_voiced_and_told_to_its_end(make_studio, tmp_path):
+    pictures = np.concatenate([talking_face(25, 128), np.zeros((50, 128, 128, 3), np.uint8)])
+    (job,), _ = done(make_studio(), write_piped(tmp_path / "film.webm", pictures, "webm", "libvpx", {}))
+    assert json.loads((job.folder / "0.json").read_text("utf-8"))["duration"] == pytest.approx(3, abs=0.1)
+    assert len(read_wave(job.folder / "0.mp4")) == pytest.approx(48_000, abs=1100)
 
 
 def test_old_files_go_and_new_ones_stay(tmp_path):
@@ -198,6 +336,7 @@ def test_lips_at_rest_have_no_words_and_a_page_all_the_same(make_studio, tmp_pat
     studio = make_studio()
     (job,), _ = done(studio, write_video(tmp_path / "still.mp4", talking_face(1).repeat(75, axis=0)))
     assert job.stage == "done" and job.faces[0].transcript.segments == () and job.faces[0].voiced
+    assert not read_wave(job.folder / "0.mp4").any(), "as lip2speech speak: who rests for seconds is not voiced"
     assert "No words were read." in render.words(job, 0)
 
     async def look():
@@ -277,3 +416,21 @@ def test_a_wrong_start_is_one_line(tmp_path, capsys):
     for options in (["--model", str(tmp_path / "no")], ["--voice", str(tmp_path / "no")], ["--max-mb", "0"]):
         assert main(["web", *options]) == 1
         assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_sound_that_outlasts_its_picture_is_too_long(make_studio, face_clip, tmp_path):
+    """The page of `lip2speech inspect` would read all of it."""
+    path = tmp_path / "long.mkv"
+    with av.open(str(face_clip)) as face, av.open(str(path), "w") as target:
+        copied = target.add_stream_from_template(face.streams.video[0])
+        sound = target.add_stream("pcm_s16le", rate=16_000, layout="mono")
+        for packet in face.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = copied
+                target.mux(packet)
+        for second in (0, 2000):
+            frame = av.AudioFrame.from_ndarray(np.full((1, 1600), 900, np.int16), format="s16", layout="mono")
+            frame.sample_rate, frame.time_base, frame.pts = 16_000, Fraction(1, 16_000), 16_000 * second
+            target.mux(sound.encode(frame))
+    error = refused(make_studio(max_seconds=60), path)
+    assert error.reason == "too_long" and error.message.startswith("long.mkv: ")

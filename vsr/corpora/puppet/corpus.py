@@ -19,6 +19,7 @@ from vsr.data.manifest import Clip, write_manifest
 from vsr.errors import VsrError
 from vsr.files import read_json, write_json, write_lines
 from vsr.progress import counted
+from vsr.worker import spawning, start_worker
 
 VERSION = 1  # of the look and sound; a corpus of another version is not continued
 UNITS = 25_000  # align files count in 1/25 000 s, as GRID's: 1000 units are one frame
@@ -171,7 +172,9 @@ def _make_all(chunks: list[Chunk], jobs: int) -> None:
     """Make the chunks in fresh processes, with a progress bar."""
     if not chunks:
         return
-    with multiprocessing.get_context("spawn").Pool(jobs, maxtasksperchild=1) as pool:
+    with spawning():  # here, where the thread begins that starts later processes
+        pool = multiprocessing.get_context("spawn").Pool(jobs, start_worker, (jobs,), maxtasksperchild=1)
+    with pool:
         for _ in counted(pool.imap_unordered(make_chunk, chunks), "puppet", len(chunks)):
             pass
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from unicodedata import category
 
 import numpy as np
 
 from vsr.errors import VsrError
+from vsr.text.normalise import lower_case
 
 # Command, colour, preposition, letter (no w), digit, adverb: 51 words, 64 000 sentences (Cooke et al. 2006).
 GRID_SLOTS = (
@@ -96,6 +98,6 @@ def draw_splits(vocabulary: Vocabulary, counts: dict[str, int], seed: int) -> di
 
 
 def _clean(line: str) -> str:
-    """Lower-case words of letters and apostrophes, single spaces between."""
-    kept = "".join(c if c.isalpha() or c == "'" else " " for c in line.lower())
+    """Lower-case words of letters, with their marks, and apostrophes, single spaces between."""
+    kept = "".join(c if category(c)[0] in "LM" or c == "'" else " " for c in lower_case(line))
     return " ".join(kept.split())

@@ -6,28 +6,51 @@ of video.scp are recordings, else utterances. There is no wav.scp: the sound is 
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
-from vsr.data.exchange.convert import Settings, id_of, rows, unique, whole
+from vsr.data.exchange.convert import Settings, id_of, unique, whole
 from vsr.data.manifest import Clip
 from vsr.errors import VsrError
-from vsr.files import write_lines
+from vsr.files import read_lines, write_lines
+from vsr.numbers import is_number
+
+OFFSET = re.compile(r"\.ark:\d+$")
 
 
 def read(path: Path, settings: Settings) -> list[Clip]:
     """Clips of a data folder; video.scp may also be called wav.scp."""
-    table = {name: _table(path / name) for name in ("text", "utt2spk", "segments", "crop.scp", "utt2num_frames")}
-    videos = _table(path / "video.scp") or _table(path / "wav.scp")
+    table = {name: _table(path / name) for name in ("text", "utt2spk", "segments", "utt2num_frames")}
+    table["crop.scp"] = _files(path / "crop.scp")
+    videos = _files(path / "video.scp") or _files(path / "wav.scp")
     if not table["text"]:
         raise VsrError("bad_manifest", f"{path} is no Kaldi data folder: it has no text")
     return unique([_clip(path, utterance, table, videos) for utterance in table["text"]], path)
 
 
 def _table(path: Path) -> dict[str, str]:
-    """First column -> the rest of the line; {} if there is no such file."""
+    """First column -> the rest of the line as it stands; {} if there is no such file. Raises VsrError."""
     if not path.is_file():
         return {}
-    return {columns[0]: " ".join(columns[1:]) for _, columns in rows(path, None, 1)}
+    found: dict[str, str] = {}
+    for number, line in read_lines(path):
+        key, *rest = line.strip().split(maxsplit=1)
+        if key in found:
+            raise VsrError("bad_manifest", f"{path}, line {number}: {key} is there twice")
+        found[key] = "".join(rest)
+    return found
+
+
+def _files(path: Path) -> dict[str, str]:
+    """A table of files. Raises VsrError for what only Kaldi's programs read."""
+    found = _table(path)
+    for key, file in found.items():
+        if not file or file == "-" or file.startswith("|") or file.endswith("|"):
+            told = f"'{file}' is a command" if "|" in file else "names no file"
+            raise VsrError("bad_manifest", f"{path}, {key}: {told}: give the path of a video or crop")
+        if OFFSET.search(file):
+            raise VsrError("bad_manifest", f"{path}, {key}: '{file}' is a place in an archive: give the path of a file")
+    return found
 
 
 def _clip(path: Path, utterance: str, table: dict[str, dict[str, str]], videos: dict[str, str]) -> Clip:
@@ -35,32 +58,45 @@ def _clip(path: Path, utterance: str, table: dict[str, dict[str, str]], videos: 
     try:
         if table["segments"]:
             recording, *times = table["segments"][utterance].split()
-            start, end = (max(0.0, float(time)) for time in times)
+            start, end = (_seconds(time) for time in times)
         video = videos[recording]
     except (KeyError, ValueError) as error:
         raise VsrError("bad_manifest", f"{path}: nothing usable in segments or video.scp for {utterance}") from error
     speaker = table["utt2spk"].get(utterance, "")
     frames = whole(table["utt2num_frames"].get(utterance, "0"), f"{path}/utt2num_frames, {utterance}")
-    crop = table["crop.scp"].get(utterance, "")
-    return Clip(id_of(utterance), video, table["text"][utterance], speaker, frames, crop, start=start, end=end)
+    crop, text = table["crop.scp"].get(utterance, ""), " ".join(table["text"][utterance].split())
+    try:
+        return Clip(id_of(utterance), video, text, speaker, frames, crop, start=start, end=end)
+    except ValueError as error:
+        raise VsrError("bad_manifest", f"{path}/segments: {error}") from error
+
+
+def _seconds(text: str) -> float:
+    """A time; below 0, which is Kaldi's "to the end", it is 0. Raises ValueError."""
+    seconds = float(text)
+    if not is_number(seconds):
+        raise ValueError(f"{text} is no time")
+    return max(0.0, seconds)
 
 
 def write(clips: list[Clip], out: Path, settings: Settings) -> None:
     """Write the folder."""
+    if odd := [clip for clip in clips if not _is_plain(clip.video) or not _is_plain(clip.crop)]:
+        raise VsrError("bad_manifest", f"{odd[0].id}: Kaldi's files cannot hold such a path: {odd[0].video!r}")
     named = sorted(((utterance_id(clip), clip) for clip in clips), key=lambda pair: pair[0])
     recordings = {clip.video: name for name, clip in reversed(named)}
     speakers: dict[str, list[str]] = {}
     for name, clip in named:
         speakers.setdefault(id_of(clip.speaker or clip.id), []).append(name)
     files = {
-        "text": [f"{name} {clip.text}" for name, clip in named],
+        "text": [f"{name} {' '.join(clip.text.split())}" for name, clip in named],
         "utt2spk": [f"{name} {id_of(clip.speaker or clip.id)}" for name, clip in named],
         "spk2utt": [f"{speaker} {' '.join(own)}" for speaker, own in sorted(speakers.items())],
     }
     if any(clip.start or clip.end for clip in clips):
         files["video.scp"] = sorted(f"{name} {video}" for video, name in recordings.items())
         files["segments"] = [
-            f"{name} {recordings[clip.video]} {clip.start:.2f} {clip.end or -1:.2f}" for name, clip in named
+            f"{name} {recordings[clip.video]} {_time(clip.start)} {_time(clip.end or -1)}" for name, clip in named
         ]
     else:
         files["video.scp"] = [f"{name} {clip.video}" for name, clip in named]
@@ -69,6 +105,17 @@ def write(clips: list[Clip], out: Path, settings: Settings) -> None:
         files["utt2num_frames"] = [f"{name} {clip.num_frames}" for name, clip in named]
     for name, lines in files.items():
         write_lines(out / name, lines)
+
+
+def _is_plain(path: str) -> bool:
+    """Whether a path comes back from a line of a table as it is."""
+    return path == path.strip() and not path.endswith("|") and len(path.split("\n")) == 1
+
+
+def _time(seconds: float) -> str:
+    """At least two decimals, as Kaldi's own scripts write, and as many as it takes to find the same frame again."""
+    short = f"{seconds:.2f}"
+    return short if float(short) == seconds else repr(float(seconds))
 
 
 def utterance_id(clip: Clip) -> str:

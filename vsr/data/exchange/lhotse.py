@@ -66,7 +66,7 @@ def _recording(video: str):
     picture = VideoInfo(info.fps, round(info.duration * info.fps), info.height, info.width)
     return Recording(
         id_of(video), [AudioSource("file", [0], video, picture)], SAMPLE_RATE,
-        round(info.duration * SAMPLE_RATE), info.duration,
+        round(info.end * SAMPLE_RATE), info.end,
     )  # fmt: skip
 
 

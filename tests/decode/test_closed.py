@@ -1,0 +1,141 @@
+"""A grammar's words are the only ones that are made, at any weight; no search says the unknown token."""
+
+import bz2
+import gzip
+import lzma
+from pathlib import Path
+
+import pytest
+import torch
+
+from vsr.decode import ngram
+from vsr.decode.beam import decode
+from vsr.decode.options import DecodeOptions
+from vsr.decode.vocabulary import Vocabulary, spellings, words_of
+from vsr.errors import VsrError
+from vsr.models.lipreader import LipReader, LipReaderConfig
+from vsr.text.grammar import slots_as_arpa
+from vsr.text.tokenizer import UNK, CharTokenizer, train_tokenizer
+
+SLOTS = (("ab", "abba", "cab"), ("b", "bac"), ("a", "acca", "bb"))
+WORDS = {word for slot in SLOTS for word in slot}
+LENGTHS = torch.tensor([16, 24])
+TOKENIZERS = {
+    "char": CharTokenizer("abc "),
+    "unigram": train_tokenizer("unigram", [" ".join(words) for words in zip(*SLOTS, strict=False)] * 5, 12),
+}
+
+
+@pytest.fixture(scope="module", params=TOKENIZERS)
+def tokenizer(request):
+    return TOKENIZERS[request.param]
+
+
+@pytest.fixture(scope="module")
+def model(tokenizer):
+    torch.manual_seed(4)
+    config = LipReaderConfig(
+        tokenizer.vocab_size, dim=16, heads=2, hidden=24, layers=1, decoder_layers=1, frontend_width=8,
+        frontend_heads=2,
+    )  # fmt: skip
+    model = LipReader(config).eval()
+    for parameter in model.parameters():
+        parameter.data.mul_(2)
+    for head in (model.ctc, model.decoder.out):
+        head.bias.data[UNK] += 6  # it would say the unknown token all the time
+    return model
+
+
+@pytest.fixture(scope="module")
+def states(model):
+    video = torch.randn(2, int(max(LENGTHS)), 1, 88, 88, generator=torch.Generator().manual_seed(3))
+    with torch.inference_mode():
+        return model.encode(video, LENGTHS)
+
+
+@pytest.fixture(scope="module")
+def grammar(tmp_path_factory):
+    pytest.importorskip("kenlm", reason=ngram.INSTALL)
+    path = tmp_path_factory.mktemp("grammar") / "g.arpa"
+    path.write_text(slots_as_arpa(SLOTS), encoding="utf-8")
+    return str(path)
+
+
+@pytest.mark.parametrize("weight", [0.3, 5.0, 10.0, 300.0])
+@pytest.mark.parametrize("ctc_weight", [0.0, 0.3, 1.0])
+def test_a_closed_grammar_makes_its_own_words_alone(model, states, tokenizer, grammar, weight, ctc_weight):
+    grams = ngram.NGram(grammar, tokenizer)
+    options = DecodeOptions(beam=8, nbest=3, ctc_weight=ctc_weight)
+    for own in decode(model, states, LENGTHS, options, tokenizer.eos_id, [(weight, grams)]):
+        assert own and set(tokenizer.decode(own[0].tokens).split()) <= WORDS
+        for found in own:  # what is charged on the way adds up to what the n-grams say of the text
+            assert found.language_score == pytest.approx(weight * grams.sentence(found.tokens), rel=1e-6, abs=1e-6)
+
+
+def test_an_open_vocabulary_is_no_grammar(tokenizer, grammar, tmp_path):
+    assert ngram.NGram(grammar, tokenizer).closed is not None
+    text = Path(grammar).read_text(encoding="utf-8").replace("ngram 1=10", "ngram 1=11")
+    path = tmp_path / "open.arpa"
+    path.write_text(text.replace("-99.0\t</s>", "-2.0\t<unk>\t0\n-99.0\t</s>"), encoding="utf-8")
+    assert ngram.NGram(str(path), tokenizer).closed is None
+
+
+def test_a_grammar_of_another_script_is_refused(tmp_path):
+    pytest.importorskip("kenlm", reason=ngram.INSTALL)
+    path = tmp_path / "g.arpa"
+    path.write_text(slots_as_arpa((("यह", "मेरी"),)), encoding="utf-8")
+    with pytest.raises(VsrError, match="not one of its words can be written with the lip reader's tokens"):
+        ngram.NGram(str(path), TOKENIZERS["char"])
+
+
+def test_words_are_spelled_by_the_tokenizer():
+    assert spellings(["Ab", "a-b", "bé", "cab"], CharTokenizer("abc ")) == {"ab": "Ab", "cab": "cab"}
+    words = Vocabulary(["ab", "abba", "b"], CharTokenizer("ab ").pieces(range(6)))
+    possible = {begun: words.possible(begun).nonzero()[:, 0].tolist() for begun in ("", "ab", "abb", "b")}
+    written = {begun: [words.pieces[i] for i in ids if words.pieces[i]] for begun, ids in possible.items()}
+    assert written == {"": ["a", "b", " "], "ab": ["b", " "], "abb": ["a"], "b": [" "]}
+
+
+@pytest.mark.parametrize("packed", [gzip, bz2, lzma])
+def test_words_of_packed_and_of_binary_files(packed, tmp_path):
+    arpa = slots_as_arpa(SLOTS)
+    with packed.open(tmp_path / "g.arpa", "wt", encoding="utf-8") as stream:
+        stream.write(arpa)
+    (tmp_path / "g.bin").write_bytes(
+        b"mmap lm http://kheafield.com/code format version 5\n\0" + bytes(99) + b"<unk>\0<s>\0</s>\0ab\0cab\0"
+    )
+    assert set(words_of(tmp_path / "g.arpa", WORDS)) == WORDS
+    assert words_of(tmp_path / "g.bin", WORDS) == ["ab", "cab"]
+    (tmp_path / "bare.bin").write_bytes(b"mmap lm http://kheafield.com/code format version 5\n\0" + bytes(99))
+    with pytest.raises(VsrError, match="does not list its words"):
+        words_of(tmp_path / "bare.bin", WORDS)
+
+
+@pytest.mark.parametrize("method", ["joint", "ctc_beam", "ctc_greedy"])
+def test_no_search_says_the_unknown_token(model, states, tokenizer, method):
+    options = DecodeOptions(method=method, beam=6, nbest=3)
+    for own in decode(model, states, LENGTHS, options, tokenizer.eos_id):
+        assert all(UNK not in found.tokens and torch.isfinite(torch.tensor(found.score)) for found in own)
+
+
+def test_a_ctc_weight_of_0_is_the_decoder_alone(model, states, tokenizer, monkeypatch):
+    """A text that is too long for CTC is a text like any other."""
+    options = DecodeOptions(beam=3, ctc_weight=0.0, max_length_ratio=2.0)
+    found = decode(model, states[:1, :4], torch.tensor([4]), options, tokenizer.eos_id)[0][0]
+    monkeypatch.setattr(model, "ctc", None)
+    alone = decode(model, states[:1, :4], torch.tensor([4]), options, tokenizer.eos_id)[0][0]
+    assert (found.tokens, found.score, found.ctc_score) == (alone.tokens, alone.score, 0.0)
+
+
+def test_posteriors_for_graphs_are_finite_and_without_the_unknown_token(tmp_path, tiny_model):
+    import numpy as np
+
+    from vsr.data.manifest import Clip
+    from vsr.decode.posteriors import LEAST, log_probs_of
+    from vsr.hub import load_model
+
+    np.save(tmp_path / "a.npy", np.zeros((20, 96, 96), np.uint8))
+    loaded = load_model(tiny_model)
+    ((_, log_probs),) = log_probs_of(loaded, [Clip("a", "a.mp4", "x", num_frames=20, crop=str(tmp_path / "a.npy"))])
+    assert log_probs.shape == (20, loaded.tokenizer.eos_id) and log_probs.isfinite().all()
+    assert (log_probs[:, UNK] == LEAST).all()

@@ -1,0 +1,90 @@
+"""A mask gets no words and no voice, wherever it is read, and people are told; nor does a face at rest on the page."""
+
+import json
+import time
+
+import numpy as np
+import pytest
+
+from lip2speech.cli import main as speak_main
+from lip2speech.hub import load_model as load_voice
+from lip2speech.speak import speak_clip
+from tests.conftest import write_video
+from tests.video.test_stretches import COVERS, DEMO, carried, cover, frames_of, piece_of
+from vsr.cli import main
+from vsr.hub import load_model
+from vsr.inspect.collect import inspect_video
+from vsr.live.session import Session
+from vsr.live.source import Taken
+from vsr.transcript import Skipped, covered_note
+from vsr.video.detector import default_detector
+from vsr.video.mouth import crop_video
+
+
+@pytest.fixture(scope="module")
+def masked(tmp_path_factory):
+    """The clip that ships with the project, a mask before its mouth."""
+    frames = frames_of(DEMO)
+    spoilt = cover(frames, piece_of(frames).points, **COVERS["black"])
+    return write_video(tmp_path_factory.mktemp("masked") / "masked.mp4", spoilt)
+
+
+@pytest.fixture(scope="module")
+def photograph(tmp_path_factory):
+    """A picture of it, carried about."""
+    spoilt = carried(frames_of(DEMO)[30:31].repeat(75, 0), np.random.default_rng(1))
+    return write_video(tmp_path_factory.mktemp("photograph") / "photograph.mp4", spoilt)
+
+
+def read(capsys, video, tiny_model):
+    """Exit status, record and complaints of `vsr transcribe`."""
+    status = main(["transcribe", str(video), "--model", str(tiny_model), "--format", "json", "--beam", "2"])
+    told = capsys.readouterr()
+    return status, json.loads(told.out), told.err
+
+
+def test_a_mask_has_no_words_and_is_told(masked, tiny_model, capsys):
+    status, record, told = read(capsys, masked, tiny_model)
+    assert status == 0 and record["text"] == "" and record["segments"] == []
+    assert [(each["reason"], each["start"], each["end"]) for each in record["skipped"]] == [("covered", 0.0, 3.0)]
+    (track,) = record["tracks"]
+    assert track["problems"] == ["covered"] and track["quality"] == track["cropped"] == 0.0
+    assert told == f"vsr: {masked}: the mouth is covered: 0.00 to 3.00 s, and is not read there\n"
+
+
+def test_a_photograph_rests(photograph, tiny_model, capsys):
+    status, record, told = read(capsys, photograph, tiny_model)
+    assert status == 0 and record["text"] == "" and record["segments"] == [] and told == ""
+    assert [each["reason"] for each in record["skipped"]] == ["rest"]
+
+
+def test_a_mask_and_a_photograph_have_no_voice(masked, photograph, tiny_voice_folder, tmp_path, capsys):
+    for video, note in ((masked, "the mouth is covered: 0.00 to 3.00 s, and has no voice there"), (photograph, "")):
+        words = ["speak", str(video), "-o", str(tmp_path / "out.wav"), "--model", str(tiny_voice_folder)]
+        assert speak_main(words) == 0
+        told = capsys.readouterr()
+        assert told.out.endswith("0.00 s of speech\n")
+        assert told.err == (f"lip2speech: {video}: {note}\n" if note else "")
+        spoken = speak_clip(load_voice(tiny_voice_folder), crop_video(video))  # as the page does
+        assert not spoken.wave.any() and (spoken.seconds, spoken.faces) == (0.0, ())
+
+
+@pytest.mark.parametrize("kind", ["masked", "photograph"])
+def test_live_captions_of_what_does_not_speak_are_empty(kind, tiny_model, request):
+    session = Session(load_model(tiny_model), default_detector())
+    frames = frames_of(request.getfixturevalue(kind))
+    pictures = [Taken(frame, index / 25, time.monotonic()) for index, frame in enumerate(frames)]
+    assert not [word for caption in session.run(iter(pictures)) for word in (*caption.standing, *caption.loose)]
+    assert session.covered == pytest.approx(3.0 if kind == "masked" else 0.0, abs=1.0)
+
+
+def test_a_mask_is_shown_without_words(masked, tiny_model):
+    found = inspect_video(load_model(tiny_model), masked)
+    assert found.words == () and [each.text for each in found.nbest] == [""]
+    assert found.facts["Video"]["not read"] == "0.00 to 3.00 s (covered)"
+
+
+def test_the_note_is_short():
+    stretches = [Skipped(0, float(k), k + 0.5, "covered") for k in range(5)] + [Skipped(0, 9.0, 12.0, "rest")]
+    note = "the mouth is covered: 0.00 to 0.50 s, 1.00 to 1.50 s, 2.00 to 2.50 s and 2 more times"
+    assert covered_note(stretches) == note and covered_note(stretches[5:]) is None

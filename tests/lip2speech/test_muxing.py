@@ -1,0 +1,155 @@
+"""Which pictures go along with a voice: those that the video shows, as it shows them, in every container that can."""
+
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+
+from lip2speech.audio import mux, read_wave
+from lip2speech.cli import main
+from lip2speech.muxing.listing import listed
+from lip2speech.muxing.mux import check_container
+from tests.conftest import write_video
+from tests.lip2speech.edits import FRAMES, numbered, numbers, write_trimmed
+from tests.lip2speech.test_audio import chirp, lag
+from vsr.errors import VsrError
+
+SILENCE = np.zeros(24_000, np.float32)
+TRIMMED = {
+    "start": {"spans": [(20, 60)]},
+    "start of a key picture": {"spans": [(20, 60)], "gop": 20},
+    "start of an open group": {"spans": [(20, 60)], "gop": 20, "flags": "open-gop=1"},
+    "inside an open group": {"spans": [(21, 60)], "gop": 20, "flags": "open-gop=1"},
+    "end": {"spans": [(0, 37)]},
+    "both ends": {"spans": [(10, 33)], "bframes": 0},
+    "middle": {"spans": [(0, 20), (40, 60)]},
+}
+
+
+@pytest.mark.parametrize("name", TRIMMED)
+def test_what_was_trimmed_off_a_video_is_not_seen_again(tmp_path, name):
+    """In no container, neither as a phone trims (the start), nor where a part in the middle was cut out."""
+    film = write_trimmed(tmp_path / "film.mp4", **TRIMMED[name])
+    wanted = [n for first, stop in TRIMMED[name]["spans"] for n in range(first, stop)]
+    assert numbers(film) == wanted
+    for suffix in ("mp4", "mov", "mkv", "ts", "flv"):
+        out = tmp_path / f"voiced.{suffix}"
+        mux(film, SILENCE, out)
+        assert numbers(out) == wanted, suffix
+        assert listed(out).seconds == pytest.approx(listed(film).seconds, abs=0.05), suffix
+
+
+@pytest.mark.parametrize(("name", "packets"), [("start of an open group", 40), ("end", 37), ("both ends", 33)])
+def test_pictures_that_no_shown_one_needs_are_not_even_in_the_file(tmp_path, name, packets):
+    film = write_trimmed(tmp_path / "film.mp4", **TRIMMED[name])
+    mux(film, SILENCE, tmp_path / "voiced.mp4")
+    assert len(listed(tmp_path / "voiced.mp4").key) == packets < len(listed(film).key)
+
+
+@pytest.mark.parametrize(("codec", "bframes"), [("libx264", 3), ("libx264", 0), ("libx265", 3)])
+def test_a_raw_stream_gets_its_time_stamps_by_its_rate(tmp_path, codec, bframes):
+    raw = tmp_path / ("film.h264" if codec == "libx264" else "film.hevc")
+    options = {"bf": str(bframes), "crf": "10", "x265-params": f"bframes={bframes}:log-level=none"}
+    write_video(raw, numbered(), codec=codec, options=options)
+    assert listed(raw).seconds == pytest.approx(FRAMES / 25)
+    for suffix in ("mp4", "mkv", "ts"):
+        out = tmp_path / f"voiced.{suffix}"
+        mux(raw, SILENCE, out)
+        assert numbers(out) == list(range(FRAMES)), suffix
+        with av.open(str(out)) as container:
+            times = [frame.time for frame in container.decode(video=0)]
+        np.testing.assert_allclose(np.diff(times), 1 / 25, atol=0.002)
+
+
+def write_turned(path, shape=None, quarter_turns=0):
+    """A landscape whose left third is white, 25 pictures; pixels of ``shape``, and a tag that turns it."""
+    picture = np.zeros((25, 64, 96, 3), np.uint8)
+    picture[:, :, :32] = 255
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = shape or Fraction(1)
+        if quarter_turns:
+            stream.set_display_rotation(90 * quarter_turns)
+        for own in picture:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(own, format="rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+def upright(path):
+    """The first picture as it is shown, gray, and the shape of its pixels."""
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        frame = next(container.decode(stream))
+        gray = np.rot90(frame.to_ndarray(format="gray"), round(frame.rotation / 90))
+        return gray, float(stream.sample_aspect_ratio or 1)
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_a_turned_picture_stands_upright_in_every_container(tmp_path, turns):
+    film = write_turned(tmp_path / "film.mp4", quarter_turns=turns)
+    wanted, _ = upright(film)
+    assert wanted.shape == ((96, 64) if turns % 2 else (64, 96))
+    for suffix in ("mp4", "mov", "mkv", "ts", "flv"):
+        mux(film, SILENCE, out := tmp_path / f"voiced.{suffix}")
+        found, _ = upright(out)
+        assert found.shape == wanted.shape and np.abs(found.astype(int) - wanted).mean() < 4, suffix
+    assert not check_container(film, tmp_path / "voiced.mov").again, "copied where it can be"
+
+
+def test_pixels_keep_their_shape(tmp_path):
+    film = write_turned(tmp_path / "film.mp4", Fraction(4, 3))
+    for suffix in ("mp4", "mov", "mkv", "ts", "flv"):
+        mux(film, SILENCE, out := tmp_path / f"voiced.{suffix}")
+        assert upright(out)[1] == pytest.approx(4 / 3, rel=0.02), suffix
+
+
+@pytest.fixture
+def no_work(monkeypatch):
+    """Fails where a voice is made."""
+
+    def made(*args, **kwargs):
+        raise AssertionError("the work has begun")
+
+    monkeypatch.setattr("lip2speech.speak.speak", made)
+    monkeypatch.setattr("lip2speech.hub.load_model", made)
+
+
+@pytest.mark.parametrize("suffix", ["avi", "webm", "flac", "mp3", "gif", "ogg", "foo"])
+def test_a_container_that_cannot_hold_the_picture_is_told_before_the_work(tmp_path, capsys, no_work, suffix):
+    film, out = write_video(tmp_path / "film.mp4", numbered()), tmp_path / f"voiced.{suffix}"
+    assert main(["speak", str(film), "-o", str(out)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"{out}: cannot hold the picture of {film}" in line and line.endswith("try .mkv")
+    assert [path.name for path in tmp_path.iterdir()] == ["film.mp4"]
+
+
+def test_pictures_that_a_container_would_lose_in_silence_are_refused(tmp_path):
+    film = write_video(tmp_path / "film.avi", numbered(), codec="mjpeg", pixel_format="yuvj420p")
+    with pytest.raises(VsrError, match="cannot hold the picture .*: try .mkv"):
+        mux(film, SILENCE, tmp_path / "voiced.ts")
+    assert not (tmp_path / "voiced.ts").exists()
+
+
+def test_a_container_is_named_that_can_hold_the_picture(tmp_path):
+    film = write_video(tmp_path / "film.gif", numbered(20), codec="gif", pixel_format="rgb8")
+    with pytest.raises(VsrError, match="try .mov"):
+        mux(film, SILENCE, tmp_path / "voiced.mkv")
+    mux(film, SILENCE, tmp_path / "voiced.mov")
+    assert len(listed(tmp_path / "voiced.mov").key) == 20
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts", "flv", "avi"])
+def test_the_sound_lies_beside_its_pictures_in_the_file_and_in_time(tmp_path, suffix):
+    film = write_video(tmp_path / "film.mp4", numbered(), codec="mpeg4" if suffix == "avi" else "libx264")
+    wave, out = chirp(FRAMES / 25), tmp_path / f"voiced.{suffix}"
+    mux(film, wave, out)
+    assert abs(lag(wave, read_wave(out, FRAMES))) <= 16
+    with av.open(str(out)) as container:
+        times = {"video": 0.0, "audio": 0.0}
+        for packet in container.demux():
+            if packet.dts is not None:
+                times[packet.stream.type] = float(packet.dts * packet.time_base)
+                assert abs(times["video"] - times["audio"]) < 1.0

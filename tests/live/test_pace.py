@@ -1,0 +1,94 @@
+"""Streams without time stamps, or with late ones, keep the pace at which they were filmed."""
+
+import io
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import av
+import numpy as np
+import pytest
+
+from tests.footage import number_of, write_recording
+from vsr.cli import main
+from vsr.live.pace import Pace
+from vsr.live.source import Capture, open_source
+
+DEMO = Path(__file__).parents[2] / "demo" / "clip.mp4"
+
+
+def on_stdin(monkeypatch, data):
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(data)))
+
+
+@pytest.mark.parametrize(("suffix", "fps"), [("h264", 25), ("h264", 50), ("hevc", 30)])
+def test_a_pipe_without_time_stamps_is_placed_by_its_rate(tmp_path, monkeypatch, suffix, fps):
+    path = write_recording(tmp_path / f"raw.{suffix}", np.arange(2 * fps) / fps, fps=fps)
+    on_stdin(monkeypatch, path.read_bytes())
+    numbers, times = zip(*((number_of(frame), seconds) for frame, seconds in open_source("-")), strict=True)
+    assert list(numbers) == list(range(2 * fps))
+    np.testing.assert_allclose(times, np.arange(2 * fps) / fps)
+
+
+def test_raw_h264_is_captioned(monkeypatch, capsys):
+    raw = io.BytesIO()
+    with av.open(str(DEMO)) as source, av.open(raw, "w", format="h264") as sink:
+        stream = sink.add_stream_from_template(source.streams.video[0])
+        bare = av.BitStreamFilterContext("h264_mp4toannexb", source.streams.video[0])
+        for packet in source.demux(video=0):
+            for own in bare.filter(packet):
+                own.stream = stream
+                sink.mux(own)
+    on_stdin(monkeypatch, raw.getvalue())
+    assert main(["live", "-"]) == 0
+    told = capsys.readouterr()
+    assert "place blue by m five please" in told.out and "dropped" not in told.err
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The time of the machine, set by hand."""
+    moment = SimpleNamespace(now=1000.0)
+    monkeypatch.setattr("vsr.live.pace.time.monotonic", lambda: moment.now)
+    return moment
+
+
+def stream(rate=None):
+    return SimpleNamespace(codec_context=SimpleNamespace(framerate=rate))
+
+
+@pytest.mark.parametrize("fps", [15, 25, 30, 60])
+@pytest.mark.parametrize("waiting", [0, 20])
+def test_a_rate_that_nobody_tells_is_measured(clock, fps, waiting):
+    """The first pictures come at once, then one by one."""
+    pace, seconds = Pace(stream()), []
+    for number in range(10 * fps):
+        clock.now = 1000 + max(0, number - waiting) / fps
+        seconds.append(pace.place(None))
+    assert np.mean(np.diff(seconds[-3 * fps :])) == pytest.approx(1 / fps, rel=0.05)
+    assert (np.diff(seconds) > 0).all()
+
+
+def test_a_camera_that_stalls_does_not_fall_behind(clock):
+    pace, seconds = Pace(stream(25)), []
+    for number in range(100):
+        clock.now = 1000 + number / 25 + (4 if number >= 50 else 0)
+        seconds.append(pace.place(None))
+    np.testing.assert_allclose(seconds[:50], np.arange(50) / 25)
+    np.testing.assert_allclose(seconds[50:], 4 + np.arange(50, 100) / 25)
+
+
+@pytest.mark.parametrize("begin", [0.2, 7.0, 95_000.0])
+def test_a_camera_may_stamp_late(clock, begin):
+    pace = Pace(stream(25))
+    stamps = [None] * 10 + [begin + k / 25 for k in range(20)] + [None] * 3
+    np.testing.assert_allclose([pace.place(stamp) for stamp in stamps], np.arange(33) / 25, atol=1e-6)
+
+
+def test_pictures_that_come_before_their_time_push_none_out():
+    """As all of a file that is piped in; a speaker is not fallen behind by that."""
+    capture, taken = Capture(((np.zeros((2, 2, 3), np.uint8), i / 100) for i in range(60)), waiting=10), []
+    for picture in capture:
+        taken.append(picture.time)
+        time.sleep(0.002)
+    assert capture.dropped == 0 and taken == [i / 100 for i in range(60)]

@@ -1,0 +1,185 @@
+"""Settings: what no run could use is refused in one line, every recipe's builds a model, and each head learns."""
+
+import math
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+import yaml
+
+from lip2speech.training import VoiceTrainConfig
+from lip2speech.vocoder.config import VocoderTrainConfig
+from lip2speech.vocoder.generator import Generator
+from vsr.errors import VsrError
+from vsr.models.bare import bare
+from vsr.models.language import LanguageModel
+from vsr.models.lipreader import LipReader, LipReaderConfig
+from vsr.training.config import OptimConfig, TrainConfig, TrainerConfig, build, load_config
+from vsr.training.language import LanguageTrainConfig
+
+ROOT = Path(__file__).parents[2]
+READER = {"data": {"train": ["a"], "dev": ["b"], "tokenizer": "t"}}
+SPEECH = {"data": {"train": ["a"], "dev": ["b"], "features": "f", "units": "u"}}
+VOCODER = {"data": {"train": ["a"], "dev": ["b"], "features": "f"}}
+
+OPTIM = [f"optim.{own}" for own in (
+    "lr=-1", "lr=0", "lr=.inf", "lr=.nan", "lr=1e999", "weight_decay=-1", "weight_decay=.nan", "warmup_steps=-3",
+    "clip=0", "clip=-1", "clip=.nan", "ema=2", "ema=1", "ema=-0.1", "ema=.nan",
+)]  # fmt: skip
+TRAINER = [f"trainer.{own}" for own in (
+    "threads=-1", "threads=0", "threads=1000000", "keep_epochs=-1", "keep_epochs=0", "max_epochs=0", "max_minutes=-1",
+    "max_minutes=.nan", "checkpoint_minutes=-1", "devices=0", "num_nodes=-1", "workers=-1", "strategy=fast",
+)]  # fmt: skip
+SEEDS = ["seed=-1", "seed=18446744073709551616", "seed=1.5", "seed=.nan"]
+MODEL = [f"model.{own}" for own in (
+    "dim=63", "dim=0", "dim=-64", "heads=0", "heads=5", "heads=-4", "layers=0", "layers=-1", "hidden=0", "kernel=0",
+    "kernel=4", "dropout=1", "dropout=-0.1", "dropout=.nan", "decoder_layers=-1", "decoder_heads=7", "decoder_hidden=0",
+    "frontend_heads=0", "frontend_heads=3", "frontend_width=0", "frontend_layers=-1", "tubelet_frames=0",
+    "tubelet_patch=7", "tubelet_downscale=0", "tubelet_patch=0", "resnet_width=0", "resnet_blocks=[]",
+    "resnet_blocks=[2,0]", "ctc_weight=-1", "ctc_weight=1", "ctc_weight=0", "ctc_weight=.nan", "alignment_weight=-1",
+    "label_smoothing=1", "label_smoothing=.inf", "norm_eps=0", "classes=-1", "mixup=-1", "frontend_width=1000",
+)]  # fmt: skip
+DATA = ["data.frames_per_batch=0", "data.frames_per_batch=-5", "data.max_frames=-1", "data.augmentation.turn=.nan"]
+DATA += [f"data.augmentation.{own}" for own in ("flip=2", "speed=1", "mask_frames=-1", "turn=-1", "zoom=.inf")]
+
+
+def refused(tmp_path, settings, kind, setting, make):
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    with pytest.raises(VsrError) as caught:
+        make(load_config(tmp_path / "c.yaml", [setting], kind))
+    assert caught.value.reason == "bad_config" and "\n" not in str(caught.value)
+    name = setting.partition("=")[0].rpartition(".")[2]
+    assert name in str(caught.value) or "model." in setting
+
+
+def reader_of(config):
+    from vsr.training.config import built
+
+    with bare(memory=False):
+        return built(LipReader, config.model_config(40))
+
+
+@pytest.mark.parametrize("setting", [*OPTIM, *TRAINER, *SEEDS, *MODEL, *DATA])
+def test_a_setting_out_of_its_range_is_refused_in_one_line(tmp_path, setting):
+    refused(tmp_path, READER, TrainConfig, setting, reader_of)
+
+
+@pytest.mark.parametrize("setting", ["seed=-1", "optim.ema=1", "data.views=-1", "data.protocol=own", "model.heads=3"])
+def test_settings_of_the_voice(tmp_path, setting):
+    refused(tmp_path, SPEECH, VoiceTrainConfig, setting, lambda config: config.model_config({}, 200))
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ["seed=-1", "data.segment=0", "data.noise=.nan", "data.roughen=2", "gan.width=0", "gan.mel=-1", "model.kernel=4"],
+)
+def test_settings_of_the_vocoder(tmp_path, setting):
+    refused(tmp_path, VOCODER, VocoderTrainConfig, setting, lambda config: config.model_config())
+
+
+@pytest.mark.parametrize(
+    "setting", ["seed=-1", "data.max_tokens=0", "data.tokens_per_batch=-1", "model.heads=0", "model.layers=0"]
+)
+def test_settings_of_the_language_model(tmp_path, setting):
+    refused(tmp_path, READER, LanguageTrainConfig, setting, lambda config: config.model_config(40))
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -1.0])
+def test_settings_made_in_python_are_checked_too(value):
+    for kind, name in ((OptimConfig, "lr"), (OptimConfig, "clip"), (TrainerConfig, "max_minutes")):
+        with pytest.raises(VsrError, match=f"{name} is "):
+            kind(**{name: value})
+
+
+def vocabulary_of(settings):
+    return settings["model"].get("classes", 40) + 3
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("egs/*/*/conf/*.yaml")), ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_configuration_of_every_recipe_builds_its_model(path):
+    settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    with bare(memory=False):
+        if path.stem == "lm":
+            model = LanguageModel(load_config(path, (), LanguageTrainConfig).model_config(40))
+        elif path.parts[-3] == "vsr":
+            model = LipReader(load_config(path).model_config(vocabulary_of(settings)))
+        elif path.stem == "vocoder":
+            model = Generator(load_config(path, (), VocoderTrainConfig).model_config())
+        else:
+            from lip2speech.models.voice import Voice
+
+            reader = {"vocab_size": 40}
+            model = Voice(load_config(path, (), VoiceTrainConfig).model_config(reader, 200))
+    assert sum(parameter.numel() for parameter in model.parameters()) > 10_000
+
+
+TINY = {"vocab_size": 9, "dim": 16, "heads": 2, "hidden": 24, "layers": 1, "kernel": 5, "decoder_layers": 1}
+FRONTENDS = {
+    "video_transformer": {"frontend_width": 8, "frontend_layers": 1, "frontend_heads": 2},
+    "resnet3d": {"resnet_width": 4, "resnet_blocks": (1, 1, 1, 1)},
+}
+
+
+def batch_of(frames=12):
+    return SimpleNamespace(
+        video=torch.randn(2, frames, 1, 88, 88, generator=torch.Generator().manual_seed(0)),
+        lengths=torch.tensor([frames, frames - 4]),
+        tokens=torch.tensor([[2, 3, 4], [5, 6, -1]]),
+        token_lengths=torch.tensor([3, 2]),
+        frame_tokens=torch.arange(2 * frames).view(2, frames) % 7,
+        shares=None,
+    )
+
+
+@pytest.mark.parametrize("frontend", FRONTENDS)
+def test_the_gradient_of_every_head_reaches_the_lips(frontend):
+    """Each loss alone moves its head, the encoder and the front end, and no other head."""
+    torch.manual_seed(0)
+    model = LipReader(LipReaderConfig(frontend=frontend, dropout=0.0, **TINY, **FRONTENDS[frontend])).train()
+    states = model.encode(batch_of().video, batch_of().lengths)
+    outputs = {
+        "ctc": model.ctc(states), "alignment": model.alignment(states),
+        "decoder": model.decoder(torch.tensor([[8, 2], [8, 5]]), states, batch_of().lengths),
+    }  # fmt: skip
+    for head, output in outputs.items():
+        model.zero_grad()
+        output.square().sum().backward(retain_graph=True)
+        moved = {name.split(".")[0] for name, p in model.named_parameters() if p.grad is not None and p.grad.any()}
+        assert moved == {"frontend", "encoder", head}
+
+
+def test_every_parameter_learns_from_the_whole_loss():
+    torch.manual_seed(0)
+    model = LipReader(LipReaderConfig(dropout=0.0, **TINY, **FRONTENDS["video_transformer"])).train()
+    model.loss(batch_of())["loss"].backward()
+    idle = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.isfinite().all()]
+    assert idle == []
+
+
+def test_bf16_finds_about_the_losses_of_fp32():
+    torch.manual_seed(0)
+    model = LipReader(LipReaderConfig(dropout=0.0, **TINY, **FRONTENDS["video_transformer"])).eval()
+    exact = model.loss(batch_of())
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = model.loss(batch_of())
+    rounded["loss"].backward()
+    assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
+    for name in ("loss", "ctc", "attention", "alignment"):
+        assert rounded[name].item() == pytest.approx(exact[name].item(), rel=0.05)
+
+
+def test_a_clip_without_tokens_has_a_finite_loss():
+    torch.manual_seed(0)
+    model = LipReader(LipReaderConfig(dropout=0.0, **TINY, **FRONTENDS["video_transformer"])).train()
+    batch = batch_of()
+    batch.tokens, batch.token_lengths = torch.full((2, 0), -1), torch.tensor([0, 0])
+    loss = model.loss(batch)["loss"]
+    loss.backward()
+    assert loss.isfinite()
+
+
+def test_numbers_of_yaml_are_finite():
+    for text in (".nan", ".inf", "-.inf"):
+        with pytest.raises(VsrError, match="optim.lr: expected a finite number, got"):
+            build(TrainConfig, yaml.safe_load(f"optim: {{lr: {text}}}") | READER)

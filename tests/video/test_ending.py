@@ -1,0 +1,83 @@
+"""What breaks off is refused; a longer sound, a late clock, a picture that stands or rare pictures do not break off."""
+
+import numpy as np
+import pytest
+
+from tests.footage import read, tone, write_recording
+from vsr.errors import VsrError
+from vsr.video.reader import probe, read_frames
+
+EVEN = np.arange(75) / 25
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "webm", "flv", "mp4", "mov", "avi", "ts"])
+def test_a_longer_sound_does_not_break_the_picture_off(tmp_path, suffix):
+    path = write_recording(tmp_path / f"v.{suffix}", EVEN, tone(10))
+    assert len(read(path)[1]) == pytest.approx(75, abs=1)
+    assert probe(path).duration == pytest.approx(3.0, abs=0.05), "that of the picture"
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv", "flv", "avi"])
+def test_a_last_picture_may_stand(tmp_path, suffix):
+    path = write_recording(tmp_path / f"v.{suffix}", EVEN, stands=30.0)
+    numbers, times = read(path)
+    assert len(times) == pytest.approx(75, abs=1) and probe(path).num_frames == len(times)
+    assert numbers[-1] == 74
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "flv", "ts", "avi"])
+def test_pictures_may_be_rare(tmp_path, suffix):
+    """As where a screen is shared on which nothing moves."""
+    rare = [3 + 15 * k for k in range(1, 4)]
+    path = write_recording(tmp_path / f"v.{suffix}", [*EVEN, *rare], tone(50))
+    numbers, times = read(path)
+    assert numbers[-1] == 77 and times[-1] == pytest.approx(48, abs=0.1)
+    info = probe(path)
+    assert info.num_frames == len(times) and info.end == pytest.approx(times[-1], abs=16)
+
+
+@pytest.mark.parametrize("sound", [None, 40])
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "webm", "avi", "flv"])
+def test_a_file_that_is_cut_is_refused(tmp_path, suffix, sound):
+    path = tmp_path / f"v.{suffix}"
+    options = {"g": "25", "qmax": "8"}
+    write_recording(path, np.arange(500) / 25, None if sound is None else tone(sound), options=options)
+    if suffix == "mp4":
+        path = with_index_first(path)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 3])
+    with pytest.raises(VsrError, match=r"breaks off after \d+\.\d\d of \d\d\.\d\d s"):
+        list(read_frames(path))
+    assert probe(path).duration < 18, "of what is there"
+
+
+def with_index_first(path):
+    import av
+
+    target = path.with_name("first.mp4")
+    with av.open(str(path)) as source, av.open(str(target), "w", options={"movflags": "faststart"}) as sink:
+        streams = {stream.index: sink.add_stream_from_template(stream) for stream in source.streams}
+        for packet in source.demux():
+            if packet.dts is not None:
+                packet.stream = streams[packet.stream.index]
+                sink.mux(packet)
+    return target
+
+
+def test_pictures_that_cannot_be_decoded_to_the_end_are_a_break(tmp_path, monkeypatch):
+    from vsr.video import container
+
+    path = write_recording(tmp_path / "v.ts", np.arange(250) / 25)
+    packets = container.safe_packets
+
+    def damaged(source, stream):
+        for number, packet in enumerate(packets(source, stream)):
+            yield packet if number < 80 or not packet.size else Broken()
+
+    class Broken:
+        def decode(self):
+            raise ValueError("damaged")
+
+    monkeypatch.setattr(container, "safe_packets", damaged)
+    with pytest.raises(VsrError, match="breaks off after 3"):
+        list(read_frames(path))

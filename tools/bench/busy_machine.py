@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+"""Seconds to encode a clip on an idle machine and beside other work, with OpenMP as `import vsr` sets it and spinning.
+
+    tools/bench/busy_machine.py [--seconds 4] [--threads 2] [--others 1] [--rounds 5] [--model MODEL] [--json FILE]
+
+Each figure is the median of several rounds of processes that take turns. "Busy" is beside so many other processes that
+want a core each.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import median
+
+ROOT = Path(__file__).parents[2]
+KINDS = {"passive (import vsr)": {}, "spinning (OpenMP's own)": {"GOMP_SPINCOUNT": "300000"}}
+TURNS = 10  # of the encoder in one process
+
+
+def encode(seconds: float, threads: int, model: str | None) -> float:
+    """Seconds that the front end and the encoder take, the median of some turns; the work of one process."""
+    import vsr  # before torch, so that it can say how OpenMP waits
+
+    loaded = vsr.load_model(model)
+    import torch
+
+    torch.set_num_threads(threads)
+    frames = round(25 * seconds)
+    video, lengths = torch.randn(1, frames, 1, 88, 88), torch.tensor([frames])
+    with torch.inference_mode():
+        return median([_clocked(loaded.model, video, lengths) for _ in range(TURNS + 2)][2:])
+
+
+def _clocked(model, video, lengths) -> float:
+    start = time.perf_counter()
+    model.encode(video, lengths)
+    return time.perf_counter() - start
+
+
+def measured(setting: dict[str, str], others: int, words: list[str]) -> float:
+    """The seconds of one process with these settings, beside ``others`` that never rest."""
+    usual = {name: value for name, value in os.environ.items() if name not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")}
+    env = {**usual, **setting, "PYTHONPATH": str(ROOT)}
+    rest = f"import os\nwhile os.getppid() == {os.getpid()}: pass"  # and not for ever, should this program be killed
+    busy = [subprocess.Popen([sys.executable, "-c", rest]) for _ in range(others)]
+    try:
+        command = [sys.executable, __file__, "--one", *words]
+        return float(subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout)
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=4.0, help="of video (default: 4)")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--others", type=int, default=1, help="other processes (default: 1)")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--model")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.one:
+        print(encode(args.seconds, args.threads, args.model))
+        return
+    words = ["--seconds", str(args.seconds), "--threads", str(args.threads)]
+    words += ["--model", args.model] if args.model else []
+    spent = {name: ([], []) for name in KINDS}
+    for _ in range(args.rounds):
+        for name, setting in KINDS.items():
+            for times, others in zip(spent[name], (0, args.others), strict=True):
+                times.append(measured(setting, others, words))
+    found = {name: {"idle": median(idle), "busy": median(busy)} for name, (idle, busy) in spent.items()}
+    print(f"{args.seconds:g} s of video, {args.threads} threads{'':18}idle      busy     ratio")
+    for name, own in found.items():
+        print(f"{name:40}{own['idle']:8.3f} s{own['busy']:8.3f} s{own['busy'] / own['idle']:8.2f}")
+    if args.json:
+        args.json.write_text(json.dumps({**vars(args), "json": str(args.json), "found": found}, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""Ctrl-C, SIGTERM and SIGHUP end a command in the same way: by an exception, so that what it was at is cleaned up.
+
+The exception may get lost, or become another error: where a library that is being loaded catches everything, or where
+Python ignores errors. So it is raised again until it has arrived.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import sys
+import threading
+import time
+from types import FrameType
+
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+AGAIN = 0.25  # seconds after which a lost exception is raised again
+PATIENCE = 2.0  # seconds within which a signal is the same request: `timeout` sends two, one to the whole group
+
+
+class Ended(KeyboardInterrupt):
+    """A signal has asked the command to end."""
+
+
+class Interrupts:
+    """While it is entered, the signals that end a command raise `Ended` in the main thread.
+
+    One that is asked for again after `PATIENCE` ends the process at once. A signal that the caller has set to be
+    ignored, or handles itself, is left alone. ``number`` is the signal that came, None before.
+    """
+
+    current: Interrupts | None = None
+
+    def __init__(self):
+        self.number: int | None = None
+        self._since, self._own, self._kept = 0.0, False, {}
+        self._settled = threading.Event()
+
+    def __enter__(self) -> Interrupts:
+        if threading.current_thread() is threading.main_thread():
+            for number in (getattr(signal, name) for name in SIGNALS if hasattr(signal, name)):
+                if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+                    self._kept[number] = signal.signal(number, self._came)
+        self._outer, Interrupts.current = Interrupts.current, self
+        return self
+
+    def __exit__(self, *error) -> None:
+        self.settle()
+        Interrupts.current = self._outer
+        for number, handler in self._kept.items():
+            signal.signal(number, handler)
+            if self.number is not None:  # asked again while Python ends, it would answer with a traceback
+                atexit.register(signal.signal, number, signal.SIG_IGN)
+
+    @property
+    def status(self) -> int:
+        """The exit status of a command that was asked to end."""
+        return 128 + (self.number or signal.SIGINT)
+
+    def __str__(self) -> str:
+        return "interrupted" if self.status == 128 + signal.SIGINT else f"ended by {signal.Signals(self.number).name}"
+
+    def settle(self) -> None:
+        """The request has arrived: nothing is raised any more."""
+        self._settled.set()
+
+    def check(self) -> None:
+        """Raises Ended where that was asked for and has not arrived."""
+        if self.number and not self._settled.is_set():
+            raise Ended
+
+    def _came(self, number: int, frame: FrameType | None) -> None:
+        own, self._own = self._own, False
+        now = time.monotonic()
+        if self.number is None:
+            self.number, self._since = number, now
+            threading.Thread(target=self._remind, daemon=True).start()
+        elif not own and now - self._since > PATIENCE:
+            os._exit(128 + number)
+        if not _unwinding():
+            self.check()
+
+    def _remind(self) -> None:
+        """Send the signal again until the request has arrived."""
+        while not self._settled.wait(AGAIN):
+            self._own = True
+            if hasattr(signal, "pthread_kill"):
+                signal.pthread_kill(threading.main_thread().ident, self.number)
+            else:
+                signal.raise_signal(self.number)
+
+
+def settle() -> None:
+    """The command ends as it was asked to, in its own way, and is not to be asked again."""
+    if Interrupts.current is not None:
+        Interrupts.current.settle()
+
+
+def check() -> None:
+    """Before an unforeseen error is told as a fault: raises Ended where it may have come from a signal."""
+    if Interrupts.current is not None:
+        Interrupts.current.check()
+
+
+def _unwinding() -> bool:
+    """Whether the exception is on its way, and clean-up is at work."""
+    error = sys.exc_info()[1]
+    while error is not None and not isinstance(error, Ended):
+        error = error.__context__
+    return error is not None

@@ -1,0 +1,35 @@
+"""What the texts of a list are worth to a lip reader, told before the hours of training and not after them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from vsr.data.manifest import Clip
+from vsr.errors import VsrError
+from vsr.text.tokenizer import UNK, Tokenizer
+
+
+def with_tokens(name: str, clips: Sequence[Clip], tokenizer: Tokenizer, ctc: bool, say: Callable) -> list[Clip]:
+    """The clips whose text has a token; ``say`` is told of the others, of unknown tokens and, where there is a ``ctc``
+    loss, of texts that are longer than their clips. Raises VsrError bad_manifest where no text has a token."""
+    tokens = {clip.id: tokenizer.encode(clip.text) for clip in clips}
+    kept = [clip for clip in clips if tokens[clip.id]]
+    if not kept:
+        raise VsrError("bad_manifest", f"not one {name} clip has a text with tokens of the tokenizer")
+    _tell(say, clips, [clip for clip in clips if not tokens[clip.id]], f"{name} clips have no words and are left out")
+    unknown = [clip for clip in kept if UNK in tokens[clip.id]]
+    _tell(say, clips, unknown, f"{name} clips have text that the tokenizer does not know")
+    if ctc:
+        long = [clip for clip in kept if clip.num_frames < frames_needed(tokens[clip.id])]
+        _tell(say, clips, long, f"{name} clips have fewer frames than CTC needs for their text, and teach it nothing")
+    return kept
+
+
+def _tell(say: Callable, clips: Sequence[Clip], odd: list[Clip], what: str) -> None:
+    if odd:
+        say(f"{len(odd)} of {len(clips)} {what}, such as {odd[0].id}")
+
+
+def frames_needed(tokens: Sequence[int]) -> int:
+    """The shortest clip that CTC can align with a text: a frame for each token, and one between two equal ones."""
+    return len(tokens) + sum(a == b for a, b in zip(tokens, tokens[1:], strict=False))

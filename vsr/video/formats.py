@@ -1,0 +1,60 @@
+"""Which kinds of files are read, and what to say of the others.
+
+Read is what holds a recording by itself. Left out are the "formats" of FFmpeg that open other files or the network
+(playlists such as hls, dash, concat and imf, session descriptions, numbered pictures, DVDs, spanned recordings such as
+mlv), devices, scripts, subtitles, and raw samples that do not say what they are.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from urllib.parse import unquote
+
+VIDEO = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,flv,live_flv,kux,ogg,asf,asf_o,mxf,gxf,lxf,nut,nuv,nsv,dv,"
+    "rm,ivr,wtv,ty,pva,swf,yuv4mpegpipe,vob,ivf,obu,dhav,ifv,mpjpeg,smjpeg,mxg,lmlm4,vivo,cine,r3d,iv8,mgsts,"
+    "mpegvideo,m4v,h261,h263,h264,hevc,vvc,av1,vc1,vc1test,cavsvideo,dirac,dnxhd,mjpeg,mjpeg_2000,ingenient,ipu,"
+    "gif,apng,jpegxl_anim,roq,bink,smk,film_cpk,xmv,mtv"
+)
+SOUND = (
+    "wav,w64,aiff,caf,au,nistsphere,ircam,voc,avr,paf,pvf,sox,iff,iamf,mp3,aac,loas,ac3,eac3,dts,dtshd,mlp,truehd,flac,"
+    "wv,ape,tta,tak,shn,mpc,mpc8,amr,amrnb,amrwb,gsm,ilbc,qcp,g722,aptx,aptx_hd,aea,oma,act,dss,dsf,vqf,xwma,"
+    "bonk,osq,rka,qoa,svs"
+)
+PICTURES = "image2,jpeg_pipe,png_pipe,webp_pipe,bmp_pipe,tiff_pipe"
+FORMATS = f"{VIDEO},{SOUND},{PICTURES}"
+
+# A name such as shot%03d.jpg is that of one file, not of all that fit it, and no container may name another file.
+OPENING = {"format_whitelist": FORMATS, "protocol_whitelist": "file", "pattern_type": "none", "enable_drefs": "0"}
+
+OTHERS = (  # (how it begins, what it is, what to do)
+    (r"#EXTM3U|ffconcat|\[playlist\]|\[Reference\]|<asx|<smil|<\?wpl|(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)?<MPD|v=0\s+o=",
+     "a playlist", "give the recordings that it names"),
+    (r"<!doctype html|(<\?xml[^>]*>\s*)?<html", "a web page", "it was saved in place of the recording"),
+    (r"version https://git-lfs", "a Git LFS pointer", "fetch the recording with git lfs pull"),
+    (r"WEBVTT|\[Script Info\]|\d+\s+\d\d:\d\d:\d\d[,.]\d+ -->", "subtitles", ""),
+    (r"PK\x03\x04|\x1f\x8b|Rar!|7z\xbc\xaf|\xfd7zXZ", "an archive", "unpack it"),
+)  # fmt: skip
+ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)")
+
+
+def kind_of(path: Path) -> str | None:
+    """What a file is that is no recording, and what to do, in a few words; None where it is not known."""
+    with path.open("rb") as file:
+        head = file.read(1024).decode("latin-1").removeprefix("\xef\xbb\xbf").lstrip()
+    for begins, kind, advice in OTHERS:
+        if re.match(begins, head, re.IGNORECASE | re.DOTALL):
+            return f"this kind of file ({kind}) is not read" + (f": {advice}" if advice else "")
+    return None
+
+
+def told_address(path: str | Path) -> str | None:
+    """What to say of an address that is given in place of a file; None where it is none."""
+    found = ADDRESS.fullmatch(str(path))
+    if not found:
+        return None
+    scheme, rest = found.groups()
+    if scheme.lower() == "file":
+        return f"file:///{rest}: is an address: give the path, /{unquote(rest)}"
+    return f"{scheme}://{rest}: addresses are not read: fetch the file first (a stream: vsr live)"

@@ -1,0 +1,100 @@
+"""Which stream of a recording is read where it has several: the picture and the sound that players choose.
+
+A recording of a call holds the screen and the face, a disc several languages, a download its poster. Of pictures the
+one is taken that moves, then the one that the file marks as its default, then the largest; of sounds the default.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+Again = Callable[[], AbstractContextManager]  # opens the same recording once more
+LOOK = 500  # packets that are looked at to tell a picture that moves from one that stands
+
+
+def picture_streams(container) -> list:
+    """The video streams that are recordings; the cover of a song and the thumbnails of a film are not."""
+    from av.stream import Disposition
+
+    left_out = Disposition.attached_pic | Disposition.timed_thumbnails
+    return [s for s in container.streams.video if s.codec_context is not None and not s.disposition & left_out]
+
+
+def picture_stream(container, again: Again | None = None):
+    """The video stream to read, None where there is none; `again` allows to look at packets, where streams do not say
+    how many pictures they have."""
+    streams = picture_streams(container)
+    if len(streams) < 2:
+        return streams[0] if streams else None
+    moving = _moving(streams, again)
+    return max(streams, key=lambda stream: (stream.index in moving, *_rank(stream)))
+
+
+def _rank(stream) -> tuple[bool, int, int]:
+    """Default before others, then the largest, then the first."""
+    from av.stream import Disposition
+
+    size = stream.codec_context.width * stream.codec_context.height
+    return bool(stream.disposition & Disposition.default), size, -stream.index
+
+
+def _moving(streams: list, again: Again | None) -> set[int]:
+    """Indices of the streams that hold more than one picture."""
+    from av.stream import Disposition
+
+    streams = [stream for stream in streams if not stream.disposition & Disposition.still_image]
+    if again is None or all(stream.frames for stream in streams):
+        return {stream.index for stream in streams if stream.frames != 1}
+    return _seen_to_move(again, [stream.index for stream in streams])
+
+
+def _seen_to_move(again: Again, indices: list[int]) -> set[int]:
+    """Those of the streams of which more than one packet comes at the beginning of the recording."""
+    import av
+
+    found: Counter[int] = Counter()
+    with again() as container:
+        packets = container.demux([container.streams[index] for index in indices])
+        while min(found[index] for index in indices) < 2 and found.total() < LOOK:
+            try:
+                packet = next(packets)
+            except (StopIteration, av.error.FFmpegError, OSError):
+                break
+            found[packet.stream.index] += packet.size > 0
+    return {index for index in indices if found[index] > 1}
+
+
+def sound_stream(container):
+    """The audio stream to read, None where none can be decoded."""
+    from av.stream import Disposition
+
+    aside = Disposition.comment | Disposition.visual_impaired | Disposition.descriptions | Disposition.clean_effects
+    streams = [s for s in container.streams.audio if s.codec_context and s.codec_context.sample_rate]
+
+    def rank(stream) -> tuple[bool, bool, int]:
+        return bool(stream.disposition & Disposition.default), not stream.disposition & aside, -stream.index
+
+    return max(streams, key=rank, default=None)
+
+
+def chosen_among(container, stream) -> dict | None:
+    """What a transcript tells of the video stream that was taken; None where it is the only one."""
+    from av.stream import Disposition
+
+    count, context = len(picture_streams(container)), stream.codec_context
+    if count < 2:
+        return None
+    marked = bool(stream.disposition & Disposition.default)
+    return {"index": stream.index, "of": count, "default": marked, "size": [context.width, context.height]}
+
+
+def tell_choice(program: str, path: str | Path, chosen: dict | None) -> None:
+    """Say on stderr which video of a file was read, where it has several."""
+    if chosen:
+        (width, height), marked = chosen["size"], ", its default" if chosen["default"] else ""
+        what = f"of its {chosen['of']} videos stream {chosen['index']} was read ({width}x{height}{marked})"
+        print(f"{program}: {path}: {what}", file=sys.stderr)

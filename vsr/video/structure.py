@@ -1,0 +1,60 @@
+"""Whether a file is as long as its own structure wants it: what FFmpeg does not tell."""
+
+from __future__ import annotations
+
+import os
+import struct
+from pathlib import Path
+
+
+def is_whole(path: str | Path, kind: str) -> bool:
+    """Whether a file is as long as its own structure wants it; False where that cannot be told."""
+    size = os.path.getsize(path)
+    with open(path, "rb") as file:
+        try:
+            if kind == "matroska":
+                return 0 < segment_end(file) <= size
+            if kind == "avi":
+                return _riff_end(file, size) <= size
+            return kind.endswith("flv") and _ends_in_a_tag(file, size)
+        except (OSError, struct.error, IndexError):
+            return False
+
+
+def segment_end(file) -> int:
+    """Where the segment of a Matroska file ends; 0 where that was not known when it was begun."""
+    file.seek(4)  # behind the name of the EBML header
+    file.seek(_variable(file)[0], os.SEEK_CUR)
+    if file.read(4) != b"\x18\x53\x80\x67":
+        return 0
+    length, unknown = _variable(file)
+    return 0 if unknown else file.tell() + length
+
+
+def _variable(file) -> tuple[int, bool]:
+    """(a length of EBML, whether it says that the length is unknown)."""
+    first = file.read(1)[0]
+    more = 8 - first.bit_length()
+    value = int.from_bytes(bytes([first & (1 << 7 - more) - 1]) + file.read(more), "big")
+    return value, value == (1 << 7 * (more + 1)) - 1
+
+
+def _riff_end(file, size: int) -> int:
+    """Where the last of the RIFF chunks of an AVI file ends: long ones have several."""
+    end = 0
+    while end + 8 <= size:
+        file.seek(end)
+        name, length = struct.unpack("<4sI", file.read(8))
+        if name != b"RIFF":
+            break
+        end += 8 + length + length % 2
+    return end
+
+
+def _ends_in_a_tag(file, size: int) -> bool:
+    """Whether the last four bytes of a FLV file tell the length of the tag before them."""
+    file.seek(size - 4)
+    (length,) = struct.unpack(">I", file.read(4))
+    file.seek(size - 4 - length)
+    head = file.read(4)
+    return length > 11 and head[0] & 0x1F in (8, 9, 18) and int.from_bytes(head[1:], "big") + 11 == length
