@@ -22,7 +22,6 @@ from vsr.subtitles import WRITERS, to_vtt
 from vsr.transcript import Segment, TimedWord, Transcript
 
 MAX_FACES = 4  # faces of a video that are read and voiced
-LONGER_SOUND = 60.0  # seconds by which a video's own sound may be longer than its picture to be heard in the report
 FORMATS = ("srt", "vtt", "json", "txt")
 SLACK = 5.0  # seconds by which sound may outlast its picture
 
@@ -111,7 +110,7 @@ def inspect_job(models: Models, job: Job, number: int) -> None:
             watch = Watch(progress=lambda *_: job.enter("faces"))
             face, options = job.faces[number].number, DecodeOptions(nbest=5)
             inspection = inspect_video(models.reader, job.source, options, face, watch=watch)
-            page = render_voiced(inspection, models.voice, wanted_voice(job.reference), _sound_fits(job.source))
+            page = render_voiced(inspection, models.voice, wanted_voice(job.reference))
             with job.result(name) as out:
                 write_text(out, page)
     finally:
@@ -124,12 +123,6 @@ def _checked_seconds(path: Path, kind: str, limits: Limits, slack: float = 0.0) 
     if seconds > limits.max_seconds + slack:
         raise VsrError("too_long", f"{path.name}: {seconds:.0f} s long; at most {limits.max_seconds:g} s are taken")
     return seconds
-
-
-def _sound_fits(path: Path) -> bool:
-    """Whether a video's own sound is about as long as its picture: hours of it would fill the memory, be they real or
-    damaged time stamps."""
-    return recorded_seconds(path, "audio") <= recorded_seconds(path) + LONGER_SOUND
 
 
 def _reference(job: Job, limits: Limits):
