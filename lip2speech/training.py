@@ -19,7 +19,7 @@ from vsr.corpora.splits import check_disjoint
 from vsr.data.manifest import Clip
 from vsr.data.sampling import FrameBudgetSampler
 from vsr.errors import VsrError
-from vsr.hub import load_model
+from vsr.hub import load_model, pixel_reader
 from vsr.numbers import COUNT, NOT_NEGATIVE, SEED, check_number, check_numbers
 from vsr.training.config import OptimConfig, TrainerConfig, built, model_settings
 from vsr.training.lipreader import read_all
@@ -84,6 +84,7 @@ class VoiceRun(Run):
         train, dev, tests = (read_all(paths) for paths in (data.train, data.dev, data.tests))
         check_disjoint(train, dev, tests)
         self.reader, self.codebook = load_model(data.reader or None), Codebook.load(data.units)
+        self.reader.model = pixel_reader(self.reader.model)
         tokenizer = self.reader.tokenizer or NoText()
         train, dev = (self._sounding(name, clips, data.features) for name, clips in (("train", train), ("dev", dev)))
         self.train = SpeechDataset(train, data.features, tokenizer, data.augmentation, data.protocol, seed)

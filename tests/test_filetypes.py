@@ -27,7 +27,7 @@ def refusal(capsys, *words):
     return line
 
 
-@pytest.mark.parametrize("content, what", WRONG)
+@pytest.mark.parametrize("content, what", WRONG, ids=[what.split(":")[0][:30] for _, what in WRONG])
 def test_what_a_checkpoint_is_that_is_none(content, what, tmp_path, capsys):
     (tmp_path / "model.pth").write_bytes(content)
     line = refusal(capsys, "import", "auto_avsr", str(tmp_path / "model.pth"), "--out", str(tmp_path / "out"))

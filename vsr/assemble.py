@@ -46,14 +46,17 @@ def _merged(chain: list[dict]) -> Iterator[Segment]:
     for index, (reading, hypotheses) in enumerate(zip(chain, words, strict=True)):
         scores = [hypothesis["score"] for hypothesis in reading["hypotheses"]]
         cut = [keep_between(each, *borders[index : index + 2]) for each in hypotheses]
-        yield _segment(list(zip(cut, scores, strict=True)), limits[index : index + 2], reading["face"])
+        limit, chance = limits[index : index + 2], reading.get("in_domain")
+        yield _segment(list(zip(cut, scores, strict=True)), limit, reading["face"], chance)
 
 
 def _words(hypothesis: dict) -> list[TimedWord]:
     return [TimedWord(*word) for word in hypothesis["words"]]
 
 
-def _segment(cut: list[tuple[tuple[TimedWord, ...], float]], limits: list[float], face: int) -> Segment:
+def _segment(
+    cut: list[tuple[tuple[TimedWord, ...], float]], limits: list[float], face: int, in_domain: float | None
+) -> Segment:
     """A segment of the words that are kept of each hypothesis, best first."""
     words = cut[0][0]
     alternatives: dict[str, float] = {}
@@ -63,7 +66,7 @@ def _segment(cut: list[tuple[tuple[TimedWord, ...], float]], limits: list[float]
     # A segment without words still says where nothing was read.
     start, end = (words[0].start, words[-1].end) if words else limits
     confidence = sum(word.confidence for word in words) / len(words) if words else 0.0
-    return Segment(start, end, face, confidence, words, nbest)
+    return Segment(start, end, face, confidence, words, nbest, in_domain)
 
 
 def tracks_of(blocks: list[dict]) -> tuple[TrackReport, ...]:

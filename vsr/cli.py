@@ -23,8 +23,8 @@ from vsr.machine import share_cores
 SECTIONS = {
     "read lips": ("transcribe", "live", "inspect", "import", "push"),
     "prepare a corpus": ("download", "prepare", "validate", "convert", "crop", "tokens"),
-    "train": ("train", "average", "lm"),
-    "decode and score": ("decode", "posteriors", "rescore", "score", "results"),
+    "train": ("train", "average", "fuse", "lm"),
+    "decode and score": ("decode", "calibrate", "posteriors", "rescore", "score", "results"),
 }
 FAILS = "one line on stderr says why, and nothing half-written is left"
 

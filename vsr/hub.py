@@ -32,12 +32,13 @@ from vsr.repository import locate
 
 SHIPPED = Path(__file__).parent / "weights"
 NAMES = {"grid": SHIPPED}  # of the models in the package; the first is the default
-LIP_READER, LANGUAGE_MODEL = "lip_reader", "language_model"  # "kind" in config.json; a lip reader's may lack it
+# "kind" in config.json; a lip reader's may lack it
+LIP_READER, FUSED_READER, LANGUAGE_MODEL = "lip_reader", "fused_lip_reader", "language_model"
 
 
 @dataclass
 class LoadedModel:
-    """A LipReader or LanguageModel in eval mode with the tokenizer and the config it was saved with.
+    """A LipReader, FusedReader or LanguageModel in eval mode with the tokenizer and the config it was saved with.
 
     ``languages`` keeps the language models that searches with this model have asked for, by name; ``hashes`` what
     identifies them and the model itself (`vsr.provenance`).
@@ -76,7 +77,7 @@ def save_model(folder, model, tokenizer, extra: dict | None = None, half: bool =
 
     Args:
         folder: where; made if missing.
-        model: LipReader or LanguageModel with a `.config` dataclass.
+        model: LipReader, FusedReader or LanguageModel with a `.config` dataclass.
         tokenizer: any tokenizer of `vsr.text.tokenizer`; its size must equal the model's head. None for an
             encoder alone, which has no head.
         extra: further JSON keys for `config.json` ("name", "kind", "confidence", ...).
@@ -117,9 +118,19 @@ def load_model(name=None, device: str = "cpu") -> LoadedModel:
         VsrError: bad_model, one line that names the first thing that is wrong; hub_missing, hub_denied, hub_offline;
             bad_config for a device that is not there.
     """
+    folder = find_model(name)
+    if read_config(folder).get("kind") == FUSED_READER:
+        from vsr.models.fusion import FusedConfig, FusedReader
+
+        return _load(folder, FUSED_READER, FusedReader, FusedConfig, device)
     from vsr.models.lipreader import LipReader, LipReaderConfig
 
-    return _load(find_model(name), LIP_READER, LipReader, LipReaderConfig, device)
+    return _load(folder, LIP_READER, LipReader, LipReaderConfig, device)
+
+
+def pixel_reader(model):
+    """The part of a lip reader that reads mouth crops: of a fused one, its reader of pixels."""
+    return getattr(model, "pixels", model)
 
 
 def load_language_model(name, device="cpu") -> LoadedModel:

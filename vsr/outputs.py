@@ -15,6 +15,7 @@ from vsr.files import remove_leftovers, same_file, write_error, write_text
 from vsr.provenance import video_of
 from vsr.subtitles import WRITERS
 from vsr.transcript import Transcript
+from vsr.unsure import readable
 from vsr.written import WRITTEN, Record, Written, about_files, note_files, place_of
 
 LONGEST = 255  # bytes of a file's name
@@ -23,10 +24,12 @@ REPLACE = "give another -o, or --force to replace it"
 
 @dataclass(frozen=True)
 class Outputs:
-    """The files of a folder. formats: names in `vsr.subtitles.WRITERS`."""
+    """The files of a folder. formats: names in `vsr.subtitles.WRITERS`; unsure: how words that are not to be believed
+    are shown (`vsr.unsure.readable`), None for what is usual in each format."""
 
     folder: str
     formats: tuple[str, ...]
+    unsure: str | None = None
 
     def prepare(self) -> None:
         """Make the folder and try it: a path that cannot be written must not be found out after hours of reading."""
@@ -99,6 +102,8 @@ class Outputs:
         """Write what is known of a video, each file whole or not at all. Of a file that failed there is the JSON, which
         says why, and what was read before; what an earlier run left of it is removed. The journal goes when there is
         nothing left to resume. Raises VsrError."""
+        if self.unsure and transcript.provenance:
+            transcript = replace(transcript, provenance=transcript.provenance | {"unsure": self.unsure})
         try:
             if transcript.error is None or transcript.segments:
                 self._put(transcript, self.formats)
@@ -112,7 +117,8 @@ class Outputs:
 
     def _put(self, transcript: Transcript, formats: Iterable[str]) -> None:
         """Write formats. What tells of the files goes first: a kill leaves none that nothing is known of."""
-        texts = {name: WRITERS[name](transcript) for name in formats if name != "json"}
+        shown = {name: readable(transcript, name, self.unsure) for name in formats if name != "json"}
+        texts = {name: WRITERS[name](own) for name, own in shown.items()}
         if "json" in formats:
             told = {WRITTEN: about_files(self.target(transcript.file, "json"), transcript, texts)}
             whole = replace(transcript, provenance=(transcript.provenance or {}) | told)

@@ -6,6 +6,7 @@ Shapes: W frames of one window, D width.  Times are seconds in the original vide
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,9 +14,10 @@ import torch
 
 from vsr.assemble import segments_of
 from vsr.clock import FPS
-from vsr.decode.align import align_text
+from vsr.decode.assess import assess
 from vsr.decode.beam import decode
-from vsr.decode.fusion import languages_of
+from vsr.decode.encoding import Mouths, encode, tracks_of_mouths
+from vsr.decode.evidence import joining
 from vsr.decode.options import DecodeOptions
 from vsr.errors import VsrError
 from vsr.transcript import Segment, TimedWord
@@ -24,13 +26,27 @@ from vsr.video.transforms import to_network_input
 from vsr.windows import WINDOW, frame_edges, window_spans
 
 if TYPE_CHECKING:
+    from vsr.decode.align import Word
+    from vsr.decode.options import Hypothesis
     from vsr.hub import LoadedModel
     from vsr.video.mouth import MouthClip
 
 FRAMES_AT_ONCE = 4 * WINDOW  # of windows that are encoded and searched together: bounds the memory
 WINDOWS_AT_ONCE = 16
 
-WindowReading = list[tuple[tuple[TimedWord, ...], float]]  # of one window: (words, score), best first
+
+@dataclass(frozen=True)
+class WindowReading:
+    """One window: its hypotheses (words, score), best first, and the chance that it is of the model's domain."""
+
+    hypotheses: list[tuple[tuple[TimedWord, ...], float]]
+    in_domain: float | None
+
+    def to_json(self, face: int, edges: np.ndarray) -> dict:
+        """As the journal keeps it, of a face, with the frame borders of the window in seconds."""
+        hypotheses = [hypothesis_record(words, score) for words, score in self.hypotheses]
+        record = {"face": face, "start": float(edges[0]), "end": float(edges[-1]), "hypotheses": hypotheses}
+        return record | {"in_domain": self.in_domain}
 
 
 def read_clip(loaded: LoadedModel, clip: MouthClip, options: DecodeOptions) -> list[Segment]:
@@ -38,12 +54,9 @@ def read_clip(loaded: LoadedModel, clip: MouthClip, options: DecodeOptions) -> l
     seams lie where they pause. A clip without landmarks is known to speak; there seams lie where no word is broken."""
     spans = spans_to_read(clip, preferred_window(loaded))
     edges = [frame_edges(clip.times[start:stop]) for start, stop in spans]
-    readings = read_windows(loaded, [clip.crop[start:stop] for start, stop in spans], edges, options)
-    records = [
-        {"face": clip.face, "start": float(own[0]), "end": float(own[-1]),
-         "hypotheses": [hypothesis_record(words, score) for words, score in reading]}
-        for own, reading in zip(edges, readings, strict=True)
-    ]  # fmt: skip
+    mouths = [clip.mouth_of(start, stop) for start, stop in spans]
+    readings = read_windows(loaded, [clip.crop[start:stop] for start, stop in spans], edges, options, mouths)
+    records = [reading.to_json(clip.face, own) for own, reading in zip(edges, readings, strict=True)]
     return list(segments_of([{"readings": records}]))
 
 
@@ -64,14 +77,18 @@ def preferred_window(loaded: LoadedModel) -> int:
 
 
 def read_windows(
-    loaded: LoadedModel, crops: list[np.ndarray], edges: list[np.ndarray], options: DecodeOptions
+    loaded: LoadedModel, crops: list[np.ndarray], edges: list[np.ndarray], options: DecodeOptions, mouths: Mouths = None
 ) -> list[WindowReading]:
-    """Encode and search windows, crops (W, 96, 96) with frame borders (W+1,) seconds, those of like length together."""
+    """Encode and search windows, crops (W, 96, 96) with frame borders (W+1,) seconds, those of like length together.
+
+    ``mouths``: points of the mouth (W, 14, 2) of each window or None, for a model that reads them.
+    """
     found: dict[int, WindowReading] = {}
+    mouths = mouths or [None] * len(crops)
     for group in _groups([len(crop) for crop in crops]):
-        states, hypotheses = search_crops(loaded, [crops[i] for i in group], options)
+        states, hypotheses = search_crops(loaded, [crops[i] for i in group], options, [mouths[i] for i in group])
         for i, own, ranked in zip(group, states, hypotheses, strict=True):
-            found[i] = [timed_words(loaded, own[: len(crops[i])], hypothesis, 0, edges[i]) for hypothesis in ranked]
+            found[i] = read_hypotheses(loaded, own[: len(crops[i])], ranked, 0, edges[i])
     return [found[i] for i in range(len(crops))]
 
 
@@ -89,26 +106,35 @@ def _groups(lengths: list[int]) -> Iterator[list[int]]:
 
 
 @torch.inference_mode()
-def search_crops(loaded: LoadedModel, crops: list[np.ndarray], options: DecodeOptions):
-    """Crops, each (W, 96, 96) -> encoder states (windows, longest W, D) and each window's hypotheses, best first."""
+def search_crops(loaded: LoadedModel, crops: list[np.ndarray], options: DecodeOptions, mouths: Mouths = None):
+    """Crops, each (W, 96, 96) -> encoder states (windows, longest W, D) and each window's hypotheses, best first.
+
+    ``mouths`` as in `read_windows`.
+    """
     device = next(loaded.model.parameters()).device
     lengths = torch.tensor([len(crop) for crop in crops], device=device)
     video = torch.nn.utils.rnn.pad_sequence([to_network_input(crop) for crop in crops], batch_first=True).to(device)
-    states = loaded.model.encode(video, lengths)
-    languages = languages_of(loaded, options)
-    return states, decode(loaded.model, states, lengths, options, loaded.tokenizer.eos_id, languages)
+    states = encode(loaded, video, lengths, tracks_of_mouths(loaded, mouths, video))
+    return states, decode(
+        loaded.model, states, lengths, options, loaded.tokenizer.eos_id, joining(loaded, options)
+    )
 
 
-def timed_words(loaded: LoadedModel, states: torch.Tensor, hypothesis, start: int, edges: np.ndarray):
-    """A hypothesis of the window that begins at frame `start` -> its words in original time, and score."""
-    found = align_text(loaded.model, states, loaded.tokenizer, hypothesis.tokens, loaded.config.get("confidence"))
+def read_hypotheses(
+    loaded: LoadedModel, states: torch.Tensor, ranked: list[Hypothesis], start: int, edges: np.ndarray
+) -> WindowReading:
+    """Hypotheses of the window that begins at frame `start`, best first -> their words in original time."""
+    found, chance = assess(loaded, states, ranked)
     frames = np.arange(len(edges))
 
     def original(seconds: float) -> float:
         return float(np.interp(start + seconds * FPS, frames, edges))
 
-    words = tuple(TimedWord(w.word, original(w.start), original(w.end), w.confidence) for w in found)
-    return words, hypothesis.score
+    def timed(words: list[Word]) -> tuple[TimedWord, ...]:
+        return tuple(TimedWord(w.word, original(w.start), original(w.end), w.confidence) for w in words)
+
+    scored = [(timed(words), hypothesis.score) for words, hypothesis in zip(found, ranked, strict=True)]
+    return WindowReading(scored, chance)
 
 
 def hypothesis_record(words: Iterable[TimedWord], score: float) -> dict:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 from vsr.assemble import segments_of, shots_of, skipped_of, tracks_of
 from vsr.decode.beam import check_heads
+from vsr.decode.encoding import mesh_for
 from vsr.decode.options import DecodeOptions
 from vsr.journal import Journal
 from vsr.progress import Watch, watched
 from vsr.provenance import provenance
-from vsr.recognise import hypothesis_record, preferred_window, read_windows
+from vsr.recognise import preferred_window, read_windows
 from vsr.transcript import Transcript
 from vsr.video.casting import OUTSIDE, Casting, Part, check_found, number_of_faces, unread
 from vsr.video.detector import default_detector
@@ -94,7 +95,7 @@ class Reading:
         """Read to the end."""
         if not self.journal.finished:
             frames = watched(frames_from(self.path, self._begin()), watch.progress, self.path, self.info.end)
-            for block in blocks(frames, default_detector()):
+            for block in blocks(frames, default_detector(), mesh=mesh_for(self.loaded)):
                 self.journal.add(self._read_block(block))
                 if block.next is not None:
                     watch.block(self.transcript())
@@ -153,12 +154,10 @@ class Reading:
         """Read spans (part, start, stop), several at a time."""
         crops = [part.piece.crop[start:stop] for part, start, stop in spans]
         edges = [frame_edges(part.piece.times[start:stop]) for part, start, stop in spans]
-        found = read_windows(self.loaded, crops, edges, self.options)
-        return [
-            {"face": part.face, "start": float(own[0]), "end": float(own[-1]),
-             "hypotheses": [hypothesis_record(words, score) for words, score in reading]}
-            for (part, _, _), own, reading in zip(spans, edges, found, strict=True)
-        ]  # fmt: skip
+        mouths = [part.piece.mouth_of(start, stop) for part, start, stop in spans]
+        found = read_windows(self.loaded, crops, edges, self.options, mouths)
+        each = zip(spans, edges, found, strict=True)
+        return [reading.to_json(part.face, own) for (part, _, _), own, reading in each]
 
 
 def _place(position: Position | None) -> list | None:

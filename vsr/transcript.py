@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+FLAGGED = 0.5  # below this chance a segment is outside of the model's domain
+
 
 @dataclass(frozen=True)
 class TimedWord:
@@ -41,7 +43,8 @@ class Alternative:
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch of one face's speech; `face` numbers the tracked faces, `nbest[0]` reads as the words do."""
+    """A stretch of one face's speech; `face` numbers the tracked faces, `nbest[0]` reads as the words do; `in_domain`:
+    the chance that the lips look like what the model was trained on, None for a model that cannot tell."""
 
     start: float
     end: float
@@ -49,10 +52,16 @@ class Segment:
     confidence: float
     words: tuple[TimedWord, ...]
     nbest: tuple[Alternative, ...]
+    in_domain: float | None = None
 
     @property
     def text(self) -> str:
         return " ".join(word.word for word in self.words)
+
+    @property
+    def outside_domain(self) -> bool:
+        """Whether its words are guesses, as these lips are unlike what the model was trained on."""
+        return self.in_domain is not None and self.in_domain < FLAGGED and bool(self.words)
 
     def to_json(self) -> dict:
         return {
@@ -61,6 +70,7 @@ class Segment:
             "face": self.face,
             "text": self.text,
             "confidence": round(self.confidence, 4),
+            "in_domain": None if self.in_domain is None else round(self.in_domain, 4),
             "words": [word.to_json() for word in self.words],
             "nbest": [alternative.to_json() for alternative in self.nbest],
         }
@@ -154,6 +164,20 @@ class Transcript:
             lines.append(" ".join(texts))
         return "\n".join(line for line in lines if line)
 
+    @property
+    def warnings(self) -> list[dict]:
+        """What must be known before the words are believed: {"reason", "message"} each."""
+        spoken = [segment for segment in self.segments if segment.words]
+        seconds = sum(segment.end - segment.start for segment in spoken)
+        outside = sum(segment.end - segment.start for segment in spoken if segment.outside_domain)
+        if not outside:
+            return []
+        message = (
+            f"{100 * outside / max(seconds, 1e-6):.0f} % of what was read looks unlike what the model {self.model} was "
+            "trained on: those words are guesses"
+        )
+        return [{"reason": "outside_domain", "message": message}]
+
     def to_json(self) -> dict:
         error = None if self.error is None else {"reason": self.error[0], "message": self.error[1]}
         return {
@@ -167,6 +191,7 @@ class Transcript:
             "skipped": [stretch.to_json() for stretch in self.skipped],
             "shots": [round(time, 3) for time in self.shots],
             "complete": self.complete,
+            "warnings": self.warnings,
             "error": error,
             "provenance": self.provenance,
         }

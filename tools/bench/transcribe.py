@@ -16,6 +16,8 @@ import torch
 
 from vsr.bulk import Settings, transcribe_files
 from vsr.decode.beam import decode
+from vsr.decode.encoding import encode, mesh_for, tracks_of_mouths
+from vsr.decode.evidence import joining
 from vsr.decode.options import DecodeOptions
 from vsr.files import write_text
 from vsr.hub import load_model
@@ -34,16 +36,21 @@ def timed(work):
 
 
 def stages(loaded, path, options, detector) -> dict[str, float]:
-    """Seconds of each stage on one clip. Cropping runs the reader and the tracker itself: their time is taken off."""
+    """Seconds of each stage on one clip. Cropping runs the reader and the tracker itself: their time is taken off.
+
+    The points of the mouth, for a model that reads them, count as cropping.
+    """
     frames, read = timed(lambda: [frame for chunk, _ in read_frames(path) for frame in chunk])
     _, faces = timed(lambda: track_faces(iter(frames), detector))
-    mouth, whole = timed(lambda: crop_video(path, detector))
+    mouth, whole = timed(lambda: crop_video(path, detector, mesh=mesh_for(loaded)))
     video, lengths = to_network_input(mouth.crop)[None], torch.tensor([len(mouth.crop)])
     with torch.inference_mode():
-        states, encode = timed(lambda: loaded.model.encode(video, lengths))
-        _, search = timed(lambda: decode(loaded.model, states, lengths, options, loaded.tokenizer.eos_id))
+        tracks = tracks_of_mouths(loaded, [mouth.mouth], video)
+        states, encoding = timed(lambda: encode(loaded, video, lengths, tracks))
+        others = joining(loaded, options)
+        _, search = timed(lambda: decode(loaded.model, states, lengths, options, loaded.tokenizer.eos_id, others))
     crop = max(0.0, whole - read - faces)
-    return {"read": read, "faces": faces, "crop": crop, "encode": encode, "decode": search}
+    return {"read": read, "faces": faces, "crop": crop, "encode": encoding, "decode": search}
 
 
 def scaling(paths, jobs: int) -> dict[str, float]:

@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     check_output(args.out, args.manifest, *language_files(args))
     options = DecodeOptions(**search_options(args))
     if args.calibrate:
-        _check_own(args.model)
+        check_own(args.model)
     loaded = load_model(args.model, args.device)
     records = decode_manifest(loaded, args.manifest, args.out, options, calibrated=not args.calibrate)
     print(f"{len(records)} clips decoded to {args.out}")
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _check_own(model: str | None) -> None:
+def check_own(model: str | None) -> None:
     """Refuse to calibrate what is not the user's: the package, or the hub's cache, which others read and may renew."""
     if model is not None and (Path(model).exists() or not (model in NAMES or HUB_ID.fullmatch(model))):
         return

@@ -6,15 +6,17 @@ import argparse
 
 from vsr.flags import positive
 
-HELP = "make the manifests of a corpus: grid, lrs3, lrs2, lrw, or puppet (rendered here)"
-CORPORA = ("grid", "lrs3", "lrs2", "lrw", "puppet")
+HELP = "make the manifests of a corpus: grid, landmarks, lrs3, lrs2, lrw, or puppet"
+CORPORA = ("grid", "landmarks", "lrs3", "lrs2", "lrw", "puppet")
 ABOUT = """Finds the clips of a corpus and writes one manifest a list (train, dev, test, ...), with
 lists that are published or drawn by a fixed seed, and counts beside the published ones.
-puppet needs no corpus: eSpeak NG speaks, and a photograph is made to talk."""
+landmarks are tracks of the mouths of GRID's speakers, without pictures. puppet needs no
+corpus: eSpeak NG speaks, and a photograph is made to talk."""
 FILES = """reads   the folder of the corpus as its authors packed it; lists of clips
-writes  NAME.jsonl for each list; puppet also writes its videos"""
+writes  NAME.jsonl for each list; puppet also writes its videos, landmarks a track a sentence"""
 SEE = "vsr validate, vsr crop"
 EXAMPLE = """vsr prepare grid --corpus GRID --out data/manifests
+vsr prepare landmarks --corpus LANDMARKS --lists data/manifests --out data/landmarks
 vsr prepare lrs3 --corpus LRS3 --lists LISTS --out data/manifests
 vsr prepare puppet --out data/puppet --train 160 --dev 10 --test 60 --jobs 2"""
 
@@ -25,8 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--corpus", metavar="DIR", help="the folder that holds the corpus (all but puppet)")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for the manifests (and puppet's videos)")
     parser.add_argument("--seed", type=int, default=0, help="of the lists, and of what is rendered (default: 0)")
+    landmarks = parser.add_argument_group("landmarks")
+    landmarks.add_argument("--dev-speakers", nargs="+", metavar="SPEAKER", help="who is kept for dev.jsonl")
     lrs = parser.add_argument_group("lrs3 and lrs2")
-    lrs.add_argument("--lists", metavar="DIR", help="folder with the published lists of clips")
+    lists = "folder with the published lists of clips; landmarks: of GRID's manifests, whose dev and tests are left out"
+    lrs.add_argument("--lists", metavar="DIR", help=lists)
     lrs.add_argument("--max-seconds", type=float, default=16.0, metavar="S", help="cut longer clips (default: 16)")
     puppet = parser.add_argument_group("puppet")
     for name, count in (("train", 160), ("dev", 10), ("test", 60)):
@@ -53,6 +58,10 @@ def run(args: argparse.Namespace) -> int:
         from vsr.corpora.grid import prepare_grid
 
         counts = prepare_grid(_folder(args), args.out, args.seed)
+    elif args.corpus_name == "landmarks":
+        from vsr.corpora.landmarks import DEV_SPEAKERS, prepare_landmarks
+
+        counts = prepare_landmarks(_folder(args), args.out, args.lists, args.dev_speakers or DEV_SPEAKERS)
     else:
         print("\n".join(_report(args).lines()))
         return 0

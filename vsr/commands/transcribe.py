@@ -18,6 +18,7 @@ from vsr.outputs import Outputs
 from vsr.progress import shown
 from vsr.subtitles import WRITERS
 from vsr.transcript import Transcript, covered_note
+from vsr.unsure import MODES, readable, unreadable_share
 
 HELP = "read the lips in video files"
 ABOUT = """Reads the lips of the face that fills most of the picture, or of every face, in each
@@ -58,6 +59,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="go on where a killed run with the same -o stopped; keep what is finished of the same video and options",
     )  # fmt: skip
     output.add_argument(
+        "--unsure", choices=MODES,
+        help="words that are not to be believed: mark them [...], drop or keep them (default: mark in subtitles of "
+        "speech that is unlike what the model was trained on); JSON and TSV keep all",
+    )  # fmt: skip
+    output.add_argument(
         "--force", action="store_true", help="replace what is there, whoever wrote it and of whatever video it is"
     )
     add_engine_arguments(parser)
@@ -70,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     if problem:
         print(f"vsr: {problem}", file=sys.stderr)
         return 2
-    outputs = None if args.out is None else Outputs(args.out, args.formats)
+    outputs = None if args.out is None else Outputs(args.out, args.formats, args.unsure)
     from vsr.bulk import Settings
 
     videos, refused = _planned(args, outputs) if outputs else (args.videos, 0)
@@ -130,6 +136,7 @@ def _finished(args: argparse.Namespace, outputs: Outputs, written) -> Callable[[
 
     made = searched(find_model(args.model), DecodeOptions(**search_options(args)))
     made["faces"] = number_of_faces(args.faces) or "all"
+    made |= {"unsure": args.unsure} if args.unsure else {}
 
     def state(video: str) -> str:
         try:
@@ -194,7 +201,8 @@ def _deliver(transcript: Transcript, args: argparse.Namespace, outputs: Outputs 
     _tell_stream(transcript, outputs is not None)
     try:
         if outputs is None:
-            _print(transcript, args.formats[0], several=len(args.videos) > 1)
+            shown = readable(transcript, args.formats[0], args.unsure)
+            _print(shown, args.formats[0], several=len(args.videos) > 1)
         else:
             outputs.write(transcript)
     except VsrError as error:
@@ -203,7 +211,16 @@ def _deliver(transcript: Transcript, args: argparse.Namespace, outputs: Outputs 
         return _report(transcript.file, transcript.error[1])
     if note := covered_note(transcript.skipped):
         _report(transcript.file, f"{note}, and is not read there")
+    _tell_unsure(transcript, args.unsure)
     return True
+
+
+def _tell_unsure(transcript: Transcript, mode: str | None) -> None:
+    """What must be known before the words are believed, in a line."""
+    for warning in transcript.warnings:
+        _report(transcript.file, warning["message"])
+    if mode in ("mark", "drop") and (share := unreadable_share(transcript)):
+        _report(transcript.file, f"{share:.0%} of the time of its words is not to be believed ({mode})")
 
 
 def _tell_stream(transcript: Transcript, written: bool) -> None:

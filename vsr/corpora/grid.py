@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
+from vsr.corpora.grid_lists import LISTS
 from vsr.corpora.splits import check_disjoint
 from vsr.data.manifest import Clip, write_manifest
 from vsr.errors import VsrError
@@ -64,12 +65,19 @@ def _speaker_number(folder: Path) -> int:
 
 
 def split_clips(clips: list[Clip], seed: int) -> dict[str, list[Clip]]:
-    """The project's lists: train, dev, test_s1, test_s2s5, unseen. Speakers of no list join train."""
+    """The project's lists: train, dev, test_s1, test_s2s5, unseen. Speakers of no list join train.
+
+    With seed 0 a folder that holds the clips of `vsr.corpora.grid_lists` of a list gives that list; others are drawn.
+    """
     rng = random.Random(seed)
     lists: dict[str, list[Clip]] = {name: [] for name in ("train", "dev", "test_s1", "test_s2s5", "unseen")}
     for speaker in dict.fromkeys(clip.speaker for clip in clips):
         own = [clip for clip in clips if clip.speaker == speaker]
         rng.shuffle(own)
+        if seed == 0 and (fixed := _fixed(own)):
+            for clip in own:
+                lists[fixed.get(clip.id, "train")].append(clip)
+            continue
         if speaker in UNSEEN:
             lists["unseen"] += own
         elif speaker in SEEN:
@@ -83,6 +91,13 @@ def split_clips(clips: list[Clip], seed: int) -> dict[str, list[Clip]]:
             lists["test_s2s5"] += own[:test]
             lists["train"] += own[test:]
     return lists
+
+
+def _fixed(clips: list[Clip]) -> dict[str, str]:
+    """Id -> list of those clips of one speaker that are in a fixed list; nothing where one of them is missing."""
+    speaker, ids = clips[0].speaker, {clip.id for clip in clips}
+    places = {i: name for name, own in LISTS.items() for i in own if i.startswith(f"{speaker}_")}
+    return places if places.keys() <= ids else {}
 
 
 def prepare_grid(corpus_dir: str | Path, out_dir: str | Path, seed: int = 0) -> dict[str, int]:

@@ -29,6 +29,7 @@ class Clip:
         words: (word, start, end) in seconds from the clip's start, where the corpus knows them.
         start, end: the part of the video that is the clip, in seconds after the container's start (the zero that
             players show), whatever its first time stamp; end 0 is the end of the file.
+        track: path of the track of mouth points, an .npz of `vsr.video.mouth_features`; empty where there is none.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Clip:
     words: tuple[tuple[str, float, float], ...] = ()
     start: float = 0.0
     end: float = 0.0
+    track: str = ""
 
     def __post_init__(self):
         if not SAFE_ID.fullmatch(self.id):

@@ -16,7 +16,9 @@ import torch
 from torch import Tensor
 
 from vsr.clock import FPS
+from vsr.decode.agreement import agreed
 from vsr.decode.confidence import calibrated
+from vsr.models.fusion import FusedReader
 from vsr.text.tokenizer import BLANK, Tokenizer
 
 REACH = 0.2  # seconds that a word may reach beyond its outermost spikes
@@ -105,7 +107,10 @@ def words_from_alignment(
 @torch.inference_mode()
 def align_text(model, states: Tensor, tokenizer: Tokenizer, tokens: Sequence[int], calibration=None) -> list[Word]:
     """Words of one utterance's ``tokens`` from its encoder states (T, D)."""
-    words = words_from_alignment(tokenizer, tokens, token_spans(model, states, tokens), calibration)
+    fused = isinstance(model, FusedReader)
+    spans = token_spans(model, states, tokens)
+    words = words_from_alignment(tokenizer, tokens, spans, None if fused else calibration)
+    words = agreed(model, states, words, calibration) if fused else words
     if model.alignment is None or not words:
         return words
     log_probs = model.alignment(states).float().log_softmax(-1).cpu().numpy()

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from vsr.decode.ctc import MINUS_INFINITY, NoScorer, PrefixScorer, greedy, prefix_beam, sayable
+from vsr.decode.evidence import TrackWords
 from vsr.decode.options import DecodeOptions, Hypothesis
 from vsr.errors import VsrError
 from vsr.models.lipreader import LipReader
@@ -26,10 +27,13 @@ def decode(
 ) -> list[list[Hypothesis]]:
     """Search encoder states (B, T, D) of ``lengths`` (B,) frames; for each utterance the n-best, best first.
 
-    ``languages``: what `vsr.decode.fusion.languages_of` gives; they join the joint search.
+    ``languages``: what `vsr.decode.evidence.joining` gives; they join the joint search.
     """
     check_heads(model, options.method)
     if options.method == "joint":
+        languages = [
+            (weight, own.of(states, lengths) if isinstance(own, TrackWords) else own) for weight, own in languages
+        ]
         # With a weight of 0, the decoder alone searches: CTC must not even rule out what is longer than the clip.
         log_probs = model.ctc_log_probs(states).float() if model.ctc and options.ctc_weight else None
         return JointSearch(model, states, log_probs, lengths, options, eos_id, languages).run()

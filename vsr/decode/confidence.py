@@ -21,11 +21,15 @@ def logit(p: float) -> float:
     return math.log(p / (1 - p))
 
 
-def calibrated(raw: float, calibration: dict | None) -> float:
-    """Apply a model's calibration; none leaves ``raw`` as it is."""
+def calibrated(raw: float, calibration: dict | None, in_domain: float | None = None) -> float:
+    """Apply a model's calibration; none leaves ``raw`` as it is. ``in_domain``: chance that the whole reading is of the
+    model's domain, for a calibration that was fitted with it."""
     if not calibration:
         return raw
-    return 1 / (1 + math.exp(-(calibration["scale"] * logit(raw) + calibration["offset"])))
+    odds = calibration["scale"] * logit(raw) + calibration["offset"]
+    if in_domain is not None:
+        odds += calibration.get("domain", 0.0) * min(0.0, logit(in_domain))
+    return 1 / (1 + math.exp(-odds))
 
 
 def correct_words(reference: Sequence[str], hypothesis: Sequence[str]) -> list[bool]:

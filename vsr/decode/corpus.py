@@ -12,10 +12,11 @@ from vsr.artifacts import Ledger, identify
 from vsr.data.batching import CropDataset
 from vsr.data.manifest import Clip, read_manifest
 from vsr.data.sampling import FrameBudgetSampler
-from vsr.decode.align import align_text
+from vsr.decode.assess import assess
 from vsr.decode.beam import decode
 from vsr.decode.confidence import correct_words, fit
-from vsr.decode.fusion import languages_of
+from vsr.decode.encoding import encode_batch
+from vsr.decode.evidence import joining
 from vsr.decode.options import DecodeOptions
 from vsr.decode.words import word_records
 from vsr.files import read_json, write_json, write_lines
@@ -53,14 +54,14 @@ def records_of(loaded: LoadedModel, clips: list[Clip], options: DecodeOptions, c
     dataset = CropDataset(clips, loaded.tokenizer, None)
     lengths = [clip.num_frames for clip in clips]
     sampler = FrameBudgetSampler(lengths, max(FRAME_BUDGET, *lengths), shuffle=False)
-    device, languages = next(loaded.model.parameters()).device, languages_of(loaded, options)
+    device, languages = next(loaded.model.parameters()).device, joining(loaded, options)
     for indices in sampler.batches():
         batch = dataset.batch(indices).to(device)
         if loaded.model.words is not None:
             yield from word_records(loaded, batch, options.nbest, calibration)
             continue
         with torch.inference_mode():
-            states = loaded.model.encode(batch.video, batch.lengths)
+            states = encode_batch(loaded, batch, [clips[i] for i in indices])
         found = decode(loaded.model, states, batch.lengths, options, loaded.tokenizer.eos_id, languages)
         for own, own_states, length, clip_id in zip(found, states, batch.lengths.tolist(), batch.ids, strict=True):
             yield record_of(loaded, clip_id, own, own_states[:length], calibration)
@@ -69,13 +70,14 @@ def records_of(loaded: LoadedModel, clips: list[Clip], options: DecodeOptions, c
 def record_of(loaded: LoadedModel, clip_id: str, found, states, calibration) -> dict:
     """What is written for one clip."""
     tokenizer, best = loaded.tokenizer, found[0]
-    words = align_text(loaded.model, states, tokenizer, best.tokens, calibration)
+    (words, *_), chance = assess(loaded, states, found[:1], calibration)
     confidence = sum(word.confidence for word in words) / len(words) if words else 0.0
     return {
         "id": clip_id,
         "text": tokenizer.decode(best.tokens),
         "score": best.score,
         "confidence": confidence,
+        "in_domain": chance,
         "words": [vars(word) for word in words],
         "nbest": [{"text": tokenizer.decode(h.tokens), "score": h.score} for h in found],
     }

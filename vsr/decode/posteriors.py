@@ -13,6 +13,7 @@ from vsr.data.sampling import FrameBudgetSampler
 from vsr.decode.beam import check_heads
 from vsr.decode.corpus import FRAME_BUDGET
 from vsr.decode.ctc import sayable
+from vsr.decode.encoding import encode_batch
 from vsr.errors import VsrError
 from vsr.files import atomic_write, write_json, write_text
 from vsr.hub import LoadedModel
@@ -74,7 +75,8 @@ def log_probs_of(loaded: LoadedModel, clips: list[Clip]) -> list[tuple[Clip, Ten
     for indices in FrameBudgetSampler(lengths, max(FRAME_BUDGET, *lengths), shuffle=False).batches():
         batch = dataset.batch(indices).to(device)
         with torch.inference_mode():
-            log_probs = loaded.model.ctc_log_probs(loaded.model.encode(batch.video, batch.lengths)).float().cpu()
+            states = encode_batch(loaded, batch, [clips[i] for i in indices])
+            log_probs = loaded.model.ctc_log_probs(states).float().cpu()
         log_probs = sayable(log_probs, loaded.tokenizer.eos_id).clamp_(min=LEAST)
         for index, own, length in zip(indices, log_probs, batch.lengths.tolist(), strict=True):
             found.append((clips[index], own[:length].clone()))

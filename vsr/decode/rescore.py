@@ -14,8 +14,9 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from vsr.data.batching import CropDataset
-from vsr.data.manifest import read_manifest
+from vsr.data.manifest import Clip, read_manifest
 from vsr.decode.beam import check_heads
+from vsr.decode.encoding import encode_batch
 from vsr.errors import VsrError
 from vsr.files import read_lines, write_lines
 from vsr.hub import LoadedModel
@@ -55,7 +56,8 @@ def rescore_manifest(
         tokens = [loaded.tokenizer.encode(h["text"]) for h in record["nbest"]]
         scores = [weight * h["score"] for h in record["nbest"]]
         if weight < 1:
-            heard = clip_attention(loaded, dataset.batch([places[record["id"]]]), tokens)
+            place = places[record["id"]]
+            heard = clip_attention(loaded, dataset.batch([place]), tokens, clips[place])
             scores = [score + (1 - weight) * own for score, own in zip(scores, heard, strict=True)]
         for share, language in languages:
             scores = [s + share * own for s, own in zip(scores, language.sentences(tokens), strict=True)]
@@ -65,10 +67,10 @@ def rescore_manifest(
 
 
 @torch.inference_mode()
-def clip_attention(loaded: LoadedModel, batch, tokens: Sequence[Sequence[int]]) -> list[float]:
-    """`attention_scores` of hypotheses of the one clip in ``batch``."""
+def clip_attention(loaded: LoadedModel, batch, tokens: Sequence[Sequence[int]], clip: Clip) -> list[float]:
+    """`attention_scores` of hypotheses of the one ``clip`` in ``batch``."""
     batch = batch.to(next(loaded.model.parameters()).device)
-    states = loaded.model.encode(batch.video, batch.lengths)[0]
+    states = encode_batch(loaded, batch, [clip])[0]
     return attention_scores(loaded.model, states, tokens, loaded.tokenizer.eos_id)
 
 

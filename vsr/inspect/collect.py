@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from vsr.decode.encoding import mesh_for
 from vsr.decode.options import DecodeOptions, Hypothesis
 from vsr.errors import VsrError
 from vsr.inspect.facts import facts_of
 from vsr.inspect.moment import find_clip
 from vsr.inspect.stills import Still, stills
 from vsr.progress import Watch
-from vsr.recognise import frame_edges, preferred_window, search_crops, spans_to_read, timed_words
+from vsr.recognise import frame_edges, preferred_window, read_hypotheses, search_crops, spans_to_read
 from vsr.text.tokenizer import BLANK, MARK, SPACE, UNK, Tokenizer
 from vsr.transcript import Alternative, TimedWord
 from vsr.video.mouth import MouthClip
@@ -94,7 +95,7 @@ def inspect_video(
         VsrError: what `vsr.transcribe.transcribe` raises; bad_config for a face or time that is not there.
     """
     options = options or DecodeOptions(nbest=5)
-    clip = find_clip(path, face, at, watch)
+    clip = find_clip(path, face, at, watch, mesh_for(loaded))
     read = spans_to_read(clip, preferred_window(loaded))
     spans = read or window_spans(len(clip.crop))
     window = 0 if at is None else _window_at(spans, clip, at)
@@ -110,8 +111,8 @@ def inspect_window(
     edges = frame_edges(clip.times)
     if not loaded.model.ctc:
         raise VsrError("bad_model", f"{loaded.name} has no CTC head, which the page shows; take another model")
-    states, (found,) = search_crops(loaded, [clip.crop[start:stop]], options)
-    readings = [timed_words(loaded, states[0], hypothesis, start, edges) for hypothesis in found]
+    states, (found,) = search_crops(loaded, [clip.crop[start:stop]], options, [clip.mouth_of(start, stop)])
+    readings = read_hypotheses(loaded, states[0], found, start, edges).hypotheses
     nbest = tuple(Alternative(" ".join(word.word for word in words), score) for words, score in readings)
     tokenizer = loaded.tokenizer
     return Inspection(

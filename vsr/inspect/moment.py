@@ -10,13 +10,16 @@ from vsr.progress import Watch, watched
 from vsr.video.casting import OUTSIDE, Casting, Part, check_found
 from vsr.video.detector import default_detector
 from vsr.video.mouth import MouthClip, clip_of
+from vsr.video.mouth_points import MouthMesh
+from vsr.video.networks import Stock
 from vsr.video.reader import frames_from, probe
 from vsr.video.stream import Block, blocks
 
 
 def find_clip(
-    path: str | Path, face: int | None = None, at: float | None = None, watch: Watch | None = None
-) -> MouthClip:
+    path: str | Path, face: int | None = None, at: float | None = None, watch: Watch | None = None,
+    mesh: Stock[MouthMesh] | None = None,
+) -> MouthClip:  # fmt: skip
     """The crops of a face through one shot, or a minute of it, as `vsr transcribe` cuts them.
 
     Args:
@@ -24,6 +27,7 @@ def find_clip(
         face: number of the face in transcripts; None: the one that fills most of the picture then.
         at: second of the video; None: the first stretch in which the face is read.
         watch: told how far the video is.
+        mesh: asks for the points of the mouth, too.
 
     Raises:
         VsrError: bad_config where the face or the moment is not there; what `vsr.video.mouth.crop_video` raises.
@@ -31,7 +35,7 @@ def find_clip(
     info, casting, begin = probe(path), Casting(), None
     count, seen = 0, []  # frames; the face of every piece, and why it is not read
     frames = watched(frames_from(path), (watch or Watch()).progress, path, info.end)
-    for block in blocks(frames, default_detector()):
+    for block in blocks(frames, default_detector(), mesh=mesh):
         parts = casting.of(block)
         fitting = [part for part in parts if _fits(part, face, at)]
         if fitting:

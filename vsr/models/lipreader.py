@@ -15,6 +15,7 @@ from vsr.models import resnet3d
 from vsr.models.av_hubert import AVHubertEncoder, TiedDecoder
 from vsr.models.conformer import ACTIVATIONS, Conformer
 from vsr.models.decoder import Decoder
+from vsr.models.landmarks import LandmarkFrontend, RecurrentEncoder
 from vsr.models.lengths import length_mask, zero_padding
 from vsr.models.limits import LIP_READER, check_heads, check_sizes
 from vsr.models.losses import IGNORE, alignment_loss, ctc_loss, shift_tokens
@@ -22,6 +23,8 @@ from vsr.models.resnet3d import ResNet3D
 from vsr.models.video_transformer import VideoTransformer
 from vsr.models.words import FIRST, WordBoundary, WordHead, word_loss
 from vsr.numbers import COUNT
+
+FEATURES = 32  # numbers that tell of a frame of a track, `vsr.video.mouth_features`
 
 if TYPE_CHECKING:
     from vsr.data.batching import Batch
@@ -32,9 +35,11 @@ class LipReaderConfig:
     """Every number that builds a lip reader; stored beside its weights.
 
     ``vocab_size`` counts blank and the shared start/end token. ``tubelet_*`` and ``frontend_*`` build the video
-    transformer, ``resnet_*`` the ResNet-3D. ``activation`` is that of the Conformer's feed-forward networks and
-    ``norm_eps`` the constant of every layer normalisation: published models differ in both. ``ctc_weight`` is w of the
-    loss w * CTC + (1 - w) * attention, to which ``alignment_weight`` * the loss of the frame targets is added.
+    transformer, ``resnet_*`` the ResNet-3D; "landmarks" reads tracks of mouth points, and goes best with the encoder
+    "recurrent", whose ``hidden`` is the width in each direction. ``activation`` is that of the Conformer's feed-forward
+    networks and ``norm_eps`` the constant of every layer normalisation: published models differ in both. ``ctc_weight``
+    is w of the loss w * CTC + (1 - w) * attention, to which ``alignment_weight`` * the loss of the frame targets is
+    added.
 
     A weight of 0 leaves the CTC or the alignment head out, 0 ``decoder_layers`` the decoder; a model with neither CTC
     nor decoder is an encoder alone and has a vocabulary of 0. With ``encoder`` "av_hubert" the decoder is AV-HuBERT's
@@ -82,9 +87,9 @@ class LipReaderConfig:
         if not self.resnet_blocks or not all(count in COUNT for count in self.resnet_blocks):
             raise ValueError(f"resnet_blocks is {list(self.resnet_blocks)}: give at least one block for each stage")
         choices = {
-            "frontend": ("video_transformer", "resnet3d"),
+            "frontend": ("video_transformer", "resnet3d", "landmarks"),
             "resnet_activation": tuple(resnet3d.ACTIVATIONS),
-            "encoder": ("conformer", "av_hubert"),
+            "encoder": ("conformer", "av_hubert", "recurrent"),
             "activation": tuple(ACTIVATIONS),
         }
         for name, known in choices.items():
@@ -109,7 +114,9 @@ class LipReaderConfig:
 
 
 def build_frontend(config: LipReaderConfig) -> nn.Module:
-    """The front end that ``config`` names: (B, T, 1, 88, 88) -> (B, T, D)."""
+    """The front end that ``config`` names: (B, T, 1, 88, 88), or (B, T, F) of landmarks, -> (B, T, D)."""
+    if config.frontend == "landmarks":
+        return LandmarkFrontend(FEATURES, config.dim, config.dropout)
     if config.frontend == "resnet3d":
         return ResNet3D(config.dim, config.resnet_width, config.resnet_blocks, config.resnet_activation)
     return VideoTransformer(
@@ -123,6 +130,8 @@ def build_encoder(config: LipReaderConfig) -> nn.Module:
     c = config
     if c.encoder == "av_hubert":
         return AVHubertEncoder(c.dim, c.layers, c.heads, c.hidden, c.dropout)
+    if c.encoder == "recurrent":
+        return RecurrentEncoder(c.dim, c.layers, c.hidden, c.dropout)
     return Conformer(c.dim, c.layers, c.heads, c.hidden, c.kernel, c.dropout, c.activation, c.norm_eps)
 
 
@@ -182,20 +191,27 @@ class LipReader(nn.Module):
         if self.words is not None:
             return word_loss(self, batch)
         states = self.encode(batch.video, batch.lengths)
+        clips, tokens, frames = batch.shares if batch.shares is not None else states.new_ones(3)
         log_probs = self.ctc_log_probs(states.float())
         ctc = ctc_loss(log_probs, batch.lengths, batch.tokens, batch.token_lengths)
+        losses = {"ctc": ctc * clips}
+        weight = self.config.ctc_weight
+        loss = weight * losses["ctc"]
+        if self.decoder is not None:
+            attention, accuracy = self._attention_loss(states, batch)
+            losses |= {"attention": attention * tokens, "accuracy": accuracy * tokens}
+            loss = loss + (1 - weight) * losses["attention"]
+        if self.alignment is not None:  # not only where there are word times: ranks must not differ in their layers
+            losses["alignment"] = alignment_loss(self.alignment(states).float(), batch.frame_tokens) * frames
+            loss = loss + self.config.alignment_weight * losses["alignment"]
+        return {"loss": loss} | {name: value.detach() for name, value in losses.items()}
+
+    def _attention_loss(self, states: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The decoder's loss on the states (B, T, D) of a batch, and its share of tokens that are right."""
         tokens_in, targets = shift_tokens(batch.tokens, self.config.vocab_size - 1)
         logits = self.decoder(tokens_in, states, batch.lengths).float()
         attention = F.cross_entropy(
             logits.transpose(1, 2), targets, ignore_index=IGNORE, label_smoothing=self.config.label_smoothing
         )
         real = targets != IGNORE
-        accuracy = (logits.argmax(-1) == targets)[real].float().mean()
-        weight = self.config.ctc_weight
-        clips, tokens, frames = batch.shares if batch.shares is not None else states.new_ones(3)
-        losses = {"ctc": ctc * clips, "attention": attention * tokens, "accuracy": accuracy * tokens}
-        loss = weight * losses["ctc"] + (1 - weight) * losses["attention"]
-        if self.alignment is not None:  # not only where there are word times: ranks must not differ in their layers
-            losses["alignment"] = alignment_loss(self.alignment(states).float(), batch.frame_tokens) * frames
-            loss = loss + self.config.alignment_weight * losses["alignment"]
-        return {"loss": loss} | {name: value.detach() for name, value in losses.items()}
+        return attention, (logits.argmax(-1) == targets)[real].float().mean()

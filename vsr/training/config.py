@@ -9,6 +9,7 @@ from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
+from vsr.data.track_augmentation import TrackAugmentation
 from vsr.errors import VsrError, one_line
 from vsr.models.lipreader import LipReaderConfig
 from vsr.numbers import COUNT, NOT_NEGATIVE, POSITIVE, SEED, Range, check_number, check_numbers, is_number
@@ -24,7 +25,7 @@ class DataConfig:
 
     ``tests`` are read only to refuse a training or dev list that meets them. Training clips of more than
     ``max_frames`` are left out (0: none are): a first stage on short clips alone is the published way to make an
-    attention decoder start (Ma et al. 2023).
+    attention decoder start (Ma et al. 2023). ``augmentation`` is of crops, ``track_augmentation`` of tracks.
     """
 
     train: tuple[str, ...]
@@ -34,6 +35,7 @@ class DataConfig:
     frames_per_batch: int = 600
     max_frames: int = 0
     augmentation: Augmentation = field(default_factory=Augmentation)
+    track_augmentation: TrackAugmentation = field(default_factory=TrackAugmentation)
 
     def __post_init__(self):
         if not self.train or not self.dev:
@@ -110,7 +112,8 @@ class TrainConfig:
     def model_config(self, vocab_size: int) -> LipReaderConfig:
         """The model's numbers with the tokenizer's size filled in. Raises VsrError."""
         config = model_settings(LipReaderConfig, self.model, vocab_size=vocab_size)
-        if not config.classes and not (0 < config.ctc_weight < 1 and config.decoder_layers):
+        by_ctc = config.frontend == "landmarks"  # a reader of tracks joins one of pixels, which has the decoder
+        if not config.classes and not (0 < config.ctc_weight < 1 and (config.decoder_layers or by_ctc)):
             told = "training needs both heads: ctc_weight above 0 and below 1, decoder_layers above 0"
             raise VsrError("bad_config", f"model: {told}")
         return config

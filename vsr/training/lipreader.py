@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from vsr.clock import FPS
 from vsr.corpora.splits import check_disjoint
@@ -15,11 +16,12 @@ from vsr.data.manifest import Clip, read_manifest
 from vsr.data.sampling import FrameBudgetSampler
 from vsr.decode.ctc import sayable
 from vsr.errors import VsrError
-from vsr.hub import load_model, save_model
+from vsr.hub import LoadedModel, load_model, save_model
+from vsr.models.fusion import FusedReader
 from vsr.models.lipreader import LipReader
 from vsr.score import word_errors
 from vsr.text.normalise import lower
-from vsr.text.tokenizer import collapse, load_tokenizer
+from vsr.text.tokenizer import Tokenizer, WordTokenizer, collapse, load_tokenizer
 from vsr.training.config import built
 from vsr.training.loop import Run
 from vsr.training.starting import copy_weights
@@ -59,8 +61,8 @@ class LipReaderRun(Run):
     def _build_model(self) -> LipReader:
         model = built(LipReader, self.config.model_config(self.tokenizer.vocab_size))
         if where := self.config.trainer.init_from:
-            source = load_model(where)
-            self.say(f"init_from {where}: {copy_weights(source.model, model, source.tokenizer, self.tokenizer)}")
+            source, tokenizer = fitting_reader(load_model(where), model)
+            self.say(f"init_from {where}: {copy_weights(source, model, tokenizer, self.tokenizer)}")
         return model
 
     @torch.no_grad()
@@ -92,6 +94,15 @@ class LipReaderRun(Run):
         """Seconds of the clips that the model reads best: as long as most that it was trained on."""
         frames = np.quantile([clip.num_frames for clip in self.train.clips], 0.9)
         return float(np.clip(round(frames / FPS), 2, 16))
+
+
+def fitting_reader(loaded: LoadedModel, target: LipReader) -> tuple[nn.Module, Tokenizer]:
+    """Of a fused reader the part that a reader of pixels or of tracks can begin from, of others all; its tokenizer."""
+    if not isinstance(loaded.model, FusedReader):
+        return loaded.model, loaded.tokenizer
+    if target.config.frontend == "landmarks":
+        return loaded.model.tracks, WordTokenizer(loaded.model.config.words)
+    return loaded.model.pixels, loaded.tokenizer
 
 
 def read_all(paths: tuple[str, ...]) -> list[Clip]:

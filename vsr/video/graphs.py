@@ -86,15 +86,15 @@ class FaceBoxes:
 
 
 class FaceMesh:
-    """The mesh of the one face that a region holds."""
+    """The mesh of the one face that a region holds; with ``attention`` (478, 2), its lips and eyes seen closer."""
 
-    def __init__(self, least: float):
+    def __init__(self, least: float, attention: bool = False):
         self._graph = Graph(
             'input_side_packet: "with_attention" node { calculator: "FaceLandmarkCpu" input_stream: "IMAGE:image" '
             'input_stream: "ROI:region" input_side_packet: "WITH_ATTENTION:with_attention" '
             'output_stream: "LANDMARKS:out" }',
             ["image", "region"], "get_proto", {"facelandmarkcpu__ThresholdingCalculator.threshold": least},
-            with_attention=False,
+            with_attention=attention,
         )  # fmt: skip
         with quiet_stderr():
             self.lay(BLANK, Region(32, 32, 64, 0.0))

@@ -16,6 +16,8 @@ from vsr.errors import VsrError
 from vsr.video.casting import MIN_SEEN, check_found
 from vsr.video.detector import Detector, default_detector
 from vsr.video.grid import Position
+from vsr.video.mouth_points import MouthMesh
+from vsr.video.networks import Stock
 from vsr.video.people import People
 from vsr.video.piece import HOLD, Piece
 from vsr.video.reader import VideoInfo, frames_of_part, probe
@@ -29,7 +31,8 @@ class MouthClip:
     face: label of the person; found: share of frames with a detection; gaps: (first, last) crop frames that were
     interpolated or held; points (T, 37, 2) float32 pixels: the landmarks with gaps filled, None for a crop without
     its video; begin: a place in the video from which its frames can be had again, None for the first; canvas: shape of
-    the frames whose pixels the points are, where those of the video differ in resolution."""
+    the frames whose pixels the points are, where those of the video differ in resolution; mouth (T, 14, 2) float32
+    pixels: the points of `vsr.video.mouth_points`, NaN where they were not seen, None if not asked for."""
 
     crop: np.ndarray
     times: np.ndarray
@@ -40,6 +43,11 @@ class MouthClip:
     points: np.ndarray | None = None
     begin: Position | None = None
     canvas: tuple[int, ...] | None = None
+    mouth: np.ndarray | None = None
+
+    def mouth_of(self, start: int, stop: int) -> np.ndarray | None:
+        """The points of the mouth in a part of its frames, if they are known."""
+        return None if self.mouth is None else self.mouth[start:stop]
 
     @cached_property
     def stretches(self) -> Stretches | None:
@@ -53,17 +61,19 @@ class MouthClip:
 
 
 def crop_video(
-    path: str | Path, detector: Detector | None = None, faces: str = "largest", start: float = 0.0, end: float = 0.0
-) -> MouthClip:
+    path: str | Path, detector: Detector | None = None, faces: str = "largest", start: float = 0.0, end: float = 0.0,
+    mesh: Stock[MouthMesh] | None = None,
+) -> MouthClip:  # fmt: skip
     """The mouth of the person who fills the screen most ("largest") or who is seen longest ("longest").
 
-    ``start`` and ``end`` (seconds, end 0: the end of the file) ask for a part of the video.
+    ``start`` and ``end`` (seconds, end 0: the end of the file) ask for a part of the video, ``mesh`` for the points of
+    the mouth.
 
     Raises VsrError: unreadable, no_video, too_short (under 12 frames), no_face, crop_out_of_frame.
     """
     if faces not in ("largest", "longest"):
         raise ValueError(f"faces is 'largest' or 'longest', not {faces!r}")
-    times, pieces = _pieces(path, detector, start, end)
+    times, pieces = _pieces(path, detector, start, end, mesh)
     piece, face = max(pieces, key=lambda own: own[0].seen.sum() if faces == "longest" else own[0].weight)
     return clip_of(path, probe(path), _prolonged(piece, times), face)
 
@@ -86,12 +96,12 @@ def crop_tracks(path: str | Path, detector: Detector | None = None) -> list[Mout
 
 
 def _pieces(
-    path, detector: Detector | None, start: float = 0.0, end: float = 0.0
+    path, detector: Detector | None, start: float = 0.0, end: float = 0.0, mesh: Stock[MouthMesh] | None = None
 ) -> tuple[np.ndarray, list[tuple[Piece, int]]]:
     """Times of all frames, and everybody in the video, in one block however long, with the label of the face, which
     transcripts bear, too. Raises VsrError too_short or no_face."""
     frames = frames_of_part(path, start, end)
-    whole: Iterator[Block] = blocks(frames, detector or default_detector(), longest=None)
+    whole: Iterator[Block] = blocks(frames, detector or default_detector(), longest=None, mesh=mesh)
     block = next(whole, None)
     frames, pieces = (0, []) if block is None else (len(block.times), block.pieces)
     check_found(path, frames, len(pieces), (), read=False)
@@ -114,6 +124,7 @@ def _prolonged(piece: Piece, times: np.ndarray) -> Piece:
         times=times[piece.start - pad[0] : piece.start + len(piece.crop) + pad[1]],
         points=np.pad(piece.points, (pad, *still), mode="edge"),
         sizes=np.pad(piece.sizes, pad, constant_values=np.nan), inside=np.pad(piece.inside, pad, mode="edge"),
+        mouth=None if piece.mouth is None else np.pad(piece.mouth, (pad, *still), mode="edge"),
     )  # fmt: skip
 
 
@@ -122,7 +133,8 @@ def clip_of(path, info: VideoInfo, piece: Piece, face: int, begin: Position | No
     if not piece.inside_picture:
         raise VsrError("crop_out_of_frame", f"{path}: the mouth of face {face} is outside the picture")
     gaps = _runs(~piece.seen)
-    return MouthClip(piece.crop, piece.times, info, face, piece.found, gaps, piece.points, begin, piece.canvas)
+    own = (piece.points, begin, piece.canvas, piece.mouth)
+    return MouthClip(piece.crop, piece.times, info, face, piece.found, gaps, *own)
 
 
 def _runs(flags: np.ndarray) -> list[tuple[int, int]]:

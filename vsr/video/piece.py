@@ -15,6 +15,8 @@ import numpy as np
 from vsr.clock import FPS
 from vsr.video.canvas import matrix_on_frame, points_on_frame
 from vsr.video.geometry import REFERENCE, SMOOTHING, anchors_of, cut_mouth, mouth_transforms, shares_inside, similarity
+from vsr.video.mouth_points import MouthFollower, MouthMesh
+from vsr.video.networks import Stock
 from vsr.video.stretches import Stretches, stretches_of
 from vsr.video.tracks import OpenTrack
 
@@ -33,7 +35,8 @@ class Piece:
     crop (T, 96, 96) uint8; times (T,) seconds; points (T, 37, 2) float32 pixels, gaps filled; sizes (T,) face sizes
     in pixels, NaN where the face was not found; inside (T,): share of the crop that lies in the picture;
     looks (k, 64, 64) uint8 gray: the face upright, about once a second; canvas: shape of the frame whose pixels the
-    points are, None: of any; zoom: pixels of the video for one of those, median of its frames.
+    points are, None: of any; zoom: pixels of the video for one of those, median of its frames; mouth (T, 14, 2) float32
+    pixels: the points of `vsr.video.mouth_points`, NaN where they were not seen, None where nobody asked for them.
     """
 
     track: int
@@ -47,6 +50,7 @@ class Piece:
     looks: np.ndarray
     canvas: tuple[int, ...] | None = None
     zoom: float = 1.0
+    mouth: np.ndarray | None = None
 
     @property
     def seen(self) -> np.ndarray:
@@ -68,6 +72,10 @@ class Piece:
         """Which of its frames are read, and which are not."""
         return stretches_of(self.crop, self.points, self.found)
 
+    def mouth_of(self, start: int, stop: int) -> np.ndarray | None:
+        """The points of the mouth in a part of its frames, if they are known."""
+        return None if self.mouth is None else self.mouth[start:stop]
+
     @property
     def inside_picture(self) -> bool:
         """Whether enough of the mouth is in the picture for enough of the time."""
@@ -81,8 +89,9 @@ class Cutter:
     same, so up to a second is held at either end of the shot, and the text of a clip begins with the clip.
     """
 
-    def __init__(self, track: OpenTrack, shot: int, shot_start: int):
+    def __init__(self, track: OpenTrack, shot: int, shot_start: int, mesh: Stock[MouthMesh] | None = None):
         self.track, self.shot = track, shot
+        self.mouths = MouthFollower(mesh) if mesh else None
         self.before = track.start - shot_start if track.start - shot_start <= HOLD else 0
         self.after = 0
         self.crops: list[np.ndarray] = []
@@ -117,6 +126,8 @@ class Cutter:
             frame = frame_at(self.first + place)
             self.widths.append(frame.shape[1])
             self.crops.append(cut_mouth(frame, matrix_on_frame(matrices[place - low], frame.shape, self.track.canvas)))
+            if self.mouths is not None:
+                self.mouths.add(frame, points[place - low], self.track.canvas)
             if place % LOOK_EVERY == self.before % LOOK_EVERY:
                 self.looks.append(_look(frame, points_on_frame(points[place - low], frame.shape, self.track.canvas)))
         canvas = self.track.canvas or frame.shape
@@ -136,6 +147,7 @@ class Cutter:
         return Piece(
             self.track.id, self.shot, self.first, np.stack(self.crops), times[self.first : self.first + count],
             self.points(0, count), sizes, np.asarray(self.inside), np.stack(self.looks), self.track.canvas, zoom,
+            self.mouths.points() if self.mouths else None,
         )  # fmt: skip
 
 

@@ -20,6 +20,8 @@ from vsr.clock import FPS
 from vsr.video.detector import Detector
 from vsr.video.geometry import SMOOTHING
 from vsr.video.grid import Position
+from vsr.video.mouth_points import MouthMesh
+from vsr.video.networks import Stock
 from vsr.video.piece import MIN_FRAMES, Cutter, Piece
 from vsr.video.shots import FLASH, REACH, REPEATS, with_shots
 from vsr.video.tracks import MAX_GAP, OpenTrack, Tracker
@@ -45,12 +47,14 @@ class Block:
 
 
 def blocks(
-    frames: Iterable[tuple[np.ndarray, Position]], detector: Detector, longest: int | None = LONGEST
-) -> Iterator[Block]:
-    """Work through (frame, place) pairs; `longest` None makes one block of everything."""
+    frames: Iterable[tuple[np.ndarray, Position]], detector: Detector, longest: int | None = LONGEST,
+    mesh: Stock[MouthMesh] | None = None,
+) -> Iterator[Block]:  # fmt: skip
+    """Work through (frame, place) pairs; `longest` None makes one block of everything. With ``mesh`` the pieces have
+    the points of the mouth, too."""
     source = _Rewindable(frames)
     while source.more():
-        yield _BlockReader(source, detector, longest).read()
+        yield _BlockReader(source, detector, longest, mesh).read()
 
 
 class _Rewindable:
@@ -87,8 +91,8 @@ class _Rewindable:
 class _BlockReader:
     """Reads one block from `source` and leaves it where the next begins. Frames are counted from the block's first."""
 
-    def __init__(self, source: _Rewindable, detector: Detector, longest: int | None):
-        self.source, self.longest, self.base = source, longest, source.at
+    def __init__(self, source: _Rewindable, detector: Detector, longest: int | None, mesh: Stock[MouthMesh] | None):
+        self.source, self.longest, self.base, self.mesh = source, longest, source.at, mesh
         self.tracker = Tracker(detector)
         self.cutters: dict[int, Cutter] = {}
         self.pieces: list[Piece] = []
@@ -131,9 +135,13 @@ class _BlockReader:
         self.times.append(known[1].time)
         self._close(self.tracker.look(frame, index, last))
         for track in self.tracker.tracks:
-            cutter = self.cutters.setdefault(track.id, Cutter(track, len(self.shots) - 1, self.shots[-1]))
+            cutter = self.cutters.get(track.id) or self._cutter(track)
             if index % TOGETHER == 0:
                 cutter.cut(self._frame, cutter.ready)
+
+    def _cutter(self, track: OpenTrack) -> Cutter:
+        """That of a new track."""
+        return self.cutters.setdefault(track.id, Cutter(track, len(self.shots) - 1, self.shots[-1], self.mesh))
 
     def _frame(self, index: int) -> np.ndarray:
         return self.source[self.base + index][0]

@@ -1,0 +1,88 @@
+"""Tracks of mouth points as training sees them: silence, new sentences, other faces, the same in every run."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from vsr.clock import FPS
+from vsr.data.manifest import Clip
+from vsr.data.track_augmentation import TrackAugmentation
+from vsr.data.tracks import TrackDataset, span_of
+from vsr.errors import VsrError
+from vsr.models.lipreader import FEATURES
+from vsr.text.tokenizer import BLANK, CharTokenizer
+from vsr.video.mouth_features import write_track
+
+TOKENIZER = CharTokenizer()
+PLAIN = TrackAugmentation(0, 0, 0, 0, 0, 0, 0, 0, 0)
+
+
+def sentence(folder, name, words, before=0, after=0, speaker="s1"):
+    """A clip whose chin is low while it speaks, and which word it says is where the lower lip is."""
+    frames = before + 6 * len(words) + after
+    rng = np.random.default_rng(len(name))
+    points = rng.normal(0, 1, (1, 9, 2)).repeat(frames, 0)
+    points[:, 0], points[:, 1] = (-15, 0), (15, 0)
+    for place, word in enumerate(words):
+        points[before + 6 * place : before + 6 * place + 6, 3, 1] = ord(word[0]) - 90
+    write_track(folder / f"{name}.npz", points, np.full((frames, 8), 0.05))
+    timed = tuple((word, (before + 6 * k) / FPS, (before + 6 * k + 6) / FPS) for k, word in enumerate(words))
+    return Clip(name, "v", " ".join(words), speaker, frames, words=timed, track=str(folder / f"{name}.npz"))
+
+
+@pytest.fixture()
+def clips(tmp_path):
+    return [
+        sentence(tmp_path, "a", ["bin", "blue", "at"]),
+        sentence(tmp_path, "bb", ["lay", "blue", "now"]),
+        sentence(tmp_path, "ccc", ["set", "red"], before=7, after=9),
+    ]
+
+
+def test_silence_comes_from_clips_that_have_it(clips):
+    data = TrackDataset(clips, TOKENIZER, replace(PLAIN, silence=1.0))
+    assert [len(own.before) for own in (data.silences,)] == [1]
+    lengths = {len(data.item(0, epoch)[0]) for epoch in range(30)}
+    assert max(lengths) == 18 + 7 + 9 and min(lengths) >= 18 and len(lengths) > 3
+    features, tokens, targets = data.item(0, 1)
+    assert len(features) == len(targets) and TOKENIZER.decode(tokens.tolist()) == "bin blue at"
+    assert int((targets != BLANK).sum()) == 18
+
+
+def test_clips_with_silence_of_their_own_stay_whole(clips):
+    features, _, targets = TrackDataset(clips, TOKENIZER, replace(PLAIN, silence=1.0)).item(2)
+    assert features.shape == (7 + 12 + 9, FEATURES) and span_of(clips[2]) == (7, 19)
+    assert (targets[:7] == BLANK).all() and (targets[19:] == BLANK).all()
+
+
+def test_sentences_go_on_where_the_same_word_is_said(clips):
+    data = TrackDataset(clips, TOKENIZER, replace(PLAIN, recombine=1.0))
+    found = {TOKENIZER.decode(data.item(0, epoch)[1].tolist()) for epoch in range(40)}
+    assert found == {"bin blue at", "bin blue now"}  # "bin" is followed by nobody else, "blue" by "at" and "now"
+
+
+def test_the_same_seed_gives_the_same_track(clips):
+    first, second = (TrackDataset(clips, TOKENIZER, TrackAugmentation(), seed=4) for _ in range(2))
+    np.testing.assert_array_equal(first.item(1, 3)[0], second.item(1, 3)[0])
+    assert first.item(1, 3)[0].shape != first.item(1, 4)[0].shape or (first.item(1, 3)[0] != first.item(1, 4)[0]).any()
+
+
+def test_batches_are_padded(clips):
+    batch = TrackDataset(clips, TOKENIZER, TrackAugmentation()).batch([0, 1, 2])
+    longest = int(batch.lengths.max())
+    assert batch.video.shape == (3, longest, FEATURES) and batch.frame_tokens.shape == (3, longest)
+
+
+def test_clips_without_a_track_are_refused(clips, tmp_path):
+    with pytest.raises(VsrError, match="no track"):
+        TrackDataset([replace(clips[0], track="")], TOKENIZER)
+    (tmp_path / "a.npz").write_bytes(b"nothing")
+    with pytest.raises(VsrError, match="cannot read the track of a"):
+        TrackDataset(clips, TOKENIZER)
+
+
+@pytest.mark.parametrize("wrong", [{"recombine": 1.5}, {"noise": -0.1}])
+def test_augmentation_is_checked(wrong):
+    with pytest.raises(VsrError, match="track_augmentation"):
+        TrackAugmentation(**wrong)

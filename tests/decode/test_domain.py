@@ -1,0 +1,69 @@
+"""Whether lips are of a model's domain: measures, the fit, and what it does to the confidence of words."""
+
+import numpy as np
+import pytest
+import torch
+
+from vsr.decode.calibrating import Assessed, fit_both
+from vsr.decode.confidence import calibrated
+from vsr.decode.domain import MEASURES, fit_domain, in_domain, measures
+from vsr.errors import VsrError
+from vsr.hub import load_model
+
+DICE = np.random.default_rng(0)
+
+
+def rows(count, sure):
+    return np.array([4.0, -0.1, 0.1, 1.0]) * sure + DICE.normal(size=(count, 4)) * 0.1
+
+
+def readings(count, sure, right, source="a"):
+    found = rows(count, sure)
+    return [
+        Assessed(f"{source}{k % 3}", row, (0.9, 0.8, 0.95), (right, right, DICE.random() < 0.9 and right))
+        for k, row in enumerate(found)
+    ]
+
+
+def test_a_fit_tells_two_kinds_of_readings_apart():
+    inside, outside = rows(60, 1.0), rows(40, -0.3)
+    fitted = fit_domain(inside, outside)
+    assert min(in_domain(row, fitted) for row in inside) > 0.9 > 0.1 > max(in_domain(row, fitted) for row in outside)
+    assert in_domain(inside[0], None) is None
+    assert in_domain(inside[0] * 1e6, fitted) <= 1.0
+
+
+def test_readings_that_do_not_differ_are_even():
+    same = rows(50, 1.0)
+    assert in_domain(same[0], fit_domain(same, same)) == pytest.approx(0.5, abs=0.02)
+
+
+def test_measures_of_a_real_model_are_finite_and_see_ctcs_own_words(tiny_model):
+    loaded = load_model(tiny_model)
+    states = torch.randn(30, loaded.model.config.dim, generator=torch.Generator().manual_seed(1))
+    own = torch.unique_consecutive(loaded.model.ctc_log_probs(states[None])[0].argmax(-1))
+    tokens = [token for token in own.tolist() if token]
+    found = measures(loaded.model, states, tokens, -3.0, [0.5, 0.9])
+    assert found.shape == (len(MEASURES),) and np.isfinite(found).all()
+    assert found[3] == 1.0 and measures(loaded.model, states, [], 0.0, [])[3] < 1.0
+
+
+def test_doubt_about_the_reading_lowers_the_words_and_never_lifts_them():
+    calibration = {"scale": 1.0, "offset": 0.5, "domain": 1.2}
+    plain = calibrated(0.8, calibration)
+    assert calibrated(0.8, calibration, 0.99) == plain == calibrated(0.8, calibration, 0.5)
+    assert calibrated(0.8, calibration, 0.01) < 0.2 < plain
+    assert calibrated(0.8, {"scale": 1.0, "offset": 0.5}, 0.01) == plain, "fitted before there were domains"
+    assert calibrated(0.8, None, 0.01) == 0.8
+
+
+def test_words_of_other_speech_are_not_believed_and_those_inside_stay_calibrated():
+    domain, confidence, figures = fit_both(readings(60, 1.0, True), readings(40, -0.3, False))
+    assert figures["flagged_inside"] == 0.0 and figures["flagged_outside"] == 1.0
+    assert figures["believed_outside"] == 0.0 and figures["ece"] < 0.1
+    assert confidence["domain"] > 0 and len(domain["weights"]) == len(MEASURES)
+
+
+def test_too_few_readings_are_no_evidence():
+    with pytest.raises(VsrError, match="3 readings inside and 40 outside"):
+        fit_both(readings(3, 1.0, True), readings(40, -0.3, False))

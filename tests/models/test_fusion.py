@@ -1,0 +1,163 @@
+"""Two readers in one search: either may see nothing, and neighbours in a batch change nothing."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from vsr.decode.align import align_text, align_tokens
+from vsr.decode.beam import decode
+from vsr.decode.evidence import UNLISTED, WordEvidence, WordTree, joining
+from vsr.decode.options import DecodeOptions
+from vsr.errors import VsrError
+from vsr.hub import load_model, pixel_reader, save_model
+from vsr.models.fusion import FusedConfig, FusedReader
+from vsr.models.lipreader import FEATURES, LipReader, LipReaderConfig
+from vsr.text.tokenizer import CharTokenizer, WordTokenizer
+from vsr.training.fusing import fuse_models
+
+SMALL = {"dim": 32, "heads": 2, "hidden": 32, "layers": 1, "decoder_layers": 1, "decoder_hidden": 32, "dropout": 0.0}
+PIXELS = {"frontend_width": 16, "frontend_layers": 1, "frontend_heads": 2} | SMALL
+TRACKS = {"frontend": "landmarks", "encoder": "recurrent"} | SMALL | {"decoder_layers": 0}
+
+
+WORDS = ("a", "an", "and", "b")
+
+
+def reader(tokenizer, **settings):
+    torch.manual_seed(len(settings))
+    return LipReader(LipReaderConfig(tokenizer.vocab_size, **settings)).eval()
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    where = tmp_path_factory.mktemp("models")
+    for name, settings, own in (("pixels", PIXELS, CharTokenizer()), ("tracks", TRACKS, WordTokenizer(WORDS))):
+        save_model(where / name, reader(own, **settings), own, {"name": name, "window": 3.0}, half=True)
+    fuse_models(where / "pixels", where / "tracks", where / "fused" / "model")
+    return where
+
+
+@pytest.fixture(scope="module")
+def fused(folders):
+    return load_model(folders / "fused" / "model")
+
+
+@pytest.fixture(scope="module")
+def seen():
+    torch.manual_seed(1)
+    return torch.randn(2, 30, 1, 88, 88), torch.tensor([30, 21]), torch.randn(2, 30, FEATURES)
+
+
+def search(loaded, states, lengths):
+    options = DecodeOptions(beam=8, nbest=8, max_length_ratio=0.3)
+    return decode(loaded.model, states, lengths, options, loaded.tokenizer.eos_id, joining(loaded, options))
+
+
+def texts(loaded, states, lengths):
+    return [(own[0].tokens, round(own[0].score, 2)) for own in search(loaded, states, lengths)]
+
+
+def test_the_folder_tells_what_was_joined(fused):
+    assert isinstance(fused.model, FusedReader)
+    assert fused.config["window"] == 3.0 and fused.config["fused"]["tracks"]["name"] == "tracks"
+    assert fused.model.config.words == WORDS and fused.model.config.vocab_size == CharTokenizer().vocab_size
+    assert isinstance(pixel_reader(fused.model), LipReader)
+
+
+@torch.inference_mode()
+def test_pixels_alone_are_read_as_by_their_own_reader(folders, fused, seen):
+    video, lengths, _ = seen
+    alone = load_model(folders / "pixels")
+    assert texts(fused, fused.model.encode(video, lengths), lengths) == texts(
+        alone, alone.model.encode(video, lengths), lengths
+    )
+
+
+@torch.inference_mode()
+def test_tracks_count_for_more_where_pixels_are_unsure(folders, tmp_path, seen):
+    video, lengths, tracks = seen
+    loaded = load_model(fuse_models(folders / "pixels", folders / "tracks", tmp_path / "a", (1.0, 3.0), (0.0, 20.0)))
+    tracks = tracks.clone()
+    tracks[1] = 0
+    states = loaded.model.encode(video, lengths, tracks=tracks)
+    known, unknown = loaded.model.said_by_tracks(states, lengths)[1].tolist()
+    logs = loaded.model.alignment(states[0]).log_softmax(-1)
+    assert known == pytest.approx(1 + 2 * float(-(logs.exp() * logs).sum(-1).mean()) / 20, rel=1e-3) and unknown == 0
+
+
+def said_of(text, log_probs, lengths):
+    """What the evidence adds up to, token after token."""
+    tokenizer = CharTokenizer()
+    own = WordEvidence(log_probs, torch.ones(1), lengths, WordTree.of(WORDS, tokenizer)).start(1, "cpu")
+    total, last = 0.0, torch.tensor([[tokenizer.eos_id]])
+    for token in [*tokenizer.encode(text), tokenizer.eos_id]:
+        candidates = torch.tensor([[[tokenizer.eos_id, token]]])
+        total += float(own.extend(last, candidates)[0, 0, int(token != tokenizer.eos_id)])
+        last = torch.tensor([[token]])
+        if token != tokenizer.eos_id:
+            own.follow(torch.tensor([[0]]), last)
+    return total
+
+
+@pytest.mark.parametrize("text", ["a", "an", "and a", "a a b", "b an and an"])
+def test_words_are_scored_as_whole_texts(text):
+    torch.manual_seed(3)
+    log_probs, lengths = torch.randn(1, 20, len(WORDS) + 3).log_softmax(-1), torch.tensor([20])
+    targets = torch.tensor([WordTokenizer(WORDS).encode(text)])
+    loss = F.ctc_loss(log_probs.transpose(0, 1), targets, (20,), (targets.shape[1],), reduction="sum")
+    assert said_of(text, log_probs, lengths) == pytest.approx(-float(loss), rel=1e-4)
+
+
+def test_words_that_the_reader_does_not_know_cost_once():
+    log_probs, lengths = torch.randn(1, 20, len(WORDS) + 3).log_softmax(-1), torch.tensor([20])
+    assert said_of("a qqq zzz", log_probs, lengths) < UNLISTED
+    assert np.isfinite(said_of("qqq", log_probs, lengths)) and np.isfinite(said_of("", log_probs, lengths))
+
+
+@torch.inference_mode()
+def test_clips_with_and_without_a_track_share_a_batch(fused, seen):
+    video, lengths, tracks = seen
+    tracks = tracks.clone()
+    tracks[1] = 0  # the second clip has none
+    together = fused.model.encode(video, lengths, tracks=tracks)
+    first = fused.model.encode(video[:1], lengths[:1], tracks=tracks[:1])
+    second = fused.model.encode(video[1:, :21], lengths[1:])
+    both = texts(fused, first, lengths[:1]) + texts(fused, second, lengths[1:])
+    assert texts(fused, together, lengths) == both
+    np.testing.assert_allclose(together[1, :21], second[0], atol=2e-5)
+
+
+def test_readers_that_do_not_fit_are_refused(folders, tmp_path):
+    with pytest.raises(VsrError, match="joined already"):
+        fuse_models(folders / "fused" / "model", folders / "tracks", tmp_path / "a")
+    with pytest.raises(VsrError, match="must write characters"):
+        fuse_models(folders / "tracks", folders / "pixels", tmp_path / "a")
+    with pytest.raises(VsrError, match="weights of the tracks"):
+        fuse_models(folders / "pixels", folders / "tracks", tmp_path / "a", (-1.0, 1.0))
+
+
+def test_a_reader_of_either_kind_begins_from_the_joined_one(fused):
+    from vsr.training.lipreader import fitting_reader
+
+    found, tokenizer = fitting_reader(fused, reader(WordTokenizer(WORDS), **TRACKS))
+    assert found is fused.model.tracks and tuple(tokenizer.words) == WORDS
+    assert fitting_reader(fused, reader(CharTokenizer(), **PIXELS)) == (fused.model.pixels, fused.tokenizer)
+
+
+def test_the_words_are_as_many_as_the_reader_of_tracks_knows():
+    with pytest.raises(ValueError, match="2 words"):
+        FusedConfig(LipReaderConfig(20, **PIXELS), LipReaderConfig(21, **TRACKS), ("a", "b"))
+
+
+@torch.inference_mode()
+def test_confidence_is_of_both_readers(fused, seen):
+    video, lengths, tracks = seen
+    text = CharTokenizer().encode("an a")
+    alone, both = (align_text(fused.model, fused.model.encode(video, lengths, tracks=own)[0], CharTokenizer(), text)
+                   for own in (None, tracks))  # fmt: skip
+    said = fused.model.said_by_tracks(fused.model.encode(video, lengths, tracks=tracks), lengths)[0][0]
+    spans = align_tokens(said, WordTokenizer(WORDS).encode("an a"))
+    for first, second, (_, _, own) in zip(alone, both, spans, strict=True):
+        assert second.confidence == pytest.approx((first.confidence + own) / 2, abs=1e-5)
+        assert (second.start, second.end) == (first.start, first.end)

@@ -1,0 +1,93 @@
+"""Points of the mouth, and what is made of them: the same for every face, whole where some are missing."""
+
+import numpy as np
+import pytest
+
+from vsr.video.mouth import crop_video
+from vsr.video.mouth_features import (
+    FEATURES,
+    features_of,
+    measures_of,
+    mouth_features,
+    read_track,
+    repaired,
+    write_track,
+)
+from vsr.video.mouth_points import NINE, POINTS, MouthFollower, mouth_meshes
+
+
+def mouth(frames=40, width=30.0):
+    """Mouth points (T, 14, 2) of lips that open and close."""
+    rng = np.random.default_rng(0)
+    still = rng.normal(0, width, (len(POINTS), 2))
+    places = {number: place for place, number in enumerate(POINTS)}
+    still[places[78]], still[places[308]] = (-width / 2, width), (width / 2, width)
+    still[places[133]], still[places[362]] = (-width / 2, -width), (width / 2, -width)
+    still[places[10]], still[places[152]] = (0, -3 * width), (0, 2 * width)
+    track = np.repeat(still[None], frames, 0)
+    track[:, places[14], 1] += 0.2 * width * (1 + np.sin(np.arange(frames) / 3))
+    return (track + 100).astype(np.float32)
+
+
+def test_features_do_not_depend_on_place_size_and_tilt():
+    track = mouth()
+    turn = np.array([[np.cos(0.3), -np.sin(0.3)], [np.sin(0.3), np.cos(0.3)]])
+    other = (track @ turn.T * 2.5 + [40, -7]).astype(np.float32)
+    np.testing.assert_allclose(mouth_features(other), mouth_features(track), atol=2e-3)
+    assert mouth_features(track).shape == (40, FEATURES)
+
+
+def test_gaps_and_single_jumps_are_filled():
+    track = mouth()
+    points, measures = measures_of(track)
+    spoilt = points.copy()
+    spoilt[10] += 25  # the mesh slid off for one frame
+    spoilt[20:24] = np.nan
+    filled, own, known = repaired(spoilt, measures)
+    assert known.all()
+    assert np.abs(filled[10] - points[[9, 11]].mean(0)).max() < 1e-3
+    assert np.isfinite(filled).all() and np.abs(filled[21] - points[21]).max() < 6
+    assert np.isfinite(features_of(filled, own)).all()
+
+
+def test_lips_that_open_in_one_frame_are_no_jump():
+    track = mouth()
+    track[20:, POINTS.index(14), 1] += 20
+    points, measures = measures_of(track)
+    assert np.array_equal(repaired(points, measures)[0], points)
+
+
+@pytest.mark.parametrize("seen", [0, 1, 10])
+def test_a_mouth_that_is_hardly_seen_is_no_track(seen):
+    track = mouth()
+    track[seen:] = np.nan
+    assert mouth_features(track) is None
+
+
+def test_even_one_frame_has_features():
+    assert np.isfinite(mouth_features(mouth(1))).all()
+
+
+def test_a_track_survives_its_file(tmp_path):
+    points, measures = measures_of(mouth())
+    write_track(tmp_path / "a.npz", points, measures)
+    for given, found in zip((points, measures), read_track(tmp_path / "a.npz"), strict=True):
+        np.testing.assert_array_equal(given, found)
+    np.savez(tmp_path / "b.npz", points=points[:, :3], measures=measures)
+    with pytest.raises(ValueError, match="no track"):
+        read_track(tmp_path / "b.npz")
+
+
+def test_every_frame_has_its_points_and_crops_stay_as_they_are(face_clip):
+    with_points, without = crop_video(face_clip, mesh=mouth_meshes()), crop_video(face_clip)
+    np.testing.assert_array_equal(with_points.crop, without.crop)
+    assert without.mouth is None and with_points.mouth.shape == (len(without.crop), len(POINTS), 2)
+    opening = with_points.mouth[:, NINE.index(14), 1] - with_points.mouth[:, NINE.index(13), 1]
+    assert np.isfinite(opening).all()
+
+
+def test_where_no_face_is_there_are_no_points():
+    follower = MouthFollower(mouth_meshes())
+    for _ in range(6):
+        follower.add(np.zeros((120, 120, 3), np.uint8), np.full((37, 2), 60, np.float32))
+    assert np.isnan(follower.points()).all()

@@ -1,0 +1,39 @@
+"""`vsr fuse`: a reader of pixels and a reader of tracks become one model folder."""
+
+from __future__ import annotations
+
+import argparse
+
+HELP = "join a reader of pixels and a reader of mouth points"
+ABOUT = """Joins a model that reads mouth crops in characters and one that reads tracks of mouth
+points in words to one that reads both: the search adds what the tracks' CTC says of the
+words of a text. Where a clip has no track, or the mesh is unsure of the face, the pixels
+are read alone."""
+FILES = """reads   two model folders
+writes  a model folder"""
+SEE = "vsr train, vsr decode"
+EXAMPLE = """vsr fuse --pixels exp/pixels/model --tracks exp/landmarks/model --out exp/fused/model
+vsr fuse --pixels exp/pixels/model --tracks exp/landmarks/model --weights 1 4 --entropies 0.29 0.36 --out exp/fused"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--pixels", required=True, metavar="DIR", help="model folder of the reader of mouth crops")
+    parser.add_argument("--tracks", required=True, metavar="DIR", help="model folder of the reader of mouth points")
+    parser.add_argument(
+        "--weights", type=float, nargs=2, default=(1.0, 1.0), metavar=("KNOWN", "UNKNOWN"),
+        help="of the tracks' CTC in the joint score, for speakers that the pixels know and do not know (default: 1 1)",
+    )
+    parser.add_argument(
+        "--entropies", type=float, nargs=2, default=(0.0, 1.0), metavar=("LOW", "HIGH"),
+        help="of the pixels' frames, in nats: up to LOW they know the speaker, from HIGH on not (default: 0 1)",
+    )
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the joined model")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Join and name the folder. Raises VsrError."""
+    from vsr.training.fusing import fuse_models
+
+    print(f"model: {fuse_models(args.pixels, args.tracks, args.out, tuple(args.weights), tuple(args.entropies))}")
+    return 0

@@ -1,0 +1,89 @@
+"""Tracks of mouth points of GRID's speakers, without pictures: `sN.npz` of each speaker -> one file a sentence.
+
+`names`, `texts`, `word_frames` (n, 6) frames of each word, and of all sentences one behind the other `points_px50`
+(F, 9, 2), 50 times pixels from the middle of the eyes, and `measures` (F, 8); silence is left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
+from pathlib import Path
+
+import numpy as np
+
+from vsr.clock import FPS
+from vsr.corpora.grid import UNSEEN
+from vsr.data.manifest import Clip, read_manifest, write_manifest
+from vsr.errors import VsrError, one_line
+from vsr.files import write_json
+from vsr.video.mouth_features import write_track
+
+SCALE = 50  # of the stored points
+DEV_SPEAKERS = ("s13", "s29")  # of whom nothing is trained on: by them everything is chosen
+NEEDED = ("names", "texts", "word_frames", "points_px50", "measures")
+
+
+def prepare_landmarks(
+    corpus: str | Path, out_dir: str | Path, lists: str | Path | None, dev: Sequence[str] = DEV_SPEAKERS
+) -> dict[str, int]:
+    """Write `tracks/ID.npz`, `train.jsonl`, `dev.jsonl` (the speakers ``dev``) and `report.json`; returns the counts.
+
+    ``lists``: folder of GRID's manifests; the clips of all but `train.jsonl` are left out, and so are the speakers who
+    are only tested on. Raises VsrError when the folder holds no tracks, or other things.
+    """
+    corpus, out_dir = Path(corpus), Path(out_dir)
+    files = sorted(corpus.glob("s*.npz"), key=lambda path: (len(path.stem), path.stem)) if corpus.is_dir() else []
+    if not files:
+        raise VsrError("bad_corpus", f"{corpus} holds no tracks (s1.npz, s2.npz, ...)")
+    (out_dir / "tracks").mkdir(parents=True, exist_ok=True)
+    held_out, found, counts = _held_out(lists), {"train": [], "dev": []}, Counter()
+    for path in files:
+        if not re.fullmatch(r"s\d+", path.stem) or path.stem in UNSEEN:
+            raise VsrError("bad_corpus", f"{path}: tracks of a speaker who is only tested on")
+        for clip in _clips(path, out_dir / "tracks", held_out, counts):
+            found["dev" if clip.speaker in dev else "train"].append(clip)
+    for name, clips in found.items():
+        write_manifest(out_dir / f"{name}.jsonl", clips)
+    counts |= Counter({name: len(clips) for name, clips in found.items()})
+    write_json(out_dir / "report.json", {"clips": dict(counts), "dev_speakers": list(dev)})
+    return dict(counts)
+
+
+def _held_out(lists: str | Path | None) -> set[str]:
+    """Ids of the clips of all lists but the training list."""
+    if lists is None:
+        return set()
+    files = [path for path in sorted(Path(lists).glob("*.jsonl")) if path.stem != "train"]
+    if not files:
+        raise VsrError("bad_corpus", f"{lists} holds no lists to leave out: give the folder of GRID's manifests")
+    return {clip.id for path in files for clip in read_manifest(path)}
+
+
+def _clips(path: Path, folder: Path, held_out: Iterable[str], counts: Counter) -> Iterator[Clip]:
+    """The sentences of one speaker, each written to a file of its own. Raises VsrError."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            names, texts, frames, points, measures = (stored[name] for name in NEEDED)
+        stops = np.cumsum(frames.sum(1))
+        if stops[-1] != len(points) or len(points) != len(measures) or points.shape[1:] != (9, 2):
+            raise ValueError("its arrays do not fit together")
+    except (OSError, ValueError, KeyError, IndexError) as error:
+        raise VsrError("bad_corpus", f"{path}: no tracks of mouth points: {one_line(error)}") from error
+    for name, text, own, stop in zip(names, texts, frames, stops, strict=True):
+        clip_id = f"{path.stem}_{name}"
+        if clip_id in held_out:
+            counts["held out"] += 1
+            continue
+        span = slice(int(stop - own.sum()), int(stop))
+        track = folder / f"{clip_id}.npz"
+        write_track(track, points[span].astype(np.float32) / SCALE, measures[span].astype(np.float32))
+        words = _timed(str(text).split(), own.tolist())
+        yield Clip(clip_id, str(track), str(text), path.stem, int(own.sum()), words=words, track=str(track))
+
+
+def _timed(words: list[str], frames: list[int]) -> tuple[tuple[str, float, float], ...]:
+    edges = [0, *accumulate(frames)]
+    return tuple((word, a / FPS, b / FPS) for word, a, b in zip(words, edges[:-1], edges[1:], strict=True))

@@ -1,0 +1,44 @@
+"""Two trained readers become one: no step of training is needed, since they meet in the search."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vsr.errors import VsrError, one_line
+from vsr.hub import FUSED_READER, load_model, save_model
+from vsr.models.fusion import FusedConfig, FusedReader
+from vsr.models.lipreader import LipReader
+from vsr.text.tokenizer import CharTokenizer, WordTokenizer
+
+
+def fuse_models(
+    pixels: str | Path, tracks: str | Path, out: str | Path,
+    weights: tuple[float, float] = (1.0, 1.0), entropies: tuple[float, float] = (0.0, 1.0),
+) -> Path:  # fmt: skip
+    """Write the model that reads both; returns its folder. The confidence must be fitted again.
+
+    ``weights`` and ``entropies`` are those of `vsr.models.fusion.FusedConfig`. Name and window are those of the reader
+    of pixels. Raises VsrError bad_model where the two do not fit together.
+    """
+    first, second = load_model(pixels), load_model(tracks)
+    for loaded in (first, second):
+        if not isinstance(loaded.model, LipReader):
+            raise VsrError("bad_model", f"{loaded.folder} is joined already: give a reader of pixels and one of tracks")
+    if not isinstance(second.tokenizer, WordTokenizer) or not isinstance(first.tokenizer, CharTokenizer):
+        raise VsrError("bad_model", f"{first.folder} must write characters, and {second.folder} words")
+    try:
+        config = FusedConfig(first.model.config, second.model.config, second.tokenizer.words, weights, entropies)
+    except ValueError as error:
+        raise VsrError("bad_model", f"{first.folder} and {second.folder}: {one_line(error)}") from error
+    model = FusedReader(config)
+    model.pixels.load_state_dict(first.model.state_dict())
+    model.tracks.load_state_dict(second.model.state_dict())
+    made = {name: _made(own.config) for name, own in (("pixels", first), ("tracks", second))}
+    extra = {"kind": FUSED_READER, "name": Path(out).resolve().parent.name, "fused": made}
+    extra |= {"window": first.config["window"]} if "window" in first.config else {}
+    return save_model(out, model, first.tokenizer, extra, half=True)
+
+
+def _made(config: dict) -> dict:
+    """How a model came about: what its training reached, and what of it was averaged."""
+    return {key: config[key] for key in ("name", "training", "averaged") if key in config}

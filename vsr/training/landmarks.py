@@ -1,0 +1,28 @@
+"""Training a reader of tracks of mouth points: the run of a lip reader, on another kind of clips."""
+
+from __future__ import annotations
+
+from vsr.corpora.splits import check_disjoint
+from vsr.data.sampling import FrameBudgetSampler
+from vsr.data.tracks import TrackDataset
+from vsr.text.tokenizer import load_tokenizer
+from vsr.training.lipreader import LipReaderRun, read_all
+
+
+class LandmarkRun(LipReaderRun):
+    """`LipReaderRun` of a model with the front end "landmarks"; every clip of the lists has a track.
+
+    Silence for tracks that have none comes from the training list, for the dev list, too.
+    """
+
+    def _open_data(self) -> None:
+        data, seed = self.config.data, self.config.seed
+        train, dev, tests = (read_all(paths) for paths in (data.train, data.dev, data.tests))
+        check_disjoint(train, dev, tests)
+        train = self._short_enough(train)
+        self.tokenizer = load_tokenizer(data.tokenizer)
+        train = self._with_tokens("training", train)
+        self._with_tokens("dev", dev)
+        self.train = TrackDataset(train, self.tokenizer, data.track_augmentation, seed)
+        self.dev = TrackDataset(dev, self.tokenizer, None, seed, self.train.silences)
+        self.sampler = FrameBudgetSampler(self.train.lengths(), data.frames_per_batch, seed)
