@@ -23,7 +23,6 @@ from vsr.transcript import Segment, TimedWord, Transcript
 
 MAX_FACES = 4  # faces of a video that are read and voiced
 FORMATS = ("srt", "vtt", "json", "txt")
-SLACK = 5.0  # seconds by which sound may outlast its picture
 
 
 class Models:
@@ -80,7 +79,6 @@ def read_job(models: Models, limits: Limits, job: Job) -> None:
     job.enter("loading")
     vector = _reference(job, limits)  # first, because it is quick to refuse
     seconds = _checked_seconds(job.source, "video", limits)
-    _checked_seconds(job.source, "audio", limits, SLACK)  # which the page of `lip2speech inspect` shows
     _ = models.reader, models.voice
     clips = _faces(job, seconds)
     job.enter("reading")
@@ -117,10 +115,10 @@ def inspect_job(models: Models, job: Job, number: int) -> None:
         job.stage = "done"  # the result that was there still is
 
 
-def _checked_seconds(path: Path, kind: str, limits: Limits, slack: float = 0.0) -> float:
+def _checked_seconds(path: Path, kind: str, limits: Limits) -> float:
     """Length of a recording that is short enough. Raises VsrError too_long."""
     seconds = recorded_seconds(path, kind)
-    if seconds > limits.max_seconds + slack:
+    if seconds > limits.max_seconds:
         raise VsrError("too_long", f"{path.name}: {seconds:.0f} s long; at most {limits.max_seconds:g} s are taken")
     return seconds
 

@@ -7,7 +7,6 @@ import json
 import os
 import time
 import weakref
-from fractions import Fraction
 
 import av
 import numpy as np
@@ -389,21 +388,3 @@ def test_a_wrong_start_is_one_line(tmp_path, capsys):
     for options in (["--model", str(tmp_path / "no")], ["--voice", str(tmp_path / "no")], ["--max-mb", "0"]):
         assert main(["web", *options]) == 1
         assert len(capsys.readouterr().err.splitlines()) == 1
-
-
-def test_sound_that_outlasts_its_picture_is_too_long(make_studio, face_clip, tmp_path):
-    """The page of `lip2speech inspect` would read all of it."""
-    path = tmp_path / "long.mkv"
-    with av.open(str(face_clip)) as face, av.open(str(path), "w") as target:
-        copied = target.add_stream_from_template(face.streams.video[0])
-        sound = target.add_stream("pcm_s16le", rate=16_000, layout="mono")
-        for packet in face.demux(video=0):
-            if packet.dts is not None:
-                packet.stream = copied
-                target.mux(packet)
-        for second in (0, 2000):
-            frame = av.AudioFrame.from_ndarray(np.full((1, 1600), 900, np.int16), format="s16", layout="mono")
-            frame.sample_rate, frame.time_base, frame.pts = 16_000, Fraction(1, 16_000), 16_000 * second
-            target.mux(sound.encode(frame))
-    error = refused(make_studio(max_seconds=60), path)
-    assert error.reason == "too_long" and error.message.startswith("long.mkv: ")
