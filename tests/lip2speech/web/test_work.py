@@ -8,7 +8,6 @@ import os
 import time
 import weakref
 
-import av
 import numpy as np
 import pytest
 
