@@ -26,17 +26,14 @@ MADE, OWN = "The voice", "The video's own sound"
 COLOURS = {MADE: "var(--accent)", OWN: "var(--high)"}
 
 
-def render_voiced(
-    inspection: Inspection, voice: LoadedVoice, vector: torch.Tensor | None = None, own_sound: bool = True
-) -> str:
+def render_voiced(inspection: Inspection, voice: LoadedVoice, vector: torch.Tensor | None = None) -> str:
     """The page of a reading with the voice that its face is given; ``vector`` (256,) as in `speak_clip`.
 
-    With ``own_sound`` the video's own stands below it, where it has one. Raises VsrError unreadable, not_finite.
+    Raises VsrError unreadable, not_finite.
     """
     waves = {MADE: shown_part(speak_clip(voice, inspection.clip, vector).wave, inspection)}
     try:
-        if own_sound:
-            waves[OWN] = shown_part(read_wave(inspection.clip.info.path), inspection)
+        waves[OWN] = shown_part(read_wave(inspection.clip.info.path), inspection)
     except VsrError as error:
         if error.reason != "no_sound":
             raise

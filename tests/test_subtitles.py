@@ -102,10 +102,10 @@ def test_json_is_one_line_with_the_published_keys():
     assert line.count("\n") == 1
     record = json.loads(line)
     assert list(record) == [
-        "file", "fps", "duration", "model", "text", "segments", "tracks", "skipped", "shots", "complete", "error",
-        "provenance",
+        "file", "fps", "duration", "model", "text", "segments", "tracks", "skipped", "shots", "complete", "warnings",
+        "error", "provenance",
     ]  # fmt: skip
-    assert list(record["segments"][0]) == ["start", "end", "face", "text", "confidence", "words", "nbest"]
+    assert list(record["segments"][0]) == ["start", "end", "face", "text", "confidence", "in_domain", "words", "nbest"]
     word = {"word": "bin", "start": 0.04, "end": 0.5, "confidence": 0.25}
     assert record["segments"][0]["words"] == [word]
     assert record["error"] is None

@@ -8,12 +8,14 @@ file. Files without a line, such as those of older versions, are made again.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -144,12 +146,13 @@ def append_records(folder: str | Path, records: Iterable[dict]) -> None:
     # Each line begins with its own line break: what a kill cut short spoils no other.
     data = "".join(f"\n{json.dumps(record)}\n" for record in records).encode()
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
-        try:
-            os.write(handle, data)
-        finally:
-            os.close(handle)
+        with open(path, "ab", buffering=0) as ledger:
+            if ledger.write(data) < len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     except OSError as error:
+        with suppress(OSError):
+            if not path.stat().st_size:  # nothing is left of a ledger for which there was no room
+                path.unlink()
         raise write_error(path, error) from error
 
 

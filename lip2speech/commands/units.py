@@ -36,10 +36,9 @@ def run(args: argparse.Namespace) -> int:
     from vsr.artifacts import Ledger, kept
     from vsr.data.manifest import need_crops, read_manifest
     from vsr.files import check_output
-    from vsr.numbers import COUNT, Range, check_number
+    from vsr.numbers import Range, check_number
 
-    for name, allowed in (("size", COUNT), ("clips", COUNT), ("seed", Range(least=0, most=2**32 - 1))):
-        check_number(f"--{name}", getattr(args, name), allowed, "bad_options")
+    check_number("--seed", args.seed, Range(least=0, most=2**32 - 1), "bad_options")  # what scikit-learn takes
     check_output(args.out, *args.manifest)
     extractor = open_extractor(args.extractor)
     clips = [clip for path in args.manifest for clip in read_manifest(path)]

@@ -17,8 +17,10 @@ from lip2speech.vocoder.segments import Segments, VocoderBatch
 from vsr.corpora.splits import check_disjoint
 from vsr.data.sampling import FrameBudgetSampler
 from vsr.errors import VsrError
+from vsr.training.finite import Finite
 from vsr.training.lipreader import read_all
 from vsr.training.loop import Run
+from vsr.training.machines import agreed
 
 VALIDATED = 16  # dev clips that are voiced after each epoch
 
@@ -36,12 +38,10 @@ class VocoderRun(Run):
     """`vsr.training.loop.Run` with a `VocoderTrainConfig`; a step has two halves."""
 
     entries = ()
-    left_out = 0  # steps of the discriminators in this epoch whose gradients were not finite
-
     def _open_data(self) -> None:
         if self.fabric.world_size > 1 and self.config.trainer.strategy == "fsdp":
             raise VsrError("bad_config", "trainer.strategy is fsdp: a vocoder trains whole on every rank, with ddp")
-        data, seed = self.config.data, self.config.seed
+        data, seed, self.judged = self.config.data, self.config.seed, Finite()
         train, dev, tests = (read_all(paths) for paths in (data.train, data.dev, data.tests))
         check_disjoint(train, dev, tests)
         self.train = Segments(train, data, seed)
@@ -78,7 +78,10 @@ class VocoderRun(Run):
         return {"loss": loss * share} | {name: value.detach() * share for name, value in parts.items()}
 
     def _train_judges(self, real: Tensor, fake: Tensor, share: Tensor | float) -> Tensor:
-        """A step of the discriminators, left out where it would not be finite: NaN would stay in their weights."""
+        """A step of the discriminators, skipped where it would not be finite: NaN would stay in their weights.
+
+        Raises VsrError not_finite, where no step is any more.
+        """
         judges, loss = self.model.judges, judge_loss(self.model.judges(real), self.model.judges(fake))
         self.fabric.backward(loss * share)
         if self.fabric.world_size > 1:
@@ -86,17 +89,20 @@ class VocoderRun(Run):
                 parameter.grad = self.fabric.all_reduce(parameter.grad, reduce_op="mean")
         limits = {"max_norm": self.config.optim.clip, "error_if_nonfinite": False}
         norm = self.fabric.clip_gradients(judges, self.optimiser, **limits)
-        if torch.isfinite(norm):
-            self.optimiser.step()  # only the discriminators have gradients now
-        else:
-            self.left_out += 1
+        self.judged.note(bool(torch.isfinite(norm)))
+        # Only the discriminators have gradients now; in fp16 the scaler leaves the step out, as in the loop.
+        if not self.judged.in_a_row or getattr(self.fabric.strategy.precision, "scaler", None) is not None:
+            self.optimiser.step()
         self.optimiser.zero_grad()
+        if self.judged.lost(len(self.feed.steps)):
+            with agreed(self.fabric):
+                raise self.judged.error(self.progress.step + 1, self.folder)
         return loss
 
     def _report(self, losses: dict[str, float]) -> None:
-        if self.left_out:
-            self.say(f"{self.left_out} steps of the discriminators were left out: their gradients were not finite")
-            self.left_out = 0
+        if skipped := self.judged.take():
+            told = f"{skipped} steps of the discriminators skipped: no finite gradient"
+            self.say(f"epoch {self.progress.epoch:3d}  {told}")
         super()._report(losses)
 
     @torch.no_grad()

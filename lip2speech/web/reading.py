@@ -22,9 +22,7 @@ from vsr.subtitles import WRITERS, to_vtt
 from vsr.transcript import Segment, TimedWord, Transcript
 
 MAX_FACES = 4  # faces of a video that are read and voiced
-LONGER_SOUND = 60.0  # seconds by which a video's own sound may be longer than its picture to be heard in the report
 FORMATS = ("srt", "vtt", "json", "txt")
-SLACK = 5.0  # seconds by which sound may outlast its picture
 
 
 class Models:
@@ -81,7 +79,6 @@ def read_job(models: Models, limits: Limits, job: Job) -> None:
     job.enter("loading")
     vector = _reference(job, limits)  # first, because it is quick to refuse
     seconds = _checked_seconds(job.source, "video", limits)
-    _checked_seconds(job.source, "audio", limits, SLACK)  # which the page of `lip2speech inspect` shows
     _ = models.reader, models.voice
     clips = _faces(job, seconds)
     job.enter("reading")
@@ -111,25 +108,19 @@ def inspect_job(models: Models, job: Job, number: int) -> None:
             watch = Watch(progress=lambda *_: job.enter("faces"))
             face, options = job.faces[number].number, DecodeOptions(nbest=5)
             inspection = inspect_video(models.reader, job.source, options, face, watch=watch)
-            page = render_voiced(inspection, models.voice, wanted_voice(job.reference), _sound_fits(job.source))
+            page = render_voiced(inspection, models.voice, wanted_voice(job.reference))
             with job.result(name) as out:
                 write_text(out, page)
     finally:
         job.stage = "done"  # the result that was there still is
 
 
-def _checked_seconds(path: Path, kind: str, limits: Limits, slack: float = 0.0) -> float:
+def _checked_seconds(path: Path, kind: str, limits: Limits) -> float:
     """Length of a recording that is short enough. Raises VsrError too_long."""
     seconds = recorded_seconds(path, kind)
-    if seconds > limits.max_seconds + slack:
+    if seconds > limits.max_seconds:
         raise VsrError("too_long", f"{path.name}: {seconds:.0f} s long; at most {limits.max_seconds:g} s are taken")
     return seconds
-
-
-def _sound_fits(path: Path) -> bool:
-    """Whether a video's own sound is about as long as its picture: hours of it would fill the memory, be they real or
-    damaged time stamps."""
-    return recorded_seconds(path, "audio") <= recorded_seconds(path) + LONGER_SOUND
 
 
 def _reference(job: Job, limits: Limits):

@@ -104,7 +104,7 @@ def test_refused_clips_are_left_out_and_told(parts, features, codebook):
     other = Clip("gone", "/nowhere.mp4", "", "", 5)
     assert extract_corpus([parts[0], other], codebook, features) == {"kept": 1, "unreadable": 1}
     assert read_json(features / "refused.json")["counts"] == {"late_face": 1, "unreadable": 1}, "earlier ones stay"
-    assert Segments(parts, VocoderDataConfig((), (), str(features), segment=10), 0).clips == kept
+    assert Segments(parts, VocoderDataConfig(("train",), ("dev",), str(features), segment=10), 0).clips == kept
 
 
 def test_processes_make_the_same_features(parts, features, codebook, tmp_path):

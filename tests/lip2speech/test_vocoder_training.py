@@ -92,32 +92,45 @@ def test_a_killed_run_of_two_ranks_goes_on(config, tmp_path):
 
 
 class Damaged(VocoderRun):
-    """In its first epoch, one sample of every real wave is NaN."""
+    """In its first ``damaged`` steps, one sample of the real wave is NaN."""
+
+    damaged = 2
 
     def losses(self, batch):
-        if self.progress.epoch == 0:
+        if self.progress.step < self.damaged:
             batch.wave[0, 100] = float("nan")
         return super().losses(batch)
 
 
-def test_a_sample_that_is_not_finite_does_not_reach_the_weights(config, tmp_path, capsys):
-    config = replace(config, gan=replace(config.gan, after=0.0))
-    run = Damaged(config, tmp_path / "run")
-    before = {name: tensor.clone() for name, tensor in run.model.judges.state_dict().items()}
-    run._epoch()
-    assert all(torch.equal(own, before[name]) for name, own in run.model.judges.state_dict().items())
-    assert run.left_out == len(run.feed.steps) == 3
+@pytest.fixture
+def adversarial(config):
+    """With the discriminators from the first step on."""
+    return replace(config, gan=replace(config.gan, after=0.0))
+
+
+def test_a_sample_that_is_not_finite_does_not_reach_the_weights(adversarial, tmp_path, capsys):
+    run = Damaged(adversarial, tmp_path / "run")
     losses = run._epoch()
-    assert run.left_out == 3 and torch.isfinite(torch.tensor(losses["judges"]))
+    assert run.judged.skipped == 2 and torch.isfinite(torch.tensor(losses["judges"]))
     for part in (run.model, run.average.model):
         assert all(own.isfinite().all() for own in part.state_dict().values())
-    assert any(not torch.equal(own, before[name]) for name, own in run.model.judges.state_dict().items())
     run._report({})
-    assert "3 steps of the discriminators were left out" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "2 steps of the discriminators skipped" in told and "2 of 3 steps skipped" in told
 
 
-def test_the_gradients_of_the_discriminators_are_clipped(config, tmp_path, monkeypatch):
-    config = replace(config, gan=replace(config.gan, after=0.0), optim=replace(config.optim, clip=1e-3))
+def test_skipped_steps_change_no_discriminator(adversarial, tmp_path):
+    run = Damaged(adversarial, tmp_path / "run")
+    before = {name: tensor.clone() for name, tensor in run.model.judges.state_dict().items()}
+    run.damaged = 9
+    with pytest.raises(VsrError, match="the training is lost: 3 steps up to step 3 had no finite gradient") as caught:
+        run._epoch()
+    assert caught.value.reason == "not_finite"
+    assert all(torch.equal(own, before[name]) for name, own in run.model.judges.state_dict().items())
+
+
+def test_the_gradients_of_the_discriminators_are_clipped(adversarial, tmp_path, monkeypatch):
+    config = replace(adversarial, optim=replace(adversarial.optim, clip=1e-3))
     run, norms = VocoderRun(config, tmp_path / "run"), []
     step = run.optimiser.step
 
