@@ -33,7 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Join and name the folder. Raises VsrError."""
-    from vsr.training.fusing import fuse_models
+    from vsr.training.fusing import check_place, fuse_models
 
+    check_place(args.out, args.pixels, args.tracks)
     print(f"model: {fuse_models(args.pixels, args.tracks, args.out, tuple(args.weights), tuple(args.entropies))}")
     return 0

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from vsr.data.cropping import MEMORY
+from vsr.artifacts import KEPT, Ledger, record_of, tell
+from vsr.data.cropping import MEMORY, made_from
 from vsr.data.manifest import Clip, read_manifest, write_manifest
 from vsr.errors import VsrError
 from vsr.machine import processes_for
@@ -20,19 +21,24 @@ from vsr.pool import in_processes
 from vsr.progress import counted
 from vsr.video.mouth_features import FEWEST, measures_of, read_track, write_track
 
+VERSION = 1  # of how tracks are found: raised whenever the same video gives another one
+
 
 def add_tracks(out_dir: str | Path, jobs: int | None = None) -> Counter:
     """Find the tracks of a folder's clips; returns counts of "tracks" (found now or before) and "without a track".
 
-    Tracks that are at least as new as their crop are kept. Raises VsrError for a folder that `vsr crop` did not write.
+    Tracks that an earlier run made of the same are kept. Raises VsrError for a folder that `vsr crop` did not write.
     """
     manifest = Path(out_dir) / "manifest.jsonl"
-    clips = read_manifest(manifest)
-    todo = [clip for clip in clips if not _is_done(clip)]
+    clips, ledger = read_manifest(manifest), Ledger(out_dir)
+    states = [_state(ledger, clip) for clip in clips]
+    tell(states, "tracks")
+    ledger.refresh()
+    todo = [clip for clip, state in zip(clips, states, strict=True) if state != KEPT]
     jobs = jobs or processes_for(max(1, len(todo)), MEMORY)
-    found = in_processes(_find, todo, jobs, lambda clip: None, ordered=False) if todo else ()
-    for _ in counted(found, "mouth points", len(clips), len(clips) - len(todo)):
-        pass
+    found = in_processes(_find, todo, jobs, lambda clip: {}, ordered=False) if todo else ()
+    for record in counted(found, "mouth points", len(clips), len(clips) - len(todo)):
+        ledger.append([record] if record else [])
     with_tracks = [replace(clip, track=str(file_of(clip)) if _is_done(clip) else "") for clip in clips]
     write_manifest(manifest, with_tracks)
     count = sum(bool(clip.track) for clip in with_tracks)
@@ -42,6 +48,18 @@ def add_tracks(out_dir: str | Path, jobs: int | None = None) -> Counter:
 def file_of(clip: Clip) -> Path:
     """Where the track of a cropped clip lies."""
     return Path(clip.crop).with_suffix(".track.npz")
+
+
+def _made_from(clip: Clip, known: dict | None = None) -> dict:
+    """What the track of a clip depends on."""
+    return made_from(clip, known) | {"way of tracking": VERSION}
+
+
+def _state(ledger: Ledger, clip: Clip) -> str:
+    """Whether a clip's track can be kept, and why not."""
+    name = file_of(clip).name
+    state = ledger.state(name, _made_from(clip, ledger.known(name, "video")))
+    return state or (KEPT if _is_done(clip) else "damaged")
 
 
 def _is_done(clip: Clip) -> bool:
@@ -54,15 +72,17 @@ def _is_done(clip: Clip) -> bool:
         return False
 
 
-def _find(clip: Clip) -> str:
-    """Lay the mesh on every frame of the clip, and keep what is found; returns the clip's id."""
+def _find(clip: Clip) -> dict:
+    """Lay the mesh on every frame of the clip, and keep what is found; returns its line of the ledger, if any."""
     from vsr.video.mouth import crop_video
     from vsr.video.mouth_points import mouth_meshes
 
+    made, path = _made_from(clip), file_of(clip)
     try:
         mouth = crop_video(clip.video, start=clip.start, end=clip.end, mesh=mouth_meshes()).mouth
     except VsrError:  # the crop was made: the video is another one now, or gone
-        return clip.id
+        return {}
     if len(mouth) == clip.num_frames and np.isfinite(mouth).all((1, 2)).mean() >= FEWEST:
-        write_track(file_of(clip), *measures_of(mouth))
-    return clip.id
+        write_track(path, *measures_of(mouth))
+        return record_of(path.name, path, made)
+    return {}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from vsr.checkpoint import CONFIG_FILE, read_config
 from vsr.errors import VsrError, one_line
+from vsr.files import same_file
 from vsr.hub import FUSED_READER, load_model, save_model
 from vsr.models.fusion import FusedConfig, FusedReader
 from vsr.models.lipreader import LipReader
@@ -37,6 +39,15 @@ def fuse_models(
     extra = {"kind": FUSED_READER, "name": Path(out).resolve().parent.name, "fused": made}
     extra |= {"window": first.config["window"]} if "window" in first.config else {}
     return save_model(out, model, first.tokenizer, extra, half=True)
+
+
+def check_place(out: str | Path, *read: str | Path) -> None:
+    """Refuse to put the joined model in the place of one that is read or is no joined one. Raises VsrError."""
+    out = Path(out)
+    if any(same_file(out, model) for model in read):
+        raise VsrError("bad_config", f"{out} is what is read: choose another --out")
+    if (out / CONFIG_FILE).exists() and read_config(out).get("kind") != FUSED_READER:
+        raise VsrError("exists", f"{out} holds another model: choose another --out")
 
 
 def _made(config: dict) -> dict:
