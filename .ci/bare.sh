@@ -57,5 +57,6 @@ for version in 3.10 3.11 3.12; do
     found=$version
 done
 [ -n "$found" ] || fail "no Python from 3.10 to 3.12 was found"
-echo "bare: the wheel with Python 3.11"
-wheel "python3.11"
+[ ! -e "$room/bin/python3.11" ] || found=3.11
+echo "bare: the wheel with Python $found"
+wheel "python$found"
