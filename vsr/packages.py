@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from types import ModuleType
 
@@ -21,6 +24,35 @@ def needed(name: str, purpose: str, install: str = "") -> ModuleType:
         why = "" if absent else f" ({one_line(error)})"  # it is installed, and something that it needs is not
         remedy = _system_package(error) or install or f"pip install {name}"
         raise VsrError("missing_package", f"{purpose} needs the package {name}{why}: {remedy}") from error
+
+
+@contextmanager
+def deferred(*names: str) -> Iterator[None]:
+    """Within, `import` of the modules ``names`` costs nothing: each is loaded when something of it is first used.
+
+    For what another package imports and we do not use (MediaPipe its plots: a second of every start). A parent goes
+    before its children.
+    """
+    absent = [name for name in names if name not in sys.modules]
+    for name in absent:
+        sys.modules[name] = _Deferred(name)
+        parent, _, child = name.rpartition(".")
+        if parent in absent:
+            vars(sys.modules[parent])[child] = sys.modules[name]
+    try:
+        yield
+    finally:
+        for name in absent:
+            sys.modules.pop(name, None)
+
+
+class _Deferred(ModuleType):
+    """Stands for a module; loads it at the first look inside."""
+
+    def __getattr__(self, name: str) -> object:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(import_module(self.__name__), name)
 
 
 def _system_package(error: BaseException) -> str:

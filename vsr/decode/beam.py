@@ -70,6 +70,7 @@ class JointSearch:
         self.ctc_weight = 0.0 if log_probs is None else options.ctc_weight
         batch = len(lengths)
         self.languages = [(weight, language.start(batch, states.device)) for weight, language in languages if weight]
+        self.unsayable = torch.tensor([BLANK, UNK, eos_id], device=states.device)
         self.limits = (lengths * options.max_length_ratio).long().clamp(min=1)
         self.rows = torch.arange(batch, device=states.device)  # which utterance each running row is
         self.tokens = states.new_full((batch, 1, 1), eos_id, dtype=torch.long)  # (B, K, U+1), sos first
@@ -96,8 +97,10 @@ class JointSearch:
         total = self.total(attention, ctc, step) + language
         total[..., 1:].masked_fill_((step >= self.limits)[:, None, None], -math.inf)
         best = total.flatten(1).topk(min(self.options.beam, total[0].numel()), dim=1)
-        parents, choice = best.indices // total.shape[2], best.indices % total.shape[2]
-        self.grow(best.values, parents, choice, candidates, attention, ctc, language)
+        candidates, attention, ctc, language = (
+            own.flatten(1).gather(1, best.indices) for own in (candidates, attention, ctc, language)
+        )
+        self.grow(best.values, best.indices // total.shape[2], candidates, attention, ctc, language)
         self.drop_finished(step)
 
     def candidates(self, log_probs: Tensor) -> tuple[Tensor, Tensor]:
@@ -106,8 +109,7 @@ class JointSearch:
         The unknown token is nothing that could be said; what a language model rules out has -inf.
         """
         end = log_probs[..., self.eos : self.eos + 1]
-        tokens = log_probs.clone()
-        tokens[..., [BLANK, UNK, self.eos]] = -math.inf
+        tokens = log_probs.index_fill(-1, self.unsayable, -math.inf)
         for _, language in self.languages:
             language.rule_out(tokens)
         count = min(math.ceil(PRE_BEAM * self.options.beam), max(1, log_probs.shape[-1] - 3))
@@ -130,20 +132,17 @@ class JointSearch:
         out = ~self.alive[..., None] | (ctc <= MINUS_INFINITY / 2) | attention.isneginf()
         return total.masked_fill(out, -math.inf)
 
-    def grow(self, values, parents, choice, candidates, attention, ctc, language) -> None:
-        """The chosen extensions become the hypotheses; (B, K') each."""
-        index = torch.arange(len(parents), device=parents.device)[:, None]
-        new = candidates[index, parents, choice]
-        ended = (choice == 0) & values.isfinite()
-        self.attention = attention[index, parents, choice]
-        self.language = language[index, parents, choice]
-        ctc = ctc[index, parents, choice]
-        for row, slot in ended.nonzero().tolist():
+    def grow(self, values, parents, new, attention, ctc, language) -> None:
+        """The chosen extensions, by the tokens ``new``, become the hypotheses; (B, K') each."""
+        ends, possible = new == self.eos, values.isfinite()
+        self.attention, self.language = attention, language
+        for row, slot in (ends & possible).nonzero().tolist():
             tokens = tuple(self.tokens[row, parents[row, slot], 1:].tolist())
             parts = (float(own[row, slot]) for own in (ctc, self.attention, self.language))
             self.done[int(self.rows[row])].append(Hypothesis(tokens, float(values[row, slot]), *parts))
-        self.tokens = torch.cat([self.tokens[index, parents], new[..., None]], dim=-1)
-        self.alive = (choice > 0) & values.isfinite()
+        past = self.tokens.gather(1, parents[..., None].expand(-1, -1, self.tokens.shape[2]))
+        self.tokens = torch.cat([past, new[..., None]], dim=-1)
+        self.alive = ~ends & possible
         self.scores = values
         self.cache.reorder(parents)
         for scorer in self.scorers():

@@ -5,6 +5,8 @@ Shapes: B batch, T positions. A mask is True where a position is real and False 
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
@@ -38,7 +40,13 @@ def causal_mask(length: int, device: torch.device) -> Tensor:
 
 def sinusoid(positions: Tensor, dim: int) -> Tensor:
     """Sinusoidal position code (Vaswani et al. 2017) of ``positions`` (N,) -> (N, dim), sine and cosine interleaved."""
-    base = torch.tensor(1e4, device=positions.device)
-    rates = torch.exp(torch.arange(0, dim, 2, device=positions.device) * (-torch.log(base) / dim))
-    angles = positions[:, None].float() * rates[None, :]
+    angles = positions[:, None].float() * _rates(dim, positions.device)
     return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)
+
+
+@lru_cache(maxsize=16)
+def _rates(dim: int, device: torch.device) -> Tensor:
+    """What each pair of `sinusoid`'s numbers turns by from one position to the next, (dim / 2,)."""
+    with torch.inference_mode(False):
+        base = torch.tensor(1e4, device=device)
+        return torch.exp(torch.arange(0, dim, 2, device=device) * (-torch.log(base) / dim))

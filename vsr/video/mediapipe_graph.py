@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from vsr.errors import VsrError
-from vsr.packages import needed
+from vsr.packages import deferred, needed
 from vsr.video.quiet import quiet_stderr
 
 TICK = 33_333  # microseconds between two pictures: time has to pass, how much does not matter here
@@ -84,7 +84,7 @@ def solutions():
     """`mediapipe.solutions`, or a VsrError that says what to install instead."""
     os.environ.setdefault("GLOG_minloglevel", "2")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    with quiet_stderr():
+    with quiet_stderr(), deferred("matplotlib", "matplotlib.pyplot"):  # it can draw what it finds, we do not
         mediapipe = needed("mediapipe", "finding faces", "pip install mediapipe==0.10.21")
     if not hasattr(mediapipe, "solutions"):
         version = getattr(mediapipe, "__version__", "")
