@@ -14,19 +14,19 @@ FONT = "font-family='system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-
 # (title, what it is, where it is made); one list a row
 SEEN = (
     ("video file", "any rate, any codec", ""),
-    ("frames", "(T, H, W, 3) at 25/s", "vsr/video/reader.py"),
-    ("faces", "tracked, each one person", "vsr/video/detector.py"),
-    ("mouth crop", "(T, 96, 96) gray", "vsr/video/mouth.py"),
+    ("frames", "(T, H, W, 3) at 25/s", "vsr/media/reader.py"),
+    ("faces", "tracked, each one person", "vsr/face/detector.py"),
+    ("mouth crop", "(T, 96, 96) gray", "vsr/face/mouth_crop.py"),
     ("states", "(T, D)", "vsr/models/"),
 )
 READ = (
-    ("text, subtitles", "txt srt vtt ass json tsv", "vsr/subtitles.py"),
-    ("words", "with times, confidence", "vsr/decode/align.py"),
-    ("joint search", "CTC and attention", "vsr/decode/beam.py"),
+    ("text, subtitles", "txt srt vtt ass json tsv", "vsr/output/subtitles.py"),
+    ("words", "with times, confidence", "vsr/decoding/align.py"),
+    ("joint search", "CTC and attention", "vsr/decoding/joint_beam.py"),
     ("CTC, decoder", "log-probabilities", "vsr/models/decoder.py"),
 )
 SPOKEN = (
-    ("voice", "wav, or in the video", "lip2speech/audio.py"),
+    ("voice", "wav, or in the video", "vsr/media/audio.py"),
     ("wave", "(640 T), 16 kHz", "lip2speech/vocoder/"),
     ("flow", "mel (4 T, 80), units (2 T)", "lip2speech/models/"),
     ("content", "coarse mel, units", "lip2speech/models/"),

@@ -78,8 +78,8 @@ def tiny_model(tmp_path_factory):
     """The folder of a model with random weights that reads nonsense, but reads."""
     import torch
 
-    from vsr.hub import save_model
     from vsr.models.lipreader import LipReader, LipReaderConfig
+    from vsr.modelstore.folder import save_model
     from vsr.text.tokenizer import CharTokenizer
 
     torch.manual_seed(0)

@@ -97,7 +97,7 @@ def second_of(wave, rate=16_000):
 
 def read(path, **part):
     """(numbers, times) of the frames that are read."""
-    from vsr.video.reader import read_frames
+    from vsr.media.reader import read_frames
 
     chunks = list(read_frames(path, **part))
     return [number_of(frame) for frames, _ in chunks for frame in frames], np.concatenate([t for _, t in chunks])

@@ -5,8 +5,8 @@ import os
 
 import pytest
 
-from vsr.artifacts import CHANGED, KEPT, LEDGER, NEW, UNRECORDED, Ledger, identify, record_of, told
-from vsr.files import atomic_write
+from vsr.core.artifacts import CHANGED, KEPT, LEDGER, NEW, UNRECORDED, Ledger, identify, record_of, told
+from vsr.core.files import atomic_write
 
 
 def make(folder, name, made, text="made"):
@@ -41,7 +41,7 @@ def test_a_file_is_read_once_while_its_size_and_times_are_the_same(tmp_path, mon
     source = tmp_path / "source"
     source.write_text("one", encoding="utf-8")
     known = identify(source)
-    monkeypatch.setattr("vsr.artifacts._hashed", lambda *rest: "read")
+    monkeypatch.setattr("vsr.core.artifacts._hashed", lambda *rest: "read")
     assert identify(source, known) == known
     source.write_text("two", encoding="utf-8")
     assert identify(source, known)["sha256"] == "read"

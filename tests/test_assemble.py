@@ -2,9 +2,9 @@
 
 import pytest
 
-from vsr.assemble import segments_of, skipped_of, tracks_of
-from vsr.errors import VsrError
-from vsr.journal import Journal
+from vsr.core.errors import VsrError
+from vsr.inference.assemble import segments_of, skipped_of, tracks_of
+from vsr.inference.journal import Journal
 
 
 def reading(start, end, text, face=0, first=None):

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from vsr.cli import main
-from vsr.commands import transcribe as command
-from vsr.errors import CLIP_REASONS
-from vsr.files import read_json
+from vsr.cli.commands import transcribe as command
+from vsr.core.errors import CLIP_REASONS
+from vsr.core.files import read_json
 
 ROOT = Path(__file__).parents[1]
 

@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vsr import cluster
 from vsr.cli import main
+from vsr.core.errors import VsrError
 from vsr.data.cropping import Cropper, crop_corpus
 from vsr.data.manifest import Clip, read_manifest, write_manifest
-from vsr.engines import Local, open_engine
-from vsr.errors import VsrError
+from vsr.inference import ray_cluster as cluster
+from vsr.inference.executors import Local, open_engine
 
 ROOT = Path(__file__).parents[1]
 

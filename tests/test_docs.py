@@ -65,7 +65,7 @@ def test_lines_that_are_wrong_are_seen():
 @pytest.fixture
 def desk(tmp_path, monkeypatch):
     """A folder with the files that examples name, and a hub that needs no network."""
-    from lip2speech.audio import write_wave
+    from vsr.media.audio import write_wave
 
     (tmp_path / "clip.mp4").symlink_to(ROOT / "demo" / "clip.mp4")
     time = np.arange(3 * 16_000) / 16_000
@@ -95,7 +95,7 @@ def test_python_examples_do_what_they_show(page, desk):
 
 def reasons_in_the_code():
     """Every reason that a VsrError is made with, and the reasons of clips."""
-    from vsr.errors import CLIP_REASONS
+    from vsr.core.errors import CLIP_REASONS
 
     found = set(CLIP_REASONS)
     for package in ("vsr", "lip2speech"):

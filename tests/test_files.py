@@ -5,9 +5,9 @@ import pickle
 
 import pytest
 
-from vsr import clock
-from vsr.errors import VsrError
-from vsr.files import atomic_write, check_output, read_json, read_lines, write_json, write_lines
+from vsr.core import clock
+from vsr.core.errors import VsrError
+from vsr.core.files import atomic_write, check_output, read_json, read_lines, write_json, write_lines
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_scrap(tmp_path):

@@ -6,8 +6,8 @@ import re
 import pytest
 
 from vsr.cli import main
-from vsr.errors import VsrError
-from vsr.hub import load_model
+from vsr.core.errors import VsrError
+from vsr.modelstore.folder import load_model
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1000\n"
 WRONG = [

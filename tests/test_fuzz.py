@@ -10,7 +10,7 @@ import resource
 
 import pytest
 
-from vsr.errors import CLIP_REASONS
+from vsr.core.errors import CLIP_REASONS
 
 COUNT = int(os.environ.get("VSR_FUZZ", "24"))
 ONCE_FATAL = {81}  # always tried: it crashed the process when a closed container was asked for its rate
@@ -92,7 +92,7 @@ def mutants(good, count):
 
 def read_all(connection, model):
     """In a process of its own: paths in, (reason or None, message, megabytes) out."""
-    from vsr.bulk import FileReader, Settings
+    from vsr.inference.bulk import FileReader, Settings
 
     reader = FileReader(Settings(str(model), (("method", "ctc_greedy"),), faces="all"))
     connection.send(None)

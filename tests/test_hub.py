@@ -8,9 +8,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from vsr.checkpoint import CONFIG_FILE, WEIGHTS_FILE
-from vsr.errors import VsrError
-from vsr.hub import load_model, save_model
+from vsr.core.errors import VsrError
+from vsr.modelstore.checkpoint import CONFIG_FILE, WEIGHTS_FILE
+from vsr.modelstore.folder import load_model, save_model
 
 
 @pytest.fixture

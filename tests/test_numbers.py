@@ -7,8 +7,8 @@ import pytest
 
 import lip2speech.cli
 import vsr.cli
-from vsr.errors import VsrError
-from vsr.numbers import ANY, COUNT, POSITIVE, SEED, SHARE, Range, check_numbers
+from vsr.core.errors import VsrError
+from vsr.core.numbers import ANY, COUNT, POSITIVE, SEED, SHARE, Range, check_numbers
 
 NONE = [math.nan, math.inf, -math.inf]
 

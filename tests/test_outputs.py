@@ -6,13 +6,13 @@ import shutil
 
 import pytest
 
-from vsr.bulk import failure
 from vsr.cli import main
-from vsr.errors import VsrError
-from vsr.files import read_json, write_json
-from vsr.outputs import Outputs
-from vsr.transcript import Alternative, Segment, TimedWord, Transcript
-from vsr.written import Written
+from vsr.core.errors import VsrError
+from vsr.core.files import read_json, write_json
+from vsr.inference.bulk import failure
+from vsr.output.ledger import Written
+from vsr.output.transcript import Alternative, Segment, TimedWord, Transcript
+from vsr.output.writing import Outputs
 
 
 @pytest.fixture
@@ -208,7 +208,7 @@ def test_a_long_name_costs_its_own_file_only(read, face_clip, other_clip, tmp_pa
 def test_two_files_of_one_name_are_told_to_take_two_folders(read, tmp_path, capsys, monkeypatch):
     status, told = read("x/a.mp4", "y/a.mpg", "-o", tmp_path / "out")
     assert status == 2 and "same file: read each with an -o of its own" in told[0]
-    monkeypatch.setattr("vsr.commands.transcribe.ignores_case", lambda folder: True)
+    monkeypatch.setattr("vsr.cli.commands.transcribe.ignores_case", lambda folder: True)
     status, told = read("x/A.mp4", "y/a.mpg", "-o", tmp_path / "out")
     assert status == 1 and "an -o of its own" in told[0]
 
@@ -223,7 +223,7 @@ def test_what_was_read_before_an_error_is_kept_and_a_fault_of_ours_spoils_nothin
     clip = str(shutil.copy(face_clip, tmp_path / "clip.mp4"))
     outputs = Outputs(str(tmp_path / "out"), ("txt",))
     outputs.prepare()
-    from vsr.provenance import video_of
+    from vsr.decoding.provenance import video_of
 
     outputs.write(spoken(clip, provenance={"video": video_of(clip)}))
     outputs.write(failure(clip, "internal", "died"))
@@ -237,7 +237,7 @@ def test_what_was_read_before_an_error_is_kept_and_a_fault_of_ours_spoils_nothin
 
 
 def test_system_errors_are_told_as_what_they_are(face_clip, tmp_path, monkeypatch):
-    from vsr.journal import Journal
+    from vsr.inference.journal import Journal
 
     outputs = Outputs(str(tmp_path / "out"), ("txt",))
     outputs.prepare()
@@ -246,12 +246,12 @@ def test_system_errors_are_told_as_what_they_are(face_clip, tmp_path, monkeypatc
         raise OSError(5, "Input/output error")
 
     with monkeypatch.context() as patch:
-        patch.setattr("vsr.files.os.replace", broken)
+        patch.setattr("vsr.core.files.os.replace", broken)
         with pytest.raises(VsrError, match="Input/output error") as caught:
             outputs.write(spoken(face_clip))
         assert caught.value.reason == "not_writable"
     with monkeypatch.context() as patch:
-        patch.setattr("vsr.journal.os.fsync", broken)
+        patch.setattr("vsr.inference.journal.os.fsync", broken)
         with pytest.raises(VsrError, match="Input/output error") as caught:
             Journal(tmp_path / "a.journal", {}).add({"next": [0, 0]})
         assert caught.value.reason == "not_writable"

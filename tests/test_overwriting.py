@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from vsr.cli import main
+from vsr.core.errors import VsrError
+from vsr.core.files import check_output, check_outputs, ignores_case, read_json, write_json
 from vsr.data.manifest import Clip, write_manifest
-from vsr.errors import VsrError
-from vsr.files import check_output, check_outputs, ignores_case, read_json, write_json
-from vsr.hub import load_model
+from vsr.modelstore.folder import load_model
 
 
 @pytest.fixture
@@ -130,7 +130,7 @@ def test_an_average_replaces_no_model_but_its_runs_own(desk):
 
 
 def test_an_import_replaces_no_other_model(desk):
-    from vsr.published.importing import _origin, check_place
+    from vsr.modelstore.importers.importing import _origin, check_place
 
     with pytest.raises(VsrError, match="holds another model, tiny"):
         check_place("auto_avsr", "base.pth", "model")
@@ -157,8 +157,8 @@ def test_the_page_of_a_run_tells_its_own_hypotheses(desk, tiny_model, capsys):
 
 
 def test_a_search_with_a_language_model_tells_which(desk, tiny_model):
-    from vsr.decode.options import DecodeOptions
-    from vsr.provenance import searched
+    from vsr.decoding.options import DecodeOptions
+    from vsr.decoding.provenance import searched
 
     first = searched(load_model("model").folder, DecodeOptions(ngram="words.arpa"))["languages"]["ngram"]
     (desk / "words.arpa").write_text("\\DATA\\", encoding="utf-8")

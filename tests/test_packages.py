@@ -2,10 +2,11 @@
 
 import pytest
 
-from lip2speech import evaluation, metrics
-from vsr.checkpoint import load_weights
-from vsr.errors import VsrError
-from vsr.packages import needed
+from lip2speech.evaluation import corpus as evaluation
+from lip2speech.evaluation import metrics
+from vsr.core.errors import VsrError
+from vsr.core.packages import needed
+from vsr.modelstore.checkpoint import load_weights
 
 
 def refusal(call, *args):

@@ -6,10 +6,10 @@ from functools import partial
 
 import pytest
 
-from vsr import machine
-from vsr.bulk import MEMORY, Settings, usual_jobs
-from vsr.machine import cores
-from vsr.pool import in_processes
+from vsr.core import machine
+from vsr.core.machine import cores
+from vsr.core.pool import in_processes
+from vsr.inference.bulk import MEMORY, Settings, usual_jobs
 
 
 def half(number):

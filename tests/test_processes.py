@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from vsr import worker
-from vsr.files import write_text
-from vsr.interrupts import PATIENCE, Interrupts, settle
-from vsr.pool import in_processes
+from vsr.core import worker
+from vsr.core.files import write_text
+from vsr.core.interrupts import PATIENCE, Interrupts, settle
+from vsr.core.pool import in_processes
 
 ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
@@ -49,8 +49,8 @@ def children(pid):
 PARENT = """
 import os, sys, time
 from pathlib import Path
-from vsr.files import atomic_write
-from vsr.pool import in_processes
+from vsr.core.files import atomic_write
+from vsr.core.pool import in_processes
 
 def work(name):
     with atomic_write(name) as temporary:
@@ -104,7 +104,7 @@ def test_a_worker_whose_parent_is_process_1_lives(monkeypatch):
 
 RANKS = """
 import os, subprocess, sys, time
-from vsr.worker import ranks_follow
+from vsr.core.worker import ranks_follow
 ranks_follow()
 if "LOCAL_RANK" not in os.environ:
     os.environ["LOCAL_RANK"] = "0"

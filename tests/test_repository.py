@@ -13,12 +13,12 @@ from huggingface_hub import errors
 
 from lip2speech.cli import LIP2SPEECH
 from tests import local_hub
-from vsr.bulk import Settings, transcribe_files
 from vsr.cli import main
-from vsr.errors import VsrError
-from vsr.files import write_json
-from vsr.hub import SHIPPED, find_model, load_model
-from vsr.repository import model_files
+from vsr.core.errors import VsrError
+from vsr.core.files import write_json
+from vsr.inference.bulk import Settings, transcribe_files
+from vsr.modelstore.folder import SHIPPED, find_model, load_model
+from vsr.modelstore.repository import model_files
 
 ROOT = Path(__file__).parents[1]
 
@@ -143,7 +143,7 @@ def test_without_card_and_figures_the_page_says_what_is_known(hub, tiny_model):
 
 
 def test_terms_of_others_travel_with_an_imported_model(hub, tiny_model, tmp_path):
-    from vsr.hub import save_model
+    from vsr.modelstore.folder import save_model
 
     loaded = load_model(tiny_model)
     save_model(tmp_path / "imported", loaded.model, loaded.tokenizer, {"licence": "For research only."})
@@ -177,7 +177,7 @@ def test_a_dry_run_shows_the_page_and_sends_nothing(hub, tiny_model, capsys):
 
 def test_a_voice_goes_to_the_hub_and_comes_back(hub, tmp_path):
     from lip2speech import load_model as load_voice
-    from lip2speech.hub import SHIPPED as VOICE
+    from lip2speech.inference.folder import SHIPPED as VOICE
 
     result = ROOT / "egs/grid/lip2speech/result.json"
     assert LIP2SPEECH.main(["push", str(VOICE), "org/voice", "--licence", "apache-2.0", "--results", str(result)]) == 0
@@ -213,8 +213,8 @@ def test_processes_share_one_look_at_the_hub(hub, tiny_model, face_clip):
 
 
 LOOK = """
-from vsr.errors import VsrError
-from vsr.hub import find_model
+from vsr.core.errors import VsrError
+from vsr.modelstore.folder import find_model
 try:
     print(find_model("org/name"))
 except VsrError as error:

@@ -18,9 +18,9 @@ def read_in_small_blocks(arguments):
     """`vsr transcribe` with blocks of three seconds in place of a minute, and of one second where shots end."""
     from functools import partial
 
-    from vsr import transcribe
     from vsr.cli import main
-    from vsr.video import stream
+    from vsr.face import pipeline as stream
+    from vsr.inference import transcriber as transcribe
 
     stream.SHORTEST = 25
     transcribe.blocks = partial(stream.blocks, longest=75)
@@ -31,7 +31,8 @@ def read_in_small_blocks(arguments):
 def start():
     """Start the command in a process of its own, of a server that has everything imported."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch", "mediapipe", "vsr.transcribe", "vsr.hub", "vsr.commands.transcribe"])
+    modules = "vsr.inference.transcriber", "vsr.modelstore.folder", "vsr.cli.commands.transcribe"
+    context.set_forkserver_preload(["torch", "mediapipe", *modules])
 
     def started(*arguments):
         process = context.Process(target=read_in_small_blocks, args=(arguments,))
@@ -91,7 +92,7 @@ def wait_for(ready, process):
 
 
 def test_a_name_alone_is_not_a_result_and_resume_needs_its_folder(tmp_path, capsys):
-    from vsr.commands import transcribe as command
+    from vsr.cli.commands import transcribe as command
 
     parser = argparse.ArgumentParser()
     command.add_arguments(parser)

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vsr.accuracy import read_ranked
-from vsr.errors import VsrError
-from vsr.score import read_hypotheses, score, word_errors, write_tsv
+from vsr.core.errors import VsrError
+from vsr.evaluation.topk import read_ranked
+from vsr.evaluation.wer import read_hypotheses, score, word_errors, write_tsv
 
 sentence = st.lists(st.sampled_from(["a", "b", "c", "d", "e"]), min_size=1, max_size=6).map(" ".join)
 pairs = st.lists(st.tuples(sentence, sentence), min_size=1, max_size=6)

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vsr import subtitles
-from vsr.cues import cues
-from vsr.transcript import Alternative, Segment, TimedWord, Transcript
+from vsr.output import subtitles
+from vsr.output.cues import cues
+from vsr.output.transcript import Alternative, Segment, TimedWord, Transcript
 
 TIME = re.compile(r"(\d\d):(\d\d):(\d\d)[,.](\d\d\d)")
 

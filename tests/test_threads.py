@@ -13,15 +13,15 @@ import pytest
 
 import lip2speech
 import vsr
-from vsr.files import write_text
-from vsr.live.session import Session
-from vsr.live.source import Taken
-from vsr.video.detector import default_detector
-from vsr.video.mouth import crop_video
-from vsr.video.networks import NETWORKS, Stock
-from vsr.video.quiet import quiet_stderr
-from vsr.video.reader import frames_from
-from vsr.video.tracks import Tracker
+from vsr.core.files import write_text
+from vsr.core.quiet import quiet_stderr
+from vsr.face.detector import default_detector
+from vsr.face.mouth_crop import crop_video
+from vsr.face.networks import NETWORKS, Stock
+from vsr.face.tracker import Tracker
+from vsr.inference.live.session import Session
+from vsr.inference.live.source import Taken
+from vsr.media.reader import frames_from
 
 ROOT = Path(__file__).parent.parent
 DEMO = ROOT / "demo" / "clip.mp4"
@@ -101,7 +101,7 @@ def test_many_threads_share_a_few_sets_of_networks():
 FORK = """
 import multiprocessing, sys
 import vsr
-from vsr.errors import VsrError
+from vsr.core.errors import VsrError
 
 def read(path):
     try:
@@ -163,7 +163,7 @@ def test_an_error_in_silence_is_not_swallowed():
 
 
 def test_a_closed_standard_error_is_no_fault():
-    code = "import os; os.close(2)\nfrom vsr.video.quiet import quiet_stderr\nwith quiet_stderr(): print('read')"
+    code = "import os; os.close(2)\nfrom vsr.core.quiet import quiet_stderr\nwith quiet_stderr(): print('read')"
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, check=False)
     assert (done.returncode, done.stdout) == (0, "read\n")

@@ -1,7 +1,7 @@
 """Errors of word times: only words that were read right count, each in its own place."""
 
 from vsr.data.manifest import Clip
-from vsr.timing import time_errors
+from vsr.evaluation.word_timing import time_errors
 
 CLIP = Clip("a", "a.mp4", "bin blue at", words=(("bin", 0.1, 0.3), ("blue", 0.3, 0.6), ("at", 0.8, 0.9)))
 

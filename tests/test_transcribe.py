@@ -9,10 +9,10 @@ import pytest
 import torch
 
 import vsr
-from vsr.commands import transcribe as command
-from vsr.errors import VsrError
-from vsr.hub import load_model
-from vsr.windows import WINDOW
+from vsr.cli.commands import transcribe as command
+from vsr.core.errors import VsrError
+from vsr.core.windows import WINDOW
+from vsr.modelstore.folder import load_model
 
 
 @pytest.fixture(scope="module")
@@ -22,8 +22,8 @@ def loaded(tiny_model):
 
 def mouth_clip(num_frames, fps=25.0, face=0):
     """A moving pattern in place of a mouth, shown from second 3 of its video at its own frame rate."""
-    from vsr.video.mouth import MouthClip
-    from vsr.video.reader import VideoInfo
+    from vsr.face.mouth_crop import MouthClip
+    from vsr.media.reader import VideoInfo
 
     rng = np.random.default_rng(num_frames)
     crop = rng.integers(0, 256, (num_frames, 96, 96), dtype=np.uint8)
@@ -33,7 +33,7 @@ def mouth_clip(num_frames, fps=25.0, face=0):
 
 
 def options(**given):
-    from vsr.decode.options import DecodeOptions
+    from vsr.decoding.options import DecodeOptions
 
     return DecodeOptions(**{"method": "ctc_greedy", **given})
 
@@ -46,7 +46,7 @@ def command_line(*words):
 
 @pytest.mark.parametrize("method", ["ctc_greedy", "ctc_beam", "joint"])
 def test_words_lie_in_order_inside_the_time_their_face_is_seen(loaded, method):
-    from vsr.recognise import read_clip
+    from vsr.inference.recognition import read_clip
 
     (segment,) = read_clip(loaded, mouth_clip(50), options(method=method, beam=3, nbest=3))
     edges = [time for word in segment.words for time in (word.start, word.end)]
@@ -57,7 +57,7 @@ def test_words_lie_in_order_inside_the_time_their_face_is_seen(loaded, method):
 
 
 def test_a_minute_is_read_in_windows_that_stay_small(loaded, monkeypatch):
-    from vsr.recognise import read_clip
+    from vsr.inference.recognition import read_clip
 
     widths, encode = [], loaded.model.encode
 
@@ -167,7 +167,7 @@ def test_a_wrong_value_is_2(arguments, capsys):
 
 
 def test_the_state_of_the_random_generator_is_left_alone(loaded):
-    from vsr.recognise import read_clip
+    from vsr.inference.recognition import read_clip
 
     before = torch.get_rng_state()
     read_clip(loaded, mouth_clip(30), options())
@@ -185,8 +185,8 @@ def speaker_and_listener(tmp_path_factory, make_face, make_video):
 
 
 def test_a_clip_is_read_as_its_video_is(loaded, speaker_and_listener):
-    from vsr.recognise import read_clip
-    from vsr.video.mouth import crop_tracks
+    from vsr.face.mouth_crop import crop_tracks
+    from vsr.inference.recognition import read_clip
 
     transcript = loaded.transcribe(speaker_and_listener, options(), faces="all")
     clips = {clip.face: read_clip(loaded, clip, options()) for clip in crop_tracks(speaker_and_listener)}
@@ -217,7 +217,7 @@ def test_a_wrong_number_of_faces_is_refused(loaded, speaker_and_listener, faces)
 
 
 def test_the_run_is_told_as_it_goes(loaded, speaker_and_listener):
-    from vsr.progress import Watch
+    from vsr.core.progress import Watch
 
     told = []
     loaded.transcribe(speaker_and_listener, options(), watch=Watch(progress=lambda *facts: told.append(facts)))
@@ -246,14 +246,14 @@ def test_a_journal_of_other_weights_is_not_gone_on_with(tiny_model, speaker_and_
     import shutil
     from functools import partial
 
-    from vsr.transcribe import transcribe
-    from vsr.video.stream import blocks
+    from vsr.face.pipeline import blocks
+    from vsr.inference.transcriber import transcribe
 
     other = shutil.copytree(tiny_model, tmp_path / tiny_model.name)
     with (other / "model.safetensors").open("r+b") as file:
         file.seek(-2, 2)
         file.write(b"\0\0")
-    monkeypatch.setattr("vsr.transcribe.blocks", partial(blocks, longest=60))
+    monkeypatch.setattr("vsr.inference.transcriber.blocks", partial(blocks, longest=60))
     journal = tmp_path / "two.journal"
     transcribe(load_model(tiny_model), speaker_and_listener, options(), journal=journal)
     with pytest.raises(VsrError, match="of another video, model or options"):

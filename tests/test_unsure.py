@@ -6,10 +6,10 @@ import shutil
 import pytest
 
 from vsr.cli import main
-from vsr.files import read_json, write_json
-from vsr.subtitles import to_srt
-from vsr.transcript import Alternative, Segment, TimedWord, Transcript
-from vsr.unsure import MARK, readable, unreadable_share
+from vsr.core.files import read_json, write_json
+from vsr.output.subtitles import to_srt
+from vsr.output.transcript import Alternative, Segment, TimedWord, Transcript
+from vsr.output.unsure import MARK, readable, unreadable_share
 
 
 def transcript(chance, *confidences):

@@ -3,8 +3,9 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vsr.transcript import TimedWord
-from vsr.windows import keep_between, seams, window_spans
+from vsr.core.windows import window_spans
+from vsr.inference.seams import keep_between, seams
+from vsr.output.transcript import TimedWord
 
 FPS = 25
 

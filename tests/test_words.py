@@ -8,17 +8,18 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from vsr.accuracy import Accuracy, accuracy, read_ranked, wilson_interval
 from vsr.cli import main
-from vsr.data.batching import Batch, CropDataset
+from vsr.core.errors import VsrError
+from vsr.data.batch import Batch, CropDataset
 from vsr.data.manifest import Clip, write_manifest
-from vsr.errors import VsrError
-from vsr.hub import load_model
+from vsr.data.transforms import Augmentation, trim_span
+from vsr.evaluation.topk import Accuracy, accuracy, read_ranked, wilson_interval
 from vsr.models.lipreader import LipReader, LipReaderConfig
+from vsr.modelstore.folder import load_model
+from vsr.objectives.registry import objective_of
 from vsr.text.tokenizer import WordTokenizer, load_tokenizer, train_tokenizer
 from vsr.training.config import DataConfig, OptimConfig, TrainConfig, TrainerConfig
 from vsr.training.words import WordRun
-from vsr.video.transforms import Augmentation, trim_span
 
 TINY = {
     "frontend_width": 8, "frontend_layers": 1, "frontend_heads": 2, "dim": 16, "heads": 2, "hidden": 24, "layers": 1,
@@ -66,7 +67,7 @@ def test_the_loss_is_cross_entropy_of_listed_words_alone(model):
     batch = batch_of([[3], [1]])  # the second is unknown
     logits = model.word_logits(batch.video, batch.lengths, batch.inside)
     expected = F.cross_entropy(logits[:1], torch.tensor([1]), label_smoothing=model.config.label_smoothing)
-    torch.testing.assert_close(model.loss(batch)["loss"], expected)
+    torch.testing.assert_close(objective_of(model.config)(model, batch)["loss"], expected)
 
 
 def test_mixup_asks_for_both_words_in_their_proportion(monkeypatch):
@@ -78,7 +79,7 @@ def test_mixup_asks_for_both_words_in_their_proportion(monkeypatch):
     mixed = 0.75 * batch.video + 0.25 * batch.video[[1, 0]]
     inside = 0.75 * batch.inside.clamp(max=1) + 0.25 * batch.inside[[1, 0]].clamp(max=1)
     state = {k: v.clone() for k, v in model.state_dict().items()}
-    found = model.loss(batch)["loss"]
+    found = objective_of(model.config)(model, batch)["loss"]
     model.load_state_dict(state)  # batch statistics move in training
     logits = model.word_logits(mixed, torch.tensor([9, 9]), inside)
     own, other = (F.cross_entropy(logits, torch.tensor(words)) for words in ([0, 2], [2, 0]))

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# An environment for vsr/decode/lattice.py: k2 1.23.2 with torch 1.12.1 on Python 3.9, on the CPU.
+# An environment for vsr/decoding/lattice.py: k2 1.23.2 with torch 1.12.1 on Python 3.9, on the CPU.
 #
 #   tools/k2.sh [DIR]     default: .venv-k2 at the project's root; K2_PYTHON=path names the Python 3.9
 #

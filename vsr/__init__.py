@@ -2,20 +2,22 @@
 
 The front door: `vsr.load_model().transcribe("clip.mp4")`.  Nothing heavy is imported until it is used, so
 that `import vsr` and `vsr --help` answer at once.  OpenMP, where it is not loaded yet, is told not to spin; see
-`vsr.machine.wait_passively`.
+`vsr.core.machine.wait_passively`.
 """
 
-from vsr.machine import wait_passively
+from vsr import moved
+from vsr.core.machine import wait_passively
+from vsr.core.version import __version__
 
-__version__ = "0.1.0"
 __all__ = ["load_model", "__version__"]
 wait_passively()
+moved.install()
 
 
 def __getattr__(name: str):
     """Import `load_model` on first use (PEP 562)."""
     if name == "load_model":
-        from vsr.hub import load_model
+        from vsr.inference.reader import load_model
 
         return load_model
     raise AttributeError(f"module 'vsr' has no attribute {name!r}")

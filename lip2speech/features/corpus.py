@@ -18,19 +18,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lip2speech.audio import natural_wave, to_pcm16
-from lip2speech.features.mel import NUM_MELS, log_mel
+from lip2speech.features.lag import moved
 from lip2speech.features.speaker import DIM, speaker_vector
-from lip2speech.features.units import Codebook, Extractor, open_extractor, sources_of
-from lip2speech.sync.lag import moved
-from vsr.artifacts import KEPT, NEW, Ledger, identify, record_of, tell
-from vsr.clock import MELS_PER_FRAME, SAMPLES_PER_FRAME, UNITS_PER_FRAME
+from vsr.core.artifacts import KEPT, NEW, Ledger, identify, record_of, tell
+from vsr.core.clock import MELS_PER_FRAME, SAMPLES_PER_FRAME, UNITS_PER_FRAME
+from vsr.core.errors import VsrError
+from vsr.core.files import atomic_write, read_json, write_json
+from vsr.core.pool import in_processes
+from vsr.core.progress import counted
 from vsr.data.manifest import Clip
-from vsr.errors import VsrError
-from vsr.files import atomic_write, read_json, write_json
-from vsr.pool import in_processes
-from vsr.progress import counted
-from vsr.video.extent import frame_times
+from vsr.data.sound import natural_wave
+from vsr.media.audio import to_pcm16
+from vsr.media.extent import frame_times
+from vsr.media.mel import NUM_MELS, log_mel
+from vsr.media.units import Codebook, Extractor, open_extractor, sources_of
 
 REFUSED = "refused.json"
 VERSION = 1  # of how features are made: raised whenever the same sound gives others

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from vsr.clock import HOP, SAMPLE_RATE, exact
-from vsr.packages import needed
+from vsr.core.clock import HOP, SAMPLE_RATE, exact
+from vsr.core.packages import needed
 
 FROM_SOURCE = "pip install pyworld, which needs a C++ compiler and Python's headers (Debian: g++ python3-dev)"
 

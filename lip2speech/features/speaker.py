@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from lip2speech.features.voiced import holds_voice
-from vsr.clock import SAMPLE_RATE
-from vsr.errors import VsrError
-from vsr.packages import needed
+from vsr.core.clock import SAMPLE_RATE
+from vsr.core.errors import VsrError
+from vsr.core.packages import needed
 
 DIM = 256
 MIN_VOICED = 1.0  # seconds of speech that a reference needs
@@ -40,7 +40,7 @@ def reference_vector(path: str | Path) -> np.ndarray:
 
     Raises VsrError: unreadable, no_sound, silent_reference, short_reference, no_voice, missing_package.
     """
-    from lip2speech.audio import read_wave
+    from vsr.media.audio import read_wave
 
     wave = read_wave(path)
     if not np.isfinite(wave).all() or np.abs(wave).max(initial=0) < SILENCE:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vsr.clock import HOP, SAMPLE_RATE, SAMPLES_PER_FRAME
+from vsr.core.clock import HOP, SAMPLE_RATE, SAMPLES_PER_FRAME
 
 LISTENED = 30 * SAMPLE_RATE  # samples that are enough to tell
 BANDS = np.geomspace(100, 7000, 21)  # Hz

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from lip2speech.features.mel import NUM_MELS
-from vsr.clock import MELS_PER_FRAME, UNITS_PER_FRAME, exact
+from vsr.core.clock import MELS_PER_FRAME, UNITS_PER_FRAME, exact
+from vsr.media.mel import NUM_MELS
 from vsr.models.conformer import Conformer
 from vsr.models.lengths import length_mask
 

@@ -12,8 +12,8 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from lip2speech.features.mel import NUM_MELS, mel_filters
-from vsr.clock import SAMPLE_RATE
+from vsr.core.clock import SAMPLE_RATE
+from vsr.media.mel import NUM_MELS, mel_filters
 
 LOWEST, BANDS = 150.0, 15  # Hz of the first band's middle; third octaves
 STRETCH, STRIDE = 38, 4  # mel frames: 380 ms, each 40 ms

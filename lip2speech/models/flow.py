@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from lip2speech.flow_options import FlowOptions
+from lip2speech.models.flow_options import FlowOptions
 
 TARGETS = ("velocity", "x1")
 TIMES = ("uniform", "logit_normal")

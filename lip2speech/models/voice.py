@@ -14,16 +14,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lip2speech.features.mel import NUM_MELS
 from lip2speech.features.speaker import DIM as SPEAKER
 from lip2speech.models.content import MELS_PER_UNIT, PAIR, Content, ContentModel
 from lip2speech.models.envelope import envelope_correlation
 from lip2speech.models.flow import FlowOptions, draw_times, guided, noise, on_path, solve, to_velocity
 from lip2speech.models.velocity import Velocity
 from lip2speech.models.voice_config import VoiceConfig
+from vsr.media.mel import NUM_MELS
 from vsr.models.lengths import zero_padding
 from vsr.models.lipreader import LipReader, LipReaderConfig
-from vsr.models.losses import alignment_loss, ctc_loss
+from vsr.objectives.losses import alignment_loss, ctc_loss
 
 
 @dataclass
@@ -79,7 +79,7 @@ class Voice(nn.Module):
         return torch.cat([content.hidden, content.coarse, posteriors.to(content.hidden.dtype)], -1).detach()
 
     def loss(self, batch) -> dict[str, Tensor]:
-        """Losses of a `lip2speech.data.SpeechBatch`: ``loss`` and its parts."""
+        """Losses of a `lip2speech.features.dataset.SpeechBatch`: ``loss`` and its parts."""
         c, seen = self.config, batch.seen
         sights = self.see(seen.video, seen.lengths) if batch.sights is None else batch.sights
         content = self.content(sights, seen.lengths, batch.speaker)

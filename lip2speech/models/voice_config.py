@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lip2speech.models.flow import TARGETS, TIMES
+from vsr.core.numbers import COUNT, NOT_NEGATIVE, SHARE
 from vsr.models.limits import DROPPED, check_sizes
 from vsr.models.lipreader import LipReaderConfig
-from vsr.numbers import COUNT, NOT_NEGATIVE, SHARE
 
 ENCODERS = ("finetuned", "frozen")
 

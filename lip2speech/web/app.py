@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lip2speech.web.jobs import Limits
 from lip2speech.web.work import Studio
-from vsr.errors import VsrError
+from vsr.core.errors import VsrError
 
 STATIC = Path(__file__).parent / "static"
 FONT = ("system-ui", "Segoe UI", "Roboto", "Helvetica Neue", "DejaVu Sans", "sans-serif")

@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vsr.errors import VsrError
-from vsr.numbers import NOT_NEGATIVE, POSITIVE, check_number
-from vsr.transcript import Transcript
+from vsr.core.errors import VsrError
+from vsr.core.numbers import NOT_NEGATIVE, POSITIVE, check_number
+from vsr.output.transcript import Transcript
 
 PATIENCE = 900.0  # seconds after which a job is given up
 STAGES = ("waiting", "loading", "faces", "reading", "voice", "done")

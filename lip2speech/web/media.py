@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from vsr.clock import FPS
-from vsr.errors import VsrError
-from vsr.files import atomic_write
-from vsr.video.container import open_container, opened, video_clock
-from vsr.video.extent import recorded_length
-from vsr.video.picture_shape import MAX_SIDE, fitted
-from vsr.video.reader import VideoInfo, probe, read_frames
-from vsr.video.streams import chosen_among, picture_stream, sound_stream
+from vsr.core.clock import FPS
+from vsr.core.errors import VsrError
+from vsr.core.files import atomic_write
+from vsr.media.container import open_container, opened, video_clock
+from vsr.media.extent import recorded_length
+from vsr.media.picture_shape import MAX_SIDE, fitted
+from vsr.media.reader import VideoInfo, probe, read_frames
+from vsr.media.streams import chosen_among, picture_stream, sound_stream
 
 TICKS = 90_000  # of a second
 PLAYED = ("yuv420p", "yuvj420p")  # pixel formats of H.264 that browsers decode

@@ -15,7 +15,7 @@ import gradio as gr
 from lip2speech.web import render
 from lip2speech.web.jobs import Dropped, Job
 from lip2speech.web.work import Studio
-from vsr.errors import VsrError
+from vsr.core.errors import VsrError
 
 EXAMPLE = Path(__file__).parent / "static" / "example.mp4"
 PICK = """element.addEventListener('click', (event) => {

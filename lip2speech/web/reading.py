@@ -13,13 +13,13 @@ from pathlib import Path
 
 from lip2speech.web.jobs import Face, Job, Limits
 from lip2speech.web.media import playable_copy, recorded_seconds
-from vsr.assemble import skipped_of
-from vsr.clock import FPS
-from vsr.errors import VsrError
-from vsr.files import write_text
-from vsr.progress import Watch
-from vsr.subtitles import WRITERS, to_vtt
-from vsr.transcript import Segment, TimedWord, Transcript
+from vsr.core.clock import FPS
+from vsr.core.errors import VsrError
+from vsr.core.files import write_text
+from vsr.core.progress import Watch
+from vsr.inference.assemble import skipped_of
+from vsr.output.subtitles import WRITERS, to_vtt
+from vsr.output.transcript import Segment, TimedWord, Transcript
 
 MAX_FACES = 4  # faces of a video that are read and voiced
 FORMATS = ("srt", "vtt", "json", "txt")
@@ -37,9 +37,9 @@ class Models:
     """
 
     def __init__(self, reader: str | None, voice: str | None):
-        from lip2speech.hub import ACOUSTIC, VOCODER, find_model
-        from vsr.checkpoint import read_config
-        from vsr.hub import find_model as find_reader
+        from lip2speech.inference.folder import ACOUSTIC, VOCODER, find_model
+        from vsr.modelstore.checkpoint import read_config
+        from vsr.modelstore.folder import find_model as find_reader
 
         self._reader, self._voice = find_reader(reader), find_model(voice)
         for folder in (self._reader, self._voice / ACOUSTIC, self._voice / VOCODER):
@@ -47,24 +47,24 @@ class Models:
 
     @cached_property
     def reader(self):
-        """A `vsr.hub.LoadedModel`."""
-        from vsr.hub import load_model
+        """A `vsr.modelstore.folder.LoadedModel`."""
+        from vsr.modelstore.folder import load_model
 
         return load_model(self._reader)
 
     @cached_property
     def voice(self):
-        """A `lip2speech.hub.LoadedVoice`."""
-        from lip2speech.hub import load_model
+        """A `lip2speech.inference.folder.LoadedVoice`."""
+        from lip2speech.inference.folder import load_model
 
         return load_model(self._voice)
 
 
 def load_libraries() -> None:
     """Python stands still while large libraries load: better before the first visitor than while some are here."""
-    from vsr.video.detector import default_detector
+    from vsr.face.detector import default_detector
 
-    for name in ("vsr.transcribe", "lip2speech.speak"):
+    for name in ("vsr.inference.transcriber", "lip2speech.inference.dubbing"):
         import_module(name)
     default_detector()
 
@@ -95,10 +95,10 @@ def read_job(models: Models, limits: Limits, job: Job) -> None:
 
 def inspect_job(models: Models, job: Job, number: int) -> None:
     """Write `inspectN.html`, the page of `lip2speech inspect`, for face ``number`` of a job that is done."""
-    from lip2speech.inspection import render_voiced
-    from lip2speech.speak import wanted_voice
-    from vsr.decode.options import DecodeOptions
-    from vsr.inspect.collect import inspect_video
+    from lip2speech.evaluation.report import render_voiced
+    from lip2speech.inference.dubbing import wanted_voice
+    from vsr.decoding.options import DecodeOptions
+    from vsr.report.collect import inspect_video
 
     name = f"inspect{number}.html"
     job.begun = time.monotonic()
@@ -125,7 +125,7 @@ def _checked_seconds(path: Path, kind: str, limits: Limits) -> float:
 
 def _reference(job: Job, limits: Limits):
     """The vector (256,) of the voice to speak with; None: the model's own."""
-    from lip2speech.speak import wanted_voice
+    from lip2speech.inference.dubbing import wanted_voice
 
     if job.reference is not None:
         _checked_seconds(job.reference, "audio", limits)
@@ -136,7 +136,7 @@ class _Watched:
     """A detector that tells a job how far it has come, and stops when the job is dropped."""
 
     def __init__(self, job: Job, total: int):
-        from vsr.video.detector import default_detector
+        from vsr.face.detector import default_detector
 
         self._detector, self._job, self._total, self._count = default_detector(), job, max(1, total), 0
 
@@ -151,8 +151,8 @@ class _Watched:
 
 def _faces(job: Job, seconds: float) -> list:
     """A MouthClip of each face that is shown, the largest first."""
-    from vsr.video.container import video_clock
-    from vsr.video.mouth import crop_tracks
+    from vsr.face.mouth_crop import crop_tracks
+    from vsr.media.container import video_clock
 
     clips = crop_tracks(job.source, _Watched(job, round(seconds * FPS)))
     job.early = video_clock(job.source)[1]
@@ -163,9 +163,9 @@ def _faces(job: Job, seconds: float) -> list:
 
 def _transcribed(models: Models, job: Job, clip, number: int, alone: bool) -> Face:
     """Read a face of a video and write what it says."""
-    from vsr.decode.options import DecodeOptions
-    from vsr.recognise import read_clip
-    from vsr.video.casting import skipped_records
+    from vsr.decoding.options import DecodeOptions
+    from vsr.face.speaker_selection import skipped_records
+    from vsr.inference.recognition import read_clip
 
     segments = read_clip(models.reader, clip, DecodeOptions(nbest=5))
     skipped = skipped_of([{"skipped": skipped_records(clip.face, clip.times, clip.stretches.skipped)}])
@@ -181,16 +181,16 @@ def _transcribed(models: Models, job: Job, clip, number: int, alone: bool) -> Fa
 
 def _portrait(clip) -> str:
     """The face in the middle of its clip, as a data URL."""
-    from vsr.inspect.images import image_url
-    from vsr.inspect.stills import stills
+    from vsr.report.images import image_url
+    from vsr.report.stills import stills
 
     (still,) = stills(clip, 0, len(clip.crop), 1)
     return image_url(still.picture)
 
 
 def _voice(models: Models, job: Job, clip, number: int, vector) -> None:
-    from lip2speech.audio import mux
-    from lip2speech.speak import speak_clip
+    from lip2speech.inference.dubbing import speak_clip
+    from vsr.media.audio import mux
 
     spoken = speak_clip(models.voice, clip, vector)
     with job.result(f"{number}.mp4") as out:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from lip2speech.web.jobs import Face, Job, Limits
 from lip2speech.web.reading import FORMATS
-from vsr.cues import face_name
-from vsr.inspect.markup import percent
-from vsr.transcript import TimedWord
+from vsr.output.cues import face_name
+from vsr.output.transcript import TimedWord
+from vsr.report.markup import percent
 
 STEPS = (("faces", "Find the face"), ("reading", "Read the lips"), ("voice", "Give it a voice"))
 UNSURE = 0.7  # a word whose confidence is below this is marked by more than its colour

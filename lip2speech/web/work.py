@@ -14,7 +14,7 @@ from traceback import clear_frames
 from lip2speech.web.jobs import Dropped, Job, Limits
 from lip2speech.web.reading import Models, inspect_job, load_libraries, read_job
 from lip2speech.web.store import Store
-from vsr.errors import VsrError
+from vsr.core.errors import VsrError
 
 TICK = 0.25  # seconds between two looks at a job
 

@@ -2,11 +2,11 @@
 
 import pytest
 
+from vsr.core.errors import VsrError
+from vsr.core.files import read_json
 from vsr.corpora.grid import prepare_grid
-from vsr.corpora.splits import check_disjoint
 from vsr.data.manifest import Clip, read_manifest
-from vsr.errors import VsrError
-from vsr.files import read_json
+from vsr.data.splits import check_disjoint
 
 ALIGN = "0 12000 sil\n12000 18000 bin\n18000 25000 blue\n25000 74000 sil\n"
 

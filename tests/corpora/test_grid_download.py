@@ -10,10 +10,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
+from vsr.core.errors import VsrError
 from vsr.corpora.download import download, list_record, unpack
 from vsr.corpora.grid import prepare_grid
 from vsr.corpora.grid_download import download_grid
-from vsr.errors import VsrError
 
 ALIGN = b"0 12000 sil\n12000 18000 bin\n18000 25000 blue\n"
 

@@ -8,7 +8,7 @@ import pytest
 from vsr.cli import main
 from vsr.corpora.grid_lists import LISTS
 from vsr.data.manifest import Clip, read_manifest, write_manifest
-from vsr.video.mouth_features import read_track
+from vsr.face.mouth_features import read_track
 
 
 def speaker(folder, name, names=("bbaf2n", "lrbr3s"), **changes):

@@ -4,14 +4,14 @@ import pytest
 
 from tests import lrs_tree
 from vsr.cli import main
+from vsr.core.errors import VsrError
+from vsr.core.files import read_json
 from vsr.corpora.lrs import read_transcript
 from vsr.corpora.lrs2 import prepare_lrs2
 from vsr.corpora.lrs3 import prepare_lrs3
 from vsr.corpora.lrw import prepare_lrw
 from vsr.corpora.published import Count
 from vsr.data.manifest import read_manifest
-from vsr.errors import VsrError
-from vsr.files import read_json
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
+from vsr.core.errors import VsrError
 from vsr.corpora.puppet import RESERVED, prepare_puppet
 from vsr.corpora.puppet.corpus import UNITS, align_lines
 from vsr.corpora.puppet.sentences import GRID_SLOTS, draw_splits, load_vocabulary
 from vsr.corpora.puppet.speech import Span, Voice, synthesiser
 from vsr.data.manifest import read_manifest
-from vsr.errors import VsrError
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +115,7 @@ def test_the_real_detector_sees_the_mouth_that_was_rendered():
     pytest.importorskip("mediapipe")
     from vsr.corpora.puppet.face import Face
     from vsr.corpora.puppet.visemes import PARAMETERS
-    from vsr.video.detector import MediaPipeMesh
+    from vsr.face.detector import MediaPipeMesh
 
     rendered, detector = np.linspace(0, 1, 9), MediaPipeMesh()
     measured = []

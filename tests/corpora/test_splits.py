@@ -2,9 +2,9 @@
 
 import pytest
 
-from vsr.corpora.splits import check_disjoint
+from vsr.core.errors import VsrError
 from vsr.data.manifest import Clip
-from vsr.errors import VsrError
+from vsr.data.splits import check_disjoint
 
 
 def clips(name, *parts):

@@ -9,10 +9,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vsr.data.batching import CropDataset
+from vsr.core.errors import VsrError
+from vsr.data.batch import CropDataset
 from vsr.data.manifest import Clip
-from vsr.data.sampling import FrameBudgetSampler, planned_batches
-from vsr.errors import VsrError
+from vsr.data.sampler import FrameBudgetSampler, planned_batches
 from vsr.text.tokenizer import CharTokenizer
 
 BENCH = Path(__file__).parents[2] / "tools" / "bench" / "train_step.py"

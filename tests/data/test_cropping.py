@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from vsr.core.errors import VsrError
 from vsr.data import cropping
 from vsr.data.cropping import crop_corpus
 from vsr.data.manifest import Clip, read_manifest, write_manifest
-from vsr.errors import VsrError
 
 
 @pytest.fixture

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from vsr.cli import main
+from vsr.core.errors import VsrError
 from vsr.data.exchange.convert import Settings, convert
 from vsr.data.exchange.kaldi import utterance_id
 from vsr.data.exchange.roi import load_crop
 from vsr.data.manifest import Clip, read_manifest, write_manifest
-from vsr.errors import VsrError
+from vsr.face.mouth_crop import crop_video
 from vsr.text.tokenizer import load_tokenizer, train_tokenizer
-from vsr.video.mouth import crop_video
 
 
 @pytest.fixture(scope="module")

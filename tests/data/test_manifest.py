@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from vsr.core.errors import VsrError
 from vsr.data.manifest import Clip, read_manifest, write_manifest
-from vsr.errors import VsrError
 
 CLIP = {"id": "a", "video": "a.mp4", "text": "hello"}
 

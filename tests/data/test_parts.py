@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from tests.footage import read, tone, write_recording
+from vsr.core.errors import VsrError
 from vsr.data.cropping import crop_corpus
 from vsr.data.manifest import Clip, read_manifest, write_manifest
-from vsr.errors import VsrError
-from vsr.video.mouth import crop_video
-from vsr.video.reader import read_frames
+from vsr.face.mouth_crop import crop_video
+from vsr.media.reader import read_frames
 
 
 def frames_of(path, **part):

@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vsr.cli import main
+from vsr.core.errors import VsrError
 from vsr.data.exchange.convert import Settings, convert
 from vsr.data.manifest import Clip, read_manifest, write_manifest
 from vsr.data.validation import validate
-from vsr.errors import VsrError
-from vsr.journal import Journal
+from vsr.inference.journal import Journal
 
 
 @pytest.mark.parametrize("times", ["NaN, 1", "0, NaN", "2, 1", "-1, 1", "0, Infinity", "0, 1e400", "-Infinity, 0"])
@@ -135,7 +135,7 @@ def test_a_journal_comes_back_as_far_as_it_was_written(tmp_path_factory, heading
 
 @pytest.mark.parametrize("score", ["NaN", "Infinity", '"nan"'])
 def test_scores_that_are_none_are_not_reordered(score, tmp_path):
-    from vsr.decode.rescore import read_nbest
+    from vsr.decoding.rescore import read_nbest
 
     (tmp_path / "n.jsonl").write_text(f'{{"id": "a", "nbest": [{{"text": "x", "score": {score}}}]}}', encoding="utf-8")
     with pytest.raises(VsrError, match="line 1: no hypotheses"):

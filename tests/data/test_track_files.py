@@ -6,7 +6,7 @@ import numpy as np
 
 from vsr.cli import main
 from vsr.data.manifest import Clip, read_manifest, write_manifest
-from vsr.video.mouth_features import read_track
+from vsr.face.mouth_features import read_track
 
 
 def test_tracks_lie_beside_the_crops(face_clip, tmp_path, capsys):

@@ -5,14 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from vsr.clock import FPS
+from vsr.core.clock import FPS
+from vsr.core.errors import VsrError
 from vsr.data.manifest import Clip
 from vsr.data.track_augmentation import TrackAugmentation
 from vsr.data.tracks import TrackDataset, span_of
-from vsr.errors import VsrError
+from vsr.face.mouth_features import write_track
 from vsr.models.lipreader import FEATURES
 from vsr.text.tokenizer import BLANK, CharTokenizer
-from vsr.video.mouth_features import write_track
 
 TOKENIZER = CharTokenizer()
 PLAIN = TrackAugmentation(0, 0, 0, 0, 0, 0, 0, 0, 0)

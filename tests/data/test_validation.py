@@ -6,9 +6,9 @@ import pytest
 from lip2speech.cli import main as speech
 from tests.footage import tone, write_recording
 from vsr.cli import main
+from vsr.core.files import read_json
 from vsr.data.manifest import Clip, write_manifest
 from vsr.data.validation import validate
-from vsr.files import read_json
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from vsr.decode.options import Hypothesis
+from vsr.decoding.options import Hypothesis
 
 MINUS = -math.inf
 

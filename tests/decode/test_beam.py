@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from vsr.decode.beam import decode
-from vsr.decode.options import DecodeOptions
-from vsr.errors import VsrError
+from vsr.core.errors import VsrError
+from vsr.decoding.joint_beam import decode
+from vsr.decoding.options import DecodeOptions
 from vsr.models.lipreader import LipReader, LipReaderConfig
 
 spec = importlib.util.spec_from_file_location("oracle", Path(__file__).with_name("oracle.py"))

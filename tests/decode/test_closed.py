@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from vsr.decode import ngram
-from vsr.decode.beam import decode
-from vsr.decode.options import DecodeOptions
-from vsr.decode.vocabulary import Vocabulary, spellings, words_of
-from vsr.errors import VsrError
+from vsr.core.errors import VsrError
+from vsr.decoding import ngram
+from vsr.decoding.joint_beam import decode
+from vsr.decoding.options import DecodeOptions
+from vsr.decoding.vocabulary import Vocabulary, spellings, words_of
 from vsr.models.lipreader import LipReader, LipReaderConfig
 from vsr.text.grammar import slots_as_arpa
 from vsr.text.tokenizer import UNK, CharTokenizer, train_tokenizer
@@ -131,8 +131,8 @@ def test_posteriors_for_graphs_are_finite_and_without_the_unknown_token(tmp_path
     import numpy as np
 
     from vsr.data.manifest import Clip
-    from vsr.decode.posteriors import LEAST, log_probs_of
-    from vsr.hub import load_model
+    from vsr.decoding.posteriors import LEAST, log_probs_of
+    from vsr.modelstore.folder import load_model
 
     np.save(tmp_path / "a.npy", np.zeros((20, 96, 96), np.uint8))
     loaded = load_model(tiny_model)

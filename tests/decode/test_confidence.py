@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vsr.decode.confidence import calibrated, correct_words, expected_calibration_error, fit
+from vsr.decoding.confidence import calibrated, correct_words, expected_calibration_error, fit
 
 
 def test_overconfident_words_are_brought_down():

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from vsr.decode.align import align_tokens, words_from_alignment
-from vsr.decode.ctc import MINUS_INFINITY, PrefixScorer, greedy, log_add, prefix_beam
+from vsr.decoding.align import align_tokens, words_from_alignment
+from vsr.decoding.ctc import MINUS_INFINITY, PrefixScorer, greedy, log_add, prefix_beam
 from vsr.text.tokenizer import CharTokenizer, collapse
 
 spec = importlib.util.spec_from_file_location("oracle", Path(__file__).with_name("oracle.py"))

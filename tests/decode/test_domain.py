@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from vsr.decode.calibrating import Assessed, fit_both
-from vsr.decode.confidence import calibrated
-from vsr.decode.domain import MEASURES, fit_domain, in_domain, measures
-from vsr.errors import VsrError
-from vsr.hub import load_model
+from vsr.core.errors import VsrError
+from vsr.decoding.confidence import calibrated
+from vsr.decoding.domain import MEASURES, fit_domain, in_domain, measures
+from vsr.inference.calibration import Assessed, fit_both
+from vsr.modelstore.folder import load_model
 
 DICE = np.random.default_rng(0)
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from vsr.decode import ngram
-from vsr.decode.beam import decode
-from vsr.decode.fusion import NeuralLanguage
-from vsr.decode.options import DecodeOptions
-from vsr.errors import VsrError
+from vsr.core.errors import VsrError
+from vsr.decoding import ngram
+from vsr.decoding.joint_beam import decode
+from vsr.decoding.options import DecodeOptions
+from vsr.decoding.shallow_fusion import NeuralLanguage
 from vsr.models.language import LanguageModel, LanguageModelConfig
 from vsr.models.lipreader import LipReader, LipReaderConfig
 from vsr.text.tokenizer import MARK, CharTokenizer

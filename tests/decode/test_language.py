@@ -7,11 +7,11 @@ import pytest
 
 from tests.training.test_machines import Noted, Paired, ranks
 from vsr.cli import main
+from vsr.core.errors import VsrError
 from vsr.data.manifest import Clip, write_manifest
-from vsr.decode.fusion import NeuralLanguage, languages_of
-from vsr.decode.options import DecodeOptions
-from vsr.errors import VsrError
-from vsr.hub import load_language_model, load_model
+from vsr.decoding.options import DecodeOptions
+from vsr.decoding.shallow_fusion import NeuralLanguage, languages_of
+from vsr.modelstore.folder import load_language_model, load_model
 from vsr.text.tokenizer import CharTokenizer
 from vsr.training.config import dump_config, load_config
 from vsr.training.language import LanguageRun, LanguageTrainConfig, TextDataConfig

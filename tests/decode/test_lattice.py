@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 import torch
 
+from vsr.core.errors import VsrError
 from vsr.data.manifest import Clip, write_manifest
-from vsr.decode.posteriors import lexicon_of
-from vsr.decode.rescore import attention_scores, rescore_manifest
-from vsr.errors import VsrError
-from vsr.hub import load_model
+from vsr.decoding.posteriors import lexicon_of
+from vsr.decoding.rescore import attention_scores, rescore_manifest
+from vsr.modelstore.folder import load_model
 from vsr.text.grammar import arpa_words, slots_as_arpa
 from vsr.text.tokenizer import CharTokenizer, train_tokenizer
 
 TOP = Path(__file__).parents[2]
-PROGRAM = TOP / "vsr" / "decode" / "lattice.py"
+PROGRAM = TOP / "vsr" / "decoding" / "lattice.py"
 
 
 @pytest.fixture(scope="session")
@@ -72,7 +72,7 @@ def crops(tmp_path_factory):
 
 def test_posteriors_to_hypotheses_that_score_reads(tiny_model, crops, k2_python, tmp_path, capsys):
     from vsr.cli import main
-    from vsr.score import read_hypotheses
+    from vsr.evaluation.wer import read_hypotheses
 
     common = ["--manifest", str(crops), "--model", str(tiny_model)]
     assert main(["posteriors", *common, "--grammar", "grid", "--out", str(tmp_path / "p")]) == 0

@@ -5,8 +5,8 @@ import math
 import pytest
 
 from vsr.cli import main
-from vsr.decode.options import DecodeOptions
-from vsr.errors import VsrError
+from vsr.core.errors import VsrError
+from vsr.decoding.options import DecodeOptions
 
 NUMBERS = ["ctc_weight", "length_bonus", "max_length_ratio", "lm_weight", "ngram_weight"]
 

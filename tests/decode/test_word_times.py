@@ -7,9 +7,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vsr.data.batching import frame_targets
+from vsr.data.batch import frame_targets
 from vsr.data.manifest import Clip
-from vsr.decode.align import align_text, frame_spans
+from vsr.decoding.align import align_text, frame_spans
 from vsr.text.tokenizer import CharTokenizer, train_tokenizer
 
 TOKENIZER = CharTokenizer()

@@ -15,15 +15,15 @@ import pytest
 import torch
 
 from vsr.cli import main
-from vsr.decode.options import DecodeOptions
-from vsr.hub import load_model
-from vsr.inspect.collect import inspect_video, inspect_window, lip_opening, token_labels
-from vsr.inspect.images import sprite
-from vsr.inspect.lanes import shown_tokens
-from vsr.inspect.page import render_page
+from vsr.core.windows import window_spans
+from vsr.decoding.options import DecodeOptions
+from vsr.modelstore.folder import load_model
+from vsr.output.transcript import TimedWord
+from vsr.report.collect import inspect_video, inspect_window, lip_opening, token_labels
+from vsr.report.images import sprite
+from vsr.report.lanes import shown_tokens
+from vsr.report.page import render_page
 from vsr.text.tokenizer import BLANK, UNK, CharTokenizer
-from vsr.transcript import TimedWord
-from vsr.windows import window_spans
 
 VOID = {"meta", "input", "img", "br"}
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -197,7 +197,7 @@ def test_the_sprite_holds_every_crop():
 
 
 def test_a_long_clip_is_shown_by_the_window(loaded, inspection, monkeypatch):
-    monkeypatch.setattr("vsr.inspect.collect.stills", lambda clip, start, stop: [])  # the file has but a second
+    monkeypatch.setattr("vsr.report.collect.stills", lambda clip, start, stop: [])  # the file has but a second
     clip = inspection.clip
     crop, points = np.resize(clip.crop, (700, 96, 96)), np.resize(clip.points, (700, 37, 2))
     long = dataclasses.replace(clip, crop=crop, points=points, times=np.arange(700) / 25)

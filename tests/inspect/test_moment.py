@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from vsr.errors import VsrError
-from vsr.hub import load_model
-from vsr.inspect.collect import inspect_video
-from vsr.inspect.moment import find_clip
-from vsr.inspect.stills import stills
-from vsr.video.reader import frames_from
+from vsr.core.errors import VsrError
+from vsr.media.reader import frames_from
+from vsr.modelstore.folder import load_model
+from vsr.report.collect import inspect_video
+from vsr.report.moment import find_clip
+from vsr.report.stills import stills
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def film(tmp_path_factory, make_face, make_video):
 @pytest.fixture
 def small_blocks(monkeypatch):
     """Blocks end with every cut, as they do in a long film."""
-    monkeypatch.setattr("vsr.video.stream.SHORTEST", 25)
+    monkeypatch.setattr("vsr.face.pipeline.SHORTEST", 25)
 
 
 @pytest.mark.parametrize(("at", "first", "last"), [(None, 0, 4), (1.0, 0, 4), (7.5, 6, 10), (9.9, 6, 10)])
@@ -37,7 +37,7 @@ def test_pictures_of_a_late_shot_are_found_again_from_its_block_on(film, small_b
     assert clip.begin is not None and clip.begin.time > 3
     begun = []
     monkeypatch.setattr(
-        "vsr.inspect.stills.frames_from", lambda path, begin: begun.append(begin) or frames_from(path, begin)
+        "vsr.report.stills.frames_from", lambda path, begin: begun.append(begin) or frames_from(path, begin)
     )
     assert len(stills(clip, 0, len(clip.crop))) == 4 and begun == [clip.begin]
 

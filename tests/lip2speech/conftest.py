@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from lip2speech.features.units import Codebook
-from lip2speech.hub import save_part, save_voice
+from lip2speech.inference.folder import save_part, save_voice
 from tests.lip2speech.tiny import UNITS, tiny_vocoder, tiny_voice
+from vsr.media.units import Codebook
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lip2speech.audio import fit_length, mux, read_wave, write_wave
-from vsr.clock import SAMPLE_RATE, SAMPLES_PER_FRAME
-from vsr.errors import VsrError
+from vsr.core.clock import SAMPLE_RATE, SAMPLES_PER_FRAME
+from vsr.core.errors import VsrError
+from vsr.media.audio import fit_length, mux, read_wave, write_wave
 
 
 def chirp(seconds, seed=0):
@@ -110,7 +110,7 @@ def test_a_voice_is_laid_under_the_picture_without_a_shift(tmp_path, name):
 
 
 def test_the_picture_is_copied_untouched(tmp_path):
-    from vsr.video.reader import read_frames
+    from vsr.media.reader import read_frames
 
     film = write_film(tmp_path / "film.mp4", chirp(1), 25, FILMS["film.mp4"])
     mux(film, chirp(1), tmp_path / "voiced.mp4")
@@ -119,7 +119,7 @@ def test_the_picture_is_copied_untouched(tmp_path):
 
 
 def test_recordings_put_together_keep_their_pictures(tmp_path, make_video):
-    from vsr.video.reader import read_frames
+    from vsr.media.reader import read_frames
 
     one = make_video(tmp_path / "one.mpg", np.zeros((50, 48, 64, 3), np.uint8), codec="mpeg1video").read_bytes()
     (tmp_path / "all.mpg").write_bytes(3 * one)
@@ -129,7 +129,7 @@ def test_recordings_put_together_keep_their_pictures(tmp_path, make_video):
 
 def test_recordings_put_together_keep_their_sound_under_their_pictures(tmp_path):
     """Each wave lies as far behind its pictures as in its own file; a file's pictures are brighter one by one."""
-    from vsr.video.reader import read_frames
+    from vsr.media.reader import read_frames
 
     waves = [chirp(1.9, seed) for seed in (1, 2, 3)]
     films = [

@@ -7,11 +7,11 @@ import av
 import numpy as np
 import pytest
 
-from lip2speech.audio import read_wave, write_wave
-from lip2speech.channels import STRETCH, chosen_channels
 from lip2speech.features.speaker import reference_vector
 from lip2speech.features.voiced import holds_voice
-from vsr.errors import VsrError
+from vsr.core.errors import VsrError
+from vsr.media.audio import read_wave, write_wave
+from vsr.media.channels import STRETCH, chosen_channels
 
 RATE = 16_000
 RNG = np.random.default_rng(0)

@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 
 from lip2speech.cli import main as speak_main
-from lip2speech.hub import load_model as load_voice
-from lip2speech.speak import speak_clip
+from lip2speech.inference.dubbing import speak_clip
+from lip2speech.inference.folder import load_model as load_voice
 from tests.conftest import write_video
 from tests.video.test_stretches import COVERS, DEMO, carried, cover, frames_of, piece_of
 from vsr.cli import main
-from vsr.hub import load_model
-from vsr.inspect.collect import inspect_video
-from vsr.live.session import Session
-from vsr.live.source import Taken
-from vsr.transcript import Skipped, covered_note
-from vsr.video.detector import default_detector
-from vsr.video.mouth import crop_video
+from vsr.face.detector import default_detector
+from vsr.face.mouth_crop import crop_video
+from vsr.inference.live.session import Session
+from vsr.inference.live.source import Taken
+from vsr.modelstore.folder import load_model
+from vsr.output.transcript import Skipped, covered_note
+from vsr.report.collect import inspect_video
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from lip2speech.features.mel import log_mel
 from lip2speech.models.envelope import band_envelopes, envelope_correlation, third_octaves
+from vsr.media.mel import log_mel
 
 
 def syllables(seed=0, seconds=2):

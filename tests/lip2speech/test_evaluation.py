@@ -7,15 +7,17 @@ import numpy as np
 import pytest
 import torch
 
-from lip2speech import evaluation, judges, metrics
-from lip2speech.alignment import offset, shifted
-from lip2speech.audio import write_wave
-from lip2speech.evaluation import evaluate, evaluate_clip
-from lip2speech.intelligibility import stoi
-from lip2speech.summary import summarise, table, write_evaluation
+from lip2speech.evaluation import asr_scorers as judges
+from lip2speech.evaluation import corpus as evaluation
+from lip2speech.evaluation import metrics
+from lip2speech.evaluation.alignment import offset, shifted
+from lip2speech.evaluation.corpus import evaluate, evaluate_clip
+from lip2speech.evaluation.intelligibility import stoi
+from lip2speech.evaluation.summary import summarise, table, write_evaluation
+from vsr.core.errors import VsrError
+from vsr.core.files import read_json
 from vsr.data.manifest import Clip
-from vsr.errors import VsrError
-from vsr.files import read_json
+from vsr.media.audio import write_wave
 
 
 def noisy(wave, level, seed=0):

@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from lip2speech import evaluation, metrics
-from lip2speech.audio import write_wave
-from lip2speech.commands import evaluate as verb
-from lip2speech.evaluation import Outcome, evaluate, evaluate_clip
-from lip2speech.intelligibility import stoi, stoi_aligned
-from lip2speech.summary import summarise, write_evaluation
+from lip2speech.cli.commands import evaluate as verb
+from lip2speech.evaluation import corpus as evaluation
+from lip2speech.evaluation import metrics
+from lip2speech.evaluation.corpus import Outcome, evaluate, evaluate_clip
+from lip2speech.evaluation.intelligibility import stoi, stoi_aligned
+from lip2speech.evaluation.summary import summarise, write_evaluation
 from tests.conftest import talking_face, write_video
+from vsr.core.errors import VsrError
 from vsr.data.manifest import Clip, write_manifest
-from vsr.errors import VsrError
+from vsr.media.audio import write_wave
 
 SAID = "bin blue at f two now"
 
@@ -139,9 +140,9 @@ def test_the_report_has_errors_versions_and_one_line_a_clip(clip, tmp_path):
 
 
 def test_the_verb_draws_what_it_can(clip, tmp_path, voice_like, monkeypatch, capsys):
-    from lip2speech import pictures
+    from lip2speech.evaluation import plots as pictures
+    from lip2speech.inference.synthesizer import save_speech
     from lip2speech.models.voice import Speech
-    from lip2speech.synthesis import save_speech
 
     system, copy = tmp_path / "system", tmp_path / "copy"
     for folder in (system, copy):

@@ -6,10 +6,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lip2speech.features.mel import log_mel, mel_filters
 from lip2speech.features.pitch import pitch
-from lip2speech.features.units import Codebook, Hubert, Mfcc, fit_codebook, open_extractor
-from vsr.errors import VsrError
+from vsr.core.errors import VsrError
+from vsr.media.mel import log_mel, mel_filters
+from vsr.media.units import Codebook, Hubert, Mfcc, fit_codebook, open_extractor
 
 
 def sweep(frames):

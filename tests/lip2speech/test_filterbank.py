@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from lip2speech.features.filterbank import cosines, differences, mel_filters
+from vsr.media.filterbank import cosines, differences, mel_filters
 
 
 def test_mel_filters_are_slaneys():

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from lip2speech.flow_options import FlowOptions
 from lip2speech.models.flow import draw_times, grid, guided, noise, on_path, solve, to_velocity
-from vsr.errors import VsrError
+from lip2speech.models.flow_options import FlowOptions
+from vsr.core.errors import VsrError
 
 
 @pytest.mark.parametrize("solver", ["euler", "midpoint"])

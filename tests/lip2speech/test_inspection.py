@@ -9,15 +9,15 @@ import wave as riff
 import numpy as np
 import pytest
 
-from lip2speech.audio import fit_length, mux, to_pcm16
 from lip2speech.cli import main
-from lip2speech.hub import load_model
-from lip2speech.inspection import render_voiced, shown_part
-from lip2speech.speak import speak_clip
+from lip2speech.evaluation.report import render_voiced, shown_part
+from lip2speech.inference.dubbing import speak_clip
+from lip2speech.inference.folder import load_model
 from tests.inspect.test_inspect import structure
-from vsr.decode.options import DecodeOptions
-from vsr.hub import load_model as load_reader
-from vsr.inspect.collect import inspect_video
+from vsr.decoding.options import DecodeOptions
+from vsr.media.audio import fit_length, mux, to_pcm16
+from vsr.modelstore.folder import load_model as load_reader
+from vsr.report.collect import inspect_video
 
 
 @pytest.fixture(scope="module")

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from lip2speech.audio import write_wave
 from lip2speech.cli import main
 from lip2speech.features.corpus import extract_corpus
-from lip2speech.features.units import Codebook, Mfcc, fit_codebook
-from lip2speech.hub import save_part, save_voice
+from lip2speech.inference.folder import save_part, save_voice
 from tests.lip2speech.test_audio import chirp, write_film
 from tests.lip2speech.tiny import UNITS, tiny_vocoder, tiny_voice
+from vsr.core.errors import VsrError
 from vsr.data.manifest import Clip, write_manifest
-from vsr.errors import VsrError
+from vsr.media.audio import write_wave
+from vsr.media.units import Codebook, Mfcc, fit_codebook
 
 
 @pytest.fixture

@@ -4,13 +4,13 @@ import av
 import numpy as np
 import pytest
 
-from lip2speech.hub import load_model
-from lip2speech.length import voice_samples
-from lip2speech.muxing.listing import listed
-from lip2speech.speak import speak, speak_clip
+from lip2speech.inference.dubbing import speak, speak_clip
+from lip2speech.inference.folder import load_model
+from lip2speech.inference.length import voice_samples
 from tests.conftest import talking_face, write_sound, write_video
-from vsr.errors import VsrError
-from vsr.video.mouth import crop_tracks
+from vsr.core.errors import VsrError
+from vsr.face.mouth_crop import crop_tracks
+from vsr.media.mux.listing import listed
 
 
 class Pipe:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lip2speech.mixing import FADE, Mixer
+from lip2speech.inference.mixer import FADE, Mixer
 
 
 def ones(length):

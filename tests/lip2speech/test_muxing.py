@@ -6,14 +6,14 @@ import av
 import numpy as np
 import pytest
 
-from lip2speech.audio import mux, read_wave
 from lip2speech.cli import main
-from lip2speech.muxing.listing import listed
-from lip2speech.muxing.mux import check_container
 from tests.conftest import write_video
 from tests.lip2speech.edits import FRAMES, numbered, numbers, write_trimmed
 from tests.lip2speech.test_audio import chirp, lag
-from vsr.errors import VsrError
+from vsr.core.errors import VsrError
+from vsr.media.audio import mux, read_wave
+from vsr.media.mux.listing import listed
+from vsr.media.mux.mux import check_container
 
 SILENCE = np.zeros(24_000, np.float32)
 TRIMMED = {
@@ -113,8 +113,8 @@ def no_work(monkeypatch):
     def made(*args, **kwargs):
         raise AssertionError("the work has begun")
 
-    monkeypatch.setattr("lip2speech.speak.speak", made)
-    monkeypatch.setattr("lip2speech.hub.load_model", made)
+    monkeypatch.setattr("lip2speech.inference.dubbing.speak", made)
+    monkeypatch.setattr("lip2speech.inference.folder.load_model", made)
 
 
 @pytest.mark.parametrize("suffix", ["avi", "webm", "flac", "mp3", "gif", "ogg", "foo"])

@@ -4,22 +4,23 @@ import numpy as np
 import pytest
 import torch
 
-from lip2speech.audio import natural_wave, read_wave, write_wave
 from lip2speech.cli import main
-from lip2speech.data import NoText, SpeechDataset
+from lip2speech.evaluation.summary import header
 from lip2speech.features.corpus import StoredFeatures, extract_corpus, load_features, with_features
-from lip2speech.features.mel import log_mel
-from lip2speech.features.units import Codebook, Mfcc, fit_codebook
-from lip2speech.summary import header
-from lip2speech.synthesis import SynthesisOptions
-from lip2speech.training import VoiceTrainConfig
-from lip2speech.vocoder.config import VocoderDataConfig
-from lip2speech.vocoder.segments import Segments
+from lip2speech.features.dataset import NoText, SpeechDataset
+from lip2speech.inference.synthesizer import SynthesisOptions
+from lip2speech.training.acoustic import VoiceTrainConfig
+from lip2speech.training.vocoder_segments import Segments
+from lip2speech.vocoders.config import VocoderDataConfig
 from tests.footage import clicks, read, second_of, write_recording
 from tests.lip2speech.test_audio import chirp, write_film
+from vsr.core.errors import VsrError
+from vsr.core.files import read_json
 from vsr.data.manifest import Clip, write_manifest
-from vsr.errors import VsrError
-from vsr.files import read_json
+from vsr.data.sound import natural_wave
+from vsr.media.audio import read_wave, write_wave
+from vsr.media.mel import log_mel
+from vsr.media.units import Codebook, Mfcc, fit_codebook
 from vsr.training.config import build
 
 SECONDS = 8.0
@@ -86,7 +87,7 @@ def test_units_are_fitted_on_the_parts(parts, film, tmp_path, monkeypatch, capsy
         heard.extend(waves)
         return fit_codebook(extractor, heard, size, seed)
 
-    monkeypatch.setattr("lip2speech.features.units.fit_codebook", recorded)
+    monkeypatch.setattr("vsr.media.units.fit_codebook", recorded)
     mute = Clip("mute", str(tmp_path / "no.mp4"), "", "s", 10, "mute.npy")
     write_manifest(tmp_path / "clips.jsonl", [*parts[:2], mute])
     out = tmp_path / "k.safetensors"
@@ -162,7 +163,7 @@ def test_the_sound_of_a_part_is_that_of_its_pictures(tmp_path, suffix):
 
 
 def test_the_sound_of_a_part_is_found_by_the_index(tmp_path, monkeypatch):
-    from vsr.video import container
+    from vsr.media import container
 
     path = write_recording(tmp_path / "film.mp4", np.arange(1500) / 25, clicks(60), options={"g": "50"})
     whole, packets, safe = read_wave(path), [], container.safe_packets

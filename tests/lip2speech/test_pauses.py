@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lip2speech import metrics
-from lip2speech.audio import read_wave
-from lip2speech.intelligibility import stoi_aligned
-from lip2speech.pauses import AROUND, FADE, said, with_pauses_of, write_with_pauses
+from lip2speech.evaluation import metrics
+from lip2speech.evaluation.intelligibility import stoi_aligned
+from lip2speech.evaluation.pauses import AROUND, FADE, said, with_pauses_of, write_with_pauses
+from vsr.core.errors import VsrError
 from vsr.data.manifest import Clip
-from vsr.errors import VsrError
+from vsr.media.audio import read_wave
 
 SPOKEN = (1.0, 2.0)
 

@@ -7,15 +7,15 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from lip2speech.av_sync import offsets as sync
+from lip2speech.av_sync.eigenlips import Eigenlips
+from lip2speech.av_sync.predictor import BANDS, bands_of, fit_predictor
 from lip2speech.cli import main
 from lip2speech.features.corpus import extract_corpus, load_features
-from lip2speech.features.units import Mfcc, fit_codebook
-from lip2speech.sync import offsets as sync
-from lip2speech.sync.eigenlips import Eigenlips
-from lip2speech.sync.lag import Lag, clip_lag, lag, moved, moved_bands
-from lip2speech.sync.predictor import BANDS, bands_of, fit_predictor
+from lip2speech.features.lag import Lag, clip_lag, lag, moved, moved_bands
+from vsr.core.errors import VsrError
 from vsr.data.manifest import Clip, write_manifest
-from vsr.errors import VsrError
+from vsr.media.units import Mfcc, fit_codebook
 
 NO_OFFSET = json.dumps({"format": sync.FORMAT, "clips": {"a": {}}})
 FRAMES = 60
@@ -156,7 +156,7 @@ def test_saved_offsets_come_back(tmp_path):
 def test_features_are_made_anew_only_where_the_offset_is_another(tmp_path, voice_like):
     import av
 
-    from lip2speech.audio import mux
+    from vsr.media.audio import mux
 
     clips = []
     for name in ("a", "b"):

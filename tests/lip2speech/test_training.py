@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lip2speech.models.voice import Speech
-from lip2speech.training import VoiceRun
+from lip2speech.training.acoustic import VoiceRun
 from vsr.data.manifest import Clip
 
 LENGTHS = (2000, 30, 40)  # the first is a batch of its own

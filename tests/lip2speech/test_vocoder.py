@@ -5,14 +5,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lip2speech.features.mel import log_mel
+from lip2speech.inference.synthesizer import vocode
 from lip2speech.models.voice import Speech
-from lip2speech.synthesis import vocode
-from lip2speech.vocoder.consistency import mel_consistent
-from lip2speech.vocoder.discriminators import Judges, adversarial_loss, feature_loss, judge_loss
-from lip2speech.vocoder.generator import Generator, GeneratorConfig, band_to_bin, overlap_add
-from lip2speech.vocoder.losses import blur, mel_loss, roughen, spectral_loss
+from lip2speech.vocoders.consistency import mel_consistent
+from lip2speech.vocoders.discriminators import Judges, adversarial_loss, feature_loss, judge_loss
+from lip2speech.vocoders.generator import Generator, GeneratorConfig, band_to_bin, overlap_add
+from lip2speech.vocoders.losses import blur, mel_loss, roughen, spectral_loss
 from tests.lip2speech.tiny import UNITS, ramp_weights, speakers, tiny_vocoder
+from vsr.media.mel import log_mel
 
 
 def speech_of(frames, batch=1):
@@ -38,7 +38,7 @@ def test_a_clip_alone_and_beside_a_longer_one_sounds_the_same(rounds):
 
 @pytest.mark.parametrize("rounds", [0, 16])
 def test_chunks_of_a_long_clip_are_the_whole(rounds, monkeypatch):
-    monkeypatch.setattr("lip2speech.synthesis.CHUNK", 100)
+    monkeypatch.setattr("lip2speech.inference.synthesizer.CHUNK", 100)
     vocoder, (mel, units, who) = tiny_vocoder(rounds=rounds), speech_of(210)
     with torch.inference_mode():
         whole = vocoder(mel, units, who)

@@ -6,17 +6,17 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from lip2speech.audio import to_pcm16
-from lip2speech.features.mel import log_mel
-from lip2speech.hub import load_vocoder
-from lip2speech.vocoder.config import VocoderTrainConfig
-from lip2speech.vocoder.segments import Segments
-from lip2speech.vocoder.training import VocoderRun
+from lip2speech.inference.folder import load_vocoder
+from lip2speech.training.vocoder import VocoderRun
+from lip2speech.training.vocoder_segments import Segments
+from lip2speech.vocoders.config import VocoderTrainConfig
 from tests.lip2speech.tiny import UNITS, speakers
 from tests.training.test_machines import Noted, Paired, ranks
+from vsr.core.errors import VsrError
+from vsr.core.files import write_json
 from vsr.data.manifest import Clip, write_manifest
-from vsr.errors import VsrError
-from vsr.files import write_json
+from vsr.media.audio import to_pcm16
+from vsr.media.mel import log_mel
 from vsr.training.config import build
 
 FRAMES = 25
@@ -173,6 +173,6 @@ def test_what_is_heard_of_a_clip_does_not_hang_on_python(config, monkeypatch):
     def changed(value):
         raise AssertionError("Python's hash is asked")
 
-    monkeypatch.setattr("lip2speech.vocoder.segments.hash", changed, raising=False)
+    monkeypatch.setattr("lip2speech.training.vocoder_segments.hash", changed, raising=False)
     segments = Segments(read_all(config.data.train), config.data, seed=0)
     assert segments.batch([0], epoch=1).wave.shape == (1, 6400)

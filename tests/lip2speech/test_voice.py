@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lip2speech.flow_options import FlowOptions
+from lip2speech.models.flow_options import FlowOptions
 from lip2speech.models.voice import Voice
 from lip2speech.models.voice_config import VoiceConfig
 from tests.lip2speech.tiny import READER, UNITS, ramp_weights, speakers, speech_batch, tiny_voice, videos

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from lip2speech.judges import open_judge
-from vsr.errors import VsrError
+from lip2speech.evaluation.asr_scorers import open_judge
+from vsr.core.errors import VsrError
 
 TASKS = ("<|translate|>", "<|transcribe|>", "<|startoflm|>", "<|startofprev|>", "<|nospeech|>", "<|notimestamps|>")
 LANGUAGES = ("<|en|>", "<|cy|>", "<|nn|>")

@@ -2,11 +2,11 @@
 
 import torch
 
-from lip2speech.data import SpeechBatch
+from lip2speech.features.dataset import SpeechBatch
 from lip2speech.models.voice import Voice
 from lip2speech.models.voice_config import VoiceConfig
-from lip2speech.vocoder.generator import Generator, GeneratorConfig
-from vsr.data.batching import Batch
+from lip2speech.vocoders.generator import Generator, GeneratorConfig
+from vsr.data.batch import Batch
 
 READER = {
     "vocab_size": 7, "frontend_width": 16, "frontend_layers": 1, "frontend_heads": 2, "dim": 16, "heads": 2,

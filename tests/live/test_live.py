@@ -14,16 +14,16 @@ from hypothesis import strategies as st
 
 from tests.conftest import talking_face, write_video
 from vsr.cli import main
-from vsr.errors import VsrError
-from vsr.hub import load_model
-from vsr.live.captions import HEAD, Captions
-from vsr.live.mouth import MouthStream
-from vsr.live.session import Session
-from vsr.live.source import Capture, Taken, open_source
-from vsr.transcript import TimedWord
-from vsr.video.detector import default_detector
-from vsr.video.graphs import BLANK
-from vsr.video.reader import frames_from
+from vsr.core.errors import VsrError
+from vsr.face.detector import default_detector
+from vsr.face.mediapipe_graphs import BLANK
+from vsr.inference.live.captions import HEAD, Captions
+from vsr.inference.live.mouth import MouthStream
+from vsr.inference.live.session import Session
+from vsr.inference.live.source import Capture, Taken, open_source
+from vsr.media.reader import frames_from
+from vsr.modelstore.folder import load_model
+from vsr.output.transcript import TimedWord
 
 DEMO = Path(__file__).parents[2] / "demo" / "clip.mp4"
 
@@ -109,8 +109,8 @@ def test_what_was_said_before_a_stream_broke_off_is_kept(tmp_path, capsys, monke
         yield from ((frame, place.time) for frame, place in frames_from(DEMO))
         raise VsrError("broken_off", f"{name}: the stream breaks off (reset)")
 
-    monkeypatch.setattr("vsr.live.source.open_source", breaking)
-    monkeypatch.setattr("vsr.live.source.Capture.__init__", partialmethod(Capture.__init__, waiting=100))
+    monkeypatch.setattr("vsr.inference.live.source.open_source", breaking)
+    monkeypatch.setattr("vsr.inference.live.source.Capture.__init__", partialmethod(Capture.__init__, waiting=100))
     assert main(["live", "http://x/y", "-o", str(tmp_path / "said.txt")]) == 1
     told = capsys.readouterr()
     assert told.out.endswith("place blue by m five please\n") and (tmp_path / "said.txt").exists()
@@ -119,7 +119,7 @@ def test_what_was_said_before_a_stream_broke_off_is_kept(tmp_path, capsys, monke
 
 def test_a_stream_that_stalls_ends_in_one_line(monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        monkeypatch.setattr("vsr.live.source.SILENT", 0.5)
+        monkeypatch.setattr("vsr.inference.live.source.SILENT", 0.5)
         with pytest.raises(VsrError, match="nothing came for 0.5 s"):
             next(open_source(f"http://127.0.0.1:{silent.getsockname()[1]}/live.ts"))
 

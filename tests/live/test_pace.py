@@ -11,8 +11,8 @@ import pytest
 
 from tests.footage import number_of, write_recording
 from vsr.cli import main
-from vsr.live.pace import Pace
-from vsr.live.source import Capture, open_source
+from vsr.inference.live.pace import Pace
+from vsr.inference.live.source import Capture, open_source
 
 DEMO = Path(__file__).parents[2] / "demo" / "clip.mp4"
 
@@ -49,7 +49,7 @@ def test_raw_h264_is_captioned(monkeypatch, capsys):
 def clock(monkeypatch):
     """The time of the machine, set by hand."""
     moment = SimpleNamespace(now=1000.0)
-    monkeypatch.setattr("vsr.live.pace.time.monotonic", lambda: moment.now)
+    monkeypatch.setattr("vsr.inference.live.pace.time.monotonic", lambda: moment.now)
     return moment
 
 

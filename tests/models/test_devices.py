@@ -8,19 +8,20 @@ import numpy as np
 import pytest
 import torch
 
-from lip2speech.flow_options import FlowOptions
-from lip2speech.synthesis import vocode
-from lip2speech.vocoder.discriminators import Judges, adversarial_loss, feature_loss, judge_loss
-from lip2speech.vocoder.losses import mel_loss, spectral_loss
+from lip2speech.inference.synthesizer import vocode
+from lip2speech.models.flow_options import FlowOptions
+from lip2speech.vocoders.discriminators import Judges, adversarial_loss, feature_loss, judge_loss
+from lip2speech.vocoders.losses import mel_loss, spectral_loss
 from tests.lip2speech.tiny import speakers, speech_batch, tiny_vocoder, tiny_voice, videos
-from vsr.data.batching import Batch
-from vsr.decode.options import DecodeOptions
-from vsr.errors import VsrError
-from vsr.hub import load_model
-from vsr.machine import find_device
+from vsr.core.errors import VsrError
+from vsr.core.machine import find_device
+from vsr.data.batch import Batch
+from vsr.decoding.options import DecodeOptions
+from vsr.inference.recognition import frame_edges, read_windows
 from vsr.models.language import LanguageModel, LanguageModelConfig
 from vsr.models.lipreader import LipReader, LipReaderConfig
-from vsr.recognise import frame_edges, read_windows
+from vsr.modelstore.folder import load_model
+from vsr.objectives.registry import objective_of
 
 SMALL = {
     "vocab_size": 7, "frontend_width": 16, "frontend_layers": 1, "frontend_heads": 2, "resnet_width": 8,
@@ -61,7 +62,7 @@ def test_reading(tiny_model, method):
 def test_losses_of_a_lip_reader(frontend, encoder):
     config = LipReaderConfig(**SMALL, frontend=frontend, encoder=encoder, alignment_weight=0.5, dropout=0.0)
     model, batch = LipReader(config), lip_batch()
-    plain, found = same_where_nothing_is_at_hand(lambda: model.loss(batch)["loss"])
+    plain, found = same_where_nothing_is_at_hand(lambda: objective_of(model.config)(model, batch)["loss"])
     assert plain.isfinite() and torch.equal(plain, found)
 
 

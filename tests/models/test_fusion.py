@@ -5,14 +5,14 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from vsr.decode.align import align_text, align_tokens
-from vsr.decode.beam import decode
-from vsr.decode.evidence import UNLISTED, WordEvidence, WordTree, joining
-from vsr.decode.options import DecodeOptions
-from vsr.errors import VsrError
-from vsr.hub import load_model, pixel_reader, save_model
+from vsr.core.errors import VsrError
+from vsr.decoding.align import align_text, align_tokens
+from vsr.decoding.evidence import UNLISTED, WordEvidence, WordTree, joining
+from vsr.decoding.joint_beam import decode
+from vsr.decoding.options import DecodeOptions
 from vsr.models.fusion import FusedConfig, FusedReader
 from vsr.models.lipreader import FEATURES, LipReader, LipReaderConfig
+from vsr.modelstore.folder import load_model, pixel_reader, save_model
 from vsr.text.tokenizer import CharTokenizer, WordTokenizer
 from vsr.training.fusing import fuse_models
 

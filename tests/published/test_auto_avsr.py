@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from tests.published.formula import video, weights
-from vsr.errors import VsrError
-from vsr.published.auto_avsr import build
+from vsr.core.errors import VsrError
+from vsr.modelstore.importers.auto_avsr import build
 
 GOLDEN = Path(__file__).parent / "golden"
 

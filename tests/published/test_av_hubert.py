@@ -12,11 +12,11 @@ import torch
 
 from tests.published.formula import video, weights
 from vsr.cli import main
-from vsr.decode.beam import decode
-from vsr.decode.options import DecodeOptions
-from vsr.errors import VsrError
-from vsr.hub import load_model
-from vsr.published.av_hubert import INSIDE, build, our_order, settings_of
+from vsr.core.errors import VsrError
+from vsr.decoding.joint_beam import decode
+from vsr.decoding.options import DecodeOptions
+from vsr.modelstore.folder import load_model
+from vsr.modelstore.importers.av_hubert import INSIDE, build, our_order, settings_of
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "av_hubert.json").read_text())
 SIZE = len(GOLDEN["symbols"])

@@ -8,7 +8,7 @@ import torch
 
 from tests.published.formula import weights
 from vsr.cli import main
-from vsr.hub import load_model
+from vsr.modelstore.folder import load_model
 from vsr.text.tokenizer import MARK, UNK, SentencePieceTokenizer, sentence_pieces, train_tokenizer
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -9,8 +9,8 @@ import pickle
 import pytest
 import torch
 
-from vsr.errors import VsrError
-from vsr.published.reading import Inert, plain, read_checkpoint, weights_of
+from vsr.core.errors import VsrError
+from vsr.modelstore.importers.reading import Inert, plain, read_checkpoint, weights_of
 
 
 class Calls:

@@ -6,10 +6,10 @@ import shutil
 import numpy as np
 import pytest
 
-from lip2speech.audio import mux
 from tests import lrs_tree
 from tests.recipes.test_recipes import run_recipe
-from vsr.files import read_json
+from vsr.core.files import read_json
+from vsr.media.audio import mux
 
 LISTS = """
 data:

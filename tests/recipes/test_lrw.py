@@ -6,9 +6,9 @@ import pytest
 
 from tests import lrs_tree
 from tests.recipes.test_recipes import TOP, run_recipe
-from vsr.errors import VsrError
-from vsr.files import read_json
-from vsr.hub import load_model
+from vsr.core.errors import VsrError
+from vsr.core.files import read_json
+from vsr.modelstore.folder import load_model
 from vsr.training.config import load_config
 
 TINY = """

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from lip2speech.training import VoiceTrainConfig
-from lip2speech.vocoder.config import VocoderTrainConfig
+from lip2speech.training.acoustic import VoiceTrainConfig
+from lip2speech.vocoders.config import VocoderTrainConfig
 from vsr.training.config import load_config
 from vsr.training.language import LanguageTrainConfig
 

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vsr.core.errors import VsrError
 from vsr.corpora.puppet.sentences import GRID_SLOTS
-from vsr.decode.corpus import correct_words
-from vsr.errors import VsrError
-from vsr.score import score
+from vsr.decoding.corpus import correct_words
+from vsr.evaluation.wer import score
+from vsr.evaluation.word_timing import time_errors
 from vsr.text.normalise import NORMALISERS, lower
 from vsr.text.tokenizer import UNK, CharTokenizer, train_tokenizer
-from vsr.timing import time_errors
 
 OWN = ("none", "lower", "alnum", "13a")
 TEXTS = Path(__file__).parents[2] / ".." / "shared" / "data" / "text"

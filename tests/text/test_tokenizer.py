@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vsr.errors import VsrError
+from vsr.core.errors import VsrError
 from vsr.text.normalise import NORMALISERS, lower
 from vsr.text.tokenizer import BLANK, UNK, CharTokenizer, collapse, load_tokenizer, train_tokenizer
 

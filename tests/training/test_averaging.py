@@ -2,10 +2,10 @@
 
 import pytest
 
-from vsr.card import trained
-from vsr.files import read_json, write_json
-from vsr.hub import load_model, save_model
-from vsr.results import collect, render, training_line
+from vsr.core.files import read_json, write_json
+from vsr.evaluation.card import trained
+from vsr.evaluation.results import collect, render, training_line
+from vsr.modelstore.folder import load_model, save_model
 from vsr.training.averaging import average_models
 
 SCORE = {

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from tests.training.test_loop import changed, config, losses_of  # noqa: F401  a fixture
-from vsr.artifacts import differences
+from vsr.core.artifacts import differences
+from vsr.core.errors import VsrError
 from vsr.data.manifest import read_manifest, write_manifest
-from vsr.errors import VsrError
 from vsr.text.tokenizer import CharTokenizer
 from vsr.training.continued import begin, hangs_on
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from vsr.cli import main
-from vsr.clock import FPS
+from vsr.core.clock import FPS
 from vsr.data.manifest import Clip, write_manifest
-from vsr.hub import load_model
+from vsr.face.mouth_features import write_track
+from vsr.modelstore.folder import load_model
 from vsr.text.tokenizer import WordTokenizer
-from vsr.video.mouth_features import write_track
 
 SETTINGS = """
 data: {train: [train.jsonl], dev: [dev.jsonl], tokenizer: words, frames_per_batch: 200}

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from vsr.cli import main
+from vsr.core.errors import VsrError
 from vsr.data.manifest import Clip, read_manifest, write_manifest
-from vsr.data.sampling import planned_batches
-from vsr.errors import VsrError
-from vsr.hub import load_model, save_model
+from vsr.data.sampler import planned_batches
 from vsr.models.lipreader import LipReader, LipReaderConfig
+from vsr.modelstore.folder import load_model, save_model
 from vsr.text.tokenizer import CharTokenizer, WordTokenizer, pieces_of
 from vsr.training import finite
 from vsr.training.config import TrainConfig, build, dump_config
@@ -199,7 +199,7 @@ def test_the_start_from_another_alphabet_of_the_same_size(config, tmp_path, caps
 
 
 def test_workers_are_not_forked_from_a_process_with_threads(tmp_path):
-    from vsr.data.sampling import worker_context
+    from vsr.data.sampler import worker_context
 
     assert worker_context(0) is None and worker_context(2).get_start_method() == "forkserver"
     assert planned_batches(None, [], 0).multiprocessing_context is None

@@ -10,9 +10,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from vsr.core.errors import VsrError
 from vsr.data.manifest import Clip, write_manifest
-from vsr.errors import VsrError
-from vsr.hub import load_model
+from vsr.modelstore.folder import load_model
 from vsr.text.tokenizer import CharTokenizer
 from vsr.training.averaging import average_epochs
 from vsr.training.config import build, dump_config, load_config

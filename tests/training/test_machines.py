@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from lightning.fabric.plugins.environments import LightningEnvironment
 
 from tests.training.test_loop import TINY, Killed, build_config, make_clip
+from vsr.core.errors import VsrError
 from vsr.data.manifest import write_manifest
-from vsr.data.sampling import deal
-from vsr.errors import VsrError
-from vsr.hub import load_model
+from vsr.data.sampler import deal
+from vsr.modelstore.folder import load_model
 from vsr.text.tokenizer import CharTokenizer
 from vsr.training.config import dump_config, load_config
 from vsr.training.lipreader import LipReaderRun

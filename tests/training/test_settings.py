@@ -8,13 +8,14 @@ import pytest
 import torch
 import yaml
 
-from lip2speech.training import VoiceTrainConfig
-from lip2speech.vocoder.config import VocoderTrainConfig
-from lip2speech.vocoder.generator import Generator
-from vsr.errors import VsrError
+from lip2speech.training.acoustic import VoiceTrainConfig
+from lip2speech.vocoders.config import VocoderTrainConfig
+from lip2speech.vocoders.generator import Generator
+from vsr.core.errors import VsrError
 from vsr.models.bare import bare
 from vsr.models.language import LanguageModel
 from vsr.models.lipreader import LipReader, LipReaderConfig
+from vsr.objectives.registry import objective_of
 from vsr.training.config import OptimConfig, TrainConfig, TrainerConfig, build, load_config
 from vsr.training.language import LanguageTrainConfig
 
@@ -152,7 +153,7 @@ def test_the_gradient_of_every_head_reaches_the_lips(frontend):
 def test_every_parameter_learns_from_the_whole_loss():
     torch.manual_seed(0)
     model = LipReader(LipReaderConfig(dropout=0.0, **TINY, **FRONTENDS["video_transformer"])).train()
-    model.loss(batch_of())["loss"].backward()
+    objective_of(model.config)(model, batch_of())["loss"].backward()
     idle = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.isfinite().all()]
     assert idle == []
 
@@ -160,9 +161,9 @@ def test_every_parameter_learns_from_the_whole_loss():
 def test_bf16_finds_about_the_losses_of_fp32():
     torch.manual_seed(0)
     model = LipReader(LipReaderConfig(dropout=0.0, **TINY, **FRONTENDS["video_transformer"])).eval()
-    exact = model.loss(batch_of())
+    exact = objective_of(model.config)(model, batch_of())
     with torch.autocast("cpu", torch.bfloat16):
-        rounded = model.loss(batch_of())
+        rounded = objective_of(model.config)(model, batch_of())
     rounded["loss"].backward()
     assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
     for name in ("loss", "ctc", "attention", "alignment"):
@@ -174,7 +175,7 @@ def test_a_clip_without_tokens_has_a_finite_loss():
     model = LipReader(LipReaderConfig(dropout=0.0, **TINY, **FRONTENDS["video_transformer"])).train()
     batch = batch_of()
     batch.tokens, batch.token_lengths = torch.full((2, 0), -1), torch.tensor([0, 0])
-    loss = model.loss(batch)["loss"]
+    loss = objective_of(model.config)(model, batch)["loss"]
     loss.backward()
     assert loss.isfinite()
 

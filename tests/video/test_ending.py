@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tests.footage import read, tone, write_recording
-from vsr.errors import VsrError
-from vsr.video.reader import probe, read_frames
+from vsr.core.errors import VsrError
+from vsr.media.reader import probe, read_frames
 
 EVEN = np.arange(75) / 25
 
@@ -65,7 +65,7 @@ def with_index_first(path):
 
 
 def test_pictures_that_cannot_be_decoded_to_the_end_are_a_break(tmp_path, monkeypatch):
-    from vsr.video import container
+    from vsr.media import container
 
     path = write_recording(tmp_path / "v.ts", np.arange(250) / 25)
     packets = container.safe_packets

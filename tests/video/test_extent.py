@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.footage import read, tone, write_recording
-from vsr.errors import VsrError
-from vsr.video import container
-from vsr.video.extent import frame_times
-from vsr.video.grid import Position, frames_between, on_grid
-from vsr.video.reader import frames_from, probe, read_frames
+from vsr.core.errors import VsrError
+from vsr.media import container
+from vsr.media.extent import frame_times
+from vsr.media.reader import frames_from, probe, read_frames
+from vsr.media.resample import Position, frames_between, on_grid
 
 LONG = np.arange(750) / 25
 
@@ -50,7 +50,7 @@ def test_a_large_file_is_not_read_to_be_measured(tmp_path, monkeypatch):
         path = write_recording(tmp_path / f"v.{suffix}", 100 + LONG, tone(40), 100.0)
         exact = probe(path)
         with monkeypatch.context() as patch:
-            patch.setattr("vsr.video.extent.SMALL", 100)
+            patch.setattr("vsr.media.extent.SMALL", 100)
             assert probe(path).num_frames == exact.num_frames == 750
             assert probe(path).duration == pytest.approx(exact.duration, abs=2e-3)
 

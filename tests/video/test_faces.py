@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vsr.errors import VsrError
-from vsr.video.detector import default_detector
-from vsr.video.faces import NUM_POINTS, Face
-from vsr.video.graphs import mesh_of
-from vsr.video.landmarker import TasksMesh
-from vsr.video.surroundings import Surroundings
-from vsr.video.tracks import STRIDE, Tracker, track_faces
+from vsr.core.errors import VsrError
+from vsr.face.detector import default_detector
+from vsr.face.faces import NUM_POINTS, Face
+from vsr.face.landmarker import TasksMesh
+from vsr.face.mediapipe_graphs import mesh_of
+from vsr.face.surroundings import Surroundings
+from vsr.face.tracker import STRIDE, Tracker, track_faces
 
 SHAPE = np.random.default_rng(0).uniform(-0.4, 0.4, (NUM_POINTS, 2)).astype(np.float32)
 

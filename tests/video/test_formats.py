@@ -6,8 +6,8 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from vsr.errors import VsrError
-from vsr.video.reader import frames_from, probe, read_frames
+from vsr.core.errors import VsrError
+from vsr.media.reader import frames_from, probe, read_frames
 
 SECONDS = 6
 CASES = {
@@ -99,7 +99,7 @@ def test_odd_sizes(tmp_path, make_video, size, suffix, codec, pixel_format):
 
 @pytest.mark.parametrize(("suffix", "codec", "pixel_format"), [("png", "png", "rgb24"), ("jpg", "mjpeg", "yuvj420p")])
 def test_a_still_picture_is_one_frame_and_too_short(tmp_path, make_face, make_video, suffix, codec, pixel_format):
-    from vsr.video.mouth import crop_video
+    from vsr.face.mouth_crop import crop_video
 
     path = make_video(tmp_path / f"still.{suffix}", make_face(1), 25, codec, pixel_format)
     ((frames, times),) = read_frames(path)

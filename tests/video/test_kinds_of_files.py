@@ -10,11 +10,11 @@ import av
 import numpy as np
 import pytest
 
-from lip2speech.audio import read_wave, write_wave
 from vsr.cli import main
-from vsr.errors import VsrError
-from vsr.video.container import FORMATS
-from vsr.video.reader import probe, read_frames
+from vsr.core.errors import VsrError
+from vsr.media.audio import read_wave, write_wave
+from vsr.media.container import FORMATS
+from vsr.media.reader import probe, read_frames
 
 OPENS_OTHERS = {
     "hls", "applehttp", "dash", "imf", "concat", "webm_dash_manifest", "sdp", "rtsp", "rtp", "sap", "vobsub", "mlv",

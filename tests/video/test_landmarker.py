@@ -5,10 +5,10 @@ import os
 import numpy as np
 import pytest
 
-from vsr.errors import VsrError
-from vsr.video.detector import MediaPipeMesh, default_detector
-from vsr.video.geometry import crop_corners, mouth_transforms
-from vsr.video.mouth import crop_video
+from vsr.core.errors import VsrError
+from vsr.face.detector import MediaPipeMesh, default_detector
+from vsr.face.geometry import crop_corners, mouth_transforms
+from vsr.face.mouth_crop import crop_video
 
 LANDMARKER = os.environ.get("VSR_FACE_LANDMARKER", "")
 

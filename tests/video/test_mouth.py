@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vsr.errors import VsrError
-from vsr.video import geometry
-from vsr.video.detector import default_detector
-from vsr.video.geometry import REFERENCE, mouth_transforms, similarity, smooth
-from vsr.video.mouth import crop_tracks, crop_video
+from vsr.core.errors import VsrError
+from vsr.face import geometry
+from vsr.face.detector import default_detector
+from vsr.face.geometry import REFERENCE, mouth_transforms, similarity, smooth
+from vsr.face.mouth_crop import crop_tracks, crop_video
 
 numbers = st.floats(-200, 200)
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from vsr.video.mouth import crop_video
-from vsr.video.mouth_features import (
+from vsr.face.mouth_crop import crop_video
+from vsr.face.mouth_features import (
     FEATURES,
     features_of,
     measures_of,
@@ -13,7 +13,7 @@ from vsr.video.mouth_features import (
     repaired,
     write_track,
 )
-from vsr.video.mouth_points import NINE, POINTS, MouthFollower, mouth_meshes
+from vsr.face.mouth_points import NINE, POINTS, MouthFollower, mouth_meshes
 
 
 def mouth(frames=40, width=30.0):

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from vsr.video.detector import default_detector
-from vsr.video.grid import Position
-from vsr.video.people import People
-from vsr.video.piece import Piece
-from vsr.video.quality import LEAST, cropped_share, qualities
-from vsr.video.stream import blocks
+from vsr.face.detector import default_detector
+from vsr.face.identity import People
+from vsr.face.piece import Piece
+from vsr.face.pipeline import blocks
+from vsr.face.quality import LEAST, cropped_share, qualities
+from vsr.media.resample import Position
 
 
 def look(seed):

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 
 from tests.conftest import talking_face, write_video
-from vsr.live.mouth import MouthStream
-from vsr.live.source import open_source
-from vsr.video import picture_shape
-from vsr.video.detector import default_detector
-from vsr.video.mouth import crop_video
-from vsr.video.picture_shape import fitted, squared_size, with_sizes
-from vsr.video.reader import frames_from, probe, read_frames
-from vsr.video.shots import shots
-from vsr.video.stream import blocks
+from vsr.face.detector import default_detector
+from vsr.face.mouth_crop import crop_video
+from vsr.face.pipeline import blocks
+from vsr.face.shots import shots
+from vsr.inference.live.mouth import MouthStream
+from vsr.inference.live.source import open_source
+from vsr.media import picture_shape
+from vsr.media.picture_shape import fitted, squared_size, with_sizes
+from vsr.media.reader import frames_from, probe, read_frames
 
 FINE = {"preset": "veryfast", "crf": "8"}
 

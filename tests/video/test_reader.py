@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vsr.errors import CLIP_REASONS, VsrError
-from vsr.video import grid, reader
-from vsr.video.reader import probe, read_frames
+from vsr.core.errors import CLIP_REASONS, VsrError
+from vsr.media import reader
+from vsr.media import resample as grid
+from vsr.media.reader import probe, read_frames
 
 
 def gray_levels(count, width=64, height=48):

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vsr.video.segment import LONG_REST, MARGIN, REST, SLACK, activity, spans_of, speech_and_rest
+from vsr.face.visual_vad import LONG_REST, MARGIN, REST, SLACK, activity, spans_of, speech_and_rest
 
 FACE = np.random.default_rng(0).uniform(-1, 1, (37, 2))
 FACE[5:11] += (-20, -20)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vsr.video.shots import shots
+from vsr.face.shots import shots
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,11 @@ import weakref
 import numpy as np
 import pytest
 
-from vsr.video.detector import default_detector
-from vsr.video.grid import Position
-from vsr.video.mouth import crop_video
-from vsr.video.reader import frames_from
-from vsr.video.stream import KEPT, OVERLAP, blocks
+from vsr.face.detector import default_detector
+from vsr.face.mouth_crop import crop_video
+from vsr.face.pipeline import KEPT, OVERLAP, blocks
+from vsr.media.reader import frames_from
+from vsr.media.resample import Position
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def test_a_block_is_the_same_when_the_run_begins_with_it(long_clip):
 
 
 def test_blocks_overlap_within_a_shot_and_touch_at_a_cut(long_clip, monkeypatch):
-    monkeypatch.setattr("vsr.video.stream.SHORTEST", 25)
+    monkeypatch.setattr("vsr.face.pipeline.SHORTEST", 25)
     found = list(blocks(frames_from(long_clip), default_detector(), longest=100))
     for block, after in zip(found, found[1:], strict=False):
         shared = np.isin(np.round(block.times * 25), np.round(after.times * 25)).sum()

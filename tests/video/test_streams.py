@@ -9,9 +9,9 @@ import pytest
 from av.stream import Disposition
 
 from vsr.cli import main
-from vsr.live.source import open_source
-from vsr.video.container import opened, video_clock
-from vsr.video.reader import probe, read_frames
+from vsr.inference.live.source import open_source
+from vsr.media.container import opened, video_clock
+from vsr.media.reader import probe, read_frames
 
 DARK, BRIGHT = 40, 210
 
@@ -130,8 +130,8 @@ def test_which_was_read_is_said(tmp_path, face_clip, tiny_model, capsys):
     ],
 )
 def test_the_default_sound_is_heard(tmp_path, sounds, level):
-    from lip2speech.audio import read_wave
     from lip2speech.web.media import recorded_seconds
+    from vsr.media.audio import read_wave
 
     path = write_streams(tmp_path / "film.mkv", (64, DARK, 25, DEFAULT, "libx264"), sounds=sounds)
     assert np.median(read_wave(path)) == pytest.approx(level / 32768, abs=1e-3)
@@ -139,7 +139,7 @@ def test_the_default_sound_is_heard(tmp_path, sounds, level):
 
 
 def test_a_voice_is_laid_under_the_picture_that_was_read(tmp_path):
-    from lip2speech.audio import mux
+    from vsr.media.audio import mux
 
     path = write_streams(
         tmp_path / "two.mkv", (LARGE, DARK, 12, NONE, "libx264"), (SMALL, BRIGHT, 12, DEFAULT, "libx264")

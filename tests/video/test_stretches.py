@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from tests.conftest import write_video
-from vsr.video.detector import default_detector
-from vsr.video.geometry import mouth_transforms
-from vsr.video.grid import Position
-from vsr.video.lip_motion import lip_motion
-from vsr.video.quality import LEAST, qualities
-from vsr.video.reader import read_frames
-from vsr.video.segment import REST, activity
-from vsr.video.stream import blocks
-from vsr.video.stretches import cells_of, stretches_of
+from vsr.face.detector import default_detector
+from vsr.face.geometry import mouth_transforms
+from vsr.face.lip_motion import lip_motion
+from vsr.face.pipeline import blocks
+from vsr.face.quality import LEAST, qualities
+from vsr.face.stretches import cells_of, stretches_of
+from vsr.face.visual_vad import REST, activity
+from vsr.media.reader import read_frames
+from vsr.media.resample import Position
 
 DEMO = Path(__file__).parents[2] / "demo" / "clip.mp4"
 GRID = Path(__file__).parents[3] / "shared" / "data" / "grid"

@@ -1,4 +1,4 @@
-"""A time is seconds after the container's start, whatever the stamps of a file are like; see `vsr.video.timestamps`."""
+"""A time is seconds after the container's start, whatever the stamps of a file are like; see `vsr.media.timestamps`."""
 
 from fractions import Fraction
 
@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.footage import read, tone, write_recording
-from vsr.video import container, reader
-from vsr.video.container import video_clock
-from vsr.video.reader import probe
+from vsr.media import container, reader
+from vsr.media.container import video_clock
+from vsr.media.reader import probe
 
 EVEN = np.arange(75) / 25
 
@@ -100,7 +100,7 @@ def test_stamps_in_the_order_of_decoding_are_put_right(tmp_path):
 @given(st.lists(st.one_of(st.none(), st.floats(0, 1e4)), min_size=1, max_size=60), st.floats(0.001, 2))
 @settings(max_examples=200, deadline=None)
 def test_seconds_always_rise(stamps, step):
-    from vsr.video.timestamps import Line, counted_back
+    from vsr.media.timestamps import Line, counted_back
 
     pairs = list(counted_back(enumerate(stamps), step, 0.0))
     assert [item for item, _ in pairs] == list(range(len(stamps)))

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from vsr.errors import VsrError
-from vsr.video.transforms import MEAN, STD, Augmentation, to_network_input, warped
+from vsr.core.errors import VsrError
+from vsr.data.transforms import MEAN, STD, Augmentation, to_network_input, warped
 
 STILL = {"flip": 0.0, "speed": 0.0, "mask_frames": 0, "light": 0.0}
 

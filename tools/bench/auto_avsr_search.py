@@ -8,8 +8,8 @@ import sys
 import torch
 
 from vsr.models.lipreader import LipReader
-from vsr.published.auto_avsr import TABLE
-from vsr.published.mapping import other_name
+from vsr.modelstore.importers.auto_avsr import TABLE
+from vsr.modelstore.importers.mapping import other_name
 
 
 def peer_weights(model: LipReader) -> dict[str, torch.Tensor]:

@@ -3,7 +3,7 @@
 
     tools/bench/covered.py CLIP... [--held-out] [--json FILE]
 
-Each clip of a speaking face is spoilt in every known way and encoded, and the rule of `vsr/video/stretches.py` is asked
+Each clip of a speaking face is spoilt in every known way and encoded, and the rule of `vsr/face/stretches.py` is asked
 about it. --held-out takes the second half of the kinds of covers and photographs. Prints, of each kind: the
 least, middle and greatest of what the lips move by (`MOVING` is the border), and the share of frames that are read, and
 of those that are called covered; then, of all kinds, how many clips fall on the wrong side of the border wherever it
@@ -20,14 +20,14 @@ from spoilt_covers import COVERED, COVERED_HELD_OUT, PARTLY
 from spoilt_photographs import PHOTOGRAPHS, PHOTOGRAPHS_HELD_OUT, still
 from spoilt_pictures import POOR, recoded
 
-from vsr.files import write_text
-from vsr.video.detector import default_detector
-from vsr.video.grid import Position
-from vsr.video.lip_motion import lip_motion
-from vsr.video.piece import Piece
-from vsr.video.reader import read_frames
-from vsr.video.stream import blocks
-from vsr.video.stretches import MOVING, SHARE, cells_of
+from vsr.core.files import write_text
+from vsr.face.detector import default_detector
+from vsr.face.lip_motion import lip_motion
+from vsr.face.piece import Piece
+from vsr.face.pipeline import blocks
+from vsr.face.stretches import MOVING, SHARE, cells_of
+from vsr.media.reader import read_frames
+from vsr.media.resample import Position
 
 FRAMES = 75  # of each clip
 

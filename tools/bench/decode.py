@@ -23,14 +23,14 @@ from pathlib import Path
 
 import torch
 
-from vsr.clock import FPS
-from vsr.decode.beam import JointSearch, decode
-from vsr.decode.options import DecodeOptions
-from vsr.files import write_text
-from vsr.hub import load_model
+from vsr.core.clock import FPS
+from vsr.core.files import write_text
+from vsr.data.transforms import to_network_input
+from vsr.decoding.joint_beam import JointSearch, decode
+from vsr.decoding.options import DecodeOptions
+from vsr.face.mouth_crop import crop_video
 from vsr.models.lipreader import LipReader, LipReaderConfig
-from vsr.video.mouth import crop_video
-from vsr.video.transforms import to_network_input
+from vsr.modelstore.folder import load_model
 
 ORACLE = Path(__file__).parents[2] / "tests" / "decode" / "oracle.py"
 BATCH = 8

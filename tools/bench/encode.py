@@ -14,9 +14,9 @@ from statistics import median
 
 import torch
 
-from vsr.files import write_text
-from vsr.hub import load_model
+from vsr.core.files import write_text
 from vsr.models.lengths import length_mask
+from vsr.modelstore.folder import load_model
 
 
 def parameters(module) -> int:

@@ -17,17 +17,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lip2speech.alignment import offset
-from lip2speech.audio import natural_wave
-from lip2speech.data import NoText, SpeechDataset
-from lip2speech.flow_options import FlowOptions
-from lip2speech.hub import load_model
-from lip2speech.intelligibility import stoi, stoi_aligned
-from lip2speech.metrics import pesq
-from lip2speech.synthesis import vocode
-from vsr.clock import FPS, SAMPLES_PER_FRAME
+from lip2speech.evaluation.alignment import offset
+from lip2speech.evaluation.intelligibility import stoi, stoi_aligned
+from lip2speech.evaluation.metrics import pesq
+from lip2speech.features.dataset import NoText, SpeechDataset
+from lip2speech.inference.folder import load_model
+from lip2speech.inference.synthesizer import vocode
+from lip2speech.models.flow_options import FlowOptions
+from vsr.core.clock import FPS, SAMPLES_PER_FRAME
+from vsr.core.files import write_text
 from vsr.data.manifest import read_manifest
-from vsr.files import write_text
+from vsr.data.sound import natural_wave
 
 TOGETHER = 10  # clips
 

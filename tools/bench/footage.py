@@ -23,18 +23,18 @@ from pathlib import Path
 
 import numpy as np
 
-from vsr.clock import FPS
-from vsr.decode.options import DecodeOptions
-from vsr.errors import VsrError
-from vsr.files import write_text
-from vsr.hub import load_model
-from vsr.transcribe import Reading
-from vsr.video.detector import default_detector
-from vsr.video.geometry import CROP, crop_corners, cut_mouth, mouth_transforms
-from vsr.video.graphs import BLANK, INNER, mesh_of
-from vsr.video.mediapipe_graph import solutions
-from vsr.video.reader import frames_from
-from vsr.video.stream import blocks
+from vsr.core.clock import FPS
+from vsr.core.errors import VsrError
+from vsr.core.files import write_text
+from vsr.decoding.options import DecodeOptions
+from vsr.face.detector import default_detector
+from vsr.face.geometry import CROP, crop_corners, cut_mouth, mouth_transforms
+from vsr.face.mediapipe_graph import solutions
+from vsr.face.mediapipe_graphs import BLANK, INNER, mesh_of
+from vsr.face.pipeline import blocks
+from vsr.inference.transcriber import Reading
+from vsr.media.reader import frames_from
+from vsr.modelstore.folder import load_model
 
 
 class Clocks:

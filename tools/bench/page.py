@@ -3,8 +3,9 @@
 
     tools/bench/page.py CLIP... [--clients 8] [--minutes 5] [--queue 16] [--json FILE]
 
-Starts `lip2speech web` in a process of its own with a folder of its own for temporary files. `vsr.transcribe` says what
-each clip must give, then one client alone asks the page. Then so many clients do what browsers do, for so many minutes:
+Starts `lip2speech web` in a process of its own with a folder of its own for temporary files.
+`vsr.inference.transcriber` says what each clip must give, then one client alone asks the page. Then so many clients do
+what browsers do, for so many minutes:
 open the page, upload three clips one after another, wait for each answer, fetch its files, close the tab. A clip
 without a face belongs among the clips. Prints and writes
 
@@ -42,9 +43,9 @@ from pathlib import Path
 
 import httpx
 
-from vsr.errors import VsrError
-from vsr.files import write_text
-from vsr.hub import load_model
+from vsr.core.errors import VsrError
+from vsr.core.files import write_text
+from vsr.modelstore.folder import load_model
 
 CLIPS_A_TAB = 3
 PATIENCE = 150.0  # seconds after the last visitor in which the server has to have tidied up

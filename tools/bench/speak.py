@@ -13,13 +13,13 @@ from pathlib import Path
 
 import torch
 
-from lip2speech.flow_options import FlowOptions
-from lip2speech.hub import load_model
-from lip2speech.speak import voice_crop
-from lip2speech.synthesis import vocode
-from vsr.clock import FPS
-from vsr.files import write_text
-from vsr.video.mouth import crop_video
+from lip2speech.inference.dubbing import voice_crop
+from lip2speech.inference.folder import load_model
+from lip2speech.inference.synthesizer import vocode
+from lip2speech.models.flow_options import FlowOptions
+from vsr.core.clock import FPS
+from vsr.core.files import write_text
+from vsr.face.mouth_crop import crop_video
 
 STAGES = ("crop", "acoustic", "vocoder")
 

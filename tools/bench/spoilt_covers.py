@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from spoilt_photographs import wander
 
-from vsr.video.geometry import mouth_transforms
+from vsr.face.geometry import mouth_transforms
 
 SIDE, CORNER = 192, 48
 MIDDLE = SIDE / 2

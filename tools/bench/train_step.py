@@ -23,10 +23,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from vsr.data.batching import IGNORE, Batch
-from vsr.data.sampling import FrameBudgetSampler
-from vsr.files import write_text
+from vsr.core.files import write_text
+from vsr.core.tokens import IGNORE
+from vsr.data.batch import Batch
+from vsr.data.sampler import FrameBudgetSampler
 from vsr.models.lipreader import LipReader, LipReaderConfig
+from vsr.objectives.ctc_attention import ctc_attention
 from vsr.training.optimiser import adamw
 
 PUBLISHED = Path(__file__).parents[2] / "egs" / "lrs3" / "vsr" / "conf" / "published.yaml"
@@ -78,7 +80,7 @@ class Ours:
         self.optimiser = adamw(self.model, 1e-5, 0.03)
 
     def loss(self, batch: Batch) -> torch.Tensor:
-        return self.model.loss(batch)["loss"]
+        return ctc_attention(self.model, batch)["loss"]
 
     def infer(self, batch: Batch) -> torch.Tensor:
         return self.model.ctc_log_probs(self.model.encode(batch.video, batch.lengths))

@@ -14,18 +14,18 @@ import time
 
 import torch
 
-from vsr.bulk import Settings, transcribe_files
-from vsr.decode.beam import decode
-from vsr.decode.encoding import encode, mesh_for, tracks_of_mouths
-from vsr.decode.evidence import joining
-from vsr.decode.options import DecodeOptions
-from vsr.files import write_text
-from vsr.hub import load_model
-from vsr.video.detector import default_detector
-from vsr.video.mouth import crop_video
-from vsr.video.reader import probe, read_frames
-from vsr.video.tracks import track_faces
-from vsr.video.transforms import to_network_input
+from vsr.core.files import write_text
+from vsr.data.transforms import to_network_input
+from vsr.decoding.encoding import encode, mesh_for, tracks_of_mouths
+from vsr.decoding.evidence import joining
+from vsr.decoding.joint_beam import decode
+from vsr.decoding.options import DecodeOptions
+from vsr.face.detector import default_detector
+from vsr.face.mouth_crop import crop_video
+from vsr.face.tracker import track_faces
+from vsr.inference.bulk import Settings, transcribe_files
+from vsr.media.reader import probe, read_frames
+from vsr.modelstore.folder import load_model
 
 
 def timed(work):

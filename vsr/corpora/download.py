@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
-from vsr.errors import VsrError
+from vsr.core.errors import VsrError
 
 TIMEOUT = 60  # seconds without a byte
 BLOCK = 1 << 20
@@ -125,7 +125,7 @@ def unpack(archive: str | Path, folder: str | Path, suffixes: Iterable[str]) -> 
 
 
 def _extract(stored: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> Path:
-    from vsr.files import atomic_write
+    from vsr.core.files import atomic_write
 
     if not (path.is_file() and path.stat().st_size == member.file_size):
         with atomic_write(path) as temporary, stored.open(member) as source, temporary.open("wb") as out:

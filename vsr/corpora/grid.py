@@ -11,11 +11,11 @@ import re
 from collections import Counter
 from pathlib import Path
 
+from vsr.core.errors import VsrError
+from vsr.core.files import write_json
 from vsr.corpora.grid_lists import LISTS
-from vsr.corpora.splits import check_disjoint
 from vsr.data.manifest import Clip, write_manifest
-from vsr.errors import VsrError
-from vsr.files import write_json
+from vsr.data.splits import check_disjoint
 
 ALIGN_UNITS = 25_000  # align times are in 1/25 000 s
 SILENCE = ("sil", "sp")

@@ -7,8 +7,8 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from vsr.core.errors import VsrError
 from vsr.corpora.download import download, list_record, unpack
-from vsr.errors import VsrError
 
 RECORD = "https://zenodo.org/api/records/3625687"
 ALIGNMENTS = "alignments.zip"

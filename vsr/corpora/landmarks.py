@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from vsr.clock import FPS
+from vsr.core.clock import FPS
+from vsr.core.errors import VsrError, one_line
+from vsr.core.files import write_json
 from vsr.corpora.grid import UNSEEN
 from vsr.data.manifest import Clip, read_manifest, write_manifest
-from vsr.errors import VsrError, one_line
-from vsr.files import write_json
-from vsr.video.mouth_features import write_track
+from vsr.face.mouth_features import write_track
 
 SCALE = 50  # of the stored points
 DEV_SPEAKERS = ("s13", "s29")  # of whom nothing is trained on: by them everything is chosen

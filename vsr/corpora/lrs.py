@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vsr.clock import FPS
+from vsr.core.clock import FPS
+from vsr.core.errors import VsrError
 from vsr.corpora.pauses import MAX_SECONDS, Word, cut_at_pauses
 from vsr.data.manifest import Clip
-from vsr.errors import VsrError
 
 WORD_HEADER = ["WORD", "START", "END"]
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from vsr.core.errors import VsrError
 from vsr.corpora.lrs import read_names, read_subset, select, stop_if_bad
 from vsr.corpora.pauses import MAX_SECONDS
 from vsr.corpora.published import Count, Report, write_lists
-from vsr.corpora.splits import check_disjoint
 from vsr.data.manifest import Clip
-from vsr.errors import VsrError
+from vsr.data.splits import check_disjoint
 
 SUBSET_OF = {"pretrain": "pretrain", "train": "main", "val": "main", "test": "main"}
 UTTERANCES = {"pretrain": 96_318, "train": 45_839, "val": 1_082, "test": 1_243}  # Ma et al. 2021

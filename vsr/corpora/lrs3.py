@@ -14,12 +14,12 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+from vsr.core.errors import VsrError
 from vsr.corpora.lrs import Subset, read_names, read_subset, select, stop_if_bad
 from vsr.corpora.pauses import MAX_SECONDS
 from vsr.corpora.published import Count, Report, write_lists
-from vsr.corpora.splits import check_disjoint
 from vsr.data.manifest import Clip
-from vsr.errors import VsrError
+from vsr.data.splits import check_disjoint
 
 SUBSETS = ("pretrain", "trainval", "test")
 # Utterances: Ma et al. 2021; words of the test list: ESPnet's results and auto_avsr issue 57.

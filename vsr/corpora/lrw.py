@@ -10,11 +10,11 @@ import os
 import re
 from pathlib import Path
 
-from vsr.clock import FPS
+from vsr.core.clock import FPS
+from vsr.core.errors import VsrError
 from vsr.corpora.published import Count, Report, write_lists
-from vsr.corpora.splits import check_disjoint
 from vsr.data.manifest import Clip
-from vsr.errors import VsrError
+from vsr.data.splits import check_disjoint
 
 LISTS = {"train": "train", "val": "dev", "test": "test"}
 UTTERANCES = {"train": 488_766, "val": 25_000, "test": 25_000}

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
-from vsr.clock import FPS
+from vsr.core.clock import FPS
 
 MAX_SECONDS = 16.0  # of a piece, as in published recipes
 MARGIN = 0.5  # seconds kept before the first and after the last word where the pause is that long

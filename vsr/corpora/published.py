@@ -6,9 +6,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from vsr.core.errors import VsrError
+from vsr.core.files import write_json
 from vsr.data.manifest import Clip, write_manifest
-from vsr.errors import VsrError
-from vsr.files import write_json
 
 
 @dataclass(frozen=True)

@@ -13,17 +13,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
-from vsr.artifacts import KEPT, NEW, Ledger, identify, record_of, tell
+from vsr.core.artifacts import KEPT, NEW, Ledger, identify, record_of, tell
+from vsr.core.errors import VsrError
+from vsr.core.files import atomic_write, check_output, read_json, write_json
+from vsr.core.machine import processes_for
+from vsr.core.pool import in_processes
+from vsr.core.progress import counted
 from vsr.data.manifest import Clip, read_manifest, write_manifest
-from vsr.engines import Engine, Local
-from vsr.errors import VsrError
-from vsr.files import atomic_write, check_output, read_json, write_json
-from vsr.machine import processes_for
-from vsr.pool import in_processes
-from vsr.progress import counted
 
 CROP_SHAPE = (96, 96)
 MANIFEST = "manifest.jsonl"
@@ -44,8 +44,15 @@ class Outcome:
     record: dict = field(default_factory=dict)  # the ledger's line of the crop
 
 
+class Cropping(Protocol):
+    """Who crops: each clip gives one outcome, also where the process or the machine that was at it dies."""
+
+    def crop(self, clips: Sequence[Clip], out_dir: Path) -> Iterator[Outcome]:
+        """Crop clips into a folder, each file written whole or not at all."""
+
+
 def crop_corpus(
-    manifest_in: str | Path, out_dir: str | Path, jobs: int = 1, engine: Engine | None = None
+    manifest_in: str | Path, out_dir: str | Path, jobs: int = 1, engine: Cropping | None = None
 ) -> Counter:
     """Crop every clip of a manifest; returns counts of "cropped", "kept" (from an earlier run) and refusal reasons.
 
@@ -65,7 +72,7 @@ def crop_corpus(
     out_dir.mkdir(parents=True, exist_ok=True)
     ledger.refresh()
     outcomes = []
-    found = (engine or Local(jobs)).crop(todo, out_dir)
+    found = engine.crop(todo, out_dir) if engine else crop_in_processes(todo, out_dir, jobs)
     for outcome in counted(found, "mouth crops", len(clips), len(clips) - len(todo), failed="refused"):
         outcomes.append(outcome)
         if outcome.record:
@@ -174,7 +181,7 @@ class Cropper:
 
 def _crop_clip(out_dir: Path, clip: Clip) -> Outcome:
     """Crop one clip and write it; a refusal is an outcome, a full disk ends the run."""
-    from vsr.video.mouth import crop_video
+    from vsr.face.mouth_crop import crop_video
 
     made = made_from(clip)  # before the video is read: what replaces it in the meantime is then another
     try:

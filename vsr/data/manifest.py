@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from vsr.errors import VsrError
-from vsr.files import read_lines, write_lines
+from vsr.core.errors import VsrError
+from vsr.core.files import read_lines, write_lines
 
 SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@+-]*")
 
@@ -29,7 +29,7 @@ class Clip:
         words: (word, start, end) in seconds from the clip's start, where the corpus knows them.
         start, end: the part of the video that is the clip, in seconds after the container's start (the zero that
             players show), whatever its first time stamp; end 0 is the end of the file.
-        track: path of the track of mouth points, an .npz of `vsr.video.mouth_features`; empty where there is none.
+        track: path of the track of mouth points, an .npz of `vsr.face.mouth_features`; empty where there is none.
     """
 
     id: str

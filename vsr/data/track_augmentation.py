@@ -1,6 +1,6 @@
 """How a track of mouth points is varied in training: another tempo, another face, another way to speak, and gaps.
 
-Shapes: points (T, 9, 2) pixels, measures (T, 8), as in `vsr.video.mouth_features`.
+Shapes: points (T, 9, 2) pixels, measures (T, 8), as in `vsr.face.mouth_features`.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vsr.errors import VsrError
-from vsr.video.mouth_features import CENTRED_SCALE, with_changes
+from vsr.core.errors import VsrError
+from vsr.face.mouth_features import CENTRED_SCALE, with_changes
 
 MIRRORED = [1, 0, 2, 3, 4, 6, 5, 8, 7]  # the nine points seen in a mirror
 

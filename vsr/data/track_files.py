@@ -12,14 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
-from vsr.artifacts import KEPT, Ledger, record_of, tell
+from vsr.core.artifacts import KEPT, Ledger, record_of, tell
+from vsr.core.errors import VsrError
+from vsr.core.machine import processes_for
+from vsr.core.pool import in_processes
+from vsr.core.progress import counted
 from vsr.data.cropping import MEMORY, made_from
 from vsr.data.manifest import Clip, read_manifest, write_manifest
-from vsr.errors import VsrError
-from vsr.machine import processes_for
-from vsr.pool import in_processes
-from vsr.progress import counted
-from vsr.video.mouth_features import FEWEST, measures_of, read_track, write_track
+from vsr.face.mouth_features import FEWEST, measures_of, read_track, write_track
 
 VERSION = 1  # of how tracks are found: raised whenever the same video gives another one
 
@@ -74,8 +74,8 @@ def _is_done(clip: Clip) -> bool:
 
 def _find(clip: Clip) -> dict:
     """Lay the mesh on every frame of the clip, and keep what is found; returns its line of the ledger, if any."""
-    from vsr.video.mouth import crop_video
-    from vsr.video.mouth_points import mouth_meshes
+    from vsr.face.mouth_crop import crop_video
+    from vsr.face.mouth_points import mouth_meshes
 
     made, path = _made_from(clip), file_of(clip)
     try:

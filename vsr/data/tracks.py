@@ -3,7 +3,7 @@
 Published tracks begin with the first word and end with the last. What is before and after comes from clips of the same
 list that have it: their lips' way to the first word, and from the last, is laid on another face.
 
-Shapes: points (T, 9, 2), measures (T, 8), features (T, F), as in `vsr.video.mouth_features`.
+Shapes: points (T, 9, 2), measures (T, 8), features (T, F), as in `vsr.face.mouth_features`.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vsr.clock import FPS
-from vsr.data.batching import CropDataset, frame_targets
+from vsr.core.clock import FPS
+from vsr.core.errors import VsrError
+from vsr.data.batch import CropDataset, frame_targets
 from vsr.data.manifest import Clip
 from vsr.data.track_augmentation import TrackAugmentation, another_face, at_times, masked, time_map
-from vsr.errors import VsrError
+from vsr.face.mouth_features import CORNERS, FEWEST, features_of, read_track, repaired, with_changes
 from vsr.text.tokenizer import Tokenizer
-from vsr.video.mouth_features import CORNERS, FEWEST, features_of, read_track, repaired, with_changes
 
 SHORTEST = 4  # frames of silence that are kept as such
 ROOM = 30  # frames that silence adds to a sentence, about

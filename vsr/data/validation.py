@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-from vsr.clock import FPS
+from vsr.core.clock import FPS
+from vsr.core.errors import VsrError
+from vsr.core.pool import in_processes
 from vsr.data.manifest import Clip, read_manifest
-from vsr.errors import VsrError
-from vsr.pool import in_processes
 from vsr.text.normalise import lower
 
 SLACK = 1.0  # seconds by which a part or a word may reach beyond the announced end
@@ -76,7 +76,7 @@ def _crashed(video: str) -> Seen:
 
 
 def _look(video: str) -> Seen:
-    from vsr.video.reader import probe
+    from vsr.media.reader import probe
 
     try:
         info = probe(video)

@@ -3,7 +3,7 @@
 A recurrent network learns more from tracks in the same minutes than a Conformer of its width: they are smooth, and
 there are few numbers in a frame.
 
-Shapes: B batch, T frames, F features of a frame (`vsr.video.mouth_features`), D width, H hidden.
+Shapes: B batch, T frames, F features of a frame (`vsr.face.mouth_features`), D width, H hidden.
 """
 
 from __future__ import annotations

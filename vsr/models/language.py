@@ -11,12 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vsr.core.numbers import COUNT
+from vsr.core.tokens import IGNORE
 from vsr.models.av_hubert import TransformerLayer
 from vsr.models.cache import PastCache
 from vsr.models.lengths import causal_mask, sinusoid
 from vsr.models.limits import DROPPED, check_sizes
-from vsr.models.losses import IGNORE, shift_tokens
-from vsr.numbers import COUNT
+from vsr.models.targets import shift_tokens
 
 
 @dataclass(frozen=True)

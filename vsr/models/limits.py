@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from vsr.errors import VsrError
-from vsr.numbers import COUNT, NOT_NEGATIVE, POSITIVE, SHARE, Range, check_numbers
+from vsr.core.errors import VsrError
+from vsr.core.numbers import COUNT, NOT_NEGATIVE, POSITIVE, SHARE, Range, check_numbers
 
 DROPPED = Range(least=0, below=1)
 SIZES = (

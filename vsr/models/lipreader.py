@@ -1,4 +1,4 @@
-"""The lip reader: mouth video -> encoder states -> CTC and attention heads, or a word head, and the loss.
+"""The lip reader: mouth video -> encoder states -> CTC and attention heads, or a word head.
 
 Shapes: B batch, T video frames, U tokens, D width, V vocabulary (blank 0 ... start/end V-1).
 """
@@ -6,11 +6,10 @@ Shapes: B batch, T video frames, U tokens, D width, V vocabulary (blank 0 ... st
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from vsr.core.numbers import COUNT
 from vsr.models import resnet3d
 from vsr.models.av_hubert import AVHubertEncoder, TiedDecoder
 from vsr.models.conformer import ACTIVATIONS, Conformer
@@ -18,16 +17,12 @@ from vsr.models.decoder import Decoder
 from vsr.models.landmarks import LandmarkFrontend, RecurrentEncoder
 from vsr.models.lengths import length_mask, zero_padding
 from vsr.models.limits import LIP_READER, check_heads, check_sizes
-from vsr.models.losses import IGNORE, alignment_loss, ctc_loss, shift_tokens
 from vsr.models.resnet3d import ResNet3D
 from vsr.models.video_transformer import VideoTransformer
-from vsr.models.words import FIRST, WordBoundary, WordHead, word_loss
-from vsr.numbers import COUNT
+from vsr.models.words import FIRST, WordBoundary, WordHead
 
-FEATURES = 32  # numbers that tell of a frame of a track, `vsr.video.mouth_features`
+FEATURES = 32  # numbers that tell of a frame of a track, `vsr.face.mouth_features`
 
-if TYPE_CHECKING:
-    from vsr.data.batching import Batch
 
 
 @dataclass(frozen=True)
@@ -182,36 +177,3 @@ class LipReader(nn.Module):
     def word_logits(self, video: Tensor, lengths: Tensor, inside: Tensor) -> Tensor:
         """Arguments of `encode` -> logits of the words (B, C); the model must have a word head."""
         return self.words(self.encode(video, lengths, inside), lengths)
-
-    def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """Loss of a batch: ``loss``, its parts ``ctc`` and ``attention``, the decoder's or the words' ``accuracy``.
-
-        Means over the batch; with ``batch.shares`` scaled so that the ranks' mean is the mean over all their batches.
-        """
-        if self.words is not None:
-            return word_loss(self, batch)
-        states = self.encode(batch.video, batch.lengths)
-        clips, tokens, frames = batch.shares if batch.shares is not None else states.new_ones(3)
-        log_probs = self.ctc_log_probs(states.float())
-        ctc = ctc_loss(log_probs, batch.lengths, batch.tokens, batch.token_lengths)
-        losses = {"ctc": ctc * clips}
-        weight = self.config.ctc_weight
-        loss = weight * losses["ctc"]
-        if self.decoder is not None:
-            attention, accuracy = self._attention_loss(states, batch)
-            losses |= {"attention": attention * tokens, "accuracy": accuracy * tokens}
-            loss = loss + (1 - weight) * losses["attention"]
-        if self.alignment is not None:  # not only where there are word times: ranks must not differ in their layers
-            losses["alignment"] = alignment_loss(self.alignment(states).float(), batch.frame_tokens) * frames
-            loss = loss + self.config.alignment_weight * losses["alignment"]
-        return {"loss": loss} | {name: value.detach() for name, value in losses.items()}
-
-    def _attention_loss(self, states: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        """The decoder's loss on the states (B, T, D) of a batch, and its share of tokens that are right."""
-        tokens_in, targets = shift_tokens(batch.tokens, self.config.vocab_size - 1)
-        logits = self.decoder(tokens_in, states, batch.lengths).float()
-        attention = F.cross_entropy(
-            logits.transpose(1, 2), targets, ignore_index=IGNORE, label_smoothing=self.config.label_smoothing
-        )
-        real = targets != IGNORE
-        return attention, (logits.argmax(-1) == targets)[real].float().mean()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from vsr.errors import VsrError
+from vsr.core.errors import VsrError
 
 NEVER = -99.0
 MARKS = ("<s>", "</s>", "<unk>")

@@ -11,7 +11,7 @@ import functools
 import re
 from unicodedata import category, name, normalize
 
-from vsr.errors import VsrError
+from vsr.core.errors import VsrError
 
 APOSTROPHES = dict.fromkeys(map(ord, "\u2019\u02bc\uff07"), "'")
 # Signs that choose a glyph and have no sound of their own, beside those of the category Cf.

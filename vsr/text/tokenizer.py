@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from vsr.errors import VsrError
-from vsr.files import read_json, write_json
+from vsr.core.errors import VsrError
+from vsr.core.files import read_json, write_json
+from vsr.core.tokens import BLANK, UNK  # noqa: F401  known by these names
 from vsr.text.normalise import lower
 
-BLANK, UNK = 0, 1
 SPACE, MARK = " ", "\u2581"  # what opens a word: a space between characters, SentencePiece's mark
 CONFIG = "tokenizer.json"
 CHARACTERS = SPACE + "'" + string.ascii_lowercase + string.digits

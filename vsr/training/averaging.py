@@ -9,10 +9,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from vsr.checkpoint import CONFIG_FILE, read_config
-from vsr.errors import VsrError
-from vsr.files import atomic_write, same_file
-from vsr.hub import LoadedModel, load_model, save_model
+from vsr.core.errors import VsrError
+from vsr.core.files import atomic_write, same_file
+from vsr.modelstore.checkpoint import CONFIG_FILE, read_config
+from vsr.modelstore.folder import LoadedModel, load_model, save_model
 from vsr.text.tokenizer import pieces_of
 
 

@@ -9,11 +9,11 @@ from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
+from vsr.core.errors import VsrError, one_line
+from vsr.core.numbers import COUNT, NOT_NEGATIVE, POSITIVE, SEED, Range, check_number, check_numbers, is_number
 from vsr.data.track_augmentation import TrackAugmentation
-from vsr.errors import VsrError, one_line
+from vsr.data.transforms import Augmentation
 from vsr.models.lipreader import LipReaderConfig
-from vsr.numbers import COUNT, NOT_NEGATIVE, POSITIVE, SEED, Range, check_number, check_numbers, is_number
-from vsr.video.transforms import Augmentation
 
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
 STRATEGIES = ("auto", "ddp", "fsdp")

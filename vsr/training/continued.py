@@ -8,10 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from vsr.artifacts import LEDGER, Ledger, differences, digest_of, identify, identify_folder
+from vsr.core.artifacts import LEDGER, Ledger, differences, digest_of, identify, identify_folder
+from vsr.core.errors import VsrError
+from vsr.core.files import write_text
 from vsr.data.manifest import read_manifest
-from vsr.errors import VsrError
-from vsr.files import write_text
 from vsr.training.config import dump_config
 
 CONFIG = "config.yaml"

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from lightning.fabric import Fabric
 
-from vsr.data.sampling import deal, planned_batches
-from vsr.errors import VsrError
+from vsr.core.errors import VsrError
+from vsr.data.sampler import deal, planned_batches
 
 
 class Feed:

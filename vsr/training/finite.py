@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vsr.errors import VsrError
+from vsr.core.errors import VsrError
 
 PATIENCE = 50  # such steps one after another, or all batches of an epoch where it has fewer
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vsr.checkpoint import CONFIG_FILE, read_config
-from vsr.errors import VsrError, one_line
-from vsr.files import same_file
-from vsr.hub import FUSED_READER, load_model, save_model
+from vsr.core.errors import VsrError, one_line
+from vsr.core.files import same_file
 from vsr.models.fusion import FusedConfig, FusedReader
 from vsr.models.lipreader import LipReader
+from vsr.modelstore.checkpoint import CONFIG_FILE, read_config
+from vsr.modelstore.folder import FUSED_READER, load_model, save_model
 from vsr.text.tokenizer import CharTokenizer, WordTokenizer
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from vsr.corpora.splits import check_disjoint
-from vsr.data.sampling import FrameBudgetSampler
+from vsr.data.sampler import FrameBudgetSampler
+from vsr.data.splits import check_disjoint
 from vsr.data.tracks import TrackDataset
 from vsr.text.tokenizer import load_tokenizer
 from vsr.training.lipreader import LipReaderRun, read_all

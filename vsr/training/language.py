@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from vsr.data.batching import IGNORE
+from vsr.core.errors import VsrError
+from vsr.core.numbers import COUNT, SEED, check_number, check_numbers
+from vsr.core.tokens import IGNORE
 from vsr.data.manifest import read_manifest
-from vsr.data.sampling import FrameBudgetSampler
-from vsr.errors import VsrError
-from vsr.hub import LANGUAGE_MODEL, save_model
+from vsr.data.sampler import FrameBudgetSampler
 from vsr.models.language import LanguageModel, LanguageModelConfig
-from vsr.numbers import COUNT, SEED, check_number, check_numbers
+from vsr.modelstore.folder import LANGUAGE_MODEL, save_model
 from vsr.text.normalise import lower
 from vsr.text.tokenizer import Tokenizer, load_tokenizer
 from vsr.training.config import OptimConfig, TrainerConfig, built, model_settings

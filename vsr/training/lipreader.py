@@ -9,17 +9,19 @@ import numpy as np
 import torch
 from torch import nn
 
-from vsr.clock import FPS
-from vsr.corpora.splits import check_disjoint
-from vsr.data.batching import CropDataset
+from vsr.core.clock import FPS
+from vsr.core.errors import VsrError
+from vsr.data.batch import CropDataset
 from vsr.data.manifest import Clip, read_manifest
-from vsr.data.sampling import FrameBudgetSampler
-from vsr.decode.ctc import sayable
-from vsr.errors import VsrError
-from vsr.hub import LoadedModel, load_model, save_model
+from vsr.data.sampler import FrameBudgetSampler
+from vsr.data.splits import check_disjoint
+from vsr.decoding.ctc import sayable
+from vsr.evaluation.wer import word_errors
 from vsr.models.fusion import FusedReader
 from vsr.models.lipreader import LipReader
-from vsr.score import word_errors
+from vsr.modelstore.folder import LoadedModel, load_model, save_model
+from vsr.objectives.registry import objective_of
+from vsr.objectives.step import Step
 from vsr.text.normalise import lower
 from vsr.text.tokenizer import Tokenizer, WordTokenizer, collapse, load_tokenizer
 from vsr.training.config import built
@@ -57,6 +59,9 @@ class LipReaderRun(Run):
 
     def _with_tokens(self, name: str, clips: list[Clip]) -> list[Clip]:
         return with_tokens(name, clips, self.tokenizer, not self.config.model.get("classes"), self.say)
+
+    def _stepped(self) -> Step:
+        return Step(self.model, objective_of(self.model.config))
 
     def _build_model(self) -> LipReader:
         model = built(LipReader, self.config.model_config(self.tokenizer.vocab_size))

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from vsr.errors import VsrError
+from vsr.core.errors import VsrError
 from vsr.training.averaging import keep_epoch
 from vsr.training.batch_norm import synchronised
 from vsr.training.config import load_config

@@ -15,9 +15,9 @@ from lightning.fabric.plugins.environments import ClusterEnvironment, LightningE
 from lightning.fabric.strategies import ModelParallelStrategy
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 
-from vsr.errors import VsrError, one_line
+from vsr.core.errors import VsrError, one_line
+from vsr.core.worker import ranks_follow
 from vsr.training.slurm import SlurmStep, each_and_machines
-from vsr.worker import ranks_follow
 
 if TYPE_CHECKING:
     from vsr.training.config import TrainerConfig

@@ -11,7 +11,7 @@ import re
 
 from lightning.fabric.plugins.environments import ClusterEnvironment, SLURMEnvironment
 
-from vsr.errors import VsrError
+from vsr.core.errors import VsrError
 
 PORTS = range(15_000, 25_000)  # below those that Linux hands out by itself
 

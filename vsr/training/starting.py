@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from vsr.errors import VsrError
+from vsr.core.errors import VsrError
 from vsr.models.words import FIRST
 from vsr.text.tokenizer import BLANK, UNK, Tokenizer, pieces_of
 

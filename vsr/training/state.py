@@ -11,8 +11,8 @@ import torch
 from torch import nn
 from torch.distributed.tensor import DTensor
 
-from vsr.errors import VsrError
-from vsr.files import atomic_write
+from vsr.core.errors import VsrError
+from vsr.core.files import atomic_write
 from vsr.training.sharding import cut_like, cut_model, cut_optimiser, whole
 
 LAST = "last.pt"

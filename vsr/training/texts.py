@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from vsr.core.errors import VsrError
 from vsr.data.manifest import Clip
-from vsr.errors import VsrError
 from vsr.text.tokenizer import UNK, Tokenizer
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from vsr.data.sampling import FrameBudgetSampler
-from vsr.errors import VsrError
-from vsr.models.words import UNLISTED, classes_of
+from vsr.core.errors import VsrError
+from vsr.data.sampler import FrameBudgetSampler
+from vsr.objectives.word_classes import UNLISTED, classes_of
 from vsr.text.tokenizer import UNK
 from vsr.training.lipreader import LipReaderRun
 

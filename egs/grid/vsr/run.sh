@@ -72,7 +72,7 @@ decode_all() {
 }
 # Without a grammar, with GRID's, and the ten best of that rescored by the attention decoder.
 decode_graphs() {
-    local manifest=$crops/test_s1/manifest.jsonl lattice=("$k2/bin/python" "$top/vsr/decode/lattice.py" "$work/posteriors")
+    local manifest=$crops/test_s1/manifest.jsonl lattice=("$k2/bin/python" "$top/vsr/decoding/lattice.py" "$work/posteriors")
     vsr posteriors --model "$work/model" --manifest $manifest --grammar grid --out "$work/posteriors"
     "${lattice[@]}" --method ctc --out "$work/test_s1_ctc_graph.jsonl"
     "${lattice[@]}" --method hlg --nbest 10 --out "$work/test_s1_hlg.jsonl"

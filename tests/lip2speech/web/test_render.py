@@ -9,9 +9,9 @@ import pytest
 from lip2speech.web import render
 from lip2speech.web.jobs import Face, Job, Limits
 from lip2speech.web.reading import earlier, sureness
-from vsr.errors import VsrError
-from vsr.subtitles import to_vtt
-from vsr.transcript import Segment, TimedWord, Transcript
+from vsr.core.errors import VsrError
+from vsr.output.subtitles import to_vtt
+from vsr.output.transcript import Segment, TimedWord, Transcript
 
 VOID = {"img", "source", "track", "i"}
 

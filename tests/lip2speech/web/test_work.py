@@ -11,9 +11,8 @@ import weakref
 import numpy as np
 import pytest
 
-from lip2speech.audio import read_wave, write_wave
 from lip2speech.cli import main
-from lip2speech.speak import speak
+from lip2speech.inference.dubbing import speak
 from lip2speech.web import render
 from lip2speech.web.jobs import Dropped
 from lip2speech.web.media import playable_copy, recorded_seconds
@@ -22,10 +21,11 @@ from lip2speech.web.store import GRACE, Store
 from tests.conftest import talking_face, write_sound, write_video
 from tests.lip2speech.test_length import write_piped
 from tests.local_hub import install
-from vsr.decode.options import DecodeOptions
-from vsr.errors import VsrError
-from vsr.video.container import video_clock
-from vsr.video.reader import probe
+from vsr.core.errors import VsrError
+from vsr.decoding.options import DecodeOptions
+from vsr.media.audio import read_wave, write_wave
+from vsr.media.container import video_clock
+from vsr.media.reader import probe
 
 
 async def follow(studio, job):
@@ -172,8 +172,8 @@ async def finished(studio):
 @pytest.mark.parametrize(
     "moment",
     [
-        "lip2speech.web.reading.playable_copy", "vsr.recognise.read_clip", "lip2speech.speak.speak_clip",
-        "lip2speech.audio.mux",
+        "lip2speech.web.reading.playable_copy", "vsr.inference.recognition.read_clip",
+        "lip2speech.inference.dubbing.speak_clip", "vsr.media.audio.mux",
     ],
 )  # fmt: skip
 def test_what_is_dropped_does_not_come_back(make_studio, face_clip, monkeypatch, moment):
@@ -202,13 +202,13 @@ def test_what_is_dropped_does_not_come_back(make_studio, face_clip, monkeypatch,
 def test_a_page_that_is_dropped_does_not_come_back(make_studio, face_clip, monkeypatch):
     studio = make_studio()
     (job,), _ = done(studio, face_clip)
-    from lip2speech.inspection import render_voiced
+    from lip2speech.evaluation.report import render_voiced
 
     def dropping(*args, **kwargs):
         studio.drop(job)
         return render_voiced(*args, **kwargs)
 
-    monkeypatch.setattr("lip2speech.inspection.render_voiced", dropping)
+    monkeypatch.setattr("lip2speech.evaluation.report.render_voiced", dropping)
 
     async def visit():
         with pytest.raises(Dropped):
@@ -329,7 +329,7 @@ def test_a_failure_holds_no_picture(make_studio, landscape_clip, monkeypatch):
         def reset(self):
             pass
 
-    monkeypatch.setattr("vsr.video.detector.default_detector", Watching)
+    monkeypatch.setattr("vsr.face.detector.default_detector", Watching)
     gc.disable()
     try:
         error = refused(make_studio(), landscape_clip)

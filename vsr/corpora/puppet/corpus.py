@@ -12,14 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
-from vsr.artifacts import identify
-from vsr.clock import FPS
+from vsr.core.artifacts import identify
+from vsr.core.clock import FPS
+from vsr.core.errors import VsrError
+from vsr.core.files import read_json, write_json, write_lines
+from vsr.core.progress import counted
+from vsr.core.worker import spawning, start_worker
 from vsr.corpora.puppet.sentences import Vocabulary, draw_splits, load_vocabulary
 from vsr.data.manifest import Clip, write_manifest
-from vsr.errors import VsrError
-from vsr.files import read_json, write_json, write_lines
-from vsr.progress import counted
-from vsr.worker import spawning, start_worker
 
 VERSION = 1  # of the look and sound; a corpus of another version is not continued
 UNITS = 25_000  # align files count in 1/25 000 s, as GRID's: 1000 units are one frame

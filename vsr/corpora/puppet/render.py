@@ -16,12 +16,12 @@ import av
 import cv2
 import numpy as np
 
-from vsr.clock import FPS
+from vsr.core.clock import FPS
+from vsr.core.files import atomic_write
 from vsr.corpora.puppet.face import Face
 from vsr.corpora.puppet.portrait import SIZE
 from vsr.corpora.puppet.speech import Speech
 from vsr.corpora.puppet.visemes import mouth_track
-from vsr.files import atomic_write
 
 # Without look-ahead: with it the output differs from call to call for the very same frames.
 X264 = {"preset": "veryfast", "crf": "21", "threads": "1"}

@@ -9,7 +9,7 @@ from unicodedata import category
 
 import numpy as np
 
-from vsr.errors import VsrError
+from vsr.core.errors import VsrError
 from vsr.text.normalise import lower_case
 
 # Command, colour, preposition, letter (no w), digit, adverb: 51 words, 64 000 sentences (Cooke et al. 2006).

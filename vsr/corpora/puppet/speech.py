@@ -14,7 +14,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from vsr.errors import VsrError
+from vsr.core.errors import VsrError
 
 RETRIEVAL = 1  # AUDIO_OUTPUT_RETRIEVAL: samples go to the callback, nothing is played
 PHONEME_EVENTS, PHONEME_IPA = 1, 2  # options of espeak_Initialize

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vsr.clock import FPS
+from vsr.core.clock import FPS
 from vsr.corpora.puppet.speech import Span
 
 PARAMETERS = ("open", "width", "round", "jaw", "tuck", "press", "tongue", "raise")

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from vsr.core.errors import VsrError
+from vsr.core.files import write_lines, write_text
 from vsr.data.exchange.convert import Settings, id_of, rows, unique, whole
 from vsr.data.exchange.roi import put_roi
 from vsr.data.manifest import Clip
-from vsr.errors import VsrError
-from vsr.files import write_lines, write_text
 
 SEGMENT = "seg16s"
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vsr.clock import SAMPLES_PER_FRAME
+from vsr.core.clock import SAMPLES_PER_FRAME
+from vsr.core.errors import VsrError
+from vsr.core.files import write_lines
 from vsr.data.exchange.convert import Settings, id_of, rows, unique, whole
 from vsr.data.exchange.roi import put_roi
 from vsr.data.manifest import Clip
-from vsr.errors import VsrError
-from vsr.files import write_lines
 from vsr.text.normalise import lower
 from vsr.text.tokenizer import UNK
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
+from vsr.core.errors import VsrError
+from vsr.core.files import check_outputs, read_lines
 from vsr.data.manifest import SAFE_ID, Clip
-from vsr.errors import VsrError
-from vsr.files import check_outputs, read_lines
 
 FORMATS = ("manifest", "auto_avsr", "av_hubert", "kaldi", "lhotse")
 

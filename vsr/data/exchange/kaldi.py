@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from vsr.core.errors import VsrError
+from vsr.core.files import read_lines, write_lines
+from vsr.core.numbers import is_number
 from vsr.data.exchange.convert import Settings, id_of, unique, whole
 from vsr.data.manifest import Clip
-from vsr.errors import VsrError
-from vsr.files import read_lines, write_lines
-from vsr.numbers import is_number
 
 OFFSET = re.compile(r"\.ark:\d+$")
 

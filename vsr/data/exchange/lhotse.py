@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vsr.clock import FPS, SAMPLE_RATE
+from vsr.core.clock import FPS, SAMPLE_RATE
+from vsr.core.errors import VsrError
+from vsr.core.files import atomic_write
 from vsr.data.exchange.convert import Settings, id_of, unique
 from vsr.data.manifest import Clip
-from vsr.errors import VsrError
-from vsr.files import atomic_write
 
 FILE = "cuts.jsonl.gz"
 
@@ -60,7 +60,7 @@ def _recording(video: str):
     from lhotse import Recording
     from lhotse.audio import AudioSource, VideoInfo
 
-    from vsr.video.reader import probe
+    from vsr.media.reader import probe
 
     info = probe(video)
     picture = VideoInfo(info.fps, round(info.duration * info.fps), info.height, info.width)

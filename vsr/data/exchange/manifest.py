@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from vsr.core.files import atomic_write
 from vsr.data.exchange.convert import Settings
 from vsr.data.exchange.roi import load_crop
 from vsr.data.manifest import Clip, read_manifest, write_manifest
-from vsr.files import atomic_write
 
 
 def read(path: Path, settings: Settings) -> list[Clip]:

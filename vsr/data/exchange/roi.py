@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from vsr.clock import FPS
+from vsr.core.clock import FPS
+from vsr.core.errors import VsrError
+from vsr.core.files import atomic_write
 from vsr.data.manifest import Clip
-from vsr.errors import VsrError
-from vsr.files import atomic_write
 
 QUALITY = {"crf": "12", "preset": "fast"}  # H.264 at about two gray levels of error; peers use the default, 23
 
@@ -32,7 +32,7 @@ def read_roi(path: str | Path) -> np.ndarray:
     """A mouth video -> (T, 96, 96) uint8 gray. Raises VsrError, also where the picture has another size."""
     import cv2
 
-    from vsr.video.reader import read_frames
+    from vsr.media.reader import read_frames
 
     gray = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frames, _ in read_frames(path) for frame in frames]
     if gray[0].shape != (96, 96):

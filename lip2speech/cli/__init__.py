@@ -1,0 +1,18 @@
+"""The `lip2speech` command: one verb for each thing a user wants, each in `lip2speech/cli/commands/`."""
+
+from __future__ import annotations
+
+from vsr.cli import Program
+
+SECTIONS = {
+    "voice a face": ("speak", "inspect", "web", "push"),
+    "prepare a corpus": ("units", "features", "sync"),
+    "train": ("train", "vocoder"),
+    "synthesise and measure": ("synthesize", "evaluate", "results"),
+}
+
+LIP2SPEECH = Program(
+    "lip2speech", "Voice a face: a silent video of a talking face becomes speech.", SECTIONS,
+    "lip2speech speak clip.mp4 -o voiced.mp4",
+)  # fmt: skip
+main = LIP2SPEECH.main

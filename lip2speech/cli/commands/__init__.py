@@ -1,0 +1,1 @@
+"""The verbs of `lip2speech`, a module each."""

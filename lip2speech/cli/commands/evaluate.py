@@ -1,0 +1,99 @@
+"""`lip2speech evaluate`: natural recordings, copy-synthesis and systems side by side."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from vsr.cli.options import positive
+
+HELP = "measure voices against the natural recordings"
+ABOUT = """Measures folders of voices against the natural recordings, which are a row of the table
+themselves: STOI, ESTOI, PESQ of both bands, mel-cepstral distance, pitch, offset,
+speaker similarity, DNSMOS and the word error rate of a named judge."""
+FILES = """reads   a manifest, the sound of its videos, a folder of ID.wav for each --row
+writes  result.json, utterances.tsv, table.md; with --pictures: a picture a clip"""
+FAILS = "a clip could not be scored; the table says how many, and why"
+SEE = "lip2speech synthesize, lip2speech results"
+EXAMPLE = """lip2speech evaluate --manifest data/crops/test/manifest.jsonl --row copy=exp/copy --row system=exp/test \\
+    --judge pocketsphinx-grid --protocol cross --out exp/result --jobs 2"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--manifest", required=True, metavar="FILE", help="manifest of the clips")
+    parser.add_argument(
+        "--row", action="append", default=[], metavar="NAME=DIR", dest="rows", help="a folder of ID.wav; repeatable"
+    )
+    parser.add_argument(
+        "--other-pauses", action="append", default=[], metavar="ROW",
+        help='another row "ROW, other pauses": its words amid the noise of another clip; natural or a NAME; repeatable',
+    )  # fmt: skip
+    parser.add_argument("--judge", default="", help="pocketsphinx-grid, whisper:MODEL or wav2vec2:MODEL")
+    parser.add_argument("--protocol", default="cross", help="the reference voice: self, cross, vision (default: cross)")
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder for result.json, utterances.tsv, table.md")
+    parser.add_argument("--pictures", type=_count, default=0, metavar="N", help="clips of the last row to draw")
+    parser.add_argument("--jobs", type=positive, default=1, metavar="N", help="processes (default: 1)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate and print the table; 1 if a clip could not be scored. Raises VsrError."""
+    from lip2speech.evaluation.corpus import NATURAL, evaluate
+    from lip2speech.evaluation.summary import table, write_evaluation
+    from lip2speech.inference.synthesizer import PROTOCOLS
+    from vsr.core.errors import VsrError
+    from vsr.core.files import check_outputs, same_file
+    from vsr.data.manifest import read_manifest
+
+    if args.protocol not in PROTOCOLS:
+        raise VsrError("bad_options", f"the protocol is '{args.protocol}'; it can be {', '.join(PROTOCOLS)}")
+    rows: dict[str, str | None] = {NATURAL: None}
+    for given in args.rows:
+        name, equals, folder = given.partition("=")
+        if not (name and equals and Path(folder).is_dir()) or name in rows or "/" in name:
+            raise VsrError("bad_options", f"--row {given}: give a new NAME=DIR (no / in it) with a folder that exists")
+        rows[name] = last = folder
+    outputs = [Path(args.out) / name for name in ("result.json", "utterances.tsv", "table.md")]
+    check_outputs(outputs, args.manifest)
+    clips = read_manifest(args.manifest)
+    for row in args.other_pauses:
+        if row not in rows:
+            raise VsrError("bad_options", f"--other-pauses {row}: no such row; there are {', '.join(rows)}")
+        if any(given and same_file(given, Path(args.out) / "pauses" / row) for given in rows.values()):
+            raise VsrError("bad_options", f"--other-pauses {row}: would replace the row {args.out}/pauses/{row}")
+        rows[f"{row}, other pauses"] = other_pauses(clips, rows[row], Path(args.out) / "pauses" / row)
+    outcomes = evaluate(clips, rows, args.judge, args.jobs)
+    result = write_evaluation(args.out, clips, outcomes, args.protocol, args.judge)
+    print(table(result["rows"]))
+    if args.rows:
+        draw_clips(clips[: args.pictures], last, Path(args.out) / "pictures", rows.get("copy"))
+    return 1 if any(outcome.reason for outcome in outcomes) else 0
+
+
+def other_pauses(clips, row: str | None, folder: Path) -> str:
+    """Make the clips of a row with the pauses of others; returns where they are. Raises VsrError."""
+    from lip2speech.evaluation.corpus import wave_of_row
+    from lip2speech.evaluation.pauses import write_with_pauses
+
+    write_with_pauses(clips, lambda clip: wave_of_row(clip, row), folder)
+    return str(folder)
+
+
+def draw_clips(clips, folder: str, out: Path, natural_folder: str | None) -> None:
+    """A picture of each clip; one that cannot be drawn gets a line on stderr and the others go on."""
+    from lip2speech.evaluation.plots import draw_clip
+    from vsr.core.errors import VsrError
+
+    for clip in clips:
+        try:
+            draw_clip(clip, folder, out / f"{clip.id}.png", natural_folder)
+        except VsrError as error:
+            print(f"lip2speech evaluate: no picture of {clip.id}: {error}", file=sys.stderr)
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError("must not be negative")
+    return value

@@ -1,0 +1,41 @@
+"""`lip2speech inspect`: one video file -> one HTML page that shows how it was read, and its voice."""
+
+from __future__ import annotations
+
+import argparse
+
+from vsr.cli.commands.inspect import add_arguments as add_reading
+from vsr.cli.commands.inspect import look
+
+HELP = "show how a video is read and voiced: what vsr inspect shows, with mel, wave and sound"
+ABOUT = """Reads and voices one video and writes the page of vsr inspect, with the voice below it on
+the same time axis: mel, wave and the sound itself. Where the video has sound of its own,
+that is shown and heard beside it; the voice is made without it."""
+FILES = """reads   a video file; a recording; models
+writes  the page, which needs no other file and no network"""
+SEE = "vsr inspect, lip2speech speak"
+EXAMPLE = """lip2speech inspect clip.mp4 -o report.html
+lip2speech inspect talk.mp4 --face 1 --at 95 --reference someone.wav -o report.html"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options: those of `vsr inspect`, and the voice's."""
+    add_reading(parser)
+    voice = parser.add_argument_group("voice")
+    voice.add_argument("--voice", metavar="MODEL", help="folder or org/name (default: the one in the package)")
+    voice.add_argument("--reference", metavar="FILE", help="recording of the voice (default: the model's own)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Read, voice, write the page and print the text. Raises VsrError."""
+    from lip2speech.evaluation.report import render_voiced
+    from lip2speech.inference.dubbing import wanted_voice
+    from lip2speech.inference.folder import load_model
+    from vsr.core.files import check_output, write_text
+
+    check_output(args.out, args.video, *filter(None, (args.reference,)))
+    vector = wanted_voice(args.reference)  # first, because it is quick to refuse
+    inspection = look(args)
+    write_text(args.out, render_voiced(inspection, load_model(args.voice, args.device), vector))
+    print(inspection.nbest[0].text)
+    return 0

@@ -1,0 +1,104 @@
+"""`lip2speech speak`: a silent video becomes a video with a voice, or a sound file."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from lip2speech.models.flow_options import add_flow_arguments, flow_options
+from vsr.cli.options import add_faces_argument
+from vsr.core.machine import add_device_argument
+
+HELP = "give the face in a video its voice"
+ABOUT = """Gives the face that fills most of the picture in each shot a voice: the model's own,
+or that of a recording. The sound is as long as the video, of any length, and begins
+with its first frame; the picture is copied, not encoded again, unless the container could
+not show it as it is: then a line says so. The voice is synthetic and can be wrong."""
+FILES = """reads   a video file, whose own sound is not listened to; a recording; a model
+writes  the video with its new sound, or .wav (16 kHz)"""
+SEE = "vsr transcribe, lip2speech evaluate"
+EXAMPLE = """lip2speech speak clip.mp4 -o voiced.mp4
+lip2speech speak clip.mp4 -o voice.wav --reference someone.wav
+lip2speech speak film.mkv -o voiced.mkv --faces 2 --reference 0=anna.wav --reference 1=ben.wav"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("video", help="video file")
+    parser.add_argument(
+        "-o", "--out", required=True, metavar="FILE", help="video with the new sound, or .wav for the sound alone"
+    )
+    add_faces_argument(parser)
+    voice = parser.add_argument_group("voice")
+    voice.add_argument(
+        "--reference", action="append", default=[], metavar="[N=]FILE",
+        help="recording of the voice, or of face N's (default: the model's own)",
+    )  # fmt: skip
+    voice.add_argument("--model", metavar="MODEL", help="folder or org/name (default: the one in the package)")
+    add_device_argument(voice)
+    add_flow_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Speak and write. Raises VsrError."""
+    references = references_of(args.reference)
+    plan = check_given(args, references)  # before PyTorch is loaded: it is quick to refuse
+    from lip2speech.inference.dubbing import speak, write_spoken
+    from lip2speech.inference.folder import load_model
+    from vsr.core.progress import Watch, film_bar
+    from vsr.media.streams import tell_choice
+    from vsr.output.transcript import covered_note
+
+    options, loaded = flow_options(args), load_model(args.model, args.device)
+    with film_bar() as progress:
+        watch = Watch(progress=progress)
+        spoken = speak(loaded, args.video, references, options, args.faces, watch)
+    write_spoken(spoken, args.video, args.out, plan)
+    if note := covered_note(spoken.skipped):
+        print(f"lip2speech: {args.video}: {note}, and has no voice there", file=sys.stderr)
+    tell_what_differs(args.out, plan, references, spoken.faces)
+    tell_choice("lip2speech", args.video, spoken.stream)
+    print(f"{args.out}: {spoken.seconds:.2f} s of speech")
+    return 0
+
+
+def check_given(args: argparse.Namespace, references: dict[int | None, str]):
+    """Check files and options before the work; returns how the video goes into the output, None for a .wav.
+
+    Raises VsrError.
+    """
+    from vsr.core.errors import VsrError
+    from vsr.core.files import check_output
+    from vsr.media.mux.mux import check_container
+
+    check_output(args.out, args.video, *references.values())
+    if not Path(args.out).suffix:
+        raise VsrError("bad_options", f"{args.out}: the suffix says what to write, such as .mp4 or .wav")
+    flow_options(args)
+    return None if Path(args.out).suffix.lower() == ".wav" else check_container(args.video, args.out)
+
+
+def tell_what_differs(out: str, plan, references: dict[int | None, str], voiced: tuple[int, ...]) -> None:
+    """A line on stderr for what was not done as it was asked for."""
+    if plan and plan.again:
+        print(f"lip2speech: {out}: the picture was encoded again, not copied: {plan.again}", file=sys.stderr)
+    for face in sorted(references.keys() - {None, *voiced}):
+        named = ", ".join(map(str, voiced))
+        print(f"lip2speech: face {face} is not voiced, its reference was not used; voiced: {named}", file=sys.stderr)
+
+
+def references_of(given: list[str]) -> dict[int | None, str]:
+    """FILE and N=FILE -> recordings by the number of the face, None for all others. Raises VsrError bad_options."""
+    from vsr.core.errors import VsrError
+
+    found: dict[int | None, str] = {}
+    for text in given:
+        number, _, path = text.partition("=")
+        numbered = path and number.isascii() and number.isdigit() and not Path(text).exists()
+        face, path = (int(number), path) if numbered else (None, text)
+        if face in found:
+            who = "all faces" if face is None else f"face {face}"
+            raise VsrError("bad_options", f"--reference is given twice for {who}")
+        found[face] = path
+    return found

@@ -1,0 +1,70 @@
+"""`lip2speech sync`: by how much each clip's sound is off its picture."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from vsr.cli.options import positive
+
+HELP = "measure by how much each clip's sound is off its picture"
+ABOUT = """Measures by how much the sound of each clip is early or late against its picture, to a few
+milliseconds, by what the lips of the corpus's other clips teach. lip2speech features
+--offsets then puts the sound on the picture's clock, so that a model learns sharp onsets.
+No model is needed. A lag that all clips share cannot be told. An hour of clips takes 100 MB
+of memory a process."""
+FILES = """reads   manifests of cropped clips, their crops and features
+writes  the offsets (JSON); with --waves: ID.wav, the recordings of --also in time"""
+SEE = "lip2speech features, lip2speech evaluate"
+EXAMPLE = """lip2speech sync --manifest data/crops/train/manifest.jsonl --features features --out offsets.json
+lip2speech features --manifest data/crops/train/manifest.jsonl --units data/units.safetensors \\
+    --offsets offsets.json --out features"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--manifest", required=True, nargs="+", metavar="FILE", help="manifests of cropped clips")
+    parser.add_argument(
+        "--also", nargs="+", default=[], metavar="FILE", help="clips to measure that nothing may be learned from"
+    )
+    parser.add_argument("--features", required=True, metavar="DIR", help="folder of lip2speech features")
+    parser.add_argument("--out", required=True, metavar="FILE", help="JSON file of the offsets")
+    parser.add_argument("--waves", metavar="DIR", help="folder for recordings of --also on the picture's clock")
+    parser.add_argument("--seed", type=int, default=0, help="of the networks (default: 0)")
+    parser.add_argument("--jobs", type=positive, default=1, metavar="N", help="processes (default: 1)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure, save and say how far the clips differ. Raises VsrError."""
+    from lip2speech.av_sync.offsets import measure
+    from lip2speech.features.corpus import with_features
+    from vsr.core.files import check_folder, check_output
+    from vsr.core.numbers import SEED, check_number
+    from vsr.data.manifest import read_manifest
+
+    check_number("--seed", args.seed, SEED, "bad_options")
+    check_output(args.out, *args.manifest, *args.also)
+    clips, also = ([clip for path in paths for clip in read_manifest(path)] for paths in (args.manifest, args.also))
+    (clips, left), (also, left_too) = (with_features(given, args.features) for given in (clips, also))
+    for told in filter(None, (left, left_too)):
+        print(f"lip2speech sync: {told}", file=sys.stderr)
+    if args.waves:
+        check_folder(args.waves, [f"{clip.id}.wav" for clip in also], *(clip.video for clip in also))
+    measured = measure(clips, also, args.features, args.seed, args.jobs)
+    measured.save(args.out)
+    print(measured.summary())
+    if args.waves:
+        write_moved(also, measured.offsets(), Path(args.waves))
+    return 0
+
+
+def write_moved(clips, offsets: dict[str, float], folder: Path) -> None:
+    """ID.wav of every clip: its own recording, moved onto the picture's clock."""
+    from lip2speech.features.lag import moved
+    from vsr.data.sound import natural_wave
+    from vsr.media.audio import write_wave
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for clip in clips:
+        write_wave(folder / f"{clip.id}.wav", moved(natural_wave(clip), offsets[clip.id]))

@@ -1,0 +1,59 @@
+"""`lip2speech synthesize`: a list of crops becomes waves, mels and units."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from lip2speech.models.flow_options import add_flow_arguments, flow_options
+from vsr.core.machine import add_device_argument
+
+HELP = "voice a list of clips, or copy their own speech through the vocoder"
+ABOUT = """Voices a list of clips in batches; or, with --copy, sends their own mel and units through
+the vocoder, which shows what the vocoder alone costs. A batch gives what single clips
+give. Voices that an earlier run made of just the same are kept."""
+FILES = """reads   a manifest of cropped clips; their features; a model
+writes  ID.wav and ID.safetensors (mel, units) a clip"""
+SEE = "lip2speech evaluate, lip2speech speak"
+EXAMPLE = """lip2speech synthesize --manifest data/crops/test/manifest.jsonl --features features --out exp/test
+lip2speech synthesize --manifest data/crops/test/manifest.jsonl --features features --out exp/copy --copy"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--manifest", required=True, metavar="FILE", help="manifest of cropped clips")
+    parser.add_argument("--features", required=True, metavar="DIR", help="folder of lip2speech features")
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder for ID.wav and ID.safetensors")
+    voice = parser.add_argument_group("voice")
+    voice.add_argument("--acoustic", metavar="DIR", help="acoustic model (default: the one in the package)")
+    voice.add_argument("--vocoder", metavar="DIR", help="vocoder (default: the one in the package)")
+    voice.add_argument("--copy", action="store_true", help="natural mel and units: what the vocoder alone costs")
+    voice.add_argument(
+        "--protocol", default="cross",
+        help="whose voice: self (the clip's own), cross (another clip of the speaker), vision (default: cross)",
+    )  # fmt: skip
+    voice.add_argument("--rounds", type=int, metavar="N", help="of mel consistency (default: the vocoder's, 0)")
+    add_device_argument(voice, "auto")
+    add_flow_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Synthesise and say how many clips were made. Raises VsrError."""
+    from lip2speech.features.corpus import with_features
+    from lip2speech.inference.folder import load_model
+    from lip2speech.inference.synthesizer import SynthesisOptions, synthesize_list
+    from vsr.core.errors import VsrError
+    from vsr.core.files import same_file
+    from vsr.data.manifest import read_manifest
+
+    if same_file(args.out, args.features):
+        raise VsrError("bad_config", f"{args.out} holds the features, which voices would replace: choose another --out")
+    options = SynthesisOptions(flow_options(args), args.protocol, args.copy, args.rounds)
+    loaded = load_model(acoustic=args.acoustic, vocoder=args.vocoder, device=args.device)
+    clips, told = with_features(read_manifest(args.manifest), args.features)
+    if told:
+        print(f"lip2speech synthesize: {told}", file=sys.stderr)
+    made = synthesize_list(loaded, clips, args.features, args.out, options)
+    kept = f", {len(clips) - made} kept" if made < len(clips) else ""
+    print(f"{made} clips voiced{kept}: {args.out}")
+    return 0

@@ -1,0 +1,74 @@
+"""`lip2speech units`: the sound of a corpus becomes a codebook of speech units."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from vsr.cli.options import positive
+
+HELP = "fit the codebook of speech units"
+ABOUT = """Fits the codebook that turns speech into units, 50 a second: k-means classes of MFCCs,
+or of a layer of a HuBERT model. A codebook that was fitted to just the same is kept."""
+FILES = """reads   manifests of cropped clips and the sound of their videos
+writes  the codebook (safetensors)"""
+SEE = "lip2speech features"
+EXAMPLE = """lip2speech units --manifest data/crops/train/manifest.jsonl --out data/units.safetensors
+lip2speech units --manifest data/train.jsonl --extractor hubert:hubert-base-ls960:6 --out u.safetensors"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--manifest", required=True, nargs="+", metavar="FILE", help="manifests of cropped clips")
+    parser.add_argument("--extractor", default="mfcc", metavar="E", help="mfcc, or hubert:MODEL:LAYER (default: mfcc)")
+    parser.add_argument("--size", type=positive, default=200, metavar="K", help="units (default: 200)")
+    parser.add_argument("--clips", type=positive, default=400, metavar="N", help="clips drawn at random (default: 400)")
+    parser.add_argument("--seed", type=int, default=0, help="of the draw and of k-means (default: 0)")
+    parser.add_argument("--out", required=True, metavar="FILE", help="safetensors file of the codebook")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Fit and save. Raises VsrError."""
+    import random
+
+    from vsr.core.artifacts import Ledger, kept
+    from vsr.core.files import check_output
+    from vsr.core.numbers import Range, check_number
+    from vsr.data.manifest import need_crops, read_manifest
+    from vsr.media.units import Codebook, fit_codebook, open_extractor
+
+    check_number("--seed", args.seed, Range(least=0, most=2**32 - 1), "bad_options")  # what scikit-learn takes
+    check_output(args.out, *args.manifest)
+    extractor = open_extractor(args.extractor)
+    clips = [clip for path in args.manifest for clip in read_manifest(path)]
+    need_crops(clips)
+    random.Random(args.seed).shuffle(clips)
+    made = _made_from(args, clips[: args.clips])
+    if not kept(args.out, made, Codebook.load):
+        codebook = fit_codebook(extractor, _waves(clips[: args.clips]), args.size, args.seed)
+        codebook.save(args.out)
+        Ledger(Path(args.out).parent).add(Path(args.out).name, made)
+    print(f"{args.size} units of {extractor.name}: {args.out}")
+    return 0
+
+
+def _made_from(args: argparse.Namespace, clips) -> dict:
+    """What the codebook depends on: the sounds, the extractor and the options."""
+    from vsr.core.artifacts import digest_of, identify
+    from vsr.media.units import sources_of
+
+    sounds = [[identify(clip.video), clip.start, clip.end, clip.num_frames] for clip in clips]
+    return {"sounds": digest_of(sounds), "extractor": sources_of(args.extractor), "options": [args.size, args.seed]}
+
+
+def _waves(clips):
+    """The sounds of the clips; a clip without sound gets a line on stderr and the others go on."""
+    from vsr.core.errors import VsrError
+    from vsr.data.sound import natural_wave
+
+    for clip in clips:
+        try:
+            yield natural_wave(clip)
+        except VsrError as error:
+            print(f"lip2speech units: left out {clip.id}: {error}", file=sys.stderr)

@@ -1,0 +1,34 @@
+"""`lip2speech vocoder`: speech features become a vocoder."""
+
+from __future__ import annotations
+
+import argparse
+
+HELP = "train the vocoder, or go on with an interrupted run"
+ABOUT = """Trains the vocoder (mel, units and speaker to the wave) as the YAML says, or tunes one on
+the mels that an acoustic model makes. --resume goes on with an interrupted run."""
+FILES = """reads   the YAML; the manifests and features it names
+writes  model/ (the result), last.pt, TensorBoard logs, in the folder of the run"""
+SEE = "lip2speech train, lip2speech synthesize"
+EXAMPLE = """lip2speech vocoder --config conf/vocoder.yaml --out exp/vocoder
+lip2speech vocoder --config conf/vocoder.yaml --out exp/tuned --set trainer.init_from=exp/vocoder/model \\
+    data.predicted=exp/flow/train"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--config", required=True, metavar="YAML", help="model, data, losses, optimiser, trainer")
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the run; its model/ is the result")
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in the folder")
+    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="settings that replace the YAML's")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train to the end of the schedule. Raises VsrError."""
+    from lip2speech.training.vocoder import VocoderRun
+    from lip2speech.vocoders.config import VocoderTrainConfig
+    from vsr.core.files import check_output
+    from vsr.training.loop import train
+
+    check_output(f"{args.out}/config.yaml", args.config)
+    return train(VocoderRun, VocoderTrainConfig, args.config, args.set, args.out, args.resume)

@@ -1,0 +1,1 @@
+"""How well synthesised speech is understood, and how good it sounds."""

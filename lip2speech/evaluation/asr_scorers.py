@@ -1,0 +1,114 @@
+"""Who decides whether a synthesised voice can be understood: speech recognisers behind one interface."""
+
+from __future__ import annotations
+
+import re
+import threading
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from vsr.core.clock import SAMPLE_RATE
+from vsr.core.errors import VsrError
+from vsr.corpora.puppet.sentences import GRID_SLOTS
+from vsr.media.audio import to_pcm16
+
+SILENCE = SAMPLE_RATE // 5  # samples before and twice as many after: a recogniser's ends need some
+WHISPER_WINDOW = 30 * SAMPLE_RATE
+HISS = 1e-4  # deviation of the noise in that silence
+
+
+class Judge(Protocol):
+    """A named recogniser."""
+
+    name: str
+
+    def transcribe(self, wave: np.ndarray) -> str:
+        """(S,) float32 at 16 kHz -> what was said, lower case."""
+        ...
+
+
+class PocketSphinxGrid:
+    """CMU PocketSphinx with the grammar of GRID's sentences: works offline, its acoustic model is in the wheel."""
+
+    name = "pocketsphinx-grid"
+
+    def __init__(self):
+        self._turn = threading.Lock()  # the decoder hears one voice at a time
+
+    @cached_property
+    def _decoder(self):
+        from pocketsphinx import Config, Decoder, get_model_path
+
+        models = Path(get_model_path()) / "en-us"
+        settings = {"hmm": str(models / "en-us"), "dict": str(models / "cmudict-en-us.dict"), "logfn": "/dev/null"}
+        decoder = Decoder(Config(samprate=float(SAMPLE_RATE), **settings))
+        decoder.add_jsgf_string("grid", grid_grammar())
+        decoder.activate_search("grid")
+        return decoder
+
+    def transcribe(self, wave: np.ndarray) -> str:
+        with self._turn:
+            # A fresh mean for each clip, so that the order of the clips cannot matter.
+            self._decoder.reinit_feat()
+            self._decoder.start_utt()
+            self._decoder.process_raw(to_pcm16(in_silence(wave)).tobytes(), full_utt=True)
+            self._decoder.end_utt()
+            found = self._decoder.hyp()
+        return re.sub(r"\(\d+\)", "", found.hypstr) if found else ""
+
+
+def grid_grammar() -> str:
+    """GRID's sentences in JSGF."""
+    rules = "".join(f"<slot{n}> = {' | '.join(words)};\n" for n, words in enumerate(GRID_SLOTS))
+    sentence = " ".join(f"<slot{n}>" for n in range(len(GRID_SLOTS)))
+    return f"#JSGF V1.0;\ngrammar grid;\npublic <sentence> = {sentence};\n{rules}"
+
+
+def in_silence(wave: np.ndarray) -> np.ndarray:
+    """The wave with faint noise before and after; the same noise each time."""
+    rng = np.random.default_rng(0)
+    before, after = (rng.normal(0, HISS, count).astype(np.float32) for count in (SILENCE, 2 * SILENCE))
+    return np.concatenate([before, wave, after])
+
+
+class Transformer:
+    """Whisper or a wav2vec 2.0 with CTC head, from a local folder or a hub's name. Raises VsrError bad_judge."""
+
+    def __init__(self, kind: str, model: str):
+        from transformers import pipeline
+
+        self.name = f"{kind}:{model}"
+        try:
+            self._recognise = pipeline("automatic-speech-recognition", model=model, device="cpu")
+        except (OSError, ValueError, KeyError) as error:
+            what = str(error).splitlines()[0]
+            raise VsrError("bad_judge", f"{model}: no recogniser there ({what}); give a local folder") from error
+        found = self._recognise.model.config.model_type
+        if (found == "whisper") != (kind == "whisper"):
+            raise VsrError("bad_judge", f"{model}: holds a {found} model, not {kind}; the table would name it wrongly")
+
+    def transcribe(self, wave: np.ndarray) -> str:
+        sound = {"raw": wave, "sampling_rate": SAMPLE_RATE}
+        return self._recognise(sound, **self._options(len(wave)))["text"].strip().lower()
+
+    def _options(self, samples: int) -> dict:
+        """How Whisper is to decode so many samples; nothing for a CTC model."""
+        if self._recognise.model.config.model_type != "whisper":
+            return {}
+        # Of a poor voice a multilingual model would guess a language, and beyond 30 s it needs time stamps.
+        multilingual = getattr(self._recognise.model.generation_config, "is_multilingual", False)
+        options = {"generate_kwargs": {"language": "en", "task": "transcribe"}} if multilingual else {}
+        return options | {"return_timestamps": samples > WHISPER_WINDOW}
+
+
+def open_judge(name: str) -> Judge:
+    """``pocketsphinx-grid``, ``whisper:MODEL`` or ``wav2vec2:MODEL``. Raises VsrError bad_judge."""
+    kind, _, model = name.partition(":")
+    if name == PocketSphinxGrid.name:
+        return PocketSphinxGrid()
+    if kind in ("whisper", "wav2vec2") and model:
+        return Transformer(kind, model)
+    raise VsrError("bad_judge", f"'{name}' is no judge; give pocketsphinx-grid, whisper:MODEL or wav2vec2:MODEL")

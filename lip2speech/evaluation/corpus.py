@@ -1,0 +1,108 @@
+"""Rows of voices -> an outcome for each clip: natural recording, copy-synthesis, systems; nothing is dropped.
+
+A row is a folder of ID.wav; the row "natural" is the sound of the videos themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+
+import numpy as np
+
+from lip2speech.evaluation.asr_scorers import Judge, open_judge
+from lip2speech.evaluation.intelligibility import check_length
+from lip2speech.evaluation.metrics import Utterance, check_packages, check_sound, measure
+from lip2speech.evaluation.pauses import said
+from vsr.core.clock import SAMPLES_PER_FRAME
+from vsr.core.errors import VsrError
+from vsr.core.interrupts import check
+from vsr.core.pool import in_processes
+from vsr.core.progress import counted
+from vsr.data.manifest import Clip
+from vsr.data.sound import natural_wave
+from vsr.media.audio import fit_length, read_wave
+
+NATURAL = "natural"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one clip in one row: figures, or the reason why there are none; and what the judge heard."""
+
+    row: str
+    id: str
+    figures: Utterance | None = None
+    heard: str = ""
+    reason: str = ""
+    message: str = ""
+
+
+def evaluate_clip(clip: Clip, row: str, folder: str | None, judge: Judge | None) -> Outcome:
+    """The figures of one clip in one row, and what the judge heard; a failure is an outcome.
+
+    The judge hears every voice that sounds, even one that is too short to be measured or has no natural recording.
+    """
+    heard = ""
+    try:
+        voice = wave_of_row(clip, folder)
+        check_sound(voice, "voice")
+        heard = judge.transcribe(voice) if judge else ""
+        check_length(voice, "voice")
+        natural = voice if folder is None else natural_wave(clip)
+        return Outcome(row, clip.id, measure(natural, fit_length(voice, len(natural)), said(clip)), heard)
+    except VsrError as error:
+        return Outcome(row, clip.id, None, heard, error.reason, str(error))
+    except Exception as error:  # noqa: BLE001  a fault in one clip must not cost the figures of the others
+        check()
+        return Outcome(row, clip.id, None, heard, "internal", f"{type(error).__name__}: {error}")
+
+
+def wave_of_row(clip: Clip, folder: str | None) -> np.ndarray:
+    """A clip's voice in a row; folder None: its natural recording. Raises VsrError missing, unreadable, no_sound."""
+    if folder is None:
+        return natural_wave(clip)
+    path = Path(folder) / f"{clip.id}.wav"
+    if not path.is_file():
+        raise VsrError("missing", f"{path}: the row has no such file")
+    wave = read_wave(path)
+    return wave[: SAMPLES_PER_FRAME * clip.num_frames] if clip.num_frames else wave
+
+
+def evaluate(clips: Sequence[Clip], rows: Mapping[str, str | None], judge: str = "", jobs: int = 1) -> list[Outcome]:
+    """Every clip in every row; ``rows``: name -> folder, None for the natural recordings.
+
+    Raises VsrError before any work: missing_package, bad_judge, or bad_manifest where the judge has no text to
+    compare with.
+    """
+    check_packages()
+    tasks = [(clip, row, folder) for row, folder in rows.items() for clip in clips]
+    if judge:
+        open_judge(judge)
+        if clips and not any(clip.text.split() for clip in clips):
+            raise VsrError("bad_manifest", "a judge needs transcripts, and no clip of the manifest has a text")
+    return list(counted(_outcomes(tasks, judge, jobs), "evaluate", len(tasks), failed="not scored"))
+
+
+def _outcomes(tasks: list[tuple], judge: str, jobs: int) -> Iterator[Outcome]:
+    if jobs > 1:
+        return in_processes(partial(_evaluate_task, judge), tasks, jobs, _lost)
+    opened = open_judge(judge) if judge else None
+    return (evaluate_clip(*task, opened) for task in tasks)
+
+
+def _evaluate_task(judge: str, task: tuple) -> Outcome:
+    import torch
+
+    torch.set_num_threads(1)  # the processes are the parallelism
+    return evaluate_clip(*task, _judge_of_process(judge) if judge else None)
+
+
+_judge_of_process = cache(open_judge)
+
+
+def _lost(task: tuple) -> Outcome:
+    clip, row, _ = task
+    return Outcome(row, clip.id, reason="internal", message="the process that measured it died (not enough memory?)")

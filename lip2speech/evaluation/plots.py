@@ -1,0 +1,88 @@
+"""One picture of a clip: natural and predicted mel, units, waves, on one time axis."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lip2speech.inference.synthesizer import load_speech
+from lip2speech.models.voice import Speech
+from vsr.core.clock import SAMPLE_RATE, SAMPLES_PER_FRAME
+from vsr.core.files import atomic_write
+from vsr.data.manifest import Clip
+from vsr.data.sound import natural_wave
+from vsr.media.audio import read_wave
+from vsr.media.mel import log_mel
+
+LOUDNESS = (-9.0, 1.0)  # range of the log-mels that is shown
+INK, SOFT = "#1f3a5f", "#c2410c"
+
+
+def draw_clip(clip: Clip, folder: str | Path, out: str | Path, natural_folder: str | Path | None = None) -> None:
+    """Write a PNG of a clip and of what a row's ``folder`` has of it (ID.wav, ID.safetensors). Raises VsrError.
+
+    ``natural_folder`` is the row of copy-synthesis, whose ID.safetensors holds the natural units; a voice that comes
+    without ID.safetensors is drawn with the mel of its sound and without units.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    natural = natural_wave(clip)
+    natural = natural[: len(natural) // SAMPLES_PER_FRAME * SAMPLES_PER_FRAME]
+    clip = replace(clip, num_frames=len(natural) // SAMPLES_PER_FRAME)
+    made = read_wave(Path(folder) / f"{clip.id}.wav", clip.num_frames)
+    speech = _speech(folder, clip)
+    figure = Figure(figsize=(10, 8), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(5, 1, sharex=True, height_ratios=(3, 3, 1, 1, 1))
+    seconds = len(natural) / SAMPLE_RATE
+    _draw_mel(axes[0], _mel(natural), seconds, "natural")
+    _draw_mel(axes[1], speech.mel[0].numpy() if speech else _mel(made), seconds, "predicted" if speech else "voice")
+    _draw_units(axes[2], _speech(natural_folder, clip), seconds, "natural", INK)
+    _draw_units(axes[2], speech, seconds, "predicted", SOFT)
+    for axis, wave, label, colour in ((axes[3], natural, "natural", INK), (axes[4], made, "voice", SOFT)):
+        axis.plot(np.arange(len(wave)) / SAMPLE_RATE, wave, color=colour, linewidth=0.4)
+        axis.set_ylabel(label)
+        axis.set_ylim(-1, 1)
+    _mark_words(axes[0], clip)
+    axes[-1].set_xlabel("seconds")
+    axes[-1].set_xlim(0, seconds)
+    figure.suptitle(f"{clip.id}: {clip.text}")
+    with atomic_write(out) as temporary:
+        figure.savefig(temporary, dpi=110, format="png")
+
+
+def _speech(folder: str | Path | None, clip: Clip) -> Speech | None:
+    """What a folder has of a clip; None where it has nothing but sound."""
+    there = folder is not None and (Path(folder) / f"{clip.id}.safetensors").is_file()
+    return load_speech(folder, clip) if there else None
+
+
+def _mel(wave: np.ndarray) -> np.ndarray:
+    return log_mel(torch.from_numpy(np.ascontiguousarray(wave))).numpy()
+
+
+def _draw_units(axis, speech: Speech | None, seconds: float, label: str, colour: str) -> None:
+    """The units as steps, with a legend; nothing where there are none."""
+    axis.set_ylabel("unit")
+    if speech is not None:
+        units = speech.units[0].numpy()
+        times = np.arange(len(units)) * seconds / len(units)
+        axis.step(times, units, where="post", color=colour, linewidth=0.8, label=label)
+        axis.legend(loc="lower right", bbox_to_anchor=(1, 1), borderpad=0, fontsize=7, frameon=False, ncols=2)
+
+
+def _draw_mel(axis, mel: np.ndarray, seconds: float, label: str) -> None:
+    low, high = LOUDNESS
+    extent = (0, seconds, 0, mel.shape[1])
+    axis.imshow(mel.T, origin="lower", aspect="auto", extent=extent, vmin=low, vmax=high, cmap="magma")
+    axis.set_ylabel(f"{label}\nmel band")
+
+
+def _mark_words(axis, clip: Clip) -> None:
+    for word, start, end in clip.words:
+        axis.axvline(start, color="white", linewidth=0.5, alpha=0.6)
+        axis.text((start + end) / 2, 76, word, color="white", ha="center", va="top", fontsize=8)

@@ -1,0 +1,146 @@
+"""Outcomes of voices -> means with intervals, the judge's word error rate, tables and files.
+
+Everything is counted: a voice without figures is in no mean, but in the count of its reason, and what could not be
+heard counts against the judge.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from lip2speech.evaluation.corpus import Outcome
+from lip2speech.evaluation.metrics import Utterance
+from vsr.core.files import write_json, write_lines, write_text
+from vsr.data.manifest import Clip
+from vsr.evaluation.wer import score, word_errors
+from vsr.text.normalise import fold_spaces, normaliser
+
+RESAMPLES = 1000
+NORMALISER = "lower"  # of the judge's text
+COLUMNS = (
+    ("stoi", "STOI", 3), ("estoi", "ESTOI", 3), ("pesq_nb", "PESQ nb", 2), ("pesq_wb", "PESQ wb", 2),
+    ("mcd", "MCD dB", 2), ("f0", "F0 cents", 0), ("voicing", "V/UV", 3), ("offset_ms", "offset ms", 1),
+    ("offset_size_ms", "offset size ms", 1), ("stoi_aligned", "STOI aligned", 3), ("stoi_words", "STOI words", 3),
+    ("estoi_words", "ESTOI words", 3), ("speaker", "speaker", 3), ("dnsmos", "DNSMOS", 2),
+)  # fmt: skip
+NUMBERS = tuple(field.name for field in fields(Utterance))
+
+
+def summarise(clips: Sequence[Clip], outcomes: Sequence[Outcome], judged: bool) -> dict[str, dict]:
+    """Row -> means with 95 % intervals, counts, the judge's word error rate over all clips that have a text.
+
+    A voice that could not be heard (missing, silent, ...) counts against the judge with all its words deleted.
+    """
+    texts = {clip.id: clip.text for clip in clips if clip.text.split()}
+    rows: dict[str, dict] = {}
+    for name in dict.fromkeys(outcome.row for outcome in outcomes):
+        own = [outcome for outcome in outcomes if outcome.row == name]
+        rows[name] = _row(own)
+        if judged:
+            heard = {outcome.id: outcome.heard for outcome in own if outcome.id in texts}
+            rows[name]["judge"] = score(texts, heard, NORMALISER)[0].as_dict()
+    return rows
+
+
+def _row(outcomes: Sequence[Outcome]) -> dict:
+    """Counts and means of one row."""
+    scored = [outcome.figures for outcome in outcomes if outcome.figures]
+    reasons = Counter(outcome.reason for outcome in outcomes if outcome.reason)
+    too_short = reasons.get("too_short", 0)
+    return {
+        "scored": len(scored),
+        "too_short": too_short,
+        "failed": len(outcomes) - len(scored) - too_short,
+        "reasons": dict(reasons),
+        "figures": {number: _mean([getattr(figures, number) for figures in scored]) for number in NUMBERS},
+    }
+
+
+def _mean(values: Sequence[float]) -> dict[str, float] | None:
+    """Mean and bootstrap interval of what is finite."""
+    known = np.asarray([value for value in values if np.isfinite(value)])
+    if not len(known):
+        return None
+    drawn = np.random.default_rng(0).choice(known, (RESAMPLES, len(known))).mean(1)
+    low, high = np.quantile(drawn, (0.025, 0.975))
+    return {"mean": float(known.mean()), "low": float(low), "high": float(high), "n": len(known)}
+
+
+def table(rows: Mapping[str, dict]) -> str:
+    """The Markdown table of `summarise`."""
+    titles = ["row", "N", "too short", "failed", *(title for _, title, _ in COLUMNS), "judge's WER %"]
+    lines = ["| " + " | ".join(titles) + " |", "|---" * len(titles) + "|"]
+    for name, row in rows.items():
+        cells = [name, str(row["scored"]), str(row["too_short"]), str(row["failed"])]
+        # An older result.json may lack a column that came later.
+        cells += [_cell(row["figures"].get(number), digits) for number, _, digits in COLUMNS]
+        cells.append(_wer_cell(row.get("judge")))
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _cell(figure: dict | None, digits: int) -> str:
+    return "-" if figure is None else f"{figure['mean']:.{digits}f}"
+
+
+def _wer_cell(judge: dict | None) -> str:
+    if judge is None:
+        return "-"
+    wer, low, high = (100 * judge[name] for name in ("wer", "wer_low", "wer_high"))
+    return f"{wer:.1f} ({low:.1f} - {high:.1f})"
+
+
+def header(protocol: str, judge: str) -> str:
+    """What a reader must know before the figures."""
+    voices = {
+        "self": "the clip's own recording",
+        "cross": "another recording of the same speaker",
+        "vision": "none: the model's own voice",
+    }
+    return (
+        f"Reference voice: {protocol} ({voices[protocol]}). Judge: {judge or 'none'}"
+        f"{', normaliser ' + NORMALISER + ', what could not be heard is deleted words' if judge else ''}. "
+        "STOI, ESTOI and PESQ at 16 kHz, not aligned; PESQ is ITU-T P.862, narrow (nb) and wide band (wb). "
+        "Offset: positive when the voice is late. Words: aligned, from the first word to the last."
+    )
+
+
+def write_evaluation(
+    out: str | Path, clips: Sequence[Clip], outcomes: Sequence[Outcome], protocol: str, judge: str
+) -> dict:
+    """Write result.json, utterances.tsv and table.md into ``out``; returns the result."""
+    out = Path(out)
+    rows = summarise(clips, outcomes, bool(judge))
+    result = {"protocol": protocol, "judge": judge, "clips": len(clips), "versions": versions(judge), "rows": rows}
+    write_json(out / "result.json", result)
+    columns = ["row", "id", *NUMBERS, "words", "errors", "reference", "heard", "reason", "message"]
+    texts = {clip.id: clip.text for clip in clips}
+    rows_of_tsv = (_tsv_row(outcome, texts[outcome.id], bool(judge)) for outcome in outcomes)
+    lines = ["\t".join(columns), *("\t".join(fold_spaces(cell) for cell in cells) for cells in rows_of_tsv)]
+    write_lines(out / "utterances.tsv", lines)
+    write_text(out / "table.md", f"{header(protocol, judge)}\n\n{table(rows)}\n")
+    return result
+
+
+def _tsv_row(outcome: Outcome, text: str, judged: bool) -> list[str]:
+    figures = asdict(outcome.figures) if outcome.figures else {}
+    numbers = [f"{figures[name]:.4f}" if name in figures else "" for name in NUMBERS]
+    words = errors = ""
+    if judged and text.split():
+        norm = normaliser(NORMALISER)
+        errors, words = map(str, word_errors(norm(text), norm(outcome.heard)))
+    return [outcome.row, outcome.id, *numbers, words, errors, text, outcome.heard, outcome.reason, outcome.message]
+
+
+def versions(judge: str) -> dict[str, str]:
+    """Package -> version of what the figures rest on."""
+    used = ["pystoi", "pesq", "pyworld", "resemblyzer", "speechmos"]
+    if judge:
+        used.append("pocketsphinx" if judge.startswith("pocketsphinx") else "transformers")
+    return {package: version(package) for package in used}

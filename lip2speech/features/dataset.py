@@ -1,0 +1,158 @@
+"""Cropped clips with their speech features -> batches for the acoustic model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from lip2speech.features.corpus import StoredFeatures
+from vsr.core.errors import VsrError
+from vsr.core.progress import counted
+from vsr.data.batch import Batch, CropDataset
+from vsr.data.manifest import Clip
+from vsr.data.sampler import FrameBudgetSampler
+from vsr.data.transforms import Augmentation
+from vsr.text.tokenizer import Tokenizer
+
+FRAME_BUDGET = 1200  # video frames that are looked at together
+PROTOCOLS = ("cross", "self")
+MEASURED = 4000  # clips whose mels make the statistics, at most
+
+
+class NoText:
+    """Stands for the tokenizer of a lip reader that has none, or where no text is read."""
+
+    def encode(self, text: str) -> list[int]:
+        """No tokens."""
+        return []
+
+
+@dataclass
+class SpeechBatch:
+    """seen: the lip reader's batch; mel (B, 4T, 80), the last real frame repeated over the padding; units (B, 2T),
+    padded with -1; speaker (B, 256); sights (B, T, 2D) where a frozen encoder has looked already (the batch then has
+    no video); shares (1,): how many times the ranks' mean of `counts` this batch has, None in a single process."""
+
+    seen: Batch
+    mel: Tensor
+    units: Tensor
+    speaker: Tensor
+    sights: Tensor | None = None
+    shares: Tensor | None = None
+
+    def counts(self) -> Tensor:
+        """(1,) video frames, which the parts of the loss are means over."""
+        return self.seen.lengths.sum()[None].float()
+
+    def to(self, device: torch.device | str) -> SpeechBatch:
+        """The same batch on another device."""
+        tensors = (self.mel, self.units, self.speaker, self.sights)
+        moved = (each if each is None else each.to(device, non_blocking=True) for each in tensors)
+        return SpeechBatch(self.seen.to(device), *moved)
+
+
+class SpeechDataset:
+    """Clips with crops and features.
+
+    Args:
+        clips: cropped clips.
+        features: folder of `lip2speech features`.
+        tokenizer: of the lip reader; `NoText` where it has none.
+        augmentation: of the crops (its speed must be 0: the sound does not stretch), or None.
+        protocol: whose voice is given: "self", the clip's own, or "cross", another clip's of the same speaker, so
+            that the vector can tell the model nothing about the sentence.
+    """
+
+    def __init__(
+        self, clips: Sequence[Clip], features: str | Path, tokenizer: Tokenizer, augmentation: Augmentation | None,
+        protocol: str = "cross", seed: int = 0,
+    ):  # fmt: skip
+        if augmentation is not None and augmentation.speed:
+            raise VsrError("bad_config", "data.augmentation.speed must be 0: the sound is not stretched with the clip")
+        self.crops = CropDataset(clips, tokenizer, augmentation, seed)
+        self.clips, self.seed, self.protocol = list(clips), seed, protocol
+        self.features = StoredFeatures(features, self.clips)
+        self.by_speaker: dict[str, list[int]] = {}
+        for index, clip in enumerate(clips):
+            self.by_speaker.setdefault(clip.speaker, []).append(index)
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def voice(self, index: int, epoch: int = 0) -> Tensor:
+        """The speaker vector (256,) that clip ``index`` is given in ``epoch``."""
+        others = [other for other in self.by_speaker[self.clips[index].speaker] if other != index]
+        if self.protocol == "self" or not others:
+            return self.features.speaker(index)
+        return self.features.speaker(int(np.random.default_rng((self.seed, epoch, index, 1)).choice(others)))
+
+    def batch(self, indices: Sequence[int], epoch: int = 0) -> SpeechBatch:
+        """The padded batch of several clips."""
+        return self.with_speech(self.crops.batch(indices, epoch), indices, epoch)
+
+    def with_speech(self, seen: Batch, indices: Sequence[int], epoch: int) -> SpeechBatch:
+        """What is heard beside what is seen."""
+        own = [self.features[i] for i in indices]
+        longest = max(len(each.mel) for each in own)
+        mel = torch.stack([torch.cat([f.mel, f.mel[-1:].expand(longest - len(f.mel), -1)]) for f in own])
+        units = pad_sequence([f.units for f in own], batch_first=True, padding_value=-1)
+        return SpeechBatch(seen, mel, units, torch.stack([self.voice(i, epoch) for i in indices]))
+
+    def mel_statistics(self) -> tuple[Tensor, Tensor]:
+        """Mean and deviation (80,) of each mel band over all clips, or evenly chosen ones where there are many."""
+        chosen = np.linspace(0, len(self) - 1, min(len(self), MEASURED)).astype(int).tolist()
+        mels = (self.features[index].mel.double() for index in chosen)
+        sums = zip(*((len(mel), mel.sum(0), (mel * mel).sum(0)) for mel in mels), strict=True)
+        count, total, squares = map(sum, sums)
+        mean = total / count
+        deviation = ((squares - count * mean**2) / (count - 1)).clamp(min=0.01).sqrt()
+        return mean.float(), deviation.float()
+
+    def mean_speaker(self) -> Tensor:
+        """The vector (256,) of the speaker with the most clips: the voice where none is asked for."""
+        most = max(self.by_speaker.values(), key=len)
+        mean = torch.stack([self.features.speaker(i) for i in most]).mean(0)
+        return mean / mean.norm()
+
+
+class SeenDataset:
+    """A `SpeechDataset` whose clips a frozen encoder has seen once and for all, in several augmented views.
+
+    Args:
+        dataset: of the clips.
+        views: (clips, each a list of sights (T, 2D)), as `look` makes them; each epoch takes one at random.
+    """
+
+    def __init__(self, dataset: SpeechDataset, views: list[list[Tensor]]):
+        self.dataset, self.views = dataset, views
+
+    def batch(self, indices: Sequence[int], epoch: int = 0) -> SpeechBatch:
+        """The padded batch of several clips, without video."""
+        rngs = [np.random.default_rng((self.dataset.seed, epoch, index, 2)) for index in indices]
+        chosen = [self.views[i][rng.integers(len(self.views[i]))].float() for i, rng in zip(indices, rngs, strict=True)]
+        nothing = torch.zeros(len(indices), 0, dtype=torch.long)
+        lengths = torch.tensor([len(own) for own in chosen])
+        ids = [self.dataset.clips[i].id for i in indices]
+        seen = Batch(nothing, lengths, nothing, nothing, nothing, ids)
+        batch = self.dataset.with_speech(seen, indices, epoch)
+        batch.sights = pad_sequence(chosen, batch_first=True)
+        return batch
+
+
+def look(dataset: SpeechDataset, see: Callable[[Tensor, Tensor], Tensor], views: int) -> list[list[Tensor]]:
+    """Every clip through ``see`` (video, lengths -> sights), once a view: for each clip a list of (T, 2D) fp16."""
+    sampler = FrameBudgetSampler([clip.num_frames for clip in dataset.clips], FRAME_BUDGET, shuffle=False)
+    seen: list[list[Tensor]] = [[] for _ in dataset.clips]
+    for view in counted(range(views), "views", views):
+        for indices in sampler.batches():
+            batch = dataset.crops.batch(indices, view)
+            sights = see(batch.video, batch.lengths).half().cpu()
+            for index, own, length in zip(indices, sights, batch.lengths.tolist(), strict=True):
+                seen[index].append(own[:length].clone())
+    return seen

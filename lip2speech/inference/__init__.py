@@ -1,0 +1,1 @@
+"""A video file, or a list of clips -> sound."""

@@ -1,0 +1,179 @@
+"""One video -> its voice: reader, faces, mouth crops, acoustic model, vocoder, wave or video with sound.
+
+Shapes: T video frames of a face; wave (S,) at 16 kHz whose sample 0 is at the video's first frame.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lip2speech.features.speaker import reference_vector
+from lip2speech.inference.folder import LoadedVoice
+from lip2speech.inference.length import voice_samples
+from lip2speech.inference.mixer import Mixer
+from lip2speech.inference.synthesizer import check_finite, vocode
+from lip2speech.models.flow_options import FlowOptions
+from lip2speech.models.voice import Speech
+from vsr.core.clock import FPS, MELS_PER_FRAME, SAMPLE_RATE, UNITS_PER_FRAME
+from vsr.core.progress import Watch, watched
+from vsr.core.windows import window_spans
+from vsr.data.transforms import to_network_input
+from vsr.face.detector import default_detector
+from vsr.face.mouth_crop import MouthClip
+from vsr.face.pipeline import blocks
+from vsr.face.speaker_selection import Casting, Part, check_found, number_of_faces, unread
+from vsr.inference.assemble import skipped_of
+from vsr.media.audio import mux, write_wave
+from vsr.media.container import video_clock
+from vsr.media.mux.rehearsal import Plan
+from vsr.media.reader import frames_from, probe
+from vsr.output.transcript import Skipped
+
+
+@dataclass
+class Spoken:
+    """wave (S,) float32 as long as the video; seconds: how much of it is voiced, that of several faces added up;
+    faces: the numbers of those that are voiced; stream: which video was read, where the file holds several; skipped:
+    what is not voiced, and why."""
+
+    wave: np.ndarray
+    seconds: float
+    faces: tuple[int, ...]
+    stream: dict | None = None
+    skipped: tuple[Skipped, ...] = ()
+
+
+References = str | Path | Mapping[int | None, str | Path] | None
+
+
+def speak(
+    loaded: LoadedVoice, path: str | Path, reference: References = None, options: FlowOptions | None = None,
+    faces: str | int = "largest", watch: Watch | None = None,
+) -> Spoken:  # fmt: skip
+    """Voice the faces in a video of any length; where nobody is seen, or lips rest or are covered, it is silent.
+
+    Args:
+        loaded: of `lip2speech.inference.folder.load_model`.
+        path: the video; its own sound, if any, is not listened to.
+        reference: a recording of the voice to speak with, or recordings by the number of the face in transcripts, None
+            for all others; the model's own voice where not given.
+        options: of the flow.
+        faces: "largest" voices the face that fills most of the picture in each shot, a number so many of them, "all"
+            every face.
+        watch: told how the run goes.
+
+    Raises:
+        VsrError: no_face, too_short, crop_out_of_frame, unreadable, no_video, bad_config, not_finite; of the reference:
+            no_sound, silent_reference, short_reference, no_voice.
+    """
+    casting, speakers = Casting(number_of_faces(faces)), _speakers(loaded, reference)
+    info, first, mixer = probe(path), video_clock(path)[1], Mixer()
+    frames = watched(frames_from(path), (watch or Watch()).progress, path, info.end)
+    count, reasons, skipped, end = 0, [], [], first
+    for block in blocks(frames, default_detector()):
+        parts = casting.of(block)
+        for part in parts:
+            skipped += unread(part)
+            for start, stop in _speaking(part):
+                wave = voice_of(loaded, part.piece.crop[start:stop], speakers[part.face], options)
+                mixer.add(part.face, round((part.piece.times[start] - first) * SAMPLE_RATE), wave)
+        count, reasons = count + len(block.times), reasons + [part.reason for part in parts]
+        end = float(block.times[-1]) + 1 / FPS
+    check_found(path, count, len(reasons), reasons, read=None in reasons)
+    wave = mixer.mixed(voice_samples(path, end - first, count))
+    faces = tuple(sorted(mixer.last))
+    return Spoken(wave, mixer.added / SAMPLE_RATE, faces, info.stream, skipped_of([{"skipped": skipped}]))
+
+
+def _speaking(part: Part) -> list[tuple[int, int]]:
+    """(start, stop) frames of a piece in which its lips speak: who listens for seconds would babble, and so would a
+    mask."""
+    return [] if part.reason else part.piece.stretches.speech
+
+
+def _speakers(loaded: LoadedVoice, reference: References) -> Mapping[int, torch.Tensor]:
+    """The vector (1, 256) of every face."""
+    given = reference if isinstance(reference, Mapping) else {None: reference}
+    own = {face: speaker_of(loaded, wanted_voice(path)) for face, path in ({None: None} | dict(given)).items()}
+    return defaultdict(lambda: own[None], own)
+
+
+def wanted_voice(reference: str | Path | None) -> torch.Tensor | None:
+    """The vector (256,) of the voice in a recording; None: the model's own. Raises VsrError as `reference_vector`."""
+    return torch.from_numpy(reference_vector(reference)) if reference else None
+
+
+def speaker_of(loaded: LoadedVoice, vector: torch.Tensor | None) -> torch.Tensor:
+    """The vector (1, 256) to speak with, on the model's device; None: the model's own voice."""
+    given = loaded.voice.default_speaker if vector is None else vector
+    return given.to(loaded.voice.mel_mean.device)[None]
+
+
+def speak_clip(
+    loaded: LoadedVoice, clip: MouthClip, vector: torch.Tensor | None = None, options: FlowOptions | None = None
+) -> Spoken:
+    """Voice a face that has been cut out of its video already, where its lips speak; ``vector`` (256,) is whose voice,
+    None the model's own. The wave is as long as the video.
+
+    Raises VsrError unreadable, where the video has gone; not_finite.
+    """
+    mixer, first = Mixer(), video_clock(clip.info.path)[1]
+    for start, stop in clip.speech:
+        wave = voice_of(loaded, clip.crop[start:stop], speaker_of(loaded, vector), options)
+        mixer.add(clip.face, round((clip.times[start] - first) * SAMPLE_RATE), wave)
+    wave = mixer.mixed(voice_samples(clip.info.path, float(clip.times[-1]) + 1 / FPS - first))
+    return Spoken(wave, mixer.added / SAMPLE_RATE, tuple(mixer.last), clip.info.stream)
+
+
+def lead(clip: MouthClip) -> int:
+    """Samples from the video's first frame to the face's. Raises VsrError unreadable, where the video has gone."""
+    return round((clip.times[0] - video_clock(clip.info.path)[1]) * SAMPLE_RATE)
+
+
+def voice_of(
+    loaded: LoadedVoice, crop: np.ndarray, speaker: torch.Tensor, options: FlowOptions | None = None
+) -> np.ndarray:
+    """Crop (T, 96, 96) of any length, speaker (1, 256) -> wave (640 T,) float32. Raises VsrError not_finite."""
+    speech = voice_crop(loaded, crop, speaker, options or FlowOptions())
+    wave = vocode(loaded.vocoder, speech, speaker)[0].float().cpu()
+    check_finite(wave, f"{loaded.folder}")
+    return wave.numpy()
+
+
+def voice_crop(loaded: LoadedVoice, crop: np.ndarray, speaker: torch.Tensor, options: FlowOptions) -> Speech:
+    """Crop (T, 96, 96) of any length -> Speech; long ones in overlapping windows, cross-faded where they meet."""
+    spans = window_spans(len(crop))
+    mel = torch.zeros(1, MELS_PER_FRAME * len(crop), loaded.voice.mel_mean.shape[0])
+    units = torch.zeros(1, UNITS_PER_FRAME * len(crop), dtype=torch.long)
+    done = 0  # video frames that are written
+    for start, stop in spans:
+        video = to_network_input(crop[start:stop])[None].to(speaker.device)
+        lengths = torch.tensor([stop - start], device=speaker.device)
+        own = loaded.voice.speak(video, lengths, speaker, options)
+        _join(mel, own.mel.cpu(), start * MELS_PER_FRAME, done * MELS_PER_FRAME)
+        middle = (start + max(start, done)) // 2 * UNITS_PER_FRAME
+        units[:, middle : stop * UNITS_PER_FRAME] = own.units.cpu()[:, middle - start * UNITS_PER_FRAME :]
+        done = stop
+    return Speech(mel.to(speaker.device), units.to(speaker.device))
+
+
+def _join(whole: torch.Tensor, piece: torch.Tensor, start: int, done: int) -> None:
+    """Write ``piece`` (1, n, 80) at ``start`` of ``whole``, fading over where that is filled up to ``done``."""
+    overlap = max(0, done - start)
+    fade = (torch.arange(overlap) + 0.5)[None, :, None] / max(1, overlap)
+    whole[:, start:done] = whole[:, start:done] * (1 - fade) + piece[:, :overlap] * fade
+    whole[:, start + overlap : start + piece.shape[1]] = piece[:, overlap:]
+
+
+def write_spoken(spoken: Spoken, video: str | Path, out: str | Path, plan: Plan | None = None) -> None:
+    """Write a .wav, or the video with its new sound for any other suffix; ``plan`` as in `mux`. Raises VsrError."""
+    if Path(out).suffix.lower() == ".wav":
+        write_wave(out, spoken.wave)
+    else:
+        mux(video, spoken.wave, out, plan)

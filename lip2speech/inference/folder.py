@@ -1,0 +1,116 @@
+"""Model folders of lip2speech: the acoustic model, the vocoder, and both together, ready to speak.
+
+A folder holds `acoustic/` and `vocoder/`, each `model.safetensors` (fp16 or fp32) and `config.json`; the acoustic
+model also has its codebook of units. Nothing in it is ever unpickled.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from vsr.core.errors import VsrError
+from vsr.core.files import atomic_write, write_json
+from vsr.core.machine import find_device
+from vsr.modelstore.checkpoint import (
+    CONFIG_FILE,
+    FORMAT,
+    WEIGHTS_FILE,
+    load_weights,
+    read_config,
+    save_weights,
+    stored_settings,
+)
+from vsr.modelstore.repository import locate
+
+SHIPPED = Path(__file__).parents[1] / "weights"
+NAMES = {"grid": SHIPPED}  # of the models in the package; the first is the default
+ACOUSTIC, VOCODER, UNITS_FILE = "acoustic", "vocoder", "units.safetensors"
+
+
+@dataclass
+class LoadedVoice:
+    """An acoustic model and a vocoder in eval mode; ``parts``: the folders of the two."""
+
+    voice: Any
+    vocoder: Any
+    config: dict
+    folder: Path
+    parts: tuple[Path, Path] = (SHIPPED / ACOUSTIC, SHIPPED / VOCODER)
+
+
+def save_voice(folder: str | Path, voice, codebook, extra: dict | None = None) -> Path:
+    """Write an acoustic model's folder: weights as fp16, config, codebook. Raises VsrError not_writable, no_space."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    codebook.save(folder / UNITS_FILE)
+    return save_part(folder, voice, extra)
+
+
+def save_part(folder: str | Path, model, extra: dict | None = None) -> Path:
+    """Write weights (fp16) and `config.json` of a model with a dataclass ``config``; the config last."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with atomic_write(folder / WEIGHTS_FILE) as temporary:
+        save_weights(temporary, model, half=True)
+        (folder / CONFIG_FILE).unlink(missing_ok=True)  # from here on the folder is no model, until all is there
+    write_json(folder / CONFIG_FILE, (extra or {}) | {"format": FORMAT, "model": asdict(model.config)})
+    return folder
+
+
+def load_part(folder: str | Path, kind: type, config_kind: type) -> tuple[Any, dict]:
+    """A model of class ``kind`` built from a ``config_kind``, and its config. Raises VsrError bad_model."""
+    folder = Path(folder)
+    config = read_config(folder)
+    settings = stored_settings(folder, config, config_kind)
+    return load_weights(folder, lambda: kind(settings)).eval(), config
+
+
+def load_voice(folder: str | Path):
+    """The acoustic model of a folder, and its config."""
+    from lip2speech.models.voice import Voice
+    from lip2speech.models.voice_config import VoiceConfig
+
+    return load_part(folder, Voice, VoiceConfig)
+
+
+def load_vocoder(folder: str | Path):
+    """The vocoder of a folder, and its config."""
+    from lip2speech.vocoders.generator import Generator, GeneratorConfig
+
+    return load_part(folder, Generator, GeneratorConfig)
+
+
+def load_model(
+    name: str | Path | None = None,
+    device: str = "cpu",
+    acoustic: str | Path | None = None,
+    vocoder: str | Path | None = None,
+) -> LoadedVoice:
+    """Load a voice.
+
+    Args:
+        name: a folder with `acoustic/` and `vocoder/`; a name in `NAMES`; or a model on the hub, ``org/name`` or
+            ``org/name@revision``, which is fetched once. None: the voice that ships with the package.
+        device: cpu, cuda, cuda:1 ..., or auto, a GPU where there is one.
+        acoustic, vocoder: folders that replace those two.
+
+    Raises:
+        VsrError: bad_model; hub_missing, hub_denied, hub_offline; bad_config for a device that is not there.
+    """
+    device = find_device(device)
+    folder = find_model(name)
+    parts = Path(acoustic or folder / ACOUSTIC), Path(vocoder or folder / VOCODER)
+    (voice, config), (generator, about) = load_voice(parts[0]), load_vocoder(parts[1])
+    if generator.config.units not in (0, max(1, voice.config.units)):
+        known, made = generator.config.units, voice.config.units
+        raise VsrError("bad_model", f"the vocoder knows {known} units, the acoustic model makes {made}: not a pair")
+    config = {"acoustic": config, "vocoder": about}
+    return LoadedVoice(voice.to(device), generator.to(device), config, folder, parts)
+
+
+def find_model(name: str | Path | None = None) -> Path:
+    """The folder of a model that `load_model` takes, fetched if need be. Raises VsrError as `load_model`."""
+    configs = [f"{part}/{CONFIG_FILE}" for part in (ACOUSTIC, VOCODER)]
+    return locate(name, NAMES, configs, lambda folder: [read_config(folder / part) for part in (ACOUSTIC, VOCODER)])

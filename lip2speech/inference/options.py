@@ -1,0 +1,35 @@
+"""How a list is voiced."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lip2speech.models.flow_options import FlowOptions
+from vsr.core.errors import VsrError
+from vsr.core.numbers import Range, check_number
+
+PROTOCOLS = ("cross", "self", "vision")
+
+
+@dataclass(frozen=True)
+class SynthesisOptions:
+    """How a list is voiced.
+
+    Args:
+        flow: of the acoustic model.
+        protocol: whose vector is given: "self" (the clip's own sound), "cross" (another clip of the speaker),
+            "vision" (no reference is heard: the model's own voice).
+        copy: natural mel and units through the vocoder, instead of what is seen.
+        rounds: of mel consistency (`lip2speech.vocoders.consistency`); None: as many as the vocoder's config says.
+    """
+
+    flow: FlowOptions = FlowOptions()
+    protocol: str = "cross"
+    copy: bool = False
+    rounds: int | None = None
+
+    def __post_init__(self):
+        if self.protocol not in PROTOCOLS:
+            raise VsrError("bad_options", f"the protocol is '{self.protocol}'; it can be {', '.join(PROTOCOLS)}")
+        if self.rounds is not None:
+            check_number("--rounds", self.rounds, Range(0, 1000), "bad_options")

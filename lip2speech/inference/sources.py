@@ -1,0 +1,80 @@
+"""What the voices of a list are made from, so that none is kept that was made of something else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from lip2speech.inference.folder import LoadedVoice
+from lip2speech.inference.options import SynthesisOptions
+from vsr.core.artifacts import KEPT, NEW, Ledger, digest_of, identify, identify_folder, tell
+from vsr.core.errors import VsrError
+from vsr.data.manifest import Clip
+
+VERSION = 1  # of how a list is voiced: raised whenever the same models give another sound
+
+
+class Sources:
+    """The models, options, features and crops of a list."""
+
+    def __init__(self, loaded: LoadedVoice, clips: Sequence[Clip], features: str | Path, options: SynthesisOptions):
+        self.clips, self.features, self.options = clips, Path(features), options
+        self.common = {
+            "vocoder": identify_folder(loaded.parts[1]), "rounds": loaded.vocoder.rounds, "copy": options.copy,
+            "protocol": options.protocol, "way of voicing": VERSION,
+        }  # fmt: skip
+        if not options.copy:
+            self.common |= {"acoustic model": identify_folder(loaded.parts[0]), "flow": asdict(options.flow)}
+
+    def all(self) -> dict[str, dict]:
+        """Clip id -> what its voice depends on; whose vectors it may be given are the speaker's of the whole list."""
+        own = {clip.id: identify(self.features / f"{clip.id}.safetensors") for clip in self.clips}
+        speakers: dict[str, list] = {}
+        for clip in self.clips:
+            speakers.setdefault(clip.speaker, []).append([clip.id, own[clip.id]])
+        lists = {speaker: digest_of(clips) for speaker, clips in speakers.items()}
+        return {
+            clip.id: self._of(clip, own[clip.id], [lists[clip.speaker], place]) for place, clip in enumerate(self.clips)
+        }
+
+    def _of(self, clip: Clip, features: dict, lender: list) -> dict:
+        """``lender``: what decides which clip lends its voice, the speaker's clips and the place in the list."""
+        made = {"features": features} | self.common
+        if self.options.protocol == "cross":
+            made["speaker's clips"] = lender
+        return made if self.options.copy else made | {"crop": identify(clip.crop)}
+
+
+def names_of(clip: Clip) -> tuple[str, str]:
+    """The files of a voice."""
+    return f"{clip.id}.wav", f"{clip.id}.safetensors"
+
+
+def needed(out_dir: str | Path, clips: Sequence[Clip], made: dict[str, dict]) -> tuple[list[Clip], Ledger]:
+    """The clips that have no voice of just this, and the ledger of the folder; tells of the others. Raises VsrError."""
+    ledger, states = Ledger(out_dir), {}
+    for clip in clips:
+        found = [ledger.state(name, made[clip.id]) for name in names_of(clip)]
+        states[clip.id] = next((state for state in found if state not in (KEPT, NEW)), NEW if NEW in found else KEPT)
+        _check_ours(ledger, clip)
+    tell(states.values(), "voices")
+    ledger.refresh()
+    return [clip for clip in clips if states[clip.id] != KEPT], ledger
+
+
+def _check_ours(ledger: Ledger, clip: Clip) -> None:
+    """Refuse to replace a recording or features that have the name of a voice. Raises VsrError exists."""
+    from safetensors import SafetensorError, safe_open
+
+    wave, speech = (ledger.folder / name for name in names_of(clip))
+    if "way of voicing" in ledger.made(speech.name) or not (wave.exists() or speech.exists()):
+        return
+    try:
+        with safe_open(str(speech), framework="pt") as stored:
+            ours = set(stored.keys()) == {"mel", "units"}
+    except (OSError, SafetensorError):
+        ours = not os.path.exists(wave)
+    if not ours:
+        raise VsrError("exists", f"{wave} is there and lip2speech synthesize did not make it: choose another --out")

@@ -1,0 +1,129 @@
+"""From pictures to sound: one clip, a batch of crops, a whole list.
+
+Shapes: B batch, T video frames; mel (B, 4T, 80), units (B, 2T), wave (B, 640 T), speaker (B, 256).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from lip2speech.features.dataset import NoText, SpeechDataset
+from lip2speech.inference.folder import LoadedVoice
+from lip2speech.inference.options import SynthesisOptions
+from lip2speech.inference.sources import Sources, names_of, needed
+from lip2speech.models.voice import Speech
+from vsr.core.clock import MELS_PER_FRAME, SAMPLES_PER_FRAME, UNITS_PER_FRAME
+from vsr.core.errors import VsrError
+from vsr.core.files import atomic_write
+from vsr.core.progress import counted
+from vsr.data.manifest import Clip
+from vsr.data.sampler import FrameBudgetSampler
+from vsr.media.audio import write_wave
+
+FRAME_BUDGET = 1200  # video frames in a batch
+CHUNK = 1500  # video frames that are vocoded at once
+CONTEXT = 48  # video frames on each side of a chunk: more than the vocoder and 32 rounds of consistency see
+PROTOCOLS = ("cross", "self", "vision")
+
+
+@torch.inference_mode()
+def vocode(vocoder, speech: Speech, speaker: Tensor, lengths: Tensor | None = None) -> Tensor:
+    """Mel and units -> wave (B, 640 T); a long clip is done in chunks whose result is that of the whole."""
+    frames = speech.mel.shape[1] // MELS_PER_FRAME
+    if lengths is not None or frames <= CHUNK:
+        return vocoder(speech.mel, speech.units, speaker, lengths)
+    pieces = []
+    for start in range(0, frames, CHUNK):
+        first, last = max(0, start - CONTEXT), min(frames, start + CHUNK + CONTEXT)
+        mel = speech.mel[:, first * MELS_PER_FRAME : last * MELS_PER_FRAME]
+        units = speech.units[:, first * UNITS_PER_FRAME : last * UNITS_PER_FRAME]
+        wave = vocoder(mel, units, speaker)
+        skip = (start - first) * SAMPLES_PER_FRAME
+        pieces.append(wave[:, skip : skip + min(CHUNK, frames - start) * SAMPLES_PER_FRAME])
+    return torch.cat(pieces, dim=1)
+
+
+def check_finite(wave: Tensor, whose: str) -> None:
+    """Refuse a voice that would be written as silence or noise. Raises VsrError not_finite."""
+    if not wave.isfinite().all():
+        why = "the model is damaged, or guidance or temperature is too large for it"
+        raise VsrError("not_finite", f"{whose}: the voice is not finite: {why}")
+
+
+def synthesize_list(
+    loaded: LoadedVoice, clips: list[Clip], features: str | Path, out_dir: str | Path, options: SynthesisOptions
+) -> int:
+    """Write ID.wav and ID.safetensors (mel, units) of every clip that has none of the same yet; returns how many.
+
+    What is kept and what is made again is told on stderr. Raises VsrError exists where a file is somebody else's.
+    """
+    if options.rounds is not None:
+        loaded.vocoder.rounds = options.rounds
+    made = Sources(loaded, clips, features, options).all()
+    todo, ledger = needed(out_dir, clips, made)
+    voiced = _voiced(loaded, clips, todo, features, options)
+    for clip, speech, wave in counted(voiced, "synthesis", len(clips), len(clips) - len(todo)):
+        check_finite(wave, clip.id)
+        save_speech(out_dir, clip, speech)
+        write_wave(ledger.folder / f"{clip.id}.wav", wave.numpy())
+        for name in names_of(clip):
+            ledger.add(name, made[clip.id])
+    return len(todo)
+
+
+def _voiced(loaded, clips, todo, features, options: SynthesisOptions) -> Iterator[tuple[Clip, Speech, Tensor]]:
+    """(clip, its speech, its wave) of the clips to do; the other clips lend their voices."""
+    if not todo:
+        return
+    protocol = "cross" if options.protocol == "vision" else options.protocol
+    dataset = SpeechDataset(clips, features, NoText(), None, protocol)
+    place = {clip.id: index for index, clip in enumerate(clips)}
+    sampler = FrameBudgetSampler([clip.num_frames for clip in todo], FRAME_BUDGET, shuffle=False)
+    device = next(loaded.voice.parameters()).device
+    for indices in sampler.batches():
+        batch = dataset.batch([place[todo[i].id] for i in indices]).to(device)
+        lengths = batch.seen.lengths
+        if options.protocol == "vision":
+            batch.speaker = loaded.voice.default_speaker.expand_as(batch.speaker)
+        if options.copy:
+            speech = Speech(batch.mel, batch.units.clamp(min=0))
+        else:
+            speech = loaded.voice.speak(batch.seen.video, lengths, batch.speaker, options.flow)
+        waves = vocode(loaded.vocoder, speech, batch.speaker, lengths).cpu()
+        speech = Speech(speech.mel.cpu(), speech.units.cpu())
+        for row, index in enumerate(indices):
+            frames = int(lengths[row])
+            own = Speech(
+                speech.mel[row : row + 1, : frames * MELS_PER_FRAME],
+                speech.units[row : row + 1, : frames * UNITS_PER_FRAME],
+            )
+            yield todo[index], own, waves[row, : frames * SAMPLES_PER_FRAME]
+
+
+def save_speech(folder: str | Path, clip: Clip, speech: Speech) -> None:
+    """Write one clip's mel (1, 4T, 80) and units (1, 2T) to ID.safetensors, atomically."""
+    from safetensors.torch import save_file
+
+    tensors = {"mel": speech.mel.contiguous(), "units": speech.units.to(torch.int16).contiguous()}
+    with atomic_write(Path(folder) / f"{clip.id}.safetensors") as temporary:
+        save_file(tensors, str(temporary))
+
+
+def load_speech(folder: str | Path, clip: Clip) -> Speech:
+    """Read what `save_speech` wrote. Raises VsrError bad_features."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    path = Path(folder) / f"{clip.id}.safetensors"
+    try:
+        stored = load_file(str(path))
+        speech = Speech(stored["mel"], stored["units"].long())
+    except (OSError, KeyError, SafetensorError) as error:
+        raise VsrError("bad_features", f"{path} cannot be read ({error}): run lip2speech synthesize") from error
+    if speech.mel.shape[1] != clip.num_frames * MELS_PER_FRAME or not speech.mel.isfinite().all():
+        raise VsrError("bad_features", f"{path} does not fit its clip or is not finite: delete it and run again")
+    return speech

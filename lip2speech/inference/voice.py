@@ -1,0 +1,28 @@
+"""A voice that speaks for video files: what `lip2speech.load_model` gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lip2speech.inference import folder
+from lip2speech.inference.dubbing import speak
+from lip2speech.inference.folder import LoadedVoice
+from vsr.core.clock import SAMPLE_RATE
+
+
+@dataclass
+class SpeakingVoice(LoadedVoice):
+    """A `LoadedVoice` that speaks."""
+
+    def speak(
+        self, path, reference=None, options=None, faces: str | int = "largest", watch=None
+    ) -> tuple[np.ndarray, int]:
+        """Voice one video file; see `lip2speech.inference.dubbing.speak`. Returns (wave (S,), 16000)."""
+        return speak(self, path, reference, options, faces, watch).wave, SAMPLE_RATE
+
+
+def load_model(name=None, device: str = "cpu", acoustic=None, vocoder=None) -> SpeakingVoice:
+    """A voice; arguments and errors as of `lip2speech.inference.folder.load_model`."""
+    return SpeakingVoice(**vars(folder.load_model(name, device, acoustic, vocoder)))

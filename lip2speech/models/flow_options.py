@@ -1,0 +1,62 @@
+"""How a flow is solved, and the options of the command line that say so. Loads no PyTorch: `--help` is to be quick."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+
+from vsr.core.errors import VsrError
+from vsr.core.numbers import SEED, Range, check_numbers
+
+SOLVERS = ("euler", "midpoint")
+RANGES = {
+    "steps": Range(0, 1000), "guidance": Range(0, 100), "sway": Range(-1, 1), "temperature": Range(0, 100),
+    "seed": SEED,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class FlowOptions:
+    """How a flow is solved.
+
+    Args:
+        steps: of the solver; 0 leaves the start as it is, without noise (the coarse mel).
+        guidance: g of v = v_null + g (v_cond - v_null); 1 is the plain conditional flow.
+        solver: euler (one evaluation a step) or midpoint (two).
+        sway: bends the steps towards the start where negative (Chen et al. 2024, F5-TTS); 0 leaves them even.
+        temperature: scale of the noise in the start; on GRID less is clearer (0.05), 1 is what training draws.
+        seed: of the noise; each utterance has a generator of its own.
+    """
+
+    steps: int = 4
+    guidance: float = 1.0
+    solver: str = "euler"
+    sway: float = 0.0
+    temperature: float = 0.05
+    seed: int = 0
+
+    def __post_init__(self):
+        if self.solver not in SOLVERS:
+            raise VsrError("bad_options", f"the solver is '{self.solver}'; it can be {' or '.join(SOLVERS)}")
+        check_numbers(self, reason="bad_options", **RANGES)
+
+
+def add_flow_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare --steps, --guidance, --solver, --temperature and --seed, with the defaults of `FlowOptions`."""
+    flow, usual = parser.add_argument_group("flow"), FlowOptions()
+
+    def add(name: str, kind: type, metavar: str, about: str) -> None:
+        default = getattr(usual, name)
+        shown = f"{default:g}" if kind is float else default
+        flow.add_argument(f"--{name}", type=kind, default=default, metavar=metavar, help=f"{about} (default: {shown})")
+
+    add("steps", int, "N", "of the flow; 0: coarse mel")
+    add("guidance", float, "G", "1: plain")
+    add("solver", str, "NAME", " or ".join(SOLVERS))
+    add("temperature", float, "T", "of the start's noise")
+    add("seed", int, "N", "of the noise")
+
+
+def flow_options(args: argparse.Namespace) -> FlowOptions:
+    """What `add_flow_arguments` was told. Raises VsrError."""
+    return FlowOptions(args.steps, args.guidance, args.solver, temperature=args.temperature, seed=args.seed)

@@ -1,0 +1,1 @@
+"""Training the acoustic model and the vocoder."""

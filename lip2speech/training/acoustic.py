@@ -1,0 +1,156 @@
+"""Training the acoustic model: crops and speech features -> content and flow losses -> a model folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lip2speech.features.corpus import with_features
+from lip2speech.features.dataset import PROTOCOLS, NoText, SeenDataset, SpeechDataset, look
+from lip2speech.inference.folder import UNITS_FILE, load_voice, save_voice
+from lip2speech.models.flow_options import FlowOptions
+from lip2speech.models.voice import Voice, masked_mean
+from lip2speech.models.voice_config import VoiceConfig, reader_settings
+from vsr.core.errors import VsrError
+from vsr.core.numbers import COUNT, NOT_NEGATIVE, SEED, check_number, check_numbers
+from vsr.data.manifest import Clip
+from vsr.data.sampler import FrameBudgetSampler
+from vsr.data.splits import check_disjoint
+from vsr.data.transforms import Augmentation
+from vsr.media.units import Codebook
+from vsr.modelstore.folder import load_model, pixel_reader
+from vsr.training.config import OptimConfig, TrainerConfig, built, model_settings
+from vsr.training.lipreader import read_all
+from vsr.training.loop import Run
+
+
+@dataclass(frozen=True)
+class SpeechDataConfig:
+    """Manifests of crops, folder of features, codebook of units, the lip reader to start from ("": the shipped one).
+
+    ``tests`` are read only to refuse a training or dev list that meets them. ``views``: how often a frozen encoder
+    looks at each clip, each time augmented anew; training then costs no more video, but T * 4 * D bytes of memory a
+    view. 0: it looks at every batch, which a large corpus needs.
+    """
+
+    train: tuple[str, ...]
+    dev: tuple[str, ...]
+    features: str
+    units: str
+    tests: tuple[str, ...] = ()
+    reader: str = ""
+    protocol: str = "cross"
+    frames_per_batch: int = 600
+    views: int = 10
+    augmentation: Augmentation = field(default_factory=lambda: Augmentation(speed=0.0))
+
+    def __post_init__(self):
+        if not self.train or not self.dev:
+            raise VsrError("bad_config", "data.train and data.dev need at least one manifest each")
+        check_numbers(self, "data.", frames_per_batch=COUNT, views=NOT_NEGATIVE)
+        if self.protocol not in PROTOCOLS:
+            raise VsrError("bad_config", f"data.protocol is '{self.protocol}'; it can be {' or '.join(PROTOCOLS)}")
+
+
+@dataclass(frozen=True)
+class VoiceTrainConfig:
+    """Everything that determines a run."""
+
+    data: SpeechDataConfig
+    model: dict[str, Any] = field(default_factory=dict)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    seed: int = 0
+
+    def __post_init__(self):
+        check_number("seed", self.seed, SEED)
+
+    def model_config(self, reader: dict[str, Any], units: int) -> VoiceConfig:
+        """The model's numbers, with what the lip reader and the codebook say. Raises VsrError."""
+        config = model_settings(VoiceConfig, {"units": units} | self.model, reader=reader)
+        if config.encoder == "finetuned" and config.text_weight and not reader.get("ctc_weight", 1):
+            raise VsrError("bad_config", "model: the lip reader has no CTC head to train on text: set text_weight to 0")
+        return config
+
+
+class VoiceRun(Run):
+    """`vsr.training.loop.Run` with a `VoiceTrainConfig`."""
+
+    def _open_data(self) -> None:
+        data, seed = self.config.data, self.config.seed
+        train, dev, tests = (read_all(paths) for paths in (data.train, data.dev, data.tests))
+        check_disjoint(train, dev, tests)
+        self.reader, self.codebook = load_model(data.reader or None), Codebook.load(data.units)
+        self.reader.model = pixel_reader(self.reader.model)
+        tokenizer = self.reader.tokenizer or NoText()
+        train, dev = (self._sounding(name, clips, data.features) for name, clips in (("train", train), ("dev", dev)))
+        self.train = SpeechDataset(train, data.features, tokenizer, data.augmentation, data.protocol, seed)
+        self.dev = SpeechDataset(dev, data.features, tokenizer, None, data.protocol, seed)
+        self.sampler = FrameBudgetSampler([clip.num_frames for clip in train], data.frames_per_batch, seed)
+
+    def _sounding(self, name: str, clips: list[Clip], features: str) -> list[Clip]:
+        """The clips that have features; says how many have none. Raises VsrError where none has."""
+        kept, told = with_features(clips, features)
+        if not kept:
+            raise VsrError("bad_features", f"{name}: {told}")
+        if told:
+            self.say(f"{name}: {told}")
+        return kept
+
+    def _build_model(self) -> Voice:
+        config = self.config.model_config(reader_settings(self.reader.model.config), len(self.codebook))
+        model = built(Voice, config)
+        model.reader.load_state_dict(self.reader.model.state_dict(), strict=False)
+        mean, deviation = self.train.mel_statistics()
+        model.mel_mean.copy_(mean)
+        model.mel_deviation.copy_(deviation)
+        model.default_speaker.copy_(self.train.mean_speaker())
+        if self.config.trainer.init_from:
+            self._begin_from(self.config.trainer.init_from, model)
+        if model.config.encoder == "frozen" and self.config.data.views:
+            self.train = SeenDataset(self.train, self._views(model))
+        return model
+
+    def _begin_from(self, folder: str, model: Voice) -> None:
+        """Take the weights of another acoustic model, whose units and sizes must be the same. Raises VsrError."""
+        if not torch.equal(Codebook.load(Path(folder) / UNITS_FILE).centres, self.codebook.centres):
+            raise VsrError("bad_model", f"{folder} knows other units than data.units: give its own codebook there")
+        try:
+            model.load_state_dict(load_voice(folder)[0].state_dict())
+        except RuntimeError as error:
+            raise VsrError("bad_model", f"{folder} has other sizes than the configuration's model: {error}") from error
+
+    @torch.inference_mode()
+    def _views(self, model: Voice) -> list[list[torch.Tensor]]:
+        """What the frozen encoder sees of the training clips."""
+        device = self.fabric.device
+        model.eval().to(device)
+        with self.fabric.autocast():
+            return look(self.train, lambda *seen: model.see(*(x.to(device) for x in seen)), self.config.data.views)
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """On the dev list: L1 of the coarse and of the sampled mel (nepers), share of units that are right."""
+        model: Voice = self.average.model
+        sampler = FrameBudgetSampler([clip.num_frames for clip in self.dev.clips], 2048, shuffle=False)
+        sums, counted = torch.zeros(3), 0
+        for indices in sampler.batches():
+            batch = self.dev.batch(indices).to(self.fabric.device)
+            args = (batch.seen.video, batch.seen.lengths, batch.speaker)
+            coarse, fine = (model.speak(*args, FlowOptions(steps)) for steps in (0, 4))
+            real = batch.units >= 0
+            frames = real.repeat_interleave(2, 1)
+            errors = [masked_mean((speech.mel - batch.mel).abs(), frames) for speech in (coarse, fine)]
+            means = torch.tensor([*errors, (fine.units == batch.units)[real].float().mean()])
+            sums, counted = sums + means * int(real.sum()), counted + int(real.sum())  # batches differ in size
+        return dict(zip(("dev_coarse", "dev_mel", "dev_units"), (sums / counted).tolist(), strict=True))
+
+    def export(self, folder: Path) -> Path:
+        """Write the averaged weights as a model folder (by rank 0 alone)."""
+        if self.fabric.is_global_zero:
+            extra = {"name": self.folder.name, "training": self.reached()}
+            save_voice(folder, self.average.model, self.codebook, extra)
+        return folder

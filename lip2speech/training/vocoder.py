@@ -1,0 +1,136 @@
+"""Training the vocoder: spectral losses first, then the judges of a GAN join."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from lip2speech.features.corpus import load_features, with_features
+from lip2speech.inference.folder import load_vocoder, save_part
+from lip2speech.training.vocoder_segments import Segments, VocoderBatch
+from lip2speech.vocoders.config import VocoderTrainConfig
+from lip2speech.vocoders.discriminators import Judges, adversarial_loss, feature_loss, judge_loss
+from lip2speech.vocoders.generator import Generator
+from lip2speech.vocoders.losses import mel_loss, spectral_loss
+from vsr.core.errors import VsrError
+from vsr.data.sampler import FrameBudgetSampler
+from vsr.data.splits import check_disjoint
+from vsr.training.finite import Finite
+from vsr.training.lipreader import read_all
+from vsr.training.loop import Run
+from vsr.training.machines import agreed
+
+VALIDATED = 16  # dev clips that are voiced after each epoch
+
+
+class Adversaries(nn.Module):
+    """The generator and its judges: what one checkpoint of a run holds."""
+
+    def __init__(self, config: VocoderTrainConfig):
+        super().__init__()
+        self.generator = Generator(config.model_config())
+        self.judges = Judges(config.gan.width)
+
+
+class VocoderRun(Run):
+    """`vsr.training.loop.Run` with a `VocoderTrainConfig`; a step has two halves."""
+
+    entries = ()
+    def _open_data(self) -> None:
+        if self.fabric.world_size > 1 and self.config.trainer.strategy == "fsdp":
+            raise VsrError("bad_config", "trainer.strategy is fsdp: a vocoder trains whole on every rank, with ddp")
+        data, seed, self.judged = self.config.data, self.config.seed, Finite()
+        train, dev, tests = (read_all(paths) for paths in (data.train, data.dev, data.tests))
+        check_disjoint(train, dev, tests)
+        self.train = Segments(train, data, seed)
+        dev = with_features(dev, data.features)[0][:VALIDATED]
+        if not dev:
+            raise VsrError("bad_features", "dev: not one clip has features: run lip2speech features")
+        self.dev = [(clip, load_features(data.features, clip)) for clip in dev]
+        lengths = [data.segment] * len(self.train.clips)
+        self.sampler = FrameBudgetSampler(lengths, data.segment * data.clips_per_batch, seed)
+
+    def _build_model(self) -> Adversaries:
+        model = Adversaries(self.config)
+        if self.config.trainer.init_from:
+            copy_vocoder(self.config.trainer.init_from, model.generator)
+        return model
+
+    def _stepped(self) -> Generator:
+        return self.model.generator  # the judges' gradients are not there in every step, which DDP would wait for
+
+    def losses(self, batch: VocoderBatch) -> dict[str, Tensor]:
+        """One half step of the judges where they have joined, then the generator's losses."""
+        gan, model = self.config.gan, self.model
+        share = 1 if batch.shares is None else batch.shares[0]
+        fake = self.wrapped(batch.mel, batch.units, batch.speaker).float()
+        parts = {"mel": mel_loss(batch.wave, fake), "spectral": spectral_loss(batch.wave, fake)}
+        loss = gan.mel * parts["mel"] + gan.spectral * parts["spectral"]
+        if self.share() >= gan.after:
+            parts["judges"] = self._train_judges(batch.wave, fake.detach(), share)
+            model.judges.requires_grad_(False)  # the generator's half step must leave them alone
+            real, faked = model.judges(batch.wave), model.judges(fake)
+            model.judges.requires_grad_(True)
+            parts["adversarial"], parts["features"] = adversarial_loss(faked), feature_loss(real, faked)
+            loss = loss + gan.adversarial * parts["adversarial"] + gan.features * parts["features"]
+        return {"loss": loss * share} | {name: value.detach() * share for name, value in parts.items()}
+
+    def _train_judges(self, real: Tensor, fake: Tensor, share: Tensor | float) -> Tensor:
+        """A step of the discriminators, skipped where it would not be finite: NaN would stay in their weights.
+
+        Raises VsrError not_finite, where no step is any more.
+        """
+        judges, loss = self.model.judges, judge_loss(self.model.judges(real), self.model.judges(fake))
+        self.fabric.backward(loss * share)
+        if self.fabric.world_size > 1:
+            for parameter in judges.parameters():
+                parameter.grad = self.fabric.all_reduce(parameter.grad, reduce_op="mean")
+        limits = {"max_norm": self.config.optim.clip, "error_if_nonfinite": False}
+        norm = self.fabric.clip_gradients(judges, self.optimiser, **limits)
+        self.judged.note(bool(torch.isfinite(norm)))
+        # Only the discriminators have gradients now; in fp16 the scaler leaves the step out, as in the loop.
+        if not self.judged.in_a_row or getattr(self.fabric.strategy.precision, "scaler", None) is not None:
+            self.optimiser.step()
+        self.optimiser.zero_grad()
+        if self.judged.lost(len(self.feed.steps)):
+            with agreed(self.fabric):
+                raise self.judged.error(self.progress.step + 1, self.folder)
+        return loss
+
+    def _report(self, losses: dict[str, float]) -> None:
+        if skipped := self.judged.take():
+            told = f"{skipped} steps of the discriminators skipped: no finite gradient"
+            self.say(f"epoch {self.progress.epoch:3d}  {told}")
+        super()._report(losses)
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """Copy-synthesis of some dev clips: L1 of the log-mel (nepers) and STOI."""
+        from pystoi import stoi
+
+        from vsr.core.clock import SAMPLE_RATE
+
+        generator, errors, scores = self.average.model.generator, [], []
+        for _, own in self.dev:
+            inputs = (own.mel[None], own.units[None], own.speaker[None])
+            wave = generator(*(tensor.to(self.fabric.device) for tensor in inputs)).cpu()
+            errors.append(float(mel_loss(own.wave[None], wave)))
+            scores.append(stoi(own.wave.numpy(), wave[0].numpy(), SAMPLE_RATE))
+        return {"dev_mel": sum(errors) / len(errors), "dev_stoi": float(sum(scores) / len(scores))}
+
+    def export(self, folder: Path) -> Path:
+        """Write the averaged generator as a model folder (by rank 0 alone)."""
+        if self.fabric.is_global_zero:
+            save_part(folder, self.average.model.generator, {"name": self.folder.name, "training": self.reached()})
+        return folder
+
+
+def copy_vocoder(folder: str, generator: Generator) -> None:
+    """Start from a trained vocoder. Raises VsrError bad_model where it has other sizes."""
+    source = load_vocoder(folder)[0]
+    if source.config != generator.config:
+        told = f"init_from: {folder} is a vocoder of other sizes"
+        raise VsrError("bad_model", f"{told}: {source.config}, not {generator.config}")
+    generator.load_state_dict(source.state_dict())

@@ -1,0 +1,83 @@
+"""Pieces of clips, their waves with the mel and units that a vocoder makes them of -> batches.
+
+Shapes: B pieces, N mel frames, S samples of each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from lip2speech.features.corpus import Features, StoredFeatures, with_features
+from lip2speech.vocoders.config import VocoderDataConfig
+from lip2speech.vocoders.losses import roughen
+from vsr.core.clock import MELS_PER_FRAME, SAMPLES_PER_FRAME, UNITS_PER_FRAME
+from vsr.core.errors import VsrError
+from vsr.data.manifest import Clip
+from vsr.training.loop import step_seed
+
+
+@dataclass
+class VocoderBatch:
+    """wave (B, S); mel (B, N, 80); units (B, N/2); speaker (B, 256); shares (1,): how many times the ranks' mean of
+    `counts` this batch has, None in a single process."""
+
+    wave: Tensor
+    mel: Tensor
+    units: Tensor
+    speaker: Tensor
+    shares: Tensor | None = None
+
+    def counts(self) -> Tensor:
+        """(1,) clips: all are as long."""
+        return torch.tensor([float(len(self.wave))], device=self.wave.device)
+
+    def to(self, device: torch.device | str) -> VocoderBatch:
+        """The same batch on another device."""
+        return VocoderBatch(*(tensor.to(device) for tensor in (self.wave, self.mel, self.units, self.speaker)))
+
+
+class Segments:
+    """Pieces of clips; which piece of clip i is heard in epoch e, and how its mel is changed, the seed decides."""
+
+    def __init__(self, clips: Sequence[Clip], data: VocoderDataConfig, seed: int):
+        self.clips = [clip for clip in with_features(clips, data.features)[0] if clip.num_frames >= data.segment]
+        if not self.clips:
+            raise VsrError("bad_config", f"no training clip has {data.segment} frames: shorten data.segment")
+        self.data, self.seed = data, seed
+        self.natural = StoredFeatures(data.features, self.clips)
+
+    def batch(self, indices: Sequence[int], epoch: int = 0) -> VocoderBatch:
+        """One piece of each clip."""
+        pieces = [self._piece(index, epoch) for index in indices]
+        return VocoderBatch(*(torch.stack(each) for each in zip(*pieces, strict=True)))
+
+    def _piece(self, index: int, epoch: int) -> tuple[Tensor, ...]:
+        generator = torch.Generator().manual_seed(step_seed(self.seed, epoch, index))
+        frames = self.data.segment
+        start = int(torch.randint(self.clips[index].num_frames - frames + 1, (), generator=generator))
+        known = self.natural[index]
+        shown = known
+        if torch.rand((), generator=generator) < 0.5:
+            shown = _predicted(self.data.predicted, self.clips[index], known)
+        wave, mel, units = (
+            tensor[start * rate : (start + frames) * rate]
+            for tensor, rate in (
+                (known.wave, SAMPLES_PER_FRAME), (shown.mel, MELS_PER_FRAME), (shown.units, UNITS_PER_FRAME)
+            )
+        )  # fmt: skip
+        mel = roughen(mel[None], self.data.roughen, self.data.noise, generator)[0]
+        return wave, mel, units, known.speaker
+
+
+def _predicted(folder: str, clip: Clip, natural: Features) -> Features:
+    """What the acoustic model made of a clip, or without a folder its own features."""
+    if not folder:
+        return natural
+    from lip2speech.inference.synthesizer import load_speech
+
+    speech = load_speech(folder, clip)
+    return Features(natural.wave, speech.mel[0], speech.units[0], natural.speaker)

@@ -1,0 +1,71 @@
+"""What a vocoder is trained on, with which losses and for how long: the settings of `lip2speech vocoder`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from lip2speech.vocoders.generator import GeneratorConfig
+from vsr.core.errors import VsrError
+from vsr.core.numbers import COUNT, NOT_NEGATIVE, SEED, SHARE, check_number, check_numbers
+from vsr.training.config import OptimConfig, TrainerConfig, model_settings
+
+
+@dataclass(frozen=True)
+class VocoderDataConfig:
+    """Manifests, features, and what a batch is made of.
+
+    ``predicted``: folder of `lip2speech synthesize --features`, mels and units that the acoustic model made of the
+    training clips; each clip is then voiced from them as often as from its own. ``segment``: video frames.
+    ``roughen``: share of mels that are blurred and made noisy; ``noise``: its greatest deviation, nepers.
+    """
+
+    train: tuple[str, ...]
+    dev: tuple[str, ...]
+    features: str
+    tests: tuple[str, ...] = ()
+    predicted: str = ""
+    segment: int = 25
+    clips_per_batch: int = 16
+    roughen: float = 0.5
+    noise: float = 0.5
+
+    def __post_init__(self):
+        if not self.train or not self.dev:
+            raise VsrError("bad_config", "data.train and data.dev need at least one manifest each")
+        check_numbers(self, "data.", segment=COUNT, clips_per_batch=COUNT, roughen=SHARE, noise=NOT_NEGATIVE)
+
+
+@dataclass(frozen=True)
+class GanConfig:
+    """Weights of the losses; the judges join after the share ``after`` of the schedule, with ``width`` channels."""
+
+    after: float = 0.4
+    width: int = 16
+    mel: float = 15.0
+    spectral: float = 2.0
+    adversarial: float = 1.0
+    features: float = 5.0
+
+    def __post_init__(self):
+        weights = dict.fromkeys(("mel", "spectral", "adversarial", "features"), NOT_NEGATIVE)
+        check_numbers(self, "gan.", after=NOT_NEGATIVE, width=COUNT, **weights)
+
+
+@dataclass(frozen=True)
+class VocoderTrainConfig:
+    """Everything that determines a run."""
+
+    data: VocoderDataConfig
+    model: dict[str, Any] = field(default_factory=dict)
+    gan: GanConfig = field(default_factory=GanConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    seed: int = 0
+
+    def __post_init__(self):
+        check_number("seed", self.seed, SEED)
+
+    def model_config(self) -> GeneratorConfig:
+        """The vocoder's numbers. Raises VsrError."""
+        return model_settings(GeneratorConfig, self.model)

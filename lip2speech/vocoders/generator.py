@@ -1,0 +1,181 @@
+"""Vocos (Siuzdak 2024) with the inputs of a multi-input vocoder (Choi et al. 2023): mel, units, speaker -> wave.
+
+Two things are ours. The mel itself says how loud each bin is, to the width of a band: the network adds to that instead
+of finding it anew, which saves most of the training. And the wave may be corrected until its mel is the one it was
+made from (`lip2speech.vocoders.consistency`).
+
+Shapes: B batch, T video frames, N = 4T mel frames, K units, F = 321 bins of the spectrum, W width. Inside a
+convolution the order is (B, W, N).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lip2speech.features.speaker import DIM as SPEAKER
+from lip2speech.models.content import MELS_PER_UNIT
+from lip2speech.vocoders.consistency import mel_consistent
+from vsr.core.clock import HOP, MELS_PER_FRAME
+from vsr.core.numbers import COUNT, NOT_NEGATIVE, Range
+from vsr.media.mel import N_FFT, NUM_MELS, mel_filters
+from vsr.models.lengths import length_mask, zero_padding
+from vsr.models.limits import check_sizes
+
+LOUDEST = 100.0  # of a bin's magnitude
+
+
+@dataclass(frozen=True)
+class GeneratorConfig:
+    """Every number that builds a vocoder; stored beside its weights.
+
+    Args:
+        units: K; 0 for a vocoder of mel (and speaker) alone.
+        unit_dim, speaker_dim: widths of the unit embedding and of the projected speaker vector.
+        dim, hidden, layers, kernel: of the ConvNeXt backbone.
+        mel_skip: the network's log-magnitudes are added to those that the mel tells.
+        rounds: of mel consistency, outside training.
+    """
+
+    units: int = 200
+    unit_dim: int = 128
+    speaker_dim: int = 128
+    dim: int = 256
+    hidden: int = 768
+    layers: int = 8
+    kernel: int = 7
+    mel_skip: bool = True
+    rounds: int = 0
+
+    def __post_init__(self):
+        sizes = dict.fromkeys(("unit_dim", "speaker_dim", "dim", "hidden", "layers", "kernel"), COUNT)
+        check_sizes(self, units=NOT_NEGATIVE, rounds=Range(least=0, most=1000), **sizes)
+
+
+class ConvNeXtBlock(nn.Module):
+    """Depthwise over time, then feed-forward, residual (Liu et al. 2022)."""
+
+    def __init__(self, dim: int, hidden: int, kernel: int, scale: float):
+        super().__init__()
+        self.depthwise = nn.Conv1d(dim, dim, kernel, padding=kernel // 2, groups=dim)
+        self.norm = nn.LayerNorm(dim, eps=1e-6)
+        self.feed_forward = nn.Sequential(nn.Linear(dim, hidden), nn.GELU(), nn.Linear(hidden, dim))
+        self.scale = nn.Parameter(torch.full((dim,), scale))
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """x (B, N, W), zero on padding -> (B, N, W), zero on padding."""
+        y = self.depthwise(x.transpose(1, 2)).transpose(1, 2)
+        return x + zero_padding(self.scale * self.feed_forward(self.norm(y)), mask)
+
+
+class Generator(nn.Module):
+    """Backbone at the mel's rate and an inverse STFT: no upsampling layer, so cheap on any machine."""
+
+    def __init__(self, config: GeneratorConfig):
+        super().__init__()
+        self.config = c = config
+        self.rounds = c.rounds  # may be changed at any time
+        self.unit = nn.Embedding(c.units, c.unit_dim) if c.units else None
+        self.speaker = nn.Linear(SPEAKER, c.speaker_dim)
+        inputs = NUM_MELS + (c.unit_dim if c.units else 0) + c.speaker_dim
+        self.embed = nn.Conv1d(inputs, c.dim, 7, padding=3)
+        self.norm_in = nn.LayerNorm(c.dim, eps=1e-6)
+        self.blocks = nn.ModuleList(ConvNeXtBlock(c.dim, c.hidden, c.kernel, 1 / c.layers) for _ in range(c.layers))
+        self.norm_out = nn.LayerNorm(c.dim, eps=1e-6)
+        self.head = nn.Linear(c.dim, N_FFT + 2)
+        self.register_buffer("window", torch.hann_window(N_FFT), persistent=False)
+        self.register_buffer("spread", band_to_bin(), persistent=False)
+        # A band's value is a sum over its bins: its area is taken out again.
+        self.register_buffer("spread_bias", -mel_filters().sum(1).log() @ self.spread, persistent=False)
+        self.apply(_first_weights)
+
+    def forward(self, mel: Tensor, units: Tensor, speaker: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Log-mel (B, 4T, 80), units (B, 2T), speaker (B, 256) -> wave (B, 640 T) in about [-1, 1].
+
+        With ``lengths`` (B,) in video frames, a clip gives what it gives alone, and silence after its end.
+        """
+        steps = mel.shape[1]
+        every = torch.full((len(mel),), steps, device=mel.device)
+        mask = length_mask(every if lengths is None else MELS_PER_FRAME * lengths, steps)
+        wave = overlap_add(self.spectrum(self.backbone(mel, units, speaker, mask), mel, mask), self.window, mask)
+        return wave if self.training or not self.rounds else self.corrected(wave, mel, mask)
+
+    def corrected(self, wave: Tensor, mel: Tensor, mask: Tensor) -> Tensor:
+        """The waves (B, 160 N) after ``rounds`` of mel consistency, each by itself."""
+        corrected = torch.zeros_like(wave)
+        for own, length in enumerate(mask.sum(1).tolist()):
+            clip = wave[own, : HOP * length]
+            corrected[own, : HOP * length] = mel_consistent(clip, mel[own, :length], self.spread, self.rounds)
+        return corrected
+
+    def backbone(self, mel: Tensor, units: Tensor, speaker: Tensor, mask: Tensor) -> Tensor:
+        """Inputs and mask (B, N) -> (B, N, W)."""
+        x = zero_padding(self.inputs(mel, units, speaker), mask)
+        x = zero_padding(self.norm_in(self.embed(x.transpose(1, 2)).transpose(1, 2)), mask)
+        for block in self.blocks:
+            x = block(x, mask)
+        return self.norm_out(x)
+
+    def inputs(self, mel: Tensor, units: Tensor, speaker: Tensor) -> Tensor:
+        """All inputs side by side, (B, N, 80 + unit + speaker)."""
+        parts = [mel]
+        if self.unit is not None:
+            parts.append(self.unit(units.clamp(min=0)).repeat_interleave(MELS_PER_UNIT, 1))
+        parts.append(self.speaker(speaker)[:, None].expand(-1, mel.shape[1], -1).to(mel.dtype))
+        return torch.cat(parts, dim=-1)
+
+    def spectrum(self, x: Tensor, mel: Tensor, mask: Tensor) -> Tensor:
+        """Backbone output (B, N, W), mel (B, N, 80) -> complex spectrum (B, N, F), from log-magnitude and phase."""
+        log_magnitude, phase = self.head(x).float().chunk(2, dim=-1)
+        if self.config.mel_skip:
+            log_magnitude = log_magnitude + between_frames(mel.float(), mask) @ self.spread + self.spread_bias
+        return torch.polar(log_magnitude.exp().clamp(max=LOUDEST), phase)
+
+
+def band_to_bin() -> Tensor:
+    """(80, 321): each bin takes the bands that it belongs to, by their share; the outermost bins the nearest band."""
+    filters = mel_filters()
+    peaks = filters / filters.amax(1, keepdim=True)
+    reach = peaks.any(0).nonzero()
+    first, last = int(reach[0]), int(reach[-1])
+    peaks[0, :first], peaks[-1, last + 1 :] = 1, 1
+    return peaks / peaks.sum(0)
+
+
+def between_frames(mel: Tensor, mask: Tensor) -> Tensor:
+    """Mel frames, centred on samples 160 n -> those between them, on 160 n + 80, where the inverse STFT has its own."""
+    later = torch.cat([mel[:, 1:], mel[:, -1:]], 1)
+    real = torch.cat([mask[:, 1:], mask[:, -1:] & False], 1)
+    return torch.where(real[..., None], (mel + later) / 2, mel)
+
+
+def _first_weights(module: nn.Module) -> None:
+    if isinstance(module, (nn.Linear, nn.Conv1d)):
+        nn.init.trunc_normal_(module.weight, std=0.02)
+        nn.init.zeros_(module.bias)
+
+
+def overlap_add(spectrum: Tensor, window: Tensor, mask: Tensor) -> Tensor:
+    """Inverse STFT with "same" padding: N frames give exactly 160 N samples.
+
+    Args:
+        spectrum: (B, N, 321) complex; window: (640,).
+        mask: (B, N) True on real frames; the others add nothing, so that padding leaves a clip's end as it is.
+    """
+    frames = torch.fft.irfft(spectrum, N_FFT, dim=-1) * window * mask[..., None]
+    weights = window.square() * mask[..., None]
+    wave, weight = _folded(frames), _folded(weights)
+    # The last frames of a padded clip reach beyond its end.
+    real = mask.repeat_interleave(HOP, 1) & (weight > 1e-9)
+    return torch.where(real, wave / weight.clamp(min=1e-9), 0.0)
+
+
+def _folded(frames: Tensor) -> Tensor:
+    """Frames (B, N, 640), one each 160 samples -> their sum (B, 160 N), the ends cut."""
+    length = (frames.shape[1] - 1) * HOP + N_FFT
+    summed = F.fold(frames.transpose(1, 2), (1, length), (1, N_FFT), stride=(1, HOP))[:, 0, 0]
+    pad = (N_FFT - HOP) // 2
+    return summed[:, pad : length - pad]

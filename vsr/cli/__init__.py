@@ -1,0 +1,161 @@
+"""The `vsr` command: one verb for each thing a user wants, each in `vsr/cli/commands/`, imported only when it is named.
+
+`Program` is that command for any package with a `cli/commands` folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import import_module
+from textwrap import indent
+
+from vsr.core.errors import VsrError
+from vsr.core.interrupts import Interrupts
+from vsr.core.machine import share_cores
+from vsr.core.version import __version__
+
+SECTIONS = {
+    "read lips": ("transcribe", "live", "inspect", "import", "push"),
+    "prepare a corpus": ("download", "prepare", "validate", "convert", "crop", "tokens"),
+    "train": ("train", "average", "fuse", "lm"),
+    "decode and score": ("decode", "calibrate", "posteriors", "rescore", "score", "results"),
+}
+FAILS = "one line on stderr says why, and nothing half-written is left"
+
+
+@dataclass(frozen=True)
+class Program:
+    """A command with verbs.
+
+    A verb is a module in `commands`: `HELP`, one line; its manual, `ABOUT`, `FILES`, `SEE`, `EXAMPLE` and, where a
+    failure is something of its own, `FAILS`; and the functions `add_arguments` and `run`.
+
+    Args:
+        name: of the command and of the package whose `cli/commands` folder holds the verbs.
+        purpose: one sentence for --help.
+        sections: headings of --help -> verbs; the first verb of all is what most users want.
+        example: one line for --help.
+    """
+
+    name: str
+    purpose: str
+    sections: dict[str, tuple[str, ...]]
+    example: str
+
+    @property
+    def verbs(self) -> tuple[str, ...]:
+        """All verbs, in the order of --help."""
+        return tuple(verb for verbs in self.sections.values() for verb in verbs)
+
+    def main(self, argv: Sequence[str] | None = None) -> int:
+        """Run one verb; returns the exit status: 0 done, 1 failed, 2 wrong usage, 128 + the signal that ended it."""
+        share_cores()
+        ready_streams()
+        with Interrupts() as interrupts:
+            try:
+                return self.dispatch(list(sys.argv[1:] if argv is None else argv))
+            except BaseException as error:
+                interrupts.settle()
+                if interrupts.number or isinstance(error, KeyboardInterrupt):  # which may have become another error
+                    return self.complain(str(interrupts), interrupts.status)
+                return self.failed(error)
+
+    def failed(self, error: BaseException) -> int:
+        """Say what went wrong and return the exit status; raises an error that nobody has foreseen."""
+        if isinstance(error, VsrError):
+            return self.complain(str(error), 1)
+        if isinstance(error, BrokenPipeError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
+        if isinstance(error, OSError):
+            return self.complain(f"{error.filename}: {error.strerror}" if error.filename else str(error), 1)
+        raise error
+
+    def complain(self, message: str, status: int) -> int:
+        """One line on stderr, unless the terminal has gone."""
+        with suppress(OSError):
+            print(f"{self.name}: " + " ".join(message.split()), file=sys.stderr, flush=True)
+        return status
+
+    def dispatch(self, argv: list[str]) -> int:
+        """Parse the verb, then its own options."""
+        if argv[:1] == ["help"]:
+            argv = [*argv[1:2], "--help"]
+        if not argv or argv[0] in ("-h", "--help"):
+            print(self.overview())
+            return 0 if argv else 2
+        if argv[0] in ("-V", "--version"):
+            print(f"{self.name} {__version__}")
+            return 0
+        if argv[0] not in self.verbs:
+            return self.complain(self.unknown(argv[0]), 2)
+        args = self.parser(argv[0]).parse_args(argv[1:])
+        return self.command(argv[0]).run(args) or 0
+
+    def unknown(self, word: str) -> str:
+        """What to say to somebody who gives ``word`` for a verb."""
+        from difflib import get_close_matches
+
+        if os.path.isfile(word):
+            return f"'{word}' is a file, not a verb; did you mean '{self.name} {self.verbs[0]} {word}'?"
+        near = get_close_matches(word, self.verbs, 1)
+        advice = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(self.verbs)}"
+        return f"unknown verb '{word}'; {advice}"
+
+    def command(self, verb: str):
+        """The module of a verb."""
+        return import_module(f"{self.name}.cli.commands.{verb}")
+
+    def parser(self, verb: str) -> argparse.ArgumentParser:
+        """The parser of a verb; its --help is the verb's manual."""
+        command = self.command(verb)
+        parser = argparse.ArgumentParser(
+            prog=f"{self.name} {verb}",
+            description=f"{command.HELP}\n\n{command.ABOUT}",
+            epilog=self.manual(command),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        command.add_arguments(parser)
+        return parser
+
+    def manual(self, command) -> str:
+        """What stands below the options of a verb."""
+        status = (
+            f"0    done\n1    failed: {getattr(command, 'FAILS', FAILS)}\n2    wrong usage\n"
+            "130  interrupted (143: by SIGTERM, 129: by SIGHUP)"
+        )
+        parts = {"files": command.FILES, "exit status": status, "examples": command.EXAMPLE, "see also": command.SEE}
+        return "\n\n".join(f"{title}:\n{indent(text, '  ')}" for title, text in parts.items())
+
+    def overview(self) -> str:
+        """What --help prints without a verb."""
+        rows = "\n".join(f"{title}:\n{self._rows(verbs)}" for title, verbs in self.sections.items())
+        return (
+            f"usage: {self.name} VERB ...   ({self.name} VERB --help is the manual of one)\n\n"
+            f"{self.purpose}\n\n{rows}\nexample:\n  {self.example}"
+        )
+
+    def _rows(self, verbs: tuple[str, ...]) -> str:
+        return "".join(f"  {verb:<11} {self.command(verb).HELP}\n" for verb in verbs)
+
+
+def ready_streams() -> None:
+    """A stream that the caller has closed leads nowhere, and never into a file that takes its number; what the
+    encoding of the screen lacks, or what is no UTF-8 in a file's name, is escaped."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115  open till the end
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a notebook's is none
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+VSR = Program(
+    "vsr", "Read lips: a silent video of a talking face becomes text.", SECTIONS, "vsr transcribe clip.mp4"
+)
+main = VSR.main

@@ -1,0 +1,1 @@
+"""The verbs of `vsr`, a module each."""

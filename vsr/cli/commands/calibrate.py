@@ -1,0 +1,67 @@
+"""`vsr calibrate`: a model learns to say how sure it is, and when it only guesses."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from vsr.core.machine import add_device_argument
+
+HELP = "fit a model's word confidence and its sense of what it cannot read"
+ABOUT = """Reads development videos, whose transcripts are known, and footage of other speech, of
+which every word counts as wrong. Fits the chance that lips are of the kind that the
+model was trained on, and with it the confidence of each word, and stores both in the
+model. Transcripts then tell in_domain for each segment, and warn of guesses."""
+FILES = """reads   manifests of videos, with transcripts and without; a model folder
+writes  the model's config.json"""
+SEE = "vsr decode, vsr transcribe"
+EXAMPLE = """vsr calibrate --model exp/model --inside data/dev.jsonl --outside data/footage.jsonl
+vsr calibrate --model exp/model --inside data/dev.jsonl data/puppet/dev.jsonl --outside data/footage.jsonl"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--model", required=True, metavar="DIR", help="model folder, whose config.json is changed")
+    parser.add_argument(
+        "--inside", nargs="+", required=True, metavar="JSONL", help="manifests of development videos with transcripts"
+    )
+    parser.add_argument("--outside", nargs="+", required=True, metavar="JSONL", help="manifests of other speech")
+    add_device_argument(parser, "auto")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Fit, store, and print the figures; clips that are refused are counted. Raises VsrError."""
+    from vsr.cli.commands.decode import check_own
+    from vsr.core.files import read_json, write_json
+    from vsr.inference.calibration import fit_both
+    from vsr.modelstore.folder import load_model
+
+    check_own(args.model)
+    loaded = load_model(args.model, args.device)
+    inside, outside = _read(loaded, args.inside, True), _read(loaded, args.outside, False)
+    domain, confidence, figures = fit_both(inside, outside)
+    path = loaded.folder / "config.json"
+    kept = {"confidence": confidence | {"ece": figures["ece"]}, "domain": domain | {"figures": figures}}
+    write_json(path, read_json(path) | kept)
+    print(
+        "inside {inside} readings, {flagged_inside:.1%} flagged; outside {outside}, {flagged_outside:.1%} flagged"
+        ", {believed_outside:.1%} of their words above 0.8; expected calibration error {ece:.3f}".format(**figures)
+    )
+    return 0
+
+
+def _read(loaded, manifests: list[str], inside: bool) -> list:
+    """Every window of the clips in the manifests."""
+    from vsr.core.errors import VsrError
+    from vsr.core.progress import counted
+    from vsr.data.manifest import read_manifest
+    from vsr.decoding.options import DecodeOptions
+    from vsr.inference.calibration import assessed
+
+    clips, found = [clip for manifest in manifests for clip in read_manifest(manifest)], []
+    for clip in counted(iter(clips), "calibrate", len(clips)):
+        try:
+            found += assessed(loaded, clip, DecodeOptions(), inside)
+        except VsrError as error:
+            print(f"vsr calibrate: {error}: left out", file=sys.stderr)
+    return found

@@ -1,0 +1,40 @@
+"""`vsr crop`: a manifest of videos becomes a folder of mouth crops."""
+
+from __future__ import annotations
+
+import argparse
+
+from vsr.cli.options import add_engine_arguments
+from vsr.inference.executors import open_engine
+
+HELP = "cut the mouths out of a corpus of videos"
+ABOUT = """Finds and follows the face in every clip of a manifest, lays it on a mean face and keeps
+the 96 x 96 pixels round the mouth. Crops that an earlier run made of the same video and
+part are kept, so a killed run goes on; it says how many, and why others are made again. A
+video that crashes the decoder costs that clip only. --tracks also lays the attention mesh
+on every frame and keeps the points of the mouth, for models that read both."""
+FILES = """reads   a manifest and its videos
+writes  ID.npy (T, 96, 96) a clip, manifest.jsonl, refused.json, gaps.json; ID.track.npz"""
+SEE = "vsr validate, vsr tokens, vsr train"
+EXAMPLE = """vsr crop --manifest data/train.jsonl --out data/crops --jobs 2
+vsr crop --manifest data/train.jsonl --out data/crops --tracks
+vsr crop --manifest data/train.jsonl --out data/crops --engine ray --address head:6379"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--manifest", required=True, help="manifest of the clips (JSON Lines)")
+    parser.add_argument("--out", required=True, help="folder for the crops, their manifest and the refusals")
+    parser.add_argument("--tracks", action="store_true", help="also find the points of the mouth, on this machine")
+    add_engine_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Crop and say how many clips came through. Raises VsrError."""
+    from vsr.data.cropping import crop_corpus
+    from vsr.data.track_files import add_tracks
+
+    engine = open_engine(args.engine, args.jobs, args.address)
+    counts = crop_corpus(args.manifest, args.out, engine=engine)
+    counts |= add_tracks(args.out, args.jobs) if args.tracks else {}
+    print(", ".join(f"{number} {what}" for what, number in sorted(counts.items())) or "nothing to do")

@@ -1,0 +1,67 @@
+"""`vsr decode`: a manifest of mouth crops becomes hypotheses."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from vsr.cli.search_options import add_search_arguments, language_files, search_options
+from vsr.core.errors import VsrError
+from vsr.core.machine import add_device_argument
+from vsr.modelstore.folder import NAMES
+from vsr.modelstore.repository import HUB_ID
+
+HELP = "read the lips of a corpus of crops, in sentences or in single words"
+ABOUT = """Reads the lips of a whole list of crops, in batches, and writes what was read, with word
+times, confidence and other readings. --calibrate fits the confidence on a development
+list and stores it in the model."""
+FILES = """reads   a manifest that vsr crop wrote, and its crops; a model
+writes  JSON Lines, a hypothesis a clip; with --calibrate: the model's config.json"""
+SEE = "vsr score, vsr rescore, vsr transcribe"
+EXAMPLE = """vsr decode --model exp/model --manifest data/crops/test/manifest.jsonl --out exp/test.jsonl
+vsr decode --model exp/model --manifest data/crops/dev/manifest.jsonl --out exp/dev.jsonl --calibrate
+vsr decode --lm exp/lm/model --ngram words.arpa --manifest data/crops/test/manifest.jsonl --out exp/test.jsonl"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    files = parser.add_argument_group("input and output")
+    files.add_argument("--model", metavar="MODEL", help="folder or org/name (default: the one in the package)")
+    files.add_argument("--manifest", required=True, metavar="JSONL", help="manifest that vsr crop wrote")
+    files.add_argument("--out", required=True, metavar="JSONL", help="one hypothesis a line")
+    add_device_argument(parser, "auto")
+    parser.add_argument(
+        "--calibrate", action="store_true", help="fit the word confidence on this (dev) list and store it in the model"
+    )
+    add_search_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Decode, and print how many clips there were. Raises VsrError."""
+    from vsr.core.files import check_output
+    from vsr.decoding.corpus import calibrate, decode_manifest
+    from vsr.decoding.options import DecodeOptions
+    from vsr.modelstore.folder import load_model
+
+    check_output(args.out, args.manifest, *language_files(args))
+    options = DecodeOptions(**search_options(args))
+    if args.calibrate:
+        check_own(args.model)
+    loaded = load_model(args.model, args.device)
+    records = decode_manifest(loaded, args.manifest, args.out, options, calibrated=not args.calibrate)
+    print(f"{len(records)} clips decoded to {args.out}")
+    if args.calibrate:
+        found = calibrate(loaded, args.manifest, records)
+        print(f"confidence fitted on {found['words']} words, expected calibration error {found['ece']:.3f}")
+    return 0
+
+
+def check_own(model: str | None) -> None:
+    """Refuse to calibrate what is not the user's: the package, or the hub's cache, which others read and may renew."""
+    if model is not None and (Path(model).exists() or not (model in NAMES or HUB_ID.fullmatch(model))):
+        return
+    copy = "the model in the package is not changed: copy its folder"
+    if model is not None and model not in NAMES:
+        get = f"hf download {model.partition('@')[0]} --local-dir DIR"
+        copy = f"{model} is no folder here, and the hub's cache is not changed: {get}"
+    raise VsrError("not_writable", f"--calibrate stores the confidence in the model; {copy}, and give it with --model")

@@ -1,0 +1,67 @@
+"""`vsr inspect`: one video file -> one HTML page that shows how it was read."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from vsr.core.machine import add_device_argument
+from vsr.decoding.options import METHODS
+
+if TYPE_CHECKING:
+    from vsr.report.collect import Inspection
+
+HELP = "show how a video is read: mouth, posteriors, attention and words over time, as one HTML page"
+ABOUT = """Reads one video and writes one HTML page that shows how it was read: the mouth, the
+CTC posteriors, the decoder's attention, the words with their confidence and the other
+readings, all on one time axis. Look at it first when a text is odd."""
+FILES = """reads   a video file; a model
+writes  the page, which needs no other file and no network"""
+SEE = "vsr transcribe, lip2speech inspect"
+EXAMPLE = """vsr inspect clip.mp4 -o report.html
+vsr inspect talk.mp4 --face 1 --at 95 -o report.html"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("video", metavar="VIDEO", help="video file")
+    parser.add_argument("-o", "--out", required=True, metavar="HTML", help="the page; it needs no other file")
+    parser.add_argument("--model", metavar="MODEL", help="folder or org/name (default: the one in the package)")
+    add_device_argument(parser)
+    reading = parser.add_argument_group("reading")
+    reading.add_argument("--method", choices=METHODS, default="joint", help="default: joint, of CTC and attention")
+    reading.add_argument("--beam", type=int, default=10, metavar="N", help="width of the search (default: 10)")
+    reading.add_argument("--nbest", type=int, default=5, metavar="N", help="readings listed (default: 5)")
+    shown = parser.add_argument_group("what is shown")
+    shown.add_argument("--face", type=int, metavar="N", help="its number in JSON, from 0 (default: the largest)")
+    shown.add_argument(
+        "--at", type=float, metavar="SECONDS", help="show what is read at this moment of the video (default: the first)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Read, write the page and print the text. Raises VsrError."""
+    from vsr.core.files import check_output, write_text
+    from vsr.report.page import render_page
+
+    check_output(args.out, args.video)
+    inspection = look(args)
+    write_text(args.out, render_page(inspection))
+    print(inspection.nbest[0].text)
+    return 0
+
+
+def look(args: argparse.Namespace) -> Inspection:
+    """Read the video that the options name, as they say. Raises VsrError."""
+    from vsr.core.progress import Watch, film_bar
+    from vsr.decoding.options import DecodeOptions
+    from vsr.media.streams import tell_choice
+    from vsr.modelstore.folder import load_model
+    from vsr.report.collect import inspect_video
+
+    options = DecodeOptions(args.method, args.beam, nbest=args.nbest)
+    loaded = load_model(args.model, args.device)
+    with film_bar() as progress:
+        inspection = inspect_video(loaded, args.video, options, args.face, args.at, Watch(progress=progress))
+    tell_choice("inspect", args.video, inspection.clip.info.stream)
+    return inspection

@@ -1,0 +1,65 @@
+"""`vsr live`: captions while somebody speaks, from a camera, a stream, a pipe or a file."""
+
+from __future__ import annotations
+
+import argparse
+
+from vsr.core.machine import add_device_argument
+
+HELP = "caption a camera or a stream while it runs"
+ABOUT = """Reads the person in front and shows the words as they are read. A word that two readings
+in a row agree on stands and is never taken back; on a terminal the words that may still
+change are dim. Pictures are dropped rather than falling behind, and it says how many. A
+file is played at its own pace, as a rehearsal. Ctrl-C ends it."""
+FILES = """reads   a camera, a stream, standard input or a file; a model
+writes  with -o the captions so far, anew after each utterance"""
+SEE = "vsr transcribe"
+EXAMPLE = """vsr live 0
+vsr live rtsp://camera.local/stream -o captions.srt
+vsr live clip.mp4
+vsr live -"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("source", metavar="SOURCE", help="number of a camera, address of a stream, file, or -")
+    parser.add_argument("-o", "--out", metavar="FILE", help="keep the captions: .txt, .srt, .vtt, .ass, .json or .tsv")
+    parser.add_argument("--model", metavar="MODEL", help="folder or org/name (default: the one in the package)")
+    add_device_argument(parser)
+    parser.add_argument("--beam", type=int, default=4, metavar="N", help="width of the search (default: 4)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Caption until the source ends or Ctrl-C; the delays are told on stderr. Raises VsrError."""
+    import sys
+    from pathlib import Path
+
+    from vsr.core.errors import VsrError
+    from vsr.core.files import check_output
+    from vsr.core.interrupts import settle
+    from vsr.decoding.options import DecodeOptions
+    from vsr.face.detector import default_detector
+    from vsr.inference.live.screen import Screen
+    from vsr.inference.live.session import Session
+    from vsr.inference.live.source import Capture, open_source
+    from vsr.modelstore.folder import load_model
+    from vsr.output.subtitles import WRITERS
+
+    if args.out and Path(args.out).suffix[1:] not in WRITERS:
+        raise VsrError("bad_options", f"{args.out}: the name must end in .{', .'.join(WRITERS)}")
+    if args.out:
+        check_output(args.out, args.source)
+    loaded, options = load_model(args.model, args.device), DecodeOptions(beam=args.beam)
+    screen, session = Screen(args.source, loaded.name, args.out), Session(loaded, default_detector(), options)
+    capture = Capture(open_source(args.source))  # last, so that nothing is filmed while models are loaded
+    try:
+        screen.show(session.run(capture))
+    except KeyboardInterrupt:  # the usual end
+        settle()
+        print(file=sys.stderr)
+    finally:
+        capture.close()
+    print(screen.summary(capture.dropped, session.covered), file=sys.stderr)
+    if capture.error is not None:
+        raise capture.error
+    return 0

@@ -1,0 +1,39 @@
+"""`vsr lm train`: lines of text become a language model for the search."""
+
+from __future__ import annotations
+
+import argparse
+
+HELP = "train a language model for the search"
+ABOUT = """Trains a transformer on lines of text, of books or of the transcripts of manifests, in
+the tokens of the lip reader that it will help. The search then adds its opinion of a
+text, times a weight that is chosen on a development list."""
+FILES = """reads   the YAML; the texts or manifests and the tokenizer it names
+writes  model/ (the result) and the state of training, in the folder of the run"""
+SEE = "vsr tokens, vsr decode, vsr rescore"
+EXAMPLE = """vsr lm train --config conf/lm.yaml --out exp/lm
+vsr lm train --config conf/lm.yaml --out exp/lm --set data.train=[books.txt,data/train.jsonl] trainer.max_minutes=30
+vsr decode --lm exp/lm/model --lm-weight 0.3 --manifest data/crops/test/manifest.jsonl --out exp/test.jsonl"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("action", choices=("train",), help="train, or go on with an interrupted run")
+    parser.add_argument("--config", required=True, metavar="YAML", help="text, tokenizer, model, optimiser, trainer")
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the run; its model/ is the result")
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in the folder")
+    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="settings that replace the YAML's")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train to the end of the schedule. Raises VsrError."""
+    from vsr.core.files import check_output
+    from vsr.training.config import load_config
+    from vsr.training.language import LanguageRun, LanguageTrainConfig
+
+    check_output(f"{args.out}/config.yaml", args.config)
+    actions = {"train": LanguageRun}
+    config = load_config(args.config, args.set, kind=LanguageTrainConfig)
+    folder = actions[args.action](config, args.out, args.resume).fit()
+    print(f"model: {folder}")
+    return 0

@@ -1,0 +1,40 @@
+"""`vsr posteriors`: a manifest of mouth crops becomes CTC log-probabilities for `vsr.decoding.lattice`."""
+
+from __future__ import annotations
+
+import argparse
+
+from vsr.core.machine import add_device_argument
+
+HELP = "write CTC log-probabilities for graph decoding"
+ABOUT = """Writes what the CTC head says of each clip, with the token list and, for a grammar, the
+lexicon: all that vsr/decoding/lattice.py needs to search graphs with k2, in an
+environment of its own (tools/k2.sh)."""
+FILES = """reads   a manifest that vsr crop wrote, and its crops; a model; an ARPA file
+writes  a folder with safetensors, tokens, grammar and lexicon"""
+SEE = "vsr rescore, vsr decode"
+EXAMPLE = "vsr posteriors --manifest data/crops/test/manifest.jsonl --grammar grid --out exp/posteriors"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--model", metavar="MODEL", help="folder or org/name (default: the one in the package)")
+    parser.add_argument("--manifest", required=True, metavar="JSONL", help="manifest that vsr crop wrote")
+    parser.add_argument("--grammar", metavar="ARPA", help="ARPA file, or grid: adds grammar and lexicon")
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the result")
+    add_device_argument(parser, "auto")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the folder and print how many clips there were. Raises VsrError."""
+    from pathlib import Path
+
+    from vsr.core.files import check_outputs
+    from vsr.decoding.posteriors import FILES as WRITTEN
+    from vsr.decoding.posteriors import write_posteriors
+    from vsr.modelstore.folder import load_model
+
+    check_outputs((Path(args.out) / name for name in WRITTEN), args.manifest, *filter(None, (args.grammar,)))
+    count = write_posteriors(load_model(args.model, args.device), args.manifest, args.out, args.grammar)
+    print(f"log-probabilities of {count} clips in {args.out}")
+    return 0

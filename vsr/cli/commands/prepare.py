@@ -1,0 +1,92 @@
+"""`vsr prepare`: a corpus on disk, or one rendered on the spot, becomes named manifests."""
+
+from __future__ import annotations
+
+import argparse
+
+from vsr.cli.options import positive
+
+HELP = "make the manifests of a corpus: grid, landmarks, lrs3, lrs2, lrw, or puppet"
+CORPORA = ("grid", "landmarks", "lrs3", "lrs2", "lrw", "puppet")
+ABOUT = """Finds the clips of a corpus and writes one manifest a list (train, dev, test, ...), with
+lists that are published or drawn by a fixed seed, and counts beside the published ones.
+landmarks are tracks of the mouths of GRID's speakers, without pictures. puppet needs no
+corpus: eSpeak NG speaks, and a photograph is made to talk."""
+FILES = """reads   the folder of the corpus as its authors packed it; lists of clips
+writes  NAME.jsonl for each list; puppet also writes its videos, landmarks a track a sentence"""
+SEE = "vsr validate, vsr crop"
+EXAMPLE = """vsr prepare grid --corpus GRID --out data/manifests
+vsr prepare landmarks --corpus LANDMARKS --lists data/manifests --out data/landmarks
+vsr prepare lrs3 --corpus LRS3 --lists LISTS --out data/manifests
+vsr prepare puppet --out data/puppet --train 160 --dev 10 --test 60 --jobs 2"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("corpus_name", choices=CORPORA, metavar="CORPUS", help=", ".join(CORPORA))
+    parser.add_argument("--corpus", metavar="DIR", help="the folder that holds the corpus (all but puppet)")
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder for the manifests (and puppet's videos)")
+    parser.add_argument("--seed", type=int, default=0, help="of the lists, and of what is rendered (default: 0)")
+    landmarks = parser.add_argument_group("landmarks")
+    landmarks.add_argument("--dev-speakers", nargs="+", metavar="SPEAKER", help="who is kept for dev.jsonl")
+    lrs = parser.add_argument_group("lrs3 and lrs2")
+    lists = "folder with the published lists of clips; landmarks: of GRID's manifests, whose dev and tests are left out"
+    lrs.add_argument("--lists", metavar="DIR", help=lists)
+    lrs.add_argument("--max-seconds", type=float, default=16.0, metavar="S", help="cut longer clips (default: 16)")
+    puppet = parser.add_argument_group("puppet")
+    for name, count in (("train", 160), ("dev", 10), ("test", 60)):
+        puppet.add_argument(f"--{name}", type=int, default=count, metavar="N", help=f"clips (default: {count})")
+    puppet.add_argument("--vocabulary", default="grid", help="grid, or a text file of sentences")
+    puppet.add_argument("--jobs", type=positive, default=1, metavar="N", help="processes (default: 1)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prepare and print the counts. Raises VsrError."""
+    from vsr.core.numbers import NOT_NEGATIVE, POSITIVE, SEED, check_number
+
+    for name, allowed in (("train", NOT_NEGATIVE), ("dev", NOT_NEGATIVE), ("test", NOT_NEGATIVE), ("seed", SEED)):
+        check_number(f"--{name}", getattr(args, name), allowed)
+    check_number("--max-seconds", args.max_seconds, POSITIVE)
+    if args.corpus_name == "puppet":
+        from vsr.core.files import check_outputs
+        from vsr.corpora.puppet import prepare_puppet
+
+        names = ("train.jsonl", "dev.jsonl", "test.jsonl", "corpus.json")
+        check_outputs((f"{args.out}/{name}" for name in names), args.vocabulary)
+        counts = prepare_puppet(args.out, args.train, args.dev, args.test, args.seed, args.vocabulary, args.jobs)
+    elif args.corpus_name == "grid":
+        from vsr.corpora.grid import prepare_grid
+
+        counts = prepare_grid(_folder(args), args.out, args.seed)
+    elif args.corpus_name == "landmarks":
+        from vsr.corpora.landmarks import DEV_SPEAKERS, prepare_landmarks
+
+        counts = prepare_landmarks(_folder(args), args.out, args.lists, args.dev_speakers or DEV_SPEAKERS)
+    else:
+        print("\n".join(_report(args).lines()))
+        return 0
+    print("  ".join(f"{name} {count}" for name, count in counts.items()))
+    return 0
+
+
+def _folder(args: argparse.Namespace) -> str:
+    from vsr.core.errors import VsrError
+
+    if not args.corpus:
+        raise VsrError("bad_corpus", f"prepare {args.corpus_name} needs --corpus, the folder that holds the corpus")
+    return args.corpus
+
+
+def _report(args: argparse.Namespace):
+    """Prepare a corpus whose published counts are known."""
+    if args.corpus_name == "lrs3":
+        from vsr.corpora.lrs3 import prepare_lrs3
+
+        return prepare_lrs3(_folder(args), args.out, args.lists, args.seed, args.max_seconds)
+    if args.corpus_name == "lrs2":
+        from vsr.corpora.lrs2 import prepare_lrs2
+
+        return prepare_lrs2(_folder(args), args.out, args.lists, args.max_seconds)
+    from vsr.corpora.lrw import prepare_lrw
+
+    return prepare_lrw(_folder(args), args.out)

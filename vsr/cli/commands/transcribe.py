@@ -1,0 +1,246 @@
+"""`vsr transcribe`: video files -> text, subtitles or JSON, on the screen or in a folder."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from vsr.cli.options import add_engine_arguments, add_faces_argument
+from vsr.cli.search_options import add_search_arguments, search_options
+from vsr.core.errors import VsrError
+from vsr.core.files import ignores_case
+from vsr.core.machine import add_device_argument, find_device
+from vsr.core.progress import shown
+from vsr.inference.executors import open_engine
+from vsr.output.subtitles import WRITERS
+from vsr.output.transcript import Transcript, covered_note
+from vsr.output.unsure import MODES, readable, unreadable_share
+from vsr.output.writing import Outputs
+
+HELP = "read the lips in video files"
+ABOUT = """Reads the lips of the face that fills most of the picture, or of every face, in each
+video, whatever its frame rate and length. The text goes to the screen; with -o each
+file gets its text, subtitles or JSON, with word times and confidence. A file that
+cannot be read costs one line that says why; the others go on. What vsr did not write, and
+the transcript of another video, is not replaced unless --force says so."""
+FILES = """reads   video files of any kind that FFmpeg's libraries know; a model
+writes  with -o: DIR/NAME.FORMAT for each video and format, whole or not at all"""
+FAILS = "a file could not be read or written; the others are done all the same"
+SEE = "vsr inspect, vsr import, lip2speech speak"
+EXAMPLE = """vsr transcribe clip.mp4
+vsr transcribe *.mpg --format srt,json -o out/
+vsr transcribe film.mkv --faces all --format srt,json -o out/ --resume
+vsr transcribe videos/*.mp4 --format json -o out/ --engine ray --address head:6379"""
+
+ONE_FILE = "would be written to the same file: read each with an -o of its own"
+SEVERAL_ON_SCREEN = ("txt", "json")  # formats that stay readable one file after another
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("videos", nargs="+", metavar="VIDEO", help="video files")
+    output = parser.add_argument_group("output")
+    output.add_argument(
+        "-o", "--out", metavar="DIR", help="write DIR/NAME.FORMAT for each file instead of printing"
+    )
+    output.add_argument(
+        "--format", type=_formats, default=("txt",), metavar="F[,F]", dest="formats",
+        help=f"one or more of {','.join(WRITERS)} (default: txt)",
+    )  # fmt: skip
+    reading = parser.add_argument_group("reading")
+    reading.add_argument("--model", metavar="MODEL", help="folder or org/name (default: the one in the package)")
+    add_faces_argument(reading)
+    add_device_argument(reading)
+    output.add_argument(
+        "--resume", action="store_true",
+        help="go on where a killed run with the same -o stopped; keep what is finished of the same video and options",
+    )  # fmt: skip
+    output.add_argument(
+        "--unsure", choices=MODES,
+        help="words that are not to be believed: mark them [...], drop or keep them (default: mark in subtitles of "
+        "speech that is unlike what the model was trained on); JSON and TSV keep all",
+    )  # fmt: skip
+    output.add_argument(
+        "--force", action="store_true", help="replace what is there, whoever wrote it and of whatever video it is"
+    )
+    add_engine_arguments(parser)
+    add_search_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """0 if every file was read and written, 1 if any failed, 2 for wrong usage."""
+    problem = _wrong_options(args) or _wrong_usage(args)
+    if problem:
+        print(f"vsr: {problem}", file=sys.stderr)
+        return 2
+    outputs = None if args.out is None else Outputs(args.out, args.formats, args.unsure)
+    from vsr.inference.bulk import Settings
+
+    videos, refused = _planned(args, outputs) if outputs else (args.videos, 0)
+    if not videos:
+        return 1 if refused else 0
+    search = tuple(search_options(args).items())
+    engine, here = open_engine(args.engine, args.jobs, args.address), args.engine == "local"
+    # On a cluster only this process writes: other machines may see other disks.
+    settings = Settings(
+        args.model, search, args.faces, outputs=outputs if here else None, resume=args.resume and here,
+        device=_device(args, here),
+    )
+    with shown(lambda watch: engine.transcribe(videos, settings, watch), len(videos)) as transcripts:
+        failures = [_deliver(transcript, args, outputs) for transcript in transcripts].count(False)
+    return 1 if failures or refused else 0
+
+
+def _device(args: argparse.Namespace, here: bool) -> str:
+    """Where the model runs, tried before the work. Raises VsrError."""
+    if args.device == "cpu":  # PyTorch, which takes a second to import, need not be asked
+        return args.device
+    if not here:
+        raise VsrError("bad_config", "--device is this machine's: the workers of a Ray cluster read on their cores")
+    return find_device(args.device)
+
+
+def _planned(args: argparse.Namespace, outputs: Outputs) -> tuple[list[str], int]:
+    """The videos to read, and how many others there are whose results may not be written; each gets its line."""
+    from vsr.core.artifacts import KEPT, NEW, tell
+    from vsr.output.ledger import Written
+
+    outputs.prepare()
+    _check_names(args.videos, outputs)
+    written, inputs = Written(outputs.folder), {os.path.realpath(video) for video in args.videos}
+    state_of = _finished(args, outputs, written) if args.resume else lambda video: NEW
+    states, allowed, refused = [], [], 0
+    for video in args.videos:
+        try:
+            state = state_of(video)
+            if state != KEPT:
+                outputs.check(video, written, inputs, args.force)
+                outputs.remove_leftovers(video)
+                allowed.append(video)
+            states.append(state)
+        except VsrError as error:
+            refused += not _report(video, str(error))
+    tell(states, "transcripts")
+    return allowed, refused
+
+
+def _finished(args: argparse.Namespace, outputs: Outputs, written) -> Callable[[str], str]:
+    """Tells of a video whether an earlier run finished it with this model and these options (`Outputs.state`)."""
+    from vsr.decoding.options import DecodeOptions
+    from vsr.decoding.provenance import searched, video_of
+    from vsr.face.speaker_selection import number_of_faces
+    from vsr.modelstore.folder import find_model
+
+    made = searched(find_model(args.model), DecodeOptions(**search_options(args)))
+    made["faces"] = number_of_faces(args.faces) or "all"
+    made |= {"unsure": args.unsure} if args.unsure else {}
+
+    def state(video: str) -> str:
+        try:
+            own = {"video": video_of(video)} if os.path.isfile(video) else {}
+            return outputs.state(video, made | own, written)
+        except OSError as error:
+            raise VsrError("unreadable", f"{error.filename}: {error.strerror}") from error
+
+    return state
+
+
+def _check_names(videos: list[str], outputs: Outputs) -> None:
+    """Names that differ in their case alone are one file on some disks. Raises VsrError."""
+    names: dict[str, str] = {}
+    for video in videos if ignores_case(outputs.folder) else ():
+        other = names.setdefault(Path(video).stem.casefold(), video)
+        if other is not video:
+            raise VsrError("bad_config", f"{other} and {video} {ONE_FILE}")
+
+
+def _formats(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
+    for name in names:
+        if name not in WRITERS:
+            raise argparse.ArgumentTypeError(f"{name!r} is not one of {', '.join(WRITERS)}")
+    return names
+
+
+def _wrong_options(args: argparse.Namespace) -> str | None:
+    """What the search has against its options, if anything."""
+    try:
+        search_options(args)
+    except VsrError as error:
+        return str(error)
+    return None
+
+
+def _wrong_usage(args: argparse.Namespace) -> str | None:
+    """What is wrong with the arguments taken together, if anything."""
+    if args.out is None:
+        if args.resume:
+            return "--resume needs the folder of the run that stopped: add -o DIR"
+        if len(args.formats) > 1:
+            return "several formats need a folder: add -o DIR"
+        if len(args.videos) > 1 and args.formats[0] not in SEVERAL_ON_SCREEN:
+            return f"{args.formats[0]} of several files needs a folder: add -o DIR"
+        return None
+    if Path(args.out).suffix[1:] in WRITERS and not Path(args.out).is_dir():
+        return f"-o names a folder, {args.out} looks like a file: add --format {Path(args.out).suffix[1:]}"
+    seen: dict[str, str] = {}
+    for video in args.videos:
+        other = seen.setdefault(Path(video).stem, video)
+        if other is not video:
+            if other == video:
+                return f"{video} is given twice"
+            return f"{other} and {video} {ONE_FILE}"
+    return None
+
+
+def _deliver(transcript: Transcript, args: argparse.Namespace, outputs: Outputs | None) -> bool:
+    """Print or write one result and report its error; True if all went well."""
+    _tell_stream(transcript, outputs is not None)
+    try:
+        if outputs is None:
+            shown = readable(transcript, args.formats[0], args.unsure)
+            _print(shown, args.formats[0], several=len(args.videos) > 1)
+        else:
+            outputs.write(transcript)
+    except VsrError as error:
+        return _report(transcript.file, str(error))
+    if transcript.error is not None:
+        return _report(transcript.file, transcript.error[1])
+    if note := covered_note(transcript.skipped):
+        _report(transcript.file, f"{note}, and is not read there")
+    _tell_unsure(transcript, args.unsure)
+    return True
+
+
+def _tell_unsure(transcript: Transcript, mode: str | None) -> None:
+    """What must be known before the words are believed, in a line."""
+    for warning in transcript.warnings:
+        _report(transcript.file, warning["message"])
+    if mode in ("mark", "drop") and (share := unreadable_share(transcript)):
+        _report(transcript.file, f"{share:.0%} of the time of its words is not to be believed ({mode})")
+
+
+def _tell_stream(transcript: Transcript, written: bool) -> None:
+    """Which video of a file with several was read, where the text itself is not what is looked at."""
+    from vsr.media.streams import tell_choice
+
+    if written or sys.stderr.isatty():
+        tell_choice("vsr", transcript.file, (transcript.provenance or {}).get("video", {}).get("stream"))
+
+
+def _report(file: str, message: str) -> bool:
+    print(f"vsr: {message}" if file in message else f"vsr: {file}: {message}", file=sys.stderr)
+    return False
+
+
+def _print(transcript: Transcript, name: str, several: bool) -> None:
+    if transcript.error is not None and name != "json":
+        return
+    text = WRITERS[name](transcript)
+    if several and name == "txt":
+        text = "".join(f"{transcript.file}: {line}\n" for line in text.splitlines())
+    sys.stdout.write(text)
+    sys.stdout.flush()

@@ -1,0 +1,36 @@
+"""Options that verbs of both commands share; imports nothing heavy."""
+
+from __future__ import annotations
+
+import argparse
+
+from vsr.inference.executors import ENGINES
+
+
+def add_faces_argument(parser) -> None:
+    """--faces: whose lips are read or voiced, as `vsr.face.speaker_selection.number_of_faces` takes it."""
+    parser.add_argument(
+        "--faces", type=_faces, default="largest", metavar="WHO",
+        help="largest, all, or how many of the largest in each shot (default: largest)",
+    )  # fmt: skip
+
+
+def _faces(text: str) -> str | int:
+    return text if text in ("largest", "all") else positive(text)
+
+
+def positive(text: str) -> int:
+    """The type of an option that is a whole number of at least 1."""
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
+
+
+def add_engine_arguments(parser) -> None:
+    """--jobs, --engine and --address of a verb."""
+    parser.add_argument(
+        "--jobs", type=positive, metavar="N",
+        help="processes (default: one for each core, where files and memory are enough)",
+    )  # fmt: skip
+    parser.add_argument("--engine", choices=ENGINES, default="local", help="who works (default: local)")
+    parser.add_argument("--address", metavar="HOST:PORT", help="of the Ray cluster (default: the one of this machine)")

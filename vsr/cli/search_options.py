@@ -1,0 +1,53 @@
+"""The options of the search on the command line, for every verb that searches; imports nothing heavy."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from vsr.core.errors import VsrError
+from vsr.decoding.options import METHODS, DecodeOptions
+
+
+def add_search_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare them, as a group of their own."""
+    group = parser.add_argument_group("search")
+    group.add_argument("--method", choices=METHODS, help="default: joint, of CTC and attention")
+    group.add_argument("--beam", type=int, metavar="N", help="width of the search (default: 10)")
+    group.add_argument("--nbest", type=int, metavar="N", help="hypotheses listed (default: 1)")
+    group.add_argument("--ctc-weight", type=float, metavar="W", help="of the joint score (default: 0.1)")
+    group.add_argument("--length-bonus", type=float, metavar="X", help="for each token (default: 0)")
+    add_language_arguments(group)
+
+
+def add_language_arguments(group) -> None:
+    """Declare the options that name language models."""
+    group.add_argument("--lm", metavar="MODEL", help="language model of vsr lm train, or org/name")
+    group.add_argument("--lm-weight", type=float, metavar="W", help="of its log-probability (default: 0.3)")
+    group.add_argument("--ngram", metavar="ARPA", help="n-grams of words or of the tokenizer's pieces")
+    group.add_argument("--ngram-weight", type=float, metavar="W", help="of their log-probability (default: 0.3)")
+
+
+def search_options(args: argparse.Namespace) -> dict[str, Any]:
+    """The fields of `DecodeOptions` that were given, checked. Raises VsrError bad_config."""
+    given = {
+        "method": args.method, "beam": args.beam, "nbest": args.nbest,
+        "ctc_weight": args.ctc_weight, "length_bonus": args.length_bonus,
+    }  # fmt: skip
+    options = {name: value for name, value in given.items() if value is not None} | language_options(args)
+    DecodeOptions(**options)
+    return options
+
+
+def language_files(args: argparse.Namespace) -> list[str]:
+    """The files that the language options name, which no output may replace."""
+    return [name for name in (args.lm, args.ngram) if name]
+
+
+def language_options(args: argparse.Namespace) -> dict[str, Any]:
+    """Those of them that tell of language models. Raises VsrError for a weight of nothing."""
+    given = {"lm": args.lm, "lm_weight": args.lm_weight, "ngram": args.ngram, "ngram_weight": args.ngram_weight}
+    for name in ("lm", "ngram"):
+        if given[f"{name}_weight"] is not None and not given[name]:
+            raise VsrError("bad_config", f"--{name}-weight needs --{name}")
+    return {name: value for name, value in given.items() if value is not None}

@@ -1,0 +1,1 @@
+"""What every room uses: clock, errors, files, numbers, machine, progress, fingerprints of outputs."""

@@ -1,0 +1,221 @@
+"""What each file of an output folder was made from: nothing is kept because of its name alone.
+
+A folder has one ledger, `.made.jsonl`, with a line a file: what identifies the file itself, and what it was made from,
+inputs by size and SHA-256, options by value. A line is appended once its file is whole, in one write: a killed run
+leaves at worst a file without a line, and two runs in one folder leave lines of which only the right one fits the
+file. Files without a line, such as those of older versions, are made again.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from vsr.core.files import write_error
+
+LEDGER = ".made.jsonl"
+LOCAL = ("path", "seen")  # of an identity: where and when a file was looked at, which the result does not depend on
+KEPT, NEW, UNRECORDED, CHANGED = "", "new", "without a record", "changed since"  # states of a file
+MODEL_FILES = ("model.safetensors", "config.json", "tokenizer.json", "tokenizer.model", "units.safetensors")
+
+
+def sha256_of(path: str | Path) -> str:
+    """The SHA-256 of a file, hexadecimal."""
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def identify(path: str | Path, known: dict | None = None) -> dict[str, Any]:
+    """Size and SHA-256 of a file, and when it was looked at.
+
+    A file whose size and times are those of ``known``, an earlier answer, is not read again; one that is gone is still
+    that one. A file that cannot be read equals no other.
+    """
+    path, known = os.path.abspath(path), known or {}
+    try:
+        status = os.stat(path)
+        seen = [status.st_mtime_ns, status.st_ctime_ns]
+        if (known.get("bytes"), known.get("seen")) == (status.st_size, seen):
+            return known | {"path": path}
+        return {"bytes": status.st_size, "sha256": _hashed(path, status.st_size, *seen), "path": path, "seen": seen}
+    except FileNotFoundError:
+        return known if known.get("path") == path else {"absent": path}
+    except OSError as error:
+        return {"unreadable": f"{path}: {error.strerror}"}
+
+
+@lru_cache(maxsize=4096)
+def _hashed(path: str, *status: int) -> str:
+    """The hash of a file in one state: a film of many clips is read once."""
+    return sha256_of(path)
+
+
+def identify_folder(folder: str | Path, names: Iterable[str] = MODEL_FILES) -> dict[str, dict]:
+    """Those of the named files that a folder has, such as the parts of a model."""
+    return {name: identify(Path(folder) / name) for name in names if (Path(folder) / name).is_file()}
+
+
+def essence(made: Any) -> Any:
+    """What a result depends on, as JSON has it, without where and when its inputs were looked at."""
+    if isinstance(made, dict):
+        return {str(key): essence(value) for key, value in made.items() if key not in LOCAL}
+    return [essence(value) for value in made] if isinstance(made, (list, tuple)) else made
+
+
+def digest_of(made: Any) -> str:
+    """A short name for the essence."""
+    return hashlib.sha256(json.dumps(essence(made), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def differences(old: dict, new: dict) -> list[str]:
+    """Names of the inputs and options in which two differ."""
+    old, new = essence(old), essence(new)
+    return [key for key in dict.fromkeys((*new, *old)) if old.get(key) != new.get(key)]
+
+
+class Ledger:
+    """The ledger of one output folder.
+
+    ``records``: name -> its last line, with "file" (an identity) and "made" (inputs and options).
+    """
+
+    def __init__(self, folder: str | Path):
+        self.folder = Path(folder)
+        self.records = {record["name"]: record for record in records_in(self.folder / LEDGER)}
+        self._seen_elsewhere: list[dict] = []
+
+    def made(self, name: str) -> dict:
+        """What the file of that name was made from, as far as is known."""
+        return self.records.get(name, {}).get("made", {})
+
+    def known(self, name: str, *keys: str) -> dict | None:
+        """The identity that an input of a file had when it was made, for `identify`."""
+        found: Any = self.made(name)
+        for key in keys:
+            found = found.get(key) if isinstance(found, dict) else None
+        return found if isinstance(found, dict) else None
+
+    def state(self, name: str, made: dict) -> str:
+        """KEPT where the file is there, whole and made from just this; else NEW or why it must be made again."""
+        path = self.folder / name
+        if not path.is_file():
+            return NEW
+        if name not in self.records:
+            return UNRECORDED
+        if other := differences(self.made(name), made):
+            return f"other {' and '.join(other)}"
+        if not is_same(self.records[name]["file"], path):
+            return CHANGED
+        if json.dumps(made, sort_keys=True) != json.dumps(self.made(name), sort_keys=True):
+            self._seen_elsewhere.append(self.records[name] | {"made": made})
+        return KEPT
+
+    def refresh(self) -> None:
+        """Tell where and when the inputs of kept files were seen last, so that they need not be read again."""
+        found, self._seen_elsewhere = self._seen_elsewhere, []
+        if found:
+            self.append(found)
+
+    def add(self, name: str, made: dict, file: dict | None = None) -> None:
+        """Tell what a finished file was made from; ``file``: its identity where it is known. Raises VsrError."""
+        record = {"name": name, "file": file or identify(self.folder / name), "made": made}
+        self.append([record])
+
+    def append(self, records: Iterable[dict]) -> None:
+        """Add lines that `record_of` or another ledger made. Raises VsrError no_space, not_writable."""
+        records = list(records)
+        append_records(self.folder, records)
+        self.records |= {record["name"]: record for record in records}
+
+
+def append_records(folder: str | Path, records: Iterable[dict]) -> None:
+    """Add lines to a folder's ledger in one write, without reading it. Raises VsrError no_space, not_writable."""
+    path = Path(folder) / LEDGER
+    # Each line begins with its own line break: what a kill cut short spoils no other.
+    data = "".join(f"\n{json.dumps(record)}\n" for record in records).encode()
+    try:
+        with open(path, "ab", buffering=0) as ledger:
+            if ledger.write(data) < len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    except OSError as error:
+        with suppress(OSError):
+            if not path.stat().st_size:  # nothing is left of a ledger for which there was no room
+                path.unlink()
+        raise write_error(path, error) from error
+
+
+def record_of(name: str, path: str | Path, made: dict) -> dict:
+    """The ledger's line of a file that is still at ``path``, about to take its name: nobody else can have touched it.
+
+    A worker makes it, and the process that leads the run appends it.
+    """
+    return {"name": name, "file": identify(path), "made": made}
+
+
+def is_same(file: dict, path: Path) -> bool:
+    """Whether a file on disk is the one of that identity; it may have been moved or copied since."""
+    try:
+        status = path.stat()
+        if status.st_size != file.get("bytes"):
+            return False
+        return status.st_mtime_ns == file.get("seen", [None])[0] or sha256_of(path) == file.get("sha256")
+    except OSError:
+        return False
+
+
+def records_in(path: Path) -> Iterable[dict]:
+    """The whole lines of a ledger, in their order; none where there is no ledger."""
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError:
+        return
+    for line in lines:
+        try:
+            record = json.loads(line)
+            if [type(record[key]) for key in ("name", "file", "made")] == [str, dict, dict]:
+                yield record
+        except (ValueError, LookupError, TypeError):
+            continue
+
+
+def kept(path: str | Path, made: dict, check: Callable[[str | Path], object]) -> bool:
+    """Whether the one file that a run makes is there already, made from just this; what is done is told on stderr.
+
+    ``check`` raises VsrError for a file that is none of ours, which is not replaced.
+    """
+    path = Path(path)
+    ledger = Ledger(path.parent)
+    if path.exists() and path.name not in ledger.records:
+        check(path)
+    state = ledger.state(path.name, made)
+    tell([state], str(path))
+    return state == KEPT
+
+
+def told(states: Iterable[str], what: str) -> str:
+    """ "crops: 12 kept, 3 made again (2 other video, 1 without a record), 5 new"; "" where nothing was there before."""
+    counts = Counter(states)
+    kept, new = counts.pop(KEPT, 0), counts.pop(NEW, 0)
+    if not kept and not counts:
+        return ""
+    reasons = ", ".join(f"{number} {why}" for why, number in counts.most_common())
+    parts = {"kept": kept, f"made again ({reasons})": counts.total(), "new": new}
+    return f"{what}: " + ", ".join(f"{number} {how}" for how, number in parts.items() if number)
+
+
+def tell(states: Iterable[str], what: str) -> None:
+    """Say on stderr what is kept and what is made again, and why."""
+    if sentence := told(states, what):
+        print(sentence, file=sys.stderr, flush=True)

@@ -1,0 +1,85 @@
+"""What this machine gives us: cores, memory and GPUs, and how the libraries below are told to share the cores."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from vsr.core.errors import VsrError
+
+FILES_A_PROCESS = 4  # at least: beginning one takes as long as reading eight clips of 3 s
+CGROUP = Path("/sys/fs/cgroup")  # a container's limits, where it has any
+
+
+def cores() -> int:
+    """Cores that this process may use, at least 1; a container's share of processor time counts."""
+    found = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with suppress(OSError, ValueError):
+        quota, period = (CGROUP / "cpu.max").read_text().split()
+        found = min(found, round(int(quota) / int(period)))  # "max" is no number: no limit
+    return max(1, found)
+
+
+def free_memory() -> int:
+    """Bytes that new processes may take; 0 where the system does not tell."""
+    found = 0
+    with suppress(OSError, ValueError, LookupError):
+        (line,) = [line for line in Path("/proc/meminfo").read_text().splitlines() if line.startswith("MemAvailable:")]
+        found = 1024 * int(line.split()[1])
+    with suppress(OSError, ValueError):
+        limit, used = ((CGROUP / name).read_text() for name in ("memory.max", "memory.current"))
+        found = min(found, max(0, int(limit) - int(used)))
+    return found
+
+
+def processes_for(num_files: int, memory: int) -> int:
+    """How many processes read so many files: one for each core, as far as there is work and ``memory`` bytes each."""
+    most = max(1, min(cores(), num_files // FILES_A_PROCESS))
+    free = free_memory() if most > 1 else 0
+    return max(1, min(most, free // memory)) if free else most
+
+
+def add_device_argument(parser, default: str = "cpu") -> None:
+    """--device of a verb that runs a model."""
+    told = "auto: a GPU where there is one" if default == "auto" else default
+    parser.add_argument(
+        "--device", default=default, metavar="D",
+        help=f"where the model runs: cpu, cuda, cuda:1, auto (default: {told})",
+    )
+
+
+def find_device(name) -> str:
+    """The device of that name, tried; "auto" is the first GPU, or the CPU. Raises VsrError bad_config."""
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(1, device=name)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:  # the last two: builds without that device
+        why = str(error).splitlines()[0]
+        raise VsrError("bad_config", f"device {name} cannot be used ({why}): try cpu") from error
+    return str(name)
+
+
+def wait_passively() -> None:
+    """Tell OpenMP, where PyTorch is not loaded yet, that a thread that waits for the others sleeps and does not spin.
+
+    Two threads that spin for each other while another process wants a core make reading many times slower; on an idle
+    machine it costs nothing that can be measured (tools/bench/busy_machine.py). Done by `import vsr`. What the user has
+    set stays: OMP_WAIT_POLICY=ACTIVE, or GOMP_SPINCOUNT, which has the last word.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def share_cores(threads: int = 0) -> None:
+    """Tell libraries that are not loaded yet to use so many threads (0: as they like).
+
+    The products of numpy are too small here to gain anything by threads. What the user has set stays.
+    """
+    wait_passively()
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    if threads:
+        os.environ.setdefault("OMP_NUM_THREADS", str(threads))
+        os.environ.setdefault("OPENCV_FOR_THREADS_NUM", str(threads))

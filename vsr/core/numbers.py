@@ -1,0 +1,66 @@
+"""Numbers of options and settings: what a number is, and the range that each may have. NaN and infinity are none.
+
+`x < 0` is false for NaN, so a check written as the opposite of what is wanted lets it pass; here every check asks
+whether a number is inside its range.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from vsr.core.errors import VsrError
+
+
+@dataclass(frozen=True)
+class Range:
+    """The finite numbers from ``least`` to ``most``, both included, or between ``above`` and ``below``."""
+
+    least: float | None = None
+    most: float | None = None
+    above: float | None = None
+    below: float | None = None
+
+    def __contains__(self, value: Any) -> bool:
+        return (
+            is_number(value)
+            and (self.least is None or value >= self.least)
+            and (self.most is None or value <= self.most)
+            and (self.above is None or value > self.above)
+            and (self.below is None or value < self.below)
+        )
+
+    def __str__(self) -> str:
+        named = (("not below", self.least), ("above", self.above), ("not above", self.most), ("below", self.below))
+        bounds = [f"{name} {bound}" for name, bound in named if bound is not None]
+        return " ".join(["a finite number", " and ".join(bounds)]).strip()
+
+
+ANY = Range()
+NOT_NEGATIVE, POSITIVE, SHARE = Range(least=0), Range(above=0), Range(least=0, most=1)
+COUNT = Range(least=1)
+SEED = Range(least=0, most=2**63 - 1)  # what PyTorch, NumPy and Python all take
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a finite int or float; a truth value is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return isinstance(value, int) or math.isfinite(value)
+
+
+def check_number(name: str, value: Any, allowed: Range = ANY, reason: str = "bad_config") -> None:
+    """Raises VsrError (``reason``) naming the option, its value and its range, where the value is outside."""
+    if value not in allowed:
+        raise VsrError(reason, f"{name} is {value}: it must be {allowed}")
+
+
+def check_numbers(options: Any, prefix: str = "", reason: str = "bad_config", **allowed: Range) -> None:
+    """Check the numbers of a dataclass: those in ``allowed`` (field -> range), and that all others are finite.
+
+    ``prefix`` stands before the fields' names in the message, as in ``optim.``. Raises VsrError (``reason``).
+    """
+    for name, value in vars(options).items():
+        if name in allowed or isinstance(value, int | float) and not isinstance(value, bool):
+            check_number(f"{prefix}{name}", value, allowed.get(name, ANY), reason)

@@ -1,0 +1,64 @@
+"""Optional packages: imported where they are needed, and named in one line where they are not there."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from types import ModuleType
+
+from vsr.core.errors import VsrError, one_line
+
+# Libraries of the system that wheels count on, and Debian's packages that hold them.
+DEBIAN = {"libGL.so.1": "libgl1", "libgthread-2.0.so.0": "libglib2.0-0", "libEGL.so.1": "libegl1"}
+
+
+def needed(name: str, purpose: str, install: str = "") -> ModuleType:
+    """The module ``name``. Raises VsrError missing_package: ``purpose`` needs it, and how to ``install`` it."""
+    try:
+        return import_module(name)
+    except (ImportError, OSError) as error:
+        absent = getattr(error, "name", None) == name.split(".")[0]
+        why = "" if absent else f" ({one_line(error)})"  # it is installed, and something that it needs is not
+        remedy = _system_package(error) or install or f"pip install {name}"
+        raise VsrError("missing_package", f"{purpose} needs the package {name}{why}: {remedy}") from error
+
+
+@contextmanager
+def deferred(*names: str) -> Iterator[None]:
+    """Within, `import` of the modules ``names`` costs nothing: each is loaded when something of it is first used.
+
+    For what another package imports and we do not use (MediaPipe its plots: a second of every start). A parent goes
+    before its children.
+    """
+    absent = [name for name in names if name not in sys.modules]
+    for name in absent:
+        sys.modules[name] = _Deferred(name)
+        parent, _, child = name.rpartition(".")
+        if parent in absent:
+            vars(sys.modules[parent])[child] = sys.modules[name]
+    try:
+        yield
+    finally:
+        for name in absent:
+            sys.modules.pop(name, None)
+
+
+class _Deferred(ModuleType):
+    """Stands for a module; loads it at the first look inside."""
+
+    def __getattr__(self, name: str) -> object:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(import_module(self.__name__), name)
+
+
+def _system_package(error: BaseException) -> str:
+    """How to install the system's library that an import did not find; "" where it is not that."""
+    library = re.match(r"(\S+\.so[.\d]*): cannot open shared object", str(error))
+    if not library:
+        return ""
+    package = DEBIAN.get(library[1])
+    return f"apt-get install {package}, or the like" if package else f"install the system's package with {library[1]}"

@@ -1,0 +1,89 @@
+"""Work spread over processes; one bad item never stops the others."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
+from typing import TypeVar
+
+from vsr.core.worker import end, spawning, start_worker, worked
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+AHEAD = 2  # items a process that are handed over before they are due: a corpus has a million
+
+
+def in_processes(
+    work: Callable[[Item], Result], items: Iterable[Item], jobs: int, lost: Callable[[Item], Result],
+    ordered: bool = True,
+) -> Iterator[Result]:  # fmt: skip
+    """Yield ``work(item)`` of every item; ``lost(item)`` where the process that did it died.
+
+    In the order of the items, or with ``ordered`` False as they are done. ``work`` is sent to fresh processes, so it is
+    a function of a module, or a partial of one. What it raises ends the run.
+    """
+    results = _survived(work, enumerate(items), jobs, lost)
+    return _in_order(results) if ordered else (result for _, result in results)
+
+
+def _in_order(results: Iterator[tuple[int, Result]]) -> Iterator[Result]:
+    early, due = {}, 0
+    for number, result in results:
+        early[number] = result
+        while due in early:
+            yield early.pop(due)
+            due += 1
+
+
+def _survived(work: Callable, items: Iterator[tuple], jobs: int, lost: Callable) -> Iterator[tuple]:
+    """(number, result) of every (number, item). A dead process takes its pool along: those that were in work are then
+    tried one by one, so that the culprit is known."""
+    while True:
+        suspects: list[tuple] = []
+        yield from _pooled(work, items, jobs, suspects)
+        if not suspects:
+            return
+        for number, item in suspects:
+            dead: list[tuple] = []
+            yield from _pooled(work, iter([(number, item)]), 1, dead)
+            if dead:
+                yield number, lost(item)
+
+
+def _pooled(work: Callable, items: Iterator[tuple], jobs: int, suspects: list[tuple]) -> Iterator[tuple]:
+    """Feed a pool from ``items`` up to their end or a death; the items in work then are added to ``suspects``."""
+    context = multiprocessing.get_context("spawn")  # a fork of a process with threads can hang
+    pool = ProcessPoolExecutor(jobs, context, start_worker, (jobs,))
+    try:
+        running = _submitted(pool, work, islice(items, AHEAD * jobs), suspects)
+        while running:
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                item = running.pop(future)
+                try:
+                    yield item[0], future.result()
+                except BrokenProcessPool:
+                    suspects.append(item)
+            if not suspects:
+                running |= _submitted(pool, work, islice(items, len(done)), suspects)
+    except BaseException:
+        # Ctrl-C, or an item whose error ends the run: nobody waits for those still in work.
+        end(list((pool._processes or {}).values()))  # of this pool alone; Python 3.14 has terminate_workers()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _submitted(pool: ProcessPoolExecutor, work: Callable, items: Iterator[tuple], suspects: list[tuple]) -> dict:
+    """Futures of ``items``; those that a pool already broken does not take become suspects."""
+    running = {}
+    for item in items:
+        try:
+            with spawning():
+                running[pool.submit(worked, work, item[1])] = item
+        except BrokenProcessPool:
+            suspects.append(item)
+    return running

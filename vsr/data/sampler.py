@@ -1,0 +1,109 @@
+"""Which clips make a batch: about equal numbers of frames, in an order that seed and epoch alone decide.
+
+That order is the same in every run and on every rank, so an interrupted epoch goes on at the batch where it stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from multiprocessing import get_context
+
+import numpy as np
+from torch.utils.data import DataLoader, Dataset
+
+from vsr.core.errors import VsrError
+
+
+class FrameBudgetSampler:
+    """Batches of clips of like length, of at most ``frame_budget`` frames with their padding.
+
+    The order depends on seed and epoch alone, so position k of an epoch is the same in every run.
+    """
+
+    def __init__(self, lengths: Sequence[int], frame_budget: int, seed: int = 0, shuffle: bool = True):
+        if max(lengths) > frame_budget:
+            raise VsrError(
+                "bad_config", f"a clip of {max(lengths)} frames is over the budget of {frame_budget} frames a batch"
+            )
+        self.lengths = np.asarray(lengths)
+        self.frame_budget = frame_budget
+        self.seed = seed
+        self.shuffle = shuffle
+        self._known: dict[int, list[list[int]]] = {}  # of the epoch asked for last
+
+    def batches(self, epoch: int = 0) -> list[list[int]]:
+        """The batches of one epoch: every clip once."""
+        if epoch not in self._known:
+            self._known = {epoch: self._new_batches(epoch)}
+        return self._known[epoch]
+
+    def _new_batches(self, epoch: int) -> list[list[int]]:
+        rng = np.random.default_rng((self.seed, epoch))
+        jitter = rng.random(len(self.lengths)) if self.shuffle else np.zeros(len(self.lengths))
+        order = np.lexsort((jitter, self.lengths))
+        batches = list(self._cut(order.tolist()))
+        if self.shuffle:
+            rng.shuffle(batches)
+        return batches
+
+    def _cut(self, order: list[int]) -> Iterator[list[int]]:
+        batch: list[int] = []
+        lengths = self.lengths.tolist()
+        for index in order:  # by rising length: the newest is the longest
+            if batch and (len(batch) + 1) * lengths[index] > self.frame_budget:
+                yield batch
+                batch = []
+            batch.append(index)
+        yield batch
+
+    def padding_share(self, epoch: int = 0) -> float:
+        """Share of padded frames in an epoch's batches."""
+        padded = sum(len(b) * self.lengths[b].max() for b in self.batches(epoch))
+        return 1 - self.lengths.sum() / padded
+
+
+def planned_batches(dataset, plan: Sequence[list[int]], epoch: int, workers: int = 0) -> DataLoader:
+    """``dataset.batch`` of each list of indices in turn, prepared by so many processes; an empty list gives clip 0.
+
+    What a clip is refused for is yielded as a VsrError, since an exception would lose its message on the way.
+    """
+    plan = _Plan(dataset, plan, epoch)
+    return DataLoader(plan, batch_size=None, num_workers=workers, multiprocessing_context=worker_context(workers))
+
+
+def worker_context(workers: int):
+    """How worker processes begin: from a server without threads, as a fork of this process could hang for ever in a
+    lock that another thread held. The server has loaded PyTorch once for all of them. None without workers."""
+    if not workers:
+        return None
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["vsr.data.batch"])
+    return context
+
+
+class _Plan(Dataset):
+    """The batches of an epoch by their number."""
+
+    def __init__(self, dataset, plan: Sequence[list[int]], epoch: int):
+        self.dataset, self.plan, self.epoch = dataset, plan, epoch
+
+    def __len__(self) -> int:
+        return len(self.plan)
+
+    def __getitem__(self, number: int):
+        try:
+            return self.dataset.batch(self.plan[number] or [0], self.epoch)
+        except VsrError as error:
+            return error
+
+
+def deal(batches: Sequence[list[int]], ranks: int) -> list[list[int]]:
+    """At most ``ranks`` batches -> one for each rank: where some are missing, the batches with most clips are halved.
+
+    Every clip stays, once. A rank gets an empty batch only where there are fewer clips than ranks.
+    """
+    dealt = list(batches)
+    while len(dealt) < ranks and max(map(len, dealt)) > 1:
+        most = max(range(len(dealt)), key=lambda place: len(dealt[place]))
+        dealt[most : most + 1] = [dealt[most][::2], dealt[most][1::2]]
+    return dealt + [[]] * (ranks - len(dealt))

@@ -1,0 +1,53 @@
+"""Named lists of a corpus, and the rule that what is tested on was never trained or tuned on."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable
+from functools import cache
+
+from vsr.core.errors import VsrError
+from vsr.data.manifest import Clip
+
+
+def check_disjoint(train: Iterable[Clip], dev: Iterable[Clip], tests: Iterable[Clip]) -> None:
+    """Raise VsrError if two of the three share a clip: by id, or by parts that meet of one video file."""
+    lists = {"train": list(train), "dev": list(dev), "test": list(tests)}
+    parts = {name: _parts(clips) for name, clips in lists.items()}
+    for first, second in (("train", "dev"), ("train", "test"), ("dev", "test")):
+        ids = {clip.id for clip in lists[first]} & {clip.id for clip in lists[second]}
+        if ids:
+            raise _shared(first, second, f"{len(ids)} clips, such as {min(ids)}")
+        videos = [video for video in parts[first].keys() & parts[second].keys()
+                  if _meet(parts[first][video], parts[second][video])]  # fmt: skip
+        if videos:
+            raise _shared(first, second, f"{len(videos)} videos under other ids, such as {min(videos)}")
+
+
+def _shared(first: str, second: str, what: str) -> VsrError:
+    told = f"the {first} and {second} lists share {what}"
+    return VsrError("bad_manifest", f"{told}: take them out of one, or the figures mean nothing")
+
+
+def _parts(clips: Iterable[Clip]) -> dict[str, list[tuple[float, float]]]:
+    """Video file -> the parts (start, end) of it that are clips."""
+    real = cache(os.path.realpath)  # of folders: a corpus has a million files in a few of them
+    found: dict[str, list[tuple[float, float]]] = {}
+    for clip in clips:
+        folder, name = os.path.split(clip.video)
+        video = os.path.join(real(folder), name)
+        video = os.path.realpath(video) if os.path.islink(video) else video
+        found.setdefault(video, []).append((clip.start, clip.end or math.inf))
+    return found
+
+
+def _meet(own: list[tuple[float, float]], others: list[tuple[float, float]]) -> bool:
+    """Whether a part of one list has a moment in common with one of the other."""
+    marked = sorted([(*part, 0) for part in own] + [(*part, 1) for part in others])
+    ends = [-math.inf, -math.inf]
+    for start, end, side in marked:
+        if start < ends[1 - side]:
+            return True
+        ends[side] = max(ends[side], end)
+    return False

@@ -1,1 +1,0 @@
-"""Encoder states -> tokens, text, word times and confidence."""

@@ -1,0 +1,1 @@
+"""Encoder states -> hypotheses with word times and confidence."""

@@ -1,0 +1,97 @@
+"""A manifest of mouth crops -> hypotheses with words, times and confidence, in batches of like length."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+from vsr.core.artifacts import Ledger, identify
+from vsr.core.files import read_json, write_json, write_lines
+from vsr.core.progress import counted
+from vsr.data.batch import CropDataset
+from vsr.data.manifest import Clip, read_manifest
+from vsr.data.sampler import FrameBudgetSampler
+from vsr.decoding.assess import assess
+from vsr.decoding.confidence import correct_words, fit
+from vsr.decoding.encoding import encode_batch
+from vsr.decoding.evidence import joining
+from vsr.decoding.joint_beam import decode
+from vsr.decoding.options import DecodeOptions
+from vsr.decoding.provenance import searched
+from vsr.decoding.word_classes import word_records
+from vsr.modelstore.folder import LoadedModel
+from vsr.text.normalise import normaliser
+
+FRAME_BUDGET = 2400
+
+
+def decode_manifest(
+    loaded: LoadedModel, manifest: str | Path, out: str | Path, options: DecodeOptions, calibrated: bool = True
+) -> list[dict]:
+    """Decode every clip and write one JSON line each, in the manifest's order; returns the records. The folder's ledger
+    tells with what."""
+    clips = read_manifest(manifest)
+    made = decoded_from(loaded, manifest, options) | {"calibrated": calibrated}
+    calibration = loaded.config.get("confidence") if calibrated else None
+    found = counted(records_of(loaded, clips, options, calibration), "decode", len(clips))
+    records = {record["id"]: record for record in found}
+    ordered = [records[clip.id] for clip in clips]
+    write_lines(out, (json.dumps(record, ensure_ascii=False) for record in ordered))
+    Ledger(Path(out).parent).add(Path(out).name, made)
+    return ordered
+
+
+def decoded_from(loaded: LoadedModel, manifest: str | Path, options: DecodeOptions) -> dict:
+    """What hypotheses depend on: the list, the model and the search."""
+    return {"manifest": identify(manifest)} | searched(loaded.folder, options, loaded.hashes)
+
+
+def records_of(loaded: LoadedModel, clips: list[Clip], options: DecodeOptions, calibration) -> Iterator[dict]:
+    """Hypothesis records as batches finish."""
+    dataset = CropDataset(clips, loaded.tokenizer, None)
+    lengths = [clip.num_frames for clip in clips]
+    sampler = FrameBudgetSampler(lengths, max(FRAME_BUDGET, *lengths), shuffle=False)
+    device, languages = next(loaded.model.parameters()).device, joining(loaded, options)
+    for indices in sampler.batches():
+        batch = dataset.batch(indices).to(device)
+        if loaded.model.words is not None:
+            yield from word_records(loaded, batch, options.nbest, calibration)
+            continue
+        with torch.inference_mode():
+            states = encode_batch(loaded, batch, [clips[i] for i in indices])
+        found = decode(loaded.model, states, batch.lengths, options, loaded.tokenizer.eos_id, languages)
+        for own, own_states, length, clip_id in zip(found, states, batch.lengths.tolist(), batch.ids, strict=True):
+            yield record_of(loaded, clip_id, own, own_states[:length], calibration)
+
+
+def record_of(loaded: LoadedModel, clip_id: str, found, states, calibration) -> dict:
+    """What is written for one clip."""
+    tokenizer, best = loaded.tokenizer, found[0]
+    (words, *_), chance = assess(loaded, states, found[:1], calibration)
+    confidence = sum(word.confidence for word in words) / len(words) if words else 0.0
+    return {
+        "id": clip_id,
+        "text": tokenizer.decode(best.tokens),
+        "score": best.score,
+        "confidence": confidence,
+        "in_domain": chance,
+        "words": [vars(word) for word in words],
+        "nbest": [{"text": tokenizer.decode(h.tokens), "score": h.score} for h in found],
+    }
+
+
+def calibrate(loaded: LoadedModel, manifest: str | Path, records: list[dict]) -> dict:
+    """Fit the confidence mapping on records decoded without one and keep it in the model's config.json."""
+    norm = normaliser("lower")
+    references = {clip.id: norm(clip.text).split() for clip in read_manifest(manifest)}
+    raw, correct = [], []
+    for record in records:
+        raw += [word["confidence"] for word in record["words"]]
+        correct += correct_words(references[record["id"]], [norm(word["word"]) for word in record["words"]])
+    found = fit(raw, correct)
+    path = loaded.folder / "config.json"
+    write_json(path, read_json(path) | {"confidence": found})
+    return found

@@ -1,0 +1,76 @@
+"""Whether lips look like what a model was trained on, or the words it gives are guesses.
+
+A reader of a few words answers any mouth with those words. What tells is how it comes to them: how sure it is of each
+word, how well the search's best hypothesis scores, how spread the frames' posteriors are, and whether CTC alone, which
+reads every frame for itself, agrees with the joint search. A logistic regression over these four, fitted on the model's
+dev lists against footage of other speech, gives the chance that a segment is of the model's domain; it is kept in the
+model's config.json under "domain".
+
+Shapes: T frames, D width, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from difflib import SequenceMatcher
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vsr.decoding.confidence import logit
+from vsr.text.tokenizer import BLANK
+
+MEASURES = ("confidence", "score", "entropy", "agreement")
+HOLD = 0.1  # pull of each weight to zero: measures that say the same share the weight
+
+
+@torch.inference_mode()
+def measures(model, states: Tensor, tokens: Sequence[int], score: float, confidences: Sequence[float]) -> np.ndarray:
+    """(4,) measures of one reading, in the order of `MEASURES`: mean log-odds of the words' raw confidences, score a
+    token, mean entropy of the CTC posteriors where they are not blank, similarity of CTC's own tokens and ``tokens``.
+
+    ``states`` (T, D) are the encoder's; a model without CTC has 0 for the last two.
+    """
+    sure = float(np.mean([logit(p) for p in confidences])) if confidences else logit(0.0)
+    spread, agreement = _of_ctc(model, states, tokens) if model.ctc else (0.0, 0.0)
+    return np.array([sure, score / (len(tokens) + 1), spread, agreement])
+
+
+def _of_ctc(model, states: Tensor, tokens: Sequence[int]) -> tuple[float, float]:
+    log_probs = model.ctc_log_probs(states[None])[0].float().cpu()
+    path = log_probs.argmax(-1)
+    said = path != BLANK
+    entropy = -(log_probs.exp() * log_probs).sum(-1)
+    spread = float(entropy[said].mean()) if said.any() else float(entropy.mean())
+    own = [token for token in torch.unique_consecutive(path).tolist() if token != BLANK]
+    return spread, SequenceMatcher(None, own, list(tokens), autojunk=False).ratio()
+
+
+def in_domain(found: np.ndarray, domain: dict | None) -> float | None:
+    """The chance in [0, 1] that a reading with these measures is of the model's domain; None for a model that was not
+    fitted."""
+    if not domain:
+        return None
+    scaled = (found - np.array(domain["mean"])) / np.array(domain["std"])
+    odds = float(scaled @ np.array(domain["weights"])) + domain["bias"]
+    return 1 / (1 + math.exp(-min(max(odds, -30.0), 30.0)))
+
+
+def fit_domain(inside: np.ndarray, outside: np.ndarray) -> dict:
+    """Logistic regression of (N, 4) measures inside and (M, 4) outside of the domain, both sides of equal weight."""
+    from scipy.optimize import minimize
+
+    both = np.concatenate([inside, outside])
+    mean, std = both.mean(0), both.std(0) + 1e-6
+    sign = np.repeat([1.0, -1.0], [len(inside), len(outside)])
+    share = np.repeat([0.5 / len(inside), 0.5 / len(outside)], [len(inside), len(outside)])
+    scaled = (both - mean) / std
+
+    def loss(weights: np.ndarray) -> float:
+        margins = sign * (scaled @ weights[:-1] + weights[-1])
+        return float((share * np.logaddexp(0, -margins)).sum() + HOLD / 2 * (weights[:-1] ** 2).mean() / len(MEASURES))
+
+    *weights, bias = minimize(loss, np.zeros(len(MEASURES) + 1)).x
+    return {"mean": mean.tolist(), "std": std.tolist(), "weights": list(map(float, weights)), "bias": float(bias)}

@@ -1,0 +1,70 @@
+"""What a model reads of clips: pixels, and tracks of mouth points where it reads them and they are known.
+
+Shapes: B clips, T frames of the longest, F features of a track, D width of the states.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vsr.data.batch import Batch
+from vsr.data.manifest import Clip
+from vsr.data.tracks import load_features
+from vsr.face.mouth_features import FEATURES, mouth_features
+from vsr.face.mouth_points import MouthMesh, mouth_meshes
+from vsr.face.networks import Stock
+from vsr.modelstore.folder import FUSED_READER
+
+if TYPE_CHECKING:
+    from vsr.modelstore.folder import LoadedModel
+
+Mouths = Sequence[np.ndarray | None] | None  # points of the mouth (T, 14, 2) in each clip
+
+
+def reads_tracks(loaded: LoadedModel) -> bool:
+    """Whether the model reads tracks of mouth points beside the pixels."""
+    return loaded.config.get("kind") == FUSED_READER
+
+
+def mesh_for(loaded: LoadedModel) -> Stock[MouthMesh] | None:
+    """What finds the points of the mouth that the model reads; None if it reads none."""
+    return mouth_meshes() if reads_tracks(loaded) else None
+
+
+def encode(loaded: LoadedModel, video: Tensor, lengths: Tensor, tracks: Tensor | None) -> Tensor:
+    """Network input (B, T, 1, 88, 88), lengths (B,), tracks (B, T, F) or None -> states (B, T, D)."""
+    more = {} if tracks is None else {"tracks": tracks}
+    return loaded.model.encode(video, lengths, **more)
+
+
+def encode_batch(loaded: LoadedModel, batch: Batch, clips: Sequence[Clip]) -> Tensor:
+    """States (B, T, D) of a batch of ``clips``, with the tracks that their manifest names, if the model reads them.
+
+    Raises VsrError bad_manifest for a track that cannot be read or is not as long as its crop.
+    """
+    tracks = None
+    if reads_tracks(loaded):
+        known = (load_features(clip) if clip.track else None for clip in clips)
+        tracks = _padded(known, batch.video)
+    return encode(loaded, batch.video, batch.lengths, tracks)
+
+
+def tracks_of_mouths(loaded: LoadedModel, mouths: Mouths, video: Tensor) -> Tensor | None:
+    """Points of the mouth in each clip of a video (B, T, ...) -> tracks (B, T, F), if the model reads them."""
+    if mouths is None or not reads_tracks(loaded):
+        return None
+    return _padded((None if mouth is None else mouth_features(mouth) for mouth in mouths), video)
+
+
+def _padded(features: Iterable[np.ndarray | None], video: Tensor) -> Tensor:
+    """(B, T, F) on the video's device; zeros where a clip has no track, or the mouth is hardly seen."""
+    tracks = video.new_zeros(*video.shape[:2], FEATURES)
+    for row, own in zip(tracks, features, strict=True):
+        if own is not None:
+            row[: len(own)] = torch.from_numpy(own)
+    return tracks

@@ -1,0 +1,173 @@
+"""Joint CTC/attention beam search, batched over utterances and hypotheses, and the entry to all methods.
+
+Shapes: B running utterances, K hypotheses of each, C candidates, T frames, U tokens, V vocabulary.
+After Watanabe et al. 2017; the decoder's likeliest tokens are the candidates that CTC scores (the pre-beam of ESPnet).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from vsr.core.errors import VsrError
+from vsr.decoding.ctc import MINUS_INFINITY, NoScorer, PrefixScorer, greedy, prefix_beam, sayable
+from vsr.decoding.evidence import TrackWords
+from vsr.decoding.options import DecodeOptions, Hypothesis
+from vsr.models.lipreader import LipReader
+from vsr.text.tokenizer import BLANK, UNK
+
+PRE_BEAM = 1.5  # candidates of a hypothesis for each place in the beam
+
+
+@torch.inference_mode()
+def decode(
+    model: LipReader, states: Tensor, lengths: Tensor, options: DecodeOptions, eos_id: int, languages=()
+) -> list[list[Hypothesis]]:
+    """Search encoder states (B, T, D) of ``lengths`` (B,) frames; for each utterance the n-best, best first.
+
+    ``languages``: what `vsr.decoding.evidence.joining` gives; they join the joint search.
+    """
+    check_heads(model, options.method)
+    if options.method == "joint":
+        languages = [
+            (weight, own.of(states, lengths) if isinstance(own, TrackWords) else own) for weight, own in languages
+        ]
+        # With a weight of 0, the decoder alone searches: CTC must not even rule out what is longer than the clip.
+        log_probs = model.ctc_log_probs(states).float() if model.ctc and options.ctc_weight else None
+        return JointSearch(model, states, log_probs, lengths, options, eos_id, languages).run()
+    log_probs = sayable(model.ctc_log_probs(states).float(), eos_id)
+    own = [log_probs[b, :length].cpu() for b, length in enumerate(lengths.tolist())]
+    if options.method == "ctc_greedy":
+        return [[greedy(lp)] for lp in own]
+    return [prefix_beam(lp, options.beam, options.nbest) for lp in own]
+
+
+def check_heads(model: LipReader, method: str) -> None:
+    """Raises VsrError (bad_model) when the model cannot be searched in that way."""
+    if model.words is not None:
+        told = f"this model tells {model.config.classes} isolated words apart, it does not read speech"
+        raise VsrError("bad_model", f"{told}: use it with vsr decode")
+    if model.decoder is None and model.ctc is None:
+        raise VsrError("bad_model", "this model is an encoder alone: it has no head that could read; train one on it")
+    needed, name = (model.decoder, "decoder") if method == "joint" else (model.ctc, "CTC head")
+    if needed is None:
+        raise VsrError("bad_model", f"this model has no {name}, which the method '{method}' needs")
+
+
+class JointSearch:
+    """The state of one batch of searches; utterances leave the batch as they finish.
+
+    ``log_probs`` None: the decoder alone scores.
+    ``languages`` are (weight, language model); one of weight 0 is left out.
+    """
+
+    def __init__(self, model: LipReader, states, log_probs, lengths, options: DecodeOptions, eos_id: int, languages=()):
+        self.model, self.options, self.eos = model, options, eos_id
+        self.cache = model.decoder.start(states, lengths)
+        self.ctc = NoScorer() if log_probs is None else PrefixScorer(log_probs, lengths)
+        self.ctc_weight = 0.0 if log_probs is None else options.ctc_weight
+        batch = len(lengths)
+        self.languages = [(weight, language.start(batch, states.device)) for weight, language in languages if weight]
+        self.unsayable = torch.tensor([BLANK, UNK, eos_id], device=states.device)
+        self.limits = (lengths * options.max_length_ratio).long().clamp(min=1)
+        self.rows = torch.arange(batch, device=states.device)  # which utterance each running row is
+        self.tokens = states.new_full((batch, 1, 1), eos_id, dtype=torch.long)  # (B, K, U+1), sos first
+        self.attention = states.new_zeros(batch, 1)  # log-probability by the decoder, (B, K)
+        self.language = states.new_zeros(batch, 1, dtype=torch.float64)  # weighted, by the language models, (B, K)
+        self.alive = torch.ones(batch, 1, dtype=torch.bool, device=states.device)
+        self.done: list[list[Hypothesis]] = [[] for _ in range(batch)]
+
+    def run(self) -> list[list[Hypothesis]]:
+        """Search until every utterance is finished."""
+        step = 0
+        while len(self.rows):
+            self.advance(step)
+            step += 1
+        return [sorted(own, key=lambda h: -h.score)[: self.options.nbest] for own in self.done]
+
+    def advance(self, step: int) -> None:
+        """One more token for every hypothesis; ended ones are put aside."""
+        log_probs = self.model.decoder.step(self.tokens[..., -1], self.cache)
+        candidates, attention = self.candidates(log_probs)
+        ctc = self.ctc.extend(self.tokens[..., -1], candidates)
+        attention = attention + self.attention[..., None]
+        language = self.extended_language(candidates)
+        total = self.total(attention, ctc, step) + language
+        total[..., 1:].masked_fill_((step >= self.limits)[:, None, None], -math.inf)
+        best = total.flatten(1).topk(min(self.options.beam, total[0].numel()), dim=1)
+        candidates, attention, ctc, language = (
+            own.flatten(1).gather(1, best.indices) for own in (candidates, attention, ctc, language)
+        )
+        self.grow(best.values, best.indices // total.shape[2], candidates, attention, ctc, language)
+        self.drop_finished(step)
+
+    def candidates(self, log_probs: Tensor) -> tuple[Tensor, Tensor]:
+        """The end and the decoder's C likeliest tokens, (B, K, 1+C), with their log-probabilities.
+
+        The unknown token is nothing that could be said; what a language model rules out has -inf.
+        """
+        end = log_probs[..., self.eos : self.eos + 1]
+        tokens = log_probs.index_fill(-1, self.unsayable, -math.inf)
+        for _, language in self.languages:
+            language.rule_out(tokens)
+        count = min(math.ceil(PRE_BEAM * self.options.beam), max(1, log_probs.shape[-1] - 3))
+        best = tokens.topk(count, dim=-1)
+        ends = torch.full_like(best.indices[..., :1], self.eos)
+        return torch.cat([ends, best.indices], dim=-1), torch.cat([end, best.values], dim=-1)
+
+    def extended_language(self, candidates: Tensor) -> Tensor:
+        """Weighted log-probability of every extension by the language models, (B, K, 1+C)."""
+        last = self.tokens[..., -1]
+        found = [weight * language.extend(last, candidates) for weight, language in self.languages]
+        return sum(found, self.language[..., None].expand(candidates.shape))
+
+    def total(self, attention: Tensor, ctc: Tensor, step: int) -> Tensor:
+        """Joint score of every extension, (B, K, 1+C); -inf for those of hypotheses that have ended."""
+        weight = self.ctc_weight
+        total = (1 - weight) * attention.double() + (weight * ctc if weight else 0.0)
+        total = total + self.options.length_bonus * step
+        total[..., 1:] += self.options.length_bonus
+        out = ~self.alive[..., None] | (ctc <= MINUS_INFINITY / 2) | attention.isneginf()
+        return total.masked_fill(out, -math.inf)
+
+    def grow(self, values, parents, new, attention, ctc, language) -> None:
+        """The chosen extensions, by the tokens ``new``, become the hypotheses; (B, K') each."""
+        ends, possible = new == self.eos, values.isfinite()
+        self.attention, self.language = attention, language
+        for row, slot in (ends & possible).nonzero().tolist():
+            tokens = tuple(self.tokens[row, parents[row, slot], 1:].tolist())
+            parts = (float(own[row, slot]) for own in (ctc, self.attention, self.language))
+            self.done[int(self.rows[row])].append(Hypothesis(tokens, float(values[row, slot]), *parts))
+        past = self.tokens.gather(1, parents[..., None].expand(-1, -1, self.tokens.shape[2]))
+        self.tokens = torch.cat([past, new[..., None]], dim=-1)
+        self.alive = ~ends & possible
+        self.scores = values
+        self.cache.reorder(parents)
+        for scorer in self.scorers():
+            scorer.follow(parents, new)
+
+    def scorers(self) -> list:
+        """All that judge extensions beside the decoder."""
+        return [self.ctc, *(language for _, language in self.languages)]
+
+    def drop_finished(self, step: int) -> None:
+        """Remove utterances that cannot get better: no extension of a live hypothesis gains more than the bonus."""
+        scores = self.scores.masked_fill(~self.alive, -math.inf)
+        ahead = (self.limits - step).clamp(min=0) * max(0.0, self.options.length_bonus)
+        bound = scores.max(1).values + ahead
+        keep = [row for row, b in enumerate(bound.tolist()) if not self.is_final(int(self.rows[row]), b)]
+        if len(keep) == len(self.rows):
+            return
+        keep = torch.tensor(keep, dtype=torch.long, device=self.rows.device)
+        self.cache.select(keep)
+        for scorer in self.scorers():
+            scorer.select(keep)
+        for name in ("rows", "limits", "tokens", "attention", "language", "alive", "scores"):
+            setattr(self, name, getattr(self, name)[keep])
+
+    def is_final(self, utterance: int, bound: float) -> bool:
+        """Whether the n-best of an utterance is known: nothing live, or n ended ones at or above the bound."""
+        better = sum(h.score >= bound for h in self.done[utterance])
+        return bound == -math.inf or better >= self.options.nbest

@@ -1,0 +1,62 @@
+"""N-grams of a closed vocabulary in the search: a word is paid for while it is spelled, and no other can be built.
+
+Were a word to cost nothing until it ends, at a high weight the hypotheses that never end one would win. So each letter
+is charged with what the likeliest word that it leaves possible costs (Ortmanns, Ney and Eiden 1996); what has been
+charged when the word ends is its own log-probability, to which the whole text adds up as before.
+Shapes: B utterances, K hypotheses of each, C candidates of each, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from vsr.decoding.ngram_search import LN10, NGramSearch, Place
+
+WORDS = 200  # of the words that a beginning leaves possible; where there are more, nothing is charged yet
+BROKEN_OFF = -1e4  # log-probability of a text that ends within a word: only where there is no other
+
+
+class ClosedSearch(NGramSearch):
+    """`NGramSearch` of n-grams whose ``closed`` is their vocabulary."""
+
+    def __init__(self, ngram, utterances: int, device: torch.device):
+        super().__init__(ngram, utterances, device)
+        self.vocabulary = ngram.closed
+        self._charged: dict[tuple, float] = {}
+
+    def rule_out(self, log_probs: Tensor) -> None:
+        """Set the tokens of (B, K, V) that lead to no word to -inf, in place."""
+        rows = [torch.stack([self.vocabulary.possible(place.word) for place in own]) for own in self.places]
+        log_probs.masked_fill_(~torch.stack(rows).to(log_probs.device), -math.inf)
+
+    def extend(self, last: Tensor, candidates: Tensor) -> Tensor:
+        """Log-probabilities (B, K, 1+C) of the candidates, of which the first is the end; -inf for impossible ones."""
+        rows = zip(self.places, candidates[..., 1:].tolist(), strict=True)
+        found = [[self._scores(*pair) for pair in zip(own, tokens, strict=True)] for own, tokens in rows]
+        return torch.tensor(found, dtype=torch.float64, device=self.device)
+
+    def _scores(self, place: Place, tokens: list[int]) -> list[float]:
+        possible = self.vocabulary.possible(place.word)
+        end, *added = self.ngram.scores(place, tokens)
+        whole = not place.word or place.word in self.vocabulary.known
+        before = self.charged(place)
+        after = (self.charged(self.ngram.after(place, t)) if possible[t] else -math.inf for t in tokens)
+        own = [own + later - before for own, later in zip(added, after, strict=True)]
+        return [end - before if whole else BROKEN_OFF, *own]
+
+    def charged(self, place: Place) -> float:
+        """The log-probability of the likeliest word that ``place`` leaves possible; 0 where no word has begun."""
+        if not place.word:
+            return 0.0
+        key = (place.state, place.word)
+        if key not in self._charged:
+            words = self.vocabulary.beginning(place.word)
+            self._charged[key] = self._likeliest(place.state, words) if 0 < len(words) <= WORDS else 0.0
+        return self._charged[key]
+
+    def _likeliest(self, state, words: range) -> float:
+        model, after, spelled = self.ngram.model, self.ngram.kenlm.State(), self.ngram.in_file
+        return LN10 * max(model.BaseScore(state, spelled(self.vocabulary.words[k]), after) for k in words)

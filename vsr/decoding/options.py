@@ -1,0 +1,70 @@
+"""The one frozen set of search options, and what a search returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vsr.core.errors import VsrError
+from vsr.core.numbers import SHARE, Range, check_numbers
+
+METHODS = ("joint", "ctc_beam", "ctc_greedy")
+WIDEST = 1000  # beam; published searches take 40
+WEIGHT = Range(least=0, most=1000)
+BONUS = Range(least=-1000, most=1000)
+LENGTHS = Range(above=0, most=10)  # tokens for each frame; CTC has no room for more than one
+
+
+@dataclass(frozen=True)
+class DecodeOptions:
+    """How to search.
+
+    Args:
+        method: joint (CTC and attention), ctc_beam, ctc_greedy.
+        beam: hypotheses kept for each utterance.
+        ctc_weight: w of the joint score w * CTC + (1 - w) * attention.
+        length_bonus: added for each token.
+        nbest: hypotheses returned.
+        max_length_ratio: greatest number of tokens for each video frame.
+        lm: folder of a language model that joins the joint search; "" for none.
+        lm_weight: of its log-probability, which is added to the joint score (shallow fusion).
+        ngram: ARPA or KenLM binary file that joins it too.
+        ngram_weight: of its log-probability.
+    """
+
+    method: str = "joint"
+    beam: int = 10
+    ctc_weight: float = 0.1
+    length_bonus: float = 0.0
+    nbest: int = 1
+    max_length_ratio: float = 1.0
+    lm: str = ""
+    lm_weight: float = 0.3
+    ngram: str = ""
+    ngram_weight: float = 0.3
+
+    def __post_init__(self):
+        if self.method not in METHODS:
+            raise VsrError("bad_config", f"unknown decoding method '{self.method}'; known: {', '.join(METHODS)}")
+        if not 1 <= self.nbest <= self.beam <= WIDEST:
+            told = f"beam {self.beam} and nbest {self.nbest}: need 1 <= nbest <= beam <= {WIDEST}"
+            raise VsrError("bad_config", told)
+        # Below 0 a language model's extension could gain, and the search would stop too early.
+        check_numbers(
+            self, ctc_weight=SHARE, length_bonus=BONUS, max_length_ratio=LENGTHS, lm_weight=WEIGHT, ngram_weight=WEIGHT
+        )
+        if self.method != "joint" and (self.lm or self.ngram):
+            raise VsrError("bad_config", f"language models join the method 'joint', not '{self.method}'")
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """Tokens without start and end, their score, and its parts (log-probabilities; 0 where a part was not used).
+
+    ``language_score`` is the weighted sum of the language models'.
+    """
+
+    tokens: tuple[int, ...]
+    score: float
+    ctc_score: float = 0.0
+    attention_score: float = 0.0
+    language_score: float = 0.0

@@ -1,0 +1,101 @@
+"""Language models in the joint search (shallow fusion, Gulcehre et al. 2015): which there are, and the neural one.
+
+A language model here has `sentences(texts)` and `start(utterances, device)`, which gives what one search keeps:
+`rule_out(log_probs)`, `extend(last, candidates)`, `follow(parents, tokens)` and `select(rows)`; see
+`vsr.decoding.ngram.NGramSearch`.
+Shapes: B utterances, K hypotheses of each, C candidates of each, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from vsr.core.errors import VsrError
+from vsr.core.tokens import IGNORE
+from vsr.decoding.ngram import NGram
+from vsr.decoding.options import DecodeOptions
+from vsr.models.language import LanguageModel
+from vsr.modelstore.folder import LoadedModel, load_language_model
+
+SENTENCES_AT_ONCE = 64
+_loading = threading.Lock()  # threads that ask for the same model wait for the one that loads it
+
+
+class NeuralLanguage:
+    """A transformer language model as judge of texts and of hypotheses."""
+
+    def __init__(self, model: LanguageModel):
+        self.model = model
+
+    @torch.inference_mode()
+    def sentences(self, texts: Sequence[Sequence[int]]) -> list[float]:
+        """Log-probability of each text with its end."""
+        device = self.model.embed.weight.device
+        found: list[float] = []
+        for first in range(0, len(texts), SENTENCES_AT_ONCE):
+            own = [torch.tensor(text, dtype=torch.long) for text in texts[first : first + SENTENCES_AT_ONCE]]
+            tokens = pad_sequence(own, batch_first=True, padding_value=IGNORE).to(device)
+            found += (-self.model.token_losses(tokens).double().sum(1)).tolist()
+        return found
+
+    def start(self, utterances: int, device: torch.device) -> NeuralSearch:
+        """The cache of one search."""
+        return NeuralSearch(self.model, utterances)
+
+
+class NeuralSearch:
+    """The past of all hypotheses of a batch in the language model."""
+
+    def __init__(self, model: LanguageModel, utterances: int):
+        self.model, self.cache = model, model.start(utterances)
+
+    def extend(self, last: Tensor, candidates: Tensor) -> Tensor:
+        """Log-probabilities (B, K, 1+C) of the candidates after the hypotheses that end in ``last`` (B, K)."""
+        return self.model.step(last, self.cache).gather(2, candidates).double()
+
+    def follow(self, parents: Tensor, tokens: Tensor) -> None:
+        """Go on with ``tokens`` (B, K') after the hypotheses ``parents`` (B, K')."""
+        self.cache.reorder(parents)
+
+    def select(self, rows: Tensor) -> None:
+        """Keep the utterances ``rows`` (B',)."""
+        self.cache.select(rows)
+
+    def rule_out(self, log_probs: Tensor) -> None:
+        """Nothing is impossible."""
+
+
+def languages_of(loaded: LoadedModel, options: DecodeOptions) -> list[tuple[float, NeuralLanguage | NGram]]:
+    """(weight, language model) of all that the options name; ``loaded`` keeps them for the next call.
+
+    Raises VsrError: bad_model, bad_config.
+    """
+    named = ((options.lm, options.lm_weight, load_neural), (options.ngram, options.ngram_weight, load_ngram))
+    found = []
+    for name, weight, load in named:
+        if name and name not in loaded.languages:
+            with _loading:
+                loaded.languages[name] = loaded.languages.get(name) or load(name, loaded)
+        if name:
+            found.append((weight, loaded.languages[name]))
+    return found
+
+
+def load_ngram(path: str, loaded: LoadedModel) -> NGram:
+    """The n-grams of a file, over what the lip reader writes."""
+    return NGram(path, loaded.tokenizer)
+
+
+def load_neural(folder: str, loaded: LoadedModel) -> NeuralLanguage:
+    """The language model of a folder; its tokens must be those of the lip reader."""
+    language = load_language_model(folder, next(loaded.model.parameters()).device)
+    ids = range(loaded.tokenizer.eos_id + 1)
+    own = language.tokenizer
+    if own.eos_id != loaded.tokenizer.eos_id or own.pieces(ids) != loaded.tokenizer.pieces(ids):
+        raise VsrError("bad_model", f"the language model {folder} has other tokens than the lip reader")
+    return NeuralLanguage(language.model)

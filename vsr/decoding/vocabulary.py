@@ -1,0 +1,93 @@
+"""The words of an n-gram file, and which tokens lead to one of them."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import mmap
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from itertools import takewhile
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from vsr.core.errors import VsrError
+from vsr.text.grammar import MARKS, arpa_words
+from vsr.text.tokenizer import MARK, UNK, Tokenizer
+
+BINARY = b"mmap lm http://kheafield.com/code"
+PACKED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
+LAST = chr(0x10FFFF)  # sorts behind every text
+
+
+class Vocabulary:
+    """A closed list of words as the tokenizer spells them.
+
+    Args:
+        words: without spaces.
+        pieces: the tokenizer's, by token; a token that opens a word begins with a space or SentencePiece's mark.
+    """
+
+    def __init__(self, words: Iterable[str], pieces: Sequence[str]):
+        self.words = sorted(set(words))
+        self.known = frozenset(self.words)
+        self.pieces = pieces
+        self._possible: dict[str, Tensor] = {}
+
+    def beginning(self, prefix: str) -> range:
+        """The places in ``words`` of those that begin so."""
+        return range(bisect_left(self.words, prefix), bisect_left(self.words, prefix + LAST))
+
+    def possible(self, begun: str) -> Tensor:
+        """(V,) bool: the tokens after which the word ``begun`` ("": none is) is still the beginning of a word, or
+        complete and the next one is."""
+        if begun not in self._possible:
+            complete = not begun or begun in self.known
+            found = [self._goes_on(begun, complete, piece) for piece in self.pieces]
+            self._possible[begun] = torch.tensor(found)
+        return self._possible[begun]
+
+    def _goes_on(self, begun: str, complete: bool, piece: str) -> bool:
+        opening = piece.startswith((MARK, " "))
+        if opening and not complete:
+            return False
+        return bool(self.beginning(piece.removeprefix(MARK).strip() if opening else begun + piece))
+
+
+def spellings(words: Iterable[str], tokenizer: Tokenizer) -> dict[str, str]:
+    """What the tokenizer writes for a word -> the word, for those that its tokens can write as one word."""
+    found: dict[str, str] = {}
+    for word in words:
+        ids = tokenizer.encode(word)
+        written = tokenizer.decode(ids)
+        if written and UNK not in ids and " " not in written:
+            found.setdefault(written, word)
+    return found
+
+
+def words_of(path: str | Path, model) -> list[str]:
+    """The words of an ARPA or KenLM binary file that ``model`` was read from. Raises VsrError where it lists none."""
+    with Path(path).open("rb") as stream:
+        head = stream.read(len(BINARY))
+    words = _binary_words(path) if head == BINARY else arpa_words(_unigrams(path, head))
+    words = [word for word in words if word.lower() not in MARKS and word in model]
+    if not words:
+        raise VsrError("bad_config", f"{path} does not list its words: build the binary file with its vocabulary")
+    return words
+
+
+def _unigrams(path: str | Path, head: bytes) -> str:
+    """An ARPA file up to its bigrams."""
+    opened = next((opener for begin, opener in PACKED.items() if head.startswith(begin)), open)
+    with opened(path, "rt", encoding="utf-8", errors="replace") as lines:
+        return "".join(takewhile(lambda line: not line.startswith("\\2-grams:"), lines)) + "\n\\end\\"
+
+
+def _binary_words(path: str | Path) -> list[str]:
+    """A binary file of KenLM ends in its words, the unknown one first, each with a zero behind it."""
+    with Path(path).open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        begin = data.rfind(b"<unk>\0")
+        return data[begin:].decode("utf-8", errors="replace").split("\0") if begin >= 0 else []

@@ -1,0 +1,1 @@
+"""Error rates, accuracy, word times, RESULTS.md and model cards."""

@@ -1,0 +1,145 @@
+"""Figures of a run -> result.json and RESULTS.md: what was scored, on what, by which command, on which machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+
+from vsr.core.artifacts import identify
+from vsr.core.errors import VsrError
+from vsr.core.files import check_outputs, read_json, same_file, write_json, write_text
+from vsr.decoding.options import DecodeOptions
+from vsr.evaluation import topk as accuracy
+from vsr.modelstore.checkpoint import WEIGHTS_FILE
+
+HEADER = (
+    "| list | N scored | skipped | words | S | D | I | WER % | 95 % interval | CER % | times ms |\n"
+    "|---|---|---|---|---|---|---|---|---|---|---|"
+)
+
+
+def collect(run_folder: str | Path, command: str, note: str = "") -> dict:
+    """The scores in ``result/*.json`` of a run with its training record and machine, and what a reader should know of
+    the lists. Raises VsrError if there are no scores."""
+    run_folder = Path(run_folder)
+    files = sorted((run_folder / "result").glob("*.json"))
+    if not files:
+        raise VsrError("bad_manifest", f"{run_folder / 'result'} holds no scores: run vsr score --json there first")
+    config = read_json(run_folder / "model" / "config.json")
+    scores = {file.stem: read_json(file) for file in files}
+    weights = identify(run_folder / "model" / WEIGHTS_FILE).get("sha256")
+    for file in files:
+        check_origin(file, scores[file.stem].get("scored_from", {}), weights)
+    return provenance(command) | {
+        "model": config["model"],
+        "training": config.get("training", {}),
+        "averaged": config.get("averaged", []),
+        "confidence": config.get("confidence", {}),
+        "note": note,
+        "scores": scores,
+    }
+
+
+def check_origin(file: Path, origin: dict, weights: str | None) -> None:
+    """Refuse figures of other hypotheses than there are now, or of another model than the run's. Raises VsrError."""
+    hypotheses = origin.get("hypotheses", {})
+    path = hypotheses.get("file", "")
+    if path and Path(path).is_file() and identify(path).get("sha256") != hypotheses.get("sha256"):
+        raise VsrError("bad_manifest", f"{file} scores an earlier {path}: run vsr score again")
+    model = origin.get("made", {}).get("model", {}).get("sha256")
+    if model and weights and model != weights:
+        told = f"{file} scores what other weights than model/ of the run read"
+        raise VsrError("bad_manifest", f"{told}: run vsr decode and vsr score again")
+
+
+def provenance(command: str) -> dict[str, str]:
+    """When, from which commit, by which command and on which machine a figure was made."""
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    return {"date": date.today().isoformat(), "commit": commit(), "command": command, "machine": machine}
+
+
+def commit() -> str:
+    """Short hash of the checkout, "unknown" outside one."""
+    place = Path(__file__).parent
+    answer = subprocess.run(
+        ["git", "-C", str(place), "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    )
+    return answer.stdout.strip() or "unknown"
+
+
+def row(name: str, s: dict) -> str:
+    """One line of the table: error rates, or accuracy of isolated words."""
+    if "top1" in s:
+        return accuracy.row(name, s)
+    interval = f"{100 * s['wer_low']:.2f} - {100 * s['wer_high']:.2f}"
+    counts = f"{s['substitutions']} | {s['deletions']} | {s['insertions']}"
+    return (
+        f"| {name} | {s['scored']} | {s['skipped']} | {s['words']} | {counts} "
+        f"| {100 * s['wer']:.2f} | {interval} | {100 * s['cer']:.2f} | {s.get('times', {}).get('mean_ms', '-')} |"
+    )
+
+
+def search_line(scores: dict[str, dict]) -> str:
+    """How the lists were searched, as their hypotheses tell and not as the command says; "" where none tells."""
+    lists: dict[str, list[str]] = {}
+    for name, own in scores.items():
+        if "search" in (made := own.get("scored_from", {}).get("made", {})) and "top1" not in own:
+            lists.setdefault(_search(made), []).append(name)
+    told = "; ".join(f"{how} ({', '.join(names)})" for how, names in lists.items())
+    return f"Search: {told}\n\n" if told else ""
+
+
+def _search(made: dict) -> str:
+    """The options of a search: what says most, and all that are not the usual."""
+    usual = asdict(DecodeOptions())
+    shown = {k: v for k, v in made["search"].items() if k in ("method", "beam", "ctc_weight") or v != usual.get(k)}
+    if "nbest" in made:
+        shown = {"rescored with weight": made["weight"]} | {k: v for k, v in shown.items() if v != usual.get(k)}
+    return ", ".join(f"{name} {value}" for name, value in shown.items())
+
+
+def render(result: dict) -> str:
+    """The Markdown page of a result."""
+    scores = result["scores"]
+    rows = "\n".join(row(name, own) for name, own in scores.items())
+    header = accuracy.HEADER if all("top1" in own for own in scores.values()) else HEADER
+    timed = any("times" in own for own in scores.values())
+    note = " Times: mean distance of the borders of words that were read right." if timed else ""
+    model = ", ".join(f"{name} {value}" for name, value in result["model"].items())
+    told = f"{result['note']}\n\n" if result.get("note") else ""
+    normalisers = ", ".join(sorted({s["normaliser"] for s in scores.values()}))
+    return (
+        "# Results\n\n"
+        f"{result['date']}, commit {result['commit']}, {result['machine']}. Normaliser: {normalisers}.{note}\n\n"
+        f"{header}\n{rows}\n\n{told}"
+        f"{search_line(scores)}"
+        f"Command: `{result['command']}`\n\nTraining: {training_line(result)}\n\nModel: {model}\n"
+    )
+
+
+def training_line(config: dict) -> str:
+    """How the weights were made, of a model's config.json or a result.json: what training reached, and what of it was
+    averaged, be it epochs of the run or several runs."""
+    averaged = config.get("averaged") or []
+    runs = [run for run in averaged if isinstance(run, dict)]  # else names of epochs
+    if runs:
+        told = "; ".join(f"({k}) {training_line({**run, 'training': run})}" for k, run in enumerate(runs, start=1))
+        return f"the mean of the weights of {len(runs)} runs: {told}"
+    line = ", ".join(f"{name} {value}" for name, value in config.get("training", {}).items() if name != "averaged")
+    return f"{line}; the mean of the weights after epochs {', '.join(averaged)}" if averaged else line
+
+
+def write_results(run_folder: str | Path, command: str, out: str | Path, note: str = "") -> dict:
+    """Write ``result.json`` beside ``out`` and the page itself; returns the result."""
+    made, folder = Path(out).with_name("result.json"), Path(run_folder)
+    check_outputs((out, made), folder / "model" / "config.json", *(folder / "result").glob("*.json"))
+    if same_file(made.parent, folder / "result"):
+        raise VsrError("bad_config", f"{made} would be taken for a score of the run: write the page to another folder")
+    result = collect(run_folder, command, note)
+    write_json(made, result)
+    write_text(out, render(result))
+    return result

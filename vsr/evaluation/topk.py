@@ -1,0 +1,115 @@
+"""Top-1 and top-5 accuracy of isolated words, the figures of LRW, with the share that was scored and an interval."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from vsr.core.errors import VsrError
+from vsr.core.files import read_lines, write_lines
+from vsr.text.normalise import lower
+
+TOP = 5
+HEADER = "| list | N scored | skipped | top-1 % | 95 % interval | top-5 % |\n|---|---|---|---|---|---|"
+
+
+@dataclass(frozen=True)
+class WordScore:
+    """One clip; ``rank`` is the place of the right word in the list of hypotheses, 0 if it is not in it."""
+
+    id: str
+    reference: str
+    hypothesis: str
+    rank: int
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """A whole test list: shares of the scored clips whose word came first, and came among the first five."""
+
+    top1: float
+    top1_low: float
+    top1_high: float
+    top5: float
+    scored: int
+    skipped: int
+    normaliser: str = "lower"
+
+    def as_dict(self) -> dict:
+        """Plain numbers for result.json."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        return (
+            f"top-1 {self.top1:.2%} [{self.top1_low:.2%}, {self.top1_high:.2%}]  top-5 {self.top5:.2%}  "
+            f"scored {self.scored}  skipped {self.skipped}"
+        )
+
+
+def accuracy(
+    references: Mapping[str, str], hypotheses: Mapping[str, Sequence[str]]
+) -> tuple[Accuracy, list[WordScore]]:
+    """Compare ``hypotheses`` (id -> words, likeliest first) with ``references`` (id -> word), both in lower case.
+
+    A reference without hypothesis counts as skipped. Raises VsrError when a hypothesis has no reference or there is
+    nothing to score.
+    """
+    strangers = sorted(hypotheses.keys() - references.keys())
+    if strangers:
+        raise VsrError("bad_manifest", f"{len(strangers)} hypotheses have no reference, such as {strangers[0]}")
+    each = [_rank(i, lower(references[i]), [lower(h) for h in hypotheses[i]]) for i in sorted(hypotheses)]
+    if not each:
+        raise VsrError("bad_manifest", "nothing to score: no hypotheses")
+    first, among = (sum(0 < own.rank <= places for own in each) for places in (1, TOP))
+    low, high = wilson_interval(first, len(each))
+    return Accuracy(first / len(each), low, high, among / len(each), len(each), len(references) - len(each)), each
+
+
+def _rank(clip_id: str, reference: str, hypotheses: list[str]) -> WordScore:
+    rank = hypotheses.index(reference) + 1 if reference in hypotheses else 0
+    return WordScore(clip_id, reference, hypotheses[0], rank)
+
+
+def wilson_interval(right: int, total: int, z: float = 1.96) -> tuple[float, float]:
+    """95 % interval of a share (Wilson 1927)."""
+    share, weight = right / total, z * z / total
+    middle = (share + weight / 2) / (1 + weight)
+    reach = z / (1 + weight) * math.sqrt(share * (1 - share) / total + weight / (4 * total))
+    return max(0.0, middle - reach), min(1.0, middle + reach)
+
+
+def read_ranked(path: str | Path) -> dict[str, list[str]]:
+    """id -> words, likeliest first, of the JSONL that `vsr decode` writes with a model that tells words apart.
+
+    Raises VsrError naming the line.
+    """
+    ranked: dict[str, list[str]] = {}
+    for number, line in read_lines(path):
+        try:
+            record = json.loads(line)
+            key, words = record["id"], [own["text"] for own in record["nbest"]]
+            if not words:
+                raise ValueError
+        except (ValueError, KeyError, TypeError) as error:
+            raise VsrError("bad_manifest", f"{path}, line {number}: no hypothesis with id and nbest") from error
+        if key in ranked:
+            raise VsrError("bad_manifest", f"{path}, line {number}: the id {key} is there twice")
+        ranked[key] = words
+    return ranked
+
+
+def write_ranks(path: str | Path, each: list[WordScore]) -> None:
+    """One line a clip: id, rank of the right word (0: not listed), reference, hypothesis."""
+    rows = (f"{own.id}\t{own.rank}\t{own.reference}\t{own.hypothesis}" for own in each)
+    write_lines(path, ["id\trank\treference\thypothesis", *rows])
+
+
+def row(name: str, s: dict) -> str:
+    """One line of the table of RESULTS.md."""
+    interval = f"{100 * s['top1_low']:.2f} - {100 * s['top1_high']:.2f}"
+    return (
+        f"| {name} | {s['scored']} | {s['skipped']} | {100 * s['top1']:.2f} | {interval} | {100 * s['top5']:.2f} |"
+    )

@@ -1,0 +1,178 @@
+"""Corpus word and character error rates with their parts, the share that was scored, and a bootstrap interval."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from vsr.core.artifacts import Ledger, essence, identify
+from vsr.core.errors import VsrError
+from vsr.core.files import read_lines, write_lines
+from vsr.text.normalise import normaliser
+
+RESAMPLES = 1000
+
+
+@dataclass(frozen=True)
+class UtteranceScore:
+    """Errors of one utterance; ``words`` is the length of its reference."""
+
+    id: str
+    reference: str
+    hypothesis: str
+    words: int
+    substitutions: int
+    deletions: int
+    insertions: int
+    characters: int
+    character_errors: int
+
+    @property
+    def errors(self) -> int:
+        return self.substitutions + self.deletions + self.insertions
+
+
+@dataclass(frozen=True)
+class Score:
+    """A whole test list: summed errors over summed reference words, as jiwer counts them."""
+
+    wer: float
+    wer_low: float
+    wer_high: float
+    cer: float
+    substitutions: int
+    deletions: int
+    insertions: int
+    words: int
+    scored: int
+    skipped: int
+    normaliser: str
+
+    def as_dict(self) -> dict:
+        """Plain numbers for result.json."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        return (
+            f"WER {self.wer:.2%} [{self.wer_low:.2%}, {self.wer_high:.2%}]  CER {self.cer:.2%}  "
+            f"S {self.substitutions} D {self.deletions} I {self.insertions} of {self.words} words  "
+            f"scored {self.scored}  skipped {self.skipped}  normaliser {self.normaliser}"
+        )
+
+
+def word_errors(reference: str, hypothesis: str) -> tuple[int, int]:
+    """(edits, reference words) of one pair of texts."""
+    one = score_utterance("", reference, hypothesis)
+    return one.errors, one.words
+
+
+def score_utterance(clip_id: str, reference: str, hypothesis: str) -> UtteranceScore:
+    """Word and character edits of one pair of normalised texts."""
+    import jiwer
+
+    if not reference:  # jiwer refuses empty references: every word is then an insertion
+        inserted = len(hypothesis.split())
+        return UtteranceScore(clip_id, reference, hypothesis, 0, 0, 0, inserted, 0, len(hypothesis))
+    words = jiwer.process_words(reference, hypothesis)
+    characters = jiwer.process_characters(reference, hypothesis)
+    wrong = characters.substitutions + characters.deletions + characters.insertions
+    return UtteranceScore(
+        clip_id, reference, hypothesis, len(reference.split()),
+        words.substitutions, words.deletions, words.insertions, len(reference), wrong,
+    )  # fmt: skip
+
+
+def score(
+    references: Mapping[str, str], hypotheses: Mapping[str, str], normaliser_name: str = "lower"
+) -> tuple[Score, list[UtteranceScore]]:
+    """Score ``hypotheses`` (id -> text) against ``references``; a reference without hypothesis counts as skipped.
+
+    Raises VsrError when a hypothesis has no reference or nothing can be scored.
+    """
+    strangers = sorted(hypotheses.keys() - references.keys())
+    if strangers:
+        raise VsrError("bad_manifest", f"{len(strangers)} hypotheses have no reference, such as {strangers[0]}")
+    norm = normaliser(normaliser_name)
+    each = [
+        score_utterance(i, norm(references[i]), norm(hypotheses[i])) for i in sorted(references) if i in hypotheses
+    ]
+    words = sum(u.words for u in each)
+    if not words:
+        raise VsrError("bad_manifest", "nothing to score: no hypothesis has a reference with words")
+    low, high = bootstrap_interval(each)
+    return Score(
+        wer=sum(u.errors for u in each) / words,
+        wer_low=low,
+        wer_high=high,
+        cer=sum(u.character_errors for u in each) / sum(u.characters for u in each),
+        substitutions=sum(u.substitutions for u in each),
+        deletions=sum(u.deletions for u in each),
+        insertions=sum(u.insertions for u in each),
+        words=words,
+        scored=len(each),
+        skipped=len(references) - len(each),
+        normaliser=normaliser_name,
+    ), each
+
+
+def bootstrap_interval(each: list[UtteranceScore], level: float = 0.95, seed: int = 0) -> tuple[float, float]:
+    """Interval of the WER when utterances are drawn anew with replacement (Bisani and Ney 2004)."""
+    rng = random.Random(seed)
+    rates = []
+    for _ in range(RESAMPLES):
+        drawn = rng.choices(each, k=len(each))
+        rates.append(sum(u.errors for u in drawn) / max(1, sum(u.words for u in drawn)))
+    rates.sort()
+    tail = (1 - level) / 2
+    return rates[int(tail * RESAMPLES)], rates[int((1 - tail) * RESAMPLES) - 1]
+
+
+def write_tsv(path: str | Path, each: list[UtteranceScore]) -> None:
+    """One line an utterance: id, errors, S, D, I, words, reference, hypothesis."""
+    header = "id\terrors\tsubstitutions\tdeletions\tinsertions\twords\treference\thypothesis"
+    rows = (
+        f"{u.id}\t{u.errors}\t{u.substitutions}\t{u.deletions}\t{u.insertions}\t{u.words}\t{u.reference}\t{u.hypothesis}"
+        for u in each
+    )
+    write_lines(path, [header, *rows])
+
+
+def read_hypotheses(path: str | Path) -> dict[str, str]:
+    """id -> text of the JSONL that `vsr decode` writes. Raises VsrError naming the line."""
+    return {key: record["text"] for key, record in read_records(path).items()}
+
+
+def read_records(path: str | Path) -> dict[str, dict]:
+    """id -> line of the JSONL that `vsr decode` writes. Raises VsrError naming the line."""
+    records: dict[str, dict] = {}
+    for number, line in read_lines(path):
+        try:
+            record = json.loads(line)
+            key, text = record["id"], record["text"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise VsrError("bad_manifest", f"{path}, line {number}: no hypothesis with id and text") from error
+        if not isinstance(key, str) or not isinstance(text, str):
+            raise VsrError("bad_manifest", f"{path}, line {number}: id and text must be strings")
+        if key in records:
+            raise VsrError("bad_manifest", f"{path}, line {number}: the id {key} is there twice")
+        records[key] = record
+    return records
+
+
+def origin(references: str | Path, hypotheses: str | Path) -> dict:
+    """What a score was made from: both files, and what the hypotheses were made from where their folder tells.
+
+    "file" of the hypotheses is their path as it was given.
+    """
+    path = Path(hypotheses)
+    ledger = Ledger(path.parent)
+    found = identify(path)
+    own = ledger.records.get(path.name)
+    made = own["made"] if own and own["file"].get("sha256") == found.get("sha256") else {}
+    return {
+        "references": essence(identify(references)), "hypotheses": essence(found) | {"file": str(hypotheses)},
+        "made": essence(made),
+    }  # fmt: skip

@@ -1,0 +1,1 @@
+"""Frames -> tracked faces -> mouth crops and landmark tracks."""

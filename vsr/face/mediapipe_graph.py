@@ -1,0 +1,96 @@
+"""One graph of MediaPipe, run in the thread that calls.
+
+MediaPipe's own wrapper has Python called from the midst of C++, where Ctrl-C ends the process with an abort. Here C++
+calls nothing that runs Python code, so that an interrupt is heard before or after a picture.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vsr.core.errors import VsrError
+from vsr.core.packages import deferred, needed
+from vsr.core.quiet import quiet_stderr
+
+TICK = 33_333  # microseconds between two pictures: time has to pass, how much does not matter here
+
+
+class Graph:
+    """A graph with the output stream "out".
+
+    Args:
+        nodes: in the text format of protobuf.
+        inputs: names of the input streams.
+        reader: function of `mediapipe.python.packet_getter` for the output.
+        parameters: "node.option" -> value, of the calculators inside.
+        switches: side packets.
+    """
+
+    def __init__(self, nodes: str, inputs: list[str], reader: str, parameters: dict[str, float], **switches: bool):
+        base = solutions().face_mesh.SolutionBase
+        import mediapipe
+        from mediapipe.framework.calculator_pb2 import CalculatorGraphConfig
+        from mediapipe.python import packet_creator, packet_getter
+        from mediapipe.python._framework_bindings import (
+            calculator_graph,
+            image_frame,
+            resource_util,
+            validated_graph_config,
+        )
+
+        streams = "".join(f'input_stream: "{name}" ' for name in inputs)
+        text = f'executor {{ type: "ApplicationThreadExecutor" }} {streams} output_stream: "out" {nodes}'
+        self._read, self._create = getattr(packet_getter, reader), packet_creator
+        self._format = image_frame.ImageFormat.SRGB
+        self._out: dict[str, Any] = {}
+        self._at = 0
+        resource_util.set_resource_dir(str(Path(mediapipe.__file__).parents[1]))  # the models are named from there
+        with quiet_stderr():
+            checked = validated_graph_config.ValidatedGraphConfig()
+            checked.initialize(graph_config=text)
+            config = CalculatorGraphConfig.FromString(checked.binary_config)
+            base._modify_calculator_options(None, config, parameters)
+            self._graph = calculator_graph.CalculatorGraph(graph_config=config)
+            self._graph.observe_output_stream("out", self._out.__setitem__, True)
+            self._graph.start_run({name: packet_creator.create_bool(value) for name, value in switches.items()})
+
+    def process(self, **inputs: Any) -> Any:
+        """What comes out of pictures (H, W, 3) uint8 RGB, contiguous, or messages; None for nothing."""
+        self._out.clear()
+        self._at += TICK
+        try:
+            for name, data in inputs.items():
+                self._graph.add_packet_to_input_stream(stream=name, packet=self._packet(data).at(self._at))
+            self._graph.wait_until_idle()
+        except BaseException:
+            with suppress(Exception):  # it comes to rest, in whatever state, before it can go
+                self._graph.wait_until_idle()
+            raise
+        found = self._out.get("out")
+        return None if found is None or found.is_empty() else self._read(found)
+
+    def _packet(self, data: Any):
+        if isinstance(data, np.ndarray):
+            return self._create.create_image_frame(data, image_format=self._format)
+        return self._create.create_proto(data)
+
+
+def solutions():
+    """`mediapipe.solutions`, or a VsrError that says what to install instead."""
+    os.environ.setdefault("GLOG_minloglevel", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    with quiet_stderr(), deferred("matplotlib", "matplotlib.pyplot"):  # it can draw what it finds, we do not
+        mediapipe = needed("mediapipe", "finding faces", "pip install mediapipe==0.10.21")
+    if not hasattr(mediapipe, "solutions"):
+        version = getattr(mediapipe, "__version__", "")
+        raise VsrError(
+            "missing_package",
+            f"mediapipe {version} has no bundled face mesh: "
+            "install 0.10.21, or let VSR_FACE_LANDMARKER name a face_landmarker.task",
+        )
+    return mediapipe.solutions

@@ -1,0 +1,130 @@
+"""The networks of MediaPipe one by one: where faces are in a picture, and the mesh of the face in one region.
+
+The solutions of MediaPipe wrap these networks in graphs that remember the frame before, look for faces whether that is
+due or not and hand every step to another thread. Here nothing is remembered and everything runs in the thread that
+calls: the same points for two thirds of the processor time and half of the clock's.
+
+Shapes: frame (H, W, 3) uint8 RGB; mesh (468, 2) float32 pixels (x, y).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from vsr.core.quiet import quiet_stderr
+from vsr.face.mediapipe_graph import Graph
+
+# Vertices of the 468-point mesh nearest to points 31..67 of the 68-point convention.
+INNER = (
+    *(98, 97, 2, 326, 327),
+    *(33, 160, 158, 133, 153, 144),
+    *(362, 385, 387, 263, 373, 380),
+    *(61, 40, 37, 0, 267, 270, 291, 321, 314, 17, 84, 91),
+    *(78, 81, 13, 311, 308, 402, 14, 178),
+)
+RIGHT_EYE, LEFT_EYE = INNER.index(33), INNER.index(263)  # outer corners: the line between them tells the tilt
+# One landmark as protobuf writes it. To make an object of each takes as long as a fifth of the network.
+LANDMARK = np.dtype([("tags", "u1", 3), ("x", "<f4"), ("tag_y", "u1"), ("y", "<f4"), ("tag_z", "u1"), ("z", "<f4")])
+BLANK = np.zeros((64, 64, 3), np.uint8)
+AROUND = 1.5  # side of a region in longer sides of the face's box, as the mesh was trained
+
+
+@dataclass(frozen=True)
+class Region:
+    """A square that holds one face upright: middle (x, y) and side in pixels, turn in radians with the clock."""
+
+    x: float
+    y: float
+    side: float
+    turn: float
+
+    @classmethod
+    def around(cls, box: tuple[float, ...], right_eye, left_eye) -> Region:
+        """The region of a face by its box (x0, y0, x1, y1) and a point (x, y) of each eye."""
+        x0, y0, x1, y1 = box
+        turn = float(np.arctan2(left_eye[1] - right_eye[1], left_eye[0] - right_eye[0]))
+        return cls((x0 + x1) / 2, (y0 + y1) / 2, AROUND * max(x1 - x0, y1 - y0), turn)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A face as a detector sees it: box (x0, y0, x1, y1) pixels, score in [0, 1], region for the mesh."""
+
+    box: tuple[float, float, float, float]
+    score: float
+    region: Region
+
+
+class FaceBoxes:
+    """Faces anywhere in a picture, by the detector for near faces ("ShortRange") or for far ones ("FullRange")."""
+
+    def __init__(self, reach: str, least: float):
+        name = f"facedetection{reach.lower()}"
+        score = f"{name}cpu__{name}__facedetection__TensorsToDetectionsCalculator.min_score_thresh"
+        self._graph = Graph(
+            f'node {{ calculator: "FaceDetection{reach}Cpu" input_stream: "IMAGE:image" '
+            'output_stream: "DETECTIONS:out" }',
+            ["image"], "get_proto_list", {score: least},
+        )  # fmt: skip
+        with quiet_stderr():  # graphs log until their first picture is through
+            self._graph.process(image=BLANK)
+
+    def find(self, frame: np.ndarray) -> list[Seen]:
+        """Faces of a frame, the surest first."""
+        height, width = frame.shape[:2]
+        found = []
+        for detection in self._graph.process(image=np.ascontiguousarray(frame)) or []:
+            place = detection.location_data
+            box = place.relative_bounding_box
+            x0, y0 = box.xmin * width, box.ymin * height
+            eyes = [(eye.x * width, eye.y * height) for eye in place.relative_keypoints[:2]]
+            corners = (x0, y0, x0 + box.width * width, y0 + box.height * height)
+            found.append(Seen(corners, float(detection.score[0]), Region.around(corners, *eyes)))
+        return found
+
+
+class FaceMesh:
+    """The mesh of the one face that a region holds; with ``attention`` (478, 2), its lips and eyes seen closer."""
+
+    def __init__(self, least: float, attention: bool = False):
+        self._graph = Graph(
+            'input_side_packet: "with_attention" node { calculator: "FaceLandmarkCpu" input_stream: "IMAGE:image" '
+            'input_stream: "ROI:region" input_side_packet: "WITH_ATTENTION:with_attention" '
+            'output_stream: "LANDMARKS:out" }',
+            ["image", "region"], "get_proto", {"facelandmarkcpu__ThresholdingCalculator.threshold": least},
+            with_attention=attention,
+        )  # fmt: skip
+        with quiet_stderr():
+            self.lay(BLANK, Region(32, 32, 64, 0.0))
+
+    def lay(self, frame: np.ndarray, region: Region) -> np.ndarray | None:
+        """The mesh (468, 2) in pixels of the frame; None where the network is not sure that the region holds a face."""
+        from mediapipe.framework.formats.rect_pb2 import NormalizedRect
+
+        window, (x0, y0) = _window(frame, region)
+        if min(window.shape[:2]) < 2:
+            return None
+        height, width = window.shape[:2]
+        rectangle = NormalizedRect(
+            x_center=(region.x - x0) / width, y_center=(region.y - y0) / height,
+            width=region.side / width, height=region.side / height, rotation=region.turn,
+        )  # fmt: skip
+        found = self._graph.process(image=window, region=rectangle)
+        return None if found is None else mesh_of(found, window.shape) + np.float32([x0, y0])
+
+
+def mesh_of(landmarks, shape: tuple[int, ...]) -> np.ndarray:
+    """(468, 2) float32 pixels from a NormalizedLandmarkList, of a picture of `shape` (H, W, ...)."""
+    read = np.frombuffer(landmarks.SerializeToString(), LANDMARK)
+    return np.stack([read["x"], read["y"]], axis=1) * np.float32([shape[1], shape[0]])
+
+
+def _window(frame: np.ndarray, region: Region) -> tuple[np.ndarray, tuple[int, int]]:
+    """The part of the frame that holds the region however it is turned, and its corner: less to copy into the graph."""
+    height, width = frame.shape[:2]
+    half = 0.71 * region.side + 2
+    x0, y0 = max(0, int(region.x - half)), max(0, int(region.y - half))
+    x1, y1 = min(width, int(region.x + half) + 1), min(height, int(region.y + half) + 1)
+    return np.ascontiguousarray(frame[y0 : max(y0, y1), x0 : max(x0, x1)]), (x0, y0)

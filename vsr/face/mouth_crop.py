@@ -1,0 +1,143 @@
+"""Third station, for a whole clip at once: the mouth of one person, or of everybody, as training and synthesis want it.
+
+Shapes: crop (T, 96, 96) uint8 gray; times (T,) seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from vsr.core.errors import VsrError
+from vsr.face.detector import Detector, default_detector
+from vsr.face.identity import People
+from vsr.face.mouth_points import MouthMesh
+from vsr.face.networks import Stock
+from vsr.face.piece import HOLD, Piece
+from vsr.face.pipeline import Block, blocks
+from vsr.face.speaker_selection import MIN_SEEN, check_found
+from vsr.face.stretches import Stretches, stretches_of
+from vsr.media.reader import VideoInfo, frames_of_part, probe
+from vsr.media.resample import Position
+
+
+@dataclass(frozen=True)
+class MouthClip:
+    """The mouth of one person. crop (T, 96, 96) uint8 gray at 25 fps; times (T,) seconds in the original file;
+    face: label of the person; found: share of frames with a detection; gaps: (first, last) crop frames that were
+    interpolated or held; points (T, 37, 2) float32 pixels: the landmarks with gaps filled, None for a crop without
+    its video; begin: a place in the video from which its frames can be had again, None for the first; canvas: shape of
+    the frames whose pixels the points are, where those of the video differ in resolution; mouth (T, 14, 2) float32
+    pixels: the points of `vsr.face.mouth_points`, NaN where they were not seen, None if not asked for."""
+
+    crop: np.ndarray
+    times: np.ndarray
+    info: VideoInfo
+    face: int
+    found: float
+    gaps: list[tuple[int, int]]
+    points: np.ndarray | None = None
+    begin: Position | None = None
+    canvas: tuple[int, ...] | None = None
+    mouth: np.ndarray | None = None
+
+    def mouth_of(self, start: int, stop: int) -> np.ndarray | None:
+        """The points of the mouth in a part of its frames, if they are known."""
+        return None if self.mouth is None else self.mouth[start:stop]
+
+    @cached_property
+    def stretches(self) -> Stretches | None:
+        """Which of its frames are read; None for a crop without its video, which is known to speak."""
+        return None if self.points is None else stretches_of(self.crop, self.points, self.found)
+
+    @property
+    def speech(self) -> list[tuple[int, int]]:
+        """(start, stop) frames that are read and voiced."""
+        return [(0, len(self.crop))] if self.stretches is None else self.stretches.speech
+
+
+def crop_video(
+    path: str | Path, detector: Detector | None = None, faces: str = "largest", start: float = 0.0, end: float = 0.0,
+    mesh: Stock[MouthMesh] | None = None,
+) -> MouthClip:  # fmt: skip
+    """The mouth of the person who fills the screen most ("largest") or who is seen longest ("longest").
+
+    ``start`` and ``end`` (seconds, end 0: the end of the file) ask for a part of the video, ``mesh`` for the points of
+    the mouth.
+
+    Raises VsrError: unreadable, no_video, too_short (under 12 frames), no_face, crop_out_of_frame.
+    """
+    if faces not in ("largest", "longest"):
+        raise ValueError(f"faces is 'largest' or 'longest', not {faces!r}")
+    times, pieces = _pieces(path, detector, start, end, mesh)
+    piece, face = max(pieces, key=lambda own: own[0].seen.sum() if faces == "longest" else own[0].weight)
+    return clip_of(path, probe(path), _prolonged(piece, times), face)
+
+
+def crop_tracks(path: str | Path, detector: Detector | None = None) -> list[MouthClip]:
+    """The mouth of every person seen for at least 12 frames, who fills the screen most first.
+
+    People whose mouth is out of the picture are left out; raises what `crop_video` raises if nobody remains.
+    """
+    info, clips, refusal = probe(path), [], None
+    first, *others = sorted(_pieces(path, detector)[1], key=lambda own: -own[0].weight)
+    for piece, face in [first, *(own for own in others if own[0].found >= MIN_SEEN)]:
+        try:
+            clips.append(clip_of(path, info, piece, face))
+        except VsrError as error:
+            refusal = refusal or error
+    if not clips:
+        raise refusal
+    return clips
+
+
+def _pieces(
+    path, detector: Detector | None, start: float = 0.0, end: float = 0.0, mesh: Stock[MouthMesh] | None = None
+) -> tuple[np.ndarray, list[tuple[Piece, int]]]:
+    """Times of all frames, and everybody in the video, in one block however long, with the label of the face, which
+    transcripts bear, too. Raises VsrError too_short or no_face."""
+    frames = frames_of_part(path, start, end)
+    whole: Iterator[Block] = blocks(frames, detector or default_detector(), longest=None, mesh=mesh)
+    block = next(whole, None)
+    frames, pieces = (0, []) if block is None else (len(block.times), block.pieces)
+    check_found(path, frames, len(pieces), (), read=False)
+    return block.times, list(zip(block.pieces, People().label(block.pieces, 0), strict=True))
+
+
+def _prolonged(piece: Piece, times: np.ndarray) -> Piece:
+    """The piece with up to a second held at either end of the clip whose frames' times (n,) are given.
+
+    Some recordings begin with pictures of what was before; the words of a corpus are timed from their start all the
+    same.
+    """
+    before, after = piece.start, len(times) - piece.start - len(piece.crop)
+    pad = (before if before <= HOLD else 0, after if after <= HOLD else 0)
+    if not any(pad):
+        return piece
+    still = ((0, 0), (0, 0))
+    return replace(
+        piece, start=piece.start - pad[0], crop=np.pad(piece.crop, (pad, *still), mode="edge"),
+        times=times[piece.start - pad[0] : piece.start + len(piece.crop) + pad[1]],
+        points=np.pad(piece.points, (pad, *still), mode="edge"),
+        sizes=np.pad(piece.sizes, pad, constant_values=np.nan), inside=np.pad(piece.inside, pad, mode="edge"),
+        mouth=None if piece.mouth is None else np.pad(piece.mouth, (pad, *still), mode="edge"),
+    )  # fmt: skip
+
+
+def clip_of(path, info: VideoInfo, piece: Piece, face: int, begin: Position | None = None) -> MouthClip:
+    """A piece as a clip of its own; ``begin``: a place before it. Raises VsrError crop_out_of_frame."""
+    if not piece.inside_picture:
+        raise VsrError("crop_out_of_frame", f"{path}: the mouth of face {face} is outside the picture")
+    gaps = _runs(~piece.seen)
+    own = (piece.points, begin, piece.canvas, piece.mouth)
+    return MouthClip(piece.crop, piece.times, info, face, piece.found, gaps, *own)
+
+
+def _runs(flags: np.ndarray) -> list[tuple[int, int]]:
+    """(first, last) of each run of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(int), [0]])))
+    return [(int(first), int(stop) - 1) for first, stop in zip(edges[::2], edges[1::2], strict=True)]

@@ -1,0 +1,160 @@
+"""One person's mouth through one shot: cut frame by frame while the video streams by, then a finished piece.
+
+Shapes: frame (H, W, 3) uint8; points (n, 37, 2) float32 pixels of the canvas (`vsr.face.canvas`); crop (T, 96, 96)
+uint8 gray; times (T,) seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from vsr.core.clock import FPS
+from vsr.face.canvas import matrix_on_frame, points_on_frame
+from vsr.face.geometry import REFERENCE, SMOOTHING, anchors_of, cut_mouth, mouth_transforms, shares_inside, similarity
+from vsr.face.mouth_points import MouthFollower, MouthMesh
+from vsr.face.networks import Stock
+from vsr.face.stretches import Stretches, stretches_of
+from vsr.face.tracker import OpenTrack
+
+MIN_FRAMES = 12  # below half a second there is no word to read
+HOLD = FPS  # frames by which a track may be prolonged to the ends of its shot
+MIN_INSIDE = 0.6  # share of the crop that must lie inside the picture
+LOOK = 64  # side of the picture by which a face is known again
+LOOK_EVERY = FPS  # frames
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One person's mouth through one shot of a block.
+
+    track: number within the block; shot: number of the shot within the block; start: first frame within the block;
+    crop (T, 96, 96) uint8; times (T,) seconds; points (T, 37, 2) float32 pixels, gaps filled; sizes (T,) face sizes
+    in pixels, NaN where the face was not found; inside (T,): share of the crop that lies in the picture;
+    looks (k, 64, 64) uint8 gray: the face upright, about once a second; canvas: shape of the frame whose pixels the
+    points are, None: of any; zoom: pixels of the video for one of those, median of its frames; mouth (T, 14, 2) float32
+    pixels: the points of `vsr.face.mouth_points`, NaN where they were not seen, None where nobody asked for them.
+    """
+
+    track: int
+    shot: int
+    start: int
+    crop: np.ndarray
+    times: np.ndarray
+    points: np.ndarray
+    sizes: np.ndarray
+    inside: np.ndarray
+    looks: np.ndarray
+    canvas: tuple[int, ...] | None = None
+    zoom: float = 1.0
+    mouth: np.ndarray | None = None
+
+    @property
+    def seen(self) -> np.ndarray:
+        """(T,) bool: frames in which the face was found."""
+        return ~np.isnan(self.sizes)
+
+    @property
+    def found(self) -> float:
+        """Share of frames in which the face was found."""
+        return float(self.seen.mean())
+
+    @property
+    def weight(self) -> float:
+        """Sum of the face's area over the frames in which it was found: who fills the screen for longest."""
+        return float(np.nansum(self.sizes**2))
+
+    @cached_property
+    def stretches(self) -> Stretches:
+        """Which of its frames are read, and which are not."""
+        return stretches_of(self.crop, self.points, self.found)
+
+    def mouth_of(self, start: int, stop: int) -> np.ndarray | None:
+        """The points of the mouth in a part of its frames, if they are known."""
+        return None if self.mouth is None else self.mouth[start:stop]
+
+    @property
+    def inside_picture(self) -> bool:
+        """Whether enough of the mouth is in the picture for enough of the time."""
+        return bool(np.mean(self.inside < MIN_INSIDE) <= 0.2)
+
+
+class Cutter:
+    """Cuts the mouth of one track, as far as the smoothing of its points can be known.
+
+    The crop may begin before the track and end after it: a person whom the detector misses at first is there all the
+    same, so up to a second is held at either end of the shot, and the text of a clip begins with the clip.
+    """
+
+    def __init__(self, track: OpenTrack, shot: int, shot_start: int, mesh: Stock[MouthMesh] | None = None):
+        self.track, self.shot = track, shot
+        self.mouths = MouthFollower(mesh) if mesh else None
+        self.before = track.start - shot_start if track.start - shot_start <= HOLD else 0
+        self.after = 0
+        self.crops: list[np.ndarray] = []
+        self.inside: list[float] = []
+        self.looks: list[np.ndarray] = []
+        self.widths: list[int] = []  # of the frames
+
+    @property
+    def first(self) -> int:
+        """The block's frame with which the crop begins."""
+        return self.track.start - self.before
+
+    @property
+    def ready(self) -> int:
+        """Frames of the crop whose points, smoothed, will not change any more."""
+        return max(0, self.before + len(self.track.points) - SMOOTHING)
+
+    def points(self, start: int, stop: int) -> np.ndarray:
+        """(stop - start, 37, 2) points of these frames of the crop, ends held."""
+        places = np.clip(np.arange(start, stop) - self.before, 0, len(self.track.points) - 1)
+        return np.stack([self.track.points[place] for place in places])
+
+    def cut(self, frame_at: Callable[[int], np.ndarray], stop: int) -> None:
+        """Cut the frames up to `stop` of the crop; `frame_at` gives a frame of the block."""
+        done, total = len(self.crops), self.before + len(self.track.points) + self.after
+        if stop <= done:
+            return
+        low = max(0, done - SMOOTHING)
+        points = self.points(low, min(total, stop + SMOOTHING))
+        matrices = mouth_transforms(points)
+        for place in range(done, stop):
+            frame = frame_at(self.first + place)
+            self.widths.append(frame.shape[1])
+            self.crops.append(cut_mouth(frame, matrix_on_frame(matrices[place - low], frame.shape, self.track.canvas)))
+            if self.mouths is not None:
+                self.mouths.add(frame, points[place - low], self.track.canvas)
+            if place % LOOK_EVERY == self.before % LOOK_EVERY:
+                self.looks.append(_look(frame, points_on_frame(points[place - low], frame.shape, self.track.canvas)))
+        canvas = self.track.canvas or frame.shape
+        self.inside.extend(shares_inside(canvas, matrices[done - low : stop - low]))
+
+    def finish(self, frame_at: Callable[[int], np.ndarray], shot_stop: int) -> None:
+        """Cut what is left; the shot ended before frame `shot_stop`."""
+        missing = shot_stop - self.track.last - 1
+        self.after = missing if missing <= HOLD else 0
+        self.cut(frame_at, self.before + len(self.track.points) + self.after)
+
+    def piece(self, times: np.ndarray) -> Piece:
+        """All that was cut, with its times."""
+        count = len(self.crops)
+        zoom = float(np.median(self.widths)) / self.track.canvas[1] if self.track.canvas else 1.0
+        sizes = np.pad(np.asarray(self.track.sizes, np.float32), (self.before, self.after), constant_values=np.nan)
+        return Piece(
+            self.track.id, self.shot, self.first, np.stack(self.crops), times[self.first : self.first + count],
+            self.points(0, count), sizes, np.asarray(self.inside), np.stack(self.looks), self.track.canvas, zoom,
+            self.mouths.points() if self.mouths else None,
+        )  # fmt: skip
+
+
+def _look(frame: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """The face upright, (64, 64) uint8 gray, from its points (37, 2)."""
+    import cv2
+
+    (matrix,) = similarity(anchors_of(points[None]), REFERENCE * (LOOK / 256))
+    patch = cv2.warpAffine(frame, matrix, (LOOK, LOOK), flags=cv2.INTER_LINEAR)
+    return cv2.cvtColor(patch, cv2.COLOR_RGB2GRAY)

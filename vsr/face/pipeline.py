@@ -1,0 +1,155 @@
+"""Second and third station while the video streams by: frames -> shots and tracks -> finished pieces of mouth crops.
+
+A video is worked through in blocks of 20 to 60 seconds. Nothing is carried from one block into the next but the place
+where it begins, so a block gives the same pieces whether the run began with it or long before; that is what makes a
+killed run resumable, and memory constant. A block ends at a change of shot, or else after a minute, and then the next
+begins two seconds earlier, so that what is said at the border is whole in one of the two.
+
+Shapes: frame (H, W, 3) uint8; times (n,) seconds.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from vsr.core.clock import FPS
+from vsr.face.detector import Detector
+from vsr.face.geometry import SMOOTHING
+from vsr.face.mouth_points import MouthMesh
+from vsr.face.networks import Stock
+from vsr.face.piece import MIN_FRAMES, Cutter, Piece
+from vsr.face.shots import FLASH, REACH, REPEATS, with_shots
+from vsr.face.tracker import MAX_GAP, OpenTrack, Tracker
+from vsr.media.resample import Position
+
+SHORTEST, LONGEST = 20 * FPS, 60 * FPS  # frames of a block
+OVERLAP = 2 * FPS  # frames that two blocks of one shot share
+TOGETHER = 8  # frames that are cropped at once
+# Frames kept: the longest gap that may yet be bridged, and as many as the shot detector is behind.
+KEPT = MAX_GAP + SMOOTHING + 2 * TOGETHER + FLASH + (REACH + 1) * (REPEATS + 1)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A stretch of video, worked through. times (n,) seconds of its frames; shots: the frames at which shots begin
+    (the first block of a shot that goes on from the block before counts, too); next: where the next block begins,
+    None after the last; cut: whether that is a change of shot."""
+
+    times: np.ndarray
+    shots: tuple[int, ...]
+    pieces: list[Piece]
+    next: Position | None
+    cut: bool
+
+
+def blocks(
+    frames: Iterable[tuple[np.ndarray, Position]], detector: Detector, longest: int | None = LONGEST,
+    mesh: Stock[MouthMesh] | None = None,
+) -> Iterator[Block]:  # fmt: skip
+    """Work through (frame, place) pairs; `longest` None makes one block of everything. With ``mesh`` the pieces have
+    the points of the mouth, too."""
+    source = _Rewindable(frames)
+    while source.more():
+        yield _BlockReader(source, detector, longest, mesh).read()
+
+
+class _Rewindable:
+    """Frames that come from an iterator once, of which the last can be had again."""
+
+    def __init__(self, frames: Iterable):
+        self._frames = iter(frames)
+        self._kept: deque = deque(maxlen=KEPT + OVERLAP)
+        self._pulled = self.at = 0  # frames taken from the iterator; number of the next frame given
+
+    def __iter__(self) -> _Rewindable:
+        return self
+
+    def __next__(self) -> tuple:
+        """(frame, (number, place))."""
+        if self.at == self._pulled:
+            self._kept.append(next(self._frames))
+            self._pulled += 1
+        frame, place = self[self.at]
+        self.at += 1
+        return frame, (self.at - 1, place)
+
+    def __getitem__(self, number: int) -> tuple:
+        return self._kept[number - self._pulled]
+
+    def more(self) -> bool:
+        """Whether there is another frame."""
+        if next(self, None) is None:
+            return False
+        self.at -= 1
+        return True
+
+
+class _BlockReader:
+    """Reads one block from `source` and leaves it where the next begins. Frames are counted from the block's first."""
+
+    def __init__(self, source: _Rewindable, detector: Detector, longest: int | None, mesh: Stock[MouthMesh] | None):
+        self.source, self.longest, self.base, self.mesh = source, longest, source.at, mesh
+        self.tracker = Tracker(detector)
+        self.cutters: dict[int, Cutter] = {}
+        self.pieces: list[Piece] = []
+        self.shots: list[int] = []
+        self.times: list[float] = []
+
+    def read(self) -> Block:
+        """The block."""
+        flow = with_shots(self.source)
+        item = next(flow)
+        while item is not None:
+            following = next(flow, None)
+            self._take(*item, last=following is None or following[1])
+            item = following
+            if item is None or not self._full(item[1]):
+                continue
+            return self._ended(cut=item[1])
+        self._close(self.tracker.cut())
+        return self._block(None, True)
+
+    def _full(self, cut: bool) -> bool:
+        count = len(self.times)
+        return self.longest is not None and (count >= self.longest or (cut and count >= SHORTEST))
+
+    def _ended(self, cut: bool) -> Block:
+        self._close(self.tracker.cut())
+        self.source.at = self.base + len(self.times) - (0 if cut else OVERLAP)
+        return self._block(self.source[self.source.at][1], cut)
+
+    def _block(self, following: Position | None, cut: bool) -> Block:
+        pieces = sorted(self.pieces, key=lambda piece: piece.track)
+        return Block(np.asarray(self.times), tuple(self.shots), pieces, following, cut)
+
+    def _take(self, frame: np.ndarray, begins: bool, known: tuple[int, Position], last: bool) -> None:
+        """One more frame: look for faces, cut what can be cut."""
+        index = len(self.times)
+        if begins:
+            self._close(self.tracker.cut())
+            self.shots.append(index)
+        self.times.append(known[1].time)
+        self._close(self.tracker.look(frame, index, last))
+        for track in self.tracker.tracks:
+            cutter = self.cutters.get(track.id) or self._cutter(track)
+            if index % TOGETHER == 0:
+                cutter.cut(self._frame, cutter.ready)
+
+    def _cutter(self, track: OpenTrack) -> Cutter:
+        """That of a new track."""
+        return self.cutters.setdefault(track.id, Cutter(track, len(self.shots) - 1, self.shots[-1], self.mesh))
+
+    def _frame(self, index: int) -> np.ndarray:
+        return self.source[self.base + index][0]
+
+    def _close(self, tracks: list[OpenTrack]) -> None:
+        """Tracks that ended become pieces, if there is enough of them."""
+        for track in tracks:
+            cutter = self.cutters.pop(track.id, None)
+            if cutter is not None and np.isfinite(track.sizes).sum() >= MIN_FRAMES:
+                cutter.finish(self._frame, len(self.times))
+                self.pieces.append(cutter.piece(np.asarray(self.times)))

@@ -1,0 +1,68 @@
+"""How well a face can be read: small, turned, blurred, dark and partly covered ones are read, but it is said."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vsr.face.geometry import turn
+from vsr.face.piece import MIN_INSIDE, Piece
+
+# Each measure is scaled so that 1 is as good as GRID and 0 unreadable; below LEAST it is said.
+LEAST = 0.5
+GOOD_EYES, BAD_EYES = 40.0, 8.0  # pixels between the eyes
+GOOD_TURN, BAD_TURN = 0.25, 0.75  # nose beside the middle of the eyes, in distances between them
+GOOD_DETAIL, BAD_DETAIL = 0.0022, 0.0  # energy of the finest detail of the crop, of all that varies in it
+GOOD_SHARE, BAD_SHARE = 0.95, 0.4  # share of the frames in which the mouth was found in the picture, and not covered
+GOOD_HALVES, BAD_HALVES = 1.6, 2.8  # how much more one half of the mouth moves than the other; whole mouths: up to 1.6
+GOOD_LIGHT, BAD_LIGHT = 48.0, 8.0  # mean gray round the mouth, of 255
+GOOD_CONTRAST, BAD_CONTRAST = 4.0, 1.0  # its deviation
+
+
+def cropped_share(piece: Piece) -> float:
+    """Share of frames in which the face was found and its mouth lay in the picture, not covered."""
+    return float(np.mean(piece.seen & (piece.inside >= MIN_INSIDE) & ~piece.stretches.covered))
+
+
+def qualities(piece: Piece) -> dict[str, float]:
+    """The measures that can spoil a reading, each in [0, 1], by the word that is said when it is low."""
+    bare = ~piece.stretches.covered
+    return {
+        "small": _scaled(_eye_distance(piece), BAD_EYES, GOOD_EYES),
+        "turned": _scaled(float(np.median(turn(piece.points))), BAD_TURN, GOOD_TURN),
+        "blurred": _scaled(_detail(piece.crop[bare][::12]), BAD_DETAIL, GOOD_DETAIL) if bare.any() else 1.0,
+        "dark": _lit(piece, bare) if bare.any() else 1.0,
+        "covered": min(
+            _scaled(cropped_share(piece), BAD_SHARE, GOOD_SHARE),
+            _scaled(piece.stretches.sides, BAD_HALVES, GOOD_HALVES),
+        ),
+    }
+
+
+def _lit(piece: Piece, bare: np.ndarray) -> float:
+    """How well the mouth stands out by its light and contrast, where nothing covers it."""
+    look = piece.stretches.look
+    light, contrast = float(np.median(look.light[bare])), float(np.median(look.contrast[bare]))
+    return min(_scaled(light, BAD_LIGHT, GOOD_LIGHT), _scaled(contrast, BAD_CONTRAST, GOOD_CONTRAST))
+
+
+def _scaled(value: float, bad: float, good: float) -> float:
+    return float(np.clip((value - bad) / (good - bad), 0.0, 1.0))
+
+
+def _eyes(piece: Piece) -> tuple[np.ndarray, np.ndarray]:
+    """(T, 2) centres of the right and the left eye, pixels."""
+    return piece.points[:, 5:11].mean(axis=1), piece.points[:, 11:17].mean(axis=1)
+
+
+def _eye_distance(piece: Piece) -> float:
+    right, left = _eyes(piece)
+    return piece.zoom * float(np.median(np.linalg.norm(left - right, axis=1)))
+
+
+def _detail(crops: np.ndarray) -> float:
+    """Median share of the variance that lies between neighbouring pixels, by the Laplacian."""
+    pictures = crops.astype(np.float32)
+    inner = pictures[:, 1:-1, 1:-1]
+    sides = pictures[:, :-2, 1:-1] + pictures[:, 2:, 1:-1] + pictures[:, 1:-1, :-2] + pictures[:, 1:-1, 2:]
+    fine = (inner - sides / 4).var(axis=(1, 2))
+    return float(np.median(fine / np.maximum(inner.var(axis=(1, 2)), 1.0)))

@@ -1,0 +1,191 @@
+"""Where one shot ends and the next begins, told while frames stream by, a few frames in arrears.
+
+A cut shows as a change of the picture that stands out from the changes before and after it (the measure is that of
+PySceneDetect's AdaptiveDetector), so a jump cut within one scene is found and a moving camera is not a cut. Pictures
+that a low frame rate repeats are left out of that comparison. Where everything moves at once, a cut is a picture whose
+pattern has little in common with the one before. A picture of another shape always begins a shot.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from vsr.media.picture_shape import same_aspect
+
+SIZE = (64, 36)  # pixels that are compared
+COARSE = (16, 9)  # where the resolution changes
+RATIO = 4.4  # a cut changes the picture so many times as much as the frames round it do
+LEAST = 3.0  # and by so much, mean of hue, saturation and brightness (of 255)
+REACH = 2  # pictures before and after that are compared
+FLASH = 12  # frames; a picture that comes back within them was only interrupted: a flash, a blank, a hand
+REPEATS = 6  # a picture that stands longer than this is a still, not a low frame rate
+
+
+def shots(frames: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, bool]]:
+    """Frames (H, W, 3) uint8 -> (frame, whether a shot begins with it)."""
+    for frame, begins, _ in with_shots((frame, None) for frame in frames):
+        yield frame, begins
+
+
+def with_shots(items: Iterable[tuple]) -> Iterator[tuple]:
+    """(frame, anything) -> (frame, whether a shot begins with it, the same thing); at most 26 frames in arrears."""
+    detector = ShotDetector()
+    waiting: deque = deque()
+    first = True
+    for number, item in enumerate(items):
+        known = detector.push(number, item[0])
+        waiting.append((number, item))
+        while waiting and waiting[0][0] < known:
+            number, (frame, thing) = waiting.popleft()
+            yield frame, first or number in detector.cuts, thing
+            first = False
+    detector.flush()
+    for number, (frame, thing) in waiting:
+        yield frame, first or number in detector.cuts, thing
+        first = False
+
+
+class ShotDetector:
+    """Frames in, numbers of the frames that begin a shot out, in `cuts`."""
+
+    def __init__(self):
+        self.cuts: set[int] = set()
+        self._colours: np.ndarray | None = None  # of the last picture
+        self._changes: deque[float] = deque(maxlen=2 * REACH + 1)  # of the last pictures, each from the one before
+        self._shown: dict[int, int] = {}  # how many pictures were shown before -> number of the frame
+        self._count = 0
+        self._pictures: dict[int, np.ndarray] = {}  # thumbnails of the last pictures by number of the frame
+        self._fresh: list[tuple[int, np.ndarray]] = []  # cuts that may be undone yet, with the picture before
+        self._reshaped: set[int] = set()  # cuts that stand, as the picture has another shape from there on
+        self._last: np.ndarray | None = None
+        self._thumbnail: np.ndarray | None = None
+        self._repeats = 0
+
+    def push(self, number: int, frame: np.ndarray) -> int:
+        """Look at a frame; returns the number below which all cuts are known."""
+        self._repeats = self._repeats + 1 if frame is self._last else 0
+        if self._last is not None and not same_aspect(frame.shape, self._last.shape):
+            self._turned(number)
+        if self._repeats == 0 or self._repeats >= REPEATS:
+            thumbnail = self._thumbnail
+            if self._repeats == 0:
+                thumbnail = thumbnail_of(frame)
+            if self._last is None:
+                for _ in range(REACH + 1):  # as if the first picture had stood before: a cut can follow at once
+                    self._show(number, thumbnail)
+            before, now = self._compared(frame, thumbnail)
+            broken = before is not None and _breaks(before, now)
+            change = None if now is thumbnail else _change(_colours(now), _colours(before))
+            self._last, self._thumbnail = frame, thumbnail
+            self._show(number, thumbnail, change)
+            if broken:
+                self._found(number)
+        known = self._shown[self._count - REACH]
+        self._fresh = [cut for cut in self._fresh if known - cut[0] <= FLASH]
+        return min([known, *(cut for cut, _ in self._fresh)])
+
+    def flush(self) -> None:
+        """The video is over: its last picture stands, and is no shot of its own."""
+        if self._thumbnail is not None:
+            last = self._shown[self._count - 1]
+            for _ in range(REACH):
+                self._show(last, self._thumbnail)
+            self.cuts -= {last} - self._reshaped
+
+    def _compared(self, frame: np.ndarray, thumbnail: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
+        """What is compared of the picture before and of this one: thumbnails, coarse ones where the resolution changes,
+        since the detail and the colour of small things that a picture gains or loses by that are no cut."""
+        if self._last is None or frame.shape == self._last.shape:
+            return self._thumbnail, thumbnail
+        return _coarse(self._last), _coarse(frame)
+
+    def _show(self, number: int, thumbnail: np.ndarray, change: float | None = None) -> None:
+        """One more picture, and how far it is from the one before where that is known; tells whether the one REACH
+        before it begins a shot."""
+        self._shown[self._count] = number
+        self._pictures[number] = thumbnail
+        if len(self._pictures) > 4 * REACH:
+            del self._pictures[min(self._pictures)]
+        colours = _colours(thumbnail)
+        if change is None:
+            change = 0.0 if self._colours is None else _change(colours, self._colours)
+        self._changes.append(change)
+        self._colours = colours
+        if len(self._changes) == 2 * REACH + 1 and _stands_out(list(self._changes)):
+            self._found(self._shown[self._count - REACH])
+        self._shown.pop(self._count - 2 * REACH, None)
+        self._count += 1
+
+    def _turned(self, number: int) -> None:
+        """A cut that nothing undoes: points of before and after are pixels of different pictures."""
+        self.cuts.add(number)
+        self._reshaped.add(number)
+        self._fresh = []
+
+    def _found(self, number: int) -> None:
+        """A cut, unless it brings back the picture that stood before another cut a moment ago."""
+        if number in self.cuts:
+            return
+        picture = self._pictures[number]
+        before = self._pictures[max((n for n in self._pictures if n < number), default=number)]
+        for index, (cut, old) in enumerate(self._fresh):
+            if _alike(old, picture):
+                self.cuts.difference_update(cut for cut, _ in self._fresh[index:])
+                del self._fresh[index:]
+                return
+        self.cuts.add(number)
+        self._fresh.append((number, before))
+
+
+def thumbnail_of(frame: np.ndarray) -> np.ndarray:
+    """(36, 64, 3) uint8, each the mean of four pixels of the frame: averaging them all would take longer than the
+    rest."""
+    import cv2
+
+    twice = (2 * SIZE[0], 2 * SIZE[1])
+    return cv2.resize(cv2.resize(frame, twice, interpolation=cv2.INTER_NEAREST), SIZE, interpolation=cv2.INTER_AREA)
+
+
+def _coarse(frame: np.ndarray) -> np.ndarray:
+    """(36, 64, 3) uint8 that shows no more than 16 x 9 means."""
+    import cv2
+
+    return cv2.resize(cv2.resize(frame, COARSE, interpolation=cv2.INTER_AREA), SIZE, interpolation=cv2.INTER_LINEAR)
+
+
+def _colours(thumbnail: np.ndarray) -> np.ndarray:
+    """Hue, saturation and brightness (36, 64, 3) uint8. Red and blue change places, which keeps the hue of skin away
+    from where hues begin anew."""
+    import cv2
+
+    return cv2.cvtColor(thumbnail, cv2.COLOR_BGR2HSV)
+
+
+def _change(picture: np.ndarray, other: np.ndarray) -> float:
+    """Mean difference of two uint8 pictures."""
+    import cv2
+
+    return cv2.norm(picture, other, cv2.NORM_L1) / picture.size
+
+
+def _stands_out(changes: list[float]) -> bool:
+    """Whether the middle one of the changes is a cut."""
+    around = (sum(changes) - changes[REACH]) / (2 * REACH)
+    return changes[REACH] >= LEAST and changes[REACH] >= RATIO * around
+
+
+def _alike(picture: np.ndarray, other: np.ndarray) -> bool:
+    """The same picture but for what moves in it."""
+    return _change(picture, other) < 2 * LEAST
+
+
+def _breaks(before: np.ndarray, after: np.ndarray) -> bool:
+    """Much has changed and the patterns (36, 64, 3) have little in common; a flash keeps its pattern."""
+    before, after = np.ascontiguousarray(before[..., 1]), np.ascontiguousarray(after[..., 1])
+    if _change(before, after) < 15:
+        return False
+    before, after = before.ravel() - before.mean(), after.ravel() - after.mean()
+    return float(before @ after) < 0.5 * float(np.linalg.norm(before) * np.linalg.norm(after))

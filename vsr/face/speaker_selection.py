@@ -1,0 +1,107 @@
+"""Whose lips matter: the same person the same label through all blocks of a video, and in each shot who is chosen.
+
+Transcripts, voices and the pages that show them go through here, so that a face has one number in all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from vsr.core.errors import VsrError
+from vsr.core.windows import frame_edges
+from vsr.face.identity import People
+from vsr.face.piece import MIN_FRAMES, Piece
+from vsr.face.pipeline import Block
+
+MIN_SEEN = 0.5  # share of its frames in which a bystander must be found: less is a phantom
+OUTSIDE, NOT_CHOSEN, HARDLY_SEEN = "out of the picture", "not chosen", "hardly seen"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A piece of a block, its face's number, and why its lips are not read; None where they are."""
+
+    piece: Piece
+    face: int
+    reason: str | None
+
+
+class Casting:
+    """Goes through a video block by block.
+
+    Args:
+        number: how many faces are chosen in each shot; None for all.
+        people: who is known from earlier blocks.
+        first_shot: number of the shot with which the next block begins.
+    """
+
+    def __init__(self, number: int | None = 1, people: People | None = None, first_shot: int = 0):
+        self.number, self.people, self.first_shot = number, people or People(), first_shot
+
+    def of(self, block: Block) -> list[Part]:
+        """The parts of the next block, in the order of its pieces."""
+        labels = self.people.label(block.pieces, self.first_shot)
+        self.first_shot += len(block.shots) - (not block.cut)  # a shot that goes on is the next block's first
+        return list(chosen(block.pieces, labels, self.number))
+
+
+def chosen(pieces: list[Piece], labels: list[int], number: int | None) -> Iterator[Part]:
+    """In each shot the faces that fill most of the picture for longest."""
+    weights: dict[tuple[int, int], float] = {}
+    for piece, face in zip(pieces, labels, strict=True):
+        clear = piece.inside_picture and piece.found >= MIN_SEEN
+        weights[piece.shot, face] = weights.get((piece.shot, face), 0.0) + piece.weight * (1.0 if clear else 1e-9)
+    for piece, face in zip(pieces, labels, strict=True):
+        rank = sum(shot == piece.shot and weight > weights[shot, face] for (shot, _), weight in weights.items())
+        reasons = {
+            OUTSIDE: not piece.inside_picture,
+            NOT_CHOSEN: number is not None and rank >= number,
+            HARDLY_SEEN: rank > 0 and piece.found < MIN_SEEN,
+        }
+        yield Part(piece, face, next((reason for reason, applies in reasons.items() if applies), None))
+
+
+def unread(part: Part) -> list[dict]:
+    """What is not read of a part, as `skipped_records` has it."""
+    whole = (0, len(part.piece.crop), part.reason)
+    return skipped_records(part.face, part.piece.times, [whole] if part.reason else part.piece.stretches.skipped)
+
+
+def skipped_records(face: int, times: np.ndarray, skipped: Iterable[tuple[int, int, str]]) -> list[dict]:
+    """Stretches (start, stop, reason) of frames at times (T,) as `vsr.output.transcript.Skipped` has them."""
+    edges = frame_edges(times)
+    return [
+        {"face": face, "start": float(edges[start]), "end": float(edges[stop]), "reason": reason}
+        for start, stop, reason in skipped
+    ]
+
+
+def check_found(path, frames: int, tracks: int, reasons: Iterable[str], read: bool) -> None:
+    """Refuse a video in which there was nothing to read, with the reason.
+
+    Args:
+        frames: of the whole video, at 25 fps.
+        tracks: how many pieces were found in it.
+        reasons: why parts of it were passed over.
+        read: whether anything was read.
+
+    Raises:
+        VsrError: too_short, no_face, crop_out_of_frame.
+    """
+    if frames < MIN_FRAMES:
+        raise VsrError("too_short", f"{path}: {frames} frame(s) at 25 fps, at least {MIN_FRAMES} needed")
+    if not tracks:
+        raise VsrError("no_face", f"{path}: no face is seen for {MIN_FRAMES} frames (half a second)")
+    if not read and set(reasons) == {OUTSIDE}:
+        raise VsrError("crop_out_of_frame", f"{path}: the mouth is outside the picture")
+
+
+def number_of_faces(faces: str | int) -> int | None:
+    """"largest", "all" or a number -> how many faces are chosen in each shot; None for all. Raises VsrError."""
+    number = {"largest": 1, "all": None}.get(faces, faces)
+    if number is not None and (not isinstance(number, int) or number < 1):
+        raise VsrError("bad_config", f"faces is {faces!r}; it can be 'largest', 'all' or a number from 1 on")
+    return number

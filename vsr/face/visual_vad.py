@@ -1,0 +1,79 @@
+"""Who is moving the lips when: points of the mouth -> stretches of speech, and where to cut them.
+
+Shapes: points (T, 37, 2) float32 pixels, gaps filled; activity (T,) in distances between the eyes. Frames at 25 fps.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vsr.core.clock import FPS
+from vsr.core.windows import OVERLAP, window_spans
+
+REACH = 6  # frames on each side over which lips are seen to move
+REST = 0.012  # activity below which lips do not speak; GRID's speakers: 0.02 to 0.11 in speech, 0.01 to 0.03 round it
+LONG_REST = 2 * FPS  # frames: shorter ones belong to speech, which is read with its pauses
+MARGIN = 10  # frames of a rest that are read with the speech beside it
+SETTLING = 2 * REACH + 3  # frames in which the points of a face that has just been found may jump, at most
+PAUSE = 0.6  # of the usual activity: a moment this calm is no middle of a word
+SLACK = 1.2  # a stretch this much longer than the window is still read whole
+
+
+def activity(points: np.ndarray) -> np.ndarray:
+    """How much the lips open, close and round within half a second: (T, 37, 2) -> (T,)."""
+    eyes = np.linalg.norm(points[:, 5:11].mean(axis=1) - points[:, 11:17].mean(axis=1), axis=1)
+    mouth = points[:, 17:37]
+    opening = np.linalg.norm(mouth[:, 14] - mouth[:, 18], axis=1) / np.maximum(eyes, 1e-6)
+    width = np.linalg.norm(mouth[:, 0] - mouth[:, 6], axis=1) / np.maximum(eyes, 1e-6)
+    return _deviation(opening) + _deviation(width)
+
+
+def _deviation(values: np.ndarray) -> np.ndarray:
+    """Standard deviation over REACH frames each side, ends held."""
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(values, REACH, mode="edge"), 2 * REACH + 1)
+    return windows.std(axis=1)
+
+
+def speech_and_rest(
+    active: np.ndarray, still: np.ndarray | None = None
+) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """(start, stop) frames of the stretches that are to be read, and of the rests of over two seconds that are not.
+
+    active (T,): as `activity` has it; still (T,) bool: where the picture says that the lips rest all the same.
+    """
+    calm = active < REST if still is None else (active < REST) | still
+    calm[: int(np.argmax(calm))] |= bool(calm[:SETTLING].any())
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], calm.astype(int), [0]])))
+    rests = []
+    for start, stop in zip(edges[::2], edges[1::2], strict=True):
+        start, stop = start + (MARGIN if start else 0), stop - (MARGIN if stop < len(active) else 0)
+        if stop - start >= LONG_REST:
+            rests.append((int(start), int(stop)))
+    borders = [0, *(border for rest in rests for border in rest), len(active)]
+    return [(a, b) for a, b in zip(borders[::2], borders[1::2], strict=True) if b > a], rests
+
+
+def spans_of(active: np.ndarray, start: int, stop: int, window: int) -> list[tuple[int, int]]:
+    """Cut a stretch of speech into (start, stop) spans of about `window` frames, each to be read by itself.
+
+    Cuts lie where the lips pause; where they do not pause for longer than a window, spans overlap, by up to two
+    seconds.
+    """
+    usual = float(np.median(active[start:stop]))
+    calm = np.convolve(np.pad(active, 4, mode="edge"), np.ones(9) / 9, mode="valid")
+    runs, begin, low = [], start, start + int(0.4 * window)
+    while stop - begin > SLACK * window and low < stop - int(0.4 * window):
+        high = min(stop - int(0.4 * window), low + int(0.8 * window))
+        at = low + int(np.argmin(calm[low:high])) if high > low else low
+        if calm[at] < PAUSE * usual:
+            runs.append((begin, at))
+            begin = at
+        low = max(at, low) + int(0.4 * window)
+    runs.append((begin, stop))
+    return [(a + first, a + last) for a, b in runs for first, last in _windows(b - a, window)]
+
+
+def _windows(num_frames: int, window: int) -> list[tuple[int, int]]:
+    if num_frames <= SLACK * window:
+        return [(0, num_frames)]
+    return window_spans(num_frames, window, min(OVERLAP, window // 3))

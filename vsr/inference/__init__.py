@@ -1,0 +1,1 @@
+"""A video file -> a transcript: windows, journal, processes, clusters, live."""

@@ -1,0 +1,133 @@
+"""Many files -> their transcripts, in this process or in several; one bad file never stops the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+from vsr.core.errors import VsrError
+from vsr.core.interrupts import check
+from vsr.core.machine import cores, processes_for
+from vsr.core.pool import in_processes
+from vsr.core.progress import Watch
+from vsr.output.transcript import Transcript
+from vsr.output.writing import Outputs
+
+DIED = "the process that read it died (not enough memory?)"
+MEMORY = 1_200_000_000  # bytes that a process takes beside its model
+ON_A_GPU = 4  # processes that look for faces while each has a copy of the model there
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What every file is read with; small enough to be sent to a worker process.
+
+    Attributes:
+        folder: what `vsr.modelstore.folder.load_model` takes; None for the model that ships with the package.
+        options: fields of `vsr.decoding.options.DecodeOptions` that differ from their defaults.
+        faces: "largest", "all" or a number.
+        threads: of the tensor library in each process; 0 leaves them to it.
+        outputs: where a long video's results are written as they come, and its journal; None keeps them in memory.
+        resume: go on where the journal of an earlier run ends.
+        device: where the model runs, as `vsr.modelstore.folder.load_model` takes it.
+    """
+
+    folder: str | None = None
+    options: tuple[tuple[str, Any], ...] = ()
+    faces: str | int = "largest"
+    threads: int = 0
+    outputs: Outputs | None = None
+    resume: bool = False
+    device: str = "cpu"
+
+
+class FileReader:
+    """A model loaded once, and what it takes to read one file after another with it.
+
+    Raises:
+        VsrError: bad_model or bad_config, which no file could survive.
+    """
+
+    def __init__(self, settings: Settings):
+        import torch
+
+        from vsr.decoding.options import DecodeOptions
+        from vsr.decoding.shallow_fusion import languages_of
+        from vsr.modelstore.folder import load_model
+
+        if settings.threads:
+            torch.set_num_threads(settings.threads)
+        self.settings = settings
+        self.options = DecodeOptions(**dict(settings.options))
+        self.loaded = load_model(settings.folder, settings.device)
+        languages_of(self.loaded, self.options)  # now, and not with the first file: no file survives a bad one
+
+    def read(self, path: str, watch: Watch | None = None) -> Transcript:
+        """The file's transcript, or its error with what was read before it."""
+        from vsr.inference.transcriber import Reading
+
+        reading, outputs = None, self.settings.outputs
+        journal = outputs.journal(path) if outputs else None
+        watch = replace(watch or Watch(), block=outputs.write) if outputs else watch or Watch()
+        try:
+            reading = Reading(self.loaded, path, self.options, self.settings.faces, journal, self.settings.resume)
+            return reading.run(watch)
+        except VsrError as error:
+            reason, message = error.reason, str(error)
+        except Exception as error:  # noqa: BLE001  a fault of ours in one file must not cost the user the others
+            check()
+            reason, message = "internal", f"{type(error).__name__}: {error}"
+        if reading is None:
+            return failure(path, reason, message, self.loaded.name)
+        return reading.transcript((reason, " ".join(message.split())))
+
+
+def failure(path: str, reason: str, message: str, model: str = "") -> Transcript:
+    """The transcript of a file that could not be read."""
+    return Transcript(str(path), None, None, model, (), (reason, " ".join(message.split())), complete=False)
+
+
+def transcribe_files(
+    paths: Sequence[str], settings: Settings, jobs: int = 1, watch: Watch | None = None
+) -> Iterator[Transcript]:
+    """Yield one transcript a file, in the order given; a file that fails yields its error.
+
+    ``watch`` is told how each file goes where all are read in this process.
+
+    Raises:
+        VsrError: bad_model or bad_config, which no file could survive.
+    """
+    jobs = min(jobs, len(paths))
+    if jobs <= 1:
+        reader = FileReader(settings)
+        yield from (reader.read(path, watch) for path in paths)
+        return
+    # Found here once: a model of the hub is not asked for by every process.
+    settings = replace(settings, folder=str(_model_folder(settings)), threads=max(1, cores() // jobs))
+    yield from in_processes(
+        partial(_read_in_worker, settings), paths, jobs, lambda path: failure(path, "internal", DIED)
+    )
+
+
+def usual_jobs(num_files: int, settings: Settings) -> int:
+    """Processes for so many files where the user does not say. Raises VsrError of a model that is not there."""
+    weights = sum(path.stat().st_size for path in _model_folder(settings).glob("*.safetensors"))
+    found = processes_for(num_files, MEMORY + 4 * weights)  # half precision on disk, held twice while it is loaded
+    return found if settings.device == "cpu" else min(found, ON_A_GPU)
+
+
+def _model_folder(settings: Settings) -> Path:
+    from vsr.modelstore.folder import find_model
+
+    return find_model(settings.folder)
+
+
+_reader_of_process = cache(FileReader)
+
+
+def _read_in_worker(settings: Settings, path: str) -> Transcript:
+    # Loaded with the first file, not at the start: an error in here reaches the parent as it is.
+    return _reader_of_process(settings).read(path)

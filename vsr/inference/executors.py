@@ -1,0 +1,57 @@
+"""Who does the work of a corpus: processes of this machine, or the machines of a Ray cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from vsr.core.errors import VsrError
+
+if TYPE_CHECKING:
+    from vsr.core.progress import Watch
+    from vsr.data.cropping import Outcome
+    from vsr.data.manifest import Clip
+    from vsr.inference.bulk import Settings
+    from vsr.output.transcript import Transcript
+
+ENGINES = ("local", "ray")
+
+
+class Engine(Protocol):
+    """Every item gives one result, also where the process or the machine that was at it dies."""
+
+    def crop(self, clips: Sequence[Clip], out_dir: Path) -> Iterator[Outcome]:
+        """Crop clips into a folder, each file written whole or not at all."""
+
+    def transcribe(self, paths: Sequence[str], settings: Settings, watch: Watch | None = None) -> Iterator[Transcript]:
+        """Transcripts in the order of the files; a file that fails yields its error."""
+
+
+@dataclass(frozen=True)
+class Local:
+    """So many processes of this machine; None: as many as it is good for."""
+
+    jobs: int | None = 1
+
+    def crop(self, clips: Sequence[Clip], out_dir: Path) -> Iterator[Outcome]:
+        from vsr.data.cropping import crop_in_processes
+
+        return crop_in_processes(clips, out_dir, self.jobs)
+
+    def transcribe(self, paths: Sequence[str], settings: Settings, watch: Watch | None = None) -> Iterator[Transcript]:
+        from vsr.inference.bulk import transcribe_files, usual_jobs
+
+        return transcribe_files(paths, settings, self.jobs or usual_jobs(len(paths), settings), watch)
+
+
+def open_engine(name: str, jobs: int | None, address: str | None) -> Engine:
+    """The engine of that name. Raises VsrError no_cluster where Ray is missing or does not answer."""
+    if name == "ray":
+        from vsr.inference.ray_cluster import RayCluster
+
+        return RayCluster(address, jobs)
+    if address:
+        raise VsrError("bad_config", "--address is that of a Ray cluster: add --engine ray")
+    return Local(jobs)

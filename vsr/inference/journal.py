@@ -1,0 +1,88 @@
+"""The journal of one long transcription: a line for each finished block, safe on disk before the next is begun.
+
+JSON Lines. The first line says what is read with what; a line that a kill cut short is dropped, and its block is read
+again. Everything that goes into the output comes out of these lines, so a resumed run writes what one run would have.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from vsr.core.errors import VsrError
+from vsr.core.files import atomic_write, write_error, write_text
+
+FORMAT = 1
+
+
+class Journal:
+    """Blocks of one video, in memory and, if there is a path, on disk.
+
+    Args:
+        path: of the file, made with the first block that is not the last; None keeps blocks in memory.
+        heading: what is read with what; a journal with another heading is of another run.
+        resume: take over the blocks of an earlier run.
+
+    Raises:
+        VsrError: bad_journal if it is of another video, model or other options; not_writable, no_space.
+    """
+
+    def __init__(self, path: str | Path | None, heading: dict, resume: bool = False):
+        self.path = None if path is None else Path(path)
+        self.heading = json.loads(json.dumps({"format": FORMAT, **heading}))  # as it will be read: no tuples
+        self.blocks: list[dict] = []
+        self._open = False
+        if resume and self.path is not None and self.path.is_file():
+            self._take_over()
+
+    def _take_over(self) -> None:
+        """Read what an earlier run finished, and cut off what it did not."""
+        lines = self.path.read_bytes().splitlines(keepends=True)
+        records = [record for record in map(_record, _whole(lines)) if record is not None]
+        if not records:
+            return
+        if records[0] != self.heading:
+            told = "is of another video, model or options; remove it, or read again without --resume"
+            raise VsrError("bad_journal", f"{self.path}: {told}")
+        self.blocks, self._open = records[1:], True
+        with atomic_write(self.path) as temporary:
+            temporary.write_bytes(b"".join(lines[: len(records)]))
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last block of the video is there."""
+        return bool(self.blocks) and self.blocks[-1]["next"] is None
+
+    def add(self, block: dict) -> None:
+        """Keep a block; it is on disk when this returns."""
+        line = json.dumps(block, ensure_ascii=False)
+        self.blocks.append(json.loads(line))  # as a resumed run would read it
+        if self.path is None or (block["next"] is None and not self._open):
+            return
+        if not self._open:
+            write_text(self.path, json.dumps(self.heading, ensure_ascii=False) + "\n")
+            self._open = True
+        try:
+            with self.path.open("a", encoding="utf-8") as stream:
+                stream.write(line + "\n")
+                stream.flush()
+                os.fsync(stream.fileno())
+        except OSError as error:
+            raise write_error(self.path, error) from error
+
+
+def _whole(lines: list[bytes]) -> list[bytes]:
+    """Lines up to the first that is not whole."""
+    for index, line in enumerate(lines):
+        if not line.endswith(b"\n") or _record(line) is None:
+            return lines[:index]
+    return lines
+
+
+def _record(line: bytes) -> dict | None:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None

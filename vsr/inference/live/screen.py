@@ -1,0 +1,75 @@
+"""Captions on a terminal, line by line elsewhere, and in a file; at the end how far behind the speaker they were."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from statistics import median
+
+from vsr.core.files import write_text
+from vsr.inference.live.session import Caption
+from vsr.output.subtitles import WRITERS
+from vsr.output.transcript import Alternative, Segment, Transcript
+
+BAR = 0.5  # confidence below which a word is shown as doubtful
+
+
+class Screen:
+    """Shows captions as they change.
+
+    Args:
+        source: what is read, for the file.
+        model: its name.
+        out: a file to keep the captions in, rewritten whole after each utterance; its suffix is the format.
+    """
+
+    def __init__(self, source: str, model: str, out: str | None = None):
+        self.source, self.model, self.out = source, model, None if out is None else Path(out)
+        self.segments: list[Segment] = []
+        self.delays: list[float] = []
+        self.terminal = sys.stdout.isatty()
+
+    def show(self, captions: Iterable[Caption]) -> None:
+        """Follow a session to its end."""
+        for caption in captions:
+            self.delays += caption.delays
+            if self.terminal:
+                self._redraw(caption)
+            if caption.final and caption.standing:
+                self._keep(caption)
+
+    def _redraw(self, caption: Caption) -> None:
+        """The line of the utterance: what stands is bright, what may change is dim."""
+        standing = " ".join(word.word if word.confidence >= BAR else f"{word.word}?" for word in caption.standing)
+        loose = " ".join(word.word for word in caption.loose)
+        sys.stdout.write(f"\r\033[K{standing} \033[2m{loose}\033[0m" + "\n" * caption.final)
+        sys.stdout.flush()
+
+    def _keep(self, caption: Caption) -> None:
+        words = caption.standing
+        text = " ".join(word.word for word in words)
+        confidence = sum(word.confidence for word in words) / len(words)
+        segment = Segment(words[0].start, words[-1].end, caption.person, confidence, words, (Alternative(text, 0.0),))
+        self.segments.append(segment)
+        if not self.terminal:
+            print(f"{segment.start:8.2f}  {text}", flush=True)
+        if self.out is not None:
+            write_text(self.out, WRITERS[self.out.suffix[1:]](self.transcript()))
+
+    def transcript(self) -> Transcript:
+        """Everything that was said so far."""
+        end = self.segments[-1].end if self.segments else 0.0
+        return Transcript(self.source, 25.0, end, self.model, tuple(self.segments))
+
+    def summary(self, dropped: int, covered: float = 0.0) -> str:
+        """How far behind the captions were, and for how many seconds there was no mouth to read."""
+        parts = [f"{len(self.delays)} words"]
+        if self.delays:
+            late = sorted(self.delays)[int(0.95 * (len(self.delays) - 1))]
+            parts.append(f"they stood {median(self.delays):.1f} s after they were said (95 %: {late:.1f} s)")
+        if covered >= 1:
+            parts.append(f"the mouth was covered for {covered:.0f} s and not read there")
+        if dropped:
+            parts.append(f"{dropped} pictures dropped to keep up")
+        return "; ".join(parts)

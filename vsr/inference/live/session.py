@@ -1,0 +1,178 @@
+"""Pictures -> captions: mouths are gathered to utterances, which are read again and again while they grow."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from vsr.core.clock import FPS
+from vsr.decoding.options import DecodeOptions
+from vsr.face.detector import Detector
+from vsr.face.faces import NUM_POINTS
+from vsr.face.geometry import CROP
+from vsr.face.piece import MIN_FRAMES
+from vsr.face.stretches import Stretches, stretches_of
+from vsr.face.visual_vad import MARGIN, REST, SLACK, activity, spans_of
+from vsr.inference.live.captions import Captions
+from vsr.inference.live.mouth import Mouth, MouthStream
+from vsr.inference.live.source import Taken
+from vsr.inference.recognition import frame_edges, preferred_window, read_windows
+from vsr.media.resample import on_grid
+from vsr.output.transcript import TimedWord
+
+STEP = 8  # frames between two readings, at least
+CALM = 15  # frames of rest that end an utterance
+LOOK_BACK = 2 * FPS  # frames by which it is told whether a mouth is covered
+
+
+@dataclass(frozen=True)
+class Caption:
+    """What is to be shown: words that stand, words that may change, whether the utterance is over; person counts up
+    when somebody else comes to be in front. delays: seconds from the filming of each new standing word's end."""
+
+    standing: tuple[TimedWord, ...]
+    loose: tuple[TimedWord, ...]
+    final: bool
+    person: int
+    delays: tuple[float, ...] = ()
+
+
+@dataclass
+class Utterance:
+    """Mouths since the lips began to move, and what was made of them."""
+
+    mouths: list[Mouth] = field(default_factory=list)
+    captions: Captions = field(default_factory=Captions)
+    read: int = 0  # mouths that the last reading saw
+
+    @property
+    def active(self) -> np.ndarray:
+        """(T,) how much the lips move."""
+        return activity(np.stack([mouth.points for mouth in self.mouths]))
+
+    @property
+    def spoken(self) -> list[Mouth]:
+        """Those from the first that speaks to the last, as `vsr transcribe` has it; none of a photograph or a mask."""
+        speech = _stretches(self.mouths).speech
+        return self.mouths[speech[0][0] : speech[-1][1]] if speech else []
+
+
+class Session:
+    """One live reading.
+
+    Args:
+        loaded: model, of `vsr.modelstore.folder.load_model`.
+        detector: finds the faces.
+        options: of the search; a narrow beam keeps the delay small.
+    """
+
+    def __init__(self, loaded, detector: Detector, options: DecodeOptions | None = None):
+        self.loaded, self.options = loaded, options or DecodeOptions(beam=4)
+        self.window = preferred_window(loaded)
+        self.mouths = MouthStream(detector)
+        self.utterance = Utterance()
+        self.covered = 0.0  # seconds for which no mouth was to be seen
+        self._latest: deque[Mouth] = deque(maxlen=LOOK_BACK)
+        self._seen = 0  # mouths
+        self._person = 0
+        self._pool = ThreadPoolExecutor(1)
+        self._reading: Future | None = None
+        nothing = Mouth(np.zeros((CROP, CROP), np.uint8), np.zeros((NUM_POINTS, 2)), 0.0, 0.0)
+        self._read([nothing] * MIN_FRAMES)  # the first reading takes the longest
+
+    def run(self, pictures: Iterable[Taken]) -> Iterator[Caption]:
+        """Captions as they change; the caller stops by closing the pictures."""
+        try:
+            for frame, seconds, at in _grid(pictures):
+                for mouth in self.mouths.add(frame, seconds, at):
+                    yield from self._take(mouth)
+                yield from self._news()
+            for mouth in self.mouths.rest():
+                yield from self._take(mouth)
+            yield from self._finish()
+        finally:
+            self._pool.shutdown(cancel_futures=True)
+
+    def _take(self, mouth: Mouth) -> Iterator[Caption]:
+        """One more frame of the mouth."""
+        if self.mouths.person != self._person:
+            yield from self._finish()
+            self._person = self.mouths.person
+        self.utterance.mouths.append(mouth)
+        self._look(mouth)
+        active = self.utterance.active
+        if not (active >= REST).any():
+            self.utterance.mouths = self.utterance.mouths[-MARGIN:]
+        elif len(active) > MIN_FRAMES + CALM and (active[-CALM:] < REST).all():
+            yield from self._finish()
+        elif len(active) > SLACK * self.window:
+            yield from self._cut(active)
+        elif self._reading is None and len(active) >= max(MIN_FRAMES, self.utterance.read + STEP):
+            self.utterance.read = len(active)
+            if len(spoken := self.utterance.spoken) >= MIN_FRAMES:
+                self._reading = self._pool.submit(self._read, spoken)
+
+    def _look(self, mouth: Mouth) -> None:
+        """Once a second: whether the mouth is covered."""
+        self._latest.append(mouth)
+        self._seen += 1
+        if self._seen % FPS == 0:
+            self.covered += float(_stretches(list(self._latest)).covered[-FPS:].sum()) / FPS
+
+    def _read(self, mouths: list[Mouth]) -> tuple[list[TimedWord], float]:
+        """The words of these mouths, and the second at which they end."""
+        edges = frame_edges(np.array([mouth.time for mouth in mouths]))
+        crop = np.stack([mouth.crop for mouth in mouths])
+        words, _ = read_windows(self.loaded, [crop], [edges], self.options)[0].hypotheses[0]
+        return list(words), float(edges[-1])
+
+    def _news(self) -> Iterator[Caption]:
+        """The caption after a reading that has ended."""
+        if self._reading is not None and self._reading.done():
+            words, end = self._reading.result()
+            self._reading = None
+            yield self._caption(self.utterance.captions.update(words, end))
+
+    def _cut(self, active: np.ndarray) -> Iterator[Caption]:
+        """Speech without a rest is cut where the lips are calmest; what follows is the next utterance."""
+        at = spans_of(active, 0, len(active), self.window)[0][1]
+        at = at if at < len(active) else int(0.8 * len(active))
+        later = self.utterance.mouths[at:]
+        self.utterance.mouths = self.utterance.mouths[:at]
+        yield from self._finish()
+        self.utterance.mouths = later
+
+    def _finish(self) -> Iterator[Caption]:
+        """Read the utterance for the last time and begin the next."""
+        if self._reading is not None:
+            self._reading.result()  # of an utterance that is over: not needed any more
+            self._reading = None
+        long = len(self.utterance.mouths) >= MIN_FRAMES and (self.utterance.active >= REST).any()
+        if long and len(spoken := self.utterance.spoken) >= MIN_FRAMES:
+            words, _ = self._read(spoken)
+            yield self._caption(self.utterance.captions.finish(words), final=True)
+        self.utterance = Utterance()
+
+    def _caption(self, new: list[TimedWord], final: bool = False) -> Caption:
+        captions, now = self.utterance.captions, time.monotonic()
+        times = np.array([mouth.time for mouth in self.utterance.mouths])
+        filmed = np.array([mouth.at for mouth in self.utterance.mouths])
+        delays = tuple(now - float(np.interp(word.end, times, filmed)) for word in new)
+        return Caption(tuple(captions.standing), tuple(captions.loose), final, self._person, delays)
+
+
+def _stretches(mouths: list[Mouth]) -> Stretches:
+    """Which of these mouths are read."""
+    return stretches_of(np.stack([mouth.crop for mouth in mouths]), np.stack([mouth.points for mouth in mouths]))
+
+
+def _grid(pictures: Iterable[Taken]) -> Iterator[tuple[np.ndarray, float, float]]:
+    """(frame, seconds, when it was filmed) at 25 a second, whatever the camera gives."""
+    timed = ((taken, taken.time) for taken in pictures)
+    for taken, place in on_grid(timed, 1 / FPS):
+        yield taken.frame, place.time, taken.at

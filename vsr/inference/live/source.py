@@ -1,0 +1,204 @@
+"""Where live pictures come from: a camera, a network stream, a pipe, or a file played at its own pace.
+
+Pictures are taken by a thread of their own and wait in a short queue. When the queue is full the oldest is dropped and
+counted: captions stay close behind the speaker, whatever the machine. Only a picture that comes before its time, as all
+do from a file that is piped in, drops none: it waits.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from vsr.core.errors import VsrError
+from vsr.inference.live.pace import Pace
+from vsr.media.container import short_reason
+from vsr.media.picture_shape import Converter, PictureShapes, with_sizes
+from vsr.media.reader import frames_from
+from vsr.media.streams import picture_stream
+
+WAITING = 25  # pictures that may wait
+STREAMS = ("rtsp", "rtsps", "rtmp", "http", "https", "udp", "tcp", "srt")
+SILENT = 10.0  # seconds without a picture after which a stream counts as ended
+# A stream shows its first picture at once: it is looked at for a second at most, and what was seen then is kept, since
+# the next picture that stands by itself may be ten seconds away.
+QUICK = {"analyzeduration": "1000000", "fpsprobesize": "0"}
+
+
+def open_source(name: str) -> Iterator[tuple[np.ndarray, float]]:
+    """(frame (H, W, 3) uint8 RGB, seconds since the first) as they come.
+
+    Args:
+        name: number of a camera, address of a stream, "-" for a stream on standard input, or a file.
+
+    Raises:
+        VsrError: no_camera, unreadable or no_video.
+    """
+    if name.isdigit():
+        return _camera(int(name))
+    if name == "-" or name.partition("://")[0].lower() in STREAMS and "://" in name:
+        return _stream(name)
+    return _paced_file(name)
+
+
+def _camera(number: int) -> Iterator[tuple[np.ndarray, float]]:
+    import cv2
+
+    cv2.setLogLevel(0)  # what is wrong is told below, in one line
+    camera = cv2.VideoCapture(number)
+    if not camera.isOpened():
+        raise VsrError("no_camera", f"camera {number} does not open: is it connected, and used by nobody else?")
+    camera.set(cv2.CAP_PROP_FPS, 25)
+    started = time.monotonic()
+    try:
+        while True:
+            there, picture = camera.read()
+            if not there:
+                raise VsrError("no_camera", f"camera {number} gives no more pictures")
+            yield np.ascontiguousarray(picture[..., ::-1]), time.monotonic() - started
+    finally:
+        camera.release()
+
+
+def _stream(name: str) -> Iterator[tuple[np.ndarray, float]]:
+    """The pictures of an address or of standard input, with the stream's own times where it has any."""
+    import av
+
+    try:
+        container = av.open(sys.stdin.buffer if name == "-" else name, timeout=SILENT, options=QUICK)
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise VsrError("unreadable", f"{name}: no stream that can be read ({_why(error)})") from error
+    with container:
+        stream = picture_stream(container)
+        if stream is None:
+            raise VsrError("no_video", f"{name}: holds no video")
+        pace, converter = Pace(stream), Converter()
+        for (picture, seconds), shape, size in with_sizes(_placed(stream, _decoded(name, container, stream), pace)):
+            yield converter.rgb(picture, shape, size), seconds
+        if not pace.count:
+            raise VsrError("unreadable", f"{name}: not one picture came")
+
+
+def _placed(stream, pictures: Iterator, pace: Pace) -> Iterator[tuple]:
+    """((picture, its second), its shape); those whose time stamp is damaged are left out."""
+    shapes = PictureShapes(stream)
+    for picture in shapes.noted(pictures):
+        seconds = pace.place(picture.time)
+        if seconds is not None:
+            yield (picture, seconds), shapes.shape_of(picture)
+
+
+def _decoded(name: str, container, stream) -> Iterator:
+    """The pictures of a stream; a packet that is damaged, or of a picture whose begin was missed, is passed over."""
+    import av
+
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except (av.error.FFmpegError, OSError) as error:
+            raise VsrError("broken_off", f"{name}: the stream breaks off ({_why(error)})") from error
+        if packet is None:
+            return
+        with suppress(av.error.FFmpegError):
+            yield from packet.decode()
+
+
+def _why(error: Exception) -> str:
+    """What happened, in few words; FFmpeg calls the end of our patience an exit that was requested."""
+    import av
+
+    return f"nothing came for {SILENT:g} s" if isinstance(error, av.error.ExitError) else short_reason(error)
+
+
+def _paced_file(name: str) -> Iterator[tuple[np.ndarray, float]]:
+    """A file as if it were filmed now."""
+    started = None
+    for frame, place in frames_from(name):
+        started = time.monotonic() - place.time if started is None else started
+        time.sleep(max(0.0, started + place.time - time.monotonic()))
+        yield frame, place.time
+
+
+@dataclass
+class Taken:
+    """A picture that waits: frame, its time, and the moment (monotonic seconds) at which it was taken."""
+
+    frame: np.ndarray
+    time: float
+    at: float
+
+
+@dataclass
+class Capture:
+    """Takes pictures in a thread; iterate to get them, in order, without those that had to be dropped.
+
+    error: why the pictures ended, where that was not their natural end. It is raised where not one had come; else it
+    is for the caller to tell, after the captions of those that had.
+    """
+
+    pictures: Iterator[tuple[np.ndarray, float]]
+    waiting: int = WAITING
+    dropped: int = 0
+    error: Exception | None = None
+    _queue: deque = field(default_factory=deque)
+    _taken: int = 0
+    _ended: bool = False
+
+    def __post_init__(self):
+        self._news = threading.Condition()
+        self._stop = False
+        self._thread = threading.Thread(target=self._take, daemon=True)
+        self._thread.start()
+
+    def _take(self) -> None:
+        try:
+            began = None
+            for frame, seconds in self.pictures:
+                began = time.monotonic() - seconds if began is None else began
+                with self._news:
+                    self._await_room(until=began + seconds)
+                    if len(self._queue) >= self.waiting:
+                        self._queue.popleft()
+                        self.dropped += 1
+                    self._queue.append(Taken(frame, seconds, time.monotonic()))
+                    self._taken += 1
+                    self._news.notify()
+                if self._stop:
+                    break
+        except Exception as error:  # told where the pictures are used
+            self.error = error
+        with self._news:
+            self._ended = True
+            self._news.notify()
+
+    def _await_room(self, until: float) -> None:
+        """Wait while the queue is full, but not beyond a moment (monotonic seconds)."""
+        self._news.wait_for(
+            lambda: len(self._queue) < self.waiting or self._stop, timeout=max(0.0, until - time.monotonic())
+        )
+
+    def __iter__(self) -> Iterator[Taken]:
+        while True:
+            with self._news:
+                self._news.wait_for(lambda: self._queue or self._ended)
+                if not self._queue:
+                    break
+                taken = self._queue.popleft()
+                self._news.notify_all()
+            yield taken
+        if self.error is not None and not self._taken:
+            raise self.error
+
+    def close(self) -> None:
+        """Take no more pictures."""
+        with self._news:
+            self._stop = True
+            self._news.notify_all()

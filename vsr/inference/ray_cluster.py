@@ -1,0 +1,178 @@
+"""Work spread over the machines of a Ray cluster; they see the same files under the same paths.
+
+A worker or a machine that dies costs nothing but time: Ray gives what it was at to another. Results are small (crops
+are written where they are made), so the object store stays almost empty.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from vsr.core.errors import VsrError
+
+if TYPE_CHECKING:
+    from vsr.core.progress import Watch
+    from vsr.data.cropping import Outcome
+    from vsr.data.manifest import Clip
+    from vsr.inference.bulk import FileReader, Settings
+    from vsr.output.transcript import Transcript
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+RETRIES = 3  # of an item whose worker died: a file that crashes the decoder must end too
+ANSWER = 5.0  # seconds that a cluster has to take a connection
+LOST = "the workers that tried it died (not enough memory, or a file that crashes the decoder)"
+
+
+class RayCluster:
+    """An `vsr.inference.executors.Engine` on a Ray cluster that runs already.
+
+    Args:
+        address: HOST:PORT of its head; None for RAY_ADDRESS or the cluster of this machine.
+        jobs: most items in work at once; None for one on each core.
+
+    Raises:
+        VsrError: no_cluster, where Ray is not installed or nobody answers.
+    """
+
+    def __init__(self, address: str | None = None, jobs: int | None = None):
+        self.ray = connect(address)
+        self.jobs = jobs
+
+    def crop(self, clips: Sequence[Clip], out_dir: Path) -> Iterator[Outcome]:
+        """Outcomes in the order of the clips."""
+        from vsr.data.cropping import Cropper, Outcome
+
+        clips = [replace(clip, video=str(Path(clip.video).absolute())) for clip in clips]
+
+        def lost(clip: Clip) -> Outcome:
+            return Outcome(clip.id, reason="unreadable", message=f"{clip.video}: {LOST}")
+
+        return self.each(partial(Cropper, out_dir.absolute()), clips, lost)
+
+    def transcribe(self, paths: Sequence[str], settings: Settings, watch: Watch | None = None) -> Iterator[Transcript]:
+        """Transcripts in the order of the files, which keep the names they were given; nothing is watched."""
+        from vsr.inference.bulk import failure
+        from vsr.modelstore.folder import find_model
+
+        folder = settings.folder and str(Path(find_model(settings.folder)).absolute())
+        start = partial(_reading, replace(settings, folder=folder, threads=settings.threads or 1))
+        files = [str(Path(path).absolute()) for path in paths]
+        found = self.each(start, files, lambda path: failure(path, "internal", LOST))
+        return (replace(transcript, file=str(path)) for path, transcript in zip(paths, found, strict=True))
+
+    def each(
+        self, start: Callable[[], Callable[[Item], Result]], items: Sequence[Item], lost: Callable[[Item], Result]
+    ) -> Iterator[Result]:
+        """Yield ``start()(item)`` of every item, in order; ``start`` is called once in each worker process.
+
+        ``lost(item)`` where every worker that tried it died. A VsrError of the work ends the run, and is raised here.
+        """
+        ray = self.ray
+        attempt = ray.remote(num_cpus=1, max_retries=RETRIES)(_attempt)
+        key, start = uuid.uuid4().hex, ray.put(start)
+        waiting: deque = deque()  # (reference, item), in order
+        running: set = set()
+        for item in items:
+            while len(running) >= self._room():
+                running -= set(ray.wait(list(running), num_returns=1)[0])
+                while waiting and waiting[0][0] not in running:
+                    yield self._result(*waiting.popleft(), lost)
+            reference = attempt.remote(key, start, item)
+            waiting.append((reference, item))
+            running.add(reference)
+        while waiting:
+            yield self._result(*waiting.popleft(), lost)
+
+    def _room(self) -> int:
+        """Items to have in work: twice the cores, which may come and go, so that no worker waits for the next."""
+        return self.jobs or max(2, 2 * int(self.ray.cluster_resources().get("CPU", 1)))
+
+    def _result(self, reference, item, lost: Callable) -> Any:
+        try:
+            result = self.ray.get(reference)
+        except (self.ray.exceptions.WorkerCrashedError, self.ray.exceptions.NodeDiedError):
+            return lost(item)
+        except self.ray.exceptions.OutOfMemoryError:
+            return lost(item)
+        if isinstance(result, VsrError):
+            raise result
+        return result
+
+
+_started: dict[str, Any] = {}  # of this worker process: whose work it is, and the work
+
+
+def _attempt(key: str, start: Callable, item: Any) -> Any:
+    """One item in a worker; a VsrError is a result, so that it arrives as it is."""
+    try:
+        if _started.get("key") != key:
+            _started.update(work=start(), key=key)
+        return _started["work"](item)
+    except VsrError as error:
+        return error
+
+
+def _reading(settings: Settings) -> Callable[[str], Transcript]:
+    from vsr.inference.bulk import FileReader
+
+    reader: FileReader = FileReader(settings)
+    return reader.read
+
+
+def connect(address: str | None):
+    """The module `ray`, connected. Raises VsrError no_cluster."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody is told what is read here
+    try:
+        import ray
+    except ImportError as error:
+        message = "--engine ray needs Ray on every machine: pip install ray"
+        raise VsrError("no_cluster", message) from error
+    address = address or os.environ.get("RAY_ADDRESS") or "auto"
+    _check_address(address)
+    _check_arrow()
+    try:
+        ray.init(address, ignore_reinit_error=True, log_to_driver=False, logging_level="ERROR")
+    except ConnectionError as error:
+        raise _no_answer(address) from error
+    except (RuntimeError, ValueError, OSError) as error:  # such as another version of Python or Ray over there
+        message = (str(error) or type(error).__name__).splitlines()[0]
+        raise VsrError("no_cluster", f"the Ray cluster at {address} takes no work: {message}") from error
+    return ray
+
+
+def _check_arrow() -> None:
+    """Ray does without pyarrow, but not with one that cannot be imported."""
+    try:
+        import pyarrow  # noqa: F401
+    except ModuleNotFoundError:
+        return
+    except ImportError as error:
+        message = f"Ray cannot work beside this pyarrow ({error}): remove it, or install one that fits"
+        raise VsrError("no_cluster", message) from error
+
+
+def _check_address(address: str) -> None:
+    """Knock first: Ray itself tries a silent address for minutes."""
+    if address in ("auto", "local"):
+        return
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdigit():
+        raise VsrError("no_cluster", f"--address is '{address}': give HOST:PORT, such as 10.0.0.1:6379")
+    try:
+        socket.create_connection((host, int(port)), timeout=ANSWER).close()
+    except (OSError, OverflowError) as error:
+        raise _no_answer(address) from error
+
+
+def _no_answer(address: str) -> VsrError:
+    where = "on this machine" if address == "auto" else f"at {address}"
+    return VsrError("no_cluster", f"no Ray cluster answers {where}: start one with ray start --head --port 6379")

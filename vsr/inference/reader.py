@@ -1,0 +1,24 @@
+"""A model that reads video files: what `vsr.load_model` gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vsr.inference.transcriber import transcribe
+from vsr.modelstore import folder
+from vsr.modelstore.folder import LoadedModel
+from vsr.output.transcript import Transcript
+
+
+@dataclass
+class Reader(LoadedModel):
+    """A `LoadedModel` that transcribes."""
+
+    def transcribe(self, path, options=None, faces: str | int = "largest", **more) -> Transcript:
+        """Read the lips in one video file; see `vsr.inference.transcriber.transcribe`."""
+        return transcribe(self, path, options, faces, **more)
+
+
+def load_model(name=None, device: str = "cpu") -> Reader:
+    """A lip reader; arguments and errors as of `vsr.modelstore.folder.load_model`."""
+    return Reader(**vars(folder.load_model(name, device)))

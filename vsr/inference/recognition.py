@@ -1,0 +1,142 @@
+"""Mouth crops of one face -> its words: windows, encoder states, search, times in the original video.
+
+Shapes: W frames of one window, D width.  Times are seconds in the original video, whatever its frame rate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from vsr.core.clock import FPS
+from vsr.core.errors import VsrError
+from vsr.core.windows import WINDOW, frame_edges, window_spans
+from vsr.data.transforms import to_network_input
+from vsr.decoding.assess import assess
+from vsr.decoding.encoding import Mouths, encode, tracks_of_mouths
+from vsr.decoding.evidence import joining
+from vsr.decoding.joint_beam import decode
+from vsr.decoding.options import DecodeOptions
+from vsr.face.visual_vad import spans_of
+from vsr.inference.assemble import segments_of
+from vsr.output.transcript import Segment, TimedWord
+
+if TYPE_CHECKING:
+    from vsr.decoding.align import Word
+    from vsr.decoding.options import Hypothesis
+    from vsr.face.mouth_crop import MouthClip
+    from vsr.modelstore.folder import LoadedModel
+
+FRAMES_AT_ONCE = 4 * WINDOW  # of windows that are encoded and searched together: bounds the memory
+WINDOWS_AT_ONCE = 16
+
+
+@dataclass(frozen=True)
+class WindowReading:
+    """One window: its hypotheses (words, score), best first, and the chance that it is of the model's domain."""
+
+    hypotheses: list[tuple[tuple[TimedWord, ...], float]]
+    in_domain: float | None
+
+    def to_json(self, face: int, edges: np.ndarray) -> dict:
+        """As the journal keeps it, of a face, with the frame borders of the window in seconds."""
+        hypotheses = [hypothesis_record(words, score) for words, score in self.hypotheses]
+        record = {"face": face, "start": float(edges[0]), "end": float(edges[-1]), "hypotheses": hypotheses}
+        return record | {"in_domain": self.in_domain}
+
+
+def read_clip(loaded: LoadedModel, clip: MouthClip, options: DecodeOptions) -> list[Segment]:
+    """The segments of one face, one for each window, as `transcribe` makes them: rests of the lips are not read, and
+    seams lie where they pause. A clip without landmarks is known to speak; there seams lie where no word is broken."""
+    spans = spans_to_read(clip, preferred_window(loaded))
+    edges = [frame_edges(clip.times[start:stop]) for start, stop in spans]
+    mouths = [clip.mouth_of(start, stop) for start, stop in spans]
+    readings = read_windows(loaded, [clip.crop[start:stop] for start, stop in spans], edges, options, mouths)
+    records = [reading.to_json(clip.face, own) for own, reading in zip(edges, readings, strict=True)]
+    return list(segments_of([{"readings": records}]))
+
+
+def spans_to_read(clip: MouthClip, window: int) -> list[tuple[int, int]]:
+    """(start, stop) frames of a clip that are each read by themselves; none where it rests or is covered throughout."""
+    found = clip.stretches
+    if found is None:
+        return window_spans(len(clip.crop), window=window)
+    return [span for part in found.speech for span in spans_of(found.active, *part, window)]
+
+
+def preferred_window(loaded: LoadedModel) -> int:
+    """Frames of the clips that the model reads best: "window" (seconds) of its config, else 12 s."""
+    window = loaded.config.get("window", WINDOW / FPS)
+    if not isinstance(window, (int, float)) or not 1 <= window <= 60:
+        raise VsrError("bad_model", f"{loaded.folder}: window is {window!r}; it must be 1 to 60 seconds")
+    return round(window * FPS)
+
+
+def read_windows(
+    loaded: LoadedModel, crops: list[np.ndarray], edges: list[np.ndarray], options: DecodeOptions, mouths: Mouths = None
+) -> list[WindowReading]:
+    """Encode and search windows, crops (W, 96, 96) with frame borders (W+1,) seconds, those of like length together.
+
+    ``mouths``: points of the mouth (W, 14, 2) of each window or None, for a model that reads them.
+    """
+    found: dict[int, WindowReading] = {}
+    mouths = mouths or [None] * len(crops)
+    for group in _groups([len(crop) for crop in crops]):
+        states, hypotheses = search_crops(loaded, [crops[i] for i in group], options, [mouths[i] for i in group])
+        for i, own, ranked in zip(group, states, hypotheses, strict=True):
+            found[i] = read_hypotheses(loaded, own[: len(crops[i])], ranked, 0, edges[i])
+    return [found[i] for i in range(len(crops))]
+
+
+def _groups(lengths: list[int]) -> Iterator[list[int]]:
+    """Indices of windows that go into one batch, the longest first."""
+    group: list[int] = []
+    for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
+        longest = lengths[group[0]] if group else lengths[index]
+        if len(group) == WINDOWS_AT_ONCE or (len(group) + 1) * longest > max(FRAMES_AT_ONCE, longest):
+            yield group
+            group = []
+        group.append(index)
+    if group:
+        yield group
+
+
+@torch.inference_mode()
+def search_crops(loaded: LoadedModel, crops: list[np.ndarray], options: DecodeOptions, mouths: Mouths = None):
+    """Crops, each (W, 96, 96) -> encoder states (windows, longest W, D) and each window's hypotheses, best first.
+
+    ``mouths`` as in `read_windows`.
+    """
+    device = next(loaded.model.parameters()).device
+    lengths = torch.tensor([len(crop) for crop in crops], device=device)
+    video = torch.nn.utils.rnn.pad_sequence([to_network_input(crop) for crop in crops], batch_first=True).to(device)
+    states = encode(loaded, video, lengths, tracks_of_mouths(loaded, mouths, video))
+    return states, decode(
+        loaded.model, states, lengths, options, loaded.tokenizer.eos_id, joining(loaded, options)
+    )
+
+
+def read_hypotheses(
+    loaded: LoadedModel, states: torch.Tensor, ranked: list[Hypothesis], start: int, edges: np.ndarray
+) -> WindowReading:
+    """Hypotheses of the window that begins at frame `start`, best first -> their words in original time."""
+    found, chance = assess(loaded, states, ranked)
+    frames = np.arange(len(edges))
+
+    def original(seconds: float) -> float:
+        return float(np.interp(start + seconds * FPS, frames, edges))
+
+    def timed(words: list[Word]) -> tuple[TimedWord, ...]:
+        return tuple(TimedWord(w.word, original(w.start), original(w.end), w.confidence) for w in words)
+
+    scored = [(timed(words), hypothesis.score) for words, hypothesis in zip(found, ranked, strict=True)]
+    return WindowReading(scored, chance)
+
+
+def hypothesis_record(words: Iterable[TimedWord], score: float) -> dict:
+    """Words and their score as plain JSON."""
+    return {"score": score, "words": [[word.word, word.start, word.end, word.confidence] for word in words]}

@@ -1,0 +1,60 @@
+"""Long speech -> overlapping windows -> one sequence of words; memory stays bounded for a clip of any length.
+
+A model is trained on clips of a few seconds, and attention grows with the square of the length.  So a long
+clip is read in windows of equal length, and where two windows overlap a seam decides whose words are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from vsr.output.transcript import TimedWord
+
+
+def middle(word: TimedWord) -> float:
+    """The time at which a word counts as said, seconds."""
+    return (word.start + word.end) / 2
+
+
+def best_seam(left: Sequence[TimedWord], right: Sequence[TimedWord], begin: float, end: float) -> float:
+    """Where in the overlap [begin, end] (seconds) to go over from the left window's words to the right's.
+
+    The left window keeps the words whose middle lies before the seam, the right one the others.  The seam
+    that breaks no word and doubles none is taken; among several, the one nearest the middle of the overlap,
+    where both windows have seen most context.
+    """
+    centre = (begin + end) / 2
+    edges = {edge for word in (*left, *right) for edge in (word.start, word.end) if begin < edge < end}
+
+    def cost(seam: float) -> tuple[int, float]:
+        return _harm(left, right, seam), abs(seam - centre)
+
+    return min({centre, *edges}, key=cost)
+
+
+def _harm(left: Sequence[TimedWord], right: Sequence[TimedWord], seam: float) -> int:
+    """How many words the seam cuts through, and how many it would print twice."""
+    broken = sum(word.start < seam < word.end for word in (*left, *right))
+    kept_left = [word for word in left if middle(word) < seam]
+    kept_right = [word for word in right if middle(word) >= seam]
+    if not kept_left or not kept_right:
+        return broken
+    last, first = kept_left[-1], kept_right[0]
+    return broken + (last.word == first.word and last.end > first.start)
+
+
+def keep_between(words: Sequence[TimedWord], begin: float, end: float) -> tuple[TimedWord, ...]:
+    """The words said in [begin, end), seconds."""
+    return tuple(word for word in words if begin <= middle(word) < end)
+
+
+def seams(readings: Sequence[Sequence[TimedWord]], overlaps: Sequence[tuple[float, float]]) -> list[float]:
+    """The borders between consecutive windows' words, seconds: one more than there are windows.
+
+    Args:
+        readings: each window's words, in original time.
+        overlaps: (begin, end) of the overlap of windows i and i+1, seconds.
+    """
+    pairs = zip(readings[:-1], readings[1:], overlaps, strict=True)
+    inner = [best_seam(left, right, begin, end) for left, right, (begin, end) in pairs]
+    return [float("-inf"), *inner, float("inf")]

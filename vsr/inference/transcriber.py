@@ -1,0 +1,176 @@
+"""One video file -> its transcript: blocks of mouth crops, whose lips are read, stretches of speech, their words.
+
+Times are seconds in the original video (`vsr.media.timestamps`), whatever its frame rate.
+"""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vsr.core.progress import Watch, watched
+from vsr.core.windows import frame_edges
+from vsr.decoding.encoding import mesh_for
+from vsr.decoding.joint_beam import check_heads
+from vsr.decoding.options import DecodeOptions
+from vsr.decoding.provenance import provenance
+from vsr.face.detector import default_detector
+from vsr.face.identity import People
+from vsr.face.pipeline import Block, blocks
+from vsr.face.quality import LEAST, cropped_share, qualities
+from vsr.face.speaker_selection import OUTSIDE, Casting, Part, check_found, number_of_faces, unread
+from vsr.face.visual_vad import spans_of
+from vsr.inference.assemble import segments_of, shots_of, skipped_of, tracks_of
+from vsr.inference.journal import Journal
+from vsr.inference.recognition import preferred_window, read_windows
+from vsr.media.reader import frames_from, probe
+from vsr.media.resample import Position
+from vsr.output.transcript import Transcript
+
+if TYPE_CHECKING:
+    from vsr.modelstore.folder import LoadedModel
+
+
+def transcribe(
+    loaded: LoadedModel,
+    path,
+    options: DecodeOptions | None = None,
+    faces: str | int = "largest",
+    journal: str | Path | None = None,
+    resume: bool = False,
+    watch: Watch | None = None,
+) -> Transcript:
+    """Read the lips in a video file, of any length.
+
+    Args:
+        loaded: model, tokenizer and config, of `vsr.modelstore.folder.load_model`.
+        path: the video file.
+        options: of the search; `nbest` also sets how many alternatives each segment carries.
+        faces: "largest" reads the face that fills most of the picture in each shot, a number so many of them, "all"
+            every face.
+        journal: file that keeps what is finished of a video of several blocks; whoever gives it removes it.
+        resume: go on where the journal ends.
+        watch: told how the run goes.
+
+    Returns:
+        The transcript, its segments ordered by start.
+
+    Raises:
+        VsrError: no_face, too_short, crop_out_of_frame, unreadable, no_video, bad_config or bad_journal; bad_model for
+            what no file could survive.
+    """
+    return Reading(loaded, path, options or DecodeOptions(), faces, journal, resume).run(watch or Watch())
+
+
+class Reading:
+    """One video being read; `transcript` tells what is known so far."""
+
+    def __init__(self, loaded: LoadedModel, path, options: DecodeOptions, faces, journal=None, resume=False):
+        check_heads(loaded.model, options.method)
+        self.loaded, self.path, self.options = loaded, path, options
+        self.faces = number_of_faces(faces)
+        self.info = probe(path)
+        self.window = preferred_window(loaded)
+        self.provenance = provenance(loaded, path, options, self.faces, self.info.stream)
+        self.journal = Journal(journal, self._heading(), resume)
+        people = People()
+        for block in self.journal.blocks:
+            people.update(block["people"])
+        self.casting = Casting(self.faces, people, self._next_shot())
+
+    def _next_shot(self) -> int:
+        """Number of the shot with which the block after the journal's begins."""
+        if not self.journal.blocks:
+            return 0
+        last = self.journal.blocks[-1]
+        return last["first_shot"] + last["num_shots"] - (not last["cut"])
+
+    def _heading(self) -> dict:
+        """What the result depends on."""
+        config = zlib.crc32(repr(sorted(self.loaded.config.items())).encode())
+        return {"file": Path(self.path).name, "config": config, "window": self.window} | self.provenance
+
+    def run(self, watch: Watch) -> Transcript:
+        """Read to the end."""
+        if not self.journal.finished:
+            frames = watched(frames_from(self.path, self._begin()), watch.progress, self.path, self.info.end)
+            for block in blocks(frames, default_detector(), mesh=mesh_for(self.loaded)):
+                self.journal.add(self._read_block(block))
+                if block.next is not None:
+                    watch.block(self.transcript())
+        self._check()
+        return self.transcript()
+
+    def _begin(self) -> Position | None:
+        """Where to go on."""
+        return Position(*self.journal.blocks[-1]["next"]) if self.journal.blocks else None
+
+    def transcript(self, error: tuple[str, str] | None = None) -> Transcript:
+        """What is known so far; with an error, before it."""
+        done, complete = self.journal.blocks, error is None and self.journal.finished
+        duration, end = self.info.end, done[-1]["end"] if done else 0.0
+        if end > duration + 0.5:  # not every container knows how long it is
+            duration = end
+        return Transcript(
+            str(self.path), self.info.fps, duration, self.loaded.name, segments_of(done), error,
+            tracks_of(done), skipped_of(done), shots_of(done), complete, self.provenance,
+        )  # fmt: skip
+
+    def _check(self) -> None:
+        """Refuse a video in which there was nothing to read, with the reason."""
+        done = self.journal.blocks
+        reasons = {stretch["reason"] for block in done for stretch in block["skipped"]}
+        frames, tracks = sum(block["frames"] for block in done), sum(len(block["tracks"]) for block in done)
+        check_found(self.path, frames, tracks, reasons, any(block["readings"] for block in done))
+
+    def _read_block(self, block: Block) -> dict:
+        """Everything about a block that the output needs, as plain JSON."""
+        goes_on = bool(self.journal.blocks) and not self.journal.blocks[-1]["cut"]
+        first_shot = self.casting.first_shot
+        known = {person.face: person.to_json() for person in self.casting.people.persons}
+        parts = self.casting.of(block)
+        spans = self._to_read(parts)
+        people = [person.to_json() for person in self.casting.people.persons]
+        return {
+            "frames": len(block.times), "end": float(frame_edges(block.times)[-1]), "next": _place(block.next),
+            "cut": block.cut, "first_shot": first_shot, "num_shots": len(block.shots),
+            "shots": [float(block.times[shot]) for shot in block.shots[goes_on:]],
+            "tracks": [_report(part) for part in parts],
+            "skipped": [stretch for part in parts for stretch in unread(part)], "readings": self._readings(spans),
+            "people": [person for person in people if person != known.get(person["face"])],
+        }  # fmt: skip
+
+    def _to_read(self, parts: list[Part]) -> list[tuple[Part, int, int]]:
+        """Spans (part, start, stop) in which lips speak."""
+        spans = []
+        for part in parts:
+            found = None if part.reason else part.piece.stretches
+            for said in found.speech if found else ():
+                spans += [(part, *span) for span in spans_of(found.active, *said, self.window)]
+        return spans
+
+    def _readings(self, spans: list[tuple[Part, int, int]]) -> list[dict]:
+        """Read spans (part, start, stop), several at a time."""
+        crops = [part.piece.crop[start:stop] for part, start, stop in spans]
+        edges = [frame_edges(part.piece.times[start:stop]) for part, start, stop in spans]
+        mouths = [part.piece.mouth_of(start, stop) for part, start, stop in spans]
+        found = read_windows(self.loaded, crops, edges, self.options, mouths)
+        each = zip(spans, edges, found, strict=True)
+        return [reading.to_json(part.face, own) for (part, _, _), own, reading in each]
+
+
+def _place(position: Position | None) -> list | None:
+    return None if position is None else [position.start, position.index]
+
+
+def _report(part: Part) -> dict:
+    """How well a piece could be cropped, for `vsr.output.transcript.TrackReport`."""
+    piece, measures = part.piece, qualities(part.piece)
+    problems = [name for name, value in measures.items() if value < LEAST]
+    problems += [] if piece.inside_picture else [OUTSIDE]
+    edges = frame_edges(piece.times)
+    return {
+        "face": part.face, "start": float(edges[0]), "end": float(edges[-1]), "cropped": cropped_share(piece),
+        "quality": min(measures.values()), "problems": problems,
+    }  # fmt: skip

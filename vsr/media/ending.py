@@ -1,0 +1,90 @@
+"""Whether a file breaks off: what it announces against what there was to be read, and could be.
+
+A longer sound, a clock that begins late, a last picture that stands or pictures that are rare do not break a file off.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+from vsr.core.errors import VsrError
+from vsr.media.structure import is_whole
+from vsr.media.timestamps import BEGUN_ANEW, Clock
+
+BY_STREAM = {"mov", "mxf", "ivf", "rm"}  # formats whose header tells how long each stream is ...
+BY_CONTAINER = {"matroska", "flv", "live_flv"}  # ... or the longest of them; all others guess by what is there
+
+
+class Demuxed:
+    """A container whose packets are looked at as they go by. reached: the furthest end of any packet, own: of the
+    pictures', both as time stamps; newest: the latest time stamp of a picture; count: packets of pictures."""
+
+    def __init__(self, container, stream):
+        self.container, self.stream = container, stream
+        self.reached = self.own = self.newest = self._decoded = -math.inf
+        self.count, self._ticks = 0, {}  # stream -> seconds: fractions are slow
+
+    def demux(self, stream) -> Iterator:
+        """The packets of one stream, while those of all are looked at."""
+        wanted = stream.index
+        for packet in self.container.demux():
+            index = packet.stream_index
+            self._look(packet, index)
+            if index == wanted:
+                yield packet
+
+    def _look(self, packet, index: int) -> None:
+        own, shown, decoded = index == self.stream.index, packet.pts, packet.dts
+        self.count += own and packet.size > 0
+        stamp = decoded if shown is None else shown
+        if stamp is None or not packet.time_base:
+            return
+        tick = self._ticks.get(index) or self._ticks.setdefault(index, float(packet.time_base))
+        at, end = stamp * tick, (stamp + (packet.duration or 0)) * tick
+        self.reached = max(self.reached, end)
+        if own:
+            order = at if decoded is None else decoded * tick
+            begun_anew, self._decoded = order < self._decoded - BEGUN_ANEW, order
+            self.own, self.newest = max(self.own, end), at if begun_anew else max(self.newest, at)
+
+
+def check_complete(path: str | Path, seen: Demuxed, clock: Clock) -> None:
+    """A clip that breaks off would get a text that breaks off: after the last picture, refuse it aloud.
+
+    Raises VsrError unreadable.
+    """
+    if clock.last is None:
+        raise VsrError("unreadable", f"{path}: not one frame can be decoded")
+    decoded = clock.last + clock.step
+    announced = max(decoded + _undecoded(seen, clock), _cut_from(path, seen))
+    if decoded < 0.8 * announced - 1.0:
+        raise VsrError("unreadable", f"{path}: breaks off after {decoded:.2f} of {announced:.2f} s")
+
+
+def _undecoded(seen: Demuxed, clock: Clock) -> float:
+    """Seconds of pictures, at the end, of which there were packets but nothing could be decoded."""
+    counted = (seen.count - clock.count) * clock.step
+    stamped = counted if clock.stamp is None else seen.newest - clock.stamp
+    return max(0.0, min(counted, stamped))
+
+
+def _cut_from(path: str | Path, seen: Demuxed) -> float:
+    """Seconds after the container's start that the whole file had, where this is only the beginning of it; else 0."""
+    container, stream = seen.container, seen.stream
+    start, kind = (container.start_time or 0) / 1e6, container.format.name.split(",")[0]
+    if kind in BY_STREAM and stream.duration:
+        announced = float((stream.duration + (stream.start_time or 0)) * stream.time_base) - start
+        return announced if seen.own - start < 0.8 * announced - 1.0 else 0.0
+    if kind == "avi" and stream.average_rate:
+        announced = float(max(stream.frames / stream.average_rate, (stream.duration or 0) * stream.time_base))
+        furthest = seen.own
+    elif kind in BY_CONTAINER:
+        # Some count to the last time stamp, others from the first one.
+        length = (container.duration or 0) / 1e6
+        announced, furthest = length - max(0.0, start) if length > start else length, seen.reached
+    else:
+        return 0.0
+    short = furthest - start < 0.8 * announced - 1.0
+    return announced if short and not is_whole(path, kind) else 0.0

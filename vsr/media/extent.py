@@ -1,0 +1,154 @@
+"""How long the pictures of a file last and when each is shown, by the time stamps of its packets: nothing is decoded.
+
+Shapes: times (n,) float64 seconds.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain, takewhile
+from pathlib import Path
+
+import numpy as np
+
+from vsr.media.container import decoded_frames, first_frame, opened, safe_packets
+from vsr.media.resample import Position, frames_between, index_at, on_grid
+from vsr.media.seeking import landed_before, rewind, sought
+from vsr.media.timestamps import BEGUN_ANEW, Clock, Line, counted_back
+
+SMALL = 16 << 20  # bytes; of a smaller file every packet is looked at
+JITTER = 0.005  # seconds by which time stamps are rounded
+REORDERED = 24  # packets of which one may be shown before those that come first
+
+
+@dataclass(frozen=True)
+class Extent:
+    """start: second of the first picture; end: second at which the last one ends; num_frames: those at 25 a second."""
+
+    start: float
+    end: float
+    num_frames: int
+
+
+class Noted:
+    """A container whose first packets of pictures are noted, since to decode one picture takes several."""
+
+    def __init__(self, container):
+        self.container, self.packets = container, []
+
+    def demux(self, stream) -> Iterator:
+        """The packets of a stream."""
+        for packet in self.container.demux(stream):
+            self.packets.append(packet)
+            yield packet
+
+    def all(self, stream) -> Iterator:
+        """The packets that were noted, and all later ones."""
+        packets, self.packets = self.packets, []
+        yield from packets
+        yield from safe_packets(self.container, stream)
+
+
+def extent_of(path: str | Path, noted: Noted, stream, clock: Clock, start: float) -> Extent:
+    """Of an open file of which the first picture, at second ``start``, has been decoded.
+
+    Of a large file only what the header tells is taken, or the end looked at, so that `num_frames` counts a picture
+    that stands for long, too.
+    """
+    if os.path.getsize(path) > SMALL:
+        end = _announced_end(path, noted.container, stream, clock)
+        if end > start:
+            return Extent(start, end, frames_between(start, end, clock.step))
+    timed = list(_timed(noted.all(stream), clock, start))
+    frames = sum(1 for _ in on_grid(((True, time) for time, _ in timed), clock.step))
+    return Extent(start, _end(timed, clock.step, start), max(1, frames))
+
+
+def _announced_end(path: str | Path, container, stream, clock: Clock) -> float:
+    """Second at which the pictures of a large file end; 0 where that cannot be told without reading all of it."""
+    kind, tick = container.format.name.split(",")[0], stream.time_base
+    if kind == "mov" and stream.duration:
+        return float((stream.duration + (stream.start_time or 0)) * tick) - clock.origin
+    seconds = (container.duration or 0) / 1e6
+    if not sought(path, container, stream, clock.origin, seconds):
+        return 0.0
+    timed = list(_timed(safe_packets(container, stream), clock))
+    return _end(timed, clock.step) if timed else 0.0
+
+
+def _end(timed: list[tuple[float, float]], step: float, start: float = 0.0) -> float:
+    """Second at which the last picture ends. Its own duration counts where those of the pictures before are true, else
+    it lasts as long as the one before."""
+    if len(timed) < 2:
+        return timed[0][0] + (timed[0][1] or step) if timed else start + step
+    (before, lasted), (last, lasts) = timed[-2:]
+    return last + (lasts if abs(last - before - lasted) < JITTER and lasts else last - before)
+
+
+def frame_times(path: str | Path, start: float = 0.0, end: float = 0.0) -> np.ndarray:
+    """Times (n,) of the frames that `vsr.media.reader.read_frames` gives of a file or of a part of it, if all can be
+    decoded. Raises VsrError "unreadable" or "no_video"."""
+    with opened(path) as (container, stream):
+        clock, noted = Clock(container, stream), Noted(container)
+        _, first = first_frame(path, clock.timed(decoded_frames(noted, stream)))
+        begin, stop = Position(first, index_at(first, start)), index_at(first, end) if end else math.inf
+        pictures = ((True, time) for time, _ in _timed_from(path, noted, stream, clock, begin))
+        places = (place for _, place in on_grid(pictures, clock.step, begin))
+        return np.array([place.time for place in takewhile(lambda place: place.index < stop, places)])
+
+
+def recorded_length(container, stream) -> float:
+    """Seconds that a picture or sound stream lasts, by the time stamps of its packets; 0 where it has none."""
+    clock = Clock(container, stream)
+    timed = list(_timed(safe_packets(container, stream), clock))
+    return _end(timed, clock.step) - timed[0][0] if timed else 0.0
+
+
+def _timed_from(path, noted: Noted, stream, clock: Clock, begin: Position) -> Iterator[tuple[float, float]]:
+    """(second, duration) of the pictures from at least a second before ``begin`` on."""
+    container = noted.container
+    if sought(path, container, stream, clock.origin, begin.time):
+        packets = safe_packets(container, stream)
+        first = next(packets, None)
+        if landed_before(first, clock.origin, begin.time):
+            return _timed(chain([first], packets), clock)
+        rewind(container)
+        noted.packets.clear()
+    return _timed(noted.all(stream), clock, begin.start)
+
+
+def _timed(packets: Iterable, clock: Clock, first: float | None = None) -> Iterator[tuple[float, float]]:
+    """(second, duration) of each picture, in the order of showing; those before ``first`` cannot be decoded."""
+    line, begun = None, first is None
+    for duration, stamp in counted_back(_in_order(packets), clock.step, 0.0):
+        origin = stamp if clock.origin is None else clock.origin
+        line = line or Line(origin, clock.step)
+        begun = begun or stamp is None or stamp - origin > first - JITTER
+        seconds = line.place(stamp) if begun else None
+        if seconds is not None:
+            yield seconds, duration
+
+
+def _in_order(packets: Iterable) -> Iterator[tuple[float, float | None]]:
+    """(duration, time stamp) of packets, which come in the order of decoding, in the order of showing."""
+    waiting, order, key, tick = [], -math.inf, -math.inf, None
+    for count, packet in enumerate(packets):
+        if not packet.size or packet.is_discard:
+            continue
+        tick = tick or float(packet.time_base or 0)
+        shown, decoded = (None if ticks is None else ticks * tick for ticks in (packet.pts, packet.dts))
+        stamp = decoded if shown is None else shown
+        decoded = stamp if decoded is None else decoded
+        if decoded is not None:
+            if decoded < order - BEGUN_ANEW:  # another recording, put behind the one before
+                yield from (heapq.heappop(waiting)[2:] for _ in range(len(waiting)))
+            order = decoded
+        key = key if stamp is None else stamp
+        heapq.heappush(waiting, (key, count, (packet.duration or 0) * tick, stamp))
+        if len(waiting) > REORDERED:
+            yield heapq.heappop(waiting)[2:]
+    yield from (heapq.heappop(waiting)[2:] for _ in range(len(waiting)))

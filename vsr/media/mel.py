@@ -1,0 +1,43 @@
+"""Log-mel spectrogram of the published lip-to-speech systems: 16 kHz, 640/160/640, 80 bands, 0-8000 Hz.
+
+It is that of Tacotron 2's STFT layer: centred frames with reflection, magnitudes (not powers), Slaney's mel scale and
+area normalisation, natural logarithm clipped at 1e-5.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from vsr.core.clock import HOP, SAMPLE_RATE, exact
+from vsr.media import filterbank
+
+N_FFT = 640
+NUM_MELS = 80
+FLOOR = 1e-5  # of the magnitude, before the logarithm
+
+
+@cache
+def mel_filters() -> Tensor:
+    """(80, 321) triangular filters."""
+    with torch.device("cpu"):  # whatever device is the default when they are first asked for
+        return filterbank.mel_filters(N_FFT // 2 + 1, SAMPLE_RATE / 2, NUM_MELS)
+
+
+def log_mel(wave: Tensor) -> Tensor:
+    """Wave (..., 160 N) -> log-mel (..., N, 80): frame n is centred on sample 160 n.
+
+    Raises ValueError for a length that is no multiple of the hop, or too short to be reflected at its ends.
+    """
+    frames = exact(wave.shape[-1], HOP)
+    if wave.shape[-1] <= N_FFT // 2:
+        raise ValueError(f"{wave.shape[-1]} samples are too few for a frame of {N_FFT}")
+    flat = wave.reshape(-1, wave.shape[-1]).float()
+    window = torch.hann_window(N_FFT, device=wave.device)
+    spectrum = torch.stft(flat, N_FFT, HOP, N_FFT, window, center=True, pad_mode="reflect", return_complex=True)
+    # Centring gives one frame more than the clock allows: the one beyond the last sample.
+    magnitude = spectrum[..., :frames].abs()
+    mel = torch.matmul(mel_filters().to(wave.device), magnitude).clamp(min=FLOOR).log()
+    return mel.transpose(1, 2).reshape(*wave.shape[:-1], frames, NUM_MELS)

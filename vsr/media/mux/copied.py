@@ -1,0 +1,98 @@
+"""The packets of a picture, untouched, with time stamps that begin at zero with the first picture shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from itertools import chain, islice
+
+from vsr.media.concatenated import BEGUN_ANEW
+from vsr.media.mux.listing import Listing, packets_of, packets_of_file
+
+REORDERED = ("h264", "hevc")  # raw streams whose order of display FFmpeg finds by the pictures' headers
+FOLLOWING = 64  # packets by which it knows the last pictures' times, too
+
+
+def copied(source, picture, target, listing: Listing, start: float) -> Iterator[tuple]:
+    """Add a stream to ``target`` and yield (packet for it, its decoding time in seconds).
+
+    Args:
+        source, picture: the open container and its video stream.
+        listing: of its packets.
+        start: time stamp of the first picture shown, seconds.
+    """
+    stream = _stream_like(picture, target)
+    kept = listing.kept()
+    packets = (packet for packet, keep in zip(packets_of(source, picture), kept, strict=False) if keep)
+    timed = _counted(packets, picture, listing) if listing.untimed else _moved(packets, picture.time_base, start)
+    for packet in timed:
+        packet.stream = stream
+        yield packet, float(packet.dts * packet.time_base)
+
+
+def _stream_like(picture, target):
+    """A stream of the same codec, also where it can only be decoded here (AV1)."""
+    from av.codec.codec import UnknownCodecError
+
+    try:
+        return target.add_stream_from_template(picture)
+    except UnknownCodecError:
+        return target.add_stream_from_template(picture, opaque=True)
+
+
+def _moved(packets: Iterable, base: Fraction, start: float) -> Iterator:
+    """Packets with time stamps, moved by ``start``; where those of another recording follow, the clock goes on."""
+    shift, following, last = round(start / base), None, None
+    for packet in packets:
+        if following is not None and packet.dts - shift < following - BEGUN_ANEW / base:
+            shift = packet.dts - following
+        packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
+        if last is not None and packet.dts <= last:  # containers refuse times of decoding that do not rise
+            packet.dts = last + 1
+            packet.pts = max(packet.pts, packet.dts)
+        last, following = packet.dts, packet.dts + (packet.duration or 0)
+        yield packet
+
+
+def _counted(packets: Iterable, picture, listing: Listing) -> Iterator:
+    """Packets without time stamps, one picture after the other at the stream's rate."""
+    step = max(1, round(listing.step / picture.time_base))
+    if listing.reordered:
+        begun_again = islice(packets_of_file(listing.path), FOLLOWING)
+        numbered = _numbered(chain(packets, begun_again), step)
+        yield from islice(_from_zero(_in_display_order(numbered, picture)), len(listing.key))
+    else:
+        yield from _numbered(packets, step)
+
+
+def _numbered(packets: Iterable, step: int) -> Iterator:
+    for number, packet in enumerate(packets):
+        packet.pts = packet.dts = number * step
+        packet.duration = step
+        yield packet
+
+
+def _in_display_order(packets: Iterable, picture) -> Iterator:
+    """Packets with the times of display that FFmpeg finds by the pictures' headers. It guesses those of the last ones:
+    others have to follow."""
+    from av.bitstream import BitStreamFilterContext
+
+    order = BitStreamFilterContext("dts2pts", picture)
+    for packet in packets:
+        packet.pts = None
+        yield from order.filter(packet)
+    yield from order.filter(None)
+
+
+def _from_zero(packets: Iterable) -> Iterator:
+    """Packets moved so that the first, a key picture, is shown at zero."""
+    first = None
+    for packet in packets:
+        first = packet.pts if first is None else first
+        packet.pts, packet.dts = packet.pts - first, packet.dts - first
+        yield packet
+
+
+def can_be_copied(listing: Listing) -> bool:
+    """Whether the packets' time stamps are known, or can be made."""
+    return not (listing.untimed and listing.reordered) or listing.codec in REORDERED

@@ -1,0 +1,81 @@
+"""The pictures that are shown, encoded again: for containers that could not keep them as they are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+
+import numpy as np
+
+from vsr.media.concatenated import BEGUN_ANEW
+from vsr.media.container import decoded_frames
+from vsr.media.picture_shape import fitted, quarter_turns, same_aspect
+
+TICKS = 90_000  # of a second
+QUALITY = {"libx264": {"crf": "16", "preset": "veryfast"}, "libvpx-vp9": {"crf": "20", "b": "0", "cpu-used": "6"}}
+
+
+def encoded(source, picture, target, step: float) -> Iterator[tuple]:
+    """Add a stream to ``target`` and yield (packet for it, its decoding time in seconds).
+
+    The pictures stand upright; their times, their shape and their colours are those of the source. ``step``: seconds
+    from picture to picture where the source tells no times.
+    """
+    stream = None
+    for frame, time in _timed(decoded_frames(source, picture), step):
+        turns = quarter_turns(frame)
+        stream = stream or _stream(target, picture, frame, turns)
+        upright = _upright(frame, turns, stream)
+        upright.pts = round(time / stream.codec_context.time_base)
+        upright.time_base = stream.codec_context.time_base
+        for packet in stream.encode(upright):
+            yield packet, float(packet.dts * packet.time_base)
+    for packet in stream.encode() if stream else ():
+        yield packet, float(packet.dts * packet.time_base)
+
+
+def _timed(frames, step: float) -> Iterator[tuple]:
+    """(frame, seconds from the first), rising; where the times of another recording follow, the clock goes on."""
+    first, last = None, -step
+    for frame in frames:
+        first = frame.time if first is None else first
+        time = last + step if frame.time is None else frame.time - first
+        if time < last - BEGUN_ANEW:
+            first, time = first - (last + step - time), last + step
+        if time > last:
+            last = time
+            yield frame, time
+
+
+def _stream(target, picture, frame, turns: int):
+    """The stream to encode to, like the source's but for the codec."""
+    codec = "libvpx-vp9" if target.format.name == "webm" else "libx264"
+    rate = picture.average_rate or picture.guessed_rate or Fraction(25)
+    stream = target.add_stream(codec, rate=rate, options=QUALITY[codec])
+    width, height = frame.width // 2 * 2, frame.height // 2 * 2  # most formats halve the colours
+    shape = picture.sample_aspect_ratio or Fraction(1)
+    stream.width, stream.height = (height, width) if turns % 2 else (width, height)
+    known = {own.name for own in stream.codec_context.codec.video_formats}
+    stream.pix_fmt = frame.format.name if frame.format.name in known else "yuv420p"
+    context = stream.codec_context
+    context.time_base = Fraction(1, TICKS)
+    context.sample_aspect_ratio = 1 / shape if turns % 2 and shape else shape
+    for name in ("color_range", "color_primaries", "color_trc", "colorspace"):
+        setattr(context, name, getattr(frame, name))
+    return stream
+
+
+def _upright(frame, turns: int, stream):
+    """The frame as it is shown, in the stream's pixel format."""
+    import av
+
+    stored = (stream.height, stream.width) if turns % 2 else (stream.width, stream.height)
+    if not same_aspect((frame.height, frame.width), stored[::-1]):  # it changes its shape on the way
+        picture = np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), turns))
+        shown = fitted(picture, (stream.width, stream.height))
+        return av.VideoFrame.from_ndarray(shown, format="rgb24").reformat(format=stream.pix_fmt)
+    if not turns:
+        return frame.reformat(stream.width, stream.height, stream.pix_fmt)
+    planes = frame.reformat(format="yuv444p").to_ndarray()  # (3, H, W)
+    turned = np.ascontiguousarray(np.rot90(planes, turns, axes=(1, 2)))
+    return av.VideoFrame.from_ndarray(turned, format="yuv444p").reformat(stream.width, stream.height, stream.pix_fmt)

@@ -1,0 +1,162 @@
+"""First station of the data flow: a video file becomes RGB frames at exactly 25 a second.
+
+Shapes: frames (n, H, W, 3) uint8; times (n,) float64, seconds after the container's start (`vsr.media.timestamps`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain, dropwhile
+from pathlib import Path
+
+import numpy as np
+
+from vsr.core.errors import VsrError
+from vsr.media.container import decoded_frames, first_frame, opened, video_clock
+from vsr.media.ending import Demuxed, check_complete
+from vsr.media.extent import Noted, extent_of
+from vsr.media.picture_shape import MAX_SIDE as MAX_SIDE
+from vsr.media.picture_shape import Converter, PictureShape, PictureShapes, with_sizes
+from vsr.media.picture_shape import scaled_size as scaled_size
+from vsr.media.resample import Position, index_at, named_part, on_grid
+from vsr.media.seeking import landed_before, rewind, sought
+from vsr.media.streams import chosen_among
+from vsr.media.timestamps import Clock, mean_rate
+
+CHUNK_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What the header and the time stamps say. fps: mean frame rate of the file; num_frames: those that `read_frames`
+    gives; duration: seconds from the first picture to the end of the last; width, height: pixels of the first frame
+    that `read_frames` gives (square, upright and scaled); start: second of the first picture; stream: which video is
+    read where the file holds several (`vsr.media.streams.chosen_among`), else None."""
+
+    path: str
+    fps: float
+    num_frames: int
+    duration: float
+    width: int
+    height: int
+    start: float = 0.0
+    stream: dict | None = None
+
+    @property
+    def end(self) -> float:
+        """Second at which the last picture ends."""
+        return self.start + self.duration
+
+
+def probe(path: str | Path) -> VideoInfo:
+    """Facts about a video. Raises VsrError "unreadable" or "no_video"."""
+    with opened(path) as (container, stream):
+        clock, noted = Clock(container, stream), Noted(container)
+        first, start = first_frame(path, clock.timed(decoded_frames(noted, stream)))
+        rate = mean_rate(stream)  # here: a closed container's stream points at freed memory
+        width, height = PictureShapes(stream).shape_of(first).size
+        extent, chosen = extent_of(path, noted, stream, clock, start), chosen_among(container, stream)
+    return VideoInfo(str(path), rate, extent.num_frames, extent.end - start, width, height, start, chosen)
+
+
+def read_frames(
+    path: str | Path, chunk_frames: int = 64, start: float = 0.0, end: float = 0.0
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield (frames (n, H, W, 3) uint8 RGB, times (n,) float64 seconds), n <= chunk_frames, at exactly 25 fps.
+
+    Each instant of the 25 fps grid shows the source frame whose time stamp is nearest, so constant, variable, low
+    and high frame rates all keep their speed. Pictures have square pixels, are turned upright by the rotation tag and
+    scaled so that the longer side is at most 1280 pixels. Where the video changes its shape or resolution a chunk ends:
+    the frames of one chunk have one size. At most one chunk (and 64 MiB) is held. `start` and `end` (seconds after the
+    container's start, end 0: the end of the file) ask for the frames of a part; parts that touch share none.
+
+    Raises VsrError "unreadable" or "no_video"; also "unreadable", after the last good chunk, where the file breaks off.
+    """
+    yield from _chunks(((picture, place.time) for picture, place in frames_of_part(path, start, end)), chunk_frames)
+
+
+def frames_of_part(path: str | Path, start: float = 0.0, end: float = 0.0) -> Iterator[tuple[np.ndarray, Position]]:
+    """`frames_from` the place that is nearest to ``start`` up to the one before ``end``; all for 0 and 0."""
+    if not (start or end):
+        yield from frames_from(path)
+        return
+    _, first = video_clock(path)
+    begin, stop, some = Position(first, index_at(first, start)), index_at(first, end) if end else math.inf, False
+    for picture, place in frames_from(path, begin):
+        if place.index >= stop:
+            break
+        some = True
+        yield picture, place
+    if not some:
+        raise VsrError("unreadable", f"{path}: has no frames{named_part(start, end)}")
+
+
+def frames_from(path: str | Path, begin: Position | None = None) -> Iterator[tuple[np.ndarray, Position]]:
+    """Yield (frame (H, W, 3) uint8 RGB, its place) one by one, as `read_frames` does, from the place `begin` on.
+
+    A repeated frame is the same array as before. From the same place come the same frames and times as without
+    `begin`; where the container has an index they are found by it, else by decoding without looking.
+    """
+    with opened(path) as (container, stream):
+        seen, clock = Demuxed(container, stream), Clock(container, stream)
+        for picture, place in on_grid(_pictures(path, seen, clock, begin), clock.step, begin):
+            yield picture.rgb, place
+        check_complete(path, seen, clock)
+
+
+def _chunks(timed: Iterator[tuple[np.ndarray, float]], chunk_frames: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Stack (picture, time) pairs to chunks of one shape, of at most `chunk_frames` frames and CHUNK_BYTES."""
+    pictures, times = [], []
+    for picture, time in timed:
+        if pictures and picture.shape != pictures[0].shape:
+            yield np.stack(pictures), np.asarray(times)
+            pictures, times = [], []
+        pictures.append(picture)
+        times.append(time)
+        if len(pictures) >= min(chunk_frames, max(1, CHUNK_BYTES // picture.nbytes)):
+            yield np.stack(pictures), np.asarray(times)
+            pictures, times = [], []
+    if pictures:
+        yield np.stack(pictures), np.asarray(times)
+
+
+class _Picture:
+    """A decoded frame, set upright, scaled and converted when it is first looked at: many never are."""
+
+    def __init__(self, frame, shape: PictureShape, size: tuple[int, int], converter: Converter):
+        self._frame, self._shape, self._size, self._converter = frame, shape, size, converter
+
+    @cached_property
+    def rgb(self) -> np.ndarray:
+        """(H, W, 3) uint8."""
+        rgb = self._converter.rgb(self._frame, self._shape, self._size)
+        self._frame = None
+        return rgb
+
+
+def _pictures(path, seen: Demuxed, clock: Clock, begin: Position | None) -> Iterator[tuple[_Picture, float]]:
+    """(picture, seconds) in rising order of time; those before the grid of `begin` are left out."""
+    shapes, converter = PictureShapes(seen.stream), Converter()
+    timed = clock.timed(shapes.noted(decoded_frames(seen, seen.stream)))
+    first = next(timed, None)
+    if first is None:
+        return
+    timed = _sought(path, seen, clock, shapes, begin) or chain([first], timed)
+    for (frame, time), shape, size in with_sizes((item, shapes.shape_of(item[0])) for item in timed):
+        if begin is None or time > begin.start - 1e-6:
+            yield _Picture(frame, shape, size, converter), time
+
+
+def _sought(path, seen: Demuxed, clock: Clock, shapes: PictureShapes, begin: Position | None) -> Iterator[tuple] | None:
+    """(frame, seconds) from at least a second before `begin` on; None where the container is not trusted to jump."""
+    if begin is None or not sought(path, seen.container, seen.stream, clock.origin, begin.time):
+        return None
+    frames = dropwhile(lambda frame: not frame.key_frame, shapes.noted(decoded_frames(seen, seen.stream)))
+    first = next(frames, None)
+    if landed_before(first, clock.origin, begin.time):
+        return clock.timed(chain([first], frames))
+    rewind(seen.container)
+    return clock.timed(shapes.noted(decoded_frames(seen, seen.stream)))

@@ -1,0 +1,83 @@
+"""The 25 fps grid: each of its instants shows the source picture whose time stamp is nearest."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from vsr.core.clock import FPS
+from vsr.media.container import MAX_HOLD
+
+
+@dataclass(frozen=True)
+class Position:
+    """A place on the 25 fps grid: `index` frames after the first picture, which is shown at second `start`."""
+
+    start: float
+    index: int
+
+    @property
+    def time(self) -> float:
+        """Seconds after the container's start."""
+        return self.start + self.index / FPS
+
+
+def on_grid(pictures: Iterator[tuple], step: float, begin: Position | None = None) -> Iterator[tuple]:
+    """(nearest picture, place) for each instant first + k/25 up to the end of the last picture.
+
+    `pictures` are (picture, seconds); `step` is the time that a lone picture stands; `begin` where to start. A picture
+    that stands for over `MAX_HOLD` is shown for no longer than the one before: instants are left out, none is moved.
+    """
+    held, shown = None, 0.0
+    start, count = (begin.start, begin.index) if begin else (0.0, 0)
+    for picture, time in pictures:
+        if held is None:
+            start = begin.start if begin else time
+        elif time - shown > MAX_HOLD:
+            yield from _repeat(held, start, count, shown + step - 0.5 / FPS)
+            count = _next_index(start, count, time - 0.5 / FPS)
+        else:
+            middle = (shown + time) / 2
+            yield from _repeat(held, start, count, middle)
+            count = _next_index(start, count, middle)
+            step = time - shown
+        held, shown = picture, time
+    if held is not None:
+        yield from _repeat(held, start, count, max(shown + step - 0.5 / FPS, start + 1e-6))
+
+
+def index_at(start: float, seconds: float) -> int:
+    """The index of the frame that is nearest to a time, of pictures that begin at ``start``; 0 before them."""
+    return max(0, round((seconds - start) * FPS))
+
+
+def frames_between(start: float, end: float, step: float) -> int:
+    """How many frames `on_grid` gives of pictures, ``step`` seconds apart, that last from ``start`` to ``end``."""
+    return _next_index(start, 1, end - min(0.5 / FPS, 1.5 * step))
+
+
+def named_part(start: float, end: float) -> str:
+    """What is said of a part of a video: " from 1.00 to 2.00 s"; nothing of the whole."""
+    if not (start or end):
+        return ""
+    return f" from {start:.2f} to {end:.2f} s" if end else f" from {start:.2f} s on"
+
+
+def stretches(times: np.ndarray) -> list[tuple[int, int]]:
+    """(start, stop) of the frames at ``times`` (n,) that follow each other without a gap."""
+    gaps = np.flatnonzero(np.abs(np.diff(times) - 1 / FPS) > 0.5 / FPS) + 1
+    edges = [0, *map(int, gaps), len(times)]
+    return list(zip(edges[:-1], edges[1:], strict=True)) if len(times) else []
+
+
+def _next_index(start: float, count: int, end: float) -> int:
+    """First grid index at or after `end`, never before `count`."""
+    return max(count, math.ceil((end - start) * FPS - 1e-6))
+
+
+def _repeat(picture, start: float, count: int, end: float) -> Iterator[tuple]:
+    for index in range(count, _next_index(start, count, end)):
+        yield picture, Position(start, index)

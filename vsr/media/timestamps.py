@@ -1,0 +1,118 @@
+"""Time in a recording: the one place where the time stamps of pictures become seconds.
+
+A time, wherever `vsr` or `lip2speech` gives or takes one, is seconds after the container's start: the zero that players
+show, which is the first time stamp of any of its pictures or sounds. Containers count from anything (an hour, the
+switching on of a camera, a negative number), leave stamps out, or damage them; what follows the next stage is always
+seconds that rise.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+
+from vsr.core.clock import FPS
+
+BEGUN_ANEW = 0.5  # seconds by which time stamps must go back, and go on from there, to be those of another recording
+EARLIEST = 86_400.0  # seconds by which sound may begin before the pictures; beyond it a stamp is damaged
+AHEAD = 16  # pictures without a stamp that may wait for the first one that has one
+RARE = 4  # times the mean step: a picture that stands for longer tells nothing of the others
+SHUFFLED = 8  # pictures within which a second stamp goes back: all of them are in the order of decoding
+
+
+def mean_rate(stream) -> float:
+    """Mean frames per second; 25 where the header says nothing sensible."""
+    rates = [getattr(stream, name, None) for name in ("average_rate", "guessed_rate")]  # sound has neither
+    if stream.start_time is None:  # no time stamps, no mean: FFmpeg gives 25, whatever the pictures' own header says
+        rates.reverse()
+    rate = float(rates[0] or rates[1] or FPS)
+    return rate if 0.1 <= rate <= 1000 else float(FPS)
+
+
+def origin_of(container, first: float) -> float:
+    """The time stamp that players show as zero: the container's start, or the first picture's, ``first`` (seconds),
+    where that is unknown or cannot be."""
+    start = container.start_time / 1e6 if container.start_time is not None else first
+    return start if 0 <= first - start < EARLIEST else first
+
+
+class Clock:
+    """Tells the time of the pictures of one stream. origin: time stamp of second 0, known after the first picture;
+    step: seconds that a picture stands on average; last, stamp: seconds of the latest picture and its time stamp, None
+    before the first; count: pictures decoded."""
+
+    def __init__(self, container, stream):
+        self.step, self.origin, self.last, self.stamp, self.count = 1 / mean_rate(stream), None, None, None, 0
+        self._container, self._tick = container, float(stream.time_base or 0)
+
+    def timed(self, frames: Iterable) -> Iterator[tuple]:
+        """(frame, seconds) in rising order, of decoded frames in the order of showing. A frame without a time stamp
+        comes one step after the one before; one whose stamp is damaged is left out."""
+        line, stamped = None, ((frame, frame.time) for frame in frames)
+        for frame, stamp in counted_back(stamped, self.step, (self._container.start_time or 0) / 1e6):
+            if self.origin is None:
+                self.origin = origin_of(self._container, stamp)
+            line = line or Line(self.origin, self.step)
+            seconds = line.place(stamp, None if frame.dts is None else frame.dts * self._tick)
+            self.count, self.stamp = self.count + 1, frame.time
+            if seconds is not None:
+                self.last = seconds
+                yield frame, seconds
+
+
+def counted_back(stamped: Iterable[tuple], step: float, start: float) -> Iterator[tuple]:
+    """(item, time stamp or None) pairs; of the first items, where they have no stamp, it is counted back from the first
+    that has one, and from ``start`` on where none of `AHEAD` has."""
+    stamped, waiting = iter(stamped), []
+    for item, stamp in stamped:
+        waiting.append(item)
+        if stamp is not None or len(waiting) == AHEAD:
+            start = start if stamp is None else stamp - step * (len(waiting) - 1)
+            break
+    yield from ((item, start + step * count) for count, item in enumerate(waiting))
+    waiting.clear()
+    yield from stamped
+
+
+class Line:
+    """Puts time stamps that come in the order of showing on one line of seconds that rise."""
+
+    def __init__(self, origin: float, step: float):
+        self._origin, self._step, self._usual = origin, step, step
+        self._last, self._behind = -math.inf, math.inf
+        self._delay, self._since, self._shuffled = None, math.inf, False
+
+    def place(self, stamp: float | None, decoded: float | None = None) -> float | None:
+        """Seconds of the next picture; None where its stamp is damaged and it is left out.
+
+        Args:
+            stamp: its time stamp, None where it has none.
+            decoded: the time stamp of decoding of its moment, which is used instead where the stamps of a container
+                (AVI) are in the order of decoding, so that every few pictures one goes back.
+        """
+        if self._delay is None and None not in (stamp, decoded):
+            self._delay = decoded - stamp
+        if self._shuffled:
+            stamp = None if decoded is None else decoded - self._delay
+        time = self._last + self._usual if stamp is None else stamp - self._origin
+        if time <= self._last:
+            if not self._behind < time < self._last - BEGUN_ANEW:
+                self._behind = time
+                self._note_step_back(decoded is not None and time > self._last - BEGUN_ANEW)
+                return None
+            # Files that were put together one behind the other: the second frame of the next one.
+            later = self._last + 2 * self._step
+            self._origin, time = self._origin - (later - time), later
+        self._take(time)
+        return self._last
+
+    def _take(self, time: float) -> None:
+        if 0 < time - self._last < RARE * self._step:
+            self._usual = time - self._last
+        self._since, self._behind = self._since + 1, math.inf
+        self._last = max(time, 0.0) if self._last == -math.inf else time
+
+    def _note_step_back(self, small: bool) -> None:
+        """Small ones again and again are no damage: the stamps are not those of showing."""
+        self._shuffled = self._shuffled or small and self._since < SHUFFLED and self._delay is not None
+        self._since = 0

@@ -1,0 +1,143 @@
+"""The two files that make a folder a model: `model.safetensors`, its weights, and `config.json`, its numbers.
+
+Both are written by the hub modules of `vsr` and `lip2speech`, and read here with checks: names, shapes and settings are
+compared with what this version builds before memory is spent. Nothing is ever unpickled, so a stranger's folder can at
+worst be refused, in one line that names the first thing that is wrong.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from vsr.core.errors import VsrError, one_line
+from vsr.core.files import usual_mode
+from vsr.core.filetypes import is_json, mistaken
+from vsr.core.forks import one_thread_in_forks
+
+FORMAT = 1
+WEIGHTS_FILE = "model.safetensors"
+CONFIG_FILE = "config.json"
+
+
+def read_config(folder: Path) -> dict:
+    """`config.json` of a model folder, checked as far as it is the same for all models. Raises VsrError bad_model."""
+    if not folder.is_dir():
+        raise bad_model(folder, "no such model folder")
+    try:
+        config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise bad_model(folder, f"not a model folder: it has no {CONFIG_FILE}") from error
+    except (OSError, ValueError) as error:
+        raise bad_model(folder, _unreadable(folder / CONFIG_FILE, error)) from error
+    if not isinstance(config, dict) or not isinstance(config.get("model"), dict):
+        raise bad_model(folder, f'{CONFIG_FILE} has no "model" object')
+    if config.get("format") != FORMAT:
+        raise bad_model(folder, f"format {config.get('format')!r} in {CONFIG_FILE}; this version reads {FORMAT}")
+    return config
+
+
+def _unreadable(path: Path, error: Exception) -> str:
+    """Why a file of a model cannot be read: what it is, where that can be seen, else what the library says."""
+    what = "" if path.name == CONFIG_FILE and is_json(path) else mistaken(path)
+    return f"{path.name} cannot be read: {f'it is {what}' if what else one_line(error)}"
+
+
+def stored_settings(folder: Path, config: dict, kind: type) -> Any:
+    """The dataclass ``kind`` with the settings under "model" in a folder's config. Raises VsrError bad_model."""
+    known = {item.name for item in dataclasses.fields(kind)}
+    unknown = sorted(config["model"].keys() - known)
+    if unknown:
+        raise bad_model(folder, f"{CONFIG_FILE} has a model setting {unknown[0]!r} unknown to this version")
+    try:
+        return kind(**config["model"])
+    except (TypeError, ValueError, VsrError) as error:
+        raise bad_model(folder, f"{CONFIG_FILE}: {one_line(error)}") from error
+
+
+def save_weights(path: Path, model, half: bool) -> None:
+    """Write a model's state as safetensors, floating point as fp16 if ``half``.
+
+    Raises OSError, and VsrError not_finite for weights that no model could be read from.
+    """
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    def stored(name, tensor):
+        dtype = torch.float16 if half and tensor.is_floating_point() else tensor.dtype
+        # A copy of its own: safetensors refuses tensors that share memory (tied weights).
+        own = tensor.detach().to("cpu", dtype, copy=True).contiguous()
+        if own.is_floating_point() and not own.isfinite().all():
+            raise VsrError("not_finite", f"no model is written: {name!r} holds NaN, or numbers beyond its precision")
+        return own
+
+    try:
+        save_file({name: stored(name, tensor) for name, tensor in model.state_dict().items()}, str(path))
+        usual_mode(path)
+    except SafetensorError as error:  # how the library tells that the disk is full
+        raise OSError(one_line(error)) from error
+
+
+def load_weights(folder: Path, build: Callable[[], Any]) -> Any:
+    """What ``build`` makes, with the folder's weights; names and shapes are checked before memory is spent.
+
+    Raises VsrError bad_model, missing_package.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    one_thread_in_forks()
+    expected = _built(folder, build, memory=False).state_dict()
+    try:
+        with safe_open(str(folder / WEIGHTS_FILE), framework="pt") as stored:
+            _check_shapes(folder, expected, stored)
+            weights = {name: _read_tensor(folder, stored, name, expected[name].dtype) for name in expected}
+    except (OSError, SafetensorError) as error:
+        raise bad_model(folder, _unreadable(folder / WEIGHTS_FILE, error)) from error
+    model = _built(folder, build)
+    model.load_state_dict(weights)
+    return model
+
+
+def _built(folder: Path, build: Callable[[], Any], memory: bool = True) -> Any:
+    """What ``build`` makes, without values for its weights.
+
+    Raises VsrError bad_model for settings that make no model, missing_package for a library that does not load.
+    """
+    from vsr.models.bare import bare
+
+    try:
+        with bare(memory=memory):
+            return build()
+    except (ImportError, OSError) as error:
+        message = f"a library that the model in {folder} needs cannot be loaded: {one_line(error)}"
+        raise VsrError("missing_package", message) from error
+    except (TypeError, ValueError, AssertionError, RuntimeError, ArithmeticError) as error:
+        raise bad_model(folder, f"{CONFIG_FILE} describes no model: {one_line(error)}") from error
+
+
+def _check_shapes(folder: Path, expected: dict, stored) -> None:
+    names = set(stored.keys())
+    for name, tensor in expected.items():
+        if name not in names:
+            raise bad_model(folder, f"{WEIGHTS_FILE} lacks {name!r}, which {CONFIG_FILE} asks for")
+        shape = tuple(stored.get_slice(name).get_shape())
+        if shape != tuple(tensor.shape):
+            raise bad_model(folder, f"{name!r} has shape {shape}, {CONFIG_FILE} asks for {tuple(tensor.shape)}")
+    for name in sorted(names - expected.keys()):
+        raise bad_model(folder, f"{WEIGHTS_FILE} has {name!r}, which {CONFIG_FILE} does not ask for")
+
+
+def _read_tensor(folder: Path, stored, name: str, dtype):
+    tensor = stored.get_tensor(name)
+    if tensor.is_floating_point() and not tensor.isfinite().all():
+        raise bad_model(folder, f"{name!r} holds values that are not finite")
+    return tensor.to(dtype)
+
+
+def bad_model(folder: Path, what: str) -> VsrError:
+    """The error, to be raised, that says what is wrong with a model folder."""
+    return VsrError("bad_model", f"{folder}: {what}")

@@ -1,0 +1,178 @@
+"""A model folder on disk <-> a model ready to read lips; the last stage of training, the first of reading.
+
+A folder is self-contained: weights (fp16 or fp32), `config.json` (plain numbers that rebuild the model, and what was
+fitted after training, such as the confidence mapping) and the tokenizer's files. What is the same for every model, of
+lip2speech too, is in `vsr.modelstore.checkpoint`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from vsr.core.artifacts import sha256_of
+from vsr.core.errors import VsrError, one_line
+from vsr.core.machine import find_device
+from vsr.modelstore.checkpoint import (
+    CONFIG_FILE,
+    FORMAT,
+    WEIGHTS_FILE,
+    bad_model,
+    load_weights,
+    read_config,
+    save_weights,
+    stored_settings,
+)
+from vsr.modelstore.repository import locate
+
+SHIPPED = Path(__file__).parents[1] / "weights"
+NAMES = {"grid": SHIPPED}  # of the models in the package; the first is the default
+# "kind" in config.json; a lip reader's may lack it
+LIP_READER, FUSED_READER, LANGUAGE_MODEL = "lip_reader", "fused_lip_reader", "language_model"
+
+
+@dataclass
+class LoadedModel:
+    """A LipReader, FusedReader or LanguageModel in eval mode with the tokenizer and the config it was saved with.
+
+    ``languages`` keeps the language models that searches with this model have asked for, by name; ``hashes`` what
+    identifies them and the model itself (`vsr.decoding.provenance`).
+    """
+
+    model: Any
+    tokenizer: Any
+    config: dict = field(repr=False)
+    folder: Path
+    languages: dict = field(default_factory=dict, repr=False)
+    hashes: dict = field(default_factory=dict, repr=False)
+
+    @property
+    def name(self) -> str:
+        """What the model calls itself, else its folder's name."""
+        return str(self.config.get("name") or self.folder.name)
+
+    @cached_property
+    def weights_sha256(self) -> str:
+        """Of the file of weights, hexadecimal."""
+        return sha256_of(self.folder / WEIGHTS_FILE)
+
+
+def save_model(folder, model, tokenizer, extra: dict | None = None, half: bool = False) -> Path:
+    """Write a self-contained model folder.
+
+    The new files are first written in full beside the old ones and then renamed, `config.json` last; an
+    interrupted save therefore leaves the old model, or a folder that says it is no model, never a mixture.
+    Other files in the folder (a model card) stay.
+
+    Args:
+        folder: where; made if missing.
+        model: LipReader, FusedReader or LanguageModel with a `.config` dataclass.
+        tokenizer: any tokenizer of `vsr.text.tokenizer`; its size must equal the model's head. None for an
+            encoder alone, which has no head.
+        extra: further JSON keys for `config.json` ("name", "kind", "confidence", ...).
+        half: store floating point weights as fp16 (half the size); they are always loaded as fp32.
+
+    Returns:
+        The folder.
+
+    Raises:
+        VsrError: bad_model if the tokenizer and the head disagree or `extra` uses a reserved key;
+            not_writable.
+    """
+    folder = Path(folder)
+    config = {**_checked_extra(extra or {}), "format": FORMAT, "model": asdict(model.config)}
+    _check_tokenizer(tokenizer, model.config.vocab_size, folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".saving.", dir=folder) as staging:
+            if tokenizer is not None:
+                tokenizer.save(Path(staging))
+            save_weights(Path(staging) / WEIGHTS_FILE, model, half)
+            (Path(staging) / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+            _publish(Path(staging), folder)
+    except OSError as error:
+        raise VsrError("not_writable", f"{folder}: cannot save the model: {one_line(error)}") from error
+    return folder
+
+
+def load_model(name=None, device: str = "cpu") -> LoadedModel:
+    """Load a lip reader.
+
+    Args:
+        name: a model folder; a name in `NAMES`; or a model on the hub, ``org/name`` or ``org/name@revision``, which
+            is fetched once. None: the model that ships with the package.
+        device: cpu, cuda, cuda:1 ..., or auto, a GPU where there is one.
+
+    Raises:
+        VsrError: bad_model, one line that names the first thing that is wrong; hub_missing, hub_denied, hub_offline;
+            bad_config for a device that is not there.
+    """
+    folder = find_model(name)
+    if read_config(folder).get("kind") == FUSED_READER:
+        from vsr.models.fusion import FusedConfig, FusedReader
+
+        return _load(folder, FUSED_READER, FusedReader, FusedConfig, device)
+    from vsr.models.lipreader import LipReader, LipReaderConfig
+
+    return _load(folder, LIP_READER, LipReader, LipReaderConfig, device)
+
+
+def pixel_reader(model):
+    """The part of a lip reader that reads mouth crops: of a fused one, its reader of pixels."""
+    return getattr(model, "pixels", model)
+
+
+def load_language_model(name, device="cpu") -> LoadedModel:
+    """Load a language model that `vsr lm train` wrote: a folder or one on the hub. Raises VsrError as `load_model`."""
+    from vsr.models.language import LanguageModel, LanguageModelConfig
+
+    return _load(find_model(name), LANGUAGE_MODEL, LanguageModel, LanguageModelConfig, device)
+
+
+def find_model(name=None) -> Path:
+    """The folder of a model that `load_model` takes, fetched if need be. Raises VsrError as `load_model`."""
+    return locate(name, NAMES, (CONFIG_FILE,), read_config)
+
+
+def _load(folder: Path, kind: str, build: type, settings: type, device) -> LoadedModel:
+    """A folder of the given kind; ``build`` makes a model of a ``settings``."""
+    from vsr.text.tokenizer import load_tokenizer
+
+    device = find_device(device)
+    config = read_config(folder)
+    found = config.get("kind", LIP_READER)
+    if found != kind:
+        raise bad_model(folder, f"a {found} where a {kind} is needed".replace("_", " "))
+    model_config = stored_settings(folder, config, settings)
+    try:
+        tokenizer = load_tokenizer(folder) if model_config.vocab_size else None
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise bad_model(folder, f"its tokenizer cannot be read: {one_line(error)}") from error
+    _check_tokenizer(tokenizer, model_config.vocab_size, folder)
+    model = load_weights(folder, lambda: build(model_config)).to(device).eval()
+    return LoadedModel(model, tokenizer, config, folder)
+
+
+def _checked_extra(extra: dict) -> dict:
+    reserved = sorted({"format", "model"} & extra.keys())
+    if reserved:
+        raise VsrError("bad_model", f"the extra key {reserved[0]!r} is reserved in {CONFIG_FILE}")
+    return extra
+
+
+def _check_tokenizer(tokenizer, vocab_size: int, folder: Path) -> None:
+    entries = tokenizer.vocab_size if tokenizer else 0
+    if entries != vocab_size:
+        raise bad_model(folder, f"the tokenizer has {entries} entries, the model's head {vocab_size}")
+
+
+def _publish(staging: Path, folder: Path) -> None:
+    """Move the finished files into place; `config.json` goes first and comes back last: it marks a model."""
+    (folder / CONFIG_FILE).unlink(missing_ok=True)
+    for path in sorted(staging.iterdir(), key=lambda path: path.name == CONFIG_FILE):
+        os.replace(path, folder / path.name)

@@ -1,0 +1,220 @@
+"""AV-HuBERT (Shi et al. 2022): pre-trained encoders, base and large, and what is fine-tuned on them to write text.
+
+The files are fairseq's: weights, settings and, when fine-tuned, the dictionary and often the SentencePiece model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vsr.core.errors import VsrError
+from vsr.models.lipreader import LipReader, LipReaderConfig
+from vsr.modelstore.importers.mapping import Table, config_of, convert, count, side, skeleton, trunk_table
+from vsr.modelstore.importers.reading import Inert, plain
+from vsr.text.tokenizer import SentencePieceTokenizer
+
+LICENCE = (
+    "AV-HuBERT's code and weights are under Meta's own licence agreement, which allows non-commercial research only.\n"
+    "By using this model you accept it: https://github.com/facebookresearch/av_hubert/blob/main/LICENSE"
+)
+INSIDE = "encoder.w2v_model."  # where a fine-tuned model keeps its encoder
+SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")  # fairseq's first four symbols
+BOS, PAD, EOS, UNKNOWN = range(4)
+UNUSED = (  # of the sound, of pre-training, and a constant
+    r"feature_extractor_audio\..*",
+    r"mask_emb",
+    r"final_proj\..*",
+    r"label_embs_concat",
+    r"decoder\.embed_positions\._float_tensor",
+)
+# What the published models share and the tensors do not tell.
+EXPECTED = {
+    "layer_norm_first": True,
+    "activation_fn": "gelu",
+    "modality_fuse": "concat",
+    "conv_pos": 128,
+    "conv_pos_groups": 16,
+    "no_scale_embedding": True,
+    "no_token_positional_embeddings": False,
+    "decoder_normalize_before": True,
+}
+
+LAYER, STEP, SEEN = "encoder.layers.{}.", "decoder.layers.{}.", "feature_extractor_video."
+ATTENTION = (("query", "q_proj"), ("key", "k_proj"), ("value", "v_proj"), ("out", "out_proj"))
+TABLE: Table = [
+    ("frontend.stem.", SEEN + "resnet.frontend3D.0."),
+    ("frontend.stem_bn.", SEEN + "resnet.frontend3D.1."),
+    ("frontend.stem_act.", SEEN + "resnet.frontend3D.2."),
+    ("frontend.project.", SEEN + "proj."),
+    ("encoder.norm_fused.", "layer_norm."),
+    ("encoder.fuse.", "post_extract_proj."),
+    ("encoder.position.", "encoder.pos_conv.0."),
+    ("encoder.layers.{}.norm_attention.", LAYER + "self_attn_layer_norm."),
+    *((f"encoder.layers.{{}}.attention.{a}.", f"{LAYER}self_attn.{b}.") for a, b in ATTENTION),
+    ("encoder.layers.{}.feed_forward.0.", LAYER + "final_layer_norm."),
+    ("encoder.layers.{}.feed_forward.1.", LAYER + "fc1."),
+    ("encoder.layers.{}.feed_forward.4.", LAYER + "fc2."),
+    ("encoder.norm.", "encoder.layer_norm."),
+    ("decoder.embed.", "decoder.embed_tokens."),
+    ("decoder.layers.{}.norm_self.", STEP + "self_attn_layer_norm."),
+    *((f"decoder.layers.{{}}.self_attention.{a}.", f"{STEP}self_attn.{b}.") for a, b in ATTENTION),
+    ("decoder.layers.{}.norm_cross.", STEP + "encoder_attn_layer_norm."),
+    *((f"decoder.layers.{{}}.cross_attention.{a}.", f"{STEP}encoder_attn.{b}.") for a, b in ATTENTION),
+    ("decoder.layers.{}.feed_forward.0.", STEP + "final_layer_norm."),
+    ("decoder.layers.{}.feed_forward.1.", STEP + "fc1."),
+    ("decoder.layers.{}.feed_forward.4.", STEP + "fc2."),
+    ("decoder.norm.", "decoder.layer_norm."),
+]
+
+
+def build(weights: Mapping[str, Tensor], settings: Mapping[str, Any]) -> LipReader:
+    """The lip reader, or the encoder alone, that a checkpoint's tensors and settings describe.
+
+    Args:
+        weights: the tensors by fairseq's names.
+        settings: of `settings_of`.
+
+    Raises:
+        VsrError: bad_model naming the first tensor or setting that does not belong.
+    """
+    weights = prepared(weights)
+    config = sizes(weights, settings)
+    model = skeleton(config)
+    theirs = SEEN + "resnet.trunk"
+    trunk = trunk_table(config.resnet_blocks, "frontend.trunk", theirs)
+    slopes = [(f"{ours}act{n}.", f"{other}relu{n}.") for ours, other in trunk for n in (1, 2)]
+    table = [*TABLE, *slopes, *trunk]
+    model.load_state_dict(convert(weights, model.state_dict(), table, UNUSED), assign=True)
+    return model.eval()
+
+
+def prepared(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Names as of a pre-trained model, weight normalisation multiplied out, tokens in our order."""
+    weights = {name.removeprefix(INSIDE): tensor for name, tensor in weights.items()}
+    position = "encoder.pos_conv.0.weight"
+    gain, direction = weights.get(position + "_g"), weights.get(position + "_v")
+    if gain is not None and direction is not None and direction.dim() == 3 and gain.shape == (1, 1, direction.shape[2]):
+        del weights[position + "_g"], weights[position + "_v"]
+        gain, direction = gain.float(), direction.float()
+        weights[position] = gain * direction / direction.norm(dim=(0, 1), keepdim=True)
+    embedding = "decoder.embed_tokens.weight"
+    if embedding in weights and weights[embedding].dim() == 2 and len(weights[embedding]) > len(SPECIAL):
+        weights[embedding] = weights[embedding][our_order(len(weights[embedding]))]
+    return weights
+
+
+def our_order(size: int) -> Tensor:
+    """Which of fairseq's tokens stands at each of our ids: blank is its padding, its unused start comes before the end.
+
+    No row is dropped, because all of them share the probability.
+    """
+    return torch.tensor([PAD, UNKNOWN, *range(len(SPECIAL), size), BOS, EOS])
+
+
+def sizes(weights: Mapping[str, Tensor], settings: Mapping[str, Any]) -> LipReaderConfig:
+    """The config of a model with these tensors and settings."""
+    if not any(name.startswith(SEEN) for name in weights):
+        raise VsrError("bad_model", f"not an AV-HuBERT model: it has no '{SEEN}*' tensors")
+    for name, value in EXPECTED.items():
+        if settings.get(name) not in (None, value):
+            raise VsrError("bad_model", f"its setting {name} is {settings[name]!r}; only {value!r} can be imported")
+    blocks = [count(weights, f"{SEEN}resnet.trunk.layer{stage}.{{}}.") for stage in (1, 2, 3, 4)]
+    tuned = "decoder.embed_tokens.weight" in weights
+    decoder = {
+        "vocab_size": side(weights, "decoder.embed_tokens.weight", 0),
+        "decoder_layers": count(weights, STEP),
+        "decoder_hidden": side(weights, STEP.format(0) + "fc1.weight", 0),
+        "decoder_heads": _heads(settings, "decoder_attention_heads"),
+    } if tuned else {"vocab_size": 0, "decoder_layers": 0}  # fmt: skip
+    return config_of(
+        frontend="resnet3d",
+        resnet_width=side(weights, SEEN + "resnet.frontend3D.0.weight", 0),
+        resnet_blocks=blocks,
+        resnet_activation="prelu",
+        encoder="av_hubert",
+        dim=side(weights, SEEN + "proj.weight", 0),
+        heads=_heads(settings, "encoder_attention_heads"),
+        hidden=side(weights, LAYER.format(0) + "fc1.weight", 0),
+        layers=count(weights, LAYER),
+        ctc_weight=0.0,
+        alignment_weight=0.0,
+        **decoder,
+    )
+
+
+def _heads(settings: Mapping[str, Any], name: str) -> int:
+    heads = settings.get(name)
+    if not isinstance(heads, int) or heads < 1:
+        raise VsrError("bad_model", f"its settings do not tell {name}, and the tensors cannot")
+    return heads
+
+
+def settings_of(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of encoder and decoder in one dictionary; a fine-tuned model carries those of its encoder inside."""
+    own = _model_settings(plain(checkpoint.get("cfg") or checkpoint.get("args")))
+    inner = _model_settings(own.get("w2v_args"))
+    decoder = {name: value for name, value in own.items() if name.startswith(("decoder_", "no_"))}
+    return inner | decoder if inner else own
+
+
+def _model_settings(settings: Any) -> dict[str, Any]:
+    if not isinstance(settings, Mapping):
+        return {}
+    nested = settings.get("model")
+    return dict(nested) if isinstance(nested, Mapping) else dict(settings)
+
+
+def read_tokenizer(
+    checkpoint: Mapping[str, Any], model: str | Path | None, units: str | Path | None
+) -> SentencePieceTokenizer:
+    """The tokenizer of a fine-tuned model: from the checkpoint, or from the files that are given.
+
+    Args:
+        checkpoint: as read.
+        model: SentencePiece file; needed when the checkpoint has none.
+        units: fairseq's `dict.wrd.txt`; needed when the checkpoint has no dictionary.
+    """
+    state = checkpoint.get("task_state") or {}
+    symbols = _listed(Path(units)) if units is not None else _symbols(state.get("target_dictionary"))
+    if symbols is None:
+        raise VsrError("bad_config", "the checkpoint holds no dictionary: give --units dict.wrd.txt")
+    content = _read_bytes(Path(model)) if model is not None else _sentencepiece(state.get("s2s_tokenizer"))
+    if content is None:
+        raise VsrError("bad_config", "the checkpoint holds no SentencePiece model: give --tokenizer FILE.model")
+    return SentencePieceTokenizer(content, "lower", [*symbols[len(SPECIAL) :], ""])  # "": the start, never written
+
+
+def _symbols(dictionary: Any) -> list[str] | None:
+    state = dictionary.state if isinstance(dictionary, Inert) else None
+    symbols = state.get("symbols") if isinstance(state, Mapping) else None
+    return symbols if isinstance(symbols, list) and tuple(symbols[: len(SPECIAL)]) == SPECIAL else None
+
+
+def _listed(path: Path) -> list[str]:
+    """The symbols of a fairseq dictionary file, whose lines are `piece count`."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise VsrError("bad_model", f"{path}: {getattr(error, 'strerror', None) or 'not UTF-8 text'}") from error
+    return [*SPECIAL, *(line.rpartition(" ")[0] for line in lines)]
+
+
+def _sentencepiece(tokenizer: Any) -> bytes | None:
+    """The model in the state of the `sp` of a pickled tokenizer: bytes or, of late, a dictionary with them."""
+    state = tokenizer.state if isinstance(tokenizer, Inert) else None
+    processor = state.get("sp") if isinstance(state, Mapping) else None
+    content = processor.state if isinstance(processor, Inert) else None
+    content = content.get("model_proto") if isinstance(content, Mapping) else content
+    return content if isinstance(content, bytes) else None
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise VsrError("bad_model", f"{path}: {error.strerror}") from error

@@ -1,0 +1,89 @@
+"""A published checkpoint on disk -> a model folder on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vsr.core.artifacts import MODEL_FILES
+from vsr.core.errors import VsrError
+from vsr.core.files import check_outputs
+from vsr.modelstore.checkpoint import CONFIG_FILE, read_config
+from vsr.modelstore.folder import save_model
+from vsr.modelstore.importers import auto_avsr, av_hubert
+from vsr.modelstore.importers.reading import read_checkpoint, weights_of
+from vsr.text.tokenizer import SentencePieceTokenizer, sentence_pieces
+
+FAMILIES = {"auto_avsr": auto_avsr, "av_hubert": av_hubert}
+MOST = 0.5  # share of the units that the SentencePiece file must know; auto_avsr's list has digits beyond it
+
+
+def import_checkpoint(
+    family: str,
+    path: str | Path,
+    out: str | Path,
+    tokenizer: str | Path | None = None,
+    units: str | Path | None = None,
+    half: bool = False,
+) -> str:
+    """Convert a checkpoint and save it as a folder that `vsr.modelstore.folder.load_model` reads.
+
+    Args:
+        family: "auto_avsr" or "av_hubert".
+        path: the checkpoint; read without running anything in it.
+        out: the folder.
+        tokenizer, units: files that the checkpoint does not hold.
+        half: store fp16.
+
+    Returns:
+        What was imported and the notice about its licence.
+
+    Raises:
+        VsrError: bad_model or bad_config, one line; nothing is written then.
+    """
+    try:
+        model, text = _convert(family, path, tokenizer, units)
+    except VsrError as error:
+        raise error if str(path) in str(error) else VsrError(error.reason, f"{path}: {error}") from error
+    save_model(out, model, text, _origin(family, path), half)
+    millions = sum(weight.numel() for weight in model.parameters()) / 1e6
+    head = f"{model.config.vocab_size} tokens" if text else "an encoder alone: it cannot read until a head is trained"
+    return f"{out}: {millions:.1f} M parameters, {head}\n{FAMILIES[family].LICENCE}"
+
+
+def check_place(family: str, path: str | Path, out: str | Path, *inputs: str | Path | None) -> None:
+    """Refuse a folder that holds what is read, or another model than this import would make. Raises VsrError."""
+    out, read = Path(out), [path, *filter(None, inputs)]
+    check_outputs((out / name for name in MODEL_FILES), *read)
+    if (out / CONFIG_FILE).exists():
+        config, origin = read_config(out), _origin(family, path)
+        if any(config.get(key) != value for key, value in origin.items()):
+            raise VsrError("exists", f"{out} holds another model, {config.get('name', out.name)}: choose another --out")
+
+
+def _origin(family: str, path: str | Path) -> dict[str, str]:
+    """What the folder's config says about where the weights come from."""
+    return {"name": Path(path).stem, "family": family, "licence": FAMILIES[family].LICENCE}
+
+
+def _convert(family: str, path, tokenizer, units):
+    """The model and its tokenizer, None for an encoder alone."""
+    checkpoint = read_checkpoint(path)
+    weights = weights_of(checkpoint, path)
+    if family == "auto_avsr":
+        model = auto_avsr.build(weights)
+        return model, _checked(auto_avsr.read_tokenizer(tokenizer, units), model)
+    model = av_hubert.build(weights, av_hubert.settings_of(checkpoint))
+    if not model.config.vocab_size:
+        return model, None
+    return model, _checked(av_hubert.read_tokenizer(checkpoint, tokenizer, units), model)
+
+
+def _checked(text: SentencePieceTokenizer, model) -> SentencePieceTokenizer:
+    """The tokenizer, if it belongs to the head. Raises VsrError."""
+    head = model.config.vocab_size
+    if text.vocab_size != head:
+        raise VsrError("bad_model", f"the tokenizer makes {text.vocab_size} tokens, the model's head has {head}")
+    known = set(sentence_pieces(text.processor))
+    if sum(unit in known for unit in text.units) < MOST * len(text.units):
+        raise VsrError("bad_model", "the SentencePiece file and the list of units do not belong together")
+    return text

@@ -1,0 +1,100 @@
+"""Renaming a published checkpoint's tensors into ours, complete in both directions.
+
+A table is a list of pairs (our prefix, the other's prefix), where `{}` stands for a layer's number. Our own names say
+what is needed, so nothing can be left out; every tensor of the checkpoint must be asked for, or be named as unused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from torch import Tensor
+
+from vsr.core.errors import VsrError
+from vsr.models.bare import bare
+from vsr.models.lipreader import LipReader, LipReaderConfig
+
+Table = Sequence[tuple[str, str]]
+
+
+def other_name(name: str, table: Table) -> str:
+    """The name that the other project gives to our tensor ``name``."""
+    for ours, others in table:
+        match = re.match(re.escape(ours).replace(r"\{\}", r"(\d+)"), name)
+        if match:
+            return others.format(*match.groups()) + name[match.end() :]
+    raise AssertionError(f"the table has no place for {name}")
+
+
+def convert(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor], table: Table, unused: Iterable[str] = ()):
+    """The checkpoint's ``weights`` under our names and in our shapes.
+
+    Args:
+        weights: tensors by the other project's names.
+        wanted: our state dict (its values may be on the meta device).
+        table: pairs of prefixes.
+        unused: regular expressions for tensors that the reading of lips does not need.
+
+    Raises:
+        VsrError: bad_model naming the first tensor that lacks, is not known, has another shape or is not finite.
+    """
+    names = {name: other_name(name, table) for name in wanted}
+    known = set(names.values())
+    ignored = re.compile("|".join(f"(?:{pattern})" for pattern in unused) or "(?!)")
+    for name in weights:
+        if name not in known and not ignored.fullmatch(name):
+            raise VsrError("bad_model", f"the checkpoint has {name!r}, which this family of models does not")
+    for name in names.values():
+        if name not in weights:
+            raise VsrError("bad_model", f"the checkpoint lacks {name!r}")
+    return {name: _fitted(weights[other], wanted[name], other) for name, other in names.items()}
+
+
+def _fitted(tensor: Tensor, like: Tensor, name: str) -> Tensor:
+    """The tensor in the shape of ``like``: sides of one may come and go (a 1x1 convolution is a matrix)."""
+    if [side for side in tensor.shape if side != 1] != [side for side in like.shape if side != 1]:
+        found, expected = tuple(tensor.shape), tuple(like.shape)
+        raise VsrError("bad_model", f"{name!r} has shape {found}, the other tensors ask for {expected}")
+    if tensor.is_floating_point() and not tensor.isfinite().all():
+        raise VsrError("bad_model", f"{name!r} holds values that are not finite")
+    return tensor.to(like.dtype).reshape(like.shape)
+
+
+def config_of(**sizes: Any) -> LipReaderConfig:
+    """The settings of a lip reader. Raises VsrError (bad_model) where they make no model."""
+    try:
+        return LipReaderConfig(**sizes)
+    except ValueError as error:
+        raise VsrError("bad_model", f"the sizes of its tensors make no model: {error}") from error
+
+
+def skeleton(config: LipReaderConfig) -> LipReader:
+    """A lip reader without memory for its weights. Raises VsrError (bad_model) when the sizes make no model."""
+    try:
+        with bare(memory=False):
+            return LipReader(config)
+    except (ValueError, RuntimeError, AssertionError, ArithmeticError) as error:
+        raise VsrError("bad_model", f"the sizes of its tensors make no model: {error}") from error
+
+
+def side(weights: Mapping[str, Tensor], name: str, dim: int) -> int:
+    """The length of one side of the tensor ``name``, from which a size of the model is read."""
+    if name not in weights:
+        raise VsrError("bad_model", f"the checkpoint lacks {name!r}")
+    if weights[name].dim() < abs(dim) + (dim >= 0):
+        raise VsrError("bad_model", f"{name!r} has shape {tuple(weights[name].shape)}: not a model of this family")
+    return weights[name].shape[dim]
+
+
+def count(weights: Mapping[str, Tensor], pattern: str) -> int:
+    """How many layers there are: different numbers at the `{}` of names that begin with ``pattern``."""
+    numbered = re.compile(re.escape(pattern).replace(r"\{\}", r"(\d+)"))
+    return len({match[1] for match in map(numbered.match, weights) if match})
+
+
+def trunk_table(blocks: Sequence[int], ours: str, others: str) -> Table:
+    """The rows of a ResNet's trunk, whose blocks we number through all stages and others within each stage."""
+    places = [(stage, block) for stage, size in enumerate(blocks, start=1) for block in range(size)]
+    return [(f"{ours}.{k}.", f"{others}.layer{stage}.{block}.") for k, (stage, block) in enumerate(places)]

@@ -1,0 +1,111 @@
+"""Reading a stranger's checkpoint: tensors and plain values come out, nothing in the file is ever run.
+
+PyTorch's weights-only unpickler builds tensors and refuses every other class. Training checkpoints also hold settings
+and dictionaries of classes that are not installed here: each such name is answered with `Inert`, which keeps what the
+file says about the object and does nothing.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from vsr.core.errors import VsrError
+from vsr.core.filetypes import mistaken
+
+# What a broken file can raise: PyTorch reads it without checking first.
+READING_ERRORS = (
+    pickle.UnpicklingError, EOFError, OSError, ValueError, KeyError, RuntimeError, TypeError, IndexError,
+    AttributeError, AssertionError,
+)  # fmt: skip
+
+
+class Inert:
+    """What stands in for any object or function call of the file: its arguments and its state, for reading only."""
+
+    def __new__(cls, *args, **_):
+        inert = super().__new__(cls)
+        inert.args, inert.state = args, None
+        return inert
+
+    def __init__(self, *_, **__):
+        """Calling it, as the file may ask, does nothing."""
+
+    def __setstate__(self, state):
+        object.__setattr__(self, "state", state)
+
+
+def read_checkpoint(path: str | Path) -> Mapping[str, Any]:
+    """The dictionary that `torch.save` wrote, on the CPU.
+
+    Raises:
+        VsrError: bad_model if there is no such file, it is no checkpoint, or it wants more than tensors and settings.
+    """
+    path = Path(path)
+    if what := mistaken(path):
+        told = f" is no checkpoint that can be read safely: it is {what}" if path.is_file() else f": {what}"
+        raise VsrError("bad_model", f"{path}{told}")
+    try:
+        value = _load(path)
+    except READING_ERRORS as error:
+        raise VsrError("bad_model", f"{path} is no checkpoint that can be read safely: {_why(error)}") from error
+    if not isinstance(value, Mapping):
+        raise VsrError("bad_model", f"{path} holds a {type(value).__name__}, not the dictionary of a checkpoint")
+    return value
+
+
+def _why(error: Exception) -> str:
+    """What PyTorch found, without its advice to read the file unsafely."""
+    found = re.search(r"WeightsUnpickler error:\s*(.+)", str(error))
+    return " ".join((found.group(1) if found else str(error)).split())[:160] or type(error).__name__
+
+
+def _load(path: Path) -> Any:
+    import torch
+
+    names = torch.serialization.get_unsafe_globals_in_checkpoint(path) if zipfile.is_zipfile(path) else []
+    with torch.serialization.safe_globals([(Inert, name) for name in names]):
+        return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def plain(value: Any) -> Any:
+    """Settings as plain dictionaries and lists, whichever class held them; what stays unknown becomes None."""
+    if isinstance(value, Inert):
+        state = value.state
+        if isinstance(state, Mapping) and "_content" in state:  # a node of omegaconf
+            return plain(state["_content"])
+        if isinstance(state, Mapping) and "_val" in state:
+            return plain(state["_val"])
+        if state is None and len(value.args) == 1:  # a member of an enumeration: the class called with its value
+            return plain(value.args[0])
+        return plain(state)
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value
+
+
+def weights_of(checkpoint: Mapping[str, Any], path: str | Path) -> dict[str, Any]:
+    """The named tensors of a checkpoint: itself, or what Lightning (`state_dict`) or fairseq (`model`) wrapped.
+
+    Raises VsrError (bad_model) when there are none, or one does not hold plain numbers.
+    """
+    import torch
+
+    for wrapper in ("state_dict", "model"):
+        if isinstance(checkpoint.get(wrapper), Mapping):
+            checkpoint = checkpoint[wrapper]
+    weights = {name: tensor for name, tensor in checkpoint.items() if isinstance(tensor, torch.Tensor)}
+    if not weights:
+        raise VsrError("bad_model", f"{path} holds no named tensors")
+    for name, tensor in weights.items():
+        if tensor.layout != torch.strided or tensor.is_complex() or tensor.is_quantized:
+            raise VsrError("bad_model", f"{path}: {name!r} is not a tensor of plain numbers")
+    if all(name.startswith("model.") for name in weights):
+        weights = {name.removeprefix("model."): tensor for name, tensor in weights.items()}
+    return weights

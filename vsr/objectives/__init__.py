@@ -1,0 +1,1 @@
+"""Losses and their weights, apart from the modules that they train; see `vsr.objectives.registry`."""

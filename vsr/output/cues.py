@@ -1,0 +1,114 @@
+"""Timed words -> cues: what stands on the screen together, from when to when, and where its lines break.
+
+Cues keep to what broadcasters ask for: at most two lines of 42 characters, at most 7 s, at least 5/6 s where
+the next cue leaves room, and a new cue after a pause.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from vsr.output.transcript import TimedWord, Transcript
+
+LINE_WIDTH = 42  # characters
+MAX_LINES = 2
+MAX_SECONDS = 7.0
+MIN_SECONDS = 5 / 6
+PAUSE_SECONDS = 1.0  # a silence this long ends a cue
+
+
+@dataclass(frozen=True)
+class Cue:
+    """One subtitle: words of one face, shown from `start` to `end` (seconds, whole milliseconds apart); `speaker`
+    names the face where several speak."""
+
+    start: float
+    end: float
+    face: int
+    words: tuple[TimedWord, ...]
+    speaker: str = ""
+
+    @property
+    def lines(self) -> list[str]:
+        """The words, broken into lines."""
+        return _wrap(word.word for word in self.words)
+
+    @property
+    def named_lines(self) -> list[str]:
+        """The lines with the speaker's name before the words, where there is one."""
+        return _wrap(_spoken(self.speaker, self.words))
+
+    @property
+    def word_lines(self) -> list[list[TimedWord]]:
+        """The words as they stand on the lines."""
+        words = iter(self.words)
+        return [[next(words) for _ in line.split()] for line in self.lines]
+
+
+def face_name(face: int) -> str:
+    """What viewers call a face; they count from 1."""
+    return f"Face {face + 1}"
+
+
+def cues(transcript: Transcript) -> list[Cue]:
+    """All cues, ordered by start; those of one face never overlap."""
+    found = [cue for face in transcript.faces for cue in _face_cues(transcript, face)]
+    return sorted(found, key=lambda cue: (cue.start, cue.face))
+
+
+def _face_cues(transcript: Transcript, face: int) -> Iterator[Cue]:
+    words = [word for segment in transcript.segments if segment.face == face for word in segment.words]
+    speaker = face_name(face) if len(transcript.faces) > 1 else ""
+    groups = list(_groups([part for word in words for part in _short_words(word)], speaker))
+    next_starts = [*(group[0].start for group in groups), float("inf")][1:]
+    for group, next_start in zip(groups, next_starts, strict=True):
+        start = group[0].start
+        end = max(group[-1].end, start + MIN_SECONDS)
+        # At least a millisecond long, even where two words claim the same time.
+        end = max(min(end, start + MAX_SECONDS, next_start), start + 0.001)
+        yield Cue(start, end, face, tuple(group), speaker)
+
+
+def _groups(words: list[TimedWord], speaker: str) -> Iterator[list[TimedWord]]:
+    """The words of one face, in as few cues as hold them."""
+    group: list[TimedWord] = []
+    for word in words:
+        if group and not _fits(group, word, speaker):
+            yield group
+            group = []
+        group.append(word)
+    if group:
+        yield group
+
+
+def _fits(group: list[TimedWord], word: TimedWord, speaker: str) -> bool:
+    if word.start - group[-1].end >= PAUSE_SECONDS or word.end - group[0].start > MAX_SECONDS:
+        return False
+    return len(_wrap(_spoken(speaker, (*group, word)))) <= MAX_LINES
+
+
+def _spoken(speaker: str, words: Iterable[TimedWord]) -> list[str]:
+    """The words, the speaker's name before them."""
+    return [f"{speaker}:" if speaker else "", *(word.word for word in words)]
+
+
+def _short_words(word: TimedWord) -> Iterator[TimedWord]:
+    """The word, or its parts where it is longer than a line or has gaps; the parts share its time evenly."""
+    parts = [part for piece in word.word.split() for part in textwrap.wrap(piece, LINE_WIDTH)]
+    step = (word.end - word.start) / max(1, len(parts))
+    for index, part in enumerate(parts):
+        start = word.start + index * step
+        yield TimedWord(part, start, start + step, word.confidence)
+
+
+def _wrap(words) -> list[str]:
+    """Break into lines of at most `LINE_WIDTH`; two lines are made about equally long."""
+    text = " ".join(words).strip()
+    lines = textwrap.wrap(text, LINE_WIDTH, break_on_hyphens=False)
+    for width in range(len(text) // 2, LINE_WIDTH if len(lines) == 2 else 0):
+        balanced = textwrap.wrap(text, max(width, 1), break_long_words=False, break_on_hyphens=False)
+        if len(balanced) == 2 and max(map(len, balanced)) <= LINE_WIDTH:
+            return balanced
+    return lines

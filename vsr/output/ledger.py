@@ -1,0 +1,106 @@
+"""What is known of the transcripts in a folder: which are ours, what they were made from, whether they are whole.
+
+A file is known again by its hash. A JSON of ours tells of itself and of the files beside it; where no JSON is asked
+for, the folder's ledger does (`vsr.core.artifacts`). What nothing is known of, or somebody changed since, is not ours.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from vsr.core.artifacts import LEDGER, append_records, records_in
+from vsr.core.files import SURROGATES, read_json
+from vsr.output.transcript import Transcript
+
+OWN = {"file", "segments", "tracks", "complete", "error", "provenance"}  # keys that a JSON of ours has
+WRITTEN = "written"  # in the provenance of a JSON on disk: where its video is, and the hash of each file beside it
+EARLIER = "earlier"  # of those, the files that an earlier run wrote, of nobody knows what any more
+
+
+@dataclass(frozen=True)
+class Record:
+    """made: the `vsr.decoding.provenance` of a transcript; complete: it has all of its video; place: of the video."""
+
+    made: dict
+    complete: bool
+    place: str
+
+    @property
+    def video(self) -> dict | None:
+        """Which file was read, as `vsr.decoding.provenance.video_of` tells it; the rest hangs on that."""
+        told = self.made.get("video")
+        return told and {key: told.get(key) for key in ("bytes", "sha256")}
+
+
+class Written:
+    """The transcripts of a folder, as they are when they are asked for; the ledger as it was at the start."""
+
+    def __init__(self, folder: str | Path):
+        self.lines: dict[str, list[dict]] = {}
+        for line in records_in(Path(folder) / LEDGER):  # the earlier ones, too: a kill may have left an earlier file
+            self.lines.setdefault(line["name"], []).append(line)
+
+    def of(self, target: Path) -> Record | None:
+        """What is known of a file; None where it is not there or not ours. Raises OSError."""
+        beside = _told(target.with_suffix(".json"))
+        if target.suffix == ".json" or not target.is_file():
+            return beside[0] if beside and target.is_file() else None
+        digest = hashlib.sha256(target.read_bytes()).hexdigest()
+        if beside and digest in (beside[1].get(target.suffix[1:]), beside[1].get("text") if _is_txt(target) else ""):
+            return beside[0]
+        if beside and digest == beside[1].get(EARLIER, {}).get(target.suffix[1:]):
+            return Record({}, beside[0].complete, beside[0].place)
+        found = [line for line in self.lines.get(target.name, ()) if line["file"].get("sha256") == digest]
+        return Record(found[-1]["made"], bool(found[-1].get("complete")), found[-1].get("place", "")) if found else None
+
+
+def _is_txt(target: Path) -> bool:
+    return target.suffix == ".txt"
+
+
+def _told(path: Path) -> tuple[Record, dict[str, str]] | None:
+    """What a JSON of ours tells: of itself, and the hashes of the files beside it (of a text, in old ones, too)."""
+    try:
+        found = read_json(path)
+        if OWN - found.keys():
+            return None
+        made = dict(found["provenance"] or {})
+        written = made.pop(WRITTEN, {})
+        complete = found["error"] is None and bool(found["complete"])
+        record = Record(made, complete, written.get("place") or place_of(found["file"]))
+        hashes = written.get("sha256", {}) | {EARLIER: written.get(EARLIER, {})}
+        return record, hashes | {"text": hash_of(found["text"] + "\n")}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return None
+
+
+def about_files(json_path: Path, transcript: Transcript, texts: dict[str, str]) -> dict:
+    """What a JSON is to tell of the files beside it, format -> text: of them, and of those it told of before."""
+    place, hashes = place_of(transcript.file), {name: hash_of(text) for name, text in texts.items()}
+    told = {"place": place, "sha256": hashes}
+    before = _told(json_path)
+    if before and before[0].place == place:
+        known = before[1].pop(EARLIER) | {name: own for name, own in before[1].items() if name != "text"}
+        known = {name: own for name, own in known.items() if name not in hashes}
+        told |= {EARLIER: known} if known else {}
+    return told
+
+
+def place_of(video: str | Path) -> str:
+    """Where a video is, without telling it."""
+    return hashlib.sha256(os.fsencode(os.path.abspath(video))).hexdigest()[:16]
+
+
+def hash_of(text: str) -> str:
+    """The SHA-256 of the file that `vsr.core.files.write_text` makes of a text."""
+    return hashlib.sha256(text.encode("utf-8", SURROGATES)).hexdigest()
+
+
+def note_files(folder: str | Path, transcript: Transcript, texts: dict[str, str]) -> None:
+    """Tell the ledger what files, name -> text, are about to be written. Raises VsrError."""
+    facts = {"made": transcript.provenance or {}, "place": place_of(transcript.file)}
+    facts["complete"] = transcript.complete and transcript.error is None
+    append_records(folder, ({"name": name, "file": {"sha256": hash_of(text)}} | facts for name, text in texts.items()))

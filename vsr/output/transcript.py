@@ -1,0 +1,197 @@
+"""What was said, by whom and when: the result of transcription and the content of its JSON.
+
+Times are seconds in the original video; confidences lie in [0, 1].  Light on purpose: nothing heavy is
+imported, so that workers and writers can pass transcripts around.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+FLAGGED = 0.5  # below this chance a segment is outside of the model's domain
+
+
+@dataclass(frozen=True)
+class TimedWord:
+    """One word, with its start and end in seconds and the calibrated chance that it is right."""
+
+    word: str
+    start: float
+    end: float
+    confidence: float
+
+    def to_json(self) -> dict:
+        return {
+            "word": self.word,
+            "start": round(self.start, 3),
+            "end": round(self.end, 3),
+            "confidence": round(self.confidence, 4),
+        }
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """One reading of a segment and its search score (a log-probability: higher is better)."""
+
+    text: str
+    score: float
+
+    def to_json(self) -> dict:
+        return {"text": self.text, "score": round(self.score, 4)}
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of one face's speech; `face` numbers the tracked faces, `nbest[0]` reads as the words do; `in_domain`:
+    the chance that the lips look like what the model was trained on, None for a model that cannot tell."""
+
+    start: float
+    end: float
+    face: int
+    confidence: float
+    words: tuple[TimedWord, ...]
+    nbest: tuple[Alternative, ...]
+    in_domain: float | None = None
+
+    @property
+    def text(self) -> str:
+        return " ".join(word.word for word in self.words)
+
+    @property
+    def outside_domain(self) -> bool:
+        """Whether its words are guesses, as these lips are unlike what the model was trained on."""
+        return self.in_domain is not None and self.in_domain < FLAGGED and bool(self.words)
+
+    def to_json(self) -> dict:
+        return {
+            "start": round(self.start, 3),
+            "end": round(self.end, 3),
+            "face": self.face,
+            "text": self.text,
+            "confidence": round(self.confidence, 4),
+            "in_domain": None if self.in_domain is None else round(self.in_domain, 4),
+            "words": [word.to_json() for word in self.words],
+            "nbest": [alternative.to_json() for alternative in self.nbest],
+        }
+
+
+@dataclass(frozen=True)
+class TrackReport:
+    """One face from `start` to `end` seconds, within one shot: what share of it could be cropped, its quality in
+    [0, 1] and what spoils it ("small", "turned", "blurred", "dark", "covered", "out of the picture"), if anything."""
+
+    face: int
+    start: float
+    end: float
+    cropped: float
+    quality: float
+    problems: tuple[str, ...]
+
+    def to_json(self) -> dict:
+        return {
+            "face": self.face,
+            "start": round(self.start, 3),
+            "end": round(self.end, 3),
+            "cropped": round(self.cropped, 3),
+            "quality": round(self.quality, 3),
+            "problems": list(self.problems),
+        }
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A stretch of a face that was not read, and why: its lips were at "rest", or it was "not chosen" by --faces,
+    "hardly seen" (in under half of its frames, beside another), "covered" or "out of the picture"."""
+
+    face: int
+    start: float
+    end: float
+    reason: str
+
+    def to_json(self) -> dict:
+        return {"face": self.face, "start": round(self.start, 3), "end": round(self.end, 3), "reason": self.reason}
+
+
+def covered_note(skipped: Iterable[Skipped]) -> str | None:
+    """What people are told where mouths were covered; None where none was."""
+    times = [f"{stretch.start:.2f} to {stretch.end:.2f} s" for stretch in skipped if stretch.reason == "covered"]
+    if not times:
+        return None
+    more = f" and {len(times) - 3} more times" if len(times) > 3 else ""
+    return f"the mouth is covered: {', '.join(times[:3])}{more}"
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """One file's transcript, or the reason why there is none.
+
+    Attributes:
+        file: the path as it was given.
+        fps, duration: of the original video, frames/s and seconds; None where it could not be read.
+        model: the model's name.
+        segments: ordered by start.
+        error: None, or (reason, message).
+        tracks: who was in the picture when, and how well; ordered by start.
+        skipped: what was not read; ordered by start.
+        shots: seconds at which shots begin.
+        complete: False while a long video is being read.
+        provenance: what it was made from, and with what (`vsr.decoding.provenance`); None where no file was read.
+    """
+
+    file: str
+    fps: float | None
+    duration: float | None
+    model: str
+    segments: tuple[Segment, ...] = ()
+    error: tuple[str, str] | None = None
+    tracks: tuple[TrackReport, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    shots: tuple[float, ...] = ()
+    complete: bool = True
+    provenance: dict | None = None
+
+    @property
+    def faces(self) -> list[int]:
+        return sorted({segment.face for segment in self.segments})
+
+    @property
+    def text(self) -> str:
+        """The words of all segments; one line for each face."""
+        lines = []
+        for face in self.faces:
+            texts = [segment.text for segment in self.segments if segment.face == face and segment.words]
+            lines.append(" ".join(texts))
+        return "\n".join(line for line in lines if line)
+
+    @property
+    def warnings(self) -> list[dict]:
+        """What must be known before the words are believed: {"reason", "message"} each."""
+        spoken = [segment for segment in self.segments if segment.words]
+        seconds = sum(segment.end - segment.start for segment in spoken)
+        outside = sum(segment.end - segment.start for segment in spoken if segment.outside_domain)
+        if not outside:
+            return []
+        message = (
+            f"{100 * outside / max(seconds, 1e-6):.0f} % of what was read looks unlike what the model {self.model} was "
+            "trained on: those words are guesses"
+        )
+        return [{"reason": "outside_domain", "message": message}]
+
+    def to_json(self) -> dict:
+        error = None if self.error is None else {"reason": self.error[0], "message": self.error[1]}
+        return {
+            "file": self.file,
+            "fps": None if self.fps is None else round(self.fps, 4),
+            "duration": None if self.duration is None else round(self.duration, 3),
+            "model": self.model,
+            "text": self.text,
+            "segments": [segment.to_json() for segment in self.segments],
+            "tracks": [track.to_json() for track in self.tracks],
+            "skipped": [stretch.to_json() for stretch in self.skipped],
+            "shots": [round(time, 3) for time in self.shots],
+            "complete": self.complete,
+            "warnings": self.warnings,
+            "error": error,
+            "provenance": self.provenance,
+        }

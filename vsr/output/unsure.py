@@ -1,0 +1,43 @@
+"""Words that are not to be believed, in what people read: marked, left out, or kept. JSON and TSV always keep all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from vsr.output.transcript import Segment, TimedWord, Transcript
+
+MARK = "[...]"
+MODES = ("mark", "drop", "keep")
+LEAST = 0.5  # confidence below which a word is not to be believed
+EVERYTHING = ("json", "tsv")  # formats for programs
+SUBTITLES = ("srt", "vtt", "ass")
+
+
+def readable(transcript: Transcript, name: str, mode: str | None = None) -> Transcript:
+    """The transcript as the format ``name`` shows it. ``mode`` of `MODES`; None marks in subtitles, and there only
+    in segments outside of the model's domain, and keeps all elsewhere."""
+    if name in EVERYTHING or mode == "keep" or (mode is None and name not in SUBTITLES):
+        return transcript
+    return replace(transcript, segments=tuple(_shown(segment, mode) for segment in transcript.segments))
+
+
+def unreadable_share(transcript: Transcript) -> float:
+    """Share in [0, 1] of the time of all words that is not to be believed."""
+    words = [word for segment in transcript.segments for word in segment.words]
+    lengths = [(word.end - word.start, word.confidence < LEAST) for word in words]
+    total = sum(length for length, _ in lengths)
+    return sum(length for length, unsure in lengths if unsure) / total if total > 0 else 0.0
+
+
+def _shown(segment: Segment, mode: str | None) -> Segment:
+    if mode is None and not segment.outside_domain:
+        return segment
+    words: list[TimedWord] = []
+    for word in segment.words:
+        if word.confidence >= LEAST:
+            words.append(word)
+        elif mode != "drop":
+            joined = words and words[-1].word == MARK
+            first = words.pop() if joined else word
+            words.append(TimedWord(MARK, first.start, word.end, min(first.confidence, word.confidence)))
+    return replace(segment, words=tuple(words))

@@ -1,0 +1,71 @@
+"""An Inspection -> the cards under its lanes: the face with its landmarks, other readings, facts."""
+
+from __future__ import annotations
+
+from difflib import SequenceMatcher
+from html import escape
+from math import exp
+
+from vsr.report.collect import Inspection
+from vsr.report.images import image_url
+from vsr.report.stills import Still
+
+PARTS = ((0, 5, ""), (5, 11, "Z"), (11, 17, "Z"), (17, 29, "Z"), (29, 37, "Z"))  # nose, eyes, outer and inner lips
+
+
+def faces(inspection: Inspection) -> str:
+    """Some frames with the landmarks and the square that was cut out."""
+    figures = "".join(_figure(still, inspection.edges[still.frame]) for still in inspection.stills)
+    note = "Landmarks, and the square that is cut out after the face has been turned upright and scaled."
+    return f'<div class="stills">{figures}</div><p class="note">{note}</p>'
+
+
+def _figure(still: Still, seconds: float) -> str:
+    side = still.picture.shape[0]
+    lines = "".join(
+        "M" + " L".join(f"{x:.1f} {y:.1f}" for x, y in still.points[a:b]) + end for a, b, end in PARTS
+    )
+    dots = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="1.7"/>' for x, y in still.points)
+    corners = " ".join(f"{x:.1f},{y:.1f}" for x, y in still.corners)
+    return (
+        f'<figure data-frame="{still.frame}"><svg viewBox="0 0 {side} {side}" role="img" aria-label="landmarks">'
+        f'<image href="{image_url(still.picture)}" width="{side}" height="{side}"/>'
+        f'<polygon points="{corners}"/><path d="{lines}"/>{dots}</svg>'
+        f"<figcaption>{seconds:.2f} s</figcaption></figure>"
+    )
+
+
+def readings(inspection: Inspection) -> str:
+    """A table of the n best readings; what differs from the first is marked."""
+    best = inspection.nbest[0]
+    rows = [
+        f'<tr><td class="number">{number}</td><td>{_marked(best.text, other.text)}</td>'
+        f'<td class="number">{other.score:.2f}</td>'
+        f'<td class="bar-cell"><span class="bar" style="width: {100 * exp(other.score - best.score):.1f}%"></span></td>'
+        "</tr>"
+        for number, other in enumerate(inspection.nbest, 1)
+    ]
+    return (
+        '<table><tr><th class="number">rank</th><th>reading, marked where it differs from the first</th>'
+        '<th class="number">score</th><th class="bar-cell">relative to the first</th></tr>'
+        f"{''.join(rows)}</table>"
+    )
+
+
+def _marked(best: str, other: str) -> str:
+    """``other`` with the words marked that stand otherwise in ``best``."""
+    ours, theirs = best.split(), other.split()
+    parts = []
+    for what, _, _, a, b in SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes():
+        text = escape(" ".join(theirs[a:b]))
+        parts.append(text if what == "equal" else f"<mark>{text or '∅'}</mark>")
+    return " ".join(parts) or "<mark>nothing</mark>"
+
+
+def facts(inspection: Inspection) -> str:
+    """Lists of what is known of video, model and search."""
+    groups = []
+    for title, known in inspection.facts.items():
+        rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in known.items())
+        groups.append(f"<div><h3>{escape(title)}</h3><dl>{rows}</dl></div>")
+    return f'<div class="facts">{"".join(groups)}</div>'

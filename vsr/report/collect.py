@@ -1,0 +1,168 @@
+"""One video -> the arrays that a picture of its reading shows, all on the same frames.
+
+Shapes: T frames of the window shown, V vocabulary, U tokens of the best reading, 37 landmarks.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from vsr.core.errors import VsrError
+from vsr.core.progress import Watch
+from vsr.core.windows import window_spans
+from vsr.decoding.encoding import mesh_for
+from vsr.decoding.options import DecodeOptions, Hypothesis
+from vsr.face.mouth_crop import MouthClip
+from vsr.inference.recognition import frame_edges, preferred_window, read_hypotheses, search_crops, spans_to_read
+from vsr.output.transcript import Alternative, TimedWord
+from vsr.report.facts import facts_of
+from vsr.report.moment import find_clip
+from vsr.report.stills import Still, stills
+from vsr.text.tokenizer import BLANK, MARK, SPACE, UNK, Tokenizer
+
+if TYPE_CHECKING:
+    from vsr.modelstore.folder import LoadedModel
+
+INNER_LIPS = slice(29, 37)  # corner, three above, corner, three below
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """One window of one face.
+
+    Attributes:
+        clip: the whole clip's crops, landmarks and header.
+        span: (first, one past the last) of the clip's frames in this window; T is their difference.
+        window, windows: which window of the clip this is, from 0, and how many there are.
+        edges: (T + 1,) seconds of the frame borders in the original video.
+        posteriors: (T, V) CTC probabilities.
+        labels: of the V tokens, to be read by people.
+        tokens: labels of the U tokens of the best reading, and of the end.
+        attention: name -> (U + 1, T): where the decoder looks before it writes each token, rows sum to 1.
+        words: of the best reading, in original time.
+        nbest: readings, best first.
+        opening: (T,) height of the inner lips by their width.
+        stills: frames with their landmarks.
+        facts: what a reader wants to know of the file, the model and the search.
+    """
+
+    clip: MouthClip
+    span: tuple[int, int]
+    window: int
+    windows: int
+    edges: np.ndarray
+    posteriors: np.ndarray
+    labels: list[str]
+    tokens: list[str]
+    attention: dict[str, np.ndarray]
+    words: tuple[TimedWord, ...]
+    nbest: tuple[Alternative, ...]
+    opening: np.ndarray
+    stills: list[Still]
+    facts: dict[str, dict[str, str]]
+
+    @property
+    def crop(self) -> np.ndarray:
+        """(T, 96, 96) uint8."""
+        return self.clip.crop[slice(*self.span)]
+
+    def frame_at(self, seconds: float) -> float:
+        """Original time -> position on the frame axis, 0 ... T."""
+        return float(np.interp(seconds, self.edges, np.arange(len(self.edges))))
+
+
+def inspect_video(
+    loaded: LoadedModel, path: str | Path, options: DecodeOptions | None = None,
+    face: int | None = None, at: float | None = None, watch: Watch | None = None,
+) -> Inspection:  # fmt: skip
+    """Read a video and keep what was seen on the way.
+
+    Args:
+        loaded: model, tokenizer and config, of `vsr.modelstore.folder.load_model`.
+        path: the video file.
+        options: of the search.
+        face, at, watch: which face, and when, as in `vsr.report.moment.find_clip`; of what is read in several
+            windows, the one round ``at`` is shown, or the first. Where nothing is read, the lips being at rest or
+            covered, the pictures are shown without words.
+
+    Raises:
+        VsrError: what `vsr.inference.transcriber.transcribe` raises; bad_config for a face or time that is not there.
+    """
+    options = options or DecodeOptions(nbest=5)
+    clip = find_clip(path, face, at, watch, mesh_for(loaded))
+    read = spans_to_read(clip, preferred_window(loaded))
+    spans = read or window_spans(len(clip.crop))
+    window = 0 if at is None else _window_at(spans, clip, at)
+    found = inspect_window(loaded, clip, options, spans, window)
+    return found if read else dataclasses.replace(found, words=(), nbest=(Alternative("", 0.0),))
+
+
+def inspect_window(
+    loaded: LoadedModel, clip: MouthClip, options: DecodeOptions, spans: list[tuple[int, int]], window: int
+) -> Inspection:
+    """Read one of the windows ``spans`` of a clip that has its landmarks."""
+    start, stop = spans[window]
+    edges = frame_edges(clip.times)
+    if not loaded.model.ctc:
+        raise VsrError("bad_model", f"{loaded.name} has no CTC head, which the page shows; take another model")
+    states, (found,) = search_crops(loaded, [clip.crop[start:stop]], options, [clip.mouth_of(start, stop)])
+    readings = read_hypotheses(loaded, states[0], found, start, edges).hypotheses
+    nbest = tuple(Alternative(" ".join(word.word for word in words), score) for words, score in readings)
+    tokenizer = loaded.tokenizer
+    return Inspection(
+        clip, (start, stop), window, len(spans), edges[start : stop + 1],
+        posteriors=posteriors_of(loaded, states),
+        labels=token_labels(tokenizer, range(tokenizer.vocab_size)),
+        tokens=token_labels(tokenizer, (*found[0].tokens, tokenizer.eos_id)),
+        attention=attention_maps(loaded, states, found[0]),
+        words=readings[0][0], nbest=nbest,
+        opening=lip_opening(clip.points[start:stop]),
+        stills=stills(clip, start, stop),
+        facts=facts_of(loaded, clip, options),
+    )  # fmt: skip
+
+
+@torch.inference_mode()
+def posteriors_of(loaded: LoadedModel, states: torch.Tensor) -> np.ndarray:
+    """CTC probabilities (T, V) of states (1, T, D)."""
+    return loaded.model.ctc_log_probs(states)[0].float().exp().cpu().numpy()
+
+
+def token_labels(tokenizer: Tokenizer, ids) -> list[str]:
+    """What people read for each id: characters and pieces as they are, the space and the special ids by a sign."""
+    special = {BLANK: "blank", UNK: "?", tokenizer.eos_id: "end"}
+    pieces = (piece.replace(SPACE, "␣").replace(MARK, "␣") for piece in tokenizer.pieces(ids))
+    return [special.get(int(i), piece) for i, piece in zip(ids, pieces, strict=True)]
+
+
+@torch.inference_mode()
+def attention_maps(loaded: LoadedModel, states: torch.Tensor, hypothesis: Hypothesis) -> dict[str, np.ndarray]:
+    """Name -> (U + 1, T) for states (1, T, D): the most pointed head, the mean of all and of each layer's."""
+    tokens = torch.tensor([[loaded.tokenizer.eos_id, *hypothesis.tokens]], device=states.device)
+    lengths = torch.tensor([states.shape[1]], device=states.device)
+    maps = loaded.model.decoder.cross_attention(tokens, states, lengths)[0].float().cpu()  # (layers, H, U + 1, T)
+    entropy = -(maps * maps.clamp(min=1e-9).log()).sum(-1).mean(-1)  # (layers, H)
+    layer, head = divmod(int(entropy.argmin()), maps.shape[1])
+    named = {f"most pointed: layer {layer + 1}, head {head + 1}": maps[layer, head]}
+    named["mean of all heads"] = maps.mean((0, 1))
+    named |= {f"mean of layer {k + 1}": own.mean(0) for k, own in enumerate(maps)} if len(maps) > 1 else {}
+    return {name: own.numpy() for name, own in named.items()}
+
+
+def lip_opening(points: np.ndarray) -> np.ndarray:
+    """Landmarks (T, 37, 2) -> (T,) mean height of the gap between the lips by its width."""
+    lips = points[:, INNER_LIPS]
+    heights = np.linalg.norm(lips[:, 1:4] - lips[:, [7, 6, 5]], axis=-1).mean(-1)
+    return heights / np.maximum(np.linalg.norm(lips[:, 0] - lips[:, 4], axis=-1), 1e-6)
+
+
+def _window_at(spans: list[tuple[int, int]], clip: MouthClip, at: float) -> int:
+    """The window whose middle lies nearest to ``at`` seconds."""
+    frame = np.interp(at, clip.times, np.arange(len(clip.times)))
+    return min(range(len(spans)), key=lambda k: abs(sum(spans[k]) / 2 - frame))

@@ -1,0 +1,51 @@
+"""What a reader of the page wants to know of the file, the model and the search."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vsr.core.windows import frame_edges
+from vsr.decoding.options import DecodeOptions
+from vsr.face.mouth_crop import MouthClip
+
+if TYPE_CHECKING:
+    from vsr.modelstore.folder import LoadedModel
+
+
+def facts_of(loaded: LoadedModel, clip: MouthClip, options: DecodeOptions) -> dict[str, dict[str, str]]:
+    """Title -> name -> value, as people read them."""
+    info, config = clip.info, loaded.model.config
+    parameters = sum(weight.numel() for weight in loaded.model.parameters())
+    missed = sum(last - first + 1 for first, last in clip.gaps)
+    return {
+        "Video": {
+            "file": Path(info.path).name,
+            "picture": f"{info.width} × {info.height} at {info.fps:.4g} frames/s",
+            "length": f"{info.duration:.2f} s",
+            "face": f"number {clip.face}, found in {100 * clip.found:.0f} % of its frames",
+            "filled in": f"{missed} of {len(clip.crop)} frames",
+        } | _unread(clip),
+        "Model": {
+            "name": loaded.name,
+            "front end": config.frontend.replace("_", " "),
+            "encoder": f"{config.layers} layers of width {config.dim}",
+            "decoder": f"{config.decoder_layers} layers",
+            "size": f"{parameters / 1e6:.1f} M parameters, {config.vocab_size} tokens",
+        },
+        "Search": {
+            "method": options.method.replace("_", " "),
+            "beam": str(options.beam),
+            "CTC weight": f"{options.ctc_weight:g}" if options.method == "joint" else "CTC alone",
+            "confidence": "calibrated" if loaded.config.get("confidence") else "mean posterior, not calibrated",
+        },
+    }
+
+
+def _unread(clip: MouthClip) -> dict[str, str]:
+    """When the lips are not read, and why."""
+    if clip.stretches is None or not clip.stretches.skipped:
+        return {}
+    edges = frame_edges(clip.times)
+    stretches = [f"{edges[a]:.2f} to {edges[b]:.2f} s ({reason})" for a, b, reason in clip.stretches.skipped]
+    return {"not read": ", ".join(stretches)}

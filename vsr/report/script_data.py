@@ -1,0 +1,66 @@
+"""An Inspection -> the numbers that the script of its page draws and tells: posteriors, attention, words, times."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import numpy as np
+
+from vsr.core.clock import FPS
+from vsr.report.collect import Inspection
+from vsr.report.images import base64_bytes
+from vsr.report.lanes import shown_tokens
+from vsr.text.tokenizer import BLANK
+
+LIKELIEST = 5  # tokens listed for each frame
+
+
+def script_data(inspection: Inspection, columns: int, rows: int) -> str:
+    """What the script needs, as JSON that cannot end its own element; ``columns`` and ``rows`` of the sprite."""
+    value = {
+        "frames": len(inspection.posteriors), "fps": FPS, "first": inspection.span[0],
+        "start": int(inspection.opening.argmax()),
+        "times": [round(float(second), 3) for second in inspection.edges[:-1]],
+        "sprite": [columns, rows], "maps": _maps(inspection), "words": _words(inspection),
+        "top": _likeliest(inspection),
+    }  # fmt: skip
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def _maps(inspection: Inspection) -> dict[str, dict]:
+    """What is drawn on each canvas of the lanes, by its name."""
+    posteriors = inspection.posteriors
+    shown = shown_tokens(posteriors)
+    attention = {f"look{k}": _map(own, inspection.tokens) for k, own in enumerate(inspection.attention.values())}
+    return {
+        "ctc": _map(posteriors[:, shown].T, [inspection.labels[i] for i in shown]),
+        "blank": _map(posteriors[:, [BLANK]].T, ["blank"]),
+    } | attention
+
+
+def _map(values: np.ndarray, labels: Sequence[str]) -> dict:
+    """Values (rows, T) as bytes of their peak."""
+    peak = max(float(values.max()), 1e-9)
+    data = base64_bytes(np.round(255 * values / peak).astype(np.uint8))
+    return {"labels": labels, "peak": round(peak, 5), "data": data}
+
+
+def _words(inspection: Inspection) -> list[dict]:
+    """Each word with its confidence, from where to where it is said in frames."""
+    return [
+        {
+            "word": word.word, "confidence": round(word.confidence, 4),
+            "from": round(inspection.frame_at(word.start), 3), "to": round(inspection.frame_at(word.end), 3),
+        }
+        for word in inspection.words
+    ]  # fmt: skip
+
+
+def _likeliest(inspection: Inspection) -> list[list[list]]:
+    """For each frame its likeliest tokens, [label, posterior] each."""
+    orders = np.argsort(-inspection.posteriors, axis=1)[:, :LIKELIEST].tolist()
+    return [
+        [[inspection.labels[i], round(float(own[i]), 4)] for i in order]
+        for own, order in zip(inspection.posteriors, orders, strict=True)
+    ]
