@@ -12,7 +12,7 @@ import vsr
 from vsr.cli.commands import transcribe as command
 from vsr.core.errors import VsrError
 from vsr.core.windows import WINDOW
-from vsr.modelstore.folder import load_model
+from vsr.inference.reader import load_model
 
 
 @pytest.fixture(scope="module")

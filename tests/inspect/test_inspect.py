@@ -17,7 +17,7 @@ import torch
 from vsr.cli import main
 from vsr.core.windows import window_spans
 from vsr.decoding.options import DecodeOptions
-from vsr.modelstore.folder import load_model
+from vsr.inference.reader import load_model
 from vsr.output.transcript import TimedWord
 from vsr.report.collect import inspect_video, inspect_window, lip_opening, token_labels
 from vsr.report.images import sprite

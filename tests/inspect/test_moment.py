@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from vsr.core.errors import VsrError
+from vsr.inference.reader import load_model
 from vsr.media.reader import frames_from
-from vsr.modelstore.folder import load_model
 from vsr.report.collect import inspect_video
 from vsr.report.moment import find_clip
 from vsr.report.stills import stills

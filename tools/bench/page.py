@@ -45,7 +45,7 @@ import httpx
 
 from vsr.core.errors import VsrError
 from vsr.core.files import write_text
-from vsr.modelstore.folder import load_model
+from vsr.inference.reader import load_model
 
 CLIPS_A_TAB = 3
 PATIENCE = 150.0  # seconds after the last visitor in which the server has to have tidied up
