@@ -41,7 +41,7 @@ wheel() {
     local python=$1 venv=$room/wheel
     "$VENV/bin/python" -m build --wheel --outdir "$room/dist" . >"$room/build.log" || { tail "$room/build.log" >&2; fail "no wheel"; }
     clean "$python" -m venv "$venv"
-    clean "$venv/bin/pip" install --quiet --disable-pip-version-check "$room"/dist/*.whl
+    clean "$venv/bin/pip" install --quiet --disable-pip-version-check "$room"/dist/vsr_lip2speech-*.whl
     cp demo/clip.mp4 "$room/clip.mp4"
     [ "$(cd "$room" && clean "$venv/bin/vsr" transcribe clip.mp4)" = "$expected" ] || fail "the wheel does not read the clip"
     (cd "$room" && clean "$venv/bin/lip2speech" speak clip.mp4 -o voice.wav && [ -s voice.wav ]) || fail "the wheel is mute"

@@ -39,6 +39,8 @@ packages() {
     # The lock is the whole set, without what mediapipe declares and never uses: nothing is resolved again.
     grep -vFxf <(pinned) requirements.lock >"$venv/wheels.txt"
     install --only-binary :all: -r "$venv/wheels.txt"
+    # The distribution's earlier name: its commands would be removed with it later.
+    uv pip uninstall --quiet --python "$venv/bin/python" vsr 2>/dev/null || true
     install -e .
 }
 
