@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -14,9 +15,12 @@ from lip2speech.vocoders.config import VocoderTrainConfig
 from lip2speech.vocoders.discriminators import Judges, adversarial_loss, feature_loss, judge_loss
 from lip2speech.vocoders.generator import Generator
 from lip2speech.vocoders.losses import mel_loss, spectral_loss
+from lip2speech.vocoders.vocos import FAMILY
+from lip2speech.vocoders.warm_start import start_from_vocos
 from vsr.core.errors import VsrError
 from vsr.data.sampler import FrameBudgetSampler
 from vsr.data.splits import check_disjoint
+from vsr.modelstore.checkpoint import read_config
 from vsr.training.finite import Finite
 from vsr.training.lipreader import read_all
 from vsr.training.loop import Run
@@ -55,7 +59,7 @@ class VocoderRun(Run):
     def _build_model(self) -> Adversaries:
         model = Adversaries(self.config)
         if self.config.trainer.init_from:
-            copy_vocoder(self.config.trainer.init_from, model.generator)
+            begin_from(self.config.trainer.init_from, model.generator, self.say)
         return model
 
     def _stepped(self) -> Generator:
@@ -125,6 +129,14 @@ class VocoderRun(Run):
         if self.fabric.is_global_zero:
             save_part(folder, self.average.model.generator, {"name": self.folder.name, "training": self.reached()})
         return folder
+
+
+def begin_from(folder: str, generator: Generator, say: Callable[[str], object]) -> None:
+    """Start from a trained vocoder, or from what fits of an imported Vocos. Raises VsrError bad_model."""
+    if read_config(Path(folder)).get("family") == FAMILY:
+        say(start_from_vocos(folder, generator))
+    else:
+        copy_vocoder(folder, generator)
 
 
 def copy_vocoder(folder: str, generator: Generator) -> None:

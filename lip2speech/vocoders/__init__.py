@@ -1,1 +1,1 @@
-"""The multi-input vocoder: mel, units and speaker -> waveform."""
+"""Vocoders that others published, and what they share with ours."""

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from lip2speech.features.speaker import DIM as SPEAKER
 from lip2speech.models.content import MELS_PER_UNIT
 from lip2speech.vocoders.consistency import mel_consistent
+from lip2speech.vocoders.istft import inverse_stft
 from vsr.core.clock import HOP, MELS_PER_FRAME
 from vsr.core.numbers import COUNT, NOT_NEGATIVE, Range
 from vsr.media.mel import N_FFT, NUM_MELS, mel_filters
@@ -165,17 +165,4 @@ def overlap_add(spectrum: Tensor, window: Tensor, mask: Tensor) -> Tensor:
         spectrum: (B, N, 321) complex; window: (640,).
         mask: (B, N) True on real frames; the others add nothing, so that padding leaves a clip's end as it is.
     """
-    frames = torch.fft.irfft(spectrum, N_FFT, dim=-1) * window * mask[..., None]
-    weights = window.square() * mask[..., None]
-    wave, weight = _folded(frames), _folded(weights)
-    # The last frames of a padded clip reach beyond its end.
-    real = mask.repeat_interleave(HOP, 1) & (weight > 1e-9)
-    return torch.where(real, wave / weight.clamp(min=1e-9), 0.0)
-
-
-def _folded(frames: Tensor) -> Tensor:
-    """Frames (B, N, 640), one each 160 samples -> their sum (B, 160 N), the ends cut."""
-    length = (frames.shape[1] - 1) * HOP + N_FFT
-    summed = F.fold(frames.transpose(1, 2), (1, length), (1, N_FFT), stride=(1, HOP))[:, 0, 0]
-    pad = (N_FFT - HOP) // 2
-    return summed[:, pad : length - pad]
+    return inverse_stft(spectrum, window, HOP, (N_FFT - HOP) // 2, mask)

@@ -54,6 +54,21 @@ def fetch(name: str, configs: Sequence[str], check: Callable[[Path], object]) ->
     return Path(found)
 
 
+def fetch_files(name: str, files: Sequence[str]) -> Path:
+    """The folder, in the hub's cache, that holds just these ``files`` of ``org/name[@revision]``.
+
+    Raises VsrError as `locate`; bad_model where the repository lacks one of them.
+    """
+    repository, _, revision = name.partition("@")
+    with _explained(name, f"{name}: no such folder here, and "):
+        import huggingface_hub
+
+        folder = Path(huggingface_hub.snapshot_download(repository, revision=revision or None, allow_patterns=[*files]))
+    if absent := [file for file in files if not (folder / file).is_file()]:
+        raise VsrError("bad_model", f"{name}: the hub has no {absent[0]} there")
+    return folder
+
+
 def _check_fetched(name: str, folder: Path, check: Callable[[Path], object]) -> None:
     try:
         check(folder)

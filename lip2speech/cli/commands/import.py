@@ -1,0 +1,32 @@
+"""`lip2speech import`: a published vocoder becomes a folder of ours."""
+
+from __future__ import annotations
+
+import argparse
+
+HELP = "make a folder of a published vocoder"
+ABOUT = """Makes a folder of a Vocos that somebody published: config.yaml and pytorch_model.bin, with
+any mel setting. The weights are read without running anything in the file, and the wave
+is the original's within 1e-5. A vocoder of the same sizes may start from it:
+lip2speech vocoder --set trainer.init_from=DIR. Variants that read EnCodec's codes are
+refused. Heed the licence of the weights."""
+FILES = """reads   a folder with config.yaml and pytorch_model.bin, or a model on the hub
+writes  model.safetensors, config.json"""
+SEE = "lip2speech vocoder, vsr import"
+EXAMPLE = """lip2speech import vocos charactr/vocos-mel-24khz -o models/vocos
+lip2speech import vocos downloads/vocos -o models/vocos"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("family", choices=("vocos",), help="what was published")
+    parser.add_argument("source", metavar="DIR", help="folder with the two files, or org/name[@revision] on the hub")
+    parser.add_argument("-o", "--out", required=True, metavar="DIR", help="folder of the result")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Convert, save and print what it is. Raises VsrError."""
+    from lip2speech.vocoders.import_vocos import import_vocos
+
+    print(import_vocos(args.source, args.out))
+    return 0

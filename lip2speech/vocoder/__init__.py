@@ -1,0 +1,1 @@
+"""The multi-input vocoder: mel, units and speaker -> waveform."""

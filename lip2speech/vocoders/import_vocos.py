@@ -1,0 +1,180 @@
+"""A published Vocos (`config.yaml` and `pytorch_model.bin`) -> a folder of ours; nothing in it is ever run.
+
+The classes that the YAML names are compared with those that are known, never imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from lip2speech.vocoders.vocos import FAMILY, Vocos, VocosConfig
+from vsr.core.errors import VsrError, one_line
+from vsr.core.files import atomic_write, check_outputs, write_json
+from vsr.models.bare import bare
+from vsr.modelstore.checkpoint import CONFIG_FILE, FORMAT, WEIGHTS_FILE, read_config, save_weights
+from vsr.modelstore.importers.mapping import convert
+from vsr.modelstore.importers.reading import read_checkpoint, weights_of
+from vsr.modelstore.repository import HUB_ID, fetch_files
+
+LICENCE = "The code of Vocos is MIT; the licence of the weights is their publisher's: read the page they came from."
+SETTINGS, WEIGHTS = "config.yaml", "pytorch_model.bin"
+LARGEST_YAML = 1 << 20  # bytes
+CLASSES = {
+    "feature_extractor": "vocos.feature_extractors.MelSpectrogramFeatures",
+    "backbone": "vocos.models.VocosBackbone",
+    "head": "vocos.heads.ISTFTHead",
+}
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "feature_extractor": {
+        "sample_rate": 24000, "n_fft": 1024, "hop_length": 256, "n_mels": 100, "padding": "center",
+    },
+    "backbone": {
+        "input_channels": None, "dim": None, "intermediate_dim": None, "num_layers": None,
+        "layer_scale_init_value": None, "adanorm_num_embeddings": None,
+    },
+    "head": {"dim": None, "n_fft": None, "hop_length": None, "padding": "same"},
+}  # fmt: skip
+TABLE = (
+    ("mel_window", "feature_extractor.mel_spec.spectrogram.window"),
+    ("filters", "feature_extractor.mel_spec.mel_scale.fb"),
+    ("window", "head.istft.window"),
+    ("embed.", "backbone.embed."),
+    ("norm_in.", "backbone.norm."),
+    ("blocks.{}.depthwise.", "backbone.convnext.{}.dwconv."),
+    ("blocks.{}.norm.", "backbone.convnext.{}.norm."),
+    ("blocks.{}.feed_forward.0.", "backbone.convnext.{}.pwconv1."),
+    ("blocks.{}.feed_forward.2.", "backbone.convnext.{}.pwconv2."),
+    ("blocks.{}.scale", "backbone.convnext.{}.gamma"),
+    ("norm_out.", "backbone.final_layer_norm."),
+    ("head.", "head.out."),
+)
+UNUSED = (r"multi\w*disc\..*", r"\w+_loss\..*")  # of a training checkpoint
+
+
+def import_vocos(source: str | Path, out: str | Path) -> str:
+    """Convert a published Vocos and save it, in fp32, as a folder that `load_vocos` reads.
+
+    Args:
+        source: a folder with `config.yaml` and `pytorch_model.bin`, or a model on the hub, ``org/name[@revision]``.
+        out: the folder.
+
+    Returns:
+        What was imported and the notice about its licence.
+
+    Raises:
+        VsrError: bad_model, exists; hub_missing, hub_denied, hub_offline. Nothing is written then.
+    """
+    folder, out = _located(source), Path(out)
+    _check_place(source, folder, out)
+    with _told(folder):
+        config = _config(folder / SETTINGS)
+        model = _filled(config, folder / WEIGHTS)
+    out.mkdir(parents=True, exist_ok=True)
+    with atomic_write(out / WEIGHTS_FILE) as temporary:
+        save_weights(temporary, model, half=False)
+        (out / CONFIG_FILE).unlink(missing_ok=True)  # from here on the folder is no model, until all is there
+    write_json(out / CONFIG_FILE, _origin(source) | {"format": FORMAT, "model": asdict(config)})
+    millions = sum(weight.numel() for weight in model.parameters()) / 1e6
+    return f"{out}: {millions:.1f} M parameters, {_mel(config)}\n{LICENCE}"
+
+
+def _mel(config: VocosConfig) -> str:
+    return f"{config.n_mels} mel bands, {config.mel_n_fft}/{config.mel_hop} samples at {config.sample_rate} Hz"
+
+
+def _located(source: str | Path) -> Path:
+    """The folder of the two files, fetched if need be."""
+    if not Path(source).exists() and HUB_ID.fullmatch(str(source)):
+        return fetch_files(str(source), (SETTINGS, WEIGHTS))
+    return Path(source)
+
+
+def _origin(source: str | Path) -> dict[str, str]:
+    name = str(source) if not Path(source).exists() else Path(source).resolve().name
+    return {"name": name, "family": FAMILY, "licence": LICENCE}
+
+
+def _check_place(source: str | Path, folder: Path, out: Path) -> None:
+    """Refuse a folder that holds what is read, or another model than this import would make. Raises VsrError."""
+    if not folder.is_dir():
+        raise VsrError("bad_model", f"{folder}: no folder with {SETTINGS} and {WEIGHTS}")
+    check_outputs((out / name for name in (WEIGHTS_FILE, CONFIG_FILE)), folder / SETTINGS, folder / WEIGHTS)
+    if (out / CONFIG_FILE).exists():
+        config, origin = read_config(out), _origin(source)
+        if any(config.get(key) != value for key, value in origin.items()):
+            raise VsrError("exists", f"{out} holds another model, {config.get('name', out.name)}: choose another --out")
+
+
+@contextmanager
+def _told(folder: Path) -> Iterator[None]:
+    """Errors inside name the folder."""
+    try:
+        yield
+    except VsrError as error:
+        raise error if str(folder) in str(error) else VsrError(error.reason, f"{folder}: {error}") from error
+
+
+def _config(path: Path) -> VocosConfig:
+    """The numbers in `config.yaml`. Raises VsrError bad_model, in one line, for another kind of Vocos."""
+    parts = {name: _part(_yaml(path), name) for name in CLASSES}
+    mel, backbone, head = parts["feature_extractor"], parts["backbone"], parts["head"]
+    shared = {
+        "backbone.input_channels": (backbone["input_channels"], mel["n_mels"]),
+        "head.dim": (head["dim"], backbone["dim"]),
+    }
+    for name, (given, wanted) in shared.items():
+        if given != wanted:
+            raise VsrError("bad_model", f"{SETTINGS}: {name} is {given}, the other parts ask for {wanted}")
+    try:
+        return VocosConfig(
+            mel["sample_rate"], mel["n_mels"], mel["n_fft"], mel["hop_length"], mel["padding"], head["n_fft"],
+            head["hop_length"], head["padding"], backbone["dim"], backbone["intermediate_dim"], backbone["num_layers"],
+        )  # fmt: skip
+    except (TypeError, ValueError) as error:
+        raise VsrError("bad_model", f"{SETTINGS}: {one_line(error)}") from error
+
+
+def _yaml(path: Path) -> Mapping[str, Any]:
+    import yaml
+
+    try:
+        if path.stat().st_size > LARGEST_YAML:
+            raise VsrError("bad_model", f"{path}: too large for settings")
+        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        raise VsrError("bad_model", f"{path} cannot be read: {one_line(error)}") from error
+    if not isinstance(settings, Mapping):
+        raise VsrError("bad_model", f"{path} holds no settings")
+    return settings
+
+
+def _part(settings: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The arguments of one of the three parts, with its class checked."""
+    part = settings.get(name)
+    if not isinstance(part, Mapping) or not isinstance(part.get("init_args", {}), Mapping):
+        raise VsrError("bad_model", f"{SETTINGS} has no '{name}' with a class and its arguments")
+    kind, given, known = part.get("class_path"), part.get("init_args", {}), DEFAULTS[name]
+    if kind != CLASSES[name]:
+        what = "reads EnCodec's codes, not a mel" if str(kind).endswith("EncodecFeatures") else f"is {kind}"
+        raise VsrError("bad_model", f"this Vocos is not supported: its {name} {what}; supported: {CLASSES[name]}")
+    if unknown := sorted(map(str, given.keys() - known.keys())):
+        raise VsrError("bad_model", f"{SETTINGS}: {name} has a setting '{unknown[0]}', which Vocos does not have")
+    if given.get("adanorm_num_embeddings") is not None:
+        raise VsrError("bad_model", "this Vocos is not supported: its backbone is conditioned on a bandwidth (EnCodec)")
+    return known | dict(given)
+
+
+def _filled(config: VocosConfig, path: Path) -> Vocos:
+    """The model with the checkpoint's weights, all of them and no others. Raises VsrError bad_model."""
+    weights = weights_of(read_checkpoint(path), path)
+    with bare(memory=False):
+        wanted = Vocos(config).state_dict()
+    converted = convert(weights, wanted, TABLE, UNUSED)
+    with bare():
+        model = Vocos(config)
+    model.load_state_dict(converted)
+    return model.eval()
