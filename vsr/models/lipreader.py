@@ -14,6 +14,8 @@ from vsr.models import resnet3d
 from vsr.models.av_hubert import AVHubertEncoder, TiedDecoder
 from vsr.models.conformer import ACTIVATIONS, Conformer
 from vsr.models.decoder import Decoder
+from vsr.models.frontends.torchvision_video import KINDS as VIDEO_KINDS
+from vsr.models.frontends.torchvision_video import VideoBackbone
 from vsr.models.landmarks import LandmarkFrontend, RecurrentEncoder
 from vsr.models.lengths import length_mask, zero_padding
 from vsr.models.limits import LIP_READER, check_heads, check_sizes
@@ -30,7 +32,8 @@ class LipReaderConfig:
     """Every number that builds a lip reader; stored beside its weights.
 
     ``vocab_size`` counts blank and the shared start/end token. ``tubelet_*`` and ``frontend_*`` build the video
-    transformer, ``resnet_*`` the ResNet-3D; "landmarks" reads tracks of mouth points, and goes best with the encoder
+    transformer, ``resnet_*`` the ResNet-3D; torchvision's networks (``swin3d_t``, ``r3d_18`` ...) have sizes of their
+    own; "landmarks" reads tracks of mouth points, and goes best with the encoder
     "recurrent", whose ``hidden`` is the width in each direction. ``activation`` is that of the Conformer's feed-forward
     networks and ``norm_eps`` the constant of every layer normalisation: published models differ in both. ``ctc_weight``
     is w of the loss w * CTC + (1 - w) * attention, to which ``alignment_weight`` * the loss of the frame targets is
@@ -82,7 +85,7 @@ class LipReaderConfig:
         if not self.resnet_blocks or not all(count in COUNT for count in self.resnet_blocks):
             raise ValueError(f"resnet_blocks is {list(self.resnet_blocks)}: give at least one block for each stage")
         choices = {
-            "frontend": ("video_transformer", "resnet3d", "landmarks"),
+            "frontend": ("video_transformer", "resnet3d", "landmarks", *VIDEO_KINDS),
             "resnet_activation": tuple(resnet3d.ACTIVATIONS),
             "encoder": ("conformer", "av_hubert", "recurrent"),
             "activation": tuple(ACTIVATIONS),
@@ -114,6 +117,8 @@ def build_frontend(config: LipReaderConfig) -> nn.Module:
         return LandmarkFrontend(FEATURES, config.dim, config.dropout)
     if config.frontend == "resnet3d":
         return ResNet3D(config.dim, config.resnet_width, config.resnet_blocks, config.resnet_activation)
+    if config.frontend in VIDEO_KINDS:
+        return VideoBackbone(config.frontend, config.dim)
     return VideoTransformer(
         config.dim, config.frontend_width, config.frontend_layers, config.frontend_heads,
         config.tubelet_frames, config.tubelet_patch, config.tubelet_downscale,

@@ -15,11 +15,21 @@ def synchronised(model: nn.Module) -> nn.Module:
     PyTorch's own layer runs on GPUs alone, so on the CPU `WorldBatchNorm` stands in.
     """
     if next(model.parameters()).is_cuda:
-        return nn.SyncBatchNorm.convert_sync_batchnorm(model)
+        return on_gpus(model)
     for parent in list(model.modules()):
         for name, child in parent.named_children():
             if isinstance(child, _BatchNorm):
                 setattr(parent, name, WorldBatchNorm.of(child))
+    return model
+
+
+def on_gpus(model: nn.Module) -> nn.Module:
+    """PyTorch's own layers in place, with the hooks that it would drop: they may keep padding out."""
+    found = {name: layer for name, layer in model.named_modules() if isinstance(layer, _BatchNorm)}
+    model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    for name, layer in found.items():
+        own = model.get_submodule(name)
+        own._forward_pre_hooks, own._forward_hooks = layer._forward_pre_hooks, layer._forward_hooks
     return model
 
 

@@ -70,7 +70,8 @@ class TrainerConfig:
     bf16-mixed on a GPU and 32-true on a CPU. ``devices`` are processes on each of ``num_nodes`` machines; left at 1,
     they are what torchrun or SLURM started. ``strategy``: "ddp" (and "auto") keeps the model whole on every rank,
     "fsdp" spreads it, its gradients and its optimiser over all of them. ``workers`` processes of each rank prepare its
-    batches while it computes; 0: it does so itself, in between.
+    batches while it computes; 0: it does so itself, in between. ``frontend_weights`` is torchvision's
+    checkpoint (.pth) of the network that is the front end.
     """
 
     max_epochs: int = 50
@@ -85,6 +86,7 @@ class TrainerConfig:
     checkpoint_minutes: float = 3.0
     keep_epochs: int = 10
     init_from: str = ""
+    frontend_weights: str = ""
 
     def __post_init__(self):
         check_numbers(

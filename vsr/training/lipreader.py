@@ -17,9 +17,11 @@ from vsr.data.sampler import FrameBudgetSampler
 from vsr.data.splits import check_disjoint
 from vsr.decoding.ctc import sayable
 from vsr.evaluation.wer import word_errors
+from vsr.models.frontends.torchvision_video import load_video_weights
 from vsr.models.fusion import FusedReader
 from vsr.models.lipreader import LipReader
 from vsr.modelstore.folder import LoadedModel, load_model, save_model
+from vsr.modelstore.importers.reading import read_checkpoint, weights_of
 from vsr.objectives.registry import objective_of
 from vsr.objectives.step import Step
 from vsr.text.normalise import lower
@@ -65,6 +67,8 @@ class LipReaderRun(Run):
 
     def _build_model(self) -> LipReader:
         model = built(LipReader, self.config.model_config(self.tokenizer.vocab_size))
+        if path := self.config.trainer.frontend_weights:
+            self.say(load_video_weights(model.frontend, path, lambda file: weights_of(read_checkpoint(file), file)))
         if where := self.config.trainer.init_from:
             source, tokenizer = fitting_reader(load_model(where), model)
             self.say(f"init_from {where}: {copy_weights(source, model, tokenizer, self.tokenizer)}")

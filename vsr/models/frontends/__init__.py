@@ -1,0 +1,1 @@
+"""Front ends of other projects' networks: mouth video -> features, one state a frame."""
