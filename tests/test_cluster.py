@@ -120,9 +120,9 @@ def test_files_are_read_once_and_the_failed_ones_again(nodes, tmp_path, face_cli
     assert capsys.readouterr().err.count("text.mp4") == 2
 
 
-def noting(out_dir):
+def noting(out_dir, store):
     """A Cropper that notes every attempt."""
-    cropper = Cropper(out_dir)
+    cropper = Cropper(out_dir, store)
 
     def work(clip):
         with open(out_dir.parent / "attempts", "a", encoding="utf-8") as notes:
@@ -140,7 +140,7 @@ def test_a_node_that_dies_in_the_middle_loses_and_doubles_nothing(nodes, tmp_pat
     engine = open_engine("ray", None, started.address)
 
     class Deadly:
-        def crop(self, clips, out_dir):
+        def crop(self, clips, out_dir, store="npy"):
             for number, outcome in enumerate(engine.crop(clips, out_dir)):
                 if number == 1:
                     started.remove_node(second, allow_graceful=False)

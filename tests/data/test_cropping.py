@@ -61,7 +61,7 @@ def test_a_clip_that_kills_its_process_costs_that_clip_only(corpus, monkeypatch)
     assert outcomes["good"].frames == outcomes["again"].frames == 25
 
 
-def _crop_or_die(out_dir, clip):
+def _crop_or_die(out_dir, clip, store):
     import os
 
     if clip.id == "text":
@@ -120,7 +120,7 @@ def test_a_killed_run_keeps_what_it_finished(corpus, face_clip, capfd):
     write_manifest(corpus / "in.jsonl", [Clip(name, str(face_clip), "bin") for name in names])
 
     class Killed:
-        def crop(self, clips, out_dir):
+        def crop(self, clips, out_dir, store="npy"):
             yield from cropping.crop_in_processes(clips[:2], out_dir, 1)
             raise KeyboardInterrupt
 

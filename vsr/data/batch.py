@@ -17,6 +17,7 @@ from vsr.core.clock import FPS
 from vsr.core.errors import VsrError
 from vsr.core.tokens import IGNORE
 from vsr.data.manifest import Clip, need_crops
+from vsr.data.stored import read_crop
 from vsr.data.transforms import Augmentation, speed_indices, to_network_input, trim_span
 from vsr.text.tokenizer import BLANK, Tokenizer
 
@@ -83,11 +84,11 @@ class CropDataset:
         return len(self.clips)
 
     def crop(self, clip: Clip) -> np.ndarray:
-        """The clip's (T, 96, 96) uint8 crop, memory-mapped. Not kept open: a process may hold 65,530 maps, and LRW
-        has 488,766 training clips."""
+        """The clip's (T, 96, 96) uint8 crop; an array is memory-mapped. Not kept open: a process may hold 65,530 maps,
+        and LRW has 488,766 training clips."""
         try:
-            return np.load(clip.crop, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
+            return read_crop(clip.crop)
+        except (OSError, ValueError, EOFError) as error:
             raise VsrError("bad_manifest", f"cannot read the crop of {clip.id}: {error}: run vsr crop") from error
 
     def item(self, index: int, epoch: int = 0) -> tuple[Tensor, Tensor, Tensor]:

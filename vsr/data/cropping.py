@@ -1,8 +1,9 @@
 """A corpus of videos becomes a folder of mouth crops, by several processes or machines, resumably.
 
-Manifest of videos -> `<out>/<id>.npy` (T, 96, 96) uint8 at 25 fps, `<out>/manifest.jsonl` of the clips that were
-cropped, `<out>/refused.json` with the reason of each clip that was not, `<out>/gaps.json` with the frames whose face
-was interpolated. A crop is kept where its video, its part of it and the way of cropping are what they were.
+Manifest of videos -> `<out>/<id>.npy` (T, 96, 96) uint8 at 25 fps (or `.mp4`: `vsr.data.stored`),
+`<out>/manifest.jsonl` of the clips that were cropped, `<out>/refused.json` with the reason of each clip that was not,
+`<out>/gaps.json` with the frames whose face was interpolated. A crop is kept where its video, its part of it and the
+way of cropping are what they were.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from vsr.core.machine import processes_for
 from vsr.core.pool import in_processes
 from vsr.core.progress import counted
 from vsr.data.manifest import Clip, read_manifest, write_manifest
+from vsr.data.stored import count_frames, file_name, write_crop
 
-CROP_SHAPE = (96, 96)
 MANIFEST = "manifest.jsonl"
 VERSION = 2  # of how a mouth is cropped: raised whenever the same video gives another crop
 MEMORY = 800_000_000  # bytes that a process takes
@@ -47,60 +48,62 @@ class Outcome:
 class Cropping(Protocol):
     """Who crops: each clip gives one outcome, also where the process or the machine that was at it dies."""
 
-    def crop(self, clips: Sequence[Clip], out_dir: Path) -> Iterator[Outcome]:
+    def crop(self, clips: Sequence[Clip], out_dir: Path, store: str = "npy") -> Iterator[Outcome]:
         """Crop clips into a folder, each file written whole or not at all."""
 
 
 def crop_corpus(
-    manifest_in: str | Path, out_dir: str | Path, jobs: int = 1, engine: Cropping | None = None
+    manifest_in: str | Path, out_dir: str | Path, jobs: int = 1, engine: Cropping | None = None, store: str = "npy"
 ) -> Counter:
     """Crop every clip of a manifest; returns counts of "cropped", "kept" (from an earlier run) and refusal reasons.
 
     Crops that an earlier run made of the same are kept, so a killed run goes on where it stopped; what is kept and what
     is made again is told on stderr. A file that crashes the decoder costs that file only. ``engine``: who crops, if not
-    ``jobs`` processes of this machine. Raises VsrError for a bad manifest, a folder that cannot be written, or one that
-    holds something else.
+    ``jobs`` processes of this machine; ``store``: how crops lie on disk, of `vsr.data.stored.STORES`. Raises VsrError
+    for a bad manifest, a folder that cannot be written, or one that holds something else.
     """
     clips = read_manifest(manifest_in)
     out_dir = Path(out_dir)
     ledger = Ledger(out_dir)
     _check_folder(out_dir, ledger, manifest_in)
-    states = {clip.id: _state(ledger, clip) for clip in clips}
-    frames = {clip.id: _frames_on_disk(out_dir / f"{clip.id}.npy") if states[clip.id] == KEPT else 0 for clip in clips}
+    states = {clip.id: _state(ledger, clip, store) for clip in clips}
+    paths = {clip.id: out_dir / file_name(clip.id, store) for clip in clips}
+    frames = {clip.id: count_frames(paths[clip.id]) if states[clip.id] == KEPT else 0 for clip in clips}
     todo = [clip for clip in clips if not frames[clip.id]]
     tell([states[clip.id] or (KEPT if frames[clip.id] else "damaged") for clip in clips], "crops")
     out_dir.mkdir(parents=True, exist_ok=True)
     ledger.refresh()
     outcomes = []
-    found = engine.crop(todo, out_dir) if engine else crop_in_processes(todo, out_dir, jobs)
+    found = engine.crop(todo, out_dir, store) if engine else crop_in_processes(todo, out_dir, jobs, store)
     for outcome in counted(found, "mouth crops", len(clips), len(clips) - len(todo), failed="refused"):
         outcomes.append(outcome)
         if outcome.record:
             ledger.append([outcome.record])
     frames |= {outcome.id: outcome.frames for outcome in outcomes}
-    _write_reports(out_dir, clips, frames, outcomes)
+    _write_reports(out_dir, clips, paths, frames, outcomes)
     ledger.add(MANIFEST, {"manifest": identify(manifest_in)})
     counts = Counter(outcome.reason or "cropped" for outcome in outcomes)
     return counts + Counter(kept=len(clips) - len(todo))
 
 
-def made_from(clip: Clip, known: dict | None = None) -> dict:
+def made_from(clip: Clip, known: dict | None = None, store: str = "npy") -> dict:
     """What the crop of a clip depends on."""
     landmarker = os.environ.get("VSR_FACE_LANDMARKER")
     return {
         "video": identify(clip.video, known), "part": [clip.start, clip.end], "way of cropping": VERSION,
         "face landmarker": identify(landmarker) if landmarker else "",
-    }  # fmt: skip
+    } | ({} if store == "npy" else {"store": store})  # fmt: skip
 
 
-def _state(ledger: Ledger, clip: Clip) -> str:
+def _state(ledger: Ledger, clip: Clip, store: str) -> str:
     """Whether a clip's crop can be kept, and why not; nothing is read of a video that has no crop."""
-    name = f"{clip.id}.npy"
+    name = file_name(clip.id, store)
     if not (ledger.folder / name).is_file():
         return NEW
     if "way of cropping" not in ledger.made(name):
+        check_output(ledger.folder / name, clip.video)
         _check_crop(ledger.folder / name)
-    return ledger.state(name, made_from(clip, ledger.known(name, "video")))
+    return ledger.state(name, made_from(clip, ledger.known(name, "video"), store))
 
 
 def _check_folder(out_dir: Path, ledger: Ledger, manifest_in: str | Path) -> None:
@@ -115,34 +118,26 @@ def _check_folder(out_dir: Path, ledger: Ledger, manifest_in: str | Path) -> Non
 
 
 def _check_crop(path: Path) -> None:
-    """Refuse to replace an array that is whole and no crop: it is somebody else's. Raises VsrError."""
+    """Refuse to replace a whole array, or any video, that is no crop: it is somebody else's. Raises VsrError."""
     try:
-        crop = np.load(path, mmap_mode="r", allow_pickle=False)
+        if path.suffix == ".npy":
+            np.load(path, mmap_mode="r", allow_pickle=False)  # a broken one may go
+        elif not path.stat().st_size:
+            return
     except (OSError, ValueError, EOFError):
         return
-    if not _is_crop(crop):
+    if not count_frames(path):
         raise VsrError("not_writable", f"{path} is there and holds no mouth crop: choose another --out")
 
 
-def _frames_on_disk(path: Path) -> int:
-    """Frames of a crop written earlier, 0 if there is no such file or it is not a crop."""
-    try:
-        crop = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        return 0
-    return len(crop) if _is_crop(crop) else 0
-
-
-def _is_crop(crop: np.ndarray) -> bool:
-    return crop.dtype == np.uint8 and crop.ndim == 3 and crop.shape[1:] == CROP_SHAPE
-
-
-def _write_reports(out_dir: Path, clips: list[Clip], frames: dict[str, int], outcomes: list[Outcome]) -> None:
+def _write_reports(
+    out_dir: Path, clips: list[Clip], paths: dict[str, Path], frames: dict[str, int], outcomes: list[Outcome]
+) -> None:
     """manifest.jsonl, refused.json and gaps.json of the whole folder."""
     done = [clip for clip in clips if frames[clip.id]]
     write_manifest(
         out_dir / MANIFEST,
-        [replace(clip, crop=str(out_dir / f"{clip.id}.npy"), num_frames=frames[clip.id]) for clip in done],
+        [replace(clip, crop=str(paths[clip.id]), num_frames=frames[clip.id]) for clip in done],
     )
     refused = {o.id: {"reason": o.reason, "message": o.message} for o in outcomes if o.reason}
     counts = Counter(entry["reason"] for entry in refused.values())
@@ -154,12 +149,14 @@ def _write_reports(out_dir: Path, clips: list[Clip], frames: dict[str, int], out
     write_json(gaps_file, gaps)
 
 
-def crop_in_processes(clips: Sequence[Clip], out_dir: Path, jobs: int | None) -> Iterator[Outcome]:
+def crop_in_processes(
+    clips: Sequence[Clip], out_dir: Path, jobs: int | None, store: str = "npy"
+) -> Iterator[Outcome]:
     """Outcomes as they come; ``jobs`` None: as many processes as the machine is good for."""
     if not clips:
         return iter(())
     jobs = jobs or processes_for(len(clips), MEMORY)
-    return in_processes(partial(_crop_clip, out_dir), clips, jobs, _lost, ordered=False)
+    return in_processes(partial(_crop_clip, out_dir, store=store), clips, jobs, _lost, ordered=False)
 
 
 def _lost(clip: Clip) -> Outcome:
@@ -169,26 +166,27 @@ def _lost(clip: Clip) -> Outcome:
 class Cropper:
     """What one worker of a cluster needs to crop clip after clip into a folder."""
 
-    def __init__(self, out_dir: Path):
+    def __init__(self, out_dir: Path, store: str = "npy"):
         import cv2
 
         cv2.setNumThreads(1)
-        self.out_dir = out_dir
+        self.out_dir, self.store = out_dir, store
 
     def __call__(self, clip: Clip) -> Outcome:
-        return _crop_clip(self.out_dir, clip)
+        return _crop_clip(self.out_dir, clip, self.store)
 
 
-def _crop_clip(out_dir: Path, clip: Clip) -> Outcome:
+def _crop_clip(out_dir: Path, clip: Clip, store: str = "npy") -> Outcome:
     """Crop one clip and write it; a refusal is an outcome, a full disk ends the run."""
     from vsr.face.mouth_crop import crop_video
 
-    made = made_from(clip)  # before the video is read: what replaces it in the meantime is then another
+    made = made_from(clip, store=store)  # before the video is read: what replaces it in the meantime is then another
+    name = file_name(clip.id, store)
     try:
         mouth = crop_video(clip.video, start=clip.start, end=clip.end)
     except VsrError as error:
         return Outcome(clip.id, reason=error.reason, message=str(error))
-    with atomic_write(out_dir / f"{clip.id}.npy") as temporary:
-        np.save(temporary, mouth.crop)
-        record = record_of(f"{clip.id}.npy", temporary, made)
+    with atomic_write(out_dir / name) as temporary:
+        write_crop(temporary, mouth.crop, store)
+        record = record_of(name, temporary, made)
     return Outcome(clip.id, len(mouth.crop), mouth.found, mouth.gaps, record=record)

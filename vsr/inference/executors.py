@@ -22,7 +22,7 @@ ENGINES = ("local", "ray")
 class Engine(Protocol):
     """Every item gives one result, also where the process or the machine that was at it dies."""
 
-    def crop(self, clips: Sequence[Clip], out_dir: Path) -> Iterator[Outcome]:
+    def crop(self, clips: Sequence[Clip], out_dir: Path, store: str = "npy") -> Iterator[Outcome]:
         """Crop clips into a folder, each file written whole or not at all."""
 
     def transcribe(self, paths: Sequence[str], settings: Settings, watch: Watch | None = None) -> Iterator[Transcript]:
@@ -35,10 +35,10 @@ class Local:
 
     jobs: int | None = 1
 
-    def crop(self, clips: Sequence[Clip], out_dir: Path) -> Iterator[Outcome]:
+    def crop(self, clips: Sequence[Clip], out_dir: Path, store: str = "npy") -> Iterator[Outcome]:
         from vsr.data.cropping import crop_in_processes
 
-        return crop_in_processes(clips, out_dir, self.jobs)
+        return crop_in_processes(clips, out_dir, self.jobs, store)
 
     def transcribe(self, paths: Sequence[str], settings: Settings, watch: Watch | None = None) -> Iterator[Transcript]:
         from vsr.inference.bulk import transcribe_files, usual_jobs

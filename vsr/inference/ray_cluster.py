@@ -47,7 +47,7 @@ class RayCluster:
         self.ray = connect(address)
         self.jobs = jobs
 
-    def crop(self, clips: Sequence[Clip], out_dir: Path) -> Iterator[Outcome]:
+    def crop(self, clips: Sequence[Clip], out_dir: Path, store: str = "npy") -> Iterator[Outcome]:
         """Outcomes in the order of the clips."""
         from vsr.data.cropping import Cropper, Outcome
 
@@ -56,7 +56,7 @@ class RayCluster:
         def lost(clip: Clip) -> Outcome:
             return Outcome(clip.id, reason="unreadable", message=f"{clip.video}: {LOST}")
 
-        return self.each(partial(Cropper, out_dir.absolute()), clips, lost)
+        return self.each(partial(Cropper, out_dir.absolute(), store), clips, lost)
 
     def transcribe(self, paths: Sequence[str], settings: Settings, watch: Watch | None = None) -> Iterator[Transcript]:
         """Transcripts in the order of the files, which keep the names they were given; nothing is watched."""

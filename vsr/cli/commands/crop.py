@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from vsr.cli.options import add_engine_arguments
+from vsr.data.stored import STORES
 from vsr.inference.executors import open_engine
 
 HELP = "cut the mouths out of a corpus of videos"
@@ -14,10 +15,11 @@ part are kept, so a killed run goes on; it says how many, and why others are mad
 video that crashes the decoder costs that clip only. --tracks also lays the attention mesh
 on every frame and keeps the points of the mouth, for models that read both."""
 FILES = """reads   a manifest and its videos
-writes  ID.npy (T, 96, 96) a clip, manifest.jsonl, refused.json, gaps.json; ID.track.npz"""
+writes  ID.npy (T, 96, 96) or ID.mp4 a clip, manifest.jsonl, refused.json, gaps.json; ID.track.npz"""
 SEE = "vsr validate, vsr tokens, vsr train"
 EXAMPLE = """vsr crop --manifest data/train.jsonl --out data/crops --jobs 2
 vsr crop --manifest data/train.jsonl --out data/crops --tracks
+vsr crop --manifest data/train.jsonl --out data/crops --store video
 vsr crop --manifest data/train.jsonl --out data/crops --engine ray --address head:6379"""
 
 
@@ -25,6 +27,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--manifest", required=True, help="manifest of the clips (JSON Lines)")
     parser.add_argument("--out", required=True, help="folder for the crops, their manifest and the refusals")
+    parser.add_argument(
+        "--store", choices=STORES, default="npy",
+        help="arrays; or videos of a twentieth of the size; or videos, bit for bit, of a quarter (default: npy)",
+    )  # fmt: skip
     parser.add_argument("--tracks", action="store_true", help="also find the points of the mouth, on this machine")
     add_engine_arguments(parser)
 
@@ -35,6 +41,6 @@ def run(args: argparse.Namespace) -> None:
     from vsr.data.track_files import add_tracks
 
     engine = open_engine(args.engine, args.jobs, args.address)
-    counts = crop_corpus(args.manifest, args.out, engine=engine)
+    counts = crop_corpus(args.manifest, args.out, engine=engine, store=args.store)
     counts |= add_tracks(args.out, args.jobs) if args.tracks else {}
     print(", ".join(f"{number} {what}" for what, number in sorted(counts.items())) or "nothing to do")
