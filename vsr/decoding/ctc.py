@@ -65,7 +65,7 @@ def _advance(prefixes, blank: float, tokens: list[tuple[int, float]]):
             repeated = bool(prefix) and prefix[-1] == token
             if repeated:
                 stay[1] = log_add(stay[1], in_token + score)
-            grown = new[(*prefix, token)]
+            grown = new[prefix + (token,)]
             grown[1] = log_add(grown[1], (in_blank if repeated else both) + score)
     return {prefix: tuple(ends) for prefix, ends in new.items()}
 
