@@ -6,21 +6,16 @@ model also has its codebook of units. Nothing in it is ever unpickled.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lip2speech.models.parts import load_part, save_part  # noqa: F401  known by these names
 from vsr.core.errors import VsrError
-from vsr.core.files import atomic_write, write_json
 from vsr.core.machine import find_device
 from vsr.modelstore.checkpoint import (
     CONFIG_FILE,
-    FORMAT,
-    WEIGHTS_FILE,
-    load_weights,
     read_config,
-    save_weights,
-    stored_settings,
 )
 from vsr.modelstore.repository import locate
 
@@ -46,25 +41,6 @@ def save_voice(folder: str | Path, voice, codebook, extra: dict | None = None) -
     folder.mkdir(parents=True, exist_ok=True)
     codebook.save(folder / UNITS_FILE)
     return save_part(folder, voice, extra)
-
-
-def save_part(folder: str | Path, model, extra: dict | None = None) -> Path:
-    """Write weights (fp16) and `config.json` of a model with a dataclass ``config``; the config last."""
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    with atomic_write(folder / WEIGHTS_FILE) as temporary:
-        save_weights(temporary, model, half=True)
-        (folder / CONFIG_FILE).unlink(missing_ok=True)  # from here on the folder is no model, until all is there
-    write_json(folder / CONFIG_FILE, (extra or {}) | {"format": FORMAT, "model": asdict(model.config)})
-    return folder
-
-
-def load_part(folder: str | Path, kind: type, config_kind: type) -> tuple[Any, dict]:
-    """A model of class ``kind`` built from a ``config_kind``, and its config. Raises VsrError bad_model."""
-    folder = Path(folder)
-    config = read_config(folder)
-    settings = stored_settings(folder, config, config_kind)
-    return load_weights(folder, lambda: kind(settings)).eval(), config
 
 
 def load_voice(folder: str | Path):

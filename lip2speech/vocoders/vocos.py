@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lip2speech.inference.folder import load_part
+from lip2speech.models.parts import load_part
 from lip2speech.vocoders.generator import LOUDEST, ConvNeXtBlock
 from lip2speech.vocoders.istft import inverse_stft
 from vsr.core.numbers import COUNT
