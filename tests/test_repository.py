@@ -73,8 +73,10 @@ def test_a_folder_goes_before_the_hub_and_paths_never_go_there(hub, tiny_model, 
     monkeypatch.chdir(tmp_path)
     hub.add("org/name", tiny_model)
     (tmp_path / "org" / "name").mkdir(parents=True)
-    for name in ("org/name", "./org/nobody", "/org/name", "a/b/c", "../org/name", "nobody"):
+    for name in ("org/name", "./org/nobody", "/org/name", "a/b/c", "../org/name"):
         assert find_model(name) == Path(name)
+    with pytest.raises(VsrError, match="nobody: no such model folder"):
+        find_model("nobody")
     assert hub.fetched == []
 
 

@@ -27,7 +27,7 @@ class Settings:
 
     Attributes:
         folder: what `vsr.modelstore.folder.load_model` takes; None for the model that ships with the package.
-        options: fields of `vsr.decoding.options.DecodeOptions` that differ from their defaults.
+        options: fields of `vsr.decoding.options.DecodeOptions` that differ from the model's own, or from the defaults.
         faces: "largest", "all" or a number.
         threads: of the tensor library in each process; 0 leaves them to it.
         outputs: where a long video's results are written as they come, and its journal; None keeps them in memory.
@@ -54,15 +54,15 @@ class FileReader:
     def __init__(self, settings: Settings):
         import torch
 
-        from vsr.decoding.options import DecodeOptions
+        from vsr.decode.defaults import options_for
         from vsr.decoding.shallow_fusion import languages_of
         from vsr.modelstore.folder import load_model
 
         if settings.threads:
             torch.set_num_threads(settings.threads)
         self.settings = settings
-        self.options = DecodeOptions(**dict(settings.options))
         self.loaded = load_model(settings.folder, settings.device)
+        self.options = options_for(self.loaded, dict(settings.options))
         languages_of(self.loaded, self.options)  # now, and not with the first file: no file survives a bad one
 
     def read(self, path: str, watch: Watch | None = None) -> Transcript:

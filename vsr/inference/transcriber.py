@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from vsr.core.progress import Watch, watched
 from vsr.core.windows import frame_edges
+from vsr.decode.defaults import options_for
 from vsr.decoding.encoding import mesh_for
 from vsr.decoding.joint_beam import check_heads
 from vsr.decoding.options import DecodeOptions
@@ -46,7 +47,7 @@ def transcribe(
     Args:
         loaded: model, tokenizer and config, of `vsr.modelstore.folder.load_model`.
         path: the video file.
-        options: of the search; `nbest` also sets how many alternatives each segment carries.
+        options: of the search (None: the model's own); `nbest` also sets how many alternatives each segment carries.
         faces: "largest" reads the face that fills most of the picture in each shot, a number so many of them, "all"
             every face.
         journal: file that keeps what is finished of a video of several blocks; whoever gives it removes it.
@@ -60,7 +61,7 @@ def transcribe(
         VsrError: no_face, too_short, crop_out_of_frame, unreadable, no_video, bad_config or bad_journal; bad_model for
             what no file could survive.
     """
-    return Reading(loaded, path, options or DecodeOptions(), faces, journal, resume).run(watch or Watch())
+    return Reading(loaded, path, options or options_for(loaded), faces, journal, resume).run(watch or Watch())
 
 
 class Reading:

@@ -19,13 +19,15 @@ KERNEL, GROUPS = 128, 16  # of the convolution that tells positions, in every pu
 
 
 class TransformerLayer(nn.Module):
-    """Self-attention and feed-forward with GELU, each pre-norm and residual."""
+    """Self-attention and feed-forward (with GELU, unless told), each pre-norm and residual."""
 
-    def __init__(self, dim: int, heads: int, hidden: int, dropout: float):
+    def __init__(
+        self, dim: int, heads: int, hidden: int, dropout: float, kind: type[nn.Module] = nn.GELU, eps: float = 1e-5
+    ):
         super().__init__()
-        self.norm_attention = nn.LayerNorm(dim)
+        self.norm_attention = nn.LayerNorm(dim, eps)
         self.attention = MultiHeadAttention(dim, heads)
-        self.feed_forward = FeedForward(dim, hidden, dropout, nn.GELU)
+        self.feed_forward = FeedForward(dim, hidden, dropout, kind, eps)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:

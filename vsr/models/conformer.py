@@ -8,9 +8,11 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from vsr.models.attention import RelativeAttention
+from vsr.models.legacy_attention import LegacyRelativeAttention
 from vsr.models.lengths import key_mask, scatter_frames, zero_padding
 
 ACTIVATIONS = {"silu": nn.SiLU, "relu": nn.ReLU}
+POSITIONS = {"relative": RelativeAttention, "legacy": LegacyRelativeAttention}
 
 
 class FeedForward(nn.Sequential):
@@ -46,11 +48,14 @@ class ConvolutionModule(nn.Module):
 class ConformerLayer(nn.Module):
     """Half feed-forward, attention, convolution, half feed-forward, each pre-norm and residual."""
 
-    def __init__(self, dim: int, heads: int, hidden: int, kernel: int, dropout: float, activation: str, eps: float):
+    def __init__(
+        self, dim: int, heads: int, hidden: int, kernel: int, dropout: float, activation: str, eps: float,
+        positions: str = "relative",
+    ):  # fmt: skip
         super().__init__()
         self.feed_forward_in = FeedForward(dim, hidden, dropout, ACTIVATIONS[activation], eps)
         self.norm_attention = nn.LayerNorm(dim, eps)
-        self.attention = RelativeAttention(dim, heads)
+        self.attention = POSITIONS[positions](dim, heads)
         self.convolution = ConvolutionModule(dim, kernel, eps)
         self.feed_forward_out = FeedForward(dim, hidden, dropout, ACTIVATIONS[activation], eps)
         self.norm_out = nn.LayerNorm(dim, eps)
@@ -74,6 +79,7 @@ class Conformer(nn.Module):
         dropout: after each module and inside the feed-forward networks.
         activation: of the feed-forward networks, a key of ``ACTIVATIONS``.
         eps: added to the variance by every layer normalisation.
+        positions: how distances are told, a key of ``POSITIONS``.
     """
 
     def __init__(
@@ -86,12 +92,13 @@ class Conformer(nn.Module):
         dropout: float,
         activation: str = "silu",
         eps: float = 1e-5,
+        positions: str = "relative",
     ):
         super().__init__()
         self.scale = dim**0.5
         self.dropout = nn.Dropout(dropout)
         self.layers = nn.ModuleList(
-            ConformerLayer(dim, heads, hidden, kernel, dropout, activation, eps) for _ in range(layers)
+            ConformerLayer(dim, heads, hidden, kernel, dropout, activation, eps, positions) for _ in range(layers)
         )
         self.norm = nn.LayerNorm(dim, eps)
 

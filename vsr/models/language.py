@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vsr.core.numbers import COUNT
+from vsr.core.numbers import COUNT, NOT_NEGATIVE, POSITIVE
 from vsr.core.tokens import IGNORE
 from vsr.models.av_hubert import TransformerLayer
 from vsr.models.cache import PastCache
@@ -19,10 +19,17 @@ from vsr.models.lengths import causal_mask, sinusoid
 from vsr.models.limits import DROPPED, check_sizes
 from vsr.models.targets import shift_tokens
 
+ACTIVATIONS = {"gelu": nn.GELU, "relu": nn.ReLU}
+
 
 @dataclass(frozen=True)
 class LanguageModelConfig:
-    """Every number that builds a language model; stored beside its weights."""
+    """Every number that builds a language model; stored beside its weights.
+
+    With ``embed_dim`` the embeddings have that width and a layer leads from there to ``dim``, with a head of its own,
+    as in ESPnet's models; 0: the embeddings are also the head. ``positions``: whether the place in the sentence is
+    told. ``activation`` is that of the feed-forward networks, ``norm_eps`` of every layer normalisation in the stack.
+    """
 
     vocab_size: int
     dim: int = 512
@@ -30,32 +37,50 @@ class LanguageModelConfig:
     hidden: int = 2048
     layers: int = 6
     dropout: float = 0.1
+    embed_dim: int = 0
+    positions: bool = True
+    activation: str = "gelu"
+    norm_eps: float = 1e-5
 
     def __post_init__(self):
         check_sizes(
-            self, vocab_size=COUNT, dim=COUNT, heads=COUNT, hidden=COUNT, layers=COUNT, dropout=DROPPED
+            self, vocab_size=COUNT, dim=COUNT, heads=COUNT, hidden=COUNT, layers=COUNT, dropout=DROPPED,
+            embed_dim=NOT_NEGATIVE, norm_eps=POSITIVE,
         )  # fmt: skip
+        if not isinstance(self.positions, bool):
+            raise ValueError(f"positions is {self.positions!r}; it can be true or false")
+        if self.activation not in ACTIVATIONS:
+            raise ValueError(f"activation is '{self.activation}'; it can be {' or '.join(ACTIVATIONS)}")
 
 
 class LanguageModel(nn.Module):
-    """Causal transformer whose embeddings also make the head (Press and Wolf 2017)."""
+    """Causal transformer whose embeddings also make the head (Press and Wolf 2017), unless ``embed_dim`` is set."""
 
     def __init__(self, config: LanguageModelConfig):
         super().__init__()
         self.config = c = config
-        self.embed = nn.Embedding(c.vocab_size, c.dim)
+        self.embed = nn.Embedding(c.vocab_size, c.embed_dim or c.dim)
         nn.init.normal_(self.embed.weight, std=c.dim**-0.5)
+        self.enter = self.out = None
+        if c.embed_dim:
+            self.enter = nn.Sequential(nn.Linear(c.embed_dim, c.dim), nn.LayerNorm(c.dim), nn.ReLU())
+            self.out = nn.Linear(c.dim, c.vocab_size)
         self.dropout = nn.Dropout(c.dropout)
-        self.layers = nn.ModuleList(TransformerLayer(c.dim, c.heads, c.hidden, c.dropout) for _ in range(c.layers))
-        self.norm = nn.LayerNorm(c.dim)
+        settings = (c.dim, c.heads, c.hidden, c.dropout, ACTIVATIONS[c.activation], c.norm_eps)
+        self.layers = nn.ModuleList(TransformerLayer(*settings) for _ in range(c.layers))
+        self.norm = nn.LayerNorm(c.dim, c.norm_eps)
 
     def _embed(self, tokens: Tensor, first: int) -> Tensor:
+        embedded = self.embed(tokens) if self.enter is None else self.enter(self.embed(tokens))
+        if not self.config.positions:
+            return embedded
         positions = torch.arange(first, first + tokens.shape[-1], device=tokens.device)
         code = sinusoid(positions, self.config.dim).to(self.embed.weight.dtype)
-        return self.embed(tokens) * self.config.dim**0.5 + code
+        return embedded * self.config.dim**0.5 + code
 
     def _head(self, x: Tensor) -> Tensor:
-        return F.linear(self.norm(x), self.embed.weight)
+        x = self.norm(x)
+        return F.linear(x, self.embed.weight) if self.out is None else self.out(x)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """tokens (B, U) that begin with sos -> logits (B, U, V)."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from vsr.core.numbers import COUNT
 from vsr.models import resnet3d
 from vsr.models.av_hubert import AVHubertEncoder, TiedDecoder
-from vsr.models.conformer import ACTIVATIONS, Conformer
+from vsr.models.conformer import ACTIVATIONS, POSITIONS, Conformer
 from vsr.models.decoder import Decoder
 from vsr.models.frontends.torchvision_video import KINDS as VIDEO_KINDS
 from vsr.models.frontends.torchvision_video import VideoBackbone
@@ -35,9 +35,9 @@ class LipReaderConfig:
     transformer, ``resnet_*`` the ResNet-3D; torchvision's networks (``swin3d_t``, ``r3d_18`` ...) have sizes of their
     own; "landmarks" reads tracks of mouth points, and goes best with the encoder
     "recurrent", whose ``hidden`` is the width in each direction. ``activation`` is that of the Conformer's feed-forward
-    networks and ``norm_eps`` the constant of every layer normalisation: published models differ in both. ``ctc_weight``
-    is w of the loss w * CTC + (1 - w) * attention, to which ``alignment_weight`` * the loss of the frame targets is
-    added.
+    networks and ``norm_eps`` the constant of every layer normalisation: published models differ in both, and some tell
+    distances the "legacy" way (``positions``). ``ctc_weight`` is w of the loss w * CTC + (1 - w) * attention, to which
+    ``alignment_weight`` * the loss of the frame targets is added.
 
     A weight of 0 leaves the CTC or the alignment head out, 0 ``decoder_layers`` the decoder; a model with neither CTC
     nor decoder is an encoder alone and has a vocabulary of 0. With ``encoder`` "av_hubert" the decoder is AV-HuBERT's
@@ -67,6 +67,7 @@ class LipReaderConfig:
     kernel: int = 15
     activation: str = "silu"
     norm_eps: float = 1e-5
+    positions: str = "relative"
     decoder_layers: int = 2
     decoder_hidden: int = 768
     decoder_heads: int = 0
@@ -89,6 +90,7 @@ class LipReaderConfig:
             "resnet_activation": tuple(resnet3d.ACTIVATIONS),
             "encoder": ("conformer", "av_hubert", "recurrent"),
             "activation": tuple(ACTIVATIONS),
+            "positions": tuple(POSITIONS),
         }
         for name, known in choices.items():
             if getattr(self, name) not in known:
@@ -132,7 +134,7 @@ def build_encoder(config: LipReaderConfig) -> nn.Module:
         return AVHubertEncoder(c.dim, c.layers, c.heads, c.hidden, c.dropout)
     if c.encoder == "recurrent":
         return RecurrentEncoder(c.dim, c.layers, c.hidden, c.dropout)
-    return Conformer(c.dim, c.layers, c.heads, c.hidden, c.kernel, c.dropout, c.activation, c.norm_eps)
+    return Conformer(c.dim, c.layers, c.heads, c.hidden, c.kernel, c.dropout, c.activation, c.norm_eps, c.positions)
 
 
 def build_decoder(config: LipReaderConfig) -> Decoder:

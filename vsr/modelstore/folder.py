@@ -7,33 +7,23 @@ lip2speech too, is in `vsr.modelstore.checkpoint`.
 
 from __future__ import annotations
 
-import json
-import os
-import tempfile
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from vsr.core.artifacts import sha256_of
-from vsr.core.errors import VsrError, one_line
+from vsr.core.errors import one_line
 from vsr.core.machine import find_device
-from vsr.modelstore.checkpoint import (
-    CONFIG_FILE,
-    FORMAT,
-    WEIGHTS_FILE,
-    bad_model,
-    load_weights,
-    read_config,
-    save_weights,
-    stored_settings,
-)
-from vsr.modelstore.repository import locate
+from vsr.modelstore.checkpoint import CONFIG_FILE, WEIGHTS_FILE, bad_model, load_weights, read_config, stored_settings
+from vsr.modelstore.repository import HUB_ID, locate
+from vsr.modelstore.saving import FUSED_READER, LANGUAGE_MODEL, LIP_READER, check_tokenizer, save_model
+from vsr.modelstore.store import stored
+
+__all__ = ["FUSED_READER", "LANGUAGE_MODEL", "LIP_READER", "LoadedModel", "load_model", "save_model"]
 
 SHIPPED = Path(__file__).parents[1] / "weights"
 NAMES = {"grid": SHIPPED}  # of the models in the package; the first is the default
-# "kind" in config.json; a lip reader's may lack it
-LIP_READER, FUSED_READER, LANGUAGE_MODEL = "lip_reader", "fused_lip_reader", "language_model"
 
 
 @dataclass
@@ -62,50 +52,13 @@ class LoadedModel:
         return sha256_of(self.folder / WEIGHTS_FILE)
 
 
-def save_model(folder, model, tokenizer, extra: dict | None = None, half: bool = False) -> Path:
-    """Write a self-contained model folder.
-
-    The new files are first written in full beside the old ones and then renamed, `config.json` last; an
-    interrupted save therefore leaves the old model, or a folder that says it is no model, never a mixture.
-    Other files in the folder (a model card) stay.
-
-    Args:
-        folder: where; made if missing.
-        model: LipReader, FusedReader or LanguageModel with a `.config` dataclass.
-        tokenizer: any tokenizer of `vsr.text.tokenizer`; its size must equal the model's head. None for an
-            encoder alone, which has no head.
-        extra: further JSON keys for `config.json` ("name", "kind", "confidence", ...).
-        half: store floating point weights as fp16 (half the size); they are always loaded as fp32.
-
-    Returns:
-        The folder.
-
-    Raises:
-        VsrError: bad_model if the tokenizer and the head disagree or `extra` uses a reserved key;
-            not_writable.
-    """
-    folder = Path(folder)
-    config = {**_checked_extra(extra or {}), "format": FORMAT, "model": asdict(model.config)}
-    _check_tokenizer(tokenizer, model.config.vocab_size, folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".saving.", dir=folder) as staging:
-            if tokenizer is not None:
-                tokenizer.save(Path(staging))
-            save_weights(Path(staging) / WEIGHTS_FILE, model, half)
-            (Path(staging) / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-            _publish(Path(staging), folder)
-    except OSError as error:
-        raise VsrError("not_writable", f"{folder}: cannot save the model: {one_line(error)}") from error
-    return folder
-
-
 def load_model(name=None, device: str = "cpu") -> LoadedModel:
     """Load a lip reader.
 
     Args:
-        name: a model folder; a name in `NAMES`; or a model on the hub, ``org/name`` or ``org/name@revision``, which
-            is fetched once. None: the model that ships with the package.
+        name: a model folder; a name in `NAMES`, or of a published model (`vsr.modelstore.known`); or a model on the
+            hub, ``org/name`` or ``org/name@revision``. What is not here is fetched once. None: the model that ships
+            with the package.
         device: cpu, cuda, cuda:1 ..., or auto, a GPU where there is one.
 
     Raises:
@@ -136,6 +89,8 @@ def load_language_model(name, device="cpu") -> LoadedModel:
 
 def find_model(name=None) -> Path:
     """The folder of a model that `load_model` takes, fetched if need be. Raises VsrError as `load_model`."""
+    if name is not None and not (Path(name).exists() or name in NAMES or HUB_ID.fullmatch(str(name))):
+        return stored(str(name))
     return locate(name, NAMES, (CONFIG_FILE,), read_config)
 
 
@@ -153,26 +108,6 @@ def _load(folder: Path, kind: str, build: type, settings: type, device) -> Loade
         tokenizer = load_tokenizer(folder) if model_config.vocab_size else None
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise bad_model(folder, f"its tokenizer cannot be read: {one_line(error)}") from error
-    _check_tokenizer(tokenizer, model_config.vocab_size, folder)
+    check_tokenizer(tokenizer, model_config.vocab_size, folder)
     model = load_weights(folder, lambda: build(model_config)).to(device).eval()
     return LoadedModel(model, tokenizer, config, folder)
-
-
-def _checked_extra(extra: dict) -> dict:
-    reserved = sorted({"format", "model"} & extra.keys())
-    if reserved:
-        raise VsrError("bad_model", f"the extra key {reserved[0]!r} is reserved in {CONFIG_FILE}")
-    return extra
-
-
-def _check_tokenizer(tokenizer, vocab_size: int, folder: Path) -> None:
-    entries = tokenizer.vocab_size if tokenizer else 0
-    if entries != vocab_size:
-        raise bad_model(folder, f"the tokenizer has {entries} entries, the model's head {vocab_size}")
-
-
-def _publish(staging: Path, folder: Path) -> None:
-    """Move the finished files into place; `config.json` goes first and comes back last: it marks a model."""
-    (folder / CONFIG_FILE).unlink(missing_ok=True)
-    for path in sorted(staging.iterdir(), key=lambda path: path.name == CONFIG_FILE):
-        os.replace(path, folder / path.name)

@@ -11,6 +11,7 @@ from vsr.core.errors import VsrError
 from vsr.core.files import read_json, write_json
 from vsr.core.tokens import BLANK, UNK  # noqa: F401  known by these names
 from vsr.text.normalise import lower
+from vsr.text.segmenting import fewest_pieces
 
 SPACE, MARK = " ", "\u2581"  # what opens a word: a space between characters, SentencePiece's mark
 CONFIG = "tokenizer.json"
@@ -74,14 +75,7 @@ class CharTokenizer(_Listed):
 
     def word_spans(self, ids: Sequence[int]) -> list[tuple[str, int, int]]:
         """(word, first token, one past its last token); the space belongs to no word."""
-        spans, start = [], 0
-        pieces = [*self._written(ids), SPACE]
-        for index, piece in enumerate(pieces):
-            if piece == SPACE:
-                word = "".join(pieces[start:index])
-                spans += [(word, start, index)] if word else []
-                start = index + 1
-        return spans
+        return spans_between_spaces(self._written(ids))
 
     def save(self, folder: str | Path) -> None:
         """Write tokenizer.json."""
@@ -156,17 +150,79 @@ class SentencePieceTokenizer(_Listed):
 
     def word_spans(self, ids: Sequence[int]) -> list[tuple[str, int, int]]:
         """(word, first token, one past its last token)."""
-        pieces = self._written(ids)
-        starts = [i for i, piece in enumerate(pieces) if i == 0 or piece.startswith(MARK)]
-        spans = zip(starts, [*starts[1:], len(pieces)], strict=False)  # nothing, when there are no ids
-        words = [("".join(pieces[a:b]).replace(MARK, ""), a, b) for a, b in spans]
-        return [span for span in words if span[0]]
+        return spans_between_marks(self._written(ids))
 
     def save(self, folder: str | Path) -> None:
         """Write tokenizer.json and tokenizer.model."""
         (Path(folder) / "tokenizer.model").write_bytes(self._model)
         config = {"kind": "unigram", "case": self.case}
         write_json(Path(folder) / CONFIG, config if self._own_order else config | {"units": self.units})
+
+
+class ListTokenizer(_Listed):
+    """The list of units of a published model that came without a segmenter: letters of any script, or pieces.
+
+    Words are told apart by the unit " ", else by pieces that begin with U+2581; where there is neither (Mandarin),
+    each unit is a word. Text is written with the fewest units that spell it.
+
+    Args:
+        units: in the order of the model's head, without blank, unknown and end; "" for a unit that is never written.
+        case: "lower", "upper", or "" for letters without case.
+    """
+
+    def __init__(self, units: Sequence[str], case: str = ""):
+        if case not in ("", "lower", "upper"):
+            raise VsrError("bad_model", f"the case of a tokenizer is {case!r}; it can be 'lower', 'upper' or ''")
+        super().__init__(units)
+        self.case, self._known = case, self._ids.keys()
+        if not self._known or len(self._known) < len([unit for unit in self.units if unit]):
+            raise VsrError("bad_model", "a list of units needs distinct ones")
+        self._marked = SPACE not in self._known and any(unit.startswith(MARK) for unit in self._known)
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of the text, without start or end."""
+        text = lower(text).upper() if self.case == "upper" else lower(text)
+        if self._marked:
+            text = MARK + text.replace(SPACE, MARK) if text else ""
+        elif SPACE not in self._known:
+            text = text.replace(SPACE, "")
+        return self.ids(fewest_pieces(text, self._known))
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Words with single spaces."""
+        return " ".join(word for word, _, _ in self.word_spans(ids))
+
+    def word_spans(self, ids: Sequence[int]) -> list[tuple[str, int, int]]:
+        """(word, first token, one past its last token)."""
+        pieces = self._written(ids)
+        if self._marked:
+            return spans_between_marks(pieces)
+        if SPACE in self._known:
+            return spans_between_spaces(pieces)
+        return [(piece, index, index + 1) for index, piece in enumerate(pieces) if piece]
+
+    def save(self, folder: str | Path) -> None:
+        """Write tokenizer.json."""
+        write_json(Path(folder) / CONFIG, {"kind": "list", "case": self.case, "units": self.units})
+
+
+def spans_between_spaces(pieces: Sequence[str]) -> list[tuple[str, int, int]]:
+    """(word, first piece, one past its last) of pieces among which spaces stand alone; a space is of no word."""
+    spans, start = [], 0
+    for index, piece in enumerate([*pieces, SPACE]):
+        if piece == SPACE:
+            word = "".join(pieces[start:index])
+            spans += [(word, start, index)] if word else []
+            start = index + 1
+    return spans
+
+
+def spans_between_marks(pieces: Sequence[str]) -> list[tuple[str, int, int]]:
+    """(word, first piece, one past its last) of pieces whose mark U+2581 opens a word."""
+    starts = [i for i, piece in enumerate(pieces) if i == 0 or piece.startswith(MARK)]
+    spans = zip(starts, [*starts[1:], len(pieces)], strict=False)  # nothing, when there are no pieces
+    words = [("".join(pieces[a:b]).replace(MARK, ""), a, b) for a, b in spans]
+    return [span for span in words if span[0]]
 
 
 def sentence_pieces(processor) -> list[str]:
@@ -184,6 +240,8 @@ def load_tokenizer(folder: str | Path) -> Tokenizer:
             return CharTokenizer(config["characters"])
         if config["kind"] == "word":
             return WordTokenizer(config["words"])
+        if config["kind"] == "list":
+            return ListTokenizer(config["units"], config.get("case", ""))
         if config["kind"] == "unigram":
             model = (folder / "tokenizer.model").read_bytes()
             return SentencePieceTokenizer(model, config.get("case", "lower"), config.get("units"))

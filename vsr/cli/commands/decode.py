@@ -26,7 +26,7 @@ vsr decode --lm exp/lm/model --ngram words.arpa --manifest data/crops/test/manif
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     files = parser.add_argument_group("input and output")
-    files.add_argument("--model", metavar="MODEL", help="folder or org/name (default: the one in the package)")
+    files.add_argument("--model", metavar="MODEL", help="name of vsr models, folder or org/name (default: grid)")
     files.add_argument("--manifest", required=True, metavar="JSONL", help="manifest that vsr crop wrote")
     files.add_argument("--out", required=True, metavar="JSONL", help="one hypothesis a line")
     add_device_argument(parser, "auto")
@@ -39,15 +39,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Decode, and print how many clips there were. Raises VsrError."""
     from vsr.core.files import check_output
+    from vsr.decode.defaults import options_for
     from vsr.decoding.corpus import calibrate, decode_manifest
-    from vsr.decoding.options import DecodeOptions
     from vsr.modelstore.folder import load_model
 
     check_output(args.out, args.manifest, *language_files(args))
-    options = DecodeOptions(**search_options(args))
+    given = search_options(args)
     if args.calibrate:
         check_own(args.model)
     loaded = load_model(args.model, args.device)
+    options = options_for(loaded, given)
     records = decode_manifest(loaded, args.manifest, args.out, options, calibrated=not args.calibrate)
     print(f"{len(records)} clips decoded to {args.out}")
     if args.calibrate:

@@ -5,19 +5,22 @@ from __future__ import annotations
 import argparse
 
 HELP = "make a model folder of a published checkpoint"
-ABOUT = """Makes a model folder of a checkpoint that auto_avsr or AV-HuBERT published: names and
-layouts are translated, and the result is the original's within 1e-4. The checkpoint is
-read without running anything in it. The licence of its weights is printed: heed it."""
-FILES = """reads   the checkpoint; SentencePiece model and list of units, where it has none
+ABOUT = """Makes a model folder of a checkpoint that auto_avsr, AV-HuBERT or Imperial's zoo (vsr4ml)
+published: names and layouts are translated, and the result is the original's within 1e-4. The
+checkpoint is read without running anything in it. The licence of its weights is printed: heed
+it. What vsr models lists needs no import: vsr models get NAME."""
+FILES = """reads   the checkpoint; SentencePiece model and list of units, where it has none; of vsr4ml
+        model.json beside it, and with --lm the language model that belongs to it
 writes  a model folder: model.safetensors, config.json, tokenizer"""
-SEE = "vsr transcribe, vsr push"
+SEE = "vsr models, vsr transcribe, vsr push"
 EXAMPLE = """vsr import auto_avsr vsr_trlrs3_base.pth --tokenizer spm/unigram/unigram5000.model -o models/lrs3
+vsr import vsr4ml es/model.pth --lm lm_es/model.pth -o models/es
 vsr transcribe clip.mp4 --model models/lrs3"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("family", choices=("auto_avsr", "av_hubert"), help="where the checkpoint comes from")
+    parser.add_argument("family", choices=("auto_avsr", "av_hubert", "vsr4ml"), help="where the checkpoint comes from")
     parser.add_argument("checkpoint", metavar="FILE", help="the checkpoint, .pth or .pt")
     parser.add_argument("-o", "--out", required=True, metavar="DIR", help="folder of the model")
     parser.add_argument("--tokenizer", metavar="FILE", help="SentencePiece model, where the checkpoint has none")
@@ -26,13 +29,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="the head's units: auto_avsr's list (default: NAME_units.txt beside it) or fairseq's dictionary",
     )
+    parser.add_argument("--settings", metavar="JSON", help="of vsr4ml (default: of the checkpoint's name, .json)")
+    parser.add_argument("--lm", metavar="FILE", help="of vsr4ml: ESPnet's language model, its .json beside it")
     parser.add_argument("--half", action="store_true", help="store fp16: half the size, no longer exact")
 
 
 def run(args: argparse.Namespace) -> int:
     """Convert, save and say what it is. Raises VsrError."""
+    from vsr.core.errors import VsrError
     from vsr.modelstore.importers.importing import check_place, import_checkpoint
 
-    check_place(args.family, args.checkpoint, args.out, args.tokenizer, args.units)
-    print(import_checkpoint(args.family, args.checkpoint, args.out, args.tokenizer, args.units, args.half))
+    more = (args.tokenizer, args.units, args.settings, args.lm)
+    if args.family != "vsr4ml" and (args.settings or args.lm):
+        raise VsrError("bad_config", f"--settings and --lm are of vsr4ml, not of {args.family}")
+    check_place(args.family, args.checkpoint, args.out, *more)
+    print(import_checkpoint(args.family, args.checkpoint, args.out, *more[:2], args.half, *more[2:]))
     return 0

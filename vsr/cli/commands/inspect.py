@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("video", metavar="VIDEO", help="video file")
     parser.add_argument("-o", "--out", required=True, metavar="HTML", help="the page; it needs no other file")
-    parser.add_argument("--model", metavar="MODEL", help="folder or org/name (default: the one in the package)")
+    parser.add_argument("--model", metavar="MODEL", help="name of vsr models, folder or org/name (default: grid)")
     add_device_argument(parser)
     reading = parser.add_argument_group("reading")
     reading.add_argument("--method", choices=METHODS, default="joint", help="default: joint, of CTC and attention")

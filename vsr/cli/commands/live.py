@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("source", metavar="SOURCE", help="number of a camera, address of a stream, file, or -")
     parser.add_argument("-o", "--out", metavar="FILE", help="keep the captions: .txt, .srt, .vtt, .ass, .json or .tsv")
-    parser.add_argument("--model", metavar="MODEL", help="folder or org/name (default: the one in the package)")
+    parser.add_argument("--model", metavar="MODEL", help="name of vsr models, folder or org/name (default: grid)")
     add_device_argument(parser)
     parser.add_argument("--beam", type=int, default=4, metavar="N", help="width of the search (default: 4)")
 

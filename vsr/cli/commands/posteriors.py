@@ -18,7 +18,7 @@ EXAMPLE = "vsr posteriors --manifest data/crops/test/manifest.jsonl --grammar gr
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--model", metavar="MODEL", help="folder or org/name (default: the one in the package)")
+    parser.add_argument("--model", metavar="MODEL", help="name of vsr models, folder or org/name (default: grid)")
     parser.add_argument("--manifest", required=True, metavar="JSONL", help="manifest that vsr crop wrote")
     parser.add_argument("--grammar", metavar="ARPA", help="ARPA file, or grid: adds grammar and lexicon")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the result")

@@ -19,7 +19,7 @@ vsr rescore --manifest test.jsonl --nbest exp/test.jsonl --weight 1 --lm exp/lm/
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--model", metavar="MODEL", help="folder or org/name (default: the one in the package)")
+    parser.add_argument("--model", metavar="MODEL", help="name of vsr models, folder or org/name (default: grid)")
     parser.add_argument("--manifest", required=True, metavar="JSONL", help="manifest that vsr crop wrote")
     parser.add_argument("--nbest", required=True, metavar="JSONL", help="hypotheses of vsr decode or lattice.py")
     parser.add_argument(

@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"one or more of {','.join(WRITERS)} (default: txt)",
     )  # fmt: skip
     reading = parser.add_argument_group("reading")
-    reading.add_argument("--model", metavar="MODEL", help="folder or org/name (default: the one in the package)")
+    reading.add_argument("--model", metavar="MODEL", help="name of vsr models, folder or org/name (default: grid)")
     add_faces_argument(reading)
     add_device_argument(reading)
     output.add_argument(
@@ -129,12 +129,14 @@ def _planned(args: argparse.Namespace, outputs: Outputs) -> tuple[list[str], int
 
 def _finished(args: argparse.Namespace, outputs: Outputs, written) -> Callable[[str], str]:
     """Tells of a video whether an earlier run finished it with this model and these options (`Outputs.state`)."""
-    from vsr.decoding.options import DecodeOptions
+    from vsr.decode.defaults import options_in
     from vsr.decoding.provenance import searched, video_of
     from vsr.face.speaker_selection import number_of_faces
+    from vsr.modelstore.checkpoint import read_config
     from vsr.modelstore.folder import find_model
 
-    made = searched(find_model(args.model), DecodeOptions(**search_options(args)))
+    folder = find_model(args.model)
+    made = searched(folder, options_in(folder, read_config(folder), search_options(args)))
     made["faces"] = number_of_faces(args.faces) or "all"
     made |= {"unsure": args.unsure} if args.unsure else {}
 

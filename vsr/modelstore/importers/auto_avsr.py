@@ -6,6 +6,7 @@ Two generations of names exist: since 2024 the front end stands beside the encod
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from torch import Tensor
@@ -61,14 +62,16 @@ TABLE: Table = [
 ]
 
 
-def build(weights: Mapping[str, Tensor]) -> LipReader:
+def build(weights: Mapping[str, Tensor], positions: str = "relative") -> LipReader:
     """The lip reader that a checkpoint's tensors describe; its sizes are read from their shapes.
+
+    ``positions``: how its attention tells distances, which the tensors do not say.
 
     Raises:
         VsrError: bad_model naming the first tensor that does not belong.
     """
     weights = renamed(weights)
-    config = sizes(weights)
+    config = replace(sizes(weights), positions=positions)
     model = skeleton(config)
     table = [*TABLE, *trunk_table(config.resnet_blocks, "frontend.trunk", "frontend.trunk")]
     model.load_state_dict(convert(weights, model.state_dict(), table, UNUSED), assign=True)

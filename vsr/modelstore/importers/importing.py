@@ -8,12 +8,14 @@ from vsr.core.artifacts import MODEL_FILES
 from vsr.core.errors import VsrError
 from vsr.core.files import check_outputs
 from vsr.modelstore.checkpoint import CONFIG_FILE, read_config
-from vsr.modelstore.folder import save_model
 from vsr.modelstore.importers import auto_avsr, av_hubert
 from vsr.modelstore.importers.reading import read_checkpoint, weights_of
+from vsr.modelstore.saving import LANGUAGE_MODEL, save_model
+from vsr.published import espnet_language, vsr4ml
 from vsr.text.tokenizer import SentencePieceTokenizer, sentence_pieces
 
-FAMILIES = {"auto_avsr": auto_avsr, "av_hubert": av_hubert}
+FAMILIES = {"auto_avsr": auto_avsr, "av_hubert": av_hubert, "vsr4ml": vsr4ml}
+LANGUAGE_FOLDER = "lm"  # inside the reader's
 MOST = 0.5  # share of the units that the SentencePiece file must know; auto_avsr's list has digits beyond it
 
 
@@ -24,15 +26,21 @@ def import_checkpoint(
     tokenizer: str | Path | None = None,
     units: str | Path | None = None,
     half: bool = False,
+    settings: str | Path | None = None,
+    lm: str | Path | None = None,
+    origin: dict | None = None,
 ) -> str:
     """Convert a checkpoint and save it as a folder that `vsr.modelstore.folder.load_model` reads.
 
     Args:
-        family: "auto_avsr" or "av_hubert".
+        family: a key of `FAMILIES`.
         path: the checkpoint; read without running anything in it.
         out: the folder.
         tokenizer, units: files that the checkpoint does not hold.
         half: store fp16.
+        settings: of vsr4ml, the checkpoint's `model.json`; without it the one beside the checkpoint.
+        lm: of vsr4ml, ESPnet's language model, with its `model.json` beside it; it becomes a part of the folder.
+        origin: further keys of the folder's config, such as "name", "decode" and "window".
 
     Returns:
         What was imported and the notice about its licence.
@@ -41,10 +49,19 @@ def import_checkpoint(
         VsrError: bad_model or bad_config, one line; nothing is written then.
     """
     try:
-        model, text = _convert(family, path, tokenizer, units)
+        model, text = _convert(family, path, tokenizer, units, settings)
+        language = None if lm is None else _language(family, lm, model)
     except VsrError as error:
         raise error if str(path) in str(error) else VsrError(error.reason, f"{path}: {error}") from error
-    save_model(out, model, text, _origin(family, path), half)
+    about = _origin(family, path)
+    if family == "vsr4ml":
+        about["decode"] = dict(vsr4ml.DECODE)
+    about |= origin or {}
+    if language is not None:  # first: the reader's config.json, which names it, is what makes the folder a model
+        own = {"kind": LANGUAGE_MODEL, "name": Path(lm).stem, "family": family, "licence": about["licence"]}
+        save_model(Path(out) / LANGUAGE_FOLDER, language, text, own, half)
+        about["decode"] = {"lm": LANGUAGE_FOLDER, "lm_weight": vsr4ml.LM_WEIGHT} | about.get("decode", {})
+    save_model(out, model, text, about, half)
     millions = sum(weight.numel() for weight in model.parameters()) / 1e6
     head = f"{model.config.vocab_size} tokens" if text else "an encoder alone: it cannot read until a head is trained"
     return f"{out}: {millions:.1f} M parameters, {head}\n{FAMILIES[family].LICENCE}"
@@ -65,10 +82,34 @@ def _origin(family: str, path: str | Path) -> dict[str, str]:
     return {"name": Path(path).stem, "family": family, "licence": FAMILIES[family].LICENCE}
 
 
-def _convert(family: str, path, tokenizer, units):
+def _language(family: str, path, reader):
+    """ESPnet's language model, over the tokens of the reader it belongs to. Raises VsrError naming its file."""
+    if family != "vsr4ml":
+        raise VsrError("bad_config", f"checkpoints of {family} come without a language model: --lm is of vsr4ml")
+    try:
+        weights = weights_of(read_checkpoint(path), path)
+        model = espnet_language.build(weights, vsr4ml.read_settings(beside(path)))
+    except VsrError as error:
+        raise error if str(path) in str(error) else VsrError(error.reason, f"{path}: {error}") from error
+    sizes = model.config.vocab_size, reader.config.vocab_size
+    if sizes[0] != sizes[1]:
+        raise VsrError("bad_model", f"{path} tells of {sizes[0]} tokens, the reader of {sizes[1]}")
+    return model
+
+
+def beside(path: str | Path) -> Path:
+    """The settings of a checkpoint: the JSON file of the same name."""
+    return Path(path).with_suffix(".json")
+
+
+def _convert(family: str, path, tokenizer, units, settings=None):
     """The model and its tokenizer, None for an encoder alone."""
     checkpoint = read_checkpoint(path)
     weights = weights_of(checkpoint, path)
+    if family == "vsr4ml":
+        told = vsr4ml.read_settings(settings or beside(path))
+        model = vsr4ml.build(weights, told)
+        return model, _checked(vsr4ml.read_tokenizer(told, tokenizer, units), model)
     if family == "auto_avsr":
         model = auto_avsr.build(weights)
         return model, _checked(auto_avsr.read_tokenizer(tokenizer, units), model)
@@ -78,11 +119,13 @@ def _convert(family: str, path, tokenizer, units):
     return model, _checked(av_hubert.read_tokenizer(checkpoint, tokenizer, units), model)
 
 
-def _checked(text: SentencePieceTokenizer, model) -> SentencePieceTokenizer:
+def _checked(text, model):
     """The tokenizer, if it belongs to the head. Raises VsrError."""
     head = model.config.vocab_size
     if text.vocab_size != head:
         raise VsrError("bad_model", f"the tokenizer makes {text.vocab_size} tokens, the model's head has {head}")
+    if not isinstance(text, SentencePieceTokenizer):
+        return text
     known = set(sentence_pieces(text.processor))
     if sum(unit in known for unit in text.units) < MOST * len(text.units):
         raise VsrError("bad_model", "the SentencePiece file and the list of units do not belong together")

@@ -1,0 +1,113 @@
+"""Fetching a file: whole or not at all, going on where it broke off, never two versions in one, never another file."""
+
+import hashlib
+
+import numpy as np
+import pytest
+
+from tests.published_server import serving
+from vsr.core.errors import VsrError
+from vsr.modelstore.fetch import fetch, url_of
+
+CONTENT = np.random.default_rng(0).bytes(300_000)
+OTHER = np.random.default_rng(1).bytes(300_000)
+SHA = hashlib.sha256(CONTENT).hexdigest()
+
+
+@pytest.fixture
+def web(tmp_path):
+    with serving(tmp_path / "web") as web:
+        web.add("a/file.bin", CONTENT)
+        yield web
+
+
+def refused(reason, *args):
+    with pytest.raises(VsrError) as caught:
+        fetch(*args)
+    assert caught.value.reason == reason and "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_file_is_fetched_once(web, tmp_path):
+    path = tmp_path / "out" / "file.bin"
+    for _ in range(2):
+        assert fetch(f"{web.address}/a/file.bin", path) == SHA
+    assert path.read_bytes() == CONTENT and web.asked == [("a/file.bin", None)]
+    assert [own.name for own in path.parent.iterdir()] == ["file.bin"]
+
+
+@pytest.mark.parametrize("ranges", [True, False], ids=["ranges", "no ranges"])
+def test_a_fetch_that_breaks_off_goes_on(web, tmp_path, ranges):
+    path, web.ranges = tmp_path / "file.bin", ranges
+    web.break_at = 100_000
+    assert "broke off; run again" in refused("no_network", f"{web.address}/a/file.bin", path)
+    assert not path.exists()
+    web.break_at = None
+    assert fetch(f"{web.address}/a/file.bin", path) == SHA and path.read_bytes() == CONTENT
+    assert web.asked[-1] == ("a/file.bin", "bytes=100000-")
+
+
+@pytest.mark.parametrize("validators", [True, False], ids=["etag", "no etag"])
+def test_a_file_that_changed_meanwhile_is_not_mixed(web, tmp_path, validators):
+    path, web.validators, web.break_at = tmp_path / "file.bin", validators, 100_000
+    refused("no_network", f"{web.address}/a/file.bin", path)
+    web.break_at = None
+    web.add("a/file.bin", OTHER)
+    fetch(f"{web.address}/a/file.bin", path)
+    assert path.read_bytes() == OTHER
+
+
+def test_a_part_that_is_whole_is_not_asked_for_again(web, tmp_path):
+    path, web.break_at = tmp_path / "file.bin", 100_000
+    refused("no_network", f"{web.address}/a/file.bin", path)
+    path.with_name("file.bin.part").write_bytes(CONTENT)
+    assert fetch(f"{web.address}/a/file.bin", path) == SHA and len(web.asked) == 1
+
+
+def test_another_checksum_is_refused_and_the_file_removed(web, tmp_path):
+    path = tmp_path / "file.bin"
+    assert "not the file it was" in refused("bad_download", f"{web.address}/a/file.bin", path, "0" * 64)
+    assert not path.exists()
+    assert fetch(f"{web.address}/a/file.bin", path, SHA) == SHA
+
+
+@pytest.mark.parametrize(
+    "address, told",
+    [("{}/a/none", "answers 404"), ("http://127.0.0.1:9/x", "cannot reach"), ("nonsense", "no address")],
+)
+def test_what_cannot_be_reached_is_one_line(web, tmp_path, address, told):
+    with pytest.raises(VsrError) as caught:
+        fetch(address.format(web.address), tmp_path / "x")
+    assert told in str(caught.value) and not (tmp_path / "x").exists()
+
+
+def test_offline_is_honoured(web, tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    refused("hub_offline", f"{web.address}/a/file.bin", tmp_path / "x")
+    assert not web.asked
+
+
+def test_a_full_disk_is_told_before_the_fetch(web, tmp_path, monkeypatch):
+    import shutil
+    from types import SimpleNamespace
+
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=1000))
+    refused("no_space", f"{web.address}/a/file.bin", tmp_path / "x")
+
+
+def test_two_processes_do_not_write_one_file(web, tmp_path):
+    fcntl = pytest.importorskip("fcntl")
+    with (tmp_path / "x.part.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        refused("busy", f"{web.address}/a/file.bin", tmp_path / "x")
+
+
+def test_addresses_move_with_the_environment(monkeypatch):
+    for name in ("HF_ENDPOINT", "VSR_MIRROR"):
+        monkeypatch.delenv(name, raising=False)
+    assert url_of("hub:org/name/lm/model.pth") == "https://huggingface.co/org/name/resolve/main/lm/model.pth"
+    assert url_of("https://host/a/b") == "https://host/a/b"
+    monkeypatch.setenv("HF_ENDPOINT", "http://hub.here/")
+    monkeypatch.setenv("VSR_MIRROR", "http://all.here/m/")
+    assert url_of("hub:org/name/f x") == "http://hub.here/org/name/resolve/main/f%20x"
+    assert url_of("https://host/a/b") == "http://all.here/m/host/a/b"

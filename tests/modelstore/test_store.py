@@ -1,0 +1,237 @@
+"""Published readers by name: fetched from a web of our own with small formula weights, agreed to, converted, kept."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.published.formula import weights
+from tests.published.test_import_command import train_upper, write_units
+from tests.published_server import serving
+from vsr.cli import main
+from vsr.core.errors import VsrError
+from vsr.decode.defaults import options_for
+from vsr.modelstore import known as table
+from vsr.modelstore.folder import load_model
+from vsr.modelstore.store import cache_folder, folder_of, is_here
+from vsr.text.tokenizer import SentencePieceTokenizer
+
+GOLDEN = json.loads((Path(__file__).parents[1] / "published" / "golden" / "vsr4ml_latest.json").read_text())
+GIT = "raw.githubusercontent.com/mpc001/auto_avsr/main/spm/unigram/unigram5000"
+READER, LANGUAGE = "Amanvir/LRS3_V_WER19.1/resolve/main", "Amanvir/lm_en_subword/resolve/main"
+
+
+@pytest.fixture
+def web(tmp_path, monkeypatch):
+    """The hub and the file hosts, with what `lrs3` is made of in small; nothing here is agreed to or fetched yet."""
+    monkeypatch.setenv("VSR_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    with serving(tmp_path / "web") as web:
+        monkeypatch.setenv("HF_ENDPOINT", web.address)
+        monkeypatch.setenv("VSR_MIRROR", web.address)
+        publish(web)
+        # the true pieces are known by their SHA-256: these are others
+        own = table.NAMES["lrs3"]
+        files = tuple(dataclasses.replace(file, sha256="") for file in own.files)
+        monkeypatch.setitem(table.NAMES, "lrs3", dataclasses.replace(own, files=files))
+        yield web
+
+
+def publish(web):
+    """The files of the hub and of the repository of pieces."""
+    spm = train_upper()
+    web.add(f"{GIT}.model", spm)
+    units = sorted(SentencePieceTokenizer(spm, "upper").units)[: 11 - 4] + ["ZZ"]
+    write_units(web.folder / f"{GIT}_units.txt", units)
+    save(web, f"{READER}/model", GOLDEN["shapes"], [80, 11, GOLDEN["settings"] | {"labels_type": "unigram5000"}])
+    save(web, f"{LANGUAGE}/model", GOLDEN["language"]["shapes"], GOLDEN["language"]["settings"])
+
+
+def save(web, name, shapes, settings):
+    web.add(f"{name}.json", json.dumps(settings).encode())
+    torch.save(weights(shapes), web.folder / f"{name}.pth")
+
+
+def line(capsys):
+    (found,) = [own for own in capsys.readouterr().err.splitlines() if own.startswith("vsr: ")]
+    return found
+
+
+def test_get_makes_a_reader_with_its_language_model_and_published_search(web, capsys):
+    assert main(["models", "get", "lrs3", "--accept-licence"]) == 0
+    said = capsys.readouterr()
+    assert "non-commercial" in said.err and "blob/master/LICENSE" in said.err
+    folder = folder_of(table.NAMES["lrs3"])
+    assert said.out == f"lrs3: {folder}\n" and is_here(table.NAMES["lrs3"])
+    assert sorted(path.name for path in folder.parent.iterdir()) == ["known.json", "lrs3"]
+    loaded = load_model("lrs3")
+    assert loaded.name == "lrs3" and loaded.config["language"] == "en" and "19.1" in loaded.config["published"]["error"]
+    options = options_for(loaded)
+    assert (options.beam, options.ctc_weight, options.lm_weight) == (40, 0.1, 0.3)
+    assert options.lm == str(folder / "lm")
+    assert options_for(loaded, {"beam": 3}).beam == 3 and options_for(loaded, {"nbest": 50, "beam": 60}).nbest == 50
+    assert options_for(loaded, {"lm": "none"}).lm == "" and options_for(loaded, {"method": "ctc_greedy"}).lm == ""
+
+
+def test_transcribe_fetches_the_first_time_and_needs_no_network_afterwards(web, capsys, monkeypatch, face_clip):
+    words = ["transcribe", str(face_clip), "--model", "lrs3", "--format", "json", "--beam", "3"]
+    assert main(words) == 1
+    assert line(capsys) == (
+        "vsr: the licence of lrs3 must be agreed to first: vsr models get lrs3 --accept-licence"
+    )
+    assert not web.asked
+    assert main(["models", "get", "lrs3", "--accept-licence"]) == 0
+    asked = len(web.asked)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    capsys.readouterr()
+    assert main(words) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["model"] == "lrs3" and found["provenance"]["languages"]["lm"] and len(web.asked) == asked
+    assert found["provenance"]["search"]["beam"] == 3 and found["provenance"]["search"]["lm_weight"] == 0.3
+
+
+def test_the_licence_is_asked_on_a_terminal_and_once(web, monkeypatch, capsys):
+    from vsr.modelstore import store
+
+    known, asked = table.NAMES["lrs3"], []
+    for stream in ("stdin", "stderr"):
+        monkeypatch.setattr(f"sys.{stream}.isatty", lambda: True, raising=False)
+    with pytest.raises(VsrError, match="must be agreed to first"):
+        store.agree(known, False, lambda prompt: asked.append(prompt) or "no")
+    store.agree(known, False, lambda prompt: asked.append(prompt) or "yes")
+    store.agree(table.NAMES["spanish"], False, lambda prompt: asked.append(prompt) or "no")  # the same licence
+    assert len(asked) == 2
+
+
+def test_a_fetch_that_breaks_off_goes_on(web, capsys):
+    web.break_at = 20_000
+    assert main(["models", "get", "lrs3", "--accept-licence"]) == 1
+    assert "broke off; run again" in line(capsys) and not is_here(table.NAMES["lrs3"])
+    web.break_at = None
+    assert main(["models", "get", "lrs3"]) == 0
+    assert (f"{READER}/model.pth", "bytes=20000-") in web.asked
+
+
+def test_a_checksum_that_changed_is_refused_and_the_old_model_stays(web, capsys):
+    main(["models", "get", "lrs3", "--accept-licence"])
+    before = (folder_of(table.NAMES["lrs3"]) / "model.safetensors").read_bytes()
+    web.add(f"{READER}/model.pth", b"something else")
+    assert main(["models", "get", "lrs3", "--again"]) == 1
+    assert "is not the file it was" in line(capsys)
+    assert (folder_of(table.NAMES["lrs3"]) / "model.safetensors").read_bytes() == before
+
+
+def test_pieces_are_known_by_their_checksum_before_the_first_fetch(web, capsys, monkeypatch):
+    own = next(known for known in table.KNOWN if known.name == "lrs3")
+    monkeypatch.setitem(table.NAMES, "lrs3", own)
+    assert main(["models", "get", "lrs3", "--accept-licence"]) == 1
+    assert "unigram5000.model is not the file it was" in line(capsys) and not is_here(own)
+
+
+@pytest.mark.parametrize(
+    "spoil, told",
+    [
+        (lambda web: (web.folder / LANGUAGE / "model.pth").unlink(), "answers 404"),
+        (lambda web: web.add(f"{LANGUAGE}/model.json", b"{}"), "head None"),
+        (lambda web: web.add(f"{READER}/model.json", b"no"), "model.json"),
+        (lambda web: web.add(f"{READER}/model.pth", b"no"), "no checkpoint that can be read safely"),
+    ],
+)
+def test_what_does_not_fit_leaves_no_model(web, capsys, spoil, told):
+    spoil(web)
+    assert main(["models", "get", "lrs3", "--accept-licence"]) == 1
+    assert told in line(capsys) and not folder_of(table.NAMES["lrs3"]).exists()
+
+
+def test_a_pickle_is_not_run(web, capsys, tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "sprung"), "w"))
+
+    torch.save({"model": Trap()}, web.folder / READER / "model.pth")
+    assert main(["models", "get", "lrs3", "--accept-licence"]) == 1
+    assert not (tmp_path / "sprung").exists()
+
+
+SPANISH = ["<blank>", "<unk>", "'", *"ABCÑOÁ", "<space>", "<eos>"]
+
+
+@pytest.mark.parametrize("with_lm", [True, False])
+def test_a_reader_of_letters_is_converted_from_files_fetched_by_hand(web, tmp_path, capsys, with_lm):
+    assert main(["models", "get", "spanish"]) == 1
+    assert "must be fetched by hand from github.com" in line(capsys)
+    files = tmp_path / "hand"
+    (files / "lm").mkdir(parents=True)
+    torch.save(weights(GOLDEN["shapes"]), files / "model.pth")
+    (files / "model.json").write_text(json.dumps(GOLDEN["settings"] | {"char_list": SPANISH}))
+    if with_lm:
+        torch.save(weights(GOLDEN["language"]["shapes"]), files / "lm" / "model.pth")
+        (files / "lm" / "model.json").write_text(json.dumps(GOLDEN["language"]["settings"]))
+    assert main(["models", "get", "spanish", "--from", str(files), "--accept-licence"]) == 0
+    loaded = load_model("spanish")
+    assert loaded.tokenizer.decode(loaded.tokenizer.encode("Año")) == "AÑO"
+    options = options_for(loaded)
+    assert (options.beam, bool(options.lm)) == (30, with_lm) and (files / "model.pth").exists()
+    assert options.lm_weight == (0.4 if with_lm else options.lm_weight)
+
+
+@pytest.mark.parametrize(
+    "words, told",
+    [
+        (["transcribe", "x.mp4", "--model", "lsr3"], "near: lrs3"),
+        (["models", "get", "spansh"], "near: spanish"),
+        (["models", "get", "usr2"], "cannot be converted yet"),
+        (["models", "get", "cogenav"], "it lies at huggingface.co/detao/CoGenAV"),
+        (["models", "get", "grid"], "in the package"),
+        (["models", "get"], "needs a name"),
+        (["models", "get", "spanish", "--from", "nowhere", "--accept-licence"], "nowhere: no such file"),
+        (["models", "list", "--again"], "are for vsr models get"),
+        (["models", "list", "qqqqqq"], "vsr models lists all"),
+    ],
+)
+def test_bad_input_is_one_line(web, capsys, words, told):
+    assert main(words) == 1
+    assert told in line(capsys) and not web.asked
+
+
+def test_the_list_tells_everything_of_every_model(web, capsys):
+    assert main(["models"]) == 0
+    page = capsys.readouterr().out
+    for known in table.KNOWN:
+        row = next(own for own in page.splitlines() if own.startswith(known.name + " "))
+        assert known.language in row and known.error in row and known.kind in row
+        assert known.licence.name in page and known.place in page and known.note in page
+    assert main(["models", "list", "grid", "lrs3", "--json"]) == 0
+    shipped, lrs3 = json.loads(capsys.readouterr().out)
+    assert shipped["here"] and not lrs3["here"]
+    assert lrs3["files"][0]["address"] == "hub:Amanvir/LRS3_V_WER19.1/model.pth"
+
+
+def test_the_table_is_consistent():
+    from vsr.modelstore.importers.importing import FAMILIES
+
+    assert len(table.NAMES) == len(table.KNOWN)
+    for known in table.KNOWN:
+        assert (known.family in FAMILIES) == (known.state in (table.READY, table.BY_HAND)), known.name
+        assert bool(known.files) == bool(known.family) and (known.note or known.state != table.NOT_YET)
+        assert all(file.address for file in known.files) == (known.state == table.READY) or not known.files
+        assert known.language and known.error and known.licence.url and known.place
+
+
+def test_the_cache_lies_where_the_environment_says(monkeypatch, tmp_path):
+    monkeypatch.delenv("VSR_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / "vsr"
+    monkeypatch.setenv("VSR_CACHE", str(tmp_path / "own"))
+    assert cache_folder() == tmp_path / "own"
+
+
+@pytest.mark.parametrize("decode", [{"beam": 0}, {"width": 3}, {"lm": "/etc"}, {"lm": "../x"}, [], {"beam": "many"}])
+def test_a_config_whose_search_makes_no_sense_is_refused(tiny_model, decode):
+    loaded = load_model(tiny_model)
+    loaded.config["decode"] = decode
+    with pytest.raises(VsrError) as caught:
+        options_for(loaded)
+    assert caught.value.reason == "bad_model"

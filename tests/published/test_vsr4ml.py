@@ -1,0 +1,173 @@
+"""Readers and language models of Imperial's zoo compute what the real peer computed from the same weights."""
+
+import copy
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.published.formula import video, weights
+from vsr.core.errors import VsrError
+from vsr.decoding.joint_beam import decode
+from vsr.decoding.options import DecodeOptions
+from vsr.decoding.shallow_fusion import NeuralLanguage
+from vsr.models.lipreader import LipReader
+from vsr.published import espnet_language, vsr4ml
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+@pytest.fixture(scope="module", params=["latest", "legacy"])
+def golden(request):
+    """Names and shapes of the peer's tensors, and its outputs (`golden_vsr4ml.py` made them)."""
+    return json.loads((GOLDEN / f"vsr4ml_{request.param}.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def model(golden):
+    return vsr4ml.build(weights(golden["shapes"]), golden["settings"])
+
+
+def language_of(golden):
+    told = golden["language"]
+    return espnet_language.build(weights(told["shapes"]), told["settings"])
+
+
+def far(ours, peers):
+    return (ours - torch.tensor(peers)).abs().max().item()
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("index", range(3))
+def test_every_stage_agrees_with_the_peer(golden, model, index):
+    record = golden["records"][index]
+    length = torch.tensor([record["frames"]])
+    states = model.encode(video(record["frames"]), length)
+    assert far(states[0], record["states"]) < 1e-4
+    assert far(model.ctc_log_probs(states)[0], record["ctc"]) < 1e-4
+    tokens = torch.tensor([record["tokens"]])
+    assert far(model.decoder(tokens, states, length).log_softmax(-1)[0], record["decoder"]) < 1e-4
+
+
+@torch.no_grad()
+def test_a_clip_beside_a_longer_one_is_read_the_same(golden, model):
+    """Legacy positions count from the end of the clip: of its own, not of the batch's."""
+    pair = torch.zeros(2, 9, 1, 88, 88)
+    pair[0], pair[1, :4] = video(9)[0], video(4)[0]
+    states = model.encode(pair, torch.tensor([9, 4]))
+    assert far(states[0], golden["records"][2]["states"]) < 1e-4
+    assert far(states[1, :4], golden["records"][1]["states"]) < 1e-4
+
+
+@torch.no_grad()
+def test_the_other_kind_of_positions_is_another_network(golden, model):
+    other = {"legacy": "relative", "relative": "legacy"}[model.config.positions]
+    wrong = LipReader(dataclasses.replace(model.config, positions=other)).eval()
+    wrong.load_state_dict(model.state_dict())
+    record = golden["records"][2]
+    assert far(wrong.encode(video(9), torch.tensor([9]))[0], record["states"]) > 1e-3
+
+
+@torch.no_grad()
+def test_the_language_model_agrees_with_the_peer_as_a_whole_and_step_by_step(golden):
+    language = language_of(golden)
+    for record in golden["language"]["records"]:
+        tokens = torch.tensor([record["tokens"]])
+        assert far(language(tokens).log_softmax(-1)[0], record["log_probs"]) < 1e-4
+        cache = language.start(1)
+        for step, expected in enumerate(record["log_probs"]):
+            assert far(language.step(tokens[:, step : step + 1], cache)[0, 0], expected) < 1e-4
+            cache.reorder(torch.zeros(1, 1, dtype=torch.long))
+
+
+@pytest.mark.parametrize("frames", [9, 14])
+def test_the_whole_search_with_the_language_model_gives_the_peers_n_best(golden, model, frames):
+    searched = golden["search"]
+    reluctant = copy.deepcopy(model)
+    bias = reluctant.get_parameter("decoder.out.bias").data
+    bias[:2] += searched["bias"][0]
+    bias[-1] += searched["bias"][1]
+    length, told = torch.tensor([frames]), dict(searched["options"])
+    weight = told.pop("lm_weight")
+    options = DecodeOptions(nbest=3, **told)
+    with torch.no_grad():
+        states = reluctant.encode(video(frames), length)
+    languages = [(weight, NeuralLanguage(language_of(golden)))]
+    found = decode(reluctant, states, length, options, 10, languages)[0]
+    expected = searched["found"][str(frames)]
+    assert [list(h.tokens) for h in found] == [h["tokens"] for h in expected]
+    assert [h.score for h in found] == pytest.approx([h["score"] for h in expected], abs=1e-3)
+    alone = decode(reluctant, states, length, options, 10)[0]
+    assert alone[0].score != pytest.approx(expected[0]["score"], abs=1e-3)
+
+
+def test_settings_and_tensors_that_do_not_belong_are_named(golden):
+    good, settings = weights(golden["shapes"]), golden["settings"]
+    for name, value, told in [
+        ("transformer_input_layer", "conv1d", "reads sound"),
+        ("relu_type", "prelu", "relu_type is 'prelu'"),
+        ("zero_triu", True, "zero_triu is True"),
+        ("transformer_encoder_attn_layer_type", "mha", "attention is 'mha'"),
+    ]:
+        with pytest.raises(VsrError, match=told):
+            vsr4ml.build(good, settings | {name: value})
+    told = golden["language"]
+    with pytest.raises(VsrError, match="not a transformer language model"):
+        espnet_language.build({"rnn.weight": torch.zeros(2)}, told["settings"])
+    with pytest.raises(VsrError, match="head None"):
+        espnet_language.build(weights(told["shapes"]), told["settings"] | {"head": None})
+    with pytest.raises(VsrError, match="'strange.weight', which this family"):
+        espnet_language.build(weights(told["shapes"]) | {"strange.weight": torch.zeros(2)}, told["settings"])
+
+
+def test_language_models_of_other_generations_have_other_names(golden):
+    told = golden["language"]
+    own = weights(told["shapes"])
+    older = {
+        "predictor." + name.replace("norm_mha", "norm1").replace("norm_ff", "norm2"): tensor
+        for name, tensor in own.items()
+    }
+    first, second = (espnet_language.build(w, told["settings"]).state_dict() for w in (own, older))
+    assert all(torch.equal(tensor, second[name]) for name, tensor in first.items())
+
+
+SPANISH = ["<blank>", "<unk>", "'", *"ABCÑOÁ", "<space>", "<eos>"]
+MANDARIN = ["<blank>", "<unk>", *"你好我们", "<noise>", "<eos>"]
+
+
+@pytest.mark.parametrize(
+    "listed, text, pieces, back",
+    [
+        (SPANISH, "Coñá bo", list("COÑÁ BO"), "COÑÁ BO"),
+        (SPANISH, "xo", ["?", "O"], "O"),
+        (MANDARIN, "你好 我", list("你好我"), "你 好 我"),
+    ],
+)
+def test_letters_of_any_script_are_written_and_read(listed, text, pieces, back, tmp_path):
+    from vsr.text.tokenizer import load_tokenizer
+
+    vsr4ml.letters(listed).save(tmp_path)
+    tokenizer = load_tokenizer(tmp_path)
+    assert tokenizer.vocab_size == len(listed)
+    ids = tokenizer.encode(text)
+    assert tokenizer.pieces(ids) == pieces and tokenizer.decode(ids) == back
+    assert [listed[i] for i in ids if i > 1] == [p if p != " " else "<space>" for p in pieces if p != "?"]
+
+
+@pytest.mark.parametrize(
+    "listed", [None, ["a"], ["<blank>", "a", "b", "<eos>"], ["<blank>", "<unk>", "a", "a", "<eos>"]], ids=range(4)
+)
+def test_lists_of_letters_that_are_none_are_refused(listed):
+    with pytest.raises(VsrError) as caught:
+        vsr4ml.letters(listed)
+    assert caught.value.reason == "bad_model"
+
+
+def test_pieces_without_a_segmenter_spell_a_word_with_the_fewest():
+    from vsr.text.tokenizer import ListTokenizer
+
+    tokenizer = ListTokenizer(["▁A", "▁", "A", "B", "AB", "▁AB", "BA"], "upper")
+    assert tokenizer.pieces(tokenizer.encode("abab ba")) == ["▁AB", "AB", "▁", "BA"]
+    assert tokenizer.word_spans(tokenizer.encode("abab ba")) == [("ABAB", 0, 2), ("BA", 2, 4)]

@@ -1,0 +1,98 @@
+"""`vsr models`: the published readers by name; lists them, and fetches one before it is needed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+
+HELP = "list the published models by name, or fetch one"
+ABOUT = """Lists what can be read with by name: what it reads and writes, its published error
+rate, its licence, where it lies, and whether it is here. Any --model takes such a name and
+fetches the model the first time: its licence is shown and must be agreed to once, a fetch
+that broke off goes on, and a file whose SHA-256 is not that of the first fetch is refused.
+It is converted and kept in the cache (VSR_CACHE, else XDG_CACHE_HOME/vsr, else
+~/.cache/vsr); from then on no network is needed. HF_ENDPOINT moves the hub; VSR_MIRROR
+stands before every other host. What no program may fetch is told how to get by hand."""
+FILES = """reads   the web, with get; with --from: files that were fetched by hand
+writes  with get: models/NAME in the cache"""
+SEE = "vsr transcribe, vsr import"
+EXAMPLE = """vsr models
+vsr models list spanish lrs3
+vsr models get lrs3 --accept-licence
+vsr models get spanish --from downloads/CMUMOSEAS_V_ES_WER44.5
+vsr transcribe talk.mp4 --model lrs3"""
+
+WANTED = {"fetched": "no", "by hand": "no, by hand", "not yet": "not convertible"}  # of what is not here
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("action", nargs="?", choices=("list", "get"), default="list", help="default: list")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="of models; without: all of them")
+    parser.add_argument("--json", action="store_true", help="list as JSON, with all that is known")
+    parser.add_argument("--accept-licence", action="store_true", help="the licence of what is fetched is agreed to")
+    parser.add_argument("--from", dest="source", metavar="PATH", help="files that were fetched by hand")
+    parser.add_argument("--again", action="store_true", help="fetch and convert what is here once more")
+
+
+def run(args: argparse.Namespace) -> int:
+    """List, or fetch and print the folders. Raises VsrError."""
+    from vsr.modelstore.known import KNOWN
+    from vsr.modelstore.store import known_model
+
+    models = [known_model(name) for name in args.names] or list(KNOWN)
+    return _get(models, args) if args.action == "get" else _list(models, args)
+
+
+def _get(models: Sequence, args: argparse.Namespace) -> int:
+    from vsr.core.errors import VsrError
+    from vsr.modelstore.store import get
+
+    if not args.names:
+        raise VsrError("bad_config", "vsr models get needs a name: vsr models lists them")
+    if args.source and len(models) > 1:
+        raise VsrError("bad_config", "--from holds the files of one model: give one name")
+    if args.json:
+        raise VsrError("bad_config", "--json is for the list")
+    for known in models:
+        print(f"{known.name}: {get(known, args.accept_licence, args.source, args.again)}")
+    return 0
+
+
+def _list(models: Sequence, args: argparse.Namespace) -> int:
+    from vsr.core.errors import VsrError
+    from vsr.modelstore.store import is_here
+
+    if args.accept_licence or args.source or args.again:
+        raise VsrError("bad_config", "--accept-licence, --from and --again are for vsr models get NAME")
+    if args.json:
+        print(json.dumps([asdict(known) | {"here": is_here(known)} for known in models], indent=2, ensure_ascii=False))
+        return 0
+    head = ("name", "lang", "reads", "writes", "MB", "published error", "here")
+    rows = [
+        (own.name, own.language, own.kind, own.words, _size(own), own.error, _state(own)) for own in models
+    ]  # fmt: skip
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    print(_row(head, widths))
+    for known, row in zip(models, rows, strict=True):
+        print(_row(row, widths))
+        told = f"by {known.source}; " if known.source != "-" else ""
+        print(f"    {told}{known.licence.name}; {known.place}" + (f"\n    {known.note}" if known.note else ""))
+    return 0
+
+
+def _state(known) -> str:
+    """In a few words: here, or what it takes."""
+    from vsr.modelstore.store import is_here
+
+    return "yes" if is_here(known) else WANTED[known.state]
+
+
+def _size(known) -> str:
+    return str(known.size or "?") if known.family else "-"
+
+
+def _row(cells: Iterable[str], widths: Sequence[int]) -> str:
+    return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()

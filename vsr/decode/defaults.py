@@ -1,0 +1,58 @@
+"""How a model is searched unless the user says otherwise: "decode" in its config, as its publisher decoded with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from vsr.core.errors import VsrError
+from vsr.decoding.options import DecodeOptions
+from vsr.modelstore.checkpoint import bad_model
+
+if TYPE_CHECKING:
+    from vsr.modelstore.folder import LoadedModel
+
+KEYS = ("beam", "ctc_weight", "length_bonus", "lm", "lm_weight")
+NONE = "none"  # as the name of a language model: the model's own is left out
+
+
+def options_for(loaded: LoadedModel, given: Mapping[str, Any] | None = None) -> DecodeOptions:
+    """The options of a search with a loaded model; ``given`` are the fields that the user chose."""
+    return options_in(loaded.folder, loaded.config, given or {})
+
+
+def options_in(folder: str | Path, config: Mapping[str, Any], given: Mapping[str, Any]) -> DecodeOptions:
+    """The same for a model folder and its config.
+
+    "lm" in the config names a folder inside the model's. It joins the joint search alone.
+
+    Raises:
+        VsrError: bad_model for a "decode" that makes no options, bad_config for what is given.
+    """
+    own = _checked(Path(folder), config.get("decode", {}))
+    given = dict(given)
+    if given.get("method", "joint") != "joint" or "lm" in given:
+        own = {key: value for key, value in own.items() if key not in ("lm", "lm_weight")}
+    if given.get("lm") == NONE and not Path(NONE).exists():
+        del given["lm"]
+        given.pop("lm_weight", None)
+    if "beam" in own and "beam" not in given and given.get("nbest", 1) > own["beam"]:
+        del own["beam"]
+    return DecodeOptions(**own | given)
+
+
+def _checked(folder: Path, own: Any) -> dict[str, Any]:
+    """The settings of a config, the language model by its path here."""
+    if not isinstance(own, Mapping) or set(own) - set(KEYS):
+        raise bad_model(folder, f'"decode" in its config can have {", ".join(KEYS)} only')
+    own = dict(own)
+    if name := own.get("lm"):
+        if not isinstance(name, str) or PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+            raise bad_model(folder, f'"lm" in its config is {name!r}: it must be a folder inside the model\'s')
+        own["lm"] = str(folder / name)
+    try:
+        DecodeOptions(**own)
+    except (VsrError, TypeError) as error:
+        raise bad_model(folder, f'"decode" in its config makes no search: {error}') from error
+    return own

@@ -1,0 +1,188 @@
+"""One file of the web -> disk: progress, going on where a fetch broke off, its SHA-256 compared with what is known.
+
+Addresses are URLs, or `hub:ORG/NAME/FILE`. HF_ENDPOINT moves the hub; VSR_MIRROR stands before every other host, as
+`VSR_MIRROR/HOST/PATH`, for places that reach no other. HF_HUB_OFFLINE forbids all of it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPException
+from pathlib import Path
+from urllib.error import HTTPError, URLError
+from urllib.parse import quote, urlsplit
+from urllib.request import Request, urlopen
+
+from vsr.core.artifacts import sha256_of
+from vsr.core.errors import VsrError
+from vsr.core.files import write_error, write_json
+from vsr.modelstore.known import HUB
+
+TIMEOUT = 60  # seconds without a byte
+BLOCK = 1 << 20
+HUB_HOST = "https://huggingface.co"
+AGAIN = "run again to go on from there"
+
+
+def url_of(address: str) -> str:
+    """The URL of an address, moved where the environment says so."""
+    if address.startswith(HUB):
+        organisation, name, file = address.removeprefix(HUB).split("/", 2)
+        host = os.environ.get("HF_ENDPOINT") or HUB_HOST
+        return f"{host.rstrip('/')}/{organisation}/{name}/resolve/main/{quote(file)}"
+    mirror = os.environ.get("VSR_MIRROR")
+    if not mirror:
+        return address
+    parts = urlsplit(address)
+    return f"{mirror.rstrip('/')}/{parts.netloc}{parts.path}"
+
+
+def fetch(address: str, path: str | Path, sha256: str = "") -> str:
+    """Fetch one file to ``path``, unless it is there; a part that is there already is continued.
+
+    Args:
+        address: see above.
+        path: where; its folder is made. While it is fetched it lies beside it as `.part`.
+        sha256: what it must be; "" for a file that nobody has seen yet.
+
+    Returns:
+        Its SHA-256.
+
+    Raises:
+        VsrError: no_network, hub_offline, no_space, not_writable, busy; bad_download for another SHA-256 (the file is
+            gone then).
+    """
+    path = Path(path)
+    if not path.is_file():
+        url, part = url_of(address), path.with_name(path.name + ".part")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with _alone(part):
+                if not path.is_file():
+                    _continue(url, part)
+                    part.replace(path)
+                    _note_of(part).unlink(missing_ok=True)
+        except OSError as error:
+            raise write_error(part, error) from error
+    found = sha256_of(path)
+    if sha256 and found != sha256:
+        path.unlink()
+        told = f"{url_of(address)} is not the file it was: SHA-256 {found[:12]}..., known is {sha256[:12]}..."
+        raise VsrError("bad_download", f"{told}; it was not kept")
+    return found
+
+
+def _note_of(part: Path) -> Path:
+    """What the server said of the file that a part is of."""
+    return part.with_name(part.name + ".json")
+
+
+def _continue(url: str, part: Path) -> None:
+    """Append what is missing. A file that has changed on the server, or a server that cannot begin in the middle, is
+    fetched from its start."""
+    done, note = part.stat().st_size if part.is_file() else 0, _read_note(part)
+    if done and note.get("url") == url and done == note.get("size"):
+        return
+    goes_on = bool(done and note.get("url") == url and note.get("version"))
+    headers = {"Range": f"bytes={done}-", "If-Range": note["version"]} if goes_on else {}
+    with _opened(url, headers | {"Accept-Encoding": "identity"}) as answer:
+        goes_on = goes_on and answer.status == 206
+        if goes_on and not (answer.headers.get("Content-Range") or "").startswith(f"bytes {done}-"):
+            raise VsrError("no_network", f"{url} answers with another part than was asked for")
+        start = done if goes_on else 0
+        length = answer.headers.get("Content-Length")
+        size = start + int(length) if length and length.isdigit() else None
+        _check_room(part, (size or 0) - start)
+        version = answer.headers.get("ETag") or answer.headers.get("Last-Modified") or ""
+        if version.startswith("W/"):
+            version = answer.headers.get("Last-Modified") or ""
+        if not goes_on:  # nothing may stay of another version when the note is of this one
+            part.unlink(missing_ok=True)
+        write_json(_note_of(part), {"url": url, "version": version, "size": size})
+        _copy(answer, part, url, start, size)
+
+
+def _read_note(part: Path) -> dict:
+    try:
+        note = json.loads(_note_of(part).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return note if isinstance(note, dict) else {}
+
+
+def _check_room(part: Path, missing: int) -> None:
+    free = shutil.disk_usage(part.parent).free
+    if missing > free:
+        told = f"{missing / 1e6:.0f} MB are missing, {free / 1e6:.0f} MB are free"
+        raise VsrError("no_space", f"{part.parent}: no room for the file: {told}")
+
+
+def _copy(answer, part: Path, url: str, start: int, size: int | None) -> None:
+    """What the server sends goes behind what is there; a fetch that breaks off leaves what came."""
+    broke = VsrError("no_network", f"{url} broke off; {AGAIN}")
+    with part.open("ab") as out, _bar(url, start, size) as advance:
+        try:
+            while piece := answer.read(BLOCK):
+                out.write(piece)
+                advance(len(piece))
+        except (TimeoutError, ConnectionError, HTTPException) as error:
+            raise broke from error
+    if size is not None and part.stat().st_size < size:
+        raise broke
+
+
+@contextmanager
+def _bar(url: str, start: int, size: int | None) -> Iterator:
+    """How far it is, on a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda count: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(),
+               TimeRemainingColumn())  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task("/".join(url.split("/")[-1:]), total=size, completed=start)
+        yield lambda count: progress.update(task, advance=count)
+
+
+@contextmanager
+def _opened(url: str, headers: dict[str, str]) -> Iterator:
+    if re.match("(?i)1|true|yes|on", os.environ.get("HF_HUB_OFFLINE", "")):
+        raise VsrError("hub_offline", f"{url} is not here yet, and HF_HUB_OFFLINE is set: unset it")
+    try:
+        with urlopen(Request(url, headers=headers), timeout=TIMEOUT) as answer:
+            yield answer
+    except HTTPError as error:
+        raise VsrError("no_network", f"{url} answers {error.code} {error.reason}") from error
+    except (URLError, TimeoutError, HTTPException, ConnectionError) as error:
+        raise VsrError("no_network", f"cannot reach {url}: {getattr(error, 'reason', error)}") from error
+    except ValueError as error:
+        raise VsrError("bad_config", f"{url} is no address: see HF_ENDPOINT and VSR_MIRROR") from error
+
+
+@contextmanager
+def _alone(part: Path) -> Iterator[None]:
+    """One process at a time fetches a file; where the system cannot say who does, all may. Raises VsrError (busy)."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    lock = part.with_name(part.name + ".lock")
+    with lock.open("w") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise VsrError("busy", f"{part.stem} is being fetched by another process: wait for it") from error
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)

@@ -1,0 +1,218 @@
+"""The published readers that have a name here: what each is, where it lies and how it becomes a model folder.
+
+A table of plain values. Error rates are the publishers' own, never measured here; sizes are of the files to fetch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any
+
+READY, BY_HAND, NOT_YET, SHIPPED = "fetched", "by hand", "not yet", "in the package"
+HUB = "hub:"  # a file of the hub: hub:ORG/NAME/FILE
+GITHUB = "https://raw.githubusercontent.com/"
+META = "https://dl.fbaipublicfiles.com/"
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A file to fetch: the name it is kept under, its address (`HUB` or a URL; "": by hand), and the SHA-256 it must
+    have, where that is known before the first fetch."""
+
+    name: str
+    address: str = ""
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Licence:
+    """What the weights may be used for, in a line or two, and where that stands in full."""
+
+    name: str
+    terms: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Known:
+    """One published model.
+
+    Args:
+        name: what `--model` takes.
+        language: code, or "any".
+        kind: what it reads: video, sound, both; encoder: it writes no text.
+        words: what it writes with.
+        size: megabytes to fetch; 0: not told.
+        error: the published error rate, with its test set.
+        source: who says so.
+        licence: of the weights.
+        place: where it lies, for people.
+        family: the importer, a key of `vsr.modelstore.importers.importing.FAMILIES`; "" where there is none.
+        state: READY, BY_HAND, NOT_YET or SHIPPED.
+        files: what the import takes, the checkpoint first. Names say what each is: `lm/model.pth` the language model.
+        decode: published settings of the search, for the folder's config.
+        note: one line: what is lacking, or what to heed.
+    """
+
+    name: str
+    language: str
+    kind: str
+    words: str
+    size: int
+    error: str
+    source: str
+    licence: Licence
+    place: str
+    family: str = ""
+    state: str = READY
+    files: tuple[Remote, ...] = ()
+    decode: dict[str, Any] = field(default_factory=dict)
+    note: str = ""
+
+
+IMPERIAL = Licence(
+    "Imperial, non-commercial",
+    "individual research, private study and comparison only; trained on LRS3 and other corpora of research use",
+    "https://github.com/mpc001/Visual_Speech_Recognition_for_Multiple_Languages/blob/master/LICENSE",
+)
+AUTO_AVSR = Licence(
+    "Apache-2.0 code, research weights",
+    "the code is Apache-2.0; the weights follow the terms of their corpora (LRS2, LRS3): research only",
+    "https://github.com/mpc001/auto_avsr",
+)
+AV_HUBERT = Licence(
+    "Meta AV-HuBERT, non-commercial",
+    "non-commercial research only, under Meta's own licence agreement",
+    "https://github.com/facebookresearch/av_hubert/blob/main/LICENSE",
+)
+CC_BY_NC = Licence("CC BY-NC 4.0", "not for commercial use", "https://creativecommons.org/licenses/by-nc/4.0/")
+RAVEN = Licence("MIT code, research weights", "the code is MIT; the weights were trained on LRS3: research only",
+                "https://github.com/ahaliassos/raven")  # fmt: skip
+UNTOLD = Licence("not told", "the publisher names no licence: ask before you use it", "https://huggingface.co/detao/CoGenAV")
+OWN = Licence("Apache-2.0", "free to use; trained on GRID, CC BY 4.0", "vsr/weights/MODEL_CARD.md")
+
+ZOO = "github.com/mpc001/Visual_Speech_Recognition_for_Multiple_Languages, model zoo (Drive)"
+ZOO_README = "its README"
+PIECES, LETTERS = "5,000 pieces", "letters"
+SPM = (
+    Remote("unigram5000.model", GITHUB + "mpc001/auto_avsr/main/spm/unigram/unigram5000.model",
+           "2c1d648ccf5fdce6612ecbea2ffbd1cab5aabc90458781186175c3911c4bdb1e"),
+    Remote("unigram5000_units.txt", GITHUB + "mpc001/auto_avsr/main/spm/unigram/unigram5000_units.txt",
+           "29001d967ad290e28f6f1d7d47e07e314354bf67d3b1f494e936fa2fed9a9122"),
+)  # fmt: skip
+
+
+def _zoo(name: str, language: str, error: str, beam: int, bonus: float, lm_weight: float = 0.0) -> Known:
+    """A reader of letters in Imperial's zoo, with the settings of its published configuration."""
+    lm = ("lm/model.pth", "lm/model.json") if lm_weight else ()
+    decode = {"beam": beam, "ctc_weight": 0.1, "length_bonus": bonus} | ({"lm_weight": lm_weight} if lm else {})
+    files = tuple(Remote(own) for own in ("model.pth", "model.json", *lm))
+    size = 195 + 187 if language == "zh" else 186 + (180 if lm else 0)
+    return Known(
+        name, language, "video", LETTERS, size, error, ZOO_README, IMPERIAL, ZOO, "vsr4ml", BY_HAND, files, decode
+    )  # fmt: skip
+
+
+def _auto_avsr(name: str, file: str, error: str, drive: str) -> Known:
+    """A reader of auto_avsr, which lies on Drive; its pieces lie in the repository and are fetched."""
+    return Known(
+        name, "en", "video", PIECES, 1000, error, ZOO_README, AUTO_AVSR, f"https://drive.google.com/file/d/{drive}/view",
+        "auto_avsr", BY_HAND, (Remote(file), *SPM), {"beam": 40, "ctc_weight": 0.1},
+    )  # fmt: skip
+
+
+def _av_hubert(name: str, path: str, kind: str, words: str, error: str, source: str) -> Known:
+    """A checkpoint of AV-HuBERT at Meta's own address."""
+    file = Remote("model.pt", f"{META}avhubert/model/lrs3_vox/{path}")
+    return Known(
+        name, "en", kind, words, 0, error, source, AV_HUBERT, "facebookresearch.github.io/av_hubert", "av_hubert",
+        READY, (file,), {"beam": 50},
+    )  # fmt: skip
+
+
+def _muavic(language: str) -> Known:
+    """MuAViC's fine-tuned AV-HuBERT of a language; it was tuned on sound and lips, and reads here by the lips alone."""
+    base = f"{META}muavic/models/{language}_avsr/"
+    files = (
+        Remote("checkpoint_best.pt", base + "checkpoint_best.pt"),
+        Remote(f"dict.{language}.txt", base + f"dict.{language}.txt"),
+        Remote("tokenizer.model", base + "tokenizer.model"),
+    )
+    return Known(
+        f"muavic-{language}", language, "both", "1,000 pieces", 0, "not told for lips alone", "-", CC_BY_NC,
+        "github.com/facebookresearch/muavic", "av_hubert", READY, files, {"beam": 50},
+        "tuned on sound and lips together; here the lips alone are read",
+    )  # fmt: skip
+
+
+def _not_yet(
+    name: str, kind: str, error: str, licence: Licence, place: str, note: str, source: str = ZOO_README
+) -> Known:
+    """A model that cannot be converted; the note says why."""
+    return Known(name, "en", kind, "1,000 pieces", 0, error, source, licence, place, "", NOT_YET, note=note)
+
+
+OTHER = "its own kind of encoder, for which there is no importer yet: fetch it by hand and use the publisher's code"
+SOUND = "it hears sound, for which there is no encoder here yet"
+KNOWN: tuple[Known, ...] = (
+    Known("grid", "en", "video", "GRID's 51 words", 0, "4.3 % WER, GRID s1", "vsr/weights/MODEL_CARD.md", OWN,
+          "in the package", state=SHIPPED),
+    Known(
+        "lrs3", "en", "video", PIECES, 1082, "19.1 % WER, LRS3 test, with its language model", ZOO_README, IMPERIAL,
+        "huggingface.co/Amanvir/LRS3_V_WER19.1 and Amanvir/lm_en_subword", "vsr4ml", READY,
+        (
+            Remote("model.pth", HUB + "Amanvir/LRS3_V_WER19.1/model.pth"),
+            Remote("model.json", HUB + "Amanvir/LRS3_V_WER19.1/model.json"),
+            Remote("lm/model.pth", HUB + "Amanvir/lm_en_subword/model.pth"),
+            Remote("lm/model.json", HUB + "Amanvir/lm_en_subword/model.json"),
+            *SPM,
+        ),
+        {"beam": 40, "ctc_weight": 0.1, "lm_weight": 0.3},
+    ),
+    _zoo("lrs3-letters", "en", "32.3 % WER, LRS3 test, with its language model", 40, 0.5, 0.6),
+    _zoo("lrs2-letters", "en", "26.1 % WER, LRS2 test, with its language model", 40, 0.5, 0.6),
+    _zoo("spanish", "es", "44.5 % WER, CMU-MOSEAS, with its language model", 30, 0.0, 0.4),
+    _zoo("portuguese", "pt", "51.4 % WER, CMU-MOSEAS, with its language model", 30, 0.0, 0.3),
+    _zoo("french", "fr", "58.6 % WER, CMU-MOSEAS, with its language model", 30, 0.0, 0.3),
+    _zoo("italian", "it", "not told: its README shows it and links no file", 30, 0.0),
+    _zoo("mandarin", "zh", "8.0 % CER, CMLR, with its language model", 20, 0.3, 0.3),
+    _zoo("grid-seen", "en", "1.2 % WER, GRID, speakers seen in training", 20, 0.0),
+    _zoo("grid-unseen", "en", "4.8 % WER, GRID, unseen speakers", 20, 0.0),
+    _zoo("timit-unseen", "en", "21.8 % WER, TCD-TIMIT, unseen speakers, with its language model", 40, 0.5, 0.6),
+    _auto_avsr("auto_avsr", "vsr_trlrs2lrs3vox2avsp_base.pth", "20.3 % WER, LRS3 test",
+               "1r1kx7l9sWnDOCnaFHIGvOtzuhFyFA88_"),
+    _auto_avsr("auto_avsr-vox2", "vsr_trlrs3vox2_base.pth", "24.6 % WER, LRS3 test",
+               "1shcWXUK2iauRhW9NbwCc25FjU1CoMm8i"),
+    _auto_avsr("auto_avsr-lrs3", "vsr_trlrs3_base.pth", "36.0 % WER, LRS3 test", "12PNM5szUsk_CuaV1yB9dL_YWvSM1zvAd"),
+    _not_yet("auto_avsr-sound", "sound", "1.0 % WER, LRS3 test", AUTO_AVSR,
+             "github.com/mpc001/auto_avsr (Drive)", SOUND),
+    _not_yet("lrs3-both", "both", "0.9 % WER, LRS3 test", IMPERIAL, ZOO, SOUND),
+    Known("av_hubert", "en", "video", "1,000 pieces", 0, "not told", "-", AV_HUBERT,
+          "huggingface.co/vumichien/AV-HuBERT", "av_hubert", READY,
+          (Remote("model.pt", HUB + "vumichien/AV-HuBERT/model.pt"),), {"beam": 50}),
+    _av_hubert("av_hubert-large", "vsr/large_vox_433h.pt", "video", "1,000 pieces", "28.6 % WER, LRS3 test",
+               "its paper"),
+    _av_hubert("av_hubert-self", "vsr/self_large_vox_433h.pt", "video", "1,000 pieces", "26.9 % WER, LRS3 test",
+               "its paper"),
+    _av_hubert("av_hubert-encoder", "clean-pretrain/large_vox_iter5.pt", "encoder", "none", "-", "-"),
+    *(_muavic(language) for language in ("ar", "de", "el", "en", "es", "fr", "it", "pt", "ru")),
+    _not_yet("raven", "video", "23.1 % WER, LRS3 test, with its language model", RAVEN,
+             "github.com/ahaliassos/raven (Drive)", OTHER),
+    _not_yet("braven", "video", "20.1 % WER, LRS3 test, with its language model", RAVEN,
+             "github.com/ahaliassos/raven (Drive)", OTHER),
+    _not_yet("usr", "both", "22.3 % WER, LRS3 test, lips alone", CC_BY_NC, "github.com/ahaliassos/usr (Drive)", OTHER),
+    _not_yet("usr2", "both", "17.6 % WER, LRS3 test, lips alone", CC_BY_NC,
+             "github.com/ahaliassos/usr2 (Drive)", OTHER),
+    _not_yet("cogenav", "both", "20.4 to 22.0 % WER, LRS3 test, lips alone", UNTOLD, "huggingface.co/detao/CoGenAV",
+             "an adapter into Whisper, for which there is no importer yet", "its paper; users measured 24.2"),
+)  # fmt: skip
+NAMES = {known.name: known for known in KNOWN}
+
+
+def near(name: str) -> list[str]:
+    """Known names that look like ``name``, the likeliest first."""
+    wanted = name.lower().replace("-", "_")
+    alike = {known.lower().replace("-", "_"): known for known in NAMES}
+    found = [alike[own] for own in get_close_matches(wanted, alike, 3, 0.5)]
+    return found or [known.name for known in KNOWN if known.language == wanted]

@@ -1,0 +1,74 @@
+"""A model in memory -> a self-contained model folder on disk, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+from vsr.core.errors import VsrError, one_line
+from vsr.modelstore.checkpoint import CONFIG_FILE, FORMAT, WEIGHTS_FILE, bad_model, save_weights
+
+# "kind" in config.json; a lip reader's may lack it
+LIP_READER, FUSED_READER, LANGUAGE_MODEL = "lip_reader", "fused_lip_reader", "language_model"
+
+
+def save_model(folder, model, tokenizer, extra: dict | None = None, half: bool = False) -> Path:
+    """Write a self-contained model folder.
+
+    The new files are first written in full beside the old ones and then renamed, `config.json` last; an
+    interrupted save therefore leaves the old model, or a folder that says it is no model, never a mixture.
+    Other files in the folder (a model card) stay.
+
+    Args:
+        folder: where; made if missing.
+        model: LipReader, FusedReader or LanguageModel with a `.config` dataclass.
+        tokenizer: any tokenizer of `vsr.text.tokenizer`; its size must equal the model's head. None for an
+            encoder alone, which has no head.
+        extra: further JSON keys for `config.json` ("name", "kind", "confidence", ...).
+        half: store floating point weights as fp16 (half the size); they are always loaded as fp32.
+
+    Returns:
+        The folder.
+
+    Raises:
+        VsrError: bad_model if the tokenizer and the head disagree or `extra` uses a reserved key;
+            not_writable.
+    """
+    folder = Path(folder)
+    config = {**_checked_extra(extra or {}), "format": FORMAT, "model": asdict(model.config)}
+    check_tokenizer(tokenizer, model.config.vocab_size, folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".saving.", dir=folder) as staging:
+            if tokenizer is not None:
+                tokenizer.save(Path(staging))
+            save_weights(Path(staging) / WEIGHTS_FILE, model, half)
+            (Path(staging) / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+            _publish(Path(staging), folder)
+    except OSError as error:
+        raise VsrError("not_writable", f"{folder}: cannot save the model: {one_line(error)}") from error
+    return folder
+
+
+def _checked_extra(extra: dict) -> dict:
+    reserved = sorted({"format", "model"} & extra.keys())
+    if reserved:
+        raise VsrError("bad_model", f"the extra key {reserved[0]!r} is reserved in {CONFIG_FILE}")
+    return extra
+
+
+def check_tokenizer(tokenizer, vocab_size: int, folder: Path) -> None:
+    """Refuse a tokenizer that has not as many entries as the model's head. Raises VsrError (bad_model)."""
+    entries = tokenizer.vocab_size if tokenizer else 0
+    if entries != vocab_size:
+        raise bad_model(folder, f"the tokenizer has {entries} entries, the model's head {vocab_size}")
+
+
+def _publish(staging: Path, folder: Path) -> None:
+    """Move the finished files into place; `config.json` goes first and comes back last: it marks a model."""
+    (folder / CONFIG_FILE).unlink(missing_ok=True)
+    for path in sorted(staging.iterdir(), key=lambda path: path.name == CONFIG_FILE):
+        os.replace(path, folder / path.name)

@@ -1,0 +1,202 @@
+"""A published model's name -> its model folder here: fetched once, converted, kept in the cache, offline afterwards.
+
+The cache is VSR_CACHE, else `vsr` in XDG_CACHE_HOME, else `~/.cache/vsr`. In its folder `models` each model is a folder
+of its name; `known.json` keeps the SHA-256 of every file when it was first fetched, and which licences were agreed to.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+from vsr.core.errors import VsrError
+from vsr.core.files import read_json, write_error, write_json
+from vsr.modelstore.checkpoint import CONFIG_FILE
+from vsr.modelstore.known import BY_HAND, NAMES, NOT_YET, SHIPPED, Known, near
+
+RECORD = "known.json"
+
+
+def cache_folder() -> Path:
+    """Where models are kept."""
+    given = os.environ.get("VSR_CACHE")
+    if given:
+        return Path(given)
+    local = os.environ.get("XDG_CACHE_HOME") or (os.environ.get("LOCALAPPDATA") if os.name == "nt" else None)
+    return Path(local or Path.home() / ".cache") / "vsr"
+
+
+def folder_of(known: Known) -> Path:
+    """The model folder that a published model becomes."""
+    return cache_folder() / "models" / known.name
+
+
+def is_here(known: Known) -> bool:
+    """Whether it can be used without a network."""
+    return known.state == SHIPPED or (folder_of(known) / CONFIG_FILE).is_file()
+
+
+def known_model(name: str) -> Known:
+    """The published model of a name. Raises VsrError (bad_model) that lists near ones."""
+    if name in NAMES:
+        return NAMES[name]
+    alike = near(name)
+    advice = f"near: {', '.join(alike)}; vsr models lists all" if alike else "vsr models lists all"
+    raise VsrError("bad_model", f"{name}: no such model folder, and no published model has that name ({advice})")
+
+
+def stored(name: str) -> Path:
+    """The folder of a published model, fetched if it is not here; of what looks like a path, that path.
+
+    Raises VsrError as `get`.
+    """
+    if name not in NAMES and (os.sep in name or "/" in name or name in (".", "..", "")):
+        return Path(name)
+    return get(known_model(name))
+
+
+def get(known: Known, accept: bool = False, source: str | Path | None = None, again: bool = False) -> Path:
+    """The model's folder, fetched and converted if need be.
+
+    Args:
+        known: the model.
+        accept: its licence is agreed to.
+        source: a folder with files that were fetched by hand, or the checkpoint alone.
+        again: fetch and convert it although it is here.
+
+    Raises:
+        VsrError: licence, not_fetched for a model that must be fetched by hand, bad_model for one that cannot be
+            converted, and what `vsr.modelstore.fetch.fetch` and `vsr.modelstore.importers.importing.import_checkpoint` raise.
+    """
+    folder = folder_of(known)
+    if known.state == NOT_YET:
+        raise VsrError("bad_model", f"{known.name} cannot be converted yet: {known.note}; it lies at {known.place}")
+    if known.state == SHIPPED:
+        raise VsrError("bad_model", f"{known.name} is in the package: it need not be fetched")
+    if is_here(known) and not again:
+        return folder
+    if known.state == BY_HAND and source is None:
+        raise VsrError("not_fetched", by_hand(known))
+    agree(known, accept)
+    files = _gather(known, None if source is None else Path(source))
+    return _convert(known, files, folder)
+
+
+def by_hand(known: Known) -> str:
+    """How to get a model that no program may fetch."""
+    names = ", ".join(file.name for file in known.files if not file.address)
+    return (
+        f"{known.name} must be fetched by hand from {known.place} ({names}); "
+        f"then: vsr models get {known.name} --from FOLDER"
+    )
+
+
+def agree(known: Known, accept: bool, ask: Callable[[str], str] = input) -> None:
+    """Show the licence and have it agreed to, once. Raises VsrError (licence)."""
+    record, licence = _read_record(), known.licence
+    if licence.name in record["agreed"]:
+        return
+    print(f"{known.name}: {licence.name}: {licence.terms}\n{licence.url}", file=sys.stderr)
+    if not accept and sys.stdin.isatty() and sys.stderr.isatty():
+        print("Do you agree? Write yes: ", end="", file=sys.stderr, flush=True)
+        accept = ask("").strip().lower() in ("yes", "y")
+    if not accept:
+        how = f"vsr models get {known.name} --accept-licence"
+        raise VsrError("licence", f"the licence of {known.name} must be agreed to first: {how}")
+    record["agreed"][licence.name] = date.today().isoformat()
+    _write_record(record)
+
+
+def _read_record() -> dict:
+    """What is known of files and licences; a damaged record is an error, for it guards what is fetched."""
+    path = cache_folder() / "models" / RECORD
+    try:
+        record = read_json(path) if path.exists() else {}
+        return {key: {str(k): str(v) for k, v in record.get(key, {}).items()} for key in ("sha256", "agreed")}
+    except (OSError, ValueError, AttributeError) as error:
+        raise VsrError("bad_record", f"{path} is damaged: remove it, and files are taken as if never seen") from error
+
+
+def _write_record(record: dict) -> None:
+    path = cache_folder() / "models" / RECORD
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise write_error(path, error) from error
+    write_json(path, record)
+
+
+def _gather(known: Known, source: Path | None) -> dict[str, Path]:
+    """Name -> file of all that the import takes, fetched where it is not in ``source``."""
+    from vsr.modelstore.fetch import fetch
+
+    if source is not None and not source.exists():
+        raise VsrError("not_fetched", f"{source}: no such file or folder")
+    found: dict[str, Path] = {}
+    downloads = cache_folder() / "models" / f"{known.name}.files"
+    for index, file in enumerate(known.files):
+        own = _given(source, file.name, index == 0)
+        if own is not None:
+            found[file.name] = own
+        elif file.address:
+            record = _read_record()
+            before = file.sha256 or record["sha256"].get(file.address, "")
+            digest = fetch(file.address, downloads / file.name, before)
+            if digest != record["sha256"].get(file.address):
+                record = _read_record()  # another process may have written meanwhile
+                record["sha256"][file.address] = digest
+                _write_record(record)
+            found[file.name] = downloads / file.name
+        elif not file.name.startswith("lm/"):  # a reader reads without its language model, too
+            raise VsrError("not_fetched", f"{source} has no {file.name}: {by_hand(known)}")
+    return found
+
+
+def _given(source: Path | None, name: str, first: bool) -> Path | None:
+    """The file of that name among those fetched by hand."""
+    if source is None:
+        return None
+    if source.is_file():
+        return source if first else next((p for p in [source.parent / name] if p.is_file()), None)
+    return source / name if (source / name).is_file() else None
+
+
+def _convert(known: Known, files: dict[str, Path], folder: Path) -> Path:
+    """Import into a folder beside, which takes the name when it is whole; what was fetched is removed then."""
+    from vsr.modelstore.importers.importing import import_checkpoint
+
+    def named(*endings: str) -> Path | None:
+        return next((path for name, path in files.items() if name.endswith(endings) and "/" not in name), None)
+
+    making, gone = folder.with_name(f".{known.name}.making"), folder.with_name(f".{known.name}.old")
+    about = {"name": known.name, "language": known.language, "licence": f"{known.licence.terms}: {known.licence.url}"}
+    about["published"] = {"error": known.error, "source": known.source, "place": known.place}
+    about |= {"decode": dict(known.decode)} if known.decode else {}
+    for leftover in (making, gone):
+        shutil.rmtree(leftover, ignore_errors=True)
+    try:
+        import_checkpoint(
+            known.family, next(iter(files.values())), making, named(".model"), named("_units.txt", _dictionary(files)),
+            settings=named(".json"), lm=files.get("lm/model.pth"), origin=about,
+        )  # fmt: skip
+        if folder.exists():
+            folder.rename(gone)
+        making.rename(folder)
+    except OSError as error:
+        raise write_error(folder, error) from error
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
+        shutil.rmtree(gone, ignore_errors=True)
+    shutil.rmtree(folder.with_name(f"{known.name}.files"), ignore_errors=True)
+    return folder
+
+
+def _dictionary(files: dict[str, Path]) -> str:
+    """The ending of fairseq's dictionary among the files."""
+    return next((name for name in files if name.startswith("dict.")), "_units.txt")
+
+

@@ -1,0 +1,113 @@
+"""Imperial's zoo (Visual Speech Recognition for Multiple Languages, Ma et al. 2022, 2023): `model.pth`, `model.json`.
+
+The networks are those of `vsr.modelstore.importers.auto_avsr`, in the older names; `model.json` says what the tensors do not: how
+attention tells distances, and the letters of the head. `LRS3_V_WER19.1` reads pieces, the other readers letters.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from vsr.core.errors import VsrError, one_line
+from vsr.models.lipreader import LipReader
+from vsr.modelstore.importers import auto_avsr
+from vsr.text.tokenizer import SPACE, ListTokenizer, SentencePieceTokenizer
+
+LICENCE = (
+    "Imperial College's zoo is for individual research, private study and comparison only, not for commercial use:\n"
+    "https://github.com/mpc001/Visual_Speech_Recognition_for_Multiple_Languages/blob/master/LICENSE"
+)
+DECODE = {"beam": 40, "ctc_weight": 0.1}  # what its English configurations share
+LM_WEIGHT = 0.3
+# What the published readers share and the tensors do not tell; None: not told, which means the same.
+EXPECTED = {
+    "transformer_input_layer": ("conv3d",),
+    "relu_type": ("swish", None),
+    "macaron_style": (True, 1),
+    "use_cnn_module": (True, 1),
+    "zero_triu": (False, 0, None),
+}
+POSITIONS = {"rel_mha": "relative", "legacy_rel_mha": "legacy"}
+
+
+def read_settings(path: str | Path) -> dict[str, Any]:
+    """`model.json`: the settings themselves, or ESPnet's list of input size, output size and settings.
+
+    Raises VsrError (bad_model).
+    """
+    try:
+        value = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise VsrError("bad_model", f"{path}: {getattr(error, 'strerror', None) or one_line(error)}") from error
+    settings = value[2] if isinstance(value, list) and len(value) == 3 else value
+    if not isinstance(settings, dict):
+        raise VsrError("bad_model", f"{path} holds no settings of a model")
+    return settings
+
+
+def build(weights: Mapping[str, Tensor], settings: Mapping[str, Any]) -> LipReader:
+    """The lip reader that a checkpoint's tensors and settings describe.
+
+    Raises:
+        VsrError: bad_model naming the first tensor or setting that does not belong.
+    """
+    if settings.get("transformer_input_layer") == "conv1d":
+        raise VsrError("bad_model", "this model reads sound, not lips: it cannot be imported")
+    for name, values in EXPECTED.items():
+        if settings.get(name) not in values:
+            raise VsrError("bad_model", f"its setting {name} is {settings.get(name)!r}; only {values[0]!r} is known")
+    return auto_avsr.build(weights, positions_of(settings))
+
+
+def positions_of(settings: Mapping[str, Any]) -> str:
+    """How its attention tells distances; before `rel_pos_type` there was the legacy way alone."""
+    kind = settings.get("transformer_encoder_attn_layer_type")
+    if kind not in POSITIONS:
+        raise VsrError("bad_model", f"its attention is {kind!r}; known are {', '.join(POSITIONS)}")
+    return "legacy" if kind == "rel_mha" and settings.get("rel_pos_type") is None else POSITIONS[kind]
+
+
+def read_tokenizer(
+    settings: Mapping[str, Any], model: str | Path | None, units: str | Path | None
+) -> ListTokenizer | SentencePieceTokenizer:
+    """The tokenizer: of `char_list`, or for pieces of the list of units, with the SentencePiece file where it is given.
+
+    Raises VsrError (bad_model, bad_config).
+    """
+    kind = settings.get("labels_type", "char")
+    if kind == "char":
+        return letters(settings.get("char_list"))
+    if model is not None:
+        return auto_avsr.read_tokenizer(model, units)
+    if units is None:
+        raise VsrError("bad_config", f"this model writes {kind}: give --units {kind}_units.txt")
+    try:
+        lines = Path(units).read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise VsrError("bad_model", f"{units}: {getattr(error, 'strerror', None) or 'not UTF-8 text'}") from error
+    listed = auto_avsr.listed_units(lines, Path(units))
+    return ListTokenizer(listed, case_of(listed))
+
+
+def letters(listed: Any) -> ListTokenizer:
+    """`char_list`, from <blank> and <unk> to <eos>, as a tokenizer."""
+    if not isinstance(listed, list) or len(listed) < 4 or not all(isinstance(unit, str) for unit in listed):
+        raise VsrError("bad_model", "its settings hold no char_list")
+    if (listed[0], listed[1], listed[-1]) != ("<blank>", "<unk>", "<eos>"):
+        raise VsrError("bad_model", f"its char_list begins with {listed[:2]} and ends with {listed[-1]!r}")
+    units = [SPACE if unit in ("<space>", SPACE) else unit for unit in listed[2:-1]]
+    units = ["" if unit.startswith("<") and unit.endswith(">") else unit for unit in units]  # noises: never written
+    return ListTokenizer(units, case_of(units))
+
+
+def case_of(units: list[str]) -> str:
+    """Whether the letters are upper or lower case, "" where the script has none."""
+    text = "".join(units)
+    if text == text.lower() and text == text.upper():
+        return ""
+    return "upper" if text.upper() == text else "lower"
