@@ -1,4 +1,4 @@
-"""Transcript -> txt, srt, vtt, ass, json and tsv; the last stage of transcription."""
+"""Transcript -> txt, srt, vtt, ass, json and tsv, and the formats of `vsr.output`; the last stage of transcription."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import html
 import json
 from collections.abc import Callable
 
+from vsr.output.annotation import to_eaf, to_textgrid
+from vsr.output.broadcast import to_edl, to_ttml
 from vsr.output.cues import Cue, cues
 from vsr.output.karaoke import to_ass
+from vsr.output.scoring import to_ctm, to_rttm
 from vsr.output.transcript import TimedWord, Transcript
 
 
@@ -82,4 +85,10 @@ WRITERS: dict[str, Callable[[Transcript], str]] = {
     "ass": to_ass,
     "json": to_json,
     "tsv": to_tsv,
+    "ttml": to_ttml,
+    "ctm": to_ctm,
+    "rttm": to_rttm,
+    "textgrid": to_textgrid,
+    "eaf": to_eaf,
+    "edl": to_edl,
 }

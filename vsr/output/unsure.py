@@ -1,4 +1,4 @@
-"""Words that are not to be believed, in what people read: marked, left out, or kept. JSON and TSV always keep all."""
+"""Words that are not to be believed, in what people read: marked, left out, or kept. What programs read keeps all."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from vsr.output.transcript import Segment, TimedWord, Transcript
 MARK = "[...]"
 MODES = ("mark", "drop", "keep")
 LEAST = 0.5  # confidence below which a word is not to be believed
-EVERYTHING = ("json", "tsv")  # formats for programs
-SUBTITLES = ("srt", "vtt", "ass")
+EVERYTHING = ("json", "tsv", "ctm", "rttm")  # formats for programs
+SUBTITLES = ("srt", "vtt", "ass", "ttml", "edl")
 
 
 def readable(transcript: Transcript, name: str, mode: str | None = None) -> Transcript:

@@ -1,0 +1,99 @@
+"""Transcript -> TextGrid (Praat) and EAF (ELAN): a tier of segments and a tier of words for each face."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from xml.sax.saxutils import escape, quoteattr
+
+from vsr.output.cues import face_name
+from vsr.output.transcript import Transcript
+
+Span = tuple[float, float, str]  # start and end in seconds, text
+
+
+def tiers(transcript: Transcript) -> dict[str, list[Span]]:
+    """Name -> spans in order, none of which overlaps the next; what has no length is left out."""
+    found = {}
+    for face in transcript.faces:
+        own = [segment for segment in transcript.segments if segment.face == face and segment.words]
+        words = [(w.start, w.end, w.word) for segment in own for w in segment.words]
+        found[face_name(face)] = apart((s.start, s.end, s.text) for s in own)
+        found[f"{face_name(face)} words"] = apart(words)
+    return found
+
+
+def apart(spans: Iterable[Span]) -> list[Span]:
+    """Spans of whole milliseconds by their start; each ends where the next begins, at the latest."""
+    rounded = sorted((round(start, 3), round(end, 3), text) for start, end, text in spans)
+    nexts = [*(start for start, _, _ in rounded), float("inf")][1:]
+    cut = [(start, min(end, following), text) for (start, end, text), following in zip(rounded, nexts, strict=False)]
+    return [span for span in cut if span[0] < span[1]]
+
+
+def to_textgrid(transcript: Transcript) -> str:
+    """Praat's long text format; the silence between is empty intervals, as Praat wants the whole time covered."""
+    known = tiers(transcript)
+    end = max([round(transcript.duration or 0.0, 3), 0.001, *(span[1] for own in known.values() for span in own)])
+    lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", "xmin = 0", f"xmax = {end:.3f}"]
+    lines += ["tiers? <exists>", f"size = {len(known)}", "item []:"] if known else ["tiers? <absent>"]
+    for number, (name, spans) in enumerate(known.items(), start=1):
+        intervals = _covered(spans, end)
+        lines += [f"    item [{number}]:", '        class = "IntervalTier"', f"        name = {_quoted(name)}"]
+        lines += ["        xmin = 0", f"        xmax = {end:.3f}", f"        intervals: size = {len(intervals)}"]
+        for index, (start, stop, text) in enumerate(intervals, start=1):
+            lines += [f"        intervals [{index}]:", f"            xmin = {start:.3f}"]
+            lines += [f"            xmax = {stop:.3f}", f"            text = {_quoted(text)}"]
+    return "\n".join(lines) + "\n"
+
+
+def _covered(spans: list[Span], end: float) -> list[Span]:
+    """The spans with empty ones between them, from 0 to ``end``."""
+    found: list[Span] = []
+    at = 0.0
+    for start, stop, text in spans:
+        if at < start:
+            found.append((at, start, ""))
+        found.append((start, stop, text))
+        at = stop
+    return [*found, (at, end, "")] if at < end else found
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'
+
+
+HEAD = """<?xml version="1.0" encoding="UTF-8"?>
+<ANNOTATION_DOCUMENT AUTHOR="vsr" DATE="1970-01-01T00:00:00+00:00" FORMAT="3.0" VERSION="3.0"
+    xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"
+    xsi:noNamespaceSchemaLocation="http://www.mpi.nl/tools/elan/EAFv3.0.xsd">"""
+TAIL = """    <LINGUISTIC_TYPE GRAPHIC_REFERENCES="false" LINGUISTIC_TYPE_ID="default-lt" TIME_ALIGNABLE="true"/>
+</ANNOTATION_DOCUMENT>
+"""
+
+
+def to_eaf(transcript: Transcript) -> str:
+    """ELAN's XML; times are milliseconds. The video is looked for beside the file."""
+    video = quoteattr("./" + Path(transcript.file).name)
+    slots, bodies = [], []
+    for name, spans in tiers(transcript).items():
+        bodies.append(f'    <TIER LINGUISTIC_TYPE_REF="default-lt" TIER_ID={quoteattr(name)}>')
+        for start, end, text in spans:
+            first = len(slots) + 1
+            slots += [start, end]
+            bodies.append(
+                f'        <ANNOTATION><ALIGNABLE_ANNOTATION ANNOTATION_ID="a{(first + 1) // 2}" '
+                f'TIME_SLOT_REF1="ts{first}" TIME_SLOT_REF2="ts{first + 1}">'
+                f"<ANNOTATION_VALUE>{escape(text)}</ANNOTATION_VALUE></ALIGNABLE_ANNOTATION></ANNOTATION>"
+            )
+        bodies.append("    </TIER>")
+    order = [
+        f'        <TIME_SLOT TIME_SLOT_ID="ts{number}" TIME_VALUE="{round(1000 * time)}"/>'
+        for number, time in enumerate(slots, start=1)
+    ]
+    header = [
+        '    <HEADER MEDIA_FILE="" TIME_UNITS="milliseconds">',
+        f'        <MEDIA_DESCRIPTOR MEDIA_URL={video} MIME_TYPE="video/*" RELATIVE_MEDIA_URL={video}/>',
+        "    </HEADER>",
+    ]  # fmt: skip
+    return "\n".join([HEAD, *header, "    <TIME_ORDER>", *order, "    </TIME_ORDER>", *bodies, TAIL])

@@ -1,0 +1,73 @@
+"""Transcript -> TTML, the subtitles of broadcasters, and EDL with markers, as DaVinci Resolve imports them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.sax.saxutils import escape, quoteattr
+
+from vsr.output.cues import Cue, cues
+from vsr.output.transcript import Transcript
+
+FIRST_HOUR = 1  # at which a timeline of Resolve begins, unless changed
+USUAL_RATE = 25
+SURE, GUESSED = "Blue", "Yellow"  # markers; yellow where lips are unlike what the model was trained on
+
+
+def to_ttml(transcript: Transcript) -> str:
+    """TTML 1: the cues of the other subtitles; the face is named where several speak."""
+    rows = [
+        f'      <p begin="{_clock(cue.start)}" end="{_clock(cue.end)}"{_agent(cue)}>'
+        + "<br/>".join(escape(line) for line in cue.named_lines) + "</p>"
+        for cue in cues(transcript)
+    ]  # fmt: skip
+    head = [
+        '<?xml version="1.0" encoding="UTF-8"?>',
+        '<tt xmlns="http://www.w3.org/ns/ttml" xmlns:ttm="http://www.w3.org/ns/ttml#metadata" xml:lang="">',
+        f"  <head><metadata>{_agents(transcript)}</metadata></head>",
+    ]
+    return "\n".join([*head, "  <body>", "    <div>", *rows, "    </div>", "  </body>", "</tt>"]) + "\n"
+
+
+def _agents(transcript: Transcript) -> str:
+    named = {f"face{cue.face + 1}": cue.speaker for cue in cues(transcript) if cue.speaker}
+    return "".join(
+        f'<ttm:agent xml:id={quoteattr(key)} type="person"><ttm:name type="full">{escape(name)}</ttm:name></ttm:agent>'
+        for key, name in named.items()
+    )
+
+
+def _agent(cue: Cue) -> str:
+    return f' ttm:agent="face{cue.face + 1}"' if cue.speaker else ""
+
+
+def _clock(seconds: float) -> str:
+    milliseconds = round(seconds * 1000)
+    hours, rest = divmod(milliseconds, 3_600_000)
+    minutes, rest = divmod(rest, 60_000)
+    return f"{hours:02d}:{minutes:02d}:{rest // 1000:02d}.{rest % 1000:03d}"
+
+
+def to_edl(transcript: Transcript) -> str:
+    """A marker for each cue, on a timeline whose rate is the video's, to the next whole number, without drop frames.
+
+    Resolve: Timelines > Import > Timeline Markers from EDL.
+    """
+    rate = max(1, round(transcript.fps or USUAL_RATE))
+    guessed = [(s.start, s.end, s.face) for s in transcript.segments if s.outside_domain]
+    lines = [f"TITLE: {' '.join(Path(transcript.file).stem.split())}", "FCM: NON-DROP FRAME", ""]
+    for number, cue in enumerate(cues(transcript), start=1):
+        first = round(cue.start * rate)
+        length = max(1, round(cue.end * rate) - first)
+        begin, end = _timecode(first, rate), _timecode(first + 1, rate)
+        doubtful = any(face == cue.face and start <= cue.start < stop for start, stop, face in guessed)
+        text = " ".join(cue.named_lines).replace("|", "/")
+        lines.append(f"{number:03d}  001      V     C        {begin} {end} {begin} {end}")
+        lines += [f" |C:ResolveColor{GUESSED if doubtful else SURE} |M:{text} |D:{length}", ""]
+    return "\n".join(lines)
+
+
+def _timecode(frame: int, rate: int) -> str:
+    seconds, frames = divmod(frame, rate)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours + FIRST_HOUR:02d}:{minutes:02d}:{seconds:02d}:{frames:02d}"
