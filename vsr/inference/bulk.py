@@ -33,6 +33,7 @@ class Settings:
         outputs: where a long video's results are written as they come, and its journal; None keeps them in memory.
         resume: go on where the journal of an earlier run ends.
         device: where the model runs, as `vsr.modelstore.folder.load_model` takes it.
+        cropped: the videos are of a mouth alone and taken as they are.
     """
 
     folder: str | None = None
@@ -42,6 +43,7 @@ class Settings:
     outputs: Outputs | None = None
     resume: bool = False
     device: str = "cpu"
+    cropped: bool = False
 
 
 class FileReader:
@@ -67,12 +69,15 @@ class FileReader:
 
     def read(self, path: str, watch: Watch | None = None) -> Transcript:
         """The file's transcript, or its error with what was read before it."""
+        from vsr.inference.cropped import transcribe_cropped
         from vsr.inference.transcriber import Reading
 
         reading, outputs = None, self.settings.outputs
         journal = outputs.journal(path) if outputs else None
         watch = replace(watch or Watch(), block=outputs.write) if outputs else watch or Watch()
         try:
+            if self.settings.cropped:
+                return transcribe_cropped(self.loaded, path, self.options)
             reading = Reading(self.loaded, path, self.options, self.settings.faces, journal, self.settings.resume)
             return reading.run(watch)
         except VsrError as error:

@@ -53,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     reading = parser.add_argument_group("reading")
     reading.add_argument("--model", metavar="MODEL", help="name of vsr models, folder or org/name (default: grid)")
     add_faces_argument(reading)
+    reading.add_argument("--cropped", action="store_true", help="the videos show a mouth alone: take them as they are")
     add_device_argument(reading)
     output.add_argument(
         "--resume", action="store_true",
@@ -87,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
     # On a cluster only this process writes: other machines may see other disks.
     settings = Settings(
         args.model, search, args.faces, outputs=outputs if here else None, resume=args.resume and here,
-        device=_device(args, here),
+        device=_device(args, here), cropped=args.cropped,
     )
     with shown(lambda watch: engine.transcribe(videos, settings, watch), len(videos)) as transcripts:
         failures = [_deliver(transcript, args, outputs) for transcript in transcripts].count(False)
@@ -139,6 +140,7 @@ def _finished(args: argparse.Namespace, outputs: Outputs, written) -> Callable[[
     made = searched(folder, options_in(folder, read_config(folder), search_options(args)))
     made["faces"] = number_of_faces(args.faces) or "all"
     made |= {"unsure": args.unsure} if args.unsure else {}
+    made |= {"cropped": True, "faces": 1} if args.cropped else {}
 
     def state(video: str) -> str:
         try:
@@ -178,6 +180,8 @@ def _wrong_options(args: argparse.Namespace) -> str | None:
 
 def _wrong_usage(args: argparse.Namespace) -> str | None:
     """What is wrong with the arguments taken together, if anything."""
+    if args.cropped and args.faces != "largest":
+        return "--cropped videos show one mouth: leave --faces out"
     if args.out is None:
         if args.resume:
             return "--resume needs the folder of the run that stopped: add -o DIR"

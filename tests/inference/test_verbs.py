@@ -1,0 +1,179 @@
+"""align, find, encode and --cropped, with the shipped model on the clip that ships: the words and times it reads."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+
+from tests.conftest import write_video
+from vsr.cli import main
+from vsr.face.mouth_crop import crop_video
+from vsr.inference.alignment import align_video, original_times
+from vsr.inference.speech import Encoded, encoded, spoken
+from vsr.inference.states import encode_video
+from vsr.modelstore.folder import load_model
+
+CLIP = Path(__file__).parents[2] / "demo" / "clip.mp4"
+SAID = "place blue by m five please"
+
+
+@pytest.fixture(scope="module")
+def loaded():
+    return load_model()
+
+
+@pytest.fixture(scope="module")
+def transcript(loaded):
+    return loaded.transcribe(CLIP)
+
+
+@pytest.fixture(scope="module")
+def mouth(tmp_path_factory):
+    """The mouth of the clip, as a video of its own, without loss."""
+    crop = crop_video(CLIP).crop
+    pictures = np.repeat(crop[..., None], 3, axis=-1)
+    return write_video(tmp_path_factory.mktemp("mouth") / "mouth.mkv", pictures, codec="ffv1", pixel_format="bgr0")
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory):
+    """A video that cannot be of a mouth alone."""
+    return write_video(tmp_path_factory.mktemp("wide") / "wide.mp4", np.zeros((15, 96, 128, 3), np.uint8))
+
+
+def told(capsys):
+    said = capsys.readouterr()
+    return [line for line in said.err.splitlines() if line.startswith("vsr: ")]
+
+
+def test_given_words_have_the_times_of_the_same_words_read(loaded, transcript):
+    aligned = align_video(loaded, CLIP, "Place blue, by M five please.")
+    found, read = aligned.segments[0].words, transcript.segments[0].words
+    assert [w.word for w in found] == SAID.split()
+    for own, other in zip(found, read, strict=True):
+        assert (own.start, own.end) == pytest.approx((other.start, other.end), abs=0.041)
+    wrong = align_video(loaded, CLIP, "bin red at z nine again").segments[0]
+    assert wrong.confidence < 0.5 < aligned.segments[0].confidence
+
+
+def test_align_writes_any_format_by_its_ending(tmp_path, capsys):
+    out = tmp_path / "clip.textgrid"
+    assert main(["align", str(CLIP), "--text", SAID, "-o", str(out)]) == 0
+    assert out.read_text().startswith("File type")
+    (tmp_path / "said.txt").write_text(SAID + "\n")
+    assert main(["align", str(CLIP), "--text-file", str(tmp_path / "said.txt")]) == 0
+    assert [row.split("\t")[-1] for row in capsys.readouterr().out.splitlines()[1:]] == SAID.split()
+
+
+@pytest.mark.parametrize(
+    "words, reason",
+    [
+        (["align", "{clip}", "--text", " . "], "there are no words"),
+        (["align", "{clip}", "--text", "пять"], "cannot write"),
+        (["align", "{clip}", "--text", "place " * 60], "the text needs"),
+        (["align", "{clip}", "--text", "x", "-o", "a.doc"], "must end in"),
+        (["align", "{clip}", "--text-file", "nowhere.txt"], "nowhere.txt"),
+        (["align", "nowhere.mp4", "--text", "x"], "nowhere.mp4: no such file"),
+        (["align", "{clip}", "--text", "x", "--faces", "all"], "what one face says"),
+        (["align", "{wide}", "--text", "x", "--cropped"], "no video of a mouth alone"),
+        (["find", "пять", "{clip}"], "cannot write"),
+        (["find", "x", "{clip}", "--least", "2"], "can be 0 to 1"),
+        (["find", "x", "nowhere.mp4"], "no such file"),
+        (["encode", "{clip}", "-o", "out", "--layers", "9"], "has no layer '9'"),
+        (["encode", "{clip}", "{clip}", "-o", "out"], "the same file"),
+        (["encode", "nowhere.mp4", "-o", "out"], "no such file"),
+        (["transcribe", "{wide}", "--cropped"], "no video of a mouth alone"),
+    ],
+)
+def test_bad_input_is_one_line(words, reason, capsys, tmp_path, monkeypatch, wide):
+    monkeypatch.chdir(tmp_path)
+    assert main([word.format(clip=CLIP, wide=wide) for word in words]) == 1
+    (line,) = told(capsys)
+    assert reason in line and not list(tmp_path.rglob("*.*"))
+
+
+def test_a_phrase_is_found_where_it_is_said_and_no_other(transcript, capsys):
+    phrases = ["m five", "blue", "red", "z nine", "again", "lace"]
+    more = [word for phrase in phrases[1:] for word in ("--also", phrase)]
+    assert main(["find", phrases[0], str(CLIP), "--json", *more]) == 0
+    hits = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [hit["phrase"] for hit in hits] == ["blue", "m five"]  # "lace" is a part of a word
+    read = {word.word: word for word in transcript.segments[0].words}
+    for hit, first, last in ((hits[0], "blue", "blue"), (hits[1], "m", "five")):
+        assert hit["start"] == pytest.approx(read[first].start, abs=0.09)
+        assert hit["end"] == pytest.approx(read[last].end, abs=0.09) and hit["score"] > 0.9
+
+
+def test_every_layer_is_written_with_its_times(loaded, tmp_path, capsys):
+    layers = "frontend,1,last"
+    for name in ("safetensors", "npz"):
+        assert main(["encode", str(CLIP), "-o", str(tmp_path), "--layers", layers, "--format", name]) == 0
+    with safe_open(tmp_path / "clip.safetensors", "np") as stored:
+        first = {key: stored.get_tensor(key) for key in stored.keys()}  # noqa: SIM118
+        assert stored.metadata()["model"] == loaded.name
+    second = np.load(tmp_path / "clip.npz")
+    assert set(first) == {"frontend", "1", "last", "start", "end", "face", "window"}
+    for key, value in first.items():
+        np.testing.assert_array_equal(value, second[key])
+    (own,) = encoded(loaded, CLIP)
+    np.testing.assert_array_equal(first["last"], own.states.numpy())
+    assert first["1"].shape == first["last"].shape and not np.allclose(first["1"], first["last"])
+    assert (first["end"] - first["start"]).min() > 0 and len(first["start"]) == len(own.states)
+
+
+def test_the_last_layer_normalised_is_what_the_heads_read(loaded):
+    count = len(loaded.model.encoder.layers)
+    states = encode_video(loaded, CLIP, (str(count), "last"))
+    with torch.inference_mode():
+        normalised = loaded.model.encoder.norm(torch.from_numpy(states[str(count)]))
+    np.testing.assert_allclose(normalised.numpy(), states["last"], atol=1e-5)
+
+
+def test_a_mouth_alone_is_read_as_the_video_that_it_was_cut_from(mouth, transcript, capsys, loaded):
+    assert main(["transcribe", str(mouth), "--cropped", "--format", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["text"] == transcript.text == SAID and found["provenance"]["cropped"]
+    assert main(["find", "blue", str(mouth), "--cropped"]) == 0
+    assert "blue" in capsys.readouterr().out
+    aligned = align_video(loaded, mouth, SAID, cropped=True).segments[0].words
+    read = transcript.segments[0].words
+    assert [w.start for w in aligned] == pytest.approx([w.start for w in read], abs=0.09)
+
+
+def test_a_mouth_of_another_size_is_brought_to_ours(mouth, tmp_path):
+    from vsr.inference.cropped import cropped_clip
+
+    own = cropped_clip(mouth).crop
+    doubled = np.repeat(np.repeat(own, 2, axis=1), 2, axis=2)
+    path = write_video(tmp_path / "m.mkv", np.repeat(doubled[..., None], 3, -1), codec="ffv1", pixel_format="bgr0")
+    np.testing.assert_array_equal(cropped_clip(path).crop, own)
+
+
+def test_cropped_runs_are_kept_and_made_again(mouth, tmp_path, capsys):
+    words = ["transcribe", str(mouth), "--cropped", "-o", str(tmp_path), "--format", "json", "--resume"]
+    assert main(words) == 0
+    before = (tmp_path / "mouth.json").stat().st_mtime_ns
+    assert main(words) == 0
+    assert (tmp_path / "mouth.json").stat().st_mtime_ns == before and "1 kept" in capsys.readouterr().err
+
+
+def test_windows_of_a_long_video_share_no_frame(loaded, tmp_path, mouth):
+    """A mouth for longer than a window: each frame is encoded once, in order."""
+    from vsr.inference.cropped import cropped_clip
+
+    crop = np.concatenate([cropped_clip(mouth).crop] * 3)
+    path = write_video(tmp_path / "long.mkv", np.repeat(crop[..., None], 3, -1), codec="ffv1", pixel_format="bgr0")
+    windows = list(spoken(loaded, path, cropped=True))
+    assert len(windows) > 1 and any(own.first for own in windows)
+    starts = np.concatenate([own.edges[:-1][own.first :] for own in windows])
+    assert len(starts) == len(crop) and (np.diff(starts) > 0).all()
+
+
+def test_times_across_windows_keep_to_their_side():
+    first, second = np.array([1.0, 1.04, 1.08]), np.array([5.0, 5.04, 5.08])
+    begin, end = original_times([Encoded(0, torch.zeros(2, 1), first), Encoded(0, torch.zeros(2, 1), second)])
+    assert (begin(0.08), end(0.08)) == (5.0, 1.08)
+    assert (begin(0.04), end(0.12)) == pytest.approx((1.04, 5.04))

@@ -1,0 +1,73 @@
+"""`vsr align`: the times of words that are known, in a video in which they are said."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from vsr.cli.options import add_faces_argument
+from vsr.core.machine import add_device_argument
+from vsr.output.subtitles import WRITERS
+
+HELP = "find when the words of a known text are said"
+ABOUT = """Finds the times of the words of a text in a video whose lips say it from beginning to end,
+and how well each fits (confidence). The text is written as the model writes: punctuation
+and case do not matter, figures are written as they are said."""
+FILES = """reads   a video; a text; a model with a CTC head
+writes  the screen, or with -o one file, whose ending says the format"""
+SEE = "vsr transcribe, vsr find"
+EXAMPLE = """vsr align clip.mp4 --text "place blue by m five please"
+vsr align clip.mp4 --text-file clip.txt -o clip.textgrid
+vsr align mouth.mp4 --cropped --text "place blue by m five please" --format json"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("video", metavar="VIDEO", help="video file")
+    text = parser.add_mutually_exclusive_group(required=True)
+    text.add_argument("--text", metavar="TEXT", help="what is said")
+    text.add_argument("--text-file", metavar="FILE", help="a file with it, UTF-8")
+    parser.add_argument("-o", "--out", metavar="FILE", help="instead of the screen")
+    parser.add_argument("--format", choices=tuple(WRITERS), help="default: the ending of -o; tsv on the screen")
+    parser.add_argument("--model", metavar="MODEL", help="name of vsr models, folder or org/name (default: grid)")
+    parser.add_argument("--cropped", action="store_true", help="the video shows a mouth alone: take it as it is")
+    add_faces_argument(parser)
+    add_device_argument(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Align and write. Raises VsrError."""
+    from vsr.core.errors import VsrError
+    from vsr.core.files import check_output, write_text
+    from vsr.inference.alignment import align_video
+    from vsr.modelstore.folder import load_model
+
+    ending = Path(args.out).suffix[1:].lower() if args.out else "tsv"
+    name = args.format or ending
+    if name not in WRITERS:
+        raise VsrError("bad_config", f"{args.out}: the name must end in .{', .'.join(WRITERS)}, or give --format")
+    if args.faces == "all" or (isinstance(args.faces, int) and args.faces > 1):
+        raise VsrError("bad_config", "a text is what one face says: --faces is largest or 1")
+    if args.out:
+        check_output(args.out, args.video, *([args.text_file] if args.text_file else []))
+    text = _text(args)
+    transcript = align_video(load_model(args.model, args.device), args.video, text, args.faces, args.cropped)
+    written = WRITERS[name](transcript)
+    if args.out:
+        write_text(args.out, written)
+    else:
+        sys.stdout.write(written)
+    return 0
+
+
+def _text(args: argparse.Namespace) -> str:
+    """What is said, on one line. Raises VsrError (bad_text)."""
+    from vsr.core.errors import VsrError
+
+    if args.text is not None:
+        return args.text
+    try:
+        return " ".join(Path(args.text_file).read_text(encoding="utf-8").split())
+    except (OSError, ValueError) as error:
+        raise VsrError("bad_text", f"{args.text_file}: {getattr(error, 'strerror', None) or 'not UTF-8'}") from error

@@ -1,0 +1,61 @@
+"""`vsr encode`: what the encoder makes of the lips in videos, for research."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from vsr.cli.options import add_faces_argument
+from vsr.core.machine import add_device_argument
+
+HELP = "write encoder states of videos, of any layer"
+ABOUT = """Writes, for each video, what the model's encoder makes of every frame in which lips speak:
+the states that the heads read, or what comes out of any layer, with the time of each
+frame, whose face it is, and which frames were encoded together."""
+FILES = """reads   video files; a model
+writes  DIR/NAME.safetensors, or .npz: each layer (T, D) float32; start and end (T,) seconds;
+        face and window (T,)"""
+FAILS = "a file could not be read or written; the others are done all the same"
+SEE = "vsr transcribe, vsr posteriors"
+EXAMPLE = """vsr encode clip.mp4 -o states/
+vsr encode *.mp4 -o states/ --layers frontend,2,last --format npz
+vsr encode mouth.mp4 -o states/ --cropped --model lrs3"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("videos", nargs="+", metavar="VIDEO", help="video files")
+    parser.add_argument("-o", "--out", required=True, metavar="DIR", help="folder of the files")
+    parser.add_argument("--model", metavar="MODEL", help="name of vsr models, folder or org/name (default: grid)")
+    parser.add_argument("--layers", default="last", metavar="L[,L]", help="frontend, numbers, last (default: last)")
+    parser.add_argument("--format", choices=("safetensors", "npz"), default="safetensors", help="default: safetensors")
+    parser.add_argument("--cropped", action="store_true", help="the videos show a mouth alone: take them as they are")
+    add_faces_argument(parser)
+    add_device_argument(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """0 if every file was written, else 1. Raises VsrError for what no file could survive."""
+    from vsr.core.errors import VsrError
+    from vsr.core.files import check_output
+    from vsr.inference.states import check_layers, encode_video, save_states
+    from vsr.modelstore.folder import load_model
+
+    outputs = [Path(args.out) / f"{Path(video).stem}.{args.format}" for video in args.videos]
+    if len(set(outputs)) < len(outputs):
+        raise VsrError("bad_config", "two of the videos would be written to the same file: give each an -o of its own")
+    layers = tuple(dict.fromkeys(args.layers.split(",")))
+    loaded = load_model(args.model, args.device)
+    check_layers(loaded, layers)
+    failures = 0
+    for video, out in zip(args.videos, outputs, strict=True):
+        try:
+            check_output(out, *args.videos)
+            states = encode_video(loaded, video, layers, args.faces, args.cropped)
+            save_states(states, out, {"model": loaded.name, "sha256": loaded.weights_sha256, "file": str(video)})
+            print(f"{out}: {len(states['start'])} frames, {', '.join(layers)}")
+        except VsrError as error:
+            failures += 1
+            print(f"vsr: {error}" if str(video) in str(error) else f"vsr: {video}: {error}", file=sys.stderr)
+    return 1 if failures else 0

@@ -1,0 +1,69 @@
+"""`vsr find`: where in footage a phrase is said."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+
+from vsr.cli.options import add_faces_argument
+from vsr.core.machine import add_device_argument
+
+HELP = "find where in footage a phrase is said"
+ABOUT = """Looks for a phrase in hours of video without writing them down: each place where it may be
+said is printed with file, face, times and a score from 0 to 1, the phrase's likelihood
+against the best that could be said there. A reader says only what looks alike: words whose
+lips look the same are found for each other."""
+FILES = """reads   video files; a model with a CTC head
+writes  the screen: a row a place (file, start, end, face, score, phrase), or JSON Lines"""
+FAILS = "a file could not be read; the others are searched all the same"
+SEE = "vsr align, vsr transcribe"
+EXAMPLE = """vsr find "m five" clip.mp4
+vsr find "good morning" footage/*.mkv --model lrs3 --least 0.3
+vsr find blue clip.mp4 --also red --also green --json"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("phrase", metavar="PHRASE", help="one word or several")
+    parser.add_argument("videos", nargs="+", metavar="VIDEO", help="video files")
+    parser.add_argument("--also", action="append", default=[], metavar="PHRASE", help="another phrase; may be repeated")
+    parser.add_argument("--least", type=float, default=0.5, metavar="SCORE", help="of places told (default: 0.5)")
+    parser.add_argument("--json", action="store_true", help="one JSON object a place")
+    parser.add_argument("--model", metavar="MODEL", help="name of vsr models, folder or org/name (default: grid)")
+    parser.add_argument("--cropped", action="store_true", help="the videos show a mouth alone: take them as they are")
+    add_faces_argument(parser)
+    parser.set_defaults(faces="all")
+    add_device_argument(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """0 if every file was searched, else 1. Raises VsrError for what no file could survive."""
+    from vsr.core.errors import VsrError
+    from vsr.inference.alignment import tokens_of
+    from vsr.inference.spotting import find_phrases
+    from vsr.modelstore.folder import load_model
+
+    if not 0 <= args.least <= 1:
+        raise VsrError("bad_config", f"--least is {args.least}; it can be 0 to 1")
+    phrases = list(dict.fromkeys([args.phrase, *args.also]))
+    loaded = load_model(args.model, args.device)
+    for phrase in phrases:
+        tokens_of(loaded, phrase)
+    failures = 0
+    for video in args.videos:
+        try:
+            for hit in find_phrases(loaded, video, phrases, args.least, args.faces, args.cropped):
+                _print(hit, args.json)
+        except VsrError as error:
+            failures += 1
+            print(f"vsr: {error}" if video in str(error) else f"vsr: {video}: {error}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+def _print(hit, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(asdict(hit), ensure_ascii=False), flush=True)
+    else:
+        print(f"{hit.file}\t{hit.start:.2f}\t{hit.end:.2f}\t{hit.face}\t{hit.score:.3f}\t{hit.phrase}", flush=True)

@@ -1,0 +1,65 @@
+"""A video of a mouth alone, such as crop tools write, taken as it is: no face is looked for, nothing is moved.
+
+Shapes: crop (T, 96, 96) uint8 gray.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from vsr.core.errors import VsrError
+from vsr.decoding.options import DecodeOptions
+from vsr.decoding.provenance import provenance
+from vsr.face.mouth_crop import MouthClip
+from vsr.face.piece import MIN_FRAMES
+from vsr.inference.recognition import read_clip
+from vsr.media.reader import frames_from, probe
+from vsr.output.transcript import Transcript
+
+if TYPE_CHECKING:
+    from vsr.modelstore.folder import LoadedModel
+
+SIDE = 96
+SMALLEST = 64  # pixels; a smaller picture shows no lips
+
+
+def cropped_clip(path: str | Path) -> MouthClip:
+    """The mouth crops of such a video at 25 fps, gray, brought to 96 x 96.
+
+    Raises:
+        VsrError: bad_config for pictures that are not square or too small; too_short, unreadable, no_video.
+    """
+    crops, times = [], []
+    for picture, place in frames_from(path):
+        crops.append(_mouth(picture, path))
+        times.append(place.time)
+    if len(crops) < MIN_FRAMES:
+        raise VsrError("too_short", f"{path}: {len(crops)} frames; at least {MIN_FRAMES} are needed")
+    return MouthClip(np.stack(crops), np.array(times), probe(path), 0, 1.0, [])
+
+
+def _mouth(picture: np.ndarray, path: str | Path) -> np.ndarray:
+    """Frame (S, S, 3) RGB -> (96, 96) gray."""
+    height, width = picture.shape[:2]
+    if height != width or height < SMALLEST:
+        told = f"its pictures are {width} x {height} pixels"
+        raise VsrError("bad_config", f"{path} is no video of a mouth alone: {told}; leave --cropped out")
+    gray = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    if height == SIDE:
+        return gray
+    return cv2.resize(gray, (SIDE, SIDE), interpolation=cv2.INTER_AREA if height > SIDE else cv2.INTER_LINEAR)
+
+
+def transcribe_cropped(loaded: LoadedModel, path: str | Path, options: DecodeOptions) -> Transcript:
+    """Read such a video: all of it counts as speech of one face. Raises VsrError as `cropped_clip` does."""
+    clip = cropped_clip(path)
+    made = provenance(loaded, path, options, 1, clip.info.stream) | {"cropped": True}
+    segments = read_clip(loaded, clip, options)
+    return Transcript(
+        str(path), clip.info.fps, clip.info.end, loaded.name, tuple(segments), shots=(float(clip.times[0]),),
+        provenance=made,
+    )  # fmt: skip

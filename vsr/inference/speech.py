@@ -1,0 +1,117 @@
+"""A video file of any length -> the windows in which lips speak, and their encoder states, one after the other.
+
+Shapes: T frames of a window, D width. Times are seconds in the original video.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vsr.core.clock import FPS
+from vsr.data.transforms import to_network_input
+from vsr.decoding.encoding import encode, mesh_for, tracks_of_mouths
+from vsr.face.detector import default_detector
+from vsr.face.pipeline import blocks
+from vsr.face.speaker_selection import Casting, check_found, number_of_faces, unread
+from vsr.face.visual_vad import spans_of
+from vsr.inference.cropped import cropped_clip
+from vsr.inference.recognition import preferred_window
+from vsr.inference.seams import frame_edges, window_spans
+from vsr.media.reader import frames_from
+
+if TYPE_CHECKING:
+    from vsr.modelstore.folder import LoadedModel
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """A window of one face's speech. crop (T, 96, 96) uint8; edges (T+1,) seconds: borders of its frames; first: frames
+    that the window before has, too; mouth (T, 14, 2) pixels or None."""
+
+    face: int
+    crop: np.ndarray
+    edges: np.ndarray
+    first: int = 0
+    mouth: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """States (T, D) of a window of one face, edges (T+1,) seconds; windows of a face share no frames."""
+
+    face: int
+    states: Tensor
+    edges: np.ndarray
+
+
+def spoken(
+    loaded: LoadedModel, path: str | Path, faces: str | int = "largest", cropped: bool = False
+) -> Iterator[Spoken]:
+    """The windows of a video in which lips speak, at constant memory, ordered by the blocks they were found in.
+
+    Args:
+        loaded: the lip reader, which says how long its windows are.
+        path: the video.
+        faces: whose lips, as `vsr.inference.transcriber.transcribe` takes it.
+        cropped: the video is of a mouth alone and taken as it is.
+
+    Raises:
+        VsrError: what `transcribe` raises for a video; bad_config for a cropped one that is none.
+    """
+    found = _cropped(loaded, path) if cropped else _streamed(loaded, path, faces)
+    done: dict[int, float] = {}
+    for own in found:
+        first = int(np.searchsorted(own.edges[:-1], done.get(own.face, -np.inf) - 0.5 / FPS))
+        done[own.face] = max(done.get(own.face, -np.inf), float(own.edges[-1]))
+        if first < len(own.crop):
+            yield Spoken(own.face, own.crop, own.edges, first, own.mouth)
+
+
+def _cropped(loaded: LoadedModel, path: str | Path) -> Iterator[Spoken]:
+    clip = cropped_clip(path)
+    for start, stop in window_spans(len(clip.crop), preferred_window(loaded)):
+        yield Spoken(clip.face, clip.crop[start:stop], frame_edges(clip.times[start:stop]))
+
+
+def _streamed(loaded: LoadedModel, path: str | Path, faces: str | int) -> Iterator[Spoken]:
+    casting, window = Casting(number_of_faces(faces)), preferred_window(loaded)
+    frames, tracks, reasons, some = 0, 0, set(), False
+    for block in blocks(frames_from(path), default_detector(), mesh=mesh_for(loaded)):
+        parts = casting.of(block)
+        frames, tracks = frames + len(block.times), tracks + len(parts)
+        reasons |= {stretch["reason"] for part in parts for stretch in unread(part)}
+        for part in parts:
+            found = None if part.reason else part.piece.stretches
+            said = found.speech if found else ()
+            for start, stop in (span for own in said for span in spans_of(found.active, *own, window)):
+                some = True
+                yield Spoken(
+                    part.face, part.piece.crop[start:stop], frame_edges(part.piece.times[start:stop]),
+                    mouth=part.piece.mouth_of(start, stop),
+                )  # fmt: skip
+    check_found(path, frames, tracks, reasons, some)
+
+
+@torch.inference_mode()
+def encoded(
+    loaded: LoadedModel, path: str | Path, faces: str | int = "largest", cropped: bool = False
+) -> Iterator[Encoded]:
+    """The encoder states of every window of `spoken`. Raises VsrError as it does."""
+    for own in spoken(loaded, path, faces, cropped):
+        yield Encoded(own.face, states_of(loaded, own)[own.first :], own.edges[own.first :])
+
+
+@torch.inference_mode()
+def states_of(loaded: LoadedModel, own: Spoken) -> Tensor:
+    """Encoder states (T, D) of a window."""
+    device = next(loaded.model.parameters()).device
+    video = to_network_input(own.crop)[None].to(device)
+    lengths = torch.tensor([len(own.crop)], device=device)
+    return encode(loaded, video, lengths, tracks_of_mouths(loaded, [own.mouth], video))[0]

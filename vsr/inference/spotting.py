@@ -1,0 +1,157 @@
+"""A phrase -> where in footage it may be said: its CTC score against the best that could be said there instead.
+
+After keyword spotting with CTC (Hwang, Lee and Sung 2015): the phrase against a path without restriction over the same
+frames. Shapes: T frames, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from vsr.core.clock import FPS
+from vsr.inference.alignment import tokens_of
+from vsr.inference.speech import Encoded, encoded
+from vsr.text.tokenizer import BLANK, SPACE
+
+if TYPE_CHECKING:
+    from vsr.modelstore.folder import LoadedModel
+
+NEAR = FPS  # frames by which a head for frames may place a phrase elsewhere than CTC does
+
+
+@dataclass(frozen=True)
+class Found:
+    """A phrase in a file: face, start and end in seconds, and how well it fits, in (0, 1]: the geometric mean over its
+    tokens of its likelihood against the best path's."""
+
+    file: str
+    phrase: str
+    face: int
+    start: float
+    end: float
+    score: float
+
+
+def find_phrases(
+    loaded: LoadedModel, path: str | Path, phrases: Sequence[str], least: float, faces: str | int = "all",
+    cropped: bool = False,
+) -> Iterator[Found]:  # fmt: skip
+    """Where each phrase scores at least ``least`` in a video of any length, window by window, ordered by time in each.
+
+    Raises VsrError: bad_model, bad_text, and what a video is refused for.
+    """
+    wanted = [(phrase, tokens_of(loaded, phrase)) for phrase in phrases]
+    for window in encoded(loaded, path, faces, cropped):
+        hits = [
+            Found(str(path), phrase, window.face, *times, score)
+            for phrase, tokens in wanted for times, score in spot(loaded, window, tokens, least)
+        ]  # fmt: skip
+        yield from sorted(hits, key=lambda hit: (hit.start, hit.phrase))
+
+
+@torch.inference_mode()
+def spot(
+    loaded: LoadedModel, window: Encoded, tokens: Sequence[int], least: float
+) -> list[tuple[tuple[float, float], float]]:
+    """((start, end) seconds, score) of each place in a window; no two share a frame, better ones first taken."""
+    log_probs = loaded.model.ctc_log_probs(window.states[None])[0].float().cpu().numpy()
+    matches = spans(log_probs, bounded(loaded.tokenizer, tokens), len(tokens))
+    frames = None
+    if loaded.model.alignment is not None:
+        frames = loaded.model.alignment(window.states).float().log_softmax(-1).cpu().numpy()
+    taken: list[tuple[tuple[int, int], float]] = []
+    for score, first, last in sorted(matches, reverse=True):
+        if score < least:
+            break
+        span = (first, last) if frames is None else placed(frames, loaded.tokenizer, tokens, first, last)
+        if not any(span[0] < other[1] and other[0] < span[1] for other, _ in taken):
+            taken.append((span, score))
+    return [((float(window.edges[a]), float(window.edges[b])), score) for (a, b), score in taken]
+
+
+def bounded(tokenizer, tokens: Sequence[int]) -> list[int]:
+    """The tokens between spaces, where there is a space among the tokens: else "at" would be found in "that"."""
+    space = [i for i, piece in enumerate(tokenizer.pieces(range(tokenizer.vocab_size))) if piece == SPACE]
+    return [space[0], *tokens, space[0]] if space else list(tokens)
+
+
+def spans(log_probs: np.ndarray, tokens: Sequence[int], length: int) -> list[tuple[float, int, int]]:
+    """(score, first frame, one past the last) of the best path through ``tokens`` from each frame on; (T, V).
+
+    ``length``: tokens of the phrase itself; where there are more, the first and the last are spaces, which the borders
+    of the window stand for, too. The score is exp of the mean over the phrase's tokens of the path's log-likelihood
+    minus that of the best path over the same frames.
+    """
+    edge = len(tokens) > length
+    ratio = log_probs - log_probs.max(1, keepdims=True)
+    labels = np.full(2 * len(tokens) - 1, BLANK)  # blanks between tokens, none before and behind
+    labels[::2] = tokens
+    scores = ratio[:, labels]
+    if edge:
+        border = np.full((1, len(labels)), -np.inf)
+        opening, closing = border.copy(), border
+        opening[0, 0] = closing[0, -1] = 0.0
+        scores = np.concatenate([opening, scores, closing])
+    skip = np.zeros(len(labels), bool)
+    skip[2::2] = labels[2::2] != labels[:-2:2]
+    total, begun = np.full(len(labels), -np.inf), np.zeros(len(labels), int)
+    ended = np.zeros(len(labels), int)
+    found = []
+    for t, row in enumerate(scores):
+        one = np.concatenate([[0.0], total[:-1]])  # a path may begin anywhere
+        two = np.where(skip, np.concatenate([[-np.inf, -np.inf], total[:-2]]), -np.inf)
+        moves = np.stack([total, one, two])
+        best = moves.argmax(0)
+        index = np.maximum(np.arange(len(labels)) - best, 0)
+        begun, ended = begun[index], ended[index]
+        total = moves.max(0) + row
+        first, last = (2, len(labels) - 3) if edge else (0, len(labels) - 1)
+        if first < len(labels):
+            entered = best[first] > 0 if first else best[0] == 1
+            begun[first] = t if entered else begun[first]
+        ended[last] = t  # the last frame of the phrase's last token
+        if np.isfinite(total[-1]):
+            found.append((math.exp(total[-1] / length), int(begun[-1]) - edge, int(ended[-1]) + 1 - edge))
+    return _peaks(found)
+
+
+def _peaks(found: list[tuple[float, int, int]]) -> list[tuple[float, int, int]]:
+    """The best of all paths that begin on the same frame."""
+    best: dict[int, tuple[float, int, int]] = {}
+    for own in found:
+        if own[1] not in best or own[0] > best[own[1]][0]:
+            best[own[1]] = own
+    return list(best.values())
+
+
+def placed(log_probs: np.ndarray, tokenizer, tokens: Sequence[int], first: int, last: int) -> tuple[int, int]:
+    """Where a head for frames, (T, V), sees the phrase near the frames where CTC does; those where it sees none.
+
+    CTC's spikes may lie off by a good part of a second. Such a head has no spaces, and a quick word may lack tokens.
+    """
+    begin, end = max(0, first - NEAR), min(len(log_probs), last + NEAR)
+    words = [tokens[a:b] for word, a, b in tokenizer.word_spans(tokens) if word]
+    labels = [token for word in words for token in (*word, BLANK)][:-1]
+    inside = np.array([label != BLANK for label in labels])
+    ratio = log_probs[begin:end] - log_probs[begin:end].max(1, keepdims=True)
+    total, begun = np.full(len(labels), -np.inf), np.zeros(len(labels), int)
+    best_end, best_score = None, -np.inf
+    skip = np.array([k > 1 and (inside[k] or inside[k - 2]) for k in range(len(labels))])
+    for t, row in enumerate(ratio[:, labels]):
+        one = np.concatenate([[0.0], total[:-1]])
+        two = np.where(skip, np.concatenate([[-np.inf, -np.inf], total[:-2]])[: len(labels)], -np.inf)
+        moves = np.stack([total, one, two])
+        best = moves.argmax(0)
+        begun = begun[np.maximum(np.arange(len(labels)) - best, 0)]
+        begun[0] = t if best[0] == 1 else begun[0]
+        total = moves.max(0) + row
+        if total[-1] >= best_score:
+            best_score, best_end = total[-1], (begin + int(begun[-1]), begin + t + 1)
+    return best_end if best_end is not None and best_score > -len(tokens) * 3.0 else (first, last)
