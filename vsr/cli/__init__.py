@@ -21,7 +21,7 @@ from vsr.core.machine import share_cores
 from vsr.core.version import __version__
 
 SECTIONS = {
-    "read lips": ("transcribe", "live", "inspect", "align", "find", "encode", "models", "import", "push"),
+    "read lips": ("transcribe", "live", "inspect", "align", "find", "phrases", "encode", "models", "import", "push"),
     "prepare a corpus": ("download", "prepare", "validate", "convert", "crop", "tokens"),
     "train": ("train", "average", "fuse", "lm"),
     "decode and score": ("decode", "calibrate", "posteriors", "rescore", "score", "results"),

@@ -1,0 +1,96 @@
+"""A closed list: scores are those of the search, the phrase that is said is chosen, what is not listed rejected."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from vsr.cli import main
+from vsr.decoding.joint_beam import decode
+from vsr.decoding.options import DecodeOptions
+from vsr.inference.phrases import choose, read_phrases, score_phrases
+from vsr.inference.speech import encoded
+from vsr.modelstore.folder import load_model
+
+CLIP = Path(__file__).parents[2] / "demo" / "clip.mp4"
+SAID = "place blue by m five please"
+OTHERS = ["bin red at z nine again", "set green in b one now", "lay white with f two soon", "place blue by l four now"]
+
+
+@pytest.fixture(scope="module")
+def loaded():
+    return load_model()
+
+
+@pytest.fixture(scope="module")
+def states(loaded):
+    return torch.cat([own.states for own in encoded(loaded, CLIP)])
+
+
+def test_scores_are_those_of_the_joint_search(loaded, states):
+    options = DecodeOptions(nbest=5)
+    (ranked,) = decode(loaded.model, states[None], torch.tensor([len(states)]), options, loaded.tokenizer.eos_id)
+    found = score_phrases(loaded.model, states, [h.tokens for h in ranked], options.ctc_weight)
+    assert found == pytest.approx([h.score for h in ranked], abs=1e-3)
+    for weight, name in ((1.0, "ctc_score"), (0.0, "attention_score")):
+        own = score_phrases(loaded.model, states, [h.tokens for h in ranked], weight)
+        assert own == pytest.approx([getattr(h, name) for h in ranked], abs=1e-3)
+
+
+def test_many_phrases_at_once_score_as_each_alone(loaded, states):
+    phrases = [loaded.tokenizer.encode(text) for text in [SAID, *OTHERS, "now"]] * 15
+    together = score_phrases(loaded.model, states, phrases, 0.3)
+    alone = [score_phrases(loaded.model, states, [own], 0.3)[0] for own in phrases[:6]]
+    assert together == pytest.approx(alone * 15, rel=1e-4)
+
+
+def test_the_phrase_that_is_said_is_chosen_and_others_are_rejected(loaded):
+    found = choose(loaded, CLIP, [*OTHERS, SAID])
+    assert found[0].phrase == SAID and found[0].fit == pytest.approx(1, abs=1e-6)
+    assert choose(loaded, CLIP, OTHERS)[0].fit < 0.5
+    assert [c.score for c in found] == sorted((c.score for c in found), reverse=True)
+
+
+def test_a_phrase_that_has_no_room_fits_nothing(loaded):
+    long = choose(loaded, CLIP, [SAID, "place blue " * 40])[-1]
+    assert long.score == -math.inf and long.fit == 0
+
+
+def test_the_command_tells_three_or_none(tmp_path, capsys):
+    (tmp_path / "list.txt").write_text("# what is asked for\n\n" + "\n".join([*OTHERS, SAID]) + "\n")
+    assert main(["phrases", str(tmp_path / "list.txt"), str(CLIP)]) == 0
+    rows = [row.split("\t") for row in capsys.readouterr().out.splitlines()]
+    assert [row[1] for row in rows] == ["1", "2", "3"] and rows[0][3] == SAID
+    (tmp_path / "list.txt").write_text("\n".join([*OTHERS, "place blue " * 40]))
+    assert main(["phrases", str(tmp_path / "list.txt"), str(CLIP), "--json"]) == 0
+    said = capsys.readouterr()
+    record = json.loads(said.out)
+    assert record["phrase"] is None and len(record["phrases"]) == 5 and "too short for" in said.err
+
+
+@pytest.mark.parametrize(
+    "text, more, told",
+    [
+        (None, [], "No such file"),
+        ("", [], "there is no phrase"),
+        ("# only a comment\n", [], "there is no phrase"),
+        ("bin blue\nBin  blue!\n", [], "stands in it twice"),
+        ("пять\n", [], "cannot write the phrase 'пять'"),
+        ("bin\n", ["--best", "0"], "--best is a number from 1"),
+        ("bin\n", ["--least", "nan"], "from 0 to 1"),
+        ("bin\n", ["--faces", "all"], "what one face says"),
+    ],
+)
+def test_bad_input_is_one_line(text, more, told, tmp_path, capsys):
+    if text is not None:
+        (tmp_path / "list.txt").write_text(text, encoding="utf-8")
+    assert main(["phrases", str(tmp_path / "list.txt"), str(CLIP), *more]) == 1
+    (line,) = [own for own in capsys.readouterr().err.splitlines() if own.startswith("vsr: ")]
+    assert told in line
+
+
+def test_a_list_is_read_as_people_write_it(tmp_path):
+    (tmp_path / "list.txt").write_bytes("\ufeff I am  cold \r\n\r\n# water\r\nWater, please\r\n".encode())
+    assert read_phrases(tmp_path / "list.txt") == ["I am cold", "Water, please"]

@@ -1,0 +1,75 @@
+"""`vsr phrases`: which phrase of a closed list is said."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+
+from vsr.cli.options import add_faces_argument
+from vsr.core.machine import add_device_argument
+
+HELP = "say which phrase of a list is said in a clip"
+ABOUT = """Chooses from a list of phrases, as helpers of people who cannot speak do: every phrase is
+scored by the reader, the three best are told, and "none of these" where something else was
+said. A short list of phrases that look different is read far more surely than free speech.
+The fit is 1 where the phrase is what would be read without a list, near 0 where it is not."""
+FILES = """reads   a list, a phrase a line (# begins a comment); videos, each with one phrase; a model
+writes  the screen: a row a phrase (file, place, fit, phrase), or one JSON object a file"""
+FAILS = "a file could not be read; the others are read all the same"
+SEE = "vsr find, vsr transcribe"
+EXAMPLE = """vsr phrases list.txt clip.mp4
+vsr phrases list.txt *.mp4 --json --best 5 --least 0.2
+vsr phrases list.txt clip.mp4 --model lrs3"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("list", metavar="LIST", help="file with the phrases")
+    parser.add_argument("videos", nargs="+", metavar="VIDEO", help="video files")
+    parser.add_argument("--best", type=int, default=3, metavar="N", help="phrases that are told (default: 3)")
+    parser.add_argument("--least", type=float, default=0.5, metavar="FIT", help="below it: none (default: 0.5)")
+    parser.add_argument("--json", action="store_true", help="one JSON object a file, with every phrase")
+    parser.add_argument("--model", metavar="MODEL", help="name of vsr models, folder or org/name (default: grid)")
+    parser.add_argument("--cropped", action="store_true", help="the videos show a mouth alone: take them as they are")
+    add_faces_argument(parser)
+    add_device_argument(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """0 if every file was read, else 1. Raises VsrError for what no file could survive."""
+    from vsr.core.errors import VsrError
+    from vsr.inference.phrases import choose, phrase_tokens, read_phrases
+    from vsr.modelstore.folder import load_model
+
+    if args.best < 1 or not 0 <= args.least <= 1:
+        raise VsrError("bad_config", "--best is a number from 1, --least from 0 to 1")
+    if args.faces not in ("largest", 1):
+        raise VsrError("bad_config", "a phrase is what one face says: --faces is largest or 1")
+    phrases = read_phrases(args.list)
+    loaded = load_model(args.model, args.device)
+    phrase_tokens(loaded, phrases)
+    failures = 0
+    for video in args.videos:
+        try:
+            _print(video, choose(loaded, video, phrases, args.faces, args.cropped), args)
+        except VsrError as error:
+            failures += 1
+            print(f"vsr: {error}" if video in str(error) else f"vsr: {video}: {error}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+def _print(video: str, choices: list, args: argparse.Namespace) -> None:
+    none = choices[0].fit < args.least
+    if long := [choice.phrase for choice in choices if choice.score == float("-inf")]:
+        print(f"vsr: {video}: too short for: {', '.join(long)}", file=sys.stderr)
+    if args.json:
+        listed = [asdict(choice) | {"score": max(choice.score, -1e9)} for choice in choices]
+        record = {"file": video, "phrase": None if none else choices[0].phrase, "phrases": listed}
+        print(json.dumps(record, ensure_ascii=False), flush=True)
+        return
+    rows = [(0, 1 - choices[0].fit, "(none of these)")] if none else []
+    rows += [(place, choice.fit, choice.phrase) for place, choice in enumerate(choices[: args.best], start=1)]
+    for place, fit, phrase in rows:
+        print(f"{video}\t{place}\t{fit:.3f}\t{phrase}", flush=True)
