@@ -12,7 +12,7 @@ from tests.published.test_import_command import train_upper, write_units
 from tests.published_server import serving
 from vsr.cli import main
 from vsr.core.errors import VsrError
-from vsr.decode.defaults import options_for
+from vsr.decoding.defaults import options_for
 from vsr.modelstore import known as table
 from vsr.modelstore.folder import load_model
 from vsr.modelstore.store import cache_folder, folder_of, is_here

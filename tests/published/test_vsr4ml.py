@@ -14,7 +14,7 @@ from vsr.decoding.joint_beam import decode
 from vsr.decoding.options import DecodeOptions
 from vsr.decoding.shallow_fusion import NeuralLanguage
 from vsr.models.lipreader import LipReader
-from vsr.published import espnet_language, vsr4ml
+from vsr.modelstore.importers import espnet_language, vsr4ml
 
 GOLDEN = Path(__file__).parent / "golden"
 

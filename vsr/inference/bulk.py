@@ -56,7 +56,7 @@ class FileReader:
     def __init__(self, settings: Settings):
         import torch
 
-        from vsr.decode.defaults import options_for
+        from vsr.decoding.defaults import options_for
         from vsr.decoding.shallow_fusion import languages_of
         from vsr.modelstore.folder import load_model
 

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 from vsr.core.errors import VsrError
-from vsr.decode.defaults import options_for
+from vsr.decoding.defaults import options_for
 from vsr.decoding.joint_beam import check_heads, decode
 from vsr.inference.speech import encoded
 from vsr.text.normalise import lower

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from vsr.core.progress import Watch, watched
 from vsr.core.windows import frame_edges
-from vsr.decode.defaults import options_for
+from vsr.decoding.defaults import options_for
 from vsr.decoding.encoding import mesh_for
 from vsr.decoding.joint_beam import check_heads
 from vsr.decoding.options import DecodeOptions

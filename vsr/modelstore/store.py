@@ -70,7 +70,7 @@ def get(known: Known, accept: bool = False, source: str | Path | None = None, ag
 
     Raises:
         VsrError: licence, not_fetched for a model that must be fetched by hand, bad_model for one that cannot be
-            converted, and what `vsr.modelstore.fetch.fetch` and `vsr.modelstore.importers.importing.import_checkpoint` raise.
+            converted, and what `vsr.modelstore.fetch` and `vsr.modelstore.importers.importing` raise.
     """
     folder = folder_of(known)
     if known.state == NOT_YET:

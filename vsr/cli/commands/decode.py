@@ -39,8 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Decode, and print how many clips there were. Raises VsrError."""
     from vsr.core.files import check_output
-    from vsr.decode.defaults import options_for
     from vsr.decoding.corpus import calibrate, decode_manifest
+    from vsr.decoding.defaults import options_for
     from vsr.modelstore.folder import load_model
 
     check_output(args.out, args.manifest, *language_files(args))

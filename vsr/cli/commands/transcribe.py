@@ -130,7 +130,7 @@ def _planned(args: argparse.Namespace, outputs: Outputs) -> tuple[list[str], int
 
 def _finished(args: argparse.Namespace, outputs: Outputs, written) -> Callable[[str], str]:
     """Tells of a video whether an earlier run finished it with this model and these options (`Outputs.state`)."""
-    from vsr.decode.defaults import options_in
+    from vsr.decoding.defaults import options_in
     from vsr.decoding.provenance import searched, video_of
     from vsr.face.speaker_selection import number_of_faces
     from vsr.modelstore.checkpoint import read_config

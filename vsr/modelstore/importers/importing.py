@@ -8,10 +8,9 @@ from vsr.core.artifacts import MODEL_FILES
 from vsr.core.errors import VsrError
 from vsr.core.files import check_outputs
 from vsr.modelstore.checkpoint import CONFIG_FILE, read_config
-from vsr.modelstore.importers import auto_avsr, av_hubert
+from vsr.modelstore.importers import auto_avsr, av_hubert, espnet_language, vsr4ml
 from vsr.modelstore.importers.reading import read_checkpoint, weights_of
 from vsr.modelstore.saving import LANGUAGE_MODEL, save_model
-from vsr.published import espnet_language, vsr4ml
 from vsr.text.tokenizer import SentencePieceTokenizer, sentence_pieces
 
 FAMILIES = {"auto_avsr": auto_avsr, "av_hubert": av_hubert, "vsr4ml": vsr4ml}

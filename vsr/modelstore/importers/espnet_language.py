@@ -1,4 +1,4 @@
-"""ESPnet's transformer language models -> ours; the published readers of `vsr.published.vsr4ml` come with one."""
+"""ESPnet's transformer language models -> ours; published readers (`vsr.modelstore.importers.vsr4ml`) come with one."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Imperial's zoo (Visual Speech Recognition for Multiple Languages, Ma et al. 2022, 2023): `model.pth`, `model.json`.
 
-The networks are those of `vsr.modelstore.importers.auto_avsr`, in the older names; `model.json` says what the tensors do not: how
-attention tells distances, and the letters of the head. `LRS3_V_WER19.1` reads pieces, the other readers letters.
+The networks are those of `vsr.modelstore.importers.auto_avsr`, in the older names; `model.json` says what the tensors
+do not: how attention tells distances, and the letters of the head. `LRS3_V_WER19.1` reads pieces, the others letters.
 """
 
 from __future__ import annotations

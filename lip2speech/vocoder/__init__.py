@@ -1,1 +1,0 @@
-"""The multi-input vocoder: mel, units and speaker -> waveform."""
