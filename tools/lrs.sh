@@ -1,53 +1,51 @@
-# Stages that the recipes of LRS3, LRS2 and LRW share. Source it after recipe.sh; it uses the recipe's variables:
-#   manifests crops tokens run (folders)  train_list (a manifest's name)  dev (a manifest, or "")
-#   config first size average beam ctc_weight nj gpus
+# What the recipes of LRS3, LRS2 and LRW share beyond tools/vsr.sh; it uses the recipe's variables:
+#   manifests, train_list (a manifest's name), dev (a manifest, or ""), first size, lm_config lm_weight (LRS3 and LRS2)
 
-device() { if [ "$gpus" = 0 ]; then echo cpu; else echo cuda; fi; }
-
-check_videos() {
-    vsr validate --manifest $manifests/$train_list.jsonl $manifests/dev.jsonl $manifests/test.jsonl --jobs "$nj" \
-        --report $manifests/validation.json
+check_videos() { # LIST...
+    local paths=("${@/%/.jsonl}")
+    $train_cmd --num-threads "$nj" "$exp/log/validate.log" vsr validate --manifest "${paths[@]/#/$manifests/}" \
+        --jobs "$nj" --report "$manifests/validation.json"
 }
 crop_all() {
     local list
-    vsr crop --manifest $manifests/$train_list.jsonl --out $crops/train --jobs "$nj"
-    for list in dev test; do vsr crop --manifest $manifests/$list.jsonl --out $crops/$list --jobs "$nj"; done
+    crop_list train "$manifests/$train_list.jsonl"
+    for list in dev test; do crop_list $list "$manifests/$list.jsonl"; done
 }
-make_tokens() {
-    vsr tokens --manifest $manifests/$train_list.jsonl --kind unigram --size "$size" --out $tokens --force
-}
-train_one() { # CONFIG FOLDER [SETTING...]
-    local yaml=$1 folder=$2 resume=() accelerator=cpu
-    shift 2
-    [ ! -f "$folder/last.pt" ] || resume=(--resume)
-    [ "$gpus" = 0 ] || accelerator=gpu
-    vsr train --config "$yaml" --out "$folder" "${resume[@]}" \
-        --set trainer.accelerator=$accelerator trainer.devices=$((gpus > 0 ? gpus : 1)) "$@"
-}
+make_unigrams() { make_tokens "$manifests/$train_list.jsonl" --kind unigram --size "$size" --force; }
 train_all() { # short clips first, where a first configuration is given
     local start=() other=()
     [ -z "$dev" ] || other=("data.dev=[$dev]")
     if [ -n "$first" ]; then
-        train_one "$first" "$run/first" "${other[@]}"
-        start=("trainer.init_from=$run/first/model")
+        train_run "$first" "$exp/first" "${other[@]}"
+        start=("trainer.init_from=$exp/first/model")
     fi
-    train_one "$config" "$run" "${start[@]}" "${other[@]}"
-}
-average_epochs() {
-    [ "$average" = 0 ] || vsr average --exp "$run" --last "$average" --out "$run/model"
+    train_run "$config" "$exp" "${start[@]}" "${other[@]}"
 }
 decode_all() {
-    local list search=(--model "$run/model" --beam "$beam" --ctc-weight "$ctc_weight" --device "$(device)")
-    vsr decode "${search[@]}" --manifest "${dev:-$crops/dev/manifest.jsonl}" --out "$run/dev.jsonl" --calibrate
-    vsr decode "${search[@]}" --manifest $crops/test/manifest.jsonl --out "$run/test.jsonl"
+    decode_list dev "${dev:-$crops/dev/manifest.jsonl}" --calibrate
+    decode_list test "$crops/test/manifest.jsonl"
 }
 # Published figures differ in what they do to a text before they count: each way is named.
 score_all() { # RECIPE ARGUMENTS...
-    local normaliser recipe=$1
-    shift
+    local normaliser
     for normaliser in lower 13a whisper; do
-        vsr score --ref $manifests/test.jsonl --hyp "$run/test.jsonl" --normaliser $normaliser \
-            --json "$run/result/test_$normaliser.json" --tsv "$run/result/test_$normaliser.tsv"
+        score_list test "$manifests/test.jsonl" _$normaliser --normaliser $normaliser
     done
-    vsr results --run "$run" --command "$recipe $*" --out RESULTS.md
+    write_page test "$@"
+}
+train_language_model() {
+    local resume=""
+    [ ! -f "exp/lm_${hours}h/last.pt" ] || resume=--resume
+    $cuda_cmd --gpu "$gpus" "exp/lm_${hours}h/log/train.log" vsr lm train --config "$lm_config" --out "exp/lm_${hours}h" $resume \
+        --set "data.train=[$manifests/$train_list.jsonl]" trainer.accelerator=$([ "$gpus" = 0 ] && echo cpu || echo gpu)
+}
+decode_with_language_model() {
+    decode_list test "$crops/test/manifest.jsonl" --lm "exp/lm_${hours}h/model" --lm-weight "$lm_weight"
+}
+# Stages 8 to 10: the same test list again, under a tag of its own.
+language_model_stages() { # RECIPE ARGUMENTS...
+    after=3 run_stage 8 "train the language model" train_language_model
+    tag+=_lm$lm_weight
+    run_stage 9 "decode with the language model" decode_with_language_model
+    run_stage 10 "score" score_all "$@"
 }

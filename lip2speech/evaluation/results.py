@@ -1,4 +1,4 @@
-"""Figures of an evaluated run -> result.json and RESULTS.md."""
+"""Figures of an evaluated run -> RESULTS.md, with a row of every run before."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from lip2speech.evaluation.summary import header, table
 from vsr.core.errors import VsrError
 from vsr.core.files import check_outputs, read_json, write_json, write_text
 from vsr.evaluation.results import provenance
+from vsr.evaluation.runs import RUNS_FILE, read_runs, title_of, with_run, write_runs
 
 LEGEND = {
     "moved": "the natural recording, moved onto the picture's clock by `lip2speech sync`: what a voice without a fault "
@@ -21,20 +22,54 @@ LEGEND = {
 }
 
 
-def write_results(run_folder: str | Path, command: str, out: str | Path) -> dict:
-    """Write ``result.json`` beside ``out`` and the page itself; returns the result. Raises VsrError bad_manifest."""
+COLUMNS = (
+    "| model | tag | list | N scored | not scored | ASR WER % | STOI | ESTOI | PESQ nb | PESQ wb | date | commit |"
+)
+
+
+def write_results(run_folder: str | Path, command: str, out: str | Path, tag: str = "", test_list: str = "") -> dict:
+    """Write ``result.json`` and ``runs.jsonl`` beside ``out``, and the page itself; returns the result.
+
+    The figures are those in ``decode_LIST_TAG`` of the run, without a tag in ``result``. The page keeps the rows of
+    earlier runs; a run of the same model, tag and list replaces its own. Raises VsrError bad_manifest.
+    """
     run_folder, made = Path(run_folder), Path(out).with_name("result.json")
-    check_outputs((out, made), run_folder / "result" / "result.json", run_folder / "model" / "config.json")
+    place = run_folder / (f"decode_{test_list}_{tag}" if tag else "result")
+    outputs = (out, made, made.with_name(RUNS_FILE))
+    check_outputs(outputs, place / "result.json", run_folder / "model" / "config.json")
     try:
-        evaluated = read_json(run_folder / "result" / "result.json")
+        evaluated = read_json(place / "result.json")
         config = read_json(run_folder / "model" / "config.json")
     except (OSError, ValueError) as error:
         raise VsrError("bad_manifest", f"{run_folder} is not evaluated: run lip2speech evaluate ({error})") from error
     settings = {name: value for name, value in config["model"].items() if name != "reader"}
-    result = provenance(command) | {"model": settings, "training": config.get("training", {})} | evaluated
+    named = {"name": run_folder.resolve().name, "tag": tag, "list": test_list}
+    result = named | provenance(command) | {"model": settings, "training": config.get("training", {})} | evaluated
+    runs = with_run(read_runs(made.parent, "rows"), result)
     write_json(made, result)
-    write_text(out, render(result))
+    write_runs(made.parent, runs)
+    write_text(out, page(runs))
     return result
+
+
+def page(runs: list[dict]) -> str:
+    """The Markdown page of all runs: a table with a row of each, then their figures one by one."""
+    lines = [COLUMNS, "|---" * COLUMNS.count(" | ") + "|---|", *map(row, runs)]
+    sections = [render(run).replace("# Results\n", f"## {title_of(run)}\n", 1) for run in runs]
+    return "# Results\n\n" + "\n".join([*lines, "", *sections])
+
+
+def row(run: dict) -> str:
+    """One line of the table: what the system reached."""
+    own = run["rows"].get("system") or list(run["rows"].values())[-1]
+    means = {name: found["mean"] for name, found in own["figures"].items() if found}
+    cells = [run.get("name") or "-", run.get("tag") or "-", run.get("list") or "-", own["scored"]]
+    cells += [own["too_short"] + own["failed"], "-"]
+    if judged := own.get("judge"):
+        cells[-1] = "{:.1f} ({:.1f} - {:.1f})".format(*(100 * judged[name] for name in ("wer", "wer_low", "wer_high")))
+    cells += [f"{means[name]:.3f}" if name in means else "-" for name in ("stoi", "estoi")]
+    cells += [f"{means[name]:.2f}" if name in means else "-" for name in ("pesq_nb", "pesq_wb")]
+    return "| " + " | ".join(map(str, [*cells, run["date"], run["commit"]])) + " |"
 
 
 def legend(rows) -> str:

@@ -1,10 +1,12 @@
-"""Figures of a run -> result.json and RESULTS.md: what was scored, on what, by which command, on which machine."""
+"""Figures of a run -> RESULTS.md, with a row of every run before: what was scored, on what, by which command, on which
+machine. result.json is the run itself, runs.jsonl all of them."""
 
 from __future__ import annotations
 
 import os
 import platform
 import subprocess
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
@@ -14,6 +16,7 @@ from vsr.core.errors import VsrError
 from vsr.core.files import check_outputs, read_json, same_file, write_json, write_text
 from vsr.decoding.options import DecodeOptions
 from vsr.evaluation import topk as accuracy
+from vsr.evaluation.runs import RUNS_FILE, read_runs, title_of, with_run, write_runs
 from vsr.modelstore.checkpoint import WEIGHTS_FILE
 
 HEADER = (
@@ -22,19 +25,40 @@ HEADER = (
 )
 
 
-def collect(run_folder: str | Path, command: str, note: str = "") -> dict:
-    """The scores in ``result/*.json`` of a run with its training record and machine, and what a reader should know of
-    the lists. Raises VsrError if there are no scores."""
+def score_files(run_folder: Path, tag: str = "", lists: Sequence[str] = ()) -> dict[str, Path]:
+    """List -> its scores: ``decode_LIST_TAG/score*.json`` of a run, without a tag ``result/*.json``.
+
+    What follows "score" in a file's name tells one way of scoring from another. Raises VsrError if there are none.
+    """
+    if not tag:
+        found = {file.stem: file for file in sorted((run_folder / "result").glob("*.json"))}
+        if not found:
+            raise VsrError("bad_manifest", f"{run_folder / 'result'} holds no scores: run vsr score --json there first")
+        return found
+    end, found = f"_{tag}", {}
+    for name in lists or [path.name[7 : -len(end)] for path in sorted(run_folder.glob(f"decode_*{end}"))]:
+        files = sorted((run_folder / f"decode_{name}{end}").glob("score*.json"))
+        if not files:
+            told = f"{run_folder / f'decode_{name}{end}'} holds no score.json"
+            raise VsrError("bad_manifest", f"{told}: run vsr decode and vsr score --json there first")
+        found |= {name + file.stem.removeprefix("score"): file for file in files}
+    if not found:
+        raise VsrError("bad_manifest", f"{run_folder} has no folder decode_LIST{end}")
+    return found
+
+
+def collect(run_folder: str | Path, command: str, note: str = "", tag: str = "", lists: Sequence[str] = ()) -> dict:
+    """The scores of a run (`score_files`) with its training record and machine, and what a reader should know of the
+    lists. Raises VsrError if there are no scores."""
     run_folder = Path(run_folder)
-    files = sorted((run_folder / "result").glob("*.json"))
-    if not files:
-        raise VsrError("bad_manifest", f"{run_folder / 'result'} holds no scores: run vsr score --json there first")
+    files = score_files(run_folder, tag, lists)
     config = read_json(run_folder / "model" / "config.json")
-    scores = {file.stem: read_json(file) for file in files}
+    scores = {name: read_json(file) for name, file in files.items()}
     weights = identify(run_folder / "model" / WEIGHTS_FILE).get("sha256")
-    for file in files:
-        check_origin(file, scores[file.stem].get("scored_from", {}), weights)
-    return provenance(command) | {
+    for name, file in files.items():
+        check_origin(file, scores[name].get("scored_from", {}), weights)
+    named = {"name": Path(os.path.realpath(run_folder)).name, "tag": tag}
+    return named | provenance(command) | {
         "model": config["model"],
         "training": config.get("training", {}),
         "averaged": config.get("averaged", []),
@@ -103,22 +127,47 @@ def _search(made: dict) -> str:
 
 
 def render(result: dict) -> str:
-    """The Markdown page of a result."""
+    """The Markdown page of one result."""
     scores = result["scores"]
     rows = "\n".join(row(name, own) for name, own in scores.items())
     header = accuracy.HEADER if all("top1" in own for own in scores.values()) else HEADER
+    first, rest = _told(result)
+    return f"# Results\n\n{first}\n\n{header}\n{rows}\n\n{rest}"
+
+
+def _told(result: dict) -> tuple[str, str]:
+    """What stands above the rows of a result, and what below."""
+    scores = result["scores"]
     timed = any("times" in own for own in scores.values())
     note = " Times: mean distance of the borders of words that were read right." if timed else ""
     model = ", ".join(f"{name} {value}" for name, value in result["model"].items())
     told = f"{result['note']}\n\n" if result.get("note") else ""
     normalisers = ", ".join(sorted({s["normaliser"] for s in scores.values()}))
     return (
-        "# Results\n\n"
-        f"{result['date']}, commit {result['commit']}, {result['machine']}. Normaliser: {normalisers}.{note}\n\n"
-        f"{header}\n{rows}\n\n{told}"
-        f"{search_line(scores)}"
-        f"Command: `{result['command']}`\n\nTraining: {training_line(result)}\n\nModel: {model}\n"
+        f"{result['date']}, commit {result['commit']}, {result['machine']}. Normaliser: {normalisers}.{note}",
+        f"{told}{search_line(scores)}"
+        f"Command: `{result['command']}`\n\nTraining: {training_line(result)}\n\nModel: {model}\n",
     )
+
+
+def page(runs: list[dict]) -> str:
+    """The Markdown page of all runs: a table with their rows, then how each was made."""
+    tables = {False: HEADER, True: accuracy.HEADER}
+    parts = [_table(runs, header, ranked) for ranked, header in tables.items()]
+    sections = [f"## {title_of(run)}\n\n" + "\n\n".join(_told(run)) for run in runs]
+    return "# Results\n\n" + "\n".join([*filter(None, parts), *sections])
+
+
+def _table(runs: list[dict], header: str, ranked: bool) -> str:
+    """The rows of all lists that were scored alike, by errors or by accuracy (``ranked``); "" if there are none."""
+    titles, line = header.split("\n")
+    rows = [
+        f"| {run.get('name') or '-'} | {run.get('tag') or '-'} {row(name, own)} {run['date']} | {run['commit']} |"
+        for run in runs
+        for name, own in run["scores"].items()
+        if ("top1" in own) == ranked
+    ]
+    return "\n".join([f"| model | tag {titles} date | commit |", f"|---|---{line}---|---|", *rows, ""]) if rows else ""
 
 
 def training_line(config: dict) -> str:
@@ -133,13 +182,21 @@ def training_line(config: dict) -> str:
     return f"{line}; the mean of the weights after epochs {', '.join(averaged)}" if averaged else line
 
 
-def write_results(run_folder: str | Path, command: str, out: str | Path, note: str = "") -> dict:
-    """Write ``result.json`` beside ``out`` and the page itself; returns the result."""
+def write_results(
+    run_folder: str | Path, command: str, out: str | Path, note: str = "", tag: str = "", lists: Sequence[str] = ()
+) -> dict:
+    """Write ``result.json`` and ``runs.jsonl`` beside ``out``, and the page itself; returns the result.
+
+    The page keeps the rows of earlier runs; a run of the same model and tag replaces its own. Raises VsrError.
+    """
     made, folder = Path(out).with_name("result.json"), Path(run_folder)
-    check_outputs((out, made), folder / "model" / "config.json", *(folder / "result").glob("*.json"))
-    if same_file(made.parent, folder / "result"):
+    outputs = (out, made, made.with_name(RUNS_FILE))
+    check_outputs(outputs, folder / "model" / "config.json", *(folder / "result").glob("*.json"))
+    if any(same_file(made.parent, place) for place in (folder / "result", *folder.glob("decode_*"))):
         raise VsrError("bad_config", f"{made} would be taken for a score of the run: write the page to another folder")
-    result = collect(run_folder, command, note)
+    result = collect(run_folder, command, note, tag, lists)
+    runs = with_run(read_runs(made.parent, "scores"), result)
     write_json(made, result)
-    write_text(out, render(result))
+    write_runs(made.parent, runs)
+    write_text(out, page(runs))
     return result

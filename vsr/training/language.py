@@ -106,6 +106,8 @@ class TextDataset:
 class LanguageRun(Run):
     """`vsr.training.loop.Run` with a `LanguageTrainConfig`."""
 
+    counted = "tokens"
+
     def _open_data(self) -> None:
         data = self.config.data
         self.tokenizer = load_tokenizer(data.tokenizer)

@@ -8,6 +8,7 @@ seed, step and rank: nothing has to be carried over to a run that goes on, be it
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ from vsr.training.config import load_config
 from vsr.training.continued import begin
 from vsr.training.feed import Feed
 from vsr.training.finite import Finite
+from vsr.training.log import StepLog
 from vsr.training.machines import agreed, open_fabric, shared_figures, told_once
 from vsr.training.optimiser import adamw, learning_rate
 from vsr.training.sharding import whole
@@ -37,11 +39,12 @@ class Run:
 
     Args:
         config: what to train on what, with the parts ``optim``, ``trainer`` and ``seed``.
-        folder: receives config.yaml, last.pt, epochs/, tensorboard/ and at the end model/.
+        folder: receives config.yaml, last.pt, log/steps.tsv, epochs/, tensorboard/ and at the end model/.
         resume: go on from last.pt, with what the run was begun with (`vsr.training.continued`).
     """
 
     entries = ("loss",)  # methods of the model, besides forward, that a step calls
+    counted = "frames"  # what the sampler's lengths are
 
     def __init__(self, config, folder: str | Path, resume: bool = False):
         self.config, self.folder = config, Path(folder)
@@ -62,6 +65,9 @@ class Run:
                 self.progress = load_state(self.folder, self.model, self.average, self.optimiser)
             if self.fabric.is_global_zero and (told := begin(self.folder, config, resume)):
                 print(told, flush=True)
+        self.log = None
+        if self.fabric.is_global_zero:
+            self.log = StepLog(self.folder, self.progress.step, self.progress.epoch + 1, self.counted)
         self.started = time.monotonic() - self.progress.seconds
         self.saved = self.progress.seconds
 
@@ -112,6 +118,8 @@ class Run:
             if self.progress.batch == 0:
                 self._report(losses)
         self._save()
+        if self.log and (points := self.log.points()):  # of an epoch that the clock cut short
+            add_points(self.folder / "tensorboard", points)
         folder = self.export(self.folder / "model")
         self.fabric.barrier()  # nobody leaves while rank 0 writes
         return folder
@@ -137,6 +145,7 @@ class Run:
         self.feed = Feed(self.fabric, self.train, batches, self.progress.batch, epoch, trainer.workers)
         for done, indices in self.feed.steps:
             losses = self._step(indices)
+            self._log_step(batches[self.progress.batch : done], losses)
             for name, value in losses.items() if not self.finite.in_a_row else ():
                 sums[name] = sums.get(name, 0.0) + value
             self.progress.batch = done
@@ -164,7 +173,8 @@ class Run:
         losses = self.losses(batch)
         self.fabric.backward(losses["loss"])
         norm = self.fabric.clip_gradients(self.wrapped, self.optimiser, max_norm=optim.clip, error_if_nonfinite=False)
-        self.finite.note(bool(torch.isfinite(whole(norm))))
+        self.norm = float(whole(norm))
+        self.finite.note(math.isfinite(self.norm))
         # One bad batch must not spoil weights and average; in fp16 the scaler sees to that, and lowers the scale.
         if not self.finite.in_a_row or getattr(self.fabric.strategy.precision, "scaler", None) is not None:
             self.optimiser.step()
@@ -175,6 +185,13 @@ class Run:
         self.progress.seconds, shared = shared_figures(self.fabric, time.monotonic() - self.started, own)
         return shared
 
+    def _log_step(self, batches: list[list[int]], losses: dict[str, float]) -> None:
+        """What the last step, of these batches on all ranks, did."""
+        if self.log:
+            rate = self.optimiser.param_groups[0]["lr"]
+            counted = sum(int(self.sampler.lengths[indices].sum()) for indices in batches)
+            self.log.add(self.progress.step, self.progress.epoch + 1, rate, self.norm, counted, losses)
+
     def _report(self, losses: dict[str, float]) -> None:
         """One line on the screen and one point in TensorBoard for each epoch."""
         self.average.gather()
@@ -183,7 +200,8 @@ class Run:
         minutes = self.progress.seconds / 60
         self.say(f"epoch {self.progress.epoch:3d}  {minutes:6.1f} min  {text}")
         if self.fabric.is_global_zero:
-            add_point(self.folder / "tensorboard", losses, self.progress.epoch)
+            points = [(name, value, self.progress.epoch) for name, value in losses.items()]
+            add_points(self.folder / "tensorboard", points + self.log.points())
             keep_epoch(self.folder / "epochs", self.average.model, self.progress.epoch, self.config.trainer.keep_epochs)
         self._save()
 
@@ -192,6 +210,8 @@ class Run:
         write = self.fabric.is_global_zero
         save_state(self.folder, self.model, self.average, self.optimiser, self.progress, write)
         self.saved = self.progress.seconds
+        if self.log:
+            self.log.pause_over()
 
     def reached(self) -> dict[str, float]:
         """What a model's config tells of its training."""
@@ -210,13 +230,13 @@ def train(kind: Callable[..., Run], config: type, path: str, settings: Sequence[
     return 0
 
 
-def add_point(folder: Path, figures: dict[str, float], epoch: int) -> None:
-    """The figures of an epoch in TensorBoard's files."""
+def add_points(folder: Path, points: Sequence[tuple[str, float, int]]) -> None:
+    """Figures of an epoch and of its steps, (name, value, epoch or step), in TensorBoard's files."""
     from torch.utils.tensorboard import SummaryWriter
 
     with SummaryWriter(str(folder)) as writer:
-        for name, value in figures.items():
-            writer.add_scalar(name, value, epoch)
+        for point in points:
+            writer.add_scalar(*point)
 
 
 def step_seed(seed: int, step: int, rank: int) -> int:

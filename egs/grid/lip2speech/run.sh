@@ -1,44 +1,51 @@
 #!/usr/bin/env bash
-# GRID, lip to speech: from the corpus to RESULTS.md. The crops are those of egs/grid/vsr.
+# GRID, lip to speech: from the corpus to RESULTS.md.
 #
-#   stages 0-2  corpus, manifests, mouth crops: those of egs/grid/vsr/run.sh
-#   stage 3  units, speech features, sync    6  synthesise the test list: copy-synthesis and the system
-#   stage 4  train the acoustic model        7  evaluate, RESULTS.md
-#   stage 5  train the vocoder, then tune it on the acoustic model's mels
+#   stage 0  check or fetch the corpus         4  train the acoustic model
+#   stage 1  manifests                         5  train the vocoder, then tune it on the acoustic model's mels
+#   stage 2  mouth crops                       6  synthesise the test list: copy-synthesis and the system
+#   stage 3  units, speech features, sync      7  evaluate, RESULTS.md
 #
-# Options: --corpus DIR (the folder with s1, s2, ...)  --config YAML  --vocoder-config YAML  --name RUN
-#          --tune-minutes M  --steps N  --guidance G  --temperature T  --protocol P  --judge J  --stage N  --stop-stage N
-#          --nj N
-# Example: egs/grid/lip2speech/run.sh --corpus ../shared/data/grid
+# Examples: egs/grid/lip2speech/run.sh --corpus ../shared/data/grid --crops egs/grid/vsr/data/crops
+#           egs/grid/lip2speech/run.sh --system shipped --corpus GRID    the voice that ships, start to end
 
 set -euo pipefail
-top=$(cd "$(dirname "$0")/../../.." && pwd)
-venv=$(realpath -m "${VENV:-$top/.venv}")
-here=$top/egs/grid/lip2speech
-corpus="" config=$here/conf/flow.yaml vocoder_config=$here/conf/vocoder.yaml name=flow tune_minutes=10
-steps=4 guidance=1 temperature=0.05 protocol=cross judge=pocketsphinx-grid stage=0 stop_stage=7 nj=2
-options="corpus config vocoder_config name tune_minutes steps guidance temperature protocol judge stage stop_stage nj"
+. "$(dirname "$0")/path.sh"
+. "$(dirname "$0")/cmd.sh"
 . "$top/tools/recipe.sh"
 . "$top/tools/lip2speech.sh"
+declare_options <<'TABLE'
+    corpus          DIR             -                       the folder with s1, s2, ...; none: the public record is fetched
+    system          config|shipped  config                  what --config says; or the three trainings of what ships
+    config          YAML            conf/flow.yaml          the acoustic model
+    vocoder-config  YAML            conf/vocoder.yaml       the vocoder
+    tune-config     YAML            conf/vocoder_tuned.yaml its tuning
+    settings        KEY=VALUE...    -                       that replace the configurations', in one word: "A=1 B=2"
+    name            NAME            -                       of the run: exp/NAME (flow, or shipped)
+    puppet          N               160                     rendered clips to add
+    tune-minutes    X               -                       of tuning the vocoder; 0: none (10; what ships: 28)
+    steps           N               4                       of the flow
+    guidance        X               1                       of the flow
+    temperature     X               0.05                    of the flow
+    protocol        self|cross|vision   cross               whose voice is given
+    judge           JUDGE           pocketsphinx-grid       ASR that scores intelligibility
+    tag             NAME            -                       of this way of speaking: decode_LIST_TAG, a row of RESULTS.md
+    crops           DIR             -                       crops made before of the same videos: kept, not made again
+    work            DIR             .                       data/ and exp/ go there
+    nj              N               2                       processes
+TABLE
 parse_options "$@"
-[ -z "$corpus" ] || corpus=$(realpath -m "$corpus")
-config=$(realpath "$config") vocoder_config=$(realpath "$vocoder_config")
-export PATH="$venv/bin:$PATH"
-cd "$top/egs/grid/vsr" # the manifests' paths are relative to it
-crops=data/crops train_lists="train puppet_train" test_list=test_s1
-features=$here/data/features units=$here/data/units.safetensors num_units=200
-sync=yes offsets=$here/data/offsets.json # GRID's clips are cut at whole frames, their sound is not
-data_marks=$here/data/.done upstream=data/.done
-work=$here/exp/$name vocoder=$here/exp/vocoder tuned=$work/vocoder_tuned page=$here/RESULTS.md
+made_crops=$crops
+. "$here/local/data.sh"
+begin_in "$work"
+page=$PWD/RESULTS.md
 
-crops_of_vsr() {
-    "$top/egs/grid/vsr/run.sh" --corpus "$corpus" --stop-stage 2 --nj "$nj"
-}
-
-run_stage 0 "corpus, manifests, mouth crops" crops_of_vsr
+run_stage 0 "check or fetch the corpus" check_grid
+run_stage 1 "manifests of GRID, and puppet clips" make_grid_manifests
+run_stage 2 "mouth crops" crop_grid
 run_stage 3 "units and speech features" make_features
-run_stage 4 "train $work" train_acoustic
+run_stage 4 "train $exp" train_acoustic
 run_stage 5 "train the vocoder" train_vocoder
 run_stage 6 "synthesise" synthesize_all
-run_stage 7 "evaluate" evaluate_all "$@"
-log "figures: $page"
+run_stage 7 "evaluate" evaluate_all egs/grid/lip2speech/run.sh "$@"
+finish "figures: $page"

@@ -6,67 +6,56 @@
 #   stage 2  mouth crops                              6  decode
 #   stage 3  the list of words                        7  score, RESULTS.md
 #
-# Options: --corpus DIR (the folder with lipread_mp4, or with the folders of the words)
-#          --boundary true|false (the model is told in which frames the word is said; published figures name which)
-#          --config YAML  --name RUN  --average N  --work DIR (data and runs go there)
-#          --stage N  --stop-stage N  --nj N  --gpus N
 # Example: egs/lrw/vsr/run.sh --corpus LRW --boundary false --nj 16
 
 set -euo pipefail
-top=$(cd "$(dirname "$0")/../../.." && pwd)
-venv=$(realpath -m "${VENV:-$top/.venv}")
-here=$top/egs/lrw/vsr
-corpus="" boundary=true config=$here/conf/published.yaml name="" average=0 work=$here stage=0 stop_stage=7 nj=8 gpus=1
-options="corpus boundary config name average work stage stop_stage nj gpus"
+. "$(dirname "$0")/path.sh"
+. "$(dirname "$0")/cmd.sh"
 . "$top/tools/recipe.sh"
+. "$top/tools/vsr.sh"
 . "$top/tools/lrs.sh"
+declare_options <<'TABLE'
+    corpus      DIR             -                       the folder with lipread_mp4, or with the folders of the words
+    boundary    true|false      true                    the model is told in which frames the word is said; name it with a figure
+    config      YAML            conf/published.yaml     what is trained
+    settings    KEY=VALUE...    -                       that replace the configuration's, in one word: "A=1 B=2"
+    name        NAME            -                       of the run: exp/NAME (of the configuration and the boundary)
+    average     N               0                       epochs whose weights are averaged; 0: the running average
+    tag         NAME            words                   of this way of decoding: decode_LIST_TAG, a row of RESULTS.md
+    work        DIR             .                       data/ and exp/ go there
+    nj          N               8                       processes
+    gpus        N               1                       0: the processors train
+TABLE
 parse_options "$@"
-for path in corpus config; do [ -z "${!path}" ] || printf -v $path '%s' "$(realpath -m "${!path}")"; done
 case $boundary in true) side=boundary ;; *) side=no_boundary ;; esac
-export PATH="$venv/bin:$PATH"
-mkdir -p "$work" && cd "$work"
-run=exp/${name:-$(basename "$config" .yaml)_$side}
-work=$run data_marks=data/.done manifests=data/manifests crops=data/crops tokens=data/tokens train_list=train
+exp=exp/${name:-$(basename "$config" .yaml)_$side}
+manifests=data/manifests crops=data/crops data_marks=data/.done train_list=train
+. "$here/local/data.sh"
+begin_in "$work"
+page=$PWD/RESULTS.md
 
-check_corpus() {
-    [ -n "$corpus" ] || die "give the folder of LRW with --corpus"
-    [ -d "$corpus" ] || die "$corpus is no folder"
-    case $boundary in true | false) ;; *) die "--boundary is true or false, not $boundary" ;; esac
-    [ -f "$config" ] || die "no configuration $config"
-}
-make_manifests() {
-    vsr prepare lrw --corpus "$corpus" --out $manifests
-    check_videos
-}
-make_words() {
-    vsr tokens --manifest $manifests/$train_list.jsonl --kind word --out $tokens --force
-}
 # Without the boundary, training clips begin and end anywhere around their word, as published.
 train_words() {
     local trim=true
     [ "$boundary" = false ] || trim=false
-    train_one "$config" "$run" "model.boundary=$boundary" "data.augmentation.trim=$trim"
+    train_run "$config" "$exp" "model.boundary=$boundary" "data.augmentation.trim=$trim"
 }
 decode_words() {
-    local search=(--model "$run/model" --device "$(device)")
-    vsr decode "${search[@]}" --manifest $crops/dev/manifest.jsonl --out "$run/dev.jsonl" --calibrate
-    vsr decode "${search[@]}" --manifest $crops/test/manifest.jsonl --out "$run/test.jsonl"
+    decode_list dev $crops/dev/manifest.jsonl --calibrate
+    decode_list test $crops/test/manifest.jsonl
 }
-score_words() {
+score_words() { # RECIPE ARGUMENTS...
     local list
-    for list in dev test; do
-        vsr score --accuracy --ref $manifests/$list.jsonl --hyp "$run/$list.jsonl" \
-            --json "$run/result/$list.json" --tsv "$run/result/$list.tsv"
-    done
-    vsr results --run "$run" --command "egs/lrw/vsr/run.sh $*" --out RESULTS.md
+    for list in dev test; do score_list $list $manifests/$list.jsonl "" --accuracy; done
+    write_page "dev test" "$@"
 }
 
 run_stage 0 "check the corpus" check_corpus
 run_stage 1 "manifests of LRW" make_manifests
 run_stage 2 "mouth crops" crop_all
-run_stage 3 "the list of words" make_words
-run_stage 4 "train $run" train_words
+run_stage 3 "the list of words" make_tokens $manifests/$train_list.jsonl --kind word --force
+run_stage 4 "train $exp" train_words
 run_stage 5 "average" average_epochs
 run_stage 6 "decode" decode_words
-run_stage 7 "score" score_words "$@"
-log "figures: $PWD/RESULTS.md"
+run_stage 7 "score" score_words egs/lrw/vsr/run.sh "$@"
+finish "figures: $page"

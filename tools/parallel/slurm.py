@@ -1,0 +1,96 @@
+#!/usr/bin/env python3
+"""Run a command as a job of SLURM and wait for it: what Kaldi calls slurm.pl. See jobs.py for the command line.
+
+--num-threads, --gpu, --mem and --max-jobs-run become sbatch's options; any other --NAME VALUE goes to sbatch as it is
+(--partition, --time, --nodes, ...). JOB=1:N is a job array. The script that was submitted stands in the log's folder.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from jobs import Work, parse
+
+OURS = {"num-threads": "cpus-per-task", "gpu": "gpus"}
+SCRIPT = """#!/usr/bin/env bash
+{number}
+log={log}
+{{
+    echo "# "{shown}
+    echo "# Started at $(date '+%F %T%:z') on $(hostname), job ${{SLURM_JOB_ID:-}}"
+    echo "#"
+}} >>"$log"
+begun=$SECONDS status=0
+{command} >>"$log" 2>&1 || status=$?
+echo "# Accounting: time=$((SECONDS - begun)) threads=1" >>"$log"
+echo "# Ended (code $status) at $(date '+%F %T%:z')" >>"$log"
+exit $status
+"""
+
+
+def main(words: list[str]) -> int:
+    """Submit and wait; returns the exit status."""
+    work = parse(words)
+    work.log_of(work.first).parent.mkdir(parents=True, exist_ok=True)
+    told = {number: size_of(work.log_of(number)) for number in work.numbers}  # by earlier jobs
+    script = Path(work.log.replace(work.name, "all") if work.name else work.log).with_suffix(".sbatch")
+    script.write_text(script_of(work), encoding="utf-8")
+    command = ["sbatch", "--wait", "--parsable", *flags(work), str(script)]
+    try:
+        status = subprocess.run(command, stdout=subprocess.DEVNULL).returncode
+    except FileNotFoundError:
+        work.complain("no sbatch here: use run.py in cmd.sh, or go to a machine of the cluster")
+        return 127
+    failed = [number for number in work.numbers if not ended_well(work.log_of(number), told[number])]
+    if status or failed:
+        work.report(failed)
+    return status or int(bool(failed))
+
+
+def flags(work: Work) -> list[str]:
+    """The options of sbatch."""
+    own = dict(work.options)
+    most = own.pop("max-jobs-run", "")
+    found = [f"--job-name={script_name(work)}", "--output=/dev/null"]  # the script writes the log itself
+    found += [f"--{OURS.get(name, name)}={value}" for name, value in own.items() if (name, value) != ("gpu", "0")]
+    return found + ([f"--array={work.first}-{work.last}" + (f"%{most}" if most else "")] if work.name else [])
+
+
+def script_name(work: Work) -> str:
+    """Name of the job in the queue."""
+    return os.path.basename(work.log).removesuffix(".log") or "job"
+
+
+def script_of(work: Work) -> str:
+    """The batch script; in it the word for a job's number is a variable."""
+
+    def quoted(word: str) -> str:
+        """Quoted for bash, but for the variable."""
+        if not work.name:
+            return shlex.quote(word)
+        pieces = re.split(rf"(?<![A-Za-z0-9]){work.name}(?![A-Za-z0-9])", word)
+        return f'"${work.name}"'.join(shlex.quote(piece) if piece else "" for piece in pieces) or "''"
+
+    command = " ".join(map(quoted, work.command))
+    number = f"{work.name}=$SLURM_ARRAY_TASK_ID" if work.name else ""
+    return SCRIPT.format(number=number, log=quoted(work.log), shown=shlex.quote(command), command=command)
+
+
+def size_of(log: Path) -> int:
+    """Bytes of a log, 0 if there is none."""
+    return log.stat().st_size if log.exists() else 0
+
+
+def ended_well(log: Path, before: int) -> bool:
+    """Whether the last line of what came after so many bytes of a log says so."""
+    lines = log.read_bytes()[before:].splitlines() if log.exists() else []
+    return bool(lines) and lines[-1].startswith(b"# Ended (code 0)")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,80 @@
+"""What each step of a training run did: a line in log/steps.tsv, and points in TensorBoard once its epoch is over.
+
+A run that goes on from a checkpoint does the steps after it again: their lines are dropped first, so that every step
+stands once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from vsr.core.files import write_lines
+
+STEPS_FILE = "log/steps.tsv"
+FIXED = ("step", "epoch", "lr", "grad_norm")
+POINTS = ("lr", "grad_norm")  # and what is counted a second; losses stand in TensorBoard by epoch
+
+
+class StepLog:
+    """The steps of one run.
+
+    Args:
+        folder: of the run.
+        step: how many are done: the lines of later ones are dropped.
+        epoch: the one that is running, from 1: its steps are not in TensorBoard yet.
+        counted: what batches are measured in, such as frames.
+    """
+
+    def __init__(self, folder: str | Path, step: int, epoch: int, counted: str):
+        self.path, self.rate = Path(folder) / STEPS_FILE, f"{counted}_per_s"
+        self.names, rows = read_steps(self.path)
+        kept = [row for row in rows if int(row[0]) <= step]
+        if self.path.is_file():  # also where a kill cut its last line short
+            write_lines(self.path, ["\t".join(row) for row in (self.names, *kept) if row])
+        self.waiting = [dict(zip(self.names, row, strict=False)) for row in kept if int(row[1]) == epoch]
+        self.at = time.monotonic()
+
+    def add(self, step: int, epoch: int, lr: float, norm: float, counted: int, losses: Mapping[str, float]) -> None:
+        """A step is over: ``lr`` and the norm of its gradient before clipping, how many frames it took, its losses."""
+        now = time.monotonic()
+        rate, self.at = counted / max(now - self.at, 1e-6), now
+        row = {"step": step, "epoch": epoch, "lr": f"{lr:.4e}", "grad_norm": f"{norm:.4f}", self.rate: f"{rate:.0f}"}
+        row |= {name: f"{value:.5f}" for name, value in losses.items()}
+        self._write({name: str(value) for name, value in row.items()})
+
+    def _write(self, row: dict[str, str]) -> None:
+        if not set(row) <= set(self.names):  # losses may join later, as a discriminator's do
+            self._rename([*self.names, *(name for name in row if name not in self.names)])
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write("\t".join(row.get(name, "") for name in self.names) + "\n")
+        self.waiting.append(row)
+
+    def _rename(self, names: list[str]) -> None:
+        """Write the file with further columns."""
+        rows = read_steps(self.path)[1]
+        self.names = names
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        write_lines(self.path, ["\t".join(names), *("\t".join(row) for row in rows)])
+
+    def points(self) -> list[tuple[str, float, int]]:
+        """(name, value, step) since the last call, for TensorBoard."""
+        waiting, self.waiting = self.waiting, []
+        names = (*POINTS, self.rate)
+        return [(name, float(row[name]), int(row["step"])) for row in waiting for name in names if row.get(name)]
+
+    def pause_over(self) -> None:
+        """Validation and saving are no part of the next step's time."""
+        self.at = time.monotonic()
+
+
+def read_steps(path: str | Path) -> tuple[list[str], list[list[str]]]:
+    """(names of the columns, rows) of a steps.tsv; a line that a kill cut short is left out."""
+    path = Path(path)
+    if not path.is_file():
+        return [], []
+    text = path.read_text(encoding="utf-8")
+    names, *rows = [line.split("\t") for line in text[: text.rfind("\n") + 1].splitlines()] or [[]]
+    return names, [row for row in rows if len(row) >= len(FIXED) and row[0].isdigit() and row[1].isdigit()]
