@@ -138,7 +138,7 @@ finish() { # SENTENCE
 
 # A stage before the one that is begun with: what it left must be that of these options, or later pages tell no truth.
 take_as_it_is() { # NUMBER WHAT FOUND WANTED
-    [ "$3" != "$4" ] || return 0
+    [ "$3" != "$4" ] && [ "$1" != 7 ] || return 0 # the scores of stage 7 are no later stage's input
     [ -z "$3" ] || die "stage $1 ($2) was last done with other options or input: begin with --stage $1"
     [ "$1" != 6 ] || die "stage 6 ($2) has not been done to its end: begin with --stage 6"
     log "stage $1: $2 (nothing tells whether it was done: taken as it is)"
@@ -153,12 +153,12 @@ next_mark() { # NUMBER: the file of its mark; a number that several stages share
     printf '%s' "$_mark"
 }
 
-marks_up_to() { # NUMBER: the marks so far of the stages up to it
+marks_up_to() { # NUMBER: the marks so far of the stages up to it; no later one depends on the scores of stage 7
     local _mark _name
     for _mark in ${_marks_before:-}; do
         _name=${_mark##*/}
         _name=${_name%%[_+]*}
-        [ "$_name" -gt "$1" ] || printf '%s\n' "$_mark"
+        [ "$_name" -gt "$1" ] || [ "$_name" = 7 ] || printf '%s\n' "$_mark"
     done
 }
 
@@ -202,7 +202,7 @@ variables_in() {
 values_of() {
     local _name _told
     for _name in "$@"; do
-        case $_name in _* | nj | stage | stop_stage | options | given_options | *_cmd) continue ;; esac
+        case $_name in _* | nj | exp | stage | stop_stage | options | given_options | *_cmd) continue ;; esac
         _told=$(declare -p "$_name" 2>/dev/null || true)
         case " $options " in *" $_name "*) ;; *) [[ $_told != "declare -x"* ]] || continue ;; esac
         printf '%s\n' "$_told"

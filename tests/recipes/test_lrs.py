@@ -28,6 +28,13 @@ model:
    decoder_layers: 1, decoder_hidden: 32}
 trainer: {max_epochs: 2, precision: 32-true, threads: 1}
 """
+LANGUAGE = """
+data:
+  {train: [x], dev: [data/manifests/dev.jsonl], tests: [data/manifests/test.jsonl], tokenizer: data/tokens,
+   tokens_per_batch: 300}
+model: {dim: 16, heads: 2, hidden: 16, layers: 1}
+trainer: {max_epochs: 1, precision: 32-true, threads: 1}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -47,10 +54,15 @@ def options(folder, root):
 @pytest.mark.slow
 def test_lrs3_from_the_tree_to_results(tmp_path, video):
     root = lrs_tree.make_lrs3(tmp_path / "lrs3", video, talks=2, clips=1, long_words=3)
-    done = run_recipe("lrs3/vsr", tmp_path, *options(tmp_path, root), "--first", str(tmp_path / "short.yaml"))
+    (tmp_path / "lm.yaml").write_text(LANGUAGE, encoding="utf-8")
+    words = ["--first", str(tmp_path / "short.yaml"), "--lm-config", str(tmp_path / "lm.yaml")]
+    done = run_recipe("lrs3/vsr", tmp_path, *options(tmp_path, root), *words)
     assert done.returncode == 0, done.stdout + done.stderr
     page = (tmp_path / "work" / "RESULTS.md").read_text(encoding="utf-8")
-    assert re.search(r"\| test_lower \| 2 \| 0 \| 5 \|", page) and "Normaliser: 13a, lower, whisper." in page, page
+    row = r"\| tiny_433h \| beam2_ctc0.1 \| test_lower \| 2 \| 0 \| 5 \|"
+    assert re.search(row, page) and "Normaliser: 13a, lower, whisper." in page, page
+    assert re.search(row.replace("0.1", "0.1_lm0.3"), page), "stages 8 to 10 have rows of their own"
+    assert done.stdout.count("  stage ") == 11
     assert "NOT THE PUBLISHED CORPUS" in done.stdout and "224x224, 25 fps, refused: none" in done.stdout
     assert (tmp_path / "work/exp/tiny_433h/first/model/config.json").is_file()
 
@@ -74,7 +86,7 @@ def test_a_corpus_that_would_spoil_a_run_stops_it_in_its_first_stages(tmp_path, 
     "words, message",
     [
         (["--hours", "438"], "give another list with --dev"),
-        (["--hours", "100"], "--hours is 30, 433 or 438"),
+        (["--hours", "100"], "--hours is one of 30, 433, 438"),
         (["--corpus", "/nowhere"], "it is not LRS3"),
     ],
 )

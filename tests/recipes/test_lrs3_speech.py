@@ -83,7 +83,8 @@ def test_unseen_speakers_from_the_tree_to_results(tmp_path, video, hubert, tiny_
     (tmp_path / "vocoder.yaml").write_text(VOCODER, encoding="utf-8")
     given = {
         "corpus": root, "lists": lists, "reader": tiny_model, "extractor": f"hubert:{hubert}:1", "num-units": 7,
-        "config": tmp_path / "flow.yaml", "vocoder-config": tmp_path / "vocoder.yaml", "tune-minutes": 0.02,
+        "config": tmp_path / "flow.yaml", "vocoder-config": tmp_path / "vocoder.yaml",
+        "tune-config": tmp_path / "vocoder.yaml", "tune-minutes": 0.01,
         "tune-clips": 1, "steps": 1, "protocol": "vision", "nj": 1, "gpus": 0,
     }  # fmt: skip
     words = [str(word) for name, value in given.items() for word in (f"--{name}", value)]

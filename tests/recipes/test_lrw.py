@@ -46,12 +46,12 @@ def test_lrw_from_the_tree_to_results(tmp_path, make_video):
     page = (tmp_path / "work" / "RESULTS.md").read_text(encoding="utf-8")
     assert re.search(r"\| test \| 4 \| 0 \| 100.00 \| 51.01 - 100.00 \| 100.00 \|", page), page
     assert load_model(run / "model").tokenizer.words == ["about", "people"]
-    assert read_json(run / "result/dev.json")["top1"] == 1.0
-    assert (run / "result/test.tsv").read_text(encoding="utf-8").count("\t1\tpeople\tpeople\n") == 2
+    assert read_json(run / "decode_dev_words/score.json")["top1"] == 1.0
+    assert (run / "decode_test_words/score.tsv").read_text(encoding="utf-8").count("\t1\tpeople\tpeople\n") == 2
 
 
 @pytest.mark.parametrize(
-    "words, message", [(["--boundary", "maybe"], "true or false"), (["--corpus", "/no"], "no folder")]
+    "words, message", [(["--boundary", "maybe"], "one of true, false"), (["--corpus", "/no"], "no folder")]
 )
 def test_wrong_options_stop_at_once(tmp_path, words, message):
     done = run_recipe("lrw/vsr", tmp_path, *options(tmp_path, tmp_path), *words)

@@ -1,6 +1,5 @@
 """Marks of stages, on stub recipes: an option does again what it reaches and all that follows, and no page lies."""
 
-import re
 import subprocess
 from pathlib import Path
 
@@ -9,11 +8,21 @@ import pytest
 ROOT = Path(__file__).parents[2]
 STUB = f"""
 set -euo pipefail
-beam=40 size=5 config="" corpus="" gpus=0 work=$PWD/work stage=0 stop_stage=7 nj=1
-options="beam size config corpus gpus stage stop_stage nj"
+here=$PWD
 . "{ROOT}/tools/recipe.sh"
+last_stage=9
+declare_options <<'TABLE'
+    beam    N       40  width
+    size    N       5   of tokens
+    config  YAML    -   what is trained
+    corpus  DIR     -   what is read
+    gpus    N       0   here
+    tag     NAME    -   of the decoding
+    lm      yes|no  no  stages 8 and 9
+    nj      N       1   processes
+TABLE
 parse_options "$@"
-run=$work/run_$size
+exp=$PWD/work run=$PWD/work/run_$size
 did() {{ echo "$1" >>did; [ ! -f "fail_$1" ] || exit 3; }}
 prepare() {{ did prepare; ls ${{corpus:+"$corpus"}} >/dev/null; }}
 crop() {{ local list; for list in train dev; do did crop; done; }}
@@ -28,6 +37,9 @@ run_stage 4 "train" train
 run_stage 5 "average" did average
 run_stage 6 "decode" decode
 run_stage 7 "score" score "$@"
+[ "$lm" = no ] || after=3 run_stage 8 "language model" did language
+[ "$lm" = no ] || run_stage 9 "decode with it" did "again$beam"
+finish "the end"
 """
 ALL = ["prepare", "crop", "crop", "tokens5", "train", "average", "decode", "score"]
 
@@ -109,16 +121,41 @@ def test_data_made_by_hand_may_be_gone_on_with(recipe):
     assert recipe("--stage", "4") == ALL[4:] and "stage 3: tokens (nothing tells whether it was done" in recipe.told
 
 
+def test_what_was_decoded_under_other_tags_stays_done(recipe):
+    assert recipe("--tag", "a") == ALL
+    assert recipe("--tag", "b", "--beam", "5") == ["decode", "score"]
+    assert recipe("--tag", "a") == recipe("--tag", "b", "--beam", "5") == []
+    assert recipe("--stage", "7", "--tag", "c", status=2) == [] and "has not been done to its end" in recipe.told
+    assert recipe("--tag", "a", "--stage", "4") == ALL[4:]
+    assert recipe("--tag", "b", "--beam", "5") == ["decode", "score"], "the model is another"
+
+
+def test_a_language_model_hangs_on_the_data_alone(recipe):
+    assert recipe("--lm", "yes") == [*ALL, "language", "again40"]
+    assert recipe("--lm", "yes", "--beam", "5") == ["decode", "score", "again5"]
+    assert recipe("--lm", "yes", "--size", "6") == ["tokens6", *ALL[4:], "language", "again40"]
+
+
+def test_a_stage_that_options_leave_out_is_one_clear_line(recipe):
+    recipe()
+    assert recipe("--stage", "8", status=2) == []
+    assert recipe.told == "run.sh: there is no stage 8 with these options; see --help\n"
+
+
 @pytest.mark.parametrize("path", sorted(ROOT.glob("egs/*/*/run.sh")), ids=lambda path: path.parent.as_posix()[-14:])
 def test_every_search_option_of_a_recipe_reaches_its_decoding(path):
     """What `text_of` and `variables_in` find in the recipe itself."""
     text = path.read_text(encoding="utf-8")
-    shared = "".join(f'. "{ROOT}/tools/{name}"\n' for name in ("recipe.sh", "lrs.sh", "lip2speech.sh"))
-    functions = re.search(r"^\w+\(\) \{.*(?=^run_stage 0|^run_stage 1)", text, re.DOTALL | re.MULTILINE)[0]
-    stage = next(line for line in text.splitlines() if line.startswith("run_stage 6"))
-    script = f'{shared}crops=x manifests=x puppets=x graph_lists=""\ndeclare -A manifest_of\n{functions}\n'
+    head, stages = text.split("parse_options", 1)
+    functions = stages[stages.index("page=") : stages.index("\nrun_stage ")]
+    (stage,) = [line for line in text.splitlines() if line.startswith("run_stage 6")]
+    # Sourced as run.sh does it, without options; the recipe's local/data.sh needs none to be given.
+    script = head.replace('$(dirname "$0")', str(path.parent)) + 'exp=x tag=y configs="" hours=30 settings=""\n'
+    script += f'made_crops=""; . "{path.parent}/local/data.sh"\n{functions}\n'
     script += f'variables_in "$(text_of {stage.split()[-1]})"'
-    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
-    found, options = set(done.stdout.split()), set(text.split('options="')[1].split('"')[0].split())
-    assert {"beam", "ctc_weight", "steps", "guidance", "temperature", "protocol"} & options <= found, done.stderr
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    names = {line.split()[0].replace("-", "_") for line in text.split("'TABLE'\n")[1].split("\nTABLE")[0].splitlines()}
+    found = set(done.stdout.split())
+    assert {"beam", "ctc_weight", "steps", "guidance", "temperature", "protocol", "tag"} & names <= found, done.stderr
     assert not {"config", "vocoder_config", "minutes", "average"} & found

@@ -3,16 +3,20 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
-import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from lip2speech.training.acoustic import VoiceTrainConfig
 from lip2speech.vocoders.config import VocoderTrainConfig
+from tests.recipes.programs import programs
+from vsr.core.files import read_json
 from vsr.training.config import load_config
 from vsr.training.language import LanguageTrainConfig
+from vsr.training.log import read_steps
 
 TOP = Path(__file__).parents[2]
 RECIPES = sorted((TOP / "egs").glob("*/*/run.sh"))
@@ -49,7 +53,19 @@ def test_rules_of_a_recipe(path):
     helped = subprocess.run(["bash", path, "--help"], capture_output=True, text=True, check=True).stdout
     assert re.search(r"stages? [01]", helped) and "--stage" in helped
     wrong = subprocess.run(["bash", path, "--no-such-option", "1"], capture_output=True, text=True)
-    assert wrong.returncode == 2 and "unknown option" in wrong.stderr
+    assert wrong.returncode == 2 and "unknown option" in wrong.stderr and len(wrong.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.relative_to(TOP).as_posix())
+def test_a_recipe_has_its_parts_and_leaves_others_alone(path):
+    folder, corpus = path.parent, path.parts[-3]
+    assert all((folder / name).is_file() for name in ("path.sh", "cmd.sh", "README.md", "local/data.sh"))
+    assert any((folder / "conf").glob("*.yaml"))
+    for script in (path, *(folder / "local").glob("*.sh"), *(folder / "conf").glob("*.yaml")):
+        told = "\n".join(line.partition("#")[0] for line in script.read_text(encoding="utf-8").splitlines())
+        others = re.findall(r"egs/\w+/\w+", told)
+        assert set(others) <= {f"egs/{corpus}/{folder.name}"}, f"{script} names another recipe"
+        assert not re.search(r"\bcd\b|\.\./(vsr|lip2speech)/", told), script
 
 
 def test_no_links_in_the_tree():
@@ -57,40 +73,100 @@ def test_no_links_in_the_tree():
     assert not [line for line in tracked.stdout.splitlines() if line.startswith("120000")]
 
 
-def run_recipe(name, folder, *options):
-    """Run egs/`name`/run.sh with the commands of this environment."""
+def begin_recipe(name, folder, *options):
+    """Start egs/`name`/run.sh with the commands of this environment, in a process group of its own."""
     if shutil.which("bash") is None:
         pytest.skip("no bash")
-    tools = folder / "bin"
-    tools.mkdir(exist_ok=True)
-    for command in ("vsr", "lip2speech"):
-        tool = tools / command
-        tool.write_text(f'#!/bin/sh\nexec {sys.executable} -m {command}.cli "$@"\n', encoding="utf-8")
-        tool.chmod(0o755)
-    # A recipe puts $VENV/bin in front: here it holds the two commands above.
-    environment = os.environ | {"VENV": str(folder), "PYTHONPATH": str(TOP)}
+    programs().put(folder / "bin")
+    # A recipe puts $VENV/bin in front: here it holds the two commands.
     words = ["bash", TOP / "egs" / name / "run.sh", "--work", folder / "work", *options]
-    return subprocess.run(words, env=environment, capture_output=True, text=True)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "start_new_session": True}
+    return subprocess.Popen(words, env=os.environ | {"VENV": str(folder), "PYTHONPATH": str(TOP)}, **pipes)
 
 
-TOY = ("--train", "8", "--dev", "2", "--test", "2", "--minutes", "0.1")
+def run_recipe(name, folder, *options):
+    """Run egs/`name`/run.sh to its end."""
+    process = begin_recipe(name, folder, *options)
+    told = process.communicate()
+    return subprocess.CompletedProcess(process.args, process.returncode, *told)
+
+
+CLIPS = ("--train", "4", "--dev", "1", "--test", "2", "--nj", "1")
+TOY = (*CLIPS, "--minutes", "0.02")
+
+
+@pytest.fixture(scope="module")
+def puppet(tmp_path_factory):
+    """A folder in which the recipe has run to its end, with what it told."""
+    folder = tmp_path_factory.mktemp("puppet")
+    done = run_recipe("puppet/vsr", folder, *TOY)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
 
 
 @pytest.mark.slow
-def test_puppet_recipe_from_nothing_to_results(tmp_path):
-    done = run_recipe("puppet/vsr", tmp_path, *TOY)
-    assert done.returncode == 0, done.stdout + done.stderr
-    page = (tmp_path / "work" / "RESULTS.md").read_text(encoding="utf-8")
-    assert re.search(r"\| test \| 2 \| 0 \| 12 \|", page)
-    again = run_recipe("puppet/vsr", tmp_path, *TOY)
+def test_puppet_recipe_from_nothing_to_results(puppet):
+    work = puppet / "work"
+    page = (work / "RESULTS.md").read_text(encoding="utf-8")
+    assert re.search(r"\| puppet \| beam4 \| test \| 2 \| 0 \| 12 \|", page) and "egs/puppet/vsr/run.sh --work" in page
+    names = {path.name for path in (work / "exp/puppet/decode_test_beam4").iterdir()}
+    assert {"hyp.jsonl", "score.json", "score.tsv", "wer"} <= names
+    assert (work / "exp/puppet/decode_test_beam4/wer").read_text().startswith("%WER ")
+    logs = {path.stem for path in (work / "exp/puppet/log").glob("*.log")}
+    assert {"prepare", "crop_train", "tokens", "train", "decode_test_beam4", "score_test_beam4"} <= logs
+    columns, steps = read_steps(work / "exp/puppet/log/steps.tsv")
+    assert columns[:5] == ["step", "epoch", "lr", "grad_norm", "frames_per_s"]
+    assert [int(row[0]) for row in steps] == list(range(1, len(steps) + 1))
+    assert len(steps) == read_json(work / "exp/puppet/model/config.json")["training"]["steps"]
+    again = run_recipe("puppet/vsr", puppet, *TOY)
     assert again.returncode == 0 and again.stdout.count("done before") == 7, again.stdout + again.stderr
 
 
 @pytest.mark.slow
-def test_puppet_finds_its_voice_from_nothing_to_results(tmp_path):
-    done = run_recipe("puppet/lip2speech", tmp_path, *TOY, "--tune-minutes", "0.05", "--nj", "1")
+def test_another_search_is_another_row_and_the_first_stays(puppet):
+    assert run_recipe("puppet/vsr", puppet, *TOY, "--beam", "2", "--stage", "6").returncode == 0
+    page = (puppet / "work" / "RESULTS.md").read_text(encoding="utf-8")
+    assert page.index("| puppet | beam4 | test |") < page.index("| puppet | beam2 | test |")
+    assert page.count("| puppet | beam4 | test |") == page.count("| puppet | beam2 | test |") == 1
+    assert "--beam 2 --stage 6`" in page and "Search: method joint, beam 4" in page
+    done = run_recipe("puppet/vsr", puppet, *TOY)
+    assert done.stdout.count("done before") == 7, "what was decoded otherwise lies beside it"
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_while_it_trains_goes_on(puppet, tmp_path):
+    shutil.copytree(puppet / "work" / "data", tmp_path / "work" / "data")
+    steps = tmp_path / "work/exp/killed/log/steps.tsv"
+    options = (*CLIPS, "--name", "killed", "--config", str(config_of_epochs(tmp_path, 6)), "--minutes", "0")
+    process = begin_recipe("puppet/vsr", tmp_path, *options)
+    while process.poll() is None and not (steps.is_file() and steps.read_text().count("\n") > 3):
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGTERM)
+    told = process.communicate()[0]
+    assert process.returncode and "stage 4" in told and "stage 5" not in told and told.count("done before") == 3
+    done = run_recipe("puppet/vsr", tmp_path, *options)
+    assert done.returncode == 0 and done.stdout.count("done before") == 3, done.stdout + done.stderr
+    numbers = [int(row[0]) for row in read_steps(steps)[1]]
+    assert numbers == list(range(1, len(numbers) + 1)), "a step stands once, also where it was done again"
+    assert read_json(tmp_path / "work/exp/killed/model/config.json")["training"]["epochs"] == 6
+
+
+def config_of_epochs(folder, epochs):
+    """The toy's configuration, as long as so many epochs, whatever the clock says."""
+    text = (TOP / "egs/puppet/vsr/conf/tiny.yaml").read_text(encoding="utf-8")
+    path = folder / "tiny.yaml"
+    path.write_text(text.replace("max_minutes: 1.0", f"max_epochs: {epochs}"), encoding="utf-8")
+    return path
+
+
+@pytest.mark.slow
+def test_puppet_finds_its_voice_from_nothing_to_results(puppet, tmp_path):
+    shutil.copytree(puppet / "work" / "data", tmp_path / "work" / "data")
+    done = run_recipe("puppet/lip2speech", tmp_path, *TOY, "--tune-minutes", "0.01")
     assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("done before") == 2, "the crops of the same clips are kept"
     page = (tmp_path / "work" / "RESULTS.md").read_text(encoding="utf-8")
     for row in ("natural", "copy", "copy32", "system"):
         assert re.search(rf"\| {row} \| 2 \| 0 \| 0 \|", page), page
-    assert len(list((tmp_path / "work/exp/flow/result/pictures").glob("*.png"))) == 2
+    assert re.search(r"\| flow \| steps4_g1_t0.05_cross \| test \| 2 \| 0 \|", page), page
+    assert len(list((tmp_path / "work/exp/flow").glob("decode_test_*/pictures/*.png"))) == 2

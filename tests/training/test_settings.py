@@ -105,7 +105,7 @@ def test_the_configuration_of_every_recipe_builds_its_model(path):
             model = LanguageModel(load_config(path, (), LanguageTrainConfig).model_config(40))
         elif path.parts[-3] == "vsr":
             model = LipReader(load_config(path).model_config(vocabulary_of(settings)))
-        elif path.stem == "vocoder":
+        elif path.stem.startswith("vocoder"):
             model = Generator(load_config(path, (), VocoderTrainConfig).model_config())
         else:
             from lip2speech.models.voice import Voice

@@ -17,7 +17,7 @@ set -euo pipefail
 declare_options <<'TABLE'
     corpus          DIR             -                       the folder with pretrain, trainval, test
     lists           DIR             -                       lrs3_unseen_train.txt, lrs3_unseen_val.txt and lrs3_unseen_test.txt
-    reader          MODEL           -                       a lip reader: of egs/lrs3/vsr, or of vsr import
+    reader          MODEL           -                       a lip reader: of the recipe beside this one, or of vsr import
     extractor       EXTRACTOR       mfcc                    of the units: mfcc, or hubert:MODEL:LAYER
     num-units       N               200                     of the codebook
     config          YAML            conf/one_gpu.yaml       the acoustic model

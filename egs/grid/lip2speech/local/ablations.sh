@@ -6,29 +6,29 @@
 #   stage 2  vocoders: as vocoder.yaml says, and of mel alone
 #   stage 3  figures on the test list: of these pairs; of the models of whole runs (--runs); of steps and guidance
 #
-# Options: --minutes M  --runs "NAME ..."  --clips N  --stage N  --stop-stage N
-# Example: egs/grid/lip2speech/ablations.sh --minutes 10
+# Example: egs/grid/lip2speech/local/ablations.sh --minutes 10
 
 set -euo pipefail
-top=$(cd "$(dirname "$0")/../../.." && pwd)
-venv=$(realpath -m "${VENV:-$top/.venv}")
-here=$top/egs/grid/lip2speech
-minutes=10 runs="flow" clips=100 stage=1 stop_stage=3
-options="minutes runs clips stage stop_stage"
+. "$(dirname "$0")/../path.sh"
+. "$(dirname "$0")/../cmd.sh"
 . "$top/tools/recipe.sh"
+last_stage=3
+declare_options <<'TABLE'
+    minutes     X       10      of each training
+    runs        NAMES   flow    whole runs to measure as well, exp/NAME, in one word: "A B"
+    clips       N       100     of the test list
+    work        DIR     .       data/ and exp/ of run.sh
+TABLE
 parse_options "$@"
-export PATH="$venv/bin:$PATH"
-cd "$top/egs/grid/vsr" # the manifests' paths are relative to it
-work=$here/exp/ablations features=$here/data/features
-test_list=data/crops/test_s1/manifest.jsonl
-mkdir -p "$work"
+begin_in "$work"
+exp=exp/ablations features=data/features test_list=data/crops/test_s1/manifest.jsonl
 
 # train VERB CONFIG NAME SETTING...
 train() {
-    local verb=$1 config=$here/conf/$2.yaml out=$work/$3
+    local verb=$1 config=$here/conf/$2.yaml out=$exp/$3
     shift 3
-    lip2speech "$verb" --config "$config" --out "$out" --set trainer.max_minutes="$minutes" trainer.threads=1 "$@" \
-        2>"$out.log" || die "$out: training failed: see $out.log" 1
+    $cuda_cmd "$out/log/train.log" lip2speech "$verb" --config "$config" --out "$out" \
+        --set trainer.max_minutes="$minutes" trainer.threads=1 "$@"
 }
 acoustic_models() {
     train train flow units data.views=2 & # looking at the clips costs more than learning from them
@@ -42,20 +42,21 @@ vocoders() {
 }
 # figures NAME OPTION...
 figures() {
-    "$venv/bin/python" "$top/tools/bench/flow.py" --manifest "$test_list" --features "$features" --clips "$clips" \
-        --json "$work/$1.json" "${@:2}"
+    $decode_cmd "$exp/log/$1.log" "$venv/bin/python" "$top/tools/bench/flow.py" --manifest "$test_list" \
+        --features "$features" --clips "$clips" --json "$exp/$1.json" "${@:2}"
 }
 measure() {
     local run models=()
-    for run in $runs; do models+=("$here/exp/$run/model"); done
+    for run in $runs; do models+=("exp/$run/model"); done
     figures runs --steps 0 4 --guidance 1 --acoustic "${models[@]}"
-    figures vocoder_units --steps 4 --guidance 1 --acoustic "$work/units/model" --vocoder "$work/vocoder_units/model"
+    figures vocoder_units --steps 4 --guidance 1 --acoustic "$exp/units/model" --vocoder "$exp/vocoder_units/model"
     # Without units there is nothing for a vocoder of units to hear.
-    figures vocoder_mel_alone --steps 4 --guidance 1 --acoustic "$work"/{units,no_units}/model \
-        --vocoder "$work/vocoder_mel_alone/model"
+    figures vocoder_mel_alone --steps 4 --guidance 1 --acoustic "$exp"/{units,no_units}/model \
+        --vocoder "$exp/vocoder_mel_alone/model"
     figures steps
 }
 
 run_stage 1 "acoustic models, $minutes minutes each" acoustic_models
 run_stage 2 "vocoders, $minutes minutes each" vocoders
 run_stage 3 "figures" measure
+finish "figures: $work/$exp"
