@@ -1,21 +1,19 @@
 # Stages 0 to 2 of the recipes on GRID. Source it after tools/recipe.sh; it uses the recipe's variables:
-#   corpus ("": fetched into data/GRID), manifests puppets crops exp (folders), puppet (rendered clips to add), nj
+#   corpus ("": fetched into data/GRID), manifests puppets crops exp (folders), puppet puppet_test (rendered clips), nj
 #   made_crops (crops that another recipe made of the same videos, "": none)
 
 grid_lists="train dev test_s1 test_s2s5 unseen"
 
 check_grid() {
-    if [ -z "$corpus" ]; then
-        corpus=data/GRID
-        $train_cmd "$exp/log/download.log" \
-            vsr download grid --out $corpus --speakers s1 s2 s3 s4 s5 s30 s31 s32 s33 s34
-    fi
-    [ -d "$corpus/s1" ] || die "$corpus has no folder s1: it is not GRID (https://zenodo.org/records/3625687, CC BY 4.0)"
+    local place=${corpus:-data/GRID}
+    [ -n "$corpus" ] || $train_cmd "$exp/log/download.log" \
+        vsr download grid --out $place --speakers s1 s2 s3 s4 s5 s30 s31 s32 s33 s34
+    [ -d "$place/s1" ] || die "$place has no folder s1: it is not GRID (https://zenodo.org/records/3625687, CC BY 4.0)"
 }
 make_grid_manifests() {
     $train_cmd "$exp/log/prepare_grid.log" vsr prepare grid --corpus "${corpus:-data/GRID}" --out $manifests
     $train_cmd "$exp/log/prepare_puppet.log" \
-        vsr prepare puppet --out $puppets --train "$puppet" --dev 10 --test 60 --jobs "$nj"
+        vsr prepare puppet --out $puppets --train "$puppet" --dev 10 --test "$puppet_test" --jobs "$nj"
 }
 crop_grid() {
     local list
@@ -28,7 +26,8 @@ crop_grid_list() { # LIST MANIFEST
 }
 # Crops and what they were made from, so that `vsr crop` keeps those of the same videos and makes the others.
 take_crops() { # FROM TO
-    [ -f "$1/.made.jsonl" ] && [ ! -f "$2/.made.jsonl" ] || return 0
+    [ ! -f "$2/.made.jsonl" ] || return 0
+    [ -f "$1/.made.jsonl" ] || { log "$1 does not tell what its crops were made from: they are made here"; return 0; }
     mkdir -p "$2"
     find "$(realpath "$1")" -maxdepth 1 -name '*.npy' -exec cp -lt "$2" {} + 2>/dev/null ||
         find "$(realpath "$1")" -maxdepth 1 -name '*.npy' -exec cp -t "$2" {} +

@@ -43,7 +43,7 @@ add_option() { # NAME KIND DEFAULT HELP
 
 usage() {
     sed -n '2,/^$/s/^# \{0,1\}//p' "$0"
-    [ -z "${_table:-}" ] || printf 'Options:\n%s' "$_table"
+    [ -z "${_table:-}" ] || printf '\nOptions:\n%s' "$_table"
 }
 
 parse_options() {

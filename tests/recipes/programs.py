@@ -9,11 +9,11 @@ import atexit
 import json
 import multiprocessing
 import os
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -78,7 +78,6 @@ def serve(address: str) -> None:
             import_module(name)
         except ImportError:  # optional packages: a command that needs one says so itself
             continue
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the forks
     methods = multiprocessing.get_context
     # Worker processes of a command begin as it did itself: it has no threads yet.
     multiprocessing.get_context = lambda method=None: methods("fork" if method == "spawn" else method)
@@ -88,6 +87,9 @@ def serve(address: str) -> None:
     os.rename(f"{address}.new", address)
     while True:
         connection = server.accept()[0]
+        with suppress(ChildProcessError):  # those that have ended since
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
         if not os.fork():
             server.close()
             run(connection)
@@ -104,7 +106,6 @@ def run(connection: socket.socket) -> None:
         os.dup2(stream, number)
         os.close(stream)
     sys.stdout, sys.stderr = (open(number, "w", encoding="utf-8", closefd=False) for number in (1, 2))  # noqa: SIM115
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)

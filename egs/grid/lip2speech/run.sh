@@ -23,6 +23,7 @@ declare_options <<'TABLE'
     settings        KEY=VALUE...    -                       that replace the configurations', in one word: "A=1 B=2"
     name            NAME            -                       of the run: exp/NAME (flow, or shipped)
     puppet          N               160                     rendered clips to add
+    puppet-test     N               60                      rendered clips that may not be trained on
     tune-minutes    X               -                       of tuning the vocoder; 0: none (10; what ships: 28)
     steps           N               4                       of the flow
     guidance        X               1                       of the flow

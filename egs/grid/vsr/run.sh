@@ -24,6 +24,7 @@ declare_options <<'TABLE'
     settings    KEY=VALUE...    -                           that replace the configuration's, in one word: "A=1 B=2"
     name        NAME            -                           of the run: exp/NAME (the configuration's)
     puppet      N               160                         rendered clips to add
+    puppet-test N               60                          rendered clips to score
     average     N               0                           epochs whose weights are averaged; 0: the running average
     beam        N               10                          width of the search
     ctc-weight  X               0.1                         of the joint score

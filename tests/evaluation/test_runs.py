@@ -1,0 +1,115 @@
+"""Rows of all runs: what is scored again replaces its own row, and every row keeps its own command."""
+
+import json
+import re
+
+import pytest
+
+from vsr.cli import main
+from vsr.core.files import read_json, write_json, write_lines
+from vsr.data.manifest import Clip, write_manifest
+from vsr.evaluation.runs import key_of, read_runs, with_run
+from vsr.evaluation.wer_line import wer_line
+
+
+def run_of(name, tag, command="x", test_list=""):
+    return {"name": name, "tag": tag, "list": test_list, "date": "d", "command": command, "model": {}, "scores": {}}
+
+
+def test_a_run_of_the_same_name_tag_and_list_makes_room():
+    runs = [run_of("a", "x"), run_of("a", "y"), run_of("b", "x")]
+    for other in (run_of("c", "x"), run_of("a", "z"), run_of("a", "x", test_list="dev")):
+        assert with_run(runs, other) == [*runs, other]
+    for place, run in enumerate(runs):
+        new = run | {"command": "new"}
+        found = with_run(runs, new)
+        assert found[place] == new and found[:place] + found[place + 1 :] == runs[:place] + runs[place + 1 :]
+    assert len(set(map(key_of, runs))) == 3
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch):
+    """A model, a manifest and what two searches have read."""
+    monkeypatch.chdir(tmp_path)
+    write_manifest("test.jsonl", [Clip("c1", "c1.mp4", "bin blue at f"), Clip("c2", "c2.mp4", "lay red by g")])
+    write_json("exp/m/model/config.json", {"model": {"dim": 4}, "training": {"steps": 3}})
+    for tag, texts in (("beam4", ("bin blue at f", "lay red by b")), ("beam9", ("bin blue at f", "lay red by g"))):
+        place = f"exp/m/decode_test_{tag}"
+        rows = [{"id": f"c{number}", "text": text} for number, text in enumerate(texts, start=1)]
+        write_json(f"{place}/x.json", {})
+        write_lines(f"{place}/hyp.jsonl", map(json.dumps, rows))
+        score(place)
+    return tmp_path
+
+
+def score(place, *options):
+    words = ["--hyp", f"{place}/hyp.jsonl", "--json", f"{place}/score.json", "--wer", f"{place}/wer"]
+    assert main(["score", "--ref", "test.jsonl", *words, *options]) == 0
+
+
+def page_of(tag, command, *options):
+    words = ["--tag", tag, "--command", command, "--out", "RESULTS.md", *options]
+    return main(["results", "--run", "exp/m", *words])
+
+
+def rows(text):
+    return re.findall(r"^\| m \| (\w+) \| (\w+) \| .*?\| ([\d.]+) \| [\d.]+ - ", text, re.MULTILINE)
+
+
+def test_the_page_is_appended_to(desk):
+    assert page_of("beam4", "run.sh --beam 4") == 0 and page_of("beam9", "run.sh --beam 9") == 0
+    page = (desk / "RESULTS.md").read_text("utf-8")
+    assert rows(page) == [("beam4", "test", "12.50"), ("beam9", "test", "0.00")]
+    assert "`run.sh --beam 4`" in page and "`run.sh --beam 9`" in page
+    assert (desk / "exp/m/decode_test_beam4/wer").read_text() == "%WER 12.50 [ 1 / 8, 0 ins, 0 del, 1 sub ]\n"
+    assert page_of("beam4", "run.sh --beam 4 --nj 3") == 0
+    page = (desk / "RESULTS.md").read_text("utf-8")
+    assert rows(page) == [("beam4", "test", "12.50"), ("beam9", "test", "0.00")], "its own row alone is another"
+    assert "--nj 3`" in page and "`run.sh --beam 4`" not in page
+    assert read_json("result.json")["tag"] == "beam4", "the run that was scored last, for vsr push"
+
+
+def test_hypotheses_that_are_others_by_now_get_no_row(desk, capsys):
+    path = desk / "exp/m/decode_test_beam4/hyp.jsonl"
+    path.write_text(path.read_text("utf-8").replace("blue", "white"), encoding="utf-8")
+    assert page_of("beam4", "run.sh") == 1 and "scores an earlier" in capsys.readouterr().err
+    assert not (desk / "RESULTS.md").exists()
+
+
+@pytest.mark.parametrize(
+    "tag, options, message",
+    [
+        ("beam7", (), "has no folder decode_LIST_beam7"),
+        ("beam4", ("--lists", "test", "dev"), "decode_dev_beam4 holds no score.json"),
+    ],
+)
+def test_what_was_not_scored_is_one_clear_line(desk, capsys, tag, options, message):
+    assert page_of(tag, "run.sh", *options) == 1
+    error = capsys.readouterr().err
+    assert message in error and len(error.splitlines()) == 1 and not (desk / "RESULTS.md").exists()
+
+
+def test_lists_and_ways_of_scoring_are_told_apart(desk):
+    place = "exp/m/decode_test_beam9"
+    score(place, "--normaliser", "alnum", "--json", f"{place}/score_alnum.json")
+    assert page_of("beam9", "run.sh", "--lists", "test") == 0
+    assert [name for _, name, _ in rows((desk / "RESULTS.md").read_text("utf-8"))] == ["test", "test_alnum"]
+
+
+def test_a_result_of_older_versions_is_the_first_row(desk):
+    old = {"date": "2020-01-01", "commit": "abc", "command": "old.sh", "machine": "m", "model": {}, "training": {}}
+    write_json("result.json", old | {"scores": {"test": read_json("exp/m/decode_test_beam4/score.json")}})
+    assert page_of("beam9", "run.sh") == 0
+    assert [run["command"] for run in read_runs(".", "scores")] == ["old.sh", "run.sh"]
+    assert "| - | - | test | 2 |" in (desk / "RESULTS.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("line", ["{", "[]", '{"date": "d"}', '{"date": "d", "command": "c", "model": {}, "rows": {}}'])
+def test_a_page_of_something_else_is_not_written_over(desk, capsys, line):
+    (desk / "runs.jsonl").write_text(line + "\n", encoding="utf-8")
+    assert page_of("beam4", "run.sh") == 1 and len(capsys.readouterr().err.splitlines()) == 1
+    assert (desk / "runs.jsonl").read_text("utf-8") == line + "\n" and not (desk / "RESULTS.md").exists()
+
+
+def test_the_line_of_isolated_words():
+    assert wer_line({"top1": 0.5, "top5": 1.0, "scored": 8}) == "%ACC 50.00 [ top 5: 100.00, 8 scored ]"

@@ -1,0 +1,56 @@
+"""The log of steps: every step once, whatever was killed and gone on with."""
+
+import pytest
+
+from vsr.training.log import StepLog, read_steps
+
+
+def steps_of(folder, first, last, epoch_length=4, losses=("loss",), counted="frames"):
+    log = StepLog(folder, first - 1, (first - 1) // epoch_length + 1, counted)
+    for step in range(first, last + 1):
+        log.add(step, (step - 1) // epoch_length + 1, 1e-3 / step, step / 2, 100, dict.fromkeys(losses, 1.0))
+    return log
+
+
+def numbers(folder):
+    return [int(row[0]) for row in read_steps(folder / "log/steps.tsv")[1]]
+
+
+def test_a_line_tells_rate_norm_and_frames(tmp_path):
+    steps_of(tmp_path, 1, 3)
+    names, rows = read_steps(tmp_path / "log/steps.tsv")
+    assert names == ["step", "epoch", "lr", "grad_norm", "frames_per_s", "loss"]
+    assert rows[1][:4] == ["2", "1", "5.0000e-04", "1.0000"] and float(rows[1][4]) > 0
+
+
+@pytest.mark.parametrize("checkpoint", range(10))
+def test_steps_that_are_done_again_stand_once(tmp_path, checkpoint):
+    steps_of(tmp_path, 1, 9)
+    log = steps_of(tmp_path, checkpoint + 1, 12)
+    assert numbers(tmp_path) == list(range(1, 13))
+    began = checkpoint // 4 * 4 + 1  # the epoch that was not over yet has no points in TensorBoard
+    assert sorted({step for _, _, step in log.points()}) == list(range(began, 13)) and log.points() == []
+
+
+@pytest.mark.parametrize("cut", range(1, 12))
+def test_a_line_that_a_kill_cut_short_is_dropped(tmp_path, cut):
+    steps_of(tmp_path, 1, 5)
+    path = tmp_path / "log/steps.tsv"
+    path.write_text(path.read_text("utf-8")[:-cut], encoding="utf-8")
+    steps_of(tmp_path, 5, 6)
+    assert numbers(tmp_path) == [1, 2, 3, 4, 5, 6]
+
+
+def test_losses_may_join_later(tmp_path):
+    steps_of(tmp_path, 1, 2)
+    steps_of(tmp_path, 3, 4, losses=("loss", "features"))
+    steps_of(tmp_path, 5, 5)
+    names, rows = read_steps(tmp_path / "log/steps.tsv")
+    assert names[-1] == "features" and [len(row) for row in rows] == [6, 6, 7, 7, 7]
+    assert rows[-1][-1] == "" and rows[-2][-1] == "1.00000"
+
+
+def test_a_run_that_is_begun_again_begins_its_log_again(tmp_path):
+    steps_of(tmp_path, 1, 9)
+    steps_of(tmp_path, 1, 2, counted="tokens")
+    assert numbers(tmp_path) == [1, 2] and "tokens_per_s" in read_steps(tmp_path / "log/steps.tsv")[0]
