@@ -1,7 +1,7 @@
 # Stages 3 to 7 of every lip-to-speech recipe. Source it after tools/recipe.sh; it uses the recipe's variables:
 #   crops (folder of crops), train_lists test_list (names in it), features units (paths), extractor num_units (of units)
 #   reader (folder of the lip reader; not set: the configuration's), gpus (not set: as the configuration says)
-#   exp (folder of the run), configs (of the acoustic model; each begins from the weights of the one before)
+#   exp (folder of the run), config of the acoustic model, or configs (an array: each begins from the weights before)
 #   vocoder_config vocoder (folder), tune_config tuned (folder), tune_minutes (0: not tuned) tune_clips (not set: all)
 #   sync (yes: the sound of every clip that is learned from is put on the picture's clock; offsets: the file for it)
 #   settings (KEY=VALUE ... of every training), steps guidance temperature protocol, tag, judge nj, page (RESULTS.md)
@@ -41,10 +41,10 @@ machine() {
     [ -z "${gpus:-}" ] || echo "trainer.accelerator=$([ "$gpus" = 0 ] && echo cpu || echo gpu)" "trainer.devices=$1"
 }
 train_acoustic() {
-    local yaml folder start="" number=0 last=${configs##* }
-    for yaml in $configs; do
+    local yaml folder start="" number=0 all=("${configs[@]:-$config}")
+    for yaml in "${all[@]}"; do
         number=$((number + 1)) folder=$exp
-        [ "$yaml" = "$last" ] || folder=$exp/part$number
+        [ $number = ${#all[@]} ] || folder=$exp/part$number
         train_acoustic_run "$yaml" "$folder" "$start"
         start=$folder/model
     done
@@ -57,7 +57,7 @@ train_acoustic_run() { # CONFIG FOLDER START
         lip2speech train --config "$1" --out "$2" $(resume_of "$2") ${own:+--set "${own[@]}"}
 }
 train_vocoder_run() { # CONFIG FOLDER KEY=VALUE...
-    $cuda_cmd --gpu "${gpus:+1}" "$2/log/train.log" lip2speech vocoder --config "$1" --out "$2" $(resume_of "$2") \
+    $cuda_cmd --gpu $((${gpus:-0} > 0 ? 1 : 0)) "$2/log/train.log" lip2speech vocoder --config "$1" --out "$2" $(resume_of "$2") \
         --set "model.units=$num_units" $(machine 1) ${settings:-} "${@:3}"
 }
 train_vocoder() {

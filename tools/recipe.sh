@@ -209,16 +209,18 @@ values_of() {
     done
 }
 
+# Of files and folders that options name, and of a recipe's list of configurations.
 contents_of_options() {
     local _name _value
     for _name in "$@"; do
-        [[ " $options " == *" $_name "* ]] || continue
-        _value=${!_name:-}
+        [[ " $options configs " == *" $_name "* ]] || continue
         if [ -n "${_listings[$_name]:-}" ]; then
             printf '%s\n' "${_listings[$_name]}"
-        elif [ -f "$_value" ]; then
-            sha256sum <"$_value"
+            continue
         fi
+        local -n _values=$_name
+        for _value in "${_values[@]:-}"; do [ ! -f "$_value" ] || sha256sum <"$_value"; done
+        unset -n _values
     done
 }
 

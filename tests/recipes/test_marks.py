@@ -143,19 +143,26 @@ def test_a_stage_that_options_leave_out_is_one_clear_line(recipe):
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("egs/*/*/run.sh")), ids=lambda path: path.parent.as_posix()[-14:])
-def test_every_search_option_of_a_recipe_reaches_its_decoding(path):
+def test_every_option_of_a_recipe_reaches_its_stage(path):
     """What `text_of` and `variables_in` find in the recipe itself."""
     text = path.read_text(encoding="utf-8")
     head, stages = text.split("parse_options", 1)
     functions = stages[stages.index("page=") : stages.index("\nrun_stage ")]
-    (stage,) = [line for line in text.splitlines() if line.startswith("run_stage 6")]
+    stage = {line.split()[1]: line.split()[-1] for line in text.splitlines() if line.startswith("run_stage")}
     # Sourced as run.sh does it, without options; the recipe's local/data.sh needs none to be given.
     script = head.replace('$(dirname "$0")', str(path.parent)) + 'exp=x tag=y configs="" hours=30 settings=""\n'
     script += f'made_crops=""; . "{path.parent}/local/data.sh"\n{functions}\n'
-    script += f'variables_in "$(text_of {stage.split()[-1]})"'
-    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+
+
+    def variables_of(command):
+        words = f'{script}variables_in "$(text_of {command})"'
+        done = subprocess.run(["bash", "-c", words], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return set(done.stdout.split())
+
     names = {line.split()[0].replace("-", "_") for line in text.split("'TABLE'\n")[1].split("\nTABLE")[0].splitlines()}
-    found = set(done.stdout.split())
-    assert {"beam", "ctc_weight", "steps", "guidance", "temperature", "protocol", "tag"} & names <= found, done.stderr
+    found = variables_of(stage["6"])
+    assert {"beam", "ctc_weight", "steps", "guidance", "temperature", "protocol", "tag"} & names <= found
     assert not {"config", "vocoder_config", "minutes", "average"} & found
+    assert {"config", "first", "settings", "reader"} & names <= variables_of(stage["4"]), "what they hold is hashed"
+    assert {"average", "vocoder_config", "tune_config", "tune_minutes"} & names <= variables_of(stage["5"])

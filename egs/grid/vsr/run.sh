@@ -43,6 +43,7 @@ exp=exp/${name:-$(basename "$config" .yaml)} tag=${tag:-beam${beam}_ctc$ctc_weig
 begin_in "$work"
 page=$PWD/RESULTS.md note=""
 
+train_model() { train_run "$config" "$exp"; }
 decode_all() {
     local list
     decode_list dev $crops/dev/manifest.jsonl --calibrate
@@ -58,7 +59,7 @@ run_stage 0 "check or fetch the corpus" check_grid
 run_stage 1 "manifests of GRID, and puppet clips" make_grid_manifests
 run_stage 2 "mouth crops" crop_grid
 run_stage 3 "tokens" make_tokens $manifests/train.jsonl --kind char
-run_stage 4 "train $exp" train_run "$config" "$exp"
+run_stage 4 "train $exp" train_model
 run_stage 5 "average" average_epochs
 run_stage 6 "decode" decode_all
 run_stage 7 "score" score_all egs/grid/vsr/run.sh "$@"

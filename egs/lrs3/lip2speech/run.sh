@@ -38,7 +38,7 @@ declare_options <<'TABLE'
     gpus            N               1                       0: the processors train
 TABLE
 parse_options "$@"
-exp=exp/${name:-$(basename "$config" .yaml)} vocoder=exp/vocoder tuned=$exp/vocoder_tuned configs=$config
+exp=exp/${name:-$(basename "$config" .yaml)} vocoder=exp/vocoder tuned=$exp/vocoder_tuned
 tag=${tag:-steps${steps}_g${guidance}_t${temperature}_$protocol}
 . "$here/local/data.sh"
 begin_in "$work"

@@ -34,7 +34,7 @@ declare_options <<'TABLE'
 TABLE
 parse_options "$@"
 exp=exp/$name vocoder=exp/vocoder tuned=$exp/vocoder_tuned tag=${tag:-steps${steps}_g${guidance}_t${temperature}_$protocol}
-configs=$config settings="trainer.max_minutes=$minutes"
+settings="trainer.max_minutes=$minutes"
 . "$here/local/data.sh"
 begin_in "$work"
 page=$PWD/RESULTS.md

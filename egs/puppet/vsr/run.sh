@@ -32,6 +32,7 @@ exp=exp/${name:-puppet} tag=${tag:-beam$beam} settings="trainer.max_minutes=$min
 begin_in "$work"
 page=$PWD/RESULTS.md
 
+train_model() { train_run "$config" "$exp"; }
 decode_all() {
     decode_list dev $crops/dev/manifest.jsonl --calibrate
     decode_list test $crops/test/manifest.jsonl
@@ -44,7 +45,7 @@ score_all() { # RECIPE ARGUMENTS...
 run_stage 1 "render the corpus" render_puppet
 run_stage 2 "mouth crops" crop_puppet
 run_stage 3 "tokens" make_tokens $puppets/train.jsonl --kind char
-run_stage 4 "train $exp" train_run "$config" "$exp"
+run_stage 4 "train $exp" train_model
 run_stage 5 "average" average_epochs
 run_stage 6 "decode" decode_all
 run_stage 7 "score" score_all egs/puppet/vsr/run.sh "$@"

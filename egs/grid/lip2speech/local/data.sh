@@ -4,9 +4,9 @@ manifests=data/manifests crops=data/crops puppets=data/puppet data_marks=data/.d
 train_lists="train puppet_train" test_list=test_s1
 features=data/features units=data/units.safetensors num_units=200
 sync=yes offsets=data/offsets.json # GRID's clips are cut at whole frames, their sound is not
-configs=$config
+configs=()
 if [ "$system" = shipped ]; then
-    configs="$here/conf/flow.yaml $here/conf/flow_tuned.yaml $here/conf/flow_frozen.yaml"
+    configs=("$here"/conf/{flow,flow_tuned,flow_frozen}.yaml)
     name=${name:-shipped} tune_minutes=${tune_minutes:-28}
 fi
 name=${name:-flow} tune_minutes=${tune_minutes:-10}
