@@ -153,7 +153,6 @@ def test_every_option_of_a_recipe_reaches_its_stage(path):
     script = head.replace('$(dirname "$0")', str(path.parent)) + 'exp=x tag=y configs="" hours=30 settings=""\n'
     script += f'made_crops=""; . "{path.parent}/local/data.sh"\n{functions}\n'
 
-
     def variables_of(command):
         words = f'{script}variables_in "$(text_of {command})"'
         done = subprocess.run(["bash", "-c", words], capture_output=True, text=True)
