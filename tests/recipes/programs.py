@@ -21,12 +21,13 @@ from pathlib import Path
 TOP = Path(__file__).parents[2]
 LOADED = (
     "torch", "lightning.fabric", "cv2", "mediapipe", "jiwer", "sentencepiece", "yaml", "torch.utils.tensorboard",
-    "rich.progress", "vsr.inference.transcriber", "vsr.training.lipreader", "vsr.training.landmarks", "vsr.training.averaging",
-    "vsr.decoding.corpus", "vsr.data.cropping", "vsr.face.mouth_crop", "vsr.corpora.puppet.corpus", "vsr.data.validation",
-    "lip2speech.training.acoustic", "lip2speech.training.vocoder", "lip2speech.evaluation.corpus", "lip2speech.features.corpus",
-    "lip2speech.inference.synthesizer", "lip2speech.evaluation.plots", "transformers", "transformers.models.hubert.modeling_hubert",
-    "pystoi", "pesq", "pyworld", "resemblyzer", "speechmos.dnsmos", "pocketsphinx", "matplotlib.pyplot",
-    "sklearn.cluster",
+    "rich.progress", "vsr.inference.transcriber", "vsr.training.lipreader", "vsr.training.landmarks",
+    "vsr.training.averaging", "vsr.decoding.corpus", "vsr.data.cropping", "vsr.face.mouth_crop",
+    "vsr.corpora.puppet.corpus", "vsr.data.validation", "lip2speech.training.acoustic",
+    "lip2speech.training.vocoder", "lip2speech.evaluation.corpus", "lip2speech.features.corpus",
+    "lip2speech.inference.synthesizer", "lip2speech.evaluation.plots", "transformers",
+    "transformers.models.hubert.modeling_hubert", "pystoi", "pesq", "pyworld", "resemblyzer", "speechmos.dnsmos",
+    "pocketsphinx", "matplotlib.pyplot", "sklearn.cluster",
 )  # fmt: skip
 CLIENT = """#!{python} -IS
 import array, json, os, socket, sys, time
