@@ -11,7 +11,7 @@ from vsr.data.manifest import Clip
 from vsr.data.track_augmentation import TrackAugmentation
 from vsr.data.tracks import TrackDataset, span_of
 from vsr.face.mouth_features import write_track
-from vsr.models.lipreader import FEATURES
+from vsr.models.parts import FEATURES
 from vsr.text.tokenizer import BLANK, CharTokenizer
 
 TOKENIZER = CharTokenizer()

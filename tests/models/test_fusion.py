@@ -11,7 +11,8 @@ from vsr.decoding.evidence import UNLISTED, WordEvidence, WordTree, joining
 from vsr.decoding.joint_beam import decode
 from vsr.decoding.options import DecodeOptions
 from vsr.models.fusion import FusedConfig, FusedReader
-from vsr.models.lipreader import FEATURES, LipReader, LipReaderConfig
+from vsr.models.lipreader import LipReader, LipReaderConfig
+from vsr.models.parts import FEATURES
 from vsr.modelstore.folder import load_model, pixel_reader, save_model
 from vsr.text.tokenizer import CharTokenizer, WordTokenizer
 from vsr.training.fusing import fuse_models

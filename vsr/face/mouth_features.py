@@ -16,7 +16,7 @@ import numpy as np
 from vsr.core.files import atomic_write
 from vsr.face.mouth_points import NINE, POINTS
 
-FEATURES = 32  # as many as `vsr.models.lipreader` expects
+FEATURES = 32  # as many as `vsr.models.parts` expects
 MEASURES = 8
 JUMP = 0.2  # mouth widths: a point that is so far off both frames beside it was not seen there
 FEWEST = 0.5  # share of the frames in which the mouth must have been seen

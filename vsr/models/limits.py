@@ -28,7 +28,7 @@ def check_sizes(config: Any, **allowed: Range) -> None:
         check_numbers(config, **allowed)
     except VsrError as error:
         raise ValueError(str(error)) from error
-    if hasattr(config, "heads"):
+    if hasattr(config, "heads") and hasattr(config, "dim"):
         check_heads("dim", config.dim, "heads", config.heads)
     if getattr(config, "kernel", 1) % 2 == 0:
         raise ValueError(f"kernel is {config.kernel}: it must be odd, as one without a middle would shift the frames")

@@ -5,26 +5,19 @@ Shapes: B batch, T video frames, U tokens, D width, V vocabulary (blank 0 ... st
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from torch import Tensor, nn
 
-from vsr.core.numbers import COUNT
-from vsr.models import resnet3d
-from vsr.models.av_hubert import AVHubertEncoder, TiedDecoder
-from vsr.models.conformer import ACTIVATIONS, POSITIONS, Conformer
+from vsr.core.numbers import NOT_NEGATIVE
+from vsr.models.av_hubert import TiedDecoder
+from vsr.models.conformer import ACTIVATIONS, POSITIONS
 from vsr.models.decoder import Decoder
-from vsr.models.frontends.torchvision_video import KINDS as VIDEO_KINDS
-from vsr.models.frontends.torchvision_video import VideoBackbone
-from vsr.models.landmarks import LandmarkFrontend, RecurrentEncoder
 from vsr.models.lengths import length_mask, zero_padding
 from vsr.models.limits import LIP_READER, check_heads, check_sizes
-from vsr.models.resnet3d import ResNet3D
-from vsr.models.video_transformer import VideoTransformer
+from vsr.models.registry import ENCODERS, FRONTENDS, HEADS, HeadPart, Part, settings_of, split_kind
 from vsr.models.words import FIRST, WordBoundary, WordHead
-
-FEATURES = 32  # numbers that tell of a frame of a track, `vsr.face.mouth_features`
-
 
 
 @dataclass(frozen=True)
@@ -46,6 +39,10 @@ class LipReaderConfig:
     With ``classes`` the model tells that many isolated words apart and has no other head: ``boundary`` adds the
     indicator of the frames in which the word is said, ``mixup`` is the alpha of the Beta that draws how clips are mixed
     in training (0: they are not).
+
+    ``frontend`` and ``encoder`` may be any kind that is registered (`vsr.models.registry`), ``frontend_settings`` and
+    ``encoder_settings`` the settings that such a kind has; of the kinds of the package they go before the flat numbers
+    here. ``further_heads`` are heads beside these: name -> {kind: ..., weight: of its loss, its settings}.
     """
 
     vocab_size: int
@@ -78,27 +75,32 @@ class LipReaderConfig:
     classes: int = 0
     boundary: bool = False
     mixup: float = 0.0
+    frontend_settings: dict[str, Any] = field(default_factory=dict)
+    encoder_settings: dict[str, Any] = field(default_factory=dict)
+    further_heads: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self):
         check_sizes(self, **LIP_READER)
         check_heads("frontend_width", self.frontend_width, "frontend_heads", self.frontend_heads)
         check_heads("dim", self.dim, "decoder_heads", self.decoder_heads or self.heads)
-        if not self.resnet_blocks or not all(count in COUNT for count in self.resnet_blocks):
-            raise ValueError(f"resnet_blocks is {list(self.resnet_blocks)}: give at least one block for each stage")
-        choices = {
-            "frontend": ("video_transformer", "resnet3d", "landmarks", *VIDEO_KINDS),
-            "resnet_activation": tuple(resnet3d.ACTIVATIONS),
-            "encoder": ("conformer", "av_hubert", "recurrent"),
-            "activation": tuple(ACTIVATIONS),
-            "positions": tuple(POSITIONS),
-        }
-        for name, known in choices.items():
-            if getattr(self, name) not in known:
-                raise ValueError(f"{name} is '{getattr(self, name)}'; it can be {' or '.join(known)}")
+        if self.positions not in POSITIONS:
+            raise ValueError(f"positions is '{self.positions}'; it can be {' or '.join(POSITIONS)}")
+        if self.activation not in ACTIVATIONS:
+            raise ValueError(f"activation is '{self.activation}'; it can be {' or '.join(ACTIVATIONS)}")
+        object.__setattr__(self, "resnet_blocks", tuple(self.resnet_blocks))
+        self._check_parts()
         if not self.vocab_size and (self.ctc_weight or self.alignment_weight or self.decoder_layers):
             raise ValueError("a vocabulary of 0 leaves no place for ctc_weight, alignment_weight or decoder_layers")
         self._check_words()
-        object.__setattr__(self, "resnet_blocks", tuple(self.resnet_blocks))
+
+    def _check_parts(self) -> None:
+        """Raises ValueError for a kind that is not known, or a setting that its kind does not have."""
+        frontend_of(self)
+        encoder_of(self)
+        for name, given in self.further_heads.items():
+            head_of(self, name)
+            if given.get("weight", 1.0) not in NOT_NEGATIVE:
+                raise ValueError(f"further_heads.{name}.weight is {given['weight']}: give 0 or more")
 
     def _check_words(self) -> None:
         """Raises ValueError where ``classes`` and the settings of another kind of reader meet."""
@@ -113,28 +115,32 @@ class LipReaderConfig:
             raise ValueError(f"classes is {self.classes}, but the tokenizer lists {max(0, listed)} words")
 
 
-def build_frontend(config: LipReaderConfig) -> nn.Module:
-    """The front end that ``config`` names: (B, T, 1, 88, 88), or (B, T, F) of landmarks, -> (B, T, D)."""
-    if config.frontend == "landmarks":
-        return LandmarkFrontend(FEATURES, config.dim, config.dropout)
-    if config.frontend == "resnet3d":
-        return ResNet3D(config.dim, config.resnet_width, config.resnet_blocks, config.resnet_activation)
-    if config.frontend in VIDEO_KINDS:
-        return VideoBackbone(config.frontend, config.dim)
-    return VideoTransformer(
-        config.dim, config.frontend_width, config.frontend_layers, config.frontend_heads,
-        config.tubelet_frames, config.tubelet_patch, config.tubelet_downscale,
-    )  # fmt: skip
+def frontend_of(c: LipReaderConfig) -> Part:
+    """The settings of the front end, which are nested, or stand flat in the config as in folders of format 1."""
+    flat: dict[str, dict[str, Any]] = {
+        "video_transformer": {
+            "width": c.frontend_width, "layers": c.frontend_layers, "heads": c.frontend_heads,
+            "frames": c.tubelet_frames, "patch": c.tubelet_patch, "downscale": c.tubelet_downscale,
+        },
+        "resnet3d": {"width": c.resnet_width, "blocks": c.resnet_blocks, "activation": c.resnet_activation},
+        "landmarks": {"dropout": c.dropout},
+    }  # fmt: skip
+    return settings_of(FRONTENDS, c.frontend, flat.get(c.frontend, {}) | c.frontend_settings)
 
 
-def build_encoder(config: LipReaderConfig) -> nn.Module:
-    """The encoder that ``config`` names: features and mask -> states, both (B, T, D)."""
-    c = config
-    if c.encoder == "av_hubert":
-        return AVHubertEncoder(c.dim, c.layers, c.heads, c.hidden, c.dropout)
-    if c.encoder == "recurrent":
-        return RecurrentEncoder(c.dim, c.layers, c.hidden, c.dropout)
-    return Conformer(c.dim, c.layers, c.heads, c.hidden, c.kernel, c.dropout, c.activation, c.norm_eps, c.positions)
+def encoder_of(c: LipReaderConfig) -> Part:
+    """The settings of the encoder, likewise."""
+    common = {"layers": c.layers, "hidden": c.hidden, "dropout": c.dropout}
+    attentive = common | {"heads": c.heads}
+    conformer = {"kernel": c.kernel, "activation": c.activation, "norm_eps": c.norm_eps, "positions": c.positions}
+    flat = {"conformer": attentive | conformer, "av_hubert": attentive, "recurrent": common}
+    return settings_of(ENCODERS, c.encoder, flat.get(c.encoder, {}) | c.encoder_settings)
+
+
+def head_of(c: LipReaderConfig, name: str) -> HeadPart:
+    """The settings of one of the further heads."""
+    kind, given = split_kind(c.further_heads[name], f"further_heads.{name}")
+    return settings_of(HEADS, kind, {key: value for key, value in given.items() if key != "weight"})
 
 
 def build_decoder(config: LipReaderConfig) -> Decoder:
@@ -152,13 +158,15 @@ class LipReader(nn.Module):
         super().__init__()
         self.config = config
         c = config
-        self.frontend = build_frontend(c)
-        self.encoder = build_encoder(c)
+        self.frontend = frontend_of(c).build(c.dim)
+        self.encoder = encoder_of(c).build(c.dim)
         self.ctc = nn.Linear(c.dim, c.vocab_size) if c.ctc_weight else None
         self.alignment = nn.Linear(c.dim, c.vocab_size) if c.alignment_weight else None
         self.decoder = build_decoder(c) if c.decoder_layers else None
         self.words = WordHead(c.dim, c.classes) if c.classes else None
         self.boundary = WordBoundary(c.dim) if c.boundary else None
+        heads = {name: head_of(c, name).build(c.dim, c.vocab_size) for name in c.further_heads}
+        self.further_heads = nn.ModuleDict(heads)
 
     def encode(self, video: Tensor, lengths: Tensor, inside: Tensor | None = None) -> Tensor:
         """Normalised video (B, T, 1, 88, 88), lengths (B,) -> states (B, T, D), zero on padding.

@@ -13,7 +13,8 @@ from vsr.objectives.losses import alignment_loss, ctc_loss
 
 
 def ctc_attention(model: LipReader, batch: Batch) -> dict[str, Tensor]:
-    """Loss of a batch: ``loss``, its parts ``ctc``, ``attention`` and ``alignment``, the decoder's ``accuracy``.
+    """Loss of a batch: ``loss``, its parts ``ctc``, ``attention`` and ``alignment``, the decoder's
+    ``accuracy``, and the loss of each further head by its name.
 
     Means over the batch; with ``batch.shares`` scaled so that the ranks' mean is the mean over all their batches.
     """
@@ -30,6 +31,9 @@ def ctc_attention(model: LipReader, batch: Batch) -> dict[str, Tensor]:
     if model.alignment is not None:  # not only where there are word times: ranks must not differ in their layers
         losses["alignment"] = alignment_loss(model.alignment(states).float(), batch.frame_tokens) * frames
         loss = loss + model.config.alignment_weight * losses["alignment"]
+    for name, head in model.further_heads.items():
+        losses[name] = head.loss(states, batch) * clips
+        loss = loss + model.config.further_heads[name].get("weight", 1.0) * losses[name]
     return {"loss": loss} | {name: value.detach() for name, value in losses.items()}
 
 

@@ -14,6 +14,7 @@ from vsr.core.numbers import COUNT, NOT_NEGATIVE, POSITIVE, SEED, Range, check_n
 from vsr.data.track_augmentation import TrackAugmentation
 from vsr.data.transforms import Augmentation
 from vsr.models.lipreader import LipReaderConfig
+from vsr.models.registry import split_kind
 
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
 STRATEGIES = ("auto", "ddp", "fsdp")
@@ -100,12 +101,13 @@ class TrainerConfig:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Everything that determines a run."""
+    """Everything that determines a run. ``objective``: a kind of `vsr.objectives.registry`; "": that of the heads."""
 
     data: DataConfig
     model: dict[str, Any] = field(default_factory=dict)
     optim: OptimConfig = field(default_factory=OptimConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    objective: str = ""
     seed: int = 0
 
     def __post_init__(self):
@@ -124,6 +126,7 @@ class TrainConfig:
 def model_settings(kind: type, given: dict[str, Any], **filled: Any) -> Any:
     """A model's numbers: those that YAML gives and those that only the data can tell. Raises VsrError."""
     known = {f.name for f in fields(kind)} - filled.keys()
+    given = _parted(given, known)
     for key in given:
         if key not in known:
             raise unknown_key(f"model.{key}", key, known)
@@ -132,6 +135,18 @@ def model_settings(kind: type, given: dict[str, Any], **filled: Any) -> Any:
         return kind(**{key: build(hints[key], value, f"model.{key}") for key, value in given.items()}, **filled)
     except (TypeError, ValueError) as error:
         raise VsrError("bad_config", f"model: {one_line(error)}") from error
+
+
+def _parted(given: dict[str, Any], known: set[str]) -> dict[str, Any]:
+    """``frontend: {kind: ..., settings}``, and encoder likewise, as the model's config holds them."""
+    found = dict(given)
+    for part in ("frontend", "encoder"):
+        if isinstance(given.get(part), dict) and f"{part}_settings" in known:
+            try:
+                found[part], found[f"{part}_settings"] = split_kind(given[part], f"model.{part}")
+            except ValueError as error:
+                raise VsrError("bad_config", str(error)) from error
+    return found
 
 
 def built(kind: Callable[[Any], Any], config: Any) -> Any:

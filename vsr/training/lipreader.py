@@ -63,7 +63,10 @@ class LipReaderRun(Run):
         return with_tokens(name, clips, self.tokenizer, not self.config.model.get("classes"), self.say)
 
     def _stepped(self) -> Step:
-        return Step(self.model, objective_of(self.model.config))
+        try:
+            return Step(self.model, objective_of(self.model.config, self.config.objective))
+        except ValueError as error:
+            raise VsrError("bad_config", str(error)) from error
 
     def _build_model(self) -> LipReader:
         model = built(LipReader, self.config.model_config(self.tokenizer.vocab_size))

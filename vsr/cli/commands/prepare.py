@@ -23,7 +23,7 @@ vsr prepare puppet --out data/puppet --train 160 --dev 10 --test 60 --jobs 2"""
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("corpus_name", choices=CORPORA, metavar="CORPUS", help=", ".join(CORPORA))
+    parser.add_argument("corpus_name", metavar="CORPUS", help=f"{', '.join(CORPORA)}, or one of a plugin's")
     parser.add_argument("--corpus", metavar="DIR", help="the folder that holds the corpus (all but puppet)")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for the manifests (and puppet's videos)")
     parser.add_argument("--seed", type=int, default=0, help="of the lists, and of what is rendered (default: 0)")
@@ -62,11 +62,24 @@ def run(args: argparse.Namespace) -> int:
         from vsr.corpora.landmarks import DEV_SPEAKERS, prepare_landmarks
 
         counts = prepare_landmarks(_folder(args), args.out, args.lists, args.dev_speakers or DEV_SPEAKERS)
-    else:
+    elif args.corpus_name in CORPORA:
         print("\n".join(_report(args).lines()))
         return 0
+    else:
+        counts = _of_plugin(args)
     print("  ".join(f"{name} {count}" for name, count in counts.items()))
     return 0
+
+
+def _of_plugin(args: argparse.Namespace) -> dict[str, int]:
+    """Prepare a corpus that is registered from outside. Raises VsrError for one that nobody knows."""
+    from vsr.core.errors import VsrError
+    from vsr.corpora.registry import CORPORA as PLUGINS
+
+    if args.corpus_name not in PLUGINS:
+        known = ", ".join([*CORPORA, *PLUGINS])
+        raise VsrError("bad_corpus", f"no corpus is called {args.corpus_name!r}: it can be {known}")
+    return PLUGINS[args.corpus_name](_folder(args), args.out, args.seed)
 
 
 def _folder(args: argparse.Namespace) -> str:

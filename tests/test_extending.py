@@ -1,0 +1,149 @@
+"""Parts from outside of the package: what docs/extending.md shows, in the files that it shows."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from vsr.core.registry import Registry
+from vsr.models.lipreader import LipReader, LipReaderConfig
+
+PAGE = Path(__file__).parents[1] / "docs" / "extending.md"
+TINY = {"vocab_size": 9, "dim": 16, "heads": 2, "hidden": 32, "layers": 1, "decoder_layers": 1, "decoder_hidden": 32}
+
+
+def files_of_page() -> dict[str, str]:
+    """Name -> text of the files that the page shows: blocks whose first line is `# NAME.py`."""
+    blocks = re.findall(r"^```python\n(# (\w+\.py).*?)^```$", PAGE.read_text("utf-8"), flags=re.M | re.S)
+    return {name: text for text, name in blocks}
+
+
+@pytest.fixture(scope="module")
+def outside(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("outside")
+    for name, text in files_of_page().items():
+        (folder / name).write_text(text)
+    return folder
+
+
+def python(outside, program, plugins):
+    """What a program prints where the files of the page can be imported."""
+    environment = {"PYTHONPATH": f"{outside}:{PAGE.parents[1]}", "VSR_PLUGINS": plugins, "PATH": "/usr/bin:/bin"}
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=False, cwd=outside
+    )
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def test_the_page_shows_a_file_for_each_part(outside):
+    assert {path.stem for path in outside.glob("*.py")} == {
+        "my_frontend", "my_encoder", "my_head", "my_objective", "my_corpus"
+    }  # fmt: skip
+
+
+MODEL = """
+import torch
+from vsr.data.batch import Batch
+from vsr.models.lipreader import LipReader, LipReaderConfig
+from vsr.modelstore.folder import load_model
+from vsr.modelstore.saving import save_model
+from vsr.objectives.registry import objective_of
+from vsr.text.tokenizer import CharTokenizer
+
+torch.manual_seed(0)
+tokens = CharTokenizer("abcdef ")
+config = LipReaderConfig(
+    vocab_size=tokens.vocab_size, dim=16, heads=2, hidden=32, layers=1, decoder_layers=1, decoder_hidden=32,
+    frontend="corners", frontend_settings={"corners": 2}, encoder="mean_of_neighbours",
+    further_heads={"length": {"kind": "word_count", "weight": 0.5}},
+)
+model = LipReader(config)
+batch = Batch(
+    video=torch.randn(2, 12, 1, 88, 88), lengths=torch.tensor([12, 7]), tokens=torch.tensor([[2, 3, 4], [2, -1, -1]]),
+    token_lengths=torch.tensor([3, 1]), frame_tokens=torch.full((2, 12), -1), ids=["a", "b"],
+)
+losses = objective_of(config)(model, batch)
+assert losses["length"].isfinite(), losses
+ours = objective_of(config, "ctc_alone")(model, batch)
+assert set(ours) == {"loss", "ctc"}
+ours["loss"].backward()
+model.eval()
+with torch.inference_mode():
+    both = model.encode(batch.video, batch.lengths)
+    alone = model.encode(batch.video[1:, :7], batch.lengths[1:])
+assert torch.allclose(both[1:, :7], alone, atol=1e-5) and not both[1, 7:].any()
+save_model("saved", model, tokens)
+again = load_model("saved").model
+with torch.inference_mode():
+    assert torch.equal(again.encode(batch.video, batch.lengths), both)
+print(again.further_heads["length"].search(both, batch.lengths))
+"""
+
+
+def test_a_front_end_an_encoder_a_head_and_an_objective(outside):
+    printed = python(outside, MODEL, "my_frontend,my_encoder,my_head,my_objective")
+    assert printed.startswith("[[") and json.loads((outside / "saved" / "config.json").read_text())["model"]
+
+
+def test_without_the_plugin_the_folder_says_what_it_lacks(outside):
+    program = "from vsr.core.errors import VsrError\nfrom vsr.modelstore.folder import load_model\n"
+    program += "try:\n    load_model('saved')\nexcept VsrError as error:\n    print(error)"
+    python(outside, MODEL, "my_frontend,my_encoder,my_head,my_objective")
+    assert "frontend is 'corners'" in python(outside, program, "")
+
+
+def test_a_corpus(outside):
+    (outside / "corpus").mkdir(exist_ok=True)
+    (outside / "corpus" / "one.mp4").touch()
+    (outside / "corpus" / "one.txt").write_text("hello you\n")
+    program = "import sys\nfrom vsr.cli import main\n"
+    program += "sys.exit(main(['prepare', 'folder', '--corpus', 'corpus', '--out', 'made']))"
+    assert python(outside, program, "my_corpus") == "all 1\n"
+    assert json.loads((outside / "made" / "all.jsonl").read_text())["text"] == "hello you"
+
+
+def test_settings_may_be_nested_for_our_own_kinds():
+    nested = LipReaderConfig(**TINY, frontend="video_transformer", frontend_settings={"width": 32, "heads": 2})
+    flat = LipReaderConfig(**TINY, frontend="video_transformer", frontend_width=32, frontend_heads=2)
+    torch.manual_seed(0)
+    first = LipReader(nested)
+    torch.manual_seed(0)
+    second = LipReader(flat)
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+
+
+@pytest.mark.parametrize(
+    "settings, told",
+    [
+        ({"frontend": "resnet"}, "frontend is 'resnet'; it can be resnet3d"),
+        ({"frontend_settings": {"depth": 3}}, "depth"),
+        ({"encoder": "lstm"}, "encoder is 'lstm'"),
+        ({"further_heads": {"x": {"weight": 1}}}, "further_heads.x needs a kind"),
+        ({"further_heads": {"x": {"kind": "nothing"}}}, "head is 'nothing'"),
+    ],
+    ids=["frontend", "setting", "encoder", "no kind", "unknown head"],
+)
+def test_what_is_not_known_is_named(settings, told):
+    with pytest.raises(ValueError, match=told):
+        LipReaderConfig(**TINY | settings)
+
+
+def test_two_kinds_of_one_name_are_refused():
+    kinds = Registry("thing", "vsr.things")
+    kinds.register("a")(int)
+    kinds.register("a")(int)
+    with pytest.raises(ValueError, match="two kinds of thing are called 'a'"):
+        kinds.register("a")(float)
+
+
+def test_a_plugin_that_fails_is_named(monkeypatch):
+    from vsr.core.errors import VsrError
+
+    monkeypatch.setenv("VSR_PLUGINS", "no_such_module_at_all")
+    with pytest.raises(VsrError, match="no_such_module_at_all cannot be imported"):
+        list(Registry("thing", "vsr.things"))

@@ -1,0 +1,73 @@
+"""Kinds of one part of a system, by name: those that are in the package, and those that others add from outside.
+
+Outside, a kind is added by a decorator (``@FRONTENDS.register("mine")``) in a module that the entry points of the
+registry's group name, or the environment variable VSR_PLUGINS (modules, with commas between).
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Generic, TypeVar
+
+from vsr.core.errors import VsrError, one_line
+
+PLUGINS = "VSR_PLUGINS"
+Kind = TypeVar("Kind")
+
+
+class Registry(Generic[Kind]):
+    """Args: what: the part, as messages name it; group: of entry points; builtin: module that registers ours."""
+
+    def __init__(self, what: str, group: str, builtin: str = ""):
+        self.what, self.group, self._builtin = what, group, builtin
+        self._kinds: dict[str, Kind] = {}
+        self._complete = False
+
+    def register(self, name: str) -> Callable[[Kind], Kind]:
+        """A decorator that adds a kind. Raises ValueError for a name that another kind has."""
+
+        def added(kind: Kind) -> Kind:
+            known = self._kinds.setdefault(name, kind)
+            if known is not kind and _place(known) != _place(kind):
+                raise ValueError(f"two kinds of {self.what} are called {name!r}: {_place(known)} and {_place(kind)}")
+            self._kinds[name] = kind
+            return kind
+
+        return added
+
+    def __getitem__(self, name: str) -> Kind:
+        """The kind of that name. Raises ValueError that lists near ones."""
+        if name not in self._kinds:
+            self._load()
+        if name not in self._kinds:
+            near = difflib.get_close_matches(name, self._kinds, n=3) or sorted(self._kinds)
+            raise ValueError(f"{self.what} is '{name}'; it can be {' or '.join(near)}")
+        return self._kinds[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._kinds or (self._load() or name in self._kinds)
+
+    def __iter__(self) -> Iterator[str]:
+        self._load()
+        return iter(sorted(self._kinds))
+
+    def _load(self) -> None:
+        """Import all that may register kinds, once. Raises VsrError (bad_plugin) for a module that fails."""
+        if self._complete:
+            return
+        named = [name.strip() for name in os.environ.get(PLUGINS, "").split(",") if name.strip()]
+        named += [entry.module for entry in entry_points(group=self.group)]
+        for name in [self._builtin, *named] if self._builtin else named:
+            try:
+                import_module(name)
+            except Exception as error:  # whatever a stranger's module may raise
+                raise VsrError("bad_plugin", f"the plugin {name} cannot be imported: {one_line(error)}") from error
+        self._complete = True
+
+
+def _place(kind: object) -> str:
+    return f"{getattr(kind, '__module__', '')}.{getattr(kind, '__qualname__', type(kind).__name__)}"

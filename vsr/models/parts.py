@@ -1,0 +1,146 @@
+"""The front ends and encoders of the package, each with its settings; see `vsr.models.registry`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from vsr.core.numbers import COUNT
+from vsr.models.av_hubert import AVHubertEncoder
+from vsr.models.conformer import ACTIVATIONS, Conformer
+from vsr.models.frontends.torchvision_video import KINDS as VIDEO_KINDS
+from vsr.models.frontends.torchvision_video import VideoBackbone
+from vsr.models.landmarks import LandmarkFrontend, RecurrentEncoder
+from vsr.models.limits import DROPPED, check_heads, check_sizes
+from vsr.models.registry import ENCODERS, FRONTENDS
+from vsr.models.resnet3d import ACTIVATIONS as RESNET_ACTIVATIONS
+from vsr.models.resnet3d import ResNet3D
+from vsr.models.video_transformer import VideoTransformer
+
+FEATURES = 32  # numbers that tell of a frame of a track, `vsr.face.mouth_features`
+
+
+def one_of(name: str, value: str, known) -> None:
+    """Raises ValueError for a value that is not known."""
+    if value not in known:
+        raise ValueError(f"{name} is '{value}'; it can be {' or '.join(known)}")
+
+
+@FRONTENDS.register("video_transformer")
+@dataclass(frozen=True)
+class VideoTransformerSettings:
+    """As `VideoTransformer` takes them."""
+
+    width: int = 128
+    layers: int = 2
+    heads: int = 4
+    frames: int = 5
+    patch: int = 11
+    downscale: int = 2
+
+    def __post_init__(self):
+        check_sizes(self, **dict.fromkeys(("width", "layers", "frames", "patch", "downscale"), COUNT))
+        check_heads("width", self.width, "heads", self.heads)
+
+    def build(self, dim: int) -> nn.Module:
+        return VideoTransformer(dim, self.width, self.layers, self.heads, self.frames, self.patch, self.downscale)
+
+
+@FRONTENDS.register("resnet3d")
+@dataclass(frozen=True)
+class ResNet3DSettings:
+    """As `ResNet3D` takes them."""
+
+    width: int = 64
+    blocks: tuple[int, ...] = (2, 2, 2, 2)
+    activation: str = "silu"
+
+    def __post_init__(self):
+        object.__setattr__(self, "blocks", tuple(self.blocks))
+        if not self.blocks or not all(count in COUNT for count in self.blocks):
+            raise ValueError(f"resnet_blocks is {list(self.blocks)}: give at least one block for each stage")
+        one_of("resnet_activation", self.activation, tuple(RESNET_ACTIVATIONS))
+
+    def build(self, dim: int) -> nn.Module:
+        return ResNet3D(dim, self.width, self.blocks, self.activation)
+
+
+@FRONTENDS.register("landmarks")
+@dataclass(frozen=True)
+class LandmarkSettings:
+    """As `LandmarkFrontend` takes them."""
+
+    dropout: float = 0.1
+
+    def __post_init__(self):
+        check_sizes(self, dropout=DROPPED)
+
+    def build(self, dim: int) -> nn.Module:
+        return LandmarkFrontend(FEATURES, dim, self.dropout)
+
+
+def _video_backbone(name: str) -> type:
+    @FRONTENDS.register(name)
+    @dataclass(frozen=True)
+    class VideoBackboneSettings:
+        """A network of torchvision, which has sizes of its own."""
+
+        def build(self, dim: int) -> nn.Module:
+            return VideoBackbone(name, dim)
+
+    return VideoBackboneSettings
+
+
+VIDEO_BACKBONES = {name: _video_backbone(name) for name in VIDEO_KINDS}
+
+
+@ENCODERS.register("conformer")
+@dataclass(frozen=True)
+class ConformerSettings:
+    """As `Conformer` takes them."""
+
+    layers: int = 4
+    heads: int = 4
+    hidden: int = 768
+    kernel: int = 15
+    dropout: float = 0.1
+    activation: str = "silu"
+    norm_eps: float = 1e-5
+    positions: str = "relative"
+
+    def __post_init__(self):
+        one_of("activation", self.activation, tuple(ACTIVATIONS))
+
+    def build(self, dim: int) -> nn.Module:
+        c = self
+        check_heads("dim", dim, "heads", c.heads)
+        return Conformer(dim, c.layers, c.heads, c.hidden, c.kernel, c.dropout, c.activation, c.norm_eps, c.positions)
+
+
+@ENCODERS.register("av_hubert")
+@dataclass(frozen=True)
+class AVHubertSettings:
+    """As `AVHubertEncoder` takes them."""
+
+    layers: int = 12
+    heads: int = 12
+    hidden: int = 3072
+    dropout: float = 0.1
+
+    def build(self, dim: int) -> nn.Module:
+        check_heads("dim", dim, "heads", self.heads)
+        return AVHubertEncoder(dim, self.layers, self.heads, self.hidden, self.dropout)
+
+
+@ENCODERS.register("recurrent")
+@dataclass(frozen=True)
+class RecurrentSettings:
+    """As `RecurrentEncoder` takes them; ``hidden`` is the width in each direction."""
+
+    layers: int = 2
+    hidden: int = 256
+    dropout: float = 0.2
+
+    def build(self, dim: int) -> nn.Module:
+        return RecurrentEncoder(dim, self.layers, self.hidden, self.dropout)

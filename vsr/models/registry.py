@@ -1,0 +1,72 @@
+"""The parts that a lip reader is put together from, by name.
+
+A kind of front end, encoder or head is a frozen dataclass of plain numbers whose method ``build`` makes the module:
+
+    @FRONTENDS.register("mine")
+    @dataclass(frozen=True)
+    class Mine:
+        width: int = 64
+
+        def build(self, dim: int) -> nn.Module: ...
+
+Contracts (B batch, T frames, D width, V vocabulary):
+
+- front end: ``build(dim)``; module(video (B, T, 1, 88, 88), zero on padding, mask (B, T)) -> (B, T, D), zero there too;
+- encoder: ``build(dim)``; module(features (B, T, D), mask) -> states (B, T, D), zero on padding;
+- head: ``build(dim, vocab_size)``; module.loss(states, batch) -> scalar, a mean over the batch;
+  module.search(states, lengths) -> token ids of each clip.
+
+`docs/extending.md` shows each in one file from outside of the package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, is_dataclass
+from typing import Any, Protocol
+
+from torch import nn
+
+from vsr.core.registry import Registry
+
+
+class Part(Protocol):
+    """Settings that build a module of width D."""
+
+    def build(self, dim: int) -> nn.Module: ...
+
+
+class HeadPart(Protocol):
+    """Settings that build a head over states of width D."""
+
+    def build(self, dim: int, vocab_size: int) -> nn.Module: ...
+
+
+FRONTENDS: Registry[type[Part]] = Registry("frontend", "vsr.frontends", "vsr.models.parts")
+ENCODERS: Registry[type[Part]] = Registry("encoder", "vsr.encoders", "vsr.models.parts")
+HEADS: Registry[type[HeadPart]] = Registry("head", "vsr.heads")
+
+
+def settings_of(registry: Registry, kind: str, given: Mapping[str, Any]) -> Any:
+    """The typed settings of a kind. Raises ValueError for a kind or a setting that is not known."""
+    made = registry[kind]
+    try:
+        return made(**given)
+    except TypeError as error:
+        raise ValueError(f"{registry.what} {kind}: {error}") from error
+
+
+def split_kind(given: str | Mapping[str, Any], what: str) -> tuple[str, dict[str, Any]]:
+    """A name, or a mapping with "kind" and settings -> the name, and the settings."""
+    if isinstance(given, str):
+        return given, {}
+    settings = dict(given)
+    kind = settings.pop("kind", None)
+    if not isinstance(kind, str):
+        raise ValueError(f"{what} needs a kind, such as {{kind: resnet3d}}")
+    return kind, settings
+
+
+def plain(settings: Any) -> dict[str, Any]:
+    """Settings as `config.json` holds them."""
+    return asdict(settings) if is_dataclass(settings) and not isinstance(settings, type) else dict(settings)
