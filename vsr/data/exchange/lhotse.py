@@ -17,7 +17,7 @@ def _lhotse():
     try:
         import lhotse
     except ImportError as error:
-        raise VsrError("bad_config", "lhotse is not installed: pip install lhotse, or vsr-lip2speech[exchange]") from error
+        raise VsrError("bad_config", "lhotse is not installed: pip install vsr-lip2speech[exchange]") from error
     return lhotse
 
 
