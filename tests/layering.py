@@ -13,7 +13,7 @@ ROOMS = {
         "evaluation", "training", "output", "inference", "report", "cli",
     ),
     "lip2speech": (
-        "features", "models", "vocoders", "inference", "training", "evaluation", "av_sync", "web", "cli",
+        "conditions", "features", "models", "vocoders", "inference", "training", "evaluation", "av_sync", "web", "cli",
     ),
 }  # fmt: skip
 TOP = ("moved",)  # modules that stand on top of a package, beside its rooms

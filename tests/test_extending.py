@@ -42,7 +42,7 @@ def python(outside, program, plugins):
 
 def test_the_page_shows_a_file_for_each_part(outside):
     assert {path.stem for path in outside.glob("*.py")} == {
-        "my_frontend", "my_encoder", "my_head", "my_objective", "my_corpus"
+        "my_frontend", "my_encoder", "my_head", "my_objective", "my_corpus", "my_condition"
     }  # fmt: skip
 
 
@@ -105,6 +105,42 @@ def test_a_corpus(outside):
     program += "sys.exit(main(['prepare', 'folder', '--corpus', 'corpus', '--out', 'made']))"
     assert python(outside, program, "my_corpus") == "all 1\n"
     assert json.loads((outside / "made" / "all.jsonl").read_text())["text"] == "hello you"
+
+
+CONDITION = """
+import numpy as np
+import torch
+from lip2speech.conditions.registry import conditions_of
+from lip2speech.models.flow_options import FlowOptions
+from lip2speech.models.voice import Voice
+from lip2speech.models.voice_config import VoiceConfig
+from vsr.data.manifest import Clip
+
+sizes = dict(units=5, dim=16, layers=1, velocity_layers=1, heads=2, hidden=32)
+reader = dict(vocab_size=9, dim=16, heads=2, hidden=32, layers=1, decoder_layers=1, decoder_hidden=32)
+torch.manual_seed(0)
+before = Voice(VoiceConfig(reader=reader, **sizes)).eval()
+torch.nn.init.normal_(before.velocity.output.weight)
+told = Voice(VoiceConfig(reader=reader, conditions={"pace": {"kind": "pace"}}, **sizes)).eval()
+new = {name: own for name, own in told.state_dict().items() if name.startswith("conditions.")}
+assert set(new) == {"conditions.pace.null", "conditions.pace.project.weight", "conditions.pace.project.bias"}
+told.load_state_dict(new | before.state_dict())
+pace = conditions_of(told.config.conditions)["pace"].load(Clip("a", "a.mp4", "one two"), 50)
+assert pace.tolist() == [2.0]
+video, lengths, speaker = torch.randn(1, 6, 1, 88, 88), torch.tensor([6]), torch.zeros(1, 256)
+options = FlowOptions(steps=2, guidance=1.5)
+def speak(model, **more):
+    return model.speak(video, lengths, speaker, options, **more).mel
+shown = {"conditions": {"pace": torch.tensor([[2.0]])}}
+assert torch.equal(speak(before), speak(told)) and torch.equal(speak(before), speak(told, **shown))
+torch.nn.init.normal_(told.conditions["pace"].project.weight)
+assert not torch.allclose(speak(told, **shown), speak(told))
+print("ok")
+"""
+
+
+def test_a_condition_of_the_flow(outside):
+    assert python(outside, CONDITION, "my_condition") == "ok\n"
 
 
 def test_settings_may_be_nested_for_our_own_kinds():

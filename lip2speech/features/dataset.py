@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from lip2speech.conditions.registry import Condition
 from lip2speech.features.corpus import StoredFeatures
 from vsr.core.errors import VsrError
 from vsr.core.progress import counted
@@ -37,7 +38,8 @@ class NoText:
 class SpeechBatch:
     """seen: the lip reader's batch; mel (B, 4T, 80), the last real frame repeated over the padding; units (B, 2T),
     padded with -1; speaker (B, 256); sights (B, T, 2D) where a frozen encoder has looked already (the batch then has
-    no video); shares (1,): how many times the ranks' mean of `counts` this batch has, None in a single process."""
+    no video); shares (1,): how many times the ranks' mean of `counts` this batch has, None in a single process;
+    conditions: name -> (B, 2T, C) or (B, C), zero on padding."""
 
     seen: Batch
     mel: Tensor
@@ -45,6 +47,7 @@ class SpeechBatch:
     speaker: Tensor
     sights: Tensor | None = None
     shares: Tensor | None = None
+    conditions: dict[str, Tensor] = field(default_factory=dict)
 
     def counts(self) -> Tensor:
         """(1,) video frames, which the parts of the loss are means over."""
@@ -54,7 +57,8 @@ class SpeechBatch:
         """The same batch on another device."""
         tensors = (self.mel, self.units, self.speaker, self.sights)
         moved = (each if each is None else each.to(device, non_blocking=True) for each in tensors)
-        return SpeechBatch(self.seen.to(device), *moved)
+        conditions = {name: own.to(device, non_blocking=True) for name, own in self.conditions.items()}
+        return SpeechBatch(self.seen.to(device), *moved, conditions=conditions)
 
 
 class SpeechDataset:
@@ -67,16 +71,18 @@ class SpeechDataset:
         augmentation: of the crops (its speed must be 0: the sound does not stretch), or None.
         protocol: whose voice is given: "self", the clip's own, or "cross", another clip's of the same speaker, so
             that the vector can tell the model nothing about the sentence.
+        conditions: further ones of the flow, by name.
     """
 
     def __init__(
         self, clips: Sequence[Clip], features: str | Path, tokenizer: Tokenizer, augmentation: Augmentation | None,
-        protocol: str = "cross", seed: int = 0,
+        protocol: str = "cross", seed: int = 0, conditions: Mapping[str, Condition] | None = None,
     ):  # fmt: skip
         if augmentation is not None and augmentation.speed:
             raise VsrError("bad_config", "data.augmentation.speed must be 0: the sound is not stretched with the clip")
         self.crops = CropDataset(clips, tokenizer, augmentation, seed)
         self.clips, self.seed, self.protocol = list(clips), seed, protocol
+        self.conditions = dict(conditions or {})
         self.features = StoredFeatures(features, self.clips)
         self.by_speaker: dict[str, list[int]] = {}
         for index, clip in enumerate(clips):
@@ -102,7 +108,22 @@ class SpeechDataset:
         longest = max(len(each.mel) for each in own)
         mel = torch.stack([torch.cat([f.mel, f.mel[-1:].expand(longest - len(f.mel), -1)]) for f in own])
         units = pad_sequence([f.units for f in own], batch_first=True, padding_value=-1)
-        return SpeechBatch(seen, mel, units, torch.stack([self.voice(i, epoch) for i in indices]))
+        told = {name: self._told(name, own, indices) for name, own in self.conditions.items()}
+        speaker = torch.stack([self.voice(i, epoch) for i in indices])
+        return SpeechBatch(seen, mel, units, speaker, conditions=told)
+
+    def _told(self, name: str, condition: Condition, indices: Sequence[int]) -> Tensor:
+        """One condition of several clips. Raises VsrError bad_condition for one of another shape."""
+        found = []
+        for index in indices:
+            steps = len(self.features[index].units)
+            own = torch.as_tensor(np.asarray(condition.load(self.clips[index], steps), np.float32))
+            expected = (steps, condition.width) if condition.per_frame else (condition.width,)
+            if tuple(own.shape) != expected or not own.isfinite().all():
+                told = f"{tuple(own.shape)}, or not finite, where {expected} is needed"
+                raise VsrError("bad_condition", f"condition {name} of {self.clips[index].id} is {told}")
+            found.append(own)
+        return pad_sequence(found, batch_first=True)
 
     def mel_statistics(self) -> tuple[Tensor, Tensor]:
         """Mean and deviation (80,) of each mel band over all clips, or evenly chosen ones where there are many."""

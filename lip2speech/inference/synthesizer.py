@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from lip2speech.conditions.registry import conditions_of
 from lip2speech.features.dataset import NoText, SpeechDataset
 from lip2speech.inference.folder import LoadedVoice
 from lip2speech.inference.options import SynthesisOptions
@@ -80,7 +81,8 @@ def _voiced(loaded, clips, todo, features, options: SynthesisOptions) -> Iterato
     if not todo:
         return
     protocol = "cross" if options.protocol == "vision" else options.protocol
-    dataset = SpeechDataset(clips, features, NoText(), None, protocol)
+    conditions = conditions_of(loaded.voice.config.conditions)
+    dataset = SpeechDataset(clips, features, NoText(), None, protocol, conditions=conditions)
     place = {clip.id: index for index, clip in enumerate(clips)}
     sampler = FrameBudgetSampler([clip.num_frames for clip in todo], FRAME_BUDGET, shuffle=False)
     device = next(loaded.voice.parameters()).device
@@ -92,7 +94,9 @@ def _voiced(loaded, clips, todo, features, options: SynthesisOptions) -> Iterato
         if options.copy:
             speech = Speech(batch.mel, batch.units.clamp(min=0))
         else:
-            speech = loaded.voice.speak(batch.seen.video, lengths, batch.speaker, options.flow)
+            speech = loaded.voice.speak(
+                batch.seen.video, lengths, batch.speaker, options.flow, conditions=batch.conditions
+            )
         waves = vocode(loaded.vocoder, speech, batch.speaker, lengths).cpu()
         speech = Speech(speech.mel.cpu(), speech.units.cpu())
         for row, index in enumerate(indices):

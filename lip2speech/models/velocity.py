@@ -62,8 +62,9 @@ class Velocity(nn.Module):
         self.units = nn.Linear(dim, units)
 
     def forward(
-        self, x: Tensor, time: Tensor, condition: Tensor, speaker: Tensor, keep: Tensor, mask: Tensor
-    ) -> tuple[Tensor, Tensor]:
+        self, x: Tensor, time: Tensor, condition: Tensor, speaker: Tensor, keep: Tensor, mask: Tensor,
+        added: Tensor | float = 0.0,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
         """One evaluation.
 
         Args:
@@ -71,12 +72,13 @@ class Velocity(nn.Module):
             condition: (B, N, C); speaker: (B, S).
             keep: (B,) True where the condition is shown, False for the unconditional network of the guidance.
             mask: (B, N) True on real steps.
+            added: (B, N, W) or (B, 1, W) of the named conditions (`lip2speech.conditions`).
 
         Returns:
             What the flow's target is, (B, N, P), and unit logits (B, N, K).
         """
         shown = keep[:, None].to(x.dtype)
-        x = self.input(x) + torch.where(keep[:, None, None], self.condition(condition), self.null)
+        x = self.input(x) + torch.where(keep[:, None, None], self.condition(condition), self.null) + added
         state = self.time(sinusoid(1000 * time, self.dim).to(x.dtype)) + self.speaker(speaker * shown)
         state = nn.functional.silu(state)
         for block in self.blocks:

@@ -7,13 +7,15 @@ the words, the first still knows how the mouth moved.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lip2speech.conditions.added import Conditions
+from lip2speech.conditions.registry import conditions_of
 from lip2speech.features.speaker import DIM as SPEAKER
 from lip2speech.models.content import MELS_PER_UNIT, PAIR, Content, ContentModel
 from lip2speech.models.envelope import envelope_correlation
@@ -49,6 +51,7 @@ class Voice(nn.Module):
         )
         condition = c.dim + PAIR + units
         self.velocity = Velocity(condition, SPEAKER, units, c.dim, c.velocity_layers, c.heads, c.hidden)
+        self.conditions = Conditions(conditions_of(c.conditions), c.dim)
         self.register_buffer("mel_mean", torch.zeros(NUM_MELS))
         self.register_buffer("mel_deviation", torch.ones(NUM_MELS))
         self.register_buffer("default_speaker", torch.zeros(SPEAKER))
@@ -84,7 +87,7 @@ class Voice(nn.Module):
         sights = self.see(seen.video, seen.lengths) if batch.sights is None else batch.sights
         content = self.content(sights, seen.lengths, batch.speaker)
         mel = self.normalise(batch.mel)
-        flow, logits = self.flow_loss(mel, content, batch.speaker)
+        flow, logits = self.flow_loss(mel, content, batch.speaker, batch.conditions)
         parts = {"flow": flow, "mel": masked_mean((content.coarse.float() - mel).abs(), content.mask)}
         loss = parts["flow"] + c.mel_weight * parts["mel"]
         if c.units:
@@ -99,14 +102,17 @@ class Voice(nn.Module):
         share = 1 if batch.shares is None else batch.shares[0]
         return {"loss": loss * share} | {name: value.detach() * share for name, value in parts.items()}
 
-    def flow_loss(self, mel: Tensor, content: Content, speaker: Tensor) -> tuple[Tensor, Tensor]:
+    def flow_loss(
+        self, mel: Tensor, content: Content, speaker: Tensor, conditions: Mapping[str, Tensor]
+    ) -> tuple[Tensor, Tensor]:
         """Squared error of the flow's target on real steps, and unit logits (B, N, K); mel: pairs (B, N, P)."""
         c = self.config
         time = draw_times(len(mel), c.time, mel.device)
         keep = torch.rand(len(mel), device=mel.device) >= c.drop_condition
         start = self.start(content, torch.randn_like(mel))
         x = on_path(start, mel, time)
-        predicted, logits = self.velocity(x, time, self.condition(content), speaker, keep, content.mask)
+        added = self.conditions.add(x, conditions)
+        predicted, logits = self.velocity(x, time, self.condition(content), speaker, keep, content.mask, added)
         target = mel - start if c.target == "velocity" else mel
         return masked_mean((predicted.float() - target) ** 2, content.mask), logits
 
@@ -131,13 +137,15 @@ class Voice(nn.Module):
 
     @torch.inference_mode()
     def speak(
-        self, video: Tensor, lengths: Tensor, speaker: Tensor, options: FlowOptions, seeds: Sequence[int] | None = None
-    ) -> Speech:
+        self, video: Tensor, lengths: Tensor, speaker: Tensor, options: FlowOptions, seeds: Sequence[int] | None = None,
+        conditions: Mapping[str, Tensor] | None = None,
+    ) -> Speech:  # fmt: skip
         """Mel and units of a batch; a clip alone gives what it gives beside others.
 
         Args:
             video: (B, T, 1, 88, 88); lengths: (B,) frames; speaker: (B, 256).
             seeds: one for each clip; ``options.seed`` for all where not given.
+            conditions: name -> (B, N, C) or (B, C) of those that the model knows; one that is missing is not shown.
         """
         content = self.content(self.see(video, lengths), lengths, speaker)
         steps = content.mask.sum(1).tolist()
@@ -145,10 +153,11 @@ class Voice(nn.Module):
         if not options.steps:
             return self._speech(self._without_flow(content, drawn), content.unit_logits, content)
         condition, logits = self.condition(content), content.unit_logits
+        shown, hidden = (self.conditions.add(drawn, conditions or {}, shown) for shown in (True, False))
 
         def velocity(x: Tensor, t: float) -> Tensor:
             nonlocal logits
-            v, logits = self._guided_velocity(x, t, condition, speaker, content.mask, options.guidance)
+            v, logits = self._guided_velocity(x, t, condition, speaker, content.mask, options.guidance, shown, hidden)
             return v
 
         end = solve(velocity, self.start(content, options.temperature * drawn), options)
@@ -158,17 +167,19 @@ class Voice(nn.Module):
         return content.coarse if self.config.start == "coarse" else drawn
 
     def _guided_velocity(
-        self, x: Tensor, t: float, condition: Tensor, speaker: Tensor, mask: Tensor, guidance: float
-    ) -> tuple[Tensor, Tensor]:
+        self, x: Tensor, t: float, condition: Tensor, speaker: Tensor, mask: Tensor, guidance: float,
+        shown: Tensor | float, hidden: Tensor | float,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
         """Velocity (B, N, P) and unit logits of the conditional network at time t."""
         batch = len(x)
         if guidance == 1:
             keep = torch.ones(batch, dtype=torch.bool, device=x.device)
-            v, logits = self.velocity(x, x.new_full((batch,), t), condition, speaker, keep, mask)
+            v, logits = self.velocity(x, x.new_full((batch,), t), condition, speaker, keep, mask, shown)
             return to_velocity(v, x, t, self.config.target), logits
         keep = torch.arange(2 * batch, device=x.device) < batch
         twice = [torch.cat([each, each]) for each in (x, condition, speaker, mask)]
-        v, logits = self.velocity(twice[0], x.new_full((2 * batch,), t), *twice[1:3], keep, twice[3])
+        added = torch.cat([shown, hidden]) if isinstance(shown, Tensor) else shown
+        v, logits = self.velocity(twice[0], x.new_full((2 * batch,), t), *twice[1:3], keep, twice[3], added)
         v = to_velocity(v, twice[0], t, self.config.target)
         return guided(v[:batch], v[batch:], guidance), logits[:batch]
 

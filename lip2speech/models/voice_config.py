@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from lip2speech.conditions.registry import conditions_of
 from lip2speech.models.flow import TARGETS, TIMES
 from vsr.core.numbers import COUNT, NOT_NEGATIVE, SHARE
 from vsr.models.limits import DROPPED, check_sizes
@@ -30,6 +31,7 @@ class VoiceConfig:
             CTC and frame losses, beside the flow's loss.
         envelope_weight: of 1 - the correlation of the coarse mel's band envelopes (`lip2speech.models.envelope`). The
             flow has no such loss: it is to draw mels that are likely, not the one that correlates best.
+        conditions: further ones of the flow, name -> {kind: ..., its settings} (`lip2speech.conditions.registry`).
     """
 
     reader: dict[str, Any] = field(default_factory=dict)
@@ -51,6 +53,7 @@ class VoiceConfig:
     unit_weight: float = 0.3
     text_weight: float = 0.3
     envelope_weight: float = 0.0
+    conditions: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self):
         weights = dict.fromkeys(("mel_weight", "unit_weight", "text_weight", "envelope_weight"), NOT_NEGATIVE)
@@ -58,6 +61,7 @@ class VoiceConfig:
         check_sizes(
             self, units=NOT_NEGATIVE, dropout=DROPPED, spread=NOT_NEGATIVE, drop_condition=SHARE, **weights, **sizes
         )  # fmt: skip
+        conditions_of(self.conditions)
         for name, value, known in (
             ("encoder", self.encoder, ENCODERS), ("target", self.target, TARGETS), ("time", self.time, TIMES),
             ("start", self.start, ("coarse", "noise")),

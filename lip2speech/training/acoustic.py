@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from lip2speech.conditions.registry import Condition, conditions_of
 from lip2speech.features.corpus import with_features
 from lip2speech.features.dataset import PROTOCOLS, NoText, SeenDataset, SpeechDataset, look
 from lip2speech.inference.folder import UNITS_FILE, load_voice, save_voice
@@ -87,9 +88,17 @@ class VoiceRun(Run):
         self.reader.model = pixel_reader(self.reader.model)
         tokenizer = self.reader.tokenizer or NoText()
         train, dev = (self._sounding(name, clips, data.features) for name, clips in (("train", train), ("dev", dev)))
-        self.train = SpeechDataset(train, data.features, tokenizer, data.augmentation, data.protocol, seed)
-        self.dev = SpeechDataset(dev, data.features, tokenizer, None, data.protocol, seed)
+        told = self._conditions()
+        self.train = SpeechDataset(train, data.features, tokenizer, data.augmentation, data.protocol, seed, told)
+        self.dev = SpeechDataset(dev, data.features, tokenizer, None, data.protocol, seed, told)
         self.sampler = FrameBudgetSampler([clip.num_frames for clip in train], data.frames_per_batch, seed)
+
+    def _conditions(self) -> dict[str, Condition]:
+        """Further ones of the flow, which the clips must give. Raises VsrError for what is not known."""
+        try:
+            return conditions_of(self.config.model.get("conditions", {}))
+        except ValueError as error:
+            raise VsrError("bad_config", f"model: {error}") from error
 
     def _sounding(self, name: str, clips: list[Clip], features: str) -> list[Clip]:
         """The clips that have features; says how many have none. Raises VsrError where none has."""
@@ -119,7 +128,9 @@ class VoiceRun(Run):
         if not torch.equal(Codebook.load(Path(folder) / UNITS_FILE).centres, self.codebook.centres):
             raise VsrError("bad_model", f"{folder} knows other units than data.units: give its own codebook there")
         try:
-            model.load_state_dict(load_voice(folder)[0].state_dict())
+            weights = load_voice(folder)[0].state_dict()
+            new = {name: own for name, own in model.state_dict().items() if name.startswith("conditions.")}
+            model.load_state_dict(new | weights)  # a condition that is new begins at zero, and changes nothing
         except RuntimeError as error:
             raise VsrError("bad_model", f"{folder} has other sizes than the configuration's model: {error}") from error
 

@@ -1,0 +1,39 @@
+"""Kinds of named conditions of the flow; see `docs/extending.md`.
+
+A kind is a frozen dataclass of plain numbers with
+
+- ``width``: C;
+- ``per_frame``: whether there is a vector for each step of 50 Hz, or one for the clip;
+- ``drop``: share of training clips to which it is not shown;
+- ``load(clip, steps)``: numpy array (steps, C), or (C,) for the clip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+
+from vsr.core.registry import Registry
+from vsr.data.manifest import Clip
+from vsr.models.registry import settings_of, split_kind
+
+
+class Condition(Protocol):
+    """Settings that load a condition of a clip."""
+
+    width: int
+    per_frame: bool
+    drop: float
+
+    def load(self, clip: Clip, steps: int) -> np.ndarray: ...
+
+
+CONDITIONS: Registry[type[Condition]] = Registry("condition", "lip2speech.conditions")
+
+
+def conditions_of(given: Mapping[str, Mapping[str, Any]]) -> dict[str, Condition]:
+    """The conditions of a model's config, by name. Raises ValueError for what is not known."""
+    named = {name: split_kind(own, f"conditions.{name}") for name, own in given.items()}
+    return {name: settings_of(CONDITIONS, kind, settings) for name, (kind, settings) in named.items()}
