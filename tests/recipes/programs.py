@@ -1,14 +1,16 @@
 """The commands `vsr` and `lip2speech` for recipes under test: each call is a fork of one process that has loaded the
 libraries, so that a recipe of 25 commands does not load PyTorch 25 times.
 
-A fork gets the caller's words, folder, environment and streams, and its exit status is the caller's.
+A fork gets the caller's words, folder, environment and streams, its exit status is the caller's, and it ends with it.
 """
 
 import array
 import atexit
+import fcntl
 import json
 import multiprocessing
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -27,7 +29,8 @@ LOADED = (
     "lip2speech.training.vocoder", "lip2speech.evaluation.corpus", "lip2speech.features.corpus",
     "lip2speech.inference.synthesizer", "lip2speech.evaluation.plots", "transformers",
     "transformers.models.hubert.modeling_hubert", "pystoi", "pesq", "pyworld", "resemblyzer", "speechmos.dnsmos",
-    "pocketsphinx", "matplotlib.pyplot", "sklearn.cluster",
+    "pocketsphinx", "matplotlib.pyplot", "sklearn.cluster", "librosa.effects", "librosa.core.audio",
+    "librosa.feature.spectral",
 )  # fmt: skip
 CLIENT = """#!{python} -IS
 import array, json, os, socket, sys, time
@@ -107,6 +110,10 @@ def run(connection: socket.socket) -> None:
         os.dup2(stream, number)
         os.close(stream)
     sys.stdout, sys.stderr = (open(number, "w", encoding="utf-8", closefd=False) for number in (1, 2))  # noqa: SIM115
+    # Whoever ends the caller ends its fork: the connection's end is a SIGTERM.
+    fcntl.fcntl(connection, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(connection, fcntl.F_SETSIG, signal.SIGTERM)
+    fcntl.fcntl(connection, fcntl.F_SETFL, fcntl.fcntl(connection, fcntl.F_GETFL) | os.O_ASYNC)
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
@@ -122,7 +129,9 @@ def run(connection: socket.socket) -> None:
         traceback.print_exc()
     sys.stdout.flush()
     sys.stderr.flush()
-    connection.sendall(f"{status or 0}\n".encode())
+    fcntl.fcntl(connection, fcntl.F_SETFL, fcntl.fcntl(connection, fcntl.F_GETFL) & ~os.O_ASYNC)
+    with suppress(OSError):
+        connection.sendall(f"{status or 0}\n".encode())
     os._exit(0)
 
 
