@@ -23,7 +23,7 @@ def wrong_hints(text, name, extras):
     """Lines of ``text`` that tell to install something under our import names, or an extra that is not there."""
     wrong = []
     for line in text.splitlines():
-        asked = re.search(r"\b(?:pip3?|uv) (?:install|download|add)\b(.*)", line)
+        asked = re.search(r"\b(?:pip3?|uv) (?:install|download|add)\b([^`)]*)", line)
         told = list(REQUIREMENT.finditer(asked[1].replace("'", " ").replace('"', " "))) if asked else []
         bad = any(wanted[1] in IMPORTED or (wanted[1] == name and not _known(wanted[2], extras)) for wanted in told)
         # `vsr[lm]` is a mistake wherever it stands: nothing of that name has our extras

@@ -15,7 +15,7 @@ part are kept, so a killed run goes on; it says how many, and why others are mad
 video that crashes the decoder costs that clip only. --tracks also lays the attention mesh
 on every frame and keeps the points of the mouth, for models that read both."""
 FILES = """reads   a manifest and its videos
-writes  ID.npy (T, 96, 96) or ID.mp4 a clip, manifest.jsonl, refused.json, gaps.json; ID.track.npz"""
+writes  ID.npy (T, 96, 96) or ID.mp4, manifest.jsonl, refused.json, gaps.json; ID.track.npz"""
 SEE = "vsr validate, vsr tokens, vsr train"
 EXAMPLE = """vsr crop --manifest data/train.jsonl --out data/crops --jobs 2
 vsr crop --manifest data/train.jsonl --out data/crops --tracks
