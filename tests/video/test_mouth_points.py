@@ -13,7 +13,8 @@ from vsr.face.mouth_features import (
     repaired,
     write_track,
 )
-from vsr.face.mouth_points import NINE, POINTS, MouthFollower, mouth_meshes
+from vsr.face.mouth_points import LOOK_EVERY, NINE, POINTS, MouthFollower, mouth_meshes
+from vsr.face.networks import Stock
 
 
 def mouth(frames=40, width=30.0):
@@ -91,3 +92,54 @@ def test_where_no_face_is_there_are_no_points():
     for _ in range(6):
         follower.add(np.zeros((120, 120, 3), np.uint8), np.full((37, 2), 60, np.float32))
     assert np.isnan(follower.points()).all()
+
+
+class NotedMesh:
+    """In the place of the networks: a point tells the number that the frame holds, a look may fail. With ``moving``
+    lips open and close from frame to frame."""
+
+    def __init__(self, fails: int = 1000, moving: bool = False):
+        self.looks, self.laid, self.fails, self.moving = [], [], fails, moving
+
+    def region(self, frame, face):
+        self.looks.append(int(frame[0, 0, 0]))
+        if len(self.looks) > self.fails:
+            raise RuntimeError("the detector fails")
+        return np.zeros(4)
+
+    def lay(self, frame, face, relative):
+        number = int(frame[0, 0, 0])
+        self.laid.append(number)
+        points = np.full((len(POINTS), 2), float(number), np.float32)
+        points[0, 0] += 30
+        points[NINE.index(14), 1] += 20 * self.moving * (number // 2 % 2)
+        return points
+
+
+def test_the_mesh_is_laid_on_all_frames_of_moving_lips_and_on_every_second_of_slow_ones():
+    follow(moving := NotedMesh(moving=True), 3 * LOOK_EVERY + 1)
+    assert sorted(moving.laid) == list(range(3 * LOOK_EVERY + 1))
+    follow(slow := NotedMesh(), 3 * LOOK_EVERY + 1)
+    assert len(slow.laid) < 0.7 * (3 * LOOK_EVERY + 1)
+
+
+def follow(mesh: NotedMesh, frames: int) -> np.ndarray:
+    follower = MouthFollower(Stock(lambda: mesh, 1))
+    for number in range(frames):
+        follower.add(np.full((4, 4, 3), number, np.uint8), np.ones((37, 2), np.float32))
+    return follower.points()
+
+
+@pytest.mark.parametrize("frames", [1, 2, LOOK_EVERY, LOOK_EVERY + 1, 5 * LOOK_EVERY + 3])
+def test_every_frame_is_laid_once_and_in_order(frames):
+    assert follow(NotedMesh(), frames)[:, 1, 0].tolist() == list(range(frames))
+
+
+def test_the_detector_looks_at_the_first_frame_and_then_every_few():
+    follow(mesh := NotedMesh(), 3 * LOOK_EVERY + 2)
+    assert mesh.looks == [0, LOOK_EVERY, 2 * LOOK_EVERY, 3 * LOOK_EVERY]
+
+
+def test_what_fails_in_the_thread_is_raised_to_the_caller():
+    with pytest.raises(RuntimeError, match="the detector fails"):
+        follow(NotedMesh(fails=1), 6 * LOOK_EVERY)

@@ -3,8 +3,9 @@
 
     tools/bench/transcribe.py CLIP... [--beam 10] [--jobs 2] [--json FILE]
 
-The first clip is read once before the clock runs (cold start, shown apart). With --jobs the whole command is also run
-over all clips in that many processes, and in one, to show how it scales.
+Seconds are of the clock; "processor" is processor time of all threads, for cropping (which reads and looks for faces
+itself), encoding and decoding. The first clip is read once before the clock runs (cold start, shown apart). With --jobs
+the whole command is also run over all clips in that many processes, and in one, to show how it scales.
 """
 
 import argparse
@@ -42,6 +43,7 @@ def stages(loaded, path, options, detector) -> dict[str, float]:
     """
     frames, read = timed(lambda: [frame for chunk, _ in read_frames(path) for frame in chunk])
     _, faces = timed(lambda: track_faces(iter(frames), detector))
+    busy = time.process_time()
     mouth, whole = timed(lambda: crop_video(path, detector, mesh=mesh_for(loaded)))
     video, lengths = to_network_input(mouth.crop)[None], torch.tensor([len(mouth.crop)])
     with torch.inference_mode():
@@ -50,7 +52,8 @@ def stages(loaded, path, options, detector) -> dict[str, float]:
         others = joining(loaded, options)
         _, search = timed(lambda: decode(loaded.model, states, lengths, options, loaded.tokenizer.eos_id, others))
     crop = max(0.0, whole - read - faces)
-    return {"read": read, "faces": faces, "crop": crop, "encode": encoding, "decode": search}
+    busy = time.process_time() - busy
+    return {"read": read, "faces": faces, "crop": crop, "encode": encoding, "decode": search, "processor": busy}
 
 
 def scaling(paths, jobs: int) -> dict[str, float]:
@@ -74,12 +77,14 @@ def main() -> None:
     each = [stages(loaded, path, options, detector) for path in args.clips]
     seconds = sum(probe(path).duration for path in args.clips)
     total = {name: sum(own[name] for own in each) for name in each[0]}
+    busy = total.pop("processor")
     rtf = {name: value / seconds for name, value in total.items()}
     print(f"{len(args.clips)} clips, {seconds:.1f} s of video")
     print(f"cold start: model {load:.2f} s, first clip {first:.2f} s")
-    for name, value in itertools.chain(total.items(), [("total", sum(total.values()))]):
-        print(f"{name:>8}  {value:8.2f} s  {value / seconds:7.3f} x real time")
+    for name, value in itertools.chain(total.items(), [("total", sum(total.values())), ("processor", busy)]):
+        print(f"{name:>9}  {value:8.2f} s  {value / seconds:7.3f} x real time")
     figures = {"rtf_total": sum(rtf.values()), "rtf": rtf, "seconds": total, "video_seconds": seconds, "load": load}
+    figures["processor_seconds"] = busy
     if args.jobs:
         figures["jobs"] = scaling(args.clips, args.jobs)
         for jobs, value in figures["jobs"].items():

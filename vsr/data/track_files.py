@@ -21,7 +21,7 @@ from vsr.data.cropping import MEMORY, made_from
 from vsr.data.manifest import Clip, read_manifest, write_manifest
 from vsr.face.mouth_features import FEWEST, measures_of, read_track, write_track
 
-VERSION = 1  # of how tracks are found: raised whenever the same video gives another one
+VERSION = 2  # of how tracks are found: raised whenever the same video gives another one
 
 
 def add_tracks(out_dir: str | Path, jobs: int | None = None) -> Counter:
@@ -73,7 +73,7 @@ def _is_done(clip: Clip) -> bool:
 
 
 def _find(clip: Clip) -> dict:
-    """Lay the mesh on every frame of the clip, and keep what is found; returns its line of the ledger, if any."""
+    """Lay the mesh on the frames of the clip, and keep what is found; returns its line of the ledger, if any."""
     from vsr.face.mouth_crop import crop_video
     from vsr.face.mouth_points import mouth_meshes
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 from vsr.core.machine import add_device_argument
 
@@ -16,7 +17,8 @@ FILES = """reads   manifests of videos, with transcripts and without; a model fo
 writes  the model's config.json"""
 SEE = "vsr decode, vsr transcribe"
 EXAMPLE = """vsr calibrate --model exp/model --inside data/dev.jsonl --outside data/footage.jsonl
-vsr calibrate --model exp/model --inside data/dev.jsonl data/puppet/dev.jsonl --outside data/footage.jsonl"""
+vsr calibrate --model exp/model --inside data/dev.jsonl data/puppet/dev.jsonl --outside data/footage.jsonl
+vsr calibrate --model exp/held_out --also exp/all --inside data/speaker.jsonl --outside data/footage.jsonl"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--inside", nargs="+", required=True, metavar="JSONL", help="manifests of development videos with transcripts"
     )
     parser.add_argument("--outside", nargs="+", required=True, metavar="JSONL", help="manifests of other speech")
+    parser.add_argument(
+        "--also", metavar="DIR", help="a model that keeps the same: it was trained on, beside others, the lists inside"
+    )
     add_device_argument(parser, "auto")
 
 
@@ -37,12 +42,16 @@ def run(args: argparse.Namespace) -> int:
     from vsr.modelstore.folder import load_model
 
     check_own(args.model)
+    if args.also:
+        check_own(args.also)
+        load_model(args.also)
     loaded = load_model(args.model, args.device)
     inside, outside = _read(loaded, args.inside, True), _read(loaded, args.outside, False)
     domain, confidence, figures = fit_both(inside, outside)
-    path = loaded.folder / "config.json"
     kept = {"confidence": confidence | {"ece": figures["ece"]}, "domain": domain | {"figures": figures}}
-    write_json(path, read_json(path) | kept)
+    for folder in (args.model, args.also) if args.also else (args.model,):
+        path = Path(folder) / "config.json"
+        write_json(path, read_json(path) | kept)
     print(
         "inside {inside} readings, {flagged_inside:.1%} flagged; outside {outside}, {flagged_outside:.1%} flagged"
         ", {believed_outside:.1%} of their words above 0.8; expected calibration error {ece:.3f}".format(**figures)
