@@ -27,7 +27,7 @@ READ = (
 )
 SPOKEN = (
     ("voice", "wav, or in the video", "vsr/media/audio.py"),
-    ("wave", "(640 T), 16 kHz", "lip2speech/vocoder/"),
+    ("wave", "(640 T), 16 kHz", "lip2speech/vocoders/"),
     ("flow", "mel (4 T, 80), units (2 T)", "lip2speech/models/"),
     ("content", "coarse mel, units", "lip2speech/models/"),
 )

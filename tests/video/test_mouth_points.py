@@ -95,11 +95,10 @@ def test_where_no_face_is_there_are_no_points():
 
 
 class NotedMesh:
-    """In the place of the networks: a point tells the number that the frame holds, a look may fail. With ``moving``
-    lips open and close from frame to frame."""
+    """In the place of the networks: a point tells the number that the frame holds, a look may fail."""
 
-    def __init__(self, fails: int = 1000, moving: bool = False):
-        self.looks, self.laid, self.fails, self.moving = [], [], fails, moving
+    def __init__(self, fails: int = 1000):
+        self.looks, self.fails = [], fails
 
     def region(self, frame, face):
         self.looks.append(int(frame[0, 0, 0]))
@@ -108,19 +107,7 @@ class NotedMesh:
         return np.zeros(4)
 
     def lay(self, frame, face, relative):
-        number = int(frame[0, 0, 0])
-        self.laid.append(number)
-        points = np.full((len(POINTS), 2), float(number), np.float32)
-        points[0, 0] += 30
-        points[NINE.index(14), 1] += 20 * self.moving * (number // 2 % 2)
-        return points
-
-
-def test_the_mesh_is_laid_on_all_frames_of_moving_lips_and_on_every_second_of_slow_ones():
-    follow(moving := NotedMesh(moving=True), 3 * LOOK_EVERY + 1)
-    assert sorted(moving.laid) == list(range(3 * LOOK_EVERY + 1))
-    follow(slow := NotedMesh(), 3 * LOOK_EVERY + 1)
-    assert len(slow.laid) < 0.7 * (3 * LOOK_EVERY + 1)
+        return np.full((len(POINTS), 2), float(frame[0, 0, 0]), np.float32)
 
 
 def follow(mesh: NotedMesh, frames: int) -> np.ndarray:
