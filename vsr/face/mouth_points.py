@@ -56,7 +56,7 @@ class MouthFollower:
     let other threads run. The mesh is laid on every frame: points that run straight through some cost a reader of
     tracks more than they save. Of 1,200 words of GRID's s13 and s29, unknown to it, it read 300 wrong, 306 where a
     fifth of the frames, between two of slow lips, was passed over, and 321 with every second. Of 294 words of s4, 94
-    were wrong, 105 without the frames of lips at rest, 91 with a look at every fourth frame, 88 with one at every frame.
+    were wrong, 105 without the frames of lips at rest, 91 with a look at every fourth frame, 88 at every frame.
     """
 
     def __init__(self, meshes: Stock[MouthMesh]):
