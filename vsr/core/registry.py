@@ -49,7 +49,9 @@ class Registry(Generic[Kind]):
         return self._kinds[name]
 
     def __contains__(self, name: object) -> bool:
-        return name in self._kinds or (self._load() or name in self._kinds)
+        if name not in self._kinds:
+            self._load()
+        return name in self._kinds
 
     def __iter__(self) -> Iterator[str]:
         self._load()

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from vsr.core.errors import VsrError
 from vsr.core.files import read_json, write_error, write_json
@@ -173,7 +174,7 @@ def _convert(known: Known, files: dict[str, Path], folder: Path) -> Path:
         return next((path for name, path in files.items() if name.endswith(endings) and "/" not in name), None)
 
     making, gone = folder.with_name(f".{known.name}.making"), folder.with_name(f".{known.name}.old")
-    about = {"name": known.name, "language": known.language, "licence": f"{known.licence.terms}: {known.licence.url}"}
+    about: dict[str, Any] = {"name": known.name, "language": known.language, "licence": f"{known.licence.terms}: {known.licence.url}"}
     about["published"] = {"error": known.error, "source": known.source, "place": known.place}
     about |= {"decode": dict(known.decode)} if known.decode else {}
     for leftover in (making, gone):
