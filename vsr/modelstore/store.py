@@ -174,7 +174,8 @@ def _convert(known: Known, files: dict[str, Path], folder: Path) -> Path:
         return next((path for name, path in files.items() if name.endswith(endings) and "/" not in name), None)
 
     making, gone = folder.with_name(f".{known.name}.making"), folder.with_name(f".{known.name}.old")
-    about: dict[str, Any] = {"name": known.name, "language": known.language, "licence": f"{known.licence.terms}: {known.licence.url}"}
+    licence = f"{known.licence.terms}: {known.licence.url}"
+    about: dict[str, Any] = {"name": known.name, "language": known.language, "licence": licence}
     about["published"] = {"error": known.error, "source": known.source, "place": known.place}
     about |= {"decode": dict(known.decode)} if known.decode else {}
     for leftover in (making, gone):
