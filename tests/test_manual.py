@@ -14,7 +14,7 @@ VERBS = [(program.name, verb) for program in PROGRAMS.values() for verb in progr
 
 @pytest.mark.parametrize("name, verb", VERBS)
 def test_a_verb_has_a_manual(name, verb):
-    command = import_module(f"{name}.commands.{verb}")
+    command = import_module(f"{name}.cli.commands.{verb}")
     missing = {"HELP", "ABOUT", "FILES", "EXAMPLE", "SEE"} - vars(command).keys()
     assert not missing, f"{name} {verb} lacks {missing}: see vsr.cli.Program"
     assert command.ABOUT[0].isupper() and command.ABOUT.endswith(".")
@@ -26,7 +26,7 @@ def test_a_verb_has_a_manual(name, verb):
 
 @pytest.mark.parametrize("name, verb", VERBS)
 def test_its_examples_parse_and_one_is_its_own(name, verb):
-    lines = command_lines(import_module(f"{name}.commands.{verb}").EXAMPLE)
+    lines = command_lines(import_module(f"{name}.cli.commands.{verb}").EXAMPLE)
     for words in lines:
         check(words)
     assert [name, verb] in [words[:2] for words in lines]

@@ -28,9 +28,10 @@ def positive(text: str) -> int:
 
 def add_engine_arguments(parser) -> None:
     """--jobs, --engine and --address of a verb."""
-    parser.add_argument(
+    group = parser.add_argument_group("machines")
+    group.add_argument(
         "--jobs", type=positive, metavar="N",
         help="processes (default: one for each core, where files and memory are enough)",
     )  # fmt: skip
-    parser.add_argument("--engine", choices=ENGINES, default="local", help="who works (default: local)")
-    parser.add_argument("--address", metavar="HOST:PORT", help="of the Ray cluster (default: the one of this machine)")
+    group.add_argument("--engine", choices=ENGINES, default="local", help="who works (default: local)")
+    group.add_argument("--address", metavar="HOST:PORT", help="of the Ray cluster (default: the one of this machine)")

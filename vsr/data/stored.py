@@ -20,10 +20,10 @@ import numpy as np
 
 from vsr.core.clock import FPS
 from vsr.core.packages import needed
+from vsr.data.stores import STORES  # noqa: F401  known by this name
 
 SIDE = 96
 QUALITY = {"video": "12", "lossless": "0"}  # store -> crf
-STORES = ("npy", *QUALITY)
 INSTALL = "pip install decord2"
 FULL_RANGE, BT470BG = 2, 5  # FFmpeg's numbers
 AT_ONCE = 250  # frames of a call to the decoder

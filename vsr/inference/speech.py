@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from vsr.core.clock import FPS
+from vsr.core.windows import frame_edges, window_spans
 from vsr.data.transforms import to_network_input
 from vsr.decoding.encoding import encode, mesh_for, tracks_of_mouths
 from vsr.face.detector import default_detector
@@ -23,7 +24,6 @@ from vsr.face.speaker_selection import Casting, check_found, number_of_faces, un
 from vsr.face.visual_vad import spans_of
 from vsr.inference.cropped import cropped_clip
 from vsr.inference.recognition import preferred_window
-from vsr.inference.seams import frame_edges, window_spans
 from vsr.media.reader import frames_from
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from vsr.core.numbers import NOT_NEGATIVE
+from vsr.core.numbers import COUNT, NOT_NEGATIVE
 from vsr.models.av_hubert import TiedDecoder
 from vsr.models.conformer import ACTIVATIONS, POSITIONS
 from vsr.models.decoder import Decoder
@@ -87,6 +87,8 @@ class LipReaderConfig:
             raise ValueError(f"positions is '{self.positions}'; it can be {' or '.join(POSITIONS)}")
         if self.activation not in ACTIVATIONS:
             raise ValueError(f"activation is '{self.activation}'; it can be {' or '.join(ACTIVATIONS)}")
+        if not self.resnet_blocks or not all(count in COUNT for count in self.resnet_blocks):
+            raise ValueError(f"resnet_blocks is {list(self.resnet_blocks)}: give at least one block for each stage")
         object.__setattr__(self, "resnet_blocks", tuple(self.resnet_blocks))
         self._check_parts()
         if not self.vocab_size and (self.ctc_weight or self.alignment_weight or self.decoder_layers):

@@ -28,5 +28,6 @@ def run(args: argparse.Namespace) -> int:
     """Convert, save and print what it is. Raises VsrError."""
     from lip2speech.vocoders.import_vocos import import_vocos
 
-    print(import_vocos(args.source, args.out))
+    importers = {"vocos": import_vocos}
+    print(importers[args.family](args.source, args.out))
     return 0

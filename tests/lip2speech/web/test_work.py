@@ -23,6 +23,7 @@ from tests.lip2speech.test_length import write_piped
 from tests.local_hub import install
 from vsr.core.errors import VsrError
 from vsr.decoding.options import DecodeOptions
+from vsr.inference.transcriber import transcribe
 from vsr.media.audio import read_wave, write_wave
 from vsr.media.container import video_clock
 from vsr.media.reader import probe
@@ -62,7 +63,7 @@ def other_clip(tmp_path_factory):
 def test_a_video_becomes_files_with_what_the_tools_say(make_studio, face_clip):
     studio = make_studio()
     (job,), _ = done(studio, face_clip)
-    transcript = studio.models.reader.transcribe(face_clip, DecodeOptions(nbest=5))
+    transcript = transcribe(studio.models.reader, face_clip, DecodeOptions(nbest=5))
     told = json.loads((job.folder / "0.json").read_text("utf-8"))
     assert told["text"] == transcript.text and told["file"] == "face.mp4"
     assert [word.word for word in job.faces[0].transcript.segments[0].words] == transcript.text.split()

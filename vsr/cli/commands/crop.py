@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from vsr.cli.options import add_engine_arguments
-from vsr.data.stored import STORES
+from vsr.data.stores import STORES
 from vsr.inference.executors import open_engine
 
 HELP = "cut the mouths out of a corpus of videos"
