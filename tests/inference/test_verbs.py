@@ -12,9 +12,9 @@ from tests.conftest import write_video
 from vsr.cli import main
 from vsr.face.mouth_crop import crop_video
 from vsr.inference.alignment import align_video, original_times
+from vsr.inference.reader import load_model
 from vsr.inference.speech import Encoded, encoded, spoken
 from vsr.inference.states import encode_video
-from vsr.modelstore.folder import load_model
 
 CLIP = Path(__file__).parents[2] / "demo" / "clip.mp4"
 SAID = "place blue by m five please"
