@@ -33,7 +33,7 @@ class SpeechDataConfig:
     """Manifests of crops, folder of features, codebook of units, the lip reader to start from ("": the shipped one).
 
     ``tests`` are read only to refuse a training or dev list that meets them. ``views``: how often a frozen encoder
-    looks at each clip, each time augmented anew; training then costs no more video, but T * 4 * D bytes of memory a
+    looks at each clip, each time augmented again; training then costs no more video, but T * 4 * D bytes of memory a
     view. 0: it looks at every batch, which a large corpus needs.
     """
 

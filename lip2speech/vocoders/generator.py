@@ -1,7 +1,7 @@
 """Vocos (Siuzdak 2024) with the inputs of a multi-input vocoder (Choi et al. 2023): mel, units, speaker -> wave.
 
 Two things are ours. The mel itself says how loud each bin is, to the width of a band: the network adds to that instead
-of finding it anew, which saves most of the training. And the wave may be corrected until its mel is the one it was
+of finding it again, which saves most of the training. And the wave may be corrected until its mel is the one it was
 made from (`lip2speech.vocoders.consistency`).
 
 Shapes: B batch, T video frames, N = 4T mel frames, K units, F = 321 bins of the spectrum, W width. Inside a

@@ -24,7 +24,7 @@ PICK = """element.addEventListener('click', (event) => {
   trigger('click', { face: Number(button.dataset.face) });
   element.dataset.chosen = 'yes';
 });
-watch('value', () => {  // the buttons are made anew: the keyboard stays on the one that was pressed
+watch('value', () => {  // the buttons are made again: the keyboard stays on the one that was pressed
   if (element.dataset.chosen) element.querySelector('[aria-pressed="true"]')?.focus();
   delete element.dataset.chosen;
 });"""

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A long video, read as `vsr transcribe` does, against looking for faces anew in every frame as others do.
+"""A long video, read as `vsr transcribe` does, against looking for faces again in every frame as others do.
 
     tools/bench/footage.py CLIP... [--minutes 30] [--peer-minutes 30] [--model DIR] [--json FILE]
 

@@ -32,7 +32,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = _new_beside(path)
         yield temporary
-        usual_mode(temporary)  # some libraries make their files anew, for the owner alone
+        usual_mode(temporary)  # some libraries make a new file, for the owner alone
         os.replace(temporary, path)
     except OSError as error:
         raise _as_vsr_error(path, error) from error

@@ -65,7 +65,7 @@ def download(file: RemoteFile, folder: str | Path) -> Path:
 
 
 def _continue(file: RemoteFile, part: Path) -> None:
-    """Append what is missing; a server that cannot start in the middle sends all, and all is written anew."""
+    """Append what is missing; a server that cannot start in the middle sends all, and all is written again."""
     from rich.console import Console
     from rich.progress import wrap_file
 

@@ -97,7 +97,7 @@ class PrefixScorer:
 
     def _rows(self, tokens: Tensor) -> Tensor:
         """Posteriors of ``tokens`` (B, N) over time, (B, N, T), in a space that the next call uses again: tens of MB
-        that are asked for anew in every step cost three times the copy."""
+        that are allocated again in every step cost three times the copy."""
         needed = tokens.numel() * self.posteriors.shape[2]
         if self.space.numel() < needed:
             self.space = self.posteriors.new_empty(needed)

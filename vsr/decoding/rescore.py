@@ -1,4 +1,4 @@
-"""N-best lists scored anew: w * (score of the list) + (1 - w) * attention + each language model's weight * its score.
+"""N-best lists rescored: w * (score of the list) + (1 - w) * attention + each language model's weight * its score.
 
 Shapes: N hypotheses of one clip, U tokens of the longest, T frames, D width.
 """

@@ -119,7 +119,7 @@ def score(
 
 
 def bootstrap_interval(each: list[UtteranceScore], level: float = 0.95, seed: int = 0) -> tuple[float, float]:
-    """Interval of the WER when utterances are drawn anew with replacement (Bisani and Ney 2004)."""
+    """Interval of the WER when utterances are drawn with replacement (Bisani and Ney 2004)."""
     rng = random.Random(seed)
     rates = []
     for _ in range(RESAMPLES):

@@ -1,4 +1,4 @@
-"""Second station: where the faces are in a picture, found anew or followed from the frame before.
+"""Where the faces are in a frame, found again or followed from the frame before.
 
 `MediaPipeMesh` is the detector that everything uses unless the environment names another (`vsr.face.landmarker`).
 

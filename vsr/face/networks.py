@@ -35,7 +35,7 @@ class Networks:
 
 
 def _made() -> Networks:
-    # At 0.5 the mesh slides off a face in motion and takes the neck for one; at 0.7 it lets go and looks anew.
+    # At 0.5 the mesh slides off a face in motion and takes the neck for one; at 0.7 it lets go and looks again.
     return Networks(FaceMesh(least=0.7), FaceBoxes("ShortRange", least=0.3), FaceBoxes("FullRange", least=0.5))
 
 

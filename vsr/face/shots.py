@@ -158,7 +158,7 @@ def _coarse(frame: np.ndarray) -> np.ndarray:
 
 def _colours(thumbnail: np.ndarray) -> np.ndarray:
     """Hue, saturation and brightness (36, 64, 3) uint8. Red and blue change places, which keeps the hue of skin away
-    from where hues begin anew."""
+    from where hues begin again."""
     import cv2
 
     return cv2.cvtColor(thumbnail, cv2.COLOR_BGR2HSV)

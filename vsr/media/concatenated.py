@@ -1,4 +1,4 @@
-"""Recordings put together one behind the other, as on DVDs or by `cat`: the time stamps of each begin anew."""
+"""Recordings put together one behind the other, as on DVDs or by `cat`: the time stamps of each begin again."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def average_epochs(run_folder: str | Path, last: int, out: str | Path) -> Path:
 def average_models(folders: Sequence[str | Path], out: str | Path) -> Path:
     """Average the weights of models of which one was trained on from another (Wortsman et al. 2022, WiSE-FT).
 
-    The first gives tokenizer and settings; the confidence must be fitted anew. Raises VsrError when the models differ
+    The first gives tokenizer and settings; the confidence must be fitted again. Raises VsrError when the models differ
     in their sizes or tokens.
     """
     models = [load_model(folder) for folder in folders]

@@ -12,7 +12,7 @@ in a row agree on stands and is never taken back; on a terminal the words that m
 change are dim. Pictures are dropped rather than falling behind, and it says how many. A
 file is played at its own pace, as a rehearsal. Ctrl-C ends it."""
 FILES = """reads   a camera, a stream, standard input or a file; a model
-writes  with -o the captions so far, anew after each utterance"""
+writes  with -o the captions so far, again after each utterance"""
 SEE = "vsr transcribe"
 EXAMPLE = """vsr live 0
 vsr live rtsp://camera.local/stream -o captions.srt
