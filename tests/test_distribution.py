@@ -1,4 +1,4 @@
-"""The distribution: what it is called, and that no hint sends anybody to a stranger's package of a like name."""
+"""The distribution: what it is called, and that no hint sends anybody to another project's package of a like name."""
 
 import configparser
 import re

@@ -11,6 +11,12 @@ import torch
 
 from vsr.core.registry import Registry
 from vsr.models.lipreader import LipReader, LipReaderConfig
+from vsr.models.registry import HEADS
+
+
+class KnownHead:
+    """Settings of a head that is never built."""
+
 
 PAGE = Path(__file__).parents[1] / "docs" / "extending.md"
 TINY = {"vocab_size": 9, "dim": 16, "heads": 2, "hidden": 32, "layers": 1, "decoder_layers": 1, "decoder_hidden": 32}
@@ -167,6 +173,15 @@ def test_settings_may_be_nested_for_our_own_kinds():
 def test_what_is_not_known_is_named(settings, told):
     with pytest.raises(ValueError, match=told):
         LipReaderConfig(**TINY | settings)
+
+
+def test_a_head_that_nothing_would_train_or_weigh_is_refused():
+    HEADS.register("known")(KnownHead)
+    words = {"ctc_weight": 0, "alignment_weight": 0, "decoder_layers": 0, "classes": 6}
+    with pytest.raises(ValueError, match="with classes there are no further_heads"):
+        LipReaderConfig(**TINY | words, further_heads={"x": {"kind": "known"}})
+    with pytest.raises(ValueError, match="further_heads.x.weight is -1"):
+        LipReaderConfig(**TINY, further_heads={"x": {"kind": "known", "weight": -1}})
 
 
 def test_two_kinds_of_one_name_are_refused():

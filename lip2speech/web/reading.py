@@ -173,7 +173,7 @@ def _transcribed(models: Models, job: Job, clip, number: int, alone: bool) -> Fa
         job.name, clip.info.fps, clip.info.end, models.reader.name, tuple(segments), skipped=skipped
     )
     texts = {f"{number}.{name}": WRITERS[name](transcript) for name in FORMATS}
-    for name, text in (texts | {f"page{number}.vtt": to_vtt(earlier(transcript, job.early), sureness)}).items():
+    for name, text in (texts | {f"page{number}.vtt": to_vtt(earlier(transcript, job.early), confidence_class)}).items():
         with job.result(name) as out:
             write_text(out, text)
     return Face(transcript, "" if alone else _portrait(clip), number=clip.face)
@@ -198,7 +198,7 @@ def _voice(models: Models, job: Job, clip, number: int, vector) -> None:
     job.faces[number] = dataclasses.replace(job.faces[number], voiced=True)
 
 
-def sureness(word: TimedWord) -> str:
+def confidence_class(word: TimedWord) -> str:
     """The class of a word in the subtitles of the page: sure0 ... sure4, a fifth of the confidences each."""
     return f"sure{min(4, int(5 * word.confidence))}"
 

@@ -66,7 +66,7 @@ class Registry(Generic[Kind]):
         for name in [self._builtin, *named] if self._builtin else named:
             try:
                 import_module(name)
-            except Exception as error:  # whatever a stranger's module may raise
+            except Exception as error:  # a plugin may raise anything
                 raise VsrError("bad_plugin", f"the plugin {name} cannot be imported: {one_line(error)}") from error
         self._complete = True
 

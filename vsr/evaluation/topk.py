@@ -57,9 +57,9 @@ def accuracy(
     A reference without hypothesis counts as skipped. Raises VsrError when a hypothesis has no reference or there is
     nothing to score.
     """
-    strangers = sorted(hypotheses.keys() - references.keys())
-    if strangers:
-        raise VsrError("bad_manifest", f"{len(strangers)} hypotheses have no reference, such as {strangers[0]}")
+    orphans = sorted(hypotheses.keys() - references.keys())
+    if orphans:
+        raise VsrError("bad_manifest", f"{len(orphans)} hypotheses have no reference, such as {orphans[0]}")
     each = [_rank(i, lower(references[i]), [lower(h) for h in hypotheses[i]]) for i in sorted(hypotheses)]
     if not each:
         raise VsrError("bad_manifest", "nothing to score: no hypotheses")

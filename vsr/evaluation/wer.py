@@ -92,9 +92,9 @@ def score(
 
     Raises VsrError when a hypothesis has no reference or nothing can be scored.
     """
-    strangers = sorted(hypotheses.keys() - references.keys())
-    if strangers:
-        raise VsrError("bad_manifest", f"{len(strangers)} hypotheses have no reference, such as {strangers[0]}")
+    orphans = sorted(hypotheses.keys() - references.keys())
+    if orphans:
+        raise VsrError("bad_manifest", f"{len(orphans)} hypotheses have no reference, such as {orphans[0]}")
     norm = normaliser(normaliser_name)
     each = [
         score_utterance(i, norm(references[i]), norm(hypotheses[i])) for i in sorted(references) if i in hypotheses

@@ -112,6 +112,8 @@ class LipReaderConfig:
             return
         if self.ctc_weight or self.alignment_weight or self.decoder_layers:
             raise ValueError("with classes, ctc_weight, alignment_weight and decoder_layers are 0")
+        if self.further_heads:
+            raise ValueError("with classes there are no further_heads")
         listed = self.vocab_size - FIRST - 1
         if self.classes != listed:
             raise ValueError(f"classes is {self.classes}, but the tokenizer lists {max(0, listed)} words")

@@ -80,7 +80,9 @@ class LandmarkSettings:
         return LandmarkFrontend(FEATURES, dim, self.dropout)
 
 
-def _video_backbone(name: str) -> type:
+def _video_backbone(name: str) -> None:
+    """Register one of torchvision's networks."""
+
     @FRONTENDS.register(name)
     @dataclass(frozen=True)
     class VideoBackboneSettings:
@@ -89,10 +91,9 @@ def _video_backbone(name: str) -> type:
         def build(self, dim: int) -> nn.Module:
             return VideoBackbone(name, dim)
 
-    return VideoBackboneSettings
 
-
-VIDEO_BACKBONES = {name: _video_backbone(name) for name in VIDEO_KINDS}
+for _name in VIDEO_KINDS:
+    _video_backbone(_name)
 
 
 @ENCODERS.register("conformer")

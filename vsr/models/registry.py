@@ -22,7 +22,6 @@ Contracts (B batch, T frames, D width, V vocabulary):
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, is_dataclass
 from typing import Any, Protocol
 
 from torch import nn
@@ -65,8 +64,3 @@ def split_kind(given: str | Mapping[str, Any], what: str) -> tuple[str, dict[str
     if not isinstance(kind, str):
         raise ValueError(f"{what} needs a kind, such as {{kind: resnet3d}}")
     return kind, settings
-
-
-def plain(settings: Any) -> dict[str, Any]:
-    """Settings as `config.json` holds them."""
-    return asdict(settings) if is_dataclass(settings) and not isinstance(settings, type) else dict(settings)

@@ -1,7 +1,7 @@
 """The two files that make a folder a model: `model.safetensors`, its weights, and `config.json`, its numbers.
 
 Both are written by the hub modules of `vsr` and `lip2speech`, and read here with checks: names, shapes and settings are
-compared with what this version builds before memory is spent. Nothing is ever unpickled, so a stranger's folder can at
+compared with what this version builds before memory is spent. Nothing is ever unpickled, so an untrusted folder can at
 worst be refused, in one line that names the first thing that is wrong.
 """
 

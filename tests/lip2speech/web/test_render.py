@@ -8,7 +8,7 @@ import pytest
 
 from lip2speech.web import render
 from lip2speech.web.jobs import Face, Job, Limits
-from lip2speech.web.reading import earlier, sureness
+from lip2speech.web.reading import confidence_class, earlier
 from vsr.core.errors import VsrError
 from vsr.output.subtitles import to_vtt
 from vsr.output.transcript import Segment, TimedWord, Transcript
@@ -70,7 +70,7 @@ def test_subtitles_and_words_are_on_the_clock_of_the_copy_that_plays():
     assert re.findall(r'data-start="([\d.]+)" data-end="([\d.]+)"', render.words(job, 0)) == [
         ("0.100", "0.600"), ("1.100", "1.600"),
     ]  # fmt: skip
-    subtitles = to_vtt(earlier(job.faces[0].transcript, job.early), sureness)
+    subtitles = to_vtt(earlier(job.faces[0].transcript, job.early), confidence_class)
     assert "00:00:00.100 --> 00:00:01.600\n<c.sure0>bin</c> <00:00:01.100><c.sure2>blue</c>" in subtitles
 
 

@@ -1,4 +1,4 @@
-"""Reading a stranger's checkpoint: tensors and plain values come out, nothing in the file is ever run.
+"""Reading an untrusted checkpoint: tensors and plain values come out, nothing in the file is ever run.
 
 PyTorch's weights-only unpickler builds tensors and refuses every other class. Training checkpoints also hold settings
 and dictionaries of classes that are not installed here: each such name is answered with `Inert`, which keeps what the
