@@ -27,7 +27,7 @@ def add_language_arguments(group) -> None:
     group.add_argument("--ngram", metavar="ARPA", help="n-grams of words or of the tokenizer's pieces")
     group.add_argument("--ngram-weight", type=float, metavar="W", help="of their log-probability (default: 0.3)")
     group.add_argument("--hotwords", metavar="FILE", help="words and phrases that are expected, one a line")
-    group.add_argument("--hotwords-weight", type=float, metavar="W", help="for each of their letters (default: 0.3)")
+    group.add_argument("--hotwords-weight", type=float, metavar="W", help="for each of their letters (default: 0.5)")
 
 
 def search_options(args: argparse.Namespace) -> dict[str, Any]:
@@ -48,9 +48,11 @@ def language_files(args: argparse.Namespace) -> list[str]:
 
 def language_options(args: argparse.Namespace) -> dict[str, Any]:
     """Those of them that tell of language models. Raises VsrError for a weight of nothing."""
-    kinds = ("lm", "ngram", "hotwords")
-    given = {name: getattr(args, name) for kind in kinds for name in (kind, f"{kind}_weight")}
-    for name in kinds:
+    given = {
+        "lm": args.lm, "lm_weight": args.lm_weight, "ngram": args.ngram, "ngram_weight": args.ngram_weight,
+        "hotwords": args.hotwords, "hotwords_weight": args.hotwords_weight,
+    }  # fmt: skip
+    for name in ("lm", "ngram", "hotwords"):
         if given[f"{name}_weight"] is not None and not given[name]:
             raise VsrError("bad_config", f"--{name}-weight needs --{name}")
     return {name: value for name, value in given.items() if value is not None}

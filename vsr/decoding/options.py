@@ -30,7 +30,7 @@ class DecodeOptions:
         ngram: ARPA or KenLM binary file that joins it too.
         ngram_weight: of its log-probability.
         hotwords: file of words and phrases that are expected, which bias it.
-        hotwords_weight: for each letter of a phrase.
+        hotwords_weight: added for each letter of a phrase.
     """
 
     method: str = "joint"
@@ -44,7 +44,7 @@ class DecodeOptions:
     ngram: str = ""
     ngram_weight: float = 0.3
     hotwords: str = ""
-    hotwords_weight: float = 0.3
+    hotwords_weight: float = 0.5
 
     def __post_init__(self):
         if self.method not in METHODS:
