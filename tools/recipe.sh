@@ -132,7 +132,7 @@ run_stage() {
     [ ! -f "$_mark" ] || read -r _found _ <"$_mark" || true
     if [ "$_number" -lt "$stage" ]; then
         take_as_it_is "$_number" "$_what" "$_found" "$_wanted"
-    elif [ "$_number" -le "$stop_stage" ] && [ "$stage" != "$_number" ] && [ "$_found" = "$_wanted" ]; then
+    elif [ "$_number" -le "$stop_stage" ] && ! asked_for "$_number" && [ "$_found" = "$_wanted" ]; then
         log "stage $_number: $_what (done before)"
     elif [ "$_number" -le "$stop_stage" ]; then
         log "stage $_number: $_what"
@@ -142,6 +142,10 @@ run_stage() {
         printf '%s %s-%s\n' "$_wanted" "$(date +%s.%N)" $$ >"$_mark.$$" && mv -f "$_mark.$$" "$_mark"
     fi
     _marks_before+=" $_mark"
+}
+
+asked_for() { # NUMBER: whether the user said to begin with this stage
+    [ "$stage" = "$1" ] && [[ " ${given_options:-} " == *" stage "* ]]
 }
 
 # After the last stage: an option may have left out the one that was asked for.

@@ -1,6 +1,6 @@
 # Stages of every lip reader. Source it after tools/recipe.sh; it uses the recipe's variables:
 #   crops exp (folders), tag (of a way of decoding), page (RESULTS.md), nj, gpus (0), settings (KEY=VALUE ... of training)
-#   config average, beam ctc_weight (not set: the verb's own)
+#   model (what reads, where it is no model/ of exp), config average, beam ctc_weight (not set: the verb's own)
 # What a list was decoded to and scored lies in $exp/decode_LIST_TAG, the log of each command in $exp/log.
 
 device() { if [ "${gpus:-0}" = 0 ]; then echo cpu; else echo cuda; fi; }
@@ -25,7 +25,7 @@ average_epochs() {
         $train_cmd "$exp/log/average.log" vsr average --exp "$exp" --last "$average" --out "$exp/model"
 }
 decode_list() { # LIST MANIFEST [OPTION...]
-    $decode_cmd --gpu "${gpus:-0}" "$exp/log/decode_$1_$tag.log" vsr decode --model "$exp/model" --manifest "$2" \
+    $decode_cmd --gpu "${gpus:-0}" "$exp/log/decode_$1_$tag.log" vsr decode --model "${model:-$exp/model}" --manifest "$2" \
         --out "$(place_of "$1")/hyp.jsonl" --device "$(device)" $(search) "${@:3}"
 }
 score_list() { # LIST REFERENCE [SUFFIX [OPTION...]]
@@ -36,5 +36,5 @@ score_list() { # LIST REFERENCE [SUFFIX [OPTION...]]
 }
 write_page() { # LISTS RECIPE ARGUMENTS...
     $decode_cmd "$exp/log/results_$tag.log" vsr results --run "$exp" --tag "$tag" --lists $1 --command "${*:2}" \
-        --out "$page" ${note:+--note "$note"}
+        --out "$page" ${model:+--model "$model"} ${note:+--note "$note"}
 }

@@ -16,6 +16,11 @@ from vsr.core.clock import SAMPLE_RATE
 class SpeakingVoice(LoadedVoice):
     """A `LoadedVoice` that speaks."""
 
+    @classmethod
+    def from_pretrained(cls, name=None, device: str = "cpu") -> SpeakingVoice:
+        """A voice by folder or hub id, as `load_model` takes them; the name that others know it by."""
+        return cls(**vars(folder.load_model(name, device)))
+
     def speak(
         self, path, reference=None, options=None, faces: str | int = "largest", watch=None
     ) -> tuple[np.ndarray, int]:

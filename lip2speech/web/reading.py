@@ -97,7 +97,6 @@ def inspect_job(models: Models, job: Job, number: int) -> None:
     """Write `inspectN.html`, the page of `lip2speech inspect`, for face ``number`` of a job that is done."""
     from lip2speech.evaluation.report import render_voiced
     from lip2speech.inference.dubbing import wanted_voice
-    from vsr.decoding.options import DecodeOptions
     from vsr.report.collect import inspect_video
 
     name = f"inspect{number}.html"
@@ -106,8 +105,7 @@ def inspect_job(models: Models, job: Job, number: int) -> None:
     try:
         if not (job.folder / name).exists():
             watch = Watch(progress=lambda *_: job.enter("faces"))
-            face, options = job.faces[number].number, DecodeOptions(nbest=5)
-            inspection = inspect_video(models.reader, job.source, options, face, watch=watch)
+            inspection = inspect_video(models.reader, job.source, face=job.faces[number].number, watch=watch)
             page = render_voiced(inspection, models.voice, wanted_voice(job.reference))
             with job.result(name) as out:
                 write_text(out, page)
@@ -163,11 +161,11 @@ def _faces(job: Job, seconds: float) -> list:
 
 def _transcribed(models: Models, job: Job, clip, number: int, alone: bool) -> Face:
     """Read a face of a video and write what it says."""
-    from vsr.decoding.options import DecodeOptions
+    from vsr.decoding.defaults import options_for
     from vsr.face.speaker_selection import skipped_records
     from vsr.inference.recognition import read_clip
 
-    segments = read_clip(models.reader, clip, DecodeOptions(nbest=5))
+    segments = read_clip(models.reader, clip, options_for(models.reader, {"nbest": 5}))
     skipped = skipped_of([{"skipped": skipped_records(clip.face, clip.times, clip.stretches.skipped)}])
     transcript = Transcript(
         job.name, clip.info.fps, clip.info.end, models.reader.name, tuple(segments), skipped=skipped

@@ -26,6 +26,8 @@ def add_language_arguments(group) -> None:
     group.add_argument("--lm-weight", type=float, metavar="W", help="of its log-probability (default: 0.3)")
     group.add_argument("--ngram", metavar="ARPA", help="n-grams of words or of the tokenizer's pieces")
     group.add_argument("--ngram-weight", type=float, metavar="W", help="of their log-probability (default: 0.3)")
+    group.add_argument("--hotwords", metavar="FILE", help="words and phrases that are expected, one a line")
+    group.add_argument("--hotwords-weight", type=float, metavar="W", help="for each of their letters (default: 0.5)")
 
 
 def search_options(args: argparse.Namespace) -> dict[str, Any]:
@@ -41,13 +43,16 @@ def search_options(args: argparse.Namespace) -> dict[str, Any]:
 
 def language_files(args: argparse.Namespace) -> list[str]:
     """The files that the language options name, which no output may replace."""
-    return [name for name in (args.lm, args.ngram) if name]
+    return [name for name in (args.lm, args.ngram, args.hotwords) if name]
 
 
 def language_options(args: argparse.Namespace) -> dict[str, Any]:
     """Those of them that tell of language models. Raises VsrError for a weight of nothing."""
-    given = {"lm": args.lm, "lm_weight": args.lm_weight, "ngram": args.ngram, "ngram_weight": args.ngram_weight}
-    for name in ("lm", "ngram"):
+    given = {
+        "lm": args.lm, "lm_weight": args.lm_weight, "ngram": args.ngram, "ngram_weight": args.ngram_weight,
+        "hotwords": args.hotwords, "hotwords_weight": args.hotwords_weight,
+    }  # fmt: skip
+    for name in ("lm", "ngram", "hotwords"):
         if given[f"{name}_weight"] is not None and not given[name]:
             raise VsrError("bad_config", f"--{name}-weight needs --{name}")
     return {name: value for name, value in given.items() if value is not None}

@@ -7,10 +7,11 @@ Lists: train (main's), pretrain, train_all (both, the published 223 h), dev (val
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from vsr.core.errors import VsrError
-from vsr.corpora.lrs import read_names, read_subset, select, stop_if_bad
+from vsr.corpora.lrs import Subset, read_names, read_subset, select, stop_if_bad
 from vsr.corpora.pauses import MAX_SECONDS
 from vsr.corpora.published import Count, Report, write_lists
 from vsr.data.manifest import Clip
@@ -47,6 +48,24 @@ def prepare_lrs2(
     return write_lists(out_dir, lists, Report("lrs2", counts, skipped=skipped, faults=faults))
 
 
+def prepare_lrs2_test(corpus_dir: str | Path, out_dir: str | Path, lists_dir: str | Path | None = None) -> Report:
+    """Write ``test.jsonl`` and ``report.json`` of a corpus of which nothing but the clips of test.txt need be there.
+
+    Raises VsrError as `prepare_lrs2`.
+    """
+    root = _root(Path(corpus_dir))
+    names = [f"main/{name}" for name in read_names(_list("test", root, lists_dir))]
+    main = read_subset(root, "main", math.inf)
+    wanted = set(names)
+    skipped = {name: why for name, why in main.skipped.items() if name in wanted}
+    bad = [line for line in main.bad if any(f"{name}.txt" in line for name in wanted)]
+    stop_if_bad([Subset(bad=bad)])
+    clips = select(main.clips, [name for name in names if name not in skipped], Path("test.txt"))
+    counts = [Count("test utterances", len(clips), UTTERANCES["test"])]
+    counts.append(Count("test words", sum(len(clip.text.split()) for clip in clips), TEST_WORDS))
+    return write_lists(out_dir, {"test": clips}, Report("lrs2", counts, skipped=skipped))
+
+
 def _root(folder: Path) -> Path:
     """The folder with main: the one given, or mvlrs_v1 in it, as the corpus is unpacked."""
     for root in (folder, folder / "mvlrs_v1"):
@@ -57,11 +76,14 @@ def _root(folder: Path) -> Path:
 
 def _lists(root: Path, lists_dir: str | Path | None) -> dict[str, Path]:
     """The list file of every part; pretrain's only where there is such a folder. Raises VsrError if one is missing."""
+    parts = SUBSET_OF if (root / "pretrain").is_dir() else ("train", "val", "test")
+    return {part: _list(part, root, lists_dir) for part in parts}
+
+
+def _list(part: str, root: Path, lists_dir: str | Path | None) -> Path:
+    """The list file of a part. Raises VsrError if it is missing."""
     places = [Path(lists_dir)] if lists_dir else [root, root.parent]
-    found = {}
-    for part in SUBSET_OF if (root / "pretrain").is_dir() else ("train", "val", "test"):
-        path = next((place / f"{part}.txt" for place in places if (place / f"{part}.txt").is_file()), None)
-        if path is None:
-            raise VsrError("bad_corpus", f"no list {part}.txt in {' or '.join(map(str, places))} (see --lists)")
-        found[part] = path
-    return found
+    path = next((place / f"{part}.txt" for place in places if (place / f"{part}.txt").is_file()), None)
+    if path is None:
+        raise VsrError("bad_corpus", f"no list {part}.txt in {' or '.join(map(str, places))} (see --lists)")
+    return path

@@ -11,6 +11,7 @@ Lists, made the published way:
 
 from __future__ import annotations
 
+import math
 import random
 from pathlib import Path
 
@@ -56,6 +57,22 @@ def prepare_lrs3(
     check_disjoint(lists["train_433h"], lists["dev"], lists["test"])
     check_disjoint(lists["train_438h"], (), lists["test"])
     return write_lists(out_dir, lists, _report(subsets, published))
+
+
+def prepare_lrs3_test(corpus_dir: str | Path, out_dir: str | Path) -> Report:
+    """Write ``test.jsonl`` and ``report.json`` of a corpus of which nothing but the folder test need be there.
+
+    Every clip is taken whole, as published figures are of whole clips. Raises VsrError as `prepare_lrs3`.
+    """
+    root = Path(corpus_dir)
+    if not (root / "test").is_dir():
+        raise VsrError("bad_corpus", f"{root} is not LRS3: no folder test")
+    test = read_subset(root, "test", math.inf)
+    stop_if_bad([test])
+    counts = [Count("test utterances", len(test.clips), UTTERANCES["test"])]
+    counts.append(Count("test words", test.words(), TEST_WORDS))
+    clips = [clip for own in test.clips.values() for clip in own]
+    return write_lists(out_dir, {"test": clips}, Report("lrs3", counts, skipped=test.skipped, faults=test.faults))
 
 
 def read_published(folder: Path) -> dict[Path, list[str]]:

@@ -70,6 +70,8 @@ class JointSearch:
         self.ctc_weight = 0.0 if log_probs is None else options.ctc_weight
         batch = len(lengths)
         self.languages = [(weight, language.start(batch, states.device)) for weight, language in languages if weight]
+        # How far a hypothesis that goes on may still gain by one more hotword; more of them are not waited for.
+        self.gain = sum(weight * getattr(language, "gain", 0.0) for weight, language in self.languages)
         self.unsayable = torch.tensor([BLANK, UNK, eos_id], device=states.device)
         self.limits = (lengths * options.max_length_ratio).long().clamp(min=1)
         self.rows = torch.arange(batch, device=states.device)  # which utterance each running row is
@@ -156,7 +158,7 @@ class JointSearch:
         """Remove utterances that cannot get better: no extension of a live hypothesis gains more than the bonus."""
         scores = self.scores.masked_fill(~self.alive, -math.inf)
         ahead = (self.limits - step).clamp(min=0) * max(0.0, self.options.length_bonus)
-        bound = scores.max(1).values + ahead
+        bound = scores.max(1).values + ahead + self.gain
         keep = [row for row, b in enumerate(bound.tolist()) if not self.is_final(int(self.rows[row]), b)]
         if len(keep) == len(self.rows):
             return

@@ -29,6 +29,8 @@ class DecodeOptions:
         lm_weight: of its log-probability, which is added to the joint score (shallow fusion).
         ngram: ARPA or KenLM binary file that joins it too.
         ngram_weight: of its log-probability.
+        hotwords: file of words and phrases that are expected, which bias it.
+        hotwords_weight: added for each letter of a phrase.
     """
 
     method: str = "joint"
@@ -41,6 +43,8 @@ class DecodeOptions:
     lm_weight: float = 0.3
     ngram: str = ""
     ngram_weight: float = 0.3
+    hotwords: str = ""
+    hotwords_weight: float = 0.5
 
     def __post_init__(self):
         if self.method not in METHODS:
@@ -50,10 +54,11 @@ class DecodeOptions:
             raise VsrError("bad_config", told)
         # Below 0 a language model's extension could gain, and the search would stop too early.
         check_numbers(
-            self, ctc_weight=SHARE, length_bonus=BONUS, max_length_ratio=LENGTHS, lm_weight=WEIGHT, ngram_weight=WEIGHT
-        )
-        if self.method != "joint" and (self.lm or self.ngram):
-            raise VsrError("bad_config", f"language models join the method 'joint', not '{self.method}'")
+            self, ctc_weight=SHARE, length_bonus=BONUS, max_length_ratio=LENGTHS,
+            lm_weight=WEIGHT, ngram_weight=WEIGHT, hotwords_weight=WEIGHT,
+        )  # fmt: skip
+        if self.method != "joint" and (self.lm or self.ngram or self.hotwords):
+            raise VsrError("bad_config", f"language models and hotwords join the method 'joint', not '{self.method}'")
 
 
 @dataclass(frozen=True)

@@ -35,10 +35,11 @@ def searched(folder: Path, options: DecodeOptions, known: dict | None = None) ->
     ``known`` keeps what does not change while a model is loaded. Raises VsrError for what is no model.
     """
     known = {} if known is None else known
-    for name in ("", options.lm, options.ngram):
+    named = (("lm", options.lm), ("ngram", options.ngram), ("hotwords", options.hotwords))
+    for name in ("", *(name for _, name in named)):
         if name not in known:
             known[name] = _model(folder) if not name else _language(name)
-    languages = {kind: known[name] for kind, name in (("lm", options.lm), ("ngram", options.ngram)) if name}
+    languages = {kind: known[name] for kind, name in named if name}
     made = {"vsr": __version__} | known[""] | {"search": asdict(options)}
     return made | {"languages": languages} if languages else made
 

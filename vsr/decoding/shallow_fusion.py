@@ -2,7 +2,7 @@
 
 A language model here has `sentences(texts)` and `start(utterances, device)`, which gives what one search keeps:
 `rule_out(log_probs)`, `extend(last, candidates)`, `follow(parents, tokens)` and `select(rows)`; see
-`vsr.decoding.ngram.NGramSearch`.
+`vsr.decoding.ngram.NGramSearch`. Log-probabilities never gain; what can gain says as ``gain`` how much, at most.
 Shapes: B utterances, K hypotheses of each, C candidates of each, V vocabulary.
 """
 
@@ -17,6 +17,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from vsr.core.errors import VsrError
 from vsr.core.tokens import IGNORE
+from vsr.decoding.hotwords import Hotwords
 from vsr.decoding.ngram import NGram
 from vsr.decoding.options import DecodeOptions
 from vsr.models.language import LanguageModel
@@ -70,12 +71,16 @@ class NeuralSearch:
         """Nothing is impossible."""
 
 
-def languages_of(loaded: LoadedModel, options: DecodeOptions) -> list[tuple[float, NeuralLanguage | NGram]]:
+def languages_of(loaded: LoadedModel, options: DecodeOptions) -> list[tuple[float, NeuralLanguage | NGram | Hotwords]]:
     """(weight, language model) of all that the options name; ``loaded`` keeps them for the next call.
 
     Raises VsrError: bad_model, bad_config.
     """
-    named = ((options.lm, options.lm_weight, load_neural), (options.ngram, options.ngram_weight, load_ngram))
+    named = (
+        (options.lm, options.lm_weight, load_neural),
+        (options.ngram, options.ngram_weight, load_ngram),
+        (options.hotwords, options.hotwords_weight, load_hotwords),
+    )
     found = []
     for name, weight, load in named:
         if name and name not in loaded.languages:
@@ -89,6 +94,11 @@ def languages_of(loaded: LoadedModel, options: DecodeOptions) -> list[tuple[floa
 def load_ngram(path: str, loaded: LoadedModel) -> NGram:
     """The n-grams of a file, over what the lip reader writes."""
     return NGram(path, loaded.tokenizer)
+
+
+def load_hotwords(path: str, loaded: LoadedModel) -> Hotwords:
+    """The phrases of a file, spelled with what the lip reader writes."""
+    return Hotwords(path, loaded.tokenizer)
 
 
 def load_neural(folder: str, loaded: LoadedModel) -> NeuralLanguage:

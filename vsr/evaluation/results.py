@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -18,7 +19,9 @@ from vsr.decoding.options import DecodeOptions
 from vsr.evaluation import topk as accuracy
 from vsr.evaluation.runs import RUNS_FILE, read_runs, title_of, with_run, write_runs
 from vsr.modelstore.checkpoint import WEIGHTS_FILE
+from vsr.modelstore.folder import find_model
 
+PUBLISHED = re.compile(r"(\d+(?:\.\d+)?) % WER, (.+)")  # a published figure and what it is of
 HEADER = (
     "| list | N scored | skipped | words | S | D | I | WER % | 95 % interval | CER % | times ms |\n"
     "|---|---|---|---|---|---|---|---|---|---|---|"
@@ -47,14 +50,16 @@ def score_files(run_folder: Path, tag: str = "", lists: Sequence[str] = ()) -> d
     return found
 
 
-def collect(run_folder: str | Path, command: str, note: str = "", tag: str = "", lists: Sequence[str] = ()) -> dict:
+def collect(run_folder: str | Path, command: str, note: str = "", tag: str = "", lists: Sequence[str] = (),
+            model: str | None = None) -> dict:  # fmt: skip
     """The scores of a run (`score_files`) with its training record and machine, and what a reader should know of the
     lists. Raises VsrError if there are no scores."""
     run_folder = Path(run_folder)
     files = score_files(run_folder, tag, lists)
-    config = read_json(run_folder / "model" / "config.json")
+    folder = run_folder / "model" if model is None else find_model(model)
+    config = read_json(folder / "config.json")
     scores = {name: read_json(file) for name, file in files.items()}
-    weights = identify(run_folder / "model" / WEIGHTS_FILE).get("sha256")
+    weights = identify(folder / WEIGHTS_FILE).get("sha256")
     for name, file in files.items():
         check_origin(file, scores[name].get("scored_from", {}), weights)
     named = {"name": Path(os.path.realpath(run_folder)).name, "tag": tag}
@@ -63,6 +68,7 @@ def collect(run_folder: str | Path, command: str, note: str = "", tag: str = "",
         "training": config.get("training", {}),
         "averaged": config.get("averaged", []),
         "confidence": config.get("confidence", {}),
+        "published": config.get("published", {}),
         "note": note,
         "scores": scores,
     }
@@ -146,7 +152,7 @@ def _told(result: dict) -> tuple[str, str]:
     return (
         f"{result['date']}, commit {result['commit']}, {result['machine']}. Normaliser: {normalisers}.{note}",
         f"{told}{search_line(scores)}"
-        f"Command: `{result['command']}`\n\nTraining: {training_line(result)}\n\nModel: {model}\n",
+        f"Command: `{result['command']}`\n\n{made_line(result)}\n\nModel: {model}\n",
     )
 
 
@@ -167,7 +173,30 @@ def _table(runs: list[dict], header: str, ranked: bool) -> str:
         for name, own in run["scores"].items()
         if ("top1" in own) == ranked
     ]
+    if not ranked:
+        rows = with_published(runs, rows)
     return "\n".join([f"| model | tag {titles} date | commit |", f"|---|---{line}---|---|", *rows, ""]) if rows else ""
+
+
+def made_line(result: dict) -> str:
+    """Where the weights come from: a publisher, or training."""
+    published = result.get("published")
+    if not published:
+        return f"Training: {training_line(result)}"
+    counted = published.get("normaliser", "lower")
+    return (
+        f"Published, by {published['source']}: {published['error']}; texts are counted by the normaliser {counted}. "
+        f"The weights are of {published['place']}; nothing was trained here."
+    )
+
+
+def with_published(runs: list[dict], rows: list[str]) -> list[str]:
+    """Rows of runs, and below them one for the published word error rate of each model that has one."""
+    found = {run.get("name") or "-": run["published"] for run in runs if run.get("published")}
+    for name, published in found.items():
+        if told := PUBLISHED.fullmatch(published["error"]):
+            rows = [*rows, f"| {name} | published | {told[2]} {'| - ' * 6}| {told[1]} {'| - ' * 5}|"]
+    return rows
 
 
 def training_line(config: dict) -> str:
@@ -183,18 +212,20 @@ def training_line(config: dict) -> str:
 
 
 def write_results(
-    run_folder: str | Path, command: str, out: str | Path, note: str = "", tag: str = "", lists: Sequence[str] = ()
-) -> dict:
+    run_folder: str | Path, command: str, out: str | Path, note: str = "", tag: str = "", lists: Sequence[str] = (),
+    model: str | None = None,
+) -> dict:  # fmt: skip
     """Write ``result.json`` and ``runs.jsonl`` beside ``out``, and the page itself; returns the result.
 
-    The page keeps the rows of earlier runs; a run of the same model and tag replaces its own. Raises VsrError.
+    ``model``: what was scored, where it is no model/ of the run. The page keeps the rows of earlier runs; a run of the
+    same model and tag replaces its own. Raises VsrError.
     """
     made, folder = Path(out).with_name("result.json"), Path(run_folder)
     outputs = (out, made, made.with_name(RUNS_FILE))
     check_outputs(outputs, folder / "model" / "config.json", *(folder / "result").glob("*.json"))
     if any(same_file(made.parent, place) for place in (folder / "result", *folder.glob("decode_*"))):
         raise VsrError("bad_config", f"{made} would be taken for a score of the run: write the page to another folder")
-    result = collect(run_folder, command, note, tag, lists)
+    result = collect(run_folder, command, note, tag, lists, model)
     runs = with_run(read_runs(made.parent, "scores"), result)
     write_json(made, result)
     write_runs(made.parent, runs)

@@ -14,6 +14,11 @@ from vsr.output.transcript import Transcript
 class Reader(LoadedModel):
     """A `LoadedModel` that transcribes."""
 
+    @classmethod
+    def from_pretrained(cls, name=None, device: str = "cpu") -> Reader:
+        """A reader by folder, published name or hub id, as `load_model` takes them; the name that others know it by."""
+        return cls(**vars(folder.load_model(name, device)))
+
     def transcribe(self, path, options=None, faces: str | int = "largest", **more) -> Transcript:
         """Read the lips in one video file; see `vsr.inference.transcriber.transcribe`."""
         return transcribe(self, path, options, faces, **more)
@@ -21,4 +26,4 @@ class Reader(LoadedModel):
 
 def load_model(name=None, device: str = "cpu") -> Reader:
     """A lip reader; arguments and errors as of `vsr.modelstore.folder.load_model`."""
-    return Reader(**vars(folder.load_model(name, device)))
+    return Reader.from_pretrained(name, device)

@@ -53,6 +53,7 @@ class Known:
         files: what the import takes, the checkpoint first. Names say what each is: `lm/model.pth` the language model.
         decode: published settings of the search, for the folder's config.
         note: one line: what is lacking, or what to heed.
+        normaliser: of `vsr.text.normalise`, what its publisher does to texts before errors are counted.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Known:
     files: tuple[Remote, ...] = ()
     decode: dict[str, Any] = field(default_factory=dict)
     note: str = ""
+    normaliser: str = "lower"
 
 
 IMPERIAL = Licence(
@@ -142,7 +144,7 @@ def _muavic(language: str) -> Known:
     return Known(
         f"muavic-{language}", language, "both", "1,000 pieces", 0, "not told for lips alone", "-", CC_BY_NC,
         "github.com/facebookresearch/muavic", "av_hubert", READY, files, {"beam": 50},
-        "tuned on sound and lips together; here the lips alone are read",
+        "tuned on sound and lips together; here the lips alone are read", "13a",
     )  # fmt: skip
 
 

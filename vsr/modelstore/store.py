@@ -177,6 +177,7 @@ def _convert(known: Known, files: dict[str, Path], folder: Path) -> Path:
     licence = f"{known.licence.terms}: {known.licence.url}"
     about: dict[str, Any] = {"name": known.name, "language": known.language, "licence": licence}
     about["published"] = {"error": known.error, "source": known.source, "place": known.place}
+    about["published"]["normaliser"] = known.normaliser
     about |= {"decode": dict(known.decode)} if known.decode else {}
     for leftover in (making, gone):
         shutil.rmtree(leftover, ignore_errors=True)

@@ -16,6 +16,7 @@ import torch
 from vsr.core.errors import VsrError
 from vsr.core.progress import Watch
 from vsr.core.windows import window_spans
+from vsr.decoding.defaults import options_for
 from vsr.decoding.encoding import mesh_for
 from vsr.decoding.options import DecodeOptions, Hypothesis
 from vsr.face.mouth_crop import MouthClip
@@ -86,7 +87,7 @@ def inspect_video(
     Args:
         loaded: model, tokenizer and config, of `vsr.modelstore.folder.load_model`.
         path: the video file.
-        options: of the search.
+        options: of the search; the model's own by default, with five readings.
         face, at, watch: which face, and when, as in `vsr.report.moment.find_clip`; of what is read in several
             windows, the one round ``at`` is shown, or the first. Where nothing is read, the lips being at rest or
             covered, the pictures are shown without words.
@@ -94,7 +95,7 @@ def inspect_video(
     Raises:
         VsrError: what `vsr.inference.transcriber.transcribe` raises; bad_config for a face or time that is not there.
     """
-    options = options or DecodeOptions(nbest=5)
+    options = options or options_for(loaded, {"nbest": 5})
     clip = find_clip(path, face, at, watch, mesh_for(loaded))
     read = spans_to_read(clip, preferred_window(loaded))
     spans = read or window_spans(len(clip.crop))

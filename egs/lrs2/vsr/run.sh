@@ -8,6 +8,7 @@
 #   stage 4  train, short clips first                 10  score that, RESULTS.md
 #   stage 5  average the last epochs
 #
+# A reader that exists, on the test split alone (stages 0 1 2 6 7): egs/lrs2/vsr/run.sh --corpus LRS2/mvlrs_v1 --model lrs3
 # Example: egs/lrs2/vsr/run.sh --corpus LRS2/mvlrs_v1 --nj 16 --gpus 8
 
 set -euo pipefail
@@ -18,6 +19,7 @@ set -euo pipefail
 . "$top/tools/lrs.sh"
 last_stage=10
 declare_options <<'TABLE'
+    model       MODEL           -                           a reader that exists (vsr models): it reads test, nothing is trained
     corpus      DIR             -                           the folder with main and pretrain
     lists       DIR             -                           train.txt, val.txt, test.txt, pretrain.txt; none: looked for beside the folders
     hours       28|223          223                         of training: main alone, or pretrain too
@@ -37,12 +39,22 @@ declare_options <<'TABLE'
     gpus        N               1                           0: the processors train
 TABLE
 parse_options "$@"
-exp=exp/${name:-$(basename "$config" .yaml)_${hours}h} tag=${tag:-beam${beam}_ctc$ctc_weight}
-manifests=data/manifests crops=data/crops data_marks=data/.done
+if [ -n "$model" ]; then
+    name_of_run=$name
+    use_published
+else
+    exp=exp/${name:-$(basename "$config" .yaml)_${hours}h} tag=${tag:-beam${beam}_ctc$ctc_weight}
+    manifests=data/manifests crops=data/crops data_marks=data/.done
+fi
 . "$here/local/data.sh"
 begin_in "$work"
 page=$PWD/RESULTS.md
 
+if [ -n "$model" ]; then
+    published_stages lrs2 egs/lrs2/vsr/run.sh "$@"
+    finish "figures: $page"
+    exit
+fi
 run_stage 0 "check the corpus" check_corpus
 run_stage 1 "manifests of LRS2" make_manifests
 run_stage 2 "mouth crops" crop_all

@@ -8,6 +8,7 @@
 #   stage 4  train, short clips first                 10  score that, RESULTS.md
 #   stage 5  average the last epochs
 #
+# A reader that exists, on the test split alone (stages 0 1 2 6 7): egs/lrs3/vsr/run.sh --corpus LRS3 --model lrs3
 # Example: egs/lrs3/vsr/run.sh --corpus LRS3 --lists LISTS --nj 16 --gpus 8
 
 set -euo pipefail
@@ -18,6 +19,7 @@ set -euo pipefail
 . "$top/tools/lrs.sh"
 last_stage=10
 declare_options <<'TABLE'
+    model       MODEL           -                           a reader that exists (vsr models): it reads test, nothing is trained
     corpus      DIR             -                           the folder with pretrain, trainval, test
     lists       DIR             -                           lrs3-valid.id of AV-HuBERT; none: validation clips are drawn by a seed
     hours       30|433|438      433                         of training; 438 holds nothing back, so it needs --dev
@@ -38,12 +40,22 @@ declare_options <<'TABLE'
     gpus        N               1                           0: the processors train
 TABLE
 parse_options "$@"
-exp=exp/${name:-$(basename "$config" .yaml)_${hours}h} tag=${tag:-beam${beam}_ctc$ctc_weight}
-manifests=data/manifests crops=data/crops data_marks=data/.done
+if [ -n "$model" ]; then
+    name_of_run=$name
+    use_published
+else
+    exp=exp/${name:-$(basename "$config" .yaml)_${hours}h} tag=${tag:-beam${beam}_ctc$ctc_weight}
+    manifests=data/manifests crops=data/crops data_marks=data/.done
+fi
 . "$here/local/data.sh"
 begin_in "$work"
 page=$PWD/RESULTS.md
 
+if [ -n "$model" ]; then
+    published_stages lrs3 egs/lrs3/vsr/run.sh "$@"
+    finish "figures: $page"
+    exit
+fi
 run_stage 0 "check the corpus" check_corpus
 run_stage 1 "manifests of LRS3" make_manifests
 run_stage 2 "mouth crops" crop_all

@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from vsr.core.machine import add_device_argument
-from vsr.decoding.options import METHODS
+from vsr.decoding.options import METHODS, DecodeOptions
 
 if TYPE_CHECKING:
     from vsr.report.collect import Inspection
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_device_argument(parser)
     reading = parser.add_argument_group("reading")
     reading.add_argument("--method", choices=METHODS, default="joint", help="default: joint, of CTC and attention")
-    reading.add_argument("--beam", type=int, default=10, metavar="N", help="width of the search (default: 10)")
+    reading.add_argument("--beam", type=int, metavar="N", help="width of the search (default: the model's own, or 10)")
     reading.add_argument("--nbest", type=int, default=5, metavar="N", help="readings listed (default: 5)")
     shown = parser.add_argument_group("what is shown")
     shown.add_argument("--face", type=int, metavar="N", help="its number in JSON, from 0 (default: the largest)")
@@ -54,13 +54,15 @@ def run(args: argparse.Namespace) -> int:
 def look(args: argparse.Namespace) -> Inspection:
     """Read the video that the options name, as they say. Raises VsrError."""
     from vsr.core.progress import Watch, film_bar
-    from vsr.decoding.options import DecodeOptions
+    from vsr.decoding.defaults import options_for
     from vsr.media.streams import tell_choice
     from vsr.modelstore.folder import load_model
     from vsr.report.collect import inspect_video
 
-    options = DecodeOptions(args.method, args.beam, nbest=args.nbest)
+    given = {"method": args.method, "nbest": args.nbest} | ({} if args.beam is None else {"beam": args.beam})
+    DecodeOptions(**given)  # what is wrong with them is told before a model is loaded
     loaded = load_model(args.model, args.device)
+    options = options_for(loaded, given)
     with film_bar() as progress:
         inspection = inspect_video(loaded, args.video, options, args.face, args.at, Watch(progress=progress))
     tell_choice("inspect", args.video, inspection.clip.info.stream)

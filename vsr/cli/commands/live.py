@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--out", metavar="FILE", help="keep the captions: .txt, .srt, .vtt, .ass, .json or .tsv")
     parser.add_argument("--model", metavar="MODEL", help="name of vsr models, folder or org/name (default: grid)")
     add_device_argument(parser)
-    parser.add_argument("--beam", type=int, default=4, metavar="N", help="width of the search (default: 4)")
+    parser.add_argument("--beam", type=int, metavar="N", help="width of the search (default: the model's own, or 4)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     from vsr.decoding.options import DecodeOptions
     from vsr.face.detector import default_detector
     from vsr.inference.live.screen import Screen
-    from vsr.inference.live.session import Session
+    from vsr.inference.live.session import Session, live_options
     from vsr.inference.live.source import Capture, open_source
     from vsr.modelstore.folder import load_model
     from vsr.output.subtitles import WRITERS
@@ -49,8 +49,11 @@ def run(args: argparse.Namespace) -> int:
         raise VsrError("bad_options", f"{args.out}: the name must end in .{', .'.join(WRITERS)}")
     if args.out:
         check_output(args.out, args.source)
-    loaded, options = load_model(args.model, args.device), DecodeOptions(beam=args.beam)
-    screen, session = Screen(args.source, loaded.name, args.out), Session(loaded, default_detector(), options)
+    given = {} if args.beam is None else {"beam": args.beam}
+    DecodeOptions(**given)  # what is wrong with it is told before a model is loaded
+    loaded = load_model(args.model, args.device)
+    screen = Screen(args.source, loaded.name, args.out)
+    session = Session(loaded, default_detector(), live_options(loaded, given))
     capture = Capture(open_source(args.source))  # last, so that nothing is filmed while models are loaded
     try:
         screen.show(session.run(capture))

@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 from vsr.core.renamed import add_earlier_option
 
-HELP = "list the published models by name, or fetch one"
+HELP = "list the published models by name, fetch one, or tell where one is"
 ABOUT = """Lists what can be read with by name: what it reads and writes, its published error
 rate, its licence, where it lies, and whether it is here. Any --model takes such a name and
 fetches the model the first time: its licence is shown and must be agreed to once, a fetch
@@ -21,6 +21,7 @@ FILES = """reads   the web, with get; with --from: files that were fetched by ha
 writes  with get: models/NAME in the cache"""
 SEE = "vsr transcribe, vsr import"
 EXAMPLE = """vsr models
+vsr models where lrs3
 vsr models list spanish lrs3
 vsr models get lrs3 --accept-licence
 vsr models get spanish --from downloads/CMUMOSEAS_V_ES_WER44.5
@@ -31,7 +32,8 @@ WANTED = {"fetched": "no", "by hand": "no, by hand", "not yet": "not convertible
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("action", nargs="?", choices=("list", "get"), default="list", help="default: list")
+    parser.add_argument("action", nargs="?", choices=("list", "get", "where"), default="list",
+                        help="default: list; where: the folder of anything that --model takes")
     parser.add_argument("names", nargs="*", metavar="NAME", help="of models; without: all of them")
     parser.add_argument("--json", action="store_true", help="list as JSON, with all that is known")
     parser.add_argument("--accept-licence", action="store_true", help="the licence of what is fetched is agreed to")
@@ -45,6 +47,8 @@ def run(args: argparse.Namespace) -> int:
     from vsr.modelstore.known import KNOWN
     from vsr.modelstore.store import known_model
 
+    if args.action == "where":
+        return _where(args)
     models = [known_model(name) for name in args.names] or list(KNOWN)
     return _get(models, args) if args.action == "get" else _list(models, args)
 
@@ -61,6 +65,18 @@ def _get(models: Sequence, args: argparse.Namespace) -> int:
         raise VsrError("bad_config", "--json is for the list")
     for known in models:
         print(f"{known.name}: {get(known, args.accept_licence, args.source, args.force)}")
+    return 0
+
+
+def _where(args: argparse.Namespace) -> int:
+    """Print the folder of each model, as `--model` finds it: what is not here is fetched."""
+    from vsr.core.errors import VsrError
+    from vsr.modelstore.folder import find_model
+
+    if args.json or args.accept_licence or args.source or args.again or not args.names:
+        raise VsrError("bad_config", "vsr models where takes names of models, folders or org/name, and no options")
+    for name in args.names:
+        print(find_model(name))
     return 0
 
 

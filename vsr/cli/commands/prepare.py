@@ -18,6 +18,7 @@ SEE = "vsr validate, vsr crop"
 EXAMPLE = """vsr prepare grid --corpus GRID --out data/manifests
 vsr prepare landmarks --corpus LANDMARKS --lists data/manifests --out data/landmarks
 vsr prepare lrs3 --corpus LRS3 --lists LISTS --out data/manifests
+vsr prepare lrs3 --corpus LRS3 --out data/manifests --test-only
 vsr prepare puppet --out data/puppet --train 160 --dev 10 --test 60 --jobs 2"""
 
 
@@ -33,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     lists = "folder with the published lists of clips; landmarks: of GRID's manifests, whose dev and tests are left out"
     lrs.add_argument("--lists", metavar="DIR", help=lists)
     lrs.add_argument("--max-seconds", type=float, default=16.0, metavar="S", help="cut longer clips (default: 16)")
+    lrs.add_argument("--test-only", action="store_true", help="the test list alone: no other clips need be there")
     puppet = parser.add_argument_group("puppet")
     for name, count in (("train", 160), ("dev", 10), ("test", 60)):
         puppet.add_argument(f"--{name}", type=int, default=count, metavar="N", help=f"clips (default: {count})")
@@ -42,11 +44,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Prepare and print the counts. Raises VsrError."""
+    from vsr.core.errors import VsrError
     from vsr.core.numbers import NOT_NEGATIVE, POSITIVE, SEED, check_number
 
     for name, allowed in (("train", NOT_NEGATIVE), ("dev", NOT_NEGATIVE), ("test", NOT_NEGATIVE), ("seed", SEED)):
         check_number(f"--{name}", getattr(args, name), allowed)
     check_number("--max-seconds", args.max_seconds, POSITIVE)
+    if args.test_only and args.corpus_name not in ("lrs3", "lrs2"):
+        raise VsrError("bad_config", "--test-only is of lrs3 and lrs2")
     if args.corpus_name == "puppet":
         from vsr.core.files import check_outputs
         from vsr.corpora.puppet import prepare_puppet
@@ -92,6 +97,8 @@ def _folder(args: argparse.Namespace) -> str:
 
 def _report(args: argparse.Namespace):
     """Prepare a corpus whose published counts are known."""
+    if args.test_only:
+        return _test_report(args)
     if args.corpus_name == "lrs3":
         from vsr.corpora.lrs3 import prepare_lrs3
 
@@ -103,3 +110,14 @@ def _report(args: argparse.Namespace):
     from vsr.corpora.lrw import prepare_lrw
 
     return prepare_lrw(_folder(args), args.out)
+
+
+def _test_report(args: argparse.Namespace):
+    """Prepare the test list alone."""
+    if args.corpus_name == "lrs3":
+        from vsr.corpora.lrs3 import prepare_lrs3_test
+
+        return prepare_lrs3_test(_folder(args), args.out)
+    from vsr.corpora.lrs2 import prepare_lrs2_test
+
+    return prepare_lrs2_test(_folder(args), args.out, args.lists)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from vsr.core.clock import FPS
+from vsr.decoding.defaults import options_for
 from vsr.decoding.options import DecodeOptions
 from vsr.face.detector import Detector
 from vsr.face.faces import NUM_POINTS
@@ -27,6 +29,7 @@ from vsr.output.transcript import TimedWord
 
 STEP = 8  # frames between two readings, at least
 CALM = 15  # frames of rest that end an utterance
+BEAM = 4  # of a model that has no width of its own: a narrow one keeps the delay small
 LOOK_BACK = 2 * FPS  # frames by which it is told whether a mouth is covered
 
 
@@ -68,11 +71,11 @@ class Session:
     Args:
         loaded: model, of `vsr.modelstore.folder.load_model`.
         detector: finds the faces.
-        options: of the search; a narrow beam keeps the delay small.
+        options: of the search; those of `live_options` by default.
     """
 
     def __init__(self, loaded, detector: Detector, options: DecodeOptions | None = None):
-        self.loaded, self.options = loaded, options or DecodeOptions(beam=4)
+        self.loaded, self.options = loaded, options or live_options(loaded)
         self.window = preferred_window(loaded)
         self.mouths = MouthStream(detector)
         self.utterance = Utterance()
@@ -164,6 +167,12 @@ class Session:
         filmed = np.array([mouth.at for mouth in self.utterance.mouths])
         delays = tuple(now - float(np.interp(word.end, times, filmed)) for word in new)
         return Caption(tuple(captions.standing), tuple(captions.loose), final, self._person, delays)
+
+
+def live_options(loaded, given: Mapping[str, Any] | None = None) -> DecodeOptions:
+    """The options of the search: those ``given``, else the model's own, with a beam of `BEAM` where it has none."""
+    own = {} if "beam" in loaded.config.get("decode", {}) else {"beam": BEAM}
+    return options_for(loaded, own | dict(given or {}))
 
 
 def _stretches(mouths: list[Mouth]) -> Stretches:

@@ -10,6 +10,10 @@ check_corpus() {
     esac
     [ -f "$config" ] || die "no configuration $config"
 }
+check_test() {
+    [ -n "$corpus" ] || die "give the folder of LRS3 with --corpus"
+    [ -d "$corpus/test" ] || die "$corpus has no folder test: it is not LRS3"
+}
 make_manifests() {
     $train_cmd "$exp/log/prepare.log" \
         vsr prepare lrs3 --corpus "$corpus" ${lists:+--lists "$lists"} --out $manifests

@@ -1,0 +1,113 @@
+"""Hotwords: what a whole text is credited, however it is cut; the search, the command, and lists that are wrong."""
+
+import json
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vsr.cli import main
+from vsr.core.errors import VsrError
+from vsr.decoding.hotwords import Hotwords
+from vsr.decoding.joint_beam import decode
+from vsr.decoding.options import DecodeOptions
+from vsr.decoding.shallow_fusion import languages_of
+from vsr.modelstore.folder import load_model
+from vsr.text.tokenizer import CharTokenizer
+
+WORD = st.text("abc", min_size=1, max_size=3)
+PHRASES = st.lists(st.lists(WORD, min_size=1, max_size=3).map(" ".join), min_size=1, max_size=5, unique=True)
+
+
+class Pieces:
+    """Tokens as SentencePiece cuts: some open a word, in capitals as published models have them."""
+
+    units = ["", "?", "\u2581A", "\u2581B", "\u2581", "A", "B", "C", "BA", "\u2581ABC", ""]
+    eos_id = 10
+
+    def pieces(self, ids):
+        return [self.units[i] for i in ids]
+
+
+def listed(folder, phrases):
+    path = folder / "hot.txt"
+    path.write_text("\n".join(phrases) + "\n\n", encoding="utf-8")
+    return path
+
+
+def expected(text, phrases):
+    """Letters of every phrase at every place of a text, by definition."""
+    words = text.split()
+    places = [words[i:j] for i in range(len(words)) for j in range(i + 1, len(words) + 1)]
+    return sum(len(phrase.replace(" ", "")) * places.count(phrase.split()) for phrase in phrases)
+
+
+@given(PHRASES, st.lists(st.sampled_from(range(2, 10)), max_size=9))
+@settings(max_examples=200, deadline=None)
+def test_a_text_is_credited_the_letters_of_its_phrases_however_it_is_cut(tmp_path_factory, phrases, tokens):
+    tokens = [token for token, before in zip(tokens, [4, *tokens], strict=False) if not token == before == 4]
+    path = listed(tmp_path_factory.mktemp("hot"), phrases)
+    text = "".join(Pieces().pieces(tokens)).replace("\u2581", " ").lower()
+    if "  " not in text:  # two spaces part a phrase
+        assert Hotwords(path, Pieces()).sentences([tokens]) == [expected(text, phrases)]
+
+
+@given(PHRASES, st.lists(WORD, max_size=6).map(" ".join))
+@settings(max_examples=100, deadline=None)
+def test_steps_of_a_search_add_up_to_what_the_text_is_credited(tmp_path_factory, phrases, text):
+    tokenizer = CharTokenizer("abc ")
+    hotwords = Hotwords(listed(tmp_path_factory.mktemp("hot"), phrases), tokenizer)
+    search, total = hotwords.start(1, torch.device("cpu")), 0.0
+    for token in tokenizer.encode(text):
+        step = search.extend(torch.zeros(1, 1).long(), torch.tensor([[[tokenizer.eos_id, token]]]))
+        total += float(step[0, 0, 1])
+        assert abs(step[0, 0, 1]) <= hotwords.gain * 3
+        search.follow(torch.zeros(1, 1).long(), torch.tensor([[token]]))
+    total += float(search.extend(torch.zeros(1, 1).long(), torch.tensor([[[tokenizer.eos_id, 2]]]))[0, 0, 0])
+    assert total == expected(text, phrases) == hotwords.sentences([tokenizer.encode(text)])[0]
+
+
+def test_a_weight_of_nothing_changes_nothing_and_a_great_one_brings_the_phrase(tiny_model, tmp_path):
+    loaded = load_model(tiny_model)
+    torch.manual_seed(1)
+    states, lengths = torch.randn(2, 20, 32), torch.tensor([20, 14])
+
+    def read(**more):
+        options = DecodeOptions(beam=20, **more)
+        found = decode(loaded.model, states, lengths, options, loaded.tokenizer.eos_id, languages_of(loaded, options))
+        return [own[0] for own in found]
+
+    path = str(listed(tmp_path, ["a", "b"]))
+    plain = read()
+    assert [own.tokens for own in read(hotwords=path, hotwords_weight=0.0)] == [own.tokens for own in plain]
+    biased = read(hotwords=path, hotwords_weight=30.0)
+    count = loaded.languages[path].sentences
+    assert sum(count([own.tokens for own in biased])) > sum(count([own.tokens for own in plain]))
+    for own in biased:
+        assert own.language_score == pytest.approx(30 * count([own.tokens])[0])
+
+
+def test_the_commands_take_a_list_and_tell_of_it(tiny_model, face_clip, tmp_path, capsys):
+    path = listed(tmp_path, ["good morning", "It's you"])
+    words = ["transcribe", str(face_clip), "--model", str(tiny_model), "--format", "json", "--hotwords", str(path)]
+    assert main(words) == 0
+    made = json.loads(capsys.readouterr().out)["provenance"]
+    assert made["languages"]["hotwords"]["sha256"] and made["search"]["hotwords_weight"] == 0.5
+    assert main([*words[:-2], "--hotwords-weight", "1"]) != 0
+    assert "--hotwords-weight needs --hotwords" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "lines, message",
+    [
+        (["", " "], "has 0 words or phrases"),
+        (["set", "blue", "Set"], "line 3: 'set' stands in line 1, too"),
+        (["gr\u00fcn"], "lip reader's tokens: they lack \u00fc"),
+    ],
+)
+def test_a_list_that_is_wrong_is_one_line(tmp_path, lines, message):
+    with pytest.raises(VsrError, match=message):
+        Hotwords(listed(tmp_path, lines), CharTokenizer())
+    with pytest.raises(VsrError, match="method"):
+        DecodeOptions("ctc_beam", hotwords="x")
