@@ -17,6 +17,7 @@ from vsr.core.errors import VsrError, one_line
 from vsr.core.files import usual_mode
 from vsr.core.filetypes import is_json, mistaken
 from vsr.core.forks import one_thread_in_forks
+from vsr.core.renamed import with_new_names
 
 FORMAT = 1
 WEIGHTS_FILE = "model.safetensors"
@@ -48,12 +49,12 @@ def _unreadable(path: Path, error: Exception) -> str:
 
 def stored_settings(folder: Path, config: dict, kind: type) -> Any:
     """The dataclass ``kind`` with the settings under "model" in a folder's config. Raises VsrError bad_model."""
-    known = {item.name for item in dataclasses.fields(kind)}
-    unknown = sorted(config["model"].keys() - known)
+    given = with_new_names(kind, config["model"], say=False)
+    unknown = sorted(given.keys() - {item.name for item in dataclasses.fields(kind)})
     if unknown:
         raise bad_model(folder, f"{CONFIG_FILE} has a model setting {unknown[0]!r} unknown to this version")
     try:
-        return kind(**config["model"])
+        return kind(**given)
     except (TypeError, ValueError, VsrError) as error:
         raise bad_model(folder, f"{CONFIG_FILE}: {one_line(error)}") from error
 
