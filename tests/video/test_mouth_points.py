@@ -15,6 +15,8 @@ from vsr.face.mouth_features import (
 )
 from vsr.face.mouth_points import LOOK_EVERY, NINE, POINTS, MouthFollower, mouth_meshes
 from vsr.face.networks import Stock
+from vsr.face.piece import Cutter
+from vsr.face.tracker import OpenTrack
 
 
 def mouth(frames=40, width=30.0):
@@ -130,3 +132,31 @@ def test_the_detector_looks_at_the_first_frame_and_then_every_few():
 def test_what_fails_in_the_thread_is_raised_to_the_caller():
     with pytest.raises(RuntimeError, match="the detector fails"):
         follow(NotedMesh(fails=1), 6 * LOOK_EVERY)
+
+
+class Marks:
+    """Instead of a mesh: points that tell the frame's number, where the face is and the region."""
+
+    def region(self, frame, face):
+        return np.array([frame[0, 0, 0], 0.0, 0.0, 0.0])
+
+    def lay(self, frame, face, relative):
+        return np.full((len(POINTS), 2), frame[0, 0, 0] + face.sum() + relative[0], np.float32)
+
+
+@pytest.mark.parametrize("every", [1, 3, 50])
+def test_how_early_a_mouth_is_followed_changes_no_point(every):
+    frames = [np.full((8, 8, 3), number, np.uint8) for number in range(40)]
+    track = OpenTrack(0, start=2, canvas=(8, 8, 3))
+    cutter = Cutter(track, 0, 0, Stock(Marks, 2))
+    for number in range(2, 38):
+        track.points.append(np.full((37, 2), number / 100, np.float32))
+        if number % every == 0:
+            cutter.follow(frames.__getitem__)
+    cutter.after = 2  # held at the end
+    cutter.follow(frames.__getitem__)
+    found = cutter.mouths.points()[:, 0, 0]
+    assert len(found) == 40
+    looks = np.interp(np.arange(40), np.arange(0, 40, LOOK_EVERY), np.arange(0, 40, LOOK_EVERY))
+    faces = 37 * 2 * np.clip(np.arange(40), 2, 37) / 100
+    np.testing.assert_allclose(found, np.arange(40) + faces + looks, atol=1e-3)

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Seconds and real-time factor of each stage of reading lips: read, faces, crop, encode, decode.
 
-    tools/bench/transcribe.py CLIP... [--beam 10] [--jobs 2] [--json FILE]
+    tools/bench/transcribe.py CLIP... [--model M] [--beside M] [--beam 10] [--jobs 2] [--json FILE]
 
 Seconds are of the clock; "processor" is processor time of all threads, for cropping (which reads and looks for faces
 itself), encoding and decoding. The first clip is read once before the clock runs (cold start, shown apart). With --jobs
-the whole command is also run over all clips in that many processes, and in one, to show how it scales.
+the whole command is also run over all clips in that many processes, and in one, to show how it scales. With --beside
+both models read each clip in turn, in one run.
 """
 
 import argparse
@@ -56,6 +57,11 @@ def stages(loaded, path, options, detector) -> dict[str, float]:
     return {"read": read, "faces": faces, "crop": crop, "encode": encoding, "decode": search, "processor": busy}
 
 
+def whole(figures: dict[str, float]) -> float:
+    """Seconds of all stages of one clip."""
+    return sum(value for name, value in figures.items() if name != "processor")
+
+
 def scaling(paths, jobs: int) -> dict[str, float]:
     """Seconds of the whole command over all clips in one process and in ``jobs``."""
     both = {"1": 1, str(jobs): jobs}
@@ -68,13 +74,19 @@ def main() -> None:
     parser.add_argument("clips", nargs="+")
     parser.add_argument("--beam", type=int, default=10)
     parser.add_argument("--jobs", type=int, default=0, help="also measure the command in so many processes")
+    parser.add_argument("--model", help="a reader by name or folder instead of the default")
+    parser.add_argument("--beside", help="another, in turn with it on each clip: the ratio of both is told")
     parser.add_argument("--json")
     args = parser.parse_args()
     options = DecodeOptions(beam=args.beam)
-    loaded, load = timed(load_model)
+    loaded, load = timed(lambda: load_model(args.model))
+    others = [load_model(args.beside)] if args.beside else []
     detector = default_detector()
     _, first = timed(lambda: stages(loaded, args.clips[0], options, detector))
-    each = [stages(loaded, path, options, detector) for path in args.clips]
+    for other in others:
+        stages(other, args.clips[0], options, detector)
+    rounds = [[stages(own, path, options, detector) for own in (loaded, *others)] for path in args.clips]
+    each = [own for own, *_ in rounds]
     seconds = sum(probe(path).duration for path in args.clips)
     total = {name: sum(own[name] for own in each) for name in each[0]}
     busy = total.pop("processor")
@@ -85,6 +97,9 @@ def main() -> None:
         print(f"{name:>9}  {value:8.2f} s  {value / seconds:7.3f} x real time")
     figures = {"rtf_total": sum(rtf.values()), "rtf": rtf, "seconds": total, "video_seconds": seconds, "load": load}
     figures["processor_seconds"] = busy
+    if args.beside:
+        figures["ratio"] = sum(map(whole, each)) / sum(whole(other) for _, other in rounds)
+        print(f"    ratio  {figures['ratio']:8.2f} times the seconds of {args.beside}")
     if args.jobs:
         figures["jobs"] = scaling(args.clips, args.jobs)
         for jobs, value in figures["jobs"].items():

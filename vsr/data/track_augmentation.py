@@ -12,6 +12,7 @@ import numpy as np
 from vsr.core.errors import VsrError
 from vsr.face.mouth_features import CENTRED_SCALE, with_changes
 
+GROUPS = (slice(0, 18), slice(18, 26), slice(26, 32))  # of the features of `vsr.face.mouth_features`
 MIRRORED = [1, 0, 2, 3, 4, 6, 5, 8, 7]  # the nine points seen in a mirror
 
 
@@ -29,6 +30,8 @@ class TrackAugmentation:
         shape: of the logarithm of width and height of the face, and of its turn and shear.
         noise: greatest jitter of the points, in mouth widths.
         mask_frames: longest of up to two stretches that are not seen.
+        style: probability of moving, in part, as another speaker of the list does (`vsr.data.track_style`).
+        drop: probability that a group of numbers (places, movements or shape) is not seen in the whole clip.
     """
 
     recombine: float = 0.6
@@ -40,9 +43,11 @@ class TrackAugmentation:
     shape: float = 0.06
     noise: float = 0.008
     mask_frames: int = 6
+    style: float = 0.0
+    drop: float = 0.0
 
     def __post_init__(self):
-        if min(vars(self).values()) < 0 or max(self.recombine, self.silence, self.flip) > 1:
+        if min(vars(self).values()) < 0 or max(self.recombine, self.silence, self.flip, self.style, self.drop) > 1:
             raise VsrError("bad_config", "data.track_augmentation: no negative numbers, and probabilities up to 1")
 
 
@@ -101,4 +106,11 @@ def masked(features: np.ndarray, longest: int, rng: np.random.Generator) -> np.n
         length = int(rng.integers(1, longest + 1))
         start = int(rng.integers(0, max(1, len(features) - length)))
         features[start : start + length] = 0
+    return features
+
+
+def without_group(features: np.ndarray, probability: float, rng: np.random.Generator) -> np.ndarray:
+    """Features (T, F), of which places, movements or shape may be set to their mean, zero; in place."""
+    if probability and rng.random() < probability:
+        features[:, GROUPS[rng.integers(len(GROUPS))]] = 0
     return features

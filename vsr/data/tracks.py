@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -20,7 +21,8 @@ from vsr.core.clock import FPS
 from vsr.core.errors import VsrError
 from vsr.data.batch import CropDataset, frame_targets
 from vsr.data.manifest import Clip
-from vsr.data.track_augmentation import TrackAugmentation, another_face, at_times, masked, time_map
+from vsr.data.track_augmentation import TrackAugmentation, another_face, at_times, masked, time_map, without_group
+from vsr.data.track_style import Style, restyled, styles_of
 from vsr.face.mouth_features import CORNERS, FEWEST, features_of, read_track, repaired, with_changes
 from vsr.text.tokenizer import Tokenizer
 
@@ -160,10 +162,24 @@ class TrackDataset(CropDataset):
         shifted = tuple((word, a + before / FPS, b + before / FPS) for word, a, b in clip.words)
         targets = frame_targets(replace(clip, words=shifted), len(track), self.tokenizer)
         if own:
+            track = self._as_another(clip.speaker, track, rng) if own.style else track
             track, targets = self._varied(track, targets, rng)
         features = features_of(track.points, track.measures)
-        features = masked(features, own.mask_frames, rng) if own else features
+        if own:
+            features = without_group(masked(features, own.mask_frames, rng), own.drop, rng)
         return torch.from_numpy(features), torch.tensor(self.tokenizer.encode(clip.text)), torch.from_numpy(targets)
+
+    @cached_property
+    def _styles(self) -> dict[str, Style]:
+        each = zip(self.clips, self.tracks, strict=True)
+        return styles_of((clip.speaker, track.points, track.measures) for clip, track in each)
+
+    def _as_another(self, speaker: str, track: Track, rng: np.random.Generator) -> Track:
+        """The track, or with its odds in part as somebody else of the list moves."""
+        if rng.random() >= self.augmentation.style:
+            return track
+        other = sorted(self._styles)[rng.integers(len(self._styles))]
+        return Track(*restyled(*vars(track).values(), self._styles[speaker], self._styles[other], rng.random()))
 
     def _varied(self, track: Track, targets: np.ndarray, rng) -> tuple[Track, np.ndarray]:
         places = time_map(len(track), self.augmentation, rng)

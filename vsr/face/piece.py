@@ -92,6 +92,7 @@ class Cutter:
     def __init__(self, track: OpenTrack, shot: int, shot_start: int, mesh: Stock[MouthMesh] | None = None):
         self.track, self.shot = track, shot
         self.mouths = MouthFollower(mesh) if mesh else None
+        self.followed = 0  # frames of the crop whose mouth is being found
         self.before = track.start - shot_start if track.start - shot_start <= HOLD else 0
         self.after = 0
         self.crops: list[np.ndarray] = []
@@ -126,17 +127,25 @@ class Cutter:
             frame = frame_at(self.first + place)
             self.widths.append(frame.shape[1])
             self.crops.append(cut_mouth(frame, matrix_on_frame(matrices[place - low], frame.shape, self.track.canvas)))
-            if self.mouths is not None:
-                self.mouths.add(frame, points[place - low], self.track.canvas)
             if place % LOOK_EVERY == self.before % LOOK_EVERY:
                 self.looks.append(_look(frame, points_on_frame(points[place - low], frame.shape, self.track.canvas)))
         canvas = self.track.canvas or frame.shape
         self.inside.extend(shares_inside(canvas, matrices[done - low : stop - low]))
 
+    def follow(self, frame_at: Callable[[int], np.ndarray]) -> None:
+        """Let the mouth be found as far as the face is known: that needs no smoothing, and takes longer than a cut."""
+        if self.mouths is None:
+            return
+        total = self.before + len(self.track.points) + self.after
+        for place in range(self.followed, total):
+            self.mouths.add(frame_at(self.first + place), self.points(place, place + 1)[0], self.track.canvas)
+        self.followed = total
+
     def finish(self, frame_at: Callable[[int], np.ndarray], shot_stop: int) -> None:
         """Cut what is left; the shot ended before frame `shot_stop`."""
         missing = shot_stop - self.track.last - 1
         self.after = missing if missing <= HOLD else 0
+        self.follow(frame_at)
         self.cut(frame_at, self.before + len(self.track.points) + self.after)
 
     def piece(self, times: np.ndarray) -> Piece:

@@ -136,6 +136,7 @@ class _BlockReader:
         self._close(self.tracker.look(frame, index, last))
         for track in self.tracker.tracks:
             cutter = self.cutters.get(track.id) or self._cutter(track)
+            cutter.follow(self._frame)
             if index % TOGETHER == 0:
                 cutter.cut(self._frame, cutter.ready)
 
