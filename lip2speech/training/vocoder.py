@@ -45,7 +45,7 @@ class VocoderRun(Run):
     def _open_data(self) -> None:
         if self.fabric.world_size > 1 and self.config.trainer.strategy == "fsdp":
             raise VsrError("bad_config", "trainer.strategy is fsdp: a vocoder trains whole on every rank, with ddp")
-        data, seed, self.finite_discriminators = self.config.data, self.config.seed, Finite()
+        data, seed, self.gan_finite = self.config.data, self.config.seed, Finite()
         train, dev, tests = (read_all(paths) for paths in (data.train, data.dev, data.tests))
         check_disjoint(train, dev, tests)
         self.train = Segments(train, data, seed)
@@ -94,18 +94,18 @@ class VocoderRun(Run):
                 parameter.grad = self.fabric.all_reduce(parameter.grad, reduce_op="mean")
         limits = {"max_norm": self.config.optim.clip, "error_if_nonfinite": False}
         norm = self.fabric.clip_gradients(discriminators, self.optimiser, **limits)
-        self.finite_discriminators.note(bool(torch.isfinite(norm)))
+        self.gan_finite.note(bool(torch.isfinite(norm)))
         # Only the discriminators have gradients now; in fp16 the scaler leaves the step out, as in the loop.
-        if not self.finite_discriminators.in_a_row or getattr(self.fabric.strategy.precision, "scaler", None) is not None:
+        if not self.gan_finite.in_a_row or getattr(self.fabric.strategy.precision, "scaler", None) is not None:
             self.optimiser.step()
         self.optimiser.zero_grad()
-        if self.finite_discriminators.lost(len(self.feed.steps)):
+        if self.gan_finite.lost(len(self.feed.steps)):
             with agreed(self.fabric):
-                raise self.finite_discriminators.error(self.progress.step + 1, self.folder)
+                raise self.gan_finite.error(self.progress.step + 1, self.folder)
         return loss
 
     def _report(self, losses: dict[str, float]) -> None:
-        if skipped := self.finite_discriminators.take():
+        if skipped := self.gan_finite.take():
             told = f"{skipped} steps of the discriminators skipped: no finite gradient"
             self.say(f"epoch {self.progress.epoch:3d}  {told}")
         super()._report(losses)

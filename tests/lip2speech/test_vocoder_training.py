@@ -111,7 +111,7 @@ def adversarial(config):
 def test_a_sample_that_is_not_finite_does_not_reach_the_weights(adversarial, tmp_path, capsys):
     run = Damaged(adversarial, tmp_path / "run")
     losses = run._epoch()
-    assert run.finite_discriminators.skipped == 2 and torch.isfinite(torch.tensor(losses["discriminators"]))
+    assert run.gan_finite.skipped == 2 and torch.isfinite(torch.tensor(losses["discriminators"]))
     for part in (run.model, run.average.model):
         assert all(own.isfinite().all() for own in part.state_dict().values())
     run._report({})
