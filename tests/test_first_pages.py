@@ -1,0 +1,39 @@
+"""The first pages lead somewhere: their commands are run, in their order, and what is read is what was said."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.command_lines import PROGRAMS, command_lines
+from tests.test_docs import ROOT, blocks, desk  # noqa: F401  a fixture
+
+PAGES = sorted((ROOT / "docs" / "first").glob("*.md"))
+PHRASES = [
+    "place blue by m five please", "bin green at f two now", "set red in a nine again", "lay white with q one soon",
+    "place green by b six please",
+]  # fmt: skip
+
+
+def commands(page):
+    """Commands of ours that need no model to be fetched."""
+    lines = [words for block in blocks(page, "sh") for words in command_lines(block)]
+    return [words for words in lines if words[0] in PROGRAMS and "lrs3" not in words]
+
+
+def test_there_is_a_page_for_each():
+    assert [page.stem for page in PAGES] == ["archivist", "clinician", "developer", "researcher"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_commands_of_a_first_page_work(page, desk, capsys):  # noqa: F811
+    Path("list.txt").write_text("\n".join(PHRASES) + "\n", encoding="utf-8")
+    lines = commands(page)
+    assert len(lines) >= 2
+    for words in lines:
+        assert PROGRAMS[words[0]].main(words[1:]) == 0, words
+        told = capsys.readouterr().out
+        if words[1] == "phrases" and "--json" not in words:
+            assert told.splitlines()[0].endswith(PHRASES[0]), told
+        for folder in ("out", "marked") if words[1] == "transcribe" else ():
+            if (written := Path(folder) / "clip.srt").exists():
+                assert "m five please" in written.read_text(encoding="utf-8").replace("\n", " ")
