@@ -6,10 +6,11 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from vsr.core.artifacts import identify
 from vsr.core.errors import VsrError
@@ -47,6 +48,14 @@ def score_files(run_folder: Path, tag: str = "", lists: Sequence[str] = ()) -> d
     return found
 
 
+def spread(settings: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    """Settings of parts within settings, each by its whole name: ``frontend.width``."""
+    found: dict[str, Any] = {}
+    for name, value in settings.items():
+        found |= spread(value, f"{before}{name}.") if isinstance(value, Mapping) else {before + name: value}
+    return found
+
+
 def collect(run_folder: str | Path, command: str, note: str = "", tag: str = "", lists: Sequence[str] = ()) -> dict:
     """The scores of a run (`score_files`) with its training record and machine, and what a reader should know of the
     lists. Raises VsrError if there are no scores."""
@@ -59,7 +68,7 @@ def collect(run_folder: str | Path, command: str, note: str = "", tag: str = "",
         check_origin(file, scores[name].get("scored_from", {}), weights)
     named = {"name": Path(os.path.realpath(run_folder)).name, "tag": tag}
     return named | provenance(command) | {
-        "model": config["model"],
+        "model": spread(config["model"]),
         "training": config.get("training", {}),
         "averaged": config.get("averaged", []),
         "confidence": config.get("confidence", {}),
