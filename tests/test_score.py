@@ -24,7 +24,7 @@ def test_corpus_rates_agree_with_jiwer(own):
     assert total.wer_low <= total.wer_high
 
 
-def test_skipped_clips_are_counted_and_strangers_refused():
+def test_skipped_clips_are_counted_and_unknown_ids_refused():
     total, _ = score({"a": "one two", "b": "three"}, {"a": "one two"})
     assert (total.scored, total.skipped, total.words, total.wer) == (1, 1, 2, 0.0)
     with pytest.raises(VsrError, match="no reference"):

@@ -4,7 +4,7 @@
 #   exp (folder of the run), config of the acoustic model, or configs (an array: each begins from the weights before)
 #   vocoder_config vocoder (folder), tune_config tuned (folder), tune_minutes (0: not tuned) tune_clips (not set: all)
 #   sync (yes: the sound of every clip that is learned from is put on the picture's clock; offsets: the file for it)
-#   settings (KEY=VALUE ... of every training), steps guidance temperature protocol, tag, judge nj, page (RESULTS.md)
+#   settings (KEY=VALUE ... of every training), steps guidance temperature protocol, tag, asr nj, page (RESULTS.md)
 # What the test list became lies in $exp/decode_LIST_TAG, the log of each command in $exp/log.
 
 manifests_of() {
@@ -95,8 +95,8 @@ evaluate_all() { # RECIPE ARGUMENTS...
     # A clip that could not be scored makes the status 1; it is counted in the page, which is written all the same.
     $decode_cmd --num-threads "$nj" "$exp/log/evaluate_$tag.log" lip2speech evaluate \
         --manifest "$crops/$test_list/manifest.jsonl" "${moved[@]}" --row copy="$place/copy" \
-        --row copy32="$place/copy32" --row system="$place/system" --judge "$judge" --protocol "$protocol" \
-        --out "$place" --pictures 3 --jobs "$nj" || [ -f "$place/result.json" ]
+        --row copy32="$place/copy32" --row system="$place/system" --asr "$asr" --protocol "$protocol" \
+        --out "$place" --plots 3 --jobs "$nj" || [ -f "$place/result.json" ]
     $decode_cmd "$exp/log/results_$tag.log" lip2speech results --run "$exp" --list "$test_list" --tag "$tag" \
         --command "$*" --out "$page"
 }

@@ -47,14 +47,16 @@ usage() {
 }
 
 parse_options() {
+    local _given
     while [ $# -gt 0 ]; do
         case $1 in
             --help | -h) usage; exit 0 ;;
-            --*=*) set_option "${1%%=*}" "${1#*=}"; shift ;;
+            --*=*) _given=$(new_name "${1%%=*}"); set_option "$_given" "${1#*=}"; shift ;;
             --*)
-                known_option "$1"
+                _given=$(new_name "$1")
+                known_option "$_given"
                 [ $# -ge 2 ] || die "option $1 needs a value"
-                set_option "$1" "$2"
+                set_option "$_given" "$2"
                 shift 2
                 ;;
             *) die "unexpected argument $1; see --help" ;;
@@ -65,6 +67,21 @@ parse_options() {
         [[ $_word =~ ^[0-9]{1,2}$ ]] && [ "$_word" -le "$_last" ] || die "--stage and --stop-stage are numbers from 0 to $_last"
     done
     [ "${stage:-0}" -le "${stop_stage:-$_last}" ] || die "--stage is after --stop-stage: nothing to do"
+}
+
+# Options by their earlier names, for one more version: EARLIER=NEW.
+earlier_options="--judge=--asr"
+
+new_name() { # NAME
+    local _pair
+    for _pair in $earlier_options; do
+        if [ "$1" = "${_pair%%=*}" ]; then
+            printf -- '%s is now %s\n' "$1" "${_pair#*=}" >&2
+            echo "${_pair#*=}"
+            return
+        fi
+    done
+    echo "$1"
 }
 
 known_option() { # --NAME

@@ -17,10 +17,10 @@ from vsr.media.audio import to_pcm16
 
 SILENCE = SAMPLE_RATE // 5  # samples before and twice as many after: a recogniser's ends need some
 WHISPER_WINDOW = 30 * SAMPLE_RATE
-HISS = 1e-4  # deviation of the noise in that silence
+NOISE_STD = 1e-4  # standard deviation of the noise in that silence
 
 
-class Judge(Protocol):
+class Recogniser(Protocol):
     """A named recogniser."""
 
     name: str
@@ -70,12 +70,12 @@ def grid_grammar() -> str:
 def in_silence(wave: np.ndarray) -> np.ndarray:
     """The wave with faint noise before and after; the same noise each time."""
     rng = np.random.default_rng(0)
-    before, after = (rng.normal(0, HISS, count).astype(np.float32) for count in (SILENCE, 2 * SILENCE))
+    before, after = (rng.normal(0, NOISE_STD, count).astype(np.float32) for count in (SILENCE, 2 * SILENCE))
     return np.concatenate([before, wave, after])
 
 
 class Transformer:
-    """Whisper or a wav2vec 2.0 with CTC head, from a local folder or a hub's name. Raises VsrError bad_judge."""
+    """Whisper or a wav2vec 2.0 with CTC head, from a local folder or a hub's name. Raises VsrError bad_asr."""
 
     def __init__(self, kind: str, model: str):
         from transformers import pipeline
@@ -85,10 +85,10 @@ class Transformer:
             self._recognise = pipeline("automatic-speech-recognition", model=model, device="cpu")
         except (OSError, ValueError, KeyError) as error:
             what = str(error).splitlines()[0]
-            raise VsrError("bad_judge", f"{model}: no recogniser there ({what}); give a local folder") from error
+            raise VsrError("bad_asr", f"{model}: no recogniser there ({what}); give a local folder") from error
         found = self._recognise.model.config.model_type
         if (found == "whisper") != (kind == "whisper"):
-            raise VsrError("bad_judge", f"{model}: holds a {found} model, not {kind}; the table would name it wrongly")
+            raise VsrError("bad_asr", f"{model}: holds a {found} model, not {kind}; the table would name it wrongly")
 
     def transcribe(self, wave: np.ndarray) -> str:
         sound = {"raw": wave, "sampling_rate": SAMPLE_RATE}
@@ -104,11 +104,11 @@ class Transformer:
         return options | {"return_timestamps": samples > WHISPER_WINDOW}
 
 
-def open_judge(name: str) -> Judge:
-    """``pocketsphinx-grid``, ``whisper:MODEL`` or ``wav2vec2:MODEL``. Raises VsrError bad_judge."""
+def open_scorer(name: str) -> Recogniser:
+    """``pocketsphinx-grid``, ``whisper:MODEL`` or ``wav2vec2:MODEL``. Raises VsrError bad_asr."""
     kind, _, model = name.partition(":")
     if name == PocketSphinxGrid.name:
         return PocketSphinxGrid()
     if kind in ("whisper", "wav2vec2") and model:
         return Transformer(kind, model)
-    raise VsrError("bad_judge", f"'{name}' is no judge; give pocketsphinx-grid, whisper:MODEL or wav2vec2:MODEL")
+    raise VsrError("bad_asr", f"'{name}' is no recogniser; give pocketsphinx-grid, whisper:MODEL or wav2vec2:MODEL")

@@ -11,7 +11,7 @@ from vsr.evaluation.card import Card, licence_of, read_about, read_result, witho
 USE = """import lip2speech
 
 wave, rate = lip2speech.load_model("{repository}").speak("clip.mp4")"""
-RESULT_KEYS = ("rows", "date", "commit", "machine", "command", "training", "model", "protocol", "judge", "clips")
+RESULT_KEYS = ("rows", "date", "commit", "machine", "command", "training", "model", "protocol", "asr", "clips")
 
 
 def voice_card(loaded: LoadedVoice, repository: str, licence: str | None, results: str | None) -> str:
@@ -33,5 +33,5 @@ def _metrics(result: dict):
         for name, _, _ in COLUMNS:
             if own["figures"].get(name):
                 yield row, name, own["figures"][name]["mean"]
-        if own.get("judge"):
-            yield row, f"wer_{result['judge']}", own["judge"]["wer"]
+        if own.get("asr"):
+            yield row, f"wer_{result['asr']}", own["asr"]["wer"]

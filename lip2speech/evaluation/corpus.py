@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lip2speech.evaluation.asr_scorers import Judge, open_judge
+from lip2speech.evaluation.asr_scorers import Recogniser, open_scorer
 from lip2speech.evaluation.intelligibility import check_length
 from lip2speech.evaluation.metrics import Utterance, check_packages, check_sound, measure
 from lip2speech.evaluation.pauses import said
@@ -30,7 +30,7 @@ NATURAL = "natural"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one clip in one row: figures, or the reason why there are none; and what the judge heard."""
+    """What became of one clip in one row: figures, or the reason why there are none; and what the recogniser heard."""
 
     row: str
     id: str
@@ -40,16 +40,16 @@ class Outcome:
     message: str = ""
 
 
-def evaluate_clip(clip: Clip, row: str, folder: str | None, judge: Judge | None) -> Outcome:
-    """The figures of one clip in one row, and what the judge heard; a failure is an outcome.
+def evaluate_clip(clip: Clip, row: str, folder: str | None, recogniser: Recogniser | None) -> Outcome:
+    """The figures of one clip in one row, and what the recogniser heard; a failure is an outcome.
 
-    The judge hears every voice that sounds, even one that is too short to be measured or has no natural recording.
+    The recogniser hears every voice that sounds, even one that is too short to be measured or has no natural recording.
     """
     heard = ""
     try:
         voice = wave_of_row(clip, folder)
         check_sound(voice, "voice")
-        heard = judge.transcribe(voice) if judge else ""
+        heard = recogniser.transcribe(voice) if recogniser else ""
         check_length(voice, "voice")
         natural = voice if folder is None else natural_wave(clip)
         return Outcome(row, clip.id, measure(natural, fit_length(voice, len(natural)), said(clip)), heard)
@@ -71,36 +71,36 @@ def wave_of_row(clip: Clip, folder: str | None) -> np.ndarray:
     return wave[: SAMPLES_PER_FRAME * clip.num_frames] if clip.num_frames else wave
 
 
-def evaluate(clips: Sequence[Clip], rows: Mapping[str, str | None], judge: str = "", jobs: int = 1) -> list[Outcome]:
+def evaluate(clips: Sequence[Clip], rows: Mapping[str, str | None], asr: str = "", jobs: int = 1) -> list[Outcome]:
     """Every clip in every row; ``rows``: name -> folder, None for the natural recordings.
 
-    Raises VsrError before any work: missing_package, bad_judge, or bad_manifest where the judge has no text to
+    Raises VsrError before any work: missing_package, bad_asr, or bad_manifest where the recogniser has no text to
     compare with.
     """
     check_packages()
     tasks = [(clip, row, folder) for row, folder in rows.items() for clip in clips]
-    if judge:
-        open_judge(judge)
+    if asr:
+        open_scorer(asr)
         if clips and not any(clip.text.split() for clip in clips):
-            raise VsrError("bad_manifest", "a judge needs transcripts, and no clip of the manifest has a text")
-    return list(counted(_outcomes(tasks, judge, jobs), "evaluate", len(tasks), failed="not scored"))
+            raise VsrError("bad_manifest", "a recogniser needs transcripts, and no clip of the manifest has a text")
+    return list(counted(_outcomes(tasks, asr, jobs), "evaluate", len(tasks), failed="not scored"))
 
 
-def _outcomes(tasks: list[tuple], judge: str, jobs: int) -> Iterator[Outcome]:
+def _outcomes(tasks: list[tuple], asr: str, jobs: int) -> Iterator[Outcome]:
     if jobs > 1:
-        return in_processes(partial(_evaluate_task, judge), tasks, jobs, _lost)
-    opened = open_judge(judge) if judge else None
+        return in_processes(partial(_evaluate_task, asr), tasks, jobs, _lost)
+    opened = open_scorer(asr) if asr else None
     return (evaluate_clip(*task, opened) for task in tasks)
 
 
-def _evaluate_task(judge: str, task: tuple) -> Outcome:
+def _evaluate_task(asr: str, task: tuple) -> Outcome:
     import torch
 
     torch.set_num_threads(1)  # the processes are the parallelism
-    return evaluate_clip(*task, _judge_of_process(judge) if judge else None)
+    return evaluate_clip(*task, _scorer_of_process(asr) if asr else None)
 
 
-_judge_of_process = cache(open_judge)
+_scorer_of_process = cache(open_scorer)
 
 
 def _lost(task: tuple) -> Outcome:

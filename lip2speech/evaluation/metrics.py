@@ -93,7 +93,7 @@ def check_packages() -> None:
 
 
 def check(natural: np.ndarray, voice: np.ndarray) -> None:
-    """Refuse what no metric can judge. Raises VsrError too_short, not_finite, silent."""
+    """Refuse what no metric can measure. Raises VsrError too_short, not_finite, silent."""
     for name, wave in (("natural recording", natural), ("voice", voice)):
         check_length(wave, name)
         check_sound(wave, name)

@@ -50,7 +50,7 @@ def write_with_pauses(clips: Sequence[Clip], wave_of: Callable[[Clip], np.ndarra
     """
     waves = {}
     for clip in clips:
-        with suppress(VsrError):  # the row that is judged tells why a clip has no wave
+        with suppress(VsrError):  # the row that is scored tells why a clip has no wave
             if clip.words:
                 waves[clip.id] = (wave_of(clip), said(clip))
     if len(waves) < 2:

@@ -65,8 +65,8 @@ def row(run: dict) -> str:
     means = {name: found["mean"] for name, found in own["figures"].items() if found}
     cells = [run.get("name") or "-", run.get("tag") or "-", run.get("list") or "-", own["scored"]]
     cells += [own["too_short"] + own["failed"], "-"]
-    if judged := own.get("judge"):
-        cells[-1] = "{:.1f} ({:.1f} - {:.1f})".format(*(100 * judged[name] for name in ("wer", "wer_low", "wer_high")))
+    if asr := own.get("asr"):
+        cells[-1] = "{:.1f} ({:.1f} - {:.1f})".format(*(100 * asr[name] for name in ("wer", "wer_low", "wer_high")))
     cells += [f"{means[name]:.3f}" if name in means else "-" for name in ("stoi", "estoi")]
     cells += [f"{means[name]:.2f}" if name in means else "-" for name in ("pesq_nb", "pesq_wb")]
     return "| " + " | ".join(map(str, [*cells, run["date"], run["commit"]])) + " |"
@@ -86,7 +86,7 @@ def render(result: dict) -> str:
     return (
         "# Results\n\n"
         f"{result['date']}, commit {result['commit']}, {result['machine']}. {result['clips']} clips. "
-        f"{header(result['protocol'], result['judge'])}\n\n{table(result['rows'])}\n\n"
+        f"{header(result['protocol'], result['asr'])}\n\n{table(result['rows'])}\n\n"
         f"{legend(result['rows'])}Not scored: {reasons or 'none'}.\n\nCommand: `{result['command']}`\n\n"
         f"Training: {training}\n\nModel: {model}\n"
     )

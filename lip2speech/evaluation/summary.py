@@ -1,7 +1,7 @@
-"""Outcomes of voices -> means with intervals, the judge's word error rate, tables and files.
+"""Outcomes of voices -> means with intervals, the ASR word error rate, tables and files.
 
 Everything is counted: a voice without figures is in no mean, but in the count of its reason, and what could not be
-heard counts against the judge.
+heard counts against the recogniser.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from vsr.evaluation.wer import score, word_errors
 from vsr.text.normalise import fold_spaces, normaliser
 
 RESAMPLES = 1000
-NORMALISER = "lower"  # of the judge's text
+NORMALISER = "lower"  # of the recogniser's text
 COLUMNS = (
     ("stoi", "STOI", 3), ("estoi", "ESTOI", 3), ("pesq_nb", "PESQ nb", 2), ("pesq_wb", "PESQ wb", 2),
     ("mcd", "MCD dB", 2), ("f0", "F0 cents", 0), ("voicing", "V/UV", 3), ("offset_ms", "offset ms", 1),
@@ -32,19 +32,19 @@ COLUMNS = (
 NUMBERS = tuple(field.name for field in fields(Utterance))
 
 
-def summarise(clips: Sequence[Clip], outcomes: Sequence[Outcome], judged: bool) -> dict[str, dict]:
-    """Row -> means with 95 % intervals, counts, the judge's word error rate over all clips that have a text.
+def summarise(clips: Sequence[Clip], outcomes: Sequence[Outcome], with_asr: bool) -> dict[str, dict]:
+    """Row -> means with 95 % intervals, counts, the ASR word error rate over all clips that have a text.
 
-    A voice that could not be heard (missing, silent, ...) counts against the judge with all its words deleted.
+    A voice that could not be heard (missing, silent, ...) counts against the recogniser with all its words deleted.
     """
     texts = {clip.id: clip.text for clip in clips if clip.text.split()}
     rows: dict[str, dict] = {}
     for name in dict.fromkeys(outcome.row for outcome in outcomes):
         own = [outcome for outcome in outcomes if outcome.row == name]
         rows[name] = _row(own)
-        if judged:
+        if with_asr:
             heard = {outcome.id: outcome.heard for outcome in own if outcome.id in texts}
-            rows[name]["judge"] = score(texts, heard, NORMALISER)[0].as_dict()
+            rows[name]["asr"] = score(texts, heard, NORMALISER)[0].as_dict()
     return rows
 
 
@@ -74,13 +74,13 @@ def _mean(values: Sequence[float]) -> dict[str, float] | None:
 
 def table(rows: Mapping[str, dict]) -> str:
     """The Markdown table of `summarise`."""
-    titles = ["row", "N", "too short", "failed", *(title for _, title, _ in COLUMNS), "judge's WER %"]
+    titles = ["row", "N", "too short", "failed", *(title for _, title, _ in COLUMNS), "ASR WER %"]
     lines = ["| " + " | ".join(titles) + " |", "|---" * len(titles) + "|"]
     for name, row in rows.items():
         cells = [name, str(row["scored"]), str(row["too_short"]), str(row["failed"])]
         # An older result.json may lack a column that came later.
         cells += [_cell(row["figures"].get(number), digits) for number, _, digits in COLUMNS]
-        cells.append(_wer_cell(row.get("judge")))
+        cells.append(_wer_cell(row.get("asr")))
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -89,14 +89,14 @@ def _cell(figure: dict | None, digits: int) -> str:
     return "-" if figure is None else f"{figure['mean']:.{digits}f}"
 
 
-def _wer_cell(judge: dict | None) -> str:
-    if judge is None:
+def _wer_cell(asr: dict | None) -> str:
+    if asr is None:
         return "-"
-    wer, low, high = (100 * judge[name] for name in ("wer", "wer_low", "wer_high"))
+    wer, low, high = (100 * asr[name] for name in ("wer", "wer_low", "wer_high"))
     return f"{wer:.1f} ({low:.1f} - {high:.1f})"
 
 
-def header(protocol: str, judge: str) -> str:
+def header(protocol: str, asr: str) -> str:
     """What a reader must know before the figures."""
     voices = {
         "self": "the clip's own recording",
@@ -104,43 +104,43 @@ def header(protocol: str, judge: str) -> str:
         "vision": "none: the model's own voice",
     }
     return (
-        f"Reference voice: {protocol} ({voices[protocol]}). Judge: {judge or 'none'}"
-        f"{', normaliser ' + NORMALISER + ', what could not be heard is deleted words' if judge else ''}. "
+        f"Reference voice: {protocol} ({voices[protocol]}). ASR: {asr or 'none'}"
+        f"{', normaliser ' + NORMALISER + ', what could not be heard is deleted words' if asr else ''}. "
         "STOI, ESTOI and PESQ at 16 kHz, not aligned; PESQ is ITU-T P.862, narrow (nb) and wide band (wb). "
         "Offset: positive when the voice is late. Words: aligned, from the first word to the last."
     )
 
 
 def write_evaluation(
-    out: str | Path, clips: Sequence[Clip], outcomes: Sequence[Outcome], protocol: str, judge: str
+    out: str | Path, clips: Sequence[Clip], outcomes: Sequence[Outcome], protocol: str, asr: str
 ) -> dict:
     """Write result.json, utterances.tsv and table.md into ``out``; returns the result."""
     out = Path(out)
-    rows = summarise(clips, outcomes, bool(judge))
-    result = {"protocol": protocol, "judge": judge, "clips": len(clips), "versions": versions(judge), "rows": rows}
+    rows = summarise(clips, outcomes, bool(asr))
+    result = {"protocol": protocol, "asr": asr, "clips": len(clips), "versions": versions(asr), "rows": rows}
     write_json(out / "result.json", result)
     columns = ["row", "id", *NUMBERS, "words", "errors", "reference", "heard", "reason", "message"]
     texts = {clip.id: clip.text for clip in clips}
-    rows_of_tsv = (_tsv_row(outcome, texts[outcome.id], bool(judge)) for outcome in outcomes)
+    rows_of_tsv = (_tsv_row(outcome, texts[outcome.id], bool(asr)) for outcome in outcomes)
     lines = ["\t".join(columns), *("\t".join(fold_spaces(cell) for cell in cells) for cells in rows_of_tsv)]
     write_lines(out / "utterances.tsv", lines)
-    write_text(out / "table.md", f"{header(protocol, judge)}\n\n{table(rows)}\n")
+    write_text(out / "table.md", f"{header(protocol, asr)}\n\n{table(rows)}\n")
     return result
 
 
-def _tsv_row(outcome: Outcome, text: str, judged: bool) -> list[str]:
+def _tsv_row(outcome: Outcome, text: str, with_asr: bool) -> list[str]:
     figures = asdict(outcome.figures) if outcome.figures else {}
     numbers = [f"{figures[name]:.4f}" if name in figures else "" for name in NUMBERS]
     words = errors = ""
-    if judged and text.split():
+    if with_asr and text.split():
         norm = normaliser(NORMALISER)
         errors, words = map(str, word_errors(norm(text), norm(outcome.heard)))
     return [outcome.row, outcome.id, *numbers, words, errors, text, outcome.heard, outcome.reason, outcome.message]
 
 
-def versions(judge: str) -> dict[str, str]:
+def versions(asr: str) -> dict[str, str]:
     """Package -> version of what the figures rest on."""
     used = ["pystoi", "pesq", "pyworld", "resemblyzer", "speechmos"]
-    if judge:
-        used.append("pocketsphinx" if judge.startswith("pocketsphinx") else "transformers")
+    if asr:
+        used.append("pocketsphinx" if asr.startswith("pocketsphinx") else "transformers")
     return {package: version(package) for package in used}

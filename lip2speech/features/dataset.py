@@ -37,14 +37,14 @@ class NoText:
 @dataclass
 class SpeechBatch(Counted):
     """seen: the lip reader's batch; mel (B, 4T, 80), the last real frame repeated over the padding; units (B, 2T),
-    padded with -1; speaker (B, 256); sights (B, T, 2D) where a frozen encoder has looked already (the batch then has
+    padded with -1; speaker (B, 256); visual (B, T, 2D) where a frozen encoder made them before (the batch then has
     no video); conditions: name -> (B, 2T, C) or (B, C), zero on padding."""
 
     seen: Batch
     mel: Tensor
     units: Tensor
     speaker: Tensor
-    sights: Tensor | None = None
+    visual: Tensor | None = None
     conditions: dict[str, Tensor] = field(default_factory=dict)
 
     def counts(self) -> dict[str, Tensor]:
@@ -94,16 +94,16 @@ class SpeechDataset:
         return self.with_speech(self.crops.batch(indices, epoch), indices, epoch)
 
     def with_speech(self, seen: Batch, indices: Sequence[int], epoch: int) -> SpeechBatch:
-        """What is heard beside what is seen."""
+        """The video's batch with its speech."""
         own = [self.features[i] for i in indices]
         longest = max(len(each.mel) for each in own)
         mel = torch.stack([torch.cat([f.mel, f.mel[-1:].expand(longest - len(f.mel), -1)]) for f in own])
         units = pad_sequence([f.units for f in own], batch_first=True, padding_value=-1)
-        told = {name: self._told(name, own, indices) for name, own in self.conditions.items()}
+        told = {name: self._values(name, own, indices) for name, own in self.conditions.items()}
         speaker = torch.stack([self.voice(i, epoch) for i in indices])
         return SpeechBatch(seen, mel, units, speaker, conditions=told)
 
-    def _told(self, name: str, condition: Condition, indices: Sequence[int]) -> Tensor:
+    def _values(self, name: str, condition: Condition, indices: Sequence[int]) -> Tensor:
         """One condition of several clips. Raises VsrError bad_condition for one of another shape."""
         found = []
         for index in indices:
@@ -117,14 +117,14 @@ class SpeechDataset:
         return pad_sequence(found, batch_first=True)
 
     def mel_statistics(self) -> tuple[Tensor, Tensor]:
-        """Mean and deviation (80,) of each mel band over all clips, or evenly chosen ones where there are many."""
+        """Mean and standard deviation (80,) of each mel band over all clips, or evenly chosen ones of many."""
         chosen = np.linspace(0, len(self) - 1, min(len(self), MEASURED)).astype(int).tolist()
         mels = (self.features[index].mel.double() for index in chosen)
         sums = zip(*((len(mel), mel.sum(0), (mel * mel).sum(0)) for mel in mels), strict=True)
         count, total, squares = map(sum, sums)
         mean = total / count
-        deviation = ((squares - count * mean**2) / (count - 1)).clamp(min=0.01).sqrt()
-        return mean.float(), deviation.float()
+        std = ((squares - count * mean**2) / (count - 1)).clamp(min=0.01).sqrt()
+        return mean.float(), std.float()
 
     def mean_speaker(self) -> Tensor:
         """The vector (256,) of the speaker with the most clips: the voice where none is asked for."""
@@ -133,12 +133,12 @@ class SpeechDataset:
         return mean / mean.norm()
 
 
-class SeenDataset:
-    """A `SpeechDataset` whose clips a frozen encoder has seen once and for all, in several augmented views.
+class CachedFeatures:
+    """A `SpeechDataset` whose visual features a frozen encoder made beforehand, in several augmented views.
 
     Args:
         dataset: of the clips.
-        views: (clips, each a list of sights (T, 2D)), as `look` makes them; each epoch takes one at random.
+        views: of each clip a list of visual features (T, 2D), as `cache_views` makes them; an epoch draws one.
     """
 
     def __init__(self, dataset: SpeechDataset, views: list[list[Tensor]]):
@@ -152,18 +152,18 @@ class SeenDataset:
         ids = [self.dataset.clips[i].id for i in indices]
         seen = Batch({}, lengths, {}, ids)
         batch = self.dataset.with_speech(seen, indices, epoch)
-        batch.sights = pad_sequence(chosen, batch_first=True)
+        batch.visual = pad_sequence(chosen, batch_first=True)
         return batch
 
 
-def look(dataset: SpeechDataset, see: Callable[[Tensor, Tensor], Tensor], views: int) -> list[list[Tensor]]:
-    """Every clip through ``see`` (video, lengths -> sights), once a view: for each clip a list of (T, 2D) fp16."""
+def cache_views(dataset: SpeechDataset, encode: Callable[[Tensor, Tensor], Tensor], views: int) -> list[list[Tensor]]:
+    """Visual features of every clip by ``encode`` (video, lengths), once a view: a list of (T, 2D) fp16 each."""
     sampler = FrameBudgetSampler([clip.num_frames for clip in dataset.clips], FRAME_BUDGET, shuffle=False)
     seen: list[list[Tensor]] = [[] for _ in dataset.clips]
     for view in counted(range(views), "views", views):
         for indices in sampler.batches():
             batch = dataset.crops.batch(indices, view)
-            sights = see(batch.video, batch.lengths).half().cpu()
-            for index, own, length in zip(indices, sights, batch.lengths.tolist(), strict=True):
+            visual = encode(batch.video, batch.lengths).half().cpu()
+            for index, own, length in zip(indices, visual, batch.lengths.tolist(), strict=True):
                 seen[index].append(own[:length].clone())
     return seen

@@ -52,9 +52,9 @@ class ContentModel(nn.Module):
         self.units = nn.Linear(dim, units)
         self.mel = nn.Sequential(nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, PAIR))
 
-    def forward(self, sights: Tensor, lengths: Tensor, speaker: Tensor) -> Content:
-        """sights (B, T, D), lengths (B,) video frames, speaker (B, S) -> Content."""
-        mask = length_mask(UNITS_PER_FRAME * lengths, UNITS_PER_FRAME * sights.shape[1])
-        x = (self.project(sights)[:, :, None] + self.phase).flatten(1, 2) + self.speaker(speaker)[:, None]
+    def forward(self, visual: Tensor, lengths: Tensor, speaker: Tensor) -> Content:
+        """visual features (B, T, D), lengths (B,) video frames, speaker (B, S) -> Content."""
+        mask = length_mask(UNITS_PER_FRAME * lengths, UNITS_PER_FRAME * visual.shape[1])
+        x = (self.project(visual)[:, :, None] + self.phase).flatten(1, 2) + self.speaker(speaker)[:, None]
         hidden = self.conformer(x, mask)
         return Content(hidden, self.units(hidden), self.mel(hidden), mask)

@@ -18,7 +18,7 @@ from vsr.media.mel import NUM_MELS, mel_filters
 LOWEST, BANDS = 150.0, 15  # Hz of the first band's middle; third octaves
 STRETCH, STRIDE = 38, 4  # mel frames: 380 ms, each 40 ms
 AUDIBLE = 35.0  # dB below the loudest frame; a stretch mostly below that is a pause
-LOUDEST = 4.0  # nepers: keeps the power of a wild guess finite
+LOUDEST = 4.0  # nepers: keeps the power of a outlier finite
 
 
 @cache

@@ -64,15 +64,15 @@ class Voice(nn.Module):
         return self
 
     def normalise(self, mel: Tensor) -> Tensor:
-        """Log-mel (B, 4T, 80) -> pairs (B, 2T, 160) of zero mean and unit deviation."""
+        """Log-mel (B, 4T, 80) -> pairs (B, 2T, 160) of zero mean and unit variance."""
         return ((mel - self.mel_mean) / self.mel_deviation).unflatten(1, (-1, MELS_PER_UNIT)).flatten(2)
 
     def to_mel(self, pairs: Tensor) -> Tensor:
         """The inverse of `normalise`."""
         return pairs.unflatten(2, (MELS_PER_UNIT, NUM_MELS)).flatten(1, 2) * self.mel_deviation + self.mel_mean
 
-    def see(self, video: Tensor, lengths: Tensor) -> Tensor:
-        """video (B, T, 1, 88, 88), lengths (B,) -> sights (B, T, 2D)."""
+    def encode(self, video: Tensor, lengths: Tensor) -> Tensor:
+        """video (B, T, 1, 88, 88), lengths (B,) -> visual features (B, T, 2D)."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.config.encoder == "finetuned"):
             return torch.cat(self.reader.encode_in_steps(video, lengths), -1)
 
@@ -84,8 +84,8 @@ class Voice(nn.Module):
     def loss(self, batch) -> dict[str, Tensor]:
         """Losses of a `lip2speech.features.dataset.SpeechBatch`: ``loss`` and its parts."""
         c, seen = self.config, batch.seen
-        sights = self.see(seen.video, seen.lengths) if batch.sights is None else batch.sights
-        content = self.content(sights, seen.lengths, batch.speaker)
+        visual = self.encode(seen.video, seen.lengths) if batch.visual is None else batch.visual
+        content = self.content(visual, seen.lengths, batch.speaker)
         mel = self.normalise(batch.mel)
         flow, logits = self.flow_loss(mel, content, batch.speaker, batch.conditions)
         parts = {"flow": flow, "mel": masked_mean((content.coarse.float() - mel).abs(), content.mask)}
@@ -97,7 +97,7 @@ class Voice(nn.Module):
             parts["envelope"] = self.envelope_loss(content.coarse, batch.mel, content.mask)
             loss = loss + c.envelope_weight * parts["envelope"]
         if c.text_weight and c.encoder == "finetuned":
-            parts["text"] = self.text_loss(sights.chunk(2, -1)[1], seen)
+            parts["text"] = self.text_loss(visual.chunk(2, -1)[1], seen)
             loss = loss + c.text_weight * parts["text"]
         share = batch.share("frames")
         return {"loss": loss * share} | {name: value.detach() * share for name, value in parts.items()}
@@ -125,7 +125,7 @@ class Voice(nn.Module):
         """x_0 (B, N, P): the coarse mel with some noise, or noise."""
         if self.config.start == "noise":
             return noise
-        return content.coarse.detach().float() + self.config.spread * noise
+        return content.coarse.detach().float() + self.config.prior_std * noise
 
     def text_loss(self, states: Tensor, seen) -> Tensor:
         """CTC and frame losses of the lip reader: they keep the words in the states."""
@@ -147,7 +147,7 @@ class Voice(nn.Module):
             seeds: one for each clip; ``options.seed`` for all where not given.
             conditions: name -> (B, N, C) or (B, C) of those that the model knows; one that is missing is not shown.
         """
-        content = self.content(self.see(video, lengths), lengths, speaker)
+        content = self.content(self.encode(video, lengths), lengths, speaker)
         steps = content.mask.sum(1).tolist()
         drawn = noise(steps, PAIR, seeds or [options.seed] * len(video)).to(video.device)
         if not options.steps:

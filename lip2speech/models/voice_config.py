@@ -25,7 +25,7 @@ class VoiceConfig:
         dim, layers, velocity_layers, heads, hidden, kernel, dropout: of the content model and the flow's network.
         target: what the network predicts, velocity or x1.
         time: how training times are drawn, uniform or logit_normal.
-        start: noise, or coarse: the flow starts at the coarse mel with noise of deviation ``spread`` on it.
+        start: noise, or coarse: the flow starts at the coarse mel with noise of standard deviation ``prior_std`` on it.
         drop_condition: share of training clips without condition, for the guidance.
         mel_weight, unit_weight, text_weight: of the coarse mel's L1, the units' cross-entropies and the lip reader's
             CTC and frame losses, beside the flow's loss.
@@ -47,7 +47,7 @@ class VoiceConfig:
     target: str = "velocity"
     time: str = "uniform"
     start: str = "coarse"
-    spread: float = 0.5
+    prior_std: float = field(default=0.5, metadata={"earlier": "spread"})
     drop_condition: float = 0.1
     mel_weight: float = 5.0
     unit_weight: float = 0.3
@@ -59,7 +59,7 @@ class VoiceConfig:
         weights = dict.fromkeys(("mel_weight", "unit_weight", "text_weight", "envelope_weight"), NOT_NEGATIVE)
         sizes = dict.fromkeys(("dim", "layers", "velocity_layers", "heads", "hidden", "kernel"), COUNT)
         check_sizes(
-            self, units=NOT_NEGATIVE, dropout=DROPPED, spread=NOT_NEGATIVE, drop_condition=SHARE, **weights, **sizes
+            self, units=NOT_NEGATIVE, dropout=DROPPED, prior_std=NOT_NEGATIVE, drop_condition=SHARE, **weights, **sizes
         )  # fmt: skip
         conditions_of(self.conditions)
         for name, value, known in (

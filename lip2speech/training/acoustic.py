@@ -10,7 +10,7 @@ import torch
 
 from lip2speech.conditions.registry import Condition, conditions_of
 from lip2speech.features.corpus import with_features
-from lip2speech.features.dataset import PROTOCOLS, NoText, SeenDataset, SpeechDataset, look
+from lip2speech.features.dataset import PROTOCOLS, CachedFeatures, NoText, SpeechDataset, cache_views
 from lip2speech.inference.folder import UNITS_FILE, load_voice, save_voice
 from lip2speech.models.flow_options import FlowOptions
 from lip2speech.models.voice import Voice, masked_mean
@@ -113,14 +113,14 @@ class VoiceRun(Run):
         config = self.config.model_config(reader_settings(self.reader.model.config), len(self.codebook))
         model = built(Voice, config)
         model.reader.load_state_dict(self.reader.model.state_dict(), strict=False)
-        mean, deviation = self.train.mel_statistics()
+        mean, std = self.train.mel_statistics()
         model.mel_mean.copy_(mean)
-        model.mel_deviation.copy_(deviation)
+        model.mel_deviation.copy_(std)
         model.default_speaker.copy_(self.train.mean_speaker())
         if self.config.trainer.init_from:
             self._begin_from(self.config.trainer.init_from, model)
         if model.config.encoder == "frozen" and self.config.data.views:
-            self.train = SeenDataset(self.train, self._views(model))
+            self.train = CachedFeatures(self.train, self._views(model))
         return model
 
     def _begin_from(self, folder: str, model: Voice) -> None:
@@ -136,11 +136,12 @@ class VoiceRun(Run):
 
     @torch.inference_mode()
     def _views(self, model: Voice) -> list[list[torch.Tensor]]:
-        """What the frozen encoder sees of the training clips."""
+        """Features of the training clips by the frozen encoder."""
         device = self.fabric.device
         model.eval().to(device)
         with self.fabric.autocast():
-            return look(self.train, lambda *seen: model.see(*(x.to(device) for x in seen)), self.config.data.views)
+            views = self.config.data.views
+            return cache_views(self.train, lambda *seen: model.encode(*(x.to(device) for x in seen)), views)
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Training the vocoder: spectral losses first, then the judges of a GAN join."""
+"""Training the vocoder: spectral losses first, then the discriminators of a GAN join."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lip2speech.features.corpus import load_features, with_features
 from lip2speech.inference.folder import load_vocoder, save_part
 from lip2speech.training.vocoder_segments import Segments, VocoderBatch
 from lip2speech.vocoders.config import VocoderTrainConfig
-from lip2speech.vocoders.discriminators import Judges, adversarial_loss, feature_loss, judge_loss
+from lip2speech.vocoders.discriminators import Discriminators, adversarial_loss, discriminator_loss, feature_loss
 from lip2speech.vocoders.generator import Generator
 from lip2speech.vocoders.losses import mel_loss, spectral_loss
 from lip2speech.vocoders.vocos import FAMILY
@@ -31,12 +31,12 @@ VALIDATED = 16  # dev clips that are voiced after each epoch
 
 
 class Adversaries(nn.Module):
-    """The generator and its judges: what one checkpoint of a run holds."""
+    """The generator and its discriminators: what one checkpoint of a run holds."""
 
     def __init__(self, config: VocoderTrainConfig):
         super().__init__()
         self.generator = Generator(config.model_config())
-        self.judges = Judges(config.gan.width)
+        self.discriminators = Discriminators(config.gan.width)
 
 
 class VocoderRun(Run):
@@ -46,7 +46,7 @@ class VocoderRun(Run):
     def _open_data(self) -> None:
         if self.fabric.world_size > 1 and self.config.trainer.strategy == "fsdp":
             raise VsrError("bad_config", "trainer.strategy is fsdp: a vocoder trains whole on every rank, with ddp")
-        data, seed, self.judged = self.config.data, self.config.seed, Finite()
+        data, seed, self.finite = self.config.data, self.config.seed, Finite()
         train, dev, tests = (read_all(paths) for paths in (data.train, data.dev, data.tests))
         check_disjoint(train, dev, tests)
         self.train = Segments(train, data, seed)
@@ -64,48 +64,49 @@ class VocoderRun(Run):
         return model
 
     def _stepped(self) -> Generator:
-        return self.model.generator  # the judges' gradients are not there in every step, which DDP would wait for
+        return self.model.generator  # discriminators have no gradients in some steps, and DDP would wait for them
 
     def losses(self, batch: VocoderBatch) -> dict[str, Tensor]:
-        """One half step of the judges where they have joined, then the generator's losses."""
+        """One half step of the discriminators where they have joined, then the generator's losses."""
         gan, model = self.config.gan, self.model
         share = batch.share(CLIPS)
         fake = self.wrapped(batch.mel, batch.units, batch.speaker).float()
         parts = {"mel": mel_loss(batch.wave, fake), "spectral": spectral_loss(batch.wave, fake)}
         loss = gan.mel * parts["mel"] + gan.spectral * parts["spectral"]
         if self.share() >= gan.after:
-            parts["judges"] = self._train_judges(batch.wave, fake.detach(), share)
-            model.judges.requires_grad_(False)  # the generator's half step must leave them alone
-            real, faked = model.judges(batch.wave), model.judges(fake)
-            model.judges.requires_grad_(True)
+            parts["discriminators"] = self._train_discriminators(batch.wave, fake.detach(), share)
+            model.discriminators.requires_grad_(False)  # the generator's half step must leave them alone
+            real, faked = model.discriminators(batch.wave), model.discriminators(fake)
+            model.discriminators.requires_grad_(True)
             parts["adversarial"], parts["features"] = adversarial_loss(faked), feature_loss(real, faked)
             loss = loss + gan.adversarial * parts["adversarial"] + gan.features * parts["features"]
         return {"loss": loss * share} | {name: value.detach() * share for name, value in parts.items()}
 
-    def _train_judges(self, real: Tensor, fake: Tensor, share: Tensor | float) -> Tensor:
+    def _train_discriminators(self, real: Tensor, fake: Tensor, share: Tensor | float) -> Tensor:
         """A step of the discriminators, skipped where it would not be finite: NaN would stay in their weights.
 
         Raises VsrError not_finite, where no step is any more.
         """
-        judges, loss = self.model.judges, judge_loss(self.model.judges(real), self.model.judges(fake))
+        discriminators = self.model.discriminators
+        loss = discriminator_loss(discriminators(real), discriminators(fake))
         self.fabric.backward(loss * share)
         if self.fabric.world_size > 1:
-            for parameter in judges.parameters():
+            for parameter in discriminators.parameters():
                 parameter.grad = self.fabric.all_reduce(parameter.grad, reduce_op="mean")
         limits = {"max_norm": self.config.optim.clip, "error_if_nonfinite": False}
-        norm = self.fabric.clip_gradients(judges, self.optimiser, **limits)
-        self.judged.note(bool(torch.isfinite(norm)))
+        norm = self.fabric.clip_gradients(discriminators, self.optimiser, **limits)
+        self.finite.note(bool(torch.isfinite(norm)))
         # Only the discriminators have gradients now; in fp16 the scaler leaves the step out, as in the loop.
-        if not self.judged.in_a_row or getattr(self.fabric.strategy.precision, "scaler", None) is not None:
+        if not self.finite.in_a_row or getattr(self.fabric.strategy.precision, "scaler", None) is not None:
             self.optimiser.step()
         self.optimiser.zero_grad()
-        if self.judged.lost(len(self.feed.steps)):
+        if self.finite.lost(len(self.feed.steps)):
             with agreed(self.fabric):
-                raise self.judged.error(self.progress.step + 1, self.folder)
+                raise self.finite.error(self.progress.step + 1, self.folder)
         return loss
 
     def _report(self, losses: dict[str, float]) -> None:
-        if skipped := self.judged.take():
+        if skipped := self.finite.take():
             told = f"{skipped} steps of the discriminators skipped: no finite gradient"
             self.say(f"epoch {self.progress.epoch:3d}  {told}")
         super()._report(losses)

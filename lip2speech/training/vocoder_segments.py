@@ -13,7 +13,7 @@ from torch import Tensor
 
 from lip2speech.features.corpus import Features, StoredFeatures, with_features
 from lip2speech.vocoders.config import VocoderDataConfig
-from lip2speech.vocoders.losses import roughen
+from lip2speech.vocoders.losses import corrupt_mel
 from vsr.core.clock import MELS_PER_FRAME, SAMPLES_PER_FRAME, UNITS_PER_FRAME
 from vsr.core.errors import VsrError
 from vsr.data.batch import CLIPS, Counted
@@ -64,7 +64,7 @@ class Segments:
                 (known.wave, SAMPLES_PER_FRAME), (shown.mel, MELS_PER_FRAME), (shown.units, UNITS_PER_FRAME)
             )
         )  # fmt: skip
-        mel = roughen(mel[None], self.data.roughen, self.data.noise, generator)[0]
+        mel = corrupt_mel(mel[None], self.data.corruption, self.data.noise, generator)[0]
         return wave, mel, units, known.speaker
 
 

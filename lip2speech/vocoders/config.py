@@ -17,7 +17,7 @@ class VocoderDataConfig:
 
     ``predicted``: folder of `lip2speech synthesize --features`, mels and units that the acoustic model made of the
     training clips; each clip is then voiced from them as often as from its own. ``segment``: video frames.
-    ``roughen``: share of mels that are blurred and made noisy; ``noise``: its greatest deviation, nepers.
+    ``corruption``: share of mels that are blurred and made noisy; ``noise``: its greatest standard deviation, nepers.
     """
 
     train: tuple[str, ...]
@@ -27,18 +27,18 @@ class VocoderDataConfig:
     predicted: str = ""
     segment: int = 25
     clips_per_batch: int = 16
-    roughen: float = 0.5
+    corruption: float = field(default=0.5, metadata={"earlier": "roughen"})
     noise: float = 0.5
 
     def __post_init__(self):
         if not self.train or not self.dev:
             raise VsrError("bad_config", "data.train and data.dev need at least one manifest each")
-        check_numbers(self, "data.", segment=COUNT, clips_per_batch=COUNT, roughen=SHARE, noise=NOT_NEGATIVE)
+        check_numbers(self, "data.", segment=COUNT, clips_per_batch=COUNT, corruption=SHARE, noise=NOT_NEGATIVE)
 
 
 @dataclass(frozen=True)
 class GanConfig:
-    """Weights of the losses; the judges join after the share ``after`` of the schedule, with ``width`` channels."""
+    """Weights of the losses; discriminators of ``width`` channels join after the share ``after`` of the schedule."""
 
     after: float = 0.4
     width: int = 16

@@ -16,18 +16,18 @@ from vsr.media.mel import FLOOR, N_FFT, mel_filters
 LARGEST = 3.0  # nepers that a round may change a band by
 
 
-def mel_consistent(wave: Tensor, mel: Tensor, spread: Tensor, rounds: int) -> Tensor:
+def mel_consistent(wave: Tensor, mel: Tensor, band_to_bin: Tensor, rounds: int) -> Tensor:
     """Wave (160 N) of one clip, whose log-mel becomes more like ``mel`` (N, 80) with each round.
 
     Args:
-        spread: (80, 321), the share of each band in a bin, of `lip2speech.vocoders.generator.band_to_bin`.
+        band_to_bin: (80, 321), the share of each band in a bin, of `lip2speech.vocoders.generator.band_to_bin`.
     """
     window = torch.hann_window(N_FFT, device=wave.device)
     filters, target = mel_filters().to(wave.device), mel.float().T
     for _ in range(rounds):
         spectrum = torch.stft(wave, N_FFT, HOP, N_FFT, window, center=True, return_complex=True)
         bands = (filters @ spectrum[:, :-1].abs()).clamp(min=FLOOR).log()
-        correction = spread.T @ (target - bands).clamp(-LARGEST, LARGEST)
+        correction = band_to_bin.T @ (target - bands).clamp(-LARGEST, LARGEST)
         # The frame on the last sample is beyond the mel's clock: it takes the correction of the one before.
         spectrum = spectrum * torch.cat([correction, correction[:, -1:]], 1).exp()
         wave = torch.istft(spectrum, N_FFT, HOP, N_FFT, window, center=True, length=len(wave))

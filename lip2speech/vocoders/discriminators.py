@@ -1,6 +1,6 @@
-"""Judges of the GAN: periods of the wave (Kong et al. 2020), spectra of several resolutions (Jang et al. 2021).
+"""Discriminators of the GAN: periods of the wave (Kong et al. 2020), spectra of several resolutions (Jang et al. 2021).
 
-Shapes: wave (B, S). Each judge gives its score map and the feature maps on the way there.
+Shapes: wave (B, S). Each discriminator gives its score map and the feature maps on the way there.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ PERIODS = (2, 3, 5, 7, 11)
 RESOLUTIONS = ((1024, 256), (512, 128), (256, 64))  # window and hop, samples
 SLOPE = 0.1  # of the leaky rectifier
 
-Judgement = tuple[Tensor, list[Tensor]]
+Scored = tuple[Tensor, list[Tensor]]
 
 
-class Judge(nn.Module):
+class Discriminator(nn.Module):
     """A pile of 2-D convolutions; the last gives the score map."""
 
     def __init__(self, layers: list[nn.Conv2d]):
         super().__init__()
         self.layers = nn.ModuleList(weight_norm(layer) for layer in layers)
 
-    def judge(self, x: Tensor) -> Judgement:
+    def discriminate(self, x: Tensor) -> Scored:
         """x (B, C, H, W) -> score map, feature maps."""
         features = []
         for layer in self.layers[:-1]:
@@ -33,7 +33,7 @@ class Judge(nn.Module):
         return self.layers[-1](x), features
 
 
-class PeriodJudge(Judge):
+class PeriodDiscriminator(Discriminator):
     """Looks at every ``period``-th sample."""
 
     def __init__(self, period: int, width: int):
@@ -42,12 +42,12 @@ class PeriodJudge(Judge):
         super().__init__([*down, nn.Conv2d(8 * width, 1, (3, 1), 1, (1, 0))])
         self.period = period
 
-    def forward(self, wave: Tensor) -> Judgement:
+    def forward(self, wave: Tensor) -> Scored:
         wave = F.pad(wave, (0, -wave.shape[1] % self.period))
-        return self.judge(wave.unflatten(1, (-1, self.period))[:, None])
+        return self.discriminate(wave.unflatten(1, (-1, self.period))[:, None])
 
 
-class SpectrumJudge(Judge):
+class SpectrumDiscriminator(Discriminator):
     """Looks at the magnitudes of a short-time spectrum."""
 
     def __init__(self, window: int, hop: int, width: int):
@@ -56,13 +56,13 @@ class SpectrumJudge(Judge):
         super().__init__([*down, nn.Conv2d(width, 1, 3, 1, 1)])
         self.size, self.hop = window, hop
 
-    def forward(self, wave: Tensor) -> Judgement:
+    def forward(self, wave: Tensor) -> Scored:
         window = torch.hann_window(self.size, device=wave.device)
         spectrum = torch.stft(wave, self.size, self.hop, window=window, return_complex=True)
-        return self.judge(spectrum.abs().transpose(1, 2)[:, None])
+        return self.discriminate(spectrum.abs().transpose(1, 2)[:, None])
 
 
-class Judges(nn.Module):
+class Discriminators(nn.Module):
     """All of them.
 
     Args:
@@ -71,27 +71,27 @@ class Judges(nn.Module):
 
     def __init__(self, width: int):
         super().__init__()
-        periods = [PeriodJudge(period, width) for period in PERIODS]
-        self.judges = nn.ModuleList([*periods, *(SpectrumJudge(*each, width) for each in RESOLUTIONS)])
+        periods = [PeriodDiscriminator(period, width) for period in PERIODS]
+        self.discriminators = nn.ModuleList([*periods, *(SpectrumDiscriminator(*each, width) for each in RESOLUTIONS)])
 
-    def forward(self, wave: Tensor) -> list[Judgement]:
-        """wave (B, S) -> every judge's score and features."""
-        return [judge(wave) for judge in self.judges]
+    def forward(self, wave: Tensor) -> list[Scored]:
+        """wave (B, S) -> every discriminator's score and features."""
+        return [discriminator(wave) for discriminator in self.discriminators]
 
 
-def judge_loss(real: list[Judgement], fake: list[Judgement]) -> Tensor:
-    """Hinge loss of the judges (Lim and Ye 2017)."""
+def discriminator_loss(real: list[Scored], fake: list[Scored]) -> Tensor:
+    """Hinge loss of the discriminators (Lim and Ye 2017)."""
     losses = [F.relu(1 - r).mean() + F.relu(1 + f).mean() for (r, _), (f, _) in zip(real, fake, strict=True)]
     return torch.stack(losses).mean()
 
 
-def adversarial_loss(fake: list[Judgement]) -> Tensor:
+def adversarial_loss(fake: list[Scored]) -> Tensor:
     """Hinge loss of the generator."""
     return torch.stack([F.relu(1 - score).mean() for score, _ in fake]).mean()
 
 
-def feature_loss(real: list[Judgement], fake: list[Judgement]) -> Tensor:
-    """Mean difference of the judges' feature maps (Kumar et al. 2019), relative to their size."""
+def feature_loss(real: list[Scored], fake: list[Scored]) -> Tensor:
+    """Mean difference of the discriminators' feature maps (Kumar et al. 2019), relative to their size."""
     pairs = [pair for (_, r), (_, f) in zip(real, fake, strict=True) for pair in zip(r, f, strict=True)]
     sizes = [r.detach().abs().mean().clamp(min=1e-5) for r, _ in pairs]
     losses = [(r.detach() - f).abs().mean() / size for (r, f), size in zip(pairs, sizes, strict=True)]

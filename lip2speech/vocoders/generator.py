@@ -87,9 +87,9 @@ class Generator(nn.Module):
         self.norm_out = nn.LayerNorm(c.dim, eps=1e-6)
         self.head = nn.Linear(c.dim, N_FFT + 2)
         self.register_buffer("window", torch.hann_window(N_FFT), persistent=False)
-        self.register_buffer("spread", band_to_bin(), persistent=False)
+        self.register_buffer("band_to_bin", band_to_bin(), persistent=False)
         # A band's value is a sum over its bins: its area is taken out again.
-        self.register_buffer("spread_bias", -mel_filters().sum(1).log() @ self.spread, persistent=False)
+        self.register_buffer("band_to_bin_bias", -mel_filters().sum(1).log() @ self.band_to_bin, persistent=False)
         self.apply(_first_weights)
 
     def forward(self, mel: Tensor, units: Tensor, speaker: Tensor, lengths: Tensor | None = None) -> Tensor:
@@ -108,7 +108,7 @@ class Generator(nn.Module):
         corrected = torch.zeros_like(wave)
         for own, length in enumerate(mask.sum(1).tolist()):
             clip = wave[own, : HOP * length]
-            corrected[own, : HOP * length] = mel_consistent(clip, mel[own, :length], self.spread, self.rounds)
+            corrected[own, : HOP * length] = mel_consistent(clip, mel[own, :length], self.band_to_bin, self.rounds)
         return corrected
 
     def backbone(self, mel: Tensor, units: Tensor, speaker: Tensor, mask: Tensor) -> Tensor:
@@ -131,7 +131,7 @@ class Generator(nn.Module):
         """Backbone output (B, N, W), mel (B, N, 80) -> complex spectrum (B, N, F), from log-magnitude and phase."""
         log_magnitude, phase = self.head(x).float().chunk(2, dim=-1)
         if self.config.mel_skip:
-            log_magnitude = log_magnitude + between_frames(mel.float(), mask) @ self.spread + self.spread_bias
+            log_magnitude = log_magnitude + between_frames(mel.float(), mask) @ self.band_to_bin + self.band_to_bin_bias
         return torch.polar(log_magnitude.exp().clamp(max=LOUDEST), phase)
 
 

@@ -70,7 +70,7 @@ def import_vocos(source: str | Path, out: str | Path) -> str:
     """
     folder, out = _located(source), Path(out)
     _check_place(source, folder, out)
-    with _told(folder):
+    with _named(folder):
         config = _config(folder / SETTINGS)
         model = _filled(config, folder / WEIGHTS)
     out.mkdir(parents=True, exist_ok=True)
@@ -110,7 +110,7 @@ def _check_place(source: str | Path, folder: Path, out: Path) -> None:
 
 
 @contextmanager
-def _told(folder: Path) -> Iterator[None]:
+def _named(folder: Path) -> Iterator[None]:
     """Errors inside name the folder."""
     try:
         yield

@@ -10,7 +10,7 @@ from vsr.media.mel import log_mel
 
 SPECTRA = ((256, 64), (512, 128), (1024, 256), (2048, 512))  # window and hop, samples
 BLUR = 9  # taps
-BLUR_DEVIATION = (0.1, 1.0)
+BLUR_STD = (0.1, 1.0)
 
 
 def mel_loss(real: Tensor, fake: Tensor) -> Tensor:
@@ -29,28 +29,28 @@ def spectral_loss(real: Tensor, fake: Tensor) -> Tensor:
     return torch.stack(losses).mean()
 
 
-def roughen(mel: Tensor, chance: float, noise: float, generator: torch.Generator) -> Tensor:
+def corrupt_mel(mel: Tensor, chance: float, noise: float, generator: torch.Generator) -> Tensor:
     """Blur some clips of a batch (B, N, 80) over time and frequency and add noise, as predicted mels are imperfect.
 
     Args:
         chance: share of clips that are changed (Choi et al. 2023 change all).
-        noise: greatest deviation of the noise, nepers.
+        noise: greatest standard deviation of the noise, nepers.
     """
     rows = []
     for row in mel:
         if torch.rand((), generator=generator) < chance:
-            low, high = BLUR_DEVIATION
-            deviation = low + (high - low) * torch.rand((), generator=generator)
+            low, high = BLUR_STD
+            std = low + (high - low) * torch.rand((), generator=generator)
             level = noise * torch.rand((), generator=generator)
-            row = blur(row, float(deviation)) + level * torch.randn(row.shape, generator=generator).to(row)
+            row = blur(row, float(std)) + level * torch.randn(row.shape, generator=generator).to(row)
         rows.append(row)
     return torch.stack(rows)
 
 
-def blur(mel: Tensor, deviation: float) -> Tensor:
+def blur(mel: Tensor, std: float) -> Tensor:
     """Gaussian blur of (N, 80) in both directions; the edges are repeated."""
     taps = torch.arange(BLUR, device=mel.device) - BLUR // 2
-    kernel = torch.exp(-0.5 * (taps / deviation) ** 2)
+    kernel = torch.exp(-0.5 * (taps / std) ** 2)
     kernel = torch.outer(kernel, kernel) / kernel.sum() ** 2
     padded = F.pad(mel[None, None], [BLUR // 2] * 4, mode="replicate")
     return F.conv2d(padded, kernel[None, None].to(mel.dtype))[0, 0]

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from lip2speech.web.jobs import Limits
-from lip2speech.web.work import Studio
+from lip2speech.web.work import Worker
 from vsr.core.errors import VsrError
 
 STATIC = Path(__file__).parent / "static"
@@ -36,9 +36,9 @@ SWEEP_SECONDS = 30.0
 
 
 def build_app(limits: Limits, model: str | None = None, voice: str | None = None):
-    """The FastAPI application; its `state.studio` does the work. Raises VsrError missing_package."""
-    studio = Studio(limits, model, voice)
-    os.environ["GRADIO_TEMP_DIR"] = str(studio.store.uploads)
+    """The FastAPI application; its `state.worker` does the work. Raises VsrError missing_package."""
+    worker = Worker(limits, model, voice)
+    os.environ["GRADIO_TEMP_DIR"] = str(worker.store.uploads)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     try:
         import gradio
@@ -48,15 +48,15 @@ def build_app(limits: Limits, model: str | None = None, voice: str | None = None
     except ImportError as error:
         raise VsrError("missing_package", f"the page needs gradio: {error}; install the extra 'web'") from error
 
-    app = FastAPI(lifespan=_lifespan(studio), docs_url=None, redoc_url=None, openapi_url=None)
-    app.state.studio = studio
-    app.add_middleware(Room, store=studio.store)
+    app = FastAPI(lifespan=_lifespan(worker), docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.worker = worker
+    app.add_middleware(UploadQuota, store=worker.store)
     app.add_middleware(Headers)
-    app.get("/results/{token}/{name}")(_results(studio))
+    app.get("/results/{token}/{name}")(_results(worker))
     head = f"<style>{_static('style.css')}</style><script>{_static('page.js')}</script>"
     theme = gradio.themes.Base(font=FONT, font_mono=("ui-monospace", "monospace"))
     return gradio.mount_gradio_app(
-        app, build_page(studio), path="/", head=head, theme=theme, footer_links=[], run_history=False, ssr_mode=False,
+        app, build_page(worker), path="/", head=head, theme=theme, footer_links=[], run_history=False, ssr_mode=False,
         max_file_size=limits.max_mb * 2**20, allowed_paths=[str(STATIC)], show_error=True, pwa=False,
     )  # fmt: skip
 
@@ -65,25 +65,25 @@ def _static(name: str) -> str:
     return (STATIC / name).read_text(encoding="utf-8")
 
 
-def _lifespan(studio: Studio):
+def _lifespan(worker: Worker):
     """Files are swept while the server runs, and all of them removed when it ends."""
 
     @asynccontextmanager
     async def lifespan(app):
-        sweeping = asyncio.create_task(_sweep(studio))
+        sweeping = asyncio.create_task(_sweep(worker))
         try:
             yield
         finally:
             sweeping.cancel()
-            studio.close()
+            worker.close()
 
     return lifespan
 
 
-async def _sweep(studio: Studio) -> None:
+async def _sweep(worker: Worker) -> None:
     while True:
         await asyncio.sleep(SWEEP_SECONDS)
-        studio.sweep()
+        worker.sweep()
 
 
 class Headers:
@@ -103,7 +103,7 @@ class Headers:
         await self.app(scope, receive, sending if scope["type"] == "http" else send)
 
 
-class Room:
+class UploadQuota:
     """ASGI middleware that takes no upload while the disk's share is full."""
 
     def __init__(self, app, store):
@@ -120,12 +120,12 @@ class Room:
             await self.app(scope, receive, send)
 
 
-def _results(studio: Studio):
+def _results(worker: Worker):
     """The route that hands out results, to those who know the job's name."""
     from fastapi.responses import FileResponse, PlainTextResponse
 
     def results(token: str, name: str):
-        path = studio.store.result(token, name)
+        path = worker.store.result(token, name)
         if path is None:
             return PlainTextResponse("This result has been removed.", status_code=404)
         headers = {"Cache-Control": "private, no-store"}

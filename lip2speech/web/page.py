@@ -14,7 +14,7 @@ import gradio as gr
 
 from lip2speech.web import render
 from lip2speech.web.jobs import Dropped, Job
-from lip2speech.web.work import Studio
+from lip2speech.web.work import Worker
 from vsr.core.errors import VsrError
 
 EXAMPLE = Path(__file__).parent / "static" / "example.mp4"
@@ -30,24 +30,24 @@ watch('value', () => {  // the buttons are made again: the keyboard stays on the
 });"""
 
 
-def build_page(studio: Studio) -> gr.Blocks:
+def build_page(worker: Worker) -> gr.Blocks:
     """The page, ready to be mounted."""
     with gr.Blocks(title="lip2speech", analytics_enabled=False, fill_width=True) as blocks:
-        Page(studio).lay_out(blocks)
-    blocks.queue(default_concurrency_limit=None)  # the studio has a line of its own, and says who is before whom
+        Page(worker).lay_out(blocks)
+    blocks.queue(default_concurrency_limit=None)  # the worker has a line of its own, and says who is before whom
     return blocks
 
 
 class Page:
     """Components, and the handlers behind them."""
 
-    def __init__(self, studio: Studio):
-        self.studio = studio
+    def __init__(self, worker: Worker):
+        self.worker = worker
         self.visits: dict[str, Job] = {}
 
     def lay_out(self, blocks: gr.Blocks) -> None:
         """Make the components and connect them."""
-        panel(render.welcome(self.studio.limits, self.studio.is_shipped))
+        panel(render.welcome(self.worker.limits, self.worker.is_shipped))
         with gr.Row(elem_classes="desk"):
             with gr.Column(scale=2, min_width=300, elem_classes="given"):
                 self.inputs()
@@ -100,8 +100,8 @@ class Page:
         try:
             if video is None:
                 raise VsrError("nothing_given", "Choose or record a video first.")
-            job = self.visit(request, self.studio.new_job(video, reference))
-            async with aclosing(self.studio.process(job)) as work:
+            job = self.visit(request, self.worker.new_job(video, reference))
+            async with aclosing(self.worker.process(job)) as work:
                 async for ahead in work:
                     yield view.update(job, render.progress(job, ahead))
             yield view.update(job, "")
@@ -139,7 +139,7 @@ class Page:
             if job is None or not job.source.is_file():
                 raise VsrError("removed", REMOVED)
             number = job.chosen
-            async with aclosing(self.studio.inspect(job, number)) as work:
+            async with aclosing(self.worker.inspect(job, number)) as work:
                 async for ahead in work:
                     yield {self.status: view.html(render.progress(job, ahead))}
             yield {self.status: view.html(""), self.inspection: view.html(render.inspection(number, job.token))}
@@ -150,18 +150,18 @@ class Page:
 
     def keep(self, video: str | None, reference: str | None, request: gr.Request) -> None:
         """What the visitor has given stays while the page shows it."""
-        self.studio.keep(request.session_hash, video, reference)
+        self.worker.keep(request.session_hash, video, reference)
 
     async def close(self, request: gr.Request) -> None:
         """The visitor has gone."""
-        self.studio.keep(request.session_hash)
+        self.worker.keep(request.session_hash)
         await self.leave(request)
 
     async def leave(self, request: gr.Request) -> None:
         """The visitor has gone, or brings something new: stop the work and remove the results."""
         job = self.visits.pop(request.session_hash, None)
         if job is not None:
-            self.studio.drop(job)
+            self.worker.drop(job)
 
 
 def panel(text: str = "", **settings) -> gr.HTML:

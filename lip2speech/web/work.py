@@ -19,7 +19,7 @@ from vsr.core.errors import VsrError
 TICK = 0.25  # seconds between two looks at a job
 
 
-class Studio:
+class Worker:
     """The models, the one thread that uses them, the line before it and the files.
 
     Args:

@@ -137,9 +137,9 @@ def test_word_fusion_equals_the_plain_search(model, states, kenlm, tmp_path, opt
 def test_piece_fusion_equals_the_plain_search(model, states, language, kenlm, tmp_path, options):
     pieces = ngram.NGram(write_arpa(tmp_path / "pieces.arpa", PIECES), TOKENIZER)
     assert not pieces.over_words
-    judges, plain = [(0.5, pieces), (0.3, NeuralLanguage(language))], plain_pieces(PIECES, 0.5)
+    scorers, plain = [(0.5, pieces), (0.3, NeuralLanguage(language))], plain_pieces(PIECES, 0.5)
     compare(
-        model, states, options, judges,
+        model, states, options, scorers,
         lambda tokens, c: plain(tokens, c) + 0.3 * oracle.plain_language(language, EOS, tokens, c),
     )  # fmt: skip
 

@@ -78,8 +78,8 @@ def test_the_command_tells_three_or_none(tmp_path, capsys):
         ("# only a comment\n", [], "there is no phrase"),
         ("bin blue\nBin  blue!\n", [], "stands in it twice"),
         ("пять\n", [], "cannot write the phrase 'пять'"),
-        ("bin\n", ["--best", "0"], "--best is a number from 1"),
-        ("bin\n", ["--least", "nan"], "from 0 to 1"),
+        ("bin\n", ["--nbest", "0"], "--nbest is a number from 1"),
+        ("bin\n", ["--threshold", "nan"], "from 0 to 1"),
         ("bin\n", ["--faces", "all"], "what one face says"),
     ],
 )

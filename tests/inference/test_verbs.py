@@ -80,7 +80,7 @@ def test_align_writes_any_format_by_its_ending(tmp_path, capsys):
         (["align", "{clip}", "--text", "x", "--faces", "all"], "what one face says"),
         (["align", "{wide}", "--text", "x", "--cropped"], "no video of a mouth alone"),
         (["find", "пять", "{clip}"], "cannot write"),
-        (["find", "x", "{clip}", "--least", "2"], "can be 0 to 1"),
+        (["find", "x", "{clip}", "--threshold", "2"], "can be 0 to 1"),
         (["find", "x", "nowhere.mp4"], "no such file"),
         (["encode", "{clip}", "-o", "out", "--layers", "9"], "has no layer '9'"),
         (["encode", "{clip}", "{clip}", "-o", "out"], "the same file"),

@@ -1,4 +1,4 @@
-"""Figures of voices: known answers, failures counted and never averaged, judges, tables."""
+"""Figures of voices: known answers, failures counted and never averaged, recognisers, tables."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from lip2speech.evaluation import asr_scorers as judges
+from lip2speech.evaluation import asr_scorers, metrics
 from lip2speech.evaluation import corpus as evaluation
-from lip2speech.evaluation import metrics
 from lip2speech.evaluation.alignment import offset, shifted
 from lip2speech.evaluation.corpus import evaluate, evaluate_clip
 from lip2speech.evaluation.intelligibility import stoi
@@ -72,7 +71,7 @@ def test_narrow_and_wide_band_are_told_apart(voice_like):
         (np.ones(16_000), np.full(16_000, np.nan), "not_finite"),
     ],
 )
-def test_what_cannot_be_judged_is_refused(natural, voice, reason):
+def test_what_cannot_be_scored_is_refused(natural, voice, reason):
     with pytest.raises(VsrError) as caught:
         metrics.measure(natural.astype(np.float32), voice.astype(np.float32))
     assert caught.value.reason == reason
@@ -99,15 +98,15 @@ def test_failures_are_counted_and_not_averaged(corpus, tmp_path, monkeypatch):
         def transcribe(self, wave):
             return "bin blue at f two now" if np.abs(wave).max() > 0 else ""
 
-    monkeypatch.setattr(evaluation, "open_judge", lambda name: Echo())
+    monkeypatch.setattr(evaluation, "open_scorer", lambda name: Echo())
     outcomes = evaluate(clips, {"natural": None, "system": str(row)}, "echo")
-    rows = summarise(clips, outcomes, judged=True)
-    assert rows["natural"]["scored"] == 3 and rows["natural"]["judge"]["wer"] == 0
+    rows = summarise(clips, outcomes, with_asr=True)
+    assert rows["natural"]["scored"] == 3 and rows["natural"]["asr"]["wer"] == 0
     system = rows["system"]
     assert (system["scored"], system["failed"], system["too_short"]) == (1, 2, 0)
     assert system["reasons"] == {"silent": 1, "missing": 1}
     assert 0.9 < system["figures"]["stoi"]["mean"] <= 1 and system["figures"]["stoi"]["n"] == 1
-    assert system["judge"]["wer"] == pytest.approx(2 / 3), "what was not said is counted as deleted"
+    assert system["asr"]["wer"] == pytest.approx(2 / 3), "what was not said is counted as deleted"
     result = write_evaluation(tmp_path / "out", clips, outcomes, "cross", "echo")
     assert read_json(tmp_path / "out/result.json") == result
     lines = (tmp_path / "out/utterances.tsv").read_text(encoding="utf-8").splitlines()
@@ -128,11 +127,11 @@ def test_f0_of_unvoiced_sound_is_left_out_of_the_mean(corpus, voice_like):
     clips, _ = corpus
     figures = metrics.measure(voice_like, voice_like)
     outcomes = [evaluation.Outcome("r", "a", replace(figures, f0=float("nan"))), evaluation.Outcome("r", "b", figures)]
-    assert summarise(clips[:2], outcomes, judged=False)["r"]["figures"]["f0"]["n"] == 1
+    assert summarise(clips[:2], outcomes, with_asr=False)["r"]["figures"]["f0"]["n"] == 1
 
 
 def test_grammar_of_grid():
-    grammar = judges.grid_grammar()
+    grammar = asr_scorers.grid_grammar()
     assert grammar.startswith("#JSGF") and "| x |" in grammar and " w " not in grammar
 
 
@@ -143,20 +142,20 @@ def test_pocketsphinx_hears_sentences_of_the_grammar():
 
     words = ["place", "blue", "by", "m", "five", "please"]
     spoken = synthesiser().speak(words, words, Voice())
-    judge = judges.open_judge("pocketsphinx-grid")
+    recogniser = asr_scorers.open_scorer("pocketsphinx-grid")
     wave = resample_poly(spoken.samples / 32768, 16_000, spoken.rate).astype(np.float32)
-    first = judge.transcribe(wave)
+    first = recogniser.transcribe(wave)
     assert len(first.split()) == 6 and "five" in first
-    assert judge.transcribe(wave) == first, "the order of the clips must not matter"
+    assert recogniser.transcribe(wave) == first, "the order of the clips must not matter"
 
 
 @pytest.mark.parametrize("name", ["pocketsphinx", "whisper", "whisper:", "google:x", ""])
-def test_unknown_judges_are_refused(name):
-    with pytest.raises(VsrError, match="judge"):
-        judges.open_judge(name)
+def test_unknown_recognisers_are_refused(name):
+    with pytest.raises(VsrError, match="recogniser"):
+        asr_scorers.open_scorer(name)
 
 
-def test_a_judge_that_is_not_there_is_refused_before_any_work(tmp_path):
+def test_a_recogniser_that_is_not_there_is_refused_before_any_work(tmp_path):
     with pytest.raises(VsrError, match="no recogniser"):
         evaluate([], {"natural": None}, f"whisper:{tmp_path}")
 
@@ -182,5 +181,5 @@ def test_wav2vec2_from_a_folder(tmp_path, voice_like):
         conv_dim=(8,) * 7, num_conv_pos_embeddings=16, num_conv_pos_embedding_groups=2,
     )  # fmt: skip
     Wav2Vec2ForCTC(config).save_pretrained(tmp_path)
-    heard = judges.open_judge(f"wav2vec2:{tmp_path}").transcribe(voice_like)
+    heard = asr_scorers.open_scorer(f"wav2vec2:{tmp_path}").transcribe(voice_like)
     assert isinstance(heard, str) and heard == heard.lower()

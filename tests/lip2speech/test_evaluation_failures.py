@@ -1,4 +1,4 @@
-"""What goes wrong in one clip stays with that clip: judged apart, counted, never in a mean, never the end of a run."""
+"""What goes wrong in one clip stays with that clip: scored apart, counted, never in a mean, never the end of a run."""
 
 from argparse import ArgumentParser
 
@@ -21,7 +21,7 @@ SAID = "bin blue at f two now"
 
 
 class Listener:
-    """A judge that understands every voice and remembers how many it heard."""
+    """A recogniser that understands every voice and remembers how many it heard."""
 
     name = "listener"
 
@@ -74,11 +74,11 @@ def test_estoi_is_the_same_each_time(voice_like):
 
 
 def test_a_voice_is_heard_though_its_film_is_silent(clip, tmp_path, voice_like):
-    judge = Listener()
-    outcome = evaluate_clip(clip, "system", row_with(tmp_path, voice_like[:16_000]), judge)
+    recogniser = Listener()
+    outcome = evaluate_clip(clip, "system", row_with(tmp_path, voice_like[:16_000]), recogniser)
     assert (outcome.reason, outcome.heard, outcome.figures) == ("no_sound", SAID, None)
-    row = summarise([clip], [outcome], judged=True)["system"]
-    assert row["failed"] == 1 and row["judge"]["wer"] == 0, "a mute film is not the system's error"
+    row = summarise([clip], [outcome], with_asr=True)["system"]
+    assert row["failed"] == 1 and row["asr"]["wer"] == 0, "a mute film is not the system's error"
 
 
 @pytest.mark.parametrize(
@@ -89,20 +89,20 @@ def test_a_voice_is_heard_though_its_film_is_silent(clip, tmp_path, voice_like):
         (np.sin(np.arange(3000) * 0.3), "too_short", True),
     ],
 )
-def test_only_sound_reaches_the_judge(clip, tmp_path, wave, reason, heard):
-    judge = Listener()
-    outcome = evaluate_clip(clip, "system", row_with(tmp_path, wave), judge)
-    assert outcome.reason == reason and bool(judge.heard) == heard
-    row = summarise([clip], [outcome], judged=True)["system"]
+def test_only_sound_reaches_the_recogniser(clip, tmp_path, wave, reason, heard):
+    recogniser = Listener()
+    outcome = evaluate_clip(clip, "system", row_with(tmp_path, wave), recogniser)
+    assert outcome.reason == reason and bool(recogniser.heard) == heard
+    row = summarise([clip], [outcome], with_asr=True)["system"]
     assert (row["too_short"], row["failed"]) == ((1, 0) if reason == "too_short" else (0, 1))
     assert row["figures"]["stoi"] is None
-    assert row["judge"]["deletions"] == (0 if heard else 6)
+    assert row["asr"]["deletions"] == (0 if heard else 6)
 
 
-def test_the_judge_hears_no_more_than_the_clip(clip, tmp_path, voice_like):
-    judge = Listener()
-    evaluate_clip(clip, "system", row_with(tmp_path, voice_like), judge)
-    assert len(judge.heard[0]) == 640 * 25
+def test_the_recogniser_hears_no_more_than_the_clip(clip, tmp_path, voice_like):
+    recogniser = Listener()
+    evaluate_clip(clip, "system", row_with(tmp_path, voice_like), recogniser)
+    assert len(recogniser.heard[0]) == 640 * 25
 
 
 def test_a_fault_of_a_metric_is_an_outcome(clip, tmp_path, voice_like, monkeypatch):
@@ -115,7 +115,7 @@ def test_a_fault_of_a_metric_is_an_outcome(clip, tmp_path, voice_like, monkeypat
     assert outcome.reason == "internal" and "ZeroDivisionError" in outcome.message
 
 
-def test_a_judge_without_texts_is_refused_before_any_work(clip, monkeypatch):
+def test_a_recogniser_without_texts_is_refused_before_any_work(clip, monkeypatch):
     monkeypatch.setattr(evaluation, "evaluate_clip", lambda *given: pytest.fail("work was begun"))
     with pytest.raises(VsrError, match="transcripts"):
         evaluate([Clip("x", clip.video, " ", "s", 25)], {"natural": None}, "pocketsphinx-grid")
@@ -124,8 +124,8 @@ def test_a_judge_without_texts_is_refused_before_any_work(clip, monkeypatch):
 def test_clips_without_text_are_left_to_the_metrics(clip):
     mute = Clip("y", clip.video, "", "s", 25)
     outcomes = [Outcome("r", "x", heard=SAID), Outcome("r", "y", heard="what was never said")]
-    judge = summarise([clip, mute], outcomes, judged=True)["r"]["judge"]
-    assert judge["wer"] == 0 and judge["scored"] == 1
+    asr = summarise([clip, mute], outcomes, with_asr=True)["r"]["asr"]
+    assert asr["wer"] == 0 and asr["scored"] == 1
 
 
 def test_the_report_has_errors_versions_and_one_line_a_clip(clip, tmp_path):
@@ -157,7 +157,7 @@ def test_the_verb_draws_what_it_can(clip, tmp_path, voice_like, monkeypatch, cap
     assert capsys.readouterr().err.count("\n") == 1, "c has no voice: one line"
 
 
-@pytest.mark.parametrize("given", [["--jobs", "0"], ["--pictures", "-1"]])
+@pytest.mark.parametrize("given", [["--jobs", "0"], ["--plots", "-1"]])
 def test_senseless_numbers_are_wrong_usage(given, tmp_path, clip, capsys):
     parser = ArgumentParser()
     verb.add_arguments(parser)

@@ -141,7 +141,7 @@ def test_a_reader_without_text_cannot_be_tuned_on_text():
 
 def test_the_protocol_without_a_voice_is_vision():
     assert SynthesisOptions(protocol="vision").protocol == "vision"
-    assert header("vision", "").startswith("Reference voice: vision (none: the model's own voice). Judge: none.")
+    assert header("vision", "").startswith("Reference voice: vision (none: the model's own voice). ASR: none.")
     with pytest.raises(VsrError, match="the protocol is 'none'; it can be cross, self, vision"):
         SynthesisOptions(protocol="none")
 

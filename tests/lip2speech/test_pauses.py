@@ -51,7 +51,7 @@ def test_words_are_cut_by_the_clock_of_the_natural_recording(recorded, lag):
     voice = np.roll(natural, lag)
     assert stoi_aligned(natural, voice, lag, SPOKEN) > 0.999
     outside = stoi_aligned(natural, np.where(np.abs(voice) > 0.02, voice, 0), lag, (0.0, 0.9))
-    assert outside < 0.9, "what is outside the words is judged by itself"
+    assert outside < 0.9, "what is outside the words is scored by itself"
 
 
 def test_words_stay_and_pauses_are_those_of_the_other(recorded):

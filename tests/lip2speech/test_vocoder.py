@@ -1,4 +1,4 @@
-"""The vocoder: exact lengths, padding changes nothing, the same as Vocos with the same weights; its judges learn."""
+"""The vocoder: exact lengths, padding changes nothing, the same as Vocos with its weights; discriminators learn."""
 
 import pytest
 import torch
@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from lip2speech.inference.synthesizer import vocode
 from lip2speech.models.voice import Speech
 from lip2speech.vocoders.consistency import mel_consistent
-from lip2speech.vocoders.discriminators import Judges, adversarial_loss, feature_loss, judge_loss
+from lip2speech.vocoders.discriminators import Discriminators, adversarial_loss, discriminator_loss, feature_loss
 from lip2speech.vocoders.generator import Generator, GeneratorConfig, band_to_bin, overlap_add
-from lip2speech.vocoders.losses import blur, mel_loss, roughen, spectral_loss
+from lip2speech.vocoders.losses import blur, corrupt_mel, mel_loss, spectral_loss
 from tests.lip2speech.tiny import UNITS, ramp_weights, speakers, tiny_vocoder
 from vsr.media.mel import log_mel
 
@@ -104,22 +104,23 @@ def test_golden():
 GOLDEN = 0.1425004
 
 
-def test_judges_learn_to_tell_noise_from_a_tone():
+def test_discriminators_learn_to_tell_noise_from_a_tone():
     torch.manual_seed(0)
-    judges = Judges(2)
-    optimiser = torch.optim.Adam(judges.parameters(), 5e-3)
+    discriminators = Discriminators(2)
+    optimiser = torch.optim.Adam(discriminators.parameters(), 5e-3)
     time = torch.arange(6400) / 16_000
     real, fake = torch.sin(2 * torch.pi * 300 * time)[None].repeat(2, 1), torch.randn(2, 6400)
     losses = []
     for _ in range(30):
-        loss = judge_loss(judges(real), judges(fake))
+        loss = discriminator_loss(discriminators(real), discriminators(fake))
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         losses.append(loss.item())
     assert losses[-1] < 0.7 * losses[0]
-    assert adversarial_loss(judges(fake)) > adversarial_loss(judges(real))
-    assert feature_loss(judges(real), judges(real)) == 0 < feature_loss(judges(real), judges(fake))
+    assert adversarial_loss(discriminators(fake)) > adversarial_loss(discriminators(real))
+    of_real, of_fake = discriminators(real), discriminators(fake)
+    assert feature_loss(of_real, of_real) == 0 < feature_loss(of_real, of_fake)
 
 
 def test_spectral_losses_are_zero_for_the_same_and_grow():
@@ -131,8 +132,8 @@ def test_spectral_losses_are_zero_for_the_same_and_grow():
 
 def test_roughened_mels():
     mel, generator = torch.randn(3, 20, 80), torch.Generator().manual_seed(0)
-    assert torch.equal(roughen(mel, 0.0, 1.0, generator), mel)
-    rough = roughen(mel, 1.0, 0.5, generator)
+    assert torch.equal(corrupt_mel(mel, 0.0, 1.0, generator), mel)
+    rough = corrupt_mel(mel, 1.0, 0.5, generator)
     assert rough.shape == mel.shape and not torch.equal(rough, mel)
     flat = torch.full((20, 80), 3.0)
     assert torch.allclose(blur(flat, 0.8), flat, atol=1e-5), "a blur keeps the mean, at the edges too"

@@ -1,4 +1,4 @@
-"""Two processes train a vocoder and its judges as one does with the whole batch."""
+"""Two processes train a vocoder and its discriminators as one does with the whole batch."""
 
 from dataclasses import replace
 
@@ -32,7 +32,7 @@ class Whole(Paired, VocoderRun):
 
 @pytest.fixture
 def config(tmp_path, voice_like):
-    """Five clips in batches of two: two ranks do two steps an epoch; the judges join in the second epoch."""
+    """Five clips in batches of two: two ranks do two steps an epoch; the discriminators join in the second epoch."""
     (tmp_path / "features").mkdir()
     clips = [Clip(f"c{i}", f"c{i}.mp4", "a", "s", FRAMES) for i in range(6)]
     for i, clip in enumerate(clips):
@@ -58,7 +58,7 @@ def config(tmp_path, voice_like):
 
 
 def assert_same_gradients(one, other):
-    """Their running means, generator's and judges': weights show less, as Adam makes whole steps of rounding."""
+    """Their running means, generator's and discriminators': weights show less, for Adam makes steps of rounding."""
     states = [saved["optimiser"]["state"] for saved in (one, other)]
     assert states[0].keys() == states[1].keys() and len(states[0]) > 100
     for index, own in states[0].items():
@@ -85,7 +85,7 @@ def test_two_ranks_do_what_one_does_with_the_whole_batch(config, tmp_path):
 def test_a_killed_run_of_two_ranks_goes_on(config, tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     expected = ranks(config, [whole, whole], kind=Watched)[0][3]
-    started = ranks(config, [killed, killed], kind=Watched, kill_at=3)[0][3]  # the judges have had one step
+    started = ranks(config, [killed, killed], kind=Watched, kill_at=3)[0][3]  # the discriminators have had one step
     finished = ranks(config, [killed, killed], kind=Watched, resume=True)[0][3]
     assert len(expected) == 4 and started + finished == pytest.approx(expected, rel=1e-5)
     assert load_vocoder(killed / "model")
@@ -111,7 +111,7 @@ def adversarial(config):
 def test_a_sample_that_is_not_finite_does_not_reach_the_weights(adversarial, tmp_path, capsys):
     run = Damaged(adversarial, tmp_path / "run")
     losses = run._epoch()
-    assert run.judged.skipped == 2 and torch.isfinite(torch.tensor(losses["judges"]))
+    assert run.finite.skipped == 2 and torch.isfinite(torch.tensor(losses["discriminators"]))
     for part in (run.model, run.average.model):
         assert all(own.isfinite().all() for own in part.state_dict().values())
     run._report({})
@@ -121,12 +121,12 @@ def test_a_sample_that_is_not_finite_does_not_reach_the_weights(adversarial, tmp
 
 def test_skipped_steps_change_no_discriminator(adversarial, tmp_path):
     run = Damaged(adversarial, tmp_path / "run")
-    before = {name: tensor.clone() for name, tensor in run.model.judges.state_dict().items()}
+    before = {name: tensor.clone() for name, tensor in run.model.discriminators.state_dict().items()}
     run.damaged = 9
     with pytest.raises(VsrError, match="the training is lost: 3 steps up to step 3 had no finite gradient") as caught:
         run._epoch()
     assert caught.value.reason == "not_finite"
-    assert all(torch.equal(own, before[name]) for name, own in run.model.judges.state_dict().items())
+    assert all(torch.equal(own, before[name]) for name, own in run.model.discriminators.state_dict().items())
 
 
 def test_the_gradients_of_the_discriminators_are_clipped(adversarial, tmp_path, monkeypatch):
@@ -135,7 +135,7 @@ def test_the_gradients_of_the_discriminators_are_clipped(adversarial, tmp_path, 
     step = run.optimiser.step
 
     def watched():
-        own = [p.grad.norm() for p in run.model.judges.parameters() if p.grad is not None]
+        own = [p.grad.norm() for p in run.model.discriminators.parameters() if p.grad is not None]
         if own:
             norms.append(float(torch.stack(own).norm()))
         step()

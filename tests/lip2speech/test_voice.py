@@ -70,10 +70,10 @@ def test_what_a_frozen_encoder_saw_before_gives_the_same_losses():
     voice, batch = tiny_voice(encoder="frozen"), speech_batch([5, 8])
     torch.manual_seed(0)
     from_video = voice.loss(batch)
-    batch.sights = voice.see(batch.seen.video, batch.seen.lengths)
+    batch.visual = voice.encode(batch.seen.video, batch.seen.lengths)
     torch.manual_seed(0)
-    from_sights = voice.loss(batch)
-    assert torch.allclose(from_video["loss"], from_sights["loss"], atol=1e-5)
+    from_features = voice.loss(batch)
+    assert torch.allclose(from_video["loss"], from_features["loss"], atol=1e-5)
 
 
 def test_without_units_no_unit_loss():

@@ -1,4 +1,4 @@
-"""The judge Whisper: a tiny model of the real class with random weights, multilingual as the published ones are."""
+"""The recogniser Whisper: a tiny model of the real class, random weights, multilingual as the published ones are."""
 
 import json
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from lip2speech.evaluation.asr_scorers import open_judge
+from lip2speech.evaluation.asr_scorers import open_scorer
 from vsr.core.errors import VsrError
 
 TASKS = ("<|translate|>", "<|transcribe|>", "<|startoflm|>", "<|startofprev|>", "<|nospeech|>", "<|notimestamps|>")
@@ -53,9 +53,9 @@ def tiny_whisper(size, number):
     return model
 
 
-def prompts(judge, monkeypatch):
+def prompts(recogniser, monkeypatch):
     """The list that the ids of the decoder's first call go to, for each transcription."""
-    decoder, seen = judge._recognise.model.model.decoder, []
+    decoder, seen = recogniser._recognise.model.model.decoder, []
     real = decoder.forward
 
     def forward(input_ids=None, **others):
@@ -67,18 +67,18 @@ def prompts(judge, monkeypatch):
 
 
 def test_whisper_is_told_the_language(folder, voice_like, monkeypatch):
-    judge = open_judge(f"whisper:{folder}")
-    number = judge._recognise.tokenizer.convert_tokens_to_ids
-    seen = prompts(judge, monkeypatch)
-    heard = judge.transcribe(voice_like)
+    recogniser = open_scorer(f"whisper:{folder}")
+    number = recogniser._recognise.tokenizer.convert_tokens_to_ids
+    seen = prompts(recogniser, monkeypatch)
+    heard = recogniser.transcribe(voice_like)
     start = ["<|startoftranscript|>", "<|en|>", "<|transcribe|>", "<|notimestamps|>"]
     assert seen[0] == [number(token) for token in start], "no guess of the language comes first"
-    assert heard == heard.strip().lower() and judge.transcribe(voice_like) == heard
+    assert heard == heard.strip().lower() and recogniser.transcribe(voice_like) == heard
 
 
 def test_whisper_hears_more_than_its_window(folder, voice_like, monkeypatch):
-    judge = open_judge(f"whisper:{folder}")
-    encoder, heard = judge._recognise.model.model.encoder, []
+    recogniser = open_scorer(f"whisper:{folder}")
+    encoder, heard = recogniser._recognise.model.model.encoder, []
     real = encoder.forward
 
     def forward(input_features, **others):
@@ -86,10 +86,10 @@ def test_whisper_hears_more_than_its_window(folder, voice_like, monkeypatch):
         return real(input_features, **others)
 
     monkeypatch.setattr(encoder, "forward", forward)
-    judge.transcribe(np.tile(voice_like, 11))
+    recogniser.transcribe(np.tile(voice_like, 11))
     assert len(set(heard)) > 1, "what comes after 30 s is encoded too"
 
 
-def test_a_judge_is_named_as_what_it_is(folder):
+def test_a_recogniser_is_named_as_what_it_is(folder):
     with pytest.raises(VsrError, match="holds a whisper model, not wav2vec2"):
-        open_judge(f"wav2vec2:{folder}")
+        open_scorer(f"wav2vec2:{folder}")

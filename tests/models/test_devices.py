@@ -10,7 +10,7 @@ import torch
 
 from lip2speech.inference.synthesizer import vocode
 from lip2speech.models.flow_options import FlowOptions
-from lip2speech.vocoders.discriminators import Judges, adversarial_loss, feature_loss, judge_loss
+from lip2speech.vocoders.discriminators import Discriminators, adversarial_loss, discriminator_loss, feature_loss
 from lip2speech.vocoders.losses import mel_loss, spectral_loss
 from tests.lip2speech.tiny import speakers, speech_batch, tiny_vocoder, tiny_voice, videos
 from vsr.core.errors import VsrError
@@ -94,12 +94,12 @@ def test_speaking():
 
 
 def test_losses_of_a_vocoder():
-    judges = Judges(width=2)
+    discriminators = Discriminators(width=2)
     real, fake = torch.randn(2, 2, 6400)
 
     def losses():
-        heard, made = judges(real), judges(fake)
-        parts = judge_loss(heard, made), adversarial_loss(made), feature_loss(heard, made)
+        heard, made = discriminators(real), discriminators(fake)
+        parts = discriminator_loss(heard, made), adversarial_loss(made), feature_loss(heard, made)
         return torch.stack([*parts, mel_loss(real, fake), spectral_loss(real, fake)])
 
     plain, found = same_where_nothing_is_at_hand(losses)

@@ -118,7 +118,7 @@ def test_a_checksum_that_changed_is_refused_and_the_old_model_stays(web, capsys)
     main(["models", "get", "lrs3", "--accept-licence"])
     before = (folder_of(table.NAMES["lrs3"]) / "model.safetensors").read_bytes()
     web.add(f"{READER}/model.pth", b"something else")
-    assert main(["models", "get", "lrs3", "--again"]) == 1
+    assert main(["models", "get", "lrs3", "--force"]) == 1
     assert "is not the file it was" in line(capsys)
     assert (folder_of(table.NAMES["lrs3"]) / "model.safetensors").read_bytes() == before
 
@@ -187,7 +187,7 @@ def test_a_reader_of_letters_is_converted_from_files_fetched_by_hand(web, tmp_pa
         (["models", "get", "grid"], "in the package"),
         (["models", "get"], "needs a name"),
         (["models", "get", "spanish", "--from", "nowhere", "--accept-licence"], "nowhere: no such file"),
-        (["models", "list", "--again"], "are for vsr models get"),
+        (["models", "list", "--force"], "are for vsr models get"),
         (["models", "list", "qqqqqq"], "vsr models lists all"),
     ],
 )

@@ -278,6 +278,6 @@ def test_dealing_keeps_every_clip_once(sizes, number):
     for size in sizes[:number]:
         batches.append(list(range(start, start + size)))
         start += size
-    dealt = deal(batches, number)
-    assert len(dealt) == number and sorted(sum(dealt, [])) == list(range(start))
-    assert all(dealt) or max(map(len, dealt)) == 1
+    sharded = deal(batches, number)
+    assert len(sharded) == number and sorted(sum(sharded, [])) == list(range(start))
+    assert all(sharded) or max(map(len, sharded)) == 1

@@ -131,7 +131,7 @@ def test_a_small_face_gets_a_second_look(make_face):
 
 
 @pytest.mark.parametrize("comes", [20, 22, 33])
-def test_a_newcomer_beside_a_lone_face_is_noticed_at_once(make_face, comes):
+def test_a_new_face_beside_a_lone_face_is_noticed_at_once(make_face, comes):
     faces = make_face(48, size=200)
     frames = np.concatenate([faces, faces[:, :, ::-1]], axis=2)
     frames[:comes, :, 200:] = 90

@@ -1,4 +1,4 @@
-"""What a preparation found, beside what the corpus's authors and users published: a difference is said aloud."""
+"""What a preparation found, beside what the corpus's authors and users published: a difference is warned of."""
 
 from __future__ import annotations
 

@@ -102,8 +102,8 @@ def deal(batches: Sequence[list[int]], ranks: int) -> list[list[int]]:
 
     Every clip stays, once. A rank gets an empty batch only where there are fewer clips than ranks.
     """
-    dealt = list(batches)
-    while len(dealt) < ranks and max(map(len, dealt)) > 1:
-        most = max(range(len(dealt)), key=lambda place: len(dealt[place]))
-        dealt[most : most + 1] = [dealt[most][::2], dealt[most][1::2]]
-    return dealt + [[]] * (ranks - len(dealt))
+    sharded = list(batches)
+    while len(sharded) < ranks and max(map(len, sharded)) > 1:
+        most = max(range(len(sharded)), key=lambda place: len(sharded[place]))
+        sharded[most : most + 1] = [sharded[most][::2], sharded[most][1::2]]
+    return sharded + [[]] * (ranks - len(sharded))

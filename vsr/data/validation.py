@@ -62,7 +62,7 @@ def validate(manifests: Iterable[str | Path], jobs: int = 1) -> dict[str, Findin
     lists = {str(path): read_manifest(path) for path in manifests}
     videos = sorted({clip.video for clips in lists.values() for clip in clips})
     seen = dict(zip(videos, _look_at_all(videos, jobs), strict=True))
-    return {name: _judge(clips, seen) for name, clips in lists.items()}
+    return {name: _findings(clips, seen) for name, clips in lists.items()}
 
 
 def _look_at_all(videos: list[str], jobs: int) -> list[Seen]:
@@ -85,7 +85,7 @@ def _look(video: str) -> Seen:
     return Seen(info.start, info.end, round(info.fps, 2), f"{info.width}x{info.height}")
 
 
-def _judge(clips: list[Clip], seen: dict[str, Seen]) -> Findings:
+def _findings(clips: list[Clip], seen: dict[str, Seen]) -> Findings:
     """What is wrong with the clips of one list, and how long the others are."""
     found = Findings(clips=len(clips))
     for clip in clips:

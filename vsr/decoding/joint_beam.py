@@ -149,7 +149,7 @@ class JointSearch:
             scorer.follow(parents, new)
 
     def scorers(self) -> list:
-        """All that judge extensions beside the decoder."""
+        """All that score extensions beside the decoder."""
         return [self.ctc, *(language for _, language in self.languages)]
 
     def drop_finished(self, step: int) -> None:

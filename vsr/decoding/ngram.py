@@ -27,7 +27,7 @@ INSTALL = "n-grams need KenLM's Python module: pip install ufal-kenlm (or kenlm,
 
 
 class NGram:
-    """One file and the tokenizer whose tokens it judges.
+    """One file and the tokenizer whose tokens it scores.
 
     Raises:
         VsrError: bad_config when KenLM is missing or cannot read the file.

@@ -27,7 +27,7 @@ _loading = threading.Lock()  # threads that ask for the same model wait for the 
 
 
 class NeuralLanguage:
-    """A transformer language model as judge of texts and of hypotheses."""
+    """A transformer language model as scorer of texts and of hypotheses."""
 
     def __init__(self, model: LanguageModel):
         self.model = model

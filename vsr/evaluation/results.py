@@ -49,10 +49,11 @@ def score_files(run_folder: Path, tag: str = "", lists: Sequence[str] = ()) -> d
 
 
 def spread(settings: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    """Settings of parts within settings, each by its whole name: ``frontend.width``."""
+    """Settings of parts within settings, each by its whole name: ``frontend.width``; the kind by that of its part."""
     found: dict[str, Any] = {}
     for name, value in settings.items():
-        found |= spread(value, f"{before}{name}.") if isinstance(value, Mapping) else {before + name: value}
+        own = before[:-1] if before and name == "kind" else before + name
+        found |= spread(value, f"{own}.") if isinstance(value, Mapping) else {own: value}
     return found
 
 

@@ -48,8 +48,8 @@ class MediaPipeMesh:
 
     A face that is known is followed: the mesh is laid on the region where it was. Where somebody is lost or nobody
     known, where the picture changes beside the faces, and every eighth time, a short-range detector looks for
-    others. A newcomer (which may be a phantom) and a small face (which the mesh loses in motion) are borne out by a
-    full-range detector, which also sees faces that the other does not: on those the mesh is laid in an enlarged cut.
+    others. A new face (which may be a false positive) and a small one (which the mesh loses in motion) are confirmed by
+    a full-range detector, which also sees faces that the other does not: on those the mesh is laid in an enlarged cut.
     """
 
     def __init__(self, max_faces: int = MAX_FACES):
@@ -76,9 +76,9 @@ class MediaPipeMesh:
 
     def _faces(self, frame: np.ndarray) -> list[Face]:
         faces = distinct([face for old in self._known if (face := self._again(frame, old))])
-        newcomers = self._newcomers(frame, faces) if self._search_due(frame, faces) else []
-        if newcomers or not faces or not all(_is_large(face, frame) for face in faces):
-            faces = distinct(self._confirmed(frame, faces, newcomers))
+        new_faces = self._new_faces(frame, faces) if self._search_due(frame, faces) else []
+        if new_faces or not faces or not all(_is_large(face, frame) for face in faces):
+            faces = distinct(self._confirmed(frame, faces, new_faces))
         self._known = faces[: self._max_faces]
         self._unseen = 0 if self._known else self._unseen + 1
         return self._known
@@ -104,23 +104,23 @@ class MediaPipeMesh:
         self._looks = 0
         return len(followed) < self._max_faces
 
-    def _newcomers(self, frame: np.ndarray, followed: list[Face]) -> list[Face]:
+    def _new_faces(self, frame: np.ndarray, followed: list[Face]) -> list[Face]:
         """Faces that the short-range detector sees beside those who are followed."""
         fresh = [seen for seen in self._networks.near.find(frame) if seen.score >= 0.5 and not is_among(seen, followed)]
         return [face for seen in fresh if (face := self._laid(frame, seen.region, seen.score))]
 
-    def _confirmed(self, frame: np.ndarray, followed: list[Face], newcomers: list[Face]) -> list[Face]:
+    def _confirmed(self, frame: np.ndarray, followed: list[Face], new_faces: list[Face]) -> list[Face]:
         """Large faces that are followed, others as far as the full-range detector bears them out, and its own.
 
-        Where that detector sees nobody, a newcomer counts only if nobody was there in the last second either.
+        Where that detector sees nobody, a new face counts only if nobody was there in the last second either.
         """
         boxes = self._networks.far.find(frame)[: self._max_faces]
-        borne = [face for face in followed + newcomers if any(same_face(seen, face) for seen in boxes)]
-        others = [seen for seen in boxes if not any(same_face(seen, face) for face in borne)]
+        confirmed = [face for face in followed + new_faces if any(same_face(seen, face) for seen in boxes)]
+        others = [seen for seen in boxes if not any(same_face(seen, face) for face in confirmed)]
         looked = [face for seen in others for face in self._enlarged(frame, seen)]
-        if not borne and not looked:
-            return followed if self._known or self._unseen < FPS else newcomers
-        return [face for face in followed if _is_large(face, frame)] + borne + looked
+        if not confirmed and not looked:
+            return followed if self._known or self._unseen < FPS else new_faces
+        return [face for face in followed if _is_large(face, frame)] + confirmed + looked
 
     def _enlarged(self, frame: np.ndarray, seen: Seen) -> list[Face]:
         """Faces in an enlarged cut round one that was seen."""

@@ -1,4 +1,4 @@
-"""Where one shot ends and the next begins, told while frames stream by, a few frames in arrears.
+"""Where one shot ends and the next begins, told while frames stream by, with a latency of a few frames.
 
 A cut shows as a change of the picture that stands out from the changes before and after it (the measure is that of
 PySceneDetect's AdaptiveDetector), so a jump cut within one scene is found and a moving camera is not a cut. Pictures
@@ -31,7 +31,7 @@ def shots(frames: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, bool]]:
 
 
 def with_shots(items: Iterable[tuple]) -> Iterator[tuple]:
-    """(frame, anything) -> (frame, whether a shot begins with it, the same thing); at most 26 frames in arrears."""
+    """(frame, anything) -> (frame, whether a shot begins with it, the same thing); at most 26 frames of latency."""
     detector = ShotDetector()
     waiting: deque = deque()
     first = True

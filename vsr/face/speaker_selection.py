@@ -16,7 +16,7 @@ from vsr.face.identity import People
 from vsr.face.piece import MIN_FRAMES, Piece
 from vsr.face.pipeline import Block
 
-MIN_SEEN = 0.5  # share of its frames in which a bystander must be found: less is a phantom
+MIN_SEEN = 0.5  # share of its frames in which a bystander must be found: less is a false positive
 OUTSIDE, NOT_CHOSEN, HARDLY_SEEN = "out of the picture", "not chosen", "hardly seen"
 
 

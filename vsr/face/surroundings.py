@@ -1,4 +1,4 @@
-"""Whether somebody may have come: a newcomer changes the picture where no known face is.
+"""Whether somebody may have come: a new face changes the picture where no known face is.
 
 Shapes: frame (H, W, 3) uint8 RGB; boxes (x0, y0, x1, y1) pixels.
 """

@@ -2,7 +2,7 @@
 
 Inside are development clips with transcripts; outside is footage of other speech, of which every word that the model
 gives counts as wrong. Both are read from the video on, as `vsr transcribe` reads them. Where figures are told, each
-source clip outside was left out of the fit that judges it.
+source clip outside was left out of the fit that scores it.
 """
 
 from __future__ import annotations

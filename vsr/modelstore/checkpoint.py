@@ -17,6 +17,7 @@ from vsr.core.errors import VsrError, one_line
 from vsr.core.files import usual_mode
 from vsr.core.filetypes import is_json, mistaken
 from vsr.core.forks import one_thread_in_forks
+from vsr.core.renamed import with_new_names
 
 FORMAT, NESTED = 1, 2  # settings flat; in lip readers, each part by its kind
 WEIGHTS_FILE = "model.safetensors"
@@ -54,11 +55,11 @@ def stored_settings(folder: Path, config: dict, kind: type, nested: Callable[[di
     """
     if config["format"] == NESTED and nested is not None:
         return _made(folder, lambda: nested(config["model"]))
-    known = {item.name for item in dataclasses.fields(kind)}
-    unknown = sorted(config["model"].keys() - known)
+    given = with_new_names(kind, config["model"], say=False)
+    unknown = sorted(given.keys() - {item.name for item in dataclasses.fields(kind)})
     if unknown:
         raise bad_model(folder, f"{CONFIG_FILE} has a model setting {unknown[0]!r} unknown to this version")
-    return _made(folder, lambda: kind(**config["model"]))
+    return _made(folder, lambda: kind(**given))
 
 
 def _made(folder: Path, make: Callable[[], Any]) -> Any:

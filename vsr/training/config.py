@@ -11,6 +11,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from vsr.core.errors import VsrError, one_line
 from vsr.core.numbers import COUNT, NOT_NEGATIVE, POSITIVE, SEED, Range, check_number, check_numbers, is_number
+from vsr.core.renamed import with_new_names
 from vsr.data.track_augmentation import TrackAugmentation
 from vsr.data.transforms import Augmentation
 from vsr.models.lipreader import LipReaderConfig
@@ -126,7 +127,7 @@ class TrainConfig:
 def model_settings(kind: type, given: dict[str, Any], **filled: Any) -> Any:
     """A model's numbers: those that YAML gives and those that only the data can tell. Raises VsrError."""
     known = {f.name for f in fields(kind)} - filled.keys()
-    given = _parted(given, known)
+    given = _parted(with_new_names(kind, given, "model."), known)
     for key in given:
         if key not in known:
             raise unknown_key(f"model.{key}", key, known)
@@ -194,6 +195,7 @@ def _build_dataclass(cls: type, value: Any, path: str) -> Any:
         raise VsrError("bad_config", f"{path or 'the configuration'}: expected settings, got {value!r}")
     hints = get_type_hints(cls)
     prefix = f"{path}." if path else ""
+    value = with_new_names(cls, value, prefix)
     for key in value:
         if key not in hints:
             raise unknown_key(f"{prefix}{key}", str(key), hints)

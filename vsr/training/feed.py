@@ -1,4 +1,4 @@
-"""What each rank takes of an epoch's batches: one a step, dealt so that no clip is left out or taken twice."""
+"""What each rank takes of an epoch's batches: one a step, sharded so that no clip is left out or taken twice."""
 
 from __future__ import annotations
 

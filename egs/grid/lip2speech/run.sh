@@ -29,7 +29,7 @@ declare_options <<'TABLE'
     guidance        X               1                       of the flow
     temperature     X               0.05                    of the flow
     protocol        self|cross|vision   cross               whose voice is given
-    judge           JUDGE           pocketsphinx-grid       ASR that scores intelligibility
+    asr             ASR           pocketsphinx-grid       ASR that scores intelligibility
     tag             NAME            -                       of this way of speaking: decode_LIST_TAG, a row of RESULTS.md
     crops           DIR             -                       crops made before of the same videos: kept, not made again
     work            DIR             .                       data/ and exp/ go there

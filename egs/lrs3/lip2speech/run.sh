@@ -7,7 +7,7 @@
 #   stage 3  units and speech features                7  evaluate, RESULTS.md
 #
 # Example: egs/lrs3/lip2speech/run.sh --corpus LRS3 --lists LISTS --reader models/avhubert \
-#              --extractor hubert:hubert-base-ls960:6 --judge whisper:whisper-large-v3 --nj 16
+#              --extractor hubert:hubert-base-ls960:6 --asr whisper:whisper-large-v3 --nj 16
 
 set -euo pipefail
 . "$(dirname "$0")/path.sh"
@@ -31,7 +31,7 @@ declare_options <<'TABLE'
     guidance        X               1                       of the flow
     temperature     X               0.05                    of the flow
     protocol        self|cross|vision   cross               whose voice is given
-    judge           JUDGE           -                       ASR that scores intelligibility: whisper:MODEL, wav2vec2:MODEL
+    asr             ASR           -                       ASR that scores intelligibility: whisper:MODEL, wav2vec2:MODEL
     tag             NAME            -                       of this way of speaking: decode_LIST_TAG, a row of RESULTS.md
     work            DIR             .                       data/ and exp/ go there
     nj              N               8                       processes

@@ -7,17 +7,18 @@ import sys
 from pathlib import Path
 
 from vsr.cli.options import positive
+from vsr.core.renamed import add_earlier_option
 
 HELP = "measure voices against the natural recordings"
 ABOUT = """Measures folders of voices against the natural recordings, which are a row of the table
 themselves: STOI, ESTOI, PESQ of both bands, mel-cepstral distance, pitch, offset,
-speaker similarity, DNSMOS and the word error rate of a named judge."""
+speaker similarity, DNSMOS and the word error rate of a named recogniser."""
 FILES = """reads   a manifest, the sound of its videos, a folder of ID.wav for each --row
-writes  result.json, utterances.tsv, table.md; with --pictures: a picture a clip"""
+writes  result.json, utterances.tsv, table.md; with --plots: a plot a clip"""
 FAILS = "a clip could not be scored; the table says how many, and why"
 SEE = "lip2speech synthesize, lip2speech results"
 EXAMPLE = """lip2speech evaluate --manifest data/crops/test/manifest.jsonl --row copy=exp/copy --row system=exp/test \\
-    --judge pocketsphinx-grid --protocol cross --out exp/result --jobs 2"""
+    --asr pocketsphinx-grid --protocol cross --out exp/result --jobs 2"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,11 +31,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--other-pauses", action="append", default=[], metavar="ROW",
         help='another row "ROW, other pauses": its words amid the noise of another clip; natural or a NAME; repeatable',
     )  # fmt: skip
-    parser.add_argument("--judge", default="", help="pocketsphinx-grid, whisper:MODEL or wav2vec2:MODEL")
+    parser.add_argument("--asr", default="", help="pocketsphinx-grid, whisper:MODEL or wav2vec2:MODEL")
     parser.add_argument("--protocol", default="cross", help="the reference voice: self, cross, vision (default: cross)")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for result.json, utterances.tsv, table.md")
-    parser.add_argument("--pictures", type=_count, default=0, metavar="N", help="clips of the last row to draw")
+    parser.add_argument("--plots", type=_count, default=0, metavar="N", help="clips of the last row to draw")
     parser.add_argument("--jobs", type=positive, default=1, metavar="N", help="processes (default: 1)")
+    add_earlier_option(parser, "--judge", "--asr")
+    add_earlier_option(parser, "--pictures", "--plots")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -63,11 +66,11 @@ def run(args: argparse.Namespace) -> int:
         if any(given and same_file(given, Path(args.out) / "pauses" / row) for given in rows.values()):
             raise VsrError("bad_options", f"--other-pauses {row}: would replace the row {args.out}/pauses/{row}")
         rows[f"{row}, other pauses"] = other_pauses(clips, rows[row], Path(args.out) / "pauses" / row)
-    outcomes = evaluate(clips, rows, args.judge, args.jobs)
-    result = write_evaluation(args.out, clips, outcomes, args.protocol, args.judge)
+    outcomes = evaluate(clips, rows, args.asr, args.jobs)
+    result = write_evaluation(args.out, clips, outcomes, args.protocol, args.asr)
     print(table(result["rows"]))
     if args.rows:
-        draw_clips(clips[: args.pictures], last, Path(args.out) / "pictures", rows.get("copy"))
+        draw_clips(clips[: args.plots], last, Path(args.out) / "plots", rows.get("copy"))
     return 1 if any(outcome.reason for outcome in outcomes) else 0
 
 

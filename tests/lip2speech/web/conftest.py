@@ -1,4 +1,4 @@
-"""A studio with tiny models, and the page on a server of its own."""
+"""A worker with tiny models, and the page on a server of its own."""
 
 import socket
 import threading
@@ -7,21 +7,21 @@ from contextlib import contextmanager
 import pytest
 
 from lip2speech.web.jobs import Limits
-from lip2speech.web.work import Studio
+from lip2speech.web.work import Worker
 
 
 @pytest.fixture
-def make_studio(tiny_model, tiny_voice_folder):
+def make_worker(tiny_model, tiny_voice_folder):
     """Studios with tiny models, closed at the end."""
     made = []
 
     def make(**limits):
-        made.append(Studio(Limits(**limits), str(tiny_model), str(tiny_voice_folder)))
+        made.append(Worker(Limits(**limits), str(tiny_model), str(tiny_voice_folder)))
         return made[-1]
 
     yield make
-    for studio in made:
-        studio.close()
+    for worker in made:
+        worker.close()
 
 
 @contextmanager
@@ -42,11 +42,11 @@ def serving(app):
 
 @pytest.fixture(scope="session")
 def served(tiny_model, tiny_voice_folder):
-    """(address, studio) of the page with tiny models."""
+    """(address, worker) of the page with tiny models."""
     pytest.importorskip("gradio", reason="the page needs the extra 'web'")
     from lip2speech.web.app import build_app
 
     app = build_app(Limits(max_mb=1, max_seconds=5, queue=4), str(tiny_model), str(tiny_voice_folder))
     with serving(app) as address:
-        yield address, app.state.studio
-    assert not app.state.studio.store.root.exists()
+        yield address, app.state.worker
+    assert not app.state.worker.store.root.exists()

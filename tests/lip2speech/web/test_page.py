@@ -30,11 +30,11 @@ def status_of(address):
 
 
 def test_the_server_keeps_the_browser_to_itself(served):
-    address, studio = served
+    address, worker = served
     page, headers = get(address)
     assert "connect-src 'self'" in headers["Content-Security-Policy"] and headers["X-Content-Type-Options"] == "nosniff"
     assert b'"analytics_enabled":false' in page.replace(b" ", b"")
-    folder = studio.store.new_job()
+    folder = worker.store.new_job()
     (folder / "inspect0.html").write_text("<p>x</p>", encoding="utf-8")
     (folder / "0.srt").write_text("1\n", encoding="utf-8")
     body, headers = get(f"{address}results/{folder.name}/inspect0.html")
@@ -45,12 +45,12 @@ def test_the_server_keeps_the_browser_to_itself(served):
         assert status_of(address + path) == 404
     for path in (folder / "0.srt", Path(__file__), "/etc/passwd"):  # gradio hands out uploads and nothing else
         assert status_of(f"{address}gradio_api/file={path}") == 403
-    studio.store.remove(folder)
+    worker.store.remove(folder)
 
 
 def test_a_full_disk_takes_no_more(served, monkeypatch):
-    address, studio = served
-    monkeypatch.setattr(studio.store, "room", -1)
+    address, worker = served
+    monkeypatch.setattr(worker.store, "room", -1)
     with pytest.raises(urllib.error.HTTPError, match="507"):
         urllib.request.urlopen(urllib.request.Request(f"{address}gradio_api/upload", data=b"x"), timeout=30)
 
@@ -59,7 +59,7 @@ def test_clients_at_once_get_their_own(served, face_clip, tmp_path):
     """Two visitors at the same time: each is shown the words of its own file, and no other token."""
     from gradio_client import Client, handle_file
 
-    address, studio = served
+    address, worker = served
     other = write_video(tmp_path / "other.mp4", talking_face(30)[::-1].copy())
     answers = {}
 
@@ -117,7 +117,7 @@ def give(browser, address, video):
 
 
 def test_a_browser_uploads_watches_and_downloads(served, browser, face_clip, landscape_clip, tmp_path):
-    address, studio = served
+    address, worker = served
     video = tmp_path / NASTY
     shutil.copy(face_clip, video)
     give(browser, address, video)
@@ -134,12 +134,12 @@ def test_a_browser_uploads_watches_and_downloads(served, browser, face_clip, lan
     _check_silence(browser, address)
     give(browser, address, landscape_clip)
     problem = first(browser, ".status.error")
-    assert [path.name for path in studio.shown()] and all(path.is_dir() for path in studio.shown())
+    assert [path.name for path in worker.shown()] and all(path.is_dir() for path in worker.shown())
     assert problem.text.splitlines()[0] == "landscape.mp4: no face is seen for 12 frames (half a second)"
     assert not browser.find_elements("css selector", ".player, .files a")
     browser.get("about:blank")
-    assert wait_for(lambda: not any(studio.store.jobs.iterdir())), "the results of visitors who left are still there"
-    assert studio.shown() == set(), "the uploads of visitors who left are still kept"
+    assert wait_for(lambda: not any(worker.store.jobs.iterdir())), "the results of visitors who left are still there"
+    assert worker.shown() == set(), "the uploads of visitors who left are still kept"
 
 
 def wait_for(condition, seconds=60):

@@ -29,27 +29,27 @@ from vsr.media.container import video_clock
 from vsr.media.reader import probe
 
 
-async def follow(studio, job):
+async def follow(worker, job):
     """Work to the end; what a visitor saw on the way."""
     seen = []
-    async for ahead in studio.process(job):
+    async for ahead in worker.process(job):
         seen.append((ahead, job.stage, job.share))
     return seen
 
 
-def done(studio, *videos):
+def done(worker, *videos):
     """Jobs that were worked on at once."""
-    jobs = [studio.new_job(video) for video in videos]
+    jobs = [worker.new_job(video) for video in videos]
 
     async def all_of_them():
-        return await asyncio.gather(*(follow(studio, job) for job in jobs))
+        return await asyncio.gather(*(follow(worker, job) for job in jobs))
 
     return jobs, asyncio.run(all_of_them())
 
 
-def refused(studio, video, reference=None):
+def refused(worker, video, reference=None):
     with pytest.raises(VsrError) as caught:
-        asyncio.run(follow(studio, studio.new_job(video, reference)))
+        asyncio.run(follow(worker, worker.new_job(video, reference)))
     return caught.value
 
 
@@ -60,10 +60,10 @@ def other_clip(tmp_path_factory):
     return write_video(tmp_path_factory.mktemp("clips") / "other.mpg", pictures, codec="mpeg1video")
 
 
-def test_a_video_becomes_files_with_what_the_tools_say(make_studio, face_clip):
-    studio = make_studio()
-    (job,), _ = done(studio, face_clip)
-    transcript = transcribe(studio.models.reader, face_clip, DecodeOptions(nbest=5))
+def test_a_video_becomes_files_with_what_the_tools_say(make_worker, face_clip):
+    worker = make_worker()
+    (job,), _ = done(worker, face_clip)
+    transcript = transcribe(worker.models.reader, face_clip, DecodeOptions(nbest=5))
     told = json.loads((job.folder / "0.json").read_text("utf-8"))
     assert told["text"] == transcript.text and told["file"] == "face.mp4"
     assert [word.word for word in job.faces[0].transcript.segments[0].words] == transcript.text.split()
@@ -71,15 +71,15 @@ def test_a_video_becomes_files_with_what_the_tools_say(make_studio, face_clip):
     assert {path.name for path in job.folder.iterdir()} == {
         "source", "video.mp4", "page0.vtt", "0.srt", "0.vtt", "0.json", "0.txt", "0.mp4",
     }  # fmt: skip
-    wave, heard = speak(studio.models.voice, face_clip).wave, read_wave(job.folder / "0.mp4", 25)
+    wave, heard = speak(worker.models.voice, face_clip).wave, read_wave(job.folder / "0.mp4", 25)
     assert np.corrcoef(wave[: len(heard)], heard)[0, 1] > 0.5
     assert job.stage == "done"
 
 
-def test_two_at_once_do_not_mix(make_studio, face_clip, other_clip):
-    studio = make_studio()
-    (first, second), _ = done(studio, face_clip, other_clip)
-    (alone,), _ = done(studio, other_clip)
+def test_two_at_once_do_not_mix(make_worker, face_clip, other_clip):
+    worker = make_worker()
+    (first, second), _ = done(worker, face_clip, other_clip)
+    (alone,), _ = done(worker, other_clip)
     names = ("0.json", "0.mp4")
     own, others, again = ([(job.folder / name).read_bytes() for name in names] for job in (first, second, alone))
     assert own[0] != others[0] and own[1] != others[1]
@@ -87,73 +87,73 @@ def test_two_at_once_do_not_mix(make_studio, face_clip, other_clip):
     assert len({first.token, second.token, alone.token}) == 3
 
 
-def test_every_face_is_read_and_voiced(make_studio, tmp_path):
+def test_every_face_is_read_and_voiced(make_worker, tmp_path):
     face = talking_face(30)
     video = write_video(tmp_path / "two.mp4", np.concatenate([face, face[..., ::-1, :]], axis=2))
-    studio = make_studio()
-    (job,), _ = done(studio, video)
+    worker = make_worker()
+    (job,), _ = done(worker, video)
     assert len(job.faces) == 2 and all(face.voiced and face.portrait.startswith("data:") for face in job.faces)
     assert [face.transcript.faces for face in job.faces] in ([[0], [1]], [[1], [0]])
 
     async def look():
-        async for _ in studio.inspect(job, 1):
+        async for _ in worker.inspect(job, 1):
             pass
 
     asyncio.run(look())
     assert "two.mp4" in (job.folder / "inspect1.html").read_text("utf-8")
 
 
-def test_what_cannot_be_read_gives_one_line_without_the_servers_paths(make_studio, landscape_clip, face_clip, tmp_path):
-    studio = make_studio(max_seconds=2, max_mb=1)
+def test_what_cannot_be_read_gives_one_line_without_the_servers_paths(make_worker, landscape_clip, face_clip, tmp_path):
+    worker = make_worker(max_seconds=2, max_mb=1)
     (tmp_path / "text.mp4").write_text("not a video", encoding="utf-8")
     long = write_video(tmp_path / "long.mp4", np.zeros((80, 64, 64, 3), np.uint8))
     sound, silent = write_sound(tmp_path / "sound.mp4"), write_sound(tmp_path / "silent.mp4", 1.5)
     for error, reason, start in (
-        (refused(studio, landscape_clip), "no_face", "landscape.mp4: no face"),
-        (refused(studio, tmp_path / "text.mp4"), "unreadable", "text.mp4: not a recording"),
-        (refused(studio, long), "too_long", "long.mp4: 3 s long; at most 2 s"),
-        (refused(studio, sound), "no_video", "sound.mp4: holds sound"),
-        (refused(studio, face_clip, silent), "silent_reference", "silent.mp4: is silent"),
-        (refused(studio, tmp_path / "gone.mp4"), "unreadable", "gone.mp4: the file is no longer here"),
+        (refused(worker, landscape_clip), "no_face", "landscape.mp4: no face"),
+        (refused(worker, tmp_path / "text.mp4"), "unreadable", "text.mp4: not a recording"),
+        (refused(worker, long), "too_long", "long.mp4: 3 s long; at most 2 s"),
+        (refused(worker, sound), "no_video", "sound.mp4: holds sound"),
+        (refused(worker, face_clip, silent), "silent_reference", "silent.mp4: is silent"),
+        (refused(worker, tmp_path / "gone.mp4"), "unreadable", "gone.mp4: the file is no longer here"),
     ):
         assert error.reason == reason and error.message.startswith(start), error.message
-        assert str(studio.store.root) not in error.message and "\n" not in error.message
+        assert str(worker.store.root) not in error.message and "\n" not in error.message
     (tmp_path / "large.mp4").write_bytes(bytes(2**20 + 1))
     with pytest.raises(VsrError, match="large.mp4: 1 MB; at most 1 MB are taken"):
-        studio.new_job(tmp_path / "large.mp4")
+        worker.new_job(tmp_path / "large.mp4")
 
 
-def test_the_line_is_kept_told_and_limited(make_studio, face_clip):
-    studio = make_studio(queue=1)
-    jobs = [studio.new_job(face_clip) for _ in range(3)]
+def test_the_line_is_kept_told_and_limited(make_worker, face_clip):
+    worker = make_worker(queue=1)
+    jobs = [worker.new_job(face_clip) for _ in range(3)]
 
     async def visit():
-        first, second = (asyncio.create_task(follow(studio, job)) for job in jobs[:2])
+        first, second = (asyncio.create_task(follow(worker, job)) for job in jobs[:2])
         await asyncio.sleep(0.05)
         with pytest.raises(VsrError, match="2 clips are before yours. Please try again") as caught:
-            await follow(studio, jobs[2])
+            await follow(worker, jobs[2])
         assert caught.value.reason == "busy"
-        return await first, await second, await follow(studio, jobs[2])
+        return await first, await second, await follow(worker, jobs[2])
 
     first, second, third = asyncio.run(visit())
     assert {ahead for ahead, _, _ in first} == {0} and second[0][:2] == (1, "waiting")
     assert third[0][0] == 0 and all(job.stage == "done" for job in jobs)
 
 
-def test_a_visitor_who_leaves_frees_the_worker(make_studio, face_clip, tmp_path):
-    studio = make_studio()
-    done(studio, face_clip)
+def test_a_visitor_who_leaves_frees_the_worker(make_worker, face_clip, tmp_path):
+    worker = make_worker()
+    done(worker, face_clip)
     long = write_video(tmp_path / "long.mp4", talking_face(25).repeat(40, axis=0), options={"preset": "ultrafast"})
-    leaving, waiting, staying = studio.new_job(long), studio.new_job(face_clip), studio.new_job(face_clip)
+    leaving, waiting, staying = worker.new_job(long), worker.new_job(face_clip), worker.new_job(face_clip)
 
     async def visit():
-        work = studio.process(leaving)
+        work = worker.process(leaving)
         async for _ in work:
             if leaving.stage == "faces":
                 break
-        behind, last = (asyncio.create_task(follow(studio, job)) for job in (waiting, staying))
+        behind, last = (asyncio.create_task(follow(worker, job)) for job in (waiting, staying))
         await asyncio.sleep(0.05)
-        studio.drop(waiting)
+        worker.drop(waiting)
         await work.aclose()
         with pytest.raises(Dropped):
             await behind
@@ -162,12 +162,12 @@ def test_a_visitor_who_leaves_frees_the_worker(make_studio, face_clip, tmp_path)
     asyncio.run(visit())
     assert leaving.dropped and leaving.faces == [] and staying.stage == "done"
     assert not waiting.folder.exists() and not leaving.folder.exists()
-    assert not any(studio.store.desk.iterdir()) and not any(studio.store.gone.iterdir())
+    assert not any(worker.store.desk.iterdir()) and not any(worker.store.gone.iterdir())
 
 
-async def finished(studio):
+async def finished(worker):
     """Wait for what the worker still does."""
-    await asyncio.get_running_loop().run_in_executor(studio._worker, int)
+    await asyncio.get_running_loop().run_in_executor(worker._worker, int)
 
 
 @pytest.mark.parametrize(
@@ -177,54 +177,54 @@ async def finished(studio):
         "lip2speech.inference.dubbing.speak_clip", "vsr.media.audio.mux",
     ],
 )  # fmt: skip
-def test_what_is_dropped_does_not_come_back(make_studio, face_clip, monkeypatch, moment):
+def test_what_is_dropped_does_not_come_back(make_worker, face_clip, monkeypatch, moment):
     """Whatever the worker is at: no text, picture or voice of a visitor who has left is written or handed out."""
-    studio = make_studio()
-    job, (module, name) = studio.new_job(face_clip), moment.rsplit(".", 1)
+    worker = make_worker()
+    job, (module, name) = worker.new_job(face_clip), moment.rsplit(".", 1)
     work = getattr(importlib.import_module(module), name)
 
     def dropping(*args, **kwargs):
-        studio.drop(job)
+        worker.drop(job)
         return work(*args, **kwargs)
 
     monkeypatch.setattr(moment, dropping)
 
     async def visit():
         with pytest.raises(Dropped):
-            await follow(studio, job)
-        await finished(studio)
+            await follow(worker, job)
+        await finished(worker)
 
     asyncio.run(visit())
-    assert not job.folder.exists() and not any(studio.store.jobs.iterdir()) and not any(studio.store.desk.iterdir())
+    assert not job.folder.exists() and not any(worker.store.jobs.iterdir()) and not any(worker.store.desk.iterdir())
     for result in ("video.mp4", "0.txt", "0.json", "page0.vtt", "0.mp4"):
-        assert studio.store.result(job.token, result) is None
+        assert worker.store.result(job.token, result) is None
 
 
-def test_a_page_that_is_dropped_does_not_come_back(make_studio, face_clip, monkeypatch):
-    studio = make_studio()
-    (job,), _ = done(studio, face_clip)
+def test_a_page_that_is_dropped_does_not_come_back(make_worker, face_clip, monkeypatch):
+    worker = make_worker()
+    (job,), _ = done(worker, face_clip)
     from lip2speech.evaluation.report import render_voiced
 
     def dropping(*args, **kwargs):
-        studio.drop(job)
+        worker.drop(job)
         return render_voiced(*args, **kwargs)
 
     monkeypatch.setattr("lip2speech.evaluation.report.render_voiced", dropping)
 
     async def visit():
         with pytest.raises(Dropped):
-            async for _ in studio.inspect(job, 0):
+            async for _ in worker.inspect(job, 0):
                 pass
-        await finished(studio)
+        await finished(worker)
 
     asyncio.run(visit())
-    assert not any(studio.store.jobs.iterdir()) and studio.store.result(job.token, "inspect0.html") is None
+    assert not any(worker.store.jobs.iterdir()) and worker.store.result(job.token, "inspect0.html") is None
 
 
-def test_a_folder_loses_its_name_before_its_files(make_studio, tmp_path, monkeypatch):
+def test_a_folder_loses_its_name_before_its_files(make_worker, tmp_path, monkeypatch):
     """What is moved into it while it is being removed finds no folder, and none is left."""
-    studio = make_studio()
-    folder, late = studio.store.new_job(), tmp_path / "late.txt"
+    worker = make_worker()
+    folder, late = worker.store.new_job(), tmp_path / "late.txt"
     late.write_text("x", encoding="utf-8")
 
     def removing(path, **settings):
@@ -232,16 +232,16 @@ def test_a_folder_loses_its_name_before_its_files(make_studio, tmp_path, monkeyp
             os.replace(late, folder / "0.txt")
 
     monkeypatch.setattr("shutil.rmtree", removing)
-    studio.store.remove(folder)
-    assert not folder.exists() and studio.store.result(folder.name, "0.txt") is None
+    worker.store.remove(folder)
+    assert not folder.exists() and worker.store.result(folder.name, "0.txt") is None
 
 
-def test_nobody_else_may_look_into_a_folder_of_the_page(make_studio, face_clip, voice_like, tmp_path):
+def test_nobody_else_may_look_into_a_folder_of_the_page(make_worker, face_clip, voice_like, tmp_path):
     write_wave(tmp_path / "someone.wav", voice_like)
-    studio = make_studio()
-    job = studio.new_job(face_clip, tmp_path / "someone.wav")
-    asyncio.run(follow(studio, job))
-    folders = [studio.store.root, *(path for path in studio.store.root.rglob("*") if path.is_dir())]
+    worker = make_worker()
+    job = worker.new_job(face_clip, tmp_path / "someone.wav")
+    asyncio.run(follow(worker, job))
+    folders = [worker.store.root, *(path for path in worker.store.root.rglob("*") if path.is_dir())]
     assert {path.name for path in folders} >= {"uploads", "jobs", "source", "reference", job.token}
     assert {oct(path.stat().st_mode & 0o777) for path in folders} == {"0o700"}
 
@@ -264,9 +264,9 @@ def test_what_the_server_writes_is_for_its_owner_alone(monkeypatch):
     assert found == [0o077]
 
 
-def test_a_recording_without_a_length_is_voiced_and_told_to_its_end(make_studio, tmp_path):
+def test_a_recording_without_a_length_is_voiced_and_told_to_its_end(make_worker, tmp_path):
     pictures = np.concatenate([talking_face(25, 128), np.zeros((50, 128, 128, 3), np.uint8)])
-    (job,), _ = done(make_studio(), write_piped(tmp_path / "film.webm", pictures, "webm", "libvpx", {}))
+    (job,), _ = done(make_worker(), write_piped(tmp_path / "film.webm", pictures, "webm", "libvpx", {}))
     assert json.loads((job.folder / "0.json").read_text("utf-8"))["duration"] == pytest.approx(3, abs=0.1)
     assert len(read_wave(job.folder / "0.mp4")) == pytest.approx(48_000, abs=1100)
 
@@ -304,22 +304,22 @@ def test_only_results_can_be_asked_for():
     store.close()
 
 
-def test_lips_at_rest_have_no_words_and_a_page_all_the_same(make_studio, tmp_path):
-    studio = make_studio()
-    (job,), _ = done(studio, write_video(tmp_path / "still.mp4", talking_face(1).repeat(75, axis=0)))
+def test_lips_at_rest_have_no_words_and_a_page_all_the_same(make_worker, tmp_path):
+    worker = make_worker()
+    (job,), _ = done(worker, write_video(tmp_path / "still.mp4", talking_face(1).repeat(75, axis=0)))
     assert job.stage == "done" and job.faces[0].transcript.segments == () and job.faces[0].voiced
     assert not read_wave(job.folder / "0.mp4").any(), "as lip2speech speak: who rests for seconds is not voiced"
     assert "No words were read." in render.words(job, 0)
 
     async def look():
-        async for _ in studio.inspect(job, 0):
+        async for _ in worker.inspect(job, 0):
             pass
 
     asyncio.run(look())
     assert (job.folder / "inspect0.html").is_file()
 
 
-def test_a_failure_holds_no_picture(make_studio, landscape_clip, monkeypatch):
+def test_a_failure_holds_no_picture(make_worker, landscape_clip, monkeypatch):
     held = []
 
     class Watching:
@@ -333,31 +333,31 @@ def test_a_failure_holds_no_picture(make_studio, landscape_clip, monkeypatch):
     monkeypatch.setattr("vsr.face.detector.default_detector", Watching)
     gc.disable()
     try:
-        error = refused(make_studio(), landscape_clip)
+        error = refused(make_worker(), landscape_clip)
         assert error.reason == "no_face" and held and not any(frame() is not None for frame in held)
     finally:
         gc.enable()
 
 
-def test_an_upload_goes_when_no_page_shows_it(make_studio):
-    studio = make_studio()
-    uploads, past = studio.store.uploads, time.time() - GRACE - 1
+def test_an_upload_goes_when_no_page_shows_it(make_worker):
+    worker = make_worker()
+    uploads, past = worker.store.uploads, time.time() - GRACE - 1
     shared, single, broken_off = uploads / "a" / "clip.mp4", uploads / "b" / "clip.mp4", uploads / "tmp1234"
     for path in (shared, single, broken_off):
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"x")
         for own in (path, path.parent):
             os.utime(own, (past, past))
-    studio.keep("first", shared)
-    studio.keep("second", shared, single)
-    studio.sweep()
+    worker.keep("first", shared)
+    worker.keep("second", shared, single)
+    worker.sweep()
     assert shared.exists() and single.exists() and not broken_off.exists()
-    studio.keep("second", shared, None)  # another video in place of the first
-    studio.keep("first")  # has gone
-    studio.sweep()
+    worker.keep("second", shared, None)  # another video in place of the first
+    worker.keep("first")  # has gone
+    worker.sweep()
     assert shared.exists() and not single.exists()
-    studio.keep("second")
-    studio.sweep()
+    worker.keep("second")
+    worker.sweep()
     assert not list(uploads.iterdir())
 
 

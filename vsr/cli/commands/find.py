@@ -9,6 +9,7 @@ from dataclasses import asdict
 
 from vsr.cli.options import add_faces_argument
 from vsr.core.machine import add_device_argument
+from vsr.core.renamed import add_earlier_option
 
 HELP = "find where in footage a phrase is said"
 ABOUT = """Looks for a phrase in hours of video without writing them down: each place where it may be
@@ -20,7 +21,7 @@ writes  the screen: a row a place (file, start, end, face, score, phrase), or JS
 FAILS = "a file could not be read; the others are searched all the same"
 SEE = "vsr align, vsr transcribe"
 EXAMPLE = """vsr find "m five" clip.mp4
-vsr find "good morning" footage/*.mkv --model lrs3 --least 0.3
+vsr find "good morning" footage/*.mkv --model lrs3 --threshold 0.3
 vsr find blue clip.mp4 --also red --also green --json"""
 
 
@@ -29,13 +30,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("phrase", metavar="PHRASE", help="one word or several")
     parser.add_argument("videos", nargs="+", metavar="VIDEO", help="video files")
     parser.add_argument("--also", action="append", default=[], metavar="PHRASE", help="another phrase; may be repeated")
-    parser.add_argument("--least", type=float, default=0.5, metavar="SCORE", help="of places told (default: 0.5)")
+    parser.add_argument("--threshold", type=float, default=0.5, metavar="SCORE", help="of places told (default: 0.5)")
     parser.add_argument("--json", action="store_true", help="one JSON object a place")
     parser.add_argument("--model", metavar="MODEL", help="name of vsr models, folder or org/name (default: grid)")
     parser.add_argument("--cropped", action="store_true", help="the videos show a mouth alone: take them as they are")
     add_faces_argument(parser)
     parser.set_defaults(faces="all")
     add_device_argument(parser)
+    add_earlier_option(parser, "--least", "--threshold")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -45,8 +47,8 @@ def run(args: argparse.Namespace) -> int:
     from vsr.inference.spotting import find_phrases
     from vsr.modelstore.folder import load_model
 
-    if not 0 <= args.least <= 1:
-        raise VsrError("bad_config", f"--least is {args.least}; it can be 0 to 1")
+    if not 0 <= args.threshold <= 1:
+        raise VsrError("bad_config", f"--threshold is {args.threshold}; it can be 0 to 1")
     phrases = list(dict.fromkeys([args.phrase, *args.also]))
     loaded = load_model(args.model, args.device)
     for phrase in phrases:
@@ -54,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     failures = 0
     for video in args.videos:
         try:
-            for hit in find_phrases(loaded, video, phrases, args.least, args.faces, args.cropped):
+            for hit in find_phrases(loaded, video, phrases, args.threshold, args.faces, args.cropped):
                 _print(hit, args.json)
         except VsrError as error:
             failures += 1

@@ -7,6 +7,8 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
+from vsr.core.renamed import add_earlier_option
+
 HELP = "list the published models by name, or fetch one"
 ABOUT = """Lists what can be read with by name: what it reads and writes, its published error
 rate, its licence, where it lies, and whether it is here. Any --model takes such a name and
@@ -34,7 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="list as JSON, with all that is known")
     parser.add_argument("--accept-licence", action="store_true", help="the licence of what is fetched is agreed to")
     parser.add_argument("--from", dest="source", metavar="PATH", help="files that were fetched by hand")
-    parser.add_argument("--again", action="store_true", help="fetch and convert what is here once more")
+    parser.add_argument("--force", action="store_true", help="fetch and convert what is here again")
+    add_earlier_option(parser, "--again", "--force")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -57,7 +60,7 @@ def _get(models: Sequence, args: argparse.Namespace) -> int:
     if args.json:
         raise VsrError("bad_config", "--json is for the list")
     for known in models:
-        print(f"{known.name}: {get(known, args.accept_licence, args.source, args.again)}")
+        print(f"{known.name}: {get(known, args.accept_licence, args.source, args.force)}")
     return 0
 
 
@@ -65,8 +68,8 @@ def _list(models: Sequence, args: argparse.Namespace) -> int:
     from vsr.core.errors import VsrError
     from vsr.modelstore.store import is_here
 
-    if args.accept_licence or args.source or args.again:
-        raise VsrError("bad_config", "--accept-licence, --from and --again are for vsr models get NAME")
+    if args.accept_licence or args.source or args.force:
+        raise VsrError("bad_config", "--accept-licence, --from and --force are for vsr models get NAME")
     if args.json:
         print(json.dumps([asdict(known) | {"here": is_here(known)} for known in models], indent=2, ensure_ascii=False))
         return 0

@@ -9,6 +9,7 @@ from dataclasses import asdict
 
 from vsr.cli.options import add_faces_argument
 from vsr.core.machine import add_device_argument
+from vsr.core.renamed import add_earlier_option
 
 HELP = "say which phrase of a list is said in a clip"
 ABOUT = """Chooses from a list of phrases, as helpers of people who cannot speak do: every phrase is
@@ -20,7 +21,7 @@ writes  the screen: a row a phrase (file, place, fit, phrase), or one JSON objec
 FAILS = "a file could not be read; the others are read all the same"
 SEE = "vsr find, vsr transcribe"
 EXAMPLE = """vsr phrases list.txt clip.mp4
-vsr phrases list.txt *.mp4 --json --best 5 --least 0.2
+vsr phrases list.txt *.mp4 --json --nbest 5 --threshold 0.2
 vsr phrases list.txt clip.mp4 --model lrs3"""
 
 
@@ -28,13 +29,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("list", metavar="LIST", help="file with the phrases")
     parser.add_argument("videos", nargs="+", metavar="VIDEO", help="video files")
-    parser.add_argument("--best", type=int, default=3, metavar="N", help="phrases that are told (default: 3)")
-    parser.add_argument("--least", type=float, default=0.7, metavar="FIT", help="below it: none (default: 0.7)")
+    parser.add_argument("--nbest", type=int, default=3, metavar="N", help="phrases that are told (default: 3)")
+    parser.add_argument("--threshold", type=float, default=0.7, metavar="FIT", help="below it: none (default: 0.7)")
     parser.add_argument("--json", action="store_true", help="one JSON object a file, with every phrase")
     parser.add_argument("--model", metavar="MODEL", help="name of vsr models, folder or org/name (default: grid)")
     parser.add_argument("--cropped", action="store_true", help="the videos show a mouth alone: take them as they are")
     add_faces_argument(parser)
     add_device_argument(parser)
+    add_earlier_option(parser, "--least", "--threshold")
+    add_earlier_option(parser, "--best", "--nbest")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -43,8 +46,8 @@ def run(args: argparse.Namespace) -> int:
     from vsr.inference.phrases import choose, phrase_tokens, read_phrases
     from vsr.modelstore.folder import load_model
 
-    if args.best < 1 or not 0 <= args.least <= 1:
-        raise VsrError("bad_config", "--best is a number from 1, --least from 0 to 1")
+    if args.nbest < 1 or not 0 <= args.threshold <= 1:
+        raise VsrError("bad_config", "--nbest is a number from 1, --threshold from 0 to 1")
     if args.faces not in ("largest", 1):
         raise VsrError("bad_config", "a phrase is what one face says: --faces is largest or 1")
     phrases = read_phrases(args.list)
@@ -61,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _print(video: str, choices: list, args: argparse.Namespace) -> None:
-    none = choices[0].fit < args.least
+    none = choices[0].fit < args.threshold
     if long := [choice.phrase for choice in choices if choice.score == float("-inf")]:
         print(f"vsr: {video}: too short for: {', '.join(long)}", file=sys.stderr)
     if args.json:
@@ -70,6 +73,6 @@ def _print(video: str, choices: list, args: argparse.Namespace) -> None:
         print(json.dumps(record, ensure_ascii=False), flush=True)
         return
     rows = [(0, 1 - choices[0].fit, "(none of these)")] if none else []
-    rows += [(place, choice.fit, choice.phrase) for place, choice in enumerate(choices[: args.best], start=1)]
+    rows += [(place, choice.fit, choice.phrase) for place, choice in enumerate(choices[: args.nbest], start=1)]
     for place, fit, phrase in rows:
         print(f"{video}\t{place}\t{fit:.3f}\t{phrase}", flush=True)
