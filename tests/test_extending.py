@@ -58,6 +58,7 @@ from vsr.data.batch import Batch
 from vsr.models.lipreader import LipReader, LipReaderConfig
 from vsr.modelstore.folder import load_model
 from vsr.modelstore.saving import save_model
+from vsr.objectives.ctc_attention import weights_of
 from vsr.objectives.registry import objective_of
 from vsr.text.tokenizer import CharTokenizer
 
@@ -66,15 +67,19 @@ tokens = CharTokenizer("abcdef ")
 config = LipReaderConfig(
     vocab_size=tokens.vocab_size, dim=16, heads=2, hidden=32, layers=1, decoder_layers=1, decoder_hidden=32,
     frontend="corners", frontend_settings={"corners": 2}, encoder="mean_of_neighbours",
-    further_heads={"length": {"kind": "word_count", "weight": 0.5}},
+    further_heads={"length": {"kind": "word_count", "most": 12, "weight": 0.5}},
 )
 model = LipReader(config)
-batch = Batch(
-    video=torch.randn(2, 12, 1, 88, 88), lengths=torch.tensor([12, 7]), tokens=torch.tensor([[2, 3, 4], [2, -1, -1]]),
-    token_lengths=torch.tensor([3, 1]), frame_tokens=torch.full((2, 12), -1), ids=["a", "b"],
-)
+targets = {
+    "tokens": torch.tensor([[2, 3, 4], [2, -1, -1]]), "frame_tokens": torch.full((2, 12), -1),
+    "length.number": torch.tensor([[3], [1]]),
+}
+batch = Batch({"video": torch.randn(2, 12, 1, 88, 88)}, torch.tensor([12, 7]), targets, ["a", "b"])
 losses = objective_of(config)(model, batch)
 assert losses["length"].isfinite(), losses
+own = {name: value for name, value in losses.items() if name in ("ctc", "attention", "alignment")}
+weighed = sum(weights_of(config)[name] * value for name, value in own.items()) + 0.5 * losses["length"]
+assert torch.allclose(losses["loss"], weighed)
 ours = objective_of(config, "ctc_alone")(model, batch)
 assert set(ours) == {"loss", "ctc"}
 ours["loss"].backward()
@@ -87,13 +92,59 @@ save_model("saved", model, tokens)
 again = load_model("saved").model
 with torch.inference_mode():
     assert torch.equal(again.encode(batch.video, batch.lengths), both)
-print(again.further_heads["length"].search(both, batch.lengths))
+print([own[0].tokens for own in again.further_heads["length"].search(both, batch.lengths)])
 """
 
 
 def test_a_front_end_an_encoder_a_head_and_an_objective(outside):
     printed = python(outside, MODEL, "my_frontend,my_encoder,my_head,my_objective")
-    assert printed.startswith("[[") and json.loads((outside / "saved" / "config.json").read_text())["model"]
+    assert printed.startswith("[(") and json.loads((outside / "saved" / "config.json").read_text())["model"]
+
+
+DECODE = """
+import json
+import sys
+
+import numpy as np
+import torch
+from vsr.cli import main
+from vsr.data.batch import CropDataset
+from vsr.data.manifest import Clip, write_manifest
+from vsr.models.lipreader import further_heads_of
+from vsr.modelstore.folder import load_model
+
+texts = ["ab cd", "a b c"]
+clips = [Clip(str(n), "none.mp4", text, num_frames=9 + n, crop=f"{n}.npy") for n, text in enumerate(texts)]
+for clip in clips:
+    np.save(clip.crop, np.random.default_rng(0).integers(0, 255, (clip.num_frames, 96, 96), np.uint8))
+write_manifest("clips.jsonl", clips)
+loaded = load_model("saved")
+heads = further_heads_of(loaded.model.config)
+taught = CropDataset(clips, loaded.tokenizer, None, heads=heads).batch([0, 1])
+assert taught.targets["length.number"].tolist() == [[2], [3]] and taught.of("length").targets["number"].shape == (2, 1)
+with torch.no_grad():
+    head = loaded.model.further_heads["length"].out
+    head.weight.zero_()
+    head.bias.copy_(torch.arange(13) == 4)
+from vsr.modelstore.saving import save_model
+save_model("saved", loaded.model, loaded.tokenizer)
+search = ["--model", "saved", "--manifest", "clips.jsonl", "--beam", "3", "--device", "cpu"]
+assert not main(["decode", *search, "--out", "all.jsonl"])
+assert not main(["decode", *search, "--out", "own.jsonl", "--head", "length", "--nbest", "2"])
+assert not main(["decode", *search, "--out", "ctc.jsonl", "--head", "ctc"])
+assert main(["decode", *search, "--out", "none.jsonl", "--head", "nothing"]) == 1
+every, own, ctc = ([json.loads(line) for line in open(f"{name}.jsonl")] for name in ("all", "own", "ctc"))
+assert [record["heads"] for record in every] == [{"length": "4"}] * 2, every
+assert [record["text"] for record in own] == ["4", "4"] and len(own[0]["nbest"]) == 2 and own[0]["head"] == "length"
+assert all(set(record["text"]) <= set("abcdef ") for record in ctc)
+print("ok")
+"""
+
+
+def test_a_further_head_is_taught_and_decodes_in_its_own_tokens(outside):
+    plugins = "my_frontend,my_encoder,my_head,my_objective"
+    python(outside, MODEL, plugins)
+    assert python(outside, DECODE, plugins).endswith("ok\n")
 
 
 def test_without_the_plugin_the_folder_says_what_it_lacks(outside):

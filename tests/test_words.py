@@ -41,7 +41,7 @@ def batch_of(tokens, lengths=(9, 5)):
     inside[:, 1:3] = 2
     tokens = torch.tensor(tokens)
     ids = [f"c{i}" for i in range(len(lengths))]
-    return Batch(video, torch.tensor(lengths), tokens, (tokens >= 0).sum(1), inside, ids)
+    return Batch({"video": video}, torch.tensor(lengths), {"tokens": tokens, "frame_tokens": inside}, ids)
 
 
 @torch.no_grad()

@@ -15,7 +15,7 @@ from lip2speech.conditions.registry import Condition
 from lip2speech.features.corpus import StoredFeatures
 from vsr.core.errors import VsrError
 from vsr.core.progress import counted
-from vsr.data.batch import Batch, CropDataset
+from vsr.data.batch import Batch, Counted, CropDataset
 from vsr.data.manifest import Clip
 from vsr.data.sampler import FrameBudgetSampler
 from vsr.data.transforms import Augmentation
@@ -35,30 +35,21 @@ class NoText:
 
 
 @dataclass
-class SpeechBatch:
+class SpeechBatch(Counted):
     """seen: the lip reader's batch; mel (B, 4T, 80), the last real frame repeated over the padding; units (B, 2T),
     padded with -1; speaker (B, 256); visual (B, T, 2D) where a frozen encoder made them before (the batch then has
-    no video); shares (1,): how many times the ranks' mean of `counts` this batch has, None in a single process;
-    conditions: name -> (B, 2T, C) or (B, C), zero on padding."""
+    no video); conditions: name -> (B, 2T, C) or (B, C), zero on padding."""
 
     seen: Batch
     mel: Tensor
     units: Tensor
     speaker: Tensor
     visual: Tensor | None = None
-    shares: Tensor | None = None
     conditions: dict[str, Tensor] = field(default_factory=dict)
 
-    def counts(self) -> Tensor:
-        """(1,) video frames, which the parts of the loss are means over."""
-        return self.seen.lengths.sum()[None].float()
-
-    def to(self, device: torch.device | str) -> SpeechBatch:
-        """The same batch on another device."""
-        tensors = (self.mel, self.units, self.speaker, self.visual)
-        moved = (each if each is None else each.to(device, non_blocking=True) for each in tensors)
-        conditions = {name: own.to(device, non_blocking=True) for name, own in self.conditions.items()}
-        return SpeechBatch(self.seen.to(device), *moved, conditions=conditions)
+    def counts(self) -> dict[str, Tensor]:
+        """Video frames, which the parts of the loss are means over."""
+        return {"frames": self.seen.lengths.sum().float()}
 
 
 class SpeechDataset:
@@ -157,10 +148,9 @@ class CachedFeatures:
         """The padded batch of several clips, without video."""
         rngs = [np.random.default_rng((self.dataset.seed, epoch, index, 2)) for index in indices]
         chosen = [self.views[i][rng.integers(len(self.views[i]))].float() for i, rng in zip(indices, rngs, strict=True)]
-        nothing = torch.zeros(len(indices), 0, dtype=torch.long)
         lengths = torch.tensor([len(own) for own in chosen])
         ids = [self.dataset.clips[i].id for i in indices]
-        seen = Batch(nothing, lengths, nothing, nothing, nothing, ids)
+        seen = Batch({}, lengths, {}, ids)
         batch = self.dataset.with_speech(seen, indices, epoch)
         batch.visual = pad_sequence(chosen, batch_first=True)
         return batch

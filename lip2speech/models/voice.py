@@ -99,7 +99,7 @@ class Voice(nn.Module):
         if c.text_weight and c.encoder == "finetuned":
             parts["text"] = self.text_loss(visual.chunk(2, -1)[1], seen)
             loss = loss + c.text_weight * parts["text"]
-        share = 1 if batch.shares is None else batch.shares[0]
+        share = batch.share("frames")
         return {"loss": loss * share} | {name: value.detach() * share for name, value in parts.items()}
 
     def flow_loss(

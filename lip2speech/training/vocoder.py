@@ -18,6 +18,7 @@ from lip2speech.vocoders.losses import mel_loss, spectral_loss
 from lip2speech.vocoders.vocos import FAMILY
 from lip2speech.vocoders.warm_start import start_from_vocos
 from vsr.core.errors import VsrError
+from vsr.data.batch import CLIPS
 from vsr.data.sampler import FrameBudgetSampler
 from vsr.data.splits import check_disjoint
 from vsr.modelstore.checkpoint import read_config
@@ -68,7 +69,7 @@ class VocoderRun(Run):
     def losses(self, batch: VocoderBatch) -> dict[str, Tensor]:
         """One half step of the discriminators where they have joined, then the generator's losses."""
         gan, model = self.config.gan, self.model
-        share = 1 if batch.shares is None else batch.shares[0]
+        share = batch.share(CLIPS)
         fake = self.wrapped(batch.mel, batch.units, batch.speaker).float()
         parts = {"mel": mel_loss(batch.wave, fake), "spectral": spectral_loss(batch.wave, fake)}
         loss = gan.mel * parts["mel"] + gan.spectral * parts["spectral"]

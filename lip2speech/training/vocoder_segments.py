@@ -16,28 +16,23 @@ from lip2speech.vocoders.config import VocoderDataConfig
 from lip2speech.vocoders.losses import corrupt_mel
 from vsr.core.clock import MELS_PER_FRAME, SAMPLES_PER_FRAME, UNITS_PER_FRAME
 from vsr.core.errors import VsrError
+from vsr.data.batch import CLIPS, Counted
 from vsr.data.manifest import Clip
 from vsr.training.loop import step_seed
 
 
 @dataclass
-class VocoderBatch:
-    """wave (B, S); mel (B, N, 80); units (B, N/2); speaker (B, 256); shares (1,): how many times the ranks' mean of
-    `counts` this batch has, None in a single process."""
+class VocoderBatch(Counted):
+    """wave (B, S); mel (B, N, 80); units (B, N/2); speaker (B, 256)."""
 
     wave: Tensor
     mel: Tensor
     units: Tensor
     speaker: Tensor
-    shares: Tensor | None = None
 
-    def counts(self) -> Tensor:
-        """(1,) clips: all are as long."""
-        return torch.tensor([float(len(self.wave))], device=self.wave.device)
-
-    def to(self, device: torch.device | str) -> VocoderBatch:
-        """The same batch on another device."""
-        return VocoderBatch(*(tensor.to(device) for tensor in (self.wave, self.mel, self.units, self.speaker)))
+    def counts(self) -> dict[str, Tensor]:
+        """Clips: all are as long."""
+        return {CLIPS: self.wave.new_tensor(float(len(self.wave)))}
 
 
 class Segments:

@@ -43,35 +43,38 @@ def clips(tmp_path):
 def test_silence_comes_from_clips_that_have_it(clips):
     data = TrackDataset(clips, TOKENIZER, replace(PLAIN, silence=1.0))
     assert [len(own.before) for own in (data.silences,)] == [1]
-    lengths = {len(data.item(0, epoch)[0]) for epoch in range(30)}
+    lengths = {len(data.item(0, epoch).inputs["tracks"]) for epoch in range(30)}
     assert max(lengths) == 18 + 7 + 9 and min(lengths) >= 18 and len(lengths) > 3
-    features, tokens, targets = data.item(0, 1)
+    item = data.item(0, 1)
+    features, tokens, targets = item.inputs["tracks"], item.targets["tokens"], item.targets["frame_tokens"]
     assert len(features) == len(targets) and TOKENIZER.decode(tokens.tolist()) == "bin blue at"
     assert int((targets != BLANK).sum()) == 18
 
 
 def test_clips_with_silence_of_their_own_stay_whole(clips):
-    features, _, targets = TrackDataset(clips, TOKENIZER, replace(PLAIN, silence=1.0)).item(2)
+    item = TrackDataset(clips, TOKENIZER, replace(PLAIN, silence=1.0)).item(2)
+    features, targets = item.inputs["tracks"], item.targets["frame_tokens"]
     assert features.shape == (7 + 12 + 9, FEATURES) and span_of(clips[2]) == (7, 19)
     assert (targets[:7] == BLANK).all() and (targets[19:] == BLANK).all()
 
 
 def test_sentences_go_on_where_the_same_word_is_said(clips):
     data = TrackDataset(clips, TOKENIZER, replace(PLAIN, recombine=1.0))
-    found = {TOKENIZER.decode(data.item(0, epoch)[1].tolist()) for epoch in range(40)}
+    found = {TOKENIZER.decode(data.item(0, epoch).targets["tokens"].tolist()) for epoch in range(40)}
     assert found == {"bin blue at", "bin blue now"}  # "bin" is followed by nobody else, "blue" by "at" and "now"
 
 
 def test_the_same_seed_gives_the_same_track(clips):
     first, second = (TrackDataset(clips, TOKENIZER, TrackAugmentation(), seed=4) for _ in range(2))
-    np.testing.assert_array_equal(first.item(1, 3)[0], second.item(1, 3)[0])
-    assert first.item(1, 3)[0].shape != first.item(1, 4)[0].shape or (first.item(1, 3)[0] != first.item(1, 4)[0]).any()
+    one, same, other = (own.item(1, epoch).inputs["tracks"] for own, epoch in ((first, 3), (second, 3), (first, 4)))
+    np.testing.assert_array_equal(one, same)
+    assert one.shape != other.shape or (one != other).any()
 
 
 def test_batches_are_padded(clips):
     batch = TrackDataset(clips, TOKENIZER, TrackAugmentation()).batch([0, 1, 2])
     longest = int(batch.lengths.max())
-    assert batch.video.shape == (3, longest, FEATURES) and batch.frame_tokens.shape == (3, longest)
+    assert batch.inputs["tracks"].shape == (3, longest, FEATURES) and batch.frame_tokens.shape == (3, longest)
 
 
 def test_clips_without_a_track_are_refused(clips, tmp_path):

@@ -67,5 +67,6 @@ def speech_batch(lengths):
     for row, length in enumerate(lengths):
         units[row, : 2 * length] = torch.arange(2 * length) % UNITS
         frame_tokens[row, :length] = 1
-    seen = Batch(video, sizes, tokens, torch.full((len(lengths),), 2), frame_tokens, [str(n) for n in lengths])
+    targets = {"tokens": tokens, "frame_tokens": frame_tokens}
+    seen = Batch({"video": video}, sizes, targets, [str(n) for n in lengths])
     return SpeechBatch(seen, mel, units, speakers(len(lengths)))

@@ -44,7 +44,7 @@ def lip_batch():
     tokens = torch.tensor([[3, 4, 5], [4, 6, -1]])
     frame_tokens = torch.full((2, 12), -1)
     frame_tokens[0, :6], frame_tokens[1, :4] = 3, 4
-    return Batch(video, lengths, tokens, torch.tensor([3, 2]), frame_tokens, ["a", "b"])
+    return Batch({"video": video}, lengths, {"tokens": tokens, "frame_tokens": frame_tokens}, ["a", "b"])
 
 
 @pytest.mark.parametrize("method", ["joint", "ctc_beam", "ctc_greedy"])

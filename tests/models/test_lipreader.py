@@ -1,11 +1,11 @@
 """The lip reader's properties: padding, batching, caching; then one golden loss for each front end."""
 
-from types import SimpleNamespace
 
 import pytest
 import torch
 
 from vsr.core.tokens import IGNORE
+from vsr.data.batch import Batch
 from vsr.models.lipreader import LipReader, LipReaderConfig
 from vsr.models.targets import shift_tokens
 from vsr.objectives.registry import objective_of
@@ -113,14 +113,11 @@ GOLDEN = {"video_transformer": 4.27492, "resnet3d": 4.28316}
 @torch.no_grad()
 def test_golden_loss(model):
     ramp(model)
-    batch = SimpleNamespace(
-        video=torch.linspace(-2, 2, 2 * 10 * 88 * 88).sin().view(2, 10, 1, 88, 88),
-        lengths=torch.tensor([10, 7]),
-        tokens=torch.tensor([[1, 2, 3], [4, 5, IGNORE]]),
-        token_lengths=torch.tensor([3, 2]),
-        frame_tokens=torch.arange(20).view(2, 10) % 12 - 1,
-        shares=None,
-    )
+    targets = {
+        "tokens": torch.tensor([[1, 2, 3], [4, 5, IGNORE]]), "frame_tokens": torch.arange(20).view(2, 10) % 12 - 1,
+    }  # fmt: skip
+    video = torch.linspace(-2, 2, 2 * 10 * 88 * 88).sin().view(2, 10, 1, 88, 88)
+    batch = Batch({"video": video}, torch.tensor([10, 7]), targets, ["a", "b"])
     loss = objective_of(model.config)(model, batch)["loss"].item()
     assert loss == pytest.approx(GOLDEN[model.config.frontend], rel=1e-3)
 

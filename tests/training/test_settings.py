@@ -2,7 +2,6 @@
 
 import math
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,6 +11,7 @@ from lip2speech.training.acoustic import VoiceTrainConfig
 from lip2speech.vocoders.config import VocoderTrainConfig
 from lip2speech.vocoders.generator import Generator
 from vsr.core.errors import VsrError
+from vsr.data.batch import Batch
 from vsr.models.bare import bare
 from vsr.models.language import LanguageModel
 from vsr.models.lipreader import LipReader, LipReaderConfig
@@ -126,13 +126,14 @@ FRONTENDS = {
 
 
 def batch_of(frames=12):
-    return SimpleNamespace(
-        video=torch.randn(2, frames, 1, 88, 88, generator=torch.Generator().manual_seed(0)),
-        lengths=torch.tensor([frames, frames - 4]),
-        tokens=torch.tensor([[2, 3, 4], [5, 6, -1]]),
-        token_lengths=torch.tensor([3, 2]),
-        frame_tokens=torch.arange(2 * frames).view(2, frames) % 7,
-        shares=None,
+    return Batch(
+        {"video": torch.randn(2, frames, 1, 88, 88, generator=torch.Generator().manual_seed(0))},
+        torch.tensor([frames, frames - 4]),
+        {
+            "tokens": torch.tensor([[2, 3, 4], [5, 6, -1]]),
+            "frame_tokens": torch.arange(2 * frames).view(2, frames) % 7,
+        },
+        ["a", "b"],
     )
 
 
@@ -177,7 +178,7 @@ def test_a_clip_without_tokens_has_a_finite_loss():
     torch.manual_seed(0)
     model = LipReader(LipReaderConfig(dropout=0.0, **TINY, **FRONTENDS["video_transformer"])).train()
     batch = batch_of()
-    batch.tokens, batch.token_lengths = torch.full((2, 0), -1), torch.tensor([0, 0])
+    batch.targets["tokens"] = torch.full((2, 0), -1)
     loss = objective_of(model.config)(model, batch)["loss"]
     loss.backward()
     assert loss.isfinite()

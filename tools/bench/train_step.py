@@ -66,7 +66,8 @@ def make_batch(clips: int, frames: int, device) -> Batch:
         row[:count] = torch.randint(1, VOCABULARY - 1, (count,))
     video = torch.randn(clips, frames, 1, 88, 88)
     unknown = torch.full((clips, frames), IGNORE)
-    return Batch(video, lengths, tokens, counts, unknown, ["clip"] * clips).to(device)
+    targets = {"tokens": tokens, "frame_tokens": unknown}
+    return Batch({"video": video}, lengths, targets, ["clip"] * clips).to(device)
 
 
 class Ours:

@@ -1,82 +1,130 @@
-"""Cropped clips -> padded batches of video and tokens.
+"""Cropped clips -> padded batches with named modalities, named targets and named counts.
 
 Shapes: B clips, T frames of the longest, U tokens of the longest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from vsr.core.clock import FPS
 from vsr.core.errors import VsrError
-from vsr.core.tokens import IGNORE
+from vsr.core.tokens import BLANK, IGNORE
 from vsr.data.manifest import Clip, need_crops
 from vsr.data.stored import read_crop
+from vsr.data.targets import FRAME_TOKENS, TOKENS, Item, Target, Taught, Teacher, at_frames, frame_targets
 from vsr.data.transforms import Augmentation, speed_indices, to_network_input, trim_span
-from vsr.text.tokenizer import BLANK, Tokenizer
+from vsr.text.tokenizer import Tokenizer
+
+__all__ = ["CLIPS", "TRACKS", "VIDEO", "Batch", "Counted", "CropDataset", "frame_targets"]
+
+VIDEO, TRACKS = "video", "tracks"  # names of modalities
+CLIPS = "clips"  # name of a count
+Own = TypeVar("Own", bound="Counted")
 
 
 @dataclass
-class Batch:
-    """video (B, T, 1, 88, 88), lengths (B,), tokens (B, U) padded with -1 and without eos, token_lengths (B,),
-    frame_tokens (B, T): the token at each frame where word times are known, else -1; ids of the clips;
-    shares (3,): how many times the ranks' mean of each of `counts` this batch has, None in a single process."""
+class Counted:
+    """A batch whose parts have names. shares: name of a count -> how many times the ranks' mean of it this batch has,
+    (), empty in a single process."""
 
-    video: Tensor
+    shares: dict[str, Tensor] = field(default_factory=dict, kw_only=True)
+
+    def counts(self) -> dict[str, Tensor]:
+        """What the parts of a loss are means over, each () float; all batches of a run have the same names."""
+        raise NotImplementedError
+
+    def share(self, count: str) -> Tensor | float:
+        """What a loss that is a mean over ``count`` is multiplied by, so that the ranks' mean is that of them all."""
+        return self.shares.get(count, 1.0)
+
+    def to(self: Own, device: torch.device | str) -> Own:
+        """The same batch on another device."""
+        return replace(self, **{own.name: _moved(getattr(self, own.name), device) for own in fields(self)})
+
+
+def _moved(value: Any, device: torch.device | str) -> Any:
+    """A tensor, a batch, or a mapping of them on another device; anything else as it is."""
+    if isinstance(value, Tensor):
+        return value.to(device, non_blocking=True)
+    if isinstance(value, dict):
+        return {name: _moved(own, device) for name, own in value.items()}
+    return value.to(device) if isinstance(value, Counted) else value
+
+
+@dataclass
+class Batch(Counted):
+    """inputs: modality -> (B, T, ...), such as ``video`` (B, T, 1, 88, 88) and ``tracks`` (B, T, F), zero on padding;
+    lengths (B,) video frames; targets: name -> (B, ...), such as ``tokens`` (B, U) without eos and ``frame_tokens``
+    (B, T), the token at each frame where word times are known, padded with -1; ids of the clips."""
+
+    inputs: dict[str, Tensor]
     lengths: Tensor
-    tokens: Tensor
-    token_lengths: Tensor
-    frame_tokens: Tensor
+    targets: dict[str, Tensor]
     ids: list[str]
-    shares: Tensor | None = None
 
-    def counts(self) -> Tensor:
-        """(3,) what the parts of a loss are means over: clips, tokens with their ends, frames with a token."""
-        clips = self.lengths.new_tensor(len(self.lengths))
-        tokens, frames = self.token_lengths.sum() + clips, (self.frame_tokens != IGNORE).sum()
-        return torch.stack([clips, tokens, frames]).float()
+    @property
+    def video(self) -> Tensor:
+        """(B, T, 1, 88, 88)."""
+        return self.inputs[VIDEO]
+
+    @property
+    def tokens(self) -> Tensor:
+        """(B, U)."""
+        return self.targets[TOKENS]
+
+    @property
+    def token_lengths(self) -> Tensor:
+        """(B,)."""
+        return (self.tokens != IGNORE).sum(1)
+
+    @property
+    def frame_tokens(self) -> Tensor:
+        """(B, T)."""
+        return self.targets[FRAME_TOKENS]
 
     @property
     def inside(self) -> Tensor:
         """(B, T) bool: the frames in which a word is said, none where word times are not known."""
         return self.frame_tokens > BLANK
 
-    def to(self, device: torch.device | str) -> Batch:
-        """The same batch on another device."""
-        moved = {k: v.to(device, non_blocking=True) for k, v in vars(self).items() if isinstance(v, Tensor)}
-        return Batch(**moved, ids=self.ids)
+    def counts(self) -> dict[str, Tensor]:
+        """Clips, and of each target its known values; of tokens with the end of each clip."""
+        clips = self.lengths.new_tensor(len(self.lengths))
+        known = {name: (own != IGNORE).sum() for name, own in self.targets.items()}
+        ends = {name: clips for name in known if name.rpartition(".")[2] == TOKENS}
+        return {name: (own + ends.get(name, 0)).float() for name, own in {CLIPS: clips, **known}.items()}
 
-
-def frame_targets(clip: Clip, num_frames: int, tokenizer: Tokenizer) -> np.ndarray:
-    """The token of each frame, a word's tokens spread evenly over its time; blank in silence, -1 without times."""
-    if not clip.words:
-        return np.full(num_frames, IGNORE)
-    targets = np.full(num_frames, BLANK)
-    for word, start, end in clip.words:
-        tokens = tokenizer.encode(word)
-        first, last = start * FPS, max(end * FPS, start * FPS + 1)
-        for frame in range(round(first), min(num_frames, round(last))):
-            place = int((frame + 0.5 - first) / (last - first) * len(tokens))
-            targets[frame] = tokens[min(max(place, 0), len(tokens) - 1)] if tokens else BLANK
-    return targets
+    def of(self, head: str) -> Batch:
+        """The batch as a further head sees it: its own targets, HEAD.NAME, are called NAME, in place of the shared."""
+        before = f"{head}."
+        own, shares = (
+            {name.removeprefix(before): value for name, value in named.items() if name.startswith(before)}
+            for named in (self.targets, self.shares)
+        )
+        return replace(self, targets=self.targets | own, shares=self.shares | shares) if own else self
 
 
 class CropDataset:
     """Clips with their mouth crops, as network input; the augmentation of clip i in epoch e is fixed by the seed.
 
     That makes an interrupted run resumable to the bit: no state of a random generator has to be carried over.
+    ``heads``: name -> settings of further heads, which say what they are taught of a clip.
     """
 
-    def __init__(self, clips: Sequence[Clip], tokenizer: Tokenizer, augmentation: Augmentation | None, seed: int = 0):
+    def __init__(
+        self, clips: Sequence[Clip], tokenizer: Tokenizer, augmentation: Augmentation | None, seed: int = 0,
+        heads: Mapping[str, Taught] | None = None,
+    ):  # fmt: skip
         need_crops(clips)
         self.clips = list(clips)
-        self.tokenizer = tokenizer
+        self.teacher = Teacher(tokenizer, heads)
         self.augmentation = augmentation
         self.seed = seed
 
@@ -91,29 +139,33 @@ class CropDataset:
         except (OSError, ValueError, EOFError) as error:
             raise VsrError("bad_manifest", f"cannot read the crop of {clip.id}: {error}: run vsr crop") from error
 
-    def item(self, index: int, epoch: int = 0) -> tuple[Tensor, Tensor, Tensor]:
-        """video (T, 1, 88, 88), tokens (U,), frame_tokens (T,) of one clip."""
+    def item(self, index: int, epoch: int = 0) -> Item:
+        """``video`` (T, 1, 88, 88) of one clip, and its targets."""
         clip = self.clips[index]
         crop = self.crop(clip)
-        targets = frame_targets(clip, len(crop), self.tokenizer)
+        targets = self.teacher(clip, len(crop))
         rng = np.random.default_rng((self.seed, epoch, index))
         if self.augmentation is not None and self.augmentation.speed:
             order = speed_indices(len(crop), self.augmentation.speed, rng)
-            crop, targets = crop[order], targets[order]
+            crop, targets = crop[order], at_frames(targets, order)
         if self.augmentation is not None and self.augmentation.trim:
-            span = trim_span(targets > BLANK, rng)
-            crop, targets = crop[span], targets[span]
-        video = to_network_input(crop, self.augmentation, rng)
-        return video, torch.tensor(self.tokenizer.encode(clip.text), dtype=torch.long), torch.from_numpy(targets)
+            span = trim_span(targets[FRAME_TOKENS].values > BLANK, rng)
+            crop, targets = crop[span], at_frames(targets, span)
+        return Item({VIDEO: to_network_input(crop, self.augmentation, rng)}, as_tensors(targets))
 
     def batch(self, indices: Sequence[int], epoch: int = 0) -> Batch:
         """The padded batch of several clips."""
-        videos, tokens, targets = zip(*(self.item(i, epoch) for i in indices), strict=True)
-        return Batch(
-            video=pad_sequence(videos, batch_first=True),
-            lengths=torch.tensor([len(video) for video in videos]),
-            tokens=pad_sequence(tokens, batch_first=True, padding_value=IGNORE),
-            token_lengths=torch.tensor([len(own) for own in tokens]),
-            frame_tokens=pad_sequence(targets, batch_first=True, padding_value=IGNORE),
-            ids=[self.clips[i].id for i in indices],
-        )
+        items = [self.item(i, epoch) for i in indices]
+        inputs = {name: [own.inputs[name] for own in items] for name in items[0].inputs}
+        targets = {name: [own.targets[name] for own in items] for name in items[0].targets}
+        lengths = torch.tensor([len(next(iter(own.inputs.values()))) for own in items])
+        return Batch(_padded(inputs, 0), lengths, _padded(targets, IGNORE), [self.clips[i].id for i in indices])
+
+
+def as_tensors(targets: Mapping[str, Target]) -> dict[str, Tensor]:
+    """The targets of a clip as a batch takes them."""
+    return {name: torch.from_numpy(np.ascontiguousarray(own.values)) for name, own in targets.items()}
+
+
+def _padded(named: Mapping[str, Sequence[Tensor]], value: float) -> dict[str, Tensor]:
+    return {name: pad_sequence(list(own), batch_first=True, padding_value=value) for name, own in named.items()}

@@ -9,18 +9,18 @@ Shapes: points (T, 9, 2), measures (T, 8), features (T, F), as in `vsr.face.mout
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from vsr.core.clock import FPS
 from vsr.core.errors import VsrError
-from vsr.data.batch import CropDataset, frame_targets
+from vsr.data.batch import TRACKS, CropDataset, as_tensors
 from vsr.data.manifest import Clip
+from vsr.data.targets import Item, Target, Taught, Teacher, at_frames
 from vsr.data.track_augmentation import TrackAugmentation, another_face, at_times, masked, time_map, without_group
 from vsr.data.track_style import Style, restyled, styles_of
 from vsr.face.mouth_features import CORNERS, FEWEST, features_of, read_track, repaired, with_changes
@@ -135,12 +135,13 @@ class TrackDataset(CropDataset):
 
     def __init__(
         self, clips: Sequence[Clip], tokenizer: Tokenizer, augmentation: TrackAugmentation | None = None,
-        seed: int = 0, silences: Silences | None = None,
+        seed: int = 0, silences: Silences | None = None, heads: Mapping[str, Taught] | None = None,
     ):  # fmt: skip
         missing = [clip.id for clip in clips if not clip.track or clip.num_frames < 1]
         if missing:
             raise VsrError("bad_manifest", f"{len(missing)} clips have no track, such as {missing[0]}")
-        self.clips, self.tokenizer, self.augmentation, self.seed = list(clips), tokenizer, augmentation, seed
+        self.clips, self.augmentation, self.seed = list(clips), augmentation, seed
+        self.teacher = Teacher(tokenizer, heads)
         self.tracks = [load_track(clip) for clip in self.clips]
         self.silences = silences or Silences(self.clips, self.tracks)
         self._alike: dict[tuple, list[int]] = defaultdict(list)
@@ -152,22 +153,22 @@ class TrackDataset(CropDataset):
         """About how many frames each clip has in a batch."""
         return [clip.num_frames + (ROOM if _bare(clip) else 0) for clip in self.clips]
 
-    def item(self, index: int, epoch: int = 0) -> tuple[Tensor, Tensor, Tensor]:
-        """features (T, F), tokens (U,), frame_tokens (T,) of one clip."""
+    def item(self, index: int, epoch: int = 0) -> Item:
+        """``tracks`` (T, F) of one clip, and its targets."""
         rng, own = np.random.default_rng((self.seed, epoch, index)), self.augmentation
         clip, track = self._sentence(index, rng) if own else (self.clips[index], self.tracks[index])
         before = 0
         if _bare(clip):
             before, track = self.silences.around(track, own.silence if own else 1.0, rng)
         shifted = tuple((word, a + before / FPS, b + before / FPS) for word, a, b in clip.words)
-        targets = frame_targets(replace(clip, words=shifted), len(track), self.tokenizer)
+        targets = self.teacher(replace(clip, words=shifted), len(track))
         if own:
             track = self._as_another(clip.speaker, track, rng) if own.style else track
             track, targets = self._varied(track, targets, rng)
         features = features_of(track.points, track.measures)
         if own:
             features = without_group(masked(features, own.mask_frames, rng), own.drop, rng)
-        return torch.from_numpy(features), torch.tensor(self.tokenizer.encode(clip.text)), torch.from_numpy(targets)
+        return Item({TRACKS: torch.from_numpy(features)}, as_tensors(targets))
 
     @cached_property
     def _styles(self) -> dict[str, Style]:
@@ -181,10 +182,12 @@ class TrackDataset(CropDataset):
         other = sorted(self._styles)[rng.integers(len(self._styles))]
         return Track(*restyled(*vars(track).values(), self._styles[speaker], self._styles[other], rng.random()))
 
-    def _varied(self, track: Track, targets: np.ndarray, rng) -> tuple[Track, np.ndarray]:
+    def _varied(self, track: Track, targets: dict[str, Target], rng) -> tuple[Track, dict]:
         places = time_map(len(track), self.augmentation, rng)
         points, measures = (at_times(values, places) for values in (track.points, track.measures))
-        return Track(*another_face(points, measures, self.augmentation, rng)), targets[np.round(places).astype(int)]
+        return Track(*another_face(points, measures, self.augmentation, rng)), at_frames(
+            targets, np.round(places).astype(int)
+        )
 
     def _sentence(self, index: int, rng: np.random.Generator) -> tuple[Clip, Track]:
         """The clip, or one that goes on as others of the speaker do who say the same word in the same place."""

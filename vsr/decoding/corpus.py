@@ -18,6 +18,7 @@ from vsr.decoding.assess import assess
 from vsr.decoding.confidence import correct_words, fit
 from vsr.decoding.encoding import encode_batch
 from vsr.decoding.evidence import joining
+from vsr.decoding.heads import chosen_head, further_readings, head_records
 from vsr.decoding.joint_beam import decode
 from vsr.decoding.options import DecodeOptions
 from vsr.decoding.provenance import searched
@@ -29,14 +30,16 @@ FRAME_BUDGET = 2400
 
 
 def decode_manifest(
-    loaded: LoadedModel, manifest: str | Path, out: str | Path, options: DecodeOptions, calibrated: bool = True
-) -> list[dict]:
+    loaded: LoadedModel, manifest: str | Path, out: str | Path, options: DecodeOptions, calibrated: bool = True,
+    head: str = "",
+) -> list[dict]:  # fmt: skip
     """Decode every clip and write one JSON line each, in the manifest's order; returns the records. The folder's ledger
-    tells with what."""
+    tells with what. ``head``: the one whose hypotheses are told, as `vsr.decoding.heads.chosen_head` takes it."""
     clips = read_manifest(manifest)
-    made = decoded_from(loaded, manifest, options) | {"calibrated": calibrated}
+    head = chosen_head(loaded, head)
+    made = decoded_from(loaded, manifest, options) | {"calibrated": calibrated} | ({"head": head} if head else {})
     calibration = loaded.config.get("confidence") if calibrated else None
-    found = counted(records_of(loaded, clips, options, calibration), "decode", len(clips))
+    found = counted(records_of(loaded, clips, options, calibration, head), "decode", len(clips))
     records = {record["id"]: record for record in found}
     ordered = [records[clip.id] for clip in clips]
     write_lines(out, (json.dumps(record, ensure_ascii=False) for record in ordered))
@@ -49,7 +52,9 @@ def decoded_from(loaded: LoadedModel, manifest: str | Path, options: DecodeOptio
     return {"manifest": identify(manifest)} | searched(loaded.folder, options, loaded.hashes)
 
 
-def records_of(loaded: LoadedModel, clips: list[Clip], options: DecodeOptions, calibration) -> Iterator[dict]:
+def records_of(
+    loaded: LoadedModel, clips: list[Clip], options: DecodeOptions, calibration, head: str = ""
+) -> Iterator[dict]:
     """Hypothesis records as batches finish."""
     dataset = CropDataset(clips, loaded.tokenizer, None)
     lengths = [clip.num_frames for clip in clips]
@@ -62,9 +67,15 @@ def records_of(loaded: LoadedModel, clips: list[Clip], options: DecodeOptions, c
             continue
         with torch.inference_mode():
             states = encode_batch(loaded, batch, [clips[i] for i in indices])
+        if head:
+            yield from head_records(loaded, head, batch.ids, states, batch.lengths, options.nbest)
+            continue
+        further = further_readings(loaded, states, batch.lengths)
         found = decode(loaded.model, states, batch.lengths, options, loaded.tokenizer.eos_id, languages)
-        for own, own_states, length, clip_id in zip(found, states, batch.lengths.tolist(), batch.ids, strict=True):
-            yield record_of(loaded, clip_id, own, own_states[:length], calibration)
+        each = zip(found, states, batch.lengths.tolist(), batch.ids, further, strict=True)
+        for own, own_states, length, clip_id, more in each:
+            record = record_of(loaded, clip_id, own, own_states[:length], calibration)
+            yield record | {"heads": more} if more else record
 
 
 def record_of(loaded: LoadedModel, clip_id: str, found, states, calibration) -> dict:

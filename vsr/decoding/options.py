@@ -1,4 +1,4 @@
-"""The one frozen set of search options, and what a search returns."""
+"""The one frozen set of search options, and, by the name that it has here, what a search returns."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from vsr.core.errors import VsrError
 from vsr.core.numbers import SHARE, Range, check_numbers
+from vsr.text.hypothesis import Hypothesis
+
+__all__ = ["METHODS", "DecodeOptions", "Hypothesis"]
 
 METHODS = ("joint", "ctc_beam", "ctc_greedy")
 WIDEST = 1000  # beam; published searches take 40
@@ -59,17 +62,3 @@ class DecodeOptions:
         )  # fmt: skip
         if self.method != "joint" and (self.lm or self.ngram or self.hotwords):
             raise VsrError("bad_config", f"language models and hotwords join the method 'joint', not '{self.method}'")
-
-
-@dataclass(frozen=True)
-class Hypothesis:
-    """Tokens without start and end, their score, and its parts (log-probabilities; 0 where a part was not used).
-
-    ``language_score`` is the weighted sum of the language models'.
-    """
-
-    tokens: tuple[int, ...]
-    score: float
-    ctc_score: float = 0.0
-    attention_score: float = 0.0
-    language_score: float = 0.0

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vsr.core.errors import VsrError
 from vsr.core.files import read_json
-from vsr.evaluation.results import render, training_line
+from vsr.evaluation.results import render, spread, training_line
 
 CARD_FILE = "MODEL_CARD.md"
 OWN_TERMS = "other"  # the hub's word for a licence that is none of the usual ones
@@ -88,7 +88,7 @@ def lip_reader_card(folder: Path, config: dict, repository: str, licence: str | 
     use = (USE_LANGUAGE if language else USE).format(repository=repository)
     return Card(
         repository, "vsr", tags, *licence_of(licence, config), read_about(folder),
-        config["model"] | trained(config), without_title(render(result)) if result else "",
+        spread(config["model"]) | trained(config), without_title(render(result)) if result else "",
         tuple(_metrics(result)), use,
     ).render()  # fmt: skip
 

@@ -7,10 +7,11 @@ import os
 import platform
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from vsr.core.artifacts import identify
 from vsr.core.errors import VsrError
@@ -50,6 +51,15 @@ def score_files(run_folder: Path, tag: str = "", lists: Sequence[str] = ()) -> d
     return found
 
 
+def spread(settings: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    """Settings of parts within settings, each by its whole name: ``frontend.width``; the kind by that of its part."""
+    found: dict[str, Any] = {}
+    for name, value in settings.items():
+        own = before[:-1] if before and name == "kind" else before + name
+        found |= spread(value, f"{own}.") if isinstance(value, Mapping) else {own: value}
+    return found
+
+
 def collect(run_folder: str | Path, command: str, note: str = "", tag: str = "", lists: Sequence[str] = (),
             model: str | None = None) -> dict:  # fmt: skip
     """The scores of a run (`score_files`) with its training record and machine, and what a reader should know of the
@@ -64,7 +74,7 @@ def collect(run_folder: str | Path, command: str, note: str = "", tag: str = "",
         check_origin(file, scores[name].get("scored_from", {}), weights)
     named = {"name": Path(os.path.realpath(run_folder)).name, "tag": tag}
     return named | provenance(command) | {
-        "model": config["model"],
+        "model": spread(config["model"]),
         "training": config.get("training", {}),
         "averaged": config.get("averaged", []),
         "confidence": config.get("confidence", {}),

@@ -7,11 +7,16 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
+from vsr.core.tokens import BLANK, IGNORE, UNK
+from vsr.data.batch import Batch
 from vsr.models.attention import MultiHeadAttention
 from vsr.models.cache import PastCache
 from vsr.models.conformer import FeedForward
 from vsr.models.lengths import causal_mask, key_mask, length_mask, sinusoid
+from vsr.models.targets import shift_tokens
+from vsr.text.hypothesis import Hypothesis
 
 
 class DecoderLayer(nn.Module):
@@ -62,7 +67,12 @@ class Decoder(nn.Module):
     Args:
         vocab_size: V, with blank and the shared start/end token.
         dim, layers, heads, hidden, dropout, eps: as in the encoder.
+
+    ``label_smoothing`` is that of its loss.
     """
+
+    counted = "tokens"
+    label_smoothing = 0.1
 
     def __init__(
         self, vocab_size: int, dim: int, layers: int, heads: int, hidden: int, dropout: float, eps: float = 1e-5
@@ -88,6 +98,33 @@ class Decoder(nn.Module):
         for layer in self.layers:
             x = layer(x, states, self_mask, cross_mask)
         return self.out(self.norm(x))
+
+    def loss(self, states: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """``loss``, cross-entropy over the tokens and ends of a batch, and ``accuracy``, the share that is right."""
+        tokens_in, targets = shift_tokens(batch.tokens, self.embed.num_embeddings - 1)
+        logits = self(tokens_in, states, batch.lengths).float()
+        attention = F.cross_entropy(
+            logits.transpose(1, 2), targets, ignore_index=IGNORE, label_smoothing=self.label_smoothing
+        )
+        real = targets != IGNORE
+        return {"loss": attention, "accuracy": (logits.argmax(-1) == targets)[real].float().mean()}
+
+    def search(self, states: Tensor, lengths: Tensor, nbest: int = 1) -> list[list[Hypothesis]]:
+        """The likeliest token after the other, until the end or as many as there are frames."""
+        end = self.embed.num_embeddings - 1
+        cache, last = self.start(states, lengths), lengths.new_full((len(lengths), 1), end)
+        found: list[list[tuple[int, float]]] = [[] for _ in range(len(lengths))]
+        running = [True] * len(found)
+        for step in range(int(lengths.max())):
+            scores = self.step(last, cache).float().index_fill(-1, lengths.new_tensor([BLANK, UNK]), -torch.inf)
+            best, last = scores.max(-1)
+            for row, (score, token) in enumerate(zip(best[:, 0].tolist(), last[:, 0].tolist(), strict=True)):
+                if running[row]:
+                    found[row].append((token, score))
+                    running[row] = token != end and step + 1 < int(lengths[row])
+            if not any(running):
+                break
+        return [[_hypothesis(own, end)] for own in found]
 
     def cross_attention(self, tokens: Tensor, states: Tensor, lengths: Tensor) -> Tensor:
         """Where each position looks: arguments of `forward` -> weights (B, layers, H, U, T).
@@ -118,3 +155,8 @@ class Decoder(nn.Module):
         for index, layer in enumerate(self.layers):
             x = layer.step(x, index, cache)
         return self.out(self.norm(x)).log_softmax(-1)
+
+
+def _hypothesis(found: list[tuple[int, float]], end: int) -> Hypothesis:
+    """(token, log-probability) of each step -> what was said."""
+    return Hypothesis(tuple(token for token, _ in found if token != end), sum(score for _, score in found))

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from vsr.data.batch import TRACKS, Batch
 from vsr.models.decoder import DecoderCache
 from vsr.models.lengths import length_mask, zero_padding
 from vsr.models.lipreader import LipReader, LipReaderConfig
@@ -86,6 +87,7 @@ class FusedReader(nn.Module):
     """Reads pixels, or pixels and tracks, with the interface of a `LipReader`. Tracks alone are read by `tracks`."""
 
     words = boundary = None
+    heads: dict = {}  # that are searched by themselves
 
     def __init__(self, config: FusedConfig):
         super().__init__()
@@ -105,6 +107,10 @@ class FusedReader(nn.Module):
             there = (tracks != 0).any(2).any(1)
             by_tracks = self.tracks.encode(tracks, lengths) * there[:, None, None]
         return torch.cat([by_pixels, by_tracks], -1)
+
+    def encode_batch(self, batch: Batch) -> Tensor:
+        """States (B, T, P + L) of a batch, with its tracks if it has some."""
+        return self.encode(batch.video, batch.lengths, tracks=batch.inputs.get(TRACKS))
 
     def split(self, states: Tensor) -> tuple[Tensor, Tensor]:
         """States (..., P + L) -> those of pixels and of tracks."""

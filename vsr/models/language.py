@@ -100,11 +100,10 @@ class LanguageModel(nn.Module):
     def loss(self, batch) -> dict[str, Tensor]:
         """Mean negative log-probability of a token of ``batch.tokens``, ends included.
 
-        With ``batch.shares`` scaled so that the ranks' mean is the mean over all their batches.
+        With the batch's shares scaled so that the ranks' mean is the mean over all their batches.
         """
         losses = self.token_losses(batch.tokens)
-        share = 1 if batch.shares is None else batch.shares[0]
-        return {"loss": share * losses.sum() / ((batch.tokens != IGNORE).sum() + len(losses))}
+        return {"loss": batch.share("tokens") * losses.sum() / ((batch.tokens != IGNORE).sum() + len(losses))}
 
     def start(self, utterances: int) -> PastCache:
         """What a search over so many utterances keeps."""

@@ -11,13 +11,16 @@ from typing import Any
 from torch import Tensor, nn
 
 from vsr.core.numbers import COUNT, NOT_NEGATIVE
-from vsr.models.av_hubert import TiedDecoder
+from vsr.data.batch import VIDEO, Batch
 from vsr.models.conformer import ACTIVATIONS, POSITIONS
 from vsr.models.decoder import Decoder
+from vsr.models.heads import AttentionSettings, CTCHead, FrameHead
 from vsr.models.lengths import length_mask, zero_padding
 from vsr.models.limits import LIP_READER, check_heads, check_sizes
 from vsr.models.registry import ENCODERS, FRONTENDS, HEADS, HeadPart, Part, settings_of, split_kind
 from vsr.models.words import FIRST, WordBoundary, WordHead
+
+RESERVED = ("ctc", "attention", "alignment", "words", "loss", "accuracy")  # no further head is called so
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,8 @@ class LipReaderConfig:
         frontend_of(self)
         encoder_of(self)
         for name, given in self.further_heads.items():
+            if name in RESERVED:
+                raise ValueError(f"further_heads.{name}: heads of the model itself have that name; choose another")
             head_of(self, name)
             if given.get("weight", 1.0) not in NOT_NEGATIVE:
                 raise ValueError(f"further_heads.{name}.weight is {given['weight']}: give 0 or more")
@@ -147,12 +152,22 @@ def head_of(c: LipReaderConfig, name: str) -> HeadPart:
     return settings_of(HEADS, kind, {key: value for key, value in given.items() if key != "weight"})
 
 
+def attention_of(c: LipReaderConfig) -> AttentionSettings:
+    """The settings of the attention decoder."""
+    heads, tied = c.decoder_heads or c.heads, c.encoder == "av_hubert"
+    return AttentionSettings(
+        c.decoder_layers, heads, c.decoder_hidden, c.dropout, c.norm_eps, c.label_smoothing, tied
+    )  # fmt: skip
+
+
+def further_heads_of(c: LipReaderConfig) -> dict[str, HeadPart]:
+    """The settings of the further heads, by name."""
+    return {name: head_of(c, name) for name in c.further_heads}
+
+
 def build_decoder(config: LipReaderConfig) -> Decoder:
     """The decoder that belongs to the encoder."""
-    c = config
-    kind = TiedDecoder if c.encoder == "av_hubert" else Decoder
-    heads = c.decoder_heads or c.heads
-    return kind(c.vocab_size, c.dim, c.decoder_layers, heads, c.decoder_hidden, c.dropout, c.norm_eps)
+    return attention_of(config).build(config.dim, config.vocab_size)
 
 
 class LipReader(nn.Module):
@@ -162,15 +177,27 @@ class LipReader(nn.Module):
         super().__init__()
         self.config = config
         c = config
-        self.frontend = frontend_of(c).build(c.dim)
+        part = frontend_of(c)
+        self.modality: str = getattr(part, "reads", VIDEO)  # what of a batch is read
+        self.frontend = part.build(c.dim)
         self.encoder = encoder_of(c).build(c.dim)
-        self.ctc = nn.Linear(c.dim, c.vocab_size) if c.ctc_weight else None
-        self.alignment = nn.Linear(c.dim, c.vocab_size) if c.alignment_weight else None
+        self.ctc = CTCHead(c.dim, c.vocab_size) if c.ctc_weight else None
+        self.alignment = FrameHead(c.dim, c.vocab_size) if c.alignment_weight else None
         self.decoder = build_decoder(c) if c.decoder_layers else None
         self.words = WordHead(c.dim, c.classes) if c.classes else None
         self.boundary = WordBoundary(c.dim) if c.boundary else None
-        heads = {name: head_of(c, name).build(c.dim, c.vocab_size) for name in c.further_heads}
+        heads = {name: own.build(c.dim, c.vocab_size) for name, own in further_heads_of(c).items()}
         self.further_heads = nn.ModuleDict(heads)
+
+    @property
+    def heads(self) -> dict[str, nn.Module]:
+        """All heads that read speech, by name: "ctc", "attention", "alignment", where they are there, and further."""
+        own = {"ctc": self.ctc, "attention": self.decoder, "alignment": self.alignment}
+        return {name: head for name, head in own.items() if head is not None} | dict(self.further_heads)
+
+    def encode_batch(self, batch: Batch) -> Tensor:
+        """States (B, T, D) of what this reader reads of a batch."""
+        return self.encode(batch.inputs[self.modality], batch.lengths)
 
     def encode(self, video: Tensor, lengths: Tensor, inside: Tensor | None = None) -> Tensor:
         """Normalised video (B, T, 1, 88, 88), lengths (B,) -> states (B, T, D), zero on padding.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from vsr.core.numbers import COUNT
+from vsr.data.batch import TRACKS
 from vsr.models.av_hubert import AVHubertEncoder
 from vsr.models.conformer import ACTIVATIONS, Conformer
 from vsr.models.frontends.torchvision_video import KINDS as VIDEO_KINDS
@@ -72,6 +73,7 @@ class LandmarkSettings:
     """As `LandmarkFrontend` takes them."""
 
     dropout: float = 0.1
+    reads = TRACKS
 
     def __post_init__(self):
         check_sizes(self, dropout=DROPPED)

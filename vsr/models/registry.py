@@ -12,9 +12,12 @@ A kind of front end, encoder or head is a frozen dataclass of plain numbers whos
 Contracts (B batch, T frames, D width, V vocabulary):
 
 - front end: ``build(dim)``; module(video (B, T, 1, 88, 88), zero on padding, mask (B, T)) -> (B, T, D), zero there too;
+  its ``reads`` names another modality of the batch than "video";
 - encoder: ``build(dim)``; module(features (B, T, D), mask) -> states (B, T, D), zero on padding;
-- head: ``build(dim, vocab_size)``; module.loss(states, batch) -> scalar, a mean over the batch;
-  module.search(states, lengths) -> token ids of each clip.
+- head (`vsr.models.heads.HeadSettings`): ``tokenizer(shared)``, ``targets(clip, frames, tokenizer)`` -> its own targets
+  by name, ``build(dim, vocab_size)``; module.loss(states, batch) -> scalar, or "loss" and further figures, means over
+  module.counted ("clips", or the name of a target whose known values are counted);
+  module.search(states, lengths, nbest) -> for each clip `vsr.text.hypothesis.Hypothesis`, best first.
 
 `docs/extending.md` shows each in one file from outside of the package.
 """
@@ -36,14 +39,18 @@ class Part(Protocol):
 
 
 class HeadPart(Protocol):
-    """Settings that build a head over states of width D."""
+    """Settings of a head over states of width D: its tokenizer, its targets and its module."""
+
+    def tokenizer(self, shared: Any) -> Any: ...
+
+    def targets(self, clip: Any, frames: int, tokenizer: Any) -> dict[str, Any]: ...
 
     def build(self, dim: int, vocab_size: int) -> nn.Module: ...
 
 
 FRONTENDS: Registry[type[Part]] = Registry("frontend", "vsr.frontends", "vsr.models.parts")
 ENCODERS: Registry[type[Part]] = Registry("encoder", "vsr.encoders", "vsr.models.parts")
-HEADS: Registry[type[HeadPart]] = Registry("head", "vsr.heads")
+HEADS: Registry[type[HeadPart]] = Registry("head", "vsr.heads", "vsr.models.heads")
 
 
 def settings_of(registry: Registry, kind: str, given: Mapping[str, Any]) -> Any:

@@ -19,7 +19,7 @@ from vsr.core.filetypes import is_json, mistaken
 from vsr.core.forks import one_thread_in_forks
 from vsr.core.renamed import with_new_names
 
-FORMAT = 1
+FORMAT, NESTED = 1, 2  # settings flat; in lip readers, each part by its kind
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
 
@@ -36,8 +36,9 @@ def read_config(folder: Path) -> dict:
         raise bad_model(folder, _unreadable(folder / CONFIG_FILE, error)) from error
     if not isinstance(config, dict) or not isinstance(config.get("model"), dict):
         raise bad_model(folder, f'{CONFIG_FILE} has no "model" object')
-    if config.get("format") != FORMAT:
-        raise bad_model(folder, f"format {config.get('format')!r} in {CONFIG_FILE}; this version reads {FORMAT}")
+    if (found := config.get("format")) not in (FORMAT, NESTED) or isinstance(found, bool):
+        newer = "newer than this version, which reads" if isinstance(found, int) and found > NESTED else "not one of"
+        raise bad_model(folder, f"format {found!r} in {CONFIG_FILE} is {newer} {FORMAT} and {NESTED}")
     return config
 
 
@@ -47,15 +48,24 @@ def _unreadable(path: Path, error: Exception) -> str:
     return f"{path.name} cannot be read: {f'it is {what}' if what else one_line(error)}"
 
 
-def stored_settings(folder: Path, config: dict, kind: type) -> Any:
-    """The dataclass ``kind`` with the settings under "model" in a folder's config. Raises VsrError bad_model."""
+def stored_settings(folder: Path, config: dict, kind: type, nested: Callable[[dict], Any] | None = None) -> Any:
+    """The dataclass ``kind`` with the settings under "model" in a folder's config; of format 2, what ``nested`` makes.
+
+    Raises VsrError bad_model.
+    """
+    if config["format"] == NESTED and nested is not None:
+        return _made(folder, lambda: nested(config["model"]))
     given = with_new_names(kind, config["model"], say=False)
     unknown = sorted(given.keys() - {item.name for item in dataclasses.fields(kind)})
     if unknown:
         raise bad_model(folder, f"{CONFIG_FILE} has a model setting {unknown[0]!r} unknown to this version")
+    return _made(folder, lambda: kind(**given))
+
+
+def _made(folder: Path, make: Callable[[], Any]) -> Any:
     try:
-        return kind(**given)
-    except (TypeError, ValueError, VsrError) as error:
+        return make()
+    except (TypeError, ValueError, AttributeError, KeyError, VsrError) as error:
         raise bad_model(folder, f"{CONFIG_FILE}: {one_line(error)}") from error
 
 

@@ -94,6 +94,12 @@ def find_model(name=None) -> Path:
     return locate(name, NAMES, (CONFIG_FILE,), read_config)
 
 
+def _unnested(stored: dict) -> Any:
+    from vsr.modelstore.nested import unnested
+
+    return unnested(stored)
+
+
 def _load(folder: Path, kind: str, build: type, settings: type, device) -> LoadedModel:
     """A folder of the given kind; ``build`` makes a model of a ``settings``."""
     from vsr.text.tokenizer import load_tokenizer
@@ -103,7 +109,9 @@ def _load(folder: Path, kind: str, build: type, settings: type, device) -> Loade
     found = config.get("kind", LIP_READER)
     if found != kind:
         raise bad_model(folder, f"a {found} where a {kind} is needed".replace("_", " "))
-    model_config = stored_settings(folder, config, settings)
+    model_config = stored_settings(folder, config, settings, _unnested)
+    if not isinstance(model_config, settings):
+        raise bad_model(folder, f"{CONFIG_FILE} holds the settings of another kind of model than a {kind}")
     try:
         tokenizer = load_tokenizer(folder) if model_config.vocab_size else None
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
 
 from vsr.core.errors import VsrError, one_line
-from vsr.modelstore.checkpoint import CONFIG_FILE, FORMAT, WEIGHTS_FILE, bad_model, save_weights
+from vsr.modelstore.checkpoint import CONFIG_FILE, FORMAT, NESTED, WEIGHTS_FILE, bad_model, save_weights
 
 # "kind" in config.json; a lip reader's may lack it
 LIP_READER, FUSED_READER, LANGUAGE_MODEL = "lip_reader", "fused_lip_reader", "language_model"
@@ -38,7 +37,7 @@ def save_model(folder, model, tokenizer, extra: dict | None = None, half: bool =
             not_writable.
     """
     folder = Path(folder)
-    config = {**_checked_extra(extra or {}), "format": FORMAT, "model": asdict(model.config)}
+    config = {**_checked_extra(extra or {}), **_settings(model.config)}
     check_tokenizer(tokenizer, model.config.vocab_size, folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -51,6 +50,22 @@ def save_model(folder, model, tokenizer, extra: dict | None = None, half: bool =
     except OSError as error:
         raise VsrError("not_writable", f"{folder}: cannot save the model: {one_line(error)}") from error
     return folder
+
+
+def _settings(config) -> dict:
+    """Format and settings, as `config.json` holds them. Raises VsrError bad_model for what could not be read again."""
+    from vsr.modelstore.nested import KINDS, nested, unnested
+
+    stored = json.loads(json.dumps(nested(config)))
+    if not isinstance(config, KINDS):
+        return {"format": FORMAT, "model": stored}
+    try:
+        again = json.loads(json.dumps(nested(unnested(stored))))
+    except (TypeError, ValueError) as error:
+        raise VsrError("bad_model", f"the model's settings cannot be stored: {one_line(error)}") from error
+    if again != stored:
+        raise VsrError("bad_model", "the model's settings cannot be stored: they would come back as others")
+    return {"format": NESTED, "model": stored}
 
 
 def _checked_extra(extra: dict) -> dict:

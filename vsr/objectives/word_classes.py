@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vsr.data.batch import Batch
+from vsr.data.batch import CLIPS, Batch
 from vsr.models.lipreader import LipReader
 from vsr.models.words import FIRST
 
@@ -40,5 +40,5 @@ def word_loss(model: LipReader, batch: Batch) -> dict[str, Tensor]:
             logits, own, ignore_index=UNLISTED, label_smoothing=config.label_smoothing
         )
         accuracy = accuracy + weight * (logits.argmax(-1) == own).float().mean()
-    clips = 1.0 if batch.shares is None else batch.shares[0]
+    clips = batch.share(CLIPS)
     return {"loss": loss * clips, "accuracy": accuracy * clips}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from lightning.fabric import Fabric
 
 from vsr.core.errors import VsrError
@@ -43,6 +44,8 @@ class Feed:
             raise batch
         batch = batch.to(self.fabric.device)
         if self.fabric.world_size > 1:
-            own = batch.counts() * counts
-            batch.shares = own / self.fabric.all_reduce(own.clone(), reduce_op="mean").clamp(min=1e-9)
+            counted = batch.counts()
+            own = torch.stack(list(counted.values())) * counts
+            shares = own / self.fabric.all_reduce(own.clone(), reduce_op="mean").clamp(min=1e-9)
+            batch.shares = dict(zip(counted, shares, strict=True))
         return batch

@@ -5,6 +5,7 @@ from __future__ import annotations
 from vsr.data.sampler import FrameBudgetSampler
 from vsr.data.splits import check_disjoint
 from vsr.data.tracks import TrackDataset
+from vsr.models.lipreader import further_heads_of
 from vsr.text.tokenizer import load_tokenizer
 from vsr.training.lipreader import LipReaderRun, read_all
 
@@ -23,6 +24,7 @@ class LandmarkRun(LipReaderRun):
         self.tokenizer = load_tokenizer(data.tokenizer)
         train = self._with_tokens("training", train)
         self._with_tokens("dev", dev)
-        self.train = TrackDataset(train, self.tokenizer, data.track_augmentation, seed)
+        heads = further_heads_of(self.config.model_config(self.tokenizer.vocab_size))
+        self.train = TrackDataset(train, self.tokenizer, data.track_augmentation, seed, heads=heads)
         self.dev = TrackDataset(dev, self.tokenizer, None, seed, self.train.silences)
         self.sampler = FrameBudgetSampler(self.train.lengths(), data.frames_per_batch, seed)

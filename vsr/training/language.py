@@ -15,8 +15,10 @@ from torch.nn.utils.rnn import pad_sequence
 from vsr.core.errors import VsrError
 from vsr.core.numbers import COUNT, SEED, check_number, check_numbers
 from vsr.core.tokens import IGNORE
+from vsr.data.batch import Counted
 from vsr.data.manifest import read_manifest
 from vsr.data.sampler import FrameBudgetSampler
+from vsr.data.targets import TOKENS
 from vsr.models.language import LanguageModel, LanguageModelConfig
 from vsr.modelstore.folder import LANGUAGE_MODEL, save_model
 from vsr.text.normalise import lower
@@ -67,20 +69,14 @@ class LanguageTrainConfig:
 
 
 @dataclass
-class TextBatch:
-    """tokens (B, U), padded with -1 and without eos; shares (1,): how many times the ranks' mean of `counts` this batch
-    has, None in a single process."""
+class TextBatch(Counted):
+    """tokens (B, U), padded with -1 and without eos."""
 
     tokens: Tensor
-    shares: Tensor | None = None
 
-    def counts(self) -> Tensor:
-        """(1,) tokens with their ends, which the loss is a mean over."""
-        return ((self.tokens != IGNORE).sum() + len(self.tokens))[None].float()
-
-    def to(self, device: torch.device | str) -> TextBatch:
-        """The same batch on another device."""
-        return TextBatch(self.tokens.to(device, non_blocking=True))
+    def counts(self) -> dict[str, Tensor]:
+        """Tokens with their ends, which the loss is a mean over."""
+        return {TOKENS: ((self.tokens != IGNORE).sum() + len(self.tokens)).float()}
 
 
 class TextDataset:

@@ -19,7 +19,7 @@ from vsr.decoding.ctc import sayable
 from vsr.evaluation.wer import word_errors
 from vsr.models.frontends.torchvision_video import load_video_weights
 from vsr.models.fusion import FusedReader
-from vsr.models.lipreader import LipReader
+from vsr.models.lipreader import LipReader, further_heads_of
 from vsr.modelstore.folder import LoadedModel, load_model, save_model
 from vsr.modelstore.importers.reading import read_checkpoint, weights_of
 from vsr.objectives.registry import objective_of
@@ -42,7 +42,8 @@ class LipReaderRun(Run):
         self.tokenizer = load_tokenizer(data.tokenizer)
         train = self._with_tokens("training", self._short_enough(train))
         self._with_tokens("dev", dev)
-        self.train = CropDataset(train, self.tokenizer, data.augmentation, self.config.seed)
+        heads = further_heads_of(self.config.model_config(self.tokenizer.vocab_size))
+        self.train = CropDataset(train, self.tokenizer, data.augmentation, self.config.seed, heads)
         self.dev = CropDataset(dev, self.tokenizer, None)
         # Played slower, a clip is longer than its crop: the budget counts that.
         longest = [math.ceil(clip.num_frames / (1 - data.augmentation.speed)) for clip in train]
@@ -85,7 +86,7 @@ class LipReaderRun(Run):
         for indices in sampler.batches()[self.fabric.global_rank :: self.fabric.world_size]:
             batch = self.dev.batch(indices).to(self.fabric.device)
             model: LipReader = self.average.model
-            log_probs = model.ctc_log_probs(model.encode(batch.video, batch.lengths))
+            log_probs = model.ctc_log_probs(model.encode_batch(batch))
             best = sayable(log_probs, self.tokenizer.eos_id).argmax(-1).cpu()
             for i, path, length in zip(indices, best, batch.lengths.tolist(), strict=True):
                 found = self.tokenizer.decode(collapse(path[:length].tolist()))

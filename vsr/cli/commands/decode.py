@@ -20,7 +20,8 @@ writes  JSON Lines, a hypothesis a clip; with --calibrate: the model's config.js
 SEE = "vsr score, vsr rescore, vsr transcribe"
 EXAMPLE = """vsr decode --model exp/model --manifest data/crops/test/manifest.jsonl --out exp/test.jsonl
 vsr decode --model exp/model --manifest data/crops/dev/manifest.jsonl --out exp/dev.jsonl --calibrate
-vsr decode --lm exp/lm/model --ngram words.arpa --manifest data/crops/test/manifest.jsonl --out exp/test.jsonl"""
+vsr decode --lm exp/lm/model --ngram words.arpa --manifest data/crops/test/manifest.jsonl --out exp/test.jsonl
+vsr decode --head ctc --manifest data/crops/test/manifest.jsonl --out exp/ctc.jsonl"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_device_argument(parser, "auto")
     parser.add_argument(
         "--calibrate", action="store_true", help="fit the word confidence on this (dev) list and store it in the model"
+    )
+    parser.add_argument(
+        "--head", default="", metavar="NAME", help="write what one head of the model says by itself, such as ctc"
     )
     add_search_arguments(parser)
 
@@ -45,11 +49,13 @@ def run(args: argparse.Namespace) -> int:
 
     check_output(args.out, args.manifest, *language_files(args))
     given = search_options(args)
+    if args.calibrate and args.head:
+        raise VsrError("bad_config", "--calibrate is of the usual search: leave --head out")
     if args.calibrate:
         check_own(args.model)
     loaded = load_model(args.model, args.device)
     options = options_for(loaded, given)
-    records = decode_manifest(loaded, args.manifest, args.out, options, calibrated=not args.calibrate)
+    records = decode_manifest(loaded, args.manifest, args.out, options, not args.calibrate, args.head)
     print(f"{len(records)} clips decoded to {args.out}")
     if args.calibrate:
         found = calibrate(loaded, args.manifest, records)

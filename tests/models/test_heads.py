@@ -1,0 +1,98 @@
+"""Heads: each with its own targets, loss, count and search."""
+
+import pytest
+import torch
+
+from vsr.core.tokens import IGNORE
+from vsr.data.batch import Batch
+from vsr.decoding.joint_beam import decode
+from vsr.decoding.options import DecodeOptions
+from vsr.models.heads import CTCSettings
+from vsr.models.lipreader import LipReader, LipReaderConfig
+from vsr.objectives.ctc_attention import ctc_attention
+from vsr.text.tokenizer import CharTokenizer
+
+TOKENS = CharTokenizer("abc ")
+SIZES = {"dim": 16, "heads": 2, "hidden": 32, "layers": 1, "decoder_layers": 1, "decoder_hidden": 32, "dropout": 0.0}
+FRONTEND = {"frontend_width": 8, "frontend_layers": 1, "frontend_heads": 2}
+WORDS = {"cabs": {"kind": "ctc", "words": ["cab", "bac"], "weight": 0.5}}
+
+
+def reader(**more):
+    torch.manual_seed(0)
+    return LipReader(LipReaderConfig(TOKENS.vocab_size, **SIZES, **FRONTEND, **more)).eval()
+
+
+def batch_of(clips=2, **targets):
+    video = torch.randn(clips, 14, 1, 88, 88, generator=torch.Generator().manual_seed(1))
+    known = {"tokens": torch.tensor([[2, 3, 4], [4, IGNORE, IGNORE]]), "frame_tokens": torch.full((2, 14), IGNORE)}
+    known = {name: own[:clips] for name, own in (known | targets).items()}
+    return Batch({"video": video}, torch.tensor([14, 9])[:clips], known, ["a", "b"][:clips])
+
+
+def test_a_ctc_head_over_words_of_its_own_learns_its_own_targets():
+    model = reader(further_heads=WORDS)
+    assert model.further_heads["cabs"].out_features == 5
+    batch = batch_of(**{"cabs.tokens": torch.tensor([[2, 3], [3, IGNORE]])})
+    losses = ctc_attention(model, batch)
+    shared = batch.of("cabs")
+    assert torch.equal(shared.tokens, batch.targets["cabs.tokens"])
+    assert torch.equal(batch.of("ctc").tokens, batch.tokens)
+    own = model.further_heads["cabs"].loss(model.encode_batch(batch), shared)
+    assert losses["cabs"].item() == pytest.approx(own.item())
+    assert CTCSettings(words=("cab", "bac")).tokenizer(TOKENS).decode([2, 3]) == "cab bac"
+
+
+def test_counts_have_the_names_of_what_they_count():
+    frames = torch.full((2, 14), IGNORE)
+    frames[0, :5] = 3
+    batch = batch_of(frame_tokens=frames, **{"cabs.tokens": torch.tensor([[2, 3], [3, IGNORE]])})
+    counts = {name: int(own) for name, own in batch.counts().items()}
+    assert counts == {"clips": 2, "tokens": 4 + 2, "frame_tokens": 5, "cabs.tokens": 3 + 2}
+
+
+def test_each_loss_is_scaled_by_the_share_of_its_own_count():
+    model = reader(further_heads=WORDS)
+    batch = batch_of(**{"cabs.tokens": torch.tensor([[2, 3], [3, IGNORE]])})
+    plain = ctc_attention(model, batch)
+    batch.shares = {"clips": torch.tensor(2.0), "tokens": torch.tensor(3.0), "frame_tokens": torch.tensor(1.0)}
+    scaled = ctc_attention(model, batch)
+    ratios = {name: float(scaled[name] / plain[name]) for name in ("ctc", "attention", "cabs")}
+    assert ratios == pytest.approx({"ctc": 2, "attention": 3, "cabs": 2})
+    assert scaled["loss"].item() == pytest.approx(
+        float(0.3 * scaled["ctc"] + 0.7 * scaled["attention"] + 0.5 * scaled["cabs"]), rel=1e-5
+    )
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("head, method", [("ctc", "ctc_greedy"), ("attention", "joint")])
+def test_a_head_alone_finds_what_the_search_by_it_alone_finds(head, method):
+    model, batch = reader(), batch_of()
+    for parameter in model.heads[head].parameters():
+        parameter.mul_(4)  # surer of something
+    states = model.encode_batch(batch)
+    options = DecodeOptions(method=method, beam=1, ctc_weight=0.0)
+    searched = decode(model, states, batch.lengths, options, TOKENS.eos_id)
+    alone = model.heads[head].search(states, batch.lengths)
+    for (ours,), (theirs,) in zip(alone, searched, strict=True):
+        assert ours.tokens == theirs.tokens and ours.tokens
+        if len(ours.tokens) < 9:  # the beam adds the end even where there is no room for another token
+            assert ours.score == pytest.approx(theirs.score, abs=1e-3)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("head", ["ctc", "attention", "alignment"])
+def test_a_clip_alone_is_searched_as_beside_a_longer_one(head):
+    model, batch = reader(), batch_of()
+    states = model.encode_batch(batch)
+    both = model.heads[head].search(states, batch.lengths)[1][0]
+    alone = model.heads[head].search(states[1:, :9], batch.lengths[1:])[0][0]
+    assert both.tokens == alone.tokens and both.score == pytest.approx(alone.score, abs=1e-4)
+
+
+def test_a_batch_moves_by_name():
+    batch = batch_of()
+    batch.shares = {"clips": torch.ones(())}
+    moved = batch.to("meta")
+    tensors = [*moved.inputs.values(), *moved.targets.values(), *moved.shares.values(), moved.lengths]
+    assert {own.device.type for own in tensors} == {"meta"} and moved.ids == batch.ids

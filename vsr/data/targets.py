@@ -1,0 +1,94 @@
+"""What heads are taught of a clip: arrays by name, one of a clip or one value a frame.
+
+Shapes: T frames, N values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from torch import Tensor
+
+from vsr.core.clock import FPS
+from vsr.core.tokens import BLANK, IGNORE
+from vsr.data.manifest import Clip
+
+TOKENS, FRAME_TOKENS = "tokens", "frame_tokens"  # the targets that every dataset of clips makes
+
+
+@dataclass(frozen=True)
+class Target:
+    """Values (N, ...), or (T, ...) where they are ``per_frame``: those follow when frames are moved or left out."""
+
+    values: np.ndarray
+    per_frame: bool = False
+
+    def at(self, frames: np.ndarray | slice) -> Target:
+        """What is left of it when the clip's frames are these."""
+        return Target(self.values[frames], True) if self.per_frame else self
+
+
+@dataclass(frozen=True)
+class Item:
+    """One clip as a dataset gives it: its modalities and its targets by name, not padded."""
+
+    inputs: dict[str, Tensor]
+    targets: dict[str, Tensor]
+
+
+class Taught(Protocol):
+    """What a dataset asks of the settings of a head."""
+
+    def tokenizer(self, shared: Any) -> Any: ...
+
+    def targets(self, clip: Clip, frames: int, tokenizer: Any) -> dict[str, Target]: ...
+
+
+def frame_targets(clip: Clip, num_frames: int, tokenizer) -> np.ndarray:
+    """The token of each frame, a word's tokens spread evenly over its time; blank in silence, -1 without times."""
+    if not clip.words:
+        return np.full(num_frames, IGNORE)
+    targets = np.full(num_frames, BLANK)
+    for word, start, end in clip.words:
+        tokens = tokenizer.encode(word)
+        first, last = start * FPS, max(end * FPS, start * FPS + 1)
+        for frame in range(round(first), min(num_frames, round(last))):
+            place = int((frame + 0.5 - first) / (last - first) * len(tokens))
+            targets[frame] = tokens[min(max(place, 0), len(tokens) - 1)] if tokens else BLANK
+    return targets
+
+
+def text_targets(clip: Clip, num_frames: int, tokenizer) -> dict[str, Target]:
+    """``tokens`` (U,) of the text, without eos, and ``frame_tokens`` (T,), as `frame_targets` makes them."""
+    return {
+        TOKENS: Target(np.array(tokenizer.encode(clip.text), dtype=np.int64)),
+        FRAME_TOKENS: Target(frame_targets(clip, num_frames, tokenizer), per_frame=True),
+    }
+
+
+class Teacher:
+    """All targets of a clip: those of its text, and those of further heads, each by the name HEAD.TARGET.
+
+    Args:
+        tokenizer: of the text, which heads without a tokenizer of their own share.
+        heads: name -> settings of a head.
+    """
+
+    def __init__(self, tokenizer, heads: Mapping[str, Taught] | None = None):
+        self.tokenizer = tokenizer
+        self.heads = {name: (own, own.tokenizer(tokenizer)) for name, own in (heads or {}).items()}
+
+    def __call__(self, clip: Clip, num_frames: int) -> dict[str, Target]:
+        found = text_targets(clip, num_frames, self.tokenizer)
+        for name, (own, tokenizer) in self.heads.items():
+            made = own.targets(clip, num_frames, tokenizer)
+            found |= {f"{name}.{target}": values for target, values in made.items()}
+        return found
+
+
+def at_frames(targets: Mapping[str, Target], frames: np.ndarray | slice) -> dict[str, Target]:
+    """All targets of a clip when its frames are these."""
+    return {name: own.at(frames) for name, own in targets.items()}

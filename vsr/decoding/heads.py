@@ -1,0 +1,60 @@
+"""Heads that are searched by themselves: the hypotheses of each, in the text of its own tokenizer.
+
+Shapes: B clips, T frames, D width.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from vsr.core.errors import VsrError
+from vsr.models.lipreader import further_heads_of
+
+if TYPE_CHECKING:
+    from vsr.modelstore.folder import LoadedModel
+
+
+def chosen_head(loaded: LoadedModel, name: str = "") -> str:
+    """The head whose hypotheses are told: the one of that name; "" is the usual search, or in a model that has neither
+    CTC nor decoder the first further head. Raises VsrError bad_config for a head that the model has not."""
+    model = loaded.model
+    if name and name not in model.heads:
+        known = " or ".join(model.heads) or "none that is searched by itself"
+        raise VsrError("bad_config", f"{loaded.name} has no head '{name}'; it has {known}")
+    if name or model.words is not None or model.ctc is not None or model.decoder is not None:
+        return name
+    return next(iter(model.heads), "")
+
+
+def tokenizer_of(loaded: LoadedModel, name: str) -> Any:
+    """What writes the tokens of a head."""
+    further = getattr(loaded.model.config, "further_heads", {})
+    if name not in further:
+        return loaded.tokenizer
+    return further_heads_of(loaded.model.config)[name].tokenizer(loaded.tokenizer)
+
+
+@torch.inference_mode()
+def read_by(loaded: LoadedModel, name: str, states: Tensor, lengths: Tensor, nbest: int = 1) -> list[list[dict]]:
+    """States (B, T, D) of ``lengths`` (B,) frames -> for each clip text and score of what the head says, best first."""
+    tokenizer = tokenizer_of(loaded, name)
+    return [
+        [{"text": tokenizer.decode(own.tokens), "score": own.score} for own in ranked[:nbest]]
+        for ranked in loaded.model.heads[name].search(states, lengths, nbest)
+    ]
+
+
+def further_readings(loaded: LoadedModel, states: Tensor, lengths: Tensor) -> list[dict[str, str]]:
+    """For each clip what every further head says, by its name."""
+    each = {name: read_by(loaded, name, states, lengths) for name in getattr(loaded.model, "further_heads", {})}
+    return [{name: own[row][0]["text"] for name, own in each.items() if own[row]} for row in range(len(lengths))]
+
+
+def head_records(loaded: LoadedModel, name: str, ids: list[str], states: Tensor, lengths: Tensor, nbest: int):
+    """What is written of clips that one head alone reads: a head tells no word times and no confidence."""
+    for clip_id, found in zip(ids, read_by(loaded, name, states, lengths, nbest), strict=True):
+        best = found[0] if found else {"text": "", "score": 0.0}
+        yield {"id": clip_id, "head": name, **best, "nbest": found or [best]}

@@ -1,0 +1,141 @@
+"""What reads the states of an encoder. A head owns its tokenizer, its targets, its loss and its search.
+
+The settings of a kind say which tokenizer and targets it has, and build its module, which has the loss and the search
+(`vsr.models.registry`). The joint search over CTC and decoder together is `vsr.decoding.joint_beam`.
+
+Shapes: B batch, T video frames, U tokens, D width, V vocabulary (blank 0 ... start/end V-1).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from vsr.core.numbers import COUNT
+from vsr.core.tokens import UNK
+from vsr.data.batch import Batch
+from vsr.data.manifest import Clip
+from vsr.data.targets import FRAME_TOKENS, TOKENS, Target, text_targets
+from vsr.models.decoder import Decoder
+from vsr.models.head_losses import alignment_loss, ctc_loss
+from vsr.models.limits import DROPPED, check_heads, check_sizes
+from vsr.models.registry import HEADS
+from vsr.text.hypothesis import Hypothesis
+from vsr.text.tokenizer import CharTokenizer, Tokenizer, WordTokenizer, collapse
+
+
+class HeadSettings:
+    """What the settings of a head say unless they say otherwise: the text of the clip in the model's own tokens."""
+
+    def tokenizer(self, shared: Any) -> Any:
+        """The head's own tokenizer, with ``decode`` and ``vocab_size``; ``shared`` is that of the model."""
+        return shared
+
+    def targets(self, clip: Clip, frames: int, tokenizer: Any) -> dict[str, Target]:
+        """What the head is taught of a clip of so many frames, beside ``tokens`` and ``frame_tokens`` of all heads."""
+        return {}
+
+
+class CTCHead(nn.Linear):
+    """States -> logits of CTC (Graves et al. 2006)."""
+
+    counted = "clips"
+
+    def loss(self, states: Tensor, batch: Batch) -> Tensor:
+        """CTC loss per token, mean over the clips; states (B, T, D)."""
+        log_probs = self(states.float()).log_softmax(-1)
+        return ctc_loss(log_probs, batch.lengths, batch.tokens, batch.token_lengths)
+
+    def search(self, states: Tensor, lengths: Tensor, nbest: int = 1) -> list[list[Hypothesis]]:
+        """The best path of each clip."""
+        log_probs = self(states).float().log_softmax(-1)[..., :-1].clone()  # the end has no place in a path
+        log_probs[..., UNK] = -math.inf
+        best, paths = log_probs.max(-1)
+        return [
+            [Hypothesis(tuple(collapse(path[:length].tolist())), float(own[:length].sum()))]
+            for own, path, length in zip(best, paths, lengths.tolist(), strict=True)
+        ]
+
+
+class FrameHead(nn.Linear):
+    """States -> logits of the token that is said in each frame, where word times are known."""
+
+    counted = FRAME_TOKENS
+
+    def loss(self, states: Tensor, batch: Batch) -> Tensor:
+        """Cross-entropy, mean over the frames whose token is known."""
+        return alignment_loss(self(states).float(), batch.frame_tokens)
+
+    def search(self, states: Tensor, lengths: Tensor, nbest: int = 1) -> list[list[Hypothesis]]:
+        """The likeliest token of each frame, repeated ones once."""
+        best, paths = self(states).float().log_softmax(-1).max(-1)
+        return [
+            [Hypothesis(tuple(collapse(path[:length].tolist())), float(own[:length].sum()))]
+            for own, path, length in zip(best, paths, lengths.tolist(), strict=True)
+        ]
+
+
+@HEADS.register("ctc")
+@dataclass(frozen=True)
+class CTCSettings(HeadSettings):
+    """A CTC head over the model's tokens, or over ``words`` or ``characters`` of its own."""
+
+    words: tuple[str, ...] = ()
+    characters: str = ""
+
+    def __post_init__(self):
+        object.__setattr__(self, "words", tuple(self.words))
+        if self.words and self.characters:
+            raise ValueError("a CTC head has words or characters of its own, not both")
+
+    def tokenizer(self, shared: Tokenizer) -> Tokenizer:
+        """Of its own words or characters, else the model's."""
+        if self.words:
+            return WordTokenizer(self.words)
+        return CharTokenizer(self.characters) if self.characters else shared
+
+    def targets(self, clip: Clip, frames: int, tokenizer: Tokenizer) -> dict[str, Target]:
+        """``tokens`` of the text, if they are not the model's."""
+        return {TOKENS: text_targets(clip, frames, tokenizer)[TOKENS]} if self.words or self.characters else {}
+
+    def build(self, dim: int, vocab_size: int) -> CTCHead:
+        own = self.tokenizer(None)
+        return CTCHead(dim, own.vocab_size if own else vocab_size)
+
+
+@HEADS.register("frame_alignment")
+@dataclass(frozen=True)
+class FrameAlignmentSettings(HeadSettings):
+    """As `FrameHead`."""
+
+    def build(self, dim: int, vocab_size: int) -> FrameHead:
+        return FrameHead(dim, vocab_size)
+
+
+@HEADS.register("attention")
+@dataclass(frozen=True)
+class AttentionSettings(HeadSettings):
+    """As `vsr.models.decoder.Decoder` takes them; ``tied``: with AV-HuBERT's embeddings."""
+
+    layers: int = 2
+    heads: int = 4
+    hidden: int = 768
+    dropout: float = 0.1
+    norm_eps: float = 1e-5
+    label_smoothing: float = 0.1
+    tied: bool = False
+
+    def __post_init__(self):
+        check_sizes(self, layers=COUNT, heads=COUNT, hidden=COUNT, dropout=DROPPED, label_smoothing=DROPPED)
+
+    def build(self, dim: int, vocab_size: int) -> Decoder:
+        from vsr.models.av_hubert import TiedDecoder
+
+        check_heads("dim", dim, "decoder_heads", self.heads)
+        sizes = vocab_size, dim, self.layers, self.heads, self.hidden, self.dropout, self.norm_eps
+        decoder = (TiedDecoder if self.tied else Decoder)(*sizes)
+        decoder.label_smoothing = self.label_smoothing
+        return decoder
