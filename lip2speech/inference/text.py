@@ -120,7 +120,7 @@ def words_in(given: str) -> str:
 
 
 def given_text(loaded: LoadedVoice, text: str, path: str | Path, faces: str | int) -> Text:
-    """Words that are known, at the times at which the lips say them; who gives them is sure of them. Raises VsrError."""
+    """Words that are known, at the times at which the lips say them; they are taken as certain. Raises VsrError."""
     from vsr.inference.alignment import align_video
 
     if str(faces) not in ("largest", "1"):
