@@ -21,8 +21,7 @@ class SynthesisOptions:
         protocol: whose vector is given: "self" (the clip's own sound), "cross" (another clip of the speaker),
             "vision" (no reference is heard: the model's own voice).
         copy: natural mel and units through the vocoder, instead of what is seen.
-        text: what is said: "read" from the lips, "manifest" (its words and their times), "none"; None: read where the
-            voice can be told words.
+        text: what is said: "read" from the lips, "manifest" (its words and their times), "none"; None: none.
         rounds: of mel consistency (`lip2speech.vocoders.consistency`); None: as many as the vocoder's config says.
     """
 

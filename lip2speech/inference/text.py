@@ -72,7 +72,7 @@ def open_text(
     """What ``--text`` asks for.
 
     Args:
-        given: "read", "none", a file of text or the words themselves; None: read where the voice can be told words.
+        given: "read", "none", a file of text or the words themselves; None: none.
 
     Raises:
         VsrError: no_listener, bad_options, bad_text, and of given words what their video is refused for.
@@ -86,7 +86,7 @@ def open_text(
 def resolved(loaded: LoadedVoice, given: str | None, flow: FlowOptions) -> str:
     """``given``, or the default for None; checked. Raises VsrError no_listener, bad_options."""
     if given is None:
-        return READ if loaded.has_listener and flow.steps and flow.pull else NONE
+        return NONE
     if given != NONE:
         _ = loaded.listener
         if not flow.steps:

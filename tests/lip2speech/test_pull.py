@@ -80,7 +80,7 @@ def test_pulling_makes_the_words_likelier():
     for weight in (0.0, 0.5, 1.0):
         pull = text_pull(heard, [[Said("bin", 0.0, 0.2)]], 10, weight)
         moved = end if pull is None else end + pull(end, correction, mask)
-        found.append(float(heard(moved, mask).log_softmax(-1)[..., 1].sum()))
+        found.append(heard(moved, mask).log_softmax(-1)[..., 1].sum().item())
     assert found == sorted(found) and found[0] < found[-1]
 
 

@@ -15,7 +15,7 @@ ABOUT = """Gives the face that fills most of the picture in each shot a voice: t
 or that of a recording. The sound is as long as the video, of any length, and begins
 with its first frame; the picture is copied, not encoded again, unless the container could
 not show it as it is: then a line says so. What the lips are read as makes the words
-clearer (--text). The voice is synthetic, is marked as such in the file, and can be wrong."""
+clearer (--text). The voice is synthetic and can be wrong."""
 FILES = """reads   a video file, whose own sound is not listened to; a recording; a model
 writes  the video with its new sound, or .wav (16 kHz)"""
 SEE = "vsr transcribe, lip2speech evaluate"
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     voice.add_argument(
         "--text", metavar="read|none|WORDS|FILE",
-        help="what is said (default: read, where the voice can be told words)",
+        help="what is said (default: none)",
     )  # fmt: skip
     voice.add_argument("--model", metavar="MODEL", help="folder or org/name (default: the one in the package)")
     add_device_argument(voice)
