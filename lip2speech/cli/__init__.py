@@ -7,7 +7,7 @@ from vsr.cli import Program
 SECTIONS = {
     "voice a face": ("speak", "inspect", "web", "import", "push"),
     "prepare a corpus": ("units", "features", "sync"),
-    "train": ("train", "vocoder"),
+    "train": ("train", "vocoder", "listener"),
     "synthesise and measure": ("synthesize", "evaluate", "results"),
 }
 

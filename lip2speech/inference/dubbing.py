@@ -6,8 +6,8 @@ Shapes: T video frames of a face; wave (S,) at 16 kHz whose sample 0 is at the v
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,9 @@ from lip2speech.inference.folder import LoadedVoice
 from lip2speech.inference.length import voice_samples
 from lip2speech.inference.mixer import Mixer
 from lip2speech.inference.synthesizer import check_finite, vocode
+from lip2speech.inference.text import Text, said_between
 from lip2speech.models.flow_options import FlowOptions
+from lip2speech.models.pull import Said, TextPull, text_pull
 from lip2speech.models.voice import Speech
 from vsr.core.clock import FPS, MELS_PER_FRAME, SAMPLE_RATE, UNITS_PER_FRAME
 from vsr.core.progress import Watch, watched
@@ -33,7 +35,7 @@ from vsr.media.audio import mux, write_wave
 from vsr.media.container import video_clock
 from vsr.media.mux.rehearsal import Plan
 from vsr.media.reader import frames_from, probe
-from vsr.output.transcript import Skipped
+from vsr.output.transcript import Skipped, TimedWord
 
 
 @dataclass
@@ -54,7 +56,7 @@ References = str | Path | Mapping[int | None, str | Path] | None
 
 def speak(
     loaded: LoadedVoice, path: str | Path, reference: References = None, options: FlowOptions | None = None,
-    faces: str | int = "largest", watch: Watch | None = None,
+    faces: str | int = "largest", watch: Watch | None = None, text: Text | None = None,
 ) -> Spoken:  # fmt: skip
     """Voice the faces in a video of any length; where nobody is seen, or lips rest or are covered, it is silent.
 
@@ -67,6 +69,7 @@ def speak(
         faces: "largest" voices the face that fills most of the picture in each shot, a number so many of them, "all"
             every face.
         watch: told how the run goes.
+        text: what is said (`lip2speech.inference.text.open_text`); it then knows all words. None: nobody knows.
 
     Raises:
         VsrError: no_face, too_short, crop_out_of_frame, unreadable, no_video, bad_config, not_finite; of the reference:
@@ -80,8 +83,10 @@ def speak(
         parts = casting.of(block)
         for part in parts:
             skipped += unread(part)
+            words = text.words(part.piece, part.face) if _speaking(part) else ()
             for start, stop in _speaking(part):
-                wave = voice_of(loaded, part.piece.crop[start:stop], speakers[part.face], options)
+                said = said_between(words, part.piece.times[start:stop])
+                wave = voice_of(loaded, part.piece.crop[start:stop], speakers[part.face], options, said)
                 mixer.add(part.face, round((part.piece.times[start] - first) * SAMPLE_RATE), wave)
         count, reasons = count + len(block.times), reasons + [part.reason for part in parts]
         end = float(block.times[-1]) + 1 / FPS
@@ -116,16 +121,18 @@ def speaker_of(loaded: LoadedVoice, vector: torch.Tensor | None) -> torch.Tensor
 
 
 def speak_clip(
-    loaded: LoadedVoice, clip: MouthClip, vector: torch.Tensor | None = None, options: FlowOptions | None = None
-) -> Spoken:
+    loaded: LoadedVoice, clip: MouthClip, vector: torch.Tensor | None = None, options: FlowOptions | None = None,
+    words: Sequence[TimedWord] = (),
+) -> Spoken:  # fmt: skip
     """Voice a face that has been cut out of its video already, where its lips speak; ``vector`` (256,) is whose voice,
-    None the model's own. The wave is as long as the video.
+    None the model's own; ``words``: what it says, as far as that is known. The wave is as long as the video.
 
     Raises VsrError unreadable, where the video has gone; not_finite.
     """
     mixer, first = Mixer(), video_clock(clip.info.path)[1]
     for start, stop in clip.speech:
-        wave = voice_of(loaded, clip.crop[start:stop], speaker_of(loaded, vector), options)
+        said = said_between(words, clip.times[start:stop])
+        wave = voice_of(loaded, clip.crop[start:stop], speaker_of(loaded, vector), options, said)
         mixer.add(clip.face, round((clip.times[start] - first) * SAMPLE_RATE), wave)
     wave = mixer.mixed(voice_samples(clip.info.path, float(clip.times[-1]) + 1 / FPS - first))
     return Spoken(wave, mixer.added / SAMPLE_RATE, tuple(mixer.last), clip.info.stream)
@@ -137,17 +144,23 @@ def lead(clip: MouthClip) -> int:
 
 
 def voice_of(
-    loaded: LoadedVoice, crop: np.ndarray, speaker: torch.Tensor, options: FlowOptions | None = None
-) -> np.ndarray:
+    loaded: LoadedVoice, crop: np.ndarray, speaker: torch.Tensor, options: FlowOptions | None = None,
+    said: Sequence[Said] = (),
+) -> np.ndarray:  # fmt: skip
     """Crop (T, 96, 96) of any length, speaker (1, 256) -> wave (640 T,) float32. Raises VsrError not_finite."""
-    speech = voice_crop(loaded, crop, speaker, options or FlowOptions())
+    speech = voice_crop(loaded, crop, speaker, options or FlowOptions(), said)
     wave = vocode(loaded.vocoder, speech, speaker)[0].float().cpu()
     check_finite(wave, f"{loaded.folder}")
     return wave.numpy()
 
 
-def voice_crop(loaded: LoadedVoice, crop: np.ndarray, speaker: torch.Tensor, options: FlowOptions) -> Speech:
-    """Crop (T, 96, 96) of any length -> Speech; long ones in overlapping windows, cross-faded where they meet."""
+def voice_crop(
+    loaded: LoadedVoice, crop: np.ndarray, speaker: torch.Tensor, options: FlowOptions, said: Sequence[Said] = ()
+) -> Speech:
+    """Crop (T, 96, 96) of any length -> Speech; long ones in overlapping windows, cross-faded where they meet.
+
+    ``said``: the words, by their times after the first frame.
+    """
     spans = window_spans(len(crop))
     mel = torch.zeros(1, MELS_PER_FRAME * len(crop), loaded.voice.mel_mean.shape[0])
     units = torch.zeros(1, UNITS_PER_FRAME * len(crop), dtype=torch.long)
@@ -155,12 +168,22 @@ def voice_crop(loaded: LoadedVoice, crop: np.ndarray, speaker: torch.Tensor, opt
     for start, stop in spans:
         video = to_network_input(crop[start:stop])[None].to(speaker.device)
         lengths = torch.tensor([stop - start], device=speaker.device)
-        own = loaded.voice.speak(video, lengths, speaker, options)
+        own = loaded.voice.speak(video, lengths, speaker, options, pull=pull_in(loaded, said, start, stop, options))
         _join(mel, own.mel.cpu(), start * MELS_PER_FRAME, done * MELS_PER_FRAME)
         middle = (start + max(start, done)) // 2 * UNITS_PER_FRAME
         units[:, middle : stop * UNITS_PER_FRAME] = own.units.cpu()[:, middle - start * UNITS_PER_FRAME :]
         done = stop
     return Speech(mel.to(speaker.device), units.to(speaker.device))
+
+
+def pull_in(loaded: LoadedVoice, said: Sequence[Said], start: int, stop: int, options: FlowOptions) -> TextPull | None:
+    """Towards the words that are said from one video frame to another; None where there are none."""
+    if not said or not options.pull or not options.steps:
+        return None
+    first = start / FPS
+    own = [replace(word, start=word.start - first, end=word.end - first) for word in said]
+    device = loaded.voice.mel_mean.device
+    return text_pull(loaded.listener, [own], (stop - start) * UNITS_PER_FRAME, options.pull, device)
 
 
 def _join(whole: torch.Tensor, piece: torch.Tensor, start: int, done: int) -> None:

@@ -1,12 +1,14 @@
 """Model folders of lip2speech: the acoustic model, the vocoder, and both together, ready to speak.
 
 A folder holds `acoustic/` and `vocoder/`, each `model.safetensors` (fp16 or fp32) and `config.json`; the acoustic
-model also has its codebook of units. Nothing in it is ever unpickled.
+model also has its codebook of units, and may have a `listener/` of the same kind, which text needs
+(`lip2speech.models.pull`). Nothing in it is ever unpickled.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from vsr.modelstore.repository import locate
 
 SHIPPED = Path(__file__).parents[1] / "weights"
 NAMES = {"grid": SHIPPED}  # of the models in the package; the first is the default
-ACOUSTIC, VOCODER, UNITS_FILE = "acoustic", "vocoder", "units.safetensors"
+ACOUSTIC, VOCODER, LISTENER, UNITS_FILE = "acoustic", "vocoder", "listener", "units.safetensors"
 
 
 @dataclass
@@ -33,6 +35,27 @@ class LoadedVoice:
     config: dict
     folder: Path
     parts: tuple[Path, Path] = (SHIPPED / ACOUSTIC, SHIPPED / VOCODER)
+
+    @cached_property
+    def reader(self):
+        """The lip reader that says what is said, the one of `vsr`, loaded when first asked for."""
+        from vsr.modelstore.folder import load_model
+
+        return load_model(None, str(self.voice.mel_mean.device))
+
+    @property
+    def has_listener(self) -> bool:
+        """Whether it can be told what is said."""
+        return (self.parts[0] / LISTENER / CONFIG_FILE).is_file()
+
+    @cached_property
+    def listener(self):
+        """What pulls towards text, read when first asked for. Raises VsrError no_listener, bad_model."""
+        if not self.has_listener:
+            raise VsrError(
+                "no_listener", f"{self.parts[0]} has no listener, which text needs: --text none does without"
+            )
+        return load_listener(self.parts[0] / LISTENER, self.voice)
 
 
 def save_voice(folder: str | Path, voice, codebook, extra: dict | None = None) -> Path:
@@ -56,6 +79,19 @@ def load_vocoder(folder: str | Path):
     from lip2speech.vocoders.generator import Generator, GeneratorConfig
 
     return load_part(folder, Generator, GeneratorConfig)
+
+
+def load_listener(folder: str | Path, voice):
+    """The listener of an acoustic model. Raises VsrError bad_model where it was trained for another."""
+    import torch
+
+    from lip2speech.models.listener import Listener, ListenerConfig
+
+    listener, _ = load_part(folder, Listener, ListenerConfig)
+    own, heard = (torch.stack([part.mel_mean, part.mel_deviation]).cpu() for part in (voice, listener))
+    if not torch.allclose(own, heard, atol=0.02):  # both are stored in half precision
+        raise VsrError("bad_model", f"{folder} was trained for another voice: its mels are normalised otherwise")
+    return listener.to(voice.mel_mean.device)
 
 
 def load_model(

@@ -9,6 +9,7 @@ from vsr.core.errors import VsrError
 from vsr.core.numbers import Range, check_number
 
 PROTOCOLS = ("cross", "self", "vision")
+TEXTS = ("read", "manifest", "none")
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class SynthesisOptions:
         protocol: whose vector is given: "self" (the clip's own sound), "cross" (another clip of the speaker),
             "vision" (no reference is heard: the model's own voice).
         copy: natural mel and units through the vocoder, instead of what is seen.
+        text: what is said: "read" from the lips, "manifest" (its words and their times), "none"; None: none.
         rounds: of mel consistency (`lip2speech.vocoders.consistency`); None: as many as the vocoder's config says.
     """
 
@@ -27,8 +29,11 @@ class SynthesisOptions:
     protocol: str = "cross"
     copy: bool = False
     rounds: int | None = None
+    text: str | None = None
 
     def __post_init__(self):
+        if self.text not in (None, *TEXTS):
+            raise VsrError("bad_options", f"--text is '{self.text}'; it can be {', '.join(TEXTS)}")
         if self.protocol not in PROTOCOLS:
             raise VsrError("bad_options", f"the protocol is '{self.protocol}'; it can be {', '.join(PROTOCOLS)}")
         if self.rounds is not None:

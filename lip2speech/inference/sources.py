@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from lip2speech.inference.folder import LoadedVoice
+from lip2speech.inference.folder import LISTENER, LoadedVoice
 from lip2speech.inference.options import SynthesisOptions
+from lip2speech.inference.text import NONE, READ, text_of
 from vsr.core.artifacts import KEPT, NEW, Ledger, digest_of, identify, identify_folder, tell
 from vsr.core.errors import VsrError
 from vsr.data.manifest import Clip
@@ -27,6 +28,11 @@ class Sources:
         }  # fmt: skip
         if not options.copy:
             self.common |= {"acoustic model": identify_folder(loaded.parts[0]), "flow": asdict(options.flow)}
+            self.common["text"] = text = text_of(loaded, options)
+            if text != NONE:
+                self.common["listener"] = identify_folder(loaded.parts[0] / LISTENER)
+            if text == READ:
+                self.common["lip reader"] = identify_folder(loaded.reader.folder)
 
     def all(self) -> dict[str, dict]:
         """Clip id -> what its voice depends on; whose vectors it may be given are the speaker's of the whole list."""
@@ -42,6 +48,8 @@ class Sources:
     def _of(self, clip: Clip, features: dict, lender: list) -> dict:
         """``lender``: what decides which clip lends its voice, the speaker's clips and the place in the list."""
         made = {"features": features} | self.common
+        if self.common.get("text") == "manifest":
+            made["words"] = [list(word) for word in clip.words]
         if self.options.protocol == "cross":
             made["speaker's clips"] = lender
         return made if self.options.copy else made | {"crop": identify(clip.crop)}

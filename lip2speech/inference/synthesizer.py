@@ -16,6 +16,8 @@ from lip2speech.features.dataset import NoText, SpeechDataset
 from lip2speech.inference.folder import LoadedVoice
 from lip2speech.inference.options import SynthesisOptions
 from lip2speech.inference.sources import Sources, names_of, needed
+from lip2speech.inference.text import NONE, READ, text_of, words_of_clips
+from lip2speech.models.pull import text_pull
 from lip2speech.models.voice import Speech
 from vsr.core.clock import MELS_PER_FRAME, SAMPLES_PER_FRAME, UNITS_PER_FRAME
 from vsr.core.errors import VsrError
@@ -85,7 +87,7 @@ def _voiced(loaded, clips, todo, features, options: SynthesisOptions) -> Iterato
     dataset = SpeechDataset(clips, features, NoText(), None, protocol, conditions=conditions)
     place = {clip.id: index for index, clip in enumerate(clips)}
     sampler = FrameBudgetSampler([clip.num_frames for clip in todo], FRAME_BUDGET, shuffle=False)
-    device = next(loaded.voice.parameters()).device
+    device, text = next(loaded.voice.parameters()).device, NONE if options.copy else text_of(loaded, options)
     for indices in sampler.batches():
         batch = dataset.batch([place[todo[i].id] for i in indices]).to(device)
         lengths = batch.seen.lengths
@@ -94,8 +96,9 @@ def _voiced(loaded, clips, todo, features, options: SynthesisOptions) -> Iterato
         if options.copy:
             speech = Speech(batch.mel, batch.units.clamp(min=0))
         else:
+            pull = _pull(loaded, [todo[i] for i in indices], dataset, text, options, batch.seen.video.shape[1])
             speech = loaded.voice.speak(
-                batch.seen.video, lengths, batch.speaker, options.flow, conditions=batch.conditions
+                batch.seen.video, lengths, batch.speaker, options.flow, conditions=batch.conditions, pull=pull
             )
         waves = vocode(loaded.vocoder, speech, batch.speaker, lengths).cpu()
         speech = Speech(speech.mel.cpu(), speech.units.cpu())
@@ -106,6 +109,16 @@ def _voiced(loaded, clips, todo, features, options: SynthesisOptions) -> Iterato
                 speech.units[row : row + 1, : frames * UNITS_PER_FRAME],
             )
             yield todo[index], own, waves[row, : frames * SAMPLES_PER_FRAME]
+
+
+def _pull(loaded, clips: list[Clip], dataset: SpeechDataset, text: str, options: SynthesisOptions, frames: int):
+    """The pull of a batch of so many video frames towards the words of its clips; None where there is none."""
+    if text == NONE or not options.flow.pull:
+        return None
+    crops = [dataset.crops.crop(clip) for clip in clips] if text == READ else []
+    said = words_of_clips(loaded, clips, crops, text)
+    device = loaded.voice.mel_mean.device
+    return text_pull(loaded.listener, said, frames * UNITS_PER_FRAME, options.flow.pull, device)
 
 
 def save_speech(folder: str | Path, clip: Clip, speech: Speech) -> None:

@@ -9,6 +9,8 @@ import numpy as np
 from lip2speech.inference import folder
 from lip2speech.inference.dubbing import speak
 from lip2speech.inference.folder import LoadedVoice
+from lip2speech.inference.text import open_text
+from lip2speech.models.flow_options import FlowOptions
 from vsr.core.clock import SAMPLE_RATE
 
 
@@ -22,10 +24,13 @@ class SpeakingVoice(LoadedVoice):
         return cls(**vars(folder.load_model(name, device)))
 
     def speak(
-        self, path, reference=None, options=None, faces: str | int = "largest", watch=None
+        self, path, reference=None, options=None, faces: str | int = "largest", watch=None, text: str | None = None
     ) -> tuple[np.ndarray, int]:
-        """Voice one video file; see `lip2speech.inference.dubbing.speak`. Returns (wave (S,), 16000)."""
-        return speak(self, path, reference, options, faces, watch).wave, SAMPLE_RATE
+        """Voice one video file; see `lip2speech.inference.dubbing.speak`; ``text`` is what is said, as `lip2speech
+        speak --text` takes it. Returns (wave (S,), 16000)."""
+        options = options or FlowOptions()
+        told = open_text(self, text, options, path, faces)
+        return speak(self, path, reference, options, faces, watch, told).wave, SAMPLE_RATE
 
 
 def load_model(name=None, device: str = "cpu", acoustic=None, vocoder=None) -> SpeakingVoice:

@@ -11,7 +11,7 @@ from vsr.core.numbers import SEED, Range, check_numbers
 SOLVERS = ("euler", "midpoint")
 RANGES = {
     "steps": Range(0, 1000), "guidance": Range(0, 100), "sway": Range(-1, 1), "temperature": Range(0, 100),
-    "seed": SEED,
+    "seed": SEED, "pull": Range(0, 100),
 }  # fmt: skip
 
 
@@ -26,6 +26,7 @@ class FlowOptions:
         sway: bends the steps towards the start where negative (Chen et al. 2024, F5-TTS); 0 leaves them even.
         temperature: scale of the noise in the start; on GRID less is clearer (0.05), 1 is what training draws.
         seed: of the noise; each utterance has a generator of its own.
+        pull: w of `lip2speech.models.pull`, how strongly the flow is drawn to what is said, where that is known.
     """
 
     steps: int = 4
@@ -34,6 +35,7 @@ class FlowOptions:
     sway: float = 0.0
     temperature: float = 0.05
     seed: int = 0
+    pull: float = 1.0
 
     def __post_init__(self):
         if self.solver not in SOLVERS:
@@ -42,7 +44,7 @@ class FlowOptions:
 
 
 def add_flow_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare --steps, --guidance, --solver, --temperature and --seed, with the defaults of `FlowOptions`."""
+    """Declare --steps, --guidance, --solver, --temperature, --seed and --pull, with the defaults of `FlowOptions`."""
     flow, usual = parser.add_argument_group("flow"), FlowOptions()
 
     def add(name: str, kind: type, metavar: str, about: str) -> None:
@@ -55,8 +57,24 @@ def add_flow_arguments(parser: argparse.ArgumentParser) -> None:
     add("solver", str, "NAME", " or ".join(SOLVERS))
     add("temperature", float, "T", "of the start's noise")
     add("seed", int, "N", "of the noise")
+    pull = f"text={usual.pull:g}"
+    flow.add_argument("--pull", default=pull, metavar="text=W", help=f"towards what is said (default: {pull})")
 
 
 def flow_options(args: argparse.Namespace) -> FlowOptions:
     """What `add_flow_arguments` was told. Raises VsrError."""
-    return FlowOptions(args.steps, args.guidance, args.solver, temperature=args.temperature, seed=args.seed)
+    weight = pull_of(args.pull)
+    return FlowOptions(
+        args.steps, args.guidance, args.solver, temperature=args.temperature, seed=args.seed, pull=weight
+    )  # fmt: skip
+
+
+def pull_of(given: str) -> float:
+    """The weight in ``text=W``. Raises VsrError bad_options."""
+    name, equals, weight = given.partition("=")
+    try:
+        if name != "text" or not equals:
+            raise ValueError
+        return float(weight)
+    except ValueError as error:
+        raise VsrError("bad_options", f"--pull {given}: give text=W, such as text=1") from error

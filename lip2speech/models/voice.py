@@ -20,6 +20,7 @@ from lip2speech.features.speaker import DIM as SPEAKER
 from lip2speech.models.content import MELS_PER_UNIT, PAIR, Content, ContentModel
 from lip2speech.models.envelope import envelope_correlation
 from lip2speech.models.flow import FlowOptions, draw_times, guided, noise, on_path, solve, to_velocity
+from lip2speech.models.pull import TextPull
 from lip2speech.models.velocity import Velocity
 from lip2speech.models.voice_config import VoiceConfig
 from vsr.media.mel import NUM_MELS
@@ -138,7 +139,7 @@ class Voice(nn.Module):
     @torch.inference_mode()
     def speak(
         self, video: Tensor, lengths: Tensor, speaker: Tensor, options: FlowOptions, seeds: Sequence[int] | None = None,
-        conditions: Mapping[str, Tensor] | None = None,
+        conditions: Mapping[str, Tensor] | None = None, pull: TextPull | None = None,
     ) -> Speech:  # fmt: skip
         """Mel and units of a batch; a clip alone gives what it gives beside others.
 
@@ -146,6 +147,7 @@ class Voice(nn.Module):
             video: (B, T, 1, 88, 88); lengths: (B,) frames; speaker: (B, 256).
             seeds: one for each clip; ``options.seed`` for all where not given.
             conditions: name -> (B, N, C) or (B, C) of those that the model knows; one that is missing is not shown.
+            pull: what bends the end of the flow; without steps there is no flow to be bent.
         """
         content = self.content(self.encode(video, lengths), lengths, speaker)
         steps = content.mask.sum(1).tolist()
@@ -158,10 +160,15 @@ class Voice(nn.Module):
         def velocity(x: Tensor, t: float) -> Tensor:
             nonlocal logits
             v, logits = self._guided_velocity(x, t, condition, speaker, content.mask, options.guidance, shown, hidden)
-            return v
+            return v if pull is None else v + self._pulled(pull, x, v, t, content)
 
         end = solve(velocity, self.start(content, options.temperature * drawn), options)
         return self._speech(end, logits, content)
+
+    def _pulled(self, pull: TextPull, x: Tensor, v: Tensor, t: float, content: Content) -> Tensor:
+        """What a pull adds to the velocity v at x (B, N, P) and time t."""
+        end = x + (1 - t) * v
+        return pull(end, end - content.coarse if self.config.start == "coarse" else v, content.mask)
 
     def _without_flow(self, content: Content, drawn: Tensor) -> Tensor:
         return content.coarse if self.config.start == "coarse" else drawn

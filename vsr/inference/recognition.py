@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from vsr.decoding.align import Word
     from vsr.decoding.options import Hypothesis
     from vsr.face.mouth_crop import MouthClip
+    from vsr.face.piece import Piece
     from vsr.modelstore.folder import LoadedModel
 
 FRAMES_AT_ONCE = 4 * WINDOW  # of windows that are encoded and searched together: bounds the memory
@@ -52,15 +53,20 @@ class WindowReading:
 def read_clip(loaded: LoadedModel, clip: MouthClip, options: DecodeOptions) -> list[Segment]:
     """The segments of one face, one for each window, as `transcribe` makes them: rests of the lips are not read, and
     seams lie where they pause. A clip without landmarks is known to speak; there seams lie where no word is broken."""
+    return read_piece(loaded, clip, clip.face, options)
+
+
+def read_piece(loaded: LoadedModel, clip: MouthClip | Piece, face: int, options: DecodeOptions) -> list[Segment]:
+    """The same for a part of a video of which the number of its face is known."""
     spans = spans_to_read(clip, preferred_window(loaded))
     edges = [frame_edges(clip.times[start:stop]) for start, stop in spans]
     mouths = [clip.mouth_of(start, stop) for start, stop in spans]
     readings = read_windows(loaded, [clip.crop[start:stop] for start, stop in spans], edges, options, mouths)
-    records = [reading.to_json(clip.face, own) for own, reading in zip(edges, readings, strict=True)]
+    records = [reading.to_json(face, own) for own, reading in zip(edges, readings, strict=True)]
     return list(segments_of([{"readings": records}]))
 
 
-def spans_to_read(clip: MouthClip, window: int) -> list[tuple[int, int]]:
+def spans_to_read(clip: MouthClip | Piece, window: int) -> list[tuple[int, int]]:
     """(start, stop) frames of a clip that are each read by themselves; none where it rests or is covered throughout."""
     found = clip.stretches
     if found is None:

@@ -14,12 +14,14 @@ HELP = "give the face in a video its voice"
 ABOUT = """Gives the face that fills most of the picture in each shot a voice: the model's own,
 or that of a recording. The sound is as long as the video, of any length, and begins
 with its first frame; the picture is copied, not encoded again, unless the container could
-not show it as it is: then a line says so. The voice is synthetic and can be wrong."""
+not show it as it is: then a line says so. What the lips are read as makes the words
+clearer (--text). The voice is synthetic and can be wrong."""
 FILES = """reads   a video file, whose own sound is not listened to; a recording; a model
 writes  the video with its new sound, or .wav (16 kHz)"""
 SEE = "vsr transcribe, lip2speech evaluate"
 EXAMPLE = """lip2speech speak clip.mp4 -o voiced.mp4
 lip2speech speak clip.mp4 -o voice.wav --reference someone.wav
+lip2speech speak clip.mp4 -o voiced.mp4 --text "bin blue at f two now"
 lip2speech speak film.mkv -o voiced.mkv --faces 2 --reference 0=anna.wav --reference 1=ben.wav"""
 
 
@@ -35,6 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--reference", action="append", default=[], metavar="[N=]FILE",
         help="recording of the voice, or of face N's (default: the model's own)",
     )  # fmt: skip
+    voice.add_argument(
+        "--text", metavar="read|none|WORDS|FILE",
+        help="what is said (default: none)",
+    )  # fmt: skip
     voice.add_argument("--model", metavar="MODEL", help="folder or org/name (default: the one in the package)")
     add_device_argument(voice)
     add_flow_arguments(parser)
@@ -46,19 +52,23 @@ def run(args: argparse.Namespace) -> int:
     plan = check_given(args, references)  # before PyTorch is loaded: it is quick to refuse
     from lip2speech.inference.dubbing import speak, write_spoken
     from lip2speech.inference.folder import load_model
+    from lip2speech.inference.text import open_text
     from vsr.core.progress import Watch, film_bar
     from vsr.media.streams import tell_choice
     from vsr.output.transcript import covered_note
 
     options, loaded = flow_options(args), load_model(args.model, args.device)
+    text = open_text(loaded, args.text, options, args.video, args.faces)
     with film_bar() as progress:
         watch = Watch(progress=progress)
-        spoken = speak(loaded, args.video, references, options, args.faces, watch)
+        spoken = speak(loaded, args.video, references, options, args.faces, watch, text)
     write_spoken(spoken, args.video, args.out, plan)
     if note := covered_note(spoken.skipped):
         print(f"lip2speech: {args.video}: {note}, and has no voice there", file=sys.stderr)
     tell_what_differs(args.out, plan, references, spoken.faces)
     tell_choice("lip2speech", args.video, spoken.stream)
+    if words := text.shown():
+        print(words)
     print(f"{args.out}: {spoken.seconds:.2f} s of speech")
     return 0
 

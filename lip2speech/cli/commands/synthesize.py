@@ -32,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--protocol", default="cross",
         help="whose voice: self (the clip's own), cross (another clip of the speaker), vision (default: cross)",
     )  # fmt: skip
+    voice.add_argument("--text", metavar="read|manifest|none", help="what is said (default: none)")
     voice.add_argument("--rounds", type=int, metavar="N", help="of mel consistency (default: the vocoder's, 0)")
     add_device_argument(voice, "auto")
     add_flow_arguments(parser)
@@ -48,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
 
     if same_file(args.out, args.features):
         raise VsrError("bad_config", f"{args.out} holds the features, which voices would replace: choose another --out")
-    options = SynthesisOptions(flow_options(args), args.protocol, args.copy, args.rounds)
+    options = SynthesisOptions(flow_options(args), args.protocol, args.copy, args.rounds, args.text)
     loaded = load_model(acoustic=args.acoustic, vocoder=args.vocoder, device=args.device)
     clips, told = with_features(read_manifest(args.manifest), args.features)
     if told:

@@ -1,0 +1,145 @@
+"""What is said in a video, for the voice that is pulled towards it: read from the lips, given, or not known.
+
+Times of words are seconds in the original video.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lip2speech.inference.folder import LoadedVoice
+from lip2speech.inference.options import SynthesisOptions
+from lip2speech.models.flow_options import FlowOptions
+from lip2speech.models.pull import Said
+from vsr.core.clock import FPS
+from vsr.core.errors import VsrError
+from vsr.core.windows import frame_edges
+from vsr.data.manifest import Clip
+from vsr.decoding.defaults import options_for
+from vsr.output.transcript import TimedWord
+from vsr.output.unsure import LEAST
+
+READ, NONE = "read", "none"
+
+
+@dataclass
+class Text:
+    """Words by face, each list in the order of their times; ``known`` grows while a video is read. By itself it knows
+    what it was begun with: nothing, or words that were given."""
+
+    known: dict[int, list[TimedWord]] = field(default_factory=dict)
+    mesh: Any = None  # what finds the points that its reader needs
+
+    def words(self, piece, face: int) -> Sequence[TimedWord]:
+        """The words that a face says in a piece (`vsr.face.piece`) of its video."""
+        return self.known.get(face, ())
+
+    def shown(self) -> str:
+        """A line for each face; words that are not to be believed with a question mark."""
+        return "\n".join(marked(self.known[face]) for face in sorted(self.known))
+
+
+class ReadText(Text):
+    """What a lip reader makes of the lips."""
+
+    def __init__(self, reader):
+        from vsr.decoding.encoding import mesh_for
+
+        super().__init__(mesh=mesh_for(reader))
+        self.reader, self.options = reader, options_for(reader)
+
+    def words(self, piece, face: int) -> Sequence[TimedWord]:
+        from vsr.inference.recognition import read_piece
+
+        found = [word for segment in read_piece(self.reader, piece, face, self.options) for word in segment.words]
+        self.known.setdefault(face, []).extend(found)
+        return found
+
+
+def marked(words: Iterable[TimedWord]) -> str:
+    """Words in a line; those that are more likely wrong than right with a question mark."""
+    return " ".join(word.word if word.confidence >= LEAST else f"{word.word}(?)" for word in words)
+
+
+def open_text(
+    loaded: LoadedVoice, given: str | None, options: FlowOptions, path: str | Path, faces: str | int = "largest"
+) -> Text:
+    """What ``--text`` asks for.
+
+    Args:
+        given: "read", "none", a file of text or the words themselves; None: none.
+
+    Raises:
+        VsrError: no_listener, bad_options, bad_text, and of given words what their video is refused for.
+    """
+    given = resolved(loaded, given, options)
+    if given == NONE:
+        return Text()
+    return ReadText(loaded.reader) if given == READ else given_text(loaded, words_in(given), path, faces)
+
+
+def resolved(loaded: LoadedVoice, given: str | None, flow: FlowOptions) -> str:
+    """``given``, or the default for None; checked. Raises VsrError no_listener, bad_options."""
+    if given is None:
+        return NONE
+    if given != NONE:
+        _ = loaded.listener
+        if not flow.steps:
+            raise VsrError("bad_options", "--text needs steps of the flow, which it bends: --steps is 0")
+    return given
+
+
+def text_of(loaded: LoadedVoice, options: SynthesisOptions) -> str:
+    """Where the words of a list come from: "read", "manifest" or "none". Raises VsrError as `resolved`."""
+    return resolved(loaded, options.text, options.flow)
+
+
+def words_of_clips(loaded: LoadedVoice, clips: Sequence[Clip], crops: Sequence[np.ndarray], text: str):
+    """For each clip of a list, whose crops (T, 96, 96) are given, what is said and when."""
+    if text != READ:
+        return [[Said(*word) for word in clip.words] if text == "manifest" else [] for clip in clips]
+    from vsr.inference.recognition import read_windows
+
+    edges = [np.arange(len(crop) + 1) / FPS for crop in crops]
+    readings = read_windows(loaded.reader, list(crops), edges, options_for(loaded.reader))
+    return [[Said(*vars(word).values()) for word in own.hypotheses[0][0]] for own in readings]
+
+
+def words_in(given: str) -> str:
+    """The text of a file, or what was given itself; lower case, words with one space between. Raises VsrError."""
+    try:
+        text = Path(given).read_text("utf-8") if len(given) < 1000 and Path(given).is_file() else given
+    except (OSError, UnicodeDecodeError) as error:
+        raise VsrError("bad_text", f"{given} cannot be read as text: {error}") from error
+    return " ".join(text.lower().split())
+
+
+def given_text(loaded: LoadedVoice, text: str, path: str | Path, faces: str | int) -> Text:
+    """Words that are known, at the times at which the lips say them; they are taken as certain. Raises VsrError."""
+    from vsr.inference.alignment import align_video
+
+    if str(faces) not in ("largest", "1"):
+        raise VsrError("bad_options", "--text with words is what one face says: leave out --faces, or use --text read")
+    unknown = [word for word in text.split() if loaded.listener.class_of(word) is None]
+    if unknown:
+        raise VsrError("bad_text", f"the listener of this voice does not know {' '.join(unknown)!r}")
+    (segment,) = align_video(loaded.reader, path, text, faces).segments
+    return Text({segment.face: [TimedWord(w.word, w.start, w.end, 1.0) for w in segment.words]})
+
+
+def said_between(words: Sequence[TimedWord], times: np.ndarray) -> list[Said]:
+    """Of words with times in the video those that are said in some of its frames, whose times (T,) are given, in
+    seconds after the first of these as 25 frames a second count them."""
+    edges = frame_edges(times)
+    frames = np.arange(len(edges))
+
+    def place(seconds: float) -> float:
+        return float(np.interp(seconds, edges, frames)) / FPS
+
+    inside = (word for word in words if word.end > edges[0] and word.start < edges[-1])
+    return [Said(word.word, place(word.start), place(word.end), word.confidence) for word in inside]

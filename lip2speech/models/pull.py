@@ -1,0 +1,99 @@
+"""What is known beside the lips bends the end of the flow (text: LipVoicer, Yemini et al. 2024, moved to a flow).
+
+A classifier's gradient added to the score of a flow on the linear path diverges at its beginning and vanishes at its
+end. So the gradient is taken where the flow believes to end, x1 = x + (1 - t) v, and normed:
+
+    g = d/dx1 sum_i c_i log p(y_i | x1),    v <- v + w c rho g / rms(g)
+
+with rho the rms over the told steps of the flow's own correction (x1 - coarse mel, or v where it starts at noise), c_i
+the confidence of step i's word and c their mean. As the time steps add up to 1, the pull does not depend on how many
+there are. Shapes: B batch, N steps of 50 Hz, P = 160.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from lip2speech.models.listener import Listener
+from vsr.core.clock import FPS, UNITS_PER_FRAME
+
+STEPS = FPS * UNITS_PER_FRAME  # a second
+SMALLEST = 1e-12  # of a mean square: below it there is nothing to pull
+
+
+@dataclass(frozen=True)
+class Said:
+    """A word, from when to when it is said (seconds after the first step of the clip), and how sure that is."""
+
+    word: str
+    start: float
+    end: float
+    confidence: float = 1.0
+
+
+class TextPull:
+    """Pulls the words of a batch towards what is told.
+
+    Args:
+        listener: of this voice.
+        classes: (B, N) the listener's class of each step; -1 where nothing is told.
+        confidence: (B, N) 0 ... 1 of each step's word.
+        weight: w, the length of the pull in lengths of the flow's own correction.
+    """
+
+    def __init__(self, listener: Listener, classes: Tensor, confidence: Tensor, weight: float):
+        self.listener, self.classes, self.confidence, self.weight = listener, classes, confidence, weight
+
+    def __call__(self, end: Tensor, correction: Tensor, mask: Tensor) -> Tensor:
+        """What is to be added to the velocity.
+
+        Args:
+            end: (B, N, P) where the flow believes to end; correction: (B, N, P) what it does by itself.
+            mask: (B, N) True on real steps.
+        """
+        told = (self.classes >= 0) & mask
+        gradient = self._gradient(end, told, mask)
+        own, pulled = (_mean_square(x.float(), told) for x in (correction, gradient))
+        count = told.sum(1).clamp(min=1)
+        sure = (self.confidence * told).sum(1) / count
+        length = self.weight * sure * (own / pulled.clamp(min=SMALLEST)).sqrt() * (pulled > SMALLEST)
+        return (gradient * length[:, None, None]).to(end.dtype)
+
+    def _gradient(self, end: Tensor, told: Tensor, mask: Tensor) -> Tensor:
+        """(B, N, P) of the told words' log-probability at the end; zero on padding."""
+        with torch.inference_mode(False), torch.enable_grad():
+            x = end.detach().float().clone().requires_grad_()
+            told, mask, classes, sure = (own.clone() for own in (told, mask, self.classes, self.confidence))
+            log_probs = self.listener(x, mask).log_softmax(-1)
+            said = log_probs.gather(2, classes.clamp(min=0)[..., None])[..., 0]
+            (gradient,) = torch.autograd.grad((said * sure * told).sum(), x)
+            return gradient * mask[..., None]
+
+
+def _mean_square(x: Tensor, told: Tensor) -> Tensor:
+    """(B,) over the told steps of x (B, N, P); 0 where nothing is told."""
+    return (x.square().mean(2) * told).sum(1) / told.sum(1).clamp(min=1)
+
+
+def text_pull(
+    listener: Listener, said: Sequence[Sequence[Said]], steps: int, weight: float, device: torch.device | str = "cpu"
+) -> TextPull | None:
+    """The pull of a batch of clips padded to ``steps``; None where it would do nothing.
+
+    Words that the listener does not know are not pulled.
+    """
+    classes = torch.full((len(said), steps), -1)
+    confidence = torch.zeros(len(said), steps)
+    for row, words in enumerate(said):
+        for own in words:
+            number = listener.class_of(own.word)
+            if number is not None:
+                first, last = (min(max(round(seconds * STEPS), 0), steps) for seconds in (own.start, own.end))
+                classes[row, first:last], confidence[row, first:last] = number, own.confidence
+    if not weight or not (classes >= 0).any():
+        return None
+    return TextPull(listener, classes.to(device), confidence.to(device), weight)

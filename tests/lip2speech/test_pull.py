@@ -1,0 +1,93 @@
+"""The pull towards text: nothing without it, the same alone and in a batch, the gradient that it says it is."""
+
+import pytest
+import torch
+
+from lip2speech.inference.folder import load_model
+from lip2speech.inference.text import open_text
+from lip2speech.models.flow_options import FlowOptions
+from lip2speech.models.listener import Listener, ListenerConfig
+from lip2speech.models.pull import Said, text_pull
+from tests.lip2speech.tiny import speakers, tiny_voice, videos
+from vsr.core.errors import VsrError
+
+WORDS = ("bin", "blue", "now")
+SAID = [[Said("bin", 0.0, 0.08), Said("now", 0.1, 0.24, 0.6)], [Said("blue", 0.04, 0.3)]]
+
+
+def listener():
+    torch.manual_seed(4)
+    return Listener(ListenerConfig(WORDS, dim=8, kernel=3)).eval()
+
+
+@pytest.mark.parametrize("start", ["coarse", "noise"])
+def test_a_clip_alone_and_beside_a_longer_one_is_pulled_the_same(start):
+    voice, (video, lengths), who, options = tiny_voice(start=start), videos([6, 11]), speakers(2), FlowOptions(3)
+    both = voice.speak(video, lengths, who, options, seeds=[7, 8], pull=text_pull(listener(), SAID, 22, 1.0))
+    one = text_pull(listener(), SAID[:1], 12, 1.0)
+    alone = voice.speak(video[:1, :6], lengths[:1], who[:1], options, seeds=[7], pull=one)
+    plain = voice.speak(video[:1, :6], lengths[:1], who[:1], options, seeds=[7])
+    assert torch.allclose(both.mel[0, :24], alone.mel[0], atol=1e-4)
+    assert not torch.allclose(alone.mel, plain.mel, atol=1e-3)
+
+
+def test_no_weight_no_words_or_unknown_ones_are_no_pull():
+    assert text_pull(listener(), SAID, 22, 0.0) is None
+    assert text_pull(listener(), [[], []], 22, 1.0) is None
+    assert text_pull(listener(), [[Said("please", 0.0, 0.2)]], 22, 1.0) is None
+
+
+def test_padding_is_not_pulled_and_the_length_is_what_is_asked_for():
+    torch.manual_seed(0)
+    end, correction = torch.randn(2, 2, 22, 160)
+    mask = torch.arange(22) < torch.tensor([[12], [22]])
+    once, twice = (text_pull(listener(), SAID, 22, w)(end, correction, mask) for w in (1.0, 2.0))
+    assert not once[0, 12:].any() and once[0, :12].any() and torch.allclose(twice, 2 * once)
+    told = slice(2, 15)  # steps of the second clip's word
+    rms = [x[1, told].square().mean().sqrt() for x in (once, correction)]
+    assert rms[0] == pytest.approx(float(rms[1]), rel=1e-4)
+
+
+def test_half_the_confidence_is_half_the_pull():
+    end, correction, mask = torch.randn(1, 10, 160), torch.randn(1, 10, 160), torch.ones(1, 10, dtype=torch.bool)
+    sure, half = (
+        text_pull(listener(), [[Said("bin", 0, 0.2, c)]], 10, 1.0)(end, correction, mask) for c in (1.0, 0.5)
+    )
+    assert torch.allclose(half, sure / 2, atol=1e-6)
+
+
+def test_the_gradient_is_that_of_the_log_probability():
+    heard, end = listener().double(), torch.randn(1, 10, 160)
+    pull, mask = text_pull(heard.float(), [[Said("bin", 0.0, 0.1)]], 10, 1.0), torch.ones(1, 10, dtype=torch.bool)
+    gradient = pull._gradient(end, pull.classes >= 0, mask)[0]
+    heard.double()
+
+    def log_p(x):
+        with torch.no_grad():
+            return heard(x, mask).log_softmax(-1)[0, :5, heard.class_of("bin")].sum()
+
+    for step, band in ((0, 3), (4, 100), (6, 20)):
+        change = torch.zeros(1, 10, 160, dtype=torch.float64)
+        change[0, step, band] = 1e-4
+        numeric = (log_p(end.double() + change) - log_p(end.double() - change)) / 2e-4
+        assert gradient[step, band] == pytest.approx(float(numeric), abs=1e-4)
+
+
+def test_pulling_makes_the_words_likelier():
+    end, correction = torch.randn(1, 10, 160), 0.1 * torch.randn(1, 10, 160)
+    heard, mask = listener(), torch.ones(1, 10, dtype=torch.bool)
+    found = []
+    for weight in (0.0, 0.5, 1.0):
+        pull = text_pull(heard, [[Said("bin", 0.0, 0.2)]], 10, weight)
+        moved = end if pull is None else end + pull(end, correction, mask)
+        found.append(heard(moved, mask).log_softmax(-1)[..., 1].sum().item())
+    assert found == sorted(found) and found[0] < found[-1]
+
+
+def test_a_voice_without_listener_refuses_text_and_by_default_does_without(tiny_voice_folder):
+    loaded = load_model(tiny_voice_folder)
+    for given in ("read", "bin blue"):
+        with pytest.raises(VsrError, match="no listener") as caught:
+            open_text(loaded, given, FlowOptions(), "no.mp4")
+        assert caught.value.reason == "no_listener"
+    assert not open_text(loaded, None, FlowOptions(), "no.mp4").words(None, 0)
