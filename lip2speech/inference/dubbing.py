@@ -75,7 +75,7 @@ def speak(
         VsrError: no_face, too_short, crop_out_of_frame, unreadable, no_video, bad_config, not_finite; of the reference:
             no_sound, silent_reference, short_reference, no_voice.
     """
-    casting, speakers = Casting(number_of_faces(faces)), _speakers(loaded, reference)
+    casting, speakers, text = Casting(number_of_faces(faces)), _speakers(loaded, reference), text or Text()
     info, first, mixer = probe(path), video_clock(path)[1], Mixer()
     frames = watched(frames_from(path), (watch or Watch()).progress, path, info.end)
     count, reasons, skipped, end = 0, [], [], first

@@ -85,5 +85,5 @@ class Listener(nn.Module):
         """Cross-entropy with label smoothing .05 of a `lip2speech.training.listener.ListenerBatch`."""
         logits = self(batch.pairs, batch.classes >= 0).float()
         loss = nn.functional.cross_entropy(logits.transpose(1, 2), batch.classes, ignore_index=-1, label_smoothing=0.05)
-        share = 1 if batch.shares is None else batch.shares[0]
+        share = batch.share("steps")
         return {"loss": loss * share}

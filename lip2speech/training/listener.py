@@ -1,6 +1,6 @@
 """Training a listener: natural mels with the times of their words -> which word is said at each step.
 
-What it is to judge while speaking are mels that are not yet done, so it hears natural ones blurred, noisy and louder.
+What it is to score while speaking are mels that are not yet done, so it hears natural ones blurred, noisy and louder.
 Shapes: B batch, N steps of 50 Hz, P = 160.
 """
 
@@ -23,6 +23,7 @@ from lip2speech.models.listener import SILENCE, Listener, ListenerConfig
 from lip2speech.models.pull import STEPS
 from vsr.core.errors import VsrError
 from vsr.core.numbers import COUNT, NOT_NEGATIVE, SEED, SHARE, check_number, check_numbers
+from vsr.data.batch import Counted
 from vsr.data.manifest import Clip
 from vsr.data.sampler import FrameBudgetSampler
 from vsr.data.splits import check_disjoint
@@ -30,7 +31,7 @@ from vsr.training.config import OptimConfig, TrainerConfig, built, model_setting
 from vsr.training.lipreader import read_all
 from vsr.training.loop import Run, step_seed
 
-BLUR = (0.3, 2.0)  # deviations in mel frames
+BLUR = (0.3, 2.0)  # standard deviations in mel frames
 REACH = 6  # mel frames to each side that a blur takes in
 
 
@@ -39,8 +40,8 @@ class ListenerDataConfig:
     """Manifests with the times of words, the folder of their features, and the voice that is to be pulled ("": the
     shipped one), whose normalisation of mels is used; ``tests`` as in `lip2speech.training.acoustic`.
 
-    ``blur``: share of the clips that are blurred in time; ``noise``: the largest deviation of the noise added to
-    normalised mels; ``loudness``, ``tilt``: deviations of offsets of all bands and of each.
+    ``blur``: share of clips blurred in time; ``noise``: the largest standard deviation of the noise added to
+    normalised mels; ``loudness``, ``tilt``: standard deviations of offsets of all bands and of each.
     """
 
     train: tuple[str, ...]
@@ -76,20 +77,15 @@ class ListenerTrainConfig:
 
 
 @dataclass
-class ListenerBatch:
-    """pairs (B, N, P) normalised; classes (B, N), -1 on padding; shares as in `SpeechBatch`."""
+class ListenerBatch(Counted):
+    """pairs (B, N, P) normalised; classes (B, N), -1 on padding."""
 
     pairs: Tensor
     classes: Tensor
-    shares: Tensor | None = None
 
-    def counts(self) -> Tensor:
-        """(1,) steps, which the loss is a mean over."""
-        return (self.classes >= 0).sum()[None].float()
-
-    def to(self, device: torch.device | str) -> ListenerBatch:
-        """The same batch on another device."""
-        return ListenerBatch(self.pairs.to(device), self.classes.to(device))
+    def counts(self) -> dict[str, Tensor]:
+        """Steps, which the loss is a mean over."""
+        return {"steps": (self.classes >= 0).sum().float()}
 
 
 class HeardClips:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from lip2speech.training.acoustic import VoiceTrainConfig
+from lip2speech.training.listener import ListenerTrainConfig
 from lip2speech.vocoders.config import VocoderTrainConfig
 from tests.recipes.programs import programs
 from vsr.core.files import read_json
@@ -36,6 +37,9 @@ def test_every_configuration_is_valid(path):
         config = load_config(path)
         size = config.model.get("classes", 38) + 3
         assert config.model_config(size).vocab_size == size
+    elif path.name.startswith("listener"):
+        config = load_config(path, kind=ListenerTrainConfig)
+        assert config.data.features
     elif path.name.startswith("vocoder"):
         config = load_config(path, kind=VocoderTrainConfig)
         assert config.model_config().dim > 0
@@ -169,4 +173,4 @@ def test_puppet_finds_its_voice_from_nothing_to_results(puppet, tmp_path):
     for row in ("natural", "copy", "copy32", "system"):
         assert re.search(rf"\| {row} \| 2 \| 0 \| 0 \|", page), page
     assert re.search(r"\| flow \| steps4_g1_t0.05_cross \| test \| 2 \| 0 \|", page), page
-    assert len(list((tmp_path / "work/exp/flow").glob("decode_test_*/pictures/*.png"))) == 2
+    assert len(list((tmp_path / "work/exp/flow").glob("decode_test_*/plots/*.png"))) == 2

@@ -7,7 +7,9 @@ import pytest
 import torch
 import yaml
 
+from lip2speech.models.listener import Listener, ListenerConfig
 from lip2speech.training.acoustic import VoiceTrainConfig
+from lip2speech.training.listener import ListenerTrainConfig
 from lip2speech.vocoders.config import VocoderTrainConfig
 from lip2speech.vocoders.generator import Generator
 from vsr.core.errors import VsrError
@@ -108,6 +110,8 @@ def test_the_configuration_of_every_recipe_builds_its_model(path):
             model = LanguageModel(load_config(path, (), LanguageTrainConfig).model_config(40))
         elif path.parts[-3] == "vsr":
             model = LipReader(load_config(path).model_config(vocabulary_of(settings)))
+        elif path.stem == "listener":
+            model = Listener(ListenerConfig(words=("a",), **load_config(path, (), ListenerTrainConfig).model))
         elif path.stem.startswith("vocoder"):
             model = Generator(load_config(path, (), VocoderTrainConfig).model_config())
         else:

@@ -73,7 +73,7 @@ def _where(args: argparse.Namespace) -> int:
     from vsr.core.errors import VsrError
     from vsr.modelstore.folder import find_model
 
-    if args.json or args.accept_licence or args.source or args.again or not args.names:
+    if args.json or args.accept_licence or args.source or args.force or not args.names:
         raise VsrError("bad_config", "vsr models where takes names of models, folders or org/name, and no options")
     for name in args.names:
         print(find_model(name))
