@@ -2,7 +2,7 @@
 
 import jiwer
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vsr.core.errors import VsrError
@@ -13,6 +13,7 @@ sentence = st.lists(st.sampled_from(["a", "b", "c", "d", "e"]), min_size=1, max_
 pairs = st.lists(st.tuples(sentence, sentence), min_size=1, max_size=6)
 
 
+@settings(deadline=None)  # the first example loads jiwer
 @given(pairs)
 def test_corpus_rates_agree_with_jiwer(own):
     references = {f"u{i}": r for i, (r, _) in enumerate(own)}
