@@ -10,19 +10,19 @@ from vsr.core.renamed import add_earlier_option, with_new_names
 
 @dataclass(frozen=True)
 class Settings:
-    chance: float = field(default=0.5, metadata={"earlier": "roughen"})
+    chance: float = field(default=0.5, metadata={"earlier": "luck"})
     other: int = 1
 
 
 def test_earlier_settings_take_the_new_name(capsys):
-    assert with_new_names(Settings, {"roughen": 0.1, "other": 2}, "data.") == {"chance": 0.1, "other": 2}
-    assert "setting data.roughen is now data.chance" in capsys.readouterr().err
-    assert with_new_names(Settings, {"roughen": 0.1}, say=False) == {"chance": 0.1}
+    assert with_new_names(Settings, {"luck": 0.1, "other": 2}, "data.") == {"chance": 0.1, "other": 2}
+    assert "setting data.luck is now data.chance" in capsys.readouterr().err
+    assert with_new_names(Settings, {"luck": 0.1}, say=False) == {"chance": 0.1}
     assert capsys.readouterr().err == ""
 
 
 def test_both_names_at_once_stay_for_the_reader_to_refuse():
-    assert with_new_names(Settings, {"roughen": 0.1, "chance": 0.2}) == {"roughen": 0.1, "chance": 0.2}
+    assert with_new_names(Settings, {"luck": 0.1, "chance": 0.2}) == {"luck": 0.1, "chance": 0.2}
 
 
 def test_earlier_options(capsys):

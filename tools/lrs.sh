@@ -1,15 +1,24 @@
 # What the recipes of LRS3, LRS2 and LRW share beyond tools/vsr.sh; it uses the recipe's variables:
 #   manifests, train_list (a manifest's name), dev (a manifest, or ""), first size, lm_config lm_weight (LRS3 and LRS2)
 
+name_folders() {
+    if [ -n "$model" ]; then
+        use_published
+    else
+        exp=exp/${name:-$(basename "$config" .yaml)_${hours}h} tag=${tag:-beam${beam}_ctc$ctc_weight}
+        manifests=data/manifests crops=data/crops data_marks=data/.done
+    fi
+}
+
 # --model: a reader that exists reads the test list, of which alone there need be videos. Nothing is trained; the search is
 # the model's own, but for what is given.
 use_published() {
-    local name
+    local option
     [ -z "$lm_config" ] || die "--lm-config trains on texts that --model does not ask for: leave it out"
-    for name in beam ctc_weight; do
-        [[ " ${given_options:-} " == *" $name "* ]] || printf -v "$name" '%s' ""
+    for option in beam ctc_weight; do
+        [[ " ${given_options:-} " == *" $option "* ]] || printf -v "$option" '%s' ""
     done
-    exp=exp/${name_of_run:-$(basename "$model")} data=data/test_alone
+    exp=exp/${name:-$(basename "$model")} data=data/test_alone
     tag=${tag:-own${beam:+_beam$beam}${ctc_weight:+_ctc$ctc_weight}}
     manifests=$data/manifests crops=$data/crops data_marks=$data/.done
 }
@@ -30,12 +39,15 @@ score_published() { # RECIPE ARGUMENTS...
     note=$(sed -n '/^DIFFERS/p' "$exp/log/prepare.log" | sed '$!s/$/;/' | paste -sd ' ')
     score_all "$@"
 }
-published_stages() { # KIND RECIPE ARGUMENTS...
+published_stages() { # KIND RECIPE ARGUMENTS...   all there is with --model; without it nothing
+    [ -n "$model" ] || return 0
     run_stage 0 "check the corpus, find the reader" find_reader
     run_stage 1 "manifest of the test list" make_test_manifest "$1"
     run_stage 2 "mouth crops" crop_test
     run_stage 6 "decode" decode_test
     run_stage 7 "score" score_published "${@:2}"
+    finish "figures: $page"
+    exit
 }
 
 check_videos() { # LIST...

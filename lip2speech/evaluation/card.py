@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from lip2speech.evaluation.corpus import NATURAL
 from lip2speech.evaluation.results import render
-from lip2speech.evaluation.summary import COLUMNS
+from lip2speech.evaluation.summary import COLUMNS, with_new_keys
 from lip2speech.inference.folder import LoadedVoice
 from vsr.evaluation.card import Card, licence_of, read_about, read_result, without_title
 
 USE = """import lip2speech
 
 wave, rate = lip2speech.load_model("{repository}").speak("clip.mp4")"""
-RESULT_KEYS = ("rows", "date", "commit", "machine", "command", "training", "model", "protocol", "asr", "clips")
+RESULT_KEYS = ("rows", "date", "commit", "machine", "command", "training", "model", "protocol", "clips")
 
 
 def voice_card(loaded: LoadedVoice, repository: str, licence: str | None, results: str | None) -> str:
     """The page. Raises VsrError: bad_config without a licence, bad_manifest for figures that cannot be read."""
     config = loaded.config["acoustic"]
-    result = read_result(results, RESULT_KEYS)
+    result = with_new_keys(read_result(results, RESULT_KEYS))
     return Card(
         repository, "lip2speech", ("lip-to-speech", "video-to-speech"), *licence_of(licence, config),
         read_about(loaded.folder), config["model"] | config.get("training", {}),

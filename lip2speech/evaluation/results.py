@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lip2speech.evaluation.summary import header, table
+from lip2speech.evaluation.summary import header, table, with_new_keys
 from vsr.core.errors import VsrError
 from vsr.core.files import check_outputs, read_json, write_json, write_text
 from vsr.evaluation.results import provenance
@@ -38,14 +38,14 @@ def write_results(run_folder: str | Path, command: str, out: str | Path, tag: st
     outputs = (out, made, made.with_name(RUNS_FILE))
     check_outputs(outputs, place / "result.json", run_folder / "model" / "config.json")
     try:
-        evaluated = read_json(place / "result.json")
+        evaluated = with_new_keys(read_json(place / "result.json"))
         config = read_json(run_folder / "model" / "config.json")
     except (OSError, ValueError) as error:
         raise VsrError("bad_manifest", f"{run_folder} is not evaluated: run lip2speech evaluate ({error})") from error
     settings = {name: value for name, value in config["model"].items() if name != "reader"}
     named = {"name": run_folder.resolve().name, "tag": tag, "list": test_list}
     result = named | provenance(command) | {"model": settings, "training": config.get("training", {})} | evaluated
-    runs = with_run(read_runs(made.parent, "rows"), result)
+    runs = with_run([with_new_keys(run) for run in read_runs(made.parent, "rows")], result)
     write_json(made, result)
     write_runs(made.parent, runs)
     write_text(out, page(runs))

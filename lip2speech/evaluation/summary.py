@@ -32,6 +32,18 @@ COLUMNS = (
 NUMBERS = tuple(field.name for field in fields(Utterance))
 
 
+def with_new_keys(result: dict) -> dict:
+    """A result.json of the version before, which called the recogniser "judge", by the keys of this one."""
+    if not isinstance(result.get("rows"), dict):
+        return result
+    rows = {row: _renamed(own) for row, own in result["rows"].items()}
+    return {"asr": ""} | _renamed(result) | {"rows": rows}
+
+
+def _renamed(found: dict) -> dict:
+    return {"asr" if name == "judge" else name: value for name, value in found.items()}
+
+
 def summarise(clips: Sequence[Clip], outcomes: Sequence[Outcome], with_asr: bool) -> dict[str, dict]:
     """Row -> means with 95 % intervals, counts, the ASR word error rate over all clips that have a text.
 

@@ -1,5 +1,6 @@
 """Figures of voices: known answers, failures counted and never averaged, recognisers, tables."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -183,3 +184,17 @@ def test_wav2vec2_from_a_folder(tmp_path, voice_like):
     Wav2Vec2ForCTC(config).save_pretrained(tmp_path)
     heard = asr_scorers.open_scorer(f"wav2vec2:{tmp_path}").transcribe(voice_like)
     assert isinstance(heard, str) and heard == heard.lower()
+
+
+def test_results_of_the_version_before_are_read():
+    """What is now "asr" was called "judge", in a result and in each of its rows."""
+    from pathlib import Path
+
+    from lip2speech.evaluation.results import page
+    from lip2speech.evaluation.summary import with_new_keys
+
+    stored = Path(__file__).parents[2] / "egs/grid/lip2speech/result.json"
+    now = json.loads(stored.read_text("utf-8"))
+    before = json.loads(stored.read_text("utf-8").replace('"asr"', '"judge"'))
+    assert before != now and with_new_keys(before) == now == with_new_keys(now)
+    assert page([with_new_keys(before)]) == page([now]) and "16.7" in page([now])

@@ -40,22 +40,12 @@ declare_options <<'TABLE'
     gpus        N               1                           0: the processors train
 TABLE
 parse_options "$@"
-if [ -n "$model" ]; then
-    name_of_run=$name
-    use_published
-else
-    exp=exp/${name:-$(basename "$config" .yaml)_${hours}h} tag=${tag:-beam${beam}_ctc$ctc_weight}
-    manifests=data/manifests crops=data/crops data_marks=data/.done
-fi
+name_folders
 . "$here/local/data.sh"
 begin_in "$work"
 page=$PWD/RESULTS.md
 
-if [ -n "$model" ]; then
-    published_stages lrs3 egs/lrs3/vsr/run.sh "$@"
-    finish "figures: $page"
-    exit
-fi
+published_stages lrs3 egs/lrs3/vsr/run.sh "$@"
 run_stage 0 "check the corpus" check_corpus
 run_stage 1 "manifests of LRS3" make_manifests
 run_stage 2 "mouth crops" crop_all
