@@ -93,7 +93,7 @@ def speak(
     check_found(path, count, len(reasons), reasons, read=None in reasons)
     wave = mixer.mixed(voice_samples(path, end - first, count))
     faces = tuple(sorted(mixer.last))
-    return Spoken(wave, mixer.added / SAMPLE_RATE, faces, info.stream, skipped_of([{"skipped": skipped}]))
+    return Spoken(wave, mixer.added / SAMPLE_RATE, faces, info.stream, skipped_of(skipped))
 
 
 def _speaking(part: Part) -> list[tuple[int, int]]:

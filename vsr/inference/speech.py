@@ -86,7 +86,7 @@ def _streamed(loaded: LoadedModel, path: str | Path, faces: str | int) -> Iterat
     for block in blocks(frames_from(path), default_detector(), mesh=mesh_for(loaded)):
         parts = casting.of(block)
         frames, tracks = frames + len(block.times), tracks + len(parts)
-        reasons |= {stretch["reason"] for part in parts for stretch in unread(part)}
+        reasons |= {stretch.reason for part in parts for stretch in unread(part)}
         for part in parts:
             found = None if part.reason else part.piece.stretches
             said = found.speech if found else ()

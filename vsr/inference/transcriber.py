@@ -22,12 +22,13 @@ from vsr.face.pipeline import Block, blocks
 from vsr.face.quality import LEAST, cropped_share, qualities
 from vsr.face.speaker_selection import OUTSIDE, Casting, Part, check_found, number_of_faces, unread
 from vsr.face.visual_vad import spans_of
-from vsr.inference.assemble import segments_of, shots_of, skipped_of, tracks_of
+from vsr.inference.assemble import segments_of, skipped_of, tracks_of
 from vsr.inference.journal import Journal
 from vsr.inference.recognition import preferred_window, read_windows
+from vsr.inference.records import BlockRecord, WindowRecord
 from vsr.media.reader import frames_from, probe
 from vsr.media.resample import Position
-from vsr.output.transcript import Transcript
+from vsr.output.transcript import TrackReport, Transcript
 
 if TYPE_CHECKING:
     from vsr.modelstore.folder import LoadedModel
@@ -77,7 +78,7 @@ class Reading:
         self.journal = Journal(journal, self._heading(), resume)
         people = People()
         for block in self.journal.blocks:
-            people.update(block["people"])
+            people.update(block.people)
         self.casting = Casting(self.faces, people, self._next_shot())
 
     def _next_shot(self) -> int:
@@ -85,7 +86,7 @@ class Reading:
         if not self.journal.blocks:
             return 0
         last = self.journal.blocks[-1]
-        return last["first_shot"] + last["num_shots"] - (not last["cut"])
+        return last.first_shot + last.num_shots - (not last.cut)
 
     def _heading(self) -> dict:
         """What the result depends on."""
@@ -105,42 +106,44 @@ class Reading:
 
     def _begin(self) -> Position | None:
         """Where to go on."""
-        return Position(*self.journal.blocks[-1]["next"]) if self.journal.blocks else None
+        return self.journal.blocks[-1].next if self.journal.blocks else None
 
     def transcript(self, error: tuple[str, str] | None = None) -> Transcript:
         """What is known so far; with an error, before it."""
         done, complete = self.journal.blocks, error is None and self.journal.finished
-        duration, end = self.info.end, done[-1]["end"] if done else 0.0
+        duration, end = self.info.end, done[-1].end if done else 0.0
         if end > duration + 0.5:  # not every container knows how long it is
             duration = end
         return Transcript(
-            str(self.path), self.info.fps, duration, self.loaded.name, segments_of(done), error,
-            tracks_of(done), skipped_of(done), shots_of(done), complete, self.provenance,
+            str(self.path), self.info.fps, duration, self.loaded.name,
+            segments_of(reading for block in done for reading in block.readings), error,
+            tracks_of(track for block in done for track in block.tracks),
+            skipped_of(stretch for block in done for stretch in block.skipped),
+            tuple(time for block in done for time in block.shots), complete, self.provenance,
         )  # fmt: skip
 
     def _check(self) -> None:
         """Refuse a video in which there was nothing to read, with the reason."""
         done = self.journal.blocks
-        reasons = {stretch["reason"] for block in done for stretch in block["skipped"]}
-        frames, tracks = sum(block["frames"] for block in done), sum(len(block["tracks"]) for block in done)
-        check_found(self.path, frames, tracks, reasons, any(block["readings"] for block in done))
+        reasons = {stretch.reason for block in done for stretch in block.skipped}
+        frames, tracks = sum(block.frames for block in done), sum(len(block.tracks) for block in done)
+        check_found(self.path, frames, tracks, reasons, any(block.readings for block in done))
 
-    def _read_block(self, block: Block) -> dict:
-        """Everything about a block that the output needs, as plain JSON."""
-        goes_on = bool(self.journal.blocks) and not self.journal.blocks[-1]["cut"]
+    def _read_block(self, block: Block) -> BlockRecord:
+        """Everything about a block that the output needs."""
+        goes_on = bool(self.journal.blocks) and not self.journal.blocks[-1].cut
         first_shot = self.casting.first_shot
-        known = {person.face: person.to_json() for person in self.casting.people.persons}
+        known = set(self.casting.people.persons)
         parts = self.casting.of(block)
         spans = self._to_read(parts)
-        people = [person.to_json() for person in self.casting.people.persons]
-        return {
-            "frames": len(block.times), "end": float(frame_edges(block.times)[-1]), "next": _place(block.next),
-            "cut": block.cut, "first_shot": first_shot, "num_shots": len(block.shots),
-            "shots": [float(block.times[shot]) for shot in block.shots[goes_on:]],
-            "tracks": [_report(part) for part in parts],
-            "skipped": [stretch for part in parts for stretch in unread(part)], "readings": self._readings(spans),
-            "people": [person for person in people if person != known.get(person["face"])],
-        }  # fmt: skip
+        return BlockRecord(
+            frames=len(block.times), end=float(frame_edges(block.times)[-1]), next=block.next,
+            cut=block.cut, first_shot=first_shot, num_shots=len(block.shots),
+            shots=tuple(float(block.times[shot]) for shot in block.shots[goes_on:]),
+            tracks=tuple(_report(part) for part in parts),
+            skipped=tuple(stretch for part in parts for stretch in unread(part)), readings=self._readings(spans),
+            people=tuple(person for person in self.casting.people.persons if person not in known),
+        )  # fmt: skip
 
     def _to_read(self, parts: list[Part]) -> list[tuple[Part, int, int]]:
         """Spans (part, start, stop) in which lips speak."""
@@ -151,27 +154,22 @@ class Reading:
                 spans += [(part, *span) for span in spans_of(found.active, *said, self.window)]
         return spans
 
-    def _readings(self, spans: list[tuple[Part, int, int]]) -> list[dict]:
+    def _readings(self, spans: list[tuple[Part, int, int]]) -> tuple[WindowRecord, ...]:
         """Read spans (part, start, stop), several at a time."""
         crops = [part.piece.crop[start:stop] for part, start, stop in spans]
         edges = [frame_edges(part.piece.times[start:stop]) for part, start, stop in spans]
         mouths = [part.piece.mouth_of(start, stop) for part, start, stop in spans]
         found = read_windows(self.loaded, crops, edges, self.options, mouths)
         each = zip(spans, edges, found, strict=True)
-        return [reading.to_json(part.face, own) for (part, _, _), own, reading in each]
+        return tuple(reading.of(part.face, own) for (part, _, _), own, reading in each)
 
 
-def _place(position: Position | None) -> list | None:
-    return None if position is None else [position.start, position.index]
-
-
-def _report(part: Part) -> dict:
-    """How well a piece could be cropped, for `vsr.output.transcript.TrackReport`."""
+def _report(part: Part) -> TrackReport:
+    """How well a piece could be cropped."""
     piece, measures = part.piece, qualities(part.piece)
     problems = [name for name, value in measures.items() if value < LEAST]
     problems += [] if piece.inside_picture else [OUTSIDE]
     edges = frame_edges(piece.times)
-    return {
-        "face": part.face, "start": float(edges[0]), "end": float(edges[-1]), "cropped": cropped_share(piece),
-        "quality": min(measures.values()), "problems": problems,
-    }  # fmt: skip
+    return TrackReport(
+        part.face, float(edges[0]), float(edges[-1]), cropped_share(piece), min(measures.values()), tuple(problems)
+    )
