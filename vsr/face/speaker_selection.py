@@ -29,6 +29,15 @@ class Part:
     face: int
     reason: str | None
 
+    @property
+    def speech(self) -> list[tuple[int, int]]:
+        """(start, stop) frames in which its lips speak: who listens for seconds would babble, and so would a mask."""
+        return [] if self.reason else self.piece.stretches.speech
+
+    def spans(self, window: int) -> list[tuple[int, int]]:
+        """(start, stop) frames of about ``window`` that are each read by themselves."""
+        return [] if self.reason else self.piece.stretches.spans(window)
+
 
 class Casting:
     """Goes through a video block by block.
@@ -77,13 +86,13 @@ def skipped_in(face: int, times: np.ndarray, skipped: Iterable[tuple[int, int, s
     return [Skipped(face, float(edges[start]), float(edges[stop]), reason) for start, stop, reason in skipped]
 
 
-def check_found(path, frames: int, tracks: int, reasons: Iterable[str], read: bool) -> None:
+def check_found(path, frames: int, tracks: int, reasons: Iterable[str | None], read: bool) -> None:
     """Refuse a video in which there was nothing to read, with the reason.
 
     Args:
         frames: of the whole video, at 25 fps.
         tracks: how many pieces were found in it.
-        reasons: why parts of it were passed over.
+        reasons: why parts of it were passed over; None for one that was not.
         read: whether anything was read.
 
     Raises:

@@ -21,7 +21,6 @@ from vsr.decoding.encoding import Mouths, encode, tracks_of_mouths
 from vsr.decoding.evidence import joining
 from vsr.decoding.joint_beam import decode
 from vsr.decoding.options import DecodeOptions
-from vsr.face.visual_vad import spans_of
 from vsr.inference.assemble import segments_of
 from vsr.inference.records import ScoredWords, WindowRecord
 from vsr.output.transcript import Segment, TimedWord
@@ -67,9 +66,7 @@ def read_piece(loaded: LoadedModel, clip: MouthClip | Piece, face: int, options:
 def spans_to_read(clip: MouthClip | Piece, window: int) -> list[tuple[int, int]]:
     """(start, stop) frames of a clip that are each read by themselves; none where it rests or is covered throughout."""
     found = clip.stretches
-    if found is None:
-        return window_spans(len(clip.crop), window=window)
-    return [span for part in found.speech for span in spans_of(found.active, *part, window)]
+    return window_spans(len(clip.crop), window=window) if found is None else found.spans(window)
 
 
 def preferred_window(loaded: LoadedModel) -> int:

@@ -9,24 +9,22 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vsr.core.progress import Watch, watched
+from vsr.core.progress import Watch
 from vsr.core.windows import frame_edges
 from vsr.decoding.defaults import options_for
 from vsr.decoding.encoding import mesh_for
 from vsr.decoding.joint_beam import check_heads
 from vsr.decoding.options import DecodeOptions
 from vsr.decoding.provenance import provenance
-from vsr.face.detector import default_detector
 from vsr.face.identity import People
-from vsr.face.pipeline import Block, blocks
+from vsr.face.mouth_source import CastBlock, MouthSource
 from vsr.face.quality import LEAST, cropped_share, qualities
 from vsr.face.speaker_selection import OUTSIDE, Casting, Part, check_found, number_of_faces, unread
-from vsr.face.visual_vad import spans_of
 from vsr.inference.assemble import segments_of, skipped_of, tracks_of
 from vsr.inference.journal import Journal
 from vsr.inference.recognition import preferred_window, read_windows
 from vsr.inference.records import BlockRecord, WindowRecord
-from vsr.media.reader import frames_from, probe
+from vsr.media.reader import probe
 from vsr.media.resample import Position
 from vsr.output.transcript import TrackReport, Transcript
 
@@ -76,10 +74,14 @@ class Reading:
         self.window = preferred_window(loaded)
         self.provenance = provenance(loaded, path, options, self.faces, self.info.stream)
         self.journal = Journal(journal, self._heading(), resume)
+
+    def source(self, watch: Watch | None = None) -> MouthSource:
+        """The blocks after those of the journal."""
         people = People()
         for block in self.journal.blocks:
             people.update(block.people)
-        self.casting = Casting(self.faces, people, self._next_shot())
+        casting, begin = Casting(self.faces, people, self._next_shot()), self._begin()
+        return MouthSource(self.path, mesh=mesh_for(self.loaded), watch=watch, casting=casting, begin=begin)
 
     def _next_shot(self) -> int:
         """Number of the shot with which the block after the journal's begins."""
@@ -96,10 +98,9 @@ class Reading:
     def run(self, watch: Watch) -> Transcript:
         """Read to the end."""
         if not self.journal.finished:
-            frames = watched(frames_from(self.path, self._begin()), watch.progress, self.path, self.info.end)
-            for block in blocks(frames, default_detector(), mesh=mesh_for(self.loaded)):
-                self.journal.add(self._read_block(block))
-                if block.next is not None:
+            for own in self.source(watch):
+                self.journal.add(self._read_block(own))
+                if own.block.next is not None:
                     watch.block(self.transcript())
         self._check()
         return self.transcript()
@@ -129,30 +130,19 @@ class Reading:
         frames, tracks = sum(block.frames for block in done), sum(len(block.tracks) for block in done)
         check_found(self.path, frames, tracks, reasons, any(block.readings for block in done))
 
-    def _read_block(self, block: Block) -> BlockRecord:
+    def _read_block(self, own: CastBlock) -> BlockRecord:
         """Everything about a block that the output needs."""
         goes_on = bool(self.journal.blocks) and not self.journal.blocks[-1].cut
-        first_shot = self.casting.first_shot
-        known = set(self.casting.people.persons)
-        parts = self.casting.of(block)
-        spans = self._to_read(parts)
+        block, parts = own.block, own.parts
+        spans = [(part, *span) for part in parts for span in part.spans(self.window)]
         return BlockRecord(
             frames=len(block.times), end=float(frame_edges(block.times)[-1]), next=block.next,
-            cut=block.cut, first_shot=first_shot, num_shots=len(block.shots),
+            cut=block.cut, first_shot=own.first_shot, num_shots=len(block.shots),
             shots=tuple(float(block.times[shot]) for shot in block.shots[goes_on:]),
             tracks=tuple(_report(part) for part in parts),
             skipped=tuple(stretch for part in parts for stretch in unread(part)), readings=self._readings(spans),
-            people=tuple(person for person in self.casting.people.persons if person not in known),
+            people=own.people,
         )  # fmt: skip
-
-    def _to_read(self, parts: list[Part]) -> list[tuple[Part, int, int]]:
-        """Spans (part, start, stop) in which lips speak."""
-        spans = []
-        for part in parts:
-            found = None if part.reason else part.piece.stretches
-            for said in found.speech if found else ():
-                spans += [(part, *span) for span in spans_of(found.active, *said, self.window)]
-        return spans
 
     def _readings(self, spans: list[tuple[Part, int, int]]) -> tuple[WindowRecord, ...]:
         """Read spans (part, start, stop), several at a time."""
