@@ -228,8 +228,8 @@ def test_what_is_not_known_is_named(settings, told):
 
 def test_a_head_that_nothing_would_train_or_weigh_is_refused():
     HEADS.register("known")(KnownHead)
-    words = {"ctc_weight": 0, "alignment_weight": 0, "decoder_layers": 0, "classes": 6}
-    with pytest.raises(ValueError, match="with classes there are no further_heads"):
+    words = {"ctc_weight": 0, "alignment_weight": 0, "decoder_layers": 0, "classes": 6, "mixup": 0.2}
+    with pytest.raises(ValueError, match="mixup is for a model that has classes alone"):
         LipReaderConfig(**TINY | words, further_heads={"x": {"kind": "known"}})
     with pytest.raises(ValueError, match="further_heads.x.weight is -1"):
         LipReaderConfig(**TINY, further_heads={"x": {"kind": "known", "weight": -1}})

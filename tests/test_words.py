@@ -19,7 +19,7 @@ from vsr.modelstore.folder import load_model
 from vsr.objectives.registry import objective_of
 from vsr.text.tokenizer import WordTokenizer, load_tokenizer, train_tokenizer
 from vsr.training.config import DataConfig, OptimConfig, TrainConfig, TrainerConfig
-from vsr.training.words import WordRun
+from vsr.training.lipreader import LipReaderRun
 
 TINY = {
     "frontend_width": 8, "frontend_layers": 1, "frontend_heads": 2, "dim": 16, "heads": 2, "hidden": 24, "layers": 1,
@@ -32,6 +32,10 @@ WORDS = ("above", "below", "here")
 def model():
     torch.manual_seed(0)
     return LipReader(LipReaderConfig(vocab_size=6, **TINY)).eval()
+
+
+def word_logits(model, video, lengths, inside):
+    return model.words(model.encode(video, lengths, inside), lengths)
 
 
 def batch_of(tokens, lengths=(9, 5)):
@@ -47,8 +51,8 @@ def batch_of(tokens, lengths=(9, 5)):
 @torch.no_grad()
 def test_a_clip_is_the_same_alone_and_beside_a_longer_one(model):
     both = batch_of([[2], [3]])
-    together = model.word_logits(both.video, both.lengths, both.inside)
-    alone = model.word_logits(both.video[1:, :5], both.lengths[1:], both.inside[1:, :5])
+    together = word_logits(model, both.video, both.lengths, both.inside)
+    alone = word_logits(model, both.video[1:, :5], both.lengths[1:], both.inside[1:, :5])
     torch.testing.assert_close(together[1:], alone, atol=1e-5, rtol=1e-4)
 
 
@@ -65,7 +69,7 @@ def test_the_boundary_is_one_more_column_of_the_next_linear_layer(model):
 
 def test_the_loss_is_cross_entropy_of_listed_words_alone(model):
     batch = batch_of([[3], [1]])  # the second is unknown
-    logits = model.word_logits(batch.video, batch.lengths, batch.inside)
+    logits = word_logits(model, batch.video, batch.lengths, batch.inside)
     expected = F.cross_entropy(logits[:1], torch.tensor([1]), label_smoothing=model.config.label_smoothing)
     torch.testing.assert_close(objective_of(model.config)(model, batch)["loss"], expected)
 
@@ -81,7 +85,7 @@ def test_mixup_asks_for_both_words_in_their_proportion(monkeypatch):
     state = {k: v.clone() for k, v in model.state_dict().items()}
     found = objective_of(model.config)(model, batch)["loss"]
     model.load_state_dict(state)  # batch statistics move in training
-    logits = model.word_logits(mixed, torch.tensor([9, 9]), inside)
+    logits = word_logits(model, mixed, torch.tensor([9, 9]), inside)
     own, other = (F.cross_entropy(logits, torch.tensor(words)) for words in ([0, 2], [2, 0]))
     expected = 0.75 * own + 0.25 * other
     torch.testing.assert_close(found, expected)
@@ -91,7 +95,7 @@ def test_mixup_asks_for_both_words_in_their_proportion(monkeypatch):
     "settings, message",
     [
         ({"classes": 4}, "classes is 4, but the tokenizer lists 3 words"),
-        ({"ctc_weight": 0.3}, "with classes, ctc_weight, alignment_weight and decoder_layers are 0"),
+        ({"ctc_weight": 0.3, "mixup": 0.1}, "mixup is for a model that has classes alone"),
         ({"classes": 0}, "boundary and mixup are for models that tell words apart"),
         ({"mixup": -1.0}, "mixup is -1.0"),
     ],
@@ -154,7 +158,7 @@ def config_of(lists, folder, **model):
 
 
 def test_training_decoding_and_scoring(lists, tmp_path, capsys):
-    WordRun(config_of(lists, tmp_path, mixup=0.1), tmp_path / "run").fit()
+    LipReaderRun(config_of(lists, tmp_path, mixup=0.1), tmp_path / "run").fit()
     assert "dev_accuracy 1.000" in capsys.readouterr().out
     model = str(tmp_path / "run/model")
     assert load_model(model).model.config.classes == 3
@@ -179,7 +183,7 @@ def test_clips_that_do_not_say_a_listed_word_stop_a_run(lists, tmp_path):
     clips = make_clips(tmp_path, 4, 9)
     write_manifest(lists["dev"], [*clips[:3], replace(clips[3], text="NEVER")])
     with pytest.raises(VsrError, match="1 dev clips do not say one word of the tokenizer's list, such as 9_3: 'NEVER'"):
-        WordRun(config_of(lists, tmp_path), tmp_path / "run")
+        LipReaderRun(config_of(lists, tmp_path), tmp_path / "run")
 
 
 def test_accuracy_counts_ranks(tmp_path):

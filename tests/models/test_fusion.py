@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from vsr.core.errors import VsrError
 from vsr.decoding.align import align_text, align_tokens
 from vsr.decoding.evidence import UNLISTED, WordEvidence, WordTree, joining
+from vsr.decoding.heads import chosen_head, further_readings, read_by
 from vsr.decoding.joint_beam import decode
 from vsr.decoding.options import DecodeOptions
 from vsr.models.fusion import FusedConfig, FusedReader
@@ -162,3 +163,30 @@ def test_confidence_is_of_both_readers(fused, seen):
     for first, second, (_, _, own) in zip(alone, both, spans, strict=True):
         assert second.confidence == pytest.approx((first.confidence + own) / 2, abs=1e-5)
         assert (second.start, second.end) == (first.start, first.end)
+
+
+@torch.inference_mode()
+def test_heads_of_either_reader_are_searched_by_themselves(tmp_path, seen):
+    """Each as in its own reader, in its own tokens; one of tracks says nothing of a clip that has none."""
+    video, lengths, tracks = seen
+    further = {"which": {"kind": "word_classes", "words": ["an", "b"]}}
+    for name, settings, own in (("pixels", PIXELS, CharTokenizer()), ("tracks", TRACKS, WordTokenizer(WORDS))):
+        save_model(tmp_path / name, reader(own, **settings, further_heads=further), own, {"name": name})
+    fuse_models(tmp_path / "pixels", tmp_path / "tracks", tmp_path / "fused" / "model")
+    loaded = load_model(tmp_path / "fused" / "model")
+    tracks = tracks.clone()
+    tracks[1] = 0
+    states = loaded.model.encode(video, lengths, tracks=tracks)
+    parts = {"pixels": loaded.model.split(states)[0], "tracks": loaded.model.split(states)[1]}
+    for part, before in (("pixels", ""), ("tracks", "tracks.")):
+        alone = getattr(loaded.model, part)
+        for name, head in alone.heads.items():
+            found = loaded.model.heads[before + name].search(states, lengths)
+            expected = head.search(parts[part], lengths)
+            assert found == (expected if part == "pixels" else [expected[0], []])
+    said = further_readings(loaded, states, lengths)
+    assert [own.keys() for own in said] == [{"which", "tracks.which"}, {"which"}]
+    assert {text for own in said for text in own.values()} <= {"an", "b"}
+    assert read_by(loaded, "tracks.ctc", states, lengths)[0][0]["text"].split(" ")[0] in ("", *WORDS)
+    with pytest.raises(VsrError, match="no head 'nothing'; it has ctc or attention or alignment or which or tracks"):
+        chosen_head(loaded, "nothing")

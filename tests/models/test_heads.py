@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from vsr.core.tokens import IGNORE
 from vsr.data.batch import Batch
@@ -9,6 +10,7 @@ from vsr.decoding.joint_beam import decode
 from vsr.decoding.options import DecodeOptions
 from vsr.models.heads import CTCSettings
 from vsr.models.lipreader import LipReader, LipReaderConfig
+from vsr.models.registry import HEADS
 from vsr.objectives.ctc_attention import ctc_attention
 from vsr.text.tokenizer import CharTokenizer
 
@@ -20,7 +22,7 @@ WORDS = {"cabs": {"kind": "ctc", "words": ["cab", "bac"], "weight": 0.5}}
 
 def reader(**more):
     torch.manual_seed(0)
-    return LipReader(LipReaderConfig(TOKENS.vocab_size, **SIZES, **FRONTEND, **more)).eval()
+    return LipReader(LipReaderConfig(TOKENS.vocab_size, **SIZES | FRONTEND | more)).eval()
 
 
 def batch_of(clips=2, **targets):
@@ -96,3 +98,35 @@ def test_a_batch_moves_by_name():
     moved = batch.to("meta")
     tensors = [*moved.inputs.values(), *moved.targets.values(), *moved.shares.values(), moved.lengths]
     assert {own.device.type for own in tensors} == {"meta"} and moved.ids == batch.ids
+
+
+LISTED = {"which": {"kind": "word_classes", "words": ["cab", "bac", "abc"], "label_smoothing": 0.0}}
+NOTHING_ELSE = {"ctc_weight": 0.0, "alignment_weight": 0.0, "decoder_layers": 0}
+
+
+def test_classes_of_words_are_a_head_beside_any_others():
+    model = reader(further_heads=LISTED)
+    batch = batch_of(**{"which.tokens": torch.tensor([[3], [1]])})  # the second is not on the list
+    losses, states = ctc_attention(model, batch), model.encode_batch(batch)
+    logits = model.further_heads["which"](states, batch.lengths)
+    assert losses["which"].item() == pytest.approx(F.cross_entropy(logits[:1], torch.tensor([1])).item())
+    assert {"accuracy", "which_accuracy"} <= losses.keys()  # the decoder's, and its own
+    ranked = model.further_heads["which"].search(states, batch.lengths, 5)
+    for own, row in zip(ranked, logits.log_softmax(-1), strict=True):
+        assert sorted(hypothesis.tokens[0] for hypothesis in own) == [2, 3, 4]
+        assert [hypothesis.score for hypothesis in own] == pytest.approx(sorted(row.tolist(), reverse=True))
+        assert own[0].tokens == (int(row.argmax()) + 2,)
+
+
+def test_a_head_may_be_the_only_one():
+    model = reader(further_heads=LISTED, **NOTHING_ELSE)
+    assert list(model.heads) == ["which"] and not model.config.only_words
+    losses = ctc_attention(model, batch_of(**{"which.tokens": torch.tensor([[3], [2]])}))
+    assert losses["loss"].item() == pytest.approx(losses["which"].item())
+
+
+def test_the_list_of_the_tokenizer_is_that_of_the_classes():
+    words = {"frontend_width": 8, "frontend_layers": 1, "frontend_heads": 2} | SIZES | NOTHING_ELSE
+    model = LipReader(LipReaderConfig(6, **words, classes=3))
+    assert list(model.heads) == ["words"] and model.words.out_features == 3
+    assert HEADS["word_classes"]().build(16, 6).out_features == 3

@@ -149,8 +149,11 @@ def test_unknown_keys_name_the_near_ones(config, tmp_path):
         build_config({"data": data, "optim": {"learning_rate": 1.0}})
     with pytest.raises(VsrError, match="frontend_width"):
         load_config(tmp_path / "config.yaml", ["model.frontend_wdith=3"]).model_config(5)
-    with pytest.raises(VsrError, match="needs both heads"):
-        load_config(tmp_path / "config.yaml", ["model.ctc_weight=0.0"]).model_config(5)
+    with pytest.raises(VsrError, match="no head to train"):
+        none = [f"model.{name}=0" for name in ("ctc_weight", "alignment_weight", "decoder_layers")]
+        load_config(tmp_path / "config.yaml", none).model_config(5)
+    with pytest.raises(VsrError, match="the decoder would learn nothing"):
+        load_config(tmp_path / "config.yaml", ["model.ctc_weight=1.0"]).model_config(5)
     with pytest.raises(VsrError, match="expected int"):
         load_config(tmp_path / "config.yaml", ["seed=many"])
 

@@ -40,7 +40,7 @@ MODEL = [f"model.{own}" for own in (
     "kernel=4", "dropout=1", "dropout=-0.1", "dropout=.nan", "decoder_layers=-1", "decoder_heads=7", "decoder_hidden=0",
     "frontend_heads=0", "frontend_heads=3", "frontend_width=0", "frontend_layers=-1", "tubelet_frames=0",
     "tubelet_patch=7", "tubelet_downscale=0", "tubelet_patch=0", "resnet_width=0", "resnet_blocks=[]",
-    "resnet_blocks=[2,0]", "ctc_weight=-1", "ctc_weight=1", "ctc_weight=0", "ctc_weight=.nan", "alignment_weight=-1",
+    "resnet_blocks=[2,0]", "ctc_weight=-1", "ctc_weight=1", "ctc_weight=.nan", "alignment_weight=-1",
     "label_smoothing=1", "label_smoothing=.inf", "norm_eps=0", "classes=-1", "mixup=-1", "frontend_width=1000",
 )]  # fmt: skip
 DATA = ["data.frames_per_batch=0", "data.frames_per_batch=-5", "data.max_frames=-1", "data.augmentation.turn=.nan"]

@@ -18,7 +18,7 @@ import torch
 
 from vsr.core.files import write_text
 from vsr.data.transforms import to_network_input
-from vsr.decoding.encoding import encode, mesh_for, tracks_of_mouths
+from vsr.decoding.encoding import encode, inputs_of, mesh_for
 from vsr.decoding.evidence import joining
 from vsr.decoding.joint_beam import decode
 from vsr.decoding.options import DecodeOptions
@@ -48,8 +48,8 @@ def stages(loaded, path, options, detector) -> dict[str, float]:
     mouth, whole = timed(lambda: crop_video(path, detector, mesh=mesh_for(loaded)))
     video, lengths = to_network_input(mouth.crop)[None], torch.tensor([len(mouth.crop)])
     with torch.inference_mode():
-        tracks = tracks_of_mouths(loaded, [mouth.mouth], video)
-        states, encoding = timed(lambda: encode(loaded, video, lengths, tracks))
+        inputs = inputs_of(loaded, video, [mouth.mouth])
+        states, encoding = timed(lambda: encode(loaded, inputs, lengths))
         others = joining(loaded, options)
         _, search = timed(lambda: decode(loaded.model, states, lengths, options, loaded.tokenizer.eos_id, others))
     crop = max(0.0, whole - read - faces)

@@ -24,7 +24,7 @@ from vsr.text.tokenizer import Tokenizer
 
 __all__ = ["CLIPS", "TRACKS", "VIDEO", "Batch", "Counted", "CropDataset", "frame_targets"]
 
-VIDEO, TRACKS = "video", "tracks"  # names of modalities
+VIDEO, TRACKS, INSIDE = "video", "tracks", "inside"  # names of modalities
 CLIPS = "clips"  # name of a count
 Own = TypeVar("Own", bound="Counted")
 
@@ -90,9 +90,12 @@ class Batch(Counted):
         return self.targets[FRAME_TOKENS]
 
     @property
-    def inside(self) -> Tensor:
-        """(B, T) bool: the frames in which a word is said, none where word times are not known."""
-        return self.frame_tokens > BLANK
+    def inside(self) -> Tensor | None:
+        """(B, T) from 0 to 1: the frames in which a word is said, none where word times are not known; None: nothing is
+        known of any."""
+        if INSIDE in self.inputs:
+            return self.inputs[INSIDE]
+        return self.frame_tokens > BLANK if FRAME_TOKENS in self.targets else None
 
     def counts(self) -> dict[str, Tensor]:
         """Clips, and of each target its known values; of tokens with the end of each clip."""

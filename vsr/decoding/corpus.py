@@ -22,7 +22,7 @@ from vsr.decoding.heads import chosen_head, further_readings, head_records
 from vsr.decoding.joint_beam import decode
 from vsr.decoding.options import DecodeOptions
 from vsr.decoding.provenance import searched
-from vsr.decoding.word_classes import word_records
+from vsr.decoding.word_classes import WORDS, word_records
 from vsr.modelstore.folder import LoadedModel
 from vsr.text.normalise import normaliser
 
@@ -37,7 +37,8 @@ def decode_manifest(
     tells with what. ``head``: the one whose hypotheses are told, as `vsr.decoding.heads.chosen_head` takes it."""
     clips = read_manifest(manifest)
     head = chosen_head(loaded, head)
-    made = decoded_from(loaded, manifest, options) | {"calibrated": calibrated} | ({"head": head} if head else {})
+    made = decoded_from(loaded, manifest, options) | {"calibrated": calibrated}
+    made |= {"head": head} if head != chosen_head(loaded) else {}
     calibration = loaded.config.get("confidence") if calibrated else None
     found = counted(records_of(loaded, clips, options, calibration, head), "decode", len(clips))
     records = {record["id"]: record for record in found}
@@ -62,11 +63,11 @@ def records_of(
     device, languages = next(loaded.model.parameters()).device, joining(loaded, options)
     for indices in sampler.batches():
         batch = dataset.batch(indices).to(device)
-        if loaded.model.words is not None:
-            yield from word_records(loaded, batch, options.nbest, calibration)
-            continue
         with torch.inference_mode():
             states = encode_batch(loaded, batch, [clips[i] for i in indices])
+        if head == WORDS:
+            yield from word_records(loaded, batch.ids, states, batch.lengths, options.nbest, calibration)
+            continue
         if head:
             yield from head_records(loaded, head, batch.ids, states, batch.lengths, options.nbest)
             continue

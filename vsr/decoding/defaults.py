@@ -18,8 +18,11 @@ NONE = "none"  # as the name of a language model: the model's own is left out
 
 
 def options_for(loaded: LoadedModel, given: Mapping[str, Any] | None = None) -> DecodeOptions:
-    """The options of a search with a loaded model; ``given`` are the fields that the user chose."""
-    return options_in(loaded.folder, loaded.config, given or {})
+    """The options of a search with a loaded model; ``given`` are the fields that the user chose. A model that has CTC
+    and no decoder is searched by that alone."""
+    ctc_alone = loaded.model.decoder is None and loaded.model.ctc is not None
+    own = {"method": "ctc_beam"} if ctc_alone else {}
+    return options_in(loaded.folder, loaded.config, own | dict(given or {}))
 
 
 def options_in(folder: str | Path, config: Mapping[str, Any], given: Mapping[str, Any]) -> DecodeOptions:

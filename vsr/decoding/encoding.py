@@ -5,14 +5,16 @@ Shapes: B clips, T frames of the longest, F features of a track, D width of the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from vsr.data.batch import Batch
+from vsr.core.errors import VsrError
+from vsr.data.batch import TRACKS, VIDEO, Batch
 from vsr.data.manifest import Clip
 from vsr.data.tracks import load_features
 from vsr.face.mouth_features import FEATURES, mouth_features
@@ -36,10 +38,20 @@ def mesh_for(loaded: LoadedModel) -> Stock[MouthMesh] | None:
     return mouth_meshes() if reads_tracks(loaded) else None
 
 
-def encode(loaded: LoadedModel, video: Tensor, lengths: Tensor, tracks: Tensor | None) -> Tensor:
-    """Network input (B, T, 1, 88, 88), lengths (B,), tracks (B, T, F) or None -> states (B, T, D)."""
-    more = {} if tracks is None else {"tracks": tracks}
-    return loaded.model.encode(video, lengths, **more)
+def encode(loaded: LoadedModel, inputs: Mapping[str, Tensor], lengths: Tensor) -> Tensor:
+    """Modalities (B, T, ...) by name, such as those of `inputs_of`, lengths (B,) -> states (B, T, D).
+
+    Raises VsrError bad_model for a model that reads something else.
+    """
+    return _encoded(loaded, Batch(dict(inputs), lengths, {}, []))
+
+
+def _encoded(loaded: LoadedModel, batch: Batch) -> Tensor:
+    needed = getattr(loaded.model, "modality", VIDEO)
+    if needed not in batch.inputs:
+        told = f"{loaded.name} reads {needed} alone, and not mouth crops"
+        raise VsrError("bad_model", f"{told}: join it with a reader of those by vsr fuse")
+    return loaded.model.encode_batch(batch)
 
 
 def encode_batch(loaded: LoadedModel, batch: Batch, clips: Sequence[Clip]) -> Tensor:
@@ -47,18 +59,19 @@ def encode_batch(loaded: LoadedModel, batch: Batch, clips: Sequence[Clip]) -> Te
 
     Raises VsrError bad_manifest for a track that cannot be read or is not as long as its crop.
     """
-    tracks = None
     if reads_tracks(loaded):
         known = (load_features(clip) if clip.track else None for clip in clips)
-        tracks = _padded(known, batch.video)
-    return encode(loaded, batch.video, batch.lengths, tracks)
+        batch = replace(batch, inputs=batch.inputs | {TRACKS: _padded(known, batch.video)})
+    return _encoded(loaded, batch)
 
 
-def tracks_of_mouths(loaded: LoadedModel, mouths: Mouths, video: Tensor) -> Tensor | None:
-    """Points of the mouth in each clip of a video (B, T, ...) -> tracks (B, T, F), if the model reads them."""
+def inputs_of(loaded: LoadedModel, video: Tensor, mouths: Mouths = None) -> dict[str, Tensor]:
+    """Network input (B, T, 1, 88, 88) and the points of the mouth in each clip -> modalities by name: ``video``, and
+    ``tracks`` (B, T, F) if the model reads them."""
     if mouths is None or not reads_tracks(loaded):
-        return None
-    return _padded((None if mouth is None else mouth_features(mouth) for mouth in mouths), video)
+        return {VIDEO: video}
+    features = (None if mouth is None else mouth_features(mouth) for mouth in mouths)
+    return {VIDEO: video, TRACKS: _padded(features, video)}
 
 
 def _padded(features: Iterable[np.ndarray | None], video: Tensor) -> Tensor:

@@ -11,30 +11,34 @@ import torch
 from torch import Tensor
 
 from vsr.core.errors import VsrError
-from vsr.models.lipreader import further_heads_of
+from vsr.models.fusion import OF_TRACKS, FusedConfig
+from vsr.models.lipreader import tokenizer_of_head
+from vsr.text.tokenizer import WordTokenizer
 
 if TYPE_CHECKING:
     from vsr.modelstore.folder import LoadedModel
 
 
 def chosen_head(loaded: LoadedModel, name: str = "") -> str:
-    """The head whose hypotheses are told: the one of that name; "" is the usual search, or in a model that has neither
-    CTC nor decoder the first further head. Raises VsrError bad_config for a head that the model has not."""
+    """The head whose hypotheses are written: the one of that name; "" is the usual search, or in a model that has
+    neither CTC nor decoder its first head. Raises VsrError bad_config for a head that the model has not."""
     model = loaded.model
     if name and name not in model.heads:
         known = " or ".join(model.heads) or "none that is searched by itself"
         raise VsrError("bad_config", f"{loaded.name} has no head '{name}'; it has {known}")
-    if name or model.words is not None or model.ctc is not None or model.decoder is not None:
+    if name or model.ctc is not None or model.decoder is not None:
         return name
     return next(iter(model.heads), "")
 
 
 def tokenizer_of(loaded: LoadedModel, name: str) -> Any:
     """What writes the tokens of a head."""
-    further = getattr(loaded.model.config, "further_heads", {})
-    if name not in further:
-        return loaded.tokenizer
-    return further_heads_of(loaded.model.config)[name].tokenizer(loaded.tokenizer)
+    config, shared = loaded.model.config, loaded.tokenizer
+    if isinstance(config, FusedConfig):
+        own, of_tracks = name.removeprefix(OF_TRACKS), name.startswith(OF_TRACKS)
+        config, name = (config.tracks if of_tracks else config.pixels), own
+        shared = WordTokenizer(loaded.model.config.words) if of_tracks else shared
+    return tokenizer_of_head(config, name, shared)
 
 
 @torch.inference_mode()

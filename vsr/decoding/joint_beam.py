@@ -46,7 +46,7 @@ def decode(
 
 def check_heads(model: LipReader, method: str) -> None:
     """Raises VsrError (bad_model) when the model cannot be searched in that way."""
-    if model.words is not None:
+    if model.words is not None and model.decoder is None and model.ctc is None:
         told = f"this model tells {model.config.classes} isolated words apart, it does not read speech"
         raise VsrError("bad_model", f"{told}: use it with vsr decode")
     if model.decoder is None and model.ctc is None:

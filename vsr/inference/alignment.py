@@ -54,7 +54,7 @@ def align_video(
 
 def tokens_of(loaded: LoadedModel, text: str) -> list[int]:
     """The tokens of a text that this reader can say and tell the times of. Raises VsrError bad_model, bad_text."""
-    if loaded.model.words is not None or not loaded.model.ctc:
+    if not loaded.model.ctc:
         raise VsrError("bad_model", f"{loaded.name} has no CTC head, which tells when a word is said: use another")
     tokens = loaded.tokenizer.encode(text)
     if not tokens:

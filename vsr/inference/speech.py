@@ -17,7 +17,7 @@ from torch import Tensor
 from vsr.core.clock import FPS
 from vsr.core.windows import frame_edges, window_spans
 from vsr.data.transforms import to_network_input
-from vsr.decoding.encoding import encode, mesh_for, tracks_of_mouths
+from vsr.decoding.encoding import encode, inputs_of, mesh_for
 from vsr.face.mouth_source import MouthSource
 from vsr.face.speaker_selection import number_of_faces
 from vsr.inference.cropped import cropped_clip
@@ -105,4 +105,4 @@ def states_of(loaded: LoadedModel, own: Spoken) -> Tensor:
     device = next(loaded.model.parameters()).device
     video = to_network_input(own.crop)[None].to(device)
     lengths = torch.tensor([len(own.crop)], device=device)
-    return encode(loaded, video, lengths, tracks_of_mouths(loaded, [own.mouth], video))[0]
+    return encode(loaded, inputs_of(loaded, video, [own.mouth]), lengths)[0]

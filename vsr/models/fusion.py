@@ -10,6 +10,7 @@ readers. States are (B, T, P + L), with zeros in the part of a reader that saw n
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -19,6 +20,9 @@ from vsr.data.batch import TRACKS, Batch
 from vsr.models.decoder import DecoderCache
 from vsr.models.lengths import length_mask, zero_padding
 from vsr.models.lipreader import LipReader, LipReaderConfig
+from vsr.text.hypothesis import Hypothesis
+
+OF_TRACKS = "tracks."  # before the name of a head of the reader of tracks
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,11 @@ class FusedConfig:
         return f"{self.pixels.frontend} and {self.tracks.frontend}"
 
     @property
+    def further_heads(self) -> tuple[str, ...]:
+        """Names of the further heads of both readers."""
+        return (*self.pixels.further_heads, *(OF_TRACKS + name for name in self.tracks.further_heads))
+
+    @property
     def dim(self) -> int:
         """Width of the states."""
         return self.pixels.dim + self.tracks.dim
@@ -87,7 +96,6 @@ class FusedReader(nn.Module):
     """Reads pixels, or pixels and tracks, with the interface of a `LipReader`. Tracks alone are read by `tracks`."""
 
     words = boundary = None
-    heads: dict = {}  # that are searched by themselves
 
     def __init__(self, config: FusedConfig):
         super().__init__()
@@ -111,6 +119,18 @@ class FusedReader(nn.Module):
     def encode_batch(self, batch: Batch) -> Tensor:
         """States (B, T, P + L) of a batch, with its tracks if it has some."""
         return self.encode(batch.video, batch.lengths, tracks=batch.inputs.get(TRACKS))
+
+    @property
+    def heads(self) -> dict[str, PartHead]:
+        """The heads of the reader of pixels by their names, and those of the reader of tracks as ``tracks.NAME``."""
+        own = {name: PartHead(head, lambda states: self.split(states)[0]) for name, head in self.pixels.heads.items()}
+        tracks = {OF_TRACKS + name: head for name, head in self.tracks.heads.items()}
+        return own | {name: PartHead(head, lambda states: self.split(states)[1]) for name, head in tracks.items()}
+
+    @property
+    def further_heads(self) -> dict[str, PartHead]:
+        """Those that neither reader needs for the search of both."""
+        return {name: self.heads[name] for name in self.config.further_heads}
 
     def split(self, states: Tensor) -> tuple[Tensor, Tensor]:
         """States (..., P + L) -> those of pixels and of tracks."""
@@ -149,6 +169,20 @@ class FusedReader(nn.Module):
     def ctc_log_probs(self, states: Tensor) -> Tensor:
         """States (B, T, P + L) -> CTC log-probabilities (B, T, V)."""
         return self.ctc(states).log_softmax(-1)
+
+
+class PartHead:
+    """The search of a head of one of the two readers over joined states; a clip without its part has no hypothesis."""
+
+    def __init__(self, head: nn.Module, own: Callable[[Tensor], Tensor]):
+        self._head, self._own = head, own
+
+    def search(self, states: Tensor, lengths: Tensor, nbest: int = 1) -> list[list[Hypothesis]]:
+        """States (B, T, P + L), lengths (B,) -> for each clip its hypotheses, best first."""
+        own = self._own(states)
+        there = (own != 0).flatten(1).any(1).tolist()
+        found = self._head.search(own, lengths, nbest)
+        return [ranked if seen else [] for ranked, seen in zip(found, there, strict=True)]
 
 
 class PixelDecoder:

@@ -23,6 +23,7 @@ from vsr.models.decoder import Decoder
 from vsr.models.head_losses import alignment_loss, ctc_loss
 from vsr.models.limits import DROPPED, check_heads, check_sizes
 from vsr.models.registry import HEADS
+from vsr.models.words import FIRST, WordHead
 from vsr.text.hypothesis import Hypothesis
 from vsr.text.tokenizer import CharTokenizer, Tokenizer, WordTokenizer, collapse
 
@@ -139,3 +140,29 @@ class AttentionSettings(HeadSettings):
         decoder = (TiedDecoder if self.tied else Decoder)(*sizes)
         decoder.label_smoothing = self.label_smoothing
         return decoder
+
+
+@HEADS.register("word_classes")
+@dataclass(frozen=True)
+class WordClassSettings(HeadSettings):
+    """As `WordHead`: which word of the tokenizer's list, or of ``words`` of its own, a clip says."""
+
+    words: tuple[str, ...] = ()
+    label_smoothing: float = 0.1
+
+    def __post_init__(self):
+        object.__setattr__(self, "words", tuple(self.words))
+        check_sizes(self, label_smoothing=DROPPED)
+
+    def tokenizer(self, shared: Tokenizer) -> Tokenizer:
+        """Of its own words, else the model's."""
+        return WordTokenizer(self.words) if self.words else shared
+
+    def targets(self, clip: Clip, frames: int, tokenizer: Tokenizer) -> dict[str, Target]:
+        """``tokens`` of the text, if they are not the model's."""
+        return {TOKENS: text_targets(clip, frames, tokenizer)[TOKENS]} if self.words else {}
+
+    def build(self, dim: int, vocab_size: int) -> WordHead:
+        head = WordHead(dim, len(self.words) or vocab_size - FIRST - 1)
+        head.label_smoothing = self.label_smoothing
+        return head

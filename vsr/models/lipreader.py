@@ -1,4 +1,4 @@
-"""The lip reader: mouth video -> encoder states -> CTC and attention heads, or a word head.
+"""The lip reader: mouth video -> encoder states -> heads: CTC, attention, frames, classes of words, further ones.
 
 Shapes: B batch, T video frames, U tokens, D width, V vocabulary (blank 0 ... start/end V-1).
 """
@@ -14,11 +14,11 @@ from vsr.core.numbers import COUNT, NOT_NEGATIVE
 from vsr.data.batch import VIDEO, Batch
 from vsr.models.conformer import ACTIVATIONS, POSITIONS
 from vsr.models.decoder import Decoder
-from vsr.models.heads import AttentionSettings, CTCHead, FrameHead
+from vsr.models.heads import AttentionSettings, CTCHead, FrameHead, WordClassSettings
 from vsr.models.lengths import length_mask, zero_padding
 from vsr.models.limits import LIP_READER, check_heads, check_sizes
 from vsr.models.registry import ENCODERS, FRONTENDS, HEADS, HeadPart, Part, settings_of, split_kind
-from vsr.models.words import FIRST, WordBoundary, WordHead
+from vsr.models.words import FIRST, WordBoundary
 
 RESERVED = ("ctc", "attention", "alignment", "words", "loss", "accuracy")  # no further head is called so
 
@@ -39,9 +39,9 @@ class LipReaderConfig:
     nor decoder is an encoder alone and has a vocabulary of 0. With ``encoder`` "av_hubert" the decoder is AV-HuBERT's
     too, and ``decoder_heads`` may differ (0: as many as the encoder's).
 
-    With ``classes`` the model tells that many isolated words apart and has no other head: ``boundary`` adds the
-    indicator of the frames in which the word is said, ``mixup`` is the alpha of the Beta that draws how clips are mixed
-    in training (0: they are not).
+    With ``classes`` the model has a head that tells that many isolated words apart: ``boundary`` adds the indicator of
+    the frames in which the word is said, ``mixup`` is the alpha of the Beta that draws how clips are mixed in training
+    (0: they are not) where there is no other head.
 
     ``frontend`` and ``encoder`` may be any kind that is registered (`vsr.models.registry`), ``frontend_settings`` and
     ``encoder_settings`` the settings that such a kind has; of the kinds of the package they go before the flat numbers
@@ -98,6 +98,12 @@ class LipReaderConfig:
             raise ValueError("a vocabulary of 0 leaves no place for ctc_weight, alignment_weight or decoder_layers")
         self._check_words()
 
+    @property
+    def only_words(self) -> bool:
+        """Whether it has classes of words and no other head."""
+        others = self.ctc_weight or self.alignment_weight or self.decoder_layers or self.further_heads
+        return bool(self.classes) and not others
+
     def _check_parts(self) -> None:
         """Raises ValueError for a kind that is not known, or a setting that its kind does not have."""
         frontend_of(self)
@@ -115,10 +121,9 @@ class LipReaderConfig:
             if self.boundary or self.mixup:
                 raise ValueError("boundary and mixup are for models that tell words apart: set classes")
             return
-        if self.ctc_weight or self.alignment_weight or self.decoder_layers:
-            raise ValueError("with classes, ctc_weight, alignment_weight and decoder_layers are 0")
-        if self.further_heads:
-            raise ValueError("with classes there are no further_heads")
+        if self.mixup and not self.only_words:
+            told = "set ctc_weight, alignment_weight and decoder_layers to 0, and give no further_heads"
+            raise ValueError(f"mixup is for a model that has classes alone: {told}")
         listed = self.vocab_size - FIRST - 1
         if self.classes != listed:
             raise ValueError(f"classes is {self.classes}, but the tokenizer lists {max(0, listed)} words")
@@ -160,6 +165,16 @@ def attention_of(c: LipReaderConfig) -> AttentionSettings:
     )  # fmt: skip
 
 
+def words_of(c: LipReaderConfig) -> WordClassSettings:
+    """The settings of the head of ``classes``, which are the words that the tokenizer lists."""
+    return WordClassSettings(label_smoothing=c.label_smoothing)
+
+
+def tokenizer_of_head(c: LipReaderConfig, name: str, shared: Any) -> Any:
+    """What writes the tokens of a head; ``shared`` is the model's own tokenizer."""
+    return head_of(c, name).tokenizer(shared) if name in c.further_heads else shared
+
+
 def further_heads_of(c: LipReaderConfig) -> dict[str, HeadPart]:
     """The settings of the further heads, by name."""
     return {name: head_of(c, name) for name in c.further_heads}
@@ -171,7 +186,7 @@ def build_decoder(config: LipReaderConfig) -> Decoder:
 
 
 class LipReader(nn.Module):
-    """Front end, encoder, CTC head and attention decoder (hybrid of Watanabe et al. 2017), or a word head."""
+    """Front end, encoder and heads, such as the hybrid of CTC and attention (Watanabe et al. 2017)."""
 
     def __init__(self, config: LipReaderConfig):
         super().__init__()
@@ -184,20 +199,21 @@ class LipReader(nn.Module):
         self.ctc = CTCHead(c.dim, c.vocab_size) if c.ctc_weight else None
         self.alignment = FrameHead(c.dim, c.vocab_size) if c.alignment_weight else None
         self.decoder = build_decoder(c) if c.decoder_layers else None
-        self.words = WordHead(c.dim, c.classes) if c.classes else None
+        self.words = words_of(c).build(c.dim, c.vocab_size) if c.classes else None
         self.boundary = WordBoundary(c.dim) if c.boundary else None
         heads = {name: own.build(c.dim, c.vocab_size) for name, own in further_heads_of(c).items()}
         self.further_heads = nn.ModuleDict(heads)
 
     @property
     def heads(self) -> dict[str, nn.Module]:
-        """All heads that read speech, by name: "ctc", "attention", "alignment", where they are there, and further."""
-        own = {"ctc": self.ctc, "attention": self.decoder, "alignment": self.alignment}
+        """All heads by name: "ctc", "attention", "alignment", "words", where they are there, and further ones."""
+        own = {"ctc": self.ctc, "attention": self.decoder, "alignment": self.alignment, "words": self.words}
         return {name: head for name, head in own.items() if head is not None} | dict(self.further_heads)
 
     def encode_batch(self, batch: Batch) -> Tensor:
         """States (B, T, D) of what this reader reads of a batch."""
-        return self.encode(batch.inputs[self.modality], batch.lengths)
+        inside = None if self.boundary is None else batch.inside
+        return self.encode(batch.inputs[self.modality], batch.lengths, inside)
 
     def encode(self, video: Tensor, lengths: Tensor, inside: Tensor | None = None) -> Tensor:
         """Normalised video (B, T, 1, 88, 88), lengths (B,) -> states (B, T, D), zero on padding.
@@ -219,7 +235,3 @@ class LipReader(nn.Module):
     def ctc_log_probs(self, states: Tensor) -> Tensor:
         """States (B, T, D) -> CTC log-probabilities (B, T, V); the model must have a CTC head."""
         return self.ctc(states).log_softmax(-1)
-
-    def word_logits(self, video: Tensor, lengths: Tensor, inside: Tensor) -> Tensor:
-        """Arguments of `encode` -> logits of the words (B, C); the model must have a word head."""
-        return self.words(self.encode(video, lengths, inside), lengths)

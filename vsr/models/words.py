@@ -8,16 +8,46 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vsr.data.batch import CLIPS, Batch
+from vsr.text.hypothesis import Hypothesis
 
 FIRST = 2  # token of the first word
+UNLISTED = -1  # class of a word that is not on the list; the loss leaves it out
 
 
 class WordHead(nn.Linear):
     """Mean of the states over the real frames, then one linear layer (Martinez et al. 2020)."""
 
+    counted = CLIPS
+    label_smoothing = 0.0
+
     def forward(self, states: Tensor, lengths: Tensor) -> Tensor:
         """states (B, T, D), zero on padding, lengths (B,) -> logits (B, C)."""
         return super().forward(states.sum(1) / lengths[:, None])
+
+    def classes(self, batch: Batch) -> Tensor:
+        """(B,) class of each clip: that of its first token, ``UNLISTED`` where that is no word of the list."""
+        if not batch.tokens.shape[1]:
+            return batch.token_lengths.new_full((len(batch.ids),), UNLISTED)
+        found = batch.tokens[:, 0] - FIRST
+        return found.masked_fill((found < 0) | (found >= self.out_features), UNLISTED)
+
+    def loss(self, states: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """Cross-entropy of the listed words, mean over the clips, and ``accuracy``."""
+        return self.compared(self(states, batch.lengths).float(), self.classes(batch))
+
+    def compared(self, logits: Tensor, classes: Tensor) -> dict[str, Tensor]:
+        """The loss of logits (B, C) whose classes (B,) are known."""
+        loss = F.cross_entropy(logits, classes, ignore_index=UNLISTED, label_smoothing=self.label_smoothing)
+        return {"loss": loss, "accuracy": (logits.argmax(-1) == classes).float().mean()}
+
+    def search(self, states: Tensor, lengths: Tensor, nbest: int = 1) -> list[list[Hypothesis]]:
+        """The likeliest words of each clip with their log-probabilities, best first."""
+        scores, found = self(states, lengths).float().log_softmax(-1).topk(min(nbest, self.out_features))
+        each = zip(scores.tolist(), (found + FIRST).tolist(), strict=True)
+        return [[Hypothesis((token,), score) for score, token in zip(*own, strict=True)] for own in each]
 
 
 class WordBoundary(nn.Module):

@@ -23,7 +23,8 @@ def ctc_attention(model: LipReader, batch: Batch) -> dict[str, Tensor]:
         found = head.loss(states, seen)
         figures = found if isinstance(found, dict) else {"loss": found}
         share = seen.share(getattr(head, "counted", CLIPS))
-        losses |= {name if key == "loss" else key: value * share for key, value in figures.items()}
+        named = {key: f"{name}_{key}" if key in losses else key for key in figures} | {"loss": name}
+        losses |= {named[key]: value * share for key, value in figures.items()}
     loss = sum(weights[name] * losses[name] for name in model.heads)
     return {"loss": loss} | {name: value.detach() for name, value in losses.items()}
 
@@ -31,4 +32,5 @@ def ctc_attention(model: LipReader, batch: Batch) -> dict[str, Tensor]:
 def weights_of(c: LipReaderConfig) -> dict[str, float]:
     """The weight of each head's loss."""
     further = {name: float(own.get("weight", 1.0)) for name, own in c.further_heads.items()}
-    return {"ctc": c.ctc_weight, "attention": 1 - c.ctc_weight, "alignment": c.alignment_weight} | further
+    own = {"ctc": c.ctc_weight, "attention": 1 - c.ctc_weight, "alignment": c.alignment_weight, "words": 1.0}
+    return own | further

@@ -19,4 +19,4 @@ OBJECTIVES.register("word_classes")(word_loss)
 
 def objective_of(config: LipReaderConfig, name: str = "") -> Objective:
     """The objective of that name, else the one that belongs to the heads of a model. Raises ValueError."""
-    return OBJECTIVES[name or ("word_classes" if config.classes else "ctc_attention")]
+    return OBJECTIVES[name or ("word_classes" if config.only_words else "ctc_attention")]

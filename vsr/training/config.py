@@ -117,9 +117,12 @@ class TrainConfig:
     def model_config(self, vocab_size: int) -> LipReaderConfig:
         """The model's numbers with the tokenizer's size filled in. Raises VsrError."""
         config = model_settings(LipReaderConfig, self.model, vocab_size=vocab_size)
-        by_ctc = config.frontend == "landmarks"  # a reader of tracks joins one of pixels, which has the decoder
-        if not config.classes and not (0 < config.ctc_weight < 1 and (config.decoder_layers or by_ctc)):
-            told = "training needs both heads: ctc_weight above 0 and below 1, decoder_layers above 0"
+        heads = config.ctc_weight or config.decoder_layers or config.alignment_weight or config.classes
+        if not (heads or config.further_heads):
+            told = "no head to train: give ctc_weight, decoder_layers, alignment_weight, classes or further_heads"
+            raise VsrError("bad_config", f"model: {told}")
+        if config.decoder_layers and config.ctc_weight >= 1:
+            told = "the decoder would learn nothing: give a ctc_weight below 1, or 0 decoder_layers"
             raise VsrError("bad_config", f"model: {told}")
         return config
 

@@ -15,17 +15,16 @@ from vsr.data.batch import CropDataset
 from vsr.data.manifest import Clip, read_manifest
 from vsr.data.sampler import FrameBudgetSampler
 from vsr.data.splits import check_disjoint
-from vsr.decoding.ctc import sayable
 from vsr.evaluation.wer import word_errors
 from vsr.models.frontends.torchvision_video import load_video_weights
 from vsr.models.fusion import FusedReader
-from vsr.models.lipreader import LipReader, further_heads_of
+from vsr.models.lipreader import LipReader, further_heads_of, tokenizer_of_head
 from vsr.modelstore.folder import LoadedModel, load_model, save_model
 from vsr.modelstore.importers.reading import read_checkpoint, weights_of
 from vsr.objectives.registry import objective_of
 from vsr.objectives.step import Step
 from vsr.text.normalise import lower
-from vsr.text.tokenizer import Tokenizer, WordTokenizer, collapse, load_tokenizer
+from vsr.text.tokenizer import UNK, Tokenizer, WordTokenizer, load_tokenizer
 from vsr.training.config import built
 from vsr.training.loop import Run
 from vsr.training.starting import copy_weights
@@ -42,7 +41,10 @@ class LipReaderRun(Run):
         self.tokenizer = load_tokenizer(data.tokenizer)
         train = self._with_tokens("training", self._short_enough(train))
         self._with_tokens("dev", dev)
-        heads = further_heads_of(self.config.model_config(self.tokenizer.vocab_size))
+        config = self.config.model_config(self.tokenizer.vocab_size)
+        if config.classes:
+            self._check_words(("train", train), ("dev", dev))
+        heads = further_heads_of(config)
         self.train = CropDataset(train, self.tokenizer, data.augmentation, self.config.seed, heads)
         self.dev = CropDataset(dev, self.tokenizer, None)
         # Played slower, a clip is longer than its crop: the budget counts that.
@@ -61,7 +63,16 @@ class LipReaderRun(Run):
         return kept
 
     def _with_tokens(self, name: str, clips: list[Clip]) -> list[Clip]:
-        return with_tokens(name, clips, self.tokenizer, not self.config.model.get("classes"), self.say)
+        ctc = self.config.model_config(self.tokenizer.vocab_size).ctc_weight > 0
+        return with_tokens(name, clips, self.tokenizer, ctc, self.say)
+
+    def _check_words(self, *lists: tuple[str, list[Clip]]) -> None:
+        """Every clip says one word of the tokenizer. Raises VsrError bad_manifest."""
+        for name, clips in lists:
+            odd = [clip for clip in clips if len(ids := self.tokenizer.encode(clip.text)) != 1 or ids == [UNK]]
+            if odd:
+                what = f"{len(odd)} {name} clips do not say one word of the tokenizer's list, such as {odd[0].id}"
+                raise VsrError("bad_manifest", f"{what}: '{odd[0].text}'")
 
     def _stepped(self) -> Step:
         try:
@@ -80,21 +91,24 @@ class LipReaderRun(Run):
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """Greedy CTC word error rate of the averaged weights on the dev list."""
+        """Word error rate of the averaged weights on the dev list by the first head's own search (greedy where that is
+        CTC); of a reader of isolated words the share of clips whose word is right."""
+        model: LipReader = self.average.model
+        name, head = next(iter(model.heads.items()))
+        tokenizer = tokenizer_of_head(model.config, name, self.tokenizer)
         sampler = FrameBudgetSampler([clip.num_frames for clip in self.dev.clips], 4096, shuffle=False)
         errors = words = 0
         for indices in sampler.batches()[self.fabric.global_rank :: self.fabric.world_size]:
             batch = self.dev.batch(indices).to(self.fabric.device)
-            model: LipReader = self.average.model
-            log_probs = model.ctc_log_probs(model.encode_batch(batch))
-            best = sayable(log_probs, self.tokenizer.eos_id).argmax(-1).cpu()
-            for i, path, length in zip(indices, best, batch.lengths.tolist(), strict=True):
-                found = self.tokenizer.decode(collapse(path[:length].tolist()))
+            best = head.search(model.encode_batch(batch), batch.lengths)
+            for i, ranked in zip(indices, best, strict=True):
+                found = tokenizer.decode(ranked[0].tokens) if ranked else ""
                 wrong, count = word_errors(lower(self.dev.clips[i].text), lower(found))
                 errors, words = errors + wrong, words + count
         counted = torch.tensor([errors, words], device=self.fabric.device)
         errors, words = self.fabric.all_reduce(counted, reduce_op="sum").tolist()
-        return {"dev_wer": errors / max(1, words)}
+        rate = errors / max(1, words)
+        return {"dev_accuracy": 1 - rate} if name == "words" else {"dev_wer": rate}
 
     def export(self, folder: Path) -> Path:
         """Write the averaged weights as a model folder (by rank 0 alone)."""

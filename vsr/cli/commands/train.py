@@ -32,13 +32,12 @@ def run(args: argparse.Namespace) -> int:
     from vsr.training.landmarks import LandmarkRun
     from vsr.training.lipreader import LipReaderRun
     from vsr.training.loop import train
-    from vsr.training.words import WordRun
 
     check_output(f"{args.out}/config.yaml", args.config)
 
     def started(config: TrainConfig, out: str, resume: bool) -> LipReaderRun:
         if config.model.get("frontend") == "landmarks":
             return LandmarkRun(config, out, resume)
-        return (WordRun if config.model.get("classes") else LipReaderRun)(config, out, resume)
+        return LipReaderRun(config, out, resume)
 
     return train(started, TrainConfig, args.config, args.set, args.out, args.resume)
