@@ -107,7 +107,7 @@ def words_of_clips(loaded: LoadedVoice, clips: Sequence[Clip], crops: Sequence[n
 
     edges = [np.arange(len(crop) + 1) / FPS for crop in crops]
     readings = read_windows(loaded.reader, list(crops), edges, options_for(loaded.reader))
-    return [[Said(*vars(word).values()) for word in own.hypotheses[0][0]] for own in readings]
+    return [[Said(*vars(word).values()) for word in own.hypotheses[0].words] for own in readings]
 
 
 def words_in(given: str) -> str:

@@ -162,11 +162,11 @@ def _faces(job: Job, seconds: float) -> list:
 def _transcribed(models: Models, job: Job, clip, number: int, alone: bool) -> Face:
     """Read a face of a video and write what it says."""
     from vsr.decoding.defaults import options_for
-    from vsr.face.speaker_selection import skipped_records
+    from vsr.face.speaker_selection import skipped_in
     from vsr.inference.recognition import read_clip
 
     segments = read_clip(models.reader, clip, options_for(models.reader, {"nbest": 5}))
-    skipped = skipped_of([{"skipped": skipped_records(clip.face, clip.times, clip.stretches.skipped)}])
+    skipped = skipped_of(skipped_in(clip.face, clip.times, clip.stretches.skipped))
     transcript = Transcript(
         job.name, clip.info.fps, clip.info.end, models.reader.name, tuple(segments), skipped=skipped
     )

@@ -131,7 +131,7 @@ class Session:
         """The words of these mouths, and the second at which they end."""
         edges = frame_edges(np.array([mouth.time for mouth in mouths]))
         crop = np.stack([mouth.crop for mouth in mouths])
-        words, _ = read_windows(self.loaded, [crop], [edges], self.options)[0].hypotheses[0]
+        words = read_windows(self.loaded, [crop], [edges], self.options)[0].hypotheses[0].words
         return list(words), float(edges[-1])
 
     def _news(self) -> Iterator[Caption]:
