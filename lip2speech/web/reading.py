@@ -45,6 +45,18 @@ class Models:
         for folder in (self._reader, self._voice / ACOUSTIC, self._voice / VOCODER):
             read_config(folder)
 
+    @property
+    def names(self) -> dict[str, str]:
+        """What they are called, by "reader" and "voice"."""
+        from lip2speech.inference.folder import ACOUSTIC
+        from vsr.modelstore.checkpoint import read_config
+
+        reader, voice = read_config(self._reader), read_config(self._voice / ACOUSTIC)
+        return {
+            "reader": str(reader.get("name") or self._reader.name),
+            "voice": str(voice.get("name") or f"{self._voice.name}-voice"),
+        }
+
     @cached_property
     def reader(self):
         """A `vsr.modelstore.folder.LoadedModel`."""
@@ -78,7 +90,7 @@ def read_job(models: Models, limits: Limits, job: Job) -> None:
     job.begun = time.monotonic()
     job.enter("loading")
     vector = _reference(job, limits)  # first, because it is quick to refuse
-    seconds = _checked_seconds(job.source, "video", limits)
+    seconds = checked_seconds(job.source, "video", limits)
     _ = models.reader, models.voice
     clips = _faces(job, seconds)
     job.enter("reading")
@@ -113,7 +125,7 @@ def inspect_job(models: Models, job: Job, number: int) -> None:
         job.stage = "done"  # the result that was there still is
 
 
-def _checked_seconds(path: Path, kind: str, limits: Limits) -> float:
+def checked_seconds(path: Path, kind: str, limits: Limits) -> float:
     """Length of a recording that is short enough. Raises VsrError too_long."""
     seconds = recorded_seconds(path, kind)
     if seconds > limits.max_seconds:
@@ -126,7 +138,7 @@ def _reference(job: Job, limits: Limits):
     from lip2speech.inference.dubbing import wanted_voice
 
     if job.reference is not None:
-        _checked_seconds(job.reference, "audio", limits)
+        checked_seconds(job.reference, "audio", limits)
     return wanted_voice(job.reference)
 
 

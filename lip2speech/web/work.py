@@ -82,14 +82,19 @@ class Worker:
         job.dropped = True
         self.store.remove(job.folder)
 
-    async def process(self, job: Job) -> AsyncGenerator[int, None]:
-        """Work on a job; yields the number of jobs before it at each change. Closing it drops the job.
+    def process(self, job: Job) -> AsyncGenerator[int, None]:
+        """Read and voice a job's video for the page (`read_job`); as `do`."""
+        return self.do(job, read_job)
 
-        Raises VsrError: busy, too_long, too_slow and what the reading raises; Dropped.
+    async def do(self, job: Job, work, *args) -> AsyncGenerator[int, None]:
+        """Call ``work(models, limits, job, *args)`` in the worker's thread; yields the number of jobs before it at each
+        change. Closing it drops the job.
+
+        Raises VsrError: busy, too_long, too_slow and what the work raises; Dropped.
         """
         try:
-            async with aclosing(self._follow(job, read_job, self.models, self.limits, job)) as work:
-                async for ahead in work:
+            async with aclosing(self._follow(job, work, self.models, self.limits, job, *args)) as following:
+                async for ahead in following:
                     yield ahead
         finally:
             if job.dropped:
