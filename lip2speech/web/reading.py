@@ -16,6 +16,7 @@ from lip2speech.web.media import playable_copy, recorded_seconds
 from vsr.core.clock import FPS
 from vsr.core.errors import VsrError
 from vsr.core.files import write_text
+from vsr.core.machine import AUTO, check_precision
 from vsr.core.progress import Watch
 from vsr.inference.assemble import skipped_of
 from vsr.output.subtitles import WRITERS, to_vtt
@@ -30,17 +31,20 @@ class Models:
 
     Args:
         reader, voice: their folders, or names on the hub; None takes those of the packages.
+        precision: of the lip reader, as `vsr.modelstore.folder.load_model` takes it.
 
     Raises:
         VsrError: bad_model, where a folder is none at first sight; hub_missing, hub_denied, hub_offline: better now
             than with the first visitor.
     """
 
-    def __init__(self, reader: str | None, voice: str | None):
+    def __init__(self, reader: str | None, voice: str | None, precision: str = AUTO):
         from lip2speech.inference.folder import ACOUSTIC, VOCODER, find_model
         from vsr.modelstore.checkpoint import read_config
         from vsr.modelstore.folder import find_model as find_reader
 
+        check_precision(precision)
+        self._precision = precision
         self._reader, self._voice = find_reader(reader), find_model(voice)
         for folder in (self._reader, self._voice / ACOUSTIC, self._voice / VOCODER):
             read_config(folder)
@@ -62,7 +66,7 @@ class Models:
         """A `vsr.modelstore.folder.LoadedModel`."""
         from vsr.modelstore.folder import load_model
 
-        return load_model(self._reader)
+        return load_model(self._reader, precision=self._precision)
 
     @cached_property
     def voice(self):

@@ -15,6 +15,7 @@ from lip2speech.web.jobs import Dropped, Job, Limits
 from lip2speech.web.reading import Models, inspect_job, load_libraries, read_job
 from lip2speech.web.store import Store
 from vsr.core.errors import VsrError
+from vsr.core.machine import AUTO
 
 TICK = 0.25  # seconds between two looks at a job
 
@@ -25,13 +26,14 @@ class Worker:
     Args:
         limits: what visitors may ask for.
         model, voice: the lip reader and the voice: folders or names on the hub; None takes those of the packages.
+        precision: of the lip reader.
 
     Raises:
         VsrError: as `Models`; missing_package.
     """
 
-    def __init__(self, limits: Limits, model: str | None = None, voice: str | None = None):
-        self.models, self.is_shipped = Models(model, voice), model is None
+    def __init__(self, limits: Limits, model: str | None = None, voice: str | None = None, precision: str = AUTO):
+        self.models, self.is_shipped = Models(model, voice, precision), model is None
         self.limits, self.store = limits, Store(60 * limits.keep_minutes, limits.room)
         self._worker = ThreadPoolExecutor(1, "lip2speech-web")
         load_libraries()
