@@ -1,4 +1,4 @@
-"""Adaptation to one face: only what is chosen changes, the seed decides, and a worse model is never written silently."""
+"""Adaptation to one face: only what is chosen changes, the seed decides, no worse model is written silently."""
 
 import json
 from dataclasses import replace
