@@ -64,7 +64,6 @@ class WordTree:
         word = torch.tensor([ends.get(node, -1) for node in range(lost + 1)])
         return cls(child, word, below, tokenizer.encode(f"a{SPACE}a")[1], tokenizer.eos_id)
 
-
     def to(self, device: torch.device) -> WordTree:
         """The same tree on another device."""
         moved = (own.to(device) for own in (self.child, self.word, self.below))
