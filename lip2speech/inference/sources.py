@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lip2speech.inference.folder import LISTENER, LoadedVoice
 from lip2speech.inference.options import SynthesisOptions
-from lip2speech.inference.text import NONE, READ, text_of
+from lip2speech.inference.text import NONE, READ, READ_ALL, text_of
 from vsr.core.artifacts import KEPT, NEW, Ledger, digest_of, identify, identify_folder, tell
 from vsr.core.errors import VsrError
 from vsr.data.manifest import Clip
@@ -31,7 +31,7 @@ class Sources:
             self.common["text"] = text = text_of(loaded, options)
             if text != NONE:
                 self.common["listener"] = identify_folder(loaded.parts[0] / LISTENER)
-            if text == READ:
+            if text in (READ, READ_ALL):
                 self.common["lip reader"] = identify_folder(loaded.reader.folder)
 
     def all(self) -> dict[str, dict]:
