@@ -37,7 +37,6 @@ from vsr.media.mux.rehearsal import Plan
 from vsr.media.reader import frames_from, probe
 from vsr.output.transcript import Skipped, TimedWord
 
-
 SYNTHETIC = "synthetic voice, made from the lips in the video by lip2speech"  # a comment in the metadata of outputs
 
 

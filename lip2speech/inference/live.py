@@ -20,7 +20,8 @@ import torch
 from lip2speech.inference.dubbing import SYNTHETIC, speaker_of, voice_of
 from lip2speech.inference.folder import LoadedVoice
 from lip2speech.inference.mixer import Mixer
-from lip2speech.inference.text import NONE, READ_ALL, believed, guesses, read_line, said_between
+from lip2speech.inference.options import NONE, READ_ALL
+from lip2speech.inference.text import believed, guesses, read_line, said_between
 from lip2speech.models.flow_options import FlowOptions
 from vsr.core.clock import SAMPLE_RATE
 from vsr.inference.live.session import Caption

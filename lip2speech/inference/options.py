@@ -9,7 +9,8 @@ from vsr.core.errors import VsrError
 from vsr.core.numbers import Range, check_number
 
 PROTOCOLS = ("cross", "self", "vision")
-TEXTS = ("read", "read!", "manifest", "none")
+READ, READ_ALL, NONE = "read", "read!", "none"  # what is said: in domain, whatever was read, not known
+TEXTS = (READ, READ_ALL, "manifest", NONE)
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from torch import Tensor
 from lip2speech.conditions.registry import conditions_of
 from lip2speech.features.dataset import NoText, SpeechDataset
 from lip2speech.inference.folder import LoadedVoice
-from lip2speech.inference.options import SynthesisOptions
+from lip2speech.inference.options import NONE, READ, READ_ALL, SynthesisOptions
 from lip2speech.inference.sources import Sources, names_of, needed
-from lip2speech.inference.text import NONE, READ, READ_ALL, text_of, words_of_clips
+from lip2speech.inference.text import text_of, words_of_clips
 from lip2speech.models.pull import text_pull
 from lip2speech.models.voice import Speech
 from vsr.core.clock import MELS_PER_FRAME, SAMPLES_PER_FRAME, UNITS_PER_FRAME

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from lip2speech.inference.folder import LoadedVoice
-from lip2speech.inference.options import SynthesisOptions
+from lip2speech.inference.options import NONE, READ, READ_ALL, SynthesisOptions
 from lip2speech.models.flow_options import FlowOptions
 from lip2speech.models.pull import Said
 from vsr.core.clock import FPS
@@ -23,8 +23,6 @@ from vsr.data.manifest import Clip
 from vsr.decoding.defaults import options_for
 from vsr.output.transcript import FLAGGED, Segment, TimedWord, Transcript
 from vsr.output.unsure import LEAST
-
-READ, READ_ALL, NONE = "read", "read!", "none"
 
 
 @dataclass
@@ -105,7 +103,7 @@ def open_text(
     """What ``--text`` asks for.
 
     Args:
-        given: "read", "read!" (guesses shape the voice, too), "none", a file of text or the words themselves; None: none.
+        given: "read", "read!" (guesses shape the voice, too), "none", a file or the words themselves; None: none.
 
     Raises:
         VsrError: no_listener, bad_options, bad_text, and of given words what their video is refused for.
@@ -163,11 +161,16 @@ def given_text(loaded: LoadedVoice, text: str, path: str | Path, faces: str | in
 
     if str(faces) not in ("largest", "1"):
         raise VsrError("bad_options", "--text with words is what one face says: leave out --faces, or use --text read")
+    check_words(loaded, text)
+    (segment,) = align_video(loaded.reader, path, text, faces).segments
+    return Text({segment.face: [TimedWord(w.word, w.start, w.end, 1.0) for w in segment.words]})
+
+
+def check_words(loaded: LoadedVoice, text: str) -> None:
+    """Refuse words that the listener of a voice does not know. Raises VsrError bad_text, no_listener."""
     unknown = [word for word in text.split() if loaded.listener.class_of(word) is None]
     if unknown:
         raise VsrError("bad_text", f"the listener of this voice does not know {' '.join(unknown)!r}")
-    (segment,) = align_video(loaded.reader, path, text, faces).segments
-    return Text({segment.face: [TimedWord(w.word, w.start, w.end, 1.0) for w in segment.words]})
 
 
 def said_between(words: Sequence[TimedWord], times: np.ndarray) -> list[Said]:

@@ -41,7 +41,7 @@ class ListenerDataConfig:
     """Manifests with the times of words, the folder of their features, and the voice that is to be pulled ("": the
     shipped one), whose normalisation of mels is used; ``tests`` as in `lip2speech.training.acoustic`.
 
-    ``predicted``: folder of `lip2speech synthesize` of the training clips; where it is given, ``mixed`` of the clips are
+    ``predicted``: folder of `lip2speech synthesize` of the training clips; with it, ``mixed`` of the clips are
     somewhere between the natural mel and what the voice makes of the lips, as the end of a flow is.
     ``blur``: share of clips blurred in time; ``noise``: the largest standard deviation of the noise added to
     normalised mels; ``loudness``, ``tilt``: standard deviations of offsets of all bands and of each.

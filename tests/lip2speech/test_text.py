@@ -1,4 +1,4 @@
-"""What is said: guesses do not shape the voice unless they are let, and whatever is spoken says that it is synthetic."""
+"""What is said: guesses shape no voice unless they are let, and whatever is spoken says that it is synthetic."""
 
 import av
 import numpy as np

@@ -15,8 +15,8 @@ Ctrl-C ends it."""
 FILES = """reads   a camera, a stream, standard input or a file; a recording; a model
 writes  .wav, each utterance at its time; or with - a .wav stream of them for a player"""
 SEE = "lip2speech speak, vsr live"
-EXAMPLE = """lip2speech live 0 -o - | aplay
-lip2speech live 0 -o said.wav --text read
+EXAMPLE = """lip2speech live 0 -o said.wav
+lip2speech live 0 -o - --text read
 lip2speech live clip.mp4 -o said.wav --reference someone.wav"""
 
 

@@ -36,8 +36,8 @@ LOOK_BACK = 2 * FPS  # frames by which it is told whether a mouth is covered
 @dataclass(frozen=True)
 class Caption:
     """What is to be shown: words that stand, words that may change, whether the utterance is over; person counts up
-    when somebody else comes to be in front. delays: seconds from the filming of each new standing word's end. Of a final
-    one: mouths, the frames in which it was said, and the chance in_domain, as `vsr.output.transcript.Segment` has it."""
+    when somebody else comes to be in front. delays: seconds from the filming of each new standing word's end. Of a
+    final one: mouths, the frames in which it was said, and in_domain, as `vsr.output.transcript.Segment` has it."""
 
     standing: tuple[TimedWord, ...]
     loose: tuple[TimedWord, ...]
