@@ -14,6 +14,7 @@ from vsr.core.artifacts import KEPT, NEW, Ledger, digest_of, identify, identify_
 from vsr.core.errors import VsrError
 from vsr.data.manifest import Clip
 
+PULLING = 2  # of how a voice is pulled towards its text, raised likewise
 VERSION = 1  # of how a list is voiced: raised whenever the same models give another sound
 
 
@@ -30,7 +31,7 @@ class Sources:
             self.common |= {"acoustic model": identify_folder(loaded.parts[0]), "flow": asdict(options.flow)}
             self.common["text"] = text = text_of(loaded, options)
             if text != NONE:
-                self.common["listener"] = identify_folder(loaded.parts[0] / LISTENER)
+                self.common |= {"listener": identify_folder(loaded.parts[0] / LISTENER), "way of pulling": PULLING}
             if text in (READ, READ_ALL):
                 self.common["lip reader"] = identify_folder(loaded.reader.folder)
 

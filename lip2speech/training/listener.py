@@ -18,7 +18,6 @@ from torch.nn.utils.rnn import pad_sequence
 
 from lip2speech.features.corpus import StoredFeatures, with_features
 from lip2speech.inference.folder import ACOUSTIC, find_model, load_voice, save_part
-from lip2speech.inference.synthesizer import load_speech
 from lip2speech.models.content import MELS_PER_UNIT
 from lip2speech.models.listener import SILENCE, Listener, ListenerConfig
 from lip2speech.models.pull import STEPS
@@ -41,8 +40,6 @@ class ListenerDataConfig:
     """Manifests with the times of words, the folder of their features, and the voice that is to be pulled ("": the
     shipped one), whose normalisation of mels is used; ``tests`` as in `lip2speech.training.acoustic`.
 
-    ``predicted``: folder of `lip2speech synthesize` of the training clips; with it, ``mixed`` of the clips are
-    somewhere between the natural mel and what the voice makes of the lips, as the end of a flow is.
     ``blur``: share of clips blurred in time; ``noise``: the largest standard deviation of the noise added to
     normalised mels; ``loudness``, ``tilt``: standard deviations of offsets of all bands and of each.
     """
@@ -52,8 +49,6 @@ class ListenerDataConfig:
     features: str
     tests: tuple[str, ...] = ()
     voice: str = ""
-    predicted: str = ""
-    mixed: float = 0.7
     frames_per_batch: int = 600
     blur: float = 0.6
     noise: float = 0.3
@@ -64,7 +59,7 @@ class ListenerDataConfig:
         if not self.train or not self.dev:
             raise VsrError("bad_config", "data.train and data.dev need at least one manifest each")
         levels = dict.fromkeys(("noise", "loudness", "tilt"), NOT_NEGATIVE)
-        check_numbers(self, "data.", frames_per_batch=COUNT, blur=SHARE, mixed=SHARE, **levels)
+        check_numbers(self, "data.", frames_per_batch=COUNT, blur=SHARE, **levels)
 
 
 @dataclass(frozen=True)
@@ -117,11 +112,7 @@ class HeardClips:
         """pairs (N, P), classes (N,)."""
         pairs = self.normalise(self.features[index].mel[None])[0]
         if self.data is not None:
-            generator = torch.Generator().manual_seed(step_seed(self.seed, epoch, index))
-            if self.data.predicted and float(torch.rand((), generator=generator)) < self.data.mixed:
-                made = self.normalise(load_speech(self.data.predicted, self.clips[index]).mel)[0]
-                pairs = torch.lerp(made, pairs, float(torch.rand((), generator=generator)))
-            pairs = spoilt(pairs, self.data, generator)
+            pairs = spoilt(pairs, self.data, torch.Generator().manual_seed(step_seed(self.seed, epoch, index)))
         return pairs, classes_of(self.clips[index], len(pairs), self.classes)
 
 
