@@ -47,8 +47,8 @@ class Limits:
 @dataclass(frozen=True)
 class Face:
     """One face that was read. transcript: its words alone, in the time of the video; portrait: data URL, or "" where
-    nobody needs telling apart; voiced: whether its voice is there; number: what the JSON calls it; note: what shaped it, of
-    a voice."""
+    nobody needs telling apart; voiced: whether its voice is there; number: what the JSON calls it; note: by what its
+    voice was shaped."""
 
     transcript: Transcript
     portrait: str = ""
