@@ -11,6 +11,7 @@ from contextlib import aclosing
 from pathlib import Path
 from traceback import clear_frames
 
+from lip2speech.inference.options import NONE
 from lip2speech.web.jobs import Dropped, Job, Limits
 from lip2speech.web.reading import Models, inspect_job, load_libraries, read_job
 from lip2speech.web.store import Store
@@ -40,13 +41,16 @@ class Worker:
         self._shown: dict[str, set[Path]] = {}  # folders of the uploads that the page of a visitor shows
         self._line: list[Job] = []  # those at work or waiting; touched by the server's thread alone
 
-    def new_job(self, upload: str | Path, reference: str | Path | None = None) -> Job:
-        """Put a video's own copy into a folder of its own. Raises VsrError too_large, unreadable."""
+    def new_job(self, upload: str | Path, reference: str | Path | None = None, text: str = NONE) -> Job:
+        """Put a video's own copy into a folder of its own; ``text``: what is said, "read", "none" or the words.
+
+        Raises VsrError too_large, unreadable.
+        """
         folder = self.store.new_job()
         try:
             source = self._taken(folder / "source", Path(upload))
             spoken = self._taken(folder / "reference", Path(reference)) if reference else None
-            return Job(folder, source, spoken, self.store.desk)
+            return Job(folder, source, spoken, self.store.desk, text)
         except BaseException:
             self.store.remove(folder)
             raise
