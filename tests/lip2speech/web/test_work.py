@@ -5,6 +5,7 @@ import gc
 import importlib
 import json
 import os
+import threading
 import time
 import weakref
 
