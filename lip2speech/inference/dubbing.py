@@ -35,6 +35,8 @@ from vsr.media.container import video_clock
 from vsr.media.mux.rehearsal import Plan
 from vsr.output.transcript import Skipped, TimedWord
 
+SYNTHETIC = "synthetic voice, made from the lips in the video by lip2speech"  # a comment in the metadata of outputs
+
 
 @dataclass
 class Spoken:
@@ -185,8 +187,11 @@ def _join(whole: torch.Tensor, piece: torch.Tensor, start: int, done: int) -> No
 
 
 def write_spoken(spoken: Spoken, video: str | Path, out: str | Path, plan: Plan | None = None) -> None:
-    """Write a .wav, or the video with its new sound for any other suffix; ``plan`` as in `mux`. Raises VsrError."""
+    """Write a .wav, or the video with its new sound for any other suffix; ``plan`` as in `mux`. Raises VsrError.
+
+    The metadata say that the voice is synthetic, as far as the container has any.
+    """
     if Path(out).suffix.lower() == ".wav":
-        write_wave(out, spoken.wave)
+        write_wave(out, spoken.wave, SYNTHETIC)
     else:
-        mux(video, spoken.wave, out, plan)
+        mux(video, spoken.wave, out, plan, SYNTHETIC)
