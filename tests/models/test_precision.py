@@ -10,7 +10,9 @@ import vsr
 from vsr.cli import main
 from vsr.core.errors import VsrError
 from vsr.decoding.options import DecodeOptions
+from vsr.inference.records import BlockRecord
 from vsr.inference.transcriber import Reading
+from vsr.media.resample import Position
 from vsr.models import precision as layers
 from vsr.models.language import LanguageModel, LanguageModelConfig
 from vsr.models.lipreader import LipReader, LipReaderConfig
@@ -123,7 +125,7 @@ def test_a_journal_of_another_precision_is_refused(tiny_model, face_clip, tmp_pa
         return Reading(loaded, face_clip, DecodeOptions(beam=2), "largest", tmp_path / "journal", resume)
 
     first = reading("bfloat16")
-    block = {"people": [], "first_shot": 0, "num_shots": 1, "cut": False, "next": [1.0, 25], "end": 1.0}
+    block = BlockRecord(25, 1.0, Position(1.0, 25), False, 0, 1, (), (), (), (), ())
     first.journal.add(block)
     assert reading("bfloat16", resume=True).journal.blocks == [block]
     for other in ("float32", "int8"):

@@ -56,7 +56,7 @@ class Adapting:
 def check_adaptable(loaded: LoadedModel) -> None:
     """Raises VsrError bad_model for a model that reads no speech, or tracks alone."""
     for part in _readers(loaded.model):
-        if part.config.classes or not part.config.vocab_size:
+        if part.config.only_words or not part.config.vocab_size:
             raise VsrError("bad_model", f"{loaded.name} reads no speech: only a reader with CTC or decoder adapts")
     if getattr(loaded.model.config, "frontend", "") == "landmarks":
         raise VsrError("bad_model", f"{loaded.name} reads tracks alone: adapt what vsr fuse joins it to")
