@@ -16,7 +16,8 @@ from vsr.modelstore.folder import load_model
 from vsr.training.averaging import average_epochs
 from vsr.training.frozen import check_same, digests, frozen_names
 from vsr.training.lipreader import LipReaderRun
-from vsr.training.state import Average
+from vsr.training.optimiser import adamw
+from vsr.training.state import LAST, Average, Progress, load_state, save_state
 
 
 class Frozen(LipReaderRun):
@@ -142,6 +143,27 @@ def test_an_average_shares_what_is_frozen_and_follows_the_rest():
     moved = [name for name in copied if not torch.equal(copied[name], tiny_voice(encoder="frozen").state_dict()[name])]
     assert moved and not any(name in average.left_alone for name in moved)
     assert digests(voice.state_dict(), average.left_alone) == average.frozen
+
+
+def test_a_voice_goes_on_beside_its_own_encoder_only(tmp_path):
+    def begun():
+        voice = tiny_voice(encoder="frozen")
+        return voice, Average(voice, 0.9), adamw(voice, 0.1, 0.0)
+
+    voice, average, optimiser = begun()
+    voice.loss(speech_batch([6, 9]))["loss"].backward()
+    optimiser.step()
+    average.update(voice, 100)
+    save_state(tmp_path, voice, average, optimiser, Progress(step=1), True)
+    assert not any(name.startswith("reader.") for name in torch.load(tmp_path / LAST, weights_only=True)["model"])
+    again, other, second = begun()
+    assert load_state(tmp_path, again, other, second).step == 1
+    for one, two in ((voice, again), (average.model, other.model)):
+        assert all(torch.equal(own, two.state_dict()[name]) for name, own in one.state_dict().items())
+    strange = tiny_voice(encoder="frozen")
+    next(strange.reader.parameters()).data.add_(1e-4)
+    with pytest.raises(VsrError, match="the frozen 'reader' is not the one that the run was begun with: SHA-256"):
+        load_state(tmp_path, strange, Average(strange, 0.9), adamw(strange, 0.1, 0.0))
 
 
 def test_statistics_that_a_frozen_layer_still_gathers_are_stored():
