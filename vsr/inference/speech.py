@@ -19,6 +19,8 @@ from vsr.core.windows import frame_edges, window_spans
 from vsr.data.transforms import to_network_input
 from vsr.decoding.encoding import encode, mesh_for, tracks_of_mouths
 from vsr.face.detector import default_detector
+from vsr.face.mouth_points import MouthMesh
+from vsr.face.networks import Stock
 from vsr.face.pipeline import blocks
 from vsr.face.speaker_selection import Casting, check_found, number_of_faces, unread
 from vsr.face.visual_vad import spans_of
@@ -52,8 +54,9 @@ class Encoded:
 
 
 def spoken(
-    loaded: LoadedModel, path: str | Path, faces: str | int = "largest", cropped: bool = False
-) -> Iterator[Spoken]:
+    loaded: LoadedModel, path: str | Path, faces: str | int = "largest", cropped: bool = False,
+    mesh: Stock[MouthMesh] | None = None,
+) -> Iterator[Spoken]:  # fmt: skip
     """The windows of a video in which lips speak, at constant memory, ordered by the blocks they were found in.
 
     Args:
@@ -61,11 +64,12 @@ def spoken(
         path: the video.
         faces: whose lips, as `vsr.inference.transcriber.transcribe` takes it.
         cropped: the video is of a mouth alone and taken as it is.
+        mesh: finds the points of the mouth; None: only for a model that reads them.
 
     Raises:
         VsrError: what `transcribe` raises for a video; bad_config for a cropped one that is none.
     """
-    found = _cropped(loaded, path) if cropped else _streamed(loaded, path, faces)
+    found = _cropped(loaded, path) if cropped else _streamed(loaded, path, faces, mesh or mesh_for(loaded))
     done: dict[int, float] = {}
     for own in found:
         first = int(np.searchsorted(own.edges[:-1], done.get(own.face, -np.inf) - 0.5 / FPS))
@@ -80,10 +84,10 @@ def _cropped(loaded: LoadedModel, path: str | Path) -> Iterator[Spoken]:
         yield Spoken(clip.face, clip.crop[start:stop], frame_edges(clip.times[start:stop]))
 
 
-def _streamed(loaded: LoadedModel, path: str | Path, faces: str | int) -> Iterator[Spoken]:
+def _streamed(loaded: LoadedModel, path: str | Path, faces: str | int, mesh) -> Iterator[Spoken]:
     casting, window = Casting(number_of_faces(faces)), preferred_window(loaded)
     frames, tracks, reasons, some = 0, 0, set(), False
-    for block in blocks(frames_from(path), default_detector(), mesh=mesh_for(loaded)):
+    for block in blocks(frames_from(path), default_detector(), mesh=mesh):
         parts = casting.of(block)
         frames, tracks = frames + len(block.times), tracks + len(parts)
         reasons |= {stretch["reason"] for part in parts for stretch in unread(part)}

@@ -43,7 +43,7 @@ def build_api(limits: Limits, model: str | None = None, voice: str | None = None
     app.add_middleware(Headers)
     add_handlers(app)
     add_routes(app, worker)
-    app.openapi = document(app, limits, bool(keys))  # type: ignore[method-assign]
+    app.openapi = document(app, limits, bool(keys))
     return app
 
 
