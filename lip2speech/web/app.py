@@ -14,6 +14,7 @@ from pathlib import Path
 from lip2speech.web.jobs import Limits
 from lip2speech.web.work import Worker
 from vsr.core.errors import VsrError
+from vsr.core.machine import AUTO
 
 STATIC = Path(__file__).parent / "static"
 FONT = ("system-ui", "Segoe UI", "Roboto", "Helvetica Neue", "DejaVu Sans", "sans-serif")
@@ -35,9 +36,9 @@ PAGE_POLICY = (
 SWEEP_SECONDS = 30.0
 
 
-def build_app(limits: Limits, model: str | None = None, voice: str | None = None):
+def build_app(limits: Limits, model: str | None = None, voice: str | None = None, precision: str = AUTO):
     """The FastAPI application; its `state.worker` does the work. Raises VsrError missing_package."""
-    worker = Worker(limits, model, voice)
+    worker = Worker(limits, model, voice, precision)
     os.environ["GRADIO_TEMP_DIR"] = str(worker.store.uploads)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     try:

@@ -38,7 +38,7 @@ def _enrol(args: argparse.Namespace) -> int:
             "bad_config", "give the phrase, then the clips that say it: vsr phrases enrol NAME CLIP [CLIP ...]"
         )
     phrase, *clips = args.videos
-    loaded = load_model(args.model, args.device)
+    loaded = load_model(args.model, args.device, args.precision)
     with _files(clips, args.seconds) as files:
         found = enrol(loaded, args.folder, phrase, files, args.faces, args.cropped, [_name(clip) for clip in clips])
     print(f"{found.phrase}\t{len(found.clips)} example{'s' * (len(found.clips) > 1)}")
@@ -56,7 +56,7 @@ def _own(args: argparse.Namespace) -> int:
     if args.speak and len(args.videos) > 1:
         raise VsrError("bad_config", "--speak says what one clip says")
     phrases, threshold = enrolled(args.folder), THRESHOLD if args.threshold is None else args.threshold
-    loaded, failures = load_model(args.model, args.device), 0
+    loaded, failures = load_model(args.model, args.device, args.precision), 0
     for video in args.videos:
         try:
             with _files([video], args.seconds) as (file,):

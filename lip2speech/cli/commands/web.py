@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from vsr.core.machine import add_precision_argument
+
 HELP = "serve a page that reads and voices videos, on this machine alone unless told otherwise"
 ABOUT = """Serves a page on which a video is dropped or filmed, read, and voiced. It listens on this
 machine alone unless --host says otherwise; files are limited in size, and uploads and
@@ -26,6 +28,7 @@ def add_serving_arguments(parser: argparse.ArgumentParser, port: int) -> None:
     parser.add_argument("--port", type=_port, default=port, help=f"port to listen on (default: {port})")
     parser.add_argument("--model", metavar="MODEL", help="lip reader: folder or org/name (default: the package's)")
     parser.add_argument("--voice", metavar="MODEL", help="folder or org/name (default: the package's)")
+    add_precision_argument(parser)
     parser.add_argument("--max-mb", type=int, default=100, metavar="N", help="size of a file, MB (default: 100)")
     parser.add_argument(
         "--max-seconds", type=float, default=60.0, metavar="S", help="length of a video (default: 60)"
@@ -42,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     from lip2speech.web.jobs import Limits
 
     limits = Limits(args.max_mb, args.max_seconds, args.queue, args.keep_minutes)
-    serve(build_app(limits, args.model, args.voice), args.host, args.port)
+    serve(build_app(limits, args.model, args.voice, args.precision), args.host, args.port)
     return 0
 
 

@@ -6,7 +6,7 @@ import argparse
 import sys
 import threading
 
-from vsr.core.machine import add_device_argument
+from vsr.core.machine import add_device_argument, add_precision_argument
 from vsr.output.unsure import MODES
 
 HELP = "write what lips say as text for other programs, while somebody speaks"
@@ -35,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--unsure", choices=MODES, default="mark", help="words not to be believed (default: mark)")
     parser.add_argument("--model", metavar="MODEL", help="name of vsr models, folder or org/name (default: grid)")
     add_device_argument(parser)
+    add_precision_argument(parser)
     parser.add_argument("--beam", type=int, metavar="N", help="width of the search (default: the model's own, or 4)")
 
 
@@ -52,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     dictation = Dictation(args.command, args.filter, args.unsure)
     given = {} if args.beam is None else {"beam": args.beam}
     DecodeOptions(**given)  # what is wrong with it is told before a model is loaded
-    loaded = load_model(args.model, args.device)
+    loaded = load_model(args.model, args.device, args.precision)
     options = live_options(loaded, given)
     try:
         if not args.push:

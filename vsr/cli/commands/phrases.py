@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 from vsr.cli.options import add_faces_argument
 from vsr.cli.own_phrases import FORMS, add_own_arguments, run_own
-from vsr.core.machine import add_device_argument
+from vsr.core.machine import add_device_argument, add_precision_argument
 from vsr.core.renamed import add_earlier_option
 
 HELP = "say which phrase of a list is said in a clip"
@@ -49,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_own_arguments(parser)
     add_faces_argument(parser)
     add_device_argument(parser)
+    add_precision_argument(parser)
     add_earlier_option(parser, "--least", "--threshold")
     add_earlier_option(parser, "--best", "--nbest")
 
@@ -68,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.videos or args.speak:
         raise VsrError("bad_config", "give a list and clips: vsr phrases LIST VIDEO [VIDEO ...]; --speak is for own")
     phrases, args.threshold = read_phrases(args.list), LEAST if args.threshold is None else args.threshold
-    loaded = load_model(args.model, args.device)
+    loaded = load_model(args.model, args.device, args.precision)
     phrase_tokens(loaded, phrases)
     failures = 0
     for video in args.videos:
