@@ -69,3 +69,24 @@ def test_streams_do_not_change_with_place_and_size(some):
     assert normalised(3 * some[0] + 2) == pytest.approx(normalised(some[0]))
     assert np.linalg.norm(normalised(some[0]), axis=1) == pytest.approx(np.ones(9))
     assert with_motion(some[0] + 5) == pytest.approx(with_motion(some[0])) and with_motion(some[0]).shape == (9, 10)
+
+
+def test_the_threshold_lets_through_as_many_strangers_as_it_says():
+    """Examples whose phrase is not enrolled, which are what it is made of, are accepted as often as asked."""
+    rng = np.random.default_rng(1)
+    centres = rng.normal(size=(8, 6, 4))
+    phrases = {
+        str(n): [{"a": own + 0.3 * rng.normal(size=own.shape)} for _ in range(2)] for n, own in enumerate(centres)
+    }
+    templates = Templates(phrases)
+    fits = []
+    for phrase, examples in phrases.items():
+        rest = Templates({other: own for other, own in phrases.items() if other != phrase})
+        rest.scales = templates.scales
+        fits += [rest.ranked(example)[0].fit for example in examples]
+    for share in (0.1, 0.25, 0.5):
+        assert np.mean(np.array(fits) > templates.threshold(share)) == pytest.approx(share, abs=1 / 16)
+    own = [templates.ranked({"a": centre})[0] for centre in centres]
+    assert [match.phrase for match in own] == list(phrases) and min(m.fit for m in own) > templates.threshold(0.1)
+    two = Templates({phrase: phrases[phrase] for phrase in "01"})
+    assert two.threshold(0.25, 0.4) == 0.4

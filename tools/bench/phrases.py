@@ -8,8 +8,8 @@ to be recognised. A list of tracks is read by a reader of tracks, a list of crop
 phrases, in five languages, that the reader has no words for, enrolled at one voice and rate, tried at others.
 
 Prints for each number of examples, with all streams and with the mouth's points alone (nothing is trained): first,
-among the first three, trials, equal error rate of the rejection (each trial also without its own phrase) and, at
-`THRESHOLD`, how many are right and accepted, and how many that are none are accepted.
+among the first three, trials, equal error rate of the rejection (each trial also without its own phrase) and, at the
+threshold that the examples give, how many are right and accepted, and how many that are none are accepted.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from vsr.data.tracks import load_track
 from vsr.data.transforms import to_network_input
 from vsr.decoding.templates import Templates, normalised, with_motion
 from vsr.face.mouth_features import features_of
-from vsr.inference.enrolled import POINTS, THRESHOLD, streams_of
+from vsr.inference.enrolled import POINTS, streams_of
 from vsr.inference.states import FRONT, LAST
 from vsr.modelstore.folder import load_model, pixel_reader
 
@@ -67,22 +67,24 @@ def drawn(by_phrase, examples, draws, rng):
 
 def measured(pairs, names):
     """A row of the table; ``names``: the streams that are compared."""
-    first, three, right, within, without = [], [], [], [], []
+    first, three, right, within, without, wrong = [], [], [], [], [], []
     for enrolled, trials in pairs:
         own = {phrase: [{k: e[k] for k in names if k in e} for e in each] for phrase, each in enrolled.items()}
         templates = Templates(own)
+        threshold = templates.threshold()
         for phrase, seen in trials:
             ranked = templates.ranked({k: seen[k] for k in names if k in seen})
             others = [match.distance for match in ranked if match.phrase != phrase]
             first.append(ranked[0].phrase == phrase)
             three.append(phrase in [match.phrase for match in ranked[:3]])
             within.append(ranked[0].fit)
-            right.append(first[-1] and ranked[0].fit >= THRESHOLD)
+            right.append(first[-1] and ranked[0].fit >= threshold)
             without.append(max(0.0, 1 - others[0] / np.median(others[1:] or others)))
+            wrong.append(without[-1] >= threshold)
     if not first:
         return "too few clips"
     shares = " ".join(f"{100 * np.mean(own):5.1f}" for own in (first, three))
-    accepted = f"{100 * np.mean(right):5.1f} {100 * np.mean(np.array(without) >= THRESHOLD):5.1f}"
+    accepted = f"{100 * np.mean(right):5.1f} {100 * np.mean(wrong):5.1f}"
     return f"{shares} {len(first):5d} {equal_errors(np.array(within), np.array(without)):5.1f} {accepted}"
 
 
@@ -152,7 +154,7 @@ def main():
             for count in examples
         }
     for (name, count), own in pairs.items():
-        for streams in ((FRONT, LAST, POINTS), (FRONT, LAST), (POINTS,)):
+        for streams in ((FRONT, LAST, POINTS), (POINTS,)):
             if all(stream in seen for _, trials in own for _, seen in trials for stream in streams):
                 print(f"{name}, {count}: {'+'.join(streams)}: {measured(own, streams)}", flush=True)
 

@@ -48,20 +48,20 @@ def _enrol(args: argparse.Namespace) -> int:
 def _own(args: argparse.Namespace) -> int:
     """0 if every clip was read, else 1."""
     from vsr.core.errors import VsrError
-    from vsr.inference.enrolled import THRESHOLD, enrolled, recognise
+    from vsr.inference.enrolled import enrolled, recognise
     from vsr.modelstore.folder import load_model
 
     if not args.videos:
         raise VsrError("bad_config", "give the clips, or the number of a camera: vsr phrases own CLIP [CLIP ...]")
     if args.speak and len(args.videos) > 1:
         raise VsrError("bad_config", "--speak says what one clip says")
-    phrases, threshold = enrolled(args.folder), THRESHOLD if args.threshold is None else args.threshold
-    loaded, failures = load_model(args.model, args.device, args.precision), 0
+    phrases, failures = enrolled(args.folder), 0
+    loaded = load_model(args.model, args.device, args.precision)
     for video in args.videos:
         try:
             with _files([video], args.seconds) as (file,):
-                found = recognise(loaded, phrases, file, args.faces, args.cropped)
-            _print(video, found, threshold, args)
+                found, usual = recognise(loaded, phrases, file, args.faces, args.cropped)
+            _print(video, found, usual if args.threshold is None else args.threshold, args)
         except VsrError as error:
             failures += 1
             print(f"vsr: {error}" if video in str(error) else f"vsr: {video}: {error}", file=sys.stderr)

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 
 from vsr.core.errors import VsrError
 
 Streams = Mapping[str, np.ndarray]  # name -> (T, D)
+
+SHARE, LEAST = 0.25, 0.3  # chosen on a speaker who is in no training list and not tested on (docs/verbs.md)
 
 
 @dataclass(frozen=True)
@@ -78,15 +79,15 @@ class Templates:
         if len(set(self.labels)) < 2:
             raise VsrError("bad_text", "there are no two phrases to tell apart: enrol at least two")
         common = set.intersection(*(set(own) for own in self.examples))
-        self.scales = {name: self._scale(name) for name in sorted(common)}
+        pairs = {name: self._pairs(name) for name in sorted(common)}
+        others = np.array(self.labels)[:, None] != np.array(self.labels)
+        self.scales = {name: max(float(np.median(own[others])), 1e-6) for name, own in pairs.items()}
+        self._apart = np.mean([own / self.scales[name] for name, own in pairs.items()], axis=0)
 
-    def _scale(self, name: str) -> float:
-        """Median distance between examples of different phrases."""
-        found = []
-        for first, second in combinations(range(len(self.labels)), 2):
-            if self.labels[first] != self.labels[second]:
-                found.append(warped(self.examples[first][name], [self.examples[second][name]])[0])
-        return max(float(np.median(found)), 1e-6)
+    def _pairs(self, name: str) -> np.ndarray:
+        """Distance of each example to each, (N, N), in one stream."""
+        streams = [own[name] for own in self.examples]
+        return np.stack([warped(own, streams) for own in streams])
 
     def distances(self, seen: Streams) -> np.ndarray:
         """To each example, (N,): the mean over the streams that both have."""
@@ -96,10 +97,25 @@ class Templates:
 
     def ranked(self, seen: Streams) -> list[Match]:
         """Every phrase, the nearest first."""
-        distances, labels = self.distances(seen), np.array(self.labels)
-        nearest = {phrase: float(distances[labels == phrase].min()) for phrase in dict.fromkeys(self.labels)}
+        nearest = self._nearest(self.distances(seen))
         order = sorted(nearest, key=lambda phrase: nearest[phrase])
         return [Match(phrase, nearest[phrase], _fit(nearest, phrase)) for phrase in order]
+
+    def _nearest(self, distances: np.ndarray) -> dict[str, float]:
+        """The distance of the nearest example of each phrase."""
+        labels = np.array(self.labels)
+        return {phrase: float(distances[labels == phrase].min()) for phrase in dict.fromkeys(self.labels)}
+
+    def threshold(self, share: float = SHARE, least: float = LEAST) -> float:
+        """The fit above which ``share`` of the examples would be taken for another phrase, were theirs not enrolled:
+        what is none of the phrases is accepted about as often. ``least``, for fewer than three phrases."""
+        if len(set(self.labels)) < 3:
+            return least
+        best = []
+        for label, distances in zip(self.labels, self._apart, strict=True):
+            nearest = {phrase: own for phrase, own in self._nearest(distances).items() if phrase != label}
+            best.append(_fit(nearest, min(nearest, key=lambda phrase: nearest[phrase])))
+        return float(np.quantile(best, 1 - share))
 
 
 def _fit(nearest: Mapping[str, float], phrase: str) -> float:

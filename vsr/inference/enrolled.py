@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 POINTS = "points"
 MOST = 10  # examples of a phrase
-THRESHOLD = 0.3  # of the fit; chosen on a development speaker, see docs/verbs.md
 SUFFIX = ".safetensors"
 
 
@@ -109,12 +108,15 @@ def recognise(
     path: str | Path,
     faces: str | int = "largest",
     cropped: bool = False,
-) -> list[Match]:
-    """Every phrase, the nearest first. Raises VsrError bad_text, bad_config, and what a video is refused for."""
+) -> tuple[list[Match], float]:
+    """Every phrase, the nearest first, and the fit below which it is none of them.
+
+    Raises VsrError bad_text, bad_config, and what a video is refused for.
+    """
     for phrase in phrases:
         _check_reader(loaded, phrase)
     templates = Templates({own.phrase: own.examples for own in phrases})
-    return templates.ranked(streams_of(loaded, path, faces, cropped))
+    return templates.ranked(streams_of(loaded, path, faces, cropped)), templates.threshold()
 
 
 def enrolled(folder: str | Path) -> list[Phrase]:

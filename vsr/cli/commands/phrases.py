@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("list", metavar="LIST", help="file with the phrases; or enrol, own, enrolled, remove")
     parser.add_argument("videos", nargs="*", metavar="VIDEO", help="video files")
     parser.add_argument("--nbest", type=int, default=3, metavar="N", help="phrases that are told (default: 3)")
-    parser.add_argument("--threshold", type=float, metavar="FIT", help="below it: none (default: 0.7; own: 0.3)")
+    parser.add_argument("--threshold", type=float, metavar="FIT", help="below it: none (0.7; own: by the examples)")
     parser.add_argument("--json", action="store_true", help="one JSON object a file, with every phrase")
     parser.add_argument("--model", metavar="MODEL", help="name of vsr models, folder or org/name (default: grid)")
     parser.add_argument("--cropped", action="store_true", help="the videos show a mouth alone: take them as they are")
