@@ -74,8 +74,13 @@ def _listen(source: str, loaded, options, dictation, pushed: bool = False) -> No
 
     session = Session(loaded, default_detector(), options)
     capture = Capture(open_source(source))  # last, so that nothing is filmed while models are loaded
+
+    def until_enter() -> None:
+        _enter("listening; Enter: stop")
+        capture.close()
+
     if pushed:
-        threading.Thread(target=lambda: (_enter("listening; Enter: stop"), capture.close()), daemon=True).start()
+        threading.Thread(target=until_enter, daemon=True).start()
     try:
         dictation.follow(session.run(capture))
     finally:
