@@ -89,7 +89,7 @@ def test_nothing_is_wrong_with_it():
         ("COPY . .", "ADD . .", "unknown"),
         ("WORKDIR /home", "WORKDIR home", "relative"),
         ("make demo", "make tea", "no such target"),
-        ("make demo", "pip install vsr", "neither README"),
+        ("make demo", "pip install tea", "neither README"),
         (" --no-install-recommends", "", "recommended"),
         (" && \\\n    rm -rf /var/lib/apt/lists/*", "", "lists of packages"),
         ('ENTRYPOINT ["lip2speech"]', "ENTRYPOINT lip2speech", "exec form"),

@@ -14,6 +14,7 @@ import pytest
 
 from tests import local_hub
 from tests.command_lines import PROGRAMS, check, command_lines
+from tests.conftest import talking_face, write_video
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "egs").glob("*/*/*.md"))]
@@ -70,6 +71,7 @@ def desk(tmp_path, monkeypatch):
     from vsr.media.audio import write_wave
 
     (tmp_path / "clip.mp4").symlink_to(ROOT / "demo" / "clip.mp4")
+    write_video(tmp_path / "lips.mp4", talking_face(40))
     time = np.arange(3 * 16_000) / 16_000
     hum = sum(np.sin(2 * np.pi * 120 * k * time) / k for k in range(1, 20)) * (1 + np.sin(2 * np.pi * 4 * time)) / 8
     write_wave(tmp_path / "someone.wav", hum.astype(np.float32))

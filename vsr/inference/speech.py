@@ -18,7 +18,9 @@ from vsr.core.clock import FPS
 from vsr.core.windows import frame_edges, window_spans
 from vsr.data.transforms import to_network_input
 from vsr.decoding.encoding import encode, inputs_of, mesh_for
+from vsr.face.mouth_points import MouthMesh
 from vsr.face.mouth_source import MouthSource
+from vsr.face.networks import Stock
 from vsr.face.speaker_selection import number_of_faces
 from vsr.inference.cropped import cropped_clip
 from vsr.inference.recognition import preferred_window
@@ -49,8 +51,9 @@ class Encoded:
 
 
 def spoken(
-    loaded: LoadedModel, path: str | Path, faces: str | int = "largest", cropped: bool = False
-) -> Iterator[Spoken]:
+    loaded: LoadedModel, path: str | Path, faces: str | int = "largest", cropped: bool = False,
+    mesh: Stock[MouthMesh] | None = None,
+) -> Iterator[Spoken]:  # fmt: skip
     """The windows of a video in which lips speak, at constant memory, ordered by the blocks they were found in.
 
     Args:
@@ -58,11 +61,12 @@ def spoken(
         path: the video.
         faces: whose lips, as `vsr.inference.transcriber.transcribe` takes it.
         cropped: the video is of a mouth alone and taken as it is.
+        mesh: finds the points of the mouth; None: only for a model that reads them.
 
     Raises:
         VsrError: what `transcribe` raises for a video; bad_config for a cropped one that is none.
     """
-    found = _cropped(loaded, path) if cropped else _streamed(loaded, path, faces)
+    found = _cropped(loaded, path) if cropped else _streamed(loaded, path, faces, mesh or mesh_for(loaded))
     done: dict[int, float] = {}
     for own in found:
         first = int(np.searchsorted(own.edges[:-1], done.get(own.face, -np.inf) - 0.5 / FPS))
@@ -77,8 +81,8 @@ def _cropped(loaded: LoadedModel, path: str | Path) -> Iterator[Spoken]:
         yield Spoken(clip.face, clip.crop[start:stop], frame_edges(clip.times[start:stop]))
 
 
-def _streamed(loaded: LoadedModel, path: str | Path, faces: str | int) -> Iterator[Spoken]:
-    source, window = MouthSource(path, number_of_faces(faces), mesh=mesh_for(loaded)), preferred_window(loaded)
+def _streamed(loaded: LoadedModel, path: str | Path, faces: str | int, mesh) -> Iterator[Spoken]:
+    source, window = MouthSource(path, number_of_faces(faces), mesh=mesh), preferred_window(loaded)
     some = False
     for part in (part for own in source for part in own.parts):
         for start, stop in part.spans(window):

@@ -62,7 +62,7 @@ def encode_video(
     check_layers(loaded, layers)
     found: dict[str, list[np.ndarray]] = {name: [] for name in (*layers, "start", "end", "face", "window")}
     for number, own in enumerate(spoken(loaded, path, faces, cropped)):
-        seen = _observed(loaded, own, layers)
+        seen = observed(loaded, own, layers)
         count = len(own.crop) - own.first
         seen |= {"start": own.edges[:-1][own.first :], "end": own.edges[1:][own.first :]}
         seen |= {"face": np.full(count, own.face), "window": np.full(count, number)}
@@ -71,8 +71,9 @@ def encode_video(
     return {name: np.concatenate(values) for name, values in found.items()}
 
 
-def _observed(loaded: LoadedModel, own, layers: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """The layers' outputs for the frames of a window that are its own; hooks of this one pass gather them."""
+def observed(loaded: LoadedModel, own, layers: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """The layers' outputs, (T, D) each, for the own frames of a window (`vsr.inference.speech.Spoken`); hooks of
+    this one pass gather them."""
     seen: dict[str, torch.Tensor] = {}
 
     def keep(name: str):

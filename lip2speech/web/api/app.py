@@ -51,7 +51,7 @@ def add_routes(app: FastAPI, worker: Worker) -> None:
     """Every route of the API."""
     names = worker.models.names
 
-    @app.post("/v1/audio/transcriptions", responses=TRANSCRIBED, response_class=Response, include_in_schema=False)
+    @app.post("/v1/audio/transcriptions", responses=TRANSCRIBED, response_class=Response)
     @app.post("/v1/transcriptions", responses=TRANSCRIBED, response_class=Response)
     async def transcriptions(request: Request, form: Annotated[fields.TranscriptionForm, MULTIPART]) -> Response:
         """Read the lips in a video."""

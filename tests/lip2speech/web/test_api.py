@@ -25,7 +25,7 @@ from vsr.output.subtitles import WRITERS
 httpx = pytest.importorskip("httpx", reason="the API needs the extra 'web'")
 jsonschema = pytest.importorskip("jsonschema", reason="the OpenAPI document is compared by jsonschema")
 ROOT = Path(__file__).parents[3]
-READ, SPEAK = "/v1/transcriptions", "/v1/speech"
+READ, SPEAK, AUDIO = "/v1/transcriptions", "/v1/speech", "/v1/audio/transcriptions"
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def test_the_text_is_that_of_the_command(api, document, face_clip):
     assert [one["text"] for one in full["segments"]] == [one["text"] for one in segments]
     assert full["duration"] == pytest.approx(own.duration, abs=1e-3) and full["text"] == own.text
     assert "words" not in post(client, READ, face_clip, response_format="verbose_json").json()
-    assert client.post("/v1/audio/transcriptions", files={"file": face_clip.read_bytes()}).json() == plain
+    assert client.post(AUDIO, files={"file": face_clip.read_bytes()}).json() == plain
 
 
 def test_every_format_of_the_document_is_answered(api, document, face_clip):
@@ -126,7 +126,8 @@ def test_a_face_gets_its_voice_as_sound_and_in_the_video(api, document, face_cli
 
 def test_the_document_names_every_route_and_every_field(api, document, face_clip):
     client, _ = api
-    assert set(document["paths"]) == {READ, SPEAK, "/v1/models", "/healthz"}
+    assert set(document["paths"]) == {READ, AUDIO, SPEAK, "/v1/models", "/healthz"}
+    assert form_of(document, AUDIO) == form_of(document, READ)
     for path in ("/v1/models", "/healthz"):
         assert follows(document, client.get(path), path).status_code == 200
     known = {

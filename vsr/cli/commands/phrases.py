@@ -8,6 +8,7 @@ import sys
 from dataclasses import asdict
 
 from vsr.cli.options import add_faces_argument
+from vsr.cli.own_phrases import FORMS, add_own_arguments, run_own
 from vsr.core.machine import add_device_argument, add_precision_argument
 from vsr.core.renamed import add_earlier_option
 
@@ -15,25 +16,37 @@ HELP = "say which phrase of a list is said in a clip"
 ABOUT = """Chooses from a list of phrases, as helpers of people who cannot speak do: every phrase is
 scored by the reader, the three best are told, and "none of these" where something else was
 said. A short list of phrases that look different is read far more surely than free speech.
-The fit is 1 where the phrase is what would be read without a list, near 0 where it is not."""
+The fit is 1 where the phrase is what would be read without a list, near 0 where it is not.
+
+Phrases of one's own, in any language, are enrolled by one to three clips each (enrol NAME
+CLIP...), and then recognised by how the lips move (own CLIP...); a number in place of a clip
+is a camera. `enrolled` lists them, `remove NAME` forgets one. They are kept in a folder; of
+the clips themselves nothing is."""
 FILES = """reads   a list, a phrase a line (# begins a comment); videos, each with one phrase; a model
-writes  the screen: a row a phrase (file, place, fit, phrase), or one JSON object a file"""
+writes  the screen: a row a phrase (file, place, fit, phrase), or one JSON object a file;
+        enrol: DIR/PHRASE.safetensors"""
 FAILS = "a file could not be read; the others are read all the same"
 SEE = "vsr find, vsr transcribe"
 EXAMPLE = """vsr phrases list.txt clip.mp4
 vsr phrases list.txt *.mp4 --json --nbest 5 --threshold 0.2
-vsr phrases list.txt clip.mp4 --model lrs3"""
+vsr phrases list.txt clip.mp4 --model lrs3
+vsr phrases enrol "I am thirsty" thirsty1.mp4 thirsty2.mp4
+vsr phrases remove "I am thirsty"
+vsr phrases own clip.mp4 --speak said.wav"""
+
+LEAST = 0.7  # fit below which it is none of a list
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("list", metavar="LIST", help="file with the phrases")
-    parser.add_argument("videos", nargs="+", metavar="VIDEO", help="video files")
+    parser.add_argument("list", metavar="LIST", help="file with the phrases; or enrol, own, enrolled, remove")
+    parser.add_argument("videos", nargs="*", metavar="VIDEO", help="video files")
     parser.add_argument("--nbest", type=int, default=3, metavar="N", help="phrases that are told (default: 3)")
-    parser.add_argument("--threshold", type=float, default=0.7, metavar="FIT", help="below it: none (default: 0.7)")
+    parser.add_argument("--threshold", type=float, metavar="FIT", help="below it: none (0.7; own: by the examples)")
     parser.add_argument("--json", action="store_true", help="one JSON object a file, with every phrase")
     parser.add_argument("--model", metavar="MODEL", help="name of vsr models, folder or org/name (default: grid)")
     parser.add_argument("--cropped", action="store_true", help="the videos show a mouth alone: take them as they are")
+    add_own_arguments(parser)
     add_faces_argument(parser)
     add_device_argument(parser)
     add_precision_argument(parser)
@@ -47,11 +60,15 @@ def run(args: argparse.Namespace) -> int:
     from vsr.inference.phrases import choose, phrase_tokens, read_phrases
     from vsr.modelstore.folder import load_model
 
-    if args.nbest < 1 or not 0 <= args.threshold <= 1:
+    if args.nbest < 1 or not 0 <= (args.threshold or 0) <= 1:
         raise VsrError("bad_config", "--nbest is a number from 1, --threshold from 0 to 1")
     if args.faces not in ("largest", 1):
         raise VsrError("bad_config", "a phrase is what one face says: --faces is largest or 1")
-    phrases = read_phrases(args.list)
+    if args.list in FORMS:
+        return run_own(args)
+    if not args.videos or args.speak:
+        raise VsrError("bad_config", "give a list and clips: vsr phrases LIST VIDEO [VIDEO ...]; --speak is for own")
+    phrases, args.threshold = read_phrases(args.list), LEAST if args.threshold is None else args.threshold
     loaded = load_model(args.model, args.device, args.precision)
     phrase_tokens(loaded, phrases)
     failures = 0

@@ -32,6 +32,7 @@ FAILS = "a file could not be read or written; the others are done all the same"
 SEE = "vsr inspect, vsr import, lip2speech speak"
 EXAMPLE = """vsr transcribe clip.mp4
 vsr transcribe *.mpg --format srt,json -o out/
+vsr transcribe clip.mp4 --burn captioned.mp4
 vsr transcribe film.mkv --faces all --format srt,json -o out/ --resume
 vsr transcribe videos/*.mp4 --format json -o out/ --engine ray --address head:6379"""
 
@@ -50,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--format", type=_formats, default=("txt",), metavar="F[,F]", dest="formats",
         help=f"one or more of {','.join(WRITERS)} (default: txt)",
     )  # fmt: skip
+    output.add_argument("--burn", metavar="FILE", help="also write the video with its captions on it (.mp4, .mkv)")
     reading = parser.add_argument_group("reading")
     reading.add_argument("--model", metavar="MODEL", help="name of vsr models, folder or org/name (default: grid)")
     add_faces_argument(reading)
@@ -78,6 +80,7 @@ def run(args: argparse.Namespace) -> int:
     if problem:
         print(f"vsr: {problem}", file=sys.stderr)
         return 2
+    _check_burn(args)
     outputs = None if args.out is None else Outputs(args.out, args.formats, args.unsure)
     from vsr.inference.bulk import Settings
 
@@ -94,6 +97,16 @@ def run(args: argparse.Namespace) -> int:
     with shown(lambda watch: engine.transcribe(videos, settings, watch), len(videos)) as transcripts:
         failures = [_deliver(transcript, args, outputs) for transcript in transcripts].count(False)
     return 1 if failures or refused else 0
+
+
+def _check_burn(args: argparse.Namespace) -> None:
+    """Raises VsrError, before the work."""
+    if args.burn:
+        from vsr.core.files import check_output
+        from vsr.output.burning import check_burn
+
+        check_burn(args.burn)
+        check_output(args.burn, *args.videos)
 
 
 def _device(args: argparse.Namespace, here: bool) -> str:
@@ -185,6 +198,8 @@ def _wrong_usage(args: argparse.Namespace) -> str | None:
     """What is wrong with the arguments taken together, if anything."""
     if args.cropped and args.faces != "largest":
         return "--cropped videos show one mouth: leave --faces out"
+    if args.burn and len(args.videos) > 1:
+        return "--burn is for one video: read each with a --burn of its own"
     if args.out is None:
         if args.resume:
             return "--resume needs the folder of the run that stopped: add -o DIR"
@@ -214,6 +229,10 @@ def _deliver(transcript: Transcript, args: argparse.Namespace, outputs: Outputs 
             _print(shown, args.formats[0], several=len(args.videos) > 1)
         else:
             outputs.write(transcript)
+        if args.burn and transcript.error is None:
+            from vsr.output.burning import burn
+
+            burn(args.videos[0], transcript, args.burn, args.unsure)
     except VsrError as error:
         return _report(transcript.file, str(error))
     if transcript.error is not None:

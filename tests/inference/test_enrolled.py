@@ -1,0 +1,139 @@
+"""Own phrases: enrolled, kept, recognised, forgotten; refusals in a line, with nothing half-written."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.conftest import talking_face, write_video
+from vsr.cli import main
+from vsr.core.errors import VsrError
+from vsr.inference import enrolled as own
+from vsr.inference.live import recording
+from vsr.media.audio import read_wave
+from vsr.modelstore.folder import load_model
+
+CLIP = Path(__file__).parents[2] / "demo" / "clip.mp4"
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory):
+    """Three mouths that move in three ways."""
+    folder, face = tmp_path_factory.mktemp("clips"), talking_face(60)
+    orders = {"slow": np.repeat(np.arange(15), 2), "fast": np.arange(0, 60, 2), "halting": np.arange(30) // 5 * 9}
+    return {name: str(write_video(folder / f"{name}.mp4", face[order])) for name, order in orders.items()}
+
+
+@pytest.fixture
+def phrases(clips, tmp_path, monkeypatch, tiny_model, capsys):
+    """The arguments behind which `vsr phrases` knows two phrases."""
+    monkeypatch.chdir(tmp_path)
+    model = ["--model", str(tiny_model)]
+    for phrase, clip in (("Ich habe Durst", "slow"), ("喉が渇いた", "fast")):
+        assert main(["phrases", "enrol", phrase, clips[clip], *model]) == 0
+    assert capsys.readouterr().out.splitlines() == ["Ich habe Durst\t1 example", "喉が渇いた\t1 example"]
+    return model
+
+
+def test_a_clip_is_its_own_phrase_whatever_the_language(phrases, clips, capsys):
+    assert main(["phrases", "own", clips["slow"], clips["fast"], *phrases]) == 0
+    rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert [(row[1], row[3]) for row in rows] == [
+        ("1", "Ich habe Durst"), ("2", "喉が渇いた"), ("1", "喉が渇いた"), ("2", "Ich habe Durst"),
+    ]  # fmt: skip
+    assert float(rows[0][2]) > 0.99
+
+
+def test_what_is_none_of_them_is_said(phrases, clips, capsys):
+    assert main(["phrases", "own", clips["halting"], "--threshold", "1", "--json", *phrases]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["phrase"] is None and len(record["phrases"]) == 2
+    assert main(["phrases", "own", clips["halting"], "--threshold", "1", *phrases]) == 0
+    assert capsys.readouterr().out.splitlines()[0].endswith("(none of these)")
+
+
+def test_more_examples_add_up_and_stay_what_they_were(phrases, clips, tiny_model, capsys):
+    before = own.enrolled("phrases")
+    assert main(["phrases", "enrol", "ich  habe durst", clips["halting"], *phrases]) == 0
+    (more,) = [each for each in own.enrolled("phrases") if each.phrase == "Ich habe Durst"]
+    assert more.clips == ("slow.mp4", "halting.mp4") and len(list(Path("phrases").iterdir())) == 2
+    (first,) = [each for each in before if each.phrase == more.phrase]
+    loaded = load_model(str(tiny_model))
+    seen = own.streams_of(loaded, clips["halting"])
+    for name, values in first.examples[0].items():
+        assert np.array_equal(values, more.examples[0][name])
+        assert np.allclose(more.examples[1][name], seen[name], atol=1e-6)
+    assert set(seen) == {"frontend", "last", "points"} and len({len(values) for values in seen.values()}) == 1
+
+
+def test_phrases_are_listed_and_forgotten(phrases, capsys):
+    assert main(["phrases", "enrolled"]) == 0
+    assert [line.split("\t")[0] for line in capsys.readouterr().out.splitlines()] == ["Ich habe Durst", "喉が渇いた"]
+    assert main(["phrases", "remove", "ich habe durst"]) == 0
+    assert [each.phrase for each in own.enrolled("phrases")] == ["喉が渇いた"]
+
+
+def refused(arguments, capsys):
+    assert main(["phrases", *arguments]) == 1
+    captured = capsys.readouterr()
+    (line,) = captured.err.splitlines()
+    assert captured.out == ""
+    return line
+
+
+def test_what_cannot_be_is_refused_in_a_line(phrases, clips, landscape_clip, tmp_path, capsys):
+    kept = {path: path.read_bytes() for path in Path("phrases").iterdir()}
+    other, clip = ["--folder", "nowhere"], clips["slow"]
+    for arguments, said in (
+        (["enrol", "x", clip, str(landscape_clip)], "no face"),
+        (["enrol", "  ", clip], "a name"),
+        (["enrol", "x"], "CLIP"),
+        (["enrol", "x", *[clip] * 11], "more than 10"),
+        (["remove", "x"], "not enrolled"),
+        (["own"], "CLIP"),
+        (["own", clip, *other], "no phrase is enrolled"),
+        (["enrolled", *other], "no phrase is enrolled"),
+        (["own", clip, clip, "--speak", "a.wav"], "one clip"),
+        (["own", clip, "--threshold", "2"], "--threshold"),
+    ):
+        assert said in refused([*arguments, *phrases], capsys), arguments
+    assert "was enrolled with the reader tiny" in refused(["own", clip], capsys)
+    assert {path: path.read_bytes() for path in Path("phrases").iterdir()} == kept and not Path("nowhere").exists()
+
+
+def test_a_damaged_phrase_is_named(phrases, clips, capsys):
+    (Path("phrases") / "x.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0{}      ")
+    assert "x.safetensors" in refused(["own", clips["slow"], *phrases], capsys)
+
+
+def test_a_camera_serves_as_a_clip_and_nothing_of_it_is_kept(phrases, clips, monkeypatch, capsys):
+    def camera(name):
+        yield from ((picture, index / 25) for index, picture in enumerate(talking_face(60)[::2]))
+
+    monkeypatch.setattr(recording, "open_source", camera)
+    assert main(["phrases", "own", "0", "--seconds", "2", "--threshold", "0", *phrases]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.splitlines()[0].startswith("0\t1\t") and captured.out.splitlines()[0].endswith("喉が渇いた")
+    assert "camera 0" in captured.err and {path.name for path in Path().iterdir()} == {"phrases"}
+
+
+def test_no_camera_is_one_line(phrases, capsys):
+    assert "camera 63 does not open" in "".join(
+        line for line in [main(["phrases", "own", "63", *phrases]) and capsys.readouterr().err]
+    )
+
+
+def test_the_choice_is_said_aloud(phrases, clips):
+    pytest.importorskip("espeakng_loader", reason="needs eSpeak NG")
+    assert main(["phrases", "own", clips["slow"], "--speak", "said.wav", "--voice", "de", *phrases]) == 0
+    wave = read_wave(Path("said.wav"), 25)
+    assert len(wave) > 8000 and np.abs(wave).max() > 0.05
+
+
+def test_a_name_is_a_file_on_every_disk(tmp_path):
+    names = [own._file_of(tmp_path, phrase) for phrase in ("a/b", "..", "CON", "ä" * 200, "é", "喉", "A/B")]
+    assert all(name.parent == tmp_path and len(name.name) < 80 and name.name.isascii() for name in names)
+    assert len(set(names)) == 6
+    with pytest.raises(VsrError):
+        own._file_of(tmp_path, "x" * 201)

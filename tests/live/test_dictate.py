@@ -1,0 +1,134 @@
+"""Dictation: what stands is written and never taken back; commands get each line; Enter opens and closes."""
+
+import io
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import talking_face, write_video
+from vsr.cli import main
+from vsr.core.errors import VsrError
+from vsr.inference.live.dictation import Dictation
+from vsr.inference.live.session import Caption
+from vsr.output.transcript import TimedWord
+
+CLIP = Path(__file__).parents[2] / "demo" / "clip.mp4"
+COPY = "import sys; open('said.txt', 'a').write(sys.stdin.read())"
+
+
+def words(text):
+    """Words of a text; those with a question mark are not to be believed."""
+    return tuple(TimedWord(word.strip("?"), 0.0, 1.0, 0.2 if "?" in word else 0.9) for word in text.split())
+
+
+def captions(*lines):
+    """Captions that grow word by word to each line, whose last is final."""
+    for line in lines:
+        for count in range(len(words(line)) + 1):
+            yield Caption(words(line)[:count], words("maybe"), False, 0)
+        yield Caption(words(line), (), True, 0)
+
+
+def test_words_are_written_once_as_soon_as_they_stand(capsys):
+    dictation, seen = Dictation(), []
+    for caption in captions("bin blue now", "", "set red"):
+        seen.append(caption)
+        dictation_of_prefix = Dictation()
+        dictation_of_prefix.follow(seen)
+        written = capsys.readouterr().out
+        assert "maybe" not in written and "bin blue now\nset red\n".startswith(written)
+        standing = " ".join(word.word for word in caption.standing)
+        assert caption.final or written.endswith(standing)
+    dictation.follow(seen)
+    assert capsys.readouterr().out == "bin blue now\nset red\n" and dictation.lines == ["bin blue now", "set red"]
+
+
+@pytest.mark.parametrize(
+    "unsure, text", [("mark", "[...] blue [...] now"), ("drop", "blue now"), ("keep", "bin blue at x now")]
+)
+def test_words_not_to_be_believed(unsure, text, capsys):
+    Dictation(unsure=unsure).follow(captions("bin? blue at? x? now"))
+    assert capsys.readouterr().out == f"{text}\n"
+
+
+def test_commands_get_each_line_and_a_filter_takes_its_place(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    upper = f"{sys.executable} -c 'import sys; print(sys.stdin.read().upper())'"
+    Dictation(f'{sys.executable} -c "{COPY}"', upper).follow(captions("bin blue", "a;rm -rf $HOME"))
+    assert capsys.readouterr().out == "BIN BLUE\nA;RM -RF $HOME\n"
+    assert Path("said.txt").read_text("utf-8") == "BIN BLUE\nA;RM -RF $HOME\n"
+
+
+@pytest.mark.parametrize(
+    "command, said",
+    [("/no/such/program", "No such file"), (f"{sys.executable} -c 'raise SystemExit(3)'", "exit status 3")],
+)
+def test_a_command_that_fails_is_named(command, said):
+    with pytest.raises(VsrError, match=said) as caught:
+        Dictation(command).follow(captions("bin"))
+    assert caught.value.reason == "command_failed" and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("command", ["", "'open"])
+def test_a_command_that_is_none_is_refused_before_the_work(command, capsys):
+    assert main(["dictate", str(CLIP), "--command", command]) == 1
+    assert "--command" in capsys.readouterr().err
+
+
+def test_a_file_is_dictated(capsys):
+    assert main(["dictate", str(CLIP)]) == 0
+    assert "blue" in capsys.readouterr().out
+
+
+class Hand:
+    """Presses Enter, once more when the source has been opened, then ends standard input."""
+
+    def __init__(self):
+        self.opened, self.ended, self.presses = threading.Event(), threading.Event(), 0
+
+    def readline(self):
+        self.presses += 1
+        if self.presses == 1:
+            return "\n"
+        if self.presses == 2:
+            self.opened.wait(60)
+            return "\n"
+        self.ended.wait(60)
+        return ""
+
+
+def test_enter_opens_and_closes_the_source(monkeypatch, tiny_model, capsys):
+    """The source has no end of its own: only the second Enter ends the session, and the third line ends the program."""
+    from vsr.inference.live import source
+
+    hand, closed = Hand(), []
+
+    def endless(name):
+        pictures = talking_face(4, 64)
+        try:
+            for count in range(10**9):
+                if count == 30:
+                    hand.opened.set()
+                yield pictures[count % 4], count / 25
+        finally:
+            closed.append(name)
+            hand.ended.set()
+
+    monkeypatch.setattr(source, "open_source", endless)
+    monkeypatch.setattr(sys, "stdin", hand)
+    assert main(["dictate", "0", "--push", "--model", str(tiny_model)]) == 0
+    assert "Enter: listen" in capsys.readouterr().err and hand.presses == 3
+
+
+def test_push_and_standard_input_do_not_go_together(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    assert main(["dictate", "-", "--push"]) == 1
+    assert "--push" in capsys.readouterr().err
+
+
+def test_a_source_without_a_face_says_nothing(tmp_path, tiny_model, capsys):
+    video = write_video(tmp_path / "grey.mp4", talking_face(20)[:, :64, :64])
+    main(["dictate", str(video), "--model", str(tiny_model)])
+    assert capsys.readouterr().out == ""

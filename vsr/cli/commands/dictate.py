@@ -1,0 +1,95 @@
+"""`vsr dictate`: what lips say as plain text, while somebody speaks, for other programs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import threading
+
+from vsr.core.machine import add_device_argument, add_precision_argument
+from vsr.output.unsure import MODES
+
+HELP = "write what lips say as text for other programs, while somebody speaks"
+ABOUT = """Writes words to standard output as soon as they stand, which is when two readings agree on
+them; nothing that was written is taken back, and each utterance ends its line. --command
+is run for each utterance, with its line as standard input, such as a program that types it
+at the cursor. --filter is run likewise, and what it prints is written in its place: case
+and punctuation, or corrections. With --push, Enter begins to listen and Enter ends it; the
+camera is off in between. Words that are not to be believed become [...]."""
+FILES = """reads   a camera, a stream or a file; a model
+writes  standard output; standard input of the commands"""
+FAILS = "one line on stderr says why: the camera, the model, or a command that failed"
+SEE = "vsr live, vsr transcribe"
+EXAMPLE = """vsr dictate 0
+vsr dictate 0 --push --command "xdotool type --file -"
+vsr dictate 0 --filter "sed -u s/^./\\\\U&/" --model lrs3
+vsr dictate clip.mp4 > notes.txt"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("source", metavar="SOURCE", help="number of a camera, address of a stream, or a file")
+    parser.add_argument("--push", action="store_true", help="listen from one Enter to the next, not all the time")
+    parser.add_argument("--command", metavar="CMD", help="run for each utterance, with its line as standard input")
+    parser.add_argument("--filter", metavar="CMD", help="likewise; what it prints takes the utterance's place")
+    parser.add_argument("--unsure", choices=MODES, default="mark", help="words not to be believed (default: mark)")
+    parser.add_argument("--model", metavar="MODEL", help="name of vsr models, folder or org/name (default: grid)")
+    add_device_argument(parser)
+    add_precision_argument(parser)
+    parser.add_argument("--beam", type=int, metavar="N", help="width of the search (default: the model's own, or 4)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Dictate until the source ends or Ctrl-C. Raises VsrError."""
+    from vsr.core.errors import VsrError
+    from vsr.core.interrupts import settle
+    from vsr.decoding.options import DecodeOptions
+    from vsr.inference.live.dictation import Dictation
+    from vsr.inference.live.session import live_options
+    from vsr.modelstore.folder import load_model
+
+    if args.push and args.source == "-":
+        raise VsrError("bad_config", "--push listens to Enter on standard input, which the video cannot come by, too")
+    dictation = Dictation(args.command, args.filter, args.unsure)
+    given = {} if args.beam is None else {"beam": args.beam}
+    DecodeOptions(**given)  # what is wrong with it is told before a model is loaded
+    loaded = load_model(args.model, args.device, args.precision)
+    options = live_options(loaded, given)
+    try:
+        if not args.push:
+            _listen(args.source, loaded, options, dictation)
+        while args.push and _enter("Enter: listen; Ctrl-D: end"):
+            _listen(args.source, loaded, options, dictation, pushed=True)
+    except KeyboardInterrupt:  # the usual end
+        settle()
+        print(file=sys.stderr)
+    return 0
+
+
+def _listen(source: str, loaded, options, dictation, pushed: bool = False) -> None:
+    """One session, to the end of its source or, where it is ``pushed``, to the next Enter. Raises VsrError."""
+    from vsr.face.detector import default_detector
+    from vsr.inference.live.session import Session
+    from vsr.inference.live.source import Capture, open_source
+
+    session = Session(loaded, default_detector(), options)
+    capture = Capture(open_source(source))  # last, so that nothing is filmed while models are loaded
+
+    def until_enter() -> None:
+        _enter("listening; Enter: stop")
+        capture.close()
+
+    if pushed:
+        threading.Thread(target=until_enter, daemon=True).start()
+    try:
+        dictation.follow(session.run(capture))
+    finally:
+        capture.close()
+    if capture.error is not None:
+        raise capture.error
+
+
+def _enter(message: str) -> bool:
+    """Wait for Enter; False at the end of standard input."""
+    print(f"vsr: {message}", file=sys.stderr, flush=True)
+    return bool(sys.stdin.readline())

@@ -1,0 +1,123 @@
+"""The other forms of `vsr phrases`: phrases of one's own, enrolled by clips."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+FORMS = ("enrol", "own", "enrolled", "remove")
+
+
+def add_own_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of these forms alone."""
+    own = parser.add_argument_group("own phrases")
+    own.add_argument("--folder", default="phrases", metavar="DIR", help="where they are kept (default: phrases)")
+    own.add_argument("--seconds", type=float, default=3.0, metavar="S", help="what a camera films (default: 3)")
+    own.add_argument("--speak", metavar="FILE", help="a .wav in which eSpeak NG says what was chosen")
+    own.add_argument("--voice", default="en", metavar="NAME", help="of eSpeak NG, such as de or en+f3 (default: en)")
+
+
+def run_own(args: argparse.Namespace) -> int:
+    """`vsr phrases enrol NAME CLIP...`, `own CLIP...`, `enrolled`, `remove NAME`. Raises VsrError."""
+    return {"enrol": _enrol, "own": _own, "enrolled": _enrolled, "remove": _remove}[args.list](args)
+
+
+def _enrol(args: argparse.Namespace) -> int:
+    from vsr.core.errors import VsrError
+    from vsr.inference.enrolled import enrol
+    from vsr.modelstore.folder import load_model
+
+    if len(args.videos) < 2:
+        raise VsrError(
+            "bad_config", "give the phrase, then the clips that say it: vsr phrases enrol NAME CLIP [CLIP ...]"
+        )
+    phrase, *clips = args.videos
+    loaded = load_model(args.model, args.device, args.precision)
+    with _files(clips, args.seconds) as files:
+        found = enrol(loaded, args.folder, phrase, files, args.faces, args.cropped, [_name(clip) for clip in clips])
+    print(f"{found.phrase}\t{len(found.clips)} example{'s' * (len(found.clips) > 1)}")
+    return 0
+
+
+def _own(args: argparse.Namespace) -> int:
+    """0 if every clip was read, else 1."""
+    from vsr.core.errors import VsrError
+    from vsr.inference.enrolled import enrolled, recognise
+    from vsr.modelstore.folder import load_model
+
+    if not args.videos:
+        raise VsrError("bad_config", "give the clips, or the number of a camera: vsr phrases own CLIP [CLIP ...]")
+    if args.speak and len(args.videos) > 1:
+        raise VsrError("bad_config", "--speak says what one clip says")
+    phrases, failures = enrolled(args.folder), 0
+    loaded = load_model(args.model, args.device, args.precision)
+    for video in args.videos:
+        try:
+            with _files([video], args.seconds) as (file,):
+                found, usual = recognise(loaded, phrases, file, args.faces, args.cropped)
+            _print(video, found, usual if args.threshold is None else args.threshold, args)
+        except VsrError as error:
+            failures += 1
+            print(f"vsr: {error}" if video in str(error) else f"vsr: {video}: {error}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+def _print(video: str, found: list, threshold: float, args: argparse.Namespace) -> None:
+    """The rows of `vsr phrases`, or its JSON; what is chosen is said, if that is wanted."""
+    chosen = None if found[0].fit < threshold else found[0].phrase
+    if args.json:
+        record = {"file": video, "phrase": chosen, "phrases": [asdict(match) for match in found]}
+        print(json.dumps(record, ensure_ascii=False), flush=True)
+    else:
+        rows = [(0, 1 - found[0].fit, "(none of these)")] if chosen is None else []
+        rows += [(place, match.fit, match.phrase) for place, match in enumerate(found[: args.nbest], start=1)]
+        for place, fit, phrase in rows:
+            print(f"{video}\t{place}\t{fit:.3f}\t{phrase}", flush=True)
+    if args.speak and chosen is not None:
+        from vsr.inference.aloud import say
+
+        say(chosen, args.speak, args.voice)
+
+
+def _enrolled(args: argparse.Namespace) -> int:
+    from vsr.inference.enrolled import enrolled
+
+    for own in enrolled(args.folder):
+        print(f"{own.phrase}\t{len(own.clips)}\t{own.model.get('name')}\t{', '.join(own.clips)}")
+    return 0
+
+
+def _remove(args: argparse.Namespace) -> int:
+    from vsr.core.errors import VsrError
+    from vsr.inference.enrolled import remove
+
+    if len(args.videos) != 1:
+        raise VsrError("bad_config", "give one phrase: vsr phrases remove NAME")
+    remove(args.folder, args.videos[0])
+    return 0
+
+
+def _name(clip: str) -> str:
+    return f"camera {clip}" if clip.isdigit() else Path(clip).name
+
+
+@contextmanager
+def _files(clips: list[str], seconds: float) -> Iterator[list[str]]:
+    """The clips as files; a number is a camera, of which ``seconds`` are filmed and not kept. Raises VsrError."""
+    from vsr.inference.live.recording import record
+
+    with tempfile.TemporaryDirectory(prefix="vsr-phrases.") as folder:
+        found = []
+        for number, clip in enumerate(clips):
+            if clip.isdigit():
+                print(f"vsr: camera {clip}: say it now, for {seconds:g} s", file=sys.stderr, flush=True)
+                found.append(str(record(clip, Path(folder) / f"{number}.mp4", seconds)))
+            else:
+                found.append(clip)
+        yield found

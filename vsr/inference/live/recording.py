@@ -1,0 +1,42 @@
+"""A few seconds of a camera in a file, for what reads files."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from vsr.core.errors import VsrError
+from vsr.inference.live.source import open_source
+
+TICKS = 90_000  # of a second
+QUALITY = {"preset": "ultrafast", "crf": "12"}
+
+
+def record(source: str, path: Path, seconds: float) -> Path:
+    """Film ``seconds`` of a camera (or of what `open_source` takes) into an .mp4. Raises VsrError as `open_source`."""
+    import av
+
+    pictures = open_source(source)
+    try:
+        with av.open(str(path), "w") as container:
+            stream = None
+            for picture, time in pictures:
+                if time > seconds:
+                    break
+                if stream is None:
+                    stream = container.add_stream("libx264", rate=25, options=QUALITY)
+                    stream.height, stream.width = (side // 2 * 2 for side in picture.shape[:2])
+                    stream.pix_fmt = "yuv420p"
+                    stream.codec_context.time_base = Fraction(1, TICKS)
+                shown = np.ascontiguousarray(picture[: stream.height, : stream.width])
+                frame = av.VideoFrame.from_ndarray(shown, format="rgb24")
+                frame.pts, frame.time_base = round(time * TICKS), Fraction(1, TICKS)
+                container.mux(stream.encode(frame))
+            if stream is None:
+                raise VsrError("no_camera", f"camera {source} gives no picture")
+            container.mux(stream.encode())
+    finally:
+        pictures.close()
+    return path

@@ -1,0 +1,144 @@
+"""Captions burned into a video: its frames at 25 a second with the words drawn on them; its own sound is copied.
+
+Shapes: frame (H, W, 3) uint8 RGB.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from vsr.core.clock import FPS
+from vsr.core.errors import VsrError, one_line
+from vsr.core.files import atomic_write
+from vsr.media.container import open_container
+from vsr.media.picture_shape import fitted
+from vsr.media.reader import frames_from
+from vsr.media.streams import sound_stream
+from vsr.output.cues import Cue, cues
+from vsr.output.transcript import Transcript
+from vsr.output.unsure import readable
+
+SUFFIXES = (".mp4", ".mkv", ".mov")
+TICKS = 90_000  # of a second
+FONT = "DejaVuSans.ttf"  # has most alphabets; Pillow's own, where it is not installed, has Latin letters
+LETTER, MARGIN, OUTLINE = 1 / 16, 1 / 25, 1 / 12  # of the height of the frame; the last of the letters'
+QUALITY = {"preset": "veryfast", "crf": "20"}
+
+
+def check_burn(out: str | Path) -> None:
+    """Refuse a name that says no container. Raises VsrError bad_config."""
+    if Path(out).suffix.lower() not in SUFFIXES:
+        raise VsrError("bad_config", f"{out}: captions are burned into {', '.join(SUFFIXES)}")
+
+
+def burn(video: str | Path, transcript: Transcript, out: str | Path, unsure: str | None = None) -> None:
+    """Write ``video`` with the captions of its transcript on the frames; whole or not at all.
+
+    Args:
+        unsure: as `vsr.output.unsure.readable` takes it for subtitles.
+
+    Raises:
+        VsrError: unreadable, no_video, bad_config, not_writable, no_space.
+    """
+    import av
+
+    check_burn(out)
+    shown = cues(readable(transcript, "srt", unsure))
+    with atomic_write(out) as temporary, open_container(video) as source:
+        try:
+            with av.open(str(temporary), "w", format=_format_of(out)) as target:
+                _write(frames_from(video), shown, source, target)
+        except av.FFmpegError as error:
+            raise VsrError("unreadable", f"{video}: cannot be written as {out}: {one_line(error)}") from error
+
+
+def _format_of(out: str | Path) -> str:
+    return "matroska" if Path(out).suffix.lower() == ".mkv" else Path(out).suffix[1:].lower()
+
+
+def _write(frames: Iterator, shown: list[Cue], source, target) -> None:
+    """All frames, and the sound as it comes before each of them."""
+    picture, place = next(frames)
+    first, size = place.time, (picture.shape[1] // 2 * 2, picture.shape[0] // 2 * 2)  # colours are halved
+    stream = target.add_stream("libx264", rate=FPS, options=QUALITY)
+    stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+    stream.codec_context.time_base = Fraction(1, TICKS)
+    sound = _Sound(source, target, first)
+    while picture is not None:
+        sound.until(place.time - first)
+        target.mux(stream.encode(_frame(fitted(picture, size), shown, place.time, place.time - first)))
+        picture, place = next(frames, (None, place))
+    target.mux(stream.encode())
+    sound.until(float("inf"))
+
+
+def _frame(picture: np.ndarray, shown: list[Cue], time: float, at: float):
+    """The frame for the encoder, ``at`` seconds from the first."""
+    import av
+
+    drawn = drawn_on(picture, [cue for cue in shown if cue.start <= time < cue.end])
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(drawn), format="rgb24")
+    frame.pts, frame.time_base = round(at * TICKS), Fraction(1, TICKS)
+    return frame
+
+
+class _Sound:
+    """The packets of a sound track on the clock of the first frame shown, a part at a time."""
+
+    def __init__(self, source, target, first: float):
+        self._target, self._stream, self._packets, self._next = target, None, iter(()), None
+        own = sound_stream(source)
+        if own is None:
+            return
+        self._stream, self._shift = target.add_stream_from_template(own), round(first / own.time_base)
+        self._packets = (packet for packet in source.demux(own) if packet.pts is not None)
+        self._next = next(self._packets, None)
+
+    def until(self, seconds: float) -> None:
+        """Write what begins before ``seconds``; what is before the first frame is left out."""
+        while self._next is not None and float((self._next.pts - self._shift) * self._next.time_base) < seconds:
+            packet, self._next = self._next, next(self._packets, None)
+            packet.pts, packet.dts = packet.pts - self._shift, (packet.dts or packet.pts) - self._shift
+            packet.stream = self._stream
+            if packet.pts >= 0:
+                self._target.mux(packet)
+
+
+def drawn_on(picture: np.ndarray, shown: list[Cue]) -> np.ndarray:
+    """A frame with the lines of some cues at its bottom, the first lowest; the frame itself where there is none."""
+    if not shown:
+        return picture
+    from PIL import Image, ImageDraw
+
+    image = Image.fromarray(picture)
+    draw, (width, height) = ImageDraw.Draw(image), image.size
+    lines = "\n".join("\n".join(cue.named_lines) for cue in reversed(shown))
+    font, outline = _font(lines, width, height)
+    draw.multiline_text(
+        (width / 2, height * (1 - MARGIN)), lines, "white", font, anchor="md", align="center", stroke_width=outline,
+        stroke_fill="black",
+    )  # fmt: skip
+    return np.asarray(image)
+
+
+def _font(lines: str, width: int, height: int):
+    """The letters and the width of their outline: as high as a line should be, smaller where it would not fit."""
+    size = max(8, round(height * LETTER))
+    while size > 8 and max(_letters(size).getlength(line) for line in lines.splitlines()) > 0.95 * width:
+        size -= 1
+    return _letters(size), max(1, round(size * OUTLINE))
+
+
+@lru_cache(maxsize=64)
+def _letters(size: int):
+    from PIL import ImageFont
+
+    try:
+        return ImageFont.truetype(FONT, size)
+    except OSError:
+        return ImageFont.load_default(size)
