@@ -21,11 +21,13 @@ from vsr.core.machine import share_cores
 from vsr.core.version import __version__
 
 SECTIONS = {
-    "read lips": ("transcribe", "live", "inspect", "align", "find", "phrases", "encode", "models", "import", "push"),
+    "read lips": (
+        "transcribe", "live", "inspect", "align", "find", "phrases", "encode", "models", "import", "export", "push",
+    ),
     "prepare a corpus": ("download", "prepare", "validate", "convert", "crop", "tokens"),
     "train": ("train", "average", "fuse", "lm"),
     "decode and score": ("decode", "calibrate", "posteriors", "rescore", "score", "results"),
-}
+}  # fmt: skip
 FAILS = "one line on stderr says why, and nothing half-written is left"
 
 
