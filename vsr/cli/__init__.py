@@ -25,7 +25,7 @@ SECTIONS = {
         "transcribe", "live", "inspect", "align", "find", "phrases", "encode", "models", "import", "export", "push",
     ),
     "prepare a corpus": ("download", "prepare", "validate", "convert", "crop", "tokens"),
-    "train": ("train", "average", "fuse", "lm"),
+    "train": ("train", "adapt", "average", "fuse", "lm"),
     "decode and score": ("decode", "calibrate", "posteriors", "rescore", "score", "results"),
 }  # fmt: skip
 FAILS = "one line on stderr says why, and nothing half-written is left"

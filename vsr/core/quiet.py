@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 
 LOGS = re.compile(
-    rb"[IWEF]\d{4} \d\d:\d\d:\d+\.\d+ +\d+ \S+:\d+\] |WARNING: All log messages before absl::InitializeLog|"
+    rb"[IWEF]\d{4} \d\d:\d\d:\d+\.\d+ +\d+ \S+:\d+\] |WARNING: (All log messages|Logging) before |"
     rb"INFO: (Created|Initialized) TensorFlow Lite"
 )
 STRAGGLERS = 0.2  # seconds that what is left in the pipe has to arrive; a child process may keep the pipe open

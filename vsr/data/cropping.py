@@ -26,6 +26,7 @@ from vsr.core.pool import in_processes
 from vsr.core.progress import counted
 from vsr.data.manifest import Clip, read_manifest, write_manifest
 from vsr.data.stored import count_frames, file_name, write_crop
+from vsr.face.landmarker import landmarker_file
 
 MANIFEST = "manifest.jsonl"
 VERSION = 2  # of how a mouth is cropped: raised whenever the same video gives another crop
@@ -88,7 +89,7 @@ def crop_corpus(
 
 def made_from(clip: Clip, known: dict | None = None, store: str = "npy") -> dict:
     """What the crop of a clip depends on."""
-    landmarker = os.environ.get("VSR_FACE_LANDMARKER")
+    landmarker = landmarker_file()
     return {
         "video": identify(clip.video, known), "part": [clip.start, clip.end], "way of cropping": VERSION,
         "face landmarker": identify(landmarker) if landmarker else "",

@@ -7,7 +7,6 @@ Shapes: frame (H, W, 3) uint8 RGB; faces as in `vsr.face.faces`.
 
 from __future__ import annotations
 
-import os
 import threading
 from typing import Protocol
 
@@ -15,7 +14,7 @@ import numpy as np
 
 from vsr.core.clock import FPS
 from vsr.face.faces import MAX_FACES, MAX_STEP, Face, distinct, face_of, is_among, middle, same_face, way_between
-from vsr.face.landmarker import TasksMesh
+from vsr.face.landmarker import TasksMesh, landmarker_file
 from vsr.face.mediapipe_graphs import Region, Seen
 from vsr.face.networks import NETWORKS
 from vsr.face.surroundings import Surroundings
@@ -36,10 +35,10 @@ class Detector(Protocol):
 def default_detector() -> Detector:
     """A detector for one video. It is made in no time, since the networks are loaded once and shared by all threads.
 
-    The environment's VSR_FACE_LANDMARKER names a `.task` file for `TasksMesh`, which then takes the place of the usual.
+    `TasksMesh` takes the place of the usual one where `vsr.face.landmarker.landmarker_file` names a file for it.
     Raises VsrError: missing_package, bad_model, forked.
     """
-    model = os.environ.get("VSR_FACE_LANDMARKER")
+    model = landmarker_file()
     return TasksMesh(model) if model else MediaPipeMesh()
 
 

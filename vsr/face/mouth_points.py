@@ -16,6 +16,7 @@ import numpy as np
 
 from vsr.core.machine import cores
 from vsr.face.canvas import Shape, points_on_frame, ratio
+from vsr.face.landmarker import TasksLayer, landmarker_file
 from vsr.face.mediapipe_graphs import LEFT_EYE, RIGHT_EYE, FaceBoxes, FaceMesh, Region
 from vsr.face.networks import Stock
 
@@ -33,13 +34,14 @@ class MouthMesh:
     """Lays the attention mesh, for one caller at a time."""
 
     def __init__(self):
-        self._mesh = FaceMesh(least=0.5, attention=True)
-        self._near = FaceBoxes("ShortRange", least=0.3)
+        model = landmarker_file()
+        self._mesh = TasksLayer(model) if model else FaceMesh(least=0.5, attention=True)
+        self._near = None if model else FaceBoxes("ShortRange", least=0.3)  # a landmarker has a detector of its own
 
     def region(self, frame: np.ndarray, face: np.ndarray) -> np.ndarray:
         """The detector's region relative to the face's eyes (x, y, side, turn); the usual one where it sees none."""
         centre, line = _eyes(face)
-        found = [_relative(seen.region, centre, line) for seen in self._near.find(frame)]
+        found = [_relative(seen.region, centre, line) for seen in self._near.find(frame)] if self._near else []
         near = [own for own in found if _is_near(own)]
         return min(near, key=lambda own: np.hypot(*(own - USUAL)[:2])) if near else np.array(USUAL)
 

@@ -12,15 +12,20 @@ machine alone unless --host says otherwise; files are limited in size, and uploa
 results go after a while. Ctrl-C ends it."""
 FILES = """reads   models; videos that are uploaded
 writes  uploads and results, in a folder of its own that is removed"""
-SEE = "vsr transcribe, lip2speech speak"
+SEE = "lip2speech serve, vsr transcribe, lip2speech speak"
 EXAMPLE = """lip2speech web
 lip2speech web --host 0.0.0.0 --port 8080 --max-seconds 30 --queue 8"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
+    add_serving_arguments(parser, port=7860)
+
+
+def add_serving_arguments(parser: argparse.ArgumentParser, port: int) -> None:
+    """Where to listen, with which models, and what visitors may ask for (`lip2speech.web.jobs.Limits`)."""
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, loopback only)")
-    parser.add_argument("--port", type=_port, default=7860, help="port to listen on (default: 7860)")
+    parser.add_argument("--port", type=_port, default=port, help=f"port to listen on (default: {port})")
     parser.add_argument("--model", metavar="MODEL", help="lip reader: folder or org/name (default: the package's)")
     parser.add_argument("--voice", metavar="MODEL", help="folder or org/name (default: the package's)")
     add_precision_argument(parser)
