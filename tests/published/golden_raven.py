@@ -1,7 +1,7 @@
 """Makes golden/raven.json, usr.json or usr2.json with the real peer: `python golden_raven.py CHECKOUT FAMILY`.
 
 CHECKOUT is a folder with the repository raven (11fb53f), usr (6115c87) or usr2 (df0c78b). Its own modules compute every
-number here, with small widths and with weights by `formula.fill`; the settings are those of its conf/model/visual_backbone.
+number here, with small widths and with weights by `formula.fill`; the settings are those of its conf/model.
 """
 
 import argparse
