@@ -122,10 +122,9 @@ def test_a_journal_of_another_precision_is_refused(tiny_model, face_clip, tmp_pa
         loaded = load_model(tiny_model, precision=precision)
         return Reading(loaded, face_clip, DecodeOptions(beam=2), "largest", tmp_path / "journal", resume)
 
-    first = reading("bfloat16")
-    block = {"people": [], "first_shot": 0, "num_shots": 1, "cut": False, "next": [1.0, 25], "end": 1.0}
-    first.journal.add(block)
-    assert reading("bfloat16", resume=True).journal.blocks == [block]
+    journal = reading("bfloat16").journal
+    (tmp_path / "journal").write_text(json.dumps(journal.heading) + "\n", encoding="utf-8")
+    assert reading("bfloat16", resume=True).journal.heading == journal.heading
     for other in ("float32", "int8"):
         with pytest.raises(VsrError, match="another video, model or options"):
             reading(other, resume=True)
