@@ -52,6 +52,9 @@ READ = [
     "posteriors --manifest manifest.jsonl --model model --grammar out/grammar.arpa --out out",
     "crop --manifest manifest.jsonl --out .",
     "convert --from manifest --to manifest --input manifest.jsonl --out .",
+    "encode model/model.mp4 -o model --model model",
+    "transcribe config.mp4 --format json -o model --model model --force",
+    "transcribe words.mp4 --hotwords words.txt -o . --model model --force",
     "live clip.srt -o clip.srt --model model",
     "tokens --manifest out/tokenizer.json --out out",
     "train --config config.yaml --out .",
@@ -66,7 +69,8 @@ READ = [
 
 @pytest.mark.parametrize("line", READ)
 def test_what_is_read_is_not_replaced(desk, line, capsys):
-    for name in ("out/grammar.arpa", "out/tokenizer.json", "out/train.jsonl", "model/tokenizer.model", "clip.srt"):
+    outs = ("out/grammar.arpa", "out/tokenizer.json", "out/train.jsonl")
+    for name in (*outs, "words.txt", "model/tokenizer.model", "clip.srt"):
         (desk / name).parent.mkdir(exist_ok=True)
         (desk / name).write_text('{"id": "a", "video": "a.mp4", "text": "bin"}\n', encoding="utf-8")
     before = contents(desk)

@@ -5,9 +5,13 @@ that `import vsr` and `vsr --help` answer at once.  OpenMP, where it is not load
 `vsr.core.machine.wait_passively`.
 """
 
-from vsr import moved
-from vsr.core.machine import wait_passively
-from vsr.core.version import __version__
+from vsr.core.early import answer_in_one_line
+
+answer_in_one_line()  # first: what follows takes a tenth of a second
+
+from vsr import moved  # noqa: E402
+from vsr.core.machine import wait_passively  # noqa: E402
+from vsr.core.version import __version__  # noqa: E402
 
 __all__ = ["load_model", "__version__"]
 wait_passively()

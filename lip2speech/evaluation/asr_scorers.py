@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from functools import cached_property
@@ -44,7 +45,7 @@ class PocketSphinxGrid:
         from pocketsphinx import Config, Decoder, get_model_path
 
         models = Path(get_model_path()) / "en-us"
-        settings = {"hmm": str(models / "en-us"), "dict": str(models / "cmudict-en-us.dict"), "logfn": "/dev/null"}
+        settings = {"hmm": str(models / "en-us"), "dict": str(models / "cmudict-en-us.dict"), "logfn": os.devnull}
         decoder = Decoder(Config(samprate=float(SAMPLE_RATE), **settings))
         decoder.add_jsgf_string("grid", grid_grammar())
         decoder.activate_search("grid")

@@ -182,7 +182,8 @@ def test_a_reader_of_letters_is_converted_from_files_fetched_by_hand(web, tmp_pa
     [
         (["transcribe", "x.mp4", "--model", "lsr3"], "near: lrs3"),
         (["models", "get", "spansh"], "near: spanish"),
-        (["models", "get", "usr2"], "cannot be converted yet"),
+        (["models", "get", "cogenav"], "cannot be converted yet"),
+        (["models", "get", "usr2"], "must be fetched by hand from github.com/ahaliassos/usr2"),
         (["models", "get", "cogenav"], "it lies at huggingface.co/detao/CoGenAV"),
         (["models", "get", "grid"], "in the package"),
         (["models", "get"], "needs a name"),

@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""The precisions of a reader side by side: seconds of front end, encoder and search, and how far they are off float32.
+"""The precisions of a reader side by side: processor seconds of front end, encoder and search, and what they are off.
 
-    tools/bench/precision.py [--model M] [--frames 250] [--rounds 3] [--tokens 42] [--threads 2] [--json FILE]
+    tools/bench/precision.py [--model M] [--frames 250] [--rounds 3] [--tokens 42] [--threads 1] [--json FILE]
 
 All have the same weights, read the same random video and take turns, so that other load on the machine falls on all of
-them; medians are shown, and the ratio to float32. "off" is the largest difference of the CTC log-probabilities.
+them; the least of the rounds is shown, and the ratio to float32. Processor time of one thread is what one core takes.
+"off" is the largest difference of the CTC log-probabilities from float32's.
 """
 
 import argparse
 import json
 import time
-from statistics import median
 
 import torch
 
@@ -30,13 +30,13 @@ def seconds(loaded, video: torch.Tensor, options) -> tuple[list[float], torch.Te
     """Of each part, and the CTC log-probabilities (1, T, V); video (1, T, 1, 88, 88)."""
     lengths = torch.tensor([video.shape[1]])
     mask = length_mask(lengths, video.shape[1])
-    times = [time.perf_counter()]
+    times = [time.process_time()]
     features = loaded.model.frontend(video, mask)
-    times.append(time.perf_counter())
+    times.append(time.process_time())
     states = loaded.model.encoder(features, mask)
-    times.append(time.perf_counter())
+    times.append(time.process_time())
     decode(loaded.model, states, lengths, options, loaded.tokenizer.eos_id, joining(loaded, options))
-    times.append(time.perf_counter())
+    times.append(time.process_time())
     spent = [after - before for before, after in zip(times, times[1:], strict=False)]
     return spent, loaded.model.ctc_log_probs(states)
 
@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=250)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--tokens", type=int, default=42, help="steps of the search at most")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -63,7 +63,7 @@ def main() -> None:
     figures = {}
     print(f"{'':10}" + "".join(f"{part + ' s':>13}" for part in (*PARTS, "all")) + f"{'ratio':>8}{'off':>9}")
     for name, own in spent.items():
-        row = [median(column) for column in zip(*own, strict=True)]
+        row = [min(column) for column in zip(*own, strict=True)]
         figures[name] = dict(zip(PARTS, row, strict=True)) | {"off": float((said[name] - said[FLOAT32]).abs().max())}
         figures[name]["ratio"] = sum(row) / sum(figures[FLOAT32][part] for part in PARTS)
         shown = "".join(f"{value:13.3f}" for value in (*row, sum(row)))

@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Seconds and real-time factor of each stage of reading lips: read, faces, crop, encode, decode.
 
-    tools/bench/transcribe.py CLIP... [--model M] [--beside M] [--beam 10] [--jobs 2] [--json FILE]
+    tools/bench/transcribe.py CLIP... [--model M] [--precision P] [--beside M] [--beam N] [--tokens N] [--threads N]
+        [--jobs 2] [--json FILE]
 
 Seconds are of the clock; "processor" is processor time of all threads, for cropping (which reads and looks for faces
 itself), encoding and decoding. The first clip is read once before the clock runs (cold start, shown apart). With --jobs
 the whole command is also run over all clips in that many processes, and in one, to show how it scales. With --beside
-both models read each clip in turn, in one run.
+both models read each clip in turn, in one run; M:float32 is M in that precision. --tokens is how many the search writes
+at most for 10 s of video: random weights (tools/bench/published_size.py) never end by themselves; speech has about 42.
 """
 
 import argparse
@@ -16,12 +18,14 @@ import time
 
 import torch
 
+from vsr.core.clock import FPS
 from vsr.core.files import write_text
+from vsr.core.machine import PRECISIONS
 from vsr.data.transforms import to_network_input
+from vsr.decoding.defaults import options_for
 from vsr.decoding.encoding import encode, inputs_of, mesh_for
 from vsr.decoding.evidence import joining
 from vsr.decoding.joint_beam import decode
-from vsr.decoding.options import DecodeOptions
 from vsr.face.detector import default_detector
 from vsr.face.mouth_crop import crop_video
 from vsr.face.tracker import track_faces
@@ -37,11 +41,21 @@ def timed(work):
     return result, time.perf_counter() - start
 
 
-def stages(loaded, path, options, detector) -> dict[str, float]:
+def reader(name: str | None, precision: str = "auto"):
+    """A model by its name or folder, with ":float32" or such behind it for a precision of its own."""
+    model, colon, own = (name or "").rpartition(":")
+    if colon and own in PRECISIONS:
+        return load_model(model or None, precision=own)
+    return load_model(name, precision=precision)
+
+
+def stages(loaded, path, given, detector) -> dict[str, float]:
     """Seconds of each stage on one clip. Cropping runs the reader and the tracker itself: their time is taken off.
 
-    The points of the mouth, for a model that reads them, count as cropping.
+    ``given``: options of the search that are not the model's own. The points of the mouth, for a model that reads
+    them, count as cropping.
     """
+    options = options_for(loaded, given)
     frames, read = timed(lambda: [frame for chunk, _ in read_frames(path) for frame in chunk])
     _, faces = timed(lambda: track_faces(iter(frames), detector))
     busy = time.process_time()
@@ -72,26 +86,32 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("clips", nargs="+")
-    parser.add_argument("--beam", type=int, default=10)
+    parser.add_argument("--beam", type=int, help="default: the model's own, or 10")
+    parser.add_argument("--tokens", type=float, help="of 10 s of video at most")
+    parser.add_argument("--precision", choices=PRECISIONS, default="auto")
+    parser.add_argument("--threads", type=int, help="of the tensor library (default: its own choice)")
     parser.add_argument("--jobs", type=int, default=0, help="also measure the command in so many processes")
     parser.add_argument("--model", help="a reader by name or folder instead of the default")
     parser.add_argument("--beside", help="another, in turn with it on each clip: the ratio of both is told")
     parser.add_argument("--json")
     args = parser.parse_args()
-    options = DecodeOptions(beam=args.beam)
-    loaded, load = timed(lambda: load_model(args.model))
-    others = [load_model(args.beside)] if args.beside else []
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    given = {} if args.beam is None else {"beam": args.beam}
+    given |= {} if args.tokens is None else {"max_length_ratio": args.tokens / (10 * FPS)}
+    loaded, load = timed(lambda: reader(args.model, args.precision))
+    others = [reader(args.beside)] if args.beside else []
     detector = default_detector()
-    _, first = timed(lambda: stages(loaded, args.clips[0], options, detector))
+    _, first = timed(lambda: stages(loaded, args.clips[0], given, detector))
     for other in others:
-        stages(other, args.clips[0], options, detector)
-    rounds = [[stages(own, path, options, detector) for own in (loaded, *others)] for path in args.clips]
+        stages(other, args.clips[0], given, detector)
+    rounds = [[stages(own, path, given, detector) for own in (loaded, *others)] for path in args.clips]
     each = [own for own, *_ in rounds]
     seconds = sum(probe(path).duration for path in args.clips)
     total = {name: sum(own[name] for own in each) for name in each[0]}
     busy = total.pop("processor")
     rtf = {name: value / seconds for name, value in total.items()}
-    print(f"{len(args.clips)} clips, {seconds:.1f} s of video")
+    print(f"{len(args.clips)} clips, {seconds:.1f} s of video, {loaded.precision}, {torch.get_num_threads()} threads")
     print(f"cold start: model {load:.2f} s, first clip {first:.2f} s")
     for name, value in itertools.chain(total.items(), [("total", sum(total.values())), ("processor", busy)]):
         print(f"{name:>9}  {value:8.2f} s  {value / seconds:7.3f} x real time")

@@ -22,7 +22,8 @@ from vsr.core.version import __version__
 
 SECTIONS = {
     "read lips": (
-        "transcribe", "live", "dictate", "inspect", "align", "find", "phrases", "encode", "models", "import", "push",
+        "transcribe", "live", "dictate", "inspect", "align", "find", "phrases", "encode",
+        "models", "import", "export", "push",
     ),
     "prepare a corpus": ("download", "prepare", "validate", "convert", "crop", "tokens"),
     "train": ("train", "adapt", "average", "fuse", "lm"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from vsr.inference.executors import ENGINES
 
@@ -35,3 +36,9 @@ def add_engine_arguments(parser) -> None:
     )  # fmt: skip
     group.add_argument("--engine", choices=ENGINES, default="local", help="who works (default: local)")
     group.add_argument("--address", metavar="HOST:PORT", help="of the Ray cluster (default: the one of this machine)")
+
+
+def files_of_model(name: str | None) -> list[str]:
+    """The files of a model that is named by its folder, which no output may replace."""
+    folder = Path(name or "")
+    return [str(path) for path in folder.iterdir() if path.is_file()] if name and folder.is_dir() else []

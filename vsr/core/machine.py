@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from vsr.core.errors import VsrError
 
 FILES_A_PROCESS = 4  # at least: beginning one takes as long as reading eight clips of 3 s
 AUTO, FLOAT32, BFLOAT16, INT8 = "auto", "float32", "bfloat16", "int8"
 PRECISIONS = (AUTO, FLOAT32, BFLOAT16, INT8)
+WITHOUT_FLOAT64 = ("mps",)  # kinds of devices
 CGROUP = Path("/sys/fs/cgroup")  # a container's limits, where it has any
 
 
@@ -78,6 +80,13 @@ def check_precision(name: str) -> None:
     """Raises VsrError (bad_config) for a precision that is not known."""
     if name not in PRECISIONS:
         raise VsrError("bad_config", f"precision is '{name}'; it can be {', '.join(PRECISIONS)}")
+
+
+def exact_device(device: Any) -> Any:
+    """Where sums that need float64 are made: on the device, or on the CPU for one that has none (Apple's GPU)."""
+    import torch
+
+    return torch.device("cpu") if device.type in WITHOUT_FLOAT64 else device
 
 
 def wait_passively() -> None:

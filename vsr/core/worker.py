@@ -84,8 +84,19 @@ def _leave(number: int, frame) -> None:
 def _follow(parent: int, sentinels: Sequence = ()) -> None:
     """End this process when its parent is no more. The parent may well be process 1, as in a container: what counts
     is that it was another."""
-    while os.getppid() == parent and not wait(sentinels, LOOK):
+    while os.getppid() == parent and not _wait(sentinels):
         pass
-    os.kill(os.getpid(), signal.SIGTERM)
+    if hasattr(signal, "pthread_kill"):
+        os.kill(os.getpid(), signal.SIGTERM)
+    else:  # Windows, where that would end the process before it has cleaned up
+        signal.raise_signal(signal.SIGTERM)
     time.sleep(GRACE)
     os._exit(128 + signal.SIGTERM)
+
+
+def _wait(sentinels: Sequence) -> list:
+    """Those that are ready, after a while at the latest; Windows cannot wait for none."""
+    if sentinels:
+        return wait(sentinels, LOOK)
+    time.sleep(LOOK)
+    return []

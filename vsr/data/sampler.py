@@ -6,7 +6,7 @@ That order is the same in every run and on every rank, so an interrupted epoch g
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from multiprocessing import get_context
+from multiprocessing import get_all_start_methods, get_context
 
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
@@ -73,9 +73,12 @@ def planned_batches(dataset, plan: Sequence[list[int]], epoch: int, workers: int
 
 def worker_context(workers: int):
     """How worker processes begin: from a server without threads, as a fork of this process could hang for ever in a
-    lock that another thread held. The server has loaded PyTorch once for all of them. None without workers."""
+    lock that another thread held. The server has loaded PyTorch once for all of them. Windows, which has no such
+    server, begins each anew. None without workers."""
     if not workers:
         return None
+    if "forkserver" not in get_all_start_methods():
+        return get_context("spawn")
     context = get_context("forkserver")
     context.set_forkserver_preload(["vsr.data.batch"])
     return context

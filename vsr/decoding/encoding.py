@@ -79,5 +79,5 @@ def _padded(features: Iterable[np.ndarray | None], video: Tensor) -> Tensor:
     tracks = video.new_zeros(*video.shape[:2], FEATURES)
     for row, own in zip(tracks, features, strict=True):
         if own is not None:
-            row[: len(own)] = torch.from_numpy(own)
+            row[: len(own)] = torch.from_numpy(own).to(tracks.dtype)
     return tracks

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from vsr.core.machine import exact_device
 from vsr.decoding.ctc import PrefixScorer
 from vsr.decoding.options import DecodeOptions
 from vsr.decoding.shallow_fusion import languages_of
@@ -78,7 +79,8 @@ class TrackWords:
 
     def of(self, states: Tensor, lengths: Tensor) -> WordEvidence:
         """What it says of the clips with states (B, T, D) of ``lengths`` (B,) frames."""
-        return WordEvidence(*self.reader.said_by_tracks(states, lengths), lengths, self.tree)
+        home, said = exact_device(states.device), self.reader.said_by_tracks(states, lengths)
+        return WordEvidence(*(own.to(home) for own in (*said, lengths)), self.tree)
 
 
 def joining(loaded: LoadedModel, options: DecodeOptions) -> list:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from vsr.core.errors import VsrError
+from vsr.core.machine import exact_device
 from vsr.decoding.ctc import MINUS_INFINITY, NoScorer, PrefixScorer, greedy, prefix_beam, sayable
 from vsr.decoding.evidence import TrackWords
 from vsr.decoding.options import DecodeOptions, Hypothesis
@@ -59,26 +60,30 @@ def check_heads(model: LipReader, method: str) -> None:
 class JointSearch:
     """The state of one batch of searches; utterances leave the batch as they finish.
 
-    ``log_probs`` None: the decoder alone scores.
+    ``log_probs`` None: the decoder alone scores. Decoder and caches stay on the ``device`` of the states; scores are
+    float64, and everything about them is at ``home``, the same device unless it has no float64.
     ``languages`` are (weight, language model); one of weight 0 is left out.
     """
 
     def __init__(self, model: LipReader, states, log_probs, lengths, options: DecodeOptions, eos_id: int, languages=()):
         self.model, self.options, self.eos = model, options, eos_id
+        self.device, self.home = states.device, exact_device(states.device)
         self.cache = model.decoder.start(states, lengths)
-        self.ctc = NoScorer() if log_probs is None else PrefixScorer(log_probs, lengths)
+        lengths = lengths.to(self.home)
+        self.ctc = NoScorer() if log_probs is None else PrefixScorer(log_probs.to(self.home), lengths)
         self.ctc_weight = 0.0 if log_probs is None else options.ctc_weight
         batch = len(lengths)
-        self.languages = [(weight, language.start(batch, states.device)) for weight, language in languages if weight]
+        self.languages = [(weight, language.start(batch, self.home)) for weight, language in languages if weight]
         # How far a hypothesis that goes on may still gain by one more hotword; more of them are not waited for.
         self.gain = sum(weight * getattr(language, "gain", 0.0) for weight, language in self.languages)
-        self.unsayable = torch.tensor([BLANK, UNK, eos_id], device=states.device)
+        home = {"device": self.home}
+        self.unsayable = torch.tensor([BLANK, UNK, eos_id], **home)
         self.limits = (lengths * options.max_length_ratio).long().clamp(min=1)
-        self.rows = torch.arange(batch, device=states.device)  # which utterance each running row is
-        self.tokens = states.new_full((batch, 1, 1), eos_id, dtype=torch.long)  # (B, K, U+1), sos first
-        self.attention = states.new_zeros(batch, 1)  # log-probability by the decoder, (B, K)
-        self.language = states.new_zeros(batch, 1, dtype=torch.float64)  # weighted, by the language models, (B, K)
-        self.alive = torch.ones(batch, 1, dtype=torch.bool, device=states.device)
+        self.rows = torch.arange(batch, **home)  # which utterance each running row is
+        self.tokens = torch.full((batch, 1, 1), eos_id, dtype=torch.long, **home)  # (B, K, U+1), sos first
+        self.attention = torch.zeros(batch, 1, dtype=states.dtype, **home)  # log-probability by the decoder, (B, K)
+        self.language = torch.zeros(batch, 1, dtype=torch.float64, **home)  # weighted, by the language models, (B, K)
+        self.alive = torch.ones(batch, 1, dtype=torch.bool, **home)
         self.done: list[list[Hypothesis]] = [[] for _ in range(batch)]
 
     def run(self) -> list[list[Hypothesis]]:
@@ -91,7 +96,7 @@ class JointSearch:
 
     def advance(self, step: int) -> None:
         """One more token for every hypothesis; ended ones are put aside."""
-        log_probs = self.model.decoder.step(self.tokens[..., -1], self.cache)
+        log_probs = self.model.decoder.step(self.tokens[..., -1].to(self.device), self.cache).to(self.home)
         candidates, attention = self.candidates(log_probs)
         ctc = self.ctc.extend(self.tokens[..., -1], candidates)
         attention = attention + self.attention[..., None]
@@ -146,7 +151,7 @@ class JointSearch:
         self.tokens = torch.cat([past, new[..., None]], dim=-1)
         self.alive = ~ends & possible
         self.scores = values
-        self.cache.reorder(parents)
+        self.cache.reorder(parents.to(self.device))
         for scorer in self.scorers():
             scorer.follow(parents, new)
 
@@ -163,7 +168,7 @@ class JointSearch:
         if len(keep) == len(self.rows):
             return
         keep = torch.tensor(keep, dtype=torch.long, device=self.rows.device)
-        self.cache.select(keep)
+        self.cache.select(keep.to(self.device))
         for scorer in self.scorers():
             scorer.select(keep)
         for name in ("rows", "limits", "tokens", "attention", "language", "alive", "scores"):

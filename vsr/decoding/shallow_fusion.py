@@ -41,7 +41,7 @@ class NeuralLanguage:
         for first in range(0, len(texts), SENTENCES_AT_ONCE):
             own = [torch.tensor(text, dtype=torch.long) for text in texts[first : first + SENTENCES_AT_ONCE]]
             tokens = pad_sequence(own, batch_first=True, padding_value=IGNORE).to(device)
-            found += (-self.model.token_losses(tokens).double().sum(1)).tolist()
+            found += (-self.model.token_losses(tokens).cpu().double().sum(1)).tolist()
         return found
 
     def start(self, utterances: int, device: torch.device) -> NeuralSearch:
@@ -54,18 +54,20 @@ class NeuralSearch:
 
     def __init__(self, model: LanguageModel, utterances: int):
         self.model, self.cache = model, model.start(utterances)
+        self.device = model.embed.weight.device
 
     def extend(self, last: Tensor, candidates: Tensor) -> Tensor:
         """Log-probabilities (B, K, 1+C) of the candidates after the hypotheses that end in ``last`` (B, K)."""
-        return self.model.step(last, self.cache).gather(2, candidates).double()
+        found = self.model.step(last.to(self.device), self.cache).to(candidates.device)
+        return found.gather(2, candidates).double()
 
     def follow(self, parents: Tensor, tokens: Tensor) -> None:
         """Go on with ``tokens`` (B, K') after the hypotheses ``parents`` (B, K')."""
-        self.cache.reorder(parents)
+        self.cache.reorder(parents.to(self.device))
 
     def select(self, rows: Tensor) -> None:
         """Keep the utterances ``rows`` (B',)."""
-        self.cache.select(rows)
+        self.cache.select(rows.to(self.device))
 
     def rule_out(self, log_probs: Tensor) -> None:
         """Nothing is impossible."""

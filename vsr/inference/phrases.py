@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 from vsr.core.errors import VsrError
+from vsr.core.machine import exact_device
 from vsr.decoding.defaults import options_for
 from vsr.decoding.joint_beam import check_heads, decode
 from vsr.inference.speech import encoded
@@ -131,12 +132,13 @@ def score_phrases(model, states: Tensor, phrases: Sequence[Sequence[int]], ctc_w
 
 def _ctc(model, states: Tensor, phrases: Sequence[Tensor]) -> Tensor:
     """CTC's forward log-probability of each phrase, (P,); -inf for one that has no room."""
-    log_probs = model.ctc_log_probs(states[None])[0].float()
+    home = exact_device(states.device)  # which has this loss, too
+    log_probs = model.ctc_log_probs(states[None])[0].float().to(home)
     lengths = torch.tensor([len(phrase) for phrase in phrases])
     frames = torch.full((len(phrases),), len(states))
     inputs = log_probs[:, None].expand(-1, len(phrases), -1)
-    targets = pad_sequence(list(phrases), batch_first=True, padding_value=BLANK + 1)
-    return -F.ctc_loss(inputs, targets, frames, lengths, blank=BLANK, reduction="none")
+    targets = pad_sequence(list(phrases), batch_first=True, padding_value=BLANK + 1).to(home)
+    return -F.ctc_loss(inputs, targets, frames, lengths, blank=BLANK, reduction="none").to(states.device)
 
 
 def _attention(model, states: Tensor, phrases: Sequence[Tensor]) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from vsr.models.attention import RelativeAttention
 from vsr.models.legacy_attention import LegacyRelativeAttention
-from vsr.models.lengths import key_mask, scatter_frames, zero_padding
+from vsr.models.lengths import gather_frames, key_mask, scatter_frames, zero_padding
 
 ACTIVATIONS = {"silu": nn.SiLU, "relu": nn.ReLU}
 POSITIONS = {"relative": RelativeAttention, "legacy": LegacyRelativeAttention}
@@ -42,7 +42,7 @@ class ConvolutionModule(nn.Module):
         x = zero_padding(self.gate(self.norm(x)), mask).transpose(1, 2)  # (B, D, T)
         x = self.depthwise(x).transpose(1, 2)  # (B, T, D)
         # Statistics over real frames only: a batch's padding must not change what the others are divided by.
-        return self.out(scatter_frames(self.batch_norm(x[mask]), mask))
+        return self.out(scatter_frames(self.batch_norm(gather_frames(x, mask)), mask))
 
 
 class ConformerLayer(nn.Module):

@@ -5,6 +5,9 @@ Shapes: B batch, T positions. A mask is True where a position is real and False 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 
 import torch
@@ -21,8 +24,28 @@ def zero_padding(x: Tensor, mask: Tensor) -> Tensor:
     return x.masked_fill(~mask.view(*mask.shape, *[1] * (x.dim() - 2)), 0)
 
 
+_unpadded: ContextVar[bool] = ContextVar("unpadded", default=False)
+
+
+@contextmanager
+def unpadded() -> Iterator[None]:
+    """Within, all frames are real: none is picked out, so that a graph of tensors alone tells all that is done."""
+    token = _unpadded.set(True)
+    try:
+        yield
+    finally:
+        _unpadded.reset(token)
+
+
+def gather_frames(x: Tensor, mask: Tensor) -> Tensor:
+    """The real frames of ``x`` (B, T, ...) alone, (N, ...)."""
+    return x.flatten(0, 1) if _unpadded.get() else x[mask]
+
+
 def scatter_frames(real: Tensor, mask: Tensor) -> Tensor:
     """What was computed on the real frames alone, (N, ...), back in its place: (B, T, ...), zero on padding."""
+    if _unpadded.get():
+        return real.view(*mask.shape, *real.shape[1:])
     x = real.new_zeros(*mask.shape, *real.shape[1:])
     x[mask] = real
     return x

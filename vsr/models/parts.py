@@ -15,6 +15,7 @@ from vsr.models.frontends.torchvision_video import VideoBackbone
 from vsr.models.landmarks import LandmarkFrontend, RecurrentEncoder
 from vsr.models.limits import DROPPED, check_heads, check_sizes
 from vsr.models.registry import ENCODERS, FRONTENDS
+from vsr.models.relative_transformer import NORMS, RelativeTransformer
 from vsr.models.resnet3d import ACTIVATIONS as RESNET_ACTIVATIONS
 from vsr.models.resnet3d import ResNet3D
 from vsr.models.video_transformer import VideoTransformer
@@ -119,6 +120,28 @@ class ConformerSettings:
         c = self
         check_heads("dim", dim, "heads", c.heads)
         return Conformer(dim, c.layers, c.heads, c.hidden, c.kernel, c.dropout, c.activation, c.norm_eps, c.positions)
+
+
+@ENCODERS.register("relative_transformer")
+@dataclass(frozen=True)
+class RelativeTransformerSettings:
+    """As `RelativeTransformer` takes them."""
+
+    layers: int = 12
+    heads: int = 8
+    hidden: int = 2048
+    dropout: float = 0.1
+    norm_eps: float = 1e-5
+    norm: str = "batch"
+
+    def __post_init__(self):
+        one_of("norm", self.norm, NORMS)
+        check_sizes(self, layers=COUNT, heads=COUNT, hidden=COUNT, dropout=DROPPED)
+
+    def build(self, dim: int) -> nn.Module:
+        c = self
+        check_heads("dim", dim, "heads", c.heads)
+        return RelativeTransformer(dim, c.layers, c.heads, c.hidden, c.dropout, c.norm_eps, c.norm)
 
 
 @ENCODERS.register("av_hubert")

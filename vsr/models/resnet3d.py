@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vsr.models.lengths import scatter_frames
+from vsr.models.lengths import gather_frames, scatter_frames
 
 FRAMES = 5  # frames that the first convolution sees
 ACTIVATIONS = {"silu": lambda channels: nn.SiLU(), "prelu": nn.PReLU}  # by channels
@@ -71,6 +71,6 @@ class ResNet3D(nn.Module):
         length, half = video.shape[1], FRAMES // 2
         padded = F.pad(video[:, :, 0], (0, 0, 0, 0, half, half))
         stacked = torch.stack([padded[:, f : f + length] for f in range(FRAMES)], dim=2)
-        x = stacked[mask].to(self.stem.weight.dtype, memory_format=torch.channels_last)
+        x = gather_frames(stacked, mask).to(self.stem.weight.dtype, memory_format=torch.channels_last)
         x = F.max_pool2d(self.stem_act(self.stem_bn(self.stem(x))), 3, 2, 1)
         return scatter_frames(self.project(self.trunk(x).float().mean((2, 3))), mask)

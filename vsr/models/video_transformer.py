@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from vsr.models.attention import MultiHeadAttention
 from vsr.models.conformer import FeedForward
-from vsr.models.lengths import scatter_frames, zero_padding
+from vsr.models.lengths import gather_frames, scatter_frames, zero_padding
 
 SIDE = 88  # pixels of the network's input
 
@@ -47,7 +47,7 @@ class Tubelets(nn.Module):
         """Tokens of the real frames alone, (M, N, W) with M = mask.sum()."""
         x = zero_padding(self.project(self.cut(video)).flatten(2), mask)  # (B, T, N*W)
         mean = x.sum(1, keepdim=True) / mask.sum(1)[:, None, None]
-        return self.whiten((x - mean)[mask]).unflatten(1, (self.num_patches, -1))
+        return self.whiten(gather_frames(x - mean, mask)).unflatten(1, (self.num_patches, -1))
 
     def cut(self, video: Tensor) -> Tensor:
         """Video (B, T, 1, 88, 88) -> tubelets (B, T, N, F*P*P)."""

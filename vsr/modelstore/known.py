@@ -104,6 +104,9 @@ SPM = (
            "29001d967ad290e28f6f1d7d47e07e314354bf67d3b1f494e936fa2fed9a9122"),
 )  # fmt: skip
 
+UNITS = Remote("unigram1000_units.txt", GITHUB + "ahaliassos/raven/main/labels/unigram1000_units.txt",
+               "ead1469024d34194e1c7abfe2ca0457f06d5afee78267af2a0cbdea946f359f4")  # fmt: skip
+
 
 def _zoo(name: str, language: str, error: str, beam: int, bonus: float, lm_weight: float = 0.0) -> Known:
     """A reader of letters in Imperial's zoo, with the settings of its published configuration."""
@@ -148,6 +151,15 @@ def _muavic(language: str) -> Known:
     )  # fmt: skip
 
 
+def _by_hand(name: str, family: str, file: str, kind: str, error: str, licence: Licence, place: str) -> Known:
+    """A reader that lies on Drive, in the layout of RAVEn or USR; its list of units is fetched."""
+    note = "" if kind == "video" else "hears and sees; here the lips alone are read"
+    return Known(
+        name, "en", kind, "1,000 pieces", 0, error, ZOO_README, licence, f"{place} (Drive)", family, BY_HAND,
+        (Remote(file), UNITS), {"beam": 40, "ctc_weight": 0.1}, note,
+    )  # fmt: skip
+
+
 def _not_yet(
     name: str, kind: str, error: str, licence: Licence, place: str, note: str, source: str = ZOO_README
 ) -> Known:
@@ -155,7 +167,6 @@ def _not_yet(
     return Known(name, "en", kind, "1,000 pieces", 0, error, source, licence, place, "", NOT_YET, note=note)
 
 
-OTHER = "its own kind of encoder, for which there is no importer yet: fetch it by hand and use the publisher's code"
 SOUND = "it hears sound, for which there is no encoder here yet"
 KNOWN: tuple[Known, ...] = (
     Known("grid", "en", "video", "GRID's 51 words", 0, "4.3 % WER, GRID s1", "vsr/weights/MODEL_CARD.md", OWN,
@@ -202,13 +213,14 @@ KNOWN: tuple[Known, ...] = (
                "its paper"),
     _av_hubert("av_hubert-encoder", "clean-pretrain/large_vox_iter5.pt", "encoder", "none", "-", "-"),
     *(_muavic(language) for language in ("ar", "de", "el", "en", "es", "fr", "it", "pt", "ru")),
-    _not_yet("raven", "video", "23.1 % WER, LRS3 test, with its language model", RAVEN,
-             "github.com/ahaliassos/raven (Drive)", OTHER),
-    _not_yet("braven", "video", "20.1 % WER, LRS3 test, with its language model", RAVEN,
-             "github.com/ahaliassos/raven (Drive)", OTHER),
-    _not_yet("usr", "both", "22.3 % WER, LRS3 test, lips alone", CC_BY_NC, "github.com/ahaliassos/usr (Drive)", OTHER),
-    _not_yet("usr2", "both", "17.6 % WER, LRS3 test, lips alone", CC_BY_NC,
-             "github.com/ahaliassos/usr2 (Drive)", OTHER),
+    _by_hand("raven", "raven", "vsr_prelrs3vox2_large_ftlrs3vox2_selftrain.pth", "video", "24.4 % WER, LRS3 test",
+             RAVEN, "github.com/ahaliassos/raven"),
+    _by_hand("braven", "raven", "vsr_prelrs3vox2avs_large_ftlrs3vox2avs_selftrain_braven.pth", "video",
+             "20.9 % WER, LRS3 test", RAVEN, "github.com/ahaliassos/raven"),
+    _by_hand("usr", "usr", "usr_large.pth", "both", "22.3 % WER, LRS3 test, lips alone", CC_BY_NC,
+             "github.com/ahaliassos/usr"),
+    _by_hand("usr2", "usr", "usr2_huge.pth", "both", "17.6 % WER, LRS3 test, lips alone", CC_BY_NC,
+             "github.com/ahaliassos/usr2"),
     _not_yet("cogenav", "both", "20.4 to 22.0 % WER, LRS3 test, lips alone", UNTOLD, "huggingface.co/detao/CoGenAV",
              "an adapter into Whisper, for which there is no importer yet", "its paper; users measured 24.2"),
 )  # fmt: skip

@@ -127,7 +127,7 @@ class LanguageRun(Run):
         total, count = 0.0, 0
         for indices in self.dev.sampler(self.config.data.tokens_per_batch, shuffle=False).batches():
             batch = self.dev.batch(indices).to(self.fabric.device)
-            total += float(model.token_losses(batch.tokens).double().sum())
+            total += float(model.token_losses(batch.tokens).cpu().double().sum())
             count += int((batch.tokens != IGNORE).sum()) + len(batch.tokens)
         return {"dev_perplexity": float(np.exp(np.float64(total / count)))}  # inf where a lost model is sure of nothing
 

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from vsr.cli.options import add_faces_argument
+from vsr.cli.options import add_faces_argument, files_of_model
 from vsr.core.machine import add_device_argument, add_precision_argument
 
 HELP = "write encoder states of videos, of any layer"
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     failures = 0
     for video, out in zip(args.videos, outputs, strict=True):
         try:
-            check_output(out, *args.videos)
+            check_output(out, *args.videos, *files_of_model(args.model))
             states = encode_video(loaded, video, layers, args.faces, args.cropped)
             save_states(states, out, {"model": loaded.name, "sha256": loaded.weights_sha256, "file": str(video)})
             print(f"{out}: {len(states['start'])} frames, {', '.join(layers)}")

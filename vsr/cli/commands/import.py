@@ -5,22 +5,25 @@ from __future__ import annotations
 import argparse
 
 HELP = "make a model folder of a published checkpoint"
-ABOUT = """Makes a model folder of a checkpoint that auto_avsr, AV-HuBERT or Imperial's zoo (vsr4ml)
-published: names and layouts are translated, and the result is the original's within 1e-4. The
-checkpoint is read without running anything in it. The licence of its weights is printed: heed
-it. What vsr models lists needs no import: vsr models get NAME."""
+ABOUT = """Makes a model folder of a checkpoint that auto_avsr, AV-HuBERT, Imperial's zoo (vsr4ml),
+RAVEn and BRAVEn (raven) or USR (usr, the lips of it) published: names and layouts are
+translated, and the result is the original's within 1e-4. The checkpoint is read without running
+anything in it. The licence of its weights is printed: heed it. What vsr models lists needs no
+import: vsr models get NAME."""
 FILES = """reads   the checkpoint; SentencePiece model and list of units, where it has none; of vsr4ml
         model.json beside it, and with --lm the language model that belongs to it
 writes  a model folder: model.safetensors, config.json, tokenizer"""
 SEE = "vsr models, vsr transcribe, vsr push"
 EXAMPLE = """vsr import auto_avsr vsr_trlrs3_base.pth --tokenizer spm/unigram/unigram5000.model -o models/lrs3
 vsr import vsr4ml es/model.pth --lm lm_es/model.pth -o models/es
+vsr import raven large_braven.pth --units unigram1000_units.txt -o models/braven
 vsr transcribe clip.mp4 --model models/lrs3"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("family", choices=("auto_avsr", "av_hubert", "vsr4ml"), help="where the checkpoint comes from")
+    families = ("auto_avsr", "av_hubert", "vsr4ml", "raven", "usr")
+    parser.add_argument("family", choices=families, help="where the checkpoint comes from")
     parser.add_argument("checkpoint", metavar="FILE", help="the checkpoint, .pth or .pt")
     parser.add_argument("-o", "--out", required=True, metavar="DIR", help="folder of the model")
     parser.add_argument("--tokenizer", metavar="FILE", help="SentencePiece model, where the checkpoint has none")

@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     from vsr.face.detector import default_detector
     from vsr.inference.live.screen import Screen
     from vsr.inference.live.session import Session, live_options
-    from vsr.inference.live.source import Capture, open_source
+    from vsr.inference.live.source import Capture, described, open_source
     from vsr.modelstore.folder import load_model
     from vsr.output.subtitles import WRITERS
 
@@ -56,6 +56,7 @@ def run(args: argparse.Namespace) -> int:
     screen = Screen(args.source, loaded.name, args.out)
     session = Session(loaded, default_detector(), live_options(loaded, given))
     capture = Capture(open_source(args.source))  # last, so that nothing is filmed while models are loaded
+    print(f"vsr: reads {described(args.source)} with {loaded.name}", file=sys.stderr, flush=True)
     try:
         screen.show(session.run(capture))
     except KeyboardInterrupt:  # the usual end

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from vsr.cli.options import add_engine_arguments, add_faces_argument
-from vsr.cli.search_options import add_search_arguments, search_options
+from vsr.cli.options import add_engine_arguments, add_faces_argument, files_of_model
+from vsr.cli.search_options import add_search_arguments, language_files, search_options
 from vsr.core.errors import VsrError
 from vsr.core.files import ignores_case
 from vsr.core.machine import add_device_argument, add_precision_argument, find_device
@@ -125,7 +125,8 @@ def _planned(args: argparse.Namespace, outputs: Outputs) -> tuple[list[str], int
 
     outputs.prepare()
     _check_names(args.videos, outputs)
-    written, inputs = Written(outputs.folder), {os.path.realpath(video) for video in args.videos}
+    read = (*args.videos, *language_files(args), *files_of_model(args.model))
+    written, inputs = Written(outputs.folder), {os.path.realpath(file) for file in read}
     state_of = _finished(args, outputs, written) if args.resume else lambda video: NEW
     states, allowed, refused = [], [], 0
     for video in args.videos:

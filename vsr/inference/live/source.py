@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -22,10 +23,11 @@ from vsr.inference.live.pace import Pace
 from vsr.media.container import short_reason
 from vsr.media.picture_shape import Converter, PictureShapes, with_sizes
 from vsr.media.reader import frames_from
-from vsr.media.streams import picture_stream
+from vsr.media.streams import chosen_among, picture_stream, tell_choice
 
 WAITING = 25  # pictures that may wait
 STREAMS = ("rtsp", "rtsps", "rtmp", "http", "https", "udp", "tcp", "srt")
+CAMERAS = Path("/sys/class/video4linux")  # on Linux
 SILENT = 10.0  # seconds without a picture after which a stream counts as ended
 # A stream shows its first picture at once: it is looked at for a second at most, and what was seen then is kept, since
 # the next picture that stands by itself may be ten seconds away.
@@ -43,9 +45,30 @@ def open_source(name: str) -> Iterator[tuple[np.ndarray, float]]:
     """
     if name.isdigit():
         return _camera(int(name))
-    if name == "-" or name.partition("://")[0].lower() in STREAMS and "://" in name:
+    if name == "-" or _is_address(name):
         return _stream(name)
     return _paced_file(name)
+
+
+def described(name: str) -> str:
+    """What `open_source` takes for a name, as people know it."""
+    if name.isdigit():
+        return f"camera {int(name)}{_camera_name(int(name))}"
+    if name == "-":
+        return "the stream on standard input"
+    return f"the stream {name}" if _is_address(name) else f"the file {name} at its own pace"
+
+
+def _camera_name(number: int) -> str:
+    """What the system calls a camera, where it tells."""
+    try:
+        return f" ({(CAMERAS / f'video{number}' / 'name').read_text(encoding='utf-8').strip()})"
+    except (OSError, ValueError):
+        return ""
+
+
+def _is_address(name: str) -> bool:
+    return "://" in name and name.partition("://")[0].lower() in STREAMS
 
 
 def _camera(number: int) -> Iterator[tuple[np.ndarray, float]]:
@@ -79,6 +102,7 @@ def _stream(name: str) -> Iterator[tuple[np.ndarray, float]]:
         stream = picture_stream(container)
         if stream is None:
             raise VsrError("no_video", f"{name}: holds no video")
+        tell_choice("vsr", name, chosen_among(container, stream))
         pace, converter = Pace(stream), Converter()
         for (picture, seconds), shape, size in with_sizes(_placed(stream, _decoded(name, container, stream), pace)):
             yield converter.rgb(picture, shape, size), seconds

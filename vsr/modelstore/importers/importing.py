@@ -8,12 +8,12 @@ from vsr.core.artifacts import MODEL_FILES
 from vsr.core.errors import VsrError
 from vsr.core.files import check_outputs
 from vsr.modelstore.checkpoint import CONFIG_FILE, read_config
-from vsr.modelstore.importers import auto_avsr, av_hubert, espnet_language, vsr4ml
+from vsr.modelstore.importers import auto_avsr, av_hubert, espnet_language, raven, usr, vsr4ml
 from vsr.modelstore.importers.reading import read_checkpoint, weights_of
 from vsr.modelstore.saving import LANGUAGE_MODEL, save_model
 from vsr.text.tokenizer import SentencePieceTokenizer, sentence_pieces
 
-FAMILIES = {"auto_avsr": auto_avsr, "av_hubert": av_hubert, "vsr4ml": vsr4ml}
+FAMILIES = {"auto_avsr": auto_avsr, "av_hubert": av_hubert, "vsr4ml": vsr4ml, "raven": raven, "usr": usr}
 LANGUAGE_FOLDER = "lm"  # inside the reader's
 MOST = 0.5  # share of the units that the SentencePiece file must know; auto_avsr's list has digits beyond it
 
@@ -53,8 +53,8 @@ def import_checkpoint(
     except VsrError as error:
         raise error if str(path) in str(error) else VsrError(error.reason, f"{path}: {error}") from error
     about = _origin(family, path)
-    if family == "vsr4ml":
-        about["decode"] = dict(vsr4ml.DECODE)
+    if hasattr(FAMILIES[family], "DECODE"):
+        about["decode"] = dict(FAMILIES[family].DECODE)
     about |= origin or {}
     if language is not None:  # first: the reader's config.json, which names it, is what makes the folder a model
         own = {"kind": LANGUAGE_MODEL, "name": Path(lm).stem, "family": family, "licence": about["licence"]}
@@ -112,6 +112,10 @@ def _convert(family: str, path, tokenizer, units, settings=None):
     if family == "auto_avsr":
         model = auto_avsr.build(weights)
         return model, _checked(auto_avsr.read_tokenizer(tokenizer, units), model)
+    if family in ("raven", "usr"):
+        own = raven if family == "raven" else usr
+        model = own.build(weights)
+        return model, _checked(own.read_tokenizer(tokenizer, units), model)
     model = av_hubert.build(weights, av_hubert.settings_of(checkpoint))
     if not model.config.vocab_size:
         return model, None

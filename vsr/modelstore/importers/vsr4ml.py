@@ -86,11 +86,16 @@ def read_tokenizer(
         return auto_avsr.read_tokenizer(model, units)
     if units is None:
         raise VsrError("bad_config", f"this model writes {kind}: give --units {kind}_units.txt")
+    return listed_tokenizer(Path(units))
+
+
+def listed_tokenizer(units: Path) -> ListTokenizer:
+    """Of a list of units alone, without a SentencePiece file. Raises VsrError (bad_model)."""
     try:
-        lines = Path(units).read_text(encoding="utf-8").splitlines()
+        lines = units.read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError) as error:
         raise VsrError("bad_model", f"{units}: {getattr(error, 'strerror', None) or 'not UTF-8 text'}") from error
-    listed = auto_avsr.listed_units(lines, Path(units))
+    listed = auto_avsr.listed_units(lines, units)
     return ListTokenizer(listed, case_of(listed))
 
 

@@ -1,0 +1,69 @@
+"""Transformer encoder with relative positions: features (B, T, D) -> states, as RAVEn has it (Haliassos et al. 2023).
+
+Attention after a layer normalisation, a feed-forward network after a batch normalisation (in USR after a layer
+normalisation), what each adds scaled by a learned number for every channel (LayerScale, Touvron et al. 2021).
+
+Shapes: B batch, T video frames, D model width.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from vsr.models.attention import RelativeAttention
+from vsr.models.lengths import gather_frames, key_mask, scatter_frames, zero_padding
+
+NORMS = ("batch", "layer")  # before the feed-forward networks
+SCALE = 0.1  # what every learned scale begins with
+
+
+class RelativeLayer(nn.Module):
+    """Attention and feed-forward, each normalised before, scaled and residual."""
+
+    def __init__(self, dim: int, heads: int, hidden: int, dropout: float, eps: float, norm: str):
+        super().__init__()
+        self.norm_attention = nn.LayerNorm(dim, eps)
+        self.attention = RelativeAttention(dim, heads)
+        self.scale_attention = nn.Parameter(torch.full((dim,), SCALE))
+        self.norm_feed_forward = nn.BatchNorm1d(dim) if norm == "batch" else nn.LayerNorm(dim, eps)
+        self.feed_forward = nn.Sequential(
+            nn.Linear(dim, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, dim)
+        )
+        self.scale_feed_forward = nn.Parameter(torch.full((dim,), SCALE))
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """x (B, T, D), mask (B, T) True on real frames -> (B, T, D)."""
+        attended = self.attention(self.norm_attention(x), key_mask(mask))
+        x = x + self.dropout(self.scale_attention * attended)
+        # Statistics over real frames only: a batch's padding must not change what the others are divided by.
+        normed = self.norm_feed_forward(gather_frames(x, mask))
+        return x + scatter_frames(self.dropout(self.scale_feed_forward * self.feed_forward(normed)), mask)
+
+
+class RelativeTransformer(nn.Module):
+    """Stack of such layers with a final normalisation.
+
+    Args:
+        dim: model width D.
+        layers, heads, hidden, dropout: depth, attention heads, feed-forward width, dropout after each module.
+        eps: added to the variance by every layer normalisation.
+        norm: before the feed-forward networks, one of ``NORMS``.
+    """
+
+    def __init__(
+        self, dim: int, layers: int, heads: int, hidden: int, dropout: float, eps: float = 1e-5, norm: str = "batch"
+    ):
+        super().__init__()
+        self.scale = dim**0.5
+        self.dropout = nn.Dropout(dropout)
+        self.layers = nn.ModuleList(RelativeLayer(dim, heads, hidden, dropout, eps, norm) for _ in range(layers))
+        self.norm = nn.LayerNorm(dim, eps)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """x (B, T, D), mask (B, T) True on real frames -> states (B, T, D), zero on padding."""
+        x = self.dropout(x * self.scale)
+        for layer in self.layers:
+            x = layer(x, mask)
+        return zero_padding(self.norm(x), mask)

@@ -1,0 +1,127 @@
+"""A reader's encoder and CTC head as one ONNX graph, for programs without PyTorch.
+
+Shapes: T frames, D width of the states, V vocabulary. The graph reads one clip of any length: ``video`` (T, 88, 88),
+the centre of a mouth crop as `vsr.data.transforms.to_network_input` normalises it, gives ``states`` (T, D) and, where
+there is a CTC head, ``ctc`` (T, V), log-probabilities. Its metadata has the tokens of V as a JSON list.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vsr.core.errors import VsrError, one_line
+from vsr.core.files import atomic_write
+from vsr.core.packages import needed
+from vsr.data.batch import VIDEO
+from vsr.data.transforms import SIDE
+from vsr.models.lengths import unpadded
+
+if TYPE_CHECKING:
+    from vsr.modelstore.folder import LoadedModel
+
+FRAMES = (1, 37, 75)  # of the clips on which the graph is compared
+TRACED = 13
+LONGEST = 100_000  # frames
+NEAR = 1e-3  # what the graph may be off; float32 in another order
+INSTALL = "pip install 'vsr-lip2speech[export]'"
+
+
+class ClipReader(nn.Module):
+    """Video (T, 88, 88) of one clip -> states (T, D), and log-probabilities (T, V) of CTC where there are some."""
+
+    def __init__(self, reader: nn.Module):
+        super().__init__()
+        self.reader = reader
+
+    def forward(self, video: Tensor) -> tuple[Tensor, ...]:
+        video = video[None, :, None]
+        mask = torch.ones_like(video[:, :, 0, 0, 0], dtype=torch.bool)
+        states = self.reader.encoder(self.reader.frontend(video, mask), mask)
+        return (states[0], self.reader.ctc_log_probs(states)[0]) if self.reader.ctc else (states[0],)
+
+
+def export_onnx(loaded: LoadedModel, path: str | Path) -> dict[str, float]:
+    """Write the graph, compared with PyTorch on clips of several lengths.
+
+    Returns:
+        The largest difference of each output.
+
+    Raises:
+        VsrError: bad_model for a reader that has no such graph or whose graph differs, missing_package, not_writable.
+    """
+    for name in ("onnx", "onnxscript", "onnxruntime"):
+        needed(name, "vsr export onnx", INSTALL)
+    check_reader(loaded)
+    clip_reader = ClipReader(loaded.model).eval()
+    names = ["states", "ctc"] if loaded.model.ctc else ["states"]
+    with atomic_write(path) as temporary, torch.no_grad(), unpadded():
+        program = _traced(loaded, clip_reader, names)
+        program.model.metadata_props.update(about(loaded))
+        program.save(str(temporary), external_data=False)
+        differences = compared(clip_reader, temporary, names)
+        if not max(differences.values()) <= NEAR:
+            told = ", ".join(f"{name} {value:.1e}" for name, value in differences.items())
+            raise VsrError("bad_model", f"{loaded.name}: its graph would not say the same ({told}); nothing is written")
+    return differences
+
+
+def check_reader(loaded: LoadedModel) -> None:
+    """Raises VsrError (bad_model) for what reads more than pixels, or is no reader of speech."""
+    model = loaded.model
+    if getattr(model, "modality", None) != VIDEO or model.boundary is not None or model.words is not None:
+        told = "only readers of pixels have a graph of encoder and CTC"
+        raise VsrError("bad_model", f"{loaded.name} reads {model.config.frontend}: {told}")
+
+
+def about(loaded: LoadedModel) -> dict[str, str]:
+    """What stands in the graph's metadata."""
+    tokenizer = loaded.tokenizer
+    tokens = tokenizer.pieces(range(tokenizer.vocab_size)) if tokenizer else []
+    return {
+        "name": loaded.name, "weights_sha256": loaded.weights_sha256, "tokens": json.dumps(tokens, ensure_ascii=False)
+    }  # fmt: skip
+
+
+def _traced(loaded: LoadedModel, clip_reader: ClipReader, names: list[str]):
+    """The `torch.onnx.ONNXProgram`. Raises VsrError (bad_model)."""
+    video = torch.randn(TRACED, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
+    clip_reader(video)  # what is computed once and kept must not be a part of the trace
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    try:
+        logger.setLevel(logging.ERROR)
+        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return torch.onnx.export(
+                clip_reader, (video,), input_names=["video"], output_names=names, dynamo=True, verbose=False,
+                dynamic_shapes=({0: torch.export.Dim("frames", min=2, max=LONGEST)},),
+            )  # fmt: skip
+    except (torch.onnx.errors.OnnxExporterError, RuntimeError, TypeError, ValueError) as error:
+        # Plugins and some of torchvision's networks do what no graph can tell.
+        raise VsrError("bad_model", f"{loaded.name} has no graph: {one_line(error)[:200]}") from error
+    finally:
+        logger.setLevel(level)
+
+
+def compared(clip_reader: ClipReader, path: Path, names: list[str]) -> dict[str, float]:
+    """The largest difference of each output between a file, run by ONNX Runtime, and the reader."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    differences = dict.fromkeys(names, 0.0)
+    for frames in FRAMES:
+        video = torch.randn(frames, SIDE, SIDE, generator=torch.Generator().manual_seed(frames))
+        found = session.run(names, {"video": video.numpy()})
+        for name, own, exact in zip(names, found, clip_reader(video), strict=True):
+            differences[name] = max(differences[name], float(np.abs(own - exact.numpy()).max()))
+    return differences
