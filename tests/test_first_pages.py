@@ -1,5 +1,6 @@
 """The first pages lead somewhere: their commands are run, in their order, and what is read is what was said."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,9 @@ def test_there_is_a_page_for_each():
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_commands_of_a_first_page_work(page, desk, capsys):  # noqa: F811
     Path("list.txt").write_text("\n".join(PHRASES) + "\n", encoding="utf-8")
+    Path("clips").mkdir()
+    shutil.copy("clip.mp4", "clips/one.mp4")
+    Path("clips/one.txt").write_text(PHRASES[0], encoding="utf-8")
     lines = commands(page)
     assert len(lines) >= 2
     for words in lines:

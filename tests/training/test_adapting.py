@@ -1,6 +1,7 @@
 """Adaptation to one face: only what is chosen changes, the seed decides, no worse model is written silently."""
 
 import json
+import runpy
 from dataclasses import replace
 from pathlib import Path
 
@@ -222,3 +223,13 @@ def test_videos_without_lips_are_named_and_nothing_is_written(folders, tmp_path,
     (tmp_path / "in" / "a.txt").write_text("a")
     assert main(["adapt", str(tmp_path / "in"), "--model", str(folders / "pixels"), "-o", str(tmp_path / "m")]) == 1
     assert "0000_a is left out" in capsys.readouterr().err and not (tmp_path / "m").exists()
+
+
+def test_the_measure_never_reads_a_clip_that_it_adapted_to(clips):
+    path = Path(__file__).parents[2] / "egs" / "grid" / "vsr" / "local" / "adaptation.py"
+    rotations_of = runpy.run_path(str(path))["rotations_of"]
+    found = rotations_of(clips, 2, 5, 0)
+    assert len(found) == 2 and {clip.id for own, _ in found for clip in own} == {clip.id for clip in clips}
+    for own, others in found:
+        assert sorted(clip.id for clip in own + others) == sorted(clip.id for clip in clips)
+    assert rotations_of(clips, 4, 1, 0) == [], "nothing would be left to read"

@@ -26,7 +26,6 @@ from vsr.modelstore.folder import LoadedModel
 from vsr.objectives.registry import objective_of
 from vsr.text.tokenizer import UNK, WordTokenizer
 from vsr.training.config import OptimConfig
-from vsr.training.loop import step_seed
 from vsr.training.optimiser import learning_rate
 from vsr.training.texts import with_tokens
 from vsr.training.tuned_parts import KINDS, keep_statistics, tuned_parts
@@ -119,7 +118,7 @@ def _go_on(reader: LipReader, dataset: CropDataset, settings: Adapting, bar: Bar
         optimiser = torch.optim.AdamW(parts.parameters, rate.lr, betas=(0.9, 0.98), weight_decay=0.0)
         keep_statistics(reader)
         for step in bar(range(settings.steps), what):
-            torch.manual_seed(step_seed(settings.seed, step, 0))
+            torch.manual_seed(int(np.random.SeedSequence((settings.seed, step, 0)).generate_state(1)[0]))
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate(rate, step, step / settings.steps)
             batch = dataset.batch(_drawn(len(dataset), settings.seed, step), step).to(device)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # GRID, from start to end: the reader of pixels, which ships, the reader of tracks of mouth points, and both as one, which
-# reads unseen speakers better, s1 no better, and takes 1.7 times as long (README.md has the figures).
+# reads unseen speakers better, s1 no better, and takes twice the processor time (README.md has the figures).
 #
 #   stage 0  manifests of GRID and of the tracks, puppet clips   4  the reader of tracks, in two parts
 #   stage 1  mouth crops, and their tracks                       5  both as one

@@ -1,0 +1,104 @@
+#!/usr/bin/env python3
+"""Word error rate over resolution, blur, head roll, light and frame rate, on worsened copies of a list's videos.
+
+    local/conditions.py --manifest data/manifests/dev.jsonl --model grid grid-tracks --clips 20
+
+The copies are written as H.264 (CRF 12) in a temporary folder and read as `vsr transcribe` reads files, from the video
+to the text; a clip that is refused counts with all of its words.
+"""
+
+import argparse
+import tempfile
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+
+from vsr.core.clock import FPS
+from vsr.core.errors import VsrError
+from vsr.data.manifest import Clip, read_manifest
+from vsr.evaluation.wer import word_errors
+from vsr.inference.reader import load_model
+from vsr.media.reader import frames_of_part
+from vsr.text.normalise import lower
+
+X264 = {"crf": "12", "preset": "veryfast"}
+
+
+def smaller(frame: np.ndarray, share: float) -> np.ndarray:
+    """At a share of width and height, which are made even."""
+    size = [2 * max(1, round(side * share / 2)) for side in frame.shape[1::-1]]
+    return cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+
+
+def rolled(frame: np.ndarray, degrees: float) -> np.ndarray:
+    """Turned about its middle, as a head that leans."""
+    height, width = frame.shape[:2]
+    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1.0)
+    return cv2.warpAffine(frame, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+
+
+# name -> what becomes of a frame, and every how many-th frame is kept
+CONDITIONS = {
+    "as filmed": (lambda frame: frame, 1),
+    "resolution 1/2": (lambda frame: smaller(frame, 1 / 2), 1),
+    "resolution 1/3": (lambda frame: smaller(frame, 1 / 3), 1),
+    "resolution 1/4": (lambda frame: smaller(frame, 1 / 4), 1),
+    "blur 1.5 pixels": (lambda frame: cv2.GaussianBlur(frame, (0, 0), 1.5), 1),
+    "blur 3 pixels": (lambda frame: cv2.GaussianBlur(frame, (0, 0), 3.0), 1),
+    "roll 15 degrees": (lambda frame: rolled(frame, 15), 1),
+    "roll 30 degrees": (lambda frame: rolled(frame, 30), 1),
+    "light 0.4": (lambda frame: cv2.convertScaleAbs(frame, alpha=0.4), 1),
+    "12.5 frames a second": (lambda frame: frame, 2),
+    "8.3 frames a second": (lambda frame: frame, 3),
+}
+
+
+def write_copy(path: Path, clip: Clip, name: str) -> None:
+    """The clip's video under a condition, silent."""
+    change, every = CONDITIONS[name]
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=Fraction(FPS, every), options=X264)
+        for number, (frame, _) in enumerate(frames_of_part(clip.video, clip.start, clip.end)):
+            if number % every == 0:
+                picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(change(frame)), format="rgb24")
+                if not number:
+                    video.width, video.height, video.pix_fmt = picture.width, picture.height, "yuv420p"
+                container.mux(video.encode(picture))
+        container.mux(video.encode())
+
+
+def wrong(reader, path: Path, text: str) -> int:
+    """Words of one video that are read wrong."""
+    try:
+        return word_errors(text, lower(reader.transcribe(path).text))[0]
+    except VsrError:
+        return len(text.split())
+
+
+def main() -> None:
+    """Measure and print, a line for each condition."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--manifest", required=True)
+    parser.add_argument("--model", nargs="+", default=["grid"])
+    parser.add_argument("--clips", type=int, default=20, help="the first so many of the list")
+    parser.add_argument("--conditions", nargs="+", choices=list(CONDITIONS), default=list(CONDITIONS))
+    args = parser.parse_args()
+    readers = {name: load_model(name) for name in args.model}
+    clips = read_manifest(args.manifest)[: args.clips]
+    words = sum(len(lower(clip.text).split()) for clip in clips)
+    for name in args.conditions:
+        errors = dict.fromkeys(readers, 0)
+        with tempfile.TemporaryDirectory() as place:
+            for clip in clips:
+                write_copy(path := Path(place) / f"{clip.id}.mp4", clip, name)
+                for own, reader in readers.items():
+                    errors[own] += wrong(reader, path, lower(clip.text))
+        told = ", ".join(f"{own} {100 * count / words:.1f} % ({count})" for own, count in errors.items())
+        print(f"{name}: {told} of {words} words", flush=True)
+
+
+if __name__ == "__main__":
+    main()
