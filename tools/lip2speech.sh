@@ -1,6 +1,7 @@
 # Stages 3 to 7 of every lip-to-speech recipe. Source it after tools/recipe.sh; it uses the recipe's variables:
 #   crops (folder of crops), train_lists test_list (names in it), features units (paths), extractor num_units (of units)
 #   reader (folder of the lip reader; not set: the configuration's), gpus (not set: as the configuration says)
+#   listener_config (of train_listener, for a recipe that has one)
 #   exp (folder of the run), config of the acoustic model, or configs (an array: each begins from the weights before)
 #   vocoder_config vocoder (folder), tune_config tuned (folder), tune_minutes (0: not tuned) tune_clips (not set: all)
 #   sync (yes: the sound of every clip that is learned from is put on the picture's clock; offsets: the file for it)
@@ -48,6 +49,16 @@ train_acoustic() {
         train_acoustic_run "$yaml" "$folder" "$start"
         start=$folder/model
     done
+}
+# What pulls the voice towards its text becomes a part of the acoustic model's folder.
+train_listener() {
+    train_listener_run "$exp/listener"
+    mkdir -p "$exp/model/listener"
+    cp "$exp/listener/model"/{config.json,model.safetensors} "$exp/model/listener/"
+}
+train_listener_run() { # FOLDER
+    $cuda_cmd "$1/log/train.log" lip2speech listener --config "$listener_config" --out "$1" $(resume_of "$1") \
+        --set "data.voice=$exp/model" ${settings:-}
 }
 train_acoustic_run() { # CONFIG FOLDER START
     local own=($(machine $((${gpus:-1} > 0 ? ${gpus:-1} : 1))) ${settings:-})

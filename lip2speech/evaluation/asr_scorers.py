@@ -10,6 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
+from lip2speech.evaluation.whisper_ct2 import WEIGHTS, FasterWhisper
 from vsr.core.clock import SAMPLE_RATE
 from vsr.core.errors import VsrError
 from vsr.corpora.puppet.sentences import GRID_SLOTS
@@ -104,9 +105,36 @@ class Transformer:
         return options | {"return_timestamps": samples > WHISPER_WINDOW}
 
 
-def open_scorer(name: str) -> Recogniser:
-    """``pocketsphinx-grid``, ``whisper:MODEL`` or ``wav2vec2:MODEL``. Raises VsrError bad_asr."""
+def names_of(given: str) -> list[str]:
+    """The recognisers of NAME[,NAME], the first of which is the scorer of every table. Raises VsrError bad_asr."""
+    names = [name.strip() for name in given.split(",")] if given else []
+    if len({shown_name(name) for name in names}) < len(names):
+        raise VsrError("bad_asr", f"'{given}': give each recogniser once")
+    return names
+
+
+def shown_name(name: str) -> str:
+    """How a recogniser is named in tables: of a folder the last part."""
+    kind, colon, model = name.partition(":")
+    return f"{kind}:{Path(model).resolve().name}" if colon and Path(model).is_dir() else name
+
+
+def package_of(name: str) -> str:
+    """The package that runs a recogniser."""
     kind, _, model = name.partition(":")
+    if kind == "whisper" and (Path(model) / WEIGHTS).is_file():
+        return "faster-whisper"
+    return "pocketsphinx" if kind == PocketSphinxGrid.name else "transformers"
+
+
+def open_scorer(name: str) -> Recogniser:
+    """``pocketsphinx-grid``, ``whisper:MODEL`` (transformers, or a folder of CTranslate2) or ``wav2vec2:MODEL``.
+
+    Raises VsrError bad_asr, missing_package.
+    """
+    kind, _, model = name.partition(":")
+    if package_of(name) == "faster-whisper":
+        return FasterWhisper(model)
     if name == PocketSphinxGrid.name:
         return PocketSphinxGrid()
     if kind in ("whisper", "wav2vec2") and model:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lip2speech.evaluation.asr_scorers import Recogniser, open_scorer
+from lip2speech.evaluation.asr_scorers import Recogniser, names_of, open_scorer
 from lip2speech.evaluation.intelligibility import check_length
 from lip2speech.evaluation.metrics import Utterance, check_packages, check_sound, measure
 from lip2speech.evaluation.pauses import said
@@ -30,7 +30,8 @@ NATURAL = "natural"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one clip in one row: figures, or the reason why there are none; and what the recogniser heard."""
+    """What became of one clip in one row: figures, or the reason why there are none; and what the recogniser heard,
+    and further ones (``also``, one text for each that was asked, or none where nothing was heard)."""
 
     row: str
     id: str
@@ -38,26 +39,30 @@ class Outcome:
     heard: str = ""
     reason: str = ""
     message: str = ""
+    also: tuple[str, ...] = ()
 
 
-def evaluate_clip(clip: Clip, row: str, folder: str | None, recogniser: Recogniser | None) -> Outcome:
-    """The figures of one clip in one row, and what the recogniser heard; a failure is an outcome.
+def evaluate_clip(
+    clip: Clip, row: str, folder: str | None, recogniser: Recogniser | None, others: Sequence[Recogniser] = ()
+) -> Outcome:
+    """The figures of one clip in one row, and what the recogniser and others heard; a failure is an outcome.
 
-    The recogniser hears every voice that sounds, even one that is too short to be measured or has no natural recording.
+    They hear every voice that sounds, even one that is too short to be measured or has no natural recording.
     """
-    heard = ""
+    heard, also = "", ()
     try:
         voice = wave_of_row(clip, folder)
         check_sound(voice, "voice")
         heard = recogniser.transcribe(voice) if recogniser else ""
+        also = tuple(other.transcribe(voice) for other in others)
         check_length(voice, "voice")
         natural = voice if folder is None else natural_wave(clip)
-        return Outcome(row, clip.id, measure(natural, fit_length(voice, len(natural)), said(clip)), heard)
+        return Outcome(row, clip.id, measure(natural, fit_length(voice, len(natural)), said(clip)), heard, also=also)
     except VsrError as error:
-        return Outcome(row, clip.id, None, heard, error.reason, str(error))
+        return Outcome(row, clip.id, None, heard, error.reason, str(error), also)
     except Exception as error:  # noqa: BLE001  a fault in one clip must not cost the figures of the others
         check()
-        return Outcome(row, clip.id, None, heard, "internal", f"{type(error).__name__}: {error}")
+        return Outcome(row, clip.id, None, heard, "internal", f"{type(error).__name__}: {error}", also)
 
 
 def wave_of_row(clip: Clip, folder: str | None) -> np.ndarray:
@@ -72,7 +77,7 @@ def wave_of_row(clip: Clip, folder: str | None) -> np.ndarray:
 
 
 def evaluate(clips: Sequence[Clip], rows: Mapping[str, str | None], asr: str = "", jobs: int = 1) -> list[Outcome]:
-    """Every clip in every row; ``rows``: name -> folder, None for the natural recordings.
+    """Every clip in every row; ``rows``: name -> folder, None for the natural recordings; ``asr``: NAME[,NAME].
 
     Raises VsrError before any work: missing_package, bad_asr, or bad_manifest where the recogniser has no text to
     compare with.
@@ -80,7 +85,8 @@ def evaluate(clips: Sequence[Clip], rows: Mapping[str, str | None], asr: str = "
     check_packages()
     tasks = [(clip, row, folder) for row, folder in rows.items() for clip in clips]
     if asr:
-        open_scorer(asr)
+        for name in names_of(asr):
+            open_scorer(name)
         if clips and not any(clip.text.split() for clip in clips):
             raise VsrError("bad_manifest", "a recogniser needs transcripts, and no clip of the manifest has a text")
     return list(counted(_outcomes(tasks, asr, jobs), "evaluate", len(tasks), failed="not scored"))
@@ -89,18 +95,22 @@ def evaluate(clips: Sequence[Clip], rows: Mapping[str, str | None], asr: str = "
 def _outcomes(tasks: list[tuple], asr: str, jobs: int) -> Iterator[Outcome]:
     if jobs > 1:
         return in_processes(partial(_evaluate_task, asr), tasks, jobs, _lost)
-    opened = open_scorer(asr) if asr else None
-    return (evaluate_clip(*task, opened) for task in tasks)
+    opened = _opened(asr)
+    return (evaluate_clip(*task, *opened) for task in tasks)
 
 
 def _evaluate_task(asr: str, task: tuple) -> Outcome:
     import torch
 
     torch.set_num_threads(1)  # the processes are the parallelism
-    return evaluate_clip(*task, _scorer_of_process(asr) if asr else None)
+    return evaluate_clip(*task, *_opened(asr))
 
 
-_scorer_of_process = cache(open_scorer)
+@cache
+def _opened(asr: str) -> tuple[Recogniser | None, tuple[Recogniser, ...]]:
+    """The recogniser of a process and the others."""
+    first, *others = [open_scorer(name) for name in names_of(asr)] or [None]
+    return first, tuple(others)
 
 
 def _lost(task: tuple) -> Outcome:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lip2speech.evaluation.asr_scorers import names_of, package_of, shown_name
 from lip2speech.evaluation.corpus import Outcome
 from lip2speech.evaluation.metrics import Utterance
 from vsr.core.files import write_json, write_lines, write_text
@@ -44,8 +45,11 @@ def _renamed(found: dict) -> dict:
     return {"asr" if name == "judge" else name: value for name, value in found.items()}
 
 
-def summarise(clips: Sequence[Clip], outcomes: Sequence[Outcome], with_asr: bool) -> dict[str, dict]:
-    """Row -> means with 95 % intervals, counts, the ASR word error rate over all clips that have a text.
+def summarise(
+    clips: Sequence[Clip], outcomes: Sequence[Outcome], with_asr: bool, others: Sequence[str] = ()
+) -> dict[str, dict]:
+    """Row -> means with 95 % intervals, counts, the ASR word error rate over all clips that have a text, by the first
+    recogniser and by the ``others``.
 
     A voice that could not be heard (missing, silent, ...) counts against the recogniser with all its words deleted.
     """
@@ -57,6 +61,9 @@ def summarise(clips: Sequence[Clip], outcomes: Sequence[Outcome], with_asr: bool
         if with_asr:
             heard = {outcome.id: outcome.heard for outcome in own if outcome.id in texts}
             rows[name]["asr"] = score(texts, heard, NORMALISER)[0].as_dict()
+        for number, other in enumerate(others):
+            heard = {o.id: o.also[number] if o.also else "" for o in own if o.id in texts}
+            rows[name].setdefault("asr_also", {})[other] = score(texts, heard, NORMALISER)[0].as_dict()
     return rows
 
 
@@ -86,13 +93,16 @@ def _mean(values: Sequence[float]) -> dict[str, float] | None:
 
 def table(rows: Mapping[str, dict]) -> str:
     """The Markdown table of `summarise`."""
+    others = list(dict.fromkeys(name for row in rows.values() for name in row.get("asr_also", {})))
     titles = ["row", "N", "too short", "failed", *(title for _, title, _ in COLUMNS), "ASR WER %"]
+    titles += [f"WER % of {name}" for name in others]
     lines = ["| " + " | ".join(titles) + " |", "|---" * len(titles) + "|"]
     for name, row in rows.items():
         cells = [name, str(row["scored"]), str(row["too_short"]), str(row["failed"])]
         # An older result.json may lack a column that came later.
         cells += [_cell(row["figures"].get(number), digits) for number, _, digits in COLUMNS]
         cells.append(_wer_cell(row.get("asr")))
+        cells += [_wer_cell(row.get("asr_also", {}).get(name)) for name in others]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -126,12 +136,14 @@ def header(protocol: str, asr: str) -> str:
 def write_evaluation(
     out: str | Path, clips: Sequence[Clip], outcomes: Sequence[Outcome], protocol: str, asr: str
 ) -> dict:
-    """Write result.json, utterances.tsv and table.md into ``out``; returns the result."""
-    out = Path(out)
-    rows = summarise(clips, outcomes, bool(asr))
-    result = {"protocol": protocol, "asr": asr, "clips": len(clips), "versions": versions(asr), "rows": rows}
+    """Write result.json, utterances.tsv and table.md into ``out``; returns the result. ``asr``: NAME[,NAME]."""
+    out, used = Path(out), versions(asr)
+    asr, *others = [shown_name(name) for name in names_of(asr)] or [""]
+    rows = summarise(clips, outcomes, bool(asr), others)
+    result = {"protocol": protocol, "asr": asr, "clips": len(clips), "versions": used, "rows": rows}
     write_json(out / "result.json", result)
     columns = ["row", "id", *NUMBERS, "words", "errors", "reference", "heard", "reason", "message"]
+    columns += [f"heard by {name}" for name in others]
     texts = {clip.id: clip.text for clip in clips}
     rows_of_tsv = (_tsv_row(outcome, texts[outcome.id], bool(asr)) for outcome in outcomes)
     lines = ["\t".join(columns), *("\t".join(fold_spaces(cell) for cell in cells) for cells in rows_of_tsv)]
@@ -147,12 +159,13 @@ def _tsv_row(outcome: Outcome, text: str, with_asr: bool) -> list[str]:
     if with_asr and text.split():
         norm = normaliser(NORMALISER)
         errors, words = map(str, word_errors(norm(text), norm(outcome.heard)))
-    return [outcome.row, outcome.id, *numbers, words, errors, text, outcome.heard, outcome.reason, outcome.message]
+    told = [outcome.heard, outcome.reason, outcome.message, *outcome.also]
+    return [outcome.row, outcome.id, *numbers, words, errors, text, *told]
 
 
 def versions(asr: str) -> dict[str, str]:
     """Package -> version of what the figures rest on."""
     used = ["pystoi", "pesq", "pyworld", "resemblyzer", "speechmos"]
-    if asr:
-        used.append("pocketsphinx" if asr.startswith("pocketsphinx") else "transformers")
+    for name in names_of(asr):
+        used.append(package_of(name))
     return {package: version(package) for package in used}

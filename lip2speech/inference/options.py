@@ -9,7 +9,8 @@ from vsr.core.errors import VsrError
 from vsr.core.numbers import Range, check_number
 
 PROTOCOLS = ("cross", "self", "vision")
-TEXTS = ("read", "manifest", "none")
+READ, READ_ALL, NONE = "read", "read!", "none"  # what is said: in domain, whatever was read, not known
+TEXTS = (READ, READ_ALL, "manifest", NONE)
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,8 @@ class SynthesisOptions:
         protocol: whose vector is given: "self" (the clip's own sound), "cross" (another clip of the speaker),
             "vision" (no reference is heard: the model's own voice).
         copy: natural mel and units through the vocoder, instead of what is seen.
-        text: what is said: "read" from the lips, "manifest" (its words and their times), "none"; None: none.
+        text: what is said: "read" from the lips, "read!" (by lips unlike those of the reader's training, too),
+            "manifest" (its words and their times), "none"; None: none.
         rounds: of mel consistency (`lip2speech.vocoders.consistency`); None: as many as the vocoder's config says.
     """
 

@@ -8,12 +8,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 from lip2speech.inference.folder import LISTENER, LoadedVoice
-from lip2speech.inference.options import SynthesisOptions
-from lip2speech.inference.text import NONE, READ, text_of
+from lip2speech.inference.options import NONE, READ, READ_ALL, SynthesisOptions
+from lip2speech.inference.text import text_of
 from vsr.core.artifacts import KEPT, NEW, Ledger, digest_of, identify, identify_folder, tell
 from vsr.core.errors import VsrError
 from vsr.data.manifest import Clip
 
+PULLING = 2  # of how a voice is pulled towards its text, raised likewise
 VERSION = 1  # of how a list is voiced: raised whenever the same models give another sound
 
 
@@ -30,8 +31,8 @@ class Sources:
             self.common |= {"acoustic model": identify_folder(loaded.parts[0]), "flow": asdict(options.flow)}
             self.common["text"] = text = text_of(loaded, options)
             if text != NONE:
-                self.common["listener"] = identify_folder(loaded.parts[0] / LISTENER)
-            if text == READ:
+                self.common |= {"listener": identify_folder(loaded.parts[0] / LISTENER), "way of pulling": PULLING}
+            if text in (READ, READ_ALL):
                 self.common["lip reader"] = identify_folder(loaded.reader.folder)
 
     def all(self) -> dict[str, dict]:

@@ -14,9 +14,9 @@ from torch import Tensor
 from lip2speech.conditions.registry import conditions_of
 from lip2speech.features.dataset import NoText, SpeechDataset
 from lip2speech.inference.folder import LoadedVoice
-from lip2speech.inference.options import SynthesisOptions
+from lip2speech.inference.options import NONE, READ, READ_ALL, SynthesisOptions
 from lip2speech.inference.sources import Sources, names_of, needed
-from lip2speech.inference.text import NONE, READ, text_of, words_of_clips
+from lip2speech.inference.text import text_of, words_of_clips
 from lip2speech.models.pull import text_pull
 from lip2speech.models.voice import Speech
 from vsr.core.clock import MELS_PER_FRAME, SAMPLES_PER_FRAME, UNITS_PER_FRAME
@@ -115,7 +115,7 @@ def _pull(loaded, clips: list[Clip], dataset: SpeechDataset, text: str, options:
     """The pull of a batch of so many video frames towards the words of its clips; None where there is none."""
     if text == NONE or not options.flow.pull:
         return None
-    crops = [dataset.crops.crop(clip) for clip in clips] if text == READ else []
+    crops = [dataset.crops.crop(clip) for clip in clips] if text in (READ, READ_ALL) else []
     said = words_of_clips(loaded, clips, crops, text)
     device = loaded.voice.mel_mean.device
     return text_pull(loaded.listener, said, frames * UNITS_PER_FRAME, options.flow.pull, device)

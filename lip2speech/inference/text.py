@@ -6,14 +6,14 @@ Times of words are seconds in the original video.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from lip2speech.inference.folder import LoadedVoice
-from lip2speech.inference.options import SynthesisOptions
+from lip2speech.inference.options import NONE, READ, READ_ALL, SynthesisOptions
 from lip2speech.models.flow_options import FlowOptions
 from lip2speech.models.pull import Said
 from vsr.core.clock import FPS
@@ -21,10 +21,8 @@ from vsr.core.errors import VsrError
 from vsr.core.windows import frame_edges
 from vsr.data.manifest import Clip
 from vsr.decoding.defaults import options_for
-from vsr.output.transcript import TimedWord
+from vsr.output.transcript import FLAGGED, Segment, TimedWord, Transcript
 from vsr.output.unsure import LEAST
-
-READ, NONE = "read", "none"
 
 
 @dataclass
@@ -43,27 +41,60 @@ class Text:
         """A line for each face; words that are not to be believed with a question mark."""
         return "\n".join(marked(self.known[face]) for face in sorted(self.known))
 
+    def warning(self) -> str | None:
+        """What must be known of the words; None: nothing."""
+        return None
+
 
 class ReadText(Text):
-    """What a lip reader makes of the lips."""
+    """What a lip reader makes of the lips; ``everything``: words shape the voice even where the lips are unlike what
+    the reader was trained on, and its words are guesses."""
 
-    def __init__(self, reader):
+    def __init__(self, reader, everything: bool = False):
         from vsr.decoding.encoding import mesh_for
 
         super().__init__(mesh=mesh_for(reader))
-        self.reader, self.options = reader, options_for(reader)
+        self.reader, self.options, self.everything = reader, options_for(reader), everything
+        self.segments: list[Segment] = []
 
     def words(self, piece, face: int) -> Sequence[TimedWord]:
         from vsr.inference.recognition import read_piece
 
-        found = [word for segment in read_piece(self.reader, piece, face, self.options) for word in segment.words]
-        self.known.setdefault(face, []).extend(found)
-        return found
+        found = read_piece(self.reader, piece, face, self.options)
+        self.segments += found
+        self.known.setdefault(face, []).extend(word for segment in found for word in segment.words)
+        return believed(found, self.everything)
+
+    def shown(self) -> str:
+        faces = sorted(self.known)
+        return "\n".join(read_line(segment for segment in self.segments if segment.face == face) for face in faces)
+
+    def warning(self) -> str | None:
+        return guesses(self.segments, self.reader.name, self.everything)
 
 
 def marked(words: Iterable[TimedWord]) -> str:
     """Words in a line; those that are more likely wrong than right with a question mark."""
     return " ".join(word.word if word.confidence >= LEAST else f"{word.word}(?)" for word in words)
+
+
+def believed(segments: Iterable[Segment], everything: bool = False) -> list[TimedWord]:
+    """The words that may shape a voice: those of segments in the reader's domain; or ``everything`` that was read."""
+    return [word for segment in segments if everything or not segment.outside_domain for word in segment.words]
+
+
+def read_line(segments: Iterable[Segment]) -> str:
+    """What was read, in a line; guesses and words that are more likely wrong than right with a question mark."""
+    each = ([replace(w, confidence=0.0) for w in own.words] if own.outside_domain else own.words for own in segments)
+    return marked(word for words in each for word in words)
+
+
+def guesses(segments: Iterable[Segment], reader: str, everything: bool = False) -> str | None:
+    """The warning of words that were read outside of the reader's domain; None where there are none."""
+    for warning in Transcript("", None, None, reader, tuple(segments)).warnings:
+        shaped = "and shape the voice" if everything else f"and do not shape the voice (--text {READ_ALL} lets them)"
+        return f"{warning['message']} {shaped}"
+    return None
 
 
 def open_text(
@@ -72,7 +103,7 @@ def open_text(
     """What ``--text`` asks for.
 
     Args:
-        given: "read", "none", a file of text or the words themselves; None: none.
+        given: "read", "read!" (guesses shape the voice, too), "none", a file or the words themselves; None: none.
 
     Raises:
         VsrError: no_listener, bad_options, bad_text, and of given words what their video is refused for.
@@ -80,7 +111,9 @@ def open_text(
     given = resolved(loaded, given, options)
     if given == NONE:
         return Text()
-    return ReadText(loaded.reader) if given == READ else given_text(loaded, words_in(given), path, faces)
+    if given in (READ, READ_ALL):
+        return ReadText(loaded.reader, given == READ_ALL)
+    return given_text(loaded, words_in(given), path, faces)
 
 
 def resolved(loaded: LoadedVoice, given: str | None, flow: FlowOptions) -> str:
@@ -95,19 +128,22 @@ def resolved(loaded: LoadedVoice, given: str | None, flow: FlowOptions) -> str:
 
 
 def text_of(loaded: LoadedVoice, options: SynthesisOptions) -> str:
-    """Where the words of a list come from: "read", "manifest" or "none". Raises VsrError as `resolved`."""
+    """Where the words of a list come from: "read", "read!", "manifest" or "none". Raises VsrError as `resolved`."""
     return resolved(loaded, options.text, options.flow)
 
 
 def words_of_clips(loaded: LoadedVoice, clips: Sequence[Clip], crops: Sequence[np.ndarray], text: str):
-    """For each clip of a list, whose crops (T, 96, 96) are given, what is said and when."""
-    if text != READ:
+    """For each clip of a list, whose crops (T, 96, 96) are given, what is said and when; of clips outside of the
+    reader's domain nothing is known, but by "read!"."""
+    if text not in (READ, READ_ALL):
         return [[Said(*word) for word in clip.words] if text == "manifest" else [] for clip in clips]
     from vsr.inference.recognition import read_windows
 
     edges = [np.arange(len(crop) + 1) / FPS for crop in crops]
     readings = read_windows(loaded.reader, list(crops), edges, options_for(loaded.reader))
-    return [[Said(*vars(word).values()) for word in own.hypotheses[0][0]] for own in readings]
+    in_domain = [text == READ_ALL or own.in_domain is None or own.in_domain >= FLAGGED for own in readings]
+    words = [own.hypotheses[0].words if known else () for own, known in zip(readings, in_domain, strict=True)]
+    return [[Said(word.word, word.start, word.end, word.confidence) for word in own] for own in words]
 
 
 def words_in(given: str) -> str:
@@ -125,11 +161,16 @@ def given_text(loaded: LoadedVoice, text: str, path: str | Path, faces: str | in
 
     if str(faces) not in ("largest", "1"):
         raise VsrError("bad_options", "--text with words is what one face says: leave out --faces, or use --text read")
+    check_words(loaded, text)
+    (segment,) = align_video(loaded.reader, path, text, faces).segments
+    return Text({segment.face: [TimedWord(w.word, w.start, w.end, 1.0) for w in segment.words]})
+
+
+def check_words(loaded: LoadedVoice, text: str) -> None:
+    """Refuse words that the listener of a voice does not know. Raises VsrError bad_text, no_listener."""
     unknown = [word for word in text.split() if loaded.listener.class_of(word) is None]
     if unknown:
         raise VsrError("bad_text", f"the listener of this voice does not know {' '.join(unknown)!r}")
-    (segment,) = align_video(loaded.reader, path, text, faces).segments
-    return Text({segment.face: [TimedWord(w.word, w.start, w.end, 1.0) for w in segment.words]})
 
 
 def said_between(words: Sequence[TimedWord], times: np.ndarray) -> list[Said]:

@@ -49,14 +49,19 @@ def grid(steps: int, sway: float) -> list[float]:
     return (even + sway * (torch.cos(torch.pi / 2 * even) - 1 + even)).tolist()
 
 
-def solve(velocity: Callable[[Tensor, float], Tensor], x: Tensor, options: FlowOptions) -> Tensor:
-    """Carry x (B, N, P) from time 0 to 1 along ``velocity(x, t)``."""
+def solve(
+    velocity: Callable[[Tensor, float], Tensor], x: Tensor, options: FlowOptions,
+    push: Callable[[Tensor, Tensor], Tensor] | None = None,
+) -> Tensor:  # fmt: skip
+    """Carry x (B, N, P) from time 0 to 1 along ``velocity(x, t)``; with the first step it is moved by ``push(x, v)``,
+    v being the velocity at time 0, too."""
     times = grid(options.steps, options.sway)
     for now, later in zip(times[:-1], times[1:], strict=True):
         step, v = later - now, velocity(x, now)
+        pushed = push(x, v) if push and now == times[0] else 0
         if options.solver == "midpoint":
             v = velocity(x + step / 2 * v, now + step / 2)
-        x = x + step * v
+        x = x + step * v + pushed
     return x
 
 

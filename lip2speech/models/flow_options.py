@@ -26,7 +26,7 @@ class FlowOptions:
         sway: bends the steps towards the start where negative (Chen et al. 2024, F5-TTS); 0 leaves them even.
         temperature: scale of the noise in the start; on GRID less is clearer (0.05), 1 is what training draws.
         seed: of the noise; each utterance has a generator of its own.
-        pull: w of `lip2speech.models.pull`, how strongly the flow is drawn to what is said, where that is known.
+        pull: w of `lip2speech.models.pull`, how far the flow is moved to what is said, where that is known.
     """
 
     steps: int = 4

@@ -1,27 +1,31 @@
-"""What is known beside the lips bends the end of the flow (text: LipVoicer, Yemini et al. 2024, moved to a flow).
+"""What is known beside the lips moves the flow at its beginning (text: LipVoicer, Yemini et al. 2024, moved to a flow).
 
 A classifier's gradient added to the score of a flow on the linear path diverges at its beginning and vanishes at its
-end. So the gradient is taken where the flow believes to end, x1 = x + (1 - t) v, and normed:
+end. So the gradient is taken where the flow believes to end, x1 = x + (1 - t) v, averaged over noise (SmoothGrad,
+Smilkov et al. 2017), and normed; the first step of the flow goes by so much further:
 
-    g = d/dx1 sum_i c_i log p(y_i | x1),    v <- v + w c rho g / rms(g)
+    g = d/dx1 mean_n sum_i c_i log p(y_i | x1 + noise_n),    x <- x + w c rho g / rms(g)
 
 with rho the rms over the told steps of the flow's own correction (x1 - coarse mel, or v where it starts at noise), c_i
-the confidence of step i's word and c their mean. As the time steps add up to 1, the pull does not depend on how many
+the confidence of step i's word and c their mean. What is left of the flow makes a mel of it that the voice would make:
+pulled to its end, a voice is understood as well and sounds worse. How far it goes does not depend on how many steps
 there are. Shapes: B batch, N steps of 50 Hz, P = 160.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from lip2speech.models.flow import noise
 from lip2speech.models.listener import Listener
 from vsr.core.clock import FPS, UNITS_PER_FRAME
 
 STEPS = FPS * UNITS_PER_FRAME  # a second
+DRAWS, LEVEL = 4, 0.6  # of the noise that gradients are averaged over, and its standard deviation
 SMALLEST = 1e-12  # of a mean square: below it there is nothing to pull
 
 
@@ -49,7 +53,7 @@ class TextPull:
         self.listener, self.classes, self.confidence, self.weight = listener, classes, confidence, weight
 
     def __call__(self, end: Tensor, correction: Tensor, mask: Tensor) -> Tensor:
-        """What is to be added to the velocity.
+        """What the flow is to be moved by.
 
         Args:
             end: (B, N, P) where the flow believes to end; correction: (B, N, P) what it does by itself.
@@ -64,14 +68,25 @@ class TextPull:
         return (gradient * length[:, None, None]).to(end.dtype)
 
     def _gradient(self, end: Tensor, told: Tensor, mask: Tensor) -> Tensor:
-        """(B, N, P) of the told words' log-probability at the end; zero on padding."""
+        """(B, N, P) of the told words' log-probability at the end, mean over noise; zero on padding."""
         with torch.inference_mode(False), torch.enable_grad():
             x = end.detach().float().clone().requires_grad_()
             told, mask, classes, sure = (own.clone() for own in (told, mask, self.classes, self.confidence))
-            log_probs = self.listener(x, mask).log_softmax(-1)
-            said = log_probs.gather(2, classes.clamp(min=0)[..., None])[..., 0]
-            (gradient,) = torch.autograd.grad((said * sure * told).sum(), x)
+            total = x.new_zeros(())
+            for drawn in noises(mask, x.shape[2]):
+                log_probs = self.listener(x + drawn.to(x.device), mask).log_softmax(-1)
+                said = log_probs.gather(2, classes.clamp(min=0)[..., None])[..., 0]
+                total = total + (said * sure * told).sum() / DRAWS
+            (gradient,) = torch.autograd.grad(total, x)
             return gradient * mask[..., None]
+
+
+def noises(mask: Tensor, width: int) -> Iterator[Tensor]:
+    """The draws of noise (B, N, width) that gradients are averaged over; of a clip the same alone and beside others."""
+    lengths = mask.sum(1).tolist()
+    for draw in range(DRAWS):
+        drawn = LEVEL * noise(lengths, width, [draw] * len(lengths))
+        yield torch.nn.functional.pad(drawn, (0, 0, 0, mask.shape[1] - drawn.shape[1]))
 
 
 def _mean_square(x: Tensor, told: Tensor) -> Tensor:

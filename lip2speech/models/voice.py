@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -147,7 +148,7 @@ class Voice(nn.Module):
             video: (B, T, 1, 88, 88); lengths: (B,) frames; speaker: (B, 256).
             seeds: one for each clip; ``options.seed`` for all where not given.
             conditions: name -> (B, N, C) or (B, C) of those that the model knows; one that is missing is not shown.
-            pull: what bends the end of the flow; without steps there is no flow to be bent.
+            pull: what moves the flow at its beginning; without steps there is no flow to be moved.
         """
         content = self.content(self.encode(video, lengths), lengths, speaker)
         steps = content.mask.sum(1).tolist()
@@ -160,14 +161,15 @@ class Voice(nn.Module):
         def velocity(x: Tensor, t: float) -> Tensor:
             nonlocal logits
             v, logits = self._guided_velocity(x, t, condition, speaker, content.mask, options.guidance, shown, hidden)
-            return v if pull is None else v + self._pulled(pull, x, v, t, content)
+            return v
 
-        end = solve(velocity, self.start(content, options.temperature * drawn), options)
+        push = None if pull is None else partial(self._pulled, pull, content)
+        end = solve(velocity, self.start(content, options.temperature * drawn), options, push)
         return self._speech(end, logits, content)
 
-    def _pulled(self, pull: TextPull, x: Tensor, v: Tensor, t: float, content: Content) -> Tensor:
-        """What a pull adds to the velocity v at x (B, N, P) and time t."""
-        end = x + (1 - t) * v
+    def _pulled(self, pull: TextPull, content: Content, x: Tensor, v: Tensor) -> Tensor:
+        """What a pull moves the start x (B, N, P) of the flow by, where its velocity is v."""
+        end = x + v
         return pull(end, end - content.coarse if self.config.start == "coarse" else v, content.mask)
 
     def _without_flow(self, content: Content, drawn: Tensor) -> Tensor:

@@ -27,6 +27,7 @@ from vsr.data.batch import Counted
 from vsr.data.manifest import Clip
 from vsr.data.sampler import FrameBudgetSampler
 from vsr.data.splits import check_disjoint
+from vsr.modelstore.checkpoint import CONFIG_FILE
 from vsr.training.config import OptimConfig, TrainerConfig, built, model_settings
 from vsr.training.lipreader import read_all
 from vsr.training.loop import Run, step_seed
@@ -38,7 +39,8 @@ REACH = 6  # mel frames to each side that a blur takes in
 @dataclass(frozen=True)
 class ListenerDataConfig:
     """Manifests with the times of words, the folder of their features, and the voice that is to be pulled ("": the
-    shipped one), whose normalisation of mels is used; ``tests`` as in `lip2speech.training.acoustic`.
+    shipped one), or its acoustic model alone, whose normalisation of mels is used; ``tests`` as in
+    `lip2speech.training.acoustic`.
 
     ``blur``: share of clips blurred in time; ``noise``: the largest standard deviation of the noise added to
     normalised mels; ``loudness``, ``tilt``: standard deviations of offsets of all bands and of each.
@@ -155,8 +157,8 @@ class ListenerRun(Run):
         data = self.config.data
         train, dev, tests = (read_all(paths) for paths in (data.train, data.dev, data.tests))
         check_disjoint(train, dev, tests)
-        folder = find_model(data.voice or None) / ACOUSTIC
-        self.voice, _ = load_voice(folder)
+        alone = data.voice and (Path(data.voice) / CONFIG_FILE).is_file()
+        self.voice, _ = load_voice(Path(data.voice) if alone else find_model(data.voice or None) / ACOUSTIC)
         train, dev = (self._timed(name, clips) for name, clips in (("train", train), ("dev", dev)))
         self.words = tuple(sorted({word for clip in train for word, *_ in clip.words}))
         self.train = HeardClips(train, data.features, self.words, self.voice.normalise, data, self.config.seed)

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lip2speech.inference.options import NONE
 from vsr.core.errors import VsrError
 from vsr.core.numbers import NOT_NEGATIVE, POSITIVE, check_number
 from vsr.output.transcript import Transcript
@@ -46,12 +47,14 @@ class Limits:
 @dataclass(frozen=True)
 class Face:
     """One face that was read. transcript: its words alone, in the time of the video; portrait: data URL, or "" where
-    nobody needs telling apart; voiced: whether its voice is there; number: what the JSON calls it."""
+    nobody needs telling apart; voiced: whether its voice is there; number: what the JSON calls it; note: by what its
+    voice was shaped."""
 
     transcript: Transcript
     portrait: str = ""
     voiced: bool = False
     number: int = 0
+    note: str = ""
 
 
 @dataclass(eq=False)
@@ -61,7 +64,7 @@ class Job:
     Attributes:
         folder: of its results; named so that nobody guesses it, and gone once the job is dropped.
         desk: folder on the same disk in which results are written before they take their names.
-        source, reference: own copies of what was given.
+        source, reference: own copies of what was given; text: what is said, as `lip2speech speak --text` takes it.
         stage, share: of `STAGES`, and how much of that is done, None where nobody knows.
         faces: those that have been read; left_out: how many more there are, which are not shown.
         chosen: the face that its visitor looks at.
@@ -75,6 +78,7 @@ class Job:
     source: Path
     reference: Path | None = None
     desk: Path | None = None
+    text: str = NONE
     stage: str = "waiting"
     share: float | None = None
     faces: list[Face] = field(default_factory=list)

@@ -12,12 +12,15 @@ from pathlib import Path
 
 import gradio as gr
 
+from lip2speech.inference.options import NONE, READ
 from lip2speech.web import render
 from lip2speech.web.jobs import Dropped, Job
 from lip2speech.web.work import Worker
 from vsr.core.errors import VsrError
 
 EXAMPLE = Path(__file__).parent / "static" / "example.mp4"
+SAID = {"the lips alone": NONE, "the words read from the lips": READ, "words that I type": None}
+MAX_TEXT = 500  # letters
 PICK = """element.addEventListener('click', (event) => {
   const button = event.target.closest('[data-face]');
   if (!button) return;
@@ -69,6 +72,9 @@ class Page:
             self.reference = gr.Audio(
                 label="A few seconds of that voice", sources=["upload", "microphone"], type="filepath", buttons=[]
             )
+        with gr.Accordion("Say what is said", open=False):
+            self.said = gr.Radio(list(SAID), value=next(iter(SAID)), label="The voice is shaped by", elem_id="said")
+            self.typed = gr.Textbox(label="The words", placeholder="bin blue at f two now", max_length=MAX_TEXT)
 
     def outputs(self) -> None:
         """Where everything that comes back is shown."""
@@ -82,17 +88,20 @@ class Page:
     def connect(self, blocks: gr.Blocks) -> None:
         """Say what calls what."""
         panels = [self.status, self.faces, self.watch, self.voiced, self.words, self.files, self.inspection, self.how]
-        given, quiet = [self.video, self.reference], {"show_progress": "hidden"}
+        files, quiet = [self.video, self.reference], {"show_progress": "hidden"}
+        given = [*files, self.said, self.typed]
         inner = {**quiet, "api_visibility": "private"}
         self.go.click(self.read, given, panels, api_name="read", **quiet)
         self.example.click(lambda: str(EXAMPLE), None, self.video, **inner).then(self.read, given, panels, **inner)
         self.faces.click(self.choose, None, panels, **inner)
         self.how.click(self.inspect, None, panels, **inner)
-        for component in given:
-            component.change(self.keep, given, None, **inner)
+        for component in files:
+            component.change(self.keep, files, None, **inner)
         blocks.unload(self.close)
 
-    async def read(self, video: str | None, reference: str | None, request: gr.Request) -> AsyncIterator[dict]:
+    async def read(
+        self, video: str | None, reference: str | None, said: str, typed: str, request: gr.Request
+    ) -> AsyncIterator[dict]:
         """Work on a video, telling how far it is; what was there before goes."""
         await self.leave(request)
         self.keep(video, reference, request)
@@ -100,7 +109,7 @@ class Page:
         try:
             if video is None:
                 raise VsrError("nothing_given", "Choose or record a video first.")
-            job = self.visit(request, self.worker.new_job(video, reference))
+            job = self.visit(request, self.worker.new_job(video, reference, text_given(said, typed)))
             async with aclosing(self.worker.process(job)) as work:
                 async for ahead in work:
                     yield view.update(job, render.progress(job, ahead))
@@ -162,6 +171,17 @@ class Page:
         job = self.visits.pop(request.session_hash, None)
         if job is not None:
             self.worker.drop(job)
+
+
+def text_given(said: str, typed: str) -> str:
+    """What is said, as a job takes it, of what was chosen and typed. Raises VsrError bad_text."""
+    chosen = SAID[said]
+    if chosen is not None:
+        return chosen
+    words = " ".join((typed or "").lower().split())
+    if not words:
+        raise VsrError("bad_text", "Type the words that are said, or choose another way.")
+    return words
 
 
 def panel(text: str = "", **settings) -> gr.HTML:

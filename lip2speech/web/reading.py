@@ -11,11 +11,13 @@ from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 
+from lip2speech.inference.options import NONE, READ
 from lip2speech.web.jobs import Face, Job, Limits
 from lip2speech.web.media import playable_copy, recorded_seconds
 from vsr.core.clock import FPS
 from vsr.core.errors import VsrError
 from vsr.core.files import write_text
+from vsr.core.machine import AUTO, check_precision
 from vsr.core.progress import Watch
 from vsr.inference.assemble import skipped_of
 from vsr.output.subtitles import WRITERS, to_vtt
@@ -30,27 +32,42 @@ class Models:
 
     Args:
         reader, voice: their folders, or names on the hub; None takes those of the packages.
+        precision: of the lip reader, as `vsr.modelstore.folder.load_model` takes it.
 
     Raises:
         VsrError: bad_model, where a folder is none at first sight; hub_missing, hub_denied, hub_offline: better now
             than with the first visitor.
     """
 
-    def __init__(self, reader: str | None, voice: str | None):
+    def __init__(self, reader: str | None, voice: str | None, precision: str = AUTO):
         from lip2speech.inference.folder import ACOUSTIC, VOCODER, find_model
         from vsr.modelstore.checkpoint import read_config
         from vsr.modelstore.folder import find_model as find_reader
 
+        check_precision(precision)
+        self._precision = precision
         self._reader, self._voice = find_reader(reader), find_model(voice)
         for folder in (self._reader, self._voice / ACOUSTIC, self._voice / VOCODER):
             read_config(folder)
+
+    @property
+    def names(self) -> dict[str, str]:
+        """What they are called, by "reader" and "voice"."""
+        from lip2speech.inference.folder import ACOUSTIC
+        from vsr.modelstore.checkpoint import read_config
+
+        reader, voice = read_config(self._reader), read_config(self._voice / ACOUSTIC)
+        return {
+            "reader": str(reader.get("name") or self._reader.name),
+            "voice": str(voice.get("name") or f"{self._voice.name}-voice"),
+        }
 
     @cached_property
     def reader(self):
         """A `vsr.modelstore.folder.LoadedModel`."""
         from vsr.modelstore.folder import load_model
 
-        return load_model(self._reader)
+        return load_model(self._reader, precision=self._precision)
 
     @cached_property
     def voice(self):
@@ -78,8 +95,9 @@ def read_job(models: Models, limits: Limits, job: Job) -> None:
     job.begun = time.monotonic()
     job.enter("loading")
     vector = _reference(job, limits)  # first, because it is quick to refuse
-    seconds = _checked_seconds(job.source, "video", limits)
+    seconds = checked_seconds(job.source, "video", limits)
     _ = models.reader, models.voice
+    _check_text(models, job)
     clips = _faces(job, seconds)
     job.enter("reading")
     with job.result("video.mp4") as out:
@@ -113,7 +131,7 @@ def inspect_job(models: Models, job: Job, number: int) -> None:
         job.stage = "done"  # the result that was there still is
 
 
-def _checked_seconds(path: Path, kind: str, limits: Limits) -> float:
+def checked_seconds(path: Path, kind: str, limits: Limits) -> float:
     """Length of a recording that is short enough. Raises VsrError too_long."""
     seconds = recorded_seconds(path, kind)
     if seconds > limits.max_seconds:
@@ -126,7 +144,7 @@ def _reference(job: Job, limits: Limits):
     from lip2speech.inference.dubbing import wanted_voice
 
     if job.reference is not None:
-        _checked_seconds(job.reference, "audio", limits)
+        checked_seconds(job.reference, "audio", limits)
     return wanted_voice(job.reference)
 
 
@@ -162,11 +180,11 @@ def _faces(job: Job, seconds: float) -> list:
 def _transcribed(models: Models, job: Job, clip, number: int, alone: bool) -> Face:
     """Read a face of a video and write what it says."""
     from vsr.decoding.defaults import options_for
-    from vsr.face.speaker_selection import skipped_records
+    from vsr.face.speaker_selection import skipped_in
     from vsr.inference.recognition import read_clip
 
     segments = read_clip(models.reader, clip, options_for(models.reader, {"nbest": 5}))
-    skipped = skipped_of([{"skipped": skipped_records(clip.face, clip.times, clip.stretches.skipped)}])
+    skipped = skipped_of(skipped_in(clip.face, clip.times, clip.stretches.skipped))
     transcript = Transcript(
         job.name, clip.info.fps, clip.info.end, models.reader.name, tuple(segments), skipped=skipped
     )
@@ -187,13 +205,40 @@ def _portrait(clip) -> str:
 
 
 def _voice(models: Models, job: Job, clip, number: int, vector) -> None:
-    from lip2speech.inference.dubbing import speak_clip
+    from lip2speech.inference.dubbing import SYNTHETIC, speak_clip
     from vsr.media.audio import mux
 
-    spoken = speak_clip(models.voice, clip, vector)
+    words, note = _said(models, job, number)
+    spoken = speak_clip(models.voice, clip, vector, words=words)
     with job.result(f"{number}.mp4") as out:
-        mux(job.folder / "video.mp4", spoken.wave, out)
-    job.faces[number] = dataclasses.replace(job.faces[number], voiced=True)
+        mux(job.folder / "video.mp4", spoken.wave, out, comment=SYNTHETIC)
+    job.faces[number] = dataclasses.replace(job.faces[number], voiced=True, note=note)
+
+
+def _check_text(models: Models, job: Job) -> None:
+    """Refuse a text that this voice cannot be given. Raises VsrError no_listener, bad_text."""
+    from lip2speech.inference.text import check_words, resolved
+    from lip2speech.models.flow_options import FlowOptions
+
+    if resolved(models.voice, job.text, FlowOptions()) not in (READ, NONE):
+        check_words(models.voice, job.text)
+
+
+def _said(models: Models, job: Job, number: int) -> tuple[list[TimedWord], str]:
+    """The words that shape the voice of a face, and what its visitor is to know of that. Raises VsrError bad_text."""
+    from lip2speech.inference.text import believed, given_text, guesses
+
+    if job.text == NONE:
+        return [], "Shaped by the lips alone."
+    segments = job.faces[number].transcript.segments
+    if job.text == READ:
+        if guesses(segments, models.reader.name):
+            return believed(segments), "Words that look unlike what the reader was trained on are guesses: left out."
+        return believed(segments), "Shaped by the lips and the words read from them."
+    if number:
+        return [], "Shaped by the lips alone: the words given are those of the first face."
+    known = given_text(models.voice, job.text, job.source, "largest").known
+    return [word for words in known.values() for word in words], "Shaped by the lips and the words given."
 
 
 def confidence_class(word: TimedWord) -> str:

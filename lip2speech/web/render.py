@@ -104,16 +104,18 @@ def voiced(job: Job, number: int) -> str:
     if not job.faces[number].voiced:
         hold = f'<div class="hold" style="--aspect: {job.aspect:.4f}">The voice is being made</div>'
         return f'<section class="player pending"><h2>Voiced</h2>{hold}</section>'
-    return _player("Voiced", "voiced", job, f"{number}.mp4", number)
+    note = f"Synthetic voice. {job.faces[number].note}".strip()
+    return _player("Voiced", "voiced", job, f"{number}.mp4", number, note=note)
 
 
-def _player(title: str, kind: str, job: Job, video: str, number: int, muted: bool = False) -> str:
+def _player(title: str, kind: str, job: Job, video: str, number: int, muted: bool = False, note: str = "") -> str:
     subtitles = f"results/{job.token}/page{number}.vtt"
     return (
         f'<section class="player {kind}"><h2>{title}</h2>'
         f'<video controls playsinline preload="metadata"{" muted" if muted else ""} aria-label="{title} video"'
         f' style="--aspect: {job.aspect:.4f}"><source src="results/{job.token}/{video}" type="video/mp4">'
-        f'<track default kind="subtitles" label="Lips as read" src="{subtitles}"></video></section>'
+        f'<track default kind="subtitles" label="Lips as read" src="{subtitles}"></video>'
+        f"{f'<p class=soft>{escape(note)}</p>' if note else ''}</section>"
     )
 
 

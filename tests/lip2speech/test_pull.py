@@ -5,9 +5,10 @@ import torch
 
 from lip2speech.inference.folder import load_model
 from lip2speech.inference.text import open_text
+from lip2speech.models.flow import solve
 from lip2speech.models.flow_options import FlowOptions
 from lip2speech.models.listener import Listener, ListenerConfig
-from lip2speech.models.pull import Said, text_pull
+from lip2speech.models.pull import DRAWS, Said, noises, text_pull
 from tests.lip2speech.tiny import speakers, tiny_voice, videos
 from vsr.core.errors import VsrError
 
@@ -64,13 +65,38 @@ def test_the_gradient_is_that_of_the_log_probability():
 
     def log_p(x):
         with torch.no_grad():
-            return heard(x, mask).log_softmax(-1)[0, :5, heard.class_of("bin")].sum()
+            each = (heard(x + drawn, mask).log_softmax(-1)[0, :5, heard.class_of("bin")] for drawn in noises(mask, 160))
+            return sum(own.sum() for own in each) / DRAWS
 
     for step, band in ((0, 3), (4, 100), (6, 20)):
         change = torch.zeros(1, 10, 160, dtype=torch.float64)
         change[0, step, band] = 1e-4
         numeric = (log_p(end.double() + change) - log_p(end.double() - change)) / 2e-4
         assert gradient[step, band] == pytest.approx(float(numeric), abs=1e-4)
+
+
+def test_the_noise_of_a_clip_is_the_same_alone_and_beside_others():
+    both = torch.arange(9) < torch.tensor([[6], [9]])
+    for alone, beside in zip(noises(both[:1, :6], 4), noises(both, 4), strict=True):
+        assert torch.equal(alone[0], beside[0, :6]) and not beside[0, 6:].any() and beside[1].all()
+
+
+@pytest.mark.parametrize("solver", ["euler", "midpoint"])
+@pytest.mark.parametrize("steps", [1, 4, 7])
+def test_a_flow_is_pushed_once_and_by_as_much_however_many_steps_it_has(solver, steps):
+    pushed = []
+
+    def push(x, v):
+        pushed.append((x, v))
+        return torch.full_like(x, 3.0)
+
+    def steady(x, t):
+        return torch.ones_like(x)
+
+    start = torch.zeros(1, 5, 160)
+    end = solve(steady, start, FlowOptions(steps, solver=solver), push)
+    assert torch.allclose(end, torch.full_like(end, 4.0)) and len(pushed) == 1
+    assert torch.equal(pushed[0][0], start) and torch.equal(pushed[0][1], torch.ones_like(start))
 
 
 def test_pulling_makes_the_words_likelier():

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Seconds and real-time factor of each stage from a video file to its wave, on this machine.
 
-    tools/bench/speak.py VIDEO [VIDEO ...] [--model DIR] [--steps 0 4 16] [--threads 2] [--json FILE]
+    tools/bench/speak.py VIDEO [VIDEO ...] [--model DIR] [--steps 0 4 16] [--text none read] [--threads 2] [--json FILE]
 
-The first clip is done once beforehand, so that loading libraries is not counted.
+The first clip is done once beforehand, so that loading libraries is not counted. With several kinds of text they take
+turns clip by clip, and the last column is the time against that of the first kind.
 """
 
 import argparse
@@ -15,22 +16,28 @@ import torch
 
 from lip2speech.inference.dubbing import voice_crop
 from lip2speech.inference.folder import load_model
+from lip2speech.inference.options import NONE, READ
 from lip2speech.inference.synthesizer import vocode
+from lip2speech.inference.text import said_between
 from lip2speech.models.flow_options import FlowOptions
 from vsr.core.clock import FPS
 from vsr.core.files import write_text
+from vsr.decoding.defaults import options_for
 from vsr.face.mouth_crop import crop_video
+from vsr.inference.recognition import read_clip
 
-STAGES = ("crop", "acoustic", "vocoder")
+STAGES = ("crop", "words", "acoustic", "vocoder")
 
 
-def stages_of(loaded, path: str, options: FlowOptions) -> tuple[dict[str, float], float]:
+def stages_of(loaded, path: str, options: FlowOptions, text: str) -> tuple[dict[str, float], float]:
     """Seconds of each stage for one file, and the seconds of video."""
     speaker = loaded.voice.default_speaker[None]
     marks = [time.perf_counter()]
     clip = crop_video(path)
     marks.append(time.perf_counter())
-    speech = voice_crop(loaded, clip.crop, speaker, options)
+    words = words_of(loaded, clip) if text == READ else ()
+    marks.append(time.perf_counter())
+    speech = voice_crop(loaded, clip.crop, speaker, options, said_between(words, clip.times))
     marks.append(time.perf_counter())
     vocode(loaded.vocoder, speech, speaker)
     marks.append(time.perf_counter())
@@ -38,13 +45,29 @@ def stages_of(loaded, path: str, options: FlowOptions) -> tuple[dict[str, float]
     return dict(zip(STAGES, spent, strict=True)), len(clip.crop) / FPS
 
 
-def measure(loaded, videos: list[str], steps: int) -> dict:
-    """Real-time factors over all videos with ``steps`` of the flow."""
-    stages_of(loaded, videos[0], FlowOptions(steps))
-    done = [stages_of(loaded, path, FlowOptions(steps)) for path in videos]
+def words_of(loaded, clip) -> list:
+    """What the lips in a clip are read as."""
+    segments = read_clip(loaded.reader, clip, options_for(loaded.reader))
+    return [word for segment in segments for word in segment.words]
+
+
+def measure(loaded, videos: list[str], steps: int, texts: list[str]) -> list[dict]:
+    """Real-time factors over all videos with ``steps`` of the flow, for each kind of text."""
+    options = FlowOptions(steps)
+    for text in texts:
+        stages_of(loaded, videos[0], options, text)
+    done = {text: [] for text in texts}
+    for path in videos:
+        for text in texts:
+            done[text].append(stages_of(loaded, path, options, text))
+    return [figures(steps, text, own) for text, own in done.items()]
+
+
+def figures(steps: int, text: str, done: list[tuple[dict[str, float], float]]) -> dict:
+    """Real-time factors of what `stages_of` gave for several files."""
     seconds = sum(length for _, length in done)
     rtf = {stage: sum(spent[stage] for spent, _ in done) / seconds for stage in STAGES}
-    return {"steps": steps, "seconds": seconds, "rtf": rtf, "rtf_total": sum(rtf.values())}
+    return {"steps": steps, "text": text, "seconds": seconds, "rtf": rtf, "rtf_total": sum(rtf.values())}
 
 
 def main() -> None:
@@ -53,15 +76,18 @@ def main() -> None:
     parser.add_argument("videos", nargs="+")
     parser.add_argument("--model")
     parser.add_argument("--steps", type=int, nargs="+", default=[4])
+    parser.add_argument("--text", nargs="+", default=[NONE], choices=(NONE, READ))
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     loaded = load_model(args.model)
-    rows = [measure(loaded, args.videos, steps) for steps in args.steps]
-    for row in rows:
+    rows = [row for steps in args.steps for row in measure(loaded, args.videos, steps, args.text)]
+    for number, row in enumerate(rows):
+        row["ratio"] = row["rtf_total"] / rows[number - number % len(args.text)]["rtf_total"]
         parts = "  ".join(f"{stage} {row['rtf'][stage]:.3f}" for stage in STAGES)
-        print(f"{row['steps']:3d} steps  {row['seconds']:.1f} s of video  rtf {row['rtf_total']:.3f}  {parts}")
+        what = f"{row['steps']:3d} steps  text {row['text']}  {row['seconds']:.1f} s of video"
+        print(f"{what}  rtf {row['rtf_total']:.3f}  {parts}  x{row['ratio']:.2f}")
     if args.json:
         write_text(args.json, json.dumps(rows[0] | {"rows": rows}, indent=2) + "\n")
 

@@ -27,6 +27,7 @@ from vsr.media.seeking import RUN_UP
 from vsr.media.sound_spans import Span, frames_of_span
 from vsr.media.sound_stamps import believed
 from vsr.media.streams import sound_stream
+from vsr.media.tags import riff_comment
 
 GAP = 0.005  # seconds by which time stamps may jitter (Matroska rounds them to 1 ms) before a gap is believed
 MAX_SECONDS = 4 * 3600.0  # sound beyond this is a damaged time stamp
@@ -141,18 +142,18 @@ def _resampled(wave: np.ndarray, rate: int) -> np.ndarray:
     return resample_poly(wave, SAMPLE_RATE // common, rate // common).astype(np.float32)
 
 
-def write_wave(path: str | Path, wave: np.ndarray) -> None:
+def write_wave(path: str | Path, wave: np.ndarray, comment: str = "") -> None:
     """Write (S,) float as 16-bit mono RIFF at 16 kHz, atomically; what is beyond [-1, 1] is clipped."""
     with atomic_write(path) as temporary:
-        temporary.write_bytes(riff_bytes(wave))
+        temporary.write_bytes(riff_bytes(wave, comment))
 
 
-def riff_bytes(wave: np.ndarray) -> bytes:
-    """(S,) float as a file of 16-bit mono RIFF at 16 kHz; what is beyond [-1, 1] is clipped."""
+def riff_bytes(wave: np.ndarray, comment: str = "") -> bytes:
+    """(S,) float as a file of 16-bit mono RIFF at 16 kHz, with a comment; what is beyond [-1, 1] is clipped."""
     whole = BytesIO()
     with riff.open(whole, "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(SAMPLE_RATE)
         file.writeframes(to_pcm16(wave).tobytes())
-    return whole.getvalue()
+    return riff_comment(whole.getvalue(), comment) if comment else whole.getvalue()

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # GRID, lip to speech: from the corpus to RESULTS.md.
 #
-#   stage 0  check or fetch the corpus         4  train the acoustic model
+#   stage 0  check or fetch the corpus         4  train the acoustic model, and its listener
 #   stage 1  manifests                         5  train the vocoder, then tune it on the acoustic model's mels
 #   stage 2  mouth crops                       6  synthesise the test list: copy-synthesis and the system
 #   stage 3  units, speech features, sync      7  evaluate, RESULTS.md
@@ -20,6 +20,7 @@ declare_options <<'TABLE'
     config          YAML            conf/flow.yaml          the acoustic model
     vocoder-config  YAML            conf/vocoder.yaml       the vocoder
     tune-config     YAML            conf/vocoder_tuned.yaml its tuning
+    listener-config YAML            conf/listener.yaml      what pulls the voice towards its text
     settings        KEY=VALUE...    -                       that replace the configurations', in one word: "A=1 B=2"
     name            NAME            -                       of the run: exp/NAME (flow, or shipped)
     puppet          N               160                     rendered clips to add
@@ -45,7 +46,8 @@ run_stage 0 "check or fetch the corpus" check_grid
 run_stage 1 "manifests of GRID, and puppet clips" make_grid_manifests
 run_stage 2 "mouth crops" crop_grid
 run_stage 3 "units and speech features" make_features
-run_stage 4 "train $exp" train_acoustic
+train_both() { train_acoustic; train_listener; }
+run_stage 4 "train $exp" train_both
 run_stage 5 "train the vocoder" train_vocoder
 run_stage 6 "synthesise" synthesize_all
 run_stage 7 "evaluate" evaluate_all egs/grid/lip2speech/run.sh "$@"

@@ -31,7 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--other-pauses", action="append", default=[], metavar="ROW",
         help='another row "ROW, other pauses": its words amid the noise of another clip; natural or a NAME; repeatable',
     )  # fmt: skip
-    parser.add_argument("--asr", default="", help="pocketsphinx-grid, whisper:MODEL or wav2vec2:MODEL")
+    parser.add_argument(
+        "--asr", default="", metavar="ASR[,ASR]",
+        help="who scores intelligibility: pocketsphinx-grid, whisper:MODEL, wav2vec2:MODEL; all are printed",
+    )  # fmt: skip
     parser.add_argument("--protocol", default="cross", help="the reference voice: self, cross, vision (default: cross)")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for result.json, utterances.tsv, table.md")
     parser.add_argument("--plots", type=_count, default=0, metavar="N", help="clips of the last row to draw")

@@ -15,7 +15,9 @@ ABOUT = """Gives the face that fills most of the picture in each shot a voice: t
 or that of a recording. The sound is as long as the video, of any length, and begins
 with its first frame; the picture is copied, not encoded again, unless the container could
 not show it as it is: then a line says so. What the lips are read as makes the words
-clearer (--text). The voice is synthetic and can be wrong."""
+clearer (--text read); not where the lips are unlike what the reader was trained on, as
+its words are guesses there (read! lets them). The voice is synthetic and can be wrong;
+the file's metadata says so."""
 FILES = """reads   a video file, whose own sound is not listened to; a recording; a model
 writes  the video with its new sound, or .wav (16 kHz)"""
 SEE = "vsr transcribe, lip2speech evaluate"
@@ -38,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="recording of the voice, or of face N's (default: the model's own)",
     )  # fmt: skip
     voice.add_argument(
-        "--text", metavar="read|none|WORDS|FILE",
+        "--text", metavar="read|read!|none|WORDS|FILE",
         help="what is said (default: none)",
     )  # fmt: skip
     voice.add_argument("--model", metavar="MODEL", help="folder or org/name (default: the one in the package)")
@@ -67,6 +69,8 @@ def run(args: argparse.Namespace) -> int:
         print(f"lip2speech: {args.video}: {note}, and has no voice there", file=sys.stderr)
     tell_what_differs(args.out, plan, references, spoken.faces)
     tell_choice("lip2speech", args.video, spoken.stream)
+    if warning := text.warning():
+        print(f"lip2speech: {args.video}: {warning}", file=sys.stderr)
     if words := text.shown():
         print(words)
     print(f"{args.out}: {spoken.seconds:.2f} s of speech")

@@ -65,7 +65,9 @@ def test_clients_at_once_get_their_own(served, face_clip, tmp_path):
 
     def visit(video):
         client = Client(address, verbose=False, download_files=False, httpx_kwargs={"timeout": 180})
-        answers[video.name] = work = client.submit(handle_file(str(video)), None, api_name="/read")
+        answers[video.name] = work = client.submit(
+            handle_file(str(video)), None, "the lips alone", "", api_name="/read"
+        )
         work.result(300)
 
     visits = [threading.Thread(target=visit, args=(video,)) for video in (face_clip, other)]

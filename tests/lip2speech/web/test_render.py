@@ -1,5 +1,6 @@
 """What the page says, as strings: colours, escapes, limits and refusals."""
 
+import dataclasses
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -88,6 +89,13 @@ def test_the_voice_is_offered_when_it_is_there():
     assert "<video" not in render.voiced(waiting, 0) and "mp4" not in render.files(waiting, 0)
     assert 'src="results/token/0.mp4"' in render.voiced(job_of("bin"), 0)
     assert 'download="clip.voiced.mp4"' in render.files(job_of("bin"), 0)
+
+
+def test_the_voice_says_that_it_is_synthetic_and_what_shaped_it():
+    job = job_of("bin")
+    job.faces[0] = dataclasses.replace(job.faces[0], note="Shaped by <lips>.")
+    assert "Synthetic voice. Shaped by &lt;lips&gt;." in render.voiced(job, 0)
+    assert "Synthetic" not in render.watch(job, 0)
 
 
 def test_text_of_any_kind_stays_text():

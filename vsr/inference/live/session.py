@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -36,13 +36,16 @@ LOOK_BACK = 2 * FPS  # frames by which it is told whether a mouth is covered
 @dataclass(frozen=True)
 class Caption:
     """What is to be shown: words that stand, words that may change, whether the utterance is over; person counts up
-    when somebody else comes to be in front. delays: seconds from the filming of each new standing word's end."""
+    when somebody else comes to be in front. delays: seconds from the filming of each new standing word's end. Of a
+    final one: mouths, the frames in which it was said, and in_domain, as `vsr.output.transcript.Segment` has it."""
 
     standing: tuple[TimedWord, ...]
     loose: tuple[TimedWord, ...]
     final: bool
     person: int
     delays: tuple[float, ...] = ()
+    mouths: tuple[Mouth, ...] = ()
+    in_domain: float | None = None
 
 
 @dataclass
@@ -127,17 +130,17 @@ class Session:
         if self._seen % FPS == 0:
             self.covered += float(_stretches(list(self._latest)).covered[-FPS:].sum()) / FPS
 
-    def _read(self, mouths: list[Mouth]) -> tuple[list[TimedWord], float]:
-        """The words of these mouths, and the second at which they end."""
+    def _read(self, mouths: list[Mouth]) -> tuple[list[TimedWord], float, float | None]:
+        """The words of these mouths, the second at which they end, and the chance that they are in the domain."""
         edges = frame_edges(np.array([mouth.time for mouth in mouths]))
         crop = np.stack([mouth.crop for mouth in mouths])
-        words, _ = read_windows(self.loaded, [crop], [edges], self.options)[0].hypotheses[0]
-        return list(words), float(edges[-1])
+        reading = read_windows(self.loaded, [crop], [edges], self.options)[0]
+        return list(reading.hypotheses[0].words), float(edges[-1]), reading.in_domain
 
     def _news(self) -> Iterator[Caption]:
         """The caption after a reading that has ended."""
         if self._reading is not None and self._reading.done():
-            words, end = self._reading.result()
+            words, end, _ = self._reading.result()
             self._reading = None
             yield self._caption(self.utterance.captions.update(words, end))
 
@@ -157,8 +160,9 @@ class Session:
             self._reading = None
         long = len(self.utterance.mouths) >= MIN_FRAMES and (self.utterance.active >= REST).any()
         if long and len(spoken := self.utterance.spoken) >= MIN_FRAMES:
-            words, _ = self._read(spoken)
-            yield self._caption(self.utterance.captions.finish(words), final=True)
+            words, _, in_domain = self._read(spoken)
+            caption = self._caption(self.utterance.captions.finish(words), final=True)
+            yield replace(caption, mouths=tuple(spoken), in_domain=in_domain)
         self.utterance = Utterance()
 
     def _caption(self, new: list[TimedWord], final: bool = False) -> Caption:

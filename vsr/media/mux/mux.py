@@ -10,11 +10,11 @@ from vsr.core.files import atomic_write
 from vsr.media.mux.rehearsal import NotHeld, Plan, not_held, planned, telling
 
 
-def mux(video: str | Path, wave: np.ndarray, out: str | Path, plan: Plan | None = None) -> None:
+def mux(video: str | Path, wave: np.ndarray, out: str | Path, plan: Plan | None = None, comment: str = "") -> None:
     """Write the picture of ``video`` with ``wave`` (S,) as its sound; sample 0 is at the first picture shown.
 
     The picture is copied, untouched, where the container of ``out`` then shows what ``video`` shows; else it is encoded
-    again, as `check_container` tells, whose ``plan`` may be given.
+    again, as `check_container` tells, whose ``plan`` may be given. ``comment``: for the metadata, where there are any.
 
     Raises VsrError "unreadable" where the container of ``out`` cannot hold the picture; no_space, not_writable.
     """
@@ -22,7 +22,7 @@ def mux(video: str | Path, wave: np.ndarray, out: str | Path, plan: Plan | None 
     with atomic_write(out) as temporary:
         try:
             with telling():
-                plan.write(temporary, wave)
+                plan.write(temporary, wave, comment=comment)
         except NotHeld as problem:
             raise not_held(video, out, f"{problem}", "try .mkv") from problem
 

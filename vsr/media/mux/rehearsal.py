@@ -22,6 +22,7 @@ from vsr.media.mux.copied import can_be_copied, copied
 from vsr.media.mux.encoded import encoded
 from vsr.media.mux.listing import Listing, listed
 from vsr.media.mux.sound import SoundTrack
+from vsr.media.tags import COMMENT
 
 LOOKED_AT = 16  # pictures that are compared
 REHEARSED = 48  # packets that are written from the first shown picture on
@@ -47,7 +48,7 @@ class Plan:
     start: float
     again: str = ""
 
-    def write(self, out: Path, wave: np.ndarray, packets: int | None = None) -> None:
+    def write(self, out: Path, wave: np.ndarray, packets: int | None = None, comment: str = "") -> None:
         """Write the picture, or of it so many packets, with its sound. Raises av.error.FFmpegError, ValueError."""
         import av
 
@@ -57,6 +58,8 @@ class Plan:
                 if self.again
                 else copied(source, picture, target, self.listing, self.start)
             )
+            if comment:
+                target.metadata[COMMENT] = comment
             timed = islice(timed, packets)
             first = next(timed, None)  # adds the stream of the picture, which is to be the first
             sound = SoundTrack(target, wave)

@@ -1,0 +1,95 @@
+"""`lip2speech live`: a voice while somebody mouths, from a camera, a stream, a pipe or a file."""
+
+from __future__ import annotations
+
+import argparse
+
+from lip2speech.models.flow_options import add_flow_arguments, flow_options
+from vsr.core.machine import add_device_argument
+
+HELP = "voice a camera or a stream while it runs"
+ABOUT = """Voices the person in front, an utterance at a time, as soon as the lips rest; what was
+read stands on stderr, and the delay behind the lips at the end. The voice is synthetic
+and can be wrong; the metadata say so. A file is played at its own pace, as a rehearsal.
+Ctrl-C ends it."""
+FILES = """reads   a camera, a stream, standard input or a file; a recording; a model
+writes  .wav, each utterance at its time; or with - a .wav stream of them for a player"""
+SEE = "lip2speech speak, vsr live"
+EXAMPLE = """lip2speech live 0 -o said.wav
+lip2speech live 0 -o - --text read
+lip2speech live clip.mp4 -o said.wav --reference someone.wav"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("source", metavar="SOURCE", help="number of a camera, address of a stream, file, or -")
+    parser.add_argument("-o", "--out", required=True, metavar="FILE", help=".wav; -: standard output, for a player")
+    voice = parser.add_argument_group("voice")
+    voice.add_argument("--reference", metavar="FILE", help="recording of the voice (default: the model's own)")
+    voice.add_argument("--text", metavar="read|read!|none", help="what is said (default: none)")
+    voice.add_argument("--model", metavar="MODEL", help="folder or org/name (default: the one in the package)")
+    add_device_argument(voice)
+    add_flow_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Voice until the source ends or Ctrl-C. Raises VsrError."""
+    options = flow_options(args)
+    check_given(args)  # before PyTorch is loaded: it is quick to refuse
+    from lip2speech.inference.dubbing import wanted_voice
+    from lip2speech.inference.folder import load_model
+    from lip2speech.inference.live import LiveVoice, Sound
+    from lip2speech.inference.text import resolved
+    from vsr.face.detector import default_detector
+    from vsr.inference.live.session import Session, live_options
+    from vsr.inference.live.source import Capture, open_source
+
+    loaded = load_model(args.model, args.device)
+    text, vector = resolved(loaded, args.text, options), wanted_voice(args.reference)
+    voice = LiveVoice(loaded, loaded.reader.name, vector, options, text)
+    session = Session(loaded.reader, default_detector(), live_options(loaded.reader))
+    capture = Capture(open_source(args.source))  # last, so that nothing is filmed while models are loaded
+    follow(voice, session, capture, Sound(args.out))
+    if capture.error is not None:
+        raise capture.error
+    return 0
+
+
+def check_given(args: argparse.Namespace) -> None:
+    """Check the output and the text. Raises VsrError bad_options, bad_config, not_writable."""
+    from pathlib import Path
+
+    from vsr.core.errors import VsrError
+    from vsr.core.files import check_output
+
+    if args.text not in (None, "read", "read!", "none"):
+        raise VsrError("bad_options", f"--text is '{args.text}'; of what is to come it can be read, read! or none")
+    if args.out == "-":
+        return
+    if Path(args.out).suffix.lower() != ".wav":
+        raise VsrError("bad_options", f"{args.out}: the name must end in .wav, or be - for standard output")
+    check_output(args.out, args.source, *filter(None, [args.reference]))
+
+
+def follow(voice, session, capture, sound) -> None:
+    """Voice to the end and write. Raises VsrError."""
+    import sys
+
+    from vsr.core.interrupts import settle
+
+    def take(own) -> None:
+        sound.add(own)
+        print(f"{own.start:8.2f}  {own.line or '-'}  ({own.delay:.1f} s behind)", file=sys.stderr, flush=True)
+        if own.warning:
+            print(f"lip2speech: {own.warning}", file=sys.stderr)
+
+    try:
+        voice.follow(session.run(capture), take)
+    except KeyboardInterrupt:  # the usual end
+        settle()
+        print(file=sys.stderr)
+    finally:
+        capture.close()
+        sound.close()
+    dropped = f"; {capture.dropped} frames dropped to keep up" if capture.dropped else ""
+    print(f"{sound.summary()}{dropped}", file=sys.stderr)

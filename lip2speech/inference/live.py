@@ -1,0 +1,130 @@
+"""Voices while somebody mouths: each utterance is spoken as soon as its lips rest.
+
+Times are seconds of the stream; waves (S,) float32 at 16 kHz.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from statistics import median
+from typing import BinaryIO
+
+import numpy as np
+import torch
+
+from lip2speech.inference.dubbing import SYNTHETIC, speaker_of, voice_of
+from lip2speech.inference.folder import LoadedVoice
+from lip2speech.inference.mixer import Mixer
+from lip2speech.inference.options import NONE, READ_ALL
+from lip2speech.inference.text import believed, guesses, read_line, said_between
+from lip2speech.models.flow_options import FlowOptions
+from vsr.core.clock import SAMPLE_RATE
+from vsr.inference.live.session import Caption
+from vsr.media.audio import write_wave
+from vsr.media.mux.sound import to_pcm16
+from vsr.media.tags import endless_riff
+from vsr.output.transcript import Segment
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """What was said in one go. start: second of its first frame; wave; line: what was read, guesses marked; warning:
+    of guesses, or None; delay: seconds from the filming of its last frame to its voice."""
+
+    start: float
+    wave: np.ndarray
+    line: str
+    warning: str | None
+    delay: float
+
+
+class LiveVoice:
+    """Voices the final captions of a `vsr.inference.live.session.Session`, one after the other, beside it.
+
+    Args:
+        loaded: the voice.
+        reader: name of the lip reader, for warnings.
+        vector: (256,) whose voice, None the model's own.
+        text: "read", "read!" or "none".
+    """
+
+    def __init__(self, loaded: LoadedVoice, reader: str, vector: torch.Tensor | None, options: FlowOptions, text: str):
+        self.loaded, self.reader, self.options, self.text = loaded, reader, options, text
+        self.speaker = speaker_of(loaded, vector)
+        self._pool = ThreadPoolExecutor(1)
+        voice_of(loaded, np.zeros((12, 96, 96), np.uint8), self.speaker, options)  # the first takes the longest
+
+    def follow(self, captions: Iterable[Caption], take: Callable[[Utterance], None]) -> None:
+        """Hand the voice of each final caption to ``take``, in order, each as soon as it is there.
+
+        Raises VsrError not_finite, and what ``take`` raises.
+        """
+        coming: deque[Future] = deque()
+        try:
+            for caption in captions:
+                if caption.final and caption.mouths:
+                    coming.append(self._pool.submit(lambda own=caption: take(self._voiced(own))))
+                while coming and coming[0].done():
+                    coming.popleft().result()
+            while coming:
+                coming.popleft().result()
+        finally:
+            self._pool.shutdown(cancel_futures=True)
+
+    def _voiced(self, caption: Caption) -> Utterance:
+        segment = segment_of(caption)
+        words = [] if self.text == NONE else believed([segment], self.text == READ_ALL)
+        times = np.array([mouth.time for mouth in caption.mouths])
+        crop = np.stack([mouth.crop for mouth in caption.mouths])
+        wave = voice_of(self.loaded, crop, self.speaker, self.options, said_between(words, times))
+        warning = None if self.text == NONE else guesses([segment], self.reader, self.text == READ_ALL)
+        delay = time.monotonic() - caption.mouths[-1].at
+        return Utterance(float(times[0]), wave, read_line([segment]), warning, delay)
+
+
+def segment_of(caption: Caption) -> Segment:
+    """A final caption as a segment of a transcript."""
+    words, mouths = caption.standing, caption.mouths
+    sure = sum(word.confidence for word in words) / len(words) if words else 0.0
+    return Segment(mouths[0].time, mouths[-1].time, caption.person, sure, words, (), caption.in_domain)
+
+
+class Sound:
+    """Where live voices go: a .wav that is written at the end, each voice at its time; or a stream of .wav, one voice
+    behind the other, for a player."""
+
+    def __init__(self, out: str, stream: BinaryIO | None = None):
+        self.out, self.mixer = out, Mixer()
+        self.delays: list[float] = []
+        self.stream = stream or (sys.stdout.buffer if out == "-" else None)
+        if self.stream:
+            self._send(endless_riff(SYNTHETIC))
+
+    def add(self, own: Utterance) -> None:
+        """One more voice."""
+        self.delays.append(own.delay)
+        if self.stream:
+            self._send(to_pcm16(own.wave).tobytes())
+        else:
+            self.mixer.add(0, round(own.start * SAMPLE_RATE), own.wave)
+
+    def _send(self, data: bytes) -> None:
+        self.stream.write(data)
+        self.stream.flush()
+
+    def close(self) -> None:
+        """Write what is to be written. Raises VsrError not_writable, no_space."""
+        if not self.stream and self.delays:
+            write_wave(self.out, self.mixer.mixed(0), SYNTHETIC)
+
+    def summary(self) -> str:
+        """How many utterances were voiced, and how far behind the lips."""
+        if not self.delays:
+            return "nothing was said"
+        late = f"{median(self.delays):.1f} s behind the lips (longest: {max(self.delays):.1f} s)"
+        return f"{len(self.delays)} utterance{'s' * (len(self.delays) > 1)}, voiced {late}"

@@ -1,0 +1,103 @@
+"""Several recognisers score the same voices, each on its own; Whisper of CTranslate2 is one of them."""
+
+import pytest
+
+from lip2speech.cli import main
+from lip2speech.evaluation.asr_scorers import names_of, open_scorer, package_of, shown_name
+from lip2speech.evaluation.corpus import Outcome, evaluate_clip
+from lip2speech.evaluation.summary import summarise, table, write_evaluation
+from lip2speech.evaluation.whisper_ct2 import DIGITS, FasterWhisper, in_words
+from tests.conftest import talking_face, write_video
+from vsr.core.errors import VsrError
+from vsr.data.manifest import Clip, write_manifest
+from vsr.media.audio import write_wave
+
+
+class Fixed:
+    """A recogniser that hears the same in everything."""
+
+    def __init__(self, name, text):
+        self.name, self.text = name, text
+
+    def transcribe(self, wave):
+        return self.text
+
+
+def test_each_scorer_has_its_own_rate_and_the_first_is_as_if_alone():
+    clips = [Clip("a", "a.mp4", "bin blue", "s", 25), Clip("b", "b.mp4", "now", "s", 25)]
+    outcomes = [Outcome("r", "a", None, "bin blue", "silent", "", ("bin red", "")), Outcome("r", "b", reason="missing")]
+    alone = summarise(clips, outcomes, True)["r"]
+    rows = summarise(clips, outcomes, True, ("one", "two"))
+    assert rows["r"]["asr"] == alone["asr"] and "asr_also" not in alone
+    assert [rows["r"]["asr_also"][name]["wer"] for name in ("one", "two")] == pytest.approx([2 / 3, 1])
+    shown = table(rows).splitlines()
+    assert shown[0].endswith("| ASR WER % | WER % of one | WER % of two |") and len({x.count("|") for x in shown}) == 1
+    assert "WER % of" not in table({"r": alone})
+
+
+def test_what_each_heard_is_kept(tmp_path, voice_like):
+    (tmp_path / "row").mkdir()
+    write_wave(tmp_path / "row" / "x.wav", voice_like[:16_000])
+    clip = Clip("x", str(write_video(tmp_path / "film.mp4", talking_face(25, 64))), "bin blue", "s", 25)
+    outcome = evaluate_clip(clip, "r", str(tmp_path / "row"), Fixed("a", "bin"), (Fixed("b", "blue"), Fixed("c", "")))
+    assert (outcome.heard, outcome.also) == ("bin", ("blue", ""))
+
+
+def test_the_files_name_all_scorers(tmp_path, monkeypatch):
+    monkeypatch.setattr("lip2speech.evaluation.summary.package_of", lambda name: "numpy")
+    outcome = Outcome("r", "a", None, "bin", "silent", "", ("blue",))
+    result = write_evaluation(tmp_path, [Clip("a", "a.mp4", "bin", "s", 25)], [outcome], "cross", "one,two")
+    assert result["asr"] == "one" and result["rows"]["r"]["asr_also"]["two"]["wer"] == 1
+    header, line = (own.split("\t") for own in (tmp_path / "utterances.tsv").read_text("utf-8").splitlines())
+    assert dict(zip(header, line, strict=True))["heard by two"] == "blue"
+
+
+def test_names_are_separate_and_show_no_path(tmp_path):
+    (tmp_path / "base").mkdir()
+    assert names_of("") == [] and names_of("pocketsphinx-grid, whisper:x") == ["pocketsphinx-grid", "whisper:x"]
+    assert shown_name(f"whisper:{tmp_path}/base") == "whisper:base" and shown_name("whisper:org/x") == "whisper:org/x"
+    with pytest.raises(VsrError, match="each recogniser once"):
+        names_of("pocketsphinx-grid,pocketsphinx-grid")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (" Bin blue at F2 now.", "bin blue at f two now"), ("Set white in Q 0, again!", "set white in q zero again"),
+        ("it's 25", "it's two five"), ("", ""),
+    ],
+)  # fmt: skip
+def test_what_is_written_becomes_what_is_spoken(text, words):
+    assert in_words(text) == words and in_words(words) == words
+    assert set(DIGITS) == set(in_words("0123456789").split())
+
+
+def test_a_folder_of_ctranslate2_needs_its_package(tmp_path, monkeypatch, capsys):
+    (tmp_path / "model.bin").write_bytes(b"x")
+    assert package_of(f"whisper:{tmp_path}") == "faster-whisper" and package_of("whisper:x") == "transformers"
+    monkeypatch.setitem(__import__("sys").modules, "faster_whisper", None)
+    with pytest.raises(VsrError, match="pip install faster-whisper"):
+        open_scorer(f"whisper:{tmp_path}")
+    write_manifest(tmp_path / "list.jsonl", [Clip("x", "x.mp4", "bin", "s", 25)])
+    given = ["--manifest", str(tmp_path / "list.jsonl"), "--out", str(tmp_path / "out")]
+    assert main(["evaluate", *given, "--asr", f"pocketsphinx-grid,whisper:{tmp_path}"]) == 1
+    assert "needs the package faster_whisper" in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+def test_a_damaged_folder_of_ctranslate2_is_one_line(tmp_path):
+    pytest.importorskip("faster_whisper", reason="pip install faster-whisper to hear with Whisper of CTranslate2")
+    (tmp_path / "model.bin").write_bytes(b"x")
+    with pytest.raises(VsrError, match="no Whisper of CTranslate2 there"):
+        FasterWhisper(tmp_path)
+
+
+def test_the_scorer_is_asked_once_a_process(monkeypatch):
+    from lip2speech.evaluation.corpus import _opened
+
+    opened = []
+    monkeypatch.setattr("lip2speech.evaluation.corpus.open_scorer", lambda name: opened.append(name) or Fixed(name, ""))
+    _opened.cache_clear()
+    first, others = _opened("a,b,c")
+    assert (first.name, [other.name for other in others]) == ("a", ["b", "c"]) and _opened("a,b,c")[0] is first
+    assert opened == ["a", "b", "c"] and _opened("") == (None, ())
+    _opened.cache_clear()

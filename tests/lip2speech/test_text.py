@@ -1,0 +1,69 @@
+"""What is said: guesses shape no voice unless they are let, and whatever is spoken says that it is synthetic."""
+
+import av
+import numpy as np
+import pytest
+
+from lip2speech.cli import main
+from lip2speech.inference.dubbing import SYNTHETIC
+from lip2speech.inference.text import believed, guesses, read_line
+from tests.conftest import talking_face, write_video
+from vsr.media.audio import read_wave, riff_bytes
+from vsr.output.transcript import Segment, TimedWord
+
+
+def segment(in_domain, *words):
+    timed = tuple(TimedWord(word, number, number + 0.5, sure) for number, (word, sure) in enumerate(words))
+    return Segment(0.0, float(len(words)), 0, 0.5, timed, (), in_domain)
+
+
+INSIDE, UNKNOWN = segment(0.9, ("bin", 0.9), ("red", 0.3)), segment(None, ("at", 0.8))
+OUTSIDE, EMPTY = segment(0.1, ("now", 0.99), ("again", 0.2)), segment(0.1)
+
+
+def test_words_outside_of_the_domain_shape_no_voice_unless_they_are_let():
+    segments = [INSIDE, OUTSIDE, UNKNOWN, EMPTY]
+    assert [word.word for word in believed(segments)] == ["bin", "red", "at"]
+    assert [word.word for word in believed(segments, everything=True)] == ["bin", "red", "now", "again", "at"]
+
+
+def test_what_is_shown_marks_guesses_and_unsure_words():
+    assert read_line([INSIDE, OUTSIDE, UNKNOWN]) == "bin red(?) now(?) again(?) at"
+
+
+def test_guesses_are_warned_of_and_nothing_else_is():
+    assert guesses([INSIDE, UNKNOWN, EMPTY], "grid") is None
+    assert "do not shape" in guesses([INSIDE, OUTSIDE], "grid") and "--text read!" in guesses([OUTSIDE], "grid")
+    assert "and shape the voice" in guesses([OUTSIDE], "grid", everything=True)
+
+
+def test_lips_of_another_kind_are_spoken_without_their_words_and_that_is_printed(tmp_path, capsys):
+    film, waves, printed = write_video(tmp_path / "face.mp4", talking_face(36)), {}, {}
+    for text in ("none", "read", "read!"):
+        assert main(["speak", str(film), "-o", str(tmp_path / "voice.wav"), "--text", text]) == 0
+        waves[text], printed[text] = read_wave(tmp_path / "voice.wav"), capsys.readouterr()
+    assert np.array_equal(waves["none"], waves["read"]) and not np.array_equal(waves["read"], waves["read!"])
+    assert "guesses" not in printed["none"].err and "do not shape the voice" in printed["read"].err
+    assert "and shape the voice" in printed["read!"].err and printed["read"].out.count("(?)") > 0
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".mp4", ".mkv", ".mov"])
+def test_outputs_say_that_the_voice_is_synthetic(tiny_voice_folder, tmp_path, suffix):
+    film, out = write_video(tmp_path / "face.mp4", talking_face(25)), tmp_path / f"voiced{suffix}"
+    assert main(["speak", str(film), "-o", str(out), "--model", str(tiny_voice_folder)]) == 0
+    with av.open(str(out)) as container:
+        told = {name.lower(): value for name, value in container.metadata.items()}
+    assert told["comment"] == SYNTHETIC
+    with av.open(str(film)) as container:
+        assert "comment" not in container.metadata
+
+
+@pytest.mark.parametrize("comment", ["odd", "even", "ünïcode"])
+def test_a_comment_changes_no_sample(tmp_path, comment):
+    wave = np.linspace(-1, 1, 1001, dtype=np.float32)
+    for name, given in (("plain", ""), ("tagged", comment)):
+        (tmp_path / f"{name}.wav").write_bytes(riff_bytes(wave, given))
+    plain, tagged = (read_wave(tmp_path / f"{name}.wav") for name in ("plain", "tagged"))
+    assert np.array_equal(plain, tagged)
+    with av.open(str(tmp_path / "tagged.wav")) as container:
+        assert container.metadata["comment"] == comment

@@ -1,0 +1,68 @@
+"""The page is given what is said: read, typed or not known, and its voice says what shaped it."""
+
+import asyncio
+
+import av
+import numpy as np
+import pytest
+
+from lip2speech.inference.dubbing import SYNTHETIC
+from lip2speech.web.jobs import Limits
+from lip2speech.web.page import SAID, text_given
+from lip2speech.web.work import Worker
+from tests.conftest import talking_face, write_video
+from vsr.core.errors import VsrError
+from vsr.media.audio import read_wave
+
+EXAMPLE = "lip2speech/web/static/example.mp4"
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    worker = Worker(Limits(), None, None)
+    yield worker
+    worker.close()
+
+
+def voiced(worker, video, text):
+    """The face, its voice and the metadata of its video."""
+    job = worker.new_job(video, text=text)
+
+    async def work():
+        async for _ in worker.process(job):
+            pass
+
+    asyncio.run(work())
+    with av.open(str(job.folder / "0.mp4")) as container:
+        comment = container.metadata["comment"]
+    return job.faces[0], read_wave(job.folder / "0.mp4"), comment
+
+
+def test_words_shape_the_voice_and_are_named(shipped):
+    texts = ("none", "read", "place blue by m five please", "place blue by n nine now")
+    found = [voiced(shipped, EXAMPLE, text) for text in texts]
+    assert [face.note.rsplit(" ", 1)[1] for face, *_ in found] == ["alone.", "them.", "given.", "given."]
+    assert all(comment == SYNTHETIC for *_, comment in found)
+    none, read, right, wrong = (wave for _, wave, _ in found)
+    assert not np.array_equal(none, read) and not np.array_equal(right, wrong)
+
+
+def test_guesses_shape_no_voice(shipped, tmp_path):
+    film = write_video(tmp_path / "face.mp4", talking_face(36))
+    (_, alone, _), (face, read, _) = (voiced(shipped, film, text) for text in ("none", "read"))
+    assert np.array_equal(alone, read) and "guesses" in face.note
+
+
+def test_what_cannot_be_said_is_refused_before_the_work(shipped, make_worker, face_clip):
+    with pytest.raises(VsrError, match="does not know 'elephant'"):
+        voiced(shipped, EXAMPLE, "bin elephant")
+    with pytest.raises(VsrError, match="has no listener"):
+        voiced(make_worker(), face_clip, "read")
+
+
+def test_what_is_typed_counts_only_where_it_is_chosen():
+    none, read, typed = SAID
+    assert (text_given(none, "bin"), text_given(read, "bin")) == ("none", "read")
+    assert text_given(typed, "  Bin \n BLUE ") == "bin blue"
+    with pytest.raises(VsrError, match="Type the words"):
+        text_given(typed, "  ")
