@@ -24,7 +24,7 @@ SECTIONS = {
     "read lips": ("transcribe", "live", "inspect", "align", "find", "phrases", "encode", "models", "import", "push"),
     "prepare a corpus": ("download", "prepare", "validate", "convert", "crop", "tokens"),
     "train": ("train", "adapt", "average", "fuse", "lm"),
-    "decode and score": ("decode", "calibrate", "posteriors", "rescore", "score", "results"),
+    "decode and score": ("decode", "calibrate", "posteriors", "rescore", "combine", "score", "results"),
 }
 FAILS = "one line on stderr says why, and nothing half-written is left"
 

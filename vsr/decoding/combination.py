@@ -1,9 +1,9 @@
-"""Several systems' readings become one: paths of a confusion network weighed log-linearly, then consensus by slot.
+"""Several systems' hypotheses become one: the paths of a confusion network are scored log-linearly.
 
 A path's score is a sum of features times weights: how many of its words each member has there, how sure the members are
-of them, slots without a word, words, and the log-probabilities of language models. The probabilities of the paths
-(softmax) give each slot the words' probabilities, and the likeliest word of each slot is the answer (Mangu et al. 2000).
-Weights are fitted by the expected word errors (as MWER, Prabhavalkar et al. 2018) of utterances with references.
+of them, whether it is a member's whole hypothesis, slots without a word, words, and the log-probabilities of language
+models. The best path is the answer; the probabilities of all (softmax) give its words their confidence (Mangu et al.
+2000). Weights are fitted by the expected word errors (as MWER, Prabhavalkar et al. 2018) of utterances with references.
 Shapes: K paths of one utterance, F features.
 """
 
@@ -17,9 +17,10 @@ import numpy as np
 from vsr.core.errors import VsrError
 from vsr.decoding.confusion import Slot, best_paths, network_of, text_of
 
-PATHS = 40
-STEPS, RATE, HOLD = 300, 0.05, 1e-3  # of the fit: Adam's steps, its rate, and how firmly weights keep to their start
-LANGUAGE_WEIGHT = 0.3  # where nothing is fitted
+PATHS = 24
+STEPS, RATE = 400, 0.03  # of the fit: Adam's steps and its rate
+SCALE, HOLD = 10.0, 1e-2  # of the word error rate in the loss, and of how firmly weights keep to their start
+LANGUAGE_WEIGHT = 0.1  # where nothing is fitted
 
 
 @dataclass(frozen=True)
@@ -46,18 +47,25 @@ class Lattice:
 def feature_names(members: int, languages: Sequence[str], confident: bool) -> list[str]:
     """What the weights of a file are of."""
     sure = [f"sure_{place}" for place in range(members)] if confident else []
-    return [*(f"member_{place}" for place in range(members)), *sure, "empty", "words", *languages]
+    own = [f"own_{place}" for place in range(members)]
+    return [*(f"member_{place}" for place in range(members)), *sure, *own, "empty", "words", *languages]
 
 
-def start_weights(names: Sequence[str], members: int, languages: Sequence[str]) -> dict[str, float]:
-    """Weights before any fit: equal votes, a little of each language model, whose length is made up for by words."""
-    weights = dict.fromkeys(names, 0.0)
-    for place in range(members):
-        weights["sure_0" in weights and f"sure_{place}" or f"member_{place}"] = 1.0
-    for name in languages:
-        weights[name] = LANGUAGE_WEIGHT
-    weights["words"] = 1.5 * LANGUAGE_WEIGHT * len(languages)
-    return weights
+def start_weights(names: Sequence[str], languages: Sequence[str]) -> np.ndarray:
+    """(F,) weights before any fit: equal votes, a little more for the first member, who is the best, a little of each
+    language model, whose preference for few words is made up for."""
+    weights = {name: 1.0 for name in names if name.startswith("sure_" if "sure_0" in names else "member_")}
+    weights |= {"own_0": 0.5} | dict.fromkeys(languages, LANGUAGE_WEIGHT)
+    return np.array([weights.get(name, 0.0) for name in names]) + [
+        (name == "words") * 1.5 * LANGUAGE_WEIGHT * len(languages) for name in names
+    ]
+
+
+def fit_start(names: Sequence[str], languages: Sequence[str]) -> np.ndarray:
+    """(F,) weights that a fit begins at: nearly the first member's own hypotheses, from which it may move."""
+    weights = {name: 0.1 for name in names if name.startswith(("member_", "sure_"))}
+    weights |= {"own_0": 1.0, "words": 0.3} | dict.fromkeys(languages, 0.05)
+    return np.array([weights.get(name, 0.0) for name in names])
 
 
 def lattice_of(readings: Sequence[Reading], confident: bool, paths: int = PATHS) -> Lattice:
@@ -85,7 +93,8 @@ def _features(path: Sequence[str], slots: Sequence[Slot], sure, confident: bool)
     same = same.reshape(len(slots), -1)
     members = same.sum(0).tolist() if len(slots) else [0.0] * same.shape[1]
     weighed = (same * np.array(sure)).sum(0).tolist() if confident and len(slots) else []
-    return [*members, *weighed, float(sum(not word for word in path)), float(sum(bool(word) for word in path))]
+    own = same.all(0).astype(float).tolist()
+    return [*members, *weighed, *own, float(sum(not word for word in path)), float(sum(bool(word) for word in path))]
 
 
 def with_languages(lattice: Lattice, scores: Sequence[Sequence[float]]) -> Lattice:
@@ -101,44 +110,63 @@ def probabilities(lattice: Lattice, weights: np.ndarray) -> np.ndarray:
     return chances / chances.sum()
 
 
-def consensus(lattice: Lattice, weights: np.ndarray) -> list[tuple[str, float, float]]:
-    """The likeliest word of each slot that has one: (word, probability, share of the members that have it there)."""
+@dataclass(frozen=True)
+class Word:
+    """A word of the answer: the probability of its slot's word, and the share of the members that have it there."""
+
+    word: str
+    confidence: float
+    agreement: float
+
+
+def answer(lattice: Lattice, weights: np.ndarray) -> list[Word]:
+    """The words of the best path."""
     chances = probabilities(lattice, weights)
+    best = lattice.paths[int(chances.argmax())] if lattice.paths else ()
     found = []
-    for place, slot in enumerate(lattice.slots):
-        totals: dict[str, float] = {}
-        for path, chance in zip(lattice.paths, chances, strict=True):
-            totals[path[place]] = totals.get(path[place], 0.0) + float(chance)
-        word = max(totals, key=lambda own: totals[own])
+    for place, (word, slot) in enumerate(zip(best, lattice.slots, strict=True)):
+        chance = sum(chance for path, chance in zip(lattice.paths, chances, strict=True) if path[place] == word)
         if word:
-            found.append((word, min(1.0, totals[word]), slot.count(word) / len(slot)))
+            found.append(Word(word, min(1.0, float(chance)), slot.count(word) / len(slot)))
     return found
 
 
 def fit(lattices: Sequence[Lattice], references: Sequence[Sequence[str]], start: np.ndarray) -> np.ndarray:
-    """Weights (F,) that make the expected word errors of the references few, held lightly to ``start``."""
+    """Weights (F,) that make the expected word errors of the references few, held lightly to ``start``.
+
+    Raises VsrError where there is nothing to fit on.
+    """
     import torch
 
     if not lattices:
         raise VsrError("bad_manifest", "there is nothing to fit the weights on")
+    features, errors, mask = _packed(lattices, references, len(start))
+    begun = torch.from_numpy(start).float()
+    weights = begun.clone().requires_grad_()
+    optimiser = torch.optim.Adam([weights], lr=RATE)
+    words = max(1, sum(map(len, references)))
+    for _ in range(STEPS):
+        chances = (features @ weights + mask).softmax(1)
+        loss = SCALE * (chances * errors).sum() / words + HOLD * (weights - begun).square().sum()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    return weights.detach().double().numpy()
+
+
+def _packed(lattices: Sequence[Lattice], references: Sequence[Sequence[str]], size: int) -> tuple:
+    """Features (U, K, F), word errors (U, K), and -inf (U, K) where an utterance has no such path."""
+    import torch
+
     most = max(len(lattice.paths) for lattice in lattices)
-    features = torch.zeros(len(lattices), most, len(start))
+    features = torch.zeros(len(lattices), most, size)
     errors, mask = torch.zeros(len(lattices), most), torch.full((len(lattices), most), float("-inf"))
     for row, (lattice, reference) in enumerate(zip(lattices, references, strict=True)):
         count = len(lattice.paths)
         features[row, :count] = torch.from_numpy(lattice.features).float()
         errors[row, :count] = torch.tensor([float(edits(reference, text.split())) for text in lattice.texts()])
         mask[row, :count] = 0
-    begun = torch.from_numpy(start).float()
-    weights = begun.clone().requires_grad_()
-    optimiser = torch.optim.Adam([weights], lr=RATE)
-    for _ in range(STEPS):
-        chances = (features @ weights + mask).softmax(1)
-        loss = (chances * errors).sum() / len(lattices) + HOLD * (weights - begun).square().sum()
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-    return weights.detach().double().numpy()
+    return features, errors, mask
 
 
 def edits(reference: Sequence[str], words: Sequence[str]) -> int:

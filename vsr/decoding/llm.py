@@ -1,7 +1,7 @@
 """Log-probabilities of whole texts by a causal language model of transformers, from a local folder or a GGUF file.
 
-The candidates of an utterance share most of their beginnings: they are read as one tree in one pass, in which each token
-sees its own ancestors alone. Shapes: N nodes of the tree, V tokens of the model.
+The candidates of an utterance share most of their beginnings: they are read as one tree in one pass, in which each
+token sees its own ancestors alone. Shapes: N nodes of the tree, V tokens of the model.
 """
 
 from __future__ import annotations
@@ -35,9 +35,22 @@ class TextModel:
         beginning = [self.tokenizer.bos_token_id or self.tokenizer.eos_token_id or 0, *opening]
         return tree_log_probs(self.model, beginning, [self._tokens(words, bool(opening)) for words in texts])
 
+    def sentences(self, texts: Sequence[Sequence[str]]) -> list[float]:
+        """Of each text written as a sentence: a capital, "I" for "i", a full stop; readers write none of these."""
+        return self.texts([as_sentence(words) for words in texts])
+
     def _tokens(self, words: Sequence[str], inside: bool) -> list[int]:
         text = " ".join(words)
         return self.tokenizer.encode(" " + text if inside else text, add_special_tokens=False) if text else []
+
+
+def as_sentence(words: Sequence[str]) -> list[str]:
+    """Lower-case words with a capital at the beginning and a full stop; empty stays empty."""
+    own = ["I" + word[1:] if word == "i" or word.startswith("i'") else word for word in words]
+    if own:
+        own[0] = own[0][:1].upper() + own[0][1:]
+        own[-1] += "."
+    return own
 
 
 def tree_of(beginning: Sequence[int], texts: Sequence[Sequence[int]]) -> tuple[list[int], list[int], list[list[int]]]:
@@ -93,7 +106,7 @@ def load_text_model(path: str | Path) -> TextModel:
     if gguf:
         needed("gguf", "a GGUF file", INSTALL)
         needed("accelerate", "a GGUF file", INSTALL)
-    options = {"gguf_file": gguf} if gguf else {"use_safetensors": True}
+    options: dict[str, object] = {"gguf_file": gguf} if gguf else {"use_safetensors": True}
     options |= {"local_files_only": True, "trust_remote_code": False}
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **options)
@@ -136,4 +149,4 @@ def licence_of(folder: Path) -> str:
     if isinstance(config, dict) and isinstance(config.get("license"), str):
         return config["license"]
     files = sorted(file.name for file in folder.iterdir() if file.name.lower().startswith(("license", "licence")))
-    return f"see {files[0]}" if files else "not told by its files"
+    return f"see {files[0]}" if files else "not stated by its files"

@@ -31,7 +31,8 @@ class CountedWords:
         self.totals: list[Counter] = []
         self.kinds: list[Counter] = []
         for counts in self.counts:
-            total, kinds = Counter(), Counter()
+            total: Counter = Counter()
+            kinds: Counter = Counter()
             for gram, count in counts.items():
                 total[gram[:-1]] += count
                 kinds[gram[:-1]] += 1
@@ -45,7 +46,7 @@ class CountedWords:
         total = self.totals[size][context]
         if not total:
             return lower
-        kept = max(0.0, self.counts[size][(*context, word)] - DISCOUNT)
+        kept = max(0.0, self.counts[size][context + (word,)] - DISCOUNT)
         return (kept + DISCOUNT * self.kinds[size][context] * lower) / total
 
     def texts(self, texts: Sequence[Sequence[str]]) -> list[float]:
@@ -78,3 +79,12 @@ def counted_from(path: str, norm) -> CountedWords:
     if not lines:
         raise VsrError("bad_config", f"{path} holds no lines of text")
     return CountedWords(lines)
+
+
+def words_of(path: str, norm) -> CountedWords | FiledWords:
+    """N-grams of a file: ARPA (`.arpa`, `.arpa.gz`) and KenLM (`.bin`, `.klm`) as they are, else lines of text counted.
+
+    Raises VsrError.
+    """
+    filed = path.endswith((".arpa", ".arpa.gz", ".bin", ".klm", ".binary"))
+    return FiledWords(path) if filed else counted_from(path, norm)
