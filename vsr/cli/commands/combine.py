@@ -1,0 +1,101 @@
+"""`vsr combine`: the hypotheses of several readers become one."""
+
+from __future__ import annotations
+
+import argparse
+
+HELP = "combine the hypotheses of several readers by votes, confidence and language models"
+ABOUT = """Lays the hypotheses of several readers for the same clips beside one another (ROVER's
+confusion network) and picks the best path by votes, by confidence, and by the
+log-probabilities of a language model. Weights are fitted on clips whose words are known
+(--fit, --save-weights), and used on others (--weights). With --ref it prints the word
+error rate of each member, of the oracle and of the combination."""
+FILES = """reads   two or more files of hypotheses as vsr decode writes them, the best reader first
+writes  JSON Lines: id, text, confidence, words with confidence and agreement"""
+SEE = "vsr decode, vsr score, vsr rescore"
+EXAMPLE = """vsr combine --method vote --out exp/combined.jsonl exp/a.jsonl exp/b.jsonl exp/c.jsonl
+vsr combine --method lm --lm text.txt --fit dev.jsonl --save-weights w.json --out exp/dev.jsonl a.jsonl b.jsonl
+vsr combine --method llm --llm SmolLM2 --weights w.json --ref test.jsonl --out exp/c.jsonl a.jsonl b.jsonl"""
+METHODS = ("vote", "confidence", "lm", "llm")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("hypotheses", nargs="+", metavar="JSONL", help="of one reader each, the best first")
+    parser.add_argument("--out", required=True, metavar="JSONL", help="a combined hypothesis a line")
+    parser.add_argument("--method", choices=METHODS, default="vote", help="what decides beside votes (default: vote)")
+    parser.add_argument("--lm", metavar="FILE", help="word n-grams: ARPA, KenLM, or lines of text to count")
+    parser.add_argument("--llm", metavar="DIR", help="local causal language model: safetensors or GGUF")
+    parser.add_argument("--ref", metavar="JSONL", help="transcripts: print what the combination is worth")
+    parser.add_argument("--fit", metavar="JSONL", help="transcripts that weights are fitted on")
+    parser.add_argument("--save-weights", metavar="JSON", help="write the fitted weights there")
+    parser.add_argument("--weights", metavar="JSON", help="weights of an earlier --fit")
+    parser.add_argument("--normaliser", default="lower", help="none, lower, alnum, 13a or whisper (default: lower)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Combine, and print what is known of the result. Raises VsrError."""
+    import json
+
+    from vsr.core.files import check_outputs, write_lines
+    from vsr.core.progress import counted
+    from vsr.decoding.members import Combiner, readings_of
+    from vsr.evaluation.combined import agreement_lines, worth
+    from vsr.evaluation.wer import read_hypotheses, read_records
+    from vsr.text.normalise import normaliser
+
+    check_options(args)
+    inputs = [*args.hypotheses, *filter(None, (args.lm, args.ref, args.fit, args.weights))]
+    check_outputs(filter(None, (args.out, args.save_weights)), *inputs)
+    norm = normaliser(args.normaliser)
+    files = [read_records(path) for path in args.hypotheses]
+    readings = readings_of(files, args.hypotheses, norm)
+    texts = {path: read_hypotheses(path) for path in filter(None, (args.fit, args.ref))}
+    combiner = Combiner(len(files), args.method == "confidence", _languages(args, norm))
+    combiner = combiner.loaded(args.weights) if args.weights else combiner
+    lattices = {key: combiner.lattice(own) for key, own in counted(readings.items(), "combining", len(readings))}
+    if args.fit:
+        known = [key for key in lattices if key in texts[args.fit]]
+        combiner = combiner.fitted([lattices[key] for key in known], [norm(texts[args.fit][k]).split() for k in known])
+    if args.save_weights:
+        combiner.save(args.save_weights)
+    records = [combiner.record(key, lattice) for key, lattice in lattices.items()]
+    write_lines(args.out, map(json.dumps, records))
+    members = [{key: record["text"] for key, record in records.items()} for records in files]
+    print(*agreement_lines(records), sep="\n")
+    if args.ref:
+        print(*worth(texts[args.ref], members, records, args.normaliser).lines(args.hypotheses), sep="\n")
+    return 0
+
+
+def check_options(args: argparse.Namespace) -> None:
+    """Refuse options that do not go together. Raises VsrError."""
+    from vsr.core.errors import VsrError
+
+    for method in ("lm", "llm"):
+        given = getattr(args, method)
+        if given and args.method not in ("lm", "llm")[method == "llm" :]:
+            raise VsrError("bad_config", f"--{method} is for --method {method}, and this is {args.method}")
+        if args.method == method and not given:
+            raise VsrError("bad_config", f"--method {method} needs --{method}")
+    if args.save_weights and not args.fit:
+        raise VsrError("bad_config", "--save-weights needs --fit: there is nothing to save")
+    if args.fit and args.weights:
+        raise VsrError("bad_config", "--fit makes weights and --weights reads them: give one")
+
+
+def _languages(args: argparse.Namespace, norm) -> dict:
+    """Name -> log-probabilities of texts. Raises VsrError; prints the licence of a model on stderr."""
+    import sys
+
+    from vsr.decoding.llm import load_text_model
+    from vsr.decoding.word_ngram import words_of
+
+    found = {}
+    if args.lm:
+        found["lm"] = words_of(args.lm, norm).texts
+    if args.llm:
+        model = load_text_model(args.llm)
+        print(f"vsr combine: {args.llm}: licence {model.licence}", file=sys.stderr)
+        found |= {"llm": model.texts, "llm_sentence": model.sentences}
+    return found

@@ -1,0 +1,152 @@
+"""Log-probabilities of whole texts by a causal language model of transformers, from a local folder or a GGUF file.
+
+The candidates of an utterance share most of their beginnings: they are read as one tree in one pass, in which each
+token sees its own ancestors alone. Shapes: N nodes of the tree, V tokens of the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from vsr.core.errors import VsrError, one_line
+from vsr.core.files import read_json
+from vsr.core.packages import needed
+
+INSTALL = "pip install 'vsr-lip2speech[llm]'"
+PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
+
+
+@dataclass(frozen=True)
+class TextModel:
+    """A causal model with its tokenizer; ``licence`` is what the folder says of itself."""
+
+    model: torch.nn.Module
+    tokenizer: object
+    licence: str
+
+    def texts(self, texts: Sequence[Sequence[str]], before: str = "") -> list[float]:
+        """Natural log-probability of each text (a list of words), after the text ``before``."""
+        opening = self.tokenizer.encode(before.strip(), add_special_tokens=False) if before.strip() else []
+        beginning = [self.tokenizer.bos_token_id or self.tokenizer.eos_token_id or 0, *opening]
+        return tree_log_probs(self.model, beginning, [self._tokens(words, bool(opening)) for words in texts])
+
+    def sentences(self, texts: Sequence[Sequence[str]]) -> list[float]:
+        """Of each text written as a sentence: a capital, "I" for "i", a full stop; readers write none of these."""
+        return self.texts([as_sentence(words) for words in texts])
+
+    def _tokens(self, words: Sequence[str], inside: bool) -> list[int]:
+        text = " ".join(words)
+        return self.tokenizer.encode(" " + text if inside else text, add_special_tokens=False) if text else []
+
+
+def as_sentence(words: Sequence[str]) -> list[str]:
+    """Lower-case words with a capital at the beginning and a full stop; empty stays empty."""
+    own = ["I" + word[1:] if word == "i" or word.startswith("i'") else word for word in words]
+    if own:
+        own[0] = own[0][:1].upper() + own[0][1:]
+        own[-1] += "."
+    return own
+
+
+def tree_of(beginning: Sequence[int], texts: Sequence[Sequence[int]]) -> tuple[list[int], list[int], list[list[int]]]:
+    """Tokens of the nodes, each node's parent (-1: the root), and the nodes of each text after the beginning."""
+    tokens, parents, place = list(beginning), list(range(-1, len(beginning) - 1)), {}
+    paths = []
+    for text in texts:
+        here, path = len(beginning) - 1, []
+        for token in text:
+            if (here, token) not in place:
+                place[here, token] = len(tokens)
+                tokens.append(token)
+                parents.append(here)
+            here = place[here, token]
+            path.append(here)
+        paths.append(path)
+    return tokens, parents, paths
+
+
+@torch.inference_mode()
+def tree_log_probs(model, beginning: Sequence[int], texts: Sequence[Sequence[int]]) -> list[float]:
+    """Log-probability of each of ``texts`` (tokens) after ``beginning``, in one pass of the model."""
+    tokens, parents, paths = tree_of(beginning, texts)
+    sees, depth = _ancestors(parents)
+    kind = next(model.parameters()).dtype
+    hidden = torch.zeros(sees.shape, dtype=kind).masked_fill(~sees, torch.finfo(kind).min)
+    logits = model(
+        input_ids=torch.tensor([tokens]), attention_mask=hidden[None, None], position_ids=depth[None], use_cache=False
+    ).logits[0]
+    nodes = torch.arange(len(beginning), len(tokens))
+    from_parent = logits[torch.tensor(parents)[nodes]].float()
+    own = from_parent.gather(1, torch.tensor(tokens)[nodes][:, None])[:, 0] - from_parent.logsumexp(1)
+    values = [0.0] * len(beginning) + own.tolist()
+    return [sum(values[node] for node in path) for path in paths]
+
+
+def _ancestors(parents: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """(N, N), what each node sees: itself and its ancestors; (N,) how many ancestors."""
+    sees = torch.eye(len(parents), dtype=torch.bool)
+    for node, parent in enumerate(parents):
+        if parent >= 0:
+            sees[node] |= sees[parent]
+    return sees, sees.sum(1) - 1
+
+
+def load_text_model(path: str | Path) -> TextModel:
+    """A model of a folder (safetensors, or one GGUF file in it) or of a GGUF file; nothing is fetched or unpickled.
+
+    Raises VsrError: missing_package; bad_model where there is none, it holds pickled weights alone, or is broken.
+    """
+    folder, gguf = _found(Path(path))
+    transformers = needed("transformers", "a language model", INSTALL)
+    if gguf:
+        needed("gguf", "a GGUF file", INSTALL)
+        needed("accelerate", "a GGUF file", INSTALL)
+    options: dict[str, object] = {"gguf_file": gguf} if gguf else {"use_safetensors": True}
+    options |= {"local_files_only": True, "trust_remote_code": False}
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **options)
+        model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **options)
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError, AttributeError, TypeError) as error:
+        raise VsrError("bad_model", f"{path} is no language model that can be read: {one_line(error)[:200]}") from error
+    return TextModel(model.to(_precision()).eval(), tokenizer, licence_of(folder))
+
+
+def _precision() -> torch.dtype:
+    """bfloat16 where the processor multiplies it itself."""
+    return torch.bfloat16 if torch.cpu._is_avx512_bf16_supported() else torch.float32
+
+
+def _found(path: Path) -> tuple[Path, str]:
+    """Folder, and the name of the GGUF file in it, "" for safetensors. Raises VsrError."""
+    if path.is_file() and path.suffix == ".gguf":
+        return path.parent, path.name
+    if not path.is_dir():
+        told = "is no folder and no GGUF file: give a local folder with safetensors, or a file that ends in .gguf"
+        raise VsrError("bad_model", f"{path} {told}")
+    if list(path.glob("*.safetensors")):
+        return path, ""
+    files = sorted(path.glob("*.gguf"))
+    if len(files) == 1:
+        return path, files[0].name
+    if any(file for pattern in PICKLES for file in path.glob(pattern)):
+        raise VsrError("bad_model", f"{path} holds pickled weights, which are never read: convert them to safetensors")
+    raise VsrError("bad_model", f"{path} holds {len(files) or 'no'} GGUF files and no safetensors: name one file")
+
+
+def licence_of(folder: Path) -> str:
+    """What the model's files say of their licence: the card's line, or the name of a licence's file."""
+    card = folder / "README.md"
+    if card.is_file():
+        for line in card.read_text("utf-8", "replace").splitlines()[:60]:
+            if line.lower().startswith("license:"):
+                return line.partition(":")[2].strip()
+    config = read_json(folder / "config.json") if (folder / "config.json").is_file() else {}
+    if isinstance(config, dict) and isinstance(config.get("license"), str):
+        return config["license"]
+    files = sorted(file.name for file in folder.iterdir() if file.name.lower().startswith(("license", "licence")))
+    return f"see {files[0]}" if files else "not stated by its files"

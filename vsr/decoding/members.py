@@ -1,0 +1,111 @@
+"""Hypotheses of several systems for the same utterances -> one each: files, weights, language models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from vsr.core.errors import VsrError
+from vsr.core.files import read_json, write_json
+from vsr.decoding.combination import (
+    Lattice,
+    Reading,
+    answer,
+    feature_names,
+    fit,
+    fit_start,
+    lattice_of,
+    start_weights,
+    weights_in_order,
+    with_languages,
+)
+
+Scorer = Callable[[Sequence[Sequence[str]]], Sequence[float]]  # texts (lists of words) -> log-probabilities
+
+
+@dataclass(frozen=True)
+class Combiner:
+    """How hypotheses are combined.
+
+    Args:
+        members: how many systems, the best first.
+        confident: whether a member's vote counts as much as it is sure of the word.
+        languages: name of a language model -> its log-probabilities of texts.
+        weights: (F,) of the features; before any fit those of `start_weights`.
+    """
+
+    members: int
+    confident: bool = False
+    languages: Mapping[str, Scorer] = field(default_factory=dict)
+    weights: np.ndarray | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """Of the features."""
+        return feature_names(self.members, list(self.languages), self.confident)
+
+    @property
+    def used(self) -> np.ndarray:
+        """(F,) the weights."""
+        return start_weights(self.names, list(self.languages)) if self.weights is None else self.weights
+
+    def lattice(self, readings: Sequence[Reading]) -> Lattice:
+        """The paths of one utterance with all features."""
+        lattice = lattice_of(readings, self.confident)
+        texts = [text.split() for text in lattice.texts()]
+        return with_languages(lattice, [scorer(texts) for scorer in self.languages.values()])
+
+    def record(self, key: str, lattice: Lattice) -> dict:
+        """A line of JSON: id, text, confidence, words with confidence and agreement."""
+        words = answer(lattice, self.used)
+        confidence = float(np.mean([word.confidence for word in words])) if words else 0.0
+        text = " ".join(word.word for word in words)
+        return {"id": key, "text": text, "confidence": confidence, "words": [vars(word) for word in words]}
+
+    def fitted(self, lattices: Sequence[Lattice], references: Sequence[Sequence[str]]) -> Combiner:
+        """With weights that suit utterances of known words. Raises VsrError where there are none."""
+        weights = fit(lattices, references, fit_start(self.names, list(self.languages)))
+        return Combiner(self.members, self.confident, self.languages, weights)
+
+    def save(self, path: str | Path) -> None:
+        """Write the weights, by name."""
+        write_json(path, {"weights": dict(zip(self.names, self.used.tolist(), strict=True))})
+
+    def loaded(self, path: str | Path) -> Combiner:
+        """With the weights of a file. Raises VsrError where they are of other members or language models."""
+        table = read_json(path)
+        values = table.get("weights") if isinstance(table, dict) else None
+        if not isinstance(values, dict) or not all(isinstance(value, (int, float)) for value in values.values()):
+            raise VsrError("bad_config", f"{path} holds no weights of vsr combine --fit")
+        return Combiner(self.members, self.confident, self.languages, weights_in_order(values, self.names))
+
+
+def readings_of(files: Sequence[Mapping[str, dict]], names: Sequence[str], norm: Callable) -> dict[str, list[Reading]]:
+    """id -> what each member reads, of the records of `vsr.evaluation.wer.read_records`.
+
+    Raises VsrError where there are fewer than two members, or one has other utterances than the first.
+    """
+    if len(files) < 2:
+        raise VsrError("bad_manifest", "one list of hypotheses is nothing to combine: give two or more")
+    for name, records in zip(names[1:], files[1:], strict=True):
+        if other := sorted(records.keys() ^ files[0].keys()):
+            where = name if other[0] in files[0] else names[0]
+            raise VsrError("bad_manifest", f"{where} lacks {len(other)} utterances of the others, such as {other[0]}")
+    return {key: [reading_of(records[key], norm) for records in files] for key in sorted(files[0])}
+
+
+def reading_of(record: Mapping, norm: Callable) -> Reading:
+    """Words and confidences of a line; those of its `words`, else its `confidence` for each, else 1."""
+    words = record.get("words")
+    if isinstance(words, list) and words and all(isinstance(word, dict) and "word" in word for word in words):
+        own = [(part, _share(word.get("confidence"))) for word in words for part in norm(str(word["word"])).split()]
+    else:
+        own = [(part, _share(record.get("confidence"))) for part in norm(record["text"]).split()]
+    return Reading(tuple(word for word, _ in own), tuple(share for _, share in own))
+
+
+def _share(value: object) -> float:
+    return min(1.0, max(0.0, float(value))) if isinstance(value, (int, float)) else 1.0

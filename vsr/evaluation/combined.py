@@ -1,0 +1,88 @@
+"""What a combination of hypotheses is worth: beside its members, the oracle, and whether disagreement finds errors."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from vsr.evaluation.wer import RESAMPLES, Score, UtteranceScore, score
+
+
+@dataclass(frozen=True)
+class Worth:
+    """Figures of a combination on utterances with references.
+
+    Args:
+        members: word error rate of each.
+        oracle: that of the best member of each utterance: what a choice among them could reach.
+        combined: of the combination.
+        gain: points of WER that the combination is better than the best member, with a 95 % interval (paired
+            bootstrap over utterances).
+        auroc: how well a word's disagreement (1 - share of the members that have it) finds wrong words; None where no
+            word is wrong, or none is right.
+    """
+
+    members: list[Score]
+    oracle: float
+    combined: Score
+    gain: tuple[float, float, float]
+    auroc: float | None
+
+    def lines(self, names: Sequence[str]) -> list[str]:
+        """A line each, for people."""
+        own = [f"{name}  {member}" for name, member in zip(names, self.members, strict=True)]
+        mean, low, high = self.gain
+        gain = f"gain on the best member {mean:.2f} points [{low:.2f}, {high:.2f}]"
+        found = "" if self.auroc is None else f"  AUROC of disagreement {self.auroc:.3f}"
+        return [*own, f"oracle  WER {self.oracle:.2%}", f"combined  {self.combined}", gain + found]
+
+
+def worth(references: Mapping[str, str], members: Sequence[Mapping[str, str]], records: Sequence[dict],
+          normaliser_name: str = "lower") -> Worth:  # fmt: skip
+    """Score members (id -> text) and the combination's records. Raises VsrError as `vsr.evaluation.wer.score`."""
+    known = {key: text for key, text in references.items() if key in members[0]}
+    scores = [score(known, member, normaliser_name) for member in members]
+    combined, each = score(known, {record["id"]: record["text"] for record in records}, normaliser_name)
+    totals = [total for total, _ in scores]
+    best = min(range(len(totals)), key=lambda place: totals[place].wer)
+    least = [min(own, key=lambda one: one.errors) for own in zip(*(own for _, own in scores), strict=True)]
+    oracle = sum(one.errors for one in least) / combined.words
+    return Worth(totals, oracle, combined, paired_gain(scores[best][1], each), _auroc(known, records, normaliser_name))
+
+
+def paired_gain(
+    before: Sequence[UtteranceScore], after: Sequence[UtteranceScore], seed: int = 0
+) -> tuple[float, float, float]:
+    """Points of WER that ``after`` is better, and their 95 % interval, by drawing utterances with replacement."""
+    rows = [(a.errors - b.errors, a.words) for a, b in zip(before, after, strict=True)]
+    rng, drawn = random.Random(seed), []
+    for _ in range(RESAMPLES):
+        some = rng.choices(rows, k=len(rows))
+        drawn.append(100 * sum(row[0] for row in some) / max(1, sum(row[1] for row in some)))
+    drawn.sort()
+    mean = 100 * sum(row[0] for row in rows) / max(1, sum(row[1] for row in rows))
+    return mean, drawn[round(0.025 * RESAMPLES)], drawn[round(0.975 * RESAMPLES) - 1]
+
+
+def _auroc(references: Mapping[str, str], records: Sequence[dict], normaliser_name: str) -> float | None:
+    from sklearn.metrics import roc_auc_score
+
+    from vsr.decoding.confidence import correct_words
+    from vsr.text.normalise import normaliser
+
+    norm, wrong, doubt = normaliser(normaliser_name), [], []
+    for record in records:
+        words = [norm(word["word"]) for word in record["words"]]
+        wrong += [not right for right in correct_words(norm(references[record["id"]]).split(), words)]
+        doubt += [1 - word["agreement"] for word in record["words"]]
+    return float(roc_auc_score(wrong, doubt)) if len(set(wrong)) == 2 else None
+
+
+def agreement_lines(records: Sequence[dict]) -> list[str]:
+    """What is known without references: words on which all agree, and words that at most half of the members have."""
+    shares = [word["agreement"] for record in records for word in record["words"]]
+    if not shares:
+        return ["no words"]
+    all_agree, doubtful = (sum(own) / len(shares) for own in zip(*((s == 1, s <= 0.5) for s in shares), strict=True))
+    return [f"{len(shares)} words: all members agree on {all_agree:.1%}, at most half have {doubtful:.1%}"]
