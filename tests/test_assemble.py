@@ -1,55 +1,60 @@
 """Readings of windows and blocks become one transcript; the journal of them survives a kill."""
 
+import json
+from base64 import b64encode
+
 import pytest
 
 from vsr.core.errors import VsrError
+from vsr.face.identity import Person
+from vsr.face.skipped import Skipped
 from vsr.inference.assemble import segments_of, skipped_of, tracks_of
 from vsr.inference.journal import Journal
+from vsr.inference.records import BlockRecord, ScoredWords, WindowRecord
+from vsr.media.resample import Position
+from vsr.output.transcript import TimedWord, TrackReport
 
 
 def reading(start, end, text, face=0, first=None):
     """Words of half a second each, the first at `first`."""
     begin = start if first is None else first
-    words = [[word, begin + 0.5 * i, begin + 0.5 * i + 0.4, 0.9] for i, word in enumerate(text.split())]
-    return {"face": face, "start": start, "end": end, "hypotheses": [{"score": -1.0, "words": words}]}
+    words = (TimedWord(word, begin + 0.5 * i, begin + 0.5 * i + 0.4, 0.9) for i, word in enumerate(text.split()))
+    return WindowRecord(face, start, end, (ScoredWords(-1.0, tuple(words)),))
 
 
-def block(*readings, tracks=(), skipped=(), following=None):
-    return {"readings": list(readings), "tracks": list(tracks), "skipped": list(skipped), "next": following}
+def block(*readings, following=None, **known):
+    given = {"tracks": (), "skipped": (), "people": (), "shots": (0.0,)} | known
+    return BlockRecord(25, 1.0, following, True, 0, 1, readings=readings, **given)
 
 
-def texts(blocks):
-    return [segment.text for segment in segments_of(blocks)]
+def texts(readings):
+    return [segment.text for segment in segments_of(readings)]
 
 
 def test_words_at_the_seam_of_two_blocks_are_neither_lost_nor_doubled():
-    first = block(reading(0, 3, "a b c d e f"))
-    second = block(reading(1, 5, "c d e f g h i j"))
+    first = reading(0, 3, "a b c d e f")
+    second = reading(1, 5, "c d e f g h i j")
     assert " ".join(texts([first, second])) == "a b c d e f g h i j"
-    broken = block(reading(1, 5, "x d e f g h i j", first=1.1))  # the first word is cut and misread
+    broken = reading(1, 5, "x d e f g h i j", first=1.1)  # the first word is cut and misread
     assert " ".join(texts([first, broken])) == "a b c d e f g h i j"
 
 
 def test_faces_are_merged_apart_and_a_gap_is_no_seam():
-    found = segments_of([block(reading(0, 2, "a b"), reading(0, 2, "k l", face=1)), block(reading(2, 4, "a b"))])
+    found = segments_of([reading(0, 2, "a b"), reading(0, 2, "k l", face=1), reading(2, 4, "a b")])
     assert [(segment.face, segment.text) for segment in found] == [(0, "a b"), (1, "k l"), (0, "a b")]
 
 
 def test_a_reading_within_another_is_left_out():
-    assert texts([block(reading(0, 4, "a b c d e f")), block(reading(2, 4, "e f"))]) == ["a b c d e f"]
+    assert texts([reading(0, 4, "a b c d e f"), reading(2, 4, "e f")]) == ["a b c d e f"]
 
 
 def test_tracks_and_rests_of_overlapping_blocks_are_joined():
-    def track(start, end, cropped, problems=()):
-        whole = {"face": 0, "start": start, "end": end, "cropped": cropped, "quality": 1.0, "problems": list(problems)}
-        rest = {"face": 0, "start": start, "end": end, "reason": "rest"}
-        return block(tracks=[whole], skipped=[rest])
-
-    blocks = [track(0, 60, 1.0), track(58, 78, 0.5, ["covered"]), track(90, 95, 1.0)]
-    first, second = tracks_of(blocks)
+    times = ((0, 60, 1.0, ()), (58, 78, 0.5, ("covered",)), (90, 95, 1.0, ()))
+    first, second = tracks_of(TrackReport(0, start, end, share, 1.0, spoilt) for start, end, share, spoilt in times)
     assert (first.start, first.end, first.problems) == (0, 78, ("covered",))
     assert first.cropped == pytest.approx((60 * 1.0 + 20 * 0.5) / 80)
-    assert [(stretch.start, stretch.end) for stretch in skipped_of(blocks)] == [(0, 78), (90, 95)]
+    rests = skipped_of(Skipped(0, start, end, "rest") for start, end, *_ in times)
+    assert [(stretch.start, stretch.end) for stretch in rests] == [(0, 78), (90, 95)]
 
 
 HEADING = {"file": "a.mp4", "model": "tiny", "options": {"weights": (0.5, None)}}
@@ -59,7 +64,7 @@ def test_a_line_that_a_kill_cut_short_is_read_again(tmp_path):
     path = tmp_path / "a.journal"
     journal = Journal(path, HEADING)
     for number in range(3):
-        journal.add(block(reading(number, number + 1, "ä"), following=[0.0, number]))
+        journal.add(block(reading(number, number + 1, "ä"), following=Position(0.0, number)))
     whole = path.read_bytes()
     lines = whole.splitlines(keepends=True)
     for cut in (*range(0, len(whole), 7), *range(len(whole) - 3, len(whole))):
@@ -69,13 +74,13 @@ def test_a_line_that_a_kill_cut_short_is_read_again(tmp_path):
         finished = sum(end <= cut for end in ends[1:])
         assert resumed.blocks == journal.blocks[:finished]
         if finished:
-            resumed.add(block(following=[0.0, 9]))
+            resumed.add(block(following=Position(0.0, 9)))
             assert Journal(path, HEADING, resume=True).blocks == resumed.blocks
 
 
 def test_the_journal_of_another_run_is_refused(tmp_path):
     path = tmp_path / "a.journal"
-    Journal(path, HEADING).add(block(following=[0.0, 1]))
+    Journal(path, HEADING).add(block(following=Position(0.0, 1)))
     with pytest.raises(VsrError) as caught:
         Journal(path, HEADING | {"model": "other"}, resume=True)
     assert caught.value.reason == "bad_journal" and "a.journal" in str(caught.value)
@@ -86,3 +91,81 @@ def test_a_short_video_leaves_no_journal(tmp_path):
     journal = Journal(tmp_path / "a.journal", HEADING)
     journal.add(block())
     assert journal.finished and not list(tmp_path.iterdir())
+
+
+LOOK = bytes(range(256)) * 16
+WHOLE = block(
+    reading(0, 1, "ä b"), WindowRecord(1, 0.5, 1, (), 0.25), following=Position(0.04, 25), shots=(0.0, 0.4),
+    tracks=(TrackReport(0, 0, 1.0, 0.5, 1, ("small", "dark")),), skipped=(Skipped(1, 0.0, 0.5, "rest"),),
+    people=(Person(0, (LOOK,), (0, 0.5, 1.0, 2.0, 80.0)),),
+)  # fmt: skip
+
+
+def test_lines_of_a_journal_are_as_they_were():
+    """The line of an earlier version, which a run of this one goes on from."""
+    line = {
+        "frames": 25, "end": 1.0, "next": [0.04, 25], "cut": True, "first_shot": 0, "num_shots": 1, "shots": [0.0, 0.4],
+        "tracks": [{"face": 0, "start": 0, "end": 1.0, "cropped": 0.5, "quality": 1, "problems": ["small", "dark"]}],
+        "skipped": [{"face": 1, "start": 0.0, "end": 0.5, "reason": "rest"}],
+        "readings": [
+            {"face": 0, "start": 0, "end": 1, "hypotheses": [
+                {"score": -1.0, "words": [["ä", 0.0, 0.4, 0.9], ["b", 0.5, 0.9, 0.9]]}
+            ], "in_domain": None},
+            {"face": 1, "start": 0.5, "end": 1, "hypotheses": [], "in_domain": 0.25},
+        ],
+        "people": [{"face": 0, "looks": [b64encode(LOOK).decode()], "place": [0, 0.5, 1.0, 2.0, 80.0]}],
+    }  # fmt: skip
+    assert json.dumps(WHOLE.to_json()) == json.dumps(line)
+    assert BlockRecord.from_json(line) == WHOLE
+    del line["readings"][0]["in_domain"]  # of a version before
+    assert BlockRecord.from_json(line) == WHOLE
+
+
+def spoilt(path, value):
+    """The record with something else in one place."""
+    record = json.loads(json.dumps(WHOLE.to_json()))
+    *parents, last = path
+    inner = record
+    for place in parents:
+        inner = inner[place]
+    inner[last] = value
+    return record
+
+
+@pytest.mark.parametrize(
+    "path, value, told",
+    [
+        (["frames"], "25", "frames: expected a whole number"),
+        (["frames"], True, "frames: expected a whole number"),
+        (["cut"], 1, "cut: expected true or false"),
+        (["end"], None, "end: expected a number"),
+        (["next"], [0.0], "next: expected a list of 2"),
+        (["shots"], 3, "shots: expected a list"),
+        (["tracks", 0, "problems", 1], 7, "tracks.0.problems.1: expected text"),
+        (["skipped", 0, "hue"], 1, "skipped.0.hue: unknown"),
+        (["skipped", 0], ["rest"], "skipped.0: expected an object"),
+        (["readings", 0, "hypotheses", 0, "words", 1], ["b", 0.5, 0.9], "words.1: expected a list of 4"),
+        (["people", 0, "looks", 0], "?", "looks.0: expected base64"),
+        (["people", 0, "looks", 0], "", "not 64 x 64"),
+    ],
+)
+def test_what_is_no_block_is_refused_and_named(tmp_path, path, value, told):
+    record = spoilt(path, value)
+    with pytest.raises(ValueError, match=told):
+        BlockRecord.from_json(record)
+    file = tmp_path / "a.journal"
+    Journal(file, HEADING).add(WHOLE)
+    with file.open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps(record) + "\n")
+    before = file.read_bytes()
+    with pytest.raises(VsrError, match="a.journal: block 2 is none") as caught:
+        Journal(file, HEADING, resume=True)
+    assert caught.value.reason == "bad_journal" and "\n" not in str(caught.value) and file.read_bytes() == before
+
+
+def test_a_block_lacks_nothing():
+    for name in WHOLE.to_json():
+        record = WHOLE.to_json()
+        del record[name]
+        with pytest.raises(ValueError, match=f"{name}: missing"):
+            BlockRecord.from_json(record)

@@ -18,7 +18,8 @@ from tests.command_lines import PROGRAMS, check, command_lines
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "egs").glob("*/*/*.md"))]
 FENCE = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-OTHERS = {"source", "export", "hf", "cd", "ray", "sbatch"}  # words a line may begin with that are not ours
+# Words a line may begin with that are not ours.
+OTHERS = {"source", "export", "hf", "cd", "ray", "sbatch", "curl", "docker", "openssl"}
 
 
 def blocks(page, *languages):

@@ -238,7 +238,10 @@ def test_what_was_read_before_an_error_is_kept_and_a_fault_of_ours_spoils_nothin
 
 def test_system_errors_are_told_as_what_they_are(face_clip, tmp_path, monkeypatch):
     from vsr.inference.journal import Journal
+    from vsr.inference.records import BlockRecord
+    from vsr.media.resample import Position
 
+    block = BlockRecord(1, 0.04, Position(0.04, 0), True, 0, 1, (), (), (), (), ())
     outputs = Outputs(str(tmp_path / "out"), ("txt",))
     outputs.prepare()
 
@@ -253,6 +256,6 @@ def test_system_errors_are_told_as_what_they_are(face_clip, tmp_path, monkeypatc
     with monkeypatch.context() as patch:
         patch.setattr("vsr.inference.journal.os.fsync", broken)
         with pytest.raises(VsrError, match="Input/output error") as caught:
-            Journal(tmp_path / "a.journal", {}).add({"next": [0, 0]})
+            Journal(tmp_path / "a.journal", {}).add(block)
         assert caught.value.reason == "not_writable"
     Outputs(str(tmp_path / "vanished"), ("txt",)).remove_leftovers("clip.mp4")

@@ -16,14 +16,10 @@ KILLS = int(os.environ.get("VSR_KILLS", "2"))
 
 def read_in_small_blocks(arguments):
     """`vsr transcribe` with blocks of three seconds in place of a minute, and of one second where shots end."""
-    from functools import partial
-
     from vsr.cli import main
-    from vsr.face import pipeline as stream
-    from vsr.inference import transcriber as transcribe
+    from vsr.face import mouth_source, pipeline
 
-    stream.SHORTEST = 25
-    transcribe.blocks = partial(stream.blocks, longest=75)
+    pipeline.SHORTEST, mouth_source.LONGEST = 25, 75
     raise SystemExit(main(["transcribe", *map(str, arguments)]))
 
 

@@ -244,16 +244,14 @@ def test_a_transcript_tells_what_it_was_made_from(loaded, face_clip, tmp_path):
 def test_a_journal_of_other_weights_is_not_gone_on_with(tiny_model, speaker_and_listener, tmp_path, monkeypatch):
     """The name and settings of two models may be the same: their weights are not."""
     import shutil
-    from functools import partial
 
-    from vsr.face.pipeline import blocks
     from vsr.inference.transcriber import transcribe
 
     other = shutil.copytree(tiny_model, tmp_path / tiny_model.name)
     with (other / "model.safetensors").open("r+b") as file:
         file.seek(-2, 2)
         file.write(b"\0\0")
-    monkeypatch.setattr("vsr.inference.transcriber.blocks", partial(blocks, longest=60))
+    monkeypatch.setattr("vsr.face.mouth_source.LONGEST", 60)
     journal = tmp_path / "two.journal"
     transcribe(load_model(tiny_model), speaker_and_listener, options(), journal=journal)
     with pytest.raises(VsrError, match="of another video, model or options"):

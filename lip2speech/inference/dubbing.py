@@ -23,18 +23,16 @@ from lip2speech.models.flow_options import FlowOptions
 from lip2speech.models.pull import Said, TextPull, text_pull
 from lip2speech.models.voice import Speech
 from vsr.core.clock import FPS, MELS_PER_FRAME, SAMPLE_RATE, UNITS_PER_FRAME
-from vsr.core.progress import Watch, watched
+from vsr.core.progress import Watch
 from vsr.core.windows import window_spans
 from vsr.data.transforms import to_network_input
-from vsr.face.detector import default_detector
 from vsr.face.mouth_crop import MouthClip
-from vsr.face.pipeline import blocks
-from vsr.face.speaker_selection import Casting, Part, check_found, number_of_faces, unread
+from vsr.face.mouth_source import MouthSource
+from vsr.face.speaker_selection import number_of_faces, unread
 from vsr.inference.assemble import skipped_of
 from vsr.media.audio import mux, write_wave
 from vsr.media.container import video_clock
 from vsr.media.mux.rehearsal import Plan
-from vsr.media.reader import frames_from, probe
 from vsr.output.transcript import Skipped, TimedWord
 
 SYNTHETIC = "synthetic voice, made from the lips in the video by lip2speech"  # a comment in the metadata of outputs
@@ -77,31 +75,23 @@ def speak(
         VsrError: no_face, too_short, crop_out_of_frame, unreadable, no_video, bad_config, not_finite; of the reference:
             no_sound, silent_reference, short_reference, no_voice.
     """
-    casting, speakers, text = Casting(number_of_faces(faces)), _speakers(loaded, reference), text or Text()
-    info, first, mixer = probe(path), video_clock(path)[1], Mixer()
-    frames = watched(frames_from(path), (watch or Watch()).progress, path, info.end)
-    count, reasons, skipped, end = 0, [], [], first
-    for block in blocks(frames, default_detector()):
-        parts = casting.of(block)
-        for part in parts:
+    number, speakers, text = number_of_faces(faces), _speakers(loaded, reference), text or Text()
+    source = MouthSource(path, number, watch=watch)
+    info, first, mixer = source.info, video_clock(path)[1], Mixer()
+    skipped, end = [], first
+    for own in source:
+        for part in own.parts:
             skipped += unread(part)
-            words = text.words(part.piece, part.face) if _speaking(part) else ()
-            for start, stop in _speaking(part):
+            words = text.words(part.piece, part.face) if part.speech else ()
+            for start, stop in part.speech:
                 said = said_between(words, part.piece.times[start:stop])
                 wave = voice_of(loaded, part.piece.crop[start:stop], speakers[part.face], options, said)
                 mixer.add(part.face, round((part.piece.times[start] - first) * SAMPLE_RATE), wave)
-        count, reasons = count + len(block.times), reasons + [part.reason for part in parts]
-        end = float(block.times[-1]) + 1 / FPS
-    check_found(path, count, len(reasons), reasons, read=None in reasons)
-    wave = mixer.mixed(voice_samples(path, end - first, count))
+        end = float(own.block.times[-1]) + 1 / FPS
+    source.check(read=None in source.reasons)
+    wave = mixer.mixed(voice_samples(path, end - first, source.frames))
     faces = tuple(sorted(mixer.last))
-    return Spoken(wave, mixer.added / SAMPLE_RATE, faces, info.stream, skipped_of([{"skipped": skipped}]))
-
-
-def _speaking(part: Part) -> list[tuple[int, int]]:
-    """(start, stop) frames of a piece in which its lips speak: who listens for seconds would babble, and so would a
-    mask."""
-    return [] if part.reason else part.piece.stretches.speech
+    return Spoken(wave, mixer.added / SAMPLE_RATE, faces, info.stream, skipped_of(skipped))
 
 
 def _speakers(loaded: LoadedVoice, reference: References) -> Mapping[int, torch.Tensor]:

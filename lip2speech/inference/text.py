@@ -142,7 +142,7 @@ def words_of_clips(loaded: LoadedVoice, clips: Sequence[Clip], crops: Sequence[n
     edges = [np.arange(len(crop) + 1) / FPS for crop in crops]
     readings = read_windows(loaded.reader, list(crops), edges, options_for(loaded.reader))
     in_domain = [text == READ_ALL or own.in_domain is None or own.in_domain >= FLAGGED for own in readings]
-    words = [own.hypotheses[0][0] if known else () for own, known in zip(readings, in_domain, strict=True)]
+    words = [own.hypotheses[0].words if known else () for own, known in zip(readings, in_domain, strict=True)]
     return [[Said(word.word, word.start, word.end, word.confidence) for word in own] for own in words]
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from lip2speech.web.jobs import Limits
 from lip2speech.web.work import Worker
 from vsr.core.errors import VsrError
+from vsr.core.machine import AUTO
 
 STATIC = Path(__file__).parent / "static"
 FONT = ("system-ui", "Segoe UI", "Roboto", "Helvetica Neue", "DejaVu Sans", "sans-serif")
@@ -35,9 +36,9 @@ PAGE_POLICY = (
 SWEEP_SECONDS = 30.0
 
 
-def build_app(limits: Limits, model: str | None = None, voice: str | None = None):
+def build_app(limits: Limits, model: str | None = None, voice: str | None = None, precision: str = AUTO):
     """The FastAPI application; its `state.worker` does the work. Raises VsrError missing_package."""
-    worker = Worker(limits, model, voice)
+    worker = Worker(limits, model, voice, precision)
     os.environ["GRADIO_TEMP_DIR"] = str(worker.store.uploads)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     try:
@@ -48,7 +49,7 @@ def build_app(limits: Limits, model: str | None = None, voice: str | None = None
     except ImportError as error:
         raise VsrError("missing_package", f"the page needs gradio: {error}; install the extra 'web'") from error
 
-    app = FastAPI(lifespan=_lifespan(worker), docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(lifespan=lifespan_of(worker), docs_url=None, redoc_url=None, openapi_url=None)
     app.state.worker = worker
     app.add_middleware(UploadQuota, store=worker.store)
     app.add_middleware(Headers)
@@ -65,7 +66,7 @@ def _static(name: str) -> str:
     return (STATIC / name).read_text(encoding="utf-8")
 
 
-def _lifespan(worker: Worker):
+def lifespan_of(worker: Worker):
     """Files are swept while the server runs, and all of them removed when it ends."""
 
     @asynccontextmanager

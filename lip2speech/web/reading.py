@@ -17,6 +17,7 @@ from lip2speech.web.media import playable_copy, recorded_seconds
 from vsr.core.clock import FPS
 from vsr.core.errors import VsrError
 from vsr.core.files import write_text
+from vsr.core.machine import AUTO, check_precision
 from vsr.core.progress import Watch
 from vsr.inference.assemble import skipped_of
 from vsr.output.subtitles import WRITERS, to_vtt
@@ -31,27 +32,42 @@ class Models:
 
     Args:
         reader, voice: their folders, or names on the hub; None takes those of the packages.
+        precision: of the lip reader, as `vsr.modelstore.folder.load_model` takes it.
 
     Raises:
         VsrError: bad_model, where a folder is none at first sight; hub_missing, hub_denied, hub_offline: better now
             than with the first visitor.
     """
 
-    def __init__(self, reader: str | None, voice: str | None):
+    def __init__(self, reader: str | None, voice: str | None, precision: str = AUTO):
         from lip2speech.inference.folder import ACOUSTIC, VOCODER, find_model
         from vsr.modelstore.checkpoint import read_config
         from vsr.modelstore.folder import find_model as find_reader
 
+        check_precision(precision)
+        self._precision = precision
         self._reader, self._voice = find_reader(reader), find_model(voice)
         for folder in (self._reader, self._voice / ACOUSTIC, self._voice / VOCODER):
             read_config(folder)
+
+    @property
+    def names(self) -> dict[str, str]:
+        """What they are called, by "reader" and "voice"."""
+        from lip2speech.inference.folder import ACOUSTIC
+        from vsr.modelstore.checkpoint import read_config
+
+        reader, voice = read_config(self._reader), read_config(self._voice / ACOUSTIC)
+        return {
+            "reader": str(reader.get("name") or self._reader.name),
+            "voice": str(voice.get("name") or f"{self._voice.name}-voice"),
+        }
 
     @cached_property
     def reader(self):
         """A `vsr.modelstore.folder.LoadedModel`."""
         from vsr.modelstore.folder import load_model
 
-        return load_model(self._reader)
+        return load_model(self._reader, precision=self._precision)
 
     @cached_property
     def voice(self):
@@ -79,7 +95,7 @@ def read_job(models: Models, limits: Limits, job: Job) -> None:
     job.begun = time.monotonic()
     job.enter("loading")
     vector = _reference(job, limits)  # first, because it is quick to refuse
-    seconds = _checked_seconds(job.source, "video", limits)
+    seconds = checked_seconds(job.source, "video", limits)
     _ = models.reader, models.voice
     _check_text(models, job)
     clips = _faces(job, seconds)
@@ -115,7 +131,7 @@ def inspect_job(models: Models, job: Job, number: int) -> None:
         job.stage = "done"  # the result that was there still is
 
 
-def _checked_seconds(path: Path, kind: str, limits: Limits) -> float:
+def checked_seconds(path: Path, kind: str, limits: Limits) -> float:
     """Length of a recording that is short enough. Raises VsrError too_long."""
     seconds = recorded_seconds(path, kind)
     if seconds > limits.max_seconds:
@@ -128,7 +144,7 @@ def _reference(job: Job, limits: Limits):
     from lip2speech.inference.dubbing import wanted_voice
 
     if job.reference is not None:
-        _checked_seconds(job.reference, "audio", limits)
+        checked_seconds(job.reference, "audio", limits)
     return wanted_voice(job.reference)
 
 
@@ -164,11 +180,11 @@ def _faces(job: Job, seconds: float) -> list:
 def _transcribed(models: Models, job: Job, clip, number: int, alone: bool) -> Face:
     """Read a face of a video and write what it says."""
     from vsr.decoding.defaults import options_for
-    from vsr.face.speaker_selection import skipped_records
+    from vsr.face.speaker_selection import skipped_in
     from vsr.inference.recognition import read_clip
 
     segments = read_clip(models.reader, clip, options_for(models.reader, {"nbest": 5}))
-    skipped = skipped_of([{"skipped": skipped_records(clip.face, clip.times, clip.stretches.skipped)}])
+    skipped = skipped_of(skipped_in(clip.face, clip.times, clip.stretches.skipped))
     transcript = Transcript(
         job.name, clip.info.fps, clip.info.end, models.reader.name, tuple(segments), skipped=skipped
     )

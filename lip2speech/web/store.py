@@ -5,12 +5,13 @@ A job's folder has a name that cannot be guessed, which is all that a visitor ne
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -65,7 +66,7 @@ class Store:
 
     def is_full(self) -> bool:
         """Whether the files fill the room; one with two names counts twice."""
-        return sum(_stat(path, "st_size") for path in self.root.rglob("*") if path.is_file()) > self.room
+        return sum(_stat(path, "st_size") for path in _files_of(self.root)) > self.room
 
     def sweep(self, spared: Container[Path] = (), shown: Container[Path] = ()) -> int:
         """Remove what nobody has touched for `keep` seconds, but those jobs ``spared``, and uploads that no visitor
@@ -86,7 +87,13 @@ class Store:
 
 def _age(path: Path) -> float:
     """Seconds since anything in it was written."""
-    return time.time() - max(_stat(own, "st_mtime") for own in (path, *path.rglob("*")))
+    return time.time() - max(_stat(own, "st_mtime") for own in (path, *_files_of(path)))
+
+
+def _files_of(folder: Path) -> Iterator[Path]:
+    """The files somewhere in a folder, out of which others may be removing some at the same time."""
+    for inner, _, names in os.walk(folder):
+        yield from (Path(inner, name) for name in names)
 
 
 def _stat(path: Path, field: str) -> float:

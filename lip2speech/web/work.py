@@ -16,6 +16,7 @@ from lip2speech.web.jobs import Dropped, Job, Limits
 from lip2speech.web.reading import Models, inspect_job, load_libraries, read_job
 from lip2speech.web.store import Store
 from vsr.core.errors import VsrError
+from vsr.core.machine import AUTO
 
 TICK = 0.25  # seconds between two looks at a job
 
@@ -26,13 +27,14 @@ class Worker:
     Args:
         limits: what visitors may ask for.
         model, voice: the lip reader and the voice: folders or names on the hub; None takes those of the packages.
+        precision: of the lip reader.
 
     Raises:
         VsrError: as `Models`; missing_package.
     """
 
-    def __init__(self, limits: Limits, model: str | None = None, voice: str | None = None):
-        self.models, self.is_shipped = Models(model, voice), model is None
+    def __init__(self, limits: Limits, model: str | None = None, voice: str | None = None, precision: str = AUTO):
+        self.models, self.is_shipped = Models(model, voice, precision), model is None
         self.limits, self.store = limits, Store(60 * limits.keep_minutes, limits.room)
         self._worker = ThreadPoolExecutor(1, "lip2speech-web")
         load_libraries()
@@ -86,14 +88,19 @@ class Worker:
         job.dropped = True
         self.store.remove(job.folder)
 
-    async def process(self, job: Job) -> AsyncGenerator[int, None]:
-        """Work on a job; yields the number of jobs before it at each change. Closing it drops the job.
+    def process(self, job: Job) -> AsyncGenerator[int, None]:
+        """Read and voice a job's video for the page (`read_job`); as `do`."""
+        return self.do(job, read_job)
 
-        Raises VsrError: busy, too_long, too_slow and what the reading raises; Dropped.
+    async def do(self, job: Job, work, *args) -> AsyncGenerator[int, None]:
+        """Call ``work(models, limits, job, *args)`` in the worker's thread; yields the number of jobs before it at each
+        change. Closing it drops the job.
+
+        Raises VsrError: busy, too_long, too_slow and what the work raises; Dropped.
         """
         try:
-            async with aclosing(self._follow(job, read_job, self.models, self.limits, job)) as work:
-                async for ahead in work:
+            async with aclosing(self._follow(job, work, self.models, self.limits, job, *args)) as following:
+                async for ahead in following:
                     yield ahead
         finally:
             if job.dropped:

@@ -1,7 +1,5 @@
 """From a film to its voice through the command, and every way it can be refused."""
 
-from functools import partial
-
 import numpy as np
 import pytest
 import torch
@@ -14,7 +12,6 @@ from tests.conftest import talking_face, write_video
 from tests.lip2speech.tiny import speakers, tiny_vocoder, tiny_voice
 from vsr.core.errors import VsrError
 from vsr.face.mouth_crop import crop_tracks
-from vsr.face.pipeline import blocks
 from vsr.media.audio import read_wave, write_wave
 
 
@@ -42,7 +39,7 @@ def test_a_film_gets_its_voice(tiny_voice_folder, film, tmp_path):
 def test_every_shot_of_a_film_is_voiced_and_nothing_beside_them(tiny_voice_folder, tmp_path, monkeypatch):
     """Block by block; in one long shot the blocks' voices meet without a hole."""
     monkeypatch.setattr("vsr.face.pipeline.SHORTEST", 25)
-    monkeypatch.setattr("lip2speech.inference.dubbing.blocks", partial(blocks, longest=75))
+    monkeypatch.setattr("vsr.face.mouth_source.LONGEST", 75)
     face, nobody = talking_face(100), np.zeros((50, 256, 256, 3), np.uint8)
     film = write_video(tmp_path / "film.mp4", np.concatenate([face, nobody, face[:, :, ::-1] // 2]))
     spoken = speak(load_model(tiny_voice_folder), film)

@@ -1,5 +1,7 @@
 """Two readers in one search: either may see nothing, and neighbours in a batch change nothing."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -76,14 +78,17 @@ def test_pixels_alone_are_read_as_by_their_own_reader(folders, fused, seen):
 
 
 @torch.inference_mode()
-def test_tracks_count_for_more_where_pixels_are_unsure(folders, tmp_path, seen):
+@pytest.mark.parametrize("head", ["ctc", "alignment"])
+def test_tracks_count_for_more_where_pixels_are_unsure(folders, tmp_path, seen, head):
     video, lengths, tracks = seen
     loaded = load_model(fuse_models(folders / "pixels", folders / "tracks", tmp_path / "a", (1.0, 3.0), (0.0, 20.0)))
+    assert loaded.model.config.known_by == "ctc"
+    loaded.model.config = replace(loaded.model.config, known_by=head)
     tracks = tracks.clone()
     tracks[1] = 0
     states = loaded.model.encode(video, lengths, tracks=tracks)
     known, unknown = loaded.model.said_by_tracks(states, lengths)[1].tolist()
-    logs = loaded.model.alignment(states[0]).log_softmax(-1)
+    logs = getattr(loaded.model, head)(states[0]).log_softmax(-1)
     assert known == pytest.approx(1 + 2 * float(-(logs.exp() * logs).sum(-1).mean()) / 20, rel=1e-3) and unknown == 0
 
 

@@ -32,7 +32,7 @@ def test_a_face_keeps_its_label_through_shots_and_a_journal():
     people = People()
     assert people.label([piece(1), piece(2, at=(300, 100))], 0) == [0, 1]
     again = People()
-    again.update([person.to_json() for person in people.persons])
+    again.update(people.persons)
     for known in (people, again):
         second = [piece(3, start=60), piece(2, start=0, noise=5), piece(1, start=130, at=(400, 90), noise=6)]
         assert known.label(second, 1) == [2, 1, 0]

@@ -93,13 +93,14 @@ def _append(output, stream, packets: list, begin: int) -> int:
 def ours(video: Path, model: str | None, clocks: Clocks, peer_seconds: float) -> tuple[list, int, np.ndarray]:
     """Read the video; returns (times and points of each piece in the first seconds, words, seconds by then)."""
     reading = Reading(load_model(model), video, DecodeOptions(), "largest", video.with_suffix(".journal"))
+    source = reading.source()
     frames, pieces, then = clocks.each("read", frames_from(video)), [], None
     for block in clocks.each("read, faces and crops", blocks(frames, default_detector())):
         pieces += [(piece.times, piece.points) for piece in block.pieces if piece.times[0] < peer_seconds]
         if block.times[-1] + 1 / FPS <= peer_seconds or then is None:
             then = [clocks.seconds[name].copy() for name in ("read, faces and crops", "read")]
             covered = block.times[-1] + 1 / FPS
-        reading.journal.add(clocks.time("lips", reading._read_block, block))
+        reading.journal.add(clocks.time("lips", reading._read_block, source.cast(block)))
     return pieces, len(reading.transcript().text.split()), (then[0] - then[1])[1] / covered
 
 

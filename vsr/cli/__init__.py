@@ -23,7 +23,7 @@ from vsr.core.version import __version__
 SECTIONS = {
     "read lips": ("transcribe", "live", "inspect", "align", "find", "phrases", "encode", "models", "import", "push"),
     "prepare a corpus": ("download", "prepare", "validate", "convert", "crop", "tokens"),
-    "train": ("train", "average", "fuse", "lm"),
+    "train": ("train", "adapt", "average", "fuse", "lm"),
     "decode and score": ("decode", "calibrate", "posteriors", "rescore", "score", "results"),
 }
 FAILS = "one line on stderr says why, and nothing half-written is left"

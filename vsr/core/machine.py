@@ -9,6 +9,8 @@ from pathlib import Path
 from vsr.core.errors import VsrError
 
 FILES_A_PROCESS = 4  # at least: beginning one takes as long as reading eight clips of 3 s
+AUTO, FLOAT32, BFLOAT16, INT8 = "auto", "float32", "bfloat16", "int8"
+PRECISIONS = (AUTO, FLOAT32, BFLOAT16, INT8)
 CGROUP = Path("/sys/fs/cgroup")  # a container's limits, where it has any
 
 
@@ -61,6 +63,21 @@ def find_device(name) -> str:
         why = str(error).splitlines()[0]
         raise VsrError("bad_config", f"device {name} cannot be used ({why}): try cpu") from error
     return str(name)
+
+
+def add_precision_argument(parser) -> None:
+    """--precision of a verb that reads."""
+    parser.add_argument(
+        "--precision", choices=PRECISIONS, default=AUTO,
+        help="of the layers that read (default: auto, which is lower than float32 only for big models, where that is "
+        "faster; log-probabilities and scores are always float32 at least)",
+    )  # fmt: skip
+
+
+def check_precision(name: str) -> None:
+    """Raises VsrError (bad_config) for a precision that is not known."""
+    if name not in PRECISIONS:
+        raise VsrError("bad_config", f"precision is '{name}'; it can be {', '.join(PRECISIONS)}")
 
 
 def wait_passively() -> None:

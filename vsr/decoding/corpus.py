@@ -49,7 +49,7 @@ def decode_manifest(
 
 def decoded_from(loaded: LoadedModel, manifest: str | Path, options: DecodeOptions) -> dict:
     """What hypotheses depend on: the list, the model and the search."""
-    return {"manifest": identify(manifest)} | searched(loaded.folder, options, loaded.hashes)
+    return {"manifest": identify(manifest)} | searched(loaded.folder, options, loaded.hashes, loaded.precision)
 
 
 def records_of(

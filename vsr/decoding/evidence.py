@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 TRACKS = " tracks"  # among a model's language models, whose names are paths
 UNLISTED = -30.0  # log-probability of a word that is not among those of the reader
+LEAST = 1e-300  # probability of a word beside the likeliest: less is not told apart
 FIRST = UNK + 1  # id of the first word in the reader's tokenizer
 
 
@@ -62,7 +63,6 @@ class WordTree:
             below[node, sorted(own)] = True
         word = torch.tensor([ends.get(node, -1) for node in range(lost + 1)])
         return cls(child, word, below, tokenizer.encode(f"a{SPACE}a")[1], tokenizer.eos_id)
-
 
     def to(self, device: torch.device) -> WordTree:
         """The same tree on another device."""
@@ -112,6 +112,7 @@ class WordSearch:
         self.scorer, self.weights, self.tree = scorer, weights, tree.to(weights.device)
         batch, words = len(weights), tree.below.shape[1]
         self.words = torch.arange(FIRST, FIRST + words, device=weights.device)
+        self.below = self.tree.below.double().T  # (W, N)
         self.node = weights.new_zeros(batch, 1, dtype=torch.long)
         self.past = weights.new_zeros(batch, 1)  # what was said of the hypothesis so far
         self.whole = (torch.full_like(self.node, -1), scorer.in_token, scorer.in_blank)  # last word, and paths
@@ -123,7 +124,9 @@ class WordSearch:
         last, self.scorer.in_token, self.scorer.in_blank = self.whole
         words = torch.cat([self.words[:1], self.words]).expand(*last.shape, -1)  # the first stands for the end
         following = self.scorer.extend(last.clamp(min=0), words)[..., 1:]
-        nodes = following[..., None, :].masked_fill(~self.tree.below, float("-inf")).logsumexp(-1)
+        most = following.amax(-1, keepdim=True)
+        below = (following - most).double().exp() @ self.below  # a product costs a fifth of logsumexp over all pairs
+        nodes = most + below.clamp(min=LEAST).log().to(following)
         nodes[..., 0], nodes[..., -1] = following.logsumexp(-1), float("-inf")
         self.ahead, self.following = nodes, following
 

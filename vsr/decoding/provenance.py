@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vsr.core.artifacts import digest_of, essence, identify, identify_folder, sha256_of
+from vsr.core.machine import FLOAT32
 from vsr.core.version import __version__
 from vsr.decoding.options import DecodeOptions
 from vsr.modelstore.checkpoint import CONFIG_FILE, WEIGHTS_FILE, read_config
@@ -21,7 +22,8 @@ def provenance(
     """As it stands in the JSON of transcripts; ``faces``: how many were chosen in each shot, None for all; ``stream``:
     which video was read, where the file holds several."""
     video = video_of(path) | ({"stream": stream} if stream else {})
-    return {"video": video} | searched(loaded.folder, options, loaded.hashes) | {"faces": faces or "all"}
+    made = searched(loaded.folder, options, loaded.hashes, loaded.precision)
+    return {"video": video} | made | {"faces": faces or "all"}
 
 
 def video_of(path: str | Path) -> dict[str, Any]:
@@ -29,9 +31,12 @@ def video_of(path: str | Path) -> dict[str, Any]:
     return {"bytes": Path(path).stat().st_size, "sha256": sha256_of(path)}
 
 
-def searched(folder: Path, options: DecodeOptions, known: dict | None = None) -> dict[str, Any]:
+def searched(
+    folder: Path, options: DecodeOptions, known: dict | None = None, precision: str = FLOAT32
+) -> dict[str, Any]:
     """The version, the model and the search: weights and language models by their files, whatever their names.
 
+    A ``precision`` that is lower than float32 is named; without one it was float32.
     ``known`` keeps what does not change while a model is loaded. Raises VsrError for what is no model.
     """
     known = {} if known is None else known
@@ -41,6 +46,7 @@ def searched(folder: Path, options: DecodeOptions, known: dict | None = None) ->
             known[name] = _model(folder) if not name else _language(name)
     languages = {kind: known[name] for kind, name in named if name}
     made = {"vsr": __version__} | known[""] | {"search": asdict(options)}
+    made |= {} if precision == FLOAT32 else {"precision": precision}
     return made | {"languages": languages} if languages else made
 
 

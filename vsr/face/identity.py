@@ -9,8 +9,8 @@ anew. This is no face recognition, and keeps nothing beyond the video.
 
 from __future__ import annotations
 
-import base64
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -24,22 +24,20 @@ NEW_LOOK = 0.97  # a look this close to a known one adds nothing
 MAX_LOOKS = 12
 
 
-@dataclass
+@dataclass(frozen=True)
 class Person:
-    """A label, some looks (64, 64) uint8, and where the face was last: (shot, seconds, x, y, size)."""
+    """A label, some looks (64 x 64 gray pixels each), and where the face was last: (shot, seconds, x, y, size).
+
+    Raises ValueError for looks of another size.
+    """
 
     face: int
-    looks: list[np.ndarray] = field(default_factory=list)
+    looks: tuple[bytes, ...] = ()
     place: tuple[int, float, float, float, float] = (-1, 0.0, 0.0, 0.0, 1.0)
 
-    def to_json(self) -> dict:
-        looks = [base64.b64encode(look.tobytes()).decode("ascii") for look in self.looks]
-        return {"face": self.face, "looks": looks, "place": list(self.place)}
-
-    @classmethod
-    def from_json(cls, record: dict) -> Person:
-        looks = [np.frombuffer(base64.b64decode(look), np.uint8).reshape(LOOK, LOOK) for look in record["looks"]]
-        return cls(record["face"], looks, tuple(record["place"]))
+    def __post_init__(self):
+        if any(len(look) != LOOK * LOOK for look in self.looks):
+            raise ValueError(f"a look of a person is not {LOOK} x {LOOK} pixels")
 
 
 class People:
@@ -48,10 +46,9 @@ class People:
     def __init__(self):
         self.persons: list[Person] = []
 
-    def update(self, records: list[dict]) -> None:
+    def update(self, persons: Iterable[Person]) -> None:
         """Put persons from a journal in place of what was known of them."""
-        known = {person.face: person for person in self.persons}
-        known |= {record["face"]: Person.from_json(record) for record in records}
+        known = {person.face: person for person in (*self.persons, *persons)}
         self.persons = [known[face] for face in sorted(known)]
 
     def label(self, pieces: list[Piece], first_shot: int) -> list[int]:
@@ -59,8 +56,8 @@ class People:
         faces: dict[int, int] = {}
         for index in sorted(range(len(pieces)), key=lambda i: (pieces[i].start, -pieces[i].weight)):
             taken = {faces[i] for i in faces if _meet(pieces[i], pieces[index])}
-            person = self._find(pieces[index], first_shot, taken) or self._new()
-            _remember(person, pieces[index], first_shot)
+            person = self._find(pieces[index], first_shot, taken) or Person(len(self.persons))
+            self.update([_seen(person, pieces[index], first_shot)])
             faces[index] = person.face
         return [faces[index] for index in range(len(pieces))]
 
@@ -73,10 +70,6 @@ class People:
         ]
         return max(good, key=lambda pair: pair[0])[1] if good else None
 
-    def _new(self) -> Person:
-        self.persons.append(Person(len(self.persons)))
-        return self.persons[-1]
-
 
 def _meet(piece: Piece, other: Piece) -> bool:
     """Whether two pieces of a block share a frame."""
@@ -85,15 +78,12 @@ def _meet(piece: Piece, other: Piece) -> bool:
 
 def _likeness(piece: Piece, person: Person) -> float:
     """Greatest likeness of any two looks, at most 1."""
-    return max((float(_gradients(a) @ _gradients(b)) for a in piece.looks for b in person.looks), default=0.0)
-
-
-def _gradients(look: np.ndarray) -> np.ndarray:
-    return _gradients_of(look.tobytes())
+    looks = [look.tobytes() for look in piece.looks]
+    return max((float(_gradients(a) @ _gradients(b)) for a in looks for b in person.looks), default=0.0)
 
 
 @lru_cache(maxsize=4096)
-def _gradients_of(look: bytes) -> np.ndarray:
+def _gradients(look: bytes) -> np.ndarray:
     """Unit vector of oriented gradients of a look."""
     import cv2
 
@@ -111,12 +101,13 @@ def _nearby(piece: Piece, first_shot: int, person: Person) -> bool:
     return float(np.hypot(centre[0] - x, centre[1] - y)) < NEARBY_SIZES * size
 
 
-def _remember(person: Person, piece: Piece, first_shot: int) -> None:
-    """Where the person is now, and looks that are new."""
+def _seen(person: Person, piece: Piece, first_shot: int) -> Person:
+    """The same with where the person is now, and looks that are new."""
     x, y = piece.points[-1].mean(axis=0)
     place = (first_shot + piece.shot, float(piece.times[-1]), float(x), float(y), float(np.nanmedian(piece.sizes)))
-    person.place = place
-    for look in piece.looks:
-        known = max((float(_gradients(look) @ _gradients(old)) for old in person.looks), default=0.0)
-        if len(person.looks) < MAX_LOOKS and known < NEW_LOOK:
-            person.looks.append(look)
+    looks = list(person.looks)
+    for look in map(np.ndarray.tobytes, piece.looks):
+        known = max((float(_gradients(look) @ _gradients(old)) for old in looks), default=0.0)
+        if len(looks) < MAX_LOOKS and known < NEW_LOOK:
+            looks.append(look)
+    return replace(person, looks=tuple(looks), place=place)

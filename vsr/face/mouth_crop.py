@@ -5,7 +5,6 @@ Shapes: crop (T, 96, 96) uint8 gray; times (T,) seconds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,15 +12,14 @@ from pathlib import Path
 import numpy as np
 
 from vsr.core.errors import VsrError
-from vsr.face.detector import Detector, default_detector
-from vsr.face.identity import People
+from vsr.face.detector import Detector
 from vsr.face.mouth_points import MouthMesh
+from vsr.face.mouth_source import MouthSource
 from vsr.face.networks import Stock
 from vsr.face.piece import HOLD, Piece
-from vsr.face.pipeline import Block, blocks
-from vsr.face.speaker_selection import MIN_SEEN, check_found
+from vsr.face.speaker_selection import MIN_SEEN, Part
 from vsr.face.stretches import Stretches, stretches_of
-from vsr.media.reader import VideoInfo, frames_of_part, probe
+from vsr.media.reader import VideoInfo
 from vsr.media.resample import Position
 
 
@@ -73,9 +71,10 @@ def crop_video(
     """
     if faces not in ("largest", "longest"):
         raise ValueError(f"faces is 'largest' or 'longest', not {faces!r}")
-    times, pieces = _pieces(path, detector, start, end, mesh)
-    piece, face = max(pieces, key=lambda own: own[0].seen.sum() if faces == "longest" else own[0].weight)
-    return clip_of(path, probe(path), _prolonged(piece, times), face)
+    source = MouthSource(path, mesh=mesh, detector=detector, part=(start, end), whole=True)
+    times, parts = _everybody(source)
+    best = max(parts, key=lambda own: own.piece.seen.sum() if faces == "longest" else own.piece.weight)
+    return clip_of(path, source.info, _prolonged(best.piece, times), best.face)
 
 
 def crop_tracks(path: str | Path, detector: Detector | None = None) -> list[MouthClip]:
@@ -83,11 +82,11 @@ def crop_tracks(path: str | Path, detector: Detector | None = None) -> list[Mout
 
     People whose mouth is out of the picture are left out; raises what `crop_video` raises if nobody remains.
     """
-    info, clips, refusal = probe(path), [], None
-    first, *others = sorted(_pieces(path, detector)[1], key=lambda own: -own[0].weight)
-    for piece, face in [first, *(own for own in others if own[0].found >= MIN_SEEN)]:
+    source, clips, refusal = MouthSource(path, detector=detector, whole=True), [], None
+    first, *others = sorted(_everybody(source)[1], key=lambda own: -own.piece.weight)
+    for part in [first, *(own for own in others if own.piece.found >= MIN_SEEN)]:
         try:
-            clips.append(clip_of(path, info, piece, face))
+            clips.append(clip_of(path, source.info, part.piece, part.face))
         except VsrError as error:
             refusal = refusal or error
     if not clips:
@@ -95,17 +94,11 @@ def crop_tracks(path: str | Path, detector: Detector | None = None) -> list[Mout
     return clips
 
 
-def _pieces(
-    path, detector: Detector | None, start: float = 0.0, end: float = 0.0, mesh: Stock[MouthMesh] | None = None
-) -> tuple[np.ndarray, list[tuple[Piece, int]]]:
-    """Times of all frames, and everybody in the video, in one block however long, with the label of the face, which
-    transcripts bear, too. Raises VsrError too_short or no_face."""
-    frames = frames_of_part(path, start, end)
-    whole: Iterator[Block] = blocks(frames, detector or default_detector(), longest=None, mesh=mesh)
-    block = next(whole, None)
-    frames, pieces = (0, []) if block is None else (len(block.times), block.pieces)
-    check_found(path, frames, len(pieces), (), read=False)
-    return block.times, list(zip(block.pieces, People().label(block.pieces, 0), strict=True))
+def _everybody(source: MouthSource) -> tuple[np.ndarray, list[Part]]:
+    """Times of all frames of a video in one block, and everybody in it. Raises VsrError too_short or no_face."""
+    own = next(iter(source), None)
+    source.check(read=True)
+    return own.block.times, own.parts
 
 
 def _prolonged(piece: Piece, times: np.ndarray) -> Piece:

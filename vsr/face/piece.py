@@ -6,7 +6,7 @@ uint8 gray; times (T,) seconds.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -82,71 +82,105 @@ class Piece:
         return bool(np.mean(self.inside < MIN_INSIDE) <= 0.2)
 
 
-class Cutter:
-    """Cuts the mouth of one track, as far as the smoothing of its points can be known.
+@dataclass(frozen=True)
+class Cut:
+    """One frame of a mouth: the frame it is cut from, the crop (96, 96), the points (37, 2) and the way into the crop,
+    matrix (2, 3), in pixels of the canvas."""
 
-    The crop may begin before the track and end after it: a person whom the detector misses at first is there all the
-    same, so up to a second is held at either end of the shot, and the text of a clip begins with the clip.
+    frame: np.ndarray
+    crop: np.ndarray
+    points: np.ndarray
+    matrix: np.ndarray
+
+
+class MouthCutter:
+    """Cuts the mouth of one track frame by frame; the crop may begin ``before`` frames earlier, ends held.
+
+    Attributes:
+        done: frames of the crop that are cut; after: frames that it goes on when the track has ended.
     """
 
-    def __init__(self, track: OpenTrack, shot: int, shot_start: int, mesh: Stock[MouthMesh] | None = None):
-        self.track, self.shot = track, shot
-        self.mouths = MouthFollower(mesh) if mesh else None
-        self.followed = 0  # frames of the crop whose mouth is being found
-        self.before = track.start - shot_start if track.start - shot_start <= HOLD else 0
-        self.after = 0
-        self.crops: list[np.ndarray] = []
-        self.inside: list[float] = []
-        self.looks: list[np.ndarray] = []
-        self.widths: list[int] = []  # of the frames
+    def __init__(self, track: OpenTrack, before: int = 0):
+        self.track, self.before, self.after, self.done = track, before, 0, 0
 
     @property
     def first(self) -> int:
-        """The block's frame with which the crop begins."""
+        """The frame with which the crop begins."""
         return self.track.start - self.before
 
     @property
-    def ready(self) -> int:
-        """Frames of the crop whose points, smoothed, will not change any more."""
-        return max(0, self.before + len(self.track.points) - SMOOTHING)
+    def total(self) -> int:
+        """Frames of the crop whose points are known."""
+        return self.before + len(self.track.points) + self.after
 
     def points(self, start: int, stop: int) -> np.ndarray:
         """(stop - start, 37, 2) points of these frames of the crop, ends held."""
         places = np.clip(np.arange(start, stop) - self.before, 0, len(self.track.points) - 1)
         return np.stack([self.track.points[place] for place in places])
 
-    def cut(self, frame_at: Callable[[int], np.ndarray], stop: int) -> None:
-        """Cut the frames up to `stop` of the crop; `frame_at` gives a frame of the block."""
-        done, total = len(self.crops), self.before + len(self.track.points) + self.after
-        if stop <= done:
+    def cut(self, frame_at: Callable[[int], np.ndarray], stop: int) -> Iterator[Cut]:
+        """Cut the frames up to `stop` of the crop, smoothed by what is known of those after them; `frame_at` gives a
+        frame by its number."""
+        start, low = self.done, max(0, self.done - SMOOTHING)
+        if stop <= start:
             return
-        low = max(0, done - SMOOTHING)
-        points = self.points(low, min(total, stop + SMOOTHING))
+        points = self.points(low, min(self.total, stop + SMOOTHING))
         matrices = mouth_transforms(points)
-        for place in range(done, stop):
-            frame = frame_at(self.first + place)
-            self.widths.append(frame.shape[1])
-            self.crops.append(cut_mouth(frame, matrix_on_frame(matrices[place - low], frame.shape, self.track.canvas)))
+        self.done = stop
+        for place in range(start, stop):
+            frame, matrix = frame_at(self.first + place), matrices[place - low]
+            crop = cut_mouth(frame, matrix_on_frame(matrix, frame.shape, self.track.canvas))
+            yield Cut(frame, crop, points[place - low], matrix)
+
+
+class Cutter(MouthCutter):
+    """Cuts the mouth of one track, as far as the smoothing of its points can be known, into a piece.
+
+    The crop may begin before the track and end after it: a person whom the detector misses at first is there all the
+    same, so up to a second is held at either end of the shot, and the text of a clip begins with the clip.
+    """
+
+    def __init__(self, track: OpenTrack, shot: int, shot_start: int, mesh: Stock[MouthMesh] | None = None):
+        super().__init__(track, track.start - shot_start if track.start - shot_start <= HOLD else 0)
+        self.shot = shot
+        self.mouths = MouthFollower(mesh) if mesh else None
+        self.followed = 0  # frames of the crop whose mouth is being found
+        self.crops: list[np.ndarray] = []
+        self.inside: list[float] = []
+        self.looks: list[np.ndarray] = []
+        self.widths: list[int] = []  # of the frames
+
+    @property
+    def ready(self) -> int:
+        """Frames of the crop whose points, smoothed, will not change any more."""
+        return max(0, self.before + len(self.track.points) - SMOOTHING)
+
+    def take(self, frame_at: Callable[[int], np.ndarray], stop: int) -> None:
+        """Cut the frames up to `stop` of the crop, for the piece."""
+        matrices = []
+        for place, own in enumerate(self.cut(frame_at, stop), self.done):
+            matrices.append(own.matrix)
+            self.widths.append(own.frame.shape[1])
+            self.crops.append(own.crop)
             if place % LOOK_EVERY == self.before % LOOK_EVERY:
-                self.looks.append(_look(frame, points_on_frame(points[place - low], frame.shape, self.track.canvas)))
-        canvas = self.track.canvas or frame.shape
-        self.inside.extend(shares_inside(canvas, matrices[done - low : stop - low]))
+                self.looks.append(_look(own.frame, points_on_frame(own.points, own.frame.shape, self.track.canvas)))
+        if matrices:
+            self.inside.extend(shares_inside(self.track.canvas or own.frame.shape, np.stack(matrices)))
 
     def follow(self, frame_at: Callable[[int], np.ndarray]) -> None:
         """Let the mouth be found as far as the face is known: that needs no smoothing, and takes longer than a cut."""
         if self.mouths is None:
             return
-        total = self.before + len(self.track.points) + self.after
-        for place in range(self.followed, total):
+        for place in range(self.followed, self.total):
             self.mouths.add(frame_at(self.first + place), self.points(place, place + 1)[0], self.track.canvas)
-        self.followed = total
+        self.followed = self.total
 
     def finish(self, frame_at: Callable[[int], np.ndarray], shot_stop: int) -> None:
         """Cut what is left; the shot ended before frame `shot_stop`."""
         missing = shot_stop - self.track.last - 1
         self.after = missing if missing <= HOLD else 0
         self.follow(frame_at)
-        self.cut(frame_at, self.before + len(self.track.points) + self.after)
+        self.take(frame_at, self.total)
 
     def piece(self, times: np.ndarray) -> Piece:
         """All that was cut, with its times."""

@@ -138,7 +138,7 @@ class _BlockReader:
             cutter = self.cutters.get(track.id) or self._cutter(track)
             cutter.follow(self._frame)
             if index % TOGETHER == 0:
-                cutter.cut(self._frame, cutter.ready)
+                cutter.take(self._frame, cutter.ready)
 
     def _cutter(self, track: OpenTrack) -> Cutter:
         """That of a new track."""

@@ -15,6 +15,7 @@ from vsr.core.windows import frame_edges
 from vsr.face.identity import People
 from vsr.face.piece import MIN_FRAMES, Piece
 from vsr.face.pipeline import Block
+from vsr.face.skipped import Skipped
 
 MIN_SEEN = 0.5  # share of its frames in which a bystander must be found: less is a false positive
 OUTSIDE, NOT_CHOSEN, HARDLY_SEEN = "out of the picture", "not chosen", "hardly seen"
@@ -27,6 +28,15 @@ class Part:
     piece: Piece
     face: int
     reason: str | None
+
+    @property
+    def speech(self) -> list[tuple[int, int]]:
+        """(start, stop) frames in which its lips speak: who listens for seconds would babble, and so would a mask."""
+        return [] if self.reason else self.piece.stretches.speech
+
+    def spans(self, window: int) -> list[tuple[int, int]]:
+        """(start, stop) frames of about ``window`` that are each read by themselves."""
+        return [] if self.reason else self.piece.stretches.spans(window)
 
 
 class Casting:
@@ -64,28 +74,25 @@ def chosen(pieces: list[Piece], labels: list[int], number: int | None) -> Iterat
         yield Part(piece, face, next((reason for reason, applies in reasons.items() if applies), None))
 
 
-def unread(part: Part) -> list[dict]:
-    """What is not read of a part, as `skipped_records` has it."""
+def unread(part: Part) -> list[Skipped]:
+    """What is not read of a part."""
     whole = (0, len(part.piece.crop), part.reason)
-    return skipped_records(part.face, part.piece.times, [whole] if part.reason else part.piece.stretches.skipped)
+    return skipped_in(part.face, part.piece.times, [whole] if part.reason else part.piece.stretches.skipped)
 
 
-def skipped_records(face: int, times: np.ndarray, skipped: Iterable[tuple[int, int, str]]) -> list[dict]:
-    """Stretches (start, stop, reason) of frames at times (T,) as `vsr.output.transcript.Skipped` has them."""
+def skipped_in(face: int, times: np.ndarray, skipped: Iterable[tuple[int, int, str]]) -> list[Skipped]:
+    """Stretches (start, stop, reason) of frames at times (T,), in seconds."""
     edges = frame_edges(times)
-    return [
-        {"face": face, "start": float(edges[start]), "end": float(edges[stop]), "reason": reason}
-        for start, stop, reason in skipped
-    ]
+    return [Skipped(face, float(edges[start]), float(edges[stop]), reason) for start, stop, reason in skipped]
 
 
-def check_found(path, frames: int, tracks: int, reasons: Iterable[str], read: bool) -> None:
+def check_found(path, frames: int, tracks: int, reasons: Iterable[str | None], read: bool) -> None:
     """Refuse a video in which there was nothing to read, with the reason.
 
     Args:
         frames: of the whole video, at 25 fps.
         tracks: how many pieces were found in it.
-        reasons: why parts of it were passed over.
+        reasons: why parts of it were passed over; None for one that was not.
         read: whether anything was read.
 
     Raises:

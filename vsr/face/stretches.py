@@ -15,7 +15,7 @@ from vsr.core.clock import FPS
 from vsr.face import lip_motion
 from vsr.face import mouth_appearance as mouth_look
 from vsr.face.geometry import CROP, turn
-from vsr.face.visual_vad import activity, speech_and_rest
+from vsr.face.visual_vad import activity, spans_of, speech_and_rest
 
 RESTING, COVERED = "rest", "covered"  # why a stretch is not read
 MOVING = 1.3  # lips' change by the face's; photographs in motion and masks: up to 1.25, speech: from 1.4 on
@@ -42,6 +42,10 @@ class Stretches:
     covered: np.ndarray
     look: mouth_look.Look
     sides: float
+
+    def spans(self, window: int) -> list[tuple[int, int]]:
+        """(start, stop) frames of about ``window`` that are each read by themselves."""
+        return [span for said in self.speech for span in spans_of(self.active, *said, window)]
 
 
 def stretches_of(crop: np.ndarray, points: np.ndarray, found: float = 1.0) -> Stretches:

@@ -10,9 +10,10 @@ from typing import Any
 
 from vsr.core.errors import VsrError
 from vsr.core.interrupts import check
-from vsr.core.machine import cores, processes_for
+from vsr.core.machine import AUTO, cores, processes_for
 from vsr.core.pool import in_processes
 from vsr.core.progress import Watch
+from vsr.modelstore.precision import chosen_precision
 from vsr.output.transcript import Transcript
 from vsr.output.writing import Outputs
 
@@ -33,6 +34,7 @@ class Settings:
         outputs: where a long video's results are written as they come, and its journal; None keeps them in memory.
         resume: go on where the journal of an earlier run ends.
         device: where the model runs, as `vsr.modelstore.folder.load_model` takes it.
+        precision: of the model's layers, likewise; workers are given one that was chosen here.
         cropped: the videos are of a mouth alone and taken as they are.
     """
 
@@ -44,6 +46,7 @@ class Settings:
     resume: bool = False
     device: str = "cpu"
     cropped: bool = False
+    precision: str = AUTO
 
 
 class FileReader:
@@ -63,7 +66,7 @@ class FileReader:
         if settings.threads:
             torch.set_num_threads(settings.threads)
         self.settings = settings
-        self.loaded = load_model(settings.folder, settings.device)
+        self.loaded = load_model(settings.folder, settings.device, settings.precision)
         self.options = options_for(self.loaded, dict(settings.options))
         languages_of(self.loaded, self.options)  # now, and not with the first file: no file survives a bad one
 
@@ -110,10 +113,18 @@ def transcribe_files(
         reader = FileReader(settings)
         yield from (reader.read(path, watch) for path in paths)
         return
-    # Found here once: a model of the hub is not asked for by every process.
-    settings = replace(settings, folder=str(_model_folder(settings)), threads=max(1, cores() // jobs))
+    settings = replace(settled(settings), threads=max(1, cores() // jobs))
     yield from in_processes(
         partial(_read_in_worker, settings), paths, jobs, lambda path: failure(path, "internal", DIED)
+    )
+
+
+def settled(settings: Settings) -> Settings:
+    """Settings for workers, with what is found here once: a model of the hub is not asked for by every process, and all
+    read in the same precision."""
+    folder = _model_folder(settings)
+    return replace(
+        settings, folder=str(folder), precision=chosen_precision(folder, settings.precision, settings.device)
     )
 
 

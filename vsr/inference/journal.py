@@ -12,6 +12,7 @@ from pathlib import Path
 
 from vsr.core.errors import VsrError
 from vsr.core.files import atomic_write, write_error, write_text
+from vsr.inference.records import BlockRecord
 
 FORMAT = 1
 
@@ -25,13 +26,14 @@ class Journal:
         resume: take over the blocks of an earlier run.
 
     Raises:
-        VsrError: bad_journal if it is of another video, model or other options; not_writable, no_space.
+        VsrError: bad_journal if it is of another video, model or other options, or a line is no block; not_writable,
+            no_space.
     """
 
     def __init__(self, path: str | Path | None, heading: dict, resume: bool = False):
         self.path = None if path is None else Path(path)
         self.heading = json.loads(json.dumps({"format": FORMAT, **heading}))  # as it will be read: no tuples
-        self.blocks: list[dict] = []
+        self.blocks: list[BlockRecord] = []
         self._open = False
         if resume and self.path is not None and self.path.is_file():
             self._take_over()
@@ -45,20 +47,27 @@ class Journal:
         if records[0] != self.heading:
             told = "is of another video, model or options; remove it, or read again without --resume"
             raise VsrError("bad_journal", f"{self.path}: {told}")
-        self.blocks, self._open = records[1:], True
+        self.blocks, self._open = [self._block(number, own) for number, own in enumerate(records) if number], True
         with atomic_write(self.path) as temporary:
             temporary.write_bytes(b"".join(lines[: len(records)]))
+
+    def _block(self, number: int, record: dict) -> BlockRecord:
+        try:
+            return BlockRecord.from_json(record)
+        except ValueError as error:
+            told = f"block {number} is none ({error}); remove it, or read again without --resume"
+            raise VsrError("bad_journal", f"{self.path}: {told}") from error
 
     @property
     def finished(self) -> bool:
         """Whether the last block of the video is there."""
-        return bool(self.blocks) and self.blocks[-1]["next"] is None
+        return bool(self.blocks) and self.blocks[-1].next is None
 
-    def add(self, block: dict) -> None:
+    def add(self, block: BlockRecord) -> None:
         """Keep a block; it is on disk when this returns."""
-        line = json.dumps(block, ensure_ascii=False)
-        self.blocks.append(json.loads(line))  # as a resumed run would read it
-        if self.path is None or (block["next"] is None and not self._open):
+        line = json.dumps(block.to_json(), ensure_ascii=False)
+        self.blocks.append(BlockRecord.from_json(json.loads(line)))  # as a resumed run would read it
+        if self.path is None or (block.next is None and not self._open):
             return
         if not self._open:
             write_text(self.path, json.dumps(self.heading, ensure_ascii=False) + "\n")

@@ -60,11 +60,12 @@ class RayCluster:
 
     def transcribe(self, paths: Sequence[str], settings: Settings, watch: Watch | None = None) -> Iterator[Transcript]:
         """Transcripts in the order of the files, which keep the names they were given; nothing is watched."""
-        from vsr.inference.bulk import failure
-        from vsr.modelstore.folder import find_model
+        from vsr.inference.bulk import failure, settled
 
-        folder = settings.folder and str(Path(find_model(settings.folder)).absolute())
-        start = partial(_reading, replace(settings, folder=folder, threads=settings.threads or 1))
+        # Machines may have the package elsewhere: only a folder that was named is the same for all.
+        own = settled(settings)
+        folder = settings.folder and str(Path(own.folder or "").absolute())
+        start = partial(_reading, replace(own, folder=folder, threads=settings.threads or 1))
         files = [str(Path(path).absolute()) for path in paths]
         found = self.each(start, files, lambda path: failure(path, "internal", LOST))
         return (replace(transcript, file=str(path)) for path, transcript in zip(paths, found, strict=True))

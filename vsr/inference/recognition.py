@@ -5,7 +5,7 @@ Shapes: W frames of one window, D width.  Times are seconds in the original vide
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,8 +21,8 @@ from vsr.decoding.encoding import Mouths, encode, tracks_of_mouths
 from vsr.decoding.evidence import joining
 from vsr.decoding.joint_beam import decode
 from vsr.decoding.options import DecodeOptions
-from vsr.face.visual_vad import spans_of
 from vsr.inference.assemble import segments_of
+from vsr.inference.records import ScoredWords, WindowRecord
 from vsr.output.transcript import Segment, TimedWord
 
 if TYPE_CHECKING:
@@ -38,16 +38,14 @@ WINDOWS_AT_ONCE = 16
 
 @dataclass(frozen=True)
 class WindowReading:
-    """One window: its hypotheses (words, score), best first, and the chance that it is of the model's domain."""
+    """One window: its hypotheses, best first, and the chance that it is of the model's domain."""
 
-    hypotheses: list[tuple[tuple[TimedWord, ...], float]]
+    hypotheses: tuple[ScoredWords, ...]
     in_domain: float | None
 
-    def to_json(self, face: int, edges: np.ndarray) -> dict:
-        """As the journal keeps it, of a face, with the frame borders of the window in seconds."""
-        hypotheses = [hypothesis_record(words, score) for words, score in self.hypotheses]
-        record = {"face": face, "start": float(edges[0]), "end": float(edges[-1]), "hypotheses": hypotheses}
-        return record | {"in_domain": self.in_domain}
+    def of(self, face: int, edges: np.ndarray) -> WindowRecord:
+        """The same of a face, with the frame borders of the window in seconds."""
+        return WindowRecord(face, float(edges[0]), float(edges[-1]), self.hypotheses, self.in_domain)
 
 
 def read_clip(loaded: LoadedModel, clip: MouthClip, options: DecodeOptions) -> list[Segment]:
@@ -62,16 +60,13 @@ def read_piece(loaded: LoadedModel, clip: MouthClip | Piece, face: int, options:
     edges = [frame_edges(clip.times[start:stop]) for start, stop in spans]
     mouths = [clip.mouth_of(start, stop) for start, stop in spans]
     readings = read_windows(loaded, [clip.crop[start:stop] for start, stop in spans], edges, options, mouths)
-    records = [reading.to_json(face, own) for own, reading in zip(edges, readings, strict=True)]
-    return list(segments_of([{"readings": records}]))
+    return list(segments_of(reading.of(face, own) for own, reading in zip(edges, readings, strict=True)))
 
 
 def spans_to_read(clip: MouthClip | Piece, window: int) -> list[tuple[int, int]]:
     """(start, stop) frames of a clip that are each read by themselves; none where it rests or is covered throughout."""
     found = clip.stretches
-    if found is None:
-        return window_spans(len(clip.crop), window=window)
-    return [span for part in found.speech for span in spans_of(found.active, *part, window)]
+    return window_spans(len(clip.crop), window=window) if found is None else found.spans(window)
 
 
 def preferred_window(loaded: LoadedModel) -> int:
@@ -139,10 +134,5 @@ def read_hypotheses(
     def timed(words: list[Word]) -> tuple[TimedWord, ...]:
         return tuple(TimedWord(w.word, original(w.start), original(w.end), w.confidence) for w in words)
 
-    scored = [(timed(words), hypothesis.score) for words, hypothesis in zip(found, ranked, strict=True)]
-    return WindowReading(scored, chance)
-
-
-def hypothesis_record(words: Iterable[TimedWord], score: float) -> dict:
-    """Words and their score as plain JSON."""
-    return {"score": score, "words": [[word.word, word.start, word.end, word.confidence] for word in words]}
+    scored = [ScoredWords(hypothesis.score, timed(words)) for words, hypothesis in zip(found, ranked, strict=True)]
+    return WindowReading(tuple(scored), chance)

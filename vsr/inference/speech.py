@@ -18,13 +18,10 @@ from vsr.core.clock import FPS
 from vsr.core.windows import frame_edges, window_spans
 from vsr.data.transforms import to_network_input
 from vsr.decoding.encoding import encode, mesh_for, tracks_of_mouths
-from vsr.face.detector import default_detector
-from vsr.face.pipeline import blocks
-from vsr.face.speaker_selection import Casting, check_found, number_of_faces, unread
-from vsr.face.visual_vad import spans_of
+from vsr.face.mouth_source import MouthSource
+from vsr.face.speaker_selection import number_of_faces
 from vsr.inference.cropped import cropped_clip
 from vsr.inference.recognition import preferred_window
-from vsr.media.reader import frames_from
 
 if TYPE_CHECKING:
     from vsr.modelstore.folder import LoadedModel
@@ -81,22 +78,16 @@ def _cropped(loaded: LoadedModel, path: str | Path) -> Iterator[Spoken]:
 
 
 def _streamed(loaded: LoadedModel, path: str | Path, faces: str | int) -> Iterator[Spoken]:
-    casting, window = Casting(number_of_faces(faces)), preferred_window(loaded)
-    frames, tracks, reasons, some = 0, 0, set(), False
-    for block in blocks(frames_from(path), default_detector(), mesh=mesh_for(loaded)):
-        parts = casting.of(block)
-        frames, tracks = frames + len(block.times), tracks + len(parts)
-        reasons |= {stretch["reason"] for part in parts for stretch in unread(part)}
-        for part in parts:
-            found = None if part.reason else part.piece.stretches
-            said = found.speech if found else ()
-            for start, stop in (span for own in said for span in spans_of(found.active, *own, window)):
-                some = True
-                yield Spoken(
-                    part.face, part.piece.crop[start:stop], frame_edges(part.piece.times[start:stop]),
-                    mouth=part.piece.mouth_of(start, stop),
-                )  # fmt: skip
-    check_found(path, frames, tracks, reasons, some)
+    source, window = MouthSource(path, number_of_faces(faces), mesh=mesh_for(loaded)), preferred_window(loaded)
+    some = False
+    for part in (part for own in source for part in own.parts):
+        for start, stop in part.spans(window):
+            some = True
+            yield Spoken(
+                part.face, part.piece.crop[start:stop], frame_edges(part.piece.times[start:stop]),
+                mouth=part.piece.mouth_of(start, stop),
+            )  # fmt: skip
+    source.check(some)
 
 
 @torch.inference_mode()

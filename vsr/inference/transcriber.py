@@ -9,25 +9,24 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vsr.core.progress import Watch, watched
+from vsr.core.progress import Watch
 from vsr.core.windows import frame_edges
 from vsr.decoding.defaults import options_for
 from vsr.decoding.encoding import mesh_for
 from vsr.decoding.joint_beam import check_heads
 from vsr.decoding.options import DecodeOptions
 from vsr.decoding.provenance import provenance
-from vsr.face.detector import default_detector
 from vsr.face.identity import People
-from vsr.face.pipeline import Block, blocks
+from vsr.face.mouth_source import CastBlock, MouthSource
 from vsr.face.quality import LEAST, cropped_share, qualities
 from vsr.face.speaker_selection import OUTSIDE, Casting, Part, check_found, number_of_faces, unread
-from vsr.face.visual_vad import spans_of
-from vsr.inference.assemble import segments_of, shots_of, skipped_of, tracks_of
+from vsr.inference.assemble import segments_of, skipped_of, tracks_of
 from vsr.inference.journal import Journal
 from vsr.inference.recognition import preferred_window, read_windows
-from vsr.media.reader import frames_from, probe
+from vsr.inference.records import BlockRecord, WindowRecord
+from vsr.media.reader import probe
 from vsr.media.resample import Position
-from vsr.output.transcript import Transcript
+from vsr.output.transcript import TrackReport, Transcript
 
 if TYPE_CHECKING:
     from vsr.modelstore.folder import LoadedModel
@@ -75,17 +74,21 @@ class Reading:
         self.window = preferred_window(loaded)
         self.provenance = provenance(loaded, path, options, self.faces, self.info.stream)
         self.journal = Journal(journal, self._heading(), resume)
+
+    def source(self, watch: Watch | None = None) -> MouthSource:
+        """The blocks after those of the journal."""
         people = People()
         for block in self.journal.blocks:
-            people.update(block["people"])
-        self.casting = Casting(self.faces, people, self._next_shot())
+            people.update(block.people)
+        casting, begin = Casting(self.faces, people, self._next_shot()), self._begin()
+        return MouthSource(self.path, mesh=mesh_for(self.loaded), watch=watch, casting=casting, begin=begin)
 
     def _next_shot(self) -> int:
         """Number of the shot with which the block after the journal's begins."""
         if not self.journal.blocks:
             return 0
         last = self.journal.blocks[-1]
-        return last["first_shot"] + last["num_shots"] - (not last["cut"])
+        return last.first_shot + last.num_shots - (not last.cut)
 
     def _heading(self) -> dict:
         """What the result depends on."""
@@ -95,83 +98,68 @@ class Reading:
     def run(self, watch: Watch) -> Transcript:
         """Read to the end."""
         if not self.journal.finished:
-            frames = watched(frames_from(self.path, self._begin()), watch.progress, self.path, self.info.end)
-            for block in blocks(frames, default_detector(), mesh=mesh_for(self.loaded)):
-                self.journal.add(self._read_block(block))
-                if block.next is not None:
+            for own in self.source(watch):
+                self.journal.add(self._read_block(own))
+                if own.block.next is not None:
                     watch.block(self.transcript())
         self._check()
         return self.transcript()
 
     def _begin(self) -> Position | None:
         """Where to go on."""
-        return Position(*self.journal.blocks[-1]["next"]) if self.journal.blocks else None
+        return self.journal.blocks[-1].next if self.journal.blocks else None
 
     def transcript(self, error: tuple[str, str] | None = None) -> Transcript:
         """What is known so far; with an error, before it."""
         done, complete = self.journal.blocks, error is None and self.journal.finished
-        duration, end = self.info.end, done[-1]["end"] if done else 0.0
+        duration, end = self.info.end, done[-1].end if done else 0.0
         if end > duration + 0.5:  # not every container knows how long it is
             duration = end
         return Transcript(
-            str(self.path), self.info.fps, duration, self.loaded.name, segments_of(done), error,
-            tracks_of(done), skipped_of(done), shots_of(done), complete, self.provenance,
+            str(self.path), self.info.fps, duration, self.loaded.name,
+            segments_of(reading for block in done for reading in block.readings), error,
+            tracks_of(track for block in done for track in block.tracks),
+            skipped_of(stretch for block in done for stretch in block.skipped),
+            tuple(time for block in done for time in block.shots), complete, self.provenance,
         )  # fmt: skip
 
     def _check(self) -> None:
         """Refuse a video in which there was nothing to read, with the reason."""
         done = self.journal.blocks
-        reasons = {stretch["reason"] for block in done for stretch in block["skipped"]}
-        frames, tracks = sum(block["frames"] for block in done), sum(len(block["tracks"]) for block in done)
-        check_found(self.path, frames, tracks, reasons, any(block["readings"] for block in done))
+        reasons = {stretch.reason for block in done for stretch in block.skipped}
+        frames, tracks = sum(block.frames for block in done), sum(len(block.tracks) for block in done)
+        check_found(self.path, frames, tracks, reasons, any(block.readings for block in done))
 
-    def _read_block(self, block: Block) -> dict:
-        """Everything about a block that the output needs, as plain JSON."""
-        goes_on = bool(self.journal.blocks) and not self.journal.blocks[-1]["cut"]
-        first_shot = self.casting.first_shot
-        known = {person.face: person.to_json() for person in self.casting.people.persons}
-        parts = self.casting.of(block)
-        spans = self._to_read(parts)
-        people = [person.to_json() for person in self.casting.people.persons]
-        return {
-            "frames": len(block.times), "end": float(frame_edges(block.times)[-1]), "next": _place(block.next),
-            "cut": block.cut, "first_shot": first_shot, "num_shots": len(block.shots),
-            "shots": [float(block.times[shot]) for shot in block.shots[goes_on:]],
-            "tracks": [_report(part) for part in parts],
-            "skipped": [stretch for part in parts for stretch in unread(part)], "readings": self._readings(spans),
-            "people": [person for person in people if person != known.get(person["face"])],
-        }  # fmt: skip
+    def _read_block(self, own: CastBlock) -> BlockRecord:
+        """Everything about a block that the output needs."""
+        goes_on = bool(self.journal.blocks) and not self.journal.blocks[-1].cut
+        block, parts = own.block, own.parts
+        spans = [(part, *span) for part in parts for span in part.spans(self.window)]
+        return BlockRecord(
+            frames=len(block.times), end=float(frame_edges(block.times)[-1]), next=block.next,
+            cut=block.cut, first_shot=own.first_shot, num_shots=len(block.shots),
+            shots=tuple(float(block.times[shot]) for shot in block.shots[goes_on:]),
+            tracks=tuple(_report(part) for part in parts),
+            skipped=tuple(stretch for part in parts for stretch in unread(part)), readings=self._readings(spans),
+            people=own.people,
+        )  # fmt: skip
 
-    def _to_read(self, parts: list[Part]) -> list[tuple[Part, int, int]]:
-        """Spans (part, start, stop) in which lips speak."""
-        spans = []
-        for part in parts:
-            found = None if part.reason else part.piece.stretches
-            for said in found.speech if found else ():
-                spans += [(part, *span) for span in spans_of(found.active, *said, self.window)]
-        return spans
-
-    def _readings(self, spans: list[tuple[Part, int, int]]) -> list[dict]:
+    def _readings(self, spans: list[tuple[Part, int, int]]) -> tuple[WindowRecord, ...]:
         """Read spans (part, start, stop), several at a time."""
         crops = [part.piece.crop[start:stop] for part, start, stop in spans]
         edges = [frame_edges(part.piece.times[start:stop]) for part, start, stop in spans]
         mouths = [part.piece.mouth_of(start, stop) for part, start, stop in spans]
         found = read_windows(self.loaded, crops, edges, self.options, mouths)
         each = zip(spans, edges, found, strict=True)
-        return [reading.to_json(part.face, own) for (part, _, _), own, reading in each]
+        return tuple(reading.of(part.face, own) for (part, _, _), own, reading in each)
 
 
-def _place(position: Position | None) -> list | None:
-    return None if position is None else [position.start, position.index]
-
-
-def _report(part: Part) -> dict:
-    """How well a piece could be cropped, for `vsr.output.transcript.TrackReport`."""
+def _report(part: Part) -> TrackReport:
+    """How well a piece could be cropped."""
     piece, measures = part.piece, qualities(part.piece)
     problems = [name for name, value in measures.items() if value < LEAST]
     problems += [] if piece.inside_picture else [OUTSIDE]
     edges = frame_edges(piece.times)
-    return {
-        "face": part.face, "start": float(edges[0]), "end": float(edges[-1]), "cropped": cropped_share(piece),
-        "quality": min(measures.values()), "problems": problems,
-    }  # fmt: skip
+    return TrackReport(
+        part.face, float(edges[0]), float(edges[-1]), cropped_share(piece), min(measures.values()), tuple(problems)
+    )

@@ -20,6 +20,8 @@ from vsr.models.decoder import DecoderCache
 from vsr.models.lengths import length_mask, zero_padding
 from vsr.models.lipreader import LipReader, LipReaderConfig
 
+KNOWN_BY = ("alignment", "ctc")  # heads by whose entropy the reader of pixels knows a speaker
+
 
 @dataclass(frozen=True)
 class FusedConfig:
@@ -27,8 +29,10 @@ class FusedConfig:
     score. The vocabulary is that of the reader of pixels.
 
     The weight is the first of ``track_weights`` where the reader of pixels knows the speaker, and the second where it
-    does not. It knows him by how sure it is of the frames' tokens: ``entropies`` are the mean entropies (nats) up to
-    which the first weight holds, and from which the second; between them the weight runs straight.
+    does not. It knows him by how sure one of its heads, ``known_by`` ("alignment" or "ctc"), is of the frames' tokens:
+    ``entropies`` are the mean entropies (nats) up to which the first weight holds, and from which the second; between
+    them the weight runs straight. CTC's tells speakers apart better: the other head's also grows on hard clips of
+    people who are known.
     """
 
     pixels: LipReaderConfig
@@ -36,6 +40,7 @@ class FusedConfig:
     words: tuple[str, ...]
     track_weights: tuple[float, float] = (1.0, 1.0)
     entropies: tuple[float, float] = (0.0, 1.0)
+    known_by: str = "alignment"
 
     classes = 0
 
@@ -50,7 +55,9 @@ class FusedConfig:
             raise ValueError("the reader of tracks needs the front end landmarks, that of pixels another")
         if not (self.pixels.ctc_weight and self.pixels.decoder_layers and self.tracks.ctc_weight):
             raise ValueError("both readers need a CTC head, and that of pixels a decoder")
-        if not self.pixels.alignment_weight:
+        if self.known_by not in KNOWN_BY:
+            raise ValueError(f"known_by is '{self.known_by}'; it can be {' or '.join(KNOWN_BY)}")
+        if self.known_by == "alignment" and not self.pixels.alignment_weight:
             raise ValueError("the reader of pixels needs the head of the frames' tokens, to tell whom it knows")
         for name in ("track_weights", "entropies"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
@@ -125,7 +132,7 @@ class FusedReader(nn.Module):
 
     def track_weight(self, pixels: Tensor, lengths: Tensor) -> Tensor:
         """States of the pixels (B, T, P) -> (B,): more where they are of somebody unknown."""
-        logs = self.pixels.alignment(pixels).float().log_softmax(-1)
+        logs = getattr(self.pixels, self.config.known_by)(pixels).float().log_softmax(-1)
         entropy = zero_padding(-(logs.exp() * logs).sum(-1), length_mask(lengths, pixels.shape[1])).sum(1) / lengths
         (low, high), (least, most) = self.config.entropies, self.config.track_weights
         return least + (most - least) * ((entropy - low) / (high - low)).clamp(0, 1)

@@ -71,6 +71,6 @@ class ResNet3D(nn.Module):
         length, half = video.shape[1], FRAMES // 2
         padded = F.pad(video[:, :, 0], (0, 0, 0, 0, half, half))
         stacked = torch.stack([padded[:, f : f + length] for f in range(FRAMES)], dim=2)
-        x = stacked[mask].contiguous(memory_format=torch.channels_last)
+        x = stacked[mask].to(self.stem.weight.dtype, memory_format=torch.channels_last)
         x = F.max_pool2d(self.stem_act(self.stem_bn(self.stem(x))), 3, 2, 1)
-        return scatter_frames(self.project(self.trunk(x).mean((2, 3))), mask)
+        return scatter_frames(self.project(self.trunk(x).float().mean((2, 3))), mask)

@@ -14,8 +14,9 @@ from typing import Any
 
 from vsr.core.artifacts import sha256_of
 from vsr.core.errors import one_line
-from vsr.core.machine import find_device
+from vsr.core.machine import FLOAT32, check_precision, find_device
 from vsr.modelstore.checkpoint import CONFIG_FILE, WEIGHTS_FILE, bad_model, load_weights, read_config, stored_settings
+from vsr.modelstore.precision import chosen_precision
 from vsr.modelstore.repository import HUB_ID, locate
 from vsr.modelstore.saving import FUSED_READER, LANGUAGE_MODEL, LIP_READER, check_tokenizer, save_model
 from vsr.modelstore.store import stored
@@ -30,6 +31,7 @@ NAMES = {"grid": SHIPPED, "grid-tracks": SHIPPED / "grid-tracks"}  # in the pack
 class LoadedModel:
     """A LipReader, FusedReader or LanguageModel in eval mode with the tokenizer and the config it was saved with.
 
+    ``precision`` is that of its layers, and of the language models that it asks for (`vsr.models.precision`).
     ``languages`` keeps the language models that searches with this model have asked for, by name; ``hashes`` what
     identifies them and the model itself (`vsr.decoding.provenance`).
     """
@@ -38,6 +40,7 @@ class LoadedModel:
     tokenizer: Any
     config: dict = field(repr=False)
     folder: Path
+    precision: str = FLOAT32
     languages: dict = field(default_factory=dict, repr=False)
     hashes: dict = field(default_factory=dict, repr=False)
 
@@ -52,7 +55,7 @@ class LoadedModel:
         return sha256_of(self.folder / WEIGHTS_FILE)
 
 
-def load_model(name=None, device: str = "cpu") -> LoadedModel:
+def load_model(name=None, device: str = "cpu", precision: str = FLOAT32) -> LoadedModel:
     """Load a lip reader.
 
     Args:
@@ -60,19 +63,21 @@ def load_model(name=None, device: str = "cpu") -> LoadedModel:
             hub, ``org/name`` or ``org/name@revision``. What is not here is fetched once. None: the model that ships
             with the package.
         device: cpu, cuda, cuda:1 ..., or auto, a GPU where there is one.
+        precision: float32, bfloat16, int8, or auto, as `vsr.modelstore.precision.chosen_precision` has it. What is
+            trained on needs float32.
 
     Raises:
         VsrError: bad_model, one line that names the first thing that is wrong; hub_missing, hub_denied, hub_offline;
-            bad_config for a device that is not there.
+            bad_config for a device that is not there, or a precision that it does not have.
     """
     folder = find_model(name)
     if read_config(folder).get("kind") == FUSED_READER:
         from vsr.models.fusion import FusedConfig, FusedReader
 
-        return _load(folder, FUSED_READER, FusedReader, FusedConfig, device)
+        return _load(folder, FUSED_READER, FusedReader, FusedConfig, device, precision)
     from vsr.models.lipreader import LipReader, LipReaderConfig
 
-    return _load(folder, LIP_READER, LipReader, LipReaderConfig, device)
+    return _load(folder, LIP_READER, LipReader, LipReaderConfig, device, precision)
 
 
 def pixel_reader(model):
@@ -80,11 +85,11 @@ def pixel_reader(model):
     return getattr(model, "pixels", model)
 
 
-def load_language_model(name, device="cpu") -> LoadedModel:
+def load_language_model(name, device="cpu", precision: str = FLOAT32) -> LoadedModel:
     """Load a language model that `vsr lm train` wrote: a folder or one on the hub. Raises VsrError as `load_model`."""
     from vsr.models.language import LanguageModel, LanguageModelConfig
 
-    return _load(find_model(name), LANGUAGE_MODEL, LanguageModel, LanguageModelConfig, device)
+    return _load(find_model(name), LANGUAGE_MODEL, LanguageModel, LanguageModelConfig, device, precision)
 
 
 def find_model(name=None) -> Path:
@@ -100,11 +105,12 @@ def _unnested(stored: dict) -> Any:
     return unnested(stored)
 
 
-def _load(folder: Path, kind: str, build: type, settings: type, device) -> LoadedModel:
+def _load(folder: Path, kind: str, build: type, settings: type, device, precision: str) -> LoadedModel:
     """A folder of the given kind; ``build`` makes a model of a ``settings``."""
     from vsr.text.tokenizer import load_tokenizer
 
     device = find_device(device)
+    check_precision(precision)
     config = read_config(folder)
     found = config.get("kind", LIP_READER)
     if found != kind:
@@ -117,5 +123,14 @@ def _load(folder: Path, kind: str, build: type, settings: type, device) -> Loade
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise bad_model(folder, f"its tokenizer cannot be read: {one_line(error)}") from error
     check_tokenizer(tokenizer, model_config.vocab_size, folder)
+    precision = chosen_precision(folder, precision, device)
     model = load_weights(folder, lambda: build(model_config)).to(device).eval()
-    return LoadedModel(model, tokenizer, config, folder)
+    return LoadedModel(_lowered(model, precision), tokenizer, config, folder, precision)
+
+
+def _lowered(model: Any, precision: str) -> Any:
+    if precision == FLOAT32:
+        return model
+    from vsr.models.precision import lowered
+
+    return lowered(model, precision)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from vsr.face.skipped import Skipped
+
 FLAGGED = 0.5  # below this chance a segment is outside of the model's domain
 
 
@@ -97,20 +99,6 @@ class TrackReport:
             "quality": round(self.quality, 3),
             "problems": list(self.problems),
         }
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """A stretch of a face that was not read, and why: its lips were at "rest", or it was "not chosen" by --faces,
-    "hardly seen" (in under half of its frames, beside another), "covered" or "out of the picture"."""
-
-    face: int
-    start: float
-    end: float
-    reason: str
-
-    def to_json(self) -> dict:
-        return {"face": self.face, "start": round(self.start, 3), "end": round(self.end, 3), "reason": self.reason}
 
 
 def covered_note(skipped: Iterable[Skipped]) -> str | None:

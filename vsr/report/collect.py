@@ -114,7 +114,7 @@ def inspect_window(
         raise VsrError("bad_model", f"{loaded.name} has no CTC head, which the page shows; take another model")
     states, (found,) = search_crops(loaded, [clip.crop[start:stop]], options, [clip.mouth_of(start, stop)])
     readings = read_hypotheses(loaded, states[0], found, start, edges).hypotheses
-    nbest = tuple(Alternative(" ".join(word.word for word in words), score) for words, score in readings)
+    nbest = tuple(Alternative(reading.text, reading.score) for reading in readings)
     tokenizer = loaded.tokenizer
     return Inspection(
         clip, (start, stop), window, len(spans), edges[start : stop + 1],
@@ -122,7 +122,7 @@ def inspect_window(
         labels=token_labels(tokenizer, range(tokenizer.vocab_size)),
         tokens=token_labels(tokenizer, (*found[0].tokens, tokenizer.eos_id)),
         attention=attention_maps(loaded, states, found[0]),
-        words=readings[0][0], nbest=nbest,
+        words=readings[0].words, nbest=nbest,
         opening=lip_opening(clip.points[start:stop]),
         stills=stills(clip, start, stop),
         facts=facts_of(loaded, clip, options),

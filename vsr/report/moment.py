@@ -6,14 +6,13 @@ from pathlib import Path
 
 from vsr.core.clock import FPS
 from vsr.core.errors import VsrError
-from vsr.core.progress import Watch, watched
-from vsr.face.detector import default_detector
+from vsr.core.progress import Watch
 from vsr.face.mouth_crop import MouthClip, clip_of
 from vsr.face.mouth_points import MouthMesh
+from vsr.face.mouth_source import MouthSource
 from vsr.face.networks import Stock
-from vsr.face.pipeline import Block, blocks
-from vsr.face.speaker_selection import OUTSIDE, Casting, Part, check_found
-from vsr.media.reader import frames_from, probe
+from vsr.face.pipeline import Block
+from vsr.face.speaker_selection import OUTSIDE, Part
 
 
 def find_clip(
@@ -32,21 +31,17 @@ def find_clip(
     Raises:
         VsrError: bad_config where the face or the moment is not there; what `vsr.face.mouth_crop.crop_video` raises.
     """
-    info, casting, begin = probe(path), Casting(), None
-    count, seen = 0, []  # frames; the face of every piece, and why it is not read
-    frames = watched(frames_from(path), (watch or Watch()).progress, path, info.end)
-    for block in blocks(frames, default_detector(), mesh=mesh):
-        parts = casting.of(block)
-        fitting = [part for part in parts if _fits(part, face, at)]
+    source, seen = MouthSource(path, mesh=mesh, watch=watch), set()
+    for own in source:
+        fitting = [part for part in own.parts if _fits(part, face, at)]
         if fitting:
-            part = max(fitting, key=lambda own: own.piece.weight)
-            return clip_of(path, info, part.piece, part.face, begin)
-        count, begin = count + len(block.times), block.next
-        seen += [(part.face, part.reason) for part in parts]
-        if at is not None and _is_past(block, at):
+            part = max(fitting, key=lambda part: part.piece.weight)
+            return clip_of(path, source.info, part.piece, part.face, own.begin)
+        seen |= {part.face for part in own.parts}
+        if at is not None and _is_past(own.block, at):
             break
-    check_found(path, count, len(seen), [reason for _, reason in seen], read=False)
-    raise VsrError("bad_config", f"{path}: {_missing(face, at, info.end, {known for known, _ in seen})}")
+    source.check(read=False)
+    raise VsrError("bad_config", f"{path}: {_missing(face, at, source.info.end, seen)}")
 
 
 def _fits(part: Part, face: int | None, at: float | None) -> bool:

@@ -3,26 +3,31 @@ than any of them."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from vsr.core.errors import VsrError
 from vsr.core.files import atomic_write, same_file
 from vsr.modelstore.checkpoint import CONFIG_FILE, read_config
 from vsr.modelstore.folder import LoadedModel, load_model, save_model
 from vsr.text.tokenizer import pieces_of
+from vsr.training.state import Average
+
+FROZEN = "frozen"  # SHA-256 of the parts that are not in the file
 
 
-def keep_epoch(folder: Path, model: nn.Module, epoch: int, keep: int) -> None:
-    """Save the weights of an epoch for averaging and drop those older than ``keep`` epochs."""
+def keep_epoch(folder: Path, average: Average, epoch: int, keep: int) -> None:
+    """Save the averaged weights of an epoch, without what is frozen, and drop those older than ``keep`` epochs."""
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
     with atomic_write(folder / f"{epoch:04d}.safetensors") as temporary:
-        save_file({k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}, str(temporary))
+        weights = {k: v.detach().cpu().contiguous() for k, v in average.weights().items()}
+        save_file(weights, str(temporary), {FROZEN: json.dumps(average.frozen)})
     for old in sorted(folder.glob("*.safetensors"))[:-keep]:
         old.unlink()
 
@@ -39,7 +44,9 @@ def average_epochs(run_folder: str | Path, last: int, out: str | Path) -> Path:
     if len(files) < last:
         raise VsrError("bad_model", f"{run_folder / 'epochs'} holds {len(files)} epochs, not {last}")
     loaded = load_model(run_folder / "model")
-    loaded.model.load_state_dict(mean_weights(files))
+    own = loaded.model.state_dict()
+    frozen = {name: own[name] for name in own if name.partition(".")[0] in frozen_parts(files[-1])}
+    loaded.model.load_state_dict(frozen | mean_weights(files))
     extra = {key: value for key, value in loaded.config.items() if key not in ("format", "model")}
     return save_model(out, loaded.model, loaded.tokenizer, extra | {"averaged": [f.stem for f in files]}, half=True)
 
@@ -82,6 +89,14 @@ def check_place(out: str | Path, models: Sequence[str] | None, run_folder: str |
         return
     if any(same_file(out, model) for model in models or ()) or not read_config(out).get("averaged"):
         raise VsrError("exists", f"{out} holds a model that is no average of these: choose another --out")
+
+
+def frozen_parts(file: Path) -> list[str]:
+    """Parts of the model that the weights of an epoch leave out in part or whole: the run's ``model/`` has them."""
+    from safetensors import safe_open
+
+    with safe_open(str(file), framework="pt") as stored:
+        return list(json.loads((stored.metadata() or {}).get(FROZEN, "{}")))
 
 
 def mean_weights(files: list[Path]) -> dict[str, Tensor]:

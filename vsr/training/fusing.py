@@ -19,8 +19,8 @@ def fuse_models(
 ) -> Path:  # fmt: skip
     """Write the model that reads both; returns its folder. The confidence must be fitted again.
 
-    ``weights`` and ``entropies`` are those of `vsr.models.fusion.FusedConfig`. Name and window are those of the reader
-    of pixels. Raises VsrError bad_model where the two do not fit together.
+    ``weights`` and ``entropies`` (of the pixels' CTC) are those of `vsr.models.fusion.FusedConfig`. Name and window are
+    those of the reader of pixels. Raises VsrError bad_model where the two do not fit together.
     """
     first, second = load_model(pixels), load_model(tracks)
     for loaded in (first, second):
@@ -29,7 +29,8 @@ def fuse_models(
     if not isinstance(second.tokenizer, WordTokenizer) or not isinstance(first.tokenizer, CharTokenizer):
         raise VsrError("bad_model", f"{first.folder} must write characters, and {second.folder} words")
     try:
-        config = FusedConfig(first.model.config, second.model.config, second.tokenizer.words, weights, entropies)
+        rule = weights, entropies, "ctc"
+        config = FusedConfig(first.model.config, second.model.config, second.tokenizer.words, *rule)
     except ValueError as error:
         raise VsrError("bad_model", f"{first.folder} and {second.folder}: {one_line(error)}") from error
     model = FusedReader(config)

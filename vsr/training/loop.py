@@ -202,7 +202,7 @@ class Run:
         if self.fabric.is_global_zero:
             points = [(name, value, self.progress.epoch) for name, value in losses.items()]
             add_points(self.folder / "tensorboard", points + self.log.points())
-            keep_epoch(self.folder / "epochs", self.average.model, self.progress.epoch, self.config.trainer.keep_epochs)
+            keep_epoch(self.folder / "epochs", self.average, self.progress.epoch, self.config.trainer.keep_epochs)
         self._save()
 
     def _save(self) -> None:

@@ -8,36 +8,48 @@ from pathlib import Path
 from pickle import UnpicklingError
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 from vsr.core.errors import VsrError
 from vsr.core.files import atomic_write
+from vsr.training.frozen import alias, check_same, digests, frozen_names
 from vsr.training.sharding import cut_like, cut_model, cut_optimiser, whole
 
 LAST = "last.pt"
 
 
 class Average:
-    """Exponential moving average of weights and buffers; young averages follow faster.
+    """Exponential moving average of what is trained and of buffers; young averages follow faster.
 
-    ``model`` is whole on every rank. Where the trained model is cut, the average is too, and `gather` brings ``model``
-    up to date.
+    ``model`` is whole on every rank, and shares what is frozen with the trained one. Where that is cut, the average is
+    too, and `gather` brings ``model`` up to date. ``frozen``: what is not averaged, by its SHA-256.
     """
 
     def __init__(self, model: nn.Module, decay: float):
-        self.model = copy.deepcopy(model).eval().requires_grad_(False)
+        self.left_alone, state = dict.fromkeys(frozen_names(model)), model.state_dict(keep_vars=True)
+        self.frozen = digests(state, self.left_alone)
+        shared = {id(state[name]): alias(state[name]) for name in self.left_alone}
+        self.model = copy.deepcopy(model, shared).eval().requires_grad_(False)
         self.decay = decay
-        self.tensors = self.model.state_dict()
+        self.tensors = self.weights()
+
+    def weights(self) -> dict[str, Tensor]:
+        """What is averaged, of ``model``."""
+        return self.changing(self.model.state_dict())
+
+    def changing(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Of a model's state what is not frozen."""
+        return {name: tensor for name, tensor in state.items() if name not in self.left_alone}
 
     def cut(self, model: nn.Module) -> None:
         """Keep of every tensor the piece that the sharded ``model`` keeps of it."""
         like = model.state_dict()
-        self.tensors = {name: cut_like(tensor, like[name]) for name, tensor in self.model.state_dict().items()}
+        self.tensors = {name: cut_like(tensor, like[name]) for name, tensor in self.weights().items()}
 
     def gather(self) -> None:
         """Put the pieces together in ``model``; all ranks call it."""
-        self.model.load_state_dict(whole(self.tensors))
+        self.model.load_state_dict(whole(self.tensors), strict=False)
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
@@ -68,11 +80,13 @@ class Progress:
 def save_state(folder: Path, model: nn.Module, average: Average, optimiser, progress: Progress, write: bool) -> None:
     """Write ``last.pt`` atomically: a run killed at any moment finds the old one or the new one.
 
-    All ranks call it, one with ``write``; ``average`` is gathered.
+    Of what is frozen it holds the SHA-256 alone (`vsr.training.frozen`). All ranks call it, one with ``write``;
+    ``average`` is gathered.
     """
     state = {
-        "model": whole(model.state_dict()),
-        "average": average.model.state_dict(),
+        "model": whole(average.changing(model.state_dict())),
+        "average": average.weights(),
+        "frozen": average.frozen,
         "optimiser": whole(optimiser.state_dict()),
         "progress": vars(progress),
     }
@@ -85,17 +99,28 @@ def save_state(folder: Path, model: nn.Module, average: Average, optimiser, prog
 def load_state(folder: Path, model: nn.Module, average: Average, optimiser) -> Progress:
     """Read ``last.pt`` back into everything, whatever number of ranks wrote it.
 
-    Raises VsrError if it is not there or of another model.
+    Raises VsrError if it is not there, of another model, or beside other frozen weights.
     """
     path = folder / LAST
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-        model.load_state_dict(cut_model(state["model"], model))
-        average.model.load_state_dict(state["average"])
+        check_same(average.frozen, begun_with(state, average))
+        for target, given in ((model, cut_model(state["model"], model)), (average.model, state["average"])):
+            own = target.state_dict()
+            target.load_state_dict(average.changing(given) | {name: own[name] for name in average.left_alone})
         average.cut(model)
         optimiser.load_state_dict(cut_optimiser(state["optimiser"], optimiser))
+    except VsrError as error:
+        raise VsrError(error.reason, f"cannot resume from {path}: {error}") from error
     except (OSError, EOFError, KeyError, RuntimeError, ValueError, UnpicklingError) as error:
         lines = (str(error) or type(error).__name__).splitlines()
         what = lines[min(1, len(lines) - 1)].strip()  # torch says in the second line which tensor does not fit
         raise VsrError("bad_model", f"cannot resume from {path}: {what}") from error
     return Progress(**state["progress"])
+
+
+def begun_with(state: dict, average: Average) -> dict[str, str]:
+    """The digests of what was frozen in a run that was saved; earlier versions saved the weights themselves."""
+    if "frozen" in state:
+        return state["frozen"]
+    return digests(state["model"], average.left_alone)

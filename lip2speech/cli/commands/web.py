@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import argparse
 
+from vsr.core.machine import add_precision_argument
+
 HELP = "serve a page that reads and voices videos, on this machine alone unless told otherwise"
 ABOUT = """Serves a page on which a video is dropped or filmed, read, and voiced. It listens on this
 machine alone unless --host says otherwise; files are limited in size, and uploads and
 results go after a while. Ctrl-C ends it."""
 FILES = """reads   models; videos that are uploaded
 writes  uploads and results, in a folder of its own that is removed"""
-SEE = "vsr transcribe, lip2speech speak"
+SEE = "lip2speech serve, vsr transcribe, lip2speech speak"
 EXAMPLE = """lip2speech web
 lip2speech web --host 0.0.0.0 --port 8080 --max-seconds 30 --queue 8"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
+    add_serving_arguments(parser, port=7860)
+
+
+def add_serving_arguments(parser: argparse.ArgumentParser, port: int) -> None:
+    """Where to listen, with which models, and what visitors may ask for (`lip2speech.web.jobs.Limits`)."""
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, loopback only)")
-    parser.add_argument("--port", type=_port, default=7860, help="port to listen on (default: 7860)")
+    parser.add_argument("--port", type=_port, default=port, help=f"port to listen on (default: {port})")
     parser.add_argument("--model", metavar="MODEL", help="lip reader: folder or org/name (default: the package's)")
     parser.add_argument("--voice", metavar="MODEL", help="folder or org/name (default: the package's)")
+    add_precision_argument(parser)
     parser.add_argument("--max-mb", type=int, default=100, metavar="N", help="size of a file, MB (default: 100)")
     parser.add_argument(
         "--max-seconds", type=float, default=60.0, metavar="S", help="length of a video (default: 60)"
@@ -37,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     from lip2speech.web.jobs import Limits
 
     limits = Limits(args.max_mb, args.max_seconds, args.queue, args.keep_minutes)
-    serve(build_app(limits, args.model, args.voice), args.host, args.port)
+    serve(build_app(limits, args.model, args.voice, args.precision), args.host, args.port)
     return 0
 
 

@@ -5,6 +5,7 @@ import gc
 import importlib
 import json
 import os
+import threading
 import time
 import weakref
 
@@ -388,3 +389,27 @@ def test_a_wrong_start_is_one_line(tmp_path, capsys):
     for options in (["--model", str(tmp_path / "no")], ["--voice", str(tmp_path / "no")], ["--max-mb", "0"]):
         assert main(["web", *options]) == 1
         assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_the_room_is_counted_while_files_go(tmp_path):
+    """Visitors' files come and go while another's upload asks whether there is room."""
+    store, over = Store(60, 1e9), threading.Event()
+
+    def come_and_go():
+        while not over.is_set():
+            folder = store.new_job()
+            for name in "ab":
+                (folder / name).mkdir()
+                (folder / name / "file").write_bytes(b"x")
+            store.remove(folder)
+
+    visitors = [threading.Thread(target=come_and_go) for _ in range(2)]
+    for visitor in visitors:
+        visitor.start()
+    try:
+        assert not any(store.is_full() for _ in range(300))
+    finally:
+        over.set()
+        for visitor in visitors:
+            visitor.join()
+        store.close()

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from vsr.cli.options import add_faces_argument
-from vsr.core.machine import add_device_argument
+from vsr.core.machine import add_device_argument, add_precision_argument
 from vsr.output.subtitles import WRITERS
 
 HELP = "find when the words of a known text are said"
@@ -34,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cropped", action="store_true", help="the video shows a mouth alone: take it as it is")
     add_faces_argument(parser)
     add_device_argument(parser)
+    add_precision_argument(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -52,7 +53,8 @@ def run(args: argparse.Namespace) -> int:
     if args.out:
         check_output(args.out, args.video, *([args.text_file] if args.text_file else []))
     text = _text(args)
-    transcript = align_video(load_model(args.model, args.device), args.video, text, args.faces, args.cropped)
+    loaded = load_model(args.model, args.device, args.precision)
+    transcript = align_video(loaded, args.video, text, args.faces, args.cropped)
     written = WRITERS[name](transcript)
     if args.out:
         write_text(args.out, written)

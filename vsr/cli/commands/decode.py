@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vsr.cli.search_options import add_search_arguments, language_files, search_options
 from vsr.core.errors import VsrError
-from vsr.core.machine import add_device_argument
+from vsr.core.machine import add_device_argument, add_precision_argument
 from vsr.modelstore.folder import NAMES
 from vsr.modelstore.repository import HUB_ID
 
@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     files.add_argument("--manifest", required=True, metavar="JSONL", help="manifest that vsr crop wrote")
     files.add_argument("--out", required=True, metavar="JSONL", help="one hypothesis a line")
     add_device_argument(parser, "auto")
+    add_precision_argument(parser)
     parser.add_argument(
         "--calibrate", action="store_true", help="fit the word confidence on this (dev) list and store it in the model"
     )
@@ -53,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
         raise VsrError("bad_config", "--calibrate is of the usual search: leave --head out")
     if args.calibrate:
         check_own(args.model)
-    loaded = load_model(args.model, args.device)
+    loaded = load_model(args.model, args.device, args.precision)
     options = options_for(loaded, given)
     records = decode_manifest(loaded, args.manifest, args.out, options, not args.calibrate, args.head)
     print(f"{len(records)} clips decoded to {args.out}")

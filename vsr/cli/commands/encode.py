@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from vsr.cli.options import add_faces_argument
-from vsr.core.machine import add_device_argument
+from vsr.core.machine import add_device_argument, add_precision_argument
 
 HELP = "write encoder states of videos, of any layer"
 ABOUT = """Writes, for each video, what the model's encoder makes of every frame in which lips speak:
@@ -33,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cropped", action="store_true", help="the videos show a mouth alone: take them as they are")
     add_faces_argument(parser)
     add_device_argument(parser)
+    add_precision_argument(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -46,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     if len(set(outputs)) < len(outputs):
         raise VsrError("bad_config", "two of the videos would be written to the same file: give each an -o of its own")
     layers = tuple(dict.fromkeys(args.layers.split(",")))
-    loaded = load_model(args.model, args.device)
+    loaded = load_model(args.model, args.device, args.precision)
     check_layers(loaded, layers)
     failures = 0
     for video, out in zip(args.videos, outputs, strict=True):

@@ -8,7 +8,7 @@ import sys
 from dataclasses import asdict
 
 from vsr.cli.options import add_faces_argument
-from vsr.core.machine import add_device_argument
+from vsr.core.machine import add_device_argument, add_precision_argument
 from vsr.core.renamed import add_earlier_option
 
 HELP = "find where in footage a phrase is said"
@@ -37,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_faces_argument(parser)
     parser.set_defaults(faces="all")
     add_device_argument(parser)
+    add_precision_argument(parser)
     add_earlier_option(parser, "--least", "--threshold")
 
 
@@ -50,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     if not 0 <= args.threshold <= 1:
         raise VsrError("bad_config", f"--threshold is {args.threshold}; it can be 0 to 1")
     phrases = list(dict.fromkeys([args.phrase, *args.also]))
-    loaded = load_model(args.model, args.device)
+    loaded = load_model(args.model, args.device, args.precision)
     for phrase in phrases:
         tokens_of(loaded, phrase)
     failures = 0

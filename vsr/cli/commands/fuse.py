@@ -13,7 +13,7 @@ FILES = """reads   two model folders
 writes  a model folder"""
 SEE = "vsr train, vsr decode"
 EXAMPLE = """vsr fuse --pixels exp/pixels/model --tracks exp/landmarks/model --out exp/fused/model
-vsr fuse --pixels exp/pixels/model --tracks exp/landmarks/model --weights 1 4 --entropies 0.29 0.36 --out exp/fused"""
+vsr fuse --pixels exp/pixels/model --tracks exp/landmarks/model --weights 0.7 3 --entropies 0.11 0.13 --out exp/fused"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--entropies", type=float, nargs=2, default=(0.0, 1.0), metavar=("LOW", "HIGH"),
-        help="of the pixels' frames, in nats: up to LOW they know the speaker, from HIGH on not (default: 0 1)",
+        help="of the pixels' CTC, in nats: up to LOW they know the speaker, from HIGH on not (default: 0 1)",
     )
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the joined model")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from vsr.core.machine import add_device_argument
+from vsr.core.machine import add_device_argument, add_precision_argument
 from vsr.decoding.options import METHODS, DecodeOptions
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--out", required=True, metavar="HTML", help="the page; it needs no other file")
     parser.add_argument("--model", metavar="MODEL", help="name of vsr models, folder or org/name (default: grid)")
     add_device_argument(parser)
+    add_precision_argument(parser)
     reading = parser.add_argument_group("reading")
     reading.add_argument("--method", choices=METHODS, default="joint", help="default: joint, of CTC and attention")
     reading.add_argument("--beam", type=int, metavar="N", help="width of the search (default: the model's own, or 10)")
@@ -61,7 +62,7 @@ def look(args: argparse.Namespace) -> Inspection:
 
     given = {"method": args.method, "nbest": args.nbest} | ({} if args.beam is None else {"beam": args.beam})
     DecodeOptions(**given)  # what is wrong with them is told before a model is loaded
-    loaded = load_model(args.model, args.device)
+    loaded = load_model(args.model, args.device, args.precision)
     options = options_for(loaded, given)
     with film_bar() as progress:
         inspection = inspect_video(loaded, args.video, options, args.face, args.at, Watch(progress=progress))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from vsr.core.machine import add_device_argument
+from vsr.core.machine import add_device_argument, add_precision_argument
 
 HELP = "caption a camera or a stream while it runs"
 ABOUT = """Reads the person in front and shows the words as they are read. A word that two readings
@@ -26,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--out", metavar="FILE", help="keep the captions: .txt, .srt, .vtt, .ass, .json or .tsv")
     parser.add_argument("--model", metavar="MODEL", help="name of vsr models, folder or org/name (default: grid)")
     add_device_argument(parser)
+    add_precision_argument(parser)
     parser.add_argument("--beam", type=int, metavar="N", help="width of the search (default: the model's own, or 4)")
 
 
@@ -51,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
         check_output(args.out, args.source)
     given = {} if args.beam is None else {"beam": args.beam}
     DecodeOptions(**given)  # what is wrong with it is told before a model is loaded
-    loaded = load_model(args.model, args.device)
+    loaded = load_model(args.model, args.device, args.precision)
     screen = Screen(args.source, loaded.name, args.out)
     session = Session(loaded, default_detector(), live_options(loaded, given))
     capture = Capture(open_source(args.source))  # last, so that nothing is filmed while models are loaded

@@ -8,7 +8,7 @@ import sys
 from dataclasses import asdict
 
 from vsr.cli.options import add_faces_argument
-from vsr.core.machine import add_device_argument
+from vsr.core.machine import add_device_argument, add_precision_argument
 from vsr.core.renamed import add_earlier_option
 
 HELP = "say which phrase of a list is said in a clip"
@@ -36,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cropped", action="store_true", help="the videos show a mouth alone: take them as they are")
     add_faces_argument(parser)
     add_device_argument(parser)
+    add_precision_argument(parser)
     add_earlier_option(parser, "--least", "--threshold")
     add_earlier_option(parser, "--best", "--nbest")
 
@@ -51,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     if args.faces not in ("largest", 1):
         raise VsrError("bad_config", "a phrase is what one face says: --faces is largest or 1")
     phrases = read_phrases(args.list)
-    loaded = load_model(args.model, args.device)
+    loaded = load_model(args.model, args.device, args.precision)
     phrase_tokens(loaded, phrases)
     failures = 0
     for video in args.videos:

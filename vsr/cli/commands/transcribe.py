@@ -12,7 +12,7 @@ from vsr.cli.options import add_engine_arguments, add_faces_argument
 from vsr.cli.search_options import add_search_arguments, search_options
 from vsr.core.errors import VsrError
 from vsr.core.files import ignores_case
-from vsr.core.machine import add_device_argument, find_device
+from vsr.core.machine import add_device_argument, add_precision_argument, find_device
 from vsr.core.progress import shown
 from vsr.inference.executors import open_engine
 from vsr.output.subtitles import WRITERS
@@ -55,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_faces_argument(reading)
     reading.add_argument("--cropped", action="store_true", help="the videos show a mouth alone: take them as they are")
     add_device_argument(reading)
+    add_precision_argument(reading)
     output.add_argument(
         "--resume", action="store_true",
         help="go on where a killed run with the same -o stopped; keep what is finished of the same video and options",
@@ -88,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
     # On a cluster only this process writes: other machines may see other disks.
     settings = Settings(
         args.model, search, args.faces, outputs=outputs if here else None, resume=args.resume and here,
-        device=_device(args, here), cropped=args.cropped,
+        device=_device(args, here), cropped=args.cropped, precision=args.precision,
     )
     with shown(lambda watch: engine.transcribe(videos, settings, watch), len(videos)) as transcripts:
         failures = [_deliver(transcript, args, outputs) for transcript in transcripts].count(False)
@@ -135,9 +136,11 @@ def _finished(args: argparse.Namespace, outputs: Outputs, written) -> Callable[[
     from vsr.face.speaker_selection import number_of_faces
     from vsr.modelstore.checkpoint import read_config
     from vsr.modelstore.folder import find_model
+    from vsr.modelstore.precision import chosen_precision
 
     folder = find_model(args.model)
-    made = searched(folder, options_in(folder, read_config(folder), search_options(args)))
+    precision = chosen_precision(folder, args.precision, find_device("auto") if args.device == "auto" else args.device)
+    made = searched(folder, options_in(folder, read_config(folder), search_options(args)), precision=precision)
     made["faces"] = number_of_faces(args.faces) or "all"
     made |= {"unsure": args.unsure} if args.unsure else {}
     made |= {"cropped": True, "faces": 1} if args.cropped else {}

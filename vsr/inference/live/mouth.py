@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vsr.face.canvas import matrix_on_frame
 from vsr.face.detector import Detector
-from vsr.face.geometry import SMOOTHING, cut_mouth, mouth_transforms
-from vsr.face.tracker import MAX_GAP, STRIDE, OpenTrack, Tracker
+from vsr.face.geometry import SMOOTHING
+from vsr.face.piece import MouthCutter
+from vsr.face.tracker import MAX_GAP, STRIDE, Tracker
 from vsr.media.picture_shape import same_aspect
 
 KEPT = MAX_GAP + 2 * SMOOTHING + STRIDE  # frames that wait for their points
@@ -36,8 +36,7 @@ class MouthStream:
     def __init__(self, detector: Detector):
         self.tracker = Tracker(detector)
         self.person = 0
-        self._track: OpenTrack | None = None
-        self._done = 0  # frames of the track that were cut
+        self._cutter: MouthCutter | None = None
         self._frames: deque = deque(maxlen=KEPT)
         self._count = 0
 
@@ -54,34 +53,28 @@ class MouthStream:
     def rest(self) -> list[Mouth]:
         """What is left when the pictures end."""
         newest = self._count - 1
-        if self._track is not None and self._track.last < newest:
+        if self._cutter is not None and self._cutter.track.last < newest:
             self.tracker.look(self._frames[-1][0], newest, last=True)
         return self._cut(0)
 
     def _choose(self) -> None:
         """Stay with the person in front until that face is gone, then take the largest."""
-        if self._track in self.tracker.tracks:
+        if self._cutter is not None and self._cutter.track in self.tracker.tracks:
             return
         track = max(self.tracker.tracks, key=lambda track: track.face.size, default=None)
-        if track is not None and self._track is not None:
-            self.person += 1
         if track is not None:
-            self._track, self._done = track, 0
+            self.person += self._cutter is not None
+            self._cutter = MouthCutter(track)
 
     def _cut(self, ahead: int) -> list[Mouth]:
-        track = self._track
-        if track is None:
+        cutter = self._cutter
+        if cutter is None:
             return []
-        oldest = max(self._done, self._count - len(self._frames) - track.start)
-        stop = len(track.points) - ahead
-        if stop <= oldest:
-            return []
-        low = max(0, oldest - SMOOTHING)
-        points = np.stack(track.points[low:])
-        matrices = mouth_transforms(points)
-        self._done = stop
-        return [self._mouth(track.start + k, points[k - low], matrices[k - low]) for k in range(oldest, stop)]
+        oldest = self._count - len(self._frames)
+        cutter.done = max(cutter.done, oldest - cutter.first)
+        first, cuts = cutter.first + cutter.done, cutter.cut(lambda number: self._at(number)[0], cutter.total - ahead)
+        return [Mouth(own.crop, own.points, *self._at(number)[1:]) for number, own in enumerate(cuts, first)]
 
-    def _mouth(self, number: int, points: np.ndarray, matrix: np.ndarray) -> Mouth:
-        frame, time, at = self._frames[number - self._count]
-        return Mouth(cut_mouth(frame, matrix_on_frame(matrix, frame.shape, self._track.canvas)), points, time, at)
+    def _at(self, number: int) -> tuple[np.ndarray, float, float]:
+        """Frame number so many, its time, and when it was filmed."""
+        return self._frames[number - self._count]

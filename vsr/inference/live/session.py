@@ -135,7 +135,7 @@ class Session:
         edges = frame_edges(np.array([mouth.time for mouth in mouths]))
         crop = np.stack([mouth.crop for mouth in mouths])
         reading = read_windows(self.loaded, [crop], [edges], self.options)[0]
-        return list(reading.hypotheses[0][0]), float(edges[-1]), reading.in_domain
+        return list(reading.hypotheses[0].words), float(edges[-1]), reading.in_domain
 
     def _news(self) -> Iterator[Caption]:
         """The caption after a reading that has ended."""

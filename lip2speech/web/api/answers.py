@@ -1,0 +1,47 @@
+"""A transcript in the shape that a client asks for."""
+
+from __future__ import annotations
+
+from fastapi.responses import JSONResponse, Response
+
+from lip2speech.web.api import fields
+from vsr.output.subtitles import WRITERS
+from vsr.output.transcript import Transcript
+from vsr.output.unsure import readable
+
+WARNING = "X-Warning"  # header of answers that are text: the reasons of warnings
+XML = ("ttml", "eaf")
+
+
+def transcription(transcript: Transcript, form: fields.TranscriptionForm) -> Response:
+    """The answer of /v1/transcriptions."""
+    if form.response_format == "json":
+        plain = fields.Transcription.model_validate({"text": transcript.text, "warnings": transcript.warnings})
+        return JSONResponse(plain.model_dump())
+    if form.response_format == "verbose_json":
+        return JSONResponse(verbose(transcript, set(form.granularities)).model_dump(exclude_unset=True))
+    name = "txt" if form.response_format == "text" else form.response_format
+    text = WRITERS[name](readable(transcript, name, form.unsure))
+    reasons = ", ".join(warning["reason"] for warning in transcript.warnings)
+    return Response(text, media_type=media_type(name), headers={WARNING: reasons} if reasons else {})
+
+
+def media_type(name: str) -> str:
+    """Of a format of `WRITERS`."""
+    kind = "text/vtt" if name == "vtt" else "application/xml" if name in XML else "text/plain"
+    return f"{kind}; charset=utf-8"
+
+
+def verbose(transcript: Transcript, wanted: set[str]) -> fields.VerboseTranscription:
+    """Everything with its times; ``wanted``: "segment", "word" or both."""
+    told: dict = {
+        "task": "transcribe", "model": transcript.model, "text": transcript.text, "warnings": transcript.warnings,
+        "duration": round(transcript.duration or 0.0, 3),
+    }  # fmt: skip
+    each = [(number, segment, segment.to_json()) for number, segment in enumerate(transcript.segments)]
+    names = set(fields.SegmentTime.model_fields)
+    if "segment" in wanted:
+        told["segments"] = [{"id": number} | {key: own[key] for key in names - {"id"}} for number, _, own in each]
+    if "word" in wanted:
+        told["words"] = [word.to_json() | {"face": one.face} for _, one, _ in each for word in one.words]
+    return fields.VerboseTranscription.model_validate(told)

@@ -1,0 +1,145 @@
+"""The routes of the API, over the same worker, limits and line as the page's."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+import shutil
+from collections.abc import Callable
+from contextlib import aclosing
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import FastAPI, Form, Request, UploadFile
+from fastapi.responses import FileResponse, Response
+from starlette.background import BackgroundTask
+from starlette.concurrency import run_in_threadpool
+
+from lip2speech.web.api import fields
+from lip2speech.web.api.answers import transcription
+from lip2speech.web.api.documents import PROBLEMS, SPOKEN, TRANSCRIBED, document
+from lip2speech.web.api.guard import Guard
+from lip2speech.web.api.keys import Keys
+from lip2speech.web.api.problems import add_handlers, problem
+from lip2speech.web.api.work import Wish, speak_job, transcribe_job
+from lip2speech.web.app import Headers, lifespan_of
+from lip2speech.web.jobs import Dropped, Job, Limits
+from lip2speech.web.work import Worker
+from vsr.core.version import __version__
+
+LOOK = 0.5  # seconds between two looks whether the client is still there
+NOBODY = 499  # status of an answer to a client that has gone
+MULTIPART = Form(media_type="multipart/form-data")
+SOUNDS = {"wav": "audio/wav", "mp4": "video/mp4"}
+
+
+def build_api(limits: Limits, model: str | None = None, voice: str | None = None, keys: Keys | None = None) -> FastAPI:
+    """The FastAPI application; its `state.worker` does the work. Raises VsrError as `Worker`."""
+    worker, keys = Worker(limits, model, voice), keys or Keys()
+    app = FastAPI(lifespan=lifespan_of(worker), docs_url=None, redoc_url=None)
+    app.state.worker = worker
+    app.add_middleware(Guard, keys=keys, limits=limits, store=worker.store)
+    app.add_middleware(Headers)
+    add_handlers(app)
+    add_routes(app, worker)
+    app.openapi = document(app, limits, bool(keys))
+    return app
+
+
+def add_routes(app: FastAPI, worker: Worker) -> None:
+    """Every route of the API."""
+    names = worker.models.names
+
+    @app.post("/v1/audio/transcriptions", responses=TRANSCRIBED, response_class=Response, include_in_schema=False)
+    @app.post("/v1/transcriptions", responses=TRANSCRIBED, response_class=Response)
+    async def transcriptions(request: Request, form: Annotated[fields.TranscriptionForm, MULTIPART]) -> Response:
+        """Read the lips in a video."""
+
+        def answer(job: Job, wish: Wish) -> Response:
+            assert wish.transcript is not None
+            worker.drop(job)
+            return transcription(wish.transcript, form)
+
+        return await Errand(worker, request, form).run(names["reader"], transcribe_job, Wish(_faces(form)), answer)
+
+    @app.post("/v1/speech", responses=SPOKEN, response_class=Response)
+    async def speech(request: Request, form: Annotated[fields.SpeechForm, MULTIPART]) -> Response:
+        """Give the face in a video its voice."""
+
+        def answer(job: Job, wish: Wish) -> Response:
+            assert wish.spoken is not None
+            return FileResponse(
+                wish.spoken, media_type=SOUNDS[form.response_format], background=BackgroundTask(worker.drop, job)
+            )
+
+        wish = Wish(_faces(form), form.response_format, form.text)
+        return await Errand(worker, request, form).run(names["voice"], speak_job, wish, answer)
+
+    @app.get("/v1/models", responses=PROBLEMS)
+    async def models() -> fields.ModelList:
+        """The reader and the voice that are served."""
+        endpoints = {"reader": "/v1/transcriptions", "voice": "/v1/speech"}
+        each = [{"id": names[kind], "object": "model", "kind": kind, "endpoint": endpoints[kind]} for kind in names]
+        return fields.ModelList.model_validate({"object": "list", "data": each})
+
+    @app.get("/healthz")
+    async def healthz() -> fields.Health:
+        """Whether the server answers; needs no key."""
+        return fields.Health(status="ok", version=__version__)
+
+
+class Errand:
+    """One request on its way through the line, given up once its client has gone."""
+
+    def __init__(self, worker: Worker, request: Request, form: fields.Form):
+        self.worker, self.request, self.form = worker, request, form
+
+    async def run(self, name: str, work: Callable, wish: Wish, answer: Callable[[Job, Wish], Response]) -> Response:
+        """Do the work by the model ``name`` and make its answer. Raises VsrError."""
+        if self.form.model not in ("", name):
+            return problem(404, "unknown_model", f"model: {self.form.model!r} is not served here; {name!r} is", "model")
+        job = await run_in_threadpool(self._job)
+        watching = asyncio.create_task(self._watch(job))
+        try:
+            async with aclosing(self.worker.do(job, work, wish)) as line:
+                async for _ in line:
+                    pass
+            return answer(job, wish)
+        except Dropped:
+            return Response(status_code=NOBODY)
+        except BaseException:
+            self.worker.drop(job)
+            raise
+        finally:
+            watching.cancel()
+
+    async def _watch(self, job: Job) -> None:
+        while not await self.request.is_disconnected():
+            await asyncio.sleep(LOOK)
+        job.dropped = True
+
+    def _job(self) -> Job:
+        """The files in a folder of the job's own. Raises VsrError too_large."""
+        folder = self.worker.store.uploads / secrets.token_urlsafe(16)
+        reference = getattr(self.form, "reference", None)
+        try:
+            video = _saved(self.form.file, folder / "video")
+            return self.worker.new_job(video, reference and _saved(reference, folder / "reference"))
+        finally:
+            self.worker.store.remove(folder)
+
+
+def _saved(upload: UploadFile, folder: Path) -> Path:
+    """A file of a form under its own name, as far as that is one."""
+    folder.mkdir(mode=0o700, parents=True)
+    last = re.split(r"[/\\]", upload.filename or "")[-1]
+    name = re.sub(r"[\x00-\x1f\x7f]", "_", last)[-100:].encode("utf-8", "replace").decode()
+    path = folder / (name if name.strip(". ") else "clip")
+    with path.open("wb") as out:
+        shutil.copyfileobj(upload.file, out, 2**20)
+    return path
+
+
+def _faces(form: fields.Form) -> str | int:
+    return int(form.faces) if form.faces.isdigit() else form.faces

@@ -1,0 +1,89 @@
+"""Before a request is read: its key, how many there are, how large it is and how long it takes to come."""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from lip2speech.web.api.keys import Keys, is_local
+from lip2speech.web.api.problems import problem
+from lip2speech.web.jobs import Limits
+from lip2speech.web.store import Store
+
+FORM_BYTES = 2**20  # of a form, beside its files
+FILES = 2  # files of a form: video and reference
+SPARE = 4  # forms that may arrive beside those that may wait, as in `Limits.room`
+PAUSE = 60.0  # seconds within which an upload must go on
+
+
+class Guard:
+    """ASGI middleware that answers what shall not be read; `waiting` counts the forms that are being answered."""
+
+    def __init__(self, app, keys: Keys, limits: Limits, store: Store):
+        self.app, self.keys, self.limits, self.store = app, keys, limits, store
+        self.waiting = 0
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers, is_form = Headers(scope=scope), scope["method"] == "POST"
+        refused = self._stranger(scope["path"], headers) or (self._too_much(headers) if is_form else None)
+        if refused is not None:
+            await refused(scope, receive, send)
+            return
+        self.waiting += is_form
+        try:
+            await self.app(scope, Body(receive, self.most).receive if is_form else receive, send)
+        finally:
+            self.waiting -= is_form
+
+    @property
+    def most(self) -> int:
+        """Bytes of a form."""
+        return FILES * self.limits.max_mb * 2**20 + FORM_BYTES
+
+    def _stranger(self, path: str, headers: Headers) -> Response | None:
+        """The answer to those who may not ask."""
+        if not self.keys:
+            if is_local(headers):
+                return None
+            return problem(403, "not_local", "without keys only programs on this machine are answered, not pages")
+        if not path.startswith("/v1/") or self.keys.admit(headers):
+            return None
+        return problem(401, "no_key", "this server wants a key: Authorization: Bearer KEY")
+
+    def _too_much(self, headers: Headers) -> Response | None:
+        """The answer to a form for which there is no room."""
+        length = headers.get("content-length", "0")
+        if length.isascii() and length.isdigit() and int(length) > self.most:
+            return problem(413, "too_large", f"at most {self.limits.max_mb} MB a file are taken")
+        if self.waiting >= self.limits.queue + SPARE:
+            return problem(503, "busy", f"{self.waiting} requests are before this one; please try again")
+        if self.store.is_full():
+            return problem(507, "no_space", "no room for more just now; please try again later")
+        return None
+
+
+class Body:
+    """A form's bytes as they come, as long as they keep coming and are not too many."""
+
+    def __init__(self, receive, most: int):
+        self._receive, self._left, self._more = receive, most, True
+
+    async def receive(self) -> dict:
+        """The next message. Raises HTTPException 408, 413."""
+        if not self._more:
+            return await self._receive()
+        try:
+            message = await asyncio.wait_for(self._receive(), PAUSE)
+        except asyncio.TimeoutError:
+            raise HTTPException(408, f"nothing came for {PAUSE:.0f} s") from None
+        self._left -= len(message.get("body", b""))
+        self._more = message.get("more_body", False)
+        if self._left < 0:
+            raise HTTPException(413, "the form is larger than this server takes")
+        return message

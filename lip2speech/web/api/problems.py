@@ -1,0 +1,66 @@
+"""What goes wrong, as JSON: {"error": {"message", "type", "param", "code"}}, with a status that programs act on."""
+
+from __future__ import annotations
+
+import logging
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from vsr.core.errors import CLIP_REASONS, VsrError
+
+RETRY_SECONDS = "30"
+WRONG_CLIP = (*CLIP_REASONS, "no_sound", "silent_reference", "short_reference", "no_voice", "not_finite")
+STATUS = {
+    **dict.fromkeys(WRONG_CLIP, 422), **dict.fromkeys(("too_large", "too_long"), 413),
+    **dict.fromkeys(("bad_request", "bad_config", "bad_options", "bad_text", "no_listener"), 400),
+    **dict.fromkeys(("busy", "too_slow"), 503), "no_space": 507,
+}  # fmt: skip
+CODES = {401: "no_key", 403: "not_local", 404: "not_found", 405: "not_allowed", 408: "slow_upload", 413: "too_large"}
+
+
+def problem(status: int, code: str, message: str, param: str | None = None) -> JSONResponse:
+    """The answer to what cannot be done."""
+    kind = "invalid_request_error" if status < 500 else "server_error"
+    headers = (
+        {"Retry-After": RETRY_SECONDS} if status == 503 else {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+    )
+    error = {"message": message, "type": kind, "param": param, "code": code}
+    return JSONResponse({"error": error}, status, headers)
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Answer every error in the one shape."""
+    app.add_exception_handler(VsrError, _vsr_error)
+    app.add_exception_handler(RequestValidationError, _wrong_fields)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _unforeseen)
+
+
+async def _vsr_error(request: Request, error) -> JSONResponse:
+    return problem(STATUS.get(error.reason, 500), error.reason, error.message)
+
+
+async def _wrong_fields(request: Request, error) -> JSONResponse:
+    """The first field that is wrong; what was given is not repeated."""
+    first = error.errors()[0]
+    field = ".".join(str(part) for part in first["loc"][1:]) or None
+    said = (
+        "there is no such field" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
+    )
+    return problem(400, "bad_request", f"{field}: {said}" if field else said, field)
+
+
+async def _http(request: Request, error) -> JSONResponse:
+    code = CODES.get(error.status_code, "bad_request" if error.status_code < 500 else "internal")
+    answer = problem(error.status_code, code, str(error.detail))
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+async def _unforeseen(request: Request, error) -> JSONResponse:
+    """The last resort: what nobody foresaw goes to the server's log, not to the client."""
+    logging.getLogger(__name__).error("a request failed", exc_info=error)
+    return problem(500, "internal", "something went wrong on the server; its log says what")

@@ -1,0 +1,85 @@
+"""The worker's part of the API: one video becomes a transcript, or a voice. Runs in the thread that has the models."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from lip2speech.web.jobs import Job, Limits
+from lip2speech.web.reading import Models, checked_seconds
+from vsr.core.errors import VsrError
+from vsr.core.progress import Watch
+from vsr.output.transcript import Transcript
+
+
+@dataclass
+class Wish:
+    """What a client asks for, and what comes of it.
+
+    Attributes:
+        faces: as `--faces`.
+        format: suffix of what is spoken: "wav" or "mp4".
+        text: what is said, for the voice: "none", "read" or words.
+        transcript, spoken: the result, where it is done; `spoken` is a file in the job's folder.
+    """
+
+    faces: str | int = "largest"
+    format: str = "wav"
+    text: str = "none"
+    transcript: Transcript | None = None
+    spoken: Path | None = None
+
+
+def transcribe_job(models: Models, limits: Limits, job: Job, wish: Wish) -> None:
+    """Read the lips; fills `wish.transcript`. Raises VsrError, Dropped."""
+    from vsr.inference.transcriber import transcribe
+
+    _begin(job, limits)
+    transcript = transcribe(models.reader, job.source, faces=wish.faces, watch=_watch(job, "reading"))
+    job.enter("done", 1.0)
+    wish.transcript = dataclasses.replace(transcript, file=job.name)
+
+
+def speak_job(models: Models, limits: Limits, job: Job, wish: Wish) -> None:
+    """Voice the faces; fills `wish.spoken`. Raises VsrError, Dropped."""
+    from lip2speech.inference.dubbing import speak, write_spoken
+    from vsr.media.mux.mux import check_container
+
+    _begin(job, limits)
+    out = f"spoken.{wish.format}"
+    plan = None if wish.format == "wav" else check_container(job.source, Path(out))
+    text = _text(models, job, wish)
+    spoken = speak(models.voice, job.source, job.reference, None, wish.faces, _watch(job, "voice"), text)
+    with job.result(out) as path:
+        write_spoken(spoken, job.source, path, plan)
+    job.enter("done", 1.0)
+    wish.spoken = job.folder / out
+
+
+def _begin(job: Job, limits: Limits) -> None:
+    """Refuse at once what is too long."""
+    job.begun = time.monotonic()
+    job.enter("loading")
+    checked_seconds(job.source, "video", limits)
+    if job.reference is not None:
+        checked_seconds(job.reference, "audio", limits)
+
+
+def _watch(job: Job, stage: str) -> Watch:
+    """Tells a job how far it is, which ends the work once nobody waits."""
+    return Watch(progress=lambda _, done, total: job.enter(stage, min(1.0, done / total) if total else None))
+
+
+def _text(models: Models, job: Job, wish: Wish):
+    """What is said; words that a client gives are never taken for a file's name. Raises VsrError."""
+    from lip2speech.inference.text import NONE, READ, given_text, open_text
+    from lip2speech.models.flow_options import FlowOptions
+
+    if wish.text in (NONE, READ):
+        return open_text(models.voice, wish.text, FlowOptions(), job.source, wish.faces)
+    if not wish.text.split():
+        raise VsrError("bad_text", "text: there are no words in it")
+    _ = models.voice.listener
+    return given_text(models.voice, " ".join(wish.text.lower().split()), job.source, wish.faces)

@@ -1,0 +1,163 @@
+"""What is frozen is neither averaged nor stored; a run goes on beside the same frozen weights only."""
+
+from contextlib import suppress
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.lip2speech.tiny import speech_batch, tiny_voice
+from tests.training.test_loop import Killed
+from tests.training.test_loop import config as config  # noqa: PLC0414  a fixture
+from tests.training.test_machines import Noted, ranks
+from vsr.core.errors import VsrError
+from vsr.modelstore.folder import load_model
+from vsr.training.averaging import average_epochs
+from vsr.training.frozen import check_same, digests, frozen_names
+from vsr.training.lipreader import LipReaderRun
+from vsr.training.state import Average
+
+
+class Frozen(LipReaderRun):
+    """A run whose front end is not trained; ``shift`` stands for another file that it came from."""
+
+    shift = 0.0
+
+    def _build_model(self):
+        model = super()._build_model()
+        model.frontend.requires_grad_(False)
+        with torch.no_grad():
+            next(model.frontend.parameters()).add_(self.shift)
+        return model
+
+
+class Moved(Frozen):
+    shift = 1e-3
+
+
+class Spread(Noted, Frozen):
+    """`Frozen` over several ranks."""
+
+
+def run_until(kind, config, folder, step=None, resume=False):
+    """Losses; with ``step`` the run saves after it and dies."""
+    run, seen = kind(config, folder, resume), []
+    one = run._step
+
+    def watched(indices):
+        if step is not None and len(seen) == step:
+            run._save()
+            raise Killed
+        losses = one(indices)
+        seen.append(losses["loss"])
+        return losses
+
+    run._step = watched
+    with suppress(Killed):
+        run.fit()
+    return run, seen
+
+
+def test_a_run_with_a_frozen_part_stores_the_rest_and_goes_on_with_the_same_losses(config, tmp_path):
+    run, whole = run_until(Frozen, config, tmp_path / "whole")
+    run_until(Frozen, config, tmp_path / "killed", step=5)
+    state = torch.load(tmp_path / "killed" / "last.pt", weights_only=True)
+    still = [name for name, _ in run.model.frontend.named_parameters(prefix="frontend")]
+    assert still and not set(still) & (state["model"].keys() | state["average"].keys())
+    assert set(state["frozen"]) == {"frontend"}
+    _, rest = run_until(Frozen, config, tmp_path / "killed", resume=True)
+    assert rest == pytest.approx(whole[5:], rel=1e-6)
+    weights = [load_file(tmp_path / name / "model" / "model.safetensors") for name in ("whole", "killed")]
+    assert weights[0].keys() == run.model.state_dict().keys()
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+def test_a_frozen_part_may_be_cut_over_the_ranks(config, tmp_path):
+    own = replace(config, trainer=replace(config.trainer, strategy="fsdp", max_epochs=1))
+    whole, killed = [tmp_path / "whole"] * 2, [tmp_path / "killed"] * 2
+    losses = ranks(own, whole, kind=Spread)[0][3]
+    started = ranks(own, killed, kind=Spread, kill_at=1)[0][3]
+    rest = ranks(own, killed, kind=Spread, resume=True)[0][3]
+    assert len(losses) > len(started) and started + rest == pytest.approx(losses, rel=1e-5)
+    state = torch.load(killed[0] / "last.pt", weights_only=True)
+    assert set(state["frozen"]) == {"frontend"} and not any(
+        n.endswith("weight") for n in state["model"] if n.startswith("frontend.")
+    )
+    load_model(killed[0] / "model")
+
+
+def test_epochs_leave_out_what_is_frozen_and_are_averaged_all_the_same(config, tmp_path):
+    run, _ = run_until(Frozen, config, tmp_path / "run")
+    epochs = [load_file(file) for file in sorted((tmp_path / "run" / "epochs").glob("*"))[-2:]]
+    assert all(name in run.average.weights() for epoch in epochs for name in epoch)
+    average_epochs(tmp_path / "run", 2, tmp_path / "average")
+    found = load_model(tmp_path / "average").model.state_dict()
+    for name, own in run.model.state_dict().items():
+        if name in run.average.left_alone:
+            assert torch.equal(found[name], own.half().float()), name
+        elif own.is_floating_point():
+            mean = (epochs[0][name] + epochs[1][name]) / 2
+            assert torch.equal(found[name], mean.half().float()), name
+
+
+def test_a_frozen_part_that_is_another_or_gone_is_refused_in_one_line(config, tmp_path):
+    run_until(Frozen, config, tmp_path / "run", step=1)
+    before = (tmp_path / "run" / "last.pt").read_bytes()
+    for kind, told in ((Moved, "the frozen 'frontend' is not the one"), (LipReaderRun, "'frontend' was frozen when")):
+        with pytest.raises(VsrError, match=f"cannot resume from .*last.pt: {told}") as caught:
+            kind(config, tmp_path / "run", True)
+        assert "\n" not in str(caught.value) and caught.value.reason == "bad_model"
+    assert (tmp_path / "run" / "last.pt").read_bytes() == before
+    with pytest.raises(VsrError, match="'teacher' is frozen here"):
+        check_same({"teacher": "a"}, {})
+
+
+def test_whole_checkpoints_of_earlier_versions_go_on(config, tmp_path):
+    _, whole = run_until(Frozen, config, tmp_path / "whole")
+    run, _ = run_until(Frozen, config, tmp_path / "old", step=5)
+    path = tmp_path / "old" / "last.pt"
+    state = torch.load(path, weights_only=True)
+    del state["frozen"]
+    still = {name: run.model.state_dict()[name] for name in run.average.left_alone}
+    torch.save(state | {"model": state["model"] | still, "average": state["average"] | still}, path)
+    with pytest.raises(VsrError, match="the frozen 'frontend' is not the one"):
+        Moved(config, tmp_path / "old", True)
+    _, rest = run_until(Frozen, config, tmp_path / "old", resume=True)
+    assert rest == pytest.approx(whole[5:], rel=1e-6)
+
+
+def test_an_average_shares_what_is_frozen_and_follows_the_rest():
+    voice = tiny_voice(encoder="frozen")  # its reader stays in evaluation mode
+    average = Average(voice, 0.9)
+    assert set(average.frozen) == {"reader"} and all(name.startswith("reader.") for name in average.left_alone)
+    assert average.left_alone.keys() == {f"reader.{name}" for name in voice.reader.state_dict()}
+    own, copied = voice.state_dict(), average.model.state_dict()
+    for name in own:
+        assert (own[name].data_ptr() == copied[name].data_ptr()) is (name in average.left_alone), name
+    optimiser = torch.optim.SGD([p for p in voice.parameters() if p.requires_grad], 0.1)
+    voice.loss(speech_batch([6, 9]))["loss"].backward()
+    optimiser.step()
+    average.update(voice, 100)
+    moved = [name for name in copied if not torch.equal(copied[name], tiny_voice(encoder="frozen").state_dict()[name])]
+    assert moved and not any(name in average.left_alone for name in moved)
+    assert digests(voice.state_dict(), average.left_alone) == average.frozen
+
+
+def test_statistics_that_a_frozen_layer_still_gathers_are_stored():
+    model = torch.nn.Sequential(torch.nn.Conv1d(1, 2, 3), torch.nn.BatchNorm1d(2), torch.nn.Linear(2, 2))
+    model[:2].requires_grad_(False)
+    assert frozen_names(model) == ["0.weight", "0.bias", "1.weight", "1.bias"]
+    model[1].train = lambda mode=True: model[1]  # stays in evaluation mode
+    model[1].training = False
+    assert "1.running_mean" in frozen_names(model)
+    assert not frozen_names(model.requires_grad_(True))
+
+
+def test_one_number_or_a_type_changes_the_digest():
+    state = {"a.w": torch.randn(3, 4), "a.n": torch.tensor(3), "b.w": torch.zeros(2, dtype=torch.bfloat16)}
+    found = digests(state, state)
+    other = digests(state | {"a.w": state["a.w"].nextafter(torch.tensor(9.0))}, state)
+    assert found.keys() == {"a", "b"} and other["a"] != found["a"] and other["b"] == found["b"]
+    assert digests(state | {"b.w": state["b.w"].half()}, state)["b"] != found["b"]
+    assert digests({"b.w": state["b.w"].view(1, 2)}, ["b.w"])["b"] != found["b"]

@@ -1,0 +1,76 @@
+#!/usr/bin/env python3
+"""The precisions of a reader side by side: seconds of front end, encoder and search, and how far they are off float32.
+
+    tools/bench/precision.py [--model M] [--frames 250] [--rounds 3] [--tokens 42] [--threads 2] [--json FILE]
+
+All have the same weights, read the same random video and take turns, so that other load on the machine falls on all of
+them; medians are shown, and the ratio to float32. "off" is the largest difference of the CTC log-probabilities.
+"""
+
+import argparse
+import json
+import time
+from statistics import median
+
+import torch
+
+from vsr.core.files import write_text
+from vsr.core.machine import FLOAT32, PRECISIONS
+from vsr.decoding.defaults import options_for
+from vsr.decoding.evidence import joining
+from vsr.decoding.joint_beam import decode
+from vsr.models.lengths import length_mask
+from vsr.modelstore.folder import load_model
+
+PARTS = ("front end", "encoder", "search")
+
+
+@torch.inference_mode()
+def seconds(loaded, video: torch.Tensor, options) -> tuple[list[float], torch.Tensor]:
+    """Of each part, and the CTC log-probabilities (1, T, V); video (1, T, 1, 88, 88)."""
+    lengths = torch.tensor([video.shape[1]])
+    mask = length_mask(lengths, video.shape[1])
+    times = [time.perf_counter()]
+    features = loaded.model.frontend(video, mask)
+    times.append(time.perf_counter())
+    states = loaded.model.encoder(features, mask)
+    times.append(time.perf_counter())
+    decode(loaded.model, states, lengths, options, loaded.tokenizer.eos_id, joining(loaded, options))
+    times.append(time.perf_counter())
+    spent = [after - before for before, after in zip(times, times[1:], strict=False)]
+    return spent, loaded.model.ctc_log_probs(states)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model")
+    parser.add_argument("--frames", type=int, default=250)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--tokens", type=int, default=42, help="steps of the search at most")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--json")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    readers = {name: load_model(args.model, precision=name) for name in PRECISIONS[1:]}
+    video = torch.randn(1, args.frames, 1, 88, 88, generator=torch.Generator().manual_seed(0))
+    options = options_for(readers[FLOAT32], {"max_length_ratio": (args.tokens + 0.5) / args.frames})
+    spent, said = {name: [] for name in readers}, {}
+    for turn in range(args.rounds + 1):
+        for name, loaded in readers.items():
+            found, said[name] = seconds(loaded, video, options)
+            spent[name] += [found] if turn else []  # the first round pays for memory
+    figures = {}
+    print(f"{'':10}" + "".join(f"{part + ' s':>13}" for part in (*PARTS, "all")) + f"{'ratio':>8}{'off':>9}")
+    for name, own in spent.items():
+        row = [median(column) for column in zip(*own, strict=True)]
+        figures[name] = dict(zip(PARTS, row, strict=True)) | {"off": float((said[name] - said[FLOAT32]).abs().max())}
+        figures[name]["ratio"] = sum(row) / sum(figures[FLOAT32][part] for part in PARTS)
+        shown = "".join(f"{value:13.3f}" for value in (*row, sum(row)))
+        print(f"{name:10}{shown}{figures[name]['ratio']:8.2f}{figures[name]['off']:9.4f}")
+    if args.json:
+        write_text(args.json, json.dumps(figures, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

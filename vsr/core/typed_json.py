@@ -1,0 +1,94 @@
+"""Frozen dataclasses to plain JSON and back, every field checked by its type.
+
+Tuples are lists, bytes are base64; a class among ``rows`` is a list of its fields' values instead of an object.
+"""
+
+from __future__ import annotations
+
+import base64
+import types
+from collections.abc import Sequence
+from dataclasses import MISSING, fields, is_dataclass
+from functools import lru_cache
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+T = TypeVar("T")
+NAMES = {int: "a whole number", float: "a number", str: "text", bool: "true or false", bytes: "base64", tuple: "a list"}
+
+
+def to_plain(value: Any, rows: tuple[type, ...] = ()) -> Any:
+    """What ``json.dumps`` takes."""
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode("ascii")
+    if isinstance(value, tuple):
+        return [to_plain(item, rows) for item in value]
+    if isinstance(value, rows):
+        return [to_plain(getattr(value, name), rows) for name in _fields(type(value))]
+    if is_dataclass(value):
+        return {name: to_plain(getattr(value, name), rows) for name in _fields(type(value))}
+    return value
+
+
+def from_plain(kind: type[T], value: Any, rows: tuple[type, ...] = (), path: str = "") -> T:
+    """What `to_plain` made of a ``kind``. Raises ValueError, which says where what else is found."""
+    found: Any
+    if isinstance(kind, types.UnionType):
+        (only,) = (own for own in get_args(kind) if own is not type(None))
+        found = None if value is None else from_plain(only, value, rows, path)
+    elif get_origin(kind) is tuple:
+        found = _tuple(get_args(kind), value, rows, path)
+    elif is_dataclass(kind):
+        found = _record(kind, value, rows, path)
+    else:
+        found = _plain(kind, value, path)
+    return found
+
+
+def _record(kind: type, value: Any, rows: tuple[type, ...], path: str) -> Any:
+    known = _fields(kind)
+    if kind in rows:
+        found = dict(zip(known, _list(value, len(known), path), strict=True))
+    elif isinstance(value, dict):
+        found = value
+    else:
+        raise ValueError(f"{path or 'the record'}: expected an object, got {value!r:.40}")
+    if odd := [name for name in found if name not in known] or [n for n in known if known[n][1] and n not in found]:
+        raise ValueError(f"{_at(path, odd[0])}: {'missing' if odd[0] in known else 'unknown'}")
+    return kind(**{name: from_plain(known[name][0], own, rows, _at(path, name)) for name, own in found.items()})
+
+
+def _tuple(kinds: Sequence[Any], value: Any, rows: tuple[type, ...], path: str) -> tuple:
+    if kinds[-1] is ...:
+        kinds = [kinds[0]] * len(_list(value, None, path))
+    items = zip(kinds, _list(value, len(kinds), path), strict=True)
+    return tuple(from_plain(kind, item, rows, _at(path, str(place))) for place, (kind, item) in enumerate(items))
+
+
+def _list(value: Any, count: int | None, path: str) -> list:
+    if not isinstance(value, list) or count not in (None, len(value)):
+        raise ValueError(f"{path}: expected a list{'' if count is None else f' of {count}'}, got {value!r:.40}")
+    return value
+
+
+def _plain(kind: type, value: Any, path: str) -> Any:
+    try:
+        if kind is bytes:
+            return base64.b64decode(value, validate=True)
+    except (TypeError, ValueError):
+        value = ...
+    right = (int, float) if kind is float else kind
+    if not isinstance(value, right) or isinstance(value, bool) is not (kind is bool):
+        raise ValueError(f"{path}: expected {NAMES[kind]}, got {value!r:.40}")
+    return value
+
+
+@lru_cache
+def _fields(kind: type) -> dict[str, tuple[type, bool]]:
+    """Name -> type, and whether it must be given."""
+    hints = get_type_hints(kind)
+    needed = {item.name: item.default is MISSING and item.default_factory is MISSING for item in fields(kind)}
+    return {name: (hints[name], needed[name]) for name in needed}
+
+
+def _at(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name

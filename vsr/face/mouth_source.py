@@ -1,0 +1,93 @@
+"""The one route from a video to its mouth crops: frames, shots, faces, pieces of crops, who is who, whose lips count.
+
+Transcripts, corpora, pages, reports and voices all read it. Captions of a camera cannot wait for the end of a shot:
+they take mouths from the same tracker by the same `vsr.face.piece.MouthCutter`, frame by frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from vsr.core.progress import Watch, watched
+from vsr.face.detector import Detector, default_detector
+from vsr.face.identity import Person
+from vsr.face.mouth_points import MouthMesh
+from vsr.face.networks import Stock
+from vsr.face.pipeline import LONGEST, Block, blocks
+from vsr.face.speaker_selection import Casting, Part, check_found
+from vsr.media.reader import VideoInfo, frames_from, frames_of_part, probe
+from vsr.media.resample import Position
+
+
+@dataclass(frozen=True)
+class CastBlock:
+    """A block, its parts in the order of its pieces, the number of its first shot, and the people who are new in it or
+    were seen again; begin: a place from which its frames can be had again, None for the first of the video."""
+
+    block: Block
+    parts: list[Part]
+    first_shot: int
+    people: tuple[Person, ...]
+    begin: Position | None
+
+
+class MouthSource:
+    """The blocks of a video, one by one; what has gone by is counted.
+
+    Args:
+        path: the video.
+        number: how many faces are chosen in each shot; None for all.
+        mesh: asks for the points of the mouth, too.
+        watch: called as the video is read.
+        detector: of faces; the usual one where not given.
+        part: (start, end) in seconds, end 0 for the end of the file.
+        whole: one block of everything, however long.
+        casting: what is known of the faces of earlier blocks, in place of ``number``; begin: where to go on.
+
+    Attributes:
+        frames: how many have gone by; reasons: for each piece why it is not read, or None.
+
+    Raises VsrError unreadable, no_video.
+    """
+
+    def __init__(
+        self, path: str | Path, number: int | None = 1, *, mesh: Stock[MouthMesh] | None = None,
+        watch: Watch | None = None, detector: Detector | None = None, part: tuple[float, float] = (0.0, 0.0),
+        whole: bool = False, casting: Casting | None = None, begin: Position | None = None,
+    ):  # fmt: skip
+        self.path, self.casting, self.frames = path, casting or Casting(number), 0
+        self.reasons: list[str | None] = []
+        self._mesh, self._watch, self._detector, self._whole = mesh, watch, detector, whole
+        self._part, self._begin = part, begin
+
+    @cached_property
+    def info(self) -> VideoInfo:
+        """Of the video. Raises VsrError unreadable, no_video."""
+        return probe(self.path)
+
+    def __iter__(self) -> Iterator[CastBlock]:
+        frames = frames_of_part(self.path, *self._part) if any(self._part) else frames_from(self.path, self._begin)
+        if self._watch:
+            frames = watched(frames, self._watch.progress, self.path, self.info.end)
+        longest = None if self._whole else LONGEST
+        for block in blocks(frames, self._detector or default_detector(), longest, self._mesh):
+            yield self.cast(block)
+
+    def cast(self, block: Block) -> CastBlock:
+        """Who is who in the next block, and whose lips count."""
+        first_shot, known, begin = self.casting.first_shot, set(self.casting.people.persons), self._begin
+        parts = self.casting.of(block)
+        self.frames, self._begin = self.frames + len(block.times), block.next
+        self.reasons += [part.reason for part in parts]
+        people = tuple(person for person in self.casting.people.persons if person not in known)
+        return CastBlock(block, parts, first_shot, people, begin)
+
+    def check(self, read: bool) -> None:
+        """Refuse a video in which there was nothing to read, with the reason; ``read``: whether anything was.
+
+        Raises VsrError too_short, no_face, crop_out_of_frame.
+        """
+        check_found(self.path, self.frames, len(self.reasons), self.reasons, read)

@@ -1,0 +1,20 @@
+"""Stretches of a face that are not read, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A stretch of a face that was not read, and why: its lips were at "rest", or it was "not chosen" by --faces,
+    "hardly seen" (in under half of its frames, beside another), "covered" or "out of the picture"."""
+
+    face: int
+    start: float
+    end: float
+    reason: str
+
+    def to_json(self) -> dict:
+        """As transcripts show it."""
+        return {"face": self.face, "start": round(self.start, 3), "end": round(self.end, 3), "reason": self.reason}

@@ -1,0 +1,76 @@
+"""What is known of a block once its lips are read: the journal keeps it, and transcripts are made of it.
+
+Times are seconds in the original video.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from vsr.core.typed_json import from_plain, to_plain
+from vsr.face.identity import Person
+from vsr.face.skipped import Skipped
+from vsr.media.resample import Position
+from vsr.output.transcript import TimedWord, TrackReport
+
+ROWS = (TimedWord, Position)  # in JSON lists of their values
+
+
+@dataclass(frozen=True)
+class ScoredWords:
+    """One hypothesis: its search score (a log-probability: higher is better) and its words."""
+
+    score: float
+    words: tuple[TimedWord, ...]
+
+    @property
+    def text(self) -> str:
+        return " ".join(word.word for word in self.words)
+
+
+@dataclass(frozen=True)
+class WindowRecord:
+    """One window of one face, from ``start`` to ``end``: its hypotheses, best first, and the chance that its lips look
+    like what the model was trained on, None for a model that cannot tell."""
+
+    face: int
+    start: float
+    end: float
+    hypotheses: tuple[ScoredWords, ...]
+    in_domain: float | None = None
+
+
+@dataclass(frozen=True)
+class BlockRecord:
+    """A block of the video that is read.
+
+    Attributes:
+        frames: their number, at 25 fps; end: where the last one ends.
+        next: where the next block begins, None after the last; cut: whether that is a change of shot.
+        first_shot: number of the first shot; num_shots: how many there are; shots: where those begin that are new.
+        tracks: who was in the picture when, and how well.
+        skipped: what was not read; readings: what was.
+        people: who is new or was seen again since the block before.
+    """
+
+    frames: int
+    end: float
+    next: Position | None
+    cut: bool
+    first_shot: int
+    num_shots: int
+    shots: tuple[float, ...]
+    tracks: tuple[TrackReport, ...]
+    skipped: tuple[Skipped, ...]
+    readings: tuple[WindowRecord, ...]
+    people: tuple[Person, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON, from which `from_json` makes an equal record."""
+        return to_plain(self, ROWS)
+
+    @classmethod
+    def from_json(cls, record: Any) -> BlockRecord:
+        """Raises ValueError, which names the field, for what `to_json` never gives."""
+        return from_plain(cls, record, ROWS)

@@ -1,0 +1,138 @@
+"""Adaptation to one face: a trained reader goes on for some steps on a few transcribed clips of a person.
+
+Of a fused reader the reader of pixels and that of tracks are adapted one after the other, each to what it reads.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import nn
+
+from vsr.core.errors import VsrError
+from vsr.core.numbers import COUNT, SEED, check_number
+from vsr.data.batch import CropDataset
+from vsr.data.manifest import Clip
+from vsr.data.track_augmentation import TrackAugmentation
+from vsr.data.tracks import TrackDataset
+from vsr.data.transforms import Augmentation
+from vsr.models.fusion import FusedReader
+from vsr.models.lipreader import LipReader, further_heads_of
+from vsr.modelstore.folder import LoadedModel
+from vsr.objectives.registry import objective_of
+from vsr.text.tokenizer import UNK, WordTokenizer
+from vsr.training.config import OptimConfig
+from vsr.training.loop import step_seed
+from vsr.training.optimiser import learning_rate
+from vsr.training.texts import with_tokens
+from vsr.training.tuned_parts import KINDS, keep_statistics, tuned_parts
+
+RATES = {"norms": 3e-3, "adapters": 1e-3, "all": 1e-4}  # chosen on clips of one speaker (egs/grid/vsr/RESULTS.md)
+WARMUP = 5  # steps
+TOGETHER = 8  # clips of a step
+CLIP = 5.0  # greatest norm of a gradient
+Bar = Callable[[Iterable[int], str], Iterable[int]]
+
+
+@dataclass(frozen=True)
+class Adapting:
+    """How to adapt: ``what`` is changed (of `vsr.training.tuned_parts.KINDS`), by how many steps, from what seed."""
+
+    what: str = "adapters"
+    steps: int = 30
+    seed: int = 0
+
+    def __post_init__(self):
+        if self.what not in KINDS:
+            raise VsrError("bad_config", f"unknown kind of adaptation '{self.what}'; known: {', '.join(KINDS)}")
+        check_number("steps", self.steps, COUNT)
+        check_number("seed", self.seed, SEED)
+
+
+def check_adaptable(loaded: LoadedModel) -> None:
+    """Raises VsrError bad_model for a model that reads no speech, or tracks alone."""
+    for part in _readers(loaded.model):
+        if part.config.classes or not part.config.vocab_size:
+            raise VsrError("bad_model", f"{loaded.name} reads no speech: only a reader with CTC or decoder adapts")
+    if getattr(loaded.model.config, "frontend", "") == "landmarks":
+        raise VsrError("bad_model", f"{loaded.name} reads tracks alone: adapt what vsr fuse joins it to")
+
+
+def adapted(
+    loaded: LoadedModel, clips: Sequence[Clip], settings: Adapting,
+    bar: Bar = lambda steps, what: steps, say: Callable[[str], None] = lambda text: None,
+) -> LoadedModel:  # fmt: skip
+    """A copy of the model that went on with ``clips``, which have crops, and tracks for a reader of tracks.
+
+    Args:
+        bar: wraps the numbers of the steps of each reader, to show them.
+        say: is given a line on clips that teach a reader nothing.
+
+    Raises:
+        VsrError: bad_manifest where no clip has a text with tokens, or a crop or track cannot be read; bad_model.
+    """
+    check_adaptable(loaded)
+    model = copy.deepcopy(loaded.model)
+    own = replace(loaded, model=model, languages={}, hashes={})
+    if not isinstance(model, FusedReader):
+        _go_on(model, _crops(own, model, clips, settings, say), settings, bar, "adapt")
+        return own
+    _go_on(model.pixels, _crops(own, model.pixels, clips, settings, say), settings, bar, "adapt pixels")
+    if (tracks := _tracks(model, clips, settings, say)) is not None:
+        _go_on(model.tracks, tracks, settings, bar, "adapt tracks")
+    return own
+
+
+def _readers(model: nn.Module) -> list[LipReader]:
+    return [model.pixels, model.tracks] if isinstance(model, FusedReader) else [model]
+
+
+def _crops(own: LoadedModel, reader: LipReader, clips, settings: Adapting, say) -> CropDataset:
+    """The clips as the reader of pixels sees them."""
+    kept = with_tokens("transcribed", clips, own.tokenizer, bool(reader.ctc), say)
+    return CropDataset(kept, own.tokenizer, Augmentation(), settings.seed, further_heads_of(reader.config))
+
+
+def _tracks(model: FusedReader, clips, settings: Adapting, say) -> TrackDataset | None:
+    """The clips that the reader of tracks can learn from; None if there are none."""
+    tokenizer = WordTokenizer(model.config.words)
+    known = [clip for clip in clips if clip.track and clip.text.split() and UNK not in tokenizer.encode(clip.text)]
+    if len(known) < len(clips):
+        say(f"{len(clips) - len(known)} of {len(clips)} clips have no track or other words than the reader of tracks")
+    if not known:
+        return None
+    return TrackDataset(known, tokenizer, TrackAugmentation(), settings.seed)
+
+
+def _go_on(reader: LipReader, dataset: CropDataset, settings: Adapting, bar: Bar, what: str) -> None:
+    """Train a reader in place; it is in eval mode afterwards."""
+    device = next(reader.parameters()).device
+    rate = OptimConfig(lr=RATES[settings.what], warmup_steps=WARMUP)
+    objective = objective_of(reader.config, "")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        parts = tuned_parts(reader, settings.what)
+        optimiser = torch.optim.AdamW(parts.parameters, rate.lr, betas=(0.9, 0.98), weight_decay=0.0)
+        keep_statistics(reader)
+        for step in bar(range(settings.steps), what):
+            torch.manual_seed(step_seed(settings.seed, step, 0))
+            for group in optimiser.param_groups:
+                group["lr"] = learning_rate(rate, step, step / settings.steps)
+            batch = dataset.batch(_drawn(len(dataset), settings.seed, step), step).to(device)
+            reader.zero_grad(set_to_none=True)
+            objective(reader, batch)["loss"].backward()
+            parts.gather()
+            if torch.nn.utils.clip_grad_norm_(parts.parameters, CLIP).isfinite():
+                optimiser.step()
+                parts.spread()
+    reader.zero_grad(set_to_none=True)
+    reader.requires_grad_(True).eval()
+
+
+def _drawn(count: int, seed: int, step: int) -> list[int]:
+    """The clips of a step, all of them where they are few."""
+    return np.random.default_rng((seed, step)).permutation(count)[:TOGETHER].tolist()
