@@ -5,14 +5,15 @@ A row is a folder of ID.wav; the row "natural" is the sound of the videos themse
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
 
 from lip2speech.evaluation.asr_scorers import Recogniser, names_of, open_scorer
+from lip2speech.evaluation.distillmos import DistillMos
 from lip2speech.evaluation.intelligibility import check_length
 from lip2speech.evaluation.metrics import Utterance, check_packages, check_sound, measure
 from lip2speech.evaluation.pauses import said
@@ -43,9 +44,11 @@ class Outcome:
 
 
 def evaluate_clip(
-    clip: Clip, row: str, folder: str | None, recogniser: Recogniser | None, others: Sequence[Recogniser] = ()
-) -> Outcome:
-    """The figures of one clip in one row, and what the recogniser and others heard; a failure is an outcome.
+    clip: Clip, row: str, folder: str | None, recogniser: Recogniser | None, others: Sequence[Recogniser] = (),
+    mos: Callable[[np.ndarray], float] | None = None,
+) -> Outcome:  # fmt: skip
+    """The figures of one clip in one row, and what the recogniser and others heard; a failure is an outcome. ``mos``:
+    a further opinion of its quality.
 
     They hear every voice that sounds, even one that is too short to be measured or has no natural recording.
     """
@@ -57,7 +60,8 @@ def evaluate_clip(
         also = tuple(other.transcribe(voice) for other in others)
         check_length(voice, "voice")
         natural = voice if folder is None else natural_wave(clip)
-        return Outcome(row, clip.id, measure(natural, fit_length(voice, len(natural)), said(clip)), heard, also=also)
+        figures = measure(natural, fit_length(voice, len(natural)), said(clip))
+        return Outcome(row, clip.id, replace(figures, distillmos=mos(voice)) if mos else figures, heard, also=also)
     except VsrError as error:
         return Outcome(row, clip.id, None, heard, error.reason, str(error), also)
     except Exception as error:  # noqa: BLE001  a fault in one clip must not cost the figures of the others
@@ -76,7 +80,9 @@ def wave_of_row(clip: Clip, folder: str | None) -> np.ndarray:
     return wave[: SAMPLES_PER_FRAME * clip.num_frames] if clip.num_frames else wave
 
 
-def evaluate(clips: Sequence[Clip], rows: Mapping[str, str | None], asr: str = "", jobs: int = 1) -> list[Outcome]:
+def evaluate(
+    clips: Sequence[Clip], rows: Mapping[str, str | None], asr: str = "", jobs: int = 1, distillmos: bool = False
+) -> list[Outcome]:
     """Every clip in every row; ``rows``: name -> folder, None for the natural recordings; ``asr``: NAME[,NAME].
 
     Raises VsrError before any work: missing_package, bad_asr, or bad_manifest where the recogniser has no text to
@@ -89,28 +95,30 @@ def evaluate(clips: Sequence[Clip], rows: Mapping[str, str | None], asr: str = "
             open_scorer(name)
         if clips and not any(clip.text.split() for clip in clips):
             raise VsrError("bad_manifest", "a recogniser needs transcripts, and no clip of the manifest has a text")
-    return list(counted(_outcomes(tasks, asr, jobs), "evaluate", len(tasks), failed="not scored"))
+    if distillmos:
+        DistillMos()
+    return list(counted(_outcomes(tasks, asr, jobs, distillmos), "evaluate", len(tasks), failed="not scored"))
 
 
-def _outcomes(tasks: list[tuple], asr: str, jobs: int) -> Iterator[Outcome]:
+def _outcomes(tasks: list[tuple], asr: str, jobs: int, distillmos: bool) -> Iterator[Outcome]:
     if jobs > 1:
-        return in_processes(partial(_evaluate_task, asr), tasks, jobs, _lost)
-    opened = _opened(asr)
+        return in_processes(partial(_evaluate_task, asr, distillmos), tasks, jobs, _lost)
+    opened = _opened(asr, distillmos)
     return (evaluate_clip(*task, *opened) for task in tasks)
 
 
-def _evaluate_task(asr: str, task: tuple) -> Outcome:
+def _evaluate_task(asr: str, distillmos: bool, task: tuple) -> Outcome:
     import torch
 
     torch.set_num_threads(1)  # the processes are the parallelism
-    return evaluate_clip(*task, *_opened(asr))
+    return evaluate_clip(*task, *_opened(asr, distillmos))
 
 
 @cache
-def _opened(asr: str) -> tuple[Recogniser | None, tuple[Recogniser, ...]]:
-    """The recogniser of a process and the others."""
+def _opened(asr: str, distillmos: bool = False) -> tuple:
+    """The recogniser of a process, the others, and DistillMOS where it is asked for."""
     first, *others = [open_scorer(name) for name in names_of(asr)] or [None]
-    return first, tuple(others)
+    return first, tuple(others), DistillMos() if distillmos else None
 
 
 def _lost(task: tuple) -> Outcome:

@@ -38,7 +38,7 @@ class Utterance:
     stoi_aligned: STOI after undoing it, NaN where too little is left. stoi_words, estoi_words: aligned too, and from
     the first word to the last alone, NaN where nobody knows when they are: STOI leaves out only what is 40 dB below
     the loudest, so the noise in a recording's pauses counts as speech that must be matched. speaker: cosine of GE2E
-    vectors. dnsmos: overall (Reddy et al. 2022).
+    vectors. dnsmos: overall (Reddy et al. 2022). distillmos: see `lip2speech.evaluation.distillmos`, NaN if not asked.
     """
 
     stoi: float
@@ -55,6 +55,7 @@ class Utterance:
     estoi_words: float
     speaker: float
     dnsmos: float
+    distillmos: float = math.nan
 
 
 def measure(natural: np.ndarray, voice: np.ndarray, said: tuple[float, float] | None = None) -> Utterance:

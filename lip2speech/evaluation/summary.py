@@ -29,6 +29,7 @@ COLUMNS = (
     ("mcd", "MCD dB", 2), ("f0", "F0 cents", 0), ("voicing", "V/UV", 3), ("offset_ms", "offset ms", 1),
     ("offset_size_ms", "offset size ms", 1), ("stoi_aligned", "STOI aligned", 3), ("stoi_words", "STOI words", 3),
     ("estoi_words", "ESTOI words", 3), ("speaker", "speaker", 3), ("dnsmos", "DNSMOS", 2),
+    ("distillmos", "DistillMOS", 2),
 )  # fmt: skip
 NUMBERS = tuple(field.name for field in fields(Utterance))
 
@@ -94,13 +95,15 @@ def _mean(values: Sequence[float]) -> dict[str, float] | None:
 def table(rows: Mapping[str, dict]) -> str:
     """The Markdown table of `summarise`."""
     others = list(dict.fromkeys(name for row in rows.values() for name in row.get("asr_also", {})))
-    titles = ["row", "N", "too short", "failed", *(title for _, title, _ in COLUMNS), "ASR WER %"]
+    asked = any(row["figures"].get("distillmos") for row in rows.values())
+    columns = [column for column in COLUMNS if asked or column[0] != "distillmos"]
+    titles = ["row", "N", "too short", "failed", *(title for _, title, _ in columns), "ASR WER %"]
     titles += [f"WER % of {name}" for name in others]
     lines = ["| " + " | ".join(titles) + " |", "|---" * len(titles) + "|"]
     for name, row in rows.items():
         cells = [name, str(row["scored"]), str(row["too_short"]), str(row["failed"])]
         # An older result.json may lack a column that came later.
-        cells += [_cell(row["figures"].get(number), digits) for number, _, digits in COLUMNS]
+        cells += [_cell(row["figures"].get(number), digits) for number, _, digits in columns]
         cells.append(_wer_cell(row.get("asr")))
         cells += [_wer_cell(row.get("asr_also", {}).get(name)) for name in others]
         lines.append("| " + " | ".join(cells) + " |")
@@ -137,7 +140,8 @@ def write_evaluation(
     out: str | Path, clips: Sequence[Clip], outcomes: Sequence[Outcome], protocol: str, asr: str
 ) -> dict:
     """Write result.json, utterances.tsv and table.md into ``out``; returns the result. ``asr``: NAME[,NAME]."""
-    out, used = Path(out), versions(asr)
+    asked = any(o.figures and np.isfinite(o.figures.distillmos) for o in outcomes)
+    out, used = Path(out), versions(asr, asked)
     asr, *others = [shown_name(name) for name in names_of(asr)] or [""]
     rows = summarise(clips, outcomes, bool(asr), others)
     result = {"protocol": protocol, "asr": asr, "clips": len(clips), "versions": used, "rows": rows}
@@ -163,9 +167,10 @@ def _tsv_row(outcome: Outcome, text: str, with_asr: bool) -> list[str]:
     return [outcome.row, outcome.id, *numbers, words, errors, text, *told]
 
 
-def versions(asr: str) -> dict[str, str]:
+def versions(asr: str, distillmos: bool = False) -> dict[str, str]:
     """Package -> version of what the figures rest on."""
     used = ["pystoi", "pesq", "pyworld", "resemblyzer", "speechmos"]
+    used += ["distillmos"] if distillmos else []
     for name in names_of(asr):
         used.append(package_of(name))
     return {package: version(package) for package in used}

@@ -6,7 +6,7 @@ Shapes: T video frames of a face; wave (S,) at 16 kHz whose sample 0 is at the v
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -57,6 +57,7 @@ References = str | Path | Mapping[int | None, str | Path] | None
 def speak(
     loaded: LoadedVoice, path: str | Path, reference: References = None, options: FlowOptions | None = None,
     faces: str | int = "largest", watch: Watch | None = None, text: Text | None = None,
+    shape: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> Spoken:  # fmt: skip
     """Voice the faces in a video of any length; where nobody is seen, or lips rest or are covered, it is silent.
 
@@ -70,6 +71,7 @@ def speak(
             every face.
         watch: told how the run goes.
         text: what is said (`lip2speech.inference.text.open_text`); it then knows all words. None: nobody knows.
+        shape: changes each voice (S,), such as a `lip2speech.inference.prosody.Prosody`.
 
     Raises:
         VsrError: no_face, too_short, crop_out_of_frame, unreadable, no_video, bad_config, not_finite; of the reference:
@@ -86,7 +88,8 @@ def speak(
             for start, stop in part.speech:
                 said = said_between(words, part.piece.times[start:stop])
                 wave = voice_of(loaded, part.piece.crop[start:stop], speakers[part.face], options, said)
-                mixer.add(part.face, round((part.piece.times[start] - first) * SAMPLE_RATE), wave)
+                at = round((part.piece.times[start] - first) * SAMPLE_RATE)
+                mixer.add(part.face, at, shape(wave) if shape else wave)
         end = float(own.block.times[-1]) + 1 / FPS
     source.check(read=None in source.reasons)
     wave = mixer.mixed(voice_samples(path, end - first, source.frames))

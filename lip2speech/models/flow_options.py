@@ -35,7 +35,7 @@ class FlowOptions:
     sway: float = 0.0
     temperature: float = 0.05
     seed: int = 0
-    pull: float = 1.0
+    pull: float = 0.6
 
     def __post_init__(self):
         if self.solver not in SOLVERS:

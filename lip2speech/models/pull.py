@@ -25,7 +25,7 @@ from lip2speech.models.listener import Listener
 from vsr.core.clock import FPS, UNITS_PER_FRAME
 
 STEPS = FPS * UNITS_PER_FRAME  # a second
-DRAWS, LEVEL = 4, 0.6  # of the noise that gradients are averaged over, and its standard deviation
+DRAWS, LEVEL, SEED = 4, 0.6, 1000  # of the noise that gradients are averaged over: not that of the start of a flow
 SMALLEST = 1e-12  # of a mean square: below it there is nothing to pull
 
 
@@ -85,7 +85,7 @@ def noises(mask: Tensor, width: int) -> Iterator[Tensor]:
     """The draws of noise (B, N, width) that gradients are averaged over; of a clip the same alone and beside others."""
     lengths = mask.sum(1).tolist()
     for draw in range(DRAWS):
-        drawn = LEVEL * noise(lengths, width, [draw] * len(lengths))
+        drawn = LEVEL * noise(lengths, width, [SEED + draw] * len(lengths))
         yield torch.nn.functional.pad(drawn, (0, 0, 0, mask.shape[1] - drawn.shape[1]))
 
 

@@ -1,5 +1,7 @@
 """Several recognisers score the same voices, each on its own; Whisper of CTranslate2 is one of them."""
 
+import math
+
 import pytest
 
 from lip2speech.cli import main
@@ -97,7 +99,26 @@ def test_the_scorer_is_asked_once_a_process(monkeypatch):
     opened = []
     monkeypatch.setattr("lip2speech.evaluation.corpus.open_scorer", lambda name: opened.append(name) or Fixed(name, ""))
     _opened.cache_clear()
-    first, others = _opened("a,b,c")
+    first, others, _ = _opened("a,b,c")
     assert (first.name, [other.name for other in others]) == ("a", ["b", "c"]) and _opened("a,b,c")[0] is first
-    assert opened == ["a", "b", "c"] and _opened("") == (None, ())
+    assert opened == ["a", "b", "c"] and _opened("") == (None, (), None)
     _opened.cache_clear()
+
+
+def test_a_second_opinion_of_quality_is_a_column_where_it_is_asked_for(tmp_path, voice_like):
+    (tmp_path / "row").mkdir()
+    write_wave(tmp_path / "row" / "x.wav", voice_like[:16_000])
+    clip = Clip("x", str(tmp_path / "row" / "x.wav"), "bin blue", "s", 25)
+    asked = evaluate_clip(clip, "r", None, None, (), lambda wave: 3.5)
+    plain = evaluate_clip(clip, "r", None, None)
+    assert asked.figures.distillmos == 3.5 and math.isnan(plain.figures.distillmos)
+    assert "| DistillMOS |" in table(summarise([clip], [asked], False))
+    assert "DistillMOS" not in table(summarise([clip], [plain], False))
+
+
+def test_its_package_is_named_where_it_is_not_there(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(__import__("sys").modules, "distillmos", None)
+    write_manifest(tmp_path / "list.jsonl", [Clip("x", "x.mp4", "bin", "s", 25)])
+    given = ["--manifest", str(tmp_path / "list.jsonl"), "--out", str(tmp_path / "out"), "--distillmos"]
+    assert main(["evaluate", *given]) == 1
+    assert "pip install distillmos" in capsys.readouterr().err and not (tmp_path / "out").exists()

@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from lip2speech.inference.prosody import add_prosody_arguments, prosody_of
 from lip2speech.models.flow_options import add_flow_arguments, flow_options
 from vsr.cli.options import add_faces_argument
 from vsr.core.machine import add_device_argument
@@ -24,6 +25,7 @@ SEE = "vsr transcribe, lip2speech evaluate"
 EXAMPLE = """lip2speech speak clip.mp4 -o voiced.mp4
 lip2speech speak clip.mp4 -o voice.wav --reference someone.wav
 lip2speech speak clip.mp4 -o voiced.mp4 --text "bin blue at f two now"
+lip2speech speak clip.mp4 -o voiced.mp4 --pitch +2st --energy=-3dB
 lip2speech speak film.mkv -o voiced.mkv --faces 2 --reference 0=anna.wav --reference 1=ben.wav"""
 
 
@@ -43,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--text", metavar="read|read!|none|WORDS|FILE",
         help="what is said (default: none)",
     )  # fmt: skip
+    add_prosody_arguments(voice)
     voice.add_argument("--model", metavar="MODEL", help="folder or org/name (default: the one in the package)")
     add_device_argument(voice)
     add_flow_arguments(parser)
@@ -63,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     text = open_text(loaded, args.text, options, args.video, args.faces)
     with film_bar() as progress:
         watch = Watch(progress=progress)
-        spoken = speak(loaded, args.video, references, options, args.faces, watch, text)
+        spoken = speak(loaded, args.video, references, options, args.faces, watch, text, prosody_of(args))
     write_spoken(spoken, args.video, args.out, plan)
     if note := covered_note(spoken.skipped):
         print(f"lip2speech: {args.video}: {note}, and has no voice there", file=sys.stderr)
@@ -90,6 +93,7 @@ def check_given(args: argparse.Namespace, references: dict[int | None, str]):
     if not Path(args.out).suffix:
         raise VsrError("bad_options", f"{args.out}: the suffix says what to write, such as .mp4 or .wav")
     flow_options(args)
+    prosody_of(args)
     return None if Path(args.out).suffix.lower() == ".wav" else check_container(args.video, args.out)
 
 
