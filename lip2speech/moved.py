@@ -4,7 +4,7 @@ from vsr.core.relocation import serve
 
 TABLE = """
 lip2speech.* = lip2speech.evaluation.*: alignment card inspection>report intelligibility judges>asr_scorers
-lip2speech.* = lip2speech.evaluation.*: metrics pauses pictures>plots results summary
+lip2speech.* = lip2speech.evaluation.*: metrics pauses frames>plots results summary
 lip2speech.* = lip2speech.features.*: data>dataset
 lip2speech.* = lip2speech.inference.*: length mixing>mixer sources speak>dubbing synthesis>synthesizer
 lip2speech.* = lip2speech.models.*: flow_options

@@ -10,7 +10,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def talking_face(num_frames, size=256):
-    """RGB pictures (num_frames, size, size, 3) of a public-domain photograph whose mouth opens and closes."""
+    """RGB frames (num_frames, size, size, 3) of a public-domain photograph whose mouth opens and closes."""
     from skimage.data import astronaut
     from skimage.transform import resize
 
@@ -25,7 +25,7 @@ def talking_face(num_frames, size=256):
 
 
 def write_video(path, pictures, fps=25, codec="libx264", pixel_format="yuv420p", times=None, options=None):
-    """Encode RGB pictures (T, H, W, 3); `times` (seconds) make the frame rate variable."""
+    """Encode RGB frames (T, H, W, 3); `times` (seconds) make the frame rate variable."""
     import av
 
     with av.open(str(path), "w") as container:
@@ -45,7 +45,7 @@ def write_video(path, pictures, fps=25, codec="libx264", pixel_format="yuv420p",
 
 
 def write_sound(path, seconds=1.0):
-    """An mp4 with sound and no picture."""
+    """An mp4 with sound and no frame."""
     import av
 
     with av.open(str(path), "w") as container:
@@ -66,7 +66,7 @@ def face_clip(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def landscape_clip(tmp_path_factory):
-    """A picture without a face."""
+    """A frame without a face."""
     rows = np.linspace(255, 40, 128).astype(np.uint8)
     picture = np.stack([rows // 2, rows // 2 + 60, rows], axis=-1)[:, None].repeat(128, axis=1)
     pictures = np.repeat(picture[None], 15, axis=0)

@@ -1,4 +1,4 @@
-"""Recordings whose pictures and sound are stamped as a test wants them; each picture tells its number."""
+"""Recordings whose frames and sound are stamped as a test wants them; each frame tells its number."""
 
 from fractions import Fraction
 
@@ -24,14 +24,14 @@ def picture(number):
 
 
 def number_of(frame):
-    """What a picture tells."""
+    """What a frame tells."""
     return int(((frame[12::24, 8::16, 0].ravel() > 128) << np.arange(8)).sum())
 
 
 def write_recording(path, times, sound=None, sound_start=0.0, codecs=None, stands=0.0, fps=25, options=None):
-    """A recording of numbered pictures at ``times`` (seconds), whose last one stands for ``stands`` seconds, if given.
+    """A recording of numbered frames at ``times`` (seconds), whose last one stands for ``stands`` seconds, if given.
 
-    sound: (S,) float at 48 kHz, from ``sound_start`` on; codecs: of picture and sound.
+    sound: (S,) float at 48 kHz, from ``sound_start`` on; codecs: of frame and sound.
     """
     import av
 

@@ -102,7 +102,7 @@ def make_spoken_lrw(root, folder, write_video, words=("ABOUT", "PEOPLE"), clips=
 
 
 def frames_of(path):
-    """RGB pictures (T, H, W, 3) of a video."""
+    """RGB frames (T, H, W, 3) of a video."""
     import av
 
     with av.open(str(path)) as container:

@@ -58,7 +58,7 @@ def small_node():
 
 
 def meeting(folder):
-    """Work that ends when both of two items are in work at once; it tells where it was."""
+    """Work that ends when both of two items are in work at once; it says where it was."""
     import ray
 
     def meet(item):

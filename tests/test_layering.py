@@ -31,7 +31,7 @@ def test_on_top_of_each_package_stand_rooms_and_at_most_three_modules():
 
 
 def test_heavy_libraries_stay_where_they_belong():
-    """No pictures are decoded, and no faces looked for, where networks are built, trained or searched."""
+    """No frames are decoded, and no faces looked for, where networks are built, trained or searched."""
     graph = modules_of(ROOT)
     for name, file in graph.items():
         text = file.read_text(encoding="utf-8").splitlines()

@@ -27,7 +27,7 @@ crop_grid_list() { # LIST MANIFEST
 # Crops and what they were made from, so that `vsr crop` keeps those of the same videos and makes the others.
 take_crops() { # FROM TO
     [ ! -f "$2/.made.jsonl" ] || return 0
-    [ -f "$1/.made.jsonl" ] || { log "$1 does not tell what its crops were made from: they are made here"; return 0; }
+    [ -f "$1/.made.jsonl" ] || { log "$1 does not say what its crops were made from: they are made here"; return 0; }
     mkdir -p "$2"
     find "$(realpath "$1")" -maxdepth 1 -name '*.npy' -exec cp -lt "$2" {} + 2>/dev/null ||
         find "$(realpath "$1")" -maxdepth 1 -name '*.npy' -exec cp -t "$2" {} +

@@ -4,7 +4,7 @@
 #   listener_config (of train_listener, for a recipe that has one)
 #   exp (folder of the run), config of the acoustic model, or configs (an array: each begins from the weights before)
 #   vocoder_config vocoder (folder), tune_config tuned (folder), tune_minutes (0: not tuned) tune_clips (not set: all)
-#   sync (yes: the sound of every clip that is learned from is put on the picture's clock; offsets: the file for it)
+#   sync (yes: the sound of every clip that is learned from is put on the video's clock; offsets: the file for it)
 #   settings (KEY=VALUE ... of every training), steps guidance temperature protocol, tag, asr nj, page (RESULTS.md)
 # What the test list became lies in $exp/decode_LIST_TAG, the log of each command in $exp/log.
 

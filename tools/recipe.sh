@@ -162,7 +162,7 @@ take_as_it_is() { # NUMBER WHAT FOUND WANTED
     [ "$3" != "$4" ] && [ "$1" != 7 ] || return 0 # the scores of stage 7 are no later stage's input
     [ -z "$3" ] || die "stage $1 ($2) was last done with other options or input: begin with --stage $1"
     [ "$1" != 6 ] || die "stage 6 ($2) has not been done to its end: begin with --stage 6"
-    log "stage $1: $2 (nothing tells whether it was done: taken as it is)"
+    log "stage $1: $2 (nothing says whether it was done: taken as it is)"
 }
 
 next_mark() { # NUMBER: the file of its mark; a number that several stages share is counted

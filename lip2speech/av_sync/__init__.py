@@ -1,1 +1,1 @@
-"""By how much the sound of each clip of a corpus is off its picture."""
+"""By how much the sound of each clip of a corpus is off its video."""

@@ -23,13 +23,13 @@ LAST_WEIGHT = 0.4  # of the last component beside the first's 1: the finer, the 
 
 @dataclass
 class Eigenlips:
-    """components (P, C) of pictures of P pixels, each scaled so that its weights deviate by 1 to `LAST_WEIGHT`."""
+    """components (P, C) of frames of P pixels, each scaled so that its weights deviate by 1 to `LAST_WEIGHT`."""
 
     components: Tensor
 
     @classmethod
     def fit(cls, crops: Sequence[np.ndarray], seed: int = 0) -> Eigenlips:
-        """Components of frames drawn evenly from all crops, each clip's mean picture taken out."""
+        """Components of frames drawn evenly from all crops, each clip's mean frame taken out."""
         each = max(2, FRAMES // len(crops))
         rng = np.random.default_rng(seed)
         drawn = [pictures(crop)[rng.permutation(len(crop))[:each]] for crop in crops]

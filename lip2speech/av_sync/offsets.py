@@ -1,4 +1,4 @@
-"""The offset of every clip's sound against its picture, measured by what the lips of other clips teach.
+"""The offset of every clip's sound against its video, measured by what the lips of other clips teach.
 
 A corpus is cut at whole video frames and its sound is not, so that in GRID each clip's sound is up to 20 ms early or
 late. A model that is trained on it learns blurred onsets. Here a small network learns to hear what it sees on all but
@@ -42,7 +42,7 @@ class Measured:
     """What was measured on a corpus.
 
     Args:
-        lags: clip id -> its lag, of zero median over the corpus: a lag that all clips share cannot be told.
+        lags: clip id -> its lag, of zero median over the corpus: a lag that all clips share cannot be known.
         reliability: correlation of the lags with themselves measured again, from the agreement of halves (Spearman
             and Brown); 0: the clips do not differ, or it cannot be seen.
     """

@@ -1,6 +1,6 @@
 """How close a synthesised voice is to the natural one. All waves are (S,) float32 at 16 kHz, both equally long.
 
-Nothing is aligned or made equally loud before a metric, as in the published tables; `offset` tells how much a shift
+Nothing is aligned or made equally loud before a metric, as in the published tables; `offset` says how much a shift
 would bring.
 """
 

@@ -1,7 +1,7 @@
 """What is said in a clip, amid the pauses of another: how much of a figure is a recording's noise.
 
 A voice can be right in every word and cannot know the noise of the room. Where the noise is loud enough for STOI to
-count (40 dB below the loudest frame), the natural words amid another clip's noise tell what such a voice would score.
+count (40 dB below the loudest frame), the natural words amid another clip's noise say what such a voice would score.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def write_with_pauses(clips: Sequence[Clip], wave_of: Callable[[Clip], np.ndarra
     """
     waves = {}
     for clip in clips:
-        with suppress(VsrError):  # the row that is scored tells why a clip has no wave
+        with suppress(VsrError):  # the row that is scored says why a clip has no wave
             if clip.words:
                 waves[clip.id] = (wave_of(clip), said(clip))
     if len(waves) < 2:

@@ -1,4 +1,4 @@
-"""One picture of a clip: natural and predicted mel, units, waves, on one time axis."""
+"""One figure of a clip: natural and predicted mel, units, waves, on one time axis."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from vsr.evaluation.results import provenance
 from vsr.evaluation.runs import RUNS_FILE, read_runs, title_of, with_run, write_runs
 
 LEGEND = {
-    "moved": "the natural recording, moved onto the picture's clock by `lip2speech sync`: what a voice without a fault "
+    "moved": "the natural recording, moved onto the video's clock by `lip2speech sync`: what a voice without a fault "
     "would score that knows nothing of the recording's offset",
     "natural, other pauses": "the natural words amid the pauses of another clip: what a voice without a fault would "
     "score that knows nothing of the recording's noise",

@@ -2,7 +2,7 @@
 
 Manifest of crops -> `<out>/<id>.safetensors` with wave (640 T,) int16, mel (4T, 80) float32, units (2T,) int16 and
 speaker (256,) float32; `<out>/refused.json` with the reason of each clip that has none. A clip's sound may be moved
-onto the picture's clock (`lip2speech.sync`); its file remembers by how much.
+onto the video's clock (`lip2speech.sync`); its file remembers by how much.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ def extract_corpus(
 ) -> Counter:  # fmt: skip
     """Write the features of every clip that has none yet, or has them of another video, codebook or offset.
 
-    What is kept and what is made again is told on stderr.
+    What is kept and what is made again is printed on stderr.
 
     Args:
         codebook: file of the units.

@@ -2,7 +2,7 @@
 
 A voice fills the spectrum, as tones and tunes of tones do not, and changes its colour all the time, as noise, hum and
 clicks do not; a monotonous one has a pitch and a level that rises and falls. Set on 45 voices of LibriSpeech, GRID and
-films, clean and in white noise of their own power, and on 18 kinds of noise and tones.
+videos, clean and in white noise of their own power, and on 18 kinds of noise and tones.
 
 Shapes: wave (S,) at 16 kHz; power (n, 321), of frames of 40 ms every 10 ms.
 """

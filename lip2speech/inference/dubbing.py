@@ -67,7 +67,7 @@ def speak(
         reference: a recording of the voice to speak with, or recordings by the number of the face in transcripts, None
             for all others; the model's own voice where not given.
         options: of the flow.
-        faces: "largest" voices the face that fills most of the picture in each shot, a number so many of them, "all"
+        faces: "largest" voices the face that fills most of the frame in each shot, a number so many of them, "all"
             every face.
         watch: told how the run goes.
         text: what is said (`lip2speech.inference.text.open_text`); it then knows all words. None: nobody knows.

@@ -28,7 +28,7 @@ def voice_samples(path: str | Path, read: float, frames: int | None = None) -> i
     """
     if frames is not None and read > frames / FPS + MAX_SECONDS:
         raise VsrError("unreadable", f"{path}: its time stamps jump by {(read - frames / FPS) / 3600:.0f} hours")
-    listing = listed(path)  # with the time for which the last picture stands
+    listing = listed(path)  # with the time for which the last frame stands
     longest = max(read, listing.step * len(listing.pts)) + MAX_SECONDS
     seconds = listing.seconds if read - NEAR < listing.seconds < longest else read
     return round(seconds * SAMPLE_RATE)

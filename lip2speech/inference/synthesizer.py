@@ -1,4 +1,4 @@
-"""From pictures to sound: one clip, a batch of crops, a whole list.
+"""From frames to sound: one clip, a batch of crops, a whole list.
 
 Shapes: B batch, T video frames; mel (B, 4T, 80), units (B, 2T), wave (B, 640 T), speaker (B, 256).
 """
@@ -62,7 +62,7 @@ def synthesize_list(
 ) -> int:
     """Write ID.wav and ID.safetensors (mel, units) of every clip that has none of the same yet; returns how many.
 
-    What is kept and what is made again is told on stderr. Raises VsrError exists where a file is somebody else's.
+    What is kept and what is made again is printed on stderr. Raises VsrError exists where a file is somebody else's.
     """
     if options.rounds is not None:
         loaded.vocoder.rounds = options.rounds

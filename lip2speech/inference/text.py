@@ -103,12 +103,12 @@ def open_text(
     """What ``--text`` asks for.
 
     Args:
-        given: "read", "read!" (guesses shape the voice, too), "none", a file or the words themselves; None: none.
+        given: "read", "read!" (guesses shape the voice, too), "none", a file or the words themselves; None: `usual`.
 
     Raises:
         VsrError: no_listener, bad_options, bad_text, and of given words what their video is refused for.
     """
-    given = resolved(loaded, given, options)
+    given = resolved(loaded, usual(loaded, options) if given is None else given, options)
     if given == NONE:
         return Text()
     if given in (READ, READ_ALL):
@@ -116,8 +116,13 @@ def open_text(
     return given_text(loaded, words_in(given), path, faces)
 
 
+def usual(loaded: LoadedVoice, flow: FlowOptions) -> str:
+    """Where the words of a video come from if nobody says: read by a voice that has what that needs, else "none"."""
+    return READ if loaded.has_listener and flow.steps else NONE
+
+
 def resolved(loaded: LoadedVoice, given: str | None, flow: FlowOptions) -> str:
-    """``given``, or the default for None; checked. Raises VsrError no_listener, bad_options."""
+    """``given``, or "none" for None, as for lists and cameras; checked. Raises VsrError no_listener, bad_options."""
     if given is None:
         return NONE
     if given != NONE:

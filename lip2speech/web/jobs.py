@@ -69,7 +69,7 @@ class Job:
         faces: those that have been read; left_out: how many more there are, which are not shown.
         chosen: the face that its visitor looks at.
         early: seconds by which the copy that is played runs before the video's own clock.
-        aspect: width of the picture by its height.
+        aspect: width of the frame by its height.
         dropped: nobody waits any more.
         begun: when the work began, seconds of `time.monotonic`.
     """

@@ -30,7 +30,7 @@ def recorded_seconds(path: str | Path, kind: str = "video") -> float:
 
 
 def playable_copy(video: str | Path, out: str | Path) -> None:
-    """Write an H.264 .mp4 whose first frame is at zero: the file itself where it is one already, else encoded anew
+    """Write an H.264 .mp4 whose first frame is at zero: the file itself where it is one already, else encoded again
     at 25 frames/s, without sound. Raises VsrError unreadable, no_video."""
     if _plays(video):
         with atomic_write(out) as temporary:

@@ -193,7 +193,7 @@ REMOVED = "This result has been removed. Please give the video once more."
 
 
 class View:
-    """Turns a job into updates of the panels, leaving alone what has not changed: a film that plays goes on."""
+    """Turns a job into updates of the panels, leaving alone what has not changed: a video that plays goes on."""
 
     def __init__(self, page: Page):
         self._page, self._last = page, {}

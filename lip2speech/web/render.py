@@ -36,7 +36,7 @@ def empty() -> str:
     """Where the result will be, before there is one."""
     items = (
         ("Subtitles", "each word coloured by how sure the reader is"),
-        ("A voice", "made from the picture alone, laid under the video"),
+        ("A voice", "made from the video alone, laid under the video"),
         ("Files", "srt, vtt, json, txt and the voiced mp4"),
     )
     rows = "".join(f"<li><b>{title}</b><span>{text}</span></li>" for title, text in items)
@@ -83,10 +83,10 @@ def problem(reason: str, message: str) -> str:
 
 
 HELP = {
-    "no_face": "The face should be turned towards the camera, well lit, and fill a good part of the picture.",
+    "no_face": "The face should be turned towards the camera, well lit, and fill a good part of the frame.",
     "too_short": "Half a second of a face is the least that can be read.",
-    "crop_out_of_frame": "The whole mouth must be inside the picture.",
-    "no_video": "This file holds sound only. The reader needs a picture.",
+    "crop_out_of_frame": "The whole mouth must be inside the frame.",
+    "no_video": "This file holds sound only. The reader needs a video.",
     "unreadable": "Try another recording, or save this one as mp4.",
     "silent_reference": "Leave the recording out to use the model's own voice.",
     "short_reference": "Leave the recording out to use the model's own voice.",

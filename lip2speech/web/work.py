@@ -158,7 +158,7 @@ class Worker:
 
 
 def _forgetting(work, *args) -> None:
-    """Do some work. An error that leaves it holds no picture: what its frames have would stay, often 100 MB a clip,
+    """Do some work. An error that leaves it holds no frame: what its frames have would stay, often 100 MB a clip,
     until Python looks for cycles the next time."""
     try:
         work(*args)

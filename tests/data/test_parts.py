@@ -62,7 +62,7 @@ def test_manifests_without_parts_still_read(tmp_path):
 
 
 def test_a_part_is_what_is_seen_at_its_time(tmp_path):
-    """Also behind a picture that stood for long, and where the first picture comes late."""
+    """Also behind a frame that stood for long, and where the first frame comes late."""
     even = np.arange(75) / 25
     gap = write_recording(tmp_path / "gap.mp4", [*even, *(18 + even)])
     late = write_recording(tmp_path / "late.mp4", 7 + even, tone(12))

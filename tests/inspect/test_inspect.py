@@ -1,4 +1,4 @@
-"""The picture of a reading: its arrays are those of the reading, and its page holds them, safely and by itself."""
+"""The page of a reading: its arrays are those of the reading, and its page holds them, safely and by itself."""
 
 import base64
 import dataclasses

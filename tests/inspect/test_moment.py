@@ -1,4 +1,4 @@
-"""The stretch that is looked at: any shot of a film, the face of the transcript, and nothing beyond it is read."""
+"""The stretch that is looked at: any shot of a video, the face of the transcript, and nothing beyond it is read."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def film(tmp_path_factory, make_face, make_video):
 
 @pytest.fixture
 def small_blocks(monkeypatch):
-    """Blocks end with every cut, as they do in a long film."""
+    """Blocks end with every cut, as they do in a long video."""
     monkeypatch.setattr("vsr.face.pipeline.SHORTEST", 25)
 
 

@@ -11,12 +11,12 @@ CONTAINERS = {b"moov", b"trak", b"mdia"}
 
 
 def numbered(count=FRAMES, size=64):
-    """Pictures (count, size, size, 3) whose brightness tells their number: 4 for each."""
+    """Frames (count, size, size, 3) whose brightness tells their number: 4 for each."""
     return np.broadcast_to((4 * np.arange(count, dtype=np.uint8))[:, None, None, None], (count, size, size, 3))
 
 
 def numbers(path):
-    """What a player shows of such a video: the pictures' numbers."""
+    """What a player shows of such a video: the frames' numbers."""
     import av
 
     with av.open(str(path)) as container:
@@ -24,7 +24,7 @@ def numbers(path):
 
 
 def write_trimmed(path, spans, gop=250, bframes=3, flags=""):
-    """A video of 60 numbered pictures that shows only the ``spans`` (first, stop) of them."""
+    """A video of 60 numbered frames that shows only the ``spans`` (first, stop) of them."""
     options = {"g": str(gop), "bf": str(bframes), "x264-params": f"keyint={gop}:scenecut=0:{flags}", "qp": "10"}
     write_video(path, numbered(), options=options)
     whole = path.read_bytes()
@@ -34,13 +34,13 @@ def write_trimmed(path, spans, gop=250, bframes=3, flags=""):
 
 
 def _media_time(mp4):
-    """Where the first picture lies in the media: later than 0 where pictures are decoded in another order."""
+    """Where the first frame lies in the media: later than 0 where frames are decoded in another order."""
     at = mp4.index(b"elst") + 4
     return struct.unpack(">i", mp4[at + 12 : at + 16])[0]
 
 
 def with_edits(mp4, spans):
-    """The file with another edit list; spans (first, stop, delay) in pictures at 25 a second, and ticks."""
+    """The file with another edit list; spans (first, stop, delay) in frames at 25 a second, and ticks."""
     movie, media = (struct.unpack(">I", mp4[mp4.index(name) + 16 :][:4])[0] for name in (b"mvhd", b"mdhd"))
     entries = b"".join(
         struct.pack(">IiI", (stop - first) * movie // 25, first * media // 25 + delay, 1 << 16)

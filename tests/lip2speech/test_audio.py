@@ -1,4 +1,4 @@
-"""Sound lies where the picture's clock says, in every container."""
+"""Sound lies where the video's clock says, in every container."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -23,7 +23,7 @@ def chirp(seconds, seed=0):
 
 
 def write_film(path, wave, frames, codecs, sound_start=0.0, picture_start=0.0, rate=44_100):
-    """A film whose sound and picture begin at the given time stamps, seconds."""
+    """A video whose sound and frame begin at the given time stamps, seconds."""
     import av
     from scipy.signal import resample_poly
 
@@ -128,7 +128,7 @@ def test_recordings_put_together_keep_their_pictures(tmp_path, make_video):
 
 
 def test_recordings_put_together_keep_their_sound_under_their_pictures(tmp_path):
-    """Each wave lies as far behind its pictures as in its own file; a file's pictures are brighter one by one."""
+    """Each wave lies as far behind its frames as in its own file; a file's frames are brighter one by one."""
     from vsr.media.reader import read_frames
 
     waves = [chirp(1.9, seed) for seed in (1, 2, 3)]
@@ -149,7 +149,7 @@ def test_recordings_put_together_keep_their_sound_under_their_pictures(tmp_path)
 
 def test_a_container_that_cannot_hold_the_picture_is_named_and_nothing_is_left(tmp_path):
     film = write_film(tmp_path / "film.mp4", chirp(1), 25, FILMS["film.mp4"])
-    with pytest.raises(VsrError, match="cannot hold the picture"):
+    with pytest.raises(VsrError, match="cannot hold the video"):
         mux(film, chirp(1), tmp_path / "voiced.webm")
     with pytest.raises(VsrError, match=r"\(Could not determine output format\): try .mkv"):
         mux(film, chirp(1), tmp_path / "voiced.foo")

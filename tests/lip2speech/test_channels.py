@@ -54,7 +54,7 @@ CASES = {
     "negative for half of the time": ("stereo", [1.1 * VOICE, LATE]),
     "left alone": ("stereo", [VOICE, NONE]),
     "right alone, and a hiss": ("stereo", [HISS, VOICE]),
-    "dialogue of a film": ("5.1", [MUSIC, -MUSIC, VOICE, MUSIC, HISS, HISS]),
+    "dialogue of a video": ("5.1", [MUSIC, -MUSIC, VOICE, MUSIC, HISS, HISS]),
     "no centre": ("5.1", [VOICE, VOICE, NONE, HISS, HISS, NONE]),
     "7.1": ("7.1", [MUSIC, MUSIC, VOICE, NONE, HISS, HISS, HISS, HISS]),
     "a rear channel alone": ("quad", [NONE, NONE, VOICE, NONE]),
@@ -105,7 +105,7 @@ def test_a_channel_is_judged_in_stretches_of_the_recording():
 
 
 def write_stamps(path, stamps, pictures=25, seconds=0.3):
-    """Sound of `seconds` at each of the time stamps, beside pictures at 25 a second."""
+    """Sound of `seconds` at each of the time stamps, beside frames at 25 a second."""
     with av.open(str(path), "w") as container:
         if pictures:
             picture = container.add_stream("mpeg4", rate=25)

@@ -31,7 +31,7 @@ def masked(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def photograph(tmp_path_factory):
-    """A picture of it, carried about."""
+    """A frame of it, carried about."""
     spoilt = carried(frames_of(DEMO)[30:31].repeat(75, 0), np.random.default_rng(1))
     return write_video(tmp_path_factory.mktemp("photograph") / "photograph.mp4", spoilt)
 

@@ -35,7 +35,7 @@ class Listener:
 
 @pytest.fixture
 def clip(tmp_path):
-    """A clip of 1 s whose film has no sound."""
+    """A clip of 1 s whose video has no sound."""
     film = write_video(tmp_path / "film.mp4", talking_face(25, 64))
     return Clip("x", str(film), SAID, "s", 25)
 
@@ -78,7 +78,7 @@ def test_a_voice_is_heard_though_its_film_is_silent(clip, tmp_path, voice_like):
     outcome = evaluate_clip(clip, "system", row_with(tmp_path, voice_like[:16_000]), recogniser)
     assert (outcome.reason, outcome.heard, outcome.figures) == ("no_sound", SAID, None)
     row = summarise([clip], [outcome], with_asr=True)["system"]
-    assert row["failed"] == 1 and row["asr"]["wer"] == 0, "a mute film is not the system's error"
+    assert row["failed"] == 1 and row["asr"]["wer"] == 0, "a mute video is not the system's error"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The picture of a reading with its voice: the sound that is heard is the voice, on the axis of the frames."""
+"""The page of a reading with its voice: the sound that is heard is the voice, on the axis of the frames."""
 
 import base64
 import dataclasses

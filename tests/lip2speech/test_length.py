@@ -24,7 +24,7 @@ class Pipe:
 
 
 def write_piped(path, pictures, form, codec, options):
-    """A recording whose header tells no length."""
+    """A recording whose header says no length."""
     pipe = Pipe(path)
     with av.open(pipe, "w", format=form, options=options) as container:
         stream = container.add_stream(codec, rate=25, options={"deadline": "realtime", "cpu-used": "8"})
@@ -43,7 +43,7 @@ FORMS = {"webm": ("webm", "libvpx", {}), "mp4": ("mp4", "libx264", FRAGMENTS), "
 
 @pytest.mark.parametrize("name", FORMS)
 def test_a_recording_that_announces_no_length_is_voiced_to_its_end(tiny_voice_folder, tmp_path, name):
-    """Somebody speaks for a second, then the picture is black for two."""
+    """Somebody speaks for a second, then the frame is black for two."""
     pictures = np.concatenate([talking_face(25, 128), np.zeros((50, 128, 128, 3), np.uint8)])
     film = write_piped(tmp_path / f"film.{name}", pictures, *FORMS[name])
     loaded = load_model(tiny_voice_folder)

@@ -1,4 +1,4 @@
-"""Which pictures go along with a voice: those that the video shows, as it shows them, in every container that can."""
+"""Which frames go along with a voice: those that the video shows, as it shows them, in every container that can."""
 
 from fractions import Fraction
 
@@ -18,7 +18,7 @@ from vsr.media.mux.mux import check_container
 SILENCE = np.zeros(24_000, np.float32)
 TRIMMED = {
     "start": {"spans": [(20, 60)]},
-    "start of a key picture": {"spans": [(20, 60)], "gop": 20},
+    "start of a key frame": {"spans": [(20, 60)], "gop": 20},
     "start of an open group": {"spans": [(20, 60)], "gop": 20, "flags": "open-gop=1"},
     "inside an open group": {"spans": [(21, 60)], "gop": 20, "flags": "open-gop=1"},
     "end": {"spans": [(0, 37)]},
@@ -63,7 +63,7 @@ def test_a_raw_stream_gets_its_time_stamps_by_its_rate(tmp_path, codec, bframes)
 
 
 def write_turned(path, shape=None, quarter_turns=0):
-    """A landscape whose left third is white, 25 pictures; pixels of ``shape``, and a tag that turns it."""
+    """A landscape whose left third is white, 25 frames; pixels of ``shape``, and a tag that turns it."""
     picture = np.zeros((25, 64, 96, 3), np.uint8)
     picture[:, :, :32] = 255
     with av.open(str(path), "w") as container:
@@ -79,7 +79,7 @@ def write_turned(path, shape=None, quarter_turns=0):
 
 
 def upright(path):
-    """The first picture as it is shown, gray, and the shape of its pixels."""
+    """The first frame as it is shown, gray, and the shape of its pixels."""
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         frame = next(container.decode(stream))
@@ -122,13 +122,13 @@ def test_a_container_that_cannot_hold_the_picture_is_told_before_the_work(tmp_pa
     film, out = write_video(tmp_path / "film.mp4", numbered()), tmp_path / f"voiced.{suffix}"
     assert main(["speak", str(film), "-o", str(out)]) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert f"{out}: cannot hold the picture of {film}" in line and line.endswith("try .mkv")
+    assert f"{out}: cannot hold the video of {film}" in line and line.endswith("try .mkv")
     assert [path.name for path in tmp_path.iterdir()] == ["film.mp4"]
 
 
 def test_pictures_that_a_container_would_lose_in_silence_are_refused(tmp_path):
     film = write_video(tmp_path / "film.avi", numbered(), codec="mjpeg", pixel_format="yuvj420p")
-    with pytest.raises(VsrError, match="cannot hold the picture .*: try .mkv"):
+    with pytest.raises(VsrError, match="cannot hold the video .*: try .mkv"):
         mux(film, SILENCE, tmp_path / "voiced.ts")
     assert not (tmp_path / "voiced.ts").exists()
 

@@ -1,4 +1,4 @@
-"""Clips that are parts of a long film: whatever reads sound reads that part; clips without sound are told."""
+"""Clips that are parts of a long video: whatever reads sound reads that part; clips without sound are told."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ SECONDS = 8.0
 @pytest.mark.parametrize(("frames", "samples"), [(0, 16_640), (20, 12_800), (30, 19_200)])
 def test_a_part_of_a_film_has_that_parts_sound(tmp_path, voice_like, frames, samples):
     write_wave(tmp_path / "film.wav", voice_like)
-    # 0.59 s is nearest to frame 15 and 1.63 s to frame 41, as the reader of the pictures counts
+    # 0.59 s is nearest to frame 15 and 1.63 s to frame 41, as the reader of the frames counts
     wave = natural_wave(Clip("x", str(tmp_path / "film.wav"), "", "s", frames, start=0.59, end=1.63))
     true = voice_like[15 * 640 : 41 * 640]
     assert len(wave) == samples
@@ -39,7 +39,7 @@ def test_a_part_of_a_film_has_that_parts_sound(tmp_path, voice_like, frames, sam
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory):
-    """Eight seconds of picture and sound, and the sound."""
+    """Eight seconds of frame and sound, and the sound."""
     wave = chirp(SECONDS)
     path = tmp_path_factory.mktemp("film") / "film.mkv"
     return write_film(path, wave, round(SECONDS * 25), ("libx264", "pcm_s16le"), rate=16_000), wave
@@ -47,7 +47,7 @@ def film(tmp_path_factory):
 
 @pytest.fixture
 def parts(film, tmp_path):
-    """Three parts of the film with their crops; the last is told to be longer than its crop."""
+    """Three parts of the video with their crops; the last is told to be longer than its crop."""
     spans = {"a": (0.0, 1.2, 30), "b": (3.0, 4.6, 40), "late": (5.0, 7.0, 45), "end": (7.0, 0.0, 25)}
     clips = []
     for name, (start, end, frames) in spans.items():
@@ -71,7 +71,7 @@ def features(parts, codebook, tmp_path):
 
 
 def test_features_are_those_of_the_part(parts, film, features):
-    """Not the start of the film, nor what comes before or after."""
+    """Not the start of the video, nor what comes before or after."""
     for clip in (parts[0], parts[1], parts[3]):
         own = load_features(features, clip)
         first = round(clip.start * 25) * 640
@@ -151,7 +151,7 @@ EVEN = np.arange(75) / 25
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts"])
 def test_the_sound_of_a_part_is_that_of_its_pictures(tmp_path, suffix):
-    """In a film whose sound begins 7 s before the picture, which stands from 10 to 25 s."""
+    """In a video whose sound begins 7 s before the frame, which stands from 10 to 25 s."""
     path = write_recording(tmp_path / f"film.{suffix}", [*(7 + EVEN), *(25 + EVEN), *(28 + EVEN)], clicks(34))
     for start, end, seconds in ((8, 9, [8]), (26, 28, [26, 27]), (9, 26, [9, 25]), (5, 8, [7]), (29, 0, [29, 30])):
         numbers, times = read(path, start=start, end=end)

@@ -1,4 +1,4 @@
-"""From a film to its voice through the command, and every way it can be refused."""
+"""From a video to its voice through the command, and every way it can be refused."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Offsets of sound and picture: recovered where clips have them, left at zero where they have none."""
+"""Offsets of sound and frame: recovered where clips have them, left at zero where they have none."""
 
 import json
 

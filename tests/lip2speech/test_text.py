@@ -1,12 +1,15 @@
 """What is said: guesses shape no voice unless they are let, and whatever is spoken says that it is synthetic."""
 
+from types import SimpleNamespace
+
 import av
 import numpy as np
 import pytest
 
 from lip2speech.cli import main
 from lip2speech.inference.dubbing import SYNTHETIC
-from lip2speech.inference.text import believed, guesses, read_line
+from lip2speech.inference.text import Text, believed, guesses, open_text, read_line, usual
+from lip2speech.models.flow_options import FlowOptions
 from tests.conftest import talking_face, write_video
 from vsr.media.audio import read_wave, riff_bytes
 from vsr.output.transcript import Segment, TimedWord
@@ -67,3 +70,15 @@ def test_a_comment_changes_no_sample(tmp_path, comment):
     assert np.array_equal(plain, tagged)
     with av.open(str(tmp_path / "tagged.wav")) as container:
         assert container.metadata["comment"] == comment
+
+
+WAYS = [(True, 4, "read"), (True, 0, "none"), (False, 4, "none")]
+
+
+@pytest.mark.parametrize(("has_listener", "steps", "expected"), WAYS)
+def test_a_voice_reads_by_default_where_it_can_be_pulled(has_listener, steps, expected):
+    """And what is asked for goes before."""
+    loaded = SimpleNamespace(has_listener=has_listener, listener=None, reader=None)
+    flow = FlowOptions(steps=steps)
+    assert usual(loaded, flow) == expected
+    assert type(open_text(loaded, "none", flow, "clip.mp4")) is Text

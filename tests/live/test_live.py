@@ -1,4 +1,4 @@
-"""Live captions: what stands stays, old pictures are dropped, and the demo clip is read as a file is."""
+"""Live captions: what stands stays, old frames are dropped, and the demo clip is read as a file is."""
 
 import io
 import socket
@@ -82,7 +82,7 @@ def test_a_file_is_played_at_its_own_pace(tmp_path):
 
 @pytest.fixture
 def stream(tmp_path, monkeypatch):
-    """Makes a stream whose only picture that stands by itself is the first, on standard input; cut after `share`."""
+    """Makes a stream whose only frame that stands by itself is the first, on standard input; cut after `share`."""
 
     def make(share=1.0, garbage=b""):
         options = {"g": "1000", "sc_threshold": "0", "tune": "zerolatency"}

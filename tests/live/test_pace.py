@@ -60,7 +60,7 @@ def stream(rate=None):
 @pytest.mark.parametrize("fps", [15, 25, 30, 60])
 @pytest.mark.parametrize("waiting", [0, 20])
 def test_a_rate_that_nobody_tells_is_measured(clock, fps, waiting):
-    """The first pictures come at once, then one by one."""
+    """The first frames come at once, then one by one."""
     pace, seconds = Pace(stream()), []
     for number in range(10 * fps):
         clock.now = 1000 + max(0, number - waiting) / fps

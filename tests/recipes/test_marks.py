@@ -118,7 +118,7 @@ def test_marks_of_older_versions_are_of_nobody_knows_what(recipe):
 
 
 def test_data_made_by_hand_may_be_gone_on_with(recipe):
-    assert recipe("--stage", "4") == ALL[4:] and "stage 3: tokens (nothing tells whether it was done" in recipe.told
+    assert recipe("--stage", "4") == ALL[4:] and "stage 3: tokens (nothing says whether it was done" in recipe.told
 
 
 def test_what_was_decoded_under_other_tags_stays_done(recipe):

@@ -54,6 +54,6 @@ def test_a_run_of_an_older_version_goes_on_and_says_so(config, tmp_path, capsys)
     (tmp_path / "run" / ".made.jsonl").unlink()
     capsys.readouterr()
     losses_of(config, tmp_path / "run", resume=True)
-    assert "does not tell what it was begun with" in capsys.readouterr().out
+    assert "does not say what it was begun with" in capsys.readouterr().out
     with pytest.raises(VsrError, match="optim.lr"):
         losses_of(changed(config, "optim", lr=1.0), tmp_path / "run", resume=True)

@@ -1,4 +1,4 @@
-"""What breaks off is refused; a longer sound, a late clock, a picture that stands or rare pictures do not break off."""
+"""What breaks off is refused; a longer sound, a late clock, a frame that stands or rare frames do not break off."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ EVEN = np.arange(75) / 25
 def test_a_longer_sound_does_not_break_the_picture_off(tmp_path, suffix):
     path = write_recording(tmp_path / f"v.{suffix}", EVEN, tone(10))
     assert len(read(path)[1]) == pytest.approx(75, abs=1)
-    assert probe(path).duration == pytest.approx(3.0, abs=0.05), "that of the picture"
+    assert probe(path).duration == pytest.approx(3.0, abs=0.05), "that of the frame"
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv", "flv", "avi"])

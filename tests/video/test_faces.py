@@ -36,7 +36,7 @@ class Script:
 
 
 def numbered(pictures):
-    """Pictures that carry their number in the first pixel."""
+    """Frames that carry their number in the first pixel."""
     pictures = [np.array(picture) for picture in pictures]
     for index, picture in enumerate(pictures):
         picture[0, 0] = (index // 256, index % 256, 0)
@@ -109,7 +109,7 @@ def test_mesh_points_are_where_they_should_be(make_face):
     nose, right_eye, left_eye, mouth = (
         face.points[0, part].mean(axis=0) for part in (slice(0, 5), slice(5, 11), slice(11, 17), slice(17, 37))
     )
-    assert right_eye[0] < nose[0] < left_eye[0]  # the person's right is the picture's left
+    assert right_eye[0] < nose[0] < left_eye[0]  # the person's right is the frame's left
     assert max(right_eye[1], left_eye[1]) < nose[1] < mouth[1]
 
 

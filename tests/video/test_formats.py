@@ -33,7 +33,7 @@ OPTIONS = {"libx264": {"preset": "veryfast"}, "libx265": {"preset": "ultrafast",
 
 
 def numbered(count, width=128, height=64):
-    """Pictures (count, height, width, 3) with eight black or white fields that spell their number modulo 256."""
+    """Frames (count, height, width, 3) with eight black or white fields that spell their number modulo 256."""
     bits = (np.arange(count)[:, None] >> np.arange(8)) & 1
     fields = bits.reshape(count, 2, 4).astype(np.uint8) * 200 + 25
     rows, columns = np.arange(height) * 2 // height, np.arange(width) * 4 // width
@@ -41,7 +41,7 @@ def numbered(count, width=128, height=64):
 
 
 def number_of(frame):
-    """What a picture spells."""
+    """What a frame spells."""
     height, width = frame.shape[:2]
     rows = ((np.arange(2) + 0.5) * height / 2).astype(int)
     columns = ((np.arange(4) + 0.5) * width / 4).astype(int)

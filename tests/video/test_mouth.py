@@ -93,7 +93,7 @@ def test_crop_follows_a_moving_head(tmp_path, make_face, make_video):
 def test_missing_frames_are_told_and_the_ends_are_held(tmp_path, make_face, make_video):
     frames = make_face(40)
     frames[:6] = 128
-    frames[20:24] = 128  # four frames: an interruption, after which the picture is back
+    frames[20:24] = 128  # four frames: an interruption, after which the frame is back
     clip = crop_video(make_video(tmp_path / "v.mp4", frames, options={"crf": "10", "g": "1"}))
     np.testing.assert_allclose(clip.times, np.arange(40) / 25, atol=1e-6)
     assert clip.found == pytest.approx(30 / 40, abs=0.06)
@@ -131,7 +131,7 @@ def test_refusals(tmp_path, make_video, count, reason):
 
 def test_a_mouth_outside_the_picture_is_refused(tmp_path, make_face, make_video):
     class Lowered:
-        """The real detector, looking at the part of the picture that the file lacks."""
+        """The real detector, looking at the part of the frame that the file lacks."""
 
         def reset(self):
             default_detector().reset()

@@ -24,7 +24,7 @@ FINE = {"preset": "veryfast", "crf": "8"}
 
 
 def ring(width, height, pixels=(1.0, 1.0)):
-    """A picture (H, W, 3) of a white disc that is round where pixels are (wide, high)."""
+    """A frame (H, W, 3) of a white disc that is round where pixels are (wide, high)."""
     rows, columns = np.mgrid[:height, :width]
     x, y = (columns - width / 2) * pixels[0], (rows - height / 2) * pixels[1]
     inside = np.hypot(x, y) < 0.4 * min(width * pixels[0], height * pixels[1])
@@ -151,7 +151,7 @@ def test_a_camera_that_is_turned_is_followed_live(turned):
 
 
 def open_source_of(path):
-    """The pictures of a file as of a stream."""
+    """The frames of a file as of a stream."""
     import sys
 
     real, sys.stdin = sys.stdin, type("Piped", (), {"buffer": io.BytesIO(path.read_bytes())})()
@@ -163,7 +163,7 @@ def open_source_of(path):
 
 @pytest.mark.parametrize("order", [(64, 256), (256, 64), (96, 256, 128)])
 def test_a_resolution_that_changes_is_no_cut_and_loses_nothing(tmp_path, order):
-    """As calls do: the crop is that of the same face all the time, sharp where the picture is."""
+    """As calls do: the crop is that of the same face all the time, sharp where the frame is."""
     import cv2
 
     face, parts = talking_face(60), []
@@ -201,7 +201,7 @@ def test_a_picture_that_changes_is_the_same_after_a_seek(tmp_path):
 
 
 def _write_changing(path, pictures, codec):
-    """Packets of pictures of several sizes in one stream."""
+    """Packets of frames of several sizes in one stream."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=25)
         stream.height, stream.width, stream.pix_fmt = *pictures[0].shape[:2], "yuvj420p"

@@ -16,7 +16,7 @@ from vsr.media.reader import probe, read_frames
 
 
 def gray_levels(count, width=64, height=48):
-    """Pictures (count, height, width, 3) whose level tells their number."""
+    """Frames (count, height, width, 3) whose level tells their number."""
     levels = np.linspace(20, 235, count).astype(np.uint8)
     return np.broadcast_to(levels[:, None, None, None], (count, height, width, 3)).copy()
 
@@ -190,7 +190,7 @@ def test_sound_without_picture(tmp_path, make_sound):
 
 
 def with_index_first(path, target):
-    """Remux an mp4 so that its index precedes the pictures: a truncated copy still opens."""
+    """Remux an mp4 so that its index precedes the frames: a truncated copy still opens."""
     with av.open(str(path)) as source, av.open(str(target), "w", options={"movflags": "faststart"}) as sink:
         stream = sink.add_stream_from_template(source.streams.video[0])
         for packet in source.demux(video=0):

@@ -17,7 +17,7 @@ def scenes():
 
 
 def shaky(picture, count, seed=0):
-    """The picture as a hand holds the camera: it wanders by a few pixels and its light changes a little."""
+    """The frame as a hand holds the camera: it wanders by a few pixels and its light changes a little."""
     dice = np.random.default_rng(seed)
     way = np.cumsum(dice.integers(-2, 3, (count, 2)), axis=0)
     light = 1 + 0.03 * np.sin(np.arange(count) / 3)

@@ -17,7 +17,7 @@ DARK, BRIGHT = 40, 210
 
 
 def write_streams(path, *streams, sounds=()):
-    """A file of pictures: (width, level, frames, disposition, codec) each, one sample of each sound's level after."""
+    """A file of frames: (width, level, frames, disposition, codec) each, one sample of each sound's level after."""
     with av.open(str(path), "w") as container:
         opened_streams = []
         for width, _, _, disposition, codec in streams:

@@ -1,4 +1,4 @@
-"""Lips are read where the picture shows them move: nothing of a photograph, nor of a covered mouth, which is told."""
+"""Lips are read where the frame shows them move: nothing of a photograph, nor of a covered mouth, which is told."""
 
 from pathlib import Path
 
@@ -186,7 +186,7 @@ def test_a_half_covered_mouth_lowers_the_quality(puppet):
 def test_a_dark_face_is_told(puppet):
     bright, dark = (qualities(piece_of((puppet[0] * share).astype(np.uint8))) for share in (1.0, 0.1))
     assert bright["dark"] == 1.0 and dark["dark"] < LEAST
-    assert piece_of((puppet[0] * 0.1).astype(np.uint8)).stretches.speech  # what cannot be told is read, and marked
+    assert piece_of((puppet[0] * 0.1).astype(np.uint8)).stretches.speech  # what cannot be known is read, and marked
 
 
 def test_motion_of_the_whole_crop_and_light_are_none_of_the_lips():

@@ -86,7 +86,7 @@ def test_a_clock_may_begin_anywhere(tmp_path, suffix, begin):
 
 
 def test_stamps_in_the_order_of_decoding_are_put_right(tmp_path):
-    """AVI has no others; with H.264 every few pictures one would seem to go back."""
+    """AVI has no others; with H.264 every few frames one would seem to go back."""
     path = write_recording(tmp_path / "v.avi", EVEN, codecs=("libx264", None), options={"bf": "3", "b-pyramid": "2"})
     with av.open(str(path)) as file:
         stamps = [frame.time for frame in file.decode(video=0)]

@@ -12,7 +12,7 @@ STILL = {"flip": 0.0, "speed": 0.0, "mask_frames": 0, "light": 0.0}
 
 @pytest.fixture(scope="module")
 def crop() -> np.ndarray:
-    """Four grey pictures with a bright bar below the centre, which neither mirrors nor turns onto itself."""
+    """Four grey frames with a bright bar below the centre, which neither mirrors nor turns onto itself."""
     crop = np.full((4, 96, 96), 90, np.uint8)
     crop[:, 60:66, 20:70] = 220
     return crop
@@ -24,7 +24,7 @@ def drawn(seed: int) -> np.random.Generator:
 
 
 def bar(video: torch.Tensor) -> np.ndarray:
-    """(rows, columns) of the bright pixels of the first picture."""
+    """(rows, columns) of the bright pixels of the first frame."""
     return np.argwhere((video[0, 0] * STD + MEAN).numpy() > 0.6)
 
 

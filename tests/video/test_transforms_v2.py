@@ -40,7 +40,7 @@ def test_the_window_of_training_and_its_mirror(crop, flip, seed):
 
 
 def test_v2_has_no_zoom_of_width_and_height_apart(crop):
-    """A turn without a zoom is the same inside the picture; v2's one scale cannot be our two."""
+    """A turn without a zoom is the same inside the frame; v2's one scale cannot be our two."""
     smooth = torch.nn.functional.avg_pool2d(torch.from_numpy(crop).float(), 9, 1, 4)
     from torchvision.transforms import InterpolationMode
 
@@ -56,7 +56,7 @@ def test_v2_has_no_zoom_of_width_and_height_apart(crop):
 
 
 def test_v2s_contrast_is_another():
-    """About each picture's own mean and cut to the range; ours is linear, on normalised values."""
+    """About each frame's own mean and cut to the range; ours is linear, on normalised values."""
     dark = torch.full((1, 1, 8, 8), 0.1)
     assert torch.equal(v2.adjust_contrast(dark, 1.2), dark)
     assert not torch.equal((dark - MEAN) / STD * 1.2, (dark - MEAN) / STD)

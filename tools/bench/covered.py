@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Which covered mouths, photographs and poor pictures are read: the figures behind the constants of `vsr/video`.
+"""Which covered mouths, photographs and poor frames are read: the figures behind the constants of `vsr/video`.
 
     tools/bench/covered.py CLIP... [--held-out] [--json FILE]
 

@@ -4,7 +4,7 @@
     tools/bench/footage.py CLIP... [--minutes 30] [--peer-minutes 30] [--model DIR] [--json FILE]
 
 The clips, all of one encoder's settings, are joined over and over to a video of so many minutes, without a journal of
-the sound and without encoding anew. It is read to its end; then every frame of its first minutes (--peer-minutes,
+the sound and without encoding again. It is read to its end; then every frame of its first minutes (--peer-minutes,
 default all of it) goes through detection and landmarks by itself, is smoothed and cropped. Prints and writes
 
     speedup        processor time of faces and crops: the peer's by ours, over the same minutes
@@ -80,7 +80,7 @@ def join(clips: list[str], minutes: float, target: Path) -> float:
 
 
 def _append(output, stream, packets: list, begin: int) -> int:
-    """Mux packets so that their first picture stands at ``begin``; returns the end of the last."""
+    """Mux packets so that their first frame stands at ``begin``; returns the end of the last."""
     packets = [packet for packet in packets if packet.size]
     first, end = min(packet.pts for packet in packets), begin
     for packet in packets:

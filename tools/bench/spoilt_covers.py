@@ -70,7 +70,7 @@ def skin(frames: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def laid(frames, points, canvas, held="face", begin: float = 0.0, end: float = 1.0, drift=None, jaw: float = 0.0):
-    """The frames with a canvas before the mouth, which moves with the face or stands still in the picture.
+    """The frames with a canvas before the mouth, which moves with the face or stands still in the frame.
 
     begin, end: share of the clip in which it is there; drift (T, 2): its own motion in pixels of the crop; jaw: share
     of the lips' opening by which its lower part follows the chin.

@@ -1,4 +1,4 @@
-"""Speaking faces in poor pictures, which are read all the same: small, shaky, dark, compressed, in noise, with a beard.
+"""Speaking faces in poor frames, which are read all the same: small, shaky, dark, compressed, in noise, with a beard.
 
 Shapes: frames (T, H, W, 3) uint8 RGB; points (T, 37, 2) pixels of the faces before.
 """

@@ -92,7 +92,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, help="of the tensor library (default: its own choice)")
     parser.add_argument("--jobs", type=int, default=0, help="also measure the command in so many processes")
     parser.add_argument("--model", help="a reader by name or folder instead of the default")
-    parser.add_argument("--beside", help="another, in turn with it on each clip: the ratio of both is told")
+    parser.add_argument("--beside", help="another, in turn with it on each clip: the ratio of both is printed")
     parser.add_argument("--json")
     args = parser.parse_args()
     if args.threads:

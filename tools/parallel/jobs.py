@@ -60,7 +60,7 @@ class Work:
         print(f"{self.program}: {message}", file=sys.stderr, flush=True)
 
     def report(self, failed: list[int]) -> None:
-        """One line that says which jobs failed and where they tell why."""
+        """One line that says which jobs failed and where they say why."""
         if not self.name:
             self.complain(f"failed: see {self.log}")
         elif failed:

@@ -58,7 +58,7 @@ def identify(path: str | Path, known: dict | None = None) -> dict[str, Any]:
 
 @lru_cache(maxsize=4096)
 def _hashed(path: str, *status: int) -> str:
-    """The hash of a file in one state: a film of many clips is read once."""
+    """The hash of a file in one state: a video of many clips is read once."""
     return sha256_of(path)
 
 
@@ -191,7 +191,7 @@ def records_in(path: Path) -> Iterable[dict]:
 
 
 def kept(path: str | Path, made: dict, check: Callable[[str | Path], object]) -> bool:
-    """Whether the one file that a run makes is there already, made from just this; what is done is told on stderr.
+    """Whether the one file that a run makes is there already, made from just this; what is done is printed on stderr.
 
     ``check`` raises VsrError for a file that is none of ours, which is not replaced.
     """

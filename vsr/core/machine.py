@@ -26,7 +26,7 @@ def cores() -> int:
 
 
 def free_memory() -> int:
-    """Bytes that new processes may take; 0 where the system does not tell."""
+    """Bytes that new processes may take; 0 where the system does not say."""
     found = 0
     with suppress(OSError, ValueError, LookupError):
         (line,) = [line for line in Path("/proc/meminfo").read_text().splitlines() if line.startswith("MemAvailable:")]

@@ -70,11 +70,11 @@ def watched(frames: Iterable[tuple], progress: Callable[[Any, float, float], Non
 
 
 def counted(items: Iterable[Item], what: str, total: int, done: int = 0, failed: str = "") -> Iterator[Item]:
-    """The items as they come, while a bar on stderr counts them and tells the time left.
+    """The items as they come, while a bar on stderr counts them and shows the time left.
 
     Args:
         done: how many of ``total`` were there before.
-        failed: what an item that has a ``reason`` is, such as "refused"; the bar tells how many are.
+        failed: what an item that has a ``reason`` is, such as "refused"; the bar says how many are.
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

@@ -1,4 +1,4 @@
-"""Tracks of mouth points of GRID's speakers, without pictures: `sN.npz` of each speaker -> one file a sentence.
+"""Tracks of mouth points of GRID's speakers, without frames: `sN.npz` of each speaker -> one file a sentence.
 
 `names`, `texts`, `word_frames` (n, 6) frames of each word, and of all sentences one behind the other `points_px50`
 (F, 9, 2), 50 times pixels from the middle of the eyes, and `measures` (F, 8); silence is left out.

@@ -1,6 +1,6 @@
 """LRW (Chung and Zisserman 2016): ``WORD/{train,val,test}/WORD_NNNNN.{mp4,txt}`` -> manifests of one-word clips.
 
-A clip is 29 frames with its word in the middle; the text file tells how long the word lasts, so that a clip's word
+A clip is 29 frames with its word in the middle; the text file says how long the word lasts, so that a clip's word
 boundary is (middle - half, middle + half). Lists: train, dev (val) and test.
 """
 
@@ -62,7 +62,7 @@ def _read_folder(folder: Path, word: str, skipped: dict[str, str], faults: dict[
 
 
 def read_boundary(path: Path) -> tuple[float, float] | None:
-    """Start and end of the word in seconds; None where the file does not tell."""
+    """Start and end of the word in seconds; None where the file does not say."""
     try:
         found = DURATION.search(path.read_text(encoding="utf-8", errors="replace"))
         half = min(float(found[1]), CLIP_SECONDS) / 2

@@ -59,9 +59,9 @@ def crop_corpus(
     """Crop every clip of a manifest; returns counts of "cropped", "kept" (from an earlier run) and refusal reasons.
 
     Crops that an earlier run made of the same are kept, so a killed run goes on where it stopped; what is kept and what
-    is made again is told on stderr. A file that crashes the decoder costs that file only. ``engine``: who crops, if not
-    ``jobs`` processes of this machine; ``store``: how crops lie on disk, of `vsr.data.stored.STORES`. Raises VsrError
-    for a bad manifest, a folder that cannot be written, or one that holds something else.
+    is made again is printed on stderr. A file that crashes the decoder costs that file only. ``engine``: who crops, if
+    not ``jobs`` processes of this machine; ``store``: how crops lie on disk, of `vsr.data.stored.STORES`. Raises
+    VsrError for a bad manifest, a folder that cannot be written, or one that holds something else.
     """
     clips = read_manifest(manifest_in)
     out_dir = Path(out_dir)

@@ -74,7 +74,7 @@ def planned_batches(dataset, plan: Sequence[list[int]], epoch: int, workers: int
 def worker_context(workers: int):
     """How worker processes begin: from a server without threads, as a fork of this process could hang for ever in a
     lock that another thread held. The server has loaded PyTorch once for all of them. Windows, which has no such
-    server, begins each anew. None without workers."""
+    server, begins each again. None without workers."""
     if not workers:
         return None
     if "forkserver" not in get_all_start_methods():

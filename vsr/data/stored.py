@@ -78,7 +78,7 @@ def count_frames(path: str | Path) -> int:
 
 
 def _decoded(path: Path) -> np.ndarray:
-    """The first channel of a mouth video's pictures, many a call to the decoder."""
+    """The first channel of a mouth video's frames, many a call to the decoder."""
     reader, whole_rows = _opened(path)
     decord = _library()
     try:
@@ -93,9 +93,9 @@ def _decoded(path: Path) -> np.ndarray:
 
 
 def _opened(path: Path) -> tuple[Any, bool]:
-    """decord's reader, and whether its pictures are the 96 pixels alone.
+    """decord's reader, and whether its frames are the 96 pixels alone.
 
-    decord2 hands out rows as wide as its decoder made them, 128 pixels of which 96 are the picture, and cannot put
+    decord2 hands out rows as wide as its decoder made them, 128 pixels of which 96 are the frame, and cannot put
     several of those into one array.
     """
     decord = _library()
@@ -122,5 +122,5 @@ def _told(path: Path, error: Exception) -> str:
 def _gray(picture: np.ndarray) -> np.ndarray:
     """One frame as decord2 gives it, rows with a tail -> (96, 96)."""
     if picture.shape[0] != SIDE or picture.size % SIDE or picture.size < 3 * SIDE * SIDE or picture.shape[1] != SIDE:
-        raise ValueError(f"a picture of {picture.shape[1]}x{picture.shape[0]} pixels, a mouth crop has {SIDE}x{SIDE}")
+        raise ValueError(f"a frame of {picture.shape[1]}x{picture.shape[0]} pixels, a mouth crop has {SIDE}x{SIDE}")
     return picture.reshape(SIDE, -1)[:, : 3 * SIDE : 3].copy()

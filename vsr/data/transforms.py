@@ -31,7 +31,7 @@ class Augmentation:
         light: greatest relative change of contrast, and half of that of brightness.
         trim: the clip begins anywhere before its first word and ends anywhere after its last, where word times are
             known (Martinez et al. 2020, for clips of one word).
-        turn: greatest rotation of the picture, degrees.
+        turn: greatest rotation of the frame, degrees.
         zoom: width and height are each scaled by a factor of 1 - zoom ... 1 + zoom: other faces have other mouths.
     """
 

@@ -23,7 +23,7 @@ SLACK = 1.0  # seconds by which a part or a word may reach beyond the announced 
 
 @dataclass(frozen=True)
 class Seen:
-    """What the header of a video says, or why it cannot be read; its pictures last from second start to end."""
+    """What the header of a video says, or why it cannot be read; its frames last from second start to end."""
 
     start: float = 0.0
     end: float = 0.0

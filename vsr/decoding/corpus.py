@@ -34,7 +34,7 @@ def decode_manifest(
     head: str = "",
 ) -> list[dict]:  # fmt: skip
     """Decode every clip and write one JSON line each, in the manifest's order; returns the records. The folder's ledger
-    tells with what. ``head``: the one whose hypotheses are told, as `vsr.decoding.heads.chosen_head` takes it."""
+    tells with what. ``head``: the one whose hypotheses are written, as `vsr.decoding.heads.chosen_head` takes it."""
     clips = read_manifest(manifest)
     head = chosen_head(loaded, head)
     made = decoded_from(loaded, manifest, options) | {"calibrated": calibrated}

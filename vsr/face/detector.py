@@ -19,8 +19,8 @@ from vsr.face.mediapipe_graphs import Region, Seen
 from vsr.face.networks import NETWORKS
 from vsr.face.surroundings import Surroundings
 
-SMALL_FACE = 0.16  # of the picture's shorter side
-SEARCH_WITHIN = (2, 8)  # looks at known faces until others are looked for: if the picture changes, and if not
+SMALL_FACE = 0.16  # of the frame's shorter side
+SEARCH_WITHIN = (2, 8)  # looks at known faces until others are looked for: if the frame changes, and if not
 
 
 class Detector(Protocol):
@@ -46,7 +46,7 @@ class MediaPipeMesh:
     """The face mesh of mediapipe 0.10.21 and older, whose models are inside the wheel.
 
     A face that is known is followed: the mesh is laid on the region where it was. Where somebody is lost or nobody
-    known, where the picture changes beside the faces, and every eighth time, a short-range detector looks for
+    known, where the frame changes beside the faces, and every eighth time, a short-range detector looks for
     others. A new face (which may be a false positive) and a small one (which the mesh loses in motion) are confirmed by
     a full-range detector, which also sees faces that the other does not: on those the mesh is laid in an enlarged cut.
     """

@@ -1,4 +1,4 @@
-"""What a face in a picture is, and when two sightings are of the same one.
+"""What a face in a frame is, and when two sightings are of the same one.
 
 Shapes: points (37, 2) float32 pixels (x, y): the inner face in the order 31..67 of the 68-point convention, which is
 nose 0-4, right eye 5-10, left eye 11-16, mouth 17-36. Right and left are the person's own. Landmarks of another tool in
@@ -17,7 +17,7 @@ from vsr.face.mediapipe_graphs import INNER, LEFT_EYE, RIGHT_EYE, Region, Seen
 NUM_POINTS = len(INNER)
 MAX_FACES = 4  # that are followed at a time
 MAX_STEP = 0.7  # face sizes a face may move between two sightings and still be the same person
-SAME_PLACE = 0.5  # face sizes within which two faces of one picture are the same one
+SAME_PLACE = 0.5  # face sizes within which two faces of one frame are the same one
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 Shapes: frame (H, W, 3) uint8; points (n, 37, 2) float32 pixels; crop (96, 96) uint8 gray; matrices (n, 2, 3).
 
 Four anchors of each frame (centres of the right eye, left eye, nose base and mouth) are laid on those of a mean face
-in a 256 x 256 picture by the least-squares similarity; 96 x 96 pixels round the mouth are kept.
+in a 256 x 256 frame by the least-squares similarity; 96 x 96 pixels round the mouth are kept.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def similarity(sources: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def cut_mouth(frame: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Warp frame (H, W, 3) uint8 by matrix (2, 3) to a gray crop (96, 96) uint8; black outside the picture."""
+    """Warp frame (H, W, 3) uint8 by matrix (2, 3) to a gray crop (96, 96) uint8; black outside the frame."""
     import cv2
 
     scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
@@ -111,7 +111,7 @@ def crop_corners(matrix: np.ndarray) -> np.ndarray:
 
 
 def shares_inside(shape: tuple[int, ...], matrices: np.ndarray) -> np.ndarray:
-    """(n,) shares of a 12 x 12 grid over the crops under matrices (n, 2, 3) that lie in a picture of shape (H, W)."""
+    """(n,) shares of a 12 x 12 grid over the crops under matrices (n, 2, 3) that lie in a frame of shape (H, W)."""
     if _inside(_in_frame(CORNERS, matrices), shape).all():
         return np.ones(len(matrices))
     ticks = (np.arange(12) + 0.5) * CROP / 12
@@ -130,5 +130,5 @@ def _in_frame(places: np.ndarray, matrices: np.ndarray) -> np.ndarray:
 
 
 def _inside(places: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Which of the places (..., 2) lie in a picture of shape (H, W)."""
+    """Which of the places (..., 2) lie in a frame of shape (H, W)."""
     return ((places >= 0) & (places < shape[1::-1])).all(axis=-1)

@@ -4,7 +4,7 @@ Tracks themselves never join two people. Here a track is given a label that was 
 alike (histograms of oriented gradients of the upright face, Dalal and Triggs 2005) beyond what two people reach, or
 nearly so and it is where that person was a moment ago, in the same shot. On the eleven clips of other people and eight
 speakers of GRID that this was set on, two people's faces never passed; a person seen from another side may get a label
-anew. This is no face recognition, and keeps nothing beyond the video.
+again. This is no face recognition, and keeps nothing beyond the video.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Whether the lips of a crop move by themselves: what changes at the mouth, against what changes elsewhere in the face.
 
-Landmarks shake on a photograph that is carried about, in noise, and on a mask; the picture under them tells lips from
+Landmarks shake on a photograph that is carried about, in noise, and on a mask; the frame under them tells lips from
 all of these. Each frame is compared with the half second round it. What a crop that is laid a little differently, or
 is lighter or darker, explains of the change (fitted on the face beside the mouth) is taken away; of a photograph or a
 mask no more is left at the mouth than on the cheeks. How the constants were found: docs/footage.md.

@@ -1,7 +1,7 @@
 """One graph of MediaPipe, run in the thread that calls.
 
 MediaPipe's own wrapper has Python called from the midst of C++, where Ctrl-C ends the process with an abort. Here C++
-calls nothing that runs Python code, so that an interrupt is heard before or after a picture.
+calls nothing that runs Python code, so that an interrupt is heard before or after a frame.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from vsr.core.errors import VsrError
 from vsr.core.packages import deferred, needed
 from vsr.core.quiet import quiet_stderr
 
-TICK = 33_333  # microseconds between two pictures: time has to pass, how much does not matter here
+TICK = 33_333  # microseconds between two frames: time has to pass, how much does not matter here
 
 
 class Graph:
@@ -60,7 +60,7 @@ class Graph:
             self._graph.start_run({name: packet_creator.create_bool(value) for name, value in switches.items()})
 
     def process(self, **inputs: Any) -> Any:
-        """What comes out of pictures (H, W, 3) uint8 RGB, contiguous, or messages; None for nothing."""
+        """What comes out of frames (H, W, 3) uint8 RGB, contiguous, or messages; None for nothing."""
         self._out.clear()
         self._at += TICK
         try:

@@ -1,4 +1,4 @@
-"""The networks of MediaPipe one by one: where faces are in a picture, and the mesh of the face in one region.
+"""The networks of MediaPipe one by one: where faces are in a frame, and the mesh of the face in one region.
 
 The solutions of MediaPipe wrap these networks in graphs that remember the frame before, look for faces whether that is
 due or not and hand every step to another thread. Here nothing is remembered and everything runs in the thread that
@@ -58,7 +58,7 @@ class Seen:
 
 
 class FaceBoxes:
-    """Faces anywhere in a picture, by the detector for near faces ("ShortRange") or for far ones ("FullRange")."""
+    """Faces anywhere in a frame, by the detector for near faces ("ShortRange") or for far ones ("FullRange")."""
 
     def __init__(self, reach: str, least: float):
         name = f"facedetection{reach.lower()}"
@@ -68,7 +68,7 @@ class FaceBoxes:
             'output_stream: "DETECTIONS:out" }',
             ["image"], "get_proto_list", {score: least},
         )  # fmt: skip
-        with quiet_stderr():  # graphs log until their first picture is through
+        with quiet_stderr():  # graphs log until their first frame is through
             self._graph.process(image=BLANK)
 
     def find(self, frame: np.ndarray) -> list[Seen]:
@@ -116,7 +116,7 @@ class FaceMesh:
 
 
 def mesh_of(landmarks, shape: tuple[int, ...]) -> np.ndarray:
-    """(468, 2) float32 pixels from a NormalizedLandmarkList, of a picture of `shape` (H, W, ...)."""
+    """(468, 2) float32 pixels from a NormalizedLandmarkList, of a frame of `shape` (H, W, ...)."""
     read = np.frombuffer(landmarks.SerializeToString(), LANDMARK)
     return np.stack([read["x"], read["y"]], axis=1) * np.float32([shape[1], shape[0]])
 

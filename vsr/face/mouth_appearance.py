@@ -80,7 +80,7 @@ def _without_plane(values: np.ndarray) -> np.ndarray:
 
 
 def _without_rows(values: np.ndarray) -> np.ndarray:
-    """Values (n, k) without the mean of each row of the picture."""
+    """Values (n, k) without the mean of each row of the frame."""
     rows = values.reshape(len(values), -1, _COLUMNS)
     return (rows - rows.mean(axis=2, keepdims=True)).reshape(values.shape)
 

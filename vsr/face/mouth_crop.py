@@ -80,7 +80,7 @@ def crop_video(
 def crop_tracks(path: str | Path, detector: Detector | None = None) -> list[MouthClip]:
     """The mouth of every person seen for at least 12 frames, who fills the screen most first.
 
-    People whose mouth is out of the picture are left out; raises what `crop_video` raises if nobody remains.
+    People whose mouth is out of the frame are left out; raises what `crop_video` raises if nobody remains.
     """
     source, clips, refusal = MouthSource(path, detector=detector, whole=True), [], None
     first, *others = sorted(_everybody(source)[1], key=lambda own: -own.piece.weight)
@@ -104,7 +104,7 @@ def _everybody(source: MouthSource) -> tuple[np.ndarray, list[Part]]:
 def _prolonged(piece: Piece, times: np.ndarray) -> Piece:
     """The piece with up to a second held at either end of the clip whose frames' times (n,) are given.
 
-    Some recordings begin with pictures of what was before; the words of a corpus are timed from their start all the
+    Some recordings begin with frames of what was before; the words of a corpus are timed from their start all the
     same.
     """
     before, after = piece.start, len(times) - piece.start - len(piece.crop)
@@ -124,7 +124,7 @@ def _prolonged(piece: Piece, times: np.ndarray) -> Piece:
 def clip_of(path, info: VideoInfo, piece: Piece, face: int, begin: Position | None = None) -> MouthClip:
     """A piece as a clip of its own; ``begin``: a place before it. Raises VsrError crop_out_of_frame."""
     if not piece.inside_picture:
-        raise VsrError("crop_out_of_frame", f"{path}: the mouth of face {face} is outside the picture")
+        raise VsrError("crop_out_of_frame", f"{path}: the mouth of face {face} is outside the frame")
     gaps = _runs(~piece.seen)
     own = (piece.points, begin, piece.canvas, piece.mouth)
     return MouthClip(piece.crop, piece.times, info, face, piece.found, gaps, *own)

@@ -22,8 +22,8 @@ from vsr.face.tracker import OpenTrack
 
 MIN_FRAMES = 12  # below half a second there is no word to read
 HOLD = FPS  # frames by which a track may be prolonged to the ends of its shot
-MIN_INSIDE = 0.6  # share of the crop that must lie inside the picture
-LOOK = 64  # side of the picture by which a face is known again
+MIN_INSIDE = 0.6  # share of the crop that must lie inside the frame
+LOOK = 64  # side of the frame by which a face is known again
 LOOK_EVERY = FPS  # frames
 
 
@@ -33,7 +33,7 @@ class Piece:
 
     track: number within the block; shot: number of the shot within the block; start: first frame within the block;
     crop (T, 96, 96) uint8; times (T,) seconds; points (T, 37, 2) float32 pixels, gaps filled; sizes (T,) face sizes
-    in pixels, NaN where the face was not found; inside (T,): share of the crop that lies in the picture;
+    in pixels, NaN where the face was not found; inside (T,): share of the crop that lies in the frame;
     looks (k, 64, 64) uint8 gray: the face upright, about once a second; canvas: shape of the frame whose pixels the
     points are, None: of any; zoom: pixels of the video for one of those, median of its frames; mouth (T, 14, 2) float32
     pixels: the points of `vsr.face.mouth_points`, NaN where they were not seen, None where nobody asked for them.
@@ -78,7 +78,7 @@ class Piece:
 
     @property
     def inside_picture(self) -> bool:
-        """Whether enough of the mouth is in the picture for enough of the time."""
+        """Whether enough of the mouth is in the frame for enough of the time."""
         return bool(np.mean(self.inside < MIN_INSIDE) <= 0.2)
 
 

@@ -12,14 +12,14 @@ LEAST = 0.5
 GOOD_EYES, BAD_EYES = 40.0, 8.0  # pixels between the eyes
 GOOD_TURN, BAD_TURN = 0.25, 0.75  # nose beside the middle of the eyes, in distances between them
 GOOD_DETAIL, BAD_DETAIL = 0.0022, 0.0  # energy of the finest detail of the crop, of all that varies in it
-GOOD_SHARE, BAD_SHARE = 0.95, 0.4  # share of the frames in which the mouth was found in the picture, and not covered
+GOOD_SHARE, BAD_SHARE = 0.95, 0.4  # share of the frames in which the mouth was found in the frame, and not covered
 GOOD_HALVES, BAD_HALVES = 1.6, 2.8  # how much more one half of the mouth moves than the other; whole mouths: up to 1.6
 GOOD_LIGHT, BAD_LIGHT = 48.0, 8.0  # mean gray round the mouth, of 255
 GOOD_CONTRAST, BAD_CONTRAST = 4.0, 1.0  # its deviation
 
 
 def cropped_share(piece: Piece) -> float:
-    """Share of frames in which the face was found and its mouth lay in the picture, not covered."""
+    """Share of frames in which the face was found and its mouth lay in the frame, not covered."""
     return float(np.mean(piece.seen & (piece.inside >= MIN_INSIDE) & ~piece.stretches.covered))
 
 

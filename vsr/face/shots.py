@@ -1,9 +1,9 @@
 """Where one shot ends and the next begins, told while frames stream by, with a latency of a few frames.
 
-A cut shows as a change of the picture that stands out from the changes before and after it (the measure is that of
-PySceneDetect's AdaptiveDetector), so a jump cut within one scene is found and a moving camera is not a cut. Pictures
-that a low frame rate repeats are left out of that comparison. Where everything moves at once, a cut is a picture whose
-pattern has little in common with the one before. A picture of another shape always begins a shot.
+A cut shows as a change of the frame that stands out from the changes before and after it (the measure is that of
+PySceneDetect's AdaptiveDetector), so a jump cut within one scene is found and a moving camera is not a cut. Frames
+that a low frame rate repeats are left out of that comparison. Where everything moves at once, a cut is a frame whose
+pattern has little in common with the one before. A frame of another shape always begins a shot.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from vsr.media.picture_shape import same_aspect
 
 SIZE = (64, 36)  # pixels that are compared
 COARSE = (16, 9)  # where the resolution changes
-RATIO = 4.4  # a cut changes the picture so many times as much as the frames round it do
+RATIO = 4.4  # a cut changes the frame so many times as much as the frames round it do
 LEAST = 3.0  # and by so much, mean of hue, saturation and brightness (of 255)
-REACH = 2  # pictures before and after that are compared
-FLASH = 12  # frames; a picture that comes back within them was only interrupted: a flash, a blank, a hand
-REPEATS = 6  # a picture that stands longer than this is a still, not a low frame rate
+REACH = 2  # frames before and after that are compared
+FLASH = 12  # frames; a frame that comes back within them was only interrupted: a flash, a blank, a hand
+REPEATS = 6  # a frame that stands longer than this is a still, not a low frame rate
 
 
 def shots(frames: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, bool]]:
@@ -53,13 +53,13 @@ class ShotDetector:
 
     def __init__(self):
         self.cuts: set[int] = set()
-        self._colours: np.ndarray | None = None  # of the last picture
-        self._changes: deque[float] = deque(maxlen=2 * REACH + 1)  # of the last pictures, each from the one before
-        self._shown: dict[int, int] = {}  # how many pictures were shown before -> number of the frame
+        self._colours: np.ndarray | None = None  # of the last frame
+        self._changes: deque[float] = deque(maxlen=2 * REACH + 1)  # of the last frames, each from the one before
+        self._shown: dict[int, int] = {}  # how many frames were shown before -> number of the frame
         self._count = 0
-        self._pictures: dict[int, np.ndarray] = {}  # thumbnails of the last pictures by number of the frame
-        self._fresh: list[tuple[int, np.ndarray]] = []  # cuts that may be undone yet, with the picture before
-        self._reshaped: set[int] = set()  # cuts that stand, as the picture has another shape from there on
+        self._pictures: dict[int, np.ndarray] = {}  # thumbnails of the last frames by number of the frame
+        self._fresh: list[tuple[int, np.ndarray]] = []  # cuts that may be undone yet, with the frame before
+        self._reshaped: set[int] = set()  # cuts that stand, as the frame has another shape from there on
         self._last: np.ndarray | None = None
         self._thumbnail: np.ndarray | None = None
         self._repeats = 0
@@ -74,7 +74,7 @@ class ShotDetector:
             if self._repeats == 0:
                 thumbnail = thumbnail_of(frame)
             if self._last is None:
-                for _ in range(REACH + 1):  # as if the first picture had stood before: a cut can follow at once
+                for _ in range(REACH + 1):  # as if the first frame had stood before: a cut can follow at once
                     self._show(number, thumbnail)
             before, now = self._compared(frame, thumbnail)
             broken = before is not None and _breaks(before, now)
@@ -88,7 +88,7 @@ class ShotDetector:
         return min([known, *(cut for cut, _ in self._fresh)])
 
     def flush(self) -> None:
-        """The video is over: its last picture stands, and is no shot of its own."""
+        """The video is over: its last frame stands, and is no shot of its own."""
         if self._thumbnail is not None:
             last = self._shown[self._count - 1]
             for _ in range(REACH):
@@ -96,14 +96,14 @@ class ShotDetector:
             self.cuts -= {last} - self._reshaped
 
     def _compared(self, frame: np.ndarray, thumbnail: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
-        """What is compared of the picture before and of this one: thumbnails, coarse ones where the resolution changes,
-        since the detail and the colour of small things that a picture gains or loses by that are no cut."""
+        """What is compared of the frame before and of this one: thumbnails, coarse ones where the resolution changes,
+        since the detail and the colour of small things that a frame gains or loses by that are no cut."""
         if self._last is None or frame.shape == self._last.shape:
             return self._thumbnail, thumbnail
         return _coarse(self._last), _coarse(frame)
 
     def _show(self, number: int, thumbnail: np.ndarray, change: float | None = None) -> None:
-        """One more picture, and how far it is from the one before where that is known; tells whether the one REACH
+        """One more frame, and how far it is from the one before where that is known; says whether the one REACH
         before it begins a shot."""
         self._shown[self._count] = number
         self._pictures[number] = thumbnail
@@ -120,13 +120,13 @@ class ShotDetector:
         self._count += 1
 
     def _turned(self, number: int) -> None:
-        """A cut that nothing undoes: points of before and after are pixels of different pictures."""
+        """A cut that nothing undoes: points of before and after are pixels of different frames."""
         self.cuts.add(number)
         self._reshaped.add(number)
         self._fresh = []
 
     def _found(self, number: int) -> None:
-        """A cut, unless it brings back the picture that stood before another cut a moment ago."""
+        """A cut, unless it brings back the frame that stood before another cut a moment ago."""
         if number in self.cuts:
             return
         picture = self._pictures[number]
@@ -165,7 +165,7 @@ def _colours(thumbnail: np.ndarray) -> np.ndarray:
 
 
 def _change(picture: np.ndarray, other: np.ndarray) -> float:
-    """Mean difference of two uint8 pictures."""
+    """Mean difference of two uint8 frames."""
     import cv2
 
     return cv2.norm(picture, other, cv2.NORM_L1) / picture.size
@@ -178,7 +178,7 @@ def _stands_out(changes: list[float]) -> bool:
 
 
 def _alike(picture: np.ndarray, other: np.ndarray) -> bool:
-    """The same picture but for what moves in it."""
+    """The same frame but for what moves in it."""
     return _change(picture, other) < 2 * LEAST
 
 

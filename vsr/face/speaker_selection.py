@@ -59,7 +59,7 @@ class Casting:
 
 
 def chosen(pieces: list[Piece], labels: list[int], number: int | None) -> Iterator[Part]:
-    """In each shot the faces that fill most of the picture for longest."""
+    """In each shot the faces that fill most of the frame for longest."""
     weights: dict[tuple[int, int], float] = {}
     for piece, face in zip(pieces, labels, strict=True):
         clear = piece.inside_picture and piece.found >= MIN_SEEN
@@ -103,7 +103,7 @@ def check_found(path, frames: int, tracks: int, reasons: Iterable[str | None], r
     if not tracks:
         raise VsrError("no_face", f"{path}: no face is seen for {MIN_FRAMES} frames (half a second)")
     if not read and set(reasons) == {OUTSIDE}:
-        raise VsrError("crop_out_of_frame", f"{path}: the mouth is outside the picture")
+        raise VsrError("crop_out_of_frame", f"{path}: the mouth is outside the frame")
 
 
 def number_of_faces(faces: str | int) -> int | None:

@@ -1,4 +1,4 @@
-"""Which frames of a face are read: those whose lips move, by the landmarks and by the picture, and can be seen.
+"""Which frames of a face are read: those whose lips move, by the landmarks and by the frame, and can be seen.
 
 The one rule of transcripts, voices, captions and pages.
 
@@ -24,7 +24,7 @@ CALM = 1.2  # within a second, of what does not look like a mouth: lips in a bea
 SHARE = 0.65  # of the frames that may move less
 LIT = 30.0  # of 255, the lightest tenth of the face: the change of a darker one is that of rounding
 # Nose beside the middle of the eyes, in their distances: a mouth looks like one from the front (GRID: up to 0.1), and
-# of a face that is turned away the picture is not asked at all.
+# of a face that is turned away the frame is not asked at all.
 FRONTAL, TURNED = 0.1, 0.25
 FOUND = 0.5  # share of the frames: a mesh that holds less, on no mouth, is none of a face (or of one upside down)
 SHORTEST = 12  # frames: less between two covered stretches is no word

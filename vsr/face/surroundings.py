@@ -1,4 +1,4 @@
-"""Whether somebody may have come: a new face changes the picture where no known face is.
+"""Whether somebody may have come: a new face changes the frame where no known face is.
 
 Shapes: frame (H, W, 3) uint8 RGB; boxes (x0, y0, x1, y1) pixels.
 """
@@ -12,12 +12,12 @@ import numpy as np
 from vsr.face.shots import thumbnail_of
 
 CHANGED = 25  # of 255, in any colour: what noise and light do is less
-SMALLEST = 0.01  # share of the picture that changes at least when a face of readable size comes
+SMALLEST = 0.01  # share of the frame that changes at least when a face of readable size comes
 OWN = 0.5  # sizes of a known face round it that are its own hair and neck
 
 
 class Surroundings:
-    """The picture as it was when faces were looked for in all of it."""
+    """The frame as it was when faces were looked for in all of it."""
 
     def __init__(self):
         self._before: np.ndarray | None = None

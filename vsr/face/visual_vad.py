@@ -39,7 +39,7 @@ def speech_and_rest(
 ) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
     """(start, stop) frames of the stretches that are to be read, and of the rests of over two seconds that are not.
 
-    active (T,): as `activity` has it; still (T,) bool: where the picture says that the lips rest all the same.
+    active (T,): as `activity` has it; still (T,) bool: where the frame says that the lips rest all the same.
     """
     calm = active < REST if still is None else (active < REST) | still
     calm[: int(np.argmax(calm))] |= bool(calm[:SETTLING].any())

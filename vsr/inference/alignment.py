@@ -33,7 +33,7 @@ def align_video(
         faces, cropped: as `vsr.inference.speech.spoken` takes them.
 
     Returns:
-        A transcript of one segment, whose confidences tell how well each word fits.
+        A transcript of one segment, whose confidences say how well each word fits.
 
     Raises:
         VsrError: bad_model, bad_text, and what a video is refused for.
@@ -55,7 +55,7 @@ def align_video(
 def tokens_of(loaded: LoadedModel, text: str) -> list[int]:
     """The tokens of a text that this reader can say and tell the times of. Raises VsrError bad_model, bad_text."""
     if not loaded.model.ctc:
-        raise VsrError("bad_model", f"{loaded.name} has no CTC head, which tells when a word is said: use another")
+        raise VsrError("bad_model", f"{loaded.name} has no CTC head, which says when a word is said: use another")
     tokens = loaded.tokenizer.encode(text)
     if not tokens:
         raise VsrError("bad_text", "there are no words in the text")

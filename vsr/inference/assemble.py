@@ -65,7 +65,7 @@ def _segment(
 
 
 def tracks_of(tracks: Iterable[TrackReport]) -> tuple[TrackReport, ...]:
-    """Who was in the picture when; parts of a track in blocks that overlap are joined."""
+    """Who was in the frame when; parts of a track in blocks that overlap are joined."""
     joined: list[TrackReport] = []
     for new in tracks:
         same = [i for i, old in enumerate(joined) if old.face == new.face and old.start < new.start < old.end]

@@ -1,7 +1,7 @@
 """What a model says of its own words, fitted: word confidence and the chance that lips are of its domain.
 
 Inside are development clips with transcripts; outside is footage of other speech, of which every word that the model
-gives counts as wrong. Both are read from the video on, as `vsr transcribe` reads them. Where figures are told, each
+gives counts as wrong. Both are read from the video on, as `vsr transcribe` reads them. Where figures are given, each
 source clip outside was left out of the fit that scores it.
 """
 

@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from vsr.modelstore.folder import LoadedModel
 
 SIDE = 96
-SMALLEST = 64  # pixels; a smaller picture shows no lips
+SMALLEST = 64  # pixels; a smaller frame shows no lips
 
 
 def cropped_clip(path: str | Path) -> MouthClip:
     """The mouth crops of such a video at 25 fps, gray, brought to 96 x 96.
 
     Raises:
-        VsrError: bad_config for pictures that are not square or too small; too_short, unreadable, no_video.
+        VsrError: bad_config for frames that are not square or too small; too_short, unreadable, no_video.
     """
     crops, times = [], []
     for picture, place in frames_from(path):
@@ -46,7 +46,7 @@ def _mouth(picture: np.ndarray, path: str | Path) -> np.ndarray:
     """Frame (S, S, 3) RGB -> (96, 96) gray."""
     height, width = picture.shape[:2]
     if height != width or height < SMALLEST:
-        told = f"its pictures are {width} x {height} pixels"
+        told = f"its frames are {width} x {height} pixels"
         raise VsrError("bad_config", f"{path} is no video of a mouth alone: {told}; leave --cropped out")
     gray = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
     if height == SIDE:

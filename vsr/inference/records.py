@@ -49,7 +49,7 @@ class BlockRecord:
         frames: their number, at 25 fps; end: where the last one ends.
         next: where the next block begins, None after the last; cut: whether that is a change of shot.
         first_shot: number of the first shot; num_shots: how many there are; shots: where those begin that are new.
-        tracks: who was in the picture when, and how well.
+        tracks: who was in the frame when, and how well.
         skipped: what was not read; readings: what was.
         people: who is new or was seen again since the block before.
     """

@@ -91,7 +91,7 @@ def observed(loaded: LoadedModel, own, layers: tuple[str, ...]) -> dict[str, np.
 
 
 def save_states(states: dict[str, np.ndarray], path: str | Path, about: dict[str, str]) -> None:
-    """Write arrays by their names; the ending says how. ``about``: strings that tell what they are of (a safetensors
+    """Write arrays by their names; the ending says how. ``about``: strings that say what they are of (a safetensors
     file's metadata; the array "about" of an npz, as JSON). Raises VsrError not_writable, no_space."""
     with atomic_write(path) as temporary:
         if Path(path).suffix == ".npz":

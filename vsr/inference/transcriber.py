@@ -47,7 +47,7 @@ def transcribe(
         loaded: model, tokenizer and config, of `vsr.modelstore.folder.load_model`.
         path: the video file.
         options: of the search (None: the model's own); `nbest` also sets how many alternatives each segment carries.
-        faces: "largest" reads the face that fills most of the picture in each shot, a number so many of them, "all"
+        faces: "largest" reads the face that fills most of the frame in each shot, a number so many of them, "all"
             every face.
         journal: file that keeps what is finished of a video of several blocks; whoever gives it removes it.
         resume: go on where the journal ends.
@@ -64,7 +64,7 @@ def transcribe(
 
 
 class Reading:
-    """One video being read; `transcript` tells what is known so far."""
+    """One video being read; `transcript` says what is known so far."""
 
     def __init__(self, loaded: LoadedModel, path, options: DecodeOptions, faces, journal=None, resume=False):
         check_heads(loaded.model, options.method)

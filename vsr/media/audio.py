@@ -1,4 +1,4 @@
-"""Sound on the picture's clock: read it from any recording, write it, lay it under a video.
+"""Sound on the video's clock: read it from any recording, write it, lay it under a video.
 
 Shapes: wave (S,) float32 in [-1, 1], mono, 16 kHz; its sample 0 is the start of the first video frame.
 """
@@ -87,7 +87,7 @@ def _sound(path: str | Path, span: Span | None = None) -> tuple[int, list[tuple[
     """Sample rate, and (time stamp in seconds, samples) of every decoded piece, at least of those of a part."""
     with _opened_sound(path, span) as (frames, rate, channels):
         chosen = chosen_channels(frames) if channels > 1 else {}
-    with _opened_sound(path, span) as (frames, rate, _):  # again: all channels of a long film would fill the memory
+    with _opened_sound(path, span) as (frames, rate, _):  # again: all channels of a long video would fill the memory
         pieces = [(frame.time, mono(frame, chosen)) for frame in frames]
     if not pieces and span is None:
         raise VsrError("no_sound", f"{path}: nothing of its sound can be decoded: write it again as .wav or .flac")

@@ -40,7 +40,7 @@ def mono(frame, chosen: dict[str, list[int]]) -> np.ndarray:
 def chosen_channels(frames: Iterable) -> dict[str, list[int]]:
     """Audio frames of a recording -> by the name of each layout the channels to average.
 
-    Front centre, where it is heard, carries the dialogue of a film; else left and right do. Empty channels are left
+    Front centre, where it is heard, carries the dialogue of a video; else left and right do. Empty channels are left
     out. Where channels cancel each other, as those of a balanced line taken for stereo, the loudest is taken alone.
     """
     layouts: dict[str, _Layout] = {}

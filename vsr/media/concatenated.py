@@ -10,7 +10,7 @@ from vsr.media.timestamps import BEGUN_ANEW, mean_rate
 
 
 def picture_shifts(path: str | Path) -> list[float]:
-    """Seconds to be added to the time stamps of each recording in a file, so that pictures follow each other as
+    """Seconds to be added to the time stamps of each recording in a file, so that frames follow each other as
     `vsr.media.reader` shows them; the first is 0. Packets are looked at, nothing is decoded. Raises VsrError."""
     with opened(path) as (container, stream):
         shifts, last, decoded, step = [0.0], -math.inf, -math.inf, 1 / mean_rate(stream)

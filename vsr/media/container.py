@@ -1,8 +1,8 @@
-"""Containers opened with care: only local recordings, every failure told as a VsrError, broken packets left out.
+"""Containers opened with care: only local recordings, every failure raised as a VsrError, broken packets left out.
 
 PyAV is the only decoder. On GRID (360x288) it takes 0.5 ms of processor time a frame, as decord does, next to 5 ms
 for finding the face; and it streams time stamps with the frames, tells the rotation tag (decord2 3.4 gives such a
-picture lying on its side), scales while it converts, and raises on a damaged packet so that reading can go on.
+frame lying on its side), scales while it converts, and raises on a damaged packet so that reading can go on.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from vsr.media.streams import picture_stream
 from vsr.media.timestamps import Clock
 
 MAX_PIXELS = 8192 * 8192  # beyond this a header is damaged, not a video large
-MAX_HOLD = 10.0  # seconds one picture may stand; a longer jump of the time stamps is damage, an edit or a still
+MAX_HOLD = 10.0  # seconds one frame may stand; a longer jump of the time stamps is damage, an edit or a still
 
 
 @contextmanager
 def open_container(path: str | Path) -> Iterator:
-    """Yield the PyAV container of a local recording, video or sound alone; every failure is told as a VsrError."""
+    """Yield the PyAV container of a local recording, video or sound alone; every failure is raised as a VsrError."""
     import av
 
     given, path = path, Path(path)
@@ -89,7 +89,7 @@ def short_reason(error: Exception) -> str:
 
 
 def _video_stream(path: Path, container):
-    """The moving picture that players show, decoding with as many threads as help."""
+    """The moving image that players show, decoding with as many threads as help."""
     stream = picture_stream(container, lambda: open_container(path))
     if stream is None:
         reason = "no_video" if container.streams.audio else "unreadable"
@@ -103,7 +103,7 @@ def _video_stream(path: Path, container):
 
 
 def decoded_frames(container, stream) -> Iterator:
-    """Decoded frames of a picture or sound stream; broken packets are left out, a broken container ends the stream."""
+    """Decoded frames of a frame or sound stream; broken packets are left out, a broken container ends the stream."""
     import av
 
     for packet in safe_packets(container, stream):

@@ -1,6 +1,6 @@
 """Whether a file breaks off: what it announces against what there was to be read, and could be.
 
-A longer sound, a clock that begins late, a last picture that stands or pictures that are rare do not break a file off.
+A longer sound, a clock that begins late, a last frame that stands or frames that are rare do not break a file off.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from vsr.core.errors import VsrError
 from vsr.media.structure import is_whole
 from vsr.media.timestamps import BEGUN_ANEW, Clock
 
-BY_STREAM = {"mov", "mxf", "ivf", "rm"}  # formats whose header tells how long each stream is ...
+BY_STREAM = {"mov", "mxf", "ivf", "rm"}  # formats whose header says how long each stream is ...
 BY_CONTAINER = {"matroska", "flv", "live_flv"}  # ... or the longest of them; all others guess by what is there
 
 
 class Demuxed:
     """A container whose packets are looked at as they go by. reached: the furthest end of any packet, own: of the
-    pictures', both as time stamps; newest: the latest time stamp of a picture; count: packets of pictures."""
+    frames', both as time stamps; newest: the latest time stamp of a frame; count: packets of frames."""
 
     def __init__(self, container, stream):
         self.container, self.stream = container, stream
@@ -51,7 +51,7 @@ class Demuxed:
 
 
 def check_complete(path: str | Path, seen: Demuxed, clock: Clock) -> None:
-    """A clip that breaks off would get a text that breaks off: after the last picture, refuse it aloud.
+    """A clip that breaks off would get a text that breaks off: after the last frame, refuse it aloud.
 
     Raises VsrError unreadable.
     """
@@ -64,7 +64,7 @@ def check_complete(path: str | Path, seen: Demuxed, clock: Clock) -> None:
 
 
 def _undecoded(seen: Demuxed, clock: Clock) -> float:
-    """Seconds of pictures, at the end, of which there were packets but nothing could be decoded."""
+    """Seconds of frames, at the end, of which there were packets but nothing could be decoded."""
     counted = (seen.count - clock.count) * clock.step
     stamped = counted if clock.stamp is None else seen.newest - clock.stamp
     return max(0.0, min(counted, stamped))

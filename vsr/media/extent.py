@@ -1,4 +1,4 @@
-"""How long the pictures of a file last and when each is shown, by the time stamps of its packets: nothing is decoded.
+"""How long the frames of a file last and when each is shown, by the time stamps of its packets: nothing is decoded.
 
 Shapes: times (n,) float64 seconds.
 """
@@ -27,7 +27,7 @@ REORDERED = 24  # packets of which one may be shown before those that come first
 
 @dataclass(frozen=True)
 class Extent:
-    """start: second of the first picture; end: second at which the last one ends; num_frames: those at 25 a second."""
+    """start: second of the first frame; end: second at which the last one ends; num_frames: those at 25 a second."""
 
     start: float
     end: float
@@ -35,7 +35,7 @@ class Extent:
 
 
 class Noted:
-    """A container whose first packets of pictures are noted, since to decode one picture takes several."""
+    """A container whose first packets of frames are noted, since to decode one frame takes several."""
 
     def __init__(self, container):
         self.container, self.packets = container, []
@@ -54,9 +54,9 @@ class Noted:
 
 
 def extent_of(path: str | Path, noted: Noted, stream, clock: Clock, start: float) -> Extent:
-    """Of an open file of which the first picture, at second ``start``, has been decoded.
+    """Of an open file of which the first frame, at second ``start``, has been decoded.
 
-    Of a large file only what the header tells is taken, or the end looked at, so that `num_frames` counts a picture
+    Of a large file only what the header says is taken, or the end looked at, so that `num_frames` counts a frame
     that stands for long, too.
     """
     if os.path.getsize(path) > SMALL:
@@ -69,7 +69,7 @@ def extent_of(path: str | Path, noted: Noted, stream, clock: Clock, start: float
 
 
 def _announced_end(path: str | Path, container, stream, clock: Clock) -> float:
-    """Second at which the pictures of a large file end; 0 where that cannot be told without reading all of it."""
+    """Second at which the frames of a large file end; 0 where that cannot be known without reading all of it."""
     kind, tick = container.format.name.split(",")[0], stream.time_base
     if kind == "mov" and stream.duration:
         return float((stream.duration + (stream.start_time or 0)) * tick) - clock.origin
@@ -81,7 +81,7 @@ def _announced_end(path: str | Path, container, stream, clock: Clock) -> float:
 
 
 def _end(timed: list[tuple[float, float]], step: float, start: float = 0.0) -> float:
-    """Second at which the last picture ends. Its own duration counts where those of the pictures before are true, else
+    """Second at which the last frame ends. Its own duration counts where those of the frames before are true, else
     it lasts as long as the one before."""
     if len(timed) < 2:
         return timed[0][0] + (timed[0][1] or step) if timed else start + step
@@ -102,14 +102,14 @@ def frame_times(path: str | Path, start: float = 0.0, end: float = 0.0) -> np.nd
 
 
 def recorded_length(container, stream) -> float:
-    """Seconds that a picture or sound stream lasts, by the time stamps of its packets; 0 where it has none."""
+    """Seconds that a frame or sound stream lasts, by the time stamps of its packets; 0 where it has none."""
     clock = Clock(container, stream)
     timed = list(_timed(safe_packets(container, stream), clock))
     return _end(timed, clock.step) - timed[0][0] if timed else 0.0
 
 
 def _timed_from(path, noted: Noted, stream, clock: Clock, begin: Position) -> Iterator[tuple[float, float]]:
-    """(second, duration) of the pictures from at least a second before ``begin`` on."""
+    """(second, duration) of the frames from at least a second before ``begin`` on."""
     container = noted.container
     if sought(path, container, stream, clock.origin, begin.time):
         packets = safe_packets(container, stream)
@@ -122,7 +122,7 @@ def _timed_from(path, noted: Noted, stream, clock: Clock, begin: Position) -> It
 
 
 def _timed(packets: Iterable, clock: Clock, first: float | None = None) -> Iterator[tuple[float, float]]:
-    """(second, duration) of each picture, in the order of showing; those before ``first`` cannot be decoded."""
+    """(second, duration) of each frame, in the order of showing; those before ``first`` cannot be decoded."""
     line, begun = None, first is None
     for duration, stamp in counted_back(_in_order(packets), clock.step, 0.0):
         origin = stamp if clock.origin is None else clock.origin

@@ -1,7 +1,7 @@
 """Which kinds of files are read, and what to say of the others.
 
 Read is what holds a recording by itself. Left out are the "formats" of FFmpeg that open other files or the network
-(playlists such as hls, dash, concat and imf, session descriptions, numbered pictures, DVDs, spanned recordings such as
+(playlists such as hls, dash, concat and imf, session descriptions, numbered frames, DVDs, spanned recordings such as
 mlv), devices, scripts, subtitles, and raw samples that do not say what they are.
 """
 

@@ -19,7 +19,7 @@ MOST_ASPECT = 4  # width of a pixel by its height, or height by width; VCDs in 1
 LEAST_ASPECT = 0.01  # by so much must a pixel differ from a square: headers round the sizes that they tell
 TELL_ASPECT = {"mov", "matroska", "avi", "asf", "mxf", "nut"}  # containers whose word on it holds, as in players
 LASTS = 3  # frames after which a new shape is believed; a damaged header spoils the size of one or two
-SAME_ASPECT = 0.03  # of width by height: what rounding and the two conventions for PAL and NTSC make of one picture
+SAME_ASPECT = 0.03  # of width by height: what rounding and the two conventions for PAL and NTSC make of one frame
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def _shape(coded: tuple[int, int], aspect: Fraction | None, turns: int) -> Pictu
 
 
 class Converter:
-    """Makes the pictures of decoded frames; its tables serve all frames of one shape."""
+    """Makes the frames of decoded frames; its tables serve all frames of one shape."""
 
     def __init__(self):
         from av.video.reformatter import VideoReformatter
@@ -99,8 +99,8 @@ class Converter:
 
 
 def with_sizes(shaped: Iterable[tuple]) -> Iterator[tuple]:
-    """(frame, shape) -> (frame, shape, size (W, H) of the picture that is shown), LASTS frames behind where that
-    changes: a frame or two of another shape are damage, and are fitted into the picture round them."""
+    """(frame, shape) -> (frame, shape, size (W, H) of the frame that is shown), LASTS frames behind where that
+    changes: a frame or two of another shape are damage, and are fitted into the frame round them."""
     size, odd = None, []
     for frame, shape in shaped:
         size = size or shape.size
@@ -119,7 +119,7 @@ def with_sizes(shaped: Iterable[tuple]) -> Iterator[tuple]:
 
 
 def squared_size(width: int, height: int, pixel_aspect: Fraction | None) -> tuple[int, int]:
-    """(width, height) of a picture of square pixels as high as one of `width` x `height` pixels of that aspect.
+    """(width, height) of a frame of square pixels as high as one of `width` x `height` pixels of that aspect.
 
     No aspect, 0 and what no camera has are taken for squares.
     """
@@ -141,13 +141,13 @@ def quarter_turns(frame) -> int:
 
 
 def same_aspect(shape: tuple[int, ...], other: tuple[int, ...]) -> bool:
-    """Whether pictures (H, W, ...) and (H', W', ...) differ in resolution alone."""
+    """Whether frames (H, W, ...) and (H', W', ...) differ in resolution alone."""
     ratio = shape[1] * other[0] / (shape[0] * other[1])
     return abs(ratio - 1) < SAME_ASPECT
 
 
 def fitted(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Picture (H, W, 3) as large as fits into `size` (width, height), black beside it; itself where it has that size.
+    """Frame (H, W, 3) as large as fits into `size` (width, height), black beside it; itself where it has that size.
     """
     import cv2
 

@@ -32,8 +32,8 @@ CHUNK_BYTES = 64 << 20
 @dataclass(frozen=True)
 class VideoInfo:
     """What the header and the time stamps say. fps: mean frame rate of the file; num_frames: those that `read_frames`
-    gives; duration: seconds from the first picture to the end of the last; width, height: pixels of the first frame
-    that `read_frames` gives (square, upright and scaled); start: second of the first picture; stream: which video is
+    gives; duration: seconds from the first frame to the end of the last; width, height: pixels of the first frame
+    that `read_frames` gives (square, upright and scaled); start: second of the first frame; stream: which video is
     read where the file holds several (`vsr.media.streams.chosen_among`), else None."""
 
     path: str
@@ -47,7 +47,7 @@ class VideoInfo:
 
     @property
     def end(self) -> float:
-        """Second at which the last picture ends."""
+        """Second at which the last frame ends."""
         return self.start + self.duration
 
 
@@ -68,7 +68,7 @@ def read_frames(
     """Yield (frames (n, H, W, 3) uint8 RGB, times (n,) float64 seconds), n <= chunk_frames, at exactly 25 fps.
 
     Each instant of the 25 fps grid shows the source frame whose time stamp is nearest, so constant, variable, low
-    and high frame rates all keep their speed. Pictures have square pixels, are turned upright by the rotation tag and
+    and high frame rates all keep their speed. Frames have square pixels, are turned upright by the rotation tag and
     scaled so that the longer side is at most 1280 pixels. Where the video changes its shape or resolution a chunk ends:
     the frames of one chunk have one size. At most one chunk (and 64 MiB) is held. `start` and `end` (seconds after the
     container's start, end 0: the end of the file) ask for the frames of a part; parts that touch share none.
@@ -108,7 +108,7 @@ def frames_from(path: str | Path, begin: Position | None = None) -> Iterator[tup
 
 
 def _chunks(timed: Iterator[tuple[np.ndarray, float]], chunk_frames: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Stack (picture, time) pairs to chunks of one shape, of at most `chunk_frames` frames and CHUNK_BYTES."""
+    """Stack (frame, time) pairs to chunks of one shape, of at most `chunk_frames` frames and CHUNK_BYTES."""
     pictures, times = [], []
     for picture, time in timed:
         if pictures and picture.shape != pictures[0].shape:
@@ -138,7 +138,7 @@ class _Picture:
 
 
 def _pictures(path, seen: Demuxed, clock: Clock, begin: Position | None) -> Iterator[tuple[_Picture, float]]:
-    """(picture, seconds) in rising order of time; those before the grid of `begin` are left out."""
+    """(frame, seconds) in rising order of time; those before the grid of `begin` are left out."""
     shapes, converter = PictureShapes(seen.stream), Converter()
     timed = clock.timed(shapes.noted(decoded_frames(seen, seen.stream)))
     first = next(timed, None)

@@ -1,4 +1,4 @@
-"""The 25 fps grid: each of its instants shows the source picture whose time stamp is nearest."""
+"""The 25 fps grid: each of its instants shows the source frame whose time stamp is nearest."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vsr.media.container import MAX_HOLD
 
 @dataclass(frozen=True)
 class Position:
-    """A place on the 25 fps grid: `index` frames after the first picture, which is shown at second `start`."""
+    """A place on the 25 fps grid: `index` frames after the first frame, which is shown at second `start`."""
 
     start: float
     index: int
@@ -26,9 +26,9 @@ class Position:
 
 
 def on_grid(pictures: Iterator[tuple], step: float, begin: Position | None = None) -> Iterator[tuple]:
-    """(nearest picture, place) for each instant first + k/25 up to the end of the last picture.
+    """(nearest frame, place) for each instant first + k/25 up to the end of the last frame.
 
-    `pictures` are (picture, seconds); `step` is the time that a lone picture stands; `begin` where to start. A picture
+    `frames` are (frame, seconds); `step` is the time that a lone frame stands; `begin` where to start. A frame
     that stands for over `MAX_HOLD` is shown for no longer than the one before: instants are left out, none is moved.
     """
     held, shown = None, 0.0
@@ -50,12 +50,12 @@ def on_grid(pictures: Iterator[tuple], step: float, begin: Position | None = Non
 
 
 def index_at(start: float, seconds: float) -> int:
-    """The index of the frame that is nearest to a time, of pictures that begin at ``start``; 0 before them."""
+    """The index of the frame that is nearest to a time, of frames that begin at ``start``; 0 before them."""
     return max(0, round((seconds - start) * FPS))
 
 
 def frames_between(start: float, end: float, step: float) -> int:
-    """How many frames `on_grid` gives of pictures, ``step`` seconds apart, that last from ``start`` to ``end``."""
+    """How many frames `on_grid` gives of frames, ``step`` seconds apart, that last from ``start`` to ``end``."""
     return _next_index(start, 1, end - min(0.5 / FPS, 1.5 * step))
 
 

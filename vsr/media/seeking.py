@@ -1,4 +1,4 @@
-"""Jumps to a second of a recording, where its container has an index that leads to the right picture."""
+"""Jumps to a second of a recording, where its container has an index that leads to the right frame."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ RUN_UP = 2.0  # seconds decoded before the frame that is wanted
 
 
 def sought(path: str | Path, container, stream, origin: float, seconds: float) -> bool:
-    """Go to a place, at least a second before ``seconds``, from which on pictures or sounds can be decoded; False where
+    """Go to a place, at least a second before ``seconds``, from which on frames or sounds can be decoded; False where
     the container is not trusted to jump, or could not. ``origin``: the time stamp of second 0."""
     import av
 

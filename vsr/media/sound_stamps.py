@@ -15,7 +15,7 @@ Piece = tuple[float | None, np.ndarray]
 
 
 def believed(path: str | Path, pieces: list[Piece], rate: int, start: float | None) -> list[Piece]:
-    """The pieces that lie where the recording has pictures; ``start``: time stamp of the first of those.
+    """The pieces that lie where the recording has frames; ``start``: time stamp of the first of those.
 
     In sound alone (``start`` None) nothing has to keep a place: silence beyond what was recorded is closed. Nothing is
     looked at unless more than ten seconds of silence are asked for. Raises VsrError unreadable.
@@ -38,7 +38,7 @@ def _silence(pieces: list[Piece], rate: int, start: float | None) -> float:
 
 
 def _end_of_picture(path: str | Path, start: float) -> float:
-    """Time stamp at which the pictures end, none of which stands for longer than MAX_HOLD on the average."""
+    """Time stamp at which the frames end, none of which stands for longer than MAX_HOLD on the average."""
     passed, count, last = 0.0, 0, None
     with opened(path) as (container, stream):
         for packet in packets_of(container, stream):

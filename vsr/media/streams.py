@@ -1,6 +1,6 @@
-"""Which stream of a recording is read where it has several: the picture and the sound that players choose.
+"""Which stream of a recording is read where it has several: the frame and the sound that players choose.
 
-A recording of a call holds the screen and the face, a disc several languages, a download its poster. Of pictures the
+A recording of a call holds the screen and the face, a disc several languages, a download its poster. Of frames the
 one is taken that moves, then the one that the file marks as its default, then the largest; of sounds the default.
 """
 
@@ -13,11 +13,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 Again = Callable[[], AbstractContextManager]  # opens the same recording once more
-LOOK = 500  # packets that are looked at to tell a picture that moves from one that stands
+LOOK = 500  # packets that are looked at to tell a frame that moves from one that stands
 
 
 def picture_streams(container) -> list:
-    """The video streams that are recordings; the cover of a song and the thumbnails of a film are not."""
+    """The video streams that are recordings; the cover of a song and the thumbnails of a video are not."""
     from av.stream import Disposition
 
     left_out = Disposition.attached_pic | Disposition.timed_thumbnails
@@ -26,7 +26,7 @@ def picture_streams(container) -> list:
 
 def picture_stream(container, again: Again | None = None):
     """The video stream to read, None where there is none; `again` allows to look at packets, where streams do not say
-    how many pictures they have."""
+    how many frames they have."""
     streams = picture_streams(container)
     if len(streams) < 2:
         return streams[0] if streams else None
@@ -43,7 +43,7 @@ def _rank(stream) -> tuple[bool, int, int]:
 
 
 def _moving(streams: list, again: Again | None) -> set[int]:
-    """Indices of the streams that hold more than one picture."""
+    """Indices of the streams that hold more than one frame."""
     from av.stream import Disposition
 
     streams = [stream for stream in streams if not stream.disposition & Disposition.still_image]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def is_whole(path: str | Path, kind: str) -> bool:
-    """Whether a file is as long as its own structure wants it; False where that cannot be told."""
+    """Whether a file is as long as its own structure wants it; False where that cannot be known."""
     size = os.path.getsize(path)
     with open(path, "rb") as file:
         try:

@@ -1,7 +1,7 @@
-"""Time in a recording: the one place where the time stamps of pictures become seconds.
+"""Time in a recording: the one place where the time stamps of frames become seconds.
 
 A time, wherever `vsr` or `lip2speech` gives or takes one, is seconds after the container's start: the zero that players
-show, which is the first time stamp of any of its pictures or sounds. Containers count from anything (an hour, the
+show, which is the first time stamp of any of its frames or sounds. Containers count from anything (an hour, the
 switching on of a camera, a negative number), leave stamps out, or damage them; what follows the next stage is always
 seconds that rise.
 """
@@ -14,32 +14,32 @@ from collections.abc import Iterable, Iterator
 from vsr.core.clock import FPS
 
 BEGUN_ANEW = 0.5  # seconds by which time stamps must go back, and go on from there, to be those of another recording
-EARLIEST = 86_400.0  # seconds by which sound may begin before the pictures; beyond it a stamp is damaged
-AHEAD = 16  # pictures without a stamp that may wait for the first one that has one
-RARE = 4  # times the mean step: a picture that stands for longer tells nothing of the others
-SHUFFLED = 8  # pictures within which a second stamp goes back: all of them are in the order of decoding
+EARLIEST = 86_400.0  # seconds by which sound may begin before the frames; beyond it a stamp is damaged
+AHEAD = 16  # frames without a stamp that may wait for the first one that has one
+RARE = 4  # times the mean step: a frame that stands for longer tells nothing of the others
+SHUFFLED = 8  # frames within which a second stamp goes back: all of them are in the order of decoding
 
 
 def mean_rate(stream) -> float:
     """Mean frames per second; 25 where the header says nothing sensible."""
     rates = [getattr(stream, name, None) for name in ("average_rate", "guessed_rate")]  # sound has neither
-    if stream.start_time is None:  # no time stamps, no mean: FFmpeg gives 25, whatever the pictures' own header says
+    if stream.start_time is None:  # no time stamps, no mean: FFmpeg gives 25, whatever the frames' own header says
         rates.reverse()
     rate = float(rates[0] or rates[1] or FPS)
     return rate if 0.1 <= rate <= 1000 else float(FPS)
 
 
 def origin_of(container, first: float) -> float:
-    """The time stamp that players show as zero: the container's start, or the first picture's, ``first`` (seconds),
+    """The time stamp that players show as zero: the container's start, or the first frame's, ``first`` (seconds),
     where that is unknown or cannot be."""
     start = container.start_time / 1e6 if container.start_time is not None else first
     return start if 0 <= first - start < EARLIEST else first
 
 
 class Clock:
-    """Tells the time of the pictures of one stream. origin: time stamp of second 0, known after the first picture;
-    step: seconds that a picture stands on average; last, stamp: seconds of the latest picture and its time stamp, None
-    before the first; count: pictures decoded."""
+    """Tells the time of the frames of one stream. origin: time stamp of second 0, known after the first frame;
+    step: seconds that a frame stands on average; last, stamp: seconds of the latest frame and its time stamp, None
+    before the first; count: frames decoded."""
 
     def __init__(self, container, stream):
         self.step, self.origin, self.last, self.stamp, self.count = 1 / mean_rate(stream), None, None, None, 0
@@ -83,12 +83,12 @@ class Line:
         self._delay, self._since, self._shuffled = None, math.inf, False
 
     def place(self, stamp: float | None, decoded: float | None = None) -> float | None:
-        """Seconds of the next picture; None where its stamp is damaged and it is left out.
+        """Seconds of the next frame; None where its stamp is damaged and it is left out.
 
         Args:
             stamp: its time stamp, None where it has none.
             decoded: the time stamp of decoding of its moment, which is used instead where the stamps of a container
-                (AVI) are in the order of decoding, so that every few pictures one goes back.
+                (AVI) are in the order of decoding, so that every few frames one goes back.
         """
         if self._delay is None and None not in (stamp, decoded):
             self._delay = decoded - stamp

@@ -43,7 +43,7 @@ class Known:
         language: code, or "any".
         kind: what it reads: video, sound, both; encoder: it writes no text.
         words: what it writes with.
-        size: megabytes to fetch; 0: not told.
+        size: megabytes to fetch; 0: not stated.
         error: the published error rate, with its test set.
         source: who says so.
         licence: of the weights.
@@ -91,7 +91,7 @@ AV_HUBERT = Licence(
 CC_BY_NC = Licence("CC BY-NC 4.0", "not for commercial use", "https://creativecommons.org/licenses/by-nc/4.0/")
 RAVEN = Licence("MIT code, research weights", "the code is MIT; the weights were trained on LRS3: research only",
                 "https://github.com/ahaliassos/raven")  # fmt: skip
-UNTOLD = Licence("not told", "the publisher names no licence: ask before you use it", "https://huggingface.co/detao/CoGenAV")
+UNTOLD = Licence("not stated", "the publisher names no licence: ask before you use it", "https://huggingface.co/detao/CoGenAV")
 OWN = Licence("Apache-2.0", "free to use; trained on GRID, CC BY 4.0", "vsr/weights/MODEL_CARD.md")
 
 ZOO = "github.com/mpc001/Visual_Speech_Recognition_for_Multiple_Languages, model zoo (Drive)"
@@ -145,7 +145,7 @@ def _muavic(language: str) -> Known:
         Remote("tokenizer.model", base + "tokenizer.model"),
     )
     return Known(
-        f"muavic-{language}", language, "both", "1,000 pieces", 0, "not told for lips alone", "-", CC_BY_NC,
+        f"muavic-{language}", language, "both", "1,000 pieces", 0, "not stated for lips alone", "-", CC_BY_NC,
         "github.com/facebookresearch/muavic", "av_hubert", READY, files, {"beam": 50},
         "tuned on sound and lips together; here the lips alone are read", "13a",
     )  # fmt: skip
@@ -191,7 +191,7 @@ KNOWN: tuple[Known, ...] = (
     _zoo("spanish", "es", "44.5 % WER, CMU-MOSEAS, with its language model", 30, 0.0, 0.4),
     _zoo("portuguese", "pt", "51.4 % WER, CMU-MOSEAS, with its language model", 30, 0.0, 0.3),
     _zoo("french", "fr", "58.6 % WER, CMU-MOSEAS, with its language model", 30, 0.0, 0.3),
-    _zoo("italian", "it", "not told: its README shows it and links no file", 30, 0.0),
+    _zoo("italian", "it", "not stated: its README shows it and links no file", 30, 0.0),
     _zoo("mandarin", "zh", "8.0 % CER, CMLR, with its language model", 20, 0.3, 0.3),
     _zoo("grid-seen", "en", "1.2 % WER, GRID, speakers seen in training", 20, 0.0),
     _zoo("grid-unseen", "en", "4.8 % WER, GRID, unseen speakers", 20, 0.0),
@@ -204,7 +204,7 @@ KNOWN: tuple[Known, ...] = (
     _not_yet("auto_avsr-sound", "sound", "1.0 % WER, LRS3 test", AUTO_AVSR,
              "github.com/mpc001/auto_avsr (Drive)", SOUND),
     _not_yet("lrs3-both", "both", "0.9 % WER, LRS3 test", IMPERIAL, ZOO, SOUND),
-    Known("av_hubert", "en", "video", "1,000 pieces", 0, "not told", "-", AV_HUBERT,
+    Known("av_hubert", "en", "video", "1,000 pieces", 0, "not stated", "-", AV_HUBERT,
           "huggingface.co/vumichien/AV-HuBERT", "av_hubert", READY,
           (Remote("model.pt", HUB + "vumichien/AV-HuBERT/model.pt"),), {"beam": 50}),
     _av_hubert("av_hubert-large", "vsr/large_vox_433h.pt", "video", "1,000 pieces", "28.6 % WER, LRS3 test",

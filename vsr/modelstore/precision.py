@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vsr.core.errors import one_line
 from vsr.core.machine import AUTO, BFLOAT16, FLOAT32, INT8, check_precision
-from vsr.modelstore.checkpoint import WEIGHTS_FILE, bad_model
+from vsr.modelstore.checkpoint import WEIGHTS_FILE, bad_model, read_config
 
 BIG = 50_000_000  # weights from which "auto" lowers the precision; smaller ones gain little (tools/bench/precision.py)
 
@@ -23,6 +23,7 @@ def chosen_precision(folder: Path, asked: str = AUTO, device: str = "cpu") -> st
     check_precision(asked)
     if asked != AUTO:
         return asked
+    read_config(folder)
     if not str(device).startswith("cpu") or number_of_weights(folder) < BIG:
         return FLOAT32
     from vsr.models.precision import native_bfloat16, native_int8

@@ -120,7 +120,7 @@ class Transcript:
         model: the model's name.
         segments: ordered by start.
         error: None, or (reason, message).
-        tracks: who was in the picture when, and how well; ordered by start.
+        tracks: who was in the frame when, and how well; ordered by start.
         skipped: what was not read; ordered by start.
         shots: seconds at which shots begin.
         complete: False while a long video is being read.

@@ -1,1 +1,1 @@
-"""A picture of one reading: what was cut out, what the network saw in it, what the search made of that."""
+"""A page about one reading: what was cut out, what the network saw in it, what the search made of that."""

@@ -1,4 +1,4 @@
-"""One video -> the arrays that a picture of its reading shows, all on the same frames.
+"""One video -> the arrays that the page of its reading shows, all on the same frames.
 
 Shapes: T frames of the window shown, V vocabulary, U tokens of the best reading, 37 landmarks.
 """
@@ -90,7 +90,7 @@ def inspect_video(
         options: of the search; the model's own by default, with five readings.
         face, at, watch: which face, and when, as in `vsr.report.moment.find_clip`; of what is read in several
             windows, the one round ``at`` is shown, or the first. Where nothing is read, the lips being at rest or
-            covered, the pictures are shown without words.
+            covered, the frames are shown without words.
 
     Raises:
         VsrError: what `vsr.inference.transcriber.transcribe` raises; bad_config for a face or time that is not there.

@@ -1,4 +1,4 @@
-"""Arrays -> what a page can carry inside itself: pictures as data URLs, numbers as base64."""
+"""Arrays -> what a page can carry inside itself: images as data URLs, numbers as base64."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def image_url(picture: np.ndarray) -> str:
     ordered = picture[..., ::-1] if picture.ndim == 3 else picture
     done, data = cv2.imencode(".webp", np.ascontiguousarray(ordered), [cv2.IMWRITE_WEBP_QUALITY, QUALITY])
     if not done:
-        raise ValueError(f"no picture: {picture.shape} {picture.dtype}")
+        raise ValueError(f"no image: {picture.shape} {picture.dtype}")
     return "data:image/webp;base64," + base64_bytes(data)
 
 
 def sprite(crops: np.ndarray) -> tuple[str, int, int]:
-    """Crops (T, S, S) uint8 side by side in one picture: its data URL, columns, rows; the rest is black."""
+    """Crops (T, S, S) uint8 side by side in one image: its data URL, columns, rows; the rest is black."""
     columns = min(COLUMNS, len(crops))
     rows = -(-len(crops) // columns)
     side = crops.shape[1]

@@ -1,4 +1,4 @@
-"""Which stretch of a video is looked at: a face at a moment, in any shot of a film of any length."""
+"""Which stretch of a video is looked at: a face at a moment, in any shot of a video of any length."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def find_clip(
 
     Args:
         path: the video file, which is gone through up to there and no further.
-        face: number of the face in transcripts; None: the one that fills most of the picture then.
+        face: number of the face in transcripts; None: the one that fills most of the frame then.
         at: second of the video; None: the first stretch in which the face is read.
         watch: told how far the video is.
         mesh: asks for the points of the mouth, too.

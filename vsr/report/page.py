@@ -1,6 +1,6 @@
 """An Inspection -> one HTML page that needs no other file and no network: light and dark, wide and narrow.
 
-Further pictures of the same clip join through ``tracks`` (on the page's time axis) and ``sections`` (below it).
+Further arrays of the same clip join through ``tracks`` (on the page's time axis) and ``sections`` (below it).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Pictures of a face, a few of a clip, each with its landmarks and the corners of the crop."""
+"""Frames of a face, a few of a clip, each with its landmarks and the corners of the crop."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FACE_REACH = 1.15  # half the side of a still, in sizes of the landmarks' box
 
 @dataclass(frozen=True)
 class Still:
-    """A frame's face. picture (320, 320, 3) uint8; points (37, 2) and corners (4, 2), of the crop, in its pixels."""
+    """A frame's face. frame (320, 320, 3) uint8; points (37, 2) and corners (4, 2), of the crop, in its pixels."""
 
     frame: int
     picture: np.ndarray
@@ -50,7 +50,7 @@ def _still(picture: np.ndarray, points: np.ndarray, corners: np.ndarray, frame: 
 
 
 def _frames_at(clip: MouthClip, wanted: list[int]) -> dict[int, np.ndarray]:
-    """Crop frame -> the picture (H, W, 3) it was cut from; the video is read again up to the last of them."""
+    """Crop frame -> the frame (H, W, 3) it was cut from; the video is read again up to the last of them."""
     found: dict[int, np.ndarray] = {}
     for picture, place in frames_from(clip.info.path, clip.begin):
         found |= {i: picture.copy() for i in wanted if abs(place.time - clip.times[i]) < 0.5 / FPS}

@@ -31,7 +31,7 @@ def begin(folder: str | Path, config: Any, resume: bool = False) -> str:
         raise VsrError("bad_config", f"{told}: choose another folder, or give what it was begun with")
     write_text(Path(folder) / CONFIG, dump_config(config))
     ledger.add(CONFIG, made)
-    return "" if known or not resume else f"{folder} does not tell what it was begun with: taken to be the same"
+    return "" if known or not resume else f"{folder} does not say what it was begun with: taken to be the same"
 
 
 def _told(name: str, was: Any, now: Any) -> str:
@@ -75,6 +75,6 @@ def _made(ledger: Ledger, lists: list[str]) -> list:
     """What the files of the lists' clips were made from."""
     names: list[str] = []
     for path in lists:
-        with suppress(VsrError):  # the run itself tells what is wrong with a list
+        with suppress(VsrError):  # the run itself says what is wrong with a list
             names += [f"{clip.id}.safetensors" for clip in read_manifest(path)]
     return [ledger.made(name) for name in names]

@@ -42,11 +42,12 @@ made_crops=$crops
 begin_in "$work"
 page=$PWD/RESULTS.md
 
+train_both() { train_acoustic; train_listener; }
+
 run_stage 0 "check or fetch the corpus" check_grid
 run_stage 1 "manifests of GRID, and puppet clips" make_grid_manifests
 run_stage 2 "mouth crops" crop_grid
 run_stage 3 "units and speech features" make_features
-train_both() { train_acoustic; train_listener; }
 run_stage 4 "train $exp" train_both
 run_stage 5 "train the vocoder" train_vocoder
 run_stage 6 "synthesise" synthesize_all

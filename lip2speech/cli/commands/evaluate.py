@@ -88,7 +88,7 @@ def other_pauses(clips, row: str | None, folder: Path) -> str:
 
 
 def draw_clips(clips, folder: str, out: Path, natural_folder: str | None) -> None:
-    """A picture of each clip; one that cannot be drawn gets a line on stderr and the others go on."""
+    """A plot of each clip; one that cannot be drawn gets a line on stderr and the others go on."""
     from lip2speech.evaluation.plots import draw_clip
     from vsr.core.errors import VsrError
 
@@ -96,7 +96,7 @@ def draw_clips(clips, folder: str, out: Path, natural_folder: str | None) -> Non
         try:
             draw_clip(clip, folder, out / f"{clip.id}.png", natural_folder)
         except VsrError as error:
-            print(f"lip2speech evaluate: no picture of {clip.id}: {error}", file=sys.stderr)
+            print(f"lip2speech evaluate: no plot of {clip.id}: {error}", file=sys.stderr)
 
 
 def _count(text: str) -> int:

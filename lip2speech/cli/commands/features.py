@@ -8,7 +8,7 @@ from vsr.cli.options import positive
 
 HELP = "make waves, mel spectrograms, units and speaker vectors of a corpus"
 ABOUT = """Makes what the acoustic model and the vocoder learn from: wave, log-mel, units and the
-speaker's vector, all on the picture's clock. Features that an earlier run made of the same
+speaker's vector, all on the video's clock. Features that an earlier run made of the same
 video, part, codebook and offset are kept; it says how many, and why others are made again."""
 FILES = """reads   manifests of cropped clips and the sound of their videos; the codebook; offsets
 writes  ID.safetensors a clip; refused.json, the reason of each clip that has none"""

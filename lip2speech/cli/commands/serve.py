@@ -6,7 +6,7 @@ import argparse
 
 from lip2speech.cli.commands.web import add_serving_arguments
 
-HELP = "serve a JSON API that reads and voices videos, on this machine alone unless told otherwise"
+HELP = "serve a JSON API that reads and voices videos, on this machine alone by default"
 ABOUT = """Serves POST /v1/transcriptions (a video in; JSON, text or subtitles out), POST /v1/speech
 (a video in; wav or mp4 out), GET /v1/models, /healthz and /openapi.json, in the shape of the
 common audio endpoints. It listens on this machine alone; any other --host needs --key-file,

@@ -12,9 +12,9 @@ from vsr.cli.options import add_faces_argument
 from vsr.core.machine import add_device_argument
 
 HELP = "give the face in a video its voice"
-ABOUT = """Gives the face that fills most of the picture in each shot a voice: the model's own,
+ABOUT = """Gives the face that fills most of the frame in each shot a voice: the model's own,
 or that of a recording. The sound is as long as the video, of any length, and begins
-with its first frame; the picture is copied, not encoded again, unless the container could
+with its first frame; the frame is copied, not encoded again, unless the container could
 not show it as it is: then a line says so. What the lips are read as makes the words
 clearer (--text read); not where the lips are unlike what the reader was trained on, as
 its words are guesses there (read! lets them). The voice is synthetic and can be wrong;
@@ -26,7 +26,7 @@ EXAMPLE = """lip2speech speak clip.mp4 -o voiced.mp4
 lip2speech speak clip.mp4 -o voice.wav --reference someone.wav
 lip2speech speak clip.mp4 -o voiced.mp4 --text "bin blue at f two now"
 lip2speech speak clip.mp4 -o voiced.mp4 --pitch +2st --energy=-3dB
-lip2speech speak film.mkv -o voiced.mkv --faces 2 --reference 0=anna.wav --reference 1=ben.wav"""
+lip2speech speak video.mkv -o voiced.mkv --faces 2 --reference 0=anna.wav --reference 1=ben.wav"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     voice.add_argument(
         "--text", metavar="read|read!|none|WORDS|FILE",
-        help="what is said (default: none)",
+        help="what is said (default: read, if this voice has a listener)",
     )  # fmt: skip
     add_prosody_arguments(voice)
     voice.add_argument("--model", metavar="MODEL", help="folder or org/name (default: the one in the package)")
@@ -100,7 +100,7 @@ def check_given(args: argparse.Namespace, references: dict[int | None, str]):
 def tell_what_differs(out: str, plan, references: dict[int | None, str], voiced: tuple[int, ...]) -> None:
     """A line on stderr for what was not done as it was asked for."""
     if plan and plan.again:
-        print(f"lip2speech: {out}: the picture was encoded again, not copied: {plan.again}", file=sys.stderr)
+        print(f"lip2speech: {out}: the video was encoded again, not copied: {plan.again}", file=sys.stderr)
     for face in sorted(references.keys() - {None, *voiced}):
         named = ", ".join(map(str, voiced))
         print(f"lip2speech: face {face} is not voiced, its reference was not used; voiced: {named}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""`lip2speech sync`: by how much each clip's sound is off its picture."""
+"""`lip2speech sync`: by how much each clip's sound is off its video."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 
 from vsr.cli.options import positive
 
-HELP = "measure by how much each clip's sound is off its picture"
-ABOUT = """Measures by how much the sound of each clip is early or late against its picture, to a few
+HELP = "measure by how much each clip's sound is off its video"
+ABOUT = """Measures by how much the sound of each clip is early or late against its video, to a few
 milliseconds, by what the lips of the corpus's other clips teach. lip2speech features
---offsets then puts the sound on the picture's clock, so that a model learns sharp onsets.
-No model is needed. A lag that all clips share cannot be told. An hour of clips takes 100 MB
+--offsets then puts the sound on the video's clock, so that a model learns sharp onsets.
+No model is needed. A lag that all clips share cannot be known. An hour of clips takes 100 MB
 of memory a process."""
 FILES = """reads   manifests of cropped clips, their crops and features
 writes  the offsets (JSON); with --waves: ID.wav, the recordings of --also in time"""
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--features", required=True, metavar="DIR", help="folder of lip2speech features")
     parser.add_argument("--out", required=True, metavar="FILE", help="JSON file of the offsets")
-    parser.add_argument("--waves", metavar="DIR", help="folder for recordings of --also on the picture's clock")
+    parser.add_argument("--waves", metavar="DIR", help="folder for recordings of --also on the video's clock")
     parser.add_argument("--seed", type=int, default=0, help="of the networks (default: 0)")
     parser.add_argument("--jobs", type=positive, default=1, metavar="N", help="processes (default: 1)")
 
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def write_moved(clips, offsets: dict[str, float], folder: Path) -> None:
-    """ID.wav of every clip: its own recording, moved onto the picture's clock."""
+    """ID.wav of every clip: its own recording, moved onto the video's clock."""
     from lip2speech.features.lag import moved
     from vsr.data.sound import natural_wave
     from vsr.media.audio import write_wave

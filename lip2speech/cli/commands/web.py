@@ -6,7 +6,7 @@ import argparse
 
 from vsr.core.machine import add_precision_argument
 
-HELP = "serve a page that reads and voices videos, on this machine alone unless told otherwise"
+HELP = "serve a page that reads and voices videos, on this machine alone by default"
 ABOUT = """Serves a page on which a video is dropped or filmed, read, and voiced. It listens on this
 machine alone unless --host says otherwise; files are limited in size, and uploads and
 results go after a while. Ctrl-C ends it."""

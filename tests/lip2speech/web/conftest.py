@@ -40,7 +40,7 @@ def serving(app):
         listening.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def served(tiny_model, tiny_voice_folder):
     """(address, worker) of the page with tiny models."""
     pytest.importorskip("gradio", reason="the page needs the extra 'web'")

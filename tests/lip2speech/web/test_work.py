@@ -179,7 +179,7 @@ async def finished(worker):
     ],
 )  # fmt: skip
 def test_what_is_dropped_does_not_come_back(make_worker, face_clip, monkeypatch, moment):
-    """Whatever the worker is at: no text, picture or voice of a visitor who has left is written or handed out."""
+    """Whatever the worker is at: no text, frame or voice of a visitor who has left is written or handed out."""
     worker = make_worker()
     job, (module, name) = worker.new_job(face_clip), moment.rsplit(".", 1)
     work = getattr(importlib.import_module(module), name)

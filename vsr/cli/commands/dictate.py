@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
         raise VsrError("bad_config", "--push listens to Enter on standard input, which the video cannot come by, too")
     dictation = Dictation(args.command, args.filter, args.unsure)
     given = {} if args.beam is None else {"beam": args.beam}
-    DecodeOptions(**given)  # what is wrong with it is told before a model is loaded
+    DecodeOptions(**given)  # what is wrong with it is reported before a model is loaded
     loaded = load_model(args.model, args.device, args.precision)
     options = live_options(loaded, given)
     try:

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("phrase", metavar="PHRASE", help="one word or several")
     parser.add_argument("videos", nargs="+", metavar="VIDEO", help="video files")
     parser.add_argument("--also", action="append", default=[], metavar="PHRASE", help="another phrase; may be repeated")
-    parser.add_argument("--threshold", type=float, default=0.5, metavar="SCORE", help="of places told (default: 0.5)")
+    parser.add_argument("--threshold", type=float, default=0.5, metavar="SCORE", help="of places shown (default: 0.5)")
     parser.add_argument("--json", action="store_true", help="one JSON object a place")
     parser.add_argument("--model", metavar="MODEL", help="name of vsr models, folder or org/name (default: grid)")
     parser.add_argument("--cropped", action="store_true", help="the videos show a mouth alone: take them as they are")

@@ -61,7 +61,7 @@ def look(args: argparse.Namespace) -> Inspection:
     from vsr.report.collect import inspect_video
 
     given = {"method": args.method, "nbest": args.nbest} | ({} if args.beam is None else {"beam": args.beam})
-    DecodeOptions(**given)  # what is wrong with them is told before a model is loaded
+    DecodeOptions(**given)  # what is wrong with them is reported before a model is loaded
     loaded = load_model(args.model, args.device, args.precision)
     options = options_for(loaded, given)
     with film_bar() as progress:

@@ -9,7 +9,7 @@ from vsr.core.machine import add_device_argument, add_precision_argument
 HELP = "caption a camera or a stream while it runs"
 ABOUT = """Reads the person in front and shows the words as they are read. A word that two readings
 in a row agree on stands and is never taken back; on a terminal the words that may still
-change are dim. Pictures are dropped rather than falling behind, and it says how many. A
+change are dim. Frames are dropped rather than falling behind, and it says how many. A
 file is played at its own pace, as a rehearsal. Ctrl-C ends it."""
 FILES = """reads   a camera, a stream, standard input or a file; a model
 writes  with -o the captions so far, again after each utterance"""
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Caption until the source ends or Ctrl-C; the delays are told on stderr. Raises VsrError."""
+    """Caption until the source ends or Ctrl-C; the delays are printed on stderr. Raises VsrError."""
     import sys
     from pathlib import Path
 
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     if args.out:
         check_output(args.out, args.source)
     given = {} if args.beam is None else {"beam": args.beam}
-    DecodeOptions(**given)  # what is wrong with it is told before a model is loaded
+    DecodeOptions(**given)  # what is wrong with it is reported before a model is loaded
     loaded = load_model(args.model, args.device, args.precision)
     screen = Screen(args.source, loaded.name, args.out)
     session = Session(loaded, default_detector(), live_options(loaded, given))

@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 from vsr.core.renamed import add_earlier_option
 
-HELP = "list the published models by name, fetch one, or tell where one is"
+HELP = "list the published models by name, fetch one, or say where one is"
 ABOUT = """Lists what can be read with by name: what it reads and writes, its published error
 rate, its licence, where it lies, and whether it is here. Any --model takes such a name and
 fetches the model the first time: its licence is shown and must be agreed to once, a fetch

@@ -14,7 +14,7 @@ from vsr.core.renamed import add_earlier_option
 
 HELP = "say which phrase of a list is said in a clip"
 ABOUT = """Chooses from a list of phrases, as helpers of people who cannot speak do: every phrase is
-scored by the reader, the three best are told, and "none of these" where something else was
+scored by the reader, the three best are printed, and "none of these" where something else was
 said. A short list of phrases that look different is read far more surely than free speech.
 The fit is 1 where the phrase is what would be read without a list, near 0 where it is not.
 
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("list", metavar="LIST", help="file with the phrases; or enrol, own, enrolled, remove")
     parser.add_argument("videos", nargs="*", metavar="VIDEO", help="video files")
-    parser.add_argument("--nbest", type=int, default=3, metavar="N", help="phrases that are told (default: 3)")
+    parser.add_argument("--nbest", type=int, default=3, metavar="N", help="phrases that are printed (default: 3)")
     parser.add_argument("--threshold", type=float, metavar="FIT", help="below it: none (0.7; own: by the examples)")
     parser.add_argument("--json", action="store_true", help="one JSON object a file, with every phrase")
     parser.add_argument("--model", metavar="MODEL", help="name of vsr models, folder or org/name (default: grid)")

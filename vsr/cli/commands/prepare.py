@@ -10,7 +10,7 @@ HELP = "make the manifests of a corpus: grid, landmarks, lrs3, lrs2, lrw, or pup
 CORPORA = ("grid", "landmarks", "lrs3", "lrs2", "lrw", "puppet")
 ABOUT = """Finds the clips of a corpus and writes one manifest a list (train, dev, test, ...), with
 lists that are published or drawn by a fixed seed, and counts beside the published ones.
-landmarks are tracks of the mouths of GRID's speakers, without pictures. puppet needs no
+landmarks are tracks of the mouths of GRID's speakers, without frames. puppet needs no
 corpus: eSpeak NG speaks, and a photograph is made to talk."""
 FILES = """reads   the folder of the corpus as its authors packed it; lists of clips
 writes  NAME.jsonl for each list; puppet also writes its videos, landmarks a track a sentence"""

@@ -21,7 +21,7 @@ from vsr.output.unsure import MODES, readable, unreadable_share
 from vsr.output.writing import Outputs
 
 HELP = "read the lips in video files"
-ABOUT = """Reads the lips of the face that fills most of the picture, or of every face, in each
+ABOUT = """Reads the lips of the face that fills most of the frame, or of every face, in each
 video, whatever its frame rate and length. The text goes to the screen; with -o each
 file gets its text, subtitles or JSON, with word times and confidence. A file that
 cannot be read costs one line that says why; the others go on. What vsr did not write, and
@@ -33,7 +33,7 @@ SEE = "vsr inspect, vsr import, lip2speech speak"
 EXAMPLE = """vsr transcribe clip.mp4
 vsr transcribe *.mpg --format srt,json -o out/
 vsr transcribe clip.mp4 --burn captioned.mp4
-vsr transcribe film.mkv --faces all --format srt,json -o out/ --resume
+vsr transcribe video.mkv --faces all --format srt,json -o out/ --resume
 vsr transcribe videos/*.mp4 --format json -o out/ --engine ray --address head:6379"""
 
 ONE_FILE = "would be written to the same file: read each with an -o of its own"

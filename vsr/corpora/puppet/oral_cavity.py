@@ -18,7 +18,7 @@ LIP_LINE = (105.0, 52.0, 50.0)  # colour of the shadow where the lips meet
 
 
 def paint_mouth(image: np.ndarray, photo: np.ndarray, pose: dict[str, float]) -> None:
-    """Paint what the parted lips uncover, and the line where they meet, into a picture, in place.
+    """Paint what the parted lips uncover, and the line where they meet, into a frame, in place.
 
     Args:
         image: (SIZE, SIZE, 3) uint8, the face with its lips moved.

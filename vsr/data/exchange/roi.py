@@ -29,7 +29,7 @@ def load_crop(clip: Clip) -> np.ndarray:
 
 
 def read_roi(path: str | Path) -> np.ndarray:
-    """A mouth video -> (T, 96, 96) uint8 gray. Raises VsrError, also where the picture has another size."""
+    """A mouth video -> (T, 96, 96) uint8 gray. Raises VsrError, also where the frame has another size."""
     import cv2
 
     from vsr.media.reader import read_frames

@@ -43,7 +43,7 @@ class MouthStream:
     def add(self, frame: np.ndarray, time: float, at: float) -> list[Mouth]:
         """Take the next frame of the 25 fps grid; returns the mouths that can now be cut."""
         if self._frames and not same_aspect(frame.shape, self._frames[-1][0].shape):
-            self.tracker.cut()  # a camera that is turned: what is known of its faces are pixels of another picture
+            self.tracker.cut()  # a camera that is turned: what is known of its faces are pixels of another frame
         self._frames.append((frame, time, at))
         self.tracker.look(frame, self._count)
         self._count += 1
@@ -51,7 +51,7 @@ class MouthStream:
         return self._cut(AHEAD)
 
     def rest(self) -> list[Mouth]:
-        """What is left when the pictures end."""
+        """What is left when the frames end."""
         newest = self._count - 1
         if self._cutter is not None and self._cutter.track.last < newest:
             self.tracker.look(self._frames[-1][0], newest, last=True)

@@ -1,4 +1,4 @@
-"""When the pictures of a stream were taken: by its time stamps; where it has none, by its rate and by their coming."""
+"""When the frames of a stream were taken: by its time stamps; where it has none, by its rate and by their coming."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import time
 from vsr.core.clock import FPS
 from vsr.media.timestamps import Line
 
-LATE = 1.0  # seconds by which pictures come later than their rate says before it is believed that some are missing
-MEASURED = 2.0  # seconds of pictures that come one by one after which their rate is known
-ONE_BY_ONE = 0.005  # seconds between two pictures that were not waiting together
-RATES = (5.0, 130.0)  # pictures a second of a camera
+LATE = 1.0  # seconds by which frames come later than their rate says before it is believed that some are missing
+MEASURED = 2.0  # seconds of frames that come one by one after which their rate is known
+ONE_BY_ONE = 0.005  # seconds between two frames that were not waiting together
+RATES = (5.0, 130.0)  # frames a second of a camera
 
 
 class Pace:
-    """The clock of one stream. count: pictures so far.
+    """The clock of one stream. count: frames so far.
 
-    Raw H.264 and the like from a camera's program has no time stamps: pictures are as far apart as the stream says or,
+    Raw H.264 and the like from a camera's program has no time stamps: frames are as far apart as the stream says or,
     where it says nothing, as they come on average; how they come one by one depends on the buffers in between. Some
     cameras give time stamps only after a while; the clock goes on with them.
     """
@@ -28,10 +28,10 @@ class Pace:
         self._rate = self._rate if self._declared else float(FPS)
         self._last, self._line = None, None
         self._began = self._latest = 0.0
-        self._awaited: tuple[int, float] | None = None  # count and moment of the first picture that was waited for
+        self._awaited: tuple[int, float] | None = None  # count and moment of the first frame that was waited for
 
     def place(self, stamp: float | None) -> float | None:
-        """Seconds since the first picture of the next one, which came just now; None for one that is to be left out."""
+        """Seconds since the first frame of the next one, which came just now; None for one that is to be left out."""
         now = time.monotonic()
         if not self.count:
             self._began = self._latest = now
@@ -44,7 +44,7 @@ class Pace:
         return self._last
 
     def _next(self, now: float) -> float:
-        """Seconds of the next picture by the rate, unless it comes much later."""
+        """Seconds of the next frame by the rate, unless it comes much later."""
         if self._last is None:
             return 0.0
         self._measure(now)

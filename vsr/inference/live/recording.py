@@ -15,7 +15,7 @@ QUALITY = {"preset": "ultrafast", "crf": "12"}
 
 
 def record(source: str, path: Path, seconds: float) -> Path:
-    """Film ``seconds`` of a camera (or of what `open_source` takes) into an .mp4. Raises VsrError as `open_source`."""
+    """Video ``seconds`` of a camera (or of what `open_source` takes) into an .mp4. Raises VsrError as `open_source`."""
     import av
 
     pictures = open_source(source)
@@ -35,7 +35,7 @@ def record(source: str, path: Path, seconds: float) -> Path:
                 frame.pts, frame.time_base = round(time * TICKS), Fraction(1, TICKS)
                 container.mux(stream.encode(frame))
             if stream is None:
-                raise VsrError("no_camera", f"camera {source} gives no picture")
+                raise VsrError("no_camera", f"camera {source} gives no frame")
             container.mux(stream.encode())
     finally:
         pictures.close()

@@ -71,5 +71,5 @@ class Screen:
         if covered >= 1:
             parts.append(f"the mouth was covered for {covered:.0f} s and not read there")
         if dropped:
-            parts.append(f"{dropped} pictures dropped to keep up")
+            parts.append(f"{dropped} frames dropped to keep up")
         return "; ".join(parts)

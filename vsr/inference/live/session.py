@@ -1,4 +1,4 @@
-"""Pictures -> captions: mouths are gathered to utterances, which are read again and again while they grow."""
+"""Frames -> captions: mouths are gathered to utterances, which are read again and again while they grow."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class Session:
         self._read([nothing] * MIN_FRAMES)  # the first reading takes the longest
 
     def run(self, pictures: Iterable[Taken]) -> Iterator[Caption]:
-        """Captions as they change; the caller stops by closing the pictures."""
+        """Captions as they change; the caller stops by closing the frames."""
         try:
             for frame, seconds, at in _grid(pictures):
                 for mouth in self.mouths.add(frame, seconds, at):

@@ -1,7 +1,7 @@
-"""Where live pictures come from: a camera, a network stream, a pipe, or a file played at its own pace.
+"""Where live frames come from: a camera, a network stream, a pipe, or a file played at its own pace.
 
-Pictures are taken by a thread of their own and wait in a short queue. When the queue is full the oldest is dropped and
-counted: captions stay close behind the speaker, whatever the machine. Only a picture that comes before its time, as all
+Frames are taken by a thread of their own and wait in a short queue. When the queue is full the oldest is dropped and
+counted: captions stay close behind the speaker, whatever the machine. Only a frame that comes before its time, as all
 do from a file that is piped in, drops none: it waits.
 """
 
@@ -25,12 +25,12 @@ from vsr.media.picture_shape import Converter, PictureShapes, with_sizes
 from vsr.media.reader import frames_from
 from vsr.media.streams import chosen_among, picture_stream, tell_choice
 
-WAITING = 25  # pictures that may wait
+WAITING = 25  # frames that may wait
 STREAMS = ("rtsp", "rtsps", "rtmp", "http", "https", "udp", "tcp", "srt")
 CAMERAS = Path("/sys/class/video4linux")  # on Linux
-SILENT = 10.0  # seconds without a picture after which a stream counts as ended
-# A stream shows its first picture at once: it is looked at for a second at most, and what was seen then is kept, since
-# the next picture that stands by itself may be ten seconds away.
+SILENT = 10.0  # seconds without a frame after which a stream counts as ended
+# A stream shows its first frame at once: it is looked at for a second at most, and what was seen then is kept, since
+# the next frame that stands by itself may be ten seconds away.
 QUICK = {"analyzeduration": "1000000", "fpsprobesize": "0"}
 
 
@@ -84,14 +84,14 @@ def _camera(number: int) -> Iterator[tuple[np.ndarray, float]]:
         while True:
             there, picture = camera.read()
             if not there:
-                raise VsrError("no_camera", f"camera {number} gives no more pictures")
+                raise VsrError("no_camera", f"camera {number} gives no more frames")
             yield np.ascontiguousarray(picture[..., ::-1]), time.monotonic() - started
     finally:
         camera.release()
 
 
 def _stream(name: str) -> Iterator[tuple[np.ndarray, float]]:
-    """The pictures of an address or of standard input, with the stream's own times where it has any."""
+    """The frames of an address or of standard input, with the stream's own times where it has any."""
     import av
 
     try:
@@ -107,11 +107,11 @@ def _stream(name: str) -> Iterator[tuple[np.ndarray, float]]:
         for (picture, seconds), shape, size in with_sizes(_placed(stream, _decoded(name, container, stream), pace)):
             yield converter.rgb(picture, shape, size), seconds
         if not pace.count:
-            raise VsrError("unreadable", f"{name}: not one picture came")
+            raise VsrError("unreadable", f"{name}: not one frame came")
 
 
 def _placed(stream, pictures: Iterator, pace: Pace) -> Iterator[tuple]:
-    """((picture, its second), its shape); those whose time stamp is damaged are left out."""
+    """((frame, its second), its shape); those whose time stamp is damaged are left out."""
     shapes = PictureShapes(stream)
     for picture in shapes.noted(pictures):
         seconds = pace.place(picture.time)
@@ -120,7 +120,7 @@ def _placed(stream, pictures: Iterator, pace: Pace) -> Iterator[tuple]:
 
 
 def _decoded(name: str, container, stream) -> Iterator:
-    """The pictures of a stream; a packet that is damaged, or of a picture whose begin was missed, is passed over."""
+    """The frames of a stream; a packet that is damaged, or of a frame whose begin was missed, is passed over."""
     import av
 
     packets = container.demux(stream)
@@ -153,7 +153,7 @@ def _paced_file(name: str) -> Iterator[tuple[np.ndarray, float]]:
 
 @dataclass
 class Taken:
-    """A picture that waits: frame, its time, and the moment (monotonic seconds) at which it was taken."""
+    """A frame that waits: frame, its time, and the moment (monotonic seconds) at which it was taken."""
 
     frame: np.ndarray
     time: float
@@ -162,9 +162,9 @@ class Taken:
 
 @dataclass
 class Capture:
-    """Takes pictures in a thread; iterate to get them, in order, without those that had to be dropped.
+    """Takes frames in a thread; iterate to get them, in order, without those that had to be dropped.
 
-    error: why the pictures ended, where that was not their natural end. It is raised where not one had come; else it
+    error: why the frames ended, where that was not their natural end. It is raised where not one had come; else it
     is for the caller to tell, after the captions of those that had.
     """
 
@@ -197,7 +197,7 @@ class Capture:
                     self._news.notify()
                 if self._stop:
                     break
-        except Exception as error:  # told where the pictures are used
+        except Exception as error:  # told where the frames are used
             self.error = error
         with self._news:
             self._ended = True
@@ -222,7 +222,7 @@ class Capture:
             raise self.error
 
     def close(self) -> None:
-        """Take no more pictures."""
+        """Take no more frames."""
         with self._news:
             self._stop = True
             self._news.notify_all()

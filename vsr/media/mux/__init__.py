@@ -1,1 +1,1 @@
-"""A voice laid under a video: which pictures go along, how they get there, and whether the container can hold them."""
+"""A voice laid under a video: which frames go along, how they get there, and whether the container can hold them."""

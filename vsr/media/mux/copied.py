@@ -1,4 +1,4 @@
-"""The packets of a picture, untouched, with time stamps that begin at zero with the first picture shown."""
+"""The packets of a frame, untouched, with time stamps that begin at zero with the first frame shown."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from itertools import chain, islice
 from vsr.media.concatenated import BEGUN_ANEW
 from vsr.media.mux.listing import Listing, packets_of, packets_of_file
 
-REORDERED = ("h264", "hevc")  # raw streams whose order of display FFmpeg finds by the pictures' headers
-FOLLOWING = 64  # packets by which it knows the last pictures' times, too
+REORDERED = ("h264", "hevc")  # raw streams whose order of display FFmpeg finds by the frames' headers
+FOLLOWING = 64  # packets by which it knows the last frames' times, too
 
 
 def copied(source, picture, target, listing: Listing, start: float) -> Iterator[tuple]:
     """Add a stream to ``target`` and yield (packet for it, its decoding time in seconds).
 
     Args:
-        source, picture: the open container and its video stream.
+        source, frame: the open container and its video stream.
         listing: of its packets.
-        start: time stamp of the first picture shown, seconds.
+        start: time stamp of the first frame shown, seconds.
     """
     stream = _stream_like(picture, target)
     kept = listing.kept()
@@ -55,7 +55,7 @@ def _moved(packets: Iterable, base: Fraction, start: float) -> Iterator:
 
 
 def _counted(packets: Iterable, picture, listing: Listing) -> Iterator:
-    """Packets without time stamps, one picture after the other at the stream's rate."""
+    """Packets without time stamps, one frame after the other at the stream's rate."""
     step = max(1, round(listing.step / picture.time_base))
     if listing.reordered:
         begun_again = islice(packets_of_file(listing.path), FOLLOWING)
@@ -73,7 +73,7 @@ def _numbered(packets: Iterable, step: int) -> Iterator:
 
 
 def _in_display_order(packets: Iterable, picture) -> Iterator:
-    """Packets with the times of display that FFmpeg finds by the pictures' headers. It guesses those of the last ones:
+    """Packets with the times of display that FFmpeg finds by the frames' headers. It guesses those of the last ones:
     others have to follow."""
     from av.bitstream import BitStreamFilterContext
 
@@ -85,7 +85,7 @@ def _in_display_order(packets: Iterable, picture) -> Iterator:
 
 
 def _from_zero(packets: Iterable) -> Iterator:
-    """Packets moved so that the first, a key picture, is shown at zero."""
+    """Packets moved so that the first, a key frame, is shown at zero."""
     first = None
     for packet in packets:
         first = packet.pts if first is None else first

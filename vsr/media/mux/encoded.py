@@ -1,4 +1,4 @@
-"""The pictures that are shown, encoded again: for containers that could not keep them as they are shown."""
+"""The frames that are shown, encoded again: for containers that could not keep them as they are shown."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ QUALITY = {"libx264": {"crf": "16", "preset": "veryfast"}, "libvpx-vp9": {"crf":
 def encoded(source, picture, target, step: float) -> Iterator[tuple]:
     """Add a stream to ``target`` and yield (packet for it, its decoding time in seconds).
 
-    The pictures stand upright; their times, their shape and their colours are those of the source. ``step``: seconds
-    from picture to picture where the source tells no times.
+    The frames stand upright; their times, their shape and their colours are those of the source. ``step``: seconds
+    from frame to frame where the source gives no times.
     """
     stream = None
     for frame, time in _timed(decoded_frames(source, picture), step):

@@ -1,6 +1,6 @@
-"""The packets of a picture as its container lists them: their times, what an edit list trims away. Nothing is decoded.
+"""The packets of a frame as its container lists them: their times, what an edit list trims away. Nothing is decoded.
 
-Shapes: n packets in decoding order; times in seconds, NaN where the container tells none.
+Shapes: n packets in decoding order; times in seconds, NaN where the container gives none.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from vsr.media.timestamps import BEGUN_ANEW, mean_rate
 @dataclass(frozen=True)
 class Listing:
     """path: of the video; pts, dts, lengths (n,) seconds; key, hidden (n,) bool, ``hidden`` is what players decode and
-    do not show; step: seconds from picture to picture; reordered: whether pictures are decoded in another order than
+    do not show; step: seconds from frame to frame; reordered: whether frames are decoded in another order than
     they are shown."""
 
     path: Path
@@ -35,14 +35,14 @@ class Listing:
 
     @property
     def untimed(self) -> bool:
-        """Whether the container does not tell when each picture is shown: times that rise from packet to packet are
-        guessed where pictures are decoded in another order than they are shown (H.264 in AVI)."""
+        """Whether the container does not say when each frame is shown: times that rise from packet to packet are
+        guessed where frames are decoded in another order than they are shown (H.264 in AVI)."""
         absent = np.isnan(self.pts).any() or np.isnan(self.dts).any()
         return bool(absent or (self.container == "avi" and self.reordered and (np.diff(self.pts) > 0).all()))
 
     @property
     def seconds(self) -> float:
-        """From the first picture that is shown to the end of the last; 0 where there is none."""
+        """From the first frame that is shown to the end of the last; 0 where there is none."""
         shown = ~self.hidden
         pts, dts, lengths = self.pts[shown], self.dts[shown], self.lengths[shown]
         if np.isnan(pts).any():
@@ -52,7 +52,7 @@ class Listing:
         return float(sum(ends[a:b].max() - pts[a:b].min() for a, b in pairwise(borders)))
 
     def kept(self) -> np.ndarray:
-        """(n,) bool: packets that are shown, and hidden ones that a shown picture may need to be decoded."""
+        """(n,) bool: packets that are shown, and hidden ones that a shown frame may need to be decoded."""
         kept, needed = ~self.hidden, False
         starts = np.flatnonzero(self.key | (np.arange(len(self.key)) == 0))
         for start, stop in zip(starts[::-1], [*starts[1:], len(self.key)][::-1], strict=True):
@@ -60,9 +60,9 @@ class Listing:
         return kept
 
     def _mark_group(self, kept: np.ndarray, group: slice, needed: bool) -> bool:
-        """Mark a key picture and what follows it; ``needed``: the group after it leans on it.
+        """Mark a key frame and what follows it; ``needed``: the group after it leans on it.
 
-        Pictures that are decoded after their key picture and shown before it lean on the group before, and none but
+        Frames that are decoded after their key frame and shown before it lean on the group before, and none but
         their like lean on them. Returns whether such a one is shown.
         """
         shown, leading = ~self.hidden[group], self.pts[group] < self.pts[group][0]
@@ -78,7 +78,7 @@ def _last(mask: np.ndarray) -> int:
 
 
 def listed(path: str | Path) -> Listing:
-    """Look at all packets of a video's picture. Raises VsrError unreadable, no_video."""
+    """Look at all packets of a video's frame. Raises VsrError unreadable, no_video."""
     with opened(path) as (container, stream):
         base, context = float(stream.time_base), stream.codec_context
         rows = [
@@ -108,7 +108,7 @@ def packets_of(container, stream) -> Iterator:
 
 
 def packets_of_file(path: str | Path) -> Iterator:
-    """`packets_of` the picture of a file. Raises VsrError unreadable, no_video."""
+    """`packets_of` the frame of a file. Raises VsrError unreadable, no_video."""
     with opened(path) as (container, stream):
         yield from packets_of(container, stream)
 

@@ -11,12 +11,12 @@ from vsr.media.mux.rehearsal import NotHeld, Plan, not_held, planned, telling
 
 
 def mux(video: str | Path, wave: np.ndarray, out: str | Path, plan: Plan | None = None, comment: str = "") -> None:
-    """Write the picture of ``video`` with ``wave`` (S,) as its sound; sample 0 is at the first picture shown.
+    """Write the frame of ``video`` with ``wave`` (S,) as its sound; sample 0 is at the first frame shown.
 
-    The picture is copied, untouched, where the container of ``out`` then shows what ``video`` shows; else it is encoded
+    The frame is copied, untouched, where the container of ``out`` then shows what ``video`` shows; else it is encoded
     again, as `check_container` tells, whose ``plan`` may be given. ``comment``: for the metadata, where there are any.
 
-    Raises VsrError "unreadable" where the container of ``out`` cannot hold the picture; no_space, not_writable.
+    Raises VsrError "unreadable" where the container of ``out`` cannot hold the video; no_space, not_writable.
     """
     plan = plan or planned(video, out)
     with atomic_write(out) as temporary:
@@ -28,7 +28,7 @@ def mux(video: str | Path, wave: np.ndarray, out: str | Path, plan: Plan | None 
 
 
 def check_container(video: str | Path, out: str | Path) -> Plan:
-    """Whether ``out`` can hold the picture of ``video``, tried before the work that makes its sound.
+    """Whether ``out`` can hold the video of ``video``, tried before the work that makes its sound.
 
     Raises VsrError "unreadable" where it cannot.
     """

@@ -1,6 +1,6 @@
-"""How a picture can go into a container, tried with its first pictures before any work: copied, encoded again, or not.
+"""How a frame can go into a container, tried with its first frames before any work: copied, encoded again, or not.
 
-What is written is read back: a container that loses pictures, their times, rotation or shape does not hold them.
+What is written is read back: a container that loses frames, their times, rotation or shape does not hold them.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ from vsr.media.mux.listing import Listing, listed
 from vsr.media.mux.sound import SoundTrack
 from vsr.media.tags import COMMENT
 
-LOOKED_AT = 16  # pictures that are compared
-REHEARSED = 48  # packets that are written from the first shown picture on
-LATE = 0.006  # seconds by which a picture may be moved: some containers count milliseconds
+LOOKED_AT = 16  # frames that are compared
+REHEARSED = 48  # packets that are written from the first shown frame on
+LATE = 0.006  # seconds by which a frame may be moved: some containers count milliseconds
 DISTORTED = 0.02  # of its width by its height
-OTHERS = (".mkv", ".mp4", ".mov", ".ts")  # that are tried where one does not hold a picture
+OTHERS = (".mkv", ".mp4", ".mov", ".ts")  # that are tried where one does not hold a video
 
 
 class NotHeld(Exception):
-    """A container does not hold a picture, and why."""
+    """A container does not hold a frame, and why."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How the picture of a video goes into a container.
+    """How the frame of a video goes into a container.
 
-    listing: of its packets; start: time stamp of the first picture shown; again: why it is encoded again, "" where it
+    listing: of its packets; start: time stamp of the first frame shown; again: why it is encoded again, "" where it
     is copied.
     """
 
@@ -49,7 +49,7 @@ class Plan:
     again: str = ""
 
     def write(self, out: Path, wave: np.ndarray, packets: int | None = None, comment: str = "") -> None:
-        """Write the picture, or of it so many packets, with its sound. Raises av.error.FFmpegError, ValueError."""
+        """Write the frame, or of it so many packets, with its sound. Raises av.error.FFmpegError, ValueError."""
         import av
 
         with opened(self.video) as (source, picture), av.open(str(out), "w") as target:
@@ -61,7 +61,7 @@ class Plan:
             if comment:
                 target.metadata[COMMENT] = comment
             timed = islice(timed, packets)
-            first = next(timed, None)  # adds the stream of the picture, which is to be the first
+            first = next(timed, None)  # adds the stream of the frame, which is to be the first
             sound = SoundTrack(target, wave)
             for packet, seconds in chain([first], timed) if first else ():
                 sound.write(seconds)
@@ -70,7 +70,7 @@ class Plan:
 
 
 def planned(video: str | Path, out: str | Path) -> Plan:
-    """How the picture of ``video`` goes into ``out``. Raises VsrError unreadable, where that cannot hold it."""
+    """How the frame of ``video`` goes into ``out``. Raises VsrError unreadable, where that cannot hold it."""
     plan = Plan(Path(video), listed(video), sum(video_clock(video)))
     try:
         return _plan_for(plan, Path(out).suffix)
@@ -81,8 +81,8 @@ def planned(video: str | Path, out: str | Path) -> Plan:
 
 
 def not_held(video: str | Path, out: str | Path, problem: str, advice: str) -> VsrError:
-    """The error of a container that does not hold a picture."""
-    return VsrError("unreadable", f"{out}: cannot hold the picture of {video} ({problem}): {advice}")
+    """The error of a container that does not hold a video."""
+    return VsrError("unreadable", f"{out}: cannot hold the video of {video} ({problem}): {advice}")
 
 
 def _holds(plan: Plan, suffix: str) -> bool:
@@ -125,7 +125,7 @@ def _hides(place: Path) -> bool:
 
 
 def _rehearsed(plan: Plan, place: Path) -> str:
-    """Write the first pictures, read them back: what was lost on the way, "" for nothing. Raises `NotHeld`."""
+    """Write the first frames, read them back: what was lost on the way, "" for nothing. Raises `NotHeld`."""
     hidden = plan.listing.hidden
     packets = REHEARSED + (int(np.argmin(hidden)) if hidden.any() and not plan.again else 0)
     try:
@@ -158,7 +158,7 @@ def telling() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class _Look:
-    """The first pictures of a file: times in seconds from the first on, quarter turns that set them upright, and
+    """The first frames of a file: times in seconds from the first on, quarter turns that set them upright, and
     their width by their height as they are shown upright."""
 
     times: np.ndarray
@@ -167,7 +167,7 @@ class _Look:
 
 
 def _look(path: Path, listing: Listing | None = None) -> _Look:
-    """Look at a file; with the ``listing`` of packets that have no times, pictures are counted."""
+    """Look at a file; with the ``listing`` of packets that have no times, frames are counted."""
     with opened(path) as (container, stream):
         shape = float(stream.sample_aspect_ratio or 1)
         frames = list(islice(decoded_frames(container, stream), LOOKED_AT))
@@ -192,11 +192,11 @@ def _read_back(place: Path) -> _Look | None:
 
 
 def _difference(wanted: _Look, found: _Look, upright: bool) -> str:
-    """What the second lost of the first; ``upright``: its pictures are to stand upright without being turned."""
+    """What the second lost of the first; ``upright``: its frames are to stand upright without being turned."""
     if len(found.times) < len(wanted.times) or np.isnan(found.times).any():
-        return "not all pictures come back"
+        return "not all frames come back"
     if np.abs(found.times - wanted.times).max() > LATE:
-        return "it does not keep the times of the pictures"
+        return "it does not keep the times of the frames"
     if found.turns != (0 if upright else wanted.turns):
-        return "it does not keep how the picture is turned"
+        return "it does not keep how the frame is turned"
     return "" if abs(found.aspect / wanted.aspect - 1) < DISTORTED else "it does not keep the shape of the pixels"

@@ -1,6 +1,6 @@
 """torchvision's video networks as front ends: mouth video (B, T, 1, H, W) -> features (B, T, D), one a frame.
 
-Each keeps the 25 Hz clock: every stride in time is 1, and pooling is over space alone. They see grey pictures: the
+Each keeps the 25 Hz clock: every stride in time is 1, and pooling is over space alone. They see grey frames: the
 first convolution has one channel, whose weights are the sums over the three colours of a published checkpoint.
 Parameters keep torchvision's names, so that its checkpoints load (`load_video_weights`).
 
@@ -77,7 +77,7 @@ class VideoBackbone(nn.Module):
 
 
 def build(kind: str) -> nn.Module:
-    """The network ``kind``, without its head, on grey pictures and with no stride in time. Raises VsrError."""
+    """The network ``kind``, without its head, on grey frames and with no stride in time. Raises VsrError."""
     video = needed("torchvision.models.video", f"the front end {kind}", INSTALL)
     network = getattr(video, kind)()
     for name in (*HEADS, "avgpool"):
@@ -177,7 +177,7 @@ def swin_states(network: nn.Module, chunks: Tensor) -> Tensor:
 
 
 def mvit_states(network: nn.Module, chunks: Tensor) -> Tensor:
-    """Grey chunks (N, 1, 16, H, W) -> (N, 16, C). Tables of positions are stretched to the size of the picture."""
+    """Grey chunks (N, 1, 16, H, W) -> (N, 16, C). Tables of positions are stretched to the size of the frame."""
     x = network.conv_proj(chunks)
     thw = tuple(x.shape[2:])
     x = network.pos_encoding(x.flatten(2).transpose(1, 2))

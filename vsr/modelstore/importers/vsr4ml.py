@@ -24,7 +24,7 @@ LICENCE = (
 )
 DECODE = {"beam": 40, "ctc_weight": 0.1}  # what its English configurations share
 LM_WEIGHT = 0.3
-# What the published readers share and the tensors do not tell; None: not told, which means the same.
+# What the published readers share and the tensors do not tell; None: not stated, which means the same.
 EXPECTED = {
     "transformer_input_layer": ("conv3d",),
     "relu_type": ("swish", None),
