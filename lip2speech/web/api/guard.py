@@ -31,7 +31,7 @@ class Guard:
             await self.app(scope, receive, send)
             return
         headers, is_form = Headers(scope=scope), scope["method"] == "POST"
-        refused = self._stranger(scope["path"], headers) or (self._too_much(headers) if is_form else None)
+        refused = self._without_key(scope["path"], headers) or (self._too_much(headers) if is_form else None)
         if refused is not None:
             await refused(scope, receive, send)
             return
@@ -46,7 +46,7 @@ class Guard:
         """Bytes of a form."""
         return FILES * self.limits.max_mb * 2**20 + FORM_BYTES
 
-    def _stranger(self, path: str, headers: Headers) -> Response | None:
+    def _without_key(self, path: str, headers: Headers) -> Response | None:
         """The answer to those who may not ask."""
         if not self.keys:
             if is_local(headers):
