@@ -11,6 +11,7 @@ from torch import Tensor
 from vsr.decoding.align import Word, align_text
 from vsr.decoding.confidence import calibrated
 from vsr.decoding.domain import in_domain, measures
+from vsr.text.hypothesis import words_in
 
 if TYPE_CHECKING:
     from vsr.decoding.options import Hypothesis
@@ -25,7 +26,7 @@ def assess(
     """Encoder states (T, D) and hypotheses, best first -> the words of each, and the chance that the best is of the
     model's domain (None for a model that was not fitted). ``calibration`` None leaves confidences as they are."""
     calibration = loaded.config.get("confidence") if calibration is MODELS_OWN else calibration
-    raw = [align_text(loaded.model, states, loaded.tokenizer, hypothesis.tokens) for hypothesis in ranked]
+    raw = [align_text(loaded.model, states, words_in(own, loaded.tokenizer), own.tokens) for own in ranked]
     chance = None
     if domain := loaded.config.get("domain"):
         sure = [word.confidence for word in raw[0]]

@@ -50,7 +50,7 @@ class HeadPart(Protocol):
 
 FRONTENDS: Registry[type[Part]] = Registry("frontend", "vsr.frontends", "vsr.models.parts")
 ENCODERS: Registry[type[Part]] = Registry("encoder", "vsr.encoders", "vsr.models.parts")
-HEADS: Registry[type[HeadPart]] = Registry("head", "vsr.heads", "vsr.models.heads")
+HEADS: Registry[type[HeadPart]] = Registry("head", "vsr.heads", "vsr.models.head_kinds")
 
 
 def settings_of(registry: Registry, kind: str, given: Mapping[str, Any]) -> Any:
