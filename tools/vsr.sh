@@ -11,7 +11,7 @@ crop_list() { # LIST MANIFEST
     $train_cmd --num-threads "$nj" "$exp/log/crop_$1.log" vsr crop --manifest "$2" --out "$crops/$1" --jobs "$nj"
 }
 make_tokens() { # MANIFEST OPTION...
-    $train_cmd "$exp/log/tokens.log" vsr tokens --manifest "$1" --out data/tokens "${@:2}"
+    $train_cmd "$exp/log/tokens.log" vsr tokens --manifest "$1" --out "${tokens_folder:-data/tokens}" "${@:2}"
 }
 train_run() { # CONFIG FOLDER [KEY=VALUE...]
     local resume="" accelerator=cpu

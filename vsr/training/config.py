@@ -16,6 +16,7 @@ from vsr.data.track_augmentation import TrackAugmentation
 from vsr.data.transforms import Augmentation
 from vsr.models.lipreader import LipReaderConfig
 from vsr.models.registry import split_kind
+from vsr.text.phonemes import UNITS
 
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
 STRATEGIES = ("auto", "ddp", "fsdp")
@@ -27,7 +28,8 @@ class DataConfig:
 
     ``tests`` are read only to refuse a training or dev list that meets them. Training clips of more than
     ``max_frames`` are left out (0: none are): a first stage on short clips alone is the published way to make an
-    attention decoder start (Ma et al. 2023). ``augmentation`` is of crops, ``track_augmentation`` of tracks.
+    attention decoder start (Ma et al. 2023). ``augmentation`` is of crops, ``track_augmentation`` of tracks. ``unit``
+    says what the tokenizer must be of ("text", "phoneme", "viseme"); "": of anything.
     """
 
     train: tuple[str, ...]
@@ -38,8 +40,19 @@ class DataConfig:
     max_frames: int = 0
     augmentation: Augmentation = field(default_factory=Augmentation)
     track_augmentation: TrackAugmentation = field(default_factory=TrackAugmentation)
+    unit: str = ""
+
+    def checked(self, tokenizer: Any) -> Any:
+        """The tokenizer, if its tokens are of ``unit``. Raises VsrError bad_config."""
+        found = getattr(tokenizer, "unit", "text")
+        if self.unit and found != self.unit:
+            told = f"data.unit is {self.unit}, but the tokenizer of {self.tokenizer} is of {found}"
+            raise VsrError("bad_config", f"{told}: make one by vsr tokens --kind {self.unit}")
+        return tokenizer
 
     def __post_init__(self):
+        if self.unit not in ("", "text", *UNITS):
+            raise VsrError("bad_config", f"data.unit is '{self.unit}'; it can be text, {' or '.join(UNITS)}")
         if not self.train or not self.dev:
             raise VsrError("bad_config", "data.train and data.dev need at least one manifest each")
         check_numbers(self, "data.", frames_per_batch=COUNT, max_frames=NOT_NEGATIVE)

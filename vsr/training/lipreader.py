@@ -42,7 +42,7 @@ class LipReaderRun(Run):
         data = self.config.data
         train, dev, tests = (read_all(paths) for paths in (data.train, data.dev, data.tests))
         check_disjoint(train, dev, tests)
-        self.tokenizer = load_tokenizer(data.tokenizer)
+        self.tokenizer = data.checked(load_tokenizer(data.tokenizer))
         train = self._with_tokens("training", self._short_enough(train))
         self._with_tokens("dev", dev)
         config = self.config.model_config(self.tokenizer.vocab_size)

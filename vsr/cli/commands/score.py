@@ -14,7 +14,7 @@ FILES = """reads   a manifest; JSON Lines of vsr decode
 writes  with --json: the figures; with --tsv: a line an utterance; with --wer: Kaldi's line"""
 SEE = "vsr decode, vsr results"
 EXAMPLE = """vsr score --ref data/test.jsonl --hyp exp/hyp.jsonl --json exp/result.json --tsv exp/result.tsv
-vsr score --ref data/test.jsonl --hyp exp/phones.jsonl --unit phoneme --dictionary local/letters.txt cmu espeak
+vsr score --ref data/test.jsonl --hyp exp/phones.jsonl --unit phoneme --dictionary my.txt cmu
 vsr score --ref data/test.jsonl --hyp exp/hyp.jsonl --by viseme frequency --counted-in data/train.jsonl
 vsr score --ref lrw/test.jsonl --hyp exp/lrw.jsonl --accuracy"""
 
@@ -27,13 +27,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ref", required=True, metavar="JSONL", help="manifest with the transcripts")
     parser.add_argument("--hyp", required=True, metavar="JSONL", help="output of vsr decode")
     parser.add_argument("--normaliser", default="lower", help="none, lower, alnum, 13a or whisper (default: lower)")
-    parser.add_argument("--unit", choices=("word", *UNITS), default="word", help="what is counted (default: word)")
+    what = "what is counted: word, char, phoneme, viseme (default: word)"
+    parser.add_argument("--unit", choices=("word", *UNITS), default="word", metavar="UNIT", help=what)
     parser.add_argument(
         "--dictionary", nargs="+", default=["cmu", "espeak"], metavar="NAME", help="as vsr tokens (default: cmu espeak)"
     )
     parser.add_argument(
-        "--by", nargs="+", choices=("viseme", "frequency"), default=[],
-        help="word errors of words that hold each viseme, of frequent and of rare words",
+        "--by", nargs="+", choices=("viseme", "frequency"), default=[], metavar="WHAT",
+        help="viseme, frequency: word errors of words that hold each viseme, of frequent and of rare words",
     )  # fmt: skip
     parser.add_argument("--counted-in", metavar="JSONL", help="manifest that tells how frequent words are (--ref)")
     parser.add_argument("--accuracy", action="store_true", help="of isolated words: top-1 and top-5, instead of errors")
