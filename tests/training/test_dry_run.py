@@ -1,4 +1,4 @@
-"""`train --dry-run`: every configuration of the recipes is built without data, and what cannot go together is refused."""
+"""`train --dry-run`: every recipe's configuration is built without data; what cannot go together is refused."""
 
 from pathlib import Path
 

@@ -16,7 +16,8 @@ def add_search_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--beam", type=int, metavar="N", help="width of the search (default: 10)")
     group.add_argument("--nbest", type=int, metavar="N", help="hypotheses listed (default: 1)")
     group.add_argument("--ctc-weight", type=float, metavar="W", help="of the joint score (default: 0.1)")
-    group.add_argument("--length-bonus", type=float, metavar="X", help="for each token, or word of a lexicon (default: 0)")
+    bonus = "for each token, or word of a lexicon (default: 0)"
+    group.add_argument("--length-bonus", type=float, metavar="X", help=bonus)
     words = "search the words of this file alone: a word a line, with phonemes or without (for readers of phonemes, "
     words += "visemes or characters with CTC; --beam 100 unless given)"
     group.add_argument("--lexicon", metavar="FILE", help=words)

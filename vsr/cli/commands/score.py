@@ -15,7 +15,7 @@ writes  with --json: the figures; with --tsv: a line an utterance; with --wer: K
 SEE = "vsr decode, vsr results"
 EXAMPLE = """vsr score --ref data/test.jsonl --hyp exp/hyp.jsonl --json exp/result.json --tsv exp/result.tsv
 vsr score --ref data/test.jsonl --hyp exp/phones.jsonl --unit phoneme --dictionary my.txt cmu
-vsr score --ref data/test.jsonl --hyp exp/hyp.jsonl --by viseme frequency --counted-in data/train.jsonl
+vsr score --ref data/test.jsonl --hyp exp/hyp.jsonl --by viseme frequency
 vsr score --ref lrw/test.jsonl --hyp exp/lrw.jsonl --accuracy"""
 
 
