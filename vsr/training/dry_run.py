@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from vsr.core.errors import VsrError
-from vsr.models.lipreader import LipReader, LipReaderConfig, tokenizer_of_head
+from vsr.models.lipreader import LipReader, LipReaderConfig, layers_of, tokenizer_of_head
 from vsr.objectives.ctc_attention import weights_of
 from vsr.objectives.registry import objective_of
 from vsr.text.listed import CONFIG
@@ -72,7 +72,11 @@ def head_lines(c: LipReaderConfig, model: LipReader, tokenizer: Tokenizer, assum
         entries = getattr(own, "vocab_size", 0)
         told = assumed if own is tokenizer else "of its own"
         what = "tokens" if unit == "text" else f"{unit}s"
-        yield f"  {name:<16} weight {weights[name]:g}, {entries} {what} ({told}), mean over {counted(head)}"
+        if hasattr(head, "sizes"):
+            yield f"  {name:<16} weight {weights[name]:g}, {' x '.join(map(str, head.sizes))} units of each frame"
+            continue
+        layer = f", layer {layers_of(c)[name]}" if name in layers_of(c) else ""
+        yield f"  {name:<16} weight {weights[name]:g}, {entries} {what} ({told}), mean over {counted(head)}{layer}"
 
 
 def counted(head: nn.Module) -> str:
