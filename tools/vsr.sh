@@ -34,6 +34,13 @@ score_list() { # LIST REFERENCE [SUFFIX [OPTION...]]
     $decode_cmd "$exp/log/score_$1_$tag$own.log" vsr score --ref "$2" --hyp "$place/hyp.jsonl" \
         --json "$place/score$own.json" --tsv "$place/score$own.tsv" --wer "$place/wer$own" "${@:4}"
 }
+prior_note() { # TRAINING-LIST LIST=REFERENCE...: what is right without video
+    local pair
+    printf 'Without video, the most frequent word of each place in the training list:'
+    for pair in "${@:2}"; do
+        printf ' %s %s.' "${pair%%=*}" "$(vsr score --ref "${pair#*=}" --prior "$1" | sed 's/ *CER.*//')"
+    done
+}
 write_page() { # LISTS RECIPE ARGUMENTS...
     $decode_cmd "$exp/log/results_$tag.log" vsr results --run "$exp" --tag "$tag" --lists $1 --command "${*:2}" \
         --out "$page" ${model:+--model "$model"} ${note:+--note "$note"}

@@ -51,8 +51,12 @@ decode_all() {
     for list in $grid_tests; do decode_list $list $crops/$list/manifest.jsonl; done
 }
 score_all() { # RECIPE ARGUMENTS...
-    local list
-    for list in $grid_tests; do score_list $list "$(reference_of $list)"; done
+    local list pairs=()
+    for list in $grid_tests; do
+        score_list $list "$(reference_of $list)"
+        pairs+=("$list=$(reference_of $list)")
+    done
+    note=$(prior_note $manifests/train.jsonl "${pairs[@]}")
     write_page "$grid_tests" "$@"
 }
 
