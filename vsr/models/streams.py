@@ -6,6 +6,7 @@ Shapes: B clips, T video frames.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -28,7 +29,7 @@ class Streams:
         return torch.full((clips,), modality in self.inputs, dtype=torch.bool, device=device)
 
 
-Given = Tensor | Streams  # video alone, or several modalities
+Given: TypeAlias = "Tensor | Streams"  # video alone, or several modalities
 
 
 def streams_of(given: Given) -> Streams:
