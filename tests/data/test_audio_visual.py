@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from vsr.core.errors import VsrError
-from vsr.data.audio_visual import AudioVisualDataset, ModalityDropout, SoundNoise
+from vsr.data.audio_visual import AudioVisualDataset, ModalityDropout, SoundNoise, WrongLips
 from vsr.data.manifest import Clip, read_manifest, write_manifest
 from vsr.data.modalities import SOUND, VIDEO
 from vsr.data.sound_input import clip_wave, stored_wave, to_sound_input
@@ -86,6 +86,22 @@ def test_noise_is_as_loud_as_was_drawn_and_made_of_other_clips(tmp_path, monkeyp
     assert np.allclose(asked, measured, atol=0.01)
     again = AudioVisualDataset(clips, TOKENS, None, 0, noise=SoundNoise(1.0, (-5, 15), ("babble", "white")))
     torch.testing.assert_close(again.item(2, 1).inputs[SOUND], dataset.item(2, 1).inputs[SOUND], rtol=0, atol=0)
+
+
+def test_only_what_is_heard_well_is_shown_with_other_lips(tmp_path, monkeypatch):
+    clips, seen = make_clips(tmp_path), []
+    monkeypatch.setattr(AudioVisualDataset, "crop", lambda self, clip: seen.append(clip.id) or np.load(clip.crop))
+    noise = SoundNoise(0.7, (-10, 20), ("white",))
+    dataset = AudioVisualDataset(clips, TOKENS, None, 5, noise=noise, wrong_lips=WrongLips(0.5, 5.0))
+    found = {True: [], False: []}
+    for epoch in range(40):
+        for index in range(6):
+            dataset.item(index, epoch)
+            found[dataset._drawn(index, epoch)[1] >= 5.0].append(seen[-1] != f"c{index}")
+    assert not any(found[False]) and abs(np.mean(found[True]) - 0.5 * 5 / 6) < 0.1
+    alone = AudioVisualDataset(clips, TOKENS, None, 5, modalities=(VIDEO,), wrong_lips=WrongLips(1.0))
+    alone.item(3)
+    assert seen[-1] == "c3"
 
 
 def test_neither_level_nor_microphone_changes_the_input():

@@ -65,12 +65,28 @@ class SoundNoise:
             raise VsrError("bad_config", f"data.noise.kinds is {list(self.kinds)}; it can have {', '.join(KINDS)}")
 
 
+@dataclass(frozen=True)
+class WrongLips:
+    """How often a training clip that is heard well is shown with the lips of another clip: with odds ``p`` where its
+    sound has no noise, or an SNR of at least ``snr`` dB.
+
+    Lips are nearly always read right in clips that a model was trained on, and it would learn to believe them before
+    the best of sounds, also where it reads new lips wrong.
+    """
+
+    p: float = 0.0
+    snr: float = 5.0
+
+    def __post_init__(self):
+        check_numbers(self, "data.wrong_lips.", p=SHARE)
+
+
 class AudioVisualDataset(CropDataset):
     """Clips with their crops and, where they have some, their sound.
 
     Args:
         clips, tokenizer, augmentation, seed, heads: as of `CropDataset`; where frames are moved, sound moves along.
-        noise, dropout: of training clips.
+        noise, dropout, wrong_lips: of training clips.
         modalities: which of the two are shown; a clip without sound is shown by its video alone.
     """
 
@@ -78,9 +94,10 @@ class AudioVisualDataset(CropDataset):
         self, clips: Sequence[Clip], tokenizer: Tokenizer, augmentation: Augmentation | None = None, seed: int = 0,
         heads: Mapping[str, Taught] | None = None, noise: SoundNoise | None = None,
         dropout: ModalityDropout | None = None, modalities: tuple[str, ...] = (VIDEO, SOUND),
+        wrong_lips: WrongLips | None = None,
     ):  # fmt: skip
         super().__init__(clips, tokenizer, augmentation, seed, heads)
-        self.noise, self.dropout, self.modalities = noise, dropout, modalities
+        self.noise, self.dropout, self.wrong_lips, self.modalities = noise, dropout, wrong_lips, modalities
         need_sound(clips, modalities)
         self._voices = [clip for clip in clips if clip.sound]
 
@@ -105,7 +122,8 @@ class AudioVisualDataset(CropDataset):
             frames, targets = frames[span], at_frames(targets, span)
         inputs = {VIDEO: torch.zeros(len(frames), 1, SIDE, SIDE), SOUND: empty_sound(len(frames))}
         if VIDEO in shown:
-            inputs[VIDEO] = to_network_input(self.crop(clip)[frames], self.augmentation, rng)
+            crop = self.crop(self._seen(index, epoch) if SOUND in shown else clip)
+            inputs[VIDEO] = to_network_input(crop[frames.clip(max=len(crop) - 1)], self.augmentation, rng)
         if SOUND in shown:
             inputs[SOUND] = self._sound(index, epoch)[torch.from_numpy(frames)]
         return Item(inputs, as_tensors(targets))
@@ -116,14 +134,27 @@ class AudioVisualDataset(CropDataset):
         present = {name: torch.tensor([name in own for own in shown]) for name in (VIDEO, SOUND)}
         return replace(super().batch(indices, epoch), present=present)
 
+    def _drawn(self, index: int, epoch: int) -> tuple[str, float, np.random.Generator]:
+        """Kind and SNR (dB) of a clip's noise in an epoch, infinite for none, and what the noise is drawn by."""
+        rng, noise = np.random.default_rng((self.seed, epoch, index, 2)), self.noise
+        if noise is None or rng.random() >= noise.p:
+            return "", float("inf"), rng
+        return noise.kinds[rng.integers(len(noise.kinds))], float(rng.uniform(*noise.snr)), rng
+
     def _sound(self, index: int, epoch: int) -> Tensor:
         """(T, 4, 80) of the whole clip, in training with noise."""
-        wave, rng = clip_wave(self.clips[index]), np.random.default_rng((self.seed, epoch, index, 2))
-        noise = self.noise
-        if noise is not None and rng.random() < noise.p:
-            kind, decibels = noise.kinds[rng.integers(len(noise.kinds))], rng.uniform(*noise.snr)
+        wave = clip_wave(self.clips[index])
+        kind, decibels, rng = self._drawn(index, epoch)
+        if kind:
             wave = mix(wave, noise_of(kind, len(wave), self._others(index, kind, rng), rng), decibels)
         return to_sound_input(wave)
+
+    def _seen(self, index: int, epoch: int) -> Clip:
+        """The clip whose lips are shown beside the sound of one."""
+        rng, wrong = np.random.default_rng((self.seed, epoch, index, 3)), self.wrong_lips
+        if wrong is None or self._drawn(index, epoch)[1] < wrong.snr or rng.random() >= wrong.p:
+            return self.clips[index]
+        return self.clips[rng.integers(len(self.clips))]
 
     def _others(self, index: int, kind: str, rng: np.random.Generator) -> list[np.ndarray]:
         """The voices of babble: other clips of the list."""

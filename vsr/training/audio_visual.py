@@ -22,7 +22,7 @@ class AudioVisualRun(LipReaderRun):
         self.read = read = modalities_of(config)
         heads, dropout = further_heads_of(config), data.modality_dropout if len(read) > 1 else None
         self.train = AudioVisualDataset(
-            self.train.clips, self.tokenizer, data.augmentation, seed, heads, data.noise, dropout, read
+            self.train.clips, self.tokenizer, data.augmentation, seed, heads, data.noise, dropout, read, data.wrong_lips
         )  # fmt: skip
         self.dev = AudioVisualDataset(self.dev.clips, self.tokenizer, modalities=read)
 
