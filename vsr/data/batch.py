@@ -17,14 +17,15 @@ from torch.nn.utils.rnn import pad_sequence
 from vsr.core.errors import VsrError
 from vsr.core.tokens import BLANK, IGNORE
 from vsr.data.manifest import Clip, need_crops
+from vsr.data.modalities import SOUND, VIDEO
 from vsr.data.stored import read_crop
 from vsr.data.targets import FRAME_TOKENS, TOKENS, Item, Target, Taught, Teacher, at_frames, frame_targets
 from vsr.data.transforms import Augmentation, speed_indices, to_network_input, trim_span
 from vsr.text.tokenizer import Tokenizer
 
-__all__ = ["CLIPS", "TRACKS", "VIDEO", "Batch", "Counted", "CropDataset", "frame_targets"]
+__all__ = ["CLIPS", "SOUND", "TRACKS", "VIDEO", "Batch", "Counted", "CropDataset", "frame_targets"]
 
-VIDEO, TRACKS, INSIDE = "video", "tracks", "inside"  # names of modalities
+TRACKS, INSIDE = "tracks", "inside"  # names of modalities beside those of `vsr.data.modalities`
 CLIPS = "clips"  # name of a count
 Own = TypeVar("Own", bound="Counted")
 
@@ -60,7 +61,8 @@ def _moved(value: Any, device: torch.device | str) -> Any:
 
 @dataclass
 class Batch(Counted):
-    """inputs: modality -> (B, T, ...), such as ``video`` (B, T, 1, 88, 88) and ``tracks`` (B, T, F), zero on padding;
+    """inputs: modality -> (B, T, ...), such as ``video`` (B, T, 1, 88, 88), ``sound`` (B, T, 4, 80) and ``tracks``
+    (B, T, F), zero on padding; present: modality -> (B,) bool, the clips that have it, for those that some may lack;
     lengths (B,) video frames; targets: name -> (B, ...), such as ``tokens`` (B, U) without eos and ``frame_tokens``
     (B, T), the token at each frame where word times are known, padded with -1; ids of the clips."""
 
@@ -68,6 +70,12 @@ class Batch(Counted):
     lengths: Tensor
     targets: dict[str, Tensor]
     ids: list[str]
+    present: dict[str, Tensor] = field(default_factory=dict, kw_only=True)
+
+    def has(self, modality: str) -> Tensor:
+        """(B,) bool: the clips that have a modality; all of them where nobody says that some lack it."""
+        known = torch.full_like(self.lengths, modality in self.inputs, dtype=torch.bool)
+        return known & self.present[modality] if modality in self.present else known
 
     @property
     def video(self) -> Tensor:
