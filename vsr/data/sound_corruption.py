@@ -16,10 +16,11 @@ from vsr.core.errors import VsrError
 from vsr.core.numbers import ANY, COUNT, SHARE, Range
 from vsr.data.video_corruption import NEVER, Amount, check_choice
 from vsr.media.bandwidth import clipped, companded, low_passed, with_gaps
-from vsr.media.mixing import babble, mixed, pink, stretch, white
+from vsr.media.levels import mixed, stretch
+from vsr.media.mixing import KINDS, noise_of
 from vsr.media.reverberation import response, reverberated
 
-BABBLE, WHITE, PINK = "babble", "white", "pink"
+BABBLE = "babble"
 
 
 @dataclass(frozen=True)
@@ -82,10 +83,8 @@ class DrawnSound:
         return companded(wave, self.codec) if self.codec else wave
 
     def _noise(self, samples: int, rng: np.random.Generator, sound_of: Callable[[str], np.ndarray]) -> np.ndarray:
-        if self.noise == BABBLE:
-            return babble([sound_of(name) for name in self.voices], samples, rng)
-        if self.noise in (WHITE, PINK):
-            return (white if self.noise == WHITE else pink)(samples, rng)
+        if self.noise in KINDS:
+            return noise_of(self.noise, samples, [sound_of(name) for name in self.voices], rng)
         return stretch(sound_of(self.noise), samples, rng)
 
 

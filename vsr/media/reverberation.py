@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from vsr.core.clock import SAMPLE_RATE
-from vsr.media.mixing import inside, power
+from vsr.media.levels import inside
+from vsr.media.mixing import power
 
 GAP = 0.002  # seconds between the direct sound and the first echo
 LENGTH = 1.2  # times T60 that the tail lasts: it ends 72 dB below its beginning
