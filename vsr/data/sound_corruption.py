@@ -120,25 +120,26 @@ class SoundCorruption:
         """Whether other clips are needed, for babble."""
         return self.noise.p > 0 and BABBLE in self.noise.kinds
 
-    def draw(self, others: Sequence[str], rng: np.random.Generator) -> DrawnSound:
-        """What is done to a clip; ``others``: names of the clips that may babble. Raises VsrError bad_config where
-        babble is drawn and there is nobody else."""
+    def draw(self, clips: Sequence[str], rng: np.random.Generator, own: str = "") -> DrawnSound:
+        """What is done to a clip; ``clips``: names of those that may babble, but for its ``own``. Raises VsrError
+        bad_config where babble is drawn and there is nobody else."""
         noise: dict = {}
         if rng.random() < self.noise.p:
             noise = {"noise": str(rng.choice(self.noise.kinds)), "snr": float(rng.choice(self.noise.snr))}
             if noise["noise"] == BABBLE:
-                noise["voices"] = self._voices(others, rng)
+                noise["voices"] = self._voices(clips, rng, own)
         amounts = {name: float(rng.choice(own.values)) if rng.random() < own.p else 0.0
                    for name, own in vars(self).items() if name in LIMITS}  # fmt: skip
         gaps = self._gaps(rng) if rng.random() < self.gaps.p else ()
         codec = round(amounts.pop("codec"))
         return DrawnSound(**noise, **amounts, codec=codec, gaps=gaps, seed=int(rng.integers(2**31)))
 
-    def _voices(self, others: Sequence[str], rng: np.random.Generator) -> tuple[str, ...]:
+    def _voices(self, clips: Sequence[str], rng: np.random.Generator, own: str) -> tuple[str, ...]:
+        drawn = rng.choice(len(clips), min(self.noise.voices + 1, len(clips)), replace=False) if clips else ()
+        others = [clips[index] for index in drawn if clips[index] != own]
         if not others:
             raise VsrError("bad_config", "babble needs other clips: the list has one clip alone")
-        chosen = rng.choice(len(others), min(self.noise.voices, len(others)), replace=False)
-        return tuple(others[index] for index in chosen)
+        return tuple(others[: self.noise.voices])
 
     def _gaps(self, rng: np.random.Generator) -> tuple[tuple[float, float], ...]:
         found = []

@@ -16,7 +16,7 @@ import numpy as np
 
 GRID = (np.arange(128) + 0.5) / 64 - 1  # across the box, whose edges are at -1 and 1
 REACH = 6.0  # box sides round the mouth beyond which no cover reaches
-FINGERS = ((-0.75, -0.9), (-0.28, -1.25), (0.2, -1.3), (0.65, -1.05))  # tips, from a palm at (0, 0.5)
+FINGERS = ((-0.72, 0.13, 0.75), (-0.33, 0.13, 0.95), (0.05, 0.13, 1.0), (0.43, 0.13, 0.85), (1.3, 0.2, 0.5))  # radians
 SKIN = np.array([205.0, 160.0, 135.0])
 SHADES = np.array([0.299, 0.587, 0.114])  # of red, green and blue in gray
 
@@ -95,12 +95,12 @@ def _object(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def _hand(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """A palm and four fingers of finite width."""
-    far = [np.hypot(x / 1.1, (y - 0.6) / 0.9)]
-    for tip_x, tip_y in FINGERS:
-        along = np.clip(((x - tip_x * 0.8) * tip_x * 0.2 + (y - 0.5) * (tip_y - 0.5)) / (tip_y - 0.5) ** 2, 0, 1)
-        far.append(np.hypot(x - tip_x * (0.8 + 0.2 * along), y - 0.5 - along * (tip_y - 0.5)) / 0.28)
-    return np.min(far, axis=0)
+    """A palm with spread fingers: the outline is a radius for each direction from its middle."""
+    direction = np.arctan2(x, -(y - 0.4))  # 0: up
+    radius = np.full_like(direction, 0.8)
+    for angle, width, length in FINGERS:
+        radius = np.maximum(radius, 0.8 + length * np.exp(-(((direction - angle) / width) ** 4)))
+    return np.hypot(x, y - 0.4) / radius
 
 
 SHAPES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {"patch": _patch, "object": _object, "hand": _hand}
