@@ -45,7 +45,10 @@ class LipReaderRun(Run):
         if config.classes:
             self._check_words(("train", train), ("dev", dev))
         heads = further_heads_of(config)
-        self.train = CropDataset(train, self.tokenizer, data.augmentation, self.config.seed, heads)
+        data.corruption.check_streams(video=True, sound=False)
+        self.train = CropDataset(
+            train, self.tokenizer, data.augmentation, self.config.seed, heads, data.corruption.video
+        )
         self.dev = CropDataset(dev, self.tokenizer, None)
         # Played slower, a clip is longer than its crop: the budget counts that.
         longest = [math.ceil(clip.num_frames / (1 - data.augmentation.speed)) for clip in train]
