@@ -158,7 +158,7 @@ class CropDataset:
         """``video`` (T, 1, 88, 88) of one clip, and its targets."""
         clip = self.clips[index]
         crop = self.crop(clip)
-        targets = self.teacher(clip, len(crop))
+        targets = self.teacher(clip, len(crop), np.random.default_rng((self.seed, epoch, index, 1)))
         rng = np.random.default_rng((self.seed, epoch, index))
         if self.augmentation is not None and self.augmentation.speed:
             order = speed_indices(len(crop), self.augmentation.speed, rng)
