@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-HELP = "error rates of decoded text by words, characters, phonemes or visemes; accuracy of isolated words"
+HELP = "error rates of decoded text: words, characters, phonemes, visemes; word accuracy"
 ABOUT = """Compares what was read with what was said: word and character error rate with
 substitutions, deletions and insertions, the share that was scored, and a 95 % interval
 by bootstrap over the clips. The normaliser is named in every result. --unit phoneme and
