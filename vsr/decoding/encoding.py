@@ -18,14 +18,16 @@ from vsr.data.batch import TRACKS, VIDEO, Batch
 from vsr.data.manifest import Clip
 from vsr.data.tracks import load_features
 from vsr.face.mouth_features import FEATURES, mouth_features
-from vsr.face.mouth_points import MouthMesh, mouth_meshes
+from vsr.face.mouth_points import MESHES, MouthMesh
 from vsr.face.networks import Stock
+from vsr.face.requested_points import RequestedPoints
 from vsr.modelstore.folder import FUSED_READER
 
 if TYPE_CHECKING:
     from vsr.modelstore.folder import LoadedModel
 
-Mouths = Sequence[np.ndarray | None] | None  # points of the mouth (T, 14, 2) in each clip
+# Points of the mouth (T, 14, 2) in each clip, or what becomes them on request.
+Mouths = Sequence[np.ndarray | RequestedPoints | None] | None
 
 
 def reads_tracks(loaded: LoadedModel) -> bool:
@@ -34,16 +36,30 @@ def reads_tracks(loaded: LoadedModel) -> bool:
 
 
 def mesh_for(loaded: LoadedModel) -> Stock[MouthMesh] | None:
-    """What finds the points of the mouth that the model reads; None if it reads none."""
-    return mouth_meshes() if reads_tracks(loaded) else None
+    """What finds the points of the mouth that the model reads, not loaded yet; None if it reads none."""
+    return MESHES if reads_tracks(loaded) else None
 
 
 def encode(loaded: LoadedModel, inputs: Mapping[str, Tensor], lengths: Tensor) -> Tensor:
-    """Modalities (B, T, ...) by name, such as those of `inputs_of`, lengths (B,) -> states (B, T, D).
+    """Modalities (B, T, ...) by name, such as ``video``, lengths (B,) -> states (B, T, D).
 
     Raises VsrError bad_model for a model that reads something else.
     """
     return _encoded(loaded, Batch(dict(inputs), lengths, {}, []))
+
+
+def encode_mouths(loaded: LoadedModel, video: Tensor, lengths: Tensor, mouths: Mouths = None) -> Tensor:
+    """Network input (B, T, 1, 88, 88), lengths (B,) and the points of the mouth in each clip -> states (B, T, D).
+
+    Points on request are looked at only where they would have a say.
+    """
+    states = encode(loaded, {VIDEO: video}, lengths)
+    if mouths is None or not reads_tracks(loaded):
+        return states
+    asked = loaded.model.asks_for_tracks(states, lengths).tolist()
+    features = [None if mouth is None or not ask else mouth_features(np.asarray(mouth))
+                for mouth, ask in zip(mouths, asked, strict=True)]  # fmt: skip
+    return loaded.model.with_tracks(states, lengths, _padded(features, video)) if any(asked) else states
 
 
 def _encoded(loaded: LoadedModel, batch: Batch) -> Tensor:
@@ -63,15 +79,6 @@ def encode_batch(loaded: LoadedModel, batch: Batch, clips: Sequence[Clip]) -> Te
         known = (load_features(clip) if clip.track else None for clip in clips)
         batch = replace(batch, inputs=batch.inputs | {TRACKS: _padded(known, batch.video)})
     return _encoded(loaded, batch)
-
-
-def inputs_of(loaded: LoadedModel, video: Tensor, mouths: Mouths = None) -> dict[str, Tensor]:
-    """Network input (B, T, 1, 88, 88) and the points of the mouth in each clip -> modalities by name: ``video``, and
-    ``tracks`` (B, T, F) if the model reads them."""
-    if mouths is None or not reads_tracks(loaded):
-        return {VIDEO: video}
-    features = (None if mouth is None else mouth_features(mouth) for mouth in mouths)
-    return {VIDEO: video, TRACKS: _padded(features, video)}
 
 
 def _padded(features: Iterable[np.ndarray | None], video: Tensor) -> Tensor:

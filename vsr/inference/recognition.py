@@ -17,7 +17,7 @@ from vsr.core.errors import VsrError
 from vsr.core.windows import WINDOW, frame_edges, window_spans
 from vsr.data.transforms import to_network_input
 from vsr.decoding.assess import assess
-from vsr.decoding.encoding import Mouths, encode, inputs_of
+from vsr.decoding.encoding import Mouths, encode_mouths
 from vsr.decoding.evidence import joining
 from vsr.decoding.joint_beam import decode
 from vsr.decoding.options import DecodeOptions
@@ -115,7 +115,7 @@ def search_crops(loaded: LoadedModel, crops: list[np.ndarray], options: DecodeOp
     device = next(loaded.model.parameters()).device
     lengths = torch.tensor([len(crop) for crop in crops], device=device)
     video = torch.nn.utils.rnn.pad_sequence([to_network_input(crop) for crop in crops], batch_first=True).to(device)
-    states = encode(loaded, inputs_of(loaded, video, mouths), lengths)
+    states = encode_mouths(loaded, video, lengths, mouths)
     return states, decode(
         loaded.model, states, lengths, options, loaded.tokenizer.eos_id, joining(loaded, options)
     )
