@@ -6,6 +6,7 @@ import shutil
 import cv2
 import numpy as np
 import pytest
+import torch  # noqa: F401  before decord, after which it would crash
 
 from tests.lrs_tree import put
 from vsr.cli import main
