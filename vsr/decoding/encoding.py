@@ -14,18 +14,24 @@ import torch
 from torch import Tensor
 
 from vsr.core.errors import VsrError
-from vsr.data.batch import TRACKS, VIDEO, Batch
+from vsr.data.audio_visual import empty_sound
+from vsr.data.batch import TRACKS, Batch
 from vsr.data.manifest import Clip
+from vsr.data.modalities import BOTH, SOUND, VIDEO
+from vsr.data.sound_input import to_sound_input
 from vsr.data.tracks import load_features
 from vsr.face.mouth_features import FEATURES, mouth_features
-from vsr.face.mouth_points import MouthMesh, mouth_meshes
+from vsr.face.mouth_points import MESHES, MouthMesh
 from vsr.face.networks import Stock
+from vsr.face.requested_points import RequestedPoints
 from vsr.modelstore.folder import FUSED_READER
 
 if TYPE_CHECKING:
     from vsr.modelstore.folder import LoadedModel
 
-Mouths = Sequence[np.ndarray | None] | None  # points of the mouth (T, 14, 2) in each clip
+# Points of the mouth (T, 14, 2) in each clip, or what becomes them on request.
+Mouths = Sequence[np.ndarray | RequestedPoints | None] | None
+Waves = Sequence[np.ndarray | None] | None  # sound (640 T,) of each clip
 
 
 def reads_tracks(loaded: LoadedModel) -> bool:
@@ -33,24 +39,68 @@ def reads_tracks(loaded: LoadedModel) -> bool:
     return loaded.config.get("kind") == FUSED_READER
 
 
+def modalities_of(loaded: LoadedModel) -> tuple[str, ...]:
+    """Names of what the model reads, such as "video" and "sound"."""
+    read = getattr(loaded.model, "modality", VIDEO)
+    return (read,) if isinstance(read, str) else tuple(read)
+
+
+def chosen_modality(loaded: LoadedModel, wanted: str = "") -> str:
+    """What is read of clips: "video", "sound" or "both"; "" is all that the model reads.
+
+    Raises VsrError bad_config for a model that does not read that.
+    """
+    return modality_among(modalities_of(loaded), wanted, loaded.name)
+
+
+def modality_among(read: tuple[str, ...], wanted: str, name: str) -> str:
+    """The same of a model that reads so much. Raises VsrError bad_config."""
+    whole = BOTH if VIDEO in read and SOUND in read else SOUND if SOUND in read else VIDEO
+    if wanted not in ("", whole) and whole != BOTH:
+        told = "does not hear: it reads lips" if whole == VIDEO else "does not see: it reads sound"
+        raise VsrError("bad_config", f"{name} {told} alone, so that --modality {wanted} cannot be had")
+    return wanted or whole
+
+
 def mesh_for(loaded: LoadedModel) -> Stock[MouthMesh] | None:
-    """What finds the points of the mouth that the model reads; None if it reads none."""
-    return mouth_meshes() if reads_tracks(loaded) else None
+    """What finds the points of the mouth that the model reads, not loaded yet; None if it reads none."""
+    return MESHES if reads_tracks(loaded) else None
 
 
 def encode(loaded: LoadedModel, inputs: Mapping[str, Tensor], lengths: Tensor) -> Tensor:
-    """Modalities (B, T, ...) by name, such as those of `inputs_of`, lengths (B,) -> states (B, T, D).
+    """Modalities (B, T, ...) by name, such as ``video``, lengths (B,) -> states (B, T, D).
 
     Raises VsrError bad_model for a model that reads something else.
     """
     return _encoded(loaded, Batch(dict(inputs), lengths, {}, []))
 
 
+def encode_clips(
+    loaded: LoadedModel, video: Tensor, lengths: Tensor, mouths: Mouths = None, waves: Waves = None
+) -> Tensor:
+    """Network input (B, T, 1, 88, 88), lengths (B,), the points of the mouth in each clip and its sound -> states
+    (B, T, D).
+
+    Sound is heard where all clips have some. Points on request are looked at only where they would have a say.
+    """
+    if waves is not None and all(wave is not None for wave in waves):
+        sound = sound_of([wave for wave in waves if wave is not None], video.device)
+        return encode(loaded, {VIDEO: video, SOUND: sound}, lengths)
+    states = encode(loaded, {VIDEO: video}, lengths)
+    if mouths is None or not reads_tracks(loaded):
+        return states
+    asked = loaded.model.asks_for_tracks(states, lengths).tolist()
+    features = [None if mouth is None or not ask else mouth_features(np.asarray(mouth))
+                for mouth, ask in zip(mouths, asked, strict=True)]  # fmt: skip
+    return loaded.model.with_tracks(states, lengths, _padded(features, video)) if any(asked) else states
+
+
 def _encoded(loaded: LoadedModel, batch: Batch) -> Tensor:
-    needed = getattr(loaded.model, "modality", VIDEO)
-    if needed not in batch.inputs:
-        told = f"{loaded.name} reads {needed} alone, and not mouth crops"
-        raise VsrError("bad_model", f"{told}: join it with a reader of those by vsr fuse")
+    needed = modalities_of(loaded)
+    if not any(name in batch.inputs for name in needed):
+        told = f"{loaded.name} reads {' and '.join(needed)} alone, and not mouth crops"
+        advice = "" if SOUND in needed else ": join it with a reader of those by vsr fuse"
+        raise VsrError("bad_model", told + advice)
     return loaded.model.encode_batch(batch)
 
 
@@ -65,13 +115,10 @@ def encode_batch(loaded: LoadedModel, batch: Batch, clips: Sequence[Clip]) -> Te
     return _encoded(loaded, batch)
 
 
-def inputs_of(loaded: LoadedModel, video: Tensor, mouths: Mouths = None) -> dict[str, Tensor]:
-    """Network input (B, T, 1, 88, 88) and the points of the mouth in each clip -> modalities by name: ``video``, and
-    ``tracks`` (B, T, F) if the model reads them."""
-    if mouths is None or not reads_tracks(loaded):
-        return {VIDEO: video}
-    features = (None if mouth is None else mouth_features(mouth) for mouth in mouths)
-    return {VIDEO: video, TRACKS: _padded(features, video)}
+def sound_of(waves: Sequence[np.ndarray], device: torch.device | str = "cpu") -> Tensor:
+    """Waves (640 T,) of clips -> ``sound`` (B, T, 4, 80), zero on padding."""
+    inputs = [to_sound_input(wave) if len(wave) else empty_sound(0) for wave in waves]
+    return torch.nn.utils.rnn.pad_sequence(inputs, batch_first=True).to(device)
 
 
 def _padded(features: Iterable[np.ndarray | None], video: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ from vsr.modelstore.store import stored
 __all__ = ["FUSED_READER", "LANGUAGE_MODEL", "LIP_READER", "LoadedModel", "load_model", "save_model"]
 
 SHIPPED = Path(__file__).parents[1] / "weights"
-NAMES = {"grid": SHIPPED, "grid-tracks": SHIPPED / "grid-tracks"}  # in the package; the first is the default
+NAMES = {"grid-tracks": SHIPPED / "grid-tracks", "grid": SHIPPED}  # in the package; the first is the default
 
 
 @dataclass
@@ -97,6 +97,16 @@ def find_model(name=None) -> Path:
     if name is not None and not (Path(name).exists() or name in NAMES or HUB_ID.fullmatch(str(name))):
         return stored(str(name))
     return locate(name, NAMES, (CONFIG_FILE,), read_config)
+
+
+def modalities_in(folder: Path) -> tuple[str, ...]:
+    """Names of what the lip reader in a folder reads, such as "video" and "sound". Raises VsrError bad_model."""
+    from vsr.models.lipreader import LipReaderConfig, frontend_of
+
+    config = read_config(folder)
+    settings = stored_settings(folder, config, LipReaderConfig, _unnested)
+    read = getattr(frontend_of(settings), "reads", "video") if isinstance(settings, LipReaderConfig) else "video"
+    return (read,) if isinstance(read, str) else tuple(read)
 
 
 def _unnested(stored: dict) -> Any:
