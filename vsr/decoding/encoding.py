@@ -14,11 +14,10 @@ import torch
 from torch import Tensor
 
 from vsr.core.errors import VsrError
-from vsr.data.audio_visual import empty_sound
 from vsr.data.batch import TRACKS, Batch
 from vsr.data.manifest import Clip
-from vsr.data.modalities import BOTH, SOUND, VIDEO
-from vsr.data.sound_input import to_sound_input
+from vsr.data.modalities import BOTH, MEL, SOUND, VIDEO
+from vsr.data.sound_input import empty_sound, to_sound_input
 from vsr.data.tracks import load_features
 from vsr.face.mouth_features import FEATURES, mouth_features
 from vsr.face.mouth_points import MouthMesh, mouth_meshes
@@ -93,9 +92,15 @@ def encode_batch(loaded: LoadedModel, batch: Batch, clips: Sequence[Clip]) -> Te
     return _encoded(loaded, batch)
 
 
-def sound_of(waves: Sequence[np.ndarray], device: torch.device | str = "cpu") -> Tensor:
-    """Waves (640 T,) of clips -> ``sound`` (B, T, 4, 80), zero on padding."""
-    inputs = [to_sound_input(wave) if len(wave) else empty_sound(0) for wave in waves]
+def form_of(loaded: LoadedModel) -> str:
+    """The form in which the model takes sound, of `vsr.data.modalities`."""
+    return getattr(loaded.model, "sound_form", MEL)
+
+
+def sound_of(loaded: LoadedModel, waves: Sequence[np.ndarray], device: torch.device | str = "cpu") -> Tensor:
+    """Waves (640 T,) of clips -> ``sound`` (B, T, ...) in the model's form, zero on padding."""
+    form = form_of(loaded)
+    inputs = [to_sound_input(wave, form) if len(wave) else empty_sound(0, form) for wave in waves]
     return torch.nn.utils.rnn.pad_sequence(inputs, batch_first=True).to(device)
 
 
@@ -105,7 +110,7 @@ def inputs_of(
     """Network input (B, T, 1, 88, 88), the points of the mouth in each clip and its sound -> modalities by name:
     ``video``, ``tracks`` (B, T, F) if the model reads them, and ``sound`` (B, T, 4, 80) if all clips have some."""
     if waves is not None and all(wave is not None for wave in waves):
-        return {VIDEO: video, SOUND: sound_of([wave for wave in waves if wave is not None], video.device)}
+        return {VIDEO: video, SOUND: sound_of(loaded, [wave for wave in waves if wave is not None], video.device)}
     if mouths is None or not reads_tracks(loaded):
         return {VIDEO: video}
     features = (None if mouth is None else mouth_features(mouth) for mouth in mouths)
