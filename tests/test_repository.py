@@ -64,9 +64,13 @@ def test_a_stranger_is_refused_before_its_weights_are_fetched(hub, tmp_path):
     assert "not a model folder" in refusal("org/empty")[1]
 
 
-@pytest.mark.parametrize("name", [None, "grid", str(SHIPPED), SHIPPED])
-def test_the_shipped_model_has_names(name):
+@pytest.mark.parametrize("name", ["grid", str(SHIPPED), SHIPPED])
+def test_a_shipped_model_has_names(name):
     assert find_model(name) == SHIPPED
+
+
+def test_the_model_that_is_read_with_by_default_has_a_name():
+    assert find_model() == find_model("grid-tracks") == SHIPPED / "grid-tracks"
 
 
 def test_a_folder_goes_before_the_hub_and_paths_never_go_there(hub, tiny_model, tmp_path, monkeypatch):

@@ -78,7 +78,7 @@ def speak(
             no_sound, silent_reference, short_reference, no_voice.
     """
     number, speakers, text = number_of_faces(faces), _speakers(loaded, reference), text or Text()
-    source = MouthSource(path, number, watch=watch)
+    source = MouthSource(path, number, mesh=text.mesh, on_request=True, watch=watch)
     info, first, mixer = source.info, video_clock(path)[1], Mixer()
     skipped, end = [], first
     for own in source:

@@ -98,7 +98,7 @@ def read_job(models: Models, limits: Limits, job: Job) -> None:
     seconds = checked_seconds(job.source, "video", limits)
     _ = models.reader, models.voice
     _check_text(models, job)
-    clips = _faces(job, seconds)
+    clips = _faces(models, job, seconds)
     job.enter("reading")
     with job.result("video.mp4") as out:
         playable_copy(job.source, out)
@@ -165,12 +165,13 @@ class _Watched:
         self._detector.reset()
 
 
-def _faces(job: Job, seconds: float) -> list:
+def _faces(models: Models, job: Job, seconds: float) -> list:
     """A MouthClip of each face that is shown, the largest first."""
+    from vsr.decoding.encoding import mesh_for
     from vsr.face.mouth_crop import crop_tracks
     from vsr.media.container import video_clock
 
-    clips = crop_tracks(job.source, _Watched(job, round(seconds * FPS)))
+    clips = crop_tracks(job.source, _Watched(job, round(seconds * FPS)), mesh_for(models.reader))
     job.early = video_clock(job.source)[1]
     job.aspect = clips[0].info.width / clips[0].info.height
     job.left_out = max(0, len(clips) - MAX_FACES)

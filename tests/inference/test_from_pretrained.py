@@ -17,7 +17,7 @@ def test_a_reader_by_folder_name_and_hub_id_reads(tiny_model, face_clip, tmp_pat
     hub.add("org/name", tiny_model)
     own, fetched = Reader.from_pretrained(tiny_model), Reader.from_pretrained("org/name")
     assert isinstance(own, Reader) and own.transcribe(face_clip).text == fetched.transcribe(face_clip).text
-    assert Reader.from_pretrained("grid").weights_sha256 == Reader.from_pretrained().weights_sha256
+    assert Reader.from_pretrained("grid-tracks").weights_sha256 == Reader.from_pretrained().weights_sha256
     with pytest.raises(VsrError, match="near: lrs3"):
         Reader.from_pretrained("lsr3")
 

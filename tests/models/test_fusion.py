@@ -9,10 +9,15 @@ from torch.nn import functional as F
 
 from vsr.core.errors import VsrError
 from vsr.decoding.align import align_text, align_tokens
+from vsr.decoding.assess import KNOWN, assess, by_both
+from vsr.decoding.encoding import encode_mouths
 from vsr.decoding.evidence import UNLISTED, WordEvidence, WordTree, joining
 from vsr.decoding.heads import chosen_head, further_readings, read_by
 from vsr.decoding.joint_beam import decode
 from vsr.decoding.options import DecodeOptions
+from vsr.face.mouth_features import mouth_features
+from vsr.face.mouth_points import POINTS
+from vsr.face.requested_points import RequestedPoints
 from vsr.models.fusion import FusedConfig, FusedReader
 from vsr.models.lipreader import LipReader, LipReaderConfig
 from vsr.models.parts import FEATURES
@@ -51,6 +56,13 @@ def fused(folders):
 def seen():
     torch.manual_seed(1)
     return torch.randn(2, 30, 1, 88, 88), torch.tensor([30, 21]), torch.randn(2, 30, FEATURES)
+
+
+def mouth(frames):
+    """Mouth points (T, 14, 2) of lips that open and close."""
+    rng = np.random.default_rng(frames)
+    track = rng.normal(0, 30, (len(POINTS), 2)) + np.sin(np.arange(frames) / 3)[:, None, None]
+    return track.astype(np.float32)
 
 
 def search(loaded, states, lengths):
@@ -195,3 +207,50 @@ def test_heads_of_either_reader_are_searched_by_themselves(tmp_path, seen):
     assert read_by(loaded, "tracks.ctc", states, lengths)[0][0]["text"].split(" ")[0] in ("", *WORDS)
     with pytest.raises(VsrError, match="no head 'nothing'; it has ctc or attention or alignment or which or tracks"):
         chosen_head(loaded, "nothing")
+
+
+@torch.inference_mode()
+def test_points_are_looked_at_only_of_people_whom_the_pixels_do_not_know(folders, tmp_path, seen):
+    """Those in between have the states and the reading of a model that was shown every point."""
+    video, lengths, _ = seen
+    entropies = entropies_of(load_model(folders / "pixels").model, video, lengths)
+    unknown = int(np.argmax(entropies))
+    rule = (0.0, 3.0), (min(entropies), max(entropies))
+    loaded = load_model(fuse_models(folders / "pixels", folders / "tracks", tmp_path / "a", *rule))
+    asked, points = [], [mouth(int(length)) for length in lengths]
+
+    def requested(clip):
+        return RequestedPoints(lambda: asked.append(clip) or points[clip], np.arange(len(points[clip])))
+
+    states = encode_mouths(loaded, video, lengths, [requested(0), requested(1)])
+    assert asked == [unknown]
+    tracks = torch.zeros(*video.shape[:2], FEATURES)
+    for row, own in zip(tracks, points, strict=True):
+        row[: len(own)] = torch.from_numpy(mouth_features(own))
+    shown = loaded.model.encode(video, lengths, tracks=tracks)
+    torch.testing.assert_close(states[unknown], shown[unknown])
+    assert texts(loaded, states, lengths) == texts(loaded, shown, lengths)
+
+
+@torch.inference_mode()
+def test_what_the_pixels_know_has_the_confidence_of_their_own_reader(folders, tmp_path, seen):
+    video, lengths, tracks = seen
+    alone = load_model(folders / "pixels")
+    alone.config["confidence"] = {"scale": 0.5, "offset": 1.0}
+    loaded = load_model(fuse_models(folders / "pixels", folders / "tracks", tmp_path / "a", (0.0, 3.0), (90.0, 99.0)))
+    loaded.config |= {KNOWN: {"confidence": alone.config["confidence"]}, "confidence": {"scale": 9.0, "offset": -5.0}}
+    states = loaded.model.encode(video, lengths, tracks=tracks)
+    for clip, length in enumerate(lengths.tolist()):
+        own = search(loaded, states, lengths)[clip]
+        assert not by_both(loaded, states[clip, :length])
+        words, chance = assess(loaded, states[clip, :length], own)
+        assert words == assess(alone, alone.model.encode(video, lengths)[clip, :length], own)[0] and chance is None
+    loaded.model.config = replace(loaded.model.config, entropies=(0.0, 1e-3))
+    assert by_both(loaded, states[0]) and assess(loaded, states[0], own)[0] != words
+
+
+def entropies_of(reader, video, lengths):
+    """Mean entropy of the CTC of each clip, in nats."""
+    logs = reader.ctc_log_probs(reader.encode(video, lengths))
+    each = -(logs.exp() * logs).sum(-1)
+    return [float(own[:length].mean()) for own, length in zip(each, lengths, strict=True)]

@@ -23,7 +23,7 @@ from vsr.core.files import write_text
 from vsr.core.machine import PRECISIONS
 from vsr.data.transforms import to_network_input
 from vsr.decoding.defaults import options_for
-from vsr.decoding.encoding import encode, inputs_of, mesh_for
+from vsr.decoding.encoding import encode_mouths, mesh_for
 from vsr.decoding.evidence import joining
 from vsr.decoding.joint_beam import decode
 from vsr.face.detector import default_detector
@@ -52,18 +52,17 @@ def reader(name: str | None, precision: str = "auto"):
 def stages(loaded, path, given, detector) -> dict[str, float]:
     """Seconds of each stage on one clip. Cropping runs the reader and the tracker itself: their time is taken off.
 
-    ``given``: options of the search that are not the model's own. The points of the mouth, for a model that reads
-    them, count as cropping.
+    ``given``: options of the search that are not the model's own. The points of the mouth, of people
+    whom a model asks to be shown them, count as encoding.
     """
     options = options_for(loaded, given)
     frames, read = timed(lambda: [frame for chunk, _ in read_frames(path) for frame in chunk])
     _, faces = timed(lambda: track_faces(iter(frames), detector))
     busy = time.process_time()
-    mouth, whole = timed(lambda: crop_video(path, detector, mesh=mesh_for(loaded)))
+    mouth, whole = timed(lambda: crop_video(path, detector, mesh=mesh_for(loaded), on_request=True))
     video, lengths = to_network_input(mouth.crop)[None], torch.tensor([len(mouth.crop)])
     with torch.inference_mode():
-        inputs = inputs_of(loaded, video, [mouth.mouth])
-        states, encoding = timed(lambda: encode(loaded, inputs, lengths))
+        states, encoding = timed(lambda: encode_mouths(loaded, video, lengths, [mouth.mouth]))
         others = joining(loaded, options)
         _, search = timed(lambda: decode(loaded.model, states, lengths, options, loaded.tokenizer.eos_id, others))
     crop = max(0.0, whole - read - faces)

@@ -4,30 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor
 
 from vsr.decoding.align import Word, align_text
 from vsr.decoding.confidence import calibrated
 from vsr.decoding.domain import in_domain, measures
+from vsr.models.fusion import FusedReader
 
 if TYPE_CHECKING:
     from vsr.decoding.options import Hypothesis
     from vsr.modelstore.folder import LoadedModel
 
-MODELS_OWN: Any = object()  # the calibration that the model's config.json keeps
+KNOWN = "known"  # in the config of a model of two readers: "confidence" and "domain" of what the pixels read alone
 
 
 def assess(
-    loaded: LoadedModel, states: Tensor, ranked: Sequence[Hypothesis], calibration: dict | None = MODELS_OWN
+    loaded: LoadedModel, states: Tensor, ranked: Sequence[Hypothesis], calibrate: bool = True
 ) -> tuple[list[list[Word]], float | None]:
     """Encoder states (T, D) and hypotheses, best first -> the words of each, and the chance that the best is of the
-    model's domain (None for a model that was not fitted). ``calibration`` None leaves confidences as they are."""
-    calibration = loaded.config.get("confidence") if calibration is MODELS_OWN else calibration
+    model's domain (None for a model that was not fitted). Without ``calibrate`` confidences stay as they are."""
+    fitted = loaded.config[KNOWN] if KNOWN in loaded.config and not by_both(loaded, states) else loaded.config
+    calibration = fitted.get("confidence") if calibrate else None
     raw = [align_text(loaded.model, states, loaded.tokenizer, hypothesis.tokens) for hypothesis in ranked]
     chance = None
-    if domain := loaded.config.get("domain"):
+    if domain := fitted.get("domain"):
         sure = [word.confidence for word in raw[0]]
         chance = in_domain(measures(loaded.model, states, ranked[0].tokens, ranked[0].score, sure), domain)
 
@@ -35,3 +38,10 @@ def assess(
         return replace(word, confidence=calibrated(word.confidence, calibration, chance))
 
     return [[believed(word) for word in words] for words in raw], chance
+
+
+@torch.inference_mode()
+def by_both(loaded: LoadedModel, states: Tensor) -> bool:
+    """Whether the tracks of a fused reader had a say in what was made of states (T, D)."""
+    lengths = torch.tensor([len(states)], device=states.device)
+    return isinstance(loaded.model, FusedReader) and bool(loaded.model.said_by_tracks(states[None], lengths)[1] > 0)

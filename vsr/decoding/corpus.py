@@ -16,7 +16,7 @@ from vsr.data.batch import CropDataset
 from vsr.data.manifest import Clip, read_manifest
 from vsr.data.modalities import MODALITIES, SOUND
 from vsr.data.sampler import FrameBudgetSampler
-from vsr.decoding.assess import assess
+from vsr.decoding.assess import KNOWN, assess
 from vsr.decoding.confidence import correct_words, fit
 from vsr.decoding.encoding import chosen_modality, encode_batch, form_of, modalities_of
 from vsr.decoding.evidence import joining
@@ -44,8 +44,7 @@ def decode_manifest(
     made = decoded_from(loaded, manifest, options) | {"calibrated": calibrated}
     made |= {"head": head} if head != chosen_head(loaded) else {}
     made |= {"modality": modality} if SOUND in modalities_of(loaded) else {}
-    calibration = loaded.config.get("confidence") if calibrated else None
-    found = counted(records_of(loaded, clips, options, calibration, head, modality), "decode", len(clips))
+    found = counted(records_of(loaded, clips, options, calibrated, head, modality), "decode", len(clips))
     records = {record["id"]: record for record in found}
     ordered = [records[clip.id] for clip in clips]
     write_lines(out, (json.dumps(record, ensure_ascii=False) for record in ordered))
@@ -59,8 +58,9 @@ def decoded_from(loaded: LoadedModel, manifest: str | Path, options: DecodeOptio
 
 
 def records_of(
-    loaded: LoadedModel, clips: list[Clip], options: DecodeOptions, calibration, head: str = "", modality: str = ""
-) -> Iterator[dict]:
+    loaded: LoadedModel, clips: list[Clip], options: DecodeOptions, calibrated: bool = True, head: str = "",
+    modality: str = "",
+) -> Iterator[dict]:  # fmt: skip
     """Hypothesis records as batches finish."""
     dataset = dataset_of(loaded, clips, modality)
     lengths = [clip.num_frames for clip in clips]
@@ -71,7 +71,7 @@ def records_of(
         with torch.inference_mode():
             states = encode_batch(loaded, batch, [clips[i] for i in indices])
         if head == WORDS:
-            yield from word_records(loaded, batch.ids, states, batch.lengths, options.nbest, calibration)
+            yield from word_records(loaded, batch.ids, states, batch.lengths, options.nbest, calibrated)
             continue
         if head:
             yield from head_records(loaded, head, batch.ids, states, batch.lengths, options.nbest)
@@ -80,7 +80,7 @@ def records_of(
         found = decode(loaded.model, states, batch.lengths, options, loaded.tokenizer.eos_id, languages)
         each = zip(found, states, batch.lengths.tolist(), batch.ids, further, strict=True)
         for own, own_states, length, clip_id, more in each:
-            record = record_of(loaded, clip_id, own, own_states[:length], calibration)
+            record = record_of(loaded, clip_id, own, own_states[:length], calibrated)
             yield record | {"heads": more} if more else record
 
 
@@ -92,10 +92,10 @@ def dataset_of(loaded: LoadedModel, clips: list[Clip], modality: str = "") -> Cr
     return AudioVisualDataset(clips, loaded.tokenizer, modalities=shown, form=form_of(loaded))
 
 
-def record_of(loaded: LoadedModel, clip_id: str, found, states, calibration) -> dict:
+def record_of(loaded: LoadedModel, clip_id: str, found, states, calibrated: bool = True) -> dict:
     """What is written for one clip."""
     tokenizer, best = loaded.tokenizer, found[0]
-    (words, *_), chance = assess(loaded, states, found[:1], calibration)
+    (words, *_), chance = assess(loaded, states, found[:1], calibrated)
     confidence = sum(word.confidence for word in words) / len(words) if words else 0.0
     return {
         "id": clip_id,
@@ -118,5 +118,6 @@ def calibrate(loaded: LoadedModel, manifest: str | Path, records: list[dict]) ->
         correct += correct_words(references[record["id"]], [norm(word["word"]) for word in record["words"]])
     found = fit(raw, correct)
     path = loaded.folder / "config.json"
-    write_json(path, read_json(path) | {"confidence": found})
+    kept = {key: value for key, value in read_json(path).items() if key != KNOWN}  # fitted to all readings alike
+    write_json(path, kept | {"confidence": found})
     return found

@@ -20,14 +20,16 @@ from vsr.data.modalities import BOTH, MEL, SOUND, VIDEO
 from vsr.data.sound_input import empty_sound, to_sound_input
 from vsr.data.tracks import load_features
 from vsr.face.mouth_features import FEATURES, mouth_features
-from vsr.face.mouth_points import MouthMesh, mouth_meshes
+from vsr.face.mouth_points import MESHES, MouthMesh
 from vsr.face.networks import Stock
+from vsr.face.requested_points import RequestedPoints
 from vsr.modelstore.folder import FUSED_READER
 
 if TYPE_CHECKING:
     from vsr.modelstore.folder import LoadedModel
 
-Mouths = Sequence[np.ndarray | None] | None  # points of the mouth (T, 14, 2) in each clip
+# Points of the mouth (T, 14, 2) in each clip, or what becomes them on request.
+Mouths = Sequence[np.ndarray | RequestedPoints | None] | None
 Waves = Sequence[np.ndarray | None] | None  # sound (640 T,) of each clip
 
 
@@ -60,16 +62,48 @@ def modality_among(read: tuple[str, ...], wanted: str, name: str) -> str:
 
 
 def mesh_for(loaded: LoadedModel) -> Stock[MouthMesh] | None:
-    """What finds the points of the mouth that the model reads; None if it reads none."""
-    return mouth_meshes() if reads_tracks(loaded) else None
+    """What finds the points of the mouth that the model reads, not loaded yet; None if it reads none."""
+    return MESHES if reads_tracks(loaded) else None
 
 
 def encode(loaded: LoadedModel, inputs: Mapping[str, Tensor], lengths: Tensor) -> Tensor:
-    """Modalities (B, T, ...) by name, such as those of `inputs_of`, lengths (B,) -> states (B, T, D).
+    """Modalities (B, T, ...) by name, such as ``video``, lengths (B,) -> states (B, T, D).
 
     Raises VsrError bad_model for a model that reads something else.
     """
     return _encoded(loaded, Batch(dict(inputs), lengths, {}, []))
+
+
+def form_of(loaded: LoadedModel) -> str:
+    """The form in which the model takes sound, of `vsr.data.modalities`."""
+    return getattr(loaded.model, "sound_form", MEL)
+
+
+def sound_of(loaded: LoadedModel, waves: Sequence[np.ndarray], device: torch.device | str = "cpu") -> Tensor:
+    """Waves (640 T,) of clips -> ``sound`` (B, T, ...) in the model's form, zero on padding."""
+    form = form_of(loaded)
+    inputs = [to_sound_input(wave, form) if len(wave) else empty_sound(0, form) for wave in waves]
+    return torch.nn.utils.rnn.pad_sequence(inputs, batch_first=True).to(device)
+
+
+def encode_mouths(
+    loaded: LoadedModel, video: Tensor, lengths: Tensor, mouths: Mouths = None, waves: Waves = None
+) -> Tensor:
+    """Network input (B, T, 1, 88, 88), lengths (B,), the points of the mouth in each clip and the sound of each, if all
+    are to be heard -> states (B, T, D).
+
+    Points on request are looked at only where they would have a say.
+    """
+    heard = [wave for wave in waves or () if wave is not None]
+    if heard and len(heard) == len(lengths):
+        return encode(loaded, {VIDEO: video, SOUND: sound_of(loaded, heard, video.device)}, lengths)
+    states = encode(loaded, {VIDEO: video}, lengths)
+    if mouths is None or not reads_tracks(loaded):
+        return states
+    asked = loaded.model.asks_for_tracks(states, lengths).tolist()
+    features = [None if mouth is None or not ask else mouth_features(np.asarray(mouth))
+                for mouth, ask in zip(mouths, asked, strict=True)]  # fmt: skip
+    return loaded.model.with_tracks(states, lengths, _padded(features, video)) if any(asked) else states
 
 
 def _encoded(loaded: LoadedModel, batch: Batch) -> Tensor:
@@ -90,31 +124,6 @@ def encode_batch(loaded: LoadedModel, batch: Batch, clips: Sequence[Clip]) -> Te
         known = (load_features(clip) if clip.track else None for clip in clips)
         batch = replace(batch, inputs=batch.inputs | {TRACKS: _padded(known, batch.video)})
     return _encoded(loaded, batch)
-
-
-def form_of(loaded: LoadedModel) -> str:
-    """The form in which the model takes sound, of `vsr.data.modalities`."""
-    return getattr(loaded.model, "sound_form", MEL)
-
-
-def sound_of(loaded: LoadedModel, waves: Sequence[np.ndarray], device: torch.device | str = "cpu") -> Tensor:
-    """Waves (640 T,) of clips -> ``sound`` (B, T, ...) in the model's form, zero on padding."""
-    form = form_of(loaded)
-    inputs = [to_sound_input(wave, form) if len(wave) else empty_sound(0, form) for wave in waves]
-    return torch.nn.utils.rnn.pad_sequence(inputs, batch_first=True).to(device)
-
-
-def inputs_of(
-    loaded: LoadedModel, video: Tensor, mouths: Mouths = None, waves: Waves = None
-) -> dict[str, Tensor]:
-    """Network input (B, T, 1, 88, 88), the points of the mouth in each clip and its sound -> modalities by name:
-    ``video``, ``tracks`` (B, T, F) if the model reads them, and ``sound`` (B, T, 4, 80) if all clips have some."""
-    if waves is not None and all(wave is not None for wave in waves):
-        return {VIDEO: video, SOUND: sound_of(loaded, [wave for wave in waves if wave is not None], video.device)}
-    if mouths is None or not reads_tracks(loaded):
-        return {VIDEO: video}
-    features = (None if mouth is None else mouth_features(mouth) for mouth in mouths)
-    return {VIDEO: video, TRACKS: _padded(features, video)}
 
 
 def _padded(features: Iterable[np.ndarray | None], video: Tensor) -> Tensor:

@@ -17,9 +17,10 @@ LISTED = 5  # words that a record lists at least: what top-5 accuracy needs
 
 
 def word_records(
-    loaded: LoadedModel, ids: list[str], states: Tensor, lengths: Tensor, nbest: int, calibration: dict | None
+    loaded: LoadedModel, ids: list[str], states: Tensor, lengths: Tensor, nbest: int, calibrate: bool = True
 ) -> Iterator[dict]:
     """One record a clip, of states (B, T, D), with the ``nbest`` likeliest words and never fewer than five."""
+    calibration = loaded.config.get("confidence") if calibrate else None
     found = read_by(loaded, WORDS, states, lengths, max(nbest, LISTED))
     for clip_id, length, ranked in zip(ids, lengths.tolist(), found, strict=True):
         text, score = ranked[0]["text"], ranked[0]["score"]

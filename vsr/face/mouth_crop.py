@@ -17,6 +17,7 @@ from vsr.face.mouth_points import MouthMesh
 from vsr.face.mouth_source import MouthSource
 from vsr.face.networks import Stock
 from vsr.face.piece import HOLD, Piece
+from vsr.face.requested_points import RequestedPoints
 from vsr.face.speaker_selection import MIN_SEEN, Part
 from vsr.face.stretches import Stretches, stretches_of
 from vsr.media.reader import VideoInfo
@@ -30,7 +31,7 @@ class MouthClip:
     interpolated or held; points (T, 37, 2) float32 pixels: the landmarks with gaps filled, None for a crop without
     its video; begin: a place in the video from which its frames can be had again, None for the first; canvas: shape of
     the frames whose pixels the points are, where those of the video differ in resolution; mouth (T, 14, 2) float32
-    pixels: the points of `vsr.face.mouth_points`, NaN where they were not seen, None if not asked for."""
+    pixels: the points of `vsr.face.mouth_points`, as `vsr.face.piece.Piece` has them."""
 
     crop: np.ndarray
     times: np.ndarray
@@ -41,9 +42,9 @@ class MouthClip:
     points: np.ndarray | None = None
     begin: Position | None = None
     canvas: tuple[int, ...] | None = None
-    mouth: np.ndarray | None = None
+    mouth: np.ndarray | RequestedPoints | None = None
 
-    def mouth_of(self, start: int, stop: int) -> np.ndarray | None:
+    def mouth_of(self, start: int, stop: int) -> np.ndarray | RequestedPoints | None:
         """The points of the mouth in a part of its frames, if they are known."""
         return None if self.mouth is None else self.mouth[start:stop]
 
@@ -60,29 +61,34 @@ class MouthClip:
 
 def crop_video(
     path: str | Path, detector: Detector | None = None, faces: str = "largest", start: float = 0.0, end: float = 0.0,
-    mesh: Stock[MouthMesh] | None = None,
+    mesh: Stock[MouthMesh] | None = None, on_request: bool = False,
 ) -> MouthClip:  # fmt: skip
     """The mouth of the person who fills the screen most ("largest") or who is seen longest ("longest").
 
-    ``start`` and ``end`` (seconds, end 0: the end of the file) ask for a part of the video, ``mesh`` for the points of
-    the mouth.
+    ``start`` and ``end`` (seconds, end 0: the end of the file) ask for a part of the video, ``mesh`` and ``on_request``
+    for the points of the mouth, as `vsr.face.mouth_source.MouthSource` takes them.
 
     Raises VsrError: unreadable, no_video, too_short (under 12 frames), no_face, crop_out_of_frame.
     """
     if faces not in ("largest", "longest"):
         raise ValueError(f"faces is 'largest' or 'longest', not {faces!r}")
-    source = MouthSource(path, mesh=mesh, detector=detector, part=(start, end), whole=True)
+    part = (start, end)
+    source = MouthSource(path, mesh=mesh, on_request=on_request, detector=detector, part=part, whole=True)
     times, parts = _everybody(source)
     best = max(parts, key=lambda own: own.piece.seen.sum() if faces == "longest" else own.piece.weight)
     return clip_of(path, source.info, _prolonged(best.piece, times), best.face)
 
 
-def crop_tracks(path: str | Path, detector: Detector | None = None) -> list[MouthClip]:
-    """The mouth of every person seen for at least 12 frames, who fills the screen most first.
+def crop_tracks(
+    path: str | Path, detector: Detector | None = None, mesh: Stock[MouthMesh] | None = None
+) -> list[MouthClip]:
+    """The mouth of every person seen for at least 12 frames, who fills the screen most first; with ``mesh`` the points
+    of the mouth are found on request.
 
     People whose mouth is out of the frame are left out; raises what `crop_video` raises if nobody remains.
     """
-    source, clips, refusal = MouthSource(path, detector=detector, whole=True), [], None
+    source = MouthSource(path, mesh=mesh, on_request=True, detector=detector, whole=True)
+    clips, refusal = [], None
     first, *others = sorted(_everybody(source)[1], key=lambda own: -own.piece.weight)
     for part in [first, *(own for own in others if own.piece.found >= MIN_SEEN)]:
         try:
@@ -117,8 +123,15 @@ def _prolonged(piece: Piece, times: np.ndarray) -> Piece:
         times=times[piece.start - pad[0] : piece.start + len(piece.crop) + pad[1]],
         points=np.pad(piece.points, (pad, *still), mode="edge"),
         sizes=np.pad(piece.sizes, pad, constant_values=np.nan), inside=np.pad(piece.inside, pad, mode="edge"),
-        mouth=None if piece.mouth is None else np.pad(piece.mouth, (pad, *still), mode="edge"),
+        mouth=_held(piece.mouth, *pad),
     )  # fmt: skip
+
+
+def _held(mouth: np.ndarray | RequestedPoints | None, before: int, after: int) -> np.ndarray | RequestedPoints | None:
+    """The points of a mouth with so many frames more at either end."""
+    if isinstance(mouth, RequestedPoints):
+        return mouth.held(before, after)
+    return None if mouth is None else np.pad(mouth, ((before, after), (0, 0), (0, 0)), mode="edge")
 
 
 def clip_of(path, info: VideoInfo, piece: Piece, face: int, begin: Position | None = None) -> MouthClip:

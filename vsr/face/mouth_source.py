@@ -7,16 +7,20 @@ they take mouths from the same tracker by the same `vsr.face.piece.MouthCutter`,
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
 from pathlib import Path
+
+import numpy as np
 
 from vsr.core.progress import Watch, watched
 from vsr.face.detector import Detector, default_detector
 from vsr.face.identity import Person
 from vsr.face.mouth_points import MouthMesh
 from vsr.face.networks import Stock
+from vsr.face.piece import Piece
 from vsr.face.pipeline import LONGEST, Block, blocks
+from vsr.face.requested_points import RequestedPoints, points_again
 from vsr.face.speaker_selection import Casting, Part, check_found
 from vsr.media.reader import VideoInfo, frames_from, frames_of_part, probe
 from vsr.media.resample import Position
@@ -40,7 +44,8 @@ class MouthSource:
     Args:
         path: the video.
         number: how many faces are chosen in each shot; None for all.
-        mesh: asks for the points of the mouth, too.
+        mesh: asks for the points of the mouth, too; on_request: they are found when they are looked at, and with the
+            crops only in a block after one in which they were.
         watch: called as the video is read.
         detector: of faces; the usual one where not given.
         part: (start, end) in seconds, end 0 for the end of the file.
@@ -55,13 +60,15 @@ class MouthSource:
 
     def __init__(
         self, path: str | Path, number: int | None = 1, *, mesh: Stock[MouthMesh] | None = None,
-        watch: Watch | None = None, detector: Detector | None = None, part: tuple[float, float] = (0.0, 0.0),
-        whole: bool = False, casting: Casting | None = None, begin: Position | None = None,
+        on_request: bool = False, watch: Watch | None = None, detector: Detector | None = None,
+        part: tuple[float, float] = (0.0, 0.0), whole: bool = False, casting: Casting | None = None,
+        begin: Position | None = None,
     ):  # fmt: skip
         self.path, self.casting, self.frames = path, casting or Casting(number), 0
         self.reasons: list[str | None] = []
         self._mesh, self._watch, self._detector, self._whole = mesh, watch, detector, whole
         self._part, self._begin = part, begin
+        self._on_request, self._asked = on_request, False
 
     @cached_property
     def info(self) -> VideoInfo:
@@ -73,8 +80,29 @@ class MouthSource:
         if self._watch:
             frames = watched(frames, self._watch.progress, self.path, self.info.end)
         longest = None if self._whole else LONGEST
-        for block in blocks(frames, self._detector or default_detector(), longest, self._mesh):
-            yield self.cast(block)
+        for block in blocks(frames, self._detector or default_detector(), longest, self._mesh_of_block):
+            yield self.cast(self._with_requests(block))
+
+    def _mesh_of_block(self) -> Stock[MouthMesh] | None:
+        """For the next block: what was asked for in the one before will be again, and costs less with the crops."""
+        return self._mesh if self._asked or not self._on_request else None
+
+    def _with_requests(self, block: Block) -> Block:
+        """The block, the points of whose mouths are found on request, if so they are."""
+        if self._mesh is None or not self._on_request:
+            return block
+        self._asked = self._asked and not block.pieces
+        pieces = [replace(piece, mouth=self._requested(block, piece)) for piece in block.pieces]
+        return replace(block, pieces=pieces)
+
+    def _requested(self, block: Block, piece: Piece) -> RequestedPoints:
+        def find() -> np.ndarray:
+            self._asked = True
+            if piece.mouth is not None:
+                return np.asarray(piece.mouth)
+            return points_again(self.path, block.begin, piece.start, piece.points, piece.canvas, self._mesh)
+
+        return RequestedPoints(cache(find), np.arange(len(piece.crop)))
 
     def cast(self, block: Block) -> CastBlock:
         """Who is who in the next block, and whose lips count."""

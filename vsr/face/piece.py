@@ -17,6 +17,7 @@ from vsr.face.canvas import matrix_on_frame, points_on_frame
 from vsr.face.geometry import REFERENCE, SMOOTHING, anchors_of, cut_mouth, mouth_transforms, shares_inside, similarity
 from vsr.face.mouth_points import MouthFollower, MouthMesh
 from vsr.face.networks import Stock
+from vsr.face.requested_points import RequestedPoints
 from vsr.face.stretches import Stretches, stretches_of
 from vsr.face.tracker import OpenTrack
 
@@ -36,7 +37,8 @@ class Piece:
     in pixels, NaN where the face was not found; inside (T,): share of the crop that lies in the frame;
     looks (k, 64, 64) uint8 gray: the face upright, about once a second; canvas: shape of the frame whose pixels the
     points are, None: of any; zoom: pixels of the video for one of those, median of its frames; mouth (T, 14, 2) float32
-    pixels: the points of `vsr.face.mouth_points`, NaN where they were not seen, None where nobody asked for them.
+    pixels: the points of `vsr.face.mouth_points`, NaN where they were not seen, or what becomes them on request
+    (`vsr.face.requested_points`); None where nobody asked for them.
     """
 
     track: int
@@ -50,7 +52,7 @@ class Piece:
     looks: np.ndarray
     canvas: tuple[int, ...] | None = None
     zoom: float = 1.0
-    mouth: np.ndarray | None = None
+    mouth: np.ndarray | RequestedPoints | None = None
 
     @property
     def seen(self) -> np.ndarray:
@@ -72,7 +74,7 @@ class Piece:
         """Which of its frames are read, and which are not."""
         return stretches_of(self.crop, self.points, self.found)
 
-    def mouth_of(self, start: int, stop: int) -> np.ndarray | None:
+    def mouth_of(self, start: int, stop: int) -> np.ndarray | RequestedPoints | None:
         """The points of the mouth in a part of its frames, if they are known."""
         return None if self.mouth is None else self.mouth[start:stop]
 

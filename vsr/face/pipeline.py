@@ -11,7 +11,7 @@ Shapes: frame (H, W, 3) uint8; times (n,) seconds.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,11 +35,12 @@ KEPT = MAX_GAP + SMOOTHING + 2 * TOGETHER + FLASH + (REACH + 1) * (REPEATS + 1)
 
 @dataclass(frozen=True)
 class Block:
-    """A stretch of video, worked through. times (n,) seconds of its frames; shots: the frames at which shots begin
-    (the first block of a shot that goes on from the block before counts, too); next: where the next block begins,
-    None after the last; cut: whether that is a change of shot."""
+    """A stretch of video, worked through. times (n,) seconds of its frames; begin: the place of the first; shots: the
+    frames at which shots begin (the first block of a shot that goes on from the block before counts, too); next: where
+    the next block begins, None after the last; cut: whether that is a change of shot."""
 
     times: np.ndarray
+    begin: Position
     shots: tuple[int, ...]
     pieces: list[Piece]
     next: Position | None
@@ -48,13 +49,13 @@ class Block:
 
 def blocks(
     frames: Iterable[tuple[np.ndarray, Position]], detector: Detector, longest: int | None = LONGEST,
-    mesh: Stock[MouthMesh] | None = None,
+    mesh: Callable[[], Stock[MouthMesh] | None] = lambda: None,
 ) -> Iterator[Block]:  # fmt: skip
-    """Work through (frame, place) pairs; `longest` None makes one block of everything. With ``mesh`` the pieces have
-    the points of the mouth, too."""
+    """Work through (frame, place) pairs; `longest` None makes one block of everything. ``mesh`` is asked before each
+    block; where it gives one, the pieces have the points of the mouth, too."""
     source = _Rewindable(frames)
     while source.more():
-        yield _BlockReader(source, detector, longest, mesh).read()
+        yield _BlockReader(source, detector, longest, mesh()).read()
 
 
 class _Rewindable:
@@ -124,11 +125,13 @@ class _BlockReader:
 
     def _block(self, following: Position | None, cut: bool) -> Block:
         pieces = sorted(self.pieces, key=lambda piece: piece.track)
-        return Block(np.asarray(self.times), tuple(self.shots), pieces, following, cut)
+        return Block(np.asarray(self.times), self.begin, tuple(self.shots), pieces, following, cut)
 
     def _take(self, frame: np.ndarray, begins: bool, known: tuple[int, Position], last: bool) -> None:
         """One more frame: look for faces, cut what can be cut."""
         index = len(self.times)
+        if not index:
+            self.begin = known[1]
         if begins:
             self._close(self.tracker.cut())
             self.shots.append(index)

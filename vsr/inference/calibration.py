@@ -16,6 +16,7 @@ from scipy.optimize import minimize
 
 from vsr.core.errors import VsrError
 from vsr.decoding.align import align_text
+from vsr.decoding.assess import KNOWN, by_both
 from vsr.decoding.confidence import calibrated, correct_words, expected_calibration_error, logit
 from vsr.decoding.domain import fit_domain, in_domain, measures
 from vsr.decoding.encoding import mesh_for
@@ -45,11 +46,16 @@ class Assessed:
 
 
 def assessed(loaded: LoadedModel, clip: Clip, options: DecodeOptions, inside: bool) -> Iterator[Assessed]:
-    """Read a clip's video, window by window. Raises VsrError for one that `crop_video` refuses."""
-    mouth = crop_video(clip.video, start=clip.start, end=clip.end, mesh=mesh_for(loaded))
+    """Read a clip's video, window by window. Raises VsrError for one that `crop_video` refuses.
+
+    Of a model with a calibration for what the reader of pixels knows, windows that it knows are left out.
+    """
+    mouth = crop_video(clip.video, start=clip.start, end=clip.end, mesh=mesh_for(loaded), on_request=True)
     said = normaliser("lower")(clip.text).split() if inside else []
     for start, stop in spans_to_read(mouth, preferred_window(loaded)):
         states, ((best, *_),) = search_crops(loaded, [mouth.crop[start:stop]], options, [mouth.mouth_of(start, stop)])
+        if KNOWN in loaded.config and not by_both(loaded, states[0]):
+            continue
         words = align_text(loaded.model, states[0], loaded.tokenizer, best.tokens)
         raw = tuple(word.confidence for word in words)
         found = measures(loaded.model, states[0], best.tokens, best.score, raw)

@@ -16,8 +16,9 @@ from torch import Tensor
 
 from vsr.core.clock import FPS
 from vsr.core.windows import frame_edges, window_spans
+from vsr.data.batch import VIDEO
 from vsr.data.transforms import to_network_input
-from vsr.decoding.encoding import encode, inputs_of, mesh_for
+from vsr.decoding.encoding import encode
 from vsr.face.mouth_points import MouthMesh
 from vsr.face.mouth_source import MouthSource
 from vsr.face.networks import Stock
@@ -61,12 +62,12 @@ def spoken(
         path: the video.
         faces: whose lips, as `vsr.inference.transcriber.transcribe` takes it.
         cropped: the video is of a mouth alone and taken as it is.
-        mesh: finds the points of the mouth; None: only for a model that reads them.
+        mesh: finds the points of the mouth; None: nobody needs them.
 
     Raises:
         VsrError: what `transcribe` raises for a video; bad_config for a cropped one that is none.
     """
-    found = _cropped(loaded, path) if cropped else _streamed(loaded, path, faces, mesh or mesh_for(loaded))
+    found = _cropped(loaded, path) if cropped else _streamed(loaded, path, faces, mesh)
     done: dict[int, float] = {}
     for own in found:
         first = int(np.searchsorted(own.edges[:-1], done.get(own.face, -np.inf) - 0.5 / FPS))
@@ -105,8 +106,8 @@ def encoded(
 
 @torch.inference_mode()
 def states_of(loaded: LoadedModel, own: Spoken) -> Tensor:
-    """Encoder states (T, D) of a window."""
+    """Encoder states (T, D) of a window, by its pixels alone."""
     device = next(loaded.model.parameters()).device
     video = to_network_input(own.crop)[None].to(device)
     lengths = torch.tensor([len(own.crop)], device=device)
-    return encode(loaded, inputs_of(loaded, video, [own.mouth]), lengths)[0]
+    return encode(loaded, {VIDEO: video}, lengths)[0]

@@ -83,7 +83,7 @@ def observed(loaded: LoadedModel, own, layers: tuple[str, ...]) -> dict[str, np.
     modules = {FRONT: reader.frontend} | {str(k): layer for k, layer in enumerate(_layers(loaded), start=1)}
     hooks = [modules[name].register_forward_hook(keep(name)) for name in layers if name != LAST]
     try:
-        seen[LAST] = states_of(loaded, own)
+        seen[LAST] = states_of(loaded, own)[:, : reader.config.dim]
     finally:
         for hook in hooks:
             hook.remove()

@@ -91,7 +91,8 @@ class Reading:
         for block in self.journal.blocks:
             people.update(block.people)
         casting, begin = Casting(self.faces, people, self._next_shot()), self._begin()
-        return MouthSource(self.path, mesh=mesh_for(self.loaded), watch=watch, casting=casting, begin=begin)
+        mesh = mesh_for(self.loaded)
+        return MouthSource(self.path, mesh=mesh, on_request=True, watch=watch, casting=casting, begin=begin)
 
     def _next_shot(self) -> int:
         """Number of the shot with which the block after the journal's begins."""

@@ -156,7 +156,8 @@ class FoundationSettings:
             object.__setattr__(self, "settings", found)
             object.__setattr__(self, "normalise", normalise)
         if self.settings.get("model_type") not in KINDS:
-            raise ValueError(f"settings.model_type is {self.settings.get('model_type')!r}; it can be {' or '.join(KINDS)}")
+            found = self.settings.get("model_type")
+            raise ValueError(f"settings.model_type is {found!r}; it can be {' or '.join(KINDS)}")
         layers = self.settings.get("num_hidden_layers", self.settings.get("encoder_layers", 0))
         if not -1 <= self.layer <= layers:
             raise ValueError(f"layer is {self.layer}; that model has 0 to {layers}")

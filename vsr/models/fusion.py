@@ -119,12 +119,19 @@ class FusedReader(nn.Module):
         A clip whose features are all zero has no track; None: none of them has.
         """
         by_pixels = self.pixels.encode(video, lengths)
-        if tracks is None:
-            by_tracks = by_pixels.new_zeros(*by_pixels.shape[:2], self.config.tracks.dim)
-        else:
-            there = (tracks != 0).any(2).any(1)
-            by_tracks = self.tracks.encode(tracks, lengths) * there[:, None, None]
-        return torch.cat([by_pixels, by_tracks], -1)
+        by_tracks = by_pixels.new_zeros(*by_pixels.shape[:2], self.config.tracks.dim)
+        states = torch.cat([by_pixels, by_tracks], -1)
+        return states if tracks is None else self.with_tracks(states, lengths, tracks)
+
+    def with_tracks(self, states: Tensor, lengths: Tensor, tracks: Tensor) -> Tensor:
+        """States (B, T, P + L) of pixels alone, and tracks (B, T, F) -> states of both."""
+        there = (tracks != 0).any(2).any(1)
+        by_tracks = self.tracks.encode(tracks, lengths) * there[:, None, None]
+        return torch.cat([self.split(states)[0], by_tracks], -1)
+
+    def asks_for_tracks(self, states: Tensor, lengths: Tensor) -> Tensor:
+        """States (B, T, P + L) of pixels -> (B,) bool: the clips in which the tracks would have a say."""
+        return self.track_weight(self.split(states)[0], lengths) > 0
 
     def encode_batch(self, batch: Batch) -> Tensor:
         """States (B, T, P + L) of a batch, with its tracks if it has some."""

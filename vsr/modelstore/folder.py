@@ -24,7 +24,7 @@ from vsr.modelstore.store import stored
 __all__ = ["FUSED_READER", "LANGUAGE_MODEL", "LIP_READER", "LoadedModel", "load_model", "save_model"]
 
 SHIPPED = Path(__file__).parents[1] / "weights"
-NAMES = {"grid": SHIPPED, "grid-tracks": SHIPPED / "grid-tracks"}  # in the package; the first is the default
+NAMES = {"grid-tracks": SHIPPED / "grid-tracks", "grid": SHIPPED}  # in the package; the first is the default
 
 
 @dataclass

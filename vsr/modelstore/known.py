@@ -169,11 +169,10 @@ def _not_yet(
 
 SOUND = "it hears sound, for which there is no encoder here yet"
 KNOWN: tuple[Known, ...] = (
-    Known("grid", "en", "video", "GRID's 51 words", 0, "4.3 % WER, GRID s1", "vsr/weights/MODEL_CARD.md", OWN,
-          "in the package", state=SHIPPED),
-    Known("grid-tracks", "en", "video", "GRID's 51 words", 0, "23.7 % WER, GRID s30-s32, unseen speakers",
-          "vsr/weights/grid-tracks/MODEL_CARD.md", OWN, "in the package", state=SHIPPED,
-          note="for speakers whom the model does not know (grid: 33.8 %); takes twice the processor time"),
+    Known("grid-tracks", "en", "video", "GRID's 51 words", 0, "4.2 % WER, GRID s1; 23.7 %, unseen speakers",
+          "vsr/weights/grid-tracks/MODEL_CARD.md", OWN, "in the package", state=SHIPPED, note="the default"),
+    Known("grid", "en", "video", "GRID's 51 words", 0, "4.0 % WER, GRID s1; 33.8 %, unseen speakers",
+          "vsr/weights/MODEL_CARD.md", OWN, "in the package", state=SHIPPED, note="pixels alone"),
     Known(
         "lrs3", "en", "video", PIECES, 1082, "19.1 % WER, LRS3 test, with its language model", ZOO_README, IMPERIAL,
         "huggingface.co/Amanvir/LRS3_V_WER19.1 and Amanvir/lm_en_subword", "vsr4ml", READY,

@@ -26,12 +26,12 @@ def find_clip(
         face: number of the face in transcripts; None: the one that fills most of the frame then.
         at: second of the video; None: the first stretch in which the face is read.
         watch: told how far the video is.
-        mesh: asks for the points of the mouth, too.
+        mesh: finds the points of the mouth, too, where they are asked for.
 
     Raises:
         VsrError: bad_config where the face or the moment is not there; what `vsr.face.mouth_crop.crop_video` raises.
     """
-    source, seen = MouthSource(path, mesh=mesh, watch=watch), set()
+    source, seen = MouthSource(path, mesh=mesh, on_request=True, watch=watch), set()
     for own in source:
         fitting = [part for part in own.parts if _fits(part, face, at)]
         if fitting:

@@ -34,6 +34,7 @@ RATES = {"norms": 3e-3, "adapters": 1e-3, "all": 1e-4}  # chosen on clips of one
 WARMUP = 5  # steps
 TOGETHER = 8  # clips of a step
 CLIP = 5.0  # greatest norm of a gradient
+LEAST = 0.7  # weight of the tracks afterwards: pixels are surer of a face of a few clips than they know it
 Bar = Callable[[Iterable[int], str], Iterable[int]]
 
 
@@ -80,6 +81,8 @@ def adapted(
     if not isinstance(model, FusedReader):
         _go_on(model, _crops(own, model, clips, settings, say), settings, bar, "adapt")
         return own
+    least, most = model.config.track_weights
+    model.config = replace(model.config, track_weights=(max(LEAST, least), max(LEAST, most)))
     _go_on(model.pixels, _crops(own, model.pixels, clips, settings, say), settings, bar, "adapt pixels")
     if (tracks := _tracks(model, clips, settings, say)) is not None:
         _go_on(model.tracks, tracks, settings, bar, "adapt tracks")

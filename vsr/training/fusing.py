@@ -6,6 +6,7 @@ from pathlib import Path
 
 from vsr.core.errors import VsrError, one_line
 from vsr.core.files import same_file
+from vsr.decoding.assess import KNOWN
 from vsr.models.fusion import FusedConfig, FusedReader
 from vsr.models.lipreader import LipReader
 from vsr.modelstore.checkpoint import CONFIG_FILE, read_config
@@ -17,7 +18,8 @@ def fuse_models(
     pixels: str | Path, tracks: str | Path, out: str | Path,
     weights: tuple[float, float] = (1.0, 1.0), entropies: tuple[float, float] = (0.0, 1.0),
 ) -> Path:  # fmt: skip
-    """Write the model that reads both; returns its folder. The confidence must be fitted again.
+    """Write the model that reads both; returns its folder. Its confidence must be fitted; that of what is read without
+    the tracks having a say is the reader of pixels' own.
 
     ``weights`` and ``entropies`` (of the pixels' CTC) are those of `vsr.models.fusion.FusedConfig`. Name and window are
     those of the reader of pixels. Raises VsrError bad_model where the two do not fit together.
@@ -39,6 +41,8 @@ def fuse_models(
     made = {name: _made(own.config) for name, own in (("pixels", first), ("tracks", second))}
     extra = {"kind": FUSED_READER, "name": Path(out).resolve().parent.name, "fused": made}
     extra |= {"window": first.config["window"]} if "window" in first.config else {}
+    own = {key: first.config[key] for key in ("confidence", "domain") if key in first.config}
+    extra |= {KNOWN: own} if own else {}
     return save_model(out, model, first.tokenizer, extra, half=True)
 
 

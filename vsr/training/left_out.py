@@ -65,4 +65,4 @@ def left_out(
 
 
 def _read(loaded: LoadedModel, clips: list[Clip]) -> dict[str, str]:
-    return {record["id"]: record["text"] for record in records_of(loaded, clips, options_for(loaded), None)}
+    return {record["id"]: record["text"] for record in records_of(loaded, clips, options_for(loaded), calibrated=False)}

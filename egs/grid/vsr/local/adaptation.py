@@ -38,7 +38,7 @@ def rotations_of(clips: list[Clip], count: int, rotations: int, seed: int) -> li
 def errors(loaded: LoadedModel, clips: list[Clip]) -> np.ndarray:
     """(words wrong, words) of clips."""
     texts = {clip.id: lower(clip.text) for clip in clips}
-    found = records_of(loaded, clips, options_for(loaded), None)
+    found = records_of(loaded, clips, options_for(loaded), calibrated=False)
     return np.sum([word_errors(texts[own["id"]], lower(own["text"])) for own in found], axis=0)
 
 
