@@ -13,13 +13,14 @@ import torch
 from torch import Tensor
 
 from vsr.core.errors import VsrError
-from vsr.core.numbers import COUNT, SHARE, check_numbers
+from vsr.core.numbers import COUNT, SHARE, Range, check_numbers
 from vsr.data.batch import FRAME_TOKENS, Batch, CropDataset, as_tensors
 from vsr.data.manifest import Clip
 from vsr.data.modalities import MEL, SOUND, VIDEO
 from vsr.data.sound_input import clip_wave, empty_sound, to_sound_input
 from vsr.data.targets import Item, Taught, at_frames
 from vsr.data.transforms import SIDE, Augmentation, speed_indices, to_network_input, trim_span
+from vsr.media.mel import NUM_MELS
 from vsr.media.mixing import KINDS, mix, noise_of
 from vsr.text.tokenizer import BLANK, Tokenizer
 
@@ -47,17 +48,19 @@ class ModalityDropout:
 @dataclass(frozen=True)
 class SoundNoise:
     """Noise in training sound: with which odds, of which ``kinds`` (`vsr.media.mixing.KINDS`), from the least to the
-    greatest ``snr`` (dB, drawn evenly), babble of how many ``voices``, which are other clips of the same list."""
+    greatest ``snr`` (dB, drawn evenly), babble of how many ``voices``, which are other clips of the same list;
+    ``mask_bands``: greatest width of each of two groups of mel bands that are hidden (Park et al. 2019), 0 for none."""
 
     p: float = 0.75
     snr: tuple[float, float] = (-10.0, 20.0)
     kinds: tuple[str, ...] = KINDS
     voices: int = 5
+    mask_bands: int = 0
 
     def __post_init__(self):
         object.__setattr__(self, "snr", tuple(self.snr))
         object.__setattr__(self, "kinds", tuple(self.kinds))
-        check_numbers(self, "data.noise.", p=SHARE, voices=COUNT)
+        check_numbers(self, "data.noise.", p=SHARE, voices=COUNT, mask_bands=Range(least=0, most=NUM_MELS))
         if len(self.snr) != 2 or not self.snr[0] <= self.snr[1]:
             raise VsrError("bad_config", f"data.noise.snr is {list(self.snr)}: give the least and the greatest")
         if not self.kinds or set(self.kinds) - set(KINDS):
@@ -148,7 +151,8 @@ class AudioVisualDataset(CropDataset):
         kind, decibels, rng = self._drawn(index, epoch)
         if kind:
             wave = mix(wave, noise_of(kind, len(wave), self._others(index, kind, rng), rng), decibels)
-        return to_sound_input(wave, self.form)
+        sound = to_sound_input(wave, self.form)
+        return sound if self.noise is None or self.form != MEL else masked_bands(sound, self.noise.mask_bands, rng)
 
     def _seen(self, index: int, epoch: int) -> Clip:
         """The clip whose lips are shown beside the sound of one."""
@@ -163,6 +167,15 @@ class AudioVisualDataset(CropDataset):
             return []
         drawn = rng.integers(len(self._voices), size=self.noise.voices)
         return [clip_wave(self._voices[i]) for i in drawn if self._voices[i].id != self.clips[index].id]
+
+
+def masked_bands(sound: Tensor, widest: int, rng: np.random.Generator) -> Tensor:
+    """Sound (T, 4, 80) with two groups of at most ``widest`` neighbouring bands at their mean."""
+    for _ in range(2 if widest else 0):
+        width = int(rng.integers(0, widest + 1))
+        first = int(rng.integers(0, NUM_MELS - width + 1))
+        sound[..., first : first + width] = 0.0
+    return sound
 
 
 def need_sound(clips: Sequence[Clip], modalities: Sequence[str]) -> None:
