@@ -16,11 +16,13 @@ from torch.nn.utils.rnn import pad_sequence
 
 from vsr.core.errors import VsrError
 from vsr.core.tokens import BLANK, IGNORE
+from vsr.data.corruption import corrupted_crop
 from vsr.data.manifest import Clip, need_crops
 from vsr.data.modalities import SOUND, VIDEO
 from vsr.data.stored import read_crop
 from vsr.data.targets import FRAME_TOKENS, TOKENS, Item, Target, Taught, Teacher, at_frames, frame_targets
 from vsr.data.transforms import Augmentation, speed_indices, to_network_input, trim_span
+from vsr.data.video_corruption import VideoCorruption
 from vsr.text.tokenizer import Tokenizer
 
 __all__ = ["CLIPS", "SOUND", "TRACKS", "VIDEO", "Batch", "Counted", "CropDataset", "frame_targets"]
@@ -126,18 +128,20 @@ class CropDataset:
     """Clips with their mouth crops, as network input; the augmentation of clip i in epoch e is fixed by the seed.
 
     That makes an interrupted run resumable to the bit: no state of a random generator has to be carried over.
-    ``heads``: name -> settings of further heads, which say what they are taught of a clip.
+    ``heads``: name -> settings of further heads, which say what they are taught of a clip. ``corruption``: of the
+    crops, fixed likewise.
     """
 
     def __init__(
         self, clips: Sequence[Clip], tokenizer: Tokenizer, augmentation: Augmentation | None, seed: int = 0,
-        heads: Mapping[str, Taught] | None = None,
+        heads: Mapping[str, Taught] | None = None, corruption: VideoCorruption | None = None,
     ):  # fmt: skip
         need_crops(clips)
         self.clips = list(clips)
         self.teacher = Teacher(tokenizer, heads)
         self.augmentation = augmentation
         self.seed = seed
+        self.corruption = corruption or VideoCorruption()
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -154,7 +158,7 @@ class CropDataset:
         """``video`` (T, 1, 88, 88) of one clip, and its targets."""
         clip = self.clips[index]
         crop = self.crop(clip)
-        targets = self.teacher(clip, len(crop))
+        targets = self.teacher(clip, len(crop), np.random.default_rng((self.seed, epoch, index, 1)))
         rng = np.random.default_rng((self.seed, epoch, index))
         if self.augmentation is not None and self.augmentation.speed:
             order = speed_indices(len(crop), self.augmentation.speed, rng)
@@ -162,6 +166,7 @@ class CropDataset:
         if self.augmentation is not None and self.augmentation.trim:
             span = trim_span(targets[FRAME_TOKENS].values > BLANK, rng)
             crop, targets = crop[span], at_frames(targets, span)
+        crop = corrupted_crop(crop, self.corruption, (self.seed, epoch, index))
         return Item({VIDEO: to_network_input(crop, self.augmentation, rng)}, as_tensors(targets))
 
     def batch(self, indices: Sequence[int], epoch: int = 0) -> Batch:

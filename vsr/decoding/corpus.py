@@ -22,7 +22,7 @@ from vsr.decoding.encoding import chosen_modality, encode_batch, form_of, modali
 from vsr.decoding.evidence import joining
 from vsr.decoding.heads import chosen_head, further_readings, head_records
 from vsr.decoding.joint_beam import decode
-from vsr.decoding.options import DecodeOptions
+from vsr.decoding.options import DecodeOptions, Hypothesis
 from vsr.decoding.provenance import searched
 from vsr.decoding.word_classes import WORDS, word_records
 from vsr.modelstore.folder import LoadedModel
@@ -99,13 +99,19 @@ def record_of(loaded: LoadedModel, clip_id: str, found, states, calibrated: bool
     confidence = sum(word.confidence for word in words) / len(words) if words else 0.0
     return {
         "id": clip_id,
-        "text": tokenizer.decode(best.tokens),
+        "text": best.text(tokenizer),
         "score": best.score,
         "confidence": confidence,
         "in_domain": chance,
         "words": [vars(word) for word in words],
-        "nbest": [{"text": tokenizer.decode(h.tokens), "score": h.score} for h in found],
-    }
+        "nbest": [{"text": h.text(tokenizer), "score": h.score} for h in found],
+    } | unit_named(tokenizer, best)
+
+
+def unit_named(tokenizer, hypothesis: Hypothesis) -> dict[str, str]:
+    """``unit`` of a record whose text is no words: "phoneme" or "viseme"."""
+    unit = getattr(tokenizer, "unit", "text")
+    return {} if unit == "text" or hypothesis.spans or not hypothesis.tokens else {"unit": unit}
 
 
 def calibrate(loaded: LoadedModel, manifest: str | Path, records: list[dict]) -> dict:

@@ -86,17 +86,17 @@ def sound_of(loaded: LoadedModel, waves: Sequence[np.ndarray], device: torch.dev
     return torch.nn.utils.rnn.pad_sequence(inputs, batch_first=True).to(device)
 
 
-def encode_mouths(
+def encode_clips(
     loaded: LoadedModel, video: Tensor, lengths: Tensor, mouths: Mouths = None, waves: Waves = None
 ) -> Tensor:
-    """Network input (B, T, 1, 88, 88), lengths (B,), the points of the mouth in each clip and the sound of each, if all
-    are to be heard -> states (B, T, D).
+    """Network input (B, T, 1, 88, 88), lengths (B,), the points of the mouth in each clip and its sound -> states
+    (B, T, D).
 
-    Points on request are looked at only where they would have a say.
+    Sound is heard where all clips have some. Points on request are looked at only where they would have a say.
     """
-    heard = [wave for wave in waves or () if wave is not None]
-    if heard and len(heard) == len(lengths):
-        return encode(loaded, {VIDEO: video, SOUND: sound_of(loaded, heard, video.device)}, lengths)
+    if waves is not None and all(wave is not None for wave in waves):
+        sound = sound_of(loaded, [wave for wave in waves if wave is not None], video.device)
+        return encode(loaded, {VIDEO: video, SOUND: sound}, lengths)
     states = encode(loaded, {VIDEO: video}, lengths)
     if mouths is None or not reads_tracks(loaded):
         return states

@@ -18,12 +18,12 @@ from vsr.core.errors import VsrError
 from vsr.core.windows import OVERLAP, frame_edges, window_spans
 from vsr.data.modalities import BOTH, SOUND
 from vsr.data.sound import gathered
-from vsr.decoding.encoding import chosen_modality, encode, modalities_of, sound_of
+from vsr.decoding.encoding import chosen_modality, modalities_of, sound_of
 from vsr.decoding.options import DecodeOptions
 from vsr.decoding.provenance import provenance
 from vsr.face.piece import MIN_FRAMES
 from vsr.inference.assemble import segments_of
-from vsr.inference.recognition import WindowReading, groups, hypotheses_of, preferred_window, read_hypotheses
+from vsr.inference.recognition import WindowReading, groups, preferred_window, read_hypotheses, searched
 from vsr.media.audio import fit_length, read_wave
 from vsr.media.container import open_container, video_clock
 from vsr.media.reader import probe
@@ -89,10 +89,8 @@ def read_waves(
     device, found = next(loaded.model.parameters()).device, {}
     lengths = [len(wave) // SAMPLES_PER_FRAME for wave in waves]
     for group in groups(lengths):
-        frames = torch.tensor([lengths[i] for i in group], device=device)
-        with torch.inference_mode():
-            states = encode(loaded, {SOUND: sound_of(loaded, [waves[i] for i in group], device)}, frames)
-        ranked = hypotheses_of(loaded, states, frames, options)
+        inputs = {SOUND: sound_of(loaded, [waves[i] for i in group], device)}
+        states, ranked = searched(loaded, inputs, torch.tensor([lengths[i] for i in group], device=device), options)
         for i, own, hypotheses in zip(group, states, ranked, strict=True):
             found[i] = read_hypotheses(loaded, own[: lengths[i]], hypotheses, 0, edges[i])
     return [found[i] for i in range(len(waves))]

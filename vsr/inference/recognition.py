@@ -5,7 +5,7 @@ Shapes: W frames of one window, D width.  Times are seconds in the original vide
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from vsr.core.errors import VsrError
 from vsr.core.windows import WINDOW, frame_edges, window_spans
 from vsr.data.transforms import to_network_input
 from vsr.decoding.assess import assess
-from vsr.decoding.encoding import Mouths, Waves, encode_mouths
+from vsr.decoding.encoding import Mouths, Waves, encode, encode_clips
 from vsr.decoding.evidence import joining
 from vsr.decoding.joint_beam import decode
 from vsr.decoding.options import DecodeOptions
@@ -127,16 +127,20 @@ def search_crops(
     device = next(loaded.model.parameters()).device
     lengths = torch.tensor([len(crop) for crop in crops], device=device)
     video = torch.nn.utils.rnn.pad_sequence([to_network_input(crop) for crop in crops], batch_first=True).to(device)
-    states = encode_mouths(loaded, video, lengths, mouths, waves)
-    return states, hypotheses_of(loaded, states, lengths, options)
+    states = encode_clips(loaded, video, lengths, mouths, waves)
+    return states, _found(loaded, states, lengths, options)
 
 
 @torch.inference_mode()
-def hypotheses_of(
-    loaded: LoadedModel, states: torch.Tensor, lengths: torch.Tensor, options: DecodeOptions
-) -> list[list[Hypothesis]]:
-    """States (B, T, D) of ``lengths`` (B,) frames -> each clip's hypotheses, best first."""
-    return decode(loaded.model, states, lengths, options, loaded.tokenizer.eos_id, joining(loaded, options))
+def searched(loaded: LoadedModel, inputs: Mapping[str, torch.Tensor], lengths: torch.Tensor, options: DecodeOptions):
+    """Modalities (B, T, ...) by name, lengths (B,) -> encoder states (B, T, D) and each clip's hypotheses."""
+    states = encode(loaded, inputs, lengths)
+    return states, _found(loaded, states, lengths, options)
+
+
+def _found(loaded: LoadedModel, states: torch.Tensor, lengths: torch.Tensor, options: DecodeOptions):
+    others = joining(loaded, options)
+    return decode(loaded.model, states, lengths, options, loaded.tokenizer.eos_id, others)
 
 
 def read_hypotheses(

@@ -55,7 +55,7 @@ class HeadPart(Protocol):
 FRONTENDS: Registry[type[Part]] = Registry("frontend", "vsr.frontends", "vsr.models.parts")
 ENCODERS: Registry[type[Part]] = Registry("encoder", "vsr.encoders", "vsr.models.parts")
 FUSIONS: Registry[Any] = Registry("fusion", "vsr.fusions", "vsr.models.fusions")
-HEADS: Registry[type[HeadPart]] = Registry("head", "vsr.heads", "vsr.models.heads")
+HEADS: Registry[type[HeadPart]] = Registry("head", "vsr.heads", "vsr.models.head_kinds")
 
 
 def settings_of(registry: Registry, kind: str, given: Mapping[str, Any]) -> Any:
