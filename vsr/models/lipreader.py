@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from vsr.core.numbers import COUNT, NOT_NEGATIVE
 from vsr.data.batch import VIDEO, Batch
+from vsr.data.modalities import MEL
 from vsr.models.conformer import ACTIVATIONS, POSITIONS
 from vsr.models.decoder import Decoder
 from vsr.models.heads import AttentionSettings, CTCHead, FrameHead, WordClassSettings
@@ -206,6 +207,7 @@ class LipReader(nn.Module):
         c = config
         part = frontend_of(c)
         self.modality: str | tuple[str, ...] = getattr(part, "reads", VIDEO)  # what of a batch is read
+        self.sound_form: str = getattr(part, "form", MEL)  # and how sound is given, to one that hears
         self.frontend = part.build(c.dim)
         self.encoder = encoder_of(c).build(c.dim)
         self.ctc = CTCHead(c.dim, c.vocab_size) if c.ctc_weight else None
