@@ -30,6 +30,7 @@ class Clip:
         start, end: the part of the video that is the clip, in seconds after the container's start (the zero that
             players show), whatever its first time stamp; end 0 is the end of the file.
         track: path of the track of mouth points, an .npz of `vsr.face.mouth_features`; empty where there is none.
+        sound: path of its sound on the clock of the crop, a .wav of `vsr waves`; empty where there is none.
         phones: (IPA label, start, end) likewise, where the corpus knows them.
     """
 
@@ -43,6 +44,7 @@ class Clip:
     start: float = 0.0
     end: float = 0.0
     track: str = ""
+    sound: str = ""
     phones: tuple[tuple[str, float, float], ...] = ()
 
     def __post_init__(self):

@@ -18,6 +18,7 @@ class LandmarkRun(LipReaderRun):
 
     def _open_data(self) -> None:
         data, seed = self.config.data, self.config.seed
+        data.corruption.check_streams(video=False, sound=False)
         train, dev, tests = (read_all(paths) for paths in (data.train, data.dev, data.tests))
         check_disjoint(train, dev, tests)
         train = self._short_enough(train)

@@ -50,7 +50,10 @@ class LipReaderRun(Run):
         if config.classes:
             self._check_words(("train", train), ("dev", dev))
         heads = further_heads_of(config)
-        self.train = CropDataset(train, self.tokenizer, data.augmentation, self.config.seed, heads)
+        data.corruption.check_streams(video=True, sound=False)
+        self.train = CropDataset(
+            train, self.tokenizer, data.augmentation, self.config.seed, heads, data.corruption.video
+        )
         alone = not (config.ctc_weight or config.decoder_layers or config.alignment_weight or config.classes)
         self.dev = CropDataset(dev, self.tokenizer, None, heads=heads if alone else None)
         # Played slower, a clip is longer than its crop: the budget counts that.

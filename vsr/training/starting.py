@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,7 @@ from vsr.models.words import FIRST
 from vsr.text.tokenizer import BLANK, UNK, Tokenizer, pieces_of
 
 HEADS = ("ctc.", "alignment.", "words.", "decoder.embed.", "decoder.out.")  # a row for each token
+FRONT = "frontend."
 
 
 def copy_weights(
@@ -24,7 +25,8 @@ def copy_weights(
     the rows of the tokens that both have are taken; further heads of other units begin again, whatever their sizes.
     Raises VsrError where the models' sizes differ otherwise, or nothing fits.
     """
-    own, given = target.state_dict(), source.state_dict()
+    own = target.state_dict()
+    given = _as_stream(source, own)
     pairs = token_pairs(old, new) if old is not None and new is not None else None
     others = other_heads(source, target, old, new)
     given = {name: tensor for name, tensor in given.items() if not name.startswith(others)}
@@ -42,6 +44,15 @@ def copy_weights(
     new_parts = dict.fromkeys(name.split(".")[0] for name in own if name not in shared)
     told = f"{len(shared)} of {len(own)} tensors taken" + (f"; new in {', '.join(new_parts)}" if new_parts else "")
     return told + (f", but for the {len(pairs)} tokens that both alphabets have" if rows else "")
+
+
+def _as_stream(source: nn.Module, own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights of ``source``; its front end as that of its modality where the model ``own`` reads several."""
+    read, given = getattr(source, "modality", None), dict(source.state_dict())
+    before = f"frontend.streams.{read}."
+    if not isinstance(read, str) or not any(name.startswith(before) for name in own):
+        return given
+    return {before + name[len(FRONT) :] if name.startswith(FRONT) else name: own for name, own in given.items()}
 
 
 def other_heads(

@@ -24,12 +24,13 @@ def to_pcm16(wave: np.ndarray) -> np.ndarray:
 
 
 class SoundTrack:
-    """Encodes a wave piece by piece into a container that is being written."""
+    """Encodes a wave piece by piece into a container that is being written; ``codec``: (name, samples a second), if not
+    the one that the container usually gets."""
 
-    def __init__(self, target, wave: np.ndarray):
-        codec, rate = CODECS.get(target.format.name, ("aac", SAMPLE_RATE))
+    def __init__(self, target, wave: np.ndarray, codec: tuple[str, int] | None = None):
+        name, rate = codec or CODECS.get(target.format.name, ("aac", SAMPLE_RATE))
         self.target, self.wave, self.at = target, wave, 0
-        self.stream = target.add_stream(codec, rate=rate, layout="mono")
+        self.stream = target.add_stream(name, rate=rate, layout="mono")
 
     def write(self, seconds: float) -> None:
         """Write what has not been written yet up to this time."""

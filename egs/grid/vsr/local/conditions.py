@@ -21,16 +21,11 @@ from vsr.core.errors import VsrError
 from vsr.data.manifest import Clip, read_manifest
 from vsr.evaluation.wer import word_errors
 from vsr.inference.reader import load_model
+from vsr.media.degradation import blurred, reduced
 from vsr.media.reader import frames_of_part
 from vsr.text.normalise import lower
 
 X264 = {"crf": "12", "preset": "veryfast"}
-
-
-def smaller(frame: np.ndarray, share: float) -> np.ndarray:
-    """At a share of width and height, which are made even."""
-    size = [2 * max(1, round(side * share / 2)) for side in frame.shape[1::-1]]
-    return cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
 
 
 def rolled(frame: np.ndarray, degrees: float) -> np.ndarray:
@@ -43,11 +38,11 @@ def rolled(frame: np.ndarray, degrees: float) -> np.ndarray:
 # name -> what becomes of a frame, and every how many-th frame is kept
 CONDITIONS = {
     "as filmed": (lambda frame: frame, 1),
-    "resolution 1/2": (lambda frame: smaller(frame, 1 / 2), 1),
-    "resolution 1/3": (lambda frame: smaller(frame, 1 / 3), 1),
-    "resolution 1/4": (lambda frame: smaller(frame, 1 / 4), 1),
-    "blur 1.5 pixels": (lambda frame: cv2.GaussianBlur(frame, (0, 0), 1.5), 1),
-    "blur 3 pixels": (lambda frame: cv2.GaussianBlur(frame, (0, 0), 3.0), 1),
+    "resolution 1/2": (lambda frame: reduced(frame, 1 / 2), 1),
+    "resolution 1/3": (lambda frame: reduced(frame, 1 / 3), 1),
+    "resolution 1/4": (lambda frame: reduced(frame, 1 / 4), 1),
+    "blur 1.5 pixels": (lambda frame: blurred(frame, 1.5), 1),
+    "blur 3 pixels": (lambda frame: blurred(frame, 3.0), 1),
     "roll 15 degrees": (lambda frame: rolled(frame, 15), 1),
     "roll 30 degrees": (lambda frame: rolled(frame, 30), 1),
     "light 0.4": (lambda frame: cv2.convertScaleAbs(frame, alpha=0.4), 1),

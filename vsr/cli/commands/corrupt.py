@@ -1,0 +1,79 @@
+"""`vsr corrupt`: a list of recordings becomes a distorted set that stays."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from vsr.cli.distortion_options import add_distortion_arguments, distortion_of
+from vsr.cli.options import positive
+
+HELP = "make a distorted set of recordings: noise, echo, covered mouths, ..."
+ABOUT = """Writes every clip of manifests, folders or files again with its sound, its frames or both
+distorted: noise at a signal-to-noise ratio, reverberation, a cut bandwidth; a share of the
+mouth covered, blur, low resolution, dropped frames. Of several values with commas between
+one is drawn for each clip; --settings knows more kinds, and chances. What is drawn is fixed
+by --seed and the id of the clip, so that two machines make the same set. A killed run goes
+on; nothing is ever replaced."""
+FILES = """reads   manifests (.jsonl), folders or files; NAME.txt beside NAME.mp4 is its text
+writes  ID.mkv (25 frames a second, H.264 4:4:4, FLAC), ID.wav of sound alone, ID.npy
+        of crops; manifest.jsonl, corruption.json (what was done to each clip), refused.json"""
+SEE = "vsr crop, vsr transcribe, vsr train"
+EXAMPLE = """vsr corrupt data/test.jsonl --out data/test_babble0 --snr 0 --noise babble
+vsr corrupt data/test.jsonl --out data/test_noisy --snr=-5,0,5 --noise white,pink
+vsr corrupt data/test.jsonl --out data/test_room --reverb 0.6 --bandwidth 3400
+vsr corrupt clips/ --out covered/ --occlude 0.5 --cover hand
+vsr corrupt data/crops/manifest.jsonl --crops --out data/crops_half --occlude 0.5
+vsr corrupt data/test.jsonl --out data/test_bad --settings corruption.yaml"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="manifests, folders or files")
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the set")
+    parser.add_argument("--settings", metavar="YAML", help="sound and video, as data.corruption of vsr train")
+    parser.add_argument("--seed", type=int, default=0, help="of all that is drawn (default: 0)")
+    parser.add_argument("--crops", action="store_true", help="distort the mouth crops of manifests, not the videos")
+    parser.add_argument("--lossless", action="store_true", help="store frames bit for bit (five times the size)")
+    parser.add_argument("--jobs", type=positive, metavar="N", help="processes (default: one for each core)")
+    parser.add_argument("--babble-from", metavar="JSONL", help="manifest of who babbles (default: others of the list)")
+    add_distortion_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Make the set and print the counts. Raises VsrError."""
+    from vsr.core.numbers import SEED, check_number
+    from vsr.data.corrupting import Order, corrupt_corpus
+    from vsr.data.manifest import read_manifest
+    from vsr.data.recordings import recordings
+
+    check_number("--seed", args.seed, SEED)
+    order = Order(_settings(args), args.seed, args.crops, args.lossless)
+    _check_noise_files(order.settings.sound)
+    voices = read_manifest(args.babble_from) if args.babble_from else ()
+    counts = corrupt_corpus(recordings(args.inputs), args.out, order, args.jobs, voices)
+    print(", ".join(f"{number} {what}" for what, number in sorted(counts.items())))
+
+
+def _settings(args: argparse.Namespace) -> Any:
+    """The corruption that YAML or the options ask for. Raises VsrError bad_config."""
+    from vsr.core.errors import VsrError
+    from vsr.data.corruption import Corruption
+    from vsr.training.config import build, load_config
+
+    sections = distortion_of(args)
+    if not args.settings:
+        return build(Corruption, sections, "corruption")
+    if any(sections.values()):
+        raise VsrError("bad_config", "give either --settings or the options of sound and video")
+    return load_config(args.settings, kind=Corruption)
+
+
+def _check_noise_files(sound: Any) -> None:
+    """Raises VsrError unreadable or no_sound for a noise file that cannot be heard, before any work."""
+    from vsr.media.audio import read_wave
+    from vsr.media.mixing import KINDS
+
+    for kind in sound.noise.kinds if sound.noise.p else ():
+        if kind not in KINDS:
+            read_wave(kind)

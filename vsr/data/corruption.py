@@ -1,0 +1,54 @@
+"""Corruption of both streams of a clip, by one record of settings: to train on (`data.corruption`) and to make
+distorted test sets (`vsr corrupt`).
+
+Everything is drawn from a generator that the clip and a seed fix: the same clip is corrupted in the same way on every
+machine, whatever other clips are in its list, but for the voices of babble, which are of that list.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from vsr.core.errors import VsrError
+from vsr.data.sound_corruption import SoundCorruption
+from vsr.data.video_corruption import VideoCorruption
+
+SOUND, VIDEO = 1, 2  # streams, of a seed
+OWN = 0xC0  # keeps the draws apart from those of augmentation
+
+
+@dataclass(frozen=True)
+class Corruption:
+    """What may happen to sound and to frames; each kind has a chance ``p`` and lists of values, of which one is
+    drawn for a clip."""
+
+    sound: SoundCorruption = field(default_factory=SoundCorruption)
+    video: VideoCorruption = field(default_factory=VideoCorruption)
+
+    @property
+    def nothing(self) -> bool:
+        """Whether no clip is ever changed."""
+        return self.sound.nothing and self.video.nothing
+
+    def check_streams(self, video: bool, sound: bool) -> None:
+        """Raises VsrError bad_config where a stream would be corrupted that a model does not read."""
+        for name, own, read in (("video", self.video, video), ("sound", self.sound, sound)):
+            if not read and not own.nothing:
+                what = "frames" if name == "video" else "sound"
+                raise VsrError("bad_config", f"data.corruption.{name}: this model reads no {what}")
+
+
+def generator_of(seed: int, name: str, stream: int) -> np.random.Generator:
+    """The generator that draws for the clip of that id and one of its streams."""
+    digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()
+    return np.random.default_rng((seed, OWN, stream, int.from_bytes(digest[:8], "big")))
+
+
+def corrupted_crop(crop: np.ndarray, settings: VideoCorruption, seed: tuple[int, ...]) -> np.ndarray:
+    """Crops (T, 96, 96) of a training clip; ``seed``: such as those of the run, the epoch and the clip."""
+    if settings.nothing:
+        return crop
+    return settings.draw(len(crop), np.random.default_rng((*seed, OWN, VIDEO))).crop(crop)

@@ -1,0 +1,67 @@
+"""Recordings as a user has them: a manifest, a folder of videos and sound files, or the files by name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from vsr.core.errors import VsrError
+from vsr.core.files import read_lines
+from vsr.data.manifest import Clip, read_manifest
+
+VIDEOS = (
+    "mp4",
+    "m4v",
+    "mov",
+    "mkv",
+    "webm",
+    "avi",
+    "mpg",
+    "mpeg",
+    "ts",
+    "mts",
+    "wmv",
+    "flv",
+    "3gp",
+    "ogv",
+    "mxf",
+    "vob",
+)
+SOUNDS = ("wav", "flac", "mp3", "ogg", "oga", "opus", "m4a", "aac")
+ODD = re.compile(r"[^A-Za-z0-9_.@+-]+")  # what an id of a clip cannot have
+
+
+def recordings(given: Sequence[str | Path]) -> list[Clip]:
+    """The clips of manifests (.jsonl), folders (at any depth) and files, in that order.
+
+    The id of a file is its path in the folder; its text is what NAME.txt beside it holds, "" where there is none.
+    Raises VsrError bad_manifest, unreadable for what is not there or holds no recordings.
+    """
+    clips = [clip for path in given for clip in _of(Path(path))]
+    taken: set[str] = set()
+    for clip in clips:
+        if clip.id in taken:
+            raise VsrError("bad_manifest", f"two recordings would be called {clip.id}: give them in separate runs")
+        taken.add(clip.id)
+    return clips
+
+
+def _of(path: Path) -> Iterable[Clip]:
+    if path.suffix == ".jsonl":
+        return read_manifest(path)
+    if path.is_dir():
+        found = sorted(own for own in path.rglob("*") if own.suffix[1:].lower() in VIDEOS + SOUNDS and own.is_file())
+        if not found:
+            raise VsrError("unreadable", f"{path}: holds no videos and no sound files")
+        return [_clip(own, own.relative_to(path).with_suffix("")) for own in found]
+    if not path.is_file():
+        raise VsrError("unreadable", f"{path}: no such file")
+    return [_clip(path, Path(path.stem))]
+
+
+def _clip(file: Path, name: Path) -> Clip:
+    safe = ODD.sub("_", "_".join(name.parts))
+    text = file.with_suffix(".txt")
+    said = " ".join(" ".join(line for _, line in read_lines(text)).split()) if text.is_file() else ""
+    return Clip(safe if safe[:1].isalnum() else f"x{safe}", str(file), said)

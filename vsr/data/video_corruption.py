@@ -1,0 +1,148 @@
+"""Corruption of the frames of a clip: settings with a chance and a choice for each kind, and what was drawn for a clip.
+
+`VideoCorruption.draw` gives plain values, which are stored beside a distorted set; `DrawnVideo` lays them on whole
+frames, whose mouth is known, or on mouth crops. Shapes: crop (T, 96, 96) uint8; frame (H, W[, 3]) uint8.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from vsr.core.errors import VsrError
+from vsr.core.numbers import NOT_NEGATIVE, POSITIVE, SHARE, Range, check_number
+from vsr.media.degradation import blurred, coarse, compressed, noisy, shown_frames
+from vsr.media.occlusion import KINDS, Cover
+
+CROP_BOX = np.array([20.0, 36.0, 76.0, 64.0])  # the lips in a crop of 96 x 96, where they move
+AROUND = (0.6, 0.5)  # half sides of the mouth by which the centre of a cover lies beside its middle, at most
+
+
+def check_choice(section: str, own: object, **allowed: Range) -> None:
+    """A chance ``p``, and lists that are not empty and hold nothing outside their range. Raises VsrError bad_config."""
+    check_number(f"{section}.p", vars(own)["p"], SHARE)
+    for name, values in vars(own).items():
+        if isinstance(values, tuple) and not values:
+            raise VsrError("bad_config", f"{section}.{name} is empty: give at least one value to draw")
+    for name, limits in allowed.items():
+        for value in vars(own)[name] if isinstance(vars(own)[name], tuple) else (vars(own)[name],):
+            check_number(f"{section}.{name}", value, limits)
+
+
+def check_kinds(section: str, given: tuple[str, ...], known: tuple[str, ...]) -> None:
+    """Raises VsrError bad_config for a kind that nobody knows."""
+    if odd := [kind for kind in given if kind not in known]:
+        raise VsrError("bad_config", f"{section} is '{odd[0]}'; it can be {', '.join(known)}")
+
+
+@dataclass(frozen=True)
+class Occlusion:
+    """``count`` covers (one number is drawn), each of one of ``kinds``, hide ``share`` of the mouth in ``frames`` of
+    the clip, a share of it in one piece."""
+
+    p: float = 1.0
+    kinds: tuple[str, ...] = KINDS
+    share: tuple[float, ...] = (0.25, 0.5, 0.75)
+    frames: tuple[float, ...] = (1.0,)
+    count: tuple[int, ...] = (1,)
+
+    def __post_init__(self):
+        check_choice("corruption.video.occlusion", self, share=SHARE, frames=SHARE, count=NOT_NEGATIVE)
+        check_kinds("corruption.video.occlusion.kinds", self.kinds, KINDS)
+
+
+@dataclass(frozen=True)
+class Amount:
+    """One of ``values`` with chance ``p``: pixels of blur, gray levels of noise, shares of width and height, JPEG
+    quality, or shares of the frames that are dropped."""
+
+    p: float = 1.0
+    values: tuple[float, ...] = ()
+
+
+NEVER = Amount(p=0.0)
+LIMITS = {"blur": POSITIVE, "noise": POSITIVE, "resolution": Range(above=0, most=1),
+          "compression": Range(least=1, most=100), "dropped": SHARE}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class DrawnVideo:
+    """What is done to one clip: covers; blur (pixels), noise (gray levels), resolution (share), JPEG quality, each 0
+    where it is not done; frames that never came; the seed of the noise."""
+
+    covers: tuple[Cover, ...] = ()
+    blur: float = 0.0
+    noise: float = 0.0
+    resolution: float = 0.0
+    compression: int = 0
+    dropped: tuple[int, ...] = ()
+    seed: int = 0
+
+    def frame(self, index: int, frame: np.ndarray, box: np.ndarray | None) -> np.ndarray:
+        """Frame ``index`` of the clip with all but the drops; ``box`` (4,): its mouth, needed for covers."""
+        for cover in self.covers:
+            if cover.first <= index < cover.stop and box is not None:
+                frame = cover.laid(frame, box)
+        if self.resolution:
+            frame = coarse(frame, self.resolution)
+        if self.blur:
+            frame = blurred(frame, self.blur)
+        if self.noise:
+            frame = noisy(frame, self.noise, np.random.default_rng((self.seed, index)))
+        return compressed(frame, self.compression) if self.compression else frame
+
+    def shown(self, count: int) -> np.ndarray:
+        """Which frame is seen at each of ``count`` places."""
+        return shown_frames(count, np.array(self.dropped, int))
+
+    def crop(self, crop: np.ndarray) -> np.ndarray:
+        """Mouth crops (T, 96, 96) -> the same, corrupted."""
+        if self == DrawnVideo(seed=self.seed) or not len(crop):
+            return crop
+        return np.stack([self.frame(index, crop[index], CROP_BOX) for index in self.shown(len(crop))])
+
+
+@dataclass(frozen=True)
+class VideoCorruption:
+    """How frames are corrupted; nothing is, unless a section says so."""
+
+    occlusion: Occlusion = field(default_factory=lambda: Occlusion(p=0.0))
+    blur: Amount = NEVER
+    noise: Amount = NEVER
+    resolution: Amount = NEVER
+    compression: Amount = NEVER
+    dropped: Amount = NEVER
+
+    def __post_init__(self):
+        for name, limits in LIMITS.items():
+            own = getattr(self, name)
+            if own.p:
+                check_choice(f"corruption.video.{name}", own, values=limits)
+
+    @property
+    def nothing(self) -> bool:
+        """Whether no clip is ever changed."""
+        return not any(own.p for own in vars(self).values())
+
+    def draw(self, frames: int, rng: np.random.Generator) -> DrawnVideo:
+        """What is done to a clip of so many frames."""
+        covers = self._covers(frames, rng) if rng.random() < self.occlusion.p else ()
+        amounts = {name: float(rng.choice(own.values)) if rng.random() < own.p else 0.0
+                   for name, own in vars(self).items() if name in LIMITS}  # fmt: skip
+        missing = rng.choice(frames, round(amounts.pop("dropped") * frames), replace=False) if frames else ()
+        dropped = tuple(sorted(map(int, missing)))
+        compression = round(amounts.pop("compression"))
+        return DrawnVideo(covers, **amounts, compression=compression, dropped=dropped, seed=int(rng.integers(2**31)))
+
+    def _covers(self, frames: int, rng: np.random.Generator) -> tuple[Cover, ...]:
+        return tuple(self._cover(frames, rng) for _ in range(int(rng.choice(self.occlusion.count))))
+
+    def _cover(self, frames: int, rng: np.random.Generator) -> Cover:
+        own = self.occlusion
+        length = math.ceil(float(rng.choice(own.frames)) * frames)
+        first = int(rng.integers(frames - length + 1))
+        x, y = (float(rng.uniform(-most, most)) for most in AROUND)
+        kind, share = str(rng.choice(own.kinds)), float(rng.choice(own.share))
+        return Cover(kind, share, first, first + length, x, y, float(rng.uniform(-0.6, 0.6)), int(rng.integers(2**31)))

@@ -1,0 +1,53 @@
+"""What a poor camera or channel does to frames: blur, noise, low resolution, compression, frames that never came.
+
+Shapes: frame (H, W) or (H, W, 3) uint8.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+JPEG_BEST = 100
+
+
+def blurred(frame: np.ndarray, sigma: float) -> np.ndarray:
+    """By a Gaussian of ``sigma`` pixels."""
+    import cv2
+
+    return cv2.GaussianBlur(frame, (0, 0), sigma)
+
+
+def noisy(frame: np.ndarray, std: float, rng: np.random.Generator) -> np.ndarray:
+    """With Gaussian noise of ``std`` gray levels."""
+    return np.clip(np.round(frame + rng.normal(0, std, frame.shape)), 0, 255).astype(np.uint8)
+
+
+def reduced(frame: np.ndarray, share: float) -> np.ndarray:
+    """At a share of width and height, which are made even."""
+    import cv2
+
+    size = [2 * max(1, round(side * share / 2)) for side in frame.shape[1::-1]]
+    return cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+
+
+def coarse(frame: np.ndarray, share: float) -> np.ndarray:
+    """Reduced to a share of width and height, and enlarged again."""
+    import cv2
+
+    return cv2.resize(reduced(frame, share), frame.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+
+
+def compressed(frame: np.ndarray, quality: int) -> np.ndarray:
+    """As JPEG of ``quality`` (1 to 100) leaves it."""
+    import cv2
+
+    _, data = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return cv2.imdecode(data, cv2.IMREAD_GRAYSCALE if frame.ndim == 2 else cv2.IMREAD_COLOR)
+
+
+def shown_frames(count: int, dropped: np.ndarray) -> np.ndarray:
+    """Which frame is seen at each of ``count`` places: the last that was not dropped; the first always came."""
+    kept = np.ones(count, bool)
+    kept[dropped] = False
+    kept[:1] = True
+    return np.maximum.accumulate(np.where(kept, np.arange(count), 0))
