@@ -34,7 +34,7 @@ from vsr.modelstore.folder import load_model
 
 ORACLE = Path(__file__).parents[2] / "tests" / "decode" / "oracle.py"
 BATCH = 8
-LONG = 30  # seconds of the clip whose memory is told
+LONG = 30  # seconds of the clip whose memory is reported
 
 
 def load_oracle():

@@ -136,7 +136,7 @@ class TrainConfig:
 
 
 def model_settings(kind: type, given: dict[str, Any], **filled: Any) -> Any:
-    """A model's numbers: those that YAML gives and those that only the data can tell. Raises VsrError."""
+    """A model's numbers: those that YAML gives and those that only the data can give. Raises VsrError."""
     known = {f.name for f in fields(kind)} - filled.keys()
     given = _parted(with_new_names(kind, given, "model."), known)
     for key in given:
@@ -225,7 +225,7 @@ def load_config(path: str | Path, overrides: Iterable[str] = (), kind: type = Tr
 
     try:
         settings = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
-        for override in overrides if isinstance(settings, dict) else ():  # what is none is told by `build`
+        for override in overrides if isinstance(settings, dict) else ():  # what is none is reported by `build`
             key, equals, value = override.partition("=")
             if not equals:
                 raise VsrError("bad_config", f"'{override}' is not of the form section.key=value")
