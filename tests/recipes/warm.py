@@ -57,6 +57,7 @@ def serve(name: str, keeper: int) -> None:
         for module in IMPORTS:
             with contextlib.suppress(ImportError):
                 importlib.import_module(module)
+        check_alone()
         gc.freeze()
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         while alive not in select.select([door, alive], [], [])[0]:
@@ -65,6 +66,13 @@ def serve(name: str, keeper: int) -> None:
                 door.close()
                 attend(caller)
             caller.close()
+
+
+def check_alone() -> None:
+    """A fork has none of its parent's other threads, and all of the locks that they hold: it can wait for ever."""
+    threads = len(os.listdir("/proc/self/task"))
+    if threads > 1:
+        sys.exit(f"{threads} threads after the imports of {__file__}: leave out what starts them, or VSR_TESTS_COLD=1")
 
 
 def attend(caller: socket.socket) -> None:
