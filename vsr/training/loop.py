@@ -24,6 +24,7 @@ from vsr.training.config import load_config
 from vsr.training.continued import begin
 from vsr.training.feed import Feed
 from vsr.training.finite import Finite
+from vsr.training.frozen import freeze
 from vsr.training.log import StepLog
 from vsr.training.machines import agreed, open_fabric, shared_figures, told_once
 from vsr.training.optimiser import adamw, learning_rate
@@ -59,6 +60,7 @@ class Run:
             torch.manual_seed(config.seed)  # the same first weights on all ranks
             self._open_data()
             model = self._build_model()
+            freeze(model, trainer.freeze)
         self._open_model(model)
         with agreed(self.fabric):
             if resume:
