@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from vsr.core.errors import VsrError
 from vsr.decoding.align import align_text, align_tokens
 from vsr.decoding.assess import KNOWN, assess, by_both
-from vsr.decoding.encoding import encode_mouths
+from vsr.decoding.encoding import encode_clips
 from vsr.decoding.evidence import UNLISTED, WordEvidence, WordTree, joining
 from vsr.decoding.heads import chosen_head, further_readings, read_by
 from vsr.decoding.joint_beam import decode
@@ -222,7 +222,7 @@ def test_points_are_looked_at_only_of_people_whom_the_pixels_do_not_know(folders
     def requested(clip):
         return RequestedPoints(lambda: asked.append(clip) or points[clip], np.arange(len(points[clip])))
 
-    states = encode_mouths(loaded, video, lengths, [requested(0), requested(1)])
+    states = encode_clips(loaded, video, lengths, [requested(0), requested(1)])
     assert asked == [unknown]
     tracks = torch.zeros(*video.shape[:2], FEATURES)
     for row, own in zip(tracks, points, strict=True):

@@ -13,7 +13,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from lightning.fabric.plugins.environments import LightningEnvironment
 
 from tests.training.test_loop import TINY, Killed, build_config, make_clip
 from vsr.core.errors import VsrError
@@ -22,6 +21,7 @@ from vsr.data.sampler import deal
 from vsr.modelstore.folder import load_model
 from vsr.text.tokenizer import CharTokenizer
 from vsr.training.config import dump_config, load_config
+from vsr.training.fabric import LightningEnvironment
 from vsr.training.lipreader import LipReaderRun
 from vsr.training.machines import environment, processes
 

@@ -23,7 +23,7 @@ from vsr.core.files import write_text
 from vsr.core.machine import PRECISIONS
 from vsr.data.transforms import to_network_input
 from vsr.decoding.defaults import options_for
-from vsr.decoding.encoding import encode_mouths, mesh_for
+from vsr.decoding.encoding import encode_clips, mesh_for
 from vsr.decoding.evidence import joining
 from vsr.decoding.joint_beam import decode
 from vsr.face.detector import default_detector
@@ -62,7 +62,7 @@ def stages(loaded, path, given, detector) -> dict[str, float]:
     mouth, whole = timed(lambda: crop_video(path, detector, mesh=mesh_for(loaded), on_request=True))
     video, lengths = to_network_input(mouth.crop)[None], torch.tensor([len(mouth.crop)])
     with torch.inference_mode():
-        states, encoding = timed(lambda: encode_mouths(loaded, video, lengths, [mouth.mouth]))
+        states, encoding = timed(lambda: encode_clips(loaded, video, lengths, [mouth.mouth]))
         others = joining(loaded, options)
         _, search = timed(lambda: decode(loaded.model, states, lengths, options, loaded.tokenizer.eos_id, others))
     crop = max(0.0, whole - read - faces)

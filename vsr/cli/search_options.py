@@ -17,6 +17,10 @@ def add_search_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--nbest", type=int, metavar="N", help="hypotheses listed (default: 1)")
     group.add_argument("--ctc-weight", type=float, metavar="W", help="of the joint score (default: 0.1)")
     group.add_argument("--length-bonus", type=float, metavar="X", help="for each token (default: 0)")
+    words = "search the words of this file alone: a word a line, with phonemes or without (for readers of phonemes, "
+    words += "visemes or characters with CTC; --beam 100 unless given)"
+    group.add_argument("--lexicon", metavar="FILE", help=words)
+    group.add_argument("--word-bonus", type=float, metavar="X", help="for each word of a lexicon (default: 0)")
     add_language_arguments(group)
 
 
@@ -35,15 +39,18 @@ def search_options(args: argparse.Namespace) -> dict[str, Any]:
     given = {
         "method": args.method, "beam": args.beam, "nbest": args.nbest,
         "ctc_weight": args.ctc_weight, "length_bonus": args.length_bonus,
+        "lexicon": args.lexicon, "word_bonus": args.word_bonus,
     }  # fmt: skip
     options = {name: value for name, value in given.items() if value is not None} | language_options(args)
-    DecodeOptions(**options)
+    options = ({"method": "lexicon"} if args.lexicon or args.word_bonus else {}) | options
+    DecodeOptions(**({"beam": options.get("nbest", 1)} if options.get("method") == "lexicon" else {}) | options)
     return options
 
 
 def language_files(args: argparse.Namespace) -> list[str]:
     """The files that the language options name, which no output may replace."""
-    return [name for name in (args.lm, args.ngram, args.hotwords) if name]
+    named = (args.lm, args.ngram, args.hotwords, getattr(args, "lexicon", None))
+    return [name for name in named if name]
 
 
 def language_options(args: argparse.Namespace) -> dict[str, Any]:

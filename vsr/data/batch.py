@@ -18,15 +18,16 @@ from vsr.core.errors import VsrError
 from vsr.core.tokens import BLANK, IGNORE
 from vsr.data.corruption import corrupted_crop
 from vsr.data.manifest import Clip, need_crops
+from vsr.data.modalities import SOUND, VIDEO
 from vsr.data.stored import read_crop
 from vsr.data.targets import FRAME_TOKENS, TOKENS, Item, Target, Taught, Teacher, at_frames, frame_targets
 from vsr.data.transforms import Augmentation, speed_indices, to_network_input, trim_span
 from vsr.data.video_corruption import VideoCorruption
 from vsr.text.tokenizer import Tokenizer
 
-__all__ = ["CLIPS", "TRACKS", "VIDEO", "Batch", "Counted", "CropDataset", "frame_targets"]
+__all__ = ["CLIPS", "SOUND", "TRACKS", "VIDEO", "Batch", "Counted", "CropDataset", "frame_targets"]
 
-VIDEO, TRACKS, INSIDE = "video", "tracks", "inside"  # names of modalities
+TRACKS, INSIDE = "tracks", "inside"  # names of modalities beside those of `vsr.data.modalities`
 CLIPS = "clips"  # name of a count
 Own = TypeVar("Own", bound="Counted")
 
@@ -62,7 +63,8 @@ def _moved(value: Any, device: torch.device | str) -> Any:
 
 @dataclass
 class Batch(Counted):
-    """inputs: modality -> (B, T, ...), such as ``video`` (B, T, 1, 88, 88) and ``tracks`` (B, T, F), zero on padding;
+    """inputs: modality -> (B, T, ...), such as ``video`` (B, T, 1, 88, 88), ``sound`` (B, T, 4, 80) and ``tracks``
+    (B, T, F), zero on padding; present: modality -> (B,) bool, the clips that have it, for those that some may lack;
     lengths (B,) video frames; targets: name -> (B, ...), such as ``tokens`` (B, U) without eos and ``frame_tokens``
     (B, T), the token at each frame where word times are known, padded with -1; ids of the clips."""
 
@@ -70,6 +72,12 @@ class Batch(Counted):
     lengths: Tensor
     targets: dict[str, Tensor]
     ids: list[str]
+    present: dict[str, Tensor] = field(default_factory=dict, kw_only=True)
+
+    def has(self, modality: str) -> Tensor:
+        """(B,) bool: the clips that have a modality; all of them where nobody says that some lack it."""
+        known = torch.full_like(self.lengths, modality in self.inputs, dtype=torch.bool)
+        return known & self.present[modality] if modality in self.present else known
 
     @property
     def video(self) -> Tensor:
@@ -150,7 +158,7 @@ class CropDataset:
         """``video`` (T, 1, 88, 88) of one clip, and its targets."""
         clip = self.clips[index]
         crop = self.crop(clip)
-        targets = self.teacher(clip, len(crop))
+        targets = self.teacher(clip, len(crop), np.random.default_rng((self.seed, epoch, index, 1)))
         rng = np.random.default_rng((self.seed, epoch, index))
         if self.augmentation is not None and self.augmentation.speed:
             order = speed_indices(len(crop), self.augmentation.speed, rng)

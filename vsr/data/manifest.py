@@ -30,6 +30,8 @@ class Clip:
         start, end: the part of the video that is the clip, in seconds after the container's start (the zero that
             players show), whatever its first time stamp; end 0 is the end of the file.
         track: path of the track of mouth points, an .npz of `vsr.face.mouth_features`; empty where there is none.
+        sound: path of its sound on the clock of the crop, a .wav of `vsr waves`; empty where there is none.
+        phones: (IPA label, start, end) likewise, where the corpus knows them.
     """
 
     id: str
@@ -42,16 +44,20 @@ class Clip:
     start: float = 0.0
     end: float = 0.0
     track: str = ""
+    sound: str = ""
+    phones: tuple[tuple[str, float, float], ...] = ()
 
     def __post_init__(self):
         if not SAFE_ID.fullmatch(self.id):
             raise ValueError(f"id '{self.id}' is not safe as a file name (letters, digits, . _ @ + -)")
         if not 0 <= self.start < math.inf or self.end and not self.start < self.end < math.inf:
             raise ValueError(f"{self.id}: the part from {self.start} s to {self.end} s is empty")
-        object.__setattr__(self, "words", tuple((str(w), float(a), float(b)) for w, a, b in self.words))
-        for word, start, end in self.words:
-            if not 0 <= start <= end < math.inf:
-                raise ValueError(f"{self.id}: the word '{word}' lasts from {start} s to {end} s: no such times")
+        for name, what in (("words", "word"), ("phones", "phone")):
+            spans = tuple((str(w), float(a), float(b)) for w, a, b in getattr(self, name))
+            object.__setattr__(self, name, spans)
+            for label, start, end in spans:
+                if not 0 <= start <= end < math.inf:
+                    raise ValueError(f"{self.id}: the {what} '{label}' lasts from {start} s to {end} s: no such times")
 
 
 NEEDED = ("id", "video", "text")
@@ -101,9 +107,10 @@ def _check_fields(record) -> None:
         kind, told = KINDS[name]
         if not isinstance(value, kind) or isinstance(value, bool):
             raise ValueError(f"'{name}' is {json.dumps(value)}, not {told}")
-    for word in record.get("words", ()):
-        if not isinstance(word, list) or len(word) != 3:
-            raise ValueError(f"'words' holds {json.dumps(word)}, not [word, start, end]")
+    for name, what in (("words", "word"), ("phones", "phone")):
+        for span in record.get(name, ()):
+            if not isinstance(span, list) or len(span) != 3:
+                raise ValueError(f"'{name}' holds {json.dumps(span)}, not [{what}, start, end]")
 
 
 def write_manifest(path: str | Path, clips: Iterable[Clip]) -> None:

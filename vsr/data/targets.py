@@ -13,8 +13,10 @@ import numpy as np
 from torch import Tensor
 
 from vsr.core.clock import FPS
+from vsr.core.errors import VsrError
 from vsr.core.tokens import BLANK, IGNORE
 from vsr.data.manifest import Clip
+from vsr.text.phonemes import arpabet
 
 TOKENS, FRAME_TOKENS = "tokens", "frame_tokens"  # the targets that every dataset of clips makes
 
@@ -48,7 +50,12 @@ class Taught(Protocol):
 
 
 def frame_targets(clip: Clip, num_frames: int, tokenizer) -> np.ndarray:
-    """The token of each frame, a word's tokens spread evenly over its time; blank in silence, -1 without times."""
+    """The token of each frame, a word's tokens spread evenly over its time; blank in silence, -1 without times.
+
+    Tokens of phonemes and visemes follow the clip's own phonemes where it has them.
+    """
+    if clip.phones and getattr(tokenizer, "unit", "text") != "text":
+        return unit_frames(clip, num_frames, tokenizer)
     if not clip.words:
         return np.full(num_frames, IGNORE)
     targets = np.full(num_frames, BLANK)
@@ -61,10 +68,30 @@ def frame_targets(clip: Clip, num_frames: int, tokenizer) -> np.ndarray:
     return targets
 
 
-def text_targets(clip: Clip, num_frames: int, tokenizer) -> dict[str, Target]:
-    """``tokens`` (U,) of the text, without eos, and ``frame_tokens`` (T,), as `frame_targets` makes them."""
+def unit_frames(clip: Clip, num_frames: int, tokenizer) -> np.ndarray:
+    """The phoneme or viseme of each frame, of the clip's own phonemes in IPA; blank in silence.
+
+    Raises VsrError bad_manifest for a label that is no sound of English.
+    """
+    targets = np.full(num_frames, BLANK)
+    for label, start, end in clip.phones:
+        try:
+            tokens = tokenizer.ids(tokenizer.units_of(arpabet(label)))
+        except ValueError as error:
+            raise VsrError("bad_manifest", f"{clip.id}: {error}") from error
+        edges = np.linspace(start * FPS, end * FPS, len(tokens) + 1)
+        for token, first, last in zip(tokens, edges[:-1], edges[1:], strict=True):
+            targets[round(first) : max(round(last), round(first) + 1)] = token
+    return targets
+
+
+def text_targets(clip: Clip, num_frames: int, tokenizer, rng: np.random.Generator | None = None) -> dict[str, Target]:
+    """``tokens`` (U,) of the text, without eos, and ``frame_tokens`` (T,), as `frame_targets` makes them; with ``rng``
+    one of a word's pronunciations, where the tokenizer has several."""
+    drawn = rng is not None and hasattr(tokenizer, "drawn")
+    tokens = tokenizer.drawn(clip.text, rng) if drawn else tokenizer.encode(clip.text)
     return {
-        TOKENS: Target(np.array(tokenizer.encode(clip.text), dtype=np.int64)),
+        TOKENS: Target(np.array(tokens, dtype=np.int64)),
         FRAME_TOKENS: Target(frame_targets(clip, num_frames, tokenizer), per_frame=True),
     }
 
@@ -81,8 +108,9 @@ class Teacher:
         self.tokenizer = tokenizer
         self.heads = {name: (own, own.tokenizer(tokenizer)) for name, own in (heads or {}).items()}
 
-    def __call__(self, clip: Clip, num_frames: int) -> dict[str, Target]:
-        found = text_targets(clip, num_frames, self.tokenizer)
+    def __call__(self, clip: Clip, num_frames: int, rng: np.random.Generator | None = None) -> dict[str, Target]:
+        """``rng`` draws what a tokenizer leaves to chance."""
+        found = text_targets(clip, num_frames, self.tokenizer, rng)
         for name, (own, tokenizer) in self.heads.items():
             made = own.targets(clip, num_frames, tokenizer)
             found |= {f"{name}.{target}": values for target, values in made.items()}

@@ -13,6 +13,7 @@ from vsr.decoding.align import Word, align_text
 from vsr.decoding.confidence import calibrated
 from vsr.decoding.domain import in_domain, measures
 from vsr.models.fusion import FusedReader
+from vsr.text.hypothesis import words_in
 
 if TYPE_CHECKING:
     from vsr.decoding.options import Hypothesis
@@ -28,7 +29,7 @@ def assess(
     model's domain (None for a model that was not fitted). Without ``calibrate`` confidences stay as they are."""
     fitted = loaded.config[KNOWN] if KNOWN in loaded.config and not by_both(loaded, states) else loaded.config
     calibration = fitted.get("confidence") if calibrate else None
-    raw = [align_text(loaded.model, states, loaded.tokenizer, hypothesis.tokens) for hypothesis in ranked]
+    raw = [align_text(loaded.model, states, words_in(own, loaded.tokenizer), own.tokens) for own in ranked]
     chance = None
     if domain := fitted.get("domain"):
         sure = [word.confidence for word in raw[0]]

@@ -11,16 +11,18 @@ import torch
 from vsr.core.artifacts import Ledger, identify
 from vsr.core.files import read_json, write_json, write_lines
 from vsr.core.progress import counted
+from vsr.data.audio_visual import AudioVisualDataset
 from vsr.data.batch import CropDataset
 from vsr.data.manifest import Clip, read_manifest
+from vsr.data.modalities import MODALITIES, SOUND
 from vsr.data.sampler import FrameBudgetSampler
 from vsr.decoding.assess import KNOWN, assess
 from vsr.decoding.confidence import correct_words, fit
-from vsr.decoding.encoding import encode_batch
+from vsr.decoding.encoding import chosen_modality, encode_batch, modalities_of
 from vsr.decoding.evidence import joining
 from vsr.decoding.heads import chosen_head, further_readings, head_records
 from vsr.decoding.joint_beam import decode
-from vsr.decoding.options import DecodeOptions
+from vsr.decoding.options import DecodeOptions, Hypothesis
 from vsr.decoding.provenance import searched
 from vsr.decoding.word_classes import WORDS, word_records
 from vsr.modelstore.folder import LoadedModel
@@ -31,15 +33,18 @@ FRAME_BUDGET = 2400
 
 def decode_manifest(
     loaded: LoadedModel, manifest: str | Path, out: str | Path, options: DecodeOptions, calibrated: bool = True,
-    head: str = "",
+    head: str = "", modality: str = "",
 ) -> list[dict]:  # fmt: skip
     """Decode every clip and write one JSON line each, in the manifest's order; returns the records. The folder's ledger
-    tells with what. ``head``: the one whose hypotheses are written, as `vsr.decoding.heads.chosen_head` takes it."""
+    tells with what. ``head``: the one whose hypotheses are written, as `vsr.decoding.heads.chosen_head` takes it;
+    ``modality``: what is read, as `vsr.decoding.encoding.chosen_modality` takes it."""
     clips = read_manifest(manifest)
     head = chosen_head(loaded, head)
+    modality = chosen_modality(loaded, modality)
     made = decoded_from(loaded, manifest, options) | {"calibrated": calibrated}
     made |= {"head": head} if head != chosen_head(loaded) else {}
-    found = counted(records_of(loaded, clips, options, calibrated, head), "decode", len(clips))
+    made |= {"modality": modality} if SOUND in modalities_of(loaded) else {}
+    found = counted(records_of(loaded, clips, options, calibrated, head, modality), "decode", len(clips))
     records = {record["id"]: record for record in found}
     ordered = [records[clip.id] for clip in clips]
     write_lines(out, (json.dumps(record, ensure_ascii=False) for record in ordered))
@@ -53,10 +58,11 @@ def decoded_from(loaded: LoadedModel, manifest: str | Path, options: DecodeOptio
 
 
 def records_of(
-    loaded: LoadedModel, clips: list[Clip], options: DecodeOptions, calibrated: bool = True, head: str = ""
-) -> Iterator[dict]:
+    loaded: LoadedModel, clips: list[Clip], options: DecodeOptions, calibrated: bool = True, head: str = "",
+    modality: str = "",
+) -> Iterator[dict]:  # fmt: skip
     """Hypothesis records as batches finish."""
-    dataset = CropDataset(clips, loaded.tokenizer, None)
+    dataset = dataset_of(loaded, clips, modality)
     lengths = [clip.num_frames for clip in clips]
     sampler = FrameBudgetSampler(lengths, max(FRAME_BUDGET, *lengths), shuffle=False)
     device, languages = next(loaded.model.parameters()).device, joining(loaded, options)
@@ -78,6 +84,13 @@ def records_of(
             yield record | {"heads": more} if more else record
 
 
+def dataset_of(loaded: LoadedModel, clips: list[Clip], modality: str = "") -> CropDataset:
+    """Clips as the model reads them. Raises VsrError bad_manifest where they lack what it should read."""
+    if SOUND not in modalities_of(loaded):
+        return CropDataset(clips, loaded.tokenizer, None)
+    return AudioVisualDataset(clips, loaded.tokenizer, modalities=MODALITIES[chosen_modality(loaded, modality)])
+
+
 def record_of(loaded: LoadedModel, clip_id: str, found, states, calibrated: bool = True) -> dict:
     """What is written for one clip."""
     tokenizer, best = loaded.tokenizer, found[0]
@@ -85,13 +98,19 @@ def record_of(loaded: LoadedModel, clip_id: str, found, states, calibrated: bool
     confidence = sum(word.confidence for word in words) / len(words) if words else 0.0
     return {
         "id": clip_id,
-        "text": tokenizer.decode(best.tokens),
+        "text": best.text(tokenizer),
         "score": best.score,
         "confidence": confidence,
         "in_domain": chance,
         "words": [vars(word) for word in words],
-        "nbest": [{"text": tokenizer.decode(h.tokens), "score": h.score} for h in found],
-    }
+        "nbest": [{"text": h.text(tokenizer), "score": h.score} for h in found],
+    } | unit_named(tokenizer, best)
+
+
+def unit_named(tokenizer, hypothesis: Hypothesis) -> dict[str, str]:
+    """``unit`` of a record whose text is no words: "phoneme" or "viseme"."""
+    unit = getattr(tokenizer, "unit", "text")
+    return {} if unit == "text" or hypothesis.spans or not hypothesis.tokens else {"unit": unit}
 
 
 def calibrate(loaded: LoadedModel, manifest: str | Path, records: list[dict]) -> dict:

@@ -9,20 +9,31 @@ from typing import TYPE_CHECKING, Any
 from vsr.core.errors import VsrError
 from vsr.decoding.options import DecodeOptions
 from vsr.modelstore.checkpoint import bad_model
+from vsr.text.phonemes import UNITS
+from vsr.text.tokenizer import kind_of
 
 if TYPE_CHECKING:
     from vsr.modelstore.folder import LoadedModel
 
 KEYS = ("beam", "ctc_weight", "length_bonus", "lm", "lm_weight")
+LEXICON, LEXICON_BEAM = "lexicon", 100  # a method, and how wide it is: prefixes of one word are many hypotheses
 NONE = "none"  # as the name of a language model: the model's own is left out
 
 
 def options_for(loaded: LoadedModel, given: Mapping[str, Any] | None = None) -> DecodeOptions:
     """The options of a search with a loaded model; ``given`` are the fields that the user chose. A model that has CTC
-    and no decoder is searched by that alone."""
+    and no decoder is searched by that alone; one of phonemes or visemes over the words of a lexicon."""
+    given = dict(given or {})
     ctc_alone = loaded.model.decoder is None and loaded.model.ctc is not None
-    own = {"method": "ctc_beam"} if ctc_alone else {}
-    return options_in(loaded.folder, loaded.config, own | dict(given or {}))
+    usual = usual_method(ctc_alone, getattr(loaded.tokenizer, "unit", "text"))
+    return _options(loaded.folder, loaded.config, usual | given)
+
+
+def usual_method(ctc_alone: bool, unit: str) -> dict[str, Any]:
+    """The method of a model that is not searched by CTC and decoder together."""
+    if not ctc_alone:
+        return {}
+    return {"method": "ctc_beam" if unit == "text" else LEXICON}
 
 
 def options_in(folder: str | Path, config: Mapping[str, Any], given: Mapping[str, Any]) -> DecodeOptions:
@@ -33,8 +44,18 @@ def options_in(folder: str | Path, config: Mapping[str, Any], given: Mapping[str
     Raises:
         VsrError: bad_model for a "decode" that makes no options, bad_config for what is given.
     """
+    model = config.get("model")
+    sizes = model if isinstance(model, Mapping) else {}
+    ctc_alone = not sizes.get("decoder_layers", 1) and bool(sizes.get("ctc_weight"))
+    unit = kind_of(folder)
+    return _options(folder, config, usual_method(ctc_alone, unit if unit in UNITS else "text") | dict(given))
+
+
+def _options(folder: str | Path, config: Mapping[str, Any], given: Mapping[str, Any]) -> DecodeOptions:
     own = _checked(Path(folder), config.get("decode", {}))
     given = dict(given)
+    if given.get("method") == LEXICON:
+        given = {"beam": max(LEXICON_BEAM, given.get("nbest", 1))} | given
     if given.get("method", "joint") != "joint" or "lm" in given:
         own = {key: value for key, value in own.items() if key not in ("lm", "lm_weight")}
     if given.get("lm") == NONE and not Path(NONE).exists():

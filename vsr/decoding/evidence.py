@@ -17,6 +17,7 @@ from torch import Tensor
 
 from vsr.core.machine import exact_device
 from vsr.decoding.ctc import PrefixScorer
+from vsr.decoding.lexicon_search import lexicon_search_of
 from vsr.decoding.options import DecodeOptions
 from vsr.decoding.shallow_fusion import languages_of
 from vsr.models.fusion import FusedReader
@@ -88,6 +89,8 @@ def joining(loaded: LoadedModel, options: DecodeOptions) -> list:
 
     Raises VsrError as `vsr.decoding.shallow_fusion.languages_of`.
     """
+    if options.method == "lexicon":
+        return [(1.0, lexicon_search_of(loaded, options))]
     found = languages_of(loaded, options)
     if isinstance(loaded.model, FusedReader):
         own = loaded.languages.setdefault(TRACKS, TrackWords(loaded.model, loaded.tokenizer))

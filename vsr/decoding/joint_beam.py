@@ -15,6 +15,7 @@ from vsr.core.errors import VsrError
 from vsr.core.machine import exact_device
 from vsr.decoding.ctc import MINUS_INFINITY, NoScorer, PrefixScorer, greedy, prefix_beam, sayable
 from vsr.decoding.evidence import TrackWords
+from vsr.decoding.lexicon_search import searched
 from vsr.decoding.options import DecodeOptions, Hypothesis
 from vsr.models.lipreader import LipReader
 from vsr.text.tokenizer import BLANK, UNK
@@ -40,6 +41,9 @@ def decode(
         return JointSearch(model, states, log_probs, lengths, options, eos_id, languages).run()
     log_probs = sayable(model.ctc_log_probs(states).float(), eos_id)
     own = [log_probs[b, :length].cpu() for b, length in enumerate(lengths.tolist())]
+    if options.method == "lexicon":
+        ((_, search),) = languages
+        return searched(search, own, options.beam, options.nbest)
     if options.method == "ctc_greedy":
         return [[greedy(lp)] for lp in own]
     return [prefix_beam(lp, options.beam, options.nbest) for lp in own]

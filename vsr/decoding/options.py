@@ -10,7 +10,7 @@ from vsr.text.hypothesis import Hypothesis
 
 __all__ = ["METHODS", "DecodeOptions", "Hypothesis"]
 
-METHODS = ("joint", "ctc_beam", "ctc_greedy")
+METHODS = ("joint", "ctc_beam", "ctc_greedy", "lexicon")
 WIDEST = 1000  # beam; published searches take 40
 WEIGHT = Range(least=0, most=1000)
 BONUS = Range(least=-1000, most=1000)
@@ -22,7 +22,7 @@ class DecodeOptions:
     """How to search.
 
     Args:
-        method: joint (CTC and attention), ctc_beam, ctc_greedy.
+        method: joint (CTC and attention), ctc_beam, ctc_greedy, lexicon (CTC over the words of a lexicon).
         beam: hypotheses kept for each utterance.
         ctc_weight: w of the joint score w * CTC + (1 - w) * attention.
         length_bonus: added for each token.
@@ -34,6 +34,9 @@ class DecodeOptions:
         ngram_weight: of its log-probability.
         hotwords: file of words and phrases that are expected, which bias it.
         hotwords_weight: added for each letter of a phrase.
+        lexicon: file of words, with pronunciations or without, that the method "lexicon" searches; "": the words that
+            the tokenizer of phonemes or visemes was made of.
+        word_bonus: added for each word of it.
     """
 
     method: str = "joint"
@@ -48,6 +51,8 @@ class DecodeOptions:
     ngram_weight: float = 0.3
     hotwords: str = ""
     hotwords_weight: float = 0.5
+    lexicon: str = ""
+    word_bonus: float = 0.0
 
     def __post_init__(self):
         if self.method not in METHODS:
@@ -57,8 +62,15 @@ class DecodeOptions:
             raise VsrError("bad_config", told)
         # Below 0 a language model's extension could gain, and the search would stop too early.
         check_numbers(
-            self, ctc_weight=SHARE, length_bonus=BONUS, max_length_ratio=LENGTHS,
+            self, ctc_weight=SHARE, length_bonus=BONUS, max_length_ratio=LENGTHS, word_bonus=BONUS,
             lm_weight=WEIGHT, ngram_weight=WEIGHT, hotwords_weight=WEIGHT,
         )  # fmt: skip
+        if self.method == "lexicon":
+            if self.lm or self.hotwords:
+                told = "n-grams alone join the method 'lexicon', not a neural language model or hotwords"
+                raise VsrError("bad_config", told)
+            return
+        if self.lexicon or self.word_bonus:
+            raise VsrError("bad_config", f"a lexicon is of the method 'lexicon', not '{self.method}'")
         if self.method != "joint" and (self.lm or self.ngram or self.hotwords):
             raise VsrError("bad_config", f"language models and hotwords join the method 'joint', not '{self.method}'")

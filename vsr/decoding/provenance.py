@@ -41,6 +41,7 @@ def searched(
     """
     known = {} if known is None else known
     named = (("lm", options.lm), ("ngram", options.ngram), ("hotwords", options.hotwords))
+    named = (*named, ("lexicon", options.lexicon))
     for name in ("", *(name for _, name in named)):
         if name not in known:
             known[name] = _model(folder) if not name else _language(name)

@@ -71,14 +71,14 @@ class FiledWords:
         return [self.model.score(" ".join(words), bos=True, eos=True) * LN10 for words in texts]
 
 
-def counted_from(path: str, norm) -> CountedWords:
+def counted_from(path: str, norm, order: int = ORDER) -> CountedWords:
     """N-grams of the lines of a text file. Raises VsrError where it has no words."""
     from vsr.core.files import read_lines
 
     lines = [words for _, line in read_lines(path) if (words := norm(line).split())]
     if not lines:
         raise VsrError("bad_config", f"{path} holds no lines of text")
-    return CountedWords(lines)
+    return CountedWords(lines, order)
 
 
 def words_of(path: str, norm) -> CountedWords | FiledWords:

@@ -13,6 +13,7 @@ from vsr.core.interrupts import check
 from vsr.core.machine import AUTO, cores, processes_for
 from vsr.core.pool import in_processes
 from vsr.core.progress import Watch
+from vsr.data.modalities import SOUND
 from vsr.modelstore.precision import chosen_precision
 from vsr.output.transcript import Transcript
 from vsr.output.writing import Outputs
@@ -36,6 +37,7 @@ class Settings:
         device: where the model runs, as `vsr.modelstore.folder.load_model` takes it.
         precision: of the model's layers, likewise; workers are given one that was chosen here.
         cropped: the videos are of a mouth alone and taken as they are.
+        modality: of a model that hears: "video", "sound" or "both"; "" is all that it reads.
     """
 
     folder: str | None = None
@@ -47,6 +49,7 @@ class Settings:
     device: str = "cpu"
     cropped: bool = False
     precision: str = AUTO
+    modality: str = ""
 
 
 class FileReader:
@@ -60,6 +63,7 @@ class FileReader:
         import torch
 
         from vsr.decoding.defaults import options_for
+        from vsr.decoding.encoding import chosen_modality
         from vsr.decoding.shallow_fusion import languages_of
         from vsr.modelstore.folder import load_model
 
@@ -68,20 +72,27 @@ class FileReader:
         self.settings = settings
         self.loaded = load_model(settings.folder, settings.device, settings.precision)
         self.options = options_for(self.loaded, dict(settings.options))
+        self.modality = chosen_modality(self.loaded, settings.modality)
+        if self.modality == SOUND and settings.cropped:
+            raise VsrError("bad_config", "--cropped is of lips, and --modality sound reads none: leave one of them out")
         languages_of(self.loaded, self.options)  # now, and not with the first file: no file survives a bad one
 
     def read(self, path: str, watch: Watch | None = None) -> Transcript:
         """The file's transcript, or its error with what was read before it."""
         from vsr.inference.cropped import transcribe_cropped
+        from vsr.inference.listening import transcribe_sound
         from vsr.inference.transcriber import Reading
 
         reading, outputs = None, self.settings.outputs
         journal = outputs.journal(path) if outputs else None
         watch = replace(watch or Watch(), block=outputs.write) if outputs else watch or Watch()
         try:
+            if self.modality == SOUND:
+                return transcribe_sound(self.loaded, path, self.options)
             if self.settings.cropped:
-                return transcribe_cropped(self.loaded, path, self.options)
-            reading = Reading(self.loaded, path, self.options, self.settings.faces, journal, self.settings.resume)
+                return transcribe_cropped(self.loaded, path, self.options, self.modality)
+            how = self.settings.faces, journal, self.settings.resume, self.modality
+            reading = Reading(self.loaded, path, self.options, *how)
             return reading.run(watch)
         except VsrError as error:
             reason, message = error.reason, str(error)

@@ -16,6 +16,7 @@ from vsr.decoding.options import DecodeOptions
 from vsr.decoding.provenance import provenance
 from vsr.face.mouth_crop import MouthClip
 from vsr.face.piece import MIN_FRAMES
+from vsr.inference.listening import hearing_of
 from vsr.inference.recognition import read_clip
 from vsr.media.reader import frames_from, probe
 from vsr.output.transcript import Transcript
@@ -54,11 +55,15 @@ def _mouth(picture: np.ndarray, path: str | Path) -> np.ndarray:
     return cv2.resize(gray, (SIDE, SIDE), interpolation=cv2.INTER_AREA if height > SIDE else cv2.INTER_LINEAR)
 
 
-def transcribe_cropped(loaded: LoadedModel, path: str | Path, options: DecodeOptions) -> Transcript:
-    """Read such a video: all of it counts as speech of one face. Raises VsrError as `cropped_clip` does."""
+def transcribe_cropped(
+    loaded: LoadedModel, path: str | Path, options: DecodeOptions, modality: str = ""
+) -> Transcript:
+    """Read such a video: all of it counts as speech of one face. ``modality``: of a model that hears, video or both.
+    Raises VsrError as `cropped_clip` does."""
     clip = cropped_clip(path)
-    made = provenance(loaded, path, options, 1, clip.info.stream) | {"cropped": True}
-    segments = read_clip(loaded, clip, options)
+    hearing = hearing_of(loaded, path, modality)
+    made = hearing.told(provenance(loaded, path, options, 1, clip.info.stream) | {"cropped": True})
+    segments = read_clip(loaded, clip, options, hearing.waves)
     return Transcript(
         str(path), clip.info.fps, clip.info.end, loaded.name, tuple(segments), shots=(float(clip.times[0]),),
         provenance=made,

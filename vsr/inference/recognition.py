@@ -5,7 +5,7 @@ Shapes: W frames of one window, D width.  Times are seconds in the original vide
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from vsr.core.errors import VsrError
 from vsr.core.windows import WINDOW, frame_edges, window_spans
 from vsr.data.transforms import to_network_input
 from vsr.decoding.assess import assess
-from vsr.decoding.encoding import Mouths, encode_mouths
+from vsr.decoding.encoding import Mouths, Waves, encode, encode_clips
 from vsr.decoding.evidence import joining
 from vsr.decoding.joint_beam import decode
 from vsr.decoding.options import DecodeOptions
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 FRAMES_AT_ONCE = 4 * WINDOW  # of windows that are encoded and searched together: bounds the memory
 WINDOWS_AT_ONCE = 16
+Hear = Callable[[list[np.ndarray]], Waves]  # times (W,) of the frames of several windows -> their sound
 
 
 @dataclass(frozen=True)
@@ -48,18 +49,24 @@ class WindowReading:
         return WindowRecord(face, float(edges[0]), float(edges[-1]), self.hypotheses, self.in_domain)
 
 
-def read_clip(loaded: LoadedModel, clip: MouthClip, options: DecodeOptions) -> list[Segment]:
+def read_clip(
+    loaded: LoadedModel, clip: MouthClip, options: DecodeOptions, hear: Hear | None = None
+) -> list[Segment]:
     """The segments of one face, one for each window, as `transcribe` makes them: rests of the lips are not read, and
-    seams lie where they pause. A clip without landmarks is known to speak; there seams lie where no word is broken."""
-    return read_piece(loaded, clip, clip.face, options)
+    seams lie where they pause. A clip without landmarks is known to speak; there seams lie where no word is broken.
+    ``hear`` gives the sound of stretches of frames by their times, for a model that hears."""
+    return read_piece(loaded, clip, clip.face, options, hear)
 
 
-def read_piece(loaded: LoadedModel, clip: MouthClip | Piece, face: int, options: DecodeOptions) -> list[Segment]:
+def read_piece(
+    loaded: LoadedModel, clip: MouthClip | Piece, face: int, options: DecodeOptions, hear: Hear | None = None
+) -> list[Segment]:
     """The same for a part of a video of which the number of its face is known."""
     spans = spans_to_read(clip, preferred_window(loaded))
     edges = [frame_edges(clip.times[start:stop]) for start, stop in spans]
     mouths = [clip.mouth_of(start, stop) for start, stop in spans]
-    readings = read_windows(loaded, [clip.crop[start:stop] for start, stop in spans], edges, options, mouths)
+    waves = hear([clip.times[start:stop] for start, stop in spans]) if hear else None
+    readings = read_windows(loaded, [clip.crop[start:stop] for start, stop in spans], edges, options, mouths, waves)
     return list(segments_of(reading.of(face, own) for own, reading in zip(edges, readings, strict=True)))
 
 
@@ -78,22 +85,25 @@ def preferred_window(loaded: LoadedModel) -> int:
 
 
 def read_windows(
-    loaded: LoadedModel, crops: list[np.ndarray], edges: list[np.ndarray], options: DecodeOptions, mouths: Mouths = None
-) -> list[WindowReading]:
+    loaded: LoadedModel, crops: list[np.ndarray], edges: list[np.ndarray], options: DecodeOptions,
+    mouths: Mouths = None, waves: Waves = None,
+) -> list[WindowReading]:  # fmt: skip
     """Encode and search windows, crops (W, 96, 96) with frame borders (W+1,) seconds, those of like length together.
 
-    ``mouths``: points of the mouth (W, 14, 2) of each window or None, for a model that reads them.
+    ``mouths``: points of the mouth (W, 14, 2) of each window or None, for a model that reads them; ``waves``: its sound
+    (640 W,) or None, for one that hears.
     """
     found: dict[int, WindowReading] = {}
-    mouths = mouths or [None] * len(crops)
-    for group in _groups([len(crop) for crop in crops]):
-        states, hypotheses = search_crops(loaded, [crops[i] for i in group], options, [mouths[i] for i in group])
+    mouths, waves = (own or [None] * len(crops) for own in (mouths, waves))
+    for group in groups([len(crop) for crop in crops]):
+        own_crops, own_mouths, own_waves = ([each[i] for i in group] for each in (crops, mouths, waves))
+        states, hypotheses = search_crops(loaded, own_crops, options, own_mouths, own_waves)
         for i, own, ranked in zip(group, states, hypotheses, strict=True):
             found[i] = read_hypotheses(loaded, own[: len(crops[i])], ranked, 0, edges[i])
     return [found[i] for i in range(len(crops))]
 
 
-def _groups(lengths: list[int]) -> Iterator[list[int]]:
+def groups(lengths: list[int]) -> Iterator[list[int]]:
     """Indices of windows that go into one batch, the longest first."""
     group: list[int] = []
     for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
@@ -107,18 +117,30 @@ def _groups(lengths: list[int]) -> Iterator[list[int]]:
 
 
 @torch.inference_mode()
-def search_crops(loaded: LoadedModel, crops: list[np.ndarray], options: DecodeOptions, mouths: Mouths = None):
+def search_crops(
+    loaded: LoadedModel, crops: list[np.ndarray], options: DecodeOptions, mouths: Mouths = None, waves: Waves = None
+):
     """Crops, each (W, 96, 96) -> encoder states (windows, longest W, D) and each window's hypotheses, best first.
 
-    ``mouths`` as in `read_windows`.
+    ``mouths`` and ``waves`` as in `read_windows`.
     """
     device = next(loaded.model.parameters()).device
     lengths = torch.tensor([len(crop) for crop in crops], device=device)
     video = torch.nn.utils.rnn.pad_sequence([to_network_input(crop) for crop in crops], batch_first=True).to(device)
-    states = encode_mouths(loaded, video, lengths, mouths)
-    return states, decode(
-        loaded.model, states, lengths, options, loaded.tokenizer.eos_id, joining(loaded, options)
-    )
+    states = encode_clips(loaded, video, lengths, mouths, waves)
+    return states, _found(loaded, states, lengths, options)
+
+
+@torch.inference_mode()
+def searched(loaded: LoadedModel, inputs: Mapping[str, torch.Tensor], lengths: torch.Tensor, options: DecodeOptions):
+    """Modalities (B, T, ...) by name, lengths (B,) -> encoder states (B, T, D) and each clip's hypotheses."""
+    states = encode(loaded, inputs, lengths)
+    return states, _found(loaded, states, lengths, options)
+
+
+def _found(loaded: LoadedModel, states: torch.Tensor, lengths: torch.Tensor, options: DecodeOptions):
+    others = joining(loaded, options)
+    return decode(loaded.model, states, lengths, options, loaded.tokenizer.eos_id, others)
 
 
 def read_hypotheses(

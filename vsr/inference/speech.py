@@ -16,7 +16,7 @@ from torch import Tensor
 
 from vsr.core.clock import FPS
 from vsr.core.windows import frame_edges, window_spans
-from vsr.data.batch import VIDEO
+from vsr.data.modalities import VIDEO
 from vsr.data.transforms import to_network_input
 from vsr.decoding.encoding import encode
 from vsr.face.mouth_points import MouthMesh

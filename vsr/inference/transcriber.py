@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from vsr.core.progress import Watch
 from vsr.core.windows import frame_edges
+from vsr.data.modalities import SOUND
 from vsr.decoding.defaults import options_for
-from vsr.decoding.encoding import mesh_for
+from vsr.decoding.encoding import chosen_modality, mesh_for
 from vsr.decoding.joint_beam import check_heads
 from vsr.decoding.options import DecodeOptions
 from vsr.decoding.provenance import provenance
@@ -22,6 +23,7 @@ from vsr.face.quality import LEAST, cropped_share, qualities
 from vsr.face.speaker_selection import OUTSIDE, Casting, Part, check_found, number_of_faces, unread
 from vsr.inference.assemble import segments_of, skipped_of, tracks_of
 from vsr.inference.journal import Journal
+from vsr.inference.listening import hearing_of, transcribe_sound
 from vsr.inference.recognition import preferred_window, read_windows
 from vsr.inference.records import BlockRecord, WindowRecord
 from vsr.media.reader import probe
@@ -40,6 +42,7 @@ def transcribe(
     journal: str | Path | None = None,
     resume: bool = False,
     watch: Watch | None = None,
+    modality: str = "",
 ) -> Transcript:
     """Read the lips in a video file, of any length.
 
@@ -52,6 +55,7 @@ def transcribe(
         journal: file that keeps what is finished of a video of several blocks; whoever gives it removes it.
         resume: go on where the journal ends.
         watch: told how the run goes.
+        modality: of a model that hears: "video", "sound" or "both"; "" is all that it reads.
 
     Returns:
         The transcript, its segments ordered by start.
@@ -60,19 +64,25 @@ def transcribe(
         VsrError: no_face, too_short, crop_out_of_frame, unreadable, no_video, bad_config or bad_journal; bad_model for
             what no file could survive.
     """
-    return Reading(loaded, path, options or options_for(loaded), faces, journal, resume).run(watch or Watch())
+    options = options or options_for(loaded)
+    if chosen_modality(loaded, modality) == SOUND:
+        return transcribe_sound(loaded, path, options)
+    return Reading(loaded, path, options, faces, journal, resume, modality).run(watch or Watch())
 
 
 class Reading:
     """One video being read; `transcript` says what is known so far."""
 
-    def __init__(self, loaded: LoadedModel, path, options: DecodeOptions, faces, journal=None, resume=False):
+    def __init__(
+        self, loaded: LoadedModel, path, options: DecodeOptions, faces, journal=None, resume=False, modality: str = ""
+    ):
         check_heads(loaded.model, options.method)
         self.loaded, self.path, self.options = loaded, path, options
         self.faces = number_of_faces(faces)
         self.info = probe(path)
         self.window = preferred_window(loaded)
-        self.provenance = provenance(loaded, path, options, self.faces, self.info.stream)
+        self.hearing = hearing_of(loaded, path, modality)
+        self.provenance = self.hearing.told(provenance(loaded, path, options, self.faces, self.info.stream))
         self.journal = Journal(journal, self._heading(), resume)
 
     def source(self, watch: Watch | None = None) -> MouthSource:
@@ -150,7 +160,8 @@ class Reading:
         crops = [part.piece.crop[start:stop] for part, start, stop in spans]
         edges = [frame_edges(part.piece.times[start:stop]) for part, start, stop in spans]
         mouths = [part.piece.mouth_of(start, stop) for part, start, stop in spans]
-        found = read_windows(self.loaded, crops, edges, self.options, mouths)
+        waves = self.hearing.waves([part.piece.times[start:stop] for part, start, stop in spans])
+        found = read_windows(self.loaded, crops, edges, self.options, mouths, waves)
         each = zip(spans, edges, found, strict=True)
         return tuple(reading.of(part.face, own) for (part, _, _), own, reading in each)
 

@@ -20,6 +20,7 @@ from vsr.data.batch import TRACKS, Batch
 from vsr.models.decoder import DecoderCache
 from vsr.models.lengths import length_mask, zero_padding
 from vsr.models.lipreader import LipReader, LipReaderConfig
+from vsr.models.registry import FUSIONS
 from vsr.text.hypothesis import Hypothesis
 
 OF_TRACKS = "tracks."  # before the name of a head of the reader of tracks
@@ -27,6 +28,7 @@ OF_TRACKS = "tracks."  # before the name of a head of the reader of tracks
 KNOWN_BY = ("alignment", "ctc")  # heads by whose entropy the reader of pixels knows a speaker
 
 
+@FUSIONS.register("word_evidence")
 @dataclass(frozen=True)
 class FusedConfig:
     """The two readers' settings, the words that the reader of tracks knows, and the weight of its CTC in the joint
@@ -47,6 +49,7 @@ class FusedConfig:
     known_by: str = "alignment"
 
     classes = 0
+    joins = "readers"
 
     def __post_init__(self):
         for name in ("pixels", "tracks"):

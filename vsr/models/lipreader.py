@@ -15,9 +15,10 @@ from vsr.data.batch import VIDEO, Batch
 from vsr.models.conformer import ACTIVATIONS, POSITIONS
 from vsr.models.decoder import Decoder
 from vsr.models.heads import AttentionSettings, CTCHead, FrameHead, WordClassSettings
-from vsr.models.lengths import length_mask, zero_padding
+from vsr.models.lengths import length_mask
 from vsr.models.limits import LIP_READER, check_heads, check_sizes
 from vsr.models.registry import ENCODERS, FRONTENDS, HEADS, HeadPart, Part, settings_of, split_kind
+from vsr.models.streams import Given, frames_in, taken, without_padding
 from vsr.models.words import FIRST, WordBoundary
 
 RESERVED = ("ctc", "attention", "alignment", "words", "loss", "accuracy")  # no further head is called so
@@ -193,7 +194,7 @@ class LipReader(nn.Module):
         self.config = config
         c = config
         part = frontend_of(c)
-        self.modality: str = getattr(part, "reads", VIDEO)  # what of a batch is read
+        self.modality: str | tuple[str, ...] = getattr(part, "reads", VIDEO)  # what of a batch is read
         self.frontend = part.build(c.dim)
         self.encoder = encoder_of(c).build(c.dim)
         self.ctc = CTCHead(c.dim, c.vocab_size) if c.ctc_weight else None
@@ -213,21 +214,23 @@ class LipReader(nn.Module):
     def encode_batch(self, batch: Batch) -> Tensor:
         """States (B, T, D) of what this reader reads of a batch."""
         inside = None if self.boundary is None else batch.inside
-        return self.encode(batch.inputs[self.modality], batch.lengths, inside)
+        given = batch.inputs[self.modality] if isinstance(self.modality, str) else taken(batch, self.modality)
+        return self.encode(given, batch.lengths, inside)
 
-    def encode(self, video: Tensor, lengths: Tensor, inside: Tensor | None = None) -> Tensor:
-        """Normalised video (B, T, 1, 88, 88), lengths (B,) -> states (B, T, D), zero on padding.
+    def encode(self, video: Given, lengths: Tensor, inside: Tensor | None = None) -> Tensor:
+        """Normalised video (B, T, 1, 88, 88), lengths (B,) -> states (B, T, D), zero on padding. In place of video a
+        model of another modality takes that, and one of several `vsr.models.streams.Streams`, or video alone.
 
         ``inside`` (B, T) marks the frames of the word, for a model with word boundaries; None: nothing is known.
         """
         return self.encode_in_steps(video, lengths, inside)[1]
 
     def encode_in_steps(
-        self, video: Tensor, lengths: Tensor, inside: Tensor | None = None
+        self, video: Given, lengths: Tensor, inside: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """The same, with what the front end saw: features and states, both (B, T, D)."""
-        mask = length_mask(lengths, video.shape[1])
-        features = self.frontend(zero_padding(video, mask), mask)
+        mask = length_mask(lengths, frames_in(video))
+        features = self.frontend(without_padding(video, mask), mask)
         if self.boundary is not None and inside is not None:
             features = self.boundary(features, inside)
         return features, self.encoder(features, mask)

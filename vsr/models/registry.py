@@ -12,7 +12,11 @@ A kind of front end, encoder or head is a frozen dataclass of plain numbers whos
 Contracts (B batch, T frames, D width, V vocabulary):
 
 - front end: ``build(dim)``; module(video (B, T, 1, 88, 88), zero on padding, mask (B, T)) -> (B, T, D), zero there too;
-  its ``reads`` names another modality of the batch than "video";
+  its ``reads`` names another modality of the batch than "video", or several: then its input is
+  `vsr.models.streams.Streams` of those that are there;
+- fusion: ``build(dim)``; module(video (B, T, D), sound (B, T, D), mask) -> the two as one (B, T, D), and how much each
+  frame of either is relied on, modality -> (B, T), if it knows; a kind with ``joins = "readers"`` is the config of two
+  whole readers that meet in the search instead (`vsr.models.fusion`);
 - encoder: ``build(dim)``; module(features (B, T, D), mask) -> states (B, T, D), zero on padding;
 - head (`vsr.models.heads.HeadSettings`): ``tokenizer(shared)``, ``targets(clip, frames, tokenizer)`` -> its own targets
   by name, ``build(dim, vocab_size)``; module.loss(states, batch) -> scalar, or "loss" and further figures, means over
@@ -50,7 +54,8 @@ class HeadPart(Protocol):
 
 FRONTENDS: Registry[type[Part]] = Registry("frontend", "vsr.frontends", "vsr.models.parts")
 ENCODERS: Registry[type[Part]] = Registry("encoder", "vsr.encoders", "vsr.models.parts")
-HEADS: Registry[type[HeadPart]] = Registry("head", "vsr.heads", "vsr.models.heads")
+FUSIONS: Registry[Any] = Registry("fusion", "vsr.fusions", "vsr.models.fusions")
+HEADS: Registry[type[HeadPart]] = Registry("head", "vsr.heads", "vsr.models.head_kinds")
 
 
 def settings_of(registry: Registry, kind: str, given: Mapping[str, Any]) -> Any:

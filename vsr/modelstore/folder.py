@@ -99,6 +99,16 @@ def find_model(name=None) -> Path:
     return locate(name, NAMES, (CONFIG_FILE,), read_config)
 
 
+def modalities_in(folder: Path) -> tuple[str, ...]:
+    """Names of what the lip reader in a folder reads, such as "video" and "sound". Raises VsrError bad_model."""
+    from vsr.models.lipreader import LipReaderConfig, frontend_of
+
+    config = read_config(folder)
+    settings = stored_settings(folder, config, LipReaderConfig, _unnested)
+    read = getattr(frontend_of(settings), "reads", "video") if isinstance(settings, LipReaderConfig) else "video"
+    return (read,) if isinstance(read, str) else tuple(read)
+
+
 def _unnested(stored: dict) -> Any:
     from vsr.modelstore.nested import unnested
 

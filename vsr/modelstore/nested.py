@@ -15,7 +15,7 @@ from typing import Any
 
 from vsr.models.fusion import FusedConfig
 from vsr.models.lipreader import LipReaderConfig, attention_of, encoder_of, frontend_of
-from vsr.models.registry import split_kind
+from vsr.models.registry import FUSIONS, split_kind
 
 FUSION = "word_evidence"
 KINDS = (LipReaderConfig, FusedConfig)
@@ -68,9 +68,9 @@ def unnested(stored: Mapping[str, Any]) -> LipReaderConfig | FusedConfig:
     """The settings that `nested` gave. Raises ValueError, naming what is not known or lacking; TypeError."""
     if "fusion" in stored:
         kind, own = split_kind(stored["fusion"], "fusion")
-        if kind != FUSION or stored.keys() != {"fusion", "pixels", "tracks"}:
+        if FUSIONS[kind].joins != "readers" or stored.keys() != {"fusion", "pixels", "tracks"}:
             raise ValueError(f"fusion is '{kind}' of {', '.join(stored)}; it can be {FUSION} of pixels and tracks")
-        return FusedConfig(unnested(stored["pixels"]), unnested(stored["tracks"]), **own)
+        return FUSIONS[kind](unnested(stored["pixels"]), unnested(stored["tracks"]), **own)
     if odd := sorted(stored.keys() - set(PARTS)):
         raise ValueError(f"a model setting {odd[0]!r} unknown to this version")
     if lacking := [name for name in PARTS if name not in stored]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from vsr.face.skipped import Skipped
 
+NO_SOUND = "none"  # in the provenance of a video that was to be heard and has no sound
 FLAGGED = 0.5  # below this chance a segment is outside of the model's domain
 
 
@@ -155,6 +156,15 @@ class Transcript:
     @property
     def warnings(self) -> list[dict]:
         """What must be known before the words are believed: {"reason", "message"} each."""
+        return [*self._unheard(), *self._guessed()]
+
+    def _unheard(self) -> list[dict]:
+        made = self.provenance or {}
+        if made.get("modality") != "both" or made.get("video", {}).get("sound") != NO_SOUND:
+            return []
+        return [{"reason": "no_sound", "message": "it has no sound: read by the lips alone"}]
+
+    def _guessed(self) -> list[dict]:
         spoken = [segment for segment in self.segments if segment.words]
         seconds = sum(segment.end - segment.start for segment in spoken)
         outside = sum(segment.end - segment.start for segment in spoken if segment.outside_domain)

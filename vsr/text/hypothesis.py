@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
 class Hypothesis:
     """Tokens without start and end, their score, and its parts (log-probabilities; 0 where a part was not used).
 
-    ``language_score`` is the weighted sum of the language models'.
+    ``language_score`` is the weighted sum of the language models'. ``words`` and their ``spans`` of tokens (first, one
+    past the last) where the search found words by a lexicon; else the tokenizer tells them.
     """
 
     tokens: tuple[int, ...]
@@ -17,3 +20,25 @@ class Hypothesis:
     ctc_score: float = 0.0
     attention_score: float = 0.0
     language_score: float = 0.0
+    words: tuple[str, ...] = ()
+    spans: tuple[tuple[int, int], ...] = ()
+
+    def text(self, tokenizer: Any) -> str:
+        """Its words, else what the tokenizer writes."""
+        return " ".join(self.words) if self.spans or not self.tokens else tokenizer.decode(self.tokens)
+
+
+@dataclass(frozen=True)
+class Spelled:
+    """In the place of a tokenizer for the tokens of one hypothesis, whose words are known."""
+
+    hypothesis: Hypothesis
+
+    def word_spans(self, ids: Sequence[int]) -> list[tuple[str, int, int]]:
+        """(word, first token, one past its last)."""
+        return [(word, *span) for word, span in zip(self.hypothesis.words, self.hypothesis.spans, strict=True)]
+
+
+def words_in(hypothesis: Hypothesis, tokenizer: Any) -> Any:
+    """What tells the words of a hypothesis: itself, else the tokenizer."""
+    return Spelled(hypothesis) if hypothesis.spans else tokenizer

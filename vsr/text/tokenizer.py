@@ -10,11 +10,13 @@ from typing import Protocol
 from vsr.core.errors import VsrError
 from vsr.core.files import read_json, write_json
 from vsr.core.tokens import BLANK, UNK  # noqa: F401  known by these names
+from vsr.text.listed import CONFIG, Listed
 from vsr.text.normalise import lower
+from vsr.text.phonemes import UNITS
 from vsr.text.segmenting import fewest_pieces
+from vsr.text.unit_tokenizers import load_units
 
 SPACE, MARK = " ", "\u2581"  # what opens a word: a space between characters, SentencePiece's mark
-CONFIG = "tokenizer.json"
 CHARACTERS = SPACE + "'" + string.ascii_lowercase + string.digits
 
 
@@ -23,6 +25,7 @@ class Tokenizer(Protocol):
 
     vocab_size: int
     eos_id: int
+    unit: str
 
     def encode(self, text: str) -> list[int]: ...
     def decode(self, ids: Sequence[int]) -> str: ...
@@ -31,32 +34,7 @@ class Tokenizer(Protocol):
     def save(self, folder: str | Path) -> None: ...
 
 
-class _Listed:
-    """Unit i of ``units`` has the id i + 2; what all tokenizers do with such a list."""
-
-    def __init__(self, units: Sequence[str]):
-        self.units = list(units)
-        self._ids = {unit: index + UNK + 1 for index, unit in enumerate(self.units) if unit}
-        self.vocab_size = len(self.units) + 3
-        self.eos_id = self.vocab_size - 1
-
-    def ids(self, units: Iterable[str]) -> list[int]:
-        """The id of each unit, that of the unknown where the list has none."""
-        return [self._ids.get(unit, UNK) for unit in units]
-
-    def pieces(self, ids: Sequence[int]) -> list[str]:
-        """The unit of each id for lists of tokens; "" for blank and end, "?" for unknown."""
-        return ["?" if i == UNK else self._piece(int(i)) for i in ids]
-
-    def _written(self, ids: Sequence[int]) -> list[str]:
-        """What a text has of each id: nothing of the unknown, too, which nobody can say."""
-        return [self._piece(int(i)) for i in ids]
-
-    def _piece(self, i: int) -> str:
-        return self.units[i - UNK - 1] if UNK < i < self.eos_id else ""
-
-
-class CharTokenizer(_Listed):
+class CharTokenizer(Listed):
     """One token a character of the lower-cased text; ``characters`` holds the space."""
 
     def __init__(self, characters: str = CHARACTERS):
@@ -82,7 +60,7 @@ class CharTokenizer(_Listed):
         write_json(Path(folder) / CONFIG, {"kind": "char", "characters": self.characters})
 
 
-class WordTokenizer(_Listed):
+class WordTokenizer(Listed):
     """One token a word of a closed list; other words are unknown.
 
     Args:
@@ -113,7 +91,7 @@ class WordTokenizer(_Listed):
         write_json(Path(folder) / CONFIG, {"kind": "word", "words": self.words})
 
 
-class SentencePieceTokenizer(_Listed):
+class SentencePieceTokenizer(Listed):
     """A SentencePiece model inside the common id layout; the pieces that open a word begin with U+2581.
 
     Args:
@@ -159,7 +137,7 @@ class SentencePieceTokenizer(_Listed):
         write_json(Path(folder) / CONFIG, config if self._own_order else config | {"units": self.units})
 
 
-class ListTokenizer(_Listed):
+class ListTokenizer(Listed):
     """The list of units of a published model that came without a segmenter: letters of any script, or pieces.
 
     Words are told apart by the unit " ", else by pieces that begin with U+2581; where there is neither (Mandarin),
@@ -242,6 +220,8 @@ def load_tokenizer(folder: str | Path) -> Tokenizer:
             return WordTokenizer(config["words"])
         if config["kind"] == "list":
             return ListTokenizer(config["units"], config.get("case", ""))
+        if config["kind"] in UNITS:
+            return load_units(folder, config)
         if config["kind"] == "unigram":
             model = (folder / "tokenizer.model").read_bytes()
             return SentencePieceTokenizer(model, config.get("case", "lower"), config.get("units"))
@@ -249,6 +229,14 @@ def load_tokenizer(folder: str | Path) -> Tokenizer:
         what = f"{CONFIG} says no {error}" if isinstance(error, KeyError) else error
         raise VsrError("bad_model", f"{folder} holds no readable tokenizer: {what}") from error
     raise VsrError("bad_model", f"{folder / CONFIG}: unknown kind of tokenizer '{config['kind']}'")
+
+
+def kind_of(folder: str | Path) -> str:
+    """The kind that tokenizer.json of a folder names; "" where there is none."""
+    try:
+        return str(read_json(Path(folder) / CONFIG)["kind"])
+    except (OSError, ValueError, KeyError, TypeError, VsrError):
+        return ""
 
 
 def train_tokenizer(kind: str, texts: Iterable[str], vocab_size: int = 1000) -> Tokenizer:

@@ -12,6 +12,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from vsr.core.errors import VsrError, one_line
 from vsr.core.numbers import COUNT, NOT_NEGATIVE, POSITIVE, SEED, Range, check_number, check_numbers, is_number
 from vsr.core.renamed import with_new_names
+from vsr.data.audio_visual import ModalityDropout, SoundNoise, WrongLips
 from vsr.data.corruption import Corruption
 from vsr.data.track_augmentation import TrackAugmentation
 from vsr.data.transforms import Augmentation
@@ -29,7 +30,8 @@ class DataConfig:
     ``tests`` are read only to refuse a training or dev list that meets them. Training clips of more than
     ``max_frames`` are left out (0: none are): a first stage on short clips alone is the published way to make an
     attention decoder start (Ma et al. 2023). ``augmentation`` is of crops, ``corruption`` what is done
-    to the training clips' streams beside it, ``track_augmentation`` of tracks.
+    to the training clips' streams beside it, ``track_augmentation`` of tracks; ``noise`` of sound,
+    ``modality_dropout`` and ``wrong_lips`` are for models that hear.
     """
 
     train: tuple[str, ...]
@@ -41,6 +43,9 @@ class DataConfig:
     augmentation: Augmentation = field(default_factory=Augmentation)
     corruption: Corruption = field(default_factory=Corruption)
     track_augmentation: TrackAugmentation = field(default_factory=TrackAugmentation)
+    noise: SoundNoise = field(default_factory=SoundNoise)
+    modality_dropout: ModalityDropout = field(default_factory=ModalityDropout)
+    wrong_lips: WrongLips = field(default_factory=WrongLips)
 
     def __post_init__(self):
         if not self.train or not self.dev:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from lightning.fabric import Fabric
 
 from vsr.core.errors import VsrError
 from vsr.data.sampler import deal, planned_batches
+from vsr.training.fabric import Fabric
 
 
 class Feed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from vsr.data.batch import CropDataset
 from vsr.data.manifest import Clip, read_manifest
 from vsr.data.sampler import FrameBudgetSampler
 from vsr.data.splits import check_disjoint
+from vsr.evaluation.units import token_edits
 from vsr.evaluation.wer import word_errors
 from vsr.models.frontends.torchvision_video import load_video_weights
 from vsr.models.fusion import FusedReader
@@ -29,6 +31,8 @@ from vsr.training.config import built
 from vsr.training.loop import Run
 from vsr.training.starting import copy_weights
 from vsr.training.texts import with_tokens
+
+RATES = {"phoneme": "dev_per", "viseme": "dev_ver"}
 
 
 class LipReaderRun(Run):
@@ -95,7 +99,7 @@ class LipReaderRun(Run):
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
         """Word error rate of the averaged weights on the dev list by the first head's own search (greedy where that is
-        CTC); of a reader of isolated words the share of clips whose word is right."""
+        CTC), of phonemes and visemes their own; of a reader of isolated words the share of clips that it reads."""
         model: LipReader = self.average.model
         name, head = next(iter(model.heads.items()))
         tokenizer = tokenizer_of_head(model.config, name, self.tokenizer)
@@ -105,13 +109,13 @@ class LipReaderRun(Run):
             batch = self.dev.batch(indices).to(self.fabric.device)
             best = head.search(model.encode_batch(batch), batch.lengths)
             for i, ranked in zip(indices, best, strict=True):
-                found = tokenizer.decode(ranked[0].tokens) if ranked else ""
-                wrong, count = word_errors(lower(self.dev.clips[i].text), lower(found))
+                wrong, count = errors_of(tokenizer, self.dev.clips[i].text, ranked[0].tokens if ranked else ())
                 errors, words = errors + wrong, words + count
         counted = torch.tensor([errors, words], device=self.fabric.device)
         errors, words = self.fabric.all_reduce(counted, reduce_op="sum").tolist()
         rate = errors / max(1, words)
-        return {"dev_accuracy": 1 - rate} if name == "words" else {"dev_wer": rate}
+        unit = getattr(tokenizer, "unit", "text")
+        return {"dev_accuracy": 1 - rate} if name == "words" else {RATES.get(unit, "dev_wer"): rate}
 
     def export(self, folder: Path) -> Path:
         """Write the averaged weights as a model folder (by rank 0 alone)."""
@@ -124,6 +128,14 @@ class LipReaderRun(Run):
         """Seconds of the clips that the model reads best: as long as most that it was trained on."""
         frames = np.quantile([clip.num_frames for clip in self.train.clips], 0.9)
         return float(np.clip(round(frames / FPS), 2, 16))
+
+
+def errors_of(tokenizer: Tokenizer, text: str, tokens: Sequence[int]) -> tuple[int, int]:
+    """(errors, units of the text) of what was read: words, or the tokenizer's phonemes or visemes."""
+    if getattr(tokenizer, "unit", "text") in RATES:
+        found = token_edits(tokenizer, text, tokens)
+        return found.errors, found.units
+    return word_errors(lower(text), lower(tokenizer.decode(tokens)))
 
 
 def fitting_reader(loaded: LoadedModel, target: LipReader) -> tuple[nn.Module, Tokenizer]:

@@ -10,13 +10,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from lightning.fabric import Fabric
-from lightning.fabric.plugins.environments import ClusterEnvironment, LightningEnvironment, TorchElasticEnvironment
-from lightning.fabric.strategies import ModelParallelStrategy
-from lightning.fabric.utilities.rank_zero import rank_zero_only
-
 from vsr.core.errors import VsrError, one_line
 from vsr.core.worker import ranks_follow
+from vsr.training.fabric import (
+    ClusterEnvironment,
+    Fabric,
+    LightningEnvironment,
+    ModelParallelStrategy,
+    TorchElasticEnvironment,
+    rank_zero_only,
+)
 from vsr.training.slurm import SlurmStep, each_and_machines
 
 if TYPE_CHECKING:

@@ -9,9 +9,8 @@ from __future__ import annotations
 import os
 import re
 
-from lightning.fabric.plugins.environments import ClusterEnvironment, SLURMEnvironment
-
 from vsr.core.errors import VsrError
+from vsr.training.fabric import ClusterEnvironment, SLURMEnvironment
 
 PORTS = range(15_000, 25_000)  # below those that Linux hands out by itself
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from vsr.core.errors import VsrError
+from vsr.models.lipreader import tokenizer_of_head
 from vsr.models.words import FIRST
 from vsr.text.tokenizer import BLANK, UNK, Tokenizer, pieces_of
 
 HEADS = ("ctc.", "alignment.", "words.", "decoder.embed.", "decoder.out.")  # a row for each token
+FRONT = "frontend."
 
 
 def copy_weights(
@@ -20,11 +22,14 @@ def copy_weights(
     """Start from trained weights; returns a sentence about what is taken and what begins again.
 
     A part that only one of the two has is let be. Of heads with another alphabet, the tokenizers ``old`` and ``new``,
-    the rows of the tokens that both have are taken. Raises VsrError where the models' sizes differ otherwise, or
-    nothing fits.
+    the rows of the tokens that both have are taken; further heads of other units begin again, whatever their sizes.
+    Raises VsrError where the models' sizes differ otherwise, or nothing fits.
     """
-    own, given = target.state_dict(), source.state_dict()
+    own = target.state_dict()
+    given = _as_stream(source, own)
     pairs = token_pairs(old, new) if old is not None and new is not None else None
+    others = other_heads(source, target, old, new)
+    given = {name: tensor for name, tensor in given.items() if not name.startswith(others)}
     same = {name: tensor for name, tensor in given.items() if name in own and own[name].shape == tensor.shape}
     shared = {name: tensor for name, tensor in same.items() if pairs is None or not name.startswith(HEADS)}
     for name, tensor in given.items():
@@ -41,12 +46,42 @@ def copy_weights(
     return told + (f", but for the {len(pairs)} tokens that both alphabets have" if rows else "")
 
 
+def _as_stream(source: nn.Module, own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights of ``source``; its front end as that of its modality where the model ``own`` reads several."""
+    read, given = getattr(source, "modality", None), dict(source.state_dict())
+    before = f"frontend.streams.{read}."
+    if not isinstance(read, str) or not any(name.startswith(before) for name in own):
+        return given
+    return {before + name[len(FRONT) :] if name.startswith(FRONT) else name: own for name, own in given.items()}
+
+
+def other_heads(
+    source: nn.Module, target: nn.Module, old: Tokenizer | None, new: Tokenizer | None
+) -> tuple[str, ...]:
+    """Prefixes of the further heads that both have, with other units."""
+    both = [getattr(own.config, "further_heads", {}) for own in (source, target) if hasattr(own, "config")]
+    if old is None or new is None or len(both) < 2:
+        return ()
+    names = [name for name in both[0] if name in both[1] and isinstance(both[0], dict)]
+    alike = [
+        units_of(tokenizer_of_head(source.config, name, old)) == units_of(tokenizer_of_head(target.config, name, new))
+        for name in names
+    ]
+    return tuple(f"further_heads.{name}." for name, same in zip(names, alike, strict=True) if not same)
+
+
+def units_of(tokenizer: Tokenizer | None) -> tuple:
+    """What a tokenizer's tokens are: the unit and every piece."""
+    return () if tokenizer is None else (getattr(tokenizer, "unit", "text"), *pieces_of(tokenizer))
+
+
 def token_pairs(old: Tokenizer, new: Tokenizer) -> list[tuple[int, int]] | None:
     """(old id, new id) of the tokens that both alphabets have, special ones too; None where they are the same."""
     before, after = pieces_of(old), pieces_of(new)
-    if before == after:
+    if units_of(old) == units_of(new):
         return None
-    places = {piece: place for place, piece in enumerate(before) if piece and place != UNK}
+    alike = getattr(old, "unit", "text") == getattr(new, "unit", "text")  # the viseme "p" is no letter
+    places = {piece: place for place, piece in enumerate(before) if alike and piece and place != UNK}
     named = [(places[piece], place) for place, piece in enumerate(after) if place != UNK and piece in places]
     return [(BLANK, BLANK), (UNK, UNK), *named, (old.eos_id, new.eos_id)]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from vsr.cli.search_options import add_search_arguments, language_files, search_options
 from vsr.core.errors import VsrError
 from vsr.core.machine import add_device_argument, add_precision_argument
+from vsr.data.modalities import MODALITIES
 from vsr.modelstore.folder import NAMES
 from vsr.modelstore.repository import HUB_ID
 
@@ -21,7 +22,8 @@ SEE = "vsr score, vsr rescore, vsr transcribe"
 EXAMPLE = """vsr decode --model exp/model --manifest data/crops/test/manifest.jsonl --out exp/test.jsonl
 vsr decode --model exp/model --manifest data/crops/dev/manifest.jsonl --out exp/dev.jsonl --calibrate
 vsr decode --lm exp/lm/model --ngram words.arpa --manifest data/crops/test/manifest.jsonl --out exp/test.jsonl
-vsr decode --head ctc --manifest data/crops/test/manifest.jsonl --out exp/ctc.jsonl"""
+vsr decode --head ctc --manifest data/crops/test/manifest.jsonl --out exp/ctc.jsonl
+vsr decode --model grid-av --modality sound --manifest data/sound/test/manifest.jsonl --out exp/sound.jsonl"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,6 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--head", default="", metavar="NAME", help="write what one head of the model says by itself, such as ctc"
     )
+    parser.add_argument(
+        "--modality", default="", choices=tuple(MODALITIES), metavar="M",
+        help="of a model that hears: video, sound or both (default: all that it reads)",
+    )  # fmt: skip
     add_search_arguments(parser)
 
 
@@ -56,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
         check_own(args.model)
     loaded = load_model(args.model, args.device, args.precision)
     options = options_for(loaded, given)
-    records = decode_manifest(loaded, args.manifest, args.out, options, not args.calibrate, args.head)
+    records = decode_manifest(loaded, args.manifest, args.out, options, not args.calibrate, args.head, args.modality)
     print(f"{len(records)} clips decoded to {args.out}")
     if args.calibrate:
         found = calibrate(loaded, args.manifest, records)

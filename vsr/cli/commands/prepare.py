@@ -44,6 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, count in (("train", 160), ("dev", 10), ("test", 60)):
         puppet.add_argument(f"--{name}", type=int, default=count, metavar="N", help=f"clips (default: {count})")
     puppet.add_argument("--vocabulary", default="grid", help="grid, or a text file of sentences")
+    shown = "all sounds of a viseme class look the same, such as p, b and m"
+    puppet.add_argument("--homophenes", action="store_true", help=shown)
     puppet.add_argument("--jobs", type=positive, default=1, metavar="N", help="processes (default: 1)")
 
 
@@ -63,7 +65,8 @@ def run(args: argparse.Namespace) -> int:
 
         names = ("train.jsonl", "dev.jsonl", "test.jsonl", "corpus.json")
         check_outputs((f"{args.out}/{name}" for name in names), args.vocabulary)
-        counts = prepare_puppet(args.out, args.train, args.dev, args.test, args.seed, args.vocabulary, args.jobs)
+        numbers = args.train, args.dev, args.test, args.seed
+        counts = prepare_puppet(args.out, *numbers, args.vocabulary, args.jobs, args.homophenes)
     elif args.corpus_name == "grid":
         from vsr.corpora.grid import prepare_grid
 

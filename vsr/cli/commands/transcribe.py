@@ -14,6 +14,7 @@ from vsr.core.errors import VsrError
 from vsr.core.files import ignores_case
 from vsr.core.machine import add_device_argument, add_precision_argument, find_device
 from vsr.core.progress import shown
+from vsr.data.modalities import MODALITIES, SOUND
 from vsr.inference.executors import open_engine
 from vsr.output.subtitles import WRITERS
 from vsr.output.transcript import Transcript, covered_note
@@ -33,6 +34,7 @@ SEE = "vsr inspect, vsr import, lip2speech speak"
 EXAMPLE = """vsr transcribe clip.mp4
 vsr transcribe *.mpg --format srt,json -o out/
 vsr transcribe clip.mp4 --burn captioned.mp4
+vsr transcribe clip.mp4 --model grid-av --modality both
 vsr transcribe video.mkv --faces all --format srt,json -o out/ --resume
 vsr transcribe videos/*.mp4 --format json -o out/ --engine ray --address head:6379"""
 
@@ -56,6 +58,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     reading.add_argument("--model", metavar="MODEL", help="name of vsr models, folder or org/name (default: grid)")
     add_faces_argument(reading)
     reading.add_argument("--cropped", action="store_true", help="the videos show a mouth alone: take them as they are")
+    reading.add_argument(
+        "--modality", default="", choices=tuple(MODALITIES), metavar="M",
+        help="of a model that hears, such as grid-av: video, sound or both (default: all that the model reads)",
+    )  # fmt: skip
     add_device_argument(reading)
     add_precision_argument(reading)
     output.add_argument(
@@ -93,6 +99,7 @@ def run(args: argparse.Namespace) -> int:
     settings = Settings(
         args.model, search, args.faces, outputs=outputs if here else None, resume=args.resume and here,
         device=_device(args, here), cropped=args.cropped, precision=args.precision,
+        modality=args.modality,
     )
     with shown(lambda watch: engine.transcribe(videos, settings, watch), len(videos)) as transcripts:
         failures = [_deliver(transcript, args, outputs) for transcript in transcripts].count(False)
@@ -158,6 +165,7 @@ def _finished(args: argparse.Namespace, outputs: Outputs, written) -> Callable[[
     made["faces"] = number_of_faces(args.faces) or "all"
     made |= {"unsure": args.unsure} if args.unsure else {}
     made |= {"cropped": True, "faces": 1} if args.cropped else {}
+    made |= _modality(args, folder)
 
     def state(video: str) -> str:
         try:
@@ -167,6 +175,16 @@ def _finished(args: argparse.Namespace, outputs: Outputs, written) -> Callable[[
             raise VsrError("unreadable", f"{error.filename}: {error.strerror}") from error
 
     return state
+
+
+def _modality(args: argparse.Namespace, folder: Path) -> dict:
+    """What a finished transcript of a model that hears tells of it. Raises VsrError."""
+    from vsr.decoding.encoding import modality_among
+    from vsr.modelstore.folder import modalities_in
+
+    read = modalities_in(folder)
+    chosen = modality_among(read, args.modality, str(args.model))
+    return {"modality": chosen} | ({"faces": 1} if chosen == SOUND else {}) if SOUND in read else {}
 
 
 def _check_names(videos: list[str], outputs: Outputs) -> None:

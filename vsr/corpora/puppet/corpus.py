@@ -1,6 +1,6 @@
 """A number of sentences -> a folder of puppet clips with alignments (the layout of GRID) and manifests.
 
-out/video/NAME.mp4  out/align/NAME.align  out/{train,dev,test}.jsonl  out/corpus.json
+out/video/NAME.mp4  out/align/NAME.align  out/phones/NAME.align  out/{train,dev,test}.jsonl  out/corpus.json
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from vsr.corpora.puppet.sentences import Vocabulary, draw_splits, load_vocabular
 from vsr.data.manifest import Clip, write_manifest
 
 VERSION = 1  # of the look and sound; a corpus of another version is not continued
+HOMOPHENES = 2  # the version in which all sounds of a viseme class look the same
 UNITS = 25_000  # align files count in 1/25 000 s, as GRID's: 1000 units are one frame
 CHUNK = 24  # clips a worker process makes before a fresh one takes over
 VOICES = (
@@ -46,6 +47,7 @@ class Chunk:
     names: tuple[str, ...]
     sentences: tuple[str, ...]
     seeds: tuple[tuple[int, ...], ...]
+    homophenes: bool = False
 
 
 def prepare_puppet(
@@ -56,6 +58,7 @@ def prepare_puppet(
     seed: int = 0,
     vocabulary: str = "grid",
     jobs: int = 2,
+    homophenes: bool = False,
 ) -> dict[str, int]:
     """Make the corpus in `out_dir` and return the number of clips of train, dev and test.
 
@@ -64,6 +67,7 @@ def prepare_puppet(
         seed: of sentences, voices and everything seen; the same call gives the same frames.
         vocabulary: ``grid`` or the path of a text file with one sentence a line.
         jobs: worker processes.
+        homophenes: one pose of the mouth for all sounds of a viseme class (`vsr.text.visemes`), such as p, b and m.
 
     A run that was stopped goes on where it was.  Raises VsrError: bad_corpus (too few sentences, or the
     folder holds another corpus), no_speech (espeak-ng is missing or cannot say a word), no_space,
@@ -74,12 +78,15 @@ def prepare_puppet(
     if min(counts.values()) < 0 or jobs < 1:
         raise VsrError("bad_corpus", "numbers of clips must not be negative and jobs must be at least 1")
     source = load_vocabulary(vocabulary)
-    description = {"corpus": "puppet", "version": VERSION, "seed": seed, "vocabulary": vocabulary, "counts": counts}
+    version = HOMOPHENES if homophenes else VERSION
+    description = {"corpus": "puppet", "version": version, "seed": seed, "vocabulary": vocabulary, "counts": counts}
     text = {"text": identify(vocabulary)["sha256"]} if vocabulary != "grid" else {}  # the file may have been edited
     _claim(out_dir, description | text)
     splits = draw_splits(source, counts, seed)
     chunks = [
-        chunk for split, lines in splits.items() for chunk in _chunks(out_dir, source, split, lines, seed)
+        chunk
+        for split, lines in splits.items()
+        for chunk in _chunks(out_dir, source, split, lines, seed, homophenes)
     ]
     _make_all(chunks, jobs)
     for split, sentences in splits.items():
@@ -97,11 +104,14 @@ def render_sentence(path: str | Path, sentence: str, seed: int = 0, vocabulary: 
     Raises VsrError (no_speech, no_space, not_writable).
     """
     path = Path(path)
-    words, lead_s, _ = _say_and_film(
+    speech, lead_s, _ = _say_and_film(
         path, sentence, load_vocabulary(vocabulary), np.random.default_rng([seed, 3])
     )
-    spans = tuple((word.label, lead_s + word.start, lead_s + word.end) for word in words)
-    return Clip(id=path.stem, video=str(path), text=sentence, speaker="puppet", words=spans)
+    words, phones = (
+        tuple((own.label, lead_s + own.start, lead_s + own.end) for own in spans)
+        for spans in (speech.words, speech.phonemes)
+    )
+    return Clip(id=path.stem, video=str(path), text=sentence, speaker="puppet", words=words, phones=phones)
 
 
 def make_chunk(chunk: Chunk) -> int:
@@ -109,16 +119,17 @@ def make_chunk(chunk: Chunk) -> int:
     for name, sentence, seed in zip(chunk.names, chunk.sentences, chunk.seeds, strict=True):
         align = Path(chunk.out_dir, "align", f"{name}.align")
         video = None if align.exists() else Path(chunk.out_dir, "video", f"{name}.mp4")
-        words, lead_s, num_frames = _say_and_film(
-            video, sentence, chunk.vocabulary, np.random.default_rng(seed)
+        speech, lead_s, num_frames = _say_and_film(
+            video, sentence, chunk.vocabulary, np.random.default_rng(seed), chunk.homophenes
         )
         if video:
-            write_lines(align, align_lines(words, lead_s, num_frames))  # last: it marks a finished clip
+            write_lines(Path(chunk.out_dir, "phones", align.name), align_lines(speech.phonemes, lead_s, num_frames))
+            write_lines(align, align_lines(speech.words, lead_s, num_frames))  # last: it marks a finished clip
     return len(chunk.names)
 
 
-def _say_and_film(path: Path | None, sentence: str, vocabulary: Vocabulary, rng: np.random.Generator):
-    """Speak a sentence and, where there is a path, write its clip; (words, start in s, frames)."""
+def _say_and_film(path: Path | None, sentence: str, vocabulary: Vocabulary, rng, homophenes: bool = False):
+    """Speak a sentence and, where there is a path, write its clip; (speech, start in s, frames)."""
     from vsr.corpora.puppet.render import draw_take, write_clip
     from vsr.corpora.puppet.speech import Voice, synthesiser
 
@@ -127,11 +138,11 @@ def _say_and_film(path: Path | None, sentence: str, vocabulary: Vocabulary, rng:
     words = sentence.split()
     speech = synthesiser().speak(words, [vocabulary.spoken(word) for word in words], voice)
     take = draw_take(rng, speech.words[-1].end)
-    return speech.words, take.lead_s, write_clip(path, speech, take) if path else len(take.motion)
+    return speech, take.lead_s, write_clip(path, speech, take, homophenes) if path else len(take.motion)
 
 
 def align_lines(words, lead_s: float, num_frames: int) -> Iterator[str]:
-    """Lines ``START END WORD`` in 1/25 000 s from 0 to the clip's end, `sil` before and after."""
+    """Lines ``START END WORD`` in 1/25 000 s from 0 to the clip's end, `sil` before and after; of phonemes likewise."""
     bounds = [round((lead_s + word.start) * UNITS) for word in words] + [
         round((lead_s + words[-1].end) * UNITS)
     ]
@@ -156,7 +167,7 @@ def _names(split: str, count: int) -> list[str]:
 
 
 def _chunks(
-    out_dir: Path, vocabulary: Vocabulary, split: str, sentences: list[str], seed: int
+    out_dir: Path, vocabulary: Vocabulary, split: str, sentences: list[str], seed: int, homophenes: bool = False
 ) -> Iterator[Chunk]:
     names = _names(split, len(sentences))
     number = ("train", "dev", "test").index(split)
@@ -165,7 +176,7 @@ def _chunks(
         if all((out_dir / "align" / f"{name}.align").exists() for name in names[start:stop]):
             continue
         seeds = tuple((seed, 2, number, i) for i in range(start, stop))
-        yield Chunk(str(out_dir), vocabulary, tuple(names[start:stop]), tuple(sentences[start:stop]), seeds)
+        yield Chunk(str(out_dir), vocabulary, tuple(names[start:stop]), tuple(sentences[start:stop]), seeds, homophenes)
 
 
 def _make_all(chunks: list[Chunk], jobs: int) -> None:
@@ -180,12 +191,14 @@ def _make_all(chunks: list[Chunk], jobs: int) -> None:
 
 
 def _clip(out_dir: Path, name: str, text: str) -> Clip:
-    """The manifest's line of a clip, with its words from the align file."""
-    rows = [
-        line.split()
-        for line in (out_dir / "align" / f"{name}.align").read_text(encoding="utf-8").splitlines()
-    ]
-    words = tuple((word, int(start) / UNITS, int(end) / UNITS) for start, end, word in rows if word != "sil")
-    return Clip(
-        id=name, video=str(out_dir / "video" / f"{name}.mp4"), text=text, speaker="puppet", words=words
-    )
+    """The manifest's line of a clip, with its words and phonemes from the align files."""
+    words, phones = _spans(out_dir / "align" / f"{name}.align"), _spans(out_dir / "phones" / f"{name}.align")
+    video = str(out_dir / "video" / f"{name}.mp4")
+    return Clip(id=name, video=video, text=text, speaker="puppet", words=words, phones=phones)
+
+
+def _spans(path: Path) -> tuple[tuple[str, float, float], ...]:
+    """(label, start, end) in seconds; none where a corpus was made before its phonemes were kept."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else ()
+    rows = (line.split() for line in lines)
+    return tuple((label, int(start) / UNITS, int(end) / UNITS) for start, end, label in rows if label != "sil")

@@ -74,10 +74,10 @@ def draw_take(rng: np.random.Generator, speech_s: float) -> Take:
     )
 
 
-def render_frames(speech: Speech, take: Take) -> Iterator[np.ndarray]:
-    """The frames of a take, one at a time."""
+def render_frames(speech: Speech, take: Take, homophenes: bool = False) -> Iterator[np.ndarray]:
+    """The frames of a take, one at a time; ``homophenes`` as in `mouth_track`."""
     shifted = tuple(type(p)(p.label, p.start + take.lead_s, p.end + take.lead_s) for p in speech.phonemes)
-    track = mouth_track(shifted, len(take.motion)) * take.mouth
+    track = mouth_track(shifted, len(take.motion), homophenes) * take.mouth
     grain = _grain(take)
     rng = np.random.default_rng(take.noise_seed)
     tone, slope = _tone_curve(take), _slope(take.shade)
@@ -91,14 +91,14 @@ def render_frames(speech: Speech, take: Take) -> Iterator[np.ndarray]:
         yield cv2.add(lit, grain[y : y + SIZE, x : x + SIZE], dtype=cv2.CV_8U)
 
 
-def write_clip(path: str | Path, speech: Speech, take: Take) -> int:
+def write_clip(path: str | Path, speech: Speech, take: Take, homophenes: bool = False) -> int:
     """Write the take as H.264 with AAC sound, exactly as long as its frames; returns their number."""
     with atomic_write(path) as temporary, av.open(str(temporary), "w", format="mp4") as container:
         video = container.add_stream("libx264", rate=FPS, options=X264)
         video.width = video.height = SIZE
         video.pix_fmt = "yuv420p"
         sound = container.add_stream("aac", rate=speech.rate, layout="mono")
-        for number, image in enumerate(render_frames(speech, take)):
+        for number, image in enumerate(render_frames(speech, take, homophenes)):
             frame = av.VideoFrame.from_ndarray(cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420), format="yuv420p")
             frame.pts, frame.time_base = number, Fraction(1, FPS)
             container.mux(video.encode(frame))

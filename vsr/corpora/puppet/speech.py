@@ -7,7 +7,6 @@ MBROLA voices only.  Source of the interface: speak_lib.h of espeak-ng 1.51.
 from __future__ import annotations
 
 import ctypes
-import ctypes.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,10 +14,9 @@ from functools import lru_cache
 import numpy as np
 
 from vsr.core.errors import VsrError
+from vsr.text.espeak import UTF8, started
 
-RETRIEVAL = 1  # AUDIO_OUTPUT_RETRIEVAL: samples go to the callback, nothing is played
-PHONEME_EVENTS, PHONEME_IPA = 1, 2  # options of espeak_Initialize
-UTF8, PHONEMES_IN_TEXT = 1, 0x100  # flags of espeak_Synth; the second allows [[phonemes]] in the text
+PHONEMES_IN_TEXT = 0x100  # flag of espeak_Synth: allows [[phonemes]] in the text
 RATE, PITCH, WORD_GAP = 1, 3, 7  # parameters of espeak_SetParameter
 EVENT_END, EVENT_WORD, EVENT_PHONEME = 0, 1, 7
 
@@ -78,13 +76,7 @@ class Synthesiser:
     """The loaded library.  It keeps global state: one instance a process, one thread."""
 
     def __init__(self):
-        self._library, data = _load_library()
-        self.rate = self._library.espeak_Initialize(2, 0, data, PHONEME_EVENTS | PHONEME_IPA)
-        if self.rate <= 0:
-            raise VsrError(
-                "no_speech", "espeak-ng cannot start: its voice data are missing (Debian package espeak-ng)"
-            )
-        self._library.espeak_SetVoiceByName.argtypes = [ctypes.c_char_p]
+        self._library, self.rate = started()
         self._chunks: list[bytes] = []
         self._events: list[tuple[int, int, int, str]] = []
         self._callback = _CALLBACK(self._receive)  # kept: the library holds only its address
@@ -160,24 +152,3 @@ def _word_at(position: int, spoken: Sequence[str]) -> int:
         if position <= end:
             return index
     return len(spoken) - 1
-
-
-def _load_library():
-    """(library, folder of its data or None): the system's, else that of the wheel espeakng-loader."""
-    for name in (ctypes.util.find_library("espeak-ng"), "libespeak-ng.so.1"):
-        if name:
-            try:
-                return ctypes.CDLL(name), None
-            except OSError:
-                continue
-    try:
-        import espeakng_loader
-
-        return ctypes.CDLL(espeakng_loader.get_library_path()), espeakng_loader.get_data_path().encode(
-            "utf-8"
-        )
-    except (ImportError, OSError) as error:
-        raise VsrError(
-            "no_speech",
-            "the library libespeak-ng is missing: apt-get install espeak-ng, or pip install espeakng-loader",
-        ) from error

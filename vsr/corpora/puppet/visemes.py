@@ -14,6 +14,7 @@ import numpy as np
 
 from vsr.core.clock import FPS
 from vsr.corpora.puppet.speech import Span
+from vsr.text.visemes import IPA
 
 PARAMETERS = ("open", "width", "round", "jaw", "tuck", "press", "tongue", "raise")
 """open: gap between the lips; width: spread corners (+) or drawn in (-); round: pushed forward; jaw: lowered;
@@ -77,6 +78,9 @@ _SAME = {
     "y": "u",
 }
 _LONG = "ːˑˈˌ̩̃ʲ"
+# With homophenes, whose pose all sounds of a viseme class have: such as b for p b m.
+_SHOWN = {"p": "b", "f": "v", "T": "ð", "t": "d", "s": "z", "S": "ʃ", "k": "k", "r": "ɹ", "u": "u", "i": "ɪ",
+          "e": "e", "E": "ɛ", "a": "a", "@": "ə", "o": "o", "O": "ɔ"}  # fmt: skip
 VOWELS = frozenset("iɪeɛæaɑʌəɜɒɔoʊu")
 CLOSED, TUCKED = frozenset("pbm"), frozenset("fv")
 _FIRM = {"w": 2.0, "ʃ": 1.6, "tʃ": 1.6, "dʒ": 1.6, "θ": 1.6, "ð": 1.4, "h": 0.3, "k": 0.6, "ɡ": 0.6}
@@ -93,10 +97,14 @@ def phoneme_parts(label: str) -> list[str]:
     return [key for key in keys if key in _TARGETS]
 
 
-def mouth_track(phonemes: tuple[Span, ...], num_frames: int) -> np.ndarray:
-    """Pose (T, K) at the times t = frame / 25 s; at rest before the first and after the last phoneme."""
+def mouth_track(phonemes: tuple[Span, ...], num_frames: int, homophenes: bool = False) -> np.ndarray:
+    """Pose (T, K) at the times t = frame / 25 s; at rest before the first and after the last phoneme.
+
+    ``homophenes``: all sounds of a viseme class have one pose, so that only a language model tells pat from bat; how
+    long a sound lasts still differs.
+    """
     times = np.arange(num_frames) / FPS
-    parts = list(_parts(phonemes))
+    parts = list(_parts(phonemes, homophenes))
     if not parts:
         return np.zeros((num_frames, len(PARAMETERS)))
     targets = np.array([_TARGETS[part.label] for part in parts])
@@ -106,10 +114,11 @@ def mouth_track(phonemes: tuple[Span, ...], num_frames: int) -> np.ndarray:
     return _enforce(track, parts, times)
 
 
-def _parts(phonemes: tuple[Span, ...]):
+def _parts(phonemes: tuple[Span, ...], homophenes: bool = False):
     """The phonemes as spans of single targets: diphthongs in two, p and b moved to where the lips close."""
     for span in phonemes:
         keys = phoneme_parts(span.label)
+        keys = [_SHOWN[IPA[key]] for key in keys if key] if homophenes else keys
         if keys in (["p"], ["b"]):
             yield Span(keys[0], span.start - CLOSURE_S, max(span.start + 0.01, span.end - 0.04))
             continue

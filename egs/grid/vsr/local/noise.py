@@ -1,0 +1,206 @@
+#!/usr/bin/env python3
+"""Word error rate by lips, by sound and by both, over noise and over covered lips, for a model that hears.
+
+    local/noise.py --model grid-av --manifest data/sound/test_s1/manifest.jsonl \\
+        --voices data/sound/train/manifest.jsonl --out exp/noise
+
+Noise is drawn by the clip's id and the seed: the same at every ratio. Babble is of five clips of --voices, which must
+be no list that is tested. Covered lips have a square of noise over the mouth for a share of the frames, in one stretch.
+What an earlier run decoded into the same folder is kept; the table is written to OUT/table.md, the counts to
+OUT/counts.json.
+"""
+
+import argparse
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from vsr.core.clock import SAMPLES_PER_FRAME
+from vsr.core.files import write_json, write_text
+from vsr.data.manifest import Clip, read_manifest, write_manifest
+from vsr.data.sound_input import clip_wave
+from vsr.data.splits import check_disjoint
+from vsr.data.stored import read_crop
+from vsr.decoding.corpus import decode_manifest
+from vsr.decoding.defaults import options_for
+from vsr.evaluation.wer import read_hypotheses, score
+from vsr.media.audio import fit_length, write_wave
+from vsr.media.mixing import KINDS, mix, noise_of
+from vsr.modelstore.folder import load_model
+
+SNRS = (20.0, 10.0, 5.0, 0.0, -5.0, -10.0)
+SHARES = (0.25, 0.5, 0.75, 1.0)
+VOICES = 5
+SIDE, PATCH = 96, 56  # pixels of the crop, and of the square over the mouth
+COVERED_AT = 0.0  # dB of babble under covered lips
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One condition of one list: what is read, in which noise, with how many of the frames covered."""
+
+    modality: str
+    kind: str = ""
+    snr: float = float("inf")
+    covered: float = 0.0
+    shuffled: bool = False
+
+    @property
+    def name(self) -> str:
+        """As its files are called."""
+        noise = f"_{self.kind}_{self.snr:g}dB" if self.kind else ""
+        covered = f"_covered{round(100 * self.covered)}" if self.covered else ""
+        return self.modality + noise + covered + ("_shuffled" if self.shuffled else "")
+
+
+def cells_of(kinds: list[str], snrs: list[float], shares: list[float]) -> Iterator[Cell]:
+    """All conditions that are measured; lips hear no noise."""
+    yield Cell("video")
+    for modality in ("sound", "both"):
+        yield Cell(modality)
+        yield from (Cell(modality, kind, snr) for kind in kinds for snr in snrs)
+    yield Cell("both", shuffled=True)
+    for share in shares:
+        yield Cell("video", covered=share)
+        yield Cell("both", "babble", COVERED_AT, share)
+
+
+def rng_of(clip: Clip, seed: int, what: str) -> np.random.Generator:
+    """Random numbers that depend on the clip, the seed and what they are for."""
+    return np.random.default_rng([seed, zlib.crc32(f"{clip.id} {what}".encode())])
+
+
+def noisy(clip: Clip, cell: Cell, voices: list[Clip], seed: int) -> np.ndarray:
+    """The clip's sound in the noise of a condition; quieter where it would not fit into 16 bit."""
+    wave, rng = clip_wave(clip), rng_of(clip, seed, cell.kind)
+    drawn = [clip_wave(voices[i]) for i in rng.choice(len(voices), VOICES, replace=False)]
+    wave = mix(wave, noise_of(cell.kind, len(wave), drawn, rng), cell.snr)
+    return wave / max(1.0, float(np.abs(wave).max()))
+
+
+def covered(clip: Clip, share: float, seed: int) -> np.ndarray:
+    """The clip's crop (T, 96, 96) with noise over the mouth in a stretch of so many of its frames."""
+    crop, rng = np.array(read_crop(clip.crop)), rng_of(clip, seed, "covered")
+    count = round(share * len(crop))
+    first = int(rng.integers(0, len(crop) - count + 1))
+    margin = (SIDE - PATCH) // 2
+    patch = rng.integers(0, 256, (PATCH, PATCH), dtype=np.uint8)
+    crop[first : first + count, margin : margin + PATCH, margin : margin + PATCH] = patch
+    return crop
+
+
+def changed(clips: list[Clip], cell: Cell, voices: list[Clip], folder: Path, seed: int) -> list[Clip]:
+    """The clips under a condition, their files in the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    others = clips[1:] + clips[:1] if cell.shuffled else clips
+    made = []
+    for clip, other in zip(clips, others, strict=True):
+        if cell.shuffled or cell.kind:
+            length = clip.num_frames * SAMPLES_PER_FRAME
+            wave = noisy(clip, cell, voices, seed) if cell.kind else fit_length(clip_wave(other), length)
+            write_wave(folder / f"{clip.id}.wav", wave)
+            clip = replace(clip, sound=str(folder / f"{clip.id}.wav"))
+        if cell.covered:
+            np.save(folder / f"{clip.id}.npy", covered(clip, cell.covered, seed))
+            clip = replace(clip, crop=str(folder / f"{clip.id}.npy"))
+        made.append(clip)
+    return made
+
+
+def measured(loaded, clips: list[Clip], cell: Cell, voices: list[Clip], out: Path, seed: int) -> dict:
+    """Errors, words and WER with its interval under a condition; decoded unless it was before."""
+    hypotheses = out / f"{cell.name}.jsonl"
+    references = {clip.id: clip.text for clip in clips}
+    if not hypotheses.is_file():
+        manifest = out / f"{cell.name}.manifest.jsonl"
+        write_manifest(manifest, changed(clips, cell, voices, out / "files" / cell.name, seed))
+        decode_manifest(loaded, manifest, hypotheses, options_for(loaded), modality=cell.modality)
+    return counts_of(references, read_hypotheses(hypotheses))
+
+
+def counts_of(references: dict[str, str], hypotheses: dict[str, str]) -> dict:
+    """Errors, words, and the interval of their rate in percent."""
+    whole, each = score(references, hypotheses)
+    errors = sum(own.errors for own in each)
+    return {"errors": errors, "words": whole.words, "interval": [whole.wer_low, whole.wer_high]}
+
+
+def gain(sound: dict[float, float], both: dict[float, float], at: float = 0.0) -> float | None:
+    """By how many dB sound with lips may be noisier than sound alone at ``at`` dB for the same WER: SNR (dB) -> WER of
+    each. Infinite where no measured noise brings both to it, None where even the least does not stay below."""
+    goal, places = sound[at], sorted(both, reverse=True)
+    for quieter, louder in zip(places, places[1:], strict=False):
+        low, high = both[quieter], both[louder]
+        if low <= goal < high:
+            return at - (quieter + (goal - low) / (high - low) * (louder - quieter))
+    return float("inf") if both[places[-1]] <= goal else None
+
+
+def main() -> None:
+    """Measure and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="grid-av")
+    parser.add_argument("--manifest", required=True)
+    parser.add_argument("--voices", required=True, help="manifest of the clips that babble is made of")
+    parser.add_argument("--out", required=True)
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=["babble", "white"])
+    parser.add_argument("--snr", nargs="+", type=float, default=list(SNRS))
+    parser.add_argument("--covered", nargs="*", type=float, default=list(SHARES))
+    parser.add_argument("--clips", type=int, default=0, help="the first so many of the list (0: all)")
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    clips, voices = read_manifest(args.manifest)[: args.clips or None], read_manifest(args.voices)
+    check_disjoint(voices, [], clips)
+    loaded, out, found = load_model(args.model), Path(args.out), {}
+    for cell in cells_of(args.kinds, args.snr, args.covered):
+        found[cell] = measured(loaded, clips, cell, voices, out, args.seed)
+        print(f"{cell.name}: {percent(found[cell])} of {found[cell]['words']} words", flush=True)
+    write_json(out / "counts.json", {cell.name: own for cell, own in found.items()})
+    write_text(out / "table.md", table(found, args.kinds, args.snr, args.covered))
+    print((out / "table.md").read_text(encoding="utf-8"))
+
+
+def percent(own: dict) -> str:
+    """WER with its errors."""
+    return f"{100 * own['errors'] / own['words']:.1f} ({own['errors']})"
+
+
+def table(found: dict[Cell, dict], kinds: list[str], snrs: list[float], shares: list[float]) -> str:
+    """Markdown: noise by rows, what is read by columns; then the gain and the covered lips."""
+    lines = ["| noise | SNR dB | lips | sound | both | both above the better by |", "|---|---|---|---|---|---|"]
+    clean = [found[Cell(m)] for m in ("video", "sound", "both")]
+    lines.append(row("none", "-", *clean))
+    for kind in kinds:
+        cells = [(snr, found[Cell("sound", kind, snr)], found[Cell("both", kind, snr)]) for snr in snrs]
+        lines += [row(kind, f"{snr:g}", clean[0], sound, both) for snr, sound, both in cells]
+    lines += ["", f"Sound of another clip beside the lips (control): {percent(found[Cell('both', shuffled=True)])}."]
+    for kind in kinds if 0.0 in snrs else []:
+        curves = [{snr: rate(found[Cell(m, kind, snr)]) for snr in snrs} for m in ("sound", "both")]
+        won = gain(*curves)
+        told = "none" if won is None else f"more than {0 - min(snrs):g} dB" if won == float("inf") else f"{won:.1f} dB"
+        lines.append(f"Effective gain of the lips in {kind} at the WER of sound alone at 0 dB: {told}.")
+    if shares:
+        lines += ["", "| lips covered, share of the frames | lips | both, babble 0 dB |", "|---|---|---|"]
+        rows = [(0.0, clean[0], found.get(Cell("both", "babble", COVERED_AT)))]
+        rows += [(s, found[Cell("video", covered=s)], found[Cell("both", "babble", COVERED_AT, s)]) for s in shares]
+        lines += [f"| {100 * s:.0f} % | {percent(a)} | {percent(b) if b else '-'} |" for s, a, b in rows]
+    return "\n".join(lines) + "\n"
+
+
+def rate(own: dict) -> float:
+    """WER in percent."""
+    return 100 * own["errors"] / own["words"]
+
+
+def row(kind: str, snr: str, *found: dict) -> str:
+    """One line of the first table."""
+    lips, sound, both = map(rate, found)
+    each = " | ".join(percent(own) for own in found)
+    return f"| {kind} | {snr} | {each} | {both - min(lips, sound):+.1f} |"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,194 @@
+#!/usr/bin/env python3
+"""Another reader on a trained one in minutes: its lower layers stay, and their states are stored once.
+
+    local/on_states.py --model grid --train data/crops/train/manifest.jsonl --dev data/crops/dev/manifest.jsonl \\
+        --tokenizer data/phones --out exp/phones
+
+The front end and the first ``--keep`` layers of the encoder are those of the model, without gradient; the layers above
+and the heads (CTC, and the frames' tokens with ``--alignment``) begin again by the seed. By default all layers are kept
+and the heads alone are trained. --shuffle gives every clip the words of another one: the control that shows what is
+read and what is grammar. Writes a model folder that vsr decode reads.
+"""
+
+import argparse
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from vsr.core.tokens import IGNORE
+from vsr.data.batch import Batch, CropDataset
+from vsr.data.manifest import Clip, read_manifest
+from vsr.data.sampler import FrameBudgetSampler
+from vsr.data.targets import FRAME_TOKENS, TOKENS, text_targets
+from vsr.models.lengths import length_mask, zero_padding
+from vsr.models.lipreader import LipReader, LipReaderConfig
+from vsr.modelstore.folder import LoadedModel, load_model, save_model
+from vsr.objectives.registry import objective_of
+from vsr.text.tokenizer import load_tokenizer
+from vsr.training.lipreader import errors_of
+from vsr.training.state import Average
+
+MASKED = 8  # frames of the states that are hidden at once, twice a clip
+EMA, CLIP, WARMUP = 0.998, 5.0, 100
+
+
+class Above(LipReader):
+    """A reader that begins at stored states of its own lower layers."""
+
+    keep = 0
+
+    def encode_batch(self, batch: Batch) -> Tensor:
+        """Stored states (B, T, D) -> states."""
+        x, mask = batch.inputs["stored"], length_mask(batch.lengths, batch.inputs["stored"].shape[1])
+        for layer in self.encoder.layers[self.keep :]:
+            x = layer(x, mask)
+        return zero_padding(self.encoder.norm(x), mask)
+
+
+@torch.inference_mode()
+def stored(loaded: LoadedModel, clips: Sequence[Clip], keep: int, folder: Path) -> list[Tensor]:
+    """States (T, D) after the ``keep`` lower layers, of each clip; made once for each folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    dataset, model, found = CropDataset(clips, loaded.tokenizer, None), loaded.model, []
+    for place, clip in enumerate(clips):
+        path = folder / f"{clip.id}.npy"
+        if not path.exists():
+            batch = dataset.batch([place])
+            mask = length_mask(batch.lengths, batch.video.shape[1])
+            x = model.encoder.dropout(model.frontend(zero_padding(batch.video, mask), mask) * model.encoder.scale)
+            for layer in model.encoder.layers[:keep]:
+                x = layer(x, mask)
+            np.save(path, x[0].numpy())
+        found.append(torch.from_numpy(np.load(path)))
+    return found
+
+
+def batch_of(clips: Sequence[Clip], states: Sequence[Tensor], tokenizer, rng: np.random.Generator | None) -> Batch:
+    """A batch of stored states with targets; ``rng`` hides frames of them."""
+    shown = [own if rng is None else masked(own, rng) for own in states]
+    made = [text_targets(clip, len(own), tokenizer, rng) for clip, own in zip(clips, states, strict=True)]
+    targets = {
+        name: pad_sequence([torch.from_numpy(own[name].values) for own in made], True, IGNORE)
+        for name in (TOKENS, FRAME_TOKENS)
+    }
+    lengths = torch.tensor([len(own) for own in states])
+    return Batch({"stored": pad_sequence(shown, True)}, lengths, targets, [clip.id for clip in clips])
+
+
+def masked(states: Tensor, rng: np.random.Generator) -> Tensor:
+    """States (T, D) with two stretches at their mean."""
+    shown = states.clone()
+    for _ in range(2):
+        first = int(rng.integers(0, len(states)))
+        shown[first : first + int(rng.integers(0, MASKED + 1))] = states.mean(0)
+    return shown
+
+
+def shuffled(clips: Sequence[Clip], seed: int) -> list[Clip]:
+    """Every clip with the text of another one, and without times."""
+    order = np.random.default_rng(seed).permutation(len(clips))
+    return [replace(clip, text=clips[int(i)].text, words=(), phones=()) for clip, i in zip(clips, order, strict=True)]
+
+
+def reader_above(loaded: LoadedModel, config: LipReaderConfig, keep: int) -> Above:
+    """The reader with the model's front end and lower layers, which have no gradient."""
+    model = Above(config)
+    model.keep = keep
+    norm = ["encoder.norm."] if keep == len(model.encoder.layers) else []
+    lower = ("frontend.", *(f"encoder.layers.{i}." for i in range(keep)), *norm)
+    own = {name: value for name, value in loaded.model.state_dict().items() if name.startswith(lower)}
+    model.load_state_dict(own, strict=False)
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(not name.startswith(lower))
+    return model
+
+
+def train(model: Above, clips: Sequence[Clip], states: Sequence[Tensor], tokenizer, dev, args) -> Above:
+    """The averaged weights after ``--steps``; prints the dev list's error rate each tenth of them."""
+    sampler = FrameBudgetSampler([len(own) for own in states], args.frames, args.seed)
+    optimiser = torch.optim.AdamW(
+        [own for own in model.parameters() if own.requires_grad], args.lr, betas=(0.9, 0.98), weight_decay=0.03
+    )
+    average, objective = Average(model, EMA), objective_of(model.config, "")
+    begun, step, epoch, told = time.monotonic(), 0, 0, 0
+    while step < args.steps:
+        for indices in sampler.batches(epoch)[: args.steps - step]:
+            share = step / args.steps
+            for group in optimiser.param_groups:
+                group["lr"] = args.lr * min(1, (step + 1) / WARMUP) * 0.5 * (1 + math.cos(math.pi * share))
+            rng = np.random.default_rng((args.seed, epoch, indices[0]))
+            model.train()
+            batch = batch_of([clips[i] for i in indices], [states[i] for i in indices], tokenizer, rng)
+            optimiser.zero_grad()
+            objective(model, batch)["loss"].backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
+            optimiser.step()
+            step += 1
+            average.update(model, step)
+            if step * 10 // args.steps > told:
+                told = step * 10 // args.steps
+                minutes, found = (time.monotonic() - begun) / 60, rate(average.model, *dev, tokenizer)
+                print(f"step {step}  epoch {epoch}  {minutes:.1f} min  dev {found:.4f}", flush=True)
+        epoch += 1
+    return average.model
+
+
+@torch.inference_mode()
+def rate(model: Above, clips: Sequence[Clip], states: Sequence[Tensor], tokenizer) -> float:
+    """Error rate of the greedy CTC path: of words, or of the tokenizer's units."""
+    model.eval()
+    wrong = count = 0
+    for clip, own in zip(clips, states, strict=True):
+        batch = batch_of([clip], [own], tokenizer, None)
+        (best,) = model.ctc.search(model.encode_batch(batch), batch.lengths)
+        found = errors_of(tokenizer, clip.text, best[0].tokens)
+        wrong, count = wrong + found[0], count + found[1]
+    return wrong / max(1, count)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="grid", help="whose lower layers are kept (default: grid)")
+    parser.add_argument("--keep", type=int, metavar="N", help="of its layers (default: all)")
+    parser.add_argument("--train", nargs="+", required=True, metavar="JSONL")
+    parser.add_argument("--dev", required=True, metavar="JSONL")
+    parser.add_argument("--tokenizer", required=True, metavar="DIR")
+    parser.add_argument("--states", default="exp/states", metavar="DIR", help="where states are stored")
+    parser.add_argument("--alignment", type=float, default=0.5, metavar="W", help="of the frames' tokens (0.5)")
+    parser.add_argument("--shuffle", action="store_true", help="the control: every clip has another one's text")
+    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--frames", type=int, default=2400, help="of a batch (default: 2400)")
+    parser.add_argument("--lr", type=float, default=3e-3)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", required=True, metavar="DIR")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.manual_seed(args.seed)
+    loaded, tokenizer = load_model(args.model), load_tokenizer(args.tokenizer)
+    args.keep = len(loaded.model.encoder.layers) if args.keep is None else args.keep
+    clips = [clip for path in args.train for clip in read_manifest(path)]
+    dev = read_manifest(args.dev)
+    folder = Path(args.states) / f"{loaded.weights_sha256[:12]}_{args.keep}"
+    states, seen = stored(loaded, clips, args.keep, folder), stored(loaded, dev, args.keep, folder)
+    print(f"{len(clips)} clips stored", flush=True)
+    config = replace(
+        loaded.model.config, vocab_size=tokenizer.vocab_size, decoder_layers=0, ctc_weight=1.0,
+        alignment_weight=0.0 if args.shuffle else args.alignment,
+    )  # fmt: skip
+    model = reader_above(loaded, config, args.keep)
+    taught = shuffled(clips, args.seed) if args.shuffle else clips
+    made = LipReader(config)
+    made.load_state_dict(train(model, taught, states, tokenizer, (dev, seen), args).state_dict())
+    window = {"window": loaded.config["window"]} if "window" in loaded.config else {}
+    save_model(args.out, made, tokenizer, {"name": Path(args.out).name, **window})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,157 @@
+"""Clips with sound in batches: what is shown follows the seed, noise has its ratio, no clip is left without both."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from vsr.core.errors import VsrError
+from vsr.data.audio_visual import AudioVisualDataset, ModalityDropout, SoundNoise, WrongLips
+from vsr.data.manifest import Clip, read_manifest, write_manifest
+from vsr.data.modalities import SOUND, VIDEO
+from vsr.data.sound_input import clip_wave, stored_wave, to_sound_input
+from vsr.data.transforms import Augmentation
+from vsr.media import mixing
+from vsr.media.audio import write_wave
+from vsr.text.tokenizer import CharTokenizer
+
+
+def make_clips(folder, count=6, frames=20, silent=()):
+    """Crops and sounds in which each frame has its own brightness and its own loudness."""
+    clips = []
+    for i in range(count):
+        levels = np.linspace(0.05, 0.5, frames)
+        crop = np.repeat((6 * np.arange(frames, dtype=np.uint8))[:, None, None], 96, 1).repeat(96, 2)
+        np.save(folder / f"c{i}.npy", crop)
+        rng = np.random.default_rng(i)
+        write_wave(folder / f"c{i}.wav", np.repeat(levels, 640) * rng.uniform(-1, 1, 640 * frames))
+        sound = "" if i in silent else str(folder / f"c{i}.wav")
+        clips.append(Clip(f"c{i}", f"c{i}.mp4", "ab", "s", frames, str(folder / f"c{i}.npy"), sound=sound))
+    return clips
+
+
+TOKENS = CharTokenizer("ab ")
+
+
+def test_what_is_shown_follows_seed_clip_and_epoch_and_is_never_nothing(tmp_path):
+    clips = make_clips(tmp_path)
+    make = lambda: AudioVisualDataset(clips, TOKENS, Augmentation(), 3, dropout=ModalityDropout(0.3, 0.3))  # noqa: E731
+    shown = [[make().shown(i, epoch) for i in range(6)] for epoch in range(60)]
+    assert shown == [[make().shown(i, epoch) for i in range(6)] for epoch in range(60)]
+    flat = [own for epoch in shown for own in epoch]
+    assert {(VIDEO,), (SOUND,), (VIDEO, SOUND)} == set(flat)
+    assert abs(flat.count((SOUND,)) / len(flat) - 0.3) < 0.08 and abs(flat.count((VIDEO,)) / len(flat) - 0.3) < 0.08
+    everything_left_out = ModalityDropout(0.5, 0.5)
+    assert all(len(everything_left_out.kept(np.random.default_rng(i))) == 1 for i in range(100))
+
+
+def test_a_batch_has_zeros_and_a_flag_for_what_is_not_shown(tmp_path):
+    clips = make_clips(tmp_path, silent=(1,))
+    dataset = AudioVisualDataset(clips, TOKENS, Augmentation(), dropout=ModalityDropout(0.4, 0.3))
+    for epoch in range(8):
+        batch = dataset.batch(list(range(6)), epoch)
+        for row in range(6):
+            for name in (VIDEO, SOUND):
+                assert bool(batch.has(name)[row]) == bool(batch.inputs[name][row].abs().sum() > 0)
+        assert not batch.has(SOUND)[1] and batch.has(VIDEO)[1]
+        assert (batch.has(VIDEO) | batch.has(SOUND)).all()
+
+
+def test_sound_goes_where_frames_go(tmp_path):
+    """Faster and slower clips take their sound along, four mel frames for each frame."""
+    clips = make_clips(tmp_path, 1, 40)
+    plain = AudioVisualDataset(clips, TOKENS).item(0).inputs[SOUND]
+    moved = AudioVisualDataset(clips, TOKENS, Augmentation(flip=0, speed=0.3, mask_frames=0, light=0), 1).item(0, 2)
+    frames = moved.inputs[VIDEO].mean((1, 2, 3))
+    places = ((frames * 0.165 + 0.421) * 42.5).round().long()
+    assert len(places) != 40
+    torch.testing.assert_close(moved.inputs[SOUND], plain[places])
+
+
+def test_noise_is_as_loud_as_was_drawn_and_made_of_other_clips(tmp_path, monkeypatch):
+    clips, added = make_clips(tmp_path), []
+
+    def spy(wave, noise, decibels):
+        mixed = mixing.mix(wave, noise, decibels)
+        added.append((decibels, mixing.snr(wave, mixed.astype(np.float64) - wave)))
+        return mixed
+
+    monkeypatch.setattr("vsr.data.audio_visual.mix", spy)
+    dataset = AudioVisualDataset(clips, TOKENS, None, 0, noise=SoundNoise(1.0, (-5, 15), ("babble", "white")))
+    for epoch in range(5):
+        dataset.batch(list(range(6)), epoch)
+    asked, measured = map(np.array, zip(*added, strict=True))
+    assert len(asked) == 30 and asked.min() >= -5 and asked.max() <= 15 and asked.std() > 3
+    assert np.allclose(asked, measured, atol=0.01)
+    again = AudioVisualDataset(clips, TOKENS, None, 0, noise=SoundNoise(1.0, (-5, 15), ("babble", "white")))
+    torch.testing.assert_close(again.item(2, 1).inputs[SOUND], dataset.item(2, 1).inputs[SOUND], rtol=0, atol=0)
+
+
+def test_only_what_is_heard_well_is_shown_with_other_lips(tmp_path, monkeypatch):
+    clips, seen = make_clips(tmp_path), []
+    monkeypatch.setattr(AudioVisualDataset, "crop", lambda self, clip: seen.append(clip.id) or np.load(clip.crop))
+    noise = SoundNoise(0.7, (-10, 20), ("white",))
+    dataset = AudioVisualDataset(clips, TOKENS, None, 5, noise=noise, wrong_lips=WrongLips(0.5, 5.0))
+    found = {True: [], False: []}
+    for epoch in range(40):
+        for index in range(6):
+            dataset.item(index, epoch)
+            found[dataset._drawn(index, epoch)[1] >= 5.0].append(seen[-1] != f"c{index}")
+    assert not any(found[False]) and abs(np.mean(found[True]) - 0.5 * 5 / 6) < 0.1
+    alone = AudioVisualDataset(clips, TOKENS, None, 5, modalities=(VIDEO,), wrong_lips=WrongLips(1.0))
+    alone.item(3)
+    assert seen[-1] == "c3"
+
+
+def test_neither_level_nor_microphone_changes_the_input():
+    rng = np.random.default_rng(0)
+    wave = (0.1 * rng.standard_normal(640 * 30) * np.repeat(rng.uniform(0.2, 1, 30), 640)).astype(np.float32)
+    found = to_sound_input(wave)
+    assert found.shape == (30, 4, 80)
+    torch.testing.assert_close(found, to_sound_input(wave * 3), atol=1e-3, rtol=1e-3)
+    assert not to_sound_input(np.zeros(6400, np.float32)).any()
+    with pytest.raises(ValueError):
+        to_sound_input(wave[:-1])
+
+
+def test_a_manifest_keeps_the_sound_and_older_ones_read(tmp_path):
+    clips = make_clips(tmp_path, 2)
+    write_manifest(tmp_path / "m.jsonl", clips)
+    assert read_manifest(tmp_path / "m.jsonl") == clips
+    (tmp_path / "old.jsonl").write_text('{"id": "a", "video": "a.mp4", "text": "b"}\n', encoding="utf-8")
+    assert read_manifest(tmp_path / "old.jsonl")[0].sound == ""
+
+
+@pytest.mark.parametrize("modalities, silent", [((SOUND,), (1,)), ((VIDEO, SOUND), range(6))])
+def test_a_list_without_the_sound_that_is_read_is_refused(tmp_path, modalities, silent):
+    clips = make_clips(tmp_path, silent=silent)
+    with pytest.raises(VsrError, match="have no sound, such as c.: run vsr waves first"):
+        AudioVisualDataset(clips, TOKENS, modalities=modalities)
+    AudioVisualDataset(clips, TOKENS, modalities=(VIDEO,))
+
+
+def test_sound_that_does_not_fit_its_crop_is_refused(tmp_path):
+    clip = make_clips(tmp_path, 1)[0]
+    with pytest.raises(VsrError, match="12800 samples, its crop of 19 frames wants 12160"):
+        clip_wave(replace(clip, num_frames=19))
+    (tmp_path / "bad.wav").write_bytes(b"RIFF")
+    with pytest.raises(VsrError, match="cannot read the sound of c0"):
+        clip_wave(replace(clip, sound=str(tmp_path / "bad.wav")))
+    with pytest.raises(OSError):
+        stored_wave(tmp_path / "none.wav")
+
+
+@pytest.mark.parametrize(
+    "kind, settings",
+    [
+        (ModalityDropout, {"video": 0.7, "sound": 0.6}),
+        (ModalityDropout, {"video": -0.1}),
+        (SoundNoise, {"snr": (5, -5)}),
+        (SoundNoise, {"kinds": ("brown",)}),
+        (SoundNoise, {"voices": 0}),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(kind, settings):
+    with pytest.raises(VsrError, match="data\\."):
+        kind(**settings)

@@ -1,0 +1,68 @@
+"""The measurement over noise: what each condition does to a clip, the gain in dB, and the table."""
+
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.data.test_audio_visual import make_clips
+from vsr.data.sound_input import clip_wave
+from vsr.data.stored import read_crop
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = runpy.run_path(str(ROOT / "egs" / "grid" / "vsr" / "local" / "noise.py"))
+Cell, changed, gain = (SCRIPT[name] for name in ("Cell", "changed", "gain"))
+
+
+@pytest.fixture()
+def clips(tmp_path):
+    return make_clips(tmp_path, 8, 24)
+
+
+def test_noise_is_the_same_at_every_ratio_and_as_loud_as_it_says(clips, tmp_path):
+    tested, voices = clips[:2], clips[2:]
+    found = {}
+    for snr in (30.0, 10.0):
+        made = changed(tested, Cell("both", "babble", snr), voices, tmp_path / f"{snr}", 0)
+        added = clip_wave(made[0]) - clip_wave(tested[0])
+        found[snr] = added
+        own = SCRIPT["noisy"](tested[0], Cell("both", "babble", snr), voices, 0)
+        assert np.abs(own - clip_wave(made[0])).max() < 1e-4
+    ratio = np.sqrt(np.mean(found[10.0] ** 2) / np.mean(found[30.0] ** 2))
+    assert 20 * np.log10(ratio) == pytest.approx(20, abs=0.5)
+    assert np.corrcoef(*found.values())[0, 1] > 0.98
+    assert np.abs(SCRIPT["noisy"](tested[0], Cell("both", "white", -20.0), voices, 0)).max() <= 1.0
+
+
+@pytest.mark.parametrize("share", [0.25, 0.5, 1.0])
+def test_so_many_frames_are_covered_and_no_others(clips, tmp_path, share):
+    (made,) = changed(clips[:1], Cell("video", covered=share), clips[2:], tmp_path / "c", 0)
+    before, after = read_crop(clips[0].crop), read_crop(made.crop)
+    different = (before != after).any((1, 2))
+    assert different.sum() == round(share * 24) and np.ptp(np.flatnonzero(different)) == different.sum() - 1
+    assert (before[:, :20] == after[:, :20]).all()
+    assert made.sound == clips[0].sound
+
+
+def test_the_control_has_the_sound_of_another_clip(clips, tmp_path):
+    made = changed(clips[:3], Cell("both", shuffled=True), clips[3:], tmp_path / "s", 0)
+    for own, other in zip(made, [clips[1], clips[2], clips[0]], strict=True):
+        assert np.abs(clip_wave(own) - clip_wave(other)).max() < 1e-4
+
+
+def test_the_gain_is_the_distance_of_the_curves():
+    sound = {10.0: 5.0, 0.0: 40.0, -10.0: 90.0}
+    assert gain(sound, sound) == pytest.approx(0.0)
+    assert gain(sound, {10.0: 2.0, 0.0: 20.0, -10.0: 60.0}) == pytest.approx(5.0)
+    assert gain(sound, {10.0: 2.0, 0.0: 4.0, -10.0: 6.0}) == float("inf")
+    assert gain(sound, {10.0: 50.0, 0.0: 60.0, -10.0: 95.0}) is None
+
+
+def test_the_table_has_a_row_for_each_noise():
+    cells = list(SCRIPT["cells_of"](["white"], [10.0, 0.0], [0.5]))
+    assert len(cells) == len(set(cells)) == len({cell.name for cell in cells}) == 1 + 2 * 3 + 1 + 2
+    found = {cell: {"errors": 6 if cell.modality == "both" else 12, "words": 120} for cell in cells}
+    text = SCRIPT["table"](found, ["white"], [10.0, 0.0], [0.5])
+    assert "| white | 0 | 10.0 (12) | 10.0 (12) | 5.0 (6) | -5.0 |" in text
+    assert "more than 0 dB" in text and "| 50 % | 10.0 (12) | 5.0 (6) |" in text

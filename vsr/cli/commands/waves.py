@@ -1,0 +1,33 @@
+"""`vsr waves`: the sound of a corpus, on the clock of its crops."""
+
+from __future__ import annotations
+
+import argparse
+
+HELP = "write the sound of a corpus of crops, for readers that hear"
+ABOUT = """Reads the sound of every clip of a manifest of crops and writes it as a .wav of 16 kHz,
+640 samples for each frame of the crop, whatever the container and its clocks. Its manifest
+names the sounds; clips without sound stay in it, without one. Sounds that an earlier run
+made of the same are kept."""
+FILES = """reads   a manifest that vsr crop wrote, and its videos
+writes  ID.wav, manifest.jsonl"""
+SEE = "vsr crop, vsr train, vsr decode"
+EXAMPLE = """vsr waves --manifest data/crops/train/manifest.jsonl --out data/sound/train
+vsr waves --manifest data/crops/test/manifest.jsonl --out data/sound/test --jobs 2"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--manifest", required=True, metavar="JSONL", help="manifest that vsr crop wrote")
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the sounds and their manifest")
+    parser.add_argument("--jobs", type=int, default=0, metavar="N", help="processes (default: as many as are good)")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write the sounds and say how many there are. Raises VsrError."""
+    from vsr.core.numbers import NOT_NEGATIVE, check_number
+    from vsr.data.waves import write_waves
+
+    check_number("--jobs", args.jobs, NOT_NEGATIVE)
+    counts = write_waves(args.manifest, args.out, args.jobs)
+    print(", ".join(f"{number} {what}" for what, number in sorted(counts.items())) or "nothing to do")

@@ -1,0 +1,179 @@
+"""Clips with crops and sound -> batches for a model of both: noise, and streams left out, fixed by the seed.
+
+Shapes: T frames; wave (640 T,).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vsr.core.clock import MELS_PER_FRAME
+from vsr.core.errors import VsrError
+from vsr.core.numbers import COUNT, SHARE, check_numbers
+from vsr.data.batch import FRAME_TOKENS, SOUND, VIDEO, Batch, CropDataset, as_tensors
+from vsr.data.manifest import Clip
+from vsr.data.sound_input import clip_wave, to_sound_input
+from vsr.data.targets import Item, Taught, at_frames
+from vsr.data.transforms import SIDE, Augmentation, speed_indices, to_network_input, trim_span
+from vsr.media.mel import NUM_MELS
+from vsr.media.mixing import KINDS, mix, noise_of
+from vsr.text.tokenizer import BLANK, Tokenizer
+
+
+@dataclass(frozen=True)
+class ModalityDropout:
+    """How often a training clip is shown without its ``video``, or without its ``sound``; never without both."""
+
+    video: float = 0.25
+    sound: float = 0.25
+
+    def __post_init__(self):
+        check_numbers(self, "data.modality_dropout.", video=SHARE, sound=SHARE)
+        if self.video + self.sound > 1:
+            raise VsrError("bad_config", "data.modality_dropout: video and sound are together above 1")
+
+    def kept(self, rng: np.random.Generator) -> tuple[str, ...]:
+        """The modalities of which a clip is shown."""
+        drawn = rng.random()
+        if drawn < self.video:
+            return (SOUND,)
+        return (VIDEO,) if drawn < self.video + self.sound else (VIDEO, SOUND)
+
+
+@dataclass(frozen=True)
+class SoundNoise:
+    """Noise in training sound: with which odds, of which ``kinds`` (`vsr.media.mixing.KINDS`), from the least to the
+    greatest ``snr`` (dB, drawn evenly), babble of how many ``voices``, which are other clips of the same list."""
+
+    p: float = 0.75
+    snr: tuple[float, float] = (-10.0, 20.0)
+    kinds: tuple[str, ...] = KINDS
+    voices: int = 5
+
+    def __post_init__(self):
+        object.__setattr__(self, "snr", tuple(self.snr))
+        object.__setattr__(self, "kinds", tuple(self.kinds))
+        check_numbers(self, "data.noise.", p=SHARE, voices=COUNT)
+        if len(self.snr) != 2 or not self.snr[0] <= self.snr[1]:
+            raise VsrError("bad_config", f"data.noise.snr is {list(self.snr)}: give the least and the greatest")
+        if not self.kinds or set(self.kinds) - set(KINDS):
+            raise VsrError("bad_config", f"data.noise.kinds is {list(self.kinds)}; it can have {', '.join(KINDS)}")
+
+
+@dataclass(frozen=True)
+class WrongLips:
+    """How often a training clip that is heard well is shown with the lips of another clip: with odds ``p`` where its
+    sound has no noise, or an SNR of at least ``snr`` dB.
+
+    Lips are nearly always read right in clips that a model was trained on, and it would learn to believe them before
+    the best of sounds, also where it reads new lips wrong.
+    """
+
+    p: float = 0.0
+    snr: float = 5.0
+
+    def __post_init__(self):
+        check_numbers(self, "data.wrong_lips.", p=SHARE)
+
+
+class AudioVisualDataset(CropDataset):
+    """Clips with their crops and, where they have some, their sound.
+
+    Args:
+        clips, tokenizer, augmentation, seed, heads: as of `CropDataset`; where frames are moved, sound moves along.
+        noise, dropout, wrong_lips: of training clips.
+        modalities: which of the two are shown; a clip without sound is shown by its video alone.
+    """
+
+    def __init__(
+        self, clips: Sequence[Clip], tokenizer: Tokenizer, augmentation: Augmentation | None = None, seed: int = 0,
+        heads: Mapping[str, Taught] | None = None, noise: SoundNoise | None = None,
+        dropout: ModalityDropout | None = None, modalities: tuple[str, ...] = (VIDEO, SOUND),
+        wrong_lips: WrongLips | None = None,
+    ):  # fmt: skip
+        super().__init__(clips, tokenizer, augmentation, seed, heads)
+        self.noise, self.dropout, self.wrong_lips, self.modalities = noise, dropout, wrong_lips, modalities
+        need_sound(clips, modalities)
+        self._voices = [clip for clip in clips if clip.sound]
+
+    def shown(self, index: int, epoch: int = 0) -> tuple[str, ...]:
+        """The modalities in which a clip is shown in an epoch."""
+        if not self.clips[index].sound:
+            return (VIDEO,)
+        if self.dropout is None or len(self.modalities) < 2:
+            return self.modalities
+        return self.dropout.kept(np.random.default_rng((self.seed, epoch, index, 1)))
+
+    def item(self, index: int, epoch: int = 0) -> Item:
+        """``video`` (T, 1, 88, 88) and ``sound`` (T, 4, 80) of one clip, zeros where it is not shown; its targets."""
+        clip, shown = self.clips[index], self.shown(index, epoch)
+        rng = np.random.default_rng((self.seed, epoch, index))
+        frames, targets = np.arange(clip.num_frames), self.teacher(clip, clip.num_frames)
+        if self.augmentation is not None and self.augmentation.speed:
+            frames = speed_indices(len(frames), self.augmentation.speed, rng)
+            targets = at_frames(targets, frames)
+        if self.augmentation is not None and self.augmentation.trim:
+            span = trim_span(targets[FRAME_TOKENS].values > BLANK, rng)
+            frames, targets = frames[span], at_frames(targets, span)
+        inputs = {VIDEO: torch.zeros(len(frames), 1, SIDE, SIDE), SOUND: empty_sound(len(frames))}
+        if VIDEO in shown:
+            crop = self.crop(self._seen(index, epoch) if SOUND in shown else clip)
+            inputs[VIDEO] = to_network_input(crop[frames.clip(max=len(crop) - 1)], self.augmentation, rng)
+        if SOUND in shown:
+            inputs[SOUND] = self._sound(index, epoch)[torch.from_numpy(frames)]
+        return Item(inputs, as_tensors(targets))
+
+    def batch(self, indices: Sequence[int], epoch: int = 0) -> Batch:
+        """The padded batch of several clips, with what each of them has."""
+        shown = [self.shown(index, epoch) for index in indices]
+        present = {name: torch.tensor([name in own for own in shown]) for name in (VIDEO, SOUND)}
+        return replace(super().batch(indices, epoch), present=present)
+
+    def _drawn(self, index: int, epoch: int) -> tuple[str, float, np.random.Generator]:
+        """Kind and SNR (dB) of a clip's noise in an epoch, infinite for none, and what the noise is drawn by."""
+        rng, noise = np.random.default_rng((self.seed, epoch, index, 2)), self.noise
+        if noise is None or rng.random() >= noise.p:
+            return "", float("inf"), rng
+        return noise.kinds[rng.integers(len(noise.kinds))], float(rng.uniform(*noise.snr)), rng
+
+    def _sound(self, index: int, epoch: int) -> Tensor:
+        """(T, 4, 80) of the whole clip, in training with noise."""
+        wave = clip_wave(self.clips[index])
+        kind, decibels, rng = self._drawn(index, epoch)
+        if kind:
+            wave = mix(wave, noise_of(kind, len(wave), self._others(index, kind, rng), rng), decibels)
+        return to_sound_input(wave)
+
+    def _seen(self, index: int, epoch: int) -> Clip:
+        """The clip whose lips are shown beside the sound of one."""
+        rng, wrong = np.random.default_rng((self.seed, epoch, index, 3)), self.wrong_lips
+        if wrong is None or self._drawn(index, epoch)[1] < wrong.snr or rng.random() >= wrong.p:
+            return self.clips[index]
+        return self.clips[rng.integers(len(self.clips))]
+
+    def _others(self, index: int, kind: str, rng: np.random.Generator) -> list[np.ndarray]:
+        """The voices of babble: other clips of the list."""
+        if kind != "babble" or self.noise is None:
+            return []
+        drawn = rng.integers(len(self._voices), size=self.noise.voices)
+        return [clip_wave(self._voices[i]) for i in drawn if self._voices[i].id != self.clips[index].id]
+
+
+def empty_sound(frames: int) -> Tensor:
+    """What stands for the sound of a clip that has none, (T, 4, 80)."""
+    return torch.zeros(frames, MELS_PER_FRAME, NUM_MELS)
+
+
+def need_sound(clips: Sequence[Clip], modalities: Sequence[str]) -> None:
+    """Raises VsrError bad_manifest where sound is to be read and no clip has any, or sound alone and one has none."""
+    silent = [clip for clip in clips if not clip.sound]
+    if SOUND not in modalities or not silent:
+        return
+    if len(silent) == len(clips) or VIDEO not in modalities:
+        told = f"{len(silent)} of {len(clips)} clips have no sound, such as {silent[0].id}"
+        raise VsrError("bad_manifest", f"{told}: run vsr waves first, or read by the lips (--modality video)")

@@ -1,0 +1,60 @@
+"""Wave of a clip -> network input, four mel frames a video frame; the same for training and reading.
+
+Each band is brought to mean 0 and deviation 1 over the clip, so that neither level nor the colour of a microphone or of
+a steady noise counts.
+
+Shapes: T video frames; wave (640 T,) float32, 16 kHz.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vsr.core.clock import MELS_PER_FRAME, SAMPLE_RATE, SAMPLES_PER_FRAME
+from vsr.core.errors import VsrError
+from vsr.data.manifest import Clip
+from vsr.media.mel import NUM_MELS, log_mel
+
+LEAST = 0.3  # nats by which a band moves at least: silence is not brought up to the level of speech
+
+
+def to_sound_input(wave: np.ndarray) -> Tensor:
+    """Wave (640 T,) -> (T, 4, 80). Raises ValueError for a length between two frames."""
+    mel = log_mel(torch.from_numpy(np.ascontiguousarray(wave, dtype=np.float32)))
+    std, mean = torch.std_mean(mel, 0, correction=0)
+    return ((mel - mean) / std.clamp(min=LEAST)).view(-1, MELS_PER_FRAME, NUM_MELS)
+
+
+def clip_wave(clip: Clip) -> np.ndarray:
+    """The stored sound of a clip (640 T,) of ``num_frames`` frames. Raises VsrError bad_manifest."""
+    try:
+        wave = stored_wave(clip.sound)
+    except (OSError, ValueError, EOFError) as error:
+        raise VsrError("bad_manifest", f"cannot read the sound of {clip.id}: {error}: run vsr waves") from error
+    wanted = clip.num_frames * SAMPLES_PER_FRAME
+    if len(wave) != wanted:
+        told = f"the sound of {clip.id} has {len(wave)} samples, its crop of {clip.num_frames} frames wants {wanted}"
+        raise VsrError("bad_manifest", f"{told}: run vsr waves again")
+    return wave
+
+
+def stored_wave(path: str | Path) -> np.ndarray:
+    """Samples (S,) of a .wav of 16 bit, mono, 16 kHz, as `vsr.media.audio.write_wave` writes it.
+
+    Raises OSError, EOFError, and ValueError for a file of another kind.
+    """
+    import wave as riff
+
+    try:
+        with riff.open(str(path), "rb") as file:
+            kind = file.getnchannels(), file.getsampwidth(), file.getframerate()
+            if kind != (1, 2, SAMPLE_RATE):
+                raise ValueError(f"{path} has {kind[0]} channels of {8 * kind[1]} bit at {kind[2]} Hz")
+            data = file.readframes(file.getnframes())
+    except riff.Error as error:
+        raise ValueError(f"{path}: {error}") from error
+    return np.frombuffer(data, "<i2").astype(np.float32) / 32767

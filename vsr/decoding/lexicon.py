@@ -1,0 +1,111 @@
+"""A lexicon as a prefix tree of tokens: words, each with its spellings or pronunciations.
+
+File: a word a line, with or without its phonemes ("blue B L UW"); again, or as word(2), for another pronunciation.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from vsr.core.errors import VsrError
+from vsr.core.files import read_lines
+from vsr.core.tokens import UNK
+from vsr.text.normalise import lower
+from vsr.text.pronounce import parse_dictionary
+from vsr.text.tokenizer import SPACE, CharTokenizer, Tokenizer
+from vsr.text.unit_tokenizers import UnitTokenizer
+
+ROOT = 0
+Tokens = tuple[int, ...]
+
+
+class Lexicon:
+    """Words by their tokens.
+
+    Args:
+        words: word -> distinct variants in tokens, none of them empty.
+        mark: the token between words, None where words follow each other.
+
+    ``children[n]``: token -> node; ``words[n]``: the words that end at node n.
+    """
+
+    def __init__(self, words: Mapping[str, Sequence[Tokens]], mark: int | None = None):
+        self.variants = {word: list(dict.fromkeys(own)) for word, own in words.items()}
+        self.mark = mark
+        self.children: list[dict[int, int]] = [{}]
+        self.words: list[list[str]] = [[]]
+        self.parent = [ROOT]
+        for word, variants in self.variants.items():
+            for tokens in variants:
+                self._add(word, tokens)
+
+    def _add(self, word: str, tokens: Tokens) -> None:
+        node = ROOT
+        for token in tokens:
+            if token not in self.children[node]:
+                self.children[node][token] = len(self.children)
+                self.children.append({})
+                self.words.append([])
+                self.parent.append(node)
+            node = self.children[node][token]
+        if node != ROOT and word not in self.words[node]:
+            self.words[node].append(word)
+
+    def ahead(self, scores: Mapping[str, float]) -> list[float]:
+        """For each node the best score among the words that go through it (look-ahead for pruning)."""
+        best = [max((scores[word] for word in own), default=-math.inf) for own in self.words]
+        for node in range(len(best) - 1, ROOT, -1):  # a node's number is greater than its parent's
+            best[self.parent[node]] = max(best[self.parent[node]], best[node])
+        return best
+
+
+def lexicon_for(tokenizer: Tokenizer, path: str = "") -> Lexicon:
+    """The lexicon of a file, spelled for a tokenizer; without a file the words that the tokenizer was made of.
+
+    Raises VsrError bad_config: no words, a tokenizer of other units, a word that cannot be spelled.
+    """
+    if isinstance(tokenizer, UnitTokenizer):
+        return Lexicon(_spoken(tokenizer, path), tokenizer.mark)
+    if not isinstance(tokenizer, CharTokenizer):
+        what = type(tokenizer).__name__.removesuffix("Tokenizer").lower()
+        told = f"the search by a lexicon is of readers of phonemes, visemes or characters; this one reads into {what}s"
+        raise VsrError("bad_config", told)
+    if not path:
+        raise VsrError("bad_config", "a reader of characters keeps no words: give --lexicon FILE")
+    words = {word: [tuple(tokenizer.encode(word))] for word in _listed(path)}
+    _check(words, path)
+    return Lexicon(words, tokenizer.encode(f"a{SPACE}a")[1])
+
+
+def _spoken(tokenizer: UnitTokenizer, path: str) -> dict[str, list[Tokens]]:
+    """Words in the tokens of their pronunciations."""
+    if not path:
+        if not tokenizer.lexicon:
+            raise VsrError("bad_config", "the model keeps no words: give --lexicon FILE")
+        return {word: tokenizer.variants(word) for word in tokenizer.lexicon}
+    written = [(number, line) for number, line in read_lines(path) if len(line.split()) > 1]
+    given = parse_dictionary(written, path)
+    words = {
+        word: [tuple(tokenizer.ids(tokenizer.units_of(own))) for own in given[word]]
+        if word in given else tokenizer.variants(word)
+        for word in _listed(path)
+    }  # fmt: skip
+    _check(words, path)
+    return words
+
+
+def _listed(path: str | Path) -> list[str]:
+    """The first word of each line, once."""
+    found = dict.fromkeys(lower(line.split()[0].partition("(")[0]) for _, line in read_lines(path))
+    found.pop("", None)
+    if not found:
+        raise VsrError("bad_config", f"{path} holds no words")
+    return list(found)
+
+
+def _check(words: Mapping[str, Iterable[Tokens]], path: str) -> None:
+    for word, variants in words.items():
+        if any(UNK in own or not own for own in variants):
+            raise VsrError("bad_config", f"{path}: the model's tokens cannot write '{word}'")

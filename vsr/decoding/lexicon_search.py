@@ -1,0 +1,159 @@
+"""CTC prefix search over the words of a lexicon, with n-grams of words inside of it.
+
+The prefix beam search of Hannun et al. (2014), held to a prefix tree: a hypothesis is the words so far and a node of
+the tree. Its score is the sum of all CTC paths of all pronunciations of its words, plus the weighted log-probability of
+the words and a bonus for each. Shapes: T frames, V vocabulary without the end.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from vsr.core.tokens import BLANK
+from vsr.decoding.ctc import log_add
+from vsr.decoding.lexicon import ROOT, Lexicon, lexicon_for
+from vsr.decoding.options import DecodeOptions
+from vsr.decoding.pronunciations import best_pronunciations
+from vsr.decoding.word_states import NoLanguage, WordLanguage, word_states
+from vsr.text.hypothesis import Hypothesis
+
+if TYPE_CHECKING:
+    from vsr.modelstore.folder import LoadedModel
+
+NEVER = -math.inf
+NO_TOKEN = -1
+NEVER_SAID = -1e30  # the score of a text that is none
+Key = tuple[int, int, int]  # (number of the words so far, node, last token)
+
+
+@dataclass(frozen=True)
+class History:
+    """Words so far: the language model's state after them, and its weighted score with the bonuses."""
+
+    words: tuple[str, ...]
+    state: Any
+    score: float
+
+
+class LexiconSearch:
+    """Args:
+    lexicon: the words there are.
+    language: log-probabilities of words.
+    weight: of them.
+    bonus: for each word.
+    """
+
+    def __init__(self, lexicon: Lexicon, language: WordLanguage | None = None, weight: float = 0.0, bonus: float = 0.0):
+        self.lexicon, self.language = lexicon, language or NoLanguage()
+        self.weight, self.bonus = weight, bonus
+        begin = self.language.begin()
+        first = {word: weight * self.language.after(begin, word)[1] for word in lexicon.variants} if weight else {}
+        self.ahead = lexicon.ahead(first) if weight else [0.0] * len(lexicon.children)
+
+    def run(self, log_probs: Tensor, beam: int, nbest: int) -> list[Hypothesis]:
+        """Log-probabilities (T, V) of one utterance -> the n-best, best first; nothing where no words fit."""
+        rows = log_probs.tolist()
+        self.histories, self.numbers = [History((), self.language.begin(), 0.0)], {}
+        states: dict[Key, tuple[float, float]] = {(0, ROOT, NO_TOKEN): (0.0, NEVER)}
+        for row in rows:
+            states = self._pruned(self._advanced(states, row), beam)
+        found = self._ended(states)
+        best = sorted(found.items(), key=lambda item: (-sum(item[1]), item[0]))[:nbest]
+        return [self._hypothesis(log_probs, words, *parts) for words, parts in best]
+
+    def _advanced(self, states: dict[Key, tuple[float, float]], row: list[float]) -> dict[Key, list[float]]:
+        """One frame: every hypothesis stays, goes on in its word, or begins the next one."""
+        new: dict[Key, list[float]] = {}
+        children, words, mark = self.lexicon.children, self.lexicon.words, self.lexicon.mark
+        for (number, node, last), (in_blank, in_token) in states.items():
+            both = log_add(in_blank, in_token)
+            _add(new, (number, node, last), 0, both + row[BLANK])
+            if last != NO_TOKEN:
+                _add(new, (number, node, last), 1, in_token + row[last])
+            self._grow(new, number, children[node], last, in_blank, both, row)
+            for word in words[node]:
+                if mark is None:
+                    self._grow(new, self._with(number, word), children[ROOT], last, in_blank, both, row)
+                else:
+                    _add(new, (self._with(number, word), ROOT, mark), 1, both + row[mark])
+        return new
+
+    @staticmethod
+    def _grow(new, number: int, children: dict[int, int], last: int, in_blank: float, both: float, row) -> None:
+        """By one more token; the same one again only after a blank."""
+        for token, child in children.items():
+            source = in_blank if token == last else both
+            if source > NEVER and row[token] > NEVER:
+                _add(new, (number, child, token), 1, source + row[token])
+
+    def _with(self, number: int, word: str) -> int:
+        """The number of the words so far with one more."""
+        key = (number, word)
+        if key not in self.numbers:
+            own = self.histories[number]
+            state, found = self.language.after(own.state, word)
+            self.numbers[key] = len(self.histories)
+            self.histories.append(History((*own.words, word), state, own.score + self.weight * found + self.bonus))
+        return self.numbers[key]
+
+    def _pruned(self, states: dict[Key, list[float]], beam: int) -> dict[Key, tuple[float, float]]:
+        """The best of them, with what their word will cost at least."""
+
+        def score(item) -> tuple[float, Key]:
+            (number, node, _), ends = item
+            ahead = self.ahead[node] if node != ROOT else 0.0
+            return -(log_add(*ends) + self.histories[number].score + ahead), item[0]
+
+        kept = sorted(states.items(), key=score)[:beam] if len(states) > beam else states.items()
+        return {key: (ends[0], ends[1]) for key, ends in kept}
+
+    def _ended(self, states: dict[Key, tuple[float, float]]) -> dict[tuple[str, ...], tuple[float, float]]:
+        """Words -> (log-probability by CTC, weighted score of the language model with the end and the bonuses)."""
+        found: dict[tuple[str, ...], tuple[float, float]] = {}
+        for (number, node, last), ends in states.items():
+            numbers = [self._with(number, word) for word in self.lexicon.words[node]]
+            numbers += [0] if last == NO_TOKEN else []
+            for own in (self.histories[place] for place in numbers):
+                language = own.score + self.weight * self.language.end(own.state) if self.weight else own.score
+                before = found.get(own.words, (NEVER, 0.0))[0]
+                found[own.words] = (log_add(before, log_add(*ends)), language)
+        return {words: parts for words, parts in found.items() if parts[0] > NEVER}
+
+    def _hypothesis(self, log_probs: Tensor, words: tuple[str, ...], ctc: float, language: float) -> Hypothesis:
+        """With the tokens of the pronunciations that fit best."""
+        variants = [self.lexicon.variants[word] for word in words]
+        chosen = best_pronunciations(log_probs.numpy(), variants, self.lexicon.mark) or [0] * len(words)
+        tokens: list[int] = []
+        spans = []
+        for own, choice in zip(variants, chosen, strict=True):
+            tokens += [self.lexicon.mark] if spans and self.lexicon.mark is not None else []
+            spans.append((len(tokens), len(tokens) + len(own[choice])))
+            tokens += own[choice]
+        return Hypothesis(tuple(tokens), ctc + language, ctc, 0.0, language, words, tuple(spans))
+
+
+def _add(new: dict[Key, list[float]], key: Key, end: int, score: float) -> None:
+    own = new.get(key)
+    if own is None:
+        own = new[key] = [NEVER, NEVER]
+    own[end] = log_add(own[end], score) if own[end] > NEVER else score
+
+
+def searched(search: LexiconSearch, each: Sequence[Tensor], beam: int, nbest: int) -> list[list[Hypothesis]]:
+    """The n-best of several utterances (T, V); an empty text where no words fit into one."""
+    return [search.run(own, beam, nbest) or [Hypothesis((), NEVER_SAID)] for own in each]
+
+
+def lexicon_search_of(loaded: LoadedModel, options: DecodeOptions) -> LexiconSearch:
+    """The search that the options ask for; ``loaded`` keeps lexicon and n-grams for the next call. Raises VsrError."""
+    names = f" lexicon {options.lexicon}", f" words {options.ngram}"  # among language models, whose names are paths
+    lexicon = loaded.languages.get(names[0]) or lexicon_for(loaded.tokenizer, options.lexicon)
+    language = loaded.languages.get(names[1]) or word_states(options.ngram)
+    loaded.languages.update(zip(names, (lexicon, language), strict=True))
+    weight = options.ngram_weight if options.ngram else 0.0
+    return LexiconSearch(lexicon, language, weight, options.word_bonus)

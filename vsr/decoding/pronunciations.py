@@ -1,0 +1,87 @@
+"""Which pronunciation of each word fits a clip best: the best CTC path through all of them at once.
+
+Shapes: T frames, V vocabulary, N tokens of all variants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from vsr.core.tokens import BLANK
+
+Tokens = tuple[int, ...]
+
+
+class _Graph:
+    """Tokens as nodes, with what may follow each; -1 is the beginning."""
+
+    def __init__(self, words: Sequence[Sequence[Tokens]], mark: int | None):
+        self.tokens: list[int] = []
+        self.owner: list[tuple[int, int]] = []  # (word, variant); marks have none: (-1, -1)
+        self.follows: list[tuple[int, int]] = []  # (node before, node)
+        before = [-1]
+        for number, variants in enumerate(words):
+            if number and mark is not None:
+                before = [self._chain(before, (mark,), (-1, -1))]
+            before = [self._chain(before, own, (number, choice)) for choice, own in enumerate(variants) if own]
+        self.last = before
+
+    def _chain(self, before: list[int], tokens: Tokens, owner: tuple[int, int]) -> int:
+        for token in tokens:
+            node = len(self.tokens)
+            self.tokens.append(token)
+            self.owner.append(owner)
+            self.follows += [(own, node) for own in before]
+            before = [node]
+        return before[0]
+
+    def allowed(self) -> np.ndarray:
+        """(S, S) log-mask of the states 0: blank at the beginning, 1 + 2n: node n, 2 + 2n: the blank after it."""
+        size = 2 * len(self.tokens) + 1
+        mask = np.full((size, size), -np.inf)
+        np.fill_diagonal(mask, 0.0)
+        for node in range(len(self.tokens)):
+            mask[1 + 2 * node, 2 + 2 * node] = 0.0
+        for before, node in self.follows:
+            mask[2 + 2 * before, 1 + 2 * node] = 0.0  # of the beginning: state 0
+            if before >= 0 and self.tokens[before] != self.tokens[node]:
+                mask[1 + 2 * before, 1 + 2 * node] = 0.0
+        return mask
+
+
+def best_pronunciations(
+    log_probs: np.ndarray, words: Sequence[Sequence[Tokens]], mark: int | None = None
+) -> list[int] | None:
+    """The variant of each word on the best path (T, V); None where no path fits into the frames.
+
+    Args:
+        words: the variants of each word, in tokens.
+        mark: the token between words.
+    """
+    graph = _Graph(words, mark)
+    if not graph.tokens:
+        return []
+    labels = np.full(2 * len(graph.tokens) + 1, BLANK)
+    labels[1::2] = graph.tokens
+    scores, allowed = log_probs[:, labels], graph.allowed()
+    starts = [0, *(1 + 2 * node for before, node in graph.follows if before < 0)]
+    total = np.full(len(labels), -np.inf)
+    total[starts] = scores[0, starts]
+    back = np.zeros((len(scores), len(labels)), int)
+    for frame in range(1, len(scores)):
+        arriving = total[:, None] + allowed
+        back[frame] = arriving.argmax(0)
+        total = arriving.max(0) + scores[frame]
+    ends = [state for node in graph.last for state in (1 + 2 * node, 2 + 2 * node)]
+    state = max(ends, key=lambda own: total[own])
+    if not np.isfinite(total[state]):
+        return None
+    chosen: dict[int, int] = {}
+    for frame in range(len(scores) - 1, -1, -1):
+        if state % 2:
+            word, choice = graph.owner[state // 2]
+            chosen[word] = choice
+        state = int(back[frame, state])
+    return [chosen[number] for number in range(len(words))]

@@ -1,0 +1,129 @@
+"""The sound of a recording for readers that hear: beside the lips, on the clock of their frames, or alone.
+
+Shapes: wave (640 T,) float32, 16 kHz; times (T,) seconds in the recording.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from vsr.core.clock import FPS, SAMPLES_PER_FRAME
+from vsr.core.errors import VsrError
+from vsr.core.windows import OVERLAP, frame_edges, window_spans
+from vsr.data.modalities import BOTH, SOUND
+from vsr.data.sound import gathered
+from vsr.decoding.encoding import chosen_modality, modalities_of, sound_of
+from vsr.decoding.options import DecodeOptions
+from vsr.decoding.provenance import provenance
+from vsr.face.piece import MIN_FRAMES
+from vsr.inference.assemble import segments_of
+from vsr.inference.recognition import WindowReading, groups, preferred_window, read_hypotheses, searched
+from vsr.media.audio import fit_length, read_wave
+from vsr.media.container import open_container, video_clock
+from vsr.media.reader import probe
+from vsr.media.streams import sound_stream
+from vsr.output.transcript import NO_SOUND, Transcript
+
+if TYPE_CHECKING:
+    from vsr.modelstore.folder import LoadedModel
+
+
+def has_sound(path: str | Path) -> bool:
+    """Whether a recording has a sound track that can be decoded. Raises VsrError unreadable."""
+    with open_container(path) as container:
+        return sound_stream(container) is not None
+
+
+def waves_at(path: str | Path, spans: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """The sound of each of several stretches of frames, given by their times: 640 samples a frame, at the time of the
+    frame; silence where there is none. The stretches lie near each other: what is between them is decoded too."""
+    if not spans:
+        return []
+    first, last = min(float(own[0]) for own in spans), max(float(own[-1]) for own in spans)
+    wave = read_wave(path, part=(first, last + 1 / FPS))
+    return [gathered(wave, own - first) for own in spans]
+
+
+@dataclass(frozen=True)
+class Hearing:
+    """What is heard of a recording beside its lips. modality: what is to be read, "" of a model that does not hear;
+    sound: whether the recording has any."""
+
+    path: str | Path
+    modality: str
+    sound: bool
+
+    def waves(self, spans: list[np.ndarray]) -> list[np.ndarray] | None:
+        """The sound of stretches of frames, by their times; None where none is read."""
+        return waves_at(self.path, spans) if self.modality == BOTH and self.sound else None
+
+    def told(self, made: dict[str, Any]) -> dict[str, Any]:
+        """A provenance that names what was read, and that a recording has no sound to read."""
+        if not self.modality:
+            return made
+        silent = {} if self.sound or self.modality != BOTH else {"sound": NO_SOUND}
+        return made | {"modality": self.modality, "video": made["video"] | silent}
+
+
+def hearing_of(loaded: LoadedModel, path: str | Path, modality: str = "") -> Hearing:
+    """What of a recording a model reads beside its lips, or in place of its own choice ``modality``.
+
+    Raises VsrError bad_config for a model that does not read that.
+    """
+    chosen = chosen_modality(loaded, modality)
+    if SOUND not in modalities_of(loaded):
+        return Hearing(path, "", False)
+    return Hearing(path, chosen, chosen == BOTH and has_sound(path))
+
+
+def read_waves(
+    loaded: LoadedModel, waves: Sequence[np.ndarray], edges: Sequence[np.ndarray], options: DecodeOptions
+) -> list[WindowReading]:
+    """Encode and search windows of sound alone, waves (640 W,) with frame borders (W+1,) seconds."""
+    device, found = next(loaded.model.parameters()).device, {}
+    lengths = [len(wave) // SAMPLES_PER_FRAME for wave in waves]
+    for group in groups(lengths):
+        inputs = {SOUND: sound_of([waves[i] for i in group], device)}
+        states, ranked = searched(loaded, inputs, torch.tensor([lengths[i] for i in group], device=device), options)
+        for i, own, hypotheses in zip(group, states, ranked, strict=True):
+            found[i] = read_hypotheses(loaded, own[: lengths[i]], hypotheses, 0, edges[i])
+    return [found[i] for i in range(len(waves))]
+
+
+def transcribe_sound(loaded: LoadedModel, path: str | Path, options: DecodeOptions) -> Transcript:
+    """Read the speech in a recording, with or without video, by its sound alone; no face is looked for.
+
+    Raises VsrError no_sound, too_short, unreadable.
+    """
+    start, info = _video_of(path)
+    wave = read_wave(path)
+    frames = -(-len(wave) // SAMPLES_PER_FRAME)
+    if frames < MIN_FRAMES:
+        told = f"{frames / FPS:.2f} s of sound; at least {MIN_FRAMES / FPS:.2f} are needed"
+        raise VsrError("too_short", f"{path}: {told}")
+    wave, times = fit_length(wave, frames * SAMPLES_PER_FRAME), start + np.arange(frames) / FPS
+    window = preferred_window(loaded)
+    spans = window_spans(frames, window, min(OVERLAP, window // 2))
+    edges = [frame_edges(times[first:stop]) for first, stop in spans]
+    waves = [wave[first * SAMPLES_PER_FRAME : stop * SAMPLES_PER_FRAME] for first, stop in spans]
+    each = zip(edges, read_waves(loaded, waves, edges, options), strict=True)
+    segments = segments_of([reading.of(0, own) for own, reading in each])
+    made = provenance(loaded, path, options, 1) | {"modality": SOUND}
+    end = max(info.end if info else 0.0, float(edges[-1][-1]))
+    return Transcript(str(path), info.fps if info else None, end, loaded.name, segments, provenance=made)
+
+
+def _video_of(path: str | Path):
+    """(second of the first frame, what is known of the video); (0, None) for a file of sound alone."""
+    try:
+        return video_clock(path)[1], probe(path)
+    except VsrError as error:
+        if error.reason == "no_video":
+            return 0.0, None
+        raise

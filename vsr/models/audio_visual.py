@@ -1,0 +1,112 @@
+"""Lips and sound in one front end: each by a front end of its own, joined by a fusion, for one encoder of both.
+
+A clip that lacks a stream has zeros in its place, and a learned vector in each frame that says so. One model then reads
+lips, sound, or both (Shi et al. 2022), if it was trained with streams left out (`vsr.data.audio_visual`).
+
+Shapes: B batch, T video frames, D width; streams are `vsr.models.streams.Streams` or video alone, (B, T, 1, 88, 88).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from vsr.data.batch import SOUND, VIDEO
+from vsr.models.registry import FRONTENDS, FUSIONS, Part, settings_of, split_kind
+from vsr.models.streams import Given, streams_of
+
+READ = (VIDEO, SOUND)
+
+
+class AudioVisual(nn.Module):
+    """Streams, mask (B, T) -> (B, T, D), zero on padding.
+
+    Args:
+        dim: D.
+        parts: modality -> its front end.
+        fusion: joins the two.
+        frozen: modalities whose front ends are not trained, and stay as they are in evaluation.
+    """
+
+    def __init__(self, dim: int, parts: dict[str, nn.Module], fusion: nn.Module, frozen: tuple[str, ...] = ()):
+        super().__init__()
+        self.streams = nn.ModuleDict(parts)
+        self.fusion = fusion
+        self.missing = nn.ParameterDict({name: nn.Parameter(torch.zeros(dim)) for name in parts})
+        self.frozen = frozen
+        for name in frozen:
+            self.streams[name].requires_grad_(False)
+
+    def train(self, mode: bool = True) -> AudioVisual:
+        """Training mode, but for what is frozen."""
+        super().train(mode)
+        for name in self.frozen:
+            self.streams[name].eval()
+        return self
+
+    def forward(self, given: Given, mask: Tensor) -> Tensor:
+        return self.joined(given, mask)[0]
+
+    def joined(self, given: Given, mask: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Features (B, T, D), and how much the fusion relies on each frame of either stream, (B, T), if it tells."""
+        streams = streams_of(given)
+        clips, device = len(mask), mask.device
+        features = {
+            name: self._stream(name, streams.inputs.get(name), streams.has(name, clips, device), mask)
+            for name in READ
+        }  # fmt: skip
+        return self.fusion(features[VIDEO], features[SOUND], mask)
+
+    def _stream(self, name: str, given: Tensor | None, present: Tensor, mask: Tensor) -> Tensor:
+        """The features of one stream; a front end never sees the clips that lack it."""
+        told = self.missing[name].expand(*mask.shape, -1)
+        if given is None:
+            return told * mask[..., None]
+        rows = present.nonzero()[:, 0]
+        asked = rows if len(rows) or not self.training else present.new_zeros(1, dtype=torch.long)
+        if not len(asked):
+            return told * mask[..., None]
+        with torch.set_grad_enabled(torch.is_grad_enabled() and name not in self.frozen):
+            found = self.streams[name](given[asked], mask[asked])
+        whole = torch.zeros_like(told, dtype=found.dtype).index_copy(0, asked, found)
+        return torch.where(present[:, None, None], whole, told.to(found.dtype) + 0 * whole) * mask[..., None]
+
+
+@FRONTENDS.register("audio_visual")
+@dataclass(frozen=True)
+class AudioVisualSettings:
+    """``video`` and ``sound`` are front ends, ``fusion`` a kind of fusion, each {kind: ..., its settings} or a name;
+    ``frozen`` names those of the two that are not trained."""
+
+    video: Any = "video_transformer"
+    sound: Any = "mel"
+    fusion: Any = "concat"
+    frozen: tuple[str, ...] = field(default=())
+    reads = READ
+
+    def __post_init__(self):
+        object.__setattr__(self, "frozen", tuple(self.frozen))
+        for name in READ:
+            if (read := getattr(self.part(name), "reads", VIDEO)) != name:
+                raise ValueError(f"the front end of {name} in audio_visual reads {read}")
+        self._fusion()
+        if odd := sorted(set(self.frozen) - set(READ)):
+            raise ValueError(f"frozen names '{odd[0]}'; it can be {' or '.join(READ)}")
+
+    def part(self, name: str) -> Part:
+        """The settings of one of the two front ends."""
+        kind, own = split_kind(getattr(self, name), name)
+        return settings_of(FRONTENDS, kind, own)
+
+    def _fusion(self) -> Any:
+        kind, own = split_kind(self.fusion, "fusion")
+        if FUSIONS[kind].joins != "features":
+            raise ValueError(f"the fusion {kind} joins whole readers (vsr fuse), and no features")
+        return settings_of(FUSIONS, kind, own)
+
+    def build(self, dim: int) -> nn.Module:
+        parts = {name: self.part(name).build(dim) for name in READ}
+        return AudioVisual(dim, parts, self._fusion().build(dim), self.frozen)

@@ -1,0 +1,78 @@
+"""How the features of lips and sound become one: kinds of `vsr.models.registry.FUSIONS`.
+
+A kind sees zeros where a clip lacks a stream, and the same learned vector in each of its frames, which says so
+(`vsr.models.audio_visual`).
+
+Shapes: video, sound (B, T, D); mask (B, T).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from vsr.core.numbers import NOT_NEGATIVE
+from vsr.models import fusion, reliability  # noqa: F401  register further kinds
+from vsr.models.lengths import zero_padding
+from vsr.models.limits import check_sizes
+from vsr.models.registry import FUSIONS
+
+Fused = tuple[Tensor, dict[str, Tensor]]  # features (B, T, D); modality -> how much its frames are relied on, (B, T)
+
+
+class ConcatFusion(nn.Module):
+    """Side by side, then an MLP (auto_avsr: Ma et al. 2023) or one linear layer (AV-HuBERT: Shi et al. 2022).
+
+    The linear layer begins as the sum of both, so that a reader of lips that is trained on first reads as it did.
+    """
+
+    def __init__(self, dim: int, hidden: int, norm: bool):
+        super().__init__()
+        self.norm = nn.LayerNorm(2 * dim) if norm else nn.Identity()
+        if hidden:
+            self.out: nn.Module = nn.Sequential(nn.Linear(2 * dim, hidden), nn.SiLU(), nn.Linear(hidden, dim))
+        else:
+            self.out = nn.Linear(2 * dim, dim)
+            with torch.no_grad():
+                self.out.weight.copy_(torch.eye(dim).repeat(1, 2))
+                self.out.bias.zero_()
+
+    def forward(self, video: Tensor, sound: Tensor, mask: Tensor) -> Fused:
+        return zero_padding(self.out(self.norm(torch.cat([video, sound], -1))), mask), {}
+
+
+class AddFusion(nn.Module):
+    """Their sum."""
+
+    def forward(self, video: Tensor, sound: Tensor, mask: Tensor) -> Fused:
+        return zero_padding(video + sound, mask), {}
+
+
+@FUSIONS.register("concat")
+@dataclass(frozen=True)
+class ConcatSettings:
+    """As `ConcatFusion` takes them; ``hidden`` 0: one linear layer."""
+
+    hidden: int = 0
+    norm: bool = False
+
+    joins = "features"
+
+    def __post_init__(self):
+        check_sizes(self, hidden=NOT_NEGATIVE)
+
+    def build(self, dim: int) -> nn.Module:
+        return ConcatFusion(dim, self.hidden, self.norm)
+
+
+@FUSIONS.register("add")
+@dataclass(frozen=True)
+class AddSettings:
+    """`AddFusion` has no settings."""
+
+    joins = "features"
+
+    def build(self, dim: int) -> nn.Module:
+        return AddFusion()

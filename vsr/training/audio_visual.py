@@ -1,0 +1,56 @@
+"""Training a reader that hears: the run of a lip reader on crops and sound, validated by lips, by sound and by both."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vsr.data.audio_visual import AudioVisualDataset
+from vsr.data.modalities import BOTH, MODALITIES, SOUND, VIDEO
+from vsr.models.lipreader import LipReaderConfig, frontend_of, further_heads_of
+from vsr.models.registry import FRONTENDS
+from vsr.training.config import TrainConfig
+from vsr.training.lipreader import LipReaderRun
+
+
+class AudioVisualRun(LipReaderRun):
+    """`LipReaderRun` of a model that reads sound, or video and sound."""
+
+    def _open_data(self) -> None:
+        super()._open_data()
+        data, seed = self.config.data, self.config.seed
+        config = self.config.model_config(self.tokenizer.vocab_size)
+        self.read = read = modalities_of(config)
+        heads, dropout = further_heads_of(config), data.modality_dropout if len(read) > 1 else None
+        self.train = AudioVisualDataset(
+            self.train.clips, self.tokenizer, data.augmentation, seed, heads, data.noise, dropout, read, data.wrong_lips
+        )  # fmt: skip
+        self.dev = AudioVisualDataset(self.dev.clips, self.tokenizer, modalities=read)
+
+    def validate(self) -> dict[str, float]:
+        """Word error rate on the dev list, ``dev_wer`` of all that is read, and of each stream by its name."""
+        if len(self.read) < 2:
+            return super().validate()
+        whole, found = self.dev, {}
+        for name in (VIDEO, SOUND, BOTH):
+            self.dev = AudioVisualDataset(whole.clips, self.tokenizer, modalities=MODALITIES[name])
+            figures = super().validate()
+            found |= {key if name == BOTH else f"{key}_{name}": value for key, value in figures.items()}
+        self.dev = whole
+        return found
+
+
+def hears(config: TrainConfig) -> bool:
+    """Whether the model of a run reads sound."""
+    given = config.model.get("frontend", VIDEO)
+    kind = given.get("kind") if isinstance(given, dict) else given
+    return SOUND in _read_by(FRONTENDS[kind]) if isinstance(kind, str) and kind in FRONTENDS else False
+
+
+def modalities_of(config: LipReaderConfig) -> tuple[str, ...]:
+    """What of a clip a reader of these settings reads."""
+    return _read_by(frontend_of(config))
+
+
+def _read_by(part: Any) -> tuple[str, ...]:
+    read = getattr(part, "reads", VIDEO)
+    return (read,) if isinstance(read, str) else tuple(read)
