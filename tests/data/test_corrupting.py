@@ -134,6 +134,15 @@ def test_the_same_clip_gets_the_same_in_any_list_and_folder(recorded, tmp_path):
     assert (tmp_path / "other" / "a.mkv").read_bytes() != (tmp_path / "one" / "a.mkv").read_bytes()
 
 
+def test_crops_remain_those_of_a_clip_whose_sound_alone_is_another(recorded, tmp_path):
+    clip = replace(recordings([recorded / "a.mkv"])[0], crop="a.npy", num_frames=30, track="a.npz", sound="a.wav")
+    for name, order in (("sound", NOISY), ("frames", COVERED)):
+        corrupt_corpus([clip], tmp_path / name, order, voices=recordings([recorded / "b.mkv"]))
+        (made,) = read_manifest(tmp_path / name / "manifest.jsonl")
+        kept = ("a.npy", 30, "a.npz") if name == "sound" else ("", 0, "")
+        assert (made.crop, made.num_frames, made.track) == kept and made.sound == ""
+
+
 def test_dropped_frames_are_the_ones_before(recorded, tmp_path):
     order = Order(Corruption(video=VideoCorruption(dropped=Amount(values=(0.4,)))), lossless=True)
     corrupt_corpus([clip for clip in recordings([recorded]) if clip.id == "a"], tmp_path, order)
