@@ -196,12 +196,13 @@ def test_where_no_clip_can_be_made_it_is_an_error_and_no_manifest_is_left(record
 def test_crops_are_covered_without_their_videos(tmp_path):
     crop = np.random.default_rng(0).integers(0, 256, (20, 96, 96)).astype(np.uint8)
     np.save(tmp_path / "x.npy", crop)
-    clip = Clip("x", "gone.mp4", "bin", num_frames=20, crop=str(tmp_path / "x.npy"))
+    clip = Clip("x", "gone.mp4", "bin", num_frames=20, crop=str(tmp_path / "x.npy"), track="x.npz")
     order = replace(COVERED, crops=True)
     assert corrupt_corpus([clip], tmp_path / "out", order) == {"corrupted": 1}
     (made,) = read_manifest(tmp_path / "out" / "manifest.jsonl")
     hidden = (np.load(made.crop) != crop)[:, 36:64, 20:76]
     assert hidden.mean() == pytest.approx(0.6, abs=0.03) and made.num_frames == 20
+    assert made.track == ""
     with pytest.raises(VsrError, match="no sound"):
         Order(NOISY.settings, crops=True)
     with pytest.raises(VsrError, match="nothing to corrupt"):

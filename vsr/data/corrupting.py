@@ -208,6 +208,6 @@ def _write_reports(out: Path, todo: list[Job], order: Order, outcomes: list[Outc
 def _listed(clip: Clip, path: str, order: Order) -> Clip:
     """The clip in the manifest of the set; crops of frames that are still what they were remain its crops."""
     if order.crops:
-        return replace(clip, crop=path)
+        return replace(clip, crop=path, track="")  # whose points would tell what is covered
     whole = replace(clip, video=path, start=0.0, end=0.0, sound="")
     return whole if order.settings.video.nothing else replace(whole, crop="", num_frames=0, track="")
