@@ -3,9 +3,9 @@
 
     local/occlusion.py --manifest data/crops/test_s1/manifest.jsonl --model grid --share 0 0.25 0.5 0.75 1
 
-Patches, objects and hands are drawn by the clip's id and the seed, as by `vsr corrupt --crops --occlude`: a clip has the
-same cover at each share, only larger. The last row is the control: the first frame held throughout, so that nothing but
-the reader's habits can be read.
+Patches, objects and hands are drawn by the clip's id and the seed, as by `vsr corrupt --crops --occlude`: a clip has
+the same cover at each share, only larger. The last row is the control: the first frame held throughout, so that
+nothing but the reader's habits can be read.
 """
 
 import argparse
