@@ -29,6 +29,7 @@ from vsr.text.normalise import lower
 from vsr.text.tokenizer import UNK, Tokenizer, WordTokenizer, load_tokenizer
 from vsr.training.config import built
 from vsr.training.loop import Run
+from vsr.training.pronunciations import choose_pronunciations
 from vsr.training.starting import copy_weights
 from vsr.training.texts import with_tokens
 
@@ -98,6 +99,10 @@ class LipReaderRun(Run):
             source, tokenizer = fitting_reader(load_model(where), model)
             self.say(f"init_from {where}: {copy_weights(source, model, tokenizer, self.tokenizer)}")
         return model
+
+    def _epoch(self) -> dict[str, float]:
+        choose_pronunciations(self)
+        return super()._epoch()
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
