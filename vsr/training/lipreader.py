@@ -39,6 +39,8 @@ RATES = {"phoneme": "dev_per", "viseme": "dev_ver"}
 class LipReaderRun(Run):
     """`vsr.training.loop.Run` with a `vsr.training.config.TrainConfig`."""
 
+    hears = False  # whether its model reads sound
+
     def _open_data(self) -> None:
         data = self.config.data
         train, dev, tests = (read_all(paths) for paths in (data.train, data.dev, data.tests))
@@ -50,7 +52,7 @@ class LipReaderRun(Run):
         if config.classes:
             self._check_words(("train", train), ("dev", dev))
         heads = further_heads_of(config)
-        data.corruption.check_streams(video=True, sound=False)
+        data.corruption.check_streams(video=True, sound=self.hears)
         self.train = CropDataset(
             train, self.tokenizer, data.augmentation, self.config.seed, heads, data.corruption.video
         )
