@@ -104,6 +104,19 @@ def test_only_what_is_heard_well_is_shown_with_other_lips(tmp_path, monkeypatch)
     assert seen[-1] == "c3"
 
 
+def test_two_groups_of_bands_are_hidden_for_the_whole_clip(tmp_path):
+    clips = make_clips(tmp_path)
+    make = lambda bands: AudioVisualDataset(clips, TOKENS, noise=SoundNoise(0.0, mask_bands=bands))  # noqa: E731
+    plain, masked = make(0), make(20)
+    hidden = []
+    for index in range(6):
+        one, other = (own.item(index).inputs[SOUND] for own in (plain, masked))
+        bands = (one != other).any((0, 1)).nonzero()[:, 0]
+        assert not other[..., bands].any() and torch.equal(one[..., other.any((0, 1))], other[..., other.any((0, 1))])
+        hidden.append(len(bands))
+    assert max(hidden) <= 40 and len(set(hidden)) > 2
+
+
 def test_neither_level_nor_microphone_changes_the_input():
     rng = np.random.default_rng(0)
     wave = (0.1 * rng.standard_normal(640 * 30) * np.repeat(rng.uniform(0.2, 1, 30), 640)).astype(np.float32)
@@ -150,6 +163,7 @@ def test_sound_that_does_not_fit_its_crop_is_refused(tmp_path):
         (SoundNoise, {"snr": (5, -5)}),
         (SoundNoise, {"kinds": ("brown",)}),
         (SoundNoise, {"voices": 0}),
+        (SoundNoise, {"mask_bands": 81}),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(kind, settings):

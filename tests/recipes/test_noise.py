@@ -66,3 +66,38 @@ def test_the_table_has_a_row_for_each_noise():
     text = SCRIPT["table"](found, ["white"], [10.0, 0.0], [0.5])
     assert "| white | 0 | 10.0 (12) | 10.0 (12) | 5.0 (6) | -5.0 |" in text
     assert "more than 0 dB" in text and "| 50 % | 10.0 (12) | 5.0 (6) |" in text
+
+
+def test_scores_that_follow_the_noise_correlate_with_it(clips, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "egs" / "grid" / "vsr" / "local"))
+    script = runpy.run_path(str(ROOT / "egs" / "grid" / "vsr" / "local" / "reliability.py"))
+    rng = np.random.default_rng(0)
+    follows = [[(snr, {"sound": snr + rng.normal(0, 1)}) for snr in (-10, 0, 10, 20)] for _ in range(12)]
+    rho, low, high = script["correlation"](follows, "sound")
+    assert low > 0.85 and rho <= 1 and low <= high
+    chance = [[(snr, {"sound": rng.normal()}) for snr in (-10, 0, 10, 20)] for _ in range(40)]
+    rho, low, high = script["correlation"](chance, "sound")
+    assert low < 0 < high and abs(rho) < 0.3
+
+
+def test_the_scores_of_a_fusion_are_read_from_its_front_end(clips, monkeypatch):
+    from tests.models.test_audio_visual import reader
+
+    monkeypatch.syspath_prepend(str(ROOT / "egs" / "grid" / "vsr" / "local"))
+    script = runpy.run_path(str(ROOT / "egs" / "grid" / "vsr" / "local" / "reliability.py"))
+    model = reader("relscore")
+    heard = script["over_noise"](model, clips[0], clips[2:], "white", 0)
+    assert [snr for snr, _ in heard] == list(SCRIPT["SNRS"]) and len({own["sound"] for _, own in heard}) == 6
+    seen = script["over_cover"](model, clips[0], 0)
+    assert [round(place, 2) for place, _ in seen] == [1.0, 0.75, 0.5, 0.25, 0.0]
+    assert all(0 < own["video"] < 1 for _, own in seen)
+
+
+def test_the_limit_leaves_out_the_sound_that_misleads(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "egs" / "grid" / "vsr" / "local"))
+    script = runpy.run_path(str(ROOT / "egs" / "grid" / "vsr" / "local" / "hearing.py"))
+    reading, best = script["Reading"], script["best_limit"]
+    found = [reading(0.1, 2, 0), reading(0.2, 2, 1), reading(0.5, 1, 3), reading(0.9, 0, 6)]
+    assert best(found) == (0.2, 2)
+    assert best([reading(0.1, 2, 0), reading(0.9, 2, 2)]) == (float("inf"), 2)
+    assert script["errors_at"](-1.0, found) == 5 and script["errors_at"](float("inf"), found) == 10

@@ -12,14 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vsr.core.clock import MELS_PER_FRAME
 from vsr.core.errors import VsrError
-from vsr.core.numbers import COUNT, SHARE, check_numbers
-from vsr.data.batch import FRAME_TOKENS, SOUND, VIDEO, Batch, CropDataset, as_tensors
+from vsr.core.numbers import COUNT, SHARE, Range, check_numbers
+from vsr.data.batch import FRAME_TOKENS, Batch, CropDataset, as_tensors
 from vsr.data.corruption import Corruption, corrupted_crop, corrupted_wave
 from vsr.data.manifest import Clip
+from vsr.data.modalities import MEL, SOUND, VIDEO
 from vsr.data.sound_corruption import SoundCorruption
-from vsr.data.sound_input import clip_wave, to_sound_input
+from vsr.data.sound_input import clip_wave, empty_sound, to_sound_input
 from vsr.data.targets import Item, Taught, at_frames
 from vsr.data.transforms import SIDE, Augmentation, speed_indices, to_network_input, trim_span
 from vsr.media.mel import NUM_MELS
@@ -50,17 +50,19 @@ class ModalityDropout:
 @dataclass(frozen=True)
 class SoundNoise:
     """Noise in training sound: with which odds, of which ``kinds`` (`vsr.media.mixing.KINDS`), from the least to the
-    greatest ``snr`` (dB, drawn evenly), babble of how many ``voices``, which are other clips of the same list."""
+    greatest ``snr`` (dB, drawn evenly), babble of how many ``voices``, which are other clips of the same list;
+    ``mask_bands``: greatest width of each of two groups of mel bands that are hidden (Park et al. 2019), 0 for none."""
 
     p: float = 0.75
     snr: tuple[float, float] = (-10.0, 20.0)
     kinds: tuple[str, ...] = KINDS
     voices: int = 5
+    mask_bands: int = 0
 
     def __post_init__(self):
         object.__setattr__(self, "snr", tuple(self.snr))
         object.__setattr__(self, "kinds", tuple(self.kinds))
-        check_numbers(self, "data.noise.", p=SHARE, voices=COUNT)
+        check_numbers(self, "data.noise.", p=SHARE, voices=COUNT, mask_bands=Range(least=0, most=NUM_MELS))
         if len(self.snr) != 2 or not self.snr[0] <= self.snr[1]:
             raise VsrError("bad_config", f"data.noise.snr is {list(self.snr)}: give the least and the greatest")
         if not self.kinds or set(self.kinds) - set(KINDS):
@@ -90,18 +92,20 @@ class AudioVisualDataset(CropDataset):
         clips, tokenizer, augmentation, seed, heads: as of `CropDataset`; where frames are moved, sound moves along.
         noise, dropout, wrong_lips, corruption: of training clips.
         modalities: which of the two are shown; a clip without sound is shown by its video alone.
+        form: in which sound is given, of `vsr.data.modalities`.
     """
 
     def __init__(
         self, clips: Sequence[Clip], tokenizer: Tokenizer, augmentation: Augmentation | None = None, seed: int = 0,
         heads: Mapping[str, Taught] | None = None, noise: SoundNoise | None = None,
         dropout: ModalityDropout | None = None, modalities: tuple[str, ...] = (VIDEO, SOUND),
-        wrong_lips: WrongLips | None = None, corruption: Corruption | None = None,
+        wrong_lips: WrongLips | None = None, form: str = MEL, corruption: Corruption | None = None,
     ):  # fmt: skip
         super().__init__(clips, tokenizer, augmentation, seed, heads, corruption.video if corruption else None)
         self.sound_corruption = corruption.sound if corruption else SoundCorruption()
         self.noise, self.dropout, self.wrong_lips, self.modalities = noise, dropout, wrong_lips, modalities
         need_sound(clips, modalities)
+        self.form = form
         self._voices = [clip for clip in clips if clip.sound]
         self._named = {clip.id: clip for clip in self._voices} if self.sound_corruption.needs_voices else {}
 
@@ -114,7 +118,7 @@ class AudioVisualDataset(CropDataset):
         return self.dropout.kept(np.random.default_rng((self.seed, epoch, index, 1)))
 
     def item(self, index: int, epoch: int = 0) -> Item:
-        """``video`` (T, 1, 88, 88) and ``sound`` (T, 4, 80) of one clip, zeros where it is not shown; its targets."""
+        """``video`` (T, 1, 88, 88) and ``sound`` in its form of one clip, zeros where it is not shown; its targets."""
         clip, shown = self.clips[index], self.shown(index, epoch)
         rng = np.random.default_rng((self.seed, epoch, index))
         frames, targets = np.arange(clip.num_frames), self.teacher(clip, clip.num_frames)
@@ -124,7 +128,7 @@ class AudioVisualDataset(CropDataset):
         if self.augmentation is not None and self.augmentation.trim:
             span = trim_span(targets[FRAME_TOKENS].values > BLANK, rng)
             frames, targets = frames[span], at_frames(targets, span)
-        inputs = {VIDEO: torch.zeros(len(frames), 1, SIDE, SIDE), SOUND: empty_sound(len(frames))}
+        inputs = {VIDEO: torch.zeros(len(frames), 1, SIDE, SIDE), SOUND: empty_sound(len(frames), self.form)}
         if VIDEO in shown:
             crop = self.crop(self._seen(index, epoch) if SOUND in shown else clip)
             crop = corrupted_crop(crop[frames.clip(max=len(crop) - 1)], self.corruption, (self.seed, epoch, index))
@@ -147,13 +151,15 @@ class AudioVisualDataset(CropDataset):
         return noise.kinds[rng.integers(len(noise.kinds))], float(rng.uniform(*noise.snr)), rng
 
     def _sound(self, index: int, epoch: int) -> Tensor:
-        """(T, 4, 80) of the whole clip, in training with noise."""
+        """The whole clip's in its form, in training with noise."""
         wave = clip_wave(self.clips[index])
         kind, decibels, rng = self._drawn(index, epoch)
         if kind:
             wave = mix(wave, noise_of(kind, len(wave), self._others(index, kind, rng), rng), decibels)
         own, seed = self.clips[index].id, (self.seed, epoch, index)
-        return to_sound_input(corrupted_wave(wave, self.sound_corruption, seed, own, self._named, clip_wave))
+        wave = corrupted_wave(wave, self.sound_corruption, seed, own, self._named, clip_wave)
+        sound = to_sound_input(wave, self.form)
+        return sound if self.noise is None or self.form != MEL else masked_bands(sound, self.noise.mask_bands, rng)
 
     def _seen(self, index: int, epoch: int) -> Clip:
         """The clip whose lips are shown beside the sound of one."""
@@ -170,9 +176,13 @@ class AudioVisualDataset(CropDataset):
         return [clip_wave(self._voices[i]) for i in drawn if self._voices[i].id != self.clips[index].id]
 
 
-def empty_sound(frames: int) -> Tensor:
-    """What stands for the sound of a clip that has none, (T, 4, 80)."""
-    return torch.zeros(frames, MELS_PER_FRAME, NUM_MELS)
+def masked_bands(sound: Tensor, widest: int, rng: np.random.Generator) -> Tensor:
+    """Sound (T, 4, 80) with two groups of at most ``widest`` neighbouring bands at their mean."""
+    for _ in range(2 if widest else 0):
+        width = int(rng.integers(0, widest + 1))
+        first = int(rng.integers(0, NUM_MELS - width + 1))
+        sound[..., first : first + width] = 0.0
+    return sound
 
 
 def need_sound(clips: Sequence[Clip], modalities: Sequence[str]) -> None:

@@ -14,19 +14,28 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vsr.core.clock import MELS_PER_FRAME, SAMPLE_RATE, SAMPLES_PER_FRAME
+from vsr.core.clock import MELS_PER_FRAME, SAMPLE_RATE, SAMPLES_PER_FRAME, exact
 from vsr.core.errors import VsrError
 from vsr.data.manifest import Clip
+from vsr.data.modalities import MEL, WAVE
 from vsr.media.mel import NUM_MELS, log_mel
 
 LEAST = 0.3  # nats by which a band moves at least: silence is not brought up to the level of speech
 
 
-def to_sound_input(wave: np.ndarray) -> Tensor:
-    """Wave (640 T,) -> (T, 4, 80). Raises ValueError for a length between two frames."""
+def to_sound_input(wave: np.ndarray, form: str = MEL) -> Tensor:
+    """Wave (640 T,) -> (T, 4, 80), or as "wave" (T, 640). Raises ValueError for a length between two frames."""
+    if form == WAVE:
+        exact(len(wave), SAMPLES_PER_FRAME)
+        return torch.from_numpy(np.array(wave, dtype=np.float32)).view(-1, SAMPLES_PER_FRAME)
     mel = log_mel(torch.from_numpy(np.ascontiguousarray(wave, dtype=np.float32)))
     std, mean = torch.std_mean(mel, 0, correction=0)
     return ((mel - mean) / std.clamp(min=LEAST)).view(-1, MELS_PER_FRAME, NUM_MELS)
+
+
+def empty_sound(frames: int, form: str = MEL) -> Tensor:
+    """What stands for the sound of a clip that has none, zeros of that form."""
+    return torch.zeros(frames, SAMPLES_PER_FRAME) if form == WAVE else torch.zeros(frames, MELS_PER_FRAME, NUM_MELS)
 
 
 def clip_wave(clip: Clip) -> np.ndarray:

@@ -18,7 +18,7 @@ from vsr.data.modalities import MODALITIES, SOUND
 from vsr.data.sampler import FrameBudgetSampler
 from vsr.decoding.assess import KNOWN, assess
 from vsr.decoding.confidence import correct_words, fit
-from vsr.decoding.encoding import chosen_modality, encode_batch, modalities_of
+from vsr.decoding.encoding import chosen_modality, encode_batch, form_of, modalities_of
 from vsr.decoding.evidence import joining
 from vsr.decoding.heads import chosen_head, further_readings, head_records
 from vsr.decoding.joint_beam import decode
@@ -36,7 +36,7 @@ def decode_manifest(
     head: str = "", modality: str = "",
 ) -> list[dict]:  # fmt: skip
     """Decode every clip and write one JSON line each, in the manifest's order; returns the records. The folder's ledger
-    tells with what. ``head``: the one whose hypotheses are written, as `vsr.decoding.heads.chosen_head` takes it;
+    records with what. ``head``: the one whose hypotheses are written, as `vsr.decoding.heads.chosen_head` takes it;
     ``modality``: what is read, as `vsr.decoding.encoding.chosen_modality` takes it."""
     clips = read_manifest(manifest)
     head = chosen_head(loaded, head)
@@ -88,7 +88,8 @@ def dataset_of(loaded: LoadedModel, clips: list[Clip], modality: str = "") -> Cr
     """Clips as the model reads them. Raises VsrError bad_manifest where they lack what it should read."""
     if SOUND not in modalities_of(loaded):
         return CropDataset(clips, loaded.tokenizer, None)
-    return AudioVisualDataset(clips, loaded.tokenizer, modalities=MODALITIES[chosen_modality(loaded, modality)])
+    shown = MODALITIES[chosen_modality(loaded, modality)]
+    return AudioVisualDataset(clips, loaded.tokenizer, modalities=shown, form=form_of(loaded))
 
 
 def record_of(loaded: LoadedModel, clip_id: str, found, states, calibrated: bool = True) -> dict:

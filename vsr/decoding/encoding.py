@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 
 from vsr.core.errors import VsrError
-from vsr.data.audio_visual import empty_sound
 from vsr.data.batch import TRACKS, Batch
 from vsr.data.manifest import Clip
-from vsr.data.modalities import BOTH, SOUND, VIDEO
-from vsr.data.sound_input import to_sound_input
+from vsr.data.modalities import BOTH, MEL, SOUND, VIDEO
+from vsr.data.sound_input import empty_sound, to_sound_input
 from vsr.data.tracks import load_features
+from vsr.decoding.hearing import heard_if_understood
 from vsr.face.mouth_features import FEATURES, mouth_features
 from vsr.face.mouth_points import MESHES, MouthMesh
 from vsr.face.networks import Stock
@@ -75,6 +75,18 @@ def encode(loaded: LoadedModel, inputs: Mapping[str, Tensor], lengths: Tensor) -
     return _encoded(loaded, Batch(dict(inputs), lengths, {}, []))
 
 
+def form_of(loaded: LoadedModel) -> str:
+    """The form in which the model takes sound, of `vsr.data.modalities`."""
+    return getattr(loaded.model, "sound_form", MEL)
+
+
+def sound_of(loaded: LoadedModel, waves: Sequence[np.ndarray], device: torch.device | str = "cpu") -> Tensor:
+    """Waves (640 T,) of clips -> ``sound`` (B, T, ...) in the model's form, zero on padding."""
+    form = form_of(loaded)
+    inputs = [to_sound_input(wave, form) if len(wave) else empty_sound(0, form) for wave in waves]
+    return torch.nn.utils.rnn.pad_sequence(inputs, batch_first=True).to(device)
+
+
 def encode_clips(
     loaded: LoadedModel, video: Tensor, lengths: Tensor, mouths: Mouths = None, waves: Waves = None
 ) -> Tensor:
@@ -84,7 +96,7 @@ def encode_clips(
     Sound is heard where all clips have some. Points on request are looked at only where they would have a say.
     """
     if waves is not None and all(wave is not None for wave in waves):
-        sound = sound_of([wave for wave in waves if wave is not None], video.device)
+        sound = sound_of(loaded, [wave for wave in waves if wave is not None], video.device)
         return encode(loaded, {VIDEO: video, SOUND: sound}, lengths)
     states = encode(loaded, {VIDEO: video}, lengths)
     if mouths is None or not reads_tracks(loaded):
@@ -101,7 +113,7 @@ def _encoded(loaded: LoadedModel, batch: Batch) -> Tensor:
         told = f"{loaded.name} reads {' and '.join(needed)} alone, and not mouth crops"
         advice = "" if SOUND in needed else ": join it with a reader of those by vsr fuse"
         raise VsrError("bad_model", told + advice)
-    return loaded.model.encode_batch(batch)
+    return loaded.model.encode_batch(heard_if_understood(loaded, batch))
 
 
 def encode_batch(loaded: LoadedModel, batch: Batch, clips: Sequence[Clip]) -> Tensor:
@@ -113,12 +125,6 @@ def encode_batch(loaded: LoadedModel, batch: Batch, clips: Sequence[Clip]) -> Te
         known = (load_features(clip) if clip.track else None for clip in clips)
         batch = replace(batch, inputs=batch.inputs | {TRACKS: _padded(known, batch.video)})
     return _encoded(loaded, batch)
-
-
-def sound_of(waves: Sequence[np.ndarray], device: torch.device | str = "cpu") -> Tensor:
-    """Waves (640 T,) of clips -> ``sound`` (B, T, 4, 80), zero on padding."""
-    inputs = [to_sound_input(wave) if len(wave) else empty_sound(0) for wave in waves]
-    return torch.nn.utils.rnn.pad_sequence(inputs, batch_first=True).to(device)
 
 
 def _padded(features: Iterable[np.ndarray | None], video: Tensor) -> Tensor:

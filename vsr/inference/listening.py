@@ -89,7 +89,7 @@ def read_waves(
     device, found = next(loaded.model.parameters()).device, {}
     lengths = [len(wave) // SAMPLES_PER_FRAME for wave in waves]
     for group in groups(lengths):
-        inputs = {SOUND: sound_of([waves[i] for i in group], device)}
+        inputs = {SOUND: sound_of(loaded, [waves[i] for i in group], device)}
         states, ranked = searched(loaded, inputs, torch.tensor([lengths[i] for i in group], device=device), options)
         for i, own, hypotheses in zip(group, states, ranked, strict=True):
             found[i] = read_hypotheses(loaded, own[: lengths[i]], hypotheses, 0, edges[i])

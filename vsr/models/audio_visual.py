@@ -8,13 +8,13 @@ Shapes: B batch, T video frames, D width; streams are `vsr.models.streams.Stream
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from vsr.data.batch import SOUND, VIDEO
+from vsr.data.modalities import MEL, SOUND, VIDEO
 from vsr.models.registry import FRONTENDS, FUSIONS, Part, settings_of, split_kind
 from vsr.models.streams import Given, streams_of
 
@@ -51,7 +51,7 @@ class AudioVisual(nn.Module):
         return self.joined(given, mask)[0]
 
     def joined(self, given: Given, mask: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Features (B, T, D), and how much the fusion relies on each frame of either stream, (B, T), if it tells."""
+        """Features (B, T, D), and how much the fusion relies on each frame of either stream, (B, T), if known."""
         streams = streams_of(given)
         clips, device = len(mask), mask.device
         features = {
@@ -92,9 +92,20 @@ class AudioVisualSettings:
         for name in READ:
             if (read := getattr(self.part(name), "reads", VIDEO)) != name:
                 raise ValueError(f"the front end of {name} in audio_visual reads {read}")
-        self._fusion()
+            self._complete(name, self.part(name))
+        self._complete("fusion", self._fusion())
         if odd := sorted(set(self.frozen) - set(READ)):
             raise ValueError(f"frozen names '{odd[0]}'; it can be {' or '.join(READ)}")
+
+    def _complete(self, name: str, settings: Any) -> None:
+        """Keep all settings of a part, those that were not given too: a stored model needs no defaults."""
+        kind = split_kind(getattr(self, name), name)[0]
+        object.__setattr__(self, name, {"kind": kind, **asdict(settings)})
+
+    @property
+    def form(self) -> str:
+        """In which the front end of sound takes it."""
+        return getattr(self.part(SOUND), "form", MEL)
 
     def part(self, name: str) -> Part:
         """The settings of one of the two front ends."""

@@ -8,7 +8,7 @@ from torch import nn
 
 from vsr.core.numbers import COUNT
 from vsr.data.batch import TRACKS
-from vsr.models import audio_visual, sound  # noqa: F401  register themselves
+from vsr.models import audio_visual, foundation, sound  # noqa: F401  register themselves
 from vsr.models.av_hubert import AVHubertEncoder
 from vsr.models.conformer import ACTIVATIONS, Conformer
 from vsr.models.frontends.torchvision_video import KINDS as VIDEO_KINDS
@@ -21,7 +21,7 @@ from vsr.models.resnet3d import ACTIVATIONS as RESNET_ACTIVATIONS
 from vsr.models.resnet3d import ResNet3D
 from vsr.models.video_transformer import VideoTransformer
 
-FEATURES = 32  # numbers that tell of a frame of a track, `vsr.face.mouth_features`
+FEATURES = 32  # numbers that describe a frame of a track, `vsr.face.mouth_features`
 
 
 def one_of(name: str, value: str, known) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from vsr.data.audio_visual import AudioVisualDataset
-from vsr.data.modalities import BOTH, MODALITIES, SOUND, VIDEO
-from vsr.models.lipreader import LipReaderConfig, frontend_of, further_heads_of
+from vsr.data.modalities import BOTH, MEL, MODALITIES, SOUND, VIDEO
+from vsr.models.foundation import load_pretrained
+from vsr.models.lipreader import LipReader, LipReaderConfig, frontend_of, further_heads_of
 from vsr.models.registry import FRONTENDS
 from vsr.training.config import TrainConfig
 from vsr.training.lipreader import LipReaderRun
@@ -22,13 +23,20 @@ class AudioVisualRun(LipReaderRun):
         data, seed = self.config.data, self.config.seed
         config = self.config.model_config(self.tokenizer.vocab_size)
         self.read = read = modalities_of(config)
+        form = getattr(frontend_of(config), "form", MEL)
         data.corruption.check_streams(video=VIDEO in read, sound=SOUND in read)
         heads, dropout = further_heads_of(config), data.modality_dropout if len(read) > 1 else None
         self.train = AudioVisualDataset(
-            self.train.clips, self.tokenizer, data.augmentation, seed, heads, data.noise, dropout, read,
-            data.wrong_lips, data.corruption,
+            self.train.clips, self.tokenizer, data.augmentation, seed, heads,
+            data.noise, dropout, read, data.wrong_lips, form, data.corruption,
         )  # fmt: skip
-        self.dev = AudioVisualDataset(self.dev.clips, self.tokenizer, modalities=read)
+        self.dev = AudioVisualDataset(self.dev.clips, self.tokenizer, modalities=read, form=form)
+
+    def _build_model(self) -> LipReader:
+        model = super()._build_model()
+        for path in foundations_of(self.config.model):
+            self.say(load_pretrained(model, path))
+        return model
 
     def validate(self) -> dict[str, float]:
         """Word error rate on the dev list, ``dev_wer`` of all that is read, and of each stream by its name."""
@@ -36,11 +44,19 @@ class AudioVisualRun(LipReaderRun):
             return super().validate()
         whole, found = self.dev, {}
         for name in (VIDEO, SOUND, BOTH):
-            self.dev = AudioVisualDataset(whole.clips, self.tokenizer, modalities=MODALITIES[name])
+            shown = MODALITIES[name]
+            self.dev = AudioVisualDataset(whole.clips, self.tokenizer, modalities=shown, form=whole.form)
             figures = super().validate()
             found |= {key if name == BOTH else f"{key}_{name}": value for key, value in figures.items()}
         self.dev = whole
         return found
+
+
+def foundations_of(model: dict[str, Any]) -> set[str]:
+    """The folders of foundation models that a run's settings name."""
+    frontend = model.get("frontend")
+    given = [frontend, frontend.get(SOUND)] if isinstance(frontend, dict) else []
+    return {own["path"] for own in given if isinstance(own, dict) and own.get("kind") == "foundation"}
 
 
 def hears(config: TrainConfig) -> bool:

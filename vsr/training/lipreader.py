@@ -29,6 +29,7 @@ from vsr.text.normalise import lower
 from vsr.text.tokenizer import UNK, Tokenizer, WordTokenizer, load_tokenizer
 from vsr.training.config import built
 from vsr.training.loop import Run
+from vsr.training.pronunciations import choose_pronunciations
 from vsr.training.starting import copy_weights
 from vsr.training.texts import with_tokens
 
@@ -44,7 +45,7 @@ class LipReaderRun(Run):
         data = self.config.data
         train, dev, tests = (read_all(paths) for paths in (data.train, data.dev, data.tests))
         check_disjoint(train, dev, tests)
-        self.tokenizer = load_tokenizer(data.tokenizer)
+        self.tokenizer = data.checked(load_tokenizer(data.tokenizer))
         train = self._with_tokens("training", self._short_enough(train))
         self._with_tokens("dev", dev)
         config = self.config.model_config(self.tokenizer.vocab_size)
@@ -55,7 +56,8 @@ class LipReaderRun(Run):
         self.train = CropDataset(
             train, self.tokenizer, data.augmentation, self.config.seed, heads, data.corruption.video
         )
-        self.dev = CropDataset(dev, self.tokenizer, None)
+        alone = not (config.ctc_weight or config.decoder_layers or config.alignment_weight or config.classes)
+        self.dev = CropDataset(dev, self.tokenizer, None, heads=heads if alone else None)
         # Played slower, a clip is longer than its crop: the budget counts that.
         longest = [math.ceil(clip.num_frames / (1 - data.augmentation.speed)) for clip in train]
         self.sampler = FrameBudgetSampler(longest, data.frames_per_batch, self.config.seed)
@@ -98,6 +100,10 @@ class LipReaderRun(Run):
             self.say(f"init_from {where}: {copy_weights(source, model, tokenizer, self.tokenizer)}")
         return model
 
+    def _epoch(self) -> dict[str, float]:
+        choose_pronunciations(self)
+        return super()._epoch()
+
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
         """Word error rate of the averaged weights on the dev list by the first head's own search (greedy where that is
@@ -109,6 +115,10 @@ class LipReaderRun(Run):
         errors = words = 0
         for indices in sampler.batches()[self.fabric.global_rank :: self.fabric.world_size]:
             batch = self.dev.batch(indices).to(self.fabric.device)
+            if measured := getattr(head, "measured", None):  # units, which are no text
+                wrong, count = measured(model.encode_batch(batch), batch.of(name))
+                errors, words = errors + wrong, words + count
+                continue
             best = head.search(model.encode_batch(batch), batch.lengths)
             for i, ranked in zip(indices, best, strict=True):
                 wrong, count = errors_of(tokenizer, self.dev.clips[i].text, ranked[0].tokens if ranked else ())
@@ -116,6 +126,8 @@ class LipReaderRun(Run):
         counted = torch.tensor([errors, words], device=self.fabric.device)
         errors, words = self.fabric.all_reduce(counted, reduce_op="sum").tolist()
         rate = errors / max(1, words)
+        if hasattr(head, "measured"):
+            return {f"dev_{name}": rate}
         unit = getattr(tokenizer, "unit", "text")
         return {"dev_accuracy": 1 - rate} if name == "words" else {RATES.get(unit, "dev_wer"): rate}
 
