@@ -1,6 +1,7 @@
 """`vsr transcribe --modality`: lips, sound and both, on one clock, in any container; who does not hear says so."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 
 from vsr.cli import main
 from vsr.core.clock import FPS, SAMPLES_PER_FRAME
+from vsr.core.errors import VsrError
 from vsr.inference.listening import has_sound, waves_at
 from vsr.inference.reader import load_model
 from vsr.media.audio import mux, write_wave
@@ -147,3 +149,26 @@ def test_a_mouth_alone_may_have_sound(hearing, tmp_path, make_video, capsys):
     assert scores[0] != scores[1]
     status, _, err = run(capsys, tmp_path / "mouth.mkv", "--model", hearing, "--cropped", "--modality", "sound")
     assert status == 1 and "leave one of them out" in err
+
+
+def test_sound_that_is_not_understood_is_left_out(hearing, clips, tmp_path):
+    """By the entropy of what CTC makes of it; a limit that nothing exceeds changes nothing."""
+    shutil.copytree(hearing, tmp_path / "m")
+    config = tmp_path / "m" / "config.json"
+    plain = json.loads(config.read_text(encoding="utf-8"))
+    read = {}
+    for limit in (1e-6, 100.0, None, -1.0):
+        config.write_text(json.dumps(plain | ({"hearing": {"entropy": limit}} if limit else {})), encoding="utf-8")
+        reader = load_model(tmp_path / "m")
+        if limit == -1.0:
+            with pytest.raises(VsrError, match='"hearing" in its config'):
+                reader.transcribe(clips / "a.mkv")
+            continue
+        read[limit] = [words(reader.transcribe(clips / "a.mkv", modality=m)) for m in ("video", "both", "sound")]
+    assert read[100.0] == read[None] and read[1e-6][0] == read[None][0] and read[1e-6][2] == read[None][2]
+    assert read[1e-6][1] == read[None][0] != read[None][1]
+
+
+def test_captions_of_a_camera_are_read_by_the_lips(hearing, clips, capsys):
+    assert main(["live", str(clips / "a.mkv"), "--model", str(hearing)]) == 0
+    assert "Traceback" not in capsys.readouterr().err

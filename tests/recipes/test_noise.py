@@ -91,3 +91,13 @@ def test_the_scores_of_a_fusion_are_read_from_its_front_end(clips, monkeypatch):
     seen = script["over_cover"](model, clips[0], 0)
     assert [round(place, 2) for place, _ in seen] == [1.0, 0.75, 0.5, 0.25, 0.0]
     assert all(0 < own["video"] < 1 for _, own in seen)
+
+
+def test_the_limit_leaves_out_the_sound_that_misleads(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "egs" / "grid" / "vsr" / "local"))
+    script = runpy.run_path(str(ROOT / "egs" / "grid" / "vsr" / "local" / "hearing.py"))
+    reading, best = script["Reading"], script["best_limit"]
+    found = [reading(0.1, 2, 0), reading(0.2, 2, 1), reading(0.5, 1, 3), reading(0.9, 0, 6)]
+    assert best(found) == (0.2, 2)
+    assert best([reading(0.1, 2, 0), reading(0.9, 2, 2)]) == (float("inf"), 2)
+    assert script["errors_at"](-1.0, found) == 5 and script["errors_at"](float("inf"), found) == 10

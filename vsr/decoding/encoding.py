@@ -19,6 +19,7 @@ from vsr.data.manifest import Clip
 from vsr.data.modalities import BOTH, MEL, SOUND, VIDEO
 from vsr.data.sound_input import empty_sound, to_sound_input
 from vsr.data.tracks import load_features
+from vsr.decoding.hearing import heard_if_understood
 from vsr.face.mouth_features import FEATURES, mouth_features
 from vsr.face.mouth_points import MESHES, MouthMesh
 from vsr.face.networks import Stock
@@ -112,7 +113,7 @@ def _encoded(loaded: LoadedModel, batch: Batch) -> Tensor:
         told = f"{loaded.name} reads {' and '.join(needed)} alone, and not mouth crops"
         advice = "" if SOUND in needed else ": join it with a reader of those by vsr fuse"
         raise VsrError("bad_model", told + advice)
-    return loaded.model.encode_batch(batch)
+    return loaded.model.encode_batch(heard_if_understood(loaded, batch))
 
 
 def encode_batch(loaded: LoadedModel, batch: Batch, clips: Sequence[Clip]) -> Tensor:

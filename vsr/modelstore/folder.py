@@ -24,7 +24,9 @@ from vsr.modelstore.store import stored
 __all__ = ["FUSED_READER", "LANGUAGE_MODEL", "LIP_READER", "LoadedModel", "load_model", "save_model"]
 
 SHIPPED = Path(__file__).parents[1] / "weights"
-NAMES = {"grid-tracks": SHIPPED / "grid-tracks", "grid": SHIPPED}  # in the package; the first is the default
+NAMES = {  # in the package; the first is the default
+    "grid-tracks": SHIPPED / "grid-tracks", "grid": SHIPPED, "grid-av": SHIPPED / "grid-av",
+}  # fmt: skip
 
 
 @dataclass

@@ -167,12 +167,15 @@ def _not_yet(
     return Known(name, "en", kind, "1,000 pieces", 0, error, source, licence, place, "", NOT_YET, note=note)
 
 
-SOUND = "it hears sound, for which there is no encoder here yet"
+SOUND = "it hears sound; of published readers those of video alone can be converted"
 KNOWN: tuple[Known, ...] = (
     Known("grid-tracks", "en", "video", "GRID's 51 words", 0, "4.2 % WER, GRID s1; 23.7 %, unseen speakers",
           "vsr/weights/grid-tracks/MODEL_CARD.md", OWN, "in the package", state=SHIPPED, note="the default"),
     Known("grid", "en", "video", "GRID's 51 words", 0, "4.0 % WER, GRID s1; 33.8 %, unseen speakers",
           "vsr/weights/MODEL_CARD.md", OWN, "in the package", state=SHIPPED, note="pixels alone"),
+    Known("grid-av", "en", "both", "GRID's 51 words", 0, "ERRORS",
+          "vsr/weights/grid-av/MODEL_CARD.md", OWN, "in the package", state=SHIPPED,
+          note="lips, sound or both: --modality"),
     Known(
         "lrs3", "en", "video", PIECES, 1082, "19.1 % WER, LRS3 test, with its language model", ZOO_README, IMPERIAL,
         "huggingface.co/Amanvir/LRS3_V_WER19.1 and Amanvir/lm_en_subword", "vsr4ml", READY,

@@ -1,0 +1,58 @@
+"""Whether the sound beside lips is understood, or would only mislead: then a model of both reads the lips alone.
+
+A model of both is trained in noise, but small ones go on to believe sound in which nothing can be understood. What
+tells is how sure CTC is of the sound alone: "hearing" in the model's config, {"entropy": nats}, is the mean entropy of
+the frames above which a clip's sound is left out. It is chosen on a development list in noise; without it all sound is
+heard.
+
+Shapes: B clips, T frames of the longest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from vsr.core.numbers import POSITIVE
+from vsr.data.batch import Batch
+from vsr.data.modalities import SOUND, VIDEO
+from vsr.models.lengths import length_mask, zero_padding
+from vsr.modelstore.checkpoint import bad_model
+
+if TYPE_CHECKING:
+    from vsr.modelstore.folder import LoadedModel
+
+
+def heard_if_understood(loaded: LoadedModel, batch: Batch) -> Batch:
+    """A batch of video and sound, of which the sound of clips that is not understood is marked as missing.
+
+    Raises VsrError bad_model for a config that makes no sense.
+    """
+    limit = limit_of(loaded)
+    if limit is None or not {VIDEO, SOUND} <= batch.inputs.keys():
+        return batch
+    heard = batch.has(SOUND)
+    understood = sound_entropy(loaded.model, batch) <= limit
+    return replace(batch, present=batch.present | {SOUND: heard & (understood | ~batch.has(VIDEO))})
+
+
+def limit_of(loaded: LoadedModel) -> float | None:
+    """The mean entropy (nats) above which sound is left out; None where none is."""
+    given = loaded.config.get("hearing")
+    if given is None:
+        return None
+    limit = given.get("entropy") if isinstance(given, dict) else None
+    if limit not in POSITIVE or loaded.model.ctc is None:
+        told = f'"hearing" in its config is {given!r}: it must be {{"entropy": nats}}, of a model with CTC'
+        raise bad_model(loaded.folder, told)
+    return float(limit)
+
+
+def sound_entropy(model, batch: Batch) -> Tensor:
+    """(B,) mean entropy (nats) of what CTC makes of the frames by their sound alone."""
+    alone = Batch({SOUND: batch.inputs[SOUND]}, batch.lengths, {}, batch.ids, present={SOUND: batch.has(SOUND)})
+    logs = model.ctc_log_probs(model.encode_batch(alone)).float()
+    entropy = -(logs.exp() * logs).sum(-1)
+    return zero_padding(entropy, length_mask(batch.lengths, entropy.shape[1])).sum(1) / batch.lengths
