@@ -13,7 +13,8 @@ from vsr.cli import VSR, Program
 
 ROOT = Path(__file__).parents[1]
 COPIES = {
-    "model-cards/lip-reader.md": "vsr/weights/MODEL_CARD.md",
+    "model-cards/lip-reader.md": "vsr/weights/grid-tracks/MODEL_CARD.md",
+    "model-cards/pixels.md": "vsr/weights/MODEL_CARD.md",
     "model-cards/voice.md": "lip2speech/weights/MODEL_CARD.md",
     "changes.md": "CHANGELOG.md",
 }

@@ -5,6 +5,7 @@ from vsr.core.relocation import serve
 TABLE = """
 lip2speech.* = lip2speech.evaluation.*: alignment card inspection>report intelligibility judges>asr_scorers
 lip2speech.* = lip2speech.evaluation.*: metrics pauses frames>plots results summary
+lip2speech.evaluation.* = vsr.media.*: whisper_ct2>whisper
 lip2speech.* = lip2speech.features.*: data>dataset
 lip2speech.* = lip2speech.inference.*: length mixing>mixer sources speak>dubbing synthesis>synthesizer
 lip2speech.* = lip2speech.models.*: flow_options

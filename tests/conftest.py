@@ -103,6 +103,15 @@ def make_video():
 
 
 @pytest.fixture(scope="session")
+def film(tmp_path_factory):
+    """A face for 4 s, nobody for 2 s, the face again for 4 s, mirrored and darker."""
+    face = talking_face(100, size=128)
+    nobody = np.random.default_rng(0).integers(0, 255, (1, 128, 128, 3), np.uint8).repeat(50, 0)
+    frames = np.concatenate([face, nobody, face[:, :, ::-1] // 2])
+    return write_video(tmp_path_factory.mktemp("film") / "film.mp4", frames, options={"preset": "ultrafast"})
+
+
+@pytest.fixture(scope="session")
 def make_sound():
     return write_sound
 

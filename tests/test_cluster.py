@@ -21,6 +21,8 @@ from vsr.data.manifest import Clip, read_manifest, write_manifest
 from vsr.inference import ray_cluster as cluster
 from vsr.inference.executors import Local, open_engine
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 
 

@@ -8,6 +8,8 @@ import pytest
 from tests.command_lines import PROGRAMS, command_lines
 from tests.test_docs import ROOT, blocks, desk  # noqa: F401  a fixture
 
+pytestmark = pytest.mark.slow
+
 PAGES = sorted((ROOT / "docs" / "first").glob("*.md"))
 PHRASES = [
     "place blue by m five please", "bin green at f two now", "set red in a nine again", "lay white with q one soon",

@@ -11,7 +11,7 @@ crop_list() { # LIST MANIFEST
     $train_cmd --num-threads "$nj" "$exp/log/crop_$1.log" vsr crop --manifest "$2" --out "$crops/$1" --jobs "$nj"
 }
 make_tokens() { # MANIFEST OPTION...
-    $train_cmd "$exp/log/tokens.log" vsr tokens --manifest "$1" --out data/tokens "${@:2}"
+    $train_cmd "$exp/log/tokens.log" vsr tokens --manifest "$1" --out "${tokens_folder:-data/tokens}" "${@:2}"
 }
 train_run() { # CONFIG FOLDER [KEY=VALUE...]
     local resume="" accelerator=cpu
@@ -33,6 +33,13 @@ score_list() { # LIST REFERENCE [SUFFIX [OPTION...]]
     place=$(place_of "$1")
     $decode_cmd "$exp/log/score_$1_$tag$own.log" vsr score --ref "$2" --hyp "$place/hyp.jsonl" \
         --json "$place/score$own.json" --tsv "$place/score$own.tsv" --wer "$place/wer$own" "${@:4}"
+}
+prior_note() { # TRAINING-LIST LIST=REFERENCE...: what is right without video
+    local pair
+    printf 'Without video, the most frequent word of each place in the training list:'
+    for pair in "${@:2}"; do
+        printf ' %s %s.' "${pair%%=*}" "$(vsr score --ref "${pair#*=}" --prior "$1" | sed 's/ *CER.*//')"
+    done
 }
 write_page() { # LISTS RECIPE ARGUMENTS...
     $decode_cmd "$exp/log/results_$tag.log" vsr results --run "$exp" --tag "$tag" --lists $1 --command "${*:2}" \

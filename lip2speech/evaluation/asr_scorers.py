@@ -11,11 +11,11 @@ from typing import Protocol
 
 import numpy as np
 
-from lip2speech.evaluation.whisper_ct2 import WEIGHTS, FasterWhisper
 from vsr.core.clock import SAMPLE_RATE
 from vsr.core.errors import VsrError
 from vsr.corpora.puppet.sentences import GRID_SLOTS
 from vsr.media.audio import to_pcm16
+from vsr.media.whisper import WEIGHTS, FasterWhisper
 
 SILENCE = SAMPLE_RATE // 5  # samples before and twice as many after: a recogniser's ends need some
 WHISPER_WINDOW = 30 * SAMPLE_RATE

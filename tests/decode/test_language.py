@@ -16,6 +16,8 @@ from vsr.text.tokenizer import CharTokenizer
 from vsr.training.config import dump_config, load_config
 from vsr.training.language import LanguageRun, LanguageTrainConfig, TextDataConfig
 
+pytestmark = pytest.mark.slow
+
 FAST = [
     "trainer.threads=1", "trainer.precision=32-true", "trainer.accelerator=cpu", "trainer.max_epochs=12",
     "optim.lr=0.01", "optim.warmup_steps=5",

@@ -10,6 +10,7 @@ from vsr.cli import main
 from vsr.core.errors import VsrError
 from vsr.data.manifest import Clip, write_manifest
 from vsr.evaluation.breakdown import by_frequency, by_viseme
+from vsr.evaluation.prior import prior_text
 from vsr.evaluation.units import least_edits, score_units, token_edits
 from vsr.evaluation.wer import score
 from vsr.text.pronounce import Pronouncer
@@ -132,3 +133,14 @@ def test_the_verb_shows_tables(tmp_path, dictionary, capsys):
     assert main([*call, "--by", "viseme", "frequency", "--dictionary", dictionary]) == 0
     shown = capsys.readouterr().out
     assert "words with viseme" in shown and "times in the texts" in shown and "50.0%" in shown
+
+
+def test_the_prior_is_the_likeliest_word_of_each_place(tmp_path, capsys):
+    assert prior_text(["bin blue", "bin red", "lay red", "set"]) == "bin red"
+    with pytest.raises(VsrError, match="no text"):
+        prior_text(["", " "])
+    call = files(tmp_path, [])[:3]
+    write_manifest(tmp_path / "train.jsonl", [Clip("t", "t.mp4", "the pat"), Clip("u", "u.mp4", "the sat")])
+    assert main([*call, "--prior", str(tmp_path / "train.jsonl")]) == 0
+    assert "of 3 words  scored 2  skipped 0" in (shown := capsys.readouterr().out) and "WER 66.67%" in shown
+    assert main([*call, "--prior", str(tmp_path / "train.jsonl"), "--accuracy"]) == 1

@@ -11,15 +11,6 @@ from vsr.report.moment import find_clip
 from vsr.report.stills import stills
 
 
-@pytest.fixture(scope="module")
-def film(tmp_path_factory, make_face, make_video):
-    """A face for 4 s, nobody for 2 s, the face again for 4 s, mirrored and darker."""
-    face = make_face(100, size=128)
-    nobody = np.random.default_rng(0).integers(0, 255, (1, 128, 128, 3), np.uint8).repeat(50, 0)
-    frames = np.concatenate([face, nobody, face[:, :, ::-1] // 2])
-    return make_video(tmp_path_factory.mktemp("film") / "film.mp4", frames, options={"preset": "ultrafast"})
-
-
 @pytest.fixture
 def small_blocks(monkeypatch):
     """Blocks end with every cut, as they do in a long video."""

@@ -23,6 +23,8 @@ from vsr.media.mel import log_mel
 from vsr.media.units import Codebook, Mfcc, fit_codebook
 from vsr.training.config import build
 
+pytestmark = pytest.mark.slow
+
 SECONDS = 8.0
 
 

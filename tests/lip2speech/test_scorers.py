@@ -8,11 +8,11 @@ from lip2speech.cli import main
 from lip2speech.evaluation.asr_scorers import names_of, open_scorer, package_of, shown_name
 from lip2speech.evaluation.corpus import Outcome, evaluate_clip
 from lip2speech.evaluation.summary import summarise, table, write_evaluation
-from lip2speech.evaluation.whisper_ct2 import DIGITS, FasterWhisper, in_words
 from tests.conftest import talking_face, write_video
 from vsr.core.errors import VsrError
 from vsr.data.manifest import Clip, write_manifest
 from vsr.media.audio import write_wave
+from vsr.media.whisper import DIGITS, FasterWhisper, in_words
 
 
 class Fixed:

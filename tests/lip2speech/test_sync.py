@@ -17,6 +17,8 @@ from vsr.core.errors import VsrError
 from vsr.data.manifest import Clip, write_manifest
 from vsr.media.units import Mfcc, fit_codebook
 
+pytestmark = pytest.mark.slow
+
 NO_OFFSET = json.dumps({"format": sync.FORMAT, "clips": {"a": {}}})
 FRAMES = 60
 HIDDEN = 3  # things that the mouth does and that are heard

@@ -19,6 +19,8 @@ from vsr.media.audio import to_pcm16
 from vsr.media.mel import log_mel
 from vsr.training.config import build
 
+pytestmark = pytest.mark.slow
+
 FRAMES = 25
 
 

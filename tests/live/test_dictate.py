@@ -4,6 +4,7 @@ import io
 import sys
 import threading
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -12,6 +13,7 @@ from vsr.cli import main
 from vsr.core.errors import VsrError
 from vsr.inference.live.dictation import Dictation
 from vsr.inference.live.session import Caption
+from vsr.inference.live.typing import Typist
 from vsr.output.transcript import TimedWord
 
 CLIP = Path(__file__).parents[2] / "demo" / "clip.mp4"
@@ -75,6 +77,51 @@ def test_a_command_that_fails_is_named(command, said):
 def test_a_command_that_is_none_is_refused_before_the_work(command, capsys):
     assert main(["dictate", str(CLIP), "--command", command]) == 1
     assert "--command" in capsys.readouterr().err
+
+
+class Controller:
+    """In the place of pynput's."""
+
+    typed: list[str] = []
+
+    def type(self, text):
+        if "#" in text:
+            raise ValueError("no key")
+        self.typed.append(text)
+
+
+@pytest.fixture
+def keyboard(monkeypatch):
+    """What is typed."""
+    module = ModuleType("pynput.keyboard")
+    module.Controller = Controller
+    monkeypatch.setitem(sys.modules, "pynput", ModuleType("pynput"))
+    monkeypatch.setitem(sys.modules, "pynput.keyboard", module)
+    monkeypatch.setattr(Controller, "typed", [])
+    return Controller.typed
+
+
+def test_words_are_typed_at_the_cursor(keyboard, capsys):
+    assert main(["dictate", str(CLIP), "--type"]) == 0
+    assert "blue" in "".join(keyboard) and "".join(keyboard).endswith("\n") and not capsys.readouterr().out
+
+
+def test_what_cannot_be_typed_is_refused_in_a_line(keyboard, monkeypatch, capsys):
+    with pytest.raises(VsrError, match="'#' cannot be typed: no key"):
+        Typist().type("#")
+    monkeypatch.setitem(sys.modules, "pynput.keyboard", None)
+    assert main(["dictate", str(CLIP), "--type"]) == 1
+    assert "--type needs the package pynput" in capsys.readouterr().err
+
+
+def test_a_window_system_that_takes_no_keys_is_named(keyboard, monkeypatch):
+    def refuse():
+        raise RuntimeError("no display\nhere")
+
+    monkeypatch.setattr(sys.modules["pynput.keyboard"], "Controller", refuse)
+    with pytest.raises(VsrError, match=r"nothing can be typed here: .* \(no display here\)") as caught:
+        Typist()
+    assert caught.value.reason == "no_keyboard"
 
 
 def test_a_file_is_dictated(capsys):

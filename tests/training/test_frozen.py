@@ -19,6 +19,8 @@ from vsr.training.lipreader import LipReaderRun
 from vsr.training.optimiser import adamw
 from vsr.training.state import LAST, Average, Progress, load_state, save_state
 
+pytestmark = pytest.mark.slow
+
 
 class Frozen(LipReaderRun):
     """A run whose front end is not trained; ``shift`` stands for another file that it came from."""

@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from vsr.cli import main
 from vsr.core.errors import VsrError
 from vsr.data.manifest import Clip, write_manifest
 from vsr.modelstore.folder import load_model
@@ -18,6 +19,8 @@ from vsr.training.averaging import average_epochs
 from vsr.training.config import build, dump_config, load_config
 from vsr.training.lipreader import LipReaderRun as Run
 from vsr.training.lipreader import read_all
+
+pytestmark = pytest.mark.slow
 
 TINY = {
     "frontend_width": 8, "frontend_layers": 1, "frontend_heads": 2, "dim": 16, "heads": 2, "hidden": 24, "layers": 1,
@@ -112,7 +115,7 @@ def train_in_a_process(tmp_path, out, *options, kill=False):
 
 def test_a_run_that_is_killed_by_signal_9_ends_with_the_same_weights(config, tmp_path):
     often = ("--set", "trainer.checkpoint_minutes=0.0")
-    assert train_in_a_process(tmp_path, tmp_path / "whole", *often) == 0
+    assert main(["train", "--config", str(tmp_path / "config.yaml"), "--out", str(tmp_path / "whole"), *often]) == 0
     assert train_in_a_process(tmp_path, tmp_path / "killed", *often, kill=True) == -9
     assert not (tmp_path / "killed" / "model").exists()
     assert train_in_a_process(tmp_path, tmp_path / "killed", *often, "--resume") == 0

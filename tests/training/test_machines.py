@@ -25,6 +25,8 @@ from vsr.training.fabric import LightningEnvironment
 from vsr.training.lipreader import LipReaderRun
 from vsr.training.machines import environment, processes
 
+pytestmark = pytest.mark.slow
+
 # A server that has imported everything once, and forks: a rank starts in milliseconds.
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["vsr.training.lipreader", "tests.training.test_loop", "hypothesis"])

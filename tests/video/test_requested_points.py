@@ -23,15 +23,6 @@ def counted():
     return Stock(Counted, 2), laid
 
 
-@pytest.fixture(scope="module")
-def film(tmp_path_factory, make_face, make_video):
-    """A face for 4 s, nobody for 2 s, the face again for 4 s, mirrored and darker."""
-    face = make_face(100, size=128)
-    nobody = np.random.default_rng(0).integers(0, 255, (1, 128, 128, 3), np.uint8).repeat(50, 0)
-    frames = np.concatenate([face, nobody, face[:, :, ::-1] // 2])
-    return make_video(tmp_path_factory.mktemp("film") / "film.mp4", frames, options={"preset": "ultrafast"})
-
-
 def test_points_on_request_are_those_found_with_the_crops(film, monkeypatch):
     """In blocks that begin within the video, and in pieces that begin within their block."""
     monkeypatch.setattr("vsr.face.pipeline.SHORTEST", 25)

@@ -16,11 +16,11 @@ def add_search_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--beam", type=int, metavar="N", help="width of the search (default: 10)")
     group.add_argument("--nbest", type=int, metavar="N", help="hypotheses listed (default: 1)")
     group.add_argument("--ctc-weight", type=float, metavar="W", help="of the joint score (default: 0.1)")
-    group.add_argument("--length-bonus", type=float, metavar="X", help="for each token (default: 0)")
+    bonus = "for each token, or word of a lexicon (default: 0)"
+    group.add_argument("--length-bonus", type=float, metavar="X", help=bonus)
     words = "search the words of this file alone: a word a line, with phonemes or without (for readers of phonemes, "
     words += "visemes or characters with CTC; --beam 100 unless given)"
     group.add_argument("--lexicon", metavar="FILE", help=words)
-    group.add_argument("--word-bonus", type=float, metavar="X", help="for each word of a lexicon (default: 0)")
     add_language_arguments(group)
 
 
@@ -39,10 +39,10 @@ def search_options(args: argparse.Namespace) -> dict[str, Any]:
     given = {
         "method": args.method, "beam": args.beam, "nbest": args.nbest,
         "ctc_weight": args.ctc_weight, "length_bonus": args.length_bonus,
-        "lexicon": args.lexicon, "word_bonus": args.word_bonus,
+        "lexicon": args.lexicon,
     }  # fmt: skip
     options = {name: value for name, value in given.items() if value is not None} | language_options(args)
-    options = ({"method": "lexicon"} if args.lexicon or args.word_bonus else {}) | options
+    options = ({"method": "lexicon"} if args.lexicon else {}) | options
     DecodeOptions(**({"beam": options.get("nbest", 1)} if options.get("method") == "lexicon" else {}) | options)
     return options
 

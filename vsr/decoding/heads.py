@@ -12,7 +12,7 @@ from torch import Tensor
 
 from vsr.core.errors import VsrError
 from vsr.models.fusion import OF_TRACKS, FusedConfig
-from vsr.models.lipreader import tokenizer_of_head
+from vsr.models.lipreader import LipReaderConfig, layers_of, tokenizer_of_head
 from vsr.text.tokenizer import WordTokenizer
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ def chosen_head(loaded: LoadedModel, name: str = "") -> str:
     if name and name not in model.heads:
         known = " or ".join(model.heads) or "none that is searched by itself"
         raise VsrError("bad_config", f"{loaded.name} has no head '{name}'; it has {known}")
+    if name and not writes(model, name):
+        raise VsrError("bad_config", f"the head '{name}' of {loaded.name} is for training: it writes no text")
     if name or model.ctc is not None or model.decoder is not None:
         return name
     return next(iter(model.heads), "")
@@ -41,6 +43,12 @@ def tokenizer_of(loaded: LoadedModel, name: str) -> Any:
     return tokenizer_of_head(config, name, shared)
 
 
+def writes(model: Any, name: str) -> bool:
+    """Whether a head writes text from the encoder's last states; those of lower layers and of units do not."""
+    lower = layers_of(model.config) if isinstance(model.config, LipReaderConfig) else {}
+    return name not in lower and getattr(model.heads[name], "writes", True)
+
+
 @torch.inference_mode()
 def read_by(loaded: LoadedModel, name: str, states: Tensor, lengths: Tensor, nbest: int = 1) -> list[list[dict]]:
     """States (B, T, D) of ``lengths`` (B,) frames -> for each clip text and score of what the head says, best first."""
@@ -53,7 +61,8 @@ def read_by(loaded: LoadedModel, name: str, states: Tensor, lengths: Tensor, nbe
 
 def further_readings(loaded: LoadedModel, states: Tensor, lengths: Tensor) -> list[dict[str, str]]:
     """For each clip what every further head says, by its name."""
-    each = {name: read_by(loaded, name, states, lengths) for name in getattr(loaded.model, "further_heads", {})}
+    names = [name for name in getattr(loaded.model, "further_heads", {}) if writes(loaded.model, name)]
+    each = {name: read_by(loaded, name, states, lengths) for name in names}
     return [{name: own[row][0]["text"] for name, own in each.items() if own[row]} for row in range(len(lengths))]
 
 

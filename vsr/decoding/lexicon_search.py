@@ -156,4 +156,4 @@ def lexicon_search_of(loaded: LoadedModel, options: DecodeOptions) -> LexiconSea
     language = loaded.languages.get(names[1]) or word_states(options.ngram)
     loaded.languages.update(zip(names, (lexicon, language), strict=True))
     weight = options.ngram_weight if options.ngram else 0.0
-    return LexiconSearch(lexicon, language, weight, options.word_bonus)
+    return LexiconSearch(lexicon, language, weight, options.length_bonus)

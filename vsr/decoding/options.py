@@ -25,7 +25,7 @@ class DecodeOptions:
         method: joint (CTC and attention), ctc_beam, ctc_greedy, lexicon (CTC over the words of a lexicon).
         beam: hypotheses kept for each utterance.
         ctc_weight: w of the joint score w * CTC + (1 - w) * attention.
-        length_bonus: added for each token.
+        length_bonus: added for each token, by the method "lexicon" for each word.
         nbest: hypotheses returned.
         max_length_ratio: greatest number of tokens for each video frame.
         lm: folder of a language model that joins the joint search; "" for none.
@@ -36,7 +36,6 @@ class DecodeOptions:
         hotwords_weight: added for each letter of a phrase.
         lexicon: file of words, with pronunciations or without, that the method "lexicon" searches; "": the words that
             the tokenizer of phonemes or visemes was made of.
-        word_bonus: added for each word of it.
     """
 
     method: str = "joint"
@@ -52,7 +51,6 @@ class DecodeOptions:
     hotwords: str = ""
     hotwords_weight: float = 0.5
     lexicon: str = ""
-    word_bonus: float = 0.0
 
     def __post_init__(self):
         if self.method not in METHODS:
@@ -62,7 +60,7 @@ class DecodeOptions:
             raise VsrError("bad_config", told)
         # Below 0 a language model's extension could gain, and the search would stop too early.
         check_numbers(
-            self, ctc_weight=SHARE, length_bonus=BONUS, max_length_ratio=LENGTHS, word_bonus=BONUS,
+            self, ctc_weight=SHARE, length_bonus=BONUS, max_length_ratio=LENGTHS,
             lm_weight=WEIGHT, ngram_weight=WEIGHT, hotwords_weight=WEIGHT,
         )  # fmt: skip
         if self.method == "lexicon":
@@ -70,7 +68,7 @@ class DecodeOptions:
                 told = "n-grams alone join the method 'lexicon', not a neural language model or hotwords"
                 raise VsrError("bad_config", told)
             return
-        if self.lexicon or self.word_bonus:
+        if self.lexicon:
             raise VsrError("bad_config", f"a lexicon is of the method 'lexicon', not '{self.method}'")
         if self.method != "joint" and (self.lm or self.ngram or self.hotwords):
             raise VsrError("bad_config", f"language models and hotwords join the method 'joint', not '{self.method}'")

@@ -16,12 +16,15 @@ from vsr.data.modalities import MEL
 from vsr.models.conformer import ACTIVATIONS, POSITIONS
 from vsr.models.decoder import Decoder
 from vsr.models.heads import AttentionSettings, CTCHead, FrameHead, WordClassSettings
+from vsr.models.layers import check_layer
 from vsr.models.lengths import length_mask
 from vsr.models.limits import LIP_READER, check_heads, check_sizes
 from vsr.models.registry import ENCODERS, FRONTENDS, HEADS, HeadPart, Part, settings_of, split_kind
 from vsr.models.streams import Given, frames_in, taken, without_padding
 from vsr.models.words import FIRST, WordBoundary
 
+OF_ALL = ("weight", "layer")  # settings that every further head has
+LAYER = range(1000)
 RESERVED = ("ctc", "attention", "alignment", "words", "loss", "accuracy")  # no further head is called so
 
 
@@ -47,7 +50,8 @@ class LipReaderConfig:
 
     ``frontend`` and ``encoder`` may be any kind that is registered (`vsr.models.registry`), ``frontend_settings`` and
     ``encoder_settings`` the settings that such a kind has; of the kinds of the package they go before the flat numbers
-    here. ``further_heads`` are heads beside these: name -> {kind: ..., weight: of its loss, its settings}.
+    here. ``further_heads`` are heads beside these: name -> {kind: ..., weight: of its loss, layer: of the encoder, from
+    1, that it reads (0: the last, normalised), its settings}.
     """
 
     vocab_size: int
@@ -116,6 +120,8 @@ class LipReaderConfig:
             head_of(self, name)
             if given.get("weight", 1.0) not in NOT_NEGATIVE:
                 raise ValueError(f"further_heads.{name}.weight is {given['weight']}: give 0 or more")
+            if given.get("layer", 0) not in LAYER:
+                raise ValueError(f"further_heads.{name}.layer is {given['layer']!r}: give 0 (the last) or 1 and more")
 
     def _check_words(self) -> None:
         """Raises ValueError where ``classes`` and the settings of another kind of reader meet."""
@@ -156,7 +162,12 @@ def encoder_of(c: LipReaderConfig) -> Part:
 def head_of(c: LipReaderConfig, name: str) -> HeadPart:
     """The settings of one of the further heads."""
     kind, given = split_kind(c.further_heads[name], f"further_heads.{name}")
-    return settings_of(HEADS, kind, {key: value for key, value in given.items() if key != "weight"})
+    return settings_of(HEADS, kind, {key: value for key, value in given.items() if key not in OF_ALL})
+
+
+def layers_of(c: LipReaderConfig) -> dict[str, int]:
+    """The further heads that read a lower layer of the encoder than its last, and which, from 1."""
+    return {name: own["layer"] for name, own in c.further_heads.items() if own.get("layer")}
 
 
 def attention_of(c: LipReaderConfig) -> AttentionSettings:
@@ -206,6 +217,8 @@ class LipReader(nn.Module):
         self.boundary = WordBoundary(c.dim) if c.boundary else None
         heads = {name: own.build(c.dim, c.vocab_size) for name, own in further_heads_of(c).items()}
         self.further_heads = nn.ModuleDict(heads)
+        for layer in layers_of(c).values():
+            check_layer(self.encoder, layer)
 
     @property
     def heads(self) -> dict[str, nn.Module]:

@@ -6,7 +6,8 @@ from __future__ import annotations
 from torch import Tensor
 
 from vsr.data.batch import CLIPS, Batch
-from vsr.models.lipreader import LipReader, LipReaderConfig
+from vsr.models.layers import kept
+from vsr.models.lipreader import LipReader, LipReaderConfig, layers_of
 
 
 def ctc_attention(model: LipReader, batch: Batch) -> dict[str, Tensor]:
@@ -15,12 +16,14 @@ def ctc_attention(model: LipReader, batch: Batch) -> dict[str, Tensor]:
 
     Means over what each head counts, scaled by the batch's shares so that the ranks' mean is that over all batches.
     """
-    states = model.encode_batch(batch)
+    layers = layers_of(model.config)
+    with kept(model.encoder, layers.values()) as lower:
+        states = model.encode_batch(batch)
     weights = weights_of(model.config)
     losses: dict[str, Tensor] = {}
     for name, head in model.heads.items():
         seen = batch.of(name)
-        found = head.loss(states, seen)
+        found = head.loss(lower[layers[name]] if name in layers else states, seen)
         figures = found if isinstance(found, dict) else {"loss": found}
         share = seen.share(getattr(head, "counted", CLIPS))
         named = {key: f"{name}_{key}" if key in losses else key for key in figures} | {"loss": name}

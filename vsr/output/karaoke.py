@@ -56,7 +56,7 @@ def _timed_text(cue: Cue, start: int, end: int) -> str:
             gap = "" if not (place or number) else " " if place else "\\N"
             said = min(max(round(word.start * 100), clock), end)
             over = min(max(round(word.end * 100), said), end)
-            text += _lasting(said - clock, gap) + f"{{\\k{over - said}}}{_escaped(word.word)}"
+            text += _lasting(said - clock, gap) + f"{{\\k{over - said}}}{escaped(word.word)}"
             clock = over
     return text + _lasting(end - clock, "")
 
@@ -66,7 +66,7 @@ def _lasting(centiseconds: int, gap: str) -> str:
     return f"{{\\k{centiseconds}}}{gap}" if centiseconds else gap
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Text that no reader of the format takes for tags or line breaks: a word joiner parts a backslash from what
     follows, as FFmpeg's own writer does; the format has no escape for it."""
     return text.replace("\\", "\\\u2060").replace("{", "\\{").replace("}", "\\}")

@@ -10,6 +10,7 @@ from vsr.output.annotation import to_eaf, to_textgrid
 from vsr.output.broadcast import to_edl, to_ttml
 from vsr.output.cues import Cue, cues
 from vsr.output.karaoke import to_ass
+from vsr.output.players import to_mpl, to_ssa, to_sub
 from vsr.output.scoring import to_ctm, to_rttm
 from vsr.output.transcript import TimedWord, Transcript
 
@@ -83,6 +84,9 @@ WRITERS: dict[str, Callable[[Transcript], str]] = {
     "srt": to_srt,
     "vtt": to_vtt,
     "ass": to_ass,
+    "ssa": to_ssa,
+    "sub": to_sub,
+    "mpl": to_mpl,
     "json": to_json,
     "tsv": to_tsv,
     "ttml": to_ttml,

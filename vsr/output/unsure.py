@@ -10,7 +10,7 @@ MARK = "[...]"
 MODES = ("mark", "drop", "keep")
 LEAST = 0.5  # confidence below which a word is not to be believed
 EVERYTHING = ("json", "tsv", "ctm", "rttm")  # formats for programs
-SUBTITLES = ("srt", "vtt", "ass", "ttml", "edl")
+SUBTITLES = ("srt", "vtt", "ass", "ssa", "sub", "mpl", "ttml", "edl")
 
 
 def readable(transcript: Transcript, name: str, mode: str | None = None) -> Transcript:

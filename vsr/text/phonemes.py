@@ -17,12 +17,13 @@ _ARPABET = {
     "v": "V", "θ": "TH", "ð": "DH", "s": "S", "z": "Z", "ʃ": "SH", "ʒ": "ZH", "h": "HH", "x": "K", "l": "L", "ɫ": "L",
     "ɹ": "R", "r": "R", "j": "Y", "w": "W", "ʍ": "W", "ɾ": "D", "ʔ": "T", "tʃ": "CH", "dʒ": "JH",
     "i": "IY", "ɪ": "IH", "ᵻ": "IH", "e": "EH", "ɛ": "EH", "æ": "AE", "a": "AE", "ɑ": "AA", "ɒ": "AA", "ʌ": "AH",
-    "ə": "AH", "ɐ": "AH", "ɔ": "AO", "o": "OW", "ʊ": "UH", "u": "UW", "y": "UW", "ɜ": "ER", "ɚ": "ER", "ɝ": "ER",
+    "ə": "AH", "ɐ": "AH", "ɔ": "AO", "o": "OW", "ʊ": "UH", "u": "UW", "y": "UW", "ʉ": "UW",
+    "ɜ": "ER", "ɚ": "ER", "ɝ": "ER",
     "eɪ": "EY", "aɪ": "AY", "aʊ": "AW", "oʊ": "OW", "əʊ": "OW", "ɔɪ": "OY", "əl": "AH L", "ɪə": "IH R", "eə": "EH R",
     "ʊə": "UH R", "aɪə": "AY ER", "aʊə": "AW ER", "ɔɹ": "AO R", "oɹ": "AO R", "ɜɹ": "ER", "əɹ": "ER",
 }  # fmt: skip
 _LONGEST = max(map(len, _ARPABET))
-_SILENT = frozenset("ːˑˈˌ̩̃ʲ‿͡_- ")
+_SILENT = frozenset(":ːˑˈˌ̩̃ʲ‿͡_- ")
 
 
 def arpabet(ipa: str) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from vsr.data.track_augmentation import TrackAugmentation
 from vsr.data.transforms import Augmentation
 from vsr.models.lipreader import LipReaderConfig
 from vsr.models.registry import split_kind
+from vsr.text.phonemes import UNITS
 
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
 STRATEGIES = ("auto", "ddp", "fsdp")
@@ -31,7 +32,8 @@ class DataConfig:
     ``max_frames`` are left out (0: none are): a first stage on short clips alone is the published way to make an
     attention decoder start (Ma et al. 2023). ``augmentation`` is of crops, ``corruption`` what is done
     to the training clips' streams beside it, ``track_augmentation`` of tracks; ``noise`` of sound,
-    ``modality_dropout`` and ``wrong_lips`` are for models that hear.
+    ``modality_dropout`` and ``wrong_lips`` are for models that hear. ``unit`` says what the tokenizer must be of
+    ("text", "phoneme", "viseme"); "": of anything.
     """
 
     train: tuple[str, ...]
@@ -46,8 +48,19 @@ class DataConfig:
     noise: SoundNoise = field(default_factory=SoundNoise)
     modality_dropout: ModalityDropout = field(default_factory=ModalityDropout)
     wrong_lips: WrongLips = field(default_factory=WrongLips)
+    unit: str = ""
+
+    def checked(self, tokenizer: Any) -> Any:
+        """The tokenizer, if its tokens are of ``unit``. Raises VsrError bad_config."""
+        found = getattr(tokenizer, "unit", "text")
+        if self.unit and found != self.unit:
+            told = f"data.unit is {self.unit}, but the tokenizer of {self.tokenizer} is of {found}"
+            raise VsrError("bad_config", f"{told}: make one by vsr tokens --kind {self.unit}")
+        return tokenizer
 
     def __post_init__(self):
+        if self.unit not in ("", "text", *UNITS):
+            raise VsrError("bad_config", f"data.unit is '{self.unit}'; it can be text, {' or '.join(UNITS)}")
         if not self.train or not self.dev:
             raise VsrError("bad_config", "data.train and data.dev need at least one manifest each")
         check_numbers(self, "data.", frames_per_batch=COUNT, max_frames=NOT_NEGATIVE)

@@ -22,7 +22,7 @@ class LandmarkRun(LipReaderRun):
         train, dev, tests = (read_all(paths) for paths in (data.train, data.dev, data.tests))
         check_disjoint(train, dev, tests)
         train = self._short_enough(train)
-        self.tokenizer = load_tokenizer(data.tokenizer)
+        self.tokenizer = data.checked(load_tokenizer(data.tokenizer))
         train = self._with_tokens("training", train)
         self._with_tokens("dev", dev)
         heads = further_heads_of(self.config.model_config(self.tokenizer.vocab_size))

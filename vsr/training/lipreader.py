@@ -42,7 +42,7 @@ class LipReaderRun(Run):
         data = self.config.data
         train, dev, tests = (read_all(paths) for paths in (data.train, data.dev, data.tests))
         check_disjoint(train, dev, tests)
-        self.tokenizer = load_tokenizer(data.tokenizer)
+        self.tokenizer = data.checked(load_tokenizer(data.tokenizer))
         train = self._with_tokens("training", self._short_enough(train))
         self._with_tokens("dev", dev)
         config = self.config.model_config(self.tokenizer.vocab_size)
@@ -53,7 +53,8 @@ class LipReaderRun(Run):
         self.train = CropDataset(
             train, self.tokenizer, data.augmentation, self.config.seed, heads, data.corruption.video
         )
-        self.dev = CropDataset(dev, self.tokenizer, None)
+        alone = not (config.ctc_weight or config.decoder_layers or config.alignment_weight or config.classes)
+        self.dev = CropDataset(dev, self.tokenizer, None, heads=heads if alone else None)
         # Played slower, a clip is longer than its crop: the budget counts that.
         longest = [math.ceil(clip.num_frames / (1 - data.augmentation.speed)) for clip in train]
         self.sampler = FrameBudgetSampler(longest, data.frames_per_batch, self.config.seed)
@@ -107,6 +108,10 @@ class LipReaderRun(Run):
         errors = words = 0
         for indices in sampler.batches()[self.fabric.global_rank :: self.fabric.world_size]:
             batch = self.dev.batch(indices).to(self.fabric.device)
+            if measured := getattr(head, "measured", None):  # units, which are no text
+                wrong, count = measured(model.encode_batch(batch), batch.of(name))
+                errors, words = errors + wrong, words + count
+                continue
             best = head.search(model.encode_batch(batch), batch.lengths)
             for i, ranked in zip(indices, best, strict=True):
                 wrong, count = errors_of(tokenizer, self.dev.clips[i].text, ranked[0].tokens if ranked else ())
@@ -114,6 +119,8 @@ class LipReaderRun(Run):
         counted = torch.tensor([errors, words], device=self.fabric.device)
         errors, words = self.fabric.all_reduce(counted, reduce_op="sum").tolist()
         rate = errors / max(1, words)
+        if hasattr(head, "measured"):
+            return {f"dev_{name}": rate}
         unit = getattr(tokenizer, "unit", "text")
         return {"dev_accuracy": 1 - rate} if name == "words" else {RATES.get(unit, "dev_wer"): rate}
 

@@ -21,6 +21,7 @@ declare_options <<'TABLE'
     system      config|shipped  config                      what --config says; or what ships: fused.sh, stages 0 to 7 of its own
     landmarks   DIR             -                           tracks of mouth points, s1.npz, s2.npz, ... (for what ships)
     config      YAML            conf/video_transformer.yaml what is trained
+    tokens      char|phoneme|viseme char                    what is read into (phoneme, viseme: conf/vallr.yaml, --beam 100)
     settings    KEY=VALUE...    -                           that replace the configuration's, in one word: "A=1 B=2"
     name        NAME            -                           of the run: exp/NAME (the configuration's)
     puppet      N               160                         rendered clips to add
@@ -50,15 +51,19 @@ decode_all() {
     for list in $grid_tests; do decode_list $list $crops/$list/manifest.jsonl; done
 }
 score_all() { # RECIPE ARGUMENTS...
-    local list
-    for list in $grid_tests; do score_list $list "$(reference_of $list)"; done
+    local list pairs=()
+    for list in $grid_tests; do
+        score_list $list "$(reference_of $list)"
+        pairs+=("$list=$(reference_of $list)")
+    done
+    note=$(prior_note $manifests/train.jsonl "${pairs[@]}")
     write_page "$grid_tests" "$@"
 }
 
 run_stage 0 "check or fetch the corpus" check_grid
 run_stage 1 "manifests of GRID, and puppet clips" make_grid_manifests
 run_stage 2 "mouth crops" crop_grid
-run_stage 3 "tokens" make_tokens $manifests/train.jsonl --kind char
+run_stage 3 "tokens" make_grid_tokens "$tokens"
 run_stage 4 "train $exp" train_model
 run_stage 5 "average" average_epochs
 run_stage 6 "decode" decode_all

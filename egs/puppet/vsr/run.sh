@@ -39,6 +39,7 @@ decode_all() {
 }
 score_all() { # RECIPE ARGUMENTS...
     score_list test $puppets/test.jsonl
+    note=$(prior_note $puppets/train.jsonl test=$puppets/test.jsonl)
     write_page test "$@"
 }
 

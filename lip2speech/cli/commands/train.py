@@ -6,18 +6,22 @@ import argparse
 
 HELP = "train the acoustic model, or go on with an interrupted run"
 ABOUT = """Trains the acoustic model (what is seen to mel and units) as the YAML says; --set
-replaces single settings. --resume goes on with an interrupted run."""
+replaces single settings. --resume goes on with an interrupted run. --dry-run reads no data:
+it builds the model without memory and prints its parameters and what it learns from."""
 FILES = """reads   the YAML; the manifests, features and lip reader it names
 writes  model/ (the result), last.pt, TensorBoard logs, in the folder of the run"""
 SEE = "lip2speech vocoder, lip2speech synthesize"
 EXAMPLE = """lip2speech train --config conf/flow.yaml --out exp/flow
-lip2speech train --config conf/flow.yaml --out exp/flow --resume"""
+lip2speech train --config conf/flow.yaml --out exp/flow --resume
+lip2speech train --config conf/flow.yaml --dry-run"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--config", required=True, metavar="YAML", help="model, data, optimiser, trainer")
-    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the run; its model/ is the result")
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--out", metavar="DIR", help="folder of the run; its model/ is the result")
+    where.add_argument("--dry-run", action="store_true", help="print what would be trained, without data")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in the folder")
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="settings that replace the YAML's")
 
@@ -26,7 +30,13 @@ def run(args: argparse.Namespace) -> int:
     """Train to the end of the schedule. Raises VsrError."""
     from lip2speech.training.acoustic import VoiceRun, VoiceTrainConfig
     from vsr.core.files import check_output
+    from vsr.training.config import load_config
+    from vsr.training.dry_run import shown
     from vsr.training.loop import train
 
+    if args.dry_run:
+        from lip2speech.training.dry_run import voice_lines
+
+        return shown(voice_lines, load_config(args.config, args.set, VoiceTrainConfig))
     check_output(f"{args.out}/config.yaml", args.config)
     return train(VoiceRun, VoiceTrainConfig, args.config, args.set, args.out, args.resume)

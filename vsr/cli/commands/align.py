@@ -29,7 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text.add_argument("--text", metavar="TEXT", help="what is said")
     text.add_argument("--text-file", metavar="FILE", help="a file with it, UTF-8")
     parser.add_argument("-o", "--out", metavar="FILE", help="instead of the screen")
-    parser.add_argument("--format", choices=tuple(WRITERS), help="default: the ending of -o; tsv on the screen")
+    parser.add_argument(
+        "--format", choices=tuple(WRITERS), metavar="F",
+        help=f"one of {','.join(WRITERS)} (default: the ending of -o; tsv on the screen)",
+    )  # fmt: skip
     parser.add_argument("--model", metavar="MODEL", help="name of vsr models, folder or org/name (default: grid)")
     parser.add_argument("--cropped", action="store_true", help="the video shows a mouth alone: take it as it is")
     add_faces_argument(parser)

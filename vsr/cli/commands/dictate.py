@@ -11,17 +11,18 @@ from vsr.output.unsure import MODES
 
 HELP = "write what lips say as text for other programs, while somebody speaks"
 ABOUT = """Writes words to standard output as soon as they stand, which is when two readings agree on
-them; nothing that was written is taken back, and each utterance ends its line. --command
-is run for each utterance, with its line as standard input, such as a program that types it
-at the cursor. --filter is run likewise, and what it prints is written in its place: case
-and punctuation, or corrections. With --push, Enter begins to listen and Enter ends it; the
-camera is off in between. Words that are not to be believed become [...]."""
+them; nothing that was written is taken back, and each utterance ends its line. With --type
+they are typed at the cursor of whatever program has it instead. --command is run for each
+utterance, with its line as standard input. --filter is run likewise, and what it prints is
+written in its place: case and punctuation, or corrections. With --push, Enter begins to
+listen and Enter ends it; the camera is off in between. Words that are not to be believed
+become [...]."""
 FILES = """reads   a camera, a stream or a file; a model
 writes  standard output; standard input of the commands"""
-FAILS = "one line on stderr says why: the camera, the model, or a command that failed"
+FAILS = "one line on stderr says why: camera, model, keyboard, or a command that failed"
 SEE = "vsr live, vsr transcribe"
 EXAMPLE = """vsr dictate 0
-vsr dictate 0 --push --command "xdotool type --file -"
+vsr dictate 0 --push --type
 vsr dictate 0 --filter "sed -u s/^./\\\\U&/" --model lrs3
 vsr dictate clip.mp4 > notes.txt"""
 
@@ -32,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--push", action="store_true", help="listen from one Enter to the next, not all the time")
     parser.add_argument("--command", metavar="CMD", help="run for each utterance, with its line as standard input")
     parser.add_argument("--filter", metavar="CMD", help="likewise; what it prints takes the utterance's place")
+    parser.add_argument("--type", action="store_true", help="type at the cursor, by the package pynput")
     parser.add_argument("--unsure", choices=MODES, default="mark", help="words not to be believed (default: mark)")
     parser.add_argument("--model", metavar="MODEL", help="name of vsr models, folder or org/name (default: grid)")
     add_device_argument(parser)
@@ -46,11 +48,13 @@ def run(args: argparse.Namespace) -> int:
     from vsr.decoding.options import DecodeOptions
     from vsr.inference.live.dictation import Dictation
     from vsr.inference.live.session import live_options
+    from vsr.inference.live.typing import Typist
     from vsr.modelstore.folder import load_model
 
     if args.push and args.source == "-":
         raise VsrError("bad_config", "--push listens to Enter on standard input, which the video cannot come by, too")
-    dictation = Dictation(args.command, args.filter, args.unsure)
+    typist = Typist() if args.type else None
+    dictation = Dictation(args.command, args.filter, args.unsure, typist and typist.type)
     given = {} if args.beam is None else {"beam": args.beam}
     DecodeOptions(**given)  # what is wrong with it is reported before a model is loaded
     loaded = load_model(args.model, args.device, args.precision)

@@ -6,19 +6,24 @@ import argparse
 
 from vsr.cli.options import positive
 
-HELP = "make the manifests of a corpus: grid, landmarks, lrs3, lrs2, lrw, or puppet"
-CORPORA = ("grid", "landmarks", "lrs3", "lrs2", "lrw", "puppet")
+HELP = "make the manifests of a corpus: grid, landmarks, lrs3, lrs2, lrw, puppet, ..."
+# Those that are read by one function (corpus, out, lists) -> report, each in the module of its name.
+LISTED = ("lrs_voxmm", "wildvsr", "muavic", "cmlr", "lrw1000")
+CORPORA = ("grid", "landmarks", "lrs3", "lrs2", "lrw", *LISTED, "puppet")
 ABOUT = """Finds the clips of a corpus and writes one manifest a list (train, dev, test, ...), with
 lists that are published or drawn by a fixed seed, and counts beside the published ones.
-landmarks are tracks of the mouths of GRID's speakers, without frames. puppet needs no
-corpus: eSpeak NG speaks, and a photograph is made to talk."""
+lrs_voxmm, wildvsr, muavic, cmlr and lrw1000 (whose images become crops) name what of their
+own lists is not there. landmarks are tracks of the mouths of GRID's speakers, without
+frames. puppet needs no corpus: eSpeak NG speaks, and a photograph is made to talk."""
 FILES = """reads   the folder of the corpus as its authors packed it; lists of clips
-writes  NAME.jsonl for each list; puppet also writes its videos, landmarks a track a sentence"""
+writes  NAME.jsonl for each list; puppet also writes its videos, lrw1000 crops, landmarks
+        a track a sentence"""
 SEE = "vsr validate, vsr crop"
 EXAMPLE = """vsr prepare grid --corpus GRID --out data/manifests
 vsr prepare landmarks --corpus LANDMARKS --lists data/manifests --out data/landmarks
 vsr prepare lrs3 --corpus LRS3 --lists LISTS --out data/manifests
 vsr prepare lrs3 --corpus LRS3 --out data/manifests --test-only
+vsr prepare wildvsr --corpus WildVSR --out data/wildvsr
 vsr prepare puppet --out data/puppet --train 160 --dev 10 --test 60 --jobs 2"""
 
 
@@ -100,6 +105,11 @@ def _folder(args: argparse.Namespace) -> str:
 
 def _report(args: argparse.Namespace):
     """Prepare a corpus whose published counts are known."""
+    if args.corpus_name in LISTED:
+        from importlib import import_module
+
+        module = import_module(f"vsr.corpora.{args.corpus_name}")
+        return getattr(module, f"prepare_{args.corpus_name}")(_folder(args), args.out, args.lists)
     if args.test_only:
         return _test_report(args)
     if args.corpus_name == "lrs3":

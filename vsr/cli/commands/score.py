@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import argparse
 
-HELP = "error rates of decoded text: words, characters, phonemes, visemes; word accuracy"
+HELP = "error rates by words, characters, phonemes or visemes; accuracy of isolated words"
 ABOUT = """Compares what was read with what was said: word and character error rate with
 substitutions, deletions and insertions, the share that was scored, and a 95 % interval
 by bootstrap over the clips. The normaliser is named in every result. --unit phoneme and
 viseme turn both into such by pronunciation dictionaries; of a word with several
 pronunciations the nearest counts. --by says which words are read worse."""
-FILES = """reads   a manifest; JSON Lines of vsr decode
+FILES = """reads   a manifest; JSON Lines of vsr decode, or manifests for --prior
 writes  with --json: the figures; with --tsv: a line an utterance; with --wer: Kaldi's line"""
 SEE = "vsr decode, vsr results"
 EXAMPLE = """vsr score --ref data/test.jsonl --hyp exp/hyp.jsonl --json exp/result.json --tsv exp/result.tsv
-vsr score --ref data/test.jsonl --hyp exp/phones.jsonl --unit phoneme --dictionary local/letters.txt cmu espeak
-vsr score --ref data/test.jsonl --hyp exp/hyp.jsonl --by viseme frequency --counted-in data/train.jsonl
+vsr score --ref data/test.jsonl --hyp exp/phones.jsonl --unit phoneme --dictionary my.txt cmu
+vsr score --ref data/test.jsonl --hyp exp/hyp.jsonl --by viseme frequency
+vsr score --ref data/test.jsonl --prior data/train.jsonl
 vsr score --ref lrw/test.jsonl --hyp exp/lrw.jsonl --accuracy"""
 
 
@@ -25,15 +26,19 @@ UNITS = ("char", "phoneme", "viseme")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--ref", required=True, metavar="JSONL", help="manifest with the transcripts")
-    parser.add_argument("--hyp", required=True, metavar="JSONL", help="output of vsr decode")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--hyp", metavar="JSONL", help="output of vsr decode")
+    guess = "without video: the most frequent word of each place in these manifests"
+    what.add_argument("--prior", nargs="+", metavar="JSONL", help=guess)
     parser.add_argument("--normaliser", default="lower", help="none, lower, alnum, 13a or whisper (default: lower)")
-    parser.add_argument("--unit", choices=("word", *UNITS), default="word", help="what is counted (default: word)")
+    what = "what is counted: word, char, phoneme, viseme (default: word)"
+    parser.add_argument("--unit", choices=("word", *UNITS), default="word", metavar="UNIT", help=what)
     parser.add_argument(
         "--dictionary", nargs="+", default=["cmu", "espeak"], metavar="NAME", help="as vsr tokens (default: cmu espeak)"
     )
     parser.add_argument(
-        "--by", nargs="+", choices=("viseme", "frequency"), default=[],
-        help="word errors of words that hold each viseme, of frequent and of rare words",
+        "--by", nargs="+", choices=("viseme", "frequency"), default=[], metavar="WHAT",
+        help="viseme, frequency: word errors of words that hold each viseme, of frequent and of rare words",
     )  # fmt: skip
     parser.add_argument("--counted-in", metavar="JSONL", help="manifest that tells how frequent words are (--ref)")
     parser.add_argument("--accuracy", action="store_true", help="of isolated words: top-1 and top-5, instead of errors")
@@ -51,8 +56,10 @@ def run(args: argparse.Namespace) -> int:
     from vsr.evaluation.wer_line import wer_line
     from vsr.evaluation.word_timing import time_errors
 
-    check_outputs(filter(None, (args.json, args.tsv, args.wer)), args.ref, args.hyp)
-    clips, records, times = read_manifest(args.ref), read_records(args.hyp), {}
+    said = args.prior or [args.hyp]
+    check_outputs(filter(None, (args.json, args.tsv, args.wer)), args.ref, *said)
+    clips, times = read_manifest(args.ref), {}
+    records = _prior(args.prior, clips) if args.prior else read_records(args.hyp)
     _check(args, records)
     if args.unit != "word":
         return _by_units(args, clips, records)
@@ -63,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
         total, each = score({clip.id: clip.text for clip in clips}, texts, args.normaliser)
         times = {"times": found} if (found := time_errors(clips, records)) else {}
     if args.json:
-        write_json(args.json, total.as_dict() | times | {"scored_from": origin(args.ref, args.hyp)})
+        write_json(args.json, total.as_dict() | times | {"scored_from": origin(args.ref, said[0])})
     if args.tsv:
         (write_ranks if args.accuracy else write_tsv)(args.tsv, each)
     if args.wer:
@@ -82,8 +89,8 @@ def _check(args: argparse.Namespace, records: dict[str, dict]) -> None:
 
     if args.unit != "word" and (args.accuracy or args.wer or args.by or args.tsv):
         raise VsrError("bad_config", f"--accuracy, --wer, --tsv and --by are of words, not of --unit {args.unit}")
-    if args.accuracy and args.by:
-        raise VsrError("bad_config", "--by is of texts, not of isolated words")
+    if args.accuracy and (args.by or args.prior):
+        raise VsrError("bad_config", "--by and --prior are of texts, not of isolated words")
     if args.counted_in and "frequency" not in args.by:
         raise VsrError("bad_config", "--counted-in is of --by frequency")
     said = {str(record.get("unit", "text")) for record in records.values()} - {"text"}
@@ -91,6 +98,15 @@ def _check(args: argparse.Namespace, records: dict[str, dict]) -> None:
         unit = said.pop()
         told = f"{args.hyp} holds {unit}s, not words: add --unit {unit}, or decode by a lexicon"
         raise VsrError("bad_manifest", told)
+
+
+def _prior(paths: list[str], clips) -> dict[str, dict]:
+    """The same text for every clip: the likeliest of the manifests. Raises VsrError."""
+    from vsr.data.manifest import read_manifest
+    from vsr.evaluation.prior import prior_text
+
+    text = prior_text(clip.text for path in paths for clip in read_manifest(path))
+    return {clip.id: {"id": clip.id, "text": text} for clip in clips}
 
 
 def _by_units(args: argparse.Namespace, clips, records: dict[str, dict]) -> int:
@@ -102,7 +118,7 @@ def _by_units(args: argparse.Namespace, clips, records: dict[str, dict]) -> int:
     references = {clip.id: clip.text for clip in clips}
     total, _ = score_units(references, records, args.unit, args.dictionary, args.normaliser)
     if args.json:
-        write_json(args.json, total.as_dict() | {"scored_from": origin(args.ref, args.hyp)})
+        write_json(args.json, total.as_dict() | {"scored_from": origin(args.ref, (args.prior or [args.hyp])[0])})
     print(total)
     return 0
 

@@ -7,20 +7,24 @@ import argparse
 HELP = "train a lip reader, or go on with an interrupted run"
 ABOUT = """Trains a lip reader on crops as the YAML says; --set replaces single settings. The
 state is saved every few minutes: --resume goes on with the same losses. Training
-refuses lists that share a clip with the development or a test list."""
+refuses lists that share a clip with the development or a test list. --dry-run reads no data:
+it builds the model without memory and prints its parameters and what it learns from."""
 FILES = """reads   the YAML; the manifests of crops and the tokenizer it names
 writes  model/ (the result), last.pt, epochs, TensorBoard logs, in the folder of the run"""
 SEE = "vsr average, vsr decode, vsr tokens"
 EXAMPLE = """vsr train --config conf/video_transformer.yaml --out exp/video_transformer
 vsr train --config conf/video_transformer.yaml --out exp/short --set trainer.max_minutes=5 optim.lr=5e-4
 vsr train --config conf/video_transformer.yaml --out exp/video_transformer --resume
+vsr train --config conf/vallr.yaml --dry-run
 torchrun --nproc-per-node 8 -m vsr.cli train --config conf/large.yaml --out exp/large --set trainer.strategy=fsdp"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--config", required=True, metavar="YAML", help="model, data, optimiser, trainer")
-    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the run; its model/ is the result")
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--out", metavar="DIR", help="folder of the run; its model/ is the result")
+    where.add_argument("--dry-run", action="store_true", help="print what would be trained, without data")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in the folder")
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="settings that replace the YAML's")
 
@@ -29,11 +33,14 @@ def run(args: argparse.Namespace) -> int:
     """Train to the end of the schedule. Raises VsrError."""
     from vsr.core.files import check_output
     from vsr.training.audio_visual import AudioVisualRun, hears
-    from vsr.training.config import TrainConfig
+    from vsr.training.config import TrainConfig, load_config
+    from vsr.training.dry_run import lip_reader_lines, shown
     from vsr.training.landmarks import LandmarkRun
     from vsr.training.lipreader import LipReaderRun
     from vsr.training.loop import train
 
+    if args.dry_run:
+        return shown(lip_reader_lines, load_config(args.config, args.set))
     check_output(f"{args.out}/config.yaml", args.config)
 
     def started(config: TrainConfig, out: str, resume: bool) -> LipReaderRun:

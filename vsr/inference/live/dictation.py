@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from vsr.core.errors import VsrError, one_line
 from vsr.inference.live.session import Caption
@@ -16,18 +16,22 @@ PATIENCE = 60.0  # seconds for which a command may work on an utterance
 
 
 class Dictation:
-    """Writes what is said to standard output.
+    """Writes what is said.
 
     Args:
         command: is run for each utterance, with its line as standard input; None: nothing is.
         hook: is run likewise, and what it prints takes the utterance's place, such as case and punctuation; words are
             then written when their utterance is over.
         unsure: what becomes of words that are not to be believed: "mark", "drop" or "keep".
+        write: takes the text piece by piece; None: standard output.
     """
 
-    def __init__(self, command: str | None = None, hook: str | None = None, unsure: str = "mark"):
+    def __init__(
+        self, command: str | None = None, hook: str | None = None, unsure: str = "mark",
+        write: Callable[[str], None] | None = None,
+    ):  # fmt: skip
         self.command, self.hook = _words_of(command, "--command"), _words_of(hook, "--filter")
-        self.unsure = unsure
+        self.unsure, self._write = unsure, write or _print
         self.lines: list[str] = []
 
     def follow(self, captions: Iterable[Caption]) -> None:
@@ -66,9 +70,10 @@ class Dictation:
         if self.command:
             run_with(self.command, text)
 
-    def _write(self, text: str) -> None:
-        sys.stdout.write(text)
-        sys.stdout.flush()
+
+def _print(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 def _words_of(command: str | None, option: str) -> list[str]:

@@ -11,6 +11,15 @@ reference_of() { # LIST
     esac
 }
 
+# Phonemes and visemes: the letters of the corpus as its British speakers say them come before the dictionary.
+make_grid_tokens() { # KIND
+    case $1 in
+        char) make_tokens $manifests/train.jsonl --kind char ;;
+        *) tokens_folder=data/$1 make_tokens $manifests/train.jsonl --kind "$1" \
+            --dictionary "$here/local/letters.txt" cmu espeak ;;
+    esac
+}
+
 # The reader of pixels in three parts, the reader of tracks, and both as one: a recipe of its own.
 make_what_ships() {
     [ -n "$corpus" ] && [ -n "$landmarks" ] || die "--system shipped needs --corpus and --landmarks; see --help"

@@ -1,0 +1,48 @@
+"""What a configuration of an acoustic model makes, without data; see `vsr.training.dry_run`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from lip2speech.models.voice import Voice
+from lip2speech.models.voice_config import VoiceConfig, reader_settings
+from lip2speech.training.acoustic import VoiceTrainConfig
+from vsr.models.lipreader import LipReaderConfig
+from vsr.modelstore.folder import load_model, pixel_reader
+from vsr.text.tokenizer import CharTokenizer
+from vsr.training.dry_run import on_meta, parameters, part_lines, run_lines
+
+
+def voice_lines(config: VoiceTrainConfig) -> Iterator[str]:
+    """What `lip2speech train` would train. Raises VsrError."""
+    reader, told = reader_of(config)
+    sizes = config.model_config(reader_settings(reader), int(config.model.get("units", VoiceConfig.units)))
+    model = on_meta(Voice, sizes)
+    trained = parameters(model) - (parameters(model.reader) if sizes.encoder == "frozen" else 0)
+    yield f"model: {parameters(model):,} parameters, of which {trained:,} are trained; lip reader: {told}"
+    yield from part_lines(model)
+    yield "learns from:"
+    yield from (f"  {what}" for what in losses_of(sizes))
+    yield from (f"  condition {name}: {own.get('kind', '?')}" for name, own in sizes.conditions.items())
+    yield from run_lines(config.data, config.optim, config.trainer)
+
+
+def reader_of(config: VoiceTrainConfig) -> tuple[LipReaderConfig, str]:
+    """The numbers of the lip reader to start from, and where they are from; of one that is not made yet the usual."""
+    name = config.data.reader
+    if name and not Path(name).exists() and name.startswith(("exp/", "./", "../")):
+        return LipReaderConfig(CharTokenizer().vocab_size), f"{name} is not made yet: the usual sizes are assumed"
+    return pixel_reader(load_model(name or None).model).config, name or "the one that ships"
+
+
+def losses_of(c: VoiceConfig) -> Iterator[str]:
+    """Every loss with its weight."""
+    yield f"flow of the log-mel ({c.target}), weight 1"
+    yield f"coarse log-mel, weight {c.mel_weight:g}"
+    if c.units and c.unit_weight:
+        yield f"{c.units} speech units, weight {c.unit_weight:g}"
+    if c.text_weight and c.encoder != "frozen":
+        yield f"text by the lip reader's heads, weight {c.text_weight:g}"
+    if c.envelope_weight:
+        yield f"correlation of band envelopes, weight {c.envelope_weight:g}"

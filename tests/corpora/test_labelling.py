@@ -1,0 +1,198 @@
+"""Labels by machine: what is heard becomes clips on the recording's clock; what is not to be trusted is left out and
+counted; a killed run goes on. The recogniser here is one whose answers are known."""
+
+import json
+
+import numpy as np
+import pytest
+
+from vsr.cli import main
+from vsr.core.errors import VsrError
+from vsr.corpora import labelling
+from vsr.corpora.heard import Rules, labels_of, spoken_words
+from vsr.corpora.labelling import Hearing, label_recordings
+from vsr.data.manifest import Clip, read_manifest
+from vsr.data.recordings import recordings
+from vsr.media.audio import read_wave, write_wave
+from vsr.media.mux.written import write_recording
+from vsr.media.whisper import Heard, HeardWord, in_words
+from vsr.text.normalise import alnum
+
+
+def words(*rows, probability=0.9):
+    return tuple(HeardWord(word, start, end, probability) for word, start, end in rows)
+
+
+class Known:
+    """Hears for each recording, known by its length, what it is given; counts how often it is asked."""
+
+    def __init__(self, answers):
+        self.answers, self.asked, self.languages = answers, [], []
+
+    def hear(self, wave, language=""):
+        seconds = round(len(wave) / 16_000, 2)
+        self.asked.append(seconds)
+        self.languages.append(language)
+        return self.answers[seconds]
+
+
+GOOD = Heard(words((" Bin", 0.1, 0.3), (" blue.", 0.3, 0.5), (" F2", 0.5, 0.9)), "en", 1.0, 0.1)
+SPANISH = Heard(words((" Hola,", 0.1, 0.4), (" señor", 0.4, 0.8)), "es", 0.8, 0.1)
+UNSURE = Heard(words((" mumble", 0.1, 0.5), probability=0.2), "en", 1.0, 0.1)
+QUIET = Heard(words((" you", 0.1, 0.2)), "en", 1.0, 0.9)
+NOTHING = Heard((), "en", 1.0, 1.0)
+ANSWERS = {1.0: GOOD, 1.1: SPANISH, 1.2: UNSURE, 1.3: QUIET, 1.4: NOTHING}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A sound file of each length, a video without sound, and what stands for a Whisper."""
+    place = tmp_path / "in"
+    place.mkdir()
+    for number, seconds in enumerate(ANSWERS):
+        write_wave(place / f"{number}.wav", np.full(round(16_000 * seconds), 0.1, np.float32))
+    write_recording(place / "silent.mkv", np.zeros((5, 32, 32, 3), np.uint8), None)
+    (tmp_path / "whisper").mkdir()
+    (tmp_path / "whisper" / "model.bin").write_bytes(b"weights")
+    return place
+
+
+@pytest.fixture
+def known(monkeypatch):
+    recogniser = Known(ANSWERS)
+    monkeypatch.setattr(labelling, "_opened", lambda folder: recogniser)
+    return recogniser
+
+
+def label(folder, out, **rules):
+    return label_recordings(recordings([folder]), out, Hearing(str(folder.parent / "whisper"), Rules(**rules)), jobs=1)
+
+
+def test_kept_labels_make_a_manifest_and_the_rest_is_counted(folder, known, tmp_path):
+    counts = label(folder, tmp_path / "out")
+    assert counts == {"kept": 2, "low_confidence": 1, "no_speech": 2, "no_sound": 1}
+    english, spanish = read_manifest(tmp_path / "out" / "manifest.jsonl")
+    assert english.text == "bin blue f two" and spanish.text == "hola señor"
+    assert english.words == (("bin", 0.1, 0.3), ("blue", 0.3, 0.5), ("f", 0.5, 0.7), ("two", 0.7, 0.9))
+    told = json.loads((tmp_path / "out" / "counts.json").read_text(encoding="utf-8"))
+    assert told == {"recordings": 6, **counts}
+
+
+def test_every_label_is_on_file_with_its_confidence_language_and_reason(folder, known, tmp_path):
+    label(folder, tmp_path / "out", only="es")
+    lines = (tmp_path / "out" / "labels.jsonl").read_text(encoding="utf-8").splitlines()
+    found = {own["id"]: own for own in map(json.loads, lines)}
+    reasons = {name: [one["reason"] for one in own["labels"]] for name, own in found.items()}
+    assert reasons == {"0": ["other_language"], "1": [""], "2": ["other_language"], "3": ["no_speech"],
+                       "4": ["no_speech"], "silent": []}  # fmt: skip
+    assert found["silent"]["reason"] == "no_sound"
+    spanish = found["1"]["labels"][0]
+    assert (spanish["language"], spanish["language_probability"], spanish["confidence"]) == ("es", 0.8, 0.9)
+    assert spanish["words"] == [["hola", 0.1, 0.4, 0.9], ["señor", 0.4, 0.8, 0.9]]
+
+
+@pytest.mark.parametrize("confidence, kept", [(0.0, 3), (0.2, 3), (0.21, 2), (0.95, 0)])
+def test_the_least_confidence_decides(folder, known, tmp_path, confidence, kept):
+    assert label(folder, tmp_path / "out", confidence=confidence)["kept"] == kept
+    assert (tmp_path / "out" / "manifest.jsonl").exists() == bool(kept)
+
+
+def test_the_language_is_passed_on(folder, known, tmp_path):
+    label(folder, tmp_path / "out", language="de")
+    assert set(known.languages) == {"de"}
+    with pytest.raises(VsrError, match="give one of them"):
+        Rules(language="de", only="de")
+
+
+def test_a_second_run_hears_only_what_is_new_or_another(folder, known, tmp_path):
+    label(folder, tmp_path / "out")
+    first = (tmp_path / "out" / "manifest.jsonl").read_bytes()
+    known.asked.clear()
+    label(folder, tmp_path / "out")
+    assert not known.asked and (tmp_path / "out" / "manifest.jsonl").read_bytes() == first
+    write_wave(folder / "0.wav", np.full(17_600, 0.2, np.float32))
+    label(folder, tmp_path / "out")
+    assert known.asked == [1.1]
+    assert read_manifest(tmp_path / "out" / "manifest.jsonl")[0].text == "hola señor"
+
+
+@pytest.mark.parametrize("cut", [1, 40, 400])
+def test_a_line_that_a_kill_cut_short_is_heard_again(folder, known, tmp_path, cut):
+    label(folder, tmp_path / "out")
+    whole = (tmp_path / "out" / "manifest.jsonl").read_bytes()
+    path = tmp_path / "out" / "labels.jsonl"
+    path.write_bytes(path.read_bytes()[:-cut])
+    (tmp_path / "out" / "manifest.jsonl").unlink()
+    known.asked.clear()
+    label(folder, tmp_path / "out")
+    assert len(known.asked) <= 1 and (tmp_path / "out" / "manifest.jsonl").read_bytes() == whole
+
+
+def test_nothing_of_other_settings_or_of_somebody_else_is_replaced(folder, known, tmp_path):
+    label(folder, tmp_path / "out")
+    before = {path: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    with pytest.raises(VsrError, match="other settings"):
+        label(folder, tmp_path / "out", confidence=0.1)
+    (tmp_path / "whisper" / "model.bin").write_bytes(b"other")
+    with pytest.raises(VsrError, match="other settings"):
+        label(folder, tmp_path / "out")
+    assert before == {path: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "manifest.jsonl").write_text("{}", encoding="utf-8")
+    with pytest.raises(VsrError, match="is there already"):
+        label(folder, tmp_path / "own")
+
+
+def test_a_long_recording_is_cut_where_it_pauses_on_its_own_clock(tmp_path):
+    rows = [(f" W{n}", 0.5 * n, 0.5 * n + 0.3) for n in range(40)]
+    wave = np.random.default_rng(0).normal(0, 0.1, 16_000 * 21).astype(np.float32)
+    write_recording(tmp_path / "long.mkv", np.zeros((25 * 21, 32, 32, 3), np.uint8), wave)
+    clip = Clip("long", str(tmp_path / "long.mkv"), "")
+    recogniser = Known({21.0: Heard(words(*rows), "xx", 0.5, 0.0)})
+    labels = labels_of(clip, recogniser, Rules(max_seconds=6))
+    assert len(labels) >= 4 and [own.clip.id for own in labels][:2] == ["long_000", "long_001"]
+    said = [(word, own.clip.start + start) for own in labels for word, start, _ in own.clip.words]
+    assert [word for word, _ in said] == [f"w{n}" for n in range(40)]
+    np.testing.assert_allclose([at for _, at in said], [0.5 * n for n in range(40)], atol=2e-3)
+    for first, second in zip(labels, labels[1:], strict=False):
+        assert first.clip.end <= second.clip.start + 1e-6 and first.clip.end - first.clip.start <= 6
+    from vsr.data.sound import natural_wave
+
+    part = labels[2].clip
+    own = natural_wave(part)
+    begin = round(part.start * 25) * 640
+    np.testing.assert_allclose(own[:640], read_wave(clip.video)[begin : begin + 640], atol=1e-4)
+
+
+def test_a_part_of_a_recording_is_heard_alone(tmp_path):
+    write_wave(tmp_path / "a.wav", np.full(32_000, 0.1, np.float32))
+    clip = Clip("a", str(tmp_path / "a.wav"), "", start=0.4, end=1.4)
+    (own,) = labels_of(clip, Known({1.0: GOOD}), Rules())
+    assert (own.clip.start, own.clip.end) == (0.4, 1.4) and own.clip.words[0] == ("bin", 0.1, 0.3)
+
+
+def test_words_as_spoken_rise_within_the_recording():
+    heard = words(("Bin,", 0.2, 0.1), ("...", 0.3, 0.4), ("42", 0.05, 0.6), ("it's", 0.5, 9.0))
+    found = list(spoken_words(heard, in_words, 1.0))
+    assert [own[0] for own in found] == ["bin", "four", "two", "it's"]
+    times = [time for own in found for time in own[1:3]]
+    assert times == sorted(times) and times[-1] == 1.0
+    assert [own[0] for own in spoken_words(words(("¡Señor!", 0, 1)), alnum, 1.0)] == ["señor"]
+
+
+@pytest.mark.parametrize("options, told", [
+    ("--whisper absent", "no Whisper"), ("--confidence 2 --whisper .", "confidence"),
+    ("--max-seconds 0 --whisper .", "max"),
+    ("--language en --only en --whisper .", "one of them"),
+])  # fmt: skip
+def test_bad_options_are_one_line_and_leave_nothing(folder, tmp_path, capsys, options, told):
+    assert main(["label", str(folder), "--out", str(tmp_path / "out"), *options.split()]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1 and told in lines[0] and not (tmp_path / "out").exists()
+
+
+def test_a_damaged_whisper_is_one_line(folder, tmp_path, capsys):
+    pytest.importorskip("faster_whisper", reason="pip install faster-whisper to hear with Whisper of CTranslate2")
+    labelling._opened.cache_clear()
+    assert main(["label", str(folder), "--out", str(tmp_path / "out"), "--whisper", str(tmp_path / "whisper")]) == 1
+    assert "no Whisper of CTranslate2 there" in capsys.readouterr().err and not (tmp_path / "out").exists()

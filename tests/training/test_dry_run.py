@@ -1,0 +1,75 @@
+"""`train --dry-run`: every recipe's configuration is built without data; what cannot go together is refused."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from vsr.cli import main
+from vsr.models.lipreader import LipReader
+from vsr.training.config import TrainConfig, load_config
+from vsr.training.dry_run import lip_reader_lines, parameters, tokenizer_for
+
+ROOT = Path(__file__).parents[2]
+READERS = [own for own in sorted(ROOT.glob("egs/*/vsr/conf/*.yaml")) if own.stem != "lm"]
+VOICES = [
+    own for own in sorted(ROOT.glob("egs/*/lip2speech/conf/*.yaml")) if not own.stem.startswith(("vocoder", "listener"))
+]
+
+
+def name_of(path):
+    return path.relative_to(ROOT / "egs").as_posix()
+
+
+@pytest.mark.parametrize("path", READERS, ids=name_of)
+def test_every_reader_is_built_without_data(path, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "--config", str(path), "--dry-run"]) == 0
+    shown = capsys.readouterr().out
+    assert "parameters; reads" in shown and "weight" in shown and "AdamW" in shown
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("path", VOICES, ids=name_of)
+def test_every_voice_is_built_without_data(path, tmp_path, monkeypatch, capsys):
+    from lip2speech.cli import main as voice
+
+    monkeypatch.chdir(tmp_path)
+    assert voice(["train", "--config", str(path), "--dry-run"]) == 0
+    assert "are trained" in capsys.readouterr().out and not list(tmp_path.iterdir())
+
+
+def test_the_parameters_are_those_of_the_model(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = load_config(ROOT / "egs/puppet/vsr/conf/tiny.yaml", kind=TrainConfig)
+    model = LipReader(config.model_config(tokenizer_for(config)[0].vocab_size))
+    assert not any(own.is_meta for own in model.parameters())
+    assert next(lip_reader_lines(config)).startswith(f"model: {parameters(model):,} parameters")
+    assert torch.get_default_dtype() == torch.float32
+
+
+@pytest.mark.parametrize(
+    "setting, told",
+    [
+        ("model.decoder_layers=0 model.ctc_weight=0 model.alignment_weight=0", "no head to train"),
+        ("model.frontend=mirror", "mirror"),
+        ("objective=luck", "luck"),
+        ("data.unit=syllable", "syllable"),
+        ("model.dimm=3", "dimm"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_line(setting, told, capsys):
+    path = str(ROOT / "egs/puppet/vsr/conf/tiny.yaml")
+    assert main(["train", "--config", path, "--dry-run", "--set", *setting.split()]) == 1
+    said = capsys.readouterr()
+    assert told in said.err and "\n" not in said.err.strip() and not said.out
+
+
+def test_a_tokenizer_of_other_units_is_refused(tmp_path, capsys, monkeypatch):
+    from vsr.text.tokenizer import CharTokenizer
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data/phoneme").mkdir(parents=True)
+    CharTokenizer().save(tmp_path / "data/phoneme")
+    assert main(["train", "--config", str(ROOT / "egs/grid/vsr/conf/vallr.yaml"), "--dry-run"]) == 1
+    assert "data.unit is phoneme, but the tokenizer of data/phoneme is of text" in capsys.readouterr().err

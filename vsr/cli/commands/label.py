@@ -1,0 +1,45 @@
+"""`vsr label`: recordings with sound become transcribed clips."""
+
+from __future__ import annotations
+
+import argparse
+
+from vsr.cli.options import positive
+
+HELP = "transcribe the sound of recordings, for training"
+ABOUT = """Hears every recording of manifests, folders or files with a Whisper from a local folder and
+writes a manifest of what was said, with word times: labels by machine for a reader of lips.
+Recordings of more than --max-seconds are cut at pauses. Left out and counted are clips
+without speech, of another language (--only), and those that the recogniser is unsure of.
+A killed run goes on where it stopped."""
+FILES = """reads   recordings with sound; a Whisper in CTranslate2's format
+writes  manifest.jsonl (kept clips), labels.jsonl (all, with words, confidence and language),
+        counts.json"""
+SEE = "vsr crop, vsr score"
+EXAMPLE = """vsr label talks/ --whisper whisper-base --out data/labels --language en
+vsr label talks/ --whisper whisper-base --out data/spanish --only es --confidence 0.7"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="manifests (.jsonl), folders or files")
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the labels")
+    parser.add_argument("--whisper", required=True, metavar="DIR", help="Whisper of CTranslate2 (pip: faster-whisper)")
+    parser.add_argument("--language", default="", metavar="CODE", help="that is spoken (default: it is detected)")
+    parser.add_argument("--only", default="", metavar="CODE", help="detect it, and keep this one")
+    parser.add_argument("--confidence", type=float, default=0.5, metavar="X", help="least mean (default: 0.5)")
+    parser.add_argument("--silence", type=float, default=0.6, metavar="X", help="most that it is none (default: 0.6)")
+    parser.add_argument("--max-seconds", type=float, default=16.0, metavar="S", help="of a clip (default: 16)")
+    parser.add_argument("--jobs", type=positive, metavar="N", help="processes (default: one for each core)")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Label and print the counts. Raises VsrError."""
+    from vsr.corpora.heard import Rules
+    from vsr.corpora.labelling import Hearing, label_recordings
+    from vsr.data.recordings import recordings
+
+    rules = Rules(args.language, args.only, args.confidence, args.silence, args.max_seconds)
+    clips = recordings(args.inputs)
+    counts = label_recordings(clips, args.out, Hearing(args.whisper, rules), args.jobs)
+    print(", ".join(f"{number} {what}" for what, number in sorted(counts.items())))

@@ -1,0 +1,137 @@
+"""One recording -> labelled clips: what a recogniser hears, in pieces of a length that a network can be trained on.
+
+A label that is not to be trusted is left out with its reason: no speech, another language, a low confidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+from vsr.core.clock import FPS, SAMPLE_RATE
+from vsr.core.errors import VsrError
+from vsr.core.numbers import SHARE, Range, check_numbers
+from vsr.corpora.pauses import MAX_SECONDS, cut_at_pauses
+from vsr.data.manifest import Clip
+from vsr.data.sound import natural_wave
+from vsr.media.extent import frame_times
+from vsr.media.whisper import Heard, HeardWord, in_words
+from vsr.text.normalise import alnum
+
+NO_SPEECH, OTHER_LANGUAGE, LOW_CONFIDENCE = "no_speech", "other_language", "low_confidence"
+
+
+class Recogniser(Protocol):
+    """Who hears."""
+
+    def hear(self, wave: np.ndarray, language: str = "") -> Heard:
+        """(S,) float32 at 16 kHz -> words with times."""
+        ...
+
+
+@dataclass(frozen=True)
+class Rules:
+    """language: that of the recordings, "" to detect it; only: keep a detected language alone; confidence: least mean
+    probability of a clip's words; silence: greatest probability that nothing is said; max_seconds: longer recordings
+    are cut at pauses."""
+
+    language: str = ""
+    only: str = ""
+    confidence: float = 0.5
+    silence: float = 0.6
+    max_seconds: float = MAX_SECONDS
+
+    def __post_init__(self):
+        check_numbers(self, "", confidence=SHARE, silence=SHARE, max_seconds=Range(above=0, most=3600))
+        if self.language and self.only:
+            raise VsrError("bad_config", "--language says which it is, --only which one is kept: give one of them")
+
+
+@dataclass(frozen=True)
+class Label:
+    """A clip as it was heard: ``confidence`` is the mean probability of its words, ``words`` are (word, start, end,
+    probability) in seconds from its start; ``reason``: why it is left out, "" for a good one."""
+
+    clip: Clip
+    confidence: float
+    words: tuple[tuple[str, float, float, float], ...]
+    language: str
+    language_probability: float
+    silence: float
+    reason: str = ""
+
+
+def labels_of(clip: Clip, recogniser: Recogniser, rules: Rules) -> list[Label]:
+    """The labels of a recording, at least one. Raises VsrError unreadable, no_sound."""
+    wave = natural_wave(replace(clip, num_frames=0))
+    heard, seconds = recogniser.hear(wave, rules.language), len(wave) / SAMPLE_RATE
+    spoken = in_words if heard.language == "en" else alnum
+    words = list(spoken_words(heard.words, spoken, seconds))
+    if not words:
+        return [_label(clip, (), heard, rules)]
+    if seconds <= rules.max_seconds:
+        return [_label(clip, words, heard, rules)]
+    return list(_pieces(clip, words, heard, rules))
+
+
+def spoken_words(
+    words: Sequence[HeardWord], spoken: Callable[[str], str], seconds: float
+) -> Iterator[tuple[str, float, float, float]]:
+    """(word, start, end, probability) as it is spoken: what becomes several words shares the time, what becomes none
+    is left out; times rise and stay within the recording."""
+    last = 0.0
+    for word in words:
+        parts = spoken(word.word).split()
+        start = min(max(word.start, last), seconds)
+        end = min(max(word.end, start), seconds)
+        for number, part in enumerate(parts):
+            first, stop = (start + (end - start) * place / len(parts) for place in (number, number + 1))
+            yield part, round(first, 3), round(stop, 3), round(word.probability, 4)
+        last = end if parts else last
+
+
+def _pieces(clip: Clip, words: list, heard: Heard, rules: Rules) -> Iterator[Label]:
+    """The parts of a long recording, on its container's clock."""
+    begin, at = _first_frame(clip), 0
+    for number, piece in enumerate(cut_at_pauses([own[:3] for own in words], rules.max_seconds)):
+        own = words[at : at + len(piece.words)]
+        while [word for word, *_ in own] != [word for word, *_ in piece.words]:  # a word longer than a piece is in none
+            at += 1
+            own = words[at : at + len(piece.words)]
+        at += len(piece.words)
+        timed = [(word, a, b, row[3]) for (word, a, b), row in zip(piece.words, own, strict=True)]
+        start, end = (round(begin + seconds, 3) for seconds in (piece.start, piece.end))
+        part = replace(clip, id=f"{clip.id}_{number:03d}", start=start, end=min(end, clip.end) if clip.end else end)
+        yield _label(part, timed, heard, rules)
+
+
+def _first_frame(clip: Clip) -> float:
+    """Seconds on the container's clock at which the clip's sound begins."""
+    try:
+        return float(frame_times(clip.video, clip.start, clip.end)[0])
+    except VsrError as error:
+        if error.reason != "no_video":
+            raise
+        return round(clip.start * FPS) / FPS  # where its wave begins
+
+
+def _label(clip: Clip, words: Sequence[tuple[str, float, float, float]], heard: Heard, rules: Rules) -> Label:
+    """The clip with its text, and whether it is kept."""
+    confidence = float(np.mean([own[3] for own in words])) if words else 0.0
+    text = " ".join(own[0] for own in words)
+    silence = heard.silence if words else 1.0
+    reason = _reason(bool(words), confidence, heard, rules)
+    named = replace(clip, text=text, words=tuple(own[:3] for own in words))
+    sure = round(heard.language_probability, 4)
+    return Label(named, round(confidence, 4), tuple(words), heard.language, sure, round(silence, 4), reason)
+
+
+def _reason(any_words: bool, confidence: float, heard: Heard, rules: Rules) -> str:
+    if not any_words or heard.silence > rules.silence:
+        return NO_SPEECH
+    if rules.only and heard.language != rules.only:
+        return OTHER_LANGUAGE
+    return LOW_CONFIDENCE if confidence < rules.confidence else ""

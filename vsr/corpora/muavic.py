@@ -1,0 +1,69 @@
+"""MuAViC (Anwar et al. 2023), as its scripts write it: ``LANG/{train,valid,test}.tsv``, ``SPLIT.LANG``, mouth videos.
+
+The tsv begins with a root, then has ``id, video, sound, video frames, samples`` a clip, with paths of the machine that
+made it; the videos lie in ``LANG/video/ID.mp4`` and are mouth crops of 96 x 96 (some of Arabic, German and Spanish
+black or beside the mouth, which nothing in the corpus tells). Lists: train, dev (valid), test; for several languages
+LANG_train, ... The "speaker" of a clip is its talk.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vsr.core.errors import VsrError
+from vsr.corpora.published import Count, Report, write_lists
+from vsr.data.exchange.convert import id_of
+from vsr.data.manifest import Clip
+
+LISTS = {"train": "train", "valid": "dev", "test": "test"}
+LANGUAGES = ("ar", "de", "el", "en", "es", "fr", "it", "pt", "ru")
+
+
+def prepare_muavic(corpus_dir: str | Path, out_dir: str | Path, lists_dir: str | Path | None = None) -> Report:
+    """Write the manifests and ``report.json``. ``corpus_dir``: muavic, or the folder of one language in it.
+
+    Raises VsrError bad_corpus for a wrong folder, and where a list and its texts differ in length.
+    """
+    root = Path(corpus_dir)
+    folders = [own for own in (root, *(root / name for name in LANGUAGES)) if (own / "test.tsv").is_file()]
+    if not folders:
+        raise VsrError("bad_corpus", f"{root} is not MuAViC: neither it nor a language's folder in it has a test.tsv")
+    lists: dict[str, list[Clip]] = {}
+    counts, skipped = [], {}
+    for folder in folders:
+        before = "" if folder == root else f"{folder.name}_"
+        for split in (own for own in LISTS if (folder / f"{own}.tsv").is_file()):
+            rows = _rows(folder, split)
+            clips = [clip for row in rows if (clip := _clip(folder, before, *row, skipped))]
+            lists[f"{before}{LISTS[split]}"] = clips
+            counts.append(Count(f"{before}{split} utterances", len(clips), len(rows)))
+    return write_lists(out_dir, lists, Report("muavic", counts, skipped=skipped))
+
+
+def _rows(folder: Path, split: str) -> list[tuple[str, str, str]]:
+    """(id, frames, text) of each clip. Raises VsrError."""
+    lines = _lines(folder / f"{split}.tsv")[1:]
+    texts = _lines(folder / f"{split}.{folder.resolve().name}")
+    if len(texts) != len(lines):
+        raise VsrError("bad_corpus", f"{folder / split}.tsv has {len(lines)} clips, its texts are {len(texts)}")
+    columns = [line.split("\t") for line in lines]
+    if odd := [own for own in columns if len(own) != 5 or not own[3].isdigit()]:
+        raise VsrError("bad_corpus", f"{folder / split}.tsv: '{' '.join(odd[0])[:60]}' is not id, video, sound, counts")
+    return [(own[0], own[3], text) for own, text in zip(columns, texts, strict=True)]
+
+
+def _clip(folder: Path, before: str, name: str, frames: str, text: str, skipped: dict[str, str]) -> Clip | None:
+    """A clip, or the reason why there is none, in ``skipped``."""
+    video, words = folder / "video" / f"{name}.mp4", " ".join(text.split())
+    if not words or not int(frames) or not video.is_file():
+        skipped[f"{before}{name}"] = "no video" if not video.is_file() else "no words" if not words else "no frames"
+        return None
+    talk = name.split("/")[-2] if "/" in name else ""
+    return Clip(id_of(f"{before}{name}"), str(video), words, talk, int(frames), crop=str(video))
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").rstrip("\n").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise VsrError("bad_corpus", f"{path}: cannot be read ({type(error).__name__})") from error

@@ -1,0 +1,36 @@
+"""Text typed at the cursor of whatever program has it, by pynput."""
+
+from __future__ import annotations
+
+from vsr.core.errors import VsrError, one_line
+from vsr.core.packages import needed
+
+
+class Typist:
+    """Types as a keyboard does.
+
+    Raises VsrError missing_package; no_keyboard where no window system takes keys from programs.
+    """
+
+    def __init__(self):
+        try:
+            keyboard = needed("pynput.keyboard", "--type", "pip install pynput")
+            self._keys = keyboard.Controller()
+        except VsrError as error:
+            if "pynput" in str(getattr(error.__cause__, "name", "")):
+                raise
+            raise _no_keyboard(error.__cause__ or error) from error
+        except Exception as error:  # pynput's backends raise what their window systems raise
+            raise _no_keyboard(error) from error
+
+    def type(self, text: str) -> None:
+        """Type text. Raises VsrError no_keyboard for a character that no key and no layout has."""
+        try:
+            self._keys.type(text)
+        except Exception as error:
+            raise VsrError("no_keyboard", f"'{text.strip()}' cannot be typed: {one_line(error)}") from error
+
+
+def _no_keyboard(error: BaseException) -> VsrError:
+    told = "nothing can be typed here: is there a window system, and may this program type into it?"
+    return VsrError("no_keyboard", f"{told} ({one_line(error)})")

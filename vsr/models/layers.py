@@ -1,0 +1,36 @@
+"""States of an encoder's layers below the last, for heads that read them (inter-CTC, Lee and Watanabe 2021).
+
+Shapes: B clips, T frames, D width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from torch import Tensor, nn
+
+LAST = 0  # as a layer: the encoder's output
+
+
+def check_layer(encoder: nn.Module, layer: int) -> None:
+    """Raises ValueError where the encoder has no such layer, counted from 1."""
+    layers = getattr(encoder, "layers", ())
+    if layer and not 0 < layer <= len(layers):
+        raise ValueError(f"layer is {layer}; this encoder has {f'1 to {len(layers)}' if len(layers) else 'no layers'}")
+
+
+@contextmanager
+def kept(encoder: nn.Module, layers: Iterable[int]) -> Iterator[dict[int, Tensor]]:
+    """While it is open, what each of the layers (from 1) last gave: layer -> (B, T, D)."""
+    found: dict[int, Tensor] = {}
+
+    def keeper(layer: int):
+        return lambda module, given, output: found.__setitem__(layer, output)
+
+    handles = [encoder.layers[layer - 1].register_forward_hook(keeper(layer)) for layer in set(layers) - {LAST}]
+    try:
+        yield found
+    finally:
+        for handle in handles:
+            handle.remove()

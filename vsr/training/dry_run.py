@@ -1,0 +1,109 @@
+"""What a training configuration makes, without data: the model on the meta device, its parameters, what it learns from.
+
+Whatever cannot go together is refused as a training would refuse it, in one line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from vsr.core.errors import VsrError
+from vsr.models.lipreader import LipReader, LipReaderConfig, layers_of, tokenizer_of_head
+from vsr.objectives.ctc_attention import weights_of
+from vsr.objectives.registry import objective_of
+from vsr.text.listed import CONFIG
+from vsr.text.tokenizer import CharTokenizer, Tokenizer, WordTokenizer, load_tokenizer
+from vsr.text.unit_tokenizers import UnitSettings, UnitTokenizer
+from vsr.training.config import OptimConfig, TrainConfig, TrainerConfig, built
+
+
+def on_meta(kind: Callable[[Any], nn.Module], config: Any) -> nn.Module:
+    """A model without memory for its weights. Raises VsrError bad_config."""
+    with torch.device("meta"):
+        return built(kind, config)
+
+
+def lip_reader_lines(config: TrainConfig) -> Iterator[str]:
+    """What `vsr train` would train. Raises VsrError."""
+    tokenizer, assumed = tokenizer_for(config)
+    sizes = config.model_config(tokenizer.vocab_size)
+    try:
+        objective = objective_of(sizes, config.objective)
+    except ValueError as error:
+        raise VsrError("bad_config", str(error)) from error
+    model = on_meta(LipReader, sizes)
+    yield f"model: {parameters(model):,} parameters; reads {model.modality}"
+    yield from part_lines(model)
+    yield f"learns by {getattr(objective, '__name__', type(objective).__name__)}:"
+    yield from head_lines(sizes, model, tokenizer, assumed)
+    yield from run_lines(config.data, config.optim, config.trainer)
+
+
+def tokenizer_for(config: TrainConfig) -> tuple[Tokenizer, str]:
+    """The tokenizer that the data name, or where it is not made yet one that is assumed, and a word on that."""
+    folder = Path(config.data.tokenizer)
+    if (folder / CONFIG).exists():
+        return config.data.checked(load_tokenizer(folder)), f"of {folder}"
+    if config.data.unit in ("phoneme", "viseme"):
+        return UnitTokenizer(UnitSettings(config.data.unit)), f"{folder} is not made yet"
+    if classes := config.model.get("classes"):
+        return WordTokenizer([f"word{number}" for number in range(int(classes))]), f"{folder} is not made yet"
+    return CharTokenizer(), f"{folder} is not made yet: characters are assumed"
+
+
+def part_lines(model: nn.Module) -> Iterator[str]:
+    """Name, kind and parameters of each part."""
+    for name, part in model.named_children():
+        if count := parameters(part):
+            yield f"  {name:<16} {type(part).__name__:<24} {count:>13,}"
+
+
+def head_lines(c: LipReaderConfig, model: LipReader, tokenizer: Tokenizer, assumed: str) -> Iterator[str]:
+    """What each head is taught, and how much its loss counts."""
+    weights = weights_of(c)
+    for name, head in model.heads.items():
+        own = tokenizer_of_head(c, name, tokenizer)
+        unit = getattr(own, "unit", "text")
+        entries = getattr(own, "vocab_size", 0)
+        told = assumed if own is tokenizer else "of its own"
+        what = "tokens" if unit == "text" else f"{unit}s"
+        if hasattr(head, "sizes"):
+            yield f"  {name:<16} weight {weights[name]:g}, {' x '.join(map(str, head.sizes))} units of each frame"
+            continue
+        layer = f", layer {layers_of(c)[name]}" if name in layers_of(c) else ""
+        yield f"  {name:<16} weight {weights[name]:g}, {entries} {what} ({told}), mean over {counted(head)}{layer}"
+
+
+def counted(head: nn.Module) -> str:
+    """What a head's loss is a mean over."""
+    return str(getattr(head, "counted", "clips"))
+
+
+def run_lines(data: Any, optim: OptimConfig, trainer: TrainerConfig) -> Iterator[str]:
+    """Lists, optimiser and length."""
+    yield "data: " + "; ".join(f"{name} {names(getattr(data, name))}" for name in ("train", "dev", "tests"))
+    length = f"{trainer.max_minutes:g} minutes" if trainer.max_minutes else f"{trainer.max_epochs} epochs"
+    begun = f"; begins with {trainer.init_from}" if trainer.init_from else ""
+    yield f"AdamW {optim.lr:g}, {optim.warmup_steps} steps of warm-up; {length}{begun}"
+    yield f"{data.frames_per_batch} frames a batch"
+
+
+def names(paths: Sequence[str]) -> str:
+    """Manifests in one line."""
+    return ", ".join(dict.fromkeys(paths)) or "none"
+
+
+def parameters(module: nn.Module) -> int:
+    """Numbers that training may change."""
+    return sum(own.numel() for own in module.parameters())
+
+
+def shown(lines: Callable[[Any], Iterator[str]], config: Any) -> int:
+    """Print all lines, or nothing where one of them is refused. Raises VsrError."""
+    print("\n".join(list(lines(config))))
+    return 0
