@@ -178,6 +178,12 @@ def test_bad_settings_are_one_line(given, told):
     assert "\n" not in str(caught.value)
 
 
+def test_noise_is_mixed_in_one_way():
+    both = data({"sound": {"noise": {}}})["data"] | {"noise": {"p": 0.5}}
+    with pytest.raises(VsrError, match=r"set data\.noise\.p to 0"):
+        build(DataConfig, both)
+
+
 def test_a_stream_that_is_not_read_is_refused():
     own = build(DataConfig, data({"sound": {"noise": {}}})["data"]).corruption
     own.check_streams(video=True, sound=True)

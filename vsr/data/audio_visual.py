@@ -53,7 +53,7 @@ class SoundNoise:
     greatest ``snr`` (dB, drawn evenly), babble of how many ``voices``, which are other clips of the same list;
     ``mask_bands``: greatest width of each of two groups of mel bands that are hidden (Park et al. 2019), 0 for none."""
 
-    p: float = 0.75
+    p: float = 0.0
     snr: tuple[float, float] = (-10.0, 20.0)
     kinds: tuple[str, ...] = KINDS
     voices: int = 5

@@ -69,6 +69,8 @@ class DataConfig:
             raise VsrError("bad_config", f"data.unit is '{self.unit}'; it can be text, {' or '.join(UNITS)}")
         check_lists(self.train, self.dev)
         check_numbers(self, "data.", frames_per_batch=COUNT, max_frames=NOT_NEGATIVE)
+        if self.noise.p and self.corruption.sound.noise.p:
+            raise VsrError("bad_config", "data.corruption.sound.noise is instead of data.noise: set data.noise.p to 0")
         if not 0 <= self.augmentation.speed < 1:
             raise VsrError("bad_config", f"data.augmentation.speed is {self.augmentation.speed}: give 0 to below 1")
 

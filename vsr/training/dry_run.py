@@ -37,7 +37,8 @@ def lip_reader_lines(config: TrainConfig) -> Iterator[str]:
     except ValueError as error:
         raise VsrError("bad_config", str(error)) from error
     model = on_meta(LipReader, sizes)
-    yield f"model: {parameters(model):,} parameters; reads {model.modality}"
+    read = (model.modality,) if isinstance(model.modality, str) else model.modality
+    yield f"model: {parameters(model):,} parameters; reads {' and '.join(read)}"
     yield from part_lines(model)
     yield f"learns by {getattr(objective, '__name__', type(objective).__name__)}:"
     yield from head_lines(sizes, model, tokenizer, assumed)

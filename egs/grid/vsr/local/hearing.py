@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Choose on a development list from which entropy on a model of lips and sound leaves a clip's sound out, and store it.
+"""Choose on a development list when a model of lips and sound leaves a clip's sound out, and store it.
 
     local/hearing.py --model exp/av/model --manifest data/sound/dev/manifest.jsonl \\
         --voices data/sound/train/manifest.jsonl
 
-Each clip is read by greedy CTC, by the lips and by both, without noise and in that of local/noise.py. The limit with
-the fewest errors over all of it is taken, the highest of several; "hearing" in the model's config.json keeps it.
+Each clip is read by greedy CTC, by the lips and by both, without noise and in that of local/noise.py; with its lips
+covered throughout, too, without noise and in babble at 0 dB. The limit with the fewest errors over all of it is taken,
+the highest of several; "hearing" in the model's config.json keeps it.
 """
 
 import argparse
@@ -16,16 +17,17 @@ from pathlib import Path
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
-from noise import SNRS, Cell, noisy
+from noise import SNRS, Cell, covered, noisy
 
 from vsr.core.files import read_json, write_json
 from vsr.data.audio_visual import AudioVisualDataset
 from vsr.data.batch import Batch
 from vsr.data.manifest import Clip, read_manifest
-from vsr.data.modalities import SOUND
+from vsr.data.modalities import SOUND, VIDEO
 from vsr.data.sound_input import clip_wave, to_sound_input
 from vsr.data.splits import check_disjoint
-from vsr.decoding.hearing import sound_entropy
+from vsr.data.transforms import to_network_input
+from vsr.decoding.hearing import entropy_by
 from vsr.evaluation.wer import word_errors
 from vsr.modelstore.folder import load_model
 from vsr.text.normalise import lower
@@ -33,7 +35,8 @@ from vsr.text.normalise import lower
 
 @dataclass(frozen=True)
 class Reading:
-    """One clip in one noise: how unsure the sound alone is (nats), and the words that lips and both read wrong."""
+    """One clip in one noise: by how much the sound alone is less sure than the lips (nats), and the words that lips and
+    both read wrong."""
 
     entropy: float
     lips: int
@@ -62,10 +65,10 @@ def readings_of(loaded, clip: Clip, batch: Batch, waves: list) -> list[Reading]:
         ((best, *_),) = model.heads["ctc"].search(model.encode_batch(own), own.lengths)
         return word_errors(text, lower(tokenizer.decode(best.tokens)))[0]
 
-    lips = wrong(replace(batch, present={SOUND: torch.tensor([False])}))
+    lips, seen = wrong(replace(batch, present={SOUND: torch.tensor([False])})), entropy_by(model, batch, VIDEO)
     for wave in waves:
         own = replace(batch, inputs=batch.inputs | {SOUND: to_sound_input(wave, model.sound_form)[None]})
-        found.append(Reading(float(sound_entropy(model, own)[0]), lips, wrong(own)))
+        found.append(Reading(float(entropy_by(model, own, SOUND) - seen), lips, wrong(own)))
     return found
 
 
@@ -84,9 +87,13 @@ def main() -> None:
     cells = [Cell("both", kind, snr) for kind in ("babble", "white") for snr in SNRS]
     for index, clip in enumerate(clips):
         waves = [clip_wave(clip)] + [noisy(clip, cell, voices, args.seed) for cell in cells]
-        readings += readings_of(loaded, clip, data.batch([index]), waves)
+        batch = data.batch([index])
+        readings += readings_of(loaded, clip, batch, waves)
+        unseen = to_network_input(covered(clip, 1.0, args.seed))[None]
+        hidden = replace(batch, inputs=batch.inputs | {VIDEO: unseen})
+        readings += readings_of(loaded, clip, hidden, [waves[0], waves[1 + cells.index(Cell("both", "babble", 0.0))]])
     limit, errors = best_limit(readings)
-    heard, lips = errors_at(float("inf"), readings), errors_at(-1.0, readings)
+    heard, lips = errors_at(float("inf"), readings), errors_at(float("-inf"), readings)
     path = Path(args.model) / "config.json"
     config = {key: value for key, value in read_json(path).items() if key != "hearing"}
     write_json(path, config | ({"hearing": {"entropy": round(limit, 4)}} if limit < float("inf") else {}))
