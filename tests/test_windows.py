@@ -24,7 +24,7 @@ def test_nothing_counts_on_what_windows_has_not(package):
     assert found == []
 
 
-def test_workers_of_a_loader_begin_anew_where_there_is_no_server_of_forks(monkeypatch):
+def test_workers_of_a_loader_begin_again_where_there_is_no_server_of_forks(monkeypatch):
     monkeypatch.setattr(sampler, "get_all_start_methods", lambda: ["spawn"])
     assert sampler.worker_context(2).get_start_method() == "spawn"
     assert sampler.worker_context(0) is None

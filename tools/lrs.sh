@@ -11,11 +11,11 @@ name_folders() {
 }
 
 # --model: a reader that exists reads the test list, of which alone there need be videos. Nothing is trained; the search is
-# the model's own, but for what is given.
+# the model's own, but for what is given, and crops are arrays.
 use_published() {
     local option
     [ -z "$lm_config" ] || die "--lm-config trains on texts that --model does not ask for: leave it out"
-    for option in beam ctc_weight; do
+    for option in beam ctc_weight store; do
         [[ " ${given_options:-} " == *" $option "* ]] || printf -v "$option" '%s' ""
     done
     exp=exp/${name:-$(basename "$model")} data=data/test_alone

@@ -9,7 +9,7 @@
 # --stage and --stop-stage are every recipe's; `last_stage` is its last (7).
 #
 # Marks of stages lie in $exp/.done, those of stages 0 to 3 in `data_marks` where several runs share their data, and those
-# from 6 on carry `tag`, so that what was decoded in several ways stands side by side. A mark tells with what its stage was
+# from 6 on carry `tag`, so that what was decoded in several ways stands side by side. A mark records with what its stage was
 # done: the command and its functions, the value of every variable in them (which is how options reach a stage), what the
 # files and folders hold that options name, and the marks of the stages before. A stage is done again where any of that is
 # another; after a stage that is done again, all later ones are done again. A stage's functions find that, as a hash, in
@@ -157,7 +157,7 @@ finish() { # SENTENCE
     die "there is no stage $stage with these options; see --help"
 }
 
-# A stage before the one that is begun with: what it left must be that of these options, or later pages tell no truth.
+# A stage before the one that is begun with: what it left must be that of these options, or later pages are wrong.
 take_as_it_is() { # NUMBER WHAT FOUND WANTED
     [ "$3" != "$4" ] && [ "$1" != 7 ] || return 0 # the scores of stage 7 are no later stage's input
     [ -z "$3" ] || die "stage $1 ($2) was last done with other options or input: begin with --stage $1"

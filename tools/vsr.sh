@@ -1,5 +1,6 @@
 # Stages of every lip reader. Source it after tools/recipe.sh; it uses the recipe's variables:
 #   crops exp (folders), tag (of a way of decoding), page (RESULTS.md), nj, gpus (0), settings (KEY=VALUE ... of training)
+#   store (how crops lie on disk; not set: arrays)
 #   model (what reads, where it is no model/ of exp), config average, beam ctc_weight (not set: the verb's own)
 # What a list was decoded to and scored lies in $exp/decode_LIST_TAG, the log of each command in $exp/log.
 
@@ -8,7 +9,8 @@ place_of() { echo "$exp/decode_$1_$tag"; } # LIST
 search() { echo ${beam:+--beam "$beam"} ${ctc_weight:+--ctc-weight "$ctc_weight"}; }
 
 crop_list() { # LIST MANIFEST
-    $train_cmd --num-threads "$nj" "$exp/log/crop_$1.log" vsr crop --manifest "$2" --out "$crops/$1" --jobs "$nj"
+    $train_cmd --num-threads "$nj" "$exp/log/crop_$1.log" vsr crop --manifest "$2" --out "$crops/$1" --jobs "$nj" \
+        ${store:+--store "$store"}
 }
 make_tokens() { # MANIFEST OPTION...
     $train_cmd "$exp/log/tokens.log" vsr tokens --manifest "$1" --out "${tokens_folder:-data/tokens}" "${@:2}"

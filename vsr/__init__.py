@@ -1,7 +1,7 @@
 """Visual speech recognition: silent video of a talking face in, its text out.
 
 The front door: `vsr.load_model().transcribe("clip.mp4")`.  Nothing heavy is imported until it is used, so
-that `import vsr` and `vsr --help` answer at once.  OpenMP, where it is not loaded yet, is told not to spin; see
+that `import vsr` and `vsr --help` answer at once.  OpenMP, where it is not loaded yet, is set not to spin; see
 `vsr.core.machine.wait_passively`.
 """
 

@@ -129,7 +129,7 @@ def cepstral_distance(first: torch.Tensor, second: torch.Tensor) -> float:
     """10 / ln 10 * sqrt(2 sum of squared differences) of the cepstra of two (N, bands) log magnitudes, dB.
 
     Cepstra are the weights of the cosines that add up to the log magnitude, as in SPTK; so the distance is the
-    root mean square difference in dB of what 12 cosines can tell.
+    root mean square difference in dB of what 12 cosines can show.
     """
     bands = first.shape[1]
     difference = (first - second) @ (cosines(CEPSTRA, bands)[:, 1:] * (2 / bands) ** 0.5)

@@ -61,7 +61,7 @@ class SpeechDataset:
         tokenizer: of the lip reader; `NoText` where it has none.
         augmentation: of the crops (its speed must be 0: the sound does not stretch), or None.
         protocol: whose voice is given: "self", the clip's own, or "cross", another clip's of the same speaker, so
-            that the vector can tell the model nothing about the sentence.
+            that the vector can say nothing to the model about the sentence.
         conditions: further ones of the flow, by name.
     """
 

@@ -21,7 +21,7 @@ AROUND = 8  # frames kept on each side of the speech
 
 @dataclass(frozen=True)
 class Lag:
-    """Seconds by which a clip's sound is late: by all of it, and by its two halves alone, whose agreement tells
+    """Seconds by which a clip's sound is late: by all of it, and by its two halves alone, whose agreement shows
     how far the first is to be believed."""
 
     whole: float

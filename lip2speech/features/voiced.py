@@ -13,7 +13,7 @@ import numpy as np
 
 from vsr.core.clock import HOP, SAMPLE_RATE, SAMPLES_PER_FRAME
 
-LISTENED = 30 * SAMPLE_RATE  # samples that are enough to tell
+LISTENED = 30 * SAMPLE_RATE  # samples that are enough to decide
 BANDS = np.geomspace(100, 7000, 21)  # Hz
 FLOOR = 1e-7  # of the power of the loudest frame
 SMOOTHED = 5  # frames

@@ -69,7 +69,7 @@ def speak(
         options: of the flow.
         faces: "largest" voices the face that fills most of the frame in each shot, a number so many of them, "all"
             every face.
-        watch: told how the run goes.
+        watch: is informed how the run goes.
         text: what is said (`lip2speech.inference.text.open_text`); it then knows all words. None: nobody knows.
         shape: changes each voice (S,), such as a `lip2speech.inference.prosody.Prosody`.
 

@@ -45,7 +45,7 @@ class LoadedVoice:
 
     @property
     def has_listener(self) -> bool:
-        """Whether it can be told what is said."""
+        """Whether it can be given what is said."""
         return (self.parts[0] / LISTENER / CONFIG_FILE).is_file()
 
     @cached_property

@@ -62,7 +62,7 @@ def names_of(clip: Clip) -> tuple[str, str]:
 
 
 def needed(out_dir: str | Path, clips: Sequence[Clip], made: dict[str, dict]) -> tuple[list[Clip], Ledger]:
-    """The clips that have no voice of just this, and the ledger of the folder; tells of the others. Raises VsrError."""
+    """The clips that have no voice of just this, and the ledger of the folder; reports the others. Raises VsrError."""
     ledger, states = Ledger(out_dir), {}
     for clip in clips:
         found = [ledger.state(name, made[clip.id]) for name in names_of(clip)]

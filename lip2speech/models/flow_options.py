@@ -62,7 +62,7 @@ def add_flow_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def flow_options(args: argparse.Namespace) -> FlowOptions:
-    """What `add_flow_arguments` was told. Raises VsrError."""
+    """What `add_flow_arguments` was given. Raises VsrError."""
     weight = pull_of(args.pull)
     return FlowOptions(
         args.steps, args.guidance, args.solver, temperature=args.temperature, seed=args.seed, pull=weight

@@ -1,4 +1,4 @@
-"""A small network that recognises words in mels; its gradient says how a mel would have to change to be heard as told.
+"""A small network that recognises words in mels; its gradient says how a mel would have to change to be heard as given.
 
 Shapes: B batch, N steps of 50 Hz, P = 160 (a pair of normalised mel frames), V classes: 0 is no word, the words follow.
 """

@@ -6,7 +6,7 @@ Smilkov et al. 2017), and normed; the first step of the flow goes by so much fur
 
     g = d/dx1 mean_n sum_i c_i log p(y_i | x1 + noise_n),    x <- x + w c rho g / rms(g)
 
-with rho the rms over the told steps of the flow's own correction (x1 - coarse mel, or v where it starts at noise), c_i
+with rho the rms over the given steps of the flow's own correction (x1 - coarse mel, or v where it starts at noise), c_i
 the confidence of step i's word and c their mean. What is left of the flow makes a mel of it that the voice would make:
 pulled to its end, a voice is understood as well and sounds worse. How far it goes does not depend on how many steps
 there are. Shapes: B batch, N steps of 50 Hz, P = 160.
@@ -40,11 +40,11 @@ class Said:
 
 
 class TextPull:
-    """Pulls the words of a batch towards what is told.
+    """Pulls the words of a batch towards those that are given.
 
     Args:
         listener: of this voice.
-        classes: (B, N) the listener's class of each step; -1 where nothing is told.
+        classes: (B, N) the listener's class of each step; -1 where nothing is given.
         confidence: (B, N) 0 ... 1 of each step's word.
         weight: w, the length of the pull in lengths of the flow's own correction.
     """
@@ -68,7 +68,7 @@ class TextPull:
         return (gradient * length[:, None, None]).to(end.dtype)
 
     def _gradient(self, end: Tensor, told: Tensor, mask: Tensor) -> Tensor:
-        """(B, N, P) of the told words' log-probability at the end, mean over noise; zero on padding."""
+        """(B, N, P) of the given words' log-probability at the end, mean over noise; zero on padding."""
         with torch.inference_mode(False), torch.enable_grad():
             x = end.detach().float().clone().requires_grad_()
             told, mask, classes, sure = (own.clone() for own in (told, mask, self.classes, self.confidence))
@@ -90,7 +90,7 @@ def noises(mask: Tensor, width: int) -> Iterator[Tensor]:
 
 
 def _mean_square(x: Tensor, told: Tensor) -> Tensor:
-    """(B,) over the told steps of x (B, N, P); 0 where nothing is told."""
+    """(B,) over the given steps of x (B, N, P); 0 where nothing is given."""
     return (x.square().mean(2) * told).sum(1) / told.sum(1).clamp(min=1)
 
 

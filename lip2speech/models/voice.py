@@ -79,7 +79,7 @@ class Voice(nn.Module):
             return torch.cat(self.reader.encode_in_steps(video, lengths), -1)
 
     def condition(self, content: Content) -> Tensor:
-        """What the flow is told at each step: (B, N, W + P + K)."""
+        """What the flow is given at each step: (B, N, W + P + K)."""
         posteriors = content.unit_logits.float().softmax(-1) if self.config.units else content.unit_logits * 0
         return torch.cat([content.hidden, content.coarse, posteriors.to(content.hidden.dtype)], -1).detach()
 

@@ -16,14 +16,14 @@ from lip2speech.models.flow_options import FlowOptions
 from lip2speech.models.voice import Voice, masked_mean
 from lip2speech.models.voice_config import VoiceConfig, reader_settings
 from vsr.core.errors import VsrError
-from vsr.core.numbers import COUNT, NOT_NEGATIVE, SEED, check_number, check_numbers
+from vsr.core.numbers import COUNT, NOT_NEGATIVE, check_numbers
 from vsr.data.manifest import Clip
 from vsr.data.sampler import FrameBudgetSampler
 from vsr.data.splits import check_disjoint
 from vsr.data.transforms import Augmentation
 from vsr.media.units import Codebook
 from vsr.modelstore.folder import load_model, pixel_reader
-from vsr.training.config import OptimConfig, TrainerConfig, built, model_settings
+from vsr.training.config import RunConfig, built, check_lists, model_settings
 from vsr.training.lipreader import read_all
 from vsr.training.loop import Run
 
@@ -49,25 +49,17 @@ class SpeechDataConfig:
     augmentation: Augmentation = field(default_factory=lambda: Augmentation(speed=0.0))
 
     def __post_init__(self):
-        if not self.train or not self.dev:
-            raise VsrError("bad_config", "data.train and data.dev need at least one manifest each")
+        check_lists(self.train, self.dev)
         check_numbers(self, "data.", frames_per_batch=COUNT, views=NOT_NEGATIVE)
         if self.protocol not in PROTOCOLS:
             raise VsrError("bad_config", f"data.protocol is '{self.protocol}'; it can be {' or '.join(PROTOCOLS)}")
 
 
 @dataclass(frozen=True)
-class VoiceTrainConfig:
-    """Everything that determines a run."""
+class VoiceTrainConfig(RunConfig):
+    """Of an acoustic model."""
 
     data: SpeechDataConfig
-    model: dict[str, Any] = field(default_factory=dict)
-    optim: OptimConfig = field(default_factory=OptimConfig)
-    trainer: TrainerConfig = field(default_factory=TrainerConfig)
-    seed: int = 0
-
-    def __post_init__(self):
-        check_number("seed", self.seed, SEED)
 
     def model_config(self, reader: dict[str, Any], units: int) -> VoiceConfig:
         """The model's numbers, with what the lip reader and the codebook say. Raises VsrError."""

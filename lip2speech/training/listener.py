@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -22,13 +21,13 @@ from lip2speech.models.content import MELS_PER_UNIT
 from lip2speech.models.listener import SILENCE, Listener, ListenerConfig
 from lip2speech.models.pull import STEPS
 from vsr.core.errors import VsrError
-from vsr.core.numbers import COUNT, NOT_NEGATIVE, SEED, SHARE, check_number, check_numbers
+from vsr.core.numbers import COUNT, NOT_NEGATIVE, SHARE, check_numbers
 from vsr.data.batch import Counted
 from vsr.data.manifest import Clip
 from vsr.data.sampler import FrameBudgetSampler
 from vsr.data.splits import check_disjoint
 from vsr.modelstore.checkpoint import CONFIG_FILE
-from vsr.training.config import OptimConfig, TrainerConfig, built, model_settings
+from vsr.training.config import RunConfig, built, check_lists, model_settings
 from vsr.training.lipreader import read_all
 from vsr.training.loop import Run, step_seed
 
@@ -58,24 +57,16 @@ class ListenerDataConfig:
     tilt: float = 0.15
 
     def __post_init__(self):
-        if not self.train or not self.dev:
-            raise VsrError("bad_config", "data.train and data.dev need at least one manifest each")
+        check_lists(self.train, self.dev)
         levels = dict.fromkeys(("noise", "loudness", "tilt"), NOT_NEGATIVE)
         check_numbers(self, "data.", frames_per_batch=COUNT, blur=SHARE, **levels)
 
 
 @dataclass(frozen=True)
-class ListenerTrainConfig:
-    """Everything that determines a run."""
+class ListenerTrainConfig(RunConfig):
+    """Of a listener."""
 
     data: ListenerDataConfig
-    model: dict[str, Any] = field(default_factory=dict)
-    optim: OptimConfig = field(default_factory=OptimConfig)
-    trainer: TrainerConfig = field(default_factory=TrainerConfig)
-    seed: int = 0
-
-    def __post_init__(self):
-        check_number("seed", self.seed, SEED)
 
 
 @dataclass

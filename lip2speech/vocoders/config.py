@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from lip2speech.vocoders.generator import GeneratorConfig
-from vsr.core.errors import VsrError
-from vsr.core.numbers import COUNT, NOT_NEGATIVE, SEED, SHARE, check_number, check_numbers
-from vsr.training.config import OptimConfig, TrainerConfig, model_settings
+from vsr.core.numbers import COUNT, NOT_NEGATIVE, SHARE, check_numbers
+from vsr.training.config import RunConfig, check_lists, model_settings
 
 
 @dataclass(frozen=True)
@@ -31,8 +29,7 @@ class VocoderDataConfig:
     noise: float = 0.5
 
     def __post_init__(self):
-        if not self.train or not self.dev:
-            raise VsrError("bad_config", "data.train and data.dev need at least one manifest each")
+        check_lists(self.train, self.dev)
         check_numbers(self, "data.", segment=COUNT, clips_per_batch=COUNT, corruption=SHARE, noise=NOT_NEGATIVE)
 
 
@@ -53,18 +50,11 @@ class GanConfig:
 
 
 @dataclass(frozen=True)
-class VocoderTrainConfig:
-    """Everything that determines a run."""
+class VocoderTrainConfig(RunConfig):
+    """Of a vocoder and its discriminators."""
 
     data: VocoderDataConfig
-    model: dict[str, Any] = field(default_factory=dict)
     gan: GanConfig = field(default_factory=GanConfig)
-    optim: OptimConfig = field(default_factory=OptimConfig)
-    trainer: TrainerConfig = field(default_factory=TrainerConfig)
-    seed: int = 0
-
-    def __post_init__(self):
-        check_number("seed", self.seed, SEED)
 
     def model_config(self) -> GeneratorConfig:
         """The vocoder's numbers. Raises VsrError."""

@@ -36,7 +36,7 @@ class GeneratorConfig:
         units: K; 0 for a vocoder of mel (and speaker) alone.
         unit_dim, speaker_dim: widths of the unit embedding and of the projected speaker vector.
         dim, hidden, layers, kernel: of the ConvNeXt backbone.
-        mel_skip: the network's log-magnitudes are added to those that the mel tells.
+        mel_skip: the network's log-magnitudes are added to those that the mel gives.
         rounds: of mel consistency, outside training.
     """
 

@@ -149,7 +149,7 @@ def _reference(job: Job, limits: Limits):
 
 
 class _Watched:
-    """A detector that tells a job how far it has come, and stops when the job is dropped."""
+    """A detector that notes in a job how far it has come, and stops when the job is dropped."""
 
     def __init__(self, job: Job, total: int):
         from vsr.face.detector import default_detector

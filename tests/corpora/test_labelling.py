@@ -91,6 +91,16 @@ def test_every_label_is_on_file_with_its_confidence_language_and_reason(folder, 
     assert spanish["words"] == [["hola", 0.1, 0.4, 0.9], ["señor", 0.4, 0.8, 0.9]]
 
 
+def test_words_that_repeat_themselves_are_left_out_however_sure(tmp_path):
+    loop = [(" am", 0.0, 0.1), (" not", 0.1, 0.2), (" going", 0.2, 0.3)]
+    write_wave(tmp_path / "a.wav", np.full(16_000, 0.1, np.float32))
+    for times, reason in ((1, ""), (3, ""), (40, "repeated")):
+        (own,) = labels_of(
+            Clip("a", str(tmp_path / "a.wav"), ""), Known({1.0: Heard(words(*loop * times), "en", 1, 0)}), Rules()
+        )
+        assert own.reason == reason and own.confidence == 0.9
+
+
 @pytest.mark.parametrize("confidence, kept", [(0.0, 3), (0.2, 3), (0.21, 2), (0.95, 0)])
 def test_the_least_confidence_decides(folder, known, tmp_path, confidence, kept):
     assert label(folder, tmp_path / "out", confidence=confidence)["kept"] == kept

@@ -134,6 +134,15 @@ def test_the_same_clip_gets_the_same_in_any_list_and_folder(recorded, tmp_path):
     assert (tmp_path / "other" / "a.mkv").read_bytes() != (tmp_path / "one" / "a.mkv").read_bytes()
 
 
+def test_crops_remain_those_of_a_clip_whose_sound_alone_is_another(recorded, tmp_path):
+    clip = replace(recordings([recorded / "a.mkv"])[0], crop="a.npy", num_frames=30, track="a.npz", sound="a.wav")
+    for name, order in (("sound", NOISY), ("frames", COVERED)):
+        corrupt_corpus([clip], tmp_path / name, order, voices=recordings([recorded / "b.mkv"]))
+        (made,) = read_manifest(tmp_path / name / "manifest.jsonl")
+        kept = ("a.npy", 30, "a.npz") if name == "sound" else ("", 0, "")
+        assert (made.crop, made.num_frames, made.track) == kept and made.sound == ""
+
+
 def test_dropped_frames_are_the_ones_before(recorded, tmp_path):
     order = Order(Corruption(video=VideoCorruption(dropped=Amount(values=(0.4,)))), lossless=True)
     corrupt_corpus([clip for clip in recordings([recorded]) if clip.id == "a"], tmp_path, order)
@@ -187,12 +196,13 @@ def test_where_no_clip_can_be_made_it_is_an_error_and_no_manifest_is_left(record
 def test_crops_are_covered_without_their_videos(tmp_path):
     crop = np.random.default_rng(0).integers(0, 256, (20, 96, 96)).astype(np.uint8)
     np.save(tmp_path / "x.npy", crop)
-    clip = Clip("x", "gone.mp4", "bin", num_frames=20, crop=str(tmp_path / "x.npy"))
+    clip = Clip("x", "gone.mp4", "bin", num_frames=20, crop=str(tmp_path / "x.npy"), track="x.npz")
     order = replace(COVERED, crops=True)
     assert corrupt_corpus([clip], tmp_path / "out", order) == {"corrupted": 1}
     (made,) = read_manifest(tmp_path / "out" / "manifest.jsonl")
     hidden = (np.load(made.crop) != crop)[:, 36:64, 20:76]
     assert hidden.mean() == pytest.approx(0.6, abs=0.03) and made.num_frames == 20
+    assert made.track == ""
     with pytest.raises(VsrError, match="no sound"):
         Order(NOISY.settings, crops=True)
     with pytest.raises(VsrError, match="nothing to corrupt"):

@@ -7,12 +7,14 @@ import pytest
 
 from vsr.core.errors import VsrError
 from vsr.core.typed_json import from_plain, to_plain
+from vsr.data.audio_visual import AudioVisualDataset
 from vsr.data.batch import CropDataset
 from vsr.data.corruption import SOUND, VIDEO, Corruption, corrupted_crop, generator_of
-from vsr.data.manifest import Clip
+from vsr.data.manifest import Clip, write_manifest
 from vsr.data.sound_corruption import DrawnSound, Gaps, Noise, SoundCorruption
 from vsr.data.transforms import Augmentation
 from vsr.data.video_corruption import CROP_BOX, Amount, DrawnVideo, Occlusion, VideoCorruption
+from vsr.media.audio import write_wave
 from vsr.media.mixing import power, snr
 from vsr.text.tokenizer import CharTokenizer
 from vsr.training.config import DataConfig, TrainConfig, build, dump_config
@@ -176,8 +178,60 @@ def test_bad_settings_are_one_line(given, told):
     assert "\n" not in str(caught.value)
 
 
+def test_noise_is_mixed_in_one_way():
+    both = data({"sound": {"noise": {}}})["data"] | {"noise": {"p": 0.5}}
+    with pytest.raises(VsrError, match=r"set data\.noise\.p to 0"):
+        build(DataConfig, both)
+
+
 def test_a_stream_that_is_not_read_is_refused():
     own = build(DataConfig, data({"sound": {"noise": {}}})["data"]).corruption
     own.check_streams(video=True, sound=True)
     with pytest.raises(VsrError, match="reads no sound"):
         own.check_streams(video=True, sound=False)
+
+
+def heard(tmp_path, corruption):
+    """Two clips with crops and sound, one silent, as a model of both sees them."""
+    rng, clips = np.random.default_rng(1), []
+    for name, level in (("a", 0.1), ("b", 0.2), ("c", 0.0)):
+        np.save(tmp_path / f"{name}.npy", crop(20))
+        write_wave(tmp_path / f"{name}.wav", level * rng.standard_normal(20 * 640).clip(-3, 3).astype(np.float32))
+        places = {"crop": str(tmp_path / f"{name}.npy"), "sound": str(tmp_path / f"{name}.wav")}
+        clips.append(Clip(name, f"{name}.mp4", "one two", num_frames=20, **places))
+    return AudioVisualDataset(clips, CharTokenizer(), None, seed=3, corruption=corruption)
+
+
+def test_a_model_of_both_is_trained_on_both_corrupted(tmp_path):
+    plain, own = heard(tmp_path, None), heard(tmp_path, ALL)
+    for index in (0, 1):
+        for name in ("video", "sound"):
+            first, again = own.item(index).inputs[name], own.item(index).inputs[name]
+            assert first.equal(again) and not first.equal(plain.item(index).inputs[name])
+            assert not first.equal(own.item(index, 1).inputs[name])
+    sound = heard(tmp_path, replace(ALL, video=VideoCorruption()))
+    assert sound.item(0).inputs["video"].equal(plain.item(0).inputs["video"])
+    assert sound.item(2).inputs["sound"].equal(plain.item(2).inputs["sound"])  # silence stays
+
+
+@pytest.mark.parametrize("frontend, given, told", [
+    ("video_transformer", {"sound": {"noise": {}}}, "reads no sound"),
+    ("mel", {"video": {"blur": {"values": [1]}}}, "reads no frames"),
+])  # fmt: skip
+def test_a_run_refuses_to_corrupt_what_its_model_does_not_read(tmp_path, frontend, given, told):
+    from vsr.training.audio_visual import AudioVisualRun
+    from vsr.training.lipreader import LipReaderRun
+
+    heard(tmp_path, None)
+    places = {"crop": str(tmp_path / "a.npy"), "sound": str(tmp_path / "a.wav")}
+    for name in ("train", "dev"):
+        write_manifest(tmp_path / f"{name}.jsonl", [Clip(name, f"{name}.mp4", "one two", num_frames=20, **places)])
+    CharTokenizer().save(tmp_path / "tokens")
+    settings = {"train": str(tmp_path / "train.jsonl"), "dev": str(tmp_path / "dev.jsonl"), "corruption": given}
+    config = build(
+        TrainConfig, {"data": settings | {"tokenizer": str(tmp_path / "tokens")}, "model": {"frontend": frontend}}
+    )
+    run = object.__new__(AudioVisualRun if frontend == "mel" else LipReaderRun)
+    run.config, run.say = config, print
+    with pytest.raises(VsrError, match=told):
+        run._open_data()

@@ -13,7 +13,7 @@ from lip2speech.cli import main
 from lip2speech.evaluation.report import render_voiced, shown_part
 from lip2speech.inference.dubbing import speak_clip
 from lip2speech.inference.folder import load_model
-from tests.inspect.test_inspect import structure
+from tests.report.test_inspect import structure
 from vsr.decoding.options import DecodeOptions
 from vsr.media.audio import fit_length, mux, to_pcm16
 from vsr.modelstore.folder import load_model as load_reader

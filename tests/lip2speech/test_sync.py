@@ -155,7 +155,7 @@ def test_saved_offsets_come_back(tmp_path):
     assert json.loads((tmp_path / "offsets.json").read_text())["clips"]["a"]["second"] == 0.008
 
 
-def test_features_are_made_anew_only_where_the_offset_is_another(tmp_path, voice_like):
+def test_features_are_made_again_only_where_the_offset_is_another(tmp_path, voice_like):
     import av
 
     from vsr.media.audio import mux

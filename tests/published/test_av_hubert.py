@@ -81,7 +81,7 @@ def test_without_ctc_the_search_follows_the_decoder(model):
     [
         ({"layer_norm_first": False}, "layer_norm_first is False"),
         ({"no_scale_embedding": False}, "no_scale_embedding is False"),
-        ({"decoder_attention_heads": None}, "do not tell decoder_attention_heads"),
+        ({"decoder_attention_heads": None}, "do not give decoder_attention_heads"),
         ({"encoder_attention_heads": 3}, "make no model"),
     ],
 )

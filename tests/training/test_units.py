@@ -10,6 +10,7 @@ from tests.training.test_head_sets import NONE, changed_model, trained
 from tests.training.test_loop import changed
 from tests.training.test_loop import config as config  # noqa: PLC0414  a fixture
 from vsr.core.errors import VsrError
+from vsr.core.files import read_json
 from vsr.data.manifest import read_manifest
 from vsr.data.targets import text_targets
 from vsr.decoding.corpus import decode_manifest
@@ -20,6 +21,8 @@ from vsr.models.lipreader import LipReader, LipReaderConfig
 from vsr.modelstore.folder import load_model
 from vsr.text.tokenizer import CharTokenizer
 from vsr.text.unit_tokenizers import UnitSettings, units_tokenizer
+from vsr.training import pronunciations
+from vsr.training.lipreader import LipReaderRun
 from vsr.training.starting import copy_weights, token_pairs
 
 SIZES = {
@@ -140,3 +143,27 @@ def test_another_lexicon_at_decoding_needs_no_other_model(units, tmp_path, dicti
     with pytest.raises(VsrError, match="nowhere"):
         decode_manifest(again, units.data.tests[0], tmp_path / "no.jsonl", options_for(again, {"lexicon": "nowhere"}))
     assert not (tmp_path / "no.jsonl").exists()
+
+
+def test_the_best_pronunciations_are_chosen_kept_and_taught(units, tmp_path, dictionary, monkeypatch):
+    (tmp_path / "best").mkdir()
+    tokenizer = units_tokenizer(UnitSettings(pronunciation="best", dictionary=(dictionary,)), ["a b"])
+    tokenizer.save(tmp_path / "best")
+    best = replace(units, data=replace(units.data, tokenizer=str(tmp_path / "best")))
+    longer = changed(best, "trainer", max_epochs=4)
+    run = LipReaderRun(longer, tmp_path / "run")
+    run.fit()
+    kept = read_json(tmp_path / "run" / "pronunciations.json")
+    assert kept["epoch"] == 3 and run.tokenizer.chosen == kept["chosen"]
+    clips = {clip.id: clip for clip in read_manifest(units.data.train[0])}
+    assert kept["chosen"].keys() <= {name for name, clip in clips.items() if "a" in clip.text}
+    for name, own in kept["chosen"].items():
+        text = clips[name].text
+        taught = run.tokenizer.drawn(text, np.random.default_rng(0), name)
+        words = [run.tokenizer.variants(word)[place] for word, place in zip(text.split(), own, strict=True)]
+        assert taught == run.tokenizer.joined(words)
+    again = LipReaderRun(longer, tmp_path / "run", True)
+    again.progress.epoch = 3
+    monkeypatch.setattr(pronunciations, "chosen_by", lambda run: pytest.fail("it is chosen already"))
+    pronunciations.choose_pronunciations(again)
+    assert again.tokenizer.chosen == kept["chosen"]

@@ -4,7 +4,7 @@
     tools/bench/decode.py CLIP... [--model DIR] [--beam 10] [--threads 1] [--json FILE]
     tools/bench/decode.py --peer AUTO_AVSR [--beam 40] [--max-steps 12] [--rounds 2] [--threads 1] [--json FILE]
 
-Against the plain search (`tests/decode/oracle.py`: one utterance, no caches, CTC prefix scores by their definition)
+Against the plain search (`tests/decoding/oracle.py`: one utterance, no caches, CTC prefix scores by their definition)
 a model reads the mouths in real clips, the shipped one if none is named, clip by clip; a GRID clip takes the plain
 search 50 s, so two of them fit into two minutes. Processor seconds are compared. Against the peer, states are random,
 and so are the weights, in the sizes of its published model (768 wide, 6 decoder layers, 5049 tokens): both searches go
@@ -34,7 +34,7 @@ from vsr.modelstore.folder import load_model
 
 ORACLE = Path(__file__).parents[2] / "tests" / "decode" / "oracle.py"
 BATCH = 8
-LONG = 30  # seconds of the clip whose memory is told
+LONG = 30  # seconds of the clip whose memory is reported
 
 
 def load_oracle():

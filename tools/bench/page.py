@@ -9,7 +9,7 @@ what browsers do, for so many minutes:
 open the page, upload three clips one after another, wait for each answer, fetch its files, close the tab. A clip
 without a face belongs among the clips. Prints and writes
 
-    answers, problems    results, and answers that told what is wrong with the clip, as `vsr transcribe` does
+    answers, problems    results, and answers that say what is wrong with the clip, as `vsr transcribe` does
     mixed                answers that are not what the same clip gives alone: words, video or voice
     busy                 refusals because the line was full; the client comes again after a few seconds
     errors               whatever else happened, by what was said
@@ -132,7 +132,7 @@ class Tab:
         return await self._fetch(tokens.pop())
 
     async def _follow(self) -> str:
-        """Everything that the page was told to show until the answer was complete."""
+        """Everything that the page was to show until the answer was complete."""
         shown = []
         async with self.http.stream("GET", "/gradio_api/queue/data", params={"session_hash": self.session}) as stream:
             async for line in stream.aiter_lines():
@@ -215,7 +215,7 @@ async def visit(address: str, clips: list[Path], tally: Tally, until: float) -> 
 
 
 async def alone(address: str, clips: list[Path], told: dict[str, dict]) -> Tally:
-    """One client gives each clip once: every answer must be what `vsr transcribe` told; what it is, is kept."""
+    """One client gives each clip once: every answer must be what `vsr transcribe` printed; what it is, is kept."""
     tally = Tally({})
     async with httpx.AsyncClient(base_url=address, timeout=300) as http, Tab(http) as tab:
         for clip in clips:

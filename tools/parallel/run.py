@@ -85,7 +85,7 @@ def copy(source, log, screen) -> None:
 
 
 def show(line: bytes, screen) -> None:
-    """A line on the screen; whoever complains there has told why it failed."""
+    """A line on the screen; whoever complains there has said why it failed."""
     screen.write(line)
     screen.flush()
     if screen is sys.stderr.buffer and not complaints:

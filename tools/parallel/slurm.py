@@ -57,7 +57,7 @@ def flags(work: Work) -> list[str]:
     own = dict(work.options)
     most = own.pop("max-jobs-run", "")
     log = work.log.replace(work.name, "%a") if work.name else work.log
-    # The script writes the log itself; why SLURM ended a job, SLURM tells there.
+    # The script writes the log itself; why SLURM ended a job, SLURM says there.
     found = [f"--job-name={script_name(work)}", f"--output={log}", "--open-mode=append"]
     found += [f"--{OURS.get(name, name)}={value}" for name, value in own.items() if (name, value) != ("gpu", "0")]
     return found + ([f"--array={work.first}-{work.last}" + (f"%{most}" if most else "")] if work.name else [])

@@ -25,9 +25,7 @@ SECTIONS = {
         "transcribe", "live", "dictate", "inspect", "align", "find", "phrases", "encode",
         "models", "import", "export", "push",
     ),
-    "prepare a corpus": (
-        "download", "prepare", "validate", "convert", "corrupt", "label", "crop", "waves", "tokens"
-    ),
+    "prepare a corpus": ("download", "prepare", "validate", "convert", "corrupt", "label", "crop", "waves", "tokens"),
     "train": ("train", "adapt", "average", "fuse", "lm"),
     "decode and score": ("decode", "calibrate", "posteriors", "rescore", "combine", "score", "results"),
 }  # fmt: skip

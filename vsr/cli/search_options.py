@@ -54,7 +54,7 @@ def language_files(args: argparse.Namespace) -> list[str]:
 
 
 def language_options(args: argparse.Namespace) -> dict[str, Any]:
-    """Those of them that tell of language models. Raises VsrError for a weight of nothing."""
+    """Those of them that concern language models. Raises VsrError for a weight of nothing."""
     given = {
         "lm": args.lm, "lm_weight": args.lm_weight, "ngram": args.ngram, "ngram_weight": args.ngram_weight,
         "hotwords": args.hotwords, "hotwords_weight": args.hotwords_weight,

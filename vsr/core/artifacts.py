@@ -123,13 +123,13 @@ class Ledger:
         return KEPT
 
     def refresh(self) -> None:
-        """Tell where and when the inputs of kept files were seen last, so that they need not be read again."""
+        """Record where and when the inputs of kept files were seen last, so that they need not be read again."""
         found, self._seen_elsewhere = self._seen_elsewhere, []
         if found:
             self.append(found)
 
     def add(self, name: str, made: dict, file: dict | None = None) -> None:
-        """Tell what a finished file was made from; ``file``: its identity where it is known. Raises VsrError."""
+        """Record what a finished file was made from; ``file``: its identity where it is known. Raises VsrError."""
         record = {"name": name, "file": file or identify(self.folder / name), "made": made}
         self.append([record])
 

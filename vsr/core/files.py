@@ -16,7 +16,7 @@ from typing import Any
 
 from vsr.core.errors import VsrError
 
-SURROGATES = "backslashreplace"  # a file's name need not be UTF-8: in JSON its bytes are then told as "\\udcfc"
+SURROGATES = "backslashreplace"  # a file's name need not be UTF-8: in JSON its bytes are then written as "\\udcfc"
 
 
 @contextmanager

@@ -98,7 +98,7 @@ def settle() -> None:
 
 
 def check() -> None:
-    """Before an unforeseen error is told as a fault: raises Ended where it may have come from a signal."""
+    """Before an unforeseen error is reported as a fault: raises Ended where it may have come from a signal."""
     if Interrupts.current is not None:
         Interrupts.current.check()
 

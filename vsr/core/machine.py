@@ -1,4 +1,4 @@
-"""What this machine gives us: cores, memory and GPUs, and how the libraries below are told to share the cores."""
+"""What this machine gives us: cores, memory and GPUs, and how the libraries below are made to share the cores."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def exact_device(device: Any) -> Any:
 
 
 def wait_passively() -> None:
-    """Tell OpenMP, where PyTorch is not loaded yet, that a thread that waits for the others sleeps and does not spin.
+    """Set OpenMP, where PyTorch is not loaded yet, so that a thread that waits for the others sleeps and does not spin.
 
     Two threads that spin for each other while another process wants a core make reading many times slower; on an idle
     machine it costs nothing that can be measured (tools/bench/busy_machine.py). Done by `import vsr`. What the user has
@@ -100,7 +100,7 @@ def wait_passively() -> None:
 
 
 def share_cores(threads: int = 0) -> None:
-    """Tell libraries that are not loaded yet to use so many threads (0: as they like).
+    """Have libraries that are not loaded yet use so many threads (0: as they like).
 
     The products of numpy are too small here to gain anything by threads. What the user has set stays.
     """

@@ -1,4 +1,4 @@
-"""How a long run goes: what it tells while it goes on, and the bar on a terminal that shows it."""
+"""How a long run goes: what it reports while it goes on, and the bar on a terminal that shows it."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any, TypeVar
 
 from vsr.core.clock import FPS
 
-LONG = 30.0  # seconds; a shorter video is read before a bar of its own would tell anything
+LONG = 30.0  # seconds; a shorter video is read before a bar of its own would show anything
 Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
 class Watch:
-    """What a run tells while it goes on.
+    """What a run reports while it goes on.
 
     progress: called about once a second of video with (file, seconds read, seconds in all or 0 where unknown).
     block: called after each block of a long video but the last, with the transcript so far.
@@ -62,7 +62,7 @@ def _seconds_bar(transient: bool):
 
 
 def watched(frames: Iterable[tuple], progress: Callable[[Any, float, float], None], file, total: float):
-    """The (frame, place) pairs of a video of ``total`` seconds as they come, told about once a second of it."""
+    """The (frame, place) pairs of a video of ``total`` seconds as they come, reported about once a second of it."""
     for count, (frame, place) in enumerate(frames):
         if count % FPS == 0:
             progress(file, place.time, total)

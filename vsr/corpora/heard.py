@@ -1,10 +1,12 @@
 """One recording -> labelled clips: what a recogniser hears, in pieces of a length that a network can be trained on.
 
-A label that is not to be trusted is left out with its reason: no speech, another language, a low confidence.
+A label that is not to be trusted is left out with its reason: no speech, another language, words that repeat
+themselves, a low confidence.
 """
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -22,6 +24,8 @@ from vsr.media.whisper import Heard, HeardWord, in_words
 from vsr.text.normalise import alnum
 
 NO_SPEECH, OTHER_LANGUAGE, LOW_CONFIDENCE = "no_speech", "other_language", "low_confidence"
+REPEATED = "repeated"
+LOOPED = 2.4  # times that a text can be compressed from which on Whisper repeats itself (Radford et al. 2023)
 
 
 class Recogniser(Protocol):
@@ -123,15 +127,23 @@ def _label(clip: Clip, words: Sequence[tuple[str, float, float, float]], heard: 
     confidence = float(np.mean([own[3] for own in words])) if words else 0.0
     text = " ".join(own[0] for own in words)
     silence = heard.silence if words else 1.0
-    reason = _reason(bool(words), confidence, heard, rules)
+    reason = _reason(text, confidence, heard, rules)
     named = replace(clip, text=text, words=tuple(own[:3] for own in words))
     sure = round(heard.language_probability, 4)
     return Label(named, round(confidence, 4), tuple(words), heard.language, sure, round(silence, 4), reason)
 
 
-def _reason(any_words: bool, confidence: float, heard: Heard, rules: Rules) -> str:
-    if not any_words or heard.silence > rules.silence:
+def _reason(text: str, confidence: float, heard: Heard, rules: Rules) -> str:
+    if not text or heard.silence > rules.silence:
         return NO_SPEECH
     if rules.only and heard.language != rules.only:
         return OTHER_LANGUAGE
+    if compression(text) > LOOPED:
+        return REPEATED
     return LOW_CONFIDENCE if confidence < rules.confidence else ""
+
+
+def compression(text: str) -> float:
+    """Bytes of a text over those that zlib makes of it."""
+    plain = text.encode("utf-8")
+    return len(plain) / len(zlib.compress(plain))

@@ -25,7 +25,7 @@ from vsr.data.manifest import Clip, write_manifest
 from vsr.media.whisper import WEIGHTS, FasterWhisper
 
 LABELS, MANIFEST, COUNTS = "labels.jsonl", "manifest.jsonl", "counts.json"
-VERSION = 1  # of a label: raised whenever the same recording gets another
+VERSION = 2  # of a label: raised whenever the same recording gets another
 MEMORY = 1_500_000_000  # bytes that a process takes with a small model
 
 

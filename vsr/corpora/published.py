@@ -45,7 +45,7 @@ class Report:
         return any(count.published not in (None, count.found) for count in self.counts)
 
     def lines(self) -> list[str]:
-        """What the user is told."""
+        """What is printed."""
         lists = "  ".join(f"{name} {count:,}" for name, count in self.lists.items())
         reasons = [f"skipped {number:,}: {reason}" for reason, number in Counter(self.skipped.values()).items()]
         faults = [f"word tables that cannot be used: {len(self.faults):,}"] if self.faults else []

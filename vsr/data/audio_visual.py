@@ -15,8 +15,10 @@ from torch import Tensor
 from vsr.core.errors import VsrError
 from vsr.core.numbers import COUNT, SHARE, Range, check_numbers
 from vsr.data.batch import FRAME_TOKENS, Batch, CropDataset, as_tensors
+from vsr.data.corruption import Corruption, corrupted_crop, corrupted_wave
 from vsr.data.manifest import Clip
 from vsr.data.modalities import MEL, SOUND, VIDEO
+from vsr.data.sound_corruption import SoundCorruption
 from vsr.data.sound_input import clip_wave, empty_sound, to_sound_input
 from vsr.data.targets import Item, Taught, at_frames
 from vsr.data.transforms import SIDE, Augmentation, speed_indices, to_network_input, trim_span
@@ -51,7 +53,7 @@ class SoundNoise:
     greatest ``snr`` (dB, drawn evenly), babble of how many ``voices``, which are other clips of the same list;
     ``mask_bands``: greatest width of each of two groups of mel bands that are hidden (Park et al. 2019), 0 for none."""
 
-    p: float = 0.75
+    p: float = 0.0
     snr: tuple[float, float] = (-10.0, 20.0)
     kinds: tuple[str, ...] = KINDS
     voices: int = 5
@@ -88,7 +90,7 @@ class AudioVisualDataset(CropDataset):
 
     Args:
         clips, tokenizer, augmentation, seed, heads: as of `CropDataset`; where frames are moved, sound moves along.
-        noise, dropout, wrong_lips: of training clips.
+        noise, dropout, wrong_lips, corruption: of training clips.
         modalities: which of the two are shown; a clip without sound is shown by its video alone.
         form: in which sound is given, of `vsr.data.modalities`.
     """
@@ -97,13 +99,15 @@ class AudioVisualDataset(CropDataset):
         self, clips: Sequence[Clip], tokenizer: Tokenizer, augmentation: Augmentation | None = None, seed: int = 0,
         heads: Mapping[str, Taught] | None = None, noise: SoundNoise | None = None,
         dropout: ModalityDropout | None = None, modalities: tuple[str, ...] = (VIDEO, SOUND),
-        wrong_lips: WrongLips | None = None, form: str = MEL,
+        wrong_lips: WrongLips | None = None, form: str = MEL, corruption: Corruption | None = None,
     ):  # fmt: skip
-        super().__init__(clips, tokenizer, augmentation, seed, heads)
+        super().__init__(clips, tokenizer, augmentation, seed, heads, corruption.video if corruption else None)
+        self.sound_corruption = corruption.sound if corruption else SoundCorruption()
         self.noise, self.dropout, self.wrong_lips, self.modalities = noise, dropout, wrong_lips, modalities
         need_sound(clips, modalities)
         self.form = form
         self._voices = [clip for clip in clips if clip.sound]
+        self._named = {clip.id: clip for clip in self._voices} if self.sound_corruption.needs_voices else {}
 
     def shown(self, index: int, epoch: int = 0) -> tuple[str, ...]:
         """The modalities in which a clip is shown in an epoch."""
@@ -127,7 +131,8 @@ class AudioVisualDataset(CropDataset):
         inputs = {VIDEO: torch.zeros(len(frames), 1, SIDE, SIDE), SOUND: empty_sound(len(frames), self.form)}
         if VIDEO in shown:
             crop = self.crop(self._seen(index, epoch) if SOUND in shown else clip)
-            inputs[VIDEO] = to_network_input(crop[frames.clip(max=len(crop) - 1)], self.augmentation, rng)
+            crop = corrupted_crop(crop[frames.clip(max=len(crop) - 1)], self.corruption, (self.seed, epoch, index))
+            inputs[VIDEO] = to_network_input(crop, self.augmentation, rng)
         if SOUND in shown:
             inputs[SOUND] = self._sound(index, epoch)[torch.from_numpy(frames)]
         return Item(inputs, as_tensors(targets))
@@ -151,6 +156,8 @@ class AudioVisualDataset(CropDataset):
         kind, decibels, rng = self._drawn(index, epoch)
         if kind:
             wave = mix(wave, noise_of(kind, len(wave), self._others(index, kind, rng), rng), decibels)
+        own, seed = self.clips[index].id, (self.seed, epoch, index)
+        wave = corrupted_wave(wave, self.sound_corruption, seed, own, self._named, clip_wave)
         sound = to_sound_input(wave, self.form)
         return sound if self.noise is None or self.form != MEL else masked_bands(sound, self.noise.mask_bands, rng)
 

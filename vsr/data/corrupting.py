@@ -194,7 +194,7 @@ def _write_reports(out: Path, todo: list[Job], order: Order, outcomes: list[Outc
         names = [f"{job.clip.id}{suffix}" for suffix in (".npy", ".mkv", ".wav")]
         name = next((own for own in names if own in ledger.records and job.clip.id not in refused), None)
         if name:
-            clips.append(_listed(job.clip, str(out / name), order.crops))
+            clips.append(_listed(job.clip, str(out / name), order))
             done[job.clip.id] = ledger.records[name].get("done", {})
     if clips:
         write_manifest(out / MANIFEST, clips)
@@ -205,8 +205,9 @@ def _write_reports(out: Path, todo: list[Job], order: Order, outcomes: list[Outc
         ledger.add(name, order.made())
 
 
-def _listed(clip: Clip, path: str, crops: bool) -> Clip:
-    """The clip in the manifest of the set."""
-    return replace(clip, crop=path) if crops else replace(
-        clip, video=path, start=0.0, end=0.0, crop="", num_frames=0, track=""
-    )  # fmt: skip
+def _listed(clip: Clip, path: str, order: Order) -> Clip:
+    """The clip in the manifest of the set; crops of frames that are still what they were remain its crops."""
+    if order.crops:
+        return replace(clip, crop=path, track="")  # whose points would tell what is covered
+    whole = replace(clip, video=path, start=0.0, end=0.0, sound="")
+    return whole if order.settings.video.nothing else replace(whole, crop="", num_frames=0, track="")

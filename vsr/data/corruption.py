@@ -8,13 +8,16 @@ machine, whatever other clips are in its list, but for the voices of babble, whi
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from vsr.core.errors import VsrError
+from vsr.data.manifest import Clip
 from vsr.data.sound_corruption import SoundCorruption
 from vsr.data.video_corruption import VideoCorruption
+from vsr.media.audio import read_wave
 
 SOUND, VIDEO = 1, 2  # streams, of a seed
 OWN = 0xC0  # keeps the draws apart from those of augmentation
@@ -52,3 +55,22 @@ def corrupted_crop(crop: np.ndarray, settings: VideoCorruption, seed: tuple[int,
     if settings.nothing:
         return crop
     return settings.draw(len(crop), np.random.default_rng((*seed, OWN, VIDEO))).crop(crop)
+
+
+def corrupted_wave(
+    wave: np.ndarray, settings: SoundCorruption, seed: tuple[int, ...], own: str, voices: Mapping[str, Clip],
+    wave_of: Callable[[Clip], np.ndarray],
+) -> np.ndarray:  # fmt: skip
+    """The sound (S,) of a training clip of the id ``own``; silence stays as it is.
+
+    ``voices``: id -> clip, of those that may babble; ``wave_of``: gives the sound of one.
+    """
+    if settings.nothing:
+        return wave
+    drawn = settings.draw(list(voices), np.random.default_rng((*seed, OWN, SOUND)), own)
+    try:
+        return drawn.wave(wave, lambda name: wave_of(voices[name]) if name in voices else read_wave(name))
+    except VsrError as error:
+        if error.reason != "no_sound":
+            raise
+        return wave

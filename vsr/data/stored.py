@@ -99,7 +99,7 @@ def _opened(path: Path) -> tuple[Any, bool]:
     several of those into one array.
     """
     decord = _library()
-    with path.open("rb") as file:  # a missing file is told by the system, in its own words
+    with path.open("rb") as file:  # a missing file is reported by the system, in its own words
         if file.read(8)[4:] != b"ftyp":
             raise ValueError(f"{path} is no mouth video")
     try:

@@ -89,7 +89,7 @@ def text_targets(clip: Clip, num_frames: int, tokenizer, rng: np.random.Generato
     """``tokens`` (U,) of the text, without eos, and ``frame_tokens`` (T,), as `frame_targets` makes them; with ``rng``
     one of a word's pronunciations, where the tokenizer has several."""
     drawn = rng is not None and hasattr(tokenizer, "drawn")
-    tokens = tokenizer.drawn(clip.text, rng) if drawn else tokenizer.encode(clip.text)
+    tokens = tokenizer.drawn(clip.text, rng, clip.id) if drawn else tokenizer.encode(clip.text)
     return {
         TOKENS: Target(np.array(tokens, dtype=np.int64)),
         FRAME_TOKENS: Target(frame_targets(clip, num_frames, tokenizer), per_frame=True),

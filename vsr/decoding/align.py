@@ -83,7 +83,7 @@ def frame_spans(log_probs: np.ndarray, tokenizer: Tokenizer, tokens: Sequence[in
 def token_spans(model, states: Tensor, tokens: Sequence[int]) -> list[tuple[int, int, float]]:
     """(first frame, one past the last, confidence) of each token, from states (T, D).
 
-    CTC tells both. A model without CTC head says nothing about time: its tokens are spread evenly, and the confidence
+    CTC gives both. A model without CTC head says nothing about time: its tokens are spread evenly, and the confidence
     is the decoder's probability of each.
     """
     if not tokens:

@@ -36,7 +36,7 @@ def decode_manifest(
     head: str = "", modality: str = "",
 ) -> list[dict]:  # fmt: skip
     """Decode every clip and write one JSON line each, in the manifest's order; returns the records. The folder's ledger
-    tells with what. ``head``: the one whose hypotheses are written, as `vsr.decoding.heads.chosen_head` takes it;
+    records with what. ``head``: the one whose hypotheses are written, as `vsr.decoding.heads.chosen_head` takes it;
     ``modality``: what is read, as `vsr.decoding.encoding.chosen_modality` takes it."""
     clips = read_manifest(manifest)
     head = chosen_head(loaded, head)

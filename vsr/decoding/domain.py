@@ -1,6 +1,6 @@
 """Whether lips look like what a model was trained on, or the words it gives are guesses.
 
-A reader of a few words answers any mouth with those words. What tells is how it comes to them: how sure it is of each
+A reader of a few words answers any mouth with those words. The sign is how it comes to them: how sure it is of each
 word, how well the search's best hypothesis scores, how spread the frames' posteriors are, and whether CTC alone, which
 reads every frame for itself, agrees with the joint search. A logistic regression over these four, fitted on the model's
 dev lists against footage of other speech, gives the chance that a segment is of the model's domain; it is kept in the

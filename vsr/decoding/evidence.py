@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 TRACKS = " tracks"  # among a model's language models, whose names are paths
 UNLISTED = -30.0  # log-probability of a word that is not among those of the reader
-LEAST = 1e-300  # probability of a word beside the likeliest: less is not told apart
+LEAST = 1e-300  # probability of a word beside the likeliest: less is not distinguished
 FIRST = UNK + 1  # id of the first word in the reader's tokenizer
 
 
@@ -147,7 +147,7 @@ class WordSearch:
         whole = self.words_at(node)  # what is said of the word that is complete, without those that go on from it
         said = torch.where((candidates == self.tree.space) & complete, whole, said)
         said[..., 0] = torch.where(complete[..., 0], self.closed, float("-inf"))
-        unlisted = self.past[..., None] + UNLISTED * (node < len(self.tree.word) - 1)  # told once of each
+        unlisted = self.past[..., None] + UNLISTED * (node < len(self.tree.word) - 1)  # counted once for each
         said = torch.where(said.isfinite(), said, unlisted)
         self.candidates, self.said = candidates, said
         return (said - self.past[..., None]) * self.weights[:, None, None]

@@ -67,7 +67,7 @@ def further_readings(loaded: LoadedModel, states: Tensor, lengths: Tensor) -> li
 
 
 def head_records(loaded: LoadedModel, name: str, ids: list[str], states: Tensor, lengths: Tensor, nbest: int):
-    """What is written of clips that one head alone reads: a head tells no word times and no confidence."""
+    """What is written of clips that one head alone reads: a head gives no word times and no confidence."""
     unit = getattr(tokenizer_of(loaded, name), "unit", "text")
     named = {} if unit == "text" else {"unit": unit}
     for clip_id, found in zip(ids, read_by(loaded, name, states, lengths, nbest), strict=True):

@@ -1,4 +1,4 @@
-"""What a transcript was made from, and with what: enough to tell that it belongs to a video, and to make it again."""
+"""What a transcript was made from, and with what: enough to know that it belongs to a video, and to make it again."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ def lip_reader_card(folder: Path, config: dict, repository: str, licence: str | 
 
 
 def trained(config: dict) -> dict:
-    """What is told of a model's training: its figures, or one line where it is the mean of several."""
+    """What stands of a model's training: its figures, or one line where it is the mean of several."""
     return {"weights": training_line(config)} if config.get("averaged") else config.get("training", {})
 
 

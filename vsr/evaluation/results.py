@@ -124,7 +124,7 @@ def row(name: str, s: dict) -> str:
 
 
 def search_line(scores: dict[str, dict]) -> str:
-    """How the lists were searched, as their hypotheses tell and not as the command says; "" where none tells."""
+    """How the lists were searched, as their hypotheses record and not as the command says; "" where none does."""
     lists: dict[str, list[str]] = {}
     for name, own in scores.items():
         if "search" in (made := own.get("scored_from", {}).get("made", {})) and "top1" not in own:

@@ -163,7 +163,7 @@ def read_records(path: str | Path) -> dict[str, dict]:
 
 
 def origin(references: str | Path, hypotheses: str | Path) -> dict:
-    """What a score was made from: both files, and what the hypotheses were made from where their folder tells.
+    """What a score was made from: both files, and what the hypotheses were made from where their folder records it.
 
     "file" of the hypotheses is their path as it was given.
     """

@@ -24,7 +24,7 @@ INNER = (
     *(61, 40, 37, 0, 267, 270, 291, 321, 314, 17, 84, 91),
     *(78, 81, 13, 311, 308, 402, 14, 178),
 )
-RIGHT_EYE, LEFT_EYE = INNER.index(33), INNER.index(263)  # outer corners: the line between them tells the tilt
+RIGHT_EYE, LEFT_EYE = INNER.index(33), INNER.index(263)  # outer corners: the line between them gives the tilt
 # One landmark as protobuf writes it. To make an object of each takes as long as a fifth of the network.
 LANDMARK = np.dtype([("tags", "u1", 3), ("x", "<f4"), ("tag_y", "u1"), ("y", "<f4"), ("tag_z", "u1"), ("z", "<f4")])
 BLANK = np.zeros((64, 64, 3), np.uint8)

@@ -1,4 +1,4 @@
-"""Where one shot ends and the next begins, told while frames stream by, with a latency of a few frames.
+"""Where one shot ends and the next begins, found while frames stream by, with a latency of a few frames.
 
 A cut shows as a change of the frame that stands out from the changes before and after it (the measure is that of
 PySceneDetect's AdaptiveDetector), so a jump cut within one scene is found and a moving camera is not a cut. Frames

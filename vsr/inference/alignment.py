@@ -53,7 +53,7 @@ def align_video(
 
 
 def tokens_of(loaded: LoadedModel, text: str) -> list[int]:
-    """The tokens of a text that this reader can say and tell the times of. Raises VsrError bad_model, bad_text."""
+    """The tokens of a text that this reader can say and time. Raises VsrError bad_model, bad_text."""
     if not loaded.model.ctc:
         raise VsrError("bad_model", f"{loaded.name} has no CTC head, which says when a word is said: use another")
     tokens = loaded.tokenizer.encode(text)

@@ -114,7 +114,7 @@ def transcribe_files(
 ) -> Iterator[Transcript]:
     """Yield one transcript a file, in the order given; a file that fails yields its error.
 
-    ``watch`` is told how each file goes where all are read in this process.
+    ``watch`` is informed how each file goes where all are read in this process.
 
     Raises:
         VsrError: bad_model or bad_config, which no file could survive.

@@ -131,7 +131,7 @@ def _reading(settings: Settings) -> Callable[[str], Transcript]:
 
 def connect(address: str | None):
     """The module `ray`, connected. Raises VsrError no_cluster."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody is told what is read here
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody learns what is read here
     try:
         import ray
     except ImportError as error:

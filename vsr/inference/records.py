@@ -32,7 +32,7 @@ class ScoredWords:
 @dataclass(frozen=True)
 class WindowRecord:
     """One window of one face, from ``start`` to ``end``: its hypotheses, best first, and the chance that its lips look
-    like what the model was trained on, None for a model that cannot tell."""
+    like what the model was trained on, None for a model without that calibration."""
 
     face: int
     start: float

@@ -54,7 +54,7 @@ def transcribe(
             every face.
         journal: file that keeps what is finished of a video of several blocks; whoever gives it removes it.
         resume: go on where the journal ends.
-        watch: told how the run goes.
+        watch: is informed how the run goes.
         modality: of a model that hears: "video", "sound" or "both"; "" is all that it reads.
 
     Returns:

@@ -19,7 +19,7 @@ from vsr.core.clock import SAMPLE_RATE, SAMPLES_PER_FRAME
 from vsr.core.errors import VsrError
 from vsr.core.files import atomic_write
 from vsr.media.channels import chosen_channels, mono
-from vsr.media.concatenated import BEGUN_ANEW, picture_shifts, shifted_anew
+from vsr.media.concatenated import RESTARTED, picture_shifts, shifted_after_restarts
 from vsr.media.container import decoded_frames, open_container, video_clock
 from vsr.media.mux.mux import mux  # noqa: F401  known by this name
 from vsr.media.mux.sound import to_pcm16
@@ -53,8 +53,8 @@ def read_wave(
     origin, start = _clock(path)
     span = Span(origin, max(start, part[0] - RUN_UP), part[1]) if part and origin is not None else None
     rate, pieces = _sound(path, span)
-    if origin is not None and _begins_anew([time for time, _ in pieces]):
-        times = shifted_anew([time for time, _ in pieces], picture_shifts(path))
+    if origin is not None and _restarts([time for time, _ in pieces]):
+        times = shifted_after_restarts([time for time, _ in pieces], picture_shifts(path))
         pieces = [(time, samples) for time, (_, samples) in zip(times, pieces, strict=True)]
     begin = span.begin if span else start
     stamp = begin + origin if origin is not None else None
@@ -108,10 +108,10 @@ def _opened_sound(path: str | Path, span: Span | None) -> Iterator[tuple[Iterato
         yield (frame for frame in frames if frame.sample_rate == rate), rate, stream.codec_context.channels
 
 
-def _begins_anew(times: list[float | None]) -> bool:
+def _restarts(times: list[float | None]) -> bool:
     """Whether these are the time stamps of several recordings put together."""
     known = [time for time in times if time is not None]
-    return any(later < time - BEGUN_ANEW for time, later in pairwise(known))
+    return any(later < time - RESTARTED for time, later in pairwise(known))
 
 
 def _laid_out(pieces: list[tuple[float | None, np.ndarray]], rate: int, start: float | None) -> np.ndarray:

@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 
 from vsr.media.container import opened
-from vsr.media.timestamps import BEGUN_ANEW, mean_rate
+from vsr.media.timestamps import RESTARTED, mean_rate
 
 
 def picture_shifts(path: str | Path) -> list[float]:
@@ -18,19 +18,19 @@ def picture_shifts(path: str | Path) -> list[float]:
             if packet.pts is None or packet.dts is None:
                 continue
             shown, order = float(packet.pts * packet.time_base), float(packet.dts * packet.time_base)
-            if order < decoded - BEGUN_ANEW:
+            if order < decoded - RESTARTED:
                 shifts.append(last + step - shown)
                 last = -math.inf
             decoded, last = order, max(last, shown + shifts[-1])
     return shifts
 
 
-def shifted_anew(times: list[float | None], shifts: list[float]) -> list[float | None]:
+def shifted_after_restarts(times: list[float | None], shifts: list[float]) -> list[float | None]:
     """Time stamps of another stream of that file, moved by as much; what follows the last recording goes with it."""
     moved, part, last = [], 0, -math.inf
     for time in times:
         if time is not None:
-            part += time < last - BEGUN_ANEW and part + 1 < len(shifts)
+            part += time < last - RESTARTED and part + 1 < len(shifts)
             last = time
         moved.append(None if time is None else time + shifts[part])
     return moved

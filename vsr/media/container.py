@@ -1,7 +1,7 @@
 """Containers opened with care: only local recordings, every failure raised as a VsrError, broken packets left out.
 
 PyAV is the only decoder. On GRID (360x288) it takes 0.5 ms of processor time a frame, as decord does, next to 5 ms
-for finding the face; and it streams time stamps with the frames, tells the rotation tag (decord2 3.4 gives such a
+for finding the face; and it streams time stamps with the frames, gives the rotation tag (decord2 3.4 gives such a
 frame lying on its side), scales while it converts, and raises on a damaged packet so that reading can go on.
 """
 

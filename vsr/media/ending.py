@@ -11,7 +11,7 @@ from pathlib import Path
 
 from vsr.core.errors import VsrError
 from vsr.media.structure import is_whole
-from vsr.media.timestamps import BEGUN_ANEW, Clock
+from vsr.media.timestamps import RESTARTED, Clock
 
 BY_STREAM = {"mov", "mxf", "ivf", "rm"}  # formats whose header says how long each stream is ...
 BY_CONTAINER = {"matroska", "flv", "live_flv"}  # ... or the longest of them; all others guess by what is there
@@ -46,8 +46,8 @@ class Demuxed:
         self.reached = max(self.reached, end)
         if own:
             order = at if decoded is None else decoded * tick
-            begun_anew, self._decoded = order < self._decoded - BEGUN_ANEW, order
-            self.own, self.newest = max(self.own, end), at if begun_anew else max(self.newest, at)
+            restarted, self._decoded = order < self._decoded - RESTARTED, order
+            self.own, self.newest = max(self.own, end), at if restarted else max(self.newest, at)
 
 
 def check_complete(path: str | Path, seen: Demuxed, clock: Clock) -> None:

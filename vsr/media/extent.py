@@ -18,7 +18,7 @@ import numpy as np
 from vsr.media.container import decoded_frames, first_frame, opened, safe_packets
 from vsr.media.resample import Position, frames_between, index_at, on_grid
 from vsr.media.seeking import landed_before, rewind, sought
-from vsr.media.timestamps import BEGUN_ANEW, Clock, Line, counted_back
+from vsr.media.timestamps import RESTARTED, Clock, Line, counted_back
 
 SMALL = 16 << 20  # bytes; of a smaller file every packet is looked at
 JITTER = 0.005  # seconds by which time stamps are rounded
@@ -144,7 +144,7 @@ def _in_order(packets: Iterable) -> Iterator[tuple[float, float | None]]:
         stamp = decoded if shown is None else shown
         decoded = stamp if decoded is None else decoded
         if decoded is not None:
-            if decoded < order - BEGUN_ANEW:  # another recording, put behind the one before
+            if decoded < order - RESTARTED:  # another recording, put behind the one before
                 yield from (heapq.heappop(waiting)[2:] for _ in range(len(waiting)))
             order = decoded
         key = key if stamp is None else stamp

@@ -16,7 +16,7 @@ import numpy as np
 MAX_SIDE = 1280  # pixels; a face that fills a lip reader's crop needs no more
 SQUARE = Fraction(1)
 MOST_ASPECT = 4  # width of a pixel by its height, or height by width; VCDs in 16:9 reach 2.9, beyond 4 it is damage
-LEAST_ASPECT = 0.01  # by so much must a pixel differ from a square: headers round the sizes that they tell
+LEAST_ASPECT = 0.01  # by so much must a pixel differ from a square: headers round the sizes that they state
 TELL_ASPECT = {"mov", "matroska", "avi", "asf", "mxf", "nut"}  # containers whose word on it holds, as in players
 LASTS = 3  # frames after which a new shape is believed; a damaged header spoils the size of one or two
 SAME_ASPECT = 0.03  # of width by height: what rounding and the two conventions for PAL and NTSC make of one frame
@@ -38,7 +38,7 @@ class PictureShape:
 
 
 class PictureShapes:
-    """Tells the shapes of the frames of a video stream of an open container."""
+    """Finds the shapes of the frames of a video stream of an open container."""
 
     def __init__(self, stream):
         self._stream, self._context = stream, stream.codec_context
@@ -61,7 +61,7 @@ class PictureShapes:
         before, aspect, held = self._known or self._begun(frame)
         coded, turns = (frame.width, frame.height), quarter_turns(frame)
         if frame.key_frame or coded != before:
-            # The decoder tells of a change with the first packet of the new kind, while frames of the old kind are yet
+            # The decoder reports a change with the first packet of the new kind, while frames of the old kind are yet
             # to come; the new kind begins with a key frame, or with a frame of another size.
             aspect = aspect if self._overruled else self._context.sample_aspect_ratio
         elif not turns:

@@ -45,7 +45,7 @@ def rewind(container) -> None:
 
 
 def _is_joined(path: str | Path) -> bool:
-    """Whether a Matroska file goes on behind its end, so that its index tells of two recordings."""
+    """Whether a Matroska file goes on behind its end, so that its index lists two recordings."""
     with open(path, "rb") as file:
         try:
             end = segment_end(file)

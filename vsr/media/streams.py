@@ -82,7 +82,7 @@ def sound_stream(container):
 
 
 def chosen_among(container, stream) -> dict | None:
-    """What a transcript tells of the video stream that was taken; None where it is the only one."""
+    """What a transcript says of the video stream that was taken; None where it is the only one."""
     from av.stream import Disposition
 
     count, context = len(picture_streams(container)), stream.codec_context

@@ -1,4 +1,4 @@
-"""Whether a file is as long as its own structure wants it: what FFmpeg does not tell."""
+"""Whether a file is as long as its own structure wants it: what FFmpeg does not check."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _riff_end(file, size: int) -> int:
 
 
 def _ends_in_a_tag(file, size: int) -> bool:
-    """Whether the last four bytes of a FLV file tell the length of the tag before them."""
+    """Whether the last four bytes of a FLV file give the length of the tag before them."""
     file.seek(size - 4)
     (length,) = struct.unpack(">I", file.read(4))
     file.seek(size - 4 - length)

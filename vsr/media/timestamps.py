@@ -13,10 +13,10 @@ from collections.abc import Iterable, Iterator
 
 from vsr.core.clock import FPS
 
-BEGUN_ANEW = 0.5  # seconds by which time stamps must go back, and go on from there, to be those of another recording
+RESTARTED = 0.5  # seconds by which time stamps must go back, and go on from there, to be those of another recording
 EARLIEST = 86_400.0  # seconds by which sound may begin before the frames; beyond it a stamp is damaged
 AHEAD = 16  # frames without a stamp that may wait for the first one that has one
-RARE = 4  # times the mean step: a frame that stands for longer tells nothing of the others
+RARE = 4  # times the mean step: a frame that stands for longer says nothing of the others
 SHUFFLED = 8  # frames within which a second stamp goes back: all of them are in the order of decoding
 
 
@@ -37,7 +37,7 @@ def origin_of(container, first: float) -> float:
 
 
 class Clock:
-    """Tells the time of the frames of one stream. origin: time stamp of second 0, known after the first frame;
+    """Gives the time of the frames of one stream. origin: time stamp of second 0, known after the first frame;
     step: seconds that a frame stands on average; last, stamp: seconds of the latest frame and its time stamp, None
     before the first; count: frames decoded."""
 
@@ -96,9 +96,9 @@ class Line:
             stamp = None if decoded is None else decoded - self._delay
         time = self._last + self._usual if stamp is None else stamp - self._origin
         if time <= self._last:
-            if not self._behind < time < self._last - BEGUN_ANEW:
+            if not self._behind < time < self._last - RESTARTED:
                 self._behind = time
-                self._note_step_back(decoded is not None and time > self._last - BEGUN_ANEW)
+                self._note_step_back(decoded is not None and time > self._last - RESTARTED)
                 return None
             # Files that were put together one behind the other: the second frame of the next one.
             later = self._last + 2 * self._step

@@ -51,7 +51,7 @@ class AudioVisual(nn.Module):
         return self.joined(given, mask)[0]
 
     def joined(self, given: Given, mask: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Features (B, T, D), and how much the fusion relies on each frame of either stream, (B, T), if it tells."""
+        """Features (B, T, D), and how much the fusion relies on each frame of either stream, (B, T), if known."""
         streams = streams_of(given)
         clips, device = len(mask), mask.device
         features = {

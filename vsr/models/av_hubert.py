@@ -15,7 +15,7 @@ from vsr.models.conformer import FeedForward
 from vsr.models.decoder import Decoder
 from vsr.models.lengths import key_mask, zero_padding
 
-KERNEL, GROUPS = 128, 16  # of the convolution that tells positions, in every published model
+KERNEL, GROUPS = 128, 16  # of the convolution that encodes positions, in every published model
 
 
 class TransformerLayer(nn.Module):

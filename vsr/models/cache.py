@@ -1,7 +1,7 @@
 """What a search keeps between its steps: keys and values of the tokens of all hypotheses, as a tree.
 
 Hypotheses of an utterance share most of their past. Every token that was ever tried is one node, projected once and
-never moved when hypotheses change places; a mask tells each hypothesis which nodes are its own past. So the hypotheses
+never moved when hypotheses change places; a mask gives each hypothesis the nodes of its past. So the hypotheses
 are the queries of one attention over the nodes, and going on from other parents re-orders the mask alone.
 
 Shapes: B utterances, K hypotheses of each, N nodes of each, D width, H heads, E = D / H.

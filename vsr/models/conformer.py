@@ -79,7 +79,7 @@ class Conformer(nn.Module):
         dropout: after each module and inside the feed-forward networks.
         activation: of the feed-forward networks, a key of ``ACTIVATIONS``.
         eps: added to the variance by every layer normalisation.
-        positions: how distances are told, a key of ``POSITIONS``.
+        positions: how distances are encoded, a key of ``POSITIONS``.
     """
 
     def __init__(

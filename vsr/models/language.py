@@ -28,7 +28,7 @@ class LanguageModelConfig:
 
     With ``embed_dim`` the embeddings have that width and a layer leads from there to ``dim``, with a head of its own,
     as in ESPnet's models; 0: the embeddings are also the head. ``positions``: whether the place in the sentence is
-    told. ``activation`` is that of the feed-forward networks, ``norm_eps`` of every layer normalisation in the stack.
+    encoded. ``activation`` is that of the feed-forward networks, ``norm_eps`` of every layer normalisation.
     """
 
     vocab_size: int

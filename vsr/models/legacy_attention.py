@@ -1,7 +1,7 @@
 """Relative positions as ESPnet wrote them until 2021, which models of that time still expect.
 
-That code told a query's distance to what comes after it by the next query, and counted positions down from the end of a
-table of 5,000. Both are kept, by the length of each clip alone: padding changes nothing.
+That code encoded a query's distance to what comes after it by the next query, and counted positions down from the end
+of a table of 5,000. Both are kept, by the length of each clip alone: padding changes nothing.
 
 Shapes: B batch, T keys, H heads, E width of a head, D = H * E.
 """
@@ -33,7 +33,7 @@ class LegacyRelativeAttention(RelativeAttention):
         """Queries (B, H, T, E), lengths (B,) -> what the position of each key adds to the score, (B, H, T, T)."""
         batch, heads, length, width = query.shape
         steps = torch.arange(length, device=query.device)
-        first = (lengths.clamp(min=TABLE) - lengths)[:, None] + steps  # (B, T): the position told for each distance
+        first = (lengths.clamp(min=TABLE) - lengths)[:, None] + steps  # (B, T): the position used for each distance
         code = sinusoid(first.flatten(), heads * width).view(batch, length, -1).to(query.dtype)
         scores = (query + self.position_bias) @ self.split(self.position(code)).transpose(2, 3)  # by distance
         after = scores.roll(-1, dims=2)  # of the next query

@@ -29,7 +29,7 @@ _unpadded: ContextVar[bool] = ContextVar("unpadded", default=False)
 
 @contextmanager
 def unpadded() -> Iterator[None]:
-    """Within, all frames are real: none is picked out, so that a graph of tensors alone tells all that is done."""
+    """Within, all frames are real: none is picked out, so that a graph of tensors alone holds all that is done."""
     token = _unpadded.set(True)
     try:
         yield

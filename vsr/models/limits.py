@@ -35,7 +35,7 @@ def check_sizes(config: Any, **allowed: Range) -> None:
 
 
 def check_heads(name: str, width: int, name_of_heads: str, heads: int) -> None:
-    """Raises ValueError where heads do not share a width evenly, or it is odd: a position is told in pairs."""
+    """Raises ValueError where heads do not share a width evenly, or it is odd: a position is encoded in pairs."""
     if width % heads:
         raise ValueError(f"{name} is {width}: it must be a multiple of {name_of_heads}, {heads}")
     if width % 2:

@@ -21,7 +21,7 @@ from vsr.models.resnet3d import ACTIVATIONS as RESNET_ACTIVATIONS
 from vsr.models.resnet3d import ResNet3D
 from vsr.models.video_transformer import VideoTransformer
 
-FEATURES = 32  # numbers that tell of a frame of a track, `vsr.face.mouth_features`
+FEATURES = 32  # numbers that describe a frame of a track, `vsr.face.mouth_features`
 
 
 def one_of(name: str, value: str, known) -> None:

@@ -89,7 +89,7 @@ def save_weights(path: Path, model, half: bool) -> None:
     try:
         save_file({name: stored(name, tensor) for name, tensor in model.state_dict().items()}, str(path))
         usual_mode(path)
-    except SafetensorError as error:  # how the library tells that the disk is full
+    except SafetensorError as error:  # how the library reports that the disk is full
         raise OSError(one_line(error)) from error
 
 

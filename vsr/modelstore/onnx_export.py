@@ -107,7 +107,7 @@ def _traced(loaded: LoadedModel, clip_reader: ClipReader, names: list[str]):
                 dynamic_shapes=({0: torch.export.Dim("frames", min=2, max=LONGEST)},),
             )  # fmt: skip
     except (torch.onnx.errors.OnnxExporterError, RuntimeError, TypeError, ValueError) as error:
-        # Plugins and some of torchvision's networks do what no graph can tell.
+        # Plugins and some of torchvision's networks do what no graph can hold.
         raise VsrError("bad_model", f"{loaded.name} has no graph: {one_line(error)[:200]}") from error
     finally:
         logger.setLevel(level)

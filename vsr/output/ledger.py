@@ -1,6 +1,6 @@
 """What is known of the transcripts in a folder: which are ours, what they were made from, whether they are whole.
 
-A file is known again by its hash. A JSON of ours tells of itself and of the files beside it; where no JSON is asked
+A file is known again by its hash. A JSON of ours identifies itself and of the files beside it; where no JSON is asked
 for, the folder's ledger does (`vsr.core.artifacts`). What nothing is known of, or somebody changed since, is not ours.
 """
 
@@ -30,7 +30,7 @@ class Record:
 
     @property
     def video(self) -> dict | None:
-        """Which file was read, as `vsr.decoding.provenance.video_of` tells it; the rest hangs on that."""
+        """Which file was read, as `vsr.decoding.provenance.video_of` gives it; the rest hangs on that."""
         told = self.made.get("video")
         return told and {key: told.get(key) for key in ("bytes", "sha256")}
 
@@ -62,7 +62,7 @@ def _is_txt(target: Path) -> bool:
 
 
 def _told(path: Path) -> tuple[Record, dict[str, str]] | None:
-    """What a JSON of ours tells: of itself, and the hashes of the files beside it (of a text, in old ones, too)."""
+    """What a JSON of ours records: itself, and the hashes of the files beside it (of a text, in old ones, too)."""
     try:
         found = read_json(path)
         if OWN - found.keys():
@@ -78,7 +78,7 @@ def _told(path: Path) -> tuple[Record, dict[str, str]] | None:
 
 
 def about_files(json_path: Path, transcript: Transcript, texts: dict[str, str]) -> dict:
-    """What a JSON is to tell of the files beside it, format -> text: of them, and of those it told of before."""
+    """What a JSON is to record of the files beside it, format -> text: of them, and of those it recorded before."""
     place, hashes = place_of(transcript.file), {name: hash_of(text) for name, text in texts.items()}
     told = {"place": place, "sha256": hashes}
     before = _told(json_path)
@@ -100,7 +100,7 @@ def hash_of(text: str) -> str:
 
 
 def note_files(folder: str | Path, transcript: Transcript, texts: dict[str, str]) -> None:
-    """Tell the ledger what files, name -> text, are about to be written. Raises VsrError."""
+    """Note in the ledger what files, name -> text, are about to be written. Raises VsrError."""
     facts = {"made": transcript.provenance or {}, "place": place_of(transcript.file)}
     facts["complete"] = transcript.complete and transcript.error is None
     append_records(folder, ({"name": name, "file": {"sha256": hash_of(text)}} | facts for name, text in texts.items()))

@@ -47,7 +47,7 @@ class Alternative:
 @dataclass(frozen=True)
 class Segment:
     """A stretch of one face's speech; `face` numbers the tracked faces, `nbest[0]` reads as the words do; `in_domain`:
-    the chance that the lips look like what the model was trained on, None for a model that cannot tell."""
+    the chance that the lips look like what the model was trained on, None for a model without that calibration."""
 
     start: float
     end: float
@@ -103,7 +103,7 @@ class TrackReport:
 
 
 def covered_note(skipped: Iterable[Skipped]) -> str | None:
-    """What people are told where mouths were covered; None where none was."""
+    """What is printed where mouths were covered; None where none was."""
     times = [f"{stretch.start:.2f} to {stretch.end:.2f} s" for stretch in skipped if stretch.reason == "covered"]
     if not times:
         return None

@@ -116,7 +116,7 @@ class Outputs:
             raise write_error(Path(self.folder) / Path(transcript.file).stem, error) from error
 
     def _put(self, transcript: Transcript, formats: Iterable[str]) -> None:
-        """Write formats. What tells of the files goes first: a kill leaves none that nothing is known of."""
+        """Write formats. The record of the files goes first: a kill leaves none that nothing is known of."""
         shown = {name: readable(transcript, name, self.unsure) for name in formats if name != "json"}
         texts = {name: WRITERS[name](own) for name, own in shown.items()}
         if "json" in formats:

@@ -25,7 +25,7 @@ def find_clip(
         path: the video file, which is gone through up to there and no further.
         face: number of the face in transcripts; None: the one that fills most of the frame then.
         at: second of the video; None: the first stretch in which the face is read.
-        watch: told how far the video is.
+        watch: is informed how far the video is.
         mesh: finds the points of the mouth, too, where they are asked for.
 
     Raises:
@@ -55,7 +55,7 @@ def _is_past(block: Block, at: float) -> bool:
 
 
 def _missing(face: int | None, at: float | None, duration: float, faces: set[int]) -> str:
-    """What is told where there is nothing to show."""
+    """What is shown where there is nothing to show."""
     if at is not None and not 0 <= at <= duration:
         return f"second {at:g} is outside the video, which lasts {duration:.2f} s"
     if face is not None and face not in faces:

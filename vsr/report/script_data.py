@@ -1,4 +1,4 @@
-"""An Inspection -> the numbers that the script of its page draws and tells: posteriors, attention, words, times."""
+"""An Inspection -> the numbers that the script of its page draws and shows: posteriors, attention, words, times."""
 
 from __future__ import annotations
 

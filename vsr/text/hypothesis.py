@@ -12,7 +12,7 @@ class Hypothesis:
     """Tokens without start and end, their score, and its parts (log-probabilities; 0 where a part was not used).
 
     ``language_score`` is the weighted sum of the language models'. ``words`` and their ``spans`` of tokens (first, one
-    past the last) where the search found words by a lexicon; else the tokenizer tells them.
+    past the last) where the search found words by a lexicon; else the tokenizer finds them.
     """
 
     tokens: tuple[int, ...]
@@ -40,5 +40,5 @@ class Spelled:
 
 
 def words_in(hypothesis: Hypothesis, tokenizer: Any) -> Any:
-    """What tells the words of a hypothesis: itself, else the tokenizer."""
+    """What finds the words of a hypothesis: itself, else the tokenizer."""
     return Spelled(hypothesis) if hypothesis.spans else tokenizer

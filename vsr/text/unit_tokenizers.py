@@ -35,7 +35,7 @@ class UnitSettings:
         unit: "phoneme" or "viseme".
         word_mark: whether "|" stands between words.
         pronunciation: "first" of each word's; "all": one by chance each time; "best": the one that fits a clip best, as
-            a model that has been trained hears it (`vsr.decoding.pronunciations`).
+            the model itself reads it in the course of training (`vsr.training.pronunciations`).
         dictionary: where pronunciations come from, as `Pronouncer` takes them.
     """
 
@@ -70,6 +70,7 @@ class UnitTokenizer(Listed):
         self.lexicon: dict[str, Variants] = dict(lexicon or {})
         self.sources = [dict(own) for own in sources]
         self._pronouncer: Pronouncer | None = None
+        self.chosen: dict[str, list[int]] = {}  # clip -> variants of its words, where the best are taught
 
     @property
     def mark(self) -> int | None:
@@ -96,12 +97,14 @@ class UnitTokenizer(Listed):
         """Ids of the first pronunciations, without start or end."""
         return self.joined([self.variants(word)[0] for word in lower(text).split()])
 
-    def drawn(self, text: str, rng: np.random.Generator) -> list[int]:
-        """Ids with one of each word's pronunciations by chance, where all are taught; else `encode`."""
-        if self.settings.pronunciation != "all":
-            return self.encode(text)
-        each = (self.variants(word) for word in lower(text).split())
-        return self.joined([own[int(rng.integers(len(own)))] for own in each])
+    def drawn(self, text: str, rng: np.random.Generator, clip: str = "") -> list[int]:
+        """Ids with one of each word's pronunciations: by chance where all are taught, the chosen ones where the best
+        are; else `encode`."""
+        words = [self.variants(word) for word in lower(text).split()]
+        if self.settings.pronunciation == "all":
+            return self.joined([own[int(rng.integers(len(own)))] for own in words])
+        taken = self.chosen.get(clip, [0] * len(words))
+        return self.joined([own[place] for own, place in zip(words, taken, strict=True)])
 
     def joined(self, words: Sequence[Sequence[int]]) -> list[int]:
         """The tokens of words -> those of the text."""

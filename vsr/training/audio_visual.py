@@ -16,16 +16,19 @@ from vsr.training.lipreader import LipReaderRun
 class AudioVisualRun(LipReaderRun):
     """`LipReaderRun` of a model that reads sound, or video and sound."""
 
+    hears = True
+
     def _open_data(self) -> None:
         super()._open_data()
         data, seed = self.config.data, self.config.seed
         config = self.config.model_config(self.tokenizer.vocab_size)
         self.read = read = modalities_of(config)
         form = getattr(frontend_of(config), "form", MEL)
+        data.corruption.check_streams(video=VIDEO in read, sound=SOUND in read)
         heads, dropout = further_heads_of(config), data.modality_dropout if len(read) > 1 else None
         self.train = AudioVisualDataset(
             self.train.clips, self.tokenizer, data.augmentation, seed, heads,
-            data.noise, dropout, read, data.wrong_lips, form,
+            data.noise, dropout, read, data.wrong_lips, form, data.corruption,
         )  # fmt: skip
         self.dev = AudioVisualDataset(self.dev.clips, self.tokenizer, modalities=read, form=form)
 

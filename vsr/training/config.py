@@ -24,6 +24,12 @@ NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
 STRATEGIES = ("auto", "ddp", "fsdp")
 
 
+def check_lists(*lists: tuple[str, ...], what: str = "manifest") -> None:
+    """Raises VsrError bad_config where the training or the dev list is empty."""
+    if not all(lists):
+        raise VsrError("bad_config", f"data.train and data.dev need at least one {what} each")
+
+
 @dataclass(frozen=True)
 class DataConfig:
     """Manifests of cropped clips, tokenizer folder, and batches.
@@ -61,9 +67,10 @@ class DataConfig:
     def __post_init__(self):
         if self.unit not in ("", "text", *UNITS):
             raise VsrError("bad_config", f"data.unit is '{self.unit}'; it can be text, {' or '.join(UNITS)}")
-        if not self.train or not self.dev:
-            raise VsrError("bad_config", "data.train and data.dev need at least one manifest each")
+        check_lists(self.train, self.dev)
         check_numbers(self, "data.", frames_per_batch=COUNT, max_frames=NOT_NEGATIVE)
+        if self.noise.p and self.corruption.sound.noise.p:
+            raise VsrError("bad_config", "data.corruption.sound.noise is instead of data.noise: set data.noise.p to 0")
         if not 0 <= self.augmentation.speed < 1:
             raise VsrError("bad_config", f"data.augmentation.speed is {self.augmentation.speed}: give 0 to below 1")
 
@@ -94,7 +101,8 @@ class TrainerConfig:
     they are what torchrun or SLURM started. ``strategy``: "ddp" (and "auto") keeps the model whole on every rank,
     "fsdp" spreads it, its gradients and its optimiser over all of them. ``workers`` processes of each rank prepare its
     batches while it computes; 0: it does so itself, in between. ``frontend_weights`` is torchvision's
-    checkpoint (.pth) of the network that is the front end.
+    checkpoint (.pth) of the network that is the front end. ``freeze``: parts of the model that are not trained and stay
+    in evaluation mode (`vsr.training.frozen`).
     """
 
     max_epochs: int = 50
@@ -110,6 +118,7 @@ class TrainerConfig:
     keep_epochs: int = 10
     init_from: str = ""
     frontend_weights: str = ""
+    freeze: tuple[str, ...] = ()
 
     def __post_init__(self):
         check_numbers(
@@ -122,18 +131,25 @@ class TrainerConfig:
 
 
 @dataclass(frozen=True)
-class TrainConfig:
-    """Everything that determines a run. ``objective``: a kind of `vsr.objectives.registry`; "": that of the heads."""
+class RunConfig:
+    """Everything that determines a run; each kind of run has ``data`` of its own."""
 
-    data: DataConfig
+    data: Any
     model: dict[str, Any] = field(default_factory=dict)
     optim: OptimConfig = field(default_factory=OptimConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
-    objective: str = ""
     seed: int = 0
 
     def __post_init__(self):
         check_number("seed", self.seed, SEED)
+
+
+@dataclass(frozen=True)
+class TrainConfig(RunConfig):
+    """Of a lip reader. ``objective``: a kind of `vsr.objectives.registry`; "": that of the heads."""
+
+    data: DataConfig
+    objective: str = ""
 
     def model_config(self, vocab_size: int) -> LipReaderConfig:
         """The model's numbers with the tokenizer's size filled in. Raises VsrError."""
@@ -149,7 +165,7 @@ class TrainConfig:
 
 
 def model_settings(kind: type, given: dict[str, Any], **filled: Any) -> Any:
-    """A model's numbers: those that YAML gives and those that only the data can tell. Raises VsrError."""
+    """A model's numbers: those that YAML gives and those that only the data can give. Raises VsrError."""
     known = {f.name for f in fields(kind)} - filled.keys()
     given = _parted(with_new_names(kind, given, "model."), known)
     for key in given:
@@ -238,7 +254,7 @@ def load_config(path: str | Path, overrides: Iterable[str] = (), kind: type = Tr
 
     try:
         settings = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
-        for override in overrides if isinstance(settings, dict) else ():  # what is none is told by `build`
+        for override in overrides if isinstance(settings, dict) else ():  # what is none is reported by `build`
             key, equals, value = override.partition("=")
             if not equals:
                 raise VsrError("bad_config", f"'{override}' is not of the form section.key=value")

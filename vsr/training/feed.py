@@ -15,7 +15,7 @@ class Feed:
     """This rank's batches in the rest of an epoch, prepared ahead.
 
     Args:
-        fabric: tells rank and number of ranks, and the device.
+        fabric: gives rank and number of ranks, and the device.
         dataset: its ``batch(indices, epoch)`` makes a batch.
         batches: of the whole epoch, lists of clips' numbers.
         first: how many of them are done.

@@ -10,11 +10,43 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from types import MethodType
 
 import torch
 from torch import Tensor, nn
 
 from vsr.core.errors import VsrError
+
+
+def freeze(model: nn.Module, names: Iterable[str]) -> None:
+    """Leave the parts ``names`` of a model (``frontend``, ``decoder.embed``) out of training: their parameters have no
+    gradient, and they stay in evaluation mode, so that dropout is off and statistics are those they came with.
+
+    Raises VsrError bad_config where there is no such part, with those that there are, or nothing is left to train.
+    """
+    for name in names:
+        part = _part(model, name)
+        part.requires_grad_(False).eval()
+        part.train = MethodType(_stay, part)  # a copy of the part has its own
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise VsrError("bad_config", "trainer.freeze leaves nothing to train")
+
+
+def _stay(part: nn.Module, mode: bool = True) -> nn.Module:
+    """In place of `nn.Module.train` of a frozen part."""
+    return nn.Module.train(part, False)
+
+
+def _part(model: nn.Module, name: str) -> nn.Module:
+    """The part of this name, with parameters. Raises VsrError bad_config with the parts that have some."""
+    found, above = model, ""
+    for word in name.split("."):
+        parts = {own: module for own, module in found.named_children() if any(True for _ in module.parameters())}
+        if word not in parts:
+            known = ", ".join(above + own for own in parts) or "none"
+            raise VsrError("bad_config", f"trainer.freeze: '{name}' is no part of this model; it has {known}")
+        found, above = parts[word], f"{above}{word}."
+    return found
 
 
 def frozen_names(model: nn.Module) -> list[str]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +12,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from vsr.core.errors import VsrError
-from vsr.core.numbers import COUNT, SEED, check_number, check_numbers
+from vsr.core.numbers import COUNT, check_numbers
 from vsr.core.tokens import IGNORE
 from vsr.data.batch import Counted
 from vsr.data.manifest import read_manifest
@@ -23,7 +22,7 @@ from vsr.models.language import LanguageModel, LanguageModelConfig
 from vsr.modelstore.folder import LANGUAGE_MODEL, save_model
 from vsr.text.normalise import lower
 from vsr.text.tokenizer import Tokenizer, load_tokenizer
-from vsr.training.config import OptimConfig, TrainerConfig, built, model_settings
+from vsr.training.config import RunConfig, built, check_lists, model_settings
 from vsr.training.loop import Run
 
 
@@ -43,25 +42,17 @@ class TextDataConfig:
     max_tokens: int = 256
 
     def __post_init__(self):
-        if not self.train or not self.dev:
-            raise VsrError("bad_config", "data.train and data.dev need at least one file each")
+        check_lists(self.train, self.dev, what="file")
         check_numbers(self, "data.", tokens_per_batch=COUNT, max_tokens=COUNT)
         if not 1 <= self.max_tokens < self.tokens_per_batch:
             raise VsrError("bad_config", "data.max_tokens must be at least 1 and below data.tokens_per_batch")
 
 
 @dataclass(frozen=True)
-class LanguageTrainConfig:
-    """Everything that determines a run."""
+class LanguageTrainConfig(RunConfig):
+    """Of a language model."""
 
     data: TextDataConfig
-    model: dict[str, Any] = field(default_factory=dict)
-    optim: OptimConfig = field(default_factory=OptimConfig)
-    trainer: TrainerConfig = field(default_factory=TrainerConfig)
-    seed: int = 0
-
-    def __post_init__(self):
-        check_number("seed", self.seed, SEED)
 
     def model_config(self, vocab_size: int) -> LanguageModelConfig:
         """The model's numbers with the tokenizer's size filled in. Raises VsrError."""

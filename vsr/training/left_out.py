@@ -51,7 +51,7 @@ def left_out(
     loaded: LoadedModel, clips: Sequence[Clip], folds: int, seed: int,
     adapt: Callable[[LoadedModel, list[Clip], str], LoadedModel],
 ) -> Gain:  # fmt: skip
-    """The gain of ``adapt`` (model, clips, what to tell of it) -> model, over ``folds`` adaptations.
+    """The gain of ``adapt`` (model, clips, what to say of it) -> model, over ``folds`` adaptations.
 
     Searches are those of the model's own settings. Raises VsrError as ``adapt`` does.
     """

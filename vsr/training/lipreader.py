@@ -29,6 +29,7 @@ from vsr.text.normalise import lower
 from vsr.text.tokenizer import UNK, Tokenizer, WordTokenizer, load_tokenizer
 from vsr.training.config import built
 from vsr.training.loop import Run
+from vsr.training.pronunciations import choose_pronunciations
 from vsr.training.starting import copy_weights
 from vsr.training.texts import with_tokens
 
@@ -37,6 +38,8 @@ RATES = {"phoneme": "dev_per", "viseme": "dev_ver"}
 
 class LipReaderRun(Run):
     """`vsr.training.loop.Run` with a `vsr.training.config.TrainConfig`."""
+
+    hears = False  # whether its model reads sound
 
     def _open_data(self) -> None:
         data = self.config.data
@@ -49,7 +52,7 @@ class LipReaderRun(Run):
         if config.classes:
             self._check_words(("train", train), ("dev", dev))
         heads = further_heads_of(config)
-        data.corruption.check_streams(video=True, sound=False)
+        data.corruption.check_streams(video=True, sound=self.hears)
         self.train = CropDataset(
             train, self.tokenizer, data.augmentation, self.config.seed, heads, data.corruption.video
         )
@@ -96,6 +99,10 @@ class LipReaderRun(Run):
             source, tokenizer = fitting_reader(load_model(where), model)
             self.say(f"init_from {where}: {copy_weights(source, model, tokenizer, self.tokenizer)}")
         return model
+
+    def _epoch(self) -> dict[str, float]:
+        choose_pronunciations(self)
+        return super()._epoch()
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:

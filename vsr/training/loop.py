@@ -1,6 +1,6 @@
 """The training loop: batches -> loss -> AdamW, with averaged weights, validation and exact resume.
 
-Runs on a CPU, one GPU or many machines through Lightning Fabric. What is trained on what is told by a subclass.
+Runs on a CPU, one GPU or many machines through Lightning Fabric. What is trained on what is said by a subclass.
 
 A step takes one batch of the sampler for each rank. Their order depends on the seed alone, a step's random numbers on
 seed, step and rank: nothing has to be carried over to a run that goes on, be it with another number of ranks.
@@ -24,6 +24,7 @@ from vsr.training.config import load_config
 from vsr.training.continued import begin
 from vsr.training.feed import Feed
 from vsr.training.finite import Finite
+from vsr.training.frozen import freeze
 from vsr.training.log import StepLog
 from vsr.training.machines import agreed, open_fabric, shared_figures, told_once
 from vsr.training.optimiser import adamw, learning_rate
@@ -59,6 +60,7 @@ class Run:
             torch.manual_seed(config.seed)  # the same first weights on all ranks
             self._open_data()
             model = self._build_model()
+            freeze(model, trainer.freeze)
         self._open_model(model)
         with agreed(self.fabric):
             if resume:
@@ -97,7 +99,7 @@ class Run:
         raise NotImplementedError
 
     def say(self, text: str) -> None:
-        """A line on the screen, by rank 0 alone (Fabric's own print tells it once a machine)."""
+        """A line on the screen, by rank 0 alone (Fabric's own is once a machine)."""
         if self.fabric.is_global_zero:
             print(text, flush=True)
 
@@ -214,7 +216,7 @@ class Run:
             self.log.pause_over()
 
     def reached(self) -> dict[str, float]:
-        """What a model's config tells of its training."""
+        """What a model's config says of its training."""
         minutes = round(self.progress.seconds / 60, 1)
         return {
             "steps": self.progress.step, "epochs": self.progress.epoch, "minutes": minutes, "seed": self.config.seed,

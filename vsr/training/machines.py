@@ -107,7 +107,7 @@ def sharded(world: int, entries: tuple[str, ...]) -> ModelParallelStrategy:
 
 @contextmanager
 def agreed(fabric: Fabric) -> Iterator[None]:
-    """What fails on one rank ends all of them, and one line tells of it: rank 0's own, else that of the first rank.
+    """What fails on one rank ends all of them, and one line reports it: rank 0's own, else that of the first rank.
 
     Nothing inside may wait for another rank.
     """
@@ -131,7 +131,7 @@ def agreed(fabric: Fabric) -> Iterator[None]:
 
 @contextmanager
 def told_once() -> Iterator[None]:
-    """A VsrError that every rank meets before the ranks know each other is told by rank 0 alone."""
+    """A VsrError that every rank meets before the ranks know each other is reported by rank 0 alone."""
     try:
         yield
     except VsrError:

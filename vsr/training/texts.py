@@ -1,4 +1,4 @@
-"""What the texts of a list are worth to a lip reader, told before the hours of training and not after them."""
+"""What the texts of a list are worth to a lip reader, reported before the hours of training and not after them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vsr.text.tokenizer import UNK, Tokenizer
 
 
 def with_tokens(name: str, clips: Sequence[Clip], tokenizer: Tokenizer, ctc: bool, say: Callable) -> list[Clip]:
-    """The clips whose text has a token; ``say`` is told of the others, of unknown tokens and, where there is a ``ctc``
+    """The clips whose text has a token; ``say`` reports the others, of unknown tokens and, where there is a ``ctc``
     loss, of texts that are longer than their clips. Raises VsrError bad_manifest where no text has a token."""
     tokens = {clip.id: tokenizer.encode(clip.text) for clip in clips}
     kept = [clip for clip in clips if tokens[clip.id]]

@@ -36,6 +36,7 @@ declare_options <<'TABLE'
     lm-weight   X               0.3                         of the language model
     tag         NAME            -                           of this way of decoding: decode_LIST_TAG, a row of RESULTS.md (beamN_ctcW)
     work        DIR             .                           data/ and exp/ go there
+    store       video|npy|lossless  video                   how mouth crops lie on disk; see the page
     nj          N               8                           processes
     gpus        N               1                           0: the processors train
 TABLE

@@ -16,7 +16,7 @@ set -euo pipefail
 . "$top/tools/lrs.sh"
 declare_options <<'TABLE'
     corpus      DIR             -                       the folder with lipread_mp4, or with the folders of the words
-    boundary    true|false      true                    the model is told in which frames the word is said; name it with a figure
+    boundary    true|false      true                    the model is given the frames in which the word is said; name it with a figure
     config      YAML            conf/published.yaml     what is trained
     settings    KEY=VALUE...    -                       that replace the configuration's, in one word: "A=1 B=2"
     name        NAME            -                       of the run: exp/NAME (of the configuration and the boundary)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-HELP = "train what listens to a voice while it is told words"
+HELP = "train what listens to a voice while it is given words"
 ABOUT = """Trains the listener of a voice, a small network that recognises words in mels, on
 natural sound, as the YAML says; it takes a minute. Put its model/ into the voice's
 acoustic/ folder as listener/, and `lip2speech speak --text` can use it."""

@@ -68,7 +68,7 @@ def _begin(job: Job, limits: Limits) -> None:
 
 
 def _watch(job: Job, stage: str) -> Watch:
-    """Tells a job how far it is, which ends the work once nobody waits."""
+    """Notes in a job how far it is, which ends the work once nobody waits."""
     return Watch(progress=lambda _, done, total: job.enter(stage, min(1.0, done / total) if total else None))
 
 

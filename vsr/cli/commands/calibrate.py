@@ -12,7 +12,7 @@ HELP = "fit a model's word confidence and its sense of what it cannot read"
 ABOUT = """Reads development videos, whose transcripts are known, and footage of other speech, of
 which every word counts as wrong. Fits the chance that lips are of the kind that the
 model was trained on, and with it the confidence of each word, and stores both in the
-model. Transcripts then tell in_domain for each segment, and warn of guesses."""
+model. Transcripts then give in_domain for each segment, and warn of guesses."""
 FILES = """reads   manifests of videos, with transcripts and without; a model folder
 writes  the model's config.json"""
 SEE = "vsr decode, vsr transcribe"

@@ -10,7 +10,8 @@ HELP = "transcribe the sound of recordings, for training"
 ABOUT = """Hears every recording of manifests, folders or files with a Whisper from a local folder and
 writes a manifest of what was said, with word times: labels by machine for a reader of lips.
 Recordings of more than --max-seconds are cut at pauses. Left out and counted are clips
-without speech, of another language (--only), and those that the recogniser is unsure of.
+without speech, of another language (--only), with words that repeat themselves, and those
+that the recogniser is unsure of.
 A killed run goes on where it stopped."""
 FILES = """reads   recordings with sound; a Whisper in CTranslate2's format
 writes  manifest.jsonl (kept clips), labels.jsonl (all, with words, confidence and language),

@@ -16,7 +16,7 @@ fetches the model the first time: its licence is shown and must be agreed to onc
 that broke off goes on, and a file whose SHA-256 is not that of the first fetch is refused.
 It is converted and kept in the cache (VSR_CACHE, else XDG_CACHE_HOME/vsr, else
 ~/.cache/vsr); from then on no network is needed. HF_ENDPOINT moves the hub; VSR_MIRROR
-stands before every other host. What no program may fetch is told how to get by hand."""
+stands before every other host. What no program may fetch is listed with how to get it by hand."""
 FILES = """reads   the web, with get; with --from: files that were fetched by hand
 writes  with get: models/NAME in the cache"""
 SEE = "vsr transcribe, vsr import"

@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--by", nargs="+", choices=("viseme", "frequency"), default=[], metavar="WHAT",
         help="viseme, frequency: word errors of words that hold each viseme, of frequent and of rare words",
     )  # fmt: skip
-    parser.add_argument("--counted-in", metavar="JSONL", help="manifest that tells how frequent words are (--ref)")
+    parser.add_argument("--counted-in", metavar="JSONL", help="manifest that shows how frequent words are (--ref)")
     parser.add_argument("--accuracy", action="store_true", help="of isolated words: top-1 and top-5, instead of errors")
     parser.add_argument("--json", metavar="FILE", help="write the figures there")
     parser.add_argument("--tsv", metavar="FILE", help="write one line an utterance there")

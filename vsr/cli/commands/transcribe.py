@@ -151,7 +151,7 @@ def _planned(args: argparse.Namespace, outputs: Outputs) -> tuple[list[str], int
 
 
 def _finished(args: argparse.Namespace, outputs: Outputs, written) -> Callable[[str], str]:
-    """Tells of a video whether an earlier run finished it with this model and these options (`Outputs.state`)."""
+    """Whether an earlier run finished a video with this model and these options (`Outputs.state`)."""
     from vsr.decoding.defaults import options_in
     from vsr.decoding.provenance import searched, video_of
     from vsr.face.speaker_selection import number_of_faces
@@ -178,7 +178,7 @@ def _finished(args: argparse.Namespace, outputs: Outputs, written) -> Callable[[
 
 
 def _modality(args: argparse.Namespace, folder: Path) -> dict:
-    """What a finished transcript of a model that hears tells of it. Raises VsrError."""
+    """What a finished transcript of a model that hears says of it. Raises VsrError."""
     from vsr.decoding.encoding import modality_among
     from vsr.modelstore.folder import modalities_in
 

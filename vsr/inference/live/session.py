@@ -30,7 +30,7 @@ from vsr.output.transcript import TimedWord
 STEP = 8  # frames between two readings, at least
 CALM = 15  # frames of rest that end an utterance
 BEAM = 4  # of a model that has no width of its own: a narrow one keeps the delay small
-LOOK_BACK = 2 * FPS  # frames by which it is told whether a mouth is covered
+LOOK_BACK = 2 * FPS  # frames by which it is decided whether a mouth is covered
 
 
 @dataclass(frozen=True)

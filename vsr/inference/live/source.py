@@ -60,7 +60,7 @@ def described(name: str) -> str:
 
 
 def _camera_name(number: int) -> str:
-    """What the system calls a camera, where it tells."""
+    """What the system calls a camera, where it has a name."""
     try:
         return f" ({(CAMERAS / f'video{number}' / 'name').read_text(encoding='utf-8').strip()})"
     except (OSError, ValueError):
@@ -74,7 +74,7 @@ def _is_address(name: str) -> bool:
 def _camera(number: int) -> Iterator[tuple[np.ndarray, float]]:
     import cv2
 
-    cv2.setLogLevel(0)  # what is wrong is told below, in one line
+    cv2.setLogLevel(0)  # what is wrong is reported below, in one line
     camera = cv2.VideoCapture(number)
     if not camera.isOpened():
         raise VsrError("no_camera", f"camera {number} does not open: is it connected, and used by nobody else?")
@@ -165,7 +165,7 @@ class Capture:
     """Takes frames in a thread; iterate to get them, in order, without those that had to be dropped.
 
     error: why the frames ended, where that was not their natural end. It is raised where not one had come; else it
-    is for the caller to tell, after the captions of those that had.
+    is for the caller to report, after the captions of those that had.
     """
 
     pictures: Iterator[tuple[np.ndarray, float]]
@@ -197,7 +197,7 @@ class Capture:
                     self._news.notify()
                 if self._stop:
                     break
-        except Exception as error:  # told where the frames are used
+        except Exception as error:  # raised where the frames are used
             self.error = error
         with self._news:
             self._ended = True

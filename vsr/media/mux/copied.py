@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import chain, islice
 
-from vsr.media.concatenated import BEGUN_ANEW
+from vsr.media.concatenated import RESTARTED
 from vsr.media.mux.listing import Listing, packets_of, packets_of_file
 
 REORDERED = ("h264", "hevc")  # raw streams whose order of display FFmpeg finds by the frames' headers
@@ -44,7 +44,7 @@ def _moved(packets: Iterable, base: Fraction, start: float) -> Iterator:
     """Packets with time stamps, moved by ``start``; where those of another recording follow, the clock goes on."""
     shift, following, last = round(start / base), None, None
     for packet in packets:
-        if following is not None and packet.dts - shift < following - BEGUN_ANEW / base:
+        if following is not None and packet.dts - shift < following - RESTARTED / base:
             shift = packet.dts - following
         packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
         if last is not None and packet.dts <= last:  # containers refuse times of decoding that do not rise

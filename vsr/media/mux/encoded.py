@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from vsr.media.concatenated import BEGUN_ANEW
+from vsr.media.concatenated import RESTARTED
 from vsr.media.container import decoded_frames
 from vsr.media.picture_shape import fitted, quarter_turns, same_aspect
 
@@ -40,7 +40,7 @@ def _timed(frames, step: float) -> Iterator[tuple]:
     for frame in frames:
         first = frame.time if first is None else first
         time = last + step if frame.time is None else frame.time - first
-        if time < last - BEGUN_ANEW:
+        if time < last - RESTARTED:
             first, time = first - (last + step - time), last + step
         if time > last:
             last = time

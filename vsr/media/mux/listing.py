@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from vsr.media.container import opened
-from vsr.media.timestamps import BEGUN_ANEW, mean_rate
+from vsr.media.timestamps import RESTARTED, mean_rate
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,8 @@ class Listing:
         pts, dts, lengths = self.pts[shown], self.dts[shown], self.lengths[shown]
         if np.isnan(pts).any():
             return self.step * len(pts)
-        ends, begun_anew = pts + np.where(lengths > 0, lengths, self.step), np.diff(np.nan_to_num(dts)) < -BEGUN_ANEW
-        borders = [0, *np.flatnonzero(begun_anew) + 1, len(pts)] if len(pts) else [0]
+        ends, restarted = pts + np.where(lengths > 0, lengths, self.step), np.diff(np.nan_to_num(dts)) < -RESTARTED
+        borders = [0, *np.flatnonzero(restarted) + 1, len(pts)] if len(pts) else [0]
         return float(sum(ends[a:b].max() - pts[a:b].min() for a, b in pairwise(borders)))
 
     def kept(self) -> np.ndarray:

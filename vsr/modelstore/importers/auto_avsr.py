@@ -65,7 +65,7 @@ TABLE: Table = [
 def build(weights: Mapping[str, Tensor], positions: str = "relative") -> LipReader:
     """The lip reader that a checkpoint's tensors describe; its sizes are read from their shapes.
 
-    ``positions``: how its attention tells distances, which the tensors do not say.
+    ``positions``: how its attention encodes distances, which the tensors do not say.
 
     Raises:
         VsrError: bad_model naming the first tensor that does not belong.

@@ -32,7 +32,7 @@ UNUSED = (  # of the sound, of pre-training, and a constant
     r"label_embs_concat",
     r"decoder\.embed_positions\._float_tensor",
 )
-# What the published models share and the tensors do not tell.
+# What the published models share and the tensors do not say.
 EXPECTED = {
     "layer_norm_first": True,
     "activation_fn": "gelu",
@@ -150,7 +150,7 @@ def sizes(weights: Mapping[str, Tensor], settings: Mapping[str, Any]) -> LipRead
 def _heads(settings: Mapping[str, Any], name: str) -> int:
     heads = settings.get(name)
     if not isinstance(heads, int) or heads < 1:
-        raise VsrError("bad_model", f"its settings do not tell {name}, and the tensors cannot")
+        raise VsrError("bad_model", f"its settings do not give {name}, and the tensors cannot")
     return heads
 
 

@@ -92,7 +92,7 @@ def _language(family: str, path, reader):
         raise error if str(path) in str(error) else VsrError(error.reason, f"{path}: {error}") from error
     sizes = model.config.vocab_size, reader.config.vocab_size
     if sizes[0] != sizes[1]:
-        raise VsrError("bad_model", f"{path} tells of {sizes[0]} tokens, the reader of {sizes[1]}")
+        raise VsrError("bad_model", f"{path} has {sizes[0]} tokens, the reader of {sizes[1]}")
     return model
 
 

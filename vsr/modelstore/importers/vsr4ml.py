@@ -1,7 +1,7 @@
 """Imperial's zoo (Visual Speech Recognition for Multiple Languages, Ma et al. 2022, 2023): `model.pth`, `model.json`.
 
 The networks are those of `vsr.modelstore.importers.auto_avsr`, in the older names; `model.json` says what the tensors
-do not: how attention tells distances, and the letters of the head. `LRS3_V_WER19.1` reads pieces, the others letters.
+do not: how attention encodes distances, and the letters of the head. `LRS3_V_WER19.1` reads pieces, the others letters.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LICENCE = (
 )
 DECODE = {"beam": 40, "ctc_weight": 0.1}  # what its English configurations share
 LM_WEIGHT = 0.3
-# What the published readers share and the tensors do not tell; None: not stated, which means the same.
+# What the published readers share and the tensors do not say; None: not stated, which means the same.
 EXPECTED = {
     "transformer_input_layer": ("conv3d",),
     "relu_type": ("swish", None),
@@ -65,7 +65,7 @@ def build(weights: Mapping[str, Tensor], settings: Mapping[str, Any]) -> LipRead
 
 
 def positions_of(settings: Mapping[str, Any]) -> str:
-    """How its attention tells distances; before `rel_pos_type` there was the legacy way alone."""
+    """How its attention encodes distances; before `rel_pos_type` there was the legacy way alone."""
     kind = settings.get("transformer_encoder_attn_layer_type")
     if kind not in POSITIONS:
         raise VsrError("bad_model", f"its attention is {kind!r}; known are {', '.join(POSITIONS)}")

@@ -7,7 +7,8 @@
 The front end and the first ``--keep`` layers of the encoder are those of the model, without gradient; the layers above
 and the heads (CTC, and the frames' tokens with ``--alignment``) begin again by the seed. By default all layers are kept
 and the heads alone are trained. --shuffle gives every clip the words of another one: the control that shows what is
-read and what is grammar. Writes a model folder that vsr decode reads.
+read and what is grammar. --units adds units of the sound to what is learnt (SyncVSR); --until stops where the dev
+list's error rate is below it, and prints the step. Writes a model folder that vsr decode reads.
 """
 
 import argparse
@@ -26,9 +27,9 @@ from vsr.core.tokens import IGNORE
 from vsr.data.batch import Batch, CropDataset
 from vsr.data.manifest import Clip, read_manifest
 from vsr.data.sampler import FrameBudgetSampler
-from vsr.data.targets import FRAME_TOKENS, TOKENS, text_targets
+from vsr.data.targets import Teacher
 from vsr.models.lengths import length_mask, zero_padding
-from vsr.models.lipreader import LipReader, LipReaderConfig
+from vsr.models.lipreader import LipReader, LipReaderConfig, further_heads_of
 from vsr.modelstore.folder import LoadedModel, load_model, save_model
 from vsr.objectives.registry import objective_of
 from vsr.text.tokenizer import load_tokenizer
@@ -70,13 +71,12 @@ def stored(loaded: LoadedModel, clips: Sequence[Clip], keep: int, folder: Path) 
     return found
 
 
-def batch_of(clips: Sequence[Clip], states: Sequence[Tensor], tokenizer, rng: np.random.Generator | None) -> Batch:
-    """A batch of stored states with targets; ``rng`` hides frames of them."""
+def batch_of(clips: Sequence[Clip], states: Sequence[Tensor], teacher: Teacher, rng=None) -> Batch:
+    """A batch of stored states with targets; ``rng`` (a numpy generator) hides frames of them."""
     shown = [own if rng is None else masked(own, rng) for own in states]
-    made = [text_targets(clip, len(own), tokenizer, rng) for clip, own in zip(clips, states, strict=True)]
+    made = [teacher(clip, len(own), rng) for clip, own in zip(clips, states, strict=True)]
     targets = {
-        name: pad_sequence([torch.from_numpy(own[name].values) for own in made], True, IGNORE)
-        for name in (TOKENS, FRAME_TOKENS)
+        name: pad_sequence([torch.from_numpy(own[name].values) for own in made], True, IGNORE) for name in made[0]
     }
     lengths = torch.tensor([len(own) for own in states])
     return Batch({"stored": pad_sequence(shown, True)}, lengths, targets, [clip.id for clip in clips])
@@ -112,6 +112,7 @@ def reader_above(loaded: LoadedModel, config: LipReaderConfig, keep: int) -> Abo
 
 def train(model: Above, clips: Sequence[Clip], states: Sequence[Tensor], tokenizer, dev, args) -> Above:
     """The averaged weights after ``--steps``; prints the dev list's error rate each tenth of them."""
+    teacher, checks = Teacher(tokenizer, further_heads_of(model.config)), args.checks
     sampler = FrameBudgetSampler([len(own) for own in states], args.frames, args.seed)
     optimiser = torch.optim.AdamW(
         [own for own in model.parameters() if own.requires_grad], args.lr, betas=(0.9, 0.98), weight_decay=0.03
@@ -125,17 +126,19 @@ def train(model: Above, clips: Sequence[Clip], states: Sequence[Tensor], tokeniz
                 group["lr"] = args.lr * min(1, (step + 1) / WARMUP) * 0.5 * (1 + math.cos(math.pi * share))
             rng = np.random.default_rng((args.seed, epoch, indices[0]))
             model.train()
-            batch = batch_of([clips[i] for i in indices], [states[i] for i in indices], tokenizer, rng)
+            batch = batch_of([clips[i] for i in indices], [states[i] for i in indices], teacher, rng)
             optimiser.zero_grad()
             objective(model, batch)["loss"].backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
             optimiser.step()
             step += 1
             average.update(model, step)
-            if step * 10 // args.steps > told:
-                told = step * 10 // args.steps
+            if step * checks // args.steps > told:
+                told = step * checks // args.steps
                 minutes, found = (time.monotonic() - begun) / 60, rate(average.model, *dev, tokenizer)
                 print(f"step {step}  epoch {epoch}  {minutes:.1f} min  dev {found:.4f}", flush=True)
+                if found < args.until:
+                    return average.model
         epoch += 1
     return average.model
 
@@ -144,9 +147,9 @@ def train(model: Above, clips: Sequence[Clip], states: Sequence[Tensor], tokeniz
 def rate(model: Above, clips: Sequence[Clip], states: Sequence[Tensor], tokenizer) -> float:
     """Error rate of the greedy CTC path: of words, or of the tokenizer's units."""
     model.eval()
-    wrong = count = 0
+    wrong, count, teacher = 0, 0, Teacher(tokenizer)
     for clip, own in zip(clips, states, strict=True):
-        batch = batch_of([clip], [own], tokenizer, None)
+        batch = batch_of([clip], [own], teacher, None)
         (best,) = model.ctc.search(model.encode_batch(batch), batch.lengths)
         found = errors_of(tokenizer, clip.text, best[0].tokens)
         wrong, count = wrong + found[0], count + found[1]
@@ -163,6 +166,11 @@ def main() -> None:
     parser.add_argument("--states", default="exp/states", metavar="DIR", help="where states are stored")
     parser.add_argument("--alignment", type=float, default=0.5, metavar="W", help="of the frames' tokens (0.5)")
     parser.add_argument("--shuffle", action="store_true", help="the control: every clip has another one's text")
+    parser.add_argument("--units", metavar="DIR", help="units of the sound, 2 a frame (lip2speech features)")
+    parser.add_argument("--units-weight", type=float, default=10.0)
+    parser.add_argument("--ctc-weight", type=float, default=1.0)
+    parser.add_argument("--checks", type=int, default=10, metavar="N", help="times that the dev list is read")
+    parser.add_argument("--until", type=float, default=0.0, metavar="X", help="stop below this error rate of dev")
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--frames", type=int, default=2400, help="of a batch (default: 2400)")
     parser.add_argument("--lr", type=float, default=3e-3)
@@ -178,9 +186,10 @@ def main() -> None:
     folder = Path(args.states) / f"{loaded.weights_sha256[:12]}_{args.keep}"
     states, seen = stored(loaded, clips, args.keep, folder), stored(loaded, dev, args.keep, folder)
     print(f"{len(clips)} clips stored", flush=True)
+    audio = {"audio": {"kind": "frame_units", "folder": args.units, "weight": args.units_weight}}
     config = replace(
-        loaded.model.config, vocab_size=tokenizer.vocab_size, decoder_layers=0, ctc_weight=1.0,
-        alignment_weight=0.0 if args.shuffle else args.alignment,
+        loaded.model.config, vocab_size=tokenizer.vocab_size, decoder_layers=0, ctc_weight=args.ctc_weight,
+        alignment_weight=0.0 if args.shuffle else args.alignment, further_heads=audio if args.units else {},
     )  # fmt: skip
     model = reader_above(loaded, config, args.keep)
     taught = shuffled(clips, args.seed) if args.shuffle else clips

@@ -1,0 +1,147 @@
+#!/usr/bin/env python3
+"""Words of a reader of phonemes by a lexicon: without language model, by unigrams, by n-grams, with paired intervals.
+
+    local/lexicon_rows.py --model exp/phones/model --dev data/crops/dev/manifest.jsonl \\
+        --test data/crops/test/manifest.jsonl --texts texts.txt --lexicon words.txt
+
+Weight and bonus of each language model are chosen on dev; test is read once by each. Lines of ``--texts`` that dev or
+test hold are left out, and counted. Controls: the pronunciations of the lexicon dealt again among its
+words (--shuffle), and a reader that sees every viseme of the text perfectly (--perfect), which shows what lips alone
+cannot tell.
+"""
+
+import argparse
+import random
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from vsr.core.files import read_lines
+from vsr.data.batch import CropDataset
+from vsr.data.manifest import Clip, read_manifest
+from vsr.decoding.ctc import greedy, sayable
+from vsr.decoding.encoding import encode_batch
+from vsr.decoding.lexicon import Lexicon, lexicon_for
+from vsr.decoding.lexicon_search import LexiconSearch
+from vsr.decoding.word_ngram import CountedWords
+from vsr.decoding.word_states import CountedWordStates, NoLanguage
+from vsr.evaluation.combined import paired_gain
+from vsr.evaluation.units import score_units
+from vsr.evaluation.wer import Score, UtteranceScore, score
+from vsr.modelstore.folder import LoadedModel, load_model
+from vsr.text.normalise import lower
+from vsr.text.tokenizer import BLANK, Tokenizer
+from vsr.text.unit_tokenizers import UnitSettings, units_tokenizer
+
+WEIGHTS, BONUSES = (0.3, 0.6, 1.0, 1.5, 2.5), (0.0, 2.0, 4.0)
+SURE = 0.99  # what a perfect reader gives the right token of a frame
+
+
+@torch.inference_mode()
+def posteriors(loaded: LoadedModel, clips: Sequence[Clip]) -> list[Tensor]:
+    """Log-probabilities (T, V) of each clip."""
+    dataset, found = CropDataset(clips, loaded.tokenizer, None), []
+    for place, clip in enumerate(clips):
+        batch = dataset.batch([place])
+        log_probs = loaded.model.ctc_log_probs(encode_batch(loaded, batch, [clip])).float()
+        found.append(sayable(log_probs, loaded.tokenizer.eos_id)[0])
+    return found
+
+
+def perfect(clips: Sequence[Clip], tokenizer: Tokenizer) -> list[Tensor]:
+    """Log-probabilities of a reader that sees every token: one frame each, and a blank after it."""
+    found = []
+    for clip in clips:
+        path = [token for own in tokenizer.encode(clip.text) for token in (own, BLANK)]
+        log_probs = torch.full((len(path), tokenizer.vocab_size), (1 - SURE) / tokenizer.vocab_size)
+        log_probs[torch.arange(len(path)), path] = SURE
+        found.append(sayable(log_probs.log(), tokenizer.eos_id))
+    return found
+
+
+def read(search: LexiconSearch, each: Sequence[Tensor], beam: int) -> list[str]:
+    """The best text of each clip."""
+    found = (search.run(own, beam, 1) for own in each)
+    return [" ".join(own[0].words) if own else "" for own in found]
+
+
+def scored(clips: Sequence[Clip], texts: Sequence[str]) -> tuple[Score, list[UtteranceScore]]:
+    """Word errors of texts in the order of the clips."""
+    references = {clip.id: clip.text for clip in clips}
+    return score(references, dict(zip(references, texts, strict=True)))
+
+
+def read_and_scored(clips: Sequence[Clip], search: LexiconSearch, each: Sequence[Tensor], beam: int):
+    """Word errors of what a search reads."""
+    return scored(clips, read(search, each, beam))
+
+
+def dealt(lexicon: Lexicon, seed: int) -> Lexicon:
+    """The control: every word has the pronunciations of another one."""
+    words = list(lexicon.variants)
+    random.Random(seed).shuffle(others := list(words))
+    pairs = zip(words, others, strict=True)
+    return Lexicon({word: lexicon.variants[other] for word, other in pairs}, lexicon.mark)
+
+
+def language_models(texts: Sequence[list[str]], orders: Sequence[int]) -> dict:
+    """Name -> language model."""
+    counted = {f"{order}-gram": CountedWordStates(CountedWords(texts, order)) for order in orders}
+    return {"lexicon alone": NoLanguage()} | counted
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", help="a reader of phonemes, visemes or characters by CTC")
+    parser.add_argument("--perfect", choices=("phoneme", "viseme"), help="instead: every unit is seen")
+    parser.add_argument("--dev", required=True, metavar="JSONL")
+    parser.add_argument("--test", required=True, metavar="JSONL")
+    parser.add_argument("--texts", required=True, metavar="FILE", help="lines that n-grams are counted from")
+    parser.add_argument("--lexicon", default="", metavar="FILE", help="its words (the model's own)")
+    parser.add_argument("--dictionary", nargs="+", default=["cmu", "espeak"], metavar="NAME")
+    parser.add_argument("--orders", nargs="+", type=int, default=[1, 3], metavar="N")
+    parser.add_argument("--beam", type=int, default=100)
+    parser.add_argument("--shuffle", action="store_true", help="the control: pronunciations dealt among the words")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    dev, test = read_manifest(args.dev), read_manifest(args.test)
+    held = {lower(clip.text) for clip in (*dev, *test)}
+    lines = [lower(line) for _, line in read_lines(args.texts)]
+    texts = [line.split() for line in lines if line and line not in held]
+    print(f"{len(texts)} lines of text; {len(lines) - len(texts)} left out that dev or test hold")
+    if args.perfect:
+        words = [line for _, line in read_lines(args.lexicon)]
+        tokenizer = units_tokenizer(UnitSettings(args.perfect, dictionary=tuple(args.dictionary)), words)
+        seen = [perfect(clips, tokenizer) for clips in (dev, test)]
+    else:
+        loaded = load_model(args.model)
+        tokenizer, seen = loaded.tokenizer, [posteriors(loaded, clips) for clips in (dev, test)]
+        paths = {clip.id: {"text": tokenizer.decode(greedy(own).tokens), "unit": tokenizer.unit}
+                 for clip, own in zip(test, seen[1], strict=True)}  # fmt: skip
+        if tokenizer.unit == "text":
+            print(f"greedy: {scored(test, [own['text'] for own in paths.values()])[0]}")
+        for unit in ("phoneme", "viseme") if tokenizer.unit != "viseme" else ("viseme",):
+            print(f"greedy: {score_units({c.id: c.text for c in test}, paths, unit, args.dictionary)[0]}")
+    lexicon = lexicon_for(tokenizer, args.lexicon)
+    lexicon = dealt(lexicon, 0) if args.shuffle else lexicon
+    rows = {}
+    for name, language in language_models(texts, args.orders).items():
+        weights = WEIGHTS if name != "lexicon alone" else (0.0,)
+        tried = {
+            (weight, bonus): read_and_scored(dev, LexiconSearch(lexicon, language, weight, bonus), seen[0], args.beam)
+            for weight in weights
+            for bonus in BONUSES
+        }
+        tried = {key: total.wer for key, (total, _) in tried.items()}
+        best = min(tried, key=lambda own: tried[own])
+        rows[name] = read_and_scored(test, LexiconSearch(lexicon, language, *best), seen[1], args.beam)
+        print(f"{name}: weight {best[0]:g}, bonus {best[1]:g}, dev {tried[best]:.2%}; test {rows[name][0]}", flush=True)
+    names = list(rows)
+    for before, after in zip(names, names[1:], strict=False):
+        gain = paired_gain(rows[before][1], rows[after][1])
+        print(f"{before} -> {after}: {gain[0]:.2f} points of WER better [{gain[1]:.2f}, {gain[2]:.2f}]")
+
+
+if __name__ == "__main__":
+    main()
