@@ -65,7 +65,7 @@ def test_commands_could_be_typed(page):
 
 
 def test_lines_that_are_wrong_are_seen():
-    wrong = "make tea", "vsr transcribe --colour a.mp4", "egs/grid/vsr/run.sh --tea 1", "ffmpeg -i a.mp4", "local/tea.py"
+    wrong = "make tea", "vsr transcribe --hue a.mp4", "egs/grid/vsr/run.sh --tea 1", "ffmpeg -i a.mp4", "local/tea.py"
     for line in wrong:
         with pytest.raises((AssertionError, SystemExit, FileNotFoundError)):
             check_line(line.split())
