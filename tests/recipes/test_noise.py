@@ -101,3 +101,14 @@ def test_the_limit_leaves_out_the_sound_that_misleads(monkeypatch):
     assert best(found) == (0.2, 2)
     assert best([reading(0.1, 2, 0), reading(0.9, 2, 2)]) == (float("inf"), 2)
     assert script["errors_at"](-1.0, found) == 5 and script["errors_at"](float("inf"), found) == 10
+
+
+def test_a_model_between_two_has_a_share_of_each():
+    import torch
+
+    between = runpy.run_path(str(ROOT / "egs" / "grid" / "vsr" / "local" / "between.py"))["between"]
+    first = {"a": torch.tensor([0.0, 10.0]), "steps": torch.tensor(3)}
+    second = {"a": torch.tensor([1.0, 20.0]), "steps": torch.tensor(7)}
+    found = between(first, second, 0.3)
+    torch.testing.assert_close(found["a"], torch.tensor([0.7, 17.0]))
+    assert found["steps"] == 7 and torch.equal(between(first, second, 1.0)["a"], first["a"])
