@@ -31,8 +31,10 @@ def name_of(page):
     return page.relative_to(ROOT).as_posix()
 
 
-def check_line(words):
-    """Whether a line of a shell block could be typed: the program is there and takes these options."""
+def check_line(words, folder=ROOT):
+    """Whether a line of a shell block could be typed, scripts of a recipe in its ``folder``: the program is there and
+    takes these options."""
+    words = words[1:] if words[0] == "python" and words[1].startswith("local/") else words
     first = words[0]
     if first in PROGRAMS or first == "torchrun":
         check(words)
@@ -48,6 +50,9 @@ def check_line(words):
     elif first.endswith("/bin/python"):
         script = (ROOT / words[1]).read_text(encoding="utf-8")
         assert all(f'"{word}"' in script for word in words[2:] if word.startswith("--")), words
+    elif re.search(r"(^|/)local/\w+\.py$", first):
+        script = (folder / first).read_text(encoding="utf-8")
+        assert all(f'"{word}"' in script for word in words if word.startswith("--")), words
     else:
         assert first in OTHERS or re.match(r"\w+=", first), words
 
@@ -56,12 +61,13 @@ def check_line(words):
 def test_commands_could_be_typed(page):
     for block in blocks(page, "sh"):
         for words in command_lines(block):
-            check_line(words)
+            check_line(words, page.parent)
 
 
 def test_lines_that_are_wrong_are_seen():
-    for line in ("make tea", "vsr transcribe --colour clip.mp4", "egs/grid/vsr/run.sh --tea 1", "ffmpeg -i clip.mp4"):
-        with pytest.raises((AssertionError, SystemExit)):
+    wrong = "make tea", "vsr transcribe --hue a.mp4", "egs/grid/vsr/run.sh --tea 1", "ffmpeg -i a.mp4", "local/tea.py"
+    for line in wrong:
+        with pytest.raises((AssertionError, SystemExit, FileNotFoundError)):
             check_line(line.split())
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.published.agreement import assert_every_stage, far
 from tests.published.formula import video, weights
 from vsr.core.errors import VsrError
 from vsr.modelstore.importers.auto_avsr import build
@@ -24,23 +25,9 @@ def model(golden):
     return build(weights(golden["shapes"]))
 
 
-def far(ours, peers):
-    """The greatest difference of two tables."""
-    return (ours - torch.tensor(peers)).abs().max().item()
-
-
-@torch.no_grad()
 @pytest.mark.parametrize("index", range(3))
 def test_every_stage_agrees_with_the_peer(golden, model, index):
-    record = golden["records"][index]
-    length = torch.tensor([record["frames"]])
-    mask = torch.ones(1, record["frames"], dtype=torch.bool)
-    states = model.encode(video(record["frames"]), length)
-    assert far(model.frontend(video(record["frames"]), mask)[0], record["front_end"]) < 1e-4
-    assert far(states[0], record["states"]) < 1e-4
-    assert far(model.ctc_log_probs(states)[0], record["ctc"]) < 1e-4
-    tokens = torch.tensor([record["tokens"]])
-    assert far(model.decoder(tokens, states, length).log_softmax(-1)[0], record["decoder"]) < 1e-4
+    assert_every_stage(model, golden["records"][index])
 
 
 @pytest.mark.parametrize("setting, other", [("activation", "silu"), ("norm_eps", 1e-2)])

@@ -10,6 +10,7 @@ import pytest
 import sentencepiece
 import torch
 
+from tests.published.agreement import far
 from tests.published.formula import video, weights
 from vsr.cli import main
 from vsr.core.errors import VsrError
@@ -32,10 +33,6 @@ def ours(tokens):
     """fairseq's ids -> ours."""
     place = {theirs: own for own, theirs in enumerate(our_order(SIZE).tolist())}
     return torch.tensor([[place[i] for i in tokens]])
-
-
-def far(found, peers):
-    return (found - torch.tensor(peers)).abs().max().item()
 
 
 @torch.no_grad()

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.published.agreement import assert_every_stage, states_beside_a_longer_clip
 from tests.published.formula import fill, video, weights
 from vsr.cli import main
 from vsr.core.errors import VsrError
@@ -34,31 +35,13 @@ def model(family, golden):
     return FAMILIES[family].build(weights(golden["shapes"]))
 
 
-def far(ours, peers):
-    return (ours - torch.tensor(peers)).abs().max().item()
-
-
-@torch.no_grad()
 @pytest.mark.parametrize("index", range(3))
 def test_every_stage_agrees_with_the_peer(golden, model, index):
-    record = golden["records"][index]
-    length = torch.tensor([record["frames"]])
-    features, states = model.encode_in_steps(video(record["frames"]), length)
-    assert far(features[0], record["front_end"]) < 1e-4
-    assert far(states[0], record["states"]) < 1e-4
-    assert far(model.ctc_log_probs(states)[0], record["ctc"]) < 1e-4
-    tokens = torch.tensor([record["tokens"]])
-    assert far(model.decoder(tokens, states, length).log_softmax(-1)[0], record["decoder"]) < 1e-4
+    assert_every_stage(model, golden["records"][index])
 
 
-@torch.no_grad()
 def test_a_clip_beside_a_longer_one_is_read_the_same(golden, model):
-    pair = torch.zeros(2, 9, 1, 88, 88)
-    pair[0], pair[1, :4] = video(9)[0], video(4)[0]
-    states = model.encode(pair, torch.tensor([9, 4]))
-    assert far(states[0], golden["records"][2]["states"]) < 1e-4
-    assert far(states[1, :4], golden["records"][1]["states"]) < 1e-4
-    assert not states[1, 4:].any()
+    assert not states_beside_a_longer_clip(model, golden["records"])[1, 4:].any()
 
 
 def test_the_two_differ_in_their_normalisation(family, model):

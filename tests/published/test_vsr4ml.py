@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.published.agreement import assert_every_stage, far, states_beside_a_longer_clip
 from tests.published.formula import video, weights
 from vsr.core.errors import VsrError
 from vsr.decoding.joint_beam import decode
@@ -35,30 +36,14 @@ def language_of(golden):
     return espnet_language.build(weights(told["shapes"]), told["settings"])
 
 
-def far(ours, peers):
-    return (ours - torch.tensor(peers)).abs().max().item()
-
-
-@torch.no_grad()
 @pytest.mark.parametrize("index", range(3))
 def test_every_stage_agrees_with_the_peer(golden, model, index):
-    record = golden["records"][index]
-    length = torch.tensor([record["frames"]])
-    states = model.encode(video(record["frames"]), length)
-    assert far(states[0], record["states"]) < 1e-4
-    assert far(model.ctc_log_probs(states)[0], record["ctc"]) < 1e-4
-    tokens = torch.tensor([record["tokens"]])
-    assert far(model.decoder(tokens, states, length).log_softmax(-1)[0], record["decoder"]) < 1e-4
+    assert_every_stage(model, golden["records"][index])
 
 
-@torch.no_grad()
 def test_a_clip_beside_a_longer_one_is_read_the_same(golden, model):
     """Legacy positions count from the end of the clip: of its own, not of the batch's."""
-    pair = torch.zeros(2, 9, 1, 88, 88)
-    pair[0], pair[1, :4] = video(9)[0], video(4)[0]
-    states = model.encode(pair, torch.tensor([9, 4]))
-    assert far(states[0], golden["records"][2]["states"]) < 1e-4
-    assert far(states[1, :4], golden["records"][1]["states"]) < 1e-4
+    states_beside_a_longer_clip(model, golden["records"])
 
 
 @torch.no_grad()

@@ -46,14 +46,18 @@ class LexiconSearch:
     language: log-probabilities of words.
     weight: of them.
     bonus: for each word.
+    ahead: as `looked_ahead` makes it, where it is known already.
+
+    An object searches one utterance at a time.
     """
 
-    def __init__(self, lexicon: Lexicon, language: WordLanguage | None = None, weight: float = 0.0, bonus: float = 0.0):
+    def __init__(
+        self, lexicon: Lexicon, language: WordLanguage | None = None, weight: float = 0.0, bonus: float = 0.0,
+        ahead: list[float] | None = None,
+    ):  # fmt: skip
         self.lexicon, self.language = lexicon, language or NoLanguage()
         self.weight, self.bonus = weight, bonus
-        begin = self.language.begin()
-        first = {word: weight * self.language.after(begin, word)[1] for word in lexicon.variants} if weight else {}
-        self.ahead = lexicon.ahead(first) if weight else [0.0] * len(lexicon.children)
+        self.ahead = looked_ahead(lexicon, self.language, weight) if ahead is None else ahead
 
     def run(self, log_probs: Tensor, beam: int, nbest: int) -> list[Hypothesis]:
         """Log-probabilities (T, V) of one utterance -> the n-best, best first; nothing where no words fit."""
@@ -137,6 +141,14 @@ class LexiconSearch:
         return Hypothesis(tuple(tokens), ctc + language, ctc, 0.0, language, words, tuple(spans))
 
 
+def looked_ahead(lexicon: Lexicon, language: WordLanguage, weight: float) -> list[float]:
+    """For each node the best weighted score of a word that goes through it, as the first of a text."""
+    if not weight:
+        return [0.0] * len(lexicon.children)
+    begin = language.begin()
+    return lexicon.ahead({word: weight * language.after(begin, word)[1] for word in lexicon.variants})
+
+
 def _add(new: dict[Key, list[float]], key: Key, end: int, score: float) -> None:
     own = new.get(key)
     if own is None:
@@ -154,6 +166,8 @@ def lexicon_search_of(loaded: LoadedModel, options: DecodeOptions) -> LexiconSea
     names = f" lexicon {options.lexicon}", f" words {options.ngram}"  # among language models, whose names are paths
     lexicon = loaded.languages.get(names[0]) or lexicon_for(loaded.tokenizer, options.lexicon)
     language = loaded.languages.get(names[1]) or word_states(options.ngram)
-    loaded.languages.update(zip(names, (lexicon, language), strict=True))
     weight = options.ngram_weight if options.ngram else 0.0
-    return LexiconSearch(lexicon, language, weight, options.length_bonus)
+    both = f"{names[0]}{names[1]} {weight}"
+    ahead = loaded.languages.get(both) or looked_ahead(lexicon, language, weight)
+    loaded.languages.update(zip((*names, both), (lexicon, language, ahead), strict=True))
+    return LexiconSearch(lexicon, language, weight, options.length_bonus, ahead)
