@@ -58,7 +58,8 @@ def modality_among(read: tuple[str, ...], wanted: str, name: str) -> str:
     whole = BOTH if VIDEO in read and SOUND in read else SOUND if SOUND in read else VIDEO
     if wanted not in ("", whole) and whole != BOTH:
         told = "does not hear: it reads lips" if whole == VIDEO else "does not see: it reads sound"
-        raise VsrError("bad_config", f"{name} {told} alone, so that --modality {wanted} cannot be had")
+        advice = "; --model grid-av does" if whole == VIDEO else ""
+        raise VsrError("bad_config", f"{name} {told} alone, so that --modality {wanted} cannot be had{advice}")
     return wanted or whole
 
 
