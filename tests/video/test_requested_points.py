@@ -56,6 +56,8 @@ def test_nothing_is_laid_where_nobody_asks_and_all_at_once_after_a_block_in_whic
     before = len(laid)
     np.asarray(rest[0].mouth)
     assert len(laid) == before
+    next(iter(MouthSource(film, mesh=mesh, on_request=True)))  # the next video, too
+    assert len(laid) > before
 
 
 def test_a_clip_held_at_its_ends_holds_its_points():

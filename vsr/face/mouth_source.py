@@ -45,7 +45,7 @@ class MouthSource:
         path: the video.
         number: how many faces are chosen in each shot; None for all.
         mesh: asks for the points of the mouth, too; on_request: they are found when they are looked at, and with the
-            crops only in a block after one in which they were.
+            crops only in a block after one in which they were, of this video or of the one before.
         watch: called as the video is read.
         detector: of faces; the usual one where not given.
         part: (start, end) in seconds, end 0 for the end of the file.
@@ -68,7 +68,7 @@ class MouthSource:
         self.reasons: list[str | None] = []
         self._mesh, self._watch, self._detector, self._whole = mesh, watch, detector, whole
         self._part, self._begin = part, begin
-        self._on_request, self._asked = on_request, False
+        self._on_request = on_request
 
     @cached_property
     def info(self) -> VideoInfo:
@@ -85,19 +85,19 @@ class MouthSource:
 
     def _mesh_of_block(self) -> Stock[MouthMesh] | None:
         """For the next block: what was asked for in the one before will be again, and costs less with the crops."""
-        return self._mesh if self._asked or not self._on_request else None
+        return self._mesh if self._mesh and (self._mesh.asked or not self._on_request) else None
 
     def _with_requests(self, block: Block) -> Block:
         """The block, the points of whose mouths are found on request, if so they are."""
         if self._mesh is None or not self._on_request:
             return block
-        self._asked = self._asked and not block.pieces
+        self._mesh.asked = self._mesh.asked and not block.pieces
         pieces = [replace(piece, mouth=self._requested(block, piece)) for piece in block.pieces]
         return replace(block, pieces=pieces)
 
     def _requested(self, block: Block, piece: Piece) -> RequestedPoints:
         def find() -> np.ndarray:
-            self._asked = True
+            self._mesh.asked = True
             if piece.mouth is not None:
                 return np.asarray(piece.mouth)
             return points_again(self.path, block.begin, piece.start, piece.points, piece.canvas, self._mesh)

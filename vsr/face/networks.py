@@ -40,12 +40,16 @@ def _made() -> Networks:
 
 
 class Stock(Generic[Lent]):
-    """Things that are made when needed, ``most`` at a time, and lent to one thread each."""
+    """Things that are made when needed, ``most`` at a time, and lent to one thread each.
+
+    ``asked``: whether those who could do without asked for what they find, when they last could.
+    """
 
     def __init__(self, make: Callable[[], Lent], most: int):
         self._make, self._most = make, most
         self._free: list[Lent] = []
         self._count = 0  # free and lent
+        self.asked = False
         self._news, self._forked = threading.Condition(), False
 
     def ready(self) -> None:
