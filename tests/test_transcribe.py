@@ -3,12 +3,14 @@ command prints, writes and fails as promised."""
 
 import argparse
 import json
+import re
 
 import numpy as np
 import pytest
 import torch
 
 import vsr
+from vsr.cli import main
 from vsr.cli.commands import transcribe as command
 from vsr.core.errors import VsrError
 from vsr.core.windows import WINDOW
@@ -256,3 +258,10 @@ def test_a_journal_of_other_weights_is_not_gone_on_with(tiny_model, speaker_and_
     transcribe(load_model(tiny_model), speaker_and_listener, options(), journal=journal)
     with pytest.raises(VsrError, match="of another video, model or options"):
         transcribe(load_model(other), speaker_and_listener, options(), journal=journal, resume=True)
+
+
+@pytest.mark.parametrize("option", ["--lexicon", "--hotwords"])
+def test_a_list_of_words_that_is_not_there_is_named(option, tiny_model, face_clip, capsys):
+    assert main(["transcribe", str(face_clip), "--model", str(tiny_model), option, "absent.txt"]) == 1
+    err = capsys.readouterr().err
+    assert "absent.txt" in err and re.search("no such file", err, re.IGNORECASE) and len(err.splitlines()) == 1

@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vsr.core.artifacts import digest_of, essence, identify, identify_folder, sha256_of
+from vsr.core.errors import VsrError
 from vsr.core.machine import FLOAT32
 from vsr.core.version import __version__
 from vsr.decoding.options import DecodeOptions
 from vsr.modelstore.checkpoint import CONFIG_FILE, WEIGHTS_FILE, read_config
+
+FILES = ("hotwords", "lexicon")  # options that name a file, and no model
 
 if TYPE_CHECKING:
     from vsr.modelstore.folder import LoadedModel
@@ -42,9 +45,11 @@ def searched(
     known = {} if known is None else known
     named = (("lm", options.lm), ("ngram", options.ngram), ("hotwords", options.hotwords))
     named = (*named, ("lexicon", options.lexicon))
-    for name in ("", *(name for _, name in named)):
+    if "" not in known:
+        known[""] = _model(folder)
+    for kind, name in named:
         if name not in known:
-            known[name] = _model(folder) if not name else _language(name)
+            known[name] = _language(kind, name)
     languages = {kind: known[name] for kind, name in named if name}
     made = {"vsr": __version__} | known[""] | {"search": asdict(options)}
     made |= {} if precision == FLOAT32 else {"precision": precision}
@@ -60,9 +65,11 @@ def _model(folder: Path) -> dict[str, Any]:
     return {"model": {"name": str(config.get("name") or folder.name), "sha256": weights}, "settings": settings}
 
 
-def _language(name: str) -> Any:
+def _language(kind: str, name: str) -> Any:
     """What identifies a language model: its one file, or those of its folder."""
     from vsr.modelstore.folder import find_model
 
+    if kind in FILES and not Path(name).exists():
+        raise VsrError("bad_config", f"--{kind} {name}: no such file")
     folder = Path(name) if Path(name).is_file() else find_model(name)
     return essence(identify(folder) if folder.is_file() else identify_folder(folder))
