@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from vsr.core.errors import VsrError
 from vsr.decoding.align import align_text, align_tokens
-from vsr.decoding.assess import KNOWN, assess, by_both
+from vsr.decoding.assess import KNOWN, assess, by_both, fitted_for
 from vsr.decoding.encoding import encode_clips
 from vsr.decoding.evidence import UNLISTED, WordEvidence, WordTree, joining
 from vsr.decoding.heads import chosen_head, further_readings, read_by
@@ -245,7 +245,9 @@ def test_what_the_pixels_know_has_the_confidence_of_their_own_reader(folders, tm
         assert not by_both(loaded, states[clip, :length])
         words, chance = assess(loaded, states[clip, :length], own)
         assert words == assess(alone, alone.model.encode(video, lengths)[clip, :length], own)[0] and chance is None
+    assert fitted_for(loaded, states[0]) is loaded.config[KNOWN]
     loaded.model.config = replace(loaded.model.config, entropies=(0.0, 1e-3))
+    assert fitted_for(loaded, states[0]) is loaded.config
     assert by_both(loaded, states[0]) and assess(loaded, states[0], own)[0] != words
 
 

@@ -27,7 +27,7 @@ def assess(
 ) -> tuple[list[list[Word]], float | None]:
     """Encoder states (T, D) and hypotheses, best first -> the words of each, and the chance that the best is of the
     model's domain (None for a model that was not fitted). Without ``calibrate`` confidences stay as they are."""
-    fitted = loaded.config[KNOWN] if KNOWN in loaded.config and not by_both(loaded, states) else loaded.config
+    fitted = fitted_for(loaded, states)
     calibration = fitted.get("confidence") if calibrate else None
     raw = [align_text(loaded.model, states, words_in(own, loaded.tokenizer), own.tokens) for own in ranked]
     chance = None
@@ -39,6 +39,11 @@ def assess(
         return replace(word, confidence=calibrated(word.confidence, calibration, chance))
 
     return [[believed(word) for word in words] for words in raw], chance
+
+
+def fitted_for(loaded: LoadedModel, states: Tensor) -> dict:
+    """The "confidence" and "domain" that hold for states (T, D)."""
+    return loaded.config[KNOWN] if KNOWN in loaded.config and not by_both(loaded, states) else loaded.config
 
 
 @torch.inference_mode()

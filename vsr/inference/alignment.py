@@ -12,6 +12,7 @@ import torch
 from vsr.core.clock import FPS
 from vsr.core.errors import VsrError
 from vsr.decoding.align import align_text
+from vsr.decoding.assess import fitted_for
 from vsr.inference.speech import Encoded, encoded
 from vsr.media.reader import probe
 from vsr.output.transcript import Alternative, Segment, TimedWord, Transcript
@@ -42,7 +43,7 @@ def align_video(
     parts = list(encoded(loaded, path, faces, cropped))
     states = torch.cat([part.states for part in parts])
     check_room(tokens, len(states), path)
-    found = align_text(loaded.model, states, loaded.tokenizer, tokens, loaded.config.get("confidence"))
+    found = align_text(loaded.model, states, loaded.tokenizer, tokens, fitted_for(loaded, states).get("confidence"))
     begin, end = original_times(parts)
     words = tuple(TimedWord(w.word, begin(w.start), max(begin(w.start), end(w.end)), w.confidence) for w in found)
     said = " ".join(word.word for word in words)
