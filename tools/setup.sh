@@ -34,7 +34,10 @@ find_python() {
 }
 
 packages() {
-    [ -x "$venv/bin/python" ] || { python=$(find_python) && "$python" -m venv "$venv"; }
+    if [ ! -x "$venv/bin/python" ]; then
+        python=$(find_python) || exit 1
+        "$python" -m venv "$venv"
+    fi
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: uv
     # The lock is the whole set, without what mediapipe declares and never uses: nothing is resolved again.
     grep -vFxf <(pinned) requirements.lock >"$venv/wheels.txt"

@@ -74,8 +74,8 @@ def row(run: dict) -> str:
 
 def legend(rows) -> str:
     """A paragraph that says what the rows are, of those that the recipes make; "" if there are none."""
-    told = [f"{row}: {LEGEND[row]}" for row in rows if row in LEGEND]
-    return f"Rows: {'; '.join(told)}.\n\n" if told else ""
+    note = [f"{row}: {LEGEND[row]}" for row in rows if row in LEGEND]
+    return f"Rows: {'; '.join(note)}.\n\n" if note else ""
 
 
 def render(result: dict) -> str:

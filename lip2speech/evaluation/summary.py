@@ -163,8 +163,8 @@ def _tsv_row(outcome: Outcome, text: str, with_asr: bool) -> list[str]:
     if with_asr and text.split():
         norm = normaliser(NORMALISER)
         errors, words = map(str, word_errors(norm(text), norm(outcome.heard)))
-    told = [outcome.heard, outcome.reason, outcome.message, *outcome.also]
-    return [outcome.row, outcome.id, *numbers, words, errors, text, *told]
+    rest = [outcome.heard, outcome.reason, outcome.message, *outcome.also]
+    return [outcome.row, outcome.id, *numbers, words, errors, text, *rest]
 
 
 def versions(asr: str, distillmos: bool = False) -> dict[str, str]:

@@ -80,9 +80,9 @@ class VoiceRun(Run):
         self.reader.model = pixel_reader(self.reader.model)
         tokenizer = self.reader.tokenizer or NoText()
         train, dev = (self._sounding(name, clips, data.features) for name, clips in (("train", train), ("dev", dev)))
-        told = self._conditions()
-        self.train = SpeechDataset(train, data.features, tokenizer, data.augmentation, data.protocol, seed, told)
-        self.dev = SpeechDataset(dev, data.features, tokenizer, None, data.protocol, seed, told)
+        conditions = self._conditions()
+        self.train = SpeechDataset(train, data.features, tokenizer, data.augmentation, data.protocol, seed, conditions)
+        self.dev = SpeechDataset(dev, data.features, tokenizer, None, data.protocol, seed, conditions)
         self.sampler = FrameBudgetSampler([clip.num_frames for clip in train], data.frames_per_batch, seed)
 
     def _conditions(self) -> dict[str, Condition]:
@@ -94,11 +94,11 @@ class VoiceRun(Run):
 
     def _sounding(self, name: str, clips: list[Clip], features: str) -> list[Clip]:
         """The clips that have features; says how many have none. Raises VsrError where none has."""
-        kept, told = with_features(clips, features)
+        kept, note = with_features(clips, features)
         if not kept:
-            raise VsrError("bad_features", f"{name}: {told}")
-        if told:
-            self.say(f"{name}: {told}")
+            raise VsrError("bad_features", f"{name}: {note}")
+        if note:
+            self.say(f"{name}: {note}")
         return kept
 
     def _build_model(self) -> Voice:

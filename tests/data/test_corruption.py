@@ -159,7 +159,7 @@ def test_yaml_says_it_and_gets_it_back(tmp_path):
     assert load_config(path) == config
 
 
-@pytest.mark.parametrize("given, told", [
+@pytest.mark.parametrize("given, printed", [
     ({"video": {"blur": {"values": []}}}, "empty"),
     ({"video": {"blur": {"p": 2, "values": [1]}}}, "corruption.video.blur.p is 2"),
     ({"video": {"blur": {"values": [-1]}}}, "above 0"),
@@ -172,8 +172,8 @@ def test_yaml_says_it_and_gets_it_back(tmp_path):
     ({"sound": {"reverberation": {"values": [0]}}}, "above 0"),
     ({"smell": {}}, "smell"),
 ])  # fmt: skip
-def test_bad_settings_are_one_line(given, told):
-    with pytest.raises(VsrError, match=told) as caught:
+def test_bad_settings_are_one_line(given, printed):
+    with pytest.raises(VsrError, match=printed) as caught:
         build(TrainConfig, data(given))
     assert "\n" not in str(caught.value)
 
@@ -214,11 +214,11 @@ def test_a_model_of_both_is_trained_on_both_corrupted(tmp_path):
     assert sound.item(2).inputs["sound"].equal(plain.item(2).inputs["sound"])  # silence stays
 
 
-@pytest.mark.parametrize("frontend, given, told", [
+@pytest.mark.parametrize("frontend, given, printed", [
     ("video_transformer", {"sound": {"noise": {}}}, "reads no sound"),
     ("mel", {"video": {"blur": {"values": [1]}}}, "reads no frames"),
 ])  # fmt: skip
-def test_a_run_refuses_to_corrupt_what_its_model_does_not_read(tmp_path, frontend, given, told):
+def test_a_run_refuses_to_corrupt_what_its_model_does_not_read(tmp_path, frontend, given, printed):
     from vsr.training.audio_visual import AudioVisualRun
     from vsr.training.lipreader import LipReaderRun
 
@@ -233,5 +233,5 @@ def test_a_run_refuses_to_corrupt_what_its_model_does_not_read(tmp_path, fronten
     )
     run = object.__new__(AudioVisualRun if frontend == "mel" else LipReaderRun)
     run.config, run.say = config, print
-    with pytest.raises(VsrError, match=told):
+    with pytest.raises(VsrError, match=printed):
         run._open_data()

@@ -57,8 +57,8 @@ def test_outputs_say_that_the_voice_is_synthetic(tiny_voice_folder, tmp_path, su
     film, out = write_video(tmp_path / "face.mp4", talking_face(25)), tmp_path / f"voiced{suffix}"
     assert main(["speak", str(film), "-o", str(out), "--model", str(tiny_voice_folder)]) == 0
     with av.open(str(out)) as container:
-        told = {name.lower(): value for name, value in container.metadata.items()}
-    assert told["comment"] == SYNTHETIC
+        shown = {name.lower(): value for name, value in container.metadata.items()}
+    assert shown["comment"] == SYNTHETIC
     with av.open(str(film)) as container:
         assert "comment" not in container.metadata
 

@@ -191,5 +191,5 @@ def need_sound(clips: Sequence[Clip], modalities: Sequence[str]) -> None:
     if SOUND not in modalities or not silent:
         return
     if len(silent) == len(clips) or VIDEO not in modalities:
-        told = f"{len(silent)} of {len(clips)} clips have no sound, such as {silent[0].id}"
-        raise VsrError("bad_manifest", f"{told}: run vsr waves first, or read by the lips (--modality video)")
+        problem = f"{len(silent)} of {len(clips)} clips have no sound, such as {silent[0].id}"
+        raise VsrError("bad_manifest", f"{problem}: run vsr waves first, or read by the lips (--modality video)")

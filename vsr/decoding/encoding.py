@@ -57,9 +57,9 @@ def modality_among(read: tuple[str, ...], wanted: str, name: str) -> str:
     """The same of a model that reads so much. Raises VsrError bad_config."""
     whole = BOTH if VIDEO in read and SOUND in read else SOUND if SOUND in read else VIDEO
     if wanted not in ("", whole) and whole != BOTH:
-        told = "does not hear: it reads lips" if whole == VIDEO else "does not see: it reads sound"
+        problem = "does not hear: it reads lips" if whole == VIDEO else "does not see: it reads sound"
         advice = "; --model grid-av does" if whole == VIDEO else ""
-        raise VsrError("bad_config", f"{name} {told} alone, so that --modality {wanted} cannot be had{advice}")
+        raise VsrError("bad_config", f"{name} {problem} alone, so that --modality {wanted} cannot be had{advice}")
     return wanted or whole
 
 
@@ -111,9 +111,9 @@ def encode_clips(
 def _encoded(loaded: LoadedModel, batch: Batch) -> Tensor:
     needed = modalities_of(loaded)
     if not any(name in batch.inputs for name in needed):
-        told = f"{loaded.name} reads {' and '.join(needed)} alone, and not mouth crops"
+        problem = f"{loaded.name} reads {' and '.join(needed)} alone, and not mouth crops"
         advice = "" if SOUND in needed else ": join it with a reader of those by vsr fuse"
-        raise VsrError("bad_model", told + advice)
+        raise VsrError("bad_model", problem + advice)
     return loaded.model.encode_batch(heard_if_understood(loaded, batch))
 
 

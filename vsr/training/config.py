@@ -60,8 +60,8 @@ class DataConfig:
         """The tokenizer, if its tokens are of ``unit``. Raises VsrError bad_config."""
         found = getattr(tokenizer, "unit", "text")
         if self.unit and found != self.unit:
-            told = f"data.unit is {self.unit}, but the tokenizer of {self.tokenizer} is of {found}"
-            raise VsrError("bad_config", f"{told}: make one by vsr tokens --kind {self.unit}")
+            problem = f"data.unit is {self.unit}, but the tokenizer of {self.tokenizer} is of {found}"
+            raise VsrError("bad_config", f"{problem}: make one by vsr tokens --kind {self.unit}")
         return tokenizer
 
     def __post_init__(self):
@@ -156,11 +156,11 @@ class TrainConfig(RunConfig):
         config = model_settings(LipReaderConfig, self.model, vocab_size=vocab_size)
         heads = config.ctc_weight or config.decoder_layers or config.alignment_weight or config.classes
         if not (heads or config.further_heads):
-            told = "no head to train: give ctc_weight, decoder_layers, alignment_weight, classes or further_heads"
-            raise VsrError("bad_config", f"model: {told}")
+            problem = "no head to train: give ctc_weight, decoder_layers, alignment_weight, classes or further_heads"
+            raise VsrError("bad_config", f"model: {problem}")
         if config.decoder_layers and config.ctc_weight >= 1:
-            told = "the decoder would learn nothing: give a ctc_weight below 1, or 0 decoder_layers"
-            raise VsrError("bad_config", f"model: {told}")
+            problem = "the decoder would learn nothing: give a ctc_weight below 1, or 0 decoder_layers"
+            raise VsrError("bad_config", f"model: {problem}")
         return config
 
 

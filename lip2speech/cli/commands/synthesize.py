@@ -51,9 +51,9 @@ def run(args: argparse.Namespace) -> int:
         raise VsrError("bad_config", f"{args.out} holds the features, which voices would replace: choose another --out")
     options = SynthesisOptions(flow_options(args), args.protocol, args.copy, args.rounds, args.text)
     loaded = load_model(acoustic=args.acoustic, vocoder=args.vocoder, device=args.device)
-    clips, told = with_features(read_manifest(args.manifest), args.features)
-    if told:
-        print(f"lip2speech synthesize: {told}", file=sys.stderr)
+    clips, note = with_features(read_manifest(args.manifest), args.features)
+    if note:
+        print(f"lip2speech synthesize: {note}", file=sys.stderr)
     made = synthesize_list(loaded, clips, args.features, args.out, options)
     kept = f", {len(clips) - made} kept" if made < len(clips) else ""
     print(f"{made} clips voiced{kept}: {args.out}")
