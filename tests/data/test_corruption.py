@@ -178,10 +178,11 @@ def test_bad_settings_are_one_line(given, printed):
     assert "\n" not in str(caught.value)
 
 
-def test_noise_is_mixed_in_one_way():
-    both = data({"sound": {"noise": {}}})["data"] | {"noise": {"p": 0.5}}
-    with pytest.raises(VsrError, match=r"set data\.noise\.p to 0"):
-        build(DataConfig, both)
+def test_ratios_come_from_the_list_or_evenly_from_its_range():
+    rng, ratios = np.random.default_rng(0), (-5.0, 0.0, 15.0)
+    listed = {Noise(snr=ratios).ratio(rng) for _ in range(50)}
+    even = [Noise(snr=ratios, evenly=True).ratio(rng) for _ in range(400)]
+    assert listed == set(ratios) and -5 <= min(even) < -4 and 14 < max(even) <= 15 and 4 < np.mean(even) < 6
 
 
 def test_a_stream_that_is_not_read_is_refused():
@@ -189,6 +190,14 @@ def test_a_stream_that_is_not_read_is_refused():
     own.check_streams(video=True, sound=True)
     with pytest.raises(VsrError, match="reads no sound"):
         own.check_streams(video=True, sound=False)
+
+
+def test_noise_is_a_kind_or_a_file(tmp_path):
+    (tmp_path / "fan.wav").touch()
+    own = [Corruption(SoundCorruption(Noise(kinds=(kind,)))) for kind in ("pink", str(tmp_path / "fan.wav"), "brown")]
+    assert [one.check_streams(video=True, sound=True) for one in own[:2]] == [None, None]
+    with pytest.raises(VsrError, match="no 'brown'; give babble, white, pink or a sound file"):
+        own[2].check_streams(video=True, sound=True)
 
 
 def heard(tmp_path, corruption):

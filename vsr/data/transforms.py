@@ -16,6 +16,7 @@ from torch.nn import functional
 from vsr.core.errors import VsrError
 from vsr.core.numbers import NOT_NEGATIVE, Range, check_numbers
 from vsr.data.face_variation import FaceVariation
+from vsr.media.mel import NUM_MELS
 
 SIDE = 88
 MEAN, STD = 0.421, 0.165
@@ -34,6 +35,7 @@ class Augmentation:
             known (Martinez et al. 2020, for clips of one word).
         turn: greatest rotation of the frame, degrees.
         zoom: width and height are each scaled by a factor of 1 - zoom ... 1 + zoom: other faces have other mouths.
+        mask_bands: greatest width of each of two groups of mel bands of the sound that are hidden (Park et al. 2019).
         face: other shapes of the mouth, other light and cameras (`vsr.data.face_variation`).
     """
 
@@ -44,6 +46,7 @@ class Augmentation:
     trim: bool = False
     turn: float = 0.0
     zoom: float = 0.0
+    mask_bands: int = 0
     face: FaceVariation = field(default_factory=FaceVariation)
 
     def __post_init__(self):
@@ -51,7 +54,8 @@ class Augmentation:
             value = getattr(self, name)
             if not 0 <= value <= 1 or (value == 1 and name != "flip"):
                 raise VsrError("bad_config", f"data.augmentation.{name} is {value}; it must be at least 0 and below 1")
-        check_numbers(self, "data.augmentation.", mask_frames=NOT_NEGATIVE, turn=Range(least=0, most=360))
+        check_numbers(self, "data.augmentation.", mask_frames=NOT_NEGATIVE, mask_bands=Range(least=0, most=NUM_MELS),
+                      turn=Range(least=0, most=360))  # fmt: skip
 
 
 def to_network_input(crop: np.ndarray, augmentation: Augmentation | None = None, rng=None) -> Tensor:

@@ -12,7 +12,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from vsr.core.errors import VsrError, one_line
 from vsr.core.numbers import COUNT, NOT_NEGATIVE, POSITIVE, SEED, Range, check_number, check_numbers, is_number
 from vsr.core.renamed import with_new_names
-from vsr.data.audio_visual import ModalityDropout, SoundNoise, WrongLips
+from vsr.data.audio_visual import ModalityDropout, WrongLips
 from vsr.data.corruption import Corruption
 from vsr.data.track_augmentation import TrackAugmentation
 from vsr.data.transforms import Augmentation
@@ -51,7 +51,6 @@ class DataConfig:
     augmentation: Augmentation = field(default_factory=Augmentation)
     corruption: Corruption = field(default_factory=Corruption)
     track_augmentation: TrackAugmentation = field(default_factory=TrackAugmentation)
-    noise: SoundNoise = field(default_factory=SoundNoise)
     modality_dropout: ModalityDropout = field(default_factory=ModalityDropout)
     wrong_lips: WrongLips = field(default_factory=WrongLips)
     unit: str = ""
@@ -69,8 +68,6 @@ class DataConfig:
             raise VsrError("bad_config", f"data.unit is '{self.unit}'; it can be text, {' or '.join(UNITS)}")
         check_lists(self.train, self.dev)
         check_numbers(self, "data.", frames_per_batch=COUNT, max_frames=NOT_NEGATIVE)
-        if self.noise.p and self.corruption.sound.noise.p:
-            raise VsrError("bad_config", "data.corruption.sound.noise is instead of data.noise: set data.noise.p to 0")
         if not 0 <= self.augmentation.speed < 1:
             raise VsrError("bad_config", f"data.augmentation.speed is {self.augmentation.speed}: give 0 to below 1")
 
