@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import threading
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
@@ -142,8 +143,11 @@ def open_scorer(name: str) -> Recogniser:
     kind, _, model = name.partition(":")
     if package_of(name) == "faster-whisper":
         return FasterWhisper(model)
-    if own := {PocketSphinxGrid.name: PocketSphinxGrid, GRID: HamaGrid, PHONES: HamaPhones}.get(name):
-        return own()
+    plain: dict[str, Callable[[], Recogniser]] = {
+        PocketSphinxGrid.name: PocketSphinxGrid, GRID: HamaGrid, PHONES: HamaPhones
+    }  # fmt: skip
+    if name in plain:
+        return plain[name]()
     if kind in ("whisper", "wav2vec2") and model:
         return Transformer(kind, model)
     known = "pocketsphinx-grid, hama-grid, whisper:MODEL, wav2vec2:MODEL, or hama beside one of them"
