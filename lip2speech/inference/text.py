@@ -139,13 +139,19 @@ def text_of(loaded: LoadedVoice, options: SynthesisOptions) -> str:
 
 def words_of_clips(loaded: LoadedVoice, clips: Sequence[Clip], crops: Sequence[np.ndarray], text: str):
     """For each clip of a list, whose crops (T, 96, 96) are given, what is said and when; of clips outside of the
-    reader's domain nothing is known, but by "read!"."""
+    reader's domain nothing is known, but by "read!". Tracks of the mouth are read where the manifest names them.
+
+    Raises VsrError bad_manifest for a track that cannot be read or is not as long as its crop.
+    """
     if text not in (READ, READ_ALL):
         return [[Said(*word) for word in clip.words] if text == "manifest" else [] for clip in clips]
+    from vsr.data.tracks import load_features
+    from vsr.decoding.encoding import reads_tracks
     from vsr.inference.recognition import read_windows
 
+    mouths = [load_features(clip) if clip.track else None for clip in clips] if reads_tracks(loaded.reader) else None
     edges = [np.arange(len(crop) + 1) / FPS for crop in crops]
-    readings = read_windows(loaded.reader, list(crops), edges, options_for(loaded.reader))
+    readings = read_windows(loaded.reader, list(crops), edges, options_for(loaded.reader), mouths)
     in_domain = [text == READ_ALL or own.in_domain is None or own.in_domain >= FLAGGED for own in readings]
     words = [own.hypotheses[0].words if known else () for own, known in zip(readings, in_domain, strict=True)]
     return [[Said(word.word, word.start, word.end, word.confidence) for word in own] for own in words]
