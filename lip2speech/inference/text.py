@@ -5,7 +5,7 @@ Times of words are seconds in the original video.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,10 @@ class Text:
         """What must be known of the words; None: nothing."""
         return None
 
+    def each(self) -> Iterator[tuple[int, TimedWord, bool, bool]]:
+        """(face, word, whether it is a guess, whether it shapes the voice) in the order of faces and times."""
+        return ((face, word, False, True) for face in sorted(self.known) for word in self.known[face])
+
 
 class ReadText(Text):
     """What a lip reader makes of the lips; ``everything``: words shape the voice even where the lips are unlike what
@@ -71,6 +75,12 @@ class ReadText(Text):
 
     def warning(self) -> str | None:
         return guesses(self.segments, self.reader.name, self.everything)
+
+    def each(self) -> Iterator[tuple[int, TimedWord, bool, bool]]:
+        """The same; guesses are words outside of the reader's domain."""
+        for own in sorted(self.segments, key=lambda segment: (segment.face, segment.start)):
+            for word in own.words:
+                yield own.face, word, own.outside_domain, self.everything or not own.outside_domain
 
 
 def marked(words: Iterable[TimedWord]) -> str:
