@@ -81,7 +81,7 @@ train_vocoder() {
             >"$exp/predicted/$list.jsonl"
         $decode_cmd "$exp/log/predict_$list.log" lip2speech synthesize --acoustic "$exp/model" \
             --vocoder "$vocoder/model" --features "$features" --manifest "$exp/predicted/$list.jsonl" \
-            --out "$exp/predicted" $(flow_options)
+            --out "$exp/predicted" --text none $(flow_options)
         lists+=${lists:+,}$exp/predicted/$list.jsonl
     done
     train_vocoder_run "$tune_config" "$tuned" "data.train=[$lists]" "data.predicted=$exp/predicted" \

@@ -23,7 +23,7 @@ class SynthesisOptions:
             "vision" (no reference is heard: the model's own voice).
         copy: natural mel and units through the vocoder, instead of what is seen.
         text: what is said: "read" from the lips, "read!" (by lips unlike those of the reader's training, too),
-            "manifest" (its words and their times), "none"; None: none.
+            "manifest" (its words and their times), "none"; None: read, if the voice has what that needs.
         rounds: of mel consistency (`lip2speech.vocoders.consistency`); None: as many as the vocoder's config says.
     """
 

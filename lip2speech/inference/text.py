@@ -132,7 +132,7 @@ def usual(loaded: LoadedVoice, flow: FlowOptions) -> str:
 
 
 def resolved(loaded: LoadedVoice, given: str | None, flow: FlowOptions) -> str:
-    """``given``, or "none" for None, as for lists and cameras; checked. Raises VsrError no_listener, bad_options."""
+    """``given``, or "none" for None, as for cameras; checked. Raises VsrError no_listener, bad_options."""
     if given is None:
         return NONE
     if given != NONE:
@@ -144,7 +144,7 @@ def resolved(loaded: LoadedVoice, given: str | None, flow: FlowOptions) -> str:
 
 def text_of(loaded: LoadedVoice, options: SynthesisOptions) -> str:
     """Where the words of a list come from: "read", "read!", "manifest" or "none". Raises VsrError as `resolved`."""
-    return resolved(loaded, options.text, options.flow)
+    return resolved(loaded, usual(loaded, options.flow) if options.text is None else options.text, options.flow)
 
 
 def words_of_clips(loaded: LoadedVoice, clips: Sequence[Clip], crops: Sequence[np.ndarray], text: str):
