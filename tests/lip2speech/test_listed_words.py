@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from lip2speech.inference import text
+from lip2speech.inference.other_words import PLACES, with_other_words
+from vsr.core.errors import VsrError
 from vsr.data.manifest import Clip
 from vsr.face.mouth_features import write_track
 from vsr.inference import recognition
@@ -56,3 +58,16 @@ def test_guesses_are_left_out_unless_they_are_let(listed):
     }
     assert [len(own) for own in words["read"]] == [1, 0] and [len(own) for own in words["read!"]] == [1, 1]
     assert words["manifest"][0][0].word == "red" and words["none"] == [[], []]
+
+
+def test_the_control_lends_every_clip_the_words_of_one_that_says_something_else():
+    texts = ["bin", "bin", "lay", "set", "bin", "lay", "set", "bin", "bin"]
+    clips = [Clip(str(n), "v.mp4", own, "s", 20, words=[(own, 0.1 * n, 0.2 + n)]) for n, own in enumerate(texts)]
+    lent = with_other_words(clips)
+    assert [own.id for own in lent] == [own.id for own in clips] and [own.text for own in lent] == texts
+    assert all(own.words[0][0] != own.text for own in lent)
+    assert lent[2].words == clips[(2 + PLACES) % 9].words, "with its times"
+    alone, wordless = [clips[0]], [replace(clips[0], words=[])]
+    for wrong, why in ((clips[:2], "say the same"), (alone, "say the same"), (wordless, "no times of words")):
+        with pytest.raises(VsrError, match=why):
+            with_other_words(wrong)
