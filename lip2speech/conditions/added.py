@@ -5,7 +5,7 @@ Shapes: B batch, N steps of 50 Hz, C width of the condition, W width of the netw
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -37,16 +37,16 @@ class Conditions(nn.ModuleDict):
     def __init__(self, conditions: Mapping[str, Condition], dim: int):
         super().__init__({name: Added(own, dim) for name, own in conditions.items()})
 
-    def add(self, x: Tensor, values: Mapping[str, Tensor], shown: bool | None = None) -> Tensor:
+    def add(self, x: Tensor, values: Mapping[str, Tensor], shown: Collection[str] | None = None) -> Tensor | float:
         """What is to be added to x (B, N, W), or 0.0: the sum of all, of which each is dropped by itself.
 
         Args:
             values: name -> (B, N, C) or (B, C); one that is missing is not shown.
-            shown: True and False show all or none; None draws, as in training.
+            shown: names of those that are shown; None draws, as in training.
         """
         total: Tensor | float = 0.0
         for name, own in self.items():
-            keep = self._kept(len(x), own.drop, shown, x.device) & (name in values)
+            keep = self._kept(len(x), own.drop, None if shown is None else name in shown, x.device) & (name in values)
             value = values.get(name, own.null.expand(len(x), -1))
             total = total + own(value, keep)
         return total

@@ -18,7 +18,9 @@ LEGEND = {
     "moved, other pauses": "both: what can be scored without knowing the recording's offset and noise",
     "copy": "natural mel and units through the vocoder",
     "copy32": "the same with 32 rounds of mel consistency",
-    "system": "what is seen",
+    "system": "what is seen, with the words that the lips are read as where the voice has a listener",
+    "lips": "what is seen, without words",
+    "other_words": "what is seen, with the words of another clip: a control",
 }
 
 

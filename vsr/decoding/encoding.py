@@ -29,7 +29,7 @@ from vsr.modelstore.folder import FUSED_READER
 if TYPE_CHECKING:
     from vsr.modelstore.folder import LoadedModel
 
-# Points of the mouth (T, 14, 2) in each clip, or what becomes them on request.
+# Points of the mouth (T, 14, 2) in each clip, or what becomes them on request, or what is read of its track (T, F).
 Mouths = Sequence[np.ndarray | RequestedPoints | None] | None
 Waves = Sequence[np.ndarray | None] | None  # sound (640 T,) of each clip
 
@@ -103,9 +103,14 @@ def encode_clips(
     if mouths is None or not reads_tracks(loaded):
         return states
     asked = loaded.model.asks_for_tracks(states, lengths).tolist()
-    features = [None if mouth is None or not ask else mouth_features(np.asarray(mouth))
+    features = [None if mouth is None or not ask else _features(np.asarray(mouth))
                 for mouth, ask in zip(mouths, asked, strict=True)]  # fmt: skip
     return loaded.model.with_tracks(states, lengths, _padded(features, video)) if any(asked) else states
+
+
+def _features(mouth: np.ndarray) -> np.ndarray | None:
+    """What is read of a mouth, (T, F), of its points (T, 14, 2) or as it is stored; None where it was hardly seen."""
+    return mouth if mouth.ndim == 2 else mouth_features(mouth)
 
 
 def _encoded(loaded: LoadedModel, batch: Batch) -> Tensor:

@@ -32,7 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--protocol", default="cross",
         help="whose voice: self (the clip's own), cross (another clip of the speaker), vision (default: cross)",
     )  # fmt: skip
-    voice.add_argument("--text", metavar="read|read!|manifest|none", help="what is said (default: none)")
+    voice.add_argument(
+        "--text",
+        metavar="read|read!|manifest|other|none",
+        help="what is said (default: read, if this voice has a listener); other: another clip's words, a control",
+    )
     voice.add_argument("--rounds", type=int, metavar="N", help="of mel consistency (default: the vocoder's, 0)")
     add_device_argument(voice, "auto")
     add_flow_arguments(parser)
