@@ -44,7 +44,7 @@ def vocode(vocoder, speech: Speech, speaker: Tensor, lengths: Tensor | None = No
         first, last = max(0, start - CONTEXT), min(frames, start + CHUNK + CONTEXT)
         mel = speech.mel[:, first * MELS_PER_FRAME : last * MELS_PER_FRAME]
         units = speech.units[:, first * UNITS_PER_FRAME : last * UNITS_PER_FRAME]
-        wave = vocoder(mel, units, speaker)
+        wave = vocoder(mel, units, speaker, first=first * MELS_PER_FRAME)
         skip = (start - first) * SAMPLES_PER_FRAME
         pieces.append(wave[:, skip : skip + min(CHUNK, frames - start) * SAMPLES_PER_FRAME])
     return torch.cat(pieces, dim=1)
