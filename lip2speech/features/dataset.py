@@ -109,7 +109,8 @@ class SpeechDataset:
         for index in indices:
             steps = len(self.features[index].units)
             own = torch.as_tensor(np.asarray(condition.load(self.clips[index], steps), np.float32))
-            expected = (steps, condition.width) if condition.per_frame else (condition.width,)
+            length = max(1, len(own)) if getattr(condition, "sequence", False) else steps
+            expected = (length, condition.width) if condition.per_frame else (condition.width,)
             if tuple(own.shape) != expected or not own.isfinite().all():
                 told = f"{tuple(own.shape)}, or not finite, where {expected} is needed"
                 raise VsrError("bad_condition", f"condition {name} of {self.clips[index].id} is {told}")

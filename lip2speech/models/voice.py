@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lip2speech.conditions.added import Conditions
-from lip2speech.conditions.registry import conditions_of
+from lip2speech.conditions.added import Conditions, drawn
+from lip2speech.conditions.registry import CONTENT, conditions_of
 from lip2speech.features.speaker import DIM as SPEAKER
 from lip2speech.models.content import MELS_PER_UNIT, PAIR, Content, ContentModel
 from lip2speech.models.envelope import envelope_correlation
@@ -53,7 +53,9 @@ class Voice(nn.Module):
         )
         condition = c.dim + PAIR + units
         self.velocity = Velocity(condition, SPEAKER, units, c.dim, c.velocity_layers, c.heads, c.hidden)
-        self.conditions = Conditions(conditions_of(c.conditions), c.dim)
+        self.named = conditions_of(c.conditions)
+        self.conditions = Conditions(self.named, c.dim)
+        self.content_conditions = Conditions(self.named, c.dim, CONTENT)
         self.register_buffer("mel_mean", torch.zeros(NUM_MELS))
         self.register_buffer("mel_deviation", torch.ones(NUM_MELS))
         self.register_buffer("default_speaker", torch.zeros(SPEAKER))
@@ -87,9 +89,11 @@ class Voice(nn.Module):
         """Losses of a `lip2speech.features.dataset.SpeechBatch`: ``loss`` and its parts."""
         c, seen = self.config, batch.seen
         visual = self.encode(seen.video, seen.lengths) if batch.visual is None else batch.visual
-        content = self.content(visual, seen.lengths, batch.speaker)
+        shown = drawn(self.named, len(visual), visual.device)
+        extra = partial(self.content_conditions.add, values=batch.conditions, shown=shown)
+        content = self.content(visual, seen.lengths, batch.speaker, extra)
         mel = self.normalise(batch.mel)
-        flow, logits = self.flow_loss(mel, content, batch.speaker, batch.conditions)
+        flow, logits = self.flow_loss(mel, content, batch.speaker, batch.conditions, shown)
         parts = {"flow": flow, "mel": masked_mean((content.coarse.float() - mel).abs(), content.mask)}
         loss = parts["flow"] + c.mel_weight * parts["mel"]
         if c.units:
@@ -105,15 +109,16 @@ class Voice(nn.Module):
         return {"loss": loss * share} | {name: value.detach() * share for name, value in parts.items()}
 
     def flow_loss(
-        self, mel: Tensor, content: Content, speaker: Tensor, conditions: Mapping[str, Tensor]
-    ) -> tuple[Tensor, Tensor]:
+        self, mel: Tensor, content: Content, speaker: Tensor, conditions: Mapping[str, Tensor],
+        shown: Mapping[str, Tensor],
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
         """Squared error of the flow's target on real steps, and unit logits (B, N, K); mel: pairs (B, N, P)."""
         c = self.config
         time = draw_times(len(mel), c.time, mel.device)
         keep = torch.rand(len(mel), device=mel.device) >= c.drop_condition
         start = self.start(content, torch.randn_like(mel))
         x = on_path(start, mel, time)
-        added = self.conditions.add(x, conditions)
+        added = self.conditions.add(content.hidden.detach(), conditions, shown)
         predicted, logits = self.velocity(x, time, self.condition(content), speaker, keep, content.mask, added)
         target = mel - start if c.target == "velocity" else mel
         return masked_mean((predicted.float() - target) ** 2, content.mask), logits
@@ -147,16 +152,19 @@ class Voice(nn.Module):
         Args:
             video: (B, T, 1, 88, 88); lengths: (B,) frames; speaker: (B, 256).
             seeds: one for each clip; ``options.seed`` for all where not given.
-            conditions: name -> (B, N, C) or (B, C) of those that the model knows; one that is missing is not shown.
+            conditions: name -> (B, N, C), (B, U, C) or (B, C) of those that the model knows; one that is missing is not
+                shown.
             pull: what moves the flow at its beginning; without steps there is no flow to be moved.
         """
-        content = self.content(self.encode(video, lengths), lengths, speaker)
+        given = conditions or {}
+        extra = partial(self.content_conditions.add, values=given, shown=True)
+        content = self.content(self.encode(video, lengths), lengths, speaker, extra)
         steps = content.mask.sum(1).tolist()
-        drawn = noise(steps, PAIR, seeds or [options.seed] * len(video)).to(video.device)
+        noises = noise(steps, PAIR, seeds or [options.seed] * len(video)).to(video.device)
         if not options.steps:
-            return self._speech(self._without_flow(content, drawn), content.unit_logits, content)
+            return self._speech(self._without_flow(content, noises), content.unit_logits, content)
         condition, logits = self.condition(content), content.unit_logits
-        shown, hidden = (self.conditions.add(drawn, conditions or {}, shown) for shown in (True, False))
+        shown, hidden = (self.conditions.add(content.hidden, given, shown) for shown in (True, False))
 
         def velocity(x: Tensor, t: float) -> Tensor:
             nonlocal logits
@@ -164,7 +172,7 @@ class Voice(nn.Module):
             return v
 
         push = None if pull is None else partial(self._pulled, pull, content)
-        end = solve(velocity, self.start(content, options.temperature * drawn), options, push)
+        end = solve(velocity, self.start(content, options.temperature * noises), options, push)
         return self._speech(end, logits, content)
 
     def _pulled(self, pull: TextPull, content: Content, x: Tensor, v: Tensor) -> Tensor:

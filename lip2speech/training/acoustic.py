@@ -27,6 +27,8 @@ from vsr.training.config import RunConfig, built, check_lists, model_settings
 from vsr.training.lipreader import read_all
 from vsr.training.loop import Run
 
+NEW = ("conditions.", "content_conditions.")  # weights that another model may not have: they begin at zero
+
 
 @dataclass(frozen=True)
 class SpeechDataConfig:
@@ -121,7 +123,7 @@ class VoiceRun(Run):
             raise VsrError("bad_model", f"{folder} knows other units than data.units: give its own codebook there")
         try:
             weights = load_voice(folder)[0].state_dict()
-            new = {name: own for name, own in model.state_dict().items() if name.startswith("conditions.")}
+            new = {name: own for name, own in model.state_dict().items() if name.startswith(NEW)}
             model.load_state_dict(new | weights)  # a condition that is new begins at zero, and changes nothing
         except RuntimeError as error:
             raise VsrError("bad_model", f"{folder} has other sizes than the configuration's model: {error}") from error
