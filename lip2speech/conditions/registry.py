@@ -13,6 +13,8 @@ and, where the usual does not do,
 - ``build(dim)``: a module (value, keep (B,), query (B, N, W)) -> (B, N, W) in the place of a projection
   (`lip2speech.conditions.added.Added`); value is None where it is not there, and zero on padding;
 - ``sequence``: True for a length of its own: ``load`` gives (U, C), U at least 1;
+- ``heard(features)``: what is measured in the sound of a clip (`lip2speech.features.corpus.Features`), in the place of
+  ``load``; it is measured once, and kept;
 - ``spoken``: True where it is made of what is said: when speaking, ``load`` is given a clip of the words that are known
   then.
 """

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from lip2speech.features.lag import moved
+from lip2speech.features.pitch import pitch
 from lip2speech.features.speaker import DIM, speaker_vector
 from vsr.core.artifacts import KEPT, NEW, Ledger, identify, record_of, tell
 from vsr.core.clock import MELS_PER_FRAME, SAMPLES_PER_FRAME, UNITS_PER_FRAME
@@ -46,6 +47,10 @@ class Features:
     mel: Tensor
     units: Tensor
     speaker: Tensor
+
+    def f0(self) -> np.ndarray:
+        """Pitch of the wave, (4T,) Hz, 0 where nothing is voiced. Raises VsrError missing_package."""
+        return pitch(self.wave.numpy())
 
 
 def load_features(folder: str | Path, clip: Clip) -> Features:

@@ -85,7 +85,7 @@ def _voiced(loaded, clips, todo, features, options: SynthesisOptions) -> Iterato
         return
     protocol = "cross" if options.protocol == "vision" else options.protocol
     conditions = conditions_of(loaded.voice.config.conditions)
-    stored = {name: own for name, own in conditions.items() if not is_spoken(own)}
+    stored = {name: own for name, own in conditions.items() if not (is_spoken(own) or hasattr(own, "heard"))}
     dataset = SpeechDataset(clips, features, NoText(), None, protocol, conditions=stored)
     place = {clip.id: index for index, clip in enumerate(clips)}
     sampler = FrameBudgetSampler([clip.num_frames for clip in todo], FRAME_BUDGET, shuffle=False)

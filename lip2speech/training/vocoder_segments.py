@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from lip2speech.features.corpus import Features, StoredFeatures, with_features
-from lip2speech.features.pitch import pitch
 from lip2speech.vocoders.config import VocoderDataConfig
 from lip2speech.vocoders.losses import corrupt_mel
 from vsr.core.clock import MELS_PER_FRAME, SAMPLES_PER_FRAME, UNITS_PER_FRAME
@@ -82,7 +81,7 @@ class Segments:
         if not self.pitched:
             return torch.zeros(len(known.mel))
         if index not in self.pitches:
-            self.pitches[index] = torch.from_numpy(pitch(known.wave.numpy()))
+            self.pitches[index] = torch.from_numpy(known.f0())
         return self.pitches[index]
 
 

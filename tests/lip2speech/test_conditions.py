@@ -1,15 +1,23 @@
 """Conditions of the content model and the flow: nothing at first, the same alone and in a batch, heard once learnt."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch.nn.utils.rnn import pad_sequence
 
 from lip2speech.conditions.added import drawn
 from lip2speech.conditions.registry import conditions_of
+from lip2speech.conditions.tracks import pitch_track
+from lip2speech.features.corpus import Features
+from lip2speech.features.dataset import NoText, SpeechDataset
 from lip2speech.models.flow_options import FlowOptions
 from tests.lip2speech.tiny import speakers, speech_batch, tiny_voice, videos
 from vsr.core.errors import VsrError
 from vsr.data.manifest import Clip
+from vsr.media.mel import log_mel
 
 WORDS = ("bin", "blue", "now")
 KINDS = {
@@ -139,3 +147,34 @@ def test_in_training_some_words_are_others_and_each_keeps_its_place():
 def test_settings_that_cannot_be_are_refused(wrong):
     with pytest.raises((ValueError, VsrError), match=next(iter(wrong))):
         conditions_of({"text": KINDS["text"] | wrong})
+
+
+def test_pitch_and_loudness_are_those_of_the_sound():
+    time = torch.arange(16_000) / 16_000
+    wave = sum(torch.sin(2 * torch.pi * 150 * k * time) / k for k in range(1, 20)) / 8 * (time < 0.5)
+    features = Features(wave, log_mel(wave), torch.zeros(50, dtype=torch.long), torch.zeros(256))
+    named = conditions_of({"pitch": {"kind": "pitch"}, "energy": {"kind": "energy"}})
+    track, loud = named["pitch"].heard(features), named["energy"].heard(features)
+    assert track.shape == (50, 4) and loud.shape == (50, 2)
+    assert abs(track[5:20, :2]).max() < 0.05 and track[5:20, 2:].all() and not track[30:].any()
+    assert loud[5:20].min() > loud[30:].max() + 1
+    assert pitch_track(np.float32([150 * np.exp(0.35), 0, 0, 0])).tolist() == [[pytest.approx(1), 0, 1, 0], [0] * 4]
+
+
+def test_what_is_heard_in_a_clip_is_measured_once(tmp_path):
+    clip = Clip("a", "a.mp4", "", "s", 5, "a.npy")
+    np.save(tmp_path / "a.npy", np.zeros((5, 96, 96), np.uint8))
+    wave = torch.randn(3200, generator=torch.Generator().manual_seed(0)) / 10
+    stored = {"wave": (wave * 32767).to(torch.int16), "mel": log_mel(wave).contiguous(), "speaker": speakers(1)[0].clone()}
+    save_file(stored | {"units": torch.zeros(10, dtype=torch.int16)}, str(tmp_path / "a.safetensors"))
+    asked = []
+
+    class Counting(type(conditions_of({"e": {"kind": "energy"}})["e"])):
+        def heard(self, features):
+            asked.append(1)
+            return super().heard(features)
+
+    own = replace(clip, crop=str(tmp_path / "a.npy"))
+    dataset = SpeechDataset([own], tmp_path, NoText(), None, conditions={"energy": Counting()})
+    first, second = (dataset.batch([0]).conditions["energy"] for _ in range(2))
+    assert torch.equal(first, second) and first.shape == (1, 10, 2) and asked == [1]

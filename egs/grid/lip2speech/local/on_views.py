@@ -25,8 +25,8 @@ class KeptViews(VoiceRun):
         names = [[f"{clip.id}/{view}" for view in range(self.config.data.views)] for clip in self.train.clips]
         if not VIEWS.is_file():
             found = super()._views(model)
-            own = {name: view for row, views in zip(names, found, strict=True) for name, view in zip(row, views)}
-            save_file(own, str(VIEWS))
+            flat = zip(sum(names, []), sum(found, []), strict=True)
+            save_file(dict(flat), str(VIEWS))
         stored = load_file(str(VIEWS))
         return [[stored[name] for name in row] for row in names]
 
