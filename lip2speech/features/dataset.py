@@ -71,7 +71,7 @@ class SpeechDataset:
     ):  # fmt: skip
         if augmentation is not None and augmentation.speed:
             raise VsrError("bad_config", "data.augmentation.speed must be 0: the sound is not stretched with the clip")
-        self.crops = CropDataset(clips, tokenizer, augmentation, seed)
+        self.crops = self.seen_of(clips, tokenizer, augmentation, seed)
         self.clips, self.seed, self.protocol = list(clips), seed, protocol
         self.conditions = dict(conditions or {})
         self.heard: dict[tuple[str, int], np.ndarray] = {}
@@ -79,6 +79,10 @@ class SpeechDataset:
         self.by_speaker: dict[str, list[int]] = {}
         for index, clip in enumerate(clips):
             self.by_speaker.setdefault(clip.speaker, []).append(index)
+
+    def seen_of(self, clips: Sequence[Clip], tokenizer: Tokenizer, augmentation: Augmentation | None, seed: int):
+        """Where what is seen comes from: the crops. Raises VsrError bad_manifest for clips without."""
+        return CropDataset(clips, tokenizer, augmentation, seed)
 
     def __len__(self) -> int:
         return len(self.clips)

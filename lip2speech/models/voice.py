@@ -147,10 +147,19 @@ class Voice(nn.Module):
         self, video: Tensor, lengths: Tensor, speaker: Tensor, options: FlowOptions, seeds: Sequence[int] | None = None,
         conditions: Mapping[str, Tensor] | None = None, pull: TextPull | None = None,
     ) -> Speech:  # fmt: skip
+        """Mel and units of a batch of videos (B, T, 1, 88, 88); the rest as of `speak_seen`."""
+        return self.speak_seen(self.encode(video, lengths), lengths, speaker, options, seeds, conditions, pull)
+
+    @torch.inference_mode()
+    def speak_seen(
+        self, visual: Tensor, lengths: Tensor, speaker: Tensor, options: FlowOptions,
+        seeds: Sequence[int] | None = None, conditions: Mapping[str, Tensor] | None = None,
+        pull: TextPull | None = None,
+    ) -> Speech:  # fmt: skip
         """Mel and units of a batch; a clip alone gives what it gives beside others.
 
         Args:
-            video: (B, T, 1, 88, 88); lengths: (B,) frames; speaker: (B, 256).
+            visual: (B, T, 2D) of `encode`; lengths: (B,) frames; speaker: (B, 256).
             seeds: one for each clip; ``options.seed`` for all where not given.
             conditions: name -> (B, N, C), (B, U, C) or (B, C) of those that the model knows; one that is missing is not
                 shown.
@@ -158,9 +167,9 @@ class Voice(nn.Module):
         """
         given = conditions or {}
         extra = partial(self.content_conditions.add, values=given, shown=True)
-        content = self.content(self.encode(video, lengths), lengths, speaker, extra)
+        content = self.content(visual, lengths, speaker, extra)
         steps = content.mask.sum(1).tolist()
-        noises = noise(steps, PAIR, seeds or [options.seed] * len(video)).to(video.device)
+        noises = noise(steps, PAIR, seeds or [options.seed] * len(visual)).to(visual.device)
         if not options.steps:
             return self._speech(self._without_flow(content, noises), content.unit_logits, content)
         condition, logits = self.condition(content), content.unit_logits
