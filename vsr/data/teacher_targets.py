@@ -38,6 +38,18 @@ def file_of(folder: str | Path, clip: Clip) -> Path:
     return Path(folder) / f"{clip.id}.safetensors"
 
 
+def stored_states(folder: str | Path, clip: Clip) -> tuple[np.ndarray, str]:
+    """The states (T, N, W) of a clip, of whatever sizes, and whose they are. Raises VsrError bad_features."""
+    from safetensors import SafetensorError, safe_open
+
+    path = file_of(folder, clip)
+    try:
+        with safe_open(str(path), framework="np") as stored:
+            return stored.get_tensor(STATES), (stored.metadata() or {}).get("teacher", "")
+    except (OSError, SafetensorError) as error:
+        raise VsrError("bad_features", f"{path} holds no readable '{STATES}': {error}") from error
+
+
 def read_taught(
     folder: str | Path, clip: Clip, name: str, steps: int, shape: tuple[int, ...], tokenizer: Any = None
 ) -> np.ndarray:

@@ -14,11 +14,14 @@ from vsr.core.errors import VsrError
 from vsr.core.files import atomic_write, check_output
 from vsr.core.progress import counted
 from vsr.data.audio_visual import need_sound
+from vsr.data.codebook import fit_codebook, write_codebook
 from vsr.data.manifest import Clip, need_crops, read_manifest
 from vsr.data.modalities import SOUND
 from vsr.data.sound_input import clip_wave
-from vsr.data.teacher_targets import file_of
+from vsr.data.teacher_targets import file_of, stored_states
 from vsr.training.teacher import SoundTeacher
+
+CODEBOOK = "codebook.safetensors"
 
 
 def teach(manifests: list[str], teacher: SoundTeacher, out: str | Path) -> Counter:
@@ -40,6 +43,16 @@ def teach(manifests: list[str], teacher: SoundTeacher, out: str | Path) -> Count
         _write(out, clip, teacher)
         ledger.add(file_of(out, clip).name, own)
     return Counter(kept=len(clips) - len(todo), written=len(todo))
+
+
+def write_centroids(manifests: list[str], out: str | Path, size: int) -> str:
+    """Fit so many centroids to the stored states of these clips and write `<out>/codebook.safetensors`; returns a
+    sentence. Raises VsrError bad_config for fewer states."""
+    clips, path = _clips(manifests), Path(out) / CODEBOOK
+    states, teachers = zip(*(stored_states(out, clip) for clip in clips), strict=True)
+    write_codebook(path, fit_codebook(states, size), {"teacher": teachers[0], "clips": str(len(clips))})
+    Ledger(out).add(path.name, {"manifests": [identify(own) for own in manifests], "size": size})
+    return f"{path}: {size} centroids of {len(clips)} clips"
 
 
 def _clips(manifests: list[str]) -> list[Clip]:

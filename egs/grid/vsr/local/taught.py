@@ -4,6 +4,7 @@
     local/taught.py --config conf/libs.yaml --train s1_100.jsonl --dev dev.jsonl --tests test_s1.jsonl --out exp/libs
     local/taught.py ... --without sequence context frame --out exp/base   # the baseline: the same steps without them
     local/taught.py ... --control --out exp/control                       # the teacher of other clips
+    local/taught.py ... --objective ctc_attention   # mixspeech.yaml: lips alone
     local/taught.py --compare exp/base exp/libs
 
 Heads, encoder and objective are those of the YAML; the front end and the first ``--keep`` layers of the encoder are
@@ -25,14 +26,20 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from vsr.core.tokens import IGNORE
-from vsr.data.batch import Batch
+from vsr.data.batch import SOUND, VIDEO, Batch
 from vsr.data.manifest import read_manifest
 from vsr.data.sampler import FrameBudgetSampler
+from vsr.data.sound_input import clip_wave
 from vsr.data.targets import Teacher
+from vsr.decoding.encoding import encode, sound_of
 from vsr.evaluation.combined import paired_gain
 from vsr.evaluation.wer import score
+from vsr.models.layers import kept
 from vsr.models.lengths import length_mask, zero_padding
 from vsr.models.lipreader import LipReader, further_heads_of
+from vsr.models.memory import fill_memories
+from vsr.models.mixed_streams import MixedStreams
+from vsr.models.streams import taken
 from vsr.modelstore.folder import load_model
 from vsr.objectives.registry import objective_of
 from vsr.text.tokenizer import load_tokenizer
@@ -49,21 +56,59 @@ class Upper(LipReader):
     keep = 0
 
     def encode_batch(self, batch: Batch) -> Tensor:
-        """Stored states (B, T, D) -> states."""
-        x = batch.inputs["stored"]
+        """Stored states (B, T, D) of lips, and of sound, -> states."""
+        x, inner = batch.inputs[VIDEO], getattr(self.encoder, "inner", self.encoder)
         mask = length_mask(batch.lengths, x.shape[1])
-        for layer in self.encoder.layers[self.keep :]:
+        if isinstance(self.frontend, MixedStreams):
+            x = self.frontend(taken(batch, (VIDEO, SOUND)), mask)
+        for layer in inner.layers[self.keep :]:
             x = layer(x, mask)
-        return zero_padding(self.encoder.norm(x), mask)
+        x = zero_padding(inner.norm(x), mask)
+        return x if inner is self.encoder else self.encoder.joined(x, mask)
+
+
+class Passed(nn.Module):
+    """Features that are stored already."""
+
+    def forward(self, given: Tensor, mask: Tensor) -> Tensor:
+        return given
+
+
+@torch.inference_mode()
+def stored_sound(loaded, clips, keep: int, folder: Path) -> list[Tensor]:
+    """States (T, D) of the sound after the ``keep`` lower layers, of each clip; made once for each folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    found = []
+    for clip in clips:
+        path = folder / f"{clip.id}.npy"
+        if not path.exists():
+            with kept(loaded.model.encoder, [keep]) as lower:
+                encode(loaded, {SOUND: sound_of(loaded, [clip_wave(clip)])}, torch.tensor([clip.num_frames]))
+            np.save(path, lower[keep][0].numpy())
+        found.append(torch.from_numpy(np.load(path)))
+    return found
+
+
+def with_sound(batch: Batch, sound) -> Batch:
+    """A batch of stored states of lips, with those of the sound of its clips (id -> (T, D)) where there are some."""
+    inputs, present = {VIDEO: batch.inputs["stored"]}, {}
+    if sound:
+        inputs[SOUND] = pad_sequence([sound[own] for own in batch.ids], True)
+        present = {name: torch.ones(len(batch.ids), dtype=torch.bool) for name in (VIDEO, SOUND)}
+    return replace(batch, inputs=inputs, present=present)
+
+
+def others(clips, seed):
+    """id -> another clip."""
+    order = np.random.default_rng(seed).permutation(len(clips))
+    return {clips[i].id: clips[j] for i, j in zip(order, np.roll(order, 1), strict=True)}
 
 
 class Others:
     """The control: of each clip its own text, and of further heads what they are taught of another clip."""
 
     def __init__(self, teacher, clips, seed):
-        order = np.random.default_rng(seed).permutation(len(clips))
-        self.teacher = teacher
-        self.other = {clips[i].id: clips[j] for i, j in zip(order, np.roll(order, 1), strict=True)}
+        self.teacher, self.other = teacher, others(clips, seed)
 
     def __call__(self, clip, frames, rng=None):
         own, other = self.teacher(clip, frames, rng), self.teacher(self.other[clip.id], frames, rng)
@@ -93,7 +138,12 @@ def upper(loaded, config, keep) -> Upper:
     """The reader with the model's front end and lower layers, which have no gradient."""
     model = Upper(config)
     model.keep = keep
-    model.frontend.load_state_dict(loaded.model.frontend.state_dict())
+    if told := fill_memories(model):
+        print(told, flush=True)
+    if isinstance(model.frontend, MixedStreams):
+        model.frontend = MixedStreams(config.dim, {VIDEO: Passed(), SOUND: Passed()}, model.frontend.mix)
+    else:
+        model.frontend.load_state_dict(loaded.model.frontend.state_dict())
     lower = [model.frontend, *model.encoder.layers[:keep]]
     for layer, own in zip(model.encoder.layers[:keep], loaded.model.encoder.layers, strict=False):
         layer.load_state_dict(own.state_dict())
@@ -102,7 +152,7 @@ def upper(loaded, config, keep) -> Upper:
     return model
 
 
-def train(model, clips, states, teacher, dev, args, objective) -> nn.Module:
+def train(model, clips, states, teacher, dev, args, objective, sound) -> nn.Module:
     """The averaged weights after ``--steps``; prints the dev list's error rate some times."""
     sampler = FrameBudgetSampler([len(own) for own in states], args.frames, args.seed)
     optimiser = torch.optim.AdamW(
@@ -117,6 +167,7 @@ def train(model, clips, states, teacher, dev, args, objective) -> nn.Module:
             rng = np.random.default_rng((args.seed, epoch, indices[0]))
             model.train()
             batch = batch_of([clips[i] for i in indices], [states[i] for i in indices], teacher, rng)
+            batch = with_sound(batch, sound)
             optimiser.zero_grad()
             losses = objective(model, batch)
             losses["loss"].backward()
@@ -143,7 +194,7 @@ def texts(model, clips, states, tokenizer) -> dict[str, dict[str, str]]:
         own = states[first : first + AT_ONCE]
         lengths = torch.tensor([len(each) for each in own])
         batch = Batch({"stored": pad_sequence(list(own), True)}, lengths, {}, [clip.id for clip in some])
-        encoded = model.encode_batch(batch)
+        encoded = model.encode_batch(with_sound(batch, {}))
         for name in found:
             best = model.heads[name].search(encoded, lengths)
             found[name] |= {
@@ -180,7 +231,8 @@ def main() -> None:
     parser.add_argument("--config", metavar="YAML")
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE")
     parser.add_argument("--without", nargs="+", default=[], metavar="HEAD", help="further heads that are left out")
-    parser.add_argument("--control", action="store_true", help="further heads learn from other clips")
+    parser.add_argument("--objective", default="", help="in place of the YAML's")
+    parser.add_argument("--control", action="store_true", help="further heads, and the mixed sound, are of other clips")
     parser.add_argument("--init", metavar="DIR", help="an earlier run, whose weights this one begins with")
     parser.add_argument("--model", default="grid", help="whose lower layers are kept (default: grid)")
     parser.add_argument("--keep", type=int, default=2, metavar="N", help="of its layers (default: 2)")
@@ -215,7 +267,13 @@ def main() -> None:
         model.load_state_dict(torch.load(Path(args.init) / "weights.pt", weights_only=True), strict=False)
     teacher = Teacher(tokenizer, further_heads_of(config))
     teacher = Kept(Others(teacher, clips, args.seed) if args.control else teacher)
-    model = train(model, clips, states, teacher, (dev, seen, tokenizer), args, objective_of(config, run.objective))
+    sound = {}
+    if isinstance(model.frontend, MixedStreams):
+        heard = [others(clips, args.seed)[clip.id] if args.control else clip for clip in clips]
+        named = stored_sound(loaded, heard, args.keep, folder / "sound")
+        sound = {clip.id: own for clip, own in zip(clips, named, strict=True)}
+    objective = objective_of(config, args.objective or run.objective)
+    model = train(model, clips, states, teacher, (dev, seen, tokenizer), args, objective, sound)
     found = {path: texts(model, own, stored(loaded, own, args.keep, folder), tokenizer) for path, own in lists.items()}
     out.mkdir(parents=True, exist_ok=True)
     torch.save(model.state_dict(), out / "weights.pt")
