@@ -49,7 +49,7 @@ def needs_streams(config: LipReaderConfig) -> None:
         raise ValueError(f"the objective mixspeech needs the front end mixed_streams, not {config.frontend}")
 
 
-mixspeech.needs = needs_streams  # type: ignore[attr-defined]
+mixspeech.needs = needs_streams
 
 
 def by_lips(model: LipReader, batch: Batch) -> tuple[dict[str, Tensor], Logits]:
