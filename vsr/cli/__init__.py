@@ -26,7 +26,7 @@ SECTIONS = {
         "models", "import", "export", "push",
     ),
     "prepare a corpus": ("download", "prepare", "validate", "convert", "corrupt", "label", "crop", "waves", "tokens"),
-    "train": ("train", "adapt", "average", "fuse", "lm"),
+    "train": ("teach", "train", "adapt", "average", "fuse", "lm"),
     "decode and score": ("decode", "calibrate", "posteriors", "rescore", "combine", "score", "results"),
 }  # fmt: skip
 FAILS = "one line on stderr says why, and nothing half-written is left"

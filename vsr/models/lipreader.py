@@ -19,6 +19,7 @@ from vsr.models.heads import AttentionSettings, CTCHead, FrameHead, WordClassSet
 from vsr.models.layers import check_layer
 from vsr.models.lengths import length_mask
 from vsr.models.limits import LIP_READER, check_heads, check_sizes
+from vsr.models.outputs import part_of, sources_of
 from vsr.models.registry import ENCODERS, FRONTENDS, HEADS, HeadPart, Part, settings_of, split_kind
 from vsr.models.streams import Given, frames_in, taken, without_padding
 from vsr.models.words import FIRST, WordBoundary
@@ -219,6 +220,8 @@ class LipReader(nn.Module):
         self.further_heads = nn.ModuleDict(heads)
         for layer in layers_of(c).values():
             check_layer(self.encoder, layer)
+        for place in sources_of(self).values():
+            part_of(self, place)
 
     @property
     def heads(self) -> dict[str, nn.Module]:

@@ -77,6 +77,9 @@ def head_lines(c: LipReaderConfig, model: LipReader, tokenizer: Tokenizer, assum
             yield f"  {name:<16} weight {weights[name]:g}, {' x '.join(map(str, head.sizes))} units of each frame"
             continue
         layer = f", layer {layers_of(c)[name]}" if name in layers_of(c) else ""
+        if learns := getattr(head, "learns", ""):
+            yield f"  {name:<16} weight {weights[name]:g}, {learns}, mean over {counted(head)}{layer}"
+            continue
         yield f"  {name:<16} weight {weights[name]:g}, {entries} {what} ({note}), mean over {counted(head)}{layer}"
 
 
