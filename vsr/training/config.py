@@ -143,10 +143,12 @@ class RunConfig:
 
 @dataclass(frozen=True)
 class TrainConfig(RunConfig):
-    """Of a lip reader. ``objective``: a kind of `vsr.objectives.registry`; "": that of the heads."""
+    """Of a lip reader. ``objective``: a kind of `vsr.objectives.registry`, or {kind: ..., settings}; "": that of the
+    heads."""
 
     data: DataConfig
     objective: str = ""
+    objective_settings: dict[str, Any] = field(default_factory=dict)
 
     def model_config(self, vocab_size: int) -> LipReaderConfig:
         """The model's numbers with the tokenizer's size filled in. Raises VsrError."""
@@ -232,7 +234,7 @@ def _build_dataclass(cls: type, value: Any, path: str) -> Any:
         raise VsrError("bad_config", f"{path or 'the configuration'}: expected settings, got {value!r}")
     hints = get_type_hints(cls)
     prefix = f"{path}." if path else ""
-    value = with_new_names(cls, value, prefix)
+    value = _with_kinds(with_new_names(cls, value, prefix), hints, prefix)
     for key in value:
         if key not in hints:
             raise unknown_key(f"{prefix}{key}", str(key), hints)
@@ -243,6 +245,18 @@ def _build_dataclass(cls: type, value: Any, path: str) -> Any:
         return cls(**{key: build(hints[key], own, f"{prefix}{key}") for key, own in value.items()})
     except TypeError as error:
         raise VsrError("bad_config", f"{path or 'the configuration'}: {error}") from error
+
+
+def _with_kinds(value: dict, hints: dict[str, Any], prefix: str) -> dict:
+    """``NAME: {kind: ..., settings}`` as NAME and NAME_settings, where a dataclass has both."""
+    found = dict(value)
+    for name, given in value.items():
+        if isinstance(given, dict) and f"{name}_settings" in hints:
+            try:
+                found[name], found[f"{name}_settings"] = split_kind(given, f"{prefix}{name}")
+            except ValueError as error:
+                raise VsrError("bad_config", str(error)) from error
+    return found
 
 
 def load_config(path: str | Path, overrides: Iterable[str] = (), kind: type = TrainConfig) -> Any:

@@ -33,14 +33,14 @@ def lip_reader_lines(config: TrainConfig) -> Iterator[str]:
     tokenizer, assumed = tokenizer_for(config)
     sizes = config.model_config(tokenizer.vocab_size)
     try:
-        objective = objective_of(sizes, config.objective)
+        objective = objective_of(sizes, config.objective, config.objective_settings, tokenizer)
     except ValueError as error:
         raise VsrError("bad_config", str(error)) from error
     model = on_meta(LipReader, sizes)
     read = (model.modality,) if isinstance(model.modality, str) else model.modality
     yield f"model: {parameters(model):,} parameters; reads {' and '.join(read)}"
     yield from part_lines(model)
-    yield f"learns by {getattr(objective, '__name__', type(objective).__name__)}:"
+    yield f"learns by {getattr(objective, '__name__', objective)}:"
     yield from head_lines(sizes, model, tokenizer, assumed)
     yield from run_lines(config.data, config.optim, config.trainer)
 
