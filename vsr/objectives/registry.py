@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from vsr.core.registry import Registry
 from vsr.models.lipreader import LipReaderConfig
+from vsr.objectives.contrast import contrast
 from vsr.objectives.ctc_attention import ctc_attention
 from vsr.objectives.step import Objective
 from vsr.objectives.word_classes import word_loss
 
 OBJECTIVES: Registry[Objective] = Registry("objective", "vsr.objectives")
 OBJECTIVES.register("ctc_attention")(ctc_attention)
+OBJECTIVES.register("contrast")(contrast)
 OBJECTIVES.register("word_classes")(word_loss)
 
 
