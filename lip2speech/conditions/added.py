@@ -5,12 +5,14 @@ Shapes: B batch, N steps of 50 Hz, C width of the condition, W width of the netw
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import torch
 from torch import Tensor, nn
 
 from lip2speech.conditions.registry import FLOW, Condition
+
+Shown = Mapping[str, Tensor] | Collection[str] | None
 
 
 class Added(nn.Module):
@@ -51,19 +53,25 @@ class Conditions(nn.ModuleDict):
         kept = {name: own for name, own in conditions.items() if place in getattr(own, "places", (FLOW,))}
         super().__init__({name: module_of(own, dim) for name, own in kept.items()})
 
-    def add(self, query: Tensor, values: Mapping[str, Tensor], shown: Mapping[str, Tensor] | bool) -> Tensor | float:
+    def add(self, query: Tensor, values: Mapping[str, Tensor], shown: Shown) -> Tensor | float:
         """What is to be added to a network's input, (B, N, W) or (B, 1, W), or 0.0: the sum of all.
 
         Args:
             query: (B, N, W) that a condition without times of its own may look from.
             values: name -> (B, N, C), (B, U, C) or (B, C); one that is missing is not shown.
-            shown: name -> (B,) bool; True and False show all or none.
+            shown: name -> (B,) bool, or the names of those that all clips are shown; None: all.
         """
         total: Tensor | float = 0.0
         for name, own in self.items():
-            keep = shown[name] if isinstance(shown, Mapping) else query.new_full((len(query),), shown, dtype=torch.bool)
-            total = total + own(values.get(name), keep, query)
+            total = total + own(values.get(name), _kept(name, shown, query), query)
         return total
+
+
+def _kept(name: str, shown: Shown, query: Tensor) -> Tensor:
+    """(B,) bool: the clips that a condition is shown to."""
+    if isinstance(shown, Mapping):
+        return shown[name]
+    return query.new_full((len(query),), shown is None or name in shown, dtype=torch.bool)
 
 
 def drawn(conditions: Mapping[str, Condition], count: int, device: torch.device) -> dict[str, Tensor]:

@@ -119,8 +119,8 @@ def with_features(clips: Sequence[Clip], folder: str | Path) -> tuple[list[Clip]
     refused = refused_clips(folder)
     kept = [clip for clip in clips if clip.id not in refused]
     reasons = Counter(refused[clip.id]["reason"] for clip in clips if clip.id in refused)
-    told = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
-    return kept, f"{len(clips) - len(kept)} of {len(clips)} clips have no features: {told}" if told else ""
+    note = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+    return kept, f"{len(clips) - len(kept)} of {len(clips)} clips have no features: {note}" if note else ""
 
 
 def extract(clip: Clip, codebook: Codebook, extractor, offset: float = 0.0) -> dict[str, Tensor]:

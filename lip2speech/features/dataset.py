@@ -104,9 +104,9 @@ class SpeechDataset:
         longest = max(len(each.mel) for each in own)
         mel = torch.stack([torch.cat([f.mel, f.mel[-1:].expand(longest - len(f.mel), -1)]) for f in own])
         units = pad_sequence([f.units for f in own], batch_first=True, padding_value=-1)
-        told = {name: self._values(name, kind, own, indices) for name, kind in self.conditions.items()}
+        conditions = {name: self._values(name, kind, own, indices) for name, kind in self.conditions.items()}
         speaker = torch.stack([self.voice(i, epoch) for i in indices])
-        return SpeechBatch(seen, mel, units, speaker, conditions=told)
+        return SpeechBatch(seen, mel, units, speaker, conditions=conditions)
 
     def _value(self, name: str, condition: Condition, index: int, features: Features) -> np.ndarray:
         """One condition of one clip; what is measured in its sound is measured once."""
@@ -125,8 +125,8 @@ class SpeechDataset:
             length = max(1, len(own)) if getattr(condition, "sequence", False) else steps
             expected = (length, condition.width) if condition.per_frame else (condition.width,)
             if tuple(own.shape) != expected or not own.isfinite().all():
-                told = f"{tuple(own.shape)}, or not finite, where {expected} is needed"
-                raise VsrError("bad_condition", f"condition {name} of {self.clips[index].id} is {told}")
+                problem = f"{tuple(own.shape)}, or not finite, where {expected} is needed"
+                raise VsrError("bad_condition", f"condition {name} of {self.clips[index].id} is {problem}")
             found.append(own)
         return pad_sequence(found, batch_first=True)
 

@@ -6,6 +6,7 @@ Shapes: B batch, T video frames; mel (B, 4T, 80), units (B, 2T), wave (B, 640 T)
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -14,7 +15,8 @@ from torch import Tensor
 from lip2speech.conditions.registry import conditions_of
 from lip2speech.features.dataset import NoText, SpeechDataset
 from lip2speech.inference.folder import LoadedVoice
-from lip2speech.inference.options import NONE, READ, READ_ALL, SynthesisOptions
+from lip2speech.inference.options import MANIFEST, NONE, OTHER, READ, READ_ALL, SynthesisOptions
+from lip2speech.inference.other_words import with_other_words
 from lip2speech.inference.sources import Sources, names_of, needed
 from lip2speech.inference.spoken_conditions import conditions_of_words, is_spoken
 from lip2speech.inference.text import text_of, words_of_clips
@@ -65,6 +67,8 @@ def synthesize_list(
 
     What is kept and what is made again is printed on stderr. Raises VsrError exists where a file is somebody else's.
     """
+    if options.text == OTHER:
+        clips, options = with_other_words(clips), replace(options, text=MANIFEST)
     if options.rounds is not None:
         loaded.vocoder.rounds = options.rounds
     made = Sources(loaded, clips, features, options).all()

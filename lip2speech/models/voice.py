@@ -20,7 +20,9 @@ from lip2speech.conditions.registry import CONTENT, conditions_of
 from lip2speech.features.speaker import DIM as SPEAKER
 from lip2speech.models.content import MELS_PER_UNIT, PAIR, Content, ContentModel
 from lip2speech.models.envelope import envelope_correlation
-from lip2speech.models.flow import FlowOptions, draw_times, guided, noise, on_path, solve, to_velocity
+from lip2speech.models.flow import FlowOptions, chained, draw_times, noise, on_path, solve, to_velocity
+from lip2speech.models.guidance import CONTENT as WHAT_IS_SEEN
+from lip2speech.models.guidance import Chain, chain_of
 from lip2speech.models.pull import TextPull
 from lip2speech.models.velocity import Velocity
 from lip2speech.models.voice_config import VoiceConfig
@@ -166,18 +168,19 @@ class Voice(nn.Module):
             pull: what moves the flow at its beginning; without steps there is no flow to be moved.
         """
         given = conditions or {}
-        extra = partial(self.content_conditions.add, values=given, shown=True)
+        extra = partial(self.content_conditions.add, values=given, shown=None)
         content = self.content(visual, lengths, speaker, extra)
         steps = content.mask.sum(1).tolist()
         noises = noise(steps, PAIR, seeds or [options.seed] * len(visual)).to(visual.device)
         if not options.steps:
             return self._speech(self._without_flow(content, noises), content.unit_logits, content)
         condition, logits = self.condition(content), content.unit_logits
-        shown, hidden = (self.conditions.add(content.hidden, given, shown) for shown in (True, False))
+        chain = chain_of(options.guidance, (WHAT_IS_SEEN, *self.conditions))
+        added = [self.conditions.add(content.hidden, given, shown) for shown in chain.sets]
 
         def velocity(x: Tensor, t: float) -> Tensor:
             nonlocal logits
-            v, logits = self._guided_velocity(x, t, condition, speaker, content.mask, options.guidance, shown, hidden)
+            v, logits = self._guided_velocity(x, t, condition, speaker, content.mask, chain, added)
             return v
 
         push = None if pull is None else partial(self._pulled, pull, content)
@@ -193,21 +196,19 @@ class Voice(nn.Module):
         return content.coarse if self.config.start == "coarse" else drawn
 
     def _guided_velocity(
-        self, x: Tensor, t: float, condition: Tensor, speaker: Tensor, mask: Tensor, guidance: float,
-        shown: Tensor | float, hidden: Tensor | float,
+        self, x: Tensor, t: float, condition: Tensor, speaker: Tensor, mask: Tensor, chain: Chain,
+        added: Sequence[Tensor | float],
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
-        """Velocity (B, N, P) and unit logits of the conditional network at time t."""
-        batch = len(x)
-        if guidance == 1:
-            keep = torch.ones(batch, dtype=torch.bool, device=x.device)
-            v, logits = self.velocity(x, x.new_full((batch,), t), condition, speaker, keep, mask, shown)
-            return to_velocity(v, x, t, self.config.target), logits
-        keep = torch.arange(2 * batch, device=x.device) < batch
-        twice = [torch.cat([each, each]) for each in (x, condition, speaker, mask)]
-        added = torch.cat([shown, hidden]) if isinstance(shown, Tensor) else shown
-        v, logits = self.velocity(twice[0], x.new_full((2 * batch,), t), *twice[1:3], keep, twice[3], added)
-        v = to_velocity(v, twice[0], t, self.config.target)
-        return guided(v[:batch], v[batch:], guidance), logits[:batch]
+        """Velocity (B, N, P) and unit logits at time t, of one evaluation with all sets of the chain; ``added``: what
+        the named conditions add in each."""
+        count, batch = len(chain), len(x)
+        shown = torch.tensor([WHAT_IS_SEEN in own for own in chain.sets], device=x.device)
+        x, condition, speaker, mask = (torch.cat([each] * count) for each in (x, condition, speaker, mask))
+        further = torch.cat([own for own in added if isinstance(own, Tensor)]) if len(self.conditions) else 0.0
+        time = x.new_full((len(x),), t)
+        v, logits = self.velocity(x, time, condition, speaker, shown.repeat_interleave(batch), mask, further)
+        v = to_velocity(v, x, t, self.config.target)
+        return chained(v.split(batch), chain.scales), logits[-batch:]
 
     def _speech(self, pairs: Tensor, logits: Tensor, content: Content) -> Speech:
         pairs = zero_padding(pairs.float(), content.mask)

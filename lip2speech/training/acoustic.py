@@ -114,11 +114,11 @@ class VoiceRun(Run):
 
     def _sounding(self, name: str, clips: list[Clip], features: str) -> list[Clip]:
         """The clips that have features; says how many have none. Raises VsrError where none has."""
-        kept, told = with_features(clips, features)
+        kept, note = with_features(clips, features)
         if not kept:
-            raise VsrError("bad_features", f"{name}: {told}")
-        if told:
-            self.say(f"{name}: {told}")
+            raise VsrError("bad_features", f"{name}: {note}")
+        if note:
+            self.say(f"{name}: {note}")
         return kept
 
     def _build_model(self) -> Voice:

@@ -123,8 +123,8 @@ class VocoderRun(Run):
 
     def _report(self, losses: dict[str, float]) -> None:
         if skipped := self.gan_finite.take():
-            told = f"{skipped} steps of the discriminators skipped: no finite gradient"
-            self.say(f"epoch {self.progress.epoch:3d}  {told}")
+            warning = f"{skipped} steps of the discriminators skipped: no finite gradient"
+            self.say(f"epoch {self.progress.epoch:3d}  {warning}")
         super()._report(losses)
 
     @torch.no_grad()
@@ -161,6 +161,6 @@ def copy_vocoder(folder: str, generator: Generator) -> None:
     """Start from a trained vocoder. Raises VsrError bad_model where it has other sizes."""
     source = load_vocoder(folder)[0]
     if source.config != generator.config:
-        told = f"init_from: {folder} is a vocoder of other sizes"
-        raise VsrError("bad_model", f"{told}: {source.config}, not {generator.config}")
+        problem = f"init_from: {folder} is a vocoder of other sizes"
+        raise VsrError("bad_model", f"{problem}: {source.config}, not {generator.config}")
     generator.load_state_dict(source.state_dict())

@@ -98,9 +98,9 @@ def test_what_is_not_kept_is_as_if_it_were_not_there(name):
     for place in (voice.conditions, voice.content_conditions):
         query, given = torch.randn(2, 24, 16), {name: values(name)}
         some = place.add(query, given, {name: torch.tensor([True, False])})
-        none, whole = place.add(query, {}, True), place.add(query, given, True)
+        none, whole = place.add(query, {}, None), place.add(query, given, None)
         assert torch.allclose(some[1], none[1]) and torch.allclose(some[0], whole[0])
-        assert torch.allclose(place.add(query, given, False), none)
+        assert torch.allclose(place.add(query, given, ()), none)
 
 
 @pytest.mark.parametrize("name", KINDS)

@@ -12,9 +12,9 @@ speaker's vector, all on the video's clock. Features that an earlier run made of
 video, part, codebook and offset are kept; it says how many, and why others are made again.
 Of recordings without faces (--sound) the list is written, too; a voice can be trained on
 their units before it sees lips."""
-FILES = """reads   manifests of cropped clips and the sound of their videos; recordings; the codebook
-writes  ID.safetensors a clip; sound.jsonl, the list of recordings; refused.json, the reason
-        of each clip that has none"""
+FILES = """reads   manifests of cropped clips and the sound of their videos; the codebook; offsets
+writes  ID.safetensors a clip; sound.jsonl, the recordings of --sound; refused.json, the
+        reason of each clip that has none"""
 SEE = "lip2speech units, lip2speech sync, lip2speech train, lip2speech vocoder"
 EXAMPLE = """lip2speech features --manifest data/crops/*/manifest.jsonl --units data/units.safetensors --out features
 lip2speech features --sound LibriSpeech --units data/units.safetensors --out sound"""
