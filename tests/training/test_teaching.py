@@ -9,6 +9,7 @@ import torch
 
 from vsr.cli import main
 from vsr.core.errors import VsrError
+from vsr.data.codebook import read_codebook
 from vsr.data.manifest import Clip, read_manifest, write_manifest
 from vsr.data.sound_input import clip_wave
 from vsr.data.teacher_targets import read_taught
@@ -132,3 +133,19 @@ def test_a_foundation_model_gives_two_states_a_frame(corpus, tmp_path):
     clip = read_manifest(corpus / "manifest.jsonl")[1]
     lower, last = (read_taught(tmp_path / layer, clip, "states", 15, (2, 16)) for layer in ("1", "-1"))
     assert np.isfinite(last).all() and np.abs(lower - last).max() > 0.01
+
+
+def test_a_whisper_that_is_none_is_refused(corpus, tmp_path, capsys):
+    pytest.importorskip("faster_whisper", reason="pip install faster-whisper to hear with Whisper of CTranslate2")
+    (tmp_path / "whisper").mkdir()
+    (tmp_path / "whisper/model.bin").write_bytes(b"nothing")
+    assert teach(corpus, tmp_path / "out", "--teacher", str(tmp_path / "whisper")) == 1
+    assert "no Whisper of CTranslate2" in capsys.readouterr().err
+
+
+def test_a_codebook_is_of_the_states(corpus, tmp_path, capsys):
+    assert teach(corpus, tmp_path / "out", "--codebook", "3") == 0
+    assert "3 centroids of 2 clips" in capsys.readouterr().out
+    assert read_codebook(tmp_path / "out/codebook.safetensors").shape == (3, 192)
+    assert teach(corpus, tmp_path / "out", "--codebook", "26") == 1
+    assert "these clips have 25 states" in capsys.readouterr().err
