@@ -131,8 +131,8 @@ class LipReaderConfig:
                 raise ValueError("boundary and mixup are for models that tell words apart: set classes")
             return
         if self.mixup and not self.only_words:
-            told = "set ctc_weight, alignment_weight and decoder_layers to 0, and give no further_heads"
-            raise ValueError(f"mixup is for a model that has classes alone: {told}")
+            problem = "set ctc_weight, alignment_weight and decoder_layers to 0, and give no further_heads"
+            raise ValueError(f"mixup is for a model that has classes alone: {problem}")
         listed = self.vocab_size - FIRST - 1
         if self.classes != listed:
             raise ValueError(f"classes is {self.classes}, but the tokenizer lists {max(0, listed)} words")

@@ -88,7 +88,8 @@ class LipReaderRun(Run):
 
     def _stepped(self) -> Step:
         try:
-            return Step(self.model, objective_of(self.model.config, self.config.objective))
+            c = self.config
+            return Step(self.model, objective_of(self.model.config, c.objective, c.objective_settings, self.tokenizer))
         except ValueError as error:
             raise VsrError("bad_config", str(error)) from error
 

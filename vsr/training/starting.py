@@ -43,8 +43,8 @@ def copy_weights(
     rows = {name: with_rows(own[name], given[name], pairs, FIRST * name.startswith("words.")) for name in heads}
     target.load_state_dict(shared | rows, strict=False)
     new_parts = dict.fromkeys(name.split(".")[0] for name in own if name not in shared)
-    told = f"{len(shared)} of {len(own)} tensors taken" + (f"; new in {', '.join(new_parts)}" if new_parts else "")
-    return told + (f", but for the {len(pairs)} tokens that both alphabets have" if rows else "")
+    note = f"{len(shared)} of {len(own)} tensors taken" + (f"; new in {', '.join(new_parts)}" if new_parts else "")
+    return note + (f", but for the {len(pairs)} tokens that both alphabets have" if rows else "")
 
 
 def _as_stream(source: nn.Module, own: Mapping[str, Tensor]) -> dict[str, Tensor]:
