@@ -73,6 +73,20 @@ def test_what_is_there_is_kept(corpus, stored, capsys):
     assert "2 kept" in capsys.readouterr().out
 
 
+def test_a_killed_run_goes_on_and_a_file_of_others_stays(corpus, tmp_path, capsys):
+    """A file whose line in the ledger is lost is made again; one that is no target is not touched."""
+    assert teach(corpus, tmp_path / "out") == 0
+    ledger = tmp_path / "out/.made.jsonl"
+    ledger.write_text("\n".join(line for line in ledger.read_text().splitlines() if '"b.safe' not in line))
+    assert teach(corpus, tmp_path / "out") == 0
+    assert "1 kept, 1 written" in capsys.readouterr().out
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs/a.safetensors").write_bytes(b"theirs")
+    assert teach(corpus, tmp_path / "theirs") == 1
+    assert "no target of vsr teach" in capsys.readouterr().err
+    assert (tmp_path / "theirs/a.safetensors").read_bytes() == b"theirs"
+
+
 def test_another_text_is_taught_again(corpus, tmp_path, capsys):
     clips = read_manifest(corpus / "manifest.jsonl")
     write_manifest(tmp_path / "manifest.jsonl", clips)
