@@ -46,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     puppet.add_argument("--vocabulary", default="grid", help="grid, or a text file of sentences")
     shown = "all sounds of a viseme class look the same, such as p, b and m"
     puppet.add_argument("--homophenes", action="store_true", help=shown)
+    puppet.add_argument("--language", default="en", metavar="NAME", help="en, es, fr, it or pt (default: en)")
     puppet.add_argument("--jobs", type=positive, default=1, metavar="N", help="processes (default: 1)")
 
 
@@ -66,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
         names = ("train.jsonl", "dev.jsonl", "test.jsonl", "corpus.json")
         check_outputs((f"{args.out}/{name}" for name in names), args.vocabulary)
         numbers = args.train, args.dev, args.test, args.seed
-        counts = prepare_puppet(args.out, *numbers, args.vocabulary, args.jobs, args.homophenes)
+        counts = prepare_puppet(args.out, *numbers, args.vocabulary, args.jobs, args.homophenes, args.language)
     elif args.corpus_name == "grid":
         from vsr.corpora.grid import prepare_grid
 
