@@ -83,7 +83,7 @@ class Synthesiser:
     def speak(self, words: Sequence[str], spoken: Sequence[str], voice: Voice) -> Speech:
         """Say `spoken` (one string for each of `words`); VsrError (no_speech) when a word cannot be said.
 
-        After texts that were only written as phonemes, espeak may miss the words of its first sentence: it says it again.
+        After texts that were only written as phonemes espeak may miss words of its first sentence: it says it again.
         """
         try:
             return self._spoken(words, spoken, voice)
