@@ -26,8 +26,8 @@ SECTIONS = {
         "models", "import", "export", "push",
     ),
     "prepare a corpus": ("download", "prepare", "validate", "convert", "corrupt", "label", "crop", "waves", "tokens"),
-    "train": ("train", "adapt", "average", "fuse", "lm"),
-    "decode and score": ("decode", "calibrate", "posteriors", "rescore", "combine", "score", "results"),
+    "train": ("teach", "train", "adapt", "average", "fuse", "lm"),
+    "decode and score": ("decode", "calibrate", "posteriors", "rescore", "restore", "combine", "score", "results"),
 }  # fmt: skip
 FAILS = "one line on stderr says why, and nothing half-written is left"
 

@@ -13,7 +13,10 @@ from functools import lru_cache
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
-NAMES = {int: "a whole number", float: "a number", str: "text", bool: "true or false", bytes: "base64", tuple: "a list"}
+NAMES = {
+    int: "a whole number", float: "a number", str: "text", bool: "true or false", bytes: "base64", tuple: "a list",
+    dict: "an object",
+}  # fmt: skip
 
 
 def to_plain(value: Any, rows: tuple[type, ...] = ()) -> Any:
@@ -37,6 +40,8 @@ def from_plain(kind: type[T], value: Any, rows: tuple[type, ...] = (), path: str
         found = None if value is None else from_plain(only, value, rows, path)
     elif get_origin(kind) is tuple:
         found = _tuple(get_args(kind), value, rows, path)
+    elif get_origin(kind) is dict:  # settings of another package's, which checks them
+        found = _plain(dict, value, path)
     elif is_dataclass(kind):
         found = _record(kind, value, rows, path)
     else:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -101,6 +102,15 @@ def load_text_model(path: str | Path) -> TextModel:
 
     Raises VsrError: missing_package; bad_model where there is none, it holds pickled weights alone, or is broken.
     """
+    tokenizer, model, licence = load_backbone(path)
+    return TextModel(model.to(precision()).eval(), tokenizer, licence)
+
+
+def load_backbone(path: str | Path, kind: str = "AutoModelForCausalLM") -> tuple[Any, Any, str]:
+    """Tokenizer, model (a class of transformers, float32) and licence of a folder or a GGUF file.
+
+    Raises VsrError as `load_text_model`.
+    """
     folder, gguf = _found(Path(path))
     transformers = needed("transformers", "a language model", INSTALL)
     if gguf:
@@ -108,15 +118,22 @@ def load_text_model(path: str | Path) -> TextModel:
         needed("accelerate", "a GGUF file", INSTALL)
     options: dict[str, object] = {"gguf_file": gguf} if gguf else {"use_safetensors": True}
     options |= {"local_files_only": True, "trust_remote_code": False}
+    transformers.utils.logging.disable_progress_bar()
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **options)
-        model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **options)
+        model = getattr(transformers, kind).from_pretrained(folder, dtype=torch.float32, **options)
     except (OSError, ValueError, KeyError, RuntimeError, ImportError, AttributeError, TypeError) as error:
         raise VsrError("bad_model", f"{path} is no language model that can be read: {one_line(error)[:200]}") from error
-    return TextModel(model.to(_precision()).eval(), tokenizer, licence_of(folder))
+    return tokenizer, model, licence_of(folder)
 
 
-def _precision() -> torch.dtype:
+def weight_files(path: str | Path) -> list[Path]:
+    """The files that hold a backbone's weights. Raises VsrError as `load_text_model`."""
+    folder, gguf = _found(Path(path))
+    return [folder / gguf] if gguf else sorted(folder.glob("*.safetensors"))
+
+
+def precision() -> torch.dtype:
     """bfloat16 where the processor multiplies it itself."""
     return torch.bfloat16 if torch.cpu._is_avx512_bf16_supported() else torch.float32
 
@@ -126,8 +143,8 @@ def _found(path: Path) -> tuple[Path, str]:
     if path.is_file() and path.suffix == ".gguf":
         return path.parent, path.name
     if not path.is_dir():
-        told = "is no folder and no GGUF file: give a local folder with safetensors, or a file that ends in .gguf"
-        raise VsrError("bad_model", f"{path} {told}")
+        problem = "is no folder and no GGUF file: give a local folder with safetensors, or a file that ends in .gguf"
+        raise VsrError("bad_model", f"{path} {problem}")
     if list(path.glob("*.safetensors")):
         return path, ""
     files = sorted(path.glob("*.gguf"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ from vsr.decoding.combination import (
 )
 
 Scorer = Callable[[Sequence[Sequence[str]]], Sequence[float]]  # texts (lists of words) -> log-probabilities
+Shown = Callable[[Sequence[str], Sequence[Sequence[str]]], Sequence[float]]  # of texts, given the members' own texts
 
 
 @dataclass(frozen=True)
@@ -34,29 +35,38 @@ class Combiner:
         members: how many systems, the best first.
         confident: whether a member's vote counts as much as it is sure of the word.
         languages: name of a language model -> its log-probabilities of texts.
+        shown: name of a model that reads all members' hypotheses -> its log-probabilities of texts, given these.
         weights: (F,) of the features; before any fit those of `start_weights`.
     """
 
     members: int
     confident: bool = False
     languages: Mapping[str, Scorer] = field(default_factory=dict)
+    shown: Mapping[str, Shown] = field(default_factory=dict)
     weights: np.ndarray | None = None
 
     @property
     def names(self) -> list[str]:
         """Of the features."""
-        return feature_names(self.members, list(self.languages), self.confident)
+        return feature_names(self.members, self.scored, self.confident)
+
+    @property
+    def scored(self) -> list[str]:
+        """Names of the models that give log-probabilities."""
+        return [*self.languages, *self.shown]
 
     @property
     def used(self) -> np.ndarray:
         """(F,) the weights."""
-        return start_weights(self.names, list(self.languages)) if self.weights is None else self.weights
+        return start_weights(self.names, self.scored) if self.weights is None else self.weights
 
     def lattice(self, readings: Sequence[Reading]) -> Lattice:
         """The paths of one utterance with all features."""
         lattice = lattice_of(readings, self.confident)
         texts = [text.split() for text in lattice.texts()]
-        return with_languages(lattice, [scorer(texts) for scorer in self.languages.values()])
+        read = [" ".join(own.words) for own in readings]
+        scores = [scorer(texts) for scorer in self.languages.values()]
+        return with_languages(lattice, [*scores, *(own(read, texts) for own in self.shown.values())])
 
     def record(self, key: str, lattice: Lattice) -> dict:
         """A line of JSON: id, text, confidence, words with confidence and agreement."""
@@ -67,8 +77,8 @@ class Combiner:
 
     def fitted(self, lattices: Sequence[Lattice], references: Sequence[Sequence[str]]) -> Combiner:
         """With weights that suit utterances of known words. Raises VsrError where there are none."""
-        weights = fit(lattices, references, fit_start(self.names, list(self.languages)))
-        return Combiner(self.members, self.confident, self.languages, weights)
+        weights = fit(lattices, references, fit_start(self.names, self.scored))
+        return replace(self, weights=weights)
 
     def save(self, path: str | Path) -> None:
         """Write the weights, by name."""
@@ -80,7 +90,7 @@ class Combiner:
         values = table.get("weights") if isinstance(table, dict) else None
         if not isinstance(values, dict) or not all(isinstance(value, (int, float)) for value in values.values()):
             raise VsrError("bad_config", f"{path} holds no weights of vsr combine --fit")
-        return Combiner(self.members, self.confident, self.languages, weights_in_order(values, self.names))
+        return replace(self, weights=weights_in_order(values, self.names))
 
 
 def readings_of(files: Sequence[Mapping[str, dict]], names: Sequence[str], norm: Callable) -> dict[str, list[Reading]]:

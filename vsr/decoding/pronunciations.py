@@ -60,9 +60,17 @@ def best_pronunciations(
         words: the variants of each word, in tokens.
         mark: the token between words.
     """
+    found = path_through(log_probs, words, mark)
+    return found[1] if found else None
+
+
+def path_through(
+    log_probs: np.ndarray, words: Sequence[Sequence[Tokens]], mark: int | None = None
+) -> tuple[float, list[int]] | None:
+    """Log-probability of the best path (T, V), and the variants on it; None where none fits (forced alignment)."""
     graph = _Graph(words, mark)
     if not graph.tokens:
-        return []
+        return float(log_probs[:, BLANK].sum()), []
     labels = np.full(2 * len(graph.tokens) + 1, BLANK)
     labels[1::2] = graph.tokens
     scores, allowed = log_probs[:, labels], graph.allowed()
@@ -76,7 +84,8 @@ def best_pronunciations(
         total = arriving.max(0) + scores[frame]
     ends = [state for node in graph.last for state in (1 + 2 * node, 2 + 2 * node)]
     state = max(ends, key=lambda own: total[own])
-    if not np.isfinite(total[state]):
+    best = float(total[state])
+    if not np.isfinite(best):
         return None
     chosen: dict[int, int] = {}
     for frame in range(len(scores) - 1, -1, -1):
@@ -84,4 +93,4 @@ def best_pronunciations(
             word, choice = graph.owner[state // 2]
             chosen[word] = choice
         state = int(back[frame, state])
-    return [chosen[number] for number in range(len(words))]
+    return best, [chosen[number] for number in range(len(words))]

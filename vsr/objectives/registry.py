@@ -14,8 +14,10 @@ from typing import Any
 from vsr.core.registry import Registry
 from vsr.models.lipreader import LipReaderConfig
 from vsr.models.registry import settings_of
+from vsr.objectives.contrast import contrast
 from vsr.objectives.ctc_attention import ctc_attention
 from vsr.objectives.minimum_risk import MinimumRisk
+from vsr.objectives.mixspeech import mixspeech
 from vsr.objectives.policy_gradient import PolicyGradient
 from vsr.objectives.scheduled_sampling import ScheduledSampling
 from vsr.objectives.step import Objective
@@ -23,6 +25,8 @@ from vsr.objectives.word_classes import word_loss
 
 OBJECTIVES: Registry[Any] = Registry("objective", "vsr.objectives")
 OBJECTIVES.register("ctc_attention")(ctc_attention)
+OBJECTIVES.register("mixspeech")(mixspeech)
+OBJECTIVES.register("contrast")(contrast)
 OBJECTIVES.register("word_classes")(word_loss)
 for _kind in (MinimumRisk, PolicyGradient, ScheduledSampling):
     OBJECTIVES.register(_kind.name)(_kind)

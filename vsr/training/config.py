@@ -12,7 +12,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from vsr.core.errors import VsrError, one_line
 from vsr.core.numbers import COUNT, NOT_NEGATIVE, POSITIVE, SEED, Range, check_number, check_numbers, is_number
 from vsr.core.renamed import with_new_names
-from vsr.data.audio_visual import ModalityDropout, SoundNoise, WrongLips
+from vsr.data.audio_visual import ModalityDropout, WrongLips
 from vsr.data.corruption import Corruption
 from vsr.data.track_augmentation import TrackAugmentation
 from vsr.data.transforms import Augmentation
@@ -51,7 +51,6 @@ class DataConfig:
     augmentation: Augmentation = field(default_factory=Augmentation)
     corruption: Corruption = field(default_factory=Corruption)
     track_augmentation: TrackAugmentation = field(default_factory=TrackAugmentation)
-    noise: SoundNoise = field(default_factory=SoundNoise)
     modality_dropout: ModalityDropout = field(default_factory=ModalityDropout)
     wrong_lips: WrongLips = field(default_factory=WrongLips)
     unit: str = ""
@@ -60,8 +59,8 @@ class DataConfig:
         """The tokenizer, if its tokens are of ``unit``. Raises VsrError bad_config."""
         found = getattr(tokenizer, "unit", "text")
         if self.unit and found != self.unit:
-            told = f"data.unit is {self.unit}, but the tokenizer of {self.tokenizer} is of {found}"
-            raise VsrError("bad_config", f"{told}: make one by vsr tokens --kind {self.unit}")
+            problem = f"data.unit is {self.unit}, but the tokenizer of {self.tokenizer} is of {found}"
+            raise VsrError("bad_config", f"{problem}: make one by vsr tokens --kind {self.unit}")
         return tokenizer
 
     def __post_init__(self):
@@ -69,8 +68,6 @@ class DataConfig:
             raise VsrError("bad_config", f"data.unit is '{self.unit}'; it can be text, {' or '.join(UNITS)}")
         check_lists(self.train, self.dev)
         check_numbers(self, "data.", frames_per_batch=COUNT, max_frames=NOT_NEGATIVE)
-        if self.noise.p and self.corruption.sound.noise.p:
-            raise VsrError("bad_config", "data.corruption.sound.noise is instead of data.noise: set data.noise.p to 0")
         if not 0 <= self.augmentation.speed < 1:
             raise VsrError("bad_config", f"data.augmentation.speed is {self.augmentation.speed}: give 0 to below 1")
 
@@ -158,11 +155,11 @@ class TrainConfig(RunConfig):
         config = model_settings(LipReaderConfig, self.model, vocab_size=vocab_size)
         heads = config.ctc_weight or config.decoder_layers or config.alignment_weight or config.classes
         if not (heads or config.further_heads):
-            told = "no head to train: give ctc_weight, decoder_layers, alignment_weight, classes or further_heads"
-            raise VsrError("bad_config", f"model: {told}")
+            problem = "no head to train: give ctc_weight, decoder_layers, alignment_weight, classes or further_heads"
+            raise VsrError("bad_config", f"model: {problem}")
         if config.decoder_layers and config.ctc_weight >= 1:
-            told = "the decoder would learn nothing: give a ctc_weight below 1, or 0 decoder_layers"
-            raise VsrError("bad_config", f"model: {told}")
+            problem = "the decoder would learn nothing: give a ctc_weight below 1, or 0 decoder_layers"
+            raise VsrError("bad_config", f"model: {problem}")
         return config
 
 

@@ -71,13 +71,16 @@ def head_lines(c: LipReaderConfig, model: LipReader, tokenizer: Tokenizer, assum
         own = tokenizer_of_head(c, name, tokenizer)
         unit = getattr(own, "unit", "text")
         entries = getattr(own, "vocab_size", 0)
-        told = assumed if own is tokenizer else "of its own"
+        note = assumed if own is tokenizer else "of its own"
         what = {"text": "tokens", "ipa": "IPA sounds"}.get(unit, f"{unit}s")
         if hasattr(head, "sizes"):
             yield f"  {name:<16} weight {weights[name]:g}, {' x '.join(map(str, head.sizes))} units of each frame"
             continue
         layer = f", layer {layers_of(c)[name]}" if name in layers_of(c) else ""
-        yield f"  {name:<16} weight {weights[name]:g}, {entries} {what} ({told}), mean over {counted(head)}{layer}"
+        if learns := getattr(head, "learns", ""):
+            yield f"  {name:<16} weight {weights[name]:g}, {learns}, mean over {counted(head)}{layer}"
+            continue
+        yield f"  {name:<16} weight {weights[name]:g}, {entries} {what} ({note}), mean over {counted(head)}{layer}"
 
 
 def counted(head: nn.Module) -> str:

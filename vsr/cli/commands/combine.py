@@ -7,7 +7,8 @@ import argparse
 HELP = "combine the hypotheses of several readers by votes, confidence and language models"
 ABOUT = """Lays the hypotheses of several readers for the same clips beside one another (ROVER's
 confusion network) and picks the best path by votes, by confidence, and by the
-log-probabilities of a language model. Weights are fitted on clips whose words are known
+log-probabilities of a language model, as it is (--llm) or trained to read all of the
+hypotheses (--restorer). Weights are fitted on clips whose words are known
 (--fit, --save-weights), and used on others (--weights). With --ref it prints the word
 error rate of each member, of the oracle and of the combination."""
 FILES = """reads   two or more files of hypotheses as vsr decode writes them, the best reader first
@@ -26,6 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--method", choices=METHODS, default="vote", help="what decides beside votes (default: vote)")
     parser.add_argument("--lm", metavar="FILE", help="word n-grams: ARPA, KenLM, or lines of text to count")
     parser.add_argument("--llm", metavar="DIR", help="local causal language model: safetensors or GGUF")
+    parser.add_argument(
+        "--restorer", metavar="DIR", help="model of vsr train that reads all hypotheses (llm.input: text)"
+    )
     parser.add_argument("--ref", metavar="JSONL", help="transcripts: print what the combination is worth")
     parser.add_argument("--fit", metavar="JSONL", help="transcripts that weights are fitted on")
     parser.add_argument("--save-weights", metavar="JSON", help="write the fitted weights there")
@@ -51,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     files = [read_records(path) for path in args.hypotheses]
     readings = readings_of(files, args.hypotheses, norm)
     texts = {path: read_hypotheses(path) for path in filter(None, (args.fit, args.ref))}
-    combiner = Combiner(len(files), args.method == "confidence", _languages(args, norm))
+    combiner = Combiner(len(files), args.method == "confidence", _languages(args, norm), _restorers(args, len(files)))
     combiner = combiner.loaded(args.weights) if args.weights else combiner
     lattices = {key: combiner.lattice(own) for key, own in counted(readings.items(), "combining", len(readings))}
     if args.fit:
@@ -76,8 +80,10 @@ def check_options(args: argparse.Namespace) -> None:
         given = getattr(args, method)
         if given and args.method not in ("lm", "llm")[method == "llm" :]:
             raise VsrError("bad_config", f"--{method} is for --method {method}, and this is {args.method}")
-        if args.method == method and not given:
+        if args.method == method and not given and not (method == "llm" and args.restorer):
             raise VsrError("bad_config", f"--method {method} needs --{method}")
+    if args.restorer and args.method != "llm":
+        raise VsrError("bad_config", f"--restorer is for --method llm, and this is {args.method}")
     if args.save_weights and not args.fit:
         raise VsrError("bad_config", "--save-weights needs --fit: there is nothing to save")
     if args.fit and args.weights:
@@ -99,3 +105,18 @@ def _languages(args: argparse.Namespace, norm) -> dict:
         print(f"vsr combine: {args.llm}: licence {model.licence}", file=sys.stderr)
         found |= {"llm": model.texts, "llm_sentence": model.sentences}
     return found
+
+
+def _restorers(args: argparse.Namespace, members: int) -> dict:
+    """Name -> log-probabilities of texts, given the members' own. Raises VsrError."""
+    from vsr.core.errors import VsrError
+    from vsr.decoding.restorer_folder import load_restorer
+
+    if not args.restorer:
+        return {}
+    restorer = load_restorer(args.restorer)
+    settings = restorer.settings
+    if settings.input != "text" or settings.lines != members:
+        told = f"{args.restorer} reads {settings.lines} lines of {settings.input}"
+        raise VsrError("bad_config", f"{told}, and there are {members} files of hypotheses")
+    return {"restorer": restorer.log_probs}

@@ -8,7 +8,9 @@ HELP = "train a lip reader, or go on with an interrupted run"
 ABOUT = """Trains a lip reader on crops as the YAML says; --set replaces single settings. The
 state is saved every few minutes: --resume goes on with the same losses. Training
 refuses lists that share a clip with the development or a test list. --dry-run reads no data:
-it builds the model without memory and prints its parameters and what it learns from."""
+it builds the model without memory and prints its parameters and what it learns from.
+A YAML with llm: trains a language model that turns phonemes, visemes or hypotheses into
+sentences (vsr restore, vsr combine --llm)."""
 FILES = """reads   the YAML; the manifests of crops and the tokenizer it names
 writes  model/ (the result), last.pt, epochs, TensorBoard logs, in the folder of the run"""
 SEE = "vsr average, vsr decode, vsr tokens"
@@ -16,6 +18,7 @@ EXAMPLE = """vsr train --config conf/video_transformer.yaml --out exp/video_tran
 vsr train --config conf/video_transformer.yaml --out exp/short --set trainer.max_minutes=5 optim.lr=5e-4
 vsr train --config conf/video_transformer.yaml --out exp/video_transformer --resume
 vsr train --config conf/vallr.yaml --dry-run
+vsr train --config conf/llm_text.yaml --out exp/llm_text --set llm.backbone=SmolLM2
 torchrun --nproc-per-node 8 -m vsr.cli train --config conf/large.yaml --out exp/large --set trainer.strategy=fsdp"""
 
 
@@ -38,7 +41,10 @@ def run(args: argparse.Namespace) -> int:
     from vsr.training.landmarks import LandmarkRun
     from vsr.training.lipreader import LipReaderRun
     from vsr.training.loop import train
+    from vsr.training.restoring_verb import is_restorer_config, trained_restorer
 
+    if is_restorer_config(args.config):
+        return trained_restorer(args)
     if args.dry_run:
         return shown(lip_reader_lines, load_config(args.config, args.set))
     check_output(f"{args.out}/config.yaml", args.config)

@@ -1,0 +1,319 @@
+"""Text from phonemes by a language model: exact losses, adapters, folders, and the order of candidates."""
+
+import itertools
+import json
+import math
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip("transformers")
+
+from vsr.cli import main
+from vsr.core.errors import VsrError
+from vsr.decoding.lexicon import lexicon_for
+from vsr.decoding.lexicon_search import LexiconSearch
+from vsr.decoding.restorer import LoraSettings, OwnCodec, Restorer, RestorerSettings, units_of
+from vsr.decoding.restorer_folder import build, load_restorer, save_restorer
+from vsr.decoding.restoring import RestoreOptions, candidates_of, ranked, seen
+from vsr.text.unit_tokenizers import UnitSettings, units_tokenizer
+from vsr.training.restoring import batch_of, pair_loss
+
+LLAMA = {
+    "model_type": "llama",
+    "hidden_size": 16,
+    "intermediate_size": 24,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+}
+BART = {
+    "model_type": "bart", "d_model": 16, "encoder_layers": 1, "decoder_layers": 1, "encoder_attention_heads": 2,
+    "decoder_attention_heads": 2, "encoder_ffn_dim": 24, "decoder_ffn_dim": 24, "max_position_embeddings": 64,
+    "dropout": 0.0,
+}  # fmt: skip
+KINDS = {"causal": LLAMA, "encoder_decoder": BART}
+PROMPTS = [["B L UW"], ["R EH D | N AW"], ["AH"]]
+TEXTS = [["blue"], ["red", "now"], []]
+
+
+def tiny(architecture):
+    """A restorer from random weights."""
+    torch.manual_seed(0)
+    settings = RestorerSettings(architecture=architecture, sizes=KINDS[architecture])
+    model, codec, licence = build(settings)
+    return Restorer(model.eval(), codec, settings, licence)
+
+
+@pytest.fixture(scope="module")
+def backbone(tmp_path_factory):
+    """A tiny model of the real class with a tokenizer of characters, as safetensors."""
+    tokenizers, transformers = pytest.importorskip("tokenizers"), pytest.importorskip("transformers")
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("backbone")
+    letters = {
+        letter: place for place, letter in enumerate("<?\n>| .'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+    }
+    plain = tokenizers.Tokenizer(tokenizers.models.WordLevel(letters, unk_token="?"))
+    plain.pre_tokenizer = tokenizers.pre_tokenizers.Split("", "isolated")
+    made = transformers.PreTrainedTokenizerFast(tokenizer_object=plain, bos_token="<", eos_token="<", unk_token="?")
+    sizes = {key: value for key, value in LLAMA.items() if key != "model_type"}
+    config = transformers.LlamaConfig(vocab_size=len(letters), bos_token_id=0, eos_token_id=0, **sizes)
+    transformers.LlamaForCausalLM(config).save_pretrained(folder)
+    made.save_pretrained(folder)
+    (folder / "README.md").write_text("license: mit\n", "utf-8")
+    return str(folder)
+
+
+@pytest.mark.parametrize("architecture", KINDS)
+def test_the_loss_of_a_batch_is_that_of_its_pairs_alone(architecture):
+    """Padding, the mask and the labels change nothing, and prompts teach nothing."""
+    restorer = tiny(architecture)
+    batch = batch_of(restorer.codec, architecture == "causal", PROMPTS, TEXTS)
+    alone = [restorer.log_probs(lines, [words])[0] for lines, words in zip(PROMPTS, TEXTS, strict=True)]
+    count = sum(len(restorer.codec.text(words)) for words in TEXTS)
+    assert float(pair_loss(restorer.model, batch)) == pytest.approx(-sum(alone) / count, rel=1e-5)
+
+
+@pytest.mark.parametrize("architecture", KINDS)
+def test_texts_are_scored_together_as_alone_and_sum_to_at_most_one(architecture):
+    restorer = tiny(architecture)
+    texts = [list(own) for own in ("a", "b", "ab")] + [[]]
+    together = restorer.log_probs(["B IY"], texts)
+    assert together == pytest.approx([restorer.log_probs(["B IY"], [own])[0] for own in texts], abs=1e-4)
+    assert sum(map(math.exp, together)) < 1 and restorer.log_probs(["B IY"], []) == []
+    assert together != pytest.approx(restorer.log_probs(["R EH D | N AW"], texts), abs=1e-6)
+
+
+@pytest.mark.parametrize("architecture", KINDS)
+def test_what_is_written_ends_and_is_no_text_twice(architecture):
+    found = tiny(architecture).write(["B L UW"], 3)
+    assert 1 <= len(found) <= 3 and len({tuple(own) for own in found}) == len(found)
+
+
+def test_a_learnt_pair_is_written():
+    """A few steps on two pairs: each prompt is answered by its own text."""
+    restorer = tiny("encoder_decoder")
+    pairs = batch_of(restorer.codec, False, PROMPTS[:2], TEXTS[:2])
+    optimiser = torch.optim.Adam(restorer.model.parameters(), 1e-2)
+    for _ in range(120):
+        optimiser.zero_grad()
+        pair_loss(restorer.model, pairs).backward()
+        optimiser.step()
+    assert [restorer.write(lines, 1)[0] for lines in PROMPTS[:2]] == TEXTS[:2]
+
+
+def test_codecs_give_back_the_words():
+    codec = OwnCodec("phoneme")
+    ids = codec.text(["don't", "stop"])
+    assert ids[-1] == codec.eos and codec.words(ids[:-1]) == ["don't", "stop"]
+    assert codec.unknown not in codec.prompt(["B L UW | AH"]) and codec.unknown in codec.prompt(["bloo"])
+    assert codec.prompt(["B"])[0] != codec.text(["b"])[0]
+
+
+def test_phonemes_become_visemes_and_marks_stand_between_words_alone():
+    assert units_of("B L | | UW |", "phoneme") == ["B", "L", "|", "UW"]
+    assert units_of("B AE T | M", "viseme") == [*units_of("P AE D | B", "viseme")]
+    assert units_of("", "viseme") == []
+
+
+def adapted(backbone, **lora):
+    return RestorerSettings(backbone, lora=LoraSettings(rank=2, modules=("q_proj", "v_proj"), **lora))
+
+
+def test_adapters_begin_by_changing_nothing(backbone):
+    pytest.importorskip("peft")
+    plain = build(replace(adapted(backbone), lora=LoraSettings(rank=0)))[0].eval().to(torch.bfloat16)
+    model = build(adapted(backbone))[0].eval().to(torch.bfloat16)
+    ids = torch.tensor([[0, 5, 9, 11]])
+    with torch.no_grad():
+        assert torch.equal(model(input_ids=ids).logits, plain(input_ids=ids).logits)
+    trained = [name for name, own in model.named_parameters() if own.requires_grad]
+    assert trained and all("lora_" in name for name in trained)
+
+
+def saved(backbone, folder):
+    """A folder whose adapters do something."""
+    settings = adapted(backbone)
+    model, codec, licence = build(settings)
+    with torch.no_grad():
+        for name, own in model.named_parameters():
+            if "lora_B" in name:
+                own.normal_()
+    save_restorer(folder, model, settings, {"licence": licence})
+    return Restorer(model.eval(), codec, settings, licence)
+
+
+def test_a_folder_gives_back_its_model(backbone, tmp_path):
+    pytest.importorskip("peft")
+    made = saved(backbone, tmp_path)
+    found = load_restorer(tmp_path)
+    assert found.settings == made.settings and found.licence == "mit"
+    values = [own.log_probs(["B L UW"], [["blue"], ["red"]]) for own in (made, found)]
+    assert values[0] == pytest.approx(values[1], rel=0.03)  # bfloat16
+    assert not (tmp_path / "weights").exists()
+
+
+@pytest.mark.parametrize("architecture", KINDS)
+def test_own_weights_are_saved_whole(architecture, tmp_path):
+    made = tiny(architecture)
+    save_restorer(tmp_path, made.model, made.settings, {})
+    values = [own.log_probs(["B L UW"], [["blue"], ["red"]]) for own in (made, load_restorer(tmp_path))]
+    assert values[0] == pytest.approx(values[1], abs=1e-5)
+
+
+def test_another_backbone_and_pickles_are_refused(backbone, tmp_path):
+    pytest.importorskip("peft")
+    saved(backbone, tmp_path)
+    table = json.loads((tmp_path / "restorer.json").read_text())
+    table["backbone"] = dict.fromkeys(table["backbone"], "0" * 64)
+    wrong = tmp_path / "wrong"
+    (wrong / "adapter").mkdir(parents=True)
+    (wrong / "restorer.json").write_text(json.dumps(table))
+    with pytest.raises(VsrError, match="was trained on another model"):
+        load_restorer(wrong)
+    (tmp_path / "adapter" / "adapter_model.safetensors").rename(tmp_path / "adapter" / "adapter_model.bin")
+    with pytest.raises(VsrError, match="pickled weights are never read"):
+        load_restorer(tmp_path)
+    with pytest.raises(VsrError, match=r"no model of vsr train"):
+        load_restorer(wrong / "adapter")
+
+
+@pytest.mark.parametrize("package", ["peft", "transformers"])
+def test_a_missing_package_is_one_line(backbone, monkeypatch, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(VsrError, match=f"needs the package {package}: pip install 'vsr-lip2speech"):
+        build(adapted(backbone))
+
+
+@pytest.fixture
+def tokenizer(tmp_path):
+    words = tmp_path / "dictionary.txt"
+    words.write_text("bin B IH N\nbin B IY N\nblue B L UW\nred R EH D\nread R EH D\n")
+    return units_tokenizer(UnitSettings(dictionary=(str(words),)), ["bin blue red read"])
+
+
+def frames_of(tokenizer, count=6):
+    """Log-probabilities (T, V - 1) of a clip."""
+    return torch.randn(count, tokenizer.vocab_size - 1, generator=torch.Generator().manual_seed(0)).log_softmax(-1)
+
+
+def test_what_is_seen_is_the_best_path_through_any_pronunciations(tokenizer):
+    """Beside all paths of frames, for two pronunciations of a word."""
+    log_probs = frames_of(tokenizer, 4).numpy()
+    ways, best = [tuple(own) for own in tokenizer.variants("bin")], -math.inf
+    used = sorted({0, *itertools.chain(*ways)})
+    for path in itertools.product(used, repeat=4):
+        merged = [token for token, _ in itertools.groupby(path) if token]
+        if tuple(merged) in ways:
+            best = max(best, sum(log_probs[frame, token] for frame, token in enumerate(path)))
+    assert seen(log_probs, ["bin"], tokenizer) == pytest.approx(best, abs=1e-5)
+    assert seen(log_probs, ["bin", "blue", "red"], tokenizer) == -math.inf
+    assert seen(log_probs, [], tokenizer) == pytest.approx(float(log_probs[:, 0].sum()), abs=1e-5)
+
+
+def test_candidates_are_ranked_by_lips_and_model(tokenizer):
+    """Without weight the lips decide; homophenes they cannot tell apart, the model can."""
+    search, restorer = LexiconSearch(lexicon_for(tokenizer)), tiny("causal")
+    log_probs = frames_of(tokenizer)
+    options = RestoreOptions(beam=20, candidates=10, weight=0.0)
+    found = candidates_of(log_probs, tokenizer, search, restorer, options)
+    by_lips = ranked(found, options)
+    assert [own.seen for own in by_lips] == sorted((own.seen for own in found), reverse=True)
+    red = {own.words[0]: own for own in found if own.words in (("red",), ("read",))}
+    assert red["red"].seen == red["read"].seen and red["red"].known != red["read"].known
+    first = next(own for own in ranked(list(red.values()), replace(options, weight=5.0)))
+    assert first.known == max(own.known for own in red.values())
+    with pytest.raises(VsrError, match="the restorer takes texts and the reader reads phonemes"):
+        shown = Restorer(restorer.model, restorer.codec, replace(restorer.settings, input="text"))
+        candidates_of(log_probs, tokenizer, search, shown, options)
+
+
+def config_of(tmp_path, backbone, text="", **noise):
+    """A YAML of a short run."""
+    lines = ["blue bin", "red bin", "read blue", "bin"]
+    (tmp_path / "texts.txt").write_text("\n".join(lines) + "\n")
+    (tmp_path / "dev.txt").write_text("blue red\n")
+    (tmp_path / "words.txt").write_text("bin B IH N\nblue B L UW\nred R EH D\nread R EH D\n")
+    shown = f"input: text\n  lines: {text}" if text else "input: viseme"
+    path = tmp_path / "llm.yaml"
+    path.write_text(
+        f"llm:\n  backbone: {backbone}\n  {shown}\n  lora: {{rank: 2, modules: [q_proj]}}\n"
+        f"data:\n  train: [{tmp_path}/texts.txt]\n  dev: [{tmp_path}/dev.txt]\n  dictionary: [{tmp_path}/words.txt]\n"
+        f"  batch: 2\n  noise: {json.dumps(noise)}\ntrainer: {{max_epochs: 2, threads: 1}}\n"
+    )
+    return str(path)
+
+
+def test_the_verb_trains_and_refuses(backbone, tmp_path, capsys):
+    pytest.importorskip("peft")
+    path, out = config_of(tmp_path, backbone), str(tmp_path / "exp")
+    assert main(["train", "--config", path, "--out", out]) == 0
+    said = capsys.readouterr().out
+    assert "4 sentences; 0 left out" in said and "licence mit" in said and "prompts without errors" in said
+    assert load_restorer(f"{out}/model").settings.input == "viseme"
+    for given, told in (
+        ((path, "--out", out), "holds a run already"),
+        ((path, "--out", f"{out}2", "--resume"), "cannot be resumed"),
+        ((path, "--out", f"{out}2", "--set", "llm.input=smell"), "input is 'smell'"),
+        ((path, "--dry-run"), "give llm.sizes"),
+        ((path, "--out", f"{out}2", "--set", "llm.backbone=nowhere"), "nowhere is no folder"),
+    ):
+        assert main(["train", "--config", *given]) == 1
+        assert told in capsys.readouterr().err and not (tmp_path / "exp2").exists()
+
+
+def test_hypotheses_of_all_members_are_shown(backbone, tmp_path, capsys):
+    """Trained on patterns of two members, used by vsr combine beside and without other models."""
+    pytest.importorskip("peft")
+    files = []
+    for name, texts in (("a", ("blue bin", "red")), ("b", ("blue been", "red bin"))):
+        files.append(str(tmp_path / f"{name}.jsonl"))
+        (tmp_path / f"{name}.jsonl").write_text(
+            "".join(json.dumps({"id": str(n), "text": own}) + "\n" for n, own in enumerate(texts))
+        )
+    ref = tmp_path / "ref.jsonl"
+    ref.write_text(
+        "".join(
+            json.dumps({"id": str(n), "video": "", "text": own, "speaker": ""}) + "\n"
+            for n, own in enumerate(("blue bin", "red bin"))
+        )
+    )
+    path = config_of(tmp_path, backbone, "2", hypotheses=files, references=str(ref))
+    assert main(["train", "--config", path, "--out", str(tmp_path / "exp")]) == 0
+    assert "errors of 2 readers by the patterns of 2 clips" in capsys.readouterr().out
+    given = [
+        "combine",
+        *files,
+        "--method",
+        "llm",
+        "--restorer",
+        str(tmp_path / "exp/model"),
+        "--out",
+        str(tmp_path / "c.jsonl"),
+    ]
+    assert main([*given, "--fit", str(ref), "--save-weights", str(tmp_path / "w.json")]) == 0
+    assert "restorer" in json.loads((tmp_path / "w.json").read_text())["weights"]
+    assert len((tmp_path / "c.jsonl").read_text().splitlines()) == 2
+    capsys.readouterr()
+    assert main([given[0], files[0], *given[1:]]) == 1
+    assert "reads 2 lines of text, and there are 3 files" in capsys.readouterr().err
+
+
+def test_units_are_shown_with_the_readers_errors(backbone, tmp_path):
+    from collections import Counter
+
+    from vsr.training.prompts import NoiseConfig, Prompts
+
+    (tmp_path / "words.txt").write_text("bin B IH N\n")
+    (tmp_path / "p.jsonl").write_text(json.dumps({"id": "x", "text": "B N", "unit": "phoneme"}) + "\n")
+    (tmp_path / "r.jsonl").write_text(json.dumps({"id": "x", "video": "", "text": "bin", "speaker": ""}) + "\n")
+    noise = NoiseConfig((str(tmp_path / "p.jsonl"),), str(tmp_path / "r.jsonl"))
+    settings = RestorerSettings(backbone, input="phoneme")
+    prompts = Prompts(settings, noise, (str(tmp_path / "words.txt"),), Counter())
+    drawn = Counter(prompts.lines(["bin"], np.random.default_rng(seed))[0] for seed in range(100))
+    assert set(drawn) == {"B IH N", "B N"} and 20 < drawn["B N"] < 80
+    clean = Prompts(settings, NoiseConfig(), (str(tmp_path / "words.txt"),), Counter())
+    assert clean.lines(["bin", "bin"], np.random.default_rng(0)) == ["B IH N | B IH N"]

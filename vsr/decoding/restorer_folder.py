@@ -1,0 +1,135 @@
+"""A restorer's folder: its settings, adapters or whole weights, and which backbone they belong to (path and hash)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vsr.core.artifacts import sha256_of
+from vsr.core.errors import VsrError, one_line
+from vsr.core.files import read_json, write_json
+from vsr.core.packages import needed
+from vsr.core.typed_json import from_plain, to_plain
+from vsr.decoding.llm import INSTALL, load_backbone, precision, weight_files
+from vsr.decoding.restorer import CLASSES, Codec, HubCodec, OwnCodec, Restorer, RestorerSettings
+
+CONFIG, ADAPTER, WHOLE = "restorer.json", "adapter", "weights"
+
+
+def build(settings: RestorerSettings) -> tuple[Any, Codec, str]:
+    """Model (float32; adapters that change nothing yet), codec and licence. Raises VsrError."""
+    if not settings.backbone:
+        return of_sizes(settings), OwnCodec(settings.input), "our own"
+    tokenizer, model, licence = load_backbone(settings.backbone, CLASSES[settings.architecture])
+    model = model.to(precision()) if settings.lora.rank else model  # adapters stay float32
+    return with_adapters(model, settings), HubCodec(tokenizer), licence
+
+
+def of_sizes(settings: RestorerSettings) -> Any:
+    """A model of transformers from random weights. Raises VsrError bad_config for numbers that make none."""
+    transformers, codec = needed("transformers", "a language model", INSTALL), OwnCodec(settings.input)
+    sizes = dict(settings.sizes)
+    kind = sizes.pop("model_type", "")
+    if not settings.backbone:
+        sizes |= {"vocab_size": len(codec.entries), "pad_token_id": codec.pad, "bos_token_id": codec.begin}
+        sizes |= {"eos_token_id": codec.eos, "decoder_start_token_id": codec.begin, "forced_eos_token_id": None}
+    try:
+        config = transformers.AutoConfig.for_model(kind, **sizes)
+        return getattr(transformers, CLASSES[settings.architecture]).from_config(config)
+    except (ValueError, TypeError, KeyError, RuntimeError, AttributeError) as error:
+        raise VsrError("bad_config", f"llm.sizes make no model: {one_line(error)[:200]}") from error
+
+
+def with_adapters(model: Any, settings: RestorerSettings) -> Any:
+    """The model with LoRA on the layers that the settings name; whole where the rank is 0. Raises VsrError."""
+    lora = settings.lora
+    if not lora.rank:
+        return model
+    peft = needed("peft", "adapters of a language model", INSTALL)
+    task = "CAUSAL_LM" if settings.architecture == "causal" else "SEQ_2_SEQ_LM"
+    config = peft.LoraConfig(
+        r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=list(lora.modules), task_type=task
+    )
+    try:
+        return peft.get_peft_model(model, config)
+    except ValueError as error:
+        raise VsrError("bad_config", f"llm.lora: {one_line(error)[:200]}") from error
+
+
+def save_restorer(folder: str | Path, model: Any, settings: RestorerSettings, about: dict[str, Any]) -> Path:
+    """Adapters or weights as safetensors, and restorer.json; ``about`` says of the training. Raises VsrError."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    adapted = bool(settings.backbone and settings.lora.rank)
+    model.save_pretrained(folder / (ADAPTER if adapted else WHOLE), safe_serialization=True)
+    backbone = {own.name: sha256_of(own) for own in weight_files(settings.backbone)} if settings.backbone else {}
+    write_json(folder / CONFIG, {"settings": to_plain(settings), "backbone": backbone, **about})
+    return folder
+
+
+def is_restorer(folder: str | Path) -> bool:
+    """Whether a folder is what `vsr train` made of an ``llm`` configuration."""
+    return (Path(folder) / CONFIG).is_file()
+
+
+def load_restorer(folder: str | Path, backbone: str = "") -> Restorer:
+    """A trained restorer, its adapters merged into the backbone; ``backbone``: where that lies now, if elsewhere.
+
+    Raises VsrError bad_model: none, another backbone than it was trained on, weights that are pickled or missing.
+    """
+    folder = Path(folder)
+    if not is_restorer(folder):
+        raise VsrError("bad_model", f"{folder} is no model of vsr train with an llm: it has no {CONFIG}")
+    kept = read_json(folder / CONFIG)
+    try:
+        settings = from_plain(RestorerSettings, kept["settings"])
+        hashes = dict(kept["backbone"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise VsrError("bad_model", f"{folder / CONFIG}: {one_line(error)}") from error
+    if backbone and settings.backbone:
+        settings = replace(settings, backbone=backbone)
+    if not settings.backbone:
+        model, codec, licence = _whole(folder, settings), OwnCodec(settings.input), "our own"
+        return Restorer(model.eval(), codec, settings, licence)
+    _check_backbone(folder, settings.backbone, hashes)
+    tokenizer, model, licence = load_backbone(settings.backbone, CLASSES[settings.architecture])
+    model = _adapted(folder, model) if settings.lora.rank else _whole(folder, settings)
+    return Restorer(model.to(precision()).eval(), HubCodec(tokenizer), settings, licence)
+
+
+def _whole(folder: Path, settings: RestorerSettings) -> Any:
+    """All weights of a folder. Raises VsrError."""
+    transformers = needed("transformers", "a language model", INSTALL)
+    _check_safe(folder / WHOLE, "model")
+    try:
+        kind = getattr(transformers, CLASSES[settings.architecture])
+        return kind.from_pretrained(
+            folder / WHOLE, dtype=torch.float32, use_safetensors=True, local_files_only=True, trust_remote_code=False
+        )
+    except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
+        raise VsrError("bad_model", f"{folder / WHOLE} cannot be read: {one_line(error)[:200]}") from error
+
+
+def _adapted(folder: Path, model: Any) -> Any:
+    """The backbone with the folder's adapters merged into its weights. Raises VsrError."""
+    peft = needed("peft", "adapters of a language model", INSTALL)
+    _check_safe(folder / ADAPTER, "adapter_model")
+    try:
+        return peft.PeftModel.from_pretrained(model, str(folder / ADAPTER)).merge_and_unload()
+    except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
+        raise VsrError("bad_model", f"{folder / ADAPTER} cannot be read: {one_line(error)[:200]}") from error
+
+
+def _check_safe(folder: Path, name: str) -> None:
+    """peft would take a pickle where there are no safetensors."""
+    if not (folder / f"{name}.safetensors").is_file():
+        raise VsrError("bad_model", f"{folder} has no {name}.safetensors; pickled weights are never read")
+
+
+def _check_backbone(folder: Path, backbone: str, hashes: dict[str, str]) -> None:
+    found = {own.name: sha256_of(own) for own in weight_files(backbone)}
+    if found != hashes:
+        raise VsrError("bad_model", f"{folder} was trained on another model than {backbone} holds now")

@@ -1,0 +1,124 @@
+"""A reader's clip -> text by a restorer: candidates of the lexicon search and of the model itself, in a new order.
+
+score = log p(video | text) by the best CTC path through any pronunciations of its words + ``weight`` * log p(text |
+what was read) + ``bonus`` for each word. The path keeps out texts that fit the model and not the lips.
+Shapes: T frames, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from torch import Tensor
+
+from vsr.core.errors import VsrError
+from vsr.core.numbers import NOT_NEGATIVE, Range, check_numbers
+from vsr.decoding.ctc import greedy
+from vsr.decoding.lexicon_search import LexiconSearch
+from vsr.decoding.pronunciations import path_through
+from vsr.decoding.restorer import Restorer, units_of
+from vsr.text.unit_tokenizers import UnitTokenizer
+
+if TYPE_CHECKING:
+    from vsr.modelstore.folder import LoadedModel
+
+BONUS = Range(least=-1000, most=1000)
+
+
+@dataclass(frozen=True)
+class RestoreOptions:
+    """How to restore.
+
+    Args:
+        beam: of the lexicon search.
+        candidates: texts of the lexicon search that are scored.
+        written: texts that the model writes itself, which are scored beside them.
+        weight: of the model's log-probability; 0: the lips alone decide.
+        bonus: for each word.
+    """
+
+    beam: int = 60
+    candidates: int = 30
+    written: int = 0
+    weight: float = 0.5
+    bonus: float = 0.0
+
+    def __post_init__(self):
+        whole = {"beam": Range(least=1, most=1000), "candidates": Range(least=0, most=1000)}
+        check_numbers(self, **whole, written=Range(least=0, most=100), weight=NOT_NEGATIVE, bonus=BONUS)
+        if not self.candidates + self.written or self.candidates > self.beam:
+            told = f"{self.candidates} candidates, {self.written} written, beam {self.beam}"
+            raise VsrError("bad_config", f"{told}: there must be a candidate, and no more than the beam holds")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A text (words) with its parts: log-probability by the lips and by the restorer."""
+
+    words: tuple[str, ...]
+    seen: float
+    known: float
+
+    def score(self, weight: float, bonus: float) -> float:
+        """What it is worth; never anything where it does not fit into the frames."""
+        return self.seen + (weight * self.known if weight else 0.0) + bonus * len(self.words)
+
+
+def units_read(log_probs: Tensor, tokenizer: UnitTokenizer, unit: str) -> str:
+    """The greedy CTC path (T, V) as a restorer's line; phonemes become visemes where it reads these.
+
+    Raises VsrError bad_config where the reader's units cannot become the restorer's.
+    """
+    if unit not in (tokenizer.unit, "viseme"):
+        raise VsrError("bad_config", f"the restorer takes {unit}s and the reader reads {tokenizer.unit}s")
+    return " ".join(units_of(tokenizer.decode(greedy(log_probs).tokens), unit))
+
+
+def seen(log_probs: np.ndarray, words: Sequence[str], tokenizer: UnitTokenizer) -> float:
+    """Log-probability of the best CTC path (T, V) through any pronunciations of the words; -inf where none fits."""
+    found = path_through(log_probs, [tokenizer.variants(word) for word in words], tokenizer.mark)
+    return found[0] if found else -math.inf
+
+
+def candidates_of(
+    log_probs: Tensor, tokenizer: UnitTokenizer, search: LexiconSearch, restorer: Restorer, options: RestoreOptions
+) -> list[Candidate]:
+    """Texts of one clip (T, V) with their parts; none where nothing fits into the frames."""
+    line = units_read(log_probs, tokenizer, restorer.settings.input)
+    listed = (
+        [own.words for own in search.run(log_probs, options.beam, options.candidates)] if options.candidates else []
+    )
+    written = [tuple(own) for own in restorer.write([line], options.written)] if options.written else []
+    texts = list(dict.fromkeys([*listed, *written]))
+    by_lips = [seen(log_probs.numpy(), words, tokenizer) for words in texts]
+    kept = [(words, own) for words, own in zip(texts, by_lips, strict=True) if math.isfinite(own)]
+    known = restorer.log_probs([line], [words for words, _ in kept])
+    return [Candidate(words, own, value) for (words, own), value in zip(kept, known, strict=True)]
+
+
+def ranked(candidates: Sequence[Candidate], options: RestoreOptions) -> list[Candidate]:
+    """Best first."""
+    return sorted(candidates, key=lambda own: (-own.score(options.weight, options.bonus), own.words))
+
+
+def check_reader(loaded: LoadedModel) -> UnitTokenizer:
+    """The reader's tokenizer. Raises VsrError bad_config for a reader without CTC over phonemes or visemes."""
+    if not isinstance(loaded.tokenizer, UnitTokenizer) or not loaded.model.ctc:
+        raise VsrError("bad_config", f"{loaded.name} is no reader of phonemes or visemes by CTC (vsr tokens --kind)")
+    return loaded.tokenizer
+
+
+def record_of(
+    key: str, log_probs: Tensor, tokenizer: UnitTokenizer, search: LexiconSearch, restorer: Restorer,
+    options: RestoreOptions, nbest: int = 1,
+) -> dict:  # fmt: skip
+    """A line of JSON for one clip (T, V); an empty text where no words fit into it."""
+    found = ranked(candidates_of(log_probs, tokenizer, search, restorer, options), options)
+    scores = [own.score(options.weight, options.bonus) for own in found]
+    listed = [{"text": " ".join(own.words), "score": score} for own, score in zip(found, scores, strict=True)][:nbest]
+    best = listed[0] if listed else {"text": "", "score": 0.0}
+    return {"id": key, **best, "units": units_read(log_probs, tokenizer, restorer.settings.input), "nbest": listed}

@@ -1,0 +1,72 @@
+"""CTC and attention, and contrast of lips and sound beside them.
+
+By synchrony as CoGenAV (2025), by the streams' frames and by the frames' tokens as MONA (Benster et al. 2024).
+
+Shapes: B clips, T frames, W width of an embedding, N frames that are compared.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from vsr.data.batch import CLIPS, FRAME_TOKENS, Batch
+from vsr.data.modalities import SOUND, VIDEO
+from vsr.models.contrast import cross_contrast, supervised_contrast, synchrony_loss
+from vsr.models.contrastive_fusion import ContrastiveFusion, streams_kept
+from vsr.models.lipreader import LipReader
+from vsr.objectives.ctc_attention import ctc_attention
+
+
+def contrast(model: LipReader, batch: Batch) -> dict[str, Tensor]:
+    """The losses of `ctc_attention`, and ``synchrony``, ``cross`` and ``supervised`` of the clips that have both
+    streams. Raises ValueError for a model whose fusion is not "contrast"."""
+    fusion = fusion_of(model)
+    with streams_kept(fusion) as kept:
+        losses = ctc_attention(model, batch)
+    video, sound, mask = kept[0]
+    both = (batch.has(VIDEO) & batch.has(SOUND)).nonzero()[:, 0]
+    found = {}
+    if len(both):
+        labels = batch.targets.get(FRAME_TOKENS)
+        own = None if labels is None else labels[both]
+        found = contrast_losses(fusion, video[both], sound[both], mask[both], own)
+    c = fusion.settings
+    total = sum(getattr(c, name) * value for name, value in found.items())
+    loss = losses["loss"] + total * batch.share(CLIPS)
+    return losses | {"loss": loss} | {name: value.detach() for name, value in found.items()}
+
+
+def fusion_of(model: LipReader) -> ContrastiveFusion:
+    """The fusion of a model that was built for contrast. Raises ValueError."""
+    fusion = getattr(model.frontend, "fusion", None)
+    if not isinstance(fusion, ContrastiveFusion):
+        raise ValueError("the objective contrast needs a front end audio_visual with the fusion contrast")
+    return fusion
+
+
+def contrast_losses(
+    fusion: ContrastiveFusion, video: Tensor, sound: Tensor, mask: Tensor, labels: Tensor | None
+) -> dict[str, Tensor]:
+    """The losses that have a weight, of features (B, T, D); ``labels`` (B, T): the frames' tokens, -1 unknown."""
+    c, (see, hear) = fusion.settings, fusion.pair(video, sound, mask)
+    found = {}
+    if c.synchrony:
+        steps = torch.randint(c.shift[0], c.shift[1] + 1, (len(mask),), device=mask.device)
+        signs = torch.randint(0, 2, (len(mask),), device=mask.device) * 2 - 1
+        found["synchrony"] = synchrony_loss(see, hear, mask, fusion.scale, fusion.bias, steps * signs)
+    rows = drawn(mask, c.frames)
+    if c.cross:
+        found["cross"] = cross_contrast(see[rows], hear[rows], c.tau, c.standard)
+    if c.supervised and labels is not None:
+        told = drawn(mask & (labels >= 0), c.frames // 2)
+        both = torch.cat([see[told], hear[told]])
+        found["supervised"] = supervised_contrast(both, labels[told].repeat(2), c.tau)
+    return found
+
+
+def drawn(mask: Tensor, most: int) -> tuple[Tensor, Tensor]:
+    """Indices (clip, frame) of at most so many of the real frames, by chance."""
+    real = mask.nonzero()
+    order = torch.randperm(len(real), device=mask.device)[:most]
+    return real[order, 0], real[order, 1]

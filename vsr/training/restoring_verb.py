@@ -1,0 +1,62 @@
+"""What `vsr train` does with a configuration that has an ``llm``: a dry run, or a restorer of text."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+from vsr.core.errors import VsrError
+from vsr.decoding.restorer_folder import of_sizes, with_adapters
+from vsr.training.config import load_config
+from vsr.training.dry_run import names, parameters, shown
+from vsr.training.restoring import RestorerRun, RestorerTrainConfig
+
+
+def is_restorer_config(path: str) -> bool:
+    """Whether a YAML has an ``llm``; what cannot be read is left to whoever reads it next."""
+    import yaml
+
+    try:
+        settings = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return False
+    return isinstance(settings, dict) and "llm" in settings
+
+
+def trained_restorer(args: argparse.Namespace) -> int:
+    """Train, or print what would be trained. Raises VsrError."""
+    from vsr.core.files import check_output
+
+    config = load_config(args.config, args.set, RestorerTrainConfig)
+    if args.dry_run:
+        return shown(restorer_lines, config)
+    if args.resume:
+        raise VsrError("bad_config", "a run with an llm cannot be resumed: its adapters are saved at its end")
+    check_output(f"{args.out}/config.yaml", args.config)
+    print(f"model: {RestorerRun(config, args.out).fit()}")
+    return 0
+
+
+def restorer_lines(config: RestorerTrainConfig) -> Iterator[str]:
+    """What would be trained; the model has the sizes of the YAML, on the meta device. Raises VsrError."""
+    llm, data, noise = config.llm, config.data, config.data.noise
+    if not llm.sizes:
+        raise VsrError("bad_config", "--dry-run reads no backbone: give llm.sizes (model_type and its numbers)")
+    with torch.device("meta"):
+        model = of_sizes(llm)
+        count = parameters(model)
+        model = with_adapters(model, llm) if llm.backbone else model
+    trained = sum(own.numel() for own in model.parameters() if own.requires_grad)
+    what = f"{llm.lines} lines of text" if llm.input == "text" else f"{llm.input}s"
+    yield f"model: {count:,} parameters; reads {what}; {llm.architecture}, {llm.backbone or 'from random weights'}"
+    yield f"  trained          {trained:>13,} parameters" + (f", LoRA of rank {llm.lora.rank}" if llm.backbone else "")
+    shown_errors = f"errors of {names(noise.hypotheses)}" if noise.hypotheses else "no errors"
+    yield f"learns by the cross-entropy of the text: weight 1; prompts with {shown_errors}"
+    yield "data: " + "; ".join(f"{name} {names(getattr(data, name))}" for name in ("train", "dev", "tests"))
+    trainer = config.trainer
+    length = f"{trainer.max_minutes:g} minutes" if trainer.max_minutes else f"{trainer.max_epochs} epochs"
+    yield f"AdamW {config.optim.lr:g}, {config.optim.warmup_steps} steps of warm-up; {length}"
+    yield f"{data.batch} sentences a batch"
