@@ -4,8 +4,8 @@ import pytest
 
 from vsr.cli import main
 from vsr.core.errors import VsrError
-from vsr.corpora.puppet import languages
-from vsr.corpora.puppet.languages import LANGUAGES, SLOTS, check_sayable, voices_of
+from vsr.corpora.puppet import languages, prepare_puppet
+from vsr.corpora.puppet.languages import LANGUAGES, SLOTS, check_sayable, named, voices_of
 from vsr.corpora.puppet.sentences import GRID_SLOTS, load_vocabulary
 from vsr.corpora.puppet.visemes import mouth_track, phoneme_parts, unknown_sounds
 from vsr.data.manifest import read_manifest
@@ -44,7 +44,7 @@ def test_french_vowels_are_rounded():
 
 
 def test_a_corpus_says_its_language(tmp_path, capsys):
-    assert main(["prepare", "puppet", "--language", "fr", "--train", "1", "--dev", "0", "--test", "0", "--out",
+    assert main(["prepare", "puppet", "--vocabulary", "fr", "--train", "1", "--dev", "0", "--test", "0", "--out",
                  str(tmp_path)]) == 0  # fmt: skip
     (clip,) = read_manifest(tmp_path / "train.jsonl")
     assert clip.language == "fr" and len(clip.words) == 6
@@ -53,7 +53,13 @@ def test_a_corpus_says_its_language(tmp_path, capsys):
     assert "another puppet corpus" in capsys.readouterr().err
 
 
-def test_a_language_that_it_does_not_speak_is_refused(tmp_path, capsys):
-    assert main(["prepare", "puppet", "--language", "xx", "--out", str(tmp_path / "new")]) == 1
-    assert f"does not speak 'xx': it can be {', '.join(LANGUAGES)}" in capsys.readouterr().err
+def test_a_language_that_it_does_not_speak_is_refused(tmp_path):
+    with pytest.raises(VsrError, match=f"does not speak 'xx': it can be {', '.join(LANGUAGES)}"):
+        prepare_puppet(tmp_path / "new", 1, 0, 0, language="xx")
     assert not (tmp_path / "new").exists()
+
+
+def test_a_vocabulary_names_its_language():
+    assert [named(own) for own in ("grid", "fr", "fr:a.txt", "a.txt", "C:a.txt")] == [
+        ("en", "grid"), ("fr", "grid"), ("fr", "a.txt"), ("en", "a.txt"), ("en", "C:a.txt"),
+    ]  # fmt: skip

@@ -52,6 +52,12 @@ SLOTS = {name: tuple(tuple(slot.split()) for slot in slots) for name, slots in _
 LANGUAGES = (ENGLISH, *SLOTS)
 
 
+def named(vocabulary: str) -> tuple[str, str]:
+    """(language, vocabulary of it): "fr" is GRID's kind of sentences in French, "fr:FILE" those of a text file."""
+    language, _, file = vocabulary.partition(":")
+    return (language, file or "grid") if language in SLOTS else (ENGLISH, vocabulary)
+
+
 def voices_of(language: str) -> tuple[str, ...]:
     """espeak's names of the voices of a language that is not English."""
     return tuple(language + variant for variant in VARIANTS)
