@@ -23,7 +23,7 @@ from vsr.core.version import __version__
 SECTIONS = {
     "read lips": (
         "transcribe", "live", "dictate", "inspect", "align", "find", "phrases", "encode",
-        "models", "import", "export", "push",
+        "sync", "speakers", "models", "import", "export", "push",
     ),
     "prepare a corpus": ("download", "prepare", "validate", "convert", "corrupt", "label", "crop", "waves", "tokens"),
     "train": ("train", "adapt", "average", "fuse", "lm"),
