@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from vsr.core.errors import VsrError
 from vsr.data.batch import Batch
 from vsr.models.contrast import (
     agreement,
@@ -195,5 +196,5 @@ def test_clips_without_sound_are_no_part_of_the_contrast():
 
 
 def test_a_reader_without_this_fusion_is_refused():
-    with pytest.raises(ValueError, match="the fusion contrast"):
+    with pytest.raises(VsrError, match="the fusion contrast"):
         contrast(reader("concat"), both_streams())

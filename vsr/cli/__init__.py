@@ -27,7 +27,9 @@ SECTIONS = {
     ),
     "prepare a corpus": ("download", "prepare", "validate", "convert", "corrupt", "label", "crop", "waves", "tokens"),
     "train": ("train", "adapt", "average", "fuse", "lm"),
-    "decode and score": ("decode", "calibrate", "posteriors", "rescore", "restore", "combine", "score", "results"),
+    "decode and score": (
+        "decode", "calibrate", "posteriors", "rescore", "restore", "combine", "score", "expert", "results",
+    ),
 }  # fmt: skip
 FAILS = "one line on stderr says why, and nothing half-written is left"
 

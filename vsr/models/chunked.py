@@ -1,4 +1,4 @@
-"""Cross-entropy over a large vocabulary without the logits of all tokens at once (Wijmans et al. 2025, Cut Your Losses).
+"""Cross-entropy over a large vocabulary without the logits of all tokens at once (Wijmans et al. 2025).
 
 Value and gradients are those of the plain loss; the logits of a chunk are made again for its gradient, so that the
 memory is that of one chunk. Shapes: N tokens, D width, V vocabulary.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from vsr.core.errors import VsrError
 from vsr.data.batch import CLIPS, FRAME_TOKENS, Batch
 from vsr.data.modalities import SOUND, VIDEO
 from vsr.models.contrast import cross_contrast, supervised_contrast, synchrony_loss
@@ -20,7 +21,7 @@ from vsr.objectives.ctc_attention import ctc_attention
 
 def contrast(model: LipReader, batch: Batch) -> dict[str, Tensor]:
     """The losses of `ctc_attention`, and ``synchrony``, ``cross`` and ``supervised`` of the clips that have both
-    streams. Raises ValueError for a model whose fusion is not "contrast"."""
+    streams. Raises VsrError for a model whose fusion is not "contrast"."""
     fusion = fusion_of(model)
     with streams_kept(fusion) as kept:
         losses = ctc_attention(model, batch)
@@ -38,10 +39,10 @@ def contrast(model: LipReader, batch: Batch) -> dict[str, Tensor]:
 
 
 def fusion_of(model: LipReader) -> ContrastiveFusion:
-    """The fusion of a model that was built for contrast. Raises ValueError."""
+    """The fusion of a model that was built for contrast. Raises VsrError."""
     fusion = getattr(model.frontend, "fusion", None)
     if not isinstance(fusion, ContrastiveFusion):
-        raise ValueError("the objective contrast needs a front end audio_visual with the fusion contrast")
+        raise VsrError("bad_config", "the objective contrast needs the front end audio_visual with the fusion contrast")
     return fusion
 
 

@@ -12,7 +12,7 @@ FILES = """reads   video files with sound; a model
 writes  a line for each face; with --out JSON Lines: file, faces (score, share of windows in
         which it speaks), windows (face, start, end, score, speaks)"""
 FAILS = "a file could not be read; the others are done all the same"
-SEE = "vsr sync, vsr transcribe --faces all"
+SEE = "vsr sync, vsr transcribe"
 EXAMPLE = """vsr speakers panel.mp4
 vsr speakers *.mp4 --offset 2 --out speakers.jsonl"""
 
