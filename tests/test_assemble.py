@@ -133,7 +133,7 @@ def spoilt(path, value):
 
 
 @pytest.mark.parametrize(
-    "path, value, told",
+    "path, value, printed",
     [
         (["frames"], "25", "frames: expected a whole number"),
         (["frames"], True, "frames: expected a whole number"),
@@ -149,9 +149,9 @@ def spoilt(path, value):
         (["people", 0, "looks", 0], "", "not 64 x 64"),
     ],
 )
-def test_what_is_no_block_is_refused_and_named(tmp_path, path, value, told):
+def test_what_is_no_block_is_refused_and_named(tmp_path, path, value, printed):
     record = spoilt(path, value)
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(ValueError, match=printed):
         BlockRecord.from_json(record)
     file = tmp_path / "a.journal"
     Journal(file, HEADING).add(WHOLE)

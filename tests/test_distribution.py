@@ -24,8 +24,8 @@ def wrong_hints(text, name, extras):
     wrong = []
     for line in text.splitlines():
         asked = re.search(r"\b(?:pip3?|uv) (?:install|download|add)\b([^`)]*)", line)
-        told = list(REQUIREMENT.finditer(asked[1].replace("'", " ").replace('"', " "))) if asked else []
-        bad = any(wanted[1] in IMPORTED or (wanted[1] == name and not _known(wanted[2], extras)) for wanted in told)
+        printed = list(REQUIREMENT.finditer(asked[1].replace("'", " ").replace('"', " "))) if asked else []
+        bad = any(wanted[1] in IMPORTED or (wanted[1] == name and not _known(wanted[2], extras)) for wanted in printed)
         # `vsr[lm]` is a mistake wherever it stands: nothing of that name has our extras
         named = re.search(rf"\b({'|'.join(IMPORTED)})\[({'|'.join(extras)})[\],]", line)
         if bad or (named and not line[: named.start()].endswith("-")):

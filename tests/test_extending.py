@@ -178,20 +178,20 @@ reader = dict(vocab_size=9, dim=16, heads=2, hidden=32, layers=1, decoder_layers
 torch.manual_seed(0)
 before = Voice(VoiceConfig(reader=reader, **sizes)).eval()
 torch.nn.init.normal_(before.velocity.output.weight)
-told = Voice(VoiceConfig(reader=reader, conditions={"pace": {"kind": "pace"}}, **sizes)).eval()
-new = {name: own for name, own in told.state_dict().items() if name.startswith("conditions.")}
+paced = Voice(VoiceConfig(reader=reader, conditions={"pace": {"kind": "pace"}}, **sizes)).eval()
+new = {name: own for name, own in paced.state_dict().items() if name.startswith("conditions.")}
 assert set(new) == {"conditions.pace.null", "conditions.pace.project.weight", "conditions.pace.project.bias"}
-told.load_state_dict(new | before.state_dict())
-pace = conditions_of(told.config.conditions)["pace"].load(Clip("a", "a.mp4", "one two"), 50)
+paced.load_state_dict(new | before.state_dict())
+pace = conditions_of(paced.config.conditions)["pace"].load(Clip("a", "a.mp4", "one two"), 50)
 assert pace.tolist() == [2.0]
 video, lengths, speaker = torch.randn(1, 6, 1, 88, 88), torch.tensor([6]), torch.zeros(1, 256)
 options = FlowOptions(steps=2, guidance=1.5)
 def speak(model, **more):
     return model.speak(video, lengths, speaker, options, **more).mel
 shown = {"conditions": {"pace": torch.tensor([[2.0]])}}
-assert torch.equal(speak(before), speak(told)) and torch.equal(speak(before), speak(told, **shown))
-torch.nn.init.normal_(told.conditions["pace"].project.weight)
-assert not torch.allclose(speak(told, **shown), speak(told))
+assert torch.equal(speak(before), speak(paced)) and torch.equal(speak(before), speak(paced, **shown))
+torch.nn.init.normal_(paced.conditions["pace"].project.weight)
+assert not torch.allclose(speak(paced, **shown), speak(paced))
 print("ok")
 """
 
@@ -211,7 +211,7 @@ def test_settings_may_be_nested_for_our_own_kinds():
 
 
 @pytest.mark.parametrize(
-    "settings, told",
+    "settings, shown",
     [
         ({"frontend": "resnet"}, "frontend is 'resnet'; it can be resnet3d"),
         ({"frontend_settings": {"depth": 3}}, "depth"),
@@ -221,8 +221,8 @@ def test_settings_may_be_nested_for_our_own_kinds():
     ],
     ids=["frontend", "setting", "encoder", "no kind", "unknown head"],
 )
-def test_what_is_not_known_is_named(settings, told):
-    with pytest.raises(ValueError, match=told):
+def test_what_is_not_known_is_named(settings, shown):
+    with pytest.raises(ValueError, match=shown):
         LipReaderConfig(**TINY | settings)
 
 

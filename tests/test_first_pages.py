@@ -37,11 +37,11 @@ def test_the_commands_of_a_first_page_work(page, desk, capsys):  # noqa: F811
     assert len(lines) >= 2
     for words in lines:
         assert PROGRAMS[words[0]].main(words[1:]) == 0, words
-        told = capsys.readouterr().out
+        printed = capsys.readouterr().out
         if words[1:3] == ["phrases", "list.txt"] and "--json" not in words:
-            assert told.splitlines()[0].endswith(PHRASES[0]), told
+            assert printed.splitlines()[0].endswith(PHRASES[0]), printed
         if words[1:3] == ["phrases", "own"]:
-            assert told.splitlines()[0].endswith("Ich habe Durst"), told
+            assert printed.splitlines()[0].endswith("Ich habe Durst"), printed
         for folder in ("out", "marked") if words[1] == "transcribe" else ():
             if (written := Path(folder) / "clip.srt").exists():
                 assert "m five please" in written.read_text(encoding="utf-8").replace("\n", " ")

@@ -60,8 +60,8 @@ def test_resume_reads_again_what_was_made_of_something_else(read, face_clip, oth
 
     def again(why, *more, **settings):
         before = stamp(file)
-        status, told = read(*words, *more, **settings)
-        assert (status, told) == (0, [f"transcripts: 1 made again (1 other {why})"]) and stamp(file) != before
+        status, printed = read(*words, *more, **settings)
+        assert (status, printed) == (0, [f"transcripts: 1 made again (1 other {why})"]) and stamp(file) != before
 
     again("search", "--beam", 2)
     again("faces and search", "--faces", "all")
@@ -88,8 +88,8 @@ def test_another_video_of_the_same_name_is_refused(read, face_clip, other_clip, 
     read(first, "-o", out, "--format", formats)
     before = stamp(*files)
     for more in ([], ["--resume"]):
-        status, told = read(second, "-o", out, "--format", formats, *more)
-        assert status == 1 and len(told) == 1 and "the transcript of another video" in told[0]
+        status, printed = read(second, "-o", out, "--format", formats, *more)
+        assert status == 1 and len(printed) == 1 and "the transcript of another video" in printed[0]
         second_gone = second.rename(tmp_path / "gone")
         assert read(second, "-o", out, "--format", formats, *more)[0] == 1, "no word of the other is lost"
         second_gone.rename(second)
@@ -117,9 +117,9 @@ def test_somebody_elses_file_stays(read, face_clip, other_clip, tmp_path, name, 
     clip, other = shutil.copy(face_clip, tmp_path / "clip.mp4"), tmp_path / "other.mp4"
     (tmp_path / name).write_text('{"Text": "BIN BLUE"}\n', encoding="utf-8")
     words = (clip, other, "-o", tmp_path, "--format", "txt,srt,json")
-    status, told = read(*words, *more)
-    assert status == 1 and len(told) == 1 and f"{name} is there, and vsr did not write it" in told[0]
-    assert "--force" in told[0] and (tmp_path / name).read_text("utf-8") == '{"Text": "BIN BLUE"}\n'
+    status, printed = read(*words, *more)
+    assert status == 1 and len(printed) == 1 and f"{name} is there, and vsr did not write it" in printed[0]
+    assert "--force" in printed[0] and (tmp_path / name).read_text("utf-8") == '{"Text": "BIN BLUE"}\n'
     assert (tmp_path / "other.json").is_file(), "the others are read"
     assert read(clip, *words[2:], "--force")[0] == 0 and "BIN" not in (tmp_path / name).read_text("utf-8")
 
@@ -139,8 +139,8 @@ def test_formats_of_several_runs_are_all_ours_and_kept_only_if_of_the_same(read,
     clip, out = shutil.copy(face_clip, tmp_path / "clip.mp4"), tmp_path / "out"
     for formats, beam in (("srt,json", 2), ("json", 3), ("txt", 2), ("vtt,json", 3)):
         assert read(clip, "-o", out, "--format", formats, "--beam", beam) == (0, [])
-    status, told = read(clip, "-o", out, "--format", "srt,vtt,json", "--beam", 3, "--resume")
-    assert status == 0 and len(told) == 1 and "1 made again (1 other" in told[0]
+    status, printed = read(clip, "-o", out, "--format", "srt,vtt,json", "--beam", 3, "--resume")
+    assert status == 0 and len(printed) == 1 and "1 made again (1 other" in printed[0]
     assert read(clip, "-o", out, "--format", "srt,json", "--beam", 3, "--resume") == (0, ["transcripts: 1 kept"])
     assert read(clip, "-o", out, "--format", "txt,srt,vtt,json") == (0, [])
     clip.write_bytes(clip.read_bytes()[:2000])
@@ -155,8 +155,8 @@ def test_results_of_older_versions_are_known_by_their_json(read, face_clip, tmp_
     for key in ("written", "settings"):
         del record["provenance"][key]
     (out / "clip.json").write_text(json.dumps(record), encoding="utf-8")
-    status, told = read(clip, "-o", out, "--format", "txt,json", "--resume")
-    assert (status, told) == (0, ["transcripts: 1 made again (1 other settings)"])
+    status, printed = read(clip, "-o", out, "--format", "txt,json", "--resume")
+    assert (status, printed) == (0, ["transcripts: 1 made again (1 other settings)"])
 
 
 def test_a_file_that_cannot_be_read_any_more_leaves_no_stale_text(read, face_clip, tmp_path):
@@ -178,20 +178,20 @@ def test_a_video_that_is_gone_takes_no_transcript_along(read, face_clip, tmp_pat
     read(*words)
     before = {path.name: path.read_bytes() for path in out.iterdir()}
     clip.unlink()
-    status, told = read(*words)
-    assert status == 1 and len(told) == 1 and {path.name: path.read_bytes() for path in out.iterdir()} == before
+    status, printed = read(*words)
+    assert status == 1 and len(printed) == 1 and {path.name: path.read_bytes() for path in out.iterdir()} == before
 
 
 def test_outputs_among_the_inputs_are_not_replaced(read, face_clip, tmp_path):
     clip, odd = shutil.copy(face_clip, tmp_path / "clip.mp4"), tmp_path / "odd.json"
     os.link(clip, odd)
     data = odd.read_bytes()
-    status, told = read(odd, "-o", tmp_path, "--format", "json", "--force")
-    assert status == 1 and "is what is read" in told[0] and odd.read_bytes() == data
+    status, printed = read(odd, "-o", tmp_path, "--format", "json", "--force")
+    assert status == 1 and "is what is read" in printed[0] and odd.read_bytes() == data
     (tmp_path / "links").mkdir()
     (tmp_path / "links" / "clip.json").symlink_to(clip)
-    status, told = read(clip, "-o", tmp_path / "links", "--format", "json", "--force")
-    assert status == 1 and "is what is read" in told[0] and clip.read_bytes() == data
+    status, printed = read(clip, "-o", tmp_path / "links", "--format", "json", "--force")
+    assert status == 1 and "is what is read" in printed[0] and clip.read_bytes() == data
 
 
 def test_a_long_name_costs_its_own_file_only(read, face_clip, other_clip, tmp_path):
@@ -199,18 +199,18 @@ def test_a_long_name_costs_its_own_file_only(read, face_clip, other_clip, tmp_pa
     long = shutil.copy(face_clip, tmp_path / ("日本語の長い題名" * 10 + "abcdefghijk.mp4"))  # 255 bytes
     assert len(os.fsencode(long.name)) == 255
     assert read(long, other_clip, "-o", out, "--format", "srt") == (0, []) and (out / f"{long.stem}.srt").is_file()
-    status, told = read(long, other_clip, "-o", out, "--format", "json")
-    assert status == 1 and len(told) == 1 and "File name too long" in told[0] and (out / "other.json").is_file()
+    status, printed = read(long, other_clip, "-o", out, "--format", "json")
+    assert status == 1 and len(printed) == 1 and "File name too long" in printed[0] and (out / "other.json").is_file()
     names = {Outputs(str(out), ("srt",)).journal(f"{'名' * 83}{end}.mp4").name for end in "ab"}
     assert len(names) == 2 and all(len(os.fsencode(name)) <= 255 for name in names)
 
 
 def test_two_files_of_one_name_are_told_to_take_two_folders(read, tmp_path, capsys, monkeypatch):
-    status, told = read("x/a.mp4", "y/a.mpg", "-o", tmp_path / "out")
-    assert status == 2 and "same file: read each with an -o of its own" in told[0]
+    status, printed = read("x/a.mp4", "y/a.mpg", "-o", tmp_path / "out")
+    assert status == 2 and "same file: read each with an -o of its own" in printed[0]
     monkeypatch.setattr("vsr.cli.commands.transcribe.ignores_case", lambda folder: True)
-    status, told = read("x/A.mp4", "y/a.mpg", "-o", tmp_path / "out")
-    assert status == 1 and "an -o of its own" in told[0]
+    status, printed = read("x/A.mp4", "y/a.mpg", "-o", tmp_path / "out")
+    assert status == 1 and "an -o of its own" in printed[0]
 
 
 def spoken(file, **facts):

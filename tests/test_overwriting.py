@@ -75,8 +75,8 @@ def test_what_is_read_is_not_replaced(desk, line, capsys):
         (desk / name).write_text('{"id": "a", "video": "a.mp4", "text": "bin"}\n', encoding="utf-8")
     before = contents(desk)
     assert main(line.split()) == 1
-    (told,) = capsys.readouterr().err.splitlines()
-    assert "is what is read" in told or "twice" in told or "holds a" in told, told
+    (printed,) = capsys.readouterr().err.splitlines()
+    assert "is what is read" in printed or "twice" in printed or "holds a" in printed, printed
     assert contents(desk) == before
 
 
@@ -103,9 +103,9 @@ def test_what_lip2speech_reads_is_not_replaced(desk, line, capsys):
     shutil.copy("manifest.jsonl", "out/result.json")
     before = contents(desk)
     assert main(line.split()) == 1
-    (told,) = capsys.readouterr().err.splitlines()
+    (printed,) = capsys.readouterr().err.splitlines()
     refusals = ("is what is read", "holds the features", "would replace", "no / in it")
-    assert any(words in told for words in refusals), told
+    assert any(words in printed for words in refusals), printed
     assert contents(desk) == before
 
 

@@ -49,8 +49,8 @@ def test_processes_share_the_cores_unless_the_user_says_otherwise(own, expected,
         monkeypatch.delenv(name, raising=False)
     if own:
         monkeypatch.setenv("OMP_NUM_THREADS", own)
-    for told in in_processes(settings_of_libraries, [0, 1], 2, str):
-        assert told == {"OMP_NUM_THREADS": expected, "OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_NUM_THREADS": "1"}
+    for printed in in_processes(settings_of_libraries, [0, 1], 2, str):
+        assert printed == {"OMP_NUM_THREADS": expected, "OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_NUM_THREADS": "1"}
 
 
 @pytest.mark.parametrize(

@@ -175,18 +175,18 @@ sys.exit(Slow("slow", "", {}, "").main())
 """
 
 
-@pytest.mark.parametrize("number, status, told", [
+@pytest.mark.parametrize("number, status, printed", [
     (signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "ended by SIGTERM"),
     (signal.SIGHUP, 129, "ended by SIGHUP"),
 ])  # fmt: skip
-def test_any_signal_ends_a_command_cleanly_and_two_at_once_are_one(tmp_path, number, status, told):
+def test_any_signal_ends_a_command_cleanly_and_two_at_once_are_one(tmp_path, number, status, printed):
     write_text(tmp_path / "slow.py", COMMAND)
     process = started(tmp_path / "slow.py", 0.5)
     assert process.stdout.readline() == "ready\n"
     process.send_signal(number)
     assert process.stdout.readline() == "cleaning\n"
     process.send_signal(number)
-    assert process.communicate(timeout=60) == ("clean\n", f"slow: {told}\n") and process.returncode == status
+    assert process.communicate(timeout=60) == ("clean\n", f"slow: {printed}\n") and process.returncode == status
 
 
 def test_a_second_signal_ends_a_clean_up_that_lasts(tmp_path):

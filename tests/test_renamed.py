@@ -34,8 +34,8 @@ def test_earlier_options(capsys):
     assert vars(parser.parse_args([])) == {"threshold": 0.5, "force": False}
     assert capsys.readouterr().err == ""
     assert vars(parser.parse_args(["--least", "0.2", "--again"])) == {"threshold": 0.2, "force": True}
-    told = capsys.readouterr().err
-    assert "option --least is now --threshold" in told and "option --again is now --force" in told
+    printed = capsys.readouterr().err
+    assert "option --least is now --threshold" in printed and "option --again is now --force" in printed
     assert "--least" not in parser.format_help()
     with pytest.raises(SystemExit):
         parser.parse_args(["--least", "half"])

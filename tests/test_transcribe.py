@@ -221,10 +221,10 @@ def test_a_wrong_number_of_faces_is_refused(loaded, speaker_and_listener, faces)
 def test_the_run_is_told_as_it_goes(loaded, speaker_and_listener):
     from vsr.core.progress import Watch
 
-    told = []
-    loaded.transcribe(speaker_and_listener, options(), watch=Watch(progress=lambda *facts: told.append(facts)))
-    assert [done for _, done, _ in told] == pytest.approx([0.0, 1.0, 2.0])
-    assert all(file == speaker_and_listener and total == pytest.approx(3.0) for file, _, total in told)
+    shown = []
+    loaded.transcribe(speaker_and_listener, options(), watch=Watch(progress=lambda *facts: shown.append(facts)))
+    assert [done for _, done, _ in shown] == pytest.approx([0.0, 1.0, 2.0])
+    assert all(file == speaker_and_listener and total == pytest.approx(3.0) for file, _, total in shown)
 
 
 def test_a_transcript_tells_what_it_was_made_from(loaded, face_clip, tmp_path):

@@ -47,8 +47,8 @@ def test_a_transcript_warns_of_guesses_alone():
     assert transcript(0.9, 0.9).warnings == [] == transcript(None, 0.9).warnings == transcript(0.1).warnings
     (warning,) = transcript(0.1, 0.9).warnings
     assert warning["reason"] == "outside_domain" and warning["message"].startswith("100 % of what was read")
-    told = transcript(0.1, 0.9).to_json()
-    assert told["warnings"] == [warning] and told["segments"][0]["in_domain"] == 0.1
+    printed = transcript(0.1, 0.9).to_json()
+    assert printed["warnings"] == [warning] and printed["segments"][0]["in_domain"] == 0.1
 
 
 @pytest.fixture

@@ -81,7 +81,7 @@ train_vocoder() {
             >"$exp/predicted/$list.jsonl"
         $decode_cmd "$exp/log/predict_$list.log" lip2speech synthesize --acoustic "$exp/model" \
             --vocoder "$vocoder/model" --features "$features" --manifest "$exp/predicted/$list.jsonl" \
-            --out "$exp/predicted" $(flow_options)
+            --out "$exp/predicted" --text none $(flow_options)
         lists+=${lists:+,}$exp/predicted/$list.jsonl
     done
     train_vocoder_run "$tune_config" "$tuned" "data.train=[$lists]" "data.predicted=$exp/predicted" \
@@ -97,11 +97,15 @@ synthesize_all() {
     synthesize_row copy --copy
     synthesize_row copy32 --copy --rounds 32
     synthesize_row system $(flow_options)
+    [ -n "${listener_config:-}" ] || return 0
+    synthesize_row lips --text none $(flow_options)
+    synthesize_row other_words --text other $(flow_options)
 }
 evaluate_all() { # RECIPE ARGUMENTS...
     local moved=() place
     place=$(place_of "$test_list")
     [ "${sync:-no}" = no ] || moved=(--row moved="${offsets%.json}" --other-pauses natural --other-pauses moved)
+    [ -z "${listener_config:-}" ] || moved+=(--row lips="$place/lips" --row other_words="$place/other_words")
     rm -f "$place/result.json"
     # A clip that could not be scored makes the status 1; it is counted in the page, which is written all the same.
     $decode_cmd --num-threads "$nj" "$exp/log/evaluate_$tag.log" lip2speech evaluate \

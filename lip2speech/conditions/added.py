@@ -1,58 +1,80 @@
-"""A named condition, added to what the flow's network reads.
+"""A named condition, added to what a network reads.
 
 Shapes: B batch, N steps of 50 Hz, C width of the condition, W width of the network.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import torch
 from torch import Tensor, nn
 
-from lip2speech.conditions.registry import Condition
+from lip2speech.conditions.registry import FLOW, Condition
+
+Shown = Mapping[str, Tensor] | Collection[str] | None
 
 
 class Added(nn.Module):
     """One condition: its null, and a projection that begins at zero, so that weights from before it give what they
     gave, to the bit."""
 
-    def __init__(self, condition: Condition, dim: int):
+    def __init__(self, width: int, dim: int):
         super().__init__()
-        self.drop = condition.drop
-        self.null = nn.Parameter(torch.zeros(condition.width))
-        self.project = nn.Linear(condition.width, dim)
+        self.null = nn.Parameter(torch.zeros(width))
+        self.project = nn.Linear(width, dim)
         nn.init.zeros_(self.project.weight)
         nn.init.zeros_(self.project.bias)
 
-    def forward(self, value: Tensor, keep: Tensor) -> Tensor:
-        """value (B, N, C) or (B, C), keep (B,) bool -> (B, N, W) or (B, 1, W)."""
+    def forward(self, value: Tensor | None, keep: Tensor, query: Tensor) -> Tensor:
+        """value (B, N, C) or (B, C), None where it is not there; keep (B,) bool -> (B, N, W) or (B, 1, W)."""
+        if value is None:
+            return self.project(self.null).expand(len(keep), 1, -1)
         value = value if value.dim() == 3 else value[:, None]
         return self.project(torch.where(keep[:, None, None], value, self.null))
 
 
+def module_of(condition: Condition, dim: int) -> nn.Module:
+    """What adds a condition to a network of width W: its own module, or a projection of its numbers."""
+    own = getattr(condition, "build", None)
+    return own(dim) if own else Added(condition.width, dim)
+
+
 class Conditions(nn.ModuleDict):
-    """All named conditions of a model."""
+    """All named conditions of one network.
 
-    def __init__(self, conditions: Mapping[str, Condition], dim: int):
-        super().__init__({name: Added(own, dim) for name, own in conditions.items()})
+    Args:
+        conditions: of the model, by name.
+        dim: W of the network.
+        place: which network it is; conditions that do not go there are left out.
+    """
 
-    def add(self, x: Tensor, values: Mapping[str, Tensor], shown: bool | None = None) -> Tensor:
-        """What is to be added to x (B, N, W), or 0.0: the sum of all, of which each is dropped by itself.
+    def __init__(self, conditions: Mapping[str, Condition], dim: int, place: str = FLOW):
+        kept = {name: own for name, own in conditions.items() if place in getattr(own, "places", (FLOW,))}
+        super().__init__({name: module_of(own, dim) for name, own in kept.items()})
+
+    def add(self, query: Tensor, values: Mapping[str, Tensor], shown: Shown) -> Tensor | float:
+        """What is to be added to a network's input, (B, N, W) or (B, 1, W), or 0.0: the sum of all.
 
         Args:
-            values: name -> (B, N, C) or (B, C); one that is missing is not shown.
-            shown: True and False show all or none; None draws, as in training.
+            query: (B, N, W) that a condition without times of its own may look from.
+            values: name -> (B, N, C), (B, U, C) or (B, C); one that is missing is not shown.
+            shown: name -> (B,) bool, or the names of those that all clips are shown; None: all.
         """
         total: Tensor | float = 0.0
         for name, own in self.items():
-            keep = self._kept(len(x), own.drop, shown, x.device) & (name in values)
-            value = values.get(name, own.null.expand(len(x), -1))
-            total = total + own(value, keep)
+            total = total + own(values.get(name), _kept(name, shown, query), query)
         return total
 
-    @staticmethod
-    def _kept(count: int, drop: float, shown: bool | None, device) -> Tensor:
-        if shown is not None:
-            return torch.full((count,), shown, dtype=torch.bool, device=device)
-        return torch.rand(count, device=device) >= drop
+
+def _kept(name: str, shown: Shown, query: Tensor) -> Tensor:
+    """(B,) bool: the clips that a condition is shown to."""
+    if isinstance(shown, Mapping):
+        return shown[name]
+    return query.new_full((len(query),), shown is None or name in shown, dtype=torch.bool)
+
+
+def drawn(conditions: Mapping[str, Condition], count: int, device: torch.device) -> dict[str, Tensor]:
+    """Which of so many training clips each condition is shown to, (count,) bool; each is dropped by itself, and for all
+    networks together."""
+    return {name: torch.rand(count, device=device) >= own.drop for name, own in conditions.items()}

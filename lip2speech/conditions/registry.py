@@ -5,7 +5,18 @@ A kind is a frozen dataclass of plain numbers with
 - ``width``: C;
 - ``per_frame``: whether there is a vector for each step of 50 Hz, or one for the clip;
 - ``drop``: share of training clips to which it is not shown;
-- ``load(clip, steps)``: numpy array (steps, C), or (C,) for the clip.
+- ``load(clip, steps)``: numpy array (steps, C), or (C,) for the clip;
+
+and, where the usual does not do,
+
+- ``places``: the networks that it goes into, ``("flow",)`` where not given, or ``("content", "flow")``;
+- ``build(dim)``: a module (value, keep (B,), query (B, N, W)) -> (B, N, W) in the place of a projection
+  (`lip2speech.conditions.added.Added`); value is None where it is not there, and zero on padding;
+- ``sequence``: True for a length of its own: ``load`` gives (U, C), U at least 1;
+- ``heard(features)``: what is measured in the sound of a clip (`lip2speech.features.corpus.Features`), in the place of
+  ``load``; it is measured once, and kept;
+- ``spoken``: True where it is made of what is said: when speaking, ``load`` is given a clip of the words that are known
+  then.
 """
 
 from __future__ import annotations
@@ -30,7 +41,8 @@ class Condition(Protocol):
     def load(self, clip: Clip, steps: int) -> np.ndarray: ...
 
 
-CONDITIONS: Registry[type[Condition]] = Registry("condition", "lip2speech.conditions")
+FLOW, CONTENT = "flow", "content"
+CONDITIONS: Registry[type[Condition]] = Registry("condition", "lip2speech.conditions", "lip2speech.conditions.kinds")
 
 
 def conditions_of(given: Mapping[str, Mapping[str, Any]]) -> dict[str, Condition]:

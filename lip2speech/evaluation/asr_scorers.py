@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 import threading
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
+from lip2speech.evaluation.phone_scorers import GRID, PHONES, HamaGrid, HamaPhones
 from vsr.core.clock import SAMPLE_RATE
 from vsr.core.errors import VsrError
 from vsr.corpora.puppet.sentences import GRID_SLOTS
@@ -111,6 +113,8 @@ def names_of(given: str) -> list[str]:
     names = [name.strip() for name in given.split(",")] if given else []
     if len({shown_name(name) for name in names}) < len(names):
         raise VsrError("bad_asr", f"'{given}': give each recogniser once")
+    if names and names[0] == PHONES:
+        raise VsrError("bad_asr", f"{PHONES} gives phonemes: name a recogniser of words before it")
     return names
 
 
@@ -125,19 +129,26 @@ def package_of(name: str) -> str:
     kind, _, model = name.partition(":")
     if kind == "whisper" and (Path(model) / WEIGHTS).is_file():
         return "faster-whisper"
+    if kind in (PHONES, GRID):
+        return "hama"
     return "pocketsphinx" if kind == PocketSphinxGrid.name else "transformers"
 
 
 def open_scorer(name: str) -> Recogniser:
-    """``pocketsphinx-grid``, ``whisper:MODEL`` (transformers, or a folder of CTranslate2) or ``wav2vec2:MODEL``.
+    """``pocketsphinx-grid``, ``hama-grid``, ``hama`` (phonemes), ``whisper:MODEL`` (transformers, or a folder of
+    CTranslate2) or ``wav2vec2:MODEL``.
 
     Raises VsrError bad_asr, missing_package.
     """
     kind, _, model = name.partition(":")
     if package_of(name) == "faster-whisper":
         return FasterWhisper(model)
-    if name == PocketSphinxGrid.name:
-        return PocketSphinxGrid()
+    plain: dict[str, Callable[[], Recogniser]] = {
+        PocketSphinxGrid.name: PocketSphinxGrid, GRID: HamaGrid, PHONES: HamaPhones
+    }  # fmt: skip
+    if name in plain:
+        return plain[name]()
     if kind in ("whisper", "wav2vec2") and model:
         return Transformer(kind, model)
-    raise VsrError("bad_asr", f"'{name}' is no recogniser; give pocketsphinx-grid, whisper:MODEL or wav2vec2:MODEL")
+    known = "pocketsphinx-grid, hama-grid, whisper:MODEL, wav2vec2:MODEL, or hama beside one of them"
+    raise VsrError("bad_asr", f"'{name}' is no recogniser; give {known}")

@@ -18,7 +18,9 @@ LEGEND = {
     "moved, other pauses": "both: what can be scored without knowing the recording's offset and noise",
     "copy": "natural mel and units through the vocoder",
     "copy32": "the same with 32 rounds of mel consistency",
-    "system": "what is seen",
+    "system": "what is seen, with the words that the lips are read as where the voice has a listener",
+    "lips": "what is seen, without words",
+    "other_words": "what is seen, with the words of another clip: a control",
 }
 
 
@@ -74,8 +76,8 @@ def row(run: dict) -> str:
 
 def legend(rows) -> str:
     """A paragraph that says what the rows are, of those that the recipes make; "" if there are none."""
-    told = [f"{row}: {LEGEND[row]}" for row in rows if row in LEGEND]
-    return f"Rows: {'; '.join(told)}.\n\n" if told else ""
+    note = [f"{row}: {LEGEND[row]}" for row in rows if row in LEGEND]
+    return f"Rows: {'; '.join(note)}.\n\n" if note else ""
 
 
 def render(result: dict) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 
 from lip2speech.evaluation.asr_scorers import names_of, package_of, shown_name
 from lip2speech.evaluation.corpus import Outcome
+from lip2speech.evaluation.heard_rates import NORMALISER, kind_of, rate_of, shown_rate
 from lip2speech.evaluation.metrics import Utterance
 from vsr.core.files import write_json, write_lines, write_text
 from vsr.data.manifest import Clip
@@ -23,7 +24,6 @@ from vsr.evaluation.wer import score, word_errors
 from vsr.text.normalise import fold_spaces, normaliser
 
 RESAMPLES = 1000
-NORMALISER = "lower"  # of the recogniser's text
 COLUMNS = (
     ("stoi", "STOI", 3), ("estoi", "ESTOI", 3), ("pesq_nb", "PESQ nb", 2), ("pesq_wb", "PESQ wb", 2),
     ("mcd", "MCD dB", 2), ("f0", "F0 cents", 0), ("voicing", "V/UV", 3), ("offset_ms", "offset ms", 1),
@@ -64,7 +64,7 @@ def summarise(
             rows[name]["asr"] = score(texts, heard, NORMALISER)[0].as_dict()
         for number, other in enumerate(others):
             heard = {o.id: o.also[number] if o.also else "" for o in own if o.id in texts}
-            rows[name].setdefault("asr_also", {})[other] = score(texts, heard, NORMALISER)[0].as_dict()
+            rows[name].setdefault("asr_also", {})[other] = rate_of(other, texts, heard)
     return rows
 
 
@@ -98,27 +98,21 @@ def table(rows: Mapping[str, dict]) -> str:
     asked = any(row["figures"].get("distillmos") for row in rows.values())
     columns = [column for column in COLUMNS if asked or column[0] != "distillmos"]
     titles = ["row", "N", "too short", "failed", *(title for _, title, _ in columns), "ASR WER %"]
-    titles += [f"WER % of {name}" for name in others]
+    kinds = {name: kind_of(rate) for row in rows.values() for name, rate in row.get("asr_also", {}).items()}
+    titles += [f"{kinds[name].upper()} % of {name}" for name in others]
     lines = ["| " + " | ".join(titles) + " |", "|---" * len(titles) + "|"]
     for name, row in rows.items():
         cells = [name, str(row["scored"]), str(row["too_short"]), str(row["failed"])]
         # An older result.json may lack a column that came later.
         cells += [_cell(row["figures"].get(number), digits) for number, _, digits in columns]
-        cells.append(_wer_cell(row.get("asr")))
-        cells += [_wer_cell(row.get("asr_also", {}).get(name)) for name in others]
+        cells.append(shown_rate(row.get("asr")))
+        cells += [shown_rate(row.get("asr_also", {}).get(name)) for name in others]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
 def _cell(figure: dict | None, digits: int) -> str:
     return "-" if figure is None else f"{figure['mean']:.{digits}f}"
-
-
-def _wer_cell(asr: dict | None) -> str:
-    if asr is None:
-        return "-"
-    wer, low, high = (100 * asr[name] for name in ("wer", "wer_low", "wer_high"))
-    return f"{wer:.1f} ({low:.1f} - {high:.1f})"
 
 
 def header(protocol: str, asr: str) -> str:
@@ -163,8 +157,8 @@ def _tsv_row(outcome: Outcome, text: str, with_asr: bool) -> list[str]:
     if with_asr and text.split():
         norm = normaliser(NORMALISER)
         errors, words = map(str, word_errors(norm(text), norm(outcome.heard)))
-    told = [outcome.heard, outcome.reason, outcome.message, *outcome.also]
-    return [outcome.row, outcome.id, *numbers, words, errors, text, *told]
+    rest = [outcome.heard, outcome.reason, outcome.message, *outcome.also]
+    return [outcome.row, outcome.id, *numbers, words, errors, text, *rest]
 
 
 def versions(asr: str, distillmos: bool = False) -> dict[str, str]:

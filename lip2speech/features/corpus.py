@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from lip2speech.features.lag import moved
+from lip2speech.features.pitch import pitch
 from lip2speech.features.speaker import DIM, speaker_vector
 from vsr.core.artifacts import KEPT, NEW, Ledger, identify, record_of, tell
 from vsr.core.clock import MELS_PER_FRAME, SAMPLES_PER_FRAME, UNITS_PER_FRAME
@@ -46,6 +47,10 @@ class Features:
     mel: Tensor
     units: Tensor
     speaker: Tensor
+
+    def f0(self) -> np.ndarray:
+        """Pitch of the wave, (4T,) Hz, 0 where nothing is voiced. Raises VsrError missing_package."""
+        return pitch(self.wave.numpy())
 
 
 def load_features(folder: str | Path, clip: Clip) -> Features:
@@ -114,8 +119,8 @@ def with_features(clips: Sequence[Clip], folder: str | Path) -> tuple[list[Clip]
     refused = refused_clips(folder)
     kept = [clip for clip in clips if clip.id not in refused]
     reasons = Counter(refused[clip.id]["reason"] for clip in clips if clip.id in refused)
-    told = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
-    return kept, f"{len(clips) - len(kept)} of {len(clips)} clips have no features: {told}" if told else ""
+    note = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+    return kept, f"{len(clips) - len(kept)} of {len(clips)} clips have no features: {note}" if note else ""
 
 
 def extract(clip: Clip, codebook: Codebook, extractor, offset: float = 0.0) -> dict[str, Tensor]:
@@ -123,7 +128,7 @@ def extract(clip: Clip, codebook: Codebook, extractor, offset: float = 0.0) -> d
 
     Raises VsrError: unreadable, no_sound, silent, not_finite, late_face.
     """
-    if len(frame_times(clip.video, clip.start, clip.end)) > clip.num_frames:
+    if _pictures(clip) > clip.num_frames:
         raise VsrError("late_face", f"{clip.video}: the crop is shorter than the video, so sound and lips part")
     wave = moved(natural_wave(clip), offset)
     if np.abs(wave).max() < SILENT:
@@ -138,6 +143,16 @@ def extract(clip: Clip, codebook: Codebook, extractor, offset: float = 0.0) -> d
         "units": units.to(torch.int16),
         "speaker": torch.from_numpy(speaker_vector(wave)),
     }
+
+
+def _pictures(clip: Clip) -> int:
+    """Frames of a clip's video; none of sound alone. Raises VsrError unreadable."""
+    try:
+        return len(frame_times(clip.video, clip.start, clip.end))
+    except VsrError as error:
+        if error.reason == "no_video":
+            return 0
+        raise
 
 
 def extract_corpus(

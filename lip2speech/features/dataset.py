@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from lip2speech.conditions.registry import Condition
-from lip2speech.features.corpus import StoredFeatures
+from lip2speech.features.corpus import Features, StoredFeatures
 from vsr.core.errors import VsrError
 from vsr.core.progress import counted
 from vsr.data.batch import Batch, Counted, CropDataset
@@ -71,13 +71,18 @@ class SpeechDataset:
     ):  # fmt: skip
         if augmentation is not None and augmentation.speed:
             raise VsrError("bad_config", "data.augmentation.speed must be 0: the sound is not stretched with the clip")
-        self.crops = CropDataset(clips, tokenizer, augmentation, seed)
+        self.crops = self.seen_of(clips, tokenizer, augmentation, seed)
         self.clips, self.seed, self.protocol = list(clips), seed, protocol
         self.conditions = dict(conditions or {})
+        self.heard: dict[tuple[str, int], np.ndarray] = {}
         self.features = StoredFeatures(features, self.clips)
         self.by_speaker: dict[str, list[int]] = {}
         for index, clip in enumerate(clips):
             self.by_speaker.setdefault(clip.speaker, []).append(index)
+
+    def seen_of(self, clips: Sequence[Clip], tokenizer: Tokenizer, augmentation: Augmentation | None, seed: int):
+        """Where what is seen comes from: the crops. Raises VsrError bad_manifest for clips without."""
+        return CropDataset(clips, tokenizer, augmentation, seed)
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -99,20 +104,29 @@ class SpeechDataset:
         longest = max(len(each.mel) for each in own)
         mel = torch.stack([torch.cat([f.mel, f.mel[-1:].expand(longest - len(f.mel), -1)]) for f in own])
         units = pad_sequence([f.units for f in own], batch_first=True, padding_value=-1)
-        told = {name: self._values(name, own, indices) for name, own in self.conditions.items()}
+        conditions = {name: self._values(name, kind, own, indices) for name, kind in self.conditions.items()}
         speaker = torch.stack([self.voice(i, epoch) for i in indices])
-        return SpeechBatch(seen, mel, units, speaker, conditions=told)
+        return SpeechBatch(seen, mel, units, speaker, conditions=conditions)
 
-    def _values(self, name: str, condition: Condition, indices: Sequence[int]) -> Tensor:
+    def _value(self, name: str, condition: Condition, index: int, features: Features) -> np.ndarray:
+        """One condition of one clip; what is measured in its sound is measured once."""
+        if not hasattr(condition, "heard"):
+            return condition.load(self.clips[index], len(features.units))
+        if (name, index) not in self.heard:
+            self.heard[name, index] = condition.heard(features)
+        return self.heard[name, index]
+
+    def _values(self, name: str, condition: Condition, known: list[Features], indices: Sequence[int]) -> Tensor:
         """One condition of several clips. Raises VsrError bad_condition for one of another shape."""
         found = []
-        for index in indices:
-            steps = len(self.features[index].units)
-            own = torch.as_tensor(np.asarray(condition.load(self.clips[index], steps), np.float32))
-            expected = (steps, condition.width) if condition.per_frame else (condition.width,)
+        for index, features in zip(indices, known, strict=True):
+            steps = len(features.units)
+            own = torch.as_tensor(np.asarray(self._value(name, condition, index, features), np.float32))
+            length = max(1, len(own)) if getattr(condition, "sequence", False) else steps
+            expected = (length, condition.width) if condition.per_frame else (condition.width,)
             if tuple(own.shape) != expected or not own.isfinite().all():
-                told = f"{tuple(own.shape)}, or not finite, where {expected} is needed"
-                raise VsrError("bad_condition", f"condition {name} of {self.clips[index].id} is {told}")
+                problem = f"{tuple(own.shape)}, or not finite, where {expected} is needed"
+                raise VsrError("bad_condition", f"condition {name} of {self.clips[index].id} is {problem}")
             found.append(own)
         return pad_sequence(found, batch_first=True)
 

@@ -17,6 +17,7 @@ from lip2speech.features.speaker import reference_vector
 from lip2speech.inference.folder import LoadedVoice
 from lip2speech.inference.length import voice_samples
 from lip2speech.inference.mixer import Mixer
+from lip2speech.inference.spoken_conditions import conditions_of_words
 from lip2speech.inference.synthesizer import check_finite, vocode
 from lip2speech.inference.text import Text, said_between
 from lip2speech.models.flow_options import FlowOptions
@@ -163,7 +164,8 @@ def voice_crop(
     for start, stop in spans:
         video = to_network_input(crop[start:stop])[None].to(speaker.device)
         lengths = torch.tensor([stop - start], device=speaker.device)
-        own = loaded.voice.speak(video, lengths, speaker, options, pull=pull_in(loaded, said, start, stop, options))
+        pull, words = pull_in(loaded, said, start, stop, options), conditions_in(loaded, said, start, stop)
+        own = loaded.voice.speak(video, lengths, speaker, options, conditions=words, pull=pull)
         _join(mel, own.mel.cpu(), start * MELS_PER_FRAME, done * MELS_PER_FRAME)
         middle = (start + max(start, done)) // 2 * UNITS_PER_FRAME
         units[:, middle : stop * UNITS_PER_FRAME] = own.units.cpu()[:, middle - start * UNITS_PER_FRAME :]
@@ -175,10 +177,22 @@ def pull_in(loaded: LoadedVoice, said: Sequence[Said], start: int, stop: int, op
     """Towards the words that are said from one video frame to another; None where there are none."""
     if not said or not options.pull or not options.steps:
         return None
-    first = start / FPS
-    own = [replace(word, start=word.start - first, end=word.end - first) for word in said]
     device = loaded.voice.mel_mean.device
-    return text_pull(loaded.listener, [own], (stop - start) * UNITS_PER_FRAME, options.pull, device)
+    own = [_from(said, start)]
+    return text_pull(loaded.listener, own, (stop - start) * UNITS_PER_FRAME, options.pull, device)
+
+
+def conditions_in(loaded: LoadedVoice, said: Sequence[Said], start: int, stop: int) -> dict[str, torch.Tensor]:
+    """The voice's conditions that are made of the words that are said from one video frame to another."""
+    inside = [word for word in _from(said, start) if word.end > 0 and word.start < (stop - start) / FPS]
+    steps, device = (stop - start) * UNITS_PER_FRAME, loaded.voice.mel_mean.device
+    return conditions_of_words(loaded.voice.named, [inside], [steps], device) if inside else {}
+
+
+def _from(said: Sequence[Said], start: int) -> list[Said]:
+    """Words whose times count from video frame ``start``."""
+    first = start / FPS
+    return [replace(word, start=word.start - first, end=word.end - first) for word in said]
 
 
 def _join(whole: torch.Tensor, piece: torch.Tensor, start: int, done: int) -> None:

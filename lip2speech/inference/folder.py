@@ -46,7 +46,7 @@ class LoadedVoice:
     @property
     def has_listener(self) -> bool:
         """Whether it can be given what is said."""
-        return (self.parts[0] / LISTENER / CONFIG_FILE).is_file()
+        return can_be_given_words(self.parts[0])
 
     @cached_property
     def listener(self):
@@ -56,6 +56,11 @@ class LoadedVoice:
                 "no_listener", f"{self.parts[0]} has no listener, which text needs: --text none does without"
             )
         return load_listener(self.parts[0] / LISTENER, self.voice)
+
+
+def can_be_given_words(acoustic: Path) -> bool:
+    """Whether the folder of an acoustic model has a listener."""
+    return (acoustic / LISTENER / CONFIG_FILE).is_file()
 
 
 def save_voice(folder: str | Path, voice, codebook, extra: dict | None = None) -> Path:

@@ -23,6 +23,7 @@ from lip2speech.inference.mixer import Mixer
 from lip2speech.inference.options import NONE, READ_ALL
 from lip2speech.inference.text import believed, guesses, read_line, said_between
 from lip2speech.models.flow_options import FlowOptions
+from lip2speech.models.pull import Said
 from vsr.core.clock import SAMPLE_RATE
 from vsr.inference.live.session import Caption
 from vsr.media.audio import write_wave
@@ -57,7 +58,9 @@ class LiveVoice:
         self.loaded, self.reader, self.options, self.text = loaded, reader, options, text
         self.speaker = speaker_of(loaded, vector)
         self._pool = ThreadPoolExecutor(1)
-        voice_of(loaded, np.zeros((12, 96, 96), np.uint8), self.speaker, options)  # the first takes the longest
+        known = loaded.listener.config.words[:1] if text != NONE else ()
+        said = [Said(word, 0.0, 0.4) for word in known]
+        voice_of(loaded, np.zeros((12, 96, 96), np.uint8), self.speaker, options, said)  # the first takes the longest
 
     def follow(self, captions: Iterable[Caption], take: Callable[[Utterance], None]) -> None:
         """Hand the voice of each final caption to ``take``, in order, each as soon as it is there.

@@ -10,7 +10,8 @@ from vsr.core.numbers import Range, check_number
 
 PROTOCOLS = ("cross", "self", "vision")
 READ, READ_ALL, NONE = "read", "read!", "none"  # what is said: in domain, whatever was read, not known
-TEXTS = (READ, READ_ALL, "manifest", NONE)
+MANIFEST, OTHER = "manifest", "other"  # what the manifest says of the clip; of another clip, as a control
+TEXTS = (READ, READ_ALL, MANIFEST, OTHER, NONE)
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,8 @@ class SynthesisOptions:
             "vision" (no reference is heard: the model's own voice).
         copy: natural mel and units through the vocoder, instead of what is seen.
         text: what is said: "read" from the lips, "read!" (by lips unlike those of the reader's training, too),
-            "manifest" (its words and their times), "none"; None: none.
+            "manifest" (its words and their times),
+            "other" (those of another clip: a control), "none"; None: read, if the voice has what that needs.
         rounds: of mel consistency (`lip2speech.vocoders.consistency`); None: as many as the vocoder's config says.
     """
 

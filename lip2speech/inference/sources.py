@@ -14,7 +14,7 @@ from vsr.core.artifacts import KEPT, NEW, Ledger, digest_of, identify, identify_
 from vsr.core.errors import VsrError
 from vsr.data.manifest import Clip
 
-PULLING = 2  # of how a voice is pulled towards its text, raised likewise
+PULLING = 3  # of how a voice is pulled towards its text, raised likewise
 VERSION = 1  # of how a list is voiced: raised whenever the same models give another sound
 
 
@@ -51,6 +51,8 @@ class Sources:
         made = {"features": features} | self.common
         if self.common.get("text") == "manifest":
             made["words"] = [list(word) for word in clip.words]
+        if self.common.get("text") in (READ, READ_ALL) and clip.track:
+            made["track"] = identify(clip.track)
         if self.options.protocol == "cross":
             made["speaker's clips"] = lender
         return made if self.options.copy else made | {"crop": identify(clip.crop)}

@@ -6,6 +6,7 @@ Shapes: B batch, T video frames; mel (B, 4T, 80), units (B, 2T), wave (B, 640 T)
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -14,10 +15,12 @@ from torch import Tensor
 from lip2speech.conditions.registry import conditions_of
 from lip2speech.features.dataset import NoText, SpeechDataset
 from lip2speech.inference.folder import LoadedVoice
-from lip2speech.inference.options import NONE, READ, READ_ALL, SynthesisOptions
+from lip2speech.inference.options import MANIFEST, NONE, OTHER, READ, READ_ALL, SynthesisOptions
+from lip2speech.inference.other_words import with_other_words
 from lip2speech.inference.sources import Sources, names_of, needed
+from lip2speech.inference.spoken_conditions import conditions_of_words, is_spoken
 from lip2speech.inference.text import text_of, words_of_clips
-from lip2speech.models.pull import text_pull
+from lip2speech.models.pull import Said, text_pull
 from lip2speech.models.voice import Speech
 from vsr.core.clock import MELS_PER_FRAME, SAMPLES_PER_FRAME, UNITS_PER_FRAME
 from vsr.core.errors import VsrError
@@ -44,7 +47,7 @@ def vocode(vocoder, speech: Speech, speaker: Tensor, lengths: Tensor | None = No
         first, last = max(0, start - CONTEXT), min(frames, start + CHUNK + CONTEXT)
         mel = speech.mel[:, first * MELS_PER_FRAME : last * MELS_PER_FRAME]
         units = speech.units[:, first * UNITS_PER_FRAME : last * UNITS_PER_FRAME]
-        wave = vocoder(mel, units, speaker)
+        wave = vocoder(mel, units, speaker, first=first * MELS_PER_FRAME)
         skip = (start - first) * SAMPLES_PER_FRAME
         pieces.append(wave[:, skip : skip + min(CHUNK, frames - start) * SAMPLES_PER_FRAME])
     return torch.cat(pieces, dim=1)
@@ -64,6 +67,8 @@ def synthesize_list(
 
     What is kept and what is made again is printed on stderr. Raises VsrError exists where a file is somebody else's.
     """
+    if options.text == OTHER:
+        clips, options = with_other_words(clips), replace(options, text=MANIFEST)
     if options.rounds is not None:
         loaded.vocoder.rounds = options.rounds
     made = Sources(loaded, clips, features, options).all()
@@ -84,7 +89,8 @@ def _voiced(loaded, clips, todo, features, options: SynthesisOptions) -> Iterato
         return
     protocol = "cross" if options.protocol == "vision" else options.protocol
     conditions = conditions_of(loaded.voice.config.conditions)
-    dataset = SpeechDataset(clips, features, NoText(), None, protocol, conditions=conditions)
+    stored = {name: own for name, own in conditions.items() if not (is_spoken(own) or hasattr(own, "heard"))}
+    dataset = SpeechDataset(clips, features, NoText(), None, protocol, conditions=stored)
     place = {clip.id: index for index, clip in enumerate(clips)}
     sampler = FrameBudgetSampler([clip.num_frames for clip in todo], FRAME_BUDGET, shuffle=False)
     device, text = next(loaded.voice.parameters()).device, NONE if options.copy else text_of(loaded, options)
@@ -96,9 +102,12 @@ def _voiced(loaded, clips, todo, features, options: SynthesisOptions) -> Iterato
         if options.copy:
             speech = Speech(batch.mel, batch.units.clamp(min=0))
         else:
-            pull = _pull(loaded, [todo[i] for i in indices], dataset, text, options, batch.seen.video.shape[1])
+            said = _said(loaded, [todo[i] for i in indices], dataset, text)
+            pull = _pull(loaded, said, text, options, batch.seen.video.shape[1])
+            steps = (UNITS_PER_FRAME * lengths).tolist()
+            words = conditions_of_words(conditions, said, steps, device) if text != NONE else {}
             speech = loaded.voice.speak(
-                batch.seen.video, lengths, batch.speaker, options.flow, conditions=batch.conditions, pull=pull
+                batch.seen.video, lengths, batch.speaker, options.flow, conditions=batch.conditions | words, pull=pull
             )
         waves = vocode(loaded.vocoder, speech, batch.speaker, lengths).cpu()
         speech = Speech(speech.mel.cpu(), speech.units.cpu())
@@ -111,12 +120,16 @@ def _voiced(loaded, clips, todo, features, options: SynthesisOptions) -> Iterato
             yield todo[index], own, waves[row, : frames * SAMPLES_PER_FRAME]
 
 
-def _pull(loaded, clips: list[Clip], dataset: SpeechDataset, text: str, options: SynthesisOptions, frames: int):
-    """The pull of a batch of so many video frames towards the words of its clips; None where there is none."""
+def _said(loaded, clips: list[Clip], dataset: SpeechDataset, text: str) -> list[list[Said]]:
+    """What is said in each clip, and when, as far as that is to be known."""
+    crops = [dataset.crops.crop(clip) for clip in clips] if text in (READ, READ_ALL) else []
+    return [[] for _ in clips] if text == NONE else words_of_clips(loaded, clips, crops, text)
+
+
+def _pull(loaded, said: list[list[Said]], text: str, options: SynthesisOptions, frames: int):
+    """The pull of a batch of so many video frames towards what is said; None where there is none."""
     if text == NONE or not options.flow.pull:
         return None
-    crops = [dataset.crops.crop(clip) for clip in clips] if text in (READ, READ_ALL) else []
-    said = words_of_clips(loaded, clips, crops, text)
     device = loaded.voice.mel_mean.device
     return text_pull(loaded.listener, said, frames * UNITS_PER_FRAME, options.flow.pull, device)
 

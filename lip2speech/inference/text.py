@@ -5,7 +5,7 @@ Times of words are seconds in the original video.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,10 @@ class Text:
         """What must be known of the words; None: nothing."""
         return None
 
+    def each(self) -> Iterator[tuple[int, TimedWord, bool, bool]]:
+        """(face, word, whether it is a guess, whether it shapes the voice) in the order of faces and times."""
+        return ((face, word, False, True) for face in sorted(self.known) for word in self.known[face])
+
 
 class ReadText(Text):
     """What a lip reader makes of the lips; ``everything``: words shape the voice even where the lips are unlike what
@@ -71,6 +75,12 @@ class ReadText(Text):
 
     def warning(self) -> str | None:
         return guesses(self.segments, self.reader.name, self.everything)
+
+    def each(self) -> Iterator[tuple[int, TimedWord, bool, bool]]:
+        """The same; guesses are words outside of the reader's domain."""
+        for own in sorted(self.segments, key=lambda segment: (segment.face, segment.start)):
+            for word in own.words:
+                yield own.face, word, own.outside_domain, self.everything or not own.outside_domain
 
 
 def marked(words: Iterable[TimedWord]) -> str:
@@ -122,7 +132,7 @@ def usual(loaded: LoadedVoice, flow: FlowOptions) -> str:
 
 
 def resolved(loaded: LoadedVoice, given: str | None, flow: FlowOptions) -> str:
-    """``given``, or "none" for None, as for lists and cameras; checked. Raises VsrError no_listener, bad_options."""
+    """``given``, or "none" for None, as for cameras; checked. Raises VsrError no_listener, bad_options."""
     if given is None:
         return NONE
     if given != NONE:
@@ -134,18 +144,24 @@ def resolved(loaded: LoadedVoice, given: str | None, flow: FlowOptions) -> str:
 
 def text_of(loaded: LoadedVoice, options: SynthesisOptions) -> str:
     """Where the words of a list come from: "read", "read!", "manifest" or "none". Raises VsrError as `resolved`."""
-    return resolved(loaded, options.text, options.flow)
+    return resolved(loaded, usual(loaded, options.flow) if options.text is None else options.text, options.flow)
 
 
 def words_of_clips(loaded: LoadedVoice, clips: Sequence[Clip], crops: Sequence[np.ndarray], text: str):
     """For each clip of a list, whose crops (T, 96, 96) are given, what is said and when; of clips outside of the
-    reader's domain nothing is known, but by "read!"."""
+    reader's domain nothing is known, but by "read!". Tracks of the mouth are read where the manifest names them.
+
+    Raises VsrError bad_manifest for a track that cannot be read or is not as long as its crop.
+    """
     if text not in (READ, READ_ALL):
         return [[Said(*word) for word in clip.words] if text == "manifest" else [] for clip in clips]
+    from vsr.data.tracks import load_features
+    from vsr.decoding.encoding import reads_tracks
     from vsr.inference.recognition import read_windows
 
+    mouths = [load_features(clip) if clip.track else None for clip in clips] if reads_tracks(loaded.reader) else None
     edges = [np.arange(len(crop) + 1) / FPS for crop in crops]
-    readings = read_windows(loaded.reader, list(crops), edges, options_for(loaded.reader))
+    readings = read_windows(loaded.reader, list(crops), edges, options_for(loaded.reader), mouths)
     in_domain = [text == READ_ALL or own.in_domain is None or own.in_domain >= FLAGGED for own in readings]
     words = [own.hypotheses[0].words if known else () for own, known in zip(readings, in_domain, strict=True)]
     return [[Said(word.word, word.start, word.end, word.confidence) for word in own] for own in words]

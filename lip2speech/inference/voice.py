@@ -29,8 +29,8 @@ class SpeakingVoice(LoadedVoice):
         """Voice one video file; see `lip2speech.inference.dubbing.speak`; ``text`` is what is said, as `lip2speech
         speak --text` takes it. Returns (wave (S,), 16000)."""
         options = options or FlowOptions()
-        told = open_text(self, text, options, path, faces)
-        return speak(self, path, reference, options, faces, watch, told).wave, SAMPLE_RATE
+        words = open_text(self, text, options, path, faces)
+        return speak(self, path, reference, options, faces, watch, words).wave, SAMPLE_RATE
 
 
 def load_model(name=None, device: str = "cpu", acoustic=None, vocoder=None) -> SpeakingVoice:

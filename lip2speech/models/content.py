@@ -6,6 +6,7 @@ consecutive mel frames in one vector of 160, so that pairs and units share the 5
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -52,9 +53,15 @@ class ContentModel(nn.Module):
         self.units = nn.Linear(dim, units)
         self.mel = nn.Sequential(nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, PAIR))
 
-    def forward(self, visual: Tensor, lengths: Tensor, speaker: Tensor) -> Content:
-        """visual features (B, T, D), lengths (B,) video frames, speaker (B, S) -> Content."""
+    def forward(
+        self, visual: Tensor, lengths: Tensor, speaker: Tensor,
+        added: Callable[[Tensor], Tensor | float] = lambda x: 0.0,
+    ) -> Content:  # fmt: skip
+        """visual features (B, T, D), lengths (B,) video frames, speaker (B, S) -> Content.
+
+        ``added``: what named conditions add to the Conformer's input (B, 2T, W).
+        """
         mask = length_mask(UNITS_PER_FRAME * lengths, UNITS_PER_FRAME * visual.shape[1])
         x = (self.project(visual)[:, :, None] + self.phase).flatten(1, 2) + self.speaker(speaker)[:, None]
-        hidden = self.conformer(x, mask)
+        hidden = self.conformer(x + added(x), mask)
         return Content(hidden, self.units(hidden), self.mel(hidden), mask)

@@ -1,6 +1,6 @@
 """Rectified flow (Liu et al. 2023; Lipman et al. 2023) on the linear path x_t = (1 - t) x_0 + t x_1.
 
-Shapes: B batch, N steps of 50 Hz, P = 160. x_0 is the start, x_1 the mel. The guidance is written here, in `guided`,
+Shapes: B batch, N steps of 50 Hz, P = 160. x_0 is the start, x_1 the mel. The guidance is written here, in `chained`,
 and nowhere else.
 """
 
@@ -20,7 +20,15 @@ NEAR_END = 1e-3  # 1 - t is kept above this where it divides
 
 def guided(v_cond: Tensor, v_null: Tensor, g: float) -> Tensor:
     """Classifier-free guidance (Ho and Salimans 2022): g = 0 ignores the condition, 1 is plain, above 1 exaggerates."""
-    return v_null + g * (v_cond - v_null)
+    return chained([v_null, v_cond], [g])
+
+
+def chained(velocities: Sequence[Tensor], scales: Sequence[float]) -> Tensor:
+    """`guided` along a chain: v_0 + sum_k g_k (v_k - v_(k-1)), one scale fewer than velocities."""
+    v = velocities[0]
+    for before, now, g in zip(velocities[:-1], velocities[1:], scales, strict=True):
+        v = v + g * (now - before)
+    return v
 
 
 def draw_times(count: int, how: str, device: torch.device) -> Tensor:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 
+from lip2speech.models.guidance import Guidance, scales_in
 from vsr.core.errors import VsrError
 from vsr.core.numbers import SEED, Range, check_numbers
 
 SOLVERS = ("euler", "midpoint")
 RANGES = {
-    "steps": Range(0, 1000), "guidance": Range(0, 100), "sway": Range(-1, 1), "temperature": Range(0, 100),
+    "steps": Range(0, 1000), "sway": Range(-1, 1), "temperature": Range(0, 100),
     "seed": SEED, "pull": Range(0, 100),
 }  # fmt: skip
 
@@ -21,7 +22,8 @@ class FlowOptions:
 
     Args:
         steps: of the solver; 0 leaves the start as it is, without noise (the coarse mel).
-        guidance: g of v = v_null + g (v_cond - v_null); 1 is the plain conditional flow.
+        guidance: g of v = v_null + g (v_cond - v_null); 1 is the plain conditional flow; or a chain of conditions with
+            a scale each, "name=G,name=G" (`lip2speech.models.guidance`).
         solver: euler (one evaluation a step) or midpoint (two).
         sway: bends the steps towards the start where negative (Chen et al. 2024, F5-TTS); 0 leaves them even.
         temperature: scale of the noise in the start; on GRID less is clearer (0.05), 1 is what training draws.
@@ -30,7 +32,7 @@ class FlowOptions:
     """
 
     steps: int = 4
-    guidance: float = 1.0
+    guidance: Guidance = 1.0
     solver: str = "euler"
     sway: float = 0.0
     temperature: float = 0.05
@@ -41,6 +43,7 @@ class FlowOptions:
         if self.solver not in SOLVERS:
             raise VsrError("bad_options", f"the solver is '{self.solver}'; it can be {' or '.join(SOLVERS)}")
         check_numbers(self, reason="bad_options", **RANGES)
+        scales_in(self.guidance)
 
 
 def add_flow_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,16 +52,20 @@ def add_flow_arguments(parser: argparse.ArgumentParser) -> None:
 
     def add(name: str, kind: type, metavar: str, about: str) -> None:
         default = getattr(usual, name)
-        shown = f"{default:g}" if kind is float else default
+        shown = f"{default:g}" if isinstance(default, float) else default
         flow.add_argument(f"--{name}", type=kind, default=default, metavar=metavar, help=f"{about} (default: {shown})")
 
     add("steps", int, "N", "of the flow; 0: coarse mel")
-    add("guidance", float, "G", "1: plain")
+    add("guidance", _number_or_chain, "G|NAME=G,...", "1: plain; or a chain of conditions, a scale each")
     add("solver", str, "NAME", " or ".join(SOLVERS))
     add("temperature", float, "T", "of the start's noise")
     add("seed", int, "N", "of the noise")
     pull = f"text={usual.pull:g}"
     flow.add_argument("--pull", default=pull, metavar="text=W", help=f"towards what is said (default: {pull})")
+
+
+def _number_or_chain(given: str) -> Guidance:
+    return given if "=" in given else float(given)
 
 
 def flow_options(args: argparse.Namespace) -> FlowOptions:

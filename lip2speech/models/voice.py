@@ -15,12 +15,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lip2speech.conditions.added import Conditions
-from lip2speech.conditions.registry import conditions_of
+from lip2speech.conditions.added import Conditions, drawn
+from lip2speech.conditions.registry import CONTENT, conditions_of
 from lip2speech.features.speaker import DIM as SPEAKER
 from lip2speech.models.content import MELS_PER_UNIT, PAIR, Content, ContentModel
 from lip2speech.models.envelope import envelope_correlation
-from lip2speech.models.flow import FlowOptions, draw_times, guided, noise, on_path, solve, to_velocity
+from lip2speech.models.flow import FlowOptions, chained, draw_times, noise, on_path, solve, to_velocity
+from lip2speech.models.guidance import CONTENT as WHAT_IS_SEEN
+from lip2speech.models.guidance import Chain, chain_of
 from lip2speech.models.pull import TextPull
 from lip2speech.models.velocity import Velocity
 from lip2speech.models.voice_config import VoiceConfig
@@ -53,7 +55,9 @@ class Voice(nn.Module):
         )
         condition = c.dim + PAIR + units
         self.velocity = Velocity(condition, SPEAKER, units, c.dim, c.velocity_layers, c.heads, c.hidden)
-        self.conditions = Conditions(conditions_of(c.conditions), c.dim)
+        self.named = conditions_of(c.conditions)
+        self.conditions = Conditions(self.named, c.dim)
+        self.content_conditions = Conditions(self.named, c.dim, CONTENT)
         self.register_buffer("mel_mean", torch.zeros(NUM_MELS))
         self.register_buffer("mel_deviation", torch.ones(NUM_MELS))
         self.register_buffer("default_speaker", torch.zeros(SPEAKER))
@@ -87,9 +91,11 @@ class Voice(nn.Module):
         """Losses of a `lip2speech.features.dataset.SpeechBatch`: ``loss`` and its parts."""
         c, seen = self.config, batch.seen
         visual = self.encode(seen.video, seen.lengths) if batch.visual is None else batch.visual
-        content = self.content(visual, seen.lengths, batch.speaker)
+        shown = drawn(self.named, len(visual), visual.device)
+        extra = partial(self.content_conditions.add, values=batch.conditions, shown=shown)
+        content = self.content(visual, seen.lengths, batch.speaker, extra)
         mel = self.normalise(batch.mel)
-        flow, logits = self.flow_loss(mel, content, batch.speaker, batch.conditions)
+        flow, logits = self.flow_loss(mel, content, batch.speaker, batch.conditions, shown)
         parts = {"flow": flow, "mel": masked_mean((content.coarse.float() - mel).abs(), content.mask)}
         loss = parts["flow"] + c.mel_weight * parts["mel"]
         if c.units:
@@ -105,15 +111,16 @@ class Voice(nn.Module):
         return {"loss": loss * share} | {name: value.detach() * share for name, value in parts.items()}
 
     def flow_loss(
-        self, mel: Tensor, content: Content, speaker: Tensor, conditions: Mapping[str, Tensor]
-    ) -> tuple[Tensor, Tensor]:
+        self, mel: Tensor, content: Content, speaker: Tensor, conditions: Mapping[str, Tensor],
+        shown: Mapping[str, Tensor],
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
         """Squared error of the flow's target on real steps, and unit logits (B, N, K); mel: pairs (B, N, P)."""
         c = self.config
         time = draw_times(len(mel), c.time, mel.device)
         keep = torch.rand(len(mel), device=mel.device) >= c.drop_condition
         start = self.start(content, torch.randn_like(mel))
         x = on_path(start, mel, time)
-        added = self.conditions.add(x, conditions)
+        added = self.conditions.add(content.hidden.detach(), conditions, shown)
         predicted, logits = self.velocity(x, time, self.condition(content), speaker, keep, content.mask, added)
         target = mel - start if c.target == "velocity" else mel
         return masked_mean((predicted.float() - target) ** 2, content.mask), logits
@@ -142,29 +149,42 @@ class Voice(nn.Module):
         self, video: Tensor, lengths: Tensor, speaker: Tensor, options: FlowOptions, seeds: Sequence[int] | None = None,
         conditions: Mapping[str, Tensor] | None = None, pull: TextPull | None = None,
     ) -> Speech:  # fmt: skip
+        """Mel and units of a batch of videos (B, T, 1, 88, 88); the rest as of `speak_seen`."""
+        return self.speak_seen(self.encode(video, lengths), lengths, speaker, options, seeds, conditions, pull)
+
+    @torch.inference_mode()
+    def speak_seen(
+        self, visual: Tensor, lengths: Tensor, speaker: Tensor, options: FlowOptions,
+        seeds: Sequence[int] | None = None, conditions: Mapping[str, Tensor] | None = None,
+        pull: TextPull | None = None,
+    ) -> Speech:  # fmt: skip
         """Mel and units of a batch; a clip alone gives what it gives beside others.
 
         Args:
-            video: (B, T, 1, 88, 88); lengths: (B,) frames; speaker: (B, 256).
+            visual: (B, T, 2D) of `encode`; lengths: (B,) frames; speaker: (B, 256).
             seeds: one for each clip; ``options.seed`` for all where not given.
-            conditions: name -> (B, N, C) or (B, C) of those that the model knows; one that is missing is not shown.
+            conditions: name -> (B, N, C), (B, U, C) or (B, C) of those that the model knows; one that is missing is not
+                shown.
             pull: what moves the flow at its beginning; without steps there is no flow to be moved.
         """
-        content = self.content(self.encode(video, lengths), lengths, speaker)
+        given = conditions or {}
+        extra = partial(self.content_conditions.add, values=given, shown=None)
+        content = self.content(visual, lengths, speaker, extra)
         steps = content.mask.sum(1).tolist()
-        drawn = noise(steps, PAIR, seeds or [options.seed] * len(video)).to(video.device)
+        noises = noise(steps, PAIR, seeds or [options.seed] * len(visual)).to(visual.device)
         if not options.steps:
-            return self._speech(self._without_flow(content, drawn), content.unit_logits, content)
+            return self._speech(self._without_flow(content, noises), content.unit_logits, content)
         condition, logits = self.condition(content), content.unit_logits
-        shown, hidden = (self.conditions.add(drawn, conditions or {}, shown) for shown in (True, False))
+        chain = chain_of(options.guidance, (WHAT_IS_SEEN, *self.conditions))
+        added = [self.conditions.add(content.hidden, given, shown) for shown in chain.sets]
 
         def velocity(x: Tensor, t: float) -> Tensor:
             nonlocal logits
-            v, logits = self._guided_velocity(x, t, condition, speaker, content.mask, options.guidance, shown, hidden)
+            v, logits = self._guided_velocity(x, t, condition, speaker, content.mask, chain, added)
             return v
 
         push = None if pull is None else partial(self._pulled, pull, content)
-        end = solve(velocity, self.start(content, options.temperature * drawn), options, push)
+        end = solve(velocity, self.start(content, options.temperature * noises), options, push)
         return self._speech(end, logits, content)
 
     def _pulled(self, pull: TextPull, content: Content, x: Tensor, v: Tensor) -> Tensor:
@@ -176,21 +196,19 @@ class Voice(nn.Module):
         return content.coarse if self.config.start == "coarse" else drawn
 
     def _guided_velocity(
-        self, x: Tensor, t: float, condition: Tensor, speaker: Tensor, mask: Tensor, guidance: float,
-        shown: Tensor | float, hidden: Tensor | float,
+        self, x: Tensor, t: float, condition: Tensor, speaker: Tensor, mask: Tensor, chain: Chain,
+        added: Sequence[Tensor | float],
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
-        """Velocity (B, N, P) and unit logits of the conditional network at time t."""
-        batch = len(x)
-        if guidance == 1:
-            keep = torch.ones(batch, dtype=torch.bool, device=x.device)
-            v, logits = self.velocity(x, x.new_full((batch,), t), condition, speaker, keep, mask, shown)
-            return to_velocity(v, x, t, self.config.target), logits
-        keep = torch.arange(2 * batch, device=x.device) < batch
-        twice = [torch.cat([each, each]) for each in (x, condition, speaker, mask)]
-        added = torch.cat([shown, hidden]) if isinstance(shown, Tensor) else shown
-        v, logits = self.velocity(twice[0], x.new_full((2 * batch,), t), *twice[1:3], keep, twice[3], added)
-        v = to_velocity(v, twice[0], t, self.config.target)
-        return guided(v[:batch], v[batch:], guidance), logits[:batch]
+        """Velocity (B, N, P) and unit logits at time t, of one evaluation with all sets of the chain; ``added``: what
+        the named conditions add in each."""
+        count, batch = len(chain), len(x)
+        shown = torch.tensor([WHAT_IS_SEEN in own for own in chain.sets], device=x.device)
+        x, condition, speaker, mask = (torch.cat([each] * count) for each in (x, condition, speaker, mask))
+        further = torch.cat([own for own in added if isinstance(own, Tensor)]) if len(self.conditions) else 0.0
+        time = x.new_full((len(x),), t)
+        v, logits = self.velocity(x, time, condition, speaker, shown.repeat_interleave(batch), mask, further)
+        v = to_velocity(v, x, t, self.config.target)
+        return chained(v.split(batch), chain.scales), logits[-batch:]
 
     def _speech(self, pairs: Tensor, logits: Tensor, content: Content) -> Speech:
         pairs = zero_padding(pairs.float(), content.mask)

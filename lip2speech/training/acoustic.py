@@ -11,12 +11,13 @@ import torch
 from lip2speech.conditions.registry import Condition, conditions_of
 from lip2speech.features.corpus import with_features
 from lip2speech.features.dataset import PROTOCOLS, CachedFeatures, NoText, SpeechDataset, cache_views
+from lip2speech.features.unit_input import UnitDataset, unit_vectors
 from lip2speech.inference.folder import UNITS_FILE, load_voice, save_voice
 from lip2speech.models.flow_options import FlowOptions
 from lip2speech.models.voice import Voice, masked_mean
 from lip2speech.models.voice_config import VoiceConfig, reader_settings
 from vsr.core.errors import VsrError
-from vsr.core.numbers import COUNT, NOT_NEGATIVE, check_numbers
+from vsr.core.numbers import COUNT, NOT_NEGATIVE, SHARE, check_numbers
 from vsr.data.manifest import Clip
 from vsr.data.sampler import FrameBudgetSampler
 from vsr.data.splits import check_disjoint
@@ -27,6 +28,9 @@ from vsr.training.config import RunConfig, built, check_lists, model_settings
 from vsr.training.lipreader import read_all
 from vsr.training.loop import Run
 
+LIPS, UNITS = "lips", "units"
+NEW = ("conditions.", "content_conditions.")  # weights that another model may not have: they begin at zero
+
 
 @dataclass(frozen=True)
 class SpeechDataConfig:
@@ -35,6 +39,9 @@ class SpeechDataConfig:
     ``tests`` are read only to refuse a training or dev list that meets them. ``views``: how often a frozen encoder
     looks at each clip, each time augmented again; training then costs no more video, but T * 4 * D bytes of memory a
     view. 0: it looks at every batch, which a large corpus needs.
+    ``seen``: "lips", or "units": those of the sound stand for lips, so that sound without faces can be learnt from
+    (`lip2speech.features.unit_input`), of which the share ``hidden`` is not shown; a lip model then begins with
+    trainer.init_from.
     """
 
     train: tuple[str, ...]
@@ -46,11 +53,15 @@ class SpeechDataConfig:
     protocol: str = "cross"
     frames_per_batch: int = 600
     views: int = 10
+    seen: str = LIPS
+    hidden: float = 0.2
     augmentation: Augmentation = field(default_factory=lambda: Augmentation(speed=0.0))
 
     def __post_init__(self):
         check_lists(self.train, self.dev)
-        check_numbers(self, "data.", frames_per_batch=COUNT, views=NOT_NEGATIVE)
+        check_numbers(self, "data.", frames_per_batch=COUNT, views=NOT_NEGATIVE, hidden=SHARE)
+        if self.seen not in (LIPS, UNITS):
+            raise VsrError("bad_config", f"data.seen is '{self.seen}'; it can be {LIPS} or {UNITS}")
         if self.protocol not in PROTOCOLS:
             raise VsrError("bad_config", f"data.protocol is '{self.protocol}'; it can be {' or '.join(PROTOCOLS)}")
 
@@ -74,16 +85,25 @@ class VoiceRun(Run):
 
     def _open_data(self) -> None:
         data, seed = self.config.data, self.config.seed
+        if data.seen != LIPS and self.config.model.get("encoder") != "frozen":
+            raise VsrError("bad_config", "data.seen is units: no encoder is used, so model.encoder must be frozen")
         train, dev, tests = (read_all(paths) for paths in (data.train, data.dev, data.tests))
         check_disjoint(train, dev, tests)
         self.reader, self.codebook = load_model(data.reader or None), Codebook.load(data.units)
         self.reader.model = pixel_reader(self.reader.model)
-        tokenizer = self.reader.tokenizer or NoText()
         train, dev = (self._sounding(name, clips, data.features) for name, clips in (("train", train), ("dev", dev)))
-        told = self._conditions()
-        self.train = SpeechDataset(train, data.features, tokenizer, data.augmentation, data.protocol, seed, told)
-        self.dev = SpeechDataset(dev, data.features, tokenizer, None, data.protocol, seed, told)
+        self.train, self.dev = self._dataset(train, data.augmentation), self._dataset(dev, None)
         self.sampler = FrameBudgetSampler([clip.num_frames for clip in train], data.frames_per_batch, seed)
+
+    def _dataset(self, clips: list[Clip], augmentation: Augmentation | None) -> SpeechDataset:
+        """Of training clips, or with augmentation None of the dev list's. Raises VsrError."""
+        data, tokenizer, named = self.config.data, self.reader.tokenizer or NoText(), self._conditions()
+        if data.seen == LIPS:
+            return SpeechDataset(clips, data.features, tokenizer, augmentation, data.protocol, self.config.seed, named)
+        units = UnitDataset(clips, data.features, NoText(), None, data.protocol, self.config.seed, named)
+        units.vectors = unit_vectors(len(self.codebook), self.reader.model.config.dim)
+        units.hidden = data.hidden if augmentation else 0.0
+        return units
 
     def _conditions(self) -> dict[str, Condition]:
         """Further ones of the flow, which the clips must give. Raises VsrError for what is not known."""
@@ -94,11 +114,11 @@ class VoiceRun(Run):
 
     def _sounding(self, name: str, clips: list[Clip], features: str) -> list[Clip]:
         """The clips that have features; says how many have none. Raises VsrError where none has."""
-        kept, told = with_features(clips, features)
+        kept, note = with_features(clips, features)
         if not kept:
-            raise VsrError("bad_features", f"{name}: {told}")
-        if told:
-            self.say(f"{name}: {told}")
+            raise VsrError("bad_features", f"{name}: {note}")
+        if note:
+            self.say(f"{name}: {note}")
         return kept
 
     def _build_model(self) -> Voice:
@@ -111,7 +131,7 @@ class VoiceRun(Run):
         model.default_speaker.copy_(self.train.mean_speaker())
         if self.config.trainer.init_from:
             self._begin_from(self.config.trainer.init_from, model)
-        if model.config.encoder == "frozen" and self.config.data.views:
+        if model.config.encoder == "frozen" and self.config.data.views and self.config.data.seen == LIPS:
             self.train = CachedFeatures(self.train, self._views(model))
         return model
 
@@ -121,7 +141,7 @@ class VoiceRun(Run):
             raise VsrError("bad_model", f"{folder} knows other units than data.units: give its own codebook there")
         try:
             weights = load_voice(folder)[0].state_dict()
-            new = {name: own for name, own in model.state_dict().items() if name.startswith("conditions.")}
+            new = {name: own for name, own in model.state_dict().items() if name.startswith(NEW)}
             model.load_state_dict(new | weights)  # a condition that is new begins at zero, and changes nothing
         except RuntimeError as error:
             raise VsrError("bad_model", f"{folder} has other sizes than the configuration's model: {error}") from error
@@ -143,8 +163,9 @@ class VoiceRun(Run):
         sums, counted = torch.zeros(3), 0
         for indices in sampler.batches():
             batch = self.dev.batch(indices).to(self.fabric.device)
-            args = (batch.seen.video, batch.seen.lengths, batch.speaker)
-            coarse, fine = (model.speak(*args, FlowOptions(steps)) for steps in (0, 4))
+            lengths, visual = batch.seen.lengths, batch.visual
+            seen = model.encode(batch.seen.video, lengths) if visual is None else visual
+            coarse, fine = (model.speak_seen(seen, lengths, batch.speaker, FlowOptions(steps)) for steps in (0, 4))
             real = batch.units >= 0
             frames = real.repeat_interleave(2, 1)
             errors = [masked_mean((speech.mel - batch.mel).abs(), frames) for speech in (coarse, fine)]

@@ -16,11 +16,11 @@ from vsr.training.dry_run import on_meta, parameters, part_lines, run_lines
 
 def voice_lines(config: VoiceTrainConfig) -> Iterator[str]:
     """What `lip2speech train` would train. Raises VsrError."""
-    reader, told = reader_of(config)
+    reader, note = reader_of(config)
     sizes = config.model_config(reader_settings(reader), int(config.model.get("units", VoiceConfig.units)))
     model = on_meta(Voice, sizes)
     trained = parameters(model) - (parameters(model.reader) if sizes.encoder == "frozen" else 0)
-    yield f"model: {parameters(model):,} parameters, of which {trained:,} are trained; lip reader: {told}"
+    yield f"model: {parameters(model):,} parameters, of which {trained:,} are trained; lip reader: {note}"
     yield from part_lines(model)
     yield "learns from:"
     yield from (f"  {what}" for what in losses_of(sizes))

@@ -158,11 +158,11 @@ class ListenerRun(Run):
 
     def _timed(self, name: str, clips: list[Clip]) -> list[Clip]:
         """The clips that have features and times of words. Raises VsrError where none has."""
-        kept, told = with_features(clips, self.config.data.features)
+        kept, why = with_features(clips, self.config.data.features)
         timed = [clip for clip in kept if clip.words]
         if not timed:
-            raise VsrError("bad_features", f"{name}: no clip has features and times of words{told and ': ' + told}")
-        if told or len(timed) < len(kept):
+            raise VsrError("bad_features", f"{name}: no clip has features and times of words{why and ': ' + why}")
+        if why or len(timed) < len(kept):
             self.say(f"{name}: {len(timed)} of {len(clips)} clips have features and times of words")
         return timed
 

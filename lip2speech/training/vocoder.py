@@ -15,6 +15,7 @@ from lip2speech.vocoders.config import VocoderTrainConfig
 from lip2speech.vocoders.discriminators import Discriminators, adversarial_loss, discriminator_loss, feature_loss
 from lip2speech.vocoders.generator import Generator
 from lip2speech.vocoders.losses import mel_loss, spectral_loss
+from lip2speech.vocoders.source import SOURCES
 from lip2speech.vocoders.vocos import FAMILY
 from lip2speech.vocoders.warm_start import start_from_vocos
 from vsr.core.errors import VsrError
@@ -39,17 +40,30 @@ class Adversaries(nn.Module):
         self.discriminators = Discriminators(config.gan.width)
 
 
+class Learning(nn.Module):
+    """What a step calls of a generator: its wave, and what its source has to learn itself."""
+
+    def __init__(self, generator: Generator):
+        super().__init__()
+        self.generator = generator
+
+    def forward(self, batch: VocoderBatch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Wave (B, S) and losses by name."""
+        return self.generator.learn(batch)
+
+
 class VocoderRun(Run):
     """`vsr.training.loop.Run` with a `VocoderTrainConfig`; a step has two halves."""
 
     entries = ()
+
     def _open_data(self) -> None:
         if self.fabric.world_size > 1 and self.config.trainer.strategy == "fsdp":
             raise VsrError("bad_config", "trainer.strategy is fsdp: a vocoder trains whole on every rank, with ddp")
         data, seed, self.gan_finite = self.config.data, self.config.seed, Finite()
         train, dev, tests = (read_all(paths) for paths in (data.train, data.dev, data.tests))
         check_disjoint(train, dev, tests)
-        self.train = Segments(train, data, seed)
+        self.train = Segments(train, data, seed, SOURCES[self.config.model_config().source].pitched)
         dev = with_features(dev, data.features)[0][:VALIDATED]
         if not dev:
             raise VsrError("bad_features", "dev: not one clip has features: run lip2speech features")
@@ -63,16 +77,18 @@ class VocoderRun(Run):
             begin_from(self.config.trainer.init_from, model.generator, self.say)
         return model
 
-    def _stepped(self) -> Generator:
-        return self.model.generator  # discriminators have no gradients in some steps, and DDP would wait for them
+    def _stepped(self) -> Learning:
+        # Discriminators have no gradients in some steps, and DDP would wait for them.
+        return Learning(self.model.generator)
 
     def losses(self, batch: VocoderBatch) -> dict[str, Tensor]:
         """One half step of the discriminators where they have joined, then the generator's losses."""
         gan, model = self.config.gan, self.model
         share = batch.share(CLIPS)
-        fake = self.wrapped(batch.mel, batch.units, batch.speaker).float()
-        parts = {"mel": mel_loss(batch.wave, fake), "spectral": spectral_loss(batch.wave, fake)}
-        loss = gan.mel * parts["mel"] + gan.spectral * parts["spectral"]
+        fake, own = self.wrapped(batch)
+        fake = fake.float()
+        parts = {"mel": mel_loss(batch.wave, fake), "spectral": spectral_loss(batch.wave, fake)} | own
+        loss = gan.mel * parts["mel"] + gan.spectral * parts["spectral"] + gan.source * sum(own.values())
         if self.share() >= gan.after:
             parts["discriminators"] = self._train_discriminators(batch.wave, fake.detach(), share)
             model.discriminators.requires_grad_(False)  # the generator's half step must leave them alone
@@ -107,8 +123,8 @@ class VocoderRun(Run):
 
     def _report(self, losses: dict[str, float]) -> None:
         if skipped := self.gan_finite.take():
-            told = f"{skipped} steps of the discriminators skipped: no finite gradient"
-            self.say(f"epoch {self.progress.epoch:3d}  {told}")
+            warning = f"{skipped} steps of the discriminators skipped: no finite gradient"
+            self.say(f"epoch {self.progress.epoch:3d}  {warning}")
         super()._report(losses)
 
     @torch.no_grad()
@@ -145,6 +161,6 @@ def copy_vocoder(folder: str, generator: Generator) -> None:
     """Start from a trained vocoder. Raises VsrError bad_model where it has other sizes."""
     source = load_vocoder(folder)[0]
     if source.config != generator.config:
-        told = f"init_from: {folder} is a vocoder of other sizes"
-        raise VsrError("bad_model", f"{told}: {source.config}, not {generator.config}")
+        problem = f"init_from: {folder} is a vocoder of other sizes"
+        raise VsrError("bad_model", f"{problem}: {source.config}, not {generator.config}")
     generator.load_state_dict(source.state_dict())

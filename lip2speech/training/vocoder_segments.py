@@ -23,12 +23,15 @@ from vsr.training.loop import step_seed
 
 @dataclass
 class VocoderBatch(Counted):
-    """wave (B, S); mel (B, N, 80); units (B, N/2); speaker (B, 256)."""
+    """wave (B, S); mel (B, N, 80); units (B, N/2); speaker (B, 256); f0 (B, N) Hz, 0 where unvoiced or nobody asked;
+    own (B,): whether the mel is the wave's, not one that an acoustic model made."""
 
     wave: Tensor
     mel: Tensor
     units: Tensor
     speaker: Tensor
+    f0: Tensor
+    own: Tensor
 
     def counts(self) -> dict[str, Tensor]:
         """Clips: all are as long."""
@@ -36,14 +39,19 @@ class VocoderBatch(Counted):
 
 
 class Segments:
-    """Pieces of clips; which piece of clip i is heard in epoch e, and how its mel is changed, the seed decides."""
+    """Pieces of clips; which piece of clip i is heard in epoch e, and how its mel is changed, the seed decides.
 
-    def __init__(self, clips: Sequence[Clip], data: VocoderDataConfig, seed: int):
+    ``pitched``: whether the pitch of clips is asked for; it is measured when a clip is first heard, and kept.
+    """
+
+    def __init__(self, clips: Sequence[Clip], data: VocoderDataConfig, seed: int, pitched: bool = False):
         self.clips = [clip for clip in with_features(clips, data.features)[0] if clip.num_frames >= data.segment]
         if not self.clips:
             raise VsrError("bad_config", f"no training clip has {data.segment} frames: shorten data.segment")
         self.data, self.seed = data, seed
         self.natural = StoredFeatures(data.features, self.clips)
+        self.pitched = pitched
+        self.pitches: dict[int, Tensor] = {}
 
     def batch(self, indices: Sequence[int], epoch: int = 0) -> VocoderBatch:
         """One piece of each clip."""
@@ -65,7 +73,16 @@ class Segments:
             )
         )  # fmt: skip
         mel = corrupt_mel(mel[None], self.data.corruption, self.data.noise, generator)[0]
-        return wave, mel, units, known.speaker
+        f0 = self._pitch(index, known)[start * MELS_PER_FRAME :][: len(mel)]
+        return wave, mel, units, known.speaker, f0, torch.tensor(shown is known)
+
+    def _pitch(self, index: int, known: Features) -> Tensor:
+        """Of a clip (4T,), Hz. Raises VsrError missing_package."""
+        if not self.pitched:
+            return torch.zeros(len(known.mel))
+        if index not in self.pitches:
+            self.pitches[index] = torch.from_numpy(known.f0())
+        return self.pitches[index]
 
 
 def _predicted(folder: str, clip: Clip, natural: Features) -> Features:

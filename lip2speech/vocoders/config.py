@@ -35,7 +35,8 @@ class VocoderDataConfig:
 
 @dataclass(frozen=True)
 class GanConfig:
-    """Weights of the losses; discriminators of ``width`` channels join after the share ``after`` of the schedule."""
+    """Weights of the losses; discriminators of ``width`` channels join after the share ``after`` of the schedule;
+    ``source``: of what a source with a pitch has to learn itself (`lip2speech.vocoders.source`)."""
 
     after: float = 0.4
     width: int = 16
@@ -43,9 +44,10 @@ class GanConfig:
     spectral: float = 2.0
     adversarial: float = 1.0
     features: float = 5.0
+    source: float = 1.0
 
     def __post_init__(self):
-        weights = dict.fromkeys(("mel", "spectral", "adversarial", "features"), NOT_NEGATIVE)
+        weights = dict.fromkeys(("mel", "spectral", "adversarial", "features", "source"), NOT_NEGATIVE)
         check_numbers(self, "gan.", after=NOT_NEGATIVE, width=COUNT, **weights)
 
 

@@ -20,7 +20,7 @@ def mel_consistent(wave: Tensor, mel: Tensor, band_to_bin: Tensor, rounds: int) 
     """Wave (160 N) of one clip, whose log-mel becomes more like ``mel`` (N, 80) with each round.
 
     Args:
-        band_to_bin: (80, 321), the share of each band in a bin, of `lip2speech.vocoders.generator.band_to_bin`.
+        band_to_bin: (80, 321), the share of each band in a bin, of `lip2speech.vocoders.bands.band_to_bin`.
     """
     window = torch.hann_window(N_FFT, device=wave.device)
     filters, target = mel_filters().to(wave.device), mel.float().T

@@ -2,7 +2,7 @@
 
 Two things are ours. The mel itself says how loud each bin is, to the width of a band: the network adds to that instead
 of finding it again, which saves most of the training. And the wave may be corrected until its mel is the one it was
-made from (`lip2speech.vocoders.consistency`).
+made from (`lip2speech.vocoders.consistency`). What the network shapes may have a pitch (`lip2speech.vocoders.source`).
 
 Shapes: B batch, T video frames, N = 4T mel frames, K units, F = 321 bins of the spectrum, W width. Inside a
 convolution the order is (B, W, N).
@@ -11,21 +11,22 @@ convolution the order is (B, W, N).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from lip2speech.features.speaker import DIM as SPEAKER
 from lip2speech.models.content import MELS_PER_UNIT
+from lip2speech.vocoders.bands import area_of_bands, band_to_bin, between_frames
 from lip2speech.vocoders.consistency import mel_consistent
 from lip2speech.vocoders.istft import inverse_stft
+from lip2speech.vocoders.source import SOURCES
 from vsr.core.clock import HOP, MELS_PER_FRAME
 from vsr.core.numbers import COUNT, NOT_NEGATIVE, Range
-from vsr.media.mel import N_FFT, NUM_MELS, mel_filters
+from vsr.media.mel import N_FFT, NUM_MELS
 from vsr.models.lengths import length_mask, zero_padding
 from vsr.models.limits import check_sizes
-
-LOUDEST = 100.0  # of a bin's magnitude
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class GeneratorConfig:
         dim, hidden, layers, kernel: of the ConvNeXt backbone.
         mel_skip: the network's log-magnitudes are added to those that the mel gives.
         rounds: of mel consistency, outside training.
+        source: none, or harmonic: what is shaped is a source with a pitch (`lip2speech.vocoders.source`).
     """
 
     units: int = 200
@@ -49,10 +51,13 @@ class GeneratorConfig:
     kernel: int = 7
     mel_skip: bool = True
     rounds: int = 0
+    source: str = "none"
 
     def __post_init__(self):
         sizes = dict.fromkeys(("unit_dim", "speaker_dim", "dim", "hidden", "layers", "kernel"), COUNT)
         check_sizes(self, units=NOT_NEGATIVE, rounds=Range(least=0, most=1000), **sizes)
+        if SOURCES[self.source].pitched and not self.mel_skip:
+            raise ValueError(f"source is {self.source}, whose loudness the mel says: mel_skip must be true")
 
 
 class ConvNeXtBlock(nn.Module):
@@ -85,23 +90,43 @@ class Generator(nn.Module):
         self.norm_in = nn.LayerNorm(c.dim, eps=1e-6)
         self.blocks = nn.ModuleList(ConvNeXtBlock(c.dim, c.hidden, c.kernel, 1 / c.layers) for _ in range(c.layers))
         self.norm_out = nn.LayerNorm(c.dim, eps=1e-6)
-        self.head = nn.Linear(c.dim, N_FFT + 2)
+        self.source = SOURCES[c.source](c.dim)
+        self.head = nn.Linear(c.dim, self.source.outputs)
         self.register_buffer("window", torch.hann_window(N_FFT), persistent=False)
         self.register_buffer("band_to_bin", band_to_bin(), persistent=False)
         # A band's value is a sum over its bins: its area is taken out again.
-        self.register_buffer("band_to_bin_bias", -mel_filters().sum(1).log() @ self.band_to_bin, persistent=False)
+        self.register_buffer("band_to_bin_bias", area_of_bands(), persistent=False)
         self.apply(_first_weights)
+        self.source.begin(self.head)
 
-    def forward(self, mel: Tensor, units: Tensor, speaker: Tensor, lengths: Tensor | None = None) -> Tensor:
+    def forward(
+        self, mel: Tensor, units: Tensor, speaker: Tensor, lengths: Tensor | None = None, f0: Tensor | None = None,
+        first: int = 0,
+    ) -> Tensor:  # fmt: skip
         """Log-mel (B, 4T, 80), units (B, 2T), speaker (B, 256) -> wave (B, 640 T) in about [-1, 1].
 
         With ``lengths`` (B,) in video frames, a clip gives what it gives alone, and silence after its end.
+
+        Args:
+            f0: (B, 4T) Hz, 0 where nothing is voiced, for a source that has a pitch; None: as the source hears it.
+            first: mel frame of a longer clip at which this piece of it begins.
         """
         steps = mel.shape[1]
         every = torch.full((len(mel),), steps, device=mel.device)
         mask = length_mask(every if lengths is None else MELS_PER_FRAME * lengths, steps)
-        wave = overlap_add(self.spectrum(self.backbone(mel, units, speaker, mask), mel, mask), self.window, mask)
+        wave = self.wave(self.backbone(mel, units, speaker, mask), mel, mask, f0, first)
         return wave if self.training or not self.rounds else self.corrected(wave, mel, mask)
+
+    def learn(self, batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Wave (B, 640 T) of a `lip2speech.training.vocoder_segments.VocoderBatch`, and the source's own losses."""
+        mask = torch.ones(batch.mel.shape[:2], dtype=torch.bool, device=batch.mel.device)
+        x = self.backbone(batch.mel, batch.units, batch.speaker, mask)
+        f0 = self.source.chosen(x, batch.f0, batch.own)
+        return self.wave(x, batch.mel, mask, f0), self.source.losses(x, batch.f0)
+
+    def wave(self, x: Tensor, mel: Tensor, mask: Tensor, f0: Tensor | None, first: int = 0) -> Tensor:
+        """Backbone output (B, N, W) and the mel it was made of -> wave (B, 160 N)."""
+        return overlap_add(self.spectrum(x, mel, mask, f0, first), self.window, mask)
 
     def corrected(self, wave: Tensor, mel: Tensor, mask: Tensor) -> Tensor:
         """The waves (B, 160 N) after ``rounds`` of mel consistency, each by itself."""
@@ -127,29 +152,15 @@ class Generator(nn.Module):
         parts.append(self.speaker(speaker)[:, None].expand(-1, mel.shape[1], -1).to(mel.dtype))
         return torch.cat(parts, dim=-1)
 
-    def spectrum(self, x: Tensor, mel: Tensor, mask: Tensor) -> Tensor:
-        """Backbone output (B, N, W), mel (B, N, 80) -> complex spectrum (B, N, F), from log-magnitude and phase."""
-        log_magnitude, phase = self.head(x).float().chunk(2, dim=-1)
-        if self.config.mel_skip:
-            log_magnitude = log_magnitude + between_frames(mel.float(), mask) @ self.band_to_bin + self.band_to_bin_bias
-        return torch.polar(log_magnitude.exp().clamp(max=LOUDEST), phase)
+    def spectrum(self, x: Tensor, mel: Tensor, mask: Tensor, f0: Tensor | None, first: int) -> Tensor:
+        """Backbone output (B, N, W), mel (B, N, 80) -> complex spectrum (B, N, F)."""
+        return self.source(self.head(x).float(), x, partial(self._level, mel, mask), mask, f0, first)
 
-
-def band_to_bin() -> Tensor:
-    """(80, 321): each bin takes the bands that it belongs to, by their share; the outermost bins the nearest band."""
-    filters = mel_filters()
-    peaks = filters / filters.amax(1, keepdim=True)
-    reach = peaks.any(0).nonzero()
-    first, last = int(reach[0]), int(reach[-1])
-    peaks[0, :first], peaks[-1, last + 1 :] = 1, 1
-    return peaks / peaks.sum(0)
-
-
-def between_frames(mel: Tensor, mask: Tensor) -> Tensor:
-    """Mel frames, centred on samples 160 n -> those between them, on 160 n + 80, where the inverse STFT has its own."""
-    later = torch.cat([mel[:, 1:], mel[:, -1:]], 1)
-    real = torch.cat([mask[:, 1:], mask[:, -1:] & False], 1)
-    return torch.where(real[..., None], (mel + later) / 2, mel)
+    def _level(self, mel: Tensor, mask: Tensor, log_magnitude: Tensor) -> Tensor:
+        """Log-magnitudes (B, N, F) of the network beside those that the mel gives."""
+        if not self.config.mel_skip:
+            return log_magnitude
+        return log_magnitude + between_frames(mel.float(), mask) @ self.band_to_bin + self.band_to_bin_bias
 
 
 def _first_weights(module: nn.Module) -> None:

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lip2speech.models.parts import load_part
-from lip2speech.vocoders.generator import LOUDEST, ConvNeXtBlock
+from lip2speech.vocoders.generator import ConvNeXtBlock
 from lip2speech.vocoders.istft import inverse_stft
+from lip2speech.vocoders.source import LOUDEST
 from vsr.core.numbers import COUNT
 from vsr.models.lengths import length_mask, zero_padding
 from vsr.models.limits import check_sizes

@@ -44,5 +44,5 @@ def _check_sizes(folder: str | Path, source: Vocos, generator: Generator) -> Non
     theirs = {name: getattr(source.config, name) for name in SHARED} | {"kernel": KERNEL}
     for name, size in theirs.items():
         if (own := getattr(generator.config, name)) != size:
-            told = f"its {name} is {size}, model.{name} is {own}"
-            raise VsrError("bad_model", f"init_from: {folder} is a Vocos of other sizes: {told}")
+            problem = f"its {name} is {size}, model.{name} is {own}"
+            raise VsrError("bad_model", f"init_from: {folder} is a Vocos of other sizes: {problem}")

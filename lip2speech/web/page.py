@@ -73,7 +73,8 @@ class Page:
                 label="A few seconds of that voice", sources=["upload", "microphone"], type="filepath", buttons=[]
             )
         with gr.Accordion("Say what is said", open=False):
-            self.said = gr.Radio(list(SAID), value=next(iter(SAID)), label="The voice is shaped by", elem_id="said")
+            usual = next(name for name, text in SAID.items() if text == self.worker.models.usual_text)
+            self.said = gr.Radio(list(SAID), value=usual, label="The voice is shaped by", elem_id="said")
             self.typed = gr.Textbox(label="The words", placeholder="bin blue at f two now", max_length=MAX_TEXT)
 
     def outputs(self) -> None:

@@ -62,6 +62,13 @@ class Models:
             "voice": str(voice.get("name") or f"{self._voice.name}-voice"),
         }
 
+    @property
+    def usual_text(self) -> str:
+        """What a voice is shaped by where nobody says: "read" if this one can be, else "none"."""
+        from lip2speech.inference.folder import ACOUSTIC, can_be_given_words
+
+        return READ if can_be_given_words(self._voice / ACOUSTIC) else NONE
+
     @cached_property
     def reader(self):
         """A `vsr.modelstore.folder.LoadedModel`."""

@@ -74,8 +74,8 @@ def test_kept_labels_make_a_manifest_and_the_rest_is_counted(folder, known, tmp_
     english, spanish = read_manifest(tmp_path / "out" / "manifest.jsonl")
     assert english.text == "bin blue f two" and spanish.text == "hola señor"
     assert english.words == (("bin", 0.1, 0.3), ("blue", 0.3, 0.5), ("f", 0.5, 0.7), ("two", 0.7, 0.9))
-    told = json.loads((tmp_path / "out" / "counts.json").read_text(encoding="utf-8"))
-    assert told == {"recordings": 6, **counts}
+    printed = json.loads((tmp_path / "out" / "counts.json").read_text(encoding="utf-8"))
+    assert printed == {"recordings": 6, **counts}
 
 
 def test_every_label_is_on_file_with_its_confidence_language_and_reason(folder, known, tmp_path):
@@ -190,15 +190,15 @@ def test_words_as_spoken_rise_within_the_recording():
     assert [own[0] for own in spoken_words(words(("¡Señor!", 0, 1)), alnum, 1.0)] == ["señor"]
 
 
-@pytest.mark.parametrize("options, told", [
+@pytest.mark.parametrize("options, printed", [
     ("--whisper absent", "no Whisper"), ("--confidence 2 --whisper .", "confidence"),
     ("--max-seconds 0 --whisper .", "max"),
     ("--language en --only en --whisper .", "one of them"),
 ])  # fmt: skip
-def test_bad_options_are_one_line_and_leave_nothing(folder, tmp_path, capsys, options, told):
+def test_bad_options_are_one_line_and_leave_nothing(folder, tmp_path, capsys, options, printed):
     assert main(["label", str(folder), "--out", str(tmp_path / "out"), *options.split()]) == 1
     lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 1 and told in lines[0] and not (tmp_path / "out").exists()
+    assert len(lines) == 1 and printed in lines[0] and not (tmp_path / "out").exists()
 
 
 def test_a_damaged_whisper_is_one_line(folder, tmp_path, capsys):

@@ -99,8 +99,8 @@ def test_voxmm_names_what_its_tools_left_out(tmp_path):
         "train/vidA/00002": "not 2 to 80 words", "train/vidC/00004": "in the segment list, and not there",
         "test/-vidB/00009": "no video",
     }  # fmt: skip
-    told = report.lines()
-    assert "DIFFERS: train utterances: 1, published 3 (2 fewer)" in told
+    printed = report.lines()
+    assert "DIFFERS: train utterances: 1, published 3 (2 fewer)" in printed
     shutil.rmtree(tmp_path / "in" / "segment_list")
     assert "train utterances: 1" in prepare_lrs_voxmm(tmp_path / "in", tmp_path / "out").lines()
 
@@ -179,14 +179,14 @@ MAKERS = {
 def test_the_command_prepares_each_and_refuses_another_folder(tmp_path, capsys, name):
     MAKERS[name](tmp_path / "in")
     assert main(["prepare", name, "--corpus", str(tmp_path / "in"), "--out", str(tmp_path / "out")]) == 0
-    told = capsys.readouterr().out.splitlines()
-    assert any(line.startswith("lists: ") for line in told) and any(line.startswith("skipped ") for line in told)
+    printed = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("lists: ") for line in printed) and any(line.startswith("skipped ") for line in printed)
     (tmp_path / "empty").mkdir()
     assert main(["prepare", name, "--corpus", str(tmp_path / "empty"), "--out", str(tmp_path / "no")]) == 1
     assert len(capsys.readouterr().err.splitlines()) == 1 and not (tmp_path / "no").exists()
 
 
-@pytest.mark.parametrize("name, file, text, told", [
+@pytest.mark.parametrize("name, file, text, printed", [
     ("lrs_voxmm", "segment_list/test.txt", "vidB\n", "line 1"),
     ("wildvsr", "labels.json", "{", "cannot be read"),
     ("wildvsr", "labels.json", "[1]", "no object"),
@@ -195,9 +195,9 @@ def test_the_command_prepares_each_and_refuses_another_folder(tmp_path, capsys, 
     ("lrw1000", "info/val_1000.txt", "aa11,word,pin yin,0.5\n", "line 1"),
     ("lrw1000", "info/val_1000.txt", "aa11,word,pin yin,0.5,nan\n", "no such times"),
 ])  # fmt: skip
-def test_a_broken_list_stops_with_one_line(tmp_path, capsys, name, file, text, told):
+def test_a_broken_list_stops_with_one_line(tmp_path, capsys, name, file, text, printed):
     MAKERS[name](tmp_path / "in")
     (tmp_path / "in" / file).write_text(text, encoding="utf-8")
     assert main(["prepare", name, "--corpus", str(tmp_path / "in"), "--out", str(tmp_path / "out")]) == 1
     (line,) = [own for own in capsys.readouterr().err.splitlines() if own.startswith("vsr: ")]
-    assert told in line and not (tmp_path / "out").exists()
+    assert printed in line and not (tmp_path / "out").exists()

@@ -232,7 +232,7 @@ def test_a_killed_run_goes_on_to_the_same_files(recorded, tmp_path):
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
-@pytest.mark.parametrize("options, told", [
+@pytest.mark.parametrize("options, printed", [
     ("", "nothing to corrupt"),
     ("--noise white", "give --snr"),
     ("--cover hand", "give --occlude"),
@@ -246,10 +246,10 @@ def test_a_killed_run_goes_on_to_the_same_files(recorded, tmp_path):
     ("--settings absent.yaml", "absent.yaml"),
     ("--settings absent.yaml --snr 0", "either"),
 ])  # fmt: skip
-def test_bad_options_are_one_line_and_leave_nothing(recorded, tmp_path, capsys, options, told):
+def test_bad_options_are_one_line_and_leave_nothing(recorded, tmp_path, capsys, options, printed):
     assert main(["corrupt", str(recorded), "--out", str(tmp_path / "out"), *options.split()]) == 1
     lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 1 and told in lines[0] and not (tmp_path / "out").exists()
+    assert len(lines) == 1 and printed in lines[0] and not (tmp_path / "out").exists()
 
 
 def test_options_and_yaml_say_the_same(recorded, tmp_path):
@@ -269,11 +269,11 @@ def test_recordings_are_named_by_their_place(recorded, tmp_path):
     for name in ("in/a.mp4", "in/sub/a.wav", "in/-odd name.mkv", "in/notes.md"):
         (tmp_path / name).touch()
     assert sorted(clip.id for clip in recordings([tmp_path / "in"])) == ["a", "sub_a", "x-odd_name"]
-    for given, told in (
+    for given, printed in (
         ([tmp_path / "in" / "sub" / "b"], "no such file"),
         ([recorded / "a.mkv"] * 2, "two recordings"),
     ):
-        with pytest.raises(VsrError, match=told):
+        with pytest.raises(VsrError, match=printed):
             recordings(given)
     (tmp_path / "empty").mkdir()
     with pytest.raises(VsrError, match="no videos"):

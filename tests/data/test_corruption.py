@@ -159,7 +159,7 @@ def test_yaml_says_it_and_gets_it_back(tmp_path):
     assert load_config(path) == config
 
 
-@pytest.mark.parametrize("given, told", [
+@pytest.mark.parametrize("given, printed", [
     ({"video": {"blur": {"values": []}}}, "empty"),
     ({"video": {"blur": {"p": 2, "values": [1]}}}, "corruption.video.blur.p is 2"),
     ({"video": {"blur": {"values": [-1]}}}, "above 0"),
@@ -172,16 +172,17 @@ def test_yaml_says_it_and_gets_it_back(tmp_path):
     ({"sound": {"reverberation": {"values": [0]}}}, "above 0"),
     ({"smell": {}}, "smell"),
 ])  # fmt: skip
-def test_bad_settings_are_one_line(given, told):
-    with pytest.raises(VsrError, match=told) as caught:
+def test_bad_settings_are_one_line(given, printed):
+    with pytest.raises(VsrError, match=printed) as caught:
         build(TrainConfig, data(given))
     assert "\n" not in str(caught.value)
 
 
-def test_noise_is_mixed_in_one_way():
-    both = data({"sound": {"noise": {}}})["data"] | {"noise": {"p": 0.5}}
-    with pytest.raises(VsrError, match=r"set data\.noise\.p to 0"):
-        build(DataConfig, both)
+def test_ratios_come_from_the_list_or_evenly_from_its_range():
+    rng, ratios = np.random.default_rng(0), (-5.0, 0.0, 15.0)
+    listed = {Noise(snr=ratios).ratio(rng) for _ in range(50)}
+    even = [Noise(snr=ratios, evenly=True).ratio(rng) for _ in range(400)]
+    assert listed == set(ratios) and -5 <= min(even) < -4 and 14 < max(even) <= 15 and 4 < np.mean(even) < 6
 
 
 def test_a_stream_that_is_not_read_is_refused():
@@ -189,6 +190,14 @@ def test_a_stream_that_is_not_read_is_refused():
     own.check_streams(video=True, sound=True)
     with pytest.raises(VsrError, match="reads no sound"):
         own.check_streams(video=True, sound=False)
+
+
+def test_noise_is_a_kind_or_a_file(tmp_path):
+    (tmp_path / "fan.wav").touch()
+    own = [Corruption(SoundCorruption(Noise(kinds=(kind,)))) for kind in ("pink", str(tmp_path / "fan.wav"), "brown")]
+    assert [one.check_streams(video=True, sound=True) for one in own[:2]] == [None, None]
+    with pytest.raises(VsrError, match="no 'brown'; give babble, white, pink or a sound file"):
+        own[2].check_streams(video=True, sound=True)
 
 
 def heard(tmp_path, corruption):
@@ -214,11 +223,11 @@ def test_a_model_of_both_is_trained_on_both_corrupted(tmp_path):
     assert sound.item(2).inputs["sound"].equal(plain.item(2).inputs["sound"])  # silence stays
 
 
-@pytest.mark.parametrize("frontend, given, told", [
+@pytest.mark.parametrize("frontend, given, printed", [
     ("video_transformer", {"sound": {"noise": {}}}, "reads no sound"),
     ("mel", {"video": {"blur": {"values": [1]}}}, "reads no frames"),
 ])  # fmt: skip
-def test_a_run_refuses_to_corrupt_what_its_model_does_not_read(tmp_path, frontend, given, told):
+def test_a_run_refuses_to_corrupt_what_its_model_does_not_read(tmp_path, frontend, given, printed):
     from vsr.training.audio_visual import AudioVisualRun
     from vsr.training.lipreader import LipReaderRun
 
@@ -233,5 +242,5 @@ def test_a_run_refuses_to_corrupt_what_its_model_does_not_read(tmp_path, fronten
     )
     run = object.__new__(AudioVisualRun if frontend == "mel" else LipReaderRun)
     run.config, run.say = config, print
-    with pytest.raises(VsrError, match=told):
+    with pytest.raises(VsrError, match=printed):
         run._open_data()

@@ -83,11 +83,11 @@ def test_another_video_or_part_under_the_same_id_is_another_crop(corpus, face_cl
     assert crop_as(corpus, clip, capfd)[:2] == (25, {"cropped": 1})
     assert crop_as(corpus, clip, capfd)[:2] == (25, {"kept": 1})
     shutil.copy(longer, video)
-    frames, counts, told = crop_as(corpus, clip, capfd)
-    assert (frames, counts) == (50, {"cropped": 1}) and "crops: 1 made again (1 other video)" in told
+    frames, counts, printed = crop_as(corpus, clip, capfd)
+    assert (frames, counts) == (50, {"cropped": 1}) and "crops: 1 made again (1 other video)" in printed
     part = replace(clip, start=0.4, end=1.4)
-    frames, counts, told = crop_as(corpus, part, capfd)
-    assert (frames, counts) == (25, {"cropped": 1}) and "1 other part" in told
+    frames, counts, printed = crop_as(corpus, part, capfd)
+    assert (frames, counts) == (25, {"cropped": 1}) and "1 other part" in printed
     moved = video.rename(corpus / "moved.mp4")
     assert crop_as(corpus, replace(part, video=str(moved)), capfd)[1] == {"kept": 1}, "the same bytes elsewhere"
     moved.unlink()
@@ -139,8 +139,8 @@ def test_other_peoples_files_stay(corpus, face_clip):
     write_manifest(corpus / "in.jsonl", [clip])
     before = (out / "manifest.jsonl").read_bytes()
     cases = {out / "manifest.jsonl": "is what is read", corpus / "in.jsonl": "no crops of its folder"}
-    for manifest, told in cases.items():
-        with pytest.raises(VsrError, match=told):
+    for manifest, printed in cases.items():
+        with pytest.raises(VsrError, match=printed):
             crop_corpus(manifest, out)
     assert (out / "manifest.jsonl").read_bytes() == before and not (out / "c.npy").exists()
     (corpus / "arrays").mkdir()

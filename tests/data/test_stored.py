@@ -98,9 +98,9 @@ def corpus(tmp_path, face_clip):
 
 def test_a_corpus_is_cropped_to_videos_and_kept(corpus, capsys):
     words = ["crop", "--manifest", str(corpus / "in.jsonl"), "--out", str(corpus / "out"), "--jobs", "1", "--store"]
-    for store, told in (("lossless", "1 cropped"), ("lossless", "1 kept"), ("video", "1 cropped"), ("video", "1 kept")):
+    for store, line in (("lossless", "1 cropped"), ("lossless", "1 kept"), ("video", "1 cropped"), ("video", "1 kept")):
         assert main([*words, store]) == 0
-        assert capsys.readouterr().out.strip() == told
+        assert capsys.readouterr().out.strip() == line
     assert main([*words[:-1]]) == 0
     array, video = (read_crop(corpus / "out" / name) for name in ("c.npy", "c.mp4"))
     assert array.shape == video.shape == (25, 96, 96) and np.abs(array.astype(int) - video).mean() < 1.5

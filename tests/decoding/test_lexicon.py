@@ -147,7 +147,7 @@ def test_a_reader_of_characters_takes_words_without_pronunciation(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "tokenizer, text, told",
+    "tokenizer, text, printed",
     [
         (WordTokenizer(["bin"]), "bin\n", "reads into words"),
         (CharTokenizer(), "", "holds no words"),
@@ -155,10 +155,10 @@ def test_a_reader_of_characters_takes_words_without_pronunciation(tmp_path):
         (CharTokenizer(), None, "keeps no words"),
     ],
 )
-def test_a_lexicon_that_does_not_fit_is_refused_in_one_line(tokenizer, text, told, tmp_path):
+def test_a_lexicon_that_does_not_fit_is_refused_in_one_line(tokenizer, text, printed, tmp_path):
     file = tmp_path / "words.txt"
     file.write_text(text or "")
-    with pytest.raises(VsrError, match=told) as error:
+    with pytest.raises(VsrError, match=printed) as error:
         lexicon_for(tokenizer, "" if text is None else str(file))
     assert "\n" not in str(error.value)
 

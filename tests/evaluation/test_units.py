@@ -69,15 +69,15 @@ def test_characters_agree_with_the_cer_of_words():
 
 
 @pytest.mark.parametrize(
-    "record, unit, told",
+    "record, unit, printed",
     [
         ({"text": "p a t", "unit": "viseme"}, "phoneme", "phonemes cannot be made"),
         ({"text": "P AE T", "unit": "phoneme"}, "char", "chars cannot be made"),
         ({"text": "P QQ", "unit": "phoneme"}, "phoneme", "'QQ' is no phoneme"),
     ],
 )
-def test_units_that_do_not_fit_are_refused(record, unit, told, dictionary):
-    with pytest.raises(VsrError, match=told):
+def test_units_that_do_not_fit_are_refused(record, unit, printed, dictionary):
+    with pytest.raises(VsrError, match=printed):
         score_units({"a": "pat"}, {"a": record}, unit, [dictionary])
 
 
@@ -114,7 +114,7 @@ def test_the_verb_scores_units(tmp_path, dictionary, capsys):
 
 
 @pytest.mark.parametrize(
-    "record, more, told",
+    "record, more, printed",
     [
         ({"id": "a", "text": "P AE T", "unit": "phoneme"}, [], "add --unit phoneme"),
         ({"id": "a", "text": "pat"}, ["--unit", "char", "--by", "viseme"], "are of words"),
@@ -122,10 +122,10 @@ def test_the_verb_scores_units(tmp_path, dictionary, capsys):
         ({"id": "z", "text": "pat"}, ["--unit", "char"], "no reference"),
     ],
 )
-def test_the_verb_refuses_in_one_line(tmp_path, record, more, told, capsys):
+def test_the_verb_refuses_in_one_line(tmp_path, record, more, printed, capsys):
     assert main([*files(tmp_path, [record]), *more]) == 1
     said = capsys.readouterr().err.strip()
-    assert told in said and "\n" not in said
+    assert printed in said and "\n" not in said
 
 
 def test_the_verb_shows_tables(tmp_path, dictionary, capsys):

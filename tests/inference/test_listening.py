@@ -95,8 +95,8 @@ def test_containers_do_not_matter(hearing, clips):
 
 def run(capsys, *arguments):
     status = main(["transcribe", *map(str, arguments)])
-    told = capsys.readouterr()
-    return status, told.out, told.err
+    printed = capsys.readouterr()
+    return status, printed.out, printed.err
 
 
 def test_a_clip_without_sound_is_read_by_the_lips_and_says_so(hearing, clips, capsys):

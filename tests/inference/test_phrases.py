@@ -71,7 +71,7 @@ def test_the_command_tells_three_or_none(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    "text, more, told",
+    "text, more, printed",
     [
         (None, [], "No such file"),
         ("", [], "there is no phrase"),
@@ -83,12 +83,12 @@ def test_the_command_tells_three_or_none(tmp_path, capsys):
         ("bin\n", ["--faces", "all"], "what one face says"),
     ],
 )
-def test_bad_input_is_one_line(text, more, told, tmp_path, capsys):
+def test_bad_input_is_one_line(text, more, printed, tmp_path, capsys):
     if text is not None:
         (tmp_path / "list.txt").write_text(text, encoding="utf-8")
     assert main(["phrases", str(tmp_path / "list.txt"), str(CLIP), *more]) == 1
     (line,) = [own for own in capsys.readouterr().err.splitlines() if own.startswith("vsr: ")]
-    assert told in line
+    assert printed in line
 
 
 def test_a_list_is_read_as_people_write_it(tmp_path):

@@ -45,7 +45,7 @@ def wide(tmp_path_factory):
     return write_video(tmp_path_factory.mktemp("wide") / "wide.mp4", np.zeros((15, 96, 128, 3), np.uint8))
 
 
-def told(capsys):
+def printed(capsys):
     said = capsys.readouterr()
     return [line for line in said.err.splitlines() if line.startswith("vsr: ")]
 
@@ -92,7 +92,7 @@ def test_align_writes_any_format_by_its_ending(tmp_path, capsys):
 def test_bad_input_is_one_line(words, reason, capsys, tmp_path, monkeypatch, wide):
     monkeypatch.chdir(tmp_path)
     assert main([word.format(clip=CLIP, wide=wide) for word in words]) == 1
-    (line,) = told(capsys)
+    (line,) = printed(capsys)
     assert reason in line and not list(tmp_path.rglob("*.*"))
 
 

@@ -39,22 +39,22 @@ def photograph(tmp_path_factory):
 def read(capsys, video, tiny_model):
     """Exit status, record and complaints of `vsr transcribe`."""
     status = main(["transcribe", str(video), "--model", str(tiny_model), "--format", "json", "--beam", "2"])
-    told = capsys.readouterr()
-    return status, json.loads(told.out), told.err
+    printed = capsys.readouterr()
+    return status, json.loads(printed.out), printed.err
 
 
 def test_a_mask_has_no_words_and_is_told(masked, tiny_model, capsys):
-    status, record, told = read(capsys, masked, tiny_model)
+    status, record, printed = read(capsys, masked, tiny_model)
     assert status == 0 and record["text"] == "" and record["segments"] == []
     assert [(each["reason"], each["start"], each["end"]) for each in record["skipped"]] == [("covered", 0.0, 3.0)]
     (track,) = record["tracks"]
     assert track["problems"] == ["covered"] and track["quality"] == track["cropped"] == 0.0
-    assert told == f"vsr: {masked}: the mouth is covered: 0.00 to 3.00 s, and is not read there\n"
+    assert printed == f"vsr: {masked}: the mouth is covered: 0.00 to 3.00 s, and is not read there\n"
 
 
 def test_a_photograph_rests(photograph, tiny_model, capsys):
-    status, record, told = read(capsys, photograph, tiny_model)
-    assert status == 0 and record["text"] == "" and record["segments"] == [] and told == ""
+    status, record, printed = read(capsys, photograph, tiny_model)
+    assert status == 0 and record["text"] == "" and record["segments"] == [] and printed == ""
     assert [each["reason"] for each in record["skipped"]] == ["rest"]
 
 
@@ -62,9 +62,9 @@ def test_a_mask_and_a_photograph_have_no_voice(masked, photograph, tiny_voice_fo
     for video, note in ((masked, "the mouth is covered: 0.00 to 3.00 s, and has no voice there"), (photograph, "")):
         words = ["speak", str(video), "-o", str(tmp_path / "out.wav"), "--model", str(tiny_voice_folder)]
         assert speak_main(words) == 0
-        told = capsys.readouterr()
-        assert told.out.endswith("0.00 s of speech\n")
-        assert told.err == (f"lip2speech: {video}: {note}\n" if note else "")
+        printed = capsys.readouterr()
+        assert printed.out.endswith("0.00 s of speech\n")
+        assert printed.err == (f"lip2speech: {video}: {note}\n" if note else "")
         spoken = speak_clip(load_voice(tiny_voice_folder), crop_video(video))  # as the page does
         assert not spoken.wave.any() and (spoken.seconds, spoken.faces) == (0.0, ())
 

@@ -133,8 +133,8 @@ def test_the_report_has_errors_versions_and_one_line_a_clip(clip, tmp_path):
     result = write_evaluation(tmp_path / "out", [clip], outcomes, "self", "pocketsphinx-grid")
     assert {"pystoi", "pesq", "pocketsphinx"} <= result["versions"].keys()
     header, line = (tmp_path / "out/utterances.tsv").read_text(encoding="utf-8").splitlines()
-    told = dict(zip(header.split("\t"), line.split("\t"), strict=True))
-    assert (told["words"], told["errors"], told["message"]) == ("6", "2", "two lines")
+    printed = dict(zip(header.split("\t"), line.split("\t"), strict=True))
+    assert (printed["words"], printed["errors"], printed["message"]) == ("6", "2", "two lines")
     page = (tmp_path / "out/table.md").read_text(encoding="utf-8")
     assert "33.3 (" in page and "the clip's own recording" in page
 

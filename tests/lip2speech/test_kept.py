@@ -64,10 +64,10 @@ def test_units_are_fitted_again_for_other_sounds_or_options(clips, codebook, tmp
     words = ["units", "--manifest", tmp_path / "clips.jsonl", "--out", tmp_path / "own.safetensors", "--size", 5]
     assert run(capsys, *words) == (0, f"5 units of mfcc: {words[4]}\n")
     first = words[4].read_bytes()
-    status, told = run(capsys, *words)
-    assert "1 kept" in told and words[4].read_bytes() == first
-    status, told = run(capsys, *words, "--size", 6)
-    assert "1 other options" in told and len(Codebook.load(words[4])) == 6
+    status, shown = run(capsys, *words)
+    assert "1 kept" in shown and words[4].read_bytes() == first
+    status, shown = run(capsys, *words, "--size", 6)
+    assert "1 other options" in shown and len(Codebook.load(words[4])) == 6
     shutil.copy(clips[1].video, clips[0].video)
     assert "1 other sounds" in run(capsys, *words, "--size", 6)[1]
     write_wave(tmp_path / "own.safetensors.wav", chirp(0.1))
@@ -85,9 +85,9 @@ def voices(clips, codebook, tmp_path, capsys):
     common += ["--acoustic", tmp_path / "acoustic", "--vocoder", tmp_path / "vocoder", "--device", "cpu"]
 
     def made(*more, out=tmp_path / "out"):
-        status, told = run(capsys, *common, "--out", out, "--steps", 1, *more)
-        assert status == 0, told
-        return int(told.split(" clips voiced")[0].splitlines()[-1]), told
+        status, shown = run(capsys, *common, "--out", out, "--steps", 1, *more)
+        assert status == 0, shown
+        return int(shown.split(" clips voiced")[0].splitlines()[-1]), shown
 
     return made
 

@@ -101,8 +101,8 @@ def test_units_are_fitted_on_the_parts(parts, film, tmp_path, monkeypatch, capsy
 
 
 def test_refused_clips_are_left_out_and_told(parts, features, codebook):
-    kept, told = with_features(parts, features)
-    assert [clip.id for clip in kept] == ["a", "b", "end"] and told == "1 of 4 clips have no features: 1 late_face"
+    kept, printed = with_features(parts, features)
+    assert [clip.id for clip in kept] == ["a", "b", "end"] and printed == "1 of 4 clips have no features: 1 late_face"
     assert with_features(kept, features)[1] == ""
     other = Clip("gone", "/nowhere.mp4", "", "", 5)
     assert extract_corpus([parts[0], other], codebook, features) == {"kept": 1, "unreadable": 1}

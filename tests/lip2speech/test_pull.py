@@ -44,8 +44,8 @@ def test_padding_is_not_pulled_and_the_length_is_what_is_asked_for():
     mask = torch.arange(22) < torch.tensor([[12], [22]])
     once, twice = (text_pull(listener(), SAID, 22, w)(end, correction, mask) for w in (1.0, 2.0))
     assert not once[0, 12:].any() and once[0, :12].any() and torch.allclose(twice, 2 * once)
-    told = slice(2, 15)  # steps of the second clip's word
-    rms = [x[1, told].square().mean().sqrt() for x in (once, correction)]
+    printed = slice(2, 15)  # steps of the second clip's word
+    rms = [x[1, printed].square().mean().sqrt() for x in (once, correction)]
     assert rms[0] == pytest.approx(float(rms[1]), rel=1e-4)
 
 

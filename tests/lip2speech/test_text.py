@@ -1,5 +1,6 @@
 """What is said: guesses shape no voice unless they are let, and whatever is spoken says that it is synthetic."""
 
+import json
 from types import SimpleNamespace
 
 import av
@@ -8,7 +9,8 @@ import pytest
 
 from lip2speech.cli import main
 from lip2speech.inference.dubbing import SYNTHETIC
-from lip2speech.inference.text import Text, believed, guesses, open_text, read_line, usual
+from lip2speech.inference.said_record import said_record
+from lip2speech.inference.text import ReadText, Text, believed, guesses, open_text, read_line, usual
 from lip2speech.models.flow_options import FlowOptions
 from tests.conftest import talking_face, write_video
 from vsr.media.audio import read_wave, riff_bytes
@@ -57,8 +59,8 @@ def test_outputs_say_that_the_voice_is_synthetic(tiny_voice_folder, tmp_path, su
     film, out = write_video(tmp_path / "face.mp4", talking_face(25)), tmp_path / f"voiced{suffix}"
     assert main(["speak", str(film), "-o", str(out), "--model", str(tiny_voice_folder)]) == 0
     with av.open(str(out)) as container:
-        told = {name.lower(): value for name, value in container.metadata.items()}
-    assert told["comment"] == SYNTHETIC
+        shown = {name.lower(): value for name, value in container.metadata.items()}
+    assert shown["comment"] == SYNTHETIC
     with av.open(str(film)) as container:
         assert "comment" not in container.metadata
 
@@ -72,6 +74,32 @@ def test_a_comment_changes_no_sample(tmp_path, comment):
     assert np.array_equal(plain, tagged)
     with av.open(str(tmp_path / "tagged.wav")) as container:
         assert container.metadata["comment"] == comment
+
+
+def test_a_record_says_which_words_are_unsure_and_which_shape_the_voice():
+    reader = SimpleNamespace(name="grid")
+    text = ReadText.__new__(ReadText)
+    text.reader, text.everything, text.segments = reader, False, [OUTSIDE, INSIDE]
+    words = said_record(text, "clip.mp4", 2.0)["words"]
+    told = {own["word"]: (own["unsure"], own["shapes_voice"]) for own in words}
+    assert told == {"now": (True, False), "again": (True, False), "bin": (False, True), "red": (True, True)}
+    text.everything = True
+    record = said_record(text, "clip.mp4", 2.0)
+    assert all(own["shapes_voice"] for own in record["words"]) and "shape the voice" in record["warning"]
+    given = said_record(Text({1: [TimedWord("bin", 0.1, 0.25, 1.0)]}), "clip.mp4", 2.0)
+    assert given["words"] == [
+        {"face": 1, "word": "bin", "start": 0.1, "end": 0.25, "confidence": 1.0, "unsure": False, "shapes_voice": True}
+    ]
+    assert given["voice"] == SYNTHETIC and given["reader"] == given["warning"] == ""
+
+
+def test_the_record_is_written_beside_the_voice_and_replaces_nothing(tiny_voice_folder, tmp_path, capsys):
+    film, out, words = write_video(tmp_path / "face.mp4", talking_face(25)), tmp_path / "v.wav", tmp_path / "w.json"
+    given = ["speak", str(film), "-o", str(out), "--model", str(tiny_voice_folder), "--words"]
+    for taken in (film, out):
+        assert main([*given, str(taken)]) == 1 and not out.exists()
+    assert main([*given, str(words)]) == 0
+    assert json.loads(words.read_text("utf-8"))["words"] == [] and out.exists()
 
 
 WAYS = [(True, 4, "read"), (True, 0, "none"), (False, 4, "none")]

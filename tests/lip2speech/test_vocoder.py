@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 
 from lip2speech.inference.synthesizer import vocode
 from lip2speech.models.voice import Speech
+from lip2speech.vocoders.bands import band_to_bin
 from lip2speech.vocoders.consistency import mel_consistent
 from lip2speech.vocoders.discriminators import Discriminators, adversarial_loss, discriminator_loss, feature_loss
-from lip2speech.vocoders.generator import Generator, GeneratorConfig, band_to_bin, overlap_add
+from lip2speech.vocoders.generator import Generator, GeneratorConfig, overlap_add
 from lip2speech.vocoders.losses import blur, corrupt_mel, mel_loss, spectral_loss
 from tests.lip2speech.tiny import UNITS, ramp_weights, speakers, tiny_vocoder
 from vsr.media.mel import log_mel

@@ -117,8 +117,8 @@ def test_a_sample_that_is_not_finite_does_not_reach_the_weights(adversarial, tmp
     for part in (run.model, run.average.model):
         assert all(own.isfinite().all() for own in part.state_dict().values())
     run._report({})
-    told = capsys.readouterr().out
-    assert "2 steps of the discriminators skipped" in told and "2 of 3 steps skipped" in told
+    printed = capsys.readouterr().out
+    assert "2 steps of the discriminators skipped" in printed and "2 of 3 steps skipped" in printed
 
 
 def test_skipped_steps_change_no_discriminator(adversarial, tmp_path):
@@ -155,8 +155,8 @@ def test_a_dev_list_without_features_is_refused_at_the_start(config, tmp_path):
 
 def test_shards_are_refused_once(config, tmp_path):
     config = replace(config, trainer=replace(config.trainer, strategy="fsdp"))
-    (_, told, *_), (_, status, *_) = ranks(config, [tmp_path / "out"] * 2, kind=Watched)
-    assert "trainer.strategy is fsdp" in told and status == 1 and not (tmp_path / "out").exists()
+    (_, printed, *_), (_, status, *_) = ranks(config, [tmp_path / "out"] * 2, kind=Watched)
+    assert "trainer.strategy is fsdp" in printed and status == 1 and not (tmp_path / "out").exists()
 
 
 def test_what_is_heard_of_a_clip_does_not_hang_on_its_batch(config):

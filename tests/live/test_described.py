@@ -6,7 +6,7 @@ from vsr.inference.live import source
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "printed"),
     [
         ("rtsp://camera.local/stream", "the stream rtsp://camera.local/stream"),
         ("-", "the stream on standard input"),
@@ -15,9 +15,9 @@ from vsr.inference.live import source
         ("07", "camera 7"),
     ],
 )
-def test_sources(name, told, monkeypatch, tmp_path):
+def test_sources(name, printed, monkeypatch, tmp_path):
     monkeypatch.setattr(source, "CAMERAS", tmp_path)
-    assert source.described(name) == told
+    assert source.described(name) == printed
 
 
 def test_a_camera_by_the_name_that_the_system_knows(monkeypatch, tmp_path):

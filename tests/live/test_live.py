@@ -112,9 +112,9 @@ def test_what_was_said_before_a_stream_broke_off_is_kept(tmp_path, capsys, monke
     monkeypatch.setattr("vsr.inference.live.source.open_source", breaking)
     monkeypatch.setattr("vsr.inference.live.source.Capture.__init__", partialmethod(Capture.__init__, waiting=100))
     assert main(["live", "http://x/y", "-o", str(tmp_path / "said.txt")]) == 1
-    told = capsys.readouterr()
-    assert told.out.endswith("place blue by m five please\n") and (tmp_path / "said.txt").exists()
-    assert told.err.splitlines()[-1] == "vsr: http://x/y: the stream breaks off (reset)"
+    printed = capsys.readouterr()
+    assert printed.out.endswith("place blue by m five please\n") and (tmp_path / "said.txt").exists()
+    assert printed.err.splitlines()[-1] == "vsr: http://x/y: the stream breaks off (reset)"
 
 
 def test_a_stream_that_stalls_ends_in_one_line(monkeypatch):
@@ -158,5 +158,5 @@ def test_the_command_keeps_the_captions(tmp_path, capsys):
     assert main(["live", str(tmp_path / "none.mp4"), "-o", str(tmp_path / "said.srt")]) == 1
     assert "no such file" in capsys.readouterr().err
     assert main(["live", str(DEMO), "-o", str(tmp_path / "said.srt")]) == 0
-    told = capsys.readouterr()
-    assert "words" in told.err and [path.name for path in tmp_path.iterdir()] in ([], ["said.srt"])
+    printed = capsys.readouterr()
+    assert "words" in printed.err and [path.name for path in tmp_path.iterdir()] in ([], ["said.srt"])

@@ -41,8 +41,8 @@ def test_raw_h264_is_captioned(monkeypatch, capsys):
                 sink.mux(own)
     on_stdin(monkeypatch, raw.getvalue())
     assert main(["live", "-"]) == 0
-    told = capsys.readouterr()
-    assert "place blue by m five please" in told.out and "dropped" not in told.err
+    printed = capsys.readouterr()
+    assert "place blue by m five please" in printed.out and "dropped" not in printed.err
 
 
 @pytest.fixture

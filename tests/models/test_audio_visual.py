@@ -137,7 +137,7 @@ def test_settings_come_back_from_a_folder():
 
 
 @pytest.mark.parametrize(
-    "settings, told",
+    "settings, printed",
     [
         ({"sound": "resnet3d"}, "reads video"),
         ({"video": "mel"}, "reads sound"),
@@ -146,6 +146,6 @@ def test_settings_come_back_from_a_folder():
         ({"frozen": ["lips"]}, "frozen names 'lips'"),
     ],
 )
-def test_what_cannot_go_together_is_refused(settings, told):
-    with pytest.raises(ValueError, match=told):
+def test_what_cannot_go_together_is_refused(settings, printed):
+    with pytest.raises(ValueError, match=printed):
         LipReaderConfig(frontend="audio_visual", frontend_settings=settings, **TINY)

@@ -32,8 +32,8 @@ def save_foundation(folder, kind):
                "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 1}  # fmt: skip
     config = transformers.AutoConfig.for_model(kind, **(whisper if kind == "whisper" else small))
     transformers.AutoModel.from_config(config).save_pretrained(folder)
-    told = {"sampling_rate": 16_000, "do_normalize": True}
-    (folder / "preprocessor_config.json").write_text(json.dumps(told), encoding="utf-8")
+    printed = {"sampling_rate": 16_000, "do_normalize": True}
+    (folder / "preprocessor_config.json").write_text(json.dumps(printed), encoding="utf-8")
     return folder
 
 

@@ -233,6 +233,15 @@ def test_points_are_looked_at_only_of_people_whom_the_pixels_do_not_know(folders
 
 
 @torch.inference_mode()
+def test_a_stored_track_is_read_as_its_points_are(fused, seen):
+    video, lengths, _ = seen
+    points = [mouth(int(length)) for length in lengths]
+    stored = encode_clips(fused, video, lengths, [mouth_features(points[0]), None])
+    torch.testing.assert_close(stored, encode_clips(fused, video, lengths, [points[0], None]))
+    assert not torch.equal(stored, encode_clips(fused, video, lengths))
+
+
+@torch.inference_mode()
 def test_what_the_pixels_know_has_the_confidence_of_their_own_reader(folders, tmp_path, seen):
     video, lengths, tracks = seen
     alone = load_model(folders / "pixels")

@@ -72,13 +72,13 @@ def test_another_checksum_is_refused_and_the_file_removed(web, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "address, told",
+    "address, printed",
     [("{}/a/none", "answers 404"), ("http://127.0.0.1:9/x", "cannot reach"), ("nonsense", "no address")],
 )
-def test_what_cannot_be_reached_is_one_line(web, tmp_path, address, told):
+def test_what_cannot_be_reached_is_one_line(web, tmp_path, address, printed):
     with pytest.raises(VsrError) as caught:
         fetch(address.format(web.address), tmp_path / "x")
-    assert told in str(caught.value) and not (tmp_path / "x").exists()
+    assert printed in str(caught.value) and not (tmp_path / "x").exists()
 
 
 def test_offline_is_honoured(web, tmp_path, monkeypatch):

@@ -96,7 +96,7 @@ def test_the_models_of_the_package_can_be_stored_in_format_2(name):
 
 
 @pytest.mark.parametrize(
-    "change, told",
+    "change, printed",
     [
         (lambda config: config.update(format=3), "format 3 in config.json is newer than this version, which reads"),
         (lambda config: config.update(format="2"), "format '2' in config.json is not one of 1 and 2"),
@@ -109,12 +109,12 @@ def test_the_models_of_the_package_can_be_stored_in_format_2(name):
         (lambda config: config["model"].update(fusion={"kind": "sum"}), "fusion is 'sum'"),
     ],
 )
-def test_what_is_no_such_folder_is_refused_in_one_line(tmp_path, change, told):
+def test_what_is_no_such_folder_is_refused_in_one_line(tmp_path, change, printed):
     folder = save_model(tmp_path, LipReader(CONFIGS["transformer"]), TOKENS)
     config = read_config(folder)
     change(config)
     (folder / "config.json").write_text(json.dumps(config))
-    with pytest.raises(VsrError, match=told) as caught:
+    with pytest.raises(VsrError, match=printed) as caught:
         load_model(folder)
     assert caught.value.reason == "bad_model" and len(str(caught.value).splitlines()) == 1
 

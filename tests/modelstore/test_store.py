@@ -131,7 +131,7 @@ def test_pieces_are_known_by_their_checksum_before_the_first_fetch(web, capsys, 
 
 
 @pytest.mark.parametrize(
-    "spoil, told",
+    "spoil, printed",
     [
         (lambda web: (web.folder / LANGUAGE / "model.pth").unlink(), "answers 404"),
         (lambda web: web.add(f"{LANGUAGE}/model.json", b"{}"), "head None"),
@@ -139,10 +139,10 @@ def test_pieces_are_known_by_their_checksum_before_the_first_fetch(web, capsys, 
         (lambda web: web.add(f"{READER}/model.pth", b"no"), "no checkpoint that can be read safely"),
     ],
 )
-def test_what_does_not_fit_leaves_no_model(web, capsys, spoil, told):
+def test_what_does_not_fit_leaves_no_model(web, capsys, spoil, printed):
     spoil(web)
     assert main(["models", "get", "lrs3", "--accept-licence"]) == 1
-    assert told in line(capsys) and not folder_of(table.NAMES["lrs3"]).exists()
+    assert printed in line(capsys) and not folder_of(table.NAMES["lrs3"]).exists()
 
 
 def test_a_pickle_is_not_run(web, capsys, tmp_path):
@@ -178,7 +178,7 @@ def test_a_reader_of_letters_is_converted_from_files_fetched_by_hand(web, tmp_pa
 
 
 @pytest.mark.parametrize(
-    "words, told",
+    "words, printed",
     [
         (["transcribe", "x.mp4", "--model", "lsr3"], "near: lrs3"),
         (["models", "get", "spansh"], "near: spanish"),
@@ -192,9 +192,9 @@ def test_a_reader_of_letters_is_converted_from_files_fetched_by_hand(web, tmp_pa
         (["models", "list", "qqqqqq"], "vsr models lists all"),
     ],
 )
-def test_bad_input_is_one_line(web, capsys, words, told):
+def test_bad_input_is_one_line(web, capsys, words, printed):
     assert main(words) == 1
-    assert told in line(capsys) and not web.asked
+    assert printed in line(capsys) and not web.asked
 
 
 def test_the_list_tells_everything_of_every_model(web, capsys):

@@ -40,8 +40,8 @@ def words_of(transcript):
 def test_ctm_has_every_word_in_sclites_order(transcript):
     rows = [line.split() for line in WRITERS["ctm"](transcript).splitlines()]
     assert sorted(rows, key=lambda row: (row[1], float(row[2]))) == rows and all(row[0] == "a_clip" for row in rows)
-    told = sorted((str(face + 1), round(w.start, 3), w.word) for face, w in words_of(transcript))
-    assert sorted((row[1], float(row[2]), row[4]) for row in rows) == told
+    printed = sorted((str(face + 1), round(w.start, 3), w.word) for face, w in words_of(transcript))
+    assert sorted((row[1], float(row[2]), row[4]) for row in rows) == printed
     assert all(float(row[3]) >= 0 and 0 <= float(row[5]) <= 1 for row in rows)
 
 
@@ -49,9 +49,9 @@ def test_ctm_has_every_word_in_sclites_order(transcript):
 @given(spoken())
 def test_rttm_has_every_turn(transcript):
     rows = [line.split() for line in WRITERS["rttm"](transcript).splitlines()]
-    told = [(s.start, s.end - s.start, f"face{s.face + 1}") for s in transcript.segments]
-    assert [(row[0], row[1], row[2], row[7]) for row in rows] == [("SPEAKER", "a_clip", "1", own[2]) for own in told]
-    assert [float(row[4]) for row in rows] == pytest.approx([own[1] for own in told], abs=2e-3)
+    printed = [(s.start, s.end - s.start, f"face{s.face + 1}") for s in transcript.segments]
+    assert [(row[0], row[1], row[2], row[7]) for row in rows] == [("SPEAKER", "a_clip", "1", own[2]) for own in printed]
+    assert [float(row[4]) for row in rows] == pytest.approx([own[1] for own in printed], abs=2e-3)
 
 
 def read_textgrid(text):
@@ -108,9 +108,9 @@ def test_ttml_has_the_cues(transcript):
     root = ET.fromstring(WRITERS["ttml"](transcript).encode())
     space = "{http://www.w3.org/ns/ttml}"
     rows = list(root.iter(f"{space}p"))
-    told = cues(transcript)
-    assert ["".join(row.itertext()) for row in rows] == ["".join(cue.named_lines) for cue in told]
-    assert [seconds(row.get("begin")) for row in rows] == pytest.approx([round(cue.start, 3) for cue in told])
+    printed = cues(transcript)
+    assert ["".join(row.itertext()) for row in rows] == ["".join(cue.named_lines) for cue in printed]
+    assert [seconds(row.get("begin")) for row in rows] == pytest.approx([round(cue.start, 3) for cue in printed])
     agents = {own.get("{http://www.w3.org/XML/1998/namespace}id") for own in root.iter(f"{space[:-1]}#metadata}}agent")}
     assert {row.get(f"{space[:-1]}#metadata}}agent") for row in rows} - {None} == agents
 
@@ -122,10 +122,10 @@ def test_edl_has_a_marker_for_each_cue(transcript):
     rate = round(transcript.fps or 25)
     starts = re.findall(r"^\d{3,}  001      V     C        (\d\d):(\d\d):(\d\d):(\d\d) ", text, re.MULTILINE)
     frames = [((int(h) - 1) * 3600 + int(m) * 60 + int(s)) * rate + int(f) for h, m, s, f in starts]
-    told = cues(transcript)
-    assert frames == [round(cue.start * rate) for cue in told]
+    printed = cues(transcript)
+    assert frames == [round(cue.start * rate) for cue in printed]
     names = re.findall(r"^ \|C:ResolveColor\w+ \|M:(.*) \|D:(\d+)$", text, re.MULTILINE)
-    assert [name for name, _ in names] == [" ".join(cue.named_lines).replace("|", "/") for cue in told]
+    assert [name for name, _ in names] == [" ".join(cue.named_lines).replace("|", "/") for cue in printed]
     assert all(int(length) >= 1 for _, length in names)
 
 

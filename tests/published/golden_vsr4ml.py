@@ -108,14 +108,14 @@ def main():
         model = reader(dict(settings))
         shapes = fill_by_formula(model)
         records = [record(model, f, t) for f, t in zip(FRAMES, TOKENS, strict=True)]
-        told = LANGUAGE | {"pos_enc": "none" if name == "latest" else "sinusoidal"}
-        lm, lm_shapes, lm_records = language(told)
+        printed = LANGUAGE | {"pos_enc": "none" if name == "latest" else "sinusoidal"}
+        lm, lm_shapes, lm_records = language(printed)
         model.get_parameter(RELUCTANT[0]).data[:2] -= RELUCTANT[1]
         model.get_parameter(RELUCTANT[0]).data[-1] += WILLING
         found = {str(frames): search(model, lm, frames) for frames in (9, 14)}
         write(
             f"vsr4ml_{name}.json", shapes, records, settings=settings,
-            language={"settings": told, "shapes": lm_shapes, "records": lm_records},
+            language={"settings": printed, "shapes": lm_shapes, "records": lm_records},
             search={"options": SEARCH, "bias": [-RELUCTANT[1], WILLING], "found": found},
         )  # fmt: skip
 

@@ -32,8 +32,8 @@ def model(golden):
 
 
 def language_of(golden):
-    told = golden["language"]
-    return espnet_language.build(weights(told["shapes"]), told["settings"])
+    printed = golden["language"]
+    return espnet_language.build(weights(printed["shapes"]), printed["settings"])
 
 
 @pytest.mark.parametrize("index", range(3))
@@ -74,9 +74,9 @@ def test_the_whole_search_with_the_language_model_gives_the_peers_n_best(golden,
     bias = reluctant.get_parameter("decoder.out.bias").data
     bias[:2] += searched["bias"][0]
     bias[-1] += searched["bias"][1]
-    length, told = torch.tensor([frames]), dict(searched["options"])
-    weight = told.pop("lm_weight")
-    options = DecodeOptions(nbest=3, **told)
+    length, printed = torch.tensor([frames]), dict(searched["options"])
+    weight = printed.pop("lm_weight")
+    options = DecodeOptions(nbest=3, **printed)
     with torch.no_grad():
         states = reluctant.encode(video(frames), length)
     languages = [(weight, NeuralLanguage(language_of(golden)))]
@@ -90,31 +90,31 @@ def test_the_whole_search_with_the_language_model_gives_the_peers_n_best(golden,
 
 def test_settings_and_tensors_that_do_not_belong_are_named(golden):
     good, settings = weights(golden["shapes"]), golden["settings"]
-    for name, value, told in [
+    for name, value, printed in [
         ("transformer_input_layer", "conv1d", "reads sound"),
         ("relu_type", "prelu", "relu_type is 'prelu'"),
         ("zero_triu", True, "zero_triu is True"),
         ("transformer_encoder_attn_layer_type", "mha", "attention is 'mha'"),
     ]:
-        with pytest.raises(VsrError, match=told):
+        with pytest.raises(VsrError, match=printed):
             vsr4ml.build(good, settings | {name: value})
-    told = golden["language"]
+    printed = golden["language"]
     with pytest.raises(VsrError, match="not a transformer language model"):
-        espnet_language.build({"rnn.weight": torch.zeros(2)}, told["settings"])
+        espnet_language.build({"rnn.weight": torch.zeros(2)}, printed["settings"])
     with pytest.raises(VsrError, match="head None"):
-        espnet_language.build(weights(told["shapes"]), told["settings"] | {"head": None})
+        espnet_language.build(weights(printed["shapes"]), printed["settings"] | {"head": None})
     with pytest.raises(VsrError, match="'strange.weight', which this family"):
-        espnet_language.build(weights(told["shapes"]) | {"strange.weight": torch.zeros(2)}, told["settings"])
+        espnet_language.build(weights(printed["shapes"]) | {"strange.weight": torch.zeros(2)}, printed["settings"])
 
 
 def test_language_models_of_other_generations_have_other_names(golden):
-    told = golden["language"]
-    own = weights(told["shapes"])
+    printed = golden["language"]
+    own = weights(printed["shapes"])
     older = {
         "predictor." + name.replace("norm_mha", "norm1").replace("norm_ff", "norm2"): tensor
         for name, tensor in own.items()
     }
-    first, second = (espnet_language.build(w, told["settings"]).state_dict() for w in (own, older))
+    first, second = (espnet_language.build(w, printed["settings"]).state_dict() for w in (own, older))
     assert all(torch.equal(tensor, second[name]) for name, tensor in first.items())
 
 

@@ -52,7 +52,7 @@ def recipe(tmp_path):
         (tmp_path / "did").write_text("", encoding="utf-8")
         done = subprocess.run(["bash", "run.sh", *words], cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == status, done.stdout + done.stderr
-        run.told = done.stdout + done.stderr
+        run.log = done.stdout + done.stderr
         return (tmp_path / "did").read_text(encoding="utf-8").split()
 
     run.folder = tmp_path
@@ -61,7 +61,7 @@ def recipe(tmp_path):
 
 def test_an_option_does_again_what_it_reaches_and_all_that_follows(recipe):
     assert recipe("--beam", "40") == ALL
-    assert recipe("--beam", "40") == [] and recipe.told.count("done before") == 7
+    assert recipe("--beam", "40") == [] and recipe.log.count("done before") == 7
     assert recipe("--beam", "5") == ["decode", "score"]
     assert (recipe.folder / "RESULTS.md").read_text("utf-8") == "--beam 5, beam 5\n"
     assert recipe("--beam", "5", "--nj", "3") == ["score"], "the command line alone is another"
@@ -75,17 +75,17 @@ def test_a_stage_done_again_makes_the_later_ones_be_done_again(recipe):
     assert recipe() == ["average", "decode", "score"]
     assert recipe("--stage", "4") == ["train", "average", "decode", "score"]
     assert recipe("--stage", "2", "--stop-stage", "2") == ["crop", "crop"]
-    assert recipe("--stage", "6", status=2) == [] and "stage 3 (tokens) was last done with other options" in recipe.told
+    assert recipe("--stage", "6", status=2) == [] and "stage 3 (tokens) was last done with other options" in recipe.log
     assert recipe("--stage", "3") == ALL[3:]
 
 
 def test_a_page_never_tells_one_command_over_anothers_hypotheses(recipe):
     recipe("--beam", "40")
-    assert recipe("--beam", "5", "--stage", "7", status=2) == [] and "begin with --stage 6" in recipe.told
+    assert recipe("--beam", "5", "--stage", "7", status=2) == [] and "begin with --stage 6" in recipe.log
     assert (recipe.folder / "RESULTS.md").read_text("utf-8") == "--beam 40, beam 40\n"
     (recipe.folder / "fail_decode").touch()
     assert recipe("--beam", "5", status=3) == ["decode"]
-    assert recipe("--stage", "7", status=2) == [] and "has not been done to its end" in recipe.told
+    assert recipe("--stage", "7", status=2) == [] and "has not been done to its end" in recipe.log
     (recipe.folder / "fail_decode").unlink()
     assert recipe("--beam", "40") == ["decode", "score"], "what was begun with 5 may have left anything"
 
@@ -118,14 +118,14 @@ def test_marks_of_older_versions_are_of_nobody_knows_what(recipe):
 
 
 def test_data_made_by_hand_may_be_gone_on_with(recipe):
-    assert recipe("--stage", "4") == ALL[4:] and "stage 3: tokens (nothing says whether it was done" in recipe.told
+    assert recipe("--stage", "4") == ALL[4:] and "stage 3: tokens (nothing says whether it was done" in recipe.log
 
 
 def test_what_was_decoded_under_other_tags_stays_done(recipe):
     assert recipe("--tag", "a") == ALL
     assert recipe("--tag", "b", "--beam", "5") == ["decode", "score"]
     assert recipe("--tag", "a") == recipe("--tag", "b", "--beam", "5") == []
-    assert recipe("--stage", "7", "--tag", "c", status=2) == [] and "has not been done to its end" in recipe.told
+    assert recipe("--stage", "7", "--tag", "c", status=2) == [] and "has not been done to its end" in recipe.log
     assert recipe("--tag", "a", "--stage", "4") == ALL[4:]
     assert recipe("--tag", "b", "--beam", "5") == ["decode", "score"], "the model is another"
 
@@ -139,7 +139,7 @@ def test_a_language_model_hangs_on_the_data_alone(recipe):
 def test_a_stage_that_options_leave_out_is_one_clear_line(recipe):
     recipe()
     assert recipe("--stage", "8", status=2) == []
-    assert recipe.told == "run.sh: there is no stage 8 with these options; see --help\n"
+    assert recipe.log == "run.sh: there is no stage 8 with these options; see --help\n"
 
 
 WITH_STAGES = [path for path in sorted(ROOT.glob("egs/*/*/run.sh")) if "\nrun_stage " in path.read_text("utf-8")]

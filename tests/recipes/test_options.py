@@ -44,9 +44,9 @@ def test_every_option_sets_its_variable(recipe):
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.parent.relative_to(ROOT).as_posix())
 def test_help_lists_every_option_and_defaults_are_there(recipe):
-    told = subprocess.run(["bash", recipe, "--help"], capture_output=True, text=True, check=True).stdout
+    printed = subprocess.run(["bash", recipe, "--help"], capture_output=True, text=True, check=True).stdout
     for name, kind, default in table_of(recipe):
-        assert re.search(rf"^  --{name} ", told, re.MULTILINE)
+        assert re.search(rf"^  --{name} ", printed, re.MULTILINE)
         if kind in ("YAML", "DIR", "FILE") and default != "-":
             assert (recipe.parent / default).exists(), f"--{name}"
         elif "|" in kind:

@@ -86,10 +86,10 @@ def test_options_go_to_sbatch_under_its_names(runner):
     words = ["--num-threads", "8", "--gpu", "2", "--mem", "4G", "--partition", "long", "--max-jobs-run", "3"]
     assert runner(*words, "JOB=1:9", "d.JOB.log", "true").returncode == 0
     if runner.name == "slurm.py":
-        told = (runner.folder / "submitted").read_text(encoding="utf-8").split()
+        printed = (runner.folder / "submitted").read_text(encoding="utf-8").split()
         asked = {"--wait", "--cpus-per-task=8", "--gpus=2", "--mem=4G", "--partition=long", "--array=1-9%3",
                  "--output=d.%a.log", "--open-mode=append"}  # fmt: skip
-        assert asked <= set(told)
+        assert asked <= set(printed)
         assert runner("--gpu", "0", "e.log", "true").returncode == 0
         assert "--gpus" not in (runner.folder / "submitted").read_text(encoding="utf-8").splitlines()[-1]
 

@@ -67,10 +67,10 @@ def test_a_recipe_has_its_parts_and_leaves_others_alone(path):
     trains = "run_stage" in path.read_text(encoding="utf-8")
     assert any((folder / "conf").glob("*.yaml")) or not trains, "a test list alone needs no configuration"
     for script in (path, *(folder / "local").glob("*.sh"), *(folder / "conf").glob("*.yaml")):
-        told = "\n".join(line.partition("#")[0] for line in script.read_text(encoding="utf-8").splitlines())
-        others = re.findall(r"egs/\w+/\w+", told)
+        shown = "\n".join(line.partition("#")[0] for line in script.read_text(encoding="utf-8").splitlines())
+        others = re.findall(r"egs/\w+/\w+", shown)
         assert set(others) <= {f"egs/{corpus}/{folder.name}"}, f"{script} names another recipe"
-        assert not re.search(r"\bcd\b|\.\./(vsr|lip2speech)/", told), script
+        assert not re.search(r"\bcd\b|\.\./(vsr|lip2speech)/", shown), script
 
 
 def test_no_links_in_the_tree():
@@ -92,8 +92,8 @@ def begin_recipe(name, folder, *options):
 def run_recipe(name, folder, *options):
     """Run egs/`name`/run.sh to its end."""
     process = begin_recipe(name, folder, *options)
-    told = process.communicate()
-    return subprocess.CompletedProcess(process.args, process.returncode, *told)
+    shown = process.communicate()
+    return subprocess.CompletedProcess(process.args, process.returncode, *shown)
 
 
 CLIPS = ("--train", "4", "--dev", "1", "--test", "2", "--nj", "1")
@@ -147,8 +147,8 @@ def test_a_run_that_is_killed_while_it_trains_goes_on(puppet, tmp_path):
     while process.poll() is None and not (steps.is_file() and steps.read_text().count("\n") > 3):
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGTERM)
-    told = process.communicate()[0]
-    assert process.returncode and "stage 4" in told and "stage 5" not in told and told.count("done before") == 3
+    shown = process.communicate()[0]
+    assert process.returncode and "stage 4" in shown and "stage 5" not in shown and shown.count("done before") == 3
     done = run_recipe("puppet/vsr", tmp_path, *options)
     assert done.returncode == 0 and done.stdout.count("done before") == 3, done.stdout + done.stderr
     numbers = [int(row[0]) for row in read_steps(steps)[1]]

@@ -34,13 +34,13 @@ def test_pictures_of_a_late_shot_are_found_again_from_its_block_on(film, small_b
 
 
 def test_nothing_is_read_beyond_the_moment(film, small_blocks):
-    told = []
+    printed = []
 
     class Told:
-        progress = staticmethod(lambda file, done, total: told.append(done))
+        progress = staticmethod(lambda file, done, total: printed.append(done))
 
     find_clip(film, at=1.0, watch=Told)
-    assert max(told) < 6
+    assert max(printed) < 6
 
 
 def test_faces_have_the_numbers_of_the_transcript(film, small_blocks, tiny_model):
@@ -51,7 +51,7 @@ def test_faces_have_the_numbers_of_the_transcript(film, small_blocks, tiny_model
 
 
 @pytest.mark.parametrize(
-    ("wanted", "told"),
+    ("wanted", "printed"),
     [
         ({"at": 5.0}, "no face is read at second 5"),
         ({"at": 11.0}, "second 11 is outside the video, which lasts 10.00 s"),
@@ -60,8 +60,8 @@ def test_faces_have_the_numbers_of_the_transcript(film, small_blocks, tiny_model
         ({"face": 0, "at": 5.0}, "face 0 is not seen at second 5"),
     ],
 )
-def test_what_is_not_there_is_told(film, small_blocks, wanted, told):
-    with pytest.raises(VsrError, match=told) as refused:
+def test_what_is_not_there_is_told(film, small_blocks, wanted, printed):
+    with pytest.raises(VsrError, match=printed) as refused:
         find_clip(film, **wanted)
     assert refused.value.reason == "bad_config"
 

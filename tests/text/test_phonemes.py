@@ -97,11 +97,11 @@ def test_espeak_says_what_no_dictionary_has(dictionary):
     assert found[0][0] == "Z" and found[0][-3:] == ("B", "R", "AH") and pronouncer.guessed == {"zebra": 1}
 
 
-@pytest.mark.parametrize("line, told", [("bin B IX N", "'IX'"), ("bin", "'nothing'")])
-def test_a_line_that_is_no_pronunciation_is_named(line, told):
+@pytest.mark.parametrize("line, printed", [("bin B IX N", "'IX'"), ("bin", "'nothing'")])
+def test_a_line_that_is_no_pronunciation_is_named(line, printed):
     with pytest.raises(VsrError, match="words, line 7") as error:
         parse_dictionary([(7, line)], "words")
-    assert told in str(error.value) and "\n" not in str(error.value)
+    assert printed in str(error.value) and "\n" not in str(error.value)
 
 
 def test_a_dictionary_that_is_not_there_is_named():
@@ -153,7 +153,7 @@ def test_homophenes_are_one_string_of_visemes(dictionary):
 
 
 @pytest.mark.parametrize(
-    "spoil, told",
+    "spoil, printed",
     [
         (lambda folder, config: (folder / "lexicon.txt").write_text("bin P IH N\n"), "is not the lexicon"),
         (lambda folder, config: (folder / "lexicon.txt").unlink(), "lexicon.txt"),
@@ -162,12 +162,12 @@ def test_homophenes_are_one_string_of_visemes(dictionary):
         (lambda folder, config: config.update(pronunciation="loud"), "loud"),
     ],
 )
-def test_a_folder_that_does_not_belong_together_is_refused(dictionary, tmp_path, spoil, told):
+def test_a_folder_that_does_not_belong_together_is_refused(dictionary, tmp_path, spoil, printed):
     units_tokenizer(UnitSettings(dictionary=(dictionary,)), ["bin blue"]).save(tmp_path)
     config = json.loads((tmp_path / "tokenizer.json").read_text())
     spoil(tmp_path, config)
     (tmp_path / "tokenizer.json").write_text(json.dumps(config))
-    with pytest.raises(VsrError, match=told):
+    with pytest.raises(VsrError, match=printed):
         load_tokenizer(tmp_path)
 
 

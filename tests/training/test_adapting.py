@@ -130,11 +130,11 @@ def personal_batch(loaded, clips):
 
 
 def test_words_that_the_tracks_lack_teach_the_pixels_alone(folders, clips):
-    loaded, told = load_model(folders / "fused"), []
+    loaded, shown = load_model(folders / "fused"), []
     others = [replace(clip, text="zebra") for clip in clips]
-    own = adapted(loaded, others, Adapting(steps=2), say=told.append)
+    own = adapted(loaded, others, Adapting(steps=2), say=shown.append)
     assert {name.split(".")[0] for name in changed(loaded, own)} == {"pixels"}
-    assert any("4 of 4 clips" in line for line in told)
+    assert any("4 of 4 clips" in line for line in shown)
 
 
 def test_every_clip_is_left_out_once():
@@ -146,7 +146,7 @@ def test_every_clip_is_left_out_once():
 
 def test_no_clip_is_read_by_a_model_that_was_adapted_to_it(monkeypatch, clips):
     monkeypatch.setattr(left_out, "_read", lambda model, some: {c.id: "a" if c.id not in model else "?" for c in some})
-    gain = left_out.left_out({}, clips, 3, 0, lambda model, some, told: {clip.id for clip in some})
+    gain = left_out.left_out({}, clips, 3, 0, lambda model, some, shown: {clip.id for clip in some})
     assert gain.before == gain.after and not gain.worse
 
 
@@ -173,8 +173,8 @@ def test_a_worse_model_is_not_written_unless_asked_for(monkeypatch, folders, cli
     listed = str(Path(clips[0].crop).parent / "clips.jsonl")
     command = ["adapt", listed, "--model", str(folders / "pixels"), "-o", str(tmp_path / "m"), "--steps", "1"]
     assert main(command) == 1 and not (tmp_path / "m").exists()
-    told = capsys.readouterr()
-    assert "left-out WER 0.0% before, 50.0% after (0 and 2 of 4 words wrong" in told.out and "--anyway" in told.err
+    shown = capsys.readouterr()
+    assert "left-out WER 0.0% before, 50.0% after (0 and 2 of 4 words wrong" in shown.out and "--anyway" in shown.err
     assert main([*command, "--anyway"]) == 0 and (tmp_path / "m" / "config.json").exists()
 
 

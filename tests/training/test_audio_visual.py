@@ -61,8 +61,8 @@ def texts(path):
 def test_lips_then_both(corpus, capsys):
     assert train("lips") == 0
     assert train("av", "--set", "trainer.init_from=lips/model") == 0
-    told = capsys.readouterr().out
-    assert all(name in told for name in ("dev_wer_video", "dev_wer_sound", "dev_wer "))
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in ("dev_wer_video", "dev_wer_sound", "dev_wer "))
     lips, both = load_model("lips/model").model, load_model("av/model").model
     for name, own in lips.frontend.state_dict().items():  # frozen: the same to the bit
         torch.testing.assert_close(both.frontend.streams[VIDEO].state_dict()[name], own, rtol=0, atol=0)
@@ -110,8 +110,8 @@ def test_lips_alone_refuse_sound_and_lists_without_it_are_refused(corpus, capsys
     assert train("lips") == 0
     capsys.readouterr()
     assert decode("lips", "out.jsonl", "--modality", "sound") == 1
-    told = capsys.readouterr().err
-    assert "does not hear" in told and len(told.splitlines()) == 1
+    printed = capsys.readouterr().err
+    assert "does not hear" in printed and len(printed.splitlines()) == 1
     write_manifest("train.jsonl", make_clips(corpus, 5, silent=range(5)))
     assert train("av") == 1
     assert "run vsr waves first" in capsys.readouterr().err

@@ -49,7 +49,7 @@ def test_the_parameters_are_those_of_the_model(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "setting, told",
+    "setting, printed",
     [
         ("model.decoder_layers=0 model.ctc_weight=0 model.alignment_weight=0", "no head to train"),
         ("model.frontend=mirror", "mirror"),
@@ -58,11 +58,11 @@ def test_the_parameters_are_those_of_the_model(tmp_path, monkeypatch):
         ("model.dimm=3", "dimm"),
     ],
 )
-def test_what_cannot_be_is_refused_in_one_line(setting, told, capsys):
+def test_what_cannot_be_is_refused_in_one_line(setting, printed, capsys):
     path = str(ROOT / "egs/puppet/vsr/conf/tiny.yaml")
     assert main(["train", "--config", path, "--dry-run", "--set", *setting.split()]) == 1
     said = capsys.readouterr()
-    assert told in said.err and "\n" not in said.err.strip() and not said.out
+    assert printed in said.err and "\n" not in said.err.strip() and not said.out
 
 
 def test_a_tokenizer_of_other_units_is_refused(tmp_path, capsys, monkeypatch):

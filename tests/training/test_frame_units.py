@@ -76,7 +76,7 @@ def test_units_follow_the_frames(config, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "values, told",
+    "values, printed",
     [
         (np.zeros(9, np.int16), "not 2 x 1 for each of 5 frames"),
         (np.zeros((10, 2), np.int16), "not 2 x 1"),
@@ -85,10 +85,10 @@ def test_units_follow_the_frames(config, tmp_path):
         (None, "is not there"),
     ],
 )
-def test_units_that_do_not_fit_are_refused(tmp_path, values, told):
+def test_units_that_do_not_fit_are_refused(tmp_path, values, printed):
     if values is not None:
         save_file({"units": values}, tmp_path / "a.safetensors")
-    with pytest.raises(VsrError, match=told) as error:
+    with pytest.raises(VsrError, match=printed) as error:
         read_frame_units(tmp_path, Clip("a", "a.mp4", "x"), "units", 5, 2, 1, 5)
     assert "\n" not in str(error.value)
 
@@ -136,8 +136,8 @@ def test_a_head_reads_the_layer_that_it_is_given():
 
 
 def test_a_layer_that_is_not_there_is_refused():
-    for layer, told in ((3, "1 to 2"), (-1, "give 0"), (0.5, "give 0")):
-        with pytest.raises(ValueError, match=told):
+    for layer, printed in ((3, "1 to 2"), (-1, "give 0"), (0.5, "give 0")):
+        with pytest.raises(ValueError, match=printed):
             reader(layers=2, further_heads={"low": {"kind": "ctc", "characters": "abc ", "layer": layer}})
 
 

@@ -107,8 +107,8 @@ def test_epochs_leave_out_what_is_frozen_and_are_averaged_all_the_same(config, t
 def test_a_frozen_part_that_is_another_or_gone_is_refused_in_one_line(config, tmp_path):
     run_until(Frozen, config, tmp_path / "run", step=1)
     before = (tmp_path / "run" / "last.pt").read_bytes()
-    for kind, told in ((Moved, "the frozen 'frontend' is not the one"), (LipReaderRun, "'frontend' was frozen when")):
-        with pytest.raises(VsrError, match=f"cannot resume from .*last.pt: {told}") as caught:
+    for kind, line in ((Moved, "the frozen 'frontend' is not the one"), (LipReaderRun, "'frontend' was frozen when")):
+        with pytest.raises(VsrError, match=f"cannot resume from .*last.pt: {line}") as caught:
             kind(config, tmp_path / "run", True)
         assert "\n" not in str(caught.value) and caught.value.reason == "bad_model"
     assert (tmp_path / "run" / "last.pt").read_bytes() == before

@@ -23,10 +23,10 @@ SETS = {
 
 def trained(config, folder):
     """What the one epoch of a run reports, and its model."""
-    run, told = LipReaderRun(config, folder), []
-    run.say = told.append
+    run, printed = LipReaderRun(config, folder), []
+    run.say = printed.append
     run.fit()
-    return dict(zip((words := " ".join(told).split()), words[1:], strict=False)), load_model(folder / "model")
+    return dict(zip((words := " ".join(printed).split()), words[1:], strict=False)), load_model(folder / "model")
 
 
 @pytest.mark.parametrize("name", SETS)

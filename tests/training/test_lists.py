@@ -62,8 +62,8 @@ def train(tmp_path, capsys, *words):
 
 def test_what_the_texts_are_worth_is_told_at_the_start(config, tmp_path, capsys):
     texts(tmp_path, t0="[...]", t1="bébé", t2="abba" * 4)
-    code, told, _ = train(tmp_path, capsys)
-    assert code == 0 and told[:3] == [
+    code, shown, _ = train(tmp_path, capsys)
+    assert code == 0 and shown[:3] == [
         "1 of 4 training clips have no words and are left out, such as t0",
         "1 of 4 training clips have text that the tokenizer does not know, such as t1",
         "1 of 4 training clips have fewer frames than CTC needs for their text, and teach it nothing, such as t2",
@@ -82,11 +82,11 @@ def test_ctc_needs_a_frame_more_between_equal_tokens():
 
 
 def test_a_run_that_is_lost_says_so_and_leaves_no_model(config, tmp_path, capsys):
-    code, told, complaint = train(tmp_path, capsys, "--set", "optim.lr=1e30", "trainer.max_epochs=5")
+    code, shown, complaint = train(tmp_path, capsys, "--set", "optim.lr=1e30", "trainer.max_epochs=5")
     assert code == 1 and len(complaint) == 1 and "the training is lost" in complaint[0]
     assert not (tmp_path / "run" / "model" / "config.json").exists()
-    assert any("steps skipped: no finite gradient" in line for line in told)
-    assert not any("nan" in line for line in told if "skipped" not in line)
+    assert any("steps skipped: no finite gradient" in line for line in shown)
+    assert not any("nan" in line for line in shown if "skipped" not in line)
 
 
 def test_single_bad_steps_are_skipped_and_counted(config, tmp_path, capsys):
@@ -162,10 +162,10 @@ def test_tokens_keep_their_weights_wherever_they_stand(old, new):
     torch.manual_seed(0)
     source, target = (LipReader(LipReaderConfig(own.vocab_size, **TINY)) for own in (old, new))
     fresh = {name: tensor.clone() for name, tensor in target.state_dict().items()}
-    told = copy_weights(source, target, old, new)
+    shown = copy_weights(source, target, old, new)
     ids = dict(zip(pieces_of(old)[1:-1], range(1, old.eos_id), strict=True))
     both = [piece for piece in pieces_of(new)[2:-1] if piece in ids]
-    assert f"the {len(both) + 3} tokens that both alphabets have" in told
+    assert f"the {len(both) + 3} tokens that both alphabets have" in shown
     given, own = source.state_dict(), target.state_dict()
     for name in ("ctc.weight", "ctc.bias", "alignment.weight", "decoder.embed.weight", "decoder.out.weight"):
         for place, piece in list(enumerate(pieces_of(new)))[2:-1]:

@@ -225,9 +225,9 @@ def test_a_killed_run_goes_on_with_any_number_of_ranks(config, tmp_path, before,
 
 def test_what_fails_on_one_rank_ends_all_and_is_told_once(config, tmp_path):
     broken = replace(config, data=replace(config.data, tokenizer=str(tmp_path / "missing")))
-    (rank, told, *_), (other, status, *_) = ranks([config, broken], [tmp_path / "out"] * 2)
+    (rank, printed, *_), (other, status, *_) = ranks([config, broken], [tmp_path / "out"] * 2)
     assert (rank, other) == (0, 1)
-    assert told.startswith("rank 1: ") and "missing" in told and status == 1
+    assert printed.startswith("rank 1: ") and "missing" in printed and status == 1
     assert not (tmp_path / "out").exists()
 
 

@@ -182,7 +182,7 @@ def test_a_movie_that_names_another_file_as_its_data_does_not_open_it(tmp_path, 
 
 
 @pytest.mark.parametrize(
-    ("head", "told"),
+    ("head", "printed"),
     [
         (b"<!DOCTYPE html>\n<html><head>", "(a web page) is not read"),
         (b"\xef\xbb\xbf <HTML>", "(a web page) is not read"),
@@ -193,25 +193,25 @@ def test_a_movie_that_names_another_file_as_its_data_does_not_open_it(tmp_path, 
         (b"MODSN3\x0a\0" + bytes(200), "this kind of file is not read"),
     ],
 )
-def test_what_is_no_recording_is_named(tmp_path, head, told):
+def test_what_is_no_recording_is_named(tmp_path, head, printed):
     path = tmp_path / ("x.mods" if head.startswith(b"MODS") else "x.mp4")
     path.write_bytes(head)
     error = refusal(path)
-    assert error.reason == "unreadable" and told in str(error) and "Invalid argument" not in str(error)
+    assert error.reason == "unreadable" and printed in str(error) and "Invalid argument" not in str(error)
 
 
 @pytest.mark.parametrize("kind", [str, Path])
 @pytest.mark.parametrize(
-    ("address", "told"),
+    ("address", "printed"),
     [
         ("https://host/c.mp4", "https://host/c.mp4: addresses are not read: fetch the file first"),
         ("rtsp://cam/1", "rtsp://cam/1: addresses are not read: fetch the file first (a stream: vsr live)"),
         ("file:///tmp/no%20such.mp4", "file:///tmp/no%20such.mp4: is an address: give the path, /tmp/no such.mp4"),
     ],
 )
-def test_addresses_are_told_as_what_they_are(kind, address, told):
+def test_addresses_are_told_as_what_they_are(kind, address, printed):
     for read in (probe, read_wave):
-        assert str(refusal(kind(address), read)).startswith(told)
+        assert str(refusal(kind(address), read)).startswith(printed)
 
 
 def test_an_address_costs_one_line(tiny_model, capsys):

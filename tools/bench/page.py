@@ -148,9 +148,9 @@ class Tab:
         got = [await self.http.get(f"/results/{token}/{name}") for name in ("0.json", *FILES)]
         for answer in got:
             answer.raise_for_status()
-        told = got[0].json()
+        record = got[0].json()
         digests = (hashlib.sha256(answer.content).hexdigest() for answer in got[1:])
-        return {"file": told["file"], "text": told["text"], **dict(zip(FILES, digests, strict=True))}
+        return {"file": record["file"], "text": record["text"], **dict(zip(FILES, digests, strict=True))}
 
 
 def _strings(value) -> list[str]:
@@ -214,15 +214,15 @@ async def visit(address: str, clips: list[Path], tally: Tally, until: float) -> 
                     await give(tab, clip, tally)
 
 
-async def alone(address: str, clips: list[Path], told: dict[str, dict]) -> Tally:
+async def alone(address: str, clips: list[Path], record: dict[str, dict]) -> Tally:
     """One client gives each clip once: every answer must be what `vsr transcribe` printed; what it is, is kept."""
     tally = Tally({})
     async with httpx.AsyncClient(base_url=address, timeout=300) as http, Tab(http) as tab:
         for clip in clips:
             begin = time.perf_counter()
             answer = await tab.read(clip)
-            if {name: value for name, value in answer.items() if name not in FILES} != told[clip.name]:
-                raise SystemExit(f"{clip.name}: the page says {answer}, vsr transcribe {told[clip.name]}")
+            if {name: value for name, value in answer.items() if name not in FILES} != record[clip.name]:
+                raise SystemExit(f"{clip.name}: the page says {answer}, vsr transcribe {record[clip.name]}")
             tally.seconds.append(time.perf_counter() - begin)
             tally.wanted[clip.name] = answer
     return tally
@@ -249,8 +249,8 @@ async def emptied(server: Server) -> float | None:
 
 async def measure(server: Server, clips: list[Path], clients: int, minutes: float) -> dict:
     """All figures of one server but those of its end."""
-    told = await asyncio.to_thread(transcribed, clips)
-    single = await alone(server.address, clips, told)
+    record = await asyncio.to_thread(transcribed, clips)
+    single = await alone(server.address, clips, record)
     tally, rows = Tally(single.wanted), []
     watching = asyncio.create_task(by_minute(server, rows))
     until = time.monotonic() + 60 * minutes

@@ -51,10 +51,10 @@ def run(work: Work, number: int, shown: bool) -> int:
         try:
             process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         except OSError as error:
-            told = f"{work.program}: {command[0]}: {error.strerror}\n".encode()
-            log.write(told)
+            note = f"{work.program}: {command[0]}: {error.strerror}\n".encode()
+            log.write(note)
             if shown:
-                show(told, sys.stderr.buffer)
+                show(note, sys.stderr.buffer)
             status = 127
         else:
             running.add(process)

@@ -37,7 +37,7 @@ def main(words: list[str]) -> int:
     """Submit and wait; returns the exit status."""
     work = parse(words)
     work.log_of(work.first).parent.mkdir(parents=True, exist_ok=True)
-    told = {number: size_of(work.log_of(number)) for number in work.numbers}  # by earlier jobs
+    earlier = {number: size_of(work.log_of(number)) for number in work.numbers}  # by earlier jobs
     script = Path(work.log.replace(work.name, "all") if work.name else work.log).with_suffix(".sbatch")
     script.write_text(script_of(work), encoding="utf-8")
     command = ["sbatch", "--wait", "--parsable", *flags(work), str(script)]
@@ -46,7 +46,7 @@ def main(words: list[str]) -> int:
     except FileNotFoundError:
         work.complain("no sbatch here: use run.py in cmd.sh, or go to a machine of the cluster")
         return 127
-    failed = [number for number in work.numbers if not ended_well(work.log_of(number), told[number])]
+    failed = [number for number in work.numbers if not ended_well(work.log_of(number), earlier[number])]
     if status or failed:
         work.report(failed)
     return status or int(bool(failed))

@@ -26,7 +26,7 @@ SECTIONS = {
         "sync", "speakers", "models", "import", "export", "push",
     ),
     "prepare a corpus": ("download", "prepare", "validate", "convert", "corrupt", "label", "crop", "waves", "tokens"),
-    "train": ("train", "adapt", "average", "fuse", "lm"),
+    "train": ("teach", "train", "adapt", "average", "fuse", "lm"),
     "decode and score": (
         "decode", "calibrate", "posteriors", "rescore", "restore", "combine", "score", "expert", "results",
     ),

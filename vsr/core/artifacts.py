@@ -204,7 +204,7 @@ def kept(path: str | Path, made: dict, check: Callable[[str | Path], object]) ->
     return state == KEPT
 
 
-def told(states: Iterable[str], what: str) -> str:
+def counted(states: Iterable[str], what: str) -> str:
     """ "crops: 12 kept, 3 made again (2 other video, 1 without a record), 5 new"; "" where nothing was there before."""
     counts = Counter(states)
     kept, new = counts.pop(KEPT, 0), counts.pop(NEW, 0)
@@ -217,5 +217,5 @@ def told(states: Iterable[str], what: str) -> str:
 
 def tell(states: Iterable[str], what: str) -> None:
     """Say on stderr what is kept and what is made again, and why."""
-    if sentence := told(states, what):
+    if sentence := counted(states, what):
         print(sentence, file=sys.stderr, flush=True)

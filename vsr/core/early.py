@@ -24,10 +24,10 @@ def answer_in_one_line() -> None:
     if not name:
         return
 
-    def told(kind, error, trace) -> None:
+    def report(kind, error, trace) -> None:
         if not issubclass(kind, KeyboardInterrupt):
             return others(kind, error, trace)
         if sys.stderr is not None:
             sys.stderr.write(f"{name}: interrupted\n")
 
-    sys.excepthook = told
+    sys.excepthook = report

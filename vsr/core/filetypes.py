@@ -32,7 +32,7 @@ def _by_content(head: bytes) -> str:
         return "a web page and no weights: the download needs another address or a login"
     if _begins_json(head):
         return "JSON text and no weights: perhaps what a server answered in place of the file"
-    return next((told + ": unpack it first" for begin, told in ARCHIVES.items() if head.startswith(begin)), "")
+    return next((advice + ": unpack it first" for begin, advice in ARCHIVES.items() if head.startswith(begin)), "")
 
 
 def is_json(path: str | Path) -> bool:

@@ -46,10 +46,10 @@ def processes_for(num_files: int, memory: int) -> int:
 
 def add_device_argument(parser, default: str = "cpu") -> None:
     """--device of a verb that runs a model."""
-    told = "auto: a GPU where there is one" if default == "auto" else default
+    choice = "auto: a GPU where there is one" if default == "auto" else default
     parser.add_argument(
         "--device", default=default, metavar="D",
-        help=f"where the model runs: cpu, cuda, cuda:1, auto (default: {told})",
+        help=f"where the model runs: cpu, cuda, cuda:1, auto (default: {choice})",
     )
 
 

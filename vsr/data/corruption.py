@@ -15,7 +15,7 @@ import numpy as np
 
 from vsr.core.errors import VsrError
 from vsr.data.manifest import Clip
-from vsr.data.sound_corruption import SoundCorruption
+from vsr.data.sound_corruption import DrawnSound, SoundCorruption
 from vsr.data.video_corruption import VideoCorruption
 from vsr.media.audio import read_wave
 
@@ -37,11 +37,12 @@ class Corruption:
         return self.sound.nothing and self.video.nothing
 
     def check_streams(self, video: bool, sound: bool) -> None:
-        """Raises VsrError bad_config where a stream would be corrupted that a model does not read."""
+        """Raises VsrError bad_config for a stream that the model does not read, and for noise that is not there."""
         for name, own, read in (("video", self.video, video), ("sound", self.sound, sound)):
             if not read and not own.nothing:
                 what = "frames" if name == "video" else "sound"
                 raise VsrError("bad_config", f"data.corruption.{name}: this model reads no {what}")
+        self.sound.check_files()
 
 
 def generator_of(seed: int, name: str, stream: int) -> np.random.Generator:
@@ -57,17 +58,20 @@ def corrupted_crop(crop: np.ndarray, settings: VideoCorruption, seed: tuple[int,
     return settings.draw(len(crop), np.random.default_rng((*seed, OWN, VIDEO))).crop(crop)
 
 
-def corrupted_wave(
-    wave: np.ndarray, settings: SoundCorruption, seed: tuple[int, ...], own: str, voices: Mapping[str, Clip],
-    wave_of: Callable[[Clip], np.ndarray],
-) -> np.ndarray:  # fmt: skip
-    """The sound (S,) of a training clip of the id ``own``; silence stays as it is.
-
-    ``voices``: id -> clip, of those that may babble; ``wave_of``: gives the sound of one.
-    """
+def drawn_sound(settings: SoundCorruption, seed: tuple[int, ...], own: str, voices: Mapping[str, Clip]) -> DrawnSound:
+    """What is done to the sound of a training clip of the id ``own``; ``voices``: id -> clip, who may babble."""
     if settings.nothing:
-        return wave
-    drawn = settings.draw(list(voices), np.random.default_rng((*seed, OWN, SOUND)), own)
+        return DrawnSound()
+    return settings.draw(list(voices), np.random.default_rng((*seed, OWN, SOUND)), own)
+
+
+def corrupted_wave(
+    wave: np.ndarray, drawn: DrawnSound, voices: Mapping[str, Clip], wave_of: Callable[[Clip], np.ndarray]
+) -> np.ndarray:
+    """The sound (S,) of a training clip as drawn, of ``voices`` as there; silence stays as it is.
+
+    ``wave_of``: gives the sound of a clip.
+    """
     try:
         return drawn.wave(wave, lambda name: wave_of(voices[name]) if name in voices else read_wave(name))
     except VsrError as error:

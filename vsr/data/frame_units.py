@@ -32,8 +32,8 @@ def read_frame_units(
     except (OSError, SafetensorError) as error:
         raise VsrError("bad_features", f"{path} holds no readable '{name}': {error}") from error
     if found.shape not in ((frames * per_frame, groups), *([(frames * per_frame,)] if groups == 1 else [])):
-        told = f"{path}: '{name}' is {found.shape}, and not {per_frame} x {groups} for each of {frames} frames"
-        raise VsrError("bad_features", told)
+        problem = f"{path}: '{name}' is {found.shape}, and not {per_frame} x {groups} for each of {frames} frames"
+        raise VsrError("bad_features", problem)
     if not np.issubdtype(found.dtype, np.integer) or found.min(initial=0) < -1 or found.max(initial=0) >= size:
         raise VsrError("bad_features", f"{path}: '{name}' are no units below {size}")
     return found.astype(np.int64).reshape(frames, per_frame, groups)

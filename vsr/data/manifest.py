@@ -104,9 +104,9 @@ def _check_fields(record) -> None:
     if unknown := sorted(record.keys() - KINDS.keys()):
         raise ValueError(f"unknown field '{unknown[0]}'")
     for name, value in record.items():
-        kind, told = KINDS[name]
+        kind, expected = KINDS[name]
         if not isinstance(value, kind) or isinstance(value, bool):
-            raise ValueError(f"'{name}' is {json.dumps(value)}, not {told}")
+            raise ValueError(f"'{name}' is {json.dumps(value)}, not {expected}")
     for name, what in (("words", "word"), ("phones", "phone")):
         for span in record.get(name, ()):
             if not isinstance(span, list) or len(span) != 3:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -25,16 +26,21 @@ BABBLE = "babble"
 
 @dataclass(frozen=True)
 class Noise:
-    """Noise of one of ``kinds`` (babble, white, pink, or a sound file) at one of the ratios ``snr`` (dB); babble is
-    ``voices`` other clips at once."""
+    """Noise of one of ``kinds`` (babble, white, pink, or a sound file) at one of the ratios ``snr`` (dB),
+    or, ``evenly``, at any from the least to the greatest of them; babble is ``voices`` other clips at once."""
 
     p: float = 1.0
     kinds: tuple[str, ...] = (BABBLE,)
     snr: tuple[float, ...] = (0.0,)
     voices: int = 6
+    evenly: bool = False
 
     def __post_init__(self):
         check_choice("corruption.sound.noise", self, snr=ANY, voices=COUNT)
+
+    def ratio(self, rng: np.random.Generator) -> float:
+        """A signal-to-noise ratio, dB."""
+        return float(rng.uniform(min(self.snr), max(self.snr)) if self.evenly else rng.choice(self.snr))
 
 
 @dataclass(frozen=True)
@@ -120,12 +126,19 @@ class SoundCorruption:
         """Whether other clips are needed, for babble."""
         return self.noise.p > 0 and BABBLE in self.noise.kinds
 
+    def check_files(self) -> None:
+        """Raises VsrError bad_config for a noise that is neither a kind nor a file."""
+        absent = [kind for kind in self.noise.kinds if kind not in KINDS and not Path(kind).is_file()]
+        if self.noise.p and absent:
+            known = f"{', '.join(KINDS)} or a sound file"
+            raise VsrError("bad_config", f"data.corruption.sound.noise.kinds: there is no '{absent[0]}'; give {known}")
+
     def draw(self, clips: Sequence[str], rng: np.random.Generator, own: str = "") -> DrawnSound:
         """What is done to a clip; ``clips``: names of those that may babble, but for its ``own``. Raises VsrError
         bad_config where babble is drawn and there is nobody else."""
         noise: dict = {}
         if rng.random() < self.noise.p:
-            noise = {"noise": str(rng.choice(self.noise.kinds)), "snr": float(rng.choice(self.noise.snr))}
+            noise = {"noise": str(rng.choice(self.noise.kinds)), "snr": self.noise.ratio(rng)}
             if noise["noise"] == BABBLE:
                 noise["voices"] = self._voices(clips, rng, own)
         amounts = {name: float(rng.choice(own.values)) if rng.random() < own.p else 0.0

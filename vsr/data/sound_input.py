@@ -46,8 +46,8 @@ def clip_wave(clip: Clip) -> np.ndarray:
         raise VsrError("bad_manifest", f"cannot read the sound of {clip.id}: {error}: run vsr waves") from error
     wanted = clip.num_frames * SAMPLES_PER_FRAME
     if len(wave) != wanted:
-        told = f"the sound of {clip.id} has {len(wave)} samples, its crop of {clip.num_frames} frames wants {wanted}"
-        raise VsrError("bad_manifest", f"{told}: run vsr waves again")
+        problem = f"the sound of {clip.id} has {len(wave)} samples, its crop of {clip.num_frames} frames wants {wanted}"
+        raise VsrError("bad_manifest", f"{problem}: run vsr waves again")
     return wave
 
 

@@ -71,8 +71,8 @@ def load_features(clip: Clip) -> np.ndarray | None:
     except (OSError, ValueError, KeyError) as error:
         raise VsrError("bad_manifest", f"cannot read the track of {clip.id}: {error}") from error
     if len(points) != clip.num_frames:
-        told = f"the track of {clip.id} has {len(points)} frames, its crop {clip.num_frames}"
-        raise VsrError("bad_manifest", f"{told}: run vsr crop again")
+        problem = f"the track of {clip.id} has {len(points)} frames, its crop {clip.num_frames}"
+        raise VsrError("bad_manifest", f"{problem}: run vsr crop again")
     return features_of(points, measures) if known.mean() >= FEWEST else None
 
 

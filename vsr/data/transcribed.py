@@ -31,8 +31,8 @@ def _clip(text: Path, number: int) -> Clip:
     """The clip of a transcript; ids begin with a number, so that two names never give one."""
     videos = [own for own in text.parent.iterdir() if own.stem == text.stem and own != text and own.is_file()]
     if len(videos) != 1:
-        told = f"{len(videos)} files" if videos else "no video"
-        raise VsrError("bad_manifest", f"{text} has {told} of its name beside it; it needs one video")
+        problem = f"{len(videos)} files" if videos else "no video"
+        raise VsrError("bad_manifest", f"{text} has {problem} of its name beside it; it needs one video")
     said = " ".join(" ".join(line for _, line in read_lines(text)).split())
     if not said:
         raise VsrError("bad_manifest", f"{text} is empty: write down what is said in {videos[0].name}")

@@ -45,9 +45,9 @@ class Findings:
 
     def __str__(self) -> str:
         reasons = Counter(reason for reason, _ in self.refused.values())
-        told = ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common()) or "none"
+        note = ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common()) or "none"
         return (
-            f"{self.clips:,} clips, {self.hours:.2f} h, {_most(self.sizes)}, {_most(self.rates)} fps, refused: {told}"
+            f"{self.clips:,} clips, {self.hours:.2f} h, {_most(self.sizes)}, {_most(self.rates)} fps, refused: {note}"
         )
 
 
@@ -113,8 +113,8 @@ def _fault(clip: Clip, video: Seen, seconds: float) -> tuple[str, str] | None:
         return "words_outside", f"{clip.id}: lasts {seconds:.2f} s, its last word ends at {last:.2f} s"
     for (before, earlier, _), (word, start, _) in pairwise(clip.words):
         if start < earlier:
-            told = f"'{word}' begins at {start:.2f} s, before '{before}' at {earlier:.2f} s"
-            return "words_backward", f"{clip.id}: {told}"
+            note = f"'{word}' begins at {start:.2f} s, before '{before}' at {earlier:.2f} s"
+            return "words_backward", f"{clip.id}: {note}"
     if not lower(clip.text):
         return "no_words", f"{clip.id}: its transcript has no words"
     return None

@@ -62,8 +62,8 @@ def _state(ledger: Ledger, clip: Clip) -> str:
         try:
             stored_wave(path)
         except (OSError, ValueError, EOFError) as error:
-            told = f"{path} is there and no sound of vsr waves: choose another --out"
-            raise VsrError("not_writable", told) from error
+            problem = f"{path} is there and no sound of vsr waves: choose another --out"
+            raise VsrError("not_writable", problem) from error
     return ledger.state(path.name, made_from(clip, ledger.known(path.name, "video")))
 
 

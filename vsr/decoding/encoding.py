@@ -29,7 +29,7 @@ from vsr.modelstore.folder import FUSED_READER
 if TYPE_CHECKING:
     from vsr.modelstore.folder import LoadedModel
 
-# Points of the mouth (T, 14, 2) in each clip, or what becomes them on request.
+# Points of the mouth (T, 14, 2) in each clip, or what becomes them on request, or what is read of its track (T, F).
 Mouths = Sequence[np.ndarray | RequestedPoints | None] | None
 Waves = Sequence[np.ndarray | None] | None  # sound (640 T,) of each clip
 
@@ -57,9 +57,9 @@ def modality_among(read: tuple[str, ...], wanted: str, name: str) -> str:
     """The same of a model that reads so much. Raises VsrError bad_config."""
     whole = BOTH if VIDEO in read and SOUND in read else SOUND if SOUND in read else VIDEO
     if wanted not in ("", whole) and whole != BOTH:
-        told = "does not hear: it reads lips" if whole == VIDEO else "does not see: it reads sound"
+        problem = "does not hear: it reads lips" if whole == VIDEO else "does not see: it reads sound"
         advice = "; --model grid-av does" if whole == VIDEO else ""
-        raise VsrError("bad_config", f"{name} {told} alone, so that --modality {wanted} cannot be had{advice}")
+        raise VsrError("bad_config", f"{name} {problem} alone, so that --modality {wanted} cannot be had{advice}")
     return wanted or whole
 
 
@@ -103,17 +103,22 @@ def encode_clips(
     if mouths is None or not reads_tracks(loaded):
         return states
     asked = loaded.model.asks_for_tracks(states, lengths).tolist()
-    features = [None if mouth is None or not ask else mouth_features(np.asarray(mouth))
+    features = [None if mouth is None or not ask else _features(np.asarray(mouth))
                 for mouth, ask in zip(mouths, asked, strict=True)]  # fmt: skip
     return loaded.model.with_tracks(states, lengths, _padded(features, video)) if any(asked) else states
+
+
+def _features(mouth: np.ndarray) -> np.ndarray | None:
+    """What is read of a mouth, (T, F), of its points (T, 14, 2) or as it is stored; None where it was hardly seen."""
+    return mouth if mouth.ndim == 2 else mouth_features(mouth)
 
 
 def _encoded(loaded: LoadedModel, batch: Batch) -> Tensor:
     needed = modalities_of(loaded)
     if not any(name in batch.inputs for name in needed):
-        told = f"{loaded.name} reads {' and '.join(needed)} alone, and not mouth crops"
+        problem = f"{loaded.name} reads {' and '.join(needed)} alone, and not mouth crops"
         advice = "" if SOUND in needed else ": join it with a reader of those by vsr fuse"
-        raise VsrError("bad_model", told + advice)
+        raise VsrError("bad_model", problem + advice)
     return loaded.model.encode_batch(heard_if_understood(loaded, batch))
 
 

@@ -45,8 +45,8 @@ def limit_of(loaded: LoadedModel) -> float | None:
         return None
     limit = given.get("entropy") if isinstance(given, dict) else None
     if limit not in ANY or loaded.model.ctc is None:
-        told = f'"hearing" in its config is {given!r}: it must be {{"entropy": nats}}, of a model with CTC'
-        raise bad_model(loaded.folder, told)
+        problem = f'"hearing" in its config is {given!r}: it must be {{"entropy": nats}}, of a model with CTC'
+        raise bad_model(loaded.folder, problem)
     return float(limit)
 
 

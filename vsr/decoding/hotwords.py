@@ -156,8 +156,8 @@ def read_phrases(path: str | Path, known: set[str]) -> list[str]:
         if phrase in found:
             raise VsrError("bad_config", f"{path}, line {number}: {phrase!r} stands in line {found[phrase]}, too")
         if lost := "".join(sorted(set(phrase) - known - {SPACE})):
-            told = f"{phrase!r} cannot be written with the lip reader's tokens: they lack {lost}"
-            raise VsrError("bad_config", f"{path}, line {number}: {told}")
+            problem = f"{phrase!r} cannot be written with the lip reader's tokens: they lack {lost}"
+            raise VsrError("bad_config", f"{path}, line {number}: {problem}")
         found[phrase] = number
     if not 0 < len(found) <= MOST:
         raise VsrError("bad_config", f"{path} has {len(found)} words or phrases: need 1 to {MOST}, one a line")

@@ -52,8 +52,8 @@ def decode(
 def check_heads(model: LipReader, method: str) -> None:
     """Raises VsrError (bad_model) when the model cannot be searched in that way."""
     if model.words is not None and model.decoder is None and model.ctc is None:
-        told = f"this model tells {model.config.classes} isolated words apart, it does not read speech"
-        raise VsrError("bad_model", f"{told}: use it with vsr decode")
+        problem = f"this model tells {model.config.classes} isolated words apart, it does not read speech"
+        raise VsrError("bad_model", f"{problem}: use it with vsr decode")
     if model.decoder is None and model.ctc is None:
         raise VsrError("bad_model", "this model is an encoder alone: it has no head that could read; train one on it")
     needed, name = (model.decoder, "decoder") if method == "joint" else (model.ctc, "CTC head")

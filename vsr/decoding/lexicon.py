@@ -70,8 +70,8 @@ def lexicon_for(tokenizer: Tokenizer, path: str = "") -> Lexicon:
         return Lexicon(_spoken(tokenizer, path), tokenizer.mark)
     if not isinstance(tokenizer, CharTokenizer):
         what = type(tokenizer).__name__.removesuffix("Tokenizer").lower()
-        told = f"the search by a lexicon is of readers of phonemes, visemes or characters; this one reads into {what}s"
-        raise VsrError("bad_config", told)
+        why = f"the search by a lexicon is of readers of phonemes, visemes or characters; this one reads into {what}s"
+        raise VsrError("bad_config", why)
     if not path:
         raise VsrError("bad_config", "a reader of characters keeps no words: give --lexicon FILE")
     words = {word: [tuple(tokenizer.encode(word))] for word in _listed(path)}

@@ -143,8 +143,8 @@ def _found(path: Path) -> tuple[Path, str]:
     if path.is_file() and path.suffix == ".gguf":
         return path.parent, path.name
     if not path.is_dir():
-        told = "is no folder and no GGUF file: give a local folder with safetensors, or a file that ends in .gguf"
-        raise VsrError("bad_model", f"{path} {told}")
+        problem = "is no folder and no GGUF file: give a local folder with safetensors, or a file that ends in .gguf"
+        raise VsrError("bad_model", f"{path} {problem}")
     if list(path.glob("*.safetensors")):
         return path, ""
     files = sorted(path.glob("*.gguf"))

@@ -56,8 +56,8 @@ class DecodeOptions:
         if self.method not in METHODS:
             raise VsrError("bad_config", f"unknown decoding method '{self.method}'; known: {', '.join(METHODS)}")
         if not 1 <= self.nbest <= self.beam <= WIDEST:
-            told = f"beam {self.beam} and nbest {self.nbest}: need 1 <= nbest <= beam <= {WIDEST}"
-            raise VsrError("bad_config", told)
+            problem = f"beam {self.beam} and nbest {self.nbest}: need 1 <= nbest <= beam <= {WIDEST}"
+            raise VsrError("bad_config", problem)
         # Below 0 a language model's extension could gain, and the search would stop too early.
         check_numbers(
             self, ctc_weight=SHARE, length_bonus=BONUS, max_length_ratio=LENGTHS,
@@ -65,8 +65,8 @@ class DecodeOptions:
         )  # fmt: skip
         if self.method == "lexicon":
             if self.lm or self.hotwords:
-                told = "n-grams alone join the method 'lexicon', not a neural language model or hotwords"
-                raise VsrError("bad_config", told)
+                problem = "n-grams alone join the method 'lexicon', not a neural language model or hotwords"
+                raise VsrError("bad_config", problem)
             return
         if self.lexicon:
             raise VsrError("bad_config", f"a lexicon is of the method 'lexicon', not '{self.method}'")

@@ -43,8 +43,8 @@ def score_files(run_folder: Path, tag: str = "", lists: Sequence[str] = ()) -> d
     for name in lists or [path.name[7 : -len(end)] for path in sorted(run_folder.glob(f"decode_*{end}"))]:
         files = sorted((run_folder / f"decode_{name}{end}").glob("score*.json"))
         if not files:
-            told = f"{run_folder / f'decode_{name}{end}'} holds no score.json"
-            raise VsrError("bad_manifest", f"{told}: run vsr decode and vsr score --json there first")
+            problem = f"{run_folder / f'decode_{name}{end}'} holds no score.json"
+            raise VsrError("bad_manifest", f"{problem}: run vsr decode and vsr score --json there first")
         found |= {name + file.stem.removeprefix("score"): file for file in files}
     if not found:
         raise VsrError("bad_manifest", f"{run_folder} has no folder decode_LIST{end}")
@@ -92,8 +92,8 @@ def check_origin(file: Path, origin: dict, weights: str | None) -> None:
         raise VsrError("bad_manifest", f"{file} scores an earlier {path}: run vsr score again")
     model = origin.get("made", {}).get("model", {}).get("sha256")
     if model and weights and model != weights:
-        told = f"{file} scores what other weights than model/ of the run read"
-        raise VsrError("bad_manifest", f"{told}: run vsr decode and vsr score again")
+        problem = f"{file} scores what other weights than model/ of the run read"
+        raise VsrError("bad_manifest", f"{problem}: run vsr decode and vsr score again")
 
 
 def provenance(command: str) -> dict[str, str]:
@@ -129,8 +129,8 @@ def search_line(scores: dict[str, dict]) -> str:
     for name, own in scores.items():
         if "search" in (made := own.get("scored_from", {}).get("made", {})) and "top1" not in own:
             lists.setdefault(_search(made), []).append(name)
-    told = "; ".join(f"{how} ({', '.join(names)})" for how, names in lists.items())
-    return f"Search: {told}\n\n" if told else ""
+    searches = "; ".join(f"{how} ({', '.join(names)})" for how, names in lists.items())
+    return f"Search: {searches}\n\n" if searches else ""
 
 
 def _search(made: dict) -> str:
@@ -157,11 +157,11 @@ def _told(result: dict) -> tuple[str, str]:
     timed = any("times" in own for own in scores.values())
     note = " Times: mean distance of the borders of words that were read right." if timed else ""
     model = ", ".join(f"{name} {value}" for name, value in result["model"].items())
-    told = f"{result['note']}\n\n" if result.get("note") else ""
+    remark = f"{result['note']}\n\n" if result.get("note") else ""
     normalisers = ", ".join(sorted({s["normaliser"] for s in scores.values()}))
     return (
         f"{result['date']}, commit {result['commit']}, {result['machine']}. Normaliser: {normalisers}.{note}",
-        f"{told}{search_line(scores)}"
+        f"{remark}{search_line(scores)}"
         f"Command: `{result['command']}`\n\n{made_line(result)}\n\nModel: {model}\n",
     )
 
@@ -204,8 +204,8 @@ def with_published(runs: list[dict], rows: list[str]) -> list[str]:
     """Rows of runs, and below them one for the published word error rate of each model that has one."""
     found = {run.get("name") or "-": run["published"] for run in runs if run.get("published")}
     for name, published in found.items():
-        if told := PUBLISHED.fullmatch(published["error"]):
-            rows = [*rows, f"| {name} | published | {told[2]} {'| - ' * 6}| {told[1]} {'| - ' * 5}|"]
+        if figures := PUBLISHED.fullmatch(published["error"]):
+            rows = [*rows, f"| {name} | published | {figures[2]} {'| - ' * 6}| {figures[1]} {'| - ' * 5}|"]
     return rows
 
 
@@ -215,8 +215,8 @@ def training_line(config: dict) -> str:
     averaged = config.get("averaged") or []
     runs = [run for run in averaged if isinstance(run, dict)]  # else names of epochs
     if runs:
-        told = "; ".join(f"({k}) {training_line({**run, 'training': run})}" for k, run in enumerate(runs, start=1))
-        return f"the mean of the weights of {len(runs)} runs: {told}"
+        each = "; ".join(f"({k}) {training_line({**run, 'training': run})}" for k, run in enumerate(runs, start=1))
+        return f"the mean of the weights of {len(runs)} runs: {each}"
     line = ", ".join(f"{name} {value}" for name, value in config.get("training", {}).items() if name != "averaged")
     return f"{line}; the mean of the weights after epochs {', '.join(averaged)}" if averaged else line
 

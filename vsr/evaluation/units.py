@@ -88,11 +88,11 @@ class UnitScore:
         return asdict(self)
 
     def __str__(self) -> str:
-        told = f"  dictionary {', '.join(self.dictionary)}, {self.guessed} words by espeak" if self.dictionary else ""
+        note = f"  dictionary {', '.join(self.dictionary)}, {self.guessed} words by espeak" if self.dictionary else ""
         return (
             f"{NAMES[self.unit]} {self.rate:.2%} [{self.low:.2%}, {self.high:.2%}]  S {self.substitutions} "
             f"D {self.deletions} I {self.insertions} of {self.units} {self.unit}s  scored {self.scored}  "
-            f"skipped {self.skipped}{told}"
+            f"skipped {self.skipped}{note}"
         )
 
 

@@ -73,8 +73,8 @@ def check_room(tokens: Sequence[int], frames: int, path: str | Path) -> None:
     """
     needed = len(tokens) + sum(a == b for a, b in zip(tokens, tokens[1:], strict=False))
     if needed > frames:
-        told = f"its lips speak for {frames / FPS:.1f} s, the text needs {needed / FPS:.1f} s at least"
-        raise VsrError("bad_text", f"{path}: {told}")
+        problem = f"its lips speak for {frames / FPS:.1f} s, the text needs {needed / FPS:.1f} s at least"
+        raise VsrError("bad_text", f"{path}: {problem}")
 
 
 def original_times(parts: Sequence[Encoded]):

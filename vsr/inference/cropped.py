@@ -47,8 +47,8 @@ def _mouth(picture: np.ndarray, path: str | Path) -> np.ndarray:
     """Frame (S, S, 3) RGB -> (96, 96) gray."""
     height, width = picture.shape[:2]
     if height != width or height < SMALLEST:
-        told = f"its frames are {width} x {height} pixels"
-        raise VsrError("bad_config", f"{path} is no video of a mouth alone: {told}; leave --cropped out")
+        problem = f"its frames are {width} x {height} pixels"
+        raise VsrError("bad_config", f"{path} is no video of a mouth alone: {problem}; leave --cropped out")
     gray = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
     if height == SIDE:
         return gray
@@ -62,7 +62,7 @@ def transcribe_cropped(
     Raises VsrError as `cropped_clip` does."""
     clip = cropped_clip(path)
     hearing = hearing_of(loaded, path, modality)
-    made = hearing.told(provenance(loaded, path, options, 1, clip.info.stream) | {"cropped": True})
+    made = hearing.noted(provenance(loaded, path, options, 1, clip.info.stream) | {"cropped": True})
     segments = read_clip(loaded, clip, options, hearing.waves)
     return Transcript(
         str(path), clip.info.fps, clip.info.end, loaded.name, tuple(segments), shots=(float(clip.times[0]),),

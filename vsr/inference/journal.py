@@ -45,8 +45,8 @@ class Journal:
         if not records:
             return
         if records[0] != self.heading:
-            told = "is of another video, model or options; remove it, or read again without --resume"
-            raise VsrError("bad_journal", f"{self.path}: {told}")
+            problem = "is of another video, model or options; remove it, or read again without --resume"
+            raise VsrError("bad_journal", f"{self.path}: {problem}")
         self.blocks, self._open = [self._block(number, own) for number, own in enumerate(records) if number], True
         with atomic_write(self.path) as temporary:
             temporary.write_bytes(b"".join(lines[: len(records)]))
@@ -55,8 +55,8 @@ class Journal:
         try:
             return BlockRecord.from_json(record)
         except ValueError as error:
-            told = f"block {number} is none ({error}); remove it, or read again without --resume"
-            raise VsrError("bad_journal", f"{self.path}: {told}") from error
+            problem = f"block {number} is none ({error}); remove it, or read again without --resume"
+            raise VsrError("bad_journal", f"{self.path}: {problem}") from error
 
     @property
     def finished(self) -> bool:

@@ -63,7 +63,7 @@ class Hearing:
         """The sound of stretches of frames, by their times; None where none is read."""
         return waves_at(self.path, spans) if self.modality == BOTH and self.sound else None
 
-    def told(self, made: dict[str, Any]) -> dict[str, Any]:
+    def noted(self, made: dict[str, Any]) -> dict[str, Any]:
         """A provenance that names what was read, and that a recording has no sound to read."""
         if not self.modality:
             return made
@@ -105,8 +105,8 @@ def transcribe_sound(loaded: LoadedModel, path: str | Path, options: DecodeOptio
     wave = read_wave(path)
     frames = -(-len(wave) // SAMPLES_PER_FRAME)
     if frames < MIN_FRAMES:
-        told = f"{frames / FPS:.2f} s of sound; at least {MIN_FRAMES / FPS:.2f} are needed"
-        raise VsrError("too_short", f"{path}: {told}")
+        noted = f"{frames / FPS:.2f} s of sound; at least {MIN_FRAMES / FPS:.2f} are needed"
+        raise VsrError("too_short", f"{path}: {noted}")
     wave, times = fit_length(wave, frames * SAMPLES_PER_FRAME), start + np.arange(frames) / FPS
     window = preferred_window(loaded)
     spans = window_spans(frames, window, min(OVERLAP, window // 2))

@@ -29,8 +29,8 @@ def check_layers(loaded: LoadedModel, names: tuple[str, ...]) -> None:
     count = len(_layers(loaded))
     for name in names:
         if name not in (FRONT, LAST) and not (name.isascii() and name.isdigit() and 1 <= int(name) <= count):
-            told = f"'{FRONT}', 1 to {count}, or '{LAST}', which is after the final normalisation"
-            raise VsrError("bad_config", f"{loaded.name} has no layer '{name}'; it has {told}")
+            problem = f"'{FRONT}', 1 to {count}, or '{LAST}', which is after the final normalisation"
+            raise VsrError("bad_config", f"{loaded.name} has no layer '{name}'; it has {problem}")
 
 
 def _layers(loaded: LoadedModel):

@@ -73,10 +73,10 @@ class PictureShapes:
 
     def _begun(self, frame) -> tuple[tuple[int, int], Fraction | None, int]:
         """Coded size, aspect and turns of the first frame."""
-        told, said = self._context.sample_aspect_ratio, self._stream.sample_aspect_ratio
+        of_codec, said = self._context.sample_aspect_ratio, self._stream.sample_aspect_ratio
         tells = set(self._stream.container.format.name.split(",")) & TELL_ASPECT
-        self._overruled = bool(said) and (not told or (bool(tells) and said != told))
-        return (frame.width, frame.height), said if self._overruled else told, quarter_turns(frame)
+        self._overruled = bool(said) and (not of_codec or (bool(tells) and said != of_codec))
+        return (frame.width, frame.height), said if self._overruled else of_codec, quarter_turns(frame)
 
 
 def _shape(coded: tuple[int, int], aspect: Fraction | None, turns: int) -> PictureShape:

@@ -66,6 +66,14 @@ class FasterWhisper:
         )  # fmt: skip
         return in_words("".join(segment.text for segment in segments))
 
+    def states(self, wave: np.ndarray) -> np.ndarray:
+        """(S,) -> what the encoder makes of its first 30 s, (1500, W) float32, 50 states a second."""
+        features = self._model.feature_extractor(np.ascontiguousarray(wave, np.float32))
+        window = self._model.feature_extractor.nb_max_frames
+        shown = np.zeros((len(features), window), np.float32)
+        shown[:, : features.shape[1]] = features[:, :window]
+        return np.array(self._model.encode(shown), np.float32)[0]
+
     def hear(self, wave: np.ndarray, language: str = "") -> Heard:
         """(S,) -> words with times and probabilities; ``language``: a code such as "en", "" to detect it.
 

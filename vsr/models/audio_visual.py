@@ -62,17 +62,17 @@ class AudioVisual(nn.Module):
 
     def _stream(self, name: str, given: Tensor | None, present: Tensor, mask: Tensor) -> Tensor:
         """The features of one stream; a front end never sees the clips that lack it."""
-        told = self.missing[name].expand(*mask.shape, -1)
+        absent = self.missing[name].expand(*mask.shape, -1)
         if given is None:
-            return told * mask[..., None]
+            return absent * mask[..., None]
         rows = present.nonzero()[:, 0]
         asked = rows if len(rows) or not self.training else present.new_zeros(1, dtype=torch.long)
         if not len(asked):
-            return told * mask[..., None]
+            return absent * mask[..., None]
         with torch.set_grad_enabled(torch.is_grad_enabled() and name not in self.frozen):
             found = self.streams[name](given[asked], mask[asked])
-        whole = torch.zeros_like(told, dtype=found.dtype).index_copy(0, asked, found)
-        return torch.where(present[:, None, None], whole, told.to(found.dtype) + 0 * whole) * mask[..., None]
+        whole = torch.zeros_like(absent, dtype=found.dtype).index_copy(0, asked, found)
+        return torch.where(present[:, None, None], whole, absent.to(found.dtype) + 0 * whole) * mask[..., None]
 
 
 @FRONTENDS.register("audio_visual")

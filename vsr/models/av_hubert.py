@@ -19,7 +19,7 @@ KERNEL, GROUPS = 128, 16  # of the convolution that encodes positions, in every 
 
 
 class TransformerLayer(nn.Module):
-    """Self-attention and feed-forward (with GELU, unless told), each pre-norm and residual."""
+    """Self-attention and feed-forward (with GELU, unless given), each pre-norm and residual."""
 
     def __init__(
         self, dim: int, heads: int, hidden: int, dropout: float, kind: type[nn.Module] = nn.GELU, eps: float = 1e-5

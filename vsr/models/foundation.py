@@ -80,8 +80,8 @@ def whisper_input(wave: Tensor, bands: int) -> Tensor:
     from transformers import WhisperFeatureExtractor
 
     if len(wave) > LONGEST * SAMPLE_RATE:
-        told = f"a clip of {len(wave) / SAMPLE_RATE:.1f} s: Whisper hears {LONGEST} s at once"
-        raise VsrError("bad_manifest", f"{told}: set data.max_frames to {LONGEST * FPS}")
+        problem = f"a clip of {len(wave) / SAMPLE_RATE:.1f} s: Whisper hears {LONGEST} s at once"
+        raise VsrError("bad_manifest", f"{problem}: set data.max_frames to {LONGEST * FPS}")
     extract = WhisperFeatureExtractor(feature_size=bands)
     found = extract(wave.cpu().numpy(), sampling_rate=SAMPLE_RATE, return_tensors="pt")
     return found.input_features.to(wave.device)

@@ -19,6 +19,7 @@ from vsr.models.heads import AttentionSettings, CTCHead, FrameHead, WordClassSet
 from vsr.models.layers import check_layer
 from vsr.models.lengths import length_mask
 from vsr.models.limits import LIP_READER, check_heads, check_sizes
+from vsr.models.outputs import part_of, sources_of
 from vsr.models.registry import ENCODERS, FRONTENDS, HEADS, HeadPart, Part, settings_of, split_kind
 from vsr.models.streams import Given, frames_in, taken, without_padding
 from vsr.models.words import FIRST, WordBoundary
@@ -130,8 +131,8 @@ class LipReaderConfig:
                 raise ValueError("boundary and mixup are for models that tell words apart: set classes")
             return
         if self.mixup and not self.only_words:
-            told = "set ctc_weight, alignment_weight and decoder_layers to 0, and give no further_heads"
-            raise ValueError(f"mixup is for a model that has classes alone: {told}")
+            problem = "set ctc_weight, alignment_weight and decoder_layers to 0, and give no further_heads"
+            raise ValueError(f"mixup is for a model that has classes alone: {problem}")
         listed = self.vocab_size - FIRST - 1
         if self.classes != listed:
             raise ValueError(f"classes is {self.classes}, but the tokenizer lists {max(0, listed)} words")
@@ -219,6 +220,8 @@ class LipReader(nn.Module):
         self.further_heads = nn.ModuleDict(heads)
         for layer in layers_of(c).values():
             check_layer(self.encoder, layer)
+        for place in sources_of(self).values():
+            part_of(self, place)
 
     @property
     def heads(self) -> dict[str, nn.Module]:

@@ -8,7 +8,15 @@ from torch import nn
 
 from vsr.core.numbers import COUNT
 from vsr.data.batch import TRACKS
-from vsr.models import audio_visual, foundation, sound  # noqa: F401  register themselves
+from vsr.models import (  # noqa: F401  register themselves
+    audio_visual,
+    foundation,
+    memory,
+    mixed_streams,
+    sound,
+    tcn,
+    td3,
+)
 from vsr.models.av_hubert import AVHubertEncoder
 from vsr.models.conformer import ACTIVATIONS, Conformer
 from vsr.models.frontends.torchvision_video import KINDS as VIDEO_KINDS

@@ -6,7 +6,7 @@ import numpy as np
 
 
 def warp(cost: np.ndarray) -> list[tuple[int, int]]:
-    """Costs (T, S) of pairs -> the cheapest path from (0, 0) to (T - 1, S - 1); a step goes on in either or both."""
+    """Costs (T, S) of each pair -> the cheapest path from (0, 0) to (T - 1, S - 1); a step goes on in one or both."""
     total = np.full((cost.shape[0] + 1, cost.shape[1] + 1), np.inf)
     total[0, 0] = 0.0
     for i, row in enumerate(cost, 1):

@@ -73,8 +73,8 @@ def fetch(address: str, path: str | Path, sha256: str = "") -> str:
     found = sha256_of(path)
     if sha256 and found != sha256:
         path.unlink()
-        told = f"{url_of(address)} is not the file it was: SHA-256 {found[:12]}..., known is {sha256[:12]}..."
-        raise VsrError("bad_download", f"{told}; it was not kept")
+        problem = f"{url_of(address)} is not the file it was: SHA-256 {found[:12]}..., known is {sha256[:12]}..."
+        raise VsrError("bad_download", f"{problem}; it was not kept")
     return found
 
 
@@ -119,8 +119,8 @@ def _read_note(part: Path) -> dict:
 def _check_room(part: Path, missing: int) -> None:
     free = shutil.disk_usage(part.parent).free
     if missing > free:
-        told = f"{missing / 1e6:.0f} MB are missing, {free / 1e6:.0f} MB are free"
-        raise VsrError("no_space", f"{part.parent}: no room for the file: {told}")
+        problem = f"{missing / 1e6:.0f} MB are missing, {free / 1e6:.0f} MB are free"
+        raise VsrError("no_space", f"{part.parent}: no room for the file: {problem}")
 
 
 def _copy(answer, part: Path, url: str, start: int, size: int | None) -> None:

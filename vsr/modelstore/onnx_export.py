@@ -70,8 +70,8 @@ def export_onnx(loaded: LoadedModel, path: str | Path) -> dict[str, float]:
         program.save(str(temporary), external_data=False)
         differences = compared(clip_reader, temporary, names)
         if not max(differences.values()) <= NEAR:
-            told = ", ".join(f"{name} {value:.1e}" for name, value in differences.items())
-            raise VsrError("bad_model", f"{loaded.name}: its graph would not say the same ({told}); nothing is written")
+            why = ", ".join(f"{name} {value:.1e}" for name, value in differences.items())
+            raise VsrError("bad_model", f"{loaded.name}: its graph would not say the same ({why}); nothing is written")
     return differences
 
 
@@ -79,8 +79,8 @@ def check_reader(loaded: LoadedModel) -> None:
     """Raises VsrError (bad_model) for what reads more than pixels, or is no reader of speech."""
     model = loaded.model
     if getattr(model, "modality", None) != VIDEO or model.boundary is not None or model.words is not None:
-        told = "only readers of pixels have a graph of encoder and CTC"
-        raise VsrError("bad_model", f"{loaded.name} reads {model.config.frontend}: {told}")
+        why = "only readers of pixels have a graph of encoder and CTC"
+        raise VsrError("bad_model", f"{loaded.name} reads {model.config.frontend}: {why}")
 
 
 def about(loaded: LoadedModel) -> dict[str, str]:

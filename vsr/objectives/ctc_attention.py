@@ -8,6 +8,7 @@ from torch import Tensor
 from vsr.data.batch import CLIPS, Batch
 from vsr.models.layers import kept
 from vsr.models.lipreader import LipReader, LipReaderConfig, layers_of
+from vsr.models.outputs import outputs, sources_of
 
 
 def ctc_attention(model: LipReader, batch: Batch) -> dict[str, Tensor]:
@@ -16,18 +17,19 @@ def ctc_attention(model: LipReader, batch: Batch) -> dict[str, Tensor]:
 
     Means over what each head counts, scaled by the batch's shares so that the ranks' mean is that over all batches.
     """
-    layers = layers_of(model.config)
-    with kept(model.encoder, layers.values()) as lower:
-        states = model.encode_batch(batch)
+    layers, sources = layers_of(model.config), sources_of(model)
     weights = weights_of(model.config)
     losses: dict[str, Tensor] = {}
-    for name, head in model.heads.items():
-        seen = batch.of(name)
-        found = head.loss(lower[layers[name]] if name in layers else states, seen)
-        figures = found if isinstance(found, dict) else {"loss": found}
-        share = seen.share(getattr(head, "counted", CLIPS))
-        named = {key: f"{name}_{key}" if key in losses else key for key in figures} | {"loss": name}
-        losses |= {named[key]: value * share for key, value in figures.items()}
+    with kept(model.encoder, layers.values()) as lower, outputs(model, sources.values()) as given:
+        states = model.encode_batch(batch)
+        for name, head in model.heads.items():
+            seen = batch.of(name)
+            read = given[sources[name]] if name in sources else lower[layers[name]] if name in layers else states
+            found = head.loss(read, seen)
+            figures = found if isinstance(found, dict) else {"loss": found}
+            share = seen.share(getattr(head, "counted", CLIPS))
+            named = {key: f"{name}_{key}" if key in losses else key for key in figures} | {"loss": name}
+            losses |= {named[key]: value * share for key, value in figures.items()}
     loss = sum(weights[name] * losses[name] for name in model.heads)
     return {"loss": loss} | {name: value.detach() for name, value in losses.items()}
 

@@ -31,8 +31,8 @@ class Record:
     @property
     def video(self) -> dict | None:
         """Which file was read, as `vsr.decoding.provenance.video_of` gives it; the rest hangs on that."""
-        told = self.made.get("video")
-        return told and {key: told.get(key) for key in ("bytes", "sha256")}
+        record = self.made.get("video")
+        return record and {key: record.get(key) for key in ("bytes", "sha256")}
 
 
 class Written:
@@ -80,13 +80,13 @@ def _told(path: Path) -> tuple[Record, dict[str, str]] | None:
 def about_files(json_path: Path, transcript: Transcript, texts: dict[str, str]) -> dict:
     """What a JSON is to record of the files beside it, format -> text: of them, and of those it recorded before."""
     place, hashes = place_of(transcript.file), {name: hash_of(text) for name, text in texts.items()}
-    told = {"place": place, "sha256": hashes}
+    record = {"place": place, "sha256": hashes}
     before = _told(json_path)
     if before and before[0].place == place:
         known = before[1].pop(EARLIER) | {name: own for name, own in before[1].items() if name != "text"}
         known = {name: own for name, own in known.items() if name not in hashes}
-        told |= {EARLIER: known} if known else {}
-    return told
+        record |= {EARLIER: known} if known else {}
+    return record
 
 
 def place_of(video: str | Path) -> str:

@@ -76,8 +76,8 @@ class Outputs:
 
     def _check_ours(self, target: Path, record: Record | None, video: str) -> None:
         if record is None and not self.journal(video).exists():
-            told = "is there, and vsr did not write it, or somebody changed it since: it is left as it is"
-            raise VsrError("exists", f"{target} {told}; {REPLACE}")
+            problem = "is there, and vsr did not write it, or somebody changed it since: it is left as it is"
+            raise VsrError("exists", f"{target} {problem}; {REPLACE}")
         if record is not None and record.complete and record.place != place_of(video) and not _shows(record, video):
             raise VsrError("exists", f"{target} is the transcript of another video than {video}; {REPLACE}")
 
@@ -120,8 +120,8 @@ class Outputs:
         shown = {name: readable(transcript, name, self.unsure) for name in formats if name != "json"}
         texts = {name: WRITERS[name](own) for name, own in shown.items()}
         if "json" in formats:
-            told = {WRITTEN: about_files(self.target(transcript.file, "json"), transcript, texts)}
-            whole = replace(transcript, provenance=(transcript.provenance or {}) | told)
+            listed = {WRITTEN: about_files(self.target(transcript.file, "json"), transcript, texts)}
+            whole = replace(transcript, provenance=(transcript.provenance or {}) | listed)
             texts = {"json": WRITERS["json"](whole)} | texts
         else:
             note_files(self.folder, transcript, {f"{Path(transcript.file).stem}.{n}": t for n, t in texts.items()})

@@ -55,5 +55,5 @@ def _load_library() -> tuple[Any, bytes | None]:
 
         return ctypes.CDLL(espeakng_loader.get_library_path()), espeakng_loader.get_data_path().encode("utf-8")
     except (ImportError, OSError) as error:
-        told = "the library libespeak-ng is missing: apt-get install espeak-ng, or pip install espeakng-loader"
-        raise VsrError("no_speech", told) from error
+        problem = "the library libespeak-ng is missing: apt-get install espeak-ng, or pip install espeakng-loader"
+        raise VsrError("no_speech", problem) from error

@@ -97,8 +97,8 @@ def whisper(text: str) -> str:
     """
     text = visible(text)
     if torn := next((word for word in text.split() if _has_marks(word)), ""):
-        told = f"the normaliser 'whisper' is for English and would tear '{torn}' apart: use 'lower'"
-        raise VsrError("bad_config", told)
+        problem = f"the normaliser 'whisper' is for English and would tear '{torn}' apart: use 'lower'"
+        raise VsrError("bad_config", problem)
     return fold_spaces(_whisper_normaliser()(text))
 
 

@@ -28,7 +28,7 @@ class AudioVisualRun(LipReaderRun):
         heads, dropout = further_heads_of(config), data.modality_dropout if len(read) > 1 else None
         self.train = AudioVisualDataset(
             self.train.clips, self.tokenizer, data.augmentation, seed, heads,
-            data.noise, dropout, read, data.wrong_lips, form, data.corruption,
+            dropout, read, data.wrong_lips, form, data.corruption,
         )  # fmt: skip
         self.dev = AudioVisualDataset(self.dev.clips, self.tokenizer, modalities=read, form=form)
 

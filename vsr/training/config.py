@@ -12,7 +12,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from vsr.core.errors import VsrError, one_line
 from vsr.core.numbers import COUNT, NOT_NEGATIVE, POSITIVE, SEED, Range, check_number, check_numbers, is_number
 from vsr.core.renamed import with_new_names
-from vsr.data.audio_visual import ModalityDropout, SoundNoise, WrongLips
+from vsr.data.audio_visual import ModalityDropout, WrongLips
 from vsr.data.corruption import Corruption
 from vsr.data.track_augmentation import TrackAugmentation
 from vsr.data.transforms import Augmentation
@@ -51,7 +51,6 @@ class DataConfig:
     augmentation: Augmentation = field(default_factory=Augmentation)
     corruption: Corruption = field(default_factory=Corruption)
     track_augmentation: TrackAugmentation = field(default_factory=TrackAugmentation)
-    noise: SoundNoise = field(default_factory=SoundNoise)
     modality_dropout: ModalityDropout = field(default_factory=ModalityDropout)
     wrong_lips: WrongLips = field(default_factory=WrongLips)
     unit: str = ""
@@ -60,8 +59,8 @@ class DataConfig:
         """The tokenizer, if its tokens are of ``unit``. Raises VsrError bad_config."""
         found = getattr(tokenizer, "unit", "text")
         if self.unit and found != self.unit:
-            told = f"data.unit is {self.unit}, but the tokenizer of {self.tokenizer} is of {found}"
-            raise VsrError("bad_config", f"{told}: make one by vsr tokens --kind {self.unit}")
+            problem = f"data.unit is {self.unit}, but the tokenizer of {self.tokenizer} is of {found}"
+            raise VsrError("bad_config", f"{problem}: make one by vsr tokens --kind {self.unit}")
         return tokenizer
 
     def __post_init__(self):
@@ -69,8 +68,6 @@ class DataConfig:
             raise VsrError("bad_config", f"data.unit is '{self.unit}'; it can be text, {' or '.join(UNITS)}")
         check_lists(self.train, self.dev)
         check_numbers(self, "data.", frames_per_batch=COUNT, max_frames=NOT_NEGATIVE)
-        if self.noise.p and self.corruption.sound.noise.p:
-            raise VsrError("bad_config", "data.corruption.sound.noise is instead of data.noise: set data.noise.p to 0")
         if not 0 <= self.augmentation.speed < 1:
             raise VsrError("bad_config", f"data.augmentation.speed is {self.augmentation.speed}: give 0 to below 1")
 
@@ -146,21 +143,23 @@ class RunConfig:
 
 @dataclass(frozen=True)
 class TrainConfig(RunConfig):
-    """Of a lip reader. ``objective``: a kind of `vsr.objectives.registry`; "": that of the heads."""
+    """Of a lip reader. ``objective``: a kind of `vsr.objectives.registry`, or {kind: ..., settings}; "": that of the
+    heads."""
 
     data: DataConfig
     objective: str = ""
+    objective_settings: dict[str, Any] = field(default_factory=dict)
 
     def model_config(self, vocab_size: int) -> LipReaderConfig:
         """The model's numbers with the tokenizer's size filled in. Raises VsrError."""
         config = model_settings(LipReaderConfig, self.model, vocab_size=vocab_size)
         heads = config.ctc_weight or config.decoder_layers or config.alignment_weight or config.classes
         if not (heads or config.further_heads):
-            told = "no head to train: give ctc_weight, decoder_layers, alignment_weight, classes or further_heads"
-            raise VsrError("bad_config", f"model: {told}")
+            problem = "no head to train: give ctc_weight, decoder_layers, alignment_weight, classes or further_heads"
+            raise VsrError("bad_config", f"model: {problem}")
         if config.decoder_layers and config.ctc_weight >= 1:
-            told = "the decoder would learn nothing: give a ctc_weight below 1, or 0 decoder_layers"
-            raise VsrError("bad_config", f"model: {told}")
+            problem = "the decoder would learn nothing: give a ctc_weight below 1, or 0 decoder_layers"
+            raise VsrError("bad_config", f"model: {problem}")
         return config
 
 
@@ -235,7 +234,7 @@ def _build_dataclass(cls: type, value: Any, path: str) -> Any:
         raise VsrError("bad_config", f"{path or 'the configuration'}: expected settings, got {value!r}")
     hints = get_type_hints(cls)
     prefix = f"{path}." if path else ""
-    value = with_new_names(cls, value, prefix)
+    value = _with_kinds(with_new_names(cls, value, prefix), hints, prefix)
     for key in value:
         if key not in hints:
             raise unknown_key(f"{prefix}{key}", str(key), hints)
@@ -246,6 +245,18 @@ def _build_dataclass(cls: type, value: Any, path: str) -> Any:
         return cls(**{key: build(hints[key], own, f"{prefix}{key}") for key, own in value.items()})
     except TypeError as error:
         raise VsrError("bad_config", f"{path or 'the configuration'}: {error}") from error
+
+
+def _with_kinds(value: dict, hints: dict[str, Any], prefix: str) -> dict:
+    """``NAME: {kind: ..., settings}`` as NAME and NAME_settings, where a dataclass has both."""
+    found = dict(value)
+    for name, given in value.items():
+        if isinstance(given, dict) and f"{name}_settings" in hints:
+            try:
+                found[name], found[f"{name}_settings"] = split_kind(given, f"{prefix}{name}")
+            except ValueError as error:
+                raise VsrError("bad_config", str(error)) from error
+    return found
 
 
 def load_config(path: str | Path, overrides: Iterable[str] = (), kind: type = TrainConfig) -> Any:

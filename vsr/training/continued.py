@@ -27,8 +27,8 @@ def begin(folder: str | Path, config: Any, resume: bool = False) -> str:
     known = CONFIG in ledger.records
     if resume and known and (other := differences(ledger.made(CONFIG), made)):
         was = ", ".join(_told(name, ledger.made(CONFIG).get(name), made.get(name)) for name in other)
-        told = f"{folder} holds a run that was begun with other {was}"
-        raise VsrError("bad_config", f"{told}: choose another folder, or give what it was begun with")
+        problem = f"{folder} holds a run that was begun with other {was}"
+        raise VsrError("bad_config", f"{problem}: choose another folder, or give what it was begun with")
     write_text(Path(folder) / CONFIG, dump_config(config))
     ledger.add(CONFIG, made)
     return "" if known or not resume else f"{folder} does not say what it was begun with: taken to be the same"

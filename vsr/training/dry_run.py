@@ -33,14 +33,14 @@ def lip_reader_lines(config: TrainConfig) -> Iterator[str]:
     tokenizer, assumed = tokenizer_for(config)
     sizes = config.model_config(tokenizer.vocab_size)
     try:
-        objective = objective_of(sizes, config.objective)
+        objective = objective_of(sizes, config.objective, config.objective_settings, tokenizer)
     except ValueError as error:
         raise VsrError("bad_config", str(error)) from error
     model = on_meta(LipReader, sizes)
     read = (model.modality,) if isinstance(model.modality, str) else model.modality
     yield f"model: {parameters(model):,} parameters; reads {' and '.join(read)}"
     yield from part_lines(model)
-    yield f"learns by {getattr(objective, '__name__', type(objective).__name__)}:"
+    yield f"learns by {getattr(objective, '__name__', objective)}:"
     yield from head_lines(sizes, model, tokenizer, assumed)
     yield from run_lines(config.data, config.optim, config.trainer)
 
@@ -71,13 +71,16 @@ def head_lines(c: LipReaderConfig, model: LipReader, tokenizer: Tokenizer, assum
         own = tokenizer_of_head(c, name, tokenizer)
         unit = getattr(own, "unit", "text")
         entries = getattr(own, "vocab_size", 0)
-        told = assumed if own is tokenizer else "of its own"
+        note = assumed if own is tokenizer else "of its own"
         what = "tokens" if unit == "text" else f"{unit}s"
         if hasattr(head, "sizes"):
             yield f"  {name:<16} weight {weights[name]:g}, {' x '.join(map(str, head.sizes))} units of each frame"
             continue
         layer = f", layer {layers_of(c)[name]}" if name in layers_of(c) else ""
-        yield f"  {name:<16} weight {weights[name]:g}, {entries} {what} ({told}), mean over {counted(head)}{layer}"
+        if learns := getattr(head, "learns", ""):
+            yield f"  {name:<16} weight {weights[name]:g}, {learns}, mean over {counted(head)}{layer}"
+            continue
+        yield f"  {name:<16} weight {weights[name]:g}, {entries} {what} ({note}), mean over {counted(head)}{layer}"
 
 
 def counted(head: nn.Module) -> str:

@@ -32,5 +32,5 @@ class Finite:
 
     def error(self, step: int, folder: Path) -> VsrError:
         """The line that ends the run."""
-        told = f"the training is lost: {self.in_a_row} steps up to step {step} had no finite gradient"
-        return VsrError("not_finite", f"{told}. Begin {folder} again with a lower optim.lr or more optim.warmup_steps")
+        why = f"the training is lost: {self.in_a_row} steps up to step {step} had no finite gradient"
+        return VsrError("not_finite", f"{why}. Begin {folder} again with a lower optim.lr or more optim.warmup_steps")

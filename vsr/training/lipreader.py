@@ -21,6 +21,7 @@ from vsr.evaluation.wer import word_errors
 from vsr.models.frontends.torchvision_video import load_video_weights
 from vsr.models.fusion import FusedReader
 from vsr.models.lipreader import LipReader, further_heads_of, tokenizer_of_head
+from vsr.models.memory import fill_memories
 from vsr.modelstore.folder import LoadedModel, load_model, save_model
 from vsr.modelstore.importers.reading import read_checkpoint, weights_of
 from vsr.objectives.registry import objective_of
@@ -87,7 +88,8 @@ class LipReaderRun(Run):
 
     def _stepped(self) -> Step:
         try:
-            return Step(self.model, objective_of(self.model.config, self.config.objective))
+            c = self.config
+            return Step(self.model, objective_of(self.model.config, c.objective, c.objective_settings, self.tokenizer))
         except ValueError as error:
             raise VsrError("bad_config", str(error)) from error
 
@@ -95,6 +97,8 @@ class LipReaderRun(Run):
         model = built(LipReader, self.config.model_config(self.tokenizer.vocab_size))
         if path := self.config.trainer.frontend_weights:
             self.say(load_video_weights(model.frontend, path, lambda file: weights_of(read_checkpoint(file), file)))
+        if told := fill_memories(model):
+            self.say(told)
         if where := self.config.trainer.init_from:
             source, tokenizer = fitting_reader(load_model(where), model)
             self.say(f"init_from {where}: {copy_weights(source, model, tokenizer, self.tokenizer)}")

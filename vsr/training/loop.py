@@ -65,8 +65,8 @@ class Run:
         with agreed(self.fabric):
             if resume:
                 self.progress = load_state(self.folder, self.model, self.average, self.optimiser)
-            if self.fabric.is_global_zero and (told := begin(self.folder, config, resume)):
-                print(told, flush=True)
+            if self.fabric.is_global_zero and (notice := begin(self.folder, config, resume)):
+                print(notice, flush=True)
         self.log = None
         if self.fabric.is_global_zero:
             self.log = StepLog(self.folder, self.progress.step, self.progress.epoch + 1, self.counted)

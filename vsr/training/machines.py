@@ -74,8 +74,8 @@ def _started() -> tuple[str, int, int] | None:
     if SlurmStep.detect():
         return "SLURM", *each_and_machines()
     if SlurmStep.forgotten():
-        told = f"the job has {env['SLURM_NNODES']} machines, but runs on this one alone: put srun before the command"
-        raise VsrError("bad_config", told)
+        fault = f"the job has {env['SLURM_NNODES']} machines, but runs on this one alone: put srun before the command"
+        raise VsrError("bad_config", fault)
     return None
 
 

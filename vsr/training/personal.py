@@ -62,9 +62,9 @@ def adapt_to(
             seen.add(text)
             say(text)
 
-    def adapt(model: LoadedModel, some: Sequence[Clip], told: str) -> LoadedModel:
+    def adapt(model: LoadedModel, some: Sequence[Clip], label: str) -> LoadedModel:
         def bar(steps, what):
-            return counted(steps, f"{what}, {told}", settings.steps)
+            return counted(steps, f"{what}, {label}", settings.steps)
 
         return adapted(model, some, settings, bar, once)
 
@@ -89,27 +89,27 @@ def save_adapted(
 
     Raises VsrError not_writable.
     """
-    told = {
+    about = {
         "from": first.name, "weights_sha256": first.weights_sha256, "clips": len(clips),
         "seconds": round(sum(clip.num_frames for clip in clips) / 25, 1), "what": settings.what,
         "steps": settings.steps, "seed": settings.seed, "left_out": gain.as_dict() if gain else None,
     }  # fmt: skip
     extra = {key: value for key, value in first.config.items() if key not in ("format", "model")}
-    out = save_model(out, own.model, own.tokenizer, extra | {"name": Path(out).resolve().name, "adapted": told}, True)
+    out = save_model(out, own.model, own.tokenizer, extra | {"name": Path(out).resolve().name, "adapted": about}, True)
     if name := first.config.get("decode", {}).get("lm"):
         shutil.copytree(first.folder / name, out / name, dirs_exist_ok=True)
-    write_text(out / CARD_FILE, card_of(told, gain))
+    write_text(out / CARD_FILE, card_of(about, gain))
     return out
 
 
-def card_of(told: dict, gain: Gain | None) -> str:
+def card_of(about: dict, gain: Gain | None) -> str:
     """What people should know of an adapted model, Markdown."""
     figure = f"{gain}: each clip read by a model that was adapted to the others." if gain else "Not measured."
     date = time.strftime("%Y-%m-%d")
     return (
-        f"# {told['from']}, adapted to one person\n\n"
-        f"{told['clips']} transcribed clips ({told['seconds']} s), {told['steps']} steps of {told['what']}, seed "
-        f"{told['seed']}, {date}. Weights it began from: SHA-256 {told['weights_sha256']}.\n\n"
+        f"# {about['from']}, adapted to one person\n\n"
+        f"{about['clips']} transcribed clips ({about['seconds']} s), {about['steps']} steps of {about['what']}, seed "
+        f"{about['seed']}, {date}. Weights it began from: SHA-256 {about['weights_sha256']}.\n\n"
         f"{figure[0].upper()}{figure[1:]}\n\n"
         "It reads that person; others it may read worse than the model it began from. Confidence and domain are those "
         "of that model and were not fitted again. The weights were trained on that person's face: treat the folder as "

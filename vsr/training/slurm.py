@@ -67,8 +67,8 @@ class SlurmStep(ClusterEnvironment):
 
 def each_and_machines() -> tuple[int, int]:
     """(processes a machine, machines) of the step. Raises VsrError bad_config where machines have different numbers."""
-    told = os.environ["SLURM_STEP_TASKS_PER_NODE"]  # as 8(x3),4: three machines with 8, one with 4
-    runs = [(int(each), int(times or 1)) for each, times in re.findall(r"(\d+)(?:\(x(\d+)\))?", told)]
+    counts = os.environ["SLURM_STEP_TASKS_PER_NODE"]  # as 8(x3),4: three machines with 8, one with 4
+    runs = [(int(each), int(times or 1)) for each, times in re.findall(r"(\d+)(?:\(x(\d+)\))?", counts)]
     if len({each for each, _ in runs}) > 1:
-        raise VsrError("bad_config", f"SLURM started {told} processes, not the same number on every machine")
+        raise VsrError("bad_config", f"SLURM started {counts} processes, not the same number on every machine")
     return runs[0][0], sum(times for _, times in runs)

@@ -14,6 +14,7 @@ from vsr.text.tokenizer import BLANK, UNK, Tokenizer, pieces_of
 
 HEADS = ("ctc.", "alignment.", "words.", "decoder.embed.", "decoder.out.")  # a row for each token
 FRONT = "frontend."
+OUTER, INNER = "encoder.", "encoder.inner."  # an encoder by itself, and inside of one with a memory
 
 
 def copy_weights(
@@ -42,13 +43,16 @@ def copy_weights(
     rows = {name: with_rows(own[name], given[name], pairs, FIRST * name.startswith("words.")) for name in heads}
     target.load_state_dict(shared | rows, strict=False)
     new_parts = dict.fromkeys(name.split(".")[0] for name in own if name not in shared)
-    told = f"{len(shared)} of {len(own)} tensors taken" + (f"; new in {', '.join(new_parts)}" if new_parts else "")
-    return told + (f", but for the {len(pairs)} tokens that both alphabets have" if rows else "")
+    note = f"{len(shared)} of {len(own)} tensors taken" + (f"; new in {', '.join(new_parts)}" if new_parts else "")
+    return note + (f", but for the {len(pairs)} tokens that both alphabets have" if rows else "")
 
 
 def _as_stream(source: nn.Module, own: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The weights of ``source``; its front end as that of its modality where the model ``own`` reads several."""
+    """The weights of ``source``; its front end as that of its modality where the model ``own`` reads several, and its
+    encoder as the one inside where that has a memory."""
     read, given = getattr(source, "modality", None), dict(source.state_dict())
+    if any(name.startswith(INNER) for name in own) and not any(name.startswith(INNER) for name in given):
+        given = {INNER + name[len(OUTER) :] if name.startswith(OUTER) else name: own for name, own in given.items()}
     before = f"frontend.streams.{read}."
     if not isinstance(read, str) or not any(name.startswith(before) for name in own):
         return given

@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--asr", default="", metavar="ASR[,ASR]",
-        help="who scores intelligibility: pocketsphinx-grid, whisper:MODEL, wav2vec2:MODEL; all are printed",
+        help="who scores: pocketsphinx-grid, hama-grid, hama, whisper:MODEL, wav2vec2:MODEL; all are printed",
     )  # fmt: skip
     parser.add_argument("--distillmos", action="store_true", help="a second opinion of quality beside DNSMOS")
     parser.add_argument("--protocol", default="cross", help="the reference voice: self, cross, vision (default: cross)")

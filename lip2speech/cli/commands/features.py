@@ -9,16 +9,21 @@ from vsr.cli.options import positive
 HELP = "make waves, mel spectrograms, units and speaker vectors of a corpus"
 ABOUT = """Makes what the acoustic model and the vocoder learn from: wave, log-mel, units and the
 speaker's vector, all on the video's clock. Features that an earlier run made of the same
-video, part, codebook and offset are kept; it says how many, and why others are made again."""
+video, part, codebook and offset are kept; it says how many, and why others are made again.
+Of recordings without faces (--sound) the list is written, too; a voice can be trained on
+their units before it sees lips."""
 FILES = """reads   manifests of cropped clips and the sound of their videos; the codebook; offsets
-writes  ID.safetensors a clip; refused.json, the reason of each clip that has none"""
+writes  ID.safetensors a clip; sound.jsonl, the recordings of --sound; refused.json, the
+        reason of each clip that has none"""
 SEE = "lip2speech units, lip2speech sync, lip2speech train, lip2speech vocoder"
-EXAMPLE = "lip2speech features --manifest data/crops/*/manifest.jsonl --units data/units.safetensors --out features"
+EXAMPLE = """lip2speech features --manifest data/crops/*/manifest.jsonl --units data/units.safetensors --out features
+lip2speech features --sound LibriSpeech --units data/units.safetensors --out sound"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--manifest", required=True, nargs="+", metavar="FILE", help="manifests of cropped clips")
+    parser.add_argument("--manifest", nargs="+", default=[], metavar="FILE", help="manifests of cropped clips")
+    parser.add_argument("--sound", nargs="+", default=[], metavar="PATH", help="sound files, folders, manifests")
     parser.add_argument("--units", required=True, metavar="FILE", help="codebook of lip2speech units")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for one file a clip")
     parser.add_argument("--offsets", metavar="FILE", help="of lip2speech sync: the sound is moved by them")
@@ -29,13 +34,21 @@ def run(args: argparse.Namespace) -> int:
     """Extract and say how many clips came through. Raises VsrError."""
     from lip2speech.av_sync.offsets import read_offsets
     from lip2speech.features.corpus import REFUSED, extract_corpus
+    from lip2speech.features.sound import MANIFEST, sound_clips
+    from vsr.core.errors import VsrError
     from vsr.core.files import check_folder
-    from vsr.data.manifest import need_crops, read_manifest
+    from vsr.data.manifest import need_crops, read_manifest, write_manifest
 
     offsets = read_offsets(args.offsets) if args.offsets else {}
+    if not args.manifest and not args.sound:
+        raise VsrError("bad_options", "give --manifest, --sound or both")
     clips = [clip for path in args.manifest for clip in read_manifest(path)]
     need_crops(clips)
+    heard = sound_clips(args.sound) if args.sound else []
+    clips += heard
     check_folder(args.out, [REFUSED, *(f"{clip.id}.safetensors" for clip in clips)], args.units, args.offsets or "")
+    if heard:
+        write_manifest(f"{args.out}/{MANIFEST}", heard)
     counts = extract_corpus(clips, args.units, args.out, args.jobs, offsets)
     print(", ".join(f"{number} {what}" for what, number in sorted(counts.items())))
     return 0

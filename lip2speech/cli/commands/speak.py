@@ -20,7 +20,7 @@ clearer (--text read); not where the lips are unlike what the reader was trained
 its words are guesses there (read! lets them). The voice is synthetic and can be wrong;
 the file's metadata says so."""
 FILES = """reads   a video file, whose own sound is not listened to; a recording; a model
-writes  the video with its new sound, or .wav (16 kHz)"""
+writes  the video with its new sound, or .wav (16 kHz); with --words: JSON"""
 SEE = "vsr transcribe, lip2speech evaluate"
 EXAMPLE = """lip2speech speak clip.mp4 -o voiced.mp4
 lip2speech speak clip.mp4 -o voice.wav --reference someone.wav
@@ -45,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--text", metavar="read|read!|none|WORDS|FILE",
         help="what is said (default: read, if this voice has a listener)",
     )  # fmt: skip
+    voice.add_argument("--words", metavar="FILE", help="JSON of what was said, with confidence; unsure words are named")
     add_prosody_arguments(voice)
     voice.add_argument("--model", metavar="MODEL", help="folder or org/name (default: the one in the package)")
     add_device_argument(voice)
@@ -57,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
     plan = check_given(args, references)  # before PyTorch is loaded: it is quick to refuse
     from lip2speech.inference.dubbing import speak, write_spoken
     from lip2speech.inference.folder import load_model
+    from lip2speech.inference.said_record import write_said
     from lip2speech.inference.text import open_text
     from vsr.core.progress import Watch, film_bar
     from vsr.media.streams import tell_choice
@@ -68,6 +70,8 @@ def run(args: argparse.Namespace) -> int:
         watch = Watch(progress=progress)
         spoken = speak(loaded, args.video, references, options, args.faces, watch, text, prosody_of(args))
     write_spoken(spoken, args.video, args.out, plan)
+    if args.words:
+        write_said(args.words, text, args.video, spoken.seconds)
     if note := covered_note(spoken.skipped):
         print(f"lip2speech: {args.video}: {note}, and has no voice there", file=sys.stderr)
     tell_what_differs(args.out, plan, references, spoken.faces)
@@ -86,10 +90,10 @@ def check_given(args: argparse.Namespace, references: dict[int | None, str]):
     Raises VsrError.
     """
     from vsr.core.errors import VsrError
-    from vsr.core.files import check_output
+    from vsr.core.files import check_outputs
     from vsr.media.mux.mux import check_container
 
-    check_output(args.out, args.video, *references.values())
+    check_outputs(filter(None, (args.out, args.words)), args.video, *references.values())
     if not Path(args.out).suffix:
         raise VsrError("bad_options", f"{args.out}: the suffix says what to write, such as .mp4 or .wav")
     flow_options(args)

@@ -47,8 +47,8 @@ def run(args: argparse.Namespace) -> int:
     check_output(args.out, *args.manifest, *args.also)
     clips, also = ([clip for path in paths for clip in read_manifest(path)] for paths in (args.manifest, args.also))
     (clips, left), (also, left_too) = (with_features(given, args.features) for given in (clips, also))
-    for told in filter(None, (left, left_too)):
-        print(f"lip2speech sync: {told}", file=sys.stderr)
+    for note in filter(None, (left, left_too)):
+        print(f"lip2speech sync: {note}", file=sys.stderr)
     if args.waves:
         check_folder(args.waves, [f"{clip.id}.wav" for clip in also], *(clip.video for clip in also))
     measured = measure(clips, also, args.features, args.seed, args.jobs)

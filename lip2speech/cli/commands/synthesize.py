@@ -32,7 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--protocol", default="cross",
         help="whose voice: self (the clip's own), cross (another clip of the speaker), vision (default: cross)",
     )  # fmt: skip
-    voice.add_argument("--text", metavar="read|read!|manifest|none", help="what is said (default: none)")
+    voice.add_argument(
+        "--text",
+        metavar="read|read!|manifest|other|none",
+        help="what is said (default: read, if this voice has a listener); other: another clip's words, a control",
+    )
     voice.add_argument("--rounds", type=int, metavar="N", help="of mel consistency (default: the vocoder's, 0)")
     add_device_argument(voice, "auto")
     add_flow_arguments(parser)
@@ -51,9 +55,9 @@ def run(args: argparse.Namespace) -> int:
         raise VsrError("bad_config", f"{args.out} holds the features, which voices would replace: choose another --out")
     options = SynthesisOptions(flow_options(args), args.protocol, args.copy, args.rounds, args.text)
     loaded = load_model(acoustic=args.acoustic, vocoder=args.vocoder, device=args.device)
-    clips, told = with_features(read_manifest(args.manifest), args.features)
-    if told:
-        print(f"lip2speech synthesize: {told}", file=sys.stderr)
+    clips, note = with_features(read_manifest(args.manifest), args.features)
+    if note:
+        print(f"lip2speech synthesize: {note}", file=sys.stderr)
     made = synthesize_list(loaded, clips, args.features, args.out, options)
     kept = f", {len(clips) - made} kept" if made < len(clips) else ""
     print(f"{made} clips voiced{kept}: {args.out}")

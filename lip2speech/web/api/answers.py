@@ -34,14 +34,14 @@ def media_type(name: str) -> str:
 
 def verbose(transcript: Transcript, wanted: set[str]) -> fields.VerboseTranscription:
     """Everything with its times; ``wanted``: "segment", "word" or both."""
-    told: dict = {
+    answer: dict = {
         "task": "transcribe", "model": transcript.model, "text": transcript.text, "warnings": transcript.warnings,
         "duration": round(transcript.duration or 0.0, 3),
     }  # fmt: skip
     each = [(number, segment, segment.to_json()) for number, segment in enumerate(transcript.segments)]
     names = set(fields.SegmentTime.model_fields)
     if "segment" in wanted:
-        told["segments"] = [{"id": number} | {key: own[key] for key in names - {"id"}} for number, _, own in each]
+        answer["segments"] = [{"id": number} | {key: own[key] for key in names - {"id"}} for number, _, own in each]
     if "word" in wanted:
-        told["words"] = [word.to_json() | {"face": one.face} for _, one, _ in each for word in one.words]
-    return fields.VerboseTranscription.model_validate(told)
+        answer["words"] = [word.to_json() | {"face": one.face} for _, one, _ in each for word in one.words]
+    return fields.VerboseTranscription.model_validate(answer)

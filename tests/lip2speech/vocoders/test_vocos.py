@@ -31,14 +31,14 @@ def settings(rate, n_fft, hop, bands, padding):
     return {name: {"class_path": CLASSES[name], "init_args": given} for name, given in parts}
 
 
-def published(folder, mel="16 kHz, same", change=lambda told: None, weights=None):
+def published(folder, mel="16 kHz, same", change=lambda settings: None, weights=None):
     """A folder with the two files; weights from our own module under the published names, if none are given."""
-    told = settings(*MELS[mel])
+    given = settings(*MELS[mel])
     if weights is None:
         weights = named_as_published(random_vocos(mel))
-    change(told)
+    change(given)
     folder.mkdir(exist_ok=True)
-    (folder / SETTINGS).write_text(yaml.safe_dump(told))
+    (folder / SETTINGS).write_text(yaml.safe_dump(given))
     torch.save(weights, folder / WEIGHTS)
     return folder
 
@@ -110,8 +110,8 @@ def test_the_import_tells_what_it_is_and_can_be_repeated(tmp_path, capsys):
     folder = published(tmp_path / "in")
     for _ in range(2):
         imported(folder, tmp_path / "out")
-        told = capsys.readouterr().out
-        assert "80 mel bands, 640/160 samples at 16000 Hz" in told and "licence" in told
+        settings = capsys.readouterr().out
+        assert "80 mel bands, 640/160 samples at 16000 Hz" in settings and "licence" in settings
     other = published(tmp_path / "other")
     assert main(["import", "vocos", str(other), "-o", str(tmp_path / "out")]) == 1
     assert "another model" in capsys.readouterr().err
@@ -126,40 +126,40 @@ def test_a_model_of_the_hub_is_fetched(tmp_path, monkeypatch):
     assert json.loads((tmp_path / "out" / "config.json").read_text())["name"] == "org/vocos"
 
 
-def encodec(told):
-    told["feature_extractor"] = {"class_path": "vocos.feature_extractors.EncodecFeatures", "init_args": {}}
+def encodec(settings):
+    settings["feature_extractor"] = {"class_path": "vocos.feature_extractors.EncodecFeatures", "init_args": {}}
 
 
-def bandwidths(told):
-    told["backbone"]["init_args"]["adanorm_num_embeddings"] = 4
+def bandwidths(settings):
+    settings["backbone"]["init_args"]["adanorm_num_embeddings"] = 4
 
 
-def resnet(told):
-    told["backbone"]["class_path"] = "vocos.models.VocosResNetBackbone"
+def resnet(settings):
+    settings["backbone"]["class_path"] = "vocos.models.VocosResNetBackbone"
 
 
-def any_class(told):
-    told["head"]["class_path"] = "os.system"
+def any_class(settings):
+    settings["head"]["class_path"] = "os.system"
 
 
-def unknown(told):
-    told["feature_extractor"]["init_args"]["f_max"] = 8000
+def unknown(settings):
+    settings["feature_extractor"]["init_args"]["f_max"] = 8000
 
 
-def other_width(told):
-    told["head"]["init_args"]["dim"] = 17
+def other_width(settings):
+    settings["head"]["init_args"]["dim"] = 17
 
 
-def wrong_hop(told):
-    told["head"]["init_args"]["hop_length"] = 640
+def wrong_hop(settings):
+    settings["head"]["init_args"]["hop_length"] = 640
 
 
-def text_for_a_number(told):
-    told["backbone"]["init_args"]["num_layers"] = "two"
+def text_for_a_number(settings):
+    settings["backbone"]["init_args"]["num_layers"] = "two"
 
 
-def more_layers(told):
-    told["backbone"]["init_args"]["num_layers"] = 3
+def more_layers(settings):
+    settings["backbone"]["init_args"]["num_layers"] = 3
 
 
 @pytest.mark.parametrize(

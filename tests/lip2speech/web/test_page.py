@@ -79,8 +79,8 @@ def test_clients_at_once_get_their_own(served, face_clip, tmp_path):
         shown = str(work.outputs())
         (token,) = set(re.findall(r"results/([\w-]{22})/", shown))
         assert set(re.findall(r'download="(\w+)\.', shown)) == {Path(name).stem}
-        told = json.loads(get(f"{address}results/{token}/0.json")[0])
-        assert told["file"] == name and told["text"].split() == re.findall(r">([^<>]+)<small>", shown)
+        printed = json.loads(get(f"{address}results/{token}/0.json")[0])
+        assert printed["file"] == name and printed["text"].split() == re.findall(r">([^<>]+)<small>", shown)
     assert len(answers) == 2
 
 

@@ -47,6 +47,11 @@ def test_words_shape_the_voice_and_are_named(shipped):
     assert not np.array_equal(none, read) and not np.array_equal(right, wrong)
 
 
+def test_the_page_reads_by_default_where_the_voice_can_be_given_words(shipped, make_worker):
+    assert shipped.models.usual_text == "read" and make_worker().models.usual_text == "none"
+    assert {shipped.models.usual_text, "none"} <= set(SAID.values())
+
+
 def test_guesses_shape_no_voice(shipped, tmp_path):
     film = write_video(tmp_path / "face.mp4", talking_face(36))
     (_, alone, _), (face, read, _) = (voiced(shipped, film, text) for text in ("none", "read"))

@@ -65,8 +65,8 @@ def test_a_video_becomes_files_with_what_the_tools_say(make_worker, face_clip):
     worker = make_worker()
     (job,), _ = done(worker, face_clip)
     transcript = transcribe(worker.models.reader, face_clip, DecodeOptions(nbest=5))
-    told = json.loads((job.folder / "0.json").read_text("utf-8"))
-    assert told["text"] == transcript.text and told["file"] == "face.mp4"
+    printed = json.loads((job.folder / "0.json").read_text("utf-8"))
+    assert printed["text"] == transcript.text and printed["file"] == "face.mp4"
     assert [word.word for word in job.faces[0].transcript.segments[0].words] == transcript.text.split()
     assert (job.folder / "0.txt").read_text("utf-8").strip() == transcript.text
     assert {path.name for path in job.folder.iterdir()} == {

@@ -6,11 +6,13 @@ import argparse
 
 HELP = "read and write auto_avsr, AV-HuBERT, Kaldi and lhotse data"
 ABOUT = """Reads a corpus as another toolkit keeps it and writes it as ours, or ours as theirs, so
-that prepared data need not be prepared again."""
+that prepared data need not be prepared again. Units, mels and speaker vectors beside an
+AV-HuBERT list (lip2speech-unit) become the features that lip2speech train reads."""
 FILES = """reads   manifest (JSON Lines), auto_avsr (csv), AV-HuBERT (tsv), Kaldi (folder), lhotse (cuts)
 writes  the same, in a folder; mouth crops become videos where a format wants them so"""
 SEE = "vsr prepare, vsr validate"
 EXAMPLE = """vsr convert --from auto_avsr --to manifest --input labels/lrs3_test_....csv --out data/test
+vsr convert --from av_hubert --to manifest --input lrs3/label/train.tsv --out data/train --features data/features
 vsr convert --from manifest --to kaldi --input data/train.jsonl --out data/train_kaldi
 vsr convert --from manifest --to auto_avsr --input crops/manifest.jsonl --tokens tokens --name lrs3 --out lrs3_root"""
 
@@ -25,13 +27,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tokens", default="", metavar="DIR", help="tokenizer or model folder, for token ids")
     parser.add_argument("--name", default="corpus", help="of the data set in auto_avsr's paths (default: corpus)")
     parser.add_argument("--subset", default="train", help="in auto_avsr's and AV-HuBERT's names (default: train)")
+    parser.add_argument("--features", default="", metavar="DIR", help="for prepared speech (default: OUT/features)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Convert and say how many clips there were. Raises VsrError."""
     from vsr.data.exchange.convert import Settings, convert
 
-    settings = Settings(args.name, args.subset, args.tokens)
+    settings = Settings(args.name, args.subset, args.tokens, args.features)
     clips = convert(args.source, args.target, args.input, args.out, settings)
     print(f"{len(clips)} clips: {args.out}")
     return 0

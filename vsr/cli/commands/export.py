@@ -35,6 +35,6 @@ def run(args: argparse.Namespace) -> int:
     loaded = load_model(args.model)
     check_output(args.out, *(str(file) for file in loaded.folder.iterdir()))
     found = {"onnx": export_onnx}[args.format](loaded, args.out)
-    told = ", ".join(f"{name} {value:.1e}" for name, value in found.items())
-    print(f"{args.out}: {Path(args.out).stat().st_size / 1e6:.1f} MB; largest difference from PyTorch: {told}")
+    note = ", ".join(f"{name} {value:.1e}" for name, value in found.items())
+    print(f"{args.out}: {Path(args.out).stat().st_size / 1e6:.1f} MB; largest difference from PyTorch: {note}")
     return 0

@@ -97,8 +97,8 @@ def _list(models: Sequence, args: argparse.Namespace) -> int:
     print(_row(head, widths))
     for known, row in zip(models, rows, strict=True):
         print(_row(row, widths))
-        told = f"by {known.source}; " if known.source != "-" else ""
-        print(f"    {told}{known.licence.name}; {known.place}" + (f"\n    {known.note}" if known.note else ""))
+        origin = f"by {known.source}; " if known.source != "-" else ""
+        print(f"    {origin}{known.licence.name}; {known.place}" + (f"\n    {known.note}" if known.note else ""))
     return 0
 
 

@@ -96,8 +96,8 @@ def _check(args: argparse.Namespace, records: dict[str, dict]) -> None:
     said = {str(record.get("unit", "text")) for record in records.values()} - {"text"}
     if said and args.unit == "word":
         unit = said.pop()
-        told = f"{args.hyp} holds {unit}s, not words: add --unit {unit}, or decode by a lexicon"
-        raise VsrError("bad_manifest", told)
+        problem = f"{args.hyp} holds {unit}s, not words: add --unit {unit}, or decode by a lexicon"
+        raise VsrError("bad_manifest", problem)
 
 
 def _prior(paths: list[str], clips) -> dict[str, dict]:

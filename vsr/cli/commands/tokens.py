@@ -86,8 +86,8 @@ def _check_place(folder: Path, tokenizer, force: bool) -> None:
         kinds = (type, lambda own: own.pieces(range(own.vocab_size)), _lexicon)
         if all(kind(there) == kind(tokenizer) for kind in kinds):
             return
-    told = "holds another tokenizer, which a model may have been trained with"
-    raise VsrError("exists", f"{folder} {told}: choose another --out, or --force to replace it")
+    problem = "holds another tokenizer, which a model may have been trained with"
+    raise VsrError("exists", f"{folder} {problem}: choose another --out, or --force to replace it")
 
 
 def _lexicon(tokenizer) -> tuple:

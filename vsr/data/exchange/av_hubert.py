@@ -1,7 +1,8 @@
 """AV-HuBERT (also VSP-LLM, MMS-LLaMA): ``<subset>.tsv`` and ``<subset>.wrd``, mouth videos, ``dict.wrd.txt``.
 
 The first line of the tsv is the root of the paths; then ``id, video, sound, video frames, sound samples`` a clip.
-Sound is not written: its column names the file where it would lie, so such a folder serves video alone.
+Sound is not written: its column names the file where it would lie, so such a folder serves video alone. A list of
+lip2speech-unit has units in the place of texts (`vsr.data.exchange.prepared_speech`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from vsr.core.clock import SAMPLES_PER_FRAME
 from vsr.core.errors import VsrError
 from vsr.core.files import write_lines
 from vsr.data.exchange.convert import Settings, id_of, rows, unique, whole
+from vsr.data.exchange.prepared_speech import Prepared, read_prepared, unit_list
 from vsr.data.exchange.roi import put_roi
 from vsr.data.manifest import Clip
 from vsr.text.normalise import lower
@@ -19,21 +21,51 @@ from vsr.text.tokenizer import UNK
 
 
 def read(path: Path, settings: Settings) -> list[Clip]:
-    """Clips of a tsv with the texts of the wrd file beside it."""
-    (_, (root, *_)), *lines = rows(path, "\t", 1)
-    texts = [" ".join(columns) for _, columns in rows(path.with_suffix(".wrd"), None, 1)]
-    if len(texts) != len(lines):
-        raise VsrError("bad_manifest", f"{path} has {len(lines)} clips, its .wrd file {len(texts)} texts")
+    """Clips of a tsv with the texts of the wrd file beside it; without one, of a list that has units, texts are ""."""
+    root, lines = _table(path)
+    texts = _texts(path, len(lines))
     clips = [
-        _clip(Path(root), columns, text, f"{path}, line {number}")
+        _clip(root, columns, text, f"{path}, line {number}")
         for (number, columns), text in zip(lines, texts, strict=True)
     ]
     return unique(clips, path)
 
 
+def prepared(path: Path) -> Prepared | None:
+    """Speech that was prepared of the clips of a tsv, in their order; None where there is none. Raises VsrError."""
+    root, lines = _table(path)
+    return read_prepared(path, [root / columns[2] for _, columns in lines])
+
+
+def _table(path: Path) -> tuple[Path, list[tuple[int, list[str]]]]:
+    """The root of a tsv's paths and its clips' (line number, columns)."""
+    table = list(rows(path, "\t", 1))
+    if len(table) < 2:
+        raise VsrError("bad_manifest", f"{path} holds no clips")
+    (_, (root, *_)), *lines = table
+    for number, columns in lines:
+        if len(columns) != 5:
+            raise VsrError("bad_manifest", f"{path}, line {number}: {len(columns)} columns, 5 expected")
+    return _root(Path(root), path, lines[0][1][1]), lines
+
+
+def _root(given: Path, path: Path, video: str) -> Path:
+    """The root as it is given; where its first video is not there, the folder above the list, or the list's, that has
+    it: prepared trees are moved, and their roots are relative to where a peer's scripts run."""
+    return next((own for own in (given, path.parent.parent, path.parent) if (own / video).is_file()), given)
+
+
+def _texts(path: Path, clips: int) -> list[str]:
+    words = path.with_suffix(".wrd")
+    if not words.is_file() and unit_list(path):
+        return [""] * clips
+    texts = [" ".join(columns) for _, columns in rows(words, None, 1)]
+    if len(texts) != clips:
+        raise VsrError("bad_manifest", f"{path} has {clips} clips, its .wrd file {len(texts)} texts")
+    return texts
+
+
 def _clip(root: Path, columns: list[str], text: str, where: str) -> Clip:
-    if len(columns) != 5:
-        raise VsrError("bad_manifest", f"{where}: {len(columns)} columns, 5 expected")
     name, video, _, frames, _ = columns
     speaker = name.split("/")[-2] if "/" in name else ""
     video = str(root / video)

@@ -18,11 +18,12 @@ FORMATS = ("manifest", "auto_avsr", "av_hubert", "kaldi", "lhotse")
 @dataclass(frozen=True)
 class Settings:
     """name: of the data set, as in ``lrs3``; subset: as in ``train``; tokens: folder of a tokenizer or a model, where
-    a format holds token ids."""
+    a format holds token ids; features: folder of speech features, ``features`` beside the manifest where not given."""
 
     name: str = "corpus"
     subset: str = "train"
     tokens: str = ""
+    features: str = ""
 
     def tokenizer(self, why: str):
         """The tokenizer. Raises VsrError telling why one is needed."""
@@ -43,8 +44,19 @@ def convert(source: str, target: str, path: str | Path, out: str | Path, setting
             raise VsrError("bad_config", f"unknown format '{name}'; known: {', '.join(FORMATS)}")
     check_outputs(written(target, Path(out), settings), *read_with(source, Path(path)))
     clips = _module(source).read(Path(path), settings)
+    speech = _module(source).prepared(Path(path)) if (source, target) == ("av_hubert", "manifest") else None
     _module(target).write(clips, Path(out), settings)
+    if speech:
+        store_speech(speech, Path(out), settings)
     return clips
+
+
+def store_speech(speech, out: Path, settings: Settings) -> None:
+    """Speech that was prepared beside a list, as the features of the manifest that was made of it. Raises VsrError."""
+    from vsr.data.exchange.prepared_speech import store_prepared
+    from vsr.data.manifest import read_manifest
+
+    store_prepared(speech, read_manifest(out / "manifest.jsonl"), Path(settings.features or out / "features"))
 
 
 def written(target: str, out: Path, settings: Settings) -> list[Path]:

@@ -46,8 +46,8 @@ def _files(path: Path) -> dict[str, str]:
     found = _table(path)
     for key, file in found.items():
         if not file or file == "-" or file.startswith("|") or file.endswith("|"):
-            told = f"'{file}' is a command" if "|" in file else "names no file"
-            raise VsrError("bad_manifest", f"{path}, {key}: {told}: give the path of a video or crop")
+            problem = f"'{file}' is a command" if "|" in file else "names no file"
+            raise VsrError("bad_manifest", f"{path}, {key}: {problem}: give the path of a video or crop")
         if OFFSET.search(file):
             raise VsrError("bad_manifest", f"{path}, {key}: '{file}' is a place in an archive: give the path of a file")
     return found

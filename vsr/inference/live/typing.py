@@ -32,5 +32,5 @@ class Typist:
 
 
 def _no_keyboard(error: BaseException) -> VsrError:
-    told = "nothing can be typed here: is there a window system, and may this program type into it?"
-    return VsrError("no_keyboard", f"{told} ({one_line(error)})")
+    problem = "nothing can be typed here: is there a window system, and may this program type into it?"
+    return VsrError("no_keyboard", f"{problem} ({one_line(error)})")

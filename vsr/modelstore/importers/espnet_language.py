@@ -63,8 +63,8 @@ def sizes(weights: Mapping[str, Tensor], settings: Mapping[str, Any]) -> Languag
         raise VsrError("bad_model", "not a transformer language model of ESPnet: other kinds cannot be imported")
     heads, positions = settings.get("head"), settings.get("pos_enc", "sinusoidal")
     if not isinstance(heads, int) or positions not in ("sinusoidal", "none"):
-        told = f"head {heads!r} and pos_enc {positions!r}"
-        raise VsrError("bad_model", f"the settings of the language model say {told}: no model can be made of that")
+        problem = f"head {heads!r} and pos_enc {positions!r}"
+        raise VsrError("bad_model", f"the settings of the language model say {problem}: no model can be made of that")
     try:
         return LanguageModelConfig(
             vocab_size=side(weights, "embed.weight", 0),

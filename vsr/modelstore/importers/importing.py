@@ -106,9 +106,9 @@ def _convert(family: str, path, tokenizer, units, settings=None):
     checkpoint = read_checkpoint(path)
     weights = weights_of(checkpoint, path)
     if family == "vsr4ml":
-        told = vsr4ml.read_settings(settings or beside(path))
-        model = vsr4ml.build(weights, told)
-        return model, _checked(vsr4ml.read_tokenizer(told, tokenizer, units), model)
+        given = vsr4ml.read_settings(settings or beside(path))
+        model = vsr4ml.build(weights, given)
+        return model, _checked(vsr4ml.read_tokenizer(given, tokenizer, units), model)
     if family == "auto_avsr":
         model = auto_avsr.build(weights)
         return model, _checked(auto_avsr.read_tokenizer(tokenizer, units), model)

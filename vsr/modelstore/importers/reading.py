@@ -47,8 +47,8 @@ def read_checkpoint(path: str | Path) -> Mapping[str, Any]:
     """
     path = Path(path)
     if what := mistaken(path):
-        told = f" is no checkpoint that can be read safely: it is {what}" if path.is_file() else f": {what}"
-        raise VsrError("bad_model", f"{path}{told}")
+        problem = f" is no checkpoint that can be read safely: it is {what}" if path.is_file() else f": {what}"
+        raise VsrError("bad_model", f"{path}{problem}")
     try:
         value = _load(path)
     except READING_ERRORS as error:

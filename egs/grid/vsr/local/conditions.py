@@ -91,8 +91,8 @@ def main() -> None:
                 write_copy(path := Path(place) / f"{clip.id}.mp4", clip, name)
                 for own, reader in readers.items():
                     errors[own] += wrong(reader, path, lower(clip.text))
-        told = ", ".join(f"{own} {100 * count / words:.1f} % ({count})" for own, count in errors.items())
-        print(f"{name}: {told} of {words} words", flush=True)
+        note = ", ".join(f"{own} {100 * count / words:.1f} % ({count})" for own, count in errors.items())
+        print(f"{name}: {note} of {words} words", flush=True)
 
 
 if __name__ == "__main__":

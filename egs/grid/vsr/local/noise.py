@@ -180,8 +180,8 @@ def table(found: dict[Cell, dict], kinds: list[str], snrs: list[float], shares: 
     for kind in kinds if 0.0 in snrs else []:
         curves = [{snr: rate(found[Cell(m, kind, snr)]) for snr in snrs} for m in ("sound", "both")]
         won = gain(*curves)
-        told = "none" if won is None else f"more than {0 - min(snrs):g} dB" if won == float("inf") else f"{won:.1f} dB"
-        lines.append(f"Effective gain of the lips in {kind} at the WER of sound alone at 0 dB: {told}.")
+        note = "none" if won is None else f"more than {0 - min(snrs):g} dB" if won == float("inf") else f"{won:.1f} dB"
+        lines.append(f"Effective gain of the lips in {kind} at the WER of sound alone at 0 dB: {note}.")
     if shares:
         lines += ["", "| lips covered, share of the frames | lips | both, babble 0 dB |", "|---|---|---|"]
         rows = [(0.0, clean[0], found.get(Cell("both", "babble", COVERED_AT)))]

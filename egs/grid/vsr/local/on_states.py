@@ -118,7 +118,7 @@ def train(model: Above, clips: Sequence[Clip], states: Sequence[Tensor], tokeniz
         [own for own in model.parameters() if own.requires_grad], args.lr, betas=(0.9, 0.98), weight_decay=0.03
     )
     average, objective = Average(model, EMA), objective_of(model.config, "")
-    begun, step, epoch, told = time.monotonic(), 0, 0, 0
+    begun, step, epoch, reports = time.monotonic(), 0, 0, 0
     while step < args.steps:
         for indices in sampler.batches(epoch)[: args.steps - step]:
             share = step / args.steps
@@ -133,8 +133,8 @@ def train(model: Above, clips: Sequence[Clip], states: Sequence[Tensor], tokeniz
             optimiser.step()
             step += 1
             average.update(model, step)
-            if step * checks // args.steps > told:
-                told = step * checks // args.steps
+            if step * checks // args.steps > reports:
+                reports = step * checks // args.steps
                 minutes, found = (time.monotonic() - begun) / 60, rate(average.model, *dev, tokenizer)
                 print(f"step {step}  epoch {epoch}  {minutes:.1f} min  dev {found:.4f}", flush=True)
                 if found < args.until:

@@ -84,8 +84,8 @@ def main() -> None:
     known = heard[0][0][1].keys()
     if not known:
         raise VsrError("bad_config", f"the fusion of {args.model} scores no stream: give one with relscore or vcafe")
-    told = f"sound's score against SNR in {args.kind}"
-    for name, of_clips, what in ((SOUND, heard, told), (VIDEO, None, "video's score against the share that is seen")):
+    title = f"sound's score against SNR in {args.kind}"
+    for name, of_clips, what in ((SOUND, heard, title), (VIDEO, None, "video's score against the share that is seen")):
         if name in known:
             found = of_clips or [over_cover(model, clip, args.seed) for clip in clips]
             print("{}: rho {:+.2f} ({:+.2f} to {:+.2f}), {} clips".format(what, *correlation(found, name), len(clips)))

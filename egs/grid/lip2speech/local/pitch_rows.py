@@ -1,0 +1,99 @@
+#!/usr/bin/env python3
+"""What a voice makes of the pitch and the loudness that it is shown.
+
+    local/pitch_rows.py ACOUSTIC ... --manifest FILE --features DIR [--json FILE]
+
+Each acoustic model speaks the list with no such condition, with the pitch, the loudness and both of the recording, with
+the recording's pitch 4 semitones higher, and as a control with the pitch of another clip. Prints the error of the pitch
+against the recording's and against the one that was shown (cents, where both are voiced), the share of frames in which
+one alone is voiced, PESQ nb and STOI. Conditions that a model lacks are not shown to it. Run it in the folder that the
+manifest's paths are relative to.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lip2speech.conditions.tracks import Energy, pitch_track
+from lip2speech.evaluation.intelligibility import stoi
+from lip2speech.evaluation.metrics import pesq
+from lip2speech.features.dataset import NoText, SpeechDataset
+from lip2speech.features.pitch import pitch
+from lip2speech.inference.folder import load_model
+from lip2speech.inference.synthesizer import vocode
+from lip2speech.models.flow_options import FlowOptions
+from vsr.core.files import write_text
+from vsr.data.manifest import read_manifest
+
+NAMES = ("f0_own", "f0_shown", "voicing_shown", "pesq_nb", "stoi")
+WAYS = ("none", "energy", "pitch", "both", "+4st", "another's")
+RATIO = 2 ** (4 / 12)
+
+
+def shown_f0(way: str, own: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """(4T,) Hz of the pitch that a way shows; of ways without one, the recording's."""
+    if way == "+4st":
+        return own * RATIO
+    return np.resize(other, len(own)) if way == "another's" else own
+
+
+def conditions_of(way: str, f0: np.ndarray, features) -> dict[str, torch.Tensor]:
+    """What is shown of one clip."""
+    given = {}
+    if way not in ("none", "energy"):
+        given["pitch"] = torch.from_numpy(pitch_track(f0))[None]
+    if way in ("energy", "both", "+4st", "another's"):
+        given["energy"] = torch.from_numpy(Energy().heard(features))[None]
+    return given
+
+
+def cents(found: np.ndarray, true: np.ndarray) -> float:
+    """Mean difference of two pitches where both are voiced."""
+    both = (found > 0) & (true > 0)
+    return float(1200 * np.abs(np.log2(found[both] / true[both])).mean())
+
+
+@torch.inference_mode()
+def figures(loaded, dataset: SpeechDataset, index: int, way: str, f0: np.ndarray) -> list[float]:
+    """Of one clip, in the order of NAMES."""
+    batch, own = dataset.batch([index]), dataset.features[index]
+    given = {name: value for name, value in conditions_of(way, f0, own).items() if name in loaded.voice.named}
+    lengths = batch.seen.lengths
+    speech = loaded.voice.speak(batch.seen.video, lengths, batch.speaker, FlowOptions(), conditions=given)
+    made, natural = vocode(loaded.vocoder, speech, batch.speaker)[0].numpy(), own.wave.numpy()
+    found, wanted = pitch(made), own.f0()
+    errors = cents(found, wanted), cents(found, f0)
+    return [*errors, np.mean((found > 0) != (f0 > 0)), pesq(natural, made, "nb"), stoi(natural, made)]
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("acoustic", nargs="+")
+    parser.add_argument("--manifest", required=True)
+    parser.add_argument("--features", required=True)
+    parser.add_argument("--json", type=Path)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    clips = read_manifest(args.manifest)
+    dataset = SpeechDataset(clips, args.features, NoText(), None)
+    tracks = [dataset.features[index].f0() for index in range(len(clips))]
+    rows: dict[str, list] = {}
+    print(f"{len(clips)} clips\n{'model':16}{'shown':>10}" + "".join(f"{name:>14}" for name in NAMES))
+    for folder in args.acoustic:
+        loaded = load_model(acoustic=folder)
+        for way in WAYS:
+            f0 = [shown_f0(way, own, tracks[(index + 1) % len(clips)]) for index, own in enumerate(tracks)]
+            found = [figures(loaded, dataset, index, way, f0[index]) for index in range(len(clips))]
+            rows[f"{folder} {way}"] = np.array(found).tolist()
+            name = Path(folder).parent.name[:15]
+            print(f"{name:16}{way:>10}" + "".join(f"{own:14.3f}" for own in np.nanmean(found, 0)), flush=True)
+    if args.json:
+        write_text(args.json, json.dumps(rows) + "\n")
+
+
+if __name__ == "__main__":
+    main()

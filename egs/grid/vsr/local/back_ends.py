@@ -1,0 +1,180 @@
+#!/usr/bin/env python3
+"""Encoders of isolated words compared on one frozen front end, whose features are stored once.
+
+    local/back_ends.py --config conf/words_td3.yaml --train data/words/train/manifest.jsonl \\
+        --dev data/words/dev/manifest.jsonl --test data/words/test_s1/manifest.jsonl --out exp/td3.jsonl
+
+The manifests are those of local/cut_words.py, ``--set`` changes the configuration. Prints parameters of the encoder,
+top-1 accuracy of dev as it is trained and of the test list at the end (once), and milliseconds a clip of encoder and
+head alone. --shuffle deals the words among the training clips: the control. --against FILE, which another run wrote to
+its --out, prints the paired difference; intervals are by bootstrap over the sentences.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+sys.path.insert(0, str(Path(__file__).parent))
+from on_states import batch_of, shuffled
+
+from vsr.core.files import read_lines, write_lines
+from vsr.data.batch import Batch, CropDataset
+from vsr.data.manifest import Clip, read_manifest
+from vsr.data.sampler import FrameBudgetSampler
+from vsr.data.targets import Teacher
+from vsr.evaluation.combined import paired_gain
+from vsr.evaluation.wer import UtteranceScore, bootstrap_interval
+from vsr.models.lengths import length_mask
+from vsr.models.lipreader import LipReader, LipReaderConfig
+from vsr.modelstore.folder import LoadedModel, load_model
+from vsr.objectives.registry import objective_of
+from vsr.text.tokenizer import WordTokenizer
+from vsr.training.config import TrainConfig, load_config
+from vsr.training.dry_run import parameters
+from vsr.training.optimiser import adamw, learning_rate
+from vsr.training.state import Average
+
+CLIP, ROUNDS = 5.0, 3
+
+
+class OnFeatures(LipReader):
+    """A reader that begins at stored features of its front end."""
+
+    def encode_batch(self, batch: Batch) -> Tensor:
+        """Stored features (B, T, D) -> states."""
+        stored = batch.inputs["stored"]
+        return self.encoder(stored, length_mask(batch.lengths, stored.shape[1]))
+
+
+@torch.inference_mode()
+def features(loaded: LoadedModel, clips: Sequence[Clip], path: Path) -> list[Tensor]:
+    """What the front end makes of each clip, (T, D); kept in one file."""
+    if not path.exists():
+        dataset, found = CropDataset(clips, loaded.tokenizer, None), []
+        for place in range(len(clips)):
+            video = dataset.item(place).inputs["video"][None]
+            found.append(loaded.model.frontend(video, torch.ones(video.shape[:2], dtype=torch.bool))[0].clone())
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save({"ids": [clip.id for clip in clips], "features": found}, path)
+    kept = torch.load(path, weights_only=True)
+    if kept["ids"] != [clip.id for clip in clips]:
+        raise SystemExit(f"{path} is of other clips: remove it")
+    return kept["features"]
+
+
+def train(model: OnFeatures, data: tuple, dev: tuple, teacher: Teacher, config: TrainConfig, args) -> OnFeatures:
+    """The averaged weights after ``--steps``, by the objective and the optimiser of the configuration."""
+    clips, seen = data
+    optimiser = adamw(model, config.optim.lr, config.optim.weight_decay)
+    sampler = FrameBudgetSampler([len(own) for own in seen], config.data.frames_per_batch, config.seed)
+    average, objective = Average(model, config.optim.ema), objective_of(model.config)
+    step, epoch, begun = 0, 0, time.monotonic()
+    while step < args.steps:
+        for indices in sampler.batches(epoch)[: args.steps - step]:
+            for group in optimiser.param_groups:
+                group["lr"] = learning_rate(config.optim, step, step / args.steps)
+            model.train()
+            optimiser.zero_grad()
+            batch = batch_of([clips[i] for i in indices], [seen[i] for i in indices], teacher)
+            objective(model, batch)["loss"].backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
+            optimiser.step()
+            step += 1
+            average.update(model, step)
+            if step * args.checks // args.steps > (step - 1) * args.checks // args.steps:
+                right = sum(read(average.model, *dev, teacher).values())
+                minutes = (time.monotonic() - begun) / 60
+                print(f"step {step}  epoch {epoch}  {minutes:.1f} min  dev {right / len(dev[0]):.4f}", flush=True)
+        epoch += 1
+    return average.model
+
+
+@torch.inference_mode()
+def read(model: OnFeatures, clips: Sequence[Clip], seen: Sequence[Tensor], teacher: Teacher) -> dict[str, bool]:
+    """Whether each clip's word is right, by id."""
+    model.eval()
+    found = {}
+    for begin in range(0, len(clips), 64):
+        own = list(clips[begin : begin + 64])
+        batch = batch_of(own, seen[begin : begin + 64], teacher)
+        said = model.words(model.encode_batch(batch), batch.lengths).argmax(-1)
+        found |= dict(zip([clip.id for clip in own], (said == model.words.classes(batch)).tolist(), strict=True))
+    return found
+
+
+def by_sentence(right: dict[str, bool]) -> list[UtteranceScore]:
+    """Words of a sentence together, as they are not independent."""
+    rows = defaultdict(list)
+    for clip, own in right.items():
+        rows[clip.rpartition("_")[0]].append(own)
+    return [UtteranceScore(name, "", "", len(own), own.count(False), 0, 0, 0, 0) for name, own in sorted(rows.items())]
+
+
+@torch.inference_mode()
+def milliseconds(model: OnFeatures, seen: Sequence[Tensor]) -> float:
+    """Of encoder and head for one clip alone: the fastest of some rounds over the list."""
+    rounds = []
+    for _ in range(ROUNDS):
+        begun = time.perf_counter()
+        for own in seen:
+            mask, length = torch.ones(1, len(own), dtype=torch.bool), torch.tensor([len(own)])
+            model.words(model.encoder(own[None], mask), length)
+        rounds.append(time.perf_counter() - begun)
+    return min(rounds) / len(seen) * 1000
+
+
+def parser() -> argparse.ArgumentParser:
+    own = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    own.add_argument("--model", default="grid", help="whose front end is kept (default: grid)")
+    own.add_argument("--config", required=True, metavar="YAML")
+    own.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE")
+    for name in ("train", "dev", "test"):
+        own.add_argument(f"--{name}", required=True, metavar="JSONL")
+    own.add_argument("--features", default="exp/features", metavar="DIR", help="where features are stored")
+    own.add_argument("--steps", type=int, default=1000)
+    own.add_argument("--checks", type=int, default=5, metavar="N", help="times that dev is read")
+    own.add_argument("--seed", type=int, default=0)
+    own.add_argument("--shuffle", action="store_true", help="the control: words dealt among the training clips")
+    own.add_argument("--against", metavar="FILE", help="what another run wrote")
+    own.add_argument("--out", required=True, metavar="FILE", help="whether each test clip is right")
+    return own
+
+
+def main() -> None:
+    args = parser().parse_args()
+    torch.set_num_threads(1)
+    torch.manual_seed(args.seed)
+    config, loaded = load_config(args.config, [*args.set, f"seed={args.seed}"]), load_model(args.model)
+    lists = {name: read_manifest(getattr(args, name)) for name in ("train", "dev", "test")}
+    seen = {
+        name: features(loaded, clips, Path(args.features) / f"{loaded.weights_sha256[:12]}_{name}.pt")
+        for name, clips in lists.items()
+    }
+    tokenizer = WordTokenizer(sorted({clip.text for clip in lists["train"]}))
+    sizes: LipReaderConfig = config.model_config(tokenizer.vocab_size)
+    model, teacher = OnFeatures(sizes), Teacher(tokenizer)
+    model.frontend = torch.nn.Identity()
+    print(f"{sizes.encoder}: {parameters(model.encoder):,} parameters; {len(lists['train'])} words", flush=True)
+    taught = shuffled(lists["train"], args.seed) if args.shuffle else lists["train"]
+    made = train(model, (taught, seen["train"]), (lists["dev"], seen["dev"]), teacher, config, args)
+    right = read(made, lists["test"], seen["test"], teacher)
+    write_lines(args.out, (json.dumps({"id": clip, "right": own}) for clip, own in right.items()))
+    own, share = by_sentence(right), sum(right.values()) / len(right)
+    low, high = bootstrap_interval(own)
+    timed = milliseconds(made, seen["test"])
+    print(f"test {share:.4f} ({1 - high:.4f} - {1 - low:.4f}), {len(right)} words, {timed:.2f} ms a clip")
+    if args.against:
+        rows = [json.loads(line) for _, line in read_lines(args.against)]
+        mean, low, high = paired_gain(by_sentence({row["id"]: row["right"] for row in rows}), own)
+        print(f"better than {args.against} by {mean:.2f} points ({low:.2f} to {high:.2f})")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,172 @@
+#!/usr/bin/env python3
+"""An attention decoder on stored states of a trained encoder, by any objective; then read by the decoder alone.
+
+    local/decoders.py --train data/crops/train/manifest.jsonl --dev data/crops/dev/manifest.jsonl --out exp/ce \\
+        --test data/crops/test_s1/manifest.jsonl
+    local/decoders.py ... --init exp/ce --objective '{kind: mwer}' --steps 150 --lr 1e-4 --out exp/mwer \\
+        --against exp/more_ce
+
+The decoder begins by the seed, or from --init, what another run wrote. --shuffle-rewards is the control: hypotheses
+are compared with the text of another clip of the batch. Writes OUT/decoder.safetensors and OUT/test.json, the errors
+of each clip; --against prints the paired difference from another run's.
+"""
+
+import argparse
+import json
+import math
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+import yaml
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+sys.path.insert(0, str(Path(__file__).parent))
+from on_states import Above, batch_of, reader_above, stored
+
+from vsr.data.manifest import Clip, read_manifest
+from vsr.data.sampler import FrameBudgetSampler
+from vsr.data.targets import Teacher
+from vsr.evaluation.combined import paired_gain
+from vsr.evaluation.wer import UtteranceScore, bootstrap_interval, score_utterance
+from vsr.models.registry import split_kind
+from vsr.modelstore.folder import load_model
+from vsr.objectives import minimum_risk, policy_gradient
+from vsr.objectives.registry import objective_of
+from vsr.text.normalise import lower
+from vsr.training.state import Average
+
+CLIP, EMA, WARMUP = 5.0, 0.98, 20
+
+
+def train(model: Above, clips: Sequence[Clip], states: Sequence[Tensor], tokenizer, dev, args) -> Above:
+    """The averaged weights after ``--steps``; prints dev's error rates as it goes."""
+    kind, settings = split_kind(yaml.safe_load(args.objective), "--objective")
+    objective = objective_of(model.config, kind, settings, tokenizer)
+    teacher, sampler = Teacher(tokenizer), FrameBudgetSampler([len(own) for own in states], args.frames, args.seed)
+    optimiser = torch.optim.AdamW(model.decoder.parameters(), args.lr, betas=(0.9, 0.98), weight_decay=0.03)
+    average, begun, step, epoch = Average(model, EMA), time.monotonic(), 0, 0
+    while step < args.steps:
+        for indices in sampler.batches(epoch)[: args.steps - step]:
+            for group in optimiser.param_groups:
+                group["lr"] = args.lr * min(1, (step + 1) / WARMUP) * 0.5 * (1 + math.cos(math.pi * step / args.steps))
+            rng = np.random.default_rng((args.seed, epoch, indices[0]))
+            model.train()
+            optimiser.zero_grad()
+            losses = objective(model, batch_of([clips[i] for i in indices], [states[i] for i in indices], teacher, rng))
+            losses["loss"].backward()
+            torch.nn.utils.clip_grad_norm_(model.decoder.parameters(), CLIP)
+            optimiser.step()
+            step += 1
+            average.update(model, step)
+            if step * args.checks // args.steps > (step - 1) * args.checks // args.steps:
+                found = {name: round(float(value.detach()), 3) for name, value in losses.items()}
+                told = rates(read(average.model, *dev, tokenizer))
+                minutes = (time.monotonic() - begun) / 60
+                print(f"step {step}  epoch {epoch}  {minutes:.1f} min  dev {told}  {found}", flush=True)
+        epoch += 1
+    return average.model
+
+
+@torch.inference_mode()
+def read(model: Above, clips: Sequence[Clip], states: Sequence[Tensor], tokenizer) -> list[UtteranceScore]:
+    """What the decoder alone reads, token after token."""
+    model.eval()
+    teacher, found = Teacher(tokenizer), []
+    for begin in range(0, len(clips), 20):
+        own = list(clips[begin : begin + 20])
+        batch = batch_of(own, states[begin : begin + 20], teacher)
+        best = model.decoder.search(model.encode_batch(batch), batch.lengths)
+        said = [lower(tokenizer.decode(ranked[0].tokens)) for ranked in best]
+        found += [score_utterance(clip.id, lower(clip.text), text) for clip, text in zip(own, said, strict=True)]
+    return found
+
+
+def rates(each: Sequence[UtteranceScore]) -> str:
+    """WER and CER."""
+    words, characters = sum(own.words for own in each), sum(own.characters for own in each)
+    wrong, off = sum(own.errors for own in each), sum(own.character_errors for own in each)
+    return f"WER {100 * wrong / words:.2f} CER {100 * off / characters:.2f}"
+
+
+def by_characters(each: Sequence[UtteranceScore]) -> list[UtteranceScore]:
+    """The same with characters in place of words."""
+    return [
+        replace(own, words=own.characters, substitutions=own.character_errors, deletions=0, insertions=0)
+        for own in each
+    ]
+
+
+def compare_with_other_texts() -> None:
+    """Rewards by the text of the clip before in the batch; cross-entropy keeps the right one."""
+    right = policy_gradient.references
+
+    def wrong(batch):
+        own = right(batch)
+        return own[-1:] + own[:-1]
+
+    policy_gradient.references = minimum_risk.references = wrong
+
+
+def parser() -> argparse.ArgumentParser:
+    own = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    own.add_argument("--model", default="grid", help="whose encoder is kept (default: grid)")
+    own.add_argument("--train", nargs="+", required=True, metavar="JSONL")
+    for name in ("dev", "test"):
+        own.add_argument(f"--{name}", required=True, metavar="JSONL")
+    own.add_argument("--states", default="exp/states", metavar="DIR", help="where states are stored")
+    own.add_argument("--objective", default="ctc_attention", metavar="YAML")
+    own.add_argument("--shuffle-rewards", action="store_true")
+    own.add_argument("--init", metavar="DIR", help="what another run wrote")
+    own.add_argument("--frames", type=int, default=1200, help="of a batch (default: 1200)")
+    own.add_argument("--lr", type=float, default=1e-3)
+    own.add_argument("--steps", type=int, default=600)
+    own.add_argument("--checks", type=int, default=6, metavar="N", help="times that dev is read")
+    own.add_argument("--seed", type=int, default=0)
+    own.add_argument("--against", metavar="DIR", help="of another run")
+    own.add_argument("--out", required=True, metavar="DIR")
+    return own
+
+
+def main() -> None:
+    args = parser().parse_args()
+    torch.set_num_threads(1)
+    torch.manual_seed(args.seed)
+    loaded = load_model(args.model)
+    keep, tokenizer = len(loaded.model.encoder.layers), loaded.tokenizer
+    clips, dev, test = (
+        [c for path in args.train for c in read_manifest(path)],
+        read_manifest(args.dev),
+        read_manifest(args.test),
+    )
+    folder = Path(args.states) / f"{loaded.weights_sha256[:12]}_{keep}"
+    states, seen, unseen = (stored(loaded, own, keep, folder) for own in (clips, dev, test))
+    model = reader_above(loaded, replace(loaded.model.config, ctc_weight=0.0, alignment_weight=0.0), keep)
+    if args.init:
+        model.decoder.load_state_dict(load_file(Path(args.init) / "decoder.safetensors"))
+    if args.shuffle_rewards:
+        compare_with_other_texts()
+    made, out = train(model, clips, states, tokenizer, (dev, seen), args), Path(args.out)
+    out.mkdir(parents=True, exist_ok=True)
+    save_file({name: own.contiguous() for name, own in made.decoder.state_dict().items()}, out / "decoder.safetensors")
+    each = read(made, test, unseen, tokenizer)
+    (out / "test.json").write_text(json.dumps([vars(own) for own in each]), encoding="utf-8")
+    for name, own in (("words", each), ("characters", by_characters(each))):
+        low, high = bootstrap_interval(own)
+        print(
+            f"test {name}: {rates(each)} ({100 * low:.2f} - {100 * high:.2f}), {sum(one.words for one in own)} {name}"
+        )
+        if args.against:
+            told = json.loads((Path(args.against) / "test.json").read_text(encoding="utf-8"))
+            other = [UtteranceScore(**row) for row in told]
+            mean, low, high = paired_gain(other if name == "words" else by_characters(other), own)
+            print(f"better than {args.against} by {mean:.2f} points of {name} ({low:.2f} to {high:.2f})")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,287 @@
+#!/usr/bin/env python3
+"""What a teacher, mixed streams or a memory is worth in minutes: upper layers begin again, on stored states.
+
+    local/taught.py --config conf/libs.yaml --train s1_100.jsonl --dev dev.jsonl --tests test_s1.jsonl --out exp/libs
+    local/taught.py ... --without sequence context frame --out exp/base   # the baseline: the same steps without them
+    local/taught.py ... --control --out exp/control                       # the teacher of other clips
+    local/taught.py ... --objective ctc_attention   # mixspeech.yaml: lips alone
+    local/taught.py --compare exp/base exp/libs
+
+Heads, encoder and objective are those of the YAML; the front end and the first ``--keep`` layers of the encoder are
+those of ``--model``, without gradient, and their states are stored once. --init goes on from an earlier run of this
+program, whose heads of other names are left out. Writes result.json: what each head reads of the tests, greedily.
+"""
+
+import argparse
+import json
+import math
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from on_states import CLIP, EMA, WARMUP, batch_of, stored
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+
+from vsr.core.tokens import IGNORE
+from vsr.data.batch import SOUND, VIDEO, Batch
+from vsr.data.manifest import read_manifest
+from vsr.data.sampler import FrameBudgetSampler
+from vsr.data.sound_input import clip_wave
+from vsr.data.targets import Teacher
+from vsr.decoding.encoding import encode, sound_of
+from vsr.evaluation.combined import paired_gain
+from vsr.evaluation.wer import score
+from vsr.models.layers import kept
+from vsr.models.lengths import length_mask, zero_padding
+from vsr.models.lipreader import LipReader, further_heads_of
+from vsr.models.memory import fill_memories
+from vsr.models.mixed_streams import MixedStreams
+from vsr.models.streams import taken
+from vsr.modelstore.folder import load_model
+from vsr.objectives.registry import objective_of
+from vsr.text.tokenizer import load_tokenizer
+from vsr.training.config import TrainConfig, load_config
+from vsr.training.state import Average
+
+CHECKS = 5  # times that the dev list is read
+AT_ONCE = 20  # clips that are read together
+
+
+class Upper(LipReader):
+    """A reader that begins at stored states of its lower layers."""
+
+    keep = 0
+
+    def encode_batch(self, batch: Batch) -> Tensor:
+        """Stored states (B, T, D) of lips, and of sound, -> states."""
+        x, inner = batch.inputs[VIDEO], getattr(self.encoder, "inner", self.encoder)
+        mask = length_mask(batch.lengths, x.shape[1])
+        if isinstance(self.frontend, MixedStreams):
+            x = self.frontend(taken(batch, (VIDEO, SOUND)), mask)
+        for layer in inner.layers[self.keep :]:
+            x = layer(x, mask)
+        x = zero_padding(inner.norm(x), mask)
+        return x if inner is self.encoder else self.encoder.joined(x, mask)
+
+
+class Passed(nn.Module):
+    """Features that are stored already."""
+
+    def forward(self, given: Tensor, mask: Tensor) -> Tensor:
+        return given
+
+
+@torch.inference_mode()
+def stored_sound(loaded, clips, keep: int, folder: Path) -> list[Tensor]:
+    """States (T, D) of the sound after the ``keep`` lower layers, of each clip; made once for each folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    found = []
+    for clip in clips:
+        path = folder / f"{clip.id}.npy"
+        if not path.exists():
+            with kept(loaded.model.encoder, [keep]) as lower:
+                encode(loaded, {SOUND: sound_of(loaded, [clip_wave(clip)])}, torch.tensor([clip.num_frames]))
+            np.save(path, lower[keep][0].numpy())
+        found.append(torch.from_numpy(np.load(path)))
+    return found
+
+
+def with_sound(batch: Batch, sound) -> Batch:
+    """A batch of stored states of lips, with those of the sound of its clips (id -> (T, D)) where there are some."""
+    inputs, present = {VIDEO: batch.inputs["stored"]}, {}
+    if sound:
+        inputs[SOUND] = pad_sequence([sound[own] for own in batch.ids], True)
+        present = {name: torch.ones(len(batch.ids), dtype=torch.bool) for name in (VIDEO, SOUND)}
+    return replace(batch, inputs=inputs, present=present)
+
+
+def others(clips, seed):
+    """id -> another clip."""
+    order = np.random.default_rng(seed).permutation(len(clips))
+    return {clips[i].id: clips[j] for i, j in zip(order, np.roll(order, 1), strict=True)}
+
+
+class Others:
+    """The control: of each clip its own text, and of further heads what they are taught of another clip."""
+
+    def __init__(self, teacher, clips, seed):
+        self.teacher, self.other = teacher, others(clips, seed)
+
+    def __call__(self, clip, frames, rng=None):
+        own, other = self.teacher(clip, frames, rng), self.teacher(self.other[clip.id], frames, rng)
+        return {name: fitted(other[name], len(value.values)) if "." in name else value for name, value in own.items()}
+
+
+def fitted(target, length):
+    """A target of as many steps, unknown where it has fewer."""
+    values = target.values[:length]
+    widths = [(0, length - len(values))] + [(0, 0)] * (values.ndim - 1)
+    return replace(target, values=np.pad(values, widths, constant_values=IGNORE))
+
+
+class Kept:
+    """The targets of clips, made once: nothing of them is left to chance here."""
+
+    def __init__(self, teacher):
+        self.teacher, self.made = teacher, {}
+
+    def __call__(self, clip, frames, rng=None):
+        if clip.id not in self.made:
+            self.made[clip.id] = self.teacher(clip, frames, None)
+        return self.made[clip.id]
+
+
+def upper(loaded, config, keep) -> Upper:
+    """The reader with the model's front end and lower layers, which have no gradient."""
+    model = Upper(config)
+    model.keep = keep
+    if told := fill_memories(model):
+        print(told, flush=True)
+    if isinstance(model.frontend, MixedStreams):
+        model.frontend = MixedStreams(config.dim, {VIDEO: Passed(), SOUND: Passed()}, model.frontend.mix)
+    else:
+        model.frontend.load_state_dict(loaded.model.frontend.state_dict())
+    lower = [model.frontend, *model.encoder.layers[:keep]]
+    for layer, own in zip(model.encoder.layers[:keep], loaded.model.encoder.layers, strict=False):
+        layer.load_state_dict(own.state_dict())
+    for part in lower:
+        part.requires_grad_(False)
+    return model
+
+
+def train(model, clips, states, teacher, dev, args, objective, sound) -> nn.Module:
+    """The averaged weights after ``--steps``; prints the dev list's error rate some times."""
+    sampler = FrameBudgetSampler([len(own) for own in states], args.frames, args.seed)
+    optimiser = torch.optim.AdamW(
+        [own for own in model.parameters() if own.requires_grad], args.lr, betas=(0.9, 0.98), weight_decay=0.03
+    )
+    average, begun, step, epoch, shown = Average(model, EMA), time.monotonic(), 0, 0, 0
+    while step < args.steps:
+        for indices in sampler.batches(epoch)[: args.steps - step]:
+            for group in optimiser.param_groups:
+                cosine = 0.5 * (1 + math.cos(math.pi * step / args.steps))
+                group["lr"] = args.lr * min(1, (step + 1) / WARMUP) * cosine
+            rng = np.random.default_rng((args.seed, epoch, indices[0]))
+            model.train()
+            batch = batch_of([clips[i] for i in indices], [states[i] for i in indices], teacher, rng)
+            batch = with_sound(batch, sound)
+            optimiser.zero_grad()
+            losses = objective(model, batch)
+            losses["loss"].backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
+            optimiser.step()
+            step += 1
+            average.update(model, step)
+            if step * CHECKS // args.steps > shown:
+                shown = step * CHECKS // args.steps
+                read = "  ".join(f"{name} {rate(dev[0], own):.2f}" for name, own in texts(average.model, *dev).items())
+                told = "  ".join(f"{name} {float(own.detach()):.3f}" for name, own in losses.items())
+                print(f"step {step}  {(time.monotonic() - begun) / 60:.1f} min  dev {read}  {told}", flush=True)
+        epoch += 1
+    return average.model
+
+
+@torch.inference_mode()
+def texts(model, clips, states, tokenizer) -> dict[str, dict[str, str]]:
+    """Head -> id -> what it reads, greedily."""
+    model.eval()
+    found = {name: {} for name in ("ctc", "attention") if name in model.heads}
+    for first in range(0, len(clips), AT_ONCE):
+        some = clips[first : first + AT_ONCE]
+        own = states[first : first + AT_ONCE]
+        lengths = torch.tensor([len(each) for each in own])
+        batch = Batch({"stored": pad_sequence(list(own), True)}, lengths, {}, [clip.id for clip in some])
+        encoded = model.encode_batch(with_sound(batch, {}))
+        for name in found:
+            best = model.heads[name].search(encoded, lengths)
+            found[name] |= {
+                clip.id: tokenizer.decode(each[0].tokens) if each else "" for clip, each in zip(some, best, strict=True)
+            }
+    return found
+
+
+def scored(clips, read):
+    """`vsr.evaluation.wer.score` of the clips."""
+    return score({clip.id: clip.text for clip in clips}, read)
+
+
+def rate(clips, read) -> float:
+    """Word error rate in %."""
+    return 100 * scored(clips, read)[0].wer
+
+
+def compare(before: Path, after: Path) -> None:
+    """Print both figures of every test list and head, and the paired gain."""
+    first, second = (json.loads((folder / "result.json").read_text()) for folder in (before, after))
+    for path, heads in first["tests"].items():
+        clips = read_manifest(path)
+        for name in heads.keys() & second["tests"][path].keys():
+            (one, each), (two, others) = (scored(clips, own["tests"][path][name]) for own in (first, second))
+            gain, low, high = paired_gain(each, others)
+            print(f"{Path(path).parent.name} {name} {len(clips)} clips, {one.words} words: WER {100 * one.wer:.2f} -> "
+                  f"{100 * two.wer:.2f}; better by {gain:.2f} ({low:.2f} to {high:.2f})")  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--compare", nargs=2, type=Path, metavar="DIR", help="two results of this program")
+    parser.add_argument("--config", metavar="YAML")
+    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--without", nargs="+", default=[], metavar="HEAD", help="further heads that are left out")
+    parser.add_argument("--objective", default="", help="in place of the YAML's")
+    parser.add_argument("--control", action="store_true", help="further heads, and the mixed sound, are of other clips")
+    parser.add_argument("--init", metavar="DIR", help="an earlier run, whose weights this one begins with")
+    parser.add_argument("--model", default="grid", help="whose lower layers are kept (default: grid)")
+    parser.add_argument("--keep", type=int, default=2, metavar="N", help="of its layers (default: 2)")
+    parser.add_argument("--train", nargs="+", metavar="JSONL")
+    parser.add_argument("--dev", metavar="JSONL")
+    parser.add_argument("--tests", nargs="*", default=[], metavar="JSONL")
+    parser.add_argument("--tokenizer", metavar="DIR", help="default: that of --model")
+    parser.add_argument("--states", default="exp/states", metavar="DIR", help="where states are stored")
+    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--frames", type=int, default=600, help="of a batch (default: 600)")
+    parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", metavar="DIR")
+    args = parser.parse_args()
+    if args.compare:
+        return compare(*args.compare)
+    torch.set_num_threads(1)
+    torch.manual_seed(args.seed)
+    loaded = load_model(args.model)
+    tokenizer = load_tokenizer(args.tokenizer) if args.tokenizer else loaded.tokenizer
+    run = load_config(args.config, args.set, TrainConfig)
+    config = run.model_config(tokenizer.vocab_size)
+    config = replace(config, further_heads={k: v for k, v in config.further_heads.items() if k not in args.without})
+    clips = [clip for path in args.train for clip in read_manifest(path)]
+    folder = Path(args.states) / f"{loaded.weights_sha256[:12]}_{args.keep}"
+    lists = {path: read_manifest(path) for path in args.tests}
+    states, dev = stored(loaded, clips, args.keep, folder), read_manifest(args.dev)
+    seen = stored(loaded, dev, args.keep, folder)
+    print(f"{len(clips)} clips stored", flush=True)
+    model, out = upper(loaded, config, args.keep), Path(args.out)
+    if args.init:
+        model.load_state_dict(torch.load(Path(args.init) / "weights.pt", weights_only=True), strict=False)
+    teacher = Teacher(tokenizer, further_heads_of(config))
+    teacher = Kept(Others(teacher, clips, args.seed) if args.control else teacher)
+    sound = {}
+    if isinstance(model.frontend, MixedStreams):
+        heard = [others(clips, args.seed)[clip.id] if args.control else clip for clip in clips]
+        named = stored_sound(loaded, heard, args.keep, folder / "sound")
+        sound = {clip.id: own for clip, own in zip(clips, named, strict=True)}
+    objective = objective_of(config, args.objective or run.objective)
+    model = train(model, clips, states, teacher, (dev, seen, tokenizer), args, objective, sound)
+    found = {path: texts(model, own, stored(loaded, own, args.keep, folder), tokenizer) for path, own in lists.items()}
+    out.mkdir(parents=True, exist_ok=True)
+    torch.save(model.state_dict(), out / "weights.pt")
+    (out / "result.json").write_text(json.dumps({"command": vars(args) | {"compare": None}, "tests": found}, indent=1))
+    for path, heads in found.items():
+        print(Path(path).parent.name, {name: round(rate(lists[path], own), 2) for name, own in heads.items()})
+    return None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,3 @@
+"""The kinds of conditions of this package; importing it registers them."""
+
+from lip2speech.conditions import text, tracks  # noqa: F401

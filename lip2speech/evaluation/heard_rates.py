@@ -1,0 +1,47 @@
+"""Error rates of what a scorer heard in a list: of words, or of phonemes for one that gives phonemes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lip2speech.evaluation.phone_scorers import PHONES
+from vsr.evaluation.units import interval, least_edits, reference_units
+from vsr.evaluation.wer import score
+from vsr.text.normalise import lower
+from vsr.text.pronounce import Pronouncer
+
+NORMALISER = "lower"  # of the texts of recognisers of words
+
+
+def rate_of(name: str, texts: Mapping[str, str], heard: Mapping[str, str]) -> dict[str, Any]:
+    """What the scorer ``name`` heard (id -> words, or phonemes with spaces) against the texts, with an interval of
+    95 %: ``wer``, or ``per``, each with ``_low`` and ``_high``. Of a clip in which nothing was heard all is deleted.
+
+    Raises VsrError bad_config where phonemes are wanted and the pronunciations' package is missing.
+    """
+    if name != PHONES:
+        return score(texts, heard, NORMALISER)[0].as_dict()
+    pronouncer = Pronouncer()
+    each = [
+        least_edits(reference_units(lower(text), "phoneme", pronouncer), heard.get(key, "").split())
+        for key, text in texts.items()
+    ]
+    errors, *kinds, units = (sum(column) for column in zip(*each, strict=True))
+    low, high = interval(each)
+    counts = dict(zip(("substitutions", "deletions", "insertions"), kinds, strict=True))
+    return {"per": errors / units, "per_low": low, "per_high": high, "phonemes": units, **counts}
+
+
+def shown_rate(rate: Mapping[str, Any] | None) -> str:
+    """A table's cell: per cent with the interval."""
+    if rate is None:
+        return "-"
+    kind = kind_of(rate)
+    mean, low, high = (100 * rate[name] for name in (kind, f"{kind}_low", f"{kind}_high"))
+    return f"{mean:.1f} ({low:.1f} - {high:.1f})"
+
+
+def kind_of(rate: Mapping[str, Any]) -> str:
+    """ "wer" or "per"."""
+    return "per" if "per" in rate else "wer"

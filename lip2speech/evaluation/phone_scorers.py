@@ -1,0 +1,79 @@
+"""What a phoneme recogniser that knows neither GRID nor this voice hears: its phonemes, or GRID's words by them.
+
+The network of the package `hama`, CTC over IPA, whose weights are in the package. Waves (S,) float32 at 16 kHz; T
+frames of 20 ms; classes 0 for the blank, then the 39 phonemes of `vsr.text.phonemes`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lip2speech.evaluation.slot_search import best_words
+from vsr.core.packages import needed
+from vsr.corpora.puppet.sentences import GRID_SLOTS
+from vsr.text.phonemes import PHONEMES, arpabet
+from vsr.text.pronounce import CMU, Pronouncer
+
+PHONES, GRID = "hama", "hama-grid"
+CLASSES = {phone: number for number, phone in enumerate(PHONEMES, 1)}
+LEAST = 1e-8  # probability of a class that nothing speaks for
+
+
+class HamaPhones:
+    """Phonemes as they are heard, without dictionary or grammar: ARPAbet, with spaces.
+
+    Raises VsrError missing_package.
+    """
+
+    name, unit = PHONES, "phoneme"
+
+    def __init__(self):
+        package = needed("hama", "this scorer", "pip install hama, whose weights are in the package")
+        self._model = package.ASRModel()
+        self._classes = np.array([class_of(token) for token in self._model.decoder_tokens])
+
+    def transcribe(self, wave: np.ndarray) -> str:
+        """The best class of each frame, repeats and blanks left out."""
+        best = self.log_probs(wave).argmax(1)
+        kept = best[np.flatnonzero(np.diff(best, prepend=-1))]
+        return " ".join(PHONEMES[number - 1] for number in kept if number)
+
+    def log_probs(self, wave: np.ndarray) -> np.ndarray:
+        """(S,) -> (T, 40); signs for the same phoneme count together, those of other languages as the blank."""
+        sound = np.ascontiguousarray(wave, np.float32)[None]
+        given = {"waveform": sound, "waveform_lengths": np.array([sound.shape[1]])}
+        found, lengths = self._model.session.run(["log_probs", "out_lengths"], given)
+        chances = np.exp(np.asarray(found[0][: int(np.ravel(lengths)[0])], np.float64))
+        merged = np.zeros((len(chances), 1 + len(PHONEMES)))
+        np.add.at(merged.T, self._classes, chances.T)
+        return np.log(merged + LEAST)
+
+
+class HamaGrid(HamaPhones):
+    """The sentence of GRID's grammar whose pronunciation fits the phonemes best. Raises VsrError missing_package."""
+
+    name, unit = GRID, "word"
+
+    def __init__(self):
+        super().__init__()
+        pronouncer = Pronouncer((CMU,))
+        self.slots = [{word: spelled(pronouncer, word) for word in slot} for slot in GRID_SLOTS]
+
+    def transcribe(self, wave: np.ndarray) -> str:
+        """Words, one of each slot; "" for a wave that is too short for six."""
+        return " ".join(best_words(self.log_probs(wave), self.slots))
+
+
+def class_of(token: str) -> int:
+    """The class of a sign of hama; diphthongs are one, signs that are no sound of English 0."""
+    try:
+        phones = arpabet(token)
+    except ValueError:
+        return 0
+    return CLASSES[phones[0]] if len(phones) == 1 else 0
+
+
+def spelled(pronouncer: Pronouncer, word: str) -> list[list[int]]:
+    """The pronunciations of a word in classes; the letter a is no article."""
+    variants = [("EY",)] if word == "a" else pronouncer.variants(word)
+    return [[CLASSES[phone] for phone in variant] for variant in variants]

@@ -1,0 +1,72 @@
+"""Guidance by one scale or a chain of them (AlignDiT, V2SFlow): how far the flow goes beyond what each condition adds.
+
+    v = v(S0) + sum_k g_k (v(Sk) - v(Sk-1)),    S0 = {}, S1, ... each with one condition more, the last with all
+
+One number is the chain of one link, from no condition to all. AlignDiT's v + 2 (v - v_text) + 5 (v_text - v_0) is
+"text=6,content=3". Sets that need not be evaluated are left out: at 1 throughout there is one evaluation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from vsr.core.errors import VsrError
+from vsr.core.numbers import Range, check_number
+
+CONTENT = "content"  # what was seen, with whose voice it is
+ALLOWED = Range(0, 100)
+Guidance = float | str
+
+
+@dataclass(frozen=True)
+class Chain:
+    """sets: names of the conditions that are shown in each evaluation, more and more; scales: from each to the next."""
+
+    sets: tuple[frozenset[str], ...]
+    scales: tuple[float, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.sets)
+
+
+def scales_in(given: Guidance) -> tuple[tuple[str, float], ...]:
+    """(name, scale) of each link of ``name=G,name=G``; the name of a plain number is "".
+
+    Raises VsrError bad_options.
+    """
+    if not isinstance(given, str):
+        return (("", _number(given, given)),)
+    links = [part.partition("=")[::2] for part in given.split(",")]
+    found = tuple((name.strip(), _number(given, scale)) for name, scale in links)
+    names = [name for name, _ in found]
+    if len(set(names)) < len(names) or not all(names):
+        raise VsrError("bad_options", f"--guidance {given}: name each condition once, as in text=6,content=3")
+    return found
+
+
+def _number(given: Guidance, scale: str | float) -> float:
+    try:
+        value = float(scale)
+    except ValueError as error:
+        raise VsrError("bad_options", f"--guidance {given}: {scale!r} is no number") from error
+    check_number("guidance", value, ALLOWED, "bad_options")
+    return value
+
+
+def chain_of(given: Guidance, known: Sequence[str]) -> Chain:
+    """The chain of a voice that has these conditions; those that are not named join the last link.
+
+    Raises VsrError bad_options for a condition that it does not have.
+    """
+    links, everything = scales_in(given), frozenset(known)
+    missing = [name for name, _ in links if name and name not in everything]
+    if missing:
+        told = f"this voice has no condition {missing[0]}; it has {', '.join(known)}"
+        raise VsrError("bad_options", f"--guidance {given}: {told}")
+    names = [frozenset(name for name, _ in links[: count + 1]) for count in range(len(links) - 1)]
+    steps = list(zip([*names, everything], (scale for _, scale in links), strict=True))
+    kept = [step for step, later in pairwise([*steps, None]) if later is None or step[1] != later[1]]
+    first = frozenset() if kept[0][1] != 1 else kept.pop(0)[0]
+    return Chain((first, *(names for names, _ in kept)), tuple(scale for _, scale in kept))

@@ -1,0 +1,33 @@
+"""From the bands of a mel to the bins of a spectrum.
+
+Shapes: N mel frames, F = 321 bins.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from vsr.media.mel import mel_filters
+
+
+def band_to_bin() -> Tensor:
+    """(80, 321): each bin takes the bands that it belongs to, by their share; the outermost bins the nearest band."""
+    filters = mel_filters()
+    peaks = filters / filters.amax(1, keepdim=True)
+    reach = peaks.any(0).nonzero()
+    first, last = int(reach[0]), int(reach[-1])
+    peaks[0, :first], peaks[-1, last + 1 :] = 1, 1
+    return peaks / peaks.sum(0)
+
+
+def area_of_bands() -> Tensor:
+    """(321,): what is to be added to a bin's log-magnitude, as a band's value is a sum over its bins."""
+    return -mel_filters().sum(1).log() @ band_to_bin()
+
+
+def between_frames(mel: Tensor, mask: Tensor) -> Tensor:
+    """Mel frames, centred on samples 160 n -> those between them, on 160 n + 80, where the inverse STFT has its own."""
+    later = torch.cat([mel[:, 1:], mel[:, -1:]], 1)
+    real = torch.cat([mask[:, 1:], mask[:, -1:] & False], 1)
+    return torch.where(real[..., None], (mel + later) / 2, mel)

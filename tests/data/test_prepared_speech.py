@@ -1,0 +1,117 @@
+"""Units, mels and vectors that others prepared become features: right clip, right clock; what does not fit is named."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lip2speech.features.corpus import load_features
+from lip2speech.training.vocoder_segments import Segments
+from lip2speech.vocoders.config import VocoderDataConfig
+from vsr.cli import main
+from vsr.data.exchange.prepared_speech import at_unit_rate, fitted
+from vsr.data.exchange.roi import put_roi
+from vsr.data.manifest import Clip, read_manifest
+from vsr.media.audio import write_wave
+from vsr.media.mel import log_mel
+from vsr.media.units import Codebook
+
+FRAMES = {"00001": 30, "00002": 26}
+UNITS = ["7", "3", "11", "0"]  # the dictionary's order is not that of the numbers
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """Two clips as lip2speech-unit keeps them, whose root is that of another machine; the sound is 256 samples long."""
+    root, rng, lines, units = tmp_path / "lrs3", np.random.default_rng(0), ["../elsewhere"], []
+    for name, frames in FRAMES.items():
+        crop = rng.integers(0, 255, (frames, 96, 96), dtype=np.uint8)
+        np.save(tmp_path / "crop.npy", crop)
+        clip = Clip("c", "c.mp4", "", "abc", frames, str(tmp_path / "crop.npy"))
+        put_roi(clip, root / "video" / "test" / "abc" / f"{name}.mp4")
+        wave = rng.normal(0, 0.1, frames * 640 + 256).astype(np.float32)
+        for folder in ("audio", "mel", "spk_emb"):
+            (root / folder / "test" / "abc").mkdir(parents=True, exist_ok=True)
+        write_wave(root / "audio" / "test" / "abc" / f"{name}.wav", wave)
+        np.save(root / "mel" / "test" / "abc" / f"{name}.npy", np.full((frames * 4 + 2, 80), int(name), np.float32))
+        vector = np.zeros(256, np.float32)
+        vector[int(name)] = 1
+        np.save(root / "spk_emb" / "test" / "abc" / f"{name}.npy", vector)
+        own = f"test/abc/{name}"
+        lines.append(f"{own}\tvideo/{own}.mp4\taudio/{own}.wav\t{frames}\t{len(wave)}")
+        units.append(" ".join(UNITS[k % 4] for k in range(2 * frames - 1)))
+    (root / "label").mkdir()
+    (root / "label" / "test.tsv").write_text("\n".join(lines) + "\n")
+    (root / "label" / "test.unt").write_text("\n".join(units) + "\n")
+    (root / "label" / "dict.unt.txt").write_text("".join(f"{unit} 1\n" for unit in UNITS))
+    return root
+
+
+def convert(tree, out):
+    words = ["--input", str(tree / "label" / "test.tsv"), "--out", str(out)]
+    return main(["convert", "--from", "av_hubert", "--to", "manifest", *words])
+
+
+def test_a_tree_without_texts_becomes_a_manifest_with_features(tree, tmp_path):
+    assert convert(tree, tmp_path / "out") == 0
+    clips = read_manifest(tmp_path / "out" / "manifest.jsonl")
+    assert [(clip.id, clip.text, clip.num_frames) for clip in clips] == [
+        ("test_abc_00001", "", 30), ("test_abc_00002", "", 26)
+    ]  # fmt: skip
+    for number, clip in enumerate(clips, 1):
+        own = load_features(tmp_path / "out" / "features", clip)
+        assert (own.mel == number).all() and own.speaker.argmax() == number
+        expected = [k % 4 for k in range(2 * clip.num_frames - 1)]
+        assert own.units.tolist() == [*expected, expected[-1]], "numbers are places in the dictionary"
+    assert len(Codebook.load(tmp_path / "out" / "features" / "units.safetensors")) == 4
+    data = VocoderDataConfig(("a",), ("b",), str(tmp_path / "out" / "features"), segment=10)
+    assert Segments(clips, data, 0).batch([0, 1]).mel.shape == (2, 40, 80)
+
+
+def test_without_mels_they_are_made_of_the_sound(tree, tmp_path):
+    (tree / "mel" / "test" / "abc" / "00001.npy").unlink()
+    assert convert(tree, tmp_path / "out") == 0
+    own = load_features(tmp_path / "out" / "features", read_manifest(tmp_path / "out" / "manifest.jsonl")[0])
+    assert np.allclose(own.mel, log_mel(own.wave), atol=0.05)  # of the wave before it was rounded to 16 bits
+
+
+def test_texts_are_taken_where_they_are(tree, tmp_path):
+    (tree / "label" / "test.wrd").write_text("so it goes\nand on\n")
+    assert convert(tree, tmp_path / "out") == 0
+    assert [clip.text for clip in read_manifest(tmp_path / "out" / "manifest.jsonl")] == ["so it goes", "and on"]
+    assert (tmp_path / "out" / "features" / "test_abc_00002.safetensors").is_file()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("label/test.unt", "7 3\n", "has 2 clips, test.unt 1 rows of units"),
+        ("label/test.unt", "7 3\n7 99\n", "line 2: '99' is no unit of the dictionary"),
+        ("label/test.unt", "7 3 0\n" * 2, "its clip has 30"),
+        ("label/dict.unt.txt", None, "dict.unt.txt is not there"),
+        ("label/test.unt", None, "test.wrd"),
+        ("spk_emb/test/abc/00002.npy", None, "00002.npy is not there"),
+        ("spk_emb/test/abc/00002.npy", "no array", "00002.npy cannot be read"),
+        ("audio/test/abc/00001.wav", None, "00001.wav is not there"),
+    ],
+)
+def test_what_does_not_fit_is_named(tree, tmp_path, capsys, name, text, told):
+    if text is None:
+        (tree / name).unlink()
+    else:
+        (tree / name).write_text(text)
+    assert convert(tree, tmp_path / "out") == 1
+    said = capsys.readouterr().err
+    assert told in said and said.count("\n") == 1
+
+
+@given(frames=st.integers(5, 200), rate=st.sampled_from([1, 2, 4]), off=st.integers(-1, 1))
+def test_units_of_any_rate_come_to_50_hz(frames, rate, off):
+    made = at_unit_rate(np.arange(frames * rate + off), frames)
+    assert abs(len(made) - 2 * frames) <= 2
+    assert np.abs(made[: 2 * frames : 2] - rate * np.arange(len(made[: 2 * frames : 2]))).max() == 0
+
+
+def test_too_long_is_cut_and_too_short_repeats_its_end():
+    assert fitted(np.arange(9), 8, 4, "a").tolist() == list(range(8))
+    assert fitted(np.arange(7), 8, 4, "a").tolist() == [*range(7), 6]

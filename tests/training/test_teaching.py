@@ -1,0 +1,134 @@
+"""`vsr teach`: a teacher's targets are what it gives by itself, are kept while nothing changes, and fit one student."""
+
+import json
+import wave
+
+import numpy as np
+import pytest
+import torch
+
+from vsr.cli import main
+from vsr.core.errors import VsrError
+from vsr.data.manifest import Clip, read_manifest, write_manifest
+from vsr.data.sound_input import clip_wave
+from vsr.data.teacher_targets import read_taught
+from vsr.decoding.encoding import encode, sound_of
+from vsr.models.distillation_kinds import (
+    ContextDistillationSettings,
+    FrameDistillationSettings,
+    PosteriorDistillationSettings,
+)
+from vsr.modelstore.folder import load_model
+from vsr.text.tokenizer import CharTokenizer
+
+TEXTS = {"a": "bin blue", "b": "lay red now"}
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    folder, clips = tmp_path_factory.mktemp("corpus"), []
+    for number, (name, text) in enumerate(TEXTS.items()):
+        frames, rng = 10 + 5 * number, np.random.default_rng(number)
+        with wave.open(str(folder / f"{name}.wav"), "wb") as file:
+            file.setparams((1, 2, 16000, 0, "NONE", ""))
+            file.writeframes((3000 * rng.standard_normal(640 * frames)).astype("<i2").tobytes())
+        crop = str(folder / f"{name}.npy")
+        clips.append(Clip(name, "none.mp4", text, num_frames=frames, crop=crop, sound=str(folder / f"{name}.wav")))
+    write_manifest(folder / "manifest.jsonl", clips)
+    return folder
+
+
+def teach(corpus, out, *more):
+    return main(
+        ["teach", "--manifest", str(corpus / "manifest.jsonl"), "--teacher", "grid-av", "--out", str(out), *more]
+    )
+
+
+@pytest.fixture(scope="module")
+def stored(corpus, tmp_path_factory):
+    out = tmp_path_factory.mktemp("teacher") / "out"
+    assert teach(corpus, out) == 0
+    return out
+
+
+def test_targets_are_what_the_teacher_gives(corpus, stored):
+    loaded = load_model("grid-av")
+    for clip in read_manifest(corpus / "manifest.jsonl"):
+        with torch.inference_mode():
+            states = encode(loaded, {"sound": sound_of(loaded, [clip_wave(clip)])}, torch.tensor([clip.num_frames]))[0]
+            ctc = loaded.model.ctc_log_probs(states)
+        found = read_taught(stored, clip, "states", clip.num_frames, (1, 192))
+        assert np.abs(found[:, 0] - states.numpy()).max() < 0.01
+        own = read_taught(stored, clip, "ctc", clip.num_frames, (41,), loaded.tokenizer)
+        assert np.abs(np.exp(own) - ctc.exp().numpy()).max() < 0.01
+        assert np.allclose(np.exp(own).sum(-1), 1, atol=0.01)
+        targets = ContextDistillationSettings(str(stored)).targets(clip, clip.num_frames, loaded.tokenizer)
+        assert len(targets["context"].values) == len(targets["known"].values) == len(clip.text) + 1
+        assert targets["known"].values[-1] == -1
+
+
+def test_what_is_there_is_kept(corpus, stored, capsys):
+    assert teach(corpus, stored) == 0
+    assert "2 kept" in capsys.readouterr().out
+
+
+def test_another_text_is_taught_again(corpus, tmp_path, capsys):
+    clips = read_manifest(corpus / "manifest.jsonl")
+    write_manifest(tmp_path / "manifest.jsonl", clips)
+    assert teach(tmp_path, tmp_path / "out") == 0
+    other = Clip(**{**clips[0].__dict__, "text": "place green"})
+    write_manifest(tmp_path / "manifest.jsonl", [other, clips[1]])
+    with pytest.raises(VsrError, match="text of a was another one"):
+        ContextDistillationSettings(str(tmp_path / "out")).targets(other, 10, load_model("grid-av").tokenizer)
+    assert teach(tmp_path, tmp_path / "out") == 0
+    said = capsys.readouterr()
+    assert "1 kept, 1 written" in said.out and "other text" in said.err
+
+
+def test_a_teacher_of_other_tokens_is_refused(corpus, stored):
+    clip = read_manifest(corpus / "manifest.jsonl")[0]
+    with pytest.raises(VsrError, match="other tokens"):
+        PosteriorDistillationSettings(str(stored)).targets(clip, 10, CharTokenizer("abc "))
+
+
+@pytest.mark.parametrize("settings, frames, told", [
+    (FrameDistillationSettings("nowhere"), 10, "run vsr teach"),
+    (FrameDistillationSettings("", width=7), 10, "and not"),
+    (FrameDistillationSettings(""), 11, "and not"),
+])  # fmt: skip
+def test_targets_that_do_not_fit_are_refused(corpus, stored, settings, frames, told):
+    clip = read_manifest(corpus / "manifest.jsonl")[0]
+    settings = settings if settings.folder else type(settings)(str(stored), settings.width)
+    with pytest.raises(VsrError, match=told):
+        settings.targets(clip, frames, None)
+
+
+@pytest.mark.parametrize("given, told", [
+    (["--teacher", "grid"], "does not hear"), (["--layer", "3"], "--layer"),
+])  # fmt: skip
+def test_what_cannot_teach_is_refused_in_one_line(corpus, tmp_path, capsys, given, told):
+    assert teach(corpus, tmp_path / "out", *given) == 1
+    said = capsys.readouterr()
+    assert told in said.err and "\n" not in said.err.strip() and not (tmp_path / "out").exists()
+
+
+def test_clips_without_sound_are_refused(corpus, tmp_path, capsys):
+    clips = [Clip(**{**own.__dict__, "sound": ""}) for own in read_manifest(corpus / "manifest.jsonl")]
+    write_manifest(tmp_path / "manifest.jsonl", clips)
+    assert teach(tmp_path, tmp_path / "out") == 1
+    assert "run vsr waves" in capsys.readouterr().err
+
+
+def test_a_foundation_model_gives_two_states_a_frame(corpus, tmp_path):
+    transformers = pytest.importorskip("transformers", reason="transformers is not installed")
+    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    convolutions = {"conv_dim": (8,) * 7, "num_conv_pos_embeddings": 4, "num_conv_pos_embedding_groups": 2}
+    torch.manual_seed(0)
+    transformers.HubertModel(transformers.HubertConfig(**sizes, **convolutions)).save_pretrained(tmp_path / "hubert")
+    assert json.loads((tmp_path / "hubert/config.json").read_text())["model_type"] == "hubert"
+    arguments = ["--manifest", str(corpus / "manifest.jsonl"), "--teacher", str(tmp_path / "hubert")]
+    for layer in ("1", "-1"):
+        assert main(["teach", *arguments, "--out", str(tmp_path / layer), "--layer", layer]) == 0
+    clip = read_manifest(corpus / "manifest.jsonl")[1]
+    lower, last = (read_taught(tmp_path / layer, clip, "states", 15, (2, 16)) for layer in ("1", "-1"))
+    assert np.isfinite(last).all() and np.abs(lower - last).max() > 0.01

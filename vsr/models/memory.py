@@ -1,0 +1,135 @@
+"""A memory of sound that states of lips read: keys that they address, and values that they take from it.
+
+AKVSR (Yeo et al. 2024): the values are centroids of what a frozen model that hears makes of speech, and no sound is
+needed once they are there. MVM (Kim et al. 2022): the values are learned from sound beside the lips in training.
+
+Shapes: B batch, T frames, D width, H heads, N slots, W width of a value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vsr.core.errors import VsrError
+from vsr.core.numbers import COUNT, POSITIVE
+from vsr.data.codebook import read_codebook
+from vsr.models.lengths import zero_padding
+from vsr.models.limits import check_sizes
+from vsr.models.registry import ENCODERS, settings_of, split_kind
+
+
+class Recall(NamedTuple):
+    """What was read (B, T, D), where it was looked for, (B, H, T, N), rows of which sum to 1, and the values (N, W)."""
+
+    read: Tensor
+    address: Tensor
+    values: Tensor
+
+
+class KeyValueMemory(nn.Module):
+    """States (B, T, D) -> `Recall`, by the cosine of queries and keys.
+
+    Args:
+        dim, slots, heads, width: D, N, H, W.
+        key_dim: width of a key.
+        radius: by which cosines are multiplied before their softmax.
+        codebook: file of the values, which are then never trained, and keys are made of them; "": values and keys are
+            learned, and states of lips do not change the values.
+    """
+
+    def __init__(self, dim: int, slots: int, heads: int, width: int, key_dim: int, radius: float, codebook: str):
+        super().__init__()
+        self.heads, self.radius, self.codebook = heads, radius, codebook
+        self.query = nn.Linear(dim, heads * key_dim)
+        if codebook:
+            self.register_buffer("values", torch.randn(slots, width))
+            self.key: nn.Module = nn.Linear(width, heads * key_dim)
+        else:
+            self.values = nn.Parameter(torch.randn(slots, width))
+            self.keys = nn.Parameter(torch.randn(heads, slots, key_dim))
+        self.out = nn.Linear(heads * width, dim)
+        self.norm = nn.LayerNorm(dim)
+
+    def forward(self, states: Tensor) -> Recall:
+        query = self.query(states).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, H, T, K)
+        keys = self.key(self.values).unflatten(-1, (self.heads, -1)).transpose(0, 1) if self.codebook else self.keys
+        address = (self.radius * F.normalize(query, dim=-1) @ F.normalize(keys, dim=-1).transpose(1, 2)).softmax(-1)
+        found = address @ self.values.detach()  # (B, H, T, W)
+        return Recall(self.norm(self.out(found.transpose(1, 2).flatten(2))), address, self.values)
+
+
+class MemoryEncoder(nn.Module):
+    """An encoder whose states are joined by what a memory gives them. The gate begins at 0: then it is the encoder.
+
+    Args:
+        inner: features (B, T, D), mask (B, T) -> states (B, T, D).
+        memory: `KeyValueMemory`.
+    """
+
+    def __init__(self, inner: nn.Module, memory: KeyValueMemory):
+        super().__init__()
+        self.inner, self.memory = inner, memory
+        self.gate = nn.Parameter(torch.zeros(()))
+
+    @property
+    def layers(self) -> Any:
+        """Those of the encoder inside."""
+        return getattr(self.inner, "layers", ())
+
+    def forward(self, features: Tensor, mask: Tensor) -> Tensor:
+        return self.joined(self.inner(features, mask), mask)
+
+    def joined(self, states: Tensor, mask: Tensor) -> Tensor:
+        """States with what the memory gives them, zero on padding."""
+        return zero_padding(states + torch.tanh(self.gate) * self.memory(states).read, mask)
+
+
+@ENCODERS.register("memory")
+@dataclass(frozen=True)
+class MemorySettings:
+    """``encoder`` is the one inside, {kind: ..., its settings} or a name; ``codebook`` a file of `vsr teach --codebook`
+    with ``slots`` centroids of ``width``, "" for values that are learned. Else as `KeyValueMemory`."""
+
+    encoder: Any = field(default="conformer")
+    codebook: str = ""
+    slots: int = 200
+    width: int = 192
+    heads: int = 4
+    key_dim: int = 48
+    radius: float = 16.0
+
+    def __post_init__(self):
+        check_sizes(self, slots=COUNT, width=COUNT, heads=COUNT, key_dim=COUNT, radius=POSITIVE)
+        object.__setattr__(self, "encoder", {"kind": self._kind(), **asdict(self._inner())})
+
+    def _kind(self) -> str:
+        return split_kind(self.encoder, "encoder.encoder")[0]
+
+    def _inner(self) -> Any:
+        return settings_of(ENCODERS, *split_kind(self.encoder, "encoder.encoder"))
+
+    def build(self, dim: int) -> MemoryEncoder:
+        c = self
+        memory = KeyValueMemory(dim, c.slots, c.heads, c.width, c.key_dim, c.radius, c.codebook)
+        return MemoryEncoder(self._inner().build(dim), memory)
+
+
+def fill_memories(model: nn.Module) -> str:
+    """Put the centroids into every memory that has a codebook; returns a sentence, "" where there is none.
+
+    Raises VsrError bad_features, bad_config for centroids of another number or width.
+    """
+    told = []
+    for memory in (own for own in model.modules() if isinstance(own, KeyValueMemory) and own.codebook):
+        found = torch.from_numpy(read_codebook(memory.codebook))
+        if found.shape != memory.values.shape:
+            given, wanted = (" x ".join(map(str, own.shape)) for own in (found, memory.values))
+            raise VsrError("bad_config", f"model.encoder: slots x width is {wanted}, and {memory.codebook} has {given}")
+        memory.values.copy_(found)
+        told.append(f"memory {memory.codebook}: {found.shape[0]} centroids of {found.shape[1]}")
+    return "; ".join(told)
