@@ -20,7 +20,7 @@ from vsr.models.contrast import (
 )
 from vsr.models.registry import FUSIONS
 from vsr.models.warp import warp
-from vsr.objectives.contrast import contrast, contrast_losses, fusion_of
+from vsr.objectives.contrast import contrast, contrast_losses, fusion_of, laid_on_lips
 
 
 def units(*shape, seed=0):
@@ -115,6 +115,17 @@ def test_warping_is_the_cheapest_of_all_paths():
     slow = units(5, 8)
     video, sound = warped_pairs(slow, slow.repeat_interleave(2, 0))
     assert torch.equal(video, sound)
+
+
+def test_another_recording_is_laid_on_the_lips_and_padding_stays():
+    """Sound that begins late and is held: each frame of the lips gets its own frame of the sound."""
+    see = units(2, 8, 16)
+    order = torch.tensor([0, 0, 1, 2, 3, 4, 5, 7])
+    hear = torch.stack([see[0][order], see[1]])
+    mask = torch.ones(2, 8, dtype=torch.bool)
+    mask[1, 5:] = False
+    found = laid_on_lips(see, hear, mask)
+    assert torch.equal(found[0, [0, 1, 2, 3, 4, 5, 7]], see[0, [0, 1, 2, 3, 4, 5, 7]]) and torch.equal(found[1], see[1])
 
 
 SMALL = {"width": 8, "layers": 1, "dropout": 0.0}
