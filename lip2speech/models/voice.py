@@ -193,7 +193,7 @@ class Voice(nn.Module):
     ) -> Tensor:  # fmt: skip
         """What a pull moves the start x (B, N, P) of the flow by, where its velocity is v and all is shown to it."""
         end, further = x + v, [added] if isinstance(added, Tensor) else []
-        everything = chain_of(1.0, (CONTENT, *self.conditions))
+        everything = chain_of(1.0, (WHAT_IS_SEEN, *self.conditions))
 
         def velocity(start: Tensor, condition: Tensor, speaker: Tensor, mask: Tensor, *further: Tensor) -> Tensor:
             return self._guided_velocity(start, 0.0, condition, speaker, mask, everything, further)[0]
