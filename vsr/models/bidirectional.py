@@ -150,7 +150,7 @@ class BidirectionalHead(nn.Module):
         ]
 
     def scores(self, states: Tensor, lengths: Tensor, found: Hypotheses) -> Tensor:
-        """Log-probability onward and in reverse, mean over the tokens and the end, (B, K): sums prefer what is short."""
+        """Log-probability onward and in reverse, mean over tokens and end, (B, K): sums prefer what is short."""
         turned_round = flipped(found.tokens.flatten(0, 1)).view_as(found.tokens)
         reverse = Hypotheses(turned_round, found.ended)
         streams = ((self.onward, found), (self.backward_, reverse))
