@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from lip2speech.inference.prosody import add_prosody_arguments, prosody_of
@@ -36,16 +37,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o", "--out", required=True, metavar="FILE", help="video with the new sound, or .wav for the sound alone"
     )
     add_faces_argument(parser)
-    voice = parser.add_argument_group("voice")
+    group = parser.add_argument_group("voice")
+    group.add_argument(
+        "--text", metavar="read|read!|none|WORDS|FILE",
+        help="what is said (default: read, if this voice has a listener)",
+    )  # fmt: skip
+    group.add_argument("--words", metavar="FILE", help="JSON of what was said, with confidence; unsure words are named")
+    add_voice_arguments(parser, group)
+
+
+def add_voice_arguments(parser: argparse.ArgumentParser, voice) -> None:
+    """Declare whose voice it is, its prosody, model and flow; ``voice``: the group of the first of them."""
     voice.add_argument(
         "--reference", action="append", default=[], metavar="[N=]FILE",
         help="recording of the voice, or of face N's (default: the model's own)",
     )  # fmt: skip
-    voice.add_argument(
-        "--text", metavar="read|read!|none|WORDS|FILE",
-        help="what is said (default: read, if this voice has a listener)",
-    )  # fmt: skip
-    voice.add_argument("--words", metavar="FILE", help="JSON of what was said, with confidence; unsure words are named")
     add_prosody_arguments(voice)
     voice.add_argument("--model", metavar="MODEL", help="folder or org/name (default: the one in the package)")
     add_device_argument(voice)
@@ -54,24 +60,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Speak and write. Raises VsrError."""
-    references = references_of(args.reference)
-    plan = check_given(args, references)  # before PyTorch is loaded: it is quick to refuse
-    from lip2speech.inference.dubbing import speak, write_spoken
-    from lip2speech.inference.folder import load_model
+    plan = check_given(args, references_of(args.reference))  # before PyTorch is loaded: it is quick to refuse
     from lip2speech.inference.said_record import write_said
     from lip2speech.inference.text import open_text
+
+    def text_for(loaded, options):
+        return open_text(loaded, args.text, options, args.video, args.faces)
+
+    return voice(args, plan, flow_options(args), prosody_of(args), text_for, write_said)
+
+
+def voice(args: argparse.Namespace, plan, flow, prosody, text_for: Callable, write_words: Callable) -> int:
+    """Speak and write, for every verb that voices a video.
+
+    Args:
+        args: of `add_voice_arguments`, with ``video``, ``out``, ``words`` and ``faces``.
+        plan: of `check_given`; flow, prosody: of `flow_options` and `prosody_of`.
+        text_for: (voice, options of the flow) -> the `lip2speech.inference.text.Text`.
+        write_words: (file of --words, text, video, seconds that are voiced) writes them.
+
+    Raises VsrError.
+    """
+    references = references_of(args.reference)
+    from lip2speech.inference.dubbing import speak, write_spoken
+    from lip2speech.inference.folder import load_model
     from vsr.core.progress import Watch, film_bar
     from vsr.media.streams import tell_choice
     from vsr.output.transcript import covered_note
 
-    options, loaded = flow_options(args), load_model(args.model, args.device)
-    text = open_text(loaded, args.text, options, args.video, args.faces)
+    loaded = load_model(args.model, args.device)
+    text = text_for(loaded, flow)
     with film_bar() as progress:
         watch = Watch(progress=progress)
-        spoken = speak(loaded, args.video, references, options, args.faces, watch, text, prosody_of(args))
+        spoken = speak(loaded, args.video, references, flow, args.faces, watch, text, prosody)
     write_spoken(spoken, args.video, args.out, plan)
     if args.words:
-        write_said(args.words, text, args.video, spoken.seconds)
+        write_words(args.words, text, args.video, spoken.seconds)
     if note := covered_note(spoken.skipped):
         print(f"lip2speech: {args.video}: {note}, and has no voice there", file=sys.stderr)
     tell_what_differs(args.out, plan, references, spoken.faces)
@@ -84,8 +108,9 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def check_given(args: argparse.Namespace, references: dict[int | None, str]):
-    """Check files and options before the work; returns how the video goes into the output, None for a .wav.
+def check_given(args: argparse.Namespace, references: dict[int | None, str], *read: str):
+    """Check files and options before the work; returns how the video goes into the output, None for a .wav; ``read``:
+    further files that are read.
 
     Raises VsrError.
     """
@@ -93,7 +118,7 @@ def check_given(args: argparse.Namespace, references: dict[int | None, str]):
     from vsr.core.files import check_outputs
     from vsr.media.mux.mux import check_container
 
-    check_outputs(filter(None, (args.out, args.words)), args.video, *references.values())
+    check_outputs(filter(None, (args.out, args.words)), args.video, *references.values(), *read)
     if not Path(args.out).suffix:
         raise VsrError("bad_options", f"{args.out}: the suffix says what to write, such as .mp4 or .wav")
     flow_options(args)

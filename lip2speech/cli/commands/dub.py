@@ -1,0 +1,48 @@
+"""`lip2speech dub`: a video says a script."""
+
+from __future__ import annotations
+
+import argparse
+
+from lip2speech.cli.commands.speak import add_voice_arguments, check_given, references_of, voice
+from lip2speech.inference.prosody import prosody_of
+from lip2speech.models.flow_options import flow_options
+
+HELP = "let the face in a video say a script"
+ABOUT = """Gives the face that fills most of the frame in each shot a voice that says a script. The
+lips place its words; the cues of a .srt limit where each is looked for. A script that
+does not fit the lips is reported word by word: such words are spread over the speech in
+proportion to their letters; where no lips speak, nothing is said. The voice is
+synthetic, and the file's metadata says so. Only with the consent of whose face and
+voice it is; never to put words into somebody's mouth."""
+FILES = """reads   a video file, whose own sound is not listened to; a script; recordings; a model
+writes  the video with its new sound, or .wav (16 kHz); with --words: JSON"""
+SEE = "lip2speech speak, vsr align"
+EXAMPLE = """lip2speech dub clip.mp4 --script clip.srt -o dubbed.mp4
+lip2speech dub clip.mp4 --script clip.txt -o voice.wav --words placed.json"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("video", help="video file")
+    parser.add_argument("--script", required=True, metavar="FILE", help="what is said: .srt with times, or .txt")
+    parser.add_argument(
+        "-o", "--out", required=True, metavar="FILE", help="video with the new sound, or .wav for the sound alone"
+    )
+    parser.add_argument("--words", metavar="FILE", help="JSON of where each word was placed, and how well it fits")
+    parser.set_defaults(faces="largest")
+    add_voice_arguments(parser, parser.add_argument_group("voice"))
+
+
+def run(args: argparse.Namespace) -> int:
+    """Place, speak and write. Raises VsrError."""
+    from lip2speech.inference.script import read_script
+
+    cues = read_script(args.script)
+    plan = check_given(args, references_of(args.reference), args.script)  # before PyTorch is loaded
+    from lip2speech.inference.scripted import open_script, write_placed
+
+    def text_for(loaded, options):
+        return open_script(loaded, cues, options, args.video)
+
+    return voice(args, plan, flow_options(args), prosody_of(args), text_for, write_placed)

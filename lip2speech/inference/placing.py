@@ -1,0 +1,173 @@
+"""The words of a script are placed where the lips say them; words that do not fit are spread and reported.
+
+A text that the lips do not say has a best path, too, and a meaningless one. So every word has its mean log-probability:
+words below `FITS` lose their place and share the frames of speech between their neighbours, in proportion to their
+letters (the alignment trap of dubbing with another text: EmoDubber, Cong et al. 2025, and others take the text as
+said). Shapes: N frames in which lips speak, D width of the reader.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lip2speech.inference.script import ScriptCue
+from vsr.core.clock import FPS
+from vsr.core.errors import VsrError
+from vsr.decoding.align import align_text, token_spans
+from vsr.decoding.viterbi import Word
+from vsr.inference.alignment import tokens_of
+from vsr.inference.speech import Encoded
+from vsr.text.tokenizer import BLANK
+
+LIPS, SPREAD, NOWHERE = "lips", "spread", "nowhere"
+FITS = -3.0  # mean log-probability of a word that the lips say
+SLACK = 0.2  # seconds that lips may be before or after their cue
+LEAST = 2  # frames of a word that is spread
+FLOOR = 1e-6  # of a probability
+TINY = 1e-6  # of a frame: what rounding may move a border by
+
+
+@dataclass(frozen=True)
+class PlacedWord:
+    """A word of cue number ``cue`` (from 1), and when (seconds of the video) which face says it.
+
+    log_prob: mean of its tokens at the place that fits best, None where there was no room to look; how: placed by the
+    "lips", "spread", or "nowhere": no lips speak in its cue, and start and end are 0.
+    """
+
+    word: str
+    cue: int
+    how: str
+    log_prob: float | None
+    face: int = 0
+    start: float = 0.0
+    end: float = 0.0
+
+
+def place_script(reader, parts: Sequence[Encoded], cues: Sequence[ScriptCue]) -> list[PlacedWord]:
+    """The words of all cues in their order.
+
+    Args:
+        reader: a lip reader with a CTC head.
+        parts: the windows in which the lips of a video speak, of that reader (`vsr.inference.speech.encoded`).
+        cues: in the order of their times.
+
+    Raises VsrError bad_model, bad_text for words that the reader cannot write.
+    """
+    states = torch.cat([part.states for part in parts])
+    faces = np.concatenate([[part.face] * len(part.states) for part in parts])
+    begins, ends = (np.concatenate([part.edges[side] for part in parts]) for side in (slice(-1), slice(1, None)))
+    placed: list[PlacedWord] = []
+    for number, (cue, (first, stop)) in enumerate(zip(cues, _frames((begins + ends) / 2, cues), strict=True), start=1):
+        tokens = tokens_of(reader, " ".join(cue.words))
+        if first == stop:
+            placed += [PlacedWord(word, number, NOWHERE, None) for word in cue.words]
+            continue
+        scores, spans = fitted(reader, states[first:stop], tokens, len(cue.words))
+        fits = [_known(score) >= FITS for score in scores]
+        bounds = said_in(reader.model, states[first:stop])
+        spans, fits = spread(spans, fits, scores, [len(word) for word in cue.words], bounds)
+        for word, fit, score, (a, b) in zip(cue.words, fits, scores, spans, strict=True):
+            low, high = math.floor(first + a + TINY), math.ceil(first + b - TINY) - 1
+            start = float(begins[low] + (first + a - low) * (ends[low] - begins[low]))
+            end = float(ends[high] - (high + 1 - first - b) * (ends[high] - begins[high]))
+            placed.append(PlacedWord(word, number, LIPS if fit else SPREAD, score, int(faces[low]), start, end))
+    return placed
+
+
+def _frames(middles: np.ndarray, cues: Sequence[ScriptCue]) -> Iterator[tuple[int, int]]:
+    """(first, one past the last) frame of each cue: with some slack, but none into the cues beside it."""
+    for number, cue in enumerate(cues):
+        before = cues[number - 1].end if number else -np.inf
+        after = cues[number + 1].start if number + 1 < len(cues) else np.inf
+        low = max(cue.start - SLACK, min(before, cue.start))
+        high = min(cue.end + SLACK, max(after, cue.end))
+        inside = np.flatnonzero((middles >= low) & (middles < high))
+        yield (int(inside[0]), int(inside[-1]) + 1) if len(inside) else (0, 0)
+
+
+def fitted(
+    reader, states: Tensor, tokens: Sequence[int], words: int
+) -> tuple[list[float | None], list[tuple[float, float]]]:
+    """The mean log-probability of each word and its (start, end) in frames of states (N, D), as far as they fit in."""
+    needed = len(tokens) + sum(a == b for a, b in zip(tokens, tokens[1:], strict=False))
+    found: list[Word] = []
+    if needed <= len(states):
+        found = align_text(reader.model, states, reader.tokenizer, tokens)
+    if len(found) != words:
+        return [None] * words, [(0.0, 0.0)] * words
+    spans = token_spans(reader.model, states, tokens)
+    scores: list[float | None] = []
+    for _, a, b in (own for own in reader.tokenizer.word_spans(tokens) if own[0]):
+        scores.append(sum(math.log(max(FLOOR, spans[i][2])) for i in range(a, b)) / (b - a))
+    return scores, [(word.start * FPS, min(len(states), word.end * FPS)) for word in found]
+
+
+@torch.inference_mode()
+def said_in(model, states: Tensor) -> tuple[float, float]:
+    """(first, one past the last) frame of states (N, D) that the head for frames takes for speech; without such a head,
+    or if it hears none, all."""
+    if model.alignment is None:
+        return 0.0, float(len(states))
+    speech = torch.nonzero(model.alignment(states).argmax(-1) != BLANK)[:, 0].tolist()
+    return (float(speech[0]), float(speech[-1] + 1)) if speech else (0.0, float(len(states)))
+
+
+def spread(
+    spans: Sequence[tuple[float, float]], fits: Sequence[bool], scores: Sequence[float | None], letters: Sequence[int],
+    bounds: tuple[float, float],
+) -> tuple[list[tuple[float, float]], list[bool]]:  # fmt: skip
+    """Words that do not fit share the frames between their neighbours that do, in proportion to their letters.
+
+    A neighbour that leaves them fewer than `LEAST` frames each is spread with them, the one that fits worse first;
+    ``bounds``: the frames in which all is said.
+
+    Returns:
+        (start, end) of all words in frames, in order and without overlap, and which of them kept their place.
+    """
+    spans, fits = list(spans), list(fits)
+    while tight := next((run for run in _runs(fits) if _room(run, spans, bounds) < LEAST * (run[1] - run[0])), None):
+        beside = [k for k in (tight[0] - 1, tight[1]) if 0 <= k < len(spans)]
+        if not beside:
+            break
+        fits[min(beside, key=lambda k: _known(scores[k]))] = False
+    for first, stop in _runs(fits):
+        low, high = _between(first, stop, spans, bounds)
+        edges = low + (high - low) * np.cumsum([0, *letters[first:stop]]) / sum(letters[first:stop])
+        spans[first:stop] = list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
+    return spans, fits
+
+
+def _known(score: float | None) -> float:
+    return -math.inf if score is None else score
+
+
+def _runs(fits: Sequence[bool]) -> list[tuple[int, int]]:
+    """(first, one past the last) of each run of words that do not fit."""
+    edges = np.flatnonzero(np.diff([0, *(int(not own) for own in fits), 0])).tolist()
+    return list(zip(edges[::2], edges[1::2], strict=True))
+
+
+def _between(first: int, stop: int, spans: Sequence[tuple[float, float]], bounds) -> tuple[float, float]:
+    """Where the word before a run ends and the one after it begins."""
+    return (spans[first - 1][1] if first else bounds[0]), (spans[stop][0] if stop < len(spans) else bounds[1])
+
+
+def _room(run: tuple[int, int], spans: Sequence[tuple[float, float]], bounds) -> float:
+    low, high = _between(*run, spans, bounds)
+    return high - low
+
+
+def check_writable(reader, cues: Sequence[ScriptCue]) -> None:
+    """Refuse a script with words that the reader cannot write, before a video is read. Raises VsrError."""
+    for cue in cues:
+        tokens = tokens_of(reader, " ".join(cue.words))
+        written = [word for word, _, _ in reader.tokenizer.word_spans(tokens) if word]
+        if written != list(cue.words):
+            raise VsrError("bad_text", f"{reader.name} writes {' '.join(cue.words)!r} as {' '.join(written)!r}")

@@ -1,0 +1,76 @@
+"""A script, what is to be said in a video: plain text, or the cues of a SubRip file, each with its time."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from vsr.core.errors import VsrError
+from vsr.text.normalise import lower
+
+SRT, TXT = ".srt", ".txt"
+CLOCK = r"(\d+):(\d\d):(\d\d)[,.](\d{1,3})"
+TIMES = re.compile(rf"^\s*{CLOCK}\s*-->\s*{CLOCK}.*$", re.MULTILINE | re.ASCII)
+MARKUP = re.compile(r"<[^>]*>|\{[^}]*\}")
+EVER = float("inf")
+
+
+@dataclass(frozen=True)
+class ScriptCue:
+    """Words (lower case, no punctuation) that are said between two times (seconds of the video)."""
+
+    words: tuple[str, ...]
+    start: float = -EVER
+    end: float = EVER
+
+
+def read_script(path: str | Path) -> list[ScriptCue]:
+    """The cues of a .srt in the order of their times, or the whole of a .txt as one cue without times.
+
+    Raises VsrError bad_text: another ending, not UTF-8, not there, no words, no cues, a cue that ends before it begins.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in (SRT, TXT):
+        raise VsrError("bad_text", f"{path}: a script is a {SRT} or a {TXT} file")
+    try:
+        text = path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "not UTF-8"
+        raise VsrError("bad_text", f"{path} cannot be read as a script: {why}") from error
+    cues = _cues(path, text) if path.suffix.lower() == SRT else [ScriptCue(words_of(text))]
+    cues = [cue for cue in cues if cue.words]
+    if not cues:
+        raise VsrError("bad_text", f"{path}: there are no words in the script")
+    return sorted(cues, key=lambda cue: cue.start)
+
+
+def words_of(text: str) -> tuple[str, ...]:
+    """Words of a text, without the mark-up of subtitles."""
+    return tuple(lower(MARKUP.sub(" ", text)).split())
+
+
+def _cues(path: Path, text: str) -> list[ScriptCue]:
+    found = list(TIMES.finditer(text))
+    if not found:
+        raise VsrError("bad_text", f"{path}: no cue with a time such as 00:00:01,000 --> 00:00:02,500")
+    ends = [following.start() for following in found[1:]] + [len(text)]
+    cues = []
+    for number, (own, end) in enumerate(zip(found, ends, strict=True), start=1):
+        start, stop = _seconds(own.groups()[:4]), _seconds(own.groups()[4:])
+        if stop <= start:
+            raise VsrError("bad_text", f"{path}: cue {number} ends before it begins: {own[0].strip()}")
+        last = number == len(found)
+        cues.append(ScriptCue(words_of(_without_number(text[own.end() : end], last)), start, stop))
+    return cues
+
+
+def _without_number(block: str, last: bool) -> str:
+    """The lines of a cue; the number before the next cue's times is not said."""
+    lines = block.rstrip().splitlines()
+    return "\n".join(lines[:-1] if not last and lines and lines[-1].strip().isdigit() else lines)
+
+
+def _seconds(clock) -> float:
+    hours, minutes, seconds, part = clock
+    return 3600 * int(hours) + 60 * int(minutes) + int(seconds) + int(part.ljust(3, "0")) / 1000
