@@ -66,7 +66,7 @@ def save_restorer(folder: str | Path, model: Any, settings: RestorerSettings, ab
     adapted = bool(settings.backbone and settings.lora.rank)
     weights = folder / (ADAPTER if adapted else WHOLE)
     model.save_pretrained(weights, safe_serialization=True)
-    for file in weights.iterdir():
+    for file in sorted(weights.iterdir()):
         usual_mode(file)
     backbone = {own.name: sha256_of(own) for own in weight_files(settings.backbone)} if settings.backbone else {}
     write_json(folder / CONFIG, {"settings": to_plain(settings), "backbone": backbone, **about})
