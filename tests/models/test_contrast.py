@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from vsr.core.errors import VsrError
 from vsr.data.batch import Batch
 from vsr.models.contrast import (
     agreement,
@@ -19,7 +20,7 @@ from vsr.models.contrast import (
 )
 from vsr.models.registry import FUSIONS
 from vsr.models.warp import warp
-from vsr.objectives.contrast import contrast, contrast_losses, fusion_of
+from vsr.objectives.contrast import contrast, contrast_losses, fusion_of, laid_on_lips
 
 
 def units(*shape, seed=0):
@@ -116,6 +117,17 @@ def test_warping_is_the_cheapest_of_all_paths():
     assert torch.equal(video, sound)
 
 
+def test_another_recording_is_laid_on_the_lips_and_padding_stays():
+    """Sound that begins late and is held: each frame of the lips gets its own frame of the sound."""
+    see = units(2, 8, 16)
+    order = torch.tensor([0, 0, 1, 2, 3, 4, 5, 7])
+    hear = torch.stack([see[0][order], see[1]])
+    mask = torch.ones(2, 8, dtype=torch.bool)
+    mask[1, 5:] = False
+    found = laid_on_lips(see, hear, mask)
+    assert torch.equal(found[0, [0, 1, 2, 3, 4, 5, 7]], see[0, [0, 1, 2, 3, 4, 5, 7]]) and torch.equal(found[1], see[1])
+
+
 SMALL = {"width": 8, "layers": 1, "dropout": 0.0}
 
 
@@ -195,5 +207,5 @@ def test_clips_without_sound_are_no_part_of_the_contrast():
 
 
 def test_a_reader_without_this_fusion_is_refused():
-    with pytest.raises(ValueError, match="the fusion contrast"):
+    with pytest.raises(VsrError, match="the fusion contrast"):
         contrast(reader("concat"), both_streams())

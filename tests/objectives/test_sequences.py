@@ -9,9 +9,9 @@ import torch
 from vsr.core.tokens import IGNORE
 from vsr.data.batch import Batch
 from vsr.models.decoder import Decoder
+from vsr.models.hypotheses import Hypotheses, drawn, log_probs, searched
 from vsr.models.lipreader import LipReader, LipReaderConfig
 from vsr.objectives.ctc_attention import ctc_attention
-from vsr.objectives.hypotheses import Hypotheses, drawn, log_probs, searched
 from vsr.objectives.minimum_risk import MinimumRisk, expected_errors
 from vsr.objectives.policy_gradient import PolicyGradient
 from vsr.objectives.registry import objective_of

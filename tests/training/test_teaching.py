@@ -9,6 +9,7 @@ import torch
 
 from vsr.cli import main
 from vsr.core.errors import VsrError
+from vsr.data.codebook import read_codebook
 from vsr.data.manifest import Clip, read_manifest, write_manifest
 from vsr.data.sound_input import clip_wave
 from vsr.data.teacher_targets import read_taught
@@ -72,6 +73,20 @@ def test_what_is_there_is_kept(corpus, stored, capsys):
     assert "2 kept" in capsys.readouterr().out
 
 
+def test_a_killed_run_goes_on_and_a_file_of_others_stays(corpus, tmp_path, capsys):
+    """A file whose line in the ledger is lost is made again; one that is no target is not touched."""
+    assert teach(corpus, tmp_path / "out") == 0
+    ledger = tmp_path / "out/.made.jsonl"
+    ledger.write_text("\n".join(line for line in ledger.read_text().splitlines() if '"b.safe' not in line))
+    assert teach(corpus, tmp_path / "out") == 0
+    assert "1 kept, 1 written" in capsys.readouterr().out
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs/a.safetensors").write_bytes(b"theirs")
+    assert teach(corpus, tmp_path / "theirs") == 1
+    assert "no target of vsr teach" in capsys.readouterr().err
+    assert (tmp_path / "theirs/a.safetensors").read_bytes() == b"theirs"
+
+
 def test_another_text_is_taught_again(corpus, tmp_path, capsys):
     clips = read_manifest(corpus / "manifest.jsonl")
     write_manifest(tmp_path / "manifest.jsonl", clips)
@@ -132,3 +147,19 @@ def test_a_foundation_model_gives_two_states_a_frame(corpus, tmp_path):
     clip = read_manifest(corpus / "manifest.jsonl")[1]
     lower, last = (read_taught(tmp_path / layer, clip, "states", 15, (2, 16)) for layer in ("1", "-1"))
     assert np.isfinite(last).all() and np.abs(lower - last).max() > 0.01
+
+
+def test_a_whisper_that_is_none_is_refused(corpus, tmp_path, capsys):
+    pytest.importorskip("faster_whisper", reason="pip install faster-whisper to hear with Whisper of CTranslate2")
+    (tmp_path / "whisper").mkdir()
+    (tmp_path / "whisper/model.bin").write_bytes(b"nothing")
+    assert teach(corpus, tmp_path / "out", "--teacher", str(tmp_path / "whisper")) == 1
+    assert "no Whisper of CTranslate2" in capsys.readouterr().err
+
+
+def test_a_codebook_is_of_the_states(corpus, tmp_path, capsys):
+    assert teach(corpus, tmp_path / "out", "--codebook", "3") == 0
+    assert "3 centroids of 2 clips" in capsys.readouterr().out
+    assert read_codebook(tmp_path / "out/codebook.safetensors").shape == (3, 192)
+    assert teach(corpus, tmp_path / "out", "--codebook", "26") == 1
+    assert "these clips have 25 states" in capsys.readouterr().err

@@ -23,11 +23,13 @@ from vsr.core.version import __version__
 SECTIONS = {
     "read lips": (
         "transcribe", "live", "dictate", "inspect", "align", "find", "phrases", "encode",
-        "models", "import", "export", "push",
+        "sync", "speakers", "models", "import", "export", "push",
     ),
     "prepare a corpus": ("download", "prepare", "validate", "convert", "corrupt", "label", "crop", "waves", "tokens"),
     "train": ("teach", "train", "adapt", "average", "fuse", "lm"),
-    "decode and score": ("decode", "calibrate", "posteriors", "rescore", "restore", "combine", "score", "results"),
+    "decode and score": (
+        "decode", "calibrate", "posteriors", "rescore", "restore", "combine", "score", "expert", "results",
+    ),
 }  # fmt: skip
 FAILS = "one line on stderr says why, and nothing half-written is left"
 

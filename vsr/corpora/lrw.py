@@ -57,7 +57,7 @@ def _read_folder(folder: Path, word: str, skipped: dict[str, str], faults: dict[
         if boundary is None:
             faults[stem] = "no duration of the word"
         words = ((word, *boundary),) if boundary else ()
-        clips.append(Clip(f"{folder.name}_{stem}", str(folder / f"{stem}.mp4"), word, words=words))
+        clips.append(Clip(f"{folder.name}_{stem}", str(folder / f"{stem}.mp4"), word, words=words, language="en"))
     return clips
 
 

@@ -91,7 +91,7 @@ def _clip(images: Path, out: Path, split: str, number: int, row: Row, skipped: d
             write_crop(temporary, crop, STORE)
     begin = (first - 1) / FPS
     words = ((pinyin, max(0.0, round(start - begin, 4)), min(len(chosen) / FPS, round(max(start, end) - begin, 4))),)
-    return Clip(name, str(images / folder), pinyin, num_frames=len(chosen), crop=str(path), words=words)
+    return Clip(name, str(images / folder), pinyin, num_frames=len(chosen), crop=str(path), words=words, language="cmn")
 
 
 def window(start: float, end: float, count: int) -> tuple[int, int]:

@@ -32,6 +32,7 @@ class Clip:
         track: path of the track of mouth points, an .npz of `vsr.face.mouth_features`; empty where there is none.
         sound: path of its sound on the clock of the crop, a .wav of `vsr waves`; empty where there is none.
         phones: (IPA label, start, end) likewise, where the corpus knows them.
+        language: what is spoken, as "fr"; empty where the corpus is of one language and does not say it.
     """
 
     id: str
@@ -46,6 +47,7 @@ class Clip:
     track: str = ""
     sound: str = ""
     phones: tuple[tuple[str, float, float], ...] = ()
+    language: str = ""
 
     def __post_init__(self):
         if not SAFE_ID.fullmatch(self.id):

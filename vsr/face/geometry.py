@@ -90,19 +90,27 @@ def _reduced(frame: np.ndarray, matrix: np.ndarray, scale: float) -> tuple[np.nd
     """The part of the frame under the crop, averaged down by a whole factor, and the matrix for it."""
     import cv2
 
+    (x0, y0, x1, y1), size, found = reduction(frame.shape[:2], matrix, scale)
+    return cv2.resize(frame[y0:y1, x0:x1], size, interpolation=cv2.INTER_AREA), found
+
+
+def reduction(
+    shape: tuple[int, ...], matrix: np.ndarray, scale: float
+) -> tuple[tuple[int, int, int, int], tuple[int, int], np.ndarray]:
+    """Of a frame (H, W) under a crop: the part (x0, y0, x1, y1), its (width, height) averaged down by a whole factor,
+    and the matrix (2, 3) from there to the crop."""
     corners = crop_corners(matrix)
-    height, width = frame.shape[:2]
+    height, width = shape
     x0, y0 = np.clip(np.floor(corners.min(axis=0)).astype(int) - 8, 0, [width - 1, height - 1])
     x1, y1 = np.clip(np.ceil(corners.max(axis=0)).astype(int) + 8, 1, [width, height])
     x1, y1 = max(x1, x0 + 1), max(y1, y0 + 1)
     factor = max(1, round(1 / scale))
     size = (max(1, (x1 - x0) // factor), max(1, (y1 - y0) // factor))
-    small = cv2.resize(frame[y0:y1, x0:x1], size, interpolation=cv2.INTER_AREA)
     ratio = np.array([(x1 - x0) / size[0], (y1 - y0) / size[1]])
     # Pixel centres: x = x0 + (x' + 0.5) * ratio - 0.5
     shift = np.array([x0, y0]) + 0.5 * ratio - 0.5
     linear = matrix[:, :2] * ratio
-    return small, np.column_stack([linear, matrix[:, :2] @ shift + matrix[:, 2]])
+    return (x0, y0, x1, y1), size, np.column_stack([linear, matrix[:, :2] @ shift + matrix[:, 2]])
 
 
 def crop_corners(matrix: np.ndarray) -> np.ndarray:

@@ -106,11 +106,16 @@ class MouthFollower:
 
     def points(self) -> np.ndarray:
         """Mouth points (T, 14, 2) of all frames so far, in pixels of the canvas; nothing is added afterwards."""
+        found = self.points_so_far()
+        self._threads.shutdown()
+        return found
+
+    def points_so_far(self) -> np.ndarray:
+        """The same, of frames that go on; those since the last look are laid where that one saw the mouth."""
         if self._waiting:
             self._hand_over(self._region, look=False)
-        for coming in self._coming:
-            self._found += coming.result()
-        self._threads.shutdown()
+        while self._coming:
+            self._found += self._coming.popleft().result()
         return np.stack(self._found)
 
 

@@ -72,6 +72,8 @@ class ContrastSettings:
         supervised: weight of the contrast by the frames' tokens, of both streams.
         tau: temperature of the last two.
         frames: of a batch that the last two compare, at most, drawn by chance.
+        warp: the sound is another recording of the sentence: its frames are laid on those of the lips by dynamic time
+            warping of the embeddings.
     """
 
     inner: Any = "concat"
@@ -86,6 +88,7 @@ class ContrastSettings:
     tau: float = 0.1
     standard: bool = True
     frames: int = 512
+    warp: bool = False
 
     joins = "features"
 

@@ -92,12 +92,16 @@ class Decoder(nn.Module):
 
     def forward(self, tokens: Tensor, states: Tensor, lengths: Tensor) -> Tensor:
         """tokens (B, U) that begin with sos, states (B, T, D), lengths (B,) -> logits (B, U, V)."""
+        return self.out(self.hidden(tokens, states, lengths))
+
+    def hidden(self, tokens: Tensor, states: Tensor, lengths: Tensor) -> Tensor:
+        """The same before the last projection, (B, U, D): position i has seen the tokens up to i."""
         x = self.dropout(self._embed(tokens, 0))
         self_mask = causal_mask(tokens.shape[1], tokens.device)
         cross_mask = key_mask(length_mask(lengths, states.shape[1]))
         for layer in self.layers:
             x = layer(x, states, self_mask, cross_mask)
-        return self.out(self.norm(x))
+        return self.norm(x)
 
     def loss(self, states: Tensor, batch: Batch) -> dict[str, Tensor]:
         """``loss``, cross-entropy over the tokens and ends of a batch, and ``accuracy``, the share that is right."""

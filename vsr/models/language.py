@@ -15,6 +15,7 @@ from vsr.core.numbers import COUNT, NOT_NEGATIVE, POSITIVE
 from vsr.core.tokens import IGNORE
 from vsr.models.av_hubert import TransformerLayer
 from vsr.models.cache import PastCache
+from vsr.models.chunked import chunked_cross_entropy
 from vsr.models.lengths import causal_mask, sinusoid
 from vsr.models.limits import DROPPED, check_sizes
 from vsr.models.targets import shift_tokens
@@ -84,18 +85,25 @@ class LanguageModel(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """tokens (B, U) that begin with sos -> logits (B, U, V)."""
+        return self._head(self._states(tokens))
+
+    def _states(self, tokens: Tensor) -> Tensor:
         x = self.dropout(self._embed(tokens, 0))
         mask = causal_mask(tokens.shape[1], tokens.device)
         for layer in self.layers:
             x = layer(x, mask)
-        return self._head(x)
+        return x
 
     def token_losses(self, tokens: Tensor) -> Tensor:
         """Sentences (B, U) padded with -1 -> negative log-probability of each token and of the end, (B, U+1), 0 on
         padding."""
         tokens_in, targets = shift_tokens(tokens, self.config.vocab_size - 1)
-        logits = self(tokens_in).float()
-        return F.cross_entropy(logits.transpose(1, 2), targets, ignore_index=IGNORE, reduction="none")
+        if self.out is not None and type(self.out) is not nn.Linear:  # read in a lower precision, and not trained
+            logits = self(tokens_in).float()
+            return F.cross_entropy(logits.transpose(1, 2), targets, ignore_index=IGNORE, reduction="none")
+        weight, bias = (self.embed.weight, None) if self.out is None else (self.out.weight, self.out.bias)
+        hidden = self.norm(self._states(tokens_in)).flatten(0, 1)
+        return chunked_cross_entropy(hidden, weight, targets.flatten(), bias).view_as(targets)
 
     def loss(self, batch) -> dict[str, Tensor]:
         """Mean negative log-probability of a token of ``batch.tokens``, ends included.

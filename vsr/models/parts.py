@@ -16,6 +16,7 @@ from vsr.models import (  # noqa: F401  register themselves
     sound,
     tcn,
     td3,
+    unit_bridge,
 )
 from vsr.models.av_hubert import AVHubertEncoder
 from vsr.models.conformer import ACTIVATIONS, Conformer

@@ -10,9 +10,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from vsr.core.errors import VsrError
 from vsr.data.batch import CLIPS, FRAME_TOKENS, Batch
 from vsr.data.modalities import SOUND, VIDEO
-from vsr.models.contrast import cross_contrast, supervised_contrast, synchrony_loss
+from vsr.models.contrast import cross_contrast, supervised_contrast, synchrony_loss, warped_pairs
 from vsr.models.contrastive_fusion import ContrastiveFusion, streams_kept
 from vsr.models.lipreader import LipReader
 from vsr.objectives.ctc_attention import ctc_attention
@@ -20,7 +21,7 @@ from vsr.objectives.ctc_attention import ctc_attention
 
 def contrast(model: LipReader, batch: Batch) -> dict[str, Tensor]:
     """The losses of `ctc_attention`, and ``synchrony``, ``cross`` and ``supervised`` of the clips that have both
-    streams. Raises ValueError for a model whose fusion is not "contrast"."""
+    streams. Raises VsrError for a model whose fusion is not "contrast"."""
     fusion = fusion_of(model)
     with streams_kept(fusion) as kept:
         losses = ctc_attention(model, batch)
@@ -38,10 +39,10 @@ def contrast(model: LipReader, batch: Batch) -> dict[str, Tensor]:
 
 
 def fusion_of(model: LipReader) -> ContrastiveFusion:
-    """The fusion of a model that was built for contrast. Raises ValueError."""
+    """The fusion of a model that was built for contrast. Raises VsrError."""
     fusion = getattr(model.frontend, "fusion", None)
     if not isinstance(fusion, ContrastiveFusion):
-        raise ValueError("the objective contrast needs a front end audio_visual with the fusion contrast")
+        raise VsrError("bad_config", "the objective contrast needs the front end audio_visual with the fusion contrast")
     return fusion
 
 
@@ -55,14 +56,23 @@ def contrast_losses(
         steps = torch.randint(c.shift[0], c.shift[1] + 1, (len(mask),), device=mask.device)
         signs = torch.randint(0, 2, (len(mask),), device=mask.device) * 2 - 1
         found["synchrony"] = synchrony_loss(see, hear, mask, fusion.scale, fusion.bias, steps * signs)
-    rows = drawn(mask, c.frames)
+    heard = laid_on_lips(see, hear, mask) if c.warp and (c.cross or c.supervised) else hear
     if c.cross:
-        found["cross"] = cross_contrast(see[rows], hear[rows], c.tau, c.standard)
+        rows = drawn(mask, c.frames)
+        found["cross"] = cross_contrast(see[rows], heard[rows], c.tau, c.standard)
     if c.supervised and labels is not None:
         told = drawn(mask & (labels >= 0), c.frames // 2)
-        both = torch.cat([see[told], hear[told]])
+        both = torch.cat([see[told], heard[told]])
         found["supervised"] = supervised_contrast(both, labels[told].repeat(2), c.tau)
     return found
+
+
+def laid_on_lips(see: Tensor, hear: Tensor, mask: Tensor) -> Tensor:
+    """Embeddings of sound (B, T, W) that dynamic time warping lays on the lips' frames; padding stays as it is."""
+    found = []
+    for seen, heard, count in zip(see, hear, mask.sum(1).tolist(), strict=True):
+        found.append(torch.cat([warped_pairs(seen[:count], heard[:count])[1], heard[count:]]))
+    return torch.stack(found)
 
 
 def drawn(mask: Tensor, most: int) -> tuple[Tensor, Tensor]:

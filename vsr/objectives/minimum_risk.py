@@ -10,9 +10,9 @@ from torch import Tensor
 
 from vsr.core.numbers import COUNT, NOT_NEGATIVE, check_numbers
 from vsr.data.batch import CLIPS, Batch
+from vsr.models.hypotheses import attended, log_probs, searched
 from vsr.models.lipreader import LipReader
 from vsr.objectives.ctc_attention import ctc_attention
-from vsr.objectives.hypotheses import attended, log_probs, searched
 from vsr.objectives.of_decoder import SETTINGS, OfDecoder, limit_of, references
 from vsr.objectives.rewards import edits
 

@@ -15,9 +15,9 @@ from torch.nn import functional as F
 from vsr.core.numbers import COUNT, NOT_NEGATIVE, check_numbers
 from vsr.data.batch import CLIPS, Batch
 from vsr.models.decoder import Decoder
+from vsr.models.hypotheses import Hypotheses, attended, drawn, log_probs
 from vsr.models.lipreader import LipReader
 from vsr.objectives.ctc_attention import ctc_attention
-from vsr.objectives.hypotheses import Hypotheses, attended, drawn, log_probs
 from vsr.objectives.of_decoder import SETTINGS, OfDecoder, limit_of, references
 from vsr.objectives.rewards import step_rewards, window_sums
 

@@ -72,7 +72,7 @@ def head_lines(c: LipReaderConfig, model: LipReader, tokenizer: Tokenizer, assum
         unit = getattr(own, "unit", "text")
         entries = getattr(own, "vocab_size", 0)
         note = assumed if own is tokenizer else "of its own"
-        what = "tokens" if unit == "text" else f"{unit}s"
+        what = {"text": "tokens", "ipa": "IPA sounds"}.get(unit, f"{unit}s")
         if hasattr(head, "sizes"):
             yield f"  {name:<16} weight {weights[name]:g}, {' x '.join(map(str, head.sizes))} units of each frame"
             continue

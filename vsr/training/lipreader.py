@@ -28,6 +28,7 @@ from vsr.objectives.registry import objective_of
 from vsr.objectives.step import Step
 from vsr.text.normalise import lower
 from vsr.text.tokenizer import UNK, Tokenizer, WordTokenizer, load_tokenizer
+from vsr.training.bridge import fill_bridge
 from vsr.training.config import built
 from vsr.training.loop import Run
 from vsr.training.pronunciations import choose_pronunciations
@@ -97,8 +98,9 @@ class LipReaderRun(Run):
         model = built(LipReader, self.config.model_config(self.tokenizer.vocab_size))
         if path := self.config.trainer.frontend_weights:
             self.say(load_video_weights(model.frontend, path, lambda file: weights_of(read_checkpoint(file), file)))
-        if told := fill_memories(model):
-            self.say(told)
+        for told in (fill_memories(model), fill_bridge(model, model.config)):
+            if told:
+                self.say(told)
         if where := self.config.trainer.init_from:
             source, tokenizer = fitting_reader(load_model(where), model)
             self.say(f"init_from {where}: {copy_weights(source, model, tokenizer, self.tokenizer)}")

@@ -76,7 +76,11 @@ def _state(ledger: Ledger, clip: Clip, made: dict) -> str:
     path = file_of(ledger.folder, clip)
     check_output(path, clip.sound)
     if path.exists() and path.name not in ledger.records:
-        raise VsrError("not_writable", f"{path} is there and no target of vsr teach: choose another --out")
+        try:
+            stored_states(ledger.folder, clip)
+        except VsrError as error:
+            told = f"{path} is there and no target of vsr teach: choose another --out"
+            raise VsrError("not_writable", told) from error
     return ledger.state(path.name, made)
 
 

@@ -43,7 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     puppet = parser.add_argument_group("puppet")
     for name, count in (("train", 160), ("dev", 10), ("test", 60)):
         puppet.add_argument(f"--{name}", type=int, default=count, metavar="N", help=f"clips (default: {count})")
-    puppet.add_argument("--vocabulary", default="grid", help="grid, or a text file of sentences")
+    said = "grid, or a text file of sentences; es, fr, it, pt: as grid in that language, or es:FILE"
+    puppet.add_argument("--vocabulary", default="grid", help=said)
     shown = "all sounds of a viseme class look the same, such as p, b and m"
     puppet.add_argument("--homophenes", action="store_true", help=shown)
     puppet.add_argument("--jobs", type=positive, default=1, metavar="N", help="processes (default: 1)")
@@ -62,11 +63,13 @@ def run(args: argparse.Namespace) -> int:
     if args.corpus_name == "puppet":
         from vsr.core.files import check_outputs
         from vsr.corpora.puppet import prepare_puppet
+        from vsr.corpora.puppet.languages import named
 
+        language, vocabulary = named(args.vocabulary)
         names = ("train.jsonl", "dev.jsonl", "test.jsonl", "corpus.json")
-        check_outputs((f"{args.out}/{name}" for name in names), args.vocabulary)
+        check_outputs((f"{args.out}/{name}" for name in names), vocabulary)
         numbers = args.train, args.dev, args.test, args.seed
-        counts = prepare_puppet(args.out, *numbers, args.vocabulary, args.jobs, args.homophenes)
+        counts = prepare_puppet(args.out, *numbers, vocabulary, args.jobs, args.homophenes, language)
     elif args.corpus_name == "grid":
         from vsr.corpora.grid import prepare_grid
 

@@ -42,6 +42,7 @@ def run(args: argparse.Namespace) -> int:
     from vsr.training.lipreader import LipReaderRun
     from vsr.training.loop import train
     from vsr.training.restoring_verb import is_restorer_config, trained_restorer
+    from vsr.training.units import UnitRun, reads_units
 
     if is_restorer_config(args.config):
         return trained_restorer(args)
@@ -52,6 +53,8 @@ def run(args: argparse.Namespace) -> int:
     def started(config: TrainConfig, out: str, resume: bool) -> LipReaderRun:
         if config.model.get("frontend") == "landmarks":
             return LandmarkRun(config, out, resume)
+        if reads_units(config):
+            return UnitRun(config, out, resume)
         if hears(config):
             return AudioVisualRun(config, out, resume)
         return LipReaderRun(config, out, resume)

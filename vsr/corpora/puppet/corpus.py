@@ -18,6 +18,7 @@ from vsr.core.errors import VsrError
 from vsr.core.files import read_json, write_json, write_lines
 from vsr.core.progress import counted
 from vsr.core.worker import spawning, start_worker
+from vsr.corpora.puppet.languages import ENGLISH, LANGUAGES, SLOTS, check_sayable, voices_of
 from vsr.corpora.puppet.sentences import Vocabulary, draw_splits, load_vocabulary
 from vsr.data.manifest import Clip, write_manifest
 
@@ -48,6 +49,7 @@ class Chunk:
     sentences: tuple[str, ...]
     seeds: tuple[tuple[int, ...], ...]
     homophenes: bool = False
+    voices: tuple[str, ...] = VOICES
 
 
 def prepare_puppet(
@@ -59,6 +61,7 @@ def prepare_puppet(
     vocabulary: str = "grid",
     jobs: int = 2,
     homophenes: bool = False,
+    language: str = ENGLISH,
 ) -> dict[str, int]:
     """Make the corpus in `out_dir` and return the number of clips of train, dev and test.
 
@@ -68,6 +71,7 @@ def prepare_puppet(
         vocabulary: ``grid`` or the path of a text file with one sentence a line.
         jobs: worker processes.
         homophenes: one pose of the mouth for all sounds of a viseme class (`vsr.text.visemes`), such as p, b and m.
+        language: one of `vsr.corpora.puppet.languages`; its clips say it in the manifest.
 
     A run that was stopped goes on where it was.  Raises VsrError: bad_corpus (too few sentences, or the
     folder holds another corpus), no_speech (espeak-ng is missing or cannot say a word), no_space,
@@ -77,25 +81,37 @@ def prepare_puppet(
     counts = {"dev": num_dev, "test": num_test, "train": num_train}
     if min(counts.values()) < 0 or jobs < 1:
         raise VsrError("bad_corpus", "numbers of clips must not be negative and jobs must be at least 1")
-    source = load_vocabulary(vocabulary)
+    source, voices = _spoken(vocabulary, language)
     version = HOMOPHENES if homophenes else VERSION
     description = {"corpus": "puppet", "version": version, "seed": seed, "vocabulary": vocabulary, "counts": counts}
     text = {"text": identify(vocabulary)["sha256"]} if vocabulary != "grid" else {}  # the file may have been edited
-    _claim(out_dir, description | text)
+    named = {"language": language} if language != ENGLISH else {}
+    _claim(out_dir, description | text | named)
     splits = draw_splits(source, counts, seed)
     chunks = [
         chunk
         for split, lines in splits.items()
-        for chunk in _chunks(out_dir, source, split, lines, seed, homophenes)
+        for chunk in _chunks(out_dir, source, split, lines, seed, homophenes, voices)
     ]
     _make_all(chunks, jobs)
     for split, sentences in splits.items():
         clips = (
-            _clip(out_dir, name, text)
+            _clip(out_dir, name, text, named.get("language", ""))
             for name, text in zip(_names(split, len(sentences)), sentences, strict=True)
         )
         write_manifest(out_dir / f"{split}.jsonl", clips)
     return {split: counts[split] for split in ("train", "dev", "test")}
+
+
+def _spoken(vocabulary: str, language: str) -> tuple[Vocabulary, tuple[str, ...]]:
+    """Sentences and voices of a language. Raises VsrError bad_corpus for one that the puppet cannot speak."""
+    if language == ENGLISH:
+        return load_vocabulary(vocabulary), VOICES
+    if language not in LANGUAGES:
+        raise VsrError("bad_corpus", f"the puppet does not speak {language!r}: it can be {', '.join(LANGUAGES)}")
+    source = load_vocabulary(vocabulary, SLOTS[language])
+    check_sayable(language, sorted(source.words()))
+    return source, voices_of(language)
 
 
 def render_sentence(path: str | Path, sentence: str, seed: int = 0, vocabulary: str = "grid") -> Clip:
@@ -104,9 +120,7 @@ def render_sentence(path: str | Path, sentence: str, seed: int = 0, vocabulary: 
     Raises VsrError (no_speech, no_space, not_writable).
     """
     path = Path(path)
-    speech, lead_s, _ = _say_and_film(
-        path, sentence, load_vocabulary(vocabulary), np.random.default_rng([seed, 3])
-    )
+    speech, lead_s, _ = _say_and_film(path, sentence, load_vocabulary(vocabulary), np.random.default_rng([seed, 3]))
     words, phones = (
         tuple((own.label, lead_s + own.start, lead_s + own.end) for own in spans)
         for spans in (speech.words, speech.phonemes)
@@ -120,7 +134,7 @@ def make_chunk(chunk: Chunk) -> int:
         align = Path(chunk.out_dir, "align", f"{name}.align")
         video = None if align.exists() else Path(chunk.out_dir, "video", f"{name}.mp4")
         speech, lead_s, num_frames = _say_and_film(
-            video, sentence, chunk.vocabulary, np.random.default_rng(seed), chunk.homophenes
+            video, sentence, chunk.vocabulary, np.random.default_rng(seed), chunk.homophenes, chunk.voices
         )
         if video:
             write_lines(Path(chunk.out_dir, "phones", align.name), align_lines(speech.phonemes, lead_s, num_frames))
@@ -128,12 +142,14 @@ def make_chunk(chunk: Chunk) -> int:
     return len(chunk.names)
 
 
-def _say_and_film(path: Path | None, sentence: str, vocabulary: Vocabulary, rng, homophenes: bool = False):
+def _say_and_film(
+    path: Path | None, sentence: str, vocabulary: Vocabulary, rng, homophenes: bool = False, voices=VOICES
+):
     """Speak a sentence and, where there is a path, write its clip; (speech, start in s, frames)."""
     from vsr.corpora.puppet.render import draw_take, write_clip
     from vsr.corpora.puppet.speech import Voice, synthesiser
 
-    name = VOICES[rng.integers(len(VOICES))]
+    name = voices[rng.integers(len(voices))]
     voice = Voice(name, int(rng.integers(120, 176)), int(rng.integers(30, 70)), int(rng.integers(3)))
     words = sentence.split()
     speech = synthesiser().speak(words, [vocabulary.spoken(word) for word in words], voice)
@@ -143,9 +159,7 @@ def _say_and_film(path: Path | None, sentence: str, vocabulary: Vocabulary, rng,
 
 def align_lines(words, lead_s: float, num_frames: int) -> Iterator[str]:
     """Lines ``START END WORD`` in 1/25 000 s from 0 to the clip's end, `sil` before and after; of phonemes likewise."""
-    bounds = [round((lead_s + word.start) * UNITS) for word in words] + [
-        round((lead_s + words[-1].end) * UNITS)
-    ]
+    bounds = [round((lead_s + word.start) * UNITS) for word in words] + [round((lead_s + words[-1].end) * UNITS)]
     yield f"0 {bounds[0]} sil"
     for word, start, end in zip(words, bounds, bounds[1:], strict=False):
         yield f"{start} {end} {word.label}"
@@ -156,9 +170,7 @@ def _claim(out_dir: Path, description: dict) -> None:
     """Write what the folder holds, or refuse a folder that holds something else."""
     path = out_dir / "corpus.json"
     if path.exists() and read_json(path) != description:
-        raise VsrError(
-            "bad_corpus", f"{out_dir} holds another puppet corpus: {read_json(path)}; choose another folder"
-        )
+        raise VsrError("bad_corpus", f"{out_dir} holds another puppet corpus: {read_json(path)}; choose another folder")
     write_json(path, description)
 
 
@@ -167,7 +179,13 @@ def _names(split: str, count: int) -> list[str]:
 
 
 def _chunks(
-    out_dir: Path, vocabulary: Vocabulary, split: str, sentences: list[str], seed: int, homophenes: bool = False
+    out_dir: Path,
+    vocabulary: Vocabulary,
+    split: str,
+    sentences: list[str],
+    seed: int,
+    homophenes: bool = False,
+    voices: tuple[str, ...] = VOICES,
 ) -> Iterator[Chunk]:
     names = _names(split, len(sentences))
     number = ("train", "dev", "test").index(split)
@@ -176,7 +194,8 @@ def _chunks(
         if all((out_dir / "align" / f"{name}.align").exists() for name in names[start:stop]):
             continue
         seeds = tuple((seed, 2, number, i) for i in range(start, stop))
-        yield Chunk(str(out_dir), vocabulary, tuple(names[start:stop]), tuple(sentences[start:stop]), seeds, homophenes)
+        said = tuple(names[start:stop]), tuple(sentences[start:stop])
+        yield Chunk(str(out_dir), vocabulary, *said, seeds, homophenes, voices)
 
 
 def _make_all(chunks: list[Chunk], jobs: int) -> None:
@@ -190,11 +209,11 @@ def _make_all(chunks: list[Chunk], jobs: int) -> None:
             pass
 
 
-def _clip(out_dir: Path, name: str, text: str) -> Clip:
+def _clip(out_dir: Path, name: str, text: str, language: str) -> Clip:
     """The manifest's line of a clip, with its words and phonemes from the align files."""
     words, phones = _spans(out_dir / "align" / f"{name}.align"), _spans(out_dir / "phones" / f"{name}.align")
     video = str(out_dir / "video" / f"{name}.mp4")
-    return Clip(id=name, video=video, text=text, speaker="puppet", words=words, phones=phones)
+    return Clip(name, video, text, "puppet", words=words, phones=phones, language=language)
 
 
 def _spans(path: Path) -> tuple[tuple[str, float, float], ...]:

@@ -35,31 +35,37 @@ class Vocabulary:
 
     name: str
     lines: tuple[str, ...] = ()
+    slots: tuple[tuple[str, ...], ...] = GRID_SLOTS
 
     @property
     def size(self) -> int:
         """How many distinct sentences there are."""
-        return len(self.lines) if self.lines else math.prod(len(slot) for slot in GRID_SLOTS)
+        return len(self.lines) if self.lines else math.prod(len(slot) for slot in self.slots)
 
     def sentence(self, number: int) -> str:
         """The words of sentence `number`, lower case, joined by single spaces."""
         if self.lines:
             return self.lines[number]
         words = []
-        for slot in reversed(GRID_SLOTS):
+        for slot in reversed(self.slots):
             number, choice = divmod(number, len(slot))
             words.append(slot[choice])
         return " ".join(reversed(words))
 
     def spoken(self, word: str) -> str:
         """How `word` is written for the speech synthesiser."""
-        return LETTER_NAMES.get(word, word) if not self.lines else word
+        return LETTER_NAMES.get(word, word) if not self.lines and self.slots == GRID_SLOTS else word
+
+    def words(self) -> set[str]:
+        """All words that it can say."""
+        return {word for line in self.lines for word in line.split()} or {word for slot in self.slots for word in slot}
 
 
-def load_vocabulary(name: str) -> Vocabulary:
-    """`grid`, or the path of a UTF-8 text file with one sentence a line; VsrError (bad_corpus) otherwise."""
+def load_vocabulary(name: str, slots: tuple[tuple[str, ...], ...] = GRID_SLOTS) -> Vocabulary:
+    """`grid`, whose words are ``slots``, or the path of a UTF-8 text file with one sentence a line; VsrError
+    (bad_corpus) otherwise."""
     if name == "grid":
-        return Vocabulary("grid")
+        return Vocabulary("grid", slots=slots)
     try:
         text = Path(name).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

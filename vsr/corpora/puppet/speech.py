@@ -67,9 +67,7 @@ class _Event(ctypes.Structure):
     ]
 
 
-_CALLBACK = ctypes.CFUNCTYPE(
-    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event)
-)
+_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
 
 
 class Synthesiser:
@@ -83,7 +81,16 @@ class Synthesiser:
         self._library.espeak_SetSynthCallback(self._callback)
 
     def speak(self, words: Sequence[str], spoken: Sequence[str], voice: Voice) -> Speech:
-        """Say `spoken` (one string for each of `words`); VsrError (no_speech) when a word cannot be said."""
+        """Say `spoken` (one string for each of `words`); VsrError (no_speech) when a word cannot be said.
+
+        After texts that were only written as phonemes espeak may miss words of its first sentence: it says it again.
+        """
+        try:
+            return self._spoken(words, spoken, voice)
+        except VsrError:
+            return self._spoken(words, spoken, voice)
+
+    def _spoken(self, words: Sequence[str], spoken: Sequence[str], voice: Voice) -> Speech:
         self._configure(voice)
         self._chunks.clear()
         self._events.clear()
@@ -131,9 +138,7 @@ class Synthesiser:
                 starts.setdefault(_word_at(position, spoken), sample / self.rate)
         missing = [word for i, word in enumerate(words) if i not in starts]
         if missing or not phonemes:
-            raise VsrError(
-                "no_speech", f"espeak-ng does not say {missing[0] if missing else words!r} as a word"
-            )
+            raise VsrError("no_speech", f"espeak-ng does not say {missing[0] if missing else words!r} as a word")
         bounds = [starts[i] for i in range(len(words))] + [phonemes[-1].end]
         return tuple(Span(word, bounds[i], bounds[i + 1]) for i, word in enumerate(words))
 

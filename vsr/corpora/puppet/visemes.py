@@ -63,6 +63,9 @@ _TARGETS = {
     "o": (0.42, -0.70, 0.85, 0.45, 0.00, 0.00, 0.00, 0.00),
     "ʊ": (0.26, -0.65, 0.75, 0.28, 0.00, 0.00, 0.00, 0.00),
     "u": (0.16, -0.90, 1.00, 0.15, 0.00, 0.00, 0.00, 0.00),
+    "β": (0.10, 0.05, 0.00, 0.12, 0.00, 0.10, 0.00, 0.00),
+    "ø": (0.34, -0.55, 0.80, 0.35, 0.00, 0.00, 0.15, 0.00),
+    "œ": (0.50, -0.45, 0.65, 0.55, 0.00, 0.00, 0.10, 0.00),
 }
 _SAME = {
     "ɾ": "d",
@@ -76,12 +79,24 @@ _SAME = {
     "ɫ": "l",
     "ʍ": "w",
     "y": "u",
+    # Of other languages than English.
+    "ʏ": "ʊ",
+    "ɥ": "w",
+    "ɨ": "ɪ",
+    "ʝ": "j",
+    "ç": "j",
+    "ɲ": "j",
+    "ʎ": "j",
+    "ɣ": "ɡ",
+    "ʁ": "k",
+    "χ": "k",
 }
 _LONG = "ːˑˈˌ̩̃ʲ"
 # With homophenes, whose pose all sounds of a viseme class have: such as b for p b m.
 _SHOWN = {"p": "b", "f": "v", "T": "ð", "t": "d", "s": "z", "S": "ʃ", "k": "k", "r": "ɹ", "u": "u", "i": "ɪ",
           "e": "e", "E": "ɛ", "a": "a", "@": "ə", "o": "o", "O": "ɔ"}  # fmt: skip
-VOWELS = frozenset("iɪeɛæaɑʌəɜɒɔoʊu")
+_CLASSES = IPA | {"β": "p", "ø": "o", "œ": "O"}
+VOWELS = frozenset("iɪeɛæaɑʌəɜɒɔoʊuøœ")
 CLOSED, TUCKED = frozenset("pbm"), frozenset("fv")
 _FIRM = {"w": 2.0, "ʃ": 1.6, "tʃ": 1.6, "dʒ": 1.6, "θ": 1.6, "ð": 1.4, "h": 0.3, "k": 0.6, "ɡ": 0.6}
 ATTACK_S = 0.045  # how fast a pull falls off outside its phoneme; the lips need about a tenth of a second
@@ -95,6 +110,11 @@ def phoneme_parts(label: str) -> list[str]:
         return [label]
     keys = [_SAME.get(c, c) for c in label]
     return [key for key in keys if key in _TARGETS]
+
+
+def unknown_sounds(ipa: str) -> set[str]:
+    """The signs of an IPA text that stand for no pose."""
+    return {sign for sign in ipa if not (sign in _LONG or sign in "_ -" or sign in _TARGETS or sign in _SAME)}
 
 
 def mouth_track(phonemes: tuple[Span, ...], num_frames: int, homophenes: bool = False) -> np.ndarray:
@@ -118,7 +138,7 @@ def _parts(phonemes: tuple[Span, ...], homophenes: bool = False):
     """The phonemes as spans of single targets: diphthongs in two, p and b moved to where the lips close."""
     for span in phonemes:
         keys = phoneme_parts(span.label)
-        keys = [_SHOWN[IPA[key]] for key in keys if key] if homophenes else keys
+        keys = [_SHOWN[_CLASSES[key]] for key in keys if key] if homophenes else keys
         if keys in (["p"], ["b"]):
             yield Span(keys[0], span.start - CLOSURE_S, max(span.start + 0.01, span.end - 0.04))
             continue

@@ -10,30 +10,52 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vsr.face.canvas import Shape, points_on_frame, ratio
 from vsr.face.detector import Detector
 from vsr.face.geometry import SMOOTHING
-from vsr.face.piece import MouthCutter
+from vsr.face.piece import Cut, MouthCutter
 from vsr.face.tracker import MAX_GAP, STRIDE, Tracker
 from vsr.media.picture_shape import same_aspect
 
+AROUND = 1.5  # of the larger side of the face's points, by which the kept frame goes beyond: a detector looks there
+LARGEST = 250  # pixels of that side; the mesh sees no more
 KEPT = MAX_GAP + 2 * SMOOTHING + STRIDE  # frames that wait for their points
 AHEAD = 3  # frames whose points smooth a crop; the published way takes six, which is a quarter of a second
 
 
 @dataclass(frozen=True)
+class Face:
+    """What a frame shows around a face, (H, W, 3), and the face's points (37, 2) in its pixels; ``begin`` (2,): its
+    first pixel in pixels of the video, ``step`` (2,): pixels of the video for one of it."""
+
+    frame: np.ndarray
+    points: np.ndarray
+    begin: np.ndarray
+    step: np.ndarray
+
+    def on_video(self, points: np.ndarray) -> np.ndarray:
+        """Points (..., 2) of what is kept, in pixels of the video."""
+        return points * self.step + self.begin
+
+
+@dataclass(frozen=True)
 class Mouth:
-    """One frame of the mouth: its crop, its points, seconds of the video, and when (monotonic) it was filmed."""
+    """One frame of the mouth: its crop, its points, seconds of the video, when (monotonic) it was filmed, and the face
+    around it, if that is kept."""
 
     crop: np.ndarray
     points: np.ndarray
     time: float
     at: float
+    face: Face | None = None
 
 
 class MouthStream:
-    """Frames in, mouths out, in order; `person` counts up when somebody else comes to be in front."""
+    """Frames in, mouths out, in order; `person` counts up when somebody else comes to be in front. ``faces``: whether
+    the face around each mouth is kept."""
 
-    def __init__(self, detector: Detector):
+    def __init__(self, detector: Detector, faces: bool = False):
+        self.faces = faces
         self.tracker = Tracker(detector)
         self.person = 0
         self._cutter: MouthCutter | None = None
@@ -73,8 +95,35 @@ class MouthStream:
         oldest = self._count - len(self._frames)
         cutter.done = max(cutter.done, oldest - cutter.first)
         first, cuts = cutter.first + cutter.done, cutter.cut(lambda number: self._at(number)[0], cutter.total - ahead)
-        return [Mouth(own.crop, own.points, *self._at(number)[1:]) for number, own in enumerate(cuts, first)]
+        return [self._mouth(own, *self._at(number)) for number, own in enumerate(cuts, first)]
+
+    def _mouth(self, own: Cut, frame: np.ndarray, time: float, at: float) -> Mouth:
+        canvas = None if self._cutter is None else self._cutter.track.canvas
+        return Mouth(own.crop, own.points, time, at, face_around(frame, own.points, canvas) if self.faces else None)
 
     def _at(self, number: int) -> tuple[np.ndarray, float, float]:
         """Frame number so many, its time, and when it was filmed."""
         return self._frames[number - self._count]
+
+
+def face_around(frame: np.ndarray, points: np.ndarray, canvas: Shape | None = None) -> Face:
+    """What a frame (H, W, 3) shows around a face, no larger than a mesh can use; ``points`` (37, 2): of the canvas."""
+    import cv2
+
+    own = points_on_frame(points, frame.shape, canvas)
+    least, most = own.min(0), own.max(0)
+    size = float((most - least).max())
+    x, y = np.maximum(0, (least - AROUND * size).astype(int))
+    right, below = np.maximum(0, (most + AROUND * size).astype(int) + 1)
+    part = frame[y:below, x:right]
+    wide, high = part.shape[1], part.shape[0]
+    if size > LARGEST and wide and high:
+        to = (max(1, round(wide * LARGEST / size)), max(1, round(high * LARGEST / size)))
+        kept = cv2.resize(part, to, interpolation=cv2.INTER_AREA)
+    else:
+        kept = part.copy()
+    step = np.array([wide / max(1, kept.shape[1]), high / max(1, kept.shape[0])], np.float32)
+    scale = ratio(frame.shape, canvas)
+    video = np.ones(2, np.float32) if scale is None else 1 / scale
+    corner = np.array([x, y], np.float32)
+    return Face(kept, (own - corner) / step, corner * video, step * video)

@@ -13,6 +13,7 @@ import numpy as np
 
 from vsr.core.clock import FPS
 from vsr.decoding.defaults import options_for
+from vsr.decoding.encoding import mesh_for
 from vsr.decoding.options import DecodeOptions
 from vsr.face.detector import Detector
 from vsr.face.faces import NUM_POINTS
@@ -22,6 +23,7 @@ from vsr.face.stretches import Stretches, stretches_of
 from vsr.face.visual_vad import MARGIN, REST, SLACK, activity, spans_of
 from vsr.inference.live.captions import Captions
 from vsr.inference.live.mouth import Mouth, MouthStream
+from vsr.inference.live.points import LivePoints
 from vsr.inference.live.source import Taken
 from vsr.inference.recognition import frame_edges, preferred_window, read_windows
 from vsr.media.resample import on_grid
@@ -80,7 +82,9 @@ class Session:
     def __init__(self, loaded, detector: Detector, options: DecodeOptions | None = None):
         self.loaded, self.options = loaded, options or live_options(loaded)
         self.window = preferred_window(loaded)
-        self.mouths = MouthStream(detector)
+        mesh = mesh_for(loaded)
+        self.points = None if mesh is None else LivePoints(mesh)
+        self.mouths = MouthStream(detector, faces=mesh is not None)
         self.utterance = Utterance()
         self.covered = 0.0  # seconds for which no mouth was to be seen
         self._latest: deque[Mouth] = deque(maxlen=LOOK_BACK)
@@ -90,6 +94,8 @@ class Session:
         self._reading: Future | None = None
         nothing = Mouth(np.zeros((CROP, CROP), np.uint8), np.zeros((NUM_POINTS, 2)), 0.0, 0.0)
         self._read([nothing] * MIN_FRAMES)  # the first reading takes the longest
+        if mesh is not None:
+            mesh.ready()
 
     def run(self, pictures: Iterable[Taken]) -> Iterator[Caption]:
         """Captions as they change; the caller stops by closing the frames."""
@@ -134,7 +140,8 @@ class Session:
         """The words of these mouths, the second at which they end, and the chance that they are in the domain."""
         edges = frame_edges(np.array([mouth.time for mouth in mouths]))
         crop = np.stack([mouth.crop for mouth in mouths])
-        reading = read_windows(self.loaded, [crop], [edges], self.options)[0]
+        points = None if self.points is None or mouths[0].face is None else [self.points.of(mouths)]
+        reading = read_windows(self.loaded, [crop], [edges], self.options, points)[0]
         return list(reading.hypotheses[0].words), float(edges[-1]), reading.in_domain
 
     def _news(self) -> Iterator[Caption]:
@@ -163,6 +170,8 @@ class Session:
             words, _, in_domain = self._read(spoken)
             caption = self._caption(self.utterance.captions.finish(words), final=True)
             yield replace(caption, mouths=tuple(spoken), in_domain=in_domain)
+            if self.points is not None:
+                self.points.close()
         self.utterance = Utterance()
 
     def _caption(self, new: list[TimedWord], final: bool = False) -> Caption:

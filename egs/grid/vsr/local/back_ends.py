@@ -135,8 +135,8 @@ def parser() -> argparse.ArgumentParser:
     own.add_argument("--model", default="grid", help="whose front end is kept (default: grid)")
     own.add_argument("--config", required=True, metavar="YAML")
     own.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE")
-    for name in ("train", "dev", "test"):
-        own.add_argument(f"--{name}", required=True, metavar="JSONL")
+    for name in ("--train", "--dev", "--test"):
+        own.add_argument(name, required=True, metavar="JSONL")
     own.add_argument("--features", default="exp/features", metavar="DIR", help="where features are stored")
     own.add_argument("--steps", type=int, default=1000)
     own.add_argument("--checks", type=int, default=5, metavar="N", help="times that dev is read")

@@ -235,6 +235,7 @@ def main() -> None:
     parser.add_argument("--control", action="store_true", help="further heads, and the mixed sound, are of other clips")
     parser.add_argument("--init", metavar="DIR", help="an earlier run, whose weights this one begins with")
     parser.add_argument("--model", default="grid", help="whose lower layers are kept (default: grid)")
+    parser.add_argument("--hearing", default="grid-av", help="whose lower layers hear, for mixed streams (grid-av)")
     parser.add_argument("--keep", type=int, default=2, metavar="N", help="of its layers (default: 2)")
     parser.add_argument("--train", nargs="+", metavar="JSONL")
     parser.add_argument("--dev", metavar="JSONL")
@@ -270,7 +271,10 @@ def main() -> None:
     sound = {}
     if isinstance(model.frontend, MixedStreams):
         heard = [others(clips, args.seed)[clip.id] if args.control else clip for clip in clips]
-        named = stored_sound(loaded, heard, args.keep, folder / "sound")
+        hearing = load_model(args.hearing)
+        named = stored_sound(
+            hearing, heard, args.keep, folder.parent / f"{hearing.weights_sha256[:12]}_{args.keep}_sound"
+        )
         sound = {clip.id: own for clip, own in zip(clips, named, strict=True)}
     objective = objective_of(config, args.objective or run.objective)
     model = train(model, clips, states, teacher, (dev, seen, tokenizer), args, objective, sound)

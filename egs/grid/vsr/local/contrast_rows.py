@@ -1,0 +1,162 @@
+#!/usr/bin/env python3
+"""Few clips with lips and sound, many with sound alone: a reader of both with MONA's contrast, and without.
+
+    local/contrast_rows.py --train data/sound/train/manifest.jsonl --dev data/sound/dev/manifest.jsonl \\
+        --test data/sound/test_s1/manifest.jsonl --paired 60 --minutes 3 --seeds 0
+
+On stored features of the front ends of a reader of both: an adapter for each stream into one space, one encoder, and
+CTC over characters, taught by the sound of all clips and by the lips of the paired ones. Arms: "plain", "contrast"
+(cross weight 1, supervised 0.1), and the control "wrong" (frames of other clips' sound, and other clips' tokens).
+The lips of the test list are read by greedy CTC; paired bootstrap over its clips.
+"""
+
+import argparse
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from synchrony import stored
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
+
+from vsr.core.tokens import BLANK, IGNORE
+from vsr.data.batch import FRAME_TOKENS
+from vsr.data.manifest import Clip, read_manifest
+from vsr.data.targets import Teacher
+from vsr.decoding.ctc import greedy, sayable
+from vsr.decoding.synchrony import Synchrony
+from vsr.evaluation.combined import paired_gain
+from vsr.evaluation.wer import score
+from vsr.models.contrast import cross_contrast, supervised_contrast
+from vsr.models.contrastive_fusion import ContrastSettings
+from vsr.models.landmarks import TrackConvolution
+from vsr.models.lengths import length_mask
+from vsr.models.registry import ENCODERS
+from vsr.modelstore.folder import load_model
+from vsr.objectives.contrast import drawn
+from vsr.text.tokenizer import CharTokenizer
+
+DIM, BATCH, RATE, TAU, FRAMES = 192, 16, 1.5e-3, 0.1, 384
+ARMS = ("plain", "contrast", "wrong")
+PAIRED_SHARE = 0.5  # of a batch
+
+
+class Both(nn.Module):
+    """Features (B, T, 192) of one stream -> log-probabilities (B, T, V); "video" and "sound" meet in one space."""
+
+    def __init__(self, vocabulary: int):
+        super().__init__()
+        self.adapters = nn.ModuleDict({name: TrackConvolution(DIM, 3, 0.1) for name in ("video", "sound")})
+        self.latents = nn.ModuleDict({name: nn.Linear(DIM, DIM) for name in ("video", "sound")})
+        self.encoder = ENCODERS["conformer"](layers=2, heads=4, hidden=384).build(DIM)
+        self.ctc = nn.Linear(DIM, vocabulary)
+
+    def latent(self, name: str, features: Tensor, mask: Tensor) -> Tensor:
+        """Where lips and sound are to meet."""
+        return self.latents[name](self.adapters[name](features, mask))
+
+    def log_probs(self, latent: Tensor, mask: Tensor) -> Tensor:
+        """Of the tokens."""
+        return self.ctc(self.encoder(latent, mask)).log_softmax(-1)
+
+
+def loss_of(model: Both, arm: str, video, sound, mask, tokens, labels, paired) -> Tensor:
+    """CTC by the sound of all and by the lips of the paired clips, and the contrast of these."""
+    count = int(paired.sum())
+    heard = model.latent("sound", sound, mask)
+    seen = model.latent("video", video[:count], mask[:count])
+    latents = torch.cat([heard, seen])
+    both, targets = torch.cat([mask, mask[:count]]), torch.cat([tokens, tokens[:count]])
+    log_probs = model.log_probs(latents, both).transpose(0, 1)
+    lengths = both.sum(1), (targets != IGNORE).sum(1)
+    loss = F.ctc_loss(log_probs, targets.clamp(min=0), *lengths, blank=BLANK, zero_infinity=True)
+    if arm == "plain" or not count:
+        return loss
+    x, y = F.normalize(seen, dim=-1), F.normalize(heard[:count], dim=-1)
+    known = labels[:count]
+    if arm == "wrong":
+        y, known = y.roll(1, 0), known.roll(1, 0)
+    there = mask[:count] & (mask[:count].roll(1, 0) if arm == "wrong" else mask[:count])
+    rows = drawn(there, FRAMES)
+    told = drawn(there & (known >= 0), FRAMES // 2)
+    close = cross_contrast(x[rows], y[rows], TAU)
+    return loss + close + 0.1 * supervised_contrast(torch.cat([x[told], y[told]]), known[told].repeat(2), TAU)
+
+
+def train(arm: str, clips: Sequence[Clip], features, paired: int, minutes: float, seed: int, dev) -> Both:
+    """One arm; the same clips are paired in all."""
+    torch.manual_seed(seed)
+    tokenizer, rng = CharTokenizer(), np.random.default_rng(seed)
+    teacher, model = Teacher(tokenizer), Both(tokenizer.vocab_size)
+    optimiser = torch.optim.AdamW(model.parameters(), RATE, weight_decay=0.03)
+    order, begun, step, share, told = rng.permutation(len(clips)), time.monotonic(), 0, 0.0, 0
+    few, rest = order[:paired], order[paired:]
+    taught = [teacher(clip, len(own[0])) for clip, own in zip(clips, features, strict=True)]
+    while share < 1:
+        size = round(BATCH * PAIRED_SHARE)
+        chosen = [*rng.choice(few, size), *rng.choice(rest, BATCH - size)]
+        video, sound = (pad_sequence([features[i][place] for i in chosen], True) for place in (0, 1))
+        mask = length_mask(torch.tensor([len(features[i][0]) for i in chosen]), video.shape[1])
+        tokens = pad_sequence([torch.tensor(tokenizer.encode(clips[i].text)) for i in chosen], True, IGNORE)
+        labels = pad_sequence([torch.from_numpy(taught[i][FRAME_TOKENS].values) for i in chosen], True, IGNORE)
+        for group in optimiser.param_groups:
+            group["lr"] = RATE * min(1, (step + 1) / 50) * 0.5 * (1 + np.cos(np.pi * share))
+        model.train()
+        loss = loss_of(model, arm, video, sound, mask, tokens, labels.long(), torch.arange(BATCH) < size)
+        optimiser.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+        optimiser.step()
+        step, share = step + 1, min(1.0, (time.monotonic() - begun) / 60 / minutes)
+        if int(share * 5) > told:
+            told = int(share * 5)
+            print(f"  {arm} seed {seed} step {step}: dev {read(model, *dev)[0].wer:.2%}", flush=True)
+    return model
+
+
+@torch.inference_mode()
+def read(model: Both, clips: Sequence[Clip], features, name: str = "video"):
+    """Word errors of one stream by greedy CTC."""
+    model.eval()
+    tokenizer, texts = CharTokenizer(), {}
+    for clip, own in zip(clips, features, strict=True):
+        given = own[("video", "sound").index(name)][None]
+        mask = torch.ones(given.shape[:2], dtype=torch.bool)
+        log_probs = sayable(model.log_probs(model.latent(name, given, mask), mask), tokenizer.eos_id)[0]
+        texts[clip.id] = tokenizer.decode(greedy(log_probs).tokens)
+    return score({clip.id: clip.text for clip in clips}, texts)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="grid-av")
+    parser.add_argument("--train", required=True, metavar="JSONL")
+    parser.add_argument("--dev", required=True, metavar="JSONL")
+    parser.add_argument("--test", required=True, metavar="JSONL")
+    parser.add_argument("--features", default="exp/sync_features", metavar="DIR")
+    parser.add_argument("--paired", type=int, default=60, help="clips with lips (default: 60)")
+    parser.add_argument("--minutes", type=float, default=3.0, help="of an arm")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    front = Synchrony.of_reader(load_model(args.model), args.model, ContrastSettings())
+    lists = [read_manifest(path) for path in (args.train, args.dev, args.test)]
+    lists[0] = [clip for clip in lists[0] if clip.speaker == "s1"]
+    each = [stored(front, clips, Path(args.features)) for clips in lists]
+    rows: dict[str, list] = {}
+    for seed in args.seeds:
+        for arm in ARMS:
+            model = train(arm, lists[0], each[0], args.paired, args.minutes, seed, (lists[1], each[1]))
+            lips, sound = read(model, lists[2], each[2]), read(model, lists[2], each[2], "sound")
+            print(f"{arm} seed {seed}: lips {lips[0]}; sound WER {sound[0].wer:.2%}", flush=True)
+            rows.setdefault(arm, []).extend(lips[1])
+    for before, after in (("plain", "contrast"), ("wrong", "contrast"), ("plain", "wrong")):
+        gain = paired_gain(rows[before], rows[after])
+        print(f"{before} -> {after}: {gain[0]:.2f} points of WER better [{gain[1]:.2f}, {gain[2]:.2f}]")
+
+
+if __name__ == "__main__":
+    main()

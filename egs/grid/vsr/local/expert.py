@@ -1,0 +1,52 @@
+#!/usr/bin/env python3
+"""The scale of an expert on real lips: each fault's mean loss over a list, in order, with paired intervals.
+
+local/expert.py --manifest data/crops/test_s1/manifest.jsonl [--clips 100] [--model grid]
+"""
+
+import argparse
+
+import numpy as np
+import torch
+
+from vsr.data.batch import CropDataset
+from vsr.data.manifest import read_manifest
+from vsr.inference.expert import LEVELS, Expert, ladder
+from vsr.modelstore.folder import load_model
+from vsr.text.tokenizer import CharTokenizer
+
+RESAMPLES = 2000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--manifest", required=True, metavar="JSONL")
+    parser.add_argument("--model", default="grid", metavar="MODEL")
+    parser.add_argument("--clips", type=int, default=100)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    clips = read_manifest(args.manifest)[: args.clips]
+    crops, expert = CropDataset(clips, CharTokenizer(), None), Expert(load_model(args.model))
+    rows: dict[str, list[list[float]]] = {}
+    for place, clip in enumerate(clips):
+        real, other = crops.crop(clip), crops.crop(clips[(place + 1) % len(clips)])
+        for name, own in ladder(real, other).items():
+            found = expert.scores(own, real, clip.text)
+            rows.setdefault(name, []).append([found[level] for level in LEVELS])
+    names, each = list(rows), {name: np.array(own) for name, own in rows.items()}
+    for name in names:
+        print(f"{name}: " + ", ".join(f"{n} {v:.3f}" for n, v in zip(LEVELS, each[name].mean(0), strict=True)))
+    rng = np.random.default_rng(0)
+    drawn = rng.integers(0, len(clips), (RESAMPLES, len(clips)))
+    for before, after in zip(names, names[1:], strict=False):
+        more = each[after] - each[before]
+        low, high = np.percentile(more[drawn].mean(1), (2.5, 97.5), axis=0)
+        figures = ", ".join(
+            f"{level} {mean:+.3f} [{a:+.3f}, {b:+.3f}], {share:.0%} of clips"
+            for level, mean, a, b, share in zip(LEVELS, more.mean(0), low, high, (more > 0).mean(0), strict=True)
+        )
+        print(f"{before} -> {after}: {figures}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""The puppet in other languages: its words, its voices, and what is refused."""
+
+import pytest
+
+from vsr.cli import main
+from vsr.core.errors import VsrError
+from vsr.corpora.puppet import languages, prepare_puppet
+from vsr.corpora.puppet.languages import LANGUAGES, SLOTS, check_sayable, named, voices_of
+from vsr.corpora.puppet.sentences import GRID_SLOTS, load_vocabulary
+from vsr.corpora.puppet.visemes import mouth_track, phoneme_parts, unknown_sounds
+from vsr.data.manifest import read_manifest
+from vsr.text.ipa import sounds_of
+
+
+@pytest.mark.parametrize("language", SLOTS)
+def test_every_word_has_shapes_of_the_mouth_and_sounds_of_the_list(language):
+    from vsr.text.espeak import ipa_of
+
+    words = [word for slot in SLOTS[language] for word in slot]
+    check_sayable(language, words)
+    assert all(sounds_of(ipa_of(word, language)) for word in words)
+    assert load_vocabulary("grid", SLOTS[language]).size >= 20_000 and len(voices_of(language)) == 5
+
+
+def test_words_of_english_stay_as_they_were():
+    vocabulary = load_vocabulary("grid")
+    assert vocabulary.slots == GRID_SLOTS and vocabulary.spoken("z") == "[[zEd]]"
+    assert load_vocabulary("grid", SLOTS["fr"]).spoken("z") == "z"
+
+
+def test_a_sound_without_a_shape_is_refused_with_its_word(monkeypatch):
+    monkeypatch.setattr(languages, "ipa_of", lambda word, voice: "pˈaʘ" if word == "b" else "pa")
+    with pytest.raises(VsrError, match=r"sounds of xx: ʘ \(in b\)"):
+        check_sayable("xx", ["a", "b"])
+    assert unknown_sounds("ˈø_ʁ") == set() and phoneme_parts("ø") == ["ø"] and phoneme_parts("ʁ") == ["k"]
+
+
+def test_french_vowels_are_rounded():
+    from vsr.corpora.puppet.speech import Span
+
+    shown = {label: mouth_track((Span(label, 0.2, 0.6),), 20)[10] for label in ("e", "ø", "ɛ", "œ")}
+    for plain, rounded in (("e", "ø"), ("ɛ", "œ")):
+        assert shown[rounded][2] > shown[plain][2] + 0.3 and shown[rounded][1] < shown[plain][1]
+
+
+def test_a_corpus_says_its_language(tmp_path, capsys):
+    assert main(["prepare", "puppet", "--vocabulary", "fr", "--train", "1", "--dev", "0", "--test", "0", "--out",
+                 str(tmp_path)]) == 0  # fmt: skip
+    (clip,) = read_manifest(tmp_path / "train.jsonl")
+    assert clip.language == "fr" and len(clip.words) == 6
+    assert all(word in slot for (word, *_), slot in zip(clip.words, SLOTS["fr"], strict=True))
+    assert main(["prepare", "puppet", "--train", "1", "--dev", "0", "--test", "0", "--out", str(tmp_path)]) == 1
+    assert "another puppet corpus" in capsys.readouterr().err
+
+
+def test_a_language_that_it_does_not_speak_is_refused(tmp_path):
+    with pytest.raises(VsrError, match=f"does not speak 'xx': it can be {', '.join(LANGUAGES)}"):
+        prepare_puppet(tmp_path / "new", 1, 0, 0, language="xx")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_vocabulary_names_its_language():
+    assert [named(own) for own in ("grid", "fr", "fr:a.txt", "a.txt", "C:a.txt")] == [
+        ("en", "grid"), ("fr", "grid"), ("fr", "a.txt"), ("en", "a.txt"), ("en", "C:a.txt"),
+    ]  # fmt: skip

@@ -1,0 +1,127 @@
+"""A reader as an expert: its crop is that of vsr crop, its losses reach the pixels, the real video loses nothing."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from tests.conftest import talking_face, write_video
+from vsr.cli import main
+from vsr.core.errors import VsrError
+from vsr.face.geometry import cut_mouth
+from vsr.face.soft_crop import averaging, soft_crop
+from vsr.inference.expert import EDGE, Expert, ladder
+from vsr.modelstore.folder import load_model
+
+
+def matrix(scale, angle, shift):
+    """A similarity (2, 3) from the frame to the crop."""
+    turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    return np.column_stack([turn, shift])
+
+
+@pytest.mark.parametrize(
+    ("scale", "angle", "shift"),
+    [(1.0, 0.0, (-80.0, -100.0)), (0.9, 0.2, (-60.3, -110.7)), (1.3, -0.1, (-150.2, -90.9)), (0.41, 0.15, (-8.6, 3.3)),
+     (0.23, 0.0, (20.0, 10.0)), (0.8, 0.3, (60.0, -150.0))],
+)  # fmt: skip
+def test_the_soft_crop_is_the_crop_to_a_gray_level(scale, angle, shift):
+    frame = talking_face(1)[0]
+    own = matrix(scale, angle, shift)
+    hard = cut_mouth(frame, own).astype(float)
+    soft = soft_crop(torch.from_numpy(frame).permute(2, 0, 1)[None].float(), own[None])[0].numpy()
+    assert np.abs(soft - hard).max() <= 1.25 and np.abs(soft - hard).mean() < 0.3
+
+
+@pytest.mark.parametrize(("small", "large"), [(3, 10), (4, 8), (1, 5), (7, 7)])
+def test_averaging_keeps_the_mean(small, large):
+    weights = averaging(small, large)
+    assert torch.allclose(weights.sum(1), torch.ones(small, dtype=torch.float64))
+    assert torch.allclose(weights.sum(0), torch.full((large,), small / large, dtype=torch.float64))
+
+
+@pytest.fixture
+def expert(tiny_model):
+    return Expert(load_model(str(tiny_model)))
+
+
+@pytest.fixture
+def lips():
+    return np.random.default_rng(0).integers(0, 255, (20, 96, 96), np.uint8)
+
+
+def test_the_real_video_loses_nothing_and_faults_lose(expert, lips):
+    other = np.random.default_rng(1).integers(0, 255, (15, 96, 96), np.uint8)
+    found = {name: expert.scores(own, lips) for name, own in ladder(lips, other).items()}
+    assert list(found) == ["real", "two frames late", "blurred", "another sentence", "still"]
+    assert found["real"]["features"] == pytest.approx(0, abs=1e-5) and found["real"]["states"] == pytest.approx(
+        0, abs=1e-5
+    )
+    assert all(own["features"] > 1e-4 for name, own in found.items() if name != "real")
+
+
+def test_the_loss_of_a_text_is_its_ctc(expert, lips):
+    crop = torch.from_numpy(lips).float()
+    states = expert.steps(crop)[1]
+    log_probs = expert.loaded.model.ctc_log_probs(states[None]).float().transpose(0, 1)
+    tokens = torch.tensor(expert.loaded.tokenizer.encode("bin"))
+    expected = torch.nn.functional.ctc_loss(log_probs, tokens[None], (20,), (3,), reduction="sum") / 3
+    assert float(expert.loss(crop, text="bin")["text"]) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_the_gradient_of_every_level_reaches_the_pixels(expert):
+    """Beside finite differences, in double precision, through crop, front end, encoder and head; no weight has any."""
+    expert.loaded.model.double()
+    frames = torch.rand(8, 3, 40, 40, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) * 255
+    ways = np.stack([matrix(2.0, 0.05 * number, (4.0, 6.0)) for number in range(8)])
+    real = torch.rand(8, 96, 96, dtype=torch.float64, generator=torch.Generator().manual_seed(1)) * 255
+    direction = torch.randn(frames.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    for level in ("features", "states", "text"):
+        value = lambda own: expert.loss(expert.mouths(own, ways), real, "b")[level]  # noqa: E731, B023
+        own = frames.clone().requires_grad_()
+        value(own).backward()
+        step = 1e-3 if level != "text" else 1e-1
+        numeric = (float(value(frames + step * direction)) - float(value(frames - step * direction))) / (2 * step)
+        assert float((own.grad * direction).sum()) == pytest.approx(numeric, rel=1e-3, abs=1e-9)
+        assert float(own.grad.abs().sum()) > 0
+    assert all(weight.grad is None for weight in expert.loaded.model.parameters())
+    expert.loaded.model.float()
+
+
+def test_descending_the_loss_brings_lips_nearer(expert, lips):
+    """Pixels of a still face, moved by the gradient alone, are read more like the real one."""
+    real = torch.from_numpy(lips).float()
+    fake = real[:1].repeat(len(real), 1, 1).requires_grad_()
+    optimiser, values = torch.optim.Adam([fake], 5.0), []
+    for _ in range(8):
+        optimiser.zero_grad()
+        loss = expert.loss(fake, real)["features"]
+        loss.backward()
+        optimiser.step()
+        values.append(float(loss.detach()))
+    assert values[-1] < 0.8 * values[0]
+
+
+def test_what_cannot_be_compared_is_refused(expert, lips):
+    crop = torch.from_numpy(lips).float()
+    for given in ((crop[:5], crop), (crop[: 2 * EDGE], None)):
+        with pytest.raises(ValueError, match="frames"):
+            expert.loss(*given)
+    with pytest.raises(VsrError, match="is no reader of pixels with CTC"):
+        Expert(load_model("grid-tracks"))
+
+
+def test_the_verb_scores_beside_the_scale(tiny_model, tmp_path, capsys):
+    real, still = talking_face(20), talking_face(1).repeat(20, 0)
+    for name, frames in (("real", real), ("still", still)):
+        write_video(tmp_path / f"{name}.mp4", frames)
+    given = [str(tmp_path / f"{name}.mp4") for name in ("real", "still")]
+    out = tmp_path / "o.jsonl"
+    assert main(["expert", *given, "--model", str(tiny_model), "--text", "bin", "--out", str(out)]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith("real: features 0.000, states 0.000, text ") and said[-1].startswith(given[1])
+    rows = {own["file"]: own for own in map(json.loads, out.read_text().splitlines())}
+    assert list(rows) == ["real", "two frames late", "blurred", "still", given[1]] and "wer" in rows["real"]
+    assert main(["expert", given[0], str(tmp_path / "none.mp4"), "--model", str(tiny_model)]) == 1
+    assert "none.mp4" in capsys.readouterr().err

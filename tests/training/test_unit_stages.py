@@ -1,0 +1,112 @@
+"""LMDecoder's three stages from end to end, and the other systems that begin from a trained reader, on tiny clips."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from tests.training.test_frame_units import with_units
+from tests.training.test_head_sets import NONE, changed_model, trained
+from tests.training.test_loop import changed
+from tests.training.test_loop import config as config  # noqa: PLC0414  a fixture
+from vsr.core.errors import VsrError
+from vsr.data.manifest import read_manifest, write_manifest
+from vsr.decoding.corpus import decode_manifest
+from vsr.decoding.defaults import options_for
+from vsr.modelstore.folder import load_model
+from vsr.training.config import TrainConfig, build
+from vsr.training.lipreader import LipReaderRun
+from vsr.training.units import UnitRun, reads_units
+
+
+def once(config, model, **trainer):
+    return changed(changed_model(config, model), "trainer", max_epochs=1, **trainer)
+
+
+def unit_run(config, folder):
+    run, printed = UnitRun(config, folder), []
+    run.say = printed.append
+    run.fit()
+    return load_model(folder / "model"), " ".join(printed)
+
+
+def test_units_of_lips_and_text_of_units_become_text_of_lips(config, tmp_path):
+    folder = with_units(config, tmp_path / "units")
+    audio = {"audio": {"kind": "frame_units", "folder": folder, "size": 5, "per_frame": 2}}
+    _, lips = trained(once(config, NONE | {"further_heads": audio}), tmp_path / "lips")
+    lists = {path: read_manifest(path) for path in (*config.data.train, *config.data.dev)}
+    for path, clips in lists.items():  # sound and text alone
+        write_manifest(path, [replace(clip, crop="", num_frames=0) for clip in clips])
+    heard = {"frontend": {"kind": "units", "folder": folder, "size": 5, "replaced": 0.1}, "alignment_weight": 0.0}
+    reader, printed = unit_run(once(config, heard), tmp_path / "text")
+    assert "dev_wer" in printed and reader.model.modality == "units"
+    bridged = {"frontend": bridge_of(lips, tmp_path / "lips/model"), "alignment_weight": 0.0}
+    restored = once(config, bridged, init_from=str(tmp_path / "text/model"))
+    for path, clips in lists.items():
+        write_manifest(path, clips)
+    figures, joined = trained(restored, tmp_path / "joined")
+    assert "dev_wer" in figures
+    records = decode_manifest(joined, config.data.tests[0], tmp_path / "hyp.jsonl", options_for(joined))
+    assert len(records) == len(read_manifest(config.data.tests[0]))
+    model = LipReaderRun(restored, tmp_path / "again").model
+    for name, given in lips.model.encoder.state_dict().items():
+        torch.testing.assert_close(model.frontend.encoder.state_dict()[name], given)
+    for part in ("frontend.embed", "encoder", "decoder"):
+        for name, given in reader.model.get_submodule(part).state_dict().items():
+            torch.testing.assert_close(model.get_submodule(part).state_dict()[name], given)
+
+
+def bridge_of(lips, weights):
+    c = lips.model.config
+    return {
+        "kind": "unit_bridge", "dim": c.dim, "size": 5, "weights": str(weights),
+        "video": {"kind": "video_transformer", "width": c.frontend_width, "layers": c.frontend_layers,
+                  "heads": c.frontend_heads, "frames": c.tubelet_frames, "patch": c.tubelet_patch,
+                  "downscale": c.tubelet_downscale},
+        "encoder": {"kind": "conformer", "layers": c.layers, "heads": c.heads, "hidden": c.hidden, "kernel": c.kernel},
+    }  # fmt: skip
+
+
+def test_weights_of_a_reader_without_units_are_refused(config, tmp_path):
+    _, lips = trained(once(config, {}), tmp_path / "lips")
+    with pytest.raises(VsrError, match="no head 'audio'"):
+        trained(once(config, {"frontend": bridge_of(lips, tmp_path / "lips/model")}), tmp_path / "joined")
+
+
+def test_clips_without_units_are_refused(config, tmp_path):
+    heard = {"frontend": {"kind": "units", "folder": str(tmp_path / "nowhere"), "size": 5}}
+    with pytest.raises(VsrError, match="holds no readable 'units'"):
+        UnitRun(once(config, heard), tmp_path / "run")
+
+
+def test_a_run_of_units_is_known_by_its_front_end():
+    data = {"train": ["a"], "dev": ["b"], "tokenizer": "t"}
+    found = [reads_units(build(TrainConfig, {"data": data, "model": {"frontend": own}}))
+             for own in ("units", {"kind": "units", "size": 5}, "resnet3d")]  # fmt: skip
+    assert found == [True, True, False]
+
+
+@pytest.mark.parametrize("objective", [
+    {"kind": "pcpg", "samples": 2}, {"kind": "mwer", "beam": 2}, {"kind": "scheduled_sampling", "p": 0.5},
+])  # fmt: skip
+def test_objectives_over_hypotheses_go_on_from_a_trained_reader(config, tmp_path, objective):
+    one = once(config, {})
+    trained(one, tmp_path / "first")
+    kind = objective.pop("kind")
+    later = replace(changed(one, "trainer", init_from=str(tmp_path / "first/model")), objective=kind)
+    figures, loaded = trained(replace(later, objective_settings=objective), tmp_path / "second")
+    assert float(figures["loss"]) == pytest.approx(float(figures["loss"])) and "dev_wer" in figures
+    assert loaded.model.decoder is not None
+
+
+def test_sounds_of_two_languages_are_trained_and_written(config, tmp_path):
+    for path in (*config.data.train, *config.data.dev, *config.data.tests):
+        clips = read_manifest(path)
+        phones = (("a", 0.0, 0.1), ("b", 0.1, 0.2))
+        write_manifest(path, [replace(own, phones=phones, language="esfr"[i % 2 * 2 :][:2])
+                              for i, own in enumerate(clips)])  # fmt: skip
+    kind = {"kind": "bidirectional", "languages": ["es", "fr"], "layers": 1, "heads": 2, "hidden": 16}
+    figures, loaded = trained(once(config, NONE | {"further_heads": {"sounds": kind}}), tmp_path / "run")
+    assert 0 <= float(figures["dev_sounds"]) <= 1 and {"onward", "backward", "fill", "language"} <= figures.keys()
+    records = decode_manifest(loaded, config.data.tests[0], tmp_path / "hyp.jsonl", options_for(loaded))
+    assert all(own["unit"] == "ipa" and own["head"] == "sounds" for own in records)

@@ -1,0 +1,53 @@
+"""`vsr expert`: how well generated faces speak, by a lip reader."""
+
+from __future__ import annotations
+
+import argparse
+
+HELP = "score generated faces beside the real video, by a lip reader"
+ABOUT = """Compares the lips of generated videos with those of the real one by what a lip reader makes of
+them: 1 - mean cosine of the front end's features (SPECTRE) and of the encoder's states
+(EMOTE), and with --text how unlikely the true text is for each token (TalkLip), and what is
+read. The first rows are the scale: the real video itself, the same two frames late, blurred,
+and still. Judge a generator by another reader than the one that trained it."""
+FILES = """reads   the real video, and generated videos of the same speech; a model
+writes  a row for each; with --out JSON Lines: file, features, states, text, read"""
+FAILS = "a video could not be read; the others are done all the same"
+SEE = "vsr sync, vsr score"
+EXAMPLE = """vsr expert real.mp4 generated.mp4
+vsr expert real.mp4 a.mp4 b.mp4 --text "place blue by m five please" --out scores.jsonl"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("real", metavar="REAL", help="the real video")
+    parser.add_argument("videos", nargs="+", metavar="FAKE", help="generated videos")
+    parser.add_argument("--model", default="grid", metavar="MODEL", help="a reader of pixels with CTC (default: grid)")
+    parser.add_argument("--text", default="", help="what is said")
+    parser.add_argument("--out", metavar="JSONL", help="also write the figures there")
+
+
+def run(args: argparse.Namespace) -> int:
+    """0 if every video was scored, else 1. Raises VsrError for what no file could survive."""
+    from vsr.cli.each_video import over_videos
+    from vsr.evaluation.wer import score
+    from vsr.face.mouth_crop import crop_video
+    from vsr.inference.expert import Expert, ladder
+    from vsr.modelstore.folder import load_model
+
+    expert = Expert(load_model(args.model))
+    real = crop_video(args.real).crop
+    scale = ladder(real)
+
+    def scored(name: str) -> tuple[str, dict]:
+        crop = scale[name] if name in scale else crop_video(name).crop
+        figures = expert.scores(crop, real, args.text)
+        read = expert.read(crop)
+        line = f"{name}: " + ", ".join(f"{level} {value:.3f}" for level, value in figures.items())
+        if args.text:
+            total, _ = score({"clip": args.text}, {"clip": read})
+            figures |= {"wer": total.wer}
+            line += f", WER {total.wer:.0%}"
+        return f"{line}, read '{read}'", {"file": name, **figures, "read": read}
+
+    return over_videos([*scale, *args.videos], args.out, scored)

@@ -1,0 +1,47 @@
+"""`vsr speakers`: which face of a video speaks its sound."""
+
+from __future__ import annotations
+
+import argparse
+
+HELP = "find which face of a video speaks its sound"
+ABOUT = """Compares the lips of every face with the sound, in windows of two seconds: the face that
+agrees best speaks, if it agrees at all (a score above 0). Voices off screen have no face: then
+no score is above 0. What agrees was learned by contrast on sentences of GRID."""
+FILES = """reads   video files with sound; a model
+writes  a line for each face; with --out JSON Lines: file, faces (score, share of windows in
+        which it speaks), windows (face, start, end, score, speaks)"""
+FAILS = "a file could not be read; the others are done all the same"
+SEE = "vsr sync, vsr transcribe"
+EXAMPLE = """vsr speakers panel.mp4
+vsr speakers *.mp4 --offset 2 --out speakers.jsonl"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("videos", nargs="+", metavar="VIDEO", help="video files")
+    parser.add_argument("--model", metavar="DIR", help="trained by contrast (default: what ships)")
+    parser.add_argument("--offset", type=int, default=0, metavar="N", help="frames that the sound is late (vsr sync)")
+    parser.add_argument("--out", metavar="JSONL", help="also write the figures there")
+
+
+def run(args: argparse.Namespace) -> int:
+    """0 if every video was read, else 1. Raises VsrError for what no file could survive."""
+    from vsr.cli.each_video import over_videos
+    from vsr.decoding.synchrony import load_synchrony
+    from vsr.inference.synchrony import speakers_in, summary
+
+    model = load_synchrony(args.model)
+
+    def found(path: str) -> tuple[str, dict]:
+        windows = speakers_in(model, path, args.offset)
+        faces = summary(windows)
+        lines = [
+            f"{path}: face {face + 1} speaks in {own['speaks']:.0%} of its windows, score {own['score']:+.1f}"
+            for face, own in faces.items()
+        ]
+        record = {"file": path, "faces": {str(face + 1): own for face, own in faces.items()}}
+        each = [vars(own) | {"face": own.face + 1} for own in windows]
+        return "\n".join(lines), record | {"windows": each}
+
+    return over_videos(args.videos, args.out, found)

@@ -1,0 +1,31 @@
+"""What verbs do that say something of each of several videos: one that fails does not keep the others from theirs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+
+from vsr.core.errors import VsrError
+from vsr.core.files import check_output, write_lines
+
+
+def over_videos(videos: Sequence[str], out: str | None, work: Callable[[str], tuple[str, dict]]) -> int:
+    """Print the line that ``work`` makes of each video and write its records to ``out``, if given; 1 where one failed.
+
+    Raises VsrError for an output that cannot be written.
+    """
+    if out:
+        check_output(out, *videos)
+    records, failures = [], 0
+    for video in videos:
+        try:
+            line, record = work(video)
+            print(line, flush=True)
+            records.append(record)
+        except VsrError as error:
+            failures += 1
+            print(f"vsr: {error}" if video in str(error) else f"vsr: {video}: {error}", file=sys.stderr)
+    if out:
+        write_lines(out, (json.dumps(record, ensure_ascii=False) for record in records))
+    return 1 if failures else 0

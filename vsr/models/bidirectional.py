@@ -1,0 +1,165 @@
+"""A decoder of two directions with a fill-in query, and the language: synchronous bidirectional learning without leak.
+
+After SBL (Luo et al. 2020), whose published code lets each direction see the token that the other is asked for. Here
+two pure streams read the tokens forward and backward; a third asks for each token what stands on both sides of it.
+
+Shapes: B clips, T frames, U tokens, D width, V vocabulary, L languages.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vsr.core.tokens import IGNORE
+from vsr.data.batch import Batch
+from vsr.models.attention import MultiHeadAttention
+from vsr.models.conformer import FeedForward
+from vsr.models.decoder import Decoder
+from vsr.models.hypotheses import Hypotheses, log_probs, searched
+from vsr.models.lengths import causal_mask, key_mask, length_mask, sinusoid
+from vsr.models.targets import shift_tokens
+from vsr.text.hypothesis import Hypothesis
+
+LANGUAGE = "language"  # name of the target
+
+
+def flipped(tokens: Tensor) -> Tensor:
+    """Tokens (B, U) padded with -1, each clip's in reverse."""
+    lengths = (tokens != IGNORE).sum(1, keepdim=True)
+    order = (lengths - 1 - torch.arange(tokens.shape[1], device=tokens.device)) % max(1, tokens.shape[1])
+    return torch.where(length_mask(lengths[:, 0], tokens.shape[1]), tokens.gather(1, order), IGNORE)
+
+
+class FillLayer(nn.Module):
+    """Queries look at what stands before them, at what stands after them, and at the states; pre-norm, residual."""
+
+    def __init__(self, dim: int, heads: int, hidden: int, dropout: float):
+        super().__init__()
+        self.norms = nn.ModuleList(nn.LayerNorm(dim) for _ in range(3))
+        self.attentions = nn.ModuleList(MultiHeadAttention(dim, heads) for _ in range(3))
+        self.feed_forward = FeedForward(dim, hidden, dropout, nn.ReLU)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, queries: Tensor, seen: list[tuple[Tensor, Tensor]]) -> Tensor:
+        """queries (B, U, D); ``seen``: (what (B, N, D), mask) of before, after and states -> (B, U, D)."""
+        for norm, attention, (what, mask) in zip(self.norms, self.attentions, seen, strict=True):
+            queries = queries + self.dropout(attention(norm(queries), what, mask))
+        return queries + self.dropout(self.feed_forward(queries))
+
+
+class BidirectionalHead(nn.Module):
+    """Two `Decoder` streams, `FillLayer`s, and a classifier of languages whose answer colours the queries.
+
+    Args:
+        vocab_size: V, with blank and the shared start/end token.
+        dim, layers, heads, hidden, dropout: of each stream.
+        fill_layers: of the query.
+        languages: L, 0 for none.
+        beam: hypotheses of the forward stream that all three are asked about.
+    """
+
+    counted = "tokens"
+    label_smoothing = 0.1
+    language_weight = 0.1
+
+    def __init__(
+        self, vocab_size: int, dim: int, layers: int, heads: int, hidden: int, dropout: float, fill_layers: int,
+        languages: int, beam: int,
+    ):  # fmt: skip
+        super().__init__()
+        self.onward = Decoder(vocab_size, dim, layers, heads, hidden, dropout)
+        self.backward_ = Decoder(vocab_size, dim, layers, heads, hidden, dropout)
+        self.fill = nn.ModuleList(FillLayer(dim, heads, hidden, dropout) for _ in range(fill_layers))
+        self.norm, self.out = nn.LayerNorm(dim), nn.Linear(dim, vocab_size)
+        self.language = nn.Linear(dim, languages) if languages else None
+        self.colour = nn.Linear(languages, dim, bias=False) if languages else None
+        self.end, self.beam = vocab_size - 1, beam
+
+    def languages(self, states: Tensor, lengths: Tensor) -> Tensor | None:
+        """Logits of the language (B, L), of the mean over the real frames."""
+        return None if self.language is None else self.language(states.sum(1) / lengths[:, None])
+
+    def streams(self, states: Tensor, lengths: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits of each token onward (B, U + 1, V), in reverse (B, U + 1, V), and filled in (B, U, V)."""
+        before = self.onward.hidden(shift_tokens(tokens, self.end)[0], states, lengths)
+        after = self.backward_.hidden(shift_tokens(flipped(tokens), self.end)[0], states, lengths)
+        counts = (tokens != IGNORE).sum(1)
+        filled = self.filled(before[:, :-1], turned(after, counts), counts, states, lengths)
+        return self.onward.out(before), self.backward_.out(after), filled
+
+    def filled(self, before: Tensor, after: Tensor, counts: Tensor, states: Tensor, lengths: Tensor) -> Tensor:
+        """Place i sees ``before`` up to i and ``after`` from i on, which have seen the tokens before and after i alone:
+        both (B, U, D), of them the first ``counts`` (B,) -> logits (B, U, V)."""
+        count, dim = before.shape[1:]
+        places = torch.arange(count, device=before.device)
+        queries = sinusoid(places, dim).to(before).expand(len(before), -1, -1)
+        if self.colour is not None:
+            queries = queries + self.colour(self.languages(states, lengths).softmax(-1))[:, None]
+        onward, real = causal_mask(count, before.device), key_mask(length_mask(counts, count))
+        later = onward.T & (real | torch.eye(count, dtype=torch.bool, device=before.device))
+        seen = [(before, onward), (after, later), (states, key_mask(length_mask(lengths, states.shape[1])))]
+        for layer in self.fill:
+            queries = layer(queries, seen)
+        return self.out(self.norm(queries))
+
+    def loss(self, states: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """The three cross-entropies, and the language's by its weight."""
+        tokens = batch.tokens
+        onward, backward, filled = self.streams(states, batch.lengths, tokens)
+        parts = {
+            "onward": self.compared(onward, shift_tokens(tokens, self.end)[1]),
+            "backward": self.compared(backward, shift_tokens(flipped(tokens), self.end)[1]),
+            "fill": self.compared(filled, tokens),
+        }
+        loss = torch.stack(list(parts.values())).sum()
+        if (found := self.languages(states, batch.lengths)) is not None:
+            known = batch.targets[LANGUAGE][:, 0]
+            there = (known != IGNORE).sum().clamp(min=1)
+            parts[LANGUAGE] = F.cross_entropy(found.float(), known, ignore_index=IGNORE, reduction="sum") / there
+            loss = loss + self.language_weight * parts[LANGUAGE]
+        return {"loss": loss} | parts
+
+    def compared(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Cross-entropy of logits (B, U, V), mean over the known targets (B, U)."""
+        smoothing = self.label_smoothing if self.training else 0.0
+        total = F.cross_entropy(
+            logits.float().transpose(1, 2), targets, ignore_index=IGNORE, label_smoothing=smoothing, reduction="sum"
+        )
+        return total / (targets != IGNORE).sum().clamp(min=1)
+
+    @torch.no_grad()
+    def measured(self, states: Tensor, batch: Batch) -> tuple[int, int]:
+        """(tokens wrong, tokens) of a batch when each is filled in between the true others, for validation."""
+        wrong = self.streams(states, batch.lengths, batch.tokens)[2].argmax(-1) != batch.tokens
+        there = batch.tokens != IGNORE
+        return int((wrong & there).sum()), int(there.sum())
+
+    @torch.no_grad()
+    def search(self, states: Tensor, lengths: Tensor, nbest: int = 1) -> list[list[Hypothesis]]:
+        """The n-best of the forward stream, ordered by what both directions say of them."""
+        found = searched(self.onward, states, lengths, max(self.beam, nbest), lengths)
+        scores = self.scores(states, lengths, found)
+        return [
+            sorted(
+                (Hypothesis(tuple(said), float(score)) for said, score, there in zip(*own, strict=True) if there),
+                key=lambda one: -one.score,
+            )[:nbest]
+            for own in zip(found.lists(), scores.tolist(), found.ended.tolist(), strict=True)
+        ]
+
+    def scores(self, states: Tensor, lengths: Tensor, found: Hypotheses) -> Tensor:
+        """Log-probability onward and in reverse, (B, K)."""
+        turned_round = flipped(found.tokens.flatten(0, 1)).view_as(found.tokens)
+        reverse = Hypotheses(turned_round, found.ended)
+        streams = ((self.onward, found), (self.backward_, reverse))
+        return sum(log_probs(own, states, lengths, said).sum(-1) for own, said in streams)
+
+
+def turned(after: Tensor, counts: Tensor) -> Tensor:
+    """States (B, U + 1, D) of the backward stream, whose k-th has seen the last k tokens -> (B, U, D), whose i-th has
+    seen the tokens after i; counts (B,)."""
+    width = after.shape[1] - 1
+    order = (counts[:, None] - 1 - torch.arange(width, device=after.device)).clamp(min=0)
+    return after.gather(1, order[..., None].expand(-1, -1, after.shape[2]))

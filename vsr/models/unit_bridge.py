@@ -1,0 +1,124 @@
+"""Front ends that read units of the sound, given or guessed from the lips: LMDecoder's two halves and their bridge.
+
+Yeo et al. 2024: what lips show in general (which unit is said) is learned where there is much video, what a language
+makes of units where there are only sound and text. Both meet in the distribution over the units of each frame: a
+given unit is the distribution that is sure of it.
+
+Shapes: B clips, T frames, N units a frame, K units, D width.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vsr.core.numbers import COUNT, SHARE
+from vsr.data.modalities import VIDEO
+from vsr.data.unit_input import UNITS, UnitSource
+from vsr.models.lengths import zero_padding
+from vsr.models.limits import check_sizes
+from vsr.models.registry import ENCODERS, FRONTENDS, settings_of, split_kind
+from vsr.models.target_heads import FrameUnitHead
+
+
+class UnitEmbedding(nn.Linear):
+    """Distributions over the units of each frame (B, T, N, K) -> (B, T, D)."""
+
+    def __init__(self, dim: int, per_frame: int, size: int):
+        super().__init__(per_frame * size, dim)
+
+    def forward(self, shares: Tensor) -> Tensor:
+        return super().forward(shares.flatten(2))
+
+
+class UnitFrontend(nn.Module):
+    """Given units (B, T, N) and mask (B, T) -> (B, T, D), zero on padding."""
+
+    def __init__(self, dim: int, per_frame: int, size: int):
+        super().__init__()
+        self.size = size
+        self.embed = UnitEmbedding(dim, per_frame, size)
+
+    def forward(self, units: Tensor, mask: Tensor) -> Tensor:
+        shares = F.one_hot(units, self.size).to(self.embed.weight.dtype)
+        return zero_padding(self.embed(shares), mask)
+
+
+class UnitBridge(nn.Module):
+    """Video (B, T, 1, 88, 88) and mask (B, T) -> (B, T, D), zero on padding: as `UnitFrontend`, of units that a reader
+    of lips guesses, each weighed by its probability.
+
+    Args:
+        frontend, encoder, units: of that reader: video -> features -> states -> logits (B, T, N, 1, K).
+        embed: as of `UnitFrontend`.
+    """
+
+    def __init__(self, frontend: nn.Module, encoder: nn.Module, units: FrameUnitHead, embed: UnitEmbedding):
+        super().__init__()
+        self.frontend, self.encoder, self.units, self.embed = frontend, encoder, units, embed
+
+    def shares(self, video: Tensor, mask: Tensor) -> Tensor:
+        """Probability of each unit, (B, T, N, K)."""
+        return self.units(self.encoder(self.frontend(video, mask), mask)).softmax(-1).squeeze(3)
+
+    def forward(self, video: Tensor, mask: Tensor) -> Tensor:
+        return zero_padding(self.embed(self.shares(video, mask)), mask)
+
+
+@FRONTENDS.register("units")
+@dataclass(frozen=True)
+class UnitFrontendSettings:
+    """Units of the sound, where `UnitSource` finds them; ``replaced``: share that training changes."""
+
+    folder: str = "data/features"
+    name: str = UNITS
+    size: int = 200
+    per_frame: int = 2
+    replaced: float = 0.0
+    reads = UNITS
+
+    def __post_init__(self):
+        check_sizes(self, size=COUNT, per_frame=COUNT, replaced=SHARE)
+
+    @property
+    def source(self) -> UnitSource:
+        return UnitSource(self.folder, self.name, self.size, self.per_frame)
+
+    def build(self, dim: int) -> UnitFrontend:
+        return UnitFrontend(dim, self.per_frame, self.size)
+
+
+@FRONTENDS.register("unit_bridge")
+@dataclass(frozen=True)
+class UnitBridgeSettings:
+    """``video`` and ``encoder``: a front end and an encoder of lips, {kind: ..., settings}, of width ``dim``;
+    ``weights``: the model folder of such a reader, trained on units (its head ``head``), with which training begins."""
+
+    video: Any = field(default="video_transformer")
+    encoder: Any = field(default="conformer")
+    dim: int = 192
+    size: int = 200
+    per_frame: int = 2
+    weights: str = ""
+    head: str = "audio"
+    reads = VIDEO
+
+    def __post_init__(self):
+        check_sizes(self, dim=COUNT, size=COUNT, per_frame=COUNT)
+        for name, registry in (("video", FRONTENDS), ("encoder", ENCODERS)):
+            kind, given = split_kind(getattr(self, name), f"frontend.{name}")
+            object.__setattr__(self, name, {"kind": kind, **asdict(settings_of(registry, kind, given))})
+        if getattr(self._part("video", FRONTENDS), "reads", VIDEO) != VIDEO:
+            raise ValueError(f"frontend.video is {self.video['kind']}, which does not read video")
+
+    def _part(self, name: str, registry: Any) -> Any:
+        return settings_of(registry, *split_kind(getattr(self, name), f"frontend.{name}"))
+
+    def build(self, dim: int) -> UnitBridge:
+        c = self
+        frontend, encoder = c._part("video", FRONTENDS).build(c.dim), c._part("encoder", ENCODERS).build(c.dim)
+        units = FrameUnitHead(c.dim, c.per_frame, 1, c.size)
+        return UnitBridge(frontend, encoder, units, UnitEmbedding(dim, c.per_frame, c.size))

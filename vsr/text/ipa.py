@@ -1,0 +1,56 @@
+"""Sounds of several languages in one list: letters of the international phonetic alphabet, as espeak writes them.
+
+Stress, length and syllable marks are left out; affricates and diphthongs are their letters one after the other, nasal
+vowels are sounds of their own. So languages share what they say alike, as in SBL (Luo et al. 2020).
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+from vsr.text.listed import Listed
+
+CONSONANTS = tuple("pbtdkɡmnɲŋfvβθðszʃʒʂʐɕʑçʝxɣχʁhɾrɹlʎɫjɥwʔ")
+VOWELS = tuple("iɪeɛæaɐɑɒʌəɘɚɜɝɤɨᵻʉɔoʊɯuyʏøœ")
+NASAL = tuple(vowel + "\u0303" for vowel in "ieɛɐɑɔouœ")
+SOUNDS = (*CONSONANTS, *VOWELS, *NASAL)
+
+_SAME = {"g": "ɡ", "ɱ": "m", "ʍ": "w", "ʌ\u0303": "ɐ\u0303", "a\u0303": "ɐ\u0303"}
+_SILENT = frozenset(":ːˑˈˌ\u0329\u032f\u0361ʲʰ‿_- 0123456789˥˦˧˨˩")
+_TILDE = "\u0303"
+
+
+def sounds_of(ipa: str) -> tuple[str, ...]:
+    """IPA -> sounds of the list. Raises ValueError for a sign that stands for none."""
+    found: list[str] = []
+    for sign in unicodedata.normalize("NFD", ipa).replace("c\u0327", "ç"):
+        if sign in _SILENT:
+            continue
+        if sign == _TILDE and found:
+            found[-1] = _SAME.get(found[-1] + sign, found[-1] + sign)
+        else:
+            found.append(_SAME.get(sign, sign))
+    if odd := [sound for sound in found if sound not in _KNOWN]:
+        raise ValueError(f"no sound of the list is written {odd[0]!r}, in {ipa!r}")
+    return tuple(found)
+
+
+_KNOWN = frozenset(SOUNDS)
+
+
+class SoundTokenizer(Listed):
+    """The sounds as tokens; texts are written in IPA."""
+
+    unit = "ipa"
+
+    def __init__(self) -> None:
+        super().__init__(SOUNDS)
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of a text in IPA. Raises ValueError for a sign that is no sound."""
+        return self.ids(sounds_of(text))
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Sounds with single spaces."""
+        return " ".join(piece for piece in self._written(ids) if piece)

@@ -1,0 +1,39 @@
+"""Training a reader of given units, from sound and text alone (LMDecoder's second stage)."""
+
+from __future__ import annotations
+
+from vsr.data.sampler import FrameBudgetSampler
+from vsr.data.splits import check_disjoint
+from vsr.data.unit_input import UNITS, UnitDataset
+from vsr.models.lipreader import frontend_of, further_heads_of
+from vsr.text.tokenizer import load_tokenizer
+from vsr.training.config import TrainConfig
+from vsr.training.lipreader import LipReaderRun, read_all
+from vsr.training.texts import with_tokens
+
+
+class UnitRun(LipReaderRun):
+    """`LipReaderRun` of a model with the front end "units": clips need neither video nor crops."""
+
+    def _open_data(self) -> None:
+        data, seed = self.config.data, self.config.seed
+        data.corruption.check_streams(video=False, sound=False)
+        train, dev, tests = (read_all(paths) for paths in (data.train, data.dev, data.tests))
+        check_disjoint(train, dev, tests)
+        self.tokenizer = data.checked(load_tokenizer(data.tokenizer))
+        config = self.config.model_config(self.tokenizer.vocab_size)
+        part, heads = frontend_of(config), further_heads_of(config)
+        train, dev = (self._with_tokens(name, own) for name, own in (("training", train), ("dev", dev)))
+        self.train = UnitDataset(train, self.tokenizer, part.source, part.replaced, seed, heads)
+        self.dev = UnitDataset(dev, self.tokenizer, part.source)
+        lengths = [clip.num_frames for clip in self.train.clips]
+        self.sampler = FrameBudgetSampler(lengths, data.frames_per_batch, seed)
+
+    def _with_tokens(self, name: str, clips: list) -> list:
+        return with_tokens(name, clips, self.tokenizer, False, self.say)  # how long a clip is its units say
+
+
+def reads_units(config: TrainConfig) -> bool:
+    """Whether the model of a run reads units that are given."""
+    given = config.model.get("frontend")
+    return (given.get("kind") if isinstance(given, dict) else given) == UNITS
