@@ -8,7 +8,7 @@ SECTIONS = {
     "voice a face": ("speak", "dub", "revoice", "live", "inspect", "web", "serve", "import", "push"),
     "prepare a corpus": ("units", "features", "sync"),
     "train": ("train", "vocoder", "listener"),
-    "synthesise and measure": ("synthesize", "evaluate", "results"),
+    "synthesise and measure": ("synthesize", "evaluate", "compare", "results"),
 }
 
 LIP2SPEECH = Program(
