@@ -36,7 +36,7 @@ def test_rows_of_the_same_voices_are_even():
 
 
 def test_words_are_counted_over_all_clips_and_what_is_not_heard_is_deleted():
-    clips = [Clip(id="a", video="", text="bin red"), Clip(id="b", video="", text="a b c d"), Clip(id="c", video="")]
+    clips = [Clip(id="a", video="", text="bin red"), Clip(id="b", video="", text="a b c d"), Clip("c", "", "")]
     first = [Outcome("A", "a", heard="bin red"), Outcome("A", "b", heard="a b c d"), Outcome("A", "c")]
     second = [Outcome("B", "a", heard="bin blue"), Outcome("B", "b", reason="missing"), Outcome("B", "c")]
     (own,) = pairs_of(clips, first, second, asr=True)
