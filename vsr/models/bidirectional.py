@@ -150,11 +150,12 @@ class BidirectionalHead(nn.Module):
         ]
 
     def scores(self, states: Tensor, lengths: Tensor, found: Hypotheses) -> Tensor:
-        """Log-probability onward and in reverse, (B, K)."""
+        """Log-probability onward and in reverse, mean over tokens and end, (B, K): sums prefer what is short."""
         turned_round = flipped(found.tokens.flatten(0, 1)).view_as(found.tokens)
         reverse = Hypotheses(turned_round, found.ended)
         streams = ((self.onward, found), (self.backward_, reverse))
-        return sum(log_probs(own, states, lengths, said).sum(-1) for own, said in streams)
+        total = sum(log_probs(own, states, lengths, said).sum(-1) for own, said in streams)
+        return total / (found.lengths + 1)
 
 
 def turned(after: Tensor, counts: Tensor) -> Tensor:

@@ -117,8 +117,8 @@ def parser() -> argparse.ArgumentParser:
     own = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     own.add_argument("--model", default="grid", help="whose encoder is kept (default: grid)")
     own.add_argument("--train", nargs="+", required=True, metavar="JSONL")
-    for name in ("dev", "test"):
-        own.add_argument(f"--{name}", required=True, metavar="JSONL")
+    for flag in ("--dev", "--test"):
+        own.add_argument(flag, required=True, metavar="JSONL")
     own.add_argument("--states", default="exp/states", metavar="DIR", help="where states are stored")
     own.add_argument("--objective", default="ctc_attention", metavar="YAML")
     own.add_argument("--shuffle-rewards", action="store_true")

@@ -171,8 +171,8 @@ def parser() -> argparse.ArgumentParser:
     own = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     own.add_argument("--model", default="grid", help="whose encoder is kept (default: grid)")
     own.add_argument("--source", nargs="+", required=True, metavar="JSONL", help="crops with sound (vsr waves)")
-    for name in ("train", "dev", "test"):
-        own.add_argument(f"--{name}", required=True, metavar="JSONL")
+    for flag in ("--train", "--dev", "--test"):
+        own.add_argument(flag, required=True, metavar="JSONL")
     own.add_argument("--language", required=True)
     own.add_argument("--tokenizer", required=True, metavar="DIR")
     own.add_argument("--states", default="exp/states", metavar="DIR", help="where states are stored")
