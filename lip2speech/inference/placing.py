@@ -9,7 +9,7 @@ said). Shapes: N frames in which lips speak, D width of the reader.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,7 +27,7 @@ from vsr.text.tokenizer import BLANK
 
 LIPS, SPREAD, NOWHERE = "lips", "spread", "nowhere"
 FITS = -3.0  # mean log-probability of a word that the lips say
-SLACK = 0.2  # seconds that lips may be before or after their cue
+SLACK = 0.2  # seconds that lips may be before or after their cues
 LEAST = 2  # frames of a word that is spread
 FLOOR = 1e-6  # of a probability
 TINY = 1e-6  # of a frame: what rounding may move a border by
@@ -64,16 +64,19 @@ def place_script(reader, parts: Sequence[Encoded], cues: Sequence[ScriptCue]) ->
     faces = np.concatenate([[part.face] * len(part.states) for part in parts])
     begins, ends = (np.concatenate([part.edges[side] for part in parts]) for side in (slice(-1), slice(1, None)))
     placed: list[PlacedWord] = []
-    for number, (cue, (first, stop)) in enumerate(zip(cues, _frames((begins + ends) / 2, cues), strict=True), start=1):
-        tokens = tokens_of(reader, " ".join(cue.words))
+    for together in said_together([(part.edges[0], part.edges[-1]) for part in parts], cues):
+        words = [(number + 1, word) for number in together for word in cues[number].words]
+        first, stop = _frames((begins + ends) / 2, [cues[number] for number in together])
         if first == stop:
-            placed += [PlacedWord(word, number, NOWHERE, None) for word in cue.words]
+            placed += [PlacedWord(word, number, NOWHERE, None) for number, word in words]
             continue
-        scores, spans = fitted(reader, states[first:stop], tokens, len(cue.words))
+        first, stop = with_still_ends(reader.model, parts, first, stop)
+        tokens = tokens_of(reader, " ".join(word for _, word in words))
+        scores, spans = fitted(reader, states[first:stop], tokens, len(words))
         fits = [_known(score) >= FITS for score in scores]
         bounds = said_in(reader.model, states[first:stop])
-        spans, fits = spread(spans, fits, scores, [len(word) for word in cue.words], bounds)
-        for word, fit, score, (a, b) in zip(cue.words, fits, scores, spans, strict=True):
+        spans, fits = spread(spans, fits, scores, [len(word) for _, word in words], bounds)
+        for (number, word), fit, score, (a, b) in zip(words, fits, scores, spans, strict=True):
             low, high = math.floor(first + a + TINY), math.ceil(first + b - TINY) - 1
             start = float(begins[low] + (first + a - low) * (ends[low] - begins[low]))
             end = float(ends[high] - (high + 1 - first - b) * (ends[high] - begins[high]))
@@ -81,15 +84,42 @@ def place_script(reader, parts: Sequence[Encoded], cues: Sequence[ScriptCue]) ->
     return placed
 
 
-def _frames(middles: np.ndarray, cues: Sequence[ScriptCue]) -> Iterator[tuple[int, int]]:
-    """(first, one past the last) frame of each cue: with some slack, but none into the cues beside it."""
+def said_together(windows: Sequence[tuple[float, float]], cues: Sequence[ScriptCue]) -> list[list[int]]:
+    """Cues (their places in the list) that are placed at once, since they share a window of (start, end) seconds.
+
+    A reader that sees a whole window writes its words on any of its frames, so a border between cues tells what is
+    said before and after, and not on which frames the reader's CTC has it.
+    """
+    groups: list[list[int]] = []
+    last = -1
     for number, cue in enumerate(cues):
-        before = cues[number - 1].end if number else -np.inf
-        after = cues[number + 1].start if number + 1 < len(cues) else np.inf
-        low = max(cue.start - SLACK, min(before, cue.start))
-        high = min(cue.end + SLACK, max(after, cue.end))
-        inside = np.flatnonzero((middles >= low) & (middles < high))
-        yield (int(inside[0]), int(inside[-1]) + 1) if len(inside) else (0, 0)
+        shared = [k for k, (start, end) in enumerate(windows) if min(cue.end, end) - max(cue.start, start) > SLACK]
+        if groups and shared and shared[0] <= last:
+            groups[-1].append(number)
+        else:
+            groups.append([number])
+        last = max([last, *shared])
+    return groups
+
+
+def _frames(middles: np.ndarray, cues: Sequence[ScriptCue]) -> tuple[int, int]:
+    """(first, one past the last) frame in which cues are said, with some slack."""
+    low, high = cues[0].start - SLACK, max(cue.end for cue in cues) + SLACK
+    inside = np.flatnonzero((middles >= low) & (middles < high))
+    return (int(inside[0]), int(inside[-1]) + 1) if len(inside) else (0, 0)
+
+
+@torch.inference_mode()
+def with_still_ends(model, parts: Sequence[Encoded], first: int, stop: int) -> tuple[int, int]:
+    """Frames ``first`` to ``stop`` of all windows, and those beside them in their windows, if the head for frames takes
+    none of these for speech: CTC may have written there what was said within."""
+    bounds = np.cumsum([0, *(len(part.states) for part in parts)])
+    if model.alignment is None:
+        return first, stop
+    begin, end = int(bounds[bounds <= first].max()), int(bounds[bounds >= stop].min())
+    speech = model.alignment(torch.cat([part.states for part in parts])[begin:end]).argmax(-1) != BLANK
+    low = begin if not speech[: first - begin].any() else first
+    return low, end if not speech[stop - begin :].any() else stop
 
 
 def fitted(

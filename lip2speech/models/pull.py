@@ -2,9 +2,10 @@
 
 A classifier's gradient added to the score of a flow on the linear path diverges at its beginning and vanishes at its
 end. So the gradient is taken where the flow believes to end, x1 = x + (1 - t) v, averaged over noise (SmoothGrad,
-Smilkov et al. 2017), and normed; the first step of the flow goes by so much further:
+Smilkov et al. 2017), carried back through the flow's network to x (as LipVoicer's is), and normed; the first step of
+the flow goes by so much further:
 
-    g = d/dx1 mean_n sum_i c_i log p(y_i | x1 + noise_n),    x <- x + w c rho g / rms(g)
+    g = d/dx mean_n sum_i c_i log p(y_i | x1 + noise_n),    x <- x + w c rho g / rms(g)
 
 with rho the rms over the given steps of the flow's own correction (x1 - coarse mel, or v where it starts at noise), c_i
 the confidence of step i's word and c their mean. What is left of the flow makes a mel of it that the voice would make:
@@ -14,7 +15,7 @@ there are. Shapes: B batch, N steps of 50 Hz, P = 160.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -24,6 +25,7 @@ from lip2speech.models.flow import noise
 from lip2speech.models.listener import Listener
 from vsr.core.clock import FPS, UNITS_PER_FRAME
 
+Back = Callable[[Tensor], Tensor]
 STEPS = FPS * UNITS_PER_FRAME  # a second
 DRAWS, LEVEL, SEED = 4, 0.6, 1000  # of the noise that gradients are averaged over: not that of the start of a flow
 SMALLEST = 1e-12  # of a mean square: below it there is nothing to pull
@@ -52,15 +54,18 @@ class TextPull:
     def __init__(self, listener: Listener, classes: Tensor, confidence: Tensor, weight: float):
         self.listener, self.classes, self.confidence, self.weight = listener, classes, confidence, weight
 
-    def __call__(self, end: Tensor, correction: Tensor, mask: Tensor) -> Tensor:
+    def __call__(self, end: Tensor, correction: Tensor, mask: Tensor, back: Back | None = None) -> Tensor:
         """What the flow is to be moved by.
 
         Args:
             end: (B, N, P) where the flow believes to end; correction: (B, N, P) what it does by itself.
             mask: (B, N) True on real steps.
+            back: carries the gradient at the end to the start (`through`); None: it is taken as it is.
         """
         told = (self.classes >= 0) & mask
         gradient = self._gradient(end, told, mask)
+        if back is not None:
+            gradient = back(gradient) * mask[..., None]
         own, pulled = (_mean_square(x.float(), told) for x in (correction, gradient))
         count = told.sum(1).clamp(min=1)
         sure = (self.confidence * told).sum(1) / count
@@ -79,6 +84,18 @@ class TextPull:
                 total = total + (said * sure * told).sum() / DRAWS
             (gradient,) = torch.autograd.grad(total, x)
             return gradient * mask[..., None]
+
+
+def through(network: Callable[..., Tensor], x: Tensor, gradient: Tensor, *given: Tensor) -> Tensor:
+    """The gradient at the end of a flow x1 = x + network(x, ...), all (B, N, P), carried back to x: g + J' g.
+
+    ``given``: further arguments of the network. Works under `torch.inference_mode`, too.
+    """
+    with torch.inference_mode(False), torch.enable_grad():
+        start = x.clone().requires_grad_()
+        moved = network(start, *(own.clone() for own in given))
+        (own,) = torch.autograd.grad(moved, start, gradient.to(moved.dtype).clone())
+    return gradient + own
 
 
 def noises(mask: Tensor, width: int) -> Iterator[Tensor]:

@@ -23,7 +23,7 @@ from lip2speech.models.envelope import envelope_correlation
 from lip2speech.models.flow import FlowOptions, chained, draw_times, noise, on_path, solve, to_velocity
 from lip2speech.models.guidance import CONTENT as WHAT_IS_SEEN
 from lip2speech.models.guidance import Chain, chain_of
-from lip2speech.models.pull import TextPull
+from lip2speech.models.pull import TextPull, through
 from lip2speech.models.velocity import Velocity
 from lip2speech.models.voice_config import VoiceConfig
 from vsr.media.mel import NUM_MELS
@@ -183,14 +183,25 @@ class Voice(nn.Module):
             v, logits = self._guided_velocity(x, t, condition, speaker, content.mask, chain, added)
             return v
 
-        push = None if pull is None else partial(self._pulled, pull, content)
+        push = None if pull is None else partial(self._pulled, pull, content, condition, speaker, added[-1])
         end = solve(velocity, self.start(content, options.temperature * noises), options, push)
         return self._speech(end, logits, content)
 
-    def _pulled(self, pull: TextPull, content: Content, x: Tensor, v: Tensor) -> Tensor:
-        """What a pull moves the start x (B, N, P) of the flow by, where its velocity is v."""
-        end = x + v
-        return pull(end, end - content.coarse if self.config.start == "coarse" else v, content.mask)
+    def _pulled(
+        self, pull: TextPull, content: Content, condition: Tensor, speaker: Tensor, added: Tensor | float,
+        x: Tensor, v: Tensor,
+    ) -> Tensor:  # fmt: skip
+        """What a pull moves the start x (B, N, P) of the flow by, where its velocity is v and all is shown to it."""
+        end, further = x + v, [added] if isinstance(added, Tensor) else []
+        everything = chain_of(1.0, (WHAT_IS_SEEN, *self.conditions))
+
+        def velocity(start: Tensor, condition: Tensor, speaker: Tensor, mask: Tensor, *further: Tensor) -> Tensor:
+            return self._guided_velocity(start, 0.0, condition, speaker, mask, everything, further)[0]
+
+        def back(gradient: Tensor) -> Tensor:
+            return through(velocity, x, gradient, condition, speaker, content.mask, *further)
+
+        return pull(end, end - content.coarse if self.config.start == "coarse" else v, content.mask, back)
 
     def _without_flow(self, content: Content, drawn: Tensor) -> Tensor:
         return content.coarse if self.config.start == "coarse" else drawn

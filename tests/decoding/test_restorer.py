@@ -93,6 +93,17 @@ def test_what_is_written_ends_and_is_no_text_twice(architecture):
     assert 1 <= len(found) <= 3 and len({tuple(own) for own in found}) == len(found)
 
 
+@pytest.mark.parametrize("architecture", KINDS)
+def test_what_is_too_long_for_the_model_is_no_text_or_refused(architecture):
+    restorer = tiny(architecture)
+    restorer.model.config.max_position_embeddings = 20
+    found = restorer.log_probs(["B IY"], [["a"], ["a" * 30]])
+    assert math.isfinite(found[0]) and found[1] == -math.inf
+    assert len("".join(restorer.write(["B IY"], 1)[0])) <= 20
+    with pytest.raises(VsrError, match="read shorter clips"):
+        restorer.log_probs(["B IY " * 30], [["a"]])
+
+
 def test_a_learnt_pair_is_written():
     """A few steps on two pairs: each prompt is answered by its own text."""
     restorer = tiny("encoder_decoder")
@@ -317,3 +328,50 @@ def test_units_are_shown_with_the_readers_errors(backbone, tmp_path):
     assert set(drawn) == {"B IH N", "B N"} and 20 < drawn["B N"] < 80
     clean = Prompts(settings, NoiseConfig(), (str(tmp_path / "words.txt"),), Counter())
     assert clean.lines(["bin", "bin"], np.random.default_rng(0)) == ["B IH N | B IH N"]
+
+
+@pytest.fixture
+def reader_and_list(tokenizer, tmp_path):
+    """Folders of a tiny reader of phonemes and of a restorer of random weights, and a manifest of two crops."""
+    from vsr.data.manifest import Clip, write_manifest
+    from vsr.models.lipreader import LipReader, LipReaderConfig
+    from vsr.modelstore.folder import save_model
+
+    torch.manual_seed(0)
+    config = LipReaderConfig(
+        vocab_size=tokenizer.vocab_size, frontend_width=8, frontend_layers=1, frontend_heads=2, dim=16, heads=2,
+        hidden=24, layers=1, decoder_layers=0, ctc_weight=1.0, alignment_weight=0.0,
+    )  # fmt: skip
+    save_model(tmp_path / "reader", LipReader(config), tokenizer, {"name": "reader"})
+    made = tiny("encoder_decoder")
+    save_restorer(tmp_path / "restorer", made.model, made.settings, {})
+    clips = []
+    for number in range(2):
+        crop = np.random.default_rng(number).integers(0, 255, (20, 96, 96), np.uint8)
+        np.save(tmp_path / f"c{number}.npy", crop)
+        clips.append(Clip(f"c{number}", "", "bin", "s", 20, str(tmp_path / f"c{number}.npy")))
+    write_manifest(tmp_path / "list.jsonl", clips)
+    return tmp_path
+
+
+def test_the_verb_restores_what_a_reader_of_phonemes_sees(reader_and_list, tiny_model, capsys):
+    folder, out = reader_and_list, reader_and_list / "out.jsonl"
+    given = ["--manifest", str(folder / "list.jsonl"), "--llm", str(folder / "restorer"), "--out", str(out)]
+    own = ["restore", "--model", str(folder / "reader"), *given]
+    assert main([*own, "--nbest", "3", "--candidates", "5", "--written", "1", "--beam", "10"]) == 0
+    said = capsys.readouterr()
+    assert "2 clips restored" in said.out and "licence our own" in said.err
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [row["id"] for row in rows] == ["c0", "c1"] and all(1 <= len(row["nbest"]) <= 3 for row in rows)
+    for row in rows:
+        scores = [one["score"] for one in row["nbest"]]
+        assert row["text"] == row["nbest"][0]["text"] and scores == sorted(scores, reverse=True)
+    out.unlink()
+    for words, told in (
+        (["restore", "--model", str(tiny_model), *given], "is no reader of phonemes or visemes by CTC"),
+        ([*own, "--candidates", "0"], "there must be a candidate"),
+        ([*own, "--candidates", "99"], "no more than the beam holds"),
+        ([*own[:6], "nowhere", *own[7:]], "nowhere is no model of vsr train with an llm"),
+    ):
+        assert main(words) == 1
+        assert told in capsys.readouterr().err and not out.exists()

@@ -11,6 +11,8 @@ from lip2speech.conditions.registry import CONDITIONS
 from lip2speech.models.flow import chained, guided
 from lip2speech.models.flow_options import FlowOptions
 from lip2speech.models.guidance import Chain, chain_of
+from lip2speech.models.listener import Listener, ListenerConfig
+from lip2speech.models.pull import Said, text_pull
 from tests.conftest import talking_face, write_video
 from tests.lip2speech.tiny import speakers, tiny_voice, videos
 from vsr.core.errors import VsrError
@@ -99,3 +101,18 @@ def test_a_voice_is_guided_by_each_condition_apart():
     assert torch.allclose(spoken("content=2,pace=2", 1.0), spoken(2.0, 1.0), atol=1e-5)
     assert torch.allclose(spoken("content=2,pace=0", 1.0), spoken("content=2,pace=0", 5.0), atol=1e-5)
     assert not torch.allclose(spoken("content=2,pace=3", 1.0), spoken("content=2,pace=3", 5.0), atol=1e-3)
+
+
+def test_a_voice_with_conditions_is_pulled_the_same_alone_and_in_a_batch():
+    voice = tiny_voice(conditions={"pace": {"kind": "steady pace of a test"}})
+    (video, lengths), who = videos([6, 11]), speakers(2)
+    heard = Listener(ListenerConfig(("bin",), dim=8, kernel=3)).eval()
+    said = [[Said("bin", 0.0, 0.2)], [Said("bin", 0.1, 0.4)]]
+
+    def spoken(rows, frames, pace):
+        pull, shown = text_pull(heard, said[:rows], 2 * frames, 1.0), {"pace": torch.full((rows, 1), pace)}
+        options = FlowOptions(2, "content=2,pace=3")
+        return voice.speak(video[:rows, :frames], lengths[:rows], who[:rows], options, conditions=shown, pull=pull).mel
+
+    assert torch.allclose(spoken(2, 11, 1.0)[0, :24], spoken(1, 6, 1.0)[0], atol=1e-4)
+    assert not torch.allclose(spoken(1, 6, 1.0), spoken(1, 6, 5.0), atol=1e-3)

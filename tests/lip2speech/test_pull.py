@@ -8,7 +8,7 @@ from lip2speech.inference.text import open_text
 from lip2speech.models.flow import solve
 from lip2speech.models.flow_options import FlowOptions
 from lip2speech.models.listener import Listener, ListenerConfig
-from lip2speech.models.pull import DRAWS, Said, noises, text_pull
+from lip2speech.models.pull import DRAWS, Said, noises, text_pull, through
 from tests.lip2speech.tiny import speakers, tiny_voice, videos
 from vsr.core.errors import VsrError
 
@@ -44,8 +44,8 @@ def test_padding_is_not_pulled_and_the_length_is_what_is_asked_for():
     mask = torch.arange(22) < torch.tensor([[12], [22]])
     once, twice = (text_pull(listener(), SAID, 22, w)(end, correction, mask) for w in (1.0, 2.0))
     assert not once[0, 12:].any() and once[0, :12].any() and torch.allclose(twice, 2 * once)
-    printed = slice(2, 15)  # steps of the second clip's word
-    rms = [x[1, printed].square().mean().sqrt() for x in (once, correction)]
+    told = slice(2, 15)  # steps of the second clip's word
+    rms = [x[1, told].square().mean().sqrt() for x in (once, correction)]
     assert rms[0] == pytest.approx(float(rms[1]), rel=1e-4)
 
 
@@ -108,6 +108,42 @@ def test_pulling_makes_the_words_likelier():
         moved = end if pull is None else end + pull(end, correction, mask)
         found.append(heard(moved, mask).log_softmax(-1)[..., 1].sum().item())
     assert found == sorted(found) and found[0] < found[-1]
+
+
+def test_the_gradient_is_carried_back_through_the_flow():
+    """By finite differences of what the listener makes of the end x + v(x)."""
+    torch.manual_seed(2)
+    inner, x, scale = torch.nn.Linear(160, 160).double(), torch.randn(1, 6, 160).double(), torch.tensor(0.7).double()
+    aim = torch.randn(1, 6, 160).double()
+
+    def network(start, scale):
+        return scale * torch.tanh(inner(start))
+
+    def value(start):
+        with torch.no_grad():
+            return (aim * (start + network(start, scale)).square()).sum()
+
+    with torch.inference_mode():
+        end = x + network(x, scale)
+        found = through(network, x, 2 * aim * end, scale)
+    for step, band in ((0, 3), (5, 100)):
+        change = torch.zeros_like(x)
+        change[0, step, band] = 1e-5
+        numeric = (value(x + change) - value(x - change)) / 2e-5
+        assert float(found[0, step, band]) == pytest.approx(float(numeric), rel=1e-5)
+
+
+@pytest.mark.parametrize("guidance", [1.0, 1.5])
+def test_a_pulled_voice_ends_where_its_words_are_likelier(guidance):
+    """The whole way: content, flow, listener; a little pull makes the words of the end likelier."""
+    voice, (video, lengths), who = tiny_voice(), videos([11]), speakers(1)
+    heard, mask, found = listener(), torch.ones(1, 22, dtype=torch.bool), []
+    for weight in (0.0, 0.02):
+        pull = text_pull(heard, [[Said("bin", 0.0, 0.44)]], 22, weight)
+        speech = voice.speak(video, lengths, who, FlowOptions(1, guidance), pull=pull)
+        with torch.no_grad():
+            found.append(heard(voice.normalise(speech.mel), mask).log_softmax(-1)[..., 1].sum().item())
+    assert found[1] > found[0]
 
 
 def test_a_voice_without_listener_refuses_text_and_by_default_does_without(tiny_voice_folder):

@@ -125,6 +125,43 @@ def test_cues_limit_where_words_are_looked_for():
     assert late.start >= 7.0
 
 
+@pytest.mark.parametrize("border", [0.5, 0.85, 1.1])
+def test_a_border_between_cues_may_lie_beside_that_of_the_words(border):
+    """Cues of one window are placed at once: where it is cut decides nothing."""
+    whole = place_script(READER, [part("bin blue now")], [ScriptCue(("bin", "blue", "now"))])
+    cues = [ScriptCue(("bin", "blue"), 0.0, border), ScriptCue(("now",), border, 3.0)]
+    placed = place_script(READER, [part("bin blue now")], cues)
+    assert [(own.word, own.cue, own.start) for own in placed] == [
+        (own.word, number, own.start) for own, number in zip(whole, (1, 1, 2), strict=True)
+    ]
+
+
+def test_cues_go_together_where_they_share_a_window():
+    windows = [(0.0, 3.0), (5.0, 8.0), (8.0, 11.0)]
+    cues = [ScriptCue(("a",), *times) for times in ((0, 1), (1, 3), (3.5, 4), (5, 6), (6, 9), (9, 11), (12, 13))]
+    assert placing.said_together(windows, cues) == [[0, 1], [2], [3, 4, 5], [6]]
+
+
+class Framed(Certain):
+    """One with a head for frames, which hears speech in some of them."""
+
+    def __init__(self, speech):
+        self.speech = torch.tensor(speech)
+
+    def alignment(self, states):
+        return torch.stack([torch.zeros(len(states)), self.speech[: len(states)] - 0.5], 1)
+
+
+@pytest.mark.parametrize("speech, expected", [
+    ([0, 0, 1, 1, 1, 0, 0, 0, 0, 0], (0, 10)),
+    ([1, 0, 1, 1, 1, 0, 0, 0, 0, 0], (2, 10)),
+    ([0, 0, 1, 1, 1, 0, 0, 0, 0, 1], (0, 5)),
+])  # fmt: skip
+def test_still_frames_beside_a_cue_are_looked_at_too(speech, expected):
+    own = Encoded(0, torch.zeros(10, 4), np.arange(11) / 25)
+    assert placing.with_still_ends(Framed(speech), [own], 2, 5) == expected
+
+
 def test_where_no_lips_speak_nothing_is_said():
     cues = [ScriptCue(("now",), 1.0, 2.0), ScriptCue(("bin",), 4.0, 5.0)]
     text = ScriptText(place_script(READER, [part("now", 1.0)], cues), "certain")

@@ -7,6 +7,7 @@ adapters: VALLR (Thomas et al. 2025); by an encoder and a decoder: PV-ASR (2025)
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -136,8 +137,8 @@ class OwnCodec:
         return [*(self.letters.get(letter, self.unknown) for letter in " ".join(words)), self.eos]
 
     def words(self, ids: Sequence[int]) -> list[str]:
-        """What is read."""
-        return "".join(self.entries[i] if i >= 4 else "" for i in ids).split()
+        """What is read; units are no part of a text."""
+        return "".join(own for i in ids if (own := self.entries[i]) in self.letters).split()
 
 
 @dataclass(frozen=True)
@@ -149,33 +150,54 @@ class Restorer:
     settings: RestorerSettings
     licence: str = ""
 
-    @torch.inference_mode()
     def log_probs(self, lines: Sequence[str], texts: Sequence[Sequence[str]]) -> list[float]:
-        """Natural log-probability of each text (a list of words) with its end, given the lines."""
-        if not texts:
+        """Natural log-probability of each text (a list of words) with its end, given the lines; -inf for a text that is
+        longer than the model takes. Raises VsrError bad_config for such lines."""
+        prompt, tokens = self._prompt(lines), [self.codec.text(words) for words in texts]
+        most = self._positions - (len(prompt) if self.settings.architecture == "causal" else 0)
+        kept = [number for number, own in enumerate(tokens) if len(own) <= most]
+        found = [-math.inf] * len(texts)
+        for number, value in zip(kept, self._scored(prompt, [tokens[i] for i in kept]), strict=True):
+            found[number] = value
+        return found
+
+    @torch.inference_mode()
+    def _scored(self, prompt: Sequence[int], tokens: Sequence[Sequence[int]]) -> list[float]:
+        if not tokens:
             return []
-        prompt, tokens = self.codec.prompt(lines), [self.codec.text(words) for words in texts]
         if self.settings.architecture == "causal":
             return tree_log_probs(self.model, prompt, tokens)
         labels = pad_sequence([torch.tensor(own) for own in tokens], True, IGNORE)
         encoded = self.model.get_encoder()(torch.tensor([prompt]))
-        encoded.last_hidden_state = encoded.last_hidden_state.expand(len(texts), -1, -1)
+        encoded.last_hidden_state = encoded.last_hidden_state.expand(len(tokens), -1, -1)
         logits = self.model(encoder_outputs=encoded, decoder_input_ids=begun(labels, self.model)).logits.float()
         own = logits.log_softmax(-1).gather(2, labels.clamp(min=0)[..., None])[..., 0]
         return own.masked_fill(labels == IGNORE, 0.0).sum(1).tolist()
 
     @torch.inference_mode()
     def write(self, lines: Sequence[str], count: int, beams: int = 4) -> list[list[str]]:
-        """The ``count`` likeliest texts that the beam search of the model finds, without repetition."""
-        prompt = torch.tensor([self.codec.prompt(lines)])
+        """The ``count`` likeliest texts that the beam search of the model finds, without repetition. Raises as
+        `log_probs`."""
+        prompt = torch.tensor([self._prompt(lines)])
+        first = prompt.shape[1] if self.settings.architecture == "causal" else 1
+        most = min(int(SHORTEST + LONGEST * prompt.shape[1]), self._positions - first)
         written = self.model.generate(
             input_ids=prompt, attention_mask=torch.ones_like(prompt), num_beams=max(beams, count), do_sample=False,
-            num_return_sequences=count, max_new_tokens=int(SHORTEST + LONGEST * prompt.shape[1]),
-            pad_token_id=self.codec.pad, eos_token_id=self.codec.eos,
+            num_return_sequences=count, max_new_tokens=most, pad_token_id=self.codec.pad, eos_token_id=self.codec.eos,
         )  # fmt: skip
-        first = prompt.shape[1] if self.settings.architecture == "causal" else 1
         found = [self.codec.words(_until(own[first:].tolist(), self.codec.eos)) for own in written]
         return [list(own) for own in dict.fromkeys(map(tuple, found))]
+
+    @property
+    def _positions(self) -> int:
+        return int(getattr(self.model.config, "max_position_embeddings", 1 << 20))
+
+    def _prompt(self, lines: Sequence[str]) -> list[int]:
+        prompt = self.codec.prompt(lines)
+        if len(prompt) >= self._positions:
+            told = f"a reading of {len(prompt)} tokens, and the restorer takes fewer than {self._positions}"
+            raise VsrError("bad_config", f"{told}: read shorter clips")
+        return prompt
 
 
 def begun(labels: Tensor, model: Any) -> Tensor:

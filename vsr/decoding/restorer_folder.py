@@ -104,6 +104,7 @@ def _whole(folder: Path, settings: RestorerSettings) -> Any:
     """All weights of a folder. Raises VsrError."""
     transformers = needed("transformers", "a language model", INSTALL)
     _check_safe(folder / WHOLE, "model")
+    transformers.utils.logging.disable_progress_bar()
     try:
         kind = getattr(transformers, CLASSES[settings.architecture])
         return kind.from_pretrained(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from lip2speech.cli.commands.speak import add_voice_arguments, check_given, references_of, voice
+from lip2speech.cli.consent import check_consent
 from lip2speech.inference.prosody import prosody_of
 from lip2speech.models.flow_options import flow_options
 
@@ -18,7 +19,7 @@ voice it is; never to put words into somebody's mouth."""
 FILES = """reads   a video file, whose own sound is not listened to; a script; recordings; a model
 writes  the video with its new sound, or .wav (16 kHz); with --words: JSON"""
 SEE = "lip2speech speak, vsr align"
-EXAMPLE = """lip2speech dub clip.mp4 --script clip.srt -o dubbed.mp4
+EXAMPLE = """lip2speech dub clip.mp4 --script clip.srt -o dubbed.mp4 --consent
 lip2speech dub clip.mp4 --script clip.txt -o voice.wav --words placed.json"""
 
 
@@ -40,6 +41,7 @@ def run(args: argparse.Namespace) -> int:
 
     cues = read_script(args.script)
     plan = check_given(args, references_of(args.reference), args.script)  # before PyTorch is loaded
+    check_consent(args.consent, "a dubbed voice")
     from lip2speech.inference.scripted import open_script, write_placed
 
     def text_for(loaded, options):

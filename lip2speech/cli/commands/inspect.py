@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from lip2speech.cli.consent import add_consent_argument, check_consent
 from vsr.cli.commands.inspect import add_arguments as add_reading
 from vsr.cli.commands.inspect import look
 
@@ -24,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     voice = parser.add_argument_group("voice")
     voice.add_argument("--voice", metavar="MODEL", help="folder or org/name (default: the one in the package)")
     voice.add_argument("--reference", metavar="FILE", help="recording of the voice (default: the model's own)")
+    add_consent_argument(voice)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -34,6 +36,8 @@ def run(args: argparse.Namespace) -> int:
     from vsr.core.files import check_output, write_text
 
     check_output(args.out, args.video, *filter(None, (args.reference,)))
+    if args.reference:
+        check_consent(args.consent, "--reference")
     vector = wanted_voice(args.reference)  # first, because it is quick to refuse
     inspection = look(args)
     write_text(args.out, render_voiced(inspection, load_model(args.voice, args.device), vector))

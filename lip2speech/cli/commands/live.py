@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from lip2speech.cli.consent import add_consent_argument, check_consent
 from lip2speech.models.flow_options import add_flow_arguments, flow_options
 from vsr.core.machine import add_device_argument
 
@@ -26,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--out", required=True, metavar="FILE", help=".wav; -: standard output, for a player")
     voice = parser.add_argument_group("voice")
     voice.add_argument("--reference", metavar="FILE", help="recording of the voice (default: the model's own)")
+    add_consent_argument(voice)
     voice.add_argument("--text", metavar="read|read!|none", help="what is said (default: none)")
     voice.add_argument("--model", metavar="MODEL", help="folder or org/name (default: the one in the package)")
     add_device_argument(voice)
@@ -36,6 +38,8 @@ def run(args: argparse.Namespace) -> int:
     """Voice until the source ends or Ctrl-C. Raises VsrError."""
     options = flow_options(args)
     check_given(args)  # before PyTorch is loaded: it is quick to refuse
+    if args.reference:
+        check_consent(args.consent, "--reference")
     from lip2speech.inference.dubbing import wanted_voice
     from lip2speech.inference.folder import load_model
     from lip2speech.inference.live import LiveVoice, Sound

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from lip2speech.cli.consent import add_consent_argument, check_consent
 from lip2speech.inference.prosody import add_prosody_arguments, prosody_of
 from lip2speech.models.flow_options import add_flow_arguments, flow_options
 from vsr.cli.options import add_faces_argument
@@ -24,7 +25,7 @@ FILES = """reads   a video file, whose own sound is not listened to; a recording
 writes  the video with its new sound, or .wav (16 kHz); with --words: JSON"""
 SEE = "vsr transcribe, lip2speech evaluate"
 EXAMPLE = """lip2speech speak clip.mp4 -o voiced.mp4
-lip2speech speak clip.mp4 -o voice.wav --reference someone.wav
+lip2speech speak clip.mp4 -o voice.wav --reference someone.wav --consent
 lip2speech speak clip.mp4 -o voiced.mp4 --text "bin blue at f two now"
 lip2speech speak clip.mp4 -o voiced.mp4 --pitch +2st --energy=-3dB
 lip2speech speak video.mkv -o voiced.mkv --faces 2 --reference 0=anna.wav --reference 1=ben.wav"""
@@ -53,6 +54,7 @@ def add_voice_arguments(parser: argparse.ArgumentParser, voice) -> None:
         help="recording of the voice, or of face N's (default: the model's own)",
     )  # fmt: skip
     add_prosody_arguments(voice)
+    add_consent_argument(voice)
     voice.add_argument("--model", metavar="MODEL", help="folder or org/name (default: the one in the package)")
     add_device_argument(voice)
     add_flow_arguments(parser)
@@ -60,7 +62,10 @@ def add_voice_arguments(parser: argparse.ArgumentParser, voice) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Speak and write. Raises VsrError."""
-    plan = check_given(args, references_of(args.reference))  # before PyTorch is loaded: it is quick to refuse
+    references = references_of(args.reference)
+    plan = check_given(args, references)  # before PyTorch is loaded: it is quick to refuse
+    if references:
+        check_consent(args.consent, "--reference")
     from lip2speech.inference.said_record import write_said
     from lip2speech.inference.text import open_text
 

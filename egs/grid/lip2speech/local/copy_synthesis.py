@@ -5,11 +5,11 @@
         [--json FILE]
 
 Prints PESQ, STOI, the error of the pitch in cents where both are voiced and the share of frames in which one alone is,
-and the paired bootstrap interval of each vocoder's PESQ against the first one's. VOCODER is the folder of one, or
-`untrained`: the harmonic source before any training, which knows no pitch by itself. --f0 says where a source takes its
-pitch from: from its own head, from the recording, or (as control) the mean of the recording wherever that is voiced;
---ratio multiplies it, and then the error is against the pitch that was asked for. Run it in the folder that the
-manifest's paths are relative to.
+and the paired bootstrap interval of each vocoder's PESQ against the first one's. VOCODER is the folder of one, or one
+before any training: `untrained` with the harmonic source, which knows no pitch by itself, or `untrained-none`. --f0
+says where a source takes its pitch from: from its own head, from the recording, or (as control) the mean of the
+recording wherever that is voiced; --ratio multiplies it, and then the error is against the pitch that was asked for.
+Run it in the folder that the manifest's paths are relative to.
 """
 
 import argparse
@@ -40,7 +40,10 @@ def paired_interval(differences: np.ndarray, draws: int = 2000) -> tuple[float, 
 
 def vocoder_of(folder: str) -> Generator:
     """The vocoder of a folder, or the source alone."""
-    return Generator(GeneratorConfig(source="harmonic")).eval() if folder == "untrained" else load_vocoder(folder)[0]
+    torch.manual_seed(0)
+    if folder.startswith("untrained"):
+        return Generator(GeneratorConfig(source=folder.partition("-")[2] or "harmonic")).eval()
+    return load_vocoder(folder)[0]
 
 
 def given_f0(natural: np.ndarray, how: str, ratio: float) -> torch.Tensor | None:

@@ -140,6 +140,7 @@ def main() -> None:
     parser.add_argument("--paired", type=int, default=60, help="clips with lips (default: 60)")
     parser.add_argument("--minutes", type=float, default=3.0, help="of an arm")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
+    parser.add_argument("--arms", nargs="+", choices=ARMS, default=ARMS)
     args = parser.parse_args()
     torch.set_num_threads(1)
     front = Synchrony.of_reader(load_model(args.model), args.model, ContrastSettings())
@@ -148,12 +149,14 @@ def main() -> None:
     each = [stored(front, clips, Path(args.features)) for clips in lists]
     rows: dict[str, list] = {}
     for seed in args.seeds:
-        for arm in ARMS:
+        for arm in args.arms:
             model = train(arm, lists[0], each[0], args.paired, args.minutes, seed, (lists[1], each[1]))
             lips, sound = read(model, lists[2], each[2]), read(model, lists[2], each[2], "sound")
             print(f"{arm} seed {seed}: lips {lips[0]}; sound WER {sound[0].wer:.2%}", flush=True)
             rows.setdefault(arm, []).extend(lips[1])
     for before, after in (("plain", "contrast"), ("wrong", "contrast"), ("plain", "wrong")):
+        if not {before, after} <= rows.keys():
+            continue
         gain = paired_gain(rows[before], rows[after])
         print(f"{before} -> {after}: {gain[0]:.2f} points of WER better [{gain[1]:.2f}, {gain[2]:.2f}]")
 

@@ -1,0 +1,72 @@
+"""Consent to make somebody's voice: asked for once, kept in the user's configuration folder.
+
+A synthetic voice that sounds like somebody, or says what somebody did not, is theirs to allow. The folder is
+`lip2speech` in XDG_CONFIG_HOME, else in APPDATA (Windows), else in `~/.config`.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import sys
+from pathlib import Path
+
+from vsr.core.errors import VsrError
+from vsr.core.files import read_json, write_json
+
+STATEMENT = (
+    "I make voices only of people who have agreed to it, for these words and this use, and never to deceive, "
+    "to impersonate or to pass a check of identity; whoever hears one is informed that it is synthetic."
+)
+FILE = "consent.json"
+
+
+def consent_file() -> Path:
+    """Where consent is kept."""
+    local = os.environ.get("XDG_CONFIG_HOME") or (os.environ.get("APPDATA") if os.name == "nt" else None)
+    return Path(local or Path.home() / ".config") / "lip2speech" / FILE
+
+
+def has_consented() -> bool:
+    """Whether the user has agreed to the statement as it stands here."""
+    try:
+        record = read_json(consent_file())
+    except (OSError, ValueError, VsrError):
+        return False
+    return isinstance(record, dict) and record.get("statement") == STATEMENT
+
+
+def add_consent_argument(group) -> None:
+    """Declare --consent."""
+    group.add_argument(
+        "--consent", action="store_true", help="whose voice and face it is has agreed; asked for once, then kept"
+    )
+
+
+def check_consent(given: bool, what: str) -> None:
+    """Go on only with consent: given before, by ``--consent``, or by an answer on a terminal.
+
+    Args:
+        given: whether ``--consent`` is there.
+        what: that needs it, such as "--reference".
+
+    Raises VsrError no_consent.
+    """
+    if has_consented():
+        return
+    if not given and sys.stdin.isatty() and sys.stderr.isatty():
+        print(f"{what} needs your consent, once:\n  {STATEMENT}\nAgree? [y/N] ", end="", file=sys.stderr, flush=True)
+        given = sys.stdin.readline().strip().lower() in ("y", "yes")
+    if not given:
+        raise VsrError("no_consent", f'{what} needs consent: give --consent, which says "{STATEMENT}"')
+    _keep()
+
+
+def _keep() -> None:
+    """Where it cannot be kept, it is asked for again."""
+    path = consent_file()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, {"statement": STATEMENT, "agreed": datetime.date.today().isoformat()})
+    except (OSError, VsrError) as error:
+        print(f"lip2speech: consent is not kept and will be asked for again: {error}", file=sys.stderr)

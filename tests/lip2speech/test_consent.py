@@ -1,0 +1,79 @@
+"""Nobody's voice is made without consent, which is asked for once."""
+
+import io
+import json
+
+import pytest
+
+from lip2speech.cli import main
+from lip2speech.cli.consent import STATEMENT, check_consent, consent_file, has_consented
+from tests.conftest import talking_face, write_video
+from vsr.core.errors import VsrError
+from vsr.media.audio import write_wave
+
+
+@pytest.fixture(autouse=True)
+def nothing_agreed(consented):
+    consent_file().unlink()
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_it_is_asked_for_once(monkeypatch, capsys):
+    with pytest.raises(VsrError, match="--consent") as caught:
+        check_consent(False, "--reference")
+    assert caught.value.reason == "no_consent" and STATEMENT in str(caught.value) and not has_consented()
+    check_consent(True, "--reference")
+    check_consent(False, "--reference")
+    assert json.loads(consent_file().read_text("utf-8"))["statement"] == STATEMENT
+
+
+@pytest.mark.parametrize(
+    ("answer", "agreed"), [("y\n", True), ("YES\n", True), ("\n", False), ("no\n", False), ("", False)]
+)
+def test_a_terminal_is_asked(monkeypatch, answer, agreed):
+    shown = Terminal()
+    monkeypatch.setattr("sys.stdin", Terminal(answer))
+    monkeypatch.setattr("sys.stderr", shown)
+    if agreed:
+        check_consent(False, "--reference")
+    else:
+        with pytest.raises(VsrError):
+            check_consent(False, "--reference")
+    assert STATEMENT in shown.getvalue() and has_consented() == agreed
+
+
+@pytest.mark.parametrize("kept", ["", "[]", "{", '{"statement": "anything goes"}'])
+def test_another_statement_or_a_damaged_file_is_none(kept):
+    consent_file().write_text(kept, "utf-8")
+    assert not has_consented()
+    check_consent(True, "--reference")
+    assert has_consented()
+
+
+def test_where_it_cannot_be_kept_it_counts_once(monkeypatch, tmp_path, capsys):
+    (tmp_path / "file").write_text("", "utf-8")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "file"))
+    check_consent(True, "--reference")
+    assert not has_consented() and "will be asked for again" in capsys.readouterr().err
+
+
+def test_no_verb_makes_somebodys_voice_without(tiny_voice_folder, tmp_path, capsys, voice_like):
+    video, script = write_video(tmp_path / "face.mp4", talking_face(25)), tmp_path / "s.txt"
+    script.write_text("bin", "utf-8")
+    write_wave(tmp_path / "someone.wav", voice_like)
+    reference, model = ["--reference", str(tmp_path / "someone.wav")], str(tiny_voice_folder)
+    outs = [tmp_path / f"out{number}" for number in range(4)]
+    for words in (
+        ["speak", str(video), "-o", f"{outs[0]}.wav", *reference, "--model", model],
+        ["dub", str(video), "--script", str(script), "-o", f"{outs[1]}.wav", "--model", model],
+        ["inspect", str(video), "-o", f"{outs[2]}.html", *reference, "--voice", model],
+        ["live", str(video), "-o", f"{outs[3]}.wav", *reference, "--model", model],
+    ):
+        assert main(words) == 1
+        assert "needs consent" in capsys.readouterr().err
+    assert not list(tmp_path.glob("out*"))
+    assert main(["speak", str(video), "-o", str(tmp_path / "own.wav"), "--model", model]) == 0
