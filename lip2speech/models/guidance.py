@@ -63,8 +63,8 @@ def chain_of(given: Guidance, known: Sequence[str]) -> Chain:
     links, everything = scales_in(given), frozenset(known)
     missing = [name for name, _ in links if name and name not in everything]
     if missing:
-        told = f"this voice has no condition {missing[0]}; it has {', '.join(known)}"
-        raise VsrError("bad_options", f"--guidance {given}: {told}")
+        problem = f"this voice has no condition {missing[0]}; it has {', '.join(known)}"
+        raise VsrError("bad_options", f"--guidance {given}: {problem}")
     names = [frozenset(name for name, _ in links[: count + 1]) for count in range(len(links) - 1)]
     steps = list(zip([*names, everything], (scale for _, scale in links), strict=True))
     kept = [step for step, later in pairwise([*steps, None]) if later is None or step[1] != later[1]]

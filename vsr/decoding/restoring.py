@@ -51,8 +51,8 @@ class RestoreOptions:
         whole = {"beam": Range(least=1, most=1000), "candidates": Range(least=0, most=1000)}
         check_numbers(self, **whole, written=Range(least=0, most=100), weight=NOT_NEGATIVE, bonus=BONUS)
         if not self.candidates + self.written or self.candidates > self.beam:
-            told = f"{self.candidates} candidates, {self.written} written, beam {self.beam}"
-            raise VsrError("bad_config", f"{told}: there must be a candidate, and no more than the beam holds")
+            problem = f"{self.candidates} candidates, {self.written} written, beam {self.beam}"
+            raise VsrError("bad_config", f"{problem}: there must be a candidate, and no more than the beam holds")
 
 
 @dataclass(frozen=True)

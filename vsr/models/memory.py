@@ -124,12 +124,12 @@ def fill_memories(model: nn.Module) -> str:
 
     Raises VsrError bad_features, bad_config for centroids of another number or width.
     """
-    told = []
+    filled = []
     for memory in (own for own in model.modules() if isinstance(own, KeyValueMemory) and own.codebook):
         found = torch.from_numpy(read_codebook(memory.codebook))
         if found.shape != memory.values.shape:
             given, wanted = (" x ".join(map(str, own.shape)) for own in (found, memory.values))
             raise VsrError("bad_config", f"model.encoder: slots x width is {wanted}, and {memory.codebook} has {given}")
         memory.values.copy_(found)
-        told.append(f"memory {memory.codebook}: {found.shape[0]} centroids of {found.shape[1]}")
-    return "; ".join(told)
+        filled.append(f"memory {memory.codebook}: {found.shape[0]} centroids of {found.shape[1]}")
+    return "; ".join(filled)

@@ -61,9 +61,9 @@ def contrast_losses(
         rows = drawn(mask, c.frames)
         found["cross"] = cross_contrast(see[rows], heard[rows], c.tau, c.standard)
     if c.supervised and labels is not None:
-        told = drawn(mask & (labels >= 0), c.frames // 2)
-        both = torch.cat([see[told], heard[told]])
-        found["supervised"] = supervised_contrast(both, labels[told].repeat(2), c.tau)
+        known = drawn(mask & (labels >= 0), c.frames // 2)
+        both = torch.cat([see[known], heard[known]])
+        found["supervised"] = supervised_contrast(both, labels[known].repeat(2), c.tau)
     return found
 
 

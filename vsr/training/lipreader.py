@@ -98,9 +98,9 @@ class LipReaderRun(Run):
         model = built(LipReader, self.config.model_config(self.tokenizer.vocab_size))
         if path := self.config.trainer.frontend_weights:
             self.say(load_video_weights(model.frontend, path, lambda file: weights_of(read_checkpoint(file), file)))
-        for told in (fill_memories(model), fill_bridge(model, model.config)):
-            if told:
-                self.say(told)
+        for filled in (fill_memories(model), fill_bridge(model, model.config)):
+            if filled:
+                self.say(filled)
         if where := self.config.trainer.init_from:
             source, tokenizer = fitting_reader(load_model(where), model)
             self.say(f"init_from {where}: {copy_weights(source, model, tokenizer, self.tokenizer)}")

@@ -86,8 +86,8 @@ class RestorerTrainConfig:
         check_number("seed", self.seed, SEED)
         given = len(self.data.noise.hypotheses)
         if given and given != (self.llm.lines if self.llm.input == "text" else 1):
-            told = f"{given} files of data.noise.hypotheses for {self.llm.lines} llm.lines of {self.llm.input}"
-            raise VsrError("bad_config", f"{told}: text takes as many as lines, units one")
+            problem = f"{given} files of data.noise.hypotheses for {self.llm.lines} llm.lines of {self.llm.input}"
+            raise VsrError("bad_config", f"{problem}: text takes as many as lines, units one")
 
 
 def sentences_of(config: RestorerTrainConfig) -> tuple[list[list[str]], list[list[str]], int]:
@@ -165,7 +165,7 @@ class RestorerRun:
 
     def fit(self) -> Path:
         """Train to the end of the schedule; returns the model folder."""
-        c, step, told, begun_at = self.config, 0, 0, time.monotonic()
+        c, step, checked, begun_at = self.config, 0, 0, time.monotonic()
         optimiser = adamw(self.model, c.optim.lr, c.optim.weight_decay)
         for batch, share in self._batches(begun_at):
             for group in optimiser.param_groups:
@@ -177,8 +177,8 @@ class RestorerRun:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), c.optim.clip)
             optimiser.step()
             step += 1
-            if int(share * CHECKS) > told:
-                told = int(share * CHECKS)
+            if int(share * CHECKS) > checked:
+                checked = int(share * CHECKS)
                 self._say(step, begun_at, float(loss.detach()))
         dev = self._say(step, begun_at, float(loss.detach()))
         about = {

@@ -117,6 +117,6 @@ def _restorers(args: argparse.Namespace, members: int) -> dict:
     restorer = load_restorer(args.restorer)
     settings = restorer.settings
     if settings.input != "text" or settings.lines != members:
-        told = f"{args.restorer} reads {settings.lines} lines of {settings.input}"
-        raise VsrError("bad_config", f"{told}, and there are {members} files of hypotheses")
+        problem = f"{args.restorer} reads {settings.lines} lines of {settings.input}"
+        raise VsrError("bad_config", f"{problem}, and there are {members} files of hypotheses")
     return {"restorer": restorer.log_probs}

@@ -66,9 +66,9 @@ def train(model: Above, clips: Sequence[Clip], states: Sequence[Tensor], tokeniz
             average.update(model, step)
             if step * args.checks // args.steps > (step - 1) * args.checks // args.steps:
                 found = {name: round(float(value.detach()), 3) for name, value in losses.items()}
-                told = rates(read(average.model, *dev, tokenizer))
+                figures = rates(read(average.model, *dev, tokenizer))
                 minutes = (time.monotonic() - begun) / 60
-                print(f"step {step}  epoch {epoch}  {minutes:.1f} min  dev {told}  {found}", flush=True)
+                print(f"step {step}  epoch {epoch}  {minutes:.1f} min  dev {figures}  {found}", flush=True)
         epoch += 1
     return average.model
 
@@ -162,8 +162,8 @@ def main() -> None:
             f"test {name}: {rates(each)} ({100 * low:.2f} - {100 * high:.2f}), {sum(one.words for one in own)} {name}"
         )
         if args.against:
-            told = json.loads((Path(args.against) / "test.json").read_text(encoding="utf-8"))
-            other = [UtteranceScore(**row) for row in told]
+            figures = json.loads((Path(args.against) / "test.json").read_text(encoding="utf-8"))
+            other = [UtteranceScore(**row) for row in figures]
             mean, low, high = paired_gain(other if name == "words" else by_characters(other), own)
             print(f"better than {args.against} by {mean:.2f} points of {name} ({low:.2f} to {high:.2f})")
 

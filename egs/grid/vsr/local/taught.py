@@ -138,8 +138,8 @@ def upper(loaded, config, keep) -> Upper:
     """The reader with the model's front end and lower layers, which have no gradient."""
     model = Upper(config)
     model.keep = keep
-    if told := fill_memories(model):
-        print(told, flush=True)
+    if filled := fill_memories(model):
+        print(filled, flush=True)
     if isinstance(model.frontend, MixedStreams):
         model.frontend = MixedStreams(config.dim, {VIDEO: Passed(), SOUND: Passed()}, model.frontend.mix)
     else:
@@ -178,8 +178,8 @@ def train(model, clips, states, teacher, dev, args, objective, sound) -> nn.Modu
             if step * CHECKS // args.steps > shown:
                 shown = step * CHECKS // args.steps
                 read = "  ".join(f"{name} {rate(dev[0], own):.2f}" for name, own in texts(average.model, *dev).items())
-                told = "  ".join(f"{name} {float(own.detach()):.3f}" for name, own in losses.items())
-                print(f"step {step}  {(time.monotonic() - begun) / 60:.1f} min  dev {read}  {told}", flush=True)
+                each = "  ".join(f"{name} {float(own.detach()):.3f}" for name, own in losses.items())
+                print(f"step {step}  {(time.monotonic() - begun) / 60:.1f} min  dev {read}  {each}", flush=True)
         epoch += 1
     return average.model
 
