@@ -9,6 +9,15 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+@pytest.fixture(autouse=True)
+def consented(tmp_path_factory, monkeypatch):
+    """Consent was given before, in no folder of the user's."""
+    from lip2speech.cli.consent import check_consent
+
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+    check_consent(True, "a test")
+
+
 def talking_face(num_frames, size=256):
     """RGB frames (num_frames, size, size, 3) of a public-domain photograph whose mouth opens and closes."""
     from skimage.data import astronaut

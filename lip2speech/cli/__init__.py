@@ -5,10 +5,10 @@ from __future__ import annotations
 from vsr.cli import Program
 
 SECTIONS = {
-    "voice a face": ("speak", "dub", "live", "inspect", "web", "serve", "import", "push"),
+    "voice a face": ("speak", "dub", "revoice", "live", "inspect", "web", "serve", "import", "push"),
     "prepare a corpus": ("units", "features", "sync"),
     "train": ("train", "vocoder", "listener"),
-    "synthesise and measure": ("synthesize", "evaluate", "results"),
+    "synthesise and measure": ("synthesize", "evaluate", "compare", "results"),
 }
 
 LIP2SPEECH = Program(

@@ -166,7 +166,7 @@ def voice_crop(
         lengths = torch.tensor([stop - start], device=speaker.device)
         pull, words = pull_in(loaded, said, start, stop, options), conditions_in(loaded, said, start, stop)
         own = loaded.voice.speak(video, lengths, speaker, options, conditions=words, pull=pull)
-        _join(mel, own.mel.cpu(), start * MELS_PER_FRAME, done * MELS_PER_FRAME)
+        join(mel, own.mel.cpu(), start * MELS_PER_FRAME, done * MELS_PER_FRAME)
         middle = (start + max(start, done)) // 2 * UNITS_PER_FRAME
         units[:, middle : stop * UNITS_PER_FRAME] = own.units.cpu()[:, middle - start * UNITS_PER_FRAME :]
         done = stop
@@ -195,7 +195,7 @@ def _from(said: Sequence[Said], start: int) -> list[Said]:
     return [replace(word, start=word.start - first, end=word.end - first) for word in said]
 
 
-def _join(whole: torch.Tensor, piece: torch.Tensor, start: int, done: int) -> None:
+def join(whole: torch.Tensor, piece: torch.Tensor, start: int, done: int) -> None:
     """Write ``piece`` (1, n, 80) at ``start`` of ``whole``, fading over where that is filled up to ``done``."""
     overlap = max(0, done - start)
     fade = (torch.arange(overlap) + 0.5)[None, :, None] / max(1, overlap)

@@ -176,6 +176,6 @@ class VoiceRun(Run):
     def export(self, folder: Path) -> Path:
         """Write the averaged weights as a model folder (by rank 0 alone)."""
         if self.fabric.is_global_zero:
-            extra = {"name": self.folder.name, "training": self.reached()}
+            extra = {"name": self.folder.name, "training": self.reached(), "seen": self.config.data.seen}
             save_voice(folder, self.average.model, self.codebook, extra)
         return folder

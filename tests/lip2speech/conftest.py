@@ -4,17 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from lip2speech.cli.consent import check_consent
 from lip2speech.inference.folder import save_part, save_voice
 from tests.lip2speech.tiny import UNITS, tiny_vocoder, tiny_voice
 from vsr.media.units import Codebook
-
-
-@pytest.fixture(autouse=True)
-def consented(tmp_path_factory, monkeypatch):
-    """Consent was given before, in no folder of the user's."""
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
-    check_consent(True, "a test")
 
 
 @pytest.fixture

@@ -82,6 +82,7 @@ def train(sound, name, **changed):
 
 def test_it_is_trained_and_another_run_begins_with_it(sound):
     assert train(sound, "a") == 0
+    assert json.loads((sound / "a" / "model" / "config.json").read_text("utf-8"))["seen"] == "units"
     trainer = settings(sound)["trainer"] | {"init_from": str(sound / "a" / "model")}
     assert train(sound, "b", trainer=trainer) == 0
 

@@ -1,0 +1,91 @@
+"""`lip2speech revoice`: a recording in another voice."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from lip2speech.cli.consent import add_consent_argument, check_consent
+from lip2speech.inference.anonymous import ANONYMOUS, seed_of
+from lip2speech.models.flow_options import add_flow_arguments, flow_options
+from vsr.core.machine import add_device_argument
+
+HELP = "let another voice say a recording"
+ABOUT = """Says the words of a recording in another voice, by its units of sound: that of a
+recording, nobody's (anonymous: the mean of 3 to 5 voices of a pool that are far from the
+speaker's), or its own. It needs a voice that was trained to speak units (data.seen:
+units); the one in the package speaks from lips and is refused. Only with the consent of
+whose voices they are; that a voice is anonymous for programs does not make it so for
+people."""
+FILES = """reads   a sound file or the sound of a video; recordings; a model that speaks units
+writes  .wav (16 kHz), as long as what was read; its metadata say that it is synthetic"""
+SEE = "lip2speech speak, lip2speech features"
+EXAMPLE = """lip2speech revoice said.wav -o other.wav --reference someone.wav --model exp/units --consent
+lip2speech revoice said.wav -o nobody.wav --reference anonymous:7 --pool voices --model exp/units"""
+OWN = "own"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("sound", metavar="WAV", help="a recording")
+    parser.add_argument("-o", "--out", required=True, metavar="FILE", help=".wav")
+    voice = parser.add_argument_group("voice")
+    voice.add_argument(
+        "--reference", required=True, metavar="own|anonymous[:SEED]|FILE", help="whose voice it is to be"
+    )  # fmt: skip
+    voice.add_argument("--pool", metavar="DIR", help="of anonymous: recordings, one a voice")
+    add_consent_argument(voice)
+    voice.add_argument("--model", metavar="MODEL", help="folder or org/name of a voice that speaks units")
+    add_device_argument(voice)
+    add_flow_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Speak again and write. Raises VsrError."""
+    options, seed = check_given(args), seed_of(args.reference)
+    check_consent(args.consent, "another voice")
+    import torch
+
+    from lip2speech.features.speaker import reference_vector
+    from lip2speech.inference.anonymous import anonymous_vector
+    from lip2speech.inference.dubbing import SYNTHETIC, speaker_of
+    from lip2speech.inference.folder import load_model
+    from lip2speech.inference.revoicing import check_speaks_units, revoice
+    from vsr.media.audio import read_wave, write_wave
+
+    loaded = load_model(args.model, args.device)
+    check_speaks_units(loaded)
+    wave = read_wave(args.sound)
+    vector = reference_vector(args.sound if args.reference == OWN or seed is not None else args.reference)
+    if seed is not None:
+        vector = anonymous_vector([reference_vector(path) for path in pool_of(args.pool)], vector, seed)
+    made = revoice(loaded, wave, speaker_of(loaded, torch.from_numpy(vector)), options)
+    write_wave(args.out, made, SYNTHETIC)
+    print(f"{args.out}: {len(made) / 16000:.2f} s of speech")
+    return 0
+
+
+def check_given(args: argparse.Namespace):
+    """Check files and options before the work; returns the options of the flow. Raises VsrError."""
+    from vsr.core.errors import VsrError
+    from vsr.core.files import check_output
+
+    anonymous, options = seed_of(args.reference) is not None, flow_options(args)
+    if anonymous != bool(args.pool):
+        raise VsrError("bad_options", f"--pool is of --reference {ANONYMOUS}, which needs it")
+    if Path(args.out).suffix.lower() != ".wav":
+        raise VsrError("bad_options", f"{args.out}: sound alone is written: the name must end in .wav")
+    check_output(args.out, args.sound, *([] if anonymous or args.reference == OWN else [args.reference]))
+    if anonymous:
+        pool_of(args.pool)
+    return options
+
+
+def pool_of(folder: str) -> list[Path]:
+    """The recordings of a pool. Raises VsrError bad_options."""
+    from vsr.core.errors import VsrError
+
+    found = sorted(path for path in Path(folder).glob("*") if path.is_file() and not path.name.startswith("."))
+    if not found:
+        raise VsrError("bad_options", f"--pool {folder}: no recordings there")
+    return found

@@ -1,0 +1,66 @@
+"""Sound -> the same words in another voice, by its units of sound (the renderer of AV2AV, Choi et al. 2024), where a
+voice has learnt to speak units (`lip2speech.features.unit_input`).
+
+Shapes: wave (S,) at 16 kHz, T video frames of 640 samples, K units of D numbers.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lip2speech.features.unit_input import unit_vectors
+from lip2speech.inference.dubbing import join
+from lip2speech.inference.folder import ACOUSTIC, UNITS_FILE, LoadedVoice
+from lip2speech.inference.synthesizer import check_finite, vocode
+from lip2speech.models.flow_options import FlowOptions
+from lip2speech.models.voice import Speech
+from vsr.core.clock import MELS_PER_FRAME, SAMPLES_PER_FRAME, UNITS_PER_FRAME
+from vsr.core.errors import VsrError
+from vsr.core.windows import window_spans
+from vsr.media.audio import fit_length
+from vsr.media.units import Codebook, open_extractor
+
+SEEN, UNITS = "seen", "units"  # what training writes into the config of a voice that speaks units
+
+
+def check_speaks_units(loaded: LoadedVoice) -> None:
+    """Refuse a voice that looks at lips. Raises VsrError bad_model."""
+    if loaded.config[ACOUSTIC].get(SEEN) != UNITS:
+        problem = "speaks from lips, not from units of sound: train one with data.seen: units, and give it as --model"
+        raise VsrError("bad_model", f"{loaded.parts[0]} {problem}")
+
+
+def heard(loaded: LoadedVoice, wave: np.ndarray) -> Tensor:
+    """What stands for lips, (1, T, 2D), of a wave (640 T,). Raises VsrError bad_units."""
+    codebook = Codebook.load(loaded.parts[0] / UNITS_FILE)
+    units = codebook.units(open_extractor(codebook.extractor).frames(torch.from_numpy(wave)))
+    vectors = unit_vectors(len(codebook), loaded.voice.reader.config.dim)
+    return vectors[units].unflatten(0, (-1, UNITS_PER_FRAME)).flatten(1)[None]
+
+
+@torch.inference_mode()
+def revoice(loaded: LoadedVoice, wave: np.ndarray, speaker: Tensor, options: FlowOptions | None = None) -> np.ndarray:
+    """The wave (S,) of any length in the voice of ``speaker`` (1, 256), as long as it was.
+
+    Raises VsrError bad_model, bad_units, too_short (no sample), not_finite.
+    """
+    check_speaks_units(loaded)
+    if not len(wave):
+        raise VsrError("too_short", "there is no sound to speak again")
+    whole = np.pad(wave, (0, -len(wave) % SAMPLES_PER_FRAME)).astype(np.float32)
+    seen, options = heard(loaded, whole).to(speaker.device), options or FlowOptions()
+    frames = seen.shape[1]
+    mel = torch.zeros(1, MELS_PER_FRAME * frames, loaded.voice.mel_mean.shape[0])
+    units = torch.zeros(1, UNITS_PER_FRAME * frames, dtype=torch.long)
+    done = 0
+    for start, stop in window_spans(frames):
+        lengths = torch.tensor([stop - start], device=speaker.device)
+        own = loaded.voice.speak_seen(seen[:, start:stop], lengths, speaker, options)
+        join(mel, own.mel.cpu(), start * MELS_PER_FRAME, done * MELS_PER_FRAME)
+        units[:, UNITS_PER_FRAME * start : UNITS_PER_FRAME * stop] = own.units.cpu()
+        done = stop
+    made = vocode(loaded.vocoder, Speech(mel.to(speaker.device), units.to(speaker.device)), speaker)[0].float().cpu()
+    check_finite(made, f"{loaded.folder}")
+    return fit_length(made.numpy(), len(wave))
