@@ -165,6 +165,9 @@ def test_a_folder_gives_back_its_model(backbone, tmp_path):
     values = [own.log_probs(["B L UW"], [["blue"], ["red"]]) for own in (made, found)]
     assert values[0] == pytest.approx(values[1], rel=0.03)  # bfloat16
     assert not (tmp_path / "weights").exists()
+    (tmp_path / "plain").write_text("")
+    modes = {(tmp_path / name).stat().st_mode for name in ("plain", "adapter/adapter_model.safetensors")}
+    assert len(modes) == 1
 
 
 @pytest.mark.parametrize("architecture", KINDS)

@@ -20,6 +20,7 @@ from vsr.models.lipreader import LipReader, LipReaderConfig
 from vsr.objectives.registry import objective_of
 from vsr.training.config import OptimConfig, TrainConfig, TrainerConfig, build, load_config
 from vsr.training.language import LanguageTrainConfig
+from vsr.training.restoring import RestorerTrainConfig
 
 ROOT = Path(__file__).parents[2]
 READER = {"data": {"train": ["a"], "dev": ["b"], "tokenizer": "t"}}
@@ -105,6 +106,9 @@ def vocabulary_of(settings):
 @pytest.mark.parametrize("path", sorted(ROOT.glob("egs/*/*/conf/*.yaml")), ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_configuration_of_every_recipe_builds_its_model(path):
     settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if "llm" in settings:
+        load_config(path, (), RestorerTrainConfig)
+        return  # of a language model that is somebody else's: nothing is built of the configuration alone
     with bare(memory=False):
         if path.stem == "lm":
             model = LanguageModel(load_config(path, (), LanguageTrainConfig).model_config(40))

@@ -10,7 +10,7 @@ import torch
 
 from vsr.core.artifacts import sha256_of
 from vsr.core.errors import VsrError, one_line
-from vsr.core.files import read_json, write_json
+from vsr.core.files import read_json, usual_mode, write_json
 from vsr.core.packages import needed
 from vsr.core.typed_json import from_plain, to_plain
 from vsr.decoding.llm import INSTALL, load_backbone, precision, weight_files
@@ -64,7 +64,10 @@ def save_restorer(folder: str | Path, model: Any, settings: RestorerSettings, ab
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     adapted = bool(settings.backbone and settings.lora.rank)
-    model.save_pretrained(folder / (ADAPTER if adapted else WHOLE), safe_serialization=True)
+    weights = folder / (ADAPTER if adapted else WHOLE)
+    model.save_pretrained(weights, safe_serialization=True)
+    for file in sorted(weights.iterdir()):
+        usual_mode(file)
     backbone = {own.name: sha256_of(own) for own in weight_files(settings.backbone)} if settings.backbone else {}
     write_json(folder / CONFIG, {"settings": to_plain(settings), "backbone": backbone, **about})
     return folder

@@ -221,7 +221,8 @@ def main() -> None:
         name: [(own, torch.tensor(tokenizer.encode(clip.text))) for own, clip in zip(states[name], clips, strict=True)]
         for name, clips in lists.items()
     }
-    print(f"stage 2, no video: test {shown(read(both, seen['test'], lists['test'], tokenizer))}", flush=True)
+    joined = shown(read(both, seen["test"], lists["test"], tokenizer))
+    print(f"stages 1 and 2, no video with text: test {joined}", flush=True)
     for count in args.clips:
         starts = {"scratch": reader(tokenizer, width, args.size, args.seed), "stage 1": first, "all stages": both}
         found = {}

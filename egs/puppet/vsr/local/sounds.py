@@ -4,9 +4,10 @@
     local/sounds.py --train data/es/crops/train/manifest.jsonl data/fr/crops/train/manifest.jsonl \\
         --test data/es/crops/test/manifest.jsonl data/fr/crops/test/manifest.jsonl --languages es fr --out exp/joint
 
-Of each test list: error rate of sounds by the onward stream alone and by both directions, share of languages and of
-filled-in sounds that are right. --shuffle gives every training clip the sounds of another: the control. --against,
-what another run wrote to --out, prints the paired difference by both directions.
+Of each test list: error rate of sounds by the onward stream alone (the likeliest hypothesis, and the likeliest by the
+mean over its tokens), by both directions, of languages, and of sounds that are filled in between the true others.
+--shuffle gives every training clip the sounds of another: the control. --against, what another run wrote to --out,
+prints the paired difference by both directions.
 """
 
 import argparse
@@ -30,7 +31,7 @@ from vsr.data.sampler import FrameBudgetSampler
 from vsr.data.targets import Teacher
 from vsr.evaluation.combined import paired_gain
 from vsr.evaluation.wer import UtteranceScore, bootstrap_interval
-from vsr.models.hypotheses import searched
+from vsr.models.hypotheses import log_probs, searched
 from vsr.models.lipreader import further_heads_of
 from vsr.modelstore.folder import load_model
 from vsr.objectives.registry import objective_of
@@ -73,17 +74,26 @@ def train(model: Above, clips: Sequence[Clip], states: Sequence[Tensor], teacher
 def read(model: Above, clips: Sequence[Clip], states: Sequence[Tensor], teacher: Teacher) -> Rows:
     """What is wrong of each clip: by the onward stream, by both, of languages, of filled-in sounds."""
     model.eval()
-    head, found = model.further_heads[HEAD], {"onward": [], "both": [], "language": [], "fill": []}
+    head, found = (
+        model.further_heads[HEAD],
+        {"onward": [], "onward by the mean": [], "both": [], "language": [], "fill": []},
+    )
     for clip, own in zip(clips, states, strict=True):
         batch = batch_of([clip], [own], teacher).of(HEAD)
         seen, known = model.encode_batch(batch), batch.tokens[0].tolist()
-        first = searched(head.onward, seen, batch.lengths, head.beam, batch.lengths).lists()[0][0]
+        several = searched(head.onward, seen, batch.lengths, head.beam, batch.lengths)
+        scores = log_probs(head.onward, seen, batch.lengths, several).sum(-1) / (several.lengths + 1)
+        first, even = (
+            several.lists()[0][0],
+            several.lists()[0][int(scores.masked_fill(~several.ended, -math.inf).argmax())],
+        )
         best = head.search(seen, batch.lengths)[0]
         wrong, count = head.measured(seen, batch)
         guess = head.languages(seen, batch.lengths)
         missed = 0 if guess is None else int(int(guess.argmax()) != int(batch.targets["language"][0, 0]))
         rows = {
-            "onward": (edits(first, known), len(known)), "language": (missed, 1), "fill": (wrong, count),
+            "onward": (edits(first, known), len(known)), "onward by the mean": (edits(even, known), len(known)),
+            "language": (missed, 1), "fill": (wrong, count),
             "both": (edits(best[0].tokens if best else (), known), len(known)),
         }  # fmt: skip
         for name, (off, total) in rows.items():
