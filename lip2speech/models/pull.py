@@ -62,26 +62,26 @@ class TextPull:
             mask: (B, N) True on real steps.
             back: carries the gradient at the end to the start (`through`); None: it is taken as it is.
         """
-        told = (self.classes >= 0) & mask
-        gradient = self._gradient(end, told, mask)
+        given = (self.classes >= 0) & mask
+        gradient = self._gradient(end, given, mask)
         if back is not None:
             gradient = back(gradient) * mask[..., None]
-        own, pulled = (_mean_square(x.float(), told) for x in (correction, gradient))
-        count = told.sum(1).clamp(min=1)
-        sure = (self.confidence * told).sum(1) / count
+        own, pulled = (_mean_square(x.float(), given) for x in (correction, gradient))
+        count = given.sum(1).clamp(min=1)
+        sure = (self.confidence * given).sum(1) / count
         length = self.weight * sure * (own / pulled.clamp(min=SMALLEST)).sqrt() * (pulled > SMALLEST)
         return (gradient * length[:, None, None]).to(end.dtype)
 
-    def _gradient(self, end: Tensor, told: Tensor, mask: Tensor) -> Tensor:
+    def _gradient(self, end: Tensor, given: Tensor, mask: Tensor) -> Tensor:
         """(B, N, P) of the given words' log-probability at the end, mean over noise; zero on padding."""
         with torch.inference_mode(False), torch.enable_grad():
             x = end.detach().float().clone().requires_grad_()
-            told, mask, classes, sure = (own.clone() for own in (told, mask, self.classes, self.confidence))
+            given, mask, classes, sure = (own.clone() for own in (given, mask, self.classes, self.confidence))
             total = x.new_zeros(())
             for drawn in noises(mask, x.shape[2]):
                 log_probs = self.listener(x + drawn.to(x.device), mask).log_softmax(-1)
                 said = log_probs.gather(2, classes.clamp(min=0)[..., None])[..., 0]
-                total = total + (said * sure * told).sum() / DRAWS
+                total = total + (said * sure * given).sum() / DRAWS
             (gradient,) = torch.autograd.grad(total, x)
             return gradient * mask[..., None]
 
@@ -106,9 +106,9 @@ def noises(mask: Tensor, width: int) -> Iterator[Tensor]:
         yield torch.nn.functional.pad(drawn, (0, 0, 0, mask.shape[1] - drawn.shape[1]))
 
 
-def _mean_square(x: Tensor, told: Tensor) -> Tensor:
+def _mean_square(x: Tensor, given: Tensor) -> Tensor:
     """(B,) over the given steps of x (B, N, P); 0 where nothing is given."""
-    return (x.square().mean(2) * told).sum(1) / told.sum(1).clamp(min=1)
+    return (x.square().mean(2) * given).sum(1) / given.sum(1).clamp(min=1)
 
 
 def text_pull(

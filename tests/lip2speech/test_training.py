@@ -23,7 +23,7 @@ class Dev:
         for row, count in enumerate(frames):
             units[row, : 2 * count] = 1
         batch = SimpleNamespace(
-            seen=SimpleNamespace(video=None, lengths=torch.tensor(frames)), speaker=None, units=units,
+            seen=SimpleNamespace(lengths=torch.tensor(frames)), visual=torch.zeros(1), speaker=None, units=units,
             mel=torch.zeros(len(frames), 4 * max(frames), 80),
         )  # fmt: skip
         batch.to = lambda device: batch
@@ -33,7 +33,7 @@ class Dev:
 class Wrong:
     """Makes mels that are off by 1 for the long clip and right for the others, units that are right for the long."""
 
-    def speak(self, video, lengths, speaker, options):
+    def speak_seen(self, visual, lengths, speaker, options):
         long = (lengths == LENGTHS[0])[:, None]
         off = long.float().expand(-1, 4 * int(lengths.max()))[..., None].expand(-1, -1, 80)
         return Speech(off, long.long().expand(-1, 2 * int(lengths.max())))
