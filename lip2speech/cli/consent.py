@@ -11,7 +11,7 @@ import os
 import sys
 from pathlib import Path
 
-from vsr.core.errors import VsrError
+from vsr.core.errors import VsrError, one_line
 from vsr.core.files import read_json, write_json
 
 STATEMENT = (
@@ -62,6 +62,16 @@ def check_consent(given: bool, what: str) -> None:
     _keep()
 
 
+def remind_of_consent(given: bool, what: str) -> None:
+    """As `check_consent`, but for verbs that scripts have long used without: where nobody is there, one line reminds
+    of it. Raises VsrError no_consent for a "no" on a terminal."""
+    if given or has_consented() or (sys.stdin.isatty() and sys.stderr.isatty()):
+        check_consent(given, what)
+        return
+    needed = "only for a person who has agreed to it, and never to deceive"
+    print(f"lip2speech: {what}: {needed} (--consent says so, once, and ends this line)", file=sys.stderr)
+
+
 def _keep() -> None:
     """Where it cannot be kept, it is asked for again."""
     path = consent_file()
@@ -69,4 +79,5 @@ def _keep() -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, {"statement": STATEMENT, "agreed": datetime.date.today().isoformat()})
     except (OSError, VsrError) as error:
-        print(f"lip2speech: consent is not kept and will be asked for again: {error}", file=sys.stderr)
+        why = f"{path}: {one_line(error)}"
+        print(f"lip2speech: consent is not kept and will be asked for again ({why})", file=sys.stderr)

@@ -60,6 +60,8 @@ def place_script(reader, parts: Sequence[Encoded], cues: Sequence[ScriptCue]) ->
 
     Raises VsrError bad_model, bad_text for words that the reader cannot write.
     """
+    if not parts:
+        return [PlacedWord(word, number, NOWHERE, None) for number, cue in enumerate(cues, 1) for word in cue.words]
     states = torch.cat([part.states for part in parts])
     faces = np.concatenate([[part.face] * len(part.states) for part in parts])
     begins, ends = (np.concatenate([part.edges[side] for part in parts]) for side in (slice(-1), slice(1, None)))

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from lip2speech.cli import main
-from lip2speech.cli.consent import STATEMENT, check_consent, consent_file, has_consented
+from lip2speech.cli.consent import STATEMENT, check_consent, consent_file, has_consented, remind_of_consent
 from tests.conftest import talking_face, write_video
 from vsr.core.errors import VsrError
 from vsr.media.audio import write_wave
@@ -61,19 +61,27 @@ def test_where_it_cannot_be_kept_it_counts_once(monkeypatch, tmp_path, capsys):
     assert not has_consented() and "will be asked for again" in capsys.readouterr().err
 
 
-def test_no_verb_makes_somebodys_voice_without(tiny_voice_folder, tmp_path, capsys, voice_like):
+def test_nothing_is_dubbed_without(tiny_voice_folder, tmp_path, capsys):
     video, script = write_video(tmp_path / "face.mp4", talking_face(25)), tmp_path / "s.txt"
     script.write_text("bin", "utf-8")
+    words = ["dub", video, "--script", script, "-o", tmp_path / "out.wav", "--model", tiny_voice_folder]
+    assert main(list(map(str, words))) == 1
+    assert "needs consent" in capsys.readouterr().err and not list(tmp_path.glob("out*"))
+
+
+def test_a_script_that_clones_is_reminded_until_there_is_consent(tiny_voice_folder, tmp_path, capsys, voice_like):
+    video = write_video(tmp_path / "face.mp4", talking_face(25))
     write_wave(tmp_path / "someone.wav", voice_like)
-    reference, model = ["--reference", str(tmp_path / "someone.wav")], str(tiny_voice_folder)
-    outs = [tmp_path / f"out{number}" for number in range(4)]
-    for words in (
-        ["speak", str(video), "-o", f"{outs[0]}.wav", *reference, "--model", model],
-        ["dub", str(video), "--script", str(script), "-o", f"{outs[1]}.wav", "--model", model],
-        ["inspect", str(video), "-o", f"{outs[2]}.html", *reference, "--voice", model],
-        ["live", str(video), "-o", f"{outs[3]}.wav", *reference, "--model", model],
-    ):
-        assert main(words) == 1
-        assert "needs consent" in capsys.readouterr().err
-    assert not list(tmp_path.glob("out*"))
-    assert main(["speak", str(video), "-o", str(tmp_path / "own.wav"), "--model", model]) == 0
+    words = ["speak", str(video), "-o", str(tmp_path / "a.wav"), "--model", str(tiny_voice_folder)]
+    reference = ["--reference", str(tmp_path / "someone.wav")]
+    assert main(words) == 0 and "agreed" not in capsys.readouterr().err
+    for more, reminders in (([], 1), (["--consent"], 0), ([], 0)):
+        assert main([*words, *reference, *more]) == 0
+        assert capsys.readouterr().err.count("only for a person who has agreed") == reminders
+
+
+def test_a_no_on_a_terminal_makes_no_clone(monkeypatch):
+    monkeypatch.setattr("sys.stdin", Terminal("n\n"))
+    monkeypatch.setattr("sys.stderr", Terminal())
+    with pytest.raises(VsrError, match="needs consent"):
+        remind_of_consent(False, "--reference")

@@ -162,6 +162,12 @@ def test_still_frames_beside_a_cue_are_looked_at_too(speech, expected):
     assert placing.with_still_ends(Framed(speech), [own], 2, 5) == expected
 
 
+def test_a_face_at_rest_says_nothing_of_a_script():
+    placed = place_script(READER, [], [ScriptCue(("bin", "blue"), 0.0, 1.0), ScriptCue(("now",), 1.0, 2.0)])
+    assert [(own.word, own.cue) for own in placed] == [("bin", 1), ("blue", 1), ("now", 2)]
+    assert {own.how for own in placed} == {NOWHERE}
+
+
 def test_where_no_lips_speak_nothing_is_said():
     cues = [ScriptCue(("now",), 1.0, 2.0), ScriptCue(("bin",), 4.0, 5.0)]
     text = ScriptText(place_script(READER, [part("now", 1.0)], cues), "certain")

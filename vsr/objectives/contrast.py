@@ -15,7 +15,8 @@ from vsr.data.batch import CLIPS, FRAME_TOKENS, Batch
 from vsr.data.modalities import SOUND, VIDEO
 from vsr.models.contrast import cross_contrast, supervised_contrast, synchrony_loss, warped_pairs
 from vsr.models.contrastive_fusion import ContrastiveFusion, streams_kept
-from vsr.models.lipreader import LipReader
+from vsr.models.lipreader import LipReader, LipReaderConfig, frontend_of
+from vsr.models.registry import split_kind
 from vsr.objectives.ctc_attention import ctc_attention
 
 
@@ -36,6 +37,16 @@ def contrast(model: LipReader, batch: Batch) -> dict[str, Tensor]:
     total = sum(getattr(c, name) * value for name, value in found.items())
     loss = losses["loss"] + total * batch.share(CLIPS)
     return losses | {"loss": loss} | {name: value.detach() for name, value in found.items()}
+
+
+def needs_contrast(config: LipReaderConfig) -> None:
+    """Raises ValueError for a model without `ContrastiveFusion`."""
+    frontend = frontend_of(config)
+    if getattr(frontend, "fusion", None) is None or split_kind(frontend.fusion, "fusion")[0] != "contrast":
+        raise ValueError("the objective contrast needs the front end audio_visual with the fusion contrast")
+
+
+contrast.needs = needs_contrast
 
 
 def fusion_of(model: LipReader) -> ContrastiveFusion:

@@ -277,6 +277,8 @@ def load_config(path: str | Path, overrides: Iterable[str] = (), kind: type = Tr
 
 def _put(settings: dict, keys: list[str], value: Any) -> None:
     for key in keys[:-1]:
+        if isinstance(settings.get(key), str):  # a kind by its name alone
+            settings[key] = {"kind": settings[key]}
         settings = settings.setdefault(key, {})
         if not isinstance(settings, dict):
             raise VsrError("bad_config", f"'{key}' has no settings below it")

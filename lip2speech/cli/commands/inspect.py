@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from lip2speech.cli.consent import add_consent_argument, check_consent
+from lip2speech.cli.consent import add_consent_argument, remind_of_consent
 from vsr.cli.commands.inspect import add_arguments as add_reading
 from vsr.cli.commands.inspect import look
 
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
 
     check_output(args.out, args.video, *filter(None, (args.reference,)))
     if args.reference:
-        check_consent(args.consent, "--reference")
+        remind_of_consent(args.consent, "--reference")
     vector = wanted_voice(args.reference)  # first, because it is quick to refuse
     inspection = look(args)
     write_text(args.out, render_voiced(inspection, load_model(args.voice, args.device), vector))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from lip2speech.cli.consent import add_consent_argument, check_consent
+from lip2speech.cli.consent import add_consent_argument, remind_of_consent
 from lip2speech.models.flow_options import add_flow_arguments, flow_options
 from vsr.core.machine import add_device_argument
 
@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     options = flow_options(args)
     check_given(args)  # before PyTorch is loaded: it is quick to refuse
     if args.reference:
-        check_consent(args.consent, "--reference")
+        remind_of_consent(args.consent, "--reference")
     from lip2speech.inference.dubbing import wanted_voice
     from lip2speech.inference.folder import load_model
     from lip2speech.inference.live import LiveVoice, Sound

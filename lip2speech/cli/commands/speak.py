@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from lip2speech.cli.consent import add_consent_argument, check_consent
+from lip2speech.cli.consent import add_consent_argument, remind_of_consent
 from lip2speech.inference.prosody import add_prosody_arguments, prosody_of
 from lip2speech.models.flow_options import add_flow_arguments, flow_options
 from vsr.cli.options import add_faces_argument
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     references = references_of(args.reference)
     plan = check_given(args, references)  # before PyTorch is loaded: it is quick to refuse
     if references:
-        check_consent(args.consent, "--reference")
+        remind_of_consent(args.consent, "--reference")
     from lip2speech.inference.said_record import write_said
     from lip2speech.inference.text import open_text
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 
+from vsr.core.errors import VsrError
+from vsr.core.files import check_output
+
 HELP = "score generated faces beside the real video, by a lip reader"
 ABOUT = """Compares the lips of generated videos with those of the real one by what a lip reader makes of
 them: 1 - mean cosine of the front end's features (SPECTRE) and of the encoder's states
@@ -23,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("real", metavar="REAL", help="the real video")
     parser.add_argument("videos", nargs="+", metavar="FAKE", help="generated videos")
     parser.add_argument("--model", default="grid", metavar="MODEL", help="a reader of pixels with CTC (default: grid)")
-    parser.add_argument("--text", default="", help="what is said")
+    parser.add_argument("--text", help="what is said")
     parser.add_argument("--out", metavar="JSONL", help="also write the figures there")
 
 
@@ -35,13 +38,17 @@ def run(args: argparse.Namespace) -> int:
     from vsr.inference.expert import Expert, ladder
     from vsr.modelstore.folder import load_model
 
+    if args.text is not None and not args.text.strip():
+        raise VsrError("bad_text", "--text is empty: give what is said, or leave it out")
+    if args.out:
+        check_output(args.out, args.real, *args.videos)
     expert = Expert(load_model(args.model))
     real = crop_video(args.real).crop
     scale = ladder(real)
 
     def scored(name: str) -> tuple[str, dict]:
         crop = scale[name] if name in scale else crop_video(name).crop
-        figures = expert.scores(crop, real, args.text)
+        figures = expert.scores(crop, real, args.text or "")
         read = expert.read(crop)
         line = f"{name}: " + ", ".join(f"{level} {value:.3f}" for level, value in figures.items())
         if args.text:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 
+from vsr.core.errors import VsrError
+from vsr.core.files import check_output
+
 HELP = "find which face of a video speaks its sound"
 ABOUT = """Compares the lips of every face with the sound, in windows of two seconds: the face that
 agrees best speaks, if it agrees at all (a score above 0). Voices off screen have no face: then
@@ -25,21 +28,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="JSONL", help="also write the figures there")
 
 
+def line_of(path: str, face: int, speaks: float, score: float) -> str:
+    """What is printed of a face."""
+    unsure = "" if score > 0 else " (unsure: it hardly agrees with the sound)"
+    return f"{path}: face {face} speaks in {speaks:.0%} of its windows, score {score:+.1f}{unsure}"
+
+
 def run(args: argparse.Namespace) -> int:
     """0 if every video was read, else 1. Raises VsrError for what no file could survive."""
     from vsr.cli.each_video import over_videos
     from vsr.decoding.synchrony import load_synchrony
     from vsr.inference.synchrony import speakers_in, summary
 
+    if args.out:
+        check_output(args.out, *args.videos)
     model = load_synchrony(args.model)
 
     def found(path: str) -> tuple[str, dict]:
         windows = speakers_in(model, path, args.offset)
         faces = summary(windows)
-        lines = [
-            f"{path}: face {face + 1} speaks in {own['speaks']:.0%} of its windows, score {own['score']:+.1f}"
-            for face, own in faces.items()
-        ]
+        if not windows:
+            raise VsrError("bad_config", f"{path}: sound that is {args.offset} frames late leaves nothing to compare")
+        lines = [line_of(path, face + 1, **own) for face, own in faces.items()]
         record = {"file": path, "faces": {str(face + 1): own for face, own in faces.items()}}
         each = [vars(own) | {"face": own.face + 1} for own in windows]
         return "\n".join(lines), record | {"windows": each}

@@ -5,6 +5,10 @@ from __future__ import annotations
 import argparse
 
 from vsr.cli.options import add_faces_argument, positive
+from vsr.core.errors import VsrError
+from vsr.core.files import check_output
+
+LONGEST = 250  # frames
 
 HELP = "measure by how many frames the sound of a video is off its lips"
 ABOUT = """Says for each video by how much the sound comes later than the lips (negative: earlier), in
@@ -35,6 +39,10 @@ def run(args: argparse.Namespace) -> int:
     from vsr.decoding.synchrony import load_synchrony
     from vsr.inference.synchrony import offset_in
 
+    if args.most > LONGEST:
+        raise VsrError("bad_config", f"--most is {args.most}: give at most {LONGEST} frames, 10 seconds")
+    if args.out:
+        check_output(args.out, *args.videos)
     model = load_synchrony(args.model)
 
     def measured(path: str) -> tuple[str, dict]:

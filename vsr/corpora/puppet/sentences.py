@@ -10,6 +10,7 @@ from unicodedata import category
 import numpy as np
 
 from vsr.core.errors import VsrError
+from vsr.corpora.puppet.languages import SLOTS
 from vsr.text.normalise import lower_case
 
 # Command, colour, preposition, letter (no w), digit, adverb: 51 words, 64 000 sentences (Cooke et al. 2006).
@@ -69,7 +70,8 @@ def load_vocabulary(name: str, slots: tuple[tuple[str, ...], ...] = GRID_SLOTS) 
     try:
         text = Path(name).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise VsrError("bad_corpus", f"vocabulary {name}: neither 'grid' nor a readable text file") from error
+        known = f"'grid', {', '.join(SLOTS)}"
+        raise VsrError("bad_corpus", f"vocabulary {name}: neither {known} nor a readable text file") from error
     lines = dict.fromkeys(_clean(line) for line in text.splitlines())
     lines.pop("", None)
     if not lines:
