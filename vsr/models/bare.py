@@ -20,12 +20,20 @@ def bare(memory: bool = True) -> Iterator[None]:
 
 
 class _NothingDrawn(TorchFunctionMode):
-    """Leaves out what fills a tensor with random numbers."""
+    """Leaves out what fills a tensor with random numbers.
 
-    FILLS = ("normal_", "uniform_", "trunc_normal_", "kaiming_uniform_", "kaiming_normal_", "xavier_uniform_")
+    A normal draw becomes its mean: PyTorch 2.14 draws a truncated one again until all of it is inside the bounds, and
+    memory that nobody filled might never be.
+    """
+
+    FILLS = ("uniform_", "trunc_normal_", "kaiming_uniform_", "kaiming_normal_", "xavier_uniform_")
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
-        if getattr(func, "__name__", "") in self.FILLS:
-            return args[0] if args else kwargs["tensor"]
+        name = getattr(func, "__name__", "")
+        if name == "normal_" or name in self.FILLS:
+            tensor = args[0] if args else kwargs["tensor"]
+            mean = args[1] if len(args) > 1 else kwargs.get("mean", 0.0)
+            with torch.no_grad():
+                return tensor.fill_(mean) if name == "normal_" else tensor
         return func(*args, **kwargs)
