@@ -114,7 +114,7 @@ class Aligned(nn.Module):
         """value (B, N, 4), keep (B,), query (B, N, W) -> (B, N, W)."""
         if value is None:
             return self.null.expand_as(query)
-        value = self.roughened(value) if self.training else value
+        value = self.corrupted(value) if self.training else value
         ids = value[..., 0].long() * keep[:, None]
         known = (ids != UNKNOWN)[..., None]
         x = torch.cat([self.token(ids), value[..., 1:].to(query.dtype)], -1)
@@ -122,11 +122,11 @@ class Aligned(nn.Module):
             x = F.gelu(convolution((x * known).transpose(1, 2))).transpose(1, 2)
         return torch.where(known, self.project(x), self.null)
 
-    def roughened(self, value: Tensor) -> Tensor:
+    def corrupted(self, value: Tensor) -> Tensor:
         """Some tokens replaced by others, and each clip earlier or later by some steps."""
         s, value = self.settings, value.clone()
-        token, number = value[..., 0], value[..., 1].cumsum(1).long()
-        chosen = torch.rand(value.shape[:2], device=value.device).gather(1, number.clamp(max=value.shape[1] - 1))
+        token, number = value[..., 0], value[..., 1].cumsum(1).long().clamp(max=value.shape[1] - 1)
+        chosen = torch.rand(value.shape[:2], device=value.device).gather(1, number)
         other = torch.randint(FIRST, s.size, value.shape[:2], device=value.device).gather(1, number)
         value[..., 0] = torch.where((token >= FIRST) & (chosen < s.wrong), other.to(token), token)
         shifts = torch.randint(-s.jitter, s.jitter + 1, (len(value),)).tolist()

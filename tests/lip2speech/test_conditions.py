@@ -134,12 +134,12 @@ def test_in_training_some_words_are_others_and_each_keeps_its_place():
     settings = KINDS["text"] | {"wrong": 0.5, "jitter": 0}
     module = conditions_of({"t": settings})["t"].build(16).train()
     torch.manual_seed(0)
-    rough = module.roughened(told)
-    assert torch.equal(rough[..., 1:], told[..., 1:]) and torch.equal(rough[..., 0] < 2, told[..., 0] < 2)
-    changed = (rough[..., 0] != told[..., 0])[::2, 1:5]  # the first word of the first clip
+    other = module.corrupted(told)
+    assert torch.equal(other[..., 1:], told[..., 1:]) and torch.equal(other[..., 0] < 2, told[..., 0] < 2)
+    changed = (other[..., 0] != told[..., 0])[::2, 1:5]  # the first word of the first clip
     assert (changed.all(1) | ~changed.any(1)).all() and 0.2 < changed.float().mean() < 0.47  # two of three are others
     module.settings = conditions_of({"t": settings | {"wrong": 0.0, "jitter": 1}})["t"]
-    shifts = {tuple(own.tolist()) for own in module.roughened(told)[::2, :, 0]}
+    shifts = {tuple(own.tolist()) for own in module.corrupted(told)[::2, :, 0]}
     assert len(shifts) == 3
 
 

@@ -131,7 +131,7 @@ def test_spectral_losses_are_zero_for_the_same_and_grow():
         assert loss(wave, wave) == 0 < near < far
 
 
-def test_roughened_mels():
+def test_corrupted_mels():
     mel, generator = torch.randn(3, 20, 80), torch.Generator().manual_seed(0)
     assert torch.equal(corrupt_mel(mel, 0.0, 1.0, generator), mel)
     rough = corrupt_mel(mel, 1.0, 0.5, generator)

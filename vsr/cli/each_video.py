@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
 
 from vsr.core.errors import VsrError
 from vsr.core.files import check_output, write_lines
+
+
+def add_synchrony_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what verbs of the synchrony of lips and sound have in common."""
+    parser.add_argument("videos", nargs="+", metavar="VIDEO", help="video files")
+    parser.add_argument("--model", metavar="DIR", help="trained by contrast (default: what ships)")
+    parser.add_argument("--out", metavar="JSONL", help="also write the figures there")
 
 
 def over_videos(videos: Sequence[str], out: str | None, work: Callable[[str], tuple[str, dict]]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from vsr.cli.each_video import add_synchrony_arguments, over_videos
 from vsr.core.errors import VsrError
 from vsr.core.files import check_output
 
@@ -22,10 +23,8 @@ vsr speakers *.mp4 --offset 2 --out speakers.jsonl"""
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("videos", nargs="+", metavar="VIDEO", help="video files")
-    parser.add_argument("--model", metavar="DIR", help="trained by contrast (default: what ships)")
+    add_synchrony_arguments(parser)
     parser.add_argument("--offset", type=int, default=0, metavar="N", help="frames that the sound is late (vsr sync)")
-    parser.add_argument("--out", metavar="JSONL", help="also write the figures there")
 
 
 def line_of(path: str, face: int, speaks: float, score: float) -> str:
@@ -36,7 +35,6 @@ def line_of(path: str, face: int, speaks: float, score: float) -> str:
 
 def run(args: argparse.Namespace) -> int:
     """0 if every video was read, else 1. Raises VsrError for what no file could survive."""
-    from vsr.cli.each_video import over_videos
     from vsr.decoding.synchrony import load_synchrony
     from vsr.inference.synchrony import speakers_in, summary
 

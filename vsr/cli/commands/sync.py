@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from vsr.cli.each_video import add_synchrony_arguments, over_videos
 from vsr.cli.options import add_faces_argument, positive
 from vsr.core.errors import VsrError
 from vsr.core.files import check_output
@@ -26,16 +27,13 @@ vsr sync *.mp4 --most 25 --out offsets.jsonl"""
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("videos", nargs="+", metavar="VIDEO", help="video files")
-    parser.add_argument("--model", metavar="DIR", help="trained by contrast (default: what ships)")
+    add_synchrony_arguments(parser)
     parser.add_argument("--most", type=positive, default=15, metavar="N", help="frames that are tried (default: 15)")
-    parser.add_argument("--out", metavar="JSONL", help="also write the figures there")
     add_faces_argument(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """0 if every video was measured, else 1. Raises VsrError for what no file could survive."""
-    from vsr.cli.each_video import over_videos
     from vsr.decoding.synchrony import load_synchrony
     from vsr.inference.synchrony import offset_in
 
