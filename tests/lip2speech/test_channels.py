@@ -126,7 +126,7 @@ def write_stamps(path, stamps, images=25, seconds=0.3):
     return path
 
 
-@pytest.mark.parametrize("pictures", [25, 0])
+@pytest.mark.parametrize("images", [25, 0])
 @pytest.mark.parametrize("stamps", [(0, 2000), (0, 12_000), (0, *range(9, 3000, 9))])
 def test_forged_stamps_cost_no_memory(tmp_path, stamps, images):
     path = write_stamps(tmp_path / "forged.mkv", stamps, images)
