@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
-READY, BY_HAND, NOT_YET, SHIPPED = "fetched", "by hand", "not yet", "in the package"
+READY, BY_HAND, SHIPPED = "fetched", "by hand", "in the package"
 HUB = "hub:"  # a file of the hub: hub:ORG/NAME/FILE
 GITHUB = "https://raw.githubusercontent.com/"
 META = "https://dl.fbaipublicfiles.com/"
@@ -48,11 +48,11 @@ class Known:
         source: who says so.
         licence: of the weights.
         place: where it lies, for people.
-        family: the importer, a key of `vsr.modelstore.importers.importing.FAMILIES`; "" where there is none.
-        state: READY, BY_HAND, NOT_YET or SHIPPED.
+        family: the importer, a key of `vsr.modelstore.importers.importing.FAMILIES`; "" of what is in the package.
+        state: READY, BY_HAND or SHIPPED.
         files: what the import takes, the checkpoint first. Names say what each is: `lm/model.pth` the language model.
         decode: published settings of the search, for the folder's config.
-        note: one line: what is lacking, or what to heed.
+        note: one line: what to heed.
         normaliser: of `vsr.text.normalise`, what its publisher does to texts before errors are counted.
         modality: what its folder reads, where one file can become several; "": the file decides.
     """
@@ -189,11 +189,13 @@ def _usr(name: str, file: str, errors: tuple[str, str, str], drive: str) -> list
     ]
 
 
-def _not_yet(
-    name: str, kind: str, error: str, licence: Licence, place: str, note: str, source: str = ZOO_README
-) -> Known:
-    """A model that cannot be converted; the note says why."""
-    return Known(name, "en", kind, "1,000 pieces", 0, error, source, licence, place, "", NOT_YET, note=note)
+def _cogenav(name: str, file: str, error: str) -> Known:
+    """A checkpoint of CoGenAV, whose published errors are those of the Whisper behind it."""
+    note = "lips, sound or both; its encoder alone: the layers before Whisper, which writes the text, are not imported"
+    return Known(
+        name, "any", "encoder", "none", 0, error, ZOO_README, UNTOLD, "huggingface.co/detao/CoGenAV", "cogenav",
+        BY_HAND, (Remote(file),), note=note,
+    )  # fmt: skip
 
 
 KNOWN: tuple[Known, ...] = (
@@ -258,8 +260,8 @@ KNOWN: tuple[Known, ...] = (
              "1.2 % WER, LRS3 test", RAVEN, "1v_OPL9ZcEGeT8cSgLO5QX16esVFAuzbq"),
     *_usr("usr", "usr_large.pth", ("22.3", "1.2", "1.1"), "1IO2yxaZLG89R4bwtJNc7TaC8UAs08Jtz"),
     *_usr("usr2", "usr2_huge.pth", ("17.6", "0.9", "0.8"), "1LzFOTYu45zCLOHGVLQt7pMGjw6jmmo9Y"),
-    _not_yet("cogenav", "both", "20.4 to 22.0 % WER, LRS3 test, lips alone", UNTOLD, "huggingface.co/detao/CoGenAV",
-             "an adapter into Whisper, for which there is no importer yet", "its paper; users measured 24.2"),
+    _cogenav("cogenav", "large_cogenav.pt", "20.4 % WER, LRS2 test, lips alone, with Whisper medium"),
+    _cogenav("cogenav-base", "base_cogenav.pt", "24.8 % WER, LRS2 test, lips alone, with Whisper small"),
 )  # fmt: skip
 NAMES = {known.name: known for known in KNOWN}
 

@@ -17,7 +17,7 @@ from typing import Any
 from vsr.core.errors import VsrError
 from vsr.core.files import read_json, write_error, write_json
 from vsr.modelstore.checkpoint import CONFIG_FILE
-from vsr.modelstore.known import BY_HAND, NAMES, NOT_YET, SHIPPED, Known, near
+from vsr.modelstore.known import BY_HAND, NAMES, SHIPPED, Known, near
 
 RECORD = "known.json"
 
@@ -70,12 +70,10 @@ def get(known: Known, accept: bool = False, source: str | Path | None = None, ag
         again: fetch and convert it although it is here.
 
     Raises:
-        VsrError: licence, not_fetched for a model that must be fetched by hand, bad_model for one that cannot be
-            converted, and what `vsr.modelstore.fetch` and `vsr.modelstore.importers.importing` raise.
+        VsrError: licence, not_fetched for a model that must be fetched by hand, bad_model for one in the package, and
+            what `vsr.modelstore.fetch` and `vsr.modelstore.importers.importing` raise.
     """
     folder = folder_of(known)
-    if known.state == NOT_YET:
-        raise VsrError("bad_model", f"{known.name} cannot be converted yet: {known.note}; it lies at {known.place}")
     if known.state == SHIPPED:
         raise VsrError("bad_model", f"{known.name} is in the package: it need not be fetched")
     if is_here(known) and not again:

@@ -9,9 +9,9 @@ from vsr.data.modalities import MODALITIES
 HELP = "make a model folder of a published checkpoint"
 ABOUT = """Makes a model folder of a checkpoint that auto_avsr, AV-HuBERT and MuAViC (av_hubert),
 Imperial's zoo (vsr4ml), RAVEn and BRAVEn (raven) or USR (usr) published, of lips, of sound or
-of both: names and layouts are translated, and the result is the original's within 1e-4. What
-the folder reads follows from the tensors; a file of USR holds all three, and --modality says
-which. The checkpoint is read without running anything in it. The licence of its weights is
+of both, or of CoGenAV's encoder: names and layouts are translated, and the result is the
+original's within 1e-4. What the folder reads follows from the tensors; a file of USR holds all
+three, and --modality says which. The checkpoint is read without running anything in it. The licence of its weights is
 printed: heed it. What vsr models lists needs no import: vsr models get NAME."""
 FILES = """reads   the checkpoint; SentencePiece model and list of units, where it has none; of vsr4ml
         model.json beside it, and with --lm the language model that belongs to it
@@ -28,7 +28,7 @@ vsr transcribe clip.mp4 --model models/lrs3"""
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    families = ("auto_avsr", "av_hubert", "vsr4ml", "raven", "usr")
+    families = ("auto_avsr", "av_hubert", "vsr4ml", "raven", "usr", "cogenav")
     parser.add_argument("family", choices=families, help="where the checkpoint comes from")
     parser.add_argument("checkpoint", metavar="FILE", help="the checkpoint, .pth or .pt")
     parser.add_argument("-o", "--out", required=True, metavar="DIR", help="folder of the model")

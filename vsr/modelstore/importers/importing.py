@@ -9,12 +9,23 @@ from vsr.core.errors import VsrError
 from vsr.core.files import check_outputs
 from vsr.data.modalities import BOTH, SOUND, VIDEO
 from vsr.modelstore.checkpoint import CONFIG_FILE, read_config
-from vsr.modelstore.importers import auto_avsr, auto_avsr_streams, av_hubert, espnet_language, raven, usr, vsr4ml
+from vsr.modelstore.importers import (
+    auto_avsr,
+    auto_avsr_streams,
+    av_hubert,
+    cogenav,
+    espnet_language,
+    raven,
+    usr,
+    vsr4ml,
+)
 from vsr.modelstore.importers.reading import read_checkpoint, weights_of
 from vsr.modelstore.saving import LANGUAGE_MODEL, save_model
 from vsr.text.tokenizer import SentencePieceTokenizer, sentence_pieces
 
-FAMILIES = {"auto_avsr": auto_avsr, "av_hubert": av_hubert, "vsr4ml": vsr4ml, "raven": raven, "usr": usr}
+FAMILIES = {
+    "auto_avsr": auto_avsr, "av_hubert": av_hubert, "vsr4ml": vsr4ml, "raven": raven, "usr": usr, "cogenav": cogenav,
+}  # fmt: skip
 WAYS = {"av_hubert": (VIDEO, BOTH), "usr": (VIDEO, SOUND, BOTH)}  # of reading that one checkpoint can be made for
 LANGUAGE_FOLDER = "lm"  # inside the reader's
 MOST = 0.5  # share of the units that the SentencePiece file must know; auto_avsr's list has digits beyond it
@@ -133,6 +144,8 @@ def _convert(family: str, path, tokenizer, units, settings=None, modality=""):
     if family in ("raven", "usr"):
         model = raven.build(weights) if family == "raven" else usr.build(weights, modality or VIDEO)
         return model, _checked(raven.read_tokenizer(tokenizer, units), model)
+    if family == "cogenav":
+        return cogenav.build(weights), None
     modality = modality or av_hubert.modality_of(checkpoint)
     model = av_hubert.build(weights, av_hubert.settings_of(checkpoint), modality)
     if not model.config.vocab_size:
