@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from vsr.cli.options import add_engine_arguments, add_faces_argument, files_of_model
+from vsr.cli.options import add_engine_arguments, add_faces_argument, add_model_argument, files_of_model
 from vsr.cli.search_options import add_search_arguments, language_files, search_options
 from vsr.core.errors import VsrError
 from vsr.core.files import ignores_case
@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     output.add_argument("--burn", metavar="FILE", help="also write the video with its captions on it (.mp4, .mkv)")
     reading = parser.add_argument_group("reading")
-    reading.add_argument("--model", metavar="MODEL", help="name of vsr models, folder or org/name (default: grid)")
+    add_model_argument(reading)
     add_faces_argument(reading)
     reading.add_argument("--cropped", action="store_true", help="the videos show a mouth alone: take them as they are")
     reading.add_argument(
