@@ -40,7 +40,9 @@ class SpeechForm(Form):
     reference: UploadFile | None = Field(
         None, description=f"A recording of the voice to speak with. Whoever gives one says: {STATEMENT}"
     )
-    text: str = Field("none", max_length=2000, description="What is said: none, read (from the lips) or the words")
+    text: str = Field(
+        "", max_length=2000, description="What is said: none, read (from the lips: usual for a voice that can) or words"
+    )
 
 
 class Warned(BaseModel):
