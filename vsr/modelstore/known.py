@@ -110,6 +110,9 @@ UNITS = Remote("unigram1000_units.txt", GITHUB + "ahaliassos/raven/main/labels/u
                "ead1469024d34194e1c7abfe2ca0457f06d5afee78267af2a0cbdea946f359f4")  # fmt: skip
 
 
+RAVEN_LM = "https://drive.google.com/file/d/1mTeynSf6Sryh_mnVabpw-UwTRrh-mDc1/view"
+
+
 def _zoo(name: str, language: str, error: str, beam: int, bonus: float, lm_weight: float = 0.0) -> Known:
     """A reader of letters in Imperial's zoo, with the settings of its published configuration."""
     lm = ("lm/model.pth", "lm/model.json") if lm_weight else ()
@@ -171,12 +174,18 @@ def _muavic(language: str) -> Known:
 def _by_hand(
     name: str, family: str, file: str, kind: str, error: str, licence: Licence, drive: str, modality: str = ""
 ) -> Known:
-    """A reader that lies on Drive, in the layout of RAVEn or USR; its list of units is fetched."""
-    place = f"github.com/ahaliassos/{name.split('-')[0].removeprefix('b')}: https://drive.google.com/file/d/{drive}/view"
+    """A reader that lies on Drive, in the layout of RAVEn or USR; its list of units is fetched. RAVEn's of lips may
+    have its language model beside it."""
+    repository = name.split("-")[0].removeprefix("b")
+    place = f"github.com/ahaliassos/{repository}: https://drive.google.com/file/d/{drive}/view"
     note = {"both": TOGETHER, "video": "of a file of lips, sound and both, the lips"}.get(modality, "")
+    files, decode = (Remote(file), UNITS), {"beam": 40, "ctc_weight": 0.1}
+    if family == "raven" and kind == "video":
+        note, files = f"its language model, if you like, as lm/model.pth: {RAVEN_LM}", (*files, Remote("lm/model.pth"))
+        decode["lm_weight"] = 0.3 if name == "braven" else 0.2
     return Known(
         name, "en", kind, "1,000 pieces", 0, error, ZOO_README, licence, place, family, BY_HAND,
-        (Remote(file), UNITS), {"beam": 40, "ctc_weight": 0.1}, note, modality=modality,
+        files, decode, note, modality=modality,
     )  # fmt: skip
 
 
@@ -250,10 +259,10 @@ KNOWN: tuple[Known, ...] = (
                "1.4 % WER, LRS3 test, lips and sound", "its paper", "lips, sound or both: --modality"),
     _av_hubert("av_hubert-encoder", "clean-pretrain/large_vox_iter5.pt", "encoder", "none", "-", "-"),
     *(_muavic(language) for language in ("ar", "de", "el", "en", "es", "fr", "it", "pt", "ru", "x")),
-    _by_hand("raven", "raven", "vsr_prelrs3vox2_large_ftlrs3vox2_selftrain.pth", "video", "24.4 % WER, LRS3 test",
-             RAVEN, "1tNZn_BvAVdoIIv6G14_9PvpQtsp6XSOt"),
+    _by_hand("raven", "raven", "vsr_prelrs3vox2_large_ftlrs3vox2_selftrain.pth", "video",
+             "24.4 % WER, LRS3 test; 23.1 % with its language model", RAVEN, "1tNZn_BvAVdoIIv6G14_9PvpQtsp6XSOt"),
     _by_hand("braven", "raven", "vsr_prelrs3vox2avs_large_ftlrs3vox2avs_selftrain_braven.pth", "video",
-             "20.9 % WER, LRS3 test", RAVEN, "1bU-bFxEiXNXNoOLKaAz6_9j7XuE7f_6r"),
+             "20.9 % WER, LRS3 test; 20.1 % with its language model", RAVEN, "1bU-bFxEiXNXNoOLKaAz6_9j7XuE7f_6r"),
     _by_hand("raven-sound", "raven", "asr_prelrs3vox2_large_ftlrs3vox2_selftrain.pth", "sound", "1.4 % WER, LRS3 test",
              RAVEN, "1E-IPTZDX4I_YZuYbgSh4L4E7tJrUuQE8"),
     _by_hand("braven-sound", "raven", "asr_prelrs3vox2avs_large_ftlrs3vox2avs_selftrain_braven.pth", "sound",
