@@ -35,6 +35,7 @@ EXAMPLE = """vsr transcribe clip.mp4
 vsr transcribe *.mpg --format srt,json -o out/
 vsr transcribe clip.mp4 --burn captioned.mp4
 vsr transcribe clip.mp4 --model grid-av --modality both
+vsr transcribe clip.mp4 --model exp/translate/model --head es
 vsr transcribe video.mkv --faces all --format srt,json -o out/ --resume
 vsr transcribe videos/*.mp4 --format json -o out/ --engine ray --address head:6379"""
 
@@ -62,6 +63,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--modality", default="", choices=tuple(MODALITIES), metavar="M",
         help="of a model that hears, such as grid-av: video, sound or both (default: all that the model reads)",
     )  # fmt: skip
+    said = "write what one head of the model says by itself, such as a translation, in place of the usual search"
+    reading.add_argument("--head", default="", metavar="NAME", help=said)
     add_device_argument(reading)
     add_precision_argument(reading)
     output.add_argument(
@@ -93,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
     videos, refused = _planned(args, outputs) if outputs else (args.videos, 0)
     if not videos:
         return 1 if refused else 0
-    search = tuple(search_options(args).items())
+    search = tuple(options_given(args).items())
     engine, here = open_engine(args.engine, args.jobs, args.address), args.engine == "local"
     # On a cluster only this process writes: other machines may see other disks.
     settings = Settings(
@@ -161,7 +164,7 @@ def _finished(args: argparse.Namespace, outputs: Outputs, written) -> Callable[[
 
     folder = find_model(args.model)
     precision = chosen_precision(folder, args.precision, find_device("auto") if args.device == "auto" else args.device)
-    made = searched(folder, options_in(folder, read_config(folder), search_options(args)), precision=precision)
+    made = searched(folder, options_in(folder, read_config(folder), options_given(args)), precision=precision)
     made["faces"] = number_of_faces(args.faces) or "all"
     made |= {"unsure": args.unsure} if args.unsure else {}
     made |= {"cropped": True, "faces": 1} if args.cropped else {}
@@ -204,10 +207,20 @@ def _formats(text: str) -> tuple[str, ...]:
     return names
 
 
+def options_given(args: argparse.Namespace) -> dict:
+    """Fields of `DecodeOptions` that were given, with the head. Raises VsrError for what does not go together."""
+    from vsr.decoding.options import DecodeOptions
+
+    given = search_options(args) | ({"head": args.head} if args.head else {})
+    if args.head:
+        DecodeOptions(**given)
+    return given
+
+
 def _wrong_options(args: argparse.Namespace) -> str | None:
     """What the search has against its options, if anything."""
     try:
-        search_options(args)
+        options_given(args)
     except VsrError as error:
         return str(error)
     return None

@@ -19,6 +19,7 @@ from vsr.core.files import read_json, write_json, write_lines
 from vsr.core.progress import counted
 from vsr.core.worker import spawning, start_worker
 from vsr.corpora.puppet.languages import ENGLISH, LANGUAGES, SLOTS, check_sayable, voices_of
+from vsr.corpora.puppet.parallel import draw_parallel, translations, vocabulary_of
 from vsr.corpora.puppet.sentences import Vocabulary, draw_splits, load_vocabulary
 from vsr.data.manifest import Clip, write_manifest
 
@@ -79,28 +80,83 @@ def prepare_puppet(
     """
     out_dir = Path(out_dir)
     counts = {"dev": num_dev, "test": num_test, "train": num_train}
-    if min(counts.values()) < 0 or jobs < 1:
-        raise VsrError("bad_corpus", "numbers of clips must not be negative and jobs must be at least 1")
+    _check_counts(counts, jobs)
     source, voices = _spoken(vocabulary, language)
     version = HOMOPHENES if homophenes else VERSION
     description = {"corpus": "puppet", "version": version, "seed": seed, "vocabulary": vocabulary, "counts": counts}
     text = {"text": identify(vocabulary)["sha256"]} if vocabulary != "grid" else {}  # the file may have been edited
     named = {"language": language} if language != ENGLISH else {}
     _claim(out_dir, description | text | named)
-    splits = draw_splits(source, counts, seed)
-    chunks = [
-        chunk
-        for split, lines in splits.items()
-        for chunk in _chunks(out_dir, source, split, lines, seed, homophenes, voices)
-    ]
-    _make_all(chunks, jobs)
-    for split, sentences in splits.items():
-        clips = (
-            _clip(out_dir, name, text, named.get("language", ""))
-            for name, text in zip(_names(split, len(sentences)), sentences, strict=True)
-        )
-        write_manifest(out_dir / f"{split}.jsonl", clips)
-    return {split: counts[split] for split in ("train", "dev", "test")}
+    made = Rendering(out_dir, source, voices, seed, homophenes, named.get("language", ""))
+    return made.render(draw_splits(source, counts, seed), jobs)
+
+
+def prepare_parallel(
+    out_dir: str | Path, language: str, num_train: int, num_dev: int, num_test: int, seed: int = 0, jobs: int = 2,
+    homophenes: bool = False,
+) -> dict[str, int]:  # fmt: skip
+    """The same with sentences of `vsr.corpora.puppet.parallel`, whose clips have their translations in the manifest.
+
+    The n-th clip of a list says the same in every language (of one seed); names begin with the language.
+    """
+    source, out_dir = vocabulary_of(language), Path(out_dir)
+    counts = {"dev": num_dev, "test": num_test, "train": num_train}
+    _check_counts(counts, jobs)
+    voices = VOICES if language == ENGLISH else voices_of(language)
+    check_sayable(language, sorted(source.words()))
+    splits = draw_parallel(source, counts, seed)
+    version = HOMOPHENES if homophenes else VERSION
+    _claim(out_dir, {"corpus": "parallel", "version": version, "seed": seed, "language": language, "counts": counts})
+    return Rendering(out_dir, source, voices, seed, homophenes, language, f"{language}_").render(splits, jobs)
+
+
+def _check_counts(counts: dict[str, int], jobs: int) -> None:
+    if min(counts.values()) < 0 or jobs < 1:
+        raise VsrError("bad_corpus", "numbers of clips must not be negative and jobs must be at least 1")
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """Sentences of splits become clips and manifests in a folder; ``before`` opens every name."""
+
+    out_dir: Path
+    vocabulary: Vocabulary
+    voices: tuple[str, ...]
+    seed: int
+    homophenes: bool = False
+    language: str = ""
+    before: str = ""
+
+    def render(self, splits: dict[str, list[str]], jobs: int) -> dict[str, int]:
+        """Make what is not there yet; the number of clips of train, dev and test. Raises VsrError."""
+        _make_all([chunk for split, lines in splits.items() for chunk in self._chunks(split, lines)], jobs)
+        for split, sentences in splits.items():
+            names = self._names(split, len(sentences))
+            clips = [self._clip(name, text) for name, text in zip(names, sentences, strict=True)]
+            write_manifest(self.out_dir / f"{split}.jsonl", clips)
+        return {split: len(splits[split]) for split in ("train", "dev", "test")}
+
+    def _names(self, split: str, count: int) -> list[str]:
+        return [f"{self.before}puppet_{split}_{i:05d}" for i in range(count)]
+
+    def _chunks(self, split: str, sentences: list[str]) -> Iterator[Chunk]:
+        names, number = self._names(split, len(sentences)), ("train", "dev", "test").index(split)
+        for start in range(0, len(names), CHUNK):
+            stop = min(start + CHUNK, len(names))
+            if all((self.out_dir / "align" / f"{name}.align").exists() for name in names[start:stop]):
+                continue
+            seeds = tuple((self.seed, 2, number, i) for i in range(start, stop))
+            said = tuple(names[start:stop]), tuple(sentences[start:stop])
+            yield Chunk(str(self.out_dir), self.vocabulary, *said, seeds, self.homophenes, self.voices)
+
+    def _clip(self, name: str, text: str) -> Clip:
+        """The manifest's line of a clip, with its words and phonemes from the align files."""
+        words, phones = (_spans(self.out_dir / kind / f"{name}.align") for kind in ("align", "phones"))
+        others = translations(text, self.language) if self.before else {}
+        video = str(self.out_dir / "video" / f"{name}.mp4")
+        return Clip(
+            name, video, text, "puppet", words=words, phones=phones, language=self.language, translations=others
+        )  # fmt: skip
 
 
 def _spoken(vocabulary: str, language: str) -> tuple[Vocabulary, tuple[str, ...]]:
@@ -174,30 +230,6 @@ def _claim(out_dir: Path, description: dict) -> None:
     write_json(path, description)
 
 
-def _names(split: str, count: int) -> list[str]:
-    return [f"puppet_{split}_{i:05d}" for i in range(count)]
-
-
-def _chunks(
-    out_dir: Path,
-    vocabulary: Vocabulary,
-    split: str,
-    sentences: list[str],
-    seed: int,
-    homophenes: bool = False,
-    voices: tuple[str, ...] = VOICES,
-) -> Iterator[Chunk]:
-    names = _names(split, len(sentences))
-    number = ("train", "dev", "test").index(split)
-    for start in range(0, len(names), CHUNK):
-        stop = min(start + CHUNK, len(names))
-        if all((out_dir / "align" / f"{name}.align").exists() for name in names[start:stop]):
-            continue
-        seeds = tuple((seed, 2, number, i) for i in range(start, stop))
-        said = tuple(names[start:stop]), tuple(sentences[start:stop])
-        yield Chunk(str(out_dir), vocabulary, *said, seeds, homophenes, voices)
-
-
 def _make_all(chunks: list[Chunk], jobs: int) -> None:
     """Make the chunks in fresh processes, with a progress bar."""
     if not chunks:
@@ -207,13 +239,6 @@ def _make_all(chunks: list[Chunk], jobs: int) -> None:
     with pool:
         for _ in counted(pool.imap_unordered(make_chunk, chunks), "puppet", len(chunks)):
             pass
-
-
-def _clip(out_dir: Path, name: str, text: str, language: str) -> Clip:
-    """The manifest's line of a clip, with its words and phonemes from the align files."""
-    words, phones = _spans(out_dir / "align" / f"{name}.align"), _spans(out_dir / "phones" / f"{name}.align")
-    video = str(out_dir / "video" / f"{name}.mp4")
-    return Clip(name, video, text, "puppet", words=words, phones=phones, language=language)
 
 
 def _spans(path: Path) -> tuple[tuple[str, float, float], ...]:
