@@ -1,5 +1,6 @@
 """The parallel grammar: one meaning by one number in six languages, words in other orders, combinations held out."""
 
+import numpy as np
 import pytest
 
 from vsr.cli import main
@@ -18,6 +19,7 @@ from vsr.corpora.puppet.parallel import (
     vocabulary_of,
 )
 from vsr.data.manifest import read_manifest
+from vsr.media.audio import read_wave
 
 COUNTS = {"dev": 20, "test": 30, "train": 200}
 
@@ -80,7 +82,23 @@ def test_what_it_cannot_say_is_refused(tmp_path, capsys, options, said):
     assert main(["prepare", "puppet", *options, "--out", str(tmp_path / "new")]) == 1
     assert said in capsys.readouterr().err and not (tmp_path / "new").exists()
     assert main(["prepare", "grid", "--parallel", "es", "--out", str(tmp_path / "new")]) == 1
-    assert "--parallel is of the puppet" in capsys.readouterr().err
+    assert "are of the puppet" in capsys.readouterr().err
+
+
+def test_sound_alone_is_that_of_the_video(tmp_path):
+    """The same take: as many frames, the same words at the same times, by the voices that are asked for."""
+    counts = ["--train", "2", "--dev", "0", "--test", "0"]
+    base = ["prepare", "puppet", "--parallel", "it", *counts, "--out"]
+    assert main([*base, str(tmp_path / "v")]) == 0 and main([*base, str(tmp_path / "s"), "--sound-only"]) == 0
+    assert main([*base, str(tmp_path / "one"), "--sound-only", "--voices", "1"]) == 0
+    seen, heard = (read_manifest(tmp_path / own / "train.jsonl") for own in "vs")
+    assert [own.words for own in seen] == [own.words for own in heard]
+    for clip in heard:
+        wave = read_wave(clip.sound)
+        assert clip.sound.endswith(".wav") and len(wave) == 640 * clip.num_frames > 0
+        start, end = (round(16_000 * own) for own in (clip.words[0][1], clip.words[-1][2]))
+        assert np.abs(wave[start:end]).max() > 0.05 > np.abs(wave[: start - 800]).max()
+    assert main(["prepare", "puppet", "--sound-only", "--out", str(tmp_path / "n")]) == 1
 
 
 def test_every_language_has_an_entry_for_every_meaning():

@@ -1,11 +1,12 @@
 """A number of sentences -> a folder of puppet clips with alignments (the layout of GRID) and manifests.
 
-out/video/NAME.mp4  out/align/NAME.align  out/phones/NAME.align  out/{train,dev,test}.jsonl  out/corpus.json
+out/video/NAME.mp4 (or .wav)  out/align/NAME.align  out/phones/NAME.align  out/{train,dev,test}.jsonl  out/corpus.json
 """
 
 from __future__ import annotations
 
 import multiprocessing
+import wave
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from vsr.core.artifacts import identify
-from vsr.core.clock import FPS
+from vsr.core.clock import FPS, SAMPLES_PER_FRAME
 from vsr.core.errors import VsrError
 from vsr.core.files import read_json, write_json, write_lines
 from vsr.core.progress import counted
@@ -27,6 +28,8 @@ VERSION = 1  # of the look and sound; a corpus of another version is not continu
 HOMOPHENES = 2  # the version in which all sounds of a viseme class look the same
 UNITS = 25_000  # align files count in 1/25 000 s, as GRID's: 1000 units are one frame
 CHUNK = 24  # clips a worker process makes before a fresh one takes over
+CHUNK_OF_SOUND = 200  # the same where no frames are drawn
+VIDEO, SOUND = "mp4", "wav"  # what clips are
 VOICES = (
     "en",
     "en+f2",
@@ -51,6 +54,7 @@ class Chunk:
     seeds: tuple[tuple[int, ...], ...]
     homophenes: bool = False
     voices: tuple[str, ...] = VOICES
+    kind: str = VIDEO
 
 
 def prepare_puppet(
@@ -93,21 +97,27 @@ def prepare_puppet(
 
 def prepare_parallel(
     out_dir: str | Path, language: str, num_train: int, num_dev: int, num_test: int, seed: int = 0, jobs: int = 2,
-    homophenes: bool = False,
+    homophenes: bool = False, kind: str = VIDEO, count: int = 0,
 ) -> dict[str, int]:  # fmt: skip
     """The same with sentences of `vsr.corpora.puppet.parallel`, whose clips have their translations in the manifest.
 
     The n-th clip of a list says the same in every language (of one seed); names begin with the language.
+
+    Args:
+        kind: "mp4", or "wav" for the sound alone, which takes a hundredth of the time.
+        count: of the language's voices, the first so many speak; 0: all.
     """
     source, out_dir = vocabulary_of(language), Path(out_dir)
     counts = {"dev": num_dev, "test": num_test, "train": num_train}
     _check_counts(counts, jobs)
-    voices = VOICES if language == ENGLISH else voices_of(language)
+    voices = (VOICES if language == ENGLISH else voices_of(language))[: count or None]
     check_sayable(language, sorted(source.words()))
     splits = draw_parallel(source, counts, seed)
     version = HOMOPHENES if homophenes else VERSION
-    _claim(out_dir, {"corpus": "parallel", "version": version, "seed": seed, "language": language, "counts": counts})
-    return Rendering(out_dir, source, voices, seed, homophenes, language, f"{language}_").render(splits, jobs)
+    description = {"corpus": "parallel", "version": version, "seed": seed, "language": language, "counts": counts}
+    sound = {"kind": kind} if kind != VIDEO else {}
+    _claim(out_dir, description | sound | ({"voices": count} if count else {}))
+    return Rendering(out_dir, source, voices, seed, homophenes, language, f"{language}_", kind).render(splits, jobs)
 
 
 def _check_counts(counts: dict[str, int], jobs: int) -> None:
@@ -126,6 +136,7 @@ class Rendering:
     homophenes: bool = False
     language: str = ""
     before: str = ""
+    kind: str = VIDEO
 
     def render(self, splits: dict[str, list[str]], jobs: int) -> dict[str, int]:
         """Make what is not there yet; the number of clips of train, dev and test. Raises VsrError."""
@@ -141,21 +152,24 @@ class Rendering:
 
     def _chunks(self, split: str, sentences: list[str]) -> Iterator[Chunk]:
         names, number = self._names(split, len(sentences)), ("train", "dev", "test").index(split)
-        for start in range(0, len(names), CHUNK):
-            stop = min(start + CHUNK, len(names))
+        size = CHUNK if self.kind == VIDEO else CHUNK_OF_SOUND
+        for start in range(0, len(names), size):
+            stop = min(start + size, len(names))
             if all((self.out_dir / "align" / f"{name}.align").exists() for name in names[start:stop]):
                 continue
             seeds = tuple((self.seed, 2, number, i) for i in range(start, stop))
             said = tuple(names[start:stop]), tuple(sentences[start:stop])
-            yield Chunk(str(self.out_dir), self.vocabulary, *said, seeds, self.homophenes, self.voices)
+            yield Chunk(str(self.out_dir), self.vocabulary, *said, seeds, self.homophenes, self.voices, self.kind)
 
     def _clip(self, name: str, text: str) -> Clip:
         """The manifest's line of a clip, with its words and phonemes from the align files."""
         words, phones = (_spans(self.out_dir / kind / f"{name}.align") for kind in ("align", "phones"))
         others = translations(text, self.language) if self.before else {}
-        video = str(self.out_dir / "video" / f"{name}.mp4")
+        video = str(self.out_dir / "video" / f"{name}.{self.kind}")
+        heard = {"sound": video, "num_frames": _frames_of(video)} if self.kind == SOUND else {}
         return Clip(
-            name, video, text, "puppet", words=words, phones=phones, language=self.language, translations=others
+            name, video, text, "puppet", words=words, phones=phones, language=self.language, translations=others,
+            **heard,
         )  # fmt: skip
 
 
@@ -188,7 +202,7 @@ def make_chunk(chunk: Chunk) -> int:
     """Make the clips of a chunk, those excepted that are there; returns how many clips the chunk has."""
     for name, sentence, seed in zip(chunk.names, chunk.sentences, chunk.seeds, strict=True):
         align = Path(chunk.out_dir, "align", f"{name}.align")
-        video = None if align.exists() else Path(chunk.out_dir, "video", f"{name}.mp4")
+        video = None if align.exists() else Path(chunk.out_dir, "video", f"{name}.{chunk.kind}")
         speech, lead_s, num_frames = _say_and_film(
             video, sentence, chunk.vocabulary, np.random.default_rng(seed), chunk.homophenes, chunk.voices
         )
@@ -202,7 +216,7 @@ def _say_and_film(
     path: Path | None, sentence: str, vocabulary: Vocabulary, rng, homophenes: bool = False, voices=VOICES
 ):
     """Speak a sentence and, where there is a path, write its clip; (speech, start in s, frames)."""
-    from vsr.corpora.puppet.render import draw_take, write_clip
+    from vsr.corpora.puppet.render import draw_take, write_clip, write_sound
     from vsr.corpora.puppet.speech import Voice, synthesiser
 
     name = voices[rng.integers(len(voices))]
@@ -210,6 +224,8 @@ def _say_and_film(
     words = sentence.split()
     speech = synthesiser().speak(words, [vocabulary.spoken(word) for word in words], voice)
     take = draw_take(rng, speech.words[-1].end)
+    if path and path.suffix == f".{SOUND}":
+        return speech, take.lead_s, write_sound(path, speech, take)
     return speech, take.lead_s, write_clip(path, speech, take, homophenes) if path else len(take.motion)
 
 
@@ -239,6 +255,12 @@ def _make_all(chunks: list[Chunk], jobs: int) -> None:
     with pool:
         for _ in counted(pool.imap_unordered(make_chunk, chunks), "puppet", len(chunks)):
             pass
+
+
+def _frames_of(path: str) -> int:
+    """Video frames that a .wav of 16 kHz covers."""
+    with wave.open(path) as sound:
+        return sound.getnframes() // SAMPLES_PER_FRAME
 
 
 def _spans(path: Path) -> tuple[tuple[str, float, float], ...]:
