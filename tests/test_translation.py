@@ -13,7 +13,8 @@ from vsr.evaluation import translation
 from vsr.evaluation.translation import of_statistics, opened, paired_gain, score_translations, statistics
 from vsr.inference.by_head import spread
 
-TRUE = {f"u{i}": f"el perro {colour} duerme en casa hoy" for i, colour in enumerate(("rojo", "blanco", "negro", "azul"))}
+COLOURS = ("rojo", "blanco", "negro", "azul")
+TRUE = {f"u{i}": f"el perro {colour} duerme en casa hoy" for i, colour in enumerate(COLOURS)}
 ROUGH = {key: text.replace("duerme", "come") for key, text in TRUE.items()}
 
 

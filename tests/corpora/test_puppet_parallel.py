@@ -66,8 +66,8 @@ def test_more_than_there_are_is_refused():
 def test_a_corpus_has_its_translations(tmp_path, capsys):
     for language in ("en", "de"):
         out = str(tmp_path / language)
-        assert main(["prepare", "puppet", "--parallel", language, "--train", "1", "--dev", "1", "--test", "0", "--seed", "1",
-                     "--out", out]) == 0  # fmt: skip
+        counts = ["--train", "1", "--dev", "1", "--test", "0", "--seed", "1"]
+        assert main(["prepare", "puppet", "--parallel", language, *counts, "--out", out]) == 0
     (one,), (other,) = (read_manifest(tmp_path / own / "train.jsonl") for own in ("en", "de"))
     assert one.translations["de"] == other.text and other.translations["en"] == one.text
     assert (one.language, other.language) == ("en", "de") and one.id == "en_puppet_train_00000" != other.id

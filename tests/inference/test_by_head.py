@@ -17,10 +17,11 @@ def folder(tmp_path_factory):
     """A reader with random weights, CTC and a translation."""
     torch.manual_seed(1)
     tokenizer = CharTokenizer()
-    head = {"kind": "translation", "language": "es", "pieces": ["▁perro", "▁rojo", "▁duerme"], "layers": 1, "hidden": 32}
+    head = {"kind": "translation", "language": "es", "pieces": ["▁perro", "▁rojo", "▁duerme"], "heads": 2}
+    head |= {"layers": 1, "hidden": 32}
     config = LipReaderConfig(
         vocab_size=tokenizer.vocab_size, frontend_width=16, frontend_layers=1, frontend_heads=2, dim=32, heads=2,
-        hidden=32, layers=1, kernel=3, decoder_layers=0, alignment_weight=0.0, further_heads={"es": head | {"heads": 2}},
+        hidden=32, layers=1, kernel=3, decoder_layers=0, alignment_weight=0.0, further_heads={"es": head},
     )  # fmt: skip
     model = LipReader(config)
     with torch.no_grad():
@@ -53,7 +54,8 @@ def test_it_is_what_vsr_decode_writes(folder, mouth, tmp_path, capsys):
     clip = Clip("a", str(mouth), "x", num_frames=30, crop=str(mouth))
     write_manifest(tmp_path / "m.jsonl", [clip])
     given = ["--model", str(folder), "--head", "es", "--beam", "1"]
-    assert main(["decode", *given, "--device", "cpu", "--manifest", str(tmp_path / "m.jsonl"), "--out", str(tmp_path / "h")]) == 0
+    files = ["--manifest", str(tmp_path / "m.jsonl"), "--out", str(tmp_path / "h")]
+    assert main(["decode", *given, "--device", "cpu", *files]) == 0
     capsys.readouterr()
     assert main(["transcribe", str(mouth), "--cropped", *given]) == 0
     assert capsys.readouterr().out.strip() == json.loads((tmp_path / "h").read_text())["text"]

@@ -26,7 +26,8 @@ def reader(head=HEAD, **frontend):
     torch.manual_seed(0)
     given = {"frontend_settings": {"video": VIDEO, "sound": SOUND, "mix": {}}} if frontend else {}
     sizes = {"dim": 16, "heads": 2, "hidden": 32, "layers": 1, "dropout": 0.0, "decoder_layers": 0, "ctc_weight": 0.5}
-    kinds = {"frontend": "mixed_streams"} if frontend else {"frontend_width": 16, "frontend_heads": 2, "frontend_layers": 1}
+    small = {"frontend_width": 16, "frontend_heads": 2, "frontend_layers": 1}
+    kinds = {"frontend": "mixed_streams"} if frontend else small
     return LipReader(LipReaderConfig(9, **sizes, **kinds, **given, alignment_weight=0.0, further_heads={"es": head}))
 
 

@@ -60,7 +60,9 @@ def _rows(folder: Path, split: str, language: str = "") -> list[tuple[str, str, 
     return [(own[0], own[3], text) for own, text in zip(columns, texts, strict=True)]
 
 
-def _clip(folder: Path, before: str, name: str, frames: str, text: str, skipped: dict[str, str], said: dict) -> Clip | None:
+def _clip(
+    folder: Path, before: str, name: str, frames: str, text: str, skipped: dict[str, str], said: dict[str, dict]
+) -> Clip | None:
     """A clip with what is ``said`` in other languages, or the reason why there is none, in ``skipped``."""
     video, words = folder / "video" / f"{name}.mp4", " ".join(text.split())
     if not words or not int(frames) or not video.is_file():

@@ -101,7 +101,8 @@ def prepare_parallel(
 ) -> dict[str, int]:  # fmt: skip
     """The same with sentences of `vsr.corpora.puppet.parallel`, whose clips have their translations in the manifest.
 
-    The n-th clip of a list says the same in every language (of one seed); names begin with the language.
+    The n-th clip of a list says the same in every language (of one seed); names begin with the language, and with the
+    number of voices that were asked for.
 
     Args:
         kind: "mp4", or "wav" for the sound alone, which takes a hundredth of the time.
@@ -117,7 +118,8 @@ def prepare_parallel(
     description = {"corpus": "parallel", "version": version, "seed": seed, "language": language, "counts": counts}
     sound = {"kind": kind} if kind != VIDEO else {}
     _claim(out_dir, description | sound | ({"voices": count} if count else {}))
-    return Rendering(out_dir, source, voices, seed, homophenes, language, f"{language}_", kind).render(splits, jobs)
+    before = f"{language}{count or ''}_"
+    return Rendering(out_dir, source, voices, seed, homophenes, language, before, kind).render(splits, jobs)
 
 
 def _check_counts(counts: dict[str, int], jobs: int) -> None:

@@ -175,7 +175,8 @@ def main() -> None:
     taught = shuffled(clips, args.seed) if args.shuffle else clips
 
     def report(made) -> str:
-        return f"{score(translated(lists['dev'], name), written(made, lists['dev'], states['dev'], name, own))[0].wer:.3f}"
+        read = written(made, lists["dev"], states["dev"], name, own)
+        return f"{score(translated(lists['dev'], name), read)[0].wer:.3f}"
 
     given = {} if lips_alone else sound
     made = train(model, taught, states["train"], teacher, given, objective, args, report)
