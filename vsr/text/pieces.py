@@ -19,7 +19,7 @@ def pieces_in(folder: str | Path) -> tuple[str, ...]:
     if getattr(found, "unit", "text") != "text" or getattr(found, "case", "") == "upper":
         problem = "is of phonemes, visemes or upper case: make one by vsr tokens --kind char, word or unigram"
         raise VsrError("bad_model", f"the tokenizer of {folder} {problem}")
-    units: list[str] = found.units  # type: ignore[attr-defined]
+    units: list[str] = found.units
     return tuple(MARK + unit for unit in units) if isinstance(found, WordTokenizer) else tuple(units)
 
 
