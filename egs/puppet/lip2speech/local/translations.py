@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How well units are translated: what a recogniser of units reads in them, BLEU and WER, units that differ, lengths.
 
-    local/translations.py --translator exp/translator/model --heard data/all_{en,es,de,it,pt,fr}/test.jsonl --out rows.json \\
+    local/translations.py --translator exp/translator/model --heard data/all_{en,es,de,it,pt,fr}/test.jsonl --out r.json \\
         --said data/one_{en,es,de,it,pt,fr}/test.jsonl --train data/one_{en,es,de,it,pt,fr}/train.jsonl
 
 Clip n is translated into each language from one of the others by turns. The recogniser reads words of all languages by
@@ -28,11 +28,11 @@ from lip2speech.models.translator import TranslatorConfig, UnitTranslator
 from lip2speech.training.translator import units_of
 from vsr.data.manifest import read_manifest, translation_of
 from vsr.evaluation.translation import score_translations
-from vsr.evaluation.units import token_edits
 from vsr.evaluation.wer import score
 from vsr.media.units import Codebook
 from vsr.models.lipreader import LipReader, LipReaderConfig
 from vsr.objectives.ctc_attention import ctc_attention
+from vsr.objectives.rewards import edits
 from vsr.text.tokenizer import train_tokenizer
 
 AT_ONCE = 25  # clips that are translated together
@@ -86,7 +86,7 @@ def figures(read: list[str], true: list[str]) -> str:
 def unit_errors(found, true) -> float:
     """Edits of units without repetitions, in % of the true ones."""
     pairs = [(runs(list(one))[0], runs(list(other))[0]) for one, other in zip(found, true, strict=True)]
-    wrong = sum(token_edits(known, said)[0] for said, known in pairs)
+    wrong = sum(edits(said, known) for said, known in pairs)
     return 100 * wrong / sum(len(known) for _, known in pairs)
 
 
