@@ -5,9 +5,9 @@ from __future__ import annotations
 from vsr.cli import Program
 
 SECTIONS = {
-    "voice a face": ("speak", "dub", "revoice", "live", "inspect", "web", "serve", "import", "push"),
+    "voice a face": ("speak", "dub", "revoice", "translate", "live", "inspect", "web", "serve", "import", "push"),
     "prepare a corpus": ("units", "features", "sync"),
-    "train": ("train", "vocoder", "listener"),
+    "train": ("train", "vocoder", "listener", "translator"),
     "synthesise and measure": ("synthesize", "evaluate", "compare", "results"),
 }
 

@@ -8,8 +8,10 @@ import torch
 import yaml
 
 from lip2speech.models.listener import Listener, ListenerConfig
+from lip2speech.models.translator import UnitTranslator
 from lip2speech.training.acoustic import VoiceTrainConfig
 from lip2speech.training.listener import ListenerTrainConfig
+from lip2speech.training.translator import TranslatorTrainConfig
 from lip2speech.vocoders.config import VocoderTrainConfig
 from lip2speech.vocoders.generator import Generator
 from vsr.core.errors import VsrError
@@ -116,6 +118,8 @@ def test_the_configuration_of_every_recipe_builds_its_model(path):
             model = LipReader(load_config(path).model_config(vocabulary_of(settings)))
         elif path.stem == "listener":
             model = Listener(ListenerConfig(words=("a",), **load_config(path, (), ListenerTrainConfig).model))
+        elif path.stem == "translator":
+            model = UnitTranslator(load_config(path, (), TranslatorTrainConfig).model_config(200))
         elif path.stem.startswith("vocoder"):
             model = Generator(load_config(path, (), VocoderTrainConfig).model_config())
         else:
