@@ -62,16 +62,18 @@ def plain(head):
     return transformers.LlamaForCausalLM.from_pretrained(head.backbone).eval()
 
 
-@pytest.mark.parametrize("kind", ["stack", "strided", "query"])
-def test_the_loss_of_a_batch_is_that_of_its_clips_alone(backbone, kind):
+@pytest.mark.parametrize("kind, scaled", [("stack", True), ("stack", False), ("strided", False), ("query", True)])
+def test_the_loss_of_a_batch_is_that_of_its_clips_alone(backbone, kind, scaled):
     """And of the unpadded sequence in the language model without adapters, which change nothing at first."""
-    head, states, total = made(backbone, projector={"kind": kind}), states_of(), 0.0
+    head, states, total = made(backbone, projector={"kind": kind}, scaled=scaled), states_of(), 0.0
     found = head.loss(states, batch_of())
     llm, end = plain(head), head.tokenizer.eos_id
     before, after = (head.tokenizer.plain(own) for own in (head.prompt, "\n>"))
     for row, (length, text) in enumerate(zip(LENGTHS.tolist(), TEXTS, strict=True)):
         vectors, _ = head.projector(states[row : row + 1, :length], LENGTHS[row : row + 1])
         table = llm.get_input_embeddings()
+        if scaled:
+            vectors = vectors / vectors.norm(dim=-1, keepdim=True) * table.weight.norm(dim=-1).mean()
         ids = [torch.tensor(own) for own in ([*head.tokenizer.begin, *before], [*after, *text])]
         given = torch.cat([table(ids[0]), vectors[0], table(ids[1])])[None]
         logs = llm(inputs_embeds=given).logits[0, -len(text) - 1 :].log_softmax(-1)

@@ -42,6 +42,7 @@ class LLMHead(Borrower):
         tokenizer: of the language model.
         backbone, hashes: where its weights are, and what they must be.
         prompt: an instruction before the states.
+        scaled: vectors of the states are given the mean length of the language model's own embeddings.
         beams: of the search.
         dtype: of the language model; adapters and projector stay float32.
     """
@@ -50,11 +51,11 @@ class LLMHead(Borrower):
 
     def __init__(
         self, projector: nn.Module, llm: Any, lora: LoraSettings, tokenizer: HubTokenizer, backbone: str,
-        hashes: dict[str, str], prompt: str, beams: int, dtype: torch.dtype,
+        hashes: dict[str, str], prompt: str, scaled: bool, beams: int, dtype: torch.dtype,
     ):  # fmt: skip
         super().__init__()
         self.projector, self.lora, self.tokenizer, self.beams = projector, lora, tokenizer, beams
-        self.backbone, self.hashes, self.prompt, self.dtype = backbone, hashes, prompt, dtype
+        self.backbone, self.hashes, self.prompt, self.scaled, self.dtype = backbone, hashes, prompt, scaled, dtype
         self.llm = llm
         self._adapt(llm)
 
@@ -90,6 +91,9 @@ class LLMHead(Borrower):
     def prompts(self, states: Tensor, lengths: Tensor) -> list[Tensor]:
         """Instruction, vectors of the states and mark of each clip: (P, W)."""
         vectors, counts = self.projector(states, lengths)
+        if self.scaled:
+            length = self.llm.get_input_embeddings().weight.float().norm(dim=1).mean()
+            vectors = F.normalize(vectors.float(), dim=-1) * length
         before, after = (self._embedded(own) for own in self._around())
         each = zip(vectors, counts.tolist(), strict=True)
         return [torch.cat([before, own[:count].to(before.dtype), after]) for own, count in each]

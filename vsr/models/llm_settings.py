@@ -39,6 +39,7 @@ class LLMHeadSettings(HeadSettings):
     projector: Any = "stack"
     lora: dict[str, Any] = field(default_factory=dict)
     prompt: str = "Transcribe the speech."
+    scaled: bool = True
     beams: int = 4
     dtype: str = "float32"
     sizes: dict[str, Any] = field(default_factory=dict)
@@ -80,7 +81,7 @@ class LLMHeadSettings(HeadSettings):
         width = llm.get_input_embeddings().weight.shape[1]
         return LLMHead(
             projector_of(self.projector).build(dim, width), llm, self.adapters(), self.tokenizer(None), self.backbone,
-            dict(self.sha256), self.prompt, self.beams, DTYPES[self.dtype],
+            dict(self.sha256), self.prompt, self.scaled, self.beams, DTYPES[self.dtype],
         )  # fmt: skip
 
 
