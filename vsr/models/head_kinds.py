@@ -4,6 +4,7 @@ from vsr.models import (
     bidirectional_head,
     distillation_kinds,
     heads,
+    llm_settings,
     memory_heads,
     target_heads,
     translation_head,
@@ -11,6 +12,6 @@ from vsr.models import (
 )
 
 __all__ = [
-    "bidirectional_head", "distillation_kinds", "heads", "memory_heads", "target_heads", "translation_head",
-    "unit_heads",
+    "bidirectional_head", "distillation_kinds", "heads", "llm_settings", "memory_heads", "target_heads",
+    "translation_head", "unit_heads",
 ]  # fmt: skip
