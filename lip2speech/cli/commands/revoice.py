@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from lip2speech.cli.commands.watermark import add_watermark_argument
 from lip2speech.cli.consent import add_consent_argument, check_consent
 from lip2speech.inference.anonymous import ANONYMOUS, seed_of
 from lip2speech.models.flow_options import add_flow_arguments, flow_options
@@ -34,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--reference", required=True, metavar="own|anonymous[:SEED]|FILE", help="whose voice it is to be"
     )  # fmt: skip
     voice.add_argument("--pool", metavar="DIR", help="of anonymous: recordings, one a voice")
+    add_watermark_argument(voice)
     add_consent_argument(voice)
     voice.add_argument("--model", metavar="MODEL", help="folder or org/name of a voice that speaks units")
     add_device_argument(voice)
@@ -51,6 +53,7 @@ def run(args: argparse.Namespace) -> int:
     from lip2speech.inference.dubbing import SYNTHETIC, speaker_of
     from lip2speech.inference.folder import load_model
     from lip2speech.inference.revoicing import check_speaks_units, revoice
+    from lip2speech.inference.watermark import mark
     from vsr.media.audio import read_wave, write_wave
 
     loaded = load_model(args.model, args.device)
@@ -60,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     if seed is not None:
         vector = anonymous_vector([reference_vector(path) for path in pool_of(args.pool)], vector, seed)
     made = revoice(loaded, wave, speaker_of(loaded, torch.from_numpy(vector)), options)
-    write_wave(args.out, made, SYNTHETIC)
+    write_wave(args.out, mark(made) if args.watermark else made, SYNTHETIC)
     print(f"{args.out}: {len(made) / 16000:.2f} s of speech")
     return 0
 

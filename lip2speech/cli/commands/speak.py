@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from lip2speech.cli.commands.watermark import add_watermark_argument
 from lip2speech.cli.consent import add_consent_argument, remind_of_consent
 from lip2speech.inference.prosody import add_prosody_arguments, prosody_of
 from lip2speech.models.flow_options import add_flow_arguments, flow_options
@@ -54,6 +55,7 @@ def add_voice_arguments(parser: argparse.ArgumentParser, voice) -> None:
         help="recording of the voice, or of face N's (default: the model's own)",
     )  # fmt: skip
     add_prosody_arguments(voice)
+    add_watermark_argument(voice)
     add_consent_argument(voice)
     voice.add_argument("--model", metavar="MODEL", help="folder or org/name (default: the one in the package)")
     add_device_argument(voice)
@@ -89,6 +91,7 @@ def voice(args: argparse.Namespace, plan, flow, prosody, text_for: Callable, wri
     references = references_of(args.reference)
     from lip2speech.inference.dubbing import speak, write_spoken
     from lip2speech.inference.folder import load_model
+    from lip2speech.inference.watermark import mark
     from vsr.core.progress import Watch, film_bar
     from vsr.media.streams import tell_choice
     from vsr.output.transcript import covered_note
@@ -98,6 +101,8 @@ def voice(args: argparse.Namespace, plan, flow, prosody, text_for: Callable, wri
     with film_bar() as progress:
         watch = Watch(progress=progress)
         spoken = speak(loaded, args.video, references, flow, args.faces, watch, text, prosody)
+    if args.watermark:
+        spoken.wave = mark(spoken.wave)
     write_spoken(spoken, args.video, args.out, plan)
     if args.words:
         write_words(args.words, text, args.video, spoken.seconds)
