@@ -1,12 +1,12 @@
 """An inaudible mark in synthetic speech that is found again: spread spectrum in the magnitudes of the STFT.
 
-The plane of time and frequency is cut into cells of 32 ms and 187.5 Hz. A fixed pattern of +1 and -1, which comes
-round every 2 s, raises or lowers the magnitudes of each cell by 1.3 dB (multiplicative spread spectrum, after Cox et al.
-1997). Whoever looks for it compares each cell with its neighbours and sums the differences with the signs of the pattern.
+The plane of time and frequency is cut into cells of 32 ms and 187.5 Hz. A fixed pattern of +1 and -1, which comes round
+every 2 s, raises or lowers the magnitudes of each cell by 1.3 dB (spread spectrum, after Cox et al. 1997). Whoever
+looks for it compares each cell with its neighbours and sums the differences with the signs of the pattern.
 
 How sure a find is needs no model of speech: for any sound that was made without knowing the pattern, the sum over its
-norm exceeds t with a probability of at most exp(-t^2 / 2) (Hoeffding 1963, over the random draw of the pattern), times the
-number of alignments that are tried. The pattern is no secret: who reads this file can remove or forge the mark.
+norm exceeds t with a probability of at most exp(-t^2 / 2) (Hoeffding 1963, over the random draw of the pattern), times
+the number of alignments that are tried. The pattern is no secret: who reads this file can remove or forge the mark.
 
 Shapes: wave (S,) at 16 kHz; F frames of the STFT; C cells in time, 32 bands.
 """
@@ -88,13 +88,14 @@ def find(wave: np.ndarray, draw: int = DRAW) -> Found:
 
 
 def fit(wave: np.ndarray, draw: int = DRAW) -> float:
-    """How well the best alignment of the pattern fits a wave (S,): the sum of differences by its signs, over its norm."""
-    shifts = np.conj(np.fft.fft(pattern(draw), axis=0))
-    return max(
-        float(np.fft.ifft(np.fft.fft(folded, axis=0) * shifts, axis=0).real.sum(1).max() / norm)
-        for folded in (_folded(own) for late in (0, HOP // 2) for own in _differences(wave[late:]))
-        if (norm := np.linalg.norm(folded)) > 0
-    ) if np.any(wave) else 0.0  # fmt: skip
+    """How well the best alignment of the pattern fits a wave (S,): differences by its signs, over their norm."""
+    shifts, best = np.conj(np.fft.fft(pattern(draw), axis=0)), 0.0
+    for late in (0, HOP // 2):
+        for cells in _differences(wave[late:]):
+            folded = _folded(cells)
+            sums = np.fft.ifft(np.fft.fft(folded, axis=0) * shifts, axis=0).real.sum(1)
+            best = max(best, float(sums.max() / (np.linalg.norm(folded) + 1e-9)))
+    return best
 
 
 def _differences(wave: np.ndarray):

@@ -3,11 +3,11 @@
 
     local/watermark_rows.py --sounds DIR... [--most N] [--seconds S] [--json FILE]
 
-Every sound file of the folders (the first S seconds of the first N of each) is marked and changed: codecs at 16 kHz
-or at the rate that is named, other rates, loudness, cuts and white noise. Prints, for each folder and change, in how many the mark is
-found (probability of error under 1e-6), how many unmarked ones count as found, and the median of log10 of the
-probability; PESQ (wide band) and STOI of marked against unmarked sound; and how many of 100 other patterns an unmarked
-sound fits as well as a find needs.
+Every sound file of the folders (the first S seconds of the first N of each) is marked and changed: codecs at 16 kHz or
+at the rate that is named, other rates, loudness, cuts and white noise. Prints, for each folder and change, how
+often the mark is found (probability of error under 1e-6), how many unmarked ones count as found, and the median of
+log10 of the probability; PESQ (wide band) and STOI of marked against unmarked sound; and how many of 30 other patterns
+an unmarked sound fits as well as a find needs.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from vsr.core.files import write_text
 from vsr.media.audio import read_wave
 
 SUFFIXES = {".wav", ".opus", ".mp4", ".mpg", ".flac"}
-PATTERNS = range(1000, 1100)
+PATTERNS = range(1000, 1030)
 
 
 def through(wave: np.ndarray, codec: str, container: str, bits: int, rate: int = SAMPLE_RATE) -> np.ndarray:
@@ -91,7 +91,8 @@ def rows(waves: list[np.ndarray]) -> dict:
         "sounds": len(waves), "seconds": sum(map(len, waves)) / SAMPLE_RATE, "changes": found,
         "pesq_wb": float(np.mean([own[0] for own in pairs])), "least_pesq_wb": float(min(own[0] for own in pairs)),
         "stoi": float(np.mean([own[1] for own in pairs])),
-        "patterns": len(fits), "as_good": int((fits > needed).sum()), "best": float(fits.max()), "needed": float(needed),
+        "patterns": len(fits), "as_good": int((fits > needed).sum()), "best": float(fits.max()),
+        "needed": float(needed),
     }  # fmt: skip
 
 
