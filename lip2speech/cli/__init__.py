@@ -5,11 +5,13 @@ from __future__ import annotations
 from vsr.cli import Program
 
 SECTIONS = {
-    "voice a face": ("speak", "dub", "revoice", "watermark", "live", "inspect", "web", "serve", "import", "push"),
+    "voice a face": (
+        "speak", "dub", "revoice", "voices", "watermark", "live", "inspect", "web", "serve", "import", "push",
+    ),
     "prepare a corpus": ("units", "features", "sync"),
     "train": ("train", "vocoder", "listener"),
     "synthesise and measure": ("synthesize", "evaluate", "compare", "results"),
-}
+}  # fmt: skip
 
 LIP2SPEECH = Program(
     "lip2speech", "Voice a face: a silent video of a talking face becomes speech.", SECTIONS,
