@@ -14,10 +14,11 @@ import numpy as np
 import torch
 
 from lip2speech.features.speaker import reference_vector
+from lip2speech.inference.faces import face_vectors
 from lip2speech.inference.folder import LoadedVoice
 from lip2speech.inference.length import voice_samples
 from lip2speech.inference.mixer import Mixer
-from lip2speech.inference.reference import Reference, read_reference, whose
+from lip2speech.inference.reference import FACE, Reference, read_reference, whose
 from lip2speech.inference.spoken_conditions import conditions_of_words
 from lip2speech.inference.synthesizer import check_finite, vocode
 from lip2speech.inference.text import Text, said_between
@@ -80,7 +81,7 @@ def speak(
         VsrError: no_face, too_short, crop_out_of_frame, unreadable, no_video, bad_config, not_finite; of the reference:
             no_sound, silent_reference, short_reference, no_voice.
     """
-    number, speakers, text = number_of_faces(faces), _speakers(loaded, reference, path), text or Text()
+    number, speakers, text = number_of_faces(faces), _speakers(loaded, reference, path, faces), text or Text()
     source = MouthSource(path, number, mesh=text.mesh, on_request=True, watch=watch)
     info, first, mixer = source.info, video_clock(path)[1], Mixer()
     skipped, end = [], first
@@ -100,17 +101,22 @@ def speak(
     return Spoken(wave, mixer.added / SAMPLE_RATE, faces, info.stream, skipped_of(skipped))
 
 
-def _speakers(loaded: LoadedVoice, reference: References, video: str | Path) -> Mapping[int, torch.Tensor]:
+def _speakers(loaded: LoadedVoice, reference: References, video: str | Path, faces: str | int) -> Mapping:
     """The vector (1, 256) of every face."""
-    given = reference if isinstance(reference, Mapping) else {None: reference}
-    own = {face: speaker_of(loaded, _vector(whom, video)) for face, whom in ({None: None} | dict(given)).items()}
-    return defaultdict(lambda: own[None], own)
+    given = {None: None} | dict(reference if isinstance(reference, Mapping) else {None: reference})
+    read = {face: read_reference(whom) if isinstance(whom, str | Path) else whom for face, whom in given.items()}
+    looks = {face for face, whom in read.items() if isinstance(whom, Reference) and whom.kind == FACE}
+    vectors = {face: None if face in looks else _vector(whom, video) for face, whom in read.items()}
+    if looks:
+        seen = face_vectors(loaded.face_voice, video, faces)
+        vectors |= {face: own for face, own in seen.items() if face in looks or (None in looks and face not in read)}
+    tensors = {face: None if own is None else torch.from_numpy(own) for face, own in vectors.items()}
+    speakers = {face: speaker_of(loaded, own) for face, own in tensors.items()}
+    return defaultdict(lambda: speakers[None], speakers)
 
 
-def _vector(whom: Whom, video: str | Path) -> torch.Tensor | None:
-    if whom is None or isinstance(whom, np.ndarray):
-        return None if whom is None else torch.from_numpy(whom)
-    return torch.from_numpy(whose(read_reference(whom), video).vector)
+def _vector(whom: Reference | np.ndarray | None, video: str | Path) -> np.ndarray | None:
+    return whose(whom, video).vector if isinstance(whom, Reference) else whom
 
 
 def wanted_voice(reference: str | Path | None) -> torch.Tensor | None:

@@ -12,15 +12,16 @@ from lip2speech.inference.anonymous import anonymous_vector, seed_of, shipped_po
 from lip2speech.inference.saved_voices import is_name, saved_vector
 from vsr.core.errors import VsrError
 
-OWN, ANONYMOUS, SAVED, FILE = "own", "anonymous", "saved", "file"
-RESERVED = (OWN, ANONYMOUS)  # no voice is saved by these names
+OWN, ANONYMOUS, FACE, SAVED, FILE = "own", "anonymous", "face", "saved", "file"
+RESERVED = (OWN, ANONYMOUS, FACE)  # no voice is saved by these names
 UNHEARD = {"no_sound", "silent_reference", "short_reference", "no_voice"}  # reasons why a sound has no speaker
 MOST = 300.0  # seconds of a video's own sound that are listened to
 
 
 @dataclass(frozen=True)
 class Reference:
-    """One of: the sound of what is voiced itself; nobody, by seed; a saved voice, by name; a recording, by path."""
+    """One of: the sound of what is voiced itself; nobody, by seed; the looks of the face; a saved voice, by name; a
+    recording, by path."""
 
     kind: str
     value: str = ""
@@ -46,7 +47,7 @@ class Whose:
 
 
 def read_reference(given: str | Path | Reference) -> Reference:
-    """``own``, ``anonymous[:SEED]``, the name of a saved voice or a file; a file called like a word is ``./own``.
+    """``own``, ``anonymous[:SEED]``, ``face``, the name of a saved voice or a file; a file called so is ``./own``.
 
     Raises VsrError bad_options: a seed that is none, a name by which no voice is saved.
     """
@@ -55,8 +56,8 @@ def read_reference(given: str | Path | Reference) -> Reference:
     text = str(given)
     if isinstance(given, Path):
         return Reference(FILE, text)
-    if text == OWN:
-        return Reference(OWN)
+    if text in (OWN, FACE):
+        return Reference(text)
     if (seed := seed_of(text)) is not None:
         return Reference(ANONYMOUS, seed=seed)
     if not is_name(text) or Path(text).exists():
@@ -66,7 +67,7 @@ def read_reference(given: str | Path | Reference) -> Reference:
 
 
 def whose(reference: Reference, source: str | Path, pool: Sequence[np.ndarray] | None = None) -> Whose:
-    """The voice to speak with.
+    """The voice to speak with; that of a face depends on which (`lip2speech.inference.faces`).
 
     Args:
         source: what is voiced, a recording or a video, whose own sound ``own`` and ``anonymous`` listen to.
@@ -76,6 +77,8 @@ def whose(reference: Reference, source: str | Path, pool: Sequence[np.ndarray] |
     """
     from lip2speech.features.speaker import reference_vector
 
+    if reference.kind == FACE:
+        raise VsrError("bad_options", f"{source}: a voice from a face needs a video whose faces are voiced")
     if reference.kind == SAVED:
         return Whose(saved_vector(reference.value))
     if reference.kind == FILE:

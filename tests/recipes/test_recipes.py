@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from lip2speech.training.acoustic import VoiceTrainConfig
+from lip2speech.training.face_voice import FaceTrainConfig
 from lip2speech.training.listener import ListenerTrainConfig
 from lip2speech.vocoders.config import VocoderTrainConfig
 from tests.recipes.programs import programs
@@ -45,6 +46,9 @@ def test_every_configuration_is_valid(path):
         assert config.model_config(size).vocab_size == size
     elif path.name.startswith("listener"):
         config = load_config(path, kind=ListenerTrainConfig)
+        assert config.data.features
+    elif path.name.startswith("face"):
+        config = load_config(path, kind=FaceTrainConfig)
         assert config.data.features
     elif path.name.startswith("vocoder"):
         config = load_config(path, kind=VocoderTrainConfig)

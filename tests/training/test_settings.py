@@ -7,8 +7,10 @@ import pytest
 import torch
 import yaml
 
+from lip2speech.models.face_voice import FaceVoice, FaceVoiceConfig
 from lip2speech.models.listener import Listener, ListenerConfig
 from lip2speech.training.acoustic import VoiceTrainConfig
+from lip2speech.training.face_voice import FaceTrainConfig
 from lip2speech.training.listener import ListenerTrainConfig
 from lip2speech.vocoders.config import VocoderTrainConfig
 from lip2speech.vocoders.generator import Generator
@@ -116,6 +118,8 @@ def test_the_configuration_of_every_recipe_builds_its_model(path):
             model = LipReader(load_config(path).model_config(vocabulary_of(settings)))
         elif path.stem == "listener":
             model = Listener(ListenerConfig(words=("a",), **load_config(path, (), ListenerTrainConfig).model))
+        elif path.stem.startswith("face"):
+            model = FaceVoice(FaceVoiceConfig(**load_config(path, (), FaceTrainConfig).model))
         elif path.stem.startswith("vocoder"):
             model = Generator(load_config(path, (), VocoderTrainConfig).model_config())
         else:

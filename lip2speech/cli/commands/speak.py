@@ -55,7 +55,7 @@ def add_voice_arguments(parser: argparse.ArgumentParser, voice) -> None:
     """Declare whose voice it is, its prosody, model and flow; ``voice``: the group of the first of them."""
     voice.add_argument(
         "--reference", action="append", default=[], metavar="[N=]WHO",
-        help="a recording; own: the video's sound; anonymous[:SEED]: nobody; NAME: a saved voice; "
+        help="a recording; own: the video's sound; anonymous[:SEED]: nobody; face: by its looks; NAME: a saved voice; "
         "with N=, of face N (default: the model's own)",
     )  # fmt: skip
     add_prosody_arguments(voice)
@@ -93,7 +93,7 @@ def voice(args: argparse.Namespace, plan, flow, prosody, text_for: Callable, wri
     Raises VsrError.
     """
     references = references_of(args.reference)
-    voices = {face: heard(own, args.video) for face, own in references.items()}  # before the model: quick to refuse
+    voices = {face: heard(own, args.video, args.model) for face, own in references.items()}  # is quick to refuse
     from lip2speech.inference.dubbing import speak, write_spoken
     from lip2speech.inference.folder import load_model
     from lip2speech.inference.watermark import mark
@@ -123,9 +123,19 @@ def voice(args: argparse.Namespace, plan, flow, prosody, text_for: Callable, wri
     return 0
 
 
-def heard(reference: Reference, video: str):
-    """The vector (256,) of whom a reference names; says what there is to know of it. Raises VsrError."""
-    from lip2speech.inference.reference import whose
+def heard(reference: Reference, video: str, model: str | None):
+    """The vector (256,) of whom a reference names, itself for the looks of a face; says what there is to know of it.
+
+    Raises VsrError.
+    """
+    from lip2speech.inference.reference import FACE, whose
+
+    if reference.kind == FACE:
+        from lip2speech.inference.faces import face_folder
+        from lip2speech.inference.folder import find_model
+
+        face_folder(find_model(model))
+        return reference
 
     found = whose(reference, video)
     if found.note:
