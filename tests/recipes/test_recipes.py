@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from lip2speech.training.acoustic import VoiceTrainConfig
+from lip2speech.training.face_voice import FaceTrainConfig
 from lip2speech.training.listener import ListenerTrainConfig
 from lip2speech.training.translator import TranslatorTrainConfig
 from lip2speech.vocoders.config import VocoderTrainConfig
@@ -50,6 +51,9 @@ def test_every_configuration_is_valid(path):
     elif path.name.startswith("translator"):
         config = load_config(path, kind=TranslatorTrainConfig)
         assert config.model_config(50).units == 50
+    elif path.name.startswith("face"):
+        config = load_config(path, kind=FaceTrainConfig)
+        assert config.data.features
     elif path.name.startswith("vocoder"):
         config = load_config(path, kind=VocoderTrainConfig)
         assert config.model_config().dim > 0

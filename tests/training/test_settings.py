@@ -7,9 +7,11 @@ import pytest
 import torch
 import yaml
 
+from lip2speech.models.face_voice import FaceVoice, FaceVoiceConfig
 from lip2speech.models.listener import Listener, ListenerConfig
 from lip2speech.models.translator import UnitTranslator
 from lip2speech.training.acoustic import VoiceTrainConfig
+from lip2speech.training.face_voice import FaceTrainConfig
 from lip2speech.training.listener import ListenerTrainConfig
 from lip2speech.training.translator import TranslatorTrainConfig
 from lip2speech.vocoders.config import VocoderTrainConfig
@@ -120,6 +122,8 @@ def test_the_configuration_of_every_recipe_builds_its_model(path):
             model = Listener(ListenerConfig(words=("a",), **load_config(path, (), ListenerTrainConfig).model))
         elif path.stem == "translator":
             model = UnitTranslator(load_config(path, (), TranslatorTrainConfig).model_config(200))
+        elif path.stem.startswith("face"):
+            model = FaceVoice(FaceVoiceConfig(**load_config(path, (), FaceTrainConfig).model))
         elif path.stem.startswith("vocoder"):
             model = Generator(load_config(path, (), VocoderTrainConfig).model_config())
         else:

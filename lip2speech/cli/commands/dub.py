@@ -16,7 +16,7 @@ does not fit the lips is reported word by word: such words are spread over the s
 proportion to their letters; where no lips speak, nothing is said. The voice is
 synthetic, and the file's metadata says so. Only with the consent of whose face and
 voice it is; never to put words into somebody's mouth."""
-FILES = """reads   a video file, whose own sound is not listened to; a script; recordings; a model
+FILES = """reads   a video file, its sound only for own and anonymous; a script; recordings; a model
 writes  the video with its new sound, or .wav (16 kHz); with --words: JSON"""
 SEE = "lip2speech speak, vsr align"
 EXAMPLE = """lip2speech dub clip.mp4 --script clip.srt -o dubbed.mp4 --consent
