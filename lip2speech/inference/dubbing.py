@@ -17,13 +17,14 @@ from lip2speech.features.speaker import reference_vector
 from lip2speech.inference.folder import LoadedVoice
 from lip2speech.inference.length import voice_samples
 from lip2speech.inference.mixer import Mixer
+from lip2speech.inference.recorded import check_hears, check_sound, conditions_of_sound
 from lip2speech.inference.spoken_conditions import conditions_of_words
 from lip2speech.inference.synthesizer import check_finite, vocode
 from lip2speech.inference.text import Text, said_between
 from lip2speech.models.flow_options import FlowOptions
 from lip2speech.models.pull import Said, TextPull, text_pull
 from lip2speech.models.voice import Speech
-from vsr.core.clock import FPS, MELS_PER_FRAME, SAMPLE_RATE, UNITS_PER_FRAME
+from vsr.core.clock import FPS, MELS_PER_FRAME, SAMPLE_RATE, SAMPLES_PER_FRAME, UNITS_PER_FRAME
 from vsr.core.progress import Watch
 from vsr.core.windows import window_spans
 from vsr.data.transforms import to_network_input
@@ -31,6 +32,7 @@ from vsr.face.mouth_crop import MouthClip
 from vsr.face.mouth_source import MouthSource
 from vsr.face.speaker_selection import number_of_faces, unread
 from vsr.inference.assemble import skipped_of
+from vsr.inference.listening import waves_at
 from vsr.media.audio import mux, write_wave
 from vsr.media.container import video_clock
 from vsr.media.mux.rehearsal import Plan
@@ -58,13 +60,13 @@ References = str | Path | Mapping[int | None, str | Path] | None
 def speak(
     loaded: LoadedVoice, path: str | Path, reference: References = None, options: FlowOptions | None = None,
     faces: str | int = "largest", watch: Watch | None = None, text: Text | None = None,
-    shape: Callable[[np.ndarray], np.ndarray] | None = None,
+    shape: Callable[[np.ndarray], np.ndarray] | None = None, noisy: bool = False,
 ) -> Spoken:  # fmt: skip
     """Voice the faces in a video of any length; where nobody is seen, or lips rest or are covered, it is silent.
 
     Args:
         loaded: of `lip2speech.inference.folder.load_model`.
-        path: the video; its own sound, if any, is not listened to.
+        path: the video; its own sound, if any, is not listened to, unless ``noisy``.
         reference: a recording of the voice to speak with, or recordings by the number of the face in transcripts, None
             for all others; the model's own voice where not given.
         options: of the flow.
@@ -73,11 +75,16 @@ def speak(
         watch: is informed how the run goes.
         text: what is said (`lip2speech.inference.text.open_text`); it then knows all words. None: nobody knows.
         shape: changes each voice (S,), such as a `lip2speech.inference.prosody.Prosody`.
+        noisy: the video's own sound is given to the voice, beside the lips.
 
     Raises:
+        VsrError bad_model where ``noisy`` is asked of a voice that hears nothing, no_sound where the video has none.
         VsrError: no_face, too_short, crop_out_of_frame, unreadable, no_video, bad_config, not_finite; of the reference:
             no_sound, silent_reference, short_reference, no_voice.
     """
+    if noisy:
+        check_hears(loaded)
+        check_sound(path)
     number, speakers, text = number_of_faces(faces), _speakers(loaded, reference), text or Text()
     source = MouthSource(path, number, mesh=text.mesh, on_request=True, watch=watch)
     info, first, mixer = source.info, video_clock(path)[1], Mixer()
@@ -87,8 +94,9 @@ def speak(
             skipped += unread(part)
             words = text.words(part.piece, part.face) if part.speech else ()
             for start, stop in part.speech:
-                said = said_between(words, part.piece.times[start:stop])
-                wave = voice_of(loaded, part.piece.crop[start:stop], speakers[part.face], options, said)
+                times = part.piece.times[start:stop]
+                said, sound = said_between(words, times), waves_at(path, [times])[0] if noisy else None
+                wave = voice_of(loaded, part.piece.crop[start:stop], speakers[part.face], options, said, sound)
                 at = round((part.piece.times[start] - first) * SAMPLE_RATE)
                 mixer.add(part.face, at, shape(wave) if shape else wave)
         end = float(own.block.times[-1]) + 1 / FPS
@@ -141,21 +149,25 @@ def lead(clip: MouthClip) -> int:
 
 def voice_of(
     loaded: LoadedVoice, crop: np.ndarray, speaker: torch.Tensor, options: FlowOptions | None = None,
-    said: Sequence[Said] = (),
+    said: Sequence[Said] = (), sound: np.ndarray | None = None,
 ) -> np.ndarray:  # fmt: skip
-    """Crop (T, 96, 96) of any length, speaker (1, 256) -> wave (640 T,) float32. Raises VsrError not_finite."""
-    speech = voice_crop(loaded, crop, speaker, options or FlowOptions(), said)
+    """Crop (T, 96, 96) of any length, speaker (1, 256) -> wave (640 T,) float32; the rest as of `voice_crop`.
+
+    Raises VsrError not_finite.
+    """
+    speech = voice_crop(loaded, crop, speaker, options or FlowOptions(), said, sound)
     wave = vocode(loaded.vocoder, speech, speaker)[0].float().cpu()
     check_finite(wave, f"{loaded.folder}")
     return wave.numpy()
 
 
 def voice_crop(
-    loaded: LoadedVoice, crop: np.ndarray, speaker: torch.Tensor, options: FlowOptions, said: Sequence[Said] = ()
-) -> Speech:
+    loaded: LoadedVoice, crop: np.ndarray, speaker: torch.Tensor, options: FlowOptions, said: Sequence[Said] = (),
+    sound: np.ndarray | None = None,
+) -> Speech:  # fmt: skip
     """Crop (T, 96, 96) of any length -> Speech; long ones in overlapping windows, cross-faded where they meet.
 
-    ``said``: the words, by their times after the first frame.
+    ``said``: the words, by their times after the first frame; ``sound`` (640 T,): of the recording, to be cleaned.
     """
     spans = window_spans(len(crop))
     mel = torch.zeros(1, MELS_PER_FRAME * len(crop), loaded.voice.mel_mean.shape[0])
@@ -164,8 +176,11 @@ def voice_crop(
     for start, stop in spans:
         video = to_network_input(crop[start:stop])[None].to(speaker.device)
         lengths = torch.tensor([stop - start], device=speaker.device)
-        pull, words = pull_in(loaded, said, start, stop, options), conditions_in(loaded, said, start, stop)
-        own = loaded.voice.speak(video, lengths, speaker, options, conditions=words, pull=pull)
+        pull, given = pull_in(loaded, said, start, stop, options), conditions_in(loaded, said, start, stop)
+        if sound is not None:
+            heard = sound[start * SAMPLES_PER_FRAME : stop * SAMPLES_PER_FRAME]
+            given |= conditions_of_sound(loaded.voice.named, [heard], speaker.device)
+        own = loaded.voice.speak(video, lengths, speaker, options, conditions=given, pull=pull)
         join(mel, own.mel.cpu(), start * MELS_PER_FRAME, done * MELS_PER_FRAME)
         middle = (start + max(start, done)) // 2 * UNITS_PER_FRAME
         units[:, middle : stop * UNITS_PER_FRAME] = own.units.cpu()[:, middle - start * UNITS_PER_FRAME :]

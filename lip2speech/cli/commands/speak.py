@@ -21,13 +21,14 @@ not show it as it is: then a line says so. What the lips are read as makes the w
 clearer (--text read); not where the lips are unlike what the reader was trained on, as
 its words are guesses there (read! lets them). The voice is synthetic and can be wrong;
 the file's metadata says so."""
-FILES = """reads   a video file, whose own sound is not listened to; a recording; a model
+FILES = """reads   a video file, whose own sound is not listened to, but for --noisy; a recording; a model
 writes  the video with its new sound, or .wav (16 kHz); with --words: JSON"""
 SEE = "vsr transcribe, lip2speech evaluate"
 EXAMPLE = """lip2speech speak clip.mp4 -o voiced.mp4
 lip2speech speak clip.mp4 -o voice.wav --reference someone.wav --consent
 lip2speech speak clip.mp4 -o voiced.mp4 --text "bin blue at f two now"
 lip2speech speak clip.mp4 -o voiced.mp4 --pitch +2st --energy=-3dB
+lip2speech speak street.mp4 -o clean.mp4 --noisy --model exp/enhance
 lip2speech speak video.mkv -o voiced.mkv --faces 2 --reference 0=anna.wav --reference 1=ben.wav"""
 
 
@@ -43,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--text", metavar="read|read!|none|WORDS|FILE",
         help="what is said (default: read, if this voice has a listener)",
     )  # fmt: skip
+    group.add_argument("--noisy", action="store_true", help="clean the video's own sound, with the lips; needs --model")
     group.add_argument("--words", metavar="FILE", help="JSON of what was said, with confidence; unsure words are named")
     add_voice_arguments(parser, group)
 
@@ -97,7 +99,7 @@ def voice(args: argparse.Namespace, plan, flow, prosody, text_for: Callable, wri
     text = text_for(loaded, flow)
     with film_bar() as progress:
         watch = Watch(progress=progress)
-        spoken = speak(loaded, args.video, references, flow, args.faces, watch, text, prosody)
+        spoken = speak(loaded, args.video, references, flow, args.faces, watch, text, prosody, args.noisy)
     write_spoken(spoken, args.video, args.out, plan)
     if args.words:
         write_words(args.words, text, args.video, spoken.seconds)

@@ -37,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="read|read!|manifest|other|none",
         help="what is said (default: read, if this voice has a listener); other: another clip's words, a control",
     )
+    voice.add_argument("--noisy", action="store_true", help="clean the sound of the clips' videos, with their lips")
     voice.add_argument("--rounds", type=int, metavar="N", help="of mel consistency (default: the vocoder's, 0)")
     add_device_argument(voice, "auto")
     add_flow_arguments(parser)
@@ -53,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
 
     if same_file(args.out, args.features):
         raise VsrError("bad_config", f"{args.out} holds the features, which voices would replace: choose another --out")
-    options = SynthesisOptions(flow_options(args), args.protocol, args.copy, args.rounds, args.text)
+    options = SynthesisOptions(flow_options(args), args.protocol, args.copy, args.rounds, args.text, args.noisy)
     loaded = load_model(acoustic=args.acoustic, vocoder=args.vocoder, device=args.device)
     clips, note = with_features(read_manifest(args.manifest), args.features)
     if note:

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """lip2speech train with the views of a frozen encoder kept in a file, so that arms of one comparison see the same.
 
-    local/on_views.py --config conf/text.yaml --views exp/views.safetensors --out exp/text [--set KEY=VALUE ...]
+    local/on_views.py --config conf/text.yaml --views exp/views.safetensors --out exp/text [--blind] [--set KEY=VALUE]
 
-The encoder is that of trainer.init_from; the file is made by the first arm. Run it in the recipe's work folder.
+--blind shows zeros in the place of the views: an arm without lips. The encoder is that of trainer.init_from; the file
+is made by the first arm. Run it in the recipe's work folder.
 """
 
 import argparse
@@ -15,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from lip2speech.training.acoustic import VoiceRun, VoiceTrainConfig
 from vsr.training.loop import train
 
-VIEWS = Path()
+VIEWS, BLIND = Path(), False
 
 
 class KeptViews(VoiceRun):
@@ -28,20 +29,22 @@ class KeptViews(VoiceRun):
             flat = zip(sum(names, []), sum(found, []), strict=True)
             save_file(dict(flat), str(VIEWS))
         stored = load_file(str(VIEWS))
-        return [[stored[name] for name in row] for row in names]
+        views = [[stored[name] for name in row] for row in names]
+        return [[torch.zeros_like(own) for own in row] for row in views] if BLIND else views
 
 
 def main() -> None:
     """Train."""
-    global VIEWS
+    global VIEWS, BLIND
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", required=True)
     parser.add_argument("--views", required=True, type=Path)
     parser.add_argument("--out", required=True)
+    parser.add_argument("--blind", action="store_true")
     parser.add_argument("--set", nargs="+", default=[])
     args = parser.parse_args()
     torch.set_num_threads(1)
-    VIEWS = args.views
+    VIEWS, BLIND = args.views, args.blind
     train(KeptViews, VoiceTrainConfig, args.config, args.set, args.out, False)
 
 
