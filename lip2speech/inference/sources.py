@@ -29,6 +29,8 @@ class Sources:
         }  # fmt: skip
         if not options.copy:
             self.common |= {"acoustic model": identify_folder(loaded.parts[0]), "flow": asdict(options.flow)}
+            if tokens := loaded.made_by:
+                self.common["tokens"] = tokens
             self.common["text"] = text = text_of(loaded, options)
             if options.noisy:
                 self.common["heard"] = "the recording"

@@ -8,8 +8,11 @@ import torch
 import yaml
 
 from lip2speech.models.listener import Listener, ListenerConfig
+from lip2speech.models.token_model import TokenModel
+from lip2speech.models.voice_config import VoiceConfig
 from lip2speech.training.acoustic import VoiceTrainConfig
 from lip2speech.training.listener import ListenerTrainConfig
+from lip2speech.training.tokens import TokenTrainConfig
 from lip2speech.vocoders.config import VocoderTrainConfig
 from lip2speech.vocoders.generator import Generator
 from vsr.core.errors import VsrError
@@ -118,6 +121,8 @@ def test_the_configuration_of_every_recipe_builds_its_model(path):
             model = Listener(ListenerConfig(words=("a",), **load_config(path, (), ListenerTrainConfig).model))
         elif path.stem.startswith("vocoder"):
             model = Generator(load_config(path, (), VocoderTrainConfig).model_config())
+        elif "generator" in settings["model"]:
+            model = TokenModel(load_config(path, (), TokenTrainConfig).model_config(VoiceConfig()))
         else:
             from lip2speech.models.voice import Voice
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from lip2speech.cli.consent import add_consent_argument, remind_of_consent
 from lip2speech.inference.prosody import add_prosody_arguments, prosody_of
 from lip2speech.models.flow_options import add_flow_arguments, flow_options
+from lip2speech.models.token_options import add_token_arguments, check_tokens_alone, token_options
 from vsr.cli.options import add_faces_argument
 from vsr.core.machine import add_device_argument
 
@@ -56,6 +57,7 @@ def add_voice_arguments(parser: argparse.ArgumentParser, voice) -> None:
         help="recording of the voice, or of face N's (default: the model's own)",
     )  # fmt: skip
     add_prosody_arguments(voice)
+    add_token_arguments(voice)
     add_consent_argument(voice)
     voice.add_argument("--model", metavar="MODEL", help="folder or org/name (default: the one in the package)")
     add_device_argument(voice)
@@ -65,6 +67,7 @@ def add_voice_arguments(parser: argparse.ArgumentParser, voice) -> None:
 def run(args: argparse.Namespace) -> int:
     """Speak and write. Raises VsrError."""
     references = references_of(args.reference)
+    args.text = check_tokens_alone(args, args.text, args.noisy)
     plan = check_given(args, references)  # before PyTorch is loaded: it is quick to refuse
     if references:
         remind_of_consent(args.consent, "--reference")
@@ -96,6 +99,10 @@ def voice(args: argparse.Namespace, plan, flow, prosody, text_for: Callable, wri
     from vsr.output.transcript import covered_note
 
     loaded = load_model(args.model, args.device)
+    if tokens := token_options(args):
+        from lip2speech.inference.token_voice import with_tokens
+
+        loaded = with_tokens(loaded, args.tokens, tokens)
     text = text_for(loaded, flow)
     with film_bar() as progress:
         watch = Watch(progress=progress)
@@ -130,6 +137,7 @@ def check_given(args: argparse.Namespace, references: dict[int | None, str], *re
         raise VsrError("bad_options", f"{args.out}: the suffix says what to write, such as .mp4 or .wav")
     flow_options(args)
     prosody_of(args)
+    token_options(args)
     return None if Path(args.out).suffix.lower() == ".wav" else check_container(args.video, args.out)
 
 

@@ -3,8 +3,9 @@
 
     local/on_views.py --config conf/text.yaml --views exp/views.safetensors --out exp/text [--blind] [--set KEY=VALUE]
 
---blind shows zeros in the place of the views: an arm without lips. The encoder is that of trainer.init_from; the file
-is made by the first arm. Run it in the recipe's work folder.
+--blind shows zeros in the place of the views: an arm without lips. The encoder is that of trainer.init_from, or of the
+voice that a token model reads; the file is made by the first arm (of the dev list of a token model one more). Run it in
+the recipe's work folder.
 """
 
 import argparse
@@ -13,24 +14,38 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-from lip2speech.training.acoustic import VoiceRun, VoiceTrainConfig
+from lip2speech.training.acoustic import VoiceRun
+from lip2speech.training.kinds import VOICE, kind_of
+from lip2speech.training.tokens import TokenRun
 from vsr.training.loop import train
 
 VIEWS, BLIND = Path(), False
 
 
+def kept(clips, views: int, make, path: Path):
+    """The views of clips that a file has, or that ``make()`` gives."""
+    names = [[f"{clip.id}/{view}" for view in range(views)] for clip in clips]
+    if not path.is_file():
+        flat = zip(sum(names, []), sum(make(), []), strict=True)
+        save_file(dict(flat), str(path))
+    stored = load_file(str(path))
+    found = [[stored[name] for name in row] for row in names]
+    return [[torch.zeros_like(own) for own in row] for row in found] if BLIND else found
+
+
 class KeptViews(VoiceRun):
-    """A run whose views are read where they are kept."""
+    """An acoustic model whose views are read where they are kept."""
 
     def _views(self, model):
-        names = [[f"{clip.id}/{view}" for view in range(self.config.data.views)] for clip in self.train.clips]
-        if not VIEWS.is_file():
-            found = super()._views(model)
-            flat = zip(sum(names, []), sum(found, []), strict=True)
-            save_file(dict(flat), str(VIEWS))
-        stored = load_file(str(VIEWS))
-        views = [[stored[name] for name in row] for row in names]
-        return [[torch.zeros_like(own) for own in row] for row in views] if BLIND else views
+        return kept(self.train.clips, self.config.data.views, lambda: super(KeptViews, self)._views(model), VIEWS)
+
+
+class KeptTokens(TokenRun):
+    """A token model likewise."""
+
+    def _views(self, clips, views):
+        path = VIEWS if clips.crops.augmentation else VIEWS.with_suffix(".dev.safetensors")
+        return kept(clips.clips, views, lambda: super(KeptTokens, self)._views(clips, views), path)
 
 
 def main() -> None:
@@ -45,7 +60,8 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     VIEWS, BLIND = args.views, args.blind
-    train(KeptViews, VoiceTrainConfig, args.config, args.set, args.out, False)
+    kind = kind_of(args.config)
+    train(KeptViews if kind is VOICE else KeptTokens, kind.config, args.config, args.set, args.out, False)
 
 
 if __name__ == "__main__":
