@@ -58,10 +58,10 @@ def write_copy(path: Path, clip: Clip, name: str) -> None:
         video = container.add_stream("libx264", rate=Fraction(FPS, every), options=X264)
         for number, (frame, _) in enumerate(frames_of_part(clip.video, clip.start, clip.end)):
             if number % every == 0:
-                picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(change(frame)), format="rgb24")
+                image = av.VideoFrame.from_ndarray(np.ascontiguousarray(change(frame)), format="rgb24")
                 if not number:
-                    video.width, video.height, video.pix_fmt = picture.width, picture.height, "yuv420p"
-                container.mux(video.encode(picture))
+                    video.width, video.height, video.pix_fmt = image.width, image.height, "yuv420p"
+                container.mux(video.encode(image))
         container.mux(video.encode())
 
 
