@@ -18,6 +18,7 @@ and, where the usual does not do,
 - ``corrupted(features, own, clips, sound_of, rng)``: what is made of the sound of clip ``own`` in the place of
   ``load``, drawn again in each epoch; ``clips``: ids of the list, whose waves ``sound_of`` gives;
 - ``recorded``: True where it is made of the sound of a recording: ``of_wave(wave)`` gives (N, C) when speaking;
+- ``around``: True where it is made of the sound around a gap: ``of_wave(wave, known)``, of the steps that are known;
 - ``spoken``: True where it is made of what is said: when speaking, ``load`` is given a clip of the words that are known
   then.
 """

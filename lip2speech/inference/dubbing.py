@@ -14,7 +14,9 @@ import numpy as np
 import torch
 
 from lip2speech.features.speaker import reference_vector
+from lip2speech.inference.filling import check_fills, conditions_around, patched
 from lip2speech.inference.folder import LoadedVoice
+from lip2speech.inference.gap import Gap
 from lip2speech.inference.length import voice_samples
 from lip2speech.inference.mixer import Mixer
 from lip2speech.inference.recorded import check_hears, check_sound, conditions_of_sound
@@ -33,7 +35,7 @@ from vsr.face.mouth_source import MouthSource
 from vsr.face.speaker_selection import number_of_faces, unread
 from vsr.inference.assemble import skipped_of
 from vsr.inference.listening import waves_at
-from vsr.media.audio import mux, write_wave
+from vsr.media.audio import mux, read_wave, write_wave
 from vsr.media.container import video_clock
 from vsr.media.mux.rehearsal import Plan
 from vsr.output.transcript import Skipped, TimedWord
@@ -60,7 +62,7 @@ References = str | Path | Mapping[int | None, str | Path] | None
 def speak(
     loaded: LoadedVoice, path: str | Path, reference: References = None, options: FlowOptions | None = None,
     faces: str | int = "largest", watch: Watch | None = None, text: Text | None = None,
-    shape: Callable[[np.ndarray], np.ndarray] | None = None, noisy: bool = False,
+    shape: Callable[[np.ndarray], np.ndarray] | None = None, noisy: bool = False, gap: Gap | None = None,
 ) -> Spoken:  # fmt: skip
     """Voice the faces in a video of any length; where nobody is seen, or lips rest or are covered, it is silent.
 
@@ -76,14 +78,19 @@ def speak(
         text: what is said (`lip2speech.inference.text.open_text`); it then knows all words. None: nobody knows.
         shape: changes each voice (S,), such as a `lip2speech.inference.prosody.Prosody`.
         noisy: the video's own sound is given to the voice, beside the lips.
+        gap: the part of the sound that is made; the rest stays, and is given to the voice.
 
     Raises:
-        VsrError bad_model where ``noisy`` is asked of a voice that hears nothing, no_sound where the video has none.
+        VsrError bad_model where ``noisy`` or a gap is asked of a voice that hears nothing, no_sound where the video has
+        none.
         VsrError: no_face, too_short, crop_out_of_frame, unreadable, no_video, bad_config, not_finite; of the reference:
             no_sound, silent_reference, short_reference, no_voice.
     """
     if noisy:
         check_hears(loaded)
+    if gap:
+        check_fills(loaded)
+    if noisy or gap:
         check_sound(path)
     number, speakers, text = number_of_faces(faces), _speakers(loaded, reference), text or Text()
     source = MouthSource(path, number, mesh=text.mesh, on_request=True, watch=watch)
@@ -95,13 +102,16 @@ def speak(
             words = text.words(part.piece, part.face) if part.speech else ()
             for start, stop in part.speech:
                 times = part.piece.times[start:stop]
-                said, sound = said_between(words, times), waves_at(path, [times])[0] if noisy else None
-                wave = voice_of(loaded, part.piece.crop[start:stop], speakers[part.face], options, said, sound)
+                said, sound = said_between(words, times), waves_at(path, [times])[0] if noisy or gap else None
+                known = gap.known(times - first) if gap else None
+                wave = voice_of(loaded, part.piece.crop[start:stop], speakers[part.face], options, said, sound, known)
                 at = round((part.piece.times[start] - first) * SAMPLE_RATE)
                 mixer.add(part.face, at, shape(wave) if shape else wave)
         end = float(own.block.times[-1]) + 1 / FPS
     source.check(read=None in source.reasons)
     wave = mixer.mixed(voice_samples(path, end - first, source.frames))
+    if gap:
+        wave = patched(read_wave(path, part=(first, end)), wave, gap)
     faces = tuple(sorted(mixer.last))
     return Spoken(wave, mixer.added / SAMPLE_RATE, faces, info.stream, skipped_of(skipped))
 
@@ -149,13 +159,13 @@ def lead(clip: MouthClip) -> int:
 
 def voice_of(
     loaded: LoadedVoice, crop: np.ndarray, speaker: torch.Tensor, options: FlowOptions | None = None,
-    said: Sequence[Said] = (), sound: np.ndarray | None = None,
+    said: Sequence[Said] = (), sound: np.ndarray | None = None, known: np.ndarray | None = None,
 ) -> np.ndarray:  # fmt: skip
     """Crop (T, 96, 96) of any length, speaker (1, 256) -> wave (640 T,) float32; the rest as of `voice_crop`.
 
     Raises VsrError not_finite.
     """
-    speech = voice_crop(loaded, crop, speaker, options or FlowOptions(), said, sound)
+    speech = voice_crop(loaded, crop, speaker, options or FlowOptions(), said, sound, known)
     wave = vocode(loaded.vocoder, speech, speaker)[0].float().cpu()
     check_finite(wave, f"{loaded.folder}")
     return wave.numpy()
@@ -163,11 +173,12 @@ def voice_of(
 
 def voice_crop(
     loaded: LoadedVoice, crop: np.ndarray, speaker: torch.Tensor, options: FlowOptions, said: Sequence[Said] = (),
-    sound: np.ndarray | None = None,
+    sound: np.ndarray | None = None, known: np.ndarray | None = None,
 ) -> Speech:  # fmt: skip
     """Crop (T, 96, 96) of any length -> Speech; long ones in overlapping windows, cross-faded where they meet.
 
-    ``said``: the words, by their times after the first frame; ``sound`` (640 T,): of the recording, to be cleaned.
+    ``said``: the words, by their times after the first frame; ``sound`` (640 T,): of the recording, to be cleaned
+    or, with the steps that are ``known`` (2T,) bool, to be filled in.
     """
     spans = window_spans(len(crop))
     mel = torch.zeros(1, MELS_PER_FRAME * len(crop), loaded.voice.mel_mean.shape[0])
@@ -179,13 +190,22 @@ def voice_crop(
         pull, given = pull_in(loaded, said, start, stop, options), conditions_in(loaded, said, start, stop)
         if sound is not None:
             heard = sound[start * SAMPLES_PER_FRAME : stop * SAMPLES_PER_FRAME]
-            given |= conditions_of_sound(loaded.voice.named, [heard], speaker.device)
+            given |= _heard(loaded, heard, known, start, stop)
         own = loaded.voice.speak(video, lengths, speaker, options, conditions=given, pull=pull)
         join(mel, own.mel.cpu(), start * MELS_PER_FRAME, done * MELS_PER_FRAME)
         middle = (start + max(start, done)) // 2 * UNITS_PER_FRAME
         units[:, middle : stop * UNITS_PER_FRAME] = own.units.cpu()[:, middle - start * UNITS_PER_FRAME :]
         done = stop
     return Speech(mel.to(speaker.device), units.to(speaker.device))
+
+
+def _heard(loaded: LoadedVoice, wave: np.ndarray, known: np.ndarray | None, start: int, stop: int) -> dict:
+    """The voice's conditions that are made of the sound of a window, from one video frame to another."""
+    device = loaded.voice.mel_mean.device
+    if known is None:
+        return conditions_of_sound(loaded.voice.named, [wave], device)
+    steps = known[start * UNITS_PER_FRAME : stop * UNITS_PER_FRAME]
+    return conditions_around(loaded.voice.named, wave, steps, device)
 
 
 def pull_in(loaded: LoadedVoice, said: Sequence[Said], start: int, stop: int, options: FlowOptions) -> TextPull | None:

@@ -17,7 +17,7 @@ from lip2speech.features.dataset import NoText, SpeechDataset
 from lip2speech.inference.folder import LoadedVoice
 from lip2speech.inference.options import MANIFEST, NONE, OTHER, READ, READ_ALL, SynthesisOptions
 from lip2speech.inference.other_words import with_other_words
-from lip2speech.inference.recorded import check_hears, conditions_of_sound, is_recorded
+from lip2speech.inference.recorded import check_hears, conditions_of_sound
 from lip2speech.inference.sources import Sources, names_of, needed
 from lip2speech.inference.spoken_conditions import conditions_of_words, is_spoken
 from lip2speech.inference.text import text_of, words_of_clips
@@ -128,7 +128,7 @@ def _voiced(loaded, clips, todo, features, options: SynthesisOptions) -> Iterato
 
 def is_stored(condition: Condition) -> bool:
     """Whether a clip of a list gives it: what is made of words or of sound is known when speaking, or not at all."""
-    return not (is_spoken(condition) or is_recorded(condition) or hasattr(condition, "heard"))
+    return not (is_spoken(condition) or hasattr(condition, "corrupted") or hasattr(condition, "heard"))
 
 
 def _said(loaded, clips: list[Clip], dataset: SpeechDataset, text: str) -> list[list[Said]]:

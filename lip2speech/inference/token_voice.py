@@ -12,9 +12,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from lip2speech.conditions.context import Context, pairs_of
+from lip2speech.conditions.registry import Condition
 from lip2speech.inference.folder import LoadedVoice, load_part
-from lip2speech.models.content import PAIR
+from lip2speech.models.content import MELS_PER_UNIT, PAIR
 from lip2speech.models.flow_options import FlowOptions
+from lip2speech.models.generators import Given
 from lip2speech.models.pull import TextPull
 from lip2speech.models.token_lm import TokenLM
 from lip2speech.models.token_model import TokenConfig, TokenModel
@@ -23,6 +26,8 @@ from lip2speech.models.voice import Speech, Voice
 from vsr.core.artifacts import identify_folder
 from vsr.core.errors import VsrError
 from vsr.models.lengths import zero_padding
+
+CONTEXT = "context"  # name of the condition by which a gap is shown
 
 
 class TokenVoice:
@@ -36,6 +41,8 @@ class TokenVoice:
 
     def __init__(self, voice: Voice, model: TokenModel, options: TokenOptions):
         self.voice, self.model, self.options = voice, model, options
+        infills = isinstance(model.generator, TokenLM) and model.generator.settings.infill
+        self.named: dict[str, Condition] = {CONTEXT: Context()} if infills else {}
 
     def __getattr__(self, name: str):
         return getattr(self.voice, name)
@@ -45,19 +52,30 @@ class TokenVoice:
         conditions: Mapping[str, Tensor] | None = None, pull: TextPull | None = None,
     ) -> Speech:  # fmt: skip
         """Mel and units of a batch of videos (B, T, 1, 88, 88); the rest as of `speak_seen`."""
-        return self.speak_seen(self.voice.encode(video, lengths), lengths, speaker, options, seeds)
+        return self.speak_seen(self.voice.encode(video, lengths), lengths, speaker, options, seeds, conditions)
 
     @torch.inference_mode()
     def speak_seen(
         self, visual: Tensor, lengths: Tensor, speaker: Tensor, options: FlowOptions,
-        seeds: Sequence[int] | None = None,
+        seeds: Sequence[int] | None = None, conditions: Mapping[str, Tensor] | None = None,
     ) -> Speech:  # fmt: skip
-        """Mel and units of a batch, visual (B, T, 2D); a clip alone gives what it gives beside others."""
+        """Mel and units of a batch, visual (B, T, 2D); a clip alone gives what it gives beside others. ``conditions``:
+        the context of a gap, where there is one."""
         content = self.voice.content(visual, lengths, speaker)
         condition = self.voice.condition(content)
-        pairs = self.model.pairs(condition, content.mask, self.options, seeds or [self.options.seed] * len(visual))
+        seeds = seeds or [self.options.seed] * len(visual)
+        given = [self._given(own) for own in (conditions or {}).get(CONTEXT, ())] or None
+        pairs = self.model.pairs(condition, content.mask, self.options, seeds, given)
         pairs = zero_padding(pairs.float(), content.mask)
         return Speech(self.voice.to_mel(pairs), content.unit_logits.argmax(-1) * content.mask)
+
+    def _given(self, context: Tensor) -> Given | None:
+        """The codes that are known around a gap, (N, 161); None where the gap takes all or nothing of a clip."""
+        mel, known = pairs_of(context)
+        if known.all() or not known.any():
+            return None
+        pairs = self.voice.normalise(mel.unflatten(1, (MELS_PER_UNIT, -1)).flatten(0, 1)[None])[0]
+        return Given(self.model.codec.encode(pairs), known)
 
 
 def with_tokens(loaded: LoadedVoice, folder: str | Path, options: TokenOptions) -> LoadedVoice:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lip2speech.cli.consent import add_consent_argument, remind_of_consent
+from lip2speech.inference.gap import gap_of
 from lip2speech.inference.prosody import add_prosody_arguments, prosody_of
 from lip2speech.models.flow_options import add_flow_arguments, flow_options
 from lip2speech.models.token_options import add_token_arguments, check_tokens_alone, token_options
@@ -22,7 +23,7 @@ not show it as it is: then a line says so. What the lips are read as makes the w
 clearer (--text read); not where the lips are unlike what the reader was trained on, as
 its words are guesses there (read! lets them). The voice is synthetic and can be wrong;
 the file's metadata says so."""
-FILES = """reads   a video file, whose own sound is not listened to, but for --noisy; a recording; a model
+FILES = """reads   a video file, whose own sound is used by --noisy and --fill alone; a recording; a model
 writes  the video with its new sound, or .wav (16 kHz); with --words: JSON"""
 SEE = "vsr transcribe, lip2speech evaluate"
 EXAMPLE = """lip2speech speak clip.mp4 -o voiced.mp4
@@ -30,6 +31,7 @@ lip2speech speak clip.mp4 -o voice.wav --reference someone.wav --consent
 lip2speech speak clip.mp4 -o voiced.mp4 --text "bin blue at f two now"
 lip2speech speak clip.mp4 -o voiced.mp4 --pitch +2st --energy=-3dB
 lip2speech speak street.mp4 -o clean.mp4 --noisy --model exp/enhance
+lip2speech speak call.mp4 -o whole.mp4 --fill 1.2-1.8 --model exp/infill --consent
 lip2speech speak video.mkv -o voiced.mkv --faces 2 --reference 0=anna.wav --reference 1=ben.wav"""
 
 
@@ -56,6 +58,7 @@ def add_voice_arguments(parser: argparse.ArgumentParser, voice) -> None:
         "--reference", action="append", default=[], metavar="[N=]FILE",
         help="recording of the voice, or of face N's (default: the model's own)",
     )  # fmt: skip
+    voice.add_argument("--fill", metavar="START-END", help="make these seconds of the sound alone, to fit the rest")
     add_prosody_arguments(voice)
     add_token_arguments(voice)
     add_consent_argument(voice)
@@ -69,8 +72,8 @@ def run(args: argparse.Namespace) -> int:
     references = references_of(args.reference)
     args.text = check_tokens_alone(args, args.text, args.noisy)
     plan = check_given(args, references)  # before PyTorch is loaded: it is quick to refuse
-    if references:
-        remind_of_consent(args.consent, "--reference")
+    if references or args.fill:
+        remind_of_consent(args.consent, "--reference" if references else "--fill")
     from lip2speech.inference.said_record import write_said
     from lip2speech.inference.text import open_text
 
@@ -92,6 +95,9 @@ def voice(args: argparse.Namespace, plan, flow, prosody, text_for: Callable, wri
     Raises VsrError.
     """
     references = references_of(args.reference)
+    gap = gap_of(args.fill) if args.fill else None
+    if gap and None not in references:
+        references[None] = args.video  # the voice of the recording itself
     from lip2speech.inference.dubbing import speak, write_spoken
     from lip2speech.inference.folder import load_model
     from vsr.core.progress import Watch, film_bar
@@ -106,7 +112,7 @@ def voice(args: argparse.Namespace, plan, flow, prosody, text_for: Callable, wri
     text = text_for(loaded, flow)
     with film_bar() as progress:
         watch = Watch(progress=progress)
-        spoken = speak(loaded, args.video, references, flow, args.faces, watch, text, prosody, args.noisy)
+        spoken = speak(loaded, args.video, references, flow, args.faces, watch, text, prosody, args.noisy, gap)
     write_spoken(spoken, args.video, args.out, plan)
     if args.words:
         write_words(args.words, text, args.video, spoken.seconds)
@@ -138,7 +144,18 @@ def check_given(args: argparse.Namespace, references: dict[int | None, str], *re
     flow_options(args)
     prosody_of(args)
     token_options(args)
+    if args.fill:
+        check_gap(args)
     return None if Path(args.out).suffix.lower() == ".wav" else check_container(args.video, args.out)
+
+
+def check_gap(args: argparse.Namespace) -> None:
+    """Refuse a gap that cannot be, and what goes with none. Raises VsrError."""
+    from vsr.core.errors import VsrError
+
+    gap_of(args.fill)
+    if args.noisy:
+        raise VsrError("bad_options", "--fill keeps the sound around the gap, --noisy makes all of it again: give one")
 
 
 def tell_what_differs(out: str, plan, references: dict[int | None, str], voiced: tuple[int, ...]) -> None:

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """lip2speech train with the views of a frozen encoder kept in a file, so that arms of one comparison see the same.
 
-    local/on_views.py --config conf/text.yaml --views exp/views.safetensors --out exp/text [--blind] [--set KEY=VALUE]
+    local/on_views.py --config conf/text.yaml --views exp/views.safetensors --out exp/text [--blind]
+        [--resume] [--set KEY=VALUE ...]
 
 --blind shows zeros in the place of the views: an arm without lips. The encoder is that of trainer.init_from, or of the
 voice that a token model reads; the file is made by the first arm (of the dev list of a token model one more). Run it in
@@ -56,12 +57,13 @@ def main() -> None:
     parser.add_argument("--views", required=True, type=Path)
     parser.add_argument("--out", required=True)
     parser.add_argument("--blind", action="store_true")
+    parser.add_argument("--resume", action="store_true")
     parser.add_argument("--set", nargs="+", default=[])
     args = parser.parse_args()
     torch.set_num_threads(1)
     VIEWS, BLIND = args.views, args.blind
     kind = kind_of(args.config)
-    train(KeptViews if kind is VOICE else KeptTokens, kind.config, args.config, args.set, args.out, False)
+    train(KeptViews if kind is VOICE else KeptTokens, kind.config, args.config, args.set, args.out, args.resume)
 
 
 if __name__ == "__main__":
