@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from lip2speech.features.speaker import reference_vector
-from lip2speech.inference.filling import check_fills, conditions_around, patched
+from lip2speech.inference.filling import check_fills, check_inside, conditions_around, patched
 from lip2speech.inference.folder import LoadedVoice
 from lip2speech.inference.gap import Gap
 from lip2speech.inference.length import voice_samples
@@ -111,6 +111,7 @@ def speak(
     source.check(read=None in source.reasons)
     wave = mixer.mixed(voice_samples(path, end - first, source.frames))
     if gap:
+        check_inside(gap, len(wave), path)
         wave = patched(read_wave(path, part=(first, end)), wave, gap)
     faces = tuple(sorted(mixer.last))
     return Spoken(wave, mixer.added / SAMPLE_RATE, faces, info.stream, skipped_of(skipped))

@@ -6,6 +6,7 @@ Shapes: wave (S,) at 16 kHz, T video frames of 640 samples, N = 2T steps of 50 H
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -26,6 +27,13 @@ def check_fills(loaded: LoadedVoice) -> None:
     if not any(getattr(own, "around", False) for own in loaded.voice.named.values()):
         why = "fills no gaps: train one with a condition of kind context, or give --tokens with a model that infills"
         raise VsrError("bad_model", f"{loaded.parts[0]} {why}")
+
+
+def check_inside(gap: Gap, samples: int, path: str | Path) -> None:
+    """Refuse a gap that begins after the end of a video. Raises VsrError bad_options."""
+    if gap.start * SAMPLE_RATE >= samples:
+        why = f"the video ends at {samples / SAMPLE_RATE:.2f} s"
+        raise VsrError("bad_options", f"{path}: --fill {gap.start:g}-{gap.end:g}: {why}")
 
 
 def conditions_around(

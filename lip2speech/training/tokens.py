@@ -141,7 +141,7 @@ class TokenRun(Run):
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """On the dev list the loss; of what is made for its first clips, L1 to the natural mel (nepers) and the share of
+        """On the dev list the loss; of what is made for its first clips, L1 to the natural mel (nepers) and share of
         right first codes."""
         model: TokenModel = self.average.model
         losses, errors, right = [], [], []

@@ -11,12 +11,17 @@ from lip2speech.inference.dubbing import speak, voice_crop
 from lip2speech.inference.filling import patched
 from lip2speech.inference.folder import load_model, save_part, save_voice
 from lip2speech.inference.gap import Gap, gap_of
+from lip2speech.inference.token_voice import with_tokens
 from lip2speech.models.flow_options import FlowOptions
+from lip2speech.models.token_model import TokenConfig, TokenModel
+from lip2speech.models.token_options import TokenOptions
+from lip2speech.training.tokens import condition_width
 from tests.conftest import talking_face, write_video
 from tests.lip2speech.test_noisy import features, sound
 from tests.lip2speech.tiny import UNITS, speakers, tiny_vocoder, tiny_voice
 from vsr.core.errors import VsrError
 from vsr.media.audio import mux, read_wave
+from vsr.media.mel import log_mel
 from vsr.media.units import Codebook
 
 CONTEXT = {"around": {"kind": "context"}}
@@ -115,6 +120,30 @@ def test_a_gap_that_cannot_be_filled_is_refused(given, printed, tiny_voice_folde
     assert main([*start, *given]) == 1
     said = capsys.readouterr().err
     assert printed in said and said.strip().count("\n") == 0 and not (tmp_path / "o.wav").exists()
+
+
+def test_a_gap_after_the_end_is_refused(filling, video):
+    with pytest.raises(VsrError, match="ends at 1.60 s"):
+        speak(load_model(filling), video, gap=Gap(2.0, 2.4))
+
+
+def test_a_language_model_keeps_the_codes_around_a_gap(tiny_voice_folder, tmp_path):
+    width = condition_width(load_model(tiny_voice_folder).voice.config)
+    lm = {"kind": "lm", "dim": 16, "layers": 1, "heads": 2, "hidden": 32, "infill": 1.0}
+    torch.manual_seed(0)
+    model = TokenModel(TokenConfig(width, 2, 8, lm))
+    torch.nn.init.normal_(model.codec.centres)
+    save_part(tmp_path / "lm", model)
+    loaded = with_tokens(load_model(tiny_voice_folder), tmp_path / "lm", TokenOptions())
+    crop, wave = np.random.default_rng(0).integers(0, 255, (20, 96, 96), np.uint8), sound(2, 20 * 640)
+    known = Gap(0.3, 0.5).known(np.arange(20) / 25)
+    speech = voice_crop(loaded, crop, speakers(1), FlowOptions(), sound=wave, known=known)
+    voice, codec = loaded.voice, loaded.voice.model.codec
+    own = codec.encode(voice.normalise(log_mel(torch.from_numpy(wave))[None]))
+    expected = voice.to_mel(codec.decode(own))[0].unflatten(0, (-1, 2))
+    made = speech.mel[0].unflatten(0, (-1, 2))
+    assert torch.allclose(made[known], expected[known], atol=1e-3)
+    assert not torch.allclose(made[~known], expected[~known], atol=1e-3)
 
 
 def test_a_gap_is_read_as_it_is_written():
