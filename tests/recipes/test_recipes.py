@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from lip2speech.models.voice_config import VoiceConfig
 from lip2speech.training.acoustic import VoiceTrainConfig
 from lip2speech.training.face_voice import FaceTrainConfig
 from lip2speech.training.listener import ListenerTrainConfig
+from lip2speech.training.tokens import TokenTrainConfig
 from lip2speech.training.translator import TranslatorTrainConfig
 from lip2speech.vocoders.config import VocoderTrainConfig
 from tests.recipes.programs import programs
@@ -57,6 +59,9 @@ def test_every_configuration_is_valid(path):
     elif path.name.startswith("vocoder"):
         config = load_config(path, kind=VocoderTrainConfig)
         assert config.model_config().dim > 0
+    elif "generator" in settings["model"]:
+        config = load_config(path, kind=TokenTrainConfig)
+        assert config.model_config(VoiceConfig()).condition > 0
     else:
         config = load_config(path, kind=VoiceTrainConfig)
         assert config.model_config({"vocab_size": 41}, 50).reader == {"vocab_size": 41}

@@ -9,10 +9,13 @@ import yaml
 
 from lip2speech.models.face_voice import FaceVoice, FaceVoiceConfig
 from lip2speech.models.listener import Listener, ListenerConfig
+from lip2speech.models.token_model import TokenModel
 from lip2speech.models.translator import UnitTranslator
+from lip2speech.models.voice_config import VoiceConfig
 from lip2speech.training.acoustic import VoiceTrainConfig
 from lip2speech.training.face_voice import FaceTrainConfig
 from lip2speech.training.listener import ListenerTrainConfig
+from lip2speech.training.tokens import TokenTrainConfig
 from lip2speech.training.translator import TranslatorTrainConfig
 from lip2speech.vocoders.config import VocoderTrainConfig
 from lip2speech.vocoders.generator import Generator
@@ -126,6 +129,8 @@ def test_the_configuration_of_every_recipe_builds_its_model(path):
             model = FaceVoice(FaceVoiceConfig(**load_config(path, (), FaceTrainConfig).model))
         elif path.stem.startswith("vocoder"):
             model = Generator(load_config(path, (), VocoderTrainConfig).model_config())
+        elif "generator" in settings["model"]:
+            model = TokenModel(load_config(path, (), TokenTrainConfig).model_config(VoiceConfig()))
         else:
             from lip2speech.models.voice import Voice
 
