@@ -102,9 +102,9 @@ def voice(args: argparse.Namespace, plan, flow, prosody, text_for: Callable, wri
     """
     references = references_of(args.reference)
     gap = gap_of(args.fill) if args.fill else None
-    if gap and None not in references:
-        references[None] = Reference(OWN)  # the voice of the recording itself
     voices = {face: heard(own, args.video, args.model) for face, own in references.items()}  # is quick to refuse
+    if gap and None not in voices:
+        voices[None] = Reference(OWN)  # the voice of the recording itself
     from lip2speech.inference.dubbing import speak, write_spoken
     from lip2speech.inference.folder import load_model
     from lip2speech.inference.watermark import mark
