@@ -95,7 +95,7 @@ def read_waves(
         inputs = {SOUND: sound_of(loaded, [waves[i] for i in group], device)}
         states, ranked = searched(loaded, inputs, torch.tensor([lengths[i] for i in group], device=device), options)
         for i, own, hypotheses in zip(group, states, ranked, strict=True):
-            found[i] = read_hypotheses(loaded, own[: lengths[i]], hypotheses, 0, edges[i])
+            found[i] = read_hypotheses(loaded, own[: lengths[i]], hypotheses, 0, edges[i], options.head)
     return [found[i] for i in range(len(waves))]
 
 
