@@ -245,7 +245,7 @@ KNOWN: tuple[Known, ...] = (
     _auto_avsr("auto_avsr-sound", "asr_trlrs3vox2_base.pth", "1.0 % WER, LRS3 test",
                "1YN9lwZN6iWn2qNQRpfpGpnf2r6ZTQqVT", "sound"),
     _auto_avsr("auto_avsr-both", "avsr_trlrwlrs2lrs3vox2avsp_base.pth", "0.93 % WER, LRS3 test",
-               "1mU6MHzXMiq1m6GI-8gqT2zc2bdStuBXu", "both", 1800, "its README of 2023"),
+               "1mU6MHzXMiq1m6GI-8gqT2zc2bdStuBXu", "both", 1776, "its README of 2023"),
     _zoo_heard("lrs3-sound", "http://bit.ly/3ZSdh0l", "sound", 860, "1.0 % WER, LRS3 test"),
     _zoo_heard("lrs3-both", "http://bit.ly/3yRSXAn", "both", 1540, "0.9 % WER, LRS3 test"),
     Known("av_hubert", "en", "video", "1,000 pieces", 0, "not stated", "-", AV_HUBERT,
