@@ -3,6 +3,7 @@
 from vsr.models import (
     bidirectional_head,
     distillation_kinds,
+    flamingo_settings,
     heads,
     llm_settings,
     memory_heads,
@@ -11,5 +12,6 @@ from vsr.models import (
 )
 
 __all__ = [
-    "bidirectional_head", "distillation_kinds", "heads", "llm_settings", "memory_heads", "target_heads", "unit_heads",
+    "bidirectional_head", "distillation_kinds", "flamingo_settings", "heads", "llm_settings", "memory_heads",
+    "target_heads", "unit_heads",
 ]  # fmt: skip

@@ -10,6 +10,7 @@ from vsr.core.numbers import COUNT
 from vsr.data.batch import TRACKS
 from vsr.models import (  # noqa: F401  register themselves
     audio_visual,
+    flamingo_settings,
     foundation,
     memory,
     mixed_streams,

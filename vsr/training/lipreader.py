@@ -32,6 +32,7 @@ from vsr.text.tokenizer import UNK, Tokenizer, WordTokenizer, load_tokenizer
 from vsr.training.bridge import fill_bridge
 from vsr.training.centroids import fit_centroids
 from vsr.training.config import built
+from vsr.training.lips import fill_lips
 from vsr.training.loop import Run
 from vsr.training.pronunciations import choose_pronunciations
 from vsr.training.starting import copy_weights
@@ -100,7 +101,8 @@ class LipReaderRun(Run):
         model = built(LipReader, identified(self.config.model_config(self.tokenizer.vocab_size)))
         if path := self.config.trainer.frontend_weights:
             self.say(load_video_weights(model.frontend, path, lambda file: weights_of(read_checkpoint(file), file)))
-        for filled in (fill_memories(model), fill_bridge(model, model.config), borrow(model)):
+        fills = fill_memories(model), fill_bridge(model, model.config), fill_lips(model, model.config), borrow(model)
+        for filled in fills:
             if filled:
                 self.say(filled)
         if where := self.config.trainer.init_from:
