@@ -2,6 +2,7 @@
 
 from vsr.models import (
     bidirectional_head,
+    clean_prediction,
     distillation_kinds,
     flamingo_settings,
     heads,
@@ -12,6 +13,6 @@ from vsr.models import (
 )
 
 __all__ = [
-    "bidirectional_head", "distillation_kinds", "flamingo_settings", "heads", "llm_settings", "memory_heads",
-    "target_heads", "unit_heads",
+    "bidirectional_head", "clean_prediction", "distillation_kinds", "flamingo_settings", "heads", "llm_settings",
+    "memory_heads", "target_heads", "unit_heads",
 ]  # fmt: skip
