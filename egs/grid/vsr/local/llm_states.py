@@ -179,6 +179,8 @@ def main() -> None:
     low, high = bootstrap_interval(each)
     words = sum(own.words for own in each)
     print(f"test {rate(each)} ({100 * low:.2f} - {100 * high:.2f}), {len(each)} clips, {words} words")
+    other = read(head, tokenizer, lists[2], states[2][1:] + states[2][:1])
+    print(f"with the states of other clips {rate(other)}")
     if args.against:
         rows = json.loads((Path(args.against) / "test.json").read_text(encoding="utf-8"))
         mean, low, high = paired_gain([UtteranceScore(**row) for row in rows], each)
