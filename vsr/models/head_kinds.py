@@ -8,11 +8,12 @@ from vsr.models import (
     heads,
     llm_settings,
     memory_heads,
+    roman_head,
     target_heads,
     unit_heads,
 )
 
 __all__ = [
     "bidirectional_head", "clean_prediction", "distillation_kinds", "flamingo_settings", "heads", "llm_settings",
-    "memory_heads", "target_heads", "unit_heads",
+    "memory_heads", "roman_head", "target_heads", "unit_heads",
 ]  # fmt: skip

@@ -6,7 +6,6 @@ Shapes: B clips, T frames, U tokens.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,7 +103,7 @@ class PseudoLabels:
         return {"loss": total * shown.share(CLIPS)} | found
 
     @torch.no_grad()
-    def labels(self, batch: Batch) -> dict[str, tuple[list[Sequence[int]], list[float]]]:
+    def labels(self, batch: Batch) -> dict[str, tuple[list[list[int]], list[float]]]:
         """Of each head tokens and confidence of every clip, as the teacher reads it."""
         teacher: Any = self.teacher
         states = teacher.encode_batch(batch)
