@@ -124,6 +124,15 @@ def test_it_learns_to_write_what_each_clip_says(backbone):
     assert [list(own[0].tokens) for own in found] == TEXTS
 
 
+def test_a_tokenizer_without_an_end_is_refused():
+    from types import SimpleNamespace
+
+    from vsr.text.hub_tokenizer import HubTokenizer
+
+    with pytest.raises(VsrError, match="no token for the end"):
+        HubTokenizer(lambda: SimpleNamespace(eos_token_id=None)).eos_id  # noqa: B018
+
+
 def test_a_clip_that_is_too_long_for_the_model_is_refused(backbone):
     head = made(backbone)
     with pytest.raises(VsrError, match="the language model takes 128"), torch.no_grad():
