@@ -61,7 +61,7 @@ class LLMHead(Borrower):
 
     def _adapt(self, llm: Any) -> None:
         """Take ``llm`` with fresh adapters, which alone are trained of it."""
-        table = llm.get_input_embeddings().weight
+        table = llm.get_input_embeddings().weight.detach()
         self.length = 1.0 if table.is_meta else float(table.float().norm(dim=1).mean())  # of an embedding
         self.llm = with_lora(llm.requires_grad_(False), self.lora)
 
