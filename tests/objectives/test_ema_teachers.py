@@ -16,7 +16,7 @@ from vsr.data.batch import Batch
 from vsr.data.manifest import read_manifest, write_manifest
 from vsr.objectives.clean_targets import CleanTargets, over_time
 from vsr.objectives.ctc_attention import ctc_attention
-from vsr.objectives.pseudo_labels import PseudoLabels
+from vsr.objectives.pseudo_labels import PseudoLabels, mean_over_frames
 from vsr.objectives.views import hidden, rows_of, spoiled, stretches
 from vsr.training.lipreader import LipReaderRun
 
@@ -92,6 +92,13 @@ def test_the_teacher_s_words_are_what_is_learnt():
     assert found["loss"].item() == pytest.approx(2 * total.item(), rel=1e-4)
     found["loss"].backward()
     assert all(own.grad is None for own in teacher.parameters()) and model.ctc.weight.grad.any()
+
+
+def test_confidence_is_of_the_frames_that_say_something():
+    """A path that is nearly all blank is no sure reading of the few frames that are not."""
+    values = torch.tensor([[0.9, 0.5, 0.7], [1.0, 1.0, 1.0]])
+    said = torch.tensor([[False, True, True], [False, False, False]])
+    assert mean_over_frames(values, said).tolist() == pytest.approx([0.6, 0.0])
 
 
 def test_what_the_teacher_is_not_sure_of_teaches_nothing():

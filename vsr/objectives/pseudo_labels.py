@@ -14,15 +14,21 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from vsr.core.numbers import COUNT, NOT_NEGATIVE, SHARE, check_numbers
-from vsr.core.tokens import IGNORE
+from vsr.core.tokens import BLANK, IGNORE
 from vsr.data.batch import CLIPS, Batch
 from vsr.data.targets import FRAME_TOKENS, TOKENS
+from vsr.models.lengths import length_mask
 from vsr.models.lipreader import LipReader, LipReaderConfig
 from vsr.objectives.ctc_attention import ctc_attention, weights_of
 from vsr.objectives.views import hidden, rows_of
 
 SETTINGS = "objective_settings."
 TAUGHT = ("ctc", "attention")  # heads that learn from pseudo-labels
+
+
+def mean_over_frames(values: Tensor, known: Tensor) -> Tensor:
+    """Mean of values (B, T) over the known frames of each clip, 0 where there is none: (B,)."""
+    return (values * known).sum(1) / known.sum(1).clamp(min=1)
 
 
 def taught_by(objective: Any, teacher: nn.Module) -> Any:
@@ -39,7 +45,8 @@ class PseudoLabels:
     A teacher, the average of the weights (`optim.ema`), reads every clip without text, as it is: greedily by CTC and
     by the decoder, each for itself. The model is shown the clips with a share ``masked`` of their frames hidden in
     stretches of ``span``, and learns of each head's pseudo-labels those whose confidence is ``above``: the mean
-    probability of the frames, or the geometric mean of the tokens'. published: unknown for the filter of sequences.
+    probability of the frames that are not blank, or the geometric mean of the tokens'.
+    published: unknown for the filter of sequences.
     """
 
     name = "usr"
@@ -111,8 +118,9 @@ class PseudoLabels:
         for name in (own for own in TAUGHT if own in teacher.heads):
             best = [ranked[0] for ranked in teacher.heads[name].search(states, batch.lengths)]
             if name == "ctc":
-                frames = teacher.ctc(states).float().softmax(-1).max(-1).values
-                sure = [float(own[:n].mean()) for own, n in zip(frames, batch.lengths.tolist(), strict=True)]
+                shares = teacher.ctc(states).float().softmax(-1).max(-1)
+                said = (shares.indices != BLANK) & length_mask(batch.lengths, states.shape[1])
+                sure = mean_over_frames(shares.values, said).tolist()
             else:
                 sure = [float(torch.tensor(own.score / (len(own.tokens) + 1)).exp()) for own in best]
             found[name] = ([list(own.tokens) for own in best], sure)

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Clips without text beside a few with it, on stored states: pseudo-labels (USR), or clean targets before (CAV2vec).
 
-    local/ema_rows.py --train data/crops/train/manifest.jsonl --test data/crops/test_s1/manifest.jsonl --arm base \\
-        --out exp/base
+    local/ema_rows.py --train data/crops/train/manifest.jsonl --dev data/crops/dev/manifest.jsonl \\
+        --test data/crops/test_s1/manifest.jsonl --arm base --out exp/base
     local/ema_rows.py ... --arm usr --out exp/usr --against exp/base
 
-The lower layers of the reader stay; the last layer and CTC begin by the seed and learn --labelled clips, in every arm
-the same ones in the same order. "usr" adds as many clips without text to each batch, "cav2vec" learns from those
-first, without any text. --control deals pseudo-labels or clean targets to other clips. Writes OUT/test.json.
+The lower layers of the reader stay; the last layer and CTC begin by the seed and learn --labelled clips for --steps,
+in every arm the same ones in the same order; all but "cav2vec" then go on for as many steps. "usr" adds as many clips
+without text to each batch there, "cav2vec" learns from those first instead, without any text. --control deals
+pseudo-labels or clean targets to other clips. Writes OUT/test.json.
 """
 
 import argparse
@@ -165,13 +166,23 @@ def main() -> None:
         objective = kind(share=0.4, span=8, hide=True)
         made = train(other, objective.with_teacher, drawn(silent, args.batch, args.seed, teacher), args.steps, args)
         model.encoder.load_state_dict(made.encoder.state_dict())
+
+    def known(average):
+        return ctc_attention
+
+    def report(average):
+        return read(average, dev, tokenizer)
+
     batches = drawn(spoken, args.batch, args.seed, teacher)
-    if args.arm == "usr":
-        batches = (both(*own) for own in zip(batches, drawn(silent, args.batch, args.seed, teacher), strict=False))
-    kind = OfOthers if args.control else PseudoLabels
-    usr = kind(above=args.above, masked=0.2, span=8)
-    chosen = usr.with_teacher if args.arm == "usr" else lambda teacher: ctc_attention
-    made = train(model, chosen, batches, args.steps, args, lambda own: read(own, dev, tokenizer))
+    made = train(model, known, batches, args.steps, args, report)
+    if args.arm != "cav2vec":
+        model.load_state_dict(made.state_dict())
+        kind = OfOthers if args.control else PseudoLabels
+        usr = kind(above=args.above, masked=0.2, span=8)
+        if args.arm == "usr":
+            silences = drawn(silent, args.batch, args.seed, teacher)
+            batches = (both(*own) for own in zip(batches, silences, strict=False))
+        made = train(model, usr.with_teacher if args.arm == "usr" else known, batches, args.steps, args, report)
     out, each = Path(args.out), read(made, test, tokenizer)
     out.mkdir(parents=True, exist_ok=True)
     (out / "test.json").write_text(json.dumps([vars(own) for own in each]), encoding="utf-8")
