@@ -10,10 +10,11 @@ from vsr.models import (
     memory_heads,
     roman_head,
     target_heads,
+    translation_head,
     unit_heads,
 )
 
 __all__ = [
     "bidirectional_head", "clean_prediction", "distillation_kinds", "flamingo_settings", "heads", "llm_settings",
-    "memory_heads", "roman_head", "target_heads", "unit_heads",
+    "memory_heads", "roman_head", "target_heads", "translation_head", "unit_heads",
 ]  # fmt: skip
