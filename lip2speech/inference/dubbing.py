@@ -22,8 +22,10 @@ from lip2speech.inference.reference import FACE, Reference, read_reference, whos
 from lip2speech.inference.spoken_conditions import conditions_of_words
 from lip2speech.inference.synthesizer import check_finite, vocode
 from lip2speech.inference.text import Text, said_between
+from lip2speech.models.emotion import EmotionPull, Pulls
+from lip2speech.models.emotion_options import Emotion
 from lip2speech.models.flow_options import FlowOptions
-from lip2speech.models.pull import Said, TextPull, text_pull
+from lip2speech.models.pull import Pull, Said, text_pull
 from lip2speech.models.voice import Speech
 from vsr.core.clock import FPS, MELS_PER_FRAME, SAMPLE_RATE, UNITS_PER_FRAME
 from vsr.core.progress import Watch
@@ -61,7 +63,7 @@ References = Whom | Mapping[int | None, Whom]
 def speak(
     loaded: LoadedVoice, path: str | Path, reference: References = None, options: FlowOptions | None = None,
     faces: str | int = "largest", watch: Watch | None = None, text: Text | None = None,
-    shape: Callable[[np.ndarray], np.ndarray] | None = None,
+    shape: Callable[[np.ndarray], np.ndarray] | None = None, emotion: Emotion | None = None,
 ) -> Spoken:  # fmt: skip
     """Voice the faces in a video of any length; where nobody is seen, or lips rest or are covered, it is silent.
 
@@ -76,6 +78,7 @@ def speak(
         watch: is informed how the run goes.
         text: what is said (`lip2speech.inference.text.open_text`); it then knows all words. None: nobody knows.
         shape: changes each voice (S,), such as a `lip2speech.inference.prosody.Prosody`.
+        emotion: how it is to feel, for a voice that knows it.
 
     Raises:
         VsrError: no_face, too_short, crop_out_of_frame, unreadable, no_video, bad_config, not_finite; of the reference:
@@ -91,7 +94,7 @@ def speak(
             words = text.words(part.piece, part.face) if part.speech else ()
             for start, stop in part.speech:
                 said = said_between(words, part.piece.times[start:stop])
-                wave = voice_of(loaded, part.piece.crop[start:stop], speakers[part.face], options, said)
+                wave = voice_of(loaded, part.piece.crop[start:stop], speakers[part.face], options, said, emotion)
                 at = round((part.piece.times[start] - first) * SAMPLE_RATE)
                 mixer.add(part.face, at, shape(wave) if shape else wave)
         end = float(own.block.times[-1]) + 1 / FPS
@@ -155,18 +158,19 @@ def lead(clip: MouthClip) -> int:
 
 def voice_of(
     loaded: LoadedVoice, crop: np.ndarray, speaker: torch.Tensor, options: FlowOptions | None = None,
-    said: Sequence[Said] = (),
+    said: Sequence[Said] = (), emotion: Emotion | None = None,
 ) -> np.ndarray:  # fmt: skip
     """Crop (T, 96, 96) of any length, speaker (1, 256) -> wave (640 T,) float32. Raises VsrError not_finite."""
-    speech = voice_crop(loaded, crop, speaker, options or FlowOptions(), said)
+    speech = voice_crop(loaded, crop, speaker, options or FlowOptions(), said, emotion)
     wave = vocode(loaded.vocoder, speech, speaker)[0].float().cpu()
     check_finite(wave, f"{loaded.folder}")
     return wave.numpy()
 
 
 def voice_crop(
-    loaded: LoadedVoice, crop: np.ndarray, speaker: torch.Tensor, options: FlowOptions, said: Sequence[Said] = ()
-) -> Speech:
+    loaded: LoadedVoice, crop: np.ndarray, speaker: torch.Tensor, options: FlowOptions, said: Sequence[Said] = (),
+    emotion: Emotion | None = None,
+) -> Speech:  # fmt: skip
     """Crop (T, 96, 96) of any length -> Speech; long ones in overlapping windows, cross-faded where they meet.
 
     ``said``: the words, by their times after the first frame.
@@ -178,7 +182,7 @@ def voice_crop(
     for start, stop in spans:
         video = to_network_input(crop[start:stop])[None].to(speaker.device)
         lengths = torch.tensor([stop - start], device=speaker.device)
-        pull, words = pull_in(loaded, said, start, stop, options), conditions_in(loaded, said, start, stop)
+        pull, words = pull_in(loaded, said, start, stop, options, emotion), conditions_in(loaded, said, start, stop)
         own = loaded.voice.speak(video, lengths, speaker, options, conditions=words, pull=pull)
         join(mel, own.mel.cpu(), start * MELS_PER_FRAME, done * MELS_PER_FRAME)
         middle = (start + max(start, done)) // 2 * UNITS_PER_FRAME
@@ -187,13 +191,20 @@ def voice_crop(
     return Speech(mel.to(speaker.device), units.to(speaker.device))
 
 
-def pull_in(loaded: LoadedVoice, said: Sequence[Said], start: int, stop: int, options: FlowOptions) -> TextPull | None:
-    """Towards the words that are said from one video frame to another; None where there are none."""
-    if not said or not options.pull or not options.steps:
+def pull_in(
+    loaded: LoadedVoice, said: Sequence[Said], start: int, stop: int, options: FlowOptions,
+    emotion: Emotion | None = None,
+) -> Pull | None:  # fmt: skip
+    """Towards the words that are said from one video frame to another, and an emotion; None where there is nothing."""
+    device, steps, pulls = loaded.voice.mel_mean.device, (stop - start) * UNITS_PER_FRAME, []
+    if not options.steps:
         return None
-    device = loaded.voice.mel_mean.device
-    own = [_from(said, start)]
-    return text_pull(loaded.listener, own, (stop - start) * UNITS_PER_FRAME, options.pull, device)
+    if said and options.pull:
+        pulls.append(text_pull(loaded.listener, [_from(said, start)], steps, options.pull, device))
+    if emotion is not None and emotion.pulls:
+        pulls.append(EmotionPull(loaded.emotions, emotion, (1, steps), device))
+    pulls = [pull for pull in pulls if pull is not None]
+    return (pulls[0] if len(pulls) == 1 else Pulls(pulls)) if pulls else None
 
 
 def conditions_in(loaded: LoadedVoice, said: Sequence[Said], start: int, stop: int) -> dict[str, torch.Tensor]:

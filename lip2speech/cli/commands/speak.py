@@ -11,6 +11,7 @@ from lip2speech.cli.commands.watermark import add_watermark_argument
 from lip2speech.cli.consent import add_consent_argument, remind_of_consent
 from lip2speech.inference.prosody import add_prosody_arguments, prosody_of
 from lip2speech.inference.reference import Reference, read_reference
+from lip2speech.models.emotion_options import emotion_of
 from lip2speech.models.flow_options import add_flow_arguments, flow_options
 from vsr.cli.options import add_faces_argument
 from vsr.core.machine import add_device_argument
@@ -59,6 +60,7 @@ def add_voice_arguments(parser: argparse.ArgumentParser, voice) -> None:
         "with N=, of face N (default: the model's own)",
     )  # fmt: skip
     add_prosody_arguments(voice)
+    voice.add_argument("--emotion", metavar="NAME[:A[,B]]", help="towards it by A (1), away from others by B (0)")
     add_watermark_argument(voice)
     add_consent_argument(voice)
     voice.add_argument("--model", metavar="MODEL", help="folder or org/name (default: the one in the package)")
@@ -105,7 +107,7 @@ def voice(args: argparse.Namespace, plan, flow, prosody, text_for: Callable, wri
     text = text_for(loaded, flow)
     with film_bar() as progress:
         watch = Watch(progress=progress)
-        spoken = speak(loaded, args.video, voices, flow, args.faces, watch, text, prosody)
+        spoken = speak(loaded, args.video, voices, flow, args.faces, watch, text, prosody, emotion_of(args.emotion))
     if args.watermark:
         spoken.wave = mark(spoken.wave)
     write_spoken(spoken, args.video, args.out, plan)
@@ -159,6 +161,10 @@ def check_given(args: argparse.Namespace, references: dict[int | None, Reference
         raise VsrError("bad_options", f"{args.out}: the suffix says what to write, such as .mp4 or .wav")
     flow_options(args)
     prosody_of(args)
+    if emotion := emotion_of(args.emotion):
+        from lip2speech.inference.folder import ACOUSTIC, check_feels, find_model
+
+        check_feels(find_model(args.model) / ACOUSTIC, emotion.name)
     return None if Path(args.out).suffix.lower() == ".wav" else check_container(args.video, args.out)
 
 
