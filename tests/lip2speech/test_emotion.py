@@ -111,3 +111,24 @@ def test_through_the_command(feeling_voice, tiny_voice_folder, tmp_path, capsys)
         assert main([*given, "--model", str(model), "--emotion", emotion]) == 1
         assert why in capsys.readouterr().err and not out.exists()
     assert main([*given, "--model", str(feeling_voice), "--emotion", "sad:2,0.5"]) == 0 and out.exists()
+
+
+def test_made_styles_are_heard_as_made(tmp_path):
+    """The same sentence in all styles: a sad voice is softer, slower and flatter than an angry or a lively one."""
+    from lip2speech.features.pitch import pitch
+    from vsr.corpora.puppet.styles import HELD_OUT, prepare_styles
+    from vsr.corpora.puppet.styles import STYLES as MADE
+    from vsr.data.manifest import read_manifest
+    from vsr.media.audio import read_wave
+
+    assert prepare_styles(tmp_path, 2, 1, 1) == {"train": 8, "dev": 4, "test": 4}
+    clips = {name: read_manifest(tmp_path / f"{name}.jsonl") for name in ("train", "dev", "test")}
+    texts = [{clip.text for clip in own} for own in clips.values()]
+    assert not texts[0] & texts[1] and not texts[1] & texts[2]
+    assert not {clip.speaker for clip in clips["train"]} & set(HELD_OUT)
+    found = {clip.words[0][0]: read_wave(clip.video) for clip in clips["dev"]}
+    assert set(found) == set(MADE) and all(len(own) % 640 == 0 for own in found.values())
+    loud = {style: float(np.sqrt(np.mean(wave**2))) for style, wave in found.items()}
+    assert loud["sad"] < loud["neutral"] < loud["angry"] and len(found["sad"]) > len(found["angry"])
+    spread = {style: np.std(np.log(own[own > 0])) for style, own in ((s, pitch(w)) for s, w in found.items())}
+    assert spread["sad"] < spread["lively"]
