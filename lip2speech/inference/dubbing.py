@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -56,8 +57,8 @@ class Spoken:
     skipped: tuple[Skipped, ...] = ()
 
 
-Whom = str | Path | Reference | np.ndarray | None  # as --reference takes it, or a vector (256,)
-References = Whom | Mapping[int | None, Whom]
+Whom: TypeAlias = str | Path | Reference | np.ndarray | None  # as --reference takes it, or a vector (256,)
+References: TypeAlias = Whom | Mapping[int | None, Whom]
 
 
 def speak(
