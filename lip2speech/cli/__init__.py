@@ -6,10 +6,11 @@ from vsr.cli import Program
 
 SECTIONS = {
     "voice a face": (
-        "speak", "dub", "revoice", "voices", "watermark", "match", "live", "inspect", "web", "serve", "import", "push",
+        "speak", "dub", "revoice", "translate", "voices", "watermark", "match", "live", "inspect", "web", "serve",
+        "import", "push",
     ),
     "prepare a corpus": ("units", "features", "sync"),
-    "train": ("train", "vocoder", "listener", "face"),
+    "train": ("train", "vocoder", "listener", "translator", "face"),
     "synthesise and measure": ("synthesize", "evaluate", "compare", "results"),
 }  # fmt: skip
 

@@ -16,9 +16,12 @@ import torch
 
 from lip2speech.features.speaker import reference_vector
 from lip2speech.inference.faces import face_vectors
+from lip2speech.inference.filling import check_fills, check_inside, conditions_around, patched
 from lip2speech.inference.folder import LoadedVoice
+from lip2speech.inference.gap import Gap
 from lip2speech.inference.length import voice_samples
 from lip2speech.inference.mixer import Mixer
+from lip2speech.inference.recorded import check_hears, check_sound, conditions_of_sound
 from lip2speech.inference.reference import FACE, Reference, read_reference, whose
 from lip2speech.inference.spoken_conditions import conditions_of_words
 from lip2speech.inference.synthesizer import check_finite, vocode
@@ -28,7 +31,7 @@ from lip2speech.models.emotion_options import Emotion
 from lip2speech.models.flow_options import FlowOptions
 from lip2speech.models.pull import Pull, Said, text_pull
 from lip2speech.models.voice import Speech
-from vsr.core.clock import FPS, MELS_PER_FRAME, SAMPLE_RATE, UNITS_PER_FRAME
+from vsr.core.clock import FPS, MELS_PER_FRAME, SAMPLE_RATE, SAMPLES_PER_FRAME, UNITS_PER_FRAME
 from vsr.core.progress import Watch
 from vsr.core.windows import window_spans
 from vsr.data.transforms import to_network_input
@@ -36,7 +39,8 @@ from vsr.face.mouth_crop import MouthClip
 from vsr.face.mouth_source import MouthSource
 from vsr.face.speaker_selection import number_of_faces, unread
 from vsr.inference.assemble import skipped_of
-from vsr.media.audio import mux, write_wave
+from vsr.inference.listening import waves_at
+from vsr.media.audio import mux, read_wave, write_wave
 from vsr.media.container import video_clock
 from vsr.media.mux.rehearsal import Plan
 from vsr.output.transcript import Skipped, TimedWord
@@ -57,20 +61,21 @@ class Spoken:
     skipped: tuple[Skipped, ...] = ()
 
 
-Whom: TypeAlias = str | Path | Reference | np.ndarray | None  # as --reference takes it, or a vector (256,)
-References: TypeAlias = Whom | Mapping[int | None, Whom]
+Whom: TypeAlias = "str | Path | Reference | np.ndarray | None"  # as --reference takes it, or a vector (256,)
+References: TypeAlias = "Whom | Mapping[int | None, Whom]"
 
 
 def speak(
     loaded: LoadedVoice, path: str | Path, reference: References = None, options: FlowOptions | None = None,
     faces: str | int = "largest", watch: Watch | None = None, text: Text | None = None,
-    shape: Callable[[np.ndarray], np.ndarray] | None = None, emotion: Emotion | None = None,
+    shape: Callable[[np.ndarray], np.ndarray] | None = None, noisy: bool = False, gap: Gap | None = None,
+    emotion: Emotion | None = None,
 ) -> Spoken:  # fmt: skip
     """Voice the faces in a video of any length; where nobody is seen, or lips rest or are covered, it is silent.
 
     Args:
         loaded: of `lip2speech.inference.folder.load_model`.
-        path: the video; its own sound, if any, is not listened to.
+        path: the video; its own sound, if any, is not listened to, unless ``noisy``.
         reference: whose voice to speak with (`lip2speech.inference.reference`), such as a recording, or one by the
             number of each face in transcripts, None for all others; the model's own voice where not given.
         options: of the flow.
@@ -79,12 +84,22 @@ def speak(
         watch: is informed how the run goes.
         text: what is said (`lip2speech.inference.text.open_text`); it then knows all words. None: nobody knows.
         shape: changes each voice (S,), such as a `lip2speech.inference.prosody.Prosody`.
+        noisy: the video's own sound is given to the voice, beside the lips.
+        gap: the part of the sound that is made; the rest stays, and is given to the voice.
         emotion: how it is to feel, for a voice that knows it.
 
     Raises:
+        VsrError bad_model where ``noisy`` or a gap is asked of a voice that hears nothing, no_sound where the video has
+        none.
         VsrError: no_face, too_short, crop_out_of_frame, unreadable, no_video, bad_config, not_finite; of the reference:
             no_sound, silent_reference, short_reference, no_voice.
     """
+    if noisy:
+        check_hears(loaded)
+    if gap:
+        check_fills(loaded)
+    if noisy or gap:
+        check_sound(path)
     number, speakers, text = number_of_faces(faces), _speakers(loaded, reference, path, faces), text or Text()
     source = MouthSource(path, number, mesh=text.mesh, on_request=True, watch=watch)
     info, first, mixer = source.info, video_clock(path)[1], Mixer()
@@ -94,13 +109,19 @@ def speak(
             skipped += unread(part)
             words = text.words(part.piece, part.face) if part.speech else ()
             for start, stop in part.speech:
-                said = said_between(words, part.piece.times[start:stop])
-                wave = voice_of(loaded, part.piece.crop[start:stop], speakers[part.face], options, said, emotion)
+                times = part.piece.times[start:stop]
+                said, sound = said_between(words, times), waves_at(path, [times])[0] if noisy or gap else None
+                known = gap.known(times - first) if gap else None
+                crop, whom = part.piece.crop[start:stop], speakers[part.face]
+                wave = voice_of(loaded, crop, whom, options, said, sound, known, emotion)
                 at = round((part.piece.times[start] - first) * SAMPLE_RATE)
                 mixer.add(part.face, at, shape(wave) if shape else wave)
         end = float(own.block.times[-1]) + 1 / FPS
     source.check(read=None in source.reasons)
     wave = mixer.mixed(voice_samples(path, end - first, source.frames))
+    if gap:
+        check_inside(gap, len(wave), path)
+        wave = patched(read_wave(path, part=(first, end)), wave, gap)
     faces = tuple(sorted(mixer.last))
     return Spoken(wave, mixer.added / SAMPLE_RATE, faces, info.stream, skipped_of(skipped))
 
@@ -159,10 +180,14 @@ def lead(clip: MouthClip) -> int:
 
 def voice_of(
     loaded: LoadedVoice, crop: np.ndarray, speaker: torch.Tensor, options: FlowOptions | None = None,
-    said: Sequence[Said] = (), emotion: Emotion | None = None,
+    said: Sequence[Said] = (), sound: np.ndarray | None = None, known: np.ndarray | None = None,
+    emotion: Emotion | None = None,
 ) -> np.ndarray:  # fmt: skip
-    """Crop (T, 96, 96) of any length, speaker (1, 256) -> wave (640 T,) float32. Raises VsrError not_finite."""
-    speech = voice_crop(loaded, crop, speaker, options or FlowOptions(), said, emotion)
+    """Crop (T, 96, 96) of any length, speaker (1, 256) -> wave (640 T,) float32; the rest as of `voice_crop`.
+
+    Raises VsrError not_finite.
+    """
+    speech = voice_crop(loaded, crop, speaker, options or FlowOptions(), said, sound, known, emotion)
     wave = vocode(loaded.vocoder, speech, speaker)[0].float().cpu()
     check_finite(wave, f"{loaded.folder}")
     return wave.numpy()
@@ -170,11 +195,12 @@ def voice_of(
 
 def voice_crop(
     loaded: LoadedVoice, crop: np.ndarray, speaker: torch.Tensor, options: FlowOptions, said: Sequence[Said] = (),
-    emotion: Emotion | None = None,
+    sound: np.ndarray | None = None, known: np.ndarray | None = None, emotion: Emotion | None = None,
 ) -> Speech:  # fmt: skip
     """Crop (T, 96, 96) of any length -> Speech; long ones in overlapping windows, cross-faded where they meet.
 
-    ``said``: the words, by their times after the first frame.
+    ``said``: the words, by their times after the first frame; ``sound`` (640 T,): of the recording, to be cleaned
+    or, with the steps that are ``known`` (2T,) bool, to be filled in.
     """
     spans = window_spans(len(crop))
     mel = torch.zeros(1, MELS_PER_FRAME * len(crop), loaded.voice.mel_mean.shape[0])
@@ -183,13 +209,25 @@ def voice_crop(
     for start, stop in spans:
         video = to_network_input(crop[start:stop])[None].to(speaker.device)
         lengths = torch.tensor([stop - start], device=speaker.device)
-        pull, words = pull_in(loaded, said, start, stop, options, emotion), conditions_in(loaded, said, start, stop)
-        own = loaded.voice.speak(video, lengths, speaker, options, conditions=words, pull=pull)
+        pull, given = pull_in(loaded, said, start, stop, options, emotion), conditions_in(loaded, said, start, stop)
+        if sound is not None:
+            heard = sound[start * SAMPLES_PER_FRAME : stop * SAMPLES_PER_FRAME]
+            given |= _heard(loaded, heard, known, start, stop)
+        own = loaded.voice.speak(video, lengths, speaker, options, conditions=given, pull=pull)
         join(mel, own.mel.cpu(), start * MELS_PER_FRAME, done * MELS_PER_FRAME)
         middle = (start + max(start, done)) // 2 * UNITS_PER_FRAME
         units[:, middle : stop * UNITS_PER_FRAME] = own.units.cpu()[:, middle - start * UNITS_PER_FRAME :]
         done = stop
     return Speech(mel.to(speaker.device), units.to(speaker.device))
+
+
+def _heard(loaded: LoadedVoice, wave: np.ndarray, known: np.ndarray | None, start: int, stop: int) -> dict:
+    """The voice's conditions that are made of the sound of a window, from one video frame to another."""
+    device = loaded.voice.mel_mean.device
+    if known is None:
+        return conditions_of_sound(loaded.voice.named, [wave], device)
+    steps = known[start * UNITS_PER_FRAME : stop * UNITS_PER_FRAME]
+    return conditions_around(loaded.voice.named, wave, steps, device)
 
 
 def pull_in(

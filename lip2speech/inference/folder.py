@@ -7,7 +7,7 @@ model also has its codebook of units, and may have a `listener/` of the same kin
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -29,13 +29,15 @@ EMOTION = "emotion"  # a listener whose words are emotions
 
 @dataclass
 class LoadedVoice:
-    """An acoustic model and a vocoder in eval mode; ``parts``: the folders of the two."""
+    """An acoustic model and a vocoder in eval mode; ``parts``: the folders of the two; ``made_by``: what besides them
+    the mel depends on, such as a token model."""
 
     voice: Any
     vocoder: Any
     config: dict
     folder: Path
     parts: tuple[Path, Path] = (SHIPPED / ACOUSTIC, SHIPPED / VOCODER)
+    made_by: dict = field(default_factory=dict)
 
     @cached_property
     def reader(self):

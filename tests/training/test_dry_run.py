@@ -12,7 +12,7 @@ from vsr.training.dry_run import lip_reader_lines, parameters, tokenizer_for
 
 ROOT = Path(__file__).parents[2]
 READERS = [own for own in sorted(ROOT.glob("egs/*/vsr/conf/*.yaml")) if own.stem != "lm"]
-OTHERS = ("vocoder", "listener", "face")
+OTHERS = ("vocoder", "listener", "translator", "face")
 VOICES = [own for own in sorted(ROOT.glob("egs/*/lip2speech/conf/*.yaml")) if not own.stem.startswith(OTHERS)]
 FACES = sorted(ROOT.glob("egs/*/lip2speech/conf/face*.yaml"))
 
@@ -37,6 +37,15 @@ def test_every_voice_is_built_without_data(path, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert voice(["train", "--config", str(path), "--dry-run"]) == 0
     assert "are trained" in capsys.readouterr().out and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("egs/*/lip2speech/conf/translator.yaml")), ids=name_of)
+def test_every_translator_is_built_without_data(path, tmp_path, monkeypatch, capsys):
+    from lip2speech.cli import main as voice
+
+    monkeypatch.chdir(tmp_path)
+    assert voice(["translator", "--config", str(path), "--dry-run"]) == 0
+    assert "learns units and lengths" in capsys.readouterr().out and not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("path", FACES, ids=name_of)

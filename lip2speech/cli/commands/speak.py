@@ -9,10 +9,12 @@ from pathlib import Path
 
 from lip2speech.cli.commands.watermark import add_watermark_argument
 from lip2speech.cli.consent import add_consent_argument, remind_of_consent
+from lip2speech.inference.gap import gap_of
 from lip2speech.inference.prosody import add_prosody_arguments, prosody_of
-from lip2speech.inference.reference import Reference, read_reference
+from lip2speech.inference.reference import OWN, Reference, read_reference
 from lip2speech.models.emotion_options import emotion_of
 from lip2speech.models.flow_options import add_flow_arguments, flow_options
+from lip2speech.models.token_options import add_token_arguments, check_tokens_alone, token_options
 from vsr.cli.options import add_faces_argument
 from vsr.core.machine import add_device_argument
 
@@ -25,7 +27,7 @@ could not show it as it is: then a line says so. What the lips are read as makes
 clearer (--text read); not where the lips are unlike what the reader was trained on, as
 its words are guesses there (read! lets them). The voice is synthetic and can be wrong;
 the file's metadata says so."""
-FILES = """reads   a video file, its sound only for own and anonymous; a recording; a model
+FILES = """reads   a video file, its sound only for own, anonymous, --noisy and --fill; a recording; a model
 writes  the video with its new sound, or .wav (16 kHz); with --words: JSON"""
 SEE = "vsr transcribe, lip2speech voices, lip2speech watermark"
 EXAMPLE = """lip2speech speak clip.mp4 -o voiced.mp4
@@ -33,6 +35,8 @@ lip2speech speak clip.mp4 -o voice.wav --reference someone.wav --consent
 lip2speech speak clip.mp4 -o voiced.mp4 --reference anonymous:7 --watermark
 lip2speech speak clip.mp4 -o voiced.mp4 --text "bin blue at f two now"
 lip2speech speak clip.mp4 -o voiced.mp4 --pitch +2st --energy=-3dB
+lip2speech speak street.mp4 -o clean.mp4 --noisy --model exp/enhance
+lip2speech speak call.mp4 -o whole.mp4 --fill 1.2-1.8 --model exp/infill --consent
 lip2speech speak video.mkv -o voiced.mkv --faces 2 --reference 0=anna.wav --reference 1=ben.wav"""
 
 
@@ -48,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--text", metavar="read|read!|none|WORDS|FILE",
         help="what is said (default: read, if this voice has a listener)",
     )  # fmt: skip
+    group.add_argument("--noisy", action="store_true", help="clean the video's own sound, with the lips; needs --model")
     group.add_argument("--words", metavar="FILE", help="JSON of what was said, with confidence; unsure words are named")
     add_voice_arguments(parser, group)
 
@@ -59,9 +64,11 @@ def add_voice_arguments(parser: argparse.ArgumentParser, voice) -> None:
         help="a recording; own: the video's sound; anonymous[:SEED]: nobody; face: by its looks; NAME: a saved voice; "
         "with N=, of face N (default: the model's own)",
     )  # fmt: skip
+    voice.add_argument("--fill", metavar="START-END", help="make these seconds of the sound alone, to fit the rest")
     add_prosody_arguments(voice)
     voice.add_argument("--emotion", metavar="NAME[:A[,B]]", help="towards it by A (1), away from others by B (0)")
     add_watermark_argument(voice)
+    add_token_arguments(voice)
     add_consent_argument(voice)
     voice.add_argument("--model", metavar="MODEL", help="folder or org/name (default: the one in the package)")
     add_device_argument(voice)
@@ -71,9 +78,10 @@ def add_voice_arguments(parser: argparse.ArgumentParser, voice) -> None:
 def run(args: argparse.Namespace) -> int:
     """Speak and write. Raises VsrError."""
     references = references_of(args.reference)
+    args.text = check_tokens_alone(args, args.text, args.noisy)
     plan = check_given(args, references)  # before PyTorch is loaded: it is quick to refuse
-    if any(own.is_somebody for own in references.values()):
-        remind_of_consent(args.consent, "--reference")
+    if args.fill or any(own.is_somebody for own in references.values()):
+        remind_of_consent(args.consent, "--reference" if references else "--fill")
     from lip2speech.inference.said_record import write_said
     from lip2speech.inference.text import open_text
 
@@ -95,7 +103,10 @@ def voice(args: argparse.Namespace, plan, flow, prosody, text_for: Callable, wri
     Raises VsrError.
     """
     references = references_of(args.reference)
+    gap = gap_of(args.fill) if args.fill else None
     voices = {face: heard(own, args.video, args.model) for face, own in references.items()}  # is quick to refuse
+    if gap and None not in voices:
+        voices[None] = Reference(OWN)  # the voice of the recording itself
     from lip2speech.inference.dubbing import speak, write_spoken
     from lip2speech.inference.folder import load_model
     from lip2speech.inference.watermark import mark
@@ -104,10 +115,17 @@ def voice(args: argparse.Namespace, plan, flow, prosody, text_for: Callable, wri
     from vsr.output.transcript import covered_note
 
     loaded = load_model(args.model, args.device)
+    if tokens := token_options(args):
+        from lip2speech.inference.token_voice import with_tokens
+
+        loaded = with_tokens(loaded, args.tokens, tokens)
     text = text_for(loaded, flow)
     with film_bar() as progress:
         watch = Watch(progress=progress)
-        spoken = speak(loaded, args.video, voices, flow, args.faces, watch, text, prosody, emotion_of(args.emotion))
+        feeling = emotion_of(args.emotion)
+        spoken = speak(
+            loaded, args.video, voices, flow, args.faces, watch, text, prosody, args.noisy, gap, feeling
+        )  # fmt: skip
     if args.watermark:
         spoken.wave = mark(spoken.wave)
     write_spoken(spoken, args.video, args.out, plan)
@@ -165,7 +183,19 @@ def check_given(args: argparse.Namespace, references: dict[int | None, Reference
         from lip2speech.inference.folder import ACOUSTIC, check_feels, find_model
 
         check_feels(find_model(args.model) / ACOUSTIC, emotion.name)
+    token_options(args)
+    if args.fill:
+        check_gap(args)
     return None if Path(args.out).suffix.lower() == ".wav" else check_container(args.video, args.out)
+
+
+def check_gap(args: argparse.Namespace) -> None:
+    """Refuse a gap that cannot be, and what goes with none. Raises VsrError."""
+    from vsr.core.errors import VsrError
+
+    gap_of(args.fill)
+    if args.noisy:
+        raise VsrError("bad_options", "--fill keeps the sound around the gap, --noisy makes all of it again: give one")
 
 
 def tell_what_differs(out: str, plan, references: dict[int | None, Reference], voiced: tuple[int, ...]) -> None:

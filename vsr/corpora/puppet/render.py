@@ -15,13 +15,15 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+from scipy.signal import resample_poly
 
-from vsr.core.clock import FPS
+from vsr.core.clock import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
 from vsr.core.files import atomic_write
 from vsr.corpora.puppet.face import Face
 from vsr.corpora.puppet.portrait import SIZE
 from vsr.corpora.puppet.speech import Speech
 from vsr.corpora.puppet.visemes import mouth_track
+from vsr.media.audio import fit_length, write_wave
 
 # Without look-ahead: with it the output differs from call to call for the very same frames.
 X264 = {"preset": "veryfast", "crf": "21", "threads": "1"}
@@ -112,6 +114,14 @@ def write_clip(
         frame.sample_rate = speech.rate
         container.mux(sound.encode(frame))
         container.mux(sound.encode())
+    return len(take.motion)
+
+
+def write_sound(path: str | Path, speech: Speech, take: Take) -> int:
+    """Write the sound of a take alone, as a .wav of 16 kHz; returns the number of frames that it covers."""
+    samples = _padded(speech, take).astype(np.float32) / 32768
+    made = resample_poly(samples, SAMPLE_RATE, speech.rate).astype(np.float32)
+    write_wave(path, fit_length(made, len(take.motion) * SAMPLES_PER_FRAME))
     return len(take.motion)
 
 
