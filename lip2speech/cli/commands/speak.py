@@ -27,7 +27,7 @@ could not show it as it is: then a line says so. What the lips are read as makes
 clearer (--text read); not where the lips are unlike what the reader was trained on, as
 its words are guesses there (read! lets them). The voice is synthetic and can be wrong;
 the file's metadata says so."""
-FILES = """reads   a video file, its sound only for own, anonymous, --noisy and --fill; a recording; a model
+FILES = """reads   a video file, its sound only for own, anonymous, --noisy, --fill; recordings; a model
 writes  the video with its new sound, or .wav (16 kHz); with --words: JSON"""
 SEE = "vsr transcribe, lip2speech voices, lip2speech watermark"
 EXAMPLE = """lip2speech speak clip.mp4 -o voiced.mp4
