@@ -81,10 +81,9 @@ def speak(
         gap: the part of the sound that is made; the rest stays, and is given to the voice.
 
     Raises:
-        VsrError bad_model where ``noisy`` or a gap is asked of a voice that hears nothing, no_sound where the video has
-        none.
         VsrError: no_face, too_short, crop_out_of_frame, unreadable, no_video, bad_config, not_finite; of the reference:
-            no_sound, silent_reference, short_reference, no_voice.
+            no_sound, silent_reference, short_reference, no_voice; with ``noisy`` or a gap bad_model, of a voice that
+            hears nothing, and no_sound of the video.
     """
     if noisy:
         check_hears(loaded)

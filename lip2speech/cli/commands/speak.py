@@ -23,7 +23,7 @@ not show it as it is: then a line says so. What the lips are read as makes the w
 clearer (--text read); not where the lips are unlike what the reader was trained on, as
 its words are guesses there (read! lets them). The voice is synthetic and can be wrong;
 the file's metadata says so."""
-FILES = """reads   a video file, whose own sound is used by --noisy and --fill alone; a recording; a model
+FILES = """reads   a video file (its sound for --noisy and --fill alone); a recording; a model
 writes  the video with its new sound, or .wav (16 kHz); with --words: JSON"""
 SEE = "vsr transcribe, lip2speech evaluate"
 EXAMPLE = """lip2speech speak clip.mp4 -o voiced.mp4
