@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lip2speech.cli.consent import add_consent_argument, remind_of_consent
 from lip2speech.inference.gap import gap_of
+from lip2speech.inference.options import MASK, check_noisy
 from lip2speech.inference.prosody import add_prosody_arguments, prosody_of
 from lip2speech.models.flow_options import add_flow_arguments, flow_options
 from lip2speech.models.token_options import add_token_arguments, check_tokens_alone, token_options
@@ -47,7 +48,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--text", metavar="read|read!|none|WORDS|FILE",
         help="what is said (default: read, if this voice has a listener)",
     )  # fmt: skip
-    group.add_argument("--noisy", action="store_true", help="clean the video's own sound, with the lips; needs --model")
+    group.add_argument(
+        "--noisy", nargs="?", const=MASK, metavar="mask|made",
+        help="clean the video's own sound: mask its noise (default), or make it again; needs --model",
+    )  # fmt: skip
     group.add_argument("--words", metavar="FILE", help="JSON of what was said, with confidence; unsure words are named")
     add_voice_arguments(parser, group)
 
@@ -144,6 +148,7 @@ def check_given(args: argparse.Namespace, references: dict[int | None, str], *re
     flow_options(args)
     prosody_of(args)
     token_options(args)
+    check_noisy(args.noisy)
     if args.fill:
         check_gap(args)
     return None if Path(args.out).suffix.lower() == ".wav" else check_container(args.video, args.out)

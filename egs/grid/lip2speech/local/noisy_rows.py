@@ -121,7 +121,8 @@ def main() -> None:
     for kind in args.kinds:
         for snr in args.snr:
             name = f"{kind} {snr:g}"
-            kept[name] = kept.get(name) or [rows.of(index, kind, snr, not args.no_control) for index in range(len(clips))]
+            found = kept.get(name)
+            kept[name] = found or [rows.of(index, kind, snr, not args.no_control) for index in range(len(clips))]
             show(name, kept[name])
             write_text(args.json, json.dumps(kept) + "\n")
 
