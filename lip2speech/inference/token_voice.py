@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from lip2speech.conditions.context import Context, pairs_of
-from lip2speech.conditions.registry import Condition
 from lip2speech.inference.folder import LoadedVoice, load_part
 from lip2speech.models.content import MELS_PER_UNIT, PAIR
 from lip2speech.models.flow_options import FlowOptions
@@ -42,7 +42,7 @@ class TokenVoice:
     def __init__(self, voice: Voice, model: TokenModel, options: TokenOptions):
         self.voice, self.model, self.options = voice, model, options
         infills = isinstance(model.generator, TokenLM) and model.generator.settings.infill
-        self.named: dict[str, Condition] = {CONTEXT: Context()} if infills else {}
+        self.named: dict[str, Any] = {CONTEXT: Context()} if infills else {}
 
     def __getattr__(self, name: str):
         return getattr(self.voice, name)
