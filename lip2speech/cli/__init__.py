@@ -5,7 +5,7 @@ from __future__ import annotations
 from vsr.cli import Program
 
 SECTIONS = {
-    "voice a face": ("speak", "dub", "revoice", "live", "inspect", "web", "serve", "import", "push"),
+    "voice a face": ("speak", "dub", "enhance", "fill", "revoice", "live", "inspect", "web", "serve", "import", "push"),
     "prepare a corpus": ("units", "features", "sync"),
     "train": ("train", "vocoder", "listener"),
     "synthesise and measure": ("synthesize", "evaluate", "compare", "results"),

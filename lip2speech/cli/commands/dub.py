@@ -8,7 +8,6 @@ from lip2speech.cli.commands.speak import add_voice_arguments, check_given, refe
 from lip2speech.cli.consent import check_consent
 from lip2speech.inference.prosody import prosody_of
 from lip2speech.models.flow_options import flow_options
-from vsr.core.errors import VsrError
 
 HELP = "let the face in a video say a script"
 ABOUT = """Gives the face that fills most of the frame in each shot a voice that says a script. The
@@ -32,7 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o", "--out", required=True, metavar="FILE", help="video with the new sound, or .wav for the sound alone"
     )
     parser.add_argument("--words", metavar="FILE", help="JSON of where each word was placed, and how well it fits")
-    parser.set_defaults(faces="largest", noisy=None)
+    parser.add_argument("--fill", metavar="START-END", help="make these seconds of the sound alone, to fit the rest")
+    parser.set_defaults(faces="largest", noisy=None, tokens=None)
     add_voice_arguments(parser, parser.add_argument_group("voice"))
 
 
@@ -40,8 +40,6 @@ def run(args: argparse.Namespace) -> int:
     """Place, speak and write. Raises VsrError."""
     from lip2speech.inference.script import read_script
 
-    if args.tokens:
-        raise VsrError("bad_options", "--tokens: a token model is not pulled to a script; dub without it")
     cues = read_script(args.script)
     plan = check_given(args, references_of(args.reference), args.script)  # before PyTorch is loaded
     check_consent(args.consent, "a dubbed voice")

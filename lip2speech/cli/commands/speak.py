@@ -9,10 +9,9 @@ from pathlib import Path
 
 from lip2speech.cli.consent import add_consent_argument, remind_of_consent
 from lip2speech.inference.gap import gap_of
-from lip2speech.inference.options import MASK, check_noisy
 from lip2speech.inference.prosody import add_prosody_arguments, prosody_of
 from lip2speech.models.flow_options import add_flow_arguments, flow_options
-from lip2speech.models.token_options import add_token_arguments, check_tokens_alone, token_options
+from lip2speech.models.token_options import add_token_argument, check_tokens_alone, token_options
 from vsr.cli.options import add_faces_argument
 from vsr.core.machine import add_device_argument
 
@@ -24,15 +23,14 @@ not show it as it is: then a line says so. What the lips are read as makes the w
 clearer (--text read); not where the lips are unlike what the reader was trained on, as
 its words are guesses there (read! lets them). The voice is synthetic and can be wrong;
 the file's metadata says so."""
-FILES = """reads   a video file (its sound for --noisy and --fill alone); a recording; a model
+FILES = """reads   a video file, whose own sound is not listened to; a recording; a model
 writes  the video with its new sound, or .wav (16 kHz); with --words: JSON"""
 SEE = "vsr transcribe, lip2speech evaluate"
 EXAMPLE = """lip2speech speak clip.mp4 -o voiced.mp4
 lip2speech speak clip.mp4 -o voice.wav --reference someone.wav --consent
 lip2speech speak clip.mp4 -o voiced.mp4 --text "bin blue at f two now"
 lip2speech speak clip.mp4 -o voiced.mp4 --pitch +2st --energy=-3dB
-lip2speech speak street.mp4 -o clean.mp4 --noisy --model exp/enhance
-lip2speech speak call.mp4 -o whole.mp4 --fill 1.2-1.8 --model exp/infill --consent
+lip2speech speak clip.mp4 -o voiced.mp4 --tokens exp/mtp/model:verified:4
 lip2speech speak video.mkv -o voiced.mkv --faces 2 --reference 0=anna.wav --reference 1=ben.wav"""
 
 
@@ -48,12 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--text", metavar="read|read!|none|WORDS|FILE",
         help="what is said (default: read, if this voice has a listener)",
     )  # fmt: skip
-    group.add_argument(
-        "--noisy", nargs="?", const=MASK, metavar="mask|made",
-        help="clean the video's own sound: mask its noise (default), or make it again; needs --model",
-    )  # fmt: skip
     group.add_argument("--words", metavar="FILE", help="JSON of what was said, with confidence; unsure words are named")
+    add_token_argument(group)
     add_voice_arguments(parser, group)
+    parser.set_defaults(noisy=None, fill=None)
 
 
 def add_voice_arguments(parser: argparse.ArgumentParser, voice) -> None:
@@ -62,9 +58,7 @@ def add_voice_arguments(parser: argparse.ArgumentParser, voice) -> None:
         "--reference", action="append", default=[], metavar="[N=]FILE",
         help="recording of the voice, or of face N's (default: the model's own)",
     )  # fmt: skip
-    voice.add_argument("--fill", metavar="START-END", help="make these seconds of the sound alone, to fit the rest")
     add_prosody_arguments(voice)
-    add_token_arguments(voice)
     add_consent_argument(voice)
     voice.add_argument("--model", metavar="MODEL", help="folder or org/name (default: the one in the package)")
     add_device_argument(voice)
@@ -74,10 +68,10 @@ def add_voice_arguments(parser: argparse.ArgumentParser, voice) -> None:
 def run(args: argparse.Namespace) -> int:
     """Speak and write. Raises VsrError."""
     references = references_of(args.reference)
-    args.text = check_tokens_alone(args, args.text, args.noisy)
+    args.text = check_tokens_alone(args, args.text)
     plan = check_given(args, references)  # before PyTorch is loaded: it is quick to refuse
-    if references or args.fill:
-        remind_of_consent(args.consent, "--reference" if references else "--fill")
+    if references:
+        remind_of_consent(args.consent, "--reference")
     from lip2speech.inference.said_record import write_said
     from lip2speech.inference.text import open_text
 
@@ -91,7 +85,7 @@ def voice(args: argparse.Namespace, plan, flow, prosody, text_for: Callable, wri
     """Speak and write, for every verb that voices a video.
 
     Args:
-        args: of `add_voice_arguments`, with ``video``, ``out``, ``words`` and ``faces``.
+        args: of `add_voice_arguments`, with ``video``, ``out``, ``words``, ``faces``, ``tokens``, ``noisy``, ``fill``.
         plan: of `check_given`; flow, prosody: of `flow_options` and `prosody_of`.
         text_for: (voice, options of the flow) -> the `lip2speech.inference.text.Text`.
         write_words: (file of --words, text, video, seconds that are voiced) writes them.
@@ -112,7 +106,7 @@ def voice(args: argparse.Namespace, plan, flow, prosody, text_for: Callable, wri
     if tokens := token_options(args):
         from lip2speech.inference.token_voice import with_tokens
 
-        loaded = with_tokens(loaded, args.tokens, tokens)
+        loaded = with_tokens(loaded, *tokens)
     text = text_for(loaded, flow)
     with film_bar() as progress:
         watch = Watch(progress=progress)
@@ -148,19 +142,9 @@ def check_given(args: argparse.Namespace, references: dict[int | None, str], *re
     flow_options(args)
     prosody_of(args)
     token_options(args)
-    check_noisy(args.noisy)
     if args.fill:
-        check_gap(args)
+        gap_of(args.fill)
     return None if Path(args.out).suffix.lower() == ".wav" else check_container(args.video, args.out)
-
-
-def check_gap(args: argparse.Namespace) -> None:
-    """Refuse a gap that cannot be, and what goes with none. Raises VsrError."""
-    from vsr.core.errors import VsrError
-
-    gap_of(args.fill)
-    if args.noisy:
-        raise VsrError("bad_options", "--fill keeps the sound around the gap, --noisy makes all of it again: give one")
 
 
 def tell_what_differs(out: str, plan, references: dict[int | None, str], voiced: tuple[int, ...]) -> None:
