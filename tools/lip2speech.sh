@@ -5,7 +5,8 @@
 #   exp (folder of the run), config of the acoustic model, or configs (an array: each begins from the weights before)
 #   vocoder_config vocoder (folder), tune_config tuned (folder), tune_minutes (0: not tuned) tune_clips (not set: all)
 #   sync (yes: the sound of every clip that is learned from is put on the video's clock; offsets: the file for it)
-#   settings (KEY=VALUE ... of every training), steps guidance temperature protocol, tag, asr nj, page (RESULTS.md)
+#   settings (KEY=VALUE ... of every training), steps guidance temperature protocol, tag, nj, page (RESULTS.md)
+#   asr, distillmos (yes, no): what scores beside the figures of every run
 # What the test list became lies in $exp/decode_LIST_TAG, the log of each command in $exp/log.
 
 manifests_of() {
@@ -106,6 +107,7 @@ evaluate_all() { # RECIPE ARGUMENTS...
     place=$(place_of "$test_list")
     [ "${sync:-no}" = no ] || moved=(--row moved="${offsets%.json}" --other-pauses natural --other-pauses moved)
     [ -z "${listener_config:-}" ] || moved+=(--row lips="$place/lips" --row other_words="$place/other_words")
+    [ "${distillmos:-no}" = no ] || moved+=(--distillmos)
     rm -f "$place/result.json"
     # A clip that could not be scored makes the status 1; it is counted in the page, which is written all the same.
     $decode_cmd --num-threads "$nj" "$exp/log/evaluate_$tag.log" lip2speech evaluate \

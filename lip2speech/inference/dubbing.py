@@ -9,11 +9,13 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import torch
 
 from lip2speech.features.speaker import reference_vector
+from lip2speech.inference.faces import face_vectors
 from lip2speech.inference.filling import check_fills, check_inside, conditions_around, patched
 from lip2speech.inference.folder import LoadedVoice
 from lip2speech.inference.gap import Gap
@@ -22,6 +24,7 @@ from lip2speech.inference.masking import masked
 from lip2speech.inference.mixer import Mixer
 from lip2speech.inference.options import MASK
 from lip2speech.inference.recorded import check_hears, check_sound, conditions_of_sound
+from lip2speech.inference.reference import FACE, Reference, read_reference, whose
 from lip2speech.inference.spoken_conditions import conditions_of_words
 from lip2speech.inference.synthesizer import check_finite, vocode
 from lip2speech.inference.text import Text, said_between
@@ -58,7 +61,8 @@ class Spoken:
     skipped: tuple[Skipped, ...] = ()
 
 
-References = str | Path | Mapping[int | None, str | Path] | None
+Whom: TypeAlias = "str | Path | Reference | np.ndarray | None"  # as --reference takes it, or a vector (256,)
+References: TypeAlias = "Whom | Mapping[int | None, Whom]"
 
 
 def speak(
@@ -71,8 +75,8 @@ def speak(
     Args:
         loaded: of `lip2speech.inference.folder.load_model`.
         path: the video; its own sound, if any, is not listened to, unless ``noisy``.
-        reference: a recording of the voice to speak with, or recordings by the number of the face in transcripts, None
-            for all others; the model's own voice where not given.
+        reference: whose voice to speak with (`lip2speech.inference.reference`), such as a recording, or one by the
+            number of each face in transcripts, None for all others; the model's own voice where not given.
         options: of the flow.
         faces: "largest" voices the face that fills most of the frame in each shot, a number so many of them, "all"
             every face.
@@ -94,7 +98,7 @@ def speak(
         check_fills(loaded)
     if noisy or gap:
         check_sound(path)
-    number, speakers, text = number_of_faces(faces), _speakers(loaded, reference), text or Text()
+    number, speakers, text = number_of_faces(faces), _speakers(loaded, reference, path, faces), text or Text()
     source = MouthSource(path, number, mesh=text.mesh, on_request=True, watch=watch)
     info, first, mixer = source.info, video_clock(path)[1], Mixer()
     skipped, end = [], first
@@ -120,11 +124,22 @@ def speak(
     return Spoken(wave, mixer.added / SAMPLE_RATE, faces, info.stream, skipped_of(skipped))
 
 
-def _speakers(loaded: LoadedVoice, reference: References) -> Mapping[int, torch.Tensor]:
+def _speakers(loaded: LoadedVoice, reference: References, video: str | Path, faces: str | int) -> Mapping:
     """The vector (1, 256) of every face."""
-    given = reference if isinstance(reference, Mapping) else {None: reference}
-    own = {face: speaker_of(loaded, wanted_voice(path)) for face, path in ({None: None} | dict(given)).items()}
-    return defaultdict(lambda: own[None], own)
+    given = {None: None} | dict(reference if isinstance(reference, Mapping) else {None: reference})
+    read = {face: read_reference(whom) if isinstance(whom, str | Path) else whom for face, whom in given.items()}
+    looks = {face for face, whom in read.items() if isinstance(whom, Reference) and whom.kind == FACE}
+    vectors = {face: None if face in looks else _vector(whom, video) for face, whom in read.items()}
+    if looks:
+        seen = face_vectors(loaded.face_voice, video, faces)
+        vectors |= {face: own for face, own in seen.items() if face in looks or (None in looks and face not in read)}
+    tensors = {face: None if own is None else torch.from_numpy(own) for face, own in vectors.items()}
+    speakers = {face: speaker_of(loaded, own) for face, own in tensors.items()}
+    return defaultdict(lambda: speakers[None], speakers)
+
+
+def _vector(whom: Reference | np.ndarray | None, video: str | Path) -> np.ndarray | None:
+    return whose(whom, video).vector if isinstance(whom, Reference) else whom
 
 
 def wanted_voice(reference: str | Path | None) -> torch.Tensor | None:

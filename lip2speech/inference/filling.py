@@ -32,8 +32,8 @@ def check_fills(loaded: LoadedVoice) -> None:
 def check_inside(gap: Gap, samples: int, path: str | Path) -> None:
     """Refuse a gap that begins after the end of a video. Raises VsrError bad_options."""
     if gap.start * SAMPLE_RATE >= samples:
-        why = f"and the video ends at {samples / SAMPLE_RATE:.2f} s"
-        raise VsrError("bad_options", f"{path}: the gap begins at {gap.start:g} s, {why}")
+        why = f"the video ends at {samples / SAMPLE_RATE:.2f} s"
+        raise VsrError("bad_options", f"{path}: --fill {gap.start:g}-{gap.end:g}: {why}")
 
 
 def conditions_around(

@@ -59,6 +59,13 @@ class LoadedVoice:
             )
         return load_listener(self.parts[0] / LISTENER, self.voice)
 
+    @cached_property
+    def face_voice(self):
+        """What takes a voice from a face, read when first asked for. Raises VsrError bad_model where it has none."""
+        from lip2speech.inference.faces import load_face_voice
+
+        return load_face_voice(self.parts[0])
+
 
 def can_be_given_words(acoustic: Path) -> bool:
     """Whether the folder of an acoustic model has a listener."""

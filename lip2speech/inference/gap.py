@@ -39,4 +39,4 @@ def gap_of(given: str) -> Gap:
             raise ValueError
         return gap
     except ValueError as error:
-        raise VsrError("bad_options", f"the gap is '{given}'; give START-END in seconds, such as 1.2-1.8") from error
+        raise VsrError("bad_options", f"--fill {given}: give START-END in seconds, such as 1.2-1.8") from error

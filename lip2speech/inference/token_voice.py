@@ -100,6 +100,6 @@ def check_decoding(model: TokenModel, options: TokenOptions) -> None:
     generator = model.generator
     if not isinstance(generator, TokenLM):
         if options.decode != GREEDY or options.heads:
-            raise VsrError("bad_options", "--tokens: decodings are of a language model; this one fills in masks")
-    elif options.heads > (most := 1 + len(generator.ahead)):
-        raise VsrError("bad_options", f"--tokens: {options.heads} heads are asked for, this model has {most}")
+            raise VsrError("bad_options", "--decode and --heads are of a language model; this one fills in masks")
+    elif options.heads > 1 + len(generator.ahead):
+        raise VsrError("bad_options", f"--heads {options.heads}: this token model has {1 + len(generator.ahead)}")

@@ -180,7 +180,7 @@ class Decoding:
     def _heads(self, asked: int) -> int:
         most = 1 + len(self.model.ahead)
         if asked > most:
-            raise VsrError("bad_options", f"{asked} heads are asked for, this token model has {most}")
+            raise VsrError("bad_options", f"--heads {asked}: this token model has {most}")
         return 1 if self.options.decode == GREEDY else asked or most
 
     def run(self) -> Tensor:

@@ -33,47 +33,35 @@ class TokenOptions:
 
     def __post_init__(self):
         if self.decode not in DECODINGS:
-            raise VsrError("bad_options", f"--tokens: decoding is '{self.decode}'; it can be {', '.join(DECODINGS)}")
+            raise VsrError("bad_options", f"--decode is '{self.decode}'; it can be {', '.join(DECODINGS)}")
         check_numbers(
             self, reason="bad_options", heads=Range(0, 64), steps=Range(1, 1000), temperature=Range(0, 100), seed=SEED
         )
         if self.decode == GREEDY and self.heads > 1:
-            raise VsrError("bad_options", "--tokens: greedy decoding asks one head; viterbi and verified ask several")
+            raise VsrError("bad_options", "--heads is of --decode viterbi or verified; greedy decoding asks one")
 
 
-def add_token_argument(voice) -> None:
-    """Declare --tokens."""
-    voice.add_argument(
-        "--tokens", metavar="DIR[:HOW[:K]]", help="a token model in place of the flow; HOW: greedy, viterbi, verified"
-    )
+def add_token_arguments(voice) -> None:
+    """Declare --tokens, --decode and --heads."""
+    voice.add_argument("--tokens", metavar="DIR", help="a token model, which makes the mel in place of the flow")
+    voice.add_argument("--decode", metavar="|".join(DECODINGS), help="how its language model is decoded")
+    voice.add_argument("--heads", type=int, metavar="K", help="steps at once of viterbi and verified (default: all)")
 
 
-def token_options(args: argparse.Namespace) -> tuple[str, TokenOptions] | None:
-    """The folder and the options that --tokens says, with --steps, --temperature and --seed; None without.
+def token_options(args: argparse.Namespace) -> TokenOptions | None:
+    """What `add_token_arguments` was given, with --steps, --temperature and --seed; None without --tokens.
 
-    Raises VsrError bad_options.
+    Raises VsrError.
     """
     if not args.tokens:
+        if args.decode or args.heads is not None:
+            raise VsrError("bad_options", "--decode and --heads are of a token model: give --tokens")
         return None
-    folder, decode, heads = parts_of(args.tokens)
-    return folder, TokenOptions(decode, heads, max(1, args.steps), args.temperature, args.seed)
+    steps = max(1, args.steps)
+    return TokenOptions(args.decode or GREEDY, args.heads or 0, steps, args.temperature, args.seed)
 
 
-def parts_of(given: str) -> tuple[str, str, int]:
-    """DIR, DIR:HOW or DIR:HOW:K -> folder, decoding, heads (0: all). Raises VsrError bad_options."""
-    folder, heads = given, ""
-    before, _, last = given.rpartition(":")
-    if before and last.isdecimal():
-        folder, heads = before, last
-    before, _, last = folder.rpartition(":")
-    if before and last and not set(last) & set("/\\"):
-        return before, last, int(heads or 0)
-    if heads:
-        raise VsrError("bad_options", f"--tokens {given}: say how, DIR:verified:{heads} or DIR:viterbi:{heads}")
-    return folder, GREEDY, 0
-
-
-def check_tokens_alone(args: argparse.Namespace, text: str | None, noisy: str | None = None) -> str | None:
+def check_tokens_alone(args: argparse.Namespace, text: str | None, noisy: str | None) -> str | None:
     """What --text is: with --tokens there is none, as words pull a flow. Raises VsrError bad_options where it is given
     beside --tokens, or --noisy is."""
     if not args.tokens:

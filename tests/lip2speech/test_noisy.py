@@ -143,7 +143,8 @@ def test_the_ratio_is_that_of_the_powers():
 def test_a_voice_of_lips_alone_is_refused_and_so_is_a_video_without_sound(tiny_voice_folder, hearing, tmp_path, capsys):
     video = write_video(tmp_path / "silent.mp4", talking_face(36))
     for model, printed in ((tiny_voice_folder, "condition of kind noisy"), (hearing, "has no sound")):
-        assert main(["enhance", str(video), "-o", str(tmp_path / "out.wav"), "--model", str(model)]) == 1
+        options = ["--noisy", "--model", str(model), "--text", "none"]
+        assert main(["speak", str(video), "-o", str(tmp_path / "out.wav"), *options]) == 1
         shown = capsys.readouterr().err
         assert printed in shown and shown.strip().count("\n") == 0 and not (tmp_path / "out.wav").exists()
 
@@ -154,9 +155,9 @@ def test_a_mask_keeps_the_recording_and_made_does_not(hearing, tmp_path):
     mux(silent, wave, tmp_path / "noisy.mp4")
     loaded, heard = load_model(hearing), read_wave(tmp_path / "noisy.mp4", 36)
     masks, made = (speak(loaded, tmp_path / "noisy.mp4", noisy=how).wave for how in ("mask", "made"))
-    for out, given, expected in (("a.wav", [], masks), ("b.wav", ["--made"], made)):
+    for out, given, expected in (("a.wav", ["--noisy"], masks), ("b.wav", ["--noisy", "made"], made)):
         options = ["-o", str(tmp_path / out), "--model", str(hearing), *given]
-        assert main(["enhance", str(tmp_path / "noisy.mp4"), *options]) == 0
+        assert main(["speak", str(tmp_path / "noisy.mp4"), *options]) == 0
         assert np.allclose(read_wave(tmp_path / out), np.clip(expected, -1, 1), atol=1e-3)
     assert len(masks) == len(made) == len(heard) and not np.allclose(masks, made)
     assert np.square(masks).sum() <= np.square(heard).sum() * 1.01

@@ -13,8 +13,10 @@ import yaml
 
 from lip2speech.models.voice_config import VoiceConfig
 from lip2speech.training.acoustic import VoiceTrainConfig
+from lip2speech.training.face_voice import FaceTrainConfig
 from lip2speech.training.listener import ListenerTrainConfig
 from lip2speech.training.tokens import TokenTrainConfig
+from lip2speech.training.translator import TranslatorTrainConfig
 from lip2speech.vocoders.config import VocoderTrainConfig
 from tests.recipes.programs import programs
 from vsr.core.files import read_json
@@ -47,6 +49,12 @@ def test_every_configuration_is_valid(path):
         assert config.model_config(size).vocab_size == size
     elif path.name.startswith("listener"):
         config = load_config(path, kind=ListenerTrainConfig)
+        assert config.data.features
+    elif path.name.startswith("translator"):
+        config = load_config(path, kind=TranslatorTrainConfig)
+        assert config.model_config(50).units == 50
+    elif path.name.startswith("face"):
+        config = load_config(path, kind=FaceTrainConfig)
         assert config.data.features
     elif path.name.startswith("vocoder"):
         config = load_config(path, kind=VocoderTrainConfig)

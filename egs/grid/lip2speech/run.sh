@@ -31,6 +31,7 @@ declare_options <<'TABLE'
     temperature     X               0.05                    of the flow
     protocol        self|cross|vision   cross               whose voice is given
     asr             ASR           pocketsphinx-grid       ASR that scores intelligibility
+    distillmos      yes|no          no                      a second opinion of quality beside DNSMOS
     tag             NAME            -                       of this way of speaking: decode_LIST_TAG, a row of RESULTS.md
     crops           DIR             -                       crops made before of the same videos: kept, not made again
     work            DIR             .                       data/ and exp/ go there

@@ -32,6 +32,7 @@ declare_options <<'TABLE'
     temperature     X               0.05                    of the flow
     protocol        self|cross|vision   cross               whose voice is given
     asr             ASR           -                       ASR that scores intelligibility: whisper:MODEL, wav2vec2:MODEL
+    distillmos      yes|no          no                      a second opinion of quality beside DNSMOS
     tag             NAME            -                       of this way of speaking: decode_LIST_TAG, a row of RESULTS.md
     work            DIR             .                       data/ and exp/ go there
     nj              N               8                       processes

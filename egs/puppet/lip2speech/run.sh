@@ -28,6 +28,7 @@ declare_options <<'TABLE'
     temperature     X       0.05                    of the flow
     protocol        self|cross|vision   cross       whose voice is given
     asr             ASR   pocketsphinx-grid       ASR that scores intelligibility
+    distillmos      yes|no  no                      a second opinion of quality beside DNSMOS
     tag             NAME    -                       of this way of speaking: decode_LIST_TAG, a row of RESULTS.md
     work            DIR     .                       data/ and exp/ go there
     nj              N       2                       processes

@@ -7,7 +7,7 @@ import sys
 
 from lip2speech.inference.options import MASK
 from lip2speech.models.flow_options import add_flow_arguments, flow_options
-from lip2speech.models.token_options import add_token_argument, check_tokens_alone, token_options
+from lip2speech.models.token_options import add_token_arguments, check_tokens_alone, token_options
 from vsr.core.machine import add_device_argument
 
 HELP = "voice a list of clips, or copy their own speech through the vocoder"
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     noisy = "clean the sound of the clips' videos, with their lips: mask it (default), or make it again"
     voice.add_argument("--noisy", nargs="?", const=MASK, metavar="mask|made", help=noisy)
     voice.add_argument("--rounds", type=int, metavar="N", help="of mel consistency (default: the vocoder's, 0)")
-    add_token_argument(voice)
+    add_token_arguments(voice)
     add_device_argument(voice, "auto")
     add_flow_arguments(parser)
 
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     if tokens:
         from lip2speech.inference.token_voice import with_tokens
 
-        loaded = with_tokens(loaded, *tokens)
+        loaded = with_tokens(loaded, args.tokens, tokens)
     clips, note = with_features(read_manifest(args.manifest), args.features)
     if note:
         print(f"lip2speech synthesize: {note}", file=sys.stderr)

@@ -71,14 +71,13 @@ def video(tmp_path_factory):
 
 
 def options_of(kind):
-    return (":verified:2", []) if kind == "lm" else ("", ["--steps", "2"])
+    return ["--decode", "verified", "--heads", "2"] if kind == "lm" else ["--steps", "2"]
 
 
 def test_a_video_speaks_by_tokens(trained, video, tiny_voice_folder, tmp_path):
     kind, model = trained
     assert read_json(model / "config.json")["model"]["generator"]["kind"] == kind
-    how, steps = options_of(kind)
-    given = ["--model", str(tiny_voice_folder), "--tokens", f"{model}{how}", *steps]
+    given = ["--model", str(tiny_voice_folder), "--tokens", str(model), *options_of(kind)]
     assert main(["speak", str(video), "-o", str(tmp_path / "out.wav"), *given]) == 0
     assert main(["speak", str(video), "-o", str(tmp_path / "flow.wav"), "--model", str(tiny_voice_folder)]) == 0
     made, flow = read_wave(tmp_path / "out.wav"), read_wave(tmp_path / "flow.wav")
@@ -101,9 +100,8 @@ def test_a_list_is_voiced_and_voiced_again_by_another_token_model(trained, lists
         "--acoustic", str(tiny_voice_folder / "acoustic"), "--vocoder", str(tiny_voice_folder / "vocoder"),
         "--manifest", str(lists / "dev.jsonl"), "--features", str(lists), "--out", str(tmp_path / "out"),
     ]  # fmt: skip
-    how, steps = options_of(kind)
-    tokens_given = ["--tokens", f"{model}{how}", *steps]
-    for tokens, printed in ((tokens_given, "2 clips"), (tokens_given, "0 clips"), ([], "2 clips")):
+    for given, printed in ((options_of(kind), "2 clips"), (options_of(kind), "0 clips"), (None, "2 clips")):
+        tokens = [] if given is None else ["--tokens", str(model), *given]
         assert main(["synthesize", *folders, "--text", "none", *tokens]) == 0
         assert printed in capsys.readouterr().out
 
@@ -111,15 +109,17 @@ def test_a_list_is_voiced_and_voiced_again_by_another_token_model(trained, lists
 @pytest.mark.parametrize(
     "given, printed",
     [
-        (["--tokens", "MODEL:2"], "say how"),
+        (["--decode", "viterbi"], "give --tokens"),
+        (["--heads", "2"], "give --tokens"),
         (["--tokens", "MODEL", "--text", "bin blue"], "--text is of a flow"),
-        (["--tokens", "MODEL:best"], "it can be greedy, viterbi, verified"),
-        (["--tokens", "MODEL:greedy:4"], "greedy decoding asks one"),
-        (["--tokens", "MODEL:verified:9"], "--tokens"),
+        (["--tokens", "MODEL", "--noisy"], "--noisy is of a flow"),
+        (["--tokens", "MODEL", "--decode", "best"], "it can be greedy, viterbi, verified"),
+        (["--tokens", "MODEL", "--heads", "4"], "greedy decoding asks one"),
+        (["--tokens", "MODEL", "--decode", "verified", "--heads", "9"], "--heads"),
     ],
 )
 def test_what_it_cannot_be_used_for_is_refused(trained, video, tiny_voice_folder, tmp_path, given, printed, capsys):
-    words = [own.replace("MODEL", str(trained[1])) for own in given]
+    words = [str(trained[1]) if own == "MODEL" else own for own in given]
     start = ["speak", str(video), "-o", str(tmp_path / "o.wav"), "--model", str(tiny_voice_folder)]
     assert main([*start, *words]) == 1
     said = capsys.readouterr().err
