@@ -25,27 +25,27 @@ def talking_face(num_frames, size=256):
 
     photograph = (resize(astronaut()[:320, 60:380], (size, size)) * 255).astype(np.uint8)
     rows, columns = np.mgrid[:size, :size] / size
-    pictures = np.repeat(photograph[None], num_frames, axis=0)
-    for index, picture in enumerate(pictures):
+    images = np.repeat(photograph[None], num_frames, axis=0)
+    for index, image in enumerate(images):
         opening = 0.004 + 0.012 * (1 + np.sin(index / 2))
         mouth = ((columns - 0.5) / 0.05) ** 2 + ((rows - 0.445) / opening) ** 2 < 1
-        picture[mouth] = (60, 20, 20)
-    return pictures
+        image[mouth] = (60, 20, 20)
+    return images
 
 
-def write_video(path, pictures, fps=25, codec="libx264", pixel_format="yuv420p", times=None, options=None):
+def write_video(path, images, fps=25, codec="libx264", pixel_format="yuv420p", times=None, options=None):
     """Encode RGB frames (T, H, W, 3); `times` (seconds) make the frame rate variable."""
     import av
 
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=Fraction(fps), options=options or {})
-        stream.height, stream.width = pictures.shape[1:3]
+        stream.height, stream.width = images.shape[1:3]
         stream.pix_fmt = pixel_format
         # Old codecs know no time base but the frame rate.
         ticks = fps if times is None else 90_000
         stream.codec_context.time_base = stream.time_base = Fraction(1, ticks)
-        for index, picture in enumerate(pictures):
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+        for index, image in enumerate(images):
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
             frame.pts = index if times is None else round(times[index] * ticks)
             frame.time_base = Fraction(1, ticks)
             container.mux(stream.encode(frame))
@@ -77,9 +77,9 @@ def face_clip(tmp_path_factory):
 def landscape_clip(tmp_path_factory):
     """A frame without a face."""
     rows = np.linspace(255, 40, 128).astype(np.uint8)
-    picture = np.stack([rows // 2, rows // 2 + 60, rows], axis=-1)[:, None].repeat(128, axis=1)
-    pictures = np.repeat(picture[None], 15, axis=0)
-    return write_video(tmp_path_factory.mktemp("clips") / "landscape.mp4", pictures)
+    image = np.stack([rows // 2, rows // 2 + 60, rows], axis=-1)[:, None].repeat(128, axis=1)
+    images = np.repeat(image[None], 15, axis=0)
+    return write_video(tmp_path_factory.mktemp("clips") / "landscape.mp4", images)
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ OPTIONS = {
 }  # fmt: skip
 
 
-def picture(number):
+def image(number):
     """(48, 64, 3) uint8: eight fields that are black or white, the bits of the number modulo 256."""
     bits = (number >> np.arange(8)) & 1
     return (bits.reshape(2, 4).astype(np.uint8) * 200 + 25).repeat(24, 0).repeat(16, 1)[..., None].repeat(3, 2)
@@ -44,19 +44,19 @@ def write_recording(path, times, sound=None, sound_start=0.0, codecs=None, stand
         ticks = TICKS if codecs[0] in ("libx264", "libvpx") and path.suffix != ".h264" else fps
         stream.codec_context.time_base = stream.time_base = Fraction(1, ticks)
         track = None if sound is None else container.add_stream(codecs[1], rate=RATE, layout="mono")
-        packets = _pictures(stream, times, ticks, stands)
+        packets = _images(stream, times, ticks, stands)
         packets += [] if track is None else _sounds(track, sound, sound_start)
         for packet in sorted(packets, key=lambda own: float(own.dts * own.time_base) if own.dts is not None else 0.0):
             container.mux(packet)
     return path
 
 
-def _pictures(stream, times, ticks, stands):
+def _images(stream, times, ticks, stands):
     import av
 
     packets = []
     for number, time in enumerate(times):
-        frame = av.VideoFrame.from_ndarray(picture(number), format="rgb24")
+        frame = av.VideoFrame.from_ndarray(image(number), format="rgb24")
         frame.pts, frame.time_base = round(time * ticks), Fraction(1, ticks)
         packets += stream.encode(frame)
     packets += stream.encode()

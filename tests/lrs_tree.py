@@ -89,12 +89,12 @@ def make_spoken_lrw(root, folder, write_video, words=("ABOUT", "PEOPLE"), clips=
     rng = np.random.default_rng(0)
     for word in words:
         take = render_sentence(folder / f"{word}.mp4", word.lower(), seed=1)
-        pictures, (_, start, end) = frames_of(take.video), take.words[0]
+        images, (_, start, end) = frames_of(take.video), take.words[0]
         first = round((start + end) / 2 * 25) - 14  # the word's middle is that of 29 frames
-        places = np.clip(np.arange(first, first + 29), 0, len(pictures) - 1)
+        places = np.clip(np.arange(first, first + 29), 0, len(images) - 1)
         for split, count in zip(("train", "val", "test"), clips, strict=True):
             for clip in range(1, count + 1):
-                moved = np.roll(pictures[places], tuple(rng.integers(-6, 7, 2)), axis=(1, 2))
+                moved = np.roll(images[places], tuple(rng.integers(-6, 7, 2)), axis=(1, 2))
                 lit = np.clip(moved * rng.uniform(0.8, 1.1), 0, 255).astype(np.uint8)
                 video = write_video(folder / "clip.mp4", lit[:, 16:-16, 16:-16])
                 put(root / word / split, f"{word}_{clip:05d}", about(end - start), video)

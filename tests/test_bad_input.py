@@ -184,9 +184,9 @@ def test_other_codecs_and_pixel_formats_are_read(name, codec, pixel_format, read
 
 def test_a_4k_video_is_read(read, make, tmp_path):
     face = make.face(1, 540)[0].repeat(4, axis=0).repeat(4, axis=1)
-    picture = np.pad(face, ((0, 0), (840, 840), (0, 0)), mode="edge")
-    pictures = np.broadcast_to(picture, (13, *picture.shape))
-    record, _ = read(make.video(tmp_path / "4k.mp4", pictures, options={"preset": "ultrafast"}))
+    image = np.pad(face, ((0, 0), (840, 840), (0, 0)), mode="edge")
+    images = np.broadcast_to(image, (13, *image.shape))
+    record, _ = read(make.video(tmp_path / "4k.mp4", images, options={"preset": "ultrafast"}))
     assert record["error"] is None
 
 

@@ -136,7 +136,7 @@ def test_links_between_pages_and_files_are_whole():
             assert made_at_build or (page.parent / path).exists(), f"{name_of(page)}: {path}"
 
 
-def test_the_pictures_are_what_their_script_draws():
+def test_the_frames_are_what_their_script_draws():
     script = SimpleNamespace(**runpy.run_path(str(ROOT / "docs" / "data_flow.py")))
     for theme in (script.LIGHT, script.DARK):
         assert (script.IMAGES / f"data-flow-{theme.name}.svg").read_text("utf-8") == script.draw(theme)

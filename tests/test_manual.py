@@ -79,3 +79,10 @@ def test_help_of_lip2speech_imports_nothing_heavy():
     code = "import sys; from lip2speech.cli import main; main(['--help']); print({'torch', 'av'} & {*sys.modules})"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.splitlines()[-1] == "set()"
+
+
+def test_the_reader_that_help_names_is_the_one_that_reads():
+    from vsr.cli.options import READER
+    from vsr.modelstore.folder import NAMES
+
+    assert next(iter(NAMES)) == READER

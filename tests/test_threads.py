@@ -35,8 +35,8 @@ def same(one, other):
 
 def captioned(loaded, path):
     """The words that a live session ends with."""
-    pictures = [Taken(frame, place.time, 0.0) for frame, place in frames_from(path)]
-    captions = list(Session(loaded, default_detector()).run(iter(pictures)))
+    images = [Taken(frame, place.time, 0.0) for frame, place in frames_from(path)]
+    captions = list(Session(loaded, default_detector()).run(iter(images)))
     return [word.word for caption in captions if caption.final for word in caption.standing]
 
 

@@ -96,8 +96,8 @@ def test_an_unknown_choice_of_faces_is_refused(loaded, face_clip):
 
 
 def test_two_faces_are_read_apart(loaded, make_video, make_face, tmp_path):
-    pictures = make_face(25)
-    both = np.concatenate([pictures, pictures[::-1]], axis=2)
+    images = make_face(25)
+    both = np.concatenate([images, images[::-1]], axis=2)
     clip = make_video(tmp_path / "two.mp4", both)
     one = loaded.transcribe(clip, options())
     two = loaded.transcribe(clip, options(), faces="all")
@@ -180,10 +180,10 @@ def test_the_state_of_the_random_generator_is_left_alone(loaded):
 def speaker_and_listener(tmp_path_factory, make_face, make_video):
     """Three seconds: a large face that speaks and, beside it, a smaller one whose lips rest."""
     speaking, resting = make_face(75, 224), make_face(1, 192)
-    pictures = np.full((75, 240, 460, 3), 90, np.uint8)
-    pictures[:, 8:232, 8:232] = speaking
-    pictures[:, 24:216, 250:442] = resting[:, :, ::-1]
-    return make_video(tmp_path_factory.mktemp("two") / "two.mp4", pictures, options={"crf": "12"})
+    images = np.full((75, 240, 460, 3), 90, np.uint8)
+    images[:, 8:232, 8:232] = speaking
+    images[:, 24:216, 250:442] = resting[:, :, ::-1]
+    return make_video(tmp_path_factory.mktemp("two") / "two.mp4", images, options={"crf": "12"})
 
 
 def test_a_clip_is_read_as_its_video_is(loaded, speaker_and_listener):

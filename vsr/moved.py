@@ -31,7 +31,7 @@ vsr.video.* = vsr.face.*: canvas casting>speaker_selection detector faces geomet
 vsr.video.* = vsr.face.*: landmarker lip_motion mediapipe_graph mouth>mouth_crop mouth_features
 vsr.video.* = vsr.face.*: mouth_look>mouth_appearance mouth_points networks people>identity piece quality
 vsr.video.* = vsr.face.*: segment>visual_vad shots stream>pipeline stretches surroundings tracks>tracker
-vsr.video.* = vsr.media.*: container ending extent formats grid>resample joined>concatenated picture_shape
+vsr.video.* = vsr.media.*: container ending extent formats grid>resample joined>concatenated picture_shape>frame_shape
 vsr.video.* = vsr.media.*: reader seeking streams structure timestamps
 vsr.windows = vsr.inference.seams vsr.core.windows
 """

@@ -32,7 +32,7 @@ class Eigenlips:
         """Components of frames drawn evenly from all crops, each clip's mean frame taken out."""
         each = max(2, FRAMES // len(crops))
         rng = np.random.default_rng(seed)
-        drawn = [pictures(crop)[rng.permutation(len(crop))[:each]] for crop in crops]
+        drawn = [images(crop)[rng.permutation(len(crop))[:each]] for crop in crops]
         sample = torch.cat([own - own.mean(0) for own in drawn])
         variances, vectors = torch.linalg.eigh(sample.T @ sample / len(sample))
         count = min(COMPONENTS, int((variances > 1e-6 * variances[-1]).sum()))
@@ -43,11 +43,11 @@ class Eigenlips:
 
     def __call__(self, crop: np.ndarray) -> Tensor:
         """crop (T, 96, 96) -> coefficients (T, C), the clip's mean taken out."""
-        seen = pictures(crop)
+        seen = images(crop)
         return (seen - seen.mean(0)) @ self.components
 
 
-def pictures(crop: np.ndarray) -> Tensor:
+def images(crop: np.ndarray) -> Tensor:
     """(T, 96, 96) uint8 -> (T, P) float: the middle, at half the size."""
     middle = torch.from_numpy(np.array(crop[:, MARGIN:-MARGIN, MARGIN:-MARGIN])).float()
     return F.avg_pool2d(middle[:, None], SHRINK).flatten(1)

@@ -11,13 +11,10 @@ import os
 import sys
 from pathlib import Path
 
+from lip2speech.inference.statement import STATEMENT
 from vsr.core.errors import VsrError, one_line
 from vsr.core.files import read_json, write_json
 
-STATEMENT = (
-    "I make voices only of people who have agreed to it, for these words and this use, and never to deceive, "
-    "to impersonate or to pass a check of identity; whoever hears one is informed that it is synthetic."
-)
 FILE = "consent.json"
 
 

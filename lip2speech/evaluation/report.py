@@ -51,21 +51,21 @@ def shown_part(wave: np.ndarray, inspection: Inspection) -> np.ndarray:
 
 def _tracks(title: str, wave: np.ndarray) -> list[tuple[str, str]]:
     """A lane of the mel and one of the wave."""
-    return [(f"{title}: mel", _mel_picture(wave)), (f"{title}: wave", _wave_picture(wave, COLOURS[title]))]
+    return [(f"{title}: mel", _mel_image(wave)), (f"{title}: wave", _wave_image(wave, COLOURS[title]))]
 
 
-def _mel_picture(wave: np.ndarray) -> str:
+def _mel_image(wave: np.ndarray) -> str:
     """80 bands up to 8 kHz, four columns a frame; the loudness is that of `lip2speech.evaluation.plots`."""
     import cv2
 
     low, high = LOUDNESS
     mel = log_mel(torch.from_numpy(np.ascontiguousarray(wave))).numpy()
     shades = np.round(255 * np.clip((mel.T[::-1] - low) / (high - low), 0, 1)).astype(np.uint8)
-    picture = cv2.applyColorMap(np.ascontiguousarray(shades), cv2.COLORMAP_MAGMA)[..., ::-1]
-    return f'<img class="mel" alt="mel spectrogram, 0 to 8 kHz" src="{image_url(picture)}">'
+    image = cv2.applyColorMap(np.ascontiguousarray(shades), cv2.COLORMAP_MAGMA)[..., ::-1]
+    return f'<img class="mel" alt="mel spectrogram, 0 to 8 kHz" src="{image_url(image)}">'
 
 
-def _wave_picture(wave: np.ndarray, colour: str) -> str:
+def _wave_image(wave: np.ndarray, colour: str) -> str:
     """The least and the most of each hop, as one area; as high as the loudest sample."""
     hops = wave.reshape(-1, HOP) / max(float(np.abs(wave).max()), 1e-3)
     above = " L".join(f"{k + 0.5} {-value:.3f}" for k, value in enumerate(hops.max(1)))

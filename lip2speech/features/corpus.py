@@ -128,7 +128,7 @@ def extract(clip: Clip, codebook: Codebook, extractor, offset: float = 0.0) -> d
 
     Raises VsrError: unreadable, no_sound, silent, not_finite, late_face.
     """
-    if _pictures(clip) > clip.num_frames:
+    if _images(clip) > clip.num_frames:
         raise VsrError("late_face", f"{clip.video}: the crop is shorter than the video, so sound and lips part")
     wave = moved(natural_wave(clip), offset)
     if np.abs(wave).max() < SILENT:
@@ -145,7 +145,7 @@ def extract(clip: Clip, codebook: Codebook, extractor, offset: float = 0.0) -> d
     }
 
 
-def _pictures(clip: Clip) -> int:
+def _images(clip: Clip) -> int:
     """Frames of a clip's video; none of sound alone. Raises VsrError unreadable."""
     try:
         return len(frame_times(clip.video, clip.start, clip.end))

@@ -13,9 +13,9 @@ from vsr.core.errors import VsrError
 from vsr.core.files import atomic_write
 from vsr.media.container import open_container, opened, video_clock
 from vsr.media.extent import recorded_length
-from vsr.media.picture_shape import MAX_SIDE, fitted
+from vsr.media.frame_shape import MAX_SIDE, fitted
 from vsr.media.reader import VideoInfo, probe, read_frames
-from vsr.media.streams import chosen_among, picture_stream, sound_stream
+from vsr.media.streams import chosen_among, sound_stream, video_stream
 
 TICKS = 90_000  # of a second
 PLAYED = ("yuv420p", "yuvj420p")  # pixel formats of H.264 that browsers decode
@@ -25,7 +25,7 @@ def recorded_seconds(path: str | Path, kind: str = "video") -> float:
     """Length of the "video" or "audio" by the time stamps of its packets: a browser's recording announces none, and
     nothing is decoded. 0 where there is none. Raises VsrError unreadable."""
     with open_container(path) as container:
-        stream = sound_stream(container) if kind == "audio" else picture_stream(container, lambda: open_container(path))
+        stream = sound_stream(container) if kind == "audio" else video_stream(container, lambda: open_container(path))
         return 0.0 if stream is None else recorded_length(container, stream)
 
 
@@ -73,8 +73,8 @@ def _encoded(video: str | Path, size: tuple[int, int], out: Path) -> tuple[int, 
             if wanted := _larger(frames.shape[2:0:-1], size):
                 return wanted
             first = times[0] if first is None else first
-            for picture, time in zip(frames, times, strict=True):
-                shown = fitted(picture, size)[: stream.height, : stream.width]
+            for image, time in zip(frames, times, strict=True):
+                shown = fitted(image, size)[: stream.height, : stream.width]
                 frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(shown), format="rgb24")
                 frame.pts, frame.time_base = round((time - first) * TICKS), Fraction(1, TICKS)
                 target.mux(stream.encode(frame))

@@ -13,6 +13,7 @@ from pathlib import Path
 import gradio as gr
 
 from lip2speech.inference.options import NONE, READ
+from lip2speech.inference.statement import STATEMENT
 from lip2speech.web import render
 from lip2speech.web.jobs import Dropped, Job
 from lip2speech.web.work import Worker
@@ -72,6 +73,7 @@ class Page:
             self.reference = gr.Audio(
                 label="A few seconds of that voice", sources=["upload", "microphone"], type="filepath", buttons=[]
             )
+            gr.Markdown(f"Whoever gives one says: {STATEMENT}", elem_id="consent")
         with gr.Accordion("Say what is said", open=False):
             usual = next(name for name, text in SAID.items() if text == self.worker.models.usual_text)
             self.said = gr.Radio(list(SAID), value=usual, label="The voice is shaped by", elem_id="said")

@@ -209,7 +209,7 @@ def _portrait(clip) -> str:
     from vsr.report.stills import stills
 
     (still,) = stills(clip, 0, len(clip.crop), 1)
-    return image_url(still.picture)
+    return image_url(still.image)
 
 
 def _voice(models: Models, job: Job, clip, number: int, vector) -> None:

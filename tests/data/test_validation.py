@@ -65,7 +65,7 @@ def test_the_command_stops_a_run(manifest, capsys):
     assert main(["validate", "--manifest", both[1], "--tolerate", "0.8"]) == 0
 
 
-def test_parts_are_held_against_the_time_of_the_pictures(tmp_path):
+def test_parts_are_held_against_the_time_of_the_frames(tmp_path):
     """Not against a longer sound, nor against their length where the first of them comes late."""
     even = np.arange(75) / 25
     late = str(write_recording(tmp_path / "late.mp4", 15 + even, tone(30)))

@@ -109,7 +109,7 @@ def test_a_damaged_phrase_is_named(phrases, clips, capsys):
 
 def test_a_camera_serves_as_a_clip_and_nothing_of_it_is_kept(phrases, clips, monkeypatch, capsys):
     def camera(name):
-        yield from ((picture, index / 25) for index, picture in enumerate(talking_face(60)[::2]))
+        yield from ((image, index / 25) for index, image in enumerate(talking_face(60)[::2]))
 
     monkeypatch.setattr(recording, "open_source", camera)
     assert main(["phrases", "own", "0", "--seconds", "2", "--threshold", "0", *phrases]) == 0

@@ -111,8 +111,8 @@ def with_sound(path, frames):
     with av.open(str(path), "w") as container:
         video, sound = container.add_stream("libx264", rate=25), container.add_stream("aac", rate=16_000, layout="mono")
         video.width = video.height = 256
-        for picture in talking_face(frames):
-            container.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        for image in talking_face(frames):
+            container.mux(video.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(video.encode())
         wave = np.random.default_rng(0).normal(size=(1, 640 * frames)).astype(np.float32) * 0.1
         frame = av.AudioFrame.from_ndarray(wave, format="fltp", layout="mono")

@@ -35,8 +35,8 @@ def transcript(loaded):
 def mouth(tmp_path_factory):
     """The mouth of the clip, as a video of its own, without loss."""
     crop = crop_video(CLIP).crop
-    pictures = np.repeat(crop[..., None], 3, axis=-1)
-    return write_video(tmp_path_factory.mktemp("mouth") / "mouth.mkv", pictures, codec="ffv1", pixel_format="bgr0")
+    images = np.repeat(crop[..., None], 3, axis=-1)
+    return write_video(tmp_path_factory.mktemp("mouth") / "mouth.mkv", images, codec="ffv1", pixel_format="bgr0")
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ def chirp(seconds, seed=0):
     return (0.3 * noise * (1 + np.sin(np.arange(count) / 1500)) / 2).astype(np.float32)
 
 
-def write_film(path, wave, frames, codecs, sound_start=0.0, picture_start=0.0, rate=44_100):
+def write_film(path, wave, frames, codecs, sound_start=0.0, video_start=0.0, rate=44_100):
     """A video whose sound and frame begin at the given time stamps, seconds."""
     import av
     from scipy.signal import resample_poly
@@ -30,15 +30,15 @@ def write_film(path, wave, frames, codecs, sound_start=0.0, picture_start=0.0, r
     video_codec, audio_codec = codecs
     samples = resample_poly(wave, rate, SAMPLE_RATE).astype(np.float32)
     with av.open(str(path), "w") as container:
-        picture = container.add_stream(video_codec, rate=25)
-        picture.width = picture.height = 64
-        picture.pix_fmt = "yuv420p"
+        image = container.add_stream(video_codec, rate=25)
+        image.width = image.height = 64
+        image.pix_fmt = "yuv420p"
         sound = container.add_stream(audio_codec, rate=rate, layout="mono")
         for index in range(frames):
             frame = av.VideoFrame.from_ndarray(np.full((64, 64, 3), 4 * index % 256, np.uint8), format="rgb24")
-            frame.pts, frame.time_base = index + round(picture_start * 25), Fraction(1, 25)
-            container.mux(picture.encode(frame))
-        container.mux(picture.encode())
+            frame.pts, frame.time_base = index + round(video_start * 25), Fraction(1, 25)
+            container.mux(image.encode(frame))
+        container.mux(image.encode())
         for at in range(0, len(samples), 1024):
             piece = (samples[None, at : at + 1024] * 32767).astype(np.int16)
             frame = av.AudioFrame.from_ndarray(piece, format="s16", layout="mono")
@@ -76,9 +76,9 @@ def test_sound_is_within_a_millisecond_of_where_it_was_put(tmp_path, name, late)
     assert abs(lag(fit_length(wave, len(heard)), heard) - round(late * SAMPLE_RATE)) <= SAMPLE_RATE // 1000
 
 
-def test_sound_before_the_first_picture_is_left_out(tmp_path):
+def test_sound_before_the_first_frame_is_left_out(tmp_path):
     wave = chirp(2)
-    path = write_film(tmp_path / "late.mkv", wave, 30, FILMS["film.mkv"], picture_start=0.4)
+    path = write_film(tmp_path / "late.mkv", wave, 30, FILMS["film.mkv"], video_start=0.4)
     assert abs(lag(wave, read_wave(path, 30)) + round(0.4 * SAMPLE_RATE)) <= SAMPLE_RATE // 1000
 
 
@@ -90,7 +90,7 @@ def test_a_wave_fits_its_frames_exactly(frames, samples):
 
 
 @pytest.mark.parametrize("seconds", [0.9, 1.1])
-def test_a_sound_track_shorter_or_longer_than_the_picture(tmp_path, seconds):
+def test_a_sound_track_shorter_or_longer_than_the_frame(tmp_path, seconds):
     path = write_film(tmp_path / "film.mp4", chirp(seconds), 25, FILMS["film.mp4"])
     assert read_wave(path, 25).shape == (25 * 640,)
 
@@ -102,14 +102,14 @@ def test_wave_file_round_trip(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["voiced.mp4", "voiced.mkv", "voiced.mov"])
-def test_a_voice_is_laid_under_the_picture_without_a_shift(tmp_path, name):
+def test_a_voice_is_laid_under_the_frame_without_a_shift(tmp_path, name):
     film = write_film(tmp_path / "film.mp4", chirp(1, seed=1), 25, FILMS["film.mp4"])
     wave = chirp(1, seed=2)
     mux(film, wave, tmp_path / name)
     assert abs(lag(wave, read_wave(tmp_path / name, 25))) <= SAMPLE_RATE // 1000
 
 
-def test_the_picture_is_copied_untouched(tmp_path):
+def test_the_frame_is_copied_untouched(tmp_path):
     from vsr.media.reader import read_frames
 
     film = write_film(tmp_path / "film.mp4", chirp(1), 25, FILMS["film.mp4"])
@@ -118,7 +118,7 @@ def test_the_picture_is_copied_untouched(tmp_path):
     assert np.array_equal(before, after)
 
 
-def test_recordings_put_together_keep_their_pictures(tmp_path, make_video):
+def test_recordings_put_together_keep_their_frames(tmp_path, make_video):
     from vsr.media.reader import read_frames
 
     one = make_video(tmp_path / "one.mpg", np.zeros((50, 48, 64, 3), np.uint8), codec="mpeg1video").read_bytes()
@@ -127,7 +127,7 @@ def test_recordings_put_together_keep_their_pictures(tmp_path, make_video):
     assert sum(len(frames) for frames, _ in read_frames(tmp_path / "voiced.mp4")) == pytest.approx(150, abs=3)
 
 
-def test_recordings_put_together_keep_their_sound_under_their_pictures(tmp_path):
+def test_recordings_put_together_keep_their_sound_under_their_frames(tmp_path):
     """Each wave lies as far behind its frames as in its own file; a file's frames are brighter one by one."""
     from vsr.media.reader import read_frames
 
@@ -137,8 +137,8 @@ def test_recordings_put_together_keep_their_sound_under_their_pictures(tmp_path)
         for k, wave in enumerate(waves)
     ]
     (tmp_path / "all.mpg").write_bytes(b"".join(film.read_bytes() for film in films))
-    pictures, times = (np.concatenate(each) for each in zip(*read_frames(tmp_path / "all.mpg"), strict=True))
-    begins = [0, *(np.flatnonzero(np.diff(pictures.mean((1, 2, 3))) < -50) + 1)]
+    images, times = (np.concatenate(each) for each in zip(*read_frames(tmp_path / "all.mpg"), strict=True))
+    begins = [0, *(np.flatnonzero(np.diff(images.mean((1, 2, 3))) < -50) + 1)]
     assert len(begins) == 3
     heard = read_wave(tmp_path / "all.mpg")
     for k, (begin, film) in enumerate(zip(begins, films, strict=True)):
@@ -147,7 +147,7 @@ def test_recordings_put_together_keep_their_sound_under_their_pictures(tmp_path)
         assert abs(lag(own, heard[first : first + round(2.2 * SAMPLE_RATE)])) <= 16, k
 
 
-def test_a_container_that_cannot_hold_the_picture_is_named_and_nothing_is_left(tmp_path):
+def test_a_container_that_cannot_hold_the_frame_is_named_and_nothing_is_left(tmp_path):
     film = write_film(tmp_path / "film.mp4", chirp(1), 25, FILMS["film.mp4"])
     with pytest.raises(VsrError, match="cannot hold the video"):
         mux(film, chirp(1), tmp_path / "voiced.webm")

@@ -104,20 +104,20 @@ def test_a_channel_is_judged_in_stretches_of_the_recording():
     assert chosen_channels(frames) == {"stereo": [0]}
 
 
-def write_stamps(path, stamps, pictures=25, seconds=0.3):
+def write_stamps(path, stamps, images=25, seconds=0.3):
     """Sound of `seconds` at each of the time stamps, beside frames at 25 a second."""
     with av.open(str(path), "w") as container:
-        if pictures:
-            picture = container.add_stream("mpeg4", rate=25)
-            picture.width = picture.height = 64
-            picture.pix_fmt = "yuv420p"
+        if images:
+            image = container.add_stream("mpeg4", rate=25)
+            image.width = image.height = 64
+            image.pix_fmt = "yuv420p"
         sound = container.add_stream("pcm_s16le", rate=RATE, layout="mono")
-        for index in range(pictures):
+        for index in range(images):
             frame = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")
             frame.pts, frame.time_base = index, Fraction(1, 25)
-            container.mux(picture.encode(frame))
-        if pictures:
-            container.mux(picture.encode())
+            container.mux(image.encode(frame))
+        if images:
+            container.mux(image.encode())
         for stamp in stamps:
             piece = np.full((1, round(seconds * RATE)), 8000, np.int16)
             frame = av.AudioFrame.from_ndarray(piece, format="s16", layout="mono")
@@ -126,10 +126,10 @@ def write_stamps(path, stamps, pictures=25, seconds=0.3):
     return path
 
 
-@pytest.mark.parametrize("pictures", [25, 0])
+@pytest.mark.parametrize("images", [25, 0])
 @pytest.mark.parametrize("stamps", [(0, 2000), (0, 12_000), (0, *range(9, 3000, 9))])
-def test_forged_stamps_cost_no_memory(tmp_path, stamps, pictures):
-    path = write_stamps(tmp_path / "forged.mkv", stamps, pictures)
+def test_forged_stamps_cost_no_memory(tmp_path, stamps, images):
+    path = write_stamps(tmp_path / "forged.mkv", stamps, images)
     held = len(stamps) * 0.3
     tracemalloc.start()
     try:
@@ -140,14 +140,14 @@ def test_forged_stamps_cost_no_memory(tmp_path, stamps, pictures):
     assert seconds <= max(held, 12) and peak < 30e6 + 6 * held * RATE
 
 
-def test_sound_that_is_all_far_behind_its_pictures_is_told(tmp_path):
+def test_sound_that_is_all_far_behind_its_frames_is_told(tmp_path):
     with pytest.raises(VsrError) as caught:
         read_wave(write_stamps(tmp_path / "forged.mkv", (2000,)))
     assert caught.value.reason == "no_sound"
 
 
 def test_a_microphone_that_is_switched_on_late_keeps_its_place(tmp_path):
-    wave = read_wave(write_stamps(tmp_path / "late.mkv", (0.0, 15.0, 30.0), pictures=1000))
+    wave = read_wave(write_stamps(tmp_path / "late.mkv", (0.0, 15.0, 30.0), images=1000))
     loud = np.flatnonzero(np.abs(wave) > 0.1) / RATE
     assert [round(float(loud[np.searchsorted(loud, at)]), 2) for at in (0.0, 14.0, 29.0)] == [0, 15, 30]
 

@@ -73,8 +73,8 @@ def test_a_mask_and_a_photograph_have_no_voice(masked, photograph, tiny_voice_fo
 def test_live_captions_of_what_does_not_speak_are_empty(kind, tiny_model, request):
     session = Session(load_model(tiny_model), default_detector())
     frames = frames_of(request.getfixturevalue(kind))
-    pictures = [Taken(frame, index / 25, time.monotonic()) for index, frame in enumerate(frames)]
-    assert not [word for caption in session.run(iter(pictures)) for word in (*caption.standing, *caption.loose)]
+    images = [Taken(frame, index / 25, time.monotonic()) for index, frame in enumerate(frames)]
+    assert not [word for caption in session.run(iter(images)) for word in (*caption.standing, *caption.loose)]
     assert session.covered == pytest.approx(3.0 if kind == "masked" else 0.0, abs=1.0)
 
 

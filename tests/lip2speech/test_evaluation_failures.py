@@ -140,7 +140,7 @@ def test_the_report_has_errors_versions_and_one_line_a_clip(clip, tmp_path):
 
 
 def test_the_verb_draws_what_it_can(clip, tmp_path, voice_like, monkeypatch, capsys):
-    from lip2speech.evaluation import plots as pictures
+    from lip2speech.evaluation import plots as images
     from lip2speech.inference.synthesizer import save_speech
     from lip2speech.models.voice import Speech
 
@@ -151,7 +151,7 @@ def test_the_verb_draws_what_it_can(clip, tmp_path, voice_like, monkeypatch, cap
     write_wave(system / "b.wav", voice_like[:16_000])
     clips = [Clip(name, clip.video, SAID, "s") for name in "abc"]  # not cropped: no number of frames
     save_speech(copy, clips[0], Speech(torch.zeros(1, 100, 80), torch.arange(50)[None]))
-    monkeypatch.setattr(pictures, "natural_wave", lambda clip: voice_like[:16_100])
+    monkeypatch.setattr(images, "natural_wave", lambda clip: voice_like[:16_100])
     verb.draw_clips(clips, str(system), tmp_path / "drawn", str(copy))
     assert sorted(path.name for path in (tmp_path / "drawn").iterdir()) == ["a.png", "b.png"]
     assert capsys.readouterr().err.count("\n") == 1, "c has no voice: one line"

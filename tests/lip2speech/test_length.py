@@ -23,15 +23,15 @@ class Pipe:
         return self.file.write(data)
 
 
-def write_piped(path, pictures, form, codec, options):
+def write_piped(path, images, form, codec, options):
     """A recording whose header says no length."""
     pipe = Pipe(path)
     with av.open(pipe, "w", format=form, options=options) as container:
         stream = container.add_stream(codec, rate=25, options={"deadline": "realtime", "cpu-used": "8"})
-        stream.height, stream.width = pictures.shape[1:3]
+        stream.height, stream.width = images.shape[1:3]
         stream.pix_fmt = "yuv420p"
-        for picture in pictures:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        for image in images:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(stream.encode())
     pipe.file.close()
     return path
@@ -44,15 +44,15 @@ FORMS = {"webm": ("webm", "libvpx", {}), "mp4": ("mp4", "libx264", FRAGMENTS), "
 @pytest.mark.parametrize("name", FORMS)
 def test_a_recording_that_announces_no_length_is_voiced_to_its_end(tiny_voice_folder, tmp_path, name):
     """Somebody speaks for a second, then the frame is black for two."""
-    pictures = np.concatenate([talking_face(25, 128), np.zeros((50, 128, 128, 3), np.uint8)])
-    film = write_piped(tmp_path / f"film.{name}", pictures, *FORMS[name])
+    images = np.concatenate([talking_face(25, 128), np.zeros((50, 128, 128, 3), np.uint8)])
+    film = write_piped(tmp_path / f"film.{name}", images, *FORMS[name])
     loaded = load_model(tiny_voice_folder)
     assert len(speak(loaded, film).wave) == pytest.approx(3 * 16_000, abs=700)
     (clip,) = crop_tracks(film)
     assert len(speak_clip(loaded, clip).wave) == pytest.approx(3 * 16_000, abs=700)
 
 
-def test_a_last_picture_that_stands_belongs_to_the_video(tmp_path):
+def test_a_last_frame_that_stands_belongs_to_the_video(tmp_path):
     times = [*np.arange(20) / 25, 5.0]
     film = write_video(tmp_path / "film.mp4", np.zeros((21, 64, 64, 3), np.uint8), times=times)
     assert voice_samples(film, read=0.84, frames=21) == pytest.approx(5.04 * 16_000, abs=1300)

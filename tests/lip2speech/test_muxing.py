@@ -41,7 +41,7 @@ def test_what_was_trimmed_off_a_video_is_not_seen_again(tmp_path, name):
 
 
 @pytest.mark.parametrize(("name", "packets"), [("start of an open group", 40), ("end", 37), ("both ends", 33)])
-def test_pictures_that_no_shown_one_needs_are_not_even_in_the_file(tmp_path, name, packets):
+def test_frames_that_no_shown_one_needs_are_not_even_in_the_file(tmp_path, name, packets):
     film = write_trimmed(tmp_path / "film.mp4", **TRIMMED[name])
     mux(film, SILENCE, tmp_path / "voiced.mp4")
     assert len(listed(tmp_path / "voiced.mp4").key) == packets < len(listed(film).key)
@@ -64,15 +64,15 @@ def test_a_raw_stream_gets_its_time_stamps_by_its_rate(tmp_path, codec, bframes)
 
 def write_turned(path, shape=None, quarter_turns=0):
     """A landscape whose left third is white, 25 frames; pixels of ``shape``, and a tag that turns it."""
-    picture = np.zeros((25, 64, 96, 3), np.uint8)
-    picture[:, :, :32] = 255
+    image = np.zeros((25, 64, 96, 3), np.uint8)
+    image[:, :, :32] = 255
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=25)
         stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
         stream.codec_context.sample_aspect_ratio = shape or Fraction(1)
         if quarter_turns:
             stream.set_display_rotation(90 * quarter_turns)
-        for own in picture:
+        for own in image:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(own, format="rgb24")))
         container.mux(stream.encode())
     return path
@@ -88,7 +88,7 @@ def upright(path):
 
 
 @pytest.mark.parametrize("turns", [1, 2, 3])
-def test_a_turned_picture_stands_upright_in_every_container(tmp_path, turns):
+def test_a_turned_frame_stands_upright_in_every_container(tmp_path, turns):
     film = write_turned(tmp_path / "film.mp4", quarter_turns=turns)
     wanted, _ = upright(film)
     assert wanted.shape == ((96, 64) if turns % 2 else (64, 96))
@@ -118,7 +118,7 @@ def no_work(monkeypatch):
 
 
 @pytest.mark.parametrize("suffix", ["avi", "webm", "flac", "mp3", "gif", "ogg", "foo"])
-def test_a_container_that_cannot_hold_the_picture_is_told_before_the_work(tmp_path, capsys, no_work, suffix):
+def test_a_container_that_cannot_hold_the_frame_is_told_before_the_work(tmp_path, capsys, no_work, suffix):
     film, out = write_video(tmp_path / "film.mp4", numbered()), tmp_path / f"voiced.{suffix}"
     assert main(["speak", str(film), "-o", str(out)]) == 1
     (line,) = capsys.readouterr().err.splitlines()
@@ -126,14 +126,14 @@ def test_a_container_that_cannot_hold_the_picture_is_told_before_the_work(tmp_pa
     assert [path.name for path in tmp_path.iterdir()] == ["film.mp4"]
 
 
-def test_pictures_that_a_container_would_lose_in_silence_are_refused(tmp_path):
+def test_frames_that_a_container_would_lose_in_silence_are_refused(tmp_path):
     film = write_video(tmp_path / "film.avi", numbered(), codec="mjpeg", pixel_format="yuvj420p")
     with pytest.raises(VsrError, match="cannot hold the video .*: try .mkv"):
         mux(film, SILENCE, tmp_path / "voiced.ts")
     assert not (tmp_path / "voiced.ts").exists()
 
 
-def test_a_container_is_named_that_can_hold_the_picture(tmp_path):
+def test_a_container_is_named_that_can_hold_the_frame(tmp_path):
     film = write_video(tmp_path / "film.gif", numbered(20), codec="gif", pixel_format="rgb8")
     with pytest.raises(VsrError, match="try .mov"):
         mux(film, SILENCE, tmp_path / "voiced.mkv")
@@ -142,7 +142,7 @@ def test_a_container_is_named_that_can_hold_the_picture(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts", "flv", "avi"])
-def test_the_sound_lies_beside_its_pictures_in_the_file_and_in_time(tmp_path, suffix):
+def test_the_sound_lies_beside_its_frames_in_the_file_and_in_time(tmp_path, suffix):
     film = write_video(tmp_path / "film.mp4", numbered(), codec="mpeg4" if suffix == "avi" else "libx264")
     wave, out = chirp(FRAMES / 25), tmp_path / f"voiced.{suffix}"
     mux(film, wave, out)

@@ -152,7 +152,7 @@ EVEN = np.arange(75) / 25
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts"])
-def test_the_sound_of_a_part_is_that_of_its_pictures(tmp_path, suffix):
+def test_the_sound_of_a_part_is_that_of_its_frames(tmp_path, suffix):
     """In a video whose sound begins 7 s before the frame, which stands from 10 to 25 s."""
     path = write_recording(tmp_path / f"film.{suffix}", [*(7 + EVEN), *(25 + EVEN), *(28 + EVEN)], clicks(34))
     for start, end, seconds in ((8, 9, [8]), (26, 28, [26, 27]), (9, 26, [9, 25]), (5, 8, [7]), (29, 0, [29, 30])):

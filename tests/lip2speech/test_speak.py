@@ -49,10 +49,10 @@ def test_every_shot_of_a_film_is_voiced_and_nothing_beside_them(tiny_voice_folde
 
 
 def test_two_faces_are_voiced_where_both_are_asked_for(tiny_voice_folder, tmp_path):
-    pictures = np.full((50, 256, 448, 3), 90, np.uint8)
-    pictures[:, :, :256] = talking_face(50)
-    pictures[:, 64:, 256:] = talking_face(50, 192)[:, :, ::-1]
-    both = write_video(tmp_path / "both.mp4", pictures)
+    images = np.full((50, 256, 448, 3), 90, np.uint8)
+    images[:, :, :256] = talking_face(50)
+    images[:, 64:, 256:] = talking_face(50, 192)[:, :, ::-1]
+    both = write_video(tmp_path / "both.mp4", images)
     loaded = load_model(tiny_voice_folder)
     one, two = (speak(loaded, both, faces=faces) for faces in ("largest", "all"))
     assert (one.seconds, two.seconds) == (2.0, 4.0) and len(one.wave) == len(two.wave)
@@ -83,10 +83,10 @@ def test_a_face_by_itself_is_voiced_as_in_its_video(tiny_voice_folder, tmp_path)
 
 
 def test_each_face_has_the_voice_that_is_given_for_it(tiny_voice_folder, tmp_path, voice_like, capsys):
-    pictures = np.full((50, 256, 448, 3), 90, np.uint8)
-    pictures[:, :, :256] = talking_face(50)
-    pictures[:, 64:, 256:] = talking_face(50, 192)[:, :, ::-1]
-    both, someone = write_video(tmp_path / "both.mp4", pictures), tmp_path / "someone.wav"
+    images = np.full((50, 256, 448, 3), 90, np.uint8)
+    images[:, :, :256] = talking_face(50)
+    images[:, 64:, 256:] = talking_face(50, 192)[:, :, ::-1]
+    both, someone = write_video(tmp_path / "both.mp4", images), tmp_path / "someone.wav"
     write_wave(someone, voice_like)
     loaded = load_model(tiny_voice_folder)
 

@@ -153,12 +153,12 @@ def test_enter_opens_and_closes_the_source(monkeypatch, tiny_model, capsys):
     hand, closed = Hand(), []
 
     def endless(name):
-        pictures = talking_face(4, 64)
+        images = talking_face(4, 64)
         try:
             for count in range(10**9):
                 if count == 30:
                     hand.opened.set()
-                yield pictures[count % 4], count / 25
+                yield images[count % 4], count / 25
         finally:
             closed.append(name)
             hand.ended.set()

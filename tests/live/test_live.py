@@ -60,7 +60,7 @@ def test_a_reading_that_changes_its_mind_goes_on_after_what_stands():
     assert [word.word for word in captions.finish(words_of("set white at"))] == ["at"]
 
 
-def test_old_pictures_are_dropped_and_counted():
+def test_old_frames_are_dropped_and_counted():
     capture = Capture(((np.full((2, 2, 3), i, np.uint8), i / 25) for i in range(40)), waiting=10)
     capture._thread.join(5)
     taken = list(capture)
@@ -94,12 +94,12 @@ def stream(tmp_path, monkeypatch):
     return make
 
 
-def test_a_stream_is_read_from_its_first_picture(stream):
+def test_a_stream_is_read_from_its_first_frame(stream):
     stream()
     assert [round(25 * seconds) for _, seconds in open_source("-")] == list(range(120))
 
 
-def test_damage_within_a_stream_costs_a_few_pictures(stream):
+def test_damage_within_a_stream_costs_a_few_frames(stream):
     stream(0.5, garbage=bytes(range(256)) * 40)
     assert 40 < len(list(open_source("-"))) <= 70
 
@@ -146,8 +146,8 @@ def test_mouths_follow_a_few_frames_behind_and_none_is_missing():
 
 def test_the_demo_clip_is_read_as_from_a_file():
     session = Session(load_model(), default_detector())
-    pictures = [Taken(frame, place.time, time.monotonic()) for frame, place in frames_from(DEMO)]
-    captions = list(session.run(iter(pictures)))
+    images = [Taken(frame, place.time, time.monotonic()) for frame, place in frames_from(DEMO)]
+    captions = list(session.run(iter(images)))
     final = [caption for caption in captions if caption.final]
     assert " ".join(word.word for caption in final for word in caption.standing) == "place blue by m five please"
     assert all(delay > 0 for caption in captions for delay in caption.delays)

@@ -85,10 +85,10 @@ def test_a_camera_may_stamp_late(clock, begin):
     np.testing.assert_allclose([pace.place(stamp) for stamp in stamps], np.arange(33) / 25, atol=1e-6)
 
 
-def test_pictures_that_come_before_their_time_push_none_out():
+def test_frames_that_come_before_their_time_push_none_out():
     """As all of a file that is piped in; a speaker is not fallen behind by that."""
     capture, taken = Capture(((np.zeros((2, 2, 3), np.uint8), i / 100) for i in range(60)), waiting=10), []
-    for picture in capture:
-        taken.append(picture.time)
+    for image in capture:
+        taken.append(image.time)
         time.sleep(0.002)
     assert capture.dropped == 0 and taken == [i / 100 for i in range(60)]

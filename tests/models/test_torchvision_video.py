@@ -28,8 +28,8 @@ def video(*lengths):
     """(B, T, 1, 24, 24), zero on padding, and the mask (B, T)."""
     longest, generator = max(lengths), torch.Generator().manual_seed(3)
     mask = torch.arange(longest)[None] < torch.tensor(lengths)[:, None]
-    pictures = torch.randn(len(lengths), longest, 1, SIDE, SIDE, generator=generator)
-    return pictures * mask[:, :, None, None, None], mask
+    images = torch.randn(len(lengths), longest, 1, SIDE, SIDE, generator=generator)
+    return images * mask[:, :, None, None, None], mask
 
 
 @torch.no_grad()
@@ -45,10 +45,10 @@ def test_a_clip_alone_and_beside_a_longer_one(frontend, length):
 
 @torch.no_grad()
 def test_each_frame_has_a_state_of_its_own(frontend):
-    pictures, mask = video(12)
-    other = pictures.clone()
+    images, mask = video(12)
+    other = images.clone()
     other[:, 11] += 1.0
-    change = (frontend(pictures, mask) - frontend(other, mask)).abs().amax(-1)[0]
+    change = (frontend(images, mask) - frontend(other, mask)).abs().amax(-1)[0]
     assert change.argmax() >= 8 and change[11] > 0.1 * change.max() > 0
 
 

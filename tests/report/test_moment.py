@@ -23,7 +23,7 @@ def test_a_moment_lies_in_what_is_shown(film, small_blocks, at, first, last):
     assert (clip.times[0], clip.times[-1] + 0.04) == pytest.approx((first, last), abs=0.1)
 
 
-def test_pictures_of_a_late_shot_are_found_again_from_its_block_on(film, small_blocks, monkeypatch):
+def test_frames_of_a_late_shot_are_found_again_from_its_block_on(film, small_blocks, monkeypatch):
     clip = find_clip(film, at=8.0)
     assert clip.begin is not None and clip.begin.time > 3
     begun = []

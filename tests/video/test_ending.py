@@ -11,14 +11,14 @@ EVEN = np.arange(75) / 25
 
 
 @pytest.mark.parametrize("suffix", ["mkv", "webm", "flv", "mp4", "mov", "avi", "ts"])
-def test_a_longer_sound_does_not_break_the_picture_off(tmp_path, suffix):
+def test_a_longer_sound_does_not_break_the_frame_off(tmp_path, suffix):
     path = write_recording(tmp_path / f"v.{suffix}", EVEN, tone(10))
     assert len(read(path)[1]) == pytest.approx(75, abs=1)
     assert probe(path).duration == pytest.approx(3.0, abs=0.05), "that of the frame"
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv", "flv", "avi"])
-def test_a_last_picture_may_stand(tmp_path, suffix):
+def test_a_last_frame_may_stand(tmp_path, suffix):
     path = write_recording(tmp_path / f"v.{suffix}", EVEN, stands=30.0)
     numbers, times = read(path)
     assert len(times) == pytest.approx(75, abs=1) and probe(path).num_frames == len(times)
@@ -26,7 +26,7 @@ def test_a_last_picture_may_stand(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "flv", "ts", "avi"])
-def test_pictures_may_be_rare(tmp_path, suffix):
+def test_frames_may_be_rare(tmp_path, suffix):
     """As where a screen is shared on which nothing moves."""
     rare = [3 + 15 * k for k in range(1, 4)]
     path = write_recording(tmp_path / f"v.{suffix}", [*EVEN, *rare], tone(50))
@@ -64,7 +64,7 @@ def with_index_first(path):
     return target
 
 
-def test_pictures_that_cannot_be_decoded_to_the_end_are_a_break(tmp_path, monkeypatch):
+def test_frames_that_cannot_be_decoded_to_the_end_are_a_break(tmp_path, monkeypatch):
     from vsr.media import container
 
     path = write_recording(tmp_path / "v.ts", np.arange(250) / 25)

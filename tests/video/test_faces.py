@@ -35,12 +35,12 @@ class Script:
         return self.frames[number_of(frame)]
 
 
-def numbered(pictures):
+def numbered(images):
     """Frames that carry their number in the first pixel."""
-    pictures = [np.array(picture) for picture in pictures]
-    for index, picture in enumerate(pictures):
-        picture[0, 0] = (index // 256, index % 256, 0)
-    return pictures
+    images = [np.array(image) for image in images]
+    for index, image in enumerate(images):
+        image[0, 0] = (index // 256, index % 256, 0)
+    return images
 
 
 def number_of(frame):
@@ -149,7 +149,7 @@ def test_only_what_changes_beside_a_known_face_calls_for_a_search():
     surroundings = Surroundings()
     assert surroundings.changed(frame, [box])
     surroundings.searched(frame)
-    assert [surroundings.changed(picture, [box]) for picture in (frame, within, beside, dim)] == [0, 0, 1, 0]
+    assert [surroundings.changed(image, [box]) for image in (frame, within, beside, dim)] == [0, 0, 1, 0]
     assert surroundings.changed(within, [])
     surroundings.searched(beside)
     assert not surroundings.changed(beside, [box])

@@ -53,15 +53,15 @@ def case(request, tmp_path_factory, make_video):
     """(path, frames a second) of six numbered seconds."""
     suffix, codec, pixel_format, fps = CASES[request.param]
     path = tmp_path_factory.mktemp("formats") / f"video.{suffix}"
-    pictures = numbered(round(SECONDS * fps))
+    images = numbered(round(SECONDS * fps))
     try:
-        make_video(path, pictures, fps, codec, pixel_format, options=OPTIONS.get(codec))
+        make_video(path, images, fps, codec, pixel_format, options=OPTIONS.get(codec))
     except ValueError as error:
         pytest.skip(f"this FFmpeg cannot write {request.param}: {error}")
     return path, float(fps)
 
 
-def test_each_instant_of_a_format_shows_its_picture(case):
+def test_each_instant_of_a_format_shows_its_frame(case):
     path, fps = case
     frames, times = (np.concatenate(parts) for parts in zip(*read_frames(path), strict=True))
     assert abs(len(frames) - SECONDS * 25) <= 2
@@ -90,15 +90,15 @@ def test_a_format_gives_the_same_frames_from_the_middle(case, index):
     [("mkv", "ffv1", "yuv444p"), ("webm", "libvpx-vp9", "yuv420p"), ("gif", "gif", "rgb8")],
 )
 def test_odd_sizes(tmp_path, make_video, size, suffix, codec, pixel_format):
-    pictures = numbered(15, *size)
-    path = make_video(tmp_path / f"odd.{suffix}", pictures, 25, codec, pixel_format, options=OPTIONS.get(codec))
+    images = numbered(15, *size)
+    path = make_video(tmp_path / f"odd.{suffix}", images, 25, codec, pixel_format, options=OPTIONS.get(codec))
     frames = np.concatenate([frames for frames, _ in read_frames(path)])
-    assert frames.shape[1:] == pictures.shape[1:]
+    assert frames.shape[1:] == images.shape[1:]
     assert [number_of(frame) for frame in frames] == list(range(15))
 
 
 @pytest.mark.parametrize(("suffix", "codec", "pixel_format"), [("png", "png", "rgb24"), ("jpg", "mjpeg", "yuvj420p")])
-def test_a_still_picture_is_one_frame_and_too_short(tmp_path, make_face, make_video, suffix, codec, pixel_format):
+def test_a_still_frame_is_one_frame_and_too_short(tmp_path, make_face, make_video, suffix, codec, pixel_format):
     from vsr.face.mouth_crop import crop_video
 
     path = make_video(tmp_path / f"still.{suffix}", make_face(1), 25, codec, pixel_format)

@@ -92,15 +92,15 @@ def test_compressed_sphere_that_cannot_be_decoded_is_no_noise(tmp_path, coding):
 
 
 @pytest.mark.parametrize(("name", "codec"), [("v.h261", "h261"), ("v.h263", "h263"), ("v.gxf", "mpeg2video")])
-def test_pictures_of_every_kind_are_seen(tmp_path, name, codec):
+def test_frames_of_every_kind_are_seen(tmp_path, name, codec):
     path = tmp_path / name
     size = (720, 576) if name == "v.gxf" else (352, 288)
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=25)
         stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
         for index in range(20):
-            picture = np.full((size[1], size[0], 3), 20 + 10 * index, np.uint8)
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            image = np.full((size[1], size[0], 3), 20 + 10 * index, np.uint8)
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
             frame.pts, frame.time_base = index, Fraction(1, 25)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
@@ -153,14 +153,14 @@ def test_no_playlist_opens_another_file_or_the_network(tmp_path, face_clip, list
     assert not came
 
 
-def test_a_name_with_a_pattern_is_one_picture(tmp_path):
+def test_a_name_with_a_pattern_is_one_frame(tmp_path):
     for index in (0, 1, 2, "%03d", "%d*"):
         with av.open(str(tmp_path / "one.png"), "w", format="image2", options={"update": "1"}) as container:
             stream = container.add_stream("png", rate=25)
             stream.width, stream.height, stream.pix_fmt = 32, 32, "rgb24"
             level = index if isinstance(index, int) else 9
-            picture = np.full((32, 32, 3), 20 * level, np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            image = np.full((32, 32, 3), 20 * level, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
             container.mux(stream.encode())
         name = f"shot{index:03d}.png" if isinstance(index, int) else f"shot{index}.png"
         (tmp_path / "one.png").rename(tmp_path / name)

@@ -44,7 +44,7 @@ def test_corners_of_the_crop_are_found_in_the_frame(scale, angle, x, y):
     np.testing.assert_allclose(corners @ turn.T + [x, y], [(0, 0), (96, 0), (96, 96), (0, 96)], atol=1e-8)
 
 
-def test_how_much_of_the_crop_lies_in_the_picture():
+def test_how_much_of_the_crop_lies_in_the_frame():
     whole, half, none = (np.float64([[1, 0, -x], [0, 1, 0]]) for x in (10, 152, 300))
     np.testing.assert_array_equal(geometry.shares_inside((96, 200), np.stack([whole, whole])), [1, 1])
     np.testing.assert_array_equal(geometry.shares_inside((96, 200), np.stack([whole, half, none])), [1, 0.5, 0])
@@ -131,7 +131,7 @@ def test_refusals(tmp_path, make_video, count, reason):
         assert caught.value.reason == reason
 
 
-def test_a_mouth_outside_the_picture_is_refused(tmp_path, make_face, make_video):
+def test_a_mouth_outside_the_frame_is_refused(tmp_path, make_face, make_video):
     class Lowered:
         """The real detector, looking at the part of the frame that the file lacks."""
 

@@ -46,19 +46,19 @@ def test_any_frame_rate_gives_25_frames_a_second(tmp_path, make_video, fps, coun
 
 @settings(deadline=None, max_examples=100)
 @given(st.lists(st.floats(0.002, 2.0), min_size=1, max_size=40))
-def test_each_instant_shows_the_nearest_picture(steps):
+def test_each_instant_shows_the_nearest_frame(steps):
     stamps = np.concatenate([[0.0], np.cumsum(steps)])
     shown = list(grid.on_grid(((index, stamp) for index, stamp in enumerate(stamps)), steps[0]))
-    for index, (picture, place) in enumerate(shown):
+    for index, (image, place) in enumerate(shown):
         time = place.time
         assert time == pytest.approx(index / 25)
-        assert abs(stamps[picture] - time) <= np.abs(stamps - time).min() + 1e-6
+        assert abs(stamps[image] - time) <= np.abs(stamps - time).min() + 1e-6
     assert abs(len(shown) - (stamps[-1] + steps[-1]) * 25) <= 1 + 1e-4
 
 
-def test_a_long_jump_of_the_time_stamps_does_not_repeat_a_picture_for_ever():
+def test_a_long_jump_of_the_time_stamps_does_not_repeat_a_frame_for_ever():
     shown = list(grid.on_grid(iter([("a", 0.0), ("b", 0.04), ("c", 1e9), ("d", 1e9 + 0.04)]), 0.04))
-    assert [picture for picture, _ in shown] == ["a", "b", "c", "d"]
+    assert [image for image, _ in shown] == ["a", "b", "c", "d"]
     assert shown[2][1].time == 1e9
 
 
@@ -73,7 +73,7 @@ def test_recordings_put_together_are_read_to_the_end(tmp_path, make_video, parts
     np.testing.assert_allclose(middle, gray_levels(50)[25].mean(), atol=12)
 
 
-def test_a_picture_with_a_damaged_time_is_left_out(tmp_path, make_video, monkeypatch):
+def test_a_frame_with_a_damaged_time_is_left_out(tmp_path, make_video, monkeypatch):
     path = make_video(tmp_path / "v.mp4", gray_levels(75))
     decoded = reader.decoded_frames
 
@@ -148,7 +148,7 @@ def with_rotation(path, degrees):
 
 
 @pytest.mark.parametrize("degrees", [0, 90, 180, 270])
-def test_rotation_tag_sets_the_picture_upright(tmp_path, make_video, degrees):
+def test_rotation_tag_sets_the_frame_upright(tmp_path, make_video, degrees):
     upright = np.full((5, 48, 64, 3), 40, np.uint8)
     upright[:, :16, :32] = 220  # a mark in the upper left
     stored = np.ascontiguousarray(np.rot90(upright, degrees // 90, axes=(1, 2)))
@@ -185,7 +185,7 @@ def test_missing_file_and_folder(tmp_path):
     assert refusal(tmp_path) == "unreadable"
 
 
-def test_sound_without_picture(tmp_path, make_sound):
+def test_sound_without_frame(tmp_path, make_sound):
     assert refusal(make_sound(tmp_path / "a.mp4")) == "no_video"
 
 
@@ -202,8 +202,8 @@ def with_index_first(path, target):
 
 @pytest.mark.parametrize("index_first", [False, True])
 def test_truncated(tmp_path, make_video, index_first):
-    pictures = np.random.default_rng(0).integers(0, 256, (75, 48, 64, 3), dtype=np.uint8)
-    path = make_video(tmp_path / "v.mp4", pictures)
+    images = np.random.default_rng(0).integers(0, 256, (75, 48, 64, 3), dtype=np.uint8)
+    path = make_video(tmp_path / "v.mp4", images)
     if index_first:
         path = with_index_first(path, tmp_path / "first.mp4")
         assert len(read_all(path)[0]) == 75
@@ -213,9 +213,9 @@ def test_truncated(tmp_path, make_video, index_first):
 
 def test_damaged_files_end_in_frames_or_a_refusal(tmp_path, make_video):
     dice = random.Random(0)
-    pictures = np.random.default_rng(0).integers(0, 256, (12, 32, 32, 3), dtype=np.uint8)
+    images = np.random.default_rng(0).integers(0, 256, (12, 32, 32, 3), dtype=np.uint8)
     for suffix, codec in (("mp4", "libx264"), ("mpg", "mpeg1video"), ("avi", "mpeg4")):
-        good = make_video(tmp_path / f"good.{suffix}", pictures, codec=codec).read_bytes()
+        good = make_video(tmp_path / f"good.{suffix}", images, codec=codec).read_bytes()
         for _ in range(25):
             data = bytearray(good)
             for _ in range(dice.choice([1, 8, 60])):

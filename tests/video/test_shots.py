@@ -13,15 +13,15 @@ def scenes():
     from skimage.transform import resize
 
     found = (data.astronaut(), data.coffee(), data.chelsea())
-    return [(resize(picture, (180, 320)) * 255).astype(np.uint8) for picture in found]
+    return [(resize(image, (180, 320)) * 255).astype(np.uint8) for image in found]
 
 
-def shaky(picture, count, seed=0):
+def shaky(image, count, seed=0):
     """The frame as a hand holds the camera: it wanders by a few pixels and its light changes a little."""
     dice = np.random.default_rng(seed)
     way = np.cumsum(dice.integers(-2, 3, (count, 2)), axis=0)
     light = 1 + 0.03 * np.sin(np.arange(count) / 3)
-    return [np.clip(np.roll(picture, step, (0, 1)) * level, 0, 255).astype(np.uint8)
+    return [np.clip(np.roll(image, step, (0, 1)) * level, 0, 255).astype(np.uint8)
             for step, level in zip(way, light, strict=True)]  # fmt: skip
 
 
@@ -60,7 +60,7 @@ def test_a_low_frame_rate_is_no_row_of_cuts(scenes, repeats):
     assert cuts(frames) == [0, 15 * repeats]
 
 
-def test_a_still_picture_is_one_shot(scenes):
+def test_a_still_frame_is_one_shot(scenes):
     assert cuts([scenes[0]] * 80) == [0]
     assert cuts([scenes[0]]) == [0]
     assert cuts([]) == []

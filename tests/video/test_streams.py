@@ -32,8 +32,8 @@ def write_streams(path, *streams, sounds=()):
         for index in range(max(count for _, _, count, _, _ in streams)):
             for stream, (width, level, count, _, _) in zip(opened_streams, streams, strict=True):
                 if index < count:
-                    picture = np.full((width * 3 // 4, width, 3), level, np.uint8)
-                    frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format=stream.pix_fmt)
+                    image = np.full((width * 3 // 4, width, 3), level, np.uint8)
+                    frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format=stream.pix_fmt)
                     frame.pts, frame.time_base = index, Fraction(1, 25)
                     container.mux(stream.encode(frame))
         for stream, (level, _) in zip(heard, sounds, strict=True):
@@ -58,7 +58,7 @@ CASES = {
 
 @pytest.mark.parametrize("suffix", ["mkv", "mp4", "mov"])
 @pytest.mark.parametrize("case", CASES)
-def test_the_picture_that_players_show_is_read(tmp_path, case, suffix):
+def test_the_frame_that_players_show_is_read(tmp_path, case, suffix):
     streams, chosen = CASES[case]
     path = write_streams(tmp_path / f"two.{suffix}", *streams)
     frames = np.concatenate([frames for frames, _ in read_frames(path)])
@@ -74,8 +74,8 @@ def test_without_a_default_the_largest_is_read(tmp_path):
     streams = [(SMALL, DARK, 12, NONE, "mpeg2video"), (LARGE, BRIGHT, 12, NONE, "mpeg2video")]
     path = write_streams(tmp_path / "two.ts", *streams)
     assert (probe(path).width, probe(path).stream["default"]) == (LARGE, False)
-    pictures = [frame for frame, _ in _piped(path)]
-    assert pictures and all(frame.shape[1] == LARGE for frame in pictures)
+    images = [frame for frame, _ in _piped(path)]
+    assert images and all(frame.shape[1] == LARGE for frame in images)
 
 
 def _piped(path):
@@ -91,7 +91,7 @@ def _piped(path):
         sys.stdin = real
 
 
-def test_one_picture_needs_no_word(face_clip):
+def test_one_frame_needs_no_word(face_clip):
     assert probe(face_clip).stream is None
 
 
@@ -138,7 +138,7 @@ def test_the_default_sound_is_heard(tmp_path, sounds, level):
     assert recorded_seconds(path, "audio") == pytest.approx(1.0, abs=0.3)
 
 
-def test_a_voice_is_laid_under_the_picture_that_was_read(tmp_path):
+def test_a_voice_is_laid_under_the_frame_that_was_read(tmp_path):
     from vsr.media.audio import mux
 
     path = write_streams(

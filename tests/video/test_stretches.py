@@ -164,7 +164,7 @@ POOR = {
 
 
 @pytest.mark.parametrize("name", POOR)
-def test_who_speaks_in_a_poor_picture_is_read(puppet, name, tmp_path):
+def test_who_speaks_in_a_poor_frame_is_read(puppet, name, tmp_path):
     spoilt = POOR[name](puppet[0], np.random.default_rng(3))
     piece = piece_of(frames_of(write_video(tmp_path / "poor.mp4", np.ascontiguousarray(spoilt))))
     assert piece.stretches.speech == [(0, len(piece.crop))] and piece.stretches.covered.mean() < 0.1

@@ -32,7 +32,7 @@ def test_a_stream_without_time_stamps_is_counted_by_its_own_rate(tmp_path, suffi
 
 
 @pytest.mark.parametrize("missing", [1, 3, 200])
-def test_first_pictures_without_a_time_stamp_are_counted_back(tmp_path, monkeypatch, missing):
+def test_first_frames_without_a_time_stamp_are_counted_back(tmp_path, monkeypatch, missing):
     path = write_recording(tmp_path / "v.mp4", EVEN, tone(3.0))
     decoded = reader.decoded_frames
 
@@ -66,7 +66,7 @@ def test_a_gap_of_time_stamps_is_filled_by_the_rate(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv", "webm", "flv", "ts"])
 @pytest.mark.parametrize("late", [0.4, 5, 15])
-def test_pictures_that_begin_behind_the_sound_keep_their_time(tmp_path, suffix, late):
+def test_frames_that_begin_behind_the_sound_keep_their_time(tmp_path, suffix, late):
     """Cameras that are switched on later in a call."""
     path = write_recording(tmp_path / f"v.{suffix}", late + EVEN, tone(late + 4))
     _, times = read(path)

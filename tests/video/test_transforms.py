@@ -49,7 +49,7 @@ def test_a_turn_keeps_the_size_and_a_zoom_the_direction(crop):
         assert (np.abs(zoomed / (np.ptp(plain, axis=0) + 1) - 1) <= 0.2 + 1 / 6).all()
 
 
-def test_all_pictures_of_a_clip_are_varied_alike(crop):
+def test_all_frames_of_a_clip_are_varied_alike(crop):
     video = to_network_input(crop, Augmentation(**STILL, turn=10.0, zoom=0.2), drawn(3))
     assert video.shape == (4, 1, 88, 88) and torch.equal(video[0], video[3])
     assert not torch.equal(video, to_network_input(crop, Augmentation(**STILL, turn=10.0, zoom=0.2), drawn(4)))

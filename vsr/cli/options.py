@@ -7,6 +7,13 @@ from pathlib import Path
 
 from vsr.inference.executors import ENGINES
 
+READER = "grid-tracks"  # the first of `vsr.modelstore.folder.NAMES`, which is not imported for the sake of a help page
+
+
+def add_model_argument(parser) -> None:
+    """--model of a verb that reads with what ships where it is not given."""
+    parser.add_argument("--model", metavar="MODEL", help=f"name of vsr models, folder or org/name (default: {READER})")
+
 
 def add_faces_argument(parser) -> None:
     """--faces: whose lips are read or voiced, as `vsr.face.speaker_selection.number_of_faces` takes it."""

@@ -18,7 +18,7 @@ def natural_wave(clip: Clip) -> np.ndarray:
 
     Raises VsrError unreadable or no_sound.
     """
-    times = _picture_times(clip)
+    times = _frame_times(clip)
     if times is None:  # sound alone: its frames would begin with it
         first, last = (round(seconds * FPS) * SAMPLES_PER_FRAME for seconds in (clip.start, clip.end))
         wave = read_wave(clip.video)[first : last or None]
@@ -29,7 +29,7 @@ def natural_wave(clip: Clip) -> np.ndarray:
     return fit_length(wave, clip.num_frames * SAMPLES_PER_FRAME) if clip.num_frames else wave
 
 
-def _picture_times(clip: Clip) -> np.ndarray | None:
+def _frame_times(clip: Clip) -> np.ndarray | None:
     """Times (T,) of the frames of a clip, at least one; None for a file of sound alone. Raises VsrError unreadable."""
     try:
         times = frame_times(clip.video, clip.start, clip.end)

@@ -51,8 +51,8 @@ def _encode(path: str | Path, crop: np.ndarray, crf: str) -> None:
         stream.width, stream.height, stream.pix_fmt = SIDE, SIDE, "yuvj420p"
         stream.codec_context.color_range, stream.codec_context.colorspace = FULL_RANGE, BT470BG
         planes = np.full((SIDE * 3 // 2, SIDE), 128, np.uint8)  # the half below Y is colour: none
-        for picture in crop:
-            planes[:SIDE] = picture
+        for image in crop:
+            planes[:SIDE] = image
             frame = av.VideoFrame.from_ndarray(planes, format="yuvj420p")
             frame.color_range = FULL_RANGE
             container.mux(stream.encode(frame))
@@ -119,8 +119,8 @@ def _told(path: Path, error: Exception) -> str:
     return f"{path} is no mouth video: {(str(error).splitlines() or [''])[-1][-160:]}"
 
 
-def _gray(picture: np.ndarray) -> np.ndarray:
+def _gray(image: np.ndarray) -> np.ndarray:
     """One frame as decord2 gives it, rows with a tail -> (96, 96)."""
-    if picture.shape[0] != SIDE or picture.size % SIDE or picture.size < 3 * SIDE * SIDE or picture.shape[1] != SIDE:
-        raise ValueError(f"a frame of {picture.shape[1]}x{picture.shape[0]} pixels, a mouth crop has {SIDE}x{SIDE}")
-    return picture.reshape(SIDE, -1)[:, : 3 * SIDE : 3].copy()
+    if image.shape[0] != SIDE or image.size % SIDE or image.size < 3 * SIDE * SIDE or image.shape[1] != SIDE:
+        raise ValueError(f"a frame of {image.shape[1]}x{image.shape[0]} pixels, a mouth crop has {SIDE}x{SIDE}")
+    return image.reshape(SIDE, -1)[:, : 3 * SIDE : 3].copy()

@@ -86,8 +86,8 @@ def warped(crop: np.ndarray, top: int, left: int, augmentation: Augmentation, rn
         moved = augmentation.face.displacements(SIDE, rng)
         columns, rows = columns + moved[0], rows + moved[1]
     places = torch.stack([columns / (crop.shape[2] - 1), rows / (crop.shape[1] - 1)], -1) * 2 - 1
-    pictures = torch.from_numpy(np.ascontiguousarray(crop)).float()[None]
-    return functional.grid_sample(pictures, places[None].float(), padding_mode="border", align_corners=True)[0]
+    images = torch.from_numpy(np.ascontiguousarray(crop)).float()[None]
+    return functional.grid_sample(images, places[None].float(), padding_mode="border", align_corners=True)[0]
 
 
 def vary(video: Tensor, augmentation: Augmentation, rng: np.random.Generator) -> Tensor:

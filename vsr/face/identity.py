@@ -87,8 +87,8 @@ def _gradients(look: bytes) -> np.ndarray:
     """Unit vector of oriented gradients of a look."""
     import cv2
 
-    picture = np.frombuffer(look, np.uint8).reshape(LOOK, LOOK)
-    found = cv2.HOGDescriptor((LOOK, LOOK), (16, 16), (8, 8), (8, 8), 9).compute(picture).ravel()
+    image = np.frombuffer(look, np.uint8).reshape(LOOK, LOOK)
+    found = cv2.HOGDescriptor((LOOK, LOOK), (16, 16), (8, 8), (8, 8), 9).compute(image).ravel()
     return found / max(float(np.linalg.norm(found)), 1e-9)
 
 

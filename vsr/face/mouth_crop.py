@@ -136,7 +136,7 @@ def _held(mouth: np.ndarray | RequestedPoints | None, before: int, after: int) -
 
 def clip_of(path, info: VideoInfo, piece: Piece, face: int, begin: Position | None = None) -> MouthClip:
     """A piece as a clip of its own; ``begin``: a place before it. Raises VsrError crop_out_of_frame."""
-    if not piece.inside_picture:
+    if not piece.inside_frame:
         raise VsrError("crop_out_of_frame", f"{path}: the mouth of face {face} is outside the frame")
     gaps = _runs(~piece.seen)
     own = (piece.points, begin, piece.canvas, piece.mouth)

@@ -79,7 +79,7 @@ class Piece:
         return None if self.mouth is None else self.mouth[start:stop]
 
     @property
-    def inside_picture(self) -> bool:
+    def inside_frame(self) -> bool:
         """Whether enough of the mouth is in the frame for enough of the time."""
         return bool(np.mean(self.inside < MIN_INSIDE) <= 0.2)
 

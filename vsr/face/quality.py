@@ -61,8 +61,8 @@ def _eye_distance(piece: Piece) -> float:
 
 def _detail(crops: np.ndarray) -> float:
     """Median share of the variance that lies between neighbouring pixels, by the Laplacian."""
-    pictures = crops.astype(np.float32)
-    inner = pictures[:, 1:-1, 1:-1]
-    sides = pictures[:, :-2, 1:-1] + pictures[:, 2:, 1:-1] + pictures[:, 1:-1, :-2] + pictures[:, 1:-1, 2:]
+    images = crops.astype(np.float32)
+    inner = images[:, 1:-1, 1:-1]
+    sides = images[:, :-2, 1:-1] + images[:, 2:, 1:-1] + images[:, 1:-1, :-2] + images[:, 1:-1, 2:]
     fine = (inner - sides / 4).var(axis=(1, 2))
     return float(np.median(fine / np.maximum(inner.var(axis=(1, 2)), 1.0)))

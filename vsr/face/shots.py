@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from vsr.media.picture_shape import same_aspect
+from vsr.media.frame_shape import same_aspect
 
 SIZE = (64, 36)  # pixels that are compared
 COARSE = (16, 9)  # where the resolution changes
@@ -57,7 +57,7 @@ class ShotDetector:
         self._changes: deque[float] = deque(maxlen=2 * REACH + 1)  # of the last frames, each from the one before
         self._shown: dict[int, int] = {}  # how many frames were shown before -> number of the frame
         self._count = 0
-        self._pictures: dict[int, np.ndarray] = {}  # thumbnails of the last frames by number of the frame
+        self._images: dict[int, np.ndarray] = {}  # thumbnails of the last frames by number of the frame
         self._fresh: list[tuple[int, np.ndarray]] = []  # cuts that may be undone yet, with the frame before
         self._reshaped: set[int] = set()  # cuts that stand, as the frame has another shape from there on
         self._last: np.ndarray | None = None
@@ -106,9 +106,9 @@ class ShotDetector:
         """One more frame, and how far it is from the one before where that is known; says whether the one REACH
         before it begins a shot."""
         self._shown[self._count] = number
-        self._pictures[number] = thumbnail
-        if len(self._pictures) > 4 * REACH:
-            del self._pictures[min(self._pictures)]
+        self._images[number] = thumbnail
+        if len(self._images) > 4 * REACH:
+            del self._images[min(self._images)]
         colours = _colours(thumbnail)
         if change is None:
             change = 0.0 if self._colours is None else _change(colours, self._colours)
@@ -129,10 +129,10 @@ class ShotDetector:
         """A cut, unless it brings back the frame that stood before another cut a moment ago."""
         if number in self.cuts:
             return
-        picture = self._pictures[number]
-        before = self._pictures[max((n for n in self._pictures if n < number), default=number)]
+        image = self._images[number]
+        before = self._images[max((n for n in self._images if n < number), default=number)]
         for index, (cut, old) in enumerate(self._fresh):
-            if _alike(old, picture):
+            if _alike(old, image):
                 self.cuts.difference_update(cut for cut, _ in self._fresh[index:])
                 del self._fresh[index:]
                 return
@@ -164,11 +164,11 @@ def _colours(thumbnail: np.ndarray) -> np.ndarray:
     return cv2.cvtColor(thumbnail, cv2.COLOR_BGR2HSV)
 
 
-def _change(picture: np.ndarray, other: np.ndarray) -> float:
+def _change(image: np.ndarray, other: np.ndarray) -> float:
     """Mean difference of two uint8 frames."""
     import cv2
 
-    return cv2.norm(picture, other, cv2.NORM_L1) / picture.size
+    return cv2.norm(image, other, cv2.NORM_L1) / image.size
 
 
 def _stands_out(changes: list[float]) -> bool:
@@ -177,9 +177,9 @@ def _stands_out(changes: list[float]) -> bool:
     return changes[REACH] >= LEAST and changes[REACH] >= RATIO * around
 
 
-def _alike(picture: np.ndarray, other: np.ndarray) -> bool:
+def _alike(image: np.ndarray, other: np.ndarray) -> bool:
     """The same frame but for what moves in it."""
-    return _change(picture, other) < 2 * LEAST
+    return _change(image, other) < 2 * LEAST
 
 
 def _breaks(before: np.ndarray, after: np.ndarray) -> bool:

@@ -62,12 +62,12 @@ def chosen(pieces: list[Piece], labels: list[int], number: int | None) -> Iterat
     """In each shot the faces that fill most of the frame for longest."""
     weights: dict[tuple[int, int], float] = {}
     for piece, face in zip(pieces, labels, strict=True):
-        clear = piece.inside_picture and piece.found >= MIN_SEEN
+        clear = piece.inside_frame and piece.found >= MIN_SEEN
         weights[piece.shot, face] = weights.get((piece.shot, face), 0.0) + piece.weight * (1.0 if clear else 1e-9)
     for piece, face in zip(pieces, labels, strict=True):
         rank = sum(shot == piece.shot and weight > weights[shot, face] for (shot, _), weight in weights.items())
         reasons = {
-            OUTSIDE: not piece.inside_picture,
+            OUTSIDE: not piece.inside_frame,
             NOT_CHOSEN: number is not None and rank >= number,
             HARDLY_SEEN: rank > 0 and piece.found < MIN_SEEN,
         }

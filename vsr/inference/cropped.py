@@ -35,21 +35,21 @@ def cropped_clip(path: str | Path) -> MouthClip:
         VsrError: bad_config for frames that are not square or too small; too_short, unreadable, no_video.
     """
     crops, times = [], []
-    for picture, place in frames_from(path):
-        crops.append(_mouth(picture, path))
+    for image, place in frames_from(path):
+        crops.append(_mouth(image, path))
         times.append(place.time)
     if len(crops) < MIN_FRAMES:
         raise VsrError("too_short", f"{path}: {len(crops)} frames; at least {MIN_FRAMES} are needed")
     return MouthClip(np.stack(crops), np.array(times), probe(path), 0, 1.0, [])
 
 
-def _mouth(picture: np.ndarray, path: str | Path) -> np.ndarray:
+def _mouth(image: np.ndarray, path: str | Path) -> np.ndarray:
     """Frame (S, S, 3) RGB -> (96, 96) gray."""
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     if height != width or height < SMALLEST:
         problem = f"its frames are {width} x {height} pixels"
         raise VsrError("bad_config", f"{path} is no video of a mouth alone: {problem}; leave --cropped out")
-    gray = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     if height == SIDE:
         return gray
     return cv2.resize(gray, (SIDE, SIDE), interpolation=cv2.INTER_AREA if height > SIDE else cv2.INTER_LINEAR)

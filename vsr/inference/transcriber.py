@@ -170,7 +170,7 @@ def _report(part: Part) -> TrackReport:
     """How well a piece could be cropped."""
     piece, measures = part.piece, qualities(part.piece)
     problems = [name for name, value in measures.items() if value < LEAST]
-    problems += [] if piece.inside_picture else [OUTSIDE]
+    problems += [] if piece.inside_frame else [OUTSIDE]
     edges = frame_edges(piece.times)
     return TrackReport(
         part.face, float(edges[0]), float(edges[-1]), cropped_share(piece), min(measures.values()), tuple(problems)

@@ -19,7 +19,7 @@ from vsr.core.clock import SAMPLE_RATE, SAMPLES_PER_FRAME
 from vsr.core.errors import VsrError
 from vsr.core.files import atomic_write
 from vsr.media.channels import chosen_channels, mono
-from vsr.media.concatenated import RESTARTED, picture_shifts, shifted_after_restarts
+from vsr.media.concatenated import RESTARTED, shifted_after_restarts, video_shifts
 from vsr.media.container import decoded_frames, open_container, video_clock
 from vsr.media.mux.mux import mux  # noqa: F401  known by this name
 from vsr.media.mux.sound import to_pcm16
@@ -54,7 +54,7 @@ def read_wave(
     span = Span(origin, max(start, part[0] - RUN_UP), part[1]) if part and origin is not None else None
     rate, pieces = _sound(path, span)
     if origin is not None and _restarts([time for time, _ in pieces]):
-        times = shifted_after_restarts([time for time, _ in pieces], picture_shifts(path))
+        times = shifted_after_restarts([time for time, _ in pieces], video_shifts(path))
         pieces = [(time, samples) for time, (_, samples) in zip(times, pieces, strict=True)]
     begin = span.begin if span else start
     stamp = begin + origin if origin is not None else None

@@ -9,7 +9,7 @@ from vsr.media.container import opened
 from vsr.media.timestamps import RESTARTED, mean_rate
 
 
-def picture_shifts(path: str | Path) -> list[float]:
+def video_shifts(path: str | Path) -> list[float]:
     """Seconds to be added to the time stamps of each recording in a file, so that frames follow each other as
     `vsr.media.reader` shows them; the first is 0. Packets are looked at, nothing is decoded. Raises VsrError."""
     with opened(path) as (container, stream):

@@ -15,7 +15,7 @@ from pathlib import Path
 from vsr.core.errors import VsrError
 from vsr.media.formats import FORMATS as FORMATS
 from vsr.media.formats import OPENING, kind_of, told_address
-from vsr.media.streams import picture_stream
+from vsr.media.streams import video_stream
 from vsr.media.timestamps import Clock
 
 MAX_PIXELS = 8192 * 8192  # beyond this a header is damaged, not a video large
@@ -90,7 +90,7 @@ def short_reason(error: Exception) -> str:
 
 def _video_stream(path: Path, container):
     """The moving image that players show, decoding with as many threads as help."""
-    stream = picture_stream(container, lambda: open_container(path))
+    stream = video_stream(container, lambda: open_container(path))
     if stream is None:
         reason = "no_video" if container.streams.audio else "unreadable"
         raise VsrError(reason, f"{path}: holds {'sound but no' if reason == 'no_video' else 'no'} video")

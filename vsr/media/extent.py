@@ -96,8 +96,8 @@ def frame_times(path: str | Path, start: float = 0.0, end: float = 0.0) -> np.nd
         clock, noted = Clock(container, stream), Noted(container)
         _, first = first_frame(path, clock.timed(decoded_frames(noted, stream)))
         begin, stop = Position(first, index_at(first, start)), index_at(first, end) if end else math.inf
-        pictures = ((True, time) for time, _ in _timed_from(path, noted, stream, clock, begin))
-        places = (place for _, place in on_grid(pictures, clock.step, begin))
+        images = ((True, time) for time, _ in _timed_from(path, noted, stream, clock, begin))
+        places = (place for _, place in on_grid(images, clock.step, begin))
         return np.array([place.time for place in takewhile(lambda place: place.index < stop, places)])
 
 

@@ -18,9 +18,9 @@ from vsr.core.errors import VsrError
 from vsr.media.container import decoded_frames, first_frame, opened, video_clock
 from vsr.media.ending import Demuxed, check_complete
 from vsr.media.extent import Noted, extent_of
-from vsr.media.picture_shape import MAX_SIDE as MAX_SIDE
-from vsr.media.picture_shape import Converter, PictureShape, PictureShapes, with_sizes
-from vsr.media.picture_shape import scaled_size as scaled_size
+from vsr.media.frame_shape import MAX_SIDE as MAX_SIDE
+from vsr.media.frame_shape import Converter, FrameShape, FrameShapes, with_sizes
+from vsr.media.frame_shape import scaled_size as scaled_size
 from vsr.media.resample import Position, index_at, named_part, on_grid
 from vsr.media.seeking import landed_before, rewind, sought
 from vsr.media.streams import chosen_among
@@ -57,7 +57,7 @@ def probe(path: str | Path) -> VideoInfo:
         clock, noted = Clock(container, stream), Noted(container)
         first, start = first_frame(path, clock.timed(decoded_frames(noted, stream)))
         rate = mean_rate(stream)  # here: a closed container's stream points at freed memory
-        width, height = PictureShapes(stream).shape_of(first).size
+        width, height = FrameShapes(stream).shape_of(first).size
         extent, chosen = extent_of(path, noted, stream, clock, start), chosen_among(container, stream)
     return VideoInfo(str(path), rate, extent.num_frames, extent.end - start, width, height, start, chosen)
 
@@ -75,7 +75,7 @@ def read_frames(
 
     Raises VsrError "unreadable" or "no_video"; also "unreadable", after the last good chunk, where the file breaks off.
     """
-    yield from _chunks(((picture, place.time) for picture, place in frames_of_part(path, start, end)), chunk_frames)
+    yield from _chunks(((image, place.time) for image, place in frames_of_part(path, start, end)), chunk_frames)
 
 
 def frames_of_part(path: str | Path, start: float = 0.0, end: float = 0.0) -> Iterator[tuple[np.ndarray, Position]]:
@@ -85,11 +85,11 @@ def frames_of_part(path: str | Path, start: float = 0.0, end: float = 0.0) -> It
         return
     _, first = video_clock(path)
     begin, stop, some = Position(first, index_at(first, start)), index_at(first, end) if end else math.inf, False
-    for picture, place in frames_from(path, begin):
+    for image, place in frames_from(path, begin):
         if place.index >= stop:
             break
         some = True
-        yield picture, place
+        yield image, place
     if not some:
         raise VsrError("unreadable", f"{path}: has no frames{named_part(start, end)}")
 
@@ -102,31 +102,31 @@ def frames_from(path: str | Path, begin: Position | None = None) -> Iterator[tup
     """
     with opened(path) as (container, stream):
         seen, clock = Demuxed(container, stream), Clock(container, stream)
-        for picture, place in on_grid(_pictures(path, seen, clock, begin), clock.step, begin):
-            yield picture.rgb, place
+        for image, place in on_grid(_images(path, seen, clock, begin), clock.step, begin):
+            yield image.rgb, place
         check_complete(path, seen, clock)
 
 
 def _chunks(timed: Iterator[tuple[np.ndarray, float]], chunk_frames: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Stack (frame, time) pairs to chunks of one shape, of at most `chunk_frames` frames and CHUNK_BYTES."""
-    pictures, times = [], []
-    for picture, time in timed:
-        if pictures and picture.shape != pictures[0].shape:
-            yield np.stack(pictures), np.asarray(times)
-            pictures, times = [], []
-        pictures.append(picture)
+    images, times = [], []
+    for image, time in timed:
+        if images and image.shape != images[0].shape:
+            yield np.stack(images), np.asarray(times)
+            images, times = [], []
+        images.append(image)
         times.append(time)
-        if len(pictures) >= min(chunk_frames, max(1, CHUNK_BYTES // picture.nbytes)):
-            yield np.stack(pictures), np.asarray(times)
-            pictures, times = [], []
-    if pictures:
-        yield np.stack(pictures), np.asarray(times)
+        if len(images) >= min(chunk_frames, max(1, CHUNK_BYTES // image.nbytes)):
+            yield np.stack(images), np.asarray(times)
+            images, times = [], []
+    if images:
+        yield np.stack(images), np.asarray(times)
 
 
-class _Picture:
+class _Image:
     """A decoded frame, set upright, scaled and converted when it is first looked at: many never are."""
 
-    def __init__(self, frame, shape: PictureShape, size: tuple[int, int], converter: Converter):
+    def __init__(self, frame, shape: FrameShape, size: tuple[int, int], converter: Converter):
         self._frame, self._shape, self._size, self._converter = frame, shape, size, converter
 
     @cached_property
@@ -137,9 +137,9 @@ class _Picture:
         return rgb
 
 
-def _pictures(path, seen: Demuxed, clock: Clock, begin: Position | None) -> Iterator[tuple[_Picture, float]]:
+def _images(path, seen: Demuxed, clock: Clock, begin: Position | None) -> Iterator[tuple[_Image, float]]:
     """(frame, seconds) in rising order of time; those before the grid of `begin` are left out."""
-    shapes, converter = PictureShapes(seen.stream), Converter()
+    shapes, converter = FrameShapes(seen.stream), Converter()
     timed = clock.timed(shapes.noted(decoded_frames(seen, seen.stream)))
     first = next(timed, None)
     if first is None:
@@ -147,10 +147,10 @@ def _pictures(path, seen: Demuxed, clock: Clock, begin: Position | None) -> Iter
     timed = _sought(path, seen, clock, shapes, begin) or chain([first], timed)
     for (frame, time), shape, size in with_sizes((item, shapes.shape_of(item[0])) for item in timed):
         if begin is None or time > begin.start - 1e-6:
-            yield _Picture(frame, shape, size, converter), time
+            yield _Image(frame, shape, size, converter), time
 
 
-def _sought(path, seen: Demuxed, clock: Clock, shapes: PictureShapes, begin: Position | None) -> Iterator[tuple] | None:
+def _sought(path, seen: Demuxed, clock: Clock, shapes: FrameShapes, begin: Position | None) -> Iterator[tuple] | None:
     """(frame, seconds) from at least a second before `begin` on; None where the container is not trusted to jump."""
     if begin is None or not sought(path, seen.container, seen.stream, clock.origin, begin.time):
         return None

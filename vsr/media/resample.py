@@ -25,7 +25,7 @@ class Position:
         return self.start + self.index / FPS
 
 
-def on_grid(pictures: Iterator[tuple], step: float, begin: Position | None = None) -> Iterator[tuple]:
+def on_grid(images: Iterator[tuple], step: float, begin: Position | None = None) -> Iterator[tuple]:
     """(nearest frame, place) for each instant first + k/25 up to the end of the last frame.
 
     `frames` are (frame, seconds); `step` is the time that a lone frame stands; `begin` where to start. A frame
@@ -33,7 +33,7 @@ def on_grid(pictures: Iterator[tuple], step: float, begin: Position | None = Non
     """
     held, shown = None, 0.0
     start, count = (begin.start, begin.index) if begin else (0.0, 0)
-    for picture, time in pictures:
+    for image, time in images:
         if held is None:
             start = begin.start if begin else time
         elif time - shown > MAX_HOLD:
@@ -44,7 +44,7 @@ def on_grid(pictures: Iterator[tuple], step: float, begin: Position | None = Non
             yield from _repeat(held, start, count, middle)
             count = _next_index(start, count, middle)
             step = time - shown
-        held, shown = picture, time
+        held, shown = image, time
     if held is not None:
         yield from _repeat(held, start, count, max(shown + step - 0.5 / FPS, start + 1e-6))
 
@@ -78,6 +78,6 @@ def _next_index(start: float, count: int, end: float) -> int:
     return max(count, math.ceil((end - start) * FPS - 1e-6))
 
 
-def _repeat(picture, start: float, count: int, end: float) -> Iterator[tuple]:
+def _repeat(image, start: float, count: int, end: float) -> Iterator[tuple]:
     for index in range(count, _next_index(start, count, end)):
-        yield picture, Position(start, index)
+        yield image, Position(start, index)

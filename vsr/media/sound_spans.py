@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vsr.media.container import decoded_frames
 from vsr.media.seeking import RUN_UP, indexed, rewind, sought
-from vsr.media.streams import picture_stream
+from vsr.media.streams import video_stream
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def frames_of_span(path: str | Path, container, stream, span: Span) -> Iterator:
 
 def _from_begin(path: str | Path, container, stream, span: Span) -> Iterator:
     """Decoded frames from before the part on; all before it, too, where the index led beyond it."""
-    leading = picture_stream(container) or stream  # the frames' index: Matroska has no other
+    leading = video_stream(container) or stream  # the frames' index: Matroska has no other
     jumped = sought(path, container, leading, span.origin, span.begin)
     frames = decoded_frames(container, stream)
     first = next(frames, None)

@@ -24,7 +24,7 @@ def believed(path: str | Path, pieces: list[Piece], rate: int, start: float | No
         return pieces
     if start is None:
         return [(None, samples) for _, samples in pieces]
-    end = _end_of_picture(path, start)
+    end = _end_of_video(path, start)
     return [(time, samples) for time, samples in pieces if time is None or time < end]
 
 
@@ -37,7 +37,7 @@ def _silence(pieces: list[Piece], rate: int, start: float | None) -> float:
     return max(ends) - begin - sum(len(samples) for _, samples in pieces) / rate
 
 
-def _end_of_picture(path: str | Path, start: float) -> float:
+def _end_of_video(path: str | Path, start: float) -> float:
     """Time stamp at which the frames end, none of which stands for longer than MAX_HOLD on the average."""
     passed, count, last = 0.0, 0, None
     with opened(path) as (container, stream):

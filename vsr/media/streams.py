@@ -16,7 +16,7 @@ Again = Callable[[], AbstractContextManager]  # opens the same recording once mo
 LOOK = 500  # packets that are looked at to tell a frame that moves from one that stands
 
 
-def picture_streams(container) -> list:
+def video_streams(container) -> list:
     """The video streams that are recordings; the cover of a song and the thumbnails of a video are not."""
     from av.stream import Disposition
 
@@ -24,10 +24,10 @@ def picture_streams(container) -> list:
     return [s for s in container.streams.video if s.codec_context is not None and not s.disposition & left_out]
 
 
-def picture_stream(container, again: Again | None = None):
+def video_stream(container, again: Again | None = None):
     """The video stream to read, None where there is none; `again` allows to look at packets, where streams do not say
     how many frames they have."""
-    streams = picture_streams(container)
+    streams = video_streams(container)
     if len(streams) < 2:
         return streams[0] if streams else None
     moving = _moving(streams, again)
@@ -85,7 +85,7 @@ def chosen_among(container, stream) -> dict | None:
     """What a transcript says of the video stream that was taken; None where it is the only one."""
     from av.stream import Disposition
 
-    count, context = len(picture_streams(container)), stream.codec_context
+    count, context = len(video_streams(container)), stream.codec_context
     if count < 2:
         return None
     marked = bool(stream.disposition & Disposition.default)

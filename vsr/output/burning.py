@@ -16,7 +16,7 @@ from vsr.core.clock import FPS
 from vsr.core.errors import VsrError, one_line
 from vsr.core.files import atomic_write
 from vsr.media.container import open_container
-from vsr.media.picture_shape import fitted
+from vsr.media.frame_shape import fitted
 from vsr.media.reader import frames_from
 from vsr.media.streams import sound_stream
 from vsr.output.cues import Cue, cues
@@ -63,25 +63,25 @@ def _format_of(out: str | Path) -> str:
 
 def _write(frames: Iterator, shown: list[Cue], source, target) -> None:
     """All frames, and the sound as it comes before each of them."""
-    picture, place = next(frames)
-    first, size = place.time, (picture.shape[1] // 2 * 2, picture.shape[0] // 2 * 2)  # colours are halved
+    image, place = next(frames)
+    first, size = place.time, (image.shape[1] // 2 * 2, image.shape[0] // 2 * 2)  # colours are halved
     stream = target.add_stream("libx264", rate=FPS, options=QUALITY)
     stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
     stream.codec_context.time_base = Fraction(1, TICKS)
     sound = _Sound(source, target, first)
-    while picture is not None:
+    while image is not None:
         sound.until(place.time - first)
-        target.mux(stream.encode(_frame(fitted(picture, size), shown, place.time, place.time - first)))
-        picture, place = next(frames, (None, place))
+        target.mux(stream.encode(_frame(fitted(image, size), shown, place.time, place.time - first)))
+        image, place = next(frames, (None, place))
     target.mux(stream.encode())
     sound.until(float("inf"))
 
 
-def _frame(picture: np.ndarray, shown: list[Cue], time: float, at: float):
+def _frame(image: np.ndarray, shown: list[Cue], time: float, at: float):
     """The frame for the encoder, ``at`` seconds from the first."""
     import av
 
-    drawn = drawn_on(picture, [cue for cue in shown if cue.start <= time < cue.end])
+    drawn = drawn_on(image, [cue for cue in shown if cue.start <= time < cue.end])
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(drawn), format="rgb24")
     frame.pts, frame.time_base = round(at * TICKS), Fraction(1, TICKS)
     return frame
@@ -109,13 +109,13 @@ class _Sound:
                 self._target.mux(packet)
 
 
-def drawn_on(picture: np.ndarray, shown: list[Cue]) -> np.ndarray:
+def drawn_on(image: np.ndarray, shown: list[Cue]) -> np.ndarray:
     """A frame with the lines of some cues at its bottom, the first lowest; the frame itself where there is none."""
     if not shown:
-        return picture
+        return image
     from PIL import Image, ImageDraw
 
-    image = Image.fromarray(picture)
+    image = Image.fromarray(image)
     draw, (width, height) = ImageDraw.Draw(image), image.size
     lines = "\n".join("\n".join(cue.named_lines) for cue in reversed(shown))
     font, outline = _font(lines, width, height)

@@ -21,7 +21,7 @@ def faces(inspection: Inspection) -> str:
 
 
 def _figure(still: Still, seconds: float) -> str:
-    side = still.picture.shape[0]
+    side = still.image.shape[0]
     lines = "".join(
         "M" + " L".join(f"{x:.1f} {y:.1f}" for x, y in still.points[a:b]) + end for a, b, end in PARTS
     )
@@ -29,7 +29,7 @@ def _figure(still: Still, seconds: float) -> str:
     corners = " ".join(f"{x:.1f},{y:.1f}" for x, y in still.corners)
     return (
         f'<figure data-frame="{still.frame}"><svg viewBox="0 0 {side} {side}" role="img" aria-label="landmarks">'
-        f'<image href="{image_url(still.picture)}" width="{side}" height="{side}"/>'
+        f'<image href="{image_url(still.image)}" width="{side}" height="{side}"/>'
         f'<polygon points="{corners}"/><path d="{lines}"/>{dots}</svg>'
         f"<figcaption>{seconds:.2f} s</figcaption></figure>"
     )

@@ -21,7 +21,7 @@ def facts_of(loaded: LoadedModel, clip: MouthClip, options: DecodeOptions) -> di
     return {
         "Video": {
             "file": Path(info.path).name,
-            "picture": f"{info.width} × {info.height} at {info.fps:.4g} frames/s",
+            "frames": f"{info.width} × {info.height} at {info.fps:.4g} frames/s",
             "length": f"{info.duration:.2f} s",
             "face": f"number {clip.face}, found in {100 * clip.found:.0f} % of its frames",
             "filled in": f"{missed} of {len(clip.crop)} frames",

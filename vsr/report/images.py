@@ -15,14 +15,14 @@ def base64_bytes(values: np.ndarray) -> str:
     return base64.b64encode(np.ascontiguousarray(values).tobytes()).decode("ascii")
 
 
-def image_url(picture: np.ndarray) -> str:
+def image_url(image: np.ndarray) -> str:
     """RGB (H, W, 3) or gray (H, W) uint8 -> a data URL of its WebP."""
     import cv2
 
-    ordered = picture[..., ::-1] if picture.ndim == 3 else picture
+    ordered = image[..., ::-1] if image.ndim == 3 else image
     done, data = cv2.imencode(".webp", np.ascontiguousarray(ordered), [cv2.IMWRITE_WEBP_QUALITY, QUALITY])
     if not done:
-        raise ValueError(f"no image: {picture.shape} {picture.dtype}")
+        raise ValueError(f"no image: {image.shape} {image.dtype}")
     return "data:image/webp;base64," + base64_bytes(data)
 
 

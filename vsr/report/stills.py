@@ -23,7 +23,7 @@ class Still:
     """A frame's face. frame (320, 320, 3) uint8; points (37, 2) and corners (4, 2), of the crop, in its pixels."""
 
     frame: int
-    picture: np.ndarray
+    image: np.ndarray
     points: np.ndarray
     corners: np.ndarray
 
@@ -32,19 +32,19 @@ def stills(clip: MouthClip, start: int, stop: int, count: int = STILLS) -> list[
     """Frames spread evenly over start ... stop, each cut round the face, with its landmarks."""
     wanted = sorted({start + int((k + 0.5) / count * (stop - start)) for k in range(count)})
     matrices = mouth_transforms(clip.points)
-    pictures = _frames_at(clip, wanted)
+    images = _frames_at(clip, wanted)
     drawn = {i: (clip.points[i], crop_corners(matrices[i])) for i in wanted}
-    on = {i: [points_on_frame(each, pictures[i].shape, clip.canvas) for each in drawn[i]] for i in wanted}
-    return [_still(pictures[i], *on[i], i - start) for i in wanted]
+    on = {i: [points_on_frame(each, images[i].shape, clip.canvas) for each in drawn[i]] for i in wanted}
+    return [_still(images[i], *on[i], i - start) for i in wanted]
 
 
-def _still(picture: np.ndarray, points: np.ndarray, corners: np.ndarray, frame: int) -> Still:
+def _still(image: np.ndarray, points: np.ndarray, corners: np.ndarray, frame: int) -> Still:
     import cv2
 
     low, high = points.min(0), points.max(0)
     side = max(1, round(2 * FACE_REACH * float((high - low).max())))
     corner, scale = np.round((low + high) / 2 - side / 2), STILL_SIDE / side
-    cut = cv2.warpAffine(picture, np.column_stack([np.eye(2), -corner]), (side, side), borderMode=cv2.BORDER_REPLICATE)
+    cut = cv2.warpAffine(image, np.column_stack([np.eye(2), -corner]), (side, side), borderMode=cv2.BORDER_REPLICATE)
     cut = cv2.resize(cut, (STILL_SIDE, STILL_SIDE), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
     return Still(frame, cut, (points - corner) * scale, (corners - corner) * scale)
 
@@ -52,8 +52,8 @@ def _still(picture: np.ndarray, points: np.ndarray, corners: np.ndarray, frame: 
 def _frames_at(clip: MouthClip, wanted: list[int]) -> dict[int, np.ndarray]:
     """Crop frame -> the frame (H, W, 3) it was cut from; the video is read again up to the last of them."""
     found: dict[int, np.ndarray] = {}
-    for picture, place in frames_from(clip.info.path, clip.begin):
-        found |= {i: picture.copy() for i in wanted if abs(place.time - clip.times[i]) < 0.5 / FPS}
+    for image, place in frames_from(clip.info.path, clip.begin):
+        found |= {i: image.copy() for i in wanted if abs(place.time - clip.times[i]) < 0.5 / FPS}
         if len(found) == len(wanted):
             return found
     raise VsrError("unreadable", f"{clip.info.path}: a second reading gave fewer frames than the first")

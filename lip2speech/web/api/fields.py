@@ -7,6 +7,7 @@ from typing import Literal
 from fastapi import UploadFile
 from pydantic import BaseModel, ConfigDict, Field
 
+from lip2speech.inference.statement import STATEMENT
 from vsr.output.subtitles import WRITERS
 
 TEXTS = ("text", *(name for name in WRITERS if name not in ("txt", "json")))  # answers that are text
@@ -36,8 +37,12 @@ class TranscriptionForm(Form):
 
 class SpeechForm(Form):
     response_format: Literal["wav", "mp4"] = Field("wav", description="The sound, or the video with it")
-    reference: UploadFile | None = Field(None, description="A recording of the voice to speak with")
-    text: str = Field("none", max_length=2000, description="What is said: none, read (from the lips) or the words")
+    reference: UploadFile | None = Field(
+        None, description=f"A recording of the voice to speak with. Whoever gives one says: {STATEMENT}"
+    )
+    text: str = Field(
+        "", max_length=2000, description="What is said: none, read (from the lips: usual for a voice that can) or words"
+    )
 
 
 class Warned(BaseModel):

@@ -21,13 +21,13 @@ class Wish:
     Attributes:
         faces: as `--faces`.
         format: suffix of what is spoken: "wav" or "mp4".
-        text: what is said, for the voice: "none", "read" or words.
+        text: what is said, for the voice: "none", "read" or words; empty: as the page does.
         transcript, spoken: the result, where it is done; `spoken` is a file in the job's folder.
     """
 
     faces: str | int = "largest"
     format: str = "wav"
-    text: str = "none"
+    text: str = ""
     transcript: Transcript | None = None
     spoken: Path | None = None
 
@@ -77,9 +77,10 @@ def _text(models: Models, job: Job, wish: Wish):
     from lip2speech.inference.text import NONE, READ, given_text, open_text
     from lip2speech.models.flow_options import FlowOptions
 
-    if wish.text in (NONE, READ):
-        return open_text(models.voice, wish.text, FlowOptions(), job.source, wish.faces)
-    if not wish.text.split():
+    text = wish.text or models.usual_text
+    if text in (NONE, READ):
+        return open_text(models.voice, text, FlowOptions(), job.source, wish.faces)
+    if not text.split():
         raise VsrError("bad_text", "text: there are no words in it")
     _ = models.voice.listener
-    return given_text(models.voice, " ".join(wish.text.lower().split()), job.source, wish.faces)
+    return given_text(models.voice, " ".join(text.lower().split()), job.source, wish.faces)

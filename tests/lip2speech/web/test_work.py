@@ -57,8 +57,8 @@ def refused(worker, video, reference=None):
 @pytest.fixture(scope="session")
 def other_clip(tmp_path_factory):
     """A talking face that says something else, in a format that browsers do not play."""
-    pictures = talking_face(40)[::-1, :, ::-1].copy()
-    return write_video(tmp_path_factory.mktemp("clips") / "other.mpg", pictures, codec="mpeg1video")
+    images = talking_face(40)[::-1, :, ::-1].copy()
+    return write_video(tmp_path_factory.mktemp("clips") / "other.mpg", images, codec="mpeg1video")
 
 
 def test_a_video_becomes_files_with_what_the_tools_say(make_worker, face_clip):
@@ -266,8 +266,8 @@ def test_what_the_server_writes_is_for_its_owner_alone(monkeypatch):
 
 
 def test_a_recording_without_a_length_is_voiced_and_told_to_its_end(make_worker, tmp_path):
-    pictures = np.concatenate([talking_face(25, 128), np.zeros((50, 128, 128, 3), np.uint8)])
-    (job,), _ = done(make_worker(), write_piped(tmp_path / "film.webm", pictures, "webm", "libvpx", {}))
+    images = np.concatenate([talking_face(25, 128), np.zeros((50, 128, 128, 3), np.uint8)])
+    (job,), _ = done(make_worker(), write_piped(tmp_path / "film.webm", images, "webm", "libvpx", {}))
     assert json.loads((job.folder / "0.json").read_text("utf-8"))["duration"] == pytest.approx(3, abs=0.1)
     assert len(read_wave(job.folder / "0.mp4")) == pytest.approx(48_000, abs=1100)
 
@@ -320,7 +320,7 @@ def test_lips_at_rest_have_no_words_and_a_page_all_the_same(make_worker, tmp_pat
     assert (job.folder / "inspect0.html").is_file()
 
 
-def test_a_failure_holds_no_picture(make_worker, landscape_clip, monkeypatch):
+def test_a_failure_holds_no_frame(make_worker, landscape_clip, monkeypatch):
     held = []
 
     class Watching:

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from vsr.cli.options import add_faces_argument
+from vsr.cli.options import add_faces_argument, add_model_argument
 from vsr.core.machine import add_device_argument, add_precision_argument
 from vsr.output.subtitles import WRITERS
 
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--format", choices=tuple(WRITERS), metavar="F",
         help=f"one of {','.join(WRITERS)} (default: the ending of -o; tsv on the screen)",
     )  # fmt: skip
-    parser.add_argument("--model", metavar="MODEL", help="name of vsr models, folder or org/name (default: grid)")
+    add_model_argument(parser)
     parser.add_argument("--cropped", action="store_true", help="the video shows a mouth alone: take it as it is")
     add_faces_argument(parser)
     add_device_argument(parser)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from vsr.cli.options import add_model_argument
 from vsr.cli.search_options import add_search_arguments, language_files, search_options
 from vsr.core.errors import VsrError
 from vsr.core.machine import add_device_argument, add_precision_argument
@@ -29,7 +30,7 @@ vsr decode --model grid-av --modality sound --manifest data/sound/test/manifest.
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     files = parser.add_argument_group("input and output")
-    files.add_argument("--model", metavar="MODEL", help="name of vsr models, folder or org/name (default: grid)")
+    add_model_argument(files)
     files.add_argument("--manifest", required=True, metavar="JSONL", help="manifest that vsr crop wrote")
     files.add_argument("--out", required=True, metavar="JSONL", help="one hypothesis a line")
     add_device_argument(parser, "auto")

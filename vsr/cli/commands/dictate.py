@@ -6,6 +6,7 @@ import argparse
 import sys
 import threading
 
+from vsr.cli.options import add_model_argument
 from vsr.core.machine import add_device_argument, add_precision_argument
 from vsr.output.unsure import MODES
 
@@ -35,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--filter", metavar="CMD", help="likewise; what it prints takes the utterance's place")
     parser.add_argument("--type", action="store_true", help="type at the cursor, by the package pynput")
     parser.add_argument("--unsure", choices=MODES, default="mark", help="words not to be believed (default: mark)")
-    parser.add_argument("--model", metavar="MODEL", help="name of vsr models, folder or org/name (default: grid)")
+    add_model_argument(parser)
     add_device_argument(parser)
     add_precision_argument(parser)
     parser.add_argument("--beam", type=int, metavar="N", help="width of the search (default: the model's own, or 4)")

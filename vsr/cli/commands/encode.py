@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from vsr.cli.options import add_faces_argument, files_of_model
+from vsr.cli.options import add_faces_argument, add_model_argument, files_of_model
 from vsr.core.machine import add_device_argument, add_precision_argument
 
 HELP = "write encoder states of videos, of any layer"
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("videos", nargs="+", metavar="VIDEO", help="video files")
     parser.add_argument("-o", "--out", required=True, metavar="DIR", help="folder of the files")
-    parser.add_argument("--model", metavar="MODEL", help="name of vsr models, folder or org/name (default: grid)")
+    add_model_argument(parser)
     parser.add_argument("--layers", default="last", metavar="L[,L]", help="frontend, numbers, last (default: last)")
     parser.add_argument("--format", choices=("safetensors", "npz"), default="safetensors", help="default: safetensors")
     parser.add_argument("--cropped", action="store_true", help="the videos show a mouth alone: take them as they are")

@@ -7,7 +7,7 @@ import json
 import sys
 from dataclasses import asdict
 
-from vsr.cli.options import add_faces_argument
+from vsr.cli.options import add_faces_argument, add_model_argument
 from vsr.core.machine import add_device_argument, add_precision_argument
 from vsr.core.renamed import add_earlier_option
 
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--also", action="append", default=[], metavar="PHRASE", help="another phrase; may be repeated")
     parser.add_argument("--threshold", type=float, default=0.5, metavar="SCORE", help="of places shown (default: 0.5)")
     parser.add_argument("--json", action="store_true", help="one JSON object a place")
-    parser.add_argument("--model", metavar="MODEL", help="name of vsr models, folder or org/name (default: grid)")
+    add_model_argument(parser)
     parser.add_argument("--cropped", action="store_true", help="the videos show a mouth alone: take them as they are")
     add_faces_argument(parser)
     parser.set_defaults(faces="all")

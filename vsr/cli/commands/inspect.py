@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from vsr.cli.options import add_model_argument
 from vsr.core.machine import add_device_argument, add_precision_argument
 from vsr.decoding.options import METHODS, DecodeOptions
 
@@ -26,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("video", metavar="VIDEO", help="video file")
     parser.add_argument("-o", "--out", required=True, metavar="HTML", help="the page; it needs no other file")
-    parser.add_argument("--model", metavar="MODEL", help="name of vsr models, folder or org/name (default: grid)")
+    add_model_argument(parser)
     add_device_argument(parser)
     add_precision_argument(parser)
     reading = parser.add_argument_group("reading")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from vsr.cli.options import add_model_argument
 from vsr.core.machine import add_device_argument, add_precision_argument
 
 HELP = "caption a camera or a stream while it runs"
@@ -24,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("source", metavar="SOURCE", help="number of a camera, address of a stream, file, or -")
     parser.add_argument("-o", "--out", metavar="FILE", help="keep the captions: .txt, .srt, .vtt, .ass, .json or .tsv")
-    parser.add_argument("--model", metavar="MODEL", help="name of vsr models, folder or org/name (default: grid)")
+    add_model_argument(parser)
     add_device_argument(parser)
     add_precision_argument(parser)
     parser.add_argument("--beam", type=int, metavar="N", help="width of the search (default: the model's own, or 4)")

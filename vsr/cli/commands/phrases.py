@@ -7,7 +7,7 @@ import json
 import sys
 from dataclasses import asdict
 
-from vsr.cli.options import add_faces_argument
+from vsr.cli.options import add_faces_argument, add_model_argument
 from vsr.cli.own_phrases import FORMS, add_own_arguments, run_own
 from vsr.core.machine import add_device_argument, add_precision_argument
 from vsr.core.renamed import add_earlier_option
@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--nbest", type=int, default=3, metavar="N", help="phrases that are printed (default: 3)")
     parser.add_argument("--threshold", type=float, metavar="FIT", help="below it: none (0.7; own: by the examples)")
     parser.add_argument("--json", action="store_true", help="one JSON object a file, with every phrase")
-    parser.add_argument("--model", metavar="MODEL", help="name of vsr models, folder or org/name (default: grid)")
+    add_model_argument(parser)
     parser.add_argument("--cropped", action="store_true", help="the videos show a mouth alone: take them as they are")
     add_own_arguments(parser)
     add_faces_argument(parser)

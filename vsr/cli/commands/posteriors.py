@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from vsr.cli.options import add_model_argument
 from vsr.core.machine import add_device_argument
 
 HELP = "write CTC log-probabilities for graph decoding"
@@ -18,7 +19,7 @@ EXAMPLE = "vsr posteriors --manifest data/crops/test/manifest.jsonl --grammar gr
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--model", metavar="MODEL", help="name of vsr models, folder or org/name (default: grid)")
+    add_model_argument(parser)
     parser.add_argument("--manifest", required=True, metavar="JSONL", help="manifest that vsr crop wrote")
     parser.add_argument("--grammar", metavar="ARPA", help="ARPA file, or grid: adds grammar and lexicon")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the result")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from vsr.cli.options import add_model_argument
 from vsr.cli.search_options import add_language_arguments, language_files, language_options
 from vsr.core.machine import add_device_argument
 
@@ -19,7 +20,7 @@ vsr rescore --manifest test.jsonl --nbest exp/test.jsonl --weight 1 --lm exp/lm/
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--model", metavar="MODEL", help="name of vsr models, folder or org/name (default: grid)")
+    add_model_argument(parser)
     parser.add_argument("--manifest", required=True, metavar="JSONL", help="manifest that vsr crop wrote")
     parser.add_argument("--nbest", required=True, metavar="JSONL", help="hypotheses of vsr decode or lattice.py")
     parser.add_argument(

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
-from vsr.cli.options import add_engine_arguments, add_faces_argument, files_of_model
-from vsr.cli.search_options import add_search_arguments, language_files, search_options
+from vsr.cli.options import add_engine_arguments, add_faces_argument, add_model_argument
+from vsr.cli.planned import ONE_FILE, planned, report_line
+from vsr.cli.search_options import add_search_arguments, search_options
 from vsr.core.errors import VsrError
-from vsr.core.files import ignores_case
 from vsr.core.machine import add_device_argument, add_precision_argument, find_device
 from vsr.core.progress import shown
-from vsr.data.modalities import MODALITIES, SOUND
+from vsr.data.modalities import MODALITIES
 from vsr.inference.executors import open_engine
 from vsr.output.subtitles import WRITERS
 from vsr.output.transcript import Transcript, covered_note
@@ -38,7 +36,6 @@ vsr transcribe clip.mp4 --model grid-av --modality both
 vsr transcribe video.mkv --faces all --format srt,json -o out/ --resume
 vsr transcribe videos/*.mp4 --format json -o out/ --engine ray --address head:6379"""
 
-ONE_FILE = "would be written to the same file: read each with an -o of its own"
 SEVERAL_ON_SCREEN = ("txt", "json")  # formats that stay readable one file after another
 
 
@@ -55,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     output.add_argument("--burn", metavar="FILE", help="also write the video with its captions on it (.mp4, .mkv)")
     reading = parser.add_argument_group("reading")
-    reading.add_argument("--model", metavar="MODEL", help="name of vsr models, folder or org/name (default: grid)")
+    add_model_argument(reading)
     add_faces_argument(reading)
     reading.add_argument("--cropped", action="store_true", help="the videos show a mouth alone: take them as they are")
     reading.add_argument(
@@ -90,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
     outputs = None if args.out is None else Outputs(args.out, args.formats, args.unsure)
     from vsr.inference.bulk import Settings
 
-    videos, refused = _planned(args, outputs) if outputs else (args.videos, 0)
+    videos, refused = planned(args, outputs) if outputs else (args.videos, 0)
     if not videos:
         return 1 if refused else 0
     search = tuple(search_options(args).items())
@@ -123,77 +120,6 @@ def _device(args: argparse.Namespace, here: bool) -> str:
     if not here:
         raise VsrError("bad_config", "--device is this machine's: the workers of a Ray cluster read on their cores")
     return find_device(args.device)
-
-
-def _planned(args: argparse.Namespace, outputs: Outputs) -> tuple[list[str], int]:
-    """The videos to read, and how many others there are whose results may not be written; each gets its line."""
-    from vsr.core.artifacts import KEPT, NEW, tell
-    from vsr.output.ledger import Written
-
-    outputs.prepare()
-    _check_names(args.videos, outputs)
-    read = (*args.videos, *language_files(args), *files_of_model(args.model))
-    written, inputs = Written(outputs.folder), {os.path.realpath(file) for file in read}
-    state_of = _finished(args, outputs, written) if args.resume else lambda video: NEW
-    states, allowed, refused = [], [], 0
-    for video in args.videos:
-        try:
-            state = state_of(video)
-            if state != KEPT:
-                outputs.check(video, written, inputs, args.force)
-                outputs.remove_leftovers(video)
-                allowed.append(video)
-            states.append(state)
-        except VsrError as error:
-            refused += not _report(video, str(error))
-    tell(states, "transcripts")
-    return allowed, refused
-
-
-def _finished(args: argparse.Namespace, outputs: Outputs, written) -> Callable[[str], str]:
-    """Whether an earlier run finished a video with this model and these options (`Outputs.state`)."""
-    from vsr.decoding.defaults import options_in
-    from vsr.decoding.provenance import searched, video_of
-    from vsr.face.speaker_selection import number_of_faces
-    from vsr.modelstore.checkpoint import read_config
-    from vsr.modelstore.folder import find_model
-    from vsr.modelstore.precision import chosen_precision
-
-    folder = find_model(args.model)
-    precision = chosen_precision(folder, args.precision, find_device("auto") if args.device == "auto" else args.device)
-    made = searched(folder, options_in(folder, read_config(folder), search_options(args)), precision=precision)
-    made["faces"] = number_of_faces(args.faces) or "all"
-    made |= {"unsure": args.unsure} if args.unsure else {}
-    made |= {"cropped": True, "faces": 1} if args.cropped else {}
-    made |= _modality(args, folder)
-
-    def state(video: str) -> str:
-        try:
-            own = {"video": video_of(video)} if os.path.isfile(video) else {}
-            return outputs.state(video, made | own, written)
-        except OSError as error:
-            raise VsrError("unreadable", f"{error.filename}: {error.strerror}") from error
-
-    return state
-
-
-def _modality(args: argparse.Namespace, folder: Path) -> dict:
-    """What a finished transcript of a model that hears says of it. Raises VsrError."""
-    from vsr.decoding.encoding import modality_among
-    from vsr.modelstore.folder import modalities_in
-
-    read = modalities_in(folder)
-    chosen = modality_among(read, args.modality, str(args.model))
-    return {"modality": chosen} | ({"faces": 1} if chosen == SOUND else {}) if SOUND in read else {}
-
-
-def _check_names(videos: list[str], outputs: Outputs) -> None:
-    """Names that differ in their case alone are one file on some disks. Raises VsrError."""
-    names: dict[str, str] = {}
-    for video in videos if ignores_case(outputs.folder) else ():
-        other = names.setdefault(Path(video).stem.casefold(), video)
-        if other is not video:
-            raise VsrError("bad_config", f"{other} and {video} {ONE_FILE}")
 
 
 def _formats(text: str) -> tuple[str, ...]:
@@ -253,11 +179,11 @@ def _deliver(transcript: Transcript, args: argparse.Namespace, outputs: Outputs 
 
             burn(args.videos[0], transcript, args.burn, args.unsure)
     except VsrError as error:
-        return _report(transcript.file, str(error))
+        return report_line(transcript.file, str(error))
     if transcript.error is not None:
-        return _report(transcript.file, transcript.error[1])
+        return report_line(transcript.file, transcript.error[1])
     if note := covered_note(transcript.skipped):
-        _report(transcript.file, f"{note}, and is not read there")
+        report_line(transcript.file, f"{note}, and is not read there")
     _tell_unsure(transcript, args.unsure)
     return True
 
@@ -265,9 +191,9 @@ def _deliver(transcript: Transcript, args: argparse.Namespace, outputs: Outputs 
 def _tell_unsure(transcript: Transcript, mode: str | None) -> None:
     """What must be known before the words are believed, in a line."""
     for warning in transcript.warnings:
-        _report(transcript.file, warning["message"])
+        report_line(transcript.file, warning["message"])
     if mode in ("mark", "drop") and (share := unreadable_share(transcript)):
-        _report(transcript.file, f"{share:.0%} of the time of its words is not to be believed ({mode})")
+        report_line(transcript.file, f"{share:.0%} of the time of its words is not to be believed ({mode})")
 
 
 def _tell_stream(transcript: Transcript, written: bool) -> None:
@@ -276,11 +202,6 @@ def _tell_stream(transcript: Transcript, written: bool) -> None:
 
     if written or sys.stderr.isatty():
         tell_choice("vsr", transcript.file, (transcript.provenance or {}).get("video", {}).get("stream"))
-
-
-def _report(file: str, message: str) -> bool:
-    print(f"vsr: {message}" if file in message else f"vsr: {file}: {message}", file=sys.stderr)
-    return False
 
 
 def _print(transcript: Transcript, name: str, several: bool) -> None:

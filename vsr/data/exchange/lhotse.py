@@ -63,9 +63,9 @@ def _recording(video: str):
     from vsr.media.reader import probe
 
     info = probe(video)
-    picture = VideoInfo(info.fps, round(info.duration * info.fps), info.height, info.width)
+    image = VideoInfo(info.fps, round(info.duration * info.fps), info.height, info.width)
     return Recording(
-        id_of(video), [AudioSource("file", [0], video, picture)], SAMPLE_RATE,
+        id_of(video), [AudioSource("file", [0], video, image)], SAMPLE_RATE,
         round(info.end * SAMPLE_RATE), info.end,
     )  # fmt: skip
 

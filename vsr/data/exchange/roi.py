@@ -59,7 +59,7 @@ def _encode(crop: np.ndarray, path: Path) -> None:
     with av.open(str(path), "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=FPS, options=QUALITY)
         stream.width, stream.height, stream.pix_fmt = crop.shape[2], crop.shape[1], "yuv420p"
-        for picture in crop:
-            frame = av.VideoFrame.from_ndarray(np.repeat(picture[..., None], 3, axis=-1), format="rgb24")
+        for image in crop:
+            frame = av.VideoFrame.from_ndarray(np.repeat(image[..., None], 3, axis=-1), format="rgb24")
             container.mux(stream.encode(frame))
         container.mux(stream.encode())

@@ -15,7 +15,7 @@ from vsr.face.detector import Detector
 from vsr.face.geometry import SMOOTHING
 from vsr.face.piece import Cut, MouthCutter
 from vsr.face.tracker import MAX_GAP, STRIDE, Tracker
-from vsr.media.picture_shape import same_aspect
+from vsr.media.frame_shape import same_aspect
 
 AROUND = 1.5  # of the larger side of the face's points, by which the kept frame goes beyond: a detector looks there
 LARGEST = 250  # pixels of that side; the mesh sees no more

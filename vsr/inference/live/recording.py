@@ -18,19 +18,19 @@ def record(source: str, path: Path, seconds: float) -> Path:
     """Video ``seconds`` of a camera (or of what `open_source` takes) into an .mp4. Raises VsrError as `open_source`."""
     import av
 
-    pictures = open_source(source)
+    images = open_source(source)
     try:
         with av.open(str(path), "w") as container:
             stream = None
-            for picture, time in pictures:
+            for image, time in images:
                 if time > seconds:
                     break
                 if stream is None:
                     stream = container.add_stream("libx264", rate=25, options=QUALITY)
-                    stream.height, stream.width = (side // 2 * 2 for side in picture.shape[:2])
+                    stream.height, stream.width = (side // 2 * 2 for side in image.shape[:2])
                     stream.pix_fmt = "yuv420p"
                     stream.codec_context.time_base = Fraction(1, TICKS)
-                shown = np.ascontiguousarray(picture[: stream.height, : stream.width])
+                shown = np.ascontiguousarray(image[: stream.height, : stream.width])
                 frame = av.VideoFrame.from_ndarray(shown, format="rgb24")
                 frame.pts, frame.time_base = round(time * TICKS), Fraction(1, TICKS)
                 container.mux(stream.encode(frame))
@@ -38,5 +38,5 @@ def record(source: str, path: Path, seconds: float) -> Path:
                 raise VsrError("no_camera", f"camera {source} gives no frame")
             container.mux(stream.encode())
     finally:
-        pictures.close()
+        images.close()
     return path

@@ -97,10 +97,10 @@ class Session:
         if mesh is not None:
             mesh.ready()
 
-    def run(self, pictures: Iterable[Taken]) -> Iterator[Caption]:
+    def run(self, images: Iterable[Taken]) -> Iterator[Caption]:
         """Captions as they change; the caller stops by closing the frames."""
         try:
-            for frame, seconds, at in _grid(pictures):
+            for frame, seconds, at in _grid(images):
                 for mouth in self.mouths.add(frame, seconds, at):
                     yield from self._take(mouth)
                 yield from self._news()
@@ -193,8 +193,8 @@ def _stretches(mouths: list[Mouth]) -> Stretches:
     return stretches_of(np.stack([mouth.crop for mouth in mouths]), np.stack([mouth.points for mouth in mouths]))
 
 
-def _grid(pictures: Iterable[Taken]) -> Iterator[tuple[np.ndarray, float, float]]:
+def _grid(images: Iterable[Taken]) -> Iterator[tuple[np.ndarray, float, float]]:
     """(frame, seconds, when it was filmed) at 25 a second, whatever the camera gives."""
-    timed = ((taken, taken.time) for taken in pictures)
+    timed = ((taken, taken.time) for taken in images)
     for taken, place in on_grid(timed, 1 / FPS):
         yield taken.frame, place.time, taken.at

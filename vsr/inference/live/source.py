@@ -21,9 +21,9 @@ import numpy as np
 from vsr.core.errors import VsrError
 from vsr.inference.live.pace import Pace
 from vsr.media.container import short_reason
-from vsr.media.picture_shape import Converter, PictureShapes, with_sizes
+from vsr.media.frame_shape import Converter, FrameShapes, with_sizes
 from vsr.media.reader import frames_from
-from vsr.media.streams import chosen_among, picture_stream, tell_choice
+from vsr.media.streams import chosen_among, tell_choice, video_stream
 
 WAITING = 25  # frames that may wait
 STREAMS = ("rtsp", "rtsps", "rtmp", "http", "https", "udp", "tcp", "srt")
@@ -82,10 +82,10 @@ def _camera(number: int) -> Iterator[tuple[np.ndarray, float]]:
     started = time.monotonic()
     try:
         while True:
-            there, picture = camera.read()
+            there, image = camera.read()
             if not there:
                 raise VsrError("no_camera", f"camera {number} gives no more frames")
-            yield np.ascontiguousarray(picture[..., ::-1]), time.monotonic() - started
+            yield np.ascontiguousarray(image[..., ::-1]), time.monotonic() - started
     finally:
         camera.release()
 
@@ -99,24 +99,24 @@ def _stream(name: str) -> Iterator[tuple[np.ndarray, float]]:
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise VsrError("unreadable", f"{name}: no stream that can be read ({_why(error)})") from error
     with container:
-        stream = picture_stream(container)
+        stream = video_stream(container)
         if stream is None:
             raise VsrError("no_video", f"{name}: holds no video")
         tell_choice("vsr", name, chosen_among(container, stream))
         pace, converter = Pace(stream), Converter()
-        for (picture, seconds), shape, size in with_sizes(_placed(stream, _decoded(name, container, stream), pace)):
-            yield converter.rgb(picture, shape, size), seconds
+        for (image, seconds), shape, size in with_sizes(_placed(stream, _decoded(name, container, stream), pace)):
+            yield converter.rgb(image, shape, size), seconds
         if not pace.count:
             raise VsrError("unreadable", f"{name}: not one frame came")
 
 
-def _placed(stream, pictures: Iterator, pace: Pace) -> Iterator[tuple]:
+def _placed(stream, images: Iterator, pace: Pace) -> Iterator[tuple]:
     """((frame, its second), its shape); those whose time stamp is damaged are left out."""
-    shapes = PictureShapes(stream)
-    for picture in shapes.noted(pictures):
-        seconds = pace.place(picture.time)
+    shapes = FrameShapes(stream)
+    for image in shapes.noted(images):
+        seconds = pace.place(image.time)
         if seconds is not None:
-            yield (picture, seconds), shapes.shape_of(picture)
+            yield (image, seconds), shapes.shape_of(image)
 
 
 def _decoded(name: str, container, stream) -> Iterator:
@@ -168,7 +168,7 @@ class Capture:
     is for the caller to report, after the captions of those that had.
     """
 
-    pictures: Iterator[tuple[np.ndarray, float]]
+    images: Iterator[tuple[np.ndarray, float]]
     waiting: int = WAITING
     dropped: int = 0
     error: Exception | None = None
@@ -185,7 +185,7 @@ class Capture:
     def _take(self) -> None:
         try:
             began = None
-            for frame, seconds in self.pictures:
+            for frame, seconds in self.images:
                 began = time.monotonic() - seconds if began is None else began
                 with self._news:
                     self._await_room(until=began + seconds)

@@ -13,7 +13,7 @@ REORDERED = ("h264", "hevc")  # raw streams whose order of display FFmpeg finds 
 FOLLOWING = 64  # packets by which it knows the last frames' times, too
 
 
-def copied(source, picture, target, listing: Listing, start: float) -> Iterator[tuple]:
+def copied(source, image, target, listing: Listing, start: float) -> Iterator[tuple]:
     """Add a stream to ``target`` and yield (packet for it, its decoding time in seconds).
 
     Args:
@@ -21,23 +21,23 @@ def copied(source, picture, target, listing: Listing, start: float) -> Iterator[
         listing: of its packets.
         start: time stamp of the first frame shown, seconds.
     """
-    stream = _stream_like(picture, target)
+    stream = _stream_like(image, target)
     kept = listing.kept()
-    packets = (packet for packet, keep in zip(packets_of(source, picture), kept, strict=False) if keep)
-    timed = _counted(packets, picture, listing) if listing.untimed else _moved(packets, picture.time_base, start)
+    packets = (packet for packet, keep in zip(packets_of(source, image), kept, strict=False) if keep)
+    timed = _counted(packets, image, listing) if listing.untimed else _moved(packets, image.time_base, start)
     for packet in timed:
         packet.stream = stream
         yield packet, float(packet.dts * packet.time_base)
 
 
-def _stream_like(picture, target):
+def _stream_like(image, target):
     """A stream of the same codec, also where it can only be decoded here (AV1)."""
     from av.codec.codec import UnknownCodecError
 
     try:
-        return target.add_stream_from_template(picture)
+        return target.add_stream_from_template(image)
     except UnknownCodecError:
-        return target.add_stream_from_template(picture, opaque=True)
+        return target.add_stream_from_template(image, opaque=True)
 
 
 def _moved(packets: Iterable, base: Fraction, start: float) -> Iterator:
@@ -54,13 +54,13 @@ def _moved(packets: Iterable, base: Fraction, start: float) -> Iterator:
         yield packet
 
 
-def _counted(packets: Iterable, picture, listing: Listing) -> Iterator:
+def _counted(packets: Iterable, image, listing: Listing) -> Iterator:
     """Packets without time stamps, one frame after the other at the stream's rate."""
-    step = max(1, round(listing.step / picture.time_base))
+    step = max(1, round(listing.step / image.time_base))
     if listing.reordered:
         begun_again = islice(packets_of_file(listing.path), FOLLOWING)
         numbered = _numbered(chain(packets, begun_again), step)
-        yield from islice(_from_zero(_in_display_order(numbered, picture)), len(listing.key))
+        yield from islice(_from_zero(_in_display_order(numbered, image)), len(listing.key))
     else:
         yield from _numbered(packets, step)
 
@@ -72,12 +72,12 @@ def _numbered(packets: Iterable, step: int) -> Iterator:
         yield packet
 
 
-def _in_display_order(packets: Iterable, picture) -> Iterator:
+def _in_display_order(packets: Iterable, image) -> Iterator:
     """Packets with the times of display that FFmpeg finds by the frames' headers. It guesses those of the last ones:
     others have to follow."""
     from av.bitstream import BitStreamFilterContext
 
-    order = BitStreamFilterContext("dts2pts", picture)
+    order = BitStreamFilterContext("dts2pts", image)
     for packet in packets:
         packet.pts = None
         yield from order.filter(packet)

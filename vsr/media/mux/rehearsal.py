@@ -52,11 +52,11 @@ class Plan:
         """Write the frame, or of it so many packets, with its sound. Raises av.error.FFmpegError, ValueError."""
         import av
 
-        with opened(self.video) as (source, picture), av.open(str(out), "w") as target:
+        with opened(self.video) as (source, image), av.open(str(out), "w") as target:
             timed = (
-                encoded(source, picture, target, self.listing.step)
+                encoded(source, image, target, self.listing.step)
                 if self.again
-                else copied(source, picture, target, self.listing, self.start)
+                else copied(source, image, target, self.listing, self.start)
             )
             if comment:
                 target.metadata[COMMENT] = comment

@@ -44,9 +44,9 @@ def write_recording(
                 video.height, video.width, video.pix_fmt = *frame.shape[:2], pixels
             if frame.shape[:2] != (video.height, video.width):
                 frame = cv2.resize(frame, (video.width, video.height), interpolation=cv2.INTER_AREA)
-            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
-            picture.pts, picture.time_base = count - 1, Fraction(1, FPS)
-            target.mux(video.encode(picture))
+            image = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+            image.pts, image.time_base = count - 1, Fraction(1, FPS)
+            target.mux(video.encode(image))
             if sound:
                 sound.write(count / FPS)
         target.mux(video.encode())

@@ -70,9 +70,9 @@ class VideoBackbone(nn.Module):
     def _in_chunks(self, video: Tensor, mask: Tensor) -> Tensor:
         """video (B, T, H, W) -> features of the real frames (M, C), in their order."""
         seen, chunk, place = chunk_places(mask.sum(1).tolist())
-        pictures = video[mask][torch.tensor(seen, device=video.device)]  # (N, 16, H, W)
+        images = video[mask][torch.tensor(seen, device=video.device)]  # (N, 16, H, W)
         encode = swin_states if self.kind.startswith("swin") else mvit_states
-        states = encode(self.network, pictures[:, None])
+        states = encode(self.network, images[:, None])
         return states[torch.tensor(chunk, device=video.device), torch.tensor(place, device=video.device)]
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Word error rate over resolution, blur, head roll, light and frame rate, on worsened copies of a list's videos.
+"""Word error rate on worsened copies of a list's videos: resolution, blur, roll and turn of heads, light, frame rate.
 
     local/conditions.py --manifest data/manifests/dev.jsonl --model grid grid-tracks --clips 20
 
@@ -8,13 +8,18 @@ to the text; a clip that is refused counts with all of its words.
 """
 
 import argparse
+import sys
 import tempfile
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent))
+from turned import Turner
 
 from vsr.core.clock import FPS
 from vsr.core.errors import VsrError
@@ -36,7 +41,7 @@ def rolled(frame: np.ndarray, degrees: float) -> np.ndarray:
 
 
 # name -> what becomes of a frame, and every how many-th frame is kept
-CONDITIONS = {
+CONDITIONS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], int]] = {
     "as filmed": (lambda frame: frame, 1),
     "resolution 1/2": (lambda frame: reduced(frame, 1 / 2), 1),
     "resolution 1/3": (lambda frame: reduced(frame, 1 / 3), 1),
@@ -49,19 +54,22 @@ CONDITIONS = {
     "12.5 frames a second": (lambda frame: frame, 2),
     "8.3 frames a second": (lambda frame: frame, 3),
 }
+# name -> degrees to the side; each clip has a mesh of its own, which follows the face
+TURNS = {f"turn {degrees} degrees": degrees for degrees in (15, 30, 45)}
+NAMES = [*CONDITIONS, *TURNS]
 
 
 def write_copy(path: Path, clip: Clip, name: str) -> None:
     """The clip's video under a condition, silent."""
-    change, every = CONDITIONS[name]
+    change, every = (Turner(TURNS[name]), 1) if name in TURNS else CONDITIONS[name]
     with av.open(str(path), "w") as container:
         video = container.add_stream("libx264", rate=Fraction(FPS, every), options=X264)
         for number, (frame, _) in enumerate(frames_of_part(clip.video, clip.start, clip.end)):
             if number % every == 0:
-                picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(change(frame)), format="rgb24")
+                image = av.VideoFrame.from_ndarray(np.ascontiguousarray(change(frame)), format="rgb24")
                 if not number:
-                    video.width, video.height, video.pix_fmt = picture.width, picture.height, "yuv420p"
-                container.mux(video.encode(picture))
+                    video.width, video.height, video.pix_fmt = image.width, image.height, "yuv420p"
+                container.mux(video.encode(image))
         container.mux(video.encode())
 
 
@@ -79,7 +87,7 @@ def main() -> None:
     parser.add_argument("--manifest", required=True)
     parser.add_argument("--model", nargs="+", default=["grid"])
     parser.add_argument("--clips", type=int, default=20, help="the first so many of the list")
-    parser.add_argument("--conditions", nargs="+", choices=list(CONDITIONS), default=list(CONDITIONS))
+    parser.add_argument("--conditions", nargs="+", choices=NAMES, default=NAMES)
     args = parser.parse_args()
     readers = {name: load_model(name) for name in args.model}
     clips = read_manifest(args.manifest)[: args.clips]

@@ -23,7 +23,7 @@ SAME_ASPECT = 0.03  # of width by height: what rounding and the two conventions 
 
 
 @dataclass(frozen=True)
-class PictureShape:
+class FrameShape:
     """width, height: pixels to which the coded frame is scaled; turns: quarter turns against the clock that then set
     it upright."""
 
@@ -37,7 +37,7 @@ class PictureShape:
         return (self.height, self.width) if self.turns % 2 else (self.width, self.height)
 
 
-class PictureShapes:
+class FrameShapes:
     """Finds the shapes of the frames of a video stream of an open container."""
 
     def __init__(self, stream):
@@ -52,11 +52,11 @@ class PictureShapes:
                 frame.opaque = [self._shape]  # a list of its own: av forgets an object with the first of its frames
             yield frame
 
-    def shape_of(self, frame) -> PictureShape:
+    def shape_of(self, frame) -> FrameShape:
         """The shape of a frame that was noted; of the first one also if it was not."""
         return frame.opaque[0] if frame.opaque else self._first or self._of(frame)
 
-    def _of(self, frame) -> PictureShape:
+    def _of(self, frame) -> FrameShape:
         """The shape of the frame that was decoded last."""
         before, aspect, held = self._known or self._begun(frame)
         coded, turns = (frame.width, frame.height), quarter_turns(frame)
@@ -79,8 +79,8 @@ class PictureShapes:
         return (frame.width, frame.height), said if self._overruled else of_codec, quarter_turns(frame)
 
 
-def _shape(coded: tuple[int, int], aspect: Fraction | None, turns: int) -> PictureShape:
-    return PictureShape(*scaled_size(*squared_size(*coded, aspect)), turns)
+def _shape(coded: tuple[int, int], aspect: Fraction | None, turns: int) -> FrameShape:
+    return FrameShape(*scaled_size(*squared_size(*coded, aspect)), turns)
 
 
 class Converter:
@@ -91,7 +91,7 @@ class Converter:
 
         self._reformatter = VideoReformatter()
 
-    def rgb(self, frame, shape: PictureShape, size: tuple[int, int]) -> np.ndarray:
+    def rgb(self, frame, shape: FrameShape, size: tuple[int, int]) -> np.ndarray:
         """A decoded frame -> (H, W, 3) uint8 RGB in its shape, fitted into `size` (W, H)."""
         rgb = self._reformatter.reformat(frame, shape.width, shape.height, "rgb24", interpolation="AREA")
         upright = np.ascontiguousarray(np.rot90(rgb.to_ndarray(), shape.turns))
@@ -146,21 +146,21 @@ def same_aspect(shape: tuple[int, ...], other: tuple[int, ...]) -> bool:
     return abs(ratio - 1) < SAME_ASPECT
 
 
-def fitted(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def fitted(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Frame (H, W, 3) as large as fits into `size` (width, height), black beside it; itself where it has that size.
     """
     import cv2
 
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     if (width, height) == size:
-        return picture
-    if same_aspect(picture.shape, size[::-1]):
+        return image
+    if same_aspect(image.shape, size[::-1]):
         inner = size
     else:
         scale = min(size[0] / width, size[1] / height)
         inner = max(1, round(width * scale)), max(1, round(height * scale))
     shrinks = inner[0] < width
-    resized = cv2.resize(picture, inner, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    resized = cv2.resize(image, inner, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
     canvas = np.zeros((size[1], size[0], 3), np.uint8)
     left, top = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
     canvas[top : top + inner[1], left : left + inner[0]] = resized

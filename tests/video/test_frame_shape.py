@@ -16,8 +16,8 @@ from vsr.face.pipeline import blocks
 from vsr.face.shots import shots
 from vsr.inference.live.mouth import MouthStream
 from vsr.inference.live.source import open_source
-from vsr.media import picture_shape
-from vsr.media.picture_shape import fitted, squared_size, with_sizes
+from vsr.media import frame_shape
+from vsr.media.frame_shape import fitted, squared_size, with_sizes
 from vsr.media.reader import frames_from, probe, read_frames
 
 FINE = {"preset": "veryfast", "crf": "8"}
@@ -37,10 +37,10 @@ def roundness(frame):
     return white.any(axis=0).sum() / white.any(axis=1).sum()
 
 
-def squeezed(path, size, aspect, count=12, codec="mpeg2video", turned=False, pictures=None):
+def squeezed(path, size, aspect, count=12, codec="mpeg2video", turned=False, images=None):
     """A video of `size` whose pixels have the aspect, by its stream."""
-    if pictures is None:
-        pictures = np.repeat(ring(*size, (float(aspect), 1.0))[None], count, axis=0)
+    if images is None:
+        images = np.repeat(ring(*size, (float(aspect), 1.0))[None], count, axis=0)
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=25, options={"q": "2"} if codec == "mpeg2video" else {})
         stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
@@ -48,8 +48,8 @@ def squeezed(path, size, aspect, count=12, codec="mpeg2video", turned=False, pic
             stream.codec_context.sample_aspect_ratio = Fraction(aspect)
         if turned:
             stream.set_display_rotation(90)
-        for index, picture in enumerate(pictures):
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+        for index, image in enumerate(images):
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
             frame.pts, frame.time_base = index, Fraction(1, 25)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
@@ -84,7 +84,7 @@ def test_pixels_become_square(tmp_path, size, aspect, shown, suffix):
     assert roundness(frames[0]) == pytest.approx(1, abs=0.02)
 
 
-def test_the_aspect_is_turned_with_the_picture(tmp_path):
+def test_the_aspect_is_turned_with_the_frame(tmp_path):
     path = squeezed(tmp_path / "v.mp4", (360, 288), Fraction(64, 45), 3, "libx264", turned=True)
     assert (probe(path).width, probe(path).height) == (288, 512) == frames_of(path)[0].shape[1::-1]
 
@@ -105,11 +105,11 @@ def test_what_the_container_says_holds_where_the_codec_says_otherwise(tmp_path):
 
 def test_frames_of_square_pixels_are_not_touched(tmp_path, monkeypatch):
     path = write_video(tmp_path / "v.mkv", talking_face(3), codec="ffv1", pixel_format="bgr0")
-    monkeypatch.setattr(picture_shape, "fitted", None)
+    monkeypatch.setattr(frame_shape, "fitted", None)
     assert np.array_equal(np.stack(frames_of(path)), talking_face(3))
 
 
-def test_an_aspect_that_changes_does_so_with_the_picture_it_belongs_to(tmp_path):
+def test_an_aspect_that_changes_does_so_with_the_frame_it_belongs_to(tmp_path):
     wide = squeezed(tmp_path / "wide.ts", (360, 288), Fraction(64, 45), 15)
     narrow = squeezed(tmp_path / "narrow.ts", (360, 288), Fraction(16, 15), 15)
     frames = frames_of(joined(tmp_path / "both.ts", wide, narrow))
@@ -130,7 +130,7 @@ def turned(tmp_path_factory):
     return joined(folder / "turned.ts", *parts)
 
 
-def test_a_picture_that_changes_its_shape_keeps_each_and_begins_a_shot(turned):
+def test_a_frame_that_changes_its_shape_keeps_each_and_begins_a_shot(turned):
     chunks = [frames.shape[1:3] for frames, _ in read_frames(turned)]
     assert chunks == [(256, 384), (384, 256)]
     begins = [k for k, (_, begin) in enumerate(shots(frames_of(turned))) if begin]
@@ -143,10 +143,10 @@ def test_a_picture_that_changes_its_shape_keeps_each_and_begins_a_shot(turned):
 
 
 def test_a_camera_that_is_turned_is_followed_live(turned):
-    pictures = [frame for frame, _ in open_source_of(turned)]
-    assert {picture.shape[:2] for picture in pictures} == {(256, 384), (384, 256)}
+    images = [frame for frame, _ in open_source_of(turned)]
+    assert {image.shape[:2] for image in images} == {(256, 384), (384, 256)}
     stream = MouthStream(default_detector())
-    mouths = [mouth for k, picture in enumerate(pictures) for mouth in stream.add(picture, k / 25, 0.0)]
+    mouths = [mouth for k, image in enumerate(images) for mouth in stream.add(image, k / 25, 0.0)]
     assert len(mouths) > 45 and stream.person == 1
 
 
@@ -169,7 +169,7 @@ def test_a_resolution_that_changes_is_no_cut_and_loses_nothing(tmp_path, order):
     face, parts = talking_face(60), []
     for k, side in enumerate(order):
         own = face[k * 60 // len(order) : (k + 1) * 60 // len(order)]
-        small = np.stack([cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA) for picture in own])
+        small = np.stack([cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA) for image in own])
         parts.append(write_video(tmp_path / f"{k}.ts", small, options=FINE))
     path = joined(tmp_path / "call.ts", *parts)
     assert [side for side in dict.fromkeys(frame.shape[0] for frame in frames_of(path))] == list(order)
@@ -188,11 +188,11 @@ def test_a_resolution_that_changes_is_no_cut_and_loses_nothing(tmp_path, order):
     assert piece.zoom > 1.2 or order[0] == max(order)
 
 
-def test_a_picture_that_changes_is_the_same_after_a_seek(tmp_path):
+def test_a_frame_that_changes_is_the_same_after_a_seek(tmp_path):
     for codec, suffix in (("mjpeg", "mkv"),):
-        pictures = [np.full((48, 64, 3), 40, np.uint8)] * 150 + [np.full((96, 64, 3), 160, np.uint8)] * 150
+        images = [np.full((48, 64, 3), 40, np.uint8)] * 150 + [np.full((96, 64, 3), 160, np.uint8)] * 150
         path = tmp_path / f"v.{suffix}"
-        _write_changing(path, pictures, codec)
+        _write_changing(path, images, codec)
         whole = list(islice(frames_from(path), 200, None))
         again = list(frames_from(path, whole[0][1]))
         assert {frame.shape[0] for frame, _ in whole} == {96}
@@ -200,16 +200,16 @@ def test_a_picture_that_changes_is_the_same_after_a_seek(tmp_path):
         assert all(np.array_equal(a, b) for (a, _), (b, _) in zip(again, whole, strict=True))
 
 
-def _write_changing(path, pictures, codec):
+def _write_changing(path, images, codec):
     """Packets of frames of several sizes in one stream."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=25)
-        stream.height, stream.width, stream.pix_fmt = *pictures[0].shape[:2], "yuvj420p"
-        for index, picture in enumerate(pictures):
+        stream.height, stream.width, stream.pix_fmt = *images[0].shape[:2], "yuvj420p"
+        for index, image in enumerate(images):
             encoder = av.CodecContext.create(codec, "w")
-            encoder.height, encoder.width, encoder.pix_fmt = *picture.shape[:2], "yuvj420p"
+            encoder.height, encoder.width, encoder.pix_fmt = *image.shape[:2], "yuvj420p"
             encoder.time_base = Fraction(1, 25)
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuvj420p")
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format="yuvj420p")
             for packet in [*encoder.encode(frame), *encoder.encode()]:
                 packet.pts = packet.dts = index
                 packet.time_base, packet.stream = Fraction(1, 25), stream
@@ -218,14 +218,14 @@ def _write_changing(path, pictures, codec):
 
 def test_a_frame_or_two_of_another_shape_are_damage():
     def shape(width, height):
-        return picture_shape.PictureShape(width, height, 0)
+        return frame_shape.FrameShape(width, height, 0)
 
     kinds = [shape(64, 48)] * 4 + [shape(70, 48)] * 2 + [shape(64, 48)] * 3 + [shape(48, 64)] * 3 + [shape(64, 48)]
     sizes = [size for _, _, size in with_sizes((k, kind) for k, kind in enumerate(kinds))]
     assert sizes == [(64, 48)] * 9 + [(48, 64)] * 4
 
 
-def test_a_picture_is_fitted_without_being_stretched():
+def test_a_frame_is_fitted_without_being_stretched():
     shown = fitted(ring(40, 80), (160, 80))
     assert shown.shape == (80, 160, 3) and roundness(shown) == pytest.approx(1, abs=0.1)
     assert (shown[:, :59] == 0).all()
