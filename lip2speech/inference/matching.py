@@ -70,7 +70,8 @@ def matches(
     model: Synchrony, wave: np.ndarray, videos: Sequence[str], faces: FaceVoice | None = None,
     voice: np.ndarray | None = None,
 ) -> list[Match]:  # fmt: skip
-    """Every face of the videos, the best first: those that speak the recording, by score; others by looks, if known.
+    """Every face of the videos, the best first: those that speak the recording, by score; others by looks, or by score
+    where no looks are known.
 
     Args:
         wave: (S,) of the recording.
@@ -83,7 +84,11 @@ def matches(
     whole = wave[: len(wave) // SAMPLES_PER_FRAME * SAMPLES_PER_FRAME][: MOST * SAMPLES_PER_FRAME]
     hear = model.hear(np.ascontiguousarray(whole, np.float32))
     found = [own for video in videos for own in _of_video(model, hear, video, faces, voice)]
-    return sorted(found, key=lambda own: (own.speaks, own.score if own.speaks else own.cosine or 0.0), reverse=True)
+    return sorted(found, key=_fit, reverse=True)
+
+
+def _fit(own: Match) -> tuple[bool, float]:
+    return own.speaks, own.score if own.speaks or own.cosine is None else own.cosine
 
 
 def _of_video(model: Synchrony, hear: Tensor, video: str, faces: FaceVoice | None, voice) -> list[Match]:

@@ -9,9 +9,9 @@ HELP = "find which of several faces speaks in a recording"
 ABOUT = """Compares the lips of every face in the videos with a recording, at every shift of the two: a
 face with a score above 1.25 speaks just this recording, from the second of it that is printed.
 The sound of the videos is not listened to. Where none does, as in another recording of the
-person, a voice that has learnt faces (--model, lip2speech face) ranks them by their looks;
-that holds for people like those it was trained on, and is no proof of who somebody is: use
-it only with the consent of whose faces and voices they are."""
+person, they are ranked by score, or by a voice that has learnt faces (--model, lip2speech
+face) by their looks; that holds for people like those it was trained on, and is no proof of
+who somebody is: use it only with the consent of whose faces and voices they are."""
 FILES = """reads   a recording with at least 1 s of sound; videos; a model
 writes  a line for each face, best first; with --out JSON Lines: video, face, start, score,
         speaks, cosine"""
@@ -48,8 +48,9 @@ def run(args: argparse.Namespace) -> int:
     for own in found:
         print(line_of(own))
     if not found[0].speaks:
-        ranked = f"ranked by looks; a guess is right once in {1 / chance(found):.0f}" if faces else "no face is ranked"
-        print(f"no face speaks just this recording: {ranked}")
+        by = "looks" if faces else "how well their lips fit"
+        ranked = f"ranked by {by}; a guess is right once in {1 / chance(found):.0f}"
+        print(f"no face is shown to speak just this recording: {ranked}")
     if args.out:
         write_lines(args.out, (json.dumps(record_of(own), ensure_ascii=False) for own in found))
     return 0
@@ -58,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
 def line_of(own) -> str:
     """What is printed of a face."""
     where = f"from {own.start:.2f} s" if own.start >= 0 else f"from {-own.start:.2f} s before it"
-    said = f"speaks this recording, {where}" if own.speaks else "does not speak this recording"
+    said = f"speaks this recording, {where}" if own.speaks else "is not shown to speak this recording"
     looks = "" if own.cosine is None else f", looks {own.cosine:.2f}"
     return f"{own.video}: face {own.face} {said} (score {own.score:+.1f}{looks})"
 
