@@ -1,6 +1,8 @@
 """A published face landmarker in the usual detector's place; a file of one is needed for that, see docs/errors.md."""
 
+import gc
 import os
+import weakref
 
 import numpy as np
 import pytest
@@ -60,3 +62,44 @@ def test_the_mouth_s_points_lie_where_the_usual_mesh_lays_them(face_clip, monkey
         own, points = (mesh.lay(frame, face, mesh.region(frame, face)) for mesh in (usual, other))
         apart.append(np.linalg.norm(own - points, axis=1).mean() / np.linalg.norm(face[LEFT_EYE] - face[RIGHT_EYE]))
     assert np.mean(apart) < 0.05
+
+
+class OneOfMediapipe:
+    """What a landmarker of mediapipe 1.x is made of; notes what is closed."""
+
+    def __init__(self, closed):
+        self._handle, self.closed = 7, closed
+        self._lib = self._dispatcher = Library(closed)
+
+    def close(self):
+        raise AssertionError("its own close waits for a thread that has gone")
+
+    def __del__(self):
+        self.close()
+
+
+class Library:
+    def __init__(self, closed):
+        self.closed, self.me = closed, self  # a cycle, as there
+
+    def MpFaceLandmarkerClose(self, handle):  # noqa: N802 (its name there)
+        self.closed.append(handle)
+
+    def close(self):
+        pass
+
+
+def test_a_landmarker_that_is_garbage_is_closed_later_once_and_what_closes_it_lives_until_then():
+    closed = []
+    made = OneOfMediapipe(closed)
+    library = weakref.ref(made._lib)
+    made.close = landmarker.Closing(made)
+    made.close()
+    made.me = made
+    del made
+    gc.collect()
+    assert not closed and library() is not None
+    landmarker.Closing.close_waiting()
+    landmarker.Closing.close_waiting()
+    gc.collect()
+    assert closed == [7] and library() is None

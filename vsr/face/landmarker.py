@@ -8,14 +8,13 @@ Shapes: frame (H, W, 3) uint8 RGB; faces as in `vsr.face.faces`.
 
 from __future__ import annotations
 
-import atexit
 import os
-import weakref
+from collections import deque
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -54,6 +53,7 @@ def landmarker(model: str, **options: Any) -> Any:
     """MediaPipe's FaceLandmarker from a `.task` file. Raises VsrError bad_model."""
     import mediapipe as mp
 
+    Closing.close_waiting()
     vision = mp.tasks.vision
     chosen = vision.FaceLandmarkerOptions(base_options=mp.tasks.BaseOptions(model_asset_path=model), **options)
     with quiet_stderr():
@@ -62,14 +62,44 @@ def landmarker(model: str, **options: Any) -> Any:
         except (RuntimeError, ValueError) as error:
             message = str(error).splitlines()[0]
             raise VsrError("bad_model", f"{model}: not a face landmarker ({message})") from error
-    atexit.register(_let_go, weakref.ref(made))
+    if hasattr(made, "_lib"):
+        made.close = Closing(made)
     return made
 
 
-def _let_go(reference: weakref.ref) -> None:
-    """Keep mediapipe from closing it at the end of the process, when the threads that would do so are gone."""
-    if (made := reference()) is not None:
-        made._handle = None
+class Closing:
+    """Closes a landmarker of mediapipe 1.x, in the place of its own `close`, when the next one is made.
+
+    Its own is called by the garbage collector, too, which ends the thread that would do it first, and then waits for it
+    for ever. What a landmarker is made of is kept here until it is closed; at the end of the process none is.
+    """
+
+    kept: ClassVar[set[Closing]] = set()
+    waiting: ClassVar[deque[Closing]] = deque()
+
+    def __init__(self, made: Any):
+        self._handle, self._lib, self._dispatcher = made._handle, made._lib, made._dispatcher
+        self._asked = [True]
+        self.kept.add(self)
+
+    def __call__(self) -> None:
+        """Close it soon; once, however often it is asked for."""
+        if self._asked:
+            self._asked.clear()
+            self.waiting.append(self)
+
+    @classmethod
+    def close_waiting(cls) -> None:
+        """Close those that have been asked to."""
+        while True:
+            try:
+                own = cls.waiting.popleft()  # another thread may have taken the last
+            except IndexError:
+                return
+            own._lib.MpFaceLandmarkerClose(own._handle)
+            own._dispatcher.close()
+            own._lib.close()
+            cls.kept.discard(own)
 
 
 def image_of(frame: np.ndarray) -> Any:
