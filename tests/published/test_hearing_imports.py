@@ -137,6 +137,15 @@ def test_a_way_that_is_not_there_is_refused_before_anything_is_read(capsys, tmp_
     assert printed in line and not out.exists()
 
 
+def test_a_reader_of_lips_is_not_replaced_by_one_of_both_of_the_same_file(folders, capsys):
+    folder = folders["usr_video"].parent
+    args = ["import", "usr", str(folder / "usr.pth"), "--units", str(folder / "usr_units.txt")]
+    assert main([*args, "-o", str(folders["usr_video"]), "--modality", "both"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "holds another model" in line
+    assert main([*args, "-o", str(folders["usr_video"]), "--modality", "video"]) == 0
+
+
 @pytest.fixture
 def web(tmp_path, monkeypatch):
     """The file hosts with small formula weights; the true units are known by their SHA-256: these are others."""

@@ -20,7 +20,10 @@ from vsr.models.registry import FRONTENDS, FUSIONS, Part, settings_of, split_kin
 from vsr.models.streams import Given, streams_of
 
 READ = (VIDEO, SOUND)
-TOGETHER = "the model was trained on lips and sound together alone"
+TOGETHER = (
+    "the model was trained on lips and sound together alone, and was given one of them: vsr transcribe and vsr decode "
+    "give both"
+)
 
 
 class AudioVisual(nn.Module):
@@ -65,7 +68,7 @@ class AudioVisual(nn.Module):
         streams = streams_of(given)
         clips, device = len(mask), mask.device
         if self.whole and not all(bool(streams.has(name, clips, device).all()) for name in READ):
-            raise VsrError("bad_config", f"{TOGETHER}: a clip lacks one of the two")
+            raise VsrError("bad_config", TOGETHER)
         features = {
             name: self._stream(name, streams.inputs.get(name), streams.has(name, clips, device), mask)
             for name in READ

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from vsr.data.modalities import MODALITIES
 
@@ -65,7 +66,18 @@ def run(args: argparse.Namespace) -> int:
     if args.lm:
         check_language(args.family)
     check_modality(args.family, args.modality)
-    check_place(args.family, args.checkpoint, args.out, *more)
     read = {"modality": args.modality}
+    check_place(args.family, args.checkpoint, args.out, *more)
+    _check_modality_there(args.out, args.modality)
     print(import_checkpoint(args.family, args.checkpoint, args.out, *more[:2], args.half, *more[2:], **read))
     return 0
+
+
+def _check_modality_there(out: str, modality: str) -> None:
+    """One checkpoint can become several readers: none is replaced by another. Raises VsrError (exists)."""
+    from vsr.core.errors import VsrError
+    from vsr.modelstore.checkpoint import CONFIG_FILE
+    from vsr.modelstore.folder import modalities_in
+
+    if modality and (Path(out) / CONFIG_FILE).exists() and set(modalities_in(Path(out))) != set(MODALITIES[modality]):
+        raise VsrError("exists", f"{out} holds another model, which does not read {modality}: choose another --out")
