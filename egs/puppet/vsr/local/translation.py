@@ -24,7 +24,7 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "grid" / "vsr" / "local"))
-from on_states import CLIP, WARMUP, batch_of, stored
+from on_states import CLIP, batch_of, stored
 from taught import Kept, others, stored_sound, upper, with_sound
 
 from vsr.data.batch import SOUND, VIDEO, Batch
@@ -41,7 +41,7 @@ from vsr.text.tokenizer import load_tokenizer
 from vsr.training.config import TrainConfig, load_config
 from vsr.training.state import Average
 
-EMA, CHECKS, AT_ONCE = 0.99, 5, 20
+EMA, WARMUP, CHECKS, AT_ONCE = 0.98, 30, 3, 20
 
 
 def shuffled(clips, seed):
