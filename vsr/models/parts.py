@@ -10,6 +10,7 @@ from vsr.core.numbers import COUNT
 from vsr.data.batch import TRACKS
 from vsr.models import (  # noqa: F401  register themselves
     audio_visual,
+    cogenav,
     encoded_streams,
     filterbank,
     flamingo_settings,
