@@ -146,10 +146,11 @@ class LLMHead(Borrower):
         end, beams = self.tokenizer.eos_id, max(self.beams, nbest)
         most = min(SPARE + frames // 2, self._positions - prompt.shape[1])
         self._check(prompt.shape[1] + 1)
+        how = {"length_penalty": 0.0, "early_stopping": False} if beams > 1 else {}
         found = self.llm.generate(
             inputs_embeds=prompt, attention_mask=torch.ones_like(prompt[..., 0], dtype=torch.long), num_beams=beams,
-            do_sample=False, num_return_sequences=nbest, max_new_tokens=most, length_penalty=0.0, pad_token_id=end,
-            eos_token_id=end, return_dict_in_generate=True, output_scores=True, early_stopping=False,
+            do_sample=False, num_return_sequences=nbest, max_new_tokens=most, pad_token_id=end, eos_token_id=end,
+            return_dict_in_generate=True, output_scores=True, **how,
         )  # fmt: skip
         if beams > 1:
             scores = found.sequences_scores.tolist()

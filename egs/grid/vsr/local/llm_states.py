@@ -110,6 +110,11 @@ def resumed(head: nn.Module, optimiser: torch.optim.Optimizer, kept: Path) -> in
     return int(state["step"])
 
 
+def dealt(states: Sequence[Tensor], seed: int) -> list[Tensor]:
+    """The states of other clips, drawn by chance: neighbours in a list have words in common."""
+    return [states[i] for i in np.random.default_rng(seed).permutation(len(states))]
+
+
 @torch.inference_mode()
 def read(head: nn.Module, tokenizer: Any, clips: Sequence[Clip], states: Sequence[Tensor]) -> list[UtteranceScore]:
     """What the head reads of every clip."""
@@ -167,7 +172,7 @@ def main() -> None:
         states = [[loaded.model.encoder.norm(x) for x in stored(loaded, own, keep, folder)] for own in lists]
     states = [[own.clone() for own in each] for each in states]
     if args.shuffle:
-        states = [each[1:] + each[:1] for each in states]
+        states = [dealt(each, args.seed) for each in states]
     head, tokenizer, teacher = head_of(args, loaded.tokenizer, states[0])
     trained = sum(own.numel() for own in head.parameters() if own.requires_grad)
     print(f"{len(lists[0])} clips; {trained:,} parameters are trained", flush=True)
@@ -179,7 +184,7 @@ def main() -> None:
     low, high = bootstrap_interval(each)
     words = sum(own.words for own in each)
     print(f"test {rate(each)} ({100 * low:.2f} - {100 * high:.2f}), {len(each)} clips, {words} words")
-    other = read(head, tokenizer, lists[2], states[2][1:] + states[2][:1])
+    other = read(head, tokenizer, lists[2], dealt(states[2], args.seed + 1))
     print(f"with the states of other clips {rate(other)}")
     if args.against:
         rows = json.loads((Path(args.against) / "test.json").read_text(encoding="utf-8"))
