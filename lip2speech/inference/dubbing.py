@@ -20,7 +20,9 @@ from lip2speech.inference.filling import check_fills, check_inside, conditions_a
 from lip2speech.inference.folder import LoadedVoice
 from lip2speech.inference.gap import Gap
 from lip2speech.inference.length import voice_samples
+from lip2speech.inference.masking import masked
 from lip2speech.inference.mixer import Mixer
+from lip2speech.inference.options import MASK
 from lip2speech.inference.recorded import check_hears, check_sound, conditions_of_sound
 from lip2speech.inference.reference import FACE, Reference, read_reference, whose
 from lip2speech.inference.spoken_conditions import conditions_of_words
@@ -68,7 +70,7 @@ References: TypeAlias = "Whom | Mapping[int | None, Whom]"
 def speak(
     loaded: LoadedVoice, path: str | Path, reference: References = None, options: FlowOptions | None = None,
     faces: str | int = "largest", watch: Watch | None = None, text: Text | None = None,
-    shape: Callable[[np.ndarray], np.ndarray] | None = None, noisy: bool = False, gap: Gap | None = None,
+    shape: Callable[[np.ndarray], np.ndarray] | None = None, noisy: str | None = None, gap: Gap | None = None,
     emotion: Emotion | None = None,
 ) -> Spoken:  # fmt: skip
     """Voice the faces in a video of any length; where nobody is seen, or lips rest or are covered, it is silent.
@@ -84,15 +86,15 @@ def speak(
         watch: is informed how the run goes.
         text: what is said (`lip2speech.inference.text.open_text`); it then knows all words. None: nobody knows.
         shape: changes each voice (S,), such as a `lip2speech.inference.prosody.Prosody`.
-        noisy: the video's own sound is given to the voice, beside the lips.
+        noisy: the video's own sound is given to the voice, beside the lips; "mask": it is what is heard, its noise
+            turned down, "made": the speech is made again.
         gap: the part of the sound that is made; the rest stays, and is given to the voice.
         emotion: how it is to feel, for a voice that knows it.
 
     Raises:
-        VsrError bad_model where ``noisy`` or a gap is asked of a voice that hears nothing, no_sound where the video has
-        none.
         VsrError: no_face, too_short, crop_out_of_frame, unreadable, no_video, bad_config, not_finite; of the reference:
-            no_sound, silent_reference, short_reference, no_voice.
+            no_sound, silent_reference, short_reference, no_voice; with ``noisy`` or a gap bad_model, of a voice that
+            hears nothing, and no_sound of the video.
     """
     if noisy:
         check_hears(loaded)
@@ -113,7 +115,7 @@ def speak(
                 said, sound = said_between(words, times), waves_at(path, [times])[0] if noisy or gap else None
                 known = gap.known(times - first) if gap else None
                 crop, whom = part.piece.crop[start:stop], speakers[part.face]
-                wave = voice_of(loaded, crop, whom, options, said, sound, known, emotion)
+                wave = voice_of(loaded, crop, whom, options, said, sound, known, noisy == MASK, emotion)
                 at = round((part.piece.times[start] - first) * SAMPLE_RATE)
                 mixer.add(part.face, at, shape(wave) if shape else wave)
         end = float(own.block.times[-1]) + 1 / FPS
@@ -180,15 +182,19 @@ def lead(clip: MouthClip) -> int:
 
 def voice_of(
     loaded: LoadedVoice, crop: np.ndarray, speaker: torch.Tensor, options: FlowOptions | None = None,
-    said: Sequence[Said] = (), sound: np.ndarray | None = None, known: np.ndarray | None = None,
+    said: Sequence[Said] = (), sound: np.ndarray | None = None, known: np.ndarray | None = None, mask: bool = False,
     emotion: Emotion | None = None,
 ) -> np.ndarray:  # fmt: skip
-    """Crop (T, 96, 96) of any length, speaker (1, 256) -> wave (640 T,) float32; the rest as of `voice_crop`.
+    """Crop (T, 96, 96) of any length, speaker (1, 256) -> wave (640 T,) float32; ``mask``: the sound, its noise turned
+    down, in the place of the vocoder's. The rest as of `voice_crop`.
 
     Raises VsrError not_finite.
     """
     speech = voice_crop(loaded, crop, speaker, options or FlowOptions(), said, sound, known, emotion)
-    wave = vocode(loaded.vocoder, speech, speaker)[0].float().cpu()
+    if mask and sound is not None:
+        wave = torch.from_numpy(masked(sound, speech.mel[0].float().cpu()))
+    else:
+        wave = vocode(loaded.vocoder, speech, speaker)[0].float().cpu()
     check_finite(wave, f"{loaded.folder}")
     return wave.numpy()
 

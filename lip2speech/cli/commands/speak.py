@@ -10,6 +10,7 @@ from pathlib import Path
 from lip2speech.cli.commands.watermark import add_watermark_argument
 from lip2speech.cli.consent import add_consent_argument, remind_of_consent
 from lip2speech.inference.gap import gap_of
+from lip2speech.inference.options import MASK, check_noisy
 from lip2speech.inference.prosody import add_prosody_arguments, prosody_of
 from lip2speech.inference.reference import OWN, Reference, read_reference
 from lip2speech.models.emotion_options import emotion_of
@@ -36,6 +37,7 @@ lip2speech speak clip.mp4 -o voiced.mp4 --reference anonymous:7 --watermark
 lip2speech speak clip.mp4 -o voiced.mp4 --text "bin blue at f two now"
 lip2speech speak clip.mp4 -o voiced.mp4 --pitch +2st --energy=-3dB
 lip2speech speak street.mp4 -o clean.mp4 --noisy --model exp/enhance
+lip2speech speak clip.mp4 -o voiced.mp4 --tokens exp/mtp/model --decode verified
 lip2speech speak call.mp4 -o whole.mp4 --fill 1.2-1.8 --model exp/infill --consent
 lip2speech speak video.mkv -o voiced.mkv --faces 2 --reference 0=anna.wav --reference 1=ben.wav"""
 
@@ -52,7 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--text", metavar="read|read!|none|WORDS|FILE",
         help="what is said (default: read, if this voice has a listener)",
     )  # fmt: skip
-    group.add_argument("--noisy", action="store_true", help="clean the video's own sound, with the lips; needs --model")
+    noisy = "clean the video's own sound, with the lips: mask it (default), or make it again; needs --model"
+    group.add_argument("--noisy", nargs="?", const=MASK, metavar="mask|made", help=noisy)
     group.add_argument("--words", metavar="FILE", help="JSON of what was said, with confidence; unsure words are named")
     add_voice_arguments(parser, group)
 
@@ -184,6 +187,7 @@ def check_given(args: argparse.Namespace, references: dict[int | None, Reference
 
         check_feels(find_model(args.model) / ACOUSTIC, emotion.name)
     token_options(args)
+    check_noisy(args.noisy)
     if args.fill:
         check_gap(args)
     return None if Path(args.out).suffix.lower() == ".wav" else check_container(args.video, args.out)
