@@ -183,6 +183,8 @@ def check_given(args: argparse.Namespace, references: dict[int | None, Reference
     flow_options(args)
     prosody_of(args)
     if emotion := emotion_of(args.emotion):
+        if args.tokens:
+            raise VsrError("bad_options", "--emotion is of a flow, not of --tokens")
         from lip2speech.inference.folder import ACOUSTIC, check_feels, find_model
 
         check_feels(find_model(args.model) / ACOUSTIC, emotion.name)
