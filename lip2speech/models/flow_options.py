@@ -37,7 +37,7 @@ class FlowOptions:
     sway: float = 0.0
     temperature: float = 0.05
     seed: int = 0
-    pull: float = 0.4
+    pull: float = 0.5
 
     def __post_init__(self):
         if self.solver not in SOLVERS:

@@ -13,6 +13,7 @@ from lip2speech.inference.gap import gap_of
 from lip2speech.inference.options import MASK, check_noisy
 from lip2speech.inference.prosody import add_prosody_arguments, prosody_of
 from lip2speech.inference.reference import OWN, Reference, read_reference
+from lip2speech.models.emotion_options import emotion_of
 from lip2speech.models.flow_options import add_flow_arguments, flow_options
 from lip2speech.models.token_options import add_token_arguments, check_tokens_alone, token_options
 from vsr.cli.options import add_faces_argument
@@ -27,7 +28,7 @@ could not show it as it is: then a line says so. What the lips are read as makes
 clearer (--text read); not where the lips are unlike what the reader was trained on, as
 its words are guesses there (read! lets them). The voice is synthetic and can be wrong;
 the file's metadata says so."""
-FILES = """reads   a video file, its sound only for own, anonymous, --noisy and --fill; a recording; a model
+FILES = """reads   a video file, its sound only for own, anonymous, --noisy, --fill; recordings; a model
 writes  the video with its new sound, or .wav (16 kHz); with --words: JSON"""
 SEE = "vsr transcribe, lip2speech voices, lip2speech watermark"
 EXAMPLE = """lip2speech speak clip.mp4 -o voiced.mp4
@@ -68,6 +69,7 @@ def add_voice_arguments(parser: argparse.ArgumentParser, voice) -> None:
     )  # fmt: skip
     voice.add_argument("--fill", metavar="START-END", help="make these seconds of the sound alone, to fit the rest")
     add_prosody_arguments(voice)
+    voice.add_argument("--emotion", metavar="NAME[:A[,B]]", help="towards it by A (1), away from others by B (0)")
     add_watermark_argument(voice)
     add_token_arguments(voice)
     add_consent_argument(voice)
@@ -123,7 +125,10 @@ def voice(args: argparse.Namespace, plan, flow, prosody, text_for: Callable, wri
     text = text_for(loaded, flow)
     with film_bar() as progress:
         watch = Watch(progress=progress)
-        spoken = speak(loaded, args.video, voices, flow, args.faces, watch, text, prosody, args.noisy, gap)
+        feeling = emotion_of(args.emotion)
+        spoken = speak(
+            loaded, args.video, voices, flow, args.faces, watch, text, prosody, args.noisy, gap, feeling
+        )  # fmt: skip
     if args.watermark:
         spoken.wave = mark(spoken.wave)
     write_spoken(spoken, args.video, args.out, plan)
@@ -177,6 +182,10 @@ def check_given(args: argparse.Namespace, references: dict[int | None, Reference
         raise VsrError("bad_options", f"{args.out}: the suffix says what to write, such as .mp4 or .wav")
     flow_options(args)
     prosody_of(args)
+    if emotion := emotion_of(args.emotion):
+        from lip2speech.inference.folder import ACOUSTIC, check_feels, find_model
+
+        check_feels(find_model(args.model) / ACOUSTIC, emotion.name)
     token_options(args)
     check_noisy(args.noisy)
     if args.fill:

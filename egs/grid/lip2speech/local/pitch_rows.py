@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What a voice makes of the pitch and the loudness that it is shown.
 
-    local/pitch_rows.py ACOUSTIC ... --manifest FILE --features DIR [--json FILE]
+    local/pitch_rows.py ACOUSTIC ... --manifest FILE --features DIR [--ways none,pitch] [--json FILE]
 
 Each acoustic model speaks the list with no such condition, with the pitch, the loudness and both of the recording, with
 the recording's pitch 4 semitones higher, and as a control with the pitch of another clip. Prints the error of the pitch
@@ -75,8 +75,12 @@ def main() -> None:
     parser.add_argument("acoustic", nargs="+")
     parser.add_argument("--manifest", required=True)
     parser.add_argument("--features", required=True)
+    parser.add_argument("--ways", default=",".join(WAYS), help="what is shown: some of %(default)s")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
+    ways = args.ways.split(",")
+    if unknown := set(ways) - set(WAYS):
+        parser.error(f"--ways: {', '.join(sorted(unknown))} is none of {', '.join(WAYS)}")
     torch.set_num_threads(1)
     clips = read_manifest(args.manifest)
     dataset = SpeechDataset(clips, args.features, NoText(), None)
@@ -85,7 +89,7 @@ def main() -> None:
     print(f"{len(clips)} clips\n{'model':16}{'shown':>10}" + "".join(f"{name:>14}" for name in NAMES))
     for folder in args.acoustic:
         loaded = load_model(acoustic=folder)
-        for way in WAYS:
+        for way in ways:
             f0 = [shown_f0(way, own, tracks[(index + 1) % len(clips)]) for index, own in enumerate(tracks)]
             found = [figures(loaded, dataset, index, way, f0[index]) for index in range(len(clips))]
             rows[f"{folder} {way}"] = np.array(found).tolist()
