@@ -5,11 +5,14 @@ from __future__ import annotations
 from vsr.cli import Program
 
 SECTIONS = {
-    "voice a face": ("speak", "dub", "revoice", "live", "inspect", "web", "serve", "import", "push"),
+    "voice a face": (
+        "speak", "dub", "revoice", "translate", "voices", "watermark", "match", "live", "inspect", "web", "serve",
+        "import", "push",
+    ),
     "prepare a corpus": ("units", "features", "sync"),
-    "train": ("train", "vocoder", "listener"),
+    "train": ("train", "vocoder", "listener", "translator", "face"),
     "synthesise and measure": ("synthesize", "evaluate", "compare", "results"),
-}
+}  # fmt: skip
 
 LIP2SPEECH = Program(
     "lip2speech", "Voice a face: a silent video of a talking face becomes speech.", SECTIONS,

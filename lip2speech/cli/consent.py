@@ -1,16 +1,15 @@
 """Consent to make somebody's voice: asked for once, kept in the user's configuration folder.
 
-A synthetic voice that sounds like somebody, or says what somebody did not, is theirs to allow. The folder is
-`lip2speech` in XDG_CONFIG_HOME, else in APPDATA (Windows), else in `~/.config`.
+A synthetic voice that sounds like somebody, or says what somebody did not, is theirs to allow.
 """
 
 from __future__ import annotations
 
 import datetime
-import os
 import sys
 from pathlib import Path
 
+from lip2speech.inference.saved_voices import user_folder
 from lip2speech.inference.statement import STATEMENT
 from vsr.core.errors import VsrError, one_line
 from vsr.core.files import read_json, write_json
@@ -20,8 +19,7 @@ FILE = "consent.json"
 
 def consent_file() -> Path:
     """Where consent is kept."""
-    local = os.environ.get("XDG_CONFIG_HOME") or (os.environ.get("APPDATA") if os.name == "nt" else None)
-    return Path(local or Path.home() / ".config") / "lip2speech" / FILE
+    return user_folder() / FILE
 
 
 def has_consented() -> bool:

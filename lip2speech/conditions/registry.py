@@ -15,6 +15,10 @@ and, where the usual does not do,
 - ``sequence``: True for a length of its own: ``load`` gives (U, C), U at least 1;
 - ``heard(features)``: what is measured in the sound of a clip (`lip2speech.features.corpus.Features`), in the place of
   ``load``; it is measured once, and kept;
+- ``corrupted(features, own, clips, sound_of, rng)``: what is made of the sound of clip ``own`` in the place of
+  ``load``, drawn again in each epoch; ``clips``: ids of the list, whose waves ``sound_of`` gives;
+- ``recorded``: True where it is made of the sound of a recording: ``of_wave(wave)`` gives (N, C) when speaking;
+- ``around``: True where it is made of the sound around a gap: ``of_wave(wave, known)``, of the steps that are known;
 - ``spoken``: True where it is made of what is said: when speaking, ``load`` is given a clip of the words that are known
   then.
 """

@@ -19,6 +19,7 @@ from vsr.data.batch import Batch, Counted, CropDataset
 from vsr.data.manifest import Clip
 from vsr.data.sampler import FrameBudgetSampler
 from vsr.data.transforms import Augmentation
+from vsr.media.audio import read_wave
 from vsr.text.tokenizer import Tokenizer
 
 FRAME_BUDGET = 1200  # video frames that are looked at together
@@ -76,6 +77,7 @@ class SpeechDataset:
         self.conditions = dict(conditions or {})
         self.heard: dict[tuple[str, int], np.ndarray] = {}
         self.features = StoredFeatures(features, self.clips)
+        self.places = {clip.id: index for index, clip in enumerate(self.clips)}
         self.by_speaker: dict[str, list[int]] = {}
         for index, clip in enumerate(clips):
             self.by_speaker.setdefault(clip.speaker, []).append(index)
@@ -104,24 +106,33 @@ class SpeechDataset:
         longest = max(len(each.mel) for each in own)
         mel = torch.stack([torch.cat([f.mel, f.mel[-1:].expand(longest - len(f.mel), -1)]) for f in own])
         units = pad_sequence([f.units for f in own], batch_first=True, padding_value=-1)
-        conditions = {name: self._values(name, kind, own, indices) for name, kind in self.conditions.items()}
+        conditions = {name: self._values(name, kind, own, indices, epoch) for name, kind in self.conditions.items()}
         speaker = torch.stack([self.voice(i, epoch) for i in indices])
         return SpeechBatch(seen, mel, units, speaker, conditions=conditions)
 
-    def _value(self, name: str, condition: Condition, index: int, features: Features) -> np.ndarray:
+    def _value(self, name: str, condition: Condition, index: int, features: Features, epoch: int) -> np.ndarray:
         """One condition of one clip; what is measured in its sound is measured once."""
+        if hasattr(condition, "corrupted"):
+            rng = np.random.default_rng((self.seed, epoch, index, 4))
+            return condition.corrupted(features, self.clips[index].id, list(self.places), self._sound_of, rng)
         if not hasattr(condition, "heard"):
             return condition.load(self.clips[index], len(features.units))
         if (name, index) not in self.heard:
             self.heard[name, index] = condition.heard(features)
         return self.heard[name, index]
 
-    def _values(self, name: str, condition: Condition, known: list[Features], indices: Sequence[int]) -> Tensor:
+    def _sound_of(self, name: str) -> np.ndarray:
+        """The wave (S,) of a clip of the list, by its id, or of a sound file."""
+        return self.features[self.places[name]].wave.numpy() if name in self.places else read_wave(name)
+
+    def _values(
+        self, name: str, condition: Condition, known: list[Features], indices: Sequence[int], epoch: int
+    ) -> Tensor:
         """One condition of several clips. Raises VsrError bad_condition for one of another shape."""
         found = []
         for index, features in zip(indices, known, strict=True):
             steps = len(features.units)
-            own = torch.as_tensor(np.asarray(self._value(name, condition, index, features), np.float32))
+            own = torch.as_tensor(np.asarray(self._value(name, condition, index, features, epoch), np.float32))
             length = max(1, len(own)) if getattr(condition, "sequence", False) else steps
             expected = (length, condition.width) if condition.per_frame else (condition.width,)
             if tuple(own.shape) != expected or not own.isfinite().all():

@@ -35,14 +35,14 @@ def speaker_vector(wave: np.ndarray) -> np.ndarray:
     return _encoder().embed_utterance(voiced if len(voiced) >= SAMPLE_RATE // 4 else wave).astype(np.float32)
 
 
-def reference_vector(path: str | Path) -> np.ndarray:
-    """The vector of a voice given as a recording of any rate.
+def reference_vector(path: str | Path, most: float | None = None) -> np.ndarray:
+    """The vector of a voice given as a recording of any rate; ``most``: the seconds of it that are listened to.
 
     Raises VsrError: unreadable, no_sound, silent_reference, short_reference, no_voice, missing_package.
     """
     from vsr.media.audio import read_wave
 
-    wave = read_wave(path)
+    wave = read_wave(path, part=(0.0, most) if most else None)
     if not np.isfinite(wave).all() or np.abs(wave).max(initial=0) < SILENCE:
         raise VsrError("silent_reference", f"{path}: is silent; give a recording with a voice")
     speech = _resemblyzer().preprocess_wav(wave, SAMPLE_RATE)

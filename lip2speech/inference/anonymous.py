@@ -7,6 +7,8 @@ tell many such pairs apart.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 
@@ -14,8 +16,10 @@ from vsr.core.errors import VsrError
 from vsr.core.numbers import SEED, check_number
 
 ANONYMOUS = "anonymous"
-FAR = 0.5  # cosine to the source below which a voice is far
+POOL = Path(__file__).parents[1] / "weights/voices.safetensors"
+FAR = 0.6  # cosine to the source below which a voice is far; two speakers of LibriSpeech have .59 on average
 FEWEST, MOST = 3, 5  # voices in the mean
+CHOICE = 30  # farthest voices of which some are chosen
 TRIES = 100
 
 
@@ -34,16 +38,32 @@ def seed_of(reference: str) -> int | None:
     return int(seed)
 
 
-def anonymous_vector(pool: Sequence[np.ndarray], source: np.ndarray, seed: int = 0) -> np.ndarray:
-    """The mean, of length 1, of 3 to 5 voices of a pool, whose cosine to the source is below .5, as that of each is.
+@cache
+def shipped_pool() -> np.ndarray:
+    """(261, 256) of length 1: a voice each, of speakers of LibriSpeech (Panayotov et al. 2015, CC BY 4.0)."""
+    from safetensors.numpy import load_file
+
+    vectors = load_file(POOL)["vectors"].astype(np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def anonymous_vector(pool: Sequence[np.ndarray], source: np.ndarray | None, seed: int = 0) -> np.ndarray:
+    """The mean, of length 1, of 3 to 5 of the 30 voices of a pool that are farthest from the source.
+
+    The cosine to the source is below .6 for each, and for their mean.
 
     Args:
-        pool: vectors (256,) of length 1, a voice each; source: (256,) of length 1.
+        pool: vectors (256,) of length 1, a voice each.
+        source: (256,) of length 1; None: there is nobody to be far from.
         seed: which voices: the same gives the same voice for the same source and pool.
 
     Raises VsrError bad_options: fewer than three voices are far, or no mean of them is.
     """
-    far = np.array([own for own in pool if own @ source < FAR])
+    source = np.zeros_like(pool[0]) if source is None else source
+    near = np.array([own @ source for own in pool])
+    nearest_last = np.argsort(near, kind="stable")
+    chosen = nearest_last[:CHOICE] if source.any() else nearest_last
+    far = np.array([pool[place] for place in chosen if near[place] < FAR])
     if len(far) < FEWEST:
         raise VsrError("bad_options", f"{len(far)} of {len(pool)} voices are far from this one: {FEWEST} are needed")
     rng = np.random.default_rng(seed)

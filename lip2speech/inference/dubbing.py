@@ -9,21 +9,27 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import torch
 
 from lip2speech.features.speaker import reference_vector
+from lip2speech.inference.faces import face_vectors
+from lip2speech.inference.filling import check_fills, check_inside, conditions_around, patched
 from lip2speech.inference.folder import LoadedVoice
+from lip2speech.inference.gap import Gap
 from lip2speech.inference.length import voice_samples
 from lip2speech.inference.mixer import Mixer
+from lip2speech.inference.recorded import check_hears, check_sound, conditions_of_sound
+from lip2speech.inference.reference import FACE, Reference, read_reference, whose
 from lip2speech.inference.spoken_conditions import conditions_of_words
 from lip2speech.inference.synthesizer import check_finite, vocode
 from lip2speech.inference.text import Text, said_between
 from lip2speech.models.flow_options import FlowOptions
 from lip2speech.models.pull import Said, TextPull, text_pull
 from lip2speech.models.voice import Speech
-from vsr.core.clock import FPS, MELS_PER_FRAME, SAMPLE_RATE, UNITS_PER_FRAME
+from vsr.core.clock import FPS, MELS_PER_FRAME, SAMPLE_RATE, SAMPLES_PER_FRAME, UNITS_PER_FRAME
 from vsr.core.progress import Watch
 from vsr.core.windows import window_spans
 from vsr.data.transforms import to_network_input
@@ -31,7 +37,8 @@ from vsr.face.mouth_crop import MouthClip
 from vsr.face.mouth_source import MouthSource
 from vsr.face.speaker_selection import number_of_faces, unread
 from vsr.inference.assemble import skipped_of
-from vsr.media.audio import mux, write_wave
+from vsr.inference.listening import waves_at
+from vsr.media.audio import mux, read_wave, write_wave
 from vsr.media.container import video_clock
 from vsr.media.mux.rehearsal import Plan
 from vsr.output.transcript import Skipped, TimedWord
@@ -52,33 +59,44 @@ class Spoken:
     skipped: tuple[Skipped, ...] = ()
 
 
-References = str | Path | Mapping[int | None, str | Path] | None
+Whom: TypeAlias = "str | Path | Reference | np.ndarray | None"  # as --reference takes it, or a vector (256,)
+References: TypeAlias = "Whom | Mapping[int | None, Whom]"
 
 
 def speak(
     loaded: LoadedVoice, path: str | Path, reference: References = None, options: FlowOptions | None = None,
     faces: str | int = "largest", watch: Watch | None = None, text: Text | None = None,
-    shape: Callable[[np.ndarray], np.ndarray] | None = None,
+    shape: Callable[[np.ndarray], np.ndarray] | None = None, noisy: bool = False, gap: Gap | None = None,
 ) -> Spoken:  # fmt: skip
     """Voice the faces in a video of any length; where nobody is seen, or lips rest or are covered, it is silent.
 
     Args:
         loaded: of `lip2speech.inference.folder.load_model`.
-        path: the video; its own sound, if any, is not listened to.
-        reference: a recording of the voice to speak with, or recordings by the number of the face in transcripts, None
-            for all others; the model's own voice where not given.
+        path: the video; its own sound, if any, is not listened to, unless ``noisy``.
+        reference: whose voice to speak with (`lip2speech.inference.reference`), such as a recording, or one by the
+            number of each face in transcripts, None for all others; the model's own voice where not given.
         options: of the flow.
         faces: "largest" voices the face that fills most of the frame in each shot, a number so many of them, "all"
             every face.
         watch: is informed how the run goes.
         text: what is said (`lip2speech.inference.text.open_text`); it then knows all words. None: nobody knows.
         shape: changes each voice (S,), such as a `lip2speech.inference.prosody.Prosody`.
+        noisy: the video's own sound is given to the voice, beside the lips.
+        gap: the part of the sound that is made; the rest stays, and is given to the voice.
 
     Raises:
+        VsrError bad_model where ``noisy`` or a gap is asked of a voice that hears nothing, no_sound where the video has
+        none.
         VsrError: no_face, too_short, crop_out_of_frame, unreadable, no_video, bad_config, not_finite; of the reference:
             no_sound, silent_reference, short_reference, no_voice.
     """
-    number, speakers, text = number_of_faces(faces), _speakers(loaded, reference), text or Text()
+    if noisy:
+        check_hears(loaded)
+    if gap:
+        check_fills(loaded)
+    if noisy or gap:
+        check_sound(path)
+    number, speakers, text = number_of_faces(faces), _speakers(loaded, reference, path, faces), text or Text()
     source = MouthSource(path, number, mesh=text.mesh, on_request=True, watch=watch)
     info, first, mixer = source.info, video_clock(path)[1], Mixer()
     skipped, end = [], first
@@ -87,22 +105,38 @@ def speak(
             skipped += unread(part)
             words = text.words(part.piece, part.face) if part.speech else ()
             for start, stop in part.speech:
-                said = said_between(words, part.piece.times[start:stop])
-                wave = voice_of(loaded, part.piece.crop[start:stop], speakers[part.face], options, said)
+                times = part.piece.times[start:stop]
+                said, sound = said_between(words, times), waves_at(path, [times])[0] if noisy or gap else None
+                known = gap.known(times - first) if gap else None
+                wave = voice_of(loaded, part.piece.crop[start:stop], speakers[part.face], options, said, sound, known)
                 at = round((part.piece.times[start] - first) * SAMPLE_RATE)
                 mixer.add(part.face, at, shape(wave) if shape else wave)
         end = float(own.block.times[-1]) + 1 / FPS
     source.check(read=None in source.reasons)
     wave = mixer.mixed(voice_samples(path, end - first, source.frames))
+    if gap:
+        check_inside(gap, len(wave), path)
+        wave = patched(read_wave(path, part=(first, end)), wave, gap)
     faces = tuple(sorted(mixer.last))
     return Spoken(wave, mixer.added / SAMPLE_RATE, faces, info.stream, skipped_of(skipped))
 
 
-def _speakers(loaded: LoadedVoice, reference: References) -> Mapping[int, torch.Tensor]:
+def _speakers(loaded: LoadedVoice, reference: References, video: str | Path, faces: str | int) -> Mapping:
     """The vector (1, 256) of every face."""
-    given = reference if isinstance(reference, Mapping) else {None: reference}
-    own = {face: speaker_of(loaded, wanted_voice(path)) for face, path in ({None: None} | dict(given)).items()}
-    return defaultdict(lambda: own[None], own)
+    given = {None: None} | dict(reference if isinstance(reference, Mapping) else {None: reference})
+    read = {face: read_reference(whom) if isinstance(whom, str | Path) else whom for face, whom in given.items()}
+    looks = {face for face, whom in read.items() if isinstance(whom, Reference) and whom.kind == FACE}
+    vectors = {face: None if face in looks else _vector(whom, video) for face, whom in read.items()}
+    if looks:
+        seen = face_vectors(loaded.face_voice, video, faces)
+        vectors |= {face: own for face, own in seen.items() if face in looks or (None in looks and face not in read)}
+    tensors = {face: None if own is None else torch.from_numpy(own) for face, own in vectors.items()}
+    speakers = {face: speaker_of(loaded, own) for face, own in tensors.items()}
+    return defaultdict(lambda: speakers[None], speakers)
+
+
+def _vector(whom: Reference | np.ndarray | None, video: str | Path) -> np.ndarray | None:
+    return whose(whom, video).vector if isinstance(whom, Reference) else whom
 
 
 def wanted_voice(reference: str | Path | None) -> torch.Tensor | None:
@@ -141,21 +175,26 @@ def lead(clip: MouthClip) -> int:
 
 def voice_of(
     loaded: LoadedVoice, crop: np.ndarray, speaker: torch.Tensor, options: FlowOptions | None = None,
-    said: Sequence[Said] = (),
+    said: Sequence[Said] = (), sound: np.ndarray | None = None, known: np.ndarray | None = None,
 ) -> np.ndarray:  # fmt: skip
-    """Crop (T, 96, 96) of any length, speaker (1, 256) -> wave (640 T,) float32. Raises VsrError not_finite."""
-    speech = voice_crop(loaded, crop, speaker, options or FlowOptions(), said)
+    """Crop (T, 96, 96) of any length, speaker (1, 256) -> wave (640 T,) float32; the rest as of `voice_crop`.
+
+    Raises VsrError not_finite.
+    """
+    speech = voice_crop(loaded, crop, speaker, options or FlowOptions(), said, sound, known)
     wave = vocode(loaded.vocoder, speech, speaker)[0].float().cpu()
     check_finite(wave, f"{loaded.folder}")
     return wave.numpy()
 
 
 def voice_crop(
-    loaded: LoadedVoice, crop: np.ndarray, speaker: torch.Tensor, options: FlowOptions, said: Sequence[Said] = ()
-) -> Speech:
+    loaded: LoadedVoice, crop: np.ndarray, speaker: torch.Tensor, options: FlowOptions, said: Sequence[Said] = (),
+    sound: np.ndarray | None = None, known: np.ndarray | None = None,
+) -> Speech:  # fmt: skip
     """Crop (T, 96, 96) of any length -> Speech; long ones in overlapping windows, cross-faded where they meet.
 
-    ``said``: the words, by their times after the first frame.
+    ``said``: the words, by their times after the first frame; ``sound`` (640 T,): of the recording, to be cleaned
+    or, with the steps that are ``known`` (2T,) bool, to be filled in.
     """
     spans = window_spans(len(crop))
     mel = torch.zeros(1, MELS_PER_FRAME * len(crop), loaded.voice.mel_mean.shape[0])
@@ -164,13 +203,25 @@ def voice_crop(
     for start, stop in spans:
         video = to_network_input(crop[start:stop])[None].to(speaker.device)
         lengths = torch.tensor([stop - start], device=speaker.device)
-        pull, words = pull_in(loaded, said, start, stop, options), conditions_in(loaded, said, start, stop)
-        own = loaded.voice.speak(video, lengths, speaker, options, conditions=words, pull=pull)
+        pull, given = pull_in(loaded, said, start, stop, options), conditions_in(loaded, said, start, stop)
+        if sound is not None:
+            heard = sound[start * SAMPLES_PER_FRAME : stop * SAMPLES_PER_FRAME]
+            given |= _heard(loaded, heard, known, start, stop)
+        own = loaded.voice.speak(video, lengths, speaker, options, conditions=given, pull=pull)
         join(mel, own.mel.cpu(), start * MELS_PER_FRAME, done * MELS_PER_FRAME)
         middle = (start + max(start, done)) // 2 * UNITS_PER_FRAME
         units[:, middle : stop * UNITS_PER_FRAME] = own.units.cpu()[:, middle - start * UNITS_PER_FRAME :]
         done = stop
     return Speech(mel.to(speaker.device), units.to(speaker.device))
+
+
+def _heard(loaded: LoadedVoice, wave: np.ndarray, known: np.ndarray | None, start: int, stop: int) -> dict:
+    """The voice's conditions that are made of the sound of a window, from one video frame to another."""
+    device = loaded.voice.mel_mean.device
+    if known is None:
+        return conditions_of_sound(loaded.voice.named, [wave], device)
+    steps = known[start * UNITS_PER_FRAME : stop * UNITS_PER_FRAME]
+    return conditions_around(loaded.voice.named, wave, steps, device)
 
 
 def pull_in(loaded: LoadedVoice, said: Sequence[Said], start: int, stop: int, options: FlowOptions) -> TextPull | None:

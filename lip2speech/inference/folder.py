@@ -7,7 +7,7 @@ model also has its codebook of units, and may have a `listener/` of the same kin
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -28,13 +28,15 @@ ACOUSTIC, VOCODER, LISTENER, UNITS_FILE = "acoustic", "vocoder", "listener", "un
 
 @dataclass
 class LoadedVoice:
-    """An acoustic model and a vocoder in eval mode; ``parts``: the folders of the two."""
+    """An acoustic model and a vocoder in eval mode; ``parts``: the folders of the two; ``made_by``: what besides them
+    the mel depends on, such as a token model."""
 
     voice: Any
     vocoder: Any
     config: dict
     folder: Path
     parts: tuple[Path, Path] = (SHIPPED / ACOUSTIC, SHIPPED / VOCODER)
+    made_by: dict = field(default_factory=dict)
 
     @cached_property
     def reader(self):
@@ -56,6 +58,13 @@ class LoadedVoice:
                 "no_listener", f"{self.parts[0]} has no listener, which text needs: --text none does without"
             )
         return load_listener(self.parts[0] / LISTENER, self.voice)
+
+    @cached_property
+    def face_voice(self):
+        """What takes a voice from a face, read when first asked for. Raises VsrError bad_model where it has none."""
+        from lip2speech.inference.faces import load_face_voice
+
+        return load_face_voice(self.parts[0])
 
 
 def can_be_given_words(acoustic: Path) -> bool:

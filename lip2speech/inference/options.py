@@ -26,6 +26,7 @@ class SynthesisOptions:
         text: what is said: "read" from the lips, "read!" (by lips unlike those of the reader's training, too),
             "manifest" (its words and their times),
             "other" (those of another clip: a control), "none"; None: read, if the voice has what that needs.
+        noisy: the sound of the clip's own video is given to the voice, beside the lips.
         rounds: of mel consistency (`lip2speech.vocoders.consistency`); None: as many as the vocoder's config says.
     """
 
@@ -34,10 +35,13 @@ class SynthesisOptions:
     copy: bool = False
     rounds: int | None = None
     text: str | None = None
+    noisy: bool = False
 
     def __post_init__(self):
         if self.text not in (None, *TEXTS):
             raise VsrError("bad_options", f"--text is '{self.text}'; it can be {', '.join(TEXTS)}")
+        if self.noisy and self.copy:
+            raise VsrError("bad_options", "--noisy is of what is voiced; --copy voices nothing")
         if self.protocol not in PROTOCOLS:
             raise VsrError("bad_options", f"the protocol is '{self.protocol}'; it can be {', '.join(PROTOCOLS)}")
         if self.rounds is not None:

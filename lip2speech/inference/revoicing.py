@@ -36,11 +36,15 @@ def heard(loaded: LoadedVoice, wave: np.ndarray) -> Tensor:
     """What stands for lips, (1, T, 2D), of a wave (640 T,). Raises VsrError bad_units."""
     codebook = Codebook.load(loaded.parts[0] / UNITS_FILE)
     units = codebook.units(open_extractor(codebook.extractor).frames(torch.from_numpy(wave)))
-    vectors = unit_vectors(len(codebook), loaded.voice.reader.config.dim)
+    return seen_of(loaded, units, len(codebook))
+
+
+def seen_of(loaded: LoadedVoice, units: Tensor, size: int) -> Tensor:
+    """Units (2T,) of so many -> what stands for lips, (1, T, 2D)."""
+    vectors = unit_vectors(size, loaded.voice.reader.config.dim)
     return vectors[units].unflatten(0, (-1, UNITS_PER_FRAME)).flatten(1)[None]
 
 
-@torch.inference_mode()
 def revoice(loaded: LoadedVoice, wave: np.ndarray, speaker: Tensor, options: FlowOptions | None = None) -> np.ndarray:
     """The wave (S,) of any length in the voice of ``speaker`` (1, 256), as long as it was.
 
@@ -50,7 +54,26 @@ def revoice(loaded: LoadedVoice, wave: np.ndarray, speaker: Tensor, options: Flo
     if not len(wave):
         raise VsrError("too_short", "there is no sound to speak again")
     whole = np.pad(wave, (0, -len(wave) % SAMPLES_PER_FRAME)).astype(np.float32)
-    seen, options = heard(loaded, whole).to(speaker.device), options or FlowOptions()
+    return fit_length(_said(loaded, heard(loaded, whole), speaker, options), len(wave))
+
+
+def say_units(
+    loaded: LoadedVoice, units: Tensor, speaker: Tensor, options: FlowOptions | None = None
+) -> np.ndarray:
+    """Units (2T,) of any length -> wave (640 T,) in the voice of ``speaker`` (1, 256).
+
+    Raises VsrError bad_model, not_finite; too_short where there are none.
+    """
+    check_speaks_units(loaded)
+    if not len(units):
+        raise VsrError("too_short", "there are no units to speak")
+    return _said(loaded, seen_of(loaded, units, len(Codebook.load(loaded.parts[0] / UNITS_FILE))), speaker, options)
+
+
+@torch.inference_mode()
+def _said(loaded: LoadedVoice, seen: Tensor, speaker: Tensor, options: FlowOptions | None) -> np.ndarray:
+    """What stands for lips, (1, T, 2D) -> wave (640 T,). Raises VsrError not_finite."""
+    seen, options = seen.to(speaker.device), options or FlowOptions()
     frames = seen.shape[1]
     mel = torch.zeros(1, MELS_PER_FRAME * frames, loaded.voice.mel_mean.shape[0])
     units = torch.zeros(1, UNITS_PER_FRAME * frames, dtype=torch.long)
@@ -63,4 +86,4 @@ def revoice(loaded: LoadedVoice, wave: np.ndarray, speaker: Tensor, options: Flo
         done = stop
     made = vocode(loaded.vocoder, Speech(mel.to(speaker.device), units.to(speaker.device)), speaker)[0].float().cpu()
     check_finite(made, f"{loaded.folder}")
-    return fit_length(made.numpy(), len(wave))
+    return made.numpy()

@@ -29,7 +29,11 @@ class Sources:
         }  # fmt: skip
         if not options.copy:
             self.common |= {"acoustic model": identify_folder(loaded.parts[0]), "flow": asdict(options.flow)}
+            if tokens := loaded.made_by:
+                self.common["tokens"] = tokens
             self.common["text"] = text = text_of(loaded, options)
+            if options.noisy:
+                self.common["heard"] = "the recording"
             if text != NONE:
                 self.common |= {"listener": identify_folder(loaded.parts[0] / LISTENER), "way of pulling": PULLING}
             if text in (READ, READ_ALL):
@@ -53,6 +57,8 @@ class Sources:
             made["words"] = [list(word) for word in clip.words]
         if self.common.get("text") in (READ, READ_ALL) and clip.track:
             made["track"] = identify(clip.track)
+        if self.options.noisy:
+            made["recording"] = [identify(clip.video), clip.start, clip.end]
         if self.options.protocol == "cross":
             made["speaker's clips"] = lender
         return made if self.options.copy else made | {"crop": identify(clip.crop)}

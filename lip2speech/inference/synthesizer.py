@@ -12,11 +12,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from lip2speech.conditions.registry import conditions_of
+from lip2speech.conditions.registry import Condition, conditions_of
 from lip2speech.features.dataset import NoText, SpeechDataset
 from lip2speech.inference.folder import LoadedVoice
 from lip2speech.inference.options import MANIFEST, NONE, OTHER, READ, READ_ALL, SynthesisOptions
 from lip2speech.inference.other_words import with_other_words
+from lip2speech.inference.recorded import check_hears, conditions_of_sound
 from lip2speech.inference.sources import Sources, names_of, needed
 from lip2speech.inference.spoken_conditions import conditions_of_words, is_spoken
 from lip2speech.inference.text import text_of, words_of_clips
@@ -28,6 +29,7 @@ from vsr.core.files import atomic_write
 from vsr.core.progress import counted
 from vsr.data.manifest import Clip
 from vsr.data.sampler import FrameBudgetSampler
+from vsr.data.sound import natural_wave
 from vsr.media.audio import write_wave
 
 FRAME_BUDGET = 1200  # video frames in a batch
@@ -69,6 +71,8 @@ def synthesize_list(
     """
     if options.text == OTHER:
         clips, options = with_other_words(clips), replace(options, text=MANIFEST)
+    if options.noisy:
+        check_hears(loaded)
     if options.rounds is not None:
         loaded.vocoder.rounds = options.rounds
     made = Sources(loaded, clips, features, options).all()
@@ -89,7 +93,7 @@ def _voiced(loaded, clips, todo, features, options: SynthesisOptions) -> Iterato
         return
     protocol = "cross" if options.protocol == "vision" else options.protocol
     conditions = conditions_of(loaded.voice.config.conditions)
-    stored = {name: own for name, own in conditions.items() if not (is_spoken(own) or hasattr(own, "heard"))}
+    stored = {name: own for name, own in conditions.items() if is_stored(own)}
     dataset = SpeechDataset(clips, features, NoText(), None, protocol, conditions=stored)
     place = {clip.id: index for index, clip in enumerate(clips)}
     sampler = FrameBudgetSampler([clip.num_frames for clip in todo], FRAME_BUDGET, shuffle=False)
@@ -106,6 +110,8 @@ def _voiced(loaded, clips, todo, features, options: SynthesisOptions) -> Iterato
             pull = _pull(loaded, said, text, options, batch.seen.video.shape[1])
             steps = (UNITS_PER_FRAME * lengths).tolist()
             words = conditions_of_words(conditions, said, steps, device) if text != NONE else {}
+            if options.noisy:
+                words |= conditions_of_sound(conditions, [natural_wave(todo[i]) for i in indices], device)
             speech = loaded.voice.speak(
                 batch.seen.video, lengths, batch.speaker, options.flow, conditions=batch.conditions | words, pull=pull
             )
@@ -118,6 +124,11 @@ def _voiced(loaded, clips, todo, features, options: SynthesisOptions) -> Iterato
                 speech.units[row : row + 1, : frames * UNITS_PER_FRAME],
             )
             yield todo[index], own, waves[row, : frames * SAMPLES_PER_FRAME]
+
+
+def is_stored(condition: Condition) -> bool:
+    """Whether a clip of a list gives it: what is made of words or of sound is known when speaking, or not at all."""
+    return not (is_spoken(condition) or hasattr(condition, "corrupted") or hasattr(condition, "heard"))
 
 
 def _said(loaded, clips: list[Clip], dataset: SpeechDataset, text: str) -> list[list[Said]]:

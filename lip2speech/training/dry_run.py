@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from lip2speech.models.token_model import TokenModel
 from lip2speech.models.voice import Voice
 from lip2speech.models.voice_config import VoiceConfig, reader_settings
 from lip2speech.training.acoustic import VoiceTrainConfig
+from lip2speech.training.tokens import TokenTrainConfig, acoustic_of
 from vsr.models.lipreader import LipReaderConfig
+from vsr.modelstore.checkpoint import read_config, stored_settings
 from vsr.modelstore.folder import load_model, pixel_reader
 from vsr.text.tokenizer import CharTokenizer
 from vsr.training.dry_run import on_meta, parameters, part_lines, run_lines
@@ -25,6 +28,22 @@ def voice_lines(config: VoiceTrainConfig) -> Iterator[str]:
     yield "learns from:"
     yield from (f"  {what}" for what in losses_of(sizes))
     yield from (f"  condition {name}: {own.get('kind', '?')}" for name, own in sizes.conditions.items())
+    yield from run_lines(config.data, config.optim, config.trainer)
+
+
+def token_lines(config: TokenTrainConfig) -> Iterator[str]:
+    """What `lip2speech train` would train of a token model. Raises VsrError."""
+    name = config.data.voice
+    if name and not Path(name).exists() and name.startswith(("exp/", "./", "../")):
+        voice, note = VoiceConfig(), f"{name} is not made yet: the usual sizes are assumed"
+    else:
+        voice, note = stored_settings(acoustic_of(name), read_config(acoustic_of(name)), VoiceConfig), name or "shipped"
+    sizes = config.model_config(voice)
+    model = on_meta(TokenModel, sizes)
+    yield f"model: {parameters(model):,} parameters, all of which are trained; voice: {note}"
+    yield from part_lines(model)
+    yield "learns from:"
+    yield f"  {sizes.books} books of {sizes.size} codes, 50 steps a second, by {sizes.generator.get('kind')}, weight 1"
     yield from run_lines(config.data, config.optim, config.trainer)
 
 

@@ -270,13 +270,55 @@ def test_the_verb_trains_and_refuses(backbone, tmp_path, capsys):
     assert load_restorer(f"{out}/model").settings.input == "viseme"
     for given, told in (
         ((path, "--out", out), "holds a run already"),
-        ((path, "--out", f"{out}2", "--resume"), "cannot be resumed"),
+        ((path, "--out", f"{out}2", "--resume"), "cannot resume from"),
+        ((path, "--out", out, "--resume", "--set", "data.batch=3"), "begun with other data.batch (2, not 3)"),
         ((path, "--out", f"{out}2", "--set", "llm.input=smell"), "input is 'smell'"),
         ((path, "--dry-run"), "give llm.sizes"),
         ((path, "--out", f"{out}2", "--set", "llm.backbone=nowhere"), "nowhere is no folder"),
     ):
         assert main(["train", "--config", *given]) == 1
         assert told in capsys.readouterr().err and not (tmp_path / "exp2").exists()
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_killed_run_goes_on_to_the_bit(own, backbone, tmp_path, monkeypatch):
+    """With weights of its own, and with adapters, of which the backbone is not stored."""
+    from vsr.training import restoring
+    from vsr.training.config import load_config
+
+    path, settings = config_of(tmp_path, backbone), ["trainer.max_epochs=3", "llm.lora.dropout=0.5"]
+    settings += [f"llm.sizes={json.dumps(LLAMA)}", "llm.backbone=''"] if own else []
+    config = load_config(path, settings, restoring.RestorerTrainConfig)
+    seen, run_step = [], restoring.RestorerRun._step
+
+    def killed(run, batch, share):
+        if run.reached.step == 3:
+            run._save()
+            raise KeyboardInterrupt
+        return run_step(run, batch, share)
+
+    def noted(run, batch, share):
+        seen.append(run_step(run, batch, share))
+        return seen[-1]
+
+    monkeypatch.setattr(restoring.RestorerRun, "_step", noted)
+    whole = restoring.RestorerRun(config, tmp_path / "whole")
+    whole.fit()
+    monkeypatch.setattr(restoring.RestorerRun, "_step", killed)
+    with pytest.raises(KeyboardInterrupt):
+        restoring.RestorerRun(config, tmp_path / "killed").fit()
+    stored = torch.load(tmp_path / "killed/last.pt", weights_only=True)
+    assert stored["reached"]["step"] == 3 and (own or all("lora_" in name for name in stored["model"]))
+    before, seen[:] = list(seen), []
+    monkeypatch.setattr(restoring.RestorerRun, "_step", noted)
+    rest = restoring.RestorerRun(config, tmp_path / "killed", resume=True)
+    rest.fit()
+    assert seen == before[3:] and len(before) == 6
+    for (name, one), two in zip(whole.model.state_dict().items(), rest.model.state_dict().values(), strict=True):
+        assert torch.equal(one, two), name
+    seen.clear()
+    again = restoring.RestorerRun(config, tmp_path / "killed", resume=True)
+    assert again.fit() == tmp_path / "killed/model" and not seen, "what is at its end is written again"
 
 
 def test_hypotheses_of_all_members_are_shown(backbone, tmp_path, capsys):

@@ -6,7 +6,7 @@ import torch
 
 from lip2speech.cli import main
 from lip2speech.features.unit_input import unit_vectors
-from lip2speech.inference.anonymous import FAR, anonymous_vector, seed_of
+from lip2speech.inference.anonymous import CHOICE, FAR, anonymous_vector, seed_of, shipped_pool
 from lip2speech.inference.folder import load_model, save_part, save_voice
 from lip2speech.inference.revoicing import heard, revoice
 from tests.lip2speech.tiny import READER, UNITS, speakers, tiny_vocoder, tiny_voice
@@ -81,6 +81,24 @@ def test_a_pool_of_near_voices_is_refused():
         anonymous_vector(others[:2], source)
 
 
+def test_the_pool_that_ships_hides_its_own_voices():
+    voices = shipped_pool()
+    assert voices.shape == (261, 256) and np.allclose(np.linalg.norm(voices, axis=1), 1, atol=1e-5)
+    for place in range(0, 261, 20):
+        others = np.delete(voices, place, 0)
+        assert anonymous_vector(others, voices[place], place) @ voices[place] < FAR
+
+
+def test_only_the_farthest_are_chosen_and_nobody_need_be_far_from_nobody():
+    source, *others = pool(3 * CHOICE)
+    near = sorted(others, key=lambda own: own @ source)
+    assert all(
+        np.array_equal(anonymous_vector(others, source, seed), anonymous_vector(near[:CHOICE], source, seed))
+        for seed in range(5)
+    )
+    assert np.linalg.norm(anonymous_vector(others, None, 1)) == pytest.approx(1, abs=1e-5)
+
+
 def test_seeds_are_read_and_wrong_ones_refused():
     assert [seed_of(own) for own in ("own", "a.wav", "anonymous", "anonymous:7")] == [None, None, 0, 7]
     for wrong in ("anonymous:", "anonymous:x", "anonymous:-1"):
@@ -96,7 +114,7 @@ def test_through_the_command(units_voice, voice_like, tmp_path, capsys):
     assert len(read_wave(out)) == len(voice_like) and b"synthetic voice" in out.read_bytes()
     capsys.readouterr()
     for words, why in (
-        (["--reference", "anonymous"], "needs it"), (["--reference", "own", "--pool", str(tmp_path)], "needs it"),
+        (["--reference", "own", "--pool", str(tmp_path)], "--pool is of"), (["--reference", "anna"], "no such file"),
         (["--reference", "anonymous", "--pool", str(tmp_path / "none")], "no recordings"),
     ):  # fmt: skip
         assert main([*given, "-o", str(tmp_path / "no.wav"), *words]) == 1 and why in capsys.readouterr().err

@@ -1,8 +1,14 @@
 """A reader beside the numbers that a real peer computed from the same weights."""
 
+import copy
+
+import pytest
 import torch
 
-from tests.published.formula import video
+from tests.published.formula import sound, video
+from vsr.decoding.joint_beam import decode
+from vsr.decoding.options import DecodeOptions
+from vsr.models.streams import Streams
 
 CLOSE = 1e-4
 
@@ -12,11 +18,18 @@ def far(ours, peers):
     return (ours - torch.tensor(peers)).abs().max().item()
 
 
+def given(model, frames):
+    """What the model reads of a clip by `formula`."""
+    if model.modality == ("video", "sound"):
+        return Streams({"video": video(frames), "sound": sound(frames)})
+    return sound(frames) if model.modality == "sound" else video(frames)
+
+
 @torch.no_grad()
 def assert_every_stage(model, record):
     """Front end (where the peer's is known), states, and log-probabilities of CTC and of the decoder."""
     length = torch.tensor([record["frames"]])
-    features, states = model.encode_in_steps(video(record["frames"]), length)
+    features, states = model.encode_in_steps(given(model, record["frames"]), length)
     assert "front_end" not in record or far(features[0], record["front_end"]) < CLOSE
     assert far(states[0], record["states"]) < CLOSE
     assert far(model.ctc_log_probs(states)[0], record["ctc"]) < CLOSE
@@ -25,11 +38,33 @@ def assert_every_stage(model, record):
 
 
 @torch.no_grad()
+def assert_search(model, searched, frames, end=10):
+    """The n-best is that of the peer's whole search, with the bias of its decoder's last layer moved as there."""
+    reluctant = copy.deepcopy(model)
+    bias = reluctant.get_parameter("decoder.out.bias").data
+    bias[:2] += searched["bias"][0]
+    bias[-1] += searched["bias"][1]
+    length = torch.tensor([frames])
+    states = reluctant.encode(given(model, frames), length)
+    found = decode(reluctant, states, length, DecodeOptions(nbest=3, **searched["options"]), end)[0]
+    expected = searched["found"][str(frames)]
+    assert [list(h.tokens) for h in found] == [h["tokens"] for h in expected]
+    assert [h.score for h in found] == pytest.approx([h["score"] for h in expected], abs=1e-3)
+
+
+@torch.no_grad()
 def states_beside_a_longer_clip(model, records):
     """States of clips of 9 and of 4 frames (records 2 and 1) as one batch, which are those of each alone."""
-    pair = torch.zeros(2, 9, 1, 88, 88)
-    pair[0], pair[1, :4] = video(9)[0], video(4)[0]
-    states = model.encode(pair, torch.tensor([9, 4]))
+    states = model.encode(_pair(given(model, 9), given(model, 4)), torch.tensor([9, 4]))
     assert far(states[0], records[2]["states"]) < CLOSE
     assert far(states[1, :4], records[1]["states"]) < CLOSE
     return states
+
+
+def _pair(longer, shorter):
+    """Two clips as one batch, whose padding is not zero: a model may not look at it."""
+    if isinstance(longer, Streams):
+        return Streams({name: _pair(own, shorter.inputs[name]) for name, own in longer.inputs.items()})
+    pair = torch.full((2, *longer.shape[1:]), 0.7)
+    pair[0], pair[1, : shorter.shape[1]] = longer[0], shorter[0]
+    return pair

@@ -39,3 +39,13 @@ def weights(shapes):
 def video(frames):
     """A normalised video (1, frames, 1, 88, 88)."""
     return torch.from_numpy(noise(frames * 88 * 88, frames)).float().view(1, frames, 1, 88, 88)
+
+
+def samples(frames):
+    """The same wave in steps of 16 bit, as a file holds it: (640 frames,) int16."""
+    return torch.round(sound(frames).flatten() * 32767).to(torch.int16).numpy()
+
+
+def sound(frames):
+    """A wave (1, frames, 640) that a front end of sound takes."""
+    return torch.from_numpy(0.5 * noise(frames * 640, 7 * frames + 1)).float().view(1, frames, 640)

@@ -1,20 +1,23 @@
 """Makes golden/av_hubert.json with the real peer: `python golden_av_hubert.py AV_HUBERT FAIRSEQ`.
 
 Both are folders with the repositories, fairseq at the commit that AV-HuBERT names (afc77bd). AV-HuBERT's own modules
-compute every number here, with small widths and with weights by `formula.fill`. Both are of 2021: where Python or NumPy
-refuse them (mutable defaults of dataclasses, `np.float`), the copies need those lines changed.
+compute every number here, with small widths and with weights by `formula.fill`; its dataset and python_speech_features
+0.6 make the features of sound, of a file. Both are of 2021: where Python or NumPy refuse them (mutable defaults of
+dataclasses, `np.float`), the copies need those lines changed.
 """
 
 import argparse
 import sys
+import tempfile
+import wave
 from types import ModuleType, SimpleNamespace
 
 import torch
-from formula import video
+from formula import samples, video
 from golden_auto_avsr import FRAMES, WIDTH, fill_by_formula, rounded, small_front_end, write
 from torch import nn
 
-DIM, HEADS, DECODER_HEADS, HIDDEN, LAYERS, SOUND = 16, 2, 4, 20, 2, 5
+DIM, HEADS, DECODER_HEADS, HIDDEN, LAYERS, SOUND = 16, 2, 4, 20, 2, 104
 PIECES = ("▁a", "b", "c", "d", "e", "f", "g")
 TOKENS = ((2, 5, 7, 10), (2, 4), (2, 8, 8, 3, 6, 9))  # fairseq's ids: they begin with its end symbol, 2
 
@@ -47,18 +50,35 @@ def build():
     return AVHubertSeq2Seq(HubertEncoderWrapper(encoder), decoder, dictionary, tuned).eval(), dictionary
 
 
+def heard(frames):
+    """Its features of a sound of so many frames, (T, 104): read from a file, cut to the video and normalised."""
+    from avhubert.hubert_dataset import AVHubertDataset
+
+    reading = SimpleNamespace(modalities=["audio"], noise_prob=0.0, stack_order_audio=4)
+    with tempfile.NamedTemporaryFile(suffix=".wav") as file:
+        with wave.open(file.name, "wb") as out:
+            out.setnchannels(1)
+            out.setsampwidth(2)
+            out.setframerate(16000)
+            out.writeframes(samples(frames).tobytes())
+        found = torch.from_numpy(AVHubertDataset.load_feature(reading, ("", file.name))[1][:frames])
+    return nn.functional.layer_norm(found, found.shape[1:])
+
+
 @torch.no_grad()
-def record(model, frames, tokens):
-    """What the peer computes from one video and one prefix."""
-    source = video(frames).transpose(1, 2)  # (1, 1, T, 88, 88)
-    out = model.encoder({"audio": None, "video": source}, None)
+def record(model, frames, tokens, modality):
+    """What the peer computes from one clip and one prefix."""
+    seen = video(frames).transpose(1, 2)  # (1, 1, T, 88, 88)
+    sound = heard(frames).t()[None]  # (1, 104, T)
+    source = {"audio": None if modality == "video" else sound, "video": None if modality == "sound" else seen}
+    out = model.encoder(source, None)
     tokens = torch.tensor([tokens])
     logits, _ = model.decoder(tokens, encoder_out=out)
-    values = {
-        "front_end": model.encoder.w2v_model.forward_features(source, "video").transpose(1, 2),
-        "states": out["encoder_out"].transpose(0, 1),
-        "decoder": logits.log_softmax(-1),
-    }
+    values = {"states": out["encoder_out"].transpose(0, 1), "decoder": logits.log_softmax(-1)}
+    if modality == "video":
+        values["front_end"] = model.encoder.w2v_model.forward_features(seen, "video").transpose(1, 2)
+    if modality == "sound":
+        values["features"] = heard(frames)[None]
     return {"frames": frames, "tokens": tokens[0].tolist(), **rounded(values)}
 
 
@@ -68,14 +88,15 @@ def main():
     parser.add_argument("fairseq")
     args = parser.parse_args()
     sys.path[:0] = [args.av_hubert, args.fairseq]
-    for unused in ("python_speech_features", "editdistance"):  # of its data loading
-        sys.modules[unused] = ModuleType(unused)
-        sys.modules[unused].logfbank = None
+    sys.modules["editdistance"] = ModuleType("editdistance")  # of its scoring
     model, dictionary = build()
     shapes = fill_by_formula(model)
-    records = [record(model, f, t) for f, t in zip(FRAMES, TOKENS, strict=True)]
+    each = {
+        modality: [record(model, f, t, modality) for f, t in zip(FRAMES, TOKENS, strict=True)]
+        for modality in ("video", "sound", "both")
+    }
     settings = {"encoder_attention_heads": HEADS, "decoder_attention_heads": DECODER_HEADS}
-    write("av_hubert.json", shapes, records, symbols=dictionary.symbols, settings=settings)
+    write("av_hubert.json", shapes, each.pop("video"), symbols=dictionary.symbols, settings=settings, **each)
 
 
 if __name__ == "__main__":

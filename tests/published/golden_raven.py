@@ -1,14 +1,16 @@
-"""Makes golden/raven.json, usr.json or usr2.json with the real peer: `python golden_raven.py CHECKOUT FAMILY`.
+"""Makes golden/raven.json, raven_sound.json, usr.json or usr2.json with the real peer:
+`python golden_raven.py CHECKOUT FAMILY`.
 
 CHECKOUT is a folder with the repository raven (11fb53f), usr (6115c87) or usr2 (df0c78b). Its own modules compute every
-number here, with small widths and with weights by `formula.fill`; the settings are those of its conf/model.
+number here, with small widths and with weights by `formula.fill`, and the whole search by lips, by sound and by both;
+the settings are those of its conf/model.
 """
 
 import argparse
 import sys
 
 import torch
-from formula import video
+from formula import sound, video
 from golden_auto_avsr import (
     DIM,
     FRAMES,
@@ -23,6 +25,7 @@ from golden_auto_avsr import (
     small_front_end,
     write,
 )
+from golden_auto_avsr_streams import small_wave_front_end
 from torch import nn
 
 SETTINGS = {
@@ -43,51 +46,116 @@ OF_USR = {
 }  # fmt: skip
 
 
-@torch.no_grad()
-def record(model, frames, tokens):
-    """What the peer computes from one video and one prefix."""
-    from espnet.nets.pytorch_backend.transformer.mask import subsequent_mask
-
-    seen = video(frames)[:, :, 0]  # (1, T, 88, 88)
-    states = model.states(seen)
-    tokens = torch.tensor([tokens])
-    logits, _ = model.decoder(tokens, subsequent_mask(tokens.shape[1])[None], states, None)
-    values = {
-        "front_end": model.features(seen),
-        "states": states,
-        "ctc": model.lips_ctc.ctc_lo(states).log_softmax(-1),
-        "decoder": model.lips_out(logits).log_softmax(-1),
-    }
-    return {"frames": frames, "tokens": tokens[0].tolist(), **rounded(values)}
+SEARCH = {"beam": 4, "ctc_weight": 0.1, "length_bonus": 0.0}
+WILLING = {  # to end before the limit, where a search scores no end: by USR or not, and modality
+    (False, "video"): 2.5, (False, "sound"): 3.0, (True, "video"): 1.0, (True, "sound"): 3.0, (True, "both"): 3.0,
+}  # fmt: skip
+RELUCTANT = 30.0  # to say blank or unknown, as `golden_vsr4ml` has it
+LETTERS = {"video": "v", "sound": "a", "both": "av"}  # of USR
 
 
-def raven():
-    """RAVEn's E2E with small sizes."""
+class Peer:
+    """One way of reading: front end, encoder and heads."""
+
+    def __init__(self, model, modality, features, states, ctc, out, biased):
+        self.model, self.modality, self.features, self.states = model, modality, features, states
+        self.ctc, self.out, self.biased, self.usr = ctc, out, biased, hasattr(model, "ctc_v")
+        self.willing = WILLING[self.usr, modality]
+
+    def given(self, frames):
+        """Lips (1, T, 88, 88) and sound (1, S, 1), as far as they are read."""
+        seen, heard = video(frames)[:, :, 0], sound(frames).view(1, -1, 1)
+        return {"video": {"xs_v": seen}, "sound": {"xs_a": heard}, "both": {"xs_v": seen, "xs_a": heard}}[self.modality]
+
+    @torch.no_grad()
+    def record(self, frames, tokens):
+        """What the peer computes from one clip and one prefix."""
+        from espnet.nets.pytorch_backend.transformer.mask import subsequent_mask
+
+        given = self.given(frames)
+        states, tokens = self.states(**given), torch.tensor([tokens])
+        logits, _ = self.model.decoder(tokens, subsequent_mask(tokens.shape[1])[None], states, None)
+        values = {
+            "front_end": self.features(**given),
+            "states": states,
+            "ctc": self.ctc.ctc_lo(states).log_softmax(-1),
+            "decoder": self.out(logits).log_softmax(-1),
+        }
+        return {"frames": frames, "tokens": tokens[0].tolist(), **rounded(values)}
+
+    @torch.no_grad()
+    def search(self, frames):
+        """The n-best of the peer's own search."""
+        from espnet.nets.batch_beam_search import BatchBeamSearch
+        from espnet.nets.scorers.length_bonus import LengthBonus
+
+        weights = {"decoder": 1 - SEARCH["ctc_weight"], "ctc": SEARCH["ctc_weight"], "length_bonus": 0.0}
+        beam = BatchBeamSearch(
+            beam_size=SEARCH["beam"], vocab_size=VOCABULARY, weights=weights, sos=VOCABULARY - 1, eos=VOCABULARY - 1,
+            scorers=self.model.scorers() | {"length_bonus": LengthBonus(VOCABULARY)},
+            token_list=[str(i) for i in range(VOCABULARY)], pre_beam_score_key="decoder",
+        ).eval()  # fmt: skip
+        self.biased.data[:2] -= RELUCTANT
+        self.biased.data[-1] += self.willing
+        of_usr = {"modality": LETTERS[self.modality]} if self.usr else {}
+        found = beam(x=self.states(**self.given(frames))[0], **of_usr)
+        self.biased.data[:2] += RELUCTANT
+        self.biased.data[-1] -= self.willing
+        return [{"tokens": h.yseq.tolist()[1:-1], "score": round(float(h.score), 5)} for h in found[:3]]
+
+    def golden(self):
+        """All of it, for JSON."""
+        records = [self.record(f, t) for f, t in zip(FRAMES, TOKENS, strict=True)]
+        found = {str(frames): self.search(frames) for frames in (9, 14)}
+        return {"records": records, "search": {"options": SEARCH, "bias": [-RELUCTANT, self.willing], "found": found}}
+
+
+def raven(modality):
+    """RAVEn's E2E with small sizes, and the shapes of its tensors."""
     from espnet.nets.pytorch_backend.e2e_asr_transformer import E2E
 
-    model = E2E(VOCABULARY, argparse.Namespace(**SETTINGS))
-    small_front_end(model.encoder.frontend)
+    front = {"transformer_frontend": "conv1d"} if modality == "sound" else {}
+    model = E2E(VOCABULARY, argparse.Namespace(**SETTINGS | front))
+    (small_wave_front_end if modality == "sound" else small_front_end)(model.encoder.frontend)
     shapes = fill_by_formula(model.eval())
-    model.features = lambda seen: model.encoder.embed[0](model.encoder.frontend(seen))
-    model.states = lambda seen: model.encoder(seen, None)[0]
-    return model, shapes, model.ctc, nn.Identity()
+
+    def features(xs_v=None, xs_a=None):
+        return model.encoder.embed[0](model.encoder.frontend(xs_v if xs_a is None else xs_a))
+
+    def states(xs_v=None, xs_a=None):
+        return model.encoder(xs_v if xs_a is None else xs_a, None)[0]
+
+    biased = model.decoder.output_layer.bias
+    return Peer(model, modality, features, states, model.ctc, nn.Identity(), biased), shapes
 
 
 def usr(second):
-    """USR's, or that of USR 2.0, whose decoder has a fixed vocabulary; the front end for sound is left out."""
+    """USR's E2E, or that of USR 2.0, whose decoder has a fixed vocabulary: by each modality, and the shapes."""
     from espnet.nets.pytorch_backend.e2e_asr_transformer import E2E
 
     model = E2E(VOCABULARY, argparse.Namespace(**SETTINGS | OF_USR))
     small_front_end(model.encoder.frontend_v)
-    model.encoder.frontend_a = nn.Linear(2, 2)
+    small_wave_front_end(model.encoder.frontend_a)
     if second:
         model.decoder.embed[0] = nn.Embedding(VOCABULARY, DIM)
         for name in ("out_layer_v", "out_layer_a", "out_layer_av"):
             setattr(model.decoder, name, nn.Linear(DIM, VOCABULARY))
-    shapes = fill_by_formula(model.eval())
-    model.features = lambda seen: model.encoder.linear_v(model.encoder.frontend_v(seen))
-    model.states = lambda seen: model.encoder(xs_v=seen) if second else model.encoder.forward_single(xs_v=seen)[0]
-    return model, shapes, model.ctc_v, model.decoder.out_layer_v
+    shapes, encoder = fill_by_formula(model.eval()), model.encoder
+
+    def features(xs_v=None, xs_a=None):
+        parts = [front(x) for front, x in ((encoder.frontend_v, xs_v), (encoder.frontend_a, xs_a)) if x is not None]
+        project = encoder.linear_av if len(parts) == 2 else encoder.linear_v if xs_a is None else encoder.linear_a
+        return project(torch.cat(parts, -1))
+
+    def states(**given):
+        return encoder(**given) if second else encoder.forward_single(**given)[0]
+
+    peers = {}
+    for modality, letters in LETTERS.items():
+        out = getattr(model.decoder, f"out_layer_{letters}")
+        ctc = getattr(model, f"ctc_{letters}")
+        peers[modality] = Peer(model, modality, features, states, ctc, out, out.bias)
+    return peers, shapes
 
 
 def main():
@@ -96,11 +164,14 @@ def main():
     parser.add_argument("family", choices=("raven", "usr", "usr2"))
     args = parser.parse_args()
     sys.path.insert(0, args.checkout)
-    model, shapes, ctc, out = raven() if args.family == "raven" else usr(args.family == "usr2")
-    object.__setattr__(model, "lips_ctc", ctc)
-    object.__setattr__(model, "lips_out", out)
-    records = [record(model, f, t) for f, t in zip(FRAMES, TOKENS, strict=True)]
-    write(f"{args.family}.json", shapes, records)
+    if args.family == "raven":
+        for modality, name in (("video", "raven"), ("sound", "raven_sound")):
+            peer, shapes = raven(modality)
+            write(f"{name}.json", shapes, **peer.golden())
+        return
+    peers, shapes = usr(args.family == "usr2")
+    each = {modality: peer.golden() for modality, peer in peers.items()}
+    write(f"{args.family}.json", shapes, **each.pop("video"), **each)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Readers of RAVEn, USR and USR 2.0 compute what the real peers computed from the same weights."""
+"""Readers of RAVEn, USR and USR 2.0, of lips, sound and both, compute what the real peers computed."""
 
 import json
 from pathlib import Path
@@ -6,16 +6,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.published.agreement import assert_every_stage, states_beside_a_longer_clip
-from tests.published.formula import fill, video, weights
+from tests.published.agreement import assert_every_stage, assert_search, far, given, states_beside_a_longer_clip
+from tests.published.formula import fill, sound, weights
 from vsr.cli import main
 from vsr.core.errors import VsrError
 from vsr.modelstore.folder import load_model
 from vsr.modelstore.importers import raven, usr
 
 GOLDEN = Path(__file__).parent / "golden"
-FAMILIES = {"raven": raven, "usr": usr, "usr2": usr}
-VERB = {"usr2": "usr"}  # what the command calls it
+FAMILIES = {"raven": raven, "raven_sound": raven, "usr": usr, "usr2": usr}
+OF_USR = ("usr", "usr2")
+VERB = {"usr2": "usr", "raven_sound": "raven"}  # what the command calls it
 UNITS = ["<unk>", "'", "0", "▁A", "▁BE", "C", "D", "▁E", "F"]  # and blank, end: 11
 
 
@@ -40,21 +41,26 @@ def test_every_stage_agrees_with_the_peer(golden, model, index):
     assert_every_stage(model, golden["records"][index])
 
 
+@pytest.mark.parametrize("frames", [9, 14])
+def test_the_whole_search_gives_the_peers_n_best(golden, model, frames):
+    assert_search(model, golden["search"], frames)
+
+
 def test_a_clip_beside_a_longer_one_is_read_the_same(golden, model):
     assert not states_beside_a_longer_clip(model, golden["records"])[1, 4:].any()
 
 
 def test_the_two_differ_in_their_normalisation(family, model):
-    assert model.config.encoder_settings["norm"] == ("batch" if family == "raven" else "layer")
+    assert model.config.encoder_settings["norm"] == ("layer" if family in OF_USR else "batch")
 
 
 @pytest.mark.parametrize("prefix", ["", "_orig_mod.", "model.backbone."])
 def test_the_command_makes_a_folder_that_reads_the_same(family, golden, model, prefix, tmp_path, capsys):
-    given = weights(golden["shapes"])
-    if family != "raven":  # as its published files may be: compiled, or of a training run
-        given = {f"{prefix}{name}": tensor for name, tensor in given.items()}
-        given |= {"model.target_backbone.x": torch.zeros(2)} if "backbone" in prefix else {}
-    torch.save(given, tmp_path / "peer.pth")
+    own = weights(golden["shapes"])
+    if family in OF_USR:  # as its published files may be: compiled, or of a training run
+        own = {f"{prefix}{name}": tensor for name, tensor in own.items()}
+        own |= {"model.target_backbone.x": torch.zeros(2)} if "backbone" in prefix else {}
+    torch.save(own, tmp_path / "peer.pth")
     lines = [f"{unit} {number}" for number, unit in enumerate(UNITS, start=1)]
     (tmp_path / "units.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     out = tmp_path / "model"
@@ -66,24 +72,24 @@ def test_the_command_makes_a_folder_that_reads_the_same(family, golden, model, p
     assert loaded.config["decode"] == {"beam": 40, "ctc_weight": 0.1}
     assert loaded.tokenizer.decode([4, 6, 5]) == "AC BE"
     with torch.no_grad():
-        length = torch.tensor([4])
-        assert torch.equal(loaded.model.encode(video(4), length), model.encode(video(4), length))
+        length, read = torch.tensor([4]), given(model, 4)
+        assert torch.equal(loaded.model.encode(read, length), model.encode(read, length))
 
 
 def test_what_does_not_belong_is_named(family, golden):
-    build, given = FAMILIES[family].build, weights(golden["shapes"])
+    build, own = FAMILIES[family].build, weights(golden["shapes"])
     with pytest.raises(VsrError, match="'encoder.odd', which this family"):
-        build(given | {"encoder.odd": torch.zeros(3)})
+        build(own | {"encoder.odd": torch.zeros(3)})
     lacking = "encoder.encoders.1.gamma_ff"
     with pytest.raises(VsrError, match=f"lacks '{lacking}'"):
-        build({name: tensor for name, tensor in given.items() if name != lacking})
+        build({name: tensor for name, tensor in own.items() if name != lacking})
     with pytest.raises(VsrError, match="has shape"):
-        build(given | {"encoder.encoders.0.gamma_mha": fill("x", (5,))})
+        build(own | {"encoder.encoders.0.gamma_mha": fill("x", (5,))})
 
 
 def test_a_model_of_the_other_family_is_refused(family, golden):
-    other = FAMILIES["usr" if family == "raven" else "raven"]
-    with pytest.raises(VsrError, match="not a (visual )?model of"):
+    other = FAMILIES["raven" if family in OF_USR else "usr"]
+    with pytest.raises(VsrError, match="not a model of"):
         other.build(weights(golden["shapes"]))
 
 
@@ -92,3 +98,45 @@ def test_without_units_it_says_what_to_give(family, golden, tmp_path, capsys):
     args = ["import", VERB.get(family, family), str(tmp_path / "peer.pth"), "-o", str(tmp_path / "model")]
     assert main(args) == 1
     assert "give --units unigram1000_units.txt" in capsys.readouterr().err and not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize("modality", ["sound", "both"])
+@pytest.mark.parametrize("of_usr", OF_USR)
+class TestUSRHears:
+    """The same checkpoint, read by sound, and by both."""
+
+    def test_every_stage_and_the_search_agree_with_the_peer(self, of_usr, modality):
+        golden, model = self.made(of_usr, modality)
+        for record in golden[modality]["records"]:
+            assert_every_stage(model, record)
+        for frames in (9, 14):
+            assert_search(model, golden[modality]["search"], frames)
+
+    def test_a_clip_beside_a_longer_one_is_read_the_same(self, of_usr, modality):
+        golden, model = self.made(of_usr, modality)
+        assert not states_beside_a_longer_clip(model, golden[modality]["records"])[1, 4:].any()
+
+    def test_the_ways_of_reading_differ(self, of_usr, modality):
+        golden, model = self.made(of_usr, modality)
+        with torch.no_grad():
+            states = model.encode(given(model, 9), torch.tensor([9]))[0]
+        assert far(states, golden["records"][2]["states"]) > 1e-2
+
+    def made(self, of_usr, modality):
+        golden = json.loads((GOLDEN / f"{of_usr}.json").read_text())
+        return golden, usr.build(weights(golden["shapes"]), modality)
+
+
+def test_the_sound_of_these_is_taken_as_loud_as_it_is():
+    model = raven.build(weights(json.loads((GOLDEN / "raven_sound.json").read_text())["shapes"]))
+    with torch.no_grad():
+        loud, soft = (model.encode(gain * sound(9), torch.tensor([9])) for gain in (1.0, 0.5))
+    assert (loud - soft).abs().max() > 1e-3
+
+
+def test_a_checkpoint_of_lips_alone_has_no_sound_to_read():
+    shapes = json.loads((GOLDEN / "usr.json").read_text())["shapes"]
+    silent = {name: shape for name, shape in shapes.items() if "frontend_a" not in name}
+    usr.build(weights(silent))
+    with pytest.raises(VsrError, match="it has no 'encoder.frontend_a' tensors"):
+        usr.build(weights(silent), "both")

@@ -91,7 +91,7 @@ def test_the_whole_search_with_the_language_model_gives_the_peers_n_best(golden,
 def test_settings_and_tensors_that_do_not_belong_are_named(golden):
     good, settings = weights(golden["shapes"]), golden["settings"]
     for name, value, printed in [
-        ("transformer_input_layer", "conv1d", "reads sound"),
+        ("transformer_input_layer", "conv2d", "transformer_input_layer is 'conv2d'"),
         ("relu_type", "prelu", "relu_type is 'prelu'"),
         ("zero_triu", True, "zero_triu is True"),
         ("transformer_encoder_attn_layer_type", "mha", "attention is 'mha'"),

@@ -11,8 +11,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from lip2speech.models.voice_config import VoiceConfig
 from lip2speech.training.acoustic import VoiceTrainConfig
+from lip2speech.training.face_voice import FaceTrainConfig
 from lip2speech.training.listener import ListenerTrainConfig
+from lip2speech.training.tokens import TokenTrainConfig
+from lip2speech.training.translator import TranslatorTrainConfig
 from lip2speech.vocoders.config import VocoderTrainConfig
 from tests.recipes.programs import programs
 from vsr.core.files import read_json
@@ -46,9 +50,18 @@ def test_every_configuration_is_valid(path):
     elif path.name.startswith("listener"):
         config = load_config(path, kind=ListenerTrainConfig)
         assert config.data.features
+    elif path.name.startswith("translator"):
+        config = load_config(path, kind=TranslatorTrainConfig)
+        assert config.model_config(50).units == 50
+    elif path.name.startswith("face"):
+        config = load_config(path, kind=FaceTrainConfig)
+        assert config.data.features
     elif path.name.startswith("vocoder"):
         config = load_config(path, kind=VocoderTrainConfig)
         assert config.model_config().dim > 0
+    elif "generator" in settings["model"]:
+        config = load_config(path, kind=TokenTrainConfig)
+        assert config.model_config(VoiceConfig()).condition > 0
     else:
         config = load_config(path, kind=VoiceTrainConfig)
         assert config.model_config({"vocab_size": 41}, 50).reader == {"vocab_size": 41}

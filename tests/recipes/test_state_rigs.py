@@ -17,6 +17,8 @@ from vsr.text.tokenizer import CharTokenizer
 EGS = Path(__file__).parents[2] / "egs"
 DECODERS = runpy.run_path(str(EGS / "grid/vsr/local/decoders.py"))
 SOUNDS = runpy.run_path(str(EGS / "puppet/vsr/local/sounds.py"))
+TRANSLATION = runpy.run_path(str(EGS / "puppet/vsr/local/translation.py"))
+TRANSLATIONS = runpy.run_path(str(EGS / "puppet/lip2speech/local/translations.py"))
 FEW = runpy.run_path(str(EGS / "puppet/vsr/local/few_videos.py"))
 
 
@@ -68,3 +70,19 @@ def test_spoken_sentences_are_of_no_list():
     again = FEW["spoken"]("es", 3, {first[0][0]}, 0)
     assert len(first) == len(again) == 3 and first[0][0] not in {text for text, _ in again}
     assert all(len(wave) % 640 == 0 and len(wave) > 16_000 for _, wave in first)
+
+
+def test_the_control_of_translation_gives_every_clip_the_texts_of_another():
+    clips = [Clip(f"c{i}", "a.mp4", f"w{i}", translations={"es": f"p{i}"}) for i in range(7)]
+    dealt = TRANSLATION["shuffled"](clips, 0)
+    assert [own.id for own in dealt] == [own.id for own in clips]
+    assert all(own.text != f"w{i}" and own.translations["es"][1:] == own.text[1:] for i, own in enumerate(dealt))
+    assert sorted(own.text for own in dealt) == [f"w{i}" for i in range(7)]
+
+
+def test_units_are_compared_without_repetitions_and_with_phones():
+    errors, purity = TRANSLATIONS["unit_errors"], TRANSLATIONS["purity"]
+    assert errors([[1, 1, 2]], [[1, 2, 2, 2]]) == 0 and errors([[1, 3]], [[1, 2]]) == 50
+    clip = Clip("a", "a.wav", "x", phones=(("p", 0.0, 0.04), ("a", 0.04, 0.08)))
+    assert purity([clip], {"a": torch.tensor([5, 5, 6, 6])}) == 100
+    assert purity([clip], {"a": torch.tensor([5, 5, 5, 5])}) == 50

@@ -12,9 +12,9 @@ from vsr.training.dry_run import lip_reader_lines, parameters, tokenizer_for
 
 ROOT = Path(__file__).parents[2]
 READERS = [own for own in sorted(ROOT.glob("egs/*/vsr/conf/*.yaml")) if own.stem != "lm"]
-VOICES = [
-    own for own in sorted(ROOT.glob("egs/*/lip2speech/conf/*.yaml")) if not own.stem.startswith(("vocoder", "listener"))
-]
+OTHERS = ("vocoder", "listener", "translator", "face")
+VOICES = [own for own in sorted(ROOT.glob("egs/*/lip2speech/conf/*.yaml")) if not own.stem.startswith(OTHERS)]
+FACES = sorted(ROOT.glob("egs/*/lip2speech/conf/face*.yaml"))
 
 
 def name_of(path):
@@ -37,6 +37,24 @@ def test_every_voice_is_built_without_data(path, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert voice(["train", "--config", str(path), "--dry-run"]) == 0
     assert "are trained" in capsys.readouterr().out and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("egs/*/lip2speech/conf/translator.yaml")), ids=name_of)
+def test_every_translator_is_built_without_data(path, tmp_path, monkeypatch, capsys):
+    from lip2speech.cli import main as voice
+
+    monkeypatch.chdir(tmp_path)
+    assert voice(["translator", "--config", str(path), "--dry-run"]) == 0
+    assert "learns units and lengths" in capsys.readouterr().out and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("path", FACES, ids=name_of)
+def test_a_voice_from_a_face_is_built_without_data(path, tmp_path, monkeypatch, capsys):
+    from lip2speech.cli import main as voice
+
+    monkeypatch.chdir(tmp_path)
+    assert voice(["face", "--config", str(path), "--dry-run"]) == 0
+    assert "clips a batch" in capsys.readouterr().out and not list(tmp_path.iterdir())
 
 
 def test_the_parameters_are_those_of_the_model(tmp_path, monkeypatch):

@@ -7,9 +7,16 @@ import pytest
 import torch
 import yaml
 
+from lip2speech.models.face_voice import FaceVoice, FaceVoiceConfig
 from lip2speech.models.listener import Listener, ListenerConfig
+from lip2speech.models.token_model import TokenModel
+from lip2speech.models.translator import UnitTranslator
+from lip2speech.models.voice_config import VoiceConfig
 from lip2speech.training.acoustic import VoiceTrainConfig
+from lip2speech.training.face_voice import FaceTrainConfig
 from lip2speech.training.listener import ListenerTrainConfig
+from lip2speech.training.tokens import TokenTrainConfig
+from lip2speech.training.translator import TranslatorTrainConfig
 from lip2speech.vocoders.config import VocoderTrainConfig
 from lip2speech.vocoders.generator import Generator
 from vsr.core.errors import VsrError
@@ -116,8 +123,14 @@ def test_the_configuration_of_every_recipe_builds_its_model(path):
             model = LipReader(load_config(path).model_config(vocabulary_of(settings)))
         elif path.stem == "listener":
             model = Listener(ListenerConfig(words=("a",), **load_config(path, (), ListenerTrainConfig).model))
+        elif path.stem == "translator":
+            model = UnitTranslator(load_config(path, (), TranslatorTrainConfig).model_config(200))
+        elif path.stem.startswith("face"):
+            model = FaceVoice(FaceVoiceConfig(**load_config(path, (), FaceTrainConfig).model))
         elif path.stem.startswith("vocoder"):
             model = Generator(load_config(path, (), VocoderTrainConfig).model_config())
+        elif "generator" in settings["model"]:
+            model = TokenModel(load_config(path, (), TokenTrainConfig).model_config(VoiceConfig()))
         else:
             from lip2speech.models.voice import Voice
 

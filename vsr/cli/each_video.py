@@ -18,8 +18,11 @@ def add_synchrony_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="JSONL", help="also write the figures there")
 
 
-def over_videos(videos: Sequence[str], out: str | None, work: Callable[[str], tuple[str, dict]]) -> int:
+def over_videos(
+    videos: Sequence[str], out: str | None, work: Callable[[str], tuple[str, dict]], program: str = "vsr"
+) -> int:
     """Print the line that ``work`` makes of each video and write its records to ``out``, if given; 1 where one failed.
+    ``program``: whose messages they are.
 
     Raises VsrError for an output that cannot be written.
     """
@@ -33,7 +36,7 @@ def over_videos(videos: Sequence[str], out: str | None, work: Callable[[str], tu
             records.append(record)
         except VsrError as error:
             failures += 1
-            print(f"vsr: {error}" if video in str(error) else f"vsr: {video}: {error}", file=sys.stderr)
+            print(f"{program}: {error}" if video in str(error) else f"{program}: {video}: {error}", file=sys.stderr)
     if out:
         write_lines(out, (json.dumps(record, ensure_ascii=False) for record in records))
     return 1 if failures else 0

@@ -55,7 +55,7 @@ def _finished(args: argparse.Namespace, outputs: Outputs, written) -> Callable[[
 
     folder = find_model(args.model)
     precision = chosen_precision(folder, args.precision, find_device("auto") if args.device == "auto" else args.device)
-    made = searched(folder, options_in(folder, read_config(folder), search_options(args)), precision=precision)
+    made = searched(folder, options_in(folder, read_config(folder), options_given(args)), precision=precision)
     made["faces"] = number_of_faces(args.faces) or "all"
     made |= {"unsure": args.unsure} if args.unsure else {}
     made |= {"cropped": True, "faces": 1} if args.cropped else {}
@@ -88,6 +88,16 @@ def _check_names(videos: list[str], outputs: Outputs) -> None:
         other = names.setdefault(Path(video).stem.casefold(), video)
         if other is not video:
             raise VsrError("bad_config", f"{other} and {video} {ONE_FILE}")
+
+
+def options_given(args: argparse.Namespace) -> dict:
+    """Fields of `DecodeOptions` that were given, with the head. Raises VsrError for what does not go together."""
+    from vsr.decoding.options import DecodeOptions
+
+    given = search_options(args) | ({"head": args.head} if args.head else {})
+    if args.head:
+        DecodeOptions(**given)
+    return given
 
 
 def report_line(file: str, message: str) -> bool:

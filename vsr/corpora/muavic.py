@@ -3,7 +3,8 @@
 The tsv begins with a root, then has ``id, video, sound, video frames, samples`` a clip, with paths of the machine that
 made it; the videos lie in ``LANG/video/ID.mp4`` and are mouth crops of 96 x 96 (some of Arabic, German and Spanish
 black or beside the mouth, which nothing in the corpus tells). Lists: train, dev (valid), test; for several languages
-LANG_train, ... The "speaker" of a clip is its talk.
+LANG_train, ... The "speaker" of a clip is its talk. Translations lie in ``LANG/TARGET/SPLIT.tsv`` and ``SPLIT.TARGET``,
+of a part of the clips.
 """
 
 from __future__ import annotations
@@ -32,18 +33,25 @@ def prepare_muavic(corpus_dir: str | Path, out_dir: str | Path, lists_dir: str |
     counts, skipped = [], {}
     for folder in folders:
         before = "" if folder == root else f"{folder.name}_"
+        others = [own for own in LANGUAGES if own != folder.resolve().name and (folder / own).is_dir()]
         for split in (own for own in LISTS if (folder / f"{own}.tsv").is_file()):
-            rows = _rows(folder, split)
-            clips = [clip for row in rows if (clip := _clip(folder, before, *row, skipped))]
+            rows, said = _rows(folder, split), {own: _translated(folder, split, own) for own in others}
+            clips = [clip for row in rows if (clip := _clip(folder, before, *row, skipped, said))]
             lists[f"{before}{LISTS[split]}"] = clips
             counts.append(Count(f"{before}{split} utterances", len(clips), len(rows)))
     return write_lists(out_dir, lists, Report("muavic", counts, skipped=skipped))
 
 
-def _rows(folder: Path, split: str) -> list[tuple[str, str, str]]:
+def _translated(folder: Path, split: str, target: str) -> dict[str, str]:
+    """id -> text in another language, of the clips that have it. Raises VsrError."""
+    inside = folder / target
+    return {name: text for name, _, text in _rows(inside, split, target)} if (inside / f"{split}.tsv").is_file() else {}
+
+
+def _rows(folder: Path, split: str, language: str = "") -> list[tuple[str, str, str]]:
     """(id, frames, text) of each clip. Raises VsrError."""
     lines = _lines(folder / f"{split}.tsv")[1:]
-    texts = _lines(folder / f"{split}.{folder.resolve().name}")
+    texts = _lines(folder / f"{split}.{language or folder.resolve().name}")
     if len(texts) != len(lines):
         raise VsrError("bad_corpus", f"{folder / split}.tsv has {len(lines)} clips, its texts are {len(texts)}")
     columns = [line.split("\t") for line in lines]
@@ -52,14 +60,20 @@ def _rows(folder: Path, split: str) -> list[tuple[str, str, str]]:
     return [(own[0], own[3], text) for own, text in zip(columns, texts, strict=True)]
 
 
-def _clip(folder: Path, before: str, name: str, frames: str, text: str, skipped: dict[str, str]) -> Clip | None:
-    """A clip, or the reason why there is none, in ``skipped``."""
+def _clip(
+    folder: Path, before: str, name: str, frames: str, text: str, skipped: dict[str, str], said: dict[str, dict]
+) -> Clip | None:
+    """A clip with what is ``said`` in other languages, or the reason why there is none, in ``skipped``."""
     video, words = folder / "video" / f"{name}.mp4", " ".join(text.split())
     if not words or not int(frames) or not video.is_file():
         skipped[f"{before}{name}"] = "no video" if not video.is_file() else "no words" if not words else "no frames"
         return None
     talk = name.split("/")[-2] if "/" in name else ""
-    return Clip(id_of(f"{before}{name}"), str(video), words, talk, int(frames), crop=str(video))
+    others = {language: " ".join(own[name].split()) for language, own in said.items() if own.get(name, "").split()}
+    return Clip(
+        id_of(f"{before}{name}"), str(video), words, talk, int(frames), crop=str(video), language=folder.resolve().name,
+        translations=others,
+    )  # fmt: skip
 
 
 def _lines(path: Path) -> list[str]:

@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from vsr.core.errors import VsrError
@@ -33,6 +33,7 @@ class Clip:
         sound: path of its sound on the clock of the crop, a .wav of `vsr waves`; empty where there is none.
         phones: (IPA label, start, end) likewise, where the corpus knows them.
         language: what is spoken, as "fr"; empty where the corpus is of one language and does not say it.
+        translations: the text in other languages, such as {"es": "..."}, where the corpus has them.
     """
 
     id: str
@@ -48,6 +49,7 @@ class Clip:
     sound: str = ""
     phones: tuple[tuple[str, float, float], ...] = ()
     language: str = ""
+    translations: dict[str, str] = field(default_factory=dict, hash=False)
 
     def __post_init__(self):
         if not SAFE_ID.fullmatch(self.id):
@@ -63,8 +65,9 @@ class Clip:
 
 
 NEEDED = ("id", "video", "text")
-TOLD = {"str": (str, "a string"), "int": (int, "a whole number"), "float": ((int, float), "a number")}
-KINDS = {field.name: TOLD.get(field.type, (list, "a list")) for field in fields(Clip)}
+TOLD = {"str": (str, "a string"), "int": (int, "a whole number"), "float": ((int, float), "a number"),
+        "dict[str, str]": (dict, "texts by language")}  # fmt: skip
+KINDS = {own.name: TOLD.get(str(own.type), (list, "a list")) for own in fields(Clip)}
 
 
 def read_manifest(path: str | Path) -> list[Clip]:
@@ -78,6 +81,21 @@ def read_manifest(path: str | Path) -> list[Clip]:
     if not clips:
         raise VsrError("bad_manifest", f"the manifest {path} has no clips")
     return clips
+
+
+def translation_of(clip: Clip, language: str) -> str | None:
+    """The text of a clip in a language, its own if that is spoken; None where there is none."""
+    return clip.text if clip.language == language else clip.translations.get(language)
+
+
+def translated(clips: Sequence[Clip], language: str) -> dict[str, str]:
+    """id -> text in a language, of the clips that have it. Raises VsrError bad_manifest where none has, with those that
+    there are."""
+    found = {clip.id: text for clip in clips if (text := translation_of(clip, language)) is not None}
+    if not found:
+        known = ", ".join(sorted({name for clip in clips for name in clip.translations})) or "none"
+        raise VsrError("bad_manifest", f"no clip has a translation into {language}; there is {known}")
+    return found
 
 
 def need_crops(clips: Sequence[Clip]) -> None:
@@ -109,6 +127,8 @@ def _check_fields(record) -> None:
         kind, expected = KINDS[name]
         if not isinstance(value, kind) or isinstance(value, bool):
             raise ValueError(f"'{name}' is {json.dumps(value)}, not {expected}")
+    if odd := [name for name, text in record.get("translations", {}).items() if not isinstance(text, str)]:
+        raise ValueError(f"the translation '{odd[0]}' is no text")
     for name, what in (("words", "word"), ("phones", "phone")):
         for span in record.get(name, ()):
             if not isinstance(span, list) or len(span) != 3:

@@ -25,7 +25,7 @@ def options_for(loaded: LoadedModel, given: Mapping[str, Any] | None = None) -> 
     and no decoder is searched by that alone; one of phonemes or visemes over the words of a lexicon."""
     given = dict(given or {})
     ctc_alone = loaded.model.decoder is None and loaded.model.ctc is not None
-    usual = usual_method(ctc_alone, getattr(loaded.tokenizer, "unit", "text"))
+    usual = {} if given.get("head") else usual_method(ctc_alone, getattr(loaded.tokenizer, "unit", "text"))
     return _options(loaded.folder, loaded.config, usual | given)
 
 
@@ -48,7 +48,8 @@ def options_in(folder: str | Path, config: Mapping[str, Any], given: Mapping[str
     sizes = model if isinstance(model, Mapping) else {}
     ctc_alone = not sizes.get("decoder_layers", 1) and bool(sizes.get("ctc_weight"))
     unit = kind_of(folder)
-    return _options(folder, config, usual_method(ctc_alone, unit if unit in UNITS else "text") | dict(given))
+    usual = {} if given.get("head") else usual_method(ctc_alone, unit if unit in UNITS else "text")
+    return _options(folder, config, usual | dict(given))
 
 
 def _options(folder: str | Path, config: Mapping[str, Any], given: Mapping[str, Any]) -> DecodeOptions:
@@ -56,7 +57,7 @@ def _options(folder: str | Path, config: Mapping[str, Any], given: Mapping[str, 
     given = dict(given)
     if given.get("method") == LEXICON:
         given = {"beam": max(LEXICON_BEAM, given.get("nbest", 1))} | given
-    if given.get("method", "joint") != "joint" or "lm" in given:
+    if given.get("method", "joint") != "joint" or "lm" in given or given.get("head"):
         own = {key: value for key, value in own.items() if key not in ("lm", "lm_weight")}
     if given.get("lm") == NONE and not Path(NONE).exists():
         del given["lm"]

@@ -9,17 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from vsr.core.errors import VsrError, one_line
-from vsr.core.files import read_json
-from vsr.core.packages import needed
-
-INSTALL = "pip install 'vsr-lip2speech[llm]'"
-PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
+from vsr.models.text_backbone import load_backbone, precision
 
 
 @dataclass(frozen=True)
@@ -104,66 +98,3 @@ def load_text_model(path: str | Path) -> TextModel:
     """
     tokenizer, model, licence = load_backbone(path)
     return TextModel(model.to(precision()).eval(), tokenizer, licence)
-
-
-def load_backbone(path: str | Path, kind: str = "AutoModelForCausalLM") -> tuple[Any, Any, str]:
-    """Tokenizer, model (a class of transformers, float32) and licence of a folder or a GGUF file.
-
-    Raises VsrError as `load_text_model`.
-    """
-    folder, gguf = _found(Path(path))
-    transformers = needed("transformers", "a language model", INSTALL)
-    if gguf:
-        needed("gguf", "a GGUF file", INSTALL)
-        needed("accelerate", "a GGUF file", INSTALL)
-    options: dict[str, object] = {"gguf_file": gguf} if gguf else {"use_safetensors": True}
-    options |= {"local_files_only": True, "trust_remote_code": False}
-    transformers.utils.logging.disable_progress_bar()
-    try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **options)
-        model = getattr(transformers, kind).from_pretrained(folder, dtype=torch.float32, **options)
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError, AttributeError, TypeError) as error:
-        raise VsrError("bad_model", f"{path} is no language model that can be read: {one_line(error)[:200]}") from error
-    return tokenizer, model, licence_of(folder)
-
-
-def weight_files(path: str | Path) -> list[Path]:
-    """The files that hold a backbone's weights. Raises VsrError as `load_text_model`."""
-    folder, gguf = _found(Path(path))
-    return [folder / gguf] if gguf else sorted(folder.glob("*.safetensors"))
-
-
-def precision() -> torch.dtype:
-    """bfloat16 where the processor multiplies it itself."""
-    return torch.bfloat16 if torch.cpu._is_avx512_bf16_supported() else torch.float32
-
-
-def _found(path: Path) -> tuple[Path, str]:
-    """Folder, and the name of the GGUF file in it, "" for safetensors. Raises VsrError."""
-    if path.is_file() and path.suffix == ".gguf":
-        return path.parent, path.name
-    if not path.is_dir():
-        problem = "is no folder and no GGUF file: give a local folder with safetensors, or a file that ends in .gguf"
-        raise VsrError("bad_model", f"{path} {problem}")
-    if list(path.glob("*.safetensors")):
-        return path, ""
-    files = sorted(path.glob("*.gguf"))
-    if len(files) == 1:
-        return path, files[0].name
-    if any(file for pattern in PICKLES for file in path.glob(pattern)):
-        raise VsrError("bad_model", f"{path} holds pickled weights, which are never read: convert them to safetensors")
-    raise VsrError("bad_model", f"{path} holds {len(files) or 'no'} GGUF files and no safetensors: name one file")
-
-
-def licence_of(folder: Path) -> str:
-    """What the model's files say of their licence: the card's line, or the name of a licence's file."""
-    card = folder / "README.md"
-    if card.is_file():
-        for line in card.read_text("utf-8", "replace").splitlines()[:60]:
-            if line.lower().startswith("license:"):
-                return line.partition(":")[2].strip()
-    config = read_json(folder / "config.json") if (folder / "config.json").is_file() else {}
-    if isinstance(config, dict) and isinstance(config.get("license"), str):
-        return config["license"]
-    files = sorted(file.name for file in folder.iterdir() if file.name.lower().startswith(("license", "licence")))
-    return f"see {files[0]}" if files else "not stated by its files"

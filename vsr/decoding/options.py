@@ -36,6 +36,7 @@ class DecodeOptions:
         hotwords_weight: added for each letter of a phrase.
         lexicon: file of words, with pronunciations or without, that the method "lexicon" searches; "": the words that
             the tokenizer of phonemes or visemes was made of.
+        head: the head that is searched by itself in place of CTC and attention, such as a translation; "": none is.
     """
 
     method: str = "joint"
@@ -51,6 +52,7 @@ class DecodeOptions:
     hotwords: str = ""
     hotwords_weight: float = 0.5
     lexicon: str = ""
+    head: str = ""
 
     def __post_init__(self):
         if self.method not in METHODS:
@@ -63,6 +65,9 @@ class DecodeOptions:
             self, ctc_weight=SHARE, length_bonus=BONUS, max_length_ratio=LENGTHS,
             lm_weight=WEIGHT, ngram_weight=WEIGHT, hotwords_weight=WEIGHT,
         )  # fmt: skip
+        if self.head and (self.method != "joint" or self.lm or self.ngram or self.hotwords or self.lexicon):
+            problem = "language models, hotwords, lexicons and methods are of the usual search: leave them or head out"
+            raise VsrError("bad_config", problem)
         if self.method == "lexicon":
             if self.lm or self.hotwords:
                 problem = "n-grams alone join the method 'lexicon', not a neural language model or hotwords"

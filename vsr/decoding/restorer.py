@@ -19,6 +19,7 @@ from torch.nn.utils.rnn import pad_sequence
 from vsr.core.errors import VsrError
 from vsr.core.tokens import IGNORE
 from vsr.decoding.llm import as_sentence, tree_log_probs
+from vsr.models.text_backbone import LoraSettings
 from vsr.text.normalise import letters
 from vsr.text.phonemes import MARK, PHONEMES
 from vsr.text.visemes import VISEMES, visemes_of
@@ -27,16 +28,6 @@ INPUTS = ("phoneme", "viseme", "text")
 ANSWER = "\n>"  # what stands between the lines of a prompt and the text
 LONGEST = 2.0  # tokens of a written text for each of its prompt, at most, and SHORTEST more
 SHORTEST = 12
-
-
-@dataclass(frozen=True)
-class LoraSettings:
-    """Low-rank adapters (Hu et al. 2022): ``rank`` 0 trains all weights; ``modules``: the layers that have them."""
-
-    rank: int = 8
-    alpha: float = 16.0
-    dropout: float = 0.05
-    modules: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 
 @dataclass(frozen=True)

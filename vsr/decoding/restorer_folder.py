@@ -13,8 +13,9 @@ from vsr.core.errors import VsrError, one_line
 from vsr.core.files import read_json, usual_mode, write_json
 from vsr.core.packages import needed
 from vsr.core.typed_json import from_plain, to_plain
-from vsr.decoding.llm import INSTALL, load_backbone, precision, weight_files
 from vsr.decoding.restorer import CLASSES, Codec, HubCodec, OwnCodec, Restorer, RestorerSettings
+from vsr.models import text_backbone
+from vsr.models.text_backbone import INSTALL, load_backbone, precision, weight_files, with_lora
 
 CONFIG, ADAPTER, WHOLE = "restorer.json", "adapter", "weights"
 
@@ -30,33 +31,16 @@ def build(settings: RestorerSettings) -> tuple[Any, Codec, str]:
 
 def of_sizes(settings: RestorerSettings) -> Any:
     """A model of transformers from random weights. Raises VsrError bad_config for numbers that make none."""
-    transformers, codec = needed("transformers", "a language model", INSTALL), OwnCodec(settings.input)
-    sizes = dict(settings.sizes)
-    kind = sizes.pop("model_type", "")
+    codec, sizes = OwnCodec(settings.input), dict(settings.sizes)
     if not settings.backbone:
         sizes |= {"vocab_size": len(codec.entries), "pad_token_id": codec.pad, "bos_token_id": codec.begin}
         sizes |= {"eos_token_id": codec.eos, "decoder_start_token_id": codec.begin, "forced_eos_token_id": None}
-    try:
-        config = transformers.AutoConfig.for_model(kind, **sizes)
-        return getattr(transformers, CLASSES[settings.architecture]).from_config(config)
-    except (ValueError, TypeError, KeyError, RuntimeError, AttributeError) as error:
-        raise VsrError("bad_config", f"llm.sizes make no model: {one_line(error)[:200]}") from error
+    return text_backbone.of_sizes(sizes, CLASSES[settings.architecture])
 
 
 def with_adapters(model: Any, settings: RestorerSettings) -> Any:
     """The model with LoRA on the layers that the settings name; whole where the rank is 0. Raises VsrError."""
-    lora = settings.lora
-    if not lora.rank:
-        return model
-    peft = needed("peft", "adapters of a language model", INSTALL)
-    task = "CAUSAL_LM" if settings.architecture == "causal" else "SEQ_2_SEQ_LM"
-    config = peft.LoraConfig(
-        r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=list(lora.modules), task_type=task
-    )
-    try:
-        return peft.get_peft_model(model, config)
-    except ValueError as error:
-        raise VsrError("bad_config", f"llm.lora: {one_line(error)[:200]}") from error
+    return with_lora(model, settings.lora, "CAUSAL_LM" if settings.architecture == "causal" else "SEQ_2_SEQ_LM")
 
 
 def save_restorer(folder: str | Path, model: Any, settings: RestorerSettings, about: dict[str, Any]) -> Path:

@@ -64,6 +64,7 @@ class FileReader:
 
         from vsr.decoding.defaults import options_for
         from vsr.decoding.encoding import chosen_modality
+        from vsr.decoding.heads import chosen_head
         from vsr.decoding.shallow_fusion import languages_of
         from vsr.modelstore.folder import load_model
 
@@ -72,6 +73,8 @@ class FileReader:
         self.settings = settings
         self.loaded = load_model(settings.folder, settings.device, settings.precision)
         self.options = options_for(self.loaded, dict(settings.options))
+        if self.options.head:
+            chosen_head(self.loaded, self.options.head)
         self.modality = chosen_modality(self.loaded, settings.modality)
         if self.modality == SOUND and settings.cropped:
             raise VsrError("bad_config", "--cropped is of lips, and --modality sound reads none: leave one of them out")

@@ -74,12 +74,15 @@ class Hearing:
 def hearing_of(loaded: LoadedModel, path: str | Path, modality: str = "") -> Hearing:
     """What of a recording a model reads beside its lips, or in place of its own choice ``modality``.
 
-    Raises VsrError bad_config for a model that does not read that.
+    Raises VsrError bad_config for a model that does not read that, no_sound for one that reads no lips without sound.
     """
     chosen = chosen_modality(loaded, modality)
     if SOUND not in modalities_of(loaded):
         return Hearing(path, "", False)
-    return Hearing(path, chosen, chosen == BOTH and has_sound(path))
+    heard = chosen == BOTH and has_sound(path)
+    if getattr(loaded.model, "whole", False) and not heard:
+        raise VsrError("no_sound", f"{path} has no sound, and {loaded.name} reads lips and sound together alone")
+    return Hearing(path, chosen, heard)
 
 
 def read_waves(
@@ -92,7 +95,7 @@ def read_waves(
         inputs = {SOUND: sound_of(loaded, [waves[i] for i in group], device)}
         states, ranked = searched(loaded, inputs, torch.tensor([lengths[i] for i in group], device=device), options)
         for i, own, hypotheses in zip(group, states, ranked, strict=True):
-            found[i] = read_hypotheses(loaded, own[: lengths[i]], hypotheses, 0, edges[i])
+            found[i] = read_hypotheses(loaded, own[: lengths[i]], hypotheses, 0, edges[i], options.head)
     return [found[i] for i in range(len(waves))]
 
 

@@ -22,6 +22,7 @@ from vsr.decoding.evidence import joining
 from vsr.decoding.joint_beam import decode
 from vsr.decoding.options import DecodeOptions
 from vsr.inference.assemble import segments_of
+from vsr.inference.by_head import searched_by, words_of
 from vsr.inference.records import ScoredWords, WindowRecord
 from vsr.output.transcript import Segment, TimedWord
 
@@ -99,7 +100,7 @@ def read_windows(
         own_crops, own_mouths, own_waves = ([each[i] for i in group] for each in (crops, mouths, waves))
         states, hypotheses = search_crops(loaded, own_crops, options, own_mouths, own_waves)
         for i, own, ranked in zip(group, states, hypotheses, strict=True):
-            found[i] = read_hypotheses(loaded, own[: len(crops[i])], ranked, 0, edges[i])
+            found[i] = read_hypotheses(loaded, own[: len(crops[i])], ranked, 0, edges[i], options.head)
     return [found[i] for i in range(len(crops))]
 
 
@@ -139,14 +140,19 @@ def searched(loaded: LoadedModel, inputs: Mapping[str, torch.Tensor], lengths: t
 
 
 def _found(loaded: LoadedModel, states: torch.Tensor, lengths: torch.Tensor, options: DecodeOptions):
+    if options.head:
+        return searched_by(loaded, options.head, states, lengths, options.nbest)
     others = joining(loaded, options)
     return decode(loaded.model, states, lengths, options, loaded.tokenizer.eos_id, others)
 
 
 def read_hypotheses(
-    loaded: LoadedModel, states: torch.Tensor, ranked: list[Hypothesis], start: int, edges: np.ndarray
+    loaded: LoadedModel, states: torch.Tensor, ranked: list[Hypothesis], start: int, edges: np.ndarray, head: str = ""
 ) -> WindowReading:
-    """Hypotheses of the window that begins at frame `start`, best first -> their words in original time."""
+    """Hypotheses of the window that begins at frame `start`, best first -> their words in original time; those of a
+    ``head`` that is searched by itself have no times of their own (`vsr.inference.by_head`)."""
+    if head:
+        return WindowReading(tuple(words_of(loaded, head, ranked, edges[start:])), None)
     found, chance = assess(loaded, states, ranked)
     frames = np.arange(len(edges))
 

@@ -76,7 +76,8 @@ class Reading:
     def __init__(
         self, loaded: LoadedModel, path, options: DecodeOptions, faces, journal=None, resume=False, modality: str = ""
     ):
-        check_heads(loaded.model, options.method)
+        if not options.head:
+            check_heads(loaded.model, options.method)
         self.loaded, self.path, self.options = loaded, path, options
         self.faces = number_of_faces(faces)
         self.info = probe(path)

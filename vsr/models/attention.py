@@ -117,9 +117,9 @@ class RotaryAttention(MultiHeadAttention):
         return self.attend(query.to(value.dtype), rotate(self.key_norm(key)).to(value.dtype), value, mask)
 
 
-def rotate(x: Tensor) -> Tensor:
-    """Turn each pair of channels of x (B, H, T, E) by an angle that grows with the position."""
-    positions = torch.arange(x.shape[2], device=x.device)
+def rotate(x: Tensor, first: int = 0) -> Tensor:
+    """Turn each pair of channels of x (B, H, T, E) by an angle that grows with the position, from ``first`` on."""
+    positions = torch.arange(first, first + x.shape[2], device=x.device)
     sine, cosine = sinusoid(positions, x.shape[3]).unflatten(1, (-1, 2)).unbind(-1)  # (T, E/2)
     first, second = x.unflatten(-1, (-1, 2)).unbind(-1)
     return torch.stack([first * cosine - second * sine, first * sine + second * cosine], -1).flatten(-2)

@@ -14,11 +14,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from vsr.core.errors import VsrError
 from vsr.data.modalities import MEL, SOUND, VIDEO
 from vsr.models.registry import FRONTENDS, FUSIONS, Part, settings_of, split_kind
 from vsr.models.streams import Given, streams_of
 
 READ = (VIDEO, SOUND)
+TOGETHER = "the model was trained on lips and sound together alone"
 
 
 class AudioVisual(nn.Module):
@@ -29,10 +31,15 @@ class AudioVisual(nn.Module):
         parts: modality -> its front end.
         fusion: joins the two.
         frozen: modalities whose front ends are not trained, and stay as they are in evaluation.
+        whole: it was trained on both together alone, and reads no clip that lacks one.
     """
 
-    def __init__(self, dim: int, parts: dict[str, nn.Module], fusion: nn.Module, frozen: tuple[str, ...] = ()):
+    def __init__(
+        self, dim: int, parts: dict[str, nn.Module], fusion: nn.Module, frozen: tuple[str, ...] = (),
+        whole: bool = False,
+    ):  # fmt: skip
         super().__init__()
+        self.whole = whole
         self.streams = nn.ModuleDict(parts)
         self.fusion = fusion
         self.missing = nn.ParameterDict({name: nn.Parameter(torch.zeros(dim)) for name in parts})
@@ -51,9 +58,14 @@ class AudioVisual(nn.Module):
         return self.joined(given, mask)[0]
 
     def joined(self, given: Given, mask: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Features (B, T, D), and how much the fusion relies on each frame of either stream, (B, T), if known."""
+        """Features (B, T, D), and how much the fusion relies on each frame of either stream, (B, T), if known.
+
+        Raises VsrError bad_config where a clip lacks a stream of a ``whole`` one.
+        """
         streams = streams_of(given)
         clips, device = len(mask), mask.device
+        if self.whole and not all(bool(streams.has(name, clips, device).all()) for name in READ):
+            raise VsrError("bad_config", f"{TOGETHER}: a clip lacks one of the two")
         features = {
             name: self._stream(name, streams.inputs.get(name), streams.has(name, clips, device), mask)
             for name in READ
@@ -79,12 +91,13 @@ class AudioVisual(nn.Module):
 @dataclass(frozen=True)
 class AudioVisualSettings:
     """``video`` and ``sound`` are front ends, ``fusion`` a kind of fusion, each {kind: ..., its settings} or a name;
-    ``frozen`` names those of the two that are not trained."""
+    ``frozen`` names those of the two that are not trained; ``whole``: neither stream may be missing."""
 
     video: Any = "video_transformer"
     sound: Any = "mel"
     fusion: Any = "concat"
     frozen: tuple[str, ...] = field(default=())
+    whole: bool = False
     reads = READ
 
     def __post_init__(self):
@@ -120,4 +133,4 @@ class AudioVisualSettings:
 
     def build(self, dim: int) -> nn.Module:
         parts = {name: self.part(name).build(dim) for name in READ}
-        return AudioVisual(dim, parts, self._fusion().build(dim), self.frozen)
+        return AudioVisual(dim, parts, self._fusion().build(dim), self.frozen, self.whole)

@@ -1,7 +1,8 @@
 """AV-HuBERT's networks (Shi et al. 2022): transformer encoder, and the decoder that is fine-tuned on it.
 
-Shapes: B batch, T video frames, D width, U tokens, V vocabulary. What is pre-trained hears and sees; here it only sees,
-and the features of sound are zero, as in its authors' fine-tuning for lip reading.
+Shapes: B batch, T video frames, D width, U tokens, V vocabulary. What is pre-trained hears and sees. Behind a front end
+of lips alone the features of sound are zero, as in its authors' fine-tuning for lip reading; behind one of both
+(`vsr.models.audio_visual`) they are fused there.
 """
 
 from __future__ import annotations
@@ -42,21 +43,26 @@ class AVHubertEncoder(nn.Module):
     Args:
         dim: model width D, a multiple of 16.
         layers, heads, hidden, dropout: depth, attention heads, feed-forward width, dropout of each layer.
+        fused: its features are those of lips and sound together, so that there is no fusion.
     """
 
-    def __init__(self, dim: int, layers: int, heads: int, hidden: int, dropout: float):
+    def __init__(self, dim: int, layers: int, heads: int, hidden: int, dropout: float, fused: bool = False):
         super().__init__()
-        self.norm_fused = nn.LayerNorm(2 * dim)
-        self.fuse = nn.Linear(2 * dim, dim)
+        self.fused = fused
+        if not fused:
+            self.norm_fused = nn.LayerNorm(2 * dim)
+            self.fuse = nn.Linear(2 * dim, dim)
         self.position = nn.Conv1d(dim, dim, KERNEL, padding=KERNEL // 2, groups=GROUPS)
         self.dropout = nn.Dropout(dropout)
         self.layers = nn.ModuleList(TransformerLayer(dim, heads, hidden, dropout) for _ in range(layers))
         self.norm = nn.LayerNorm(dim)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Features of the video (B, T, D), mask (B, T) True on real frames -> states (B, T, D), zero on padding."""
-        heard_and_seen = F.pad(x, (x.shape[-1], 0))  # sound comes first
-        x = zero_padding(self.fuse(self.norm_fused(heard_and_seen)), mask)
+        """Features of the video, or of both (B, T, D), mask (B, T) True on real frames -> states (B, T, D), zero on
+        padding."""
+        if not self.fused:
+            x = self.fuse(self.norm_fused(F.pad(x, (x.shape[-1], 0))))  # sound comes first
+        x = zero_padding(x, mask)
         position = self.position(x.transpose(1, 2))[..., :-1]  # an even kernel sees one frame too many
         x = self.dropout(x + F.gelu(position).transpose(1, 2))
         for layer in self.layers:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from vsr.core.numbers import NOT_NEGATIVE
-from vsr.models import contrastive_fusion, fusion, reliability  # noqa: F401  register further kinds
+from vsr.models import contrastive_fusion, encoded_streams, fusion, reliability  # noqa: F401  register further kinds
 from vsr.models.lengths import zero_padding
 from vsr.models.limits import check_sizes
 from vsr.models.registry import FUSIONS

@@ -9,6 +9,7 @@ Shapes: B batch, T video frames, U tokens, D width, V vocabulary (blank 0 ... st
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,11 @@ from vsr.text.tokenizer import CharTokenizer, Tokenizer, WordTokenizer, collapse
 
 class HeadSettings:
     """What the settings of a head say unless they say otherwise: the text of the clip in the model's own tokens."""
+
+    @classmethod
+    def filled(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The settings as a model's config holds them: what a run reads from files besides, such as a list of units."""
+        return dict(given)
 
     def tokenizer(self, shared: Any) -> Any:
         """The head's own tokenizer, with ``decode`` and ``vocab_size``; ``shared`` is that of the model."""

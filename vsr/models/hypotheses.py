@@ -73,11 +73,14 @@ def drawn(decoder: Decoder, states: Tensor, lengths: Tensor, count: int, limit: 
 
 
 @torch.no_grad()
-def searched(decoder: Decoder, states: Tensor, lengths: Tensor, count: int, limit: Tensor) -> Hypotheses:
+def searched(
+    decoder: Decoder, states: Tensor, lengths: Tensor, count: int, limit: Tensor, first: Tensor | None = None
+) -> Hypotheses:
     """The ``count`` likeliest of each clip by beam search with the decoder alone, best first; ``ended`` is False where
-    the search found fewer."""
+    the search found fewer. ``first`` (B,): the token that each begins with, such as a language's; None: the end's."""
     end, rows = decoder.embed.num_embeddings - 1, len(lengths)
     cache, last = decoder.start(states, lengths), lengths.new_full((rows, 1), end)
+    last = last if first is None else first[:, None]
     scores, past = states.new_zeros(rows, 1, dtype=torch.float32), lengths.new_zeros(rows, 1, 0)
     done: list[list[tuple[float, tuple[int, ...]]]] = [[] for _ in range(rows)]
     for place in range(int(limit.max()) + 1):

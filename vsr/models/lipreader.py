@@ -209,6 +209,7 @@ class LipReader(nn.Module):
         part = frontend_of(c)
         self.modality: str | tuple[str, ...] = getattr(part, "reads", VIDEO)  # what of a batch is read
         self.sound_form: str = getattr(part, "form", MEL)  # and how sound is given, to one that hears
+        self.whole: bool = getattr(part, "whole", False)  # whether all that is read must be there
         self.frontend = part.build(c.dim)
         self.encoder = encoder_of(c).build(c.dim)
         self.ctc = CTCHead(c.dim, c.vocab_size) if c.ctc_weight else None

@@ -10,9 +10,12 @@ from vsr.core.numbers import COUNT
 from vsr.data.batch import TRACKS
 from vsr.models import (  # noqa: F401  register themselves
     audio_visual,
+    encoded_streams,
+    filterbank,
     foundation,
     memory,
     mixed_streams,
+    resnet1d,
     sound,
     tcn,
     td3,
@@ -163,10 +166,11 @@ class AVHubertSettings:
     heads: int = 12
     hidden: int = 3072
     dropout: float = 0.1
+    fused: bool = False
 
     def build(self, dim: int) -> nn.Module:
         check_heads("dim", dim, "heads", self.heads)
-        return AVHubertEncoder(dim, self.layers, self.heads, self.hidden, self.dropout)
+        return AVHubertEncoder(dim, self.layers, self.heads, self.hidden, self.dropout, self.fused)
 
 
 @ENCODERS.register("recurrent")

@@ -70,13 +70,15 @@ def _made(folder: Path, make: Callable[[], Any]) -> Any:
 
 
 def save_weights(path: Path, model, half: bool) -> None:
-    """Write a model's state as safetensors, floating point as fp16 if ``half``.
+    """Write a model's state as safetensors, floating point as fp16 if ``half``, without what it borrows.
 
     Raises OSError, and VsrError not_finite for weights that no model could be read from.
     """
     import torch
     from safetensors import SafetensorError
     from safetensors.torch import save_file
+
+    from vsr.models.borrowed import borrowed_names
 
     def stored(name, tensor):
         dtype = torch.float16 if half and tensor.is_floating_point() else tensor.dtype
@@ -87,21 +89,28 @@ def save_weights(path: Path, model, half: bool) -> None:
         return own
 
     try:
-        save_file({name: stored(name, tensor) for name, tensor in model.state_dict().items()}, str(path))
+        elsewhere = borrowed_names(model)
+        own = {name: tensor for name, tensor in model.state_dict().items() if name not in elsewhere}
+        save_file({name: stored(name, tensor) for name, tensor in own.items()}, str(path))
         usual_mode(path)
     except SafetensorError as error:  # how the library reports that the disk is full
         raise OSError(one_line(error)) from error
 
 
 def load_weights(folder: Path, build: Callable[[], Any]) -> Any:
-    """What ``build`` makes, with the folder's weights; names and shapes are checked before memory is spent.
+    """What ``build`` makes, with the folder's weights, and those that it borrows; names and shapes are checked before
+    memory is spent.
 
     Raises VsrError bad_model, missing_package.
     """
     from safetensors import SafetensorError, safe_open
 
+    from vsr.models.borrowed import borrow, borrowed_names
+
     one_thread_in_forks()
-    expected = _built(folder, build, memory=False).state_dict()
+    shapes = _built(folder, build, memory=False)
+    elsewhere = borrowed_names(shapes)
+    expected = {name: tensor for name, tensor in shapes.state_dict().items() if name not in elsewhere}
     try:
         with safe_open(str(folder / WEIGHTS_FILE), framework="pt") as stored:
             _check_shapes(folder, expected, stored)
@@ -109,7 +118,8 @@ def load_weights(folder: Path, build: Callable[[], Any]) -> Any:
     except (OSError, SafetensorError) as error:
         raise bad_model(folder, _unreadable(folder / WEIGHTS_FILE, error)) from error
     model = _built(folder, build)
-    model.load_state_dict(weights)
+    borrow(model)
+    model.load_state_dict(weights, strict=not elsewhere)
     return model
 
 

@@ -119,6 +119,7 @@ def _unnested(stored: dict) -> Any:
 
 def _load(folder: Path, kind: str, build: type, settings: type, device, precision: str) -> LoadedModel:
     """A folder of the given kind; ``build`` makes a model of a ``settings``."""
+    from vsr.models.borrowed import located
     from vsr.text.tokenizer import load_tokenizer
 
     device = find_device(device)
@@ -130,6 +131,7 @@ def _load(folder: Path, kind: str, build: type, settings: type, device, precisio
     model_config = stored_settings(folder, config, settings, _unnested)
     if not isinstance(model_config, settings):
         raise bad_model(folder, f"{CONFIG_FILE} holds the settings of another kind of model than a {kind}")
+    model_config = located(model_config, folder)
     try:
         tokenizer = load_tokenizer(folder) if model_config.vocab_size else None
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:

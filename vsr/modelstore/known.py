@@ -54,6 +54,7 @@ class Known:
         decode: published settings of the search, for the folder's config.
         note: one line: what is lacking, or what to heed.
         normaliser: of `vsr.text.normalise`, what its publisher does to texts before errors are counted.
+        modality: what its folder reads, where one file can become several; "": the file decides.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Known:
     decode: dict[str, Any] = field(default_factory=dict)
     note: str = ""
     normaliser: str = "lower"
+    modality: str = ""
 
 
 IMPERIAL = Licence(
@@ -119,45 +121,72 @@ def _zoo(name: str, language: str, error: str, beam: int, bonus: float, lm_weigh
     )  # fmt: skip
 
 
-def _auto_avsr(name: str, file: str, error: str, drive: str) -> Known:
+TOGETHER = "reads lips and sound together, and neither alone"
+
+
+def _auto_avsr(
+    name: str, file: str, error: str, drive: str, kind: str = "video", size: int = 1000, source: str = ZOO_README
+) -> Known:
     """A reader of auto_avsr, which lies on Drive; its pieces lie in the repository and are fetched."""
     return Known(
-        name, "en", "video", PIECES, 1000, error, ZOO_README, AUTO_AVSR, f"https://drive.google.com/file/d/{drive}/view",
-        "auto_avsr", BY_HAND, (Remote(file), *SPM), {"beam": 40, "ctc_weight": 0.1},
+        name, "en", kind, PIECES, size, error, source, AUTO_AVSR, f"https://drive.google.com/file/d/{drive}/view",
+        "auto_avsr", BY_HAND, (Remote(file), *SPM), {"beam": 40, "ctc_weight": 0.1}, TOGETHER if kind == "both" else "",
     )  # fmt: skip
 
 
-def _av_hubert(name: str, path: str, kind: str, words: str, error: str, source: str) -> Known:
+def _zoo_heard(name: str, link: str, kind: str, size: int, error: str) -> Known:
+    """A reader of sound, or of both, in Imperial's zoo: of pieces, and without a language model."""
+    files = (Remote("model.pth"), Remote("model.json"), *SPM)
+    return Known(
+        name, "en", kind, PIECES, size, error, ZOO_README, IMPERIAL, f"{ZOO}: {link}", "vsr4ml", BY_HAND, files,
+        {"beam": 40, "ctc_weight": 0.1}, TOGETHER if kind == "both" else "",
+    )  # fmt: skip
+
+
+def _av_hubert(name: str, path: str, kind: str, words: str, error: str, source: str, note: str = "") -> Known:
     """A checkpoint of AV-HuBERT at Meta's own address."""
     file = Remote("model.pt", f"{META}avhubert/model/lrs3_vox/{path}")
     return Known(
         name, "en", kind, words, 0, error, source, AV_HUBERT, "facebookresearch.github.io/av_hubert", "av_hubert",
-        READY, (file,), {"beam": 50},
+        READY, (file,), {"beam": 50}, note, modality=kind if kind == "both" else "video",
     )  # fmt: skip
 
 
 def _muavic(language: str) -> Known:
-    """MuAViC's fine-tuned AV-HuBERT of a language; it was tuned on sound and lips, and reads here by the lips alone."""
+    """MuAViC's fine-tuned AV-HuBERT of a language, or of eight ("x"); it was tuned on sound and lips."""
     base = f"{META}muavic/models/{language}_avsr/"
     files = (
         Remote("checkpoint_best.pt", base + "checkpoint_best.pt"),
         Remote(f"dict.{language}.txt", base + f"dict.{language}.txt"),
         Remote("tokenizer.model", base + "tokenizer.model"),
     )
+    note = "lips, sound or both: --modality" + ("; ar, de, el, es, fr, it, pt and ru" if language == "x" else "")
     return Known(
-        f"muavic-{language}", language, "both", "1,000 pieces", 0, "not stated for lips alone", "-", CC_BY_NC,
-        "github.com/facebookresearch/muavic", "av_hubert", READY, files, {"beam": 50},
-        "tuned on sound and lips together; here the lips alone are read", "13a",
+        f"muavic-{language}", "any" if language == "x" else language, "both", "1,000 pieces", 0,
+        "see its paper; not stated for lips alone", "-", CC_BY_NC, "github.com/facebookresearch/muavic", "av_hubert",
+        READY, files, {"beam": 50}, note, "13a", "both",
     )  # fmt: skip
 
 
-def _by_hand(name: str, family: str, file: str, kind: str, error: str, licence: Licence, place: str) -> Known:
+def _by_hand(
+    name: str, family: str, file: str, kind: str, error: str, licence: Licence, drive: str, modality: str = ""
+) -> Known:
     """A reader that lies on Drive, in the layout of RAVEn or USR; its list of units is fetched."""
-    note = "" if kind == "video" else "hears and sees; here the lips alone are read"
+    place = f"github.com/ahaliassos/{name.split('-')[0].removeprefix('b')}: https://drive.google.com/file/d/{drive}/view"
+    note = {"both": TOGETHER, "video": "of a file of lips, sound and both, the lips"}.get(modality, "")
     return Known(
-        name, "en", kind, "1,000 pieces", 0, error, ZOO_README, licence, f"{place} (Drive)", family, BY_HAND,
-        (Remote(file), UNITS), {"beam": 40, "ctc_weight": 0.1}, note,
+        name, "en", kind, "1,000 pieces", 0, error, ZOO_README, licence, place, family, BY_HAND,
+        (Remote(file), UNITS), {"beam": 40, "ctc_weight": 0.1}, note, modality=modality,
     )  # fmt: skip
+
+
+def _usr(name: str, file: str, errors: tuple[str, str, str], drive: str) -> list[Known]:
+    """The readers of lips, sound and both that one checkpoint of USR or USR 2.0 becomes."""
+    ways = (("", "video"), ("-sound", "sound"), ("-both", "both"))
+    return [
+        _by_hand(name + ending, "usr", file, kind, f"{error} % WER, LRS3 test", CC_BY_NC, drive, kind)
+        for (ending, kind), error in zip(ways, errors, strict=True)
+    ]
 
 
 def _not_yet(
@@ -167,7 +196,6 @@ def _not_yet(
     return Known(name, "en", kind, "1,000 pieces", 0, error, source, licence, place, "", NOT_YET, note=note)
 
 
-SOUND = "it hears sound; of published readers those of video alone can be converted"
 KNOWN: tuple[Known, ...] = (
     Known("grid-tracks", "en", "video", "GRID's 51 words", 0, "4.2 % WER, GRID s1; 23.7 %, unseen speakers",
           "vsr/weights/grid-tracks/MODEL_CARD.md", OWN, "in the package", state=SHIPPED, note="the default"),
@@ -203,9 +231,12 @@ KNOWN: tuple[Known, ...] = (
     _auto_avsr("auto_avsr-vox2", "vsr_trlrs3vox2_base.pth", "24.6 % WER, LRS3 test",
                "1shcWXUK2iauRhW9NbwCc25FjU1CoMm8i"),
     _auto_avsr("auto_avsr-lrs3", "vsr_trlrs3_base.pth", "36.0 % WER, LRS3 test", "12PNM5szUsk_CuaV1yB9dL_YWvSM1zvAd"),
-    _not_yet("auto_avsr-sound", "sound", "1.0 % WER, LRS3 test", AUTO_AVSR,
-             "github.com/mpc001/auto_avsr (Drive)", SOUND),
-    _not_yet("lrs3-both", "both", "0.9 % WER, LRS3 test", IMPERIAL, ZOO, SOUND),
+    _auto_avsr("auto_avsr-sound", "asr_trlrs3vox2_base.pth", "1.0 % WER, LRS3 test",
+               "1YN9lwZN6iWn2qNQRpfpGpnf2r6ZTQqVT", "sound"),
+    _auto_avsr("auto_avsr-both", "avsr_trlrwlrs2lrs3vox2avsp_base.pth", "0.93 % WER, LRS3 test",
+               "1mU6MHzXMiq1m6GI-8gqT2zc2bdStuBXu", "both", 1800, "its README of 2023"),
+    _zoo_heard("lrs3-sound", "http://bit.ly/3ZSdh0l", "sound", 860, "1.0 % WER, LRS3 test"),
+    _zoo_heard("lrs3-both", "http://bit.ly/3yRSXAn", "both", 1540, "0.9 % WER, LRS3 test"),
     Known("av_hubert", "en", "video", "1,000 pieces", 0, "not stated", "-", AV_HUBERT,
           "huggingface.co/vumichien/AV-HuBERT", "av_hubert", READY,
           (Remote("model.pt", HUB + "vumichien/AV-HuBERT/model.pt"),), {"beam": 50}),
@@ -213,16 +244,20 @@ KNOWN: tuple[Known, ...] = (
                "its paper"),
     _av_hubert("av_hubert-self", "vsr/self_large_vox_433h.pt", "video", "1,000 pieces", "26.9 % WER, LRS3 test",
                "its paper"),
+    _av_hubert("av_hubert-both", "avsr/large_noise_pt_noise_ft_433h.pt", "both", "1,000 pieces",
+               "1.4 % WER, LRS3 test, lips and sound", "its paper", "lips, sound or both: --modality"),
     _av_hubert("av_hubert-encoder", "clean-pretrain/large_vox_iter5.pt", "encoder", "none", "-", "-"),
-    *(_muavic(language) for language in ("ar", "de", "el", "en", "es", "fr", "it", "pt", "ru")),
+    *(_muavic(language) for language in ("ar", "de", "el", "en", "es", "fr", "it", "pt", "ru", "x")),
     _by_hand("raven", "raven", "vsr_prelrs3vox2_large_ftlrs3vox2_selftrain.pth", "video", "24.4 % WER, LRS3 test",
-             RAVEN, "github.com/ahaliassos/raven"),
+             RAVEN, "1tNZn_BvAVdoIIv6G14_9PvpQtsp6XSOt"),
     _by_hand("braven", "raven", "vsr_prelrs3vox2avs_large_ftlrs3vox2avs_selftrain_braven.pth", "video",
-             "20.9 % WER, LRS3 test", RAVEN, "github.com/ahaliassos/raven"),
-    _by_hand("usr", "usr", "usr_large.pth", "both", "22.3 % WER, LRS3 test, lips alone", CC_BY_NC,
-             "github.com/ahaliassos/usr"),
-    _by_hand("usr2", "usr", "usr2_huge.pth", "both", "17.6 % WER, LRS3 test, lips alone", CC_BY_NC,
-             "github.com/ahaliassos/usr2"),
+             "20.9 % WER, LRS3 test", RAVEN, "1bU-bFxEiXNXNoOLKaAz6_9j7XuE7f_6r"),
+    _by_hand("raven-sound", "raven", "asr_prelrs3vox2_large_ftlrs3vox2_selftrain.pth", "sound", "1.4 % WER, LRS3 test",
+             RAVEN, "1E-IPTZDX4I_YZuYbgSh4L4E7tJrUuQE8"),
+    _by_hand("braven-sound", "raven", "asr_prelrs3vox2avs_large_ftlrs3vox2avs_selftrain_braven.pth", "sound",
+             "1.2 % WER, LRS3 test", RAVEN, "1v_OPL9ZcEGeT8cSgLO5QX16esVFAuzbq"),
+    *_usr("usr", "usr_large.pth", ("22.3", "1.2", "1.1"), "1IO2yxaZLG89R4bwtJNc7TaC8UAs08Jtz"),
+    *_usr("usr2", "usr2_huge.pth", ("17.6", "0.9", "0.8"), "1LzFOTYu45zCLOHGVLQt7pMGjw6jmmo9Y"),
     _not_yet("cogenav", "both", "20.4 to 22.0 % WER, LRS3 test, lips alone", UNTOLD, "huggingface.co/detao/CoGenAV",
              "an adapter into Whisper, for which there is no importer yet", "its paper; users measured 24.2"),
 )  # fmt: skip

@@ -184,7 +184,7 @@ def _convert(known: Known, files: dict[str, Path], folder: Path) -> Path:
     try:
         import_checkpoint(
             known.family, next(iter(files.values())), making, named(".model"), named("_units.txt", _dictionary(files)),
-            settings=named(".json"), lm=files.get("lm/model.pth"), origin=about,
+            settings=named(".json"), lm=files.get("lm/model.pth"), origin=about, modality=known.modality,
         )  # fmt: skip
         if folder.exists():
             folder.rename(gone)

@@ -14,6 +14,7 @@ from torch import Tensor
 from vsr.core.tokens import IGNORE
 from vsr.data.batch import Batch
 from vsr.data.modalities import SOUND
+from vsr.models.decoder import Decoder
 from vsr.models.distillation import divergence, mean_over
 from vsr.models.lengths import length_mask
 from vsr.models.lipreader import LipReader, LipReaderConfig
@@ -22,6 +23,7 @@ from vsr.models.outputs import outputs
 from vsr.objectives.ctc_attention import ctc_attention
 
 Logits = dict[str, Tensor]
+FURTHER = "further_heads."  # where further heads are in a model
 
 
 def mixspeech(model: LipReader, batch: Batch) -> dict[str, Tensor]:
@@ -59,16 +61,19 @@ def by_lips(model: LipReader, batch: Batch) -> tuple[dict[str, Tensor], Logits]:
 
 
 def read(model: LipReader, batch: Batch) -> tuple[dict[str, Tensor], Logits]:
-    """The losses of all heads, and the logits of CTC (B, T, V) and of the decoder (B, U + 1, V)."""
+    """The losses of all heads, and the logits of CTC (B, T, V), of the decoder and of further decoders, such as of a
+    translation (B, U + 1, V), by their places in the model."""
     places = [place for place in ("ctc", "decoder") if getattr(model, place) is not None]
+    places += [f"{FURTHER}{name}" for name, head in model.further_heads.items() if isinstance(head, Decoder)]
     with outputs(model, places) as given:
         losses = ctc_attention(model, batch)
     return losses, dict(given)
 
 
 def known_steps(place: str, logits: Tensor, batch: Batch) -> Tensor:
-    """(B, S) bool: the real frames of CTC, or the tokens and ends of the decoder."""
-    lengths = batch.lengths if place == "ctc" else (batch.tokens != IGNORE).sum(1) + 1
+    """(B, S) bool: the real frames of CTC, or the tokens and ends of a decoder."""
+    own = batch.of(place.removeprefix(FURTHER))
+    lengths = batch.lengths if place == "ctc" else (own.tokens != IGNORE).sum(1) + 1
     return length_mask(lengths, logits.shape[1])
 
 
@@ -84,7 +89,7 @@ def apart(student: Logits, teacher: Logits, batch: Batch, clips: Tensor) -> Tens
 
 @torch.no_grad()
 def entropy(logits: Logits, batch: Batch) -> Tensor:
-    """Mean entropy (nats) of the decoder's tokens, or where there is none of CTC's frames."""
-    place = "decoder" if "decoder" in logits else "ctc"
+    """Mean entropy (nats) of the tokens of the first decoder, or where there is none of CTC's frames."""
+    place = next((place for place in logits if place != "ctc"), "ctc")
     logs = logits[place].float().log_softmax(-1)
     return mean_over(-(logs.exp() * logs).sum(-1), known_steps(place, logs, batch))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from vsr.data.audio_visual import AudioVisualDataset
+from vsr.core.errors import VsrError
+from vsr.data.audio_visual import AudioVisualDataset, ModalityDropout
+from vsr.data.manifest import Clip
 from vsr.data.modalities import BOTH, MEL, MODALITIES, SOUND, VIDEO
 from vsr.models.foundation import load_pretrained
 from vsr.models.lipreader import LipReader, LipReaderConfig, frontend_of, further_heads_of
@@ -25,6 +28,8 @@ class AudioVisualRun(LipReaderRun):
         self.read = read = modalities_of(config)
         form = getattr(frontend_of(config), "form", MEL)
         data.corruption.check_streams(video=VIDEO in read, sound=SOUND in read)
+        if getattr(frontend_of(config), "whole", False):
+            check_whole(data.modality_dropout, [*self.train.clips, *self.dev.clips])
         heads, dropout = further_heads_of(config), data.modality_dropout if len(read) > 1 else None
         self.train = AudioVisualDataset(
             self.train.clips, self.tokenizer, data.augmentation, seed, heads,
@@ -39,8 +44,9 @@ class AudioVisualRun(LipReaderRun):
         return model
 
     def validate(self) -> dict[str, float]:
-        """Word error rate on the dev list, ``dev_wer`` of all that is read, and of each stream by its name."""
-        if len(self.read) < 2:
+        """Word error rate on the dev list, ``dev_wer`` of all that is read, and of each stream by its name, unless
+        neither may be missing."""
+        if len(self.read) < 2 or self.model.whole:
             return super().validate()
         whole, found = self.dev, {}
         for name in (VIDEO, SOUND, BOTH):
@@ -50,6 +56,15 @@ class AudioVisualRun(LipReaderRun):
             found |= {key if name == BOTH else f"{key}_{name}": value for key, value in figures.items()}
         self.dev = whole
         return found
+
+
+def check_whole(dropout: ModalityDropout, clips: Sequence[Clip]) -> None:
+    """Raises VsrError where a reader of both together alone would be shown a clip without one of them."""
+    if dropout.video or dropout.sound:
+        problem = "frontend.whole: a clip never lacks a stream"
+        raise VsrError("bad_config", f"{problem}: set data.modality_dropout to {{video: 0, sound: 0}}")
+    if silent := [clip.id for clip in clips if not clip.sound]:
+        raise VsrError("bad_manifest", f"frontend.whole: {len(silent)} clips have no sound, such as {silent[0]}")
 
 
 def foundations_of(model: dict[str, Any]) -> set[str]:

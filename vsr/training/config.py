@@ -17,7 +17,7 @@ from vsr.data.corruption import Corruption
 from vsr.data.track_augmentation import TrackAugmentation
 from vsr.data.transforms import Augmentation
 from vsr.models.lipreader import LipReaderConfig
-from vsr.models.registry import split_kind
+from vsr.models.registry import HEADS, split_kind
 from vsr.text.phonemes import UNITS
 
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
@@ -152,7 +152,7 @@ class TrainConfig(RunConfig):
 
     def model_config(self, vocab_size: int) -> LipReaderConfig:
         """The model's numbers with the tokenizer's size filled in. Raises VsrError."""
-        config = model_settings(LipReaderConfig, self.model, vocab_size=vocab_size)
+        config = model_settings(LipReaderConfig, filled_heads(self.model), vocab_size=vocab_size)
         heads = config.ctc_weight or config.decoder_layers or config.alignment_weight or config.classes
         if not (heads or config.further_heads):
             problem = "no head to train: give ctc_weight, decoder_layers, alignment_weight, classes or further_heads"
@@ -161,6 +161,20 @@ class TrainConfig(RunConfig):
             problem = "the decoder would learn nothing: give a ctc_weight below 1, or 0 decoder_layers"
             raise VsrError("bad_config", f"model: {problem}")
         return config
+
+
+def filled_heads(model: dict[str, Any]) -> dict[str, Any]:
+    """A model's settings with what its further heads read from files (`vsr.models.heads.HeadSettings.filled`)."""
+    heads = model.get("further_heads")
+    if not isinstance(heads, dict):
+        return model
+    return model | {"further_heads": {name: _filled(own) for name, own in heads.items()}}
+
+
+def _filled(given: Any) -> Any:
+    kind = given.get("kind") if isinstance(given, dict) else None
+    fill = getattr(HEADS[kind], "filled", dict) if isinstance(kind, str) and kind in HEADS else None
+    return given if fill is None else fill(given)
 
 
 def model_settings(kind: type, given: dict[str, Any], **filled: Any) -> Any:

@@ -94,7 +94,8 @@ def run_lines(data: Any, optim: OptimConfig, trainer: TrainerConfig) -> Iterator
     length = f"{trainer.max_minutes:g} minutes" if trainer.max_minutes else f"{trainer.max_epochs} epochs"
     begun = f"; begins with {trainer.init_from}" if trainer.init_from else ""
     yield f"AdamW {optim.lr:g}, {optim.warmup_steps} steps of warm-up; {length}{begun}"
-    yield f"{data.frames_per_batch} frames a batch"
+    clips = getattr(data, "clips", None)
+    yield f"{clips} clips a batch" if clips else f"{data.frames_per_batch} frames a batch"
 
 
 def names(paths: Sequence[str]) -> str:

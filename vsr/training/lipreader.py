@@ -18,6 +18,7 @@ from vsr.data.sampler import FrameBudgetSampler
 from vsr.data.splits import check_disjoint
 from vsr.evaluation.units import token_edits
 from vsr.evaluation.wer import word_errors
+from vsr.models.borrowed import borrow, identified
 from vsr.models.frontends.torchvision_video import load_video_weights
 from vsr.models.fusion import FusedReader
 from vsr.models.lipreader import LipReader, further_heads_of, tokenizer_of_head
@@ -29,6 +30,7 @@ from vsr.objectives.step import Step
 from vsr.text.normalise import lower
 from vsr.text.tokenizer import UNK, Tokenizer, WordTokenizer, load_tokenizer
 from vsr.training.bridge import fill_bridge
+from vsr.training.centroids import fit_centroids
 from vsr.training.config import built
 from vsr.training.loop import Run
 from vsr.training.pronunciations import choose_pronunciations
@@ -95,16 +97,21 @@ class LipReaderRun(Run):
             raise VsrError("bad_config", str(error)) from error
 
     def _build_model(self) -> LipReader:
-        model = built(LipReader, self.config.model_config(self.tokenizer.vocab_size))
+        model = built(LipReader, identified(self.config.model_config(self.tokenizer.vocab_size)))
         if path := self.config.trainer.frontend_weights:
             self.say(load_video_weights(model.frontend, path, lambda file: weights_of(read_checkpoint(file), file)))
-        for filled in (fill_memories(model), fill_bridge(model, model.config)):
+        for filled in (fill_memories(model), fill_bridge(model, model.config), borrow(model)):
             if filled:
                 self.say(filled)
         if where := self.config.trainer.init_from:
             source, tokenizer = fitting_reader(load_model(where), model)
             self.say(f"init_from {where}: {copy_weights(source, model, tokenizer, self.tokenizer)}")
         return model
+
+    def _open_model(self, model: nn.Module) -> None:
+        if fitted := fit_centroids(model, self.train, self.config.seed):
+            self.say(fitted)
+        super()._open_model(model)
 
     def _epoch(self) -> dict[str, float]:
         choose_pronunciations(self)

@@ -22,16 +22,19 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 from vsr.core.errors import VsrError
-from vsr.core.files import write_text
 from vsr.core.numbers import COUNT, NOT_NEGATIVE, SEED, SHARE, Range, check_number, check_numbers
 from vsr.core.tokens import IGNORE
 from vsr.decoding.restorer import Codec, RestorerSettings, begun
 from vsr.decoding.restorer_folder import build, save_restorer
 from vsr.text.normalise import lower
-from vsr.training.config import OptimConfig, dump_config
+from vsr.training.config import OptimConfig
+from vsr.training.continued import begin
 from vsr.training.language import read_texts
+from vsr.training.loop import step_seed
 from vsr.training.optimiser import adamw, learning_rate
 from vsr.training.prompts import NoiseConfig, Prompts
+from vsr.training.restoring_state import Reached, frozen_of, load_reached, save_reached
+from vsr.training.state import LAST
 
 DEV_SENTENCES = 100  # that the loss is measured on
 CHECKS = 5  # times that dev is read
@@ -62,14 +65,16 @@ class PairsConfig:
 
 @dataclass(frozen=True)
 class RestorerTrainerConfig:
-    """Length of a run: epochs, or minutes where they are given."""
+    """Length of a run: epochs, or minutes where they are given; and how often what it has reached is saved."""
 
     max_epochs: int = 1
     max_minutes: float = 0.0
     threads: int = 2
+    checkpoint_minutes: float = 3.0
 
     def __post_init__(self):
         check_numbers(self, "trainer.", max_epochs=COUNT, max_minutes=NOT_NEGATIVE, threads=Range(least=1, most=1024))
+        check_number("trainer.checkpoint_minutes", self.checkpoint_minutes, NOT_NEGATIVE)
 
 
 @dataclass(frozen=True)
@@ -139,12 +144,18 @@ def pair_loss(model: Any, batch: Pairs) -> Tensor:
 
 
 class RestorerRun:
-    """One training run; its folder receives config.yaml and at the end model/. Raises VsrError where there is a run."""
+    """One training run; its folder receives config.yaml, last.pt and at the end model/.
 
-    def __init__(self, config: RestorerTrainConfig, folder: str | Path):
+    Args:
+        config: what is trained on what.
+        folder: of the run. Raises VsrError where it holds one.
+        resume: go on from last.pt, with what the run was begun with (`vsr.training.continued`).
+    """
+
+    def __init__(self, config: RestorerTrainConfig, folder: str | Path, resume: bool = False):
         self.config, self.folder = config, Path(folder)
-        if (self.folder / "model").exists():
-            raise VsrError("bad_config", f"{folder} holds a run already: choose another --out")
+        if not resume and any((self.folder / name).exists() for name in ("model", LAST)):
+            raise VsrError("bad_config", f"{folder} holds a run already: add --resume, or choose another --out")
         torch.set_num_threads(config.trainer.threads)
         torch.manual_seed(config.seed)
         self.train, self.dev, left_out = sentences_of(config)
@@ -153,55 +164,83 @@ class RestorerRun:
         )
         self.model, self.codec, self.licence = build(config.llm)
         self.causal = config.llm.architecture == "causal"
+        self.optimiser, self.frozen = adamw(self.model, config.optim.lr, config.optim.weight_decay), {}
+        if config.llm.backbone and config.llm.lora.rank:
+            self.frozen = frozen_of(self.model)
+        self.reached = load_reached(self.folder, self.model, self.optimiser, self.frozen) if resume else Reached()
+        if notice := begin(self.folder, config, resume):
+            print(notice, flush=True)
+        self._introduce(left_out)
+        self.started = time.monotonic() - self.reached.seconds
+
+    def _introduce(self, left_out: int) -> None:
+        """What is trained on what."""
         trained = sum(own.numel() for own in self.model.parameters() if own.requires_grad)
         print(
             f"{len(self.train)} sentences; {left_out} left out that dev or tests hold; {self.prompts.about}", flush=True
         )
-        print(
-            f"{config.llm.backbone or 'random weights'}: licence {self.licence}; {trained:,} parameters are trained",
-            flush=True,
-        )
-        write_text(self.folder / "config.yaml", dump_config(config))
+        by = self.config.llm.backbone or "random weights"
+        print(f"{by}: licence {self.licence}; {trained:,} parameters are trained", flush=True)
 
     def fit(self) -> Path:
         """Train to the end of the schedule; returns the model folder."""
-        c, step, checked, begun_at = self.config, 0, 0, time.monotonic()
-        optimiser = adamw(self.model, c.optim.lr, c.optim.weight_decay)
-        for batch, share in self._batches(begun_at):
-            for group in optimiser.param_groups:
-                group["lr"] = learning_rate(c.optim, step, share)
-            self.model.train()
-            loss = pair_loss(self.model, batch)
-            optimiser.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), c.optim.clip)
-            optimiser.step()
-            step += 1
+        c, saved = self.config, self.reached.seconds
+        checked = int(self._share() * CHECKS)
+        for batch, share in self._batches():
+            loss = self._step(batch, share)
             if int(share * CHECKS) > checked:
                 checked = int(share * CHECKS)
-                self._say(step, begun_at, float(loss.detach()))
-        dev = self._say(step, begun_at, float(loss.detach()))
+                self._say(loss)
+            if self.reached.seconds - saved > 60 * c.trainer.checkpoint_minutes:
+                saved = self.reached.seconds
+                self._save()
+        self._save()
         about = {
-            "steps": step,
-            "minutes": round((time.monotonic() - begun_at) / 60, 1),
+            "steps": self.reached.step,
+            "minutes": round(self.reached.seconds / 60, 1),
             "seed": c.seed,
-            "dev_loss": dev,
+            "dev_loss": self._say(),
         }
         return save_restorer(self.folder / "model", self.model, c.llm, {"licence": self.licence, "training": about})
 
-    def _batches(self, begun_at: float) -> Iterator[tuple[Pairs, float]]:
-        """Batches with the share of the schedule that is over."""
-        trainer, seed, number = self.config.trainer, self.config.seed, 0
-        for epoch in range(10**9 if trainer.max_minutes else trainer.max_epochs):
-            order = self._order(epoch)
-            for place, chosen in enumerate(order):
-                share = (epoch + place / len(order)) / trainer.max_epochs
-                if trainer.max_minutes:
-                    share = (time.monotonic() - begun_at) / 60 / trainer.max_minutes
-                if share >= 1 and number:
+    def _step(self, batch: Pairs, share: float) -> float:
+        """One optimiser step, whose chance depends on seed and step alone; returns the loss."""
+        c = self.config
+        torch.manual_seed(step_seed(c.seed, self.reached.step, 0))
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(c.optim, self.reached.step, share)
+        self.model.train()
+        loss = pair_loss(self.model, batch)
+        self.optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), c.optim.clip)
+        self.optimiser.step()
+        self.reached.step += 1
+        self.reached.batch += 1
+        self.reached.seconds = time.monotonic() - self.started
+        return float(loss.detach())
+
+    def _save(self) -> None:
+        save_reached(self.folder, self.model, self.optimiser, self.frozen, self.reached)
+
+    def _share(self) -> float:
+        """Share of the schedule that is over, by the clock where there is one."""
+        trainer, own = self.config.trainer, self.reached
+        if trainer.max_minutes:
+            return (time.monotonic() - self.started) / 60 / trainer.max_minutes
+        return (own.epoch + own.batch / len(self._order(own.epoch))) / trainer.max_epochs
+
+    def _batches(self) -> Iterator[tuple[Pairs, float]]:
+        """What is left of the batches, with the share of the schedule that is over; one at least in a run."""
+        own = self.reached
+        while True:
+            order = self._order(own.epoch)
+            while own.batch < len(order):
+                if (share := self._share()) >= 1 and own.step:
                     return
-                number += 1
-                yield self._pairs([self.train[i] for i in chosen], np.random.default_rng((seed, epoch, place))), share
+                rng = np.random.default_rng((self.config.seed, own.epoch, own.batch))
+                yield self._pairs([self.train[i] for i in order[own.batch]], rng), share
+            own.epoch, own.batch = own.epoch + 1, 0
 
     def _order(self, epoch: int) -> list[list[int]]:
         """Sentences of like length together, by chance among equals, and the batches by chance."""
@@ -214,13 +253,14 @@ class RestorerRun:
         return batch_of(self.codec, self.causal, [self.prompts.lines(words, rng) for words in texts], texts)
 
     @torch.no_grad()
-    def _say(self, step: int, begun_at: float, loss: float) -> float:
-        """A line with the loss on dev, whose prompts have the same noise each time."""
+    def _say(self, loss: float | None = None) -> float:
+        """A line with the loss on dev, whose prompts have the same noise each time; returns that."""
         self.model.eval()
         rng, total, size = np.random.default_rng(self.config.seed), 0.0, self.config.data.batch
         for start in range(0, len(self.dev), size):
             chosen = self.dev[start : start + size]
             total += float(pair_loss(self.model, self._pairs(chosen, rng))) * len(chosen)
-        minutes, dev = (time.monotonic() - begun_at) / 60, total / len(self.dev)
-        print(f"step {step}  {minutes:.1f} min  loss {loss:.3f}  dev {dev:.3f}", flush=True)
+        minutes, dev = self.reached.seconds / 60, total / len(self.dev)
+        own = "" if loss is None else f"loss {loss:.3f}  "
+        print(f"step {self.reached.step}  {minutes:.1f} min  {own}dev {dev:.3f}", flush=True)
         return dev

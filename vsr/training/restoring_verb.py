@@ -33,10 +33,8 @@ def trained_restorer(args: argparse.Namespace) -> int:
     config = load_config(args.config, args.set, RestorerTrainConfig)
     if args.dry_run:
         return shown(restorer_lines, config)
-    if args.resume:
-        raise VsrError("bad_config", "a run with an llm cannot be resumed: its adapters are saved at its end")
     check_output(f"{args.out}/config.yaml", args.config)
-    print(f"model: {RestorerRun(config, args.out).fit()}")
+    print(f"model: {RestorerRun(config, args.out, args.resume).fit()}")
     return 0
 
 

@@ -8,6 +8,7 @@ from lip2speech.cli.commands.speak import add_voice_arguments, check_given, refe
 from lip2speech.cli.consent import check_consent
 from lip2speech.inference.prosody import prosody_of
 from lip2speech.models.flow_options import flow_options
+from vsr.core.errors import VsrError
 
 HELP = "let the face in a video say a script"
 ABOUT = """Gives the face that fills most of the frame in each shot a voice that says a script. The
@@ -16,7 +17,7 @@ does not fit the lips is reported word by word: such words are spread over the s
 proportion to their letters; where no lips speak, nothing is said. The voice is
 synthetic, and the file's metadata says so. Only with the consent of whose face and
 voice it is; never to put words into somebody's mouth."""
-FILES = """reads   a video file, whose own sound is not listened to; a script; recordings; a model
+FILES = """reads   a video file, its sound only for own and anonymous; a script; recordings; a model
 writes  the video with its new sound, or .wav (16 kHz); with --words: JSON"""
 SEE = "lip2speech speak, vsr align"
 EXAMPLE = """lip2speech dub clip.mp4 --script clip.srt -o dubbed.mp4 --consent
@@ -31,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o", "--out", required=True, metavar="FILE", help="video with the new sound, or .wav for the sound alone"
     )
     parser.add_argument("--words", metavar="FILE", help="JSON of where each word was placed, and how well it fits")
-    parser.set_defaults(faces="largest")
+    parser.set_defaults(faces="largest", noisy=False)
     add_voice_arguments(parser, parser.add_argument_group("voice"))
 
 
@@ -39,6 +40,8 @@ def run(args: argparse.Namespace) -> int:
     """Place, speak and write. Raises VsrError."""
     from lip2speech.inference.script import read_script
 
+    if args.tokens:
+        raise VsrError("bad_options", "--tokens: a token model is not pulled to a script; dub without it")
     cues = read_script(args.script)
     plan = check_given(args, references_of(args.reference), args.script)  # before PyTorch is loaded
     check_consent(args.consent, "a dubbed voice")

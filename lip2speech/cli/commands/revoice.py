@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
+from lip2speech.cli.commands.watermark import add_watermark_argument
 from lip2speech.cli.consent import add_consent_argument, check_consent
-from lip2speech.inference.anonymous import ANONYMOUS, seed_of
-from lip2speech.models.flow_options import add_flow_arguments, flow_options
+from lip2speech.inference.reference import ANONYMOUS, Reference, read_reference
+from lip2speech.models.flow_options import FlowOptions, add_flow_arguments, flow_options
 from vsr.core.machine import add_device_argument
 
 HELP = "let another voice say a recording"
 ABOUT = """Says the words of a recording in another voice, by its units of sound: that of a
-recording, nobody's (anonymous: the mean of 3 to 5 voices of a pool that are far from the
+recording, a saved one, nobody's (anonymous: the mean of 3 to 5 voices that are far from the
 speaker's), or its own. It needs a voice that was trained to speak units (data.seen:
 units); the one in the package speaks from lips and is refused. Only with the consent of
 whose voices they are; that a voice is anonymous for programs does not make it so for
 people."""
 FILES = """reads   a sound file or the sound of a video; recordings; a model that speaks units
 writes  .wav (16 kHz), as long as what was read; its metadata say that it is synthetic"""
-SEE = "lip2speech speak, lip2speech features"
+SEE = "lip2speech speak, lip2speech voices, lip2speech features"
 EXAMPLE = """lip2speech revoice said.wav -o other.wav --reference someone.wav --model exp/units --consent
-lip2speech revoice said.wav -o nobody.wav --reference anonymous:7 --pool voices --model exp/units"""
-OWN = "own"
+lip2speech revoice said.wav -o nobody.wav --reference anonymous:7 --model exp/units --watermark"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,9 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--out", required=True, metavar="FILE", help=".wav")
     voice = parser.add_argument_group("voice")
     voice.add_argument(
-        "--reference", required=True, metavar="own|anonymous[:SEED]|FILE", help="whose voice it is to be"
+        "--reference", required=True, metavar="own|anonymous[:SEED]|NAME|FILE", help="whose voice it is to be"
     )  # fmt: skip
-    voice.add_argument("--pool", metavar="DIR", help="of anonymous: recordings, one a voice")
+    voice.add_argument("--pool", metavar="DIR", help="of anonymous: recordings, one a voice (default: 261 voices)")
+    add_watermark_argument(voice)
     add_consent_argument(voice)
     voice.add_argument("--model", metavar="MODEL", help="folder or org/name of a voice that speaks units")
     add_device_argument(voice)
@@ -42,43 +44,45 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Speak again and write. Raises VsrError."""
-    options, seed = check_given(args), seed_of(args.reference)
+    options, reference = check_given(args)
     check_consent(args.consent, "another voice")
     import torch
 
     from lip2speech.features.speaker import reference_vector
-    from lip2speech.inference.anonymous import anonymous_vector
     from lip2speech.inference.dubbing import SYNTHETIC, speaker_of
     from lip2speech.inference.folder import load_model
+    from lip2speech.inference.reference import whose
     from lip2speech.inference.revoicing import check_speaks_units, revoice
+    from lip2speech.inference.watermark import mark
     from vsr.media.audio import read_wave, write_wave
 
     loaded = load_model(args.model, args.device)
     check_speaks_units(loaded)
     wave = read_wave(args.sound)
-    vector = reference_vector(args.sound if args.reference == OWN or seed is not None else args.reference)
-    if seed is not None:
-        vector = anonymous_vector([reference_vector(path) for path in pool_of(args.pool)], vector, seed)
-    made = revoice(loaded, wave, speaker_of(loaded, torch.from_numpy(vector)), options)
-    write_wave(args.out, made, SYNTHETIC)
+    pool = [reference_vector(path) for path in pool_of(args.pool)] if args.pool else None
+    found = whose(reference, args.sound, pool)
+    if found.note:
+        print(f"lip2speech: {args.sound}: {found.note}", file=sys.stderr)
+    made = revoice(loaded, wave, speaker_of(loaded, torch.from_numpy(found.vector)), options)
+    write_wave(args.out, mark(made) if args.watermark else made, SYNTHETIC)
     print(f"{args.out}: {len(made) / 16000:.2f} s of speech")
     return 0
 
 
-def check_given(args: argparse.Namespace):
-    """Check files and options before the work; returns the options of the flow. Raises VsrError."""
+def check_given(args: argparse.Namespace) -> tuple[FlowOptions, Reference]:
+    """Check files and options before the work; returns the options of the flow, and whose voice. Raises VsrError."""
     from vsr.core.errors import VsrError
     from vsr.core.files import check_output
 
-    anonymous, options = seed_of(args.reference) is not None, flow_options(args)
-    if anonymous != bool(args.pool):
-        raise VsrError("bad_options", f"--pool is of --reference {ANONYMOUS}, which needs it")
+    reference, options = read_reference(args.reference), flow_options(args)
+    if args.pool and reference.kind != ANONYMOUS:
+        raise VsrError("bad_options", f"--pool is of --reference {ANONYMOUS}")
     if Path(args.out).suffix.lower() != ".wav":
         raise VsrError("bad_options", f"{args.out}: sound alone is written: the name must end in .wav")
-    check_output(args.out, args.sound, *([] if anonymous or args.reference == OWN else [args.reference]))
-    if anonymous:
+    check_output(args.out, args.sound, *filter(None, [reference.file]))
+    if args.pool:
         pool_of(args.pool)
-    return options
+    return options, reference
 
 
 def pool_of(folder: str) -> list[Path]:

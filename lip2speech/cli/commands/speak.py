@@ -7,27 +7,35 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from lip2speech.cli.commands.watermark import add_watermark_argument
 from lip2speech.cli.consent import add_consent_argument, remind_of_consent
+from lip2speech.inference.gap import gap_of
 from lip2speech.inference.prosody import add_prosody_arguments, prosody_of
+from lip2speech.inference.reference import OWN, Reference, read_reference
 from lip2speech.models.flow_options import add_flow_arguments, flow_options
+from lip2speech.models.token_options import add_token_arguments, check_tokens_alone, token_options
 from vsr.cli.options import add_faces_argument
 from vsr.core.machine import add_device_argument
 
 HELP = "give the face in a video its voice"
-ABOUT = """Gives the face that fills most of the frame in each shot a voice: the model's own,
-or that of a recording. The sound is as long as the video, of any length, and begins
-with its first frame; the frame is copied, not encoded again, unless the container could
-not show it as it is: then a line says so. What the lips are read as makes the words
+ABOUT = """Gives the face that fills most of the frame in each shot a voice: the model's own, that of
+a recording, of the video itself (own), a saved one, or nobody's (anonymous: a mean of voices
+that are far from the one in the video). The sound is as long as the video, of any length,
+and begins with its first frame; the frame is copied, not encoded again, unless the container
+could not show it as it is: then a line says so. What the lips are read as makes the words
 clearer (--text read); not where the lips are unlike what the reader was trained on, as
 its words are guesses there (read! lets them). The voice is synthetic and can be wrong;
 the file's metadata says so."""
-FILES = """reads   a video file, whose own sound is not listened to; a recording; a model
+FILES = """reads   a video file, its sound only for own, anonymous, --noisy and --fill; a recording; a model
 writes  the video with its new sound, or .wav (16 kHz); with --words: JSON"""
-SEE = "vsr transcribe, lip2speech evaluate"
+SEE = "vsr transcribe, lip2speech voices, lip2speech watermark"
 EXAMPLE = """lip2speech speak clip.mp4 -o voiced.mp4
 lip2speech speak clip.mp4 -o voice.wav --reference someone.wav --consent
+lip2speech speak clip.mp4 -o voiced.mp4 --reference anonymous:7 --watermark
 lip2speech speak clip.mp4 -o voiced.mp4 --text "bin blue at f two now"
 lip2speech speak clip.mp4 -o voiced.mp4 --pitch +2st --energy=-3dB
+lip2speech speak street.mp4 -o clean.mp4 --noisy --model exp/enhance
+lip2speech speak call.mp4 -o whole.mp4 --fill 1.2-1.8 --model exp/infill --consent
 lip2speech speak video.mkv -o voiced.mkv --faces 2 --reference 0=anna.wav --reference 1=ben.wav"""
 
 
@@ -43,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--text", metavar="read|read!|none|WORDS|FILE",
         help="what is said (default: read, if this voice has a listener)",
     )  # fmt: skip
+    group.add_argument("--noisy", action="store_true", help="clean the video's own sound, with the lips; needs --model")
     group.add_argument("--words", metavar="FILE", help="JSON of what was said, with confidence; unsure words are named")
     add_voice_arguments(parser, group)
 
@@ -50,10 +59,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def add_voice_arguments(parser: argparse.ArgumentParser, voice) -> None:
     """Declare whose voice it is, its prosody, model and flow; ``voice``: the group of the first of them."""
     voice.add_argument(
-        "--reference", action="append", default=[], metavar="[N=]FILE",
-        help="recording of the voice, or of face N's (default: the model's own)",
+        "--reference", action="append", default=[], metavar="[N=]WHO",
+        help="a recording; own: the video's sound; anonymous[:SEED]: nobody; face: by its looks; NAME: a saved voice; "
+        "with N=, of face N (default: the model's own)",
     )  # fmt: skip
+    voice.add_argument("--fill", metavar="START-END", help="make these seconds of the sound alone, to fit the rest")
     add_prosody_arguments(voice)
+    add_watermark_argument(voice)
+    add_token_arguments(voice)
     add_consent_argument(voice)
     voice.add_argument("--model", metavar="MODEL", help="folder or org/name (default: the one in the package)")
     add_device_argument(voice)
@@ -63,9 +76,10 @@ def add_voice_arguments(parser: argparse.ArgumentParser, voice) -> None:
 def run(args: argparse.Namespace) -> int:
     """Speak and write. Raises VsrError."""
     references = references_of(args.reference)
+    args.text = check_tokens_alone(args, args.text, args.noisy)
     plan = check_given(args, references)  # before PyTorch is loaded: it is quick to refuse
-    if references:
-        remind_of_consent(args.consent, "--reference")
+    if args.fill or any(own.is_somebody for own in references.values()):
+        remind_of_consent(args.consent, "--reference" if references else "--fill")
     from lip2speech.inference.said_record import write_said
     from lip2speech.inference.text import open_text
 
@@ -87,17 +101,28 @@ def voice(args: argparse.Namespace, plan, flow, prosody, text_for: Callable, wri
     Raises VsrError.
     """
     references = references_of(args.reference)
+    gap = gap_of(args.fill) if args.fill else None
+    voices = {face: heard(own, args.video, args.model) for face, own in references.items()}  # is quick to refuse
+    if gap and None not in voices:
+        voices[None] = Reference(OWN)  # the voice of the recording itself
     from lip2speech.inference.dubbing import speak, write_spoken
     from lip2speech.inference.folder import load_model
+    from lip2speech.inference.watermark import mark
     from vsr.core.progress import Watch, film_bar
     from vsr.media.streams import tell_choice
     from vsr.output.transcript import covered_note
 
     loaded = load_model(args.model, args.device)
+    if tokens := token_options(args):
+        from lip2speech.inference.token_voice import with_tokens
+
+        loaded = with_tokens(loaded, args.tokens, tokens)
     text = text_for(loaded, flow)
     with film_bar() as progress:
         watch = Watch(progress=progress)
-        spoken = speak(loaded, args.video, references, flow, args.faces, watch, text, prosody)
+        spoken = speak(loaded, args.video, voices, flow, args.faces, watch, text, prosody, args.noisy, gap)
+    if args.watermark:
+        spoken.wave = mark(spoken.wave)
     write_spoken(spoken, args.video, args.out, plan)
     if args.words:
         write_words(args.words, text, args.video, spoken.seconds)
@@ -113,7 +138,27 @@ def voice(args: argparse.Namespace, plan, flow, prosody, text_for: Callable, wri
     return 0
 
 
-def check_given(args: argparse.Namespace, references: dict[int | None, str], *read: str):
+def heard(reference: Reference, video: str, model: str | None):
+    """The vector (256,) of whom a reference names, itself for the looks of a face; says what there is to know of it.
+
+    Raises VsrError.
+    """
+    from lip2speech.inference.reference import FACE, whose
+
+    if reference.kind == FACE:
+        from lip2speech.inference.faces import face_folder
+        from lip2speech.inference.folder import find_model
+
+        face_folder(find_model(model))
+        return reference
+
+    found = whose(reference, video)
+    if found.note:
+        print(f"lip2speech: {video}: {found.note}", file=sys.stderr)
+    return found.vector
+
+
+def check_given(args: argparse.Namespace, references: dict[int | None, Reference], *read: str):
     """Check files and options before the work; returns how the video goes into the output, None for a .wav; ``read``:
     further files that are read.
 
@@ -123,15 +168,28 @@ def check_given(args: argparse.Namespace, references: dict[int | None, str], *re
     from vsr.core.files import check_outputs
     from vsr.media.mux.mux import check_container
 
-    check_outputs(filter(None, (args.out, args.words)), args.video, *references.values(), *read)
+    recordings = [own.file for own in references.values() if own.file]
+    check_outputs(filter(None, (args.out, args.words)), args.video, *recordings, *read)
     if not Path(args.out).suffix:
         raise VsrError("bad_options", f"{args.out}: the suffix says what to write, such as .mp4 or .wav")
     flow_options(args)
     prosody_of(args)
+    token_options(args)
+    if args.fill:
+        check_gap(args)
     return None if Path(args.out).suffix.lower() == ".wav" else check_container(args.video, args.out)
 
 
-def tell_what_differs(out: str, plan, references: dict[int | None, str], voiced: tuple[int, ...]) -> None:
+def check_gap(args: argparse.Namespace) -> None:
+    """Refuse a gap that cannot be, and what goes with none. Raises VsrError."""
+    from vsr.core.errors import VsrError
+
+    gap_of(args.fill)
+    if args.noisy:
+        raise VsrError("bad_options", "--fill keeps the sound around the gap, --noisy makes all of it again: give one")
+
+
+def tell_what_differs(out: str, plan, references: dict[int | None, Reference], voiced: tuple[int, ...]) -> None:
     """A line on stderr for what was not done as it was asked for."""
     if plan and plan.again:
         print(f"lip2speech: {out}: the video was encoded again, not copied: {plan.again}", file=sys.stderr)
@@ -140,11 +198,11 @@ def tell_what_differs(out: str, plan, references: dict[int | None, str], voiced:
         print(f"lip2speech: face {face} is not voiced, its reference was not used; voiced: {named}", file=sys.stderr)
 
 
-def references_of(given: list[str]) -> dict[int | None, str]:
-    """FILE and N=FILE -> recordings by the number of the face, None for all others. Raises VsrError bad_options."""
+def references_of(given: list[str]) -> dict[int | None, Reference]:
+    """WHO and N=WHO -> references by the number of the face, None for all others. Raises VsrError bad_options."""
     from vsr.core.errors import VsrError
 
-    found: dict[int | None, str] = {}
+    found: dict[int | None, Reference] = {}
     for text in given:
         number, _, path = text.partition("=")
         numbered = path and number.isascii() and number.isdigit() and not Path(text).exists()
@@ -152,5 +210,5 @@ def references_of(given: list[str]) -> dict[int | None, str]:
         if face in found:
             who = "all faces" if face is None else f"face {face}"
             raise VsrError("bad_options", f"--reference is given twice for {who}")
-        found[face] = path
+        found[face] = read_reference(path)
     return found

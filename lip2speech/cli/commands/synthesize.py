@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from lip2speech.models.flow_options import add_flow_arguments, flow_options
+from lip2speech.models.token_options import add_token_arguments, check_tokens_alone, token_options
 from vsr.core.machine import add_device_argument
 
 HELP = "voice a list of clips, or copy their own speech through the vocoder"
@@ -37,7 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="read|read!|manifest|other|none",
         help="what is said (default: read, if this voice has a listener); other: another clip's words, a control",
     )
+    voice.add_argument("--noisy", action="store_true", help="clean the sound of the clips' videos, with their lips")
     voice.add_argument("--rounds", type=int, metavar="N", help="of mel consistency (default: the vocoder's, 0)")
+    add_token_arguments(voice)
     add_device_argument(voice, "auto")
     add_flow_arguments(parser)
 
@@ -53,8 +56,14 @@ def run(args: argparse.Namespace) -> int:
 
     if same_file(args.out, args.features):
         raise VsrError("bad_config", f"{args.out} holds the features, which voices would replace: choose another --out")
-    options = SynthesisOptions(flow_options(args), args.protocol, args.copy, args.rounds, args.text)
+    args.text = check_tokens_alone(args, args.text, args.noisy)
+    tokens = token_options(args)
+    options = SynthesisOptions(flow_options(args), args.protocol, args.copy, args.rounds, args.text, args.noisy)
     loaded = load_model(acoustic=args.acoustic, vocoder=args.vocoder, device=args.device)
+    if tokens:
+        from lip2speech.inference.token_voice import with_tokens
+
+        loaded = with_tokens(loaded, args.tokens, tokens)
     clips, note = with_features(read_manifest(args.manifest), args.features)
     if note:
         print(f"lip2speech synthesize: {note}", file=sys.stderr)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 
 HELP = "train the acoustic model, or go on with an interrupted run"
-ABOUT = """Trains the acoustic model (what is seen to mel and units) as the YAML says; --set
-replaces single settings. --resume goes on with an interrupted run. --dry-run reads no data:
+ABOUT = """Trains the acoustic model (what is seen to mel and units) as the YAML says, or, where it
+has model.generator, a token model for `lip2speech speak --tokens`; --set replaces single
+settings. --resume goes on with an interrupted run. --dry-run reads no data:
 it builds the model without memory and prints its parameters and what it learns from."""
 FILES = """reads   the YAML; the manifests, features and lip reader it names
 writes  model/ (the result), last.pt, TensorBoard logs, in the folder of the run"""
 SEE = "lip2speech vocoder, lip2speech synthesize"
 EXAMPLE = """lip2speech train --config conf/flow.yaml --out exp/flow
 lip2speech train --config conf/flow.yaml --out exp/flow --resume
+lip2speech train --config conf/mtp.yaml --out exp/mtp
 lip2speech train --config conf/flow.yaml --dry-run"""
 
 
@@ -28,15 +30,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train to the end of the schedule. Raises VsrError."""
-    from lip2speech.training.acoustic import VoiceRun, VoiceTrainConfig
+    from lip2speech.training.kinds import kind_of
     from vsr.core.files import check_output
     from vsr.training.config import load_config
     from vsr.training.dry_run import shown
     from vsr.training.loop import train
 
+    kind = kind_of(args.config)
     if args.dry_run:
-        from lip2speech.training.dry_run import voice_lines
-
-        return shown(voice_lines, load_config(args.config, args.set, VoiceTrainConfig))
+        return shown(kind.lines, load_config(args.config, args.set, kind.config))
     check_output(f"{args.out}/config.yaml", args.config)
-    return train(VoiceRun, VoiceTrainConfig, args.config, args.set, args.out, args.resume)
+    return train(kind.run, kind.config, args.config, args.set, args.out, args.resume)

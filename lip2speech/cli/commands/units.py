@@ -11,16 +11,18 @@ from vsr.cli.options import positive
 HELP = "fit the codebook of speech units"
 ABOUT = """Fits the codebook that turns speech into units, 50 a second: k-means classes of MFCCs,
 or of a layer of a HuBERT model. A codebook that was fitted to just the same is kept."""
-FILES = """reads   manifests of cropped clips and the sound of their videos
+FILES = """reads   manifests of cropped clips and the sound of their videos; recordings
 writes  the codebook (safetensors)"""
 SEE = "lip2speech features"
 EXAMPLE = """lip2speech units --manifest data/crops/train/manifest.jsonl --out data/units.safetensors
-lip2speech units --manifest data/train.jsonl --extractor hubert:hubert-base-ls960:6 --out u.safetensors"""
+lip2speech units --manifest data/train.jsonl --extractor hubert:hubert-base-ls960:6 --out u.safetensors
+lip2speech units --sound data/one_en/train.jsonl data/one_es/train.jsonl --out data/units.safetensors"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--manifest", required=True, nargs="+", metavar="FILE", help="manifests of cropped clips")
+    parser.add_argument("--manifest", default=[], nargs="+", metavar="FILE", help="manifests of cropped clips")
+    parser.add_argument("--sound", default=[], nargs="+", metavar="PATH", help="sound files, folders, manifests")
     parser.add_argument("--extractor", default="mfcc", metavar="E", help="mfcc, or hubert:MODEL:LAYER (default: mfcc)")
     parser.add_argument("--size", type=positive, default=200, metavar="K", help="units (default: 200)")
     parser.add_argument("--clips", type=positive, default=400, metavar="N", help="clips drawn at random (default: 400)")
@@ -32,7 +34,9 @@ def run(args: argparse.Namespace) -> int:
     """Fit and save. Raises VsrError."""
     import random
 
+    from lip2speech.features.sound import sound_clips
     from vsr.core.artifacts import Ledger, kept
+    from vsr.core.errors import VsrError
     from vsr.core.files import check_output
     from vsr.core.numbers import Range, check_number
     from vsr.data.manifest import need_crops, read_manifest
@@ -40,9 +44,12 @@ def run(args: argparse.Namespace) -> int:
 
     check_number("--seed", args.seed, Range(least=0, most=2**32 - 1), "bad_options")  # what scikit-learn takes
     check_output(args.out, *args.manifest)
+    if not args.manifest and not args.sound:
+        raise VsrError("bad_options", "give --manifest, --sound or both")
     extractor = open_extractor(args.extractor)
     clips = [clip for path in args.manifest for clip in read_manifest(path)]
     need_crops(clips)
+    clips += sound_clips(args.sound) if args.sound else []
     random.Random(args.seed).shuffle(clips)
     made = _made_from(args, clips[: args.clips])
     if not kept(args.out, made, Codebook.load):

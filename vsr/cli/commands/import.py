@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 
+from vsr.data.modalities import MODALITIES
+
 HELP = "make a model folder of a published checkpoint"
-ABOUT = """Makes a model folder of a checkpoint that auto_avsr, AV-HuBERT, Imperial's zoo (vsr4ml),
-RAVEn and BRAVEn (raven) or USR (usr, the lips of it) published: names and layouts are
-translated, and the result is the original's within 1e-4. The checkpoint is read without running
-anything in it. The licence of its weights is printed: heed it. What vsr models lists needs no
-import: vsr models get NAME."""
+ABOUT = """Makes a model folder of a checkpoint that auto_avsr, AV-HuBERT and MuAViC (av_hubert),
+Imperial's zoo (vsr4ml), RAVEn and BRAVEn (raven) or USR (usr) published, of lips, of sound or
+of both: names and layouts are translated, and the result is the original's within 1e-4. What
+the folder reads follows from the tensors; a file of USR holds all three, and --modality says
+which. The checkpoint is read without running anything in it. The licence of its weights is
+printed: heed it. What vsr models lists needs no import: vsr models get NAME."""
 FILES = """reads   the checkpoint; SentencePiece model and list of units, where it has none; of vsr4ml
         model.json beside it, and with --lm the language model that belongs to it
 writes  a model folder: model.safetensors, config.json, tokenizer"""
@@ -17,6 +20,9 @@ SEE = "vsr models, vsr transcribe, vsr push"
 EXAMPLE = """vsr import auto_avsr vsr_trlrs3_base.pth --tokenizer spm/unigram/unigram5000.model -o models/lrs3
 vsr import vsr4ml es/model.pth --lm lm_es/model.pth -o models/es
 vsr import raven large_braven.pth --units unigram1000_units.txt -o models/braven
+vsr import usr usr2_huge.pth --units unigram1000_units.txt --modality both -o models/usr2
+vsr import av_hubert large_noise_pt_noise_ft_433h.pt -o models/av_hubert
+vsr transcribe clip.mp4 --model models/av_hubert --modality sound
 vsr transcribe clip.mp4 --model models/lrs3"""
 
 
@@ -34,17 +40,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--settings", metavar="JSON", help="of vsr4ml (default: of the checkpoint's name, .json)")
     parser.add_argument("--lm", metavar="FILE", help="of vsr4ml: ESPnet's language model, its .json beside it")
+    parser.add_argument(
+        "--modality", choices=tuple(MODALITIES), default="", metavar="M",
+        help="of usr: video, sound or both (default: video); of av_hubert: video or both, which reads any "
+        "(default: what it was tuned on; of an encoder alone video)",
+    )  # fmt: skip
     parser.add_argument("--half", action="store_true", help="store fp16: half the size, no longer exact")
 
 
 def run(args: argparse.Namespace) -> int:
     """Convert, save and say what it is. Raises VsrError."""
     from vsr.core.errors import VsrError
-    from vsr.modelstore.importers.importing import check_place, import_checkpoint
+    from vsr.modelstore.importers.importing import check_modality, check_place, import_checkpoint
 
     more = (args.tokenizer, args.units, args.settings, args.lm)
     if args.family != "vsr4ml" and (args.settings or args.lm):
         raise VsrError("bad_config", f"--settings and --lm are of vsr4ml, not of {args.family}")
+    check_modality(args.family, args.modality)
     check_place(args.family, args.checkpoint, args.out, *more)
-    print(import_checkpoint(args.family, args.checkpoint, args.out, *more[:2], args.half, *more[2:]))
+    read = {"modality": args.modality}
+    print(import_checkpoint(args.family, args.checkpoint, args.out, *more[:2], args.half, *more[2:], **read))
     return 0

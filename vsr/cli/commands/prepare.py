@@ -24,7 +24,8 @@ vsr prepare landmarks --corpus LANDMARKS --lists data/manifests --out data/landm
 vsr prepare lrs3 --corpus LRS3 --lists LISTS --out data/manifests
 vsr prepare lrs3 --corpus LRS3 --out data/manifests --test-only
 vsr prepare wildvsr --corpus WildVSR --out data/wildvsr
-vsr prepare puppet --out data/puppet --train 160 --dev 10 --test 60 --jobs 2"""
+vsr prepare puppet --out data/puppet --train 160 --dev 10 --test 60 --jobs 2
+vsr prepare puppet --parallel en --out data/en"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +46,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         puppet.add_argument(f"--{name}", type=int, default=count, metavar="N", help=f"clips (default: {count})")
     said = "grid, or a text file of sentences; es, fr, it, pt: as grid in that language, or es:FILE"
     puppet.add_argument("--vocabulary", default="grid", help=said)
+    alone = "with --parallel: sound alone, .wav in place of video, in a hundredth of the time"
+    puppet.add_argument("--sound-only", action="store_true", help=alone)
+    few = "with --parallel: the first N voices of the language alone (default: all)"
+    puppet.add_argument("--voices", type=positive, metavar="N", help=few)
     shown = "all sounds of a viseme class look the same, such as p, b and m"
+    meant = "sentences that are parallel in en, es, de, it, pt and fr, in this language, with their translations"
+    puppet.add_argument("--parallel", default="", metavar="LANG", help=meant)
     puppet.add_argument("--homophenes", action="store_true", help=shown)
     puppet.add_argument("--jobs", type=positive, default=1, metavar="N", help="processes (default: 1)")
 
@@ -58,18 +65,12 @@ def run(args: argparse.Namespace) -> int:
     for name, allowed in (("train", NOT_NEGATIVE), ("dev", NOT_NEGATIVE), ("test", NOT_NEGATIVE), ("seed", SEED)):
         check_number(f"--{name}", getattr(args, name), allowed)
     check_number("--max-seconds", args.max_seconds, POSITIVE)
+    if (args.parallel or args.sound_only or args.voices) and args.corpus_name != "puppet":
+        raise VsrError("bad_config", "--parallel, --sound-only and --voices are of the puppet")
     if args.test_only and args.corpus_name not in ("lrs3", "lrs2"):
         raise VsrError("bad_config", "--test-only is of lrs3 and lrs2")
     if args.corpus_name == "puppet":
-        from vsr.core.files import check_outputs
-        from vsr.corpora.puppet import prepare_puppet
-        from vsr.corpora.puppet.languages import named
-
-        language, vocabulary = named(args.vocabulary)
-        names = ("train.jsonl", "dev.jsonl", "test.jsonl", "corpus.json")
-        check_outputs((f"{args.out}/{name}" for name in names), vocabulary)
-        numbers = args.train, args.dev, args.test, args.seed
-        counts = prepare_puppet(args.out, *numbers, vocabulary, args.jobs, args.homophenes, language)
+        counts = _puppet(args)
     elif args.corpus_name == "grid":
         from vsr.corpora.grid import prepare_grid
 
@@ -85,6 +86,27 @@ def run(args: argparse.Namespace) -> int:
         counts = _of_plugin(args)
     print("  ".join(f"{name} {count}" for name, count in counts.items()))
     return 0
+
+
+def _puppet(args: argparse.Namespace) -> dict[str, int]:
+    """Render the puppet. Raises VsrError."""
+    from vsr.core.errors import VsrError
+    from vsr.core.files import check_outputs
+    from vsr.corpora.puppet import prepare_parallel, prepare_puppet
+    from vsr.corpora.puppet.languages import named
+
+    language, vocabulary = named(args.vocabulary)
+    if args.parallel and args.vocabulary != "grid":
+        raise VsrError("bad_config", "--parallel has sentences of its own: leave --vocabulary out")
+    if (args.sound_only or args.voices) and not args.parallel:
+        raise VsrError("bad_config", "--sound-only and --voices are of --parallel")
+    names = ("train.jsonl", "dev.jsonl", "test.jsonl", "corpus.json")
+    check_outputs((f"{args.out}/{name}" for name in names), vocabulary)
+    numbers = args.train, args.dev, args.test, args.seed
+    if args.parallel:
+        kind = "wav" if args.sound_only else "mp4"
+        return prepare_parallel(args.out, args.parallel, *numbers, args.jobs, args.homophenes, kind, args.voices or 0)
+    return prepare_puppet(args.out, *numbers, vocabulary, args.jobs, args.homophenes, language)
 
 
 def _of_plugin(args: argparse.Namespace) -> dict[str, int]:

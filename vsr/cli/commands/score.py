@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-HELP = "error rates by words, characters, phonemes or visemes; accuracy of isolated words"
+HELP = "error rates by words, characters, phonemes or visemes; accuracy of isolated words; BLEU and chrF"
 ABOUT = """Compares what was read with what was said: word and character error rate with
 substitutions, deletions and insertions, the share that was scored, and a 95 % interval
 by bootstrap over the clips. The normaliser is named in every result. --unit phoneme and
 viseme turn both into such by pronunciation dictionaries; of a word with several
-pronunciations the nearest counts. --by says which words are read worse."""
+pronunciations the nearest counts. --by says which words are read worse. Translations are
+scored against those of the manifest, by BLEU or chrF with sacrebleu's signature."""
 FILES = """reads   a manifest; JSON Lines of vsr decode, or manifests for --prior
 writes  with --json: the figures; with --tsv: a line an utterance; with --wer: Kaldi's line"""
 SEE = "vsr decode, vsr results"
@@ -17,10 +18,12 @@ EXAMPLE = """vsr score --ref data/test.jsonl --hyp exp/hyp.jsonl --json exp/resu
 vsr score --ref data/test.jsonl --hyp exp/phones.jsonl --unit phoneme --dictionary my.txt cmu
 vsr score --ref data/test.jsonl --hyp exp/hyp.jsonl --by viseme frequency
 vsr score --ref data/test.jsonl --prior data/train.jsonl
+vsr score --ref data/test.jsonl --hyp exp/es.jsonl --metric bleu --translation es
 vsr score --ref lrw/test.jsonl --hyp exp/lrw.jsonl --accuracy"""
 
 
 UNITS = ("char", "phoneme", "viseme")
+METRICS = ("bleu", "chrf")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,6 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="viseme, frequency: word errors of words that hold each viseme, of frequent and of rare words",
     )  # fmt: skip
     parser.add_argument("--counted-in", metavar="JSONL", help="manifest that shows how frequent words are (--ref)")
+    metric = "of a translation: bleu or chrf, by sacrebleu (default: error rates)"
+    parser.add_argument("--metric", choices=("wer", *METRICS), default="wer", metavar="M", help=metric)
+    parser.add_argument("--translation", default="", metavar="LANG", help="score against the text in this language")
     parser.add_argument("--accuracy", action="store_true", help="of isolated words: top-1 and top-5, instead of errors")
     parser.add_argument("--json", metavar="FILE", help="write the figures there")
     parser.add_argument("--tsv", metavar="FILE", help="write one line an utterance there")
@@ -57,10 +63,13 @@ def run(args: argparse.Namespace) -> int:
     from vsr.evaluation.word_timing import time_errors
 
     said = args.prior or [args.hyp]
+    _check_options(args)
     check_outputs(filter(None, (args.json, args.tsv, args.wer)), args.ref, *said)
-    clips, times = read_manifest(args.ref), {}
-    records = _prior(args.prior, clips) if args.prior else read_records(args.hyp)
+    clips, times = _in_language(read_manifest(args.ref), args.translation), {}
+    records = _prior(args.prior, clips, args.translation) if args.prior else read_records(args.hyp)
     _check(args, records)
+    if args.metric != "wer":
+        return _by_metric(args, clips, records)
     if args.unit != "word":
         return _by_units(args, clips, records)
     if args.accuracy:
@@ -83,16 +92,26 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _check(args: argparse.Namespace, records: dict[str, dict]) -> None:
-    """Raises VsrError for options that do not go together, and for units that are no words."""
+def _check_options(args: argparse.Namespace) -> None:
+    """Raises VsrError for options that do not go together."""
     from vsr.core.errors import VsrError
 
+    if args.metric != "wer" and (args.unit != "word" or args.accuracy or args.wer or args.by or args.tsv):
+        raise VsrError("bad_config", f"--unit, --accuracy, --wer, --tsv and --by are not of --metric {args.metric}")
+    if args.metric != "wer" and args.normaliser != "lower":
+        raise VsrError("bad_config", "--metric bleu and chrf take the texts as they are: leave --normaliser out")
     if args.unit != "word" and (args.accuracy or args.wer or args.by or args.tsv):
         raise VsrError("bad_config", f"--accuracy, --wer, --tsv and --by are of words, not of --unit {args.unit}")
     if args.accuracy and (args.by or args.prior):
         raise VsrError("bad_config", "--by and --prior are of texts, not of isolated words")
     if args.counted_in and "frequency" not in args.by:
         raise VsrError("bad_config", "--counted-in is of --by frequency")
+
+
+def _check(args: argparse.Namespace, records: dict[str, dict]) -> None:
+    """Raises VsrError for units that are no words."""
+    from vsr.core.errors import VsrError
+
     said = {str(record.get("unit", "text")) for record in records.values()} - {"text"}
     if said and args.unit == "word":
         unit = said.pop()
@@ -100,12 +119,38 @@ def _check(args: argparse.Namespace, records: dict[str, dict]) -> None:
         raise VsrError("bad_manifest", problem)
 
 
-def _prior(paths: list[str], clips) -> dict[str, dict]:
+def _in_language(clips: list, language: str) -> list:
+    """The clips with their texts in a language, without times, where one is named. Raises VsrError."""
+    from dataclasses import replace
+
+    from vsr.data.manifest import translated
+
+    if not language:
+        return clips
+    texts = translated(clips, language)
+    return [replace(own, text=texts[own.id], words=(), phones=()) for own in clips if own.id in texts]
+
+
+def _by_metric(args: argparse.Namespace, clips, records: dict[str, dict]) -> int:
+    """Score a translation."""
+    from vsr.core.files import write_json
+    from vsr.evaluation.translation import score_translations
+    from vsr.evaluation.wer import origin
+
+    texts = {key: record["text"] for key, record in records.items()}
+    total = score_translations({clip.id: clip.text for clip in clips}, texts, args.metric)
+    if args.json:
+        write_json(args.json, total.as_dict() | {"scored_from": origin(args.ref, (args.prior or [args.hyp])[0])})
+    print(total)
+    return 0
+
+
+def _prior(paths: list[str], clips, language: str = "") -> dict[str, dict]:
     """The same text for every clip: the likeliest of the manifests. Raises VsrError."""
     from vsr.data.manifest import read_manifest
     from vsr.evaluation.prior import prior_text
 
-    text = prior_text(clip.text for path in paths for clip in read_manifest(path))
+    text = prior_text(clip.text for path in paths for clip in _in_language(read_manifest(path), language))
     return {clip.id: {"id": clip.id, "text": text} for clip in clips}
 
 

@@ -15,6 +15,7 @@ FILES = """reads   manifests; dictionaries
 writes  tokenizer.json; of unigram tokenizer.model; of phoneme and viseme lexicon.txt"""
 SEE = "vsr train"
 EXAMPLE = """vsr tokens --manifest data/train.jsonl --kind unigram --size 1000 --out data/tokens
+vsr tokens --manifest data/train.jsonl --translation es --kind unigram --out data/tokens_es
 vsr tokens --manifest data/train.jsonl --kind phoneme --dictionary local/letters.txt cmu espeak --out data/phones"""
 
 WRITTEN = ("tokenizer.json", "tokenizer.model", "lexicon.txt")
@@ -27,6 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--manifest", nargs="+", required=True, help="manifests whose text is used")
     parser.add_argument("--kind", choices=KINDS, default="char", help="word: a closed list (default: char)")
     parser.add_argument("--size", type=int, default=1000, metavar="N", help="unigram: at most N pieces (default: 1000)")
+    named = "use the translations into this language, for a head that translates"
+    parser.add_argument("--translation", default="", metavar="LANG", help=named)
     units = parser.add_argument_group("phoneme and viseme")
     units.add_argument(
         "--dictionary", nargs="+", default=["cmu", "espeak"], metavar="NAME",
@@ -48,7 +51,8 @@ def run(args: argparse.Namespace) -> int:
     from vsr.text.tokenizer import UNK
 
     check_outputs((Path(args.out) / name for name in WRITTEN), *args.manifest)
-    texts = [clip.text for path in args.manifest for clip in read_manifest(path)]
+    clips = [clip for path in args.manifest for clip in read_manifest(path)]
+    texts = _translations(clips, args) if args.translation else [clip.text for clip in clips]
     tokenizer = _made(args, texts)
     unknown = sum(text_ids.count(UNK) for text_ids in map(tokenizer.encode, texts))
     _check_place(Path(args.out), tokenizer, args.force)
@@ -58,6 +62,16 @@ def run(args: argparse.Namespace) -> int:
     if args.kind in UNITS:
         print(f"{len(tokenizer.lexicon)} words in the lexicon; {tokenizer.pronouncer.report()}")
     return 0
+
+
+def _translations(clips: list, args: argparse.Namespace) -> list[str]:
+    """What a head that translates writes. Raises VsrError."""
+    from vsr.core.errors import VsrError
+    from vsr.data.manifest import translated
+
+    if args.kind in UNITS:
+        raise VsrError("bad_config", f"--translation is of texts, not of --kind {args.kind}")
+    return list(translated(clips, args.translation).values())
 
 
 def _made(args: argparse.Namespace, texts: list[str]):

@@ -19,6 +19,7 @@ vsr train --config conf/video_transformer.yaml --out exp/short --set trainer.max
 vsr train --config conf/video_transformer.yaml --out exp/video_transformer --resume
 vsr train --config conf/vallr.yaml --dry-run
 vsr train --config conf/llm_text.yaml --out exp/llm_text --set llm.backbone=SmolLM2
+vsr train --config conf/llm_stack.yaml --out exp/llm_stack --resume
 torchrun --nproc-per-node 8 -m vsr.cli train --config conf/large.yaml --out exp/large --set trainer.strategy=fsdp"""
 
 

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from vsr.cli.options import add_engine_arguments, add_faces_argument, add_model_argument
-from vsr.cli.planned import ONE_FILE, planned, report_line
-from vsr.cli.search_options import add_search_arguments, search_options
+from vsr.cli.planned import ONE_FILE, options_given, planned, report_line
+from vsr.cli.search_options import add_search_arguments
 from vsr.core.errors import VsrError
 from vsr.core.machine import add_device_argument, add_precision_argument, find_device
 from vsr.core.progress import shown
@@ -33,6 +33,7 @@ EXAMPLE = """vsr transcribe clip.mp4
 vsr transcribe *.mpg --format srt,json -o out/
 vsr transcribe clip.mp4 --burn captioned.mp4
 vsr transcribe clip.mp4 --model grid-av --modality both
+vsr transcribe clip.mp4 --model exp/translate/model --head es
 vsr transcribe video.mkv --faces all --format srt,json -o out/ --resume
 vsr transcribe videos/*.mp4 --format json -o out/ --engine ray --address head:6379"""
 
@@ -59,6 +60,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--modality", default="", choices=tuple(MODALITIES), metavar="M",
         help="of a model that hears, such as grid-av: video, sound or both (default: all that the model reads)",
     )  # fmt: skip
+    said = "write what one head of the model says by itself, such as a translation, in place of the usual search"
+    reading.add_argument("--head", default="", metavar="NAME", help=said)
     add_device_argument(reading)
     add_precision_argument(reading)
     output.add_argument(
@@ -90,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
     videos, refused = planned(args, outputs) if outputs else (args.videos, 0)
     if not videos:
         return 1 if refused else 0
-    search = tuple(search_options(args).items())
+    search = tuple(options_given(args).items())
     engine, here = open_engine(args.engine, args.jobs, args.address), args.engine == "local"
     # On a cluster only this process writes: other machines may see other disks.
     settings = Settings(
@@ -133,7 +136,7 @@ def _formats(text: str) -> tuple[str, ...]:
 def _wrong_options(args: argparse.Namespace) -> str | None:
     """What the search has against its options, if anything."""
     try:
-        search_options(args)
+        options_given(args)
     except VsrError as error:
         return str(error)
     return None

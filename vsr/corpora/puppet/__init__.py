@@ -5,7 +5,7 @@ moves: portrait, mesh and oral_cavity are its parts) -> render (mp4 files) -> co
 no camera and no recording of anybody.
 """
 
-from vsr.corpora.puppet.corpus import prepare_puppet, render_sentence
+from vsr.corpora.puppet.corpus import prepare_parallel, prepare_puppet, render_sentence
 from vsr.corpora.puppet.sentences import RESERVED
 
-__all__ = ["RESERVED", "prepare_puppet", "render_sentence"]
+__all__ = ["RESERVED", "prepare_parallel", "prepare_puppet", "render_sentence"]

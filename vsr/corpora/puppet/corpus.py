@@ -1,11 +1,12 @@
 """A number of sentences -> a folder of puppet clips with alignments (the layout of GRID) and manifests.
 
-out/video/NAME.mp4  out/align/NAME.align  out/phones/NAME.align  out/{train,dev,test}.jsonl  out/corpus.json
+out/video/NAME.mp4 (or .wav)  out/align/NAME.align  out/phones/NAME.align  out/{train,dev,test}.jsonl  out/corpus.json
 """
 
 from __future__ import annotations
 
 import multiprocessing
+import wave
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +14,13 @@ from pathlib import Path
 import numpy as np
 
 from vsr.core.artifacts import identify
-from vsr.core.clock import FPS
+from vsr.core.clock import FPS, SAMPLES_PER_FRAME
 from vsr.core.errors import VsrError
 from vsr.core.files import read_json, write_json, write_lines
 from vsr.core.progress import counted
 from vsr.core.worker import spawning, start_worker
 from vsr.corpora.puppet.languages import ENGLISH, LANGUAGES, SLOTS, check_sayable, voices_of
+from vsr.corpora.puppet.parallel import draw_parallel, translations, vocabulary_of
 from vsr.corpora.puppet.sentences import Vocabulary, draw_splits, load_vocabulary
 from vsr.data.manifest import Clip, write_manifest
 
@@ -26,6 +28,8 @@ VERSION = 1  # of the look and sound; a corpus of another version is not continu
 HOMOPHENES = 2  # the version in which all sounds of a viseme class look the same
 UNITS = 25_000  # align files count in 1/25 000 s, as GRID's: 1000 units are one frame
 CHUNK = 24  # clips a worker process makes before a fresh one takes over
+CHUNK_OF_SOUND = 200  # the same where no frames are drawn
+VIDEO, SOUND = "mp4", "wav"  # what clips are
 VOICES = (
     "en",
     "en+f2",
@@ -50,6 +54,7 @@ class Chunk:
     seeds: tuple[tuple[int, ...], ...]
     homophenes: bool = False
     voices: tuple[str, ...] = VOICES
+    kind: str = VIDEO
 
 
 def prepare_puppet(
@@ -79,28 +84,95 @@ def prepare_puppet(
     """
     out_dir = Path(out_dir)
     counts = {"dev": num_dev, "test": num_test, "train": num_train}
-    if min(counts.values()) < 0 or jobs < 1:
-        raise VsrError("bad_corpus", "numbers of clips must not be negative and jobs must be at least 1")
+    _check_counts(counts, jobs)
     source, voices = _spoken(vocabulary, language)
     version = HOMOPHENES if homophenes else VERSION
     description = {"corpus": "puppet", "version": version, "seed": seed, "vocabulary": vocabulary, "counts": counts}
     text = {"text": identify(vocabulary)["sha256"]} if vocabulary != "grid" else {}  # the file may have been edited
     named = {"language": language} if language != ENGLISH else {}
     _claim(out_dir, description | text | named)
-    splits = draw_splits(source, counts, seed)
-    chunks = [
-        chunk
-        for split, lines in splits.items()
-        for chunk in _chunks(out_dir, source, split, lines, seed, homophenes, voices)
-    ]
-    _make_all(chunks, jobs)
-    for split, sentences in splits.items():
-        clips = (
-            _clip(out_dir, name, text, named.get("language", ""))
-            for name, text in zip(_names(split, len(sentences)), sentences, strict=True)
-        )
-        write_manifest(out_dir / f"{split}.jsonl", clips)
-    return {split: counts[split] for split in ("train", "dev", "test")}
+    made = Rendering(out_dir, source, voices, seed, homophenes, named.get("language", ""))
+    return made.render(draw_splits(source, counts, seed), jobs)
+
+
+def prepare_parallel(
+    out_dir: str | Path, language: str, num_train: int, num_dev: int, num_test: int, seed: int = 0, jobs: int = 2,
+    homophenes: bool = False, kind: str = VIDEO, count: int = 0,
+) -> dict[str, int]:  # fmt: skip
+    """The same with sentences of `vsr.corpora.puppet.parallel`, whose clips have their translations in the manifest.
+
+    The n-th clip of a list says the same in every language (of one seed); names begin with the language, and with the
+    number of voices that were asked for.
+
+    Args:
+        kind: "mp4", or "wav" for the sound alone, which takes a hundredth of the time.
+        count: of the language's voices, the first so many speak; 0: all.
+    """
+    source, out_dir = vocabulary_of(language), Path(out_dir)
+    counts = {"dev": num_dev, "test": num_test, "train": num_train}
+    _check_counts(counts, jobs)
+    voices = (VOICES if language == ENGLISH else voices_of(language))[: count or None]
+    check_sayable(language, sorted(source.words()))
+    splits = draw_parallel(source, counts, seed)
+    version = HOMOPHENES if homophenes else VERSION
+    description = {"corpus": "parallel", "version": version, "seed": seed, "language": language, "counts": counts}
+    sound = {"kind": kind} if kind != VIDEO else {}
+    _claim(out_dir, description | sound | ({"voices": count} if count else {}))
+    before = f"{language}{count or ''}_"
+    return Rendering(out_dir, source, voices, seed, homophenes, language, before, kind).render(splits, jobs)
+
+
+def _check_counts(counts: dict[str, int], jobs: int) -> None:
+    if min(counts.values()) < 0 or jobs < 1:
+        raise VsrError("bad_corpus", "numbers of clips must not be negative and jobs must be at least 1")
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """Sentences of splits become clips and manifests in a folder; ``before`` opens every name."""
+
+    out_dir: Path
+    vocabulary: Vocabulary
+    voices: tuple[str, ...]
+    seed: int
+    homophenes: bool = False
+    language: str = ""
+    before: str = ""
+    kind: str = VIDEO
+
+    def render(self, splits: dict[str, list[str]], jobs: int) -> dict[str, int]:
+        """Make what is not there yet; the number of clips of train, dev and test. Raises VsrError."""
+        _make_all([chunk for split, lines in splits.items() for chunk in self._chunks(split, lines)], jobs)
+        for split, sentences in splits.items():
+            names = self._names(split, len(sentences))
+            clips = [self._clip(name, text) for name, text in zip(names, sentences, strict=True)]
+            write_manifest(self.out_dir / f"{split}.jsonl", clips)
+        return {split: len(splits[split]) for split in ("train", "dev", "test")}
+
+    def _names(self, split: str, count: int) -> list[str]:
+        return [f"{self.before}puppet_{split}_{i:05d}" for i in range(count)]
+
+    def _chunks(self, split: str, sentences: list[str]) -> Iterator[Chunk]:
+        names, number = self._names(split, len(sentences)), ("train", "dev", "test").index(split)
+        size = CHUNK if self.kind == VIDEO else CHUNK_OF_SOUND
+        for start in range(0, len(names), size):
+            stop = min(start + size, len(names))
+            if all((self.out_dir / "align" / f"{name}.align").exists() for name in names[start:stop]):
+                continue
+            seeds = tuple((self.seed, 2, number, i) for i in range(start, stop))
+            said = tuple(names[start:stop]), tuple(sentences[start:stop])
+            yield Chunk(str(self.out_dir), self.vocabulary, *said, seeds, self.homophenes, self.voices, self.kind)
+
+    def _clip(self, name: str, text: str) -> Clip:
+        """The manifest's line of a clip, with its words and phonemes from the align files."""
+        words, phones = (_spans(self.out_dir / kind / f"{name}.align") for kind in ("align", "phones"))
+        others = translations(text, self.language) if self.before else {}
+        video = str(self.out_dir / "video" / f"{name}.{self.kind}")
+        heard = {"sound": video, "num_frames": _frames_of(video)} if self.kind == SOUND else {}
+        return Clip(
+            name, video, text, "puppet", words=words, phones=phones, language=self.language, translations=others,
+            **heard,
+        )  # fmt: skip
 
 
 def _spoken(vocabulary: str, language: str) -> tuple[Vocabulary, tuple[str, ...]]:
@@ -132,7 +204,7 @@ def make_chunk(chunk: Chunk) -> int:
     """Make the clips of a chunk, those excepted that are there; returns how many clips the chunk has."""
     for name, sentence, seed in zip(chunk.names, chunk.sentences, chunk.seeds, strict=True):
         align = Path(chunk.out_dir, "align", f"{name}.align")
-        video = None if align.exists() else Path(chunk.out_dir, "video", f"{name}.mp4")
+        video = None if align.exists() else Path(chunk.out_dir, "video", f"{name}.{chunk.kind}")
         speech, lead_s, num_frames = _say_and_film(
             video, sentence, chunk.vocabulary, np.random.default_rng(seed), chunk.homophenes, chunk.voices
         )
@@ -146,7 +218,7 @@ def _say_and_film(
     path: Path | None, sentence: str, vocabulary: Vocabulary, rng, homophenes: bool = False, voices=VOICES
 ):
     """Speak a sentence and, where there is a path, write its clip; (speech, start in s, frames)."""
-    from vsr.corpora.puppet.render import draw_take, write_clip
+    from vsr.corpora.puppet.render import draw_take, write_clip, write_sound
     from vsr.corpora.puppet.speech import Voice, synthesiser
 
     name = voices[rng.integers(len(voices))]
@@ -154,6 +226,8 @@ def _say_and_film(
     words = sentence.split()
     speech = synthesiser().speak(words, [vocabulary.spoken(word) for word in words], voice)
     take = draw_take(rng, speech.words[-1].end)
+    if path and path.suffix == f".{SOUND}":
+        return speech, take.lead_s, write_sound(path, speech, take)
     return speech, take.lead_s, write_clip(path, speech, take, homophenes) if path else len(take.motion)
 
 
@@ -174,30 +248,6 @@ def _claim(out_dir: Path, description: dict) -> None:
     write_json(path, description)
 
 
-def _names(split: str, count: int) -> list[str]:
-    return [f"puppet_{split}_{i:05d}" for i in range(count)]
-
-
-def _chunks(
-    out_dir: Path,
-    vocabulary: Vocabulary,
-    split: str,
-    sentences: list[str],
-    seed: int,
-    homophenes: bool = False,
-    voices: tuple[str, ...] = VOICES,
-) -> Iterator[Chunk]:
-    names = _names(split, len(sentences))
-    number = ("train", "dev", "test").index(split)
-    for start in range(0, len(names), CHUNK):
-        stop = min(start + CHUNK, len(names))
-        if all((out_dir / "align" / f"{name}.align").exists() for name in names[start:stop]):
-            continue
-        seeds = tuple((seed, 2, number, i) for i in range(start, stop))
-        said = tuple(names[start:stop]), tuple(sentences[start:stop])
-        yield Chunk(str(out_dir), vocabulary, *said, seeds, homophenes, voices)
-
-
 def _make_all(chunks: list[Chunk], jobs: int) -> None:
     """Make the chunks in fresh processes, with a progress bar."""
     if not chunks:
@@ -209,11 +259,10 @@ def _make_all(chunks: list[Chunk], jobs: int) -> None:
             pass
 
 
-def _clip(out_dir: Path, name: str, text: str, language: str) -> Clip:
-    """The manifest's line of a clip, with its words and phonemes from the align files."""
-    words, phones = _spans(out_dir / "align" / f"{name}.align"), _spans(out_dir / "phones" / f"{name}.align")
-    video = str(out_dir / "video" / f"{name}.mp4")
-    return Clip(name, video, text, "puppet", words=words, phones=phones, language=language)
+def _frames_of(path: str) -> int:
+    """Video frames that a .wav of 16 kHz covers."""
+    with wave.open(path) as sound:
+        return sound.getnframes() // SAMPLES_PER_FRAME
 
 
 def _spans(path: Path) -> tuple[tuple[str, float, float], ...]:

@@ -6,7 +6,7 @@ Shapes: T frames at 25 fps; frames are (288, 288, 3) uint8 RGB.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -15,13 +15,15 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+from scipy.signal import resample_poly
 
-from vsr.core.clock import FPS
+from vsr.core.clock import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
 from vsr.core.files import atomic_write
 from vsr.corpora.puppet.face import Face
 from vsr.corpora.puppet.portrait import SIZE
 from vsr.corpora.puppet.speech import Speech
 from vsr.corpora.puppet.visemes import mouth_track
+from vsr.media.audio import fit_length, write_wave
 
 # Without look-ahead: with it the output differs from call to call for the very same frames.
 X264 = {"preset": "veryfast", "crf": "21", "threads": "1"}
@@ -91,14 +93,19 @@ def render_frames(speech: Speech, take: Take, homophenes: bool = False) -> Itera
         yield cv2.add(lit, grain[y : y + SIZE, x : x + SIZE], dtype=cv2.CV_8U)
 
 
-def write_clip(path: str | Path, speech: Speech, take: Take, homophenes: bool = False) -> int:
-    """Write the take as H.264 with AAC sound, exactly as long as its frames; returns their number."""
+def write_clip(
+    path: str | Path, speech: Speech, take: Take, homophenes: bool = False,
+    look: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> int:  # fmt: skip
+    """Write the take as H.264 with AAC sound, exactly as long as its frames; returns their number. ``look`` changes
+    each frame."""
     with atomic_write(path) as temporary, av.open(str(temporary), "w", format="mp4") as container:
         video = container.add_stream("libx264", rate=FPS, options=X264)
         video.width = video.height = SIZE
         video.pix_fmt = "yuv420p"
         sound = container.add_stream("aac", rate=speech.rate, layout="mono")
         for number, image in enumerate(render_frames(speech, take, homophenes)):
+            image = look(image) if look else image
             frame = av.VideoFrame.from_ndarray(cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420), format="yuv420p")
             frame.pts, frame.time_base = number, Fraction(1, FPS)
             container.mux(video.encode(frame))
@@ -107,6 +114,14 @@ def write_clip(path: str | Path, speech: Speech, take: Take, homophenes: bool = 
         frame.sample_rate = speech.rate
         container.mux(sound.encode(frame))
         container.mux(sound.encode())
+    return len(take.motion)
+
+
+def write_sound(path: str | Path, speech: Speech, take: Take) -> int:
+    """Write the sound of a take alone, as a .wav of 16 kHz; returns the number of frames that it covers."""
+    samples = _padded(speech, take).astype(np.float32) / 32768
+    made = resample_poly(samples, SAMPLE_RATE, speech.rate).astype(np.float32)
+    write_wave(path, fit_length(made, len(take.motion) * SAMPLES_PER_FRAME))
     return len(take.motion)
 
 

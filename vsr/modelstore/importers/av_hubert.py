@@ -6,6 +6,7 @@ The files are fairseq's: weights, settings and, when fine-tuned, the dictionary 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ import torch
 from torch import Tensor
 
 from vsr.core.errors import VsrError
-from vsr.models.lipreader import LipReader, LipReaderConfig
+from vsr.data.modalities import BOTH, SOUND, VIDEO
+from vsr.models.lipreader import LipReader, LipReaderConfig, frontend_of
 from vsr.modelstore.importers.mapping import Table, config_of, convert, count, side, skeleton, trunk_table
 from vsr.modelstore.importers.reading import Inert, plain
 from vsr.text.tokenizer import SentencePieceTokenizer
@@ -26,7 +28,7 @@ INSIDE = "encoder.w2v_model."  # where a fine-tuned model keeps its encoder
 SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")  # fairseq's first four symbols
 BOS, PAD, EOS, UNKNOWN = range(4)
 UNUSED = (  # of the sound, of pre-training, and a constant
-    r"feature_extractor_audio\..*",
+    r"feature_extractor_audio\..*",  # where lips alone are read
     r"mask_emb",
     r"final_proj\..*",
     r"label_embs_concat",
@@ -45,6 +47,14 @@ EXPECTED = {
 }
 
 LAYER, STEP, SEEN = "encoder.layers.{}.", "decoder.layers.{}.", "feature_extractor_video."
+HEARD = "feature_extractor_audio."
+LIPS = "frontend.streams.video."  # where a model of both has its front end of lips
+BOTH_ROWS: Table = [
+    ("frontend.streams.sound.project.", HEARD + "proj."),
+    ("frontend.fusion.norm.", "layer_norm."),
+    ("frontend.fusion.out.", "post_extract_proj."),
+    ("frontend.missing.", "missing."),  # no tensor of theirs: zeros
+]
 ATTENTION = (("query", "q_proj"), ("key", "k_proj"), ("value", "v_proj"), ("out", "out_proj"))
 TABLE: Table = [
     ("frontend.stem.", SEEN + "resnet.frontend3D.0."),
@@ -72,25 +82,59 @@ TABLE: Table = [
 ]
 
 
-def build(weights: Mapping[str, Tensor], settings: Mapping[str, Any]) -> LipReader:
-    """The lip reader, or the encoder alone, that a checkpoint's tensors and settings describe.
+def build(weights: Mapping[str, Tensor], settings: Mapping[str, Any], modality: str = VIDEO) -> LipReader:
+    """The reader, or the encoder alone, that a checkpoint's tensors and settings describe.
 
     Args:
         weights: the tensors by fairseq's names.
         settings: of `settings_of`.
+        modality: "video": it reads lips; "both": lips, sound or both, as it was pre-trained.
 
     Raises:
         VsrError: bad_model naming the first tensor or setting that does not belong.
     """
     weights = prepared(weights)
     config = sizes(weights, settings)
-    model = skeleton(config)
-    theirs = SEEN + "resnet.trunk"
-    trunk = trunk_table(config.resnet_blocks, "frontend.trunk", theirs)
+    trunk = trunk_table(config.resnet_blocks, "frontend.trunk", SEEN + "resnet.trunk")
     slopes = [(f"{ours}act{n}.", f"{other}relu{n}.") for ours, other in trunk for n in (1, 2)]
-    table = [*TABLE, *slopes, *trunk]
-    model.load_state_dict(convert(weights, model.state_dict(), table, UNUSED), assign=True)
+    rows = [*TABLE, *slopes, *trunk]
+    if modality == BOTH:
+        weights, config = heard(weights), hearing(config)
+        rows = [*BOTH_ROWS, *((ours.replace("frontend.", LIPS), theirs) for ours, theirs in rows)]
+    model = skeleton(config)
+    model.load_state_dict(convert(weights, model.state_dict(), rows, UNUSED), assign=True)
     return model.eval()
+
+
+def hearing(config: LipReaderConfig) -> LipReaderConfig:
+    """The config of a reader of lips, sound or both in place of one of lips; a missing stream is zeros."""
+    lips = {"kind": "resnet3d", **vars(frontend_of(config))}
+    fusion = {"kind": "concat", "norm": True}
+    front = {"video": lips, "sound": {"kind": "filter_bank"}, "fusion": fusion}
+    encoder = {**config.encoder_settings, "fused": True}
+    return replace(config, frontend="audio_visual", frontend_settings=front, encoder_settings=encoder)
+
+
+def heard(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of a model of both: in its fusion sound comes first, here lips do.
+
+    Raises VsrError (bad_model) where the checkpoint has none for sound.
+    """
+    if f"{HEARD}proj.weight" not in weights:
+        raise VsrError("bad_model", f"it has no '{HEARD}proj' tensors: only its lips can be read")
+    dim, swapped = side(weights, f"{SEEN}proj.weight", 0), dict(weights)
+    for name in ("layer_norm.weight", "layer_norm.bias", "post_extract_proj.weight"):
+        if side(weights, name, -1) != 2 * dim:
+            raise VsrError("bad_model", f"{name!r} has shape {tuple(weights[name].shape)}: not of lips and sound")
+        swapped[name] = weights[name].roll(dim, -1)
+    return swapped | {f"missing.{name}": torch.zeros(dim) for name in (VIDEO, SOUND)}
+
+
+def modality_of(checkpoint: Mapping[str, Any]) -> str:
+    """What a fine-tuned model was tuned on, by its settings: "video", or "both" where sound is among it."""
+    task = (plain(checkpoint.get("cfg") or checkpoint.get("args")) or {}).get("task")
+    tuned_on = task.get("modalities") if isinstance(task, Mapping) else None
+    return BOTH if isinstance(tuned_on, list) and "audio" in tuned_on else VIDEO
 
 
 def prepared(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

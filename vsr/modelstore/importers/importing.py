@@ -7,13 +7,15 @@ from pathlib import Path
 from vsr.core.artifacts import MODEL_FILES
 from vsr.core.errors import VsrError
 from vsr.core.files import check_outputs
+from vsr.data.modalities import BOTH, SOUND, VIDEO
 from vsr.modelstore.checkpoint import CONFIG_FILE, read_config
-from vsr.modelstore.importers import auto_avsr, av_hubert, espnet_language, raven, usr, vsr4ml
+from vsr.modelstore.importers import auto_avsr, auto_avsr_streams, av_hubert, espnet_language, raven, usr, vsr4ml
 from vsr.modelstore.importers.reading import read_checkpoint, weights_of
 from vsr.modelstore.saving import LANGUAGE_MODEL, save_model
 from vsr.text.tokenizer import SentencePieceTokenizer, sentence_pieces
 
 FAMILIES = {"auto_avsr": auto_avsr, "av_hubert": av_hubert, "vsr4ml": vsr4ml, "raven": raven, "usr": usr}
+WAYS = {"av_hubert": (VIDEO, BOTH), "usr": (VIDEO, SOUND, BOTH)}  # of reading that one checkpoint can be made for
 LANGUAGE_FOLDER = "lm"  # inside the reader's
 MOST = 0.5  # share of the units that the SentencePiece file must know; auto_avsr's list has digits beyond it
 
@@ -28,6 +30,7 @@ def import_checkpoint(
     settings: str | Path | None = None,
     lm: str | Path | None = None,
     origin: dict | None = None,
+    modality: str = "",
 ) -> str:
     """Convert a checkpoint and save it as a folder that `vsr.modelstore.folder.load_model` reads.
 
@@ -40,6 +43,8 @@ def import_checkpoint(
         settings: of vsr4ml, the checkpoint's `model.json`; without it the one beside the checkpoint.
         lm: of vsr4ml, ESPnet's language model, with its `model.json` beside it; it becomes a part of the folder.
         origin: further keys of the folder's config, such as "name", "decode" and "window".
+        modality: "video", "sound" or "both", what is read, of a checkpoint that can become several (`WAYS`); "": of usr
+            video, of av_hubert what its settings say that it was tuned on, else video.
 
     Returns:
         What was imported and the notice about its licence.
@@ -48,7 +53,7 @@ def import_checkpoint(
         VsrError: bad_model or bad_config, one line; nothing is written then.
     """
     try:
-        model, text = _convert(family, path, tokenizer, units, settings)
+        model, text = _convert(family, path, tokenizer, units, settings, modality)
         language = None if lm is None else _language(family, lm, model)
     except VsrError as error:
         raise error if str(path) in str(error) else VsrError(error.reason, f"{path}: {error}") from error
@@ -62,8 +67,9 @@ def import_checkpoint(
         about["decode"] = {"lm": LANGUAGE_FOLDER, "lm_weight": vsr4ml.LM_WEIGHT} | about.get("decode", {})
     save_model(out, model, text, about, half)
     millions = sum(weight.numel() for weight in model.parameters()) / 1e6
+    read = model.modality if isinstance(model.modality, str) else " and ".join(model.modality)
     head = f"{model.config.vocab_size} tokens" if text else "an encoder alone: it cannot read until a head is trained"
-    return f"{out}: {millions:.1f} M parameters, {head}\n{FAMILIES[family].LICENCE}"
+    return f"{out}: {millions:.1f} M parameters, reads {read}, {head}\n{FAMILIES[family].LICENCE}"
 
 
 def check_place(family: str, path: str | Path, out: str | Path, *inputs: str | Path | None) -> None:
@@ -101,8 +107,20 @@ def beside(path: str | Path) -> Path:
     return Path(path).with_suffix(".json")
 
 
-def _convert(family: str, path, tokenizer, units, settings=None):
+def check_modality(family: str, modality: str) -> None:
+    """Raises VsrError (bad_config) for a way of reading that checkpoints of a family do not become."""
+    if not modality or modality in WAYS.get(family, ()):
+        return
+    if family not in WAYS:
+        problem = f"--modality is of {' and '.join(WAYS)}"
+        raise VsrError("bad_config", f"{problem}: what a checkpoint of {family} reads is in its tensors")
+    hint = "; a folder of both reads sound alone, too" if family == "av_hubert" else ""
+    raise VsrError("bad_config", f"--modality of {family} can be {' or '.join(WAYS[family])}{hint}")
+
+
+def _convert(family: str, path, tokenizer, units, settings=None, modality=""):
     """The model and its tokenizer, None for an encoder alone."""
+    check_modality(family, modality)
     checkpoint = read_checkpoint(path)
     weights = weights_of(checkpoint, path)
     if family == "vsr4ml":
@@ -110,13 +128,13 @@ def _convert(family: str, path, tokenizer, units, settings=None):
         model = vsr4ml.build(weights, given)
         return model, _checked(vsr4ml.read_tokenizer(given, tokenizer, units), model)
     if family == "auto_avsr":
-        model = auto_avsr.build(weights)
+        model = auto_avsr_streams.build(weights)
         return model, _checked(auto_avsr.read_tokenizer(tokenizer, units), model)
     if family in ("raven", "usr"):
-        own = raven if family == "raven" else usr
-        model = own.build(weights)
-        return model, _checked(own.read_tokenizer(tokenizer, units), model)
-    model = av_hubert.build(weights, av_hubert.settings_of(checkpoint))
+        model = raven.build(weights) if family == "raven" else usr.build(weights, modality or VIDEO)
+        return model, _checked(raven.read_tokenizer(tokenizer, units), model)
+    modality = modality or av_hubert.modality_of(checkpoint)
+    model = av_hubert.build(weights, av_hubert.settings_of(checkpoint), modality)
     if not model.config.vocab_size:
         return model, None
     return model, _checked(av_hubert.read_tokenizer(checkpoint, tokenizer, units), model)

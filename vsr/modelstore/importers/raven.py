@@ -1,5 +1,5 @@
-"""RAVEn's and BRAVEn's visual models (Haliassos et al. 2023, 2024; MIT): ResNet-18, transformer with relative
-positions, CTC and attention over 1049 tokens. Pieces are those of a list in their repository.
+"""RAVEn's and BRAVEn's models, of lips and of sound (Haliassos et al. 2023, 2024; MIT): ResNet-18, transformer with
+relative positions, CTC and attention over 1049 tokens. Pieces are those of a list in their repository.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from vsr.modelstore.importers import auto_avsr
 from vsr.modelstore.importers.auto_avsr import ATTENTION, LAYER, STEP, UNUSED
 from vsr.modelstore.importers.mapping import Table, config_of, convert, count, side, skeleton, trunk_table
 from vsr.modelstore.importers.vsr4ml import listed_tokenizer
+from vsr.modelstore.importers.wave_front import hears, wave_front, without_kind
 from vsr.text.tokenizer import ListTokenizer, SentencePieceTokenizer
 
 LICENCE = (
@@ -41,25 +42,45 @@ TABLE: Table = [
 
 
 def build(weights: Mapping[str, Tensor], unused: Sequence[str] = ()) -> LipReader:
-    """The lip reader that a checkpoint's tensors describe; its sizes are read from their shapes.
+    """The reader of lips, or of sound, that a checkpoint's tensors describe; its sizes are read from their shapes.
 
-    ``unused``: regular expressions for tensors that are not of lips.
+    ``unused``: regular expressions for tensors that are of no use to it.
 
     Raises:
         VsrError: bad_model naming the first tensor that does not belong.
     """
     weights = auto_avsr.renamed(weights)
-    config = sizes(weights)
+    front, rows = _front(weights)
+    return filled(weights, sizes(weights, front), [*rows, *TABLE], unused)
+
+
+def filled(weights: Mapping[str, Tensor], config: LipReaderConfig, table: Table, unused: Sequence[str]) -> LipReader:
+    """The model with the checkpoint's tensors. Raises VsrError (bad_model)."""
     model = skeleton(config)
-    table = [*TABLE, *trunk_table(config.resnet_blocks, "frontend.trunk", "frontend.trunk")]
     model.load_state_dict(convert(weights, model.state_dict(), table, (*UNUSED, *unused)), assign=True)
     return model.eval()
 
 
-def sizes(weights: Mapping[str, Tensor]) -> LipReaderConfig:
-    """The config of a model with these tensors. Raises VsrError (bad_model)."""
+def _front(weights: Mapping[str, Tensor]) -> tuple[dict[str, Any], Table]:
+    """The settings of the front end with its kind, and its rows of the table."""
+    if hears(weights):
+        return wave_front(weights, normalise=False)
     if not any(name.startswith("frontend.frontend3D.") for name in weights):
-        raise VsrError("bad_model", "not a visual model of RAVEn: it has no 'frontend3D' tensors")
+        raise VsrError("bad_model", "not a model of RAVEn: it has no 'frontend3D' or 'trunk.conv1' tensors")
+    return video_front(weights)
+
+
+def video_front(weights: Mapping[str, Tensor], ours: str = "frontend.") -> tuple[dict[str, Any], Table]:
+    """The front end of lips with its kind, and its rows, ``ours`` being where it stands in our model."""
+    blocks = [count(weights, f"frontend.trunk.layer{stage}.{{}}.") for stage in (1, 2, 3, 4)]
+    width = side(weights, "frontend.frontend3D.0.weight", 0)
+    named = [(ours + row[0].removeprefix("frontend."), row[1]) for row in TABLE if row[0].startswith("frontend.")]
+    settings = {"kind": "resnet3d", "width": width, "blocks": blocks, "activation": "silu"}
+    return settings, [*named, *trunk_table(blocks, f"{ours}trunk", "frontend.trunk")]
+
+
+def sizes(weights: Mapping[str, Tensor], front: Mapping[str, Any]) -> LipReaderConfig:
+    """The config of a model with these tensors behind a front end. Raises VsrError (bad_model)."""
     first, step = LAYER.format(0), STEP.format(0)
     heads = side(weights, first + "self_attn.pos_bias_u", 0)
     encoder: dict[str, Any] = {
@@ -69,9 +90,8 @@ def sizes(weights: Mapping[str, Tensor]) -> LipReaderConfig:
     }  # fmt: skip
     return config_of(
         vocab_size=side(weights, "ctc.ctc_lo.weight", 0),
-        frontend="resnet3d",
-        resnet_width=side(weights, "frontend.frontend3D.0.weight", 0),
-        resnet_blocks=[count(weights, f"frontend.trunk.layer{stage}.{{}}.") for stage in (1, 2, 3, 4)],
+        frontend=front["kind"],
+        frontend_settings=without_kind(front),
         dim=side(weights, "proj_encoder.weight", 0),
         encoder="relative_transformer",
         encoder_settings=encoder,

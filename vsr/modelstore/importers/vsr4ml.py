@@ -15,7 +15,7 @@ from torch import Tensor
 
 from vsr.core.errors import VsrError, one_line
 from vsr.models.lipreader import LipReader
-from vsr.modelstore.importers import auto_avsr
+from vsr.modelstore.importers import auto_avsr, auto_avsr_streams
 from vsr.text.tokenizer import SPACE, ListTokenizer, SentencePieceTokenizer
 
 LICENCE = (
@@ -26,12 +26,13 @@ DECODE = {"beam": 40, "ctc_weight": 0.1}  # what its English configurations shar
 LM_WEIGHT = 0.3
 # What the published readers share and the tensors do not say; None: not stated, which means the same.
 EXPECTED = {
-    "transformer_input_layer": ("conv3d",),
+    "transformer_input_layer": ("conv3d", "conv1d"),
     "relu_type": ("swish", None),
     "macaron_style": (True, 1),
     "use_cnn_module": (True, 1),
     "zero_triu": (False, 0, None),
 }
+AUXILIARY = "aux_"  # before the settings of the encoder of sound, beside that of lips
 POSITIONS = {"rel_mha": "relative", "legacy_rel_mha": "legacy"}
 
 
@@ -51,25 +52,32 @@ def read_settings(path: str | Path) -> dict[str, Any]:
 
 
 def build(weights: Mapping[str, Tensor], settings: Mapping[str, Any]) -> LipReader:
-    """The lip reader that a checkpoint's tensors and settings describe.
+    """The reader of lips, of sound or of both that a checkpoint's tensors and settings describe.
 
     Raises:
         VsrError: bad_model naming the first tensor or setting that does not belong.
     """
-    if settings.get("transformer_input_layer") == "conv1d":
-        raise VsrError("bad_model", "this model reads sound, not lips: it cannot be imported")
-    for name, values in EXPECTED.items():
-        if settings.get(name) not in values:
-            raise VsrError("bad_model", f"its setting {name} is {settings.get(name)!r}; only {values[0]!r} is known")
-    return auto_avsr.build(weights, positions_of(settings))
+    both = f"{AUXILIARY}transformer_input_layer" in settings
+    for prefix in ("", AUXILIARY) if both else ("",):
+        for name, values in EXPECTED.items():
+            found = settings.get(prefix + name)
+            if found not in values:
+                raise VsrError("bad_model", f"its setting {prefix}{name} is {found!r}; only {values[0]!r} is known")
+    auxiliary = POSITIONS[_attention(settings, AUXILIARY)] if both else "relative"
+    return auto_avsr_streams.build(weights, positions_of(settings), auxiliary)
 
 
 def positions_of(settings: Mapping[str, Any]) -> str:
     """How its attention encodes distances; before `rel_pos_type` there was the legacy way alone."""
-    kind = settings.get("transformer_encoder_attn_layer_type")
+    kind = _attention(settings)
+    return "legacy" if kind == "rel_mha" and settings.get("rel_pos_type") is None else POSITIONS[kind]
+
+
+def _attention(settings: Mapping[str, Any], prefix: str = "") -> str:
+    kind = settings.get(f"{prefix}transformer_encoder_attn_layer_type")
     if kind not in POSITIONS:
         raise VsrError("bad_model", f"its attention is {kind!r}; known are {', '.join(POSITIONS)}")
-    return "legacy" if kind == "rel_mha" and settings.get("rel_pos_type") is None else POSITIONS[kind]
+    return kind
 
 
 def read_tokenizer(

@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 """lip2speech train with the views of a frozen encoder kept in a file, so that arms of one comparison see the same.
 
-    local/on_views.py --config conf/text.yaml --views exp/views.safetensors --out exp/text [--set KEY=VALUE ...]
+    local/on_views.py --config conf/text.yaml --views exp/views.safetensors --out exp/text [--blind]
+        [--resume] [--set KEY=VALUE ...]
 
-The encoder is that of trainer.init_from; the file is made by the first arm. Run it in the recipe's work folder.
+--blind shows zeros in the place of the views: an arm without lips. The encoder is that of trainer.init_from, or of the
+voice that a token model reads; the file is made by the first arm (of the dev list of a token model one more). Run it in
+the recipe's work folder.
 """
 
 import argparse
@@ -12,37 +15,55 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-from lip2speech.training.acoustic import VoiceRun, VoiceTrainConfig
+from lip2speech.training.acoustic import VoiceRun
+from lip2speech.training.kinds import VOICE, kind_of
+from lip2speech.training.tokens import TokenRun
 from vsr.training.loop import train
 
-VIEWS = Path()
+VIEWS, BLIND = Path(), False
+
+
+def kept(clips, views: int, make, path: Path):
+    """The views of clips that a file has, or that ``make()`` gives."""
+    names = [[f"{clip.id}/{view}" for view in range(views)] for clip in clips]
+    if not path.is_file():
+        flat = zip(sum(names, []), sum(make(), []), strict=True)
+        save_file(dict(flat), str(path))
+    stored = load_file(str(path))
+    found = [[stored[name] for name in row] for row in names]
+    return [[torch.zeros_like(own) for own in row] for row in found] if BLIND else found
 
 
 class KeptViews(VoiceRun):
-    """A run whose views are read where they are kept."""
+    """An acoustic model whose views are read where they are kept."""
 
     def _views(self, model):
-        names = [[f"{clip.id}/{view}" for view in range(self.config.data.views)] for clip in self.train.clips]
-        if not VIEWS.is_file():
-            found = super()._views(model)
-            flat = zip(sum(names, []), sum(found, []), strict=True)
-            save_file(dict(flat), str(VIEWS))
-        stored = load_file(str(VIEWS))
-        return [[stored[name] for name in row] for row in names]
+        return kept(self.train.clips, self.config.data.views, lambda: super(KeptViews, self)._views(model), VIEWS)
+
+
+class KeptTokens(TokenRun):
+    """A token model likewise."""
+
+    def _views(self, clips, views):
+        path = VIEWS if clips.crops.augmentation else VIEWS.with_suffix(".dev.safetensors")
+        return kept(clips.clips, views, lambda: super(KeptTokens, self)._views(clips, views), path)
 
 
 def main() -> None:
     """Train."""
-    global VIEWS
+    global VIEWS, BLIND
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", required=True)
     parser.add_argument("--views", required=True, type=Path)
     parser.add_argument("--out", required=True)
+    parser.add_argument("--blind", action="store_true")
+    parser.add_argument("--resume", action="store_true")
     parser.add_argument("--set", nargs="+", default=[])
     args = parser.parse_args()
     torch.set_num_threads(1)
-    VIEWS = args.views
-    train(KeptViews, VoiceTrainConfig, args.config, args.set, args.out, False)
+    VIEWS, BLIND = args.views, args.blind
+    kind = kind_of(args.config)
+    train(KeptViews if kind is VOICE else KeptTokens, kind.config, args.config, args.set, args.out, args.resume)
 
 
 if __name__ == "__main__":

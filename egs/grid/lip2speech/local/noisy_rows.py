@@ -1,0 +1,129 @@
+#!/usr/bin/env python3
+"""What lips and noisy sound are worth together, and each alone.
+
+    local/noisy_rows.py BOTH SOUND --manifest FILE --features DIR [--snr DB ...] [--kinds NAME ...] --json FILE
+
+BOTH and SOUND are acoustic models with the condition `noisy`; SOUND was trained without lips (`local/on_views.py
+--blind`). Each clip gets noise of a kind at a ratio (babble of six others of the list), and these rows: "noisy", as it
+is; "sound" by SOUND; "lips", "both" and the control "others", both with the lips of the next clip, by BOTH; each also
+"+mask", the recording masked by the mel that was made. Figures: STOI and ESTOI of the words, PESQ nb, ASR WER
+(pocketsphinx-grid). Ratios that the JSON has are kept. Run it in the folder that the manifest's paths are relative to.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lip2speech.evaluation.asr_scorers import PocketSphinxGrid
+from lip2speech.evaluation.intelligibility import stoi_aligned
+from lip2speech.evaluation.metrics import pesq
+from lip2speech.features.dataset import NoText, SpeechDataset
+from lip2speech.inference.folder import load_model
+from lip2speech.inference.masking import masked, ratio_of
+from lip2speech.inference.recorded import conditions_of_sound
+from lip2speech.inference.synthesizer import vocode
+from lip2speech.models.flow_options import FlowOptions
+from vsr.core.files import write_text
+from vsr.data.corruption import generator_of
+from vsr.data.manifest import read_manifest
+from vsr.data.sound_corruption import Noise, SoundCorruption
+from vsr.evaluation.wer import word_errors
+from vsr.media.mel import log_mel
+
+CPU = torch.device("cpu")
+
+
+class Rows:
+    """Of one list of clips."""
+
+    def __init__(self, models, clips, features: str):
+        self.both, self.sound = models
+        self.clips, self.scorer = clips, PocketSphinxGrid()
+        self.dataset = SpeechDataset(clips, features, NoText(), None)
+        self.seen: dict[int, torch.Tensor] = {}
+
+    def lips(self, index: int) -> torch.Tensor:
+        """(1, T, 2D) of a clip."""
+        if index not in self.seen:
+            seen = self.dataset.crops.batch([index])
+            self.seen[index] = self.both.voice.encode(seen.video, seen.lengths)
+        return self.seen[index]
+
+    def waves(self, index: int, kind: str, snr: float):
+        """(natural wave, noisy wave) of a clip."""
+        drawn = SoundCorruption(Noise(1.0, (kind,), (snr,))).draw(
+            [clip.id for clip in self.clips], generator_of(0, self.clips[index].id, 1), self.clips[index].id
+        )
+        places = {clip.id: number for number, clip in enumerate(self.clips)}
+        natural = self.dataset.features[index].wave.numpy()
+        return natural, drawn.wave(natural, lambda name: self.dataset.features[places[name]].wave.numpy())
+
+    def spoken(self, loaded, lips, index: int, heard) -> tuple[np.ndarray, torch.Tensor]:
+        """(wave, mel (4T, 80)) of one way of speaking; ``heard``: (640 T,) or None."""
+        given = {} if heard is None else conditions_of_sound(loaded.voice.named, [heard], CPU)
+        voice, lengths = self.dataset.voice(index)[None], torch.tensor([lips.shape[1]])
+        speech = loaded.voice.speak_seen(lips, lengths, voice, FlowOptions(), conditions=given)
+        return vocode(loaded.vocoder, speech, voice)[0].numpy(), speech.mel[0]
+
+    def figures(self, index: int, natural: np.ndarray, wave: np.ndarray) -> dict:
+        """Of one wave."""
+        clip = self.clips[index]
+        said = clip.words[0][1], clip.words[-1][2]
+        plain, extended = (stoi_aligned(natural, wave, 0, said, own) for own in (False, True))
+        errors = word_errors(clip.text, self.scorer.transcribe(wave))[0]
+        return {"stoi": plain, "estoi": extended, "pesq": pesq(natural, wave, "nb"), "errors": errors}
+
+    @torch.inference_mode()
+    def of(self, index: int, kind: str, snr: float) -> dict[str, dict]:
+        """All rows of one clip."""
+        natural, noisy = self.waves(index, kind, snr)
+        lips, other = self.lips(index), self.lips((index + 1) % len(self.clips))
+        other = torch.cat([other, other[:, -1:]], 1)[:, : lips.shape[1]]
+        mel, rows = log_mel(torch.from_numpy(noisy)), {"noisy": self.figures(index, natural, noisy)}
+        ways = {
+            "sound": (self.sound, torch.zeros_like(lips), noisy), "lips": (self.both, lips, None),
+            "both": (self.both, lips, noisy), "others": (self.both, other, noisy),
+        }  # fmt: skip
+        for way, given in ways.items():
+            wave, made = self.spoken(given[0], given[1], index, given[2])
+            rows[way] = self.figures(index, natural, wave) | {"ratio": ratio_of(mel, made)}
+            if way != "lips":
+                rows[f"{way}+mask"] = self.figures(index, natural, masked(noisy, made))
+        return rows
+
+
+def show(name: str, found: list[dict]) -> None:
+    """A line a row: means, and WER."""
+    for way in found[0]:
+        own = {key: np.array([each[way][key] for each in found]) for key in ("stoi", "estoi", "pesq", "errors")}
+        means = " ".join(f"{key} {np.nanmean(own[key]):.3f}" for key in ("stoi", "estoi", "pesq"))
+        print(f"{name:12} {way:12} {means} WER {100 * own['errors'].mean() / 6:.1f}", flush=True)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs=2, metavar="ACOUSTIC")
+    parser.add_argument("--manifest", required=True)
+    parser.add_argument("--features", required=True)
+    parser.add_argument("--snr", nargs="+", type=float, default=[-10, -5, 0, 5, 10])
+    parser.add_argument("--kinds", nargs="+", default=["babble"])
+    parser.add_argument("--json", type=Path, required=True)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    clips = read_manifest(args.manifest)
+    rows = Rows([load_model(acoustic=folder) for folder in args.models], clips, args.features)
+    kept = json.loads(args.json.read_text()) if args.json.is_file() else {}
+    for kind in args.kinds:
+        for snr in args.snr:
+            name = f"{kind} {snr:g}"
+            kept[name] = kept.get(name) or [rows.of(index, kind, snr) for index in range(len(clips))]
+            show(name, kept[name])
+            write_text(args.json, json.dumps(kept) + "\n")
+
+
+if __name__ == "__main__":
+    main()

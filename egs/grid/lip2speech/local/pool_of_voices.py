@@ -1,0 +1,35 @@
+#!/usr/bin/env python3
+"""The pool of `--reference anonymous`: a GE2E vector for each speaker of a folder of recordings.
+
+    local/pool_of_voices.py --sounds DIR --out voices.safetensors
+
+Files are called speaker-chapter-utterance, as LibriSpeech's; a speaker's vector is the mean of the files, of length 1,
+in half precision. The speakers stand in the file's metadata.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from lip2speech.features.speaker import reference_vector
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sounds", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--out", required=True, metavar="FILE")
+    args = parser.parse_args()
+    found: dict[str, list[np.ndarray]] = {}
+    for path in sorted(args.sounds.glob("*-*-*")):
+        found.setdefault(path.stem.split("-")[0], []).append(reference_vector(path))
+    speakers = sorted(found, key=int)
+    means = np.stack([np.mean(found[speaker], 0) for speaker in speakers])
+    vectors = (means / np.linalg.norm(means, axis=1, keepdims=True)).astype(np.float16)
+    save_file({"vectors": vectors}, args.out, {"speakers": " ".join(speakers)})
+    print(f"{args.out}: {len(speakers)} voices")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,174 @@
+#!/usr/bin/env python3
+"""A head that writes by a language model (VSP-LLM, Llama-AVSR, MMS-LLaMA), on stored states of a trained encoder.
+
+    local/llm_states.py --backbone SmolLM2-135M --train data/crops/train/manifest.jsonl \\
+        --dev data/crops/dev/manifest.jsonl --test data/crops/test_s1/manifest.jsonl --out exp/llm_stack
+    local/llm_states.py ... --projector '{kind: dedup, units: 200}' --out exp/llm_dedup --against exp/llm_stack
+    local/llm_states.py ... --ctc --out exp/ctc
+
+Trained are the projector and the adapters, by the seed, for --steps or until --minutes are over. --shuffle is the
+control: every clip has the states of another one, in training and in the test. --ctc trains a CTC head over the
+reader's own characters on the same states in its place. Writes OUT/test.json, the errors of each clip; --against
+prints the paired difference from another run's.
+"""
+
+import argparse
+import json
+import math
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from torch import Tensor, nn
+
+sys.path.insert(0, str(Path(__file__).parent))
+from on_states import batch_of, stored
+
+from vsr.data.codebook import fit_codebook
+from vsr.data.manifest import Clip, read_manifest
+from vsr.data.targets import Teacher
+from vsr.evaluation.combined import paired_gain
+from vsr.evaluation.wer import UtteranceScore, bootstrap_interval, score_utterance
+from vsr.models.heads import CTCSettings
+from vsr.models.llm_settings import LLMHeadSettings
+from vsr.models.projectors import Deduplicated
+from vsr.modelstore.folder import load_model
+from vsr.text.normalise import lower
+from vsr.training.optimiser import adamw
+
+WARMUP, CLIP = 20, 1.0
+
+
+def head_of(args: argparse.Namespace, shared: Any, states: Sequence[Tensor]) -> tuple[nn.Module, Any, Teacher]:
+    """The head, its tokenizer, and what gives its targets."""
+    dim = states[0].shape[1]
+    if args.ctc:
+        return CTCSettings().build(dim, shared.vocab_size), shared, Teacher(shared)
+    lora = {"rank": args.rank, "alpha": 2.0 * args.rank, "modules": ["q_proj", "v_proj"]}
+    settings = LLMHeadSettings(
+        args.backbone, yaml.safe_load(args.projector), lora, prompt=args.prompt, beams=args.beams, dtype=args.dtype
+    )
+    head = settings.build(dim, 0)
+    print(head.borrow(), flush=True)
+    if isinstance(head.projector, Deduplicated):
+        size = len(head.projector.centroids)
+        head.projector.centroids.copy_(torch.from_numpy(fit_codebook([own.numpy() for own in states], size, args.seed)))
+    return head, head.tokenizer, Teacher(shared, {"llm": settings})
+
+
+def orders(count: int, size: int, seed: int) -> Iterator[list[int]]:
+    """Batches of clips, without end."""
+    for epoch in range(10**9):
+        order = np.random.default_rng((seed, epoch)).permutation(count).tolist()
+        yield from (order[start : start + size] for start in range(0, count - size + 1, size))
+
+
+def train(head: nn.Module, clips: Sequence[Clip], states: Sequence[Tensor], teacher: Teacher, dev: Any, args) -> None:
+    """Trains the head; prints dev's figures as it goes."""
+    optimiser, begun, shown = adamw(head, args.lr, 0.01), time.monotonic(), 0
+    for step, indices in enumerate(orders(len(clips), args.batch, args.seed)):
+        minutes = (time.monotonic() - begun) / 60
+        share = max(step / args.steps, minutes / args.minutes if args.minutes else 0)
+        if share * args.checks >= shown + 1 or share >= 1:
+            shown += 1
+            figures = rate(read(head, *dev))
+            epoch = step * args.batch / len(clips)
+            print(f"step {step}  epoch {epoch:.2f}  {minutes:.1f} min  dev {figures}", flush=True)
+        if share >= 1:
+            return
+        for group in optimiser.param_groups:
+            group["lr"] = args.lr * min(1, (step + 1) / WARMUP) * 0.5 * (1 + math.cos(math.pi * share))
+        rng = np.random.default_rng((args.seed, step))
+        batch = batch_of([clips[i] for i in indices], [states[i] for i in indices], teacher, rng)
+        head.train()
+        optimiser.zero_grad()
+        found = head.loss(batch.inputs["stored"], batch.of("llm"))
+        loss = found["loss"] if isinstance(found, dict) else found
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(head.parameters(), CLIP)
+        optimiser.step()
+        if step % 50 == 0:
+            print(f"step {step}  {minutes:.2f} min  loss {float(loss.detach()):.3f}", flush=True)
+
+
+@torch.inference_mode()
+def read(head: nn.Module, tokenizer: Any, clips: Sequence[Clip], states: Sequence[Tensor]) -> list[UtteranceScore]:
+    """What the head reads of every clip."""
+    head.eval()
+    found = []
+    for clip, own in zip(clips, states, strict=True):
+        (best,) = head.search(own[None], torch.tensor([len(own)]))
+        text = lower(tokenizer.decode(best[0].tokens))
+        found.append(score_utterance(clip.id, lower(clip.text), text))
+    return found
+
+
+def rate(each: Sequence[UtteranceScore]) -> str:
+    """WER in %."""
+    return f"WER {100 * sum(own.errors for own in each) / sum(own.words for own in each):.2f}"
+
+
+def parser() -> argparse.ArgumentParser:
+    own = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    own.add_argument("--model", default="grid", help="whose encoder is kept (default: grid)")
+    own.add_argument("--backbone", default="", metavar="DIR", help="of the language model, or a GGUF file")
+    own.add_argument("--projector", default="{kind: stack, frames: 5}", metavar="YAML")
+    own.add_argument("--prompt", default="Transcribe the speech.", metavar="TEXT")
+    own.add_argument("--rank", type=int, default=8, help="of the adapters (default: 8)")
+    own.add_argument("--beams", type=int, default=2)
+    own.add_argument("--dtype", default="float32", help="of the language model (default: float32)")
+    own.add_argument("--ctc", action="store_true", help="the baseline")
+    own.add_argument("--shuffle", action="store_true", help="the control")
+    own.add_argument("--train", nargs="+", required=True, metavar="JSONL")
+    for flag in ("--dev", "--test"):
+        own.add_argument(flag, required=True, metavar="JSONL")
+    own.add_argument("--dev-clips", type=int, default=20, metavar="N", help="of dev that are read (default: 20)")
+    own.add_argument("--states", default="exp/states", metavar="DIR", help="where states are stored")
+    own.add_argument("--batch", type=int, default=8, help="clips of a step (default: 8)")
+    own.add_argument("--lr", type=float, default=1e-3)
+    own.add_argument("--steps", type=int, default=1000)
+    own.add_argument("--minutes", type=float, default=0.0)
+    own.add_argument("--checks", type=int, default=4, metavar="N", help="times that dev is read")
+    own.add_argument("--seed", type=int, default=0)
+    own.add_argument("--against", metavar="DIR", help="of another run")
+    own.add_argument("--out", required=True, metavar="DIR")
+    return own
+
+
+def main() -> None:
+    args = parser().parse_args()
+    torch.set_num_threads(1)
+    torch.manual_seed(args.seed)
+    loaded, out = load_model(args.model), Path(args.out)
+    keep = len(loaded.model.encoder.layers)
+    lists = [[c for path in args.train for c in read_manifest(path)], read_manifest(args.dev), read_manifest(args.test)]
+    lists[1] = lists[1][: args.dev_clips]
+    folder = Path(args.states) / f"{loaded.weights_sha256[:12]}_{keep}"
+    with torch.inference_mode():
+        states = [[loaded.model.encoder.norm(x) for x in stored(loaded, own, keep, folder)] for own in lists]
+    states = [[own.clone() for own in each] for each in states]
+    if args.shuffle:
+        states = [each[1:] + each[:1] for each in states]
+    head, tokenizer, teacher = head_of(args, loaded.tokenizer, states[0])
+    trained = sum(own.numel() for own in head.parameters() if own.requires_grad)
+    print(f"{len(lists[0])} clips; {trained:,} parameters are trained", flush=True)
+    train(head, lists[0], states[0], teacher, (tokenizer, lists[1], states[1]), args)
+    each = read(head, tokenizer, lists[2], states[2])
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "test.json").write_text(json.dumps([vars(own) for own in each]), encoding="utf-8")
+    low, high = bootstrap_interval(each)
+    words = sum(own.words for own in each)
+    print(f"test {rate(each)} ({100 * low:.2f} - {100 * high:.2f}), {len(each)} clips, {words} words")
+    if args.against:
+        rows = json.loads((Path(args.against) / "test.json").read_text(encoding="utf-8"))
+        mean, low, high = paired_gain([UtteranceScore(**row) for row in rows], each)
+        print(f"better than {args.against} by {mean:.2f} points ({low:.2f} to {high:.2f})")
+
+
+if __name__ == "__main__":
+    main()

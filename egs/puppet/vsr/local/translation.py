@@ -1,0 +1,195 @@
+#!/usr/bin/env python3
+"""What sound adds to a reader that translates, in minutes: upper layers and heads begin again on stored states.
+
+    local/translation.py --config conf/translate.yaml --train data/waves/en_train/manifest.jsonl \\
+        --dev data/crops/en_dev/manifest.jsonl --test data/crops/en_test/manifest.jsonl --tokenizer data/tokens \\
+        --out exp/mixed --objective mixspeech    # or ctc_attention: lips alone
+    local/translation.py --compare exp/lips exp/mixed --test data/crops/en_test/manifest.jsonl
+
+The front end and the first ``--keep`` layers are those of --model, and of --hearing for the sound, without gradient.
+--shuffle gives every training clip the texts of another one, --others its mixed sound: the controls. Writes
+result.json, with what the head writes by lips, and where sound was mixed, by sound; --compare prints the paired gain.
+"""
+
+import argparse
+import json
+import math
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn.utils.rnn import pad_sequence
+
+sys.path.insert(0, str(Path(__file__).parents[3] / "grid" / "vsr" / "local"))
+from on_states import CLIP, WARMUP, batch_of, stored
+from taught import Kept, others, stored_sound, upper, with_sound
+
+from vsr.data.batch import SOUND, VIDEO, Batch
+from vsr.data.manifest import read_manifest, translated
+from vsr.data.sampler import FrameBudgetSampler
+from vsr.data.targets import Teacher
+from vsr.evaluation.translation import paired_gain, score_translations
+from vsr.evaluation.wer import score
+from vsr.models.lipreader import further_heads_of, tokenizer_of_head
+from vsr.models.mixed_streams import MixedStreams
+from vsr.modelstore.folder import load_model
+from vsr.objectives.registry import objective_of
+from vsr.text.tokenizer import load_tokenizer
+from vsr.training.config import TrainConfig, load_config
+from vsr.training.state import Average
+
+EMA, CHECKS, AT_ONCE = 0.99, 5, 20
+
+
+def shuffled(clips, seed):
+    """Every clip with the texts of another one."""
+    dealt = others(clips, seed)
+    return [
+        replace(clip, text=dealt[clip.id].text, translations=dealt[clip.id].translations, words=(), phones=())
+        for clip in clips
+    ]
+
+
+def train(model, clips, states, teacher, sound, objective, args, report):
+    """The averaged weights after ``--steps``."""
+    sampler = FrameBudgetSampler([len(own) for own in states], args.frames, args.seed)
+    trained = [own for own in model.parameters() if own.requires_grad]
+    optimiser = torch.optim.AdamW(trained, args.lr, betas=(0.9, 0.98), weight_decay=0.03)
+    average, begun, step, epoch = Average(model, EMA), time.monotonic(), 0, 0
+    while step < args.steps:
+        for indices in sampler.batches(epoch)[: args.steps - step]:
+            for group in optimiser.param_groups:
+                group["lr"] = args.lr * min(1, (step + 1) / WARMUP) * 0.5 * (1 + math.cos(math.pi * step / args.steps))
+            rng = np.random.default_rng((args.seed, epoch, indices[0]))
+            model.train()
+            batch = with_sound(batch_of([clips[i] for i in indices], [states[i] for i in indices], teacher, rng), sound)
+            optimiser.zero_grad()
+            losses = objective(model, batch)
+            losses["loss"].backward()
+            torch.nn.utils.clip_grad_norm_(trained, CLIP)
+            optimiser.step()
+            step += 1
+            average.update(model, step)
+            if step % max(1, args.steps // CHECKS) == 0:
+                each = "  ".join(f"{name} {float(own.detach()):.3f}" for name, own in losses.items())
+                minutes = (time.monotonic() - begun) / 60
+                print(f"step {step}  {minutes:.1f} min  dev {report(average.model)}  {each}", flush=True)
+        epoch += 1
+    return average.model
+
+
+@torch.inference_mode()
+def written(model, clips, states, name, tokenizer, modality=VIDEO):
+    """id -> what a head writes of stored states."""
+    model.eval()
+    found = {}
+    for first in range(0, len(clips), AT_ONCE):
+        own, some = states[first : first + AT_ONCE], clips[first : first + AT_ONCE]
+        lengths, padded = torch.tensor([len(each) for each in own]), pad_sequence(list(own), True)
+        heard = torch.full((len(own),), modality == SOUND)
+        inputs = {VIDEO: padded} | ({SOUND: padded} if modality == SOUND else {})
+        batch = Batch(inputs, lengths, {}, [clip.id for clip in some], present={VIDEO: ~heard, SOUND: heard})
+        best = model.heads[name].search(model.encode_batch(batch), lengths)
+        found |= {
+            clip.id: tokenizer.decode(each[0].tokens) if each else "" for clip, each in zip(some, best, strict=True)
+        }
+    return found
+
+
+def shown(clips, language, read) -> str:
+    """All figures of a list."""
+    true = translated(clips, language)
+    exact = sum(read[key] == text for key, text in true.items())
+    total = score(true, read)[0]
+    bleu, chrf = score_translations(true, read), score_translations(true, read, "chrf")
+    return (
+        f"BLEU {bleu.value:.2f} ({bleu.low:.2f} - {bleu.high:.2f})  chrF {chrf.value:.2f}  WER {100 * total.wer:.2f} "
+        f"({100 * total.wer_low:.2f} - {100 * total.wer_high:.2f})  {exact} of {len(true)} sentences right"
+    )
+
+
+def compare(folders, path, language) -> None:
+    """The paired gain of the second run over the first."""
+    one, two = (json.loads((folder / "result.json").read_text(encoding="utf-8"))["lips"] for folder in folders)
+    true = translated(read_manifest(path), language)
+    for metric in ("bleu", "chrf"):
+        gain, low, high = paired_gain(true, one, two, metric)
+        print(f"{metric}: better by {gain:.2f} ({low:.2f} to {high:.2f}), {len(one)} clips")
+
+
+def parser() -> argparse.ArgumentParser:
+    own = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    own.add_argument("--compare", nargs=2, type=Path, metavar="DIR")
+    own.add_argument("--config", metavar="YAML")
+    own.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE")
+    own.add_argument("--objective", default="", help="in place of the YAML's")
+    own.add_argument("--shuffle", action="store_true")
+    own.add_argument("--others", action="store_true")
+    own.add_argument("--head", default="es", metavar="NAME")
+    own.add_argument("--model", default="grid", help="whose lower layers are kept (default: grid)")
+    own.add_argument("--hearing", default="grid-av", help="whose lower layers hear (default: grid-av)")
+    own.add_argument("--keep", type=int, default=2, metavar="N", help="of its layers (default: 2)")
+    own.add_argument("--train", metavar="JSONL")
+    own.add_argument("--clips", type=int, default=0, metavar="N", help="the first N of them alone")
+    own.add_argument("--dev", metavar="JSONL")
+    own.add_argument("--test", metavar="JSONL", required=True)
+    own.add_argument("--tokenizer", metavar="DIR")
+    own.add_argument("--states", default="exp/states", metavar="DIR", help="where states are stored")
+    own.add_argument("--steps", type=int, default=1000)
+    own.add_argument("--frames", type=int, default=900, help="of a batch (default: 900)")
+    own.add_argument("--lr", type=float, default=1e-3)
+    own.add_argument("--seed", type=int, default=0)
+    own.add_argument("--out", type=Path, metavar="DIR")
+    return own
+
+
+def main() -> None:
+    args = parser().parse_args()
+    if args.compare:
+        return compare(args.compare, args.test, args.head)
+    torch.set_num_threads(1)
+    torch.manual_seed(args.seed)
+    loaded, tokenizer = load_model(args.model), load_tokenizer(args.tokenizer)
+    run = load_config(args.config, args.set, TrainConfig)
+    config = run.model_config(tokenizer.vocab_size)
+    lists = {name: read_manifest(getattr(args, name)) for name in ("train", "dev", "test")}
+    lists["train"] = lists["train"][: args.clips or None]
+    folder = Path(args.states) / f"{loaded.weights_sha256[:12]}_{args.keep}"
+    states = {name: stored(loaded, clips, args.keep, folder) for name, clips in lists.items()}
+    model, name = upper(loaded, config, args.keep), args.head
+    own, objective = tokenizer_of_head(config, name, tokenizer), objective_of(config, args.objective or run.objective)
+    clips, sound, heard = lists["train"], {}, {}
+    if isinstance(model.frontend, MixedStreams):
+        hearing = load_model(args.hearing)
+        place = folder.parent / f"{hearing.weights_sha256[:12]}_{args.keep}_sound"
+        dealt = [others(clips, args.seed)[clip.id] if args.others else clip for clip in clips]
+        each = stored_sound(hearing, dealt, args.keep, place)
+        sound = {clip.id: states for clip, states in zip(clips, each, strict=True)}
+        if all(clip.sound for clip in lists["test"]):
+            heard = {"sound": stored_sound(hearing, lists["test"], args.keep, place)}
+    lips_alone = args.objective == "ctc_attention"
+    teacher = Kept(Teacher(tokenizer, further_heads_of(config)))
+    taught = shuffled(clips, args.seed) if args.shuffle else clips
+
+    def report(made) -> str:
+        read = written(made, lists["dev"], states["dev"], name, own)
+        return f"{score(translated(lists['dev'], name), read)[0].wer:.3f}"
+
+    given = {} if lips_alone else sound
+    made = train(model, taught, states["train"], teacher, given, objective, args, report)
+    found = {"lips": written(made, lists["test"], states["test"], name, own)}
+    if heard and not lips_alone:
+        found["sound"] = written(made, lists["test"], heard["sound"], name, own, SOUND)
+    args.out.mkdir(parents=True, exist_ok=True)
+    told = {key: str(value) for key, value in vars(args).items()}
+    (args.out / "result.json").write_text(json.dumps({"command": told} | found, indent=1), encoding="utf-8")
+    for which, read in found.items():
+        print(f"test by {which}: {shown(lists['test'], name, read)}", flush=True)
+    return None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+"""`lip2speech face`: crops and speaker vectors become what takes a voice from a face."""
+
+from __future__ import annotations
+
+import argparse
+
+HELP = "train what takes a voice from a face"
+ABOUT = """Trains a small network on mouth crops that gives the speaker vector of who is seen
+(the speaker half of DiffV2S), as the YAML says. Put its model/ into a voice's acoustic/
+folder as face/, and --reference face speaks with it, and lip2speech match compares by it.
+With few people it learns them by heart: people of the dev list are in no training list.
+--dry-run reads no data: it builds the model and prints its parameters."""
+FILES = """reads   the YAML; the manifests of crops and the features it names
+writes  model/ (the result), last.pt, TensorBoard logs, in the folder of the run"""
+SEE = "lip2speech speak, lip2speech match, lip2speech train"
+EXAMPLE = """lip2speech face --config conf/face.yaml --out exp/face
+lip2speech face --config conf/face.yaml --dry-run"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--config", required=True, metavar="YAML", help="data, model, optimiser, trainer")
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--out", metavar="DIR", help="folder of the run; its model/ is the result")
+    where.add_argument("--dry-run", action="store_true", help="print what would be trained, without data")
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in the folder")
+    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="settings that replace the YAML's")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train to the end of the schedule. Raises VsrError."""
+    from lip2speech.training.face_voice import FaceRun, FaceTrainConfig, face_lines
+    from vsr.core.files import check_output
+    from vsr.training.config import load_config
+    from vsr.training.dry_run import shown
+    from vsr.training.loop import train
+
+    if args.dry_run:
+        return shown(face_lines, load_config(args.config, args.set, FaceTrainConfig))
+    check_output(f"{args.out}/config.yaml", args.config)
+    return train(FaceRun, FaceTrainConfig, args.config, args.set, args.out, args.resume)

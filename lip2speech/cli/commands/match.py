@@ -1,0 +1,68 @@
+"""`lip2speech match`: which face speaks in a recording."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+HELP = "find which of several faces speaks in a recording"
+ABOUT = """Compares the lips of every face in the videos with a recording, at every shift of the two: a
+face with a score above 1.25 speaks just this recording, from the second of it that is printed.
+The sound of the videos is not listened to. Where none does, as in another recording of the
+person, a voice that has learnt faces (--model, lip2speech face) ranks them by their looks;
+that holds for people like those it was trained on, and is no proof of who somebody is: use
+it only with the consent of whose faces and voices they are."""
+FILES = """reads   a recording with at least 1 s of sound; videos; a model
+writes  a line for each face, best first; with --out JSON Lines: video, face, start, score,
+        speaks, cosine"""
+SEE = "vsr speakers, lip2speech face"
+EXAMPLE = """lip2speech match --voice said.wav anna.mp4 ben.mp4
+lip2speech match --voice said.wav panel.mp4 --model exp/voice --out faces.jsonl"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("videos", nargs="+", metavar="VIDEO", help="videos of faces")
+    parser.add_argument("--voice", required=True, metavar="FILE", help="the recording")
+    parser.add_argument("--model", metavar="DIR", help="a voice that has learnt faces (default: by synchrony alone)")
+    parser.add_argument("--out", metavar="JSONL", help="also write the figures there")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compare and print. Raises VsrError."""
+    from vsr.core.files import check_output, write_lines
+
+    if args.out:
+        check_output(args.out, args.voice, *args.videos)
+    from lip2speech.inference.faces import load_face_voice
+    from lip2speech.inference.matching import chance, matches
+    from vsr.decoding.synchrony import load_synchrony
+    from vsr.media.audio import read_wave
+
+    faces = vector = None
+    if args.model:
+        from lip2speech.features.speaker import reference_vector
+
+        faces, vector = load_face_voice(args.model), reference_vector(args.voice)
+    found = matches(load_synchrony(), read_wave(args.voice), args.videos, faces, vector)
+    for own in found:
+        print(line_of(own))
+    if not found[0].speaks:
+        ranked = f"ranked by looks; a guess is right once in {1 / chance(found):.0f}" if faces else "no face is ranked"
+        print(f"no face speaks just this recording: {ranked}")
+    if args.out:
+        write_lines(args.out, (json.dumps(record_of(own), ensure_ascii=False) for own in found))
+    return 0
+
+
+def line_of(own) -> str:
+    """What is printed of a face."""
+    where = f"from {own.start:.2f} s" if own.start >= 0 else f"from {-own.start:.2f} s before it"
+    said = f"speaks this recording, {where}" if own.speaks else "does not speak this recording"
+    looks = "" if own.cosine is None else f", looks {own.cosine:.2f}"
+    return f"{own.video}: face {own.face} {said} (score {own.score:+.1f}{looks})"
+
+
+def record_of(own) -> dict:
+    """A line of --out."""
+    return vars(own) | {"speaks": own.speaks}

@@ -1,0 +1,110 @@
+"""`lip2speech translate`: a recording, or the lips in a video, in another language."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from lip2speech.cli.consent import add_consent_argument, check_consent
+from lip2speech.models.flow_options import add_flow_arguments, flow_options
+from vsr.core.machine import add_device_argument
+
+HELP = "let a recording, or the lips in a video, speak another language"
+ABOUT = """Translates speech by its units, without text: those of the sound, or where there is none
+(or with --modality video) those of the voice that `lip2speech speak` gives the lips. It needs a
+voice that was trained to speak units and has a translator; the one in the package has
+none. What is said can be wrong, and the voice is synthetic: the file's metadata says
+so. Only with the consent of whose voice it is."""
+FILES = """reads   a video or sound file of at most 20 s; a recording; a model that translates
+writes  .wav (16 kHz), or the video with its new sound, as long as it was"""
+SEE = "lip2speech translator, lip2speech revoice, vsr transcribe"
+EXAMPLE = """lip2speech translate said.wav --to es -o gesagt.wav --model exp/translating --consent
+lip2speech translate clip.mp4 --to de --modality video -o clip_de.mp4 --model exp/translating"""
+OWN, SAME, FREE = "own", "same", "free"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("source", metavar="VIDEO|WAV", help="what is translated")
+    parser.add_argument("--to", required=True, metavar="LANG", help="language that is to be spoken, such as es")
+    parser.add_argument("-o", "--out", required=True, metavar="FILE", help=".wav, or video with the new sound")
+    how = "as long as the source to the sample, or as long as it comes (.wav alone) (default: same)"
+    parser.add_argument("--duration", choices=(SAME, FREE), default=SAME, metavar="same|free", help=how)
+    read = "sound or video, that is the lips (default: sound, where there is any)"
+    parser.add_argument("--modality", choices=("sound", "video"), metavar="M", help=read)
+    voice = parser.add_argument_group("voice")
+    whose = "whose voice it is to be (default: own, where there is sound, else that of --model)"
+    voice.add_argument("--reference", metavar="own|FILE", help=whose)
+    add_consent_argument(voice)
+    voice.add_argument("--model", metavar="MODEL", help="folder or org/name of a voice that translates")
+    lips = "folder or org/name of the voice that lips are given first (default: the one in the package)"
+    voice.add_argument("--lips", metavar="MODEL", help=lips)
+    add_device_argument(voice)
+    add_flow_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Translate and write. Raises VsrError."""
+    options, plan = check_given(args)
+    check_consent(args.consent, "a translated voice")
+    import torch
+
+    from lip2speech.features.speaker import reference_vector
+    from lip2speech.inference.dubbing import SYNTHETIC, speaker_of
+    from lip2speech.inference.folder import load_model
+    from lip2speech.inference.translating import open_translator, say, source_wave, translate_wave
+    from vsr.media.audio import mux, write_wave
+
+    loaded = load_model(args.model, args.device)
+    translator, hears = open_translator(loaded), reads_sound(args)
+    lips = None if hears else load_model(args.lips, args.device)
+    wave = source_wave(args.source, lips)
+    found = translate_wave(translator, wave, args.to, args.duration == SAME)
+    whose = args.reference or (OWN if hears else None)
+    vector = reference_vector(args.source if whose == OWN else whose) if whose else None
+    speaker = speaker_of(loaded, None if vector is None else torch.from_numpy(vector))
+    made = say(loaded, found.units, speaker, options, len(wave) if args.duration == SAME else None)
+    if plan is None:
+        write_wave(args.out, made, SYNTHETIC)
+    else:
+        mux(args.source, made, args.out, plan, SYNTHETIC)
+    pace = f", {found.pace:.2f} times as fast as the model would" if args.duration == SAME else ""
+    print(f"{args.out}: {len(made) / 16000:.2f} s of speech in {args.to}{pace}")
+    return 0
+
+
+def check_given(args: argparse.Namespace):
+    """Check files and options before the work; returns the options of the flow, and how the video goes into the output,
+    None for a .wav. Raises VsrError."""
+    from lip2speech.inference.folder import find_model
+    from lip2speech.inference.languages import check_language
+    from vsr.core.errors import VsrError
+    from vsr.core.files import check_output
+
+    options, sound = flow_options(args), Path(args.out).suffix.lower() == ".wav"
+    if not Path(args.out).suffix:
+        raise VsrError("bad_options", f"{args.out}: the suffix says what to write, such as .mp4 or .wav")
+    if args.duration == FREE and not sound:
+        raise VsrError("bad_options", "--duration free gives another length than the video's: write a .wav")
+    if args.lips and args.modality == "sound":
+        raise VsrError("bad_options", "--lips is of --modality video")
+    if args.reference == OWN and args.modality == "video":
+        raise VsrError("bad_options", "--reference own is the voice of the sound, which --modality video does not hear")
+    check_output(args.out, args.source, *([args.reference] if args.reference not in (None, OWN) else []))
+    check_language(find_model(args.model), args.to)
+    if sound:
+        return options, None
+    from vsr.media.mux.mux import check_container
+
+    return options, check_container(args.source, args.out)
+
+
+def reads_sound(args: argparse.Namespace) -> bool:
+    """Whether the sound is translated, and not the lips. Raises VsrError no_sound for a reference that is not there."""
+    from vsr.core.errors import VsrError
+    from vsr.inference.listening import has_sound
+
+    hears = args.modality == "sound" or args.modality is None and not args.lips and has_sound(args.source)
+    if args.reference == OWN and not hears:
+        raise VsrError("no_sound", f"{args.source}: has no sound, so --reference own is nobody's voice")
+    return hears

@@ -1,0 +1,41 @@
+"""`lip2speech translator`: recordings that say the same in several languages become what translates units."""
+
+from __future__ import annotations
+
+import argparse
+
+HELP = "train what translates speech, by its units"
+ABOUT = """Trains the translator of a voice that speaks units: from the units of what is heard to
+those of what says the same in another language, with one model for all languages. Put its
+model/ into the voice's folder as translator/, and `lip2speech translate` can use it."""
+FILES = """reads   the YAML; the manifests with languages, translations and sounds that it names;
+        the codebook, which is to be that of the voice
+writes  model/ (the result), last.pt, TensorBoard logs, in the folder of the run"""
+SEE = "lip2speech translate, lip2speech units, lip2speech train"
+EXAMPLE = """lip2speech translator --config conf/translator.yaml --out exp/translator
+lip2speech translator --config conf/translator.yaml --dry-run"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--config", required=True, metavar="YAML", help="data, model, optimiser, trainer")
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--out", metavar="DIR", help="folder of the run; its model/ is the result")
+    built = "build the model without data and weights; print parameters and what it learns from"
+    where.add_argument("--dry-run", action="store_true", help=built)
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in the folder")
+    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="settings that replace the YAML's")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train to the end of the schedule. Raises VsrError."""
+    from lip2speech.training.translator import TranslatorRun, TranslatorTrainConfig, translator_lines
+    from vsr.core.files import check_output
+    from vsr.training.config import load_config
+    from vsr.training.dry_run import shown
+    from vsr.training.loop import train
+
+    if args.dry_run:
+        return shown(translator_lines, load_config(args.config, args.set, TranslatorTrainConfig))
+    check_output(f"{args.out}/config.yaml", args.config)
+    return train(TranslatorRun, TranslatorTrainConfig, args.config, args.set, args.out, args.resume)

@@ -1,0 +1,73 @@
+"""`lip2speech voices`: voices by name."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from lip2speech.cli.consent import add_consent_argument, check_consent
+from lip2speech.inference.reference import RESERVED
+from lip2speech.inference.saved_voices import is_name, remove_voice, save_voice_as, saved_names, saved_record
+
+HELP = "save voices by name, list them, remove one"
+ABOUT = """Keeps what --reference needs of a recording, 256 numbers that describe the voice, so that
+speak, dub and revoice know it by a name. They are kept in the user's configuration folder
+(lip2speech/voices of XDG_CONFIG_HOME or ~/.config), the recording is not. Such numbers can
+tell a person from others: save voices only of who has agreed to it, and remove them when
+they are no longer needed."""
+FILES = """reads   with add: a recording with at least 1 s of speech
+writes  with add: NAME.json in the user's configuration folder"""
+SEE = "lip2speech speak, lip2speech revoice"
+EXAMPLE = """lip2speech voices
+lip2speech voices add anna anna.wav --consent
+lip2speech speak clip.mp4 -o voiced.mp4 --reference anna
+lip2speech voices remove anna"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    actions = ("list", "add", "remove")
+    parser.add_argument("action", nargs="?", choices=actions, default="list", help="default: list")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="letters, digits, - and _")
+    parser.add_argument("file", nargs="?", metavar="FILE", help="with add: a recording of the voice")
+    add_consent_argument(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """List, add or remove. Raises VsrError."""
+    check_given(args)
+    if args.action == "add":
+        return _add(args)
+    if args.action == "remove":
+        remove_voice(args.name)
+        print(f"{args.name}: removed")
+        return 0
+    for name in saved_names():
+        record = saved_record(name)
+        print(f"{name}: from {record.get('from', '?')}, saved {record.get('saved', '?')}")
+    return 0
+
+
+def _add(args: argparse.Namespace) -> int:
+    check_consent(args.consent, "a saved voice")
+    from lip2speech.features.speaker import reference_vector
+
+    path = save_voice_as(args.name, reference_vector(args.file), Path(args.file).name)
+    print(f"{args.name}: saved ({path})")
+    return 0
+
+
+def check_given(args: argparse.Namespace) -> None:
+    """Refuse arguments that an action does not take, and names that mean something else. Raises VsrError."""
+    from vsr.core.errors import VsrError
+
+    wanted = {"list": "", "add": "NAME FILE", "remove": "NAME"}[args.action]
+    given = [own for own in (args.name, args.file) if own is not None]
+    if len(given) != len(wanted.split()):
+        raise VsrError("bad_options", f"voices {args.action} takes {wanted or 'no name'}")
+    if args.action == "list":
+        return
+    if not is_name(args.name) or args.name in RESERVED:
+        raise VsrError("bad_options", f"a voice cannot be called {args.name}: a letter, then letters, digits, - and _")
+    if args.action == "add" and args.name in saved_names():
+        raise VsrError("exists", f"a voice called {args.name} is saved: lip2speech voices remove {args.name} first")

@@ -1,0 +1,42 @@
+"""A gap in the sound of a video that is to be filled, as the command line gives it. Loads no PyTorch.
+
+Shapes: T video frames, N = 2T steps of 50 Hz.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from vsr.core.clock import FPS, UNITS_PER_FRAME
+from vsr.core.errors import VsrError
+
+BEFORE, AFTER = 0.02, 0.03  # seconds about a step's begin that the windows of its two mel frames take in
+LEAST = 1e-6  # of times
+
+
+@dataclass(frozen=True)
+class Gap:
+    """From one second of a video to another."""
+
+    start: float
+    end: float
+
+    def known(self, times: np.ndarray) -> np.ndarray:
+        """Frames at ``times`` (T,) seconds after the video's first -> (N,) bool: the steps whose mel holds nothing of
+        the gap."""
+        steps = (times[:, None] + np.arange(UNITS_PER_FRAME) / (FPS * UNITS_PER_FRAME)).ravel()
+        return (steps + AFTER <= self.start + LEAST) | (steps - BEFORE >= self.end - LEAST)
+
+
+def gap_of(given: str) -> Gap:
+    """START-END, in seconds. Raises VsrError bad_options."""
+    start, dash, end = given.partition("-")
+    try:
+        gap = Gap(float(start), float(end))
+        if not dash or not 0 <= gap.start < gap.end < float("inf"):
+            raise ValueError
+        return gap
+    except ValueError as error:
+        raise VsrError("bad_options", f"--fill {given}: give START-END in seconds, such as 1.2-1.8") from error

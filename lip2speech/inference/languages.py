@@ -1,0 +1,29 @@
+"""What a voice's translator speaks, as its folder says it; nothing is loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vsr.core.errors import VsrError
+from vsr.modelstore.checkpoint import CONFIG_FILE, read_config
+
+TRANSLATOR = "translator"  # its folder in that of a voice
+
+
+def languages_of(folder: Path) -> list[str]:
+    """The languages of a voice's translator. Raises VsrError no_translator, bad_model."""
+    where = folder / TRANSLATOR
+    if not (where / CONFIG_FILE).is_file():
+        problem = "has no translator: lip2speech translator trains one; give a voice that has it as --model"
+        raise VsrError("no_translator", f"{folder} {problem}")
+    model = read_config(where).get("model")
+    named = model.get("languages") if isinstance(model, dict) else None
+    if not isinstance(named, list) or not named:
+        raise VsrError("bad_model", f"{where} names no languages")
+    return [str(own) for own in named]
+
+
+def check_language(folder: Path, language: str) -> None:
+    """Refuse a language that the translator does not speak, with those that it does. Raises VsrError bad_options."""
+    if language not in (known := languages_of(folder)):
+        raise VsrError("bad_options", f"--to {language}: {folder} speaks {', '.join(known)}")

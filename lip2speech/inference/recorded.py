@@ -1,0 +1,46 @@
+"""Conditions of a voice that are made of the sound of the recording itself: noisy sound that its lips help to clean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from lip2speech.conditions.registry import Condition
+from lip2speech.inference.folder import LoadedVoice
+from vsr.core.errors import VsrError
+from vsr.inference.listening import has_sound
+
+
+def is_recorded(condition: Condition) -> bool:
+    """Whether a condition is made of the sound of a recording."""
+    return getattr(condition, "recorded", False)
+
+
+def check_hears(loaded: LoadedVoice) -> None:
+    """Refuse a voice that cannot be given the recording's own sound. Raises VsrError bad_model."""
+    if not any(is_recorded(own) for own in loaded.voice.named.values()):
+        why = "speaks from lips alone: train one with a condition of kind noisy, and give it as the model"
+        raise VsrError("bad_model", f"{loaded.parts[0]} {why}")
+
+
+def check_sound(path: str | Path) -> None:
+    """Refuse a recording without sound. Raises VsrError no_sound, unreadable."""
+    if not has_sound(path):
+        raise VsrError("no_sound", f"{path}: has no sound to clean")
+
+
+def conditions_of_sound(
+    conditions: Mapping[str, Condition], waves: Sequence[np.ndarray], device: torch.device
+) -> dict[str, Tensor]:
+    """Name -> (B, N, C) of the conditions that are made of a recording's sound; ``waves``: of each clip (640 T,)."""
+    found = {}
+    for name, condition in conditions.items():
+        if is_recorded(condition):
+            own = [torch.from_numpy(condition.of_wave(wave)) for wave in waves]
+            found[name] = pad_sequence(own, batch_first=True).to(device)
+    return found

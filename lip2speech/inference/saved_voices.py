@@ -1,0 +1,86 @@
+"""Voices that a user has saved by name: the GE2E vector of each, in the user's configuration folder.
+
+The folder is `lip2speech` in XDG_CONFIG_HOME, else in APPDATA (Windows), else in `~/.config`; a voice is
+`voices/NAME.json` there, for its owner alone.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+
+from vsr.core.errors import VsrError
+from vsr.core.files import read_json, write_json
+
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+DIM = 256  # of a vector
+
+
+def user_folder() -> Path:
+    """Where what a user has agreed to and saved is kept."""
+    local = os.environ.get("XDG_CONFIG_HOME") or (os.environ.get("APPDATA") if os.name == "nt" else None)
+    return Path(local or Path.home() / ".config") / "lip2speech"
+
+
+def is_name(text: str) -> bool:
+    """Whether a voice can be called so."""
+    return NAME.fullmatch(text) is not None
+
+
+def saved_names() -> list[str]:
+    """The names of the voices that are there."""
+    return sorted(path.stem for path in (user_folder() / "voices").glob("*.json") if is_name(path.stem))
+
+
+def save_voice_as(name: str, vector: np.ndarray, source: str) -> Path:
+    """Keep a vector (256,); ``source``: the recording's name, for the list. Raises VsrError exists, not_writable."""
+    path = _path_of(name)
+    if path.exists():
+        raise VsrError("exists", f"a voice called {name} is saved: lip2speech voices remove {name}, or another name")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise VsrError("not_writable", f"{path.parent}: {error.strerror}") from error
+    saved = datetime.date.today().isoformat()
+    write_json(path, {"from": source, "saved": saved, "vector": [round(float(value), 6) for value in vector]})
+    return path
+
+
+def saved_vector(name: str) -> np.ndarray:
+    """The vector (256,) of length 1 of a saved voice. Raises VsrError bad_options, bad_model for a damaged file."""
+    known = saved_names()
+    if name not in known:
+        there = f"saved: {', '.join(known)}" if known else "none is saved: lip2speech voices add NAME FILE"
+        raise VsrError("bad_options", f"{name}: no such file, and no saved voice is called so ({there})")
+    record = saved_record(name)
+    vector = np.asarray(record["vector"], np.float32)
+    return vector / np.linalg.norm(vector)
+
+
+def saved_record(name: str) -> dict:
+    """What is kept of a voice: from, saved, vector. Raises VsrError bad_model."""
+    path = _path_of(name)
+    try:
+        record = read_json(path)
+        vector = np.asarray(record["vector"], float)
+        sound = vector.shape == (DIM,) and bool(np.isfinite(vector).all()) and bool(np.any(vector))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise VsrError("bad_model", f"{path} holds no voice") from error
+    if not sound:
+        raise VsrError("bad_model", f"{path} holds no voice: {DIM} numbers are needed")
+    return record
+
+
+def remove_voice(name: str) -> None:
+    """Forget a voice. Raises VsrError bad_options where none is called so."""
+    if name not in saved_names():
+        raise VsrError("bad_options", f"no voice of the name {name} is saved: lip2speech voices lists them")
+    _path_of(name).unlink()
+
+
+def _path_of(name: str) -> Path:
+    return user_folder() / "voices" / f"{name}.json"

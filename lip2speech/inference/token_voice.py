@@ -1,0 +1,105 @@
+"""A voice whose mel a token model makes, in the place of the flow.
+
+Shapes: B batch, T video frames, N = 2T steps of 50 Hz.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lip2speech.conditions.context import Context, pairs_of
+from lip2speech.inference.folder import LoadedVoice, load_part
+from lip2speech.models.content import MELS_PER_UNIT, PAIR
+from lip2speech.models.flow_options import FlowOptions
+from lip2speech.models.generators import Given
+from lip2speech.models.pull import TextPull
+from lip2speech.models.token_lm import TokenLM
+from lip2speech.models.token_model import TokenConfig, TokenModel
+from lip2speech.models.token_options import GREEDY, TokenOptions
+from lip2speech.models.voice import Speech, Voice
+from vsr.core.artifacts import identify_folder
+from vsr.core.errors import VsrError
+from vsr.models.lengths import zero_padding
+
+CONTEXT = "context"  # name of the condition by which a gap is shown
+
+
+class TokenVoice:
+    """A `Voice` that speaks by tokens; whatever else is asked of it, the voice itself answers.
+
+    Args:
+        voice: whose content model is read.
+        model: of this voice.
+        options: how tokens are made.
+    """
+
+    def __init__(self, voice: Voice, model: TokenModel, options: TokenOptions):
+        self.voice, self.model, self.options = voice, model, options
+        infills = isinstance(model.generator, TokenLM) and model.generator.settings.infill
+        self.named: dict[str, Any] = {CONTEXT: Context()} if infills else {}
+
+    def __getattr__(self, name: str):
+        return getattr(self.voice, name)
+
+    def speak(
+        self, video: Tensor, lengths: Tensor, speaker: Tensor, options: FlowOptions, seeds: Sequence[int] | None = None,
+        conditions: Mapping[str, Tensor] | None = None, pull: TextPull | None = None,
+    ) -> Speech:  # fmt: skip
+        """Mel and units of a batch of videos (B, T, 1, 88, 88); the rest as of `speak_seen`."""
+        return self.speak_seen(self.voice.encode(video, lengths), lengths, speaker, options, seeds, conditions)
+
+    @torch.inference_mode()
+    def speak_seen(
+        self, visual: Tensor, lengths: Tensor, speaker: Tensor, options: FlowOptions,
+        seeds: Sequence[int] | None = None, conditions: Mapping[str, Tensor] | None = None,
+    ) -> Speech:  # fmt: skip
+        """Mel and units of a batch, visual (B, T, 2D); a clip alone gives what it gives beside others. ``conditions``:
+        the context of a gap, where there is one."""
+        content = self.voice.content(visual, lengths, speaker)
+        condition = self.voice.condition(content)
+        seeds = seeds or [self.options.seed] * len(visual)
+        given = [self._given(own) for own in (conditions or {}).get(CONTEXT, ())] or None
+        pairs = self.model.pairs(condition, content.mask, self.options, seeds, given)
+        pairs = zero_padding(pairs.float(), content.mask)
+        return Speech(self.voice.to_mel(pairs), content.unit_logits.argmax(-1) * content.mask)
+
+    def _given(self, context: Tensor) -> Given | None:
+        """The codes that are known around a gap, (N, 161); None where the gap takes all or nothing of a clip."""
+        mel, known = pairs_of(context)
+        if known.all() or not known.any():
+            return None
+        pairs = self.voice.normalise(mel.unflatten(1, (MELS_PER_UNIT, -1)).flatten(0, 1)[None])[0]
+        return Given(self.model.codec.encode(pairs), known)
+
+
+def with_tokens(loaded: LoadedVoice, folder: str | Path, options: TokenOptions) -> LoadedVoice:
+    """The same voice, whose mel the token model of a folder makes.
+
+    Raises VsrError bad_model for one of another voice, bad_options for what it cannot do.
+    """
+    model, _ = load_part(folder, TokenModel, TokenConfig)
+    c = loaded.voice.config
+    width = c.dim + PAIR + max(1, c.units)
+    if model.config.condition != width:
+        problem = f"reads {model.config.condition} numbers a step, and this voice gives {width}"
+        raise VsrError("bad_model", f"{folder}: the token model is of another voice: it {problem}")
+    check_decoding(model, options)
+    voice = TokenVoice(loaded.voice, model.to(loaded.voice.mel_mean.device), options)
+    made_by = {"token model": identify_folder(folder)} | asdict(options)
+    return replace(loaded, voice=voice, made_by=made_by)
+
+
+def check_decoding(model: TokenModel, options: TokenOptions) -> None:
+    """Refuse options that this model has no use for. Raises VsrError bad_options."""
+    generator = model.generator
+    if not isinstance(generator, TokenLM):
+        if options.decode != GREEDY or options.heads:
+            raise VsrError("bad_options", "--decode and --heads are of a language model; this one fills in masks")
+    elif options.heads > 1 + len(generator.ahead):
+        raise VsrError("bad_options", f"--heads {options.heads}: this token model has {1 + len(generator.ahead)}")

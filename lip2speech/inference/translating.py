@@ -1,0 +1,97 @@
+"""Speech in one language -> speech in another, by units: what is heard, or what lips are voiced as, is translated by
+the voice's translator and said by the voice (UTUT, Kim et al. 2024; AV2AV, Choi et al. 2024).
+
+Shapes: wave (S,) at 16 kHz, T video frames of 640 samples, N = 2T units of 50 Hz.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from lip2speech.inference.folder import ACOUSTIC, UNITS_FILE, LoadedVoice
+from lip2speech.inference.languages import TRANSLATOR, languages_of
+from lip2speech.inference.revoicing import check_speaks_units, say_units
+from lip2speech.models.flow_options import FlowOptions
+from lip2speech.models.parts import load_part
+from lip2speech.models.translator import Translated, TranslatorConfig, UnitTranslator
+from vsr.core.clock import FPS, SAMPLES_PER_FRAME, UNITS_PER_FRAME
+from vsr.core.errors import VsrError
+from vsr.media.audio import fit_length
+from vsr.media.units import Codebook, open_extractor
+
+LONGEST = 500  # video frames that are translated at once: sentences, not speeches
+
+
+@dataclass(frozen=True)
+class LoadedTranslator:
+    """A translator and its codebook."""
+
+    model: UnitTranslator
+    codebook: Codebook
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """What it speaks."""
+        return self.model.config.languages
+
+
+def open_translator(loaded: LoadedVoice) -> LoadedTranslator:
+    """The translator of a voice that speaks units. Raises VsrError no_translator, bad_model, also where its units are
+    not those of the voice."""
+    check_speaks_units(loaded)
+    languages_of(loaded.folder)
+    where = loaded.folder / TRANSLATOR
+    model, _ = load_part(where, UnitTranslator, TranslatorConfig)
+    codebook, own = Codebook.load(where / UNITS_FILE), Codebook.load(loaded.parts[0] / UNITS_FILE)
+    same = codebook.extractor == own.extractor and codebook.centres.shape == own.centres.shape
+    if not same or not torch.allclose(codebook.centres, own.centres, atol=1e-3):
+        raise VsrError("bad_model", f"{where} was trained with other units than {loaded.folder / ACOUSTIC}")
+    if model.config.units != len(codebook):
+        raise VsrError("bad_model", f"{where}: {model.config.units} units, its codebook has {len(codebook)}")
+    return LoadedTranslator(model.to(loaded.voice.mel_mean.device), codebook)
+
+
+def translate_wave(
+    translator: LoadedTranslator, wave: np.ndarray, language: str, same: bool = True
+) -> Translated:
+    """What a wave (S,) says, in units of another language: as many as it has itself (``same``), or as they come.
+
+    Raises VsrError too_short (no sound, or no time for the units), too_long, no_speech (nothing is translated).
+    """
+    frames = -(-len(wave) // SAMPLES_PER_FRAME)
+    if not frames:
+        raise VsrError("too_short", "there is no sound to translate")
+    if frames > LONGEST:
+        most = LONGEST / FPS
+        raise VsrError("too_long", f"it is longer than the {most:.0f} s that are translated at once: cut it up")
+    whole = fit_length(wave.astype(np.float32), frames * SAMPLES_PER_FRAME)
+    units = translator.codebook.units(open_extractor(translator.codebook.extractor).frames(torch.from_numpy(whole)))
+    device = next(translator.model.parameters()).device
+    source = units.view(1, frames, UNITS_PER_FRAME).to(device)
+    (found,) = translator.model.translate(source, torch.tensor([frames], device=device), language, same)
+    if not found.units:
+        raise VsrError("no_speech", f"nothing that was heard could be said in {language}")
+    return found
+
+
+def say(
+    loaded: LoadedVoice, found: Sequence[int], speaker: torch.Tensor, options: FlowOptions | None = None,
+    samples: int | None = None,
+) -> np.ndarray:  # fmt: skip
+    """Units (2T,) -> wave in the voice of ``speaker`` (1, 256), cut to ``samples`` where they are given."""
+    made = say_units(loaded, torch.tensor(found), speaker, options)
+    return made if samples is None else fit_length(made, samples)
+
+
+def source_wave(path: str | Path, lips: Any = None) -> np.ndarray:
+    """What is translated: the sound of a recording, or with ``lips``, a voice, what its lips are voiced as."""
+    from lip2speech.inference.dubbing import speak
+    from vsr.media.audio import read_wave
+
+    return read_wave(path) if lips is None else speak(lips, path).wave

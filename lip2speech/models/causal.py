@@ -1,0 +1,70 @@
+"""A causal transformer whose past can be kept: many steps at once in training, a few at a time in decoding.
+
+Shapes: B batch, S positions, W width.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from vsr.models.attention import RotaryAttention, rotate
+
+
+class Past:
+    """Keys and values of each layer, (B, H, S, E), of the positions so far."""
+
+    def __init__(self, layers: int):
+        self.kept: list[tuple[Tensor, Tensor] | None] = [None] * layers
+        self.length = 0
+
+    def cut(self, length: int) -> None:
+        """Forget what comes after so many positions."""
+        self.kept = [own and (own[0][:, :, :length], own[1][:, :, :length]) for own in self.kept]
+        self.length = length
+
+
+class CausalLayer(nn.Module):
+    """Attention to itself and what came before, then a feed-forward network; both pre-norm and residual."""
+
+    def __init__(self, dim: int, heads: int, hidden: int, dropout: float):
+        super().__init__()
+        self.norm_attention, self.attention = nn.LayerNorm(dim), RotaryAttention(dim, heads)
+        self.feed_forward = nn.Sequential(
+            nn.LayerNorm(dim), nn.Linear(dim, hidden), nn.GELU(), nn.Dropout(dropout), nn.Linear(hidden, dim)
+        )
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, mask: Tensor, past: Past | None, layer: int) -> Tensor:
+        """x (B, S, W) that follows ``past``, mask (S, all positions) -> (B, S, W)."""
+        own, first = self.attention, 0 if past is None else past.length
+        normed = self.norm_attention(x)
+        key, value = own.keys_values(normed)
+        key = rotate(own.key_norm(key), first).to(value.dtype)
+        if past is not None:
+            if before := past.kept[layer]:
+                key, value = torch.cat([before[0], key], 2), torch.cat([before[1], value], 2)
+            past.kept[layer] = key, value
+        query = rotate(own.query_norm(own.split(own.query(normed))), first).to(value.dtype)
+        x = x + self.dropout(own.attend(query, key, value, mask))
+        return x + self.dropout(self.feed_forward(x))
+
+
+class Causal(nn.Module):
+    """Layers and a last norm."""
+
+    def __init__(self, dim: int, layers: int, heads: int, hidden: int, dropout: float):
+        super().__init__()
+        self.layers = nn.ModuleList(CausalLayer(dim, heads, hidden, dropout) for _ in range(layers))
+        self.norm = nn.LayerNorm(dim)
+
+    def forward(self, x: Tensor, past: Past | None = None) -> Tensor:
+        """x (B, S, W), behind what ``past`` has, which grows -> states (B, S, W)."""
+        first = 0 if past is None else past.length
+        count = x.shape[1]
+        mask = torch.ones(count, first + count, dtype=torch.bool, device=x.device).tril(first)
+        for index, layer in enumerate(self.layers):
+            x = layer(x, mask, past, index)
+        if past is not None:
+            past.length += count
+        return self.norm(x)

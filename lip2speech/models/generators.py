@@ -1,0 +1,58 @@
+"""What makes tokens of a clip, given what the content model says of it: kinds by name, and how they are asked.
+
+A kind is a frozen dataclass of plain numbers with ``build(condition, books, size)``: a module with
+
+- ``loss(condition, codes, mask)``: mean negative log-likelihood of a training batch;
+- ``sample(condition, options, seed, given)``: the codes of one clip.
+
+Shapes: B batch, N steps of 50 Hz, C width of the condition, Q books, K codes of each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+from lip2speech.models.token_options import TokenOptions
+from vsr.core.registry import Registry
+from vsr.models.registry import settings_of, split_kind
+
+
+@dataclass(frozen=True)
+class Given:
+    """Codes that are known: codes (N, Q); known (N,) True where they are."""
+
+    codes: Tensor
+    known: Tensor
+
+
+class Generator(Protocol):
+    """A module that makes tokens."""
+
+    def loss(self, condition: Tensor, codes: Tensor, mask: Tensor) -> Tensor:
+        """condition (B, N, C), codes (B, N, Q), mask (B, N) True on real steps -> a number."""
+        ...
+
+    def sample(self, condition: Tensor, options: TokenOptions, seed: int, given: Given | None = None) -> Tensor:
+        """condition (N, C) of one clip -> codes (N, Q); those that are given stay."""
+        ...
+
+
+class GeneratorSettings(Protocol):
+    """A kind."""
+
+    def build(self, condition: int, books: int, size: int) -> nn.Module: ...
+
+
+GENERATORS: Registry[type[GeneratorSettings]] = Registry(
+    "generator", "lip2speech.generators", "lip2speech.models.generator_kinds"
+)
+
+
+def generator_of(given: Mapping[str, Any]) -> GeneratorSettings:
+    """The settings of a model's ``generator``. Raises ValueError for what is not known."""
+    kind, settings = split_kind(given, "generator")
+    return settings_of(GENERATORS, kind, settings)

@@ -1,0 +1,69 @@
+"""A token model: what the content model says of a clip -> codes of its mel, by one of several generators.
+
+It belongs to an acoustic model, whose content model it reads, and makes the mel in the place of the flow. Shapes: B
+batch, N steps of 50 Hz, P = 160, C width of the flow's condition, Q books.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lip2speech.models.codec import Codec
+from lip2speech.models.content import PAIR
+from lip2speech.models.generators import Given, generator_of
+from lip2speech.models.token_options import TokenOptions
+from vsr.core.numbers import COUNT
+from vsr.models.limits import check_sizes
+
+
+@dataclass(frozen=True)
+class TokenConfig:
+    """Every number that builds a token model.
+
+    Args:
+        condition: C, of the acoustic model that it belongs to.
+        books, size: of the codec.
+        generator: {kind: lm, masked or discrete_flow, its settings} (`lip2speech.models.generators`).
+    """
+
+    condition: int
+    books: int = 4
+    size: int = 256
+    generator: dict[str, Any] = field(default_factory=lambda: {"kind": "lm"})
+
+    def __post_init__(self):
+        check_sizes(self, condition=COUNT, books=COUNT, size=COUNT)
+        generator_of(self.generator)
+
+
+class TokenModel(nn.Module):
+    """A codec and what makes its codes."""
+
+    def __init__(self, config: TokenConfig):
+        super().__init__()
+        self.config = c = config
+        self.codec = Codec(c.books, c.size, PAIR)
+        self.generator = generator_of(c.generator).build(c.condition, c.books, c.size)
+
+    def loss(self, batch) -> dict[str, Tensor]:
+        """The generator's loss of a `lip2speech.training.tokens.TokenBatch`."""
+        loss = self.generator.loss(batch.condition, batch.codes, batch.mask)
+        return {"loss": loss * batch.share("steps")}
+
+    @torch.inference_mode()
+    def pairs(
+        self, condition: Tensor, mask: Tensor, options: TokenOptions, seeds: Sequence[int],
+        given: Sequence[Given | None] | None = None,
+    ) -> Tensor:  # fmt: skip
+        """condition (B, N, C), mask (B, N) -> mel pairs (B, N, P), zero on padding; each clip is made by itself."""
+        made = condition.new_zeros(*mask.shape, PAIR)
+        for row, (length, seed) in enumerate(zip(mask.sum(1).tolist(), seeds, strict=True)):
+            known = given[row] if given else None
+            codes = self.generator.sample(condition[row, :length], options, seed, known)
+            made[row, :length] = self.codec.decode(codes)
+        return made

@@ -1,0 +1,155 @@
+"""Training what takes a voice from a face: mouth crops -> the speaker vectors of their clips.
+
+Shapes: B clips, K frames of each, D = 256.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from lip2speech.features.corpus import StoredFeatures, with_features
+from lip2speech.inference.folder import save_part
+from lip2speech.models.face_voice import FaceVoice, FaceVoiceConfig, evenly
+from vsr.core.errors import VsrError
+from vsr.core.numbers import Range, check_numbers
+from vsr.data.batch import Counted
+from vsr.data.manifest import Clip
+from vsr.data.sampler import FrameBudgetSampler
+from vsr.data.splits import check_disjoint
+from vsr.training.config import RunConfig, built, check_lists, model_settings
+from vsr.training.dry_run import on_meta, parameters, run_lines
+from vsr.training.lipreader import read_all
+from vsr.training.loop import Run, step_seed
+
+
+@dataclass(frozen=True)
+class FaceDataConfig:
+    """Manifests of crops and the folder of their features, whose speaker vectors are learned; ``tests`` as in
+    `lip2speech.training.acoustic`. People of the dev list are in no training list. ``clips``: of a batch."""
+
+    train: tuple[str, ...]
+    dev: tuple[str, ...]
+    features: str
+    tests: tuple[str, ...] = ()
+    clips: int = 32
+
+    def __post_init__(self):
+        check_lists(self.train, self.dev)
+        check_numbers(self, "data.", clips=Range(least=2))
+
+
+@dataclass(frozen=True)
+class FaceTrainConfig(RunConfig):
+    """Of what takes a voice from a face."""
+
+    data: FaceDataConfig
+
+
+@dataclass
+class FaceBatch(Counted):
+    """crops (B, K, 96, 96), mask (B, K), vectors (B, D) of length 1, speakers (B,) by number."""
+
+    crops: Tensor
+    mask: Tensor
+    vectors: Tensor
+    speakers: Tensor
+
+    def counts(self) -> dict[str, Tensor]:
+        """Clips, which the loss is a mean over."""
+        return {"clips": torch.tensor(float(len(self.crops)))}
+
+
+class FaceClips:
+    """Some frames of each clip with its speaker's vector; in training, which frames and whether they are mirrored the
+    seed decides.
+
+    Args:
+        frames: of a clip; seed: of the choice, None for frames that are spread evenly.
+    """
+
+    def __init__(self, clips: Sequence[Clip], features: str, frames: int, seed: int | None = None):
+        self.clips, self.features, self.frames, self.seed = list(clips), StoredFeatures(features, clips), frames, seed
+        names = sorted({clip.speaker for clip in clips})
+        self.numbers = {name: number for number, name in enumerate(names)}
+
+    def batch(self, indices: Sequence[int], epoch: int = 0) -> FaceBatch:
+        """The padded batch of several clips."""
+        crops = [self._crops(index, epoch) for index in indices]
+        mask = pad_sequence([torch.ones(len(own), dtype=torch.bool) for own in crops], batch_first=True)
+        vectors = torch.stack([self.features.speaker(index).float() for index in indices])
+        speakers = torch.tensor([self.numbers[self.clips[index].speaker] for index in indices])
+        return FaceBatch(pad_sequence(crops, batch_first=True), mask, vectors, speakers)
+
+    def _crops(self, index: int, epoch: int) -> Tensor:
+        """(K, 96, 96) float."""
+        stored = np.load(self.clips[index].crop, mmap_mode="r")
+        places = evenly(len(stored), self.frames)
+        if self.seed is None:
+            return torch.from_numpy(np.array(stored[places])).float()
+        drawn = torch.Generator().manual_seed(step_seed(self.seed, epoch, index))
+        places = torch.randperm(len(stored), generator=drawn)[: self.frames].sort().values
+        crops = torch.from_numpy(np.array(stored[places])).float()
+        return crops.flip(2) if torch.rand((), generator=drawn) < 0.5 else crops
+
+
+class FaceRun(Run):
+    """`vsr.training.loop.Run` with a `FaceTrainConfig`."""
+
+    counted = "clips"
+
+    def _open_data(self) -> None:
+        data = self.config.data
+        train, dev, tests = (read_all(paths) for paths in (data.train, data.dev, data.tests))
+        check_disjoint(train, dev, tests)
+        self.settings = model_settings(FaceVoiceConfig, self.config.model)
+        train, dev = (self._featured(name, clips) for name, clips in (("train", train), ("dev", dev)))
+        if both := {clip.speaker for clip in train} & {clip.speaker for clip in dev}:
+            raise VsrError("bad_config", f"{sorted(both)[0]} is in train and dev: faces are learned by heart so")
+        self.train = FaceClips(train, data.features, self.settings.frames, self.config.seed)
+        self.dev = FaceClips(dev, data.features, self.settings.frames)
+        self.sampler = FrameBudgetSampler([1] * len(train), data.clips, self.config.seed)
+
+    def _featured(self, name: str, clips: list[Clip]) -> list[Clip]:
+        kept, why = with_features(clips, self.config.data.features)
+        if why:
+            self.say(f"{name}: {why}")
+        if not kept:
+            raise VsrError("bad_features", f"{name}: no clip has features")
+        return kept
+
+    def _build_model(self) -> FaceVoice:
+        return built(FaceVoice, self.settings)
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """Cosine to the voices of the dev clips, and how much better it is than to those of its other speakers."""
+        batch = self.dev.batch(range(len(self.dev.clips))).to(self.fabric.device)
+        cosines = self.average.model(batch.crops, batch.mask) @ batch.vectors.T
+        other = batch.speakers[:, None] != batch.speakers[None]
+        own = float(cosines.diagonal().mean())
+        return {"dev_cosine": own, "dev_margin": own - float(cosines[other].mean())} if other.any() else {
+            "dev_cosine": own, "dev_margin": 0.0,
+        }  # fmt: skip
+
+    def export(self, folder: Path) -> Path:
+        """Write the averaged weights as a model folder (by rank 0 alone)."""
+        if self.fabric.is_global_zero:
+            save_part(folder, self.average.model, {"name": self.folder.name, "training": self.reached()})
+        return folder
+
+
+def face_lines(config: FaceTrainConfig) -> Iterator[str]:
+    """What `lip2speech face` would train. Raises VsrError."""
+    settings = model_settings(FaceVoiceConfig, config.model)
+    yield f"model: {parameters(on_meta(FaceVoice, settings)):,} parameters"
+    yield "learns from:"
+    yield "  cosine to the speaker's vector, weight 1"
+    yield f"  contrast with other speakers' vectors, weight {settings.contrast:g}"
+    yield from run_lines(config.data, config.optim, config.trainer)

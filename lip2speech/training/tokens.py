@@ -1,0 +1,177 @@
+"""Training a token model: what the content model of a voice says of lips -> codes of the clip's own mel.
+
+The voice is not changed; the codec is fitted before, to the mels of the training clips. Shapes: B batch, N steps of 50
+Hz, C width of the flow's condition, Q books.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean
+
+import torch
+from torch import Tensor
+
+from lip2speech.features.corpus import with_features
+from lip2speech.features.dataset import PROTOCOLS, CachedFeatures, NoText, SpeechBatch, SpeechDataset, cache_views
+from lip2speech.inference.folder import ACOUSTIC, find_model, load_voice, save_part
+from lip2speech.models.codec import SAMPLED
+from lip2speech.models.content import PAIR
+from lip2speech.models.token_lm import TokenLM
+from lip2speech.models.token_model import TokenConfig, TokenModel
+from lip2speech.models.token_options import TokenOptions
+from lip2speech.models.voice import Voice
+from lip2speech.models.voice_config import VoiceConfig
+from vsr.core.errors import VsrError
+from vsr.core.numbers import COUNT, check_numbers
+from vsr.data.batch import Counted
+from vsr.data.manifest import Clip
+from vsr.data.sampler import FrameBudgetSampler
+from vsr.data.splits import check_disjoint
+from vsr.data.transforms import Augmentation
+from vsr.modelstore.checkpoint import CONFIG_FILE
+from vsr.training.config import RunConfig, built, check_lists, model_settings
+from vsr.training.lipreader import read_all
+from vsr.training.loop import Run
+
+MADE = 8  # dev clips that codes are made for after an epoch: a language model says them one by one
+
+
+@dataclass(frozen=True)
+class TokenDataConfig:
+    """Manifests of crops, folder of features, and the voice whose content model is read ("": the shipped one), or its
+    acoustic model alone; ``tests``, ``protocol``, ``views`` and ``augmentation`` as in
+    `lip2speech.training.acoustic`."""
+
+    train: tuple[str, ...]
+    dev: tuple[str, ...]
+    features: str
+    tests: tuple[str, ...] = ()
+    voice: str = ""
+    protocol: str = "cross"
+    frames_per_batch: int = 600
+    views: int = 2
+    augmentation: Augmentation = field(default_factory=lambda: Augmentation(speed=0.0))
+
+    def __post_init__(self):
+        check_lists(self.train, self.dev)
+        check_numbers(self, "data.", frames_per_batch=COUNT, views=COUNT)
+        if self.protocol not in PROTOCOLS:
+            raise VsrError("bad_config", f"data.protocol is '{self.protocol}'; it can be {' or '.join(PROTOCOLS)}")
+
+
+@dataclass(frozen=True)
+class TokenTrainConfig(RunConfig):
+    """Of a token model."""
+
+    data: TokenDataConfig
+
+    def model_config(self, voice: VoiceConfig) -> TokenConfig:
+        """The model's numbers, with the width that the voice says. Raises VsrError."""
+        return model_settings(TokenConfig, self.model, condition=condition_width(voice))
+
+
+def condition_width(voice: VoiceConfig) -> int:
+    """C of what the flow of an acoustic model is given, which a token model reads."""
+    return voice.dim + PAIR + max(1, voice.units)
+
+
+@dataclass
+class TokenBatch(Counted):
+    """condition (B, N, C); codes (B, N, Q), -1 on padding; mask (B, N) True on real steps."""
+
+    condition: Tensor
+    codes: Tensor
+    mask: Tensor
+
+
+class TokenRun(Run):
+    """`vsr.training.loop.Run` with a `TokenTrainConfig`."""
+
+    def _open_data(self) -> None:
+        data, seed = self.config.data, self.config.seed
+        train, dev, tests = (read_all(paths) for paths in (data.train, data.dev, data.tests))
+        check_disjoint(train, dev, tests)
+        self.voice: Voice = load_voice(acoustic_of(data.voice))[0].to(self.fabric.device)
+        train, dev = (self._sounding(name, clips) for name, clips in (("train", train), ("dev", dev)))
+        whole = SpeechDataset(train, data.features, NoText(), data.augmentation, data.protocol, seed)
+        self.pairs = self._pairs(whole)
+        self.train = CachedFeatures(whole, self._views(whole, data.views))
+        plain = SpeechDataset(dev, data.features, NoText(), None, data.protocol, seed)
+        self.dev = CachedFeatures(plain, self._views(plain, 1))
+        self.sampler = FrameBudgetSampler([clip.num_frames for clip in train], data.frames_per_batch, seed)
+
+    def _sounding(self, name: str, clips: list[Clip]) -> list[Clip]:
+        """The clips that have features; says how many have none. Raises VsrError where none has."""
+        kept, note = with_features(clips, self.config.data.features)
+        if not kept:
+            raise VsrError("bad_features", f"{name}: {note}")
+        if note:
+            self.say(f"{name}: {note}")
+        return kept
+
+    def _pairs(self, clips: SpeechDataset) -> list[Tensor]:
+        """Normalised mel pairs (N, P) of training clips, as many as the codec is fitted to."""
+        found, count = [], 0
+        for index in torch.randperm(len(clips), generator=torch.Generator().manual_seed(self.config.seed)).tolist():
+            if count < 4 * SAMPLED:
+                mel = clips.features[index].mel[None].to(self.fabric.device)
+                found.append(self.voice.normalise(mel)[0].cpu())
+                count += len(found[-1])
+        return found
+
+    @torch.inference_mode()
+    def _views(self, clips: SpeechDataset, views: int) -> list[list[Tensor]]:
+        """What the voice's frozen encoder makes of the clips."""
+        device = self.fabric.device
+        return cache_views(clips, lambda *seen: self.voice.encode(*(x.to(device) for x in seen)), views)
+
+    def _build_model(self) -> TokenModel:
+        model = built(TokenModel, self.config.model_config(self.voice.config))
+        model.codec.fit(torch.cat(self.pairs), self.config.seed)
+        if isinstance(model.generator, TokenLM):
+            model.generator.learn_transitions([model.codec.encode(own) for own in self.pairs])
+        del self.pairs
+        return model
+
+    def losses(self, batch: SpeechBatch) -> dict[str, Tensor]:
+        """Of what the voice's content model makes of a batch."""
+        return super().losses(token_batch(self.voice, self.model.codec, batch))
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """On the dev list the loss; of what is made for its first clips, L1 to the natural mel (nepers) and share of
+        right first codes."""
+        model: TokenModel = self.average.model
+        losses, errors, right = [], [], []
+        for index in range(len(self.dev.dataset.clips)):
+            batch = self.dev.batch([index]).to(self.fabric.device)
+            own = token_batch(self.voice, model.codec, batch)
+            losses.append(float(model.loss(own)["loss"]))
+            if index < MADE:
+                codes = model.generator.sample(own.condition[0], TokenOptions(), 0)
+                mel = self.voice.to_mel(model.codec.decode(codes)[None])
+                right.append(float((codes[:, 0] == own.codes[0, :, 0]).float().mean()))
+                errors.append(float((mel - batch.mel).abs().mean()))
+        return {"dev_loss": fmean(losses), "dev_mel": fmean(errors), "dev_codes": fmean(right)}
+
+    def export(self, folder: Path) -> Path:
+        """Write the averaged weights as a model folder (by rank 0 alone)."""
+        if self.fabric.is_global_zero:
+            save_part(folder, self.average.model, {"name": self.folder.name, "training": self.reached()})
+        return folder
+
+
+def acoustic_of(voice: str) -> Path:
+    """The folder of the acoustic model of a voice, by its own folder, the voice's or its name. Raises VsrError."""
+    alone = voice and (Path(voice) / CONFIG_FILE).is_file()
+    return Path(voice) if alone else find_model(voice or None) / ACOUSTIC
+
+
+@torch.no_grad()
+def token_batch(voice: Voice, codec, batch: SpeechBatch) -> TokenBatch:
+    """What the content model says of a batch, and the codes of its mels."""
+    content = voice.content(batch.visual, batch.seen.lengths, batch.speaker)
+    codes = codec.encode(voice.normalise(batch.mel)).masked_fill(~content.mask[..., None], -1)
+    return TokenBatch(voice.condition(content), codes, content.mask)

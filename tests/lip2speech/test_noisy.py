@@ -1,0 +1,150 @@
+"""Noisy sound beside the lips: noise as it was asked for, nothing at first, refused where it cannot be used."""
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from lip2speech.cli import main
+from lip2speech.conditions.registry import conditions_of
+from lip2speech.features.corpus import Features
+from lip2speech.features.dataset import NoText, SpeechDataset
+from lip2speech.inference.dubbing import voice_crop
+from lip2speech.inference.folder import load_model, save_part, save_voice
+from lip2speech.inference.masking import gains_of, masked, ratio_of
+from lip2speech.inference.options import SynthesisOptions
+from lip2speech.inference.recorded import conditions_of_sound
+from lip2speech.models.flow_options import FlowOptions
+from tests.conftest import talking_face, write_video
+from tests.lip2speech.tiny import UNITS, speakers, tiny_vocoder, tiny_voice
+from vsr.core.errors import VsrError
+from vsr.data.manifest import Clip
+from vsr.media.mel import log_mel
+from vsr.media.mixing import snr
+from vsr.media.units import Codebook
+
+NOISY = {"noisy": {"kind": "noisy"}}
+
+
+def sound(seed, samples=6400):
+    return (np.random.default_rng(seed).standard_normal(samples) / 20).astype(np.float32)
+
+
+def features(wave):
+    own = torch.from_numpy(wave)
+    return Features(own, log_mel(own), torch.zeros(len(wave) // 320, dtype=torch.long), speakers(1)[0])
+
+
+def store(folder, name, wave):
+    own = features(wave)
+    stored = {"wave": (own.wave * 32767).to(torch.int16), "mel": own.mel.contiguous(), "speaker": own.speaker.clone()}
+    save_file(stored | {"units": own.units.to(torch.int16)}, str(folder / f"{name}.safetensors"))
+    np.save(folder / f"{name}.npy", np.zeros((len(wave) // 640, 96, 96), np.uint8))
+    return Clip(name, f"{name}.mp4", "", "s", len(wave) // 640, str(folder / f"{name}.npy"))
+
+
+@pytest.fixture(scope="module")
+def hearing(tmp_path_factory):
+    """A voice with the condition, all of whose weights are other than zero."""
+    folder = tmp_path_factory.mktemp("hearing")
+    save_voice(folder / "acoustic", tiny_voice(conditions=NOISY), Codebook(torch.randn(UNITS, 39), "mfcc"))
+    save_part(folder / "vocoder", tiny_vocoder())
+    return folder
+
+
+@pytest.mark.parametrize("decibels", [-10.0, 0.0, 15.0])
+@pytest.mark.parametrize("kind", ["white", "babble"])
+def test_the_noise_has_the_ratio_that_was_drawn(kind, decibels):
+    condition = conditions_of({"n": {"kind": "noisy", "kinds": [kind], "snr": [decibels, decibels], "clean": 0.0}})["n"]
+    clean, others = sound(0), {"b": sound(1), "c": sound(2)}
+    drawn = condition.corruption.draw(["a", "b", "c"], np.random.default_rng(4), "a")
+    assert drawn.noise == kind and (drawn.voices == () or set(drawn.voices) == {"b", "c"})
+    wave = drawn.wave(clean, others.__getitem__)
+    assert snr(clean, wave - clean) == pytest.approx(decibels, abs=0.01)
+    given = condition.corrupted(features(clean), "a", ["a", "b", "c"], others.__getitem__, np.random.default_rng(4))
+    assert np.allclose(given, condition.of_wave(wave)) and given.shape == (20, 160)
+
+
+def test_clean_sound_is_given_as_it_is_and_silence_too():
+    condition = conditions_of({"n": {"kind": "noisy", "clean": 1.0}})["n"]
+    for wave in (sound(0), np.zeros(6400, np.float32)):
+        given = condition.corrupted(features(wave), "a", ["a"], None, np.random.default_rng(0))
+        assert np.array_equal(given, condition.of_wave(wave))
+    silent = conditions_of({"n": {"kind": "noisy", "clean": 0.0, "kinds": ["white"]}})["n"]
+    nothing = np.zeros(6400, np.float32)
+    given = silent.corrupted(features(nothing), "a", ["a"], None, np.random.default_rng(0))
+    assert np.array_equal(given, silent.of_wave(nothing))
+
+
+def test_each_epoch_draws_other_noise_and_each_clip_its_own_whatever_the_batch(tmp_path):
+    clips = [store(tmp_path, name, sound(seed)) for seed, name in enumerate("abc")]
+    dataset = SpeechDataset(clips, tmp_path, NoText(), None, conditions=conditions_of(NOISY))
+    first, again, later = (dataset.batch([0, 1], epoch).conditions["noisy"] for epoch in (0, 0, 1))
+    assert torch.equal(first, again) and not torch.equal(first, later)
+    assert torch.equal(dataset.batch([1], 0).conditions["noisy"][0], first[1])
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"snr": [0]}, {"snr": [0, "x"]}, {"drop": 2}, {"kinds": ["none.wav"]}, {"clean": -1}]
+)
+def test_settings_that_cannot_be_are_refused(wrong):
+    with pytest.raises((ValueError, VsrError), match=next(iter(wrong))):
+        conditions_of({"noisy": {"kind": "noisy"} | wrong})
+
+
+def test_to_begin_with_it_changes_nothing_and_learnt_it_is_heard():
+    before, after = tiny_voice(), tiny_voice(conditions=NOISY)
+    begun = type(after)(after.config)
+    new = {key: own for key, own in begun.state_dict().items() if "conditions." in key}
+    seen, lengths = torch.randn(1, 10, 32, generator=torch.Generator().manual_seed(0)), torch.tensor([10])
+
+    def mel(voice, wave=None):
+        given = {} if wave is None else conditions_of_sound(voice.named, [wave], torch.device("cpu"))
+        return voice.speak_seen(seen, lengths, speakers(1), FlowOptions(2), conditions=given).mel
+
+    heard, quiet = mel(after, sound(0)), mel(after)
+    assert not torch.allclose(heard, quiet) and not torch.allclose(heard, mel(after, sound(1)))
+    after.load_state_dict(new | before.state_dict())
+    assert torch.equal(mel(after, sound(0)), mel(before))
+
+
+def test_a_long_clip_is_given_the_sound_of_each_window(hearing):
+    loaded = load_model(hearing)
+    crop, wave = np.random.default_rng(0).integers(0, 255, (520, 96, 96), np.uint8), sound(3, 520 * 640)
+    options = FlowOptions(steps=1, temperature=0.0)
+    whole = voice_crop(loaded, crop, speakers(1), options, sound=wave)
+    last = wave.copy()
+    last[-6400:] = 0
+    other = voice_crop(loaded, crop, speakers(1), options, sound=last)
+    assert torch.equal(whole.mel[:, :800], other.mel[:, :800]) and not torch.allclose(whole.mel, other.mel)
+
+
+def test_a_mask_never_makes_louder_and_keeps_what_is_clean():
+    wave = sound(0)
+    mel = log_mel(torch.from_numpy(wave))
+    assert np.allclose(masked(wave, mel)[640:-640], wave[640:-640], atol=1e-5)
+    assert np.allclose(masked(wave, mel + 1), masked(wave, mel))
+    assert np.allclose(masked(wave, mel - 1)[640:-640], wave[640:-640] / np.e, atol=1e-4)
+    gains = gains_of(mel, torch.randn_like(mel))
+    assert gains.min() >= 0 and gains.max() <= 1 + 1e-6 and gains.shape == (40, 321)
+
+
+def test_the_ratio_is_that_of_the_powers():
+    noisy = torch.zeros(4, 80)
+    assert ratio_of(noisy, noisy + 0.5 * np.log(0.5)) == pytest.approx(0, abs=1e-4)
+    assert ratio_of(noisy, noisy + 0.5 * np.log(1 / 11)) == pytest.approx(-10, abs=1e-3)
+    assert ratio_of(noisy, noisy) == pytest.approx(30, abs=0.01)
+
+
+def test_a_voice_of_lips_alone_is_refused_and_so_is_a_video_without_sound(tiny_voice_folder, hearing, tmp_path, capsys):
+    video = write_video(tmp_path / "silent.mp4", talking_face(36))
+    for model, printed in ((tiny_voice_folder, "condition of kind noisy"), (hearing, "has no sound")):
+        options = ["--noisy", "--model", str(model), "--text", "none"]
+        assert main(["speak", str(video), "-o", str(tmp_path / "out.wav"), *options]) == 1
+        shown = capsys.readouterr().err
+        assert printed in shown and shown.strip().count("\n") == 0 and not (tmp_path / "out.wav").exists()
+
+
+def test_a_copy_voices_nothing():
+    with pytest.raises(VsrError, match="--noisy"):
+        SynthesisOptions(copy=True, noisy=True)

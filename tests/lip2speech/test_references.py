@@ -1,0 +1,113 @@
+"""Whose voice `--reference` names: a recording, the sound itself, a saved voice, or nobody."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lip2speech.cli import main
+from lip2speech.features.speaker import reference_vector
+from lip2speech.inference.anonymous import FAR
+from lip2speech.inference.dubbing import speak
+from lip2speech.inference.folder import load_model
+from lip2speech.inference.reference import Reference, read_reference, whose
+from lip2speech.inference.saved_voices import saved_names, saved_vector, user_folder
+from tests.conftest import talking_face, write_video
+from vsr.core.errors import VsrError
+from vsr.media.audio import mux, read_wave, write_wave
+
+
+@pytest.fixture(autouse=True)
+def no_voices(consented, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+
+
+@pytest.fixture
+def someone(tmp_path, voice_like):
+    path = tmp_path / "someone.wav"
+    write_wave(path, voice_like)
+    return path
+
+
+@pytest.fixture
+def film(tmp_path):
+    return write_video(tmp_path / "clip.mp4", talking_face(50))
+
+
+def test_words_files_and_names_are_told_apart(someone, monkeypatch):
+    assert read_reference("own") == Reference("own") and read_reference("anonymous:4") == Reference("anonymous", seed=4)
+    assert read_reference(str(someone)) == read_reference(someone) == Reference("file", str(someone))
+    assert read_reference("nowhere.wav").kind == "file"  # which is refused when it is read
+    assert read_reference(Path("own")).kind == "file"
+    with pytest.raises(VsrError, match=r"anna: no such file, and no saved voice.*lip2speech voices add"):
+        read_reference("anna")
+    assert main(["voices", "add", "anna", str(someone), "--consent"]) == 0
+    assert read_reference("anna") == Reference("saved", "anna")
+    monkeypatch.chdir(someone.parent)
+    (someone.parent / "anna").write_bytes(someone.read_bytes())
+    assert read_reference("anna").kind == "file"
+
+
+def test_a_saved_voice_is_the_recordings(someone, capsys):
+    assert main(["voices"]) == 0 and capsys.readouterr().out == ""
+    assert main(["voices", "add", "anna", str(someone), "--consent"]) == 0
+    assert np.allclose(saved_vector("anna"), reference_vector(someone), atol=1e-5)
+    assert np.allclose(whose(read_reference("anna"), "").vector, saved_vector("anna"))
+    assert main(["voices", "add", "anna", str(someone)]) == 1 and "is saved" in capsys.readouterr().err
+    assert main(["voices"]) == 0 and "anna: from someone.wav" in capsys.readouterr().out
+    assert main(["voices", "remove", "anna"]) == 0 and saved_names() == []
+    assert main(["voices", "remove", "anna"]) == 1 and main(["voices", "add", "own", str(someone)]) == 1
+
+
+@pytest.mark.parametrize("words", [["add", "anna"], ["list", "anna"], ["remove"], ["add", "../a", "b.wav"]])
+def test_wrong_arguments_are_refused(words, capsys):
+    assert main(["voices", *words]) == 1 and capsys.readouterr().err.count("\n") == 1
+
+
+def test_nothing_is_saved_without_consent(someone, capsys):
+    assert main(["voices", "add", "anna", str(someone)]) == 1 and "--consent" in capsys.readouterr().err
+    assert not (user_folder() / "voices").exists()
+
+
+ZEROS = '{"vector": [' + "0," * 255 + "0]}"
+
+
+@pytest.mark.parametrize("held", ["", "[]", '{"vector": [1, 2]}', '{"vector": "x"}', ZEROS])
+def test_a_damaged_voice_is_refused(held, capsys):
+    (user_folder() / "voices").mkdir(parents=True)
+    (user_folder() / "voices/anna.json").write_text(held, "utf-8")
+    with pytest.raises(VsrError, match="holds no voice"):
+        saved_vector("anna")
+
+
+def test_own_and_anonymous_listen_to_the_video(tiny_voice_folder, film, someone, tmp_path, voice_like):
+    heard = tmp_path / "heard.mp4"
+    mux(film, read_wave(someone)[:32_000], heard)
+    own = whose(Reference("own"), heard).vector
+    nobody = whose(Reference("anonymous", seed=3), heard)
+    assert own @ reference_vector(someone) > 0.9 and nobody.vector @ own < FAR and not nobody.note
+    loaded = load_model(tiny_voice_folder)
+    waves = [speak(loaded, heard, kind).wave for kind in ("own", "anonymous:3", "anonymous:4", None)]
+    assert np.array_equal(waves[0], speak(loaded, heard, own).wave)
+    assert all(not np.array_equal(one, other) for one, other in zip(waves, waves[1:], strict=False))
+
+
+def test_a_silent_video_has_no_voice_of_its_own(film):
+    with pytest.raises(VsrError) as caught:
+        whose(Reference("own"), film)
+    assert caught.value.reason == "no_sound"
+    made = whose(Reference("anonymous"), film)
+    assert "holds no voice" in made.note and made.vector.shape == (256,)
+    with pytest.raises(VsrError):
+        whose(Reference("anonymous"), "nowhere.mp4")
+
+
+def test_through_the_command(tiny_voice_folder, film, someone, tmp_path, capsys):
+    given = ["speak", str(film), "--model", str(tiny_voice_folder), "--text", "none", "-o", str(tmp_path / "out.wav")]
+    assert main([*given, "--reference", "anonymous:2", "--reference", "5=anonymous"]) == 0
+    said = capsys.readouterr().err
+    assert "not chosen to be far" in said and "face 5 is not voiced" in said and "agreed" not in said
+    for wrong, why in (("own", "no sound"), ("anna", "no saved voice"), ("anonymous:x", "whole number")):
+        out = tmp_path / "no.wav"
+        assert main([*given[:-1], str(out), "--reference", wrong]) == 1
+        assert why in capsys.readouterr().err and not out.exists()

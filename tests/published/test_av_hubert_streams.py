@@ -1,0 +1,118 @@
+"""AV-HuBERT of lips, sound and both computes what the real peer computed from the same weights."""
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.published.agreement import far
+from tests.published.formula import samples, video, weights
+from tests.published.test_av_hubert import ours
+from vsr.core.errors import VsrError
+from vsr.models.filterbank import LOUDEST, FilterBank, log_filter_bank
+from vsr.models.streams import Streams
+from vsr.modelstore.importers.av_hubert import build, modality_of, our_order
+
+GOLDEN = json.loads((Path(__file__).parent / "golden" / "av_hubert.json").read_text())
+SIZE = len(GOLDEN["symbols"])
+RECORDS = {"video": GOLDEN["records"], "sound": GOLDEN["sound"], "both": GOLDEN["both"]}
+
+
+@pytest.fixture(scope="module")
+def model():
+    return build(weights(GOLDEN["shapes"]), GOLDEN["settings"], "both")
+
+
+def wave(frames):
+    """The sound of a file of 16 bit, as it is decoded: (1, T, 640)."""
+    return torch.from_numpy(samples(frames)).float().view(1, frames, 640) / LOUDEST
+
+
+def given(modality, frames):
+    inputs = {"video": video(frames), "sound": wave(frames)}
+    return Streams(inputs if modality == "both" else {modality: inputs[modality]})
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("modality", RECORDS)
+@pytest.mark.parametrize("index", range(3))
+def test_states_and_decoder_agree_with_the_peer(model, modality, index):
+    record = RECORDS[modality][index]
+    length = torch.tensor([record["frames"]])
+    states = model.encode(given(modality, record["frames"]), length)
+    assert far(states[0], record["states"]) < 1e-4
+    log_probs = model.decoder(ours(record["tokens"]), states, length).log_softmax(-1)[0]
+    assert far(log_probs, torch.tensor(record["decoder"])[:, our_order(SIZE)].tolist()) < 1e-4
+
+
+@torch.no_grad()
+def test_a_reader_of_both_reads_lips_alone_as_one_of_lips_does(model):
+    lips = build(weights(GOLDEN["shapes"]), GOLDEN["settings"])
+    assert (lips.modality, model.modality) == ("video", ("video", "sound"))
+    length = torch.tensor([9])
+    assert torch.allclose(lips.encode(video(9), length), model.encode(video(9), length), atol=1e-5)
+
+
+@torch.no_grad()
+def test_clips_with_and_without_sound_are_read_in_one_batch_as_alone(model):
+    both, alone = model.encode(given("both", 9), torch.tensor([9])), model.encode(video(4), torch.tensor([4]))
+    seen = torch.cat([video(9), torch.nn.functional.pad(video(4), (0, 0) * 3 + (0, 5), value=0.3)])
+    heard = torch.cat([wave(9), torch.full((1, 9, 640), 0.2)])
+    present = {"sound": torch.tensor([True, False])}
+    states = model.encode(Streams({"video": seen, "sound": heard}, present), torch.tensor([9, 4]))
+    assert torch.allclose(states[0], both[0], atol=1e-5) and torch.allclose(states[1, :4], alone[0], atol=1e-5)
+    assert not states[1, 4:].any()
+
+
+class Kept(torch.nn.Identity):
+    """In place of the projection: what it is given."""
+
+    weight = torch.zeros(1)
+
+
+@pytest.mark.parametrize("index", range(3))
+def test_features_of_sound_are_those_of_the_peers_own_data_loading(index):
+    record = RECORDS["sound"][index]
+    bank = FilterBank(4)
+    bank.project = Kept()
+    mask = torch.ones(1, record["frames"], dtype=torch.bool)
+    assert far(bank(wave(record["frames"]), mask)[0], record["features"]) < 1e-4
+
+
+def test_the_number_of_spectra_follows_the_length_and_silence_is_finite():
+    drawn = random.Random(3)
+    for _ in range(20):
+        length = drawn.randrange(1, 5000)
+        expected = 1 if length <= 400 else 1 + (length - 400 + 159) // 160
+        found = log_filter_bank(torch.zeros(length))
+        assert found.shape == (expected, 26) and found.isfinite().all()
+
+
+def test_a_tone_is_loudest_in_the_band_around_it():
+    time = torch.arange(16000) / 16000
+    bands = [log_filter_bank((2 * torch.pi * hertz * time).sin()).mean(0).argmax().item() for hertz in (200, 800, 3000)]
+    assert bands == sorted(bands) and len(set(bands)) == 3
+
+
+@pytest.mark.parametrize(
+    "task, expected",
+    [
+        ({"modalities": ["video", "audio"]}, "both"),
+        ({"modalities": ["audio"]}, "both"),
+        ({"modalities": ["video"]}, "video"),
+        ({}, "video"),
+        (None, "video"),
+    ],
+)
+def test_the_settings_say_what_it_was_tuned_on(task, expected):
+    assert modality_of({"cfg": {"model": {}, "task": task}}) == expected
+
+
+@pytest.mark.parametrize("change, printed", [(None, "only its lips"), ([16, 26], "has shape")])
+def test_tensors_of_sound_are_checked(change, printed):
+    name = "encoder.w2v_model.feature_extractor_audio.proj.weight"
+    shapes = {other: shape for other, shape in GOLDEN["shapes"].items() if other != name}
+    with pytest.raises(VsrError, match=printed):
+        build(weights(shapes | ({name: change} if change else {})), GOLDEN["settings"], "both")

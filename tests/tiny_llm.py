@@ -1,0 +1,27 @@
+"""A tiny language model of the real class with a tokenizer of characters, as a folder of safetensors."""
+
+import torch
+
+SIZES = {
+    "model_type": "llama", "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2,
+    "num_attention_heads": 2, "num_key_value_heads": 1, "max_position_embeddings": 128,
+}  # fmt: skip
+LETTERS = "<?\n>| .'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+
+def save_tiny_llm(folder, seed=0):
+    """Write it; returns the folder as text."""
+    import tokenizers
+    import transformers
+
+    torch.manual_seed(seed)
+    letters = {letter: place for place, letter in enumerate(LETTERS)}
+    plain = tokenizers.Tokenizer(tokenizers.models.WordLevel(letters, unk_token="?"))
+    plain.pre_tokenizer = tokenizers.pre_tokenizers.Split("", "isolated")
+    made = transformers.PreTrainedTokenizerFast(tokenizer_object=plain, bos_token="<", eos_token="<", unk_token="?")
+    sizes = {key: value for key, value in SIZES.items() if key != "model_type"}
+    config = transformers.LlamaConfig(vocab_size=len(letters), bos_token_id=0, eos_token_id=0, **sizes)
+    transformers.LlamaForCausalLM(config).save_pretrained(folder)
+    made.save_pretrained(folder)
+    (folder / "README.md").write_text("license: mit\n", "utf-8")
+    return str(folder)

@@ -1,0 +1,53 @@
+"""What one head of a model says of a window, such as a translation: words without times of their own.
+
+A head says no word times: its words are spread over the window by their letters, and the confidence of each is the mean
+probability of a token (the geometric mean), which is not calibrated.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vsr.decoding.heads import chosen_head, tokenizer_of
+from vsr.inference.records import ScoredWords
+from vsr.output.transcript import TimedWord
+from vsr.text.hypothesis import Hypothesis
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from vsr.modelstore.folder import LoadedModel
+
+
+def searched_by(
+    loaded: LoadedModel, name: str, states: Tensor, lengths: Tensor, nbest: int
+) -> list[list[Hypothesis]]:
+    """The head's hypotheses of each window, best first. Raises VsrError bad_config for a head that writes no text."""
+    found = loaded.model.heads[chosen_head(loaded, name)].search(states, lengths, nbest)
+    return [own[:nbest] or [Hypothesis((), 0.0)] for own in found]
+
+
+def words_of(loaded: LoadedModel, name: str, ranked: Sequence[Hypothesis], edges: np.ndarray) -> list[ScoredWords]:
+    """The words of each hypothesis of a window with these frame borders in seconds."""
+    tokenizer = tokenizer_of(loaded, name)
+    first, last = float(edges[0]), float(edges[-1])
+    return [ScoredWords(own.score, spread(tokenizer.decode(own.tokens), first, last, mean(own))) for own in ranked]
+
+
+def mean(hypothesis: Hypothesis) -> float:
+    """The geometric mean of the probabilities of its tokens and end."""
+    return math.exp(min(0.0, hypothesis.score / (len(hypothesis.tokens) + 1)))
+
+
+def spread(text: str, first: float, last: float, confidence: float) -> tuple[TimedWord, ...]:
+    """The words of a text from ``first`` to ``last`` seconds, each as long as it has letters."""
+    words = text.split()
+    bounds = np.cumsum([0, *(len(word) for word in words)]) * (last - first) / max(1, sum(map(len, words))) + first
+    return tuple(
+        TimedWord(word, float(start), float(end), confidence)
+        for word, start, end in zip(words, bounds, bounds[1:], strict=False)
+    )

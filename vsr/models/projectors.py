@@ -1,0 +1,163 @@
+"""Encoder states -> fewer vectors of a language model's width: what stands in its prompt in place of words.
+
+Frames side by side (Llama-AVSR, Cappellazzo et al. 2024), the mean over frames of one unit (VSP-LLM, Yeo et al. 2024),
+a stride of two (Zero-AVSR, Yeo et al. 2025), or learned queries, more of them where speech is fast (MMS-LLaMA, Yeo et
+al. 2025; `vsr.models.query_projector`). Settings of a kind are a frozen dataclass with ``build(dim, width)``, which
+makes a `Projector`.
+
+Shapes: B clips, T frames, D width of the states, N vectors of the longest clip, W width of the language model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vsr.core.numbers import COUNT, NOT_NEGATIVE
+from vsr.core.registry import Registry
+from vsr.data.batch import Batch
+from vsr.models.lengths import length_mask, zero_padding
+from vsr.models.limits import check_sizes
+from vsr.models.registry import settings_of, split_kind
+
+
+class ProjectorPart(Protocol):
+    """Settings of a projector."""
+
+    def build(self, dim: int, width: int) -> Projector: ...
+
+
+PROJECTORS: Registry[type[ProjectorPart]] = Registry("projector", "vsr.projectors", "vsr.models.projector_kinds")
+
+
+def projector_of(given: Any) -> Any:
+    """The typed settings of {kind: ..., its settings}, or of a name. Raises ValueError."""
+    return settings_of(PROJECTORS, *split_kind(given, "projector"))
+
+
+class Projector(nn.Module):
+    """states (B, T, D), zero on padding, lengths (B,) -> vectors (B, N, W), zero on padding, and their counts (B,)."""
+
+    def forward(self, states: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        raise NotImplementedError
+
+    def losses(self, states: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """What it learns by itself, means over the tokens of the batch; they are added to the loss."""
+        return {}
+
+
+def perceptron(given: int, hidden: int, width: int) -> nn.Module:
+    """One layer, or two with a ReLU between them where ``hidden`` is not 0."""
+    if not hidden:
+        return nn.Linear(given, width)
+    return nn.Sequential(nn.Linear(given, hidden), nn.ReLU(), nn.Linear(hidden, width))
+
+
+class Stack(Projector):
+    """So many frames side by side, the last ones with zeros after them; then one layer or two."""
+
+    def __init__(self, dim: int, width: int, frames: int, hidden: int):
+        super().__init__()
+        self.frames = frames
+        self.out = perceptron(frames * dim, hidden, width)
+
+    def forward(self, states: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        counts = lengths.add(self.frames - 1) // self.frames
+        padded = F.pad(states, (0, 0, 0, -states.shape[1] % self.frames))
+        vectors = self.out(padded.unflatten(1, (-1, self.frames)).flatten(2))
+        return zero_padding(vectors, length_mask(counts, vectors.shape[1])), counts
+
+
+class Strided(Projector):
+    """A convolution over 3 frames with a stride of 2, a ReLU and two layers."""
+
+    def __init__(self, dim: int, width: int, hidden: int):
+        super().__init__()
+        self.conv = nn.Conv1d(dim, hidden, 3, 2, 1)
+        self.out = perceptron(hidden, hidden, width)
+
+    def forward(self, states: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        counts = lengths.add(1) // 2
+        vectors = self.out(self.conv(states.transpose(1, 2)).transpose(1, 2).relu())
+        return zero_padding(vectors, length_mask(counts, vectors.shape[1])), counts
+
+
+class Deduplicated(Projector):
+    """The mean over each run of frames that have the same unit; units are the nearest of ``units`` centroids.
+
+    Centroids are fitted to the states of training clips when a run begins (`fit`).
+    """
+
+    def __init__(self, dim: int, width: int, units: int, hidden: int):
+        super().__init__()
+        self.register_buffer("centroids", torch.zeros(units, dim))
+        self.out = perceptron(dim, hidden, width)
+
+    def units(self, states: Tensor) -> Tensor:
+        """States (B, T, D) -> the unit of each frame, (B, T)."""
+        return ((self.centroids**2).sum(-1) - 2 * states.float() @ self.centroids.T).argmin(-1)
+
+    def forward(self, states: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        units, mask = self.units(states), length_mask(lengths, states.shape[1])
+        means, counts = means_of_runs(states, units, mask)
+        return zero_padding(self.out(means), length_mask(counts, means.shape[1])), counts
+
+
+def means_of_runs(states: Tensor, units: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """States (B, T, D), units (B, T) and mask (B, T) -> the mean of each run of one unit, (B, N, D), zero on padding,
+    and how many runs there are, (B,)."""
+    begins = torch.ones_like(mask)
+    begins[:, 1:] = units[:, 1:] != units[:, :-1]
+    runs = ((begins & mask).cumsum(1) - 1).clamp(min=0)  # padding falls to the last run, with the weight 0
+    counts = (begins & mask).sum(1)
+    real = mask[..., None].to(states.dtype)
+    sums = states.new_zeros(len(states), int(counts.max()), states.shape[2])
+    sums = sums.scatter_add(1, runs[..., None].expand_as(states), states * real)
+    frames = states.new_zeros(*sums.shape[:2], 1).scatter_add(1, runs[..., None], real)
+    return sums / frames.clamp(min=1), counts
+
+
+@dataclass(frozen=True)
+class StackSettings:
+    """As `Stack`: ``hidden`` 0 is one layer."""
+
+    frames: int = 3
+    hidden: int = 0
+
+    def __post_init__(self):
+        check_sizes(self, frames=COUNT, hidden=NOT_NEGATIVE)
+
+    def build(self, dim: int, width: int) -> Stack:
+        return Stack(dim, width, self.frames, self.hidden)
+
+
+@dataclass(frozen=True)
+class StridedSettings:
+    """As `Strided`."""
+
+    hidden: int = 1024
+
+    def __post_init__(self):
+        check_sizes(self, hidden=COUNT)
+
+    def build(self, dim: int, width: int) -> Strided:
+        return Strided(dim, width, self.hidden)
+
+
+@dataclass(frozen=True)
+class DedupSettings:
+    """As `Deduplicated`: centroids of the states of so many training ``clips``."""
+
+    units: int = 200
+    hidden: int = 0
+    clips: int = 200
+
+    def __post_init__(self):
+        check_sizes(self, units=COUNT, hidden=NOT_NEGATIVE, clips=COUNT)
+
+    def build(self, dim: int, width: int) -> Deduplicated:
+        return Deduplicated(dim, width, self.units, self.hidden)

@@ -1,0 +1,133 @@
+"""Language models of transformers from a local folder or a GGUF file: weights, tokenizer, licence, adapters (LoRA).
+
+Nothing is fetched, and nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vsr.core.errors import VsrError, one_line
+from vsr.core.files import read_json
+from vsr.core.packages import needed
+
+INSTALL = "pip install 'vsr-lip2speech[llm]'"
+PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
+CAUSAL = "AutoModelForCausalLM"
+
+
+@dataclass(frozen=True)
+class LoraSettings:
+    """Low-rank adapters (Hu et al. 2022): ``rank`` 0 has none; ``modules``: the layers that have them."""
+
+    rank: int = 8
+    alpha: float = 16.0
+    dropout: float = 0.05
+    modules: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+
+
+def load_backbone(path: str | Path, kind: str = CAUSAL) -> tuple[Any, Any, str]:
+    """Tokenizer, model (a class of transformers, float32) and licence of a folder or a GGUF file.
+
+    Raises VsrError: missing_package; bad_model where there is none, it holds pickled weights alone, or is broken.
+    """
+    model = _read(path, kind, dtype=torch.float32)
+    return load_hub_tokenizer(path), model, licence_of(_found(Path(path))[0])
+
+
+def load_hub_tokenizer(path: str | Path) -> Any:
+    """The tokenizer of a backbone. Raises VsrError as `load_backbone`."""
+    return _read(path, "AutoTokenizer")
+
+
+def config_of(path: str | Path) -> Any:
+    """The configuration of a backbone, without its weights. Raises VsrError as `load_backbone`."""
+    return _read(path, "AutoConfig")
+
+
+def _read(path: str | Path, kind: str, **more: Any) -> Any:
+    """What a class of transformers makes of a folder or a GGUF file. Raises VsrError."""
+    folder, gguf = _found(Path(path))
+    transformers = needed("transformers", "a language model", INSTALL)
+    if gguf:
+        needed("gguf", "a GGUF file", INSTALL)
+        needed("accelerate", "a GGUF file", INSTALL)
+    options = {"gguf_file": gguf} if gguf else {"use_safetensors": True} if more else {}
+    options |= {"local_files_only": True, "trust_remote_code": False} | more
+    transformers.utils.logging.disable_progress_bar()
+    try:
+        return getattr(transformers, kind).from_pretrained(folder, **options)
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError, AttributeError, TypeError) as error:
+        raise VsrError("bad_model", f"{path} is no language model that can be read: {one_line(error)[:200]}") from error
+
+
+def of_sizes(sizes: dict[str, Any], kind: str = CAUSAL) -> Any:
+    """A model of transformers from random weights: ``model_type`` and numbers of its configuration. Raises VsrError
+    bad_config for numbers that make none."""
+    transformers, given = needed("transformers", "a language model", INSTALL), dict(sizes)
+    try:
+        config = transformers.AutoConfig.for_model(given.pop("model_type", ""), **given)
+        return getattr(transformers, kind).from_config(config)
+    except (ValueError, TypeError, KeyError, RuntimeError, AttributeError) as error:
+        raise VsrError("bad_config", f"llm.sizes make no model: {one_line(error)[:200]}") from error
+
+
+def with_lora(model: Any, lora: LoraSettings, task: str = "CAUSAL_LM") -> Any:
+    """The model with adapters, which change nothing yet and alone are trained; as it is where the rank is 0. Raises
+    VsrError missing_package, bad_config for layers that it does not have."""
+    if not lora.rank:
+        return model
+    peft = needed("peft", "adapters of a language model", INSTALL)
+    config = peft.LoraConfig(
+        r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=list(lora.modules), task_type=task
+    )
+    try:
+        return peft.get_peft_model(model, config)
+    except ValueError as error:
+        raise VsrError("bad_config", f"llm.lora: {one_line(error)[:200]}") from error
+
+
+def weight_files(path: str | Path) -> list[Path]:
+    """The files that hold a backbone's weights. Raises VsrError as `load_backbone`."""
+    folder, gguf = _found(Path(path))
+    return [folder / gguf] if gguf else sorted(folder.glob("*.safetensors"))
+
+
+def precision() -> torch.dtype:
+    """bfloat16 where the processor multiplies it itself."""
+    return torch.bfloat16 if torch.cpu._is_avx512_bf16_supported() else torch.float32
+
+
+def _found(path: Path) -> tuple[Path, str]:
+    """Folder, and the name of the GGUF file in it, "" for safetensors. Raises VsrError."""
+    if path.is_file() and path.suffix == ".gguf":
+        return path.parent, path.name
+    if not path.is_dir():
+        problem = "is no folder and no GGUF file: give a local folder with safetensors, or a file that ends in .gguf"
+        raise VsrError("bad_model", f"{path} {problem}")
+    if list(path.glob("*.safetensors")):
+        return path, ""
+    files = sorted(path.glob("*.gguf"))
+    if len(files) == 1:
+        return path, files[0].name
+    if any(file for pattern in PICKLES for file in path.glob(pattern)):
+        raise VsrError("bad_model", f"{path} holds pickled weights, which are never read: convert them to safetensors")
+    raise VsrError("bad_model", f"{path} holds {len(files) or 'no'} GGUF files and no safetensors: name one file")
+
+
+def licence_of(folder: Path) -> str:
+    """What the model's files say of their licence: the card's line, or the name of a licence's file."""
+    card = folder / "README.md"
+    if card.is_file():
+        for line in card.read_text("utf-8", "replace").splitlines()[:60]:
+            if line.lower().startswith("license:"):
+                return line.partition(":")[2].strip()
+    config = read_json(folder / "config.json") if (folder / "config.json").is_file() else {}
+    if isinstance(config, dict) and isinstance(config.get("license"), str):
+        return config["license"]
+    files = sorted(file.name for file in folder.iterdir() if file.name.lower().startswith(("license", "licence")))
+    return f"see {files[0]}" if files else "not stated by its files"

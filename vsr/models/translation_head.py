@@ -1,0 +1,119 @@
+"""A head that writes the text of a clip in another language: visual speech translation.
+
+Its attention decoder reads the states as the reader's own does, with a tokenizer of the target language; CTC, which is
+monotone, stays with the text that is spoken (MixSpeech, Cheng et al. 2023, and AV-HuBERT on MuAViC, Anwar et al. 2023).
+
+Shapes: B clips, T frames, U tokens, D width, V vocabulary of the target language.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vsr.core.errors import VsrError
+from vsr.core.numbers import COUNT
+from vsr.core.tokens import IGNORE
+from vsr.data.batch import Batch
+from vsr.data.manifest import Clip, translation_of
+from vsr.data.targets import TOKENS, Target
+from vsr.models.decoder import Decoder
+from vsr.models.heads import HeadSettings
+from vsr.models.hypotheses import log_probs, searched
+from vsr.models.limits import DROPPED, check_heads, check_sizes
+from vsr.models.registry import HEADS
+from vsr.models.targets import shift_tokens
+from vsr.text.hypothesis import Hypothesis
+from vsr.text.listed import CONFIG
+from vsr.text.pieces import of_pieces, pieces_in
+from vsr.text.tokenizer import CharTokenizer, Tokenizer
+
+
+class TranslationHead(Decoder):
+    """`Decoder` over target tokens, searched by a beam and ranked by the mean log-probability of a token."""
+
+    beam = 4
+
+    def search(self, states: Tensor, lengths: Tensor, nbest: int = 1) -> list[list[Hypothesis]]:
+        """The ``nbest`` texts of each clip, of at most as many tokens as there are frames."""
+        found = searched(self, states, lengths, max(self.beam, nbest), lengths)
+        scores = log_probs(self, states, lengths, found).sum(-1)
+        each = zip(found.lists(), scores.tolist(), found.ended.tolist(), strict=True)
+        return [_ranked(*row)[:nbest] for row in each]
+
+    @torch.no_grad()
+    def measured(self, states: Tensor, batch: Batch) -> tuple[int, int]:
+        """(tokens and ends that are not the likeliest after the true ones, tokens and ends), for validation."""
+        tokens_in, targets = shift_tokens(batch.tokens, self.embed.num_embeddings - 1)
+        wrong = self(tokens_in, states, batch.lengths).argmax(-1) != targets
+        known = targets != IGNORE
+        return int((wrong & known).sum()), int(known.sum())
+
+
+def _ranked(tokens: list[list[int]], scores: list[float], ended: list[bool]) -> list[Hypothesis]:
+    """The hypotheses of a clip that came to an end, the one with the likeliest tokens first."""
+    each = zip(tokens, scores, ended, strict=True)
+    found = [Hypothesis(tuple(own), score) for own, score, done in each if done]
+    return sorted(found, key=lambda one: -one.score / (len(one.tokens) + 1))
+
+
+@HEADS.register("translation")
+@dataclass(frozen=True)
+class TranslationSettings(HeadSettings):
+    """``language``: of the target, as the manifests' translations name it; ``tokenizer``: folder of `vsr tokens
+    --translation`, whose ``pieces`` a run writes into the model's config; the rest as `Decoder` takes it."""
+
+    language: str
+    tokenizer_folder: str = ""
+    pieces: tuple[str, ...] = ()
+    layers: int = 2
+    heads: int = 4
+    hidden: int = 768
+    dropout: float = 0.1
+    label_smoothing: float = 0.1
+    beam: int = 4
+
+    def __post_init__(self):
+        object.__setattr__(self, "pieces", tuple(self.pieces))
+        sizes = dict.fromkeys(("layers", "heads", "hidden", "beam"), COUNT)
+        check_sizes(self, **sizes, dropout=DROPPED, label_smoothing=DROPPED)
+        if not self.language:
+            raise ValueError("a translation head needs its language, such as es")
+        if not self.pieces and not self.tokenizer_folder:
+            raise ValueError("a translation head needs tokenizer_folder, which vsr tokens --translation makes")
+
+    @classmethod
+    def filled(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The settings with the pieces of the folder, where it is there. Raises VsrError bad_model."""
+        folder = given.get("tokenizer_folder")
+        if given.get("pieces") or not folder or not (Path(str(folder)) / CONFIG).exists():
+            return dict(given)
+        return {**given, "pieces": list(pieces_in(str(folder)))}
+
+    def tokenizer(self, shared: Any) -> Tokenizer:
+        """Its own; characters are assumed where its folder is not made yet (`--dry-run`)."""
+        return of_pieces(self.pieces) if self.pieces else CharTokenizer()
+
+    def targets(self, clip: Clip, frames: int, tokenizer: Tokenizer) -> dict[str, Target]:
+        """``tokens`` of the translation. Raises VsrError bad_manifest for a clip without one, bad_config without
+        pieces."""
+        if not self.pieces:
+            problem = f"holds no tokenizer: make it by vsr tokens --translation {self.language}"
+            raise VsrError("bad_config", f"tokenizer_folder {self.tokenizer_folder} {problem}")
+        text = translation_of(clip, self.language)
+        if text is None:
+            raise VsrError("bad_manifest", f"{clip.id} has no translation into {self.language}")
+        return {TOKENS: Target(np.array(tokenizer.encode(text), dtype=np.int64))}
+
+    def build(self, dim: int, vocab_size: int) -> TranslationHead:
+        check_heads("dim", dim, "heads", self.heads)
+        size = self.tokenizer(None).vocab_size
+        head = TranslationHead(size, dim, self.layers, self.heads, self.hidden, self.dropout)
+        head.label_smoothing, head.beam = self.label_smoothing, self.beam
+        return head

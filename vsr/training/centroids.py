@@ -1,0 +1,46 @@
+"""Centroids of a reader's own states, by which a projector knows runs of one unit (VSP-LLM); fitted as a run begins."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from vsr.core.errors import VsrError
+from vsr.data.batch import CropDataset
+from vsr.data.codebook import fit_codebook
+from vsr.models.lipreader import LipReader, head_of
+from vsr.models.projectors import Deduplicated, projector_of
+
+
+@torch.no_grad()
+def fit_centroids(model: LipReader, train: CropDataset, seed: int) -> str:
+    """Fit the centroids of every head that has some to the states of training clips, drawn by chance, as they are with
+    the model's first weights; returns a sentence, "" where there is none. Raises VsrError bad_config for few states."""
+    filled = []
+    for name, head in model.further_heads.items():
+        projector = getattr(head, "projector", None)
+        if isinstance(projector, Deduplicated):
+            clips = projector_of(head_of(model.config, name).projector).clips
+            states = _states(model, train, clips, seed)
+            centroids = _fitted(states, len(projector.centroids), seed)
+            projector.centroids.copy_(torch.from_numpy(centroids))
+            filled.append(f"{name}: {len(centroids)} centroids of the states of {len(states)} clips")
+    return "; ".join(filled)
+
+
+def _states(model: LipReader, train: CropDataset, clips: int, seed: int) -> list[np.ndarray]:
+    """States (T, D) of so many clips."""
+    model.eval()
+    order = np.random.default_rng(seed).permutation(len(train))[:clips].tolist()
+    device, found = next(model.encoder.parameters()).device, []
+    for index in order:
+        batch = train.batch([index]).to(device)
+        found.append(model.encode_batch(batch)[0, : int(batch.lengths[0])].cpu().numpy())
+    return found
+
+
+def _fitted(states: list[np.ndarray], size: int, seed: int) -> np.ndarray:
+    frames = sum(map(len, states))
+    if frames < size:
+        raise VsrError("bad_config", f"projector.units is {size}, and {len(states)} clips have {frames} states")
+    return fit_codebook(states, size, seed)

@@ -1,0 +1,62 @@
+"""What a run of a restorer has reached, so that one that was killed goes on to the bit: adapters or weights, optimiser,
+place in the data, clock. Of a frozen backbone the SHA-256 alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+
+from vsr.core.errors import VsrError, one_line
+from vsr.core.files import atomic_write
+from vsr.training.frozen import check_same, digests, frozen_names
+from vsr.training.state import LAST
+
+
+@dataclass
+class Reached:
+    """Batches of ``epoch`` that are done, optimiser steps, and seconds spent."""
+
+    epoch: int = 0
+    batch: int = 0
+    step: int = 0
+    seconds: float = 0.0
+
+
+def frozen_of(model: Any) -> dict[str, str]:
+    """Part -> SHA-256 of what is not trained."""
+    return digests(model.state_dict(), frozen_names(model))
+
+
+def save_reached(folder: Path, model: Any, optimiser: Any, frozen: dict[str, str], reached: Reached) -> None:
+    """Write ``last.pt`` atomically. Raises VsrError not_writable, no_space."""
+    state = {
+        "model": {name: own.detach() for name, own in model.named_parameters() if own.requires_grad},
+        "frozen": frozen,
+        "optimiser": optimiser.state_dict(),
+        "reached": vars(reached),
+    }
+    with atomic_write(folder / LAST) as temporary:
+        torch.save(state, temporary)
+
+
+def load_reached(folder: Path, model: Any, optimiser: Any, frozen: dict[str, str]) -> Reached:
+    """Read ``last.pt`` back. Raises VsrError bad_model where there is none, of another model, or beside another
+    backbone."""
+    path = folder / LAST
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        check_same(frozen, state["frozen"])
+        own = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+        if odd := sorted(own ^ state["model"].keys()):
+            raise VsrError("bad_model", f"it was saved with other trained parts, such as {odd[0]}")
+        model.load_state_dict(state["model"], strict=False)
+        optimiser.load_state_dict(state["optimiser"])
+        return Reached(**state["reached"])
+    except VsrError as error:
+        raise VsrError(error.reason, f"cannot resume from {path}: {error}") from error
+    except (OSError, EOFError, KeyError, TypeError, RuntimeError, ValueError, UnpicklingError) as error:
+        raise VsrError("bad_model", f"cannot resume from {path}: {one_line(error)[:200]}") from error
