@@ -25,3 +25,27 @@ def save_tiny_llm(folder, seed=0):
     made.save_pretrained(folder)
     (folder / "README.md").write_text("license: mit\n", "utf-8")
     return str(folder)
+
+WHISPER = {
+    "model_type": "whisper", "d_model": 16, "encoder_layers": 1, "decoder_layers": 2, "encoder_attention_heads": 2,
+    "decoder_attention_heads": 2, "encoder_ffn_dim": 16, "decoder_ffn_dim": 16, "num_mel_bins": 80,
+    "max_target_positions": 64, "pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 0, "decoder_start_token_id": 2,
+    "vocab_size": len(LETTERS), "suppress_tokens": [], "begin_suppress_tokens": [],
+}  # fmt: skip
+
+
+def save_tiny_whisper(folder, seed=0):
+    """A tiny Whisper of the real class with a tokenizer of characters; returns the folder as text."""
+    import tokenizers
+    import transformers
+
+    torch.manual_seed(seed)
+    letters = {letter: place for place, letter in enumerate(LETTERS)}
+    plain = tokenizers.Tokenizer(tokenizers.models.WordLevel(letters, unk_token="?"))
+    plain.pre_tokenizer = tokenizers.pre_tokenizers.Split("", "isolated")
+    made = transformers.PreTrainedTokenizerFast(tokenizer_object=plain, eos_token="<", unk_token="?")
+    sizes = {key: value for key, value in WHISPER.items() if key != "model_type"}
+    model = transformers.WhisperForConditionalGeneration(transformers.WhisperConfig(**sizes))
+    model.save_pretrained(folder)
+    made.save_pretrained(folder)
+    return str(folder)

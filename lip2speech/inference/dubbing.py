@@ -20,14 +20,18 @@ from lip2speech.inference.filling import check_fills, check_inside, conditions_a
 from lip2speech.inference.folder import LoadedVoice
 from lip2speech.inference.gap import Gap
 from lip2speech.inference.length import voice_samples
+from lip2speech.inference.masking import masked
 from lip2speech.inference.mixer import Mixer
+from lip2speech.inference.options import MASK
 from lip2speech.inference.recorded import check_hears, check_sound, conditions_of_sound
 from lip2speech.inference.reference import FACE, Reference, read_reference, whose
 from lip2speech.inference.spoken_conditions import conditions_of_words
 from lip2speech.inference.synthesizer import check_finite, vocode
 from lip2speech.inference.text import Text, said_between
+from lip2speech.models.emotion import EmotionPull, Pulls
+from lip2speech.models.emotion_options import Emotion
 from lip2speech.models.flow_options import FlowOptions
-from lip2speech.models.pull import Said, TextPull, text_pull
+from lip2speech.models.pull import Pull, Said, text_pull
 from lip2speech.models.voice import Speech
 from vsr.core.clock import FPS, MELS_PER_FRAME, SAMPLE_RATE, SAMPLES_PER_FRAME, UNITS_PER_FRAME
 from vsr.core.progress import Watch
@@ -66,7 +70,8 @@ References: TypeAlias = "Whom | Mapping[int | None, Whom]"
 def speak(
     loaded: LoadedVoice, path: str | Path, reference: References = None, options: FlowOptions | None = None,
     faces: str | int = "largest", watch: Watch | None = None, text: Text | None = None,
-    shape: Callable[[np.ndarray], np.ndarray] | None = None, noisy: bool = False, gap: Gap | None = None,
+    shape: Callable[[np.ndarray], np.ndarray] | None = None, noisy: str | None = None, gap: Gap | None = None,
+    emotion: Emotion | None = None,
 ) -> Spoken:  # fmt: skip
     """Voice the faces in a video of any length; where nobody is seen, or lips rest or are covered, it is silent.
 
@@ -81,14 +86,15 @@ def speak(
         watch: is informed how the run goes.
         text: what is said (`lip2speech.inference.text.open_text`); it then knows all words. None: nobody knows.
         shape: changes each voice (S,), such as a `lip2speech.inference.prosody.Prosody`.
-        noisy: the video's own sound is given to the voice, beside the lips.
+        noisy: the video's own sound is given to the voice, beside the lips; "mask": it is what is heard, its noise
+            turned down, "made": the speech is made again.
         gap: the part of the sound that is made; the rest stays, and is given to the voice.
+        emotion: how it is to feel, for a voice that knows it.
 
     Raises:
-        VsrError bad_model where ``noisy`` or a gap is asked of a voice that hears nothing, no_sound where the video has
-        none.
         VsrError: no_face, too_short, crop_out_of_frame, unreadable, no_video, bad_config, not_finite; of the reference:
-            no_sound, silent_reference, short_reference, no_voice.
+            no_sound, silent_reference, short_reference, no_voice; with ``noisy`` or a gap bad_model, of a voice that
+            hears nothing, and no_sound of the video.
     """
     if noisy:
         check_hears(loaded)
@@ -108,7 +114,8 @@ def speak(
                 times = part.piece.times[start:stop]
                 said, sound = said_between(words, times), waves_at(path, [times])[0] if noisy or gap else None
                 known = gap.known(times - first) if gap else None
-                wave = voice_of(loaded, part.piece.crop[start:stop], speakers[part.face], options, said, sound, known)
+                crop, whom = part.piece.crop[start:stop], speakers[part.face]
+                wave = voice_of(loaded, crop, whom, options, said, sound, known, noisy == MASK, emotion)
                 at = round((part.piece.times[start] - first) * SAMPLE_RATE)
                 mixer.add(part.face, at, shape(wave) if shape else wave)
         end = float(own.block.times[-1]) + 1 / FPS
@@ -175,21 +182,26 @@ def lead(clip: MouthClip) -> int:
 
 def voice_of(
     loaded: LoadedVoice, crop: np.ndarray, speaker: torch.Tensor, options: FlowOptions | None = None,
-    said: Sequence[Said] = (), sound: np.ndarray | None = None, known: np.ndarray | None = None,
+    said: Sequence[Said] = (), sound: np.ndarray | None = None, known: np.ndarray | None = None, mask: bool = False,
+    emotion: Emotion | None = None,
 ) -> np.ndarray:  # fmt: skip
-    """Crop (T, 96, 96) of any length, speaker (1, 256) -> wave (640 T,) float32; the rest as of `voice_crop`.
+    """Crop (T, 96, 96) of any length, speaker (1, 256) -> wave (640 T,) float32; ``mask``: the sound, its noise turned
+    down, in the place of the vocoder's. The rest as of `voice_crop`.
 
     Raises VsrError not_finite.
     """
-    speech = voice_crop(loaded, crop, speaker, options or FlowOptions(), said, sound, known)
-    wave = vocode(loaded.vocoder, speech, speaker)[0].float().cpu()
+    speech = voice_crop(loaded, crop, speaker, options or FlowOptions(), said, sound, known, emotion)
+    if mask and sound is not None:
+        wave = torch.from_numpy(masked(sound, speech.mel[0].float().cpu()))
+    else:
+        wave = vocode(loaded.vocoder, speech, speaker)[0].float().cpu()
     check_finite(wave, f"{loaded.folder}")
     return wave.numpy()
 
 
 def voice_crop(
     loaded: LoadedVoice, crop: np.ndarray, speaker: torch.Tensor, options: FlowOptions, said: Sequence[Said] = (),
-    sound: np.ndarray | None = None, known: np.ndarray | None = None,
+    sound: np.ndarray | None = None, known: np.ndarray | None = None, emotion: Emotion | None = None,
 ) -> Speech:  # fmt: skip
     """Crop (T, 96, 96) of any length -> Speech; long ones in overlapping windows, cross-faded where they meet.
 
@@ -203,7 +215,7 @@ def voice_crop(
     for start, stop in spans:
         video = to_network_input(crop[start:stop])[None].to(speaker.device)
         lengths = torch.tensor([stop - start], device=speaker.device)
-        pull, given = pull_in(loaded, said, start, stop, options), conditions_in(loaded, said, start, stop)
+        pull, given = pull_in(loaded, said, start, stop, options, emotion), conditions_in(loaded, said, start, stop)
         if sound is not None:
             heard = sound[start * SAMPLES_PER_FRAME : stop * SAMPLES_PER_FRAME]
             given |= _heard(loaded, heard, known, start, stop)
@@ -224,13 +236,20 @@ def _heard(loaded: LoadedVoice, wave: np.ndarray, known: np.ndarray | None, star
     return conditions_around(loaded.voice.named, wave, steps, device)
 
 
-def pull_in(loaded: LoadedVoice, said: Sequence[Said], start: int, stop: int, options: FlowOptions) -> TextPull | None:
-    """Towards the words that are said from one video frame to another; None where there are none."""
-    if not said or not options.pull or not options.steps:
+def pull_in(
+    loaded: LoadedVoice, said: Sequence[Said], start: int, stop: int, options: FlowOptions,
+    emotion: Emotion | None = None,
+) -> Pull | None:  # fmt: skip
+    """Towards the words that are said from one video frame to another, and an emotion; None where there is nothing."""
+    device, steps, pulls = loaded.voice.mel_mean.device, (stop - start) * UNITS_PER_FRAME, []
+    if not options.steps:
         return None
-    device = loaded.voice.mel_mean.device
-    own = [_from(said, start)]
-    return text_pull(loaded.listener, own, (stop - start) * UNITS_PER_FRAME, options.pull, device)
+    if said and options.pull:
+        pulls.append(text_pull(loaded.listener, [_from(said, start)], steps, options.pull, device))
+    if emotion is not None and emotion.pulls:
+        pulls.append(EmotionPull(loaded.emotions, emotion, (1, steps), device))
+    pulls = [pull for pull in pulls if pull is not None]
+    return (pulls[0] if len(pulls) == 1 else Pulls(pulls)) if pulls else None
 
 
 def conditions_in(loaded: LoadedVoice, said: Sequence[Said], start: int, stop: int) -> dict[str, torch.Tensor]:

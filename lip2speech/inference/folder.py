@@ -24,6 +24,7 @@ from vsr.modelstore.repository import locate
 SHIPPED = Path(__file__).parents[1] / "weights"
 NAMES = {"grid": SHIPPED}  # of the models in the package; the first is the default
 ACOUSTIC, VOCODER, LISTENER, UNITS_FILE = "acoustic", "vocoder", "listener", "units.safetensors"
+EMOTION = "emotion"  # a listener whose words are emotions
 
 
 @dataclass
@@ -60,6 +61,12 @@ class LoadedVoice:
         return load_listener(self.parts[0] / LISTENER, self.voice)
 
     @cached_property
+    def emotions(self):
+        """What knows how a voice feels, read when first asked for. Raises VsrError bad_model where it has none."""
+        check_feels(self.parts[0])
+        return load_listener(self.parts[0] / EMOTION, self.voice)
+
+    @cached_property
     def face_voice(self):
         """What takes a voice from a face, read when first asked for. Raises VsrError bad_model where it has none."""
         from lip2speech.inference.faces import load_face_voice
@@ -70,6 +77,16 @@ class LoadedVoice:
 def can_be_given_words(acoustic: Path) -> bool:
     """Whether the folder of an acoustic model has a listener."""
     return (acoustic / LISTENER / CONFIG_FILE).is_file()
+
+
+def check_feels(acoustic: Path, name: str = "") -> None:
+    """Refuse an acoustic model that knows no emotions, or not this one. Raises VsrError bad_model, bad_options."""
+    folder = acoustic / EMOTION
+    if not (folder / CONFIG_FILE).is_file():
+        raise VsrError("bad_model", f"{acoustic} knows no emotions: lip2speech listener trains what {folder} is to be")
+    known = read_config(folder)["model"].get("words", [])
+    if name and name not in known:
+        raise VsrError("bad_options", f"this voice knows no emotion '{name}': it can be {', '.join(sorted(known))}")
 
 
 def save_voice(folder: str | Path, voice, codebook, extra: dict | None = None) -> Path:

@@ -5,9 +5,12 @@ Shapes: wave (640 T,) at 16 kHz, mel (4T, 80) natural logarithm, F = 321 bins.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from lip2speech.vocoders.bands import band_to_bin
 from vsr.core.clock import HOP
@@ -22,6 +25,12 @@ def masked(wave: np.ndarray, clean: Tensor) -> np.ndarray:
     spectrum = torch.stft(noisy, N_FFT, HOP, N_FFT, window, center=True, pad_mode="reflect", return_complex=True)
     held = torch.cat([gains, gains[-1:]])  # centring has a frame more, beyond the last sample
     return torch.istft(spectrum * held.T, N_FFT, HOP, N_FFT, window, center=True, length=len(wave)).numpy()
+
+
+def masked_batch(waves: Sequence[np.ndarray], clean: Tensor) -> Tensor:
+    """`masked` of each clip, padded with silence: (B, 640 T); clean (B, 4T, 80)."""
+    each = [torch.from_numpy(masked(own, mel[: len(own) // HOP])) for own, mel in zip(waves, clean, strict=True)]
+    return pad_sequence(each, batch_first=True)
 
 
 def gains_of(noisy: Tensor, clean: Tensor) -> Tensor:

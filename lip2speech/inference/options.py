@@ -11,6 +11,8 @@ from vsr.core.numbers import Range, check_number
 PROTOCOLS = ("cross", "self", "vision")
 READ, READ_ALL, NONE = "read", "read!", "none"  # what is said: in domain, whatever was read, not known
 MANIFEST, OTHER = "manifest", "other"  # what the manifest says of the clip; of another clip, as a control
+MASK, MADE = "mask", "made"  # what becomes of noisy sound: its noise is turned down, or the speech is made again
+NOISY = (MASK, MADE)
 TEXTS = (READ, READ_ALL, MANIFEST, OTHER, NONE)
 
 
@@ -26,7 +28,8 @@ class SynthesisOptions:
         text: what is said: "read" from the lips, "read!" (by lips unlike those of the reader's training, too),
             "manifest" (its words and their times),
             "other" (those of another clip: a control), "none"; None: read, if the voice has what that needs.
-        noisy: the sound of the clip's own video is given to the voice, beside the lips.
+        noisy: the sound of the clip's own video is given to the voice, beside the lips; "mask": it is what is heard,
+            its noise turned down; "made": the speech is made again.
         rounds: of mel consistency (`lip2speech.vocoders.consistency`); None: as many as the vocoder's config says.
     """
 
@@ -35,14 +38,21 @@ class SynthesisOptions:
     copy: bool = False
     rounds: int | None = None
     text: str | None = None
-    noisy: bool = False
+    noisy: str | None = None
 
     def __post_init__(self):
         if self.text not in (None, *TEXTS):
             raise VsrError("bad_options", f"--text is '{self.text}'; it can be {', '.join(TEXTS)}")
+        check_noisy(self.noisy)
         if self.noisy and self.copy:
             raise VsrError("bad_options", "--noisy is of what is voiced; --copy voices nothing")
         if self.protocol not in PROTOCOLS:
             raise VsrError("bad_options", f"the protocol is '{self.protocol}'; it can be {', '.join(PROTOCOLS)}")
         if self.rounds is not None:
             check_number("--rounds", self.rounds, Range(0, 1000), "bad_options")
+
+
+def check_noisy(noisy: str | None) -> None:
+    """Raises VsrError bad_options for what becomes of noisy sound that is not known."""
+    if noisy not in (None, *NOISY):
+        raise VsrError("bad_options", f"--noisy is '{noisy}'; it can be {' or '.join(NOISY)}")

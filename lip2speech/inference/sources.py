@@ -33,7 +33,7 @@ class Sources:
                 self.common["tokens"] = tokens
             self.common["text"] = text = text_of(loaded, options)
             if options.noisy:
-                self.common["heard"] = "the recording"
+                self.common["noisy"] = options.noisy
             if text != NONE:
                 self.common |= {"listener": identify_folder(loaded.parts[0] / LISTENER), "way of pulling": PULLING}
             if text in (READ, READ_ALL):

@@ -15,7 +15,8 @@ from torch import Tensor
 from lip2speech.conditions.registry import Condition, conditions_of
 from lip2speech.features.dataset import NoText, SpeechDataset
 from lip2speech.inference.folder import LoadedVoice
-from lip2speech.inference.options import MANIFEST, NONE, OTHER, READ, READ_ALL, SynthesisOptions
+from lip2speech.inference.masking import masked_batch
+from lip2speech.inference.options import MANIFEST, MASK, NONE, OTHER, READ, READ_ALL, SynthesisOptions
 from lip2speech.inference.other_words import with_other_words
 from lip2speech.inference.recorded import check_hears, conditions_of_sound
 from lip2speech.inference.sources import Sources, names_of, needed
@@ -111,11 +112,15 @@ def _voiced(loaded, clips, todo, features, options: SynthesisOptions) -> Iterato
             steps = (UNITS_PER_FRAME * lengths).tolist()
             words = conditions_of_words(conditions, said, steps, device) if text != NONE else {}
             if options.noisy:
-                words |= conditions_of_sound(conditions, [natural_wave(todo[i]) for i in indices], device)
+                recorded = [natural_wave(todo[i]) for i in indices]
+                words |= conditions_of_sound(conditions, recorded, device)
             speech = loaded.voice.speak(
                 batch.seen.video, lengths, batch.speaker, options.flow, conditions=batch.conditions | words, pull=pull
             )
-        waves = vocode(loaded.vocoder, speech, batch.speaker, lengths).cpu()
+        if options.noisy == MASK:
+            waves = masked_batch(recorded, speech.mel.cpu())
+        else:
+            waves = vocode(loaded.vocoder, speech, batch.speaker, lengths).cpu()
         speech = Speech(speech.mel.cpu(), speech.units.cpu())
         for row, index in enumerate(indices):
             frames = int(lengths[row])

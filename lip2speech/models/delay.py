@@ -25,6 +25,10 @@ class Layout:
     target: Tensor
     places: Tensor
 
+    def to(self, device: torch.device) -> Layout:
+        """The same on another device."""
+        return Layout(self.times.to(device), self.target.to(device), self.places.to(device))
+
     def codes(self, codes: Tensor, nothing: int) -> Tensor:
         """Codes (..., N, Q) in this order, (..., S, Q); ``nothing`` where there is none."""
         return torch.where(self.times == NOTHING, nothing, codes.gather(-2, self.times.clamp(min=0)))

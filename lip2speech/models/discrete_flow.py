@@ -43,10 +43,10 @@ class DiscreteFlow(Filler):
     @torch.no_grad()
     def sample(self, condition: Tensor, options: TokenOptions, seed: int, given: Given | None = None) -> Tensor:
         """Codes (N, Q) of one clip in ``options.steps`` Euler steps."""
-        codes = torch.full((len(condition), self.books), self.size)
+        codes = torch.full((len(condition), self.books), self.size, device=condition.device)
         if given is not None:
             codes = torch.where(given.known[:, None], given.codes, codes)
-        real = torch.ones(1, len(codes), dtype=torch.bool)
+        real = torch.ones(1, len(codes), dtype=torch.bool, device=condition.device)
 
         def posterior(x: Tensor, time: float) -> Tensor:
             return self(condition[None], x[None], real)[0].log_softmax(-1)
@@ -84,7 +84,8 @@ def solved(
         log_probs = posterior(codes, now)
         size = log_probs.shape[-1]
         leaving = -velocity(log_probs, codes, now)[..., size] * (later - now)  # of a masked code, else 0
-        goes = torch.rand(codes.shape, generator=generator) < (leaving if number < steps - 1 else leaving.ceil())
+        chance = torch.rand(codes.shape, generator=generator).to(codes.device)  # the same on every machine
+        goes = chance < (leaving if number < steps - 1 else leaving.ceil())
         found = drawn(log_probs.flatten(0, -2), temperature, generator).view(codes.shape)
         codes = torch.where(goes & (codes == size), found, codes)
     return codes

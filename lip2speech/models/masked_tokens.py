@@ -86,10 +86,10 @@ class MaskedTokens(Filler):
     @torch.no_grad()
     def sample(self, condition: Tensor, options: TokenOptions, seed: int, given: Given | None = None) -> Tensor:
         """Codes (N, Q) of one clip: the first book in ``options.steps`` rounds, each further one at once."""
-        codes = torch.full((len(condition), self.books), self.size)
+        codes = torch.full((len(condition), self.books), self.size, device=condition.device)
         if given is not None:
             codes = torch.where(given.known[:, None], given.codes, codes)
-        real = torch.ones(1, len(codes), dtype=torch.bool)
+        real = torch.ones(1, len(codes), dtype=torch.bool, device=condition.device)
         generator = torch.Generator().manual_seed(seed)
         for q in range(self.books):
 
@@ -121,7 +121,7 @@ def filled(
         log_probs = score(codes).log_softmax(-1)
         found = drawn(log_probs, temperature, generator)
         sure = log_probs.gather(1, found[:, None])[:, 0]
-        sure = sure + temperature * (1 - number / rounds) * gumbel(sure.shape, generator)
+        sure = sure + temperature * (1 - number / rounds) * gumbel(sure.shape, generator).to(sure.device)
         left = math.floor(count * math.cos(math.pi / 2 * number / rounds)) if number < rounds else 0
         order = sure.masked_fill(~open_, -math.inf).argsort(descending=True)
         stay = order[: max(1, int(open_.sum()) - left)]
@@ -133,7 +133,7 @@ def drawn(log_probs: Tensor, temperature: float, generator: torch.Generator) -> 
     """(N, K) -> (N,): one of each row, at that temperature; 0: the likeliest."""
     if not temperature:
         return log_probs.argmax(-1)
-    return (log_probs / temperature + gumbel(log_probs.shape, generator)).argmax(-1)
+    return (log_probs / temperature + gumbel(log_probs.shape, generator).to(log_probs.device)).argmax(-1)
 
 
 def gumbel(shape: torch.Size, generator: torch.Generator) -> Tensor:

@@ -25,7 +25,7 @@ def viterbi(scores: Tensor, transitions: Tensor, before: Tensor, weight: float, 
     """
     heads, books, size = scores.shape
     best, codes = scores.topk(min(top, size), -1)  # (J, Q, k)
-    rows = torch.arange(books)
+    rows = torch.arange(books, device=scores.device)
     known = (before < size)[:, None]
     first = transitions[rows[:, None], before.clamp(max=size - 1)[:, None], codes[0]]
     total, came = best[0] + weight * torch.where(known, first, 0.0), []

@@ -26,6 +26,7 @@ from lip2speech.models.listener import Listener
 from vsr.core.clock import FPS, UNITS_PER_FRAME
 
 Back = Callable[[Tensor], Tensor]
+Pull = Callable[[Tensor, Tensor, Tensor, Back | None], Tensor]  # as `TextPull` is called
 STEPS = FPS * UNITS_PER_FRAME  # a second
 DRAWS, LEVEL, SEED = 4, 0.6, 1000  # of the noise that gradients are averaged over: not that of the start of a flow
 SMALLEST = 1e-12  # of a mean square: below it there is nothing to pull
@@ -72,6 +73,10 @@ class TextPull:
         length = self.weight * sure * (own / pulled.clamp(min=SMALLEST)).sqrt() * (pulled > SMALLEST)
         return (gradient * length[:, None, None]).to(end.dtype)
 
+    def wanted(self, log_probs: Tensor, classes: Tensor) -> Tensor:
+        """(B, N) of what is to grow, the given classes' log-probability, of log-probabilities (B, N, V)."""
+        return log_probs.gather(2, classes.clamp(min=0)[..., None])[..., 0]
+
     def _gradient(self, end: Tensor, given: Tensor, mask: Tensor) -> Tensor:
         """(B, N, P) of the given words' log-probability at the end, mean over noise; zero on padding."""
         with torch.inference_mode(False), torch.enable_grad():
@@ -80,8 +85,7 @@ class TextPull:
             total = x.new_zeros(())
             for drawn in noises(mask, x.shape[2]):
                 log_probs = self.listener(x + drawn.to(x.device), mask).log_softmax(-1)
-                said = log_probs.gather(2, classes.clamp(min=0)[..., None])[..., 0]
-                total = total + (said * sure * given).sum() / DRAWS
+                total = total + (self.wanted(log_probs, classes) * sure * given).sum() / DRAWS
             (gradient,) = torch.autograd.grad(total, x)
             return gradient * mask[..., None]
 

@@ -95,7 +95,7 @@ class TokenLM(nn.Module):
         further heads say."""
         lengths = mask.sum(1).tolist()
         order = layouts(lengths, self.books, [self._span(n) for n in lengths])
-        order = Layout(*(own.to(codes.device) for own in (order.times, order.target, order.places)))
+        order = order.to(codes.device)
         said = order.codes(codes.clamp(min=0), self.size)
         seen = self.seen_at(condition, order)
         states = self.trunk(self.inputs(said, seen, order))
@@ -164,8 +164,10 @@ class Decoding:
     def __init__(self, model: TokenLM, condition: Tensor, options: TokenOptions, given: Given | None = None):
         self.model, self.options = model, options
         self.heads = self._heads(options.heads)
-        self.known = torch.zeros(len(condition), model.books, dtype=torch.long) if given is None else given.codes
-        self.order = layout(len(condition), model.books, None if given is None else span_of(given.known))
+        device, steps = condition.device, len(condition)
+        nothing = torch.zeros(steps, model.books, dtype=torch.long, device=device)
+        self.known = nothing if given is None else given.codes
+        self.order = layout(steps, model.books, None if given is None else span_of(given.known)).to(device)
         self.seen = model.seen_at(condition[None], self._batched())[0]
         self.rest = model.made(self.order.target.long()) + model._places(self.order.places)
         self.nothing = self.order.times == NOTHING
@@ -213,7 +215,7 @@ class Decoding:
             states.append(state + head(torch.cat([state, self.seen[done + number]])))
         scores = self.model.logits(torch.stack(states)).log_softmax(-1)
         if self.options.decode == VITERBI:
-            before = self.said[done - 1] if done else torch.full((self.model.books,), self.model.size)
+            before = self.said[done - 1] if done else torch.full_like(self.said[0], self.model.size)
             found = viterbi(scores, self.model.transitions, before, self.model.settings.transition)
         else:
             found = scores.argmax(-1)

@@ -61,7 +61,7 @@ def token_options(args: argparse.Namespace) -> TokenOptions | None:
     return TokenOptions(args.decode or GREEDY, args.heads or 0, steps, args.temperature, args.seed)
 
 
-def check_tokens_alone(args: argparse.Namespace, text: str | None, noisy: bool) -> str | None:
+def check_tokens_alone(args: argparse.Namespace, text: str | None, noisy: str | None) -> str | None:
     """What --text is: with --tokens there is none, as words pull a flow. Raises VsrError bad_options where it is given
     beside --tokens, or --noisy is."""
     if not args.tokens:

@@ -23,7 +23,7 @@ from lip2speech.models.envelope import envelope_correlation
 from lip2speech.models.flow import FlowOptions, chained, draw_times, noise, on_path, solve, to_velocity
 from lip2speech.models.guidance import CONTENT as WHAT_IS_SEEN
 from lip2speech.models.guidance import Chain, chain_of
-from lip2speech.models.pull import TextPull, through
+from lip2speech.models.pull import Pull, through
 from lip2speech.models.velocity import Velocity
 from lip2speech.models.voice_config import VoiceConfig
 from vsr.media.mel import NUM_MELS
@@ -147,7 +147,7 @@ class Voice(nn.Module):
     @torch.inference_mode()
     def speak(
         self, video: Tensor, lengths: Tensor, speaker: Tensor, options: FlowOptions, seeds: Sequence[int] | None = None,
-        conditions: Mapping[str, Tensor] | None = None, pull: TextPull | None = None,
+        conditions: Mapping[str, Tensor] | None = None, pull: Pull | None = None,
     ) -> Speech:  # fmt: skip
         """Mel and units of a batch of videos (B, T, 1, 88, 88); the rest as of `speak_seen`."""
         return self.speak_seen(self.encode(video, lengths), lengths, speaker, options, seeds, conditions, pull)
@@ -156,7 +156,7 @@ class Voice(nn.Module):
     def speak_seen(
         self, visual: Tensor, lengths: Tensor, speaker: Tensor, options: FlowOptions,
         seeds: Sequence[int] | None = None, conditions: Mapping[str, Tensor] | None = None,
-        pull: TextPull | None = None,
+        pull: Pull | None = None,
     ) -> Speech:  # fmt: skip
         """Mel and units of a batch; a clip alone gives what it gives beside others.
 
@@ -188,7 +188,7 @@ class Voice(nn.Module):
         return self._speech(end, logits, content)
 
     def _pulled(
-        self, pull: TextPull, content: Content, condition: Tensor, speaker: Tensor, added: Tensor | float,
+        self, pull: Pull, content: Content, condition: Tensor, speaker: Tensor, added: Tensor | float,
         x: Tensor, v: Tensor,
     ) -> Tensor:  # fmt: skip
         """What a pull moves the start x (B, N, P) of the flow by, where its velocity is v and all is shown to it."""

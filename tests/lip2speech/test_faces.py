@@ -176,3 +176,24 @@ def test_a_dry_run_builds_the_network(tmp_path, capsys, monkeypatch):
     people(tmp_path)
     assert main(["face", "--config", str(tmp_path / "face.yaml"), "--dry-run"]) == 0
     assert "contrast with other speakers" in capsys.readouterr().out and not (tmp_path / "run").exists()
+
+
+def test_made_people_differ_and_nobody_is_in_two_lists(tmp_path):
+    pytest.importorskip("espeakng_loader")
+    from vsr.corpora.puppet.identities import PITCHES, WIDTHS, draw_identity, prepare_identities
+    from vsr.data.manifest import read_manifest
+
+    some = [draw_identity(0, number) for number in range(40)]
+    assert some == [draw_identity(0, number) for number in range(40)] and len({own.width for own in some}) == 40
+    assert all(WIDTHS[0] <= own.width <= WIDTHS[1] for own in some)
+    pitches = [own.voice().pitch for own in sorted(some, key=lambda own: own.width)]
+    assert pitches == sorted(pitches, reverse=True) and PITCHES[1] <= pitches[-1] <= pitches[0] <= PITCHES[0]
+    frame = np.full((288, 288, 3), 200, np.uint8)
+    looks = [own.look()(frame) for own in some[:2]]
+    assert looks[0].min() > 195 and looks[1].min() < 120  # the second has a beard
+    assert prepare_identities(tmp_path, 6, 1) == {"train": 4, "dev": 1, "test": 1}
+    lists = {name: read_manifest(tmp_path / f"{name}.jsonl") for name in ("train", "dev", "test")}
+    who = [clip.speaker for own in lists.values() for clip in own]
+    assert len(set(who)) == len(who) == 6 and all(clip.text for own in lists.values() for clip in own)
+    with pytest.raises(VsrError, match="6 at least"):
+        prepare_identities(tmp_path, 5, 1)

@@ -1,5 +1,7 @@
 """Noisy sound beside the lips: noise as it was asked for, nothing at first, refused where it cannot be used."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,16 +11,18 @@ from lip2speech.cli import main
 from lip2speech.conditions.registry import conditions_of
 from lip2speech.features.corpus import Features
 from lip2speech.features.dataset import NoText, SpeechDataset
-from lip2speech.inference.dubbing import voice_crop
+from lip2speech.inference.dubbing import speak, voice_crop
 from lip2speech.inference.folder import load_model, save_part, save_voice
 from lip2speech.inference.masking import gains_of, masked, ratio_of
 from lip2speech.inference.options import SynthesisOptions
 from lip2speech.inference.recorded import conditions_of_sound
+from lip2speech.inference.synthesizer import load_speech
 from lip2speech.models.flow_options import FlowOptions
 from tests.conftest import talking_face, write_video
 from tests.lip2speech.tiny import UNITS, speakers, tiny_vocoder, tiny_voice
 from vsr.core.errors import VsrError
-from vsr.data.manifest import Clip
+from vsr.data.manifest import Clip, write_manifest
+from vsr.media.audio import mux, read_wave, write_wave
 from vsr.media.mel import log_mel
 from vsr.media.mixing import snr
 from vsr.media.units import Codebook
@@ -145,6 +149,43 @@ def test_a_voice_of_lips_alone_is_refused_and_so_is_a_video_without_sound(tiny_v
         assert printed in shown and shown.strip().count("\n") == 0 and not (tmp_path / "out.wav").exists()
 
 
+def test_a_mask_keeps_the_recording_and_made_does_not(hearing, tmp_path):
+    """What is heard of a masked recording is never louder than it in any band, beyond what its windows smear."""
+    silent, wave = write_video(tmp_path / "silent.mp4", talking_face(36)), sound(3, 36 * 640)
+    mux(silent, wave, tmp_path / "noisy.mp4")
+    loaded, heard = load_model(hearing), read_wave(tmp_path / "noisy.mp4", 36)
+    masks, made = (speak(loaded, tmp_path / "noisy.mp4", noisy=how).wave for how in ("mask", "made"))
+    for out, given, expected in (("a.wav", ["--noisy"], masks), ("b.wav", ["--noisy", "made"], made)):
+        options = ["-o", str(tmp_path / out), "--model", str(hearing), *given]
+        assert main(["speak", str(tmp_path / "noisy.mp4"), *options]) == 0
+        assert np.allclose(read_wave(tmp_path / out), np.clip(expected, -1, 1), atol=1e-3)
+    assert len(masks) == len(made) == len(heard) and not np.allclose(masks, made)
+    assert np.square(masks).sum() <= np.square(heard).sum() * 1.01
+
+    with pytest.raises(VsrError, match="mask or made"):
+        SynthesisOptions(noisy="both")
+
+
+def test_a_list_is_cleaned_clip_by_clip(hearing, tmp_path):
+    lengths = {"a": 12, "b": 20}
+    clips = [store(tmp_path, name, sound(seed, 640 * lengths[name])) for seed, name in enumerate(lengths)]
+    for clip in clips:
+        write_wave(tmp_path / f"{clip.id}_noisy.wav", sound(9, 640 * clip.num_frames))
+    clips = [replace(clip, video=str(tmp_path / f"{clip.id}_noisy.wav")) for clip in clips]
+    write_manifest(tmp_path / "list.jsonl", clips)
+    given = {"acoustic": hearing / "acoustic", "vocoder": hearing / "vocoder", "features": tmp_path}
+    given |= {"manifest": tmp_path / "list.jsonl", "text": "none"}
+    folders = [str(own) for name, value in given.items() for own in (f"--{name}", value)]
+    for out, how in (("mask", ["--noisy"]), ("made", ["--noisy", "made"]), ("lips", [])):
+        assert main(["synthesize", *folders, "--out", str(tmp_path / out), *how]) == 0
+    for clip in clips:
+        wave, made, lips = (read_wave(tmp_path / out / f"{clip.id}.wav") for out in ("mask", "made", "lips"))
+        mel = load_speech(tmp_path / "mask", clip).mel[0]
+        expected = masked(read_wave(clip.video), mel)
+        assert len(wave) == 640 * clip.num_frames and np.allclose(wave, expected, atol=1e-3)
+        assert not np.allclose(made, lips, atol=1e-3)
+
+
 def test_a_copy_voices_nothing():
     with pytest.raises(VsrError, match="--noisy"):
-        SynthesisOptions(copy=True, noisy=True)
+        SynthesisOptions(copy=True, noisy="mask")

@@ -114,14 +114,23 @@ def test_scores_of_the_search_are_log_probabilities(backbone, beams):
 
 def test_it_learns_to_write_what_each_clip_says(backbone):
     head = made(backbone).train()
-    optimiser = torch.optim.Adam([own for own in head.parameters() if own.requires_grad], 0.03)
-    for _ in range(60):
+    optimiser = torch.optim.Adam([own for own in head.parameters() if own.requires_grad], 0.02)
+    for _ in range(200):
         optimiser.zero_grad()
         head.loss(states_of(), batch_of())["loss"].backward()
         optimiser.step()
     with torch.no_grad():
         found = head.eval().search(states_of(), LENGTHS)
     assert [list(own[0].tokens) for own in found] == TEXTS
+
+
+def test_a_tokenizer_without_an_end_is_refused():
+    from types import SimpleNamespace
+
+    from vsr.text.hub_tokenizer import HubTokenizer
+
+    with pytest.raises(VsrError, match="no token for the end"):
+        HubTokenizer(lambda: SimpleNamespace(eos_token_id=None)).eos_id  # noqa: B018
 
 
 def test_a_clip_that_is_too_long_for_the_model_is_refused(backbone):

@@ -182,9 +182,11 @@ def test_a_reader_of_letters_is_converted_from_files_fetched_by_hand(web, tmp_pa
     [
         (["transcribe", "x.mp4", "--model", "lsr3"], "near: lrs3"),
         (["models", "get", "spansh"], "near: spanish"),
-        (["models", "get", "cogenav"], "cannot be converted yet"),
         (["models", "get", "usr2"], "must be fetched by hand from github.com/ahaliassos/usr2"),
-        (["models", "get", "cogenav"], "it lies at huggingface.co/detao/CoGenAV"),
+        (["models", "get", "usr2-both"], "(usr2_huge.pth); then: vsr models get usr2-both --from FILE"),
+        (["models", "get", "mandarin"], "then: vsr models get mandarin --from FOLDER"),
+        (["transcribe", "x.mp4", "--model", "raven-sond"], "near: raven-sound"),
+        (["models", "get", "cogenav"], "by hand from huggingface.co/detao/CoGenAV (large_cogenav.pt)"),
         (["models", "get", "grid"], "in the package"),
         (["models", "get"], "needs a name"),
         (["models", "get", "spanish", "--from", "nowhere", "--accept-licence"], "nowhere: no such file"),
@@ -195,6 +197,14 @@ def test_a_reader_of_letters_is_converted_from_files_fetched_by_hand(web, tmp_pa
 def test_bad_input_is_one_line(web, capsys, words, printed):
     assert main(words) == 1
     assert printed in line(capsys) and not web.asked
+
+
+def test_no_licence_is_agreed_to_for_files_that_are_not_there(web, capsys, tmp_path):
+    assert main(["models", "get", "spanish", "--from", "nowhere", "--accept-licence"]) == 1
+    assert line(capsys) == "vsr: nowhere: no such file or folder"
+    (tmp_path / "here").mkdir()
+    assert main(["models", "get", "spanish", "--from", str(tmp_path / "here")]) == 1
+    assert "must be agreed to first" in line(capsys)
 
 
 def test_the_list_tells_everything_of_every_model(web, capsys):
@@ -216,7 +226,7 @@ def test_the_table_is_consistent():
     assert len(table.NAMES) == len(table.KNOWN)
     for known in table.KNOWN:
         assert (known.family in FAMILIES) == (known.state in (table.READY, table.BY_HAND)), known.name
-        assert bool(known.files) == bool(known.family) and (known.note or known.state != table.NOT_YET)
+        assert bool(known.files) == bool(known.family)
         assert all(file.address for file in known.files) == (known.state == table.READY) or not known.files
         assert known.language and known.error and known.licence.url and known.place
 

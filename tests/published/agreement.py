@@ -38,7 +38,7 @@ def assert_every_stage(model, record):
 
 
 @torch.no_grad()
-def assert_search(model, searched, frames, end=10):
+def assert_search(model, searched, frames, end=10, languages=()):
     """The n-best is that of the peer's whole search, with the bias of its decoder's last layer moved as there."""
     reluctant = copy.deepcopy(model)
     bias = reluctant.get_parameter("decoder.out.bias").data
@@ -46,7 +46,7 @@ def assert_search(model, searched, frames, end=10):
     bias[-1] += searched["bias"][1]
     length = torch.tensor([frames])
     states = reluctant.encode(given(model, frames), length)
-    found = decode(reluctant, states, length, DecodeOptions(nbest=3, **searched["options"]), end)[0]
+    found = decode(reluctant, states, length, DecodeOptions(nbest=3, **searched["options"]), end, languages)[0]
     expected = searched["found"][str(frames)]
     assert [list(h.tokens) for h in found] == [h["tokens"] for h in expected]
     assert [h.score for h in found] == pytest.approx([h["score"] for h in expected], abs=1e-3)

@@ -51,6 +51,10 @@ WILLING = {  # to end before the limit, where a search scores no end: by USR or 
     (False, "video"): 2.5, (False, "sound"): 3.0, (True, "video"): 1.0, (True, "sound"): 3.0, (True, "both"): 3.0,
 }  # fmt: skip
 RELUCTANT = 30.0  # to say blank or unknown, as `golden_vsr4ml` has it
+LANGUAGE = {  # its conf/model/language_model, small
+    "layer": 2, "unit": 12, "att_unit": 16, "embed_unit": 6, "head": 8, "dropout_rate": 0.0, "pos_enc": "none",
+}  # fmt: skip
+LM_WEIGHT = 0.2
 LETTERS = {"video": "v", "sound": "a", "both": "av"}  # of USR
 
 
@@ -84,15 +88,16 @@ class Peer:
         return {"frames": frames, "tokens": tokens[0].tolist(), **rounded(values)}
 
     @torch.no_grad()
-    def search(self, frames):
-        """The n-best of the peer's own search."""
+    def search(self, frames, lm=None):
+        """The n-best of the peer's own search, with a language model where there is one."""
         from espnet.nets.batch_beam_search import BatchBeamSearch
         from espnet.nets.scorers.length_bonus import LengthBonus
 
         weights = {"decoder": 1 - SEARCH["ctc_weight"], "ctc": SEARCH["ctc_weight"], "length_bonus": 0.0}
+        weights |= {} if lm is None else {"lm": LM_WEIGHT}
         beam = BatchBeamSearch(
             beam_size=SEARCH["beam"], vocab_size=VOCABULARY, weights=weights, sos=VOCABULARY - 1, eos=VOCABULARY - 1,
-            scorers=self.model.scorers() | {"length_bonus": LengthBonus(VOCABULARY)},
+            scorers=self.model.scorers() | {"length_bonus": LengthBonus(VOCABULARY)} | ({"lm": lm} if lm else {}),
             token_list=[str(i) for i in range(VOCABULARY)], pre_beam_score_key="decoder",
         ).eval()  # fmt: skip
         self.biased.data[:2] -= RELUCTANT
@@ -127,6 +132,16 @@ def raven(modality):
 
     biased = model.decoder.output_layer.bias
     return Peer(model, modality, features, states, model.ctc, nn.Identity(), biased), shapes
+
+
+def language(peer):
+    """RAVEn's language model, the shapes of its tensors, and the search with it."""
+    from espnet.nets.pytorch_backend.lm.transformer import TransformerLM
+
+    lm = TransformerLM(VOCABULARY, argparse.Namespace(**LANGUAGE)).eval()
+    shapes = fill_by_formula(lm)
+    found = {str(frames): peer.search(frames, lm) for frames in (9, 14)}
+    return {"language": {"shapes": shapes, "weight": LM_WEIGHT, "found": found}}
 
 
 def usr(second):
@@ -167,7 +182,7 @@ def main():
     if args.family == "raven":
         for modality, name in (("video", "raven"), ("sound", "raven_sound")):
             peer, shapes = raven(modality)
-            write(f"{name}.json", shapes, **peer.golden())
+            write(f"{name}.json", shapes, **peer.golden(), **(language(peer) if modality == "video" else {}))
         return
     peers, shapes = usr(args.family == "usr2")
     each = {modality: peer.golden() for modality, peer in peers.items()}

@@ -8,10 +8,13 @@ import torch
 
 from tests.published.agreement import assert_every_stage, assert_search, far, given, states_beside_a_longer_clip
 from tests.published.formula import fill, sound, weights
+from tests.published.test_import_command import write_units
 from vsr.cli import main
 from vsr.core.errors import VsrError
+from vsr.decoding.defaults import options_for
+from vsr.decoding.shallow_fusion import NeuralLanguage
 from vsr.modelstore.folder import load_model
-from vsr.modelstore.importers import raven, usr
+from vsr.modelstore.importers import espnet_language, raven, usr
 
 GOLDEN = Path(__file__).parent / "golden"
 FAMILIES = {"raven": raven, "raven_sound": raven, "usr": usr, "usr2": usr}
@@ -44,6 +47,29 @@ def test_every_stage_agrees_with_the_peer(golden, model, index):
 @pytest.mark.parametrize("frames", [9, 14])
 def test_the_whole_search_gives_the_peers_n_best(golden, model, frames):
     assert_search(model, golden["search"], frames)
+
+
+@pytest.mark.parametrize("frames", [9, 14])
+def test_ravens_search_with_its_language_model_gives_the_peers_n_best(frames):
+    golden = json.loads((GOLDEN / "raven.json").read_text())
+    own, model = golden["language"], raven.build(weights(golden["shapes"]))
+    language = NeuralLanguage(espnet_language.build(weights(own["shapes"]), raven.LANGUAGE))
+    searched = golden["search"] | {"found": own["found"]}
+    assert_search(model, searched, frames, languages=[(own["weight"], language)])
+    assert own["found"] != golden["search"]["found"] and own["weight"] == raven.LM_WEIGHT
+
+
+def test_the_folder_takes_ravens_language_model_and_searches_with_it(tmp_path, capsys):
+    golden = json.loads((GOLDEN / "raven.json").read_text())
+    torch.save(weights(golden["shapes"]), tmp_path / "peer.pth")
+    torch.save(weights(golden["language"]["shapes"]), tmp_path / "rnnlm.model.best")
+    write_units(tmp_path / "units.txt", UNITS[1:])
+    files = ["--units", str(tmp_path / "units.txt"), "--lm", str(tmp_path / "rnnlm.model.best")]
+    assert main(["import", "raven", str(tmp_path / "peer.pth"), *files, "-o", str(tmp_path / "out")]) == 0
+    options = options_for(load_model(tmp_path / "out"))
+    assert (options.lm_weight, options.lm) == (0.2, str(tmp_path / "out" / "lm"))
+    assert main(["import", "usr", str(tmp_path / "peer.pth"), *files, "-o", str(tmp_path / "other")]) == 1
+    assert "--lm is of vsr4ml and raven" in capsys.readouterr().err
 
 
 def test_a_clip_beside_a_longer_one_is_read_the_same(golden, model):

@@ -121,7 +121,7 @@ def test_the_configuration_of_every_recipe_builds_its_model(path):
             model = LanguageModel(load_config(path, (), LanguageTrainConfig).model_config(40))
         elif path.parts[-3] == "vsr":
             model = LipReader(load_config(path).model_config(vocabulary_of(settings)))
-        elif path.stem == "listener":
+        elif path.stem.startswith("listener"):
             model = Listener(ListenerConfig(words=("a",), **load_config(path, (), ListenerTrainConfig).model))
         elif path.stem == "translator":
             model = UnitTranslator(load_config(path, (), TranslatorTrainConfig).model_config(200))

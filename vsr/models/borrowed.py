@@ -18,7 +18,7 @@ from vsr.core.errors import VsrError
 from vsr.models.lipreader import LipReaderConfig
 from vsr.models.text_backbone import weight_files
 
-BACKBONE, HASHES = "backbone", "sha256"  # settings of a head that borrows
+BACKBONE, HASHES = "backbone", "sha256"  # settings of a part that borrows
 
 
 class Borrower(nn.Module):
@@ -50,7 +50,7 @@ def borrow(model: nn.Module) -> str:
 
 def identified(config: LipReaderConfig) -> LipReaderConfig:
     """The settings with the SHA-256 of the weights of every backbone, which a run begins with. Raises VsrError."""
-    return _with_heads(config, {name: {HASHES: hashes_of(own[BACKBONE])} for name, own in _borrowing(config).items()})
+    return _with(config, {name: {HASHES: hashes_of(own[BACKBONE])} for name, own in _borrowing(config).items()})
 
 
 def located(config: LipReaderConfig, folder: Path) -> LipReaderConfig:
@@ -60,7 +60,7 @@ def located(config: LipReaderConfig, folder: Path) -> LipReaderConfig:
         for name, own in _borrowing(config).items()
         if not Path(own[BACKBONE]).exists() and (here := folder / Path(own[BACKBONE]).name).exists()
     }
-    return _with_heads(config, moved)
+    return _with(config, moved)
 
 
 def hashes_of(path: str | Path) -> dict[str, str]:
@@ -75,12 +75,13 @@ def check_hashes(path: str | Path, known: Mapping[str, str]) -> None:
 
 
 def _borrowing(config: Any) -> dict[str, dict[str, Any]]:
-    heads = config.further_heads.items() if isinstance(config, LipReaderConfig) else ()
-    return {name: own for name, own in heads if own.get(BACKBONE)}
+    """Settings of the parts that borrow: of the front end by "", of further heads by their names."""
+    parts = {"": config.frontend_settings, **config.further_heads} if isinstance(config, LipReaderConfig) else {}
+    return {name: own for name, own in parts.items() if own.get(BACKBONE)}
 
 
-def _with_heads(config: Any, more: Mapping[str, dict[str, Any]]) -> Any:
+def _with(config: Any, more: Mapping[str, dict[str, Any]]) -> Any:
     if not more:
         return config
     heads = {name: own | more.get(name, {}) for name, own in config.further_heads.items()}
-    return replace(config, further_heads=heads)
+    return replace(config, further_heads=heads, frontend_settings=config.frontend_settings | more.get("", {}))

@@ -2,16 +2,19 @@
 
 from vsr.models import (
     bidirectional_head,
+    clean_prediction,
     distillation_kinds,
+    flamingo_settings,
     heads,
     llm_settings,
     memory_heads,
+    roman_head,
     target_heads,
     translation_head,
     unit_heads,
 )
 
 __all__ = [
-    "bidirectional_head", "distillation_kinds", "heads", "llm_settings", "memory_heads", "target_heads",
-    "translation_head", "unit_heads",
+    "bidirectional_head", "clean_prediction", "distillation_kinds", "flamingo_settings", "heads", "llm_settings",
+    "memory_heads", "roman_head", "target_heads", "translation_head", "unit_heads",
 ]  # fmt: skip

@@ -61,6 +61,8 @@ class LLMHead(Borrower):
 
     def _adapt(self, llm: Any) -> None:
         """Take ``llm`` with fresh adapters, which alone are trained of it."""
+        table = llm.get_input_embeddings().weight.detach()
+        self.length = 1.0 if table.is_meta else float(table.float().norm(dim=1).mean())  # of an embedding
         self.llm = with_lora(llm.requires_grad_(False), self.lora)
 
     @property
@@ -92,8 +94,7 @@ class LLMHead(Borrower):
         """Instruction, vectors of the states and mark of each clip: (P, W)."""
         vectors, counts = self.projector(states, lengths)
         if self.scaled:
-            length = self.llm.get_input_embeddings().weight.float().norm(dim=1).mean()
-            vectors = F.normalize(vectors.float(), dim=-1) * length
+            vectors = F.normalize(vectors.float(), dim=-1) * self.length
         before, after = (self._embedded(own) for own in self._around())
         each = zip(vectors, counts.tolist(), strict=True)
         return [torch.cat([before, own[:count].to(before.dtype), after]) for own, count in each]

@@ -10,8 +10,10 @@ from vsr.core.numbers import COUNT
 from vsr.data.batch import TRACKS
 from vsr.models import (  # noqa: F401  register themselves
     audio_visual,
+    cogenav,
     encoded_streams,
     filterbank,
+    flamingo_settings,
     foundation,
     memory,
     mixed_streams,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
-READY, BY_HAND, NOT_YET, SHIPPED = "fetched", "by hand", "not yet", "in the package"
+READY, BY_HAND, SHIPPED = "fetched", "by hand", "in the package"
 HUB = "hub:"  # a file of the hub: hub:ORG/NAME/FILE
 GITHUB = "https://raw.githubusercontent.com/"
 META = "https://dl.fbaipublicfiles.com/"
@@ -48,11 +48,11 @@ class Known:
         source: who says so.
         licence: of the weights.
         place: where it lies, for people.
-        family: the importer, a key of `vsr.modelstore.importers.importing.FAMILIES`; "" where there is none.
-        state: READY, BY_HAND, NOT_YET or SHIPPED.
+        family: the importer, a key of `vsr.modelstore.importers.importing.FAMILIES`; "" of what is in the package.
+        state: READY, BY_HAND or SHIPPED.
         files: what the import takes, the checkpoint first. Names say what each is: `lm/model.pth` the language model.
         decode: published settings of the search, for the folder's config.
-        note: one line: what is lacking, or what to heed.
+        note: one line: what to heed.
         normaliser: of `vsr.text.normalise`, what its publisher does to texts before errors are counted.
         modality: what its folder reads, where one file can become several; "": the file decides.
     """
@@ -108,6 +108,9 @@ SPM = (
 
 UNITS = Remote("unigram1000_units.txt", GITHUB + "ahaliassos/raven/main/labels/unigram1000_units.txt",
                "ead1469024d34194e1c7abfe2ca0457f06d5afee78267af2a0cbdea946f359f4")  # fmt: skip
+
+
+RAVEN_LM = "https://drive.google.com/file/d/1mTeynSf6Sryh_mnVabpw-UwTRrh-mDc1/view"
 
 
 def _zoo(name: str, language: str, error: str, beam: int, bonus: float, lm_weight: float = 0.0) -> Known:
@@ -171,12 +174,18 @@ def _muavic(language: str) -> Known:
 def _by_hand(
     name: str, family: str, file: str, kind: str, error: str, licence: Licence, drive: str, modality: str = ""
 ) -> Known:
-    """A reader that lies on Drive, in the layout of RAVEn or USR; its list of units is fetched."""
-    place = f"github.com/ahaliassos/{name.split('-')[0].removeprefix('b')}: https://drive.google.com/file/d/{drive}/view"
+    """A reader that lies on Drive, in the layout of RAVEn or USR; its list of units is fetched. RAVEn's of lips may
+    have its language model beside it."""
+    repository = name.split("-")[0].removeprefix("b")
+    place = f"github.com/ahaliassos/{repository}: https://drive.google.com/file/d/{drive}/view"
     note = {"both": TOGETHER, "video": "of a file of lips, sound and both, the lips"}.get(modality, "")
+    files, decode = (Remote(file), UNITS), {"beam": 40, "ctc_weight": 0.1}
+    if family == "raven" and kind == "video":
+        note, files = f"its language model, if you like, as lm/model.pth: {RAVEN_LM}", (*files, Remote("lm/model.pth"))
+        decode["lm_weight"] = 0.3 if name == "braven" else 0.2
     return Known(
         name, "en", kind, "1,000 pieces", 0, error, ZOO_README, licence, place, family, BY_HAND,
-        (Remote(file), UNITS), {"beam": 40, "ctc_weight": 0.1}, note, modality=modality,
+        files, decode, note, modality=modality,
     )  # fmt: skip
 
 
@@ -189,11 +198,13 @@ def _usr(name: str, file: str, errors: tuple[str, str, str], drive: str) -> list
     ]
 
 
-def _not_yet(
-    name: str, kind: str, error: str, licence: Licence, place: str, note: str, source: str = ZOO_README
-) -> Known:
-    """A model that cannot be converted; the note says why."""
-    return Known(name, "en", kind, "1,000 pieces", 0, error, source, licence, place, "", NOT_YET, note=note)
+def _cogenav(name: str, file: str, error: str) -> Known:
+    """A checkpoint of CoGenAV, whose published errors are those of the Whisper behind it."""
+    note = "lips, sound or both; its encoder alone: the layers before Whisper, which writes the text, are not imported"
+    return Known(
+        name, "any", "encoder", "none", 0, error, ZOO_README, UNTOLD, "huggingface.co/detao/CoGenAV", "cogenav",
+        BY_HAND, (Remote(file),), note=note,
+    )  # fmt: skip
 
 
 KNOWN: tuple[Known, ...] = (
@@ -234,7 +245,7 @@ KNOWN: tuple[Known, ...] = (
     _auto_avsr("auto_avsr-sound", "asr_trlrs3vox2_base.pth", "1.0 % WER, LRS3 test",
                "1YN9lwZN6iWn2qNQRpfpGpnf2r6ZTQqVT", "sound"),
     _auto_avsr("auto_avsr-both", "avsr_trlrwlrs2lrs3vox2avsp_base.pth", "0.93 % WER, LRS3 test",
-               "1mU6MHzXMiq1m6GI-8gqT2zc2bdStuBXu", "both", 1800, "its README of 2023"),
+               "1mU6MHzXMiq1m6GI-8gqT2zc2bdStuBXu", "both", 1776, "its README of 2023"),
     _zoo_heard("lrs3-sound", "http://bit.ly/3ZSdh0l", "sound", 860, "1.0 % WER, LRS3 test"),
     _zoo_heard("lrs3-both", "http://bit.ly/3yRSXAn", "both", 1540, "0.9 % WER, LRS3 test"),
     Known("av_hubert", "en", "video", "1,000 pieces", 0, "not stated", "-", AV_HUBERT,
@@ -248,18 +259,18 @@ KNOWN: tuple[Known, ...] = (
                "1.4 % WER, LRS3 test, lips and sound", "its paper", "lips, sound or both: --modality"),
     _av_hubert("av_hubert-encoder", "clean-pretrain/large_vox_iter5.pt", "encoder", "none", "-", "-"),
     *(_muavic(language) for language in ("ar", "de", "el", "en", "es", "fr", "it", "pt", "ru", "x")),
-    _by_hand("raven", "raven", "vsr_prelrs3vox2_large_ftlrs3vox2_selftrain.pth", "video", "24.4 % WER, LRS3 test",
-             RAVEN, "1tNZn_BvAVdoIIv6G14_9PvpQtsp6XSOt"),
+    _by_hand("raven", "raven", "vsr_prelrs3vox2_large_ftlrs3vox2_selftrain.pth", "video",
+             "24.4 % WER, LRS3 test; 23.1 % with its language model", RAVEN, "1tNZn_BvAVdoIIv6G14_9PvpQtsp6XSOt"),
     _by_hand("braven", "raven", "vsr_prelrs3vox2avs_large_ftlrs3vox2avs_selftrain_braven.pth", "video",
-             "20.9 % WER, LRS3 test", RAVEN, "1bU-bFxEiXNXNoOLKaAz6_9j7XuE7f_6r"),
+             "20.9 % WER, LRS3 test; 20.1 % with its language model", RAVEN, "1bU-bFxEiXNXNoOLKaAz6_9j7XuE7f_6r"),
     _by_hand("raven-sound", "raven", "asr_prelrs3vox2_large_ftlrs3vox2_selftrain.pth", "sound", "1.4 % WER, LRS3 test",
              RAVEN, "1E-IPTZDX4I_YZuYbgSh4L4E7tJrUuQE8"),
     _by_hand("braven-sound", "raven", "asr_prelrs3vox2avs_large_ftlrs3vox2avs_selftrain_braven.pth", "sound",
              "1.2 % WER, LRS3 test", RAVEN, "1v_OPL9ZcEGeT8cSgLO5QX16esVFAuzbq"),
     *_usr("usr", "usr_large.pth", ("22.3", "1.2", "1.1"), "1IO2yxaZLG89R4bwtJNc7TaC8UAs08Jtz"),
     *_usr("usr2", "usr2_huge.pth", ("17.6", "0.9", "0.8"), "1LzFOTYu45zCLOHGVLQt7pMGjw6jmmo9Y"),
-    _not_yet("cogenav", "both", "20.4 to 22.0 % WER, LRS3 test, lips alone", UNTOLD, "huggingface.co/detao/CoGenAV",
-             "an adapter into Whisper, for which there is no importer yet", "its paper; users measured 24.2"),
+    _cogenav("cogenav", "large_cogenav.pt", "20.4 % WER, LRS2 test, lips alone, with Whisper medium"),
+    _cogenav("cogenav-base", "base_cogenav.pt", "24.8 % WER, LRS2 test, lips alone, with Whisper small"),
 )  # fmt: skip
 NAMES = {known.name: known for known in KNOWN}
 

@@ -17,7 +17,7 @@ from typing import Any
 from vsr.core.errors import VsrError
 from vsr.core.files import read_json, write_error, write_json
 from vsr.modelstore.checkpoint import CONFIG_FILE
-from vsr.modelstore.known import BY_HAND, NAMES, NOT_YET, SHIPPED, Known, near
+from vsr.modelstore.known import BY_HAND, NAMES, SHIPPED, Known, near
 
 RECORD = "known.json"
 
@@ -70,18 +70,18 @@ def get(known: Known, accept: bool = False, source: str | Path | None = None, ag
         again: fetch and convert it although it is here.
 
     Raises:
-        VsrError: licence, not_fetched for a model that must be fetched by hand, bad_model for one that cannot be
-            converted, and what `vsr.modelstore.fetch` and `vsr.modelstore.importers.importing` raise.
+        VsrError: licence, not_fetched for a model that must be fetched by hand, bad_model for one in the package, and
+            what `vsr.modelstore.fetch` and `vsr.modelstore.importers.importing` raise.
     """
     folder = folder_of(known)
-    if known.state == NOT_YET:
-        raise VsrError("bad_model", f"{known.name} cannot be converted yet: {known.note}; it lies at {known.place}")
     if known.state == SHIPPED:
         raise VsrError("bad_model", f"{known.name} is in the package: it need not be fetched")
     if is_here(known) and not again:
         return folder
     if known.state == BY_HAND and source is None:
         raise VsrError("not_fetched", by_hand(known))
+    if source is not None and not Path(source).exists():  # before a licence is agreed to for nothing
+        raise VsrError("not_fetched", f"{source}: no such file or folder")
     agree(known, accept)
     files = _gather(known, None if source is None else Path(source))
     return _convert(known, files, folder)
@@ -89,10 +89,11 @@ def get(known: Known, accept: bool = False, source: str | Path | None = None, ag
 
 def by_hand(known: Known) -> str:
     """How to get a model that no program may fetch."""
-    names = ", ".join(file.name for file in known.files if not file.address)
+    names = [file.name for file in known.files if not file.address]
+    given = "FILE" if len(names) == 1 else "FOLDER"
     return (
-        f"{known.name} must be fetched by hand from {known.place} ({names}); "
-        f"then: vsr models get {known.name} --from FOLDER"
+        f"{known.name} must be fetched by hand from {known.place} ({', '.join(names)}); "
+        f"then: vsr models get {known.name} --from {given}"
     )
 
 
@@ -135,8 +136,6 @@ def _gather(known: Known, source: Path | None) -> dict[str, Path]:
     """Name -> file of all that the import takes, fetched where it is not in ``source``."""
     from vsr.modelstore.fetch import fetch
 
-    if source is not None and not source.exists():
-        raise VsrError("not_fetched", f"{source}: no such file or folder")
     found: dict[str, Path] = {}
     downloads = cache_folder() / "models" / f"{known.name}.files"
     for index, file in enumerate(known.files):

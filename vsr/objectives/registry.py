@@ -3,7 +3,8 @@
 One is added from outside by ``@OBJECTIVES.register("mine")`` and asked for by ``objective: mine`` in the YAML; see
 `docs/extending.md`. One with settings is a frozen dataclass whose instances are such functions, asked for by
 ``objective: {kind: mine, settings}``. Where it has them, ``needs(config)`` raises ValueError for a model that cannot
-have it, and ``bound(tokenizer)`` is the same for tokens of that tokenizer.
+have it, ``bound(tokenizer)`` is the same for tokens of that tokenizer, and ``with_teacher(model)`` the same with the
+run's averaged weights at hand.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from typing import Any
 from vsr.core.registry import Registry
 from vsr.models.lipreader import LipReaderConfig
 from vsr.models.registry import settings_of
+from vsr.objectives.clean_targets import CleanTargets
 from vsr.objectives.contrast import contrast
 from vsr.objectives.ctc_attention import ctc_attention
 from vsr.objectives.minimum_risk import MinimumRisk
 from vsr.objectives.mixspeech import mixspeech
 from vsr.objectives.policy_gradient import PolicyGradient
+from vsr.objectives.pseudo_labels import PseudoLabels
 from vsr.objectives.scheduled_sampling import ScheduledSampling
 from vsr.objectives.step import Objective
 from vsr.objectives.word_classes import word_loss
@@ -28,7 +31,7 @@ OBJECTIVES.register("ctc_attention")(ctc_attention)
 OBJECTIVES.register("mixspeech")(mixspeech)
 OBJECTIVES.register("contrast")(contrast)
 OBJECTIVES.register("word_classes")(word_loss)
-for _kind in (MinimumRisk, PolicyGradient, ScheduledSampling):
+for _kind in (MinimumRisk, PolicyGradient, ScheduledSampling, PseudoLabels, CleanTargets):
     OBJECTIVES.register(_kind.name)(_kind)
 
 

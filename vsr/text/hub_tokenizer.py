@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
+from vsr.core.errors import VsrError
 from vsr.text.normalise import lower
 
 
@@ -34,7 +35,9 @@ class HubTokenizer:
 
     @property
     def eos_id(self) -> int:
-        """The end of a text."""
+        """The end of a text. Raises VsrError bad_model where the model has none."""
+        if self.own.eos_token_id is None:
+            raise VsrError("bad_model", "the language model's tokenizer has no token for the end of a text")
         return int(self.own.eos_token_id)
 
     @property

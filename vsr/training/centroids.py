@@ -32,7 +32,7 @@ def _states(model: LipReader, train: CropDataset, clips: int, seed: int) -> list
     """States (T, D) of so many clips."""
     model.eval()
     order = np.random.default_rng(seed).permutation(len(train))[:clips].tolist()
-    device, found = next(model.encoder.parameters()).device, []
+    device, found = next(model.parameters()).device, []
     for index in order:
         batch = train.batch([index]).to(device)
         found.append(model.encode_batch(batch)[0, : int(batch.lengths[0])].cpu().numpy())

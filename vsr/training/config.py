@@ -34,9 +34,10 @@ def check_lists(*lists: tuple[str, ...], what: str = "manifest") -> None:
 class DataConfig:
     """Manifests of cropped clips, tokenizer folder, and batches.
 
-    ``tests`` are read only to refuse a training or dev list that meets them. Training clips of more than
-    ``max_frames`` are left out (0: none are): a first stage on short clips alone is the published way to make an
-    attention decoder start (Ma et al. 2023). ``augmentation`` is of crops, ``corruption`` what is done
+    ``tests`` are read only to refuse a training or dev list that meets them. ``unlabelled``: manifests of further
+    training clips, whose texts are not read, for an objective that learns from such (usr, cav2vec). Training clips of
+    more than ``max_frames`` are left out (0: none are): a first stage on short clips alone is the published way to make
+    an attention decoder start (Ma et al. 2023). ``augmentation`` is of crops, ``corruption`` what is done
     to the training clips' streams beside it, ``track_augmentation`` of tracks; ``noise`` of sound,
     ``modality_dropout`` and ``wrong_lips`` are for models that hear. ``unit`` says what the tokenizer must be of
     ("text", "phoneme", "viseme"); "": of anything.
@@ -46,6 +47,7 @@ class DataConfig:
     dev: tuple[str, ...]
     tokenizer: str
     tests: tuple[str, ...] = ()
+    unlabelled: tuple[str, ...] = ()
     frames_per_batch: int = 600
     max_frames: int = 0
     augmentation: Augmentation = field(default_factory=Augmentation)

@@ -20,6 +20,7 @@ from vsr.text.listed import CONFIG
 from vsr.text.tokenizer import CharTokenizer, Tokenizer, WordTokenizer, load_tokenizer
 from vsr.text.unit_tokenizers import UnitSettings, UnitTokenizer
 from vsr.training.config import OptimConfig, TrainConfig, TrainerConfig, built
+from vsr.training.unlabelled import check_unlabelled
 
 
 def on_meta(kind: Callable[[Any], nn.Module], config: Any) -> nn.Module:
@@ -36,6 +37,7 @@ def lip_reader_lines(config: TrainConfig) -> Iterator[str]:
         objective = objective_of(sizes, config.objective, config.objective_settings, tokenizer)
     except ValueError as error:
         raise VsrError("bad_config", str(error)) from error
+    check_unlabelled(config, sizes)
     model = on_meta(LipReader, sizes)
     read = (model.modality,) if isinstance(model.modality, str) else model.modality
     yield f"model: {parameters(model):,} parameters; reads {' and '.join(read)}"
@@ -90,7 +92,8 @@ def counted(head: nn.Module) -> str:
 
 def run_lines(data: Any, optim: OptimConfig, trainer: TrainerConfig) -> Iterator[str]:
     """Lists, optimiser and length."""
-    yield "data: " + "; ".join(f"{name} {names(getattr(data, name))}" for name in ("train", "dev", "tests"))
+    more = ("unlabelled",) if getattr(data, "unlabelled", ()) else ()
+    yield "data: " + "; ".join(f"{name} {names(getattr(data, name))}" for name in ("train", *more, "dev", "tests"))
     length = f"{trainer.max_minutes:g} minutes" if trainer.max_minutes else f"{trainer.max_epochs} epochs"
     begun = f"; begins with {trainer.init_from}" if trainer.init_from else ""
     yield f"AdamW {optim.lr:g}, {optim.warmup_steps} steps of warm-up; {length}{begun}"

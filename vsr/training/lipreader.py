@@ -32,10 +32,12 @@ from vsr.text.tokenizer import UNK, Tokenizer, WordTokenizer, load_tokenizer
 from vsr.training.bridge import fill_bridge
 from vsr.training.centroids import fit_centroids
 from vsr.training.config import built
+from vsr.training.lips import fill_lips
 from vsr.training.loop import Run
 from vsr.training.pronunciations import choose_pronunciations
 from vsr.training.starting import copy_weights
 from vsr.training.texts import with_tokens
+from vsr.training.unlabelled import check_unlabelled, unlabelled_clips
 
 RATES = {"phoneme": "dev_per", "viseme": "dev_ver"}
 
@@ -51,8 +53,10 @@ class LipReaderRun(Run):
         check_disjoint(train, dev, tests)
         self.tokenizer = data.checked(load_tokenizer(data.tokenizer))
         train = self._with_tokens("training", self._short_enough(train))
+        train += self._unlabelled(train, dev, tests)
         self._with_tokens("dev", dev)
         config = self.config.model_config(self.tokenizer.vocab_size)
+        check_unlabelled(self.config, config)
         if config.classes:
             self._check_words(("train", train), ("dev", dev))
         heads = further_heads_of(config)
@@ -65,6 +69,14 @@ class LipReaderRun(Run):
         # Played slower, a clip is longer than its crop: the budget counts that.
         longest = [math.ceil(clip.num_frames / (1 - data.augmentation.speed)) for clip in train]
         self.sampler = FrameBudgetSampler(longest, data.frames_per_batch, self.config.seed)
+
+    def _unlabelled(self, train: list[Clip], dev: list[Clip], tests: list[Clip]) -> list[Clip]:
+        """The clips of ``data.unlabelled``, whose texts are not read; says how many there are."""
+        if not self.config.data.unlabelled:
+            return []
+        clips = unlabelled_clips(self.config, train, dev, tests)
+        self.say(f"{len(clips)} clips without text beside {len(train)} with it")
+        return self._short_enough(clips)
 
     def _short_enough(self, clips: list[Clip]) -> list[Clip]:
         """The clips of at most ``data.max_frames``; says how many others there were."""
@@ -92,15 +104,19 @@ class LipReaderRun(Run):
     def _stepped(self) -> Step:
         try:
             c = self.config
-            return Step(self.model, objective_of(self.model.config, c.objective, c.objective_settings, self.tokenizer))
+            objective = objective_of(self.model.config, c.objective, c.objective_settings, self.tokenizer)
         except ValueError as error:
             raise VsrError("bad_config", str(error)) from error
+        if taught := getattr(objective, "with_teacher", None):
+            objective = taught(self.average.model)
+        return Step(self.model, objective)
 
     def _build_model(self) -> LipReader:
         model = built(LipReader, identified(self.config.model_config(self.tokenizer.vocab_size)))
         if path := self.config.trainer.frontend_weights:
             self.say(load_video_weights(model.frontend, path, lambda file: weights_of(read_checkpoint(file), file)))
-        for filled in (fill_memories(model), fill_bridge(model, model.config), borrow(model)):
+        fills = fill_memories(model), fill_bridge(model, model.config), fill_lips(model, model.config), borrow(model)
+        for filled in fills:
             if filled:
                 self.say(filled)
         if where := self.config.trainer.init_from:

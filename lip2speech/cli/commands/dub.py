@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o", "--out", required=True, metavar="FILE", help="video with the new sound, or .wav for the sound alone"
     )
     parser.add_argument("--words", metavar="FILE", help="JSON of where each word was placed, and how well it fits")
-    parser.set_defaults(faces="largest", noisy=False)
+    parser.set_defaults(faces="largest", noisy=None)
     add_voice_arguments(parser, parser.add_argument_group("voice"))
 
 

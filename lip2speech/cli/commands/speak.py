@@ -10,8 +10,10 @@ from pathlib import Path
 from lip2speech.cli.commands.watermark import add_watermark_argument
 from lip2speech.cli.consent import add_consent_argument, remind_of_consent
 from lip2speech.inference.gap import gap_of
+from lip2speech.inference.options import MASK, check_noisy
 from lip2speech.inference.prosody import add_prosody_arguments, prosody_of
 from lip2speech.inference.reference import OWN, Reference, read_reference
+from lip2speech.models.emotion_options import emotion_of
 from lip2speech.models.flow_options import add_flow_arguments, flow_options
 from lip2speech.models.token_options import add_token_arguments, check_tokens_alone, token_options
 from vsr.cli.options import add_faces_argument
@@ -26,7 +28,7 @@ could not show it as it is: then a line says so. What the lips are read as makes
 clearer (--text read); not where the lips are unlike what the reader was trained on, as
 its words are guesses there (read! lets them). The voice is synthetic and can be wrong;
 the file's metadata says so."""
-FILES = """reads   a video file, its sound only for own, anonymous, --noisy and --fill; a recording; a model
+FILES = """reads   a video file, its sound only for own, anonymous, --noisy, --fill; recordings; a model
 writes  the video with its new sound, or .wav (16 kHz); with --words: JSON"""
 SEE = "vsr transcribe, lip2speech voices, lip2speech watermark"
 EXAMPLE = """lip2speech speak clip.mp4 -o voiced.mp4
@@ -35,6 +37,7 @@ lip2speech speak clip.mp4 -o voiced.mp4 --reference anonymous:7 --watermark
 lip2speech speak clip.mp4 -o voiced.mp4 --text "bin blue at f two now"
 lip2speech speak clip.mp4 -o voiced.mp4 --pitch +2st --energy=-3dB
 lip2speech speak street.mp4 -o clean.mp4 --noisy --model exp/enhance
+lip2speech speak clip.mp4 -o voiced.mp4 --tokens exp/mtp/model --decode verified
 lip2speech speak call.mp4 -o whole.mp4 --fill 1.2-1.8 --model exp/infill --consent
 lip2speech speak video.mkv -o voiced.mkv --faces 2 --reference 0=anna.wav --reference 1=ben.wav"""
 
@@ -51,7 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--text", metavar="read|read!|none|WORDS|FILE",
         help="what is said (default: read, if this voice has a listener)",
     )  # fmt: skip
-    group.add_argument("--noisy", action="store_true", help="clean the video's own sound, with the lips; needs --model")
+    noisy = "clean the video's own sound, with the lips: mask it (default), or make it again; needs --model"
+    group.add_argument("--noisy", nargs="?", const=MASK, metavar="mask|made", help=noisy)
     group.add_argument("--words", metavar="FILE", help="JSON of what was said, with confidence; unsure words are named")
     add_voice_arguments(parser, group)
 
@@ -65,6 +69,7 @@ def add_voice_arguments(parser: argparse.ArgumentParser, voice) -> None:
     )  # fmt: skip
     voice.add_argument("--fill", metavar="START-END", help="make these seconds of the sound alone, to fit the rest")
     add_prosody_arguments(voice)
+    voice.add_argument("--emotion", metavar="NAME[:A[,B]]", help="towards it by A (1), away from others by B (0)")
     add_watermark_argument(voice)
     add_token_arguments(voice)
     add_consent_argument(voice)
@@ -120,7 +125,10 @@ def voice(args: argparse.Namespace, plan, flow, prosody, text_for: Callable, wri
     text = text_for(loaded, flow)
     with film_bar() as progress:
         watch = Watch(progress=progress)
-        spoken = speak(loaded, args.video, voices, flow, args.faces, watch, text, prosody, args.noisy, gap)
+        feeling = emotion_of(args.emotion)
+        spoken = speak(
+            loaded, args.video, voices, flow, args.faces, watch, text, prosody, args.noisy, gap, feeling
+        )  # fmt: skip
     if args.watermark:
         spoken.wave = mark(spoken.wave)
     write_spoken(spoken, args.video, args.out, plan)
@@ -174,7 +182,12 @@ def check_given(args: argparse.Namespace, references: dict[int | None, Reference
         raise VsrError("bad_options", f"{args.out}: the suffix says what to write, such as .mp4 or .wav")
     flow_options(args)
     prosody_of(args)
+    if emotion := emotion_of(args.emotion):
+        from lip2speech.inference.folder import ACOUSTIC, check_feels, find_model
+
+        check_feels(find_model(args.model) / ACOUSTIC, emotion.name)
     token_options(args)
+    check_noisy(args.noisy)
     if args.fill:
         check_gap(args)
     return None if Path(args.out).suffix.lower() == ".wav" else check_container(args.video, args.out)

@@ -9,10 +9,11 @@ from vsr.data.modalities import MODALITIES
 HELP = "make a model folder of a published checkpoint"
 ABOUT = """Makes a model folder of a checkpoint that auto_avsr, AV-HuBERT and MuAViC (av_hubert),
 Imperial's zoo (vsr4ml), RAVEn and BRAVEn (raven) or USR (usr) published, of lips, of sound or
-of both: names and layouts are translated, and the result is the original's within 1e-4. What
-the folder reads follows from the tensors; a file of USR holds all three, and --modality says
-which. The checkpoint is read without running anything in it. The licence of its weights is
-printed: heed it. What vsr models lists needs no import: vsr models get NAME."""
+of both, or of CoGenAV's encoder: names and layouts are translated, and the result is the
+original's within 1e-4. What the folder reads follows from the tensors; a file of USR holds all
+three, and --modality says which. The checkpoint is read without running anything in it. The
+licence of its weights is printed: heed it. What vsr models lists needs no import: vsr models
+get NAME."""
 FILES = """reads   the checkpoint; SentencePiece model and list of units, where it has none; of vsr4ml
         model.json beside it, and with --lm the language model that belongs to it
 writes  a model folder: model.safetensors, config.json, tokenizer"""
@@ -28,7 +29,7 @@ vsr transcribe clip.mp4 --model models/lrs3"""
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    families = ("auto_avsr", "av_hubert", "vsr4ml", "raven", "usr")
+    families = ("auto_avsr", "av_hubert", "vsr4ml", "raven", "usr", "cogenav")
     parser.add_argument("family", choices=families, help="where the checkpoint comes from")
     parser.add_argument("checkpoint", metavar="FILE", help="the checkpoint, .pth or .pt")
     parser.add_argument("-o", "--out", required=True, metavar="DIR", help="folder of the model")
@@ -39,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the head's units: auto_avsr's list (default: NAME_units.txt beside it) or fairseq's dictionary",
     )
     parser.add_argument("--settings", metavar="JSON", help="of vsr4ml (default: of the checkpoint's name, .json)")
-    parser.add_argument("--lm", metavar="FILE", help="of vsr4ml: ESPnet's language model, its .json beside it")
+    parser.add_argument("--lm", metavar="FILE", help="of vsr4ml, its .json beside it, and raven: the language model")
     parser.add_argument(
         "--modality", choices=tuple(MODALITIES), default="", metavar="M",
         help="of usr: video, sound or both (default: video); of av_hubert: video or both, which reads any "
@@ -51,11 +52,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Convert, save and say what it is. Raises VsrError."""
     from vsr.core.errors import VsrError
-    from vsr.modelstore.importers.importing import check_modality, check_place, import_checkpoint
+    from vsr.modelstore.importers.importing import (
+        check_language,
+        check_modality,
+        check_place,
+        import_checkpoint,
+    )
 
     more = (args.tokenizer, args.units, args.settings, args.lm)
-    if args.family != "vsr4ml" and (args.settings or args.lm):
-        raise VsrError("bad_config", f"--settings and --lm are of vsr4ml, not of {args.family}")
+    if args.settings and args.family != "vsr4ml":
+        raise VsrError("bad_config", f"--settings is of vsr4ml, not of {args.family}")
+    if args.lm:
+        check_language(args.family)
     check_modality(args.family, args.modality)
     check_place(args.family, args.checkpoint, args.out, *more)
     read = {"modality": args.modality}

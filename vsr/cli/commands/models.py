@@ -27,7 +27,7 @@ vsr models get lrs3 --accept-licence
 vsr models get spanish --from downloads/CMUMOSEAS_V_ES_WER44.5
 vsr transcribe talk.mp4 --model lrs3"""
 
-WANTED = {"fetched": "no", "by hand": "no, by hand", "not yet": "not convertible"}  # of what is not here
+WANTED = {"fetched": "no", "by hand": "no, by hand"}  # of what is not here
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

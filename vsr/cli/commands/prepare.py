@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     puppet.add_argument("--vocabulary", default="grid", help=said)
     alone = "with --parallel: sound alone, .wav in place of video, in a hundredth of the time"
     puppet.add_argument("--sound-only", action="store_true", help=alone)
-    few = "with --parallel: the first N voices of the language alone (default: all)"
+    few = "with --parallel: the first N voices of the language, 1 at one pace and pitch (default: all)"
     puppet.add_argument("--voices", type=positive, metavar="N", help=few)
     shown = "all sounds of a viseme class look the same, such as p, b and m"
     meant = "sentences that are parallel in en, es, de, it, pt and fr, in this language, with their translations"

@@ -106,7 +106,7 @@ def prepare_parallel(
 
     Args:
         kind: "mp4", or "wav" for the sound alone, which takes a hundredth of the time.
-        count: of the language's voices, the first so many speak; 0: all.
+        count: of the language's voices, the first so many speak, one alone at one pace and pitch; 0: all.
     """
     source, out_dir = vocabulary_of(language), Path(out_dir)
     counts = {"dev": num_dev, "test": num_test, "train": num_train}
@@ -223,6 +223,7 @@ def _say_and_film(
 
     name = voices[rng.integers(len(voices))]
     voice = Voice(name, int(rng.integers(120, 176)), int(rng.integers(30, 70)), int(rng.integers(3)))
+    voice = Voice(name) if len(voices) == 1 else voice  # one voice, with one pace and pitch
     words = sentence.split()
     speech = synthesiser().speak(words, [vocabulary.spoken(word) for word in words], voice)
     take = draw_take(rng, speech.words[-1].end)

@@ -17,18 +17,21 @@ from vsr.core.errors import VsrError
 from vsr.text.espeak import UTF8, started
 
 PHONEMES_IN_TEXT = 0x100  # flag of espeak_Synth: allows [[phonemes]] in the text
-RATE, PITCH, WORD_GAP = 1, 3, 7  # parameters of espeak_SetParameter
+RATE, VOLUME, PITCH, RANGE, WORD_GAP = 1, 2, 3, 4, 7  # parameters of espeak_SetParameter
 EVENT_END, EVENT_WORD, EVENT_PHONEME = 0, 1, 7
 
 
 @dataclass(frozen=True)
 class Voice:
-    """How a sentence is spoken: espeak voice, words a minute, pitch 0-100, pause between words in 10 ms."""
+    """How a sentence is spoken: espeak voice, words a minute, pitch 0-100, pause between words in 10 ms, how far the
+    pitch moves 0-100, loudness (100: as usual)."""
 
     name: str = "en"
     rate: int = 150
     pitch: int = 50
     gap: int = 0
+    spread: int = 50
+    volume: int = 100
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,10 @@ class Synthesiser:
     def _configure(self, voice: Voice) -> None:
         if self._library.espeak_SetVoiceByName(voice.name.encode("utf-8")) != 0:
             raise VsrError("no_speech", f"espeak-ng has no voice {voice.name!r}")
-        for parameter, value in ((RATE, voice.rate), (PITCH, voice.pitch), (WORD_GAP, voice.gap)):
+        given = {
+            RATE: voice.rate, VOLUME: voice.volume, PITCH: voice.pitch, RANGE: voice.spread, WORD_GAP: voice.gap,
+        }  # fmt: skip
+        for parameter, value in given.items():
             self._library.espeak_SetParameter(parameter, value, 0)
 
     def _receive(self, samples, count, events) -> int:

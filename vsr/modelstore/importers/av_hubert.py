@@ -5,7 +5,7 @@ The files are fairseq's: weights, settings and, when fine-tuned, the dictionary 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -49,8 +49,8 @@ EXPECTED = {
 LAYER, STEP, SEEN = "encoder.layers.{}.", "decoder.layers.{}.", "feature_extractor_video."
 HEARD = "feature_extractor_audio."
 LIPS = "frontend.streams.video."  # where a model of both has its front end of lips
-BOTH_ROWS: Table = [
-    ("frontend.streams.sound.project.", HEARD + "proj."),
+SOUND_ROWS: Table = [("frontend.streams.sound.project.", HEARD + "proj.")]
+FUSION_ROWS: Table = [
     ("frontend.fusion.norm.", "layer_norm."),
     ("frontend.fusion.out.", "post_extract_proj."),
     ("frontend.missing.", "missing."),  # no tensor of theirs: zeros
@@ -93,35 +93,60 @@ def build(weights: Mapping[str, Tensor], settings: Mapping[str, Any], modality: 
     Raises:
         VsrError: bad_model naming the first tensor or setting that does not belong.
     """
+    if modality == BOTH:
+        heard = f"{HEARD}proj.weight"
+        if not any(name.endswith(heard) for name in weights):
+            raise VsrError("bad_model", f"it has no '{heard}': only its lips can be read")
+        return hearing_model(weights, settings, "resnet3d", "filter_bank", SOUND_ROWS)
     weights = prepared(weights)
     config = sizes(weights, settings)
+    return _filled(config, weights, _rows(config), UNUSED)
+
+
+def hearing_model(
+    weights: Mapping[str, Tensor], settings: Mapping[str, Any], lips: str, kind: str, sound: Table,
+    unused: Sequence[str] = (),
+) -> LipReader:  # fmt: skip
+    """The reader of lips, sound or both.
+
+    Args:
+        weights, settings: as of `build`.
+        lips, kind: of the front ends of lips and of sound.
+        sound: the rows of the table for the latter.
+        unused: regular expressions for further tensors that it does not need.
+
+    Raises:
+        VsrError: bad_model.
+    """
+    weights = heard(prepared(weights))
+    config = sizes(weights, settings)
+    rows = [(ours.replace("frontend.", LIPS, 1), theirs) for ours, theirs in _rows(config)]
+    return _filled(hearing(config, lips, kind), weights, [*sound, *FUSION_ROWS, *rows], (*UNUSED, *unused))
+
+
+def _rows(config: LipReaderConfig) -> Table:
+    """All rows of the table for a reader of lips."""
     trunk = trunk_table(config.resnet_blocks, "frontend.trunk", SEEN + "resnet.trunk")
     slopes = [(f"{ours}act{n}.", f"{other}relu{n}.") for ours, other in trunk for n in (1, 2)]
-    rows = [*TABLE, *slopes, *trunk]
-    if modality == BOTH:
-        weights, config = heard(weights), hearing(config)
-        rows = [*BOTH_ROWS, *((ours.replace("frontend.", LIPS), theirs) for ours, theirs in rows)]
+    return [*TABLE, *slopes, *trunk]
+
+
+def _filled(config: LipReaderConfig, weights: Mapping[str, Tensor], rows: Table, unused: Sequence[str]) -> LipReader:
     model = skeleton(config)
-    model.load_state_dict(convert(weights, model.state_dict(), rows, UNUSED), assign=True)
+    model.load_state_dict(convert(weights, model.state_dict(), rows, unused), assign=True)
     return model.eval()
 
 
-def hearing(config: LipReaderConfig) -> LipReaderConfig:
+def hearing(config: LipReaderConfig, lips: str, sound: str) -> LipReaderConfig:
     """The config of a reader of lips, sound or both in place of one of lips; a missing stream is zeros."""
-    lips = {"kind": "resnet3d", **vars(frontend_of(config))}
-    fusion = {"kind": "concat", "norm": True}
-    front = {"video": lips, "sound": {"kind": "filter_bank"}, "fusion": fusion}
+    seen, fusion = {"kind": lips, **vars(frontend_of(config))}, {"kind": "concat", "norm": True}
+    front = {"video": seen, "sound": {"kind": sound}, "fusion": fusion}
     encoder = {**config.encoder_settings, "fused": True}
     return replace(config, frontend="audio_visual", frontend_settings=front, encoder_settings=encoder)
 
 
 def heard(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors of a model of both: in its fusion sound comes first, here lips do.
-
-    Raises VsrError (bad_model) where the checkpoint has none for sound.
-    """
-    if f"{HEARD}proj.weight" not in weights:
-        raise VsrError("bad_model", f"it has no '{HEARD}proj' tensors: only its lips can be read")
+    """The tensors of a model of both: in its fusion sound comes first, here lips do. Raises VsrError (bad_model)."""
     dim, swapped = side(weights, f"{SEEN}proj.weight", 0), dict(weights)
     for name in ("layer_norm.weight", "layer_norm.bias", "post_extract_proj.weight"):
         if side(weights, name, -1) != 2 * dim:

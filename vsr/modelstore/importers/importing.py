@@ -9,12 +9,23 @@ from vsr.core.errors import VsrError
 from vsr.core.files import check_outputs
 from vsr.data.modalities import BOTH, SOUND, VIDEO
 from vsr.modelstore.checkpoint import CONFIG_FILE, read_config
-from vsr.modelstore.importers import auto_avsr, auto_avsr_streams, av_hubert, espnet_language, raven, usr, vsr4ml
+from vsr.modelstore.importers import (
+    auto_avsr,
+    auto_avsr_streams,
+    av_hubert,
+    cogenav,
+    espnet_language,
+    raven,
+    usr,
+    vsr4ml,
+)
 from vsr.modelstore.importers.reading import read_checkpoint, weights_of
 from vsr.modelstore.saving import LANGUAGE_MODEL, save_model
 from vsr.text.tokenizer import SentencePieceTokenizer, sentence_pieces
 
-FAMILIES = {"auto_avsr": auto_avsr, "av_hubert": av_hubert, "vsr4ml": vsr4ml, "raven": raven, "usr": usr}
+FAMILIES = {
+    "auto_avsr": auto_avsr, "av_hubert": av_hubert, "vsr4ml": vsr4ml, "raven": raven, "usr": usr, "cogenav": cogenav,
+}  # fmt: skip
 WAYS = {"av_hubert": (VIDEO, BOTH), "usr": (VIDEO, SOUND, BOTH)}  # of reading that one checkpoint can be made for
 LANGUAGE_FOLDER = "lm"  # inside the reader's
 MOST = 0.5  # share of the units that the SentencePiece file must know; auto_avsr's list has digits beyond it
@@ -41,7 +52,8 @@ def import_checkpoint(
         tokenizer, units: files that the checkpoint does not hold.
         half: store fp16.
         settings: of vsr4ml, the checkpoint's `model.json`; without it the one beside the checkpoint.
-        lm: of vsr4ml, ESPnet's language model, with its `model.json` beside it; it becomes a part of the folder.
+        lm: of vsr4ml and raven, ESPnet's language model, of the former with its `model.json` beside it; it becomes a
+            part of the folder.
         origin: further keys of the folder's config, such as "name", "decode" and "window".
         modality: "video", "sound" or "both", what is read, of a checkpoint that can become several (`WAYS`); "": of usr
             video, of av_hubert what its settings say that it was tuned on, else video.
@@ -64,7 +76,7 @@ def import_checkpoint(
     if language is not None:  # first: the reader's config.json, which names it, is what makes the folder a model
         own = {"kind": LANGUAGE_MODEL, "name": Path(lm).stem, "family": family, "licence": about["licence"]}
         save_model(Path(out) / LANGUAGE_FOLDER, language, text, own, half)
-        about["decode"] = {"lm": LANGUAGE_FOLDER, "lm_weight": vsr4ml.LM_WEIGHT} | about.get("decode", {})
+        about["decode"] = {"lm": LANGUAGE_FOLDER, "lm_weight": FAMILIES[family].LM_WEIGHT} | about.get("decode", {})
     save_model(out, model, text, about, half)
     millions = sum(weight.numel() for weight in model.parameters()) / 1e6
     read = model.modality if isinstance(model.modality, str) else " and ".join(model.modality)
@@ -89,17 +101,24 @@ def _origin(family: str, path: str | Path) -> dict[str, str]:
 
 def _language(family: str, path, reader):
     """ESPnet's language model, over the tokens of the reader it belongs to. Raises VsrError naming its file."""
-    if family != "vsr4ml":
-        raise VsrError("bad_config", f"checkpoints of {family} come without a language model: --lm is of vsr4ml")
+    check_language(family)
     try:
         weights = weights_of(read_checkpoint(path), path)
-        model = espnet_language.build(weights, vsr4ml.read_settings(beside(path)))
+        settings = vsr4ml.read_settings(beside(path)) if family == "vsr4ml" else raven.LANGUAGE
+        model = espnet_language.build(weights, settings)
     except VsrError as error:
         raise error if str(path) in str(error) else VsrError(error.reason, f"{path}: {error}") from error
     sizes = model.config.vocab_size, reader.config.vocab_size
     if sizes[0] != sizes[1]:
         raise VsrError("bad_model", f"{path} has {sizes[0]} tokens, the reader of {sizes[1]}")
     return model
+
+
+def check_language(family: str) -> None:
+    """Raises VsrError (bad_config) for a family that comes without a language model."""
+    if not hasattr(FAMILIES[family], "LM_WEIGHT"):
+        problem = f"checkpoints of {family} come without a language model"
+        raise VsrError("bad_config", f"{problem}: --lm is of vsr4ml and raven")
 
 
 def beside(path: str | Path) -> Path:
@@ -133,6 +152,8 @@ def _convert(family: str, path, tokenizer, units, settings=None, modality=""):
     if family in ("raven", "usr"):
         model = raven.build(weights) if family == "raven" else usr.build(weights, modality or VIDEO)
         return model, _checked(raven.read_tokenizer(tokenizer, units), model)
+    if family == "cogenav":
+        return cogenav.build(weights), None
     modality = modality or av_hubert.modality_of(checkpoint)
     model = av_hubert.build(weights, av_hubert.settings_of(checkpoint), modality)
     if not model.config.vocab_size:

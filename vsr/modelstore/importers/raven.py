@@ -24,6 +24,8 @@ LICENCE = (
     "research only: see https://github.com/ahaliassos/raven for what applies to you."
 )
 DECODE = {"beam": 40, "ctc_weight": 0.1}  # of its conf/decode/default.yaml
+LM_WEIGHT = 0.2  # of its tests on lips with its language model
+LANGUAGE = {"head": 8, "pos_enc": "none"}  # of that model, as conf/model/language_model says; the tensors have the rest
 EPS = 1e-12
 
 TABLE: Table = [

@@ -77,7 +77,7 @@ class Rows:
         return {"stoi": plain, "estoi": extended, "pesq": pesq(natural, wave, "nb"), "errors": errors}
 
     @torch.inference_mode()
-    def of(self, index: int, kind: str, snr: float) -> dict[str, dict]:
+    def of(self, index: int, kind: str, snr: float, control: bool) -> dict[str, dict]:
         """All rows of one clip."""
         natural, noisy = self.waves(index, kind, snr)
         lips, other = self.lips(index), self.lips((index + 1) % len(self.clips))
@@ -87,7 +87,7 @@ class Rows:
             "sound": (self.sound, torch.zeros_like(lips), noisy), "lips": (self.both, lips, None),
             "both": (self.both, lips, noisy), "others": (self.both, other, noisy),
         }  # fmt: skip
-        for way, given in ways.items():
+        for way, given in ways.items() if control else list(ways.items())[:-1]:
             wave, made = self.spoken(given[0], given[1], index, given[2])
             rows[way] = self.figures(index, natural, wave) | {"ratio": ratio_of(mel, made)}
             if way != "lips":
@@ -111,6 +111,7 @@ def main() -> None:
     parser.add_argument("--features", required=True)
     parser.add_argument("--snr", nargs="+", type=float, default=[-10, -5, 0, 5, 10])
     parser.add_argument("--kinds", nargs="+", default=["babble"])
+    parser.add_argument("--no-control", action="store_true")
     parser.add_argument("--json", type=Path, required=True)
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -120,7 +121,8 @@ def main() -> None:
     for kind in args.kinds:
         for snr in args.snr:
             name = f"{kind} {snr:g}"
-            kept[name] = kept.get(name) or [rows.of(index, kind, snr) for index in range(len(clips))]
+            found = kept.get(name)
+            kept[name] = found or [rows.of(index, kind, snr, not args.no_control) for index in range(len(clips))]
             show(name, kept[name])
             write_text(args.json, json.dumps(kept) + "\n")
 

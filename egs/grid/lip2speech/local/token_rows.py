@@ -3,9 +3,9 @@
 
     local/token_rows.py MODEL[:DECODE[:HEADS]|:STEPS] ... --manifest FILE --features DIR --json FILE
 
-Each MODEL (of the shipped voice) speaks the list of crops, and as a control each clip with the lips of the next one;
-beside them stand the flow, and the codes of the recording itself through the codec ("codec", the upper bound). Prints
-the share of right first codes, L1 of the mel (nepers), STOI and ESTOI of the words, PESQ nb, ASR WER
+Each MODEL (of the shipped voice) speaks the list of crops, and as a control, once, each clip with the lips of the next
+one; beside them stand the flow, and the codes of the recording itself through the codec ("codec", the upper bound).
+Prints the share of right first codes, L1 of the mel (nepers), STOI and ESTOI of the words, PESQ nb, ASR WER
 (pocketsphinx-grid), and codes a second of processor time. Rows that the JSON has are kept. Run it in the folder that
 the manifest's paths are relative to.
 """
@@ -133,9 +133,9 @@ def main() -> None:
         folder, options = asked(given)
         model = load_part(folder, TokenModel, TokenConfig)[0]
         ways = {
-            "flow": rows.flow, f"codec of {Path(folder).parent.name}": lambda i, m=model: rows.codec(m, i),
+            "flow": rows.flow, "codec": lambda i, m=model: rows.codec(m, i),
             given: lambda i, m=model, o=options: rows.made(m, o, i, i),
-            f"{given} other lips": lambda i, m=model, o=options: rows.made(m, o, i, (i + 1) % len(clips)),
+            f"{folder} other lips": lambda i, m=model, o=options: rows.made(m, o, i, (i + 1) % len(clips)),
         }  # fmt: skip
         for name, way in ways.items():
             kept[name] = kept.get(name) or [way(index) for index in each]

@@ -6,7 +6,8 @@
     local/llm_states.py ... --projector '{kind: dedup, units: 200}' --out exp/llm_dedup --against exp/llm_stack
     local/llm_states.py ... --ctc --out exp/ctc
 
-Trained are the projector and the adapters, by the seed, for --steps or until --minutes are over. --shuffle is the
+Trained are the projector and the adapters, by the seed, for --steps. A run stops after --minutes and goes on when
+the same command is given again (OUT/last.pt). --shuffle is the
 control: every clip has the states of another one, in training and in the test. --ctc trains a CTC head over the
 reader's own characters on the same states in its place. Writes OUT/test.json, the errors of each clip; --against
 prints the paired difference from another run's.
@@ -68,22 +69,25 @@ def orders(count: int, size: int, seed: int) -> Iterator[list[int]]:
         yield from (order[start : start + size] for start in range(0, count - size + 1, size))
 
 
-def train(head: nn.Module, clips: Sequence[Clip], states: Sequence[Tensor], teacher: Teacher, dev: Any, args) -> None:
-    """Trains the head; prints dev's figures as it goes."""
-    optimiser, begun, shown = adamw(head, args.lr, 0.01), time.monotonic(), 0
+def train(head: nn.Module, clips: Sequence[Clip], states: Sequence[Tensor], teacher: Teacher, dev: Any, args) -> bool:
+    """Trains the head, prints dev's figures as it goes, and says whether it came to its end."""
+    optimiser, begun, kept = adamw(head, args.lr, 0.01), time.monotonic(), Path(args.out) / "last.pt"
+    first = resumed(head, optimiser, kept) if kept.exists() else 0
     for step, indices in enumerate(orders(len(clips), args.batch, args.seed)):
-        minutes = (time.monotonic() - begun) / 60
-        share = max(step / args.steps, minutes / args.minutes if args.minutes else 0)
-        if share * args.checks >= shown + 1 or share >= 1:
-            shown += 1
-            figures = rate(read(head, *dev))
-            epoch = step * args.batch / len(clips)
-            print(f"step {step}  epoch {epoch:.2f}  {minutes:.1f} min  dev {figures}", flush=True)
-        if share >= 1:
-            return
+        if step < first:
+            continue
+        if step and step % (args.steps // args.checks) == 0 and step > first:
+            print(f"step {step}  epoch {step * args.batch / len(clips):.2f}  dev {rate(read(head, *dev))}", flush=True)
+        stopped = (time.monotonic() - begun) / 60 > args.minutes
+        if step == args.steps or stopped:
+            state = {name: own for name, own in head.named_parameters() if own.requires_grad}
+            torch.save({"model": state, "optimiser": optimiser.state_dict(), "step": step}, kept)
+            return step == args.steps
         for group in optimiser.param_groups:
-            group["lr"] = args.lr * min(1, (step + 1) / WARMUP) * 0.5 * (1 + math.cos(math.pi * share))
+            shape = 0.5 * (1 + math.cos(math.pi * step / args.steps))
+            group["lr"] = args.lr * min(1, (step + 1) / WARMUP) * shape
         rng = np.random.default_rng((args.seed, step))
+        torch.manual_seed(args.seed * 100_000 + step)
         batch = batch_of([clips[i] for i in indices], [states[i] for i in indices], teacher, rng)
         head.train()
         optimiser.zero_grad()
@@ -92,8 +96,18 @@ def train(head: nn.Module, clips: Sequence[Clip], states: Sequence[Tensor], teac
         loss.backward()
         torch.nn.utils.clip_grad_norm_(head.parameters(), CLIP)
         optimiser.step()
-        if step % 50 == 0:
-            print(f"step {step}  {minutes:.2f} min  loss {float(loss.detach()):.3f}", flush=True)
+        if step % 20 == 0:
+            minutes = (time.monotonic() - begun) / 60
+            print(f"step {step}  {minutes:.2f} min of this piece  loss {float(loss.detach()):.3f}", flush=True)
+    raise AssertionError("batches have no end")
+
+
+def resumed(head: nn.Module, optimiser: torch.optim.Optimizer, kept: Path) -> int:
+    """The step that an earlier piece came to, with its weights and optimiser."""
+    state = torch.load(kept, weights_only=True)
+    head.load_state_dict(state["model"], strict=False)
+    optimiser.load_state_dict(state["optimiser"])
+    return int(state["step"])
 
 
 @torch.inference_mode()
@@ -132,7 +146,7 @@ def parser() -> argparse.ArgumentParser:
     own.add_argument("--batch", type=int, default=8, help="clips of a step (default: 8)")
     own.add_argument("--lr", type=float, default=1e-3)
     own.add_argument("--steps", type=int, default=1000)
-    own.add_argument("--minutes", type=float, default=0.0)
+    own.add_argument("--minutes", type=float, default=60.0, help="of a piece (default: 60)")
     own.add_argument("--checks", type=int, default=4, metavar="N", help="times that dev is read")
     own.add_argument("--seed", type=int, default=0)
     own.add_argument("--against", metavar="DIR", help="of another run")
@@ -157,13 +171,16 @@ def main() -> None:
     head, tokenizer, teacher = head_of(args, loaded.tokenizer, states[0])
     trained = sum(own.numel() for own in head.parameters() if own.requires_grad)
     print(f"{len(lists[0])} clips; {trained:,} parameters are trained", flush=True)
-    train(head, lists[0], states[0], teacher, (tokenizer, lists[1], states[1]), args)
-    each = read(head, tokenizer, lists[2], states[2])
     out.mkdir(parents=True, exist_ok=True)
+    if not train(head, lists[0], states[0], teacher, (tokenizer, lists[1], states[1]), args):
+        return print("not at its end: give the same command again")
+    each = read(head, tokenizer, lists[2], states[2])
     (out / "test.json").write_text(json.dumps([vars(own) for own in each]), encoding="utf-8")
     low, high = bootstrap_interval(each)
     words = sum(own.words for own in each)
     print(f"test {rate(each)} ({100 * low:.2f} - {100 * high:.2f}), {len(each)} clips, {words} words")
+    other = read(head, tokenizer, lists[2], states[2][1:] + states[2][:1])
+    print(f"with the states of other clips {rate(other)}")
     if args.against:
         rows = json.loads((Path(args.against) / "test.json").read_text(encoding="utf-8"))
         mean, low, high = paired_gain([UtteranceScore(**row) for row in rows], each)

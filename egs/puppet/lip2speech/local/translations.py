@@ -2,7 +2,7 @@
 """How well units are translated: what a recogniser of units reads in them, BLEU and WER, units that differ, lengths.
 
     local/translations.py --translator exp/translator/model --heard data/all_{en,es,de,it,pt,fr}/test.jsonl \\
-        --said data/one_{en,es,de,it,pt,fr}/test.jsonl --train data/one_{en,es,de,it,pt,fr}/train.jsonl --out r.json
+        --said data/one_{en,es,de,it,pt,fr}/test.jsonl --train data/one_{en,es,de,it,pt,fr}/train.jsonl --out rows.json
 
 Clip n is translated into each language from one of the others by turns. The recogniser reads words of all languages by
 CTC from the units of --train, which hold none of the test's combinations; its figure on the natural units of --said

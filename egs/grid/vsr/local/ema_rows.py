@@ -1,0 +1,199 @@
+#!/usr/bin/env python3
+"""Clips without text beside a few with it, on stored states: pseudo-labels (USR), or clean targets before (CAV2vec).
+
+    local/ema_rows.py --train data/crops/train/manifest.jsonl --dev data/crops/dev/manifest.jsonl \\
+        --test data/crops/test_s1/manifest.jsonl --arm base --out exp/base
+    local/ema_rows.py ... --arm usr --out exp/usr --against exp/base
+
+The lower layers of the reader stay; the last layer and CTC begin by the seed and learn --labelled clips for --steps,
+in every arm the same ones in the same order; all but "cav2vec" then go on for as many steps. "usr" adds as many clips
+without text to each batch there, "cav2vec" learns from those first instead, without any text. --control deals
+pseudo-labels or clean targets to other clips. Writes OUT/test.json.
+"""
+
+import argparse
+import json
+import math
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+sys.path.insert(0, str(Path(__file__).parent))
+from on_states import Above, batch_of, reader_above, stored
+
+from vsr.core.tokens import IGNORE
+from vsr.data.batch import Batch
+from vsr.data.manifest import Clip, read_manifest
+from vsr.data.targets import Teacher
+from vsr.evaluation.combined import paired_gain
+from vsr.evaluation.wer import UtteranceScore, bootstrap_interval, score_utterance
+from vsr.modelstore.folder import load_model
+from vsr.objectives.clean_targets import CleanTargets
+from vsr.objectives.ctc_attention import ctc_attention
+from vsr.objectives.pseudo_labels import PseudoLabels
+from vsr.text.normalise import lower
+from vsr.training.state import Average
+
+EMA, CLIP, WARMUP = 0.99, 5.0, 30
+Pool = tuple[Sequence[Clip], Sequence[Tensor]]
+
+
+class OfOthers(PseudoLabels):
+    """The control: each clip has the pseudo-labels of the one before it."""
+
+    def labels(self, batch):
+        found = super().labels(batch)
+        return {name: (tokens[-1:] + tokens[:-1], sure[-1:] + sure[:-1]) for name, (tokens, sure) in found.items()}
+
+
+class CleanOfOthers(CleanTargets):
+    """The control: each clip has the targets of the one before it."""
+
+    def clean(self, batch, teacher):
+        return super().clean(batch, teacher).roll(1, 0)
+
+
+def drawn(pool: Pool, size: int, seed: int, teacher: Teacher) -> Iterator[Batch]:
+    """Batches of clips, without end."""
+    clips, states = pool
+    for epoch in range(10**9):
+        order = np.random.default_rng((seed, epoch)).permutation(len(clips)).tolist()
+        for start in range(0, len(order) - size + 1, size):
+            chosen, rng = order[start : start + size], np.random.default_rng((seed, epoch, start))
+            yield batch_of([clips[i] for i in chosen], [states[i] for i in chosen], teacher, rng)
+
+
+def both(first: Batch, second: Batch) -> Batch:
+    """Two batches of clips of one length as one."""
+    inputs = {name: torch.cat([own, second.inputs[name]]) for name, own in first.inputs.items()}
+    width = max(first.tokens.shape[1], second.tokens.shape[1])
+    tokens = [
+        torch.nn.functional.pad(own.tokens, (0, width - own.tokens.shape[1]), value=IGNORE) for own in (first, second)
+    ]
+    targets = {"tokens": torch.cat(tokens), "frame_tokens": torch.cat([first.frame_tokens, second.frame_tokens])}
+    return Batch(inputs, torch.cat([first.lengths, second.lengths]), targets, first.ids + second.ids)
+
+
+def train(model: Above, objective_for: Callable, batches: Iterator[Batch], steps: int, args, report=None) -> Above:
+    """The averaged weights after so many steps."""
+    trained = [own for own in model.parameters() if own.requires_grad]
+    optimiser = torch.optim.AdamW(trained, args.lr, betas=(0.9, 0.98), weight_decay=0.03)
+    average, begun = Average(model, EMA), time.monotonic()
+    objective = objective_for(average.model)
+    for step in range(steps):
+        for group in optimiser.param_groups:
+            group["lr"] = args.lr * min(1, (step + 1) / WARMUP) * 0.5 * (1 + math.cos(math.pi * step / steps))
+        torch.manual_seed(args.seed * 100_000 + step)
+        model.train()
+        optimiser.zero_grad()
+        losses = objective(model, next(batches))
+        losses["loss"].backward()
+        torch.nn.utils.clip_grad_norm_(trained, CLIP)
+        optimiser.step()
+        average.update(model, step + 1)
+        if (step + 1) % max(1, steps // 4) == 0:
+            figures = {name: round(float(own.detach()), 3) for name, own in losses.items()}
+            said = f"  {rate(report(average.model))}" if report else ""
+            print(f"step {step + 1}  {(time.monotonic() - begun) / 60:.1f} min{said}  {figures}", flush=True)
+    return average.model
+
+
+@torch.inference_mode()
+def read(model: Above, pool: Pool, tokenizer) -> list[UtteranceScore]:
+    """What CTC reads, greedily."""
+    model.eval()
+    teacher, found = Teacher(tokenizer), []
+    for clip, own in zip(*pool, strict=True):
+        batch = batch_of([clip], [own], teacher)
+        (best,) = model.ctc.search(model.encode_batch(batch), batch.lengths)
+        found.append(score_utterance(clip.id, lower(clip.text), lower(tokenizer.decode(best[0].tokens))))
+    return found
+
+
+def rate(each: Sequence[UtteranceScore]) -> str:
+    """WER in %."""
+    return f"WER {100 * sum(own.errors for own in each) / sum(own.words for own in each):.2f}"
+
+
+def parser() -> argparse.ArgumentParser:
+    own = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    own.add_argument("--model", default="grid", help="whose lower layers are kept (default: grid)")
+    own.add_argument("--arm", required=True, choices=("base", "usr", "cav2vec"))
+    own.add_argument("--control", action="store_true")
+    for flag in ("--train", "--dev", "--test"):
+        own.add_argument(flag, required=True, metavar="JSONL")
+    own.add_argument("--labelled", type=int, default=40, metavar="N", help="clips with text (default: 40)")
+    own.add_argument("--above", type=float, default=0.8, help="confidence of pseudo-labels (default: 0.8)")
+    own.add_argument("--states", default="exp/states", metavar="DIR", help="where states are stored")
+    own.add_argument("--batch", type=int, default=4, help="clips of a step, of each kind (default: 4)")
+    own.add_argument("--lr", type=float, default=1e-3)
+    own.add_argument("--steps", type=int, default=300)
+    own.add_argument("--seed", type=int, default=0)
+    own.add_argument("--against", metavar="DIR", help="of another run")
+    own.add_argument("--out", required=True, metavar="DIR")
+    return own
+
+
+def main() -> None:
+    args = parser().parse_args()
+    torch.set_num_threads(1)
+    loaded = load_model(args.model)
+    keep, tokenizer = len(loaded.model.encoder.layers) - 1, loaded.tokenizer
+    clips = [own for own in read_manifest(args.train) if own.num_frames == 75 and own.speaker == "s1"]
+    clips = [clips[i] for i in np.random.default_rng(args.seed).permutation(len(clips))]
+    lists = clips, read_manifest(args.dev), read_manifest(args.test)
+    folder = Path(args.states) / f"{loaded.weights_sha256[:12]}_{keep}"
+    states, *rest = (stored(loaded, own, keep, folder) for own in lists)
+    dev, test = zip(lists[1:], rest, strict=True)
+    n = args.labelled
+    spoken: Pool = clips[:n], states[:n]
+    silent: Pool = [replace(own, text="", words=(), phones=()) for own in clips[n:]], states[n:]
+    teacher = Teacher(tokenizer)
+    config = replace(loaded.model.config, ctc_weight=1.0, decoder_layers=0, alignment_weight=0.0)
+    torch.manual_seed(args.seed)
+    model = reader_above(loaded, config, keep)
+    if args.arm == "cav2vec":
+        heads = {"clean": {"kind": "clean_prediction"}}
+        other = reader_above(loaded, replace(config, ctc_weight=0.0, further_heads=heads), keep)
+        other.encoder.load_state_dict(model.encoder.state_dict())
+        kind = CleanOfOthers if args.control else CleanTargets
+        objective = kind(share=0.4, span=8, hide=True)
+        made = train(other, objective.with_teacher, drawn(silent, args.batch, args.seed, teacher), args.steps, args)
+        model.encoder.load_state_dict(made.encoder.state_dict())
+
+    def known(average):
+        return ctc_attention
+
+    def report(average):
+        return read(average, dev, tokenizer)
+
+    batches = drawn(spoken, args.batch, args.seed, teacher)
+    made = train(model, known, batches, args.steps, args, report)
+    if args.arm != "cav2vec":
+        model.load_state_dict(made.state_dict())
+        kind = OfOthers if args.control else PseudoLabels
+        usr = kind(above=args.above, masked=0.2, span=8)
+        if args.arm == "usr":
+            silences = drawn(silent, args.batch, args.seed, teacher)
+            batches = (both(*own) for own in zip(batches, silences, strict=False))
+        made = train(model, usr.with_teacher if args.arm == "usr" else known, batches, args.steps, args, report)
+    out, each = Path(args.out), read(made, test, tokenizer)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "test.json").write_text(json.dumps([vars(own) for own in each]), encoding="utf-8")
+    low, high = bootstrap_interval(each)
+    words = sum(own.words for own in each)
+    print(f"test {rate(each)} ({100 * low:.2f} - {100 * high:.2f}), {len(each)} clips, {words} words")
+    if args.against:
+        rows = json.loads((Path(args.against) / "test.json").read_text(encoding="utf-8"))
+        mean, low, high = paired_gain([UtteranceScore(**row) for row in rows], each)
+        print(f"better than {args.against} by {mean:.2f} points ({low:.2f} to {high:.2f})")
+
+
+if __name__ == "__main__":
+    main()

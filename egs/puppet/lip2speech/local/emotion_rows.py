@@ -1,0 +1,101 @@
+#!/usr/bin/env python3
+"""What `--emotion` does to a voice: the style that a second classifier hears, pitch, loudness and words.
+
+    local/emotion_rows.py --manifest FILE --knows DIR --scorer DIR [--wrong DIR] [--most N] [--strengths A,B ...]
+        [--json FILE]
+
+The shipped voice speaks the first N clips of a list of crops, as it is and pulled by each strength towards each style
+of the listener --knows. --scorer is a listener of another seed; --wrong, as a control, pulls by one that was trained on
+shuffled styles. Prints for each style and strength the share of the steps that the scorer hears as the style, of those
+that it hears as any (chance: one in their number), median pitch, the standard deviation of pitch in semitones and the
+loudness, against the voice as it is, and the ASR word error rate (pocketsphinx-grid) with the interval of 1,000 paired
+bootstraps against the voice as it is.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lip2speech.evaluation.asr_scorers import PocketSphinxGrid
+from lip2speech.features.pitch import pitch
+from lip2speech.inference.dubbing import speaker_of, voice_of
+from lip2speech.inference.folder import load_listener, load_model
+from lip2speech.models.emotion_options import emotion_of
+from vsr.core.files import write_text
+from vsr.data.manifest import read_manifest
+from vsr.evaluation.wer import word_errors
+from vsr.media.mel import log_mel
+
+
+def heard(loaded, scorer, wave: np.ndarray) -> np.ndarray:
+    """(V,) mean probability of each style over the steps that are heard as any."""
+    pairs = loaded.voice.normalise(log_mel(torch.from_numpy(wave))[None].float())
+    with torch.inference_mode():
+        found = scorer(pairs, torch.ones(pairs.shape[:2], dtype=torch.bool))[0].argmax(-1)
+    styles = found[found > 0] - 1
+    return np.bincount(styles, minlength=len(scorer.config.words)) / max(1, len(styles))
+
+
+def figures(loaded, scorer, recogniser, clip, wave: np.ndarray) -> dict:
+    """Of one voice."""
+    f0 = pitch(wave)
+    voiced = 12 * np.log2(f0[f0 > 0] / 100) if (f0 > 0).any() else np.zeros(1)
+    level = 10 * np.log10(np.mean(wave**2) + 1e-9)
+    wrong = word_errors(clip.text, recogniser.transcribe(wave))[0]
+    return {"heard": heard(loaded, scorer, wave), "pitch": float(np.median(voiced)), "range": float(voiced.std()),
+            "level": float(level), "wrong": wrong}  # fmt: skip
+
+
+def row(style: int | None, each: list[dict], plain: list[dict], words: int) -> dict:
+    """Means over the clips, against the voice as it is."""
+    share = None if style is None else float(np.mean([own["heard"][style] for own in each]))
+    changes = {name: float(np.mean([own[name] - was[name] for own, was in zip(each, plain, strict=True)]))
+               for name in ("pitch", "range", "level")}  # fmt: skip
+    more = np.array([own["wrong"] - was["wrong"] for own, was in zip(each, plain, strict=True)])
+    drawn = np.random.default_rng(0).integers(0, len(more), (1000, len(more)))
+    low, high = np.quantile(100 * more[drawn].sum(1) / words, [0.025, 0.975])
+    return {"heard": share, **changes, "wer": 100 * sum(own["wrong"] for own in each) / words, "change": [low, high]}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--manifest", required=True)
+    parser.add_argument("--knows", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--scorer", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--wrong", type=Path, metavar="DIR")
+    parser.add_argument("--most", type=int, default=12, metavar="N")
+    parser.add_argument("--strengths", nargs="+", default=["1", "2", "2,1"], metavar="A,B")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    clips, loaded, recogniser = read_manifest(args.manifest)[: args.most], load_model(), PocketSphinxGrid()
+    scorer, words = load_listener(args.scorer, loaded.voice), sum(len(clip.text.split()) for clip in clips)
+    crops, whom = [np.load(clip.crop) for clip in clips], speaker_of(loaded, None)
+
+    def spoken(emotion) -> list[dict]:
+        waves = [voice_of(loaded, crop, whom, emotion=emotion) for crop in crops]
+        return [figures(loaded, scorer, recogniser, clip, wave) for clip, wave in zip(clips, waves, strict=True)]
+
+    plain, styles, rows = spoken(None), scorer.config.words, {}
+    for place, style in enumerate(styles):
+        rows[f"as it is: {style}"] = row(place, plain, plain, words)
+    for name, folder in (("", args.knows), ("wrong ", args.wrong)):
+        if folder is None:
+            continue
+        loaded.__dict__["emotions"] = load_listener(folder, loaded.voice)
+        for strength in args.strengths if not name else args.strengths[-1:]:
+            for place, style in enumerate(styles):
+                own = row(place, spoken(emotion_of(f"{style}:{strength}")), plain, words)
+                rows[f"{name}{style}:{strength}"] = own
+                print(f"{name}{style}:{strength}", json.dumps(own), flush=True)
+    for name, own in rows.items():
+        print(name, json.dumps(own))
+    if args.json:
+        write_text(args.json, json.dumps({"clips": len(clips), "words": words, "rows": rows}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,39 @@
+"""Training clips without text: which objectives take some, and the clips themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from vsr.core.errors import VsrError
+from vsr.data.manifest import Clip, read_manifest
+from vsr.data.splits import check_disjoint
+from vsr.models.lipreader import LipReaderConfig
+from vsr.objectives.registry import OBJECTIVES
+from vsr.training.config import TrainConfig
+
+
+def check_unlabelled(config: TrainConfig, model: LipReaderConfig) -> None:
+    """Raises VsrError bad_config for ``data.unlabelled`` with an objective that would take an empty text for the
+    truth."""
+    if not config.data.unlabelled:
+        return
+    kind = OBJECTIVES[config.objective] if config.objective else None
+    takes = getattr(kind, "takes_unlabelled", None)
+    if takes is None:
+        named = f"the objective {config.objective}" if config.objective else "this training"
+        raise VsrError("bad_config", f"data.unlabelled: {named} learns from texts alone: give objective: usr")
+    if not takes(kind, model):
+        problem = f"the objective {config.objective} takes clips without text where no head learns from texts"
+        raise VsrError("bad_config", f"data.unlabelled: {problem}: set ctc_weight, decoder_layers ... to 0")
+
+
+def unlabelled_clips(
+    config: TrainConfig, train: Sequence[Clip], dev: Sequence[Clip], tests: Sequence[Clip]
+) -> list[Clip]:
+    """The clips of ``data.unlabelled`` that are no clips of ``train``, without text. Raises VsrError where dev or tests
+    hold one."""
+    clips = [clip for path in config.data.unlabelled for clip in read_manifest(path)]
+    check_disjoint(clips, list(dev), list(tests))
+    known = {clip.id for clip in train}
+    return [replace(clip, text="", words=(), phones=()) for clip in clips if clip.id not in known]
