@@ -16,6 +16,7 @@ import vsr
 from vsr.core.files import write_text
 from vsr.core.quiet import quiet_stderr
 from vsr.face.detector import default_detector
+from vsr.face.landmarker import _without_models
 from vsr.face.mouth_crop import crop_video
 from vsr.face.networks import NETWORKS, Stock
 from vsr.face.tracker import Tracker
@@ -73,6 +74,7 @@ def test_two_videos_read_in_turns_with_one_detector_are_not_mixed(make_face):
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.skipif(_without_models(), reason="mediapipe 1.x has no models of its own")
 def test_a_failure_in_one_thread_does_not_stay(make_face):
     frame = make_face(1)[0]
     with pytest.raises(RuntimeError), NETWORKS.lent():
@@ -127,6 +129,8 @@ def test_a_forked_process_reads_or_says_why_not(tmp_path, before, child):
     env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "2"}
     words = [sys.executable, str(tmp_path / "fork.py"), str(DEMO), before]
     done = subprocess.run(words, capture_output=True, text=True, timeout=120, env=env, check=False)
+    if _without_models() and before == "read":
+        child = "place blue by m five please"  # a landmarker of mediapipe 1.x survives it
     expected = [str([child])] + [str(["place blue by m five please"])] * (before == "read")
     assert (done.returncode, done.stdout.splitlines()) == (0, expected), done.stderr
 

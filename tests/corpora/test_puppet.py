@@ -9,6 +9,7 @@ from vsr.corpora.puppet.corpus import UNITS, align_lines
 from vsr.corpora.puppet.sentences import GRID_SLOTS, draw_splits, load_vocabulary
 from vsr.corpora.puppet.speech import Span, Voice, synthesiser
 from vsr.data.manifest import read_manifest
+from vsr.face.landmarker import _without_models
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +111,7 @@ def test_a_folder_is_continued_but_never_mixed(corpora):
         prepare_puppet(corpora[0], num_train=1, num_dev=1, num_test=0, seed=4, jobs=1)
 
 
+@pytest.mark.skipif(_without_models(), reason="mediapipe 1.x has no models of its own")
 def test_the_real_detector_sees_the_mouth_that_was_rendered():
     """Opening measured by the face mesh follows the rendered one; needs no speech library."""
     pytest.importorskip("mediapipe")

@@ -116,3 +116,10 @@ def test_alignment_finds_a_planted_path():
 def test_a_text_that_cannot_fit_is_spread_with_no_confidence():
     aligned = align_tokens(torch.zeros(2, 5).log_softmax(-1), [1, 2, 3])
     assert len(aligned) == 3 and all(c == 0 for _, _, c in aligned)
+
+
+def test_a_path_of_hundreds_of_states_is_followed_to_its_beginning():
+    tokens = [1 + index % 3 for index in range(200)]
+    spans = align_tokens(torch.zeros(500, 5).log_softmax(-1), tokens)
+    assert len(spans) == len(tokens)
+    assert all(before[1] <= after[0] for before, after in zip(spans, spans[1:], strict=False))

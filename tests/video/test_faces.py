@@ -9,7 +9,7 @@ import pytest
 from vsr.core.errors import VsrError
 from vsr.face.detector import default_detector
 from vsr.face.faces import NUM_POINTS, Face
-from vsr.face.landmarker import TasksMesh
+from vsr.face.landmarker import TasksMesh, _without_models
 from vsr.face.mediapipe_graphs import mesh_of
 from vsr.face.surroundings import Surroundings
 from vsr.face.tracker import STRIDE, Tracker, track_faces
@@ -122,6 +122,7 @@ def test_mesh_tells_two_people_apart(make_face):
         assert np.ptp(track.points[:, :, 0].mean(axis=1)) < 20
 
 
+@pytest.mark.xfail(_without_models(), reason="mediapipe 1.x looks at the whole frame alone")
 def test_a_small_face_gets_a_second_look(make_face):
     frame = np.full((720, 720, 3), 90, np.uint8)
     frame[400:480, 500:580] = make_face(1, size=80)[0]
@@ -171,6 +172,7 @@ def test_tasks_interface_refuses_what_is_no_model(tmp_path):
     assert caught.value.reason == "bad_model"
 
 
+@pytest.mark.skipif(_without_models(), reason="mediapipe 1.x has no models of its own")
 def test_tasks_interface_finds_a_face(tmp_path, make_face):
     """A landmarker made of the models in the wheel: the same network, in the bundle that the Tasks interface reads."""
     import mediapipe
@@ -186,6 +188,7 @@ def test_tasks_interface_finds_a_face(tmp_path, make_face):
         assert all(face.points.shape == (NUM_POINTS, 2) for found in faces for face in found)
 
 
+@pytest.mark.skipif(_without_models(), reason="mediapipe 1.x has other messages")
 def test_a_mesh_is_read_from_the_message_as_it_stands():
     from mediapipe.framework.formats.landmark_pb2 import NormalizedLandmarkList
 

@@ -67,7 +67,7 @@ def best_path(scores: np.ndarray, skip: np.ndarray) -> np.ndarray | None:
     path = np.empty(frames, int)
     for t in range(frames - 1, -1, -1):
         path[t] = state
-        state -= back[t, state]
+        state -= int(back[t, state])  # numpy 2 would keep to int8
     return path
 
 
