@@ -47,7 +47,6 @@ class DataConfig:
     dev: tuple[str, ...]
     tokenizer: str
     tests: tuple[str, ...] = ()
-    unlabelled: tuple[str, ...] = ()
     frames_per_batch: int = 600
     max_frames: int = 0
     augmentation: Augmentation = field(default_factory=Augmentation)
@@ -56,6 +55,7 @@ class DataConfig:
     modality_dropout: ModalityDropout = field(default_factory=ModalityDropout)
     wrong_lips: WrongLips = field(default_factory=WrongLips)
     unit: str = ""
+    unlabelled: tuple[str, ...] = ()
 
     def checked(self, tokenizer: Any) -> Any:
         """The tokenizer, if its tokens are of ``unit``. Raises VsrError bad_config."""
