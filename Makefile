@@ -20,7 +20,7 @@ demo: setup
 
 # Two files of tests at a time, each on a core of its own.
 test: setup-tests
-	@OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=20
 
 # Pages of docs/, the docstrings and every --help, in build/docs.
 docs: setup
