@@ -23,9 +23,9 @@ HELP = "give the face in a video its voice"
 ABOUT = """Gives the face that fills most of the frame in each shot a voice: the model's own, that of
 a recording, of the video itself (own), a saved one, or nobody's (anonymous: a mean of voices
 that are far from the one in the video). The sound is as long as the video, of any length,
-and begins with its first frame; the frame is copied, not encoded again, unless the container
-could not show it as it is: then a line says so. What the lips are read as makes the words
-clearer (--text read); not where the lips are unlike what the reader was trained on, as
+and begins with its first frame; its video stream is copied, not encoded again, unless the
+container could not show it as it is: then a line says so. What the lips are read as makes the
+words clearer (--text read); not where the lips are unlike what the reader was trained on, as
 its words are guesses there (read! lets them). The voice is synthetic and can be wrong;
 the file's metadata says so."""
 FILES = """reads   a video file, its sound only for own, anonymous, --noisy, --fill; recordings; a model
