@@ -103,7 +103,7 @@ def _video_stream(path: Path, container):
 
 
 def decoded_frames(container, stream) -> Iterator:
-    """Decoded frames of a frame or sound stream; broken packets are left out, a broken container ends the stream."""
+    """Decoded frames of a video or sound stream; broken packets are left out, a broken container ends the stream."""
     import av
 
     for packet in safe_packets(container, stream):

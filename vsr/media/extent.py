@@ -102,7 +102,7 @@ def frame_times(path: str | Path, start: float = 0.0, end: float = 0.0) -> np.nd
 
 
 def recorded_length(container, stream) -> float:
-    """Seconds that a frame or sound stream lasts, by the time stamps of its packets; 0 where it has none."""
+    """Seconds that a video or sound stream lasts, by the time stamps of its packets; 0 where it has none."""
     clock = Clock(container, stream)
     timed = list(_timed(safe_packets(container, stream), clock))
     return _end(timed, clock.step) - timed[0][0] if timed else 0.0

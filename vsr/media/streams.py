@@ -1,4 +1,4 @@
-"""Which stream of a recording is read where it has several: the frame and the sound that players choose.
+"""Which stream of a recording is read where it has several: the video and the sound that players choose.
 
 A recording of a call holds the screen and the face, a disc several languages, a download its poster. Of frames the
 one is taken that moves, then the one that the file marks as its default, then the largest; of sounds the default.
@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 Again = Callable[[], AbstractContextManager]  # opens the same recording once more
-LOOK = 500  # packets that are looked at to tell a frame that moves from one that stands
+LOOK = 500  # packets that are looked at to tell a video from a still image
 
 
 def video_streams(container) -> list:

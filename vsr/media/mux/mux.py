@@ -11,9 +11,9 @@ from vsr.media.mux.rehearsal import NotHeld, Plan, not_held, planned, telling
 
 
 def mux(video: str | Path, wave: np.ndarray, out: str | Path, plan: Plan | None = None, comment: str = "") -> None:
-    """Write the frame of ``video`` with ``wave`` (S,) as its sound; sample 0 is at the first frame shown.
+    """Write the video stream of ``video`` with ``wave`` (S,) as its sound; sample 0 is at the first frame shown.
 
-    The video stream is copied, untouched, where the container of ``out`` then shows what ``video`` shows; else it is encoded
+    The stream is copied, untouched, where the container of ``out`` then shows what ``video`` shows; else it is encoded
     again, as `check_container` says, whose ``plan`` may be given. ``comment``: for the metadata, where there are any.
 
     Raises VsrError "unreadable" where the container of ``out`` cannot hold the video; no_space, not_writable.

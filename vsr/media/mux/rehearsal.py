@@ -32,7 +32,7 @@ OTHERS = (".mkv", ".mp4", ".mov", ".ts")  # that are tried where one does not ho
 
 
 class NotHeld(Exception):
-    """A container does not hold a frame, and why."""
+    """A container does not hold a video stream, and why."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Plan:
     again: str = ""
 
     def write(self, out: Path, wave: np.ndarray, packets: int | None = None, comment: str = "") -> None:
-        """Write the frame, or of it so many packets, with its sound. Raises av.error.FFmpegError, ValueError."""
+        """Write the video stream, or of it so many packets, with its sound. Raises av.error.FFmpegError, ValueError."""
         import av
 
         with opened(self.video) as (source, image), av.open(str(out), "w") as target:
@@ -198,5 +198,5 @@ def _difference(wanted: _Look, found: _Look, upright: bool) -> str:
     if np.abs(found.times - wanted.times).max() > LATE:
         return "it does not keep the times of the frames"
     if found.turns != (0 if upright else wanted.turns):
-        return "it does not keep how the frame is turned"
+        return "it does not keep how the video is turned"
     return "" if abs(found.aspect / wanted.aspect - 1) < DISTORTED else "it does not keep the shape of the pixels"
