@@ -1,4 +1,4 @@
-"""The packets of a video stream as its container lists them: times, and what an edit list trims away; nothing is decoded.
+"""The packets of a video stream as its container lists them: times, what an edit list trims; nothing is decoded.
 
 Shapes: n packets in decoding order; times in seconds, NaN where the container gives none.
 """
