@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from lip2speech.conditions.registry import Condition
-from lip2speech.inference.folder import LoadedVoice
+from lip2speech.inference.folder import FILLS_NONE, LoadedVoice
 from lip2speech.inference.gap import Gap
 from vsr.core.clock import SAMPLE_RATE
 from vsr.core.errors import VsrError
@@ -25,8 +25,7 @@ FADE = SAMPLE_RATE // 100  # samples over which the recording goes over into wha
 def check_fills(loaded: LoadedVoice) -> None:
     """Refuse a voice that does not hear what is around a gap. Raises VsrError bad_model."""
     if not any(getattr(own, "around", False) for own in loaded.voice.named.values()):
-        why = "fills no gaps: train one with a condition of kind context, or give --tokens with a model that infills"
-        raise VsrError("bad_model", f"{loaded.parts[0]} {why}")
+        raise VsrError("bad_model", f"{loaded.parts[0]} {FILLS_NONE}")
 
 
 def check_inside(gap: Gap, samples: int, path: str | Path) -> None:

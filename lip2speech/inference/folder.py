@@ -89,6 +89,19 @@ def check_feels(acoustic: Path, name: str = "") -> None:
         raise VsrError("bad_options", f"this voice knows no emotion '{name}': it can be {', '.join(sorted(known))}")
 
 
+HEARS_NONE = "speaks from lips alone: train one with a condition of kind noisy, and give it as the model"
+FILLS_NONE = "fills no gaps: train one with a condition of kind context, or give --tokens with a model that infills"
+
+
+def check_given_sound(acoustic: Path, fill: bool) -> None:
+    """Refuse an acoustic model that is not given the recording's sound: noisy, or round a gap. Raises VsrError."""
+    from lip2speech.conditions.registry import conditions_of
+
+    named = conditions_of(read_config(acoustic)["model"].get("conditions") or {})
+    if not any(getattr(own, "around" if fill else "recorded", False) for own in named.values()):
+        raise VsrError("bad_model", f"{acoustic} {FILLS_NONE if fill else HEARS_NONE}")
+
+
 def save_voice(folder: str | Path, voice, codebook, extra: dict | None = None) -> Path:
     """Write an acoustic model's folder: weights as fp16, config, codebook. Raises VsrError not_writable, no_space."""
     folder = Path(folder)

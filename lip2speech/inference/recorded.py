@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from lip2speech.conditions.registry import Condition
-from lip2speech.inference.folder import LoadedVoice
+from lip2speech.inference.folder import HEARS_NONE, LoadedVoice
 from vsr.core.errors import VsrError
 from vsr.inference.listening import has_sound
 
@@ -24,8 +24,7 @@ def is_recorded(condition: Condition) -> bool:
 def check_hears(loaded: LoadedVoice) -> None:
     """Refuse a voice that cannot be given the recording's own sound. Raises VsrError bad_model."""
     if not any(is_recorded(own) for own in loaded.voice.named.values()):
-        why = "speaks from lips alone: train one with a condition of kind noisy, and give it as the model"
-        raise VsrError("bad_model", f"{loaded.parts[0]} {why}")
+        raise VsrError("bad_model", f"{loaded.parts[0]} {HEARS_NONE}")
 
 
 def check_sound(path: str | Path) -> None:

@@ -54,6 +54,8 @@ def read_reference(given: str | Path | Reference) -> Reference:
     if isinstance(given, Reference):
         return given
     text = str(given)
+    if not text.strip():
+        raise VsrError("bad_options", "the reference is empty: name a recording, own, anonymous, face or a saved voice")
     if isinstance(given, Path):
         return Reference(FILE, text)
     if text in (OWN, FACE):

@@ -53,7 +53,7 @@ def test_it_is_what_vsr_decode_writes(folder, mouth, tmp_path, capsys):
 
     clip = Clip("a", str(mouth), "x", num_frames=30, crop=str(mouth))
     write_manifest(tmp_path / "m.jsonl", [clip])
-    given = ["--model", str(folder), "--head", "es", "--beam", "1"]
+    given = ["--model", str(folder), "--head", "es"]
     files = ["--manifest", str(tmp_path / "m.jsonl"), "--out", str(tmp_path / "h")]
     assert main(["decode", *given, "--device", "cpu", *files]) == 0
     capsys.readouterr()
@@ -70,7 +70,9 @@ def test_without_it_nothing_is_said_of_a_head(folder, mouth, capsys):
 
 @pytest.mark.parametrize("options, said, status", [
     (["--head", "fr"], "has no head 'fr'; it has ctc or es", 1),
-    (["--head", "es", "--method", "ctc_beam"], "leave them or head out", 2),
+    (["--head", "es", "--method", "ctc_beam"], "leave --method out, or --head", 2),
+    (["--head", "es", "--beam", "3"], "leave --beam out, or --head", 2),
+    (["--head", ""], "--head is empty", 2),
 ])  # fmt: skip
 def test_what_is_not_there_is_refused(folder, mouth, capsys, options, said, status):
     assert main(["transcribe", str(mouth), "--cropped", "--model", str(folder), *options]) == status

@@ -92,12 +92,15 @@ def _check_names(videos: list[str], outputs: Outputs) -> None:
 
 def options_given(args: argparse.Namespace) -> dict:
     """Fields of `DecodeOptions` that were given, with the head. Raises VsrError for what does not go together."""
-    from vsr.decoding.options import DecodeOptions
-
-    given = search_options(args) | ({"head": args.head} if args.head else {})
-    if args.head:
-        DecodeOptions(**given)
-    return given
+    given = search_options(args)
+    if args.head is None:
+        return given
+    if not args.head.strip():
+        raise VsrError("bad_options", "--head is empty: name a head of the model, or leave it out")
+    if ignored := given.keys() - {"nbest"}:
+        names = ", ".join("--" + name.replace("_", "-") for name in sorted(ignored))
+        raise VsrError("bad_options", f"--head is searched by itself: leave {names} out, or --head")
+    return given | {"head": args.head}
 
 
 def report_line(file: str, message: str) -> bool:

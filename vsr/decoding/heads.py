@@ -17,6 +17,7 @@ from vsr.text.tokenizer import WordTokenizer
 
 if TYPE_CHECKING:
     from vsr.modelstore.folder import LoadedModel
+FRAMES = ("alignment",)  # heads of frames, which know no borders between words
 
 
 def chosen_head(loaded: LoadedModel, name: str = "") -> str:
@@ -47,6 +48,18 @@ def writes(model: Any, name: str) -> bool:
     """Whether a head writes text from the encoder's last states; those of lower layers and of units do not."""
     lower = layers_of(model.config) if isinstance(model.config, LipReaderConfig) else {}
     return name not in lower and getattr(model.heads[name], "writes", True)
+
+
+def sentence_head(loaded: LoadedModel, name: str) -> str:
+    """The head of that name, which writes sentences of a video; those of frames and of tracks do not by themselves.
+    Raises VsrError bad_config."""
+    model = loaded.model
+    can = [own for own in model.heads if writes(model, own) and own not in FRAMES and not own.startswith(OF_TRACKS)]
+    if name in can:
+        return name
+    why = f"the head '{name}' of {loaded.name} writes no sentences" if name in model.heads else ""
+    why = why or f"{loaded.name} has no head '{name}'"
+    raise VsrError("bad_config", f"{why}; it can be {' or '.join(can) or 'none'}")
 
 
 @torch.inference_mode()

@@ -51,7 +51,9 @@ def searched(
         if name not in known:
             known[name] = _language(kind, name)
     languages = {kind: known[name] for kind, name in named if name}
-    search = {name: value for name, value in asdict(options).items() if value or name != "head"}
+    search = {name: value for name, value in asdict(options).items() if name != "head"}
+    if options.head:  # it is searched by itself
+        search = {"head": options.head, "nbest": options.nbest}
     made = {"vsr": __version__} | known[""] | {"search": search}
     made |= {} if precision == FLOAT32 else {"precision": precision}
     return made | {"languages": languages} if languages else made

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vsr.decoding.heads import chosen_head, tokenizer_of
+from vsr.decoding.heads import sentence_head, tokenizer_of
 from vsr.inference.records import ScoredWords
 from vsr.output.transcript import TimedWord
 from vsr.text.hypothesis import Hypothesis
@@ -27,7 +27,7 @@ def searched_by(
     loaded: LoadedModel, name: str, states: Tensor, lengths: Tensor, nbest: int
 ) -> list[list[Hypothesis]]:
     """The head's hypotheses of each window, best first. Raises VsrError bad_config for a head that writes no text."""
-    found = loaded.model.heads[chosen_head(loaded, name)].search(states, lengths, nbest)
+    found = loaded.model.heads[sentence_head(loaded, name)].search(states, lengths, nbest)
     return [own[:nbest] or [Hypothesis((), 0.0)] for own in found]
 
 

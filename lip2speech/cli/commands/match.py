@@ -34,17 +34,20 @@ def run(args: argparse.Namespace) -> int:
 
     if args.out:
         check_output(args.out, args.voice, *args.videos)
+    check_given(args)
+    from vsr.media.audio import read_wave
+
+    wave = read_wave(args.voice)  # is quick to refuse
     from lip2speech.inference.faces import load_face_voice
     from lip2speech.inference.matching import chance, matches
     from vsr.decoding.synchrony import load_synchrony
-    from vsr.media.audio import read_wave
 
     faces = vector = None
     if args.model:
         from lip2speech.features.speaker import reference_vector
 
         faces, vector = load_face_voice(args.model), reference_vector(args.voice)
-    found = matches(load_synchrony(), read_wave(args.voice), args.videos, faces, vector)
+    found = matches(load_synchrony(), wave, args.videos, faces, vector)
     for own in found:
         print(line_of(own))
     if not found[0].speaks:
@@ -54,6 +57,19 @@ def run(args: argparse.Namespace) -> int:
     if args.out:
         write_lines(args.out, (json.dumps(record_of(own), ensure_ascii=False) for own in found))
     return 0
+
+
+def check_given(args: argparse.Namespace) -> None:
+    """Refuse files that are absent, before the libraries are loaded. Raises VsrError."""
+    from pathlib import Path
+
+    from vsr.core.errors import VsrError
+
+    for name in (args.voice, *args.videos):
+        if not Path(name).exists():
+            raise VsrError("unreadable", f"{name}: no such file")
+    if args.model and not Path(args.model).is_dir():
+        raise VsrError("bad_model", f"{args.model}: no such model folder")
 
 
 def line_of(own) -> str:

@@ -192,6 +192,10 @@ def check_given(args: argparse.Namespace, references: dict[int | None, Reference
     check_noisy(args.noisy)
     if args.fill:
         check_gap(args)
+    if (args.noisy or args.fill) and not args.tokens:
+        from lip2speech.inference.folder import ACOUSTIC, check_given_sound, find_model
+
+        check_given_sound(find_model(args.model) / ACOUSTIC, bool(args.fill))
     return None if Path(args.out).suffix.lower() == ".wav" else check_container(args.video, args.out)
 
 

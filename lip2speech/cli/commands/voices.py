@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from lip2speech.cli.consent import add_consent_argument, check_consent
@@ -28,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     actions = ("list", "add", "remove")
     parser.add_argument("action", nargs="?", choices=actions, default="list", help="default: list")
-    parser.add_argument("name", nargs="?", metavar="NAME", help="letters, digits, - and _")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="a letter, then letters, digits, - and _")
     parser.add_argument("file", nargs="?", metavar="FILE", help="with add: a recording of the voice")
     add_consent_argument(parser)
 
@@ -42,6 +43,8 @@ def run(args: argparse.Namespace) -> int:
         remove_voice(args.name)
         print(f"{args.name}: removed")
         return 0
+    if not saved_names():
+        print("no voice is saved yet: lip2speech voices add NAME FILE", file=sys.stderr)
     for name in saved_names():
         record = saved_record(name)
         print(f"{name}: from {record.get('from', '?')}, saved {record.get('saved', '?')}")
@@ -67,7 +70,9 @@ def check_given(args: argparse.Namespace) -> None:
         raise VsrError("bad_options", f"voices {args.action} takes {wanted or 'no name'}")
     if args.action == "list":
         return
-    if not is_name(args.name) or args.name in RESERVED:
+    if args.name in RESERVED:
+        raise VsrError("bad_options", f"a voice cannot be called {args.name}: to --reference it means something else")
+    if not is_name(args.name):
         raise VsrError("bad_options", f"a voice cannot be called {args.name}: a letter, then letters, digits, - and _")
     if args.action == "add" and args.name in saved_names():
         raise VsrError("exists", f"a voice called {args.name} is saved: lip2speech voices remove {args.name} first")

@@ -10,7 +10,7 @@ state is saved every few minutes: --resume goes on with the same losses. Trainin
 refuses lists that share a clip with the development or a test list. --dry-run reads no data:
 it builds the model without memory and prints its parameters and what it learns from.
 A YAML with llm: trains a language model that turns phonemes, visemes or hypotheses into
-sentences (vsr restore, vsr combine --llm)."""
+sentences (vsr restore, vsr combine --restorer)."""
 FILES = """reads   the YAML; the manifests of crops and the tokenizer it names
 writes  model/ (the result), last.pt, epochs, TensorBoard logs, in the folder of the run"""
 SEE = "vsr average, vsr decode, vsr tokens"

@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of a model that hears, such as grid-av: video, sound or both (default: all that the model reads)",
     )  # fmt: skip
     said = "write what one head of the model says by itself, such as a translation, in place of the usual search"
-    reading.add_argument("--head", default="", metavar="NAME", help=said)
+    reading.add_argument("--head", metavar="NAME", help=said)
     add_device_argument(reading)
     add_precision_argument(reading)
     output.add_argument(

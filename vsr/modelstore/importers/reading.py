@@ -60,6 +60,8 @@ def read_checkpoint(path: str | Path) -> Mapping[str, Any]:
 
 def _why(error: Exception) -> str:
     """What PyTorch found, without its advice to read the file unsafely."""
+    if isinstance(error, KeyError | IndexError):  # such as of an instruction that no pickle has
+        return "it is none that torch.save wrote"
     found = re.search(r"WeightsUnpickler error:\s*(.+)", str(error))
     return " ".join((found.group(1) if found else str(error)).split())[:160] or type(error).__name__
 
