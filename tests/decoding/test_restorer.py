@@ -12,6 +12,8 @@ import torch
 
 pytest.importorskip("transformers")
 
+from tests.tiny_llm import SIZES as LLAMA
+from tests.tiny_llm import save_tiny_llm
 from vsr.cli import main
 from vsr.core.errors import VsrError
 from vsr.decoding.lexicon import lexicon_for
@@ -22,13 +24,6 @@ from vsr.decoding.restoring import RestoreOptions, candidates_of, ranked, seen
 from vsr.text.unit_tokenizers import UnitSettings, units_tokenizer
 from vsr.training.restoring import batch_of, pair_loss
 
-LLAMA = {
-    "model_type": "llama",
-    "hidden_size": 16,
-    "intermediate_size": 24,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-}
 BART = {
     "model_type": "bart", "d_model": 16, "encoder_layers": 1, "decoder_layers": 1, "encoder_attention_heads": 2,
     "decoder_attention_heads": 2, "encoder_ffn_dim": 24, "decoder_ffn_dim": 24, "max_position_embeddings": 64,
@@ -50,21 +45,9 @@ def tiny(architecture):
 @pytest.fixture(scope="module")
 def backbone(tmp_path_factory):
     """A tiny model of the real class with a tokenizer of characters, as safetensors."""
-    tokenizers, transformers = pytest.importorskip("tokenizers"), pytest.importorskip("transformers")
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("backbone")
-    letters = {
-        letter: place for place, letter in enumerate("<?\n>| .'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
-    }
-    plain = tokenizers.Tokenizer(tokenizers.models.WordLevel(letters, unk_token="?"))
-    plain.pre_tokenizer = tokenizers.pre_tokenizers.Split("", "isolated")
-    made = transformers.PreTrainedTokenizerFast(tokenizer_object=plain, bos_token="<", eos_token="<", unk_token="?")
-    sizes = {key: value for key, value in LLAMA.items() if key != "model_type"}
-    config = transformers.LlamaConfig(vocab_size=len(letters), bos_token_id=0, eos_token_id=0, **sizes)
-    transformers.LlamaForCausalLM(config).save_pretrained(folder)
-    made.save_pretrained(folder)
-    (folder / "README.md").write_text("license: mit\n", "utf-8")
-    return str(folder)
+    pytest.importorskip("tokenizers")
+    pytest.importorskip("transformers")
+    return save_tiny_llm(tmp_path_factory.mktemp("backbone"))
 
 
 @pytest.mark.parametrize("architecture", KINDS)

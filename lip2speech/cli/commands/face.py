@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from lip2speech.cli.training import add_training_arguments
+
 HELP = "train what takes a voice from a face"
 ABOUT = """Trains a small network on mouth crops that gives the speaker vector of who is seen
 (the speaker half of DiffV2S), as the YAML says. Put its model/ into a voice's acoustic/
@@ -19,12 +21,7 @@ lip2speech face --config conf/face.yaml --dry-run"""
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--config", required=True, metavar="YAML", help="data, model, optimiser, trainer")
-    where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("--out", metavar="DIR", help="folder of the run; its model/ is the result")
-    where.add_argument("--dry-run", action="store_true", help="print what would be trained, without data")
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in the folder")
-    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="settings that replace the YAML's")
+    add_training_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from lip2speech.cli.training import add_training_arguments
+
 HELP = "train the acoustic model, or go on with an interrupted run"
 ABOUT = """Trains the acoustic model (what is seen to mel and units) as the YAML says, or, where it
 has model.generator, a token model for `lip2speech speak --tokens`; --set replaces single
@@ -20,12 +22,7 @@ lip2speech train --config conf/flow.yaml --dry-run"""
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--config", required=True, metavar="YAML", help="model, data, optimiser, trainer")
-    where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("--out", metavar="DIR", help="folder of the run; its model/ is the result")
-    where.add_argument("--dry-run", action="store_true", help="print what would be trained, without data")
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in the folder")
-    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="settings that replace the YAML's")
+    add_training_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:

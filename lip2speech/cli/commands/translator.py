@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from lip2speech.cli.training import add_training_arguments
+
 HELP = "train what translates speech, by its units"
 ABOUT = """Trains the translator of a voice that speaks units: from the units of what is heard to
 those of what says the same in another language, with one model for all languages. Put its
@@ -18,13 +20,7 @@ lip2speech translator --config conf/translator.yaml --dry-run"""
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--config", required=True, metavar="YAML", help="data, model, optimiser, trainer")
-    where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("--out", metavar="DIR", help="folder of the run; its model/ is the result")
-    built = "build the model without data and weights; print parameters and what it learns from"
-    where.add_argument("--dry-run", action="store_true", help=built)
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in the folder")
-    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="settings that replace the YAML's")
+    add_training_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:

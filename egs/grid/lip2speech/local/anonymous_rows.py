@@ -61,7 +61,7 @@ def scores(made: np.ndarray, enrolled: np.ndarray, speakers: list[str]) -> tuple
 
 
 def equal_error(cosines: np.ndarray, right: np.ndarray) -> float:
-    """The error rate at the threshold at which as many strangers pass as speakers fail."""
+    """The error rate at the threshold at which as many other speakers pass as speakers fail."""
     borders = np.sort(cosines.ravel())
     passed = np.array([(cosines[~right] >= border).mean() for border in borders])
     failed = np.array([(cosines[right] < border).mean() for border in borders])
