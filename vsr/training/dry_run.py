@@ -21,7 +21,8 @@ from vsr.objectives.registry import objective_of
 from vsr.text.listed import CONFIG
 from vsr.text.tokenizer import CharTokenizer, Tokenizer, WordTokenizer, load_tokenizer
 from vsr.text.unit_tokenizers import UnitSettings, UnitTokenizer
-from vsr.training.config import OptimConfig, TrainConfig, TrainerConfig, built
+from vsr.training.config import OptimConfig, TrainConfig, TrainerConfig
+from vsr.training.model_settings import built
 from vsr.training.unlabelled import check_unlabelled
 
 
