@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from lip2speech.cli.training import add_training_arguments
+from vsr.cli.training import add_training_arguments
 
 HELP = "train the acoustic model, or go on with an interrupted run"
 ABOUT = """Trains the acoustic model (what is seen to mel and units) as the YAML says, or, where it

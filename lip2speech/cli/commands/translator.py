@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from lip2speech.cli.training import add_training_arguments
+from vsr.cli.training import add_training_arguments
 
 HELP = "train what translates speech, by its units"
 ABOUT = """Trains the translator of a voice that speaks units: from the units of what is heard to

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from vsr.cli.training import add_training_arguments
+
 HELP = "train the vocoder, or go on with an interrupted run"
 ABOUT = """Trains the vocoder (mel, units and speaker to the wave) as the YAML says, or tunes one on
 the mels that an acoustic model makes. --resume goes on with an interrupted run."""
@@ -17,10 +19,7 @@ lip2speech vocoder --config conf/vocoder.yaml --out exp/tuned --set trainer.init
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--config", required=True, metavar="YAML", help="model, data, losses, optimiser, trainer")
-    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the run; its model/ is the result")
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in the folder")
-    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="settings that replace the YAML's")
+    add_training_arguments(parser, "model, data, losses, optimiser, trainer", dry_run=False)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from vsr.cli.training import add_training_arguments
+
 HELP = "train a lip reader, or go on with an interrupted run"
 ABOUT = """Trains a lip reader on crops as the YAML says; --set replaces single settings. The
 state is saved every few minutes: --resume goes on with the same losses. Training
@@ -25,12 +27,7 @@ torchrun --nproc-per-node 8 -m vsr.cli train --config conf/large.yaml --out exp/
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--config", required=True, metavar="YAML", help="model, data, optimiser, trainer")
-    where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("--out", metavar="DIR", help="folder of the run; its model/ is the result")
-    where.add_argument("--dry-run", action="store_true", help="print what would be trained, without data")
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in the folder")
-    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="settings that replace the YAML's")
+    add_training_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
