@@ -223,6 +223,8 @@ def test_the_lips_of_a_video_are_voiced_first(voice, tiny_voice_folder, face_cli
 
 @pytest.mark.parametrize("options, said_of", [
     (["--to", "fr"], "speaks en, es, de"),
+    (["--to", "Spanish"], "the code of a language, such as es"),
+    (["--to", "es", "--reference", "none.wav"], "none.wav: no such file"),
     (["--to", "es", "--duration", "free", "-o", "x.mp4"], "write a .wav"),
     (["--to", "es", "--modality", "sound", "--lips", "m"], "--lips is of --modality video"),
     (["--to", "es", "--modality", "video", "--reference", "own"], "does not hear"),
@@ -248,6 +250,17 @@ def test_voices_that_do_not_translate_say_what_to_give(voice, said, tiny_voice_f
     assert languages_of(voice) == list(LANGUAGES)
     with pytest.raises(VsrError, match="en, es, de"):
         check_language(voice, "xx")
+
+
+def test_an_absent_file_is_named_before_a_translator_is_missed(tmp_path, capsys):
+    assert main(["translate", "none.wav", "--to", "es", "-o", str(tmp_path / "x.wav")]) == 1
+    assert "none.wav: no such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", ["translator", "listener", "face", "train"])
+def test_a_configuration_that_is_absent_is_refused_before_anything_is_made(verb, tmp_path, capsys):
+    assert main([verb, "--config", "none.yaml", "--out", str(tmp_path / "run")]) == 1
+    assert "--config none.yaml: no such file" in capsys.readouterr().err and not (tmp_path / "run").exists()
 
 
 def test_what_is_too_long_or_nothing_is_refused(voice):

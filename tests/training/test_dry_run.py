@@ -48,6 +48,15 @@ def test_every_translator_is_built_without_data(path, tmp_path, monkeypatch, cap
     assert "learns units and lengths" in capsys.readouterr().out and not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("path", sorted(ROOT.glob("egs/*/lip2speech/conf/listener*.yaml")), ids=name_of)
+def test_every_listener_is_built_without_data(path, tmp_path, monkeypatch, capsys):
+    from lip2speech.cli import main as voice
+
+    monkeypatch.chdir(tmp_path)
+    assert voice(["listener", "--config", str(path), "--dry-run"]) == 0
+    assert "words is said" in capsys.readouterr().out and not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("path", FACES, ids=name_of)
 def test_a_voice_from_a_face_is_built_without_data(path, tmp_path, monkeypatch, capsys):
     from lip2speech.cli import main as voice
