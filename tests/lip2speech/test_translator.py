@@ -12,7 +12,8 @@ from lip2speech.inference.folder import load_model, save_part, save_voice
 from lip2speech.inference.languages import check_language, languages_of
 from lip2speech.inference.translating import open_translator, say, translate_wave
 from lip2speech.models.durations import filling, free, repeated, runs
-from lip2speech.models.translator import FIRST, TranslatorConfig, UnitPairs, UnitTranslator
+from lip2speech.models.translator import TranslatorConfig, UnitTranslator
+from lip2speech.models.translators import FIRST, UnitPairs
 from lip2speech.training.translator import PairDataset, TranslatorTrainConfig, pairs_of, said_by, units_of
 from tests.lip2speech.tiny import UNITS, speakers, tiny_vocoder, tiny_voice
 from vsr.core.errors import VsrError
@@ -295,15 +296,21 @@ def lists(tmp_path, codebook, monkeypatch, voice_like):
     return tmp_path
 
 
-def test_a_translator_is_trained_and_belongs_to_its_voice(lists, voice, said, capsys):
-    assert main(["translator", "--config", "t.yaml", "--dry-run"]) == 0
+@pytest.mark.parametrize("kind", ["autoregressive", "masked"])
+def test_a_translator_is_trained_and_belongs_to_its_voice(lists, voice, said, capsys, kind):
+    settings = ["--set", f"model.kind={kind}"]
+    assert main(["translator", "--config", "t.yaml", "--dry-run", *settings]) == 0
     assert "en, es, de" in capsys.readouterr().out
-    assert main(["translator", "--config", "t.yaml", "--out", "run"]) == 0
+    assert main(["translator", "--config", "t.yaml", "--out", "run", *settings]) == 0
     shown = [line for line in capsys.readouterr().out.splitlines() if "dev_units" in line]
     assert len(shown) >= 2
     shutil.copytree(voice, lists / "own", ignore=shutil.ignore_patterns("translator"))
     shutil.copytree(lists / "run/model", lists / "own/translator")
     assert open_translator(load_model(lists / "own")).languages == LANGUAGES
+    given = ["translate", str(said), "--to", "es", "--model", str(lists / "own"), "--consent", "--steps", "1"]
+    assert main([*given, "-o", "es.wav"]) == 0 and len(read_wave("es.wav")) == 20_001
+    with pytest.raises(VsrError, match="model.kind is 'mask'; it can be masked"):
+        load_config("t.yaml", ["model.kind=mask"], TranslatorTrainConfig).model_config(UNITS)
 
 
 def test_lists_that_say_nothing_in_another_language_are_refused(lists, capsys):
