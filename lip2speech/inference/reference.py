@@ -75,7 +75,8 @@ def before_hearing(reference: Reference) -> np.ndarray:
     Raises VsrError: bad_options for ``own`` and ``face``; of recordings as `whose`.
     """
     if reference.kind in (OWN, FACE):
-        raise VsrError("bad_options", f"--reference {reference.kind} is of a video; what is to come has no voice yet")
+        known = "give a recording, a saved voice or anonymous"
+        raise VsrError("bad_options", f"--reference {reference.kind}: nobody is seen or heard before; {known}")
     if reference.kind == ANONYMOUS:
         return anonymous_vector(shipped_pool(), None, reference.seed)
     return whose(reference, "").vector
