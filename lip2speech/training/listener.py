@@ -27,10 +27,11 @@ from vsr.data.manifest import Clip
 from vsr.data.sampler import FrameBudgetSampler
 from vsr.data.splits import check_disjoint
 from vsr.modelstore.checkpoint import CONFIG_FILE
-from vsr.training.config import RunConfig, built, check_lists, model_settings
+from vsr.training.config import RunConfig, check_lists
 from vsr.training.dry_run import on_meta, parameters, part_lines, run_lines
 from vsr.training.lipreader import read_all
 from vsr.training.loop import Run, step_seed
+from vsr.training.model_settings import built, model_settings
 
 BLUR = (0.3, 2.0)  # standard deviations in mel frames
 ASSUMED = 51  # words where no list is there to say them: GRID's

@@ -38,10 +38,11 @@ from vsr.data.sampler import FrameBudgetSampler
 from vsr.data.sound_input import clip_wave
 from vsr.data.splits import check_disjoint
 from vsr.media.units import Codebook, open_extractor
-from vsr.training.config import RunConfig, built, check_lists, model_settings
+from vsr.training.config import RunConfig, check_lists
 from vsr.training.dry_run import on_meta, parameters, part_lines, run_lines
 from vsr.training.lipreader import read_all
 from vsr.training.loop import Run
+from vsr.training.model_settings import built, model_settings
 
 
 @dataclass(frozen=True)

@@ -24,9 +24,10 @@ from vsr.models.bare import bare
 from vsr.models.language import LanguageModel
 from vsr.models.lipreader import LipReader, LipReaderConfig
 from vsr.objectives.registry import objective_of
-from vsr.training.config import OptimConfig, TrainConfig, TrainerConfig, build, load_config
+from vsr.training.config import OptimConfig, TrainConfig, TrainerConfig, load_config
 from vsr.training.language import LanguageTrainConfig
 from vsr.training.restoring import RestorerTrainConfig
+from vsr.training.typed import build
 
 ROOT = Path(__file__).parents[2]
 READER = {"data": {"train": ["a"], "dev": ["b"], "tokenizer": "t"}}
@@ -64,7 +65,7 @@ def refused(tmp_path, settings, kind, setting, make):
 
 
 def reader_of(config):
-    from vsr.training.config import built
+    from vsr.training.model_settings import built
 
     with bare(memory=False):
         return built(LipReader, config.model_config(40))

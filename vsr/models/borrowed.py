@@ -63,6 +63,11 @@ def located(config: LipReaderConfig, folder: Path) -> LipReaderConfig:
     return _with(config, moved)
 
 
+def backbones_of(config: LipReaderConfig) -> list[str]:
+    """Folders and files that hold the borrowed weights of a model."""
+    return [own[BACKBONE] for own in _borrowing(config).values()]
+
+
 def hashes_of(path: str | Path) -> dict[str, str]:
     """File -> SHA-256 of the weights of a backbone. Raises VsrError bad_model."""
     return {own.name: sha256_of(own) for own in weight_files(path)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -19,7 +19,8 @@ from vsr.models.flamingo import WHISPER, FlamingoHead, LipsAndWhisper
 from vsr.models.heads import HeadSettings
 from vsr.models.lengths import zero_padding
 from vsr.models.limits import check_sizes
-from vsr.models.registry import ENCODERS, FRONTENDS, HEADS, settings_of, split_kind
+from vsr.models.lip_parts import LipParts
+from vsr.models.registry import ENCODERS, FRONTENDS, HEADS
 from vsr.models.text_backbone import config_of, load_hub_tokenizer, of_sizes
 from vsr.text.hub_tokenizer import HubTokenizer
 
@@ -56,7 +57,7 @@ class NoEncoderSettings:
 
 @FRONTENDS.register("lips_and_whisper")
 @dataclass(frozen=True)
-class LipsAndWhisperSettings:
+class LipsAndWhisperSettings(LipParts):
     """``video`` and ``encoder``: a front end and an encoder of lips, {kind: ..., settings}, of width ``dim``;
     ``weights``: the model folder of such a reader, with which training begins; ``backbone``: Whisper's folder, whose
     ``sizes`` are read from it where they are not given, and whose ``sha256`` training fills in."""
@@ -75,22 +76,14 @@ class LipsAndWhisperSettings:
         check_sizes(self, dim=COUNT)
         if not self.backbone and not self.sizes:
             raise ValueError(NOT_GIVEN)
-        for name, registry in (("video", FRONTENDS), ("encoder", ENCODERS)):
-            kind, given = split_kind(getattr(self, name), f"frontend.{name}")
-            object.__setattr__(self, name, {"kind": kind, **asdict(settings_of(registry, kind, given))})
-        if getattr(self._part("video", FRONTENDS), "reads", VIDEO) != VIDEO:
-            raise ValueError(f"frontend.video is {self.video['kind']}, which does not read video")
-
-    def _part(self, name: str, registry: Any) -> Any:
-        return settings_of(registry, *split_kind(getattr(self, name), f"frontend.{name}"))
+        self.complete_parts()
 
     def build(self, dim: int) -> LipsAndWhisper:
         c, whisper = self, _on_meta(self.backbone, self.sizes)
         if dim != c.dim + 2 * whisper.config.d_model:
             wanted = f"frontend.dim, {c.dim}, and twice Whisper's width, {whisper.config.d_model}"
             raise ValueError(f"dim is {dim}: it must be {c.dim + 2 * whisper.config.d_model}, the sum of {wanted}")
-        parts = c._part("video", FRONTENDS).build(c.dim), c._part("encoder", ENCODERS).build(c.dim)
-        return LipsAndWhisper(*parts, c.dim, whisper, c.backbone, dict(c.sha256))
+        return LipsAndWhisper(*self.built_parts(), c.dim, whisper, c.backbone, dict(c.sha256))
 
 
 @HEADS.register("flamingo")

@@ -5,6 +5,7 @@ Nothing is fetched, and nothing is unpickled.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,7 +87,9 @@ def with_lora(model: Any, lora: LoraSettings, task: str = "CAUSAL_LM") -> Any:
         r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=list(lora.modules), task_type=task
     )
     try:
-        return peft.get_peft_model(model, config)
+        with warnings.catch_warnings():  # peft asks transformers by a name that goes away in v6
+            warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)
+            return peft.get_peft_model(model, config)
     except ValueError as error:
         raise VsrError("bad_config", f"llm.lora: {one_line(error)[:200]}") from error
 

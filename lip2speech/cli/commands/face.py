@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from lip2speech.cli.training import add_training_arguments, check_training
+from vsr.cli.training import add_training_arguments, check_training
 
 HELP = "train what takes a voice from a face"
 ABOUT = """Trains a small network on mouth crops that gives the speaker vector of who is seen

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from lip2speech.cli.training import add_training_arguments, check_training
+from vsr.cli.training import add_training_arguments, check_training
 
 HELP = "train what listens to a voice while it is given words"
 ABOUT = """Trains the listener of a voice, a small network that recognises words in mels, on

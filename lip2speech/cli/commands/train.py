@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from lip2speech.cli.training import add_training_arguments, check_training
+from vsr.cli.training import add_training_arguments, check_training
 
 HELP = "train the acoustic model, or go on with an interrupted run"
 ABOUT = """Trains the acoustic model (what is seen to mel and units) as the YAML says, or, where it

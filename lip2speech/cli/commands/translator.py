@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from lip2speech.cli.training import add_training_arguments, check_training
+from vsr.cli.training import add_training_arguments, check_training
 
 HELP = "train what translates speech, by its units"
 ABOUT = """Trains the translator of a voice that speaks units: from the units of what is heard to

@@ -59,7 +59,8 @@ def _settings(args: argparse.Namespace) -> Any:
     """The corruption that YAML or the options ask for. Raises VsrError bad_config."""
     from vsr.core.errors import VsrError
     from vsr.data.corruption import Corruption
-    from vsr.training.config import build, load_config
+    from vsr.training.config import load_config
+    from vsr.training.typed import build
 
     sections = distortion_of(args)
     if not args.settings:

@@ -16,9 +16,10 @@ import numpy as np
 from vsr.core.artifacts import identify
 from vsr.core.clock import FPS, SAMPLES_PER_FRAME
 from vsr.core.errors import VsrError
-from vsr.core.files import read_json, write_json, write_lines
+from vsr.core.files import write_lines
 from vsr.core.progress import counted
 from vsr.core.worker import spawning, start_worker
+from vsr.corpora.puppet.description import claim
 from vsr.corpora.puppet.languages import ENGLISH, LANGUAGES, SLOTS, check_sayable, voices_of
 from vsr.corpora.puppet.parallel import draw_parallel, translations, vocabulary_of
 from vsr.corpora.puppet.sentences import Vocabulary, draw_splits, load_vocabulary
@@ -90,7 +91,7 @@ def prepare_puppet(
     description = {"corpus": "puppet", "version": version, "seed": seed, "vocabulary": vocabulary, "counts": counts}
     text = {"text": identify(vocabulary)["sha256"]} if vocabulary != "grid" else {}  # the file may have been edited
     named = {"language": language} if language != ENGLISH else {}
-    _claim(out_dir, description | text | named)
+    claim(out_dir, description | text | named)
     made = Rendering(out_dir, source, voices, seed, homophenes, named.get("language", ""))
     return made.render(draw_splits(source, counts, seed), jobs)
 
@@ -111,13 +112,16 @@ def prepare_parallel(
     source, out_dir = vocabulary_of(language), Path(out_dir)
     counts = {"dev": num_dev, "test": num_test, "train": num_train}
     _check_counts(counts, jobs)
-    voices = (VOICES if language == ENGLISH else voices_of(language))[: count or None]
+    voices = VOICES if language == ENGLISH else voices_of(language)
+    if count > len(voices):
+        raise VsrError("bad_corpus", f"the puppet has {len(voices)} voices of {language}, not {count}")
+    voices = voices[: count or None]
     check_sayable(language, sorted(source.words()))
     splits = draw_parallel(source, counts, seed)
     version = HOMOPHENES if homophenes else VERSION
     description = {"corpus": "parallel", "version": version, "seed": seed, "language": language, "counts": counts}
     sound = {"kind": kind} if kind != VIDEO else {}
-    _claim(out_dir, description | sound | ({"voices": count} if count else {}))
+    claim(out_dir, description | sound | ({"voices": count} if count else {}))
     before = f"{language}{count or ''}_"
     return Rendering(out_dir, source, voices, seed, homophenes, language, before, kind).render(splits, jobs)
 
@@ -239,14 +243,6 @@ def align_lines(words, lead_s: float, num_frames: int) -> Iterator[str]:
     for word, start, end in zip(words, bounds, bounds[1:], strict=False):
         yield f"{start} {end} {word.label}"
     yield f"{bounds[-1]} {num_frames * UNITS // FPS} sil"
-
-
-def _claim(out_dir: Path, description: dict) -> None:
-    """Write what the folder holds, or refuse a folder that holds something else."""
-    path = out_dir / "corpus.json"
-    if path.exists() and read_json(path) != description:
-        raise VsrError("bad_corpus", f"{out_dir} holds another puppet corpus: {read_json(path)}; choose another folder")
-    write_json(path, description)
 
 
 def _make_all(chunks: list[Chunk], jobs: int) -> None:

@@ -28,7 +28,7 @@ from vsr.data.manifest import Clip, read_manifest
 from vsr.data.targets import Teacher
 from vsr.decoding.ctc import greedy, sayable
 from vsr.decoding.synchrony import Synchrony
-from vsr.evaluation.combined import paired_gain
+from vsr.evaluation.rows import print_gains
 from vsr.evaluation.wer import score
 from vsr.models.contrast import cross_contrast, supervised_contrast
 from vsr.models.contrastive_fusion import ContrastSettings
@@ -154,11 +154,8 @@ def main() -> None:
             lips, sound = read(model, lists[2], each[2]), read(model, lists[2], each[2], "sound")
             print(f"{arm} seed {seed}: lips {lips[0]}; sound WER {sound[0].wer:.2%}", flush=True)
             rows.setdefault(arm, []).extend(lips[1])
-    for before, after in (("plain", "contrast"), ("wrong", "contrast"), ("plain", "wrong")):
-        if not {before, after} <= rows.keys():
-            continue
-        gain = paired_gain(rows[before], rows[after])
-        print(f"{before} -> {after}: {gain[0]:.2f} points of WER better [{gain[1]:.2f}, {gain[2]:.2f}]")
+    pairs = (("plain", "contrast"), ("wrong", "contrast"), ("plain", "wrong"))
+    print_gains(rows, (own for own in pairs if rows.keys() >= set(own)))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ pseudo-labels or clean targets to other clips. Writes OUT/test.json.
 """
 
 import argparse
-import json
 import math
 import sys
 import time
@@ -31,8 +30,8 @@ from vsr.core.tokens import IGNORE
 from vsr.data.batch import Batch
 from vsr.data.manifest import Clip, read_manifest
 from vsr.data.targets import Teacher
-from vsr.evaluation.combined import paired_gain
-from vsr.evaluation.wer import UtteranceScore, bootstrap_interval, score_utterance
+from vsr.evaluation.rows import keep_and_compare, rate
+from vsr.evaluation.wer import UtteranceScore, score_utterance
 from vsr.modelstore.folder import load_model
 from vsr.objectives.clean_targets import CleanTargets
 from vsr.objectives.ctc_attention import ctc_attention
@@ -116,11 +115,6 @@ def read(model: Above, pool: Pool, tokenizer) -> list[UtteranceScore]:
     return found
 
 
-def rate(each: Sequence[UtteranceScore]) -> str:
-    """WER in %."""
-    return f"WER {100 * sum(own.errors for own in each) / sum(own.words for own in each):.2f}"
-
-
 def parser() -> argparse.ArgumentParser:
     own = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     own.add_argument("--model", default="grid", help="whose lower layers are kept (default: grid)")
@@ -183,16 +177,7 @@ def main() -> None:
             silences = drawn(silent, args.batch, args.seed, teacher)
             batches = (both(*own) for own in zip(batches, silences, strict=False))
         made = train(model, usr.with_teacher if args.arm == "usr" else known, batches, args.steps, args, report)
-    out, each = Path(args.out), read(made, test, tokenizer)
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "test.json").write_text(json.dumps([vars(own) for own in each]), encoding="utf-8")
-    low, high = bootstrap_interval(each)
-    words = sum(own.words for own in each)
-    print(f"test {rate(each)} ({100 * low:.2f} - {100 * high:.2f}), {len(each)} clips, {words} words")
-    if args.against:
-        rows = json.loads((Path(args.against) / "test.json").read_text(encoding="utf-8"))
-        mean, low, high = paired_gain([UtteranceScore(**row) for row in rows], each)
-        print(f"better than {args.against} by {mean:.2f} points ({low:.2f} to {high:.2f})")
+    keep_and_compare(args.out, read(made, test, tokenizer), args.against)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ prints the paired difference from another run's.
 """
 
 import argparse
-import json
 import math
 import sys
 import time
@@ -33,8 +32,8 @@ from on_states import batch_of, stored
 from vsr.data.codebook import fit_codebook
 from vsr.data.manifest import Clip, read_manifest
 from vsr.data.targets import Teacher
-from vsr.evaluation.combined import paired_gain
-from vsr.evaluation.wer import UtteranceScore, bootstrap_interval, score_utterance
+from vsr.evaluation.rows import keep_and_compare, rate
+from vsr.evaluation.wer import UtteranceScore, score_utterance
 from vsr.models.heads import CTCSettings
 from vsr.models.llm_settings import LLMHeadSettings
 from vsr.models.projectors import Deduplicated
@@ -127,11 +126,6 @@ def read(head: nn.Module, tokenizer: Any, clips: Sequence[Clip], states: Sequenc
     return found
 
 
-def rate(each: Sequence[UtteranceScore]) -> str:
-    """WER in %."""
-    return f"WER {100 * sum(own.errors for own in each) / sum(own.words for own in each):.2f}"
-
-
 def parser() -> argparse.ArgumentParser:
     own = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     own.add_argument("--model", default="grid", help="whose encoder is kept (default: grid)")
@@ -179,17 +173,9 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     if not train(head, lists[0], states[0], teacher, (tokenizer, lists[1], states[1]), args):
         return print("not at its end: give the same command again")
-    each = read(head, tokenizer, lists[2], states[2])
-    (out / "test.json").write_text(json.dumps([vars(own) for own in each]), encoding="utf-8")
-    low, high = bootstrap_interval(each)
-    words = sum(own.words for own in each)
-    print(f"test {rate(each)} ({100 * low:.2f} - {100 * high:.2f}), {len(each)} clips, {words} words")
+    keep_and_compare(out, read(head, tokenizer, lists[2], states[2]), args.against)
     other = read(head, tokenizer, lists[2], dealt(states[2], args.seed + 1))
     print(f"with the states of other clips {rate(other)}")
-    if args.against:
-        rows = json.loads((Path(args.against) / "test.json").read_text(encoding="utf-8"))
-        mean, low, high = paired_gain([UtteranceScore(**row) for row in rows], each)
-        print(f"better than {args.against} by {mean:.2f} points ({low:.2f} to {high:.2f})")
 
 
 if __name__ == "__main__":
