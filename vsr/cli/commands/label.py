@@ -7,8 +7,8 @@ import argparse
 from vsr.cli.options import positive
 
 HELP = "transcribe the sound of recordings, for training"
-ABOUT = """Hears every recording of manifests, folders or files with a Whisper from a local folder and
-writes a manifest of what was said, with word times: labels by machine for a reader of lips.
+ABOUT = """Hears every recording of manifests, folders or files with a Whisper and writes a manifest of
+what was said, with word times: labels by machine for a reader of lips.
 Recordings of more than --max-seconds are cut at pauses. Left out and counted are clips
 without speech, of another language (--only), with words that repeat themselves, and those
 that the recogniser is unsure of.
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help="manifests (.jsonl), folders or files")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the labels")
-    parser.add_argument("--whisper", required=True, metavar="DIR", help="Whisper of CTranslate2 (pip: faster-whisper)")
+    parser.add_argument("--whisper", required=True, metavar="NAME", help="Whisper of CTranslate2: folder or org/name")
     parser.add_argument("--language", default="", metavar="CODE", help="that is spoken (default: it is detected)")
     parser.add_argument("--only", default="", metavar="CODE", help="detect it, and keep this one")
     parser.add_argument("--confidence", type=float, default=0.5, metavar="X", help="least mean (default: 0.5)")
@@ -39,8 +39,9 @@ def run(args: argparse.Namespace) -> None:
     from vsr.corpora.heard import Rules
     from vsr.corpora.labelling import Hearing, label_recordings
     from vsr.data.recordings import recordings
+    from vsr.media.whisper import located_whisper
 
     rules = Rules(args.language, args.only, args.confidence, args.silence, args.max_seconds)
     clips = recordings(args.inputs)
-    counts = label_recordings(clips, args.out, Hearing(args.whisper, rules), args.jobs)
+    counts = label_recordings(clips, args.out, Hearing(str(located_whisper(args.whisper)), rules), args.jobs)
     print(", ".join(f"{number} {what}" for what, number in sorted(counts.items())))

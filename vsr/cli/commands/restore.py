@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", required=True, metavar="MODEL", help="a reader of phonemes or visemes")
     parser.add_argument("--manifest", required=True, metavar="JSONL", help="manifest that vsr crop wrote")
     parser.add_argument("--llm", required=True, metavar="DIR", help="model/ of vsr train with an llm configuration")
-    parser.add_argument("--backbone", default="", metavar="DIR", help="where its backbone lies, if no longer there")
+    parser.add_argument("--backbone", default="", metavar="MODEL", help="where its backbone lies, if no longer there")
     parser.add_argument("--out", required=True, metavar="JSONL", help="one hypothesis a line")
     parser.add_argument("--lexicon", default="", metavar="FILE", help="words to search (default: those of the reader)")
     parser.add_argument("--ngram", default="", metavar="FILE", help="n-grams of words that join the lexicon search")
