@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from vsr.core.errors import VsrError
-from vsr.decoding.confidence import calibrated
-from vsr.decoding.domain import MEASURES, fit_domain, in_domain, measures
-from vsr.inference.calibration import Assessed, fit_both
+from vsr.decoding.confidence import calibrated, settled
+from vsr.decoding.domain import MEASURES, entropy_of, fit_domain, in_domain, measures
+from vsr.inference.calibration import Assessed
+from vsr.inference.calibration_fit import fit_both, fitted, left_out
 from vsr.modelstore.folder import load_model
 
 DICE = np.random.default_rng(0)
@@ -62,6 +63,52 @@ def test_words_of_other_speech_are_not_believed_and_those_inside_stay_calibrated
     assert figures["flagged_inside"] == 0.0 and figures["flagged_outside"] == 1.0
     assert figures["believed_outside"] == 0.0 and figures["ece"] < 0.1
     assert confidence["domain"] > 0 and len(domain["weights"]) == len(MEASURES)
+
+
+def people(name, count, entropy, right, seed):
+    """Readings that are as sure of everybody, and right where the entropy is low."""
+    dice = np.random.default_rng(seed)
+    each = zip(rows(count, 1.0), dice.normal(entropy, 0.005, count), dice.random((count, 3)) < right, strict=True)
+    return [
+        Assessed(f"{name}{k}", row, (0.9, 0.8, 0.95), tuple(map(bool, ok)), abs(own), name)
+        for k, (row, own, ok) in enumerate(each)
+    ]
+
+
+def test_words_of_people_whom_the_reader_knows_are_believed_more():
+    inside = [*people("a", 30, 0.07, 0.98, 1), *people("b", 30, 0.07, 0.98, 2), *people("c", 30, 0.2, 0.6, 3)]
+    inside += people("d", 30, 0.2, 0.6, 4)
+    _, confidence, figures = fit_both(inside, readings(40, -0.3, False))
+    known, strange = (calibrated(0.9, settled(confidence, entropy), 1.0) for entropy in (0.07, 0.2))
+    assert known > 0.9 > 0.75 > strange > 0.4, "though both have the same raw confidence"
+    assert set(figures["people"]) == set("abcd") and max(own["ece"] for own in figures["people"].values()) < 0.12
+    assert calibrated(0.9, confidence) < known, "what is not settled takes nobody for known"
+
+
+def test_a_person_is_told_by_a_fit_of_all_others():
+    inside = [*people("a", 30, 0.07, 0.98, 1), *people("b", 30, 0.2, 0.6, 2)]
+    outside = readings(40, -0.3, False)
+    alone = [own for own in left_out(inside, outside) if own.reading.person == "b"]
+    domain, confidence = fitted([each for each in inside if each.person == "a"], outside)
+    first = alone[0].reading
+    own = settled(confidence, first.entropy)
+    chance = in_domain(first.measures, domain)
+    assert len(alone) == 30 and alone[0].chance == chance
+    assert alone[0].sure == tuple(calibrated(raw, own, chance) for raw in first.raw)
+
+
+def test_a_reader_without_an_entropy_has_no_limit_to_fit():
+    confidence = fit_both(readings(60, 1.0, True), readings(40, -0.3, False))[1]
+    assert "familiar" not in confidence and settled(confidence, 0.0) == confidence
+    assert settled(None, 0.1) is None
+
+
+def test_the_entropy_of_frames_is_that_of_ctc(tiny_model):
+    loaded = load_model(tiny_model)
+    states = torch.randn(30, loaded.model.config.dim, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        said = torch.distributions.Categorical(logits=loaded.model.ctc_log_probs(states[None])[0].float())
+    assert entropy_of(loaded.model, states) == pytest.approx(float(said.entropy().mean()), rel=1e-4)
 
 
 def test_too_few_readings_are_no_evidence():

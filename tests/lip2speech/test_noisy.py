@@ -11,6 +11,7 @@ from lip2speech.cli import main
 from lip2speech.conditions.registry import conditions_of
 from lip2speech.features.corpus import Features
 from lip2speech.features.dataset import NoText, SpeechDataset
+from lip2speech.inference.directions import Directions
 from lip2speech.inference.dubbing import speak, voice_crop
 from lip2speech.inference.folder import load_model, save_part, save_voice
 from lip2speech.inference.masking import gains_of, masked, ratio_of
@@ -116,10 +117,10 @@ def test_a_long_clip_is_given_the_sound_of_each_window(hearing):
     loaded = load_model(hearing)
     crop, wave = np.random.default_rng(0).integers(0, 255, (520, 96, 96), np.uint8), sound(3, 520 * 640)
     options = FlowOptions(steps=1, temperature=0.0)
-    whole = voice_crop(loaded, crop, speakers(1), options, sound=wave)
+    whole = voice_crop(loaded, crop, speakers(1), Directions(options, sound=wave))
     last = wave.copy()
     last[-6400:] = 0
-    other = voice_crop(loaded, crop, speakers(1), options, sound=last)
+    other = voice_crop(loaded, crop, speakers(1), Directions(options, sound=last))
     assert torch.equal(whole.mel[:, :800], other.mel[:, :800]) and not torch.allclose(whole.mel, other.mel)
 
 

@@ -39,13 +39,22 @@ def test_every_voice_is_built_without_data(path, tmp_path, monkeypatch, capsys):
     assert "are trained" in capsys.readouterr().out and not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("egs/*/lip2speech/conf/translator.yaml")), ids=name_of)
+@pytest.mark.parametrize("path", sorted(ROOT.glob("egs/*/lip2speech/conf/translator*.yaml")), ids=name_of)
 def test_every_translator_is_built_without_data(path, tmp_path, monkeypatch, capsys):
     from lip2speech.cli import main as voice
 
     monkeypatch.chdir(tmp_path)
     assert voice(["translator", "--config", str(path), "--dry-run"]) == 0
-    assert "learns units and lengths" in capsys.readouterr().out and not list(tmp_path.iterdir())
+    assert "learns units" in capsys.readouterr().out and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("egs/*/lip2speech/conf/listener*.yaml")), ids=name_of)
+def test_every_listener_is_built_without_data(path, tmp_path, monkeypatch, capsys):
+    from lip2speech.cli import main as voice
+
+    monkeypatch.chdir(tmp_path)
+    assert voice(["listener", "--config", str(path), "--dry-run"]) == 0
+    assert "words is said" in capsys.readouterr().out and not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("path", FACES, ids=name_of)

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from vsr.decoding.align import Word, align_text
-from vsr.decoding.confidence import calibrated
-from vsr.decoding.domain import in_domain, measures
+from vsr.decoding.confidence import calibrated, settled
+from vsr.decoding.domain import entropy_of, in_domain, measures
 from vsr.models.fusion import FusedReader
 from vsr.text.hypothesis import words_in
 
@@ -43,7 +43,10 @@ def assess(
 
 def fitted_for(loaded: LoadedModel, states: Tensor) -> dict:
     """The "confidence" and "domain" that hold for states (T, D)."""
-    return loaded.config[KNOWN] if KNOWN in loaded.config and not by_both(loaded, states) else loaded.config
+    own = loaded.config[KNOWN] if KNOWN in loaded.config and not by_both(loaded, states) else loaded.config
+    if "familiar" not in (own.get("confidence") or {}):
+        return own
+    return own | {"confidence": settled(own["confidence"], entropy_of(loaded.model, states))}
 
 
 @torch.inference_mode()

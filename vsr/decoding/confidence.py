@@ -1,7 +1,9 @@
 """Word confidence that means what it says: of the words given 0.9, about nine in ten are right.
 
 A raw confidence (mean posterior along the alignment) is mapped by sigmoid(scale * logit(raw) + offset) (Platt 1999),
-fitted on decoded dev clips; the two numbers are kept in the model's config.json.
+fitted on decoded dev clips; the two numbers are kept in the model's config.json. A reader is as sure of people whom it
+does not know as of others, and wrong more often: by the entropy of its frames the two can be told apart, so that the
+offset may be greater for people whom it knows.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from difflib import SequenceMatcher
 import numpy as np
 
 EDGE = 1e-4
+STEEPNESS = 20  # with which the entropy of frames parts people whom a reader knows from others
 
 
 def logit(p: float) -> float:
@@ -30,6 +33,20 @@ def calibrated(raw: float, calibration: dict | None, in_domain: float | None = N
     if in_domain is not None:
         odds += calibration.get("domain", 0.0) * min(0.0, logit(in_domain))
     return 1 / (1 + math.exp(-odds))
+
+
+def familiarity(entropy: float, limit: float) -> float:
+    """How far a reader knows the person, in [0, 1], by the mean entropy of its frames: 1/2 at the ``limit`` (nats)."""
+    return 1 / (1 + (entropy / limit) ** STEEPNESS)
+
+
+def settled(calibration: dict | None, entropy: float) -> dict | None:
+    """A model's calibration for a reading with this mean entropy of its frames, in nats."""
+    familiar = calibration.get("familiar") if calibration else None
+    if not calibration or not familiar:
+        return calibration
+    gain = familiar["gain"] * familiarity(entropy, familiar["entropy"])
+    return calibration | {"offset": calibration["offset"] + gain}
 
 
 def correct_words(reference: Sequence[str], hypothesis: Sequence[str]) -> list[bool]:

@@ -48,6 +48,16 @@ def _of_ctc(model, states: Tensor, tokens: Sequence[int]) -> tuple[float, float]
     return spread, SequenceMatcher(None, own, list(tokens), autojunk=False).ratio()
 
 
+@torch.inference_mode()
+def entropy_of(model, states: Tensor) -> float:
+    """Mean entropy (nats) of the CTC posteriors of all frames of states (T, D): small for people whom the model knows;
+    0 for a model without CTC."""
+    if not model.ctc:
+        return 0.0
+    log_probs = model.ctc_log_probs(states[None])[0].float()
+    return float(-(log_probs.exp() * log_probs).sum(-1).mean())
+
+
 def in_domain(found: np.ndarray, domain: dict | None) -> float | None:
     """The chance in [0, 1] that a reading with these measures is of the model's domain; None for a model that was not
     fitted."""

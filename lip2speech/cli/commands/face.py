@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from vsr.cli.training import add_training_arguments
+from vsr.cli.training import add_training_arguments, check_training
 
 HELP = "train a network that predicts a voice from a face"
 ABOUT = """Trains a small network that predicts a speaker vector from mouth crops (the speaker part of
@@ -26,13 +26,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train to the end of the schedule. Raises VsrError."""
+    check_training(args)
     from lip2speech.training.face_voice import FaceRun, FaceTrainConfig, face_lines
-    from vsr.core.files import check_output
     from vsr.training.config import load_config
     from vsr.training.dry_run import shown
     from vsr.training.loop import train
 
     if args.dry_run:
         return shown(face_lines, load_config(args.config, args.set, FaceTrainConfig))
-    check_output(f"{args.out}/config.yaml", args.config)
     return train(FaceRun, FaceTrainConfig, args.config, args.set, args.out, args.resume)

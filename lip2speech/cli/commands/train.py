@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from vsr.cli.training import add_training_arguments
+from vsr.cli.training import add_training_arguments, check_training
 
 HELP = "train the acoustic model, or resume an interrupted run"
 ABOUT = """Trains the acoustic model (from lips to mel and units) as configured in the YAML or, if it
@@ -27,8 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train to the end of the schedule. Raises VsrError."""
+    check_training(args)
     from lip2speech.training.kinds import kind_of
-    from vsr.core.files import check_output
     from vsr.training.config import load_config
     from vsr.training.dry_run import shown
     from vsr.training.loop import train
@@ -36,5 +36,4 @@ def run(args: argparse.Namespace) -> int:
     kind = kind_of(args.config)
     if args.dry_run:
         return shown(kind.lines, load_config(args.config, args.set, kind.config))
-    check_output(f"{args.out}/config.yaml", args.config)
     return train(kind.run, kind.config, args.config, args.set, args.out, args.resume)

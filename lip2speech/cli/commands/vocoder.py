@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from vsr.cli.training import add_training_arguments
+from vsr.cli.training import add_training_arguments, check_training
 
 HELP = "train the vocoder, or resume an interrupted run"
 ABOUT = """Trains the vocoder (from mel, units and speaker to the waveform) as configured in the YAML,
@@ -25,10 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train to the end of the schedule. Raises VsrError."""
+    check_training(args)
     from lip2speech.training.vocoder import VocoderRun
     from lip2speech.vocoders.config import VocoderTrainConfig
-    from vsr.core.files import check_output
     from vsr.training.loop import train
 
-    check_output(f"{args.out}/config.yaml", args.config)
     return train(VocoderRun, VocoderTrainConfig, args.config, args.set, args.out, args.resume)

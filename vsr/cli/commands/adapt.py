@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("clips", help="folder of videos and texts, or a manifest (JSON Lines)")
     parser.add_argument("-o", "--out", required=True, metavar="DIR", help="folder of the adapted model")
     parser.add_argument("--model", metavar="M", help="folder or name of the reader (default: the one that ships)")
-    parser.add_argument("--what", choices=KINDS, default="adapters", help="weights that are trained (default: adapters)")
+    parser.add_argument("--what", choices=KINDS, default="adapters", help="weights to train (default: adapters)")
     parser.add_argument("--steps", type=positive, default=30, metavar="N", help="of each adaptation (default: 30)")
     parser.add_argument(
         "--folds", type=int, default=3, metavar="N", help="folds of the validation; 0: none (default: 3)"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from vsr.core.machine import add_device_argument
@@ -12,7 +13,8 @@ HELP = "fit a model's word confidence and its sense of what it cannot read"
 ABOUT = """Reads development videos, whose transcripts are known, and footage of other speech, of
 which every word counts as wrong. Fits the chance that lips are of the kind that the
 model was trained on, and with it the confidence of each word, and stores both in the
-model. Transcripts then give in_domain for each segment, and warn of guesses."""
+model. Transcripts then give in_domain for each segment, and warn of guesses. The figures
+are of people, and of clips outside, that were left out of the fit each time."""
 FILES = """reads   manifests of videos, with transcripts and without; a model folder
 writes  the model's config.json"""
 SEE = "vsr decode, vsr transcribe"
@@ -38,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     """Fit, store, and print the figures; clips that are refused are counted. Raises VsrError."""
     from vsr.cli.commands.decode import check_own
     from vsr.core.files import read_json, write_json
-    from vsr.inference.calibration import fit_both
+    from vsr.inference.calibration_fit import fit_both
     from vsr.modelstore.folder import load_model
 
     check_own(args.model)
@@ -52,11 +54,22 @@ def run(args: argparse.Namespace) -> int:
     for folder in (args.model, args.also) if args.also else (args.model,):
         path = Path(folder) / "config.json"
         write_json(path, read_json(path) | kept)
-    print(
-        "inside {inside} readings, {flagged_inside:.1%} flagged; outside {outside}, {flagged_outside:.1%} flagged"
-        ", {believed_outside:.1%} of their words above 0.8; expected calibration error {ece:.3f}".format(**figures)
-    )
+    print("\n".join(_told(figures)))
     return 0
+
+
+def _told(figures: dict) -> Iterator[str]:
+    """The figures in lines, first of all and then of each person."""
+    yield (
+        "left out in turn: inside {inside} readings, {flagged_inside:.1%} flagged; outside {outside}, "
+        "{flagged_outside:.1%} flagged, {believed_outside:.1%} of their words above 0.8; "
+        "expected calibration error {ece:.3f}"
+    ).format(**figures)
+    for name, own in figures["people"].items():
+        yield (
+            "  {name}: {readings} readings, {flagged:.1%} flagged; {words} words, {right:.1%} right, "
+            "{believed:.1%} above 0.8; expected calibration error {ece:.3f}"
+        ).format(name=name or "nobody named", **own)
 
 
 def _read(loaded, manifests: list[str], inside: bool) -> list:

@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", required=True, metavar="JSONL", help="combined hypotheses, one per line")
     parser.add_argument("--method", choices=METHODS, default="vote", help="what decides besides votes (default: vote)")
     parser.add_argument("--lm", metavar="FILE", help="word n-grams: ARPA, KenLM, or lines of text to count")
-    parser.add_argument("--llm", metavar="DIR", help="local causal language model: safetensors or GGUF")
+    parser.add_argument("--llm", metavar="MODEL", help="causal language model: folder, GGUF file or org/name")
     parser.add_argument(
         "--restorer", metavar="DIR", help="model of vsr train that reads all hypotheses (llm.input: text)"
     )

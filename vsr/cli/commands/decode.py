@@ -8,10 +8,10 @@ from pathlib import Path
 from vsr.cli.options import add_model_argument
 from vsr.cli.search_options import add_search_arguments, language_files, search_options
 from vsr.core.errors import VsrError
+from vsr.core.hub import HUB_ID
 from vsr.core.machine import add_device_argument, add_precision_argument
 from vsr.data.modalities import MODALITIES
 from vsr.modelstore.folder import NAMES
-from vsr.modelstore.repository import HUB_ID
 
 HELP = "read the lips of a corpus of crops, in sentences or in single words"
 ABOUT = """Reads a whole list of crops in batches and writes the hypotheses, with word times,

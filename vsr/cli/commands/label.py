@@ -7,8 +7,8 @@ import argparse
 from vsr.cli.options import positive
 
 HELP = "transcribe the sound of recordings, for training"
-ABOUT = """Transcribes every recording of manifests, folders or files with a Whisper from a local
-folder and writes a manifest of what was said, with word times: automatic labels for
+ABOUT = """Transcribes every recording of manifests, folders or files with a Whisper and
+writes a manifest of what was said, with word times: automatic labels for
 training a lip reader. Recordings of more than --max-seconds are cut at pauses. Clips
 without speech, in another language (--only), with repetitive text, or with low confidence
 are left out and counted. A killed run continues where it stopped."""
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help="manifests (.jsonl), folders or files")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the labels")
-    parser.add_argument("--whisper", required=True, metavar="DIR", help="Whisper of CTranslate2 (pip: faster-whisper)")
+    parser.add_argument("--whisper", required=True, metavar="NAME", help="Whisper of CTranslate2: folder or org/name")
     parser.add_argument("--language", default="", metavar="CODE", help="that is spoken (default: it is detected)")
     parser.add_argument("--only", default="", metavar="CODE", help="detect it, and keep this one")
     parser.add_argument("--confidence", type=float, default=0.5, metavar="X", help="lowest mean (default: 0.5)")
@@ -38,8 +38,9 @@ def run(args: argparse.Namespace) -> None:
     from vsr.corpora.heard import Rules
     from vsr.corpora.labelling import Hearing, label_recordings
     from vsr.data.recordings import recordings
+    from vsr.media.whisper import located_whisper
 
     rules = Rules(args.language, args.only, args.confidence, args.silence, args.max_seconds)
     clips = recordings(args.inputs)
-    counts = label_recordings(clips, args.out, Hearing(args.whisper, rules), args.jobs)
+    counts = label_recordings(clips, args.out, Hearing(str(located_whisper(args.whisper)), rules), args.jobs)
     print(", ".join(f"{number} {what}" for what, number in sorted(counts.items())))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from vsr.cli.training import add_training_arguments
+from vsr.cli.training import add_training_arguments, check_training
 
 HELP = "train a language model for the search"
 ABOUT = """Trains a transformer on lines of text, from books or from the transcripts of manifests, on
@@ -26,11 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train to the end of the schedule. Raises VsrError."""
-    from vsr.core.files import check_output
+    check_training(args)
     from vsr.training.config import load_config
     from vsr.training.language import LanguageRun, LanguageTrainConfig
 
-    check_output(f"{args.out}/config.yaml", args.config)
     actions = {"train": LanguageRun}
     config = load_config(args.config, args.set, kind=LanguageTrainConfig)
     folder = actions[args.action](config, args.out, args.resume).fit()

@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", required=True, metavar="MODEL", help="a reader of phonemes or visemes")
     parser.add_argument("--manifest", required=True, metavar="JSONL", help="manifest that vsr crop wrote")
     parser.add_argument("--llm", required=True, metavar="DIR", help="model/ of vsr train with an llm configuration")
-    parser.add_argument("--backbone", default="", metavar="DIR", help="folder of its backbone, if it has moved")
+    parser.add_argument("--backbone", default="", metavar="MODEL", help="its backbone, if it has moved")
     parser.add_argument("--out", required=True, metavar="JSONL", help="hypotheses, one per line")
     parser.add_argument("--lexicon", default="", metavar="FILE", help="words to search (default: those of the reader)")
     parser.add_argument("--ngram", default="", metavar="FILE", help="n-grams of words that join the lexicon search")

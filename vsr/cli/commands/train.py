@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from vsr.cli.training import add_training_arguments
+from vsr.cli.training import add_training_arguments, check_training
 
 HELP = "train a lip reader, or resume an interrupted run"
 ABOUT = """Trains a lip reader on crops as configured in the YAML; --set overrides single settings. The
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train to the end of the schedule. Raises VsrError."""
-    from vsr.core.files import check_output
+    check_training(args)
     from vsr.training.audio_visual import AudioVisualRun, hears
     from vsr.training.config import TrainConfig, load_config
     from vsr.training.dry_run import lip_reader_lines, shown
@@ -46,7 +46,6 @@ def run(args: argparse.Namespace) -> int:
         return trained_restorer(args)
     if args.dry_run:
         return shown(lip_reader_lines, load_config(args.config, args.set))
-    check_output(f"{args.out}/config.yaml", args.config)
 
     def started(config: TrainConfig, out: str, resume: bool) -> LipReaderRun:
         if config.model.get("frontend") == "landmarks":

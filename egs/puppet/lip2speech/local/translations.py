@@ -23,8 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "vsr" / "local"))
 from few_videos import batch_of, drawn, fit
 
 from lip2speech.models.durations import runs
-from lip2speech.models.parts import load_part
-from lip2speech.models.translator import TranslatorConfig, UnitTranslator
+from lip2speech.models.translators import load_translator
 from lip2speech.training.translator import units_of
 from vsr.data.manifest import read_manifest, translation_of
 from vsr.evaluation.translation import score_translations
@@ -62,7 +61,7 @@ def words_in(model: LipReader, units, tokenizer) -> list[str]:
     return found
 
 
-def translated_units(model: UnitTranslator, sources, language: str, same: bool):
+def translated_units(model, sources, language: str, same: bool):
     """Units (2T,) of each clip, in a language; nothing where there is no time for them."""
     found = []
     for first in range(0, len(sources), AT_ONCE):
@@ -121,7 +120,7 @@ def parser() -> argparse.ArgumentParser:
 def main() -> None:
     args = parser().parse_args()
     torch.set_num_threads(1)
-    model, _ = load_part(args.translator, UnitTranslator, TranslatorConfig)
+    model = load_translator(args.translator)
     codebook = Codebook.load(Path(args.translator) / "units.safetensors")
     heard, said = ([read_manifest(path)[: args.clips or None] for path in own] for own in (args.heard, args.said))
     train = [clip for path in args.train for clip in read_manifest(path)]
