@@ -1,4 +1,4 @@
-"""How a list is voiced."""
+"""Options for voicing a list of clips."""
 
 from __future__ import annotations
 

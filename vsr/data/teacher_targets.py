@@ -1,4 +1,4 @@
-"""What a teacher that hears made of a clip, stored once: a file FOLDER/ID.safetensors of `vsr teach`.
+"""Stored outputs of an audio teacher for a clip: a file FOLDER/ID.safetensors of `vsr teach`.
 
 | array | shape | of |
 |---|---|---|

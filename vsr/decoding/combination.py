@@ -1,4 +1,4 @@
-"""Several systems' hypotheses become one: the paths of a confusion network are scored log-linearly.
+"""System combination: the paths of a confusion network are scored log-linearly.
 
 A path's score is a sum of features times weights: how many of its words each member has there, how sure the members are
 of them, whether it is a member's whole hypothesis, slots without a word, words, and the log-probabilities of language

@@ -1,4 +1,4 @@
-"""How a model is searched unless the user says otherwise: "decode" in its config, as its publisher decoded with it."""
+"""A model's default search settings: "decode" in its config, as its publisher decoded with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One video file -> its transcript: blocks of mouth crops, whose lips are read, stretches of speech, their words.
+"""From one video file to its transcript: blocks, mouth crops, stretches of speech, words.
 
 Times are seconds in the original video (`vsr.media.timestamps`), whatever its frame rate.
 """

@@ -1,4 +1,4 @@
-"""Parts whose weights stay in the folder that they came from: a model keeps their path and SHA-256, and none of them.
+"""Parts whose weights stay in their own folder: a model stores the path and SHA-256 of the weights, not the weights.
 
 Such a part is built on the device "meta"; `borrow` brings the weights before anything runs. What is trained of it, as
 adapters are, belongs to the model and is stored with it.

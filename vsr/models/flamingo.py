@@ -1,4 +1,4 @@
-"""Whisper that also sees: its encoder hears, its decoder looks at states of lips through gates that begin closed.
+"""Whisper with lips: its decoder attends to states of a lip reader through gates that start closed.
 
 Whisper-Flamingo (Rouditchenko et al. 2024). Whisper is borrowed (`vsr.models.borrowed`) and stays as it is: what is
 trained are the gates and the layers behind them, and the reader of lips where it is not frozen. The front end

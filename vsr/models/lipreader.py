@@ -1,4 +1,4 @@
-"""The lip reader: mouth video -> encoder states -> heads: CTC, attention, frames, classes of words, further ones.
+"""The lip reader: mouth video -> encoder states -> heads (CTC, attention, frame alignment, word classes, others).
 
 Shapes: B batch, T video frames, U tokens, D width, V vocabulary (blank 0 ... start/end V-1).
 """

@@ -1,4 +1,4 @@
-"""Front ends that read units of the sound, given or guessed from the lips: LMDecoder's two halves and their bridge.
+"""Front ends that read speech units, given or predicted from the lips: LMDecoder's two halves and their bridge.
 
 Yeo et al. 2024: what lips show in general (which unit is said) is learned where there is much video, what a language
 makes of units where there are only sound and text. Both meet in the distribution over the units of each frame: a

@@ -19,7 +19,8 @@ speaker's), or its own. This needs a voice that was trained to speak units (data
 units); the one in the package speaks from lips and is refused. Use it only with the consent
 of the people whose voices they are; a voice that is anonymous for programs may not be so
 for people."""
-FILES = """reads   a sound file, the sound of a video, or units in a .npy; recordings; a model that speaks units
+FILES = """reads   a sound file, the sound of a video, or units in a .npy; recordings; a
+        model that speaks units
 writes  .wav (16 kHz), as long as what was read; its metadata say that it is synthetic"""
 SEE = "lip2speech speak, lip2speech voices, lip2speech features"
 EXAMPLE = """lip2speech revoice said.wav -o other.wav --reference someone.wav --model exp/units --consent
