@@ -15,8 +15,8 @@ def add_training_arguments(parser: argparse.ArgumentParser, contents: str = CONT
     where.add_argument("--out", metavar="DIR", help="folder of the run; its model/ is the result")
     if dry_run:
         where.add_argument("--dry-run", action="store_true", help="print what would be trained, without data")
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in the folder")
-    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="settings that replace the YAML's")
+    parser.add_argument("--resume", action="store_true", help="resume from the last checkpoint in the folder")
+    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="settings that override the YAML")
 
 
 def check_training(args: argparse.Namespace) -> None:

@@ -12,8 +12,8 @@ from vsr.cli.commands.inspect import look
 
 HELP = "show how a video is read and voiced: what vsr inspect shows, with mel, wave and sound"
 ABOUT = """Reads and voices one video and writes the page of vsr inspect, with the voice below it on
-the same time axis: mel, wave and the sound itself. Where the video has sound of its own,
-that is shown and heard beside it; the voice is made without it."""
+the same time axis: mel, waveform and the sound itself. If the video has its own sound, that
+is shown and playable beside it; the voice does not use it."""
 FILES = """reads   a video file; a recording; models
 writes  the page, which needs no other file and no network"""
 SEE = "vsr inspect, lip2speech speak"

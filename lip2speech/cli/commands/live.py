@@ -9,9 +9,9 @@ from lip2speech.inference.reference import Reference, before_hearing, read_refer
 from lip2speech.models.flow_options import add_flow_arguments, flow_options
 from vsr.core.machine import add_device_argument
 
-HELP = "voice a camera or a stream while it runs"
-ABOUT = """Voices the person in front, an utterance at a time, as soon as the lips rest; what was
-read stands on stderr, and the delay behind the lips at the end. The voice is synthetic
+HELP = "voice a camera or a stream live"
+ABOUT = """Voices the person in front, one utterance at a time, as soon as the lips rest; the text that
+was read goes to stderr, and at the end the delay behind the lips. The voice is synthetic
 and can be wrong; the metadata say so. A file is played at its own pace, as a rehearsal.
 Ctrl-C ends it."""
 FILES = """reads   a camera, a stream, standard input or a file; a recording or saved voice; a model

@@ -12,13 +12,13 @@ from lip2speech.inference.reference import ANONYMOUS, OWN, Reference, before_hea
 from lip2speech.models.flow_options import FlowOptions, add_flow_arguments, flow_options
 from vsr.core.machine import add_device_argument
 
-HELP = "let another voice say a recording"
-ABOUT = """Says the words of a recording in another voice, by its units of sound: that of a
+HELP = "say a recording in another voice"
+ABOUT = """Says the words of a recording in another voice, by its speech units: the voice of a
 recording, a saved one, nobody's (anonymous: the mean of 3 to 5 voices that are far from the
-speaker's), or its own. It needs a voice that was trained to speak units (data.seen:
-units); the one in the package speaks from lips and is refused. Only with the consent of
-whose voices they are; that a voice is anonymous for programs does not make it so for
-people."""
+speaker's), or its own. This needs a voice that was trained to speak units (data.seen:
+units); the one in the package speaks from lips and is refused. Use it only with the consent
+of the people whose voices they are; a voice that is anonymous for programs may not be so
+for people."""
 FILES = """reads   a sound file, the sound of a video, or units in a .npy; recordings; a model that speaks units
 writes  .wav (16 kHz), as long as what was read; its metadata say that it is synthetic"""
 SEE = "lip2speech speak, lip2speech voices, lip2speech features"

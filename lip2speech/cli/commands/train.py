@@ -6,11 +6,11 @@ import argparse
 
 from vsr.cli.training import add_training_arguments, check_training
 
-HELP = "train the acoustic model, or go on with an interrupted run"
-ABOUT = """Trains the acoustic model (what is seen to mel and units) as the YAML says, or, where it
-has model.generator, a token model for `lip2speech speak --tokens`; --set replaces single
-settings. --resume goes on with an interrupted run. --dry-run reads no data:
-it builds the model without memory and prints its parameters and what it learns from."""
+HELP = "train the acoustic model, or resume an interrupted run"
+ABOUT = """Trains the acoustic model (from lips to mel and units) as configured in the YAML or, if it
+has model.generator, a token model for `lip2speech speak --tokens`; --set overrides single
+settings. --resume continues an interrupted run. --dry-run reads no data: it builds the
+model without memory and prints its parameters and losses."""
 FILES = """reads   the YAML; the manifests, features and lip reader it names
 writes  model/ (the result), last.pt, TensorBoard logs, in the folder of the run"""
 SEE = "lip2speech vocoder, lip2speech synthesize"

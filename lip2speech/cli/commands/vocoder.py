@@ -6,9 +6,10 @@ import argparse
 
 from vsr.cli.training import add_training_arguments, check_training
 
-HELP = "train the vocoder, or go on with an interrupted run"
-ABOUT = """Trains the vocoder (mel, units and speaker to the wave) as the YAML says, or tunes one on
-the mels that an acoustic model makes. --resume goes on with an interrupted run."""
+HELP = "train the vocoder, or resume an interrupted run"
+ABOUT = """Trains the vocoder (from mel, units and speaker to the waveform) as configured in the YAML,
+or fine-tunes one on the mels that an acoustic model makes. --resume continues an
+interrupted run."""
 FILES = """reads   the YAML; the manifests and features it names
 writes  model/ (the result), last.pt, TensorBoard logs, in the folder of the run"""
 SEE = "lip2speech train, lip2speech synthesize"

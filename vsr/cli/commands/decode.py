@@ -14,9 +14,9 @@ from vsr.data.modalities import MODALITIES
 from vsr.modelstore.folder import NAMES
 
 HELP = "read the lips of a corpus of crops, in sentences or in single words"
-ABOUT = """Reads the lips of a whole list of crops, in batches, and writes what was read, with word
-times, confidence and other readings. --calibrate fits the confidence on a development
-list and stores it in the model."""
+ABOUT = """Reads a whole list of crops in batches and writes the hypotheses, with word times,
+confidence and n-best lists. --calibrate fits the confidence on a development list and
+stores it in the model."""
 FILES = """reads   a manifest that vsr crop wrote, and its crops; a model
 writes  JSON Lines, a hypothesis a clip; with --calibrate: the model's config.json"""
 SEE = "vsr score, vsr rescore, vsr transcribe"
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     files = parser.add_argument_group("input and output")
     add_model_argument(files)
     files.add_argument("--manifest", required=True, metavar="JSONL", help="manifest that vsr crop wrote")
-    files.add_argument("--out", required=True, metavar="JSONL", help="one hypothesis a line")
+    files.add_argument("--out", required=True, metavar="JSONL", help="hypotheses, one per line")
     add_device_argument(parser, "auto")
     add_precision_argument(parser)
     parser.add_argument(

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from vsr.data.modalities import MODALITIES
 
-HELP = "make a model folder of a published checkpoint"
-ABOUT = """Makes a model folder of a checkpoint that auto_avsr, AV-HuBERT and MuAViC (av_hubert),
-Imperial's zoo (vsr4ml), RAVEn and BRAVEn (raven) or USR (usr) published, of lips, of sound or
-of both, or of CoGenAV's encoder: names and layouts are translated, and the result is the
-original's within 1e-4. What the folder reads follows from the tensors; a file of USR holds all
-three, and --modality says which. The checkpoint is read without running anything in it. The
-licence of its weights is printed: heed it. What vsr models lists needs no import: vsr models
-get NAME."""
+HELP = "convert a published checkpoint to a model folder"
+ABOUT = """Converts a checkpoint published by auto_avsr, AV-HuBERT or MuAViC (av_hubert), Imperial's
+model zoo (vsr4ml), RAVEn or BRAVEn (raven) or USR (usr), for lips, sound or both, or
+CoGenAV's encoder, to a model folder: names and layouts are translated, and the outputs
+match the original's to 1e-4. What the model reads follows from the tensors; a USR file
+holds all three, and --modality selects one. The checkpoint is read without executing
+anything in it. The licence of its weights is printed: observe it. Models listed by vsr
+models need no import: use vsr models get NAME."""
 FILES = """reads   the checkpoint; SentencePiece model and list of units, where it has none; of vsr4ml
         model.json beside it, and with --lm the language model that belongs to it
 writes  a model folder: model.safetensors, config.json, tokenizer"""

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from vsr.report.collect import Inspection
 
 HELP = "show how a video is read: mouth, posteriors, attention and words over time, as one HTML page"
-ABOUT = """Reads one video and writes one HTML page that shows how it was read: the mouth, the
-CTC posteriors, the decoder's attention, the words with their confidence and the other
-readings, all on one time axis. Look at it first when a text is odd."""
+ABOUT = """Reads one video and writes one HTML page that shows how it was read: the mouth, the CTC
+posteriors, the decoder's attention, the words with their confidence and the n-best list,
+all on one time axis. Look at it first when a text is odd."""
 FILES = """reads   a video file; a model
 writes  the page, which needs no other file and no network"""
 SEE = "vsr transcribe, lip2speech inspect"
@@ -26,7 +26,7 @@ vsr inspect talk.mp4 --face 1 --at 95 -o report.html"""
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("video", metavar="VIDEO", help="video file")
-    parser.add_argument("-o", "--out", required=True, metavar="HTML", help="the page; it needs no other file")
+    parser.add_argument("-o", "--out", required=True, metavar="HTML", help="the page, self-contained")
     add_model_argument(parser)
     add_device_argument(parser)
     add_precision_argument(parser)

@@ -7,11 +7,11 @@ import argparse
 from vsr.cli.options import add_model_argument
 from vsr.core.machine import add_device_argument, add_precision_argument
 
-HELP = "caption a camera or a stream while it runs"
-ABOUT = """Reads the person in front and shows the words as they are read. A word that two readings
-in a row agree on stands and is never taken back; on a terminal the words that may still
-change are dim. Frames are dropped rather than falling behind, and it says how many. A
-file is played at its own pace, as a rehearsal. Ctrl-C ends it."""
+HELP = "caption a camera or a stream live"
+ABOUT = """Reads the person in front and shows the words as they are read. A word on which two
+consecutive readings agree is final and never taken back; on a terminal, words that may
+still change are dim. Frames are dropped rather than falling behind, and the number is
+printed. A file is played at its own pace, as a rehearsal. Ctrl-C ends it."""
 FILES = """reads   a camera, a stream, standard input or a file; a model
 writes  with -o the captions so far, again after each utterance"""
 SEE = "vsr transcribe"
@@ -24,7 +24,7 @@ vsr live -"""
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("source", metavar="SOURCE", help="number of a camera, address of a stream, file, or -")
-    parser.add_argument("-o", "--out", metavar="FILE", help="keep the captions: .txt, .srt, .vtt, .ass, .json or .tsv")
+    parser.add_argument("-o", "--out", metavar="FILE", help="save the captions: .txt, .srt, .vtt, .ass, .json or .tsv")
     add_model_argument(parser)
     add_device_argument(parser)
     add_precision_argument(parser)

@@ -7,9 +7,9 @@ import argparse
 from vsr.cli.training import add_training_arguments, check_training
 
 HELP = "train a language model for the search"
-ABOUT = """Trains a transformer on lines of text, of books or of the transcripts of manifests, in
-the tokens of the lip reader that it will help. The search then adds its opinion of a
-text, times a weight that is chosen on a development list."""
+ABOUT = """Trains a transformer on lines of text, from books or from the transcripts of manifests, on
+the tokens of the lip reader that it will help. The search then adds its log-probability of
+a text, times a weight that is chosen on a development list."""
 FILES = """reads   the YAML; the texts or manifests and the tokenizer it names
 writes  model/ (the result) and the state of training, in the folder of the run"""
 SEE = "vsr tokens, vsr decode, vsr rescore"

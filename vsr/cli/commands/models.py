@@ -9,14 +9,15 @@ from dataclasses import asdict
 
 from vsr.core.renamed import add_earlier_option
 
-HELP = "list the published models by name, fetch one, or say where one is"
-ABOUT = """Lists what can be read with by name: what it reads and writes, its published error
-rate, its licence, where it lies, and whether it is here. Any --model takes such a name and
-fetches the model the first time: its licence is shown and must be agreed to once, a fetch
-that broke off goes on, and a file whose SHA-256 is not that of the first fetch is refused.
-It is converted and kept in the cache (VSR_CACHE, else XDG_CACHE_HOME/vsr, else
-~/.cache/vsr); from then on no network is needed. HF_ENDPOINT moves the hub; VSR_MIRROR
-stands before every other host. What no program may fetch is listed with how to get it by hand."""
+HELP = "list the published models, download one, or print where one is"
+ABOUT = """Lists the published models by name: what each reads and writes, its published error rate,
+its licence, its source, and whether it is downloaded. Any --model takes such a name and
+downloads the model the first time: its licence is shown and must be accepted once, an
+interrupted download continues, and a file whose SHA-256 differs from that of the first
+download is refused. The model is converted and stored in the cache (VSR_CACHE, else
+XDG_CACHE_HOME/vsr, else ~/.cache/vsr); from then on no network is needed. HF_ENDPOINT sets
+another address for the hub, VSR_MIRROR a mirror for every other host. Models that no
+program may download are listed with instructions for doing so by hand."""
 FILES = """reads   the web, with get; with --from: files that were fetched by hand
 writes  with get: models/NAME in the cache"""
 SEE = "vsr transcribe, vsr import"

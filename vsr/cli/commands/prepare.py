@@ -10,11 +10,12 @@ HELP = "make the manifests of a corpus: grid, landmarks, lrs3, lrs2, lrw, puppet
 # Those that are read by one function (corpus, out, lists) -> report, each in the module of its name.
 LISTED = ("lrs_voxmm", "wildvsr", "muavic", "cmlr", "lrw1000")
 CORPORA = ("grid", "landmarks", "lrs3", "lrs2", "lrw", *LISTED, "puppet")
-ABOUT = """Finds the clips of a corpus and writes one manifest a list (train, dev, test, ...), with
-lists that are published or drawn by a fixed seed, and counts beside the published ones.
-lrs_voxmm, wildvsr, muavic, cmlr and lrw1000 (whose images become crops) name what of their
-own lists is not there. landmarks are tracks of the mouths of GRID's speakers, without
-frames. puppet needs no corpus: eSpeak NG speaks, and a photograph is made to talk."""
+ABOUT = """Finds the clips of a corpus and writes one manifest per list (train, dev, test, ...), using
+published lists or lists drawn with a fixed seed, and prints counts beside the published
+ones. lrs_voxmm, wildvsr, muavic, cmlr and lrw1000 (whose images become crops) report which
+clips of their own lists are missing. landmarks are tracks of the mouths of GRID's speakers,
+without frames. puppet needs no corpus: it renders a talking photograph, spoken by eSpeak
+NG."""
 FILES = """reads   the folder of the corpus as its authors packed it; lists of clips
 writes  NAME.jsonl for each list; puppet also writes its videos, lrw1000 crops, landmarks
         a track a sentence"""

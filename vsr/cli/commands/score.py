@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 
 HELP = "error rates by words, characters, phonemes or visemes; accuracy of isolated words; BLEU and chrF"
-ABOUT = """Compares what was read with what was said: word and character error rate with
-substitutions, deletions and insertions, the share that was scored, and a 95 % interval
-by bootstrap over the clips. The normaliser is named in every result. --unit phoneme and
-viseme turn both into such by pronunciation dictionaries; of a word with several
-pronunciations the nearest counts. --by says which words are read worse. Translations are
-scored against those of the manifest, by BLEU or chrF with sacrebleu's signature."""
+ABOUT = """Compares hypotheses with references: word and character error rate with substitutions,
+deletions and insertions, the share that was scored, and a 95 % bootstrap interval over
+clips. The normaliser is named in every result. --unit phoneme and viseme convert both with
+pronunciation dictionaries; of a word with several pronunciations the closest counts. --by
+lists which words are read worse. Translations are scored against those of the manifest, by
+BLEU or chrF with sacrebleu's signature."""
 FILES = """reads   a manifest; JSON Lines of vsr decode, or manifests for --prior
 writes  with --json: the figures; with --tsv: a line an utterance; with --wer: Kaldi's line"""
 SEE = "vsr decode, vsr results"
@@ -48,9 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--metric", choices=("wer", *METRICS), default="wer", metavar="M", help=metric)
     parser.add_argument("--translation", default="", metavar="LANG", help="score against the text in this language")
     parser.add_argument("--accuracy", action="store_true", help="of isolated words: top-1 and top-5, instead of errors")
-    parser.add_argument("--json", metavar="FILE", help="write the figures there")
-    parser.add_argument("--tsv", metavar="FILE", help="write one line an utterance there")
-    parser.add_argument("--wer", metavar="FILE", help="write Kaldi's line there: %%WER 4.33 [ 26 / 600, ...")
+    parser.add_argument("--json", metavar="FILE", help="write the figures to this file")
+    parser.add_argument("--tsv", metavar="FILE", help="write one line per utterance to this file")
+    parser.add_argument("--wer", metavar="FILE", help="write Kaldi's line to this file: %%WER 4.33 [ 26 / 600, ...")
 
 
 def run(args: argparse.Namespace) -> int:
