@@ -1,0 +1,89 @@
+"""What the rigs of this folder share: the training loop on stored states, and the scores that a run leaves behind."""
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from vsr.evaluation.combined import paired_gain
+from vsr.evaluation.wer import UtteranceScore, bootstrap_interval
+from vsr.training.state import Average
+
+CLIP = 5.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Steps, the highest rate (cosine to nothing after ``warmup`` steps), the decay of the averaged weights, and how
+    often a run reports."""
+
+    steps: int
+    lr: float
+    warmup: int = 100
+    ema: float = 0.998
+    checks: int = 5
+
+
+@dataclass(frozen=True)
+class Report:
+    """Where a run stands: its averaged weights, busy minutes of this process, and the losses of the last batch."""
+
+    step: int
+    model: nn.Module
+    minutes: float
+    losses: dict[str, Tensor]
+
+    def __str__(self) -> str:
+        each = "  ".join(f"{name} {float(own.detach()):.3f}" for name, own in self.losses.items())
+        return f"step {self.step}  {self.minutes:.1f} min  {each}"
+
+
+def training(model: nn.Module, objective_for: Callable, batches: Iterator, plan: Plan) -> Iterator[Report]:
+    """Train what has a gradient in place, and report ``plan.checks`` times; the last report has the averaged weights.
+    ``objective_for`` takes the averaged model, for objectives that are taught by it."""
+    trained = [own for own in model.parameters() if own.requires_grad]
+    optimiser = torch.optim.AdamW(trained, plan.lr, betas=(0.9, 0.98), weight_decay=0.03)
+    average, begun = Average(model, plan.ema), time.process_time()
+    objective = objective_for(average.model)
+    for step in range(plan.steps):
+        for group in optimiser.param_groups:
+            shape = 0.5 * (1 + math.cos(math.pi * step / plan.steps))
+            group["lr"] = plan.lr * min(1, (step + 1) / plan.warmup) * shape
+        batch = next(batches)
+        model.train()
+        optimiser.zero_grad()
+        losses = objective(model, batch)
+        losses["loss"].backward()
+        torch.nn.utils.clip_grad_norm_(trained, CLIP)
+        optimiser.step()
+        average.update(model, step + 1)
+        if (step + 1) * plan.checks // plan.steps > step * plan.checks // plan.steps:
+            yield Report(step + 1, average.model, (time.process_time() - begun) / 60, losses)
+
+
+def rates(each: Sequence[UtteranceScore]) -> str:
+    """WER in %, with its 95 % interval over the clips."""
+    low, high = bootstrap_interval(list(each))
+    errors, words = sum(own.errors for own in each), sum(own.words for own in each)
+    return f"WER {100 * errors / words:.2f} ({100 * low:.2f} - {100 * high:.2f}), {len(each)} clips, {words} words"
+
+
+def keep_scores(folder: Path, lists: dict[str, Sequence[UtteranceScore]]) -> None:
+    """Write the errors of each clip of some lists, for `against`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = {name: [vars(own) for own in each] for name, each in lists.items()}
+    (folder / "scores.json").write_text(json.dumps(rows), encoding="utf-8")
+
+
+def against(before: Path, after: Path) -> Iterator[str]:
+    """For each list of two runs both rates and the paired gain, a line each."""
+    first, second = (json.loads((folder / "scores.json").read_text(encoding="utf-8")) for folder in (before, after))
+    for name in [own for own in first if own in second]:
+        one, two = ([UtteranceScore(**row) for row in rows[name]] for rows in (first, second))
+        gain, low, high = paired_gain(one, two)
+        yield f"{name}: {rates(one)} -> {rates(two)}; better by {gain:.2f} ({low:.2f} to {high:.2f})"
