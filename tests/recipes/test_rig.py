@@ -40,14 +40,6 @@ def test_a_run_reports_as_often_as_asked_and_ends_with_averaged_weights():
     assert str(reports[0]).startswith("step 10  0.0 min  loss ")
 
 
-def test_two_runs_are_compared_by_what_they_left(tmp_path):
-    right, wrong = (score_utterance("a", "bin blue", text) for text in ("bin blue", "bin glue"))
-    RIG["keep_scores"](tmp_path / "one", {"test": [wrong], "dev": [wrong]})
-    RIG["keep_scores"](tmp_path / "two", {"test": [right]})
-    (line,) = RIG["against"](tmp_path / "one", tmp_path / "two")
-    assert line.startswith("test: WER 50.00") and line.endswith("better by 50.00 (50.00 to 50.00)")
-
-
 @pytest.mark.parametrize("fusion", [RelScoreFusion(8, 8, 3), VCafeFusion(8, 2)])
 def test_dealt_scores_are_of_other_clips_until_that_ends(fusion):
     video, sound, mask = torch.randn(3, 5, 8), torch.randn(3, 5, 8), torch.ones(3, 5, dtype=torch.bool)

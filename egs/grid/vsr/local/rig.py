@@ -1,18 +1,17 @@
 """What the rigs of this folder share: the training loop on stored states, and the scores that a run leaves behind."""
 
-import json
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from vsr.evaluation.combined import paired_gain
-from vsr.evaluation.wer import UtteranceScore, bootstrap_interval
+from vsr.evaluation.rows import against, keep_scores, rates
 from vsr.training.state import Average
+
+__all__ = ["Plan", "Report", "against", "keep_scores", "rates", "training"]
 
 CLIP = 5.0
 
@@ -64,26 +63,3 @@ def training(model: nn.Module, objective_for: Callable, batches: Iterator, plan:
         average.update(model, step + 1)
         if (step + 1) * plan.checks // plan.steps > step * plan.checks // plan.steps:
             yield Report(step + 1, average.model, (time.process_time() - begun) / 60, losses)
-
-
-def rates(each: Sequence[UtteranceScore]) -> str:
-    """WER in %, with its 95 % interval over the clips."""
-    low, high = bootstrap_interval(list(each))
-    errors, words = sum(own.errors for own in each), sum(own.words for own in each)
-    return f"WER {100 * errors / words:.2f} ({100 * low:.2f} - {100 * high:.2f}), {len(each)} clips, {words} words"
-
-
-def keep_scores(folder: Path, lists: dict[str, Sequence[UtteranceScore]]) -> None:
-    """Write the errors of each clip of some lists, for `against`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    rows = {name: [vars(own) for own in each] for name, each in lists.items()}
-    (folder / "scores.json").write_text(json.dumps(rows), encoding="utf-8")
-
-
-def against(before: Path, after: Path) -> Iterator[str]:
-    """For each list of two runs both rates and the paired gain, a line each."""
-    first, second = (json.loads((folder / "scores.json").read_text(encoding="utf-8")) for folder in (before, after))
-    for name in [own for own in first if own in second]:
-        one, two = ([UtteranceScore(**row) for row in rows[name]] for rows in (first, second))
-        gain, low, high = paired_gain(one, two)
-        yield f"{name}: {rates(one)} -> {rates(two)}; better by {gain:.2f} ({low:.2f} to {high:.2f})"
