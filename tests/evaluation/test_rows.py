@@ -2,19 +2,20 @@
 
 import json
 
-from vsr.evaluation.rows import keep_and_compare, print_gains
+from vsr.evaluation.rows import against, keep_scores, print_gains
 from vsr.evaluation.wer import score_utterance
 
 BEFORE = [score_utterance(f"{i}", "bin blue at f", "bin glue at f") for i in range(8)]
 AFTER = [score_utterance(f"{i}", "bin blue at f", "bin blue at f") for i in range(8)]
 
 
-def test_a_run_is_kept_and_compared_with_another(tmp_path, capsys):
-    keep_and_compare(tmp_path / "before", BEFORE)
-    assert capsys.readouterr().out == "test WER 25.00 (25.00 - 25.00), 8 clips, 32 words\n"
-    keep_and_compare(tmp_path / "after", AFTER, tmp_path / "before")
-    assert f"better than {tmp_path / 'before'} by 25.00 points (25.00 to 25.00)" in capsys.readouterr().out
-    rows = json.loads((tmp_path / "after/test.json").read_text("utf-8"))
+def test_a_run_is_kept_and_compared_with_another(tmp_path):
+    keep_scores(tmp_path / "before", {"test": BEFORE, "dev": BEFORE})
+    keep_scores(tmp_path / "after", {"test": AFTER})
+    (line,) = against(tmp_path / "before", tmp_path / "after")
+    assert line.startswith("test: WER 25.00 (25.00 - 25.00), 8 clips, 32 words -> WER 0.00 ")
+    assert line.endswith("better by 25.00 (25.00 to 25.00)")
+    rows = json.loads((tmp_path / "after/scores.json").read_text("utf-8"))["test"]
     assert [row["id"] for row in rows] == [str(i) for i in range(8)]
 
 

@@ -3,31 +3,36 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from vsr.core.files import read_json
 from vsr.evaluation.combined import paired_gain
 from vsr.evaluation.wer import UtteranceScore, bootstrap_interval
 
-NAME = "test.json"
+FILE = "scores.json"
 
 
-def rate(each: Sequence[UtteranceScore]) -> str:
-    """WER in %."""
-    return f"WER {100 * sum(own.errors for own in each) / sum(own.words for own in each):.2f}"
-
-
-def keep_and_compare(out: str | Path, each: Sequence[UtteranceScore], against: str | Path | None = None) -> None:
-    """Write the scores of a test list to ``out``/test.json; print WER, and the gain over the run in ``against``."""
-    Path(out).mkdir(parents=True, exist_ok=True)
-    Path(out, NAME).write_text(json.dumps([vars(own) for own in each]), encoding="utf-8")
+def rates(each: Sequence[UtteranceScore]) -> str:
+    """WER in %, with its 95 % interval over the clips."""
     low, high = bootstrap_interval(list(each))
-    words = sum(own.words for own in each)
-    print(f"test {rate(each)} ({100 * low:.2f} - {100 * high:.2f}), {len(each)} clips, {words} words")
-    if against:
-        mean, low, high = paired_gain([UtteranceScore(**row) for row in read_json(Path(against, NAME))], each)
-        print(f"better than {against} by {mean:.2f} points ({low:.2f} to {high:.2f})")
+    errors, words = sum(own.errors for own in each), sum(own.words for own in each)
+    return f"WER {100 * errors / words:.2f} ({100 * low:.2f} - {100 * high:.2f}), {len(each)} clips, {words} words"
+
+
+def keep_scores(folder: str | Path, lists: Mapping[str, Sequence[UtteranceScore]]) -> None:
+    """Write the errors of each clip of some lists, for `against`."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    rows = {name: [vars(own) for own in each] for name, each in lists.items()}
+    Path(folder, FILE).write_text(json.dumps(rows), encoding="utf-8")
+
+
+def against(before: str | Path, after: str | Path) -> Iterator[str]:
+    """For each list of two runs both rates and the paired gain, a line each."""
+    first, second = (json.loads(Path(folder, FILE).read_text(encoding="utf-8")) for folder in (before, after))
+    for name in [own for own in first if own in second]:
+        one, two = ([UtteranceScore(**row) for row in rows[name]] for rows in (first, second))
+        gain, low, high = paired_gain(one, two)
+        yield f"{name}: {rates(one)} -> {rates(two)}; better by {gain:.2f} ({low:.2f} to {high:.2f})"
 
 
 def print_gains(rows: Mapping[str, Sequence[UtteranceScore]], pairs: Iterable[tuple[str, str]]) -> None:

@@ -32,7 +32,7 @@ from on_states import batch_of, stored
 from vsr.data.codebook import fit_codebook
 from vsr.data.manifest import Clip, read_manifest
 from vsr.data.targets import Teacher
-from vsr.evaluation.rows import keep_and_compare, rate
+from vsr.evaluation.rows import against, keep_scores, rates
 from vsr.evaluation.wer import UtteranceScore, score_utterance
 from vsr.models.heads import CTCSettings
 from vsr.models.llm_settings import LLMHeadSettings
@@ -76,7 +76,7 @@ def train(head: nn.Module, clips: Sequence[Clip], states: Sequence[Tensor], teac
         if step < first:
             continue
         if step and step % (args.steps // args.checks) == 0 and step > first:
-            print(f"step {step}  epoch {step * args.batch / len(clips):.2f}  dev {rate(read(head, *dev))}", flush=True)
+            print(f"step {step}  epoch {step * args.batch / len(clips):.2f}  dev {rates(read(head, *dev))}", flush=True)
         stopped = (time.monotonic() - begun) / 60 > args.minutes
         if step == args.steps or stopped:
             state = {name: own for name, own in head.named_parameters() if own.requires_grad}
@@ -173,9 +173,13 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     if not train(head, lists[0], states[0], teacher, (tokenizer, lists[1], states[1]), args):
         return print("not at its end: give the same command again")
-    keep_and_compare(out, read(head, tokenizer, lists[2], states[2]), args.against)
+    each = read(head, tokenizer, lists[2], states[2])
+    keep_scores(out, {"test": each})
+    print(f"test {rates(each)}")
+    for line in against(args.against, out) if args.against else ():
+        print(line)
     other = read(head, tokenizer, lists[2], dealt(states[2], args.seed + 1))
-    print(f"with the states of other clips {rate(other)}")
+    print(f"with the states of other clips {rates(other)}")
 
 
 if __name__ == "__main__":
