@@ -100,35 +100,43 @@ def _voiced(loaded, clips, todo, features, options: SynthesisOptions) -> Iterato
     sampler = FrameBudgetSampler([clip.num_frames for clip in todo], FRAME_BUDGET, shuffle=False)
     device, text = next(loaded.voice.parameters()).device, NONE if options.copy else text_of(loaded, options)
     for indices in sampler.batches():
-        batch = dataset.batch([place[todo[i].id] for i in indices]).to(device)
-        lengths = batch.seen.lengths
+        some = [todo[i] for i in indices]
+        batch = dataset.batch([place[clip.id] for clip in some]).to(device)
         if options.protocol == "vision":
             batch.speaker = loaded.voice.default_speaker.expand_as(batch.speaker)
+        recorded = [natural_wave(clip) for clip in some] if options.noisy else []
         if options.copy:
             speech = Speech(batch.mel, batch.units.clamp(min=0))
         else:
-            said = _said(loaded, [todo[i] for i in indices], dataset, text)
-            pull = _pull(loaded, said, text, options, batch.seen.video.shape[1])
-            steps = (UNITS_PER_FRAME * lengths).tolist()
-            words = conditions_of_words(conditions, said, steps, device) if text != NONE else {}
-            if options.noisy:
-                recorded = [natural_wave(todo[i]) for i in indices]
-                words |= conditions_of_sound(conditions, recorded, device)
-            speech = loaded.voice.speak(
-                batch.seen.video, lengths, batch.speaker, options.flow, conditions=batch.conditions | words, pull=pull
-            )
+            said = _said(loaded, some, dataset, text)
+            speech = _spoken(loaded, batch, conditions, said, recorded, text, options)
         if options.noisy == MASK:
             waves = masked_batch(recorded, speech.mel.cpu())
         else:
-            waves = vocode(loaded.vocoder, speech, batch.speaker, lengths).cpu()
-        speech = Speech(speech.mel.cpu(), speech.units.cpu())
-        for row, index in enumerate(indices):
-            frames = int(lengths[row])
-            own = Speech(
-                speech.mel[row : row + 1, : frames * MELS_PER_FRAME],
-                speech.units[row : row + 1, : frames * UNITS_PER_FRAME],
-            )
-            yield todo[index], own, waves[row, : frames * SAMPLES_PER_FRAME]
+            waves = vocode(loaded.vocoder, speech, batch.speaker, batch.seen.lengths).cpu()
+        yield from zip(some, *_each(speech, waves, batch.seen.lengths.tolist()), strict=True)
+
+
+def _spoken(loaded, batch, conditions, said, recorded: list[Tensor], text: str, options: SynthesisOptions) -> Speech:
+    """What the voice makes of a batch, of what is said in it, and of its noisy sound where that is given."""
+    lengths, device = batch.seen.lengths, batch.speaker.device
+    pull = _pull(loaded, said, text, options, batch.seen.video.shape[1])
+    steps = (UNITS_PER_FRAME * lengths).tolist()
+    more = conditions_of_words(conditions, said, steps, device) if text != NONE else {}
+    more |= conditions_of_sound(conditions, recorded, device) if recorded else {}
+    return loaded.voice.speak(
+        batch.seen.video, lengths, batch.speaker, options.flow, conditions=batch.conditions | more, pull=pull
+    )
+
+
+def _each(speech: Speech, waves: Tensor, lengths: list[int]) -> tuple[list[Speech], list[Tensor]]:
+    """Speech and wave of every clip of a batch, without the padding."""
+    mel, units = speech.mel.cpu(), speech.units.cpu()
+    own = [
+        Speech(mel[row : row + 1, : frames * MELS_PER_FRAME], units[row : row + 1, : frames * UNITS_PER_FRAME])
+        for row, frames in enumerate(lengths)
+    ]
+    return own, [waves[row, : frames * SAMPLES_PER_FRAME] for row, frames in enumerate(lengths)]
 
 
 def is_stored(condition: Condition) -> bool:

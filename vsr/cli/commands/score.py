@@ -55,16 +55,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Score and print one line. Raises VsrError."""
-    from vsr.core.files import check_outputs, write_json, write_text
+    from vsr.core.files import check_outputs
     from vsr.data.manifest import read_manifest
-    from vsr.evaluation.topk import accuracy, read_ranked, write_ranks
-    from vsr.evaluation.wer import origin, read_records, score, write_tsv
-    from vsr.evaluation.wer_line import wer_line
+    from vsr.evaluation.topk import accuracy, read_ranked
+    from vsr.evaluation.wer import read_records, score
     from vsr.evaluation.word_timing import time_errors
 
-    said = args.prior or [args.hyp]
     _check_options(args)
-    check_outputs(filter(None, (args.json, args.tsv, args.wer)), args.ref, *said)
+    check_outputs(filter(None, (args.json, args.tsv, args.wer)), args.ref, *(args.prior or [args.hyp]))
     clips, times = _in_language(read_manifest(args.ref), args.translation), {}
     records = _prior(args.prior, clips, args.translation) if args.prior else read_records(args.hyp)
     _check(args, records)
@@ -78,18 +76,29 @@ def run(args: argparse.Namespace) -> int:
         texts = {key: record["text"] for key, record in records.items()}
         total, each = score({clip.id: clip.text for clip in clips}, texts, args.normaliser)
         times = {"times": found} if (found := time_errors(clips, records)) else {}
-    if args.json:
-        write_json(args.json, total.as_dict() | times | {"scored_from": origin(args.ref, said[0])})
-    if args.tsv:
-        (write_ranks if args.accuracy else write_tsv)(args.tsv, each)
-    if args.wer:
-        write_text(args.wer, wer_line(total.as_dict()) + "\n")
+    _write(args, total.as_dict(), times, each)
     print(total)
     for table in _tables(args, clips, each):
         print(table)
     if times:
         print("word times off by {mean_ms} ms (median {median_ms} ms), {words} words".format(**times["times"]))
     return 0
+
+
+def _write(args: argparse.Namespace, total: dict, times: dict, each: list) -> None:
+    """Write the files that were asked for: figures, a line for each utterance, Kaldi's line. Raises VsrError."""
+    from vsr.core.files import write_json, write_text
+    from vsr.evaluation.topk import write_ranks
+    from vsr.evaluation.wer import origin, write_tsv
+    from vsr.evaluation.wer_line import wer_line
+
+    if args.json:
+        scored_from = origin(args.ref, (args.prior or [args.hyp])[0])
+        write_json(args.json, total | times | {"scored_from": scored_from})
+    if args.tsv:
+        (write_ranks if args.accuracy else write_tsv)(args.tsv, each)
+    if args.wer:
+        write_text(args.wer, wer_line(total) + "\n")
 
 
 def _check_options(args: argparse.Namespace) -> None:
