@@ -45,7 +45,7 @@ class SynthesisOptions:
             raise VsrError("bad_options", f"--text is '{self.text}'; it can be {', '.join(TEXTS)}")
         check_noisy(self.noisy)
         if self.noisy and self.copy:
-            raise VsrError("bad_options", "--noisy is of what is voiced; --copy voices nothing")
+            raise VsrError("bad_options", "--noisy works only for voices made from lips, not with --copy")
         if self.protocol not in PROTOCOLS:
             raise VsrError("bad_options", f"the protocol is '{self.protocol}'; it can be {', '.join(PROTOCOLS)}")
         if self.rounds is not None:

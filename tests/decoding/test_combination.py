@@ -209,4 +209,4 @@ def test_lists_of_other_clips_and_one_list_are_refused(lists, capsys):
     assert "short.jsonl lacks 9 utterances" in said
     (folder / "w.json").write_text(json.dumps({"weights": {"member_0": 1.0}}), "utf-8")
     said = refused(["combine", *files, "--weights", str(folder / "w.json"), "--out", out], capsys)
-    assert "the weights are of member_0" in said
+    assert "the weights are for member_0" in said

@@ -179,5 +179,5 @@ def edits(reference: Sequence[str], words: Sequence[str]) -> int:
 def weights_in_order(weights: Mapping[str, float], names: Sequence[str]) -> np.ndarray:
     """The vector of a table of weights. Raises VsrError where the table is of other members or language models."""
     if set(weights) != set(names):
-        raise VsrError("bad_config", f"the weights are of {', '.join(weights)}, and here are {', '.join(names)}")
+        raise VsrError("bad_config", f"the weights are for {', '.join(weights)}, not for {', '.join(names)}")
     return np.array([weights[name] for name in names], float)

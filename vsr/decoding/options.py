@@ -74,6 +74,6 @@ class DecodeOptions:
                 raise VsrError("bad_config", problem)
             return
         if self.lexicon:
-            raise VsrError("bad_config", f"a lexicon is of the method 'lexicon', not '{self.method}'")
+            raise VsrError("bad_config", f"a lexicon works only with the method 'lexicon', not '{self.method}'")
         if self.method != "joint" and (self.lm or self.ngram or self.hotwords):
             raise VsrError("bad_config", f"language models and hotwords join the method 'joint', not '{self.method}'")

@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     check_output(args.out, args.manifest, *language_files(args))
     given = search_options(args)
     if args.calibrate and args.head:
-        raise VsrError("bad_config", "--calibrate is of the usual search: leave --head out")
+        raise VsrError("bad_config", "--calibrate works only with the usual search: leave --head out")
     if args.calibrate:
         check_own(args.model)
     loaded = load_model(args.model, args.device, args.precision)

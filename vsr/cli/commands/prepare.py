@@ -60,16 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Prepare and print the counts. Raises VsrError."""
-    from vsr.core.errors import VsrError
-    from vsr.core.numbers import NOT_NEGATIVE, POSITIVE, SEED, check_number
-
-    for name, allowed in (("train", NOT_NEGATIVE), ("dev", NOT_NEGATIVE), ("test", NOT_NEGATIVE), ("seed", SEED)):
-        check_number(f"--{name}", getattr(args, name), allowed)
-    check_number("--max-seconds", args.max_seconds, POSITIVE)
-    if (args.parallel or args.sound_only or args.voices) and args.corpus_name != "puppet":
-        raise VsrError("bad_config", "--parallel, --sound-only and --voices are of the puppet")
-    if args.test_only and args.corpus_name not in ("lrs3", "lrs2"):
-        raise VsrError("bad_config", "--test-only is of lrs3 and lrs2")
+    _check_options(args)
     if args.corpus_name == "puppet":
         counts = _puppet(args)
     elif args.corpus_name == "grid":
@@ -89,6 +80,20 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _check_options(args: argparse.Namespace) -> None:
+    """Raises VsrError for numbers that cannot be, and options that are of another corpus."""
+    from vsr.core.errors import VsrError
+    from vsr.core.numbers import NOT_NEGATIVE, POSITIVE, SEED, check_number
+
+    for name, allowed in (("train", NOT_NEGATIVE), ("dev", NOT_NEGATIVE), ("test", NOT_NEGATIVE), ("seed", SEED)):
+        check_number(f"--{name}", getattr(args, name), allowed)
+    check_number("--max-seconds", args.max_seconds, POSITIVE)
+    if (args.parallel or args.sound_only or args.voices) and args.corpus_name != "puppet":
+        raise VsrError("bad_config", "--parallel, --sound-only and --voices are options of puppet alone")
+    if args.test_only and args.corpus_name not in ("lrs3", "lrs2"):
+        raise VsrError("bad_config", "--test-only works only for lrs3 and lrs2")
+
+
 def _puppet(args: argparse.Namespace) -> dict[str, int]:
     """Render the puppet. Raises VsrError."""
     from vsr.core.errors import VsrError
@@ -100,7 +105,7 @@ def _puppet(args: argparse.Namespace) -> dict[str, int]:
     if args.parallel and args.vocabulary != "grid":
         raise VsrError("bad_config", "--parallel has sentences of its own: leave --vocabulary out")
     if (args.sound_only or args.voices) and not args.parallel:
-        raise VsrError("bad_config", "--sound-only and --voices are of --parallel")
+        raise VsrError("bad_config", "--sound-only and --voices work only with --parallel")
     names = ("train.jsonl", "dev.jsonl", "test.jsonl", "corpus.json")
     check_outputs((f"{args.out}/{name}" for name in names), vocabulary)
     numbers = args.train, args.dev, args.test, args.seed

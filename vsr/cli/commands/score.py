@@ -106,15 +106,15 @@ def _check_options(args: argparse.Namespace) -> None:
     from vsr.core.errors import VsrError
 
     if args.metric != "wer" and (args.unit != "word" or args.accuracy or args.wer or args.by or args.tsv):
-        raise VsrError("bad_config", f"--unit, --accuracy, --wer, --tsv and --by are not of --metric {args.metric}")
+        raise VsrError("bad_config", f"--unit, --accuracy, --wer, --tsv and --by do not go with --metric {args.metric}")
     if args.metric != "wer" and args.normaliser != "lower":
         raise VsrError("bad_config", "--metric bleu and chrf take the texts as they are: leave --normaliser out")
     if args.unit != "word" and (args.accuracy or args.wer or args.by or args.tsv):
-        raise VsrError("bad_config", f"--accuracy, --wer, --tsv and --by are of words, not of --unit {args.unit}")
+        raise VsrError("bad_config", f"--accuracy, --wer, --tsv and --by work only on words, not --unit {args.unit}")
     if args.accuracy and (args.by or args.prior):
-        raise VsrError("bad_config", "--by and --prior are of texts, not of isolated words")
+        raise VsrError("bad_config", "--by and --prior work only with texts, not with isolated words")
     if args.counted_in and "frequency" not in args.by:
-        raise VsrError("bad_config", "--counted-in is of --by frequency")
+        raise VsrError("bad_config", "--counted-in works only with --by frequency")
 
 
 def _check(args: argparse.Namespace, records: dict[str, dict]) -> None:
