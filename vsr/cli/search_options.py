@@ -12,7 +12,7 @@ from vsr.decoding.options import METHODS, DecodeOptions
 def add_search_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare them, as a group of their own."""
     group = parser.add_argument_group("search")
-    group.add_argument("--method", choices=METHODS, help="default: joint, of CTC and attention")
+    group.add_argument("--method", choices=METHODS, help="default: the model's own, else joint, of CTC and attention")
     group.add_argument("--beam", type=int, metavar="N", help="width of the search (default: 10)")
     group.add_argument("--nbest", type=int, metavar="N", help="hypotheses listed (default: 1)")
     group.add_argument("--ctc-weight", type=float, metavar="W", help="of the joint score (default: 0.1)")

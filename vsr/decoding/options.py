@@ -10,7 +10,7 @@ from vsr.text.hypothesis import Hypothesis
 
 __all__ = ["METHODS", "DecodeOptions", "Hypothesis"]
 
-METHODS = ("joint", "ctc_beam", "ctc_greedy", "lexicon")
+METHODS = ("joint", "attention", "ctc_beam", "ctc_greedy", "lexicon")
 WIDEST = 1000  # beam; published searches take 40
 WEIGHT = Range(least=0, most=1000)
 BONUS = Range(least=-1000, most=1000)
@@ -22,7 +22,8 @@ class DecodeOptions:
     """Search options.
 
     Args:
-        method: joint (CTC and attention), ctc_beam, ctc_greedy, lexicon (CTC over the words of a lexicon).
+        method: joint (CTC and attention), attention (the decoder alone, ranked by the mean over tokens), ctc_beam,
+            ctc_greedy, lexicon (CTC over the words of a lexicon).
         beam: hypotheses kept per utterance.
         ctc_weight: w of the joint score w * CTC + (1 - w) * attention.
         length_bonus: added per token, with the method "lexicon" per word.

@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_device_argument(parser)
     add_precision_argument(parser)
     reading = parser.add_argument_group("reading")
-    reading.add_argument("--method", choices=METHODS, default="joint", help="default: joint, of CTC and attention")
+    reading.add_argument("--method", choices=METHODS, help="default: the model's own, else joint, of CTC and attention")
     reading.add_argument("--beam", type=int, metavar="N", help="width of the search (default: the model's own, or 10)")
     reading.add_argument("--nbest", type=int, default=5, metavar="N", help="readings listed (default: 5)")
     shown = parser.add_argument_group("what is shown")
@@ -61,7 +61,8 @@ def look(args: argparse.Namespace) -> Inspection:
     from vsr.modelstore.folder import load_model
     from vsr.report.collect import inspect_video
 
-    given = {"method": args.method, "nbest": args.nbest} | ({} if args.beam is None else {"beam": args.beam})
+    given = {"method": args.method, "nbest": args.nbest, "beam": args.beam}
+    given = {name: value for name, value in given.items() if value is not None}
     DecodeOptions(**given)  # what is wrong with them is reported before a model is loaded
     loaded = load_model(args.model, args.device, args.precision)
     options = options_for(loaded, given)
