@@ -102,7 +102,7 @@ def _languages(args: argparse.Namespace, norm) -> dict:
     if args.llm:
         model = load_text_model(args.llm)
         print(f"vsr combine: {args.llm}: licence {model.licence}", file=sys.stderr)
-        found |= {"llm": model.texts, "llm_sentence": model.sentences}
+        found["llm"] = model.sentences
     return found
 
 
