@@ -16,7 +16,18 @@ from lip2speech.conditions.registry import Condition, conditions_of
 from lip2speech.features.dataset import NoText, SpeechDataset
 from lip2speech.inference.folder import LoadedVoice
 from lip2speech.inference.masking import masked_batch
-from lip2speech.inference.options import MANIFEST, MASK, NONE, OTHER, READ, READ_ALL, SynthesisOptions
+from lip2speech.inference.noise_ratio import better_of
+from lip2speech.inference.options import (
+    AUTO,
+    MADE,
+    MANIFEST,
+    MASK,
+    NONE,
+    OTHER,
+    READ,
+    READ_ALL,
+    SynthesisOptions,
+)
 from lip2speech.inference.other_words import with_other_words
 from lip2speech.inference.recorded import check_hears, conditions_of_sound
 from lip2speech.inference.sources import Sources, names_of, needed
@@ -117,10 +128,11 @@ def _voiced(loaded, clips, todo, features, options: SynthesisOptions) -> Iterato
             speech = loaded.voice.speak(
                 batch.seen.video, lengths, batch.speaker, options.flow, conditions=batch.conditions | words, pull=pull
             )
-        if options.noisy == MASK:
-            waves = masked_batch(recorded, speech.mel.cpu())
-        else:
-            waves = vocode(loaded.vocoder, speech, batch.speaker, lengths).cpu()
+        waves = vocode(loaded.vocoder, speech, batch.speaker, lengths).cpu() if options.noisy != MASK else None
+        if options.noisy in (AUTO, MASK):
+            masks = masked_batch(recorded, speech.mel.cpu())
+            made = [] if options.noisy == MASK else _made(loaded, batch, recorded, options)
+            waves = masks if waves is None else torch.where(torch.tensor(made)[:, None], waves, masks)
         speech = Speech(speech.mel.cpu(), speech.units.cpu())
         for row, index in enumerate(indices):
             frames = int(lengths[row])
@@ -129,6 +141,14 @@ def _voiced(loaded, clips, todo, features, options: SynthesisOptions) -> Iterato
                 speech.units[row : row + 1, : frames * UNITS_PER_FRAME],
             )
             yield todo[index], own, waves[row, : frames * SAMPLES_PER_FRAME]
+
+
+def _made(loaded, batch, recorded, options: SynthesisOptions) -> list[bool]:
+    """Of each clip of a batch, whether its speech is to be made again, by what its lips alone say."""
+    flow, lengths = replace(options.flow, steps=0), batch.seen.lengths
+    lips = loaded.voice.speak(batch.seen.video, lengths, batch.speaker, flow, conditions=batch.conditions).mel.cpu()
+    each = zip(recorded, lips, (MELS_PER_FRAME * lengths).tolist(), strict=True)
+    return [better_of(wave, mel[:count]) == MADE for wave, mel, count in each]
 
 
 def is_stored(condition: Condition) -> bool:
