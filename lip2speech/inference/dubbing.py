@@ -23,7 +23,8 @@ from lip2speech.inference.gap import Gap
 from lip2speech.inference.length import voice_samples
 from lip2speech.inference.masking import masked
 from lip2speech.inference.mixer import Mixer
-from lip2speech.inference.options import MASK
+from lip2speech.inference.noise_ratio import better_of
+from lip2speech.inference.options import AUTO, MASK
 from lip2speech.inference.recorded import check_hears, check_sound, conditions_of_sound
 from lip2speech.inference.reference import FACE, Reference, read_reference, whose
 from lip2speech.inference.spoken_conditions import conditions_of_words
@@ -88,7 +89,7 @@ def speak(
         text: what is said (`lip2speech.inference.text.open_text`); it then knows all words. None: nobody knows.
         shape: changes each voice (S,), such as a `lip2speech.inference.prosody.Prosody`.
         noisy: the video's own sound is given to the voice, beside the lips; "mask": it is what is heard, its noise
-            turned down, "made": the speech is made again.
+            turned down, "made": the speech is made again, "auto": what fits the noise, in each stretch of speech.
         gap: the part of the sound that is made; the rest stays, and is given to the voice.
         emotion: how it is to feel, for a voice that knows it.
 
@@ -188,8 +189,11 @@ def voice_of(
 ) -> np.ndarray:
     """Crop (T, 96, 96) of any length, speaker (1, 256) -> wave (640 T,) float32. Raises VsrError not_finite."""
     told = told or Directions()
-    speech = voice_crop(loaded, crop, speaker, told)
-    if told.noisy == MASK and told.sound is not None:
+    speech, noisy = voice_crop(loaded, crop, speaker, told), told.noisy
+    if noisy == AUTO:
+        lips = voice_crop(loaded, crop, speaker, replace(told, sound=None, options=replace(told.options, steps=0)))
+        noisy = better_of(told.sound, lips.mel[0].cpu())
+    if noisy == MASK:
         wave = torch.from_numpy(masked(told.sound, speech.mel[0].float().cpu()))
     else:
         wave = vocode(loaded.vocoder, speech, speaker)[0].float().cpu()

@@ -16,7 +16,18 @@ from lip2speech.conditions.registry import Condition, conditions_of
 from lip2speech.features.dataset import NoText, SpeechDataset
 from lip2speech.inference.folder import LoadedVoice
 from lip2speech.inference.masking import masked_batch
-from lip2speech.inference.options import MANIFEST, MASK, NONE, OTHER, READ, READ_ALL, SynthesisOptions
+from lip2speech.inference.noise_ratio import better_of
+from lip2speech.inference.options import (
+    AUTO,
+    MADE,
+    MANIFEST,
+    MASK,
+    NONE,
+    OTHER,
+    READ,
+    READ_ALL,
+    SynthesisOptions,
+)
 from lip2speech.inference.other_words import with_other_words
 from lip2speech.inference.recorded import check_hears, conditions_of_sound
 from lip2speech.inference.sources import Sources, names_of, needed
@@ -110,10 +121,7 @@ def _voiced(loaded, clips, todo, features, options: SynthesisOptions) -> Iterato
         else:
             said = _said(loaded, some, dataset, text)
             speech = _spoken(loaded, batch, conditions, said, recorded, text, options)
-        if options.noisy == MASK:
-            waves = masked_batch(recorded, speech.mel.cpu())
-        else:
-            waves = vocode(loaded.vocoder, speech, batch.speaker, batch.seen.lengths).cpu()
+        waves = _heard(loaded, batch, speech, recorded, options)
         yield from zip(some, *_each(speech, waves, batch.seen.lengths.tolist()), strict=True)
 
 
@@ -129,6 +137,17 @@ def _spoken(loaded, batch, conditions, said, recorded: list[Tensor], text: str, 
     )
 
 
+def _heard(loaded, batch, speech: Speech, recorded: list[Tensor], options: SynthesisOptions) -> Tensor:
+    """Waves of a batch: of the vocoder, the recordings masked to the mels, or in each clip the better of the two."""
+    if options.noisy == MASK:
+        return masked_batch(recorded, speech.mel.cpu())
+    waves = vocode(loaded.vocoder, speech, batch.speaker, batch.seen.lengths).cpu()
+    if options.noisy != AUTO:
+        return waves
+    made = torch.tensor(_made(loaded, batch, recorded, options))
+    return torch.where(made[:, None], waves, masked_batch(recorded, speech.mel.cpu()))
+
+
 def _each(speech: Speech, waves: Tensor, lengths: list[int]) -> tuple[list[Speech], list[Tensor]]:
     """Speech and wave of every clip of a batch, without the padding."""
     mel, units = speech.mel.cpu(), speech.units.cpu()
@@ -137,6 +156,14 @@ def _each(speech: Speech, waves: Tensor, lengths: list[int]) -> tuple[list[Speec
         for row, frames in enumerate(lengths)
     ]
     return own, [waves[row, : frames * SAMPLES_PER_FRAME] for row, frames in enumerate(lengths)]
+
+
+def _made(loaded, batch, recorded, options: SynthesisOptions) -> list[bool]:
+    """Of each clip of a batch, whether its speech is to be made again, by what its lips alone say."""
+    flow, lengths = replace(options.flow, steps=0), batch.seen.lengths
+    lips = loaded.voice.speak(batch.seen.video, lengths, batch.speaker, flow, conditions=batch.conditions).mel.cpu()
+    each = zip(recorded, lips, (MELS_PER_FRAME * lengths).tolist(), strict=True)
+    return [better_of(wave, mel[:count]) == MADE for wave, mel, count in each]
 
 
 def is_stored(condition: Condition) -> bool:

@@ -60,6 +60,8 @@ class MaskedTranslatorConfig(TranslatorSizes):
 class MaskedTranslator(UnitReader):
     """Units (B, T, 2) of a language, or their probabilities (B, T, 2, K) -> as many of another."""
 
+    own_length = False
+
     def __init__(self, config: MaskedTranslatorConfig):
         super().__init__(config)
         self.config = c = config

@@ -120,7 +120,12 @@ class Translated:
 
 
 class UnitReader(nn.Module):
-    """What reads the source: units (B, T, 2) of a language, or their probabilities (B, T, 2, K)."""
+    """What reads the source: units (B, T, 2) of a language, or their probabilities (B, T, 2, K).
+
+    ``own_length``: whether a translation can have another length than its source.
+    """
+
+    own_length = True
 
     def __init__(self, config: TranslatorSizes):
         super().__init__()

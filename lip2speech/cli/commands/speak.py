@@ -10,7 +10,7 @@ from pathlib import Path
 from lip2speech.cli.commands.watermark import add_watermark_argument
 from lip2speech.cli.consent import add_consent_argument, remind_of_consent
 from lip2speech.inference.gap import gap_of
-from lip2speech.inference.options import MASK, check_noisy
+from lip2speech.inference.options import AUTO, check_noisy
 from lip2speech.inference.prosody import add_prosody_arguments, prosody_of
 from lip2speech.inference.reference import OWN, Reference, read_reference
 from lip2speech.models.emotion_options import emotion_of
@@ -54,8 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--text", metavar="read|read!|none|WORDS|FILE",
         help="what is said (default: read, if this voice has a listener)",
     )  # fmt: skip
-    noisy = "clean the video's own sound, with the lips: mask it (default), or make it again; needs --model"
-    group.add_argument("--noisy", nargs="?", const=MASK, metavar="mask|made", help=noisy)
+    noisy = "clean the video's own sound, with the lips: mask it, make it again, or what fits (default); needs --model"
+    group.add_argument("--noisy", nargs="?", const=AUTO, metavar="auto|mask|made", help=noisy)
     group.add_argument("--words", metavar="FILE", help="JSON of the words, with confidence; unsure ones are marked")
     add_voice_arguments(parser, group)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from lip2speech.inference.options import MASK
+from lip2speech.inference.options import AUTO
 from lip2speech.models.flow_options import add_flow_arguments, flow_options
 from lip2speech.models.token_options import add_token_arguments, check_tokens_alone, token_options
 from vsr.core.machine import add_device_argument
@@ -39,8 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="read|read!|manifest|other|none",
         help="what is said (default: read, if this voice has a listener); other: another clip's words, a control",
     )
-    noisy = "clean the sound of the clips' videos, with their lips: mask it (default), or make it again"
-    voice.add_argument("--noisy", nargs="?", const=MASK, metavar="mask|made", help=noisy)
+    noisy = "clean the sound of the clips' videos, with their lips: mask it, make it again, or what fits (default)"
+    voice.add_argument("--noisy", nargs="?", const=AUTO, metavar="auto|mask|made", help=noisy)
     voice.add_argument("--rounds", type=int, metavar="N", help="of mel consistency (default: the vocoder's, 0)")
     add_token_arguments(voice)
     add_device_argument(voice, "auto")

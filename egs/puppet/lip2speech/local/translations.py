@@ -144,10 +144,10 @@ def main() -> None:
         given = [np.load(Path(args.lips) / f"{c.id}.npy").ravel() if args.lips else units[c.id] for c in sources]
         true = [translation_of(c, language) for c in sources]
         same, paces = translated_units(model, given, language, True)
-        free, _ = translated_units(model, given, language, False)
+        free = translated_units(model, given, language, False)[0] if model.own_length else []
         wrong, _ = translated_units(model, given[1:] + given[:1], language, True)
         late += [abs(len(one) - len(other)) for one, other in zip(same, given, strict=True)]
-        differ += [abs(len(one) - len(other)) / 50 for one, other in zip(free, given, strict=True)]
+        differ += [abs(len(one) - len(other)) / 50 for one, other in zip(free, given, strict=bool(free))]
         read = words_in(reader, same, tokenizer)
         each[language], texts = figures(read, true), texts + true
         own = [units[c.id] for c in said[place]]
@@ -156,12 +156,14 @@ def main() -> None:
         made["same"] += read
         made["another clip"] += words_in(reader, wrong, tokenizer)
         made["not translated"] += words_in(reader, given, tokenizer)
-        made.setdefault("free", []).extend(words_in(reader, free, tokenizer))
+        if free:
+            made.setdefault("free", []).extend(words_in(reader, free, tokenizer))
         natural += words_in(reader, own, tokenizer)
         rows[language] = {"read": read, "true": true}
     for name, read in [*made.items(), ("natural units", natural)]:
         print(f"{name}: {figures(read, texts)}", flush=True)
-    print(f"lengths: same differs by at most {max(late)} units, free by {np.mean(differ):.2f} s on average")
+    own = f", free by {np.mean(differ):.2f} s on average" if differ else ""
+    print(f"lengths: same differs by at most {max(late)} units{own}")
     Path(args.out).write_text(json.dumps(rows, ensure_ascii=False, indent=1), encoding="utf-8")
 
 
