@@ -20,6 +20,7 @@ from vsr.data.modalities import BOTH, MEL, SOUND, VIDEO
 from vsr.data.sound_input import empty_sound, to_sound_input
 from vsr.data.tracks import load_features
 from vsr.decoding.hearing import heard_if_understood
+from vsr.face.head_turn import turned
 from vsr.face.mouth_features import FEATURES, mouth_features
 from vsr.face.mouth_points import MESHES, MouthMesh
 from vsr.face.networks import Stock
@@ -27,6 +28,8 @@ from vsr.face.requested_points import RequestedPoints
 from vsr.modelstore.folder import FUSED_READER
 
 if TYPE_CHECKING:
+    from vsr.face.mouth_crop import MouthClip
+    from vsr.face.piece import Piece
     from vsr.modelstore.folder import LoadedModel
 
 # Points of the mouth (T, 14, 2) in each clip, or what becomes them on request, or what is read of its track (T, F).
@@ -69,6 +72,22 @@ def modality_among(read: tuple[str, ...], wanted: str, name: str, together: bool
 def mesh_for(loaded: LoadedModel) -> Stock[MouthMesh] | None:
     """What finds the points of the mouth that the model reads, not loaded yet; None if it reads none."""
     return MESHES if reads_tracks(loaded) else None
+
+
+def asked_of(loaded: LoadedModel, clip: MouthClip | Piece, spans: Sequence[tuple[int, int]]) -> Mouths:
+    """The points of the mouth in parts (start, stop) of a clip, those of heads that are turned too far for the model
+    left out."""
+
+    def seen(start: int, stop: int) -> bool:
+        return clip.points is None or not turned_away(loaded, clip.points[start:stop])
+
+    return [clip.mouth_of(*span) if seen(*span) else None for span in spans]
+
+
+def turned_away(loaded: LoadedModel, points: np.ndarray) -> bool:
+    """Whether the points (T, 37, 2) are of a head that is turned too far for the model's reader of tracks."""
+    widest = getattr(loaded.model.config, "widest_turn", 0.0)
+    return bool(widest) and turned(points, widest)
 
 
 def encode(loaded: LoadedModel, inputs: Mapping[str, Tensor], lengths: Tensor) -> Tensor:

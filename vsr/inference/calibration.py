@@ -17,7 +17,7 @@ from vsr.decoding.align import align_text
 from vsr.decoding.assess import KNOWN, by_both
 from vsr.decoding.confidence import correct_words
 from vsr.decoding.domain import entropy_of, measures
-from vsr.decoding.encoding import mesh_for
+from vsr.decoding.encoding import asked_of, mesh_for
 from vsr.decoding.options import DecodeOptions
 from vsr.face.mouth_crop import crop_video
 from vsr.inference.recognition import preferred_window, search_crops, spans_to_read
@@ -49,7 +49,8 @@ def assessed(loaded: LoadedModel, clip: Clip, options: DecodeOptions, inside: bo
     mouth = crop_video(clip.video, start=clip.start, end=clip.end, mesh=mesh_for(loaded), on_request=True)
     said = normaliser("lower")(clip.text).split() if inside else []
     for start, stop in spans_to_read(mouth, preferred_window(loaded)):
-        states, ((best, *_),) = search_crops(loaded, [mouth.crop[start:stop]], options, [mouth.mouth_of(start, stop)])
+        points = asked_of(loaded, mouth, [(start, stop)])
+        states, ((best, *_),) = search_crops(loaded, [mouth.crop[start:stop]], options, points)
         if KNOWN in loaded.config and not by_both(loaded, states[0]):
             continue
         words = align_text(loaded.model, states[0], loaded.tokenizer, best.tokens)

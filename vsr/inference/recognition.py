@@ -17,7 +17,7 @@ from vsr.core.errors import VsrError
 from vsr.core.windows import WINDOW, frame_edges, window_spans
 from vsr.data.transforms import to_network_input
 from vsr.decoding.assess import assess
-from vsr.decoding.encoding import Mouths, Waves, encode, encode_clips
+from vsr.decoding.encoding import Mouths, Waves, asked_of, encode, encode_clips
 from vsr.decoding.evidence import joining
 from vsr.decoding.joint_beam import decode
 from vsr.decoding.options import DecodeOptions
@@ -65,7 +65,7 @@ def read_piece(
     """The same for a part of a video of which the number of its face is known."""
     spans = spans_to_read(clip, preferred_window(loaded))
     edges = [frame_edges(clip.times[start:stop]) for start, stop in spans]
-    mouths = [clip.mouth_of(start, stop) for start, stop in spans]
+    mouths = asked_of(loaded, clip, spans)
     waves = hear([clip.times[start:stop] for start, stop in spans]) if hear else None
     readings = read_windows(loaded, [clip.crop[start:stop] for start, stop in spans], edges, options, mouths, waves)
     return list(segments_of(reading.of(face, own) for own, reading in zip(edges, readings, strict=True)))

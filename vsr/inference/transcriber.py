@@ -13,7 +13,7 @@ from vsr.core.progress import Watch
 from vsr.core.windows import frame_edges
 from vsr.data.modalities import SOUND
 from vsr.decoding.defaults import options_for
-from vsr.decoding.encoding import chosen_modality, mesh_for
+from vsr.decoding.encoding import asked_of, chosen_modality, mesh_for
 from vsr.decoding.joint_beam import check_heads
 from vsr.decoding.options import DecodeOptions
 from vsr.decoding.provenance import provenance
@@ -160,7 +160,7 @@ class Reading:
         """Read spans (part, start, stop), several at a time."""
         crops = [part.piece.crop[start:stop] for part, start, stop in spans]
         edges = [frame_edges(part.piece.times[start:stop]) for part, start, stop in spans]
-        mouths = [part.piece.mouth_of(start, stop) for part, start, stop in spans]
+        mouths = [asked_of(self.loaded, part.piece, [(start, stop)])[0] for part, start, stop in spans]
         waves = self.hearing.waves([part.piece.times[start:stop] for part, start, stop in spans])
         found = read_windows(self.loaded, crops, edges, self.options, mouths, waves)
         each = zip(spans, edges, found, strict=True)

@@ -39,6 +39,9 @@ class FusedConfig:
     ``entropies`` are the mean entropies (nats) up to which the first weight holds, and from which the second; between
     them the weight runs straight. CTC's tells speakers apart better: the other head's also grows on hard clips of
     people who are known.
+
+    Tracks of a head that is turned further aside than ``widest_turn`` (degrees; 0: any) are not asked: those of frontal
+    faces say little of a mouth that is seen from the side.
     """
 
     pixels: LipReaderConfig
@@ -47,6 +50,7 @@ class FusedConfig:
     track_weights: tuple[float, float] = (1.0, 1.0)
     entropies: tuple[float, float] = (0.0, 1.0)
     known_by: str = "alignment"
+    widest_turn: float = 0.0
 
     classes = 0
     joins = "readers"
@@ -70,6 +74,8 @@ class FusedConfig:
             object.__setattr__(self, name, tuple(getattr(self, name)))
         if min(self.track_weights) < 0 or not self.entropies[0] < self.entropies[1]:
             raise ValueError("the weights of the tracks are not negative, and the entropies rise")
+        if not 0 <= self.widest_turn <= 90:
+            raise ValueError(f"widest_turn is {self.widest_turn}; it must be from 0 to 90 degrees")
 
     @property
     def vocab_size(self) -> int:

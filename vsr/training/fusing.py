@@ -16,13 +16,13 @@ from vsr.text.tokenizer import CharTokenizer, WordTokenizer
 
 def fuse_models(
     pixels: str | Path, tracks: str | Path, out: str | Path,
-    weights: tuple[float, float] = (1.0, 1.0), entropies: tuple[float, float] = (0.0, 1.0),
+    weights: tuple[float, float] = (1.0, 1.0), entropies: tuple[float, float] = (0.0, 1.0), widest_turn: float = 0.0,
 ) -> Path:  # fmt: skip
     """Write the model that reads both; returns its folder. Its confidence must be fitted; that of what is read without
     the tracks having a say is the reader of pixels' own.
 
-    ``weights`` and ``entropies`` (of the pixels' CTC) are those of `vsr.models.fusion.FusedConfig`. Name and window are
-    those of the reader of pixels. Raises VsrError bad_model where the two do not fit together.
+    ``weights``, ``entropies`` (of the pixels' CTC) and ``widest_turn`` are those of `vsr.models.fusion.FusedConfig`.
+    Name and window are those of the reader of pixels. Raises VsrError bad_model where the two do not fit together.
     """
     first, second = load_model(pixels), load_model(tracks)
     for loaded in (first, second):
@@ -31,7 +31,7 @@ def fuse_models(
     if not isinstance(second.tokenizer, WordTokenizer) or not isinstance(first.tokenizer, CharTokenizer):
         raise VsrError("bad_model", f"{first.folder} must write characters, and {second.folder} words")
     try:
-        rule = weights, entropies, "ctc"
+        rule = weights, entropies, "ctc", widest_turn
         config = FusedConfig(first.model.config, second.model.config, second.tokenizer.words, *rule)
     except ValueError as error:
         raise VsrError("bad_model", f"{first.folder} and {second.folder}: {one_line(error)}") from error

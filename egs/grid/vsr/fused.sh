@@ -96,10 +96,16 @@ train_tracks() {
 }
 # Weights and entropies: chosen with the first part of the tracks, for which s4 is unseen, on s4, s1 dev and the puppet.
 fuse() {
+    calibrate_pixels
     vsr fuse --pixels exp/final/model --tracks exp/landmarks/model --out exp/held_out/model \
-        --weights 0 3 --entropies 0.105 0.115
+        --weights 0 3 --entropies 0.105 0.115 --widest-turn 35
     vsr fuse --pixels exp/final/model --tracks exp/landmarks_all/model --out $work/model \
-        --weights 0 3 --entropies 0.105 0.115
+        --weights 0 3 --entropies 0.105 0.115 --widest-turn 35
+}
+# What pixels read alone: fitted before both are joined, by which it is kept as what is read of people whom they know.
+calibrate_pixels() {
+    [ -z "$outside" ] || vsr calibrate --model exp/final/model --outside "$outside" \
+        --inside data/manifests/dev.jsonl data/manifests/later.jsonl data/puppet/dev.jsonl
 }
 # Fitted to the model that has not seen s4, and kept by the one that has.
 calibrate() {

@@ -27,6 +27,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--entropies", type=float, nargs=2, default=(0.0, 1.0), metavar=("LOW", "HIGH"),
         help="of the pixels' CTC, in nats: up to LOW they know the speaker, from HIGH on not (default: 0 1)",
     )
+    parser.add_argument(
+        "--widest-turn", type=float, default=0.0, metavar="DEGREES",
+        help="heads turned further aside than this are read from pixels alone (default: 0, no limit)",
+    )
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the fused model")
 
 
@@ -35,5 +39,6 @@ def run(args: argparse.Namespace) -> int:
     from vsr.training.fusing import check_place, fuse_models
 
     check_place(args.out, args.pixels, args.tracks)
-    print(f"model: {fuse_models(args.pixels, args.tracks, args.out, tuple(args.weights), tuple(args.entropies))}")
+    rule = tuple(args.weights), tuple(args.entropies), args.widest_turn
+    print(f"model: {fuse_models(args.pixels, args.tracks, args.out, *rule)}")
     return 0

@@ -13,7 +13,7 @@ import numpy as np
 
 from vsr.core.clock import FPS
 from vsr.decoding.defaults import options_for
-from vsr.decoding.encoding import mesh_for
+from vsr.decoding.encoding import mesh_for, turned_away
 from vsr.decoding.options import DecodeOptions
 from vsr.face.detector import Detector
 from vsr.face.faces import NUM_POINTS
@@ -140,9 +140,13 @@ class Session:
         """The words of these mouths, the second at which they end, and the chance that they are in the domain."""
         edges = frame_edges(np.array([mouth.time for mouth in mouths]))
         crop = np.stack([mouth.crop for mouth in mouths])
-        points = None if self.points is None or mouths[0].face is None else [self.points.of(mouths)]
+        points = None if self.points is None or self._unasked(mouths) else [self.points.of(mouths)]
         reading = read_windows(self.loaded, [crop], [edges], self.options, points)[0]
         return list(reading.hypotheses[0].words), float(edges[-1]), reading.in_domain
+
+    def _unasked(self, mouths: list[Mouth]) -> bool:
+        """Whether the reader of tracks is not shown these mouths: no face is kept, or it is turned too far."""
+        return mouths[0].face is None or turned_away(self.loaded, np.stack([own.points for own in mouths]))
 
     def _news(self) -> Iterator[Caption]:
         """The caption after a reading that has ended."""

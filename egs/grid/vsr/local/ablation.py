@@ -1,0 +1,140 @@
+#!/usr/bin/env python3
+"""What each part of a fused reader is worth that can be switched when it reads: words wrong of lists of videos.
+
+    local/ablation.py --model grid-tracks --manifests data/manifests/dev.jsonl data/puppet/dev.jsonl
+
+A video is cropped once, as `vsr transcribe` crops it, and its mouth points are laid in every frame; then it is read in
+every way. Seconds are processor time for one frame of video, one thread: what every way needs (crop), what those that
+ask the tracks need (mesh), and each way's own.
+"""
+
+import argparse
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from vsr.core.errors import VsrError
+from vsr.data.manifest import Clip, read_manifest
+from vsr.data.transforms import to_network_input
+from vsr.decoding.defaults import options_for
+from vsr.decoding.encoding import encode_clips, mesh_for
+from vsr.decoding.heads import tokenizer_of
+from vsr.decoding.options import DecodeOptions
+from vsr.evaluation.wer import UtteranceScore, bootstrap_interval, score_utterance
+from vsr.face.mouth_crop import crop_video
+from vsr.inference.recognition import preferred_window, search_crops, spans_to_read
+from vsr.modelstore.folder import FUSED_READER, LoadedModel, load_model
+from vsr.text.normalise import lower
+
+Window = tuple[np.ndarray, np.ndarray]  # crop (W, 96, 96), mouth points (W, 14, 2)
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way of reading: weights of the tracks (None: the model's rule), what differs in the search, and the head that
+    is read by itself in place of it ("": none)."""
+
+    weights: tuple[float, float] | None = None
+    search: tuple[tuple[str, object], ...] = ()
+    head: str = ""
+
+
+WAYS = {
+    "as it ships": Way(),
+    "pixels alone": Way((0.0, 0.0)),
+    "tracks alone": Way((1.0, 1.0), head="tracks.ctc"),
+    "both, always 1": Way((1.0, 1.0)),
+    "both, always 3": Way((3.0, 3.0)),
+    "as it ships, beam 1": Way(None, (("beam", 1),)),
+    "as it ships, attention alone": Way(None, (("ctc_weight", 0.0),)),
+    "as it ships, CTC 0.5": Way(None, (("ctc_weight", 0.5),)),
+    "pixels alone, beam 1": Way((0.0, 0.0), (("beam", 1),)),
+    "pixels alone, CTC alone": Way((0.0, 0.0), (("method", "ctc_beam"),)),
+}
+
+
+def windows_of(loaded: LoadedModel, clip: Clip, spent: dict[str, float]) -> Iterator[Window]:
+    """What is read of a video; processor seconds of crops and mesh are added to ``spent``. Raises VsrError."""
+    begin = time.process_time()
+    mouth = crop_video(clip.video, start=clip.start, end=clip.end, mesh=mesh_for(loaded), on_request=True)
+    spans = spans_to_read(mouth, preferred_window(loaded))
+    middle = time.process_time()
+    found = [(mouth.crop[start:stop], np.asarray(mouth.mouth_of(start, stop))) for start, stop in spans]
+    spent["crop"] += middle - begin
+    spent["mesh"] += time.process_time() - middle
+    return iter(found)
+
+
+def text_of(loaded: LoadedModel, windows: list[Window], way: Way, options: DecodeOptions) -> str:
+    """What is read of the windows of one video."""
+    model, own = loaded.model, loaded.model.config
+    model.config = replace(own, track_weights=way.weights or own.track_weights)
+    try:
+        if way.head:
+            return " ".join(of_head(loaded, window, way.head) for window in windows)
+        found = (search_crops(loaded, [crop], options, [mouth])[1][0] for crop, mouth in windows)
+        return " ".join(loaded.tokenizer.decode(ranked[0].tokens) for ranked in found)
+    finally:
+        model.config = own
+
+
+@torch.inference_mode()
+def of_head(loaded: LoadedModel, window: Window, name: str) -> str:
+    """What one head says of a window."""
+    lengths = torch.tensor([len(window[0])])
+    states = encode_clips(loaded, to_network_input(window[0])[None], lengths, [window[1]])
+    ((best, *_),) = loaded.model.heads[name].search(states, lengths, 1)
+    return tokenizer_of(loaded, name).decode(best.tokens)
+
+
+def row(name: str, each: list[UtteranceScore], spent: float, frames: int) -> str:
+    """A line of a table in Markdown."""
+    errors, words = (sum(getattr(own, part) for own in each) for part in ("errors", "words"))
+    low, high = bootstrap_interval(each)
+    wer = f"{100 * errors / words:.1f} ({100 * low:.1f} - {100 * high:.1f})"
+    return f"| {name} | {errors} of {words} | {wer} | {1000 * spent / max(1, frames):.2f} |"
+
+
+def main() -> None:
+    """Measure and print, a table for each list."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--manifests", nargs="+", required=True, help="of videos with transcripts")
+    parser.add_argument("--model", default="grid-tracks", help="a fused reader")
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS), metavar="WAY")
+    args = parser.parse_args()
+    loaded = load_model(args.model)
+    if loaded.config.get("kind") != FUSED_READER:
+        parser.error(f"{args.model} reads no tracks: name a model of vsr fuse")
+    torch.set_num_threads(1)
+    for manifest in args.manifests:
+        measure(loaded, read_manifest(manifest), args.ways, manifest)
+
+
+def measure(loaded: LoadedModel, clips: list[Clip], ways: list[str], title: str) -> None:
+    """Read a list in every way, and print its table."""
+    options = {name: options_for(loaded, dict(WAYS[name].search)) for name in ways}
+    scores: dict[str, list[UtteranceScore]] = {name: [] for name in ways}
+    spent, frames = dict.fromkeys(("crop", "mesh", *ways), 0.0), 0
+    for clip in clips:
+        try:
+            windows = list(windows_of(loaded, clip, spent))
+        except VsrError as error:
+            print(f"{error}: counts with all of its words")
+            windows = []
+        frames += sum(len(crop) for crop, _ in windows)
+        for name in ways:
+            begin = time.process_time()
+            text = text_of(loaded, windows, WAYS[name], options[name])
+            spent[name] += time.process_time() - begin
+            scores[name].append(score_utterance(clip.id, lower(clip.text), lower(text)))
+    crop, mesh = (f"{1000 * spent[part] / max(1, frames):.2f}" for part in ("crop", "mesh"))
+    print(f"\n{title}: {len(clips)} clips, {frames} frames; ms a frame: crop {crop}, mesh {mesh}\n")
+    print("| way | words wrong | WER, % (interval) | ms a frame |\n|---|---|---|---|")
+    print("\n".join(row(name, own, spent[name], frames) for name, own in scores.items()), flush=True)
+
+
+if __name__ == "__main__":
+    main()
