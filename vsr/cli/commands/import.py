@@ -11,10 +11,10 @@ HELP = "make a model folder of a published checkpoint"
 ABOUT = """Makes a model folder of a checkpoint that auto_avsr, AV-HuBERT and MuAViC (av_hubert),
 Imperial's zoo (vsr4ml), RAVEn and BRAVEn (raven) or USR (usr) published, of lips, of sound or
 of both, or CoGenAV (cogenav), whose text a Whisper writes: names and layouts are translated,
-and the result is the original's within 1e-4. What the folder reads follows from the tensors; a file of USR holds all
-three, and --modality says which. The checkpoint is read without running anything in it. The
-licence of its weights is printed: heed it. What vsr models lists needs no import: vsr models
-get NAME."""
+and the result is the original's within 1e-4. What the folder reads follows from the tensors; a
+file of USR holds all three, and --modality says which. The checkpoint is read without running
+anything in it. The licence of its weights is printed: heed it. What vsr models lists needs no
+import: vsr models get NAME."""
 FILES = """reads   the checkpoint; SentencePiece model and list of units, where it has none; of vsr4ml
         model.json beside it, and with --lm the language model that belongs to it; of cogenav
         with --whisper a folder of the transformers library, in safetensors
