@@ -23,7 +23,11 @@ COPIES = {
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that have no file in docs/."""
     for page, source in COPIES.items():
-        files.append(File.generated(config, page, content=(ROOT / source).read_text(encoding="utf-8")))
+        content = (ROOT / source).read_text(encoding="utf-8")
+        for other, beside in COPIES.items():  # links from card to card
+            link = os.path.relpath(beside, Path(source).parent)
+            content = content.replace(f"]({link})", f"]({os.path.relpath(other, Path(page).parent)})")
+        files.append(File.generated(config, page, content=content))
     for program in (VSR, LIP2SPEECH):
         files.append(File.generated(config, f"commands/{program.name}.md", content=manual(program)))
     return files
