@@ -2,13 +2,14 @@
 """Vocoders side by side in copy-synthesis: natural mels and units of a list become waves again.
 
     local/copy_synthesis.py VOCODER ... --manifest FILE --features DIR [--f0 read|natural|mean] [--ratio X]
-        [--json FILE]
+        [--rounds N] [--json FILE]
 
 Prints PESQ, STOI, the error of the pitch in cents where both are voiced and the share of frames in which one alone is,
 and the paired bootstrap interval of each vocoder's PESQ against the first one's. VOCODER is the folder of one, or one
 before any training: `untrained` with the harmonic source, which knows no pitch by itself, or `untrained-none`. --f0
 says where a source takes its pitch from: from its own head, from the recording, or (as control) the mean of the
 recording wherever that is voiced; --ratio multiplies it, and then the error is against the pitch that was asked for.
+--rounds: of mel consistency, in place of what each vocoder's config says.
 Run it in the folder that the manifest's paths are relative to.
 """
 
@@ -77,6 +78,7 @@ def main() -> None:
     parser.add_argument("--features", required=True)
     parser.add_argument("--f0", choices=("read", "natural", "mean"), default="read")
     parser.add_argument("--ratio", type=float, default=1.0)
+    parser.add_argument("--rounds", type=int, metavar="N")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -86,6 +88,7 @@ def main() -> None:
     print(f"{'vocoder':28}" + "".join(f"{name:>10}" for name in NAMES))
     for folder in args.vocoders:
         vocoder = vocoder_of(folder)
+        vocoder.rounds = vocoder.rounds if args.rounds is None else args.rounds
         rows[folder] = np.array([figures(vocoder, load_features(args.features, c), args.f0, args.ratio) for c in clips])
         print(f"{folder[-27:]:28}" + "".join(f"{own:10.3f}" for own in rows[folder].mean(0)), flush=True)
     first, *others = args.vocoders
