@@ -17,7 +17,9 @@ from vsr.models.reliability import RelScoreFusion, VCafeFusion
 ROOT = Path(__file__).parents[2]
 LOCAL = ROOT / "egs/grid/vsr/local"
 sys.path.insert(0, str(LOCAL))
-RIG, FUSIONS, FRONTS = (runpy.run_path(str(LOCAL / name)) for name in ("rig.py", "fusion_rows.py", "sound_fronts.py"))
+RIG, FUSIONS, FRONTS, LEANING = (
+    runpy.run_path(str(LOCAL / name)) for name in ("rig.py", "fusion_rows.py", "sound_fronts.py", "leaning.py")
+)
 
 
 def test_a_run_reports_as_often_as_asked_and_ends_with_averaged_weights():
@@ -76,3 +78,11 @@ def test_the_control_gives_every_clip_the_sound_of_another_at_its_own_length():
 def test_the_bench_of_the_search_finds_the_plain_one():
     bench = runpy.run_path(str(ROOT / "tools/bench/decode.py"))
     assert bench["ORACLE"].is_file()
+
+
+def test_leaning_on_sound_pays_only_where_it_reads_better_than_the_rule():
+    reading, leaning = LEANING["Reading"], LEANING["leaning"]
+    worse, better = reading(0.01, 2, 3, 1, 1), reading(0.05, 2, 0, 1, 1)
+    assert [leaning([worse, better], margin) for margin in (0.0, 0.05, 0.1)] == [3, 1, 2]
+    assert LEANING["best_margin"]([worse, better]) == (0.05, 1)
+    assert LEANING["best_margin"]([worse]) == (float("inf"), 1)

@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+"""Whether a reader of lips and sound should go by the sound alone where it is surely understood: words wrong, on clips.
+
+    local/leaning.py --manifest data/sound/dev/manifest.jsonl few.jsonl --voices data/sound/train/manifest.jsonl
+
+Greedy CTC by lips, by sound, by both, and by the rule of the model ("hearing"), which may leave sound out; then by that
+rule, and by the sound alone where its mean entropy is lower than the lips' by a margin (nats), for several margins and
+the best of all. It is for choosing: give no list that is tested.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).parent))
+from noise import Cell, noisy
+
+from vsr.data.audio_visual import AudioVisualDataset
+from vsr.data.batch import Batch
+from vsr.data.manifest import Clip, read_manifest
+from vsr.data.modalities import SOUND, VIDEO
+from vsr.data.sound_input import clip_wave, to_sound_input
+from vsr.decoding.hearing import entropy_by, heard_if_understood
+from vsr.evaluation.wer import word_errors
+from vsr.modelstore.folder import LoadedModel, load_model
+from vsr.text.normalise import lower
+
+MARGINS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One clip in one noise: by how much the sound is surer than the lips (nats), and the words that each reads wrong;
+    ``rule``: as the model does."""
+
+    margin: float
+    lips: int
+    sound: int
+    both: int
+    rule: int
+
+
+def leaning(readings: Sequence[Reading], margin: float) -> int:
+    """Words wrong if the sound alone is heard where it is surer by a margin."""
+    return sum(own.sound if own.margin >= margin else own.rule for own in readings)
+
+
+def best_margin(readings: Sequence[Reading]) -> tuple[float, int]:
+    """The highest margin with the fewest words wrong, and how many; infinite where leaning never helps."""
+    tried = [*(own.margin for own in readings), float("inf")]
+    errors, margin = min((leaning(readings, own), -own) for own in tried)
+    return -margin, errors
+
+
+@torch.inference_mode()
+def reading_of(loaded: LoadedModel, clip: Clip, batch: Batch) -> Reading:
+    """Of a batch that holds the clip alone."""
+
+    def wrong(own: Batch) -> int:
+        ((best, *_),) = loaded.model.heads["ctc"].search(loaded.model.encode_batch(own), own.lengths)
+        return word_errors(lower(clip.text), lower(loaded.tokenizer.decode(best.tokens)))[0]
+
+    without = {name: replace(batch, present={name: torch.tensor([False])}) for name in (VIDEO, SOUND)}
+    margin = float(entropy_by(loaded.model, batch, VIDEO) - entropy_by(loaded.model, batch, SOUND))
+    ruled = heard_if_understood(loaded, batch)
+    return Reading(margin, wrong(without[SOUND]), wrong(without[VIDEO]), wrong(batch), wrong(ruled))
+
+
+def main() -> None:
+    """Read the lists and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="grid-av")
+    parser.add_argument("--manifest", nargs="+", required=True, metavar="JSONL")
+    parser.add_argument("--voices", required=True, metavar="JSONL", help="of the clips that babble is made of")
+    parser.add_argument("--snr", nargs="*", type=float, default=[10.0, 0.0], help="of babble, beside none")
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    loaded, voices, whole = load_model(args.model), read_manifest(args.voices), []
+    for path in args.manifest:
+        found, clips = [], read_manifest(path)
+        data = AudioVisualDataset(clips, loaded.tokenizer, form=loaded.model.sound_form)
+        for place, clip in enumerate(clips):
+            cells, batch = [Cell("both", "babble", snr) for snr in args.snr], data.batch([place])
+            for wave in [clip_wave(clip), *(noisy(clip, cell, voices, args.seed) for cell in cells)]:
+                sound = to_sound_input(wave, loaded.model.sound_form)[None]
+                found.append(reading_of(loaded, clip, replace(batch, inputs=batch.inputs | {SOUND: sound})))
+        print(shown(path, found), flush=True)
+        whole += found
+    print(shown("all lists", whole))
+
+
+def shown(name: str, readings: Sequence[Reading]) -> str:
+    """A line of figures."""
+    each = ", ".join(
+        f"{part} {sum(getattr(own, part) for own in readings)}" for part in ("lips", "sound", "both", "rule")
+    )
+    tried = ", ".join(f"{margin:g}: {leaning(readings, margin)}" for margin in MARGINS)
+    margin, errors = best_margin(readings)
+    return f"{name}, {len(readings)} readings, words wrong: {each}; by the sound alone from a margin of {tried}; " \
+           f"best {margin:.4f}: {errors}"  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
