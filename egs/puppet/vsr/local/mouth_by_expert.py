@@ -116,7 +116,8 @@ def main() -> None:
     gains["as drawn"] = 1.0
     for judge in args.judges:
         reader = Expert(load_model(judge))
-        rows = {name: read_by(reader, lists["test"], gain) for name, gain in gains.items()}
+        once = {gain: read_by(reader, lists["test"], gain) for gain in set(gains.values())}
+        rows = {name: once[gain] for name, gain in gains.items()}
         for name, (total, each) in rows.items():
             mean, low, high = paired_gain(rows["start"][1], each)
             gain = f"better than start {mean:.2f} [{low:.2f}, {high:.2f}]"
