@@ -1,6 +1,8 @@
 # The toolkit on CPUs, set up as the README says; serves the JSON API to clients that have a key (docs/serving.md).
 FROM debian:12.11-slim
 
+# The archive of a Debian keeps no older versions than its own: what is pinned is the base.
+# hadolint ignore=DL3008
 RUN apt-get update && \
     apt-get install -y --no-install-recommends ca-certificates make python3 python3-venv && \
     rm -rf /var/lib/apt/lists/*

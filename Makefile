@@ -18,9 +18,10 @@ demo: setup
 	@echo "spoken: $$(cat demo/clip.txt)"
 	@ls demo/out/*
 
-# Two files of tests at a time, each on a core of its own.
+# Two files of tests at a time, each on a core of its own. Bytecode is kept even where the machine says otherwise: hundreds of
+# processes would compile the same packages again.
 test: setup-tests
-	@OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=20
+	@PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=20
 
 # Pages of docs/, the docstrings and every --help, in build/docs.
 docs: setup

@@ -1,4 +1,4 @@
-"""Lip to speech: the face in a silent video gets its voice back."""
+"""Lip to speech: from a silent video of a talking face to its voice."""
 
 import vsr  # noqa: F401  before torch, which it gives its settings
 from lip2speech import moved
@@ -7,7 +7,7 @@ moved.install()
 
 
 def load_model(name=None, device: str = "cpu"):
-    """The voice in a folder, on the hub, or the one that ships with the package; as `lip2speech.inference.voice`."""
+    """A voice from a folder, from the hub, or the one in the package; see `lip2speech.inference.voice`."""
     from lip2speech.inference.voice import load_model
 
     return load_model(name, device)

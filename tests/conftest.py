@@ -1,12 +1,28 @@
 """Things that several tests need: small videos made on the fly and a tiny model with random weights."""
 
+import itertools
 import os
+import re
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+_folder_numbers = itertools.count()
+
+
+def _new_folder(tmp_path_factory, name):
+    """pytest's own numbered folders look through all that are there: with thousands of tests that takes a minute."""
+    folder = tmp_path_factory.getbasetemp() / f"{name}-{next(_folder_numbers)}"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def tmp_path(tmp_path_factory, request):
+    """An empty folder, named like the test."""
+    return _new_folder(tmp_path_factory, re.sub(r"\W", "_", request.node.name)[:30])
 
 
 @pytest.fixture(autouse=True)
@@ -14,7 +30,7 @@ def consented(tmp_path_factory, monkeypatch):
     """Consent was given before, in no folder of the user's."""
     from lip2speech.cli.consent import check_consent
 
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(_new_folder(tmp_path_factory, "config")))
     check_consent(True, "a test")
 
 

@@ -84,7 +84,7 @@ def make_spoken_lrw(root, folder, write_video, words=("ABOUT", "PEOPLE"), clips=
 
     ``clips`` are those of each word and split; ``write_video`` is that of conftest.py, ``folder`` holds the takes.
     """
-    from vsr.corpora.puppet.corpus import render_sentence
+    from vsr.corpora.puppet import render_sentence
 
     rng = np.random.default_rng(0)
     for word in words:

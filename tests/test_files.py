@@ -2,6 +2,7 @@
 
 import errno
 import pickle
+from pathlib import Path
 
 import pytest
 
@@ -76,3 +77,23 @@ def test_the_clock_is_exact():
     assert (clock.SAMPLES_PER_FRAME, clock.MELS_PER_FRAME, clock.UNITS_PER_FRAME) == (640, 4, 2)
     with pytest.raises(ValueError, match="not a multiple"):
         clock.exact(16_000, 24_001)
+
+
+@pytest.mark.parametrize("name", ["touch", "stat", "unlink"])
+def test_a_request_to_end_at_any_moment_leaves_no_temporary_file(tmp_path, monkeypatch, name):
+    """Right after the file is made, before its mode is known, while it is removed."""
+    usual, came = getattr(Path, name), []
+
+    def interrupted(path, *arguments, **options):
+        result = usual(path, *arguments, **options) if name != "unlink" or came else None
+        if not came:
+            came.append(path)
+            raise KeyboardInterrupt
+        return result
+
+    monkeypatch.setattr(Path, name, interrupted)
+    with pytest.raises(KeyboardInterrupt), atomic_write(tmp_path / "a.json") as temporary:
+        temporary.write_text("{}")
+        raise OSError(errno.EIO, "the disk is gone")
+    monkeypatch.undo()
+    assert came and not list(tmp_path.iterdir())

@@ -34,18 +34,28 @@ WHISPER = {
 }  # fmt: skip
 
 
-def save_tiny_whisper(folder, seed=0):
-    """A tiny Whisper of the real class with a tokenizer of characters; returns the folder as text."""
-    import tokenizers
+def save_tiny_whisper(folder, seed=0, prompt=(), **sizes):
+    """A tiny Whisper of the real class with a tokenizer of characters, and of the tokens of a ``prompt``; returns the
+    folder as text."""
     import transformers
 
     torch.manual_seed(seed)
-    letters = {letter: place for place, letter in enumerate(LETTERS)}
+    sizes = WHISPER | {"vocab_size": len(LETTERS) + len(prompt)} | sizes
+    sizes.pop("model_type")
+    model = transformers.WhisperForConditionalGeneration(transformers.WhisperConfig(**sizes))
+    model.save_pretrained(folder)
+    save_letters(folder, prompt=prompt)
+    return str(folder)
+
+
+def save_letters(folder, count=None, prompt=()):
+    """A tokenizer of the first ``count`` characters, or of all, and of the tokens of a ``prompt``."""
+    import tokenizers
+    import transformers
+
+    letters = {letter: place for place, letter in enumerate(LETTERS[:count])}
     plain = tokenizers.Tokenizer(tokenizers.models.WordLevel(letters, unk_token="?"))
     plain.pre_tokenizer = tokenizers.pre_tokenizers.Split("", "isolated")
     made = transformers.PreTrainedTokenizerFast(tokenizer_object=plain, eos_token="<", unk_token="?")
-    sizes = {key: value for key, value in WHISPER.items() if key != "model_type"}
-    model = transformers.WhisperForConditionalGeneration(transformers.WhisperConfig(**sizes))
-    model.save_pretrained(folder)
+    made.add_tokens(list(prompt), special_tokens=True)
     made.save_pretrained(folder)
-    return str(folder)

@@ -1,7 +1,7 @@
-"""Visual speech recognition: silent video of a talking face in, its text out.
+"""Visual speech recognition: from a silent video of a talking face to its text.
 
-The front door: `vsr.load_model().transcribe("clip.mp4")`.  Nothing heavy is imported until it is used, so
-that `import vsr` and `vsr --help` answer at once.  OpenMP, where it is not loaded yet, is set not to spin; see
+Start with `vsr.load_model().transcribe("clip.mp4")`.  Heavy modules are imported on first use, so that `import vsr`
+and `vsr --help` are quick.  OpenMP, unless it is loaded already, is set not to spin; see
 `vsr.core.machine.wait_passively`.
 """
 

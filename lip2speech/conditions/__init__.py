@@ -1,1 +1,1 @@
-"""What the flow is given beside what is seen: named conditions, each with its own null and its own drop."""
+"""Named conditions of the flow, each with its own null and its own drop."""

@@ -1,4 +1,4 @@
-"""A named condition, added to what a network reads.
+"""A named condition, added to the input of a network.
 
 Shapes: B batch, N steps of 50 Hz, C width of the condition, W width of the network.
 """

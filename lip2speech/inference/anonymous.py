@@ -1,4 +1,4 @@
-"""A voice of nobody: the mean of several that are far from the one to hide (after the VoicePrivacy baseline's pool).
+"""Anonymous voices: the mean of several that are far from the one to hide (after the VoicePrivacy baseline's pool).
 
 A mean of voices differs from each of them; that a recogniser of speakers is misled says little about listeners, who
 tell many such pairs apart.

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from lip2speech.features.speaker import reference_vector
+from lip2speech.inference.directions import Directions
 from lip2speech.inference.faces import face_vectors
 from lip2speech.inference.filling import check_fills, check_inside, conditions_around, patched
 from lip2speech.inference.folder import LoadedVoice
@@ -22,7 +23,8 @@ from lip2speech.inference.gap import Gap
 from lip2speech.inference.length import voice_samples
 from lip2speech.inference.masking import masked
 from lip2speech.inference.mixer import Mixer
-from lip2speech.inference.options import MASK
+from lip2speech.inference.noise_ratio import better_of
+from lip2speech.inference.options import AUTO, MASK
 from lip2speech.inference.recorded import check_hears, check_sound, conditions_of_sound
 from lip2speech.inference.reference import FACE, Reference, read_reference, whose
 from lip2speech.inference.spoken_conditions import conditions_of_words
@@ -87,7 +89,7 @@ def speak(
         text: what is said (`lip2speech.inference.text.open_text`); it then knows all words. None: nobody knows.
         shape: changes each voice (S,), such as a `lip2speech.inference.prosody.Prosody`.
         noisy: the video's own sound is given to the voice, beside the lips; "mask": it is what is heard, its noise
-            turned down, "made": the speech is made again.
+            turned down, "made": the speech is made again, "auto": what fits the noise, in each stretch of speech.
         gap: the part of the sound that is made; the rest stays, and is given to the voice.
         emotion: how it is to feel, for a voice that knows it.
 
@@ -105,6 +107,7 @@ def speak(
     number, speakers, text = number_of_faces(faces), _speakers(loaded, reference, path, faces), text or Text()
     source = MouthSource(path, number, mesh=text.mesh, on_request=True, watch=watch)
     info, first, mixer = source.info, video_clock(path)[1], Mixer()
+    common = Directions(options or FlowOptions(), noisy=noisy, emotion=emotion)
     skipped, end = [], first
     for own in source:
         for part in own.parts:
@@ -114,8 +117,8 @@ def speak(
                 times = part.piece.times[start:stop]
                 said, sound = said_between(words, times), waves_at(path, [times])[0] if noisy or gap else None
                 known = gap.known(times - first) if gap else None
-                crop, whom = part.piece.crop[start:stop], speakers[part.face]
-                wave = voice_of(loaded, crop, whom, options, said, sound, known, noisy == MASK, emotion)
+                told = replace(common, said=said, sound=sound, known=known)
+                wave = voice_of(loaded, part.piece.crop[start:stop], speakers[part.face], told)
                 at = round((part.piece.times[start] - first) * SAMPLE_RATE)
                 mixer.add(part.face, at, shape(wave) if shape else wave)
         end = float(own.block.times[-1]) + 1 / FPS
@@ -169,7 +172,8 @@ def speak_clip(
     mixer, first = Mixer(), video_clock(clip.info.path)[1]
     for start, stop in clip.speech:
         said = said_between(words, clip.times[start:stop])
-        wave = voice_of(loaded, clip.crop[start:stop], speaker_of(loaded, vector), options, said)
+        told = Directions(options or FlowOptions(), said)
+        wave = voice_of(loaded, clip.crop[start:stop], speaker_of(loaded, vector), told)
         mixer.add(clip.face, round((clip.times[start] - first) * SAMPLE_RATE), wave)
     wave = mixer.mixed(voice_samples(clip.info.path, float(clip.times[-1]) + 1 / FPS - first))
     return Spoken(wave, mixer.added / SAMPLE_RATE, tuple(mixer.last), clip.info.stream)
@@ -181,33 +185,24 @@ def lead(clip: MouthClip) -> int:
 
 
 def voice_of(
-    loaded: LoadedVoice, crop: np.ndarray, speaker: torch.Tensor, options: FlowOptions | None = None,
-    said: Sequence[Said] = (), sound: np.ndarray | None = None, known: np.ndarray | None = None, mask: bool = False,
-    emotion: Emotion | None = None,
-) -> np.ndarray:  # fmt: skip
-    """Crop (T, 96, 96) of any length, speaker (1, 256) -> wave (640 T,) float32; ``mask``: the sound, its noise turned
-    down, in the place of the vocoder's. The rest as of `voice_crop`.
-
-    Raises VsrError not_finite.
-    """
-    speech = voice_crop(loaded, crop, speaker, options or FlowOptions(), said, sound, known, emotion)
-    if mask and sound is not None:
-        wave = torch.from_numpy(masked(sound, speech.mel[0].float().cpu()))
+    loaded: LoadedVoice, crop: np.ndarray, speaker: torch.Tensor, told: Directions | None = None
+) -> np.ndarray:
+    """Crop (T, 96, 96) of any length, speaker (1, 256) -> wave (640 T,) float32. Raises VsrError not_finite."""
+    told = told or Directions()
+    speech, noisy = voice_crop(loaded, crop, speaker, told), told.noisy
+    if noisy == AUTO:
+        lips = voice_crop(loaded, crop, speaker, replace(told, sound=None, options=replace(told.options, steps=0)))
+        noisy = better_of(told.sound, lips.mel[0].cpu())
+    if noisy == MASK:
+        wave = torch.from_numpy(masked(told.sound, speech.mel[0].float().cpu()))
     else:
         wave = vocode(loaded.vocoder, speech, speaker)[0].float().cpu()
     check_finite(wave, f"{loaded.folder}")
     return wave.numpy()
 
 
-def voice_crop(
-    loaded: LoadedVoice, crop: np.ndarray, speaker: torch.Tensor, options: FlowOptions, said: Sequence[Said] = (),
-    sound: np.ndarray | None = None, known: np.ndarray | None = None, emotion: Emotion | None = None,
-) -> Speech:  # fmt: skip
-    """Crop (T, 96, 96) of any length -> Speech; long ones in overlapping windows, cross-faded where they meet.
-
-    ``said``: the words, by their times after the first frame; ``sound`` (640 T,): of the recording, to be cleaned
-    or, with the steps that are ``known`` (2T,) bool, to be filled in.
-    """
+def voice_crop(loaded: LoadedVoice, crop: np.ndarray, speaker: torch.Tensor, told: Directions) -> Speech:
+    """Crop (T, 96, 96) of any length -> Speech; long ones in overlapping windows, cross-faded where they meet."""
     spans = window_spans(len(crop))
     mel = torch.zeros(1, MELS_PER_FRAME * len(crop), loaded.voice.mel_mean.shape[0])
     units = torch.zeros(1, UNITS_PER_FRAME * len(crop), dtype=torch.long)
@@ -215,11 +210,10 @@ def voice_crop(
     for start, stop in spans:
         video = to_network_input(crop[start:stop])[None].to(speaker.device)
         lengths = torch.tensor([stop - start], device=speaker.device)
-        pull, given = pull_in(loaded, said, start, stop, options, emotion), conditions_in(loaded, said, start, stop)
-        if sound is not None:
-            heard = sound[start * SAMPLES_PER_FRAME : stop * SAMPLES_PER_FRAME]
-            given |= _heard(loaded, heard, known, start, stop)
-        own = loaded.voice.speak(video, lengths, speaker, options, conditions=given, pull=pull)
+        pull, given = pull_in(loaded, told, start, stop), conditions_in(loaded, told.said, start, stop)
+        if told.sound is not None:
+            given |= _heard(loaded, told, start, stop)
+        own = loaded.voice.speak(video, lengths, speaker, told.options, conditions=given, pull=pull)
         join(mel, own.mel.cpu(), start * MELS_PER_FRAME, done * MELS_PER_FRAME)
         middle = (start + max(start, done)) // 2 * UNITS_PER_FRAME
         units[:, middle : stop * UNITS_PER_FRAME] = own.units.cpu()[:, middle - start * UNITS_PER_FRAME :]
@@ -227,27 +221,24 @@ def voice_crop(
     return Speech(mel.to(speaker.device), units.to(speaker.device))
 
 
-def _heard(loaded: LoadedVoice, wave: np.ndarray, known: np.ndarray | None, start: int, stop: int) -> dict:
+def _heard(loaded: LoadedVoice, told: Directions, start: int, stop: int) -> dict:
     """The voice's conditions that are made of the sound of a window, from one video frame to another."""
-    device = loaded.voice.mel_mean.device
-    if known is None:
+    device, wave = loaded.voice.mel_mean.device, told.sound[start * SAMPLES_PER_FRAME : stop * SAMPLES_PER_FRAME]
+    if told.known is None:
         return conditions_of_sound(loaded.voice.named, [wave], device)
-    steps = known[start * UNITS_PER_FRAME : stop * UNITS_PER_FRAME]
+    steps = told.known[start * UNITS_PER_FRAME : stop * UNITS_PER_FRAME]
     return conditions_around(loaded.voice.named, wave, steps, device)
 
 
-def pull_in(
-    loaded: LoadedVoice, said: Sequence[Said], start: int, stop: int, options: FlowOptions,
-    emotion: Emotion | None = None,
-) -> Pull | None:  # fmt: skip
+def pull_in(loaded: LoadedVoice, told: Directions, start: int, stop: int) -> Pull | None:
     """Towards the words that are said from one video frame to another, and an emotion; None where there is nothing."""
     device, steps, pulls = loaded.voice.mel_mean.device, (stop - start) * UNITS_PER_FRAME, []
-    if not options.steps:
+    if not told.options.steps:
         return None
-    if said and options.pull:
-        pulls.append(text_pull(loaded.listener, [_from(said, start)], steps, options.pull, device))
-    if emotion is not None and emotion.pulls:
-        pulls.append(EmotionPull(loaded.emotions, emotion, (1, steps), device))
+    if told.said and told.options.pull:
+        pulls.append(text_pull(loaded.listener, [_from(told.said, start)], steps, told.options.pull, device))
+    if told.emotion is not None and told.emotion.pulls:
+        pulls.append(EmotionPull(loaded.emotions, told.emotion, (1, steps), device))
     pulls = [pull for pull in pulls if pull is not None]
     return (pulls[0] if len(pulls) == 1 else Pulls(pulls)) if pulls else None
 

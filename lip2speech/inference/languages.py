@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from vsr.core.errors import VsrError
@@ -27,3 +28,9 @@ def check_language(folder: Path, language: str) -> None:
     """Refuse a language that the translator does not speak, with those that it does. Raises VsrError bad_options."""
     if language not in (known := languages_of(folder)):
         raise VsrError("bad_options", f"--to {language}: {folder} speaks {', '.join(known)}")
+
+
+def check_code(language: str) -> None:
+    """Refuse what cannot be the code of a language, whatever a translator speaks. Raises VsrError bad_options."""
+    if not re.fullmatch(r"[a-z]{2,3}(-[A-Za-z0-9]+)*", language):
+        raise VsrError("bad_options", f"--to {language}: give the code of a language, such as es or de")

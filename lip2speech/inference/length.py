@@ -1,4 +1,4 @@
-"""How long the sound of a video is to be: as the video, by the frames and packets that it really has.
+"""The length of a video's sound: that of the video, by the frames and packets that it really has.
 
 Browsers' recordings and raw streams announce no length, and what a header announces may be that of another track.
 """

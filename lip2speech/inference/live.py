@@ -17,6 +17,7 @@ from typing import BinaryIO
 import numpy as np
 import torch
 
+from lip2speech.inference.directions import Directions
 from lip2speech.inference.dubbing import SYNTHETIC, speaker_of, voice_of
 from lip2speech.inference.folder import LoadedVoice
 from lip2speech.inference.mixer import Mixer
@@ -60,7 +61,8 @@ class LiveVoice:
         self._pool = ThreadPoolExecutor(1)
         known = loaded.listener.config.words[:1] if text != NONE else ()
         said = [Said(word, 0.0, 0.4) for word in known]
-        voice_of(loaded, np.zeros((12, 96, 96), np.uint8), self.speaker, options, said)  # the first takes the longest
+        crop = np.zeros((12, 96, 96), np.uint8)
+        voice_of(loaded, crop, self.speaker, Directions(options, said))  # the first takes the longest
 
     def follow(self, captions: Iterable[Caption], take: Callable[[Utterance], None]) -> None:
         """Hand the voice of each final caption to ``take``, in order, each as soon as it is there.
@@ -84,7 +86,8 @@ class LiveVoice:
         words = [] if self.text == NONE else believed([segment], self.text == READ_ALL)
         times = np.array([mouth.time for mouth in caption.mouths])
         crop = np.stack([mouth.crop for mouth in caption.mouths])
-        wave = voice_of(self.loaded, crop, self.speaker, self.options, said_between(words, times))
+        told = Directions(self.options, said_between(words, times))
+        wave = voice_of(self.loaded, crop, self.speaker, told)
         warning = None if self.text == NONE else guesses([segment], self.reader, self.text == READ_ALL)
         delay = time.monotonic() - caption.mouths[-1].at
         return Utterance(float(times[0]), wave, read_line([segment]), warning, delay)

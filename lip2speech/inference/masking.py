@@ -1,4 +1,4 @@
-"""A noisy recording, each band turned down to what is believed of its speech: the phases stay those of the recording.
+"""Masking of a noisy recording: each band is attenuated to the predicted speech; phases stay those of the recording.
 
 Shapes: wave (640 T,) at 16 kHz, mel (4T, 80) natural logarithm, F = 321 bins.
 """

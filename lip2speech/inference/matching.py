@@ -9,7 +9,7 @@ Shapes: T frames of a face, S of the sound, W width of an embedding.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,7 +68,7 @@ def best_shift(model: Synchrony, see: Tensor, hear: Tensor) -> tuple[int, float]
 
 def matches(
     model: Synchrony, wave: np.ndarray, videos: Sequence[str], faces: FaceVoice | None = None,
-    voice: np.ndarray | None = None,
+    voice: np.ndarray | None = None, unread: Callable[[str, VsrError], None] | None = None,
 ) -> list[Match]:  # fmt: skip
     """Every face of the videos, the best first: those that speak the recording, by score; others by looks, or by score
     where no looks are known.
@@ -76,6 +76,7 @@ def matches(
     Args:
         wave: (S,) of the recording.
         faces: what takes a voice from a face; ``voice``: the recording's vector (256,), which it is compared with.
+        unread: is given each video that cannot be read, and why, and the others are compared; None: it is raised.
 
     Raises VsrError: too_short (under a second of sound); of videos as `vsr.face.mouth_source.MouthSource`.
     """
@@ -83,7 +84,14 @@ def matches(
         raise VsrError("too_short", "a second of sound is needed to match a voice")
     whole = wave[: len(wave) // SAMPLES_PER_FRAME * SAMPLES_PER_FRAME][: MOST * SAMPLES_PER_FRAME]
     hear = model.hear(np.ascontiguousarray(whole, np.float32))
-    found = [own for video in videos for own in _of_video(model, hear, video, faces, voice)]
+    found: list[Match] = []
+    for video in videos:
+        try:
+            found += _of_video(model, hear, video, faces, voice)
+        except VsrError as error:
+            if unread is None:
+                raise
+            unread(video, error)
     return sorted(found, key=_fit, reverse=True)
 
 

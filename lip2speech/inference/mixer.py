@@ -1,4 +1,4 @@
-"""The voices of all faces of a video laid on one wave, each where its face speaks."""
+"""Mixes the voices of all faces of a video into one waveform, each where its face speaks."""
 
 from __future__ import annotations
 

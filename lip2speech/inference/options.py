@@ -1,4 +1,4 @@
-"""How a list is voiced."""
+"""Options for voicing a list of clips."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ PROTOCOLS = ("cross", "self", "vision")
 READ, READ_ALL, NONE = "read", "read!", "none"  # what is said: in domain, whatever was read, not known
 MANIFEST, OTHER = "manifest", "other"  # what the manifest says of the clip; of another clip, as a control
 MASK, MADE = "mask", "made"  # what becomes of noisy sound: its noise is turned down, or the speech is made again
-NOISY = (MASK, MADE)
+AUTO = "auto"  # the one of the two that fits the noise, by what the lips say (`lip2speech.inference.noise_ratio`)
+NOISY = (AUTO, MASK, MADE)
 TEXTS = (READ, READ_ALL, MANIFEST, OTHER, NONE)
 
 
@@ -29,7 +30,7 @@ class SynthesisOptions:
             "manifest" (its words and their times),
             "other" (those of another clip: a control), "none"; None: read, if the voice has what that needs.
         noisy: the sound of the clip's own video is given to the voice, beside the lips; "mask": it is what is heard,
-            its noise turned down; "made": the speech is made again.
+            its noise turned down; "made": the speech is made again; "auto": whichever fits the noise.
         rounds: of mel consistency (`lip2speech.vocoders.consistency`); None: as many as the vocoder's config says.
     """
 
@@ -45,7 +46,7 @@ class SynthesisOptions:
             raise VsrError("bad_options", f"--text is '{self.text}'; it can be {', '.join(TEXTS)}")
         check_noisy(self.noisy)
         if self.noisy and self.copy:
-            raise VsrError("bad_options", "--noisy is of what is voiced; --copy voices nothing")
+            raise VsrError("bad_options", "--noisy works only for voices made from lips, not with --copy")
         if self.protocol not in PROTOCOLS:
             raise VsrError("bad_options", f"the protocol is '{self.protocol}'; it can be {', '.join(PROTOCOLS)}")
         if self.rounds is not None:
@@ -55,4 +56,4 @@ class SynthesisOptions:
 def check_noisy(noisy: str | None) -> None:
     """Raises VsrError bad_options for what becomes of noisy sound that is not known."""
     if noisy not in (None, *NOISY):
-        raise VsrError("bad_options", f"--noisy is '{noisy}'; it can be {' or '.join(NOISY)}")
+        raise VsrError("bad_options", f"--noisy is '{noisy}'; it can be {', '.join(NOISY)}")

@@ -1,4 +1,4 @@
-"""The words of a script are placed where the lips say them; words that do not fit are spread and reported.
+"""Places the words of a script where the lips say them; words that do not fit are spread out and reported.
 
 A text that the lips do not say has a best path, too, and a meaningless one. So every word has its mean log-probability:
 words below `FITS` lose their place and share the frames of speech between their neighbours, in proportion to their

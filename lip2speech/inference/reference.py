@@ -68,6 +68,20 @@ def read_reference(given: str | Path | Reference) -> Reference:
     return Reference(SAVED, text)
 
 
+def before_hearing(reference: Reference) -> np.ndarray:
+    """The vector (256,) of a voice that is chosen before anything is seen or heard: saved, recorded, or nobody's, which
+    is then far from nobody in particular.
+
+    Raises VsrError: bad_options for ``own`` and ``face``; of recordings as `whose`.
+    """
+    if reference.kind in (OWN, FACE):
+        known = "give a recording, a saved voice or anonymous"
+        raise VsrError("bad_options", f"--reference {reference.kind}: nobody is seen or heard before; {known}")
+    if reference.kind == ANONYMOUS:
+        return anonymous_vector(shipped_pool(), None, reference.seed)
+    return whose(reference, "").vector
+
+
 def whose(reference: Reference, source: str | Path, pool: Sequence[np.ndarray] | None = None) -> Whose:
     """The voice to speak with; that of a face depends on which (`lip2speech.inference.faces`).
 

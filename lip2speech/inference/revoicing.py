@@ -6,6 +6,8 @@ Shapes: wave (S,) at 16 kHz, T video frames of 640 samples, K units of D numbers
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -17,7 +19,7 @@ from lip2speech.inference.synthesizer import check_finite, vocode
 from lip2speech.models.flow_options import FlowOptions
 from lip2speech.models.voice import Speech
 from vsr.core.clock import MELS_PER_FRAME, SAMPLES_PER_FRAME, UNITS_PER_FRAME
-from vsr.core.errors import VsrError
+from vsr.core.errors import VsrError, one_line
 from vsr.core.windows import window_spans
 from vsr.media.audio import fit_length
 from vsr.media.units import Codebook, open_extractor
@@ -68,6 +70,23 @@ def say_units(
     if not len(units):
         raise VsrError("too_short", "there are no units to speak")
     return _said(loaded, seen_of(loaded, units, len(Codebook.load(loaded.parts[0] / UNITS_FILE))), speaker, options)
+
+
+def read_units(path: str | Path, size: int) -> Tensor:
+    """Units (2T,) of a .npy that another program wrote, as from a picture (Im2Sp, 2024): whole numbers below ``size``,
+    50 a second; the last is repeated where their number is odd. Nothing is unpickled. Raises VsrError bad_units.
+    """
+    try:
+        found = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise VsrError("bad_units", f"{path}: cannot be read as an array of units: {one_line(error)}") from error
+    if not isinstance(found, np.ndarray) or found.dtype.kind not in "iu" or not found.size:
+        raise VsrError("bad_units", f"{path}: units are whole numbers, 50 a second")
+    if found.min() < 0 or found.max() >= size:
+        problem = f"has units of {found.min()} to {found.max()}"
+        raise VsrError("bad_units", f"{path}: {problem}; this voice knows 0 to {size - 1}")
+    flat = found.astype(np.int64).ravel()
+    return torch.from_numpy(np.append(flat, flat[-1:]) if len(flat) % UNITS_PER_FRAME else flat)
 
 
 @torch.inference_mode()

@@ -1,4 +1,4 @@
-"""A script, what is to be said in a video: plain text, or the cues of a SubRip file, each with its time."""
+"""A script for a video: plain text, or the timed cues of a SubRip file."""
 
 from __future__ import annotations
 

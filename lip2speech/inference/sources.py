@@ -1,4 +1,4 @@
-"""What the voices of a list are made from, so that none is kept that was made of something else."""
+"""The inputs of the voices of a list, so that none is kept that was made from something else."""
 
 from __future__ import annotations
 

@@ -16,7 +16,18 @@ from lip2speech.conditions.registry import Condition, conditions_of
 from lip2speech.features.dataset import NoText, SpeechDataset
 from lip2speech.inference.folder import LoadedVoice
 from lip2speech.inference.masking import masked_batch
-from lip2speech.inference.options import MANIFEST, MASK, NONE, OTHER, READ, READ_ALL, SynthesisOptions
+from lip2speech.inference.noise_ratio import better_of
+from lip2speech.inference.options import (
+    AUTO,
+    MADE,
+    MANIFEST,
+    MASK,
+    NONE,
+    OTHER,
+    READ,
+    READ_ALL,
+    SynthesisOptions,
+)
 from lip2speech.inference.other_words import with_other_words
 from lip2speech.inference.recorded import check_hears, conditions_of_sound
 from lip2speech.inference.sources import Sources, names_of, needed
@@ -100,35 +111,59 @@ def _voiced(loaded, clips, todo, features, options: SynthesisOptions) -> Iterato
     sampler = FrameBudgetSampler([clip.num_frames for clip in todo], FRAME_BUDGET, shuffle=False)
     device, text = next(loaded.voice.parameters()).device, NONE if options.copy else text_of(loaded, options)
     for indices in sampler.batches():
-        batch = dataset.batch([place[todo[i].id] for i in indices]).to(device)
-        lengths = batch.seen.lengths
+        some = [todo[i] for i in indices]
+        batch = dataset.batch([place[clip.id] for clip in some]).to(device)
         if options.protocol == "vision":
             batch.speaker = loaded.voice.default_speaker.expand_as(batch.speaker)
+        recorded = [natural_wave(clip) for clip in some] if options.noisy else []
         if options.copy:
             speech = Speech(batch.mel, batch.units.clamp(min=0))
         else:
-            said = _said(loaded, [todo[i] for i in indices], dataset, text)
-            pull = _pull(loaded, said, text, options, batch.seen.video.shape[1])
-            steps = (UNITS_PER_FRAME * lengths).tolist()
-            words = conditions_of_words(conditions, said, steps, device) if text != NONE else {}
-            if options.noisy:
-                recorded = [natural_wave(todo[i]) for i in indices]
-                words |= conditions_of_sound(conditions, recorded, device)
-            speech = loaded.voice.speak(
-                batch.seen.video, lengths, batch.speaker, options.flow, conditions=batch.conditions | words, pull=pull
-            )
-        if options.noisy == MASK:
-            waves = masked_batch(recorded, speech.mel.cpu())
-        else:
-            waves = vocode(loaded.vocoder, speech, batch.speaker, lengths).cpu()
-        speech = Speech(speech.mel.cpu(), speech.units.cpu())
-        for row, index in enumerate(indices):
-            frames = int(lengths[row])
-            own = Speech(
-                speech.mel[row : row + 1, : frames * MELS_PER_FRAME],
-                speech.units[row : row + 1, : frames * UNITS_PER_FRAME],
-            )
-            yield todo[index], own, waves[row, : frames * SAMPLES_PER_FRAME]
+            said = _said(loaded, some, dataset, text)
+            speech = _spoken(loaded, batch, conditions, said, recorded, text, options)
+        waves = _heard(loaded, batch, speech, recorded, options)
+        yield from zip(some, *_each(speech, waves, batch.seen.lengths.tolist()), strict=True)
+
+
+def _spoken(loaded, batch, conditions, said, recorded: list[Tensor], text: str, options: SynthesisOptions) -> Speech:
+    """What the voice makes of a batch, of what is said in it, and of its noisy sound where that is given."""
+    lengths, device = batch.seen.lengths, batch.speaker.device
+    pull = _pull(loaded, said, text, options, batch.seen.video.shape[1])
+    steps = (UNITS_PER_FRAME * lengths).tolist()
+    more = conditions_of_words(conditions, said, steps, device) if text != NONE else {}
+    more |= conditions_of_sound(conditions, recorded, device) if recorded else {}
+    return loaded.voice.speak(
+        batch.seen.video, lengths, batch.speaker, options.flow, conditions=batch.conditions | more, pull=pull
+    )
+
+
+def _heard(loaded, batch, speech: Speech, recorded: list[Tensor], options: SynthesisOptions) -> Tensor:
+    """Waves of a batch: of the vocoder, the recordings masked to the mels, or in each clip the better of the two."""
+    if options.noisy == MASK:
+        return masked_batch(recorded, speech.mel.cpu())
+    waves = vocode(loaded.vocoder, speech, batch.speaker, batch.seen.lengths).cpu()
+    if options.noisy != AUTO:
+        return waves
+    made = torch.tensor(_made(loaded, batch, recorded, options))
+    return torch.where(made[:, None], waves, masked_batch(recorded, speech.mel.cpu()))
+
+
+def _each(speech: Speech, waves: Tensor, lengths: list[int]) -> tuple[list[Speech], list[Tensor]]:
+    """Speech and wave of every clip of a batch, without the padding."""
+    mel, units = speech.mel.cpu(), speech.units.cpu()
+    own = [
+        Speech(mel[row : row + 1, : frames * MELS_PER_FRAME], units[row : row + 1, : frames * UNITS_PER_FRAME])
+        for row, frames in enumerate(lengths)
+    ]
+    return own, [waves[row, : frames * SAMPLES_PER_FRAME] for row, frames in enumerate(lengths)]
+
+
+def _made(loaded, batch, recorded, options: SynthesisOptions) -> list[bool]:
+    """Of each clip of a batch, whether its speech is to be made again, by what its lips alone say."""
+    flow, lengths = replace(options.flow, steps=0), batch.seen.lengths
+    lips = loaded.voice.speak(batch.seen.video, lengths, batch.speaker, flow, conditions=batch.conditions).mel.cpu()
+    each = zip(recorded, lips, (MELS_PER_FRAME * lengths).tolist(), strict=True)
+    return [better_of(wave, mel[:count]) == MADE for wave, mel, count in each]
 
 
 def is_stored(condition: Condition) -> bool:

@@ -1,4 +1,4 @@
-"""A voice whose mel a token model makes, in the place of the flow.
+"""A voice whose mel comes from a token model instead of the flow.
 
 Shapes: B batch, T video frames, N = 2T steps of 50 Hz.
 """

@@ -18,8 +18,7 @@ from lip2speech.inference.folder import ACOUSTIC, UNITS_FILE, LoadedVoice
 from lip2speech.inference.languages import TRANSLATOR, languages_of
 from lip2speech.inference.revoicing import check_speaks_units, say_units
 from lip2speech.models.flow_options import FlowOptions
-from lip2speech.models.parts import load_part
-from lip2speech.models.translator import Translated, TranslatorConfig, UnitTranslator
+from lip2speech.models.translators import Translated, load_translator
 from vsr.core.clock import FPS, SAMPLES_PER_FRAME, UNITS_PER_FRAME
 from vsr.core.errors import VsrError
 from vsr.media.audio import fit_length
@@ -32,7 +31,7 @@ LONGEST = 500  # video frames that are translated at once: sentences, not speech
 class LoadedTranslator:
     """A translator and its codebook."""
 
-    model: UnitTranslator
+    model: Any  # of a kind of `lip2speech.models.translators`
     codebook: Codebook
 
     @property
@@ -47,7 +46,7 @@ def open_translator(loaded: LoadedVoice) -> LoadedTranslator:
     check_speaks_units(loaded)
     languages_of(loaded.folder)
     where = loaded.folder / TRANSLATOR
-    model, _ = load_part(where, UnitTranslator, TranslatorConfig)
+    model = load_translator(where)
     codebook, own = Codebook.load(where / UNITS_FILE), Codebook.load(loaded.parts[0] / UNITS_FILE)
     same = codebook.extractor == own.extractor and codebook.centres.shape == own.centres.shape
     if not same or not torch.allclose(codebook.centres, own.centres, atol=1e-3):

@@ -1,4 +1,4 @@
-"""A voice that speaks for video files: what `lip2speech.load_model` gives."""
+"""A voice that speaks for video files, as returned by `lip2speech.load_model`."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ class SpeakingVoice(LoadedVoice):
 
     @classmethod
     def from_pretrained(cls, name=None, device: str = "cpu") -> SpeakingVoice:
-        """A voice by folder or hub id, as `load_model` takes them; the name that others know it by."""
+        """The same as `load_model`, under the name common in other libraries: a folder or a hub id."""
         return cls(**vars(folder.load_model(name, device)))
 
     def speak(
         self, path, reference=None, options=None, faces: str | int = "largest", watch=None, text: str | None = None
     ) -> tuple[np.ndarray, int]:
-        """Voice one video file; see `lip2speech.inference.dubbing.speak`; ``text`` is what is said, as `lip2speech
-        speak --text` takes it. Returns (wave (S,), 16000)."""
+        """Voice one video file; see `lip2speech.inference.dubbing.speak`; ``text`` is what is said, as for
+        `lip2speech speak --text`. Returns (wave (S,), 16000)."""
         options = options or FlowOptions()
         words = open_text(self, text, options, path, faces)
         return speak(self, path, reference, options, faces, watch, words).wave, SAMPLE_RATE
 
 
 def load_model(name=None, device: str = "cpu", acoustic=None, vocoder=None) -> SpeakingVoice:
-    """A voice; arguments and errors as of `lip2speech.inference.folder.load_model`."""
+    """A voice; for arguments and errors see `lip2speech.inference.folder.load_model`."""
     return SpeakingVoice(**vars(folder.load_model(name, device, acoustic, vocoder)))

@@ -1,4 +1,4 @@
-"""An inaudible mark in synthetic speech that is found again: spread spectrum in the magnitudes of the STFT.
+"""An inaudible watermark in synthetic speech: spread spectrum in the magnitudes of the STFT.
 
 The plane of time and frequency is cut into cells of 32 ms and 187.5 Hz. A fixed pattern of +1 and -1, which comes round
 every 2 s, raises or lowers the magnitudes of each cell by 1.3 dB (spread spectrum, after Cox et al. 1997). Whoever

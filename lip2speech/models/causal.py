@@ -1,4 +1,4 @@
-"""A causal transformer whose past can be kept: many steps at once in training, a few at a time in decoding.
+"""A causal transformer with a cache: many steps at once in training, a few at a time in decoding.
 
 Shapes: B batch, S positions, W width.
 """

@@ -1,4 +1,4 @@
-"""What is said, from what is seen: visual features at 25 Hz -> units and a coarse mel at 50 Hz.
+"""The content model: visual features at 25 Hz -> units and a coarse mel at 50 Hz.
 
 Shapes: B batch, T video frames, D width of what is seen, W width of the content, K units. A "pair" is two
 consecutive mel frames in one vector of 160, so that pairs and units share the 50 Hz clock.

@@ -1,4 +1,4 @@
-"""How well the loudness of each third-octave band rises and falls with that of the real speech.
+"""Correlation of the loudness envelope of each third-octave band with that of the real speech.
 
 That is what STOI measures (Taal et al. 2011: 15 bands from 150 Hz on, stretches of 384 ms) and what makes speech
 intelligible; the mean error of a log-mel gives most of its weight to bins and pauses that nobody hears. Here the bands

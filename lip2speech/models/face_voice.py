@@ -1,4 +1,4 @@
-"""A face -> the vector of the voice that it may have: what `--reference face` and `lip2speech match` go by.
+"""Predicts a speaker vector from a face, for `--reference face` and `lip2speech match`.
 
 The speaker half of DiffV2S (Choi et al. 2023), which takes the vector from the frames of the lips, and of From Faces to
 Voices: frames of the mouth crop, light taken out, through strided convolutions; their mean over the clip becomes a

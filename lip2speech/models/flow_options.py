@@ -1,4 +1,4 @@
-"""How a flow is solved, and the options of the command line that say so. Loads no PyTorch: `--help` is to be quick."""
+"""Solver options of the flow, and their command line. Loads no PyTorch, so that `--help` is quick."""
 
 from __future__ import annotations
 

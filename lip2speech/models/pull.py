@@ -1,4 +1,4 @@
-"""What is known beside the lips moves the flow at its beginning (text: LipVoicer, Yemini et al. 2024, moved to a flow).
+"""Guides the flow at its start by what else is known (text: LipVoicer, Yemini et al. 2024, adapted to a flow).
 
 A classifier's gradient added to the score of a flow on the linear path diverges at its beginning and vanishes at its
 end. So the gradient is taken where the flow believes to end, x1 = x + (1 - t) v, averaged over noise (SmoothGrad,

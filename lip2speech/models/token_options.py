@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
+from pathlib import Path
 
 from vsr.core.errors import VsrError
 from vsr.core.numbers import SEED, Range, check_numbers
+from vsr.modelstore.checkpoint import CONFIG_FILE
 
 GREEDY, VITERBI, VERIFIED = "greedy", "viterbi", "verified"
 DECODINGS = (GREEDY, VITERBI, VERIFIED)
@@ -57,6 +59,9 @@ def token_options(args: argparse.Namespace) -> TokenOptions | None:
         if args.decode or args.heads is not None:
             raise VsrError("bad_options", "--decode and --heads are of a token model: give --tokens")
         return None
+    if not (Path(args.tokens) / CONFIG_FILE).is_file():
+        problem = "is no folder of a token model: give the model/ of a lip2speech train with model.generator"
+        raise VsrError("bad_model", f"--tokens {args.tokens}: {problem}")
     steps = max(1, args.steps)
     return TokenOptions(args.decode or GREEDY, args.heads or 0, steps, args.temperature, args.seed)
 

@@ -3,7 +3,7 @@
 An encoder sees the units of two steps of each video frame, as they are or as probabilities; a decoder that begins with
 the token of the target language writes the units without repetitions, and how long each lasts. AV2AV (Choi et al.
 2024) does so with units that lips and sound share. Lengths that fill the source's time exactly are those of Dub-S2ST
-in effect, not in means: there a diffusion over units of given length does it.
+in effect, not in means: its diffusion over units of given length is `lip2speech.models.masked_translator`.
 
 Shapes: B clips, T video frames, N = 2T steps of 50 Hz, U target units without repetitions, K units, D width.
 """
@@ -17,85 +17,48 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lip2speech.models.durations import filling, free, repeated
+from lip2speech.models.translators import (
+    AUTOREGRESSIVE,
+    FIRST,
+    TRANSLATORS,
+    Translated,
+    TranslatorSizes,
+    UnitPairs,
+    UnitReader,
+)
 from vsr.core.clock import UNITS_PER_FRAME
 from vsr.core.numbers import COUNT, NOT_NEGATIVE
-from vsr.core.tokens import IGNORE, UNK
-from vsr.data.batch import Counted
-from vsr.models.conformer import Conformer
+from vsr.core.tokens import IGNORE
 from vsr.models.decoder import Decoder, DecoderCache
 from vsr.models.hypotheses import searched
-from vsr.models.lengths import length_mask
-from vsr.models.limits import DROPPED, check_heads, check_sizes
+from vsr.models.limits import DROPPED, check_sizes
 from vsr.models.targets import shift_tokens
-from vsr.models.unit_bridge import UnitEmbedding
 
-FIRST = UNK + 1  # token of unit 0
 LONGEST = 3  # target units for each step of the source, at most
 
 
+@TRANSLATORS.register(AUTOREGRESSIVE)
 @dataclass(frozen=True)
-class TranslatorConfig:
-    """Every number that builds a translator; ``units``: K of its codebook, ``languages`` in the order of their tokens;
-    ``duration_weight``: of the loss of lengths; ``beam``: width of the search."""
+class TranslatorConfig(TranslatorSizes):
+    """Every number that builds a translator; ``duration_weight``: of the loss of lengths; ``beam``: width of the
+    search."""
 
-    languages: tuple[str, ...] = ()
-    units: int = 200
-    dim: int = 192
-    heads: int = 4
-    hidden: int = 576
-    kernel: int = 15
-    layers: int = 3
-    decoder_layers: int = 3
-    dropout: float = 0.1
     label_smoothing: float = 0.1
     duration_weight: float = 1.0
     beam: int = 4
 
     def __post_init__(self):
-        object.__setattr__(self, "languages", tuple(self.languages))
-        counts = ("units", "dim", "heads", "hidden", "kernel", "layers", "decoder_layers", "beam")
-        check_sizes(
-            self, **dict.fromkeys(counts, COUNT), dropout=DROPPED, label_smoothing=DROPPED, duration_weight=NOT_NEGATIVE
-        )
-        check_heads("dim", self.dim, "heads", self.heads)
-        if not self.languages or len(set(self.languages)) < len(self.languages):
-            raise ValueError("languages must be given, each once")
+        super().__post_init__()
+        check_sizes(self, beam=COUNT, label_smoothing=DROPPED, duration_weight=NOT_NEGATIVE)
 
     @property
-    def vocab_size(self) -> int:
-        """Blank, unknown, units, languages, end."""
-        return FIRST + self.units + len(self.languages) + 1
+    def learns(self) -> str:
+        """What from, for a dry run."""
+        return f"units and lengths (weight {self.duration_weight:g})"
 
-    def token_of(self, language: str) -> int:
-        """The token that a translation into a language begins with."""
-        return FIRST + self.units + self.languages.index(language)
-
-
-@dataclass
-class UnitPairs(Counted):
-    """source (B, T, 2) units; lengths (B,) video frames; tokens (B, U), padded with -1; counts (B, U) steps of each,
-    0 on padding; first (B,): the token of the language."""
-
-    source: Tensor
-    lengths: Tensor
-    tokens: Tensor
-    steps: Tensor
-    first: Tensor
-
-    def counts(self) -> dict[str, Tensor]:
-        """Target units with their ends."""
-        known = (self.tokens != IGNORE).sum() + len(self.tokens)
-        return {"units": known.float()}
-
-
-@dataclass(frozen=True)
-class Translated:
-    """``units`` (N',) of 50 Hz, an even number of them; ``score``: mean log-probability of a unit; ``pace``: how many
-    times as fast as the model would have said it."""
-
-    units: tuple[int, ...]
-    score: float
-    pace: float = 1.0
+    def build(self) -> UnitTranslator:
+        """Its module."""
+        return UnitTranslator(self)
 
 
 class UnitDecoder(Decoder):
@@ -109,24 +72,15 @@ class UnitDecoder(Decoder):
         return super().step(tokens, cache).index_fill(-1, barred, -torch.inf)
 
 
-class UnitTranslator(nn.Module):
+class UnitTranslator(UnitReader):
     """Units (B, T, 2) of a language, or their probabilities (B, T, 2, K) -> units of another."""
 
     def __init__(self, config: TranslatorConfig):
-        super().__init__()
+        super().__init__(config)
         self.config = c = config
-        self.embed = UnitEmbedding(c.dim, UNITS_PER_FRAME, c.units)
-        self.encoder = Conformer(c.dim, c.layers, c.heads, c.hidden, c.kernel, c.dropout)
         self.decoder = UnitDecoder(c.vocab_size, c.dim, c.decoder_layers, c.heads, c.hidden, c.dropout)
         self.decoder.languages = tuple(c.token_of(own) for own in c.languages)
         self.length = nn.Linear(c.dim, 1)
-
-    def encode(self, source: Tensor, lengths: Tensor) -> Tensor:
-        """-> states (B, T, D), zero on padding."""
-        shares = source if source.dim() == 4 else F.one_hot(source, self.config.units)
-        mask = length_mask(lengths, source.shape[1])
-        features = self.embed(shares.to(self.embed.weight.dtype)) * mask[..., None]
-        return self.encoder(features, mask)
 
     def forward(self, batch: UnitPairs) -> tuple[Tensor, Tensor]:
         """Logits (B, U + 1, V) of units and ends after the true ones, and log(1 + steps) of each unit (B, U)."""
@@ -151,6 +105,13 @@ class UnitTranslator(nn.Module):
         share = batch.share("units")
         loss = (units + self.config.duration_weight * apart) * share
         return {"loss": loss, "units": (units * share).detach(), "lengths": apart.detach(), "accuracy": right}
+
+    @torch.no_grad()
+    def missed(self, batch: UnitPairs) -> tuple[int, int]:
+        """(units and ends that are not the likeliest after the true ones, units and ends)."""
+        targets = self.taught(batch)[1]
+        known = targets != IGNORE
+        return int((self(batch)[0].argmax(-1) != targets)[known].sum()), int(known.sum())
 
     @torch.no_grad()
     def translate(self, source: Tensor, lengths: Tensor, language: str, same: bool = True) -> list[Translated]:

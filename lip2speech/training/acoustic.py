@@ -24,9 +24,10 @@ from vsr.data.splits import check_disjoint
 from vsr.data.transforms import Augmentation
 from vsr.media.units import Codebook
 from vsr.modelstore.folder import load_model, pixel_reader
-from vsr.training.config import RunConfig, built, check_lists, model_settings
+from vsr.training.config import RunConfig, check_lists
 from vsr.training.lipreader import read_all
 from vsr.training.loop import Run
+from vsr.training.model_settings import built, model_settings
 
 LIPS, UNITS = "lips", "units"
 NEW = ("conditions.", "content_conditions.")  # weights that another model may not have: they begin at zero

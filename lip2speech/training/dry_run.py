@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from lip2speech.models.token_model import TokenModel
 from lip2speech.models.voice import Voice
@@ -14,7 +13,7 @@ from vsr.models.lipreader import LipReaderConfig
 from vsr.modelstore.checkpoint import read_config, stored_settings
 from vsr.modelstore.folder import load_model, pixel_reader
 from vsr.text.tokenizer import CharTokenizer
-from vsr.training.dry_run import on_meta, parameters, part_lines, run_lines
+from vsr.training.dry_run import not_made_yet, on_meta, parameters, part_lines, run_lines
 
 
 def voice_lines(config: VoiceTrainConfig) -> Iterator[str]:
@@ -34,7 +33,7 @@ def voice_lines(config: VoiceTrainConfig) -> Iterator[str]:
 def token_lines(config: TokenTrainConfig) -> Iterator[str]:
     """What `lip2speech train` would train of a token model. Raises VsrError."""
     name = config.data.voice
-    if name and not Path(name).exists() and name.startswith(("exp/", "./", "../")):
+    if not_made_yet(name):
         voice, note = VoiceConfig(), f"{name} is not made yet: the usual sizes are assumed"
     else:
         voice, note = stored_settings(acoustic_of(name), read_config(acoustic_of(name)), VoiceConfig), name or "shipped"
@@ -50,7 +49,7 @@ def token_lines(config: TokenTrainConfig) -> Iterator[str]:
 def reader_of(config: VoiceTrainConfig) -> tuple[LipReaderConfig, str]:
     """The numbers of the lip reader to start from, and where they are from; of one that is not made yet the usual."""
     name = config.data.reader
-    if name and not Path(name).exists() and name.startswith(("exp/", "./", "../")):
+    if not_made_yet(name):
         return LipReaderConfig(CharTokenizer().vocab_size), f"{name} is not made yet: the usual sizes are assumed"
     return pixel_reader(load_model(name or None).model).config, name or "the one that ships"
 

@@ -23,10 +23,11 @@ from vsr.data.batch import Counted
 from vsr.data.manifest import Clip
 from vsr.data.sampler import FrameBudgetSampler
 from vsr.data.splits import check_disjoint
-from vsr.training.config import RunConfig, built, check_lists, model_settings
+from vsr.training.config import RunConfig, check_lists
 from vsr.training.dry_run import on_meta, parameters, run_lines
 from vsr.training.lipreader import read_all
 from vsr.training.loop import Run, step_seed
+from vsr.training.model_settings import built, model_settings
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ Shapes: B batch, N steps of 50 Hz, P = 160.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,11 +27,14 @@ from vsr.data.manifest import Clip
 from vsr.data.sampler import FrameBudgetSampler
 from vsr.data.splits import check_disjoint
 from vsr.modelstore.checkpoint import CONFIG_FILE
-from vsr.training.config import RunConfig, built, check_lists, model_settings
+from vsr.training.config import RunConfig, check_lists
+from vsr.training.dry_run import on_meta, parameters, part_lines, run_lines
 from vsr.training.lipreader import read_all
 from vsr.training.loop import Run, step_seed
+from vsr.training.model_settings import built, model_settings
 
 BLUR = (0.3, 2.0)  # standard deviations in mel frames
+ASSUMED = 51  # words where no list is there to say them: GRID's
 REACH = 6  # mel frames to each side that a blur takes in
 
 
@@ -109,6 +112,11 @@ class HeardClips:
         return pairs, classes_of(self.clips[index], len(pairs), self.classes)
 
 
+def words_of(clips: Sequence[Clip]) -> tuple[str, ...]:
+    """All words of clips whose times are known, each once."""
+    return tuple(sorted({word for clip in clips for word, *_ in clip.words}))
+
+
 def classes_of(clip: Clip, steps: int, classes: dict[str, int]) -> Tensor:
     """(steps,) the class of each step of a clip."""
     found = torch.full((steps,), SILENCE)
@@ -151,7 +159,7 @@ class ListenerRun(Run):
         alone = data.voice and (Path(data.voice) / CONFIG_FILE).is_file()
         self.voice, _ = load_voice(Path(data.voice) if alone else find_model(data.voice or None) / ACOUSTIC)
         train, dev = (self._timed(name, clips) for name, clips in (("train", train), ("dev", dev)))
-        self.words = tuple(sorted({word for clip in train for word, *_ in clip.words}))
+        self.words = words_of(train)
         self.train = HeardClips(train, data.features, self.words, self.voice.normalise, data, self.config.seed)
         self.dev = HeardClips(dev, data.features, self.words, self.voice.normalise)
         self.sampler = FrameBudgetSampler([clip.num_frames for clip in train], data.frames_per_batch, self.config.seed)
@@ -190,3 +198,17 @@ class ListenerRun(Run):
         if self.fabric.is_global_zero:
             save_part(folder, self.average.model, {"name": self.folder.name, "training": self.reached()})
         return folder
+
+
+def listener_lines(config: ListenerTrainConfig) -> Iterator[str]:
+    """What `lip2speech listener` would train, without data. Raises VsrError."""
+    there = all(Path(path).is_file() for path in config.data.train)
+    words = words_of(read_all(config.data.train)) if there else tuple(map(str, range(ASSUMED)))
+    sizes = model_settings(ListenerConfig, config.model, words=words)
+    model = on_meta(Listener, sizes)
+    note = "of the training lists" if there else "are assumed: the training lists are not made yet"
+    yield f"model: {parameters(model):,} parameters, all of which are trained"
+    yield from part_lines(model)
+    yield f"learns which of {len(words)} words is said, 50 times a second; the words {note}"
+    yield f"voice: {config.data.voice or 'the one that ships'}"
+    yield from run_lines(config.data, config.optim, config.trainer)

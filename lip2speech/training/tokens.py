@@ -31,9 +31,10 @@ from vsr.data.sampler import FrameBudgetSampler
 from vsr.data.splits import check_disjoint
 from vsr.data.transforms import Augmentation
 from vsr.modelstore.checkpoint import CONFIG_FILE
-from vsr.training.config import RunConfig, built, check_lists, model_settings
+from vsr.training.config import RunConfig, check_lists
 from vsr.training.lipreader import read_all
 from vsr.training.loop import Run
+from vsr.training.model_settings import built, model_settings
 
 MADE = 8  # dev clips that codes are made for after an epoch: a language model says them one by one
 

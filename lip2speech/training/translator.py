@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +18,15 @@ from torch.nn.utils.rnn import pad_sequence
 
 from lip2speech.inference.folder import UNITS_FILE, save_part
 from lip2speech.models.durations import runs
-from lip2speech.models.translator import FIRST, TranslatorConfig, UnitPairs, UnitTranslator
+from lip2speech.models.translators import (
+    AUTOREGRESSIVE,
+    FIRST,
+    KIND,
+    TRANSLATORS,
+    TranslatorSizes,
+    UnitPairs,
+    UnitReader,
+)
 from vsr.core.clock import UNITS_PER_FRAME
 from vsr.core.errors import VsrError
 from vsr.core.numbers import COUNT, SHARE, check_numbers
@@ -29,10 +38,11 @@ from vsr.data.sampler import FrameBudgetSampler
 from vsr.data.sound_input import clip_wave
 from vsr.data.splits import check_disjoint
 from vsr.media.units import Codebook, open_extractor
-from vsr.training.config import RunConfig, built, check_lists, model_settings
+from vsr.training.config import RunConfig, check_lists
 from vsr.training.dry_run import on_meta, parameters, part_lines, run_lines
 from vsr.training.lipreader import read_all
 from vsr.training.loop import Run
+from vsr.training.model_settings import built, model_settings
 
 
 @dataclass(frozen=True)
@@ -68,9 +78,19 @@ class TranslatorTrainConfig(RunConfig):
 
     data: TranslatorDataConfig
 
-    def model_config(self, units: int) -> TranslatorConfig:
+    @property
+    def kind(self) -> str:
+        """Of `TRANSLATORS`."""
+        return self.model.get(KIND, AUTOREGRESSIVE)
+
+    def model_config(self, units: int) -> Any:
         """The model's numbers with the codebook's size. Raises VsrError."""
-        return model_settings(TranslatorConfig, self.model, units=units)
+        try:
+            kind = TRANSLATORS[self.kind]
+        except (TypeError, ValueError) as error:
+            raise VsrError("bad_config", str(error)) from error
+        given = {name: own for name, own in self.model.items() if name != KIND}
+        return model_settings(kind, given, units=units)
 
 
 class PairDataset:
@@ -85,7 +105,7 @@ class PairDataset:
     """
 
     def __init__(
-        self, clips: Sequence[Clip], targets: Sequence[Clip], units: Mapping[str, Tensor], config: TranslatorConfig,
+        self, clips: Sequence[Clip], targets: Sequence[Clip], units: Mapping[str, Tensor], config: TranslatorSizes,
         replaced: float = 0.0, seed: int = 0,
     ):  # fmt: skip
         said = said_by(targets)
@@ -154,26 +174,25 @@ class TranslatorRun(Run):
         lengths = [clip.num_frames for clip in self.train.clips]
         self.sampler = FrameBudgetSampler(lengths, data.frames_per_batch, self.config.seed)
 
-    def _build_model(self) -> UnitTranslator:
-        return built(UnitTranslator, self.sizes)
+    def _build_model(self) -> UnitReader:
+        return built(type(self.sizes).build, self.sizes)
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """Share of the dev list's units that are not the likeliest after the true ones, one language a clip."""
-        wrong = count = 0.0
-        for index in range(len(self.dev.clips)):
-            batch = self.dev.batch([index]).to(self.fabric.device)
-            targets = self.average.model.taught(batch)[1]
-            found = self.average.model(batch)[0].argmax(-1)
-            wrong, count = wrong + float((found != targets).sum()), count + targets.numel()
-        return {"dev_units": wrong / max(1, count)}
+        """Share of the dev list's units that are not the likeliest, one language a clip."""
+        each = [
+            self.average.model.missed(self.dev.batch([index]).to(self.fabric.device))
+            for index in range(len(self.dev.clips))
+        ]
+        return {"dev_units": sum(wrong for wrong, _ in each) / max(1, sum(count for _, count in each))}
 
     def export(self, folder: Path) -> Path:
         """Write the averaged weights and the codebook as a model folder (by rank 0 alone)."""
         if self.fabric.is_global_zero:
             folder.mkdir(parents=True, exist_ok=True)
             self.codebook.save(folder / UNITS_FILE)
-            save_part(folder, self.average.model, {"name": self.folder.name, "training": self.reached()})
+            about = {"name": self.folder.name, "training": self.reached(), KIND: self.config.kind}
+            save_part(folder, self.average.model, about)
         return folder
 
 
@@ -193,11 +212,11 @@ def units_of(clips: Sequence[Clip], codebook: Codebook, features: str = "") -> d
 def translator_lines(config: TranslatorTrainConfig) -> Iterator[str]:
     """What `lip2speech translator` would train, without data. Raises VsrError."""
     there = Path(config.data.units).is_file()
-    sizes = config.model_config(len(Codebook.load(config.data.units)) if there else TranslatorConfig.units)
-    model = on_meta(UnitTranslator, sizes)
+    sizes = config.model_config(len(Codebook.load(config.data.units)) if there else TranslatorSizes.units)
+    model = on_meta(type(sizes).build, sizes)
     note = config.data.units if there else f"{config.data.units} is not made yet: {sizes.units} are assumed"
     yield f"model: {parameters(model):,} parameters; {sizes.units} units ({note})"
     yield from part_lines(model)
-    yield f"learns units and lengths (weight {sizes.duration_weight:g}) of {', '.join(sizes.languages)}"
+    yield f"learns {sizes.learns} of {', '.join(sizes.languages)}"
     yield f"targets: {', '.join(config.data.targets)}"
     yield from run_lines(config.data, config.optim, config.trainer)

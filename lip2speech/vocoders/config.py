@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from lip2speech.vocoders.generator import GeneratorConfig
 from vsr.core.numbers import COUNT, NOT_NEGATIVE, SHARE, check_numbers
-from vsr.training.config import RunConfig, check_lists, model_settings
+from vsr.training.config import RunConfig, check_lists
+from vsr.training.model_settings import model_settings
 
 
 @dataclass(frozen=True)

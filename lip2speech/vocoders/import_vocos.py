@@ -14,11 +14,11 @@ from typing import Any
 from lip2speech.vocoders.vocos import FAMILY, Vocos, VocosConfig
 from vsr.core.errors import VsrError, one_line
 from vsr.core.files import atomic_write, check_outputs, write_json
+from vsr.core.hub import fetch_files, is_hub_id
 from vsr.models.bare import bare
 from vsr.modelstore.checkpoint import CONFIG_FILE, FORMAT, WEIGHTS_FILE, read_config, save_weights
 from vsr.modelstore.importers.mapping import convert
 from vsr.modelstore.importers.reading import read_checkpoint, weights_of
-from vsr.modelstore.repository import HUB_ID, fetch_files
 
 LICENCE = "The code of Vocos is MIT; the licence of the weights is their publisher's: read the page they came from."
 SETTINGS, WEIGHTS = "config.yaml", "pytorch_model.bin"
@@ -88,7 +88,7 @@ def _mel(config: VocosConfig) -> str:
 
 def _located(source: str | Path) -> Path:
     """The folder of the two files, fetched if need be."""
-    if not Path(source).exists() and HUB_ID.fullmatch(str(source)):
+    if is_hub_id(source):
         return fetch_files(str(source), (SETTINGS, WEIGHTS))
     return Path(source)
 

@@ -5,7 +5,7 @@ import pytest
 
 from vsr.core.errors import VsrError
 from vsr.corpora.puppet import RESERVED, prepare_puppet
-from vsr.corpora.puppet.corpus import UNITS, align_lines
+from vsr.corpora.puppet.clips import UNITS, align_lines
 from vsr.corpora.puppet.sentences import GRID_SLOTS, draw_splits, load_vocabulary
 from vsr.corpora.puppet.speech import Span, Voice, synthesiser
 from vsr.data.manifest import read_manifest

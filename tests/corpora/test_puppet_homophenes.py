@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from vsr.core.errors import VsrError
-from vsr.corpora.puppet import prepare_puppet
-from vsr.corpora.puppet.corpus import render_sentence
+from vsr.corpora.puppet import prepare_puppet, render_sentence
 from vsr.corpora.puppet.speech import Span, synthesiser
 from vsr.corpora.puppet.visemes import mouth_track
 from vsr.data.manifest import Clip, read_manifest, write_manifest

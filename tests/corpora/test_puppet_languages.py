@@ -50,7 +50,13 @@ def test_a_corpus_says_its_language(tmp_path, capsys):
     assert clip.language == "fr" and len(clip.words) == 6
     assert all(word in slot for (word, *_), slot in zip(clip.words, SLOTS["fr"], strict=True))
     assert main(["prepare", "puppet", "--train", "1", "--dev", "0", "--test", "0", "--out", str(tmp_path)]) == 1
-    assert "another puppet corpus" in capsys.readouterr().err
+    said = f"{tmp_path} holds another puppet corpus (language fr, not none): choose another folder"
+    assert said in capsys.readouterr().err
+
+
+def test_more_voices_than_a_language_has_are_refused(tmp_path, capsys):
+    assert main(["prepare", "puppet", "--parallel", "es", "--voices", "99", "--out", str(tmp_path / "es")]) == 1
+    assert "the puppet has 5 voices of es, not 99" in capsys.readouterr().err and not (tmp_path / "es").exists()
 
 
 def test_a_language_that_it_does_not_speak_is_refused(tmp_path):

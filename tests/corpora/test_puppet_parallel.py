@@ -82,7 +82,7 @@ def test_what_it_cannot_say_is_refused(tmp_path, capsys, options, said):
     assert main(["prepare", "puppet", *options, "--out", str(tmp_path / "new")]) == 1
     assert said in capsys.readouterr().err and not (tmp_path / "new").exists()
     assert main(["prepare", "grid", "--parallel", "es", "--out", str(tmp_path / "new")]) == 1
-    assert "are of the puppet" in capsys.readouterr().err
+    assert "are options of puppet alone" in capsys.readouterr().err
 
 
 def test_sound_alone_is_that_of_the_video(tmp_path):

@@ -17,7 +17,8 @@ from vsr.data.video_corruption import CROP_BOX, Amount, DrawnVideo, Occlusion, V
 from vsr.media.audio import write_wave
 from vsr.media.mixing import power, snr
 from vsr.text.tokenizer import CharTokenizer
-from vsr.training.config import DataConfig, TrainConfig, build, dump_config
+from vsr.training.config import DataConfig, TrainConfig, dump_config
+from vsr.training.typed import build
 
 ALL = Corruption(
     SoundCorruption(

@@ -56,7 +56,7 @@ def test_batched_cached_search_equals_the_plain_one(model, states, options):
         assert [h.score for h in own] == pytest.approx([h.score for h in expected], abs=1e-4)
 
 
-@pytest.mark.parametrize("method", ["joint", "ctc_beam", "ctc_greedy"])
+@pytest.mark.parametrize("method", ["joint", "attention", "ctc_beam", "ctc_greedy"])
 def test_an_utterance_is_read_the_same_alone_and_in_a_batch(model, states, method):
     options = DecodeOptions(method=method, beam=3)
     together = decode(model, states, LENGTHS, options, EOS)

@@ -8,7 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vsr.cli import main
-from vsr.decoding.combination import Reading, answer, edits, feature_names, fit, fit_start, lattice_of, start_weights
+from vsr.decoding.combination import (
+    Reading,
+    answer,
+    edits,
+    feature_names,
+    fit,
+    fit_start,
+    lattice_of,
+    start_weights,
+    with_languages,
+)
 from vsr.decoding.confusion import best_paths, network_of, text_of
 from vsr.decoding.llm import as_sentence, load_text_model
 from vsr.decoding.word_ngram import BEGIN, CountedWords
@@ -81,6 +91,24 @@ def test_the_fit_finds_out_whom_to_believe():
     ]
     assert errors[0] >= 30 and errors[1] == 0
     assert weights[names.index("member_1")] > weights[names.index("member_0")]
+
+
+def test_single_words_of_a_far_better_member_give_way_to_a_language_model():
+    """The best is wrong in a word of five, the others in two, and what a language model says is true with noise."""
+    rng, truth, lattices = random.Random(1), [], []
+    for _ in range(120):
+        words = [rng.choice("abcdefgh") for _ in range(6)]
+        best = [word if rng.random() < 0.8 else rng.choice("pqrs") for word in words]
+        others = [word if rng.random() < 0.6 else rng.choice("tuvw") for word in words]
+        own = lattice_of([reading(" ".join(said)) for said in (best, others, others)], False)
+        scores = [3 * sum(a == b for a, b in zip(path, words, strict=False)) + rng.gauss(0, 2) for path in own.paths]
+        truth.append(words)
+        lattices.append(with_languages(own, [scores]))
+    names = feature_names(3, ["llm"], False)
+    weights = fit(lattices[:80], truth[:80], fit_start(names, ["llm"]))
+    told = list(zip(truth[80:], lattices[80:], strict=True))
+    combined = sum(edits(words, [w.word for w in answer(own, weights)]) for words, own in told)
+    assert combined < 0.7 * sum(edits(words, [slot[0] for slot in own.slots]) for words, own in told)
 
 
 def test_counted_words_sum_to_one():
@@ -209,4 +237,4 @@ def test_lists_of_other_clips_and_one_list_are_refused(lists, capsys):
     assert "short.jsonl lacks 9 utterances" in said
     (folder / "w.json").write_text(json.dumps({"weights": {"member_0": 1.0}}), "utf-8")
     said = refused(["combine", *files, "--weights", str(folder / "w.json"), "--out", out], capsys)
-    assert "the weights are of member_0" in said
+    assert "the weights are for member_0" in said

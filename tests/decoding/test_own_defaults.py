@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from vsr.cli import main
+from vsr.decoding.defaults import options_for, options_in
 from vsr.inference.live.session import live_options
 from vsr.inference.reader import load_model
 from vsr.report.collect import inspect_video
@@ -47,3 +48,15 @@ def test_a_width_that_is_none_is_told_before_a_model_is_loaded(face_clip, tmp_pa
     for words in (["inspect", str(face_clip), "-o", str(tmp_path / "x.html")], ["live", str(face_clip)]):
         assert main([*words, "--model", "no such", "--beam", "0"]) == 1
         assert "beam 0" in capsys.readouterr().err
+
+
+def test_a_search_by_the_decoder_alone_is_the_models_own_until_more_is_asked(published):
+    config = json.loads((published / "config.json").read_text(encoding="utf-8"))
+    config["decode"] = {"beam": 7, "method": "attention"}
+    (published / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    loaded = load_model(published)
+    joining = ({"hotwords": "x"}, {"ctc_weight": 0.3}, {"ngram": "x"})
+    kept = (({}, "attention"), ({"lm": "none"}, "attention"), ({"method": "ctc_beam"}, "ctc_beam"))
+    for given, method in (*kept, *((own, "joint") for own in joining)):
+        assert options_for(loaded, given) == options_in(loaded.folder, loaded.config, given)
+        assert options_for(loaded, given).method == method

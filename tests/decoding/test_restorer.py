@@ -263,6 +263,20 @@ def test_the_verb_trains_and_refuses(backbone, tmp_path, capsys):
         assert told in capsys.readouterr().err and not (tmp_path / "exp2").exists()
 
 
+def test_a_run_of_so_many_steps_is_as_long_whatever_an_epoch_is(backbone, tmp_path):
+    from vsr.training import restoring
+    from vsr.training.config import load_config
+
+    settings = [f"llm.sizes={json.dumps(LLAMA)}", "llm.backbone=''", "trainer.max_steps=5"]  # an epoch has two
+    config = load_config(config_of(tmp_path, backbone), settings, restoring.RestorerTrainConfig)
+    run = restoring.RestorerRun(config, tmp_path / "run")
+    folder = run.fit()
+    assert json.loads((folder / "restorer.json").read_text("utf-8"))["training"]["steps"] == 5
+    assert run.optimiser.param_groups[0]["lr"] < config.optim.lr
+    with pytest.raises(VsrError, match="max_minutes and trainer.max_steps: give one"):
+        restoring.RestorerTrainerConfig(max_minutes=1, max_steps=5)
+
+
 @pytest.mark.parametrize("own", [True, False])
 def test_a_killed_run_goes_on_to_the_bit(own, backbone, tmp_path, monkeypatch):
     """With weights of its own, and with adapters, of which the backbone is not stored."""

@@ -117,7 +117,7 @@ def test_the_verb_scores_units(tmp_path, dictionary, capsys):
     "record, more, printed",
     [
         ({"id": "a", "text": "P AE T", "unit": "phoneme"}, [], "add --unit phoneme"),
-        ({"id": "a", "text": "pat"}, ["--unit", "char", "--by", "viseme"], "are of words"),
+        ({"id": "a", "text": "pat"}, ["--unit", "char", "--by", "viseme"], "work only on words"),
         ({"id": "a", "text": "pat"}, ["--counted-in", "x"], "--by frequency"),
         ({"id": "z", "text": "pat"}, ["--unit", "char"], "no reference"),
     ],

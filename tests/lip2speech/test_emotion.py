@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from lip2speech.cli import main
+from lip2speech.inference.directions import Directions
 from lip2speech.inference.dubbing import pull_in, voice_of
 from lip2speech.inference.folder import load_model, save_part
 from lip2speech.models.emotion import EmotionPull, Pulls
@@ -94,11 +95,11 @@ def test_a_voice_feels_and_at_strength_0_is_as_it_was(feeling_voice):
     loaded, options = load_model(feeling_voice), FlowOptions(2)
     crop = np.random.default_rng(0).integers(0, 255, (12, 96, 96)).astype(np.uint8)
     plain, none, sad, angry = (
-        voice_of(loaded, crop, speakers(1), options, emotion=own)
+        voice_of(loaded, crop, speakers(1), Directions(options, emotion=own))
         for own in (None, Emotion("sad", 0, 0), Emotion("sad", 2), Emotion("angry", 2))
     )
     assert np.array_equal(plain, none) and not np.array_equal(plain, sad) and not np.array_equal(sad, angry)
-    assert pull_in(loaded, (), 0, 12, FlowOptions(0), Emotion("sad")) is None
+    assert pull_in(loaded, Directions(FlowOptions(0), emotion=Emotion("sad")), 0, 12) is None
 
 
 def test_through_the_command(feeling_voice, tiny_voice_folder, tmp_path, capsys):

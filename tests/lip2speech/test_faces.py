@@ -166,6 +166,12 @@ def test_match_through_the_command(face_and_voice, tmp_path, voice_like, capsys)
     if not records[0]["speaks"]:
         assert records[0]["cosine"] >= records[1]["cosine"] and "once in 2" in said[2]
     assert main(given) == 0 and "looks" not in capsys.readouterr().out.splitlines()[0]
+    (tmp_path / "bad.mp4").write_text("no video")
+    assert main([*given, str(tmp_path / "bad.mp4"), "none.mp4"]) == 1
+    printed = capsys.readouterr()
+    assert all(name in printed.err for name in ("bad.mp4", "none.mp4")) and len(printed.err.splitlines()) == 2
+    assert all(any(own in line for line in printed.out.splitlines()) for own in films)
+    assert main([*given[:3], "none.mp4"]) == 1 and "none.mp4: no such file" in capsys.readouterr().err
     for wrong, why in ((["--model", str(tmp_path)], "knows no voices"), (["--out", films[0]], "is what is read")):
         assert main([*given, *wrong]) == 1 and why in capsys.readouterr().err
     write_wave(tmp_path / "said.wav", voice_like[:9000])

@@ -7,6 +7,7 @@ import torch
 from lip2speech.cli import main
 from lip2speech.conditions.context import pairs_of
 from lip2speech.conditions.registry import conditions_of
+from lip2speech.inference.directions import Directions
 from lip2speech.inference.dubbing import speak, voice_crop
 from lip2speech.inference.filling import patched
 from lip2speech.inference.folder import load_model, save_part, save_voice
@@ -87,7 +88,7 @@ def test_what_is_made_depends_on_what_is_around_and_not_on_what_was_in_the_gap(f
     known = Gap(0.4, 0.8).known(np.arange(30) / 25)
 
     def mel(heard):
-        return voice_crop(loaded, crop, speakers(1), options, sound=heard, known=known).mel
+        return voice_crop(loaded, crop, speakers(1), Directions(options, sound=heard, known=known)).mel
 
     inside, outside = wave.copy(), wave.copy()
     inside[6400:12_800] = 0
@@ -137,7 +138,7 @@ def test_a_language_model_keeps_the_codes_around_a_gap(tiny_voice_folder, tmp_pa
     loaded = with_tokens(load_model(tiny_voice_folder), tmp_path / "lm", TokenOptions())
     crop, wave = np.random.default_rng(0).integers(0, 255, (20, 96, 96), np.uint8), sound(2, 20 * 640)
     known = Gap(0.3, 0.5).known(np.arange(20) / 25)
-    speech = voice_crop(loaded, crop, speakers(1), FlowOptions(), sound=wave, known=known)
+    speech = voice_crop(loaded, crop, speakers(1), Directions(sound=wave, known=known))
     voice, codec = loaded.voice, loaded.voice.model.codec
     own = codec.encode(voice.normalise(log_mel(torch.from_numpy(wave))[None]))
     expected = voice.to_mel(codec.decode(own))[0].unflatten(0, (-1, 2))

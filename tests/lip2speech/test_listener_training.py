@@ -34,7 +34,7 @@ def lists(tmp_path):
 
 
 @pytest.mark.parametrize("part", ["", "acoustic"])
-def test_a_listener_learns_its_words_and_belongs_to_its_voice(lists, tiny_voice_folder, part):
+def test_a_listener_learns_its_words_and_belongs_to_its_voice(lists, tiny_voice_folder, part, capsys):
     config = {
         "data": {
             "train": [str(lists / "train.jsonl")], "dev": [str(lists / "dev.jsonl")],
@@ -44,6 +44,8 @@ def test_a_listener_learns_its_words_and_belongs_to_its_voice(lists, tiny_voice_
         "trainer": {"max_epochs": 40, "precision": "32-true", "threads": 1},
     }  # fmt: skip
     (lists / "listener.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    assert main(["listener", "--config", str(lists / "listener.yaml"), "--dry-run"]) == 0
+    assert "which of 2 words" in capsys.readouterr().out and not (lists / "run").exists()
     assert main(["listener", "--config", str(lists / "listener.yaml"), "--out", str(lists / "run")]) == 0
     assert read_json(lists / "run/model/config.json")["model"]["words"] == ["bin", "now"]
     voice = lists / "voice"

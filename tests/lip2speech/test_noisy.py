@@ -11,9 +11,11 @@ from lip2speech.cli import main
 from lip2speech.conditions.registry import conditions_of
 from lip2speech.features.corpus import Features
 from lip2speech.features.dataset import NoText, SpeechDataset
+from lip2speech.inference.directions import Directions
 from lip2speech.inference.dubbing import speak, voice_crop
 from lip2speech.inference.folder import load_model, save_part, save_voice
 from lip2speech.inference.masking import gains_of, masked, ratio_of
+from lip2speech.inference.noise_ratio import better_of, ratio_by_lips
 from lip2speech.inference.options import SynthesisOptions
 from lip2speech.inference.recorded import conditions_of_sound
 from lip2speech.inference.synthesizer import load_speech
@@ -116,10 +118,10 @@ def test_a_long_clip_is_given_the_sound_of_each_window(hearing):
     loaded = load_model(hearing)
     crop, wave = np.random.default_rng(0).integers(0, 255, (520, 96, 96), np.uint8), sound(3, 520 * 640)
     options = FlowOptions(steps=1, temperature=0.0)
-    whole = voice_crop(loaded, crop, speakers(1), options, sound=wave)
+    whole = voice_crop(loaded, crop, speakers(1), Directions(options, sound=wave))
     last = wave.copy()
     last[-6400:] = 0
-    other = voice_crop(loaded, crop, speakers(1), options, sound=last)
+    other = voice_crop(loaded, crop, speakers(1), Directions(options, sound=last))
     assert torch.equal(whole.mel[:, :800], other.mel[:, :800]) and not torch.allclose(whole.mel, other.mel)
 
 
@@ -140,6 +142,41 @@ def test_the_ratio_is_that_of_the_powers():
     assert ratio_of(noisy, noisy) == pytest.approx(30, abs=0.01)
 
 
+def resting(frames=40):
+    """The mel of lips that speak in the middle half, and that half as (640 T,) bool."""
+    lips = torch.full((4 * frames, 80), -8.0)
+    lips[frames : 3 * frames] = -2.0
+    return lips, np.repeat((lips[:, 0] > -5).numpy(), 160)
+
+
+@pytest.mark.parametrize("ratio", [-10, 0, 15])
+def test_the_ratio_is_found_by_what_is_heard_while_lips_rest(ratio):
+    lips, spoken = resting()
+    rng = np.random.default_rng(0)
+    speech, noise = (rng.standard_normal(len(spoken)) for _ in range(2))
+    wave = (speech * spoken * 10 ** (ratio / 20) + noise).astype(np.float32) / 50
+    assert ratio_by_lips(wave, lips) == pytest.approx(ratio, abs=1.5)
+    assert better_of(wave, lips) == ("made" if ratio < 1 else "mask")
+
+
+def test_where_lips_do_not_rest_or_nothing_is_heard_a_mask_is_the_choice():
+    lips, spoken = resting()
+    wave = sound(0, len(spoken))
+    assert ratio_by_lips(wave, torch.zeros(160, 80)) is None and better_of(wave, torch.zeros(160, 80)) == "mask"
+    assert ratio_by_lips(np.zeros_like(wave), lips) is None
+    assert ratio_by_lips(wave * spoken, lips) == 30 and ratio_by_lips(wave * ~spoken, lips) == -30
+
+
+def test_what_fits_the_noise_is_one_of_the_two(hearing, tmp_path, monkeypatch):
+    silent, wave = write_video(tmp_path / "silent.mp4", talking_face(36)), sound(3, 36 * 640)
+    mux(silent, wave, tmp_path / "noisy.mp4")
+    loaded = load_model(hearing)
+    masks, made = (speak(loaded, tmp_path / "noisy.mp4", noisy=how).wave for how in ("mask", "made"))
+    for chosen, expected in (("mask", masks), ("made", made)):
+        monkeypatch.setattr("lip2speech.inference.dubbing.better_of", lambda *given, own=chosen: own)
+        assert np.array_equal(speak(loaded, tmp_path / "noisy.mp4", noisy="auto").wave, expected)
+
+
 def test_a_voice_of_lips_alone_is_refused_and_so_is_a_video_without_sound(tiny_voice_folder, hearing, tmp_path, capsys):
     video = write_video(tmp_path / "silent.mp4", talking_face(36))
     for model, printed in ((tiny_voice_folder, "condition of kind noisy"), (hearing, "has no sound")):
@@ -155,14 +192,14 @@ def test_a_mask_keeps_the_recording_and_made_does_not(hearing, tmp_path):
     mux(silent, wave, tmp_path / "noisy.mp4")
     loaded, heard = load_model(hearing), read_wave(tmp_path / "noisy.mp4", 36)
     masks, made = (speak(loaded, tmp_path / "noisy.mp4", noisy=how).wave for how in ("mask", "made"))
-    for out, given, expected in (("a.wav", ["--noisy"], masks), ("b.wav", ["--noisy", "made"], made)):
+    for out, given, expected in (("a.wav", ["--noisy", "mask"], masks), ("b.wav", ["--noisy", "made"], made)):
         options = ["-o", str(tmp_path / out), "--model", str(hearing), *given]
         assert main(["speak", str(tmp_path / "noisy.mp4"), *options]) == 0
         assert np.allclose(read_wave(tmp_path / out), np.clip(expected, -1, 1), atol=1e-3)
     assert len(masks) == len(made) == len(heard) and not np.allclose(masks, made)
     assert np.square(masks).sum() <= np.square(heard).sum() * 1.01
 
-    with pytest.raises(VsrError, match="mask or made"):
+    with pytest.raises(VsrError, match="auto, mask, made"):
         SynthesisOptions(noisy="both")
 
 
@@ -176,14 +213,18 @@ def test_a_list_is_cleaned_clip_by_clip(hearing, tmp_path):
     given = {"acoustic": hearing / "acoustic", "vocoder": hearing / "vocoder", "features": tmp_path}
     given |= {"manifest": tmp_path / "list.jsonl", "text": "none"}
     folders = [str(own) for name, value in given.items() for own in (f"--{name}", value)]
-    for out, how in (("mask", ["--noisy"]), ("made", ["--noisy", "made"]), ("lips", [])):
+    for out, how in (("mask", ["--noisy", "mask"]), ("made", ["--noisy", "made"]), ("auto", ["--noisy"]), ("lips", [])):
         assert main(["synthesize", *folders, "--out", str(tmp_path / out), *how]) == 0
+    assert main(["synthesize", *folders, "--out", str(tmp_path / "lips0"), "--steps", "0"]) == 0
     for clip in clips:
         wave, made, lips = (read_wave(tmp_path / out / f"{clip.id}.wav") for out in ("mask", "made", "lips"))
         mel = load_speech(tmp_path / "mask", clip).mel[0]
         expected = masked(read_wave(clip.video), mel)
         assert len(wave) == 640 * clip.num_frames and np.allclose(wave, expected, atol=1e-3)
         assert not np.allclose(made, lips, atol=1e-3)
+        chosen = better_of(read_wave(clip.video), load_speech(tmp_path / "lips0", clip).mel[0])
+        auto, own = read_wave(tmp_path / "auto" / f"{clip.id}.wav"), made if chosen == "made" else wave
+        assert np.allclose(auto, own, atol=1e-3)
 
 
 def test_a_copy_voices_nothing():

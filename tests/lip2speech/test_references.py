@@ -10,7 +10,7 @@ from lip2speech.features.speaker import reference_vector
 from lip2speech.inference.anonymous import FAR
 from lip2speech.inference.dubbing import speak
 from lip2speech.inference.folder import load_model
-from lip2speech.inference.reference import Reference, read_reference, whose
+from lip2speech.inference.reference import Reference, before_hearing, read_reference, whose
 from lip2speech.inference.saved_voices import saved_names, saved_vector, user_folder
 from tests.conftest import talking_face, write_video
 from vsr.core.errors import VsrError
@@ -57,6 +57,17 @@ def test_a_saved_voice_is_the_recordings(someone, capsys):
     assert main(["voices"]) == 0 and "anna: from someone.wav" in capsys.readouterr().out
     assert main(["voices", "remove", "anna"]) == 0 and saved_names() == []
     assert main(["voices", "remove", "anna"]) == 1 and main(["voices", "add", "own", str(someone)]) == 1
+
+
+def test_a_voice_for_what_is_to_come_is_chosen_before(someone):
+    assert main(["voices", "add", "anna", str(someone), "--consent"]) == 0
+    assert np.array_equal(before_hearing(read_reference("anna")), saved_vector("anna"))
+    assert np.allclose(before_hearing(read_reference(someone)), saved_vector("anna"), atol=1e-5)
+    nobody, other = (before_hearing(read_reference(f"anonymous:{seed}")) for seed in (1, 2))
+    assert np.linalg.norm(nobody) == pytest.approx(1, abs=1e-5) and nobody @ other < 0.999
+    for unheard in ("own", "face"):
+        with pytest.raises(VsrError, match="nobody is seen or heard before"):
+            before_hearing(read_reference(unheard))
 
 
 @pytest.mark.parametrize("words", [["add", "anna"], ["list", "anna"], ["remove"], ["add", "../a", "b.wav"]])

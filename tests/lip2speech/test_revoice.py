@@ -8,7 +8,7 @@ from lip2speech.cli import main
 from lip2speech.features.unit_input import unit_vectors
 from lip2speech.inference.anonymous import CHOICE, FAR, anonymous_vector, seed_of, shipped_pool
 from lip2speech.inference.folder import load_model, save_part, save_voice
-from lip2speech.inference.revoicing import heard, revoice
+from lip2speech.inference.revoicing import heard, read_units, revoice, say_units
 from tests.lip2speech.tiny import READER, UNITS, speakers, tiny_vocoder, tiny_voice
 from vsr.core.errors import VsrError
 from vsr.media.audio import read_wave, write_wave
@@ -53,6 +53,24 @@ def test_a_voice_that_looks_at_lips_is_refused(tiny_voice_folder, voice_like, tm
     for model in ([], ["--model", str(tiny_voice_folder)]):
         assert main([*given, *model]) == 1 and "data.seen: units" in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_units_that_another_program_wrote_are_said(units_voice, tmp_path, capsys):
+    said, out = tmp_path / "units.npy", tmp_path / "out.wav"
+    given = ["revoice", str(said), "-o", str(out), "--model", str(units_voice), "--consent", "--reference"]
+    np.save(said, np.arange(31) % UNITS)
+    assert main([*given, "anonymous:3"]) == 0 and len(read_wave(out)) == 32 * 320
+    speaker = torch.from_numpy(anonymous_vector(shipped_pool(), None, 3))[None]
+    expected = say_units(load_model(units_voice), read_units(said, UNITS), speaker)
+    assert np.abs(read_wave(out) - expected.clip(-1, 1)).max() < 1e-3
+    out.unlink()
+    assert main([*given, "own"]) == 1 and "units have no voice" in capsys.readouterr().err
+    for wrong, why in (
+        (np.array([UNITS]), f"0 to {UNITS - 1}"), (np.array([-1]), f"0 to {UNITS - 1}"), (np.zeros(3), "whole numbers"),
+        (np.array([], int), "whole numbers"), (np.array([{}]), "cannot be read"),
+    ):  # fmt: skip
+        np.save(said, wrong, allow_pickle=True)
+        assert main([*given, "anonymous"]) == 1 and why in capsys.readouterr().err and not out.exists()
 
 
 def pool(count, seed=0):

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from lip2speech.cli import LIP2SPEECH, main
+from lip2speech.inference.directions import Directions
 from lip2speech.inference.dubbing import speak, speak_clip, voice_crop
 from lip2speech.inference.folder import load_model, save_part
 from lip2speech.models.flow_options import FlowOptions
@@ -120,7 +121,7 @@ def test_long_crops_are_joined_without_a_hole():
     rng = np.random.default_rng(0)
     crop = rng.integers(0, 255, (700, 96, 96), np.uint8)
     loaded = type("Loaded", (), {"voice": tiny_voice()})
-    speech = voice_crop(loaded, crop, speakers(1), FlowOptions(steps=1, temperature=0.0))
+    speech = voice_crop(loaded, crop, speakers(1), Directions(FlowOptions(steps=1, temperature=0.0)))
     assert speech.mel.shape == (1, 2800, 80) and speech.units.shape == (1, 1400)
     assert (speech.mel.abs().sum(-1) > 0).all()
 

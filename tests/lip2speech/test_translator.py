@@ -12,7 +12,8 @@ from lip2speech.inference.folder import load_model, save_part, save_voice
 from lip2speech.inference.languages import check_language, languages_of
 from lip2speech.inference.translating import open_translator, say, translate_wave
 from lip2speech.models.durations import filling, free, repeated, runs
-from lip2speech.models.translator import FIRST, TranslatorConfig, UnitPairs, UnitTranslator
+from lip2speech.models.translator import TranslatorConfig, UnitTranslator
+from lip2speech.models.translators import FIRST, UnitPairs
 from lip2speech.training.translator import PairDataset, TranslatorTrainConfig, pairs_of, said_by, units_of
 from tests.lip2speech.tiny import UNITS, speakers, tiny_vocoder, tiny_voice
 from vsr.core.errors import VsrError
@@ -223,6 +224,8 @@ def test_the_lips_of_a_video_are_voiced_first(voice, tiny_voice_folder, face_cli
 
 @pytest.mark.parametrize("options, said_of", [
     (["--to", "fr"], "speaks en, es, de"),
+    (["--to", "Spanish"], "the code of a language, such as es"),
+    (["--to", "es", "--reference", "none.wav"], "none.wav: no such file"),
     (["--to", "es", "--duration", "free", "-o", "x.mp4"], "write a .wav"),
     (["--to", "es", "--modality", "sound", "--lips", "m"], "--lips is of --modality video"),
     (["--to", "es", "--modality", "video", "--reference", "own"], "does not hear"),
@@ -248,6 +251,17 @@ def test_voices_that_do_not_translate_say_what_to_give(voice, said, tiny_voice_f
     assert languages_of(voice) == list(LANGUAGES)
     with pytest.raises(VsrError, match="en, es, de"):
         check_language(voice, "xx")
+
+
+def test_an_absent_file_is_named_before_a_translator_is_missed(tmp_path, capsys):
+    assert main(["translate", "none.wav", "--to", "es", "-o", str(tmp_path / "x.wav")]) == 1
+    assert "none.wav: no such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", ["translator", "listener", "face", "train"])
+def test_a_configuration_that_is_absent_is_refused_before_anything_is_made(verb, tmp_path, capsys):
+    assert main([verb, "--config", "none.yaml", "--out", str(tmp_path / "run")]) == 1
+    assert "--config none.yaml: no such file" in capsys.readouterr().err and not (tmp_path / "run").exists()
 
 
 def test_what_is_too_long_or_nothing_is_refused(voice):
@@ -282,15 +296,21 @@ def lists(tmp_path, codebook, monkeypatch, voice_like):
     return tmp_path
 
 
-def test_a_translator_is_trained_and_belongs_to_its_voice(lists, voice, said, capsys):
-    assert main(["translator", "--config", "t.yaml", "--dry-run"]) == 0
+@pytest.mark.parametrize("kind", ["autoregressive", "masked"])
+def test_a_translator_is_trained_and_belongs_to_its_voice(lists, voice, said, capsys, kind):
+    settings = ["--set", f"model.kind={kind}"]
+    assert main(["translator", "--config", "t.yaml", "--dry-run", *settings]) == 0
     assert "en, es, de" in capsys.readouterr().out
-    assert main(["translator", "--config", "t.yaml", "--out", "run"]) == 0
+    assert main(["translator", "--config", "t.yaml", "--out", "run", *settings]) == 0
     shown = [line for line in capsys.readouterr().out.splitlines() if "dev_units" in line]
     assert len(shown) >= 2
     shutil.copytree(voice, lists / "own", ignore=shutil.ignore_patterns("translator"))
     shutil.copytree(lists / "run/model", lists / "own/translator")
     assert open_translator(load_model(lists / "own")).languages == LANGUAGES
+    given = ["translate", str(said), "--to", "es", "--model", str(lists / "own"), "--consent", "--steps", "1"]
+    assert main([*given, "-o", "es.wav"]) == 0 and len(read_wave("es.wav")) == 20_001
+    with pytest.raises(VsrError, match="model.kind is 'mask'; it can be masked"):
+        load_config("t.yaml", ["model.kind=mask"], TranslatorTrainConfig).model_config(UNITS)
 
 
 def test_lists_that_say_nothing_in_another_language_are_refused(lists, capsys):

@@ -17,7 +17,7 @@ from vsr.core.files import write_json
 from vsr.data.manifest import Clip, write_manifest
 from vsr.media.audio import to_pcm16
 from vsr.media.mel import log_mel
-from vsr.training.config import build
+from vsr.training.typed import build
 
 pytestmark = pytest.mark.slow
 

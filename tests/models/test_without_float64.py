@@ -141,7 +141,7 @@ def searched(options, there):
         return decode.__wrapped__(own, given, lengths, options, 10, [(0.3, NeuralLanguage(lm))])
 
 
-@pytest.mark.parametrize("method", ["joint", "ctc_beam", "ctc_greedy"])
+@pytest.mark.parametrize("method", ["joint", "attention", "ctc_beam", "ctc_greedy"])
 def test_the_search_says_what_it_says_on_the_cpu(no_float64, method):
     options = DecodeOptions(method, beam=4, nbest=3)
     plain = searched(options, there=False)

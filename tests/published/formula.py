@@ -49,3 +49,14 @@ def samples(frames):
 def sound(frames):
     """A wave (1, frames, 640) that a front end of sound takes."""
     return torch.from_numpy(0.5 * noise(frames * 640, 7 * frames + 1)).float().view(1, frames, 640)
+
+
+def as_one(weights, first, other):
+    """The weights, where every tensor whose name begins with ``other``, a layer's number at `{}`, is that of ``first``:
+    what a module is that several layers share."""
+    before, after = other.split("{}")
+    kept = dict(weights)
+    for name in weights:
+        if name.startswith(before) and name[len(before) :].lstrip("0123456789").startswith(after):
+            kept[name] = weights[first + name[len(before) :].lstrip("0123456789")[len(after) :]]
+    return kept

@@ -7,6 +7,7 @@ dataclasses, `np.float`), the copies need those lines changed.
 """
 
 import argparse
+import math
 import sys
 import tempfile
 import wave
@@ -19,6 +20,8 @@ from torch import nn
 
 DIM, HEADS, DECODER_HEADS, HIDDEN, LAYERS, SOUND = 16, 2, 4, 20, 2, 104
 PIECES = ("▁a", "b", "c", "d", "e", "f", "g")
+SEARCH = {"beam": 4, "method": "attention"}  # its conf/s2s_decode.yaml, narrower; never the unknown token
+SCALED = {8: 0.3, 2: 1.5}  # rows of the embedding for the search, so that texts end here and there
 TOKENS = ((2, 5, 7, 10), (2, 4), (2, 8, 8, 3, 6, 9))  # fairseq's ids: they begin with its end symbol, 2
 
 
@@ -82,6 +85,21 @@ def record(model, frames, tokens, modality):
     return {"frames": frames, "tokens": tokens[0].tolist(), **rounded(values)}
 
 
+@torch.no_grad()
+def search(model, dictionary, frames, modality):
+    """The n-best of AV-HuBERT's own sequence generator."""
+    from avhubert.sequence_generator import SequenceGenerator
+
+    more = {"max_len_a": 1.0, "max_len_b": 0, "max_len": frames + 1, "len_penalty": 1.0, "unk_penalty": math.inf}
+    generator = SequenceGenerator([model], dictionary, SEARCH["beam"], **more)
+    seen = None if modality == "sound" else video(frames).transpose(1, 2)
+    sound = None if modality == "video" else heard(frames).t()[None]
+    padding = torch.zeros(1, frames, dtype=torch.bool)
+    (found,) = generator.generate([model], {"net_input": {"source": {"audio": sound, "video": seen},
+                                                         "padding_mask": padding}})  # fmt: skip
+    return [{"tokens": own["tokens"].tolist()[:-1], "score": round(float(own["score"]), 6)} for own in found]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("av_hubert")
@@ -95,8 +113,15 @@ def main():
         modality: [record(model, f, t, modality) for f, t in zip(FRAMES, TOKENS, strict=True)]
         for modality in ("video", "sound", "both")
     }
+    for token, factor in SCALED.items():
+        model.decoder.embed_tokens.weight.data[token] *= factor
+    found = {
+        modality: {str(frames): search(model, dictionary, frames, modality) for frames in (9, 14)}
+        for modality in ("video", "both")
+    }
     settings = {"encoder_attention_heads": HEADS, "decoder_attention_heads": DECODER_HEADS}
-    write("av_hubert.json", shapes, each.pop("video"), symbols=dictionary.symbols, settings=settings, **each)
+    write("av_hubert.json", shapes, each.pop("video"), symbols=dictionary.symbols, settings=settings, **each,
+          search={"options": SEARCH, "scaled": list(SCALED.items()), "found": found})  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -9,8 +9,10 @@ import torch
 
 from tests.published.agreement import far
 from tests.published.formula import samples, video, weights
-from tests.published.test_av_hubert import ours
+from tests.published.test_av_hubert import EOS, ours
 from vsr.core.errors import VsrError
+from vsr.decoding.joint_beam import decode
+from vsr.decoding.options import DecodeOptions
 from vsr.models.filterbank import LOUDEST, FilterBank, log_filter_bank
 from vsr.models.streams import Streams
 from vsr.modelstore.importers.av_hubert import build, modality_of, our_order
@@ -116,3 +118,24 @@ def test_tensors_of_sound_are_checked(change, printed):
     shapes = {other: shape for other, shape in GOLDEN["shapes"].items() if other != name}
     with pytest.raises(VsrError, match=printed):
         build(weights(shapes | ({name: change} if change else {})), GOLDEN["settings"], "both")
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("modality", ["video", "both"])
+def test_the_whole_search_gives_the_peers_n_best(modality):
+    own = weights(GOLDEN["shapes"])
+    for token, factor in GOLDEN["search"]["scaled"]:
+        own["decoder.embed_tokens.weight"][token] *= factor
+    model = build(own, GOLDEN["settings"], modality)
+    lengths, search = torch.tensor([9, 14]), GOLDEN["search"]
+    seen = torch.zeros(2, 14, 1, 88, 88)
+    seen[0, :9], seen[1] = video(9)[0], video(14)[0]
+    heard = torch.zeros(2, 14, 640)
+    heard[0, :9], heard[1] = wave(9)[0], wave(14)[0]
+    states = model.encode(seen if modality == "video" else Streams({"video": seen, "sound": heard}), lengths)
+    found = decode(model, states, lengths, DecodeOptions(nbest=4, **search["options"]), EOS)
+    for ranked, frames in zip(found, (9, 14), strict=True):
+        expected = search["found"][modality][str(frames)]
+        assert [list(one.tokens) for one in ranked] == [ours(one["tokens"])[0].tolist() for one in expected]
+        assert [one.score for one in ranked] == pytest.approx([one["score"] for one in expected], abs=1e-4)
+        assert all(one.attention_score == pytest.approx(one.score * (len(one.tokens) + 1)) for one in ranked)

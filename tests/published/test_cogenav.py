@@ -61,10 +61,10 @@ def test_the_base_model_sees_pixels_from_0_to_1():
     torch.testing.assert_close(raw((pixels - MEAN) / STD, mask), usual(pixels, mask), atol=1e-5, rtol=1e-4)
 
 
-def twice_as_wide():
+def twice_as_wide(given):
     """Names and shapes of a model of 64 channels, and so of one head; its ResNet stays as it is."""
     shapes = {}
-    for name, shape in GOLDEN["shapes"].items():
+    for name, shape in given.items():
         kept = ".resnet." in name
         shapes[name] = shape if kept else [{32: 64, 64: 128}.get(side, side) for side in shape]
     for name, side in (("conv1.weight", 0), ("conv1.bias", 0), ("conv2.weight", 1)):
@@ -74,7 +74,7 @@ def twice_as_wide():
 
 
 def test_the_command_makes_an_encoder_that_encodes_and_cannot_read(tmp_path, capsys, face_clip):
-    torch.save(weights(twice_as_wide()), tmp_path / "large_cogenav.pt")
+    torch.save(weights(twice_as_wide(GOLDEN["shapes"])), tmp_path / "large_cogenav.pt")
     out = tmp_path / "out"
     assert main(["import", "cogenav", str(tmp_path / "large_cogenav.pt"), "-o", str(out)]) == 0
     printed = capsys.readouterr().out

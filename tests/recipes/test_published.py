@@ -91,7 +91,7 @@ def test_the_test_list_alone_is_that_of_the_whole_corpus(tmp_path, capsys):
         assert [own["what"] for own in counts] == ["test utterances", "test words"]
     capsys.readouterr()
     assert main(["prepare", "grid", "--corpus", str(lrs3), "--out", str(tmp_path / "no"), "--test-only"]) == 1
-    assert "--test-only is of lrs3 and lrs2" in capsys.readouterr().err and not (tmp_path / "no").exists()
+    assert "--test-only works only for lrs3 and lrs2" in capsys.readouterr().err and not (tmp_path / "no").exists()
 
 
 def test_where_a_model_is(tiny_model, capsys):

@@ -39,13 +39,22 @@ def test_every_voice_is_built_without_data(path, tmp_path, monkeypatch, capsys):
     assert "are trained" in capsys.readouterr().out and not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("egs/*/lip2speech/conf/translator.yaml")), ids=name_of)
+@pytest.mark.parametrize("path", sorted(ROOT.glob("egs/*/lip2speech/conf/translator*.yaml")), ids=name_of)
 def test_every_translator_is_built_without_data(path, tmp_path, monkeypatch, capsys):
     from lip2speech.cli import main as voice
 
     monkeypatch.chdir(tmp_path)
     assert voice(["translator", "--config", str(path), "--dry-run"]) == 0
-    assert "learns units and lengths" in capsys.readouterr().out and not list(tmp_path.iterdir())
+    assert "learns units" in capsys.readouterr().out and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("egs/*/lip2speech/conf/listener*.yaml")), ids=name_of)
+def test_every_listener_is_built_without_data(path, tmp_path, monkeypatch, capsys):
+    from lip2speech.cli import main as voice
+
+    monkeypatch.chdir(tmp_path)
+    assert voice(["listener", "--config", str(path), "--dry-run"]) == 0
+    assert "words is said" in capsys.readouterr().out and not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("path", FACES, ids=name_of)
@@ -91,3 +100,20 @@ def test_a_tokenizer_of_other_units_is_refused(tmp_path, capsys, monkeypatch):
     CharTokenizer().save(tmp_path / "data/phoneme")
     assert main(["train", "--config", str(ROOT / "egs/grid/vsr/conf/vallr.yaml"), "--dry-run"]) == 1
     assert "data.unit is phoneme, but the tokenizer of data/phoneme is of text" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name, folder", [("llm_stack", "SmolLM2-135M-Instruct"), ("flamingo", "whisper-base")])
+def test_a_backbone_that_is_not_there_is_named(name, folder, tmp_path, monkeypatch, capsys, recwarn):
+    monkeypatch.chdir(tmp_path)
+    command = ["train", "--config", str(ROOT / f"egs/grid/vsr/conf/{name}.yaml"), "--dry-run"]
+    line = f"not found: backbone models/{folder}; training needs it"
+    assert main(command) == 0 and capsys.readouterr().out.count(line) == 1
+    (tmp_path / "models" / folder).mkdir(parents=True)
+    assert main(command) == 0 and line not in capsys.readouterr().out
+    assert not [own for own in recwarn if "is_gradient_checkpointing" in str(own.message)]
+
+
+def test_an_objective_is_printed_with_its_settings_in_words(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "--config", str(ROOT / "egs/grid/vsr/conf/usr.yaml"), "--dry-run"]) == 0
+    assert "learns by usr (weight 1.0, above 0.8, masked 0.4, span 10):" in capsys.readouterr().out

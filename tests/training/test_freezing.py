@@ -11,10 +11,10 @@ from tests.lip2speech.tiny import speech_batch, tiny_voice
 from tests.training.test_frozen import run_until
 from tests.training.test_loop import config as config  # noqa: PLC0414  a fixture
 from vsr.core.errors import VsrError
-from vsr.training.config import build
 from vsr.training.frozen import digests, freeze, frozen_names
 from vsr.training.lipreader import LipReaderRun
 from vsr.training.optimiser import adamw
+from vsr.training.typed import build
 
 
 def freezing(config, *names):

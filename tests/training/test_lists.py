@@ -15,10 +15,11 @@ from vsr.models.lipreader import LipReader, LipReaderConfig
 from vsr.modelstore.folder import load_model, save_model
 from vsr.text.tokenizer import CharTokenizer, WordTokenizer, pieces_of
 from vsr.training import finite
-from vsr.training.config import TrainConfig, build, dump_config
+from vsr.training.config import TrainConfig, dump_config
 from vsr.training.lipreader import LipReaderRun as Run
 from vsr.training.starting import copy_weights, token_pairs
 from vsr.training.texts import frames_needed
+from vsr.training.typed import build
 
 TINY = {
     "frontend_width": 8, "frontend_layers": 1, "frontend_heads": 2, "dim": 16, "heads": 2, "hidden": 24, "layers": 1,

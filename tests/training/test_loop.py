@@ -16,9 +16,10 @@ from vsr.data.manifest import Clip, write_manifest
 from vsr.modelstore.folder import load_model
 from vsr.text.tokenizer import CharTokenizer
 from vsr.training.averaging import average_epochs
-from vsr.training.config import build, dump_config, load_config
+from vsr.training.config import dump_config, load_config
 from vsr.training.lipreader import LipReaderRun as Run
 from vsr.training.lipreader import read_all
+from vsr.training.typed import build
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,6 @@ import yaml
 from lip2speech.models.face_voice import FaceVoice, FaceVoiceConfig
 from lip2speech.models.listener import Listener, ListenerConfig
 from lip2speech.models.token_model import TokenModel
-from lip2speech.models.translator import UnitTranslator
 from lip2speech.models.voice_config import VoiceConfig
 from lip2speech.training.acoustic import VoiceTrainConfig
 from lip2speech.training.face_voice import FaceTrainConfig
@@ -25,9 +24,10 @@ from vsr.models.bare import bare
 from vsr.models.language import LanguageModel
 from vsr.models.lipreader import LipReader, LipReaderConfig
 from vsr.objectives.registry import objective_of
-from vsr.training.config import OptimConfig, TrainConfig, TrainerConfig, build, load_config
+from vsr.training.config import OptimConfig, TrainConfig, TrainerConfig, load_config
 from vsr.training.language import LanguageTrainConfig
 from vsr.training.restoring import RestorerTrainConfig
+from vsr.training.typed import build
 
 ROOT = Path(__file__).parents[2]
 READER = {"data": {"train": ["a"], "dev": ["b"], "tokenizer": "t"}}
@@ -65,7 +65,7 @@ def refused(tmp_path, settings, kind, setting, make):
 
 
 def reader_of(config):
-    from vsr.training.config import built
+    from vsr.training.model_settings import built
 
     with bare(memory=False):
         return built(LipReader, config.model_config(40))
@@ -123,8 +123,8 @@ def test_the_configuration_of_every_recipe_builds_its_model(path):
             model = LipReader(load_config(path).model_config(vocabulary_of(settings)))
         elif path.stem.startswith("listener"):
             model = Listener(ListenerConfig(words=("a",), **load_config(path, (), ListenerTrainConfig).model))
-        elif path.stem == "translator":
-            model = UnitTranslator(load_config(path, (), TranslatorTrainConfig).model_config(200))
+        elif path.stem.startswith("translator"):
+            model = load_config(path, (), TranslatorTrainConfig).model_config(200).build()
         elif path.stem.startswith("face"):
             model = FaceVoice(FaceVoiceConfig(**load_config(path, (), FaceTrainConfig).model))
         elif path.stem.startswith("vocoder"):

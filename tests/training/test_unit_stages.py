@@ -14,8 +14,9 @@ from vsr.data.manifest import read_manifest, write_manifest
 from vsr.decoding.corpus import decode_manifest
 from vsr.decoding.defaults import options_for
 from vsr.modelstore.folder import load_model
-from vsr.training.config import TrainConfig, build
+from vsr.training.config import TrainConfig
 from vsr.training.lipreader import LipReaderRun
+from vsr.training.typed import build
 from vsr.training.units import UnitRun, reads_units
 
 

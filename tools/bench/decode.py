@@ -32,7 +32,7 @@ from vsr.face.mouth_crop import crop_video
 from vsr.models.lipreader import LipReader, LipReaderConfig
 from vsr.modelstore.folder import load_model
 
-ORACLE = Path(__file__).parents[2] / "tests" / "decode" / "oracle.py"
+ORACLE = Path(__file__).parents[2] / "tests" / "decoding" / "oracle.py"
 BATCH = 8
 LONG = 30  # seconds of the clip whose memory is reported
 

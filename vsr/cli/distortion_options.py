@@ -20,7 +20,7 @@ def add_distortion_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--occlude", type=_numbers, metavar="X", help="frames: share of the lips covered")
     group.add_argument("--cover", metavar="KIND", help="patch, object, hand (default: any of them)")
     group.add_argument("--blur", type=_numbers, metavar="PIXELS", help="frames: sigma of a Gaussian")
-    group.add_argument("--video-noise", type=_numbers, metavar="N", help="frames: deviation, gray levels")
+    group.add_argument("--video-noise", type=_numbers, metavar="N", help="frames: standard deviation, gray levels")
     group.add_argument("--resolution", type=_numbers, metavar="X", help="frames: share of the sides kept")
     group.add_argument("--compression", type=_numbers, metavar="N", help="frames: JPEG quality, 1 to 100")
     group.add_argument("--drop", type=_numbers, metavar="X", help="frames: share that show the one before")

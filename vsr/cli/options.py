@@ -39,7 +39,7 @@ def add_engine_arguments(parser) -> None:
     group = parser.add_argument_group("machines")
     group.add_argument(
         "--jobs", type=positive, metavar="N",
-        help="processes (default: one for each core, where files and memory are enough)",
+        help="processes (default: one per core, if files and memory allow)",
     )  # fmt: skip
     group.add_argument("--engine", choices=ENGINES, default="local", help="who works (default: local)")
     group.add_argument("--address", metavar="HOST:PORT", help="of the Ray cluster (default: the one of this machine)")

@@ -12,7 +12,7 @@ from vsr.decoding.options import METHODS, DecodeOptions
 def add_search_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare them, as a group of their own."""
     group = parser.add_argument_group("search")
-    group.add_argument("--method", choices=METHODS, help="default: joint, of CTC and attention")
+    group.add_argument("--method", choices=METHODS, help="default: the model's own, else joint, of CTC and attention")
     group.add_argument("--beam", type=int, metavar="N", help="width of the search (default: 10)")
     group.add_argument("--nbest", type=int, metavar="N", help="hypotheses listed (default: 1)")
     group.add_argument("--ctc-weight", type=float, metavar="W", help="of the joint score (default: 0.1)")
@@ -30,8 +30,8 @@ def add_language_arguments(group) -> None:
     group.add_argument("--lm-weight", type=float, metavar="W", help="of its log-probability (default: 0.3)")
     group.add_argument("--ngram", metavar="ARPA", help="n-grams of words or of the tokenizer's pieces")
     group.add_argument("--ngram-weight", type=float, metavar="W", help="of their log-probability (default: 0.3)")
-    group.add_argument("--hotwords", metavar="FILE", help="words and phrases that are expected, one a line")
-    group.add_argument("--hotwords-weight", type=float, metavar="W", help="for each of their letters (default: 0.5)")
+    group.add_argument("--hotwords", metavar="FILE", help="expected words and phrases, one per line")
+    group.add_argument("--hotwords-weight", type=float, metavar="W", help="bonus per letter (default: 0.5)")
 
 
 def search_options(args: argparse.Namespace) -> dict[str, Any]:

@@ -27,19 +27,18 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     ("no_space" when the disk is full, "not_writable" when the folder refuses the file).
     """
     path = Path(path)
-    temporary = None
+    temporary = _unused_beside(path)  # named before it is made: a request to end finds it at any moment
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = _new_beside(path)
+        temporary.touch(0o666, exist_ok=False)
+        mode = stat.S_IMODE(temporary.stat().st_mode)
         yield temporary
-        usual_mode(temporary)  # some libraries make a new file, for the owner alone
+        os.chmod(temporary, mode)  # some libraries make a new file, for the owner alone
         os.replace(temporary, path)
     except OSError as error:
         raise _as_vsr_error(path, error) from error
     finally:
-        if temporary is not None:
-            with suppress(OSError):
-                temporary.unlink()
+        _remove(temporary)
 
 
 def check_output(path: str | Path, *inputs: str | Path) -> None:
@@ -142,14 +141,23 @@ def write_lines(path: str | Path, lines: Iterable[str]) -> None:
         stream.writelines(line + "\n" for line in lines)
 
 
-def _new_beside(path: Path) -> Path:
-    """A new empty file in the folder of `path`, with the permissions that an ordinary one has."""
+def _unused_beside(path: Path) -> Path:
+    """A name in the folder of `path` that no file has."""
     before, after = _around(path)
     while True:
         new = path.parent / f"{before}{uuid.uuid4().hex[:8]}{after}"
-        with suppress(FileExistsError):
-            new.touch(0o666, exist_ok=False)
+        if not os.path.lexists(new):
             return new
+
+
+def _remove(path: Path) -> None:
+    """Remove a file that may be gone, though the request to end comes in the midst of it."""
+    try:
+        with suppress(OSError):
+            path.unlink()
+    except KeyboardInterrupt:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def _around(path: Path) -> tuple[str, str]:
@@ -163,11 +171,12 @@ def usual_mode(path: Path) -> None:
     They are those of a file made beside it: the process's umask cannot be read without changing it, for the files that
     other threads make in the meantime, too.
     """
-    ordinary = _new_beside(path)
+    ordinary = _unused_beside(path)
     try:
+        ordinary.touch(0o666, exist_ok=False)
         os.chmod(path, stat.S_IMODE(ordinary.stat().st_mode))
     finally:
-        ordinary.unlink()
+        _remove(ordinary)
 
 
 FULL = (errno.ENOSPC, errno.EDQUOT)

@@ -1,4 +1,4 @@
-"""Clips with crops and sound -> batches for a model of both: noise, and streams left out, fixed by the seed.
+"""Clips with crops and sound -> audio-visual batches; noise and modality dropout are fixed by the seed.
 
 Shapes: T frames; wave (640 T,).
 """

@@ -1,4 +1,4 @@
-"""A codebook of what a teacher that hears makes of speech: centroids of its states, and which is nearest to each.
+"""A codebook of an audio teacher's states: centroids, and the nearest one to each state.
 
 Shapes: K centroids, W width, S states.
 """

@@ -1,4 +1,4 @@
-"""Other faces made from one: a clip's mouth is bent, lit and focused in another way, the same way in all its frames.
+"""Face augmentation: the mouth of a clip is warped, lit and focused differently, in the same way in all its frames.
 
 A reader that saw few people learns their lips; a smooth field of displacements (as elastic deformation of Simard et al.
 2003, here still over time), another tone curve, light from another side and another camera make more people of them.

@@ -1,4 +1,4 @@
-"""Units of a clip's sound, some for each video frame, as targets of what reads the video.
+"""Speech units of a clip, several per video frame, as targets for a model that reads the video.
 
 A file a clip: FOLDER/ID.safetensors, such as `lip2speech features` makes, with whole numbers (T * N,) or (T * N, G):
 N units a frame, of each of G codebooks. Shapes: T frames.

@@ -1,4 +1,4 @@
-"""What is read of a clip, as people name it. Light, for --help."""
+"""Names of the modalities of a clip. Loads nothing heavy, for --help."""
 
 VIDEO, SOUND, BOTH = "video", "sound", "both"
 MODALITIES = {VIDEO: (VIDEO,), SOUND: (SOUND,), BOTH: (VIDEO, SOUND)}

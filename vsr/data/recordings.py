@@ -1,4 +1,4 @@
-"""Recordings as a user has them: a manifest, a folder of videos and sound files, or the files by name."""
+"""Recordings given by a user: a manifest, a folder of videos and sound files, or the files by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which clips make a batch: about equal numbers of frames, in an order that seed and epoch alone decide.
+"""Batch sampling: about equal numbers of frames per batch, in an order determined by seed and epoch alone.
 
 That order is the same in every run and on every rank, so an interrupted epoch goes on at the batch where it stopped.
 """

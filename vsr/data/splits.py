@@ -1,4 +1,4 @@
-"""Named lists of a corpus, and the rule that what is tested on was never trained or tuned on."""
+"""Named lists of a corpus, and the rule that test clips are never trained or tuned on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How mouth crops lie on disk: arrays, or 96 x 96 videos that take a fraction of the room.
+"""Storage of mouth crops: arrays, or 96 x 96 videos that take a fraction of the space.
 
 | store | file | |
 |---|---|---|

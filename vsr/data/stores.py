@@ -1,3 +1,3 @@
-"""The ways in which mouth crops lie on disk, by name; `vsr.data.stored` reads and writes them. Light, for --help."""
+"""The names of the storage formats of mouth crops (`vsr.data.stored`). Loads nothing heavy, for --help."""
 
 STORES = ("npy", "video", "lossless")

@@ -1,4 +1,4 @@
-"""What heads are taught of a clip: arrays by name, one of a clip or one value a frame.
+"""Targets of heads for a clip: named arrays, one per clip or one value per frame.
 
 Shapes: T frames, N values.
 """

@@ -1,4 +1,4 @@
-"""What a teacher that hears made of a clip, stored once: a file FOLDER/ID.safetensors of `vsr teach`.
+"""Stored outputs of an audio teacher for a clip: a file FOLDER/ID.safetensors of `vsr teach`.
 
 | array | shape | of |
 |---|---|---|
@@ -69,7 +69,7 @@ def read_taught(
     except (OSError, SafetensorError) as error:
         raise VsrError("bad_features", f"{path} holds no readable '{name}': {error}") from error
     if tokenizer is not None and about.get("units") != units_of(tokenizer):
-        raise VsrError("bad_features", f"{path}: '{name}' is of other tokens than this model's")
+        raise VsrError("bad_features", f"{path}: '{name}' has other tokens than this model")
     if tokenizer is not None and about.get("text") != clip.text:
         raise VsrError("bad_features", f"{path}: the text of {clip.id} was another one: run vsr teach again")
     if found.shape != (steps, *shape):

@@ -1,4 +1,4 @@
-"""How a track of mouth points is varied in training: another tempo, another face, another way to speak, and gaps.
+"""Augmentation of tracks of mouth points: tempo, face shape, speaking style, and gaps.
 
 Shapes: points (T, 9, 2) pixels, measures (T, 8), as in `vsr.face.mouth_features`.
 """

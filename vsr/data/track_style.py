@@ -1,4 +1,4 @@
-"""How far each speaker moves each part of the mouth, and a track with another speaker's habits.
+"""How far each speaker moves each part of the mouth, and transfer of this style to another track.
 
 Mixing the statistics of features between domains makes networks rely on them less (MixStyle: Zhou et al. 2021); here
 they are those of a speaker's tracks, and only what one mouth can differ from another by is mixed: how far each point

@@ -1,4 +1,4 @@
-"""Clips read by units of their sound alone, without video: what a reader of units is trained on (LMDecoder).
+"""Clips as speech units alone, without video: the training data of a unit reader (LMDecoder).
 
 Files of units are those of `vsr.data.frame_units`. Shapes: T frames, N units a frame.
 """

@@ -1,4 +1,4 @@
-"""Look at every video of a corpus once, by its header and first frame, before hours are spent on it.
+"""Checks every video of a corpus once, by its header and first frame, before hours are spent on it.
 
 Cropping reads every frame and takes hours for a large corpus; this takes milliseconds a file and finds what would stop
 or spoil a run: files that are absent or no videos, parts and words outside their video, transcripts without words.

@@ -1,4 +1,4 @@
-"""How sure a fused model is of its words: what pixels and tracks say of them, weighed as in the search."""
+"""Confidence of a fused model in its words: scores of pixels and tracks, weighted as in the search."""
 
 from __future__ import annotations
 

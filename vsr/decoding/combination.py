@@ -1,4 +1,4 @@
-"""Several systems' hypotheses become one: the paths of a confusion network are scored log-linearly.
+"""System combination: the paths of a confusion network are scored log-linearly.
 
 A path's score is a sum of features times weights: how many of its words each member has there, how sure the members are
 of them, whether it is a member's whole hypothesis, slots without a word, words, and the log-probabilities of language
@@ -17,10 +17,11 @@ import numpy as np
 from vsr.core.errors import VsrError
 from vsr.decoding.confusion import Slot, best_paths, network_of, text_of
 
-PATHS = 24
+PATHS = 20
 STEPS, RATE = 400, 0.03  # of the fit: Adam's steps and its rate
-SCALE, HOLD = 10.0, 1e-2  # of the word error rate in the loss, and of how firmly weights keep to their start
+SCALE, HOLD = 10.0, 3e-3  # of the word error rate in the loss, and of how firmly weights keep to their start
 LANGUAGE_WEIGHT = 0.1  # where nothing is fitted
+FIRST, LANGUAGE, WORDS = 4.0, 0.3, 1.0  # where a fit begins: the best member against a vote each of the others
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,12 @@ def start_weights(names: Sequence[str], languages: Sequence[str]) -> np.ndarray:
 
 
 def fit_start(names: Sequence[str], languages: Sequence[str]) -> np.ndarray:
-    """(F,) weights that a fit begins at: nearly the first member's own hypotheses, from which it may move."""
-    weights = {name: 0.1 for name in names if name.startswith(("member_", "sure_"))}
-    weights |= {"own_0": 1.0, "words": 0.3} | dict.fromkeys(languages, 0.05)
+    """(F,) weights that a fit begins at: single words of the first member give way where all others and the language
+    models are against them. Begun at its whole hypotheses a fit stays there, since no small step changes a word."""
+    votes = [name for name in names if name.startswith(("member_", "sure_"))]
+    kinds = len({name.partition("_")[0] for name in votes})
+    weights = {name: (FIRST if name.endswith("_0") else 1.0) / kinds for name in votes}
+    weights |= {name: LANGUAGE / len(languages) for name in languages} | {"words": WORDS if languages else 0.3}
     return np.array([weights.get(name, 0.0) for name in names])
 
 
@@ -179,5 +183,5 @@ def edits(reference: Sequence[str], words: Sequence[str]) -> int:
 def weights_in_order(weights: Mapping[str, float], names: Sequence[str]) -> np.ndarray:
     """The vector of a table of weights. Raises VsrError where the table is of other members or language models."""
     if set(weights) != set(names):
-        raise VsrError("bad_config", f"the weights are of {', '.join(weights)}, and here are {', '.join(names)}")
+        raise VsrError("bad_config", f"the weights are for {', '.join(weights)}, not for {', '.join(names)}")
     return np.array([weights[name] for name in names], float)

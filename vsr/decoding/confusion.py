@@ -1,4 +1,4 @@
-"""Readings of several systems laid beside one another: a confusion network (ROVER; Fiscus 1997).
+"""Aligned hypotheses of several systems: a confusion network (ROVER; Fiscus 1997).
 
 A network of N members is a list of slots; a slot is the N words that the members have there, "" where one has none.
 Each member's own hypothesis is a path through it. Members are aligned one after the other to what stands already, so

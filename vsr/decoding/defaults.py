@@ -1,4 +1,4 @@
-"""How a model is searched unless the user says otherwise: "decode" in its config, as its publisher decoded with it."""
+"""A model's default search settings: "decode" in its config, as its publisher decoded with it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from vsr.core.errors import VsrError
+from vsr.decoding.heads import writes
 from vsr.decoding.options import DecodeOptions
 from vsr.modelstore.checkpoint import bad_model
 from vsr.text.phonemes import UNITS
@@ -15,7 +16,8 @@ from vsr.text.tokenizer import kind_of
 if TYPE_CHECKING:
     from vsr.modelstore.folder import LoadedModel
 
-KEYS = ("beam", "ctc_weight", "length_bonus", "lm", "lm_weight")
+KEYS = ("method", "beam", "ctc_weight", "length_bonus", "lm", "lm_weight")
+JOINING = ("lm", "ngram", "hotwords", "ctc_weight", "length_bonus")  # what the user may give that only joint has
 LEXICON, LEXICON_BEAM = "lexicon", 100  # a method, and how wide it is: prefixes of one word are many hypotheses
 NONE = "none"  # as the name of a language model: the model's own is left out
 
@@ -24,9 +26,19 @@ def options_for(loaded: LoadedModel, given: Mapping[str, Any] | None = None) -> 
     """The options of a search with a loaded model; ``given`` are the fields that the user chose. A model that has CTC
     and no decoder is searched by that alone; one of phonemes or visemes over the words of a lexicon."""
     given = dict(given or {})
+    if not given.get("head") and (name := head_alone(loaded.model)):
+        given["head"] = name
     ctc_alone = loaded.model.decoder is None and loaded.model.ctc is not None
     usual = {} if given.get("head") else usual_method(ctc_alone, getattr(loaded.tokenizer, "unit", "text"))
     return _options(loaded.folder, loaded.config, usual | given)
+
+
+def head_alone(model: Any) -> str:
+    """The further head that writes the text of a model which has neither CTC, decoder nor classes of words, "" of
+    another: one whose text a language model or a Whisper writes."""
+    if model.ctc is not None or model.decoder is not None or model.words is not None:
+        return ""
+    return next((name for name in model.further_heads if writes(model, name)), "")
 
 
 def usual_method(ctc_alone: bool, unit: str) -> dict[str, Any]:
@@ -44,12 +56,22 @@ def options_in(folder: str | Path, config: Mapping[str, Any], given: Mapping[str
     Raises:
         VsrError: bad_model for a "decode" that makes no options, bad_config for what is given.
     """
-    model = config.get("model")
-    sizes = model if isinstance(model, Mapping) else {}
-    ctc_alone = not sizes.get("decoder_layers", 1) and bool(sizes.get("ctc_weight"))
+    given, heads = dict(given), _heads_in(config.get("model"))
+    if not given.get("head") and not {"ctc", "attention", "words"} & heads.keys():
+        given["head"] = next((name for name, own in heads.items() if name != "alignment" and not own.get("layer")), "")
+    ctc_alone = "ctc" in heads and "attention" not in heads
     unit = kind_of(folder)
     usual = {} if given.get("head") else usual_method(ctc_alone, unit if unit in UNITS else "text")
-    return _options(folder, config, usual | dict(given))
+    return _options(folder, config, usual | given)
+
+
+def _heads_in(model: Any) -> Mapping[str, Any]:
+    """The heads by name that the settings under "model" of a config have, nested or flat."""
+    sizes = model if isinstance(model, Mapping) else {}
+    if isinstance(sizes.get("heads"), Mapping):
+        return sizes["heads"]
+    flat = {"ctc": sizes.get("ctc_weight"), "attention": sizes.get("decoder_layers", 1), "words": sizes.get("classes")}
+    return {name: {} for name, there in flat.items() if there} | dict(sizes.get("further_heads", {}))
 
 
 def _options(folder: str | Path, config: Mapping[str, Any], given: Mapping[str, Any]) -> DecodeOptions:
@@ -62,6 +84,8 @@ def _options(folder: str | Path, config: Mapping[str, Any], given: Mapping[str, 
     if given.get("lm") == NONE and not Path(NONE).exists():
         del given["lm"]
         given.pop("lm_weight", None)
+    if given.get("head") or given.get("lm") != NONE and any(name in given for name in JOINING):
+        own.pop("method", None)
     if "beam" in own and "beam" not in given and given.get("nbest", 1) > own["beam"]:
         del own["beam"]
     return DecodeOptions(**own | given)

@@ -1,4 +1,4 @@
-"""What a model reads of clips: pixels, and tracks of mouth points where it reads them and they are known.
+"""The inputs of a model for clips: pixels, and tracks of mouth points if it reads them and they are known.
 
 Shapes: B clips, T frames of the longest, F features of a track, D width of the states.
 """

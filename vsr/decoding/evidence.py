@@ -1,4 +1,4 @@
-"""What a reader of whole words says of the texts that a search over smaller tokens tries.
+"""Scores of a whole-word reader for the texts that a search over smaller tokens tries.
 
 Its CTC scores the words so far, and of the word that is being written every word that it may become. Its words are all
 the words there are: another word costs as much as the unlikeliest.

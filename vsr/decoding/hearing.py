@@ -1,4 +1,4 @@
-"""Whether the sound beside lips is understood, or would only mislead: then a model of both reads the lips alone.
+"""Whether the sound is intelligible to an audio-visual model, or would only mislead: then it reads the lips alone.
 
 A model of both is trained in noise, but small ones go on to believe sound in which nothing can be understood. What
 tells is how sure CTC is of each stream alone: "hearing" in the model's config, {"entropy": nats}, is by how much the

@@ -1,4 +1,4 @@
-"""Words and phrases that are expected: they bias the joint search, and no other word becomes impossible.
+"""Hotwords bias the joint search towards expected words and phrases; no other word becomes impossible.
 
 A hypothesis is credited letter by letter while it spells a phrase; what it was credited is taken back where it leaves
 the phrase before its end (as the context graphs of WeNet and icefall do). Of a whole text there remains one unit for

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from vsr.core.errors import VsrError
 from vsr.core.machine import exact_device
+from vsr.decoding.attention_beam import AttentionBeam
 from vsr.decoding.ctc import MINUS_INFINITY, NoScorer, PrefixScorer, greedy, prefix_beam, sayable
 from vsr.decoding.evidence import TrackWords
 from vsr.decoding.lexicon_search import searched
@@ -39,6 +40,10 @@ def decode(
         # With a weight of 0, the decoder alone searches: CTC must not even rule out what is longer than the clip.
         log_probs = model.ctc_log_probs(states).float() if model.ctc and options.ctc_weight else None
         return JointSearch(model, states, log_probs, lengths, options, eos_id, languages).run()
+    if options.method == "attention":
+        limits = (lengths * options.max_length_ratio).long().clamp(min=1)
+        found = AttentionBeam(model.decoder, states, lengths, options.beam, limits, eos_id).run()
+        return [own[: options.nbest] for own in found]
     log_probs = sayable(model.ctc_log_probs(states).float(), eos_id)
     own = [log_probs[b, :length].cpu() for b, length in enumerate(lengths.tolist())]
     if options.method == "lexicon":
@@ -49,6 +54,9 @@ def decode(
     return [prefix_beam(lp, options.beam, options.nbest) for lp in own]
 
 
+OF_DECODER = ("joint", "attention")  # methods that need one
+
+
 def check_heads(model: LipReader, method: str) -> None:
     """Raises VsrError (bad_model) when the model cannot be searched in that way."""
     if model.words is not None and model.decoder is None and model.ctc is None:
@@ -56,7 +64,7 @@ def check_heads(model: LipReader, method: str) -> None:
         raise VsrError("bad_model", f"{problem}: use it with vsr decode")
     if model.decoder is None and model.ctc is None:
         raise VsrError("bad_model", "this model is an encoder alone: it has no head that could read; train one on it")
-    needed, name = (model.decoder, "decoder") if method == "joint" else (model.ctc, "CTC head")
+    needed, name = (model.decoder, "decoder") if method in OF_DECODER else (model.ctc, "CTC head")
     if needed is None:
         raise VsrError("bad_model", f"this model has no {name}, which the method '{method}' needs")
 

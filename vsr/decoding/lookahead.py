@@ -1,4 +1,4 @@
-"""N-grams of a closed vocabulary in the search: a word is paid for while it is spelled, and no other can be built.
+"""N-gram look-ahead for a closed vocabulary: a word is scored while it is spelled, and no other can be built.
 
 Were a word to cost nothing until it ends, at a high weight the hypotheses that never end one would win. So each letter
 is charged with what the likeliest word that it leaves possible costs (Ortmanns, Ney and Eiden 1996); what has been

@@ -1,4 +1,4 @@
-"""The one frozen set of search options, and, by the name that it has here, what a search returns."""
+"""The options of all searches, and `Hypothesis`, which they return."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vsr.text.hypothesis import Hypothesis
 
 __all__ = ["METHODS", "DecodeOptions", "Hypothesis"]
 
-METHODS = ("joint", "ctc_beam", "ctc_greedy", "lexicon")
+METHODS = ("joint", "attention", "ctc_beam", "ctc_greedy", "lexicon")
 WIDEST = 1000  # beam; published searches take 40
 WEIGHT = Range(least=0, most=1000)
 BONUS = Range(least=-1000, most=1000)
@@ -19,24 +19,25 @@ LENGTHS = Range(above=0, most=10)  # tokens for each frame; CTC has no room for 
 
 @dataclass(frozen=True)
 class DecodeOptions:
-    """How to search.
+    """Search options.
 
     Args:
-        method: joint (CTC and attention), ctc_beam, ctc_greedy, lexicon (CTC over the words of a lexicon).
-        beam: hypotheses kept for each utterance.
+        method: joint (CTC and attention), attention (the decoder alone, ranked by the mean over tokens), ctc_beam,
+            ctc_greedy, lexicon (CTC over the words of a lexicon).
+        beam: hypotheses kept per utterance.
         ctc_weight: w of the joint score w * CTC + (1 - w) * attention.
-        length_bonus: added for each token, by the method "lexicon" for each word.
+        length_bonus: added per token, with the method "lexicon" per word.
         nbest: hypotheses returned.
-        max_length_ratio: greatest number of tokens for each video frame.
-        lm: folder of a language model that joins the joint search; "" for none.
-        lm_weight: of its log-probability, which is added to the joint score (shallow fusion).
-        ngram: ARPA or KenLM binary file that joins it too.
-        ngram_weight: of its log-probability.
-        hotwords: file of words and phrases that are expected, which bias it.
-        hotwords_weight: added for each letter of a phrase.
-        lexicon: file of words, with pronunciations or without, that the method "lexicon" searches; "": the words that
-            the tokenizer of phonemes or visemes was made of.
-        head: the head that is searched by itself in place of CTC and attention, such as a translation; "": none is.
+        max_length_ratio: maximum number of tokens per video frame.
+        lm: folder of a language model for the joint search; "" for none.
+        lm_weight: weight of its log-probability in the joint score (shallow fusion).
+        ngram: ARPA or KenLM binary file, for the joint search too.
+        ngram_weight: weight of its log-probability.
+        hotwords: file of expected words and phrases, which bias the joint search.
+        hotwords_weight: added per letter of a phrase.
+        lexicon: file of words, with or without pronunciations, for the method "lexicon"; "": the words that
+            the tokenizer of phonemes or visemes was made from.
+        head: a head that is searched alone, instead of CTC and attention, such as a translation; "" for none.
     """
 
     method: str = "joint"
@@ -66,7 +67,7 @@ class DecodeOptions:
             lm_weight=WEIGHT, ngram_weight=WEIGHT, hotwords_weight=WEIGHT,
         )  # fmt: skip
         if self.head and (self.method != "joint" or self.lm or self.ngram or self.hotwords or self.lexicon):
-            problem = "language models, hotwords, lexicons and methods are of the usual search: leave them or head out"
+            problem = "language models, hotwords, lexicons and methods join the usual search: leave them or head out"
             raise VsrError("bad_config", problem)
         if self.method == "lexicon":
             if self.lm or self.hotwords:
@@ -74,6 +75,6 @@ class DecodeOptions:
                 raise VsrError("bad_config", problem)
             return
         if self.lexicon:
-            raise VsrError("bad_config", f"a lexicon is of the method 'lexicon', not '{self.method}'")
+            raise VsrError("bad_config", f"a lexicon works only with the method 'lexicon', not '{self.method}'")
         if self.method != "joint" and (self.lm or self.ngram or self.hotwords):
             raise VsrError("bad_config", f"language models and hotwords join the method 'joint', not '{self.method}'")

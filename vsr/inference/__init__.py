@@ -1,1 +1,1 @@
-"""A video file -> a transcript: windows, journal, processes, clusters, live."""
+"""From a video file to a transcript: windows, journal, processes, clusters, live captions."""

@@ -1,4 +1,4 @@
-"""What was said is known, when is not: given words -> their times in a video."""
+"""Forced alignment in a video: known words -> their times."""
 
 from __future__ import annotations
 

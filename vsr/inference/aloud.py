@@ -1,4 +1,4 @@
-"""A sentence said aloud by eSpeak NG, in any of its languages, as a sound file."""
+"""Text to speech by eSpeak NG, in any of its languages, as a sound file."""
 
 from __future__ import annotations
 

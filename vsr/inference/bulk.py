@@ -77,7 +77,7 @@ class FileReader:
             chosen_head(self.loaded, self.options.head)
         self.modality = chosen_modality(self.loaded, settings.modality)
         if self.modality == SOUND and settings.cropped:
-            raise VsrError("bad_config", "--cropped is of lips, and --modality sound reads none: leave one of them out")
+            raise VsrError("bad_config", "--cropped shows lips, which --modality sound does not read: leave one out")
         languages_of(self.loaded, self.options)  # now, and not with the first file: no file survives a bad one
 
     def read(self, path: str, watch: Watch | None = None) -> Transcript:

@@ -1,4 +1,4 @@
-"""What one head of a model says of a window, such as a translation: words without times of their own.
+"""The text of one head for a window, such as a translation: words without times of their own.
 
 A head says no word times: its words are spread over the window by their letters, and the confidence of each is the mean
 probability of a token (the geometric mean), which is not calibrated.

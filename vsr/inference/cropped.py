@@ -1,4 +1,4 @@
-"""A video of a mouth alone, such as crop tools write, taken as it is: no face is looked for, nothing is moved.
+"""Mouth-only videos, as crop tools write them: no face detection, no alignment.
 
 Shapes: crop (T, 96, 96) uint8 gray.
 """

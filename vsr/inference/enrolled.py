@@ -1,4 +1,4 @@
-"""Own phrases in any language, known by one to three clips each: enrolled, kept in a folder of plain files, recognised.
+"""A user's own phrases in any language: enrolled with one to three clips each, stored as plain files, recognised.
 
 What is compared are the mouth's points and a reader's features and states over time (`vsr.decoding.templates`); the
 words themselves are never looked at, so no reader has to know them. A phrase is a file `NAME.safetensors`: the streams

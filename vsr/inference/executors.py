@@ -1,4 +1,4 @@
-"""Who does the work of a corpus: processes of this machine, or the machines of a Ray cluster."""
+"""Executors for the work on a corpus: processes of this machine, or a Ray cluster."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A lip reader as the expert that says how well generated lips speak: a loss with a gradient to pixels, and a measure.
+"""A frozen lip reader that scores generated lips: a loss with a gradient to pixels, and a metric.
 
 Levels: "features" of the front end (SPECTRE, Filntisis et al. 2022), "states" of the encoder (EMOTE, Danecek et al.
 2023) as 1 - mean cosine to those of the real video; "text", how unlikely the true text is (TalkLip, Wang et al. 2023),

@@ -1,4 +1,4 @@
-"""The journal of one long transcription: a line for each finished block, safe on disk before the next is begun.
+"""The journal of a long transcription: a line per finished block, on disk before the next block is begun.
 
 JSON Lines. The first line says what is read with what; a line that a kill cut short is dropped, and its block is read
 again. Everything that goes into the output comes out of these lines, so a resumed run writes what one run would have.

@@ -1,4 +1,4 @@
-"""The sound of a recording for readers that hear: beside the lips, on the clock of their frames, or alone.
+"""The sound of a recording for audio-visual readers: aligned to the video frames, or alone.
 
 Shapes: wave (640 T,) float32, 16 kHz; times (T,) seconds in the recording.
 """

@@ -1,4 +1,4 @@
-"""A closed list of phrases and a clip in which one of them is said: how well each fits, and whether none does.
+"""Closed-set recognition: how well each phrase of a list fits a clip, and whether none does.
 
 A phrase's score is what the joint search would give it, CTC's forward probability and the decoder's, for each of its
 tokens and its end. Shapes: P phrases, U tokens of the longest, T frames, D width.

@@ -1,4 +1,4 @@
-"""Work spread over the machines of a Ray cluster; they see the same files under the same paths.
+"""Work distributed over the machines of a Ray cluster, which see the same files under the same paths.
 
 A worker or a machine that dies costs nothing but time: Ray gives what it was at to another. Results are small (crops
 are written where they are made), so the object store stays almost empty.

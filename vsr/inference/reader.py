@@ -1,4 +1,4 @@
-"""A model that reads video files: what `vsr.load_model` gives."""
+"""A model that reads video files, as returned by `vsr.load_model`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Reader(LoadedModel):
 
     @classmethod
     def from_pretrained(cls, name=None, device: str = "cpu", precision: str = AUTO) -> Reader:
-        """A reader by folder, published name or hub id, as `load_model` takes them; the name that others know it by."""
+        """The same as `load_model`, by its name in other libraries: a folder, a published name or a hub id."""
         return cls(**vars(folder.load_model(name, device, precision)))
 
     def transcribe(self, path, options=None, faces: str | int = "largest", **more) -> Transcript:
@@ -26,5 +26,5 @@ class Reader(LoadedModel):
 
 
 def load_model(name=None, device: str = "cpu", precision: str = AUTO) -> Reader:
-    """A lip reader; arguments and errors as of `vsr.modelstore.folder.load_model`."""
+    """A lip reader; for arguments and errors see `vsr.modelstore.folder.load_model`."""
     return Reader.from_pretrained(name, device, precision)

@@ -1,4 +1,4 @@
-"""What is known of a block once its lips are read: the journal keeps it, and transcripts are made of it.
+"""The typed records of a block that has been read: stored in the journal, assembled into transcripts.
 
 Times are seconds in the original video.
 """

@@ -1,4 +1,4 @@
-"""A phrase -> where in footage it may be said: its CTC score against the best that could be said there instead.
+"""Phrase spotting: where in footage a phrase may be said, by its CTC score relative to the best other reading.
 
 After keyword spotting with CTC (Hwang, Lee and Sung 2015): the phrase against a path without restriction over the same
 frames. Shapes: T frames, V vocabulary.

@@ -1,4 +1,4 @@
-"""A video -> what the encoder makes of its lips, frame by frame, for research: any layer, as safetensors or npz.
+"""Encoder states of a video, frame by frame, for research: any layer, as safetensors or npz.
 
 Shapes: T frames in which lips speak, D width.
 """

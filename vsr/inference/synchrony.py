@@ -1,4 +1,4 @@
-"""A video file -> by how much its sound is off its lips, and which of its faces speaks the sound.
+"""The offset between the sound and the lips of a video, and which of its faces speaks the sound.
 
 Shapes: T frames of a track, W width of an embedding. Times are seconds in the video.
 """

@@ -1,4 +1,4 @@
-"""One video file -> its transcript: blocks of mouth crops, whose lips are read, stretches of speech, their words.
+"""From one video file to its transcript: blocks, mouth crops, stretches of speech, words.
 
 Times are seconds in the original video (`vsr.media.timestamps`), whatever its frame rate.
 """
@@ -49,20 +49,20 @@ def transcribe(
     Args:
         loaded: model, tokenizer and config, of `vsr.modelstore.folder.load_model`.
         path: the video file.
-        options: of the search (None: the model's own); `nbest` also sets how many alternatives each segment carries.
-        faces: "largest" reads the face that fills most of the frame in each shot, a number so many of them, "all"
+        options: of the search (None: the model's own); `nbest` also sets the number of alternatives of each segment.
+        faces: "largest" reads the largest face in each shot, a number that many of the largest, "all"
             every face.
-        journal: file that keeps what is finished of a video of several blocks; whoever gives it removes it.
-        resume: go on where the journal ends.
-        watch: is informed how the run goes.
-        modality: of a model that hears: "video", "sound" or "both"; "" is all that it reads.
+        journal: file for the finished blocks of a long video; the caller removes it.
+        resume: continue where the journal ends.
+        watch: receives the progress of the run.
+        modality: for an audio-visual model: "video", "sound" or "both"; "" is all that it reads.
 
     Returns:
         The transcript, its segments ordered by start.
 
     Raises:
         VsrError: no_face, too_short, crop_out_of_frame, unreadable, no_video, bad_config or bad_journal; bad_model for
-            what no file could survive.
+            errors that no file could survive.
     """
     options = options or options_for(loaded)
     if chosen_modality(loaded, modality) == SOUND:

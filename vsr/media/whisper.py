@@ -1,6 +1,6 @@
-"""Whisper as CTranslate2 runs it, through faster-whisper, from a local folder: what is said, without PyTorch.
+"""Whisper as CTranslate2 runs it, through faster-whisper: what is said, without PyTorch.
 
-Nothing is fetched, and nothing in the folder is unpickled. Waves are (S,) float32, mono, 16 kHz.
+Its folder is here or on the hub (`org/name[@revision]`); nothing is unpickled. Waves are (S,) float32, mono, 16 kHz.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from vsr.core.errors import VsrError
+from vsr.core.hub import fetch_files, is_hub_id
 from vsr.core.packages import needed
 
 WEIGHTS = "model.bin"  # by which a folder of CTranslate2 is known
+FILES = ("config.json", "tokenizer.json", "vocabulary.*")
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 BEAM = 5  # of a transcript with times
 
@@ -38,6 +40,17 @@ class Heard:
     language: str
     language_probability: float
     silence: float
+
+
+def located_whisper(name: str | Path) -> Path:
+    """The folder of a Whisper of CTranslate2, fetched if it is on the hub and not yet in the hub's cache.
+
+    Raises VsrError: hub_missing, hub_denied, hub_offline; bad_model where that is no such Whisper.
+    """
+    if not is_hub_id(name):
+        return Path(name)
+    fetch_files(str(name), FILES)  # refused before anything large is fetched
+    return fetch_files(str(name), (WEIGHTS, *FILES), ("preprocessor_config.json",))
 
 
 class FasterWhisper:

@@ -1,4 +1,4 @@
-"""The one attention of the project: plain, and with the relative positions of Transformer-XL.
+"""Multi-head attention: plain, and with the relative positions of Transformer-XL.
 
 Shapes: B batch, Q queries, T keys, D model width, H heads, E = D / H.
 """

@@ -1,4 +1,4 @@
-"""Lips and sound in one front end: each by a front end of its own, joined by a fusion, for one encoder of both.
+"""The audio-visual front end: a front end for each stream and a fusion, for one shared encoder.
 
 A clip that lacks a stream has zeros in its place, and a learned vector in each frame that says so. One model then reads
 lips, sound, or both (Shi et al. 2022), if it was trained with streams left out (`vsr.data.audio_visual`).

@@ -1,4 +1,4 @@
-"""A decoder of two directions with a fill-in query, and the language: synchronous bidirectional learning without leak.
+"""A bidirectional decoder with a fill-in query, and language identification (synchronous bidirectional learning).
 
 After SBL (Luo et al. 2020), whose published code lets each direction see the token that the other is asked for. Here
 two pure streams read the tokens forward and backward; a third asks for each token what stands on both sides of it.

@@ -1,4 +1,4 @@
-"""Parts whose weights stay in the folder that they came from: a model keeps their path and SHA-256, and none of them.
+"""Parts whose weights stay in their own folder: a model stores the path and SHA-256 of the weights, not the weights.
 
 Such a part is built on the device "meta"; `borrow` brings the weights before anything runs. What is trained of it, as
 adapters are, belongs to the model and is stored with it.
@@ -61,6 +61,11 @@ def located(config: LipReaderConfig, folder: Path) -> LipReaderConfig:
         if not Path(own[BACKBONE]).exists() and (here := folder / Path(own[BACKBONE]).name).exists()
     }
     return _with(config, moved)
+
+
+def backbones_of(config: LipReaderConfig) -> list[str]:
+    """Folders and files that hold the borrowed weights of a model."""
+    return [own[BACKBONE] for own in _borrowing(config).values()]
 
 
 def hashes_of(path: str | Path) -> dict[str, str]:

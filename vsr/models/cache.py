@@ -1,4 +1,4 @@
-"""What a search keeps between its steps: keys and values of the tokens of all hypotheses, as a tree.
+"""The cache of a search: keys and values of the tokens of all hypotheses, as a tree.
 
 Hypotheses of an utterance share most of their past. Every token that was ever tried is one node, projected once and
 never moved when hypotheses change places; a mask gives each hypothesis the nodes of its past. So the hypotheses

@@ -1,4 +1,4 @@
-"""A head that predicts, from states of spoiled clips, what a teacher makes of the clips as they are (CAV2vec).
+"""A head that predicts, from states of corrupted clips, a teacher's states of the clean clips (CAV2vec).
 
 The objective `vsr.objectives.clean_targets` gives its targets in each step. Shapes: B clips, T frames, D width.
 """

@@ -1,4 +1,4 @@
-"""Contrast of lips and sound: losses that draw together what belongs together, and the part of a model that they train.
+"""Contrastive losses between lips and sound, and the part of a model that they train.
 
 Shapes: B clips, T frames, D width of an embedding of length 1, N frames of all clips; mask (B, T).
 """

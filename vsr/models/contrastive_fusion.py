@@ -1,4 +1,4 @@
-"""A fusion that also lays lips and sound into one space, for the objective "contrast".
+"""A fusion that also embeds lips and sound in a shared space, for the objective "contrast".
 
 Shapes: B clips, T frames, D width; video, sound (B, T, D); mask (B, T).
 """

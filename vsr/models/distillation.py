@@ -1,4 +1,4 @@
-"""How far a student is from a teacher: features, contexts and posteriors, as pure functions.
+"""Distances between student and teacher: features, context vectors and posteriors, as pure functions.
 
 LIBS (Zhao et al. 2020) distils a recogniser of sound at the level of the sequence, of the decoder's contexts and of the
 frames; Afouras et al. (2020) its posteriors; LiteVSR (Laux et al. 2023) regresses its states, LiteVSR2 with features

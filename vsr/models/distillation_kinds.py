@@ -1,4 +1,4 @@
-"""The settings of heads that learn from a teacher that hears (`vsr.models.distilled_heads`), and their targets.
+"""The settings of heads that learn from an audio teacher (`vsr.models.distilled_heads`), and their targets.
 
 Shapes: T frames, N states of the teacher a frame, W its width, U tokens, V vocabulary.
 """

@@ -1,4 +1,4 @@
-"""Whisper that also sees: its encoder hears, its decoder looks at states of lips through gates that begin closed.
+"""Whisper with lips: its decoder attends to states of a lip reader through gates that start closed.
 
 Whisper-Flamingo (Rouditchenko et al. 2024). Whisper is borrowed (`vsr.models.borrowed`) and stays as it is: what is
 trained are the gates and the layers behind them, and the reader of lips where it is not frozen. The front end
@@ -19,30 +19,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vsr.core.clock import UNITS_PER_FRAME
-from vsr.core.errors import VsrError
-from vsr.core.tokens import IGNORE
-from vsr.data.batch import Batch
 from vsr.data.modalities import SOUND, VIDEO
-from vsr.models.borrowed import Borrower, check_hashes
+from vsr.models.borrowed import Borrower
 from vsr.models.foundation import whisper_input
 from vsr.models.gated import Gate, Gated
 from vsr.models.lengths import zero_padding
 from vsr.models.streams import Given, streams_of
-from vsr.models.text_backbone import load_backbone
+from vsr.models.whisper_head import WhisperHead, loaded_whisper
 from vsr.text.hub_tokenizer import HubTokenizer
 from vsr.text.hypothesis import Hypothesis
-
-WHISPER = "AutoModelForSpeechSeq2Seq"
-
-
-def loaded_whisper(backbone: str, hashes: dict[str, str], width: int) -> tuple[Any, str]:
-    """A folder's Whisper, which is not trained, and its licence. Raises VsrError bad_model, missing_package,
-    bad_config for one of another width."""
-    check_hashes(backbone, hashes)
-    _, whisper, licence = load_backbone(backbone, WHISPER)
-    if whisper.config.d_model != width:
-        raise VsrError("bad_config", f"{backbone} is {whisper.config.d_model} wide, and the settings say {width}")
-    return whisper.requires_grad_(False), licence
 
 
 class LipsAndWhisper(Borrower):
@@ -98,33 +83,28 @@ class LipsAndWhisper(Borrower):
         return torch.stack(each).unflatten(1, (-1, UNITS_PER_FRAME)).flatten(2)
 
 
-class FlamingoHead(Borrower):
+class FlamingoHead(WhisperHead):
     """States (B, T, M + 2 H) -> text by Whisper's decoder, each layer of which is behind a gate to the lips.
 
     Args:
         whisper: of transformers, on the device "meta" until it is borrowed.
         dim: D.
         hidden: width of the gates' feed-forward networks.
-        tokenizer: Whisper's.
-        prefix: tokens, by name, with which its decoder begins.
-        backbone, hashes: where its weights are, and what they must be.
-        beams: of the search.
+        tokenizer, prefix, backbone, hashes, beams: as `WhisperHead` takes them.
     """
 
-    counted = "tokens"
     learns = "text by Whisper's decoder, whose layers look at the lips through gates"
 
     def __init__(
         self, whisper: Any, dim: int, hidden: int, tokenizer: HubTokenizer, prefix: Sequence[str], backbone: str,
         hashes: dict[str, str], beams: int,
     ):  # fmt: skip
-        super().__init__()
+        super().__init__(tokenizer, prefix, backbone, hashes, beams)
         width, heads = whisper.config.d_model, whisper.config.decoder_attention_heads
         self.lips = dim - UNITS_PER_FRAME * width
         if self.lips < 1:
             raise ValueError(f"dim is {dim}: it must be the width of the lips and twice Whisper's, {2 * width}")
-        self.tokenizer, self.prefix, self.backbone, self.hashes = tokenizer, tuple(prefix), backbone, hashes
-        self.beams, self.seen = beams, {}
+        self.seen: dict[str, Tensor] = {}
         count = len(whisper.model.decoder.layers)
         self.gates = nn.ModuleList(Gate(width, self.lips, heads, hidden or 4 * width) for _ in range(count))
         self._gate(whisper)
@@ -138,28 +118,11 @@ class FlamingoHead(Borrower):
         whisper.model.encoder = nn.Identity()  # the front end hears
         self.whisper = whisper
 
-    def borrowed(self, name: str) -> bool:
-        """All of Whisper."""
-        return name.startswith("whisper.")
-
     def borrow(self) -> str:
         """Put its weights into place. Raises VsrError."""
         whisper, licence = loaded_whisper(self.backbone, self.hashes, self.whisper.config.d_model)
         self._gate(whisper)
         return f"Whisper's decoder of {self.backbone}: licence {licence}"
-
-    def train(self, mode: bool = True) -> FlamingoHead:
-        """Training mode, but for Whisper."""
-        super().train(mode)
-        self.whisper.eval()
-        return self
-
-    def begin(self) -> list[int]:
-        """Tokens of the prefix. Raises VsrError bad_config for one that the tokenizer does not have."""
-        known = self.tokenizer.own.get_vocab()
-        if lacking := [own for own in self.prefix if own not in known]:
-            raise VsrError("bad_config", f"prefix has {lacking[0]}, which is no token of {self.backbone}")
-        return [known[own] for own in self.prefix] or [int(self.whisper.config.decoder_start_token_id)]
 
     def parts(self, states: Tensor, length: int) -> tuple[Tensor, Tensor]:
         """States (T, D) of one clip -> what the gates look at, (1, T, M), and what Whisper heard, (1, 2 T, H)."""
@@ -182,17 +145,6 @@ class FlamingoHead(Borrower):
             yield
         finally:
             self.seen.clear()
-
-    def loss(self, states: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """Cross-entropy of the tokens and ends, and ``accuracy``; each clip goes through the decoder by itself, which
-        has no mask for padding."""
-        each, wanted = [], []
-        for own, length, tokens in zip(states, batch.lengths.tolist(), batch.tokens, strict=True):
-            text = tokens[tokens != IGNORE].tolist()
-            each.append(self.logits(own, length, text))
-            wanted += [*text, self.tokenizer.eos_id]
-        logits, labels = torch.cat(each).float(), torch.tensor(wanted, device=states.device)
-        return {"loss": F.cross_entropy(logits, labels), "accuracy": (logits.argmax(-1) == labels).float().mean()}
 
     def search(self, states: Tensor, lengths: Tensor, nbest: int = 1) -> list[list[Hypothesis]]:
         """Beam search by the decoder; scores are natural log-probabilities of the text and its end."""

@@ -2,40 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from functools import partial
+from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-import torch
 from torch import Tensor, nn
 
-from vsr.core.errors import VsrError
 from vsr.core.numbers import COUNT, NOT_NEGATIVE
-from vsr.data.manifest import Clip
 from vsr.data.modalities import SOUND, VIDEO, WAVE
-from vsr.data.targets import TOKENS, Target
-from vsr.models.flamingo import WHISPER, FlamingoHead, LipsAndWhisper
-from vsr.models.heads import HeadSettings
+from vsr.models.flamingo import FlamingoHead, LipsAndWhisper
 from vsr.models.lengths import zero_padding
 from vsr.models.limits import check_sizes
-from vsr.models.registry import ENCODERS, FRONTENDS, HEADS, settings_of, split_kind
-from vsr.models.text_backbone import config_of, load_hub_tokenizer, of_sizes
-from vsr.text.hub_tokenizer import HubTokenizer
-
-NOT_GIVEN = "Whisper needs a backbone, its local folder, or sizes with which --dry-run builds it"
-PREFIX = ("<|startoftranscript|>", "<|en|>", "<|transcribe|>", "<|notimestamps|>")
-
-
-def _on_meta(backbone: str, sizes: dict[str, Any]) -> Any:
-    """A Whisper of such sizes, or of a folder's, without weights. Raises VsrError."""
-    known = dict(sizes or config_of(backbone).to_dict())
-    if known.get("model_type") != "whisper":
-        raise VsrError(
-            "bad_config", f"{backbone or 'sizes'}: a model of type {known.get('model_type')}, and no Whisper"
-        )
-    with torch.device("meta"):
-        return of_sizes(known, WHISPER)
+from vsr.models.lip_parts import LipParts
+from vsr.models.registry import ENCODERS, FRONTENDS, HEADS
+from vsr.models.whisper_head import NOT_GIVEN, WhisperHeadSettings, whisper_on_meta
 
 
 class Unchanged(nn.Module):
@@ -56,7 +35,7 @@ class NoEncoderSettings:
 
 @FRONTENDS.register("lips_and_whisper")
 @dataclass(frozen=True)
-class LipsAndWhisperSettings:
+class LipsAndWhisperSettings(LipParts):
     """``video`` and ``encoder``: a front end and an encoder of lips, {kind: ..., settings}, of width ``dim``;
     ``weights``: the model folder of such a reader, with which training begins; ``backbone``: Whisper's folder, whose
     ``sizes`` are read from it where they are not given, and whose ``sha256`` training fills in."""
@@ -75,53 +54,29 @@ class LipsAndWhisperSettings:
         check_sizes(self, dim=COUNT)
         if not self.backbone and not self.sizes:
             raise ValueError(NOT_GIVEN)
-        for name, registry in (("video", FRONTENDS), ("encoder", ENCODERS)):
-            kind, given = split_kind(getattr(self, name), f"frontend.{name}")
-            object.__setattr__(self, name, {"kind": kind, **asdict(settings_of(registry, kind, given))})
-        if getattr(self._part("video", FRONTENDS), "reads", VIDEO) != VIDEO:
-            raise ValueError(f"frontend.video is {self.video['kind']}, which does not read video")
-
-    def _part(self, name: str, registry: Any) -> Any:
-        return settings_of(registry, *split_kind(getattr(self, name), f"frontend.{name}"))
+        self.complete_parts()
 
     def build(self, dim: int) -> LipsAndWhisper:
-        c, whisper = self, _on_meta(self.backbone, self.sizes)
+        c, whisper = self, whisper_on_meta(self.backbone, self.sizes)
         if dim != c.dim + 2 * whisper.config.d_model:
             wanted = f"frontend.dim, {c.dim}, and twice Whisper's width, {whisper.config.d_model}"
             raise ValueError(f"dim is {dim}: it must be {c.dim + 2 * whisper.config.d_model}, the sum of {wanted}")
-        parts = c._part("video", FRONTENDS).build(c.dim), c._part("encoder", ENCODERS).build(c.dim)
-        return LipsAndWhisper(*parts, c.dim, whisper, c.backbone, dict(c.sha256))
+        return LipsAndWhisper(*self.built_parts(), c.dim, whisper, c.backbone, dict(c.sha256))
 
 
 @HEADS.register("flamingo")
 @dataclass(frozen=True)
-class FlamingoSettings(HeadSettings):
-    """As `FlamingoHead`; ``backbone``, ``sizes`` and ``sha256`` as of the front end; ``hidden`` 0 is four times
-    Whisper's width."""
+class FlamingoSettings(WhisperHeadSettings):
+    """As `FlamingoHead`; ``hidden`` 0 is four times Whisper's width."""
 
-    backbone: str = ""
     hidden: int = 0
-    prefix: tuple[str, ...] = PREFIX
-    beams: int = 4
-    sizes: dict[str, Any] = field(default_factory=dict)
-    sha256: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self):
-        object.__setattr__(self, "prefix", tuple(self.prefix))
-        check_sizes(self, hidden=NOT_NEGATIVE, beams=COUNT)
-        if not self.backbone and not self.sizes:
-            raise ValueError(NOT_GIVEN)
-
-    def tokenizer(self, shared: Any) -> HubTokenizer:
-        """Whisper's own, which is opened when it is needed."""
-        return HubTokenizer(partial(load_hub_tokenizer, self.backbone), int(self.sizes.get("vocab_size", 0)))
-
-    def targets(self, clip: Clip, frames: int, tokenizer: HubTokenizer) -> dict[str, Target]:
-        """``tokens`` (U,) of the text without its end."""
-        return {TOKENS: Target(np.array(tokenizer.encode(clip.text), dtype=np.int64))}
+        super().__post_init__()
+        check_sizes(self, hidden=NOT_NEGATIVE)
 
     def build(self, dim: int, vocab_size: int) -> FlamingoHead:
         c = self
-        whisper = _on_meta(c.backbone, c.sizes)
+        whisper = whisper_on_meta(c.backbone, c.sizes)
         hashes = dict(c.sha256)
         return FlamingoHead(whisper, dim, c.hidden, self.tokenizer(None), c.prefix, c.backbone, hashes, c.beams)

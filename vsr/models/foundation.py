@@ -1,4 +1,4 @@
-"""Foundation models of speech as front ends of sound: wav2vec 2.0, HuBERT or Whisper's encoder from a local folder.
+"""Speech foundation models as front ends for sound: wav2vec 2.0, HuBERT or Whisper's encoder from a local folder.
 
 Unimodal-SSL AVSR (Pan et al. 2022) joins such a one with a front end of video. The folder is that of the transformers
 library, with safetensors; its settings are kept in the model's own, so that a trained folder needs no other. It stays

@@ -1,4 +1,4 @@
-"""Two readers of the same lips in one search: a whole one of pixels, and one of tracks of mouth points.
+"""Two readers of the same lips fused in one search: a complete reader of pixels, and one of tracks of mouth points.
 
 They meet where they can be weighed against each other, in the probability of a text: the search adds what the tracks'
 CTC head says of its words. Pixels know few people well, tracks know many a little; states joined by trained layers

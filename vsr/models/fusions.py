@@ -1,4 +1,4 @@
-"""How the features of lips and sound become one: kinds of `vsr.models.registry.FUSIONS`.
+"""Fusions of the features of lips and sound: kinds of `vsr.models.registry.FUSIONS`.
 
 A kind sees zeros where a clip lacks a stream, and the same learned vector in each of its frames, which says so
 (`vsr.models.audio_visual`).

@@ -1,4 +1,4 @@
-"""Layers of a trained decoder that also look at something else, behind gates that begin closed.
+"""Layers of a trained decoder that also attend to other states, behind gates that start closed.
 
 Flamingo (Alayrac et al. 2022); of Whisper: Whisper-Flamingo (Rouditchenko et al. 2024).
 

@@ -1,4 +1,4 @@
-"""What reads the states of an encoder. A head owns its tokenizer, its targets, its loss and its search.
+"""Heads read the states of an encoder. A head owns its tokenizer, its targets, its loss and its search.
 
 The settings of a kind say which tokenizer and targets it has, and build its module, which has the loss and the search
 (`vsr.models.registry`). The joint search over CTC and decoder together is `vsr.decoding.joint_beam`.

@@ -1,4 +1,4 @@
-"""Hypotheses of an attention decoder for training: drawn or searched without gradient, then scored with it.
+"""Hypotheses of an attention decoder for training: sampled or searched without gradient, then scored with it.
 
 Shapes: B clips, K hypotheses of each, U tokens of the longest, T frames, D width, V vocabulary.
 """

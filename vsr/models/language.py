@@ -1,4 +1,4 @@
-"""Transformer language model over the tokens of a lip reader: what was said before -> what may come next.
+"""Transformer language model over the tokens of a lip reader: the tokens so far -> the next token.
 
 Shapes: B sentences, U tokens, K hypotheses, D width, V vocabulary (the tokenizer's: blank 0 ... start/end V-1).
 """

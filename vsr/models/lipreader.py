@@ -1,4 +1,4 @@
-"""The lip reader: mouth video -> encoder states -> heads: CTC, attention, frames, classes of words, further ones.
+"""The lip reader: mouth video -> encoder states -> heads (CTC, attention, frame alignment, word classes, others).
 
 Shapes: B batch, T video frames, U tokens, D width, V vocabulary (blank 0 ... start/end V-1).
 """
@@ -31,26 +31,26 @@ RESERVED = ("ctc", "attention", "alignment", "words", "loss", "accuracy")  # no 
 
 @dataclass(frozen=True)
 class LipReaderConfig:
-    """Every number that builds a lip reader; stored beside its weights.
+    """The configuration of a lip reader, stored beside its weights.
 
     ``vocab_size`` counts blank and the shared start/end token. ``tubelet_*`` and ``frontend_*`` build the video
-    transformer, ``resnet_*`` the ResNet-3D; torchvision's networks (``swin3d_t``, ``r3d_18`` ...) have sizes of their
-    own; "landmarks" reads tracks of mouth points, and goes best with the encoder
+    transformer, ``resnet_*`` the ResNet-3D; torchvision's networks (``swin3d_t``, ``r3d_18`` ...) have fixed
+    sizes; "landmarks" reads tracks of mouth points, and works best with the encoder
     "recurrent", whose ``hidden`` is the width in each direction. ``activation`` is that of the Conformer's feed-forward
-    networks and ``norm_eps`` the constant of every layer normalisation: published models differ in both, and some tell
-    distances the "legacy" way (``positions``). ``ctc_weight`` is w of the loss w * CTC + (1 - w) * attention, to which
+    networks and ``norm_eps`` the constant of every layer normalisation: published models differ in both, and some use
+    "legacy" relative positions (``positions``). ``ctc_weight`` is w of the loss w * CTC + (1 - w) * attention, to which
     ``alignment_weight`` * the loss of the frame targets is added.
 
     A weight of 0 leaves the CTC or the alignment head out, 0 ``decoder_layers`` the decoder; a model with neither CTC
-    nor decoder is an encoder alone and has a vocabulary of 0. With ``encoder`` "av_hubert" the decoder is AV-HuBERT's
+    nor decoder is an encoder only and has a vocabulary of 0. With ``encoder`` "av_hubert" the decoder is AV-HuBERT's
     too, and ``decoder_heads`` may differ (0: as many as the encoder's).
 
-    With ``classes`` the model has a head that tells that many isolated words apart: ``boundary`` adds the indicator of
-    the frames in which the word is said, ``mixup`` is the alpha of the Beta that draws how clips are mixed in training
-    (0: they are not) where there is no other head.
+    With ``classes`` the model has a head that classifies that many isolated words: ``boundary`` adds an indicator of
+    the frames in which the word is said, ``mixup`` is the alpha of the Beta distribution for mixing clips in training
+    (0: no mixing) if there is no other head.
 
     ``frontend`` and ``encoder`` may be any kind that is registered (`vsr.models.registry`), ``frontend_settings`` and
-    ``encoder_settings`` the settings that such a kind has; of the kinds of the package they go before the flat numbers
+    ``encoder_settings`` the settings of that kind; for the kinds of the package they override the flat numbers
     here. ``further_heads`` are heads beside these: name -> {kind: ..., weight: of its loss, layer: of the encoder, from
     1, that it reads (0: the last, normalised), its settings}.
     """

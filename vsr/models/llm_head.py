@@ -1,4 +1,4 @@
-"""A head that writes by a language model, whose prompt holds the encoder's states in place of words.
+"""A head that writes with a language model, whose prompt holds the encoder's states in place of words.
 
 VSP-LLM (Yeo et al. 2024), Llama-AVSR (Cappellazzo et al. 2024), MMS-LLaMA (Yeo et al. 2025), Zero-AVSR (Yeo et al.
 2025): states, fewer of them and at the model's width (`vsr.models.projectors`), between an instruction and a mark, and

@@ -1,4 +1,4 @@
-"""The settings of a head that writes by a language model (`vsr.models.llm_head`)."""
+"""The settings of a head that writes with a language model (`vsr.models.llm_head`)."""
 
 from __future__ import annotations
 

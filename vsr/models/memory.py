@@ -1,4 +1,4 @@
-"""A memory of sound that states of lips read: keys that they address, and values that they take from it.
+"""A memory of sound that lip states address by its keys, and read its values from.
 
 AKVSR (Yeo et al. 2024): the values are centroids of what a frozen model that hears makes of speech, and no sound is
 needed once they are there. MVM (Kim et al. 2022): the values are learned from sound beside the lips in training.

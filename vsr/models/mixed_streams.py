@@ -1,4 +1,4 @@
-"""Lips and sound as one stream that is either the one or the other in each frame: the front end of MixSpeech.
+"""A stream that is lips or sound in each frame: the front end of MixSpeech.
 
 MixSpeech (Cheng et al. 2023) mixes the features of both over time, and lowers the share of the sound while it trains.
 The mixed stream has the frames of one clock, so nothing is aligned. In evaluation nothing is mixed: lips are read where

@@ -1,4 +1,4 @@
-"""What parts of a model give in a pass, for heads that read something else than the encoder's states.
+"""Outputs of the parts of a model in a forward pass, for heads that read something other than encoder states.
 
 Such a head has an attribute ``reads``, the place of a module in the model: "ctc", "decoder",
 "decoder.layers.-1.cross_attention". It stands behind the heads that call that module.

@@ -13,6 +13,7 @@ from vsr.models import (  # noqa: F401  register themselves
     cogenav,
     encoded_streams,
     filterbank,
+    fixed_window,
     flamingo_settings,
     foundation,
     memory,

@@ -1,4 +1,4 @@
-"""Lower precision for reading: layers that multiply in bfloat16 or int8 in the place of a model's own, after loading.
+"""Lower precision at inference: bfloat16 or int8 layers that replace a model's own after loading.
 
 What they give is float32 again, so that normalisation, attention, the heads' logits, log-probabilities and scores are
 what they are in float32. Only convolutions of a ResNet pass bfloat16 on to each other. Nothing here can be trained.

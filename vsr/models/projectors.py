@@ -1,4 +1,4 @@
-"""Encoder states -> fewer vectors of a language model's width: what stands in its prompt in place of words.
+"""Projectors: encoder states -> fewer vectors of a language model's width, for its prompt.
 
 Frames side by side (Llama-AVSR, Cappellazzo et al. 2024), the mean over frames of one unit (VSP-LLM, Yeo et al. 2024),
 a stride of two (Zero-AVSR, Yeo et al. 2025), or learned queries, more of them where speech is fast (MMS-LLaMA, Yeo et

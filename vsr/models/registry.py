@@ -1,4 +1,4 @@
-"""The parts that a lip reader is put together from, by name.
+"""Registries of the parts that a lip reader is assembled from.
 
 A kind of front end, encoder or head is a frozen dataclass of plain numbers whose method ``build`` makes the module:
 

@@ -1,4 +1,4 @@
-"""Fusions that score how much each stream can be relied on, frame by frame, before they join lips and sound.
+"""Fusions that score the reliability of each stream, frame by frame, before they join lips and sound.
 
 Both add what they score to what they scored, so that nothing is lost where a score is 0. Unlike the published code they
 normalise each frame by itself (LayerNorm, not BatchNorm), so that padding changes nothing.

@@ -1,4 +1,4 @@
-"""A head that predicts units of the sound from the video: SyncVSR's audio tokens, LMDecoder's speech units.
+"""A head that predicts speech units from the video: SyncVSR's audio tokens, LMDecoder's speech units.
 
 SyncVSR (Ahn et al. 2024) adds such a cross-entropy to CTC, 4 tokens a frame of each of 2 codebooks of 320; LMDecoder's
 first stage (Yeo et al. 2024) predicts speech units alone. Which units they are the folder says: k-means of MFCCs or of

@@ -1,10 +1,12 @@
-"""Language models of transformers from a local folder or a GGUF file: weights, tokenizer, licence, adapters (LoRA).
+"""Language models of transformers: weights, tokenizer, licence, adapters (LoRA).
 
-Nothing is fetched, and nothing is unpickled.
+A backbone is a local folder, a GGUF file, or on the hub: `org/name[@revision]` with safetensors, `org/name/FILE.gguf`.
+What is here goes before the hub. Nothing is unpickled, and of the hub no pickle is fetched.
 """
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +15,15 @@ import torch
 
 from vsr.core.errors import VsrError, one_line
 from vsr.core.files import read_json
+from vsr.core.hub import HUB_ID, fetch_files, is_hub_id
 from vsr.core.packages import needed
 
 INSTALL = "pip install 'vsr-lip2speech[llm]'"
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
 CAUSAL = "AutoModelForCausalLM"
+SETTINGS = ("generation_config.json", "preprocessor_config.json", "README.md", "LICENSE*")
+WORDS = ("tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt", "normalizer.json")
+WEIGHTS = ("model*.safetensors", "model.safetensors.index.json")
 
 
 @dataclass(frozen=True)
@@ -31,12 +37,26 @@ class LoraSettings:
 
 
 def load_backbone(path: str | Path, kind: str = CAUSAL) -> tuple[Any, Any, str]:
-    """Tokenizer, model (a class of transformers, float32) and licence of a folder or a GGUF file.
+    """Tokenizer, model (a class of transformers, float32) and licence of a folder, a GGUF file or a name of the hub.
 
-    Raises VsrError: missing_package; bad_model where there is none, it holds pickled weights alone, or is broken.
+    Raises VsrError: missing_package; bad_model where there is none, it holds pickled weights alone, or is broken;
+    hub_missing, hub_denied, hub_offline.
     """
-    model = _read(path, kind, dtype=torch.float32)
-    return load_hub_tokenizer(path), model, licence_of(_found(Path(path))[0])
+    here = located_backbone(path)
+    model = _read(here, kind, dtype=torch.float32)
+    return load_hub_tokenizer(here), model, licence_of(_found(here)[0])
+
+
+def located_backbone(path: str | Path) -> Path:
+    """Its folder or GGUF file here, fetched if it is on the hub and not yet in the hub's cache. Raises VsrError as
+    `load_backbone`."""
+    repository, _, file = str(path).rpartition("/")
+    if file.endswith(".gguf") and not Path(path).exists() and HUB_ID.fullmatch(repository):
+        return fetch_files(repository, (file,), ("README.md", "LICENSE*")) / file
+    if is_hub_id(path):
+        fetch_files(str(path), ("config.json",), SETTINGS)  # refused before anything large is fetched
+        return fetch_files(str(path), WEIGHTS[:1], ("config.json", *SETTINGS, *WORDS, *WEIGHTS))
+    return Path(path)
 
 
 def load_hub_tokenizer(path: str | Path) -> Any:
@@ -50,8 +70,8 @@ def config_of(path: str | Path) -> Any:
 
 
 def _read(path: str | Path, kind: str, **more: Any) -> Any:
-    """What a class of transformers makes of a folder or a GGUF file. Raises VsrError."""
-    folder, gguf = _found(Path(path))
+    """What a class of transformers makes of a backbone. Raises VsrError."""
+    folder, gguf = _found(located_backbone(path))
     transformers = needed("transformers", "a language model", INSTALL)
     if gguf:
         needed("gguf", "a GGUF file", INSTALL)
@@ -86,14 +106,16 @@ def with_lora(model: Any, lora: LoraSettings, task: str = "CAUSAL_LM") -> Any:
         r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=list(lora.modules), task_type=task
     )
     try:
-        return peft.get_peft_model(model, config)
+        with warnings.catch_warnings():  # peft asks transformers by a name that goes away in v6
+            warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)
+            return peft.get_peft_model(model, config)
     except ValueError as error:
         raise VsrError("bad_config", f"llm.lora: {one_line(error)[:200]}") from error
 
 
 def weight_files(path: str | Path) -> list[Path]:
     """The files that hold a backbone's weights. Raises VsrError as `load_backbone`."""
-    folder, gguf = _found(Path(path))
+    folder, gguf = _found(located_backbone(path))
     return [folder / gguf] if gguf else sorted(folder.glob("*.safetensors"))
 
 
@@ -107,7 +129,7 @@ def _found(path: Path) -> tuple[Path, str]:
     if path.is_file() and path.suffix == ".gguf":
         return path.parent, path.name
     if not path.is_dir():
-        problem = "is no folder and no GGUF file: give a local folder with safetensors, or a file that ends in .gguf"
+        problem = "is no folder and no GGUF file: give a folder with safetensors, a .gguf file, or org/name"
         raise VsrError("bad_model", f"{path} {problem}")
     if list(path.glob("*.safetensors")):
         return path, ""

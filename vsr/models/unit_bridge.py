@@ -1,4 +1,4 @@
-"""Front ends that read units of the sound, given or guessed from the lips: LMDecoder's two halves and their bridge.
+"""Front ends that read speech units, given or predicted from the lips: LMDecoder's two halves and their bridge.
 
 Yeo et al. 2024: what lips show in general (which unit is said) is learned where there is much video, what a language
 makes of units where there are only sound and text. Both meet in the distribution over the units of each frame: a
@@ -9,7 +9,7 @@ Shapes: B clips, T frames, N units a frame, K units, D width.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor, nn
@@ -20,7 +20,8 @@ from vsr.data.modalities import VIDEO
 from vsr.data.unit_input import UNITS, UnitSource
 from vsr.models.lengths import zero_padding
 from vsr.models.limits import check_sizes
-from vsr.models.registry import ENCODERS, FRONTENDS, settings_of, split_kind
+from vsr.models.lip_parts import LipParts
+from vsr.models.registry import FRONTENDS
 from vsr.models.target_heads import FrameUnitHead
 
 
@@ -93,7 +94,7 @@ class UnitFrontendSettings:
 
 @FRONTENDS.register("unit_bridge")
 @dataclass(frozen=True)
-class UnitBridgeSettings:
+class UnitBridgeSettings(LipParts):
     """``video`` and ``encoder``: a front end and an encoder of lips, {kind: ..., settings}, of width ``dim``;
     ``weights``: the model folder of such a reader, trained on units (its head ``head``), with which training begins."""
 
@@ -108,17 +109,9 @@ class UnitBridgeSettings:
 
     def __post_init__(self):
         check_sizes(self, dim=COUNT, size=COUNT, per_frame=COUNT)
-        for name, registry in (("video", FRONTENDS), ("encoder", ENCODERS)):
-            kind, given = split_kind(getattr(self, name), f"frontend.{name}")
-            object.__setattr__(self, name, {"kind": kind, **asdict(settings_of(registry, kind, given))})
-        if getattr(self._part("video", FRONTENDS), "reads", VIDEO) != VIDEO:
-            raise ValueError(f"frontend.video is {self.video['kind']}, which does not read video")
-
-    def _part(self, name: str, registry: Any) -> Any:
-        return settings_of(registry, *split_kind(getattr(self, name), f"frontend.{name}"))
+        self.complete_parts()
 
     def build(self, dim: int) -> UnitBridge:
         c = self
-        frontend, encoder = c._part("video", FRONTENDS).build(c.dim), c._part("encoder", ENCODERS).build(c.dim)
         units = FrameUnitHead(c.dim, c.per_frame, 1, c.size)
-        return UnitBridge(frontend, encoder, units, UnitEmbedding(dim, c.per_frame, c.size))
+        return UnitBridge(*c.built_parts(), units, UnitEmbedding(dim, c.per_frame, c.size))

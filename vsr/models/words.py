@@ -1,4 +1,4 @@
-"""Telling isolated words apart: the head and the word boundary of a reader of clips with one word each.
+"""Isolated word recognition: the head, and the word boundary, for clips with one word each.
 
 Shapes: B clips, T video frames, D width, C words of the list. The words stand in the vocabulary after blank and
 unknown, so that word c has the token c + 2.

@@ -14,10 +14,11 @@ from typing import Any
 
 from vsr.core.artifacts import sha256_of
 from vsr.core.errors import one_line
+from vsr.core.hub import HUB_ID
 from vsr.core.machine import FLOAT32, check_precision, find_device
 from vsr.modelstore.checkpoint import CONFIG_FILE, WEIGHTS_FILE, bad_model, load_weights, read_config, stored_settings
 from vsr.modelstore.precision import chosen_precision
-from vsr.modelstore.repository import HUB_ID, locate
+from vsr.modelstore.repository import locate
 from vsr.modelstore.saving import FUSED_READER, LANGUAGE_MODEL, LIP_READER, check_tokenizer, save_model
 from vsr.modelstore.store import stored
 

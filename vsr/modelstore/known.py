@@ -55,6 +55,7 @@ class Known:
         note: one line: what to heed.
         normaliser: of `vsr.text.normalise`, what its publisher does to texts before errors are counted.
         modality: what its folder reads, where one file can become several; "": the file decides.
+        whisper: of the hub, the one that writes its text and is given as a folder; "": it writes itself.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Known:
     note: str = ""
     normaliser: str = "lower"
     modality: str = ""
+    whisper: str = ""
 
 
 IMPERIAL = Licence(
@@ -146,12 +148,15 @@ def _zoo_heard(name: str, link: str, kind: str, size: int, error: str) -> Known:
     )  # fmt: skip
 
 
+FAIRSEQ = {"beam": 50, "method": "attention"}  # of AV-HuBERT and MuAViC
+
+
 def _av_hubert(name: str, path: str, kind: str, words: str, error: str, source: str, note: str = "") -> Known:
     """A checkpoint of AV-HuBERT at Meta's own address."""
     file = Remote("model.pt", f"{META}avhubert/model/lrs3_vox/{path}")
     return Known(
         name, "en", kind, words, 0, error, source, AV_HUBERT, "facebookresearch.github.io/av_hubert", "av_hubert",
-        READY, (file,), {"beam": 50}, note, modality=kind if kind == "both" else "video",
+        READY, (file,), dict(FAIRSEQ), note, modality=kind if kind == "both" else "video",
     )  # fmt: skip
 
 
@@ -167,7 +172,7 @@ def _muavic(language: str) -> Known:
     return Known(
         f"muavic-{language}", "any" if language == "x" else language, "both", "1,000 pieces", 0,
         "see its paper; not stated for lips alone", "-", CC_BY_NC, "github.com/facebookresearch/muavic", "av_hubert",
-        READY, files, {"beam": 50}, note, "13a", "both",
+        READY, files, dict(FAIRSEQ), note, "13a", "both",
     )  # fmt: skip
 
 
@@ -198,12 +203,13 @@ def _usr(name: str, file: str, errors: tuple[str, str, str], drive: str) -> list
     ]
 
 
-def _cogenav(name: str, file: str, error: str) -> Known:
-    """A checkpoint of CoGenAV, whose published errors are those of the Whisper behind it."""
-    note = "lips, sound or both; its encoder alone: the layers before Whisper, which writes the text, are not imported"
+def _cogenav(name: str, file: str, error: str, size: str) -> Known:
+    """A checkpoint of CoGenAV, whose text a Whisper of that size writes."""
+    whisper = f"openai/whisper-{size}"
+    note = f"lips, sound or both: --modality; text by --whisper FOLDER of {whisper}, without it an encoder alone"
     return Known(
-        name, "any", "encoder", "none", 0, error, ZOO_README, UNTOLD, "huggingface.co/detao/CoGenAV", "cogenav",
-        BY_HAND, (Remote(file),), note=note,
+        name, "en", "both", f"Whisper {size}", 0, f"{error} % WER, LRS2 test, lips alone", ZOO_README, UNTOLD,
+        "huggingface.co/detao/CoGenAV", "cogenav", BY_HAND, (Remote(file),), note=note, whisper=whisper,
     )  # fmt: skip
 
 
@@ -250,7 +256,7 @@ KNOWN: tuple[Known, ...] = (
     _zoo_heard("lrs3-both", "http://bit.ly/3yRSXAn", "both", 1540, "0.9 % WER, LRS3 test"),
     Known("av_hubert", "en", "video", "1,000 pieces", 0, "not stated", "-", AV_HUBERT,
           "huggingface.co/vumichien/AV-HuBERT", "av_hubert", READY,
-          (Remote("model.pt", HUB + "vumichien/AV-HuBERT/model.pt"),), {"beam": 50}),
+          (Remote("model.pt", HUB + "vumichien/AV-HuBERT/model.pt"),), dict(FAIRSEQ)),
     _av_hubert("av_hubert-large", "vsr/large_vox_433h.pt", "video", "1,000 pieces", "28.6 % WER, LRS3 test",
                "its paper"),
     _av_hubert("av_hubert-self", "vsr/self_large_vox_433h.pt", "video", "1,000 pieces", "26.9 % WER, LRS3 test",
@@ -269,8 +275,8 @@ KNOWN: tuple[Known, ...] = (
              "1.2 % WER, LRS3 test", RAVEN, "1v_OPL9ZcEGeT8cSgLO5QX16esVFAuzbq"),
     *_usr("usr", "usr_large.pth", ("22.3", "1.2", "1.1"), "1IO2yxaZLG89R4bwtJNc7TaC8UAs08Jtz"),
     *_usr("usr2", "usr2_huge.pth", ("17.6", "0.9", "0.8"), "1LzFOTYu45zCLOHGVLQt7pMGjw6jmmo9Y"),
-    _cogenav("cogenav", "large_cogenav.pt", "20.4 % WER, LRS2 test, lips alone, with Whisper medium"),
-    _cogenav("cogenav-base", "base_cogenav.pt", "24.8 % WER, LRS2 test, lips alone, with Whisper small"),
+    _cogenav("cogenav", "large_cogenav.pt", "20.4", "medium"),
+    _cogenav("cogenav-base", "base_cogenav.pt", "24.8", "small"),
 )  # fmt: skip
 NAMES = {known.name: known for known in KNOWN}
 

@@ -60,7 +60,10 @@ def stored(name: str) -> Path:
     return get(known_model(name))
 
 
-def get(known: Known, accept: bool = False, source: str | Path | None = None, again: bool = False) -> Path:
+def get(
+    known: Known, accept: bool = False, source: str | Path | None = None, again: bool = False,
+    whisper: str | Path | None = None,
+) -> Path:  # fmt: skip
     """The model's folder, fetched and converted if need be.
 
     Args:
@@ -68,6 +71,7 @@ def get(known: Known, accept: bool = False, source: str | Path | None = None, ag
         accept: its licence is agreed to.
         source: a folder with files that were fetched by hand, or the checkpoint alone.
         again: fetch and convert it although it is here.
+        whisper: the folder of the Whisper that writes the text of one that needs one; it is converted again then.
 
     Raises:
         VsrError: licence, not_fetched for a model that must be fetched by hand, bad_model for one in the package, and
@@ -76,7 +80,11 @@ def get(known: Known, accept: bool = False, source: str | Path | None = None, ag
     folder = folder_of(known)
     if known.state == SHIPPED:
         raise VsrError("bad_model", f"{known.name} is in the package: it need not be fetched")
-    if is_here(known) and not again:
+    if whisper is not None:
+        from vsr.modelstore.importers.importing import check_whisper
+
+        check_whisper(known.family, whisper)
+    if is_here(known) and not again and whisper is None:
         return folder
     if known.state == BY_HAND and source is None:
         raise VsrError("not_fetched", by_hand(known))
@@ -84,13 +92,14 @@ def get(known: Known, accept: bool = False, source: str | Path | None = None, ag
         raise VsrError("not_fetched", f"{source}: no such file or folder")
     agree(known, accept)
     files = _gather(known, None if source is None else Path(source))
-    return _convert(known, files, folder)
+    return _convert(known, files, folder, whisper)
 
 
 def by_hand(known: Known) -> str:
     """How to get a model that no program may fetch."""
     names = [file.name for file in known.files if not file.address]
     given = "FILE" if len(names) == 1 else "FOLDER"
+    given += f" --whisper FOLDER (of {known.whisper})" if known.whisper else ""
     return (
         f"{known.name} must be fetched by hand from {known.place} ({', '.join(names)}); "
         f"then: vsr models get {known.name} --from {given}"
@@ -165,7 +174,7 @@ def _given(source: Path | None, name: str, first: bool) -> Path | None:
     return source / name if (source / name).is_file() else None
 
 
-def _convert(known: Known, files: dict[str, Path], folder: Path) -> Path:
+def _convert(known: Known, files: dict[str, Path], folder: Path, whisper: str | Path | None = None) -> Path:
     """Import into a folder beside, which takes the name when it is whole; what was fetched is removed then."""
     from vsr.modelstore.importers.importing import import_checkpoint
 
@@ -184,6 +193,7 @@ def _convert(known: Known, files: dict[str, Path], folder: Path) -> Path:
         import_checkpoint(
             known.family, next(iter(files.values())), making, named(".model"), named("_units.txt", _dictionary(files)),
             settings=named(".json"), lm=files.get("lm/model.pth"), origin=about, modality=known.modality,
+            whisper=whisper,
         )  # fmt: skip
         if folder.exists():
             folder.rename(gone)

@@ -1,7 +1,7 @@
-"""What was said, by whom and when: the result of transcription and the content of its JSON.
+"""Transcripts: what was said, by whom and when; the result of transcription and the content of its JSON.
 
-Times are seconds in the original video; confidences lie in [0, 1].  Light on purpose: nothing heavy is
-imported, so that workers and writers can pass transcripts around.
+Times are seconds in the original video; confidences are in [0, 1].  Nothing heavy is imported, so that
+workers and writers can pass transcripts around.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ FLAGGED = 0.5  # below this chance a segment is outside of the model's domain
 
 @dataclass(frozen=True)
 class TimedWord:
-    """One word, with its start and end in seconds and the calibrated chance that it is right."""
+    """One word, with its start and end in seconds and the calibrated probability that it is right."""
 
     word: str
     start: float
@@ -35,7 +35,7 @@ class TimedWord:
 
 @dataclass(frozen=True)
 class Alternative:
-    """One reading of a segment and its search score (a log-probability: higher is better)."""
+    """One hypothesis of a segment and its search score (a log-probability: higher is better)."""
 
     text: str
     score: float
@@ -46,8 +46,11 @@ class Alternative:
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch of one face's speech; `face` numbers the tracked faces, `nbest[0]` reads as the words do; `in_domain`:
-    the chance that the lips look like what the model was trained on, None for a model without that calibration."""
+    """A stretch of one face's speech.
+
+    ``face`` is the number of the track, ``nbest[0]`` has the text of the words; ``in_domain`` is the probability that
+    the lips look like the model's training data, None for a model without that calibration.
+    """
 
     start: float
     end: float
@@ -63,7 +66,7 @@ class Segment:
 
     @property
     def outside_domain(self) -> bool:
-        """Whether its words are guesses, as these lips are unlike what the model was trained on."""
+        """Whether its words are guesses, because the lips are unlike the model's training data."""
         return self.in_domain is not None and self.in_domain < FLAGGED and bool(self.words)
 
     def to_json(self) -> dict:
@@ -81,8 +84,8 @@ class Segment:
 
 @dataclass(frozen=True)
 class TrackReport:
-    """One face from `start` to `end` seconds, within one shot: what share of it could be cropped, its quality in
-    [0, 1] and what spoils it ("small", "turned", "blurred", "dark", "covered", "out of the picture"), if anything."""
+    """One face from `start` to `end` seconds, within one shot: the share that could be cropped, its quality in
+    [0, 1] and what lowers it ("small", "turned", "blurred", "dark", "covered", "out of the picture"), if anything."""
 
     face: int
     start: float

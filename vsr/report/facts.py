@@ -36,7 +36,7 @@ def facts_of(loaded: LoadedModel, clip: MouthClip, options: DecodeOptions) -> di
         "Search": {
             "method": options.method.replace("_", " "),
             "beam": str(options.beam),
-            "CTC weight": f"{options.ctc_weight:g}" if options.method == "joint" else "CTC alone",
+            "CTC weight": {"joint": f"{options.ctc_weight:g}", "attention": "none"}.get(options.method, "CTC alone"),
             "confidence": "calibrated" if loaded.config.get("confidence") else "mean posterior, not calibrated",
         },
     }

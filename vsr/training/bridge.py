@@ -27,5 +27,5 @@ def fill_bridge(model: nn.Module, config: LipReaderConfig) -> str:
             own.load_state_dict(given.state_dict())
     except RuntimeError as error:
         told = str(error).splitlines()[-1].strip()
-        raise VsrError("bad_config", f"frontend.weights: {part.weights} is of other sizes: {told}") from error
+        raise VsrError("bad_config", f"frontend.weights: {part.weights} has other sizes: {told}") from error
     return f"units of the lips by {part.weights}"

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import difflib
-import re
-from collections.abc import Callable, Iterable
-from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any
 
 from vsr.core.errors import VsrError, one_line
-from vsr.core.numbers import COUNT, NOT_NEGATIVE, POSITIVE, SEED, Range, check_number, check_numbers, is_number
-from vsr.core.renamed import with_new_names
+from vsr.core.numbers import COUNT, NOT_NEGATIVE, POSITIVE, SEED, Range, check_number, check_numbers
 from vsr.data.audio_visual import ModalityDropout, WrongLips
 from vsr.data.corruption import Corruption
 from vsr.data.track_augmentation import TrackAugmentation
 from vsr.data.transforms import Augmentation
 from vsr.models.lipreader import LipReaderConfig
-from vsr.models.registry import HEADS, split_kind
 from vsr.text.phonemes import UNITS
+from vsr.training.model_settings import filled_heads, model_settings
+from vsr.training.typed import build
 
-NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
 STRATEGIES = ("auto", "ddp", "fsdp")
 
 
@@ -163,116 +160,6 @@ class TrainConfig(RunConfig):
             problem = "the decoder would learn nothing: give a ctc_weight below 1, or 0 decoder_layers"
             raise VsrError("bad_config", f"model: {problem}")
         return config
-
-
-def filled_heads(model: dict[str, Any]) -> dict[str, Any]:
-    """A model's settings with what its further heads read from files (`vsr.models.heads.HeadSettings.filled`)."""
-    heads = model.get("further_heads")
-    if not isinstance(heads, dict):
-        return model
-    return model | {"further_heads": {name: _filled(own) for name, own in heads.items()}}
-
-
-def _filled(given: Any) -> Any:
-    kind = given.get("kind") if isinstance(given, dict) else None
-    fill = getattr(HEADS[kind], "filled", dict) if isinstance(kind, str) and kind in HEADS else None
-    return given if fill is None else fill(given)
-
-
-def model_settings(kind: type, given: dict[str, Any], **filled: Any) -> Any:
-    """A model's numbers: those that YAML gives and those that only the data can give. Raises VsrError."""
-    known = {f.name for f in fields(kind)} - filled.keys()
-    given = _parted(with_new_names(kind, given, "model."), known)
-    for key in given:
-        if key not in known:
-            raise unknown_key(f"model.{key}", key, known)
-    hints = get_type_hints(kind)
-    try:
-        return kind(**{key: build(hints[key], value, f"model.{key}") for key, value in given.items()}, **filled)
-    except (TypeError, ValueError) as error:
-        raise VsrError("bad_config", f"model: {one_line(error)}") from error
-
-
-def _parted(given: dict[str, Any], known: set[str]) -> dict[str, Any]:
-    """``frontend: {kind: ..., settings}``, and encoder likewise, as the model's config holds them."""
-    found = dict(given)
-    for part in ("frontend", "encoder"):
-        if isinstance(given.get(part), dict) and f"{part}_settings" in known:
-            try:
-                found[part], found[f"{part}_settings"] = split_kind(given[part], f"model.{part}")
-            except ValueError as error:
-                raise VsrError("bad_config", str(error)) from error
-    return found
-
-
-def built(kind: Callable[[Any], Any], config: Any) -> Any:
-    """A model of these numbers. Raises VsrError bad_config where they make none, or one larger than the memory."""
-    try:
-        return kind(config)
-    except (TypeError, ValueError, RuntimeError, AssertionError, ArithmeticError, MemoryError) as error:
-        raise VsrError("bad_config", f"model: {one_line(error)}") from error
-
-
-def unknown_key(path: str, key: str, known: Iterable[str]) -> VsrError:
-    """The error for a key that no setting has, naming the nearest ones."""
-    near = difflib.get_close_matches(key, sorted(known), n=3) or sorted(known)
-    return VsrError("bad_config", f"unknown setting '{path}'; did you mean {', '.join(near)}?")
-
-
-def build(cls: type, value: Any, path: str = "") -> Any:
-    """``value`` as read from YAML -> an instance of ``cls``. Raises VsrError naming the setting."""
-    if is_dataclass(cls):
-        return _build_dataclass(cls, value, path)
-    if get_origin(cls) is tuple:
-        items = [value] if isinstance(value, str) else value
-        if not isinstance(items, (list, tuple)):
-            raise VsrError("bad_config", f"{path}: expected a list, got {value!r}")
-        return tuple(build(get_args(cls)[0], item, path) for item in items)
-    expected = get_origin(cls) or cls
-    if expected is float and not isinstance(value, bool):
-        value = _as_float(value)
-        if isinstance(value, float) and not is_number(value):
-            raise VsrError("bad_config", f"{path}: expected a finite number, got {value}")
-    if not isinstance(value, expected) or isinstance(value, bool) is not (expected is bool):
-        raise VsrError("bad_config", f"{path}: expected {expected.__name__}, got {value!r}")
-    return value
-
-
-def _as_float(value: Any) -> Any:
-    """A whole number is a number, too, and so is 5e-4, which YAML 1.1 takes for text."""
-    if isinstance(value, int) or isinstance(value, str) and NUMBER.fullmatch(value):
-        return float(value)
-    return value
-
-
-def _build_dataclass(cls: type, value: Any, path: str) -> Any:
-    if not isinstance(value, dict):
-        raise VsrError("bad_config", f"{path or 'the configuration'}: expected settings, got {value!r}")
-    hints = get_type_hints(cls)
-    prefix = f"{path}." if path else ""
-    value = _with_kinds(with_new_names(cls, value, prefix), hints, prefix)
-    for key in value:
-        if key not in hints:
-            raise unknown_key(f"{prefix}{key}", str(key), hints)
-    needed = (own.name for own in fields(cls) if own.default is MISSING and own.default_factory is MISSING)
-    if absent := [name for name in needed if name not in value]:
-        raise VsrError("bad_config", f"{path or 'the configuration'} lacks '{prefix}{absent[0]}'")
-    try:
-        return cls(**{key: build(hints[key], own, f"{prefix}{key}") for key, own in value.items()})
-    except TypeError as error:
-        raise VsrError("bad_config", f"{path or 'the configuration'}: {error}") from error
-
-
-def _with_kinds(value: dict, hints: dict[str, Any], prefix: str) -> dict:
-    """``NAME: {kind: ..., settings}`` as NAME and NAME_settings, where a dataclass has both."""
-    found = dict(value)
-    for name, given in value.items():
-        if isinstance(given, dict) and f"{name}_settings" in hints:
-            try:
-                found[name], found[f"{name}_settings"] = split_kind(given, f"{prefix}{name}")
-            except ValueError as error:
-                raise VsrError("bad_config", str(error)) from error
-    return found
 
 
 def load_config(path: str | Path, overrides: Iterable[str] = (), kind: type = TrainConfig) -> Any:

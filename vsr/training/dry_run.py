@@ -6,6 +6,7 @@ Whatever cannot go together is refused as a training would refuse it, in one lin
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,15 @@ import torch
 from torch import nn
 
 from vsr.core.errors import VsrError
+from vsr.models.borrowed import backbones_of
 from vsr.models.lipreader import LipReader, LipReaderConfig, layers_of, tokenizer_of_head
 from vsr.objectives.ctc_attention import weights_of
 from vsr.objectives.registry import objective_of
 from vsr.text.listed import CONFIG
 from vsr.text.tokenizer import CharTokenizer, Tokenizer, WordTokenizer, load_tokenizer
 from vsr.text.unit_tokenizers import UnitSettings, UnitTokenizer
-from vsr.training.config import OptimConfig, TrainConfig, TrainerConfig, built
+from vsr.training.config import OptimConfig, TrainConfig, TrainerConfig
+from vsr.training.model_settings import built
 from vsr.training.unlabelled import check_unlabelled
 
 
@@ -42,9 +45,30 @@ def lip_reader_lines(config: TrainConfig) -> Iterator[str]:
     read = (model.modality,) if isinstance(model.modality, str) else model.modality
     yield f"model: {parameters(model):,} parameters; reads {' and '.join(read)}"
     yield from part_lines(model)
-    yield f"learns by {getattr(objective, '__name__', objective)}:"
+    yield f"learns by {objective_line(config.objective, objective)}:"
     yield from head_lines(sizes, model, tokenizer, assumed)
     yield from run_lines(config.data, config.optim, config.trainer)
+    yield from missing_lines(backbones_of(sizes))
+
+
+def objective_line(name: str, objective: Any) -> str:
+    """An objective by its name in the configuration, with its settings where it has any."""
+    own = fields(objective) if is_dataclass(objective) else ()
+    settings = ", ".join(f"{each.name} {getattr(objective, each.name)}" for each in own)
+    name = name or getattr(objective, "__name__", type(objective).__name__)
+    return f"{name} ({settings})" if settings else name
+
+
+def missing_lines(backbones: Sequence[str]) -> Iterator[str]:
+    """A line for each folder or file of borrowed weights that training would not find."""
+    for backbone in dict.fromkeys(backbones):
+        if not Path(backbone).exists():
+            yield f"not found: backbone {backbone}; training needs it"
+
+
+def not_made_yet(model: str) -> bool:
+    """Whether a model's name is a path in a recipe where nothing is yet."""
+    return model.startswith(("exp/", "./", "../")) and not Path(model).exists()
 
 
 def tokenizer_for(config: TrainConfig) -> tuple[Tokenizer, str]:
@@ -95,7 +119,8 @@ def run_lines(data: Any, optim: OptimConfig, trainer: TrainerConfig) -> Iterator
     more = ("unlabelled",) if getattr(data, "unlabelled", ()) else ()
     yield "data: " + "; ".join(f"{name} {names(getattr(data, name))}" for name in ("train", *more, "dev", "tests"))
     length = f"{trainer.max_minutes:g} minutes" if trainer.max_minutes else f"{trainer.max_epochs} epochs"
-    begun = f"; begins with {trainer.init_from}" if trainer.init_from else ""
+    note = " (not made yet)" if not_made_yet(trainer.init_from) else ""
+    begun = f"; begins with {trainer.init_from}{note}" if trainer.init_from else ""
     yield f"AdamW {optim.lr:g}, {optim.warmup_steps} steps of warm-up; {length}{begun}"
     clips = getattr(data, "clips", None)
     yield f"{clips} clips a batch" if clips else f"{data.frames_per_batch} frames a batch"

@@ -22,8 +22,9 @@ from vsr.models.language import LanguageModel, LanguageModelConfig
 from vsr.modelstore.folder import LANGUAGE_MODEL, save_model
 from vsr.text.normalise import lower
 from vsr.text.tokenizer import Tokenizer, load_tokenizer
-from vsr.training.config import RunConfig, built, check_lists, model_settings
+from vsr.training.config import RunConfig, check_lists
 from vsr.training.loop import Run
+from vsr.training.model_settings import built, model_settings
 
 
 @dataclass(frozen=True)

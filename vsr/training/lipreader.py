@@ -31,9 +31,9 @@ from vsr.text.normalise import lower
 from vsr.text.tokenizer import UNK, Tokenizer, WordTokenizer, load_tokenizer
 from vsr.training.bridge import fill_bridge
 from vsr.training.centroids import fit_centroids
-from vsr.training.config import built
 from vsr.training.lips import fill_lips
 from vsr.training.loop import Run
+from vsr.training.model_settings import built
 from vsr.training.pronunciations import choose_pronunciations
 from vsr.training.starting import copy_weights
 from vsr.training.texts import with_tokens

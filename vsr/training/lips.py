@@ -22,5 +22,5 @@ def fill_lips(model: nn.Module, config: LipReaderConfig) -> str:
         model.frontend.encoder.load_state_dict(source.encoder.state_dict())
     except RuntimeError as error:
         line = str(error).splitlines()[-1].strip()
-        raise VsrError("bad_config", f"frontend.weights: {part.weights} is of other sizes: {line}") from error
+        raise VsrError("bad_config", f"frontend.weights: {part.weights} has other sizes: {line}") from error
     return f"lips read by {part.weights}"

@@ -65,15 +65,19 @@ class PairsConfig:
 
 @dataclass(frozen=True)
 class RestorerTrainerConfig:
-    """Length of a run: epochs, or minutes where they are given; and how often what it has reached is saved."""
+    """Length of a run: epochs, minutes or steps, where those are given; and how often what it has reached is saved."""
 
     max_epochs: int = 1
     max_minutes: float = 0.0
     threads: int = 2
     checkpoint_minutes: float = 3.0
+    max_steps: int = 0
 
     def __post_init__(self):
         check_numbers(self, "trainer.", max_epochs=COUNT, max_minutes=NOT_NEGATIVE, threads=Range(least=1, most=1024))
+        check_number("trainer.max_steps", self.max_steps, Range(least=0))
+        if self.max_minutes and self.max_steps:
+            raise VsrError("bad_config", "trainer.max_minutes and trainer.max_steps: give one of them")
         check_number("trainer.checkpoint_minutes", self.checkpoint_minutes, NOT_NEGATIVE)
 
 
@@ -224,8 +228,10 @@ class RestorerRun:
         save_reached(self.folder, self.model, self.optimiser, self.frozen, self.reached)
 
     def _share(self) -> float:
-        """Share of the schedule that is over, by the clock where there is one."""
+        """Share of the schedule that is over, by steps or the clock where they are given."""
         trainer, own = self.config.trainer, self.reached
+        if trainer.max_steps:
+            return own.step / trainer.max_steps
         if trainer.max_minutes:
             return (time.monotonic() - self.started) / 60 / trainer.max_minutes
         return (own.epoch + own.batch / len(self._order(own.epoch))) / trainer.max_epochs

@@ -11,7 +11,7 @@ import torch
 from vsr.core.errors import VsrError
 from vsr.decoding.restorer_folder import of_sizes, with_adapters
 from vsr.training.config import load_config
-from vsr.training.dry_run import names, parameters, shown
+from vsr.training.dry_run import missing_lines, names, parameters, shown
 from vsr.training.restoring import RestorerRun, RestorerTrainConfig
 
 
@@ -58,3 +58,4 @@ def restorer_lines(config: RestorerTrainConfig) -> Iterator[str]:
     length = f"{trainer.max_minutes:g} minutes" if trainer.max_minutes else f"{trainer.max_epochs} epochs"
     yield f"AdamW {config.optim.lr:g}, {config.optim.warmup_steps} steps of warm-up; {length}"
     yield f"{data.batch} sentences a batch"
+    yield from missing_lines([llm.backbone] if llm.backbone else [])

@@ -1,4 +1,4 @@
-"""Starting a model from the weights of another; tokens keep their weights, whatever place they have in the alphabet."""
+"""Initialising a model from another's weights; tokens keep their weights, whatever their place in the alphabet."""
 
 from __future__ import annotations
 

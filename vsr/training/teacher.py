@@ -1,4 +1,4 @@
-"""Frozen teachers that hear: a reader of sound, a foundation model of speech, or a Whisper in CTranslate2's format.
+"""Frozen audio teachers: an acoustic reader, a speech foundation model, or a Whisper in CTranslate2 format.
 
 Shapes: T video frames, N states for each of them, W width of the teacher, U tokens, V vocabulary; wave (640 T,).
 """

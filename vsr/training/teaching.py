@@ -1,4 +1,4 @@
-"""What a teacher that hears makes of a corpus, stored once as targets of a student that reads lips.
+"""Outputs of an audio teacher for a corpus, stored once as targets for a student that reads lips.
 
 `<out>/<id>.safetensors` for each clip (`vsr.data.teacher_targets`), with a ledger: a file is kept where the sound, the
 text and the teacher are what they were.

@@ -1,4 +1,4 @@
-"""What the texts of a list are worth to a lip reader, reported before the hours of training and not after them."""
+"""Checks of the texts of a list, reported before hours of training rather than after them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of a model adaptation to a person changes: its normalisations, low-rank additions to its weights, or all.
+"""The weights that adaptation to a person trains: normalisation, low-rank adapters, or all.
 
 Low-rank additions are those of Hu et al. 2022 (LoRA): W + B A, where B begins as zero. They are added to the weights
 themselves after each step, so that they need no module of their own, work for recurrent weights, too, and leave an

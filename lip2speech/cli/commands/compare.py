@@ -9,8 +9,8 @@ from vsr.cli.options import positive
 
 HELP = "compare two folders of voices, clip by clip"
 ABOUT = """Measures two folders of voices as lip2speech evaluate does, and compares them on the clips
-that both have: both means, their difference with the interval of paired bootstraps, and
-in how many clips the second is better."""
+that both have: both means, their difference with a paired bootstrap interval, and the
+number of clips in which the second is better."""
 FILES = """reads   two folders of ID.wav, a manifest, the sound of its videos
 writes  the screen; with -o: JSON"""
 FAILS = "a clip could not be scored in one of them; a line says how many"
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("second", metavar="B", help="another")
     parser.add_argument("--manifest", required=True, metavar="FILE", help="manifest of the clips")
     parser.add_argument("--asr", default="", metavar="ASR", help="who scores words, as of lip2speech evaluate")
-    parser.add_argument("--distillmos", action="store_true", help="a second opinion of quality beside DNSMOS")
+    parser.add_argument("--distillmos", action="store_true", help="a second quality estimate beside DNSMOS")
     parser.add_argument("-o", "--out", metavar="FILE", help="JSON of the figures")
     parser.add_argument("--jobs", type=positive, default=1, metavar="N", help="processes (default: 1)")
 

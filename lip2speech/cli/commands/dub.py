@@ -10,13 +10,13 @@ from lip2speech.inference.prosody import prosody_of
 from lip2speech.models.flow_options import flow_options
 from vsr.core.errors import VsrError
 
-HELP = "let the face in a video say a script"
-ABOUT = """Gives the face that fills most of the frame in each shot a voice that says a script. The
-lips place its words; the cues of a .srt limit where each is looked for. A script that
-does not fit the lips is reported word by word: such words are spread over the speech in
-proportion to their letters; where no lips speak, nothing is said. The voice is
-synthetic, and the file's metadata says so. Only with the consent of whose face and
-voice it is; never to put words into somebody's mouth."""
+HELP = "make the face in a video say a script"
+ABOUT = """Gives the largest face in each shot a voice that says a script. The words are placed by the
+lips; the cues of an .srt limit where each is searched for. If the script does not fit the
+lips, this is reported word by word: such words are spread over the speech in proportion to
+their letters; where no lips speak, nothing is said. The voice is synthetic, and the
+metadata say so. Use it only with the consent of the person whose face and voice it is;
+never to put words into somebody's mouth."""
 FILES = """reads   a video file, its sound only for own and anonymous; a script; recordings; a model
 writes  the video with its new sound, or .wav (16 kHz); with --words: JSON"""
 SEE = "lip2speech speak, vsr align"
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--out", required=True, metavar="FILE", help="video with the new sound, or .wav for the sound alone"
     )
-    parser.add_argument("--words", metavar="FILE", help="JSON of where each word was placed, and how well it fits")
+    parser.add_argument("--words", metavar="FILE", help="JSON of the place of each word, and how well it fits")
     parser.set_defaults(faces="largest", noisy=None)
     add_voice_arguments(parser, parser.add_argument_group("voice"))
 

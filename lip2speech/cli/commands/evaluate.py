@@ -11,8 +11,8 @@ from vsr.core.renamed import add_earlier_option
 
 HELP = "measure voices against the natural recordings"
 ABOUT = """Measures folders of voices against the natural recordings, which are a row of the table
-themselves: STOI, ESTOI, PESQ of both bands, mel-cepstral distance, pitch, offset,
-speaker similarity, DNSMOS and the word error rate of a named recogniser."""
+themselves: STOI, ESTOI, PESQ (both bands), mel-cepstral distortion, pitch, offset, speaker
+similarity, DNSMOS and the word error rate of a named recogniser."""
 FILES = """reads   a manifest, the sound of its videos, a folder of ID.wav for each --row
 writes  result.json, utterances.tsv, table.md; with --plots: a plot a clip"""
 FAILS = "a clip could not be scored; the table says how many, and why"
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--asr", default="", metavar="ASR[,ASR]",
         help="who scores: pocketsphinx-grid, hama-grid, hama, whisper:MODEL, wav2vec2:MODEL; all are printed",
     )  # fmt: skip
-    parser.add_argument("--distillmos", action="store_true", help="a second opinion of quality beside DNSMOS")
+    parser.add_argument("--distillmos", action="store_true", help="a second quality estimate beside DNSMOS")
     parser.add_argument("--protocol", default="cross", help="the reference voice: self, cross, vision (default: cross)")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for result.json, utterances.tsv, table.md")
     parser.add_argument("--plots", type=_count, default=0, metavar="N", help="clips of the last row to draw")

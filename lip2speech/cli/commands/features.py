@@ -6,12 +6,12 @@ import argparse
 
 from vsr.cli.options import positive
 
-HELP = "make waves, mel spectrograms, units and speaker vectors of a corpus"
-ABOUT = """Makes what the acoustic model and the vocoder learn from: wave, log-mel, units and the
-speaker's vector, all on the video's clock. Features that an earlier run made of the same
-video, part, codebook and offset are kept; it says how many, and why others are made again.
-Of recordings without faces (--sound) the list is written, too; a voice can be trained on
-their units before it sees lips."""
+HELP = "compute waveforms, mel spectrograms, units and speaker vectors of a corpus"
+ABOUT = """Computes the training data of the acoustic model and the vocoder: waveform, log-mel, units
+and speaker vector, all on the video's clock. Features that an earlier run made from the
+same video, part, codebook and offset are kept; the command prints how many, and why others
+are remade. For recordings without faces (--sound) it also writes the list; a voice can be
+trained on their units before it sees lips."""
 FILES = """reads   manifests of cropped clips and the sound of their videos; the codebook; offsets
 writes  ID.safetensors a clip; sound.jsonl, the recordings of --sound; refused.json, the
         reason of each clip that has none"""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-HELP = "make a folder of a published vocoder"
-ABOUT = """Makes a folder of a Vocos that somebody published: config.yaml and pytorch_model.bin, with
-any mel setting. The weights are read without running anything in the file, and the wave
-is the original's within 1e-5. A vocoder of the same sizes may start from it:
-lip2speech vocoder --set trainer.init_from=DIR. Variants that read EnCodec's codes are
-refused. Heed the licence of the weights."""
+HELP = "convert a published vocoder to a folder"
+ABOUT = """Converts a published Vocos, config.yaml and pytorch_model.bin with any mel setting, to a
+folder. The weights are read without executing anything in the file, and the waveform
+matches the original's to 1e-5. A vocoder of the same sizes can start from it: lip2speech
+vocoder --set trainer.init_from=DIR. Variants that read EnCodec codes are refused. Observe
+the licence of the weights."""
 FILES = """reads   a folder with config.yaml and pytorch_model.bin, or a model on the hub
 writes  model.safetensors, config.json"""
 SEE = "lip2speech vocoder, vsr import"

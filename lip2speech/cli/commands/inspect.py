@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 
+from lip2speech.cli.commands.speak import heard
 from lip2speech.cli.consent import add_consent_argument, remind_of_consent
+from lip2speech.inference.reference import FACE, Reference, read_reference
 from vsr.cli.commands.inspect import add_arguments as add_reading
 from vsr.cli.commands.inspect import look
 
 HELP = "show how a video is read and voiced: what vsr inspect shows, with mel, wave and sound"
 ABOUT = """Reads and voices one video and writes the page of vsr inspect, with the voice below it on
-the same time axis: mel, wave and the sound itself. Where the video has sound of its own,
-that is shown and heard beside it; the voice is made without it."""
+the same time axis: mel, waveform and the sound itself. If the video has its own sound, that
+is shown and playable beside it; the voice does not use it."""
 FILES = """reads   a video file; a recording; models
 writes  the page, which needs no other file and no network"""
 SEE = "vsr inspect, lip2speech speak"
@@ -24,22 +26,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_reading(parser)
     voice = parser.add_argument_group("voice")
     voice.add_argument("--voice", metavar="MODEL", help="folder or org/name (default: the one in the package)")
-    voice.add_argument("--reference", metavar="FILE", help="recording of the voice (default: the model's own)")
+    whose = "a recording; own: the video's sound; NAME: a saved voice; anonymous[:SEED]: nobody (default: the model's)"
+    voice.add_argument("--reference", metavar="WHO", help=whose)
     add_consent_argument(voice)
 
 
 def run(args: argparse.Namespace) -> int:
     """Read, voice, write the page and print the text. Raises VsrError."""
+    import torch
+
     from lip2speech.evaluation.report import render_voiced
-    from lip2speech.inference.dubbing import wanted_voice
     from lip2speech.inference.folder import load_model
     from vsr.core.files import check_output, write_text
 
-    check_output(args.out, args.video, *filter(None, (args.reference,)))
-    if args.reference:
+    reference = reference_of(args)
+    check_output(args.out, args.video, *filter(None, [reference and reference.file]))
+    if reference and reference.is_somebody:
         remind_of_consent(args.consent, "--reference")
-    vector = wanted_voice(args.reference)  # first, because it is quick to refuse
+    vector = torch.from_numpy(heard(reference, args.video, args.voice)) if reference else None  # is quick to refuse
     inspection = look(args)
     write_text(args.out, render_voiced(inspection, load_model(args.voice, args.device), vector))
     print(inspection.nbest[0].text)
     return 0
+
+
+def reference_of(args: argparse.Namespace) -> Reference | None:
+    """Whose voice it is to be. Raises VsrError bad_options for the looks of a face."""
+    from vsr.core.errors import VsrError
+
+    reference = read_reference(args.reference) if args.reference else None
+    if reference and reference.kind == FACE:
+        raise VsrError("bad_options", f"--reference {FACE} is of lip2speech speak; a page has another voice")
+    return reference

@@ -5,15 +5,16 @@ from __future__ import annotations
 import argparse
 
 from lip2speech.cli.consent import add_consent_argument, remind_of_consent
+from lip2speech.inference.reference import Reference, before_hearing, read_reference
 from lip2speech.models.flow_options import add_flow_arguments, flow_options
 from vsr.core.machine import add_device_argument
 
-HELP = "voice a camera or a stream while it runs"
-ABOUT = """Voices the person in front, an utterance at a time, as soon as the lips rest; what was
-read stands on stderr, and the delay behind the lips at the end. The voice is synthetic
+HELP = "voice a camera or a stream live"
+ABOUT = """Voices the person in front, one utterance at a time, as soon as the lips rest; the text that
+was read goes to stderr, and at the end the delay behind the lips. The voice is synthetic
 and can be wrong; the metadata say so. A file is played at its own pace, as a rehearsal.
 Ctrl-C ends it."""
-FILES = """reads   a camera, a stream, standard input or a file; a recording; a model
+FILES = """reads   a camera, a stream, standard input or a file; a recording or saved voice; a model
 writes  .wav, each utterance at its time; or with - a .wav stream of them for a player"""
 SEE = "lip2speech speak, vsr live"
 EXAMPLE = """lip2speech live 0 -o said.wav
@@ -26,7 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="SOURCE", help="number of a camera, address of a stream, file, or -")
     parser.add_argument("-o", "--out", required=True, metavar="FILE", help=".wav; -: standard output, for a player")
     voice = parser.add_argument_group("voice")
-    voice.add_argument("--reference", metavar="FILE", help="recording of the voice (default: the model's own)")
+    whose = "a recording; NAME: a saved voice; anonymous[:SEED]: nobody (default: the model's own)"
+    voice.add_argument("--reference", metavar="WHO", help=whose)
     add_consent_argument(voice)
     voice.add_argument("--text", metavar="read|read!|none", help="what is said (default: none)")
     voice.add_argument("--model", metavar="MODEL", help="folder or org/name (default: the one in the package)")
@@ -37,10 +39,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Voice until the source ends or Ctrl-C. Raises VsrError."""
     options = flow_options(args)
-    check_given(args)  # before PyTorch is loaded: it is quick to refuse
-    if args.reference:
+    reference = check_given(args)  # before PyTorch is loaded: it is quick to refuse
+    if reference and reference.is_somebody:
         remind_of_consent(args.consent, "--reference")
-    from lip2speech.inference.dubbing import wanted_voice
+    wanted = before_hearing(reference) if reference else None  # before the models are: it is quick to refuse
+    import torch
+
     from lip2speech.inference.folder import load_model
     from lip2speech.inference.live import LiveVoice, Sound
     from lip2speech.inference.text import resolved
@@ -49,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     from vsr.inference.live.source import Capture, open_source
 
     loaded = load_model(args.model, args.device)
-    text, vector = resolved(loaded, args.text, options), wanted_voice(args.reference)
+    text, vector = resolved(loaded, args.text, options), None if wanted is None else torch.from_numpy(wanted)
     voice = LiveVoice(loaded, loaded.reader.name, vector, options, text)
     session = Session(loaded.reader, default_detector(), live_options(loaded.reader))
     capture = Capture(open_source(args.source))  # last, so that nothing is filmed while models are loaded
@@ -59,8 +63,9 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def check_given(args: argparse.Namespace) -> None:
-    """Check the output and the text. Raises VsrError bad_options, bad_config, not_writable."""
+def check_given(args: argparse.Namespace) -> Reference | None:
+    """Check the output and the text; returns whose voice it is to be. Raises VsrError bad_options, bad_config,
+    not_writable."""
     from pathlib import Path
 
     from vsr.core.errors import VsrError
@@ -68,11 +73,13 @@ def check_given(args: argparse.Namespace) -> None:
 
     if args.text not in (None, "read", "read!", "none"):
         raise VsrError("bad_options", f"--text is '{args.text}'; of what is to come it can be read, read! or none")
+    reference = read_reference(args.reference) if args.reference else None
     if args.out == "-":
-        return
+        return reference
     if Path(args.out).suffix.lower() != ".wav":
         raise VsrError("bad_options", f"{args.out}: the name must end in .wav, or be - for standard output")
-    check_output(args.out, args.source, *filter(None, [args.reference]))
+    check_output(args.out, args.source, *filter(None, [reference and reference.file]))
+    return reference
 
 
 def follow(voice, session, capture, sound) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 
 HELP = "find which of several faces speaks in a recording"
 ABOUT = """Compares the lips of every face in the videos with a recording, at every shift of the two: a
@@ -15,6 +16,7 @@ who somebody is: use it only with the consent of whose faces and voices they are
 FILES = """reads   a recording with at least 1 s of sound; videos; a model
 writes  a line for each face, best first; with --out JSON Lines: video, face, start, score,
         speaks, cosine"""
+FAILS = "a video could not be read; the others are compared all the same"
 SEE = "vsr speakers, lip2speech face"
 EXAMPLE = """lip2speech match --voice said.wav anna.mp4 ben.mp4
 lip2speech match --voice said.wav panel.mp4 --model exp/voice --out faces.jsonl"""
@@ -29,7 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Compare and print. Raises VsrError."""
+    """Compare and print; 1 where a video could not be read, with the others compared. Raises VsrError."""
+    from vsr.core.errors import VsrError
     from vsr.core.files import check_output, write_lines
 
     if args.out:
@@ -47,27 +50,34 @@ def run(args: argparse.Namespace) -> int:
         from lip2speech.features.speaker import reference_vector
 
         faces, vector = load_face_voice(args.model), reference_vector(args.voice)
-    found = matches(load_synchrony(), wave, args.videos, faces, vector)
+    failed: list[str] = []
+
+    def tell(video: str, error: VsrError) -> None:
+        failed.append(video)
+        print(f"lip2speech: {error}" if video in str(error) else f"lip2speech: {video}: {error}", file=sys.stderr)
+
+    found = matches(load_synchrony(), wave, args.videos, faces, vector, tell)
     for own in found:
         print(line_of(own))
-    if not found[0].speaks:
+    if found and not found[0].speaks:
         by = "looks" if faces else "how well their lips fit"
         ranked = f"ranked by {by}; a guess is right once in {1 / chance(found):.0f}"
         print(f"no face is shown to speak just this recording: {ranked}")
     if args.out:
         write_lines(args.out, (json.dumps(record_of(own), ensure_ascii=False) for own in found))
-    return 0
+    return 1 if failed else 0
 
 
 def check_given(args: argparse.Namespace) -> None:
-    """Refuse files that are absent, before the libraries are loaded. Raises VsrError."""
+    """Refuse a voice that is absent, or videos that all are, before the libraries are loaded. Raises VsrError."""
     from pathlib import Path
 
     from vsr.core.errors import VsrError
 
-    for name in (args.voice, *args.videos):
-        if not Path(name).exists():
-            raise VsrError("unreadable", f"{name}: no such file")
+    if not Path(args.voice).exists():
+        raise VsrError("unreadable", f"{args.voice}: no such file")
+    if not any(Path(name).exists() for name in args.videos):
+        raise VsrError("unreadable", f"{args.videos[0]}: no such file")
     if args.model and not Path(args.model).is_dir():
         raise VsrError("bad_model", f"{args.model}: no such model folder")
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from vsr.cli.commands import push
 
 HELP = "publish a voice on the hub (huggingface.co)"
-ABOUT = """Loads the voice once, to be sure that it is whole, and commits acoustic/ and vocoder/ to
-the repository, with a page made of MODEL_CARD.md (else of the settings), the figures of
---results and the licence. Nothing else of the folder is sent. Log in first with:
-hf auth login."""
+ABOUT = """Loads the voice once to check that it is complete, and commits acoustic/ and vocoder/ to the
+repository, with a page made from MODEL_CARD.md (or else the configuration), the figures of
+--results and the licence. No other file of the folder is uploaded. Log in first with: hf
+auth login."""
 FILES = """reads   a folder with acoustic/ and vocoder/; result.json of lip2speech results
 writes  nothing here; on the hub: the model's files and README.md"""
 SEE = "lip2speech results, lip2speech speak, vsr push"

@@ -6,8 +6,8 @@ import argparse
 
 HELP = "write RESULTS.md and result.json of a run"
 ABOUT = """Renders the figures of an evaluated run as a page, with date, commit, machine and the
-command that makes them again. The page keeps the rows of the runs before; a run of the same
-model, tag and list replaces its own."""
+command that reproduces them. The page keeps the rows of earlier runs; a run of the same
+model, tag and list replaces its own row."""
 FILES = """reads   model/config.json and decode_LIST_TAG/result.json of the run (without a tag:
         result/result.json)
 writes  the page, and result.json (this run) and runs.jsonl (all runs) beside it"""

@@ -8,27 +8,29 @@ from pathlib import Path
 
 from lip2speech.cli.commands.watermark import add_watermark_argument
 from lip2speech.cli.consent import add_consent_argument, check_consent
-from lip2speech.inference.reference import ANONYMOUS, Reference, read_reference
+from lip2speech.inference.reference import ANONYMOUS, OWN, Reference, before_hearing, read_reference
 from lip2speech.models.flow_options import FlowOptions, add_flow_arguments, flow_options
 from vsr.core.machine import add_device_argument
 
-HELP = "let another voice say a recording"
-ABOUT = """Says the words of a recording in another voice, by its units of sound: that of a
+HELP = "say a recording in another voice"
+ABOUT = """Says the words of a recording in another voice, by its speech units: the voice of a
 recording, a saved one, nobody's (anonymous: the mean of 3 to 5 voices that are far from the
-speaker's), or its own. It needs a voice that was trained to speak units (data.seen:
-units); the one in the package speaks from lips and is refused. Only with the consent of
-whose voices they are; that a voice is anonymous for programs does not make it so for
-people."""
-FILES = """reads   a sound file or the sound of a video; recordings; a model that speaks units
+speaker's), or its own. This needs a voice that was trained to speak units (data.seen:
+units); the one in the package speaks from lips and is refused. Use it only with the consent
+of the people whose voices they are; a voice that is anonymous for programs may not be so
+for people."""
+FILES = """reads   a sound file, the sound of a video, or units in a .npy; recordings; a
+        model that speaks units
 writes  .wav (16 kHz), as long as what was read; its metadata say that it is synthetic"""
 SEE = "lip2speech speak, lip2speech voices, lip2speech features"
 EXAMPLE = """lip2speech revoice said.wav -o other.wav --reference someone.wav --model exp/units --consent
-lip2speech revoice said.wav -o nobody.wav --reference anonymous:7 --model exp/units --watermark"""
+lip2speech revoice said.wav -o nobody.wav --reference anonymous:7 --model exp/units --watermark
+lip2speech revoice units.npy -o said.wav --reference someone.wav --model exp/units --consent"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("sound", metavar="WAV", help="a recording")
+    parser.add_argument("sound", metavar="WAV|NPY", help="a recording, or units of the model, 50 a second")
     parser.add_argument("-o", "--out", required=True, metavar="FILE", help=".wav")
     voice = parser.add_argument_group("voice")
     voice.add_argument(
@@ -49,24 +51,39 @@ def run(args: argparse.Namespace) -> int:
     import torch
 
     from lip2speech.features.speaker import reference_vector
-    from lip2speech.inference.dubbing import SYNTHETIC, speaker_of
+    from lip2speech.inference.dubbing import speaker_of
     from lip2speech.inference.folder import load_model
     from lip2speech.inference.reference import whose
-    from lip2speech.inference.revoicing import check_speaks_units, revoice
-    from lip2speech.inference.watermark import mark
-    from vsr.media.audio import read_wave, write_wave
+    from lip2speech.inference.revoicing import check_speaks_units, read_units, revoice, say_units
+    from vsr.media.audio import read_wave
 
     loaded = load_model(args.model, args.device)
     check_speaks_units(loaded)
+    if is_units(args.sound):
+        speaker = speaker_of(loaded, torch.from_numpy(before_hearing(reference)))
+        return written(args, say_units(loaded, read_units(args.sound, loaded.voice.config.units), speaker, options))
     wave = read_wave(args.sound)
     pool = [reference_vector(path) for path in pool_of(args.pool)] if args.pool else None
     found = whose(reference, args.sound, pool)
     if found.note:
         print(f"lip2speech: {args.sound}: {found.note}", file=sys.stderr)
-    made = revoice(loaded, wave, speaker_of(loaded, torch.from_numpy(found.vector)), options)
+    return written(args, revoice(loaded, wave, speaker_of(loaded, torch.from_numpy(found.vector)), options))
+
+
+def written(args: argparse.Namespace, made) -> int:
+    """Write a wave (S,) and say how long it is. Raises VsrError."""
+    from lip2speech.inference.dubbing import SYNTHETIC
+    from lip2speech.inference.watermark import mark
+    from vsr.media.audio import write_wave
+
     write_wave(args.out, mark(made) if args.watermark else made, SYNTHETIC)
     print(f"{args.out}: {len(made) / 16000:.2f} s of speech")
     return 0
+
+
+def is_units(path: str) -> bool:
+    """Whether a file holds units and no sound."""
+    return Path(path).suffix.lower() == ".npy"
 
 
 def check_given(args: argparse.Namespace) -> tuple[FlowOptions, Reference]:
@@ -77,6 +94,8 @@ def check_given(args: argparse.Namespace) -> tuple[FlowOptions, Reference]:
     reference, options = read_reference(args.reference), flow_options(args)
     if args.pool and reference.kind != ANONYMOUS:
         raise VsrError("bad_options", f"--pool is of --reference {ANONYMOUS}")
+    if is_units(args.sound) and (reference.kind == OWN or args.pool):
+        raise VsrError("bad_options", f"{args.sound}: units have no voice: --reference {OWN} and --pool are of a sound")
     if Path(args.out).suffix.lower() != ".wav":
         raise VsrError("bad_options", f"{args.out}: sound alone is written: the name must end in .wav")
     check_output(args.out, args.sound, *filter(None, [reference.file]))

@@ -7,11 +7,11 @@ import argparse
 from lip2speech.cli.commands.web import add_serving_arguments
 
 HELP = "serve a JSON API that reads and voices videos, on this machine alone by default"
-ABOUT = """Serves POST /v1/transcriptions (a video in; JSON, text or subtitles out), POST /v1/speech
-(a video in; wav or mp4 out), GET /v1/models, /healthz and /openapi.json, in the shape of the
-common audio endpoints. It listens on this machine alone; any other --host needs --key-file,
-whose keys clients send as "Authorization: Bearer KEY". Limits and line are those of the page
-(lip2speech web). Ctrl-C ends it."""
+ABOUT = """Serves POST /v1/transcriptions (a video in; JSON, text or subtitles out), POST /v1/speech (a
+video in; wav or mp4 out), GET /v1/models, /healthz and /openapi.json, in the shape of the
+common audio endpoints. It listens on this machine only; any other --host needs --key-file,
+whose keys clients send as "Authorization: Bearer KEY". Limits and queue are those of the
+page (lip2speech web). Ctrl-C ends it."""
 FILES = """reads   models; a file of keys, one a line; videos that are sent
 writes  uploads and results, in a folder of its own, until they are answered"""
 SEE = "lip2speech web, vsr transcribe, lip2speech speak"

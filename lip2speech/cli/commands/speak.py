@@ -10,7 +10,7 @@ from pathlib import Path
 from lip2speech.cli.commands.watermark import add_watermark_argument
 from lip2speech.cli.consent import add_consent_argument, remind_of_consent
 from lip2speech.inference.gap import gap_of
-from lip2speech.inference.options import MASK, check_noisy
+from lip2speech.inference.options import AUTO, check_noisy
 from lip2speech.inference.prosody import add_prosody_arguments, prosody_of
 from lip2speech.inference.reference import OWN, Reference, read_reference
 from lip2speech.models.emotion_options import emotion_of
@@ -20,14 +20,14 @@ from vsr.cli.options import add_faces_argument
 from vsr.core.machine import add_device_argument
 
 HELP = "give the face in a video its voice"
-ABOUT = """Gives the face that fills most of the frame in each shot a voice: the model's own, that of
-a recording, of the video itself (own), a saved one, or nobody's (anonymous: a mean of voices
-that are far from the one in the video). The sound is as long as the video, of any length,
-and begins with its first frame; its video stream is copied, not encoded again, unless the
-container could not show it as it is: then a line says so. What the lips are read as makes the
-words clearer (--text read); not where the lips are unlike what the reader was trained on, as
-its words are guesses there (read! lets them). The voice is synthetic and can be wrong;
-the file's metadata says so."""
+ABOUT = """Gives the largest face in each shot a voice: the model's own, that of a recording, of the
+video itself (own), a saved one, or nobody's (anonymous: the mean of voices far from the one
+in the video). The sound starts with the first frame and is as long as the video, whatever
+its length; the video stream is copied, not re-encoded, unless the container could not show
+it unchanged: then a line says so. The words that are read from the lips make the voice
+clearer (--text read), except where the lips are unlike the reader's training data, as its
+words are guesses there (read! uses them all the same). The voice is synthetic and can be
+wrong; the metadata say so."""
 FILES = """reads   a video file, its sound only for own, anonymous, --noisy, --fill; recordings; a model
 writes  the video with its new sound, or .wav (16 kHz); with --words: JSON"""
 SEE = "vsr transcribe, lip2speech voices, lip2speech watermark"
@@ -54,9 +54,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--text", metavar="read|read!|none|WORDS|FILE",
         help="what is said (default: read, if this voice has a listener)",
     )  # fmt: skip
-    noisy = "clean the video's own sound, with the lips: mask it (default), or make it again; needs --model"
-    group.add_argument("--noisy", nargs="?", const=MASK, metavar="mask|made", help=noisy)
-    group.add_argument("--words", metavar="FILE", help="JSON of what was said, with confidence; unsure words are named")
+    noisy = "clean the video's own sound, with the lips: mask it, make it again, or what fits (default); needs --model"
+    group.add_argument("--noisy", nargs="?", const=AUTO, metavar="auto|mask|made", help=noisy)
+    group.add_argument("--words", metavar="FILE", help="JSON of the words, with confidence; unsure ones are marked")
     add_voice_arguments(parser, group)
 
 

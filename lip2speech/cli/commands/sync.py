@@ -8,12 +8,12 @@ from pathlib import Path
 
 from vsr.cli.options import positive
 
-HELP = "measure by how much each clip's sound is off its video"
+HELP = "measure the offset between sound and video for each clip"
 ABOUT = """Measures by how much the sound of each clip is early or late against its video, to a few
-milliseconds, by what the lips of the corpus's other clips teach. lip2speech features
---offsets then puts the sound on the video's clock, so that a model learns sharp onsets.
-No model is needed. A lag that all clips share cannot be known. An hour of clips takes 100 MB
-of memory a process."""
+milliseconds, with a network trained on the other clips of the corpus. lip2speech features
+--offsets then shifts the sound to the video's clock, so that a model learns sharp onsets.
+No model is needed. A lag common to all clips cannot be detected. An hour of clips takes 100
+MB of memory per process."""
 FILES = """reads   manifests of cropped clips, their crops and features
 writes  the offsets (JSON); with --waves: ID.wav, the recordings of --also in time"""
 SEE = "lip2speech features, lip2speech evaluate"
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--manifest", required=True, nargs="+", metavar="FILE", help="manifests of cropped clips")
     parser.add_argument(
-        "--also", nargs="+", default=[], metavar="FILE", help="clips to measure that nothing may be learned from"
+        "--also", nargs="+", default=[], metavar="FILE", help="clips to measure, but not to learn from"
     )
     parser.add_argument("--features", required=True, metavar="DIR", help="folder of lip2speech features")
     parser.add_argument("--out", required=True, metavar="FILE", help="JSON file of the offsets")

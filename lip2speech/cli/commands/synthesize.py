@@ -5,15 +5,15 @@ from __future__ import annotations
 import argparse
 import sys
 
-from lip2speech.inference.options import MASK
+from lip2speech.inference.options import AUTO
 from lip2speech.models.flow_options import add_flow_arguments, flow_options
 from lip2speech.models.token_options import add_token_arguments, check_tokens_alone, token_options
 from vsr.core.machine import add_device_argument
 
-HELP = "voice a list of clips, or copy their own speech through the vocoder"
+HELP = "voice a list of clips, or resynthesise their own speech with the vocoder"
 ABOUT = """Voices a list of clips in batches; or, with --copy, sends their own mel and units through
-the vocoder, which shows what the vocoder alone costs. A batch gives what single clips
-give. Voices that an earlier run made of just the same are kept."""
+the vocoder, which shows the loss caused by the vocoder alone. A batch gives the same output
+as single clips. Voices that an earlier run made from the same input are kept."""
 FILES = """reads   a manifest of cropped clips; their features; a model
 writes  ID.wav and ID.safetensors (mel, units) a clip"""
 SEE = "lip2speech evaluate, lip2speech speak"
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     voice = parser.add_argument_group("voice")
     voice.add_argument("--acoustic", metavar="DIR", help="acoustic model (default: the one in the package)")
     voice.add_argument("--vocoder", metavar="DIR", help="vocoder (default: the one in the package)")
-    voice.add_argument("--copy", action="store_true", help="natural mel and units: what the vocoder alone costs")
+    voice.add_argument("--copy", action="store_true", help="natural mel and units (copy-synthesis)")
     voice.add_argument(
         "--protocol", default="cross",
         help="whose voice: self (the clip's own), cross (another clip of the speaker), vision (default: cross)",
@@ -39,8 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="read|read!|manifest|other|none",
         help="what is said (default: read, if this voice has a listener); other: another clip's words, a control",
     )
-    noisy = "clean the sound of the clips' videos, with their lips: mask it (default), or make it again"
-    voice.add_argument("--noisy", nargs="?", const=MASK, metavar="mask|made", help=noisy)
+    noisy = "clean the sound of the clips' videos, with their lips: mask it, make it again, or what fits (default)"
+    voice.add_argument("--noisy", nargs="?", const=AUTO, metavar="auto|mask|made", help=noisy)
     voice.add_argument("--rounds", type=int, metavar="N", help="of mel consistency (default: the vocoder's, 0)")
     add_token_arguments(voice)
     add_device_argument(voice, "auto")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-from lip2speech.cli.training import add_training_arguments
+from vsr.cli.training import add_training_arguments, check_training
 
-HELP = "train the acoustic model, or go on with an interrupted run"
-ABOUT = """Trains the acoustic model (what is seen to mel and units) as the YAML says, or, where it
-has model.generator, a token model for `lip2speech speak --tokens`; --set replaces single
-settings. --resume goes on with an interrupted run. --dry-run reads no data:
-it builds the model without memory and prints its parameters and what it learns from."""
+HELP = "train the acoustic model, or resume an interrupted run"
+ABOUT = """Trains the acoustic model (from lips to mel and units) as configured in the YAML or, if it
+has model.generator, a token model for `lip2speech speak --tokens`; --set overrides single
+settings. --resume continues an interrupted run. --dry-run reads no data: it builds the
+model without memory and prints its parameters and losses."""
 FILES = """reads   the YAML; the manifests, features and lip reader it names
 writes  model/ (the result), last.pt, TensorBoard logs, in the folder of the run"""
 SEE = "lip2speech vocoder, lip2speech synthesize"
@@ -27,8 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train to the end of the schedule. Raises VsrError."""
+    check_training(args)
     from lip2speech.training.kinds import kind_of
-    from vsr.core.files import check_output
     from vsr.training.config import load_config
     from vsr.training.dry_run import shown
     from vsr.training.loop import train
@@ -36,5 +36,4 @@ def run(args: argparse.Namespace) -> int:
     kind = kind_of(args.config)
     if args.dry_run:
         return shown(kind.lines, load_config(args.config, args.set, kind.config))
-    check_output(f"{args.out}/config.yaml", args.config)
     return train(kind.run, kind.config, args.config, args.set, args.out, args.resume)

@@ -77,11 +77,12 @@ def check_given(args: argparse.Namespace):
     """Check files and options before the work; returns the options of the flow, and how the video goes into the output,
     None for a .wav. Raises VsrError."""
     from lip2speech.inference.folder import find_model
-    from lip2speech.inference.languages import check_language
+    from lip2speech.inference.languages import check_code, check_language
     from vsr.core.errors import VsrError
     from vsr.core.files import check_output
 
     options, sound = flow_options(args), Path(args.out).suffix.lower() == ".wav"
+    check_code(args.to)
     if not Path(args.out).suffix:
         raise VsrError("bad_options", f"{args.out}: the suffix says what to write, such as .mp4 or .wav")
     if args.duration == FREE and not sound:
@@ -90,7 +91,11 @@ def check_given(args: argparse.Namespace):
         raise VsrError("bad_options", "--lips is of --modality video")
     if args.reference == OWN and args.modality == "video":
         raise VsrError("bad_options", "--reference own is the voice of the sound, which --modality video does not hear")
-    check_output(args.out, args.source, *([args.reference] if args.reference not in (None, OWN) else []))
+    reads = [args.source, *([args.reference] if args.reference not in (None, OWN) else [])]
+    for path in reads:
+        if not Path(path).exists():
+            raise VsrError("unreadable", f"{path}: no such file")
+    check_output(args.out, *reads)
     check_language(find_model(args.model), args.to)
     if sound:
         return options, None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from lip2speech.cli.training import add_training_arguments
+from vsr.cli.training import add_training_arguments, check_training
 
 HELP = "train what translates speech, by its units"
 ABOUT = """Trains the translator of a voice that speaks units: from the units of what is heard to
@@ -25,13 +25,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train to the end of the schedule. Raises VsrError."""
+    check_training(args)
     from lip2speech.training.translator import TranslatorRun, TranslatorTrainConfig, translator_lines
-    from vsr.core.files import check_output
     from vsr.training.config import load_config
     from vsr.training.dry_run import shown
     from vsr.training.loop import train
 
     if args.dry_run:
         return shown(translator_lines, load_config(args.config, args.set, TranslatorTrainConfig))
-    check_output(f"{args.out}/config.yaml", args.config)
     return train(TranslatorRun, TranslatorTrainConfig, args.config, args.set, args.out, args.resume)

@@ -9,8 +9,8 @@ from pathlib import Path
 from vsr.cli.options import positive
 
 HELP = "fit the codebook of speech units"
-ABOUT = """Fits the codebook that turns speech into units, 50 a second: k-means classes of MFCCs,
-or of a layer of a HuBERT model. A codebook that was fitted to just the same is kept."""
+ABOUT = """Fits the codebook that turns speech into units, 50 a second: k-means classes of MFCCs, or of
+a layer of a HuBERT model. An existing codebook fitted to the same data is kept."""
 FILES = """reads   manifests of cropped clips and the sound of their videos; recordings
 writes  the codebook (safetensors)"""
 SEE = "lip2speech features"

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-HELP = "train the vocoder, or go on with an interrupted run"
-ABOUT = """Trains the vocoder (mel, units and speaker to the wave) as the YAML says, or tunes one on
-the mels that an acoustic model makes. --resume goes on with an interrupted run."""
+from vsr.cli.training import add_training_arguments, check_training
+
+HELP = "train the vocoder, or resume an interrupted run"
+ABOUT = """Trains the vocoder (from mel, units and speaker to the waveform) as configured in the YAML,
+or fine-tunes one on the mels that an acoustic model makes. --resume continues an
+interrupted run."""
 FILES = """reads   the YAML; the manifests and features it names
 writes  model/ (the result), last.pt, TensorBoard logs, in the folder of the run"""
 SEE = "lip2speech train, lip2speech synthesize"
@@ -17,18 +20,14 @@ lip2speech vocoder --config conf/vocoder.yaml --out exp/tuned --set trainer.init
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--config", required=True, metavar="YAML", help="model, data, losses, optimiser, trainer")
-    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the run; its model/ is the result")
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in the folder")
-    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="settings that replace the YAML's")
+    add_training_arguments(parser, "model, data, losses, optimiser, trainer", dry_run=False)
 
 
 def run(args: argparse.Namespace) -> int:
     """Train to the end of the schedule. Raises VsrError."""
+    check_training(args)
     from lip2speech.training.vocoder import VocoderRun
     from lip2speech.vocoders.config import VocoderTrainConfig
-    from vsr.core.files import check_output
     from vsr.training.loop import train
 
-    check_output(f"{args.out}/config.yaml", args.config)
     return train(VocoderRun, VocoderTrainConfig, args.config, args.set, args.out, args.resume)

@@ -11,10 +11,10 @@ from lip2speech.inference.reference import RESERVED
 from lip2speech.inference.saved_voices import is_name, remove_voice, save_voice_as, saved_names, saved_record
 
 HELP = "save voices by name, list them, remove one"
-ABOUT = """Keeps what --reference needs of a recording, 256 numbers that describe the voice, so that
-speak, dub and revoice know it by a name. They are kept in the user's configuration folder
-(lip2speech/voices of XDG_CONFIG_HOME or ~/.config), the recording is not. Such numbers can
-tell a person from others: save voices only of who has agreed to it, and remove them when
+ABOUT = """Stores the 256 numbers that --reference needs to imitate the voice of a recording, so that
+speak, dub and revoice know it by name. They are stored in the user's configuration folder
+(lip2speech/voices of XDG_CONFIG_HOME or ~/.config); the recording is not. Such numbers can
+identify a person: save only voices of people who have agreed to it, and remove them when
 they are no longer needed."""
 FILES = """reads   with add: a recording with at least 1 s of speech
 writes  with add: NAME.json in the user's configuration folder"""

@@ -6,12 +6,12 @@ import argparse
 
 from vsr.cli.each_video import over_videos
 
-HELP = "find the inaudible mark that --watermark lays in a voice"
-ABOUT = """Says for each file whether its sound carries the mark that speak, dub and revoice lay in a
-voice with --watermark, and in which part; found is a probability of a false alarm under one
-in a million. It is found again after AAC, MP3 and Opus at usual rates, resampling, cuts and
-other loudness; loud noise, another speed or a determined person can remove it. Not found
-is no proof that a voice is real."""
+HELP = "find the inaudible watermark that --watermark adds to a voice"
+ABOUT = """Reports for each file whether its sound carries the watermark that speak, dub and revoice
+add with --watermark, and in which part; "found" means a false-alarm probability below one
+in a million. It survives AAC, MP3 and Opus at usual rates, resampling, cuts and changes of
+loudness; loud noise, a change of speed or a determined person can remove it. Not found does
+not prove that a voice is real."""
 FILES = """reads   sound files or videos with sound
 writes  a line for each; with --out JSON Lines: file, found, probability, start, end, seconds"""
 FAILS = "a file could not be read; the others are done all the same"

@@ -7,9 +7,9 @@ import argparse
 from vsr.core.machine import add_precision_argument
 
 HELP = "serve a page that reads and voices videos, on this machine alone by default"
-ABOUT = """Serves a page on which a video is dropped or filmed, read, and voiced. It listens on this
-machine alone unless --host says otherwise; files are limited in size, and uploads and
-results go after a while. Ctrl-C ends it."""
+ABOUT = """Serves a page on which a video is uploaded or recorded, read, and voiced. It listens on this
+machine only unless --host says otherwise; the size of files is limited, and uploads and
+results are deleted after a while. Ctrl-C ends it."""
 FILES = """reads   models; videos that are uploaded
 writes  uploads and results, in a folder of its own that is removed"""
 SEE = "lip2speech serve, vsr transcribe, lip2speech speak"
@@ -35,7 +35,7 @@ def add_serving_arguments(parser: argparse.ArgumentParser, port: int) -> None:
     )
     parser.add_argument("--queue", type=int, default=16, metavar="N", help="clips that may wait (default: 16)")
     parser.add_argument(
-        "--keep-minutes", type=float, default=30.0, metavar="M", help="uploads and results go after (default: 30)"
+        "--keep-minutes", type=float, default=30.0, metavar="M", help="delete uploads and results after (default: 30)"
     )
 
 

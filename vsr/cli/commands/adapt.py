@@ -9,12 +9,12 @@ from vsr.cli.options import positive
 from vsr.core.machine import add_device_argument
 
 KINDS = ("norms", "adapters", "all")  # of vsr.training.tuned_parts
-HELP = "make a model of your own from a few transcribed clips of one person"
-ABOUT = """Trains a reader further on 5 to 20 clips of one face whose text is known, within minutes on
-a CPU. First each clip is read by a model that was adapted to the others: the word error
-rate before and after is printed, and where it rises no model is written, unless --anyway.
-The result is a model folder like any other; its card says what it was adapted on. With
-fewer than four clips nothing can be measured, and the line says so."""
+HELP = "adapt a model to one person, from a few transcribed clips"
+ABOUT = """Trains a reader further on 5 to 20 transcribed clips of one face, within minutes on a CPU.
+First each clip is read by a model adapted to the others: the word error rate before and
+after is printed, and if it rises no model is written (unless --anyway). The result is an
+ordinary model folder whose card says what it was adapted on. With fewer than four clips
+nothing can be measured, and a line says so."""
 FILES = """reads   a manifest; or a folder of videos, with NAME.txt beside NAME.mp4
 writes  a model folder with its MODEL_CARD.md; crops are kept only while it works"""
 SEE = "vsr transcribe, vsr phrases, vsr train"
@@ -29,12 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("clips", help="folder of videos and texts, or a manifest (JSON Lines)")
     parser.add_argument("-o", "--out", required=True, metavar="DIR", help="folder of the adapted model")
     parser.add_argument("--model", metavar="M", help="folder or name of the reader (default: the one that ships)")
-    parser.add_argument("--what", choices=KINDS, default="adapters", help="what is changed (default: adapters)")
+    parser.add_argument("--what", choices=KINDS, default="adapters", help="weights to train (default: adapters)")
     parser.add_argument("--steps", type=positive, default=30, metavar="N", help="of each adaptation (default: 30)")
     parser.add_argument(
-        "--folds", type=int, default=3, metavar="N", help="times that some clips are left out; 0: never (default: 3)"
+        "--folds", type=int, default=3, metavar="N", help="folds of the validation; 0: none (default: 3)"
     )
-    parser.add_argument("--anyway", action="store_true", help="write the model even if left-out clips are read worse")
+    parser.add_argument("--anyway", action="store_true", help="write the model even if held-out clips are read worse")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of order, dropout and folds (default: 0)")
     parser.add_argument("--jobs", type=positive, metavar="N", help="processes that cut out the mouths (default: 1)")
     add_device_argument(parser)

@@ -11,9 +11,9 @@ from vsr.core.machine import add_device_argument, add_precision_argument
 from vsr.output.subtitles import WRITERS
 
 HELP = "find when the words of a known text are said"
-ABOUT = """Finds the times of the words of a text in a video whose lips say it from beginning to end,
-and how well each fits (confidence). The text is written as the model writes: punctuation
-and case do not matter, figures are written as they are said."""
+ABOUT = """Finds the times of the words of a known text in a video whose lips say it from beginning to
+end, and how well each fits (confidence). The text is normalised as the model writes:
+punctuation and case do not matter, numbers are spelled out."""
 FILES = """reads   a video; a text; a model with a CTC head
 writes  the screen, or with -o one file, whose ending says the format"""
 SEE = "vsr transcribe, vsr find"
@@ -28,13 +28,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = parser.add_mutually_exclusive_group(required=True)
     text.add_argument("--text", metavar="TEXT", help="what is said")
     text.add_argument("--text-file", metavar="FILE", help="a file with it, UTF-8")
-    parser.add_argument("-o", "--out", metavar="FILE", help="instead of the screen")
+    parser.add_argument("-o", "--out", metavar="FILE", help="write to this file instead of the screen")
     parser.add_argument(
         "--format", choices=tuple(WRITERS), metavar="F",
         help=f"one of {','.join(WRITERS)} (default: the ending of -o; tsv on the screen)",
     )  # fmt: skip
     add_model_argument(parser)
-    parser.add_argument("--cropped", action="store_true", help="the video shows a mouth alone: take it as it is")
+    parser.add_argument("--cropped", action="store_true", help="the video is a mouth crop: use it as it is")
     add_faces_argument(parser)
     add_device_argument(parser)
     add_precision_argument(parser)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 
 HELP = "average the weights of a run's last epochs, or of models"
-ABOUT = """Averages the weights of the last epochs of a run, which is steadier than any one of
-them; or of models of which one was trained on from another: their mean keeps more of what
-the first knew."""
+ABOUT = """Averages the weights of the last epochs of a run, which is more stable than any single
+epoch; or of models of which one was trained from another: their mean keeps more of what the
+first knew."""
 FILES = """reads   the epochs that vsr train kept; or model folders
 writes  a model folder"""
 SEE = "vsr train, vsr decode"

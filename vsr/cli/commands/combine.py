@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 
 HELP = "combine the hypotheses of several readers by votes, confidence and language models"
-ABOUT = """Lays the hypotheses of several readers for the same clips beside one another (ROVER's
-confusion network) and picks the best path by votes, by confidence, and by the
-log-probabilities of a language model, as it is (--llm) or trained to read all of the
-hypotheses (--restorer). Weights are fitted on clips whose words are known
-(--fit, --save-weights), and used on others (--weights). With --ref it prints the word
-error rate of each member, of the oracle and of the combination."""
+ABOUT = """Aligns the hypotheses of several readers for the same clips (ROVER's confusion network) and
+picks the best path by votes, by confidence, and by the log-probabilities of a language
+model, either as it is (--llm) or trained to read all hypotheses (--restorer). Weights are
+fitted on transcribed clips (--fit, --save-weights), and used on others (--weights). With
+--ref it prints the word error rate of each member, of the oracle and of the combination."""
 FILES = """reads   two or more files of hypotheses as vsr decode writes them, the best reader first
 writes  JSON Lines: id, text, confidence, words with confidence and agreement"""
 SEE = "vsr decode, vsr score, vsr rescore"
@@ -23,14 +22,14 @@ METHODS = ("vote", "confidence", "lm", "llm")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("hypotheses", nargs="+", metavar="JSONL", help="of one reader each, the best first")
-    parser.add_argument("--out", required=True, metavar="JSONL", help="a combined hypothesis a line")
-    parser.add_argument("--method", choices=METHODS, default="vote", help="what decides beside votes (default: vote)")
+    parser.add_argument("--out", required=True, metavar="JSONL", help="combined hypotheses, one per line")
+    parser.add_argument("--method", choices=METHODS, default="vote", help="what decides besides votes (default: vote)")
     parser.add_argument("--lm", metavar="FILE", help="word n-grams: ARPA, KenLM, or lines of text to count")
-    parser.add_argument("--llm", metavar="DIR", help="local causal language model: safetensors or GGUF")
+    parser.add_argument("--llm", metavar="MODEL", help="causal language model: folder, GGUF file or org/name")
     parser.add_argument(
         "--restorer", metavar="DIR", help="model of vsr train that reads all hypotheses (llm.input: text)"
     )
-    parser.add_argument("--ref", metavar="JSONL", help="transcripts: print what the combination is worth")
+    parser.add_argument("--ref", metavar="JSONL", help="transcripts: print error rates and the gain")
     parser.add_argument("--fit", metavar="JSONL", help="transcripts that weights are fitted on")
     parser.add_argument("--save-weights", metavar="JSON", help="write the fitted weights there")
     parser.add_argument("--weights", metavar="JSON", help="weights of an earlier --fit")
@@ -103,7 +102,7 @@ def _languages(args: argparse.Namespace, norm) -> dict:
     if args.llm:
         model = load_text_model(args.llm)
         print(f"vsr combine: {args.llm}: licence {model.licence}", file=sys.stderr)
-        found |= {"llm": model.texts, "llm_sentence": model.sentences}
+        found["llm"] = model.sentences
     return found
 
 

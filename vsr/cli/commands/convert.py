@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 
 HELP = "read and write auto_avsr, AV-HuBERT, Kaldi and lhotse data"
-ABOUT = """Reads a corpus as another toolkit keeps it and writes it as ours, or ours as theirs, so
-that prepared data need not be prepared again. Units, mels and speaker vectors beside an
-AV-HuBERT list (lip2speech-unit) become the features that lip2speech train reads."""
+ABOUT = """Reads a corpus in another toolkit's format and writes it in ours, or the other way round, so
+that prepared data can be reused. Units, mels and speaker vectors beside an AV-HuBERT list
+(lip2speech-unit) become the features that lip2speech train reads."""
 FILES = """reads   manifest (JSON Lines), auto_avsr (csv), AV-HuBERT (tsv), Kaldi (folder), lhotse (cuts)
 writes  the same, in a folder; mouth crops become videos where a format wants them so"""
 SEE = "vsr prepare, vsr validate"

@@ -9,12 +9,12 @@ from vsr.cli.distortion_options import add_distortion_arguments, distortion_of
 from vsr.cli.options import positive
 
 HELP = "make a distorted set of recordings: noise, echo, covered mouths, ..."
-ABOUT = """Writes every clip of manifests, folders or files again with its sound, its frames or both
-distorted: noise at a signal-to-noise ratio, reverberation, a cut bandwidth; a share of the
-mouth covered, blur, low resolution, dropped frames. Of several values with commas between
-one is drawn for each clip; --settings knows more kinds, and chances. What is drawn is fixed
-by --seed and the id of the clip, so that two machines make the same set. A killed run goes
-on; nothing is ever replaced."""
+ABOUT = """Rewrites every clip of manifests, folders or files with its sound, its frames or both
+distorted: noise at a signal-to-noise ratio, reverberation, limited bandwidth; occlusion of
+a share of the mouth, blur, low resolution, dropped frames. If several values are given,
+separated by commas, one is drawn for each clip; --settings has more kinds, and
+probabilities. --seed and the id of a clip determine the draw, so that two machines make the
+same set. A killed run is continued; nothing is ever replaced."""
 FILES = """reads   manifests (.jsonl), folders or files; NAME.txt beside NAME.mp4 is its text
 writes  ID.mkv (25 frames a second, H.264 4:4:4, FLAC), ID.wav of sound alone, ID.npy
         of crops; manifest.jsonl, corruption.json (what was done to each clip), refused.json"""
@@ -59,7 +59,8 @@ def _settings(args: argparse.Namespace) -> Any:
     """The corruption that YAML or the options ask for. Raises VsrError bad_config."""
     from vsr.core.errors import VsrError
     from vsr.data.corruption import Corruption
-    from vsr.training.config import build, load_config
+    from vsr.training.config import load_config
+    from vsr.training.typed import build
 
     sections = distortion_of(args)
     if not args.settings:

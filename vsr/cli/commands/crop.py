@@ -9,11 +9,11 @@ from vsr.data.stores import STORES
 from vsr.inference.executors import open_engine
 
 HELP = "cut the mouths out of a corpus of videos"
-ABOUT = """Finds and follows the face in every clip of a manifest, lays it on a mean face and keeps
-the 96 x 96 pixels round the mouth. Crops that an earlier run made of the same video and
-part are kept, so a killed run goes on; it says how many, and why others are made again. A
-video that crashes the decoder costs that clip only. --tracks also lays the attention mesh
-on every frame and keeps the points of the mouth, for models that read both."""
+ABOUT = """Detects and tracks the face in every clip of a manifest, aligns it to a mean face and keeps
+the 96 x 96 pixels around the mouth. Crops that an earlier run made of the same video and
+part are kept, so that a killed run continues; the command prints how many, and why others
+are remade. A video that crashes the decoder costs only that clip. --tracks also lays the
+attention mesh on every frame and keeps the points of the mouth, for models that read both."""
 FILES = """reads   a manifest and its videos
 writes  ID.npy (T, 96, 96) or ID.mp4, manifest.jsonl, refused.json, gaps.json; ID.track.npz"""
 SEE = "vsr validate, vsr tokens, vsr train"

@@ -8,15 +8,15 @@ from pathlib import Path
 from vsr.cli.options import add_model_argument
 from vsr.cli.search_options import add_search_arguments, language_files, search_options
 from vsr.core.errors import VsrError
+from vsr.core.hub import HUB_ID
 from vsr.core.machine import add_device_argument, add_precision_argument
 from vsr.data.modalities import MODALITIES
 from vsr.modelstore.folder import NAMES
-from vsr.modelstore.repository import HUB_ID
 
 HELP = "read the lips of a corpus of crops, in sentences or in single words"
-ABOUT = """Reads the lips of a whole list of crops, in batches, and writes what was read, with word
-times, confidence and other readings. --calibrate fits the confidence on a development
-list and stores it in the model."""
+ABOUT = """Reads a whole list of crops in batches and writes the hypotheses, with word times,
+confidence and n-best lists. --calibrate fits the confidence on a development list and
+stores it in the model."""
 FILES = """reads   a manifest that vsr crop wrote, and its crops; a model
 writes  JSON Lines, a hypothesis a clip; with --calibrate: the model's config.json"""
 SEE = "vsr score, vsr rescore, vsr transcribe"
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     files = parser.add_argument_group("input and output")
     add_model_argument(files)
     files.add_argument("--manifest", required=True, metavar="JSONL", help="manifest that vsr crop wrote")
-    files.add_argument("--out", required=True, metavar="JSONL", help="one hypothesis a line")
+    files.add_argument("--out", required=True, metavar="JSONL", help="hypotheses, one per line")
     add_device_argument(parser, "auto")
     add_precision_argument(parser)
     parser.add_argument(
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     check_output(args.out, args.manifest, *language_files(args))
     given = search_options(args)
     if args.calibrate and args.head:
-        raise VsrError("bad_config", "--calibrate is of the usual search: leave --head out")
+        raise VsrError("bad_config", "--calibrate works only with the usual search: leave --head out")
     if args.calibrate:
         check_own(args.model)
     loaded = load_model(args.model, args.device, args.precision)

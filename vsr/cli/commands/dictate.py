@@ -11,13 +11,13 @@ from vsr.core.machine import add_device_argument, add_precision_argument
 from vsr.output.unsure import MODES
 
 HELP = "write what lips say as text for other programs, while somebody speaks"
-ABOUT = """Writes words to standard output as soon as they stand, which is when two readings agree on
-them; nothing that was written is taken back, and each utterance ends its line. With --type
-they are typed at the cursor of whatever program has it instead. --command is run for each
-utterance, with its line as standard input. --filter is run likewise, and what it prints is
-written in its place: case and punctuation, or corrections. With --push, Enter begins to
-listen and Enter ends it; the camera is off in between. Words that are not to be believed
-become [...]."""
+ABOUT = """Writes words to standard output as soon as they are final, that is when two readings agree
+on them; nothing is taken back, and each utterance ends its line. With --type the words are
+typed at the cursor of the active program instead. --command is run for each utterance, with
+its line on standard input. --filter is run in the same way, and its output replaces the
+utterance: case and punctuation, or corrections. With --push, Enter starts listening and
+Enter ends it; the camera is off in between. Words below the confidence threshold become
+[...]."""
 FILES = """reads   a camera, a stream or a file; a model
 writes  standard output; standard input of the commands"""
 FAILS = "one line on stderr says why: camera, model, keyboard, or a command that failed"
@@ -33,9 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="SOURCE", help="number of a camera, address of a stream, or a file")
     parser.add_argument("--push", action="store_true", help="listen from one Enter to the next, not all the time")
     parser.add_argument("--command", metavar="CMD", help="run for each utterance, with its line as standard input")
-    parser.add_argument("--filter", metavar="CMD", help="likewise; what it prints takes the utterance's place")
+    parser.add_argument("--filter", metavar="CMD", help="likewise; its output replaces the utterance")
     parser.add_argument("--type", action="store_true", help="type at the cursor, by the package pynput")
-    parser.add_argument("--unsure", choices=MODES, default="mark", help="words not to be believed (default: mark)")
+    parser.add_argument("--unsure", choices=MODES, default="mark", help="words of low confidence (default: mark)")
     add_model_argument(parser)
     add_device_argument(parser)
     add_precision_argument(parser)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-HELP = "fetch a public corpus: grid (16 GB, CC BY 4.0)"
-ABOUT = """Fetches a corpus that anybody may have, in parts that are resumed after an interruption
-and checked against the published sums."""
+HELP = "download a public corpus: grid (16 GB, CC BY 4.0)"
+ABOUT = """Downloads a public corpus in parts that are resumed after an interruption and checked
+against the published checksums."""
 FILES = """reads   the corpus's public archive
 writes  the folder that vsr prepare takes"""
 SEE = "vsr prepare"

@@ -9,10 +9,10 @@ from pathlib import Path
 from vsr.cli.options import add_faces_argument, add_model_argument, files_of_model
 from vsr.core.machine import add_device_argument, add_precision_argument
 
-HELP = "write encoder states of videos, of any layer"
-ABOUT = """Writes, for each video, what the model's encoder makes of every frame in which lips speak:
-the states that the heads read, or what comes out of any layer, with the time of each
-frame, whose face it is, and which frames were encoded together."""
+HELP = "write the encoder states of videos, from any layer"
+ABOUT = """Writes the states of the model's encoder for every frame with speaking lips: the states that
+the heads read, or the output of any layer, with the time of each frame, whose face it is,
+and which frames were encoded together."""
 FILES = """reads   video files; a model
 writes  DIR/NAME.safetensors, or .npz: each layer (T, D) float32; start and end (T,) seconds;
         face and window (T,)"""
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_argument(parser)
     parser.add_argument("--layers", default="last", metavar="L[,L]", help="frontend, numbers, last (default: last)")
     parser.add_argument("--format", choices=("safetensors", "npz"), default="safetensors", help="default: safetensors")
-    parser.add_argument("--cropped", action="store_true", help="the videos show a mouth alone: take them as they are")
+    parser.add_argument("--cropped", action="store_true", help="the videos are mouth crops: use them as they are")
     add_faces_argument(parser)
     add_device_argument(parser)
     add_precision_argument(parser)

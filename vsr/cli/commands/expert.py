@@ -7,12 +7,13 @@ import argparse
 from vsr.core.errors import VsrError
 from vsr.core.files import check_output
 
-HELP = "score generated faces beside the real video, by a lip reader"
-ABOUT = """Compares the lips of generated videos with those of the real one by what a lip reader makes of
-them: 1 - mean cosine of the front end's features (SPECTRE) and of the encoder's states
-(EMOTE), and with --text how unlikely the true text is for each token (TalkLip), and what is
-read. The first rows are the scale: the real video itself, the same two frames late, blurred,
-and still. Judge a generator by another reader than the one that trained it."""
+HELP = "score generated faces against the real video with a lip reader"
+ABOUT = """Compares the lips of generated videos with those of the real one in the representations of a
+lip reader: 1 - mean cosine of the front end's features (SPECTRE) and of the encoder's
+states (EMOTE), and with --text the CTC loss of the true text per token (TalkLip), and what
+is read. The first rows give the scale: the real video itself, the same two frames late,
+blurred, and frozen. Evaluate a generator with another reader than the one it was trained
+with."""
 FILES = """reads   the real video, and generated videos of the same speech; a model
 writes  a row for each; with --out JSON Lines: file, features, states, text, read"""
 FAILS = "a video could not be read; the others are done all the same"
@@ -27,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("videos", nargs="+", metavar="FAKE", help="generated videos")
     parser.add_argument("--model", default="grid", metavar="MODEL", help="a reader of pixels with CTC (default: grid)")
     parser.add_argument("--text", help="what is said")
-    parser.add_argument("--out", metavar="JSONL", help="also write the figures there")
+    parser.add_argument("--out", metavar="JSONL", help="also write the figures to this file")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 
 HELP = "write a reader's encoder and CTC head as an ONNX file"
-ABOUT = """Writes front end, encoder and CTC head as one ONNX graph that reads a clip of any length, runs
-it with ONNX Runtime beside PyTorch on clips of several lengths and prints the largest
-difference; a graph that is off by more than 1e-3 is not written. The attention decoder and the
-search are not in it: the likeliest tokens without blanks and repeats are a first text."""
+ABOUT = """Writes front end, encoder and CTC head as one ONNX graph for clips of any length, compares
+ONNX Runtime with PyTorch on clips of several lengths and prints the largest difference; a
+graph that is off by more than 1e-3 is not written. The attention decoder and the search are
+not included: for greedy text take the most likely tokens without blanks and repeats."""
 FILES = """reads   a model
 writes  FILE: input video (T, 88, 88) float32, the centre of a mouth crop,
         (gray / 255 - 0.421) / 0.165; outputs states (T, D) and ctc (T, V), log-probabilities;

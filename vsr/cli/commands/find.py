@@ -12,10 +12,10 @@ from vsr.core.machine import add_device_argument, add_precision_argument
 from vsr.core.renamed import add_earlier_option
 
 HELP = "find where in footage a phrase is said"
-ABOUT = """Looks for a phrase in hours of video without writing them down: each place where it may be
+ABOUT = """Searches hours of video for a phrase without transcribing them: each place where it may be
 said is printed with file, face, times and a score from 0 to 1, the phrase's likelihood
-against the best that could be said there. A reader says only what looks alike: words whose
-lips look the same are found for each other."""
+relative to the best reading of the same stretch. Words that look alike on the lips are
+found for each other."""
 FILES = """reads   video files; a model with a CTC head
 writes  the screen: a row a place (file, start, end, face, score, phrase), or JSON Lines"""
 FAILS = "a file could not be read; the others are searched all the same"
@@ -30,10 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("phrase", metavar="PHRASE", help="one word or several")
     parser.add_argument("videos", nargs="+", metavar="VIDEO", help="video files")
     parser.add_argument("--also", action="append", default=[], metavar="PHRASE", help="another phrase; may be repeated")
-    parser.add_argument("--threshold", type=float, default=0.5, metavar="SCORE", help="of places shown (default: 0.5)")
-    parser.add_argument("--json", action="store_true", help="one JSON object a place")
+    parser.add_argument("--threshold", type=float, default=0.5, metavar="SCORE", help="lowest shown (default: 0.5)")
+    parser.add_argument("--json", action="store_true", help="one JSON object per place")
     add_model_argument(parser)
-    parser.add_argument("--cropped", action="store_true", help="the videos show a mouth alone: take them as they are")
+    parser.add_argument("--cropped", action="store_true", help="the videos are mouth crops: use them as they are")
     add_faces_argument(parser)
     parser.set_defaults(faces="all")
     add_device_argument(parser)

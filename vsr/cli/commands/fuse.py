@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-HELP = "join a reader of pixels and a reader of mouth points"
-ABOUT = """Joins a model that reads mouth crops in characters and one that reads tracks of mouth
-points in words to one that reads both: the search adds what the tracks' CTC says of the
-words of a text. Where a clip has no track, or the mesh is unsure of the face, the pixels
-are read alone."""
+HELP = "fuse a reader of pixels and a reader of mouth points"
+ABOUT = """Fuses a model that reads mouth crops in characters with one that reads tracks of mouth
+points in words: the search adds the CTC score of the tracks for the words of a text. If a
+clip has no track, or the mesh is unsure of the face, only the pixels are read."""
 FILES = """reads   two model folders
 writes  a model folder"""
 SEE = "vsr train, vsr decode"
@@ -30,9 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--widest-turn", type=float, default=0.0, metavar="DEGREES",
-        help="heads that are turned further aside are read by their pixels alone (default: 0, none)",
+        help="heads turned further aside than this are read from pixels alone (default: 0, no limit)",
     )
-    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the joined model")
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the fused model")
 
 
 def run(args: argparse.Namespace) -> int:

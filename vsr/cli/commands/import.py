@@ -7,16 +7,17 @@ from pathlib import Path
 
 from vsr.data.modalities import MODALITIES
 
-HELP = "make a model folder of a published checkpoint"
-ABOUT = """Makes a model folder of a checkpoint that auto_avsr, AV-HuBERT and MuAViC (av_hubert),
-Imperial's zoo (vsr4ml), RAVEn and BRAVEn (raven) or USR (usr) published, of lips, of sound or
-of both, or of CoGenAV's encoder: names and layouts are translated, and the result is the
-original's within 1e-4. What the folder reads follows from the tensors; a file of USR holds all
-three, and --modality says which. The checkpoint is read without running anything in it. The
-licence of its weights is printed: heed it. What vsr models lists needs no import: vsr models
-get NAME."""
+HELP = "convert a published checkpoint to a model folder"
+ABOUT = """Converts a checkpoint published by auto_avsr, AV-HuBERT or MuAViC (av_hubert), Imperial's
+model zoo (vsr4ml), RAVEn or BRAVEn (raven) or USR (usr), for lips, sound or both, or
+CoGenAV (cogenav), whose text a Whisper writes, to a model folder: names and layouts are
+translated, and the outputs match the original's to 1e-4. What the model reads follows from
+the tensors; a USR file holds all three, and --modality selects one. The checkpoint is read
+without executing anything in it. The licence of its weights is printed: observe it. Models
+listed by vsr models need no import: use vsr models get NAME."""
 FILES = """reads   the checkpoint; SentencePiece model and list of units, where it has none; of vsr4ml
-        model.json beside it, and with --lm the language model that belongs to it
+        model.json beside it, and with --lm the language model that belongs to it; of cogenav
+        with --whisper a folder of the transformers library, in safetensors
 writes  a model folder: model.safetensors, config.json, tokenizer"""
 SEE = "vsr models, vsr transcribe, vsr push"
 EXAMPLE = """vsr import auto_avsr vsr_trlrs3_base.pth --tokenizer spm/unigram/unigram5000.model -o models/lrs3
@@ -24,6 +25,7 @@ vsr import vsr4ml es/model.pth --lm lm_es/model.pth -o models/es
 vsr import raven large_braven.pth --units unigram1000_units.txt -o models/braven
 vsr import usr usr2_huge.pth --units unigram1000_units.txt --modality both -o models/usr2
 vsr import av_hubert large_noise_pt_noise_ft_433h.pt -o models/av_hubert
+vsr import cogenav large_cogenav.pt --whisper whisper-medium -o models/cogenav
 vsr transcribe clip.mp4 --model models/av_hubert --modality sound
 vsr transcribe clip.mp4 --model models/lrs3"""
 
@@ -47,6 +49,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of usr: video, sound or both (default: video); of av_hubert: video or both, which reads any "
         "(default: what it was tuned on; of an encoder alone video)",
     )  # fmt: skip
+    parser.add_argument(
+        "--whisper", metavar="DIR", help="of cogenav: folder of the Whisper that writes its text, medium with the "
+        "large model, small with the base (default: none, an encoder alone)",
+    )  # fmt: skip
     parser.add_argument("--half", action="store_true", help="store fp16: half the size, no longer exact")
 
 
@@ -57,6 +63,7 @@ def run(args: argparse.Namespace) -> int:
         check_language,
         check_modality,
         check_place,
+        check_whisper,
         import_checkpoint,
     )
 
@@ -66,7 +73,8 @@ def run(args: argparse.Namespace) -> int:
     if args.lm:
         check_language(args.family)
     check_modality(args.family, args.modality)
-    read = {"modality": args.modality}
+    check_whisper(args.family, args.whisper)
+    read = {"modality": args.modality, "whisper": args.whisper}
     check_place(args.family, args.checkpoint, args.out, *more)
     _check_modality_there(args.out, args.modality)
     print(import_checkpoint(args.family, args.checkpoint, args.out, *more[:2], args.half, *more[2:], **read))

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from vsr.report.collect import Inspection
 
 HELP = "show how a video is read: mouth, posteriors, attention and words over time, as one HTML page"
-ABOUT = """Reads one video and writes one HTML page that shows how it was read: the mouth, the
-CTC posteriors, the decoder's attention, the words with their confidence and the other
-readings, all on one time axis. Look at it first when a text is odd."""
+ABOUT = """Reads one video and writes one HTML page that shows how it was read: the mouth, the CTC
+posteriors, the decoder's attention, the words with their confidence and the n-best list,
+all on one time axis. Look at it first when a text is odd."""
 FILES = """reads   a video file; a model
 writes  the page, which needs no other file and no network"""
 SEE = "vsr transcribe, lip2speech inspect"
@@ -26,12 +26,12 @@ vsr inspect talk.mp4 --face 1 --at 95 -o report.html"""
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("video", metavar="VIDEO", help="video file")
-    parser.add_argument("-o", "--out", required=True, metavar="HTML", help="the page; it needs no other file")
+    parser.add_argument("-o", "--out", required=True, metavar="HTML", help="the page, self-contained")
     add_model_argument(parser)
     add_device_argument(parser)
     add_precision_argument(parser)
     reading = parser.add_argument_group("reading")
-    reading.add_argument("--method", choices=METHODS, default="joint", help="default: joint, of CTC and attention")
+    reading.add_argument("--method", choices=METHODS, help="default: the model's own, else joint, of CTC and attention")
     reading.add_argument("--beam", type=int, metavar="N", help="width of the search (default: the model's own, or 10)")
     reading.add_argument("--nbest", type=int, default=5, metavar="N", help="readings listed (default: 5)")
     shown = parser.add_argument_group("what is shown")
@@ -61,7 +61,8 @@ def look(args: argparse.Namespace) -> Inspection:
     from vsr.modelstore.folder import load_model
     from vsr.report.collect import inspect_video
 
-    given = {"method": args.method, "nbest": args.nbest} | ({} if args.beam is None else {"beam": args.beam})
+    given = {"method": args.method, "nbest": args.nbest, "beam": args.beam}
+    given = {name: value for name, value in given.items() if value is not None}
     DecodeOptions(**given)  # what is wrong with them is reported before a model is loaded
     loaded = load_model(args.model, args.device, args.precision)
     options = options_for(loaded, given)

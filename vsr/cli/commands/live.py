@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from vsr.cli.options import add_model_argument
 from vsr.core.machine import add_device_argument, add_precision_argument
 
-HELP = "caption a camera or a stream while it runs"
-ABOUT = """Reads the person in front and shows the words as they are read. A word that two readings
-in a row agree on stands and is never taken back; on a terminal the words that may still
-change are dim. Frames are dropped rather than falling behind, and it says how many. A
-file is played at its own pace, as a rehearsal. Ctrl-C ends it."""
+if TYPE_CHECKING:
+    from vsr.inference.live.screen import Screen
+    from vsr.inference.live.session import Session
+    from vsr.inference.live.source import Capture
+
+HELP = "caption a camera or a stream live"
+ABOUT = """Reads the person in front and shows the words as they are read. A word on which two
+consecutive readings agree is final and never taken back; on a terminal, words that may
+still change are dim. Frames are dropped rather than falling behind, and the number is
+printed. A file is played at its own pace, as a rehearsal. Ctrl-C ends it."""
 FILES = """reads   a camera, a stream, standard input or a file; a model
 writes  with -o the captions so far, again after each utterance"""
 SEE = "vsr transcribe"
@@ -24,7 +30,7 @@ vsr live -"""
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("source", metavar="SOURCE", help="number of a camera, address of a stream, file, or -")
-    parser.add_argument("-o", "--out", metavar="FILE", help="keep the captions: .txt, .srt, .vtt, .ass, .json or .tsv")
+    parser.add_argument("-o", "--out", metavar="FILE", help="save the captions: .txt, .srt, .vtt, .ass, .json or .tsv")
     add_model_argument(parser)
     add_device_argument(parser)
     add_precision_argument(parser)
@@ -38,7 +44,6 @@ def run(args: argparse.Namespace) -> int:
 
     from vsr.core.errors import VsrError
     from vsr.core.files import check_output
-    from vsr.core.interrupts import settle
     from vsr.decoding.options import DecodeOptions
     from vsr.face.detector import default_detector
     from vsr.inference.live.screen import Screen
@@ -58,14 +63,23 @@ def run(args: argparse.Namespace) -> int:
     session = Session(loaded, default_detector(), live_options(loaded, given))
     capture = Capture(open_source(args.source))  # last, so that nothing is filmed while models are loaded
     print(f"vsr: reads {described(args.source)} with {loaded.name}", file=sys.stderr, flush=True)
-    try:
-        screen.show(session.run(capture))
-    except KeyboardInterrupt:  # the usual end
-        settle()
-        print(file=sys.stderr)
-    finally:
-        capture.close()
+    _show(screen, session, capture)
     print(screen.summary(capture.dropped, session.covered), file=sys.stderr)
     if capture.error is not None:
         raise capture.error
     return 0
+
+
+def _show(screen: Screen, session: Session, capture: Capture) -> None:
+    """Caption until the source ends, or until Ctrl-C, which is the usual end."""
+    import sys
+
+    from vsr.core.interrupts import settle
+
+    try:
+        screen.show(session.run(capture))
+    except KeyboardInterrupt:
+        settle()
+        print(file=sys.stderr)
+    finally:
+        capture.close()

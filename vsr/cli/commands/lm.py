@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 
+from vsr.cli.training import add_training_arguments, check_training
+
 HELP = "train a language model for the search"
-ABOUT = """Trains a transformer on lines of text, of books or of the transcripts of manifests, in
-the tokens of the lip reader that it will help. The search then adds its opinion of a
-text, times a weight that is chosen on a development list."""
+ABOUT = """Trains a transformer on lines of text, from books or from the transcripts of manifests, on
+the tokens of the lip reader that it will help. The search then adds its log-probability of
+a text, times a weight that is chosen on a development list."""
 FILES = """reads   the YAML; the texts or manifests and the tokenizer it names
 writes  model/ (the result) and the state of training, in the folder of the run"""
 SEE = "vsr tokens, vsr decode, vsr rescore"
@@ -19,19 +21,15 @@ vsr decode --lm exp/lm/model --lm-weight 0.3 --manifest data/crops/test/manifest
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("action", choices=("train",), help="train, or go on with an interrupted run")
-    parser.add_argument("--config", required=True, metavar="YAML", help="text, tokenizer, model, optimiser, trainer")
-    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the run; its model/ is the result")
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in the folder")
-    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="settings that replace the YAML's")
+    add_training_arguments(parser, "text, tokenizer, model, optimiser, trainer", dry_run=False)
 
 
 def run(args: argparse.Namespace) -> int:
     """Train to the end of the schedule. Raises VsrError."""
-    from vsr.core.files import check_output
+    check_training(args)
     from vsr.training.config import load_config
     from vsr.training.language import LanguageRun, LanguageTrainConfig
 
-    check_output(f"{args.out}/config.yaml", args.config)
     actions = {"train": LanguageRun}
     config = load_config(args.config, args.set, kind=LanguageTrainConfig)
     folder = actions[args.action](config, args.out, args.resume).fit()

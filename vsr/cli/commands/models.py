@@ -9,15 +9,17 @@ from dataclasses import asdict
 
 from vsr.core.renamed import add_earlier_option
 
-HELP = "list the published models by name, fetch one, or say where one is"
-ABOUT = """Lists what can be read with by name: what it reads and writes, its published error
-rate, its licence, where it lies, and whether it is here. Any --model takes such a name and
-fetches the model the first time: its licence is shown and must be agreed to once, a fetch
-that broke off goes on, and a file whose SHA-256 is not that of the first fetch is refused.
-It is converted and kept in the cache (VSR_CACHE, else XDG_CACHE_HOME/vsr, else
-~/.cache/vsr); from then on no network is needed. HF_ENDPOINT moves the hub; VSR_MIRROR
-stands before every other host. What no program may fetch is listed with how to get it by hand."""
+HELP = "list the published models, download one, or print where one is"
+ABOUT = """Lists the published models by name: what each reads and writes, its published error rate,
+its licence, its source, and whether it is downloaded. Any --model takes such a name and
+downloads the model the first time: its licence is shown and must be accepted once, an
+interrupted download continues, and a file whose SHA-256 differs from that of the first
+download is refused. The model is converted and stored in the cache (VSR_CACHE, else
+XDG_CACHE_HOME/vsr, else ~/.cache/vsr); from then on no network is needed. HF_ENDPOINT sets
+another address for the hub, VSR_MIRROR a mirror for every other host. Models that no
+program may download are listed with instructions for doing so by hand."""
 FILES = """reads   the web, with get; with --from: files that were fetched by hand
+        with --whisper: a Whisper in safetensors
 writes  with get: models/NAME in the cache"""
 SEE = "vsr transcribe, vsr import"
 EXAMPLE = """vsr models
@@ -25,6 +27,7 @@ vsr models where lrs3
 vsr models list spanish lrs3
 vsr models get lrs3 --accept-licence
 vsr models get spanish --from downloads/CMUMOSEAS_V_ES_WER44.5
+vsr models get cogenav --from large_cogenav.pt --whisper whisper-medium
 vsr transcribe talk.mp4 --model lrs3"""
 
 WANTED = {"fetched": "no", "by hand": "no, by hand"}  # of what is not here
@@ -38,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="list as JSON, with all that is known")
     parser.add_argument("--accept-licence", action="store_true", help="the licence of what is fetched is agreed to")
     parser.add_argument("--from", dest="source", metavar="PATH", help="files that were fetched by hand")
+    parser.add_argument("--whisper", metavar="DIR", help="of cogenav: the folder of the Whisper that writes its text")
     parser.add_argument("--force", action="store_true", help="fetch and convert what is here again")
     add_earlier_option(parser, "--again", "--force")
 
@@ -59,12 +63,12 @@ def _get(models: Sequence, args: argparse.Namespace) -> int:
 
     if not args.names:
         raise VsrError("bad_config", "vsr models get needs a name: vsr models lists them")
-    if args.source and len(models) > 1:
-        raise VsrError("bad_config", "--from holds the files of one model: give one name")
+    if (args.source or args.whisper) and len(models) > 1:
+        raise VsrError("bad_config", "--from and --whisper are of one model: give one name")
     if args.json:
         raise VsrError("bad_config", "--json is for the list")
     for known in models:
-        print(f"{known.name}: {get(known, args.accept_licence, args.source, args.force)}")
+        print(f"{known.name}: {get(known, args.accept_licence, args.source, args.force, args.whisper)}")
     return 0
 
 
@@ -73,7 +77,7 @@ def _where(args: argparse.Namespace) -> int:
     from vsr.core.errors import VsrError
     from vsr.modelstore.folder import find_model
 
-    if args.json or args.accept_licence or args.source or args.force or not args.names:
+    if args.json or _only_of_get(args) or not args.names:
         raise VsrError("bad_config", "vsr models where takes names of models, folders or org/name, and no options")
     for name in args.names:
         print(find_model(name))
@@ -84,8 +88,8 @@ def _list(models: Sequence, args: argparse.Namespace) -> int:
     from vsr.core.errors import VsrError
     from vsr.modelstore.store import is_here
 
-    if args.accept_licence or args.source or args.force:
-        raise VsrError("bad_config", "--accept-licence, --from and --force are for vsr models get NAME")
+    if _only_of_get(args):
+        raise VsrError("bad_config", "--accept-licence, --from, --whisper and --force are for vsr models get NAME")
     if args.json:
         print(json.dumps([asdict(known) | {"here": is_here(known)} for known in models], indent=2, ensure_ascii=False))
         return 0
@@ -100,6 +104,11 @@ def _list(models: Sequence, args: argparse.Namespace) -> int:
         origin = f"by {known.source}; " if known.source != "-" else ""
         print(f"    {origin}{known.licence.name}; {known.place}" + (f"\n    {known.note}" if known.note else ""))
     return 0
+
+
+def _only_of_get(args: argparse.Namespace) -> bool:
+    """Whether options were given that are of vsr models get."""
+    return bool(args.accept_licence or args.source or args.whisper or args.force)
 
 
 def _state(known) -> str:

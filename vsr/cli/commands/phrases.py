@@ -12,16 +12,17 @@ from vsr.cli.own_phrases import FORMS, add_own_arguments, run_own
 from vsr.core.machine import add_device_argument, add_precision_argument
 from vsr.core.renamed import add_earlier_option
 
-HELP = "say which phrase of a list is said in a clip"
-ABOUT = """Chooses from a list of phrases, as helpers of people who cannot speak do: every phrase is
-scored by the reader, the three best are printed, and "none of these" where something else was
-said. A short list of phrases that look different is read far more surely than free speech.
-The fit is 1 where the phrase is what would be read without a list, near 0 where it is not.
+HELP = "choose which phrase of a list is said in a clip"
+ABOUT = """Chooses from a list of phrases, as aids for people who cannot speak do: the reader scores
+every phrase, and the three best are printed, preceded by "none of these" if something else
+was said. A short list of phrases that look different is far more reliable than free
+reading. The fit is 1 for the phrase that would be read without a list, near 0 for one that
+would not.
 
-Phrases of one's own, in any language, are enrolled by one to three clips each (enrol NAME
-CLIP...), and then recognised by how the lips move (own CLIP...); a number in place of a clip
-is a camera. `enrolled` lists them, `remove NAME` forgets one. They are kept in a folder; of
-the clips themselves nothing is."""
+Your own phrases, in any language, are enrolled with one to three clips each (enrol NAME
+CLIP...), and then recognised by lip motion (own CLIP...); a number in place of a clip is a
+camera. `enrolled` lists them, `remove NAME` deletes one. They are stored in a folder; the
+clips themselves are not."""
 FILES = """reads   a list, a phrase a line (# begins a comment); videos, each with one phrase; a model
 writes  the screen: a row a phrase (file, place, fit, phrase), or one JSON object a file;
         enrol: DIR/PHRASE.safetensors"""
@@ -41,11 +42,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("list", metavar="LIST", help="file with the phrases; or enrol, own, enrolled, remove")
     parser.add_argument("videos", nargs="*", metavar="VIDEO", help="video files")
-    parser.add_argument("--nbest", type=int, default=3, metavar="N", help="phrases that are printed (default: 3)")
+    parser.add_argument("--nbest", type=int, default=3, metavar="N", help="phrases to print (default: 3)")
     parser.add_argument("--threshold", type=float, metavar="FIT", help="below it: none (0.7; own: by the examples)")
-    parser.add_argument("--json", action="store_true", help="one JSON object a file, with every phrase")
+    parser.add_argument("--json", action="store_true", help="one JSON object per file, with every phrase")
     add_model_argument(parser)
-    parser.add_argument("--cropped", action="store_true", help="the videos show a mouth alone: take them as they are")
+    parser.add_argument("--cropped", action="store_true", help="the videos are mouth crops: use them as they are")
     add_own_arguments(parser)
     add_faces_argument(parser)
     add_device_argument(parser)

@@ -8,9 +8,9 @@ from vsr.cli.options import add_model_argument
 from vsr.core.machine import add_device_argument
 
 HELP = "write CTC log-probabilities for graph decoding"
-ABOUT = """Writes what the CTC head says of each clip, with the token list and, for a grammar, the
-lexicon: all that vsr/decoding/lattice.py needs to search graphs with k2, in an
-environment of its own (tools/k2.sh)."""
+ABOUT = """Writes the CTC log-probabilities of each clip with the token list and, for a grammar, the
+lexicon: everything that vsr/decoding/lattice.py needs to search graphs with k2, in its own
+environment (tools/k2.sh)."""
 FILES = """reads   a manifest that vsr crop wrote, and its crops; a model; an ARPA file
 writes  a folder with safetensors, tokens, grammar and lexicon"""
 SEE = "vsr rescore, vsr decode"

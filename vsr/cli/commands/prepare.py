@@ -10,11 +10,12 @@ HELP = "make the manifests of a corpus: grid, landmarks, lrs3, lrs2, lrw, puppet
 # Those that are read by one function (corpus, out, lists) -> report, each in the module of its name.
 LISTED = ("lrs_voxmm", "wildvsr", "muavic", "cmlr", "lrw1000")
 CORPORA = ("grid", "landmarks", "lrs3", "lrs2", "lrw", *LISTED, "puppet")
-ABOUT = """Finds the clips of a corpus and writes one manifest a list (train, dev, test, ...), with
-lists that are published or drawn by a fixed seed, and counts beside the published ones.
-lrs_voxmm, wildvsr, muavic, cmlr and lrw1000 (whose images become crops) name what of their
-own lists is not there. landmarks are tracks of the mouths of GRID's speakers, without
-frames. puppet needs no corpus: eSpeak NG speaks, and a photograph is made to talk."""
+ABOUT = """Finds the clips of a corpus and writes one manifest per list (train, dev, test, ...), using
+published lists or lists drawn with a fixed seed, and prints counts beside the published
+ones. lrs_voxmm, wildvsr, muavic, cmlr and lrw1000 (whose images become crops) report which
+clips of their own lists are missing. landmarks are tracks of the mouths of GRID's speakers,
+without frames. puppet needs no corpus: it renders a talking photograph, spoken by eSpeak
+NG."""
 FILES = """reads   the folder of the corpus as its authors packed it; lists of clips
 writes  NAME.jsonl for each list; puppet also writes its videos, lrw1000 crops, landmarks
         a track a sentence"""
@@ -59,16 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Prepare and print the counts. Raises VsrError."""
-    from vsr.core.errors import VsrError
-    from vsr.core.numbers import NOT_NEGATIVE, POSITIVE, SEED, check_number
-
-    for name, allowed in (("train", NOT_NEGATIVE), ("dev", NOT_NEGATIVE), ("test", NOT_NEGATIVE), ("seed", SEED)):
-        check_number(f"--{name}", getattr(args, name), allowed)
-    check_number("--max-seconds", args.max_seconds, POSITIVE)
-    if (args.parallel or args.sound_only or args.voices) and args.corpus_name != "puppet":
-        raise VsrError("bad_config", "--parallel, --sound-only and --voices are of the puppet")
-    if args.test_only and args.corpus_name not in ("lrs3", "lrs2"):
-        raise VsrError("bad_config", "--test-only is of lrs3 and lrs2")
+    _check_options(args)
     if args.corpus_name == "puppet":
         counts = _puppet(args)
     elif args.corpus_name == "grid":
@@ -88,6 +80,20 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _check_options(args: argparse.Namespace) -> None:
+    """Raises VsrError for numbers that cannot be, and options that are of another corpus."""
+    from vsr.core.errors import VsrError
+    from vsr.core.numbers import NOT_NEGATIVE, POSITIVE, SEED, check_number
+
+    for name, allowed in (("train", NOT_NEGATIVE), ("dev", NOT_NEGATIVE), ("test", NOT_NEGATIVE), ("seed", SEED)):
+        check_number(f"--{name}", getattr(args, name), allowed)
+    check_number("--max-seconds", args.max_seconds, POSITIVE)
+    if (args.parallel or args.sound_only or args.voices) and args.corpus_name != "puppet":
+        raise VsrError("bad_config", "--parallel, --sound-only and --voices are options of puppet alone")
+    if args.test_only and args.corpus_name not in ("lrs3", "lrs2"):
+        raise VsrError("bad_config", "--test-only works only for lrs3 and lrs2")
+
+
 def _puppet(args: argparse.Namespace) -> dict[str, int]:
     """Render the puppet. Raises VsrError."""
     from vsr.core.errors import VsrError
@@ -99,7 +105,7 @@ def _puppet(args: argparse.Namespace) -> dict[str, int]:
     if args.parallel and args.vocabulary != "grid":
         raise VsrError("bad_config", "--parallel has sentences of its own: leave --vocabulary out")
     if (args.sound_only or args.voices) and not args.parallel:
-        raise VsrError("bad_config", "--sound-only and --voices are of --parallel")
+        raise VsrError("bad_config", "--sound-only and --voices work only with --parallel")
     names = ("train.jsonl", "dev.jsonl", "test.jsonl", "corpus.json")
     check_outputs((f"{args.out}/{name}" for name in names), vocabulary)
     numbers = args.train, args.dev, args.test, args.seed

@@ -6,10 +6,10 @@ import argparse
 from pathlib import Path
 
 HELP = "publish a model folder on the hub (huggingface.co)"
-ABOUT = """Loads the model once, to be sure that it is whole, and commits weights, settings and
-tokenizer to the repository, with a page made of MODEL_CARD.md (else of the settings),
-the figures of --results and the licence. Nothing else of the folder is sent. Log in
-first with: hf auth login."""
+ABOUT = """Loads the model once to check that it is complete, and commits weights, configuration and
+tokenizer to the repository, with a page made from MODEL_CARD.md (or else the
+configuration), the figures of --results and the licence. No other file of the folder is
+uploaded. Log in first with: hf auth login."""
 FILES = """reads   a model folder; result.json of vsr results
 writes  nothing here; on the hub: the model's files and README.md"""
 SEE = "vsr results, vsr transcribe, lip2speech push"
@@ -20,10 +20,10 @@ vsr push exp/model org/name --licence cc-by-4.0 --private --dry-run"""
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("folder", metavar="FOLDER", help="the model")
-    parser.add_argument("repository", metavar="ORG/NAME", help="where to; made if it is not there")
+    parser.add_argument("repository", metavar="ORG/NAME", help="destination; created if needed")
     parser.add_argument("--licence", metavar="ID", help="the hub's name of it, such as apache-2.0")
     parser.add_argument("--results", metavar="JSON", help="result.json with the figures for the page")
-    parser.add_argument("--private", action="store_true", help="a new repository is seen by its owner only")
+    parser.add_argument("--private", action="store_true", help="make a new repository private")
     parser.add_argument("--message", default="Model", metavar="TEXT", help="of the commit (default: Model)")
     parser.add_argument("--dry-run", action="store_true", help="print the page and the files, send nothing")
 

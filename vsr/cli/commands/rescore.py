@@ -8,9 +8,9 @@ from vsr.cli.options import add_model_argument
 from vsr.cli.search_options import add_language_arguments, language_files, language_options
 from vsr.core.machine import add_device_argument
 
-HELP = "re-order n-best lists by the attention decoder and language models"
-ABOUT = """Puts the readings of n-best lists in a new order by what the attention decoder thinks of
-each, plus a weight times the score they had."""
+HELP = "rescore n-best lists with the attention decoder and language models"
+ABOUT = """Reorders n-best lists by the attention decoder's score of each hypothesis, plus a weight
+times its previous score."""
 FILES = """reads   a manifest that vsr crop wrote, and its crops; n-best lists; a model
 writes  JSON Lines, a hypothesis a clip"""
 SEE = "vsr decode, vsr posteriors, vsr score"
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--weight", type=float, default=0.1, metavar="W",
         help="of the list's own score, 1 leaves the decoder out (default: 0.1)",
     )  # fmt: skip
-    parser.add_argument("--out", required=True, metavar="JSONL", help="one hypothesis a line")
+    parser.add_argument("--out", required=True, metavar="JSONL", help="hypotheses, one per line")
     add_device_argument(parser, "auto")
     add_language_arguments(parser.add_argument_group("language models"))
 

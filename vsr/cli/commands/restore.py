@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-HELP = "turn phonemes or visemes into sentences by a language model"
-ABOUT = """Reads crops with a reader of phonemes or visemes (CTC), shows what it saw to a language
-model that vsr train made of an llm configuration, and puts the sentences of the lexicon
-search, and those that the model writes itself (--written), in a new order: log-probability
-of the best path through their pronunciations, plus --weight times the model's, plus a bonus
-for each word. Choose weight and bonus on a development list."""
+HELP = "turn phonemes or visemes into sentences with a language model"
+ABOUT = """Reads crops with a reader of phonemes or visemes (CTC), gives the result to a language model
+that vsr train made from an llm configuration, and reorders the sentences of the lexicon
+search, and those that the model generates (--written): by the log-probability of the best
+path through their pronunciations, plus --weight times the model's, plus a bonus for each
+word. Choose weight and bonus on a development list."""
 FILES = """reads   a manifest that vsr crop wrote, and its crops; the reader; the restorer, its backbone
 writes  JSON Lines: id, text, score, units (what was shown), nbest"""
 SEE = "vsr train, vsr tokens, vsr decode, vsr combine"
@@ -23,8 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", required=True, metavar="MODEL", help="a reader of phonemes or visemes")
     parser.add_argument("--manifest", required=True, metavar="JSONL", help="manifest that vsr crop wrote")
     parser.add_argument("--llm", required=True, metavar="DIR", help="model/ of vsr train with an llm configuration")
-    parser.add_argument("--backbone", default="", metavar="DIR", help="where its backbone lies, if no longer there")
-    parser.add_argument("--out", required=True, metavar="JSONL", help="one hypothesis a line")
+    parser.add_argument("--backbone", default="", metavar="MODEL", help="its backbone, if it has moved")
+    parser.add_argument("--out", required=True, metavar="JSONL", help="hypotheses, one per line")
     parser.add_argument("--lexicon", default="", metavar="FILE", help="words to search (default: those of the reader)")
     parser.add_argument("--ngram", default="", metavar="FILE", help="n-grams of words that join the lexicon search")
     parser.add_argument("--ngram-weight", type=float, default=0.3, metavar="W", help="of them (default: 0.3)")

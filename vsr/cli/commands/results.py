@@ -6,8 +6,8 @@ import argparse
 
 HELP = "render RESULTS.md from the scores of a run"
 ABOUT = """Renders the scores of a run as a page, with date, commit, machine and the command that
-makes them again; of a published model, with its published figure beside them. The page keeps
-the rows of the runs before; a run of the same model and tag replaces its own."""
+reproduces them; for a published model, with its published figure beside them. The page
+keeps the rows of earlier runs; a run of the same model and tag replaces its own row."""
 FILES = """reads   model/config.json and decode_LIST_TAG/score*.json of the run (without a tag:
         result/*.json)
 writes  the page, and result.json (this run) and runs.jsonl (all runs) beside it"""
@@ -18,10 +18,10 @@ EXAMPLE = "vsr results --run exp/video_transformer --tag beam10 --command 'run.s
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--run", required=True, metavar="DIR", help="folder with model/ and what was scored")
-    parser.add_argument("--model", metavar="MODEL", help="what was scored, where it is no model/ of the run")
+    parser.add_argument("--model", metavar="MODEL", help="what was scored, if not model/ of the run")
     parser.add_argument("--tag", default="", help="of the way of decoding: names row and folders")
     parser.add_argument("--lists", nargs="+", default=[], metavar="LIST", help="of the tag (default: all there are)")
-    parser.add_argument("--command", required=True, help="what to type to get these figures again")
+    parser.add_argument("--command", required=True, help="the command that reproduces these figures")
     parser.add_argument("--note", default="", help="a paragraph under the table: what its lists are")
     parser.add_argument("--out", required=True, metavar="MD", help="the page; result.json and runs.jsonl go beside it")
 

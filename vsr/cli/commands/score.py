@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 
 HELP = "error rates by words, characters, phonemes or visemes; accuracy of isolated words; BLEU and chrF"
-ABOUT = """Compares what was read with what was said: word and character error rate with
-substitutions, deletions and insertions, the share that was scored, and a 95 % interval
-by bootstrap over the clips. The normaliser is named in every result. --unit phoneme and
-viseme turn both into such by pronunciation dictionaries; of a word with several
-pronunciations the nearest counts. --by says which words are read worse. Translations are
-scored against those of the manifest, by BLEU or chrF with sacrebleu's signature."""
+ABOUT = """Compares hypotheses with references: word and character error rate with substitutions,
+deletions and insertions, the share that was scored, and a 95 % bootstrap interval over
+clips. The normaliser is named in every result. --unit phoneme and viseme convert both with
+pronunciation dictionaries; of a word with several pronunciations the closest counts. --by
+lists which words are read worse. Translations are scored against those of the manifest, by
+BLEU or chrF with sacrebleu's signature."""
 FILES = """reads   a manifest; JSON Lines of vsr decode, or manifests for --prior
 writes  with --json: the figures; with --tsv: a line an utterance; with --wer: Kaldi's line"""
 SEE = "vsr decode, vsr results"
@@ -48,23 +48,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--metric", choices=("wer", *METRICS), default="wer", metavar="M", help=metric)
     parser.add_argument("--translation", default="", metavar="LANG", help="score against the text in this language")
     parser.add_argument("--accuracy", action="store_true", help="of isolated words: top-1 and top-5, instead of errors")
-    parser.add_argument("--json", metavar="FILE", help="write the figures there")
-    parser.add_argument("--tsv", metavar="FILE", help="write one line an utterance there")
-    parser.add_argument("--wer", metavar="FILE", help="write Kaldi's line there: %%WER 4.33 [ 26 / 600, ...")
+    parser.add_argument("--json", metavar="FILE", help="write the figures to this file")
+    parser.add_argument("--tsv", metavar="FILE", help="write one line per utterance to this file")
+    parser.add_argument("--wer", metavar="FILE", help="write Kaldi's line to this file: %%WER 4.33 [ 26 / 600, ...")
 
 
 def run(args: argparse.Namespace) -> int:
     """Score and print one line. Raises VsrError."""
-    from vsr.core.files import check_outputs, write_json, write_text
+    from vsr.core.files import check_outputs
     from vsr.data.manifest import read_manifest
-    from vsr.evaluation.topk import accuracy, read_ranked, write_ranks
-    from vsr.evaluation.wer import origin, read_records, score, write_tsv
-    from vsr.evaluation.wer_line import wer_line
+    from vsr.evaluation.topk import accuracy, read_ranked
+    from vsr.evaluation.wer import read_records, score
     from vsr.evaluation.word_timing import time_errors
 
-    said = args.prior or [args.hyp]
     _check_options(args)
-    check_outputs(filter(None, (args.json, args.tsv, args.wer)), args.ref, *said)
+    check_outputs(filter(None, (args.json, args.tsv, args.wer)), args.ref, *(args.prior or [args.hyp]))
     clips, times = _in_language(read_manifest(args.ref), args.translation), {}
     records = _prior(args.prior, clips, args.translation) if args.prior else read_records(args.hyp)
     _check(args, records)
@@ -78,12 +76,7 @@ def run(args: argparse.Namespace) -> int:
         texts = {key: record["text"] for key, record in records.items()}
         total, each = score({clip.id: clip.text for clip in clips}, texts, args.normaliser)
         times = {"times": found} if (found := time_errors(clips, records)) else {}
-    if args.json:
-        write_json(args.json, total.as_dict() | times | {"scored_from": origin(args.ref, said[0])})
-    if args.tsv:
-        (write_ranks if args.accuracy else write_tsv)(args.tsv, each)
-    if args.wer:
-        write_text(args.wer, wer_line(total.as_dict()) + "\n")
+    _write(args, total.as_dict(), times, each)
     print(total)
     for table in _tables(args, clips, each):
         print(table)
@@ -92,20 +85,36 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _write(args: argparse.Namespace, total: dict, times: dict, each: list) -> None:
+    """Write the files that were asked for: figures, a line for each utterance, Kaldi's line. Raises VsrError."""
+    from vsr.core.files import write_json, write_text
+    from vsr.evaluation.topk import write_ranks
+    from vsr.evaluation.wer import origin, write_tsv
+    from vsr.evaluation.wer_line import wer_line
+
+    if args.json:
+        scored_from = origin(args.ref, (args.prior or [args.hyp])[0])
+        write_json(args.json, total | times | {"scored_from": scored_from})
+    if args.tsv:
+        (write_ranks if args.accuracy else write_tsv)(args.tsv, each)
+    if args.wer:
+        write_text(args.wer, wer_line(total) + "\n")
+
+
 def _check_options(args: argparse.Namespace) -> None:
     """Raises VsrError for options that do not go together."""
     from vsr.core.errors import VsrError
 
     if args.metric != "wer" and (args.unit != "word" or args.accuracy or args.wer or args.by or args.tsv):
-        raise VsrError("bad_config", f"--unit, --accuracy, --wer, --tsv and --by are not of --metric {args.metric}")
+        raise VsrError("bad_config", f"--unit, --accuracy, --wer, --tsv and --by do not go with --metric {args.metric}")
     if args.metric != "wer" and args.normaliser != "lower":
         raise VsrError("bad_config", "--metric bleu and chrf take the texts as they are: leave --normaliser out")
     if args.unit != "word" and (args.accuracy or args.wer or args.by or args.tsv):
-        raise VsrError("bad_config", f"--accuracy, --wer, --tsv and --by are of words, not of --unit {args.unit}")
+        raise VsrError("bad_config", f"--accuracy, --wer, --tsv and --by work only on words, not --unit {args.unit}")
     if args.accuracy and (args.by or args.prior):
-        raise VsrError("bad_config", "--by and --prior are of texts, not of isolated words")
+        raise VsrError("bad_config", "--by and --prior work only with texts, not with isolated words")
     if args.counted_in and "frequency" not in args.by:
-        raise VsrError("bad_config", "--counted-in is of --by frequency")
+        raise VsrError("bad_config", "--counted-in works only with --by frequency")
 
 
 def _check(args: argparse.Namespace, records: dict[str, dict]) -> None:

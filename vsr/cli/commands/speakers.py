@@ -10,8 +10,8 @@ from vsr.core.files import check_output
 
 HELP = "find which face of a video speaks its sound"
 ABOUT = """Compares the lips of every face with the sound, in windows of two seconds: the face that
-agrees best speaks, if it agrees at all (a score above 0). Voices off screen have no face: then
-no score is above 0. What agrees was learned by contrast on sentences of GRID."""
+agrees best speaks, provided it agrees at all (a score above 0). Off-screen voices have no
+face: then no score is above 0. The embeddings were trained contrastively on GRID sentences."""
 FILES = """reads   video files with sound; a model
 writes  a line for each face; with --out JSON Lines: file, faces (score, share of windows in
         which it speaks), windows (face, start, end, score, speaks)"""

@@ -11,12 +11,11 @@ from vsr.core.files import check_output
 
 LONGEST = 250  # frames
 
-HELP = "measure by how many frames the sound of a video is off its lips"
-ABOUT = """Says for each video by how much the sound comes later than the lips (negative: earlier), in
-frames of 40 ms, and how sure that is: by how much the best shift agrees better with the lips
-than the median of all shifts. What agrees was learned by contrast (CoGenAV) on sentences of
-GRID; another model of that kind can be given. To a few milliseconds, for a whole corpus:
-lip2speech sync."""
+HELP = "measure the offset between sound and lips in frames"
+ABOUT = """Estimates for each video by how much the sound lags the lips (negative: leads), in frames of
+40 ms, and the confidence: the agreement at the best shift minus the median over all shifts.
+The embeddings were trained contrastively (CoGenAV) on GRID sentences; another model of that
+kind can be given. For a whole corpus, to a few milliseconds: lip2speech sync."""
 FILES = """reads   video files with sound; a model
 writes  a line for each video; with --out JSON Lines: file, frames, seconds, confidence"""
 FAILS = "a file could not be read; the others are done all the same"

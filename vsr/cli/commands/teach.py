@@ -6,16 +6,17 @@ import argparse
 
 from vsr.cli.options import positive
 
-HELP = "store what a model that hears makes of a corpus, to learn from"
-ABOUT = """Hears the sound of every clip of manifests that vsr waves wrote, and stores what a frozen
-teacher makes of it: its states on the clock of the video, and of a reader of this toolkit
-the probabilities of CTC and of the decoder, what the decoder looks at for each token, and
-which tokens it hears right. The heads frame_distillation, sequence_distillation,
-context_distillation and posterior_distillation of a training learn from them. The teacher
-is a reader that hears (grid-av, or a folder), a wav2vec 2.0, HuBERT or Whisper in the
-transformers library's format, or a Whisper in CTranslate2's. Targets that an earlier run
-made by the same teacher of the same sound are kept. --codebook fits centroids (k-means) to
-the states of these clips, for the encoder "memory": give the training list alone then."""
+HELP = "store the outputs of an audio teacher for a corpus, for distillation"
+ABOUT = """Runs a frozen teacher over the sound of every clip of manifests from vsr waves, and stores
+its outputs: its states on the video's clock and, for a reader of this toolkit, the
+probabilities of CTC and of the decoder, the decoder's context vector for each token, and
+which tokens it recognises correctly. The heads frame_distillation, sequence_distillation,
+context_distillation and posterior_distillation learn from them. The teacher is an
+audio-visual or acoustic reader (grid-av, or a folder), a wav2vec 2.0, HuBERT or Whisper in
+the format of the transformers library, or a Whisper in CTranslate2 format. Targets that an
+earlier run made with the same teacher from the same sound are kept. --codebook fits
+centroids (k-means) to the states of these clips, for the encoder "memory": then give the
+training list alone."""
 FILES = """reads   manifests that vsr waves wrote; the teacher
 writes  ID.safetensors of each clip; codebook.safetensors with --codebook"""
 SEE = "vsr waves, vsr train, vsr encode"
@@ -28,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--manifest", required=True, nargs="+", metavar="JSONL", help="manifests that vsr waves wrote")
     parser.add_argument("--teacher", required=True, metavar="MODEL", help="name of vsr models, or folder")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the targets")
-    parser.add_argument("--codebook", type=positive, metavar="K", help="write K centroids of the states, too")
+    parser.add_argument("--codebook", type=positive, metavar="K", help="also write K centroids of the states")
     parser.add_argument("--layer", type=int, default=-1, metavar="N", help="of a foundation model (default: the last)")
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 
-HELP = "train a lip reader, or go on with an interrupted run"
-ABOUT = """Trains a lip reader on crops as the YAML says; --set replaces single settings. The
-state is saved every few minutes: --resume goes on with the same losses. Training
-refuses lists that share a clip with the development or a test list. --dry-run reads no data:
-it builds the model without memory and prints its parameters and what it learns from.
-A YAML with llm: trains a language model that turns phonemes, visemes or hypotheses into
-sentences (vsr restore, vsr combine --restorer)."""
+from vsr.cli.training import add_training_arguments, check_training
+
+HELP = "train a lip reader, or resume an interrupted run"
+ABOUT = """Trains a lip reader on crops as configured in the YAML; --set overrides single settings. The
+state is saved every few minutes: --resume continues with the same losses. Training refuses
+lists that share a clip with the development or a test list. --dry-run reads no data: it
+builds the model without memory and prints its parameters and losses. A YAML with llm:
+trains a language model that turns phonemes, visemes or hypotheses into sentences (vsr
+restore, vsr combine --restorer)."""
 FILES = """reads   the YAML; the manifests of crops and the tokenizer it names
 writes  model/ (the result), last.pt, epochs, TensorBoard logs, in the folder of the run"""
 SEE = "vsr average, vsr decode, vsr tokens"
@@ -25,17 +27,12 @@ torchrun --nproc-per-node 8 -m vsr.cli train --config conf/large.yaml --out exp/
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--config", required=True, metavar="YAML", help="model, data, optimiser, trainer")
-    where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("--out", metavar="DIR", help="folder of the run; its model/ is the result")
-    where.add_argument("--dry-run", action="store_true", help="print what would be trained, without data")
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in the folder")
-    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="settings that replace the YAML's")
+    add_training_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Train to the end of the schedule. Raises VsrError."""
-    from vsr.core.files import check_output
+    check_training(args)
     from vsr.training.audio_visual import AudioVisualRun, hears
     from vsr.training.config import TrainConfig, load_config
     from vsr.training.dry_run import lip_reader_lines, shown
@@ -49,7 +46,6 @@ def run(args: argparse.Namespace) -> int:
         return trained_restorer(args)
     if args.dry_run:
         return shown(lip_reader_lines, load_config(args.config, args.set))
-    check_output(f"{args.out}/config.yaml", args.config)
 
     def started(config: TrainConfig, out: str, resume: bool) -> LipReaderRun:
         if config.model.get("frontend") == "landmarks":

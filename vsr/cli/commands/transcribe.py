@@ -20,11 +20,11 @@ from vsr.output.unsure import MODES, readable, unreadable_share
 from vsr.output.writing import Outputs
 
 HELP = "read the lips in video files"
-ABOUT = """Reads the lips of the face that fills most of the frame, or of every face, in each
-video, whatever its frame rate and length. The text goes to the screen; with -o each
-file gets its text, subtitles or JSON, with word times and confidence. A file that
-cannot be read costs one line that says why; the others go on. What vsr did not write, and
-the transcript of another video, is not replaced unless --force says so."""
+ABOUT = """Reads the lips of the largest face, or of every face, in each video, whatever its frame rate
+and length. The text goes to the screen; with -o each file gets its text, subtitles or JSON,
+with word times and confidence. A file that cannot be read costs one line that says why; the
+others are still read. Files that vsr did not write, and the transcript of another video,
+are only replaced with --force."""
 FILES = """reads   video files of any kind that FFmpeg's libraries know; a model
 writes  with -o: DIR/NAME.FORMAT for each video and format, whole or not at all"""
 FAILS = "a file could not be read or written; the others are done all the same"
@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     reading = parser.add_argument_group("reading")
     add_model_argument(reading)
     add_faces_argument(reading)
-    reading.add_argument("--cropped", action="store_true", help="the videos show a mouth alone: take them as they are")
+    reading.add_argument("--cropped", action="store_true", help="the videos are mouth crops: use them as they are")
     reading.add_argument(
         "--modality", default="", choices=tuple(MODALITIES), metavar="M",
         help="of a model that hears, such as grid-av: video, sound or both (default: all that the model reads)",

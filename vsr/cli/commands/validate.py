@@ -7,9 +7,9 @@ import argparse
 from vsr.cli.options import positive
 
 HELP = "check every video and transcript of manifests before training"
-ABOUT = """Looks once at every video and transcript, by header and first frame, in milliseconds a
-file, and finds what would stop or spoil a training run: absent or damaged files, parts
-outside their video, transcripts without words."""
+ABOUT = """Checks every video and transcript once, by header and first frame, in milliseconds per file,
+and finds what would stop or spoil a training run: missing or damaged files, parts outside
+their video, transcripts without words."""
 FILES = """reads   manifests and the videos they name
 writes  with --report: JSON with the reason of each refused clip"""
 FAILS = "more of a list is refused than --tolerate allows"
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--manifest", nargs="+", required=True, metavar="JSONL", help="manifests of videos")
     parser.add_argument("--jobs", type=positive, default=1, metavar="N", help="processes (default: 1)")
-    parser.add_argument("--report", metavar="JSON", help="write every refused clip with its reason there")
+    parser.add_argument("--report", metavar="JSON", help="write every refused clip with its reason to this file")
     parser.add_argument(
         "--tolerate", type=float, default=0.01, metavar="X", help="share of a list that may be refused (default: 0.01)"
     )

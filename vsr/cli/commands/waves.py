@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-HELP = "write the sound of a corpus of crops, for readers that hear"
-ABOUT = """Reads the sound of every clip of a manifest of crops and writes it as a .wav of 16 kHz,
-640 samples for each frame of the crop, whatever the container and its clocks. Its manifest
-names the sounds; clips without sound stay in it, without one. Sounds that an earlier run
-made of the same are kept."""
+HELP = "write the sound of a corpus of crops, for audio-visual readers"
+ABOUT = """Reads the sound of every clip of a manifest of crops and writes it as a .wav at 16 kHz, 640
+samples for each frame of the crop, whatever the container and its clocks. Its manifest
+names these files; clips without sound stay in it, without one. Files that an earlier run
+made from the same input are kept."""
 FILES = """reads   a manifest that vsr crop wrote, and its videos
 writes  ID.wav, manifest.jsonl"""
 SEE = "vsr crop, vsr train, vsr decode"

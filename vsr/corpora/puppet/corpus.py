@@ -6,19 +6,16 @@ out/video/NAME.mp4 (or .wav)  out/align/NAME.align  out/phones/NAME.align  out/{
 from __future__ import annotations
 
 import multiprocessing
-import wave
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from vsr.core.artifacts import identify
-from vsr.core.clock import FPS, SAMPLES_PER_FRAME
 from vsr.core.errors import VsrError
-from vsr.core.files import read_json, write_json, write_lines
 from vsr.core.progress import counted
 from vsr.core.worker import spawning, start_worker
+from vsr.corpora.puppet.clips import SOUND, VIDEO, VOICES, Chunk, frames_of, make_chunk, spans_of
+from vsr.corpora.puppet.description import claim
 from vsr.corpora.puppet.languages import ENGLISH, LANGUAGES, SLOTS, check_sayable, voices_of
 from vsr.corpora.puppet.parallel import draw_parallel, translations, vocabulary_of
 from vsr.corpora.puppet.sentences import Vocabulary, draw_splits, load_vocabulary
@@ -26,35 +23,8 @@ from vsr.data.manifest import Clip, write_manifest
 
 VERSION = 1  # of the look and sound; a corpus of another version is not continued
 HOMOPHENES = 2  # the version in which all sounds of a viseme class look the same
-UNITS = 25_000  # align files count in 1/25 000 s, as GRID's: 1000 units are one frame
 CHUNK = 24  # clips a worker process makes before a fresh one takes over
 CHUNK_OF_SOUND = 200  # the same where no frames are drawn
-VIDEO, SOUND = "mp4", "wav"  # what clips are
-VOICES = (
-    "en",
-    "en+f2",
-    "en+m3",
-    "en+f4",
-    "en+m7",
-    "en-GB-x-rp",
-    "en-GB-x-rp+f3",
-    "en-GB-scotland+m2",
-    "en-US+f5",
-)
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """Clips of one split made by one process: what espeak says depends a little on what it said before."""
-
-    out_dir: str
-    vocabulary: Vocabulary
-    names: tuple[str, ...]
-    sentences: tuple[str, ...]
-    seeds: tuple[tuple[int, ...], ...]
-    homophenes: bool = False
-    voices: tuple[str, ...] = VOICES
-    kind: str = VIDEO
 
 
 def prepare_puppet(
@@ -90,7 +60,7 @@ def prepare_puppet(
     description = {"corpus": "puppet", "version": version, "seed": seed, "vocabulary": vocabulary, "counts": counts}
     text = {"text": identify(vocabulary)["sha256"]} if vocabulary != "grid" else {}  # the file may have been edited
     named = {"language": language} if language != ENGLISH else {}
-    _claim(out_dir, description | text | named)
+    claim(out_dir, description | text | named)
     made = Rendering(out_dir, source, voices, seed, homophenes, named.get("language", ""))
     return made.render(draw_splits(source, counts, seed), jobs)
 
@@ -111,13 +81,16 @@ def prepare_parallel(
     source, out_dir = vocabulary_of(language), Path(out_dir)
     counts = {"dev": num_dev, "test": num_test, "train": num_train}
     _check_counts(counts, jobs)
-    voices = (VOICES if language == ENGLISH else voices_of(language))[: count or None]
+    voices = VOICES if language == ENGLISH else voices_of(language)
+    if count > len(voices):
+        raise VsrError("bad_corpus", f"the puppet has {len(voices)} voices of {language}, not {count}")
+    voices = voices[: count or None]
     check_sayable(language, sorted(source.words()))
     splits = draw_parallel(source, counts, seed)
     version = HOMOPHENES if homophenes else VERSION
     description = {"corpus": "parallel", "version": version, "seed": seed, "language": language, "counts": counts}
     sound = {"kind": kind} if kind != VIDEO else {}
-    _claim(out_dir, description | sound | ({"voices": count} if count else {}))
+    claim(out_dir, description | sound | ({"voices": count} if count else {}))
     before = f"{language}{count or ''}_"
     return Rendering(out_dir, source, voices, seed, homophenes, language, before, kind).render(splits, jobs)
 
@@ -165,10 +138,10 @@ class Rendering:
 
     def _clip(self, name: str, text: str) -> Clip:
         """The manifest's line of a clip, with its words and phonemes from the align files."""
-        words, phones = (_spans(self.out_dir / kind / f"{name}.align") for kind in ("align", "phones"))
+        words, phones = (spans_of(self.out_dir / kind / f"{name}.align") for kind in ("align", "phones"))
         others = translations(text, self.language) if self.before else {}
         video = str(self.out_dir / "video" / f"{name}.{self.kind}")
-        heard = {"sound": video, "num_frames": _frames_of(video)} if self.kind == SOUND else {}
+        heard = {"sound": video, "num_frames": frames_of(video)} if self.kind == SOUND else {}
         return Clip(
             name, video, text, "puppet", words=words, phones=phones, language=self.language, translations=others,
             **heard,
@@ -186,69 +159,6 @@ def _spoken(vocabulary: str, language: str) -> tuple[Vocabulary, tuple[str, ...]
     return source, voices_of(language)
 
 
-def render_sentence(path: str | Path, sentence: str, seed: int = 0, vocabulary: str = "grid") -> Clip:
-    """Make one clip of any sentence, such as the demo's RESERVED one; returns its line of a manifest.
-
-    Raises VsrError (no_speech, no_space, not_writable).
-    """
-    path = Path(path)
-    speech, lead_s, _ = _say_and_film(path, sentence, load_vocabulary(vocabulary), np.random.default_rng([seed, 3]))
-    words, phones = (
-        tuple((own.label, lead_s + own.start, lead_s + own.end) for own in spans)
-        for spans in (speech.words, speech.phonemes)
-    )
-    return Clip(id=path.stem, video=str(path), text=sentence, speaker="puppet", words=words, phones=phones)
-
-
-def make_chunk(chunk: Chunk) -> int:
-    """Make the clips of a chunk, those excepted that are there; returns how many clips the chunk has."""
-    for name, sentence, seed in zip(chunk.names, chunk.sentences, chunk.seeds, strict=True):
-        align = Path(chunk.out_dir, "align", f"{name}.align")
-        video = None if align.exists() else Path(chunk.out_dir, "video", f"{name}.{chunk.kind}")
-        speech, lead_s, num_frames = _say_and_film(
-            video, sentence, chunk.vocabulary, np.random.default_rng(seed), chunk.homophenes, chunk.voices
-        )
-        if video:
-            write_lines(Path(chunk.out_dir, "phones", align.name), align_lines(speech.phonemes, lead_s, num_frames))
-            write_lines(align, align_lines(speech.words, lead_s, num_frames))  # last: it marks a finished clip
-    return len(chunk.names)
-
-
-def _say_and_film(
-    path: Path | None, sentence: str, vocabulary: Vocabulary, rng, homophenes: bool = False, voices=VOICES
-):
-    """Speak a sentence and, where there is a path, write its clip; (speech, start in s, frames)."""
-    from vsr.corpora.puppet.render import draw_take, write_clip, write_sound
-    from vsr.corpora.puppet.speech import Voice, synthesiser
-
-    name = voices[rng.integers(len(voices))]
-    voice = Voice(name, int(rng.integers(120, 176)), int(rng.integers(30, 70)), int(rng.integers(3)))
-    voice = Voice(name) if len(voices) == 1 else voice  # one voice, with one pace and pitch
-    words = sentence.split()
-    speech = synthesiser().speak(words, [vocabulary.spoken(word) for word in words], voice)
-    take = draw_take(rng, speech.words[-1].end)
-    if path and path.suffix == f".{SOUND}":
-        return speech, take.lead_s, write_sound(path, speech, take)
-    return speech, take.lead_s, write_clip(path, speech, take, homophenes) if path else len(take.motion)
-
-
-def align_lines(words, lead_s: float, num_frames: int) -> Iterator[str]:
-    """Lines ``START END WORD`` in 1/25 000 s from 0 to the clip's end, `sil` before and after; of phonemes likewise."""
-    bounds = [round((lead_s + word.start) * UNITS) for word in words] + [round((lead_s + words[-1].end) * UNITS)]
-    yield f"0 {bounds[0]} sil"
-    for word, start, end in zip(words, bounds, bounds[1:], strict=False):
-        yield f"{start} {end} {word.label}"
-    yield f"{bounds[-1]} {num_frames * UNITS // FPS} sil"
-
-
-def _claim(out_dir: Path, description: dict) -> None:
-    """Write what the folder holds, or refuse a folder that holds something else."""
-    path = out_dir / "corpus.json"
-    if path.exists() and read_json(path) != description:
-        raise VsrError("bad_corpus", f"{out_dir} holds another puppet corpus: {read_json(path)}; choose another folder")
-    write_json(path, description)
-
-
 def _make_all(chunks: list[Chunk], jobs: int) -> None:
     """Make the chunks in fresh processes, with a progress bar."""
     if not chunks:
@@ -258,16 +168,3 @@ def _make_all(chunks: list[Chunk], jobs: int) -> None:
     with pool:
         for _ in counted(pool.imap_unordered(make_chunk, chunks), "puppet", len(chunks)):
             pass
-
-
-def _frames_of(path: str) -> int:
-    """Video frames that a .wav of 16 kHz covers."""
-    with wave.open(path) as sound:
-        return sound.getnframes() // SAMPLES_PER_FRAME
-
-
-def _spans(path: Path) -> tuple[tuple[str, float, float], ...]:
-    """(label, start, end) in seconds; none where a corpus was made before its phonemes were kept."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else ()
-    rows = (line.split() for line in lines)
-    return tuple((label, int(start) / UNITS, int(end) / UNITS) for start, end, label in rows if label != "sil")

@@ -122,7 +122,8 @@ def tensors_of(spoken: Spoken, frames: int) -> dict[str, np.ndarray]:
     wave = read_wave(spoken.sound)
     check_length(len(wave), frames * SAMPLES_PER_FRAME, SAMPLES_PER_FRAME, spoken.sound)
     wave = fit_length(wave, frames * SAMPLES_PER_FRAME)
-    own = log_mel(torch.from_numpy(wave)).numpy() if spoken.mel is None else _array(spoken.mel, (-1, BANDS))
+    heard = torch.from_numpy(wave).double()  # as theirs to 2e-4, which single precision is not in quiet bands
+    own = log_mel(heard).float().numpy() if spoken.mel is None else _array(spoken.mel, (-1, BANDS))
     return {
         "wave": to_pcm16(wave),
         "mel": fitted(own, frames * MELS_PER_FRAME, SAMPLES_PER_FRAME // HOP, spoken.mel or spoken.sound),

@@ -24,6 +24,7 @@ LICENCE = (
     "AV-HuBERT's code and weights are under Meta's own licence agreement, which allows non-commercial research only.\n"
     "By using this model you accept it: https://github.com/facebookresearch/av_hubert/blob/main/LICENSE"
 )
+DECODE = {"beam": 50, "method": "attention"}  # its conf/s2s_decode.yaml
 INSIDE = "encoder.w2v_model."  # where a fine-tuned model keeps its encoder
 SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")  # fairseq's first four symbols
 BOS, PAD, EOS, UNKNOWN = range(4)

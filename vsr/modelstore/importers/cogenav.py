@@ -1,19 +1,27 @@
-"""CoGenAV's encoder (Bai et al. 2025): AV-HuBERT's, with Whisper's log-mel for sound. It reads lips, sound or both.
+"""CoGenAV (Bai et al. 2025): AV-HuBERT's encoder, with Whisper's log-mel for sound. It reads lips, sound or both.
 
-Published beside it are layers that adapt its states, at twice their rate, to a frozen Whisper which writes the text;
-these are not imported: what comes of it is an encoder alone, to encode with and to train heads on.
+Published beside it are layers that adapt its states to a frozen Whisper, which writes the text. With a folder of that
+Whisper they become a reader (`vsr.models.adapted_whisper`); without, what comes of it is an encoder alone, to encode
+with and to train heads on.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
 
+import torch
 from torch import Tensor
 
 from vsr.core.errors import VsrError
-from vsr.models.lipreader import LipReader
+from vsr.models.borrowed import hashes_of
+from vsr.models.lipreader import LipReader, LipReaderConfig, encoder_of
+from vsr.models.whisper_head import whisper_sizes
 from vsr.modelstore.importers import av_hubert
-from vsr.modelstore.importers.mapping import Table, side
+from vsr.modelstore.importers.mapping import Table, convert, count, side, skeleton
 
 LICENCE = (
     "CoGenAV's publisher names no licence for its weights. They were trained on LRS2, whose terms allow research\n"
@@ -29,11 +37,23 @@ HEAD = 64  # width of an attention head, in both published sizes
 RAW = (768,)  # widths of models that saw pixels from 0 to 1: the base one
 
 
-def build(weights: Mapping[str, Tensor], head: int = HEAD) -> LipReader:
-    """The encoder in a checkpoint; ``head``: the width of an attention head, which the tensors do not say.
+TEXT = "text"  # the head's name
+ATTENTION = (("query", "q"), ("key", "k"), ("value", "v"), ("out", "out_proj"))
+HEAD_TABLE: Table = [
+    ("doubled.change.", "upsampler.delta_net.0."),
+    ("adapter.feed_forward.", "adapter.layers.0.ffn."),
+    *((f"adapter.layers.{{}}.attention.{a}.", f"adapter.layers.{{}}.attn.{b}.") for a, b in ATTENTION),
+    ("adapter.layers.{}.norm_attention.", "adapter.layers.{}.attn_norm."),
+    ("adapter.layers.{}.norm.", "adapter.layers.{}.ffn_norm."),
+]
+
+
+def build(weights: Mapping[str, Tensor], head: int = HEAD, whisper: str | Path | None = None) -> LipReader:
+    """The encoder in a checkpoint, or with Whisper's folder the reader; ``head``: the width of an attention head, which
+    the tensors do not say. Whisper's weights are not brought yet (`vsr.models.borrowed`).
 
     Raises:
-        VsrError: bad_model naming the first tensor that does not belong.
+        VsrError: bad_model naming the first tensor that does not belong; as `vsr.models.text_backbone` of the folder.
     """
     name = f"{av_hubert.HEARD}conv2.weight"
     if INSIDE + name not in weights:
@@ -43,4 +63,52 @@ def build(weights: Mapping[str, Tensor], head: int = HEAD) -> LipReader:
     if dim % head:
         raise VsrError("bad_model", f"{INSIDE + name!r} makes {dim} channels, which no heads of {head} share")
     kind = "raw_resnet3d" if dim in RAW else "resnet3d"
-    return av_hubert.hearing_model(own, {"encoder_attention_heads": dim // head}, kind, "whisper_mel", SOUND, UNUSED)
+    settings = {"encoder_attention_heads": dim // head}
+    encoder = av_hubert.hearing_model(own, settings, kind, "whisper_mel", SOUND, UNUSED)
+    return encoder if whisper is None else reader(encoder, weights, whisper)
+
+
+def reader(encoder: LipReader, weights: Mapping[str, Tensor], whisper: str | Path) -> LipReader:
+    """The encoder with the layers of a checkpoint that bring its states to a Whisper. Raises VsrError."""
+    sizes = whisper_sizes(str(whisper), {})
+    if sizes["d_model"] != encoder.config.dim:
+        problem = f"is {sizes['d_model']} wide, this model {encoder.config.dim}"
+        raise VsrError("bad_model", f"{whisper} {problem}: the large one goes with Whisper medium, the base with small")
+    config = _reading(encoder.config, str(Path(whisper).resolve()), sizes, count(weights, "adapter.layers.{}."))
+    model = skeleton(config)
+    wanted = {name: own for name, own in model.further_heads[TEXT].state_dict().items() if "whisper." not in name}
+    adapter = convert(_adapter(weights), wanted, HEAD_TABLE)
+    inside = {f"{part}.of.{name}": own for part in ("frontend", "encoder")
+              for name, own in getattr(encoder, part).state_dict().items()}  # fmt: skip
+    inside |= {f"further_heads.{TEXT}.{name}": own for name, own in adapter.items()}
+    model.load_state_dict(inside, strict=False, assign=True)
+    return model.eval()
+
+
+def _reading(c: LipReaderConfig, whisper: str, sizes: Mapping[str, Any], layers: int) -> LipReaderConfig:
+    """The settings of the reader: the encoder's over Whisper's whole window, and the head."""
+    front = {"of": {"kind": c.frontend, **c.frontend_settings}, "frames": sizes["max_source_positions"] // 2}
+    of = {"kind": c.encoder, **asdict(encoder_of(c))}
+    head = {"kind": "adapted_whisper", "backbone": whisper, "layers": layers, "sha256": hashes_of(whisper)}
+    return replace(
+        c, frontend="window", frontend_settings=front, encoder="window", encoder_settings={"of": of},
+        further_heads={TEXT: head},
+    )  # fmt: skip
+
+
+def _adapter(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors before Whisper: queries, keys and values apart, what all layers share once. Raises VsrError."""
+    found: dict[str, Tensor] = {}
+    for name, tensor in weights.items():
+        if not name.startswith(("upsampler.", "adapter.")):
+            continue
+        if (shared := re.match(r"adapter\.layers\.[1-9]\d*\.ffn\.(.*)", name)) is not None:
+            first = weights.get(f"adapter.layers.0.ffn.{shared[1]}")
+            if first is None or not torch.equal(first, tensor):
+                raise VsrError("bad_model", f"{name!r} is not that of the first layer, which all layers share")
+        elif ".attn.in_proj_" in name and tensor.shape[0] % 3 == 0:
+            before, _, kind = name.partition("in_proj_")
+            found |= {f"{before}{one}.{kind}": own for one, own in zip("qkv", tensor.chunk(3), strict=True)}
+        else:
+            found[name] = tensor
+    return found

@@ -8,6 +8,7 @@ from vsr.core.artifacts import MODEL_FILES
 from vsr.core.errors import VsrError
 from vsr.core.files import check_outputs
 from vsr.data.modalities import BOTH, SOUND, VIDEO
+from vsr.models.whisper_head import whisper_sizes
 from vsr.modelstore.checkpoint import CONFIG_FILE, read_config
 from vsr.modelstore.importers import (
     auto_avsr,
@@ -42,6 +43,7 @@ def import_checkpoint(
     lm: str | Path | None = None,
     origin: dict | None = None,
     modality: str = "",
+    whisper: str | Path | None = None,
 ) -> str:
     """Convert a checkpoint and save it as a folder that `vsr.modelstore.folder.load_model` reads.
 
@@ -57,6 +59,7 @@ def import_checkpoint(
         origin: further keys of the folder's config, such as "name", "decode" and "window".
         modality: "video", "sound" or "both", what is read, of a checkpoint that can become several (`WAYS`); "": of usr
             video, of av_hubert what its settings say that it was tuned on, else video.
+        whisper: of cogenav, the folder of the Whisper that writes its text; without, the encoder alone is made.
 
     Returns:
         What was imported and the notice about its licence.
@@ -65,7 +68,7 @@ def import_checkpoint(
         VsrError: bad_model or bad_config, one line; nothing is written then.
     """
     try:
-        model, text = _convert(family, path, tokenizer, units, settings, modality)
+        model, text = _convert(family, path, tokenizer, units, settings, modality, whisper)
         language = None if lm is None else _language(family, lm, model)
     except VsrError as error:
         raise error if str(path) in str(error) else VsrError(error.reason, f"{path}: {error}") from error
@@ -80,8 +83,15 @@ def import_checkpoint(
     save_model(out, model, text, about, half)
     millions = sum(weight.numel() for weight in model.parameters()) / 1e6
     read = model.modality if isinstance(model.modality, str) else " and ".join(model.modality)
-    head = f"{model.config.vocab_size} tokens" if text else "an encoder alone: it cannot read until a head is trained"
-    return f"{out}: {millions:.1f} M parameters, reads {read}, {head}\n{FAMILIES[family].LICENCE}"
+    return f"{out}: {millions:.1f} M parameters, reads {read}, {_writes(model, whisper)}\n{FAMILIES[family].LICENCE}"
+
+
+def _writes(model, whisper: str | Path | None) -> str:
+    """What the model writes with."""
+    if whisper is not None:
+        return f"text by the Whisper in {whisper}, which must stay there"
+    entries = model.config.vocab_size
+    return f"{entries} tokens" if entries else "an encoder alone: it cannot read until a head is trained"
 
 
 def check_place(family: str, path: str | Path, out: str | Path, *inputs: str | Path | None) -> None:
@@ -121,6 +131,15 @@ def check_language(family: str) -> None:
         raise VsrError("bad_config", f"{problem}: --lm is of vsr4ml and raven")
 
 
+def check_whisper(family: str, whisper: str | Path | None) -> None:
+    """Raises VsrError (bad_config) for a family whose text no Whisper writes, and for what is no folder of one."""
+    if whisper is None:
+        return
+    if family != "cogenav":
+        raise VsrError("bad_config", f"--whisper is of cogenav, not of {family}")
+    whisper_sizes(str(whisper), {})
+
+
 def beside(path: str | Path) -> Path:
     """The settings of a checkpoint: the JSON file of the same name."""
     return Path(path).with_suffix(".json")
@@ -137,7 +156,7 @@ def check_modality(family: str, modality: str) -> None:
     raise VsrError("bad_config", f"--modality of {family} can be {' or '.join(WAYS[family])}{hint}")
 
 
-def _convert(family: str, path, tokenizer, units, settings=None, modality=""):
+def _convert(family: str, path, tokenizer, units, settings=None, modality="", whisper=None):
     """The model and its tokenizer, None for an encoder alone."""
     check_modality(family, modality)
     checkpoint = read_checkpoint(path)
@@ -153,7 +172,7 @@ def _convert(family: str, path, tokenizer, units, settings=None, modality=""):
         model = raven.build(weights) if family == "raven" else usr.build(weights, modality or VIDEO)
         return model, _checked(raven.read_tokenizer(tokenizer, units), model)
     if family == "cogenav":
-        return cogenav.build(weights), None
+        return cogenav.build(weights, whisper=whisper), None
     modality = modality or av_hubert.modality_of(checkpoint)
     model = av_hubert.build(weights, av_hubert.settings_of(checkpoint), modality)
     if not model.config.vocab_size:

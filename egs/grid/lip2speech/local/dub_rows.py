@@ -21,6 +21,7 @@ import torch
 
 from lip2speech.evaluation.alignment import offset
 from lip2speech.evaluation.asr_scorers import PocketSphinxGrid
+from lip2speech.inference.directions import Directions
 from lip2speech.inference.dubbing import speaker_of, voice_of
 from lip2speech.inference.folder import load_model
 from lip2speech.inference.placing import LIPS, place_script
@@ -58,7 +59,7 @@ def places(placed, clip) -> list[dict]:
 
 def figures(loaded, scorer, clip, crop, script: str, said, pull: float) -> dict:
     """Of the voice of one clip."""
-    wave = voice_of(loaded, crop, speaker_of(loaded, None), FlowOptions(pull=pull), said)
+    wave = voice_of(loaded, crop, speaker_of(loaded, None), Directions(FlowOptions(pull=pull), said))
     heard = scorer.transcribe(wave)
     late = offset(fit_length(read_wave(clip.video), len(wave)), wave) / 16
     return {"script": word_errors(script, heard)[0], "lips": word_errors(clip.text, heard)[0], "offset": late}

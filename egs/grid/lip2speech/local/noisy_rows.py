@@ -6,8 +6,9 @@
 BOTH and SOUND are acoustic models with the condition `noisy`; SOUND was trained without lips (`local/on_views.py
 --blind`). Each clip gets noise of a kind at a ratio (babble of six others of the list), and these rows: "noisy", as it
 is; "sound" by SOUND; "lips", "both" and the control "others", both with the lips of the next clip, by BOTH; each also
-"+mask", the recording masked by the mel that was made. Figures: STOI and ESTOI of the words, PESQ nb, ASR WER
-(pocketsphinx-grid). Ratios that the JSON has are kept. Run it in the folder that the manifest's paths are relative to.
+"+mask", the recording masked by the mel that was made; and "auto", "both" or its mask, as `speak --noisy` chooses.
+Figures: STOI and ESTOI of the words, PESQ nb, ASR WER (pocketsphinx-grid). Ratios that the JSON has are kept. Run it in
+the folder that the manifest's paths are relative to.
 """
 
 import argparse
@@ -23,6 +24,8 @@ from lip2speech.evaluation.metrics import pesq
 from lip2speech.features.dataset import NoText, SpeechDataset
 from lip2speech.inference.folder import load_model
 from lip2speech.inference.masking import masked, ratio_of
+from lip2speech.inference.noise_ratio import better_of
+from lip2speech.inference.options import MADE
 from lip2speech.inference.recorded import conditions_of_sound
 from lip2speech.inference.synthesizer import vocode
 from lip2speech.models.flow_options import FlowOptions
@@ -90,9 +93,11 @@ class Rows:
         for way, given in ways.items() if control else list(ways.items())[:-1]:
             wave, made = self.spoken(given[0], given[1], index, given[2])
             rows[way] = self.figures(index, natural, wave) | {"ratio": ratio_of(mel, made)}
-            if way != "lips":
+            if way == "lips":
+                fits = better_of(noisy, made)
+            else:
                 rows[f"{way}+mask"] = self.figures(index, natural, masked(noisy, made))
-        return rows
+        return rows | {"auto": rows["both" if fits == MADE else "both+mask"]}
 
 
 def show(name: str, found: list[dict]) -> None:

@@ -2,7 +2,7 @@
 """Few clips with lips and sound, many with sound alone: a reader of both with MONA's contrast, and without.
 
     local/contrast_rows.py --train data/sound/train/manifest.jsonl --dev data/sound/dev/manifest.jsonl \\
-        --test data/sound/test_s1/manifest.jsonl --paired 60 --minutes 3 --seeds 0
+        --test data/sound/test_s1/manifest.jsonl --paired 60 --steps 600 --seeds 0 1 2
 
 On stored features of the front ends of a reader of both: an adapter for each stream into one space, one encoder, and
 CTC over characters, taught by the sound of all clips and by the lips of the paired ones. Arms: "plain", "contrast"
@@ -28,7 +28,7 @@ from vsr.data.manifest import Clip, read_manifest
 from vsr.data.targets import Teacher
 from vsr.decoding.ctc import greedy, sayable
 from vsr.decoding.synchrony import Synchrony
-from vsr.evaluation.combined import paired_gain
+from vsr.evaluation.rows import print_gains
 from vsr.evaluation.wer import score
 from vsr.models.contrast import cross_contrast, supervised_contrast
 from vsr.models.contrastive_fusion import ContrastSettings
@@ -42,6 +42,7 @@ from vsr.text.tokenizer import CharTokenizer
 DIM, BATCH, RATE, TAU, FRAMES = 192, 16, 1.5e-3, 0.1, 384
 ARMS = ("plain", "contrast", "wrong")
 PAIRED_SHARE = 0.5  # of a batch
+CHECKS = 5  # times that dev is read
 
 
 class Both(nn.Module):
@@ -86,16 +87,16 @@ def loss_of(model: Both, arm: str, video, sound, mask, tokens, labels, paired) -
     return loss + close + 0.1 * supervised_contrast(torch.cat([x[told], y[told]]), known[told].repeat(2), TAU)
 
 
-def train(arm: str, clips: Sequence[Clip], features, paired: int, minutes: float, seed: int, dev) -> Both:
+def train(arm: str, clips: Sequence[Clip], features, paired: int, steps: int, seed: int, dev) -> Both:
     """One arm; the same clips are paired in all."""
     torch.manual_seed(seed)
     tokenizer, rng = CharTokenizer(), np.random.default_rng(seed)
     teacher, model = Teacher(tokenizer), Both(tokenizer.vocab_size)
     optimiser = torch.optim.AdamW(model.parameters(), RATE, weight_decay=0.03)
-    order, begun, step, share, told = rng.permutation(len(clips)), time.monotonic(), 0, 0.0, 0
+    order, begun = rng.permutation(len(clips)), time.process_time()
     few, rest = order[:paired], order[paired:]
     taught = [teacher(clip, len(own[0])) for clip, own in zip(clips, features, strict=True)]
-    while share < 1:
+    for step in range(steps):
         size = round(BATCH * PAIRED_SHARE)
         chosen = [*rng.choice(few, size), *rng.choice(rest, BATCH - size)]
         video, sound = (pad_sequence([features[i][place] for i in chosen], True) for place in (0, 1))
@@ -103,17 +104,17 @@ def train(arm: str, clips: Sequence[Clip], features, paired: int, minutes: float
         tokens = pad_sequence([torch.tensor(tokenizer.encode(clips[i].text)) for i in chosen], True, IGNORE)
         labels = pad_sequence([torch.from_numpy(taught[i][FRAME_TOKENS].values) for i in chosen], True, IGNORE)
         for group in optimiser.param_groups:
-            group["lr"] = RATE * min(1, (step + 1) / 50) * 0.5 * (1 + np.cos(np.pi * share))
+            group["lr"] = RATE * min(1, (step + 1) / 50) * 0.5 * (1 + np.cos(np.pi * step / steps))
         model.train()
         loss = loss_of(model, arm, video, sound, mask, tokens, labels.long(), torch.arange(BATCH) < size)
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 5.0)
         optimiser.step()
-        step, share = step + 1, min(1.0, (time.monotonic() - begun) / 60 / minutes)
-        if int(share * 5) > told:
-            told = int(share * 5)
-            print(f"  {arm} seed {seed} step {step}: dev {read(model, *dev)[0].wer:.2%}", flush=True)
+        if CHECKS * (step + 1) // steps > CHECKS * step // steps:
+            busy = (time.process_time() - begun) / 60
+            dev_wer = read(model, *dev)[0].wer
+            print(f"  {arm} seed {seed} step {step + 1}, {busy:.1f} busy min: dev {dev_wer:.2%}", flush=True)
     return model
 
 
@@ -138,7 +139,7 @@ def main() -> None:
     parser.add_argument("--test", required=True, metavar="JSONL")
     parser.add_argument("--features", default="exp/sync_features", metavar="DIR")
     parser.add_argument("--paired", type=int, default=60, help="clips with lips (default: 60)")
-    parser.add_argument("--minutes", type=float, default=3.0, help="of an arm")
+    parser.add_argument("--steps", type=int, default=600, help="of an arm")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=ARMS)
     args = parser.parse_args()
@@ -150,15 +151,12 @@ def main() -> None:
     rows: dict[str, list] = {}
     for seed in args.seeds:
         for arm in args.arms:
-            model = train(arm, lists[0], each[0], args.paired, args.minutes, seed, (lists[1], each[1]))
+            model = train(arm, lists[0], each[0], args.paired, args.steps, seed, (lists[1], each[1]))
             lips, sound = read(model, lists[2], each[2]), read(model, lists[2], each[2], "sound")
             print(f"{arm} seed {seed}: lips {lips[0]}; sound WER {sound[0].wer:.2%}", flush=True)
             rows.setdefault(arm, []).extend(lips[1])
-    for before, after in (("plain", "contrast"), ("wrong", "contrast"), ("plain", "wrong")):
-        if not {before, after} <= rows.keys():
-            continue
-        gain = paired_gain(rows[before], rows[after])
-        print(f"{before} -> {after}: {gain[0]:.2f} points of WER better [{gain[1]:.2f}, {gain[2]:.2f}]")
+    pairs = (("plain", "contrast"), ("wrong", "contrast"), ("plain", "wrong"))
+    print_gains(rows, (own for own in pairs if rows.keys() >= set(own)))
 
 
 if __name__ == "__main__":

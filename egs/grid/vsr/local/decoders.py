@@ -7,70 +7,45 @@
         --against exp/more_ce
 
 The decoder begins by the seed, or from --init, what another run wrote. --shuffle-rewards is the control: hypotheses
-are compared with the text of another clip of the batch. Writes OUT/decoder.safetensors and OUT/test.json, the errors
+are compared with the text of another clip of the batch. Writes OUT/decoder.safetensors and OUT/scores.json, the errors
 of each clip; --against prints the paired difference from another run's.
 """
 
 import argparse
-import json
-import math
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 import yaml
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).parent))
-from on_states import Above, batch_of, reader_above, stored
+import rig
+from on_states import Above, batch_of, batches_of, reader_above, stored
+from rig import Plan, keep_scores, training
 
 from vsr.data.manifest import Clip, read_manifest
-from vsr.data.sampler import FrameBudgetSampler
 from vsr.data.targets import Teacher
-from vsr.evaluation.combined import paired_gain
-from vsr.evaluation.wer import UtteranceScore, bootstrap_interval, score_utterance
+from vsr.evaluation.wer import UtteranceScore, score_utterance
 from vsr.models.registry import split_kind
 from vsr.modelstore.folder import load_model
 from vsr.objectives import minimum_risk, policy_gradient
 from vsr.objectives.registry import objective_of
 from vsr.text.normalise import lower
-from vsr.training.state import Average
-
-CLIP, EMA, WARMUP = 5.0, 0.98, 20
 
 
-def train(model: Above, clips: Sequence[Clip], states: Sequence[Tensor], tokenizer, dev, args) -> Above:
+def train(model: Above, clips: Sequence[Clip], states: Sequence[Tensor], tokenizer, dev, args) -> nn.Module:
     """The averaged weights after ``--steps``; prints dev's error rates as it goes."""
     kind, settings = split_kind(yaml.safe_load(args.objective), "--objective")
     objective = objective_of(model.config, kind, settings, tokenizer)
-    teacher, sampler = Teacher(tokenizer), FrameBudgetSampler([len(own) for own in states], args.frames, args.seed)
-    optimiser = torch.optim.AdamW(model.decoder.parameters(), args.lr, betas=(0.9, 0.98), weight_decay=0.03)
-    average, begun, step, epoch = Average(model, EMA), time.monotonic(), 0, 0
-    while step < args.steps:
-        for indices in sampler.batches(epoch)[: args.steps - step]:
-            for group in optimiser.param_groups:
-                group["lr"] = args.lr * min(1, (step + 1) / WARMUP) * 0.5 * (1 + math.cos(math.pi * step / args.steps))
-            rng = np.random.default_rng((args.seed, epoch, indices[0]))
-            model.train()
-            optimiser.zero_grad()
-            losses = objective(model, batch_of([clips[i] for i in indices], [states[i] for i in indices], teacher, rng))
-            losses["loss"].backward()
-            torch.nn.utils.clip_grad_norm_(model.decoder.parameters(), CLIP)
-            optimiser.step()
-            step += 1
-            average.update(model, step)
-            if step * args.checks // args.steps > (step - 1) * args.checks // args.steps:
-                found = {name: round(float(value.detach()), 3) for name, value in losses.items()}
-                figures = rates(read(average.model, *dev, tokenizer))
-                minutes = (time.monotonic() - begun) / 60
-                print(f"step {step}  epoch {epoch}  {minutes:.1f} min  dev {figures}  {found}", flush=True)
-        epoch += 1
-    return average.model
+    batches = batches_of(clips, states, Teacher(tokenizer), args.frames, args.seed)
+    plan = Plan(args.steps, args.lr, warmup=20, ema=0.98, checks=args.checks)
+    for report in training(model, lambda average: objective, batches, plan):
+        print(f"{report}  dev {rates(read(report.model, *dev, tokenizer))}", flush=True)
+    return report.model
 
 
 @torch.inference_mode()
@@ -128,7 +103,7 @@ def parser() -> argparse.ArgumentParser:
     own.add_argument("--steps", type=int, default=600)
     own.add_argument("--checks", type=int, default=6, metavar="N", help="times that dev is read")
     own.add_argument("--seed", type=int, default=0)
-    own.add_argument("--against", metavar="DIR", help="of another run")
+    own.add_argument("--against", type=Path, metavar="DIR", help="of another run")
     own.add_argument("--out", required=True, metavar="DIR")
     return own
 
@@ -155,17 +130,12 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     save_file({name: own.contiguous() for name, own in made.decoder.state_dict().items()}, out / "decoder.safetensors")
     each = read(made, test, unseen, tokenizer)
-    (out / "test.json").write_text(json.dumps([vars(own) for own in each]), encoding="utf-8")
-    for name, own in (("words", each), ("characters", by_characters(each))):
-        low, high = bootstrap_interval(own)
-        print(
-            f"test {name}: {rates(each)} ({100 * low:.2f} - {100 * high:.2f}), {sum(one.words for one in own)} {name}"
-        )
-        if args.against:
-            figures = json.loads((Path(args.against) / "test.json").read_text(encoding="utf-8"))
-            other = [UtteranceScore(**row) for row in figures]
-            mean, low, high = paired_gain(other if name == "words" else by_characters(other), own)
-            print(f"better than {args.against} by {mean:.2f} points of {name} ({low:.2f} to {high:.2f})")
+    lists = {"words": each, "characters": by_characters(each)}
+    keep_scores(out, lists)
+    for name, own in lists.items():
+        print(f"test {name}: {rig.rates(own)}")
+    for line in rig.against(args.against, out) if args.against else ():
+        print(line)
 
 
 if __name__ == "__main__":

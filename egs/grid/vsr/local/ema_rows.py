@@ -8,39 +8,34 @@
 The lower layers of the reader stay; the last layer and CTC begin by the seed and learn --labelled clips for --steps,
 in every arm the same ones in the same order; all but "cav2vec" then go on for as many steps. "usr" adds as many clips
 without text to each batch there, "cav2vec" learns from those first instead, without any text. --control deals
-pseudo-labels or clean targets to other clips. Writes OUT/test.json.
+pseudo-labels or clean targets to other clips. Writes OUT/scores.json.
 """
 
 import argparse
-import json
-import math
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).parent))
 from on_states import Above, batch_of, reader_above, stored
+from rig import Plan, against, keep_scores, rates, training
 
 from vsr.core.tokens import IGNORE
 from vsr.data.batch import Batch
 from vsr.data.manifest import Clip, read_manifest
 from vsr.data.targets import Teacher
-from vsr.evaluation.combined import paired_gain
-from vsr.evaluation.wer import UtteranceScore, bootstrap_interval, score_utterance
+from vsr.evaluation.wer import UtteranceScore, score_utterance
 from vsr.modelstore.folder import load_model
 from vsr.objectives.clean_targets import CleanTargets
 from vsr.objectives.ctc_attention import ctc_attention
 from vsr.objectives.pseudo_labels import PseudoLabels
 from vsr.text.normalise import lower
-from vsr.training.state import Average
 
-EMA, CLIP, WARMUP = 0.99, 5.0, 30
 Pool = tuple[Sequence[Clip], Sequence[Tensor]]
 
 
@@ -80,28 +75,19 @@ def both(first: Batch, second: Batch) -> Batch:
     return Batch(inputs, torch.cat([first.lengths, second.lengths]), targets, first.ids + second.ids)
 
 
-def train(model: Above, objective_for: Callable, batches: Iterator[Batch], steps: int, args, report=None) -> Above:
-    """The averaged weights after so many steps."""
-    trained = [own for own in model.parameters() if own.requires_grad]
-    optimiser = torch.optim.AdamW(trained, args.lr, betas=(0.9, 0.98), weight_decay=0.03)
-    average, begun = Average(model, EMA), time.monotonic()
-    objective = objective_for(average.model)
-    for step in range(steps):
-        for group in optimiser.param_groups:
-            group["lr"] = args.lr * min(1, (step + 1) / WARMUP) * 0.5 * (1 + math.cos(math.pi * step / steps))
-        torch.manual_seed(args.seed * 100_000 + step)
-        model.train()
-        optimiser.zero_grad()
-        losses = objective(model, next(batches))
-        losses["loss"].backward()
-        torch.nn.utils.clip_grad_norm_(trained, CLIP)
-        optimiser.step()
-        average.update(model, step + 1)
-        if (step + 1) % max(1, steps // 4) == 0:
-            figures = {name: round(float(own.detach()), 3) for name, own in losses.items()}
-            said = f"  {rate(report(average.model))}" if report else ""
-            print(f"step {step + 1}  {(time.monotonic() - begun) / 60:.1f} min{said}  {figures}", flush=True)
-    return average.model
+def train(model: Above, objective_for: Callable, batches: Iterator[Batch], args, report=None) -> nn.Module:
+    """The averaged weights after ``--steps``."""
+    plan = Plan(args.steps, args.lr, warmup=30, ema=0.99, checks=4)
+    for own in training(model, objective_for, seeded(batches, args.seed), plan):
+        print(own, f" dev {rates(report(own.model))}" if report else "", flush=True)
+    return own.model
+
+
+def seeded(batches: Iterator[Batch], seed: int) -> Iterator[Batch]:
+    """The same; what is left to chance in a step depends on its number alone, in every arm."""
+    for step, batch in enumerate(batches):
+        torch.manual_seed(seed * 100_000 + step)
+        yield batch
 
 
 @torch.inference_mode()
@@ -114,11 +100,6 @@ def read(model: Above, pool: Pool, tokenizer) -> list[UtteranceScore]:
         (best,) = model.ctc.search(model.encode_batch(batch), batch.lengths)
         found.append(score_utterance(clip.id, lower(clip.text), lower(tokenizer.decode(best[0].tokens))))
     return found
-
-
-def rate(each: Sequence[UtteranceScore]) -> str:
-    """WER in %."""
-    return f"WER {100 * sum(own.errors for own in each) / sum(own.words for own in each):.2f}"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -135,8 +116,8 @@ def parser() -> argparse.ArgumentParser:
     own.add_argument("--lr", type=float, default=1e-3)
     own.add_argument("--steps", type=int, default=300)
     own.add_argument("--seed", type=int, default=0)
-    own.add_argument("--against", metavar="DIR", help="of another run")
-    own.add_argument("--out", required=True, metavar="DIR")
+    own.add_argument("--against", type=Path, metavar="DIR", help="of another run")
+    own.add_argument("--out", type=Path, required=True, metavar="DIR")
     return own
 
 
@@ -164,7 +145,7 @@ def main() -> None:
         other.encoder.load_state_dict(model.encoder.state_dict())
         kind = CleanOfOthers if args.control else CleanTargets
         objective = kind(share=0.4, span=8, hide=True)
-        made = train(other, objective.with_teacher, drawn(silent, args.batch, args.seed, teacher), args.steps, args)
+        made = train(other, objective.with_teacher, drawn(silent, args.batch, args.seed, teacher), args)
         model.encoder.load_state_dict(made.encoder.state_dict())
 
     def known(average):
@@ -174,7 +155,7 @@ def main() -> None:
         return read(average, dev, tokenizer)
 
     batches = drawn(spoken, args.batch, args.seed, teacher)
-    made = train(model, known, batches, args.steps, args, report)
+    made = train(model, known, batches, args, report)
     if args.arm != "cav2vec":
         model.load_state_dict(made.state_dict())
         kind = OfOthers if args.control else PseudoLabels
@@ -182,17 +163,12 @@ def main() -> None:
         if args.arm == "usr":
             silences = drawn(silent, args.batch, args.seed, teacher)
             batches = (both(*own) for own in zip(batches, silences, strict=False))
-        made = train(model, usr.with_teacher if args.arm == "usr" else known, batches, args.steps, args, report)
-    out, each = Path(args.out), read(made, test, tokenizer)
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "test.json").write_text(json.dumps([vars(own) for own in each]), encoding="utf-8")
-    low, high = bootstrap_interval(each)
-    words = sum(own.words for own in each)
-    print(f"test {rate(each)} ({100 * low:.2f} - {100 * high:.2f}), {len(each)} clips, {words} words")
-    if args.against:
-        rows = json.loads((Path(args.against) / "test.json").read_text(encoding="utf-8"))
-        mean, low, high = paired_gain([UtteranceScore(**row) for row in rows], each)
-        print(f"better than {args.against} by {mean:.2f} points ({low:.2f} to {high:.2f})")
+        made = train(model, usr.with_teacher if args.arm == "usr" else known, batches, args, report)
+    each = read(made, test, tokenizer)
+    keep_scores(args.out, {"test": each})
+    print(f"test {rates(each)}")
+    for line in against(args.against, args.out) if args.against else ():
+        print(line)
 
 
 if __name__ == "__main__":

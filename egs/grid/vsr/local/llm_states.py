@@ -14,7 +14,6 @@ prints the paired difference from another run's.
 """
 
 import argparse
-import json
 import math
 import sys
 import time
@@ -33,8 +32,8 @@ from on_states import batch_of, stored
 from vsr.data.codebook import fit_codebook
 from vsr.data.manifest import Clip, read_manifest
 from vsr.data.targets import Teacher
-from vsr.evaluation.combined import paired_gain
-from vsr.evaluation.wer import UtteranceScore, bootstrap_interval, score_utterance
+from vsr.evaluation.rows import against, keep_scores, rates
+from vsr.evaluation.wer import UtteranceScore, score_utterance
 from vsr.models.heads import CTCSettings
 from vsr.models.llm_settings import LLMHeadSettings
 from vsr.models.projectors import Deduplicated
@@ -77,7 +76,7 @@ def train(head: nn.Module, clips: Sequence[Clip], states: Sequence[Tensor], teac
         if step < first:
             continue
         if step and step % (args.steps // args.checks) == 0 and step > first:
-            print(f"step {step}  epoch {step * args.batch / len(clips):.2f}  dev {rate(read(head, *dev))}", flush=True)
+            print(f"step {step}  epoch {step * args.batch / len(clips):.2f}  dev {rates(read(head, *dev))}", flush=True)
         stopped = (time.monotonic() - begun) / 60 > args.minutes
         if step == args.steps or stopped:
             state = {name: own for name, own in head.named_parameters() if own.requires_grad}
@@ -125,11 +124,6 @@ def read(head: nn.Module, tokenizer: Any, clips: Sequence[Clip], states: Sequenc
         text = lower(tokenizer.decode(best[0].tokens))
         found.append(score_utterance(clip.id, lower(clip.text), text))
     return found
-
-
-def rate(each: Sequence[UtteranceScore]) -> str:
-    """WER in %."""
-    return f"WER {100 * sum(own.errors for own in each) / sum(own.words for own in each):.2f}"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -180,16 +174,12 @@ def main() -> None:
     if not train(head, lists[0], states[0], teacher, (tokenizer, lists[1], states[1]), args):
         return print("not at its end: give the same command again")
     each = read(head, tokenizer, lists[2], states[2])
-    (out / "test.json").write_text(json.dumps([vars(own) for own in each]), encoding="utf-8")
-    low, high = bootstrap_interval(each)
-    words = sum(own.words for own in each)
-    print(f"test {rate(each)} ({100 * low:.2f} - {100 * high:.2f}), {len(each)} clips, {words} words")
+    keep_scores(out, {"test": each})
+    print(f"test {rates(each)}")
+    for line in against(args.against, out) if args.against else ():
+        print(line)
     other = read(head, tokenizer, lists[2], dealt(states[2], args.seed + 1))
-    print(f"with the states of other clips {rate(other)}")
-    if args.against:
-        rows = json.loads((Path(args.against) / "test.json").read_text(encoding="utf-8"))
-        mean, low, high = paired_gain([UtteranceScore(**row) for row in rows], each)
-        print(f"better than {args.against} by {mean:.2f} points ({low:.2f} to {high:.2f})")
+    print(f"with the states of other clips {rates(other)}")
 
 
 if __name__ == "__main__":

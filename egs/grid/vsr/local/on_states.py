@@ -12,16 +12,19 @@ list's error rate is below it, and prints the step. Writes a model folder that v
 """
 
 import argparse
-import math
-import time
-from collections.abc import Sequence
+import itertools
+import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
+
+sys.path.insert(0, str(Path(__file__).parent))
+from rig import Plan, training
 
 from vsr.core.tokens import IGNORE
 from vsr.data.batch import Batch, CropDataset
@@ -34,10 +37,8 @@ from vsr.modelstore.folder import LoadedModel, load_model, save_model
 from vsr.objectives.registry import objective_of
 from vsr.text.tokenizer import load_tokenizer
 from vsr.training.lipreader import errors_of
-from vsr.training.state import Average
 
 MASKED = 8  # frames of the states that are hidden at once, twice a clip
-EMA, CLIP, WARMUP = 0.998, 5.0, 100
 
 
 class Above(LipReader):
@@ -110,37 +111,27 @@ def reader_above(loaded: LoadedModel, config: LipReaderConfig, keep: int) -> Abo
     return model
 
 
-def train(model: Above, clips: Sequence[Clip], states: Sequence[Tensor], tokenizer, dev, args) -> Above:
+def batches_of(
+    clips: Sequence[Clip], states: Sequence[Tensor], teacher: Teacher, frames: int, seed: int
+) -> Iterator[Batch]:
+    """Batches of so many frames with frames of the states hidden, epoch after epoch without end."""
+    sampler = FrameBudgetSampler([len(own) for own in states], frames, seed)
+    for epoch in itertools.count():
+        for indices in sampler.batches(epoch):
+            rng = np.random.default_rng((seed, epoch, indices[0]))
+            yield batch_of([clips[i] for i in indices], [states[i] for i in indices], teacher, rng)
+
+
+def train(model: Above, clips: Sequence[Clip], states: Sequence[Tensor], tokenizer, dev, args) -> nn.Module:
     """The averaged weights after ``--steps``; prints the dev list's error rate each tenth of them."""
-    teacher, checks = Teacher(tokenizer, further_heads_of(model.config)), args.checks
-    sampler = FrameBudgetSampler([len(own) for own in states], args.frames, args.seed)
-    optimiser = torch.optim.AdamW(
-        [own for own in model.parameters() if own.requires_grad], args.lr, betas=(0.9, 0.98), weight_decay=0.03
-    )
-    average, objective = Average(model, EMA), objective_of(model.config, "")
-    begun, step, epoch, reports = time.monotonic(), 0, 0, 0
-    while step < args.steps:
-        for indices in sampler.batches(epoch)[: args.steps - step]:
-            share = step / args.steps
-            for group in optimiser.param_groups:
-                group["lr"] = args.lr * min(1, (step + 1) / WARMUP) * 0.5 * (1 + math.cos(math.pi * share))
-            rng = np.random.default_rng((args.seed, epoch, indices[0]))
-            model.train()
-            batch = batch_of([clips[i] for i in indices], [states[i] for i in indices], teacher, rng)
-            optimiser.zero_grad()
-            objective(model, batch)["loss"].backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
-            optimiser.step()
-            step += 1
-            average.update(model, step)
-            if step * checks // args.steps > reports:
-                reports = step * checks // args.steps
-                minutes, found = (time.monotonic() - begun) / 60, rate(average.model, *dev, tokenizer)
-                print(f"step {step}  epoch {epoch}  {minutes:.1f} min  dev {found:.4f}", flush=True)
-                if found < args.until:
-                    return average.model
-        epoch += 1
-    return average.model
+    teacher, objective = Teacher(tokenizer, further_heads_of(model.config)), objective_of(model.config, "")
+    batches = batches_of(clips, states, teacher, args.frames, args.seed)
+    for report in training(model, lambda average: objective, batches, Plan(args.steps, args.lr, checks=args.checks)):
+        found = rate(report.model, *dev, tokenizer)
+        print(f"{report}  dev {found:.4f}", flush=True)
+        if found < args.until:
+            break
+    return report.model
 
 
 @torch.inference_mode()

@@ -14,21 +14,19 @@ program, whose heads of other names are left out. Writes result.json: what each 
 
 import argparse
 import json
-import math
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from on_states import CLIP, EMA, WARMUP, batch_of, stored
+from on_states import batches_of, stored
+from rig import Plan, training
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from vsr.core.tokens import IGNORE
 from vsr.data.batch import SOUND, VIDEO, Batch
 from vsr.data.manifest import read_manifest
-from vsr.data.sampler import FrameBudgetSampler
 from vsr.data.sound_input import clip_wave
 from vsr.data.targets import Teacher
 from vsr.decoding.encoding import encode, sound_of
@@ -44,9 +42,7 @@ from vsr.modelstore.folder import load_model
 from vsr.objectives.registry import objective_of
 from vsr.text.tokenizer import load_tokenizer
 from vsr.training.config import TrainConfig, load_config
-from vsr.training.state import Average
 
-CHECKS = 5  # times that the dev list is read
 AT_ONCE = 20  # clips that are read together
 
 
@@ -154,34 +150,11 @@ def upper(loaded, config, keep) -> Upper:
 
 def train(model, clips, states, teacher, dev, args, objective, sound) -> nn.Module:
     """The averaged weights after ``--steps``; prints the dev list's error rate some times."""
-    sampler = FrameBudgetSampler([len(own) for own in states], args.frames, args.seed)
-    optimiser = torch.optim.AdamW(
-        [own for own in model.parameters() if own.requires_grad], args.lr, betas=(0.9, 0.98), weight_decay=0.03
-    )
-    average, begun, step, epoch, shown = Average(model, EMA), time.monotonic(), 0, 0, 0
-    while step < args.steps:
-        for indices in sampler.batches(epoch)[: args.steps - step]:
-            for group in optimiser.param_groups:
-                cosine = 0.5 * (1 + math.cos(math.pi * step / args.steps))
-                group["lr"] = args.lr * min(1, (step + 1) / WARMUP) * cosine
-            rng = np.random.default_rng((args.seed, epoch, indices[0]))
-            model.train()
-            batch = batch_of([clips[i] for i in indices], [states[i] for i in indices], teacher, rng)
-            batch = with_sound(batch, sound)
-            optimiser.zero_grad()
-            losses = objective(model, batch)
-            losses["loss"].backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
-            optimiser.step()
-            step += 1
-            average.update(model, step)
-            if step * CHECKS // args.steps > shown:
-                shown = step * CHECKS // args.steps
-                read = "  ".join(f"{name} {rate(dev[0], own):.2f}" for name, own in texts(average.model, *dev).items())
-                each = "  ".join(f"{name} {float(own.detach()):.3f}" for name, own in losses.items())
-                print(f"step {step}  {(time.monotonic() - begun) / 60:.1f} min  dev {read}  {each}", flush=True)
-        epoch += 1
-    return average.model
+    batches = (with_sound(own, sound) for own in batches_of(clips, states, teacher, args.frames, args.seed))
+    for report in training(model, lambda average: objective, batches, Plan(args.steps, args.lr)):
+        read = "  ".join(f"{name} {rate(dev[0], own):.2f}" for name, own in texts(report.model, *dev).items())
+        print(f"{report}  dev {read}", flush=True)
+    return report.model
 
 
 @torch.inference_mode()

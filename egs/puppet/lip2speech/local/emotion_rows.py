@@ -21,6 +21,7 @@ import torch
 
 from lip2speech.evaluation.asr_scorers import PocketSphinxGrid
 from lip2speech.features.pitch import pitch
+from lip2speech.inference.directions import Directions
 from lip2speech.inference.dubbing import speaker_of, voice_of
 from lip2speech.inference.folder import load_listener, load_model
 from lip2speech.models.emotion_options import emotion_of
@@ -76,7 +77,7 @@ def main() -> None:
     crops, whom = [np.load(clip.crop) for clip in clips], speaker_of(loaded, None)
 
     def spoken(emotion) -> list[dict]:
-        waves = [voice_of(loaded, crop, whom, emotion=emotion) for crop in crops]
+        waves = [voice_of(loaded, crop, whom, Directions(emotion=emotion)) for crop in crops]
         return [figures(loaded, scorer, recogniser, clip, wave) for clip, wave in zip(clips, waves, strict=True)]
 
     plain, styles, rows = spoken(None), scorer.config.words, {}

@@ -23,8 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "vsr" / "local"))
 from few_videos import batch_of, drawn, fit
 
 from lip2speech.models.durations import runs
-from lip2speech.models.parts import load_part
-from lip2speech.models.translator import TranslatorConfig, UnitTranslator
+from lip2speech.models.translators import load_translator
 from lip2speech.training.translator import units_of
 from vsr.data.manifest import read_manifest, translation_of
 from vsr.evaluation.translation import score_translations
@@ -62,7 +61,7 @@ def words_in(model: LipReader, units, tokenizer) -> list[str]:
     return found
 
 
-def translated_units(model: UnitTranslator, sources, language: str, same: bool):
+def translated_units(model, sources, language: str, same: bool):
     """Units (2T,) of each clip, in a language; nothing where there is no time for them."""
     found = []
     for first in range(0, len(sources), AT_ONCE):
@@ -121,7 +120,7 @@ def parser() -> argparse.ArgumentParser:
 def main() -> None:
     args = parser().parse_args()
     torch.set_num_threads(1)
-    model, _ = load_part(args.translator, UnitTranslator, TranslatorConfig)
+    model = load_translator(args.translator)
     codebook = Codebook.load(Path(args.translator) / "units.safetensors")
     heard, said = ([read_manifest(path)[: args.clips or None] for path in own] for own in (args.heard, args.said))
     train = [clip for path in args.train for clip in read_manifest(path)]
@@ -145,10 +144,10 @@ def main() -> None:
         given = [np.load(Path(args.lips) / f"{c.id}.npy").ravel() if args.lips else units[c.id] for c in sources]
         true = [translation_of(c, language) for c in sources]
         same, paces = translated_units(model, given, language, True)
-        free, _ = translated_units(model, given, language, False)
+        free = translated_units(model, given, language, False)[0] if model.own_length else []
         wrong, _ = translated_units(model, given[1:] + given[:1], language, True)
         late += [abs(len(one) - len(other)) for one, other in zip(same, given, strict=True)]
-        differ += [abs(len(one) - len(other)) / 50 for one, other in zip(free, given, strict=True)]
+        differ += [abs(len(one) - len(other)) / 50 for one, other in zip(free, given, strict=bool(free))]
         read = words_in(reader, same, tokenizer)
         each[language], texts = figures(read, true), texts + true
         own = [units[c.id] for c in said[place]]
@@ -157,12 +156,14 @@ def main() -> None:
         made["same"] += read
         made["another clip"] += words_in(reader, wrong, tokenizer)
         made["not translated"] += words_in(reader, given, tokenizer)
-        made.setdefault("free", []).extend(words_in(reader, free, tokenizer))
+        if free:
+            made.setdefault("free", []).extend(words_in(reader, free, tokenizer))
         natural += words_in(reader, own, tokenizer)
         rows[language] = {"read": read, "true": true}
     for name, read in [*made.items(), ("natural units", natural)]:
         print(f"{name}: {figures(read, texts)}", flush=True)
-    print(f"lengths: same differs by at most {max(late)} units, free by {np.mean(differ):.2f} s on average")
+    own = f", free by {np.mean(differ):.2f} s on average" if differ else ""
+    print(f"lengths: same differs by at most {max(late)} units{own}")
     Path(args.out).write_text(json.dumps(rows, ensure_ascii=False, indent=1), encoding="utf-8")
 
 

@@ -13,6 +13,7 @@ cannot tell.
 import argparse
 import random
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -26,7 +27,7 @@ from vsr.decoding.lexicon import Lexicon, lexicon_for
 from vsr.decoding.lexicon_search import LexiconSearch
 from vsr.decoding.word_ngram import CountedWords
 from vsr.decoding.word_states import CountedWordStates, NoLanguage
-from vsr.evaluation.combined import paired_gain
+from vsr.evaluation.rows import print_gains
 from vsr.evaluation.units import score_units
 from vsr.evaluation.wer import Score, UtteranceScore, score
 from vsr.modelstore.folder import LoadedModel, load_model
@@ -137,10 +138,7 @@ def main() -> None:
         best = min(tried, key=lambda own: tried[own])
         rows[name] = read_and_scored(test, LexiconSearch(lexicon, language, *best), seen[1], args.beam)
         print(f"{name}: weight {best[0]:g}, bonus {best[1]:g}, dev {tried[best]:.2%}; test {rows[name][0]}", flush=True)
-    names = list(rows)
-    for before, after in zip(names, names[1:], strict=False):
-        gain = paired_gain(rows[before][1], rows[after][1])
-        print(f"{before} -> {after}: {gain[0]:.2f} points of WER better [{gain[1]:.2f}, {gain[2]:.2f}]")
+    print_gains({name: each for name, (_, each) in rows.items()}, pairwise(rows))
 
 
 if __name__ == "__main__":

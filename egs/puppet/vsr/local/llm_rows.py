@@ -12,6 +12,7 @@ Control: each restorer is also shown what was read of another clip (--shuffle). 
 import argparse
 import math
 from collections.abc import Callable, Sequence
+from itertools import combinations
 
 import torch
 from lexicon_rows import perfect, posteriors, scored
@@ -25,7 +26,7 @@ from vsr.decoding.restorer_folder import load_restorer
 from vsr.decoding.restoring import seen, units_read
 from vsr.decoding.word_ngram import CountedWords
 from vsr.decoding.word_states import CountedWordStates, NoLanguage
-from vsr.evaluation.combined import paired_gain
+from vsr.evaluation.rows import print_gains
 from vsr.modelstore.folder import load_model
 from vsr.text.normalise import lower
 from vsr.text.unit_tokenizers import UnitSettings, units_tokenizer
@@ -111,11 +112,7 @@ def main() -> None:
         if args.shuffle and name in {own.partition("=")[0] for own in args.restorers}:
             moved = [own[1:] + own[:1] for own in lines]
             rows[f"{name}, another clip's reading"] = row(f"{name}, another clip's reading", scorer, moved, each, lists)
-    names = list(rows)
-    for place, before in enumerate(names):
-        for after in names[place + 1 :]:
-            gain = paired_gain(rows[before][1], rows[after][1])
-            print(f"{before} -> {after}: {gain[0]:.2f} points of WER better [{gain[1]:.2f}, {gain[2]:.2f}]")
+    print_gains({name: own[1] for name, own in rows.items()}, combinations(rows, 2))
 
 
 def row(name: str, scorer: Scorer, lines, each, lists):

@@ -14,20 +14,19 @@ import argparse
 import json
 import math
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "grid" / "vsr" / "local"))
-from on_states import Above, batch_of, reader_above, stored
+from on_states import Above, batch_of, batches_of, reader_above, stored
+from rig import Plan, training
 
 from vsr.data.manifest import Clip, read_manifest
-from vsr.data.sampler import FrameBudgetSampler
 from vsr.data.targets import Teacher
 from vsr.evaluation.combined import paired_gain
 from vsr.evaluation.wer import UtteranceScore, bootstrap_interval
@@ -36,38 +35,18 @@ from vsr.models.lipreader import further_heads_of
 from vsr.modelstore.folder import load_model
 from vsr.objectives.registry import objective_of
 from vsr.objectives.rewards import edits
-from vsr.training.state import Average
 
-CLIP, EMA, WARMUP, HEAD = 5.0, 0.98, 30, "sounds"
+HEAD = "sounds"
 Rows = dict[str, list[UtteranceScore]]
 
 
-def train(model: Above, clips: Sequence[Clip], states: Sequence[Tensor], teacher: Teacher, args) -> Above:
+def train(model: Above, clips: Sequence[Clip], states: Sequence[Tensor], teacher: Teacher, args) -> nn.Module:
     """The averaged weights after ``--steps``."""
-    sampler = FrameBudgetSampler([len(own) for own in states], args.frames, args.seed)
-    trained = [own for own in model.parameters() if own.requires_grad]
-    optimiser = torch.optim.AdamW(trained, args.lr, betas=(0.9, 0.98), weight_decay=0.03)
-    average, objective = Average(model, EMA), objective_of(model.config)
-    begun, step, epoch = time.monotonic(), 0, 0
-    while step < args.steps:
-        for indices in sampler.batches(epoch)[: args.steps - step]:
-            for group in optimiser.param_groups:
-                group["lr"] = args.lr * min(1, (step + 1) / WARMUP) * 0.5 * (1 + math.cos(math.pi * step / args.steps))
-            rng = np.random.default_rng((args.seed, epoch, indices[0]))
-            model.train()
-            optimiser.zero_grad()
-            batch = batch_of([clips[i] for i in indices], [states[i] for i in indices], teacher, rng)
-            losses = objective(model, batch)
-            losses["loss"].backward()
-            torch.nn.utils.clip_grad_norm_(trained, CLIP)
-            optimiser.step()
-            step += 1
-            average.update(model, step)
-            if step % max(1, args.steps // 8) == 0:
-                found = {name: round(float(value.detach()), 3) for name, value in losses.items()}
-                print(f"step {step}  epoch {epoch}  {(time.monotonic() - begun) / 60:.1f} min  {found}", flush=True)
-        epoch += 1
-    return average.model
+    objective, batches = objective_of(model.config), batches_of(clips, states, teacher, args.frames, args.seed)
+    plan = Plan(args.steps, args.lr, warmup=30, ema=0.98, checks=8)
+    for report in training(model, lambda average: objective, batches, plan):
+        print(report, flush=True)
+    return report.model
 
 
 @torch.inference_mode()

@@ -13,23 +13,20 @@ result.json, with what the head writes by lips, and where sound was mixed, by so
 
 import argparse
 import json
-import math
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "grid" / "vsr" / "local"))
-from on_states import CLIP, batch_of, stored
+from on_states import batches_of, stored
+from rig import Plan, training
 from taught import Kept, others, stored_sound, upper, with_sound
 
 from vsr.data.batch import SOUND, VIDEO, Batch
 from vsr.data.manifest import read_manifest, translated
-from vsr.data.sampler import FrameBudgetSampler
 from vsr.data.targets import Teacher
 from vsr.evaluation.translation import paired_gain, score_translations
 from vsr.evaluation.wer import score
@@ -39,9 +36,8 @@ from vsr.modelstore.folder import load_model
 from vsr.objectives.registry import objective_of
 from vsr.text.tokenizer import load_tokenizer
 from vsr.training.config import TrainConfig, load_config
-from vsr.training.state import Average
 
-EMA, WARMUP, CHECKS, AT_ONCE = 0.98, 30, 3, 20
+AT_ONCE = 20  # clips that are read together
 
 
 def shuffled(clips, seed):
@@ -55,30 +51,11 @@ def shuffled(clips, seed):
 
 def train(model, clips, states, teacher, sound, objective, args, report):
     """The averaged weights after ``--steps``."""
-    sampler = FrameBudgetSampler([len(own) for own in states], args.frames, args.seed)
-    trained = [own for own in model.parameters() if own.requires_grad]
-    optimiser = torch.optim.AdamW(trained, args.lr, betas=(0.9, 0.98), weight_decay=0.03)
-    average, begun, step, epoch = Average(model, EMA), time.monotonic(), 0, 0
-    while step < args.steps:
-        for indices in sampler.batches(epoch)[: args.steps - step]:
-            for group in optimiser.param_groups:
-                group["lr"] = args.lr * min(1, (step + 1) / WARMUP) * 0.5 * (1 + math.cos(math.pi * step / args.steps))
-            rng = np.random.default_rng((args.seed, epoch, indices[0]))
-            model.train()
-            batch = with_sound(batch_of([clips[i] for i in indices], [states[i] for i in indices], teacher, rng), sound)
-            optimiser.zero_grad()
-            losses = objective(model, batch)
-            losses["loss"].backward()
-            torch.nn.utils.clip_grad_norm_(trained, CLIP)
-            optimiser.step()
-            step += 1
-            average.update(model, step)
-            if step % max(1, args.steps // CHECKS) == 0:
-                each = "  ".join(f"{name} {float(own.detach()):.3f}" for name, own in losses.items())
-                minutes = (time.monotonic() - begun) / 60
-                print(f"step {step}  {minutes:.1f} min  dev {report(average.model)}  {each}", flush=True)
-        epoch += 1
-    return average.model
+    batches = (with_sound(own, sound) for own in batches_of(clips, states, teacher, args.frames, args.seed))
+    plan = Plan(args.steps, args.lr, warmup=30, ema=0.98, checks=3)
+    for own in training(model, lambda average: objective, batches, plan):
+        print(f"{own}  dev {report(own.model)}", flush=True)
+    return own.model
 
 
 @torch.inference_mode()

@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+"""What combining hypotheses is worth on talks that its weights were not fitted on: all folds of a list, by talk.
+
+    local/combination.py --ref ref.jsonl --group 'test/([^/]+)/' --llm SmolLM2-135M --scores exp/scores.json \\
+        auto_avsr.jsonl vspllm_433h.jsonl avhubert_433h.jsonl vspllm_30h.jsonl avhubert_30h.jsonl
+
+The members are given as to vsr combine, the best first. Weights of a fold are fitted on the other folds' talks; each
+utterance is told once. --scores keeps the language model's log-probabilities for the next call; --shuffle fits on
+texts of other utterances (control).
+"""
+
+import argparse
+import re
+import zlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from vsr.core.files import read_json, write_json
+from vsr.core.progress import counted
+from vsr.decoding.llm import load_text_model
+from vsr.decoding.members import Combiner, readings_of
+from vsr.decoding.word_ngram import words_of
+from vsr.evaluation.combined import worth
+from vsr.evaluation.wer import read_hypotheses, read_records
+from vsr.text.normalise import lower
+
+
+class Kept:
+    """Log-probabilities of texts, asked once and kept in a file."""
+
+    def __init__(self, path: str, opened: Callable):
+        self.path, self.opened, self.scorer = Path(path), opened, None
+        self.known = read_json(self.path) if self.path.is_file() else {}
+
+    def __call__(self, texts: Sequence[Sequence[str]]) -> list[float]:
+        """Of each text (a list of words)."""
+        keys = [" ".join(own) for own in texts]
+        new = [key for key in dict.fromkeys(keys) if key not in self.known]
+        if new:
+            self.scorer = self.scorer or self.opened()
+            self.known |= dict(zip(new, self.scorer([key.split() for key in new]), strict=True))
+        return [self.known[key] for key in keys]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("hypotheses", nargs="+", metavar="JSONL")
+    parser.add_argument("--ref", required=True, metavar="JSONL")
+    parser.add_argument("--group", required=True, metavar="REGEX", help="whose first group in the id names the talk")
+    parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--salt", default="", help="another way to deal the talks into folds")
+    parser.add_argument("--lm", metavar="FILE", help="word n-grams, as vsr combine --lm")
+    parser.add_argument("--llm", metavar="MODEL", help="causal language model, as vsr combine --llm")
+    parser.add_argument("--scores", metavar="JSON", help="keeps those of --llm")
+    parser.add_argument("--shuffle", action="store_true")
+    args = parser.parse_args()
+    files = [read_records(path) for path in args.hypotheses]
+    readings, texts = readings_of(files, args.hypotheses, lower), read_hypotheses(args.ref)
+    languages = {"lm": words_of(args.lm, lower).texts} if args.lm else {}
+    kept = Kept(args.scores or "", lambda: load_text_model(args.llm).sentences)
+    combiner = Combiner(len(files), False, languages | ({"llm": kept} if args.llm else {}))
+    lattices = {key: combiner.lattice(own) for key, own in counted(readings.items(), "scoring", len(readings))}
+    if args.scores:
+        write_json(args.scores, kept.known)
+    talks = {key: re.search(args.group, key).group(1) for key in lattices}
+    fold = {key: zlib.crc32(f"{args.salt}{talk}".encode()) % args.folds for key, talk in talks.items()}
+    members = [{key: record["text"] for key, record in own.items()} for own in files]
+    keys = list(lattices)
+    said = dict(zip(keys, keys[1:] + keys[:1] if args.shuffle else keys, strict=True))
+    records = []
+    for number in range(args.folds):
+        rest, own = ([key for key in keys if (fold[key] == number) is told] for told in (False, True))
+        fitted = combiner.fitted([lattices[key] for key in rest], [lower(texts[said[key]]).split() for key in rest])
+        records += (made := [fitted.record(key, lattices[key]) for key in own])
+        part = [{key: member[key] for key in own} for member in members]
+        print(f"fold {number}:", worth({key: texts[key] for key in own}, part, made).lines(args.hypotheses)[-1])
+        print("  " + ", ".join(f"{n} {v:.2f}" for n, v in zip(fitted.names, fitted.used, strict=True)), flush=True)
+    for normaliser in ("lower", "whisper"):
+        print(f"normaliser {normaliser}, {len(records)} utterances of {len(set(talks.values()))} talks")
+        print(*worth(texts, members, records, normaliser).lines(args.hypotheses), sep="\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+"""A puppet that mumbles is mended by one lip reader and read by another: how far its mouth moves, chosen by a loss.
+
+    local/mouth_by_expert.py --expert grid --judges grid grid-av --train data/puppet/train.jsonl
+
+Every pose of the mouth is multiplied by a gain; the puppet begins at --start, where lips hardly part. Drawing is not
+differentiable: the expert's loss of the true text (TalkLip) over dev sentences is brought down by Brent's search over
+the gain. Test sentences are then read with the gain of the start, with the found one and as drawn (1).
+Control: the gain that the same search finds for other sentences' texts. Paired bootstrap over the clips.
+"""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from scipy.optimize import minimize_scalar
+
+from vsr.corpora.puppet.render import Take, draw_take, render_frames
+from vsr.corpora.puppet.sentences import draw_splits, load_vocabulary
+from vsr.corpora.puppet.speech import Speech, Voice, synthesiser
+from vsr.data.manifest import read_manifest
+from vsr.evaluation.combined import paired_gain
+from vsr.evaluation.wer import score
+from vsr.face.detector import default_detector
+from vsr.face.geometry import cut_mouth, mouth_transforms
+from vsr.face.tracker import track_faces
+from vsr.inference.expert import Expert
+from vsr.modelstore.folder import load_model
+
+LEAST, MOST = 0.2, 1.8  # of the gain
+VOICES = ("en", "en+f2", "en+m3", "en+f4")
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """What is said and filmed; matrices (T, 2, 3) to its crops, of the mouth as drawn."""
+
+    text: str
+    speech: Speech
+    take: Take
+    matrices: np.ndarray
+
+    def crops(self, gain: float) -> np.ndarray:
+        """(T, 96, 96) uint8 with poses of ``gain``."""
+        take = replace(self.take, mouth=self.take.mouth * gain)
+        frames = render_frames(self.speech, take)
+        return np.stack([cut_mouth(frame, matrix) for frame, matrix in zip(frames, self.matrices, strict=True)])
+
+
+def filmed(text: str, seed: Sequence[int]) -> Sentence:
+    """A sentence with voice, head and light by the seed."""
+    rng, vocabulary = np.random.default_rng(seed), load_vocabulary("grid")
+    voice = Voice(VOICES[rng.integers(len(VOICES))], int(rng.integers(120, 176)), int(rng.integers(30, 70)))
+    words = text.split()
+    speech = synthesiser().speak(words, [vocabulary.spoken(word) for word in words], voice)
+    take = draw_take(rng, speech.words[-1].end)
+    (track,) = track_faces(render_frames(speech, take), default_detector())
+    points = track.points
+    known = np.flatnonzero(~np.isnan(points[:, 0, 0]))
+    nearest = known[np.abs(np.arange(len(take.motion))[:, None] - (known + track.start)).argmin(1)]
+    return Sentence(text, speech, take, mouth_transforms(points[nearest]))
+
+
+@torch.inference_mode()
+def loss_of(expert: Expert, sentences: Sequence[Sentence], texts: Sequence[str], gain: float) -> float:
+    """Mean over sentences of the expert's loss of the texts, a token."""
+    crops = [torch.from_numpy(own.crops(gain)).float() for own in sentences]
+    return float(np.mean([expert.loss(crop, text=text)["text"] for crop, text in zip(crops, texts, strict=True)]))
+
+
+def found_gain(expert: Expert, sentences: Sequence[Sentence], texts: Sequence[str], start: float, tries: int) -> float:
+    """The gain of the least loss by Brent's search, or ``start`` where that is no worse; prints each try."""
+
+    def told(gain: float) -> float:
+        value = loss_of(expert, sentences, texts, gain)
+        print(f"  gain {gain:.3f}: loss {value:.4f}", flush=True)
+        return value
+
+    begun = told(start)
+    found = minimize_scalar(told, bounds=(LEAST, MOST), method="bounded", options={"maxiter": tries})
+    return float(found.x) if found.fun < begun else start
+
+
+def read_by(judge: Expert, sentences: Sequence[Sentence], gain: float):
+    """Word errors by greedy CTC, whole and of each clip."""
+    texts = {str(place): judge.read(own.crops(gain)) for place, own in enumerate(sentences)}
+    return score({str(place): own.text for place, own in enumerate(sentences)}, texts)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--expert", default="grid", metavar="MODEL", help="whose loss chooses the gain")
+    parser.add_argument("--judges", nargs="+", default=["grid", "grid-av"], metavar="MODEL")
+    parser.add_argument("--train", required=True, metavar="JSONL", help="sentences that are left out")
+    parser.add_argument("--dev", type=int, default=10, help="sentences that the gain is chosen on")
+    parser.add_argument("--test", type=int, default=40)
+    parser.add_argument("--start", type=float, default=0.35, help="gain of the mumbling puppet")
+    parser.add_argument("--tries", type=int, default=8, help="of the search")
+    parser.add_argument("--seed", type=int, default=77)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    known = {clip.text for clip in read_manifest(args.train)}
+    drawn = draw_splits(load_vocabulary("grid"), {"dev": 2 * args.dev, "test": 2 * args.test}, args.seed)
+    texts = {name: [text for text in own if text not in known][: len(own) // 2] for name, own in drawn.items()}
+    lists = {
+        name: [filmed(text, (args.seed, number, place)) for place, text in enumerate(own)]
+        for number, (name, own) in enumerate(texts.items())
+    }
+    expert, gains = Expert(load_model(args.expert)), {"start": args.start}
+    others = texts["dev"][1:] + texts["dev"][:1]
+    for name, said in (("by the expert", texts["dev"]), ("control: other texts", others)):
+        print(name, flush=True)
+        gains[name] = found_gain(expert, lists["dev"], said, args.start, args.tries)
+    gains["as drawn"] = 1.0
+    for judge in args.judges:
+        reader = Expert(load_model(judge))
+        rows = {name: read_by(reader, lists["test"], gain) for name, gain in gains.items()}
+        for name, (total, each) in rows.items():
+            mean, low, high = paired_gain(rows["start"][1], each)
+            gain = f"better than start {mean:.2f} [{low:.2f}, {high:.2f}]"
+            print(f"{judge}, {name}, gain {gains[name]:.3f}: {total}; {gain}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""What the rigs of egs/grid/vsr share, and how they spoil clips and deal scores."""
+
+import runpy
+import sys
+from itertools import repeat
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from vsr.data.modalities import SOUND, VIDEO
+from vsr.evaluation.wer import score_utterance
+from vsr.models.reliability import RelScoreFusion, VCafeFusion
+
+ROOT = Path(__file__).parents[2]
+LOCAL = ROOT / "egs/grid/vsr/local"
+sys.path.insert(0, str(LOCAL))
+RIG, FUSIONS, FRONTS = (runpy.run_path(str(LOCAL / name)) for name in ("rig.py", "fusion_rows.py", "sound_fronts.py"))
+
+
+def test_a_run_reports_as_often_as_asked_and_ends_with_averaged_weights():
+    model = nn.Linear(1, 1, bias=False)
+    nn.init.zeros_(model.weight)
+    frozen = nn.Linear(1, 1)
+    frozen.requires_grad_(False)
+    whole, taught_by = nn.Sequential(model, frozen), []
+
+    def objective_for(average):
+        taught_by.append(average)
+        return lambda own, batch: {"loss": (own[0].weight - batch).square().sum()}
+
+    plan = RIG["Plan"](steps=40, lr=0.1, warmup=1, ema=0.5, checks=4)
+    reports = list(RIG["training"](whole, objective_for, repeat(1.0), plan))
+    assert [own.step for own in reports] == [10, 20, 30, 40]
+    last = reports[-1].model
+    assert last is taught_by[0] and last is not whole
+    assert 0.8 < float(last[0].weight) < 1.2 and torch.equal(last[1].weight, frozen.weight)
+    assert str(reports[0]).startswith("step 10  0.0 min  loss ")
+
+
+@pytest.mark.parametrize("fusion", [RelScoreFusion(8, 8, 3), VCafeFusion(8, 2)])
+def test_dealt_scores_are_of_other_clips_until_that_ends(fusion):
+    video, sound, mask = torch.randn(3, 5, 8), torch.randn(3, 5, 8), torch.ones(3, 5, dtype=torch.bool)
+    before, scores = fusion.eval()(video, sound, mask)
+    end = FUSIONS["deal_scores"](fusion, FUSIONS["DEALT"]["other clips"])
+    dealt, others = fusion(video, sound, mask)
+    assert torch.allclose(others[SOUND], scores[SOUND].roll(1, 0), atol=1e-6) and not torch.allclose(dealt, before)
+    end()
+    assert torch.equal(fusion(video, sound, mask)[0], before)
+
+
+def test_copies_of_a_clip_are_counted_together():
+    one, two = score_utterance("a", "bin blue", "bin"), score_utterance("a", "bin blue", "bin blue now")
+    found = FUSIONS["added"](one, two)
+    assert (found.words, found.errors, found.characters) == (4, 2, 16)
+
+
+def test_streams_are_left_out_as_often_as_asked_and_never_both():
+    found = FUSIONS["some_left_out"](20_000, (0.35, 0.25), np.random.default_rng(0))
+    assert bool((found[VIDEO] | found[SOUND]).all())
+    assert abs(float((~found[VIDEO]).float().mean()) - 0.35) < 0.02
+    assert abs(float((~found[SOUND]).float().mean()) - 0.25) < 0.02
+
+
+def test_the_control_gives_every_clip_the_sound_of_another_at_its_own_length():
+    examples = [(name, None, {VIDEO: torch.zeros(frames, 2), SOUND: torch.full((frames, 3), float(frames))})
+                for name, frames in (("a", 4), ("b", 6), ("c", 5))]  # fmt: skip
+    dealt = FRONTS["of_others"](examples)
+    assert [(name, own[SOUND].shape, float(own[SOUND][-1, 0])) for name, _, own in dealt] == [
+        ("a", (4, 3), 5.0), ("b", (6, 3), 4.0), ("c", (5, 3), 6.0)
+    ]  # fmt: skip
+
+
+def test_the_bench_of_the_search_finds_the_plain_one():
+    bench = runpy.run_path(str(ROOT / "tools/bench/decode.py"))
+    assert bench["ORACLE"].is_file()

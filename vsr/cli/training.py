@@ -1,0 +1,31 @@
+"""The options of verbs that train from a YAML, for both programs."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+CONTENTS = "model, data, optimiser, trainer"
+
+
+def add_training_arguments(parser: argparse.ArgumentParser, contents: str = CONTENTS, dry_run: bool = True) -> None:
+    """--config, whose YAML has ``contents``, --out (or --dry-run), --resume and --set."""
+    parser.add_argument("--config", required=True, metavar="YAML", help=contents)
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--out", metavar="DIR", help="folder of the run; its model/ is the result")
+    if dry_run:
+        where.add_argument("--dry-run", action="store_true", help="print what would be trained, without data")
+    parser.add_argument("--resume", action="store_true", help="resume from the last checkpoint in the folder")
+    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="settings that override the YAML")
+
+
+def check_training(args: argparse.Namespace) -> None:
+    """Refuse a YAML that is absent, and one that the run would write over, before the libraries are loaded. Raises
+    VsrError."""
+    from vsr.core.errors import VsrError
+    from vsr.core.files import check_output
+
+    if not Path(args.config).is_file():
+        raise VsrError("bad_config", f"--config {args.config}: no such file")
+    if args.out:
+        check_output(f"{args.out}/config.yaml", args.config)

@@ -1,0 +1,44 @@
+"""corpus.json, which says what a folder of puppet clips holds: a run goes on only with the corpus that it began."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from vsr.core.errors import VsrError
+from vsr.core.files import read_json, write_json
+
+NAME = "corpus.json"
+
+
+def claim(out_dir: Path, description: dict[str, Any]) -> None:
+    """Write what the folder holds. Raises VsrError bad_corpus for a folder that holds something else."""
+    path = out_dir / NAME
+    if path.exists() and (there := _read(path)) != description:
+        problem = f"{out_dir} holds another puppet corpus ({difference(there, description)})"
+        raise VsrError("bad_corpus", f"{problem}: choose another folder")
+    write_json(path, description)
+
+
+def difference(there: Any, wanted: dict[str, Any]) -> str:
+    """The settings in which two descriptions differ, in words."""
+    if not isinstance(there, dict):
+        return f"its {NAME} is not one of vsr prepare puppet"
+    keys = [key for key in {**there, **wanted} if there.get(key) != wanted.get(key)]
+    return "; ".join(f"{key} {_shown(there.get(key))}, not {_shown(wanted.get(key))}" for key in keys)
+
+
+def _read(path: Path) -> Any:
+    """The JSON of a file, None where it has none."""
+    try:
+        return read_json(path)
+    except (UnicodeDecodeError, json.JSONDecodeError):
+        return None
+
+
+def _shown(value: Any) -> str:
+    """A setting in one word or a few: counts as "dev 10 test 60 train 160"."""
+    if isinstance(value, dict):
+        return " ".join(f"{name} {count}" for name, count in value.items())
+    return "none" if value is None else str(value)[:40]

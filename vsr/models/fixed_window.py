@@ -1,0 +1,123 @@
+"""A reader that always sees one length: behind a clip stand black frames and silence, which are read, too.
+
+So CoGenAV (Bai et al. 2025) fills Whisper's 30 s, and so its layers were trained. States are those of the whole window,
+beyond the clip's end as well: what writes the text (`vsr.models.adapted_whisper`) looks at all of them.
+
+Shapes: B batch, T video frames, N frames of the window, D width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vsr.core.clock import FPS
+from vsr.core.errors import VsrError
+from vsr.core.numbers import COUNT
+from vsr.data.modalities import MEL, VIDEO
+from vsr.data.transforms import MEAN, STD
+from vsr.models.limits import check_sizes
+from vsr.models.registry import ENCODERS, FRONTENDS, Part, Registry, settings_of, split_kind
+from vsr.models.streams import Given, Streams, frames_in, streams_of
+
+BLACK = -MEAN / STD  # a black pixel in the network's input
+
+
+class WindowFrontend(nn.Module):
+    """Streams or video, mask (B, T) -> features (B, N, D) of the clips and of the nothing behind them.
+
+    Raises VsrError bad_config for a clip that is longer than the window.
+    """
+
+    def __init__(self, of: nn.Module, frames: int):
+        super().__init__()
+        self.of, self.frames = of, frames
+
+    def forward(self, given: Given, mask: Tensor) -> Tensor:
+        if (longest := frames_in(given)) > self.frames:
+            problem = f"a clip of {longest / FPS:.1f} s, and this model reads {self.frames / FPS:g} s at once"
+            raise VsrError("bad_config", f"{problem}: give shorter clips")
+        everywhere = mask.new_ones(len(mask), self.frames)
+        if isinstance(given, Tensor):
+            return self.of(self._filled(VIDEO, given, mask), everywhere)
+        streams = streams_of(given)
+        inputs = {name: self._filled(name, own, mask) for name, own in streams.inputs.items()}
+        return self.of(Streams(inputs, streams.present), everywhere)
+
+    def _filled(self, name: str, given: Tensor, mask: Tensor) -> Tensor:
+        """(B, T, ...) -> (B, N, ...): black, or silence, behind each clip."""
+        value = BLACK if name == VIDEO else 0.0
+        hidden = ~mask.view(*mask.shape, *[1] * (given.dim() - 2))
+        behind = (0, 0) * (given.dim() - 2) + (0, self.frames - given.shape[1])
+        return F.pad(given.masked_fill(hidden, value), behind, value=value)
+
+
+class WindowEncoder(nn.Module):
+    """Features (B, N, D) -> states (B, N, D): every frame of the window is real, whatever the mask of the clips."""
+
+    def __init__(self, of: nn.Module):
+        super().__init__()
+        self.of = of
+
+    @property
+    def layers(self) -> Any:
+        """Those of the encoder within."""
+        return self.of.layers
+
+    def forward(self, features: Tensor, mask: Tensor) -> Tensor:
+        return self.of(features, torch.ones(features.shape[:2], dtype=torch.bool, device=features.device))
+
+
+def _complete(given: Any, registry: Registry, what: str) -> dict[str, Any]:
+    """A part with all its settings, those that were not given too. Raises ValueError."""
+    kind, own = split_kind(given, what)
+    return {"kind": kind, **asdict(settings_of(registry, kind, own))}
+
+
+def _part(given: Mapping[str, Any], registry: Registry, what: str) -> Part:
+    return settings_of(registry, *split_kind(given, what))
+
+
+@FRONTENDS.register("window")
+@dataclass(frozen=True)
+class WindowFrontendSettings:
+    """``of``: a front end, {kind: ..., its settings}; ``frames`` of the window. It goes with the encoder "window"."""
+
+    of: Any
+    frames: int = 750
+
+    def __post_init__(self):
+        check_sizes(self, frames=COUNT)
+        object.__setattr__(self, "of", _complete(self.of, FRONTENDS, "frontend.of"))
+
+    @property
+    def reads(self) -> str | tuple[str, ...]:
+        """What the front end within reads."""
+        return getattr(_part(self.of, FRONTENDS, "frontend.of"), "reads", VIDEO)
+
+    @property
+    def form(self) -> str:
+        """In which it takes sound."""
+        return getattr(_part(self.of, FRONTENDS, "frontend.of"), "form", MEL)
+
+    def build(self, dim: int) -> nn.Module:
+        return WindowFrontend(_part(self.of, FRONTENDS, "frontend.of").build(dim), self.frames)
+
+
+@ENCODERS.register("window")
+@dataclass(frozen=True)
+class WindowEncoderSettings:
+    """``of``: an encoder, {kind: ..., its settings}."""
+
+    of: Any
+
+    def __post_init__(self):
+        object.__setattr__(self, "of", _complete(self.of, ENCODERS, "encoder.of"))
+
+    def build(self, dim: int) -> nn.Module:
+        return WindowEncoder(_part(self.of, ENCODERS, "encoder.of").build(dim))
