@@ -4,8 +4,8 @@
     local/ablation.py --model grid-tracks --manifests data/manifests/dev.jsonl data/puppet/dev.jsonl
 
 A video is cropped once, as `vsr transcribe` crops it, and its mouth points are laid in every frame; then it is read in
-every way. Seconds are processor time for one frame of video, one thread: what every way needs (crop), what those that
-ask the tracks need (mesh), and each way's own.
+every way. Seconds are processor time for one frame of video: of crops with the mesh, which `tools/bench/transcribe.py`
+tells apart, and each way's own.
 """
 
 import argparse
@@ -59,13 +59,11 @@ WAYS = {
 def windows_of(loaded: LoadedModel, clip: Clip, spent: dict[str, float]) -> Iterator[Window]:
     """What is read of a video; processor seconds of crops and mesh are added to ``spent``. Raises VsrError."""
     begin = time.process_time()
-    mouth = crop_video(clip.video, start=clip.start, end=clip.end, mesh=mesh_for(loaded), on_request=True)
+    mouth = crop_video(clip.video, start=clip.start, end=clip.end, mesh=mesh_for(loaded))
     spans = spans_to_read(mouth, preferred_window(loaded))
-    middle = time.process_time()
-    found = [(mouth.crop[start:stop], np.asarray(mouth.mouth_of(start, stop))) for start, stop in spans]
-    spent["crop"] += middle - begin
-    spent["mesh"] += time.process_time() - middle
-    return iter(found)
+    spent["crop"] += time.process_time() - begin
+    for start, stop in spans:
+        yield mouth.crop[start:stop], np.asarray(mouth.mouth_of(start, stop))
 
 
 def text_of(loaded: LoadedModel, windows: list[Window], way: Way, options: DecodeOptions) -> str:
@@ -117,7 +115,7 @@ def measure(loaded: LoadedModel, clips: list[Clip], ways: list[str], title: str)
     """Read a list in every way, and print its table."""
     options = {name: options_for(loaded, dict(WAYS[name].search)) for name in ways}
     scores: dict[str, list[UtteranceScore]] = {name: [] for name in ways}
-    spent, frames = dict.fromkeys(("crop", "mesh", *ways), 0.0), 0
+    spent, frames = dict.fromkeys(("crop", *ways), 0.0), 0
     for clip in clips:
         try:
             windows = list(windows_of(loaded, clip, spent))
@@ -130,8 +128,8 @@ def measure(loaded: LoadedModel, clips: list[Clip], ways: list[str], title: str)
             text = text_of(loaded, windows, WAYS[name], options[name])
             spent[name] += time.process_time() - begin
             scores[name].append(score_utterance(clip.id, lower(clip.text), lower(text)))
-    crop, mesh = (f"{1000 * spent[part] / max(1, frames):.2f}" for part in ("crop", "mesh"))
-    print(f"\n{title}: {len(clips)} clips, {frames} frames; ms a frame: crop {crop}, mesh {mesh}\n")
+    laid = f"{1000 * spent['crop'] / max(1, frames):.2f}"
+    print(f"\n{title}: {len(clips)} clips, {frames} frames; crops with the mesh: {laid} ms a frame\n")
     print("| way | words wrong | WER, % (interval) | ms a frame |\n|---|---|---|---|")
     print("\n".join(row(name, own, spent[name], frames) for name, own in scores.items()), flush=True)
 
