@@ -8,7 +8,7 @@ import sys
 from dataclasses import asdict
 
 from vsr.cli.options import add_faces_argument, add_model_argument
-from vsr.cli.own_phrases import FORMS, add_own_arguments, run_own
+from vsr.cli.own_phrases import FORMS, add_own_arguments, filmed, run_own
 from vsr.core.machine import add_device_argument, add_precision_argument
 from vsr.core.renamed import add_earlier_option
 
@@ -16,12 +16,12 @@ HELP = "say which phrase of a list is said in a clip"
 ABOUT = """Chooses from a list of phrases, as helpers of people who cannot speak do: every phrase is
 scored by the reader, the three best are printed, and "none of these" where something else was
 said. A short list of phrases that look different is read far more surely than free speech.
+A number in place of a clip is a camera, which is filmed for a few seconds.
 The fit is 1 where the phrase is what would be read without a list, near 0 where it is not.
 
 Phrases of one's own, in any language, are enrolled by one to three clips each (enrol NAME
-CLIP...), and then recognised by how the lips move (own CLIP...); a number in place of a clip
-is a camera. `enrolled` lists them, `remove NAME` forgets one. They are kept in a folder; of
-the clips themselves nothing is."""
+CLIP...), and then recognised by how the lips move (own CLIP...). `enrolled` lists them, `remove
+NAME` forgets one. They are kept in a folder; of the clips themselves nothing is."""
 FILES = """reads   a list, a phrase a line (# begins a comment); videos, each with one phrase; a model
 writes  the screen: a row a phrase (file, place, fit, phrase), or one JSON object a file;
         enrol: DIR/PHRASE.safetensors"""
@@ -40,7 +40,7 @@ LEAST = 0.7  # fit below which it is none of a list
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("list", metavar="LIST", help="file with the phrases; or enrol, own, enrolled, remove")
-    parser.add_argument("videos", nargs="*", metavar="VIDEO", help="video files")
+    parser.add_argument("videos", nargs="*", metavar="VIDEO", help="video files, or the number of a camera")
     parser.add_argument("--nbest", type=int, default=3, metavar="N", help="phrases that are printed (default: 3)")
     parser.add_argument("--threshold", type=float, metavar="FIT", help="below it: none (0.7; own: by the examples)")
     parser.add_argument("--json", action="store_true", help="one JSON object a file, with every phrase")
@@ -74,7 +74,8 @@ def run(args: argparse.Namespace) -> int:
     failures = 0
     for video in args.videos:
         try:
-            _print(video, choose(loaded, video, phrases, args.faces, args.cropped), args)
+            with filmed([video], args.seconds) as (file,):
+                _print(video, choose(loaded, file, phrases, args.faces, args.cropped), args)
         except VsrError as error:
             failures += 1
             print(f"vsr: {error}" if video in str(error) else f"vsr: {video}: {error}", file=sys.stderr)
