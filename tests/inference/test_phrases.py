@@ -10,6 +10,7 @@ import torch
 from vsr.cli import main
 from vsr.decoding.joint_beam import decode
 from vsr.decoding.options import DecodeOptions
+from vsr.inference.live import recording
 from vsr.inference.phrases import choose, read_phrases, score_phrases
 from vsr.inference.speech import encoded
 from vsr.modelstore.folder import load_model
@@ -68,6 +69,19 @@ def test_the_command_tells_three_or_none(tmp_path, capsys):
     said = capsys.readouterr()
     record = json.loads(said.out)
     assert record["phrase"] is None and len(record["phrases"]) == 5 and "too short for" in said.err
+
+
+def test_a_camera_is_filmed_and_asked(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "list.txt").write_text("\n".join([*OTHERS, SAID]) + "\n")
+    monkeypatch.setattr(recording, "record", lambda source, path, seconds: CLIP)
+    assert main(["phrases", "list.txt", "0", "--seconds", "2"]) == 0
+    said = capsys.readouterr()
+    assert said.out.splitlines()[0].startswith("0\t1\t") and said.out.splitlines()[0].endswith(SAID)
+    assert "camera 0: say it now, for 2 s" in said.err
+    monkeypatch.undo()
+    assert main(["phrases", str(tmp_path / "list.txt"), "63"]) == 1
+    assert "vsr: camera 63 does not open" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

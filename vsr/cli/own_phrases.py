@@ -39,7 +39,7 @@ def _enrol(args: argparse.Namespace) -> int:
         )
     phrase, *clips = args.videos
     loaded = load_model(args.model, args.device, args.precision)
-    with _files(clips, args.seconds) as files:
+    with filmed(clips, args.seconds) as files:
         found = enrol(loaded, args.folder, phrase, files, args.faces, args.cropped, [_name(clip) for clip in clips])
     print(f"{found.phrase}\t{len(found.clips)} example{'s' * (len(found.clips) > 1)}")
     return 0
@@ -59,7 +59,7 @@ def _own(args: argparse.Namespace) -> int:
     loaded = load_model(args.model, args.device, args.precision)
     for video in args.videos:
         try:
-            with _files([video], args.seconds) as (file,):
+            with filmed([video], args.seconds) as (file,):
                 found, usual = recognise(loaded, phrases, file, args.faces, args.cropped)
             _print(video, found, usual if args.threshold is None else args.threshold, args)
         except VsrError as error:
@@ -108,7 +108,7 @@ def _name(clip: str) -> str:
 
 
 @contextmanager
-def _files(clips: list[str], seconds: float) -> Iterator[list[str]]:
+def filmed(clips: list[str], seconds: float) -> Iterator[list[str]]:
     """The clips as files; a number is a camera, of which ``seconds`` are filmed and not kept. Raises VsrError."""
     from vsr.inference.live.recording import record
 

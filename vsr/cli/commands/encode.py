@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
             check_output(out, *args.videos, *files_of_model(args.model))
             states = encode_video(loaded, video, layers, args.faces, args.cropped)
             save_states(states, out, {"model": loaded.name, "sha256": loaded.weights_sha256, "file": str(video)})
-            print(f"{out}: {len(states['start'])} frames, {', '.join(layers)}")
+            print(f"{out}: {len(states['start'])} frames, layers: {', '.join(layers)}")
         except VsrError as error:
             failures += 1
             print(f"vsr: {error}" if str(video) in str(error) else f"vsr: {video}: {error}", file=sys.stderr)

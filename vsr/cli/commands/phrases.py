@@ -8,7 +8,7 @@ import sys
 from dataclasses import asdict
 
 from vsr.cli.options import add_faces_argument, add_model_argument
-from vsr.cli.own_phrases import FORMS, add_own_arguments, run_own
+from vsr.cli.own_phrases import FORMS, add_own_arguments, filmed, run_own
 from vsr.core.machine import add_device_argument, add_precision_argument
 from vsr.core.renamed import add_earlier_option
 
@@ -17,12 +17,11 @@ ABOUT = """Chooses from a list of phrases, as aids for people who cannot speak d
 every phrase, and the three best are printed, preceded by "none of these" if something else
 was said. A short list of phrases that look different is far more reliable than free
 reading. The fit is 1 for the phrase that would be read without a list, near 0 for one that
-would not.
+would not. A number in place of a clip is a camera, which is filmed for a few seconds.
 
 Your own phrases, in any language, are enrolled with one to three clips each (enrol NAME
-CLIP...), and then recognised by lip motion (own CLIP...); a number in place of a clip is a
-camera. `enrolled` lists them, `remove NAME` deletes one. They are stored in a folder; the
-clips themselves are not."""
+CLIP...), and then recognised by lip motion (own CLIP...). `enrolled` lists them, `remove
+NAME` deletes one. They are stored in a folder; the clips themselves are not."""
 FILES = """reads   a list, a phrase a line (# begins a comment); videos, each with one phrase; a model
 writes  the screen: a row a phrase (file, place, fit, phrase), or one JSON object a file;
         enrol: DIR/PHRASE.safetensors"""
@@ -41,7 +40,7 @@ LEAST = 0.7  # fit below which it is none of a list
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("list", metavar="LIST", help="file with the phrases; or enrol, own, enrolled, remove")
-    parser.add_argument("videos", nargs="*", metavar="VIDEO", help="video files")
+    parser.add_argument("videos", nargs="*", metavar="VIDEO", help="video files, or the number of a camera")
     parser.add_argument("--nbest", type=int, default=3, metavar="N", help="phrases to print (default: 3)")
     parser.add_argument("--threshold", type=float, metavar="FIT", help="below it: none (0.7; own: by the examples)")
     parser.add_argument("--json", action="store_true", help="one JSON object per file, with every phrase")
@@ -75,7 +74,8 @@ def run(args: argparse.Namespace) -> int:
     failures = 0
     for video in args.videos:
         try:
-            _print(video, choose(loaded, video, phrases, args.faces, args.cropped), args)
+            with filmed([video], args.seconds) as (file,):
+                _print(video, choose(loaded, file, phrases, args.faces, args.cropped), args)
         except VsrError as error:
             failures += 1
             print(f"vsr: {error}" if video in str(error) else f"vsr: {video}: {error}", file=sys.stderr)
