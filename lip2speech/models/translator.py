@@ -122,7 +122,7 @@ class UnitTranslator(UnitReader):
         states = self.encode(source, lengths)
         first = torch.full_like(lengths, self.config.token_of(language))
         limit = lengths * UNITS_PER_FRAME * (1 if same else LONGEST)
-        found = searched(self.decoder, states, lengths, self.config.beam, limit, first)
+        found = searched(self.decoder, states, lengths, self.config.beam, limit, first, power=1.0)
         return [
             self._said(states[row : row + 1, : int(own)], own[None], first[row : row + 1], found, row, same)
             for row, own in enumerate(lengths)

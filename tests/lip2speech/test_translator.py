@@ -21,6 +21,7 @@ from vsr.core.tokens import IGNORE
 from vsr.data.manifest import Clip, write_manifest
 from vsr.media.audio import read_wave, write_wave
 from vsr.media.units import Codebook
+from vsr.models.hypotheses import searched
 from vsr.training.config import load_config
 
 LANGUAGES = ("en", "es", "de")
@@ -93,6 +94,29 @@ def test_languages_lead_and_are_never_written(language):
         assert all(0 <= own < UNITS for own in found.units) and len(found.units) % 2 == 0
     tokens_in, targets = model.taught(batch)
     assert tokens_in[:, 0].tolist() == batch.first.tolist() and targets[0].tolist() == [2, 5, 3, 12 + 2]
+
+
+@pytest.mark.parametrize("power", [0.0, 1.0])
+def test_the_search_finds_the_best_of_all_by_sum_or_by_mean(power):
+    model, batch = translator(), pairs()
+    decoder, lengths = model.decoder, batch.lengths[:1]
+    first, limit = batch.first[:1], torch.tensor([2])
+    units = range(FIRST, FIRST + UNITS)
+    each = [(), *((one,) for one in units), *((one, two) for one in units for two in units)]
+    with torch.no_grad():
+        decoder.out.bias[-1] = -3.0
+        states = model.encode(batch.source[:1], lengths)
+        found = searched(decoder, states, lengths, len(each), limit, first, power)
+        barred, scores = [0, 1, *decoder.languages], {}
+        for tokens in each:
+            given = torch.tensor([[int(first), *tokens]])
+            logits = decoder(given, states, lengths)[0].index_fill(-1, torch.tensor(barred), -torch.inf)
+            wanted = torch.tensor([*tokens, model.config.vocab_size - 1])
+            total = logits.log_softmax(-1).gather(-1, wanted[:, None]).sum()
+            scores[tokens] = float(total) / (len(tokens) + 1) ** power
+    best = sorted(scores, key=scores.get, reverse=True)
+    assert [tuple(own) for own in found.lists()[0][:20]] == best[:20]
+    assert best[0] == () if power == 0 else len(best[0]) == 2  # what breaks off is the likeliest, and not the best
 
 
 def test_the_language_says_what_is_said():

@@ -74,10 +74,13 @@ def drawn(decoder: Decoder, states: Tensor, lengths: Tensor, count: int, limit: 
 
 @torch.no_grad()
 def searched(
-    decoder: Decoder, states: Tensor, lengths: Tensor, count: int, limit: Tensor, first: Tensor | None = None
-) -> Hypotheses:
-    """The ``count`` likeliest of each clip by beam search with the decoder alone, best first; ``ended`` is False where
-    the search found fewer. ``first`` (B,): the token that each begins with, such as a language's; None: the end's."""
+    decoder: Decoder, states: Tensor, lengths: Tensor, count: int, limit: Tensor, first: Tensor | None = None,
+    power: float = 0.0,
+) -> Hypotheses:  # fmt: skip
+    """The ``count`` best of each clip by beam search with the decoder alone, best first; ``ended`` is False where
+    the search found fewer. ``first`` (B,): the token that each begins with, such as a language's; None: the end's.
+    What has ended is ranked by its log-probability over the number of its tokens, the end among them, to the ``power``:
+    0, the likeliest, which of long sequences are those that break off; 1, by the mean."""
     end, rows = decoder.embed.num_embeddings - 1, len(lengths)
     cache, last = decoder.start(states, lengths), lengths.new_full((rows, 1), end)
     last = last if first is None else first[:, None]
@@ -85,7 +88,7 @@ def searched(
     done: list[list[tuple[float, tuple[int, ...]]]] = [[] for _ in range(rows)]
     for place in range(int(limit.max()) + 1):
         total = scores[..., None] + sayable(decoder.step(last, cache).float().log_softmax(-1)).log_softmax(-1)
-        _put_aside(done, total[..., end], past, limit >= place)
+        _put_aside(done, total[..., end] / (place + 1) ** power, past, limit >= place)
         total[..., end] = -torch.inf
         best = total.flatten(1).topk(min(count, total[0].numel()))
         parents, last = best.indices // total.shape[-1], best.indices % total.shape[-1]
@@ -93,7 +96,8 @@ def searched(
         past = torch.cat([past.gather(1, parents[..., None].expand(-1, -1, place)), last[..., None]], -1)
         cache.reorder(parents)
         worst = [sorted(own, reverse=True)[count - 1][0] if len(own) >= count else -torch.inf for own in done]
-        if all(low >= high for low, high in zip(worst, scores.amax(1).tolist(), strict=True)):
+        may_be = scores.amax(1) / (limit + 1).to(scores) ** power  # at most, of what goes on
+        if all(low >= high for low, high in zip(worst, may_be.tolist(), strict=True)):
             break
     return _padded([sorted(own, reverse=True)[:count] for own in done], count, lengths)
 
