@@ -97,7 +97,7 @@ def test_score_by_bleu_and_by_words(files, capsys):
 
 
 @pytest.mark.parametrize("options, said", [
-    (["--metric", "bleu", "--unit", "char"], "not of --metric bleu"),
+    (["--metric", "bleu", "--unit", "char"], "do not go with --metric bleu"),
     (["--metric", "chrf", "--normaliser", "none"], "leave --normaliser out"),
     (["--metric", "bleu", "--translation", "fr"], "there is es"),
 ])  # fmt: skip

@@ -85,6 +85,25 @@ def test_words_of_people_whom_the_reader_knows_are_believed_more():
     assert calibrated(0.9, confidence) < known, "what is not settled takes nobody for known"
 
 
+def told_by_lips(name, count, entropy, seed):
+    """Readings of which the raw confidence says what is right."""
+    dice = np.random.default_rng(seed)
+    for k, row in enumerate(rows(count, 1.0)):
+        ok = tuple(map(bool, dice.random(3) < 0.8))
+        raw = tuple(0.9 if own else 0.1 for own in ok)
+        yield Assessed(f"{name}{k}", row, raw, ok, abs(dice.normal(entropy, 0.005)), name)
+
+
+def test_a_raw_confidence_says_more_of_people_whom_the_reader_knows():
+    inside = [*told_by_lips("a", 30, 0.07, 1), *people("b", 30, 0.2, 0.6, 2)]
+    _, confidence, _ = fit_both(inside, readings(40, -0.3, False))
+    known, strange = (
+        [calibrated(raw, settled(confidence, entropy), 1.0) for raw in (0.9, 0.1)] for entropy in (0.07, 0.2)
+    )
+    assert known[0] > 0.85 and known[1] < 0.2, "lips that are known deny a word"
+    assert known[0] - known[1] > strange[0] - strange[1]
+
+
 def test_a_person_is_told_by_a_fit_of_all_others():
     inside = [*people("a", 30, 0.07, 0.98, 1), *people("b", 30, 0.2, 0.6, 2)]
     outside = readings(40, -0.3, False)

@@ -148,7 +148,7 @@ def test_a_mouth_alone_may_have_sound(hearing, tmp_path, make_video, capsys):
               for name in ("mouth.mp4", "mouth.mkv")]  # fmt: skip
     assert scores[0] != scores[1]
     status, _, err = run(capsys, tmp_path / "mouth.mkv", "--model", hearing, "--cropped", "--modality", "sound")
-    assert status == 1 and "leave one of them out" in err
+    assert status == 1 and "leave one out" in err
 
 
 def test_sound_that_is_not_understood_is_left_out(hearing, clips, tmp_path):

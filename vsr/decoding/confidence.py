@@ -2,8 +2,8 @@
 
 A raw confidence (mean posterior along the alignment) is mapped by sigmoid(scale * logit(raw) + offset) (Platt 1999),
 fitted on decoded dev clips; the two numbers are kept in the model's config.json. A reader is as sure of people whom it
-does not know as of others, and wrong more often: by the entropy of its frames the two can be told apart, so that the
-offset may be greater for people whom it knows.
+does not know as of others, and wrong more often: by the entropy of its frames the two can be told apart, so that scale
+and offset may be greater for people whom it knows.
 """
 
 from __future__ import annotations
@@ -45,8 +45,9 @@ def settled(calibration: dict | None, entropy: float) -> dict | None:
     familiar = calibration.get("familiar") if calibration else None
     if not calibration or not familiar:
         return calibration
-    gain = familiar["gain"] * familiarity(entropy, familiar["entropy"])
-    return calibration | {"offset": calibration["offset"] + gain}
+    known = familiarity(entropy, familiar["entropy"])
+    more = {"scale": familiar["scale"], "offset": familiar["offset"]}
+    return calibration | {name: calibration[name] + known * more[name] for name in more}
 
 
 def correct_words(reference: Sequence[str], hypothesis: Sequence[str]) -> list[bool]:

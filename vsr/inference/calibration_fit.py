@@ -56,7 +56,8 @@ def fitted(inside: Sequence[Assessed], outside: Sequence[Assessed]) -> tuple[dic
 
 def fit_confidence(readings: Sequence[Assessed], chances: Sequence[float]) -> dict:
     """Logistic regression of a word being right on its log-odds, on those of its reading's domain where they are below
-    even, and on how far its person is known, with the limit of the entropy at which that fits best."""
+    even, and on how far its person is known, by itself and times the log-odds (a raw confidence says less of people who
+    are not known), with the limit of the entropy at which that fits best."""
     words = [
         (logit(raw), 1.0, min(0.0, logit(chance)), each.entropy, ok)
         for each, chance in zip(readings, chances, strict=True)
@@ -67,7 +68,9 @@ def fit_confidence(readings: Sequence[Assessed], chances: Sequence[float]) -> di
     fits = [(*_logistic(_with_familiarity(table, limit), right), limit) for limit in limits or [0.0]]
     loss, (scale, offset, gain, *familiar), limit = min(fits, key=lambda own: own[0])
     found = {"scale": scale, "offset": offset, "domain": gain, "words": len(words)}
-    return found | ({"familiar": {"gain": familiar[0], "entropy": limit}} if familiar else {})
+    if not familiar:
+        return found
+    return found | {"familiar": {"offset": familiar[0], "scale": familiar[1], "entropy": limit}}
 
 
 def _limits(entropies: np.ndarray, right: np.ndarray) -> list[float]:
@@ -77,17 +80,19 @@ def _limits(entropies: np.ndarray, right: np.ndarray) -> list[float]:
 
 
 def _with_familiarity(table: np.ndarray, limit: float) -> np.ndarray:
-    """(N, 4) whose last column is an entropy -> (N, 4) with how far the person is known, or (N, 3) without a limit."""
+    """(N, 4) whose first column are log-odds and whose last is an entropy -> (N, 5) with how far the person is known, and
+    that times the log-odds, or (N, 3) without a limit."""
     if not limit:
         return table[:, :3]
-    return np.column_stack([table[:, :3], [familiarity(entropy, limit) for entropy in table[:, 3]]])
+    known = np.array([familiarity(entropy, limit) for entropy in table[:, 3]])
+    return np.column_stack([table[:, :3], known, known * table[:, 0]])
 
 
 def _logistic(x: np.ndarray, right: np.ndarray) -> tuple[float, list[float]]:
     """(loss, weights (C,)) of a regression, lightly held to the raw confidence and the domain's odds as they are."""
     from scipy.optimize import minimize
 
-    sign, rest = np.where(right, 1.0, -1.0), np.array([1.0, 0.0, 1.0, 0.0][: x.shape[1]])
+    sign, rest = np.where(right, 1.0, -1.0), np.array([1.0, 0.0, 1.0, 0.0, 0.0][: x.shape[1]])
 
     def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
         margins, pull = sign * (x @ weights), weights - rest
