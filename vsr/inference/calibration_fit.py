@@ -80,8 +80,8 @@ def _limits(entropies: np.ndarray, right: np.ndarray) -> list[float]:
 
 
 def _with_familiarity(table: np.ndarray, limit: float) -> np.ndarray:
-    """(N, 4) whose first column are log-odds and whose last is an entropy -> (N, 5) with how far the person is known, and
-    that times the log-odds, or (N, 3) without a limit."""
+    """(N, 4), log-odds first and an entropy last -> (N, 5), with how far the person is known and that times the
+    log-odds, or (N, 3) without a limit."""
     if not limit:
         return table[:, :3]
     known = np.array([familiarity(entropy, limit) for entropy in table[:, 3]])
