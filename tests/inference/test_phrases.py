@@ -51,7 +51,8 @@ def test_the_phrase_that_is_said_is_chosen_and_others_are_rejected(loaded):
     found = choose(loaded, CLIP, [*OTHERS, SAID])
     assert found[0].phrase == SAID and found[0].fit == pytest.approx(1, abs=1e-6)
     assert choose(loaded, CLIP, OTHERS)[0].fit < 0.5
-    assert [c.score for c in found] == sorted((c.score for c in found), reverse=True)
+    assert [c.fit for c in found] == sorted((c.fit for c in found), reverse=True)
+    assert found[0].in_domain > 0.9
 
 
 def test_a_phrase_that_has_no_room_fits_nothing(loaded):
@@ -74,14 +75,20 @@ def test_the_command_tells_three_or_none(tmp_path, capsys):
 def test_a_camera_is_filmed_and_asked(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "list.txt").write_text("\n".join([*OTHERS, SAID]) + "\n")
-    monkeypatch.setattr(recording, "record", lambda source, path, seconds: CLIP)
+
+    def filmed(source, path, seconds, begun):
+        begun()
+        return CLIP
+
+    monkeypatch.setattr(recording, "record", filmed)
     assert main(["phrases", "list.txt", "0", "--seconds", "2"]) == 0
     said = capsys.readouterr()
     assert said.out.splitlines()[0].startswith("0\t1\t") and said.out.splitlines()[0].endswith(SAID)
     assert "camera 0: say it now, for 2 s" in said.err
     monkeypatch.undo()
     assert main(["phrases", str(tmp_path / "list.txt"), "63"]) == 1
-    assert "vsr: camera 63 does not open" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1 and "vsr: camera 63 does not open" in err, "nobody speaks to a camera that is not there"
 
 
 @pytest.mark.parametrize(

@@ -180,3 +180,31 @@ def test_times_across_windows_keep_to_their_side():
     begin, end = original_times([Encoded(0, torch.zeros(2, 1), first), Encoded(0, torch.zeros(2, 1), second)])
     assert (begin(0.08), end(0.08)) == (5.0, 1.08)
     assert (begin(0.04), end(0.12)) == pytest.approx((1.04, 5.04))
+
+
+@pytest.mark.parametrize("words", [["align", "--text", "place blue"], ["encode", "-o", "out"], ["phrases"]])
+def test_lips_that_rest_are_one_line(words, tmp_path, monkeypatch, capsys):
+    """As of a patient who keeps still before the camera."""
+    (tmp_path / "list.txt").write_text("place blue\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("vsr.inference.speech._streamed", lambda *given: iter(()))
+    verb, *rest = words
+    assert main([verb, *(["list.txt"] if verb == "phrases" else []), str(CLIP), *rest]) == 1
+    assert capsys.readouterr().err.count("\n") == 1 and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("words, said", [
+    (["live", "nowhere.mp4"], "nowhere.mp4: no such file"),
+    (["dictate", "nowhere.mp4"], "nowhere.mp4: no such file"),
+    (["fuse", "--pixels", "a", "--tracks", "b", "--out", "c", "--widest-turn", "nan"], "from 0 to 90 degrees"),
+    (["combine", "--method", "vote", "--out", "x.jsonl", "empty.jsonl", "empty.jsonl"], "no hypothesis"),
+    (["phrases", "list.txt", "0", "--seconds", "-3"], "--seconds is above 0"),
+    (["phrases", "own", "clip.mp4", "--speak", "said.mp3"], "writes a .wav"),
+])  # fmt: skip
+def test_what_cannot_be_is_refused_before_models_are_loaded(words, said, tmp_path, monkeypatch, capsys):
+    (tmp_path / "empty.jsonl").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("vsr.modelstore.folder.load_model", None)
+    assert main(words) == 1
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1 and said in err and not (tmp_path / "x.jsonl").exists()

@@ -1,6 +1,7 @@
 """A voice while somebody mouths: that of a file comes out as one sound, at its time, said to be synthetic."""
 
 import io
+from pathlib import Path
 
 import av
 import numpy as np
@@ -14,6 +15,8 @@ from vsr.inference.live.mouth import Mouth
 from vsr.inference.live.session import Caption
 from vsr.media.audio import read_wave
 from vsr.output.transcript import TimedWord
+
+CLIP = Path(__file__).parents[2] / "demo/clip.mp4"
 
 
 def utterance(start, value, samples=1600, delay=0.5):
@@ -80,5 +83,5 @@ def test_a_file_is_voiced_as_it_is_played(tmp_path, capsys):
 )
 def test_what_cannot_be_done_is_one_line(tmp_path, monkeypatch, capsys, given, what):
     monkeypatch.chdir(tmp_path)
-    assert main(["live", "clip.mp4", *given]) == 1
+    assert main(["live", str(CLIP), *given]) == 1
     assert what in capsys.readouterr().err and not list(tmp_path.iterdir())

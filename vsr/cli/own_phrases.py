@@ -9,9 +9,11 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 FORMS = ("enrol", "own", "enrolled", "remove")
+LONGEST = 60  # seconds that a camera films for one phrase
 
 
 def add_own_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,8 +55,8 @@ def _own(args: argparse.Namespace) -> int:
 
     if not args.videos:
         raise VsrError("bad_config", "give the clips, or the number of a camera: vsr phrases own CLIP [CLIP ...]")
-    if args.speak and len(args.videos) > 1:
-        raise VsrError("bad_config", "--speak says what one clip says")
+    if args.speak:
+        _check_speak(args)
     phrases, failures = enrolled(args.folder), 0
     loaded = load_model(args.model, args.device, args.precision)
     for video in args.videos:
@@ -68,6 +70,20 @@ def _own(args: argparse.Namespace) -> int:
     return 1 if failures else 0
 
 
+def _check_speak(args: argparse.Namespace) -> None:
+    """Raises VsrError for what --speak and --voice cannot do, before a clip is read."""
+    from vsr.core.errors import VsrError
+    from vsr.core.files import check_output
+    from vsr.text.espeak import ipa_of
+
+    if len(args.videos) > 1:
+        raise VsrError("bad_config", "--speak says what one clip says")
+    if Path(args.speak).suffix.lower() != ".wav":
+        raise VsrError("bad_config", f"--speak writes a .wav, not {args.speak}")
+    check_output(args.speak, *(video for video in args.videos if not video.isdigit()))
+    ipa_of("a", args.voice)
+
+
 def _print(video: str, found: list, threshold: float, args: argparse.Namespace) -> None:
     """The rows of `vsr phrases`, or its JSON; what is chosen is said, if that is wanted."""
     chosen = None if found[0].fit < threshold else found[0].phrase
@@ -79,7 +95,9 @@ def _print(video: str, found: list, threshold: float, args: argparse.Namespace) 
         rows += [(place, match.fit, match.phrase) for place, match in enumerate(found[: args.nbest], start=1)]
         for place, fit, phrase in rows:
             print(f"{video}\t{place}\t{fit:.3f}\t{phrase}", flush=True)
-    if args.speak and chosen is not None:
+    if args.speak and chosen is None:
+        print(f"vsr: {args.speak} is not written: none of the phrases was chosen", file=sys.stderr)
+    elif args.speak:
         from vsr.inference.aloud import say
 
         say(chosen, args.speak, args.voice)
@@ -116,8 +134,9 @@ def filmed(clips: list[str], seconds: float) -> Iterator[list[str]]:
         found = []
         for number, clip in enumerate(clips):
             if clip.isdigit():
-                print(f"vsr: camera {clip}: say it now, for {seconds:g} s", file=sys.stderr, flush=True)
-                found.append(str(record(clip, Path(folder) / f"{number}.mp4", seconds)))
+                said = f"vsr: camera {clip}: say it now, for {seconds:g} s"
+                begun = partial(print, said, file=sys.stderr, flush=True)
+                found.append(str(record(clip, Path(folder) / f"{number}.mp4", seconds, begun)))
             else:
                 found.append(clip)
         yield found

@@ -13,7 +13,7 @@ from vsr.core.clock import FPS
 from vsr.core.errors import VsrError
 from vsr.decoding.align import align_text
 from vsr.decoding.assess import fitted_for
-from vsr.inference.speech import Encoded, encoded
+from vsr.inference.speech import Encoded, at_rest, encoded
 from vsr.media.reader import probe
 from vsr.output.transcript import Alternative, Segment, TimedWord, Transcript
 from vsr.text.tokenizer import UNK
@@ -37,10 +37,12 @@ def align_video(
         A transcript of one segment, whose confidences say how well each word fits.
 
     Raises:
-        VsrError: bad_model, bad_text, and what a video is refused for.
+        VsrError: bad_model, bad_text, at_rest, and what a video is refused for.
     """
     tokens = tokens_of(loaded, text)
     parts = list(encoded(loaded, path, faces, cropped))
+    if not parts:
+        raise at_rest(path)
     states = torch.cat([part.states for part in parts])
     check_room(tokens, len(states), path)
     found = align_text(loaded.model, states, loaded.tokenizer, tokens, fitted_for(loaded, states).get("confidence"))

@@ -25,7 +25,7 @@ from vsr.decoding.provenance import searched
 from vsr.decoding.templates import Match, Streams, Templates, normalised, with_motion
 from vsr.face.mouth_features import CORNERS, measures_of, repaired
 from vsr.face.mouth_points import mouth_meshes
-from vsr.inference.speech import spoken
+from vsr.inference.speech import at_rest, spoken
 from vsr.inference.states import FRONT, LAST, observed
 
 if TYPE_CHECKING:
@@ -49,13 +49,15 @@ class Phrase:
 @torch.inference_mode()
 def streams_of(loaded: LoadedModel, path: str | Path, faces: str | int = "largest", cropped: bool = False) -> Streams:
     """What is compared of a clip whose lips say one phrase: "frontend" and "last" (T, D), "points" (T, 36) where the
-    face is seen. Raises VsrError as `vsr.inference.speech.spoken`."""
+    face is seen. Raises VsrError as `vsr.inference.speech.spoken`, at_rest where no lips speak."""
     found: dict[str, list[np.ndarray]] = {FRONT: [], LAST: [], POINTS: []}
     for own in spoken(loaded, path, faces, cropped, None if cropped else mouth_meshes()):
         for name, values in observed(loaded, own, (FRONT, LAST)).items():
             found[name].append(values)
         if own.mouth is not None:
             found[POINTS].append(own.mouth[own.first :])
+    if not found[FRONT]:
+        raise at_rest(path)
     streams = {name: normalised(np.concatenate(found[name])) for name in (FRONT, LAST)}
     points = points_stream(np.concatenate(found[POINTS])) if found[POINTS] else None
     return streams if points is None else streams | {POINTS: points}

@@ -19,9 +19,10 @@ from torch.nn.utils.rnn import pad_sequence
 
 from vsr.core.errors import VsrError
 from vsr.core.machine import exact_device
+from vsr.decoding.assess import assess
 from vsr.decoding.defaults import options_for
 from vsr.decoding.joint_beam import check_heads, decode
-from vsr.inference.speech import encoded
+from vsr.inference.speech import at_rest, encoded
 from vsr.text.normalise import lower
 from vsr.text.tokenizer import BLANK, UNK
 
@@ -35,11 +36,13 @@ BEAM = 10  # of the reading without a list that the phrases are compared with
 @dataclass(frozen=True)
 class Choice:
     """A phrase of the list: score, mean log-probability of its tokens; fit in [0, 1], the same against the best reading
-    without a list: 1 where the phrase is what would be read, near 0 where something else was said."""
+    without a list: 1 where the phrase is what would be read, near 0 where something else was said; in_domain, of the
+    clip, the chance that the reader knows such speech (None: a model that was not fitted)."""
 
     phrase: str
     score: float
     fit: float
+    in_domain: float | None = None
 
 
 def read_phrases(path: str | Path) -> list[str]:
@@ -77,7 +80,7 @@ def phrase_tokens(loaded: LoadedModel, phrases: Sequence[str]) -> list[list[int]
 def choose(
     loaded: LoadedModel, path: str | Path, phrases: Sequence[str], faces: str | int = "largest", cropped: bool = False
 ) -> list[Choice]:
-    """Every phrase with its score, best first; one that is longer than the speech has -inf and fits 0.
+    """Every phrase with its score, the best fit first; one that is longer than the speech has -inf and fits 0.
 
     Args:
         loaded: a lip reader with a CTC head, a decoder or both.
@@ -86,32 +89,37 @@ def choose(
         faces, cropped: as `vsr.inference.speech.spoken` takes them.
 
     Raises:
-        VsrError: bad_model, bad_text, and what a video is refused for.
+        VsrError: bad_model, bad_text, at_rest, and what a video is refused for.
     """
     tokens = phrase_tokens(loaded, phrases)
     options = options_for(loaded, {"lm": "none"})
     method = "joint" if loaded.model.decoder is not None else "ctc_beam"
     check_heads(loaded.model, method)
-    states = torch.cat([window.states for window in encoded(loaded, path, faces, cropped)])
+    windows = [window.states for window in encoded(loaded, path, faces, cropped)]
+    if not windows:
+        raise at_rest(path)
+    states = torch.cat(windows)
     weight = options.ctc_weight if loaded.model.decoder is not None else 1.0
     scores = score_phrases(loaded.model, states, tokens, weight)
-    free = _free_reading(loaded, states, method, weight)
+    free, chance = _free_reading(loaded, states, method, weight)
     found = []
     for phrase, own, total in zip(phrases, tokens, scores, strict=True):
         length = len(own) + 1
         fit = 0.0 if math.isinf(total) else math.exp(min(0.0, total - max(free, *scores)) / length)
-        found.append(Choice(phrase, total / length, fit))
-    return sorted(found, key=lambda choice: -choice.score)
+        found.append(Choice(phrase, total / length, fit, chance))
+    return sorted(found, key=lambda choice: (-choice.fit, -choice.score))
 
 
-def _free_reading(loaded: LoadedModel, states: Tensor, method: str, weight: float) -> float:
-    """Score of the best reading without a list, of the same kind; -inf where there is nothing to say."""
+def _free_reading(loaded: LoadedModel, states: Tensor, method: str, weight: float) -> tuple[float, float | None]:
+    """Score of the best reading without a list, of the same kind, -inf where there is nothing to say; and the chance
+    that it is of the reader's domain."""
     options = options_for(loaded, {"lm": "none", "method": method, "beam": BEAM, "length_bonus": 0.0})
     lengths = torch.tensor([len(states)], device=states.device)
     (ranked,) = decode(loaded.model, states[None], lengths, options, loaded.tokenizer.eos_id)
     if not ranked:
-        return -math.inf
-    return score_phrases(loaded.model, states, [list(ranked[0].tokens)], weight)[0]
+        return -math.inf, None
+    _, chance = assess(loaded, states, ranked)
+    return score_phrases(loaded.model, states, [list(ranked[0].tokens)], weight)[0], chance
 
 
 @torch.inference_mode()

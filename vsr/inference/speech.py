@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from vsr.core.clock import FPS
+from vsr.core.errors import VsrError
 from vsr.core.windows import frame_edges, window_spans
 from vsr.data.modalities import VIDEO
 from vsr.data.transforms import to_network_input
@@ -49,6 +50,11 @@ class Encoded:
     face: int
     states: Tensor
     edges: np.ndarray
+
+
+def at_rest(path: str | Path) -> VsrError:
+    """What a verb says that needs lips which speak, where they rest from beginning to end."""
+    return VsrError("at_rest", f"{path}: the lips are at rest from beginning to end, so that nothing is said")
 
 
 def spoken(

@@ -14,7 +14,7 @@ import torch
 
 from vsr.core.errors import VsrError
 from vsr.core.files import atomic_write
-from vsr.inference.speech import spoken, states_of
+from vsr.inference.speech import at_rest, spoken, states_of
 from vsr.modelstore.folder import pixel_reader
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def encode_video(
         "window" (T,) int64: frames of one window were encoded together.
 
     Raises:
-        VsrError: bad_config for a layer that is not there, and what a video is refused for.
+        VsrError: bad_config for a layer that is not there, at_rest, and what a video is refused for.
     """
     check_layers(loaded, layers)
     found: dict[str, list[np.ndarray]] = {name: [] for name in (*layers, "start", "end", "face", "window")}
@@ -68,6 +68,8 @@ def encode_video(
         seen |= {"face": np.full(count, own.face), "window": np.full(count, number)}
         for name, values in seen.items():
             found[name].append(values)
+    if not found["start"]:
+        raise at_rest(path)
     return {name: np.concatenate(values) for name, values in found.items()}
 
 

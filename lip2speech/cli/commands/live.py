@@ -43,6 +43,9 @@ def run(args: argparse.Namespace) -> int:
     if reference and reference.is_somebody:
         remind_of_consent(args.consent, "--reference")
     wanted = before_hearing(reference) if reference else None  # before the models are: it is quick to refuse
+    from vsr.inference.live.source import Capture, check_source, open_source
+
+    check_source(args.source)
     import torch
 
     from lip2speech.inference.folder import load_model
@@ -50,7 +53,6 @@ def run(args: argparse.Namespace) -> int:
     from lip2speech.inference.text import resolved
     from vsr.face.detector import default_detector
     from vsr.inference.live.session import Session, live_options
-    from vsr.inference.live.source import Capture, open_source
 
     loaded = load_model(args.model, args.device)
     text, vector = resolved(loaded, args.text, options), None if wanted is None else torch.from_numpy(wanted)

@@ -98,6 +98,8 @@ def check_given(args: argparse.Namespace) -> tuple[FlowOptions, Reference]:
         raise VsrError("bad_options", f"{args.sound}: units have no voice: --reference {OWN} and --pool are of a sound")
     if Path(args.out).suffix.lower() != ".wav":
         raise VsrError("bad_options", f"{args.out}: sound alone is written: the name must end in .wav")
+    if not Path(args.sound).is_file():
+        raise VsrError("unreadable", f"{args.sound}: no such file")
     check_output(args.out, args.sound, *filter(None, [reference.file]))
     if args.pool:
         pool_of(args.pool)

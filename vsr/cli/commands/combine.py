@@ -54,6 +54,7 @@ def run(args: argparse.Namespace) -> int:
     files = [read_records(path) for path in args.hypotheses]
     readings = readings_of(files, args.hypotheses, norm)
     texts = {path: read_hypotheses(path) for path in filter(None, (args.fit, args.ref))}
+    check_ids(args, readings, texts)
     combiner = Combiner(len(files), args.method == "confidence", _languages(args, norm), _restorers(args, len(files)))
     combiner = combiner.loaded(args.weights) if args.weights else combiner
     lattices = {key: combiner.lattice(own) for key, own in counted(readings.items(), "combining", len(readings))}
@@ -69,6 +70,17 @@ def run(args: argparse.Namespace) -> int:
     if args.ref:
         print(*worth(texts[args.ref], members, records, args.normaliser).lines(args.hypotheses), sep="\n")
     return 0
+
+
+def check_ids(args: argparse.Namespace, readings: dict, texts: dict[str, dict]) -> None:
+    """Refuse lists without an utterance, and texts of others, before anything is combined. Raises VsrError."""
+    from vsr.core.errors import VsrError
+
+    if not readings:
+        raise VsrError("bad_manifest", f"{args.hypotheses[0]}: there is no hypothesis in it")
+    for path, found in texts.items():
+        if not readings.keys() & found.keys():
+            raise VsrError("bad_manifest", f"{path} has no text of the utterances of {args.hypotheses[0]}: other ids?")
 
 
 def check_options(args: argparse.Namespace) -> None:

@@ -49,6 +49,7 @@ def run(args: argparse.Namespace) -> int:
     from vsr.decoding.options import DecodeOptions
     from vsr.inference.live.dictation import Dictation
     from vsr.inference.live.session import live_options
+    from vsr.inference.live.source import check_source
     from vsr.inference.live.typing import Typist
     from vsr.modelstore.folder import load_model
 
@@ -58,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
     dictation = Dictation(args.command, args.filter, args.unsure, typist and typist.type)
     given = {} if args.beam is None else {"beam": args.beam}
     DecodeOptions(**given)  # what is wrong with it is reported before a model is loaded
+    check_source(args.source)
     loaded = load_model(args.model, args.device, args.precision)
     options = live_options(loaded, given)
     try:

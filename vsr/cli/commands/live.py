@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     from vsr.face.detector import default_detector
     from vsr.inference.live.screen import Screen
     from vsr.inference.live.session import Session, live_options
-    from vsr.inference.live.source import Capture, described, open_source
+    from vsr.inference.live.source import Capture, check_source, described, open_source
     from vsr.modelstore.folder import load_model
     from vsr.output.subtitles import WRITERS
 
@@ -58,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
         check_output(args.out, args.source)
     given = {} if args.beam is None else {"beam": args.beam}
     DecodeOptions(**given)  # what is wrong with it is reported before a model is loaded
+    check_source(args.source)
     loaded = load_model(args.model, args.device, args.precision)
     screen = Screen(args.source, loaded.name, args.out)
     session = Session(loaded, default_detector(), live_options(loaded, given))

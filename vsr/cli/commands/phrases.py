@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import asdict
 
 from vsr.cli.options import add_faces_argument, add_model_argument
-from vsr.cli.own_phrases import FORMS, add_own_arguments, filmed, run_own
+from vsr.cli.own_phrases import FORMS, LONGEST, add_own_arguments, filmed, run_own
 from vsr.core.machine import add_device_argument, add_precision_argument
 from vsr.core.renamed import add_earlier_option
 
@@ -64,6 +63,8 @@ def run(args: argparse.Namespace) -> int:
         raise VsrError("bad_config", "--nbest is a number from 1, --threshold from 0 to 1")
     if args.faces not in ("largest", 1):
         raise VsrError("bad_config", "a phrase is what one face says: --faces is largest or 1")
+    if not 0 < args.seconds <= LONGEST:
+        raise VsrError("bad_config", f"--seconds is above 0 and at most {LONGEST}")
     if args.list in FORMS:
         return run_own(args)
     if not args.videos or args.speak:
@@ -83,15 +84,22 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _print(video: str, choices: list, args: argparse.Namespace) -> None:
-    none = choices[0].fit < args.threshold
+    from vsr.output.transcript import FLAGGED
+
+    chance = choices[0].in_domain
+    guessed = chance is not None and chance < FLAGGED
+    none = guessed or choices[0].fit < args.threshold
+    if guessed:
+        said = "the lips look unlike what the model was trained on: none of the phrases is believed"
+        print(f"vsr: {video}: {said}", file=sys.stderr)
     if long := [choice.phrase for choice in choices if choice.score == float("-inf")]:
         print(f"vsr: {video}: too short for: {', '.join(long)}", file=sys.stderr)
     if args.json:
-        listed = [asdict(choice) | {"score": max(choice.score, -1e9)} for choice in choices]
-        record = {"file": video, "phrase": None if none else choices[0].phrase, "phrases": listed}
+        listed = [{"phrase": own.phrase, "score": max(own.score, -1e9), "fit": own.fit} for own in choices]
+        record = {"file": video, "phrase": None if none else choices[0].phrase, "in_domain": chance, "phrases": listed}
         print(json.dumps(record, ensure_ascii=False), flush=True)
         return
-    rows = [(0, 1 - choices[0].fit, "(none of these)")] if none else []
+    rows = [(0, 1 - (chance if guessed else choices[0].fit), "(none of these)")] if none else []
     rows += [(place, choice.fit, choice.phrase) for place, choice in enumerate(choices[: args.nbest], start=1)]
     for place, fit, phrase in rows:
         print(f"{video}\t{place}\t{fit:.3f}\t{phrase}", flush=True)

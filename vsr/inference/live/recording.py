@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,8 +15,9 @@ TICKS = 90_000  # of a second
 QUALITY = {"preset": "ultrafast", "crf": "12"}
 
 
-def record(source: str, path: Path, seconds: float) -> Path:
-    """Video ``seconds`` of a camera (or of what `open_source` takes) into an .mp4. Raises VsrError as `open_source`."""
+def record(source: str, path: Path, seconds: float, begun: Callable[[], None] = lambda: None) -> Path:
+    """Video ``seconds`` of a camera (or of what `open_source` takes) into an .mp4; ``begun`` is called when the first
+    frame is there. Raises VsrError as `open_source`."""
     import av
 
     images = open_source(source)
@@ -26,6 +28,7 @@ def record(source: str, path: Path, seconds: float) -> Path:
                 if time > seconds:
                     break
                 if stream is None:
+                    begun()
                     stream = container.add_stream("libx264", rate=25, options=QUALITY)
                     stream.height, stream.width = (side // 2 * 2 for side in image.shape[:2])
                     stream.pix_fmt = "yuv420p"

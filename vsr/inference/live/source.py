@@ -50,6 +50,12 @@ def open_source(name: str) -> Iterator[tuple[np.ndarray, float]]:
     return _paced_file(name)
 
 
+def check_source(name: str) -> None:
+    """Refuse a file that is not there, before models are loaded. Raises VsrError unreadable."""
+    if not (name.isdigit() or name == "-" or _is_address(name) or Path(name).exists()):
+        raise VsrError("unreadable", f"{name}: no such file")
+
+
 def described(name: str) -> str:
     """What `open_source` takes for a name, as people know it."""
     if name.isdigit():
