@@ -240,8 +240,8 @@ def main() -> None:
             mean, low, high = paired_gain(found["scratch"], found[name])
             gain = f"better than scratch by {mean:.2f} ({low:.2f} to {high:.2f})"
             print(f"{count} clips, {name}: test {shown(found[name])}; {gain}; dev {dev}", flush=True)
-    for name, scores in kept.items():
-        keep_scores(args.out / name, scores)
+        for name, scores in kept.items():
+            keep_scores(args.out / name, scores)
 
 
 @torch.inference_mode()
