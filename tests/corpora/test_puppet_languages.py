@@ -47,7 +47,7 @@ def test_a_corpus_says_its_language(tmp_path, capsys):
     assert main(["prepare", "puppet", "--vocabulary", "fr", "--train", "1", "--dev", "0", "--test", "0", "--out",
                  str(tmp_path)]) == 0  # fmt: skip
     (clip,) = read_manifest(tmp_path / "train.jsonl")
-    assert clip.language == "fr" and len(clip.words) == 6
+    assert clip.id == "fr_puppet_train_00000" and clip.language == "fr" and len(clip.words) == 6
     assert all(word in slot for (word, *_), slot in zip(clip.words, SLOTS["fr"], strict=True))
     assert main(["prepare", "puppet", "--train", "1", "--dev", "0", "--test", "0", "--out", str(tmp_path)]) == 1
     said = f"{tmp_path} holds another puppet corpus (language fr, not none): choose another folder"

@@ -2,7 +2,10 @@
 
 import json
 
-from vsr.evaluation.rows import against, keep_scores, print_gains
+import pytest
+
+from vsr.core.errors import VsrError
+from vsr.evaluation.rows import against, keep_scores, over_seeds, print_gains
 from vsr.evaluation.wer import score_utterance
 
 BEFORE = [score_utterance(f"{i}", "bin blue at f", "bin glue at f") for i in range(8)]
@@ -22,3 +25,24 @@ def test_a_run_is_kept_and_compared_with_another(tmp_path):
 def test_gains_are_of_the_second_arm_over_the_first(capsys):
     print_gains({"a": AFTER, "b": BEFORE}, [("a", "b")])
     assert capsys.readouterr().out == "a -> b: -25.00 points of WER better [-25.00, -25.00]\n"
+
+
+def test_seeds_are_averaged_and_clips_are_drawn_with_all_of_theirs(tmp_path):
+    for name, each in {"base0": BEFORE, "base1": AFTER, "new0": AFTER, "new1": AFTER}.items():
+        keep_scores(tmp_path / name, {"test": each, "of some": each} if name == "new0" else {"test": each})
+    before, after = ([tmp_path / f"{name}{seed}" for seed in (0, 1)] for name in ("base", "new"))
+    (line,) = over_seeds(before, after)
+    assert line == (
+        "test, 8 clips, 32 words: WER 25.00, 0.00 (mean 12.50) -> 0.00, 0.00 (mean 0.00);"
+        " better by 12.50 (12.50 to 12.50)"
+    )
+
+
+def test_runs_that_do_not_match_are_refused(tmp_path):
+    keep_scores(tmp_path / "a", {"test": BEFORE})
+    keep_scores(tmp_path / "b", {"test": AFTER[1:]})
+    for before, after, said in (("a", "b", "different clips"), ("a", "c", "not there")):
+        with pytest.raises(VsrError, match=said):
+            list(over_seeds([tmp_path / before], [tmp_path / after]))
+    with pytest.raises(VsrError, match="1 runs against 2"):
+        list(over_seeds([tmp_path / "a"], [tmp_path / "a", tmp_path / "b"]))

@@ -55,7 +55,7 @@ def test_dealt_scores_are_of_other_clips_until_that_ends(fusion):
 
 def test_copies_of_a_clip_are_counted_together():
     one, two = score_utterance("a", "bin blue", "bin"), score_utterance("a", "bin blue", "bin blue now")
-    found = FUSIONS["added"](one, two)
+    (found,) = FUSIONS["summed"]([[one], [two]])
     assert (found.words, found.errors, found.characters) == (4, 2, 16)
 
 

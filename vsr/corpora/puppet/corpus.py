@@ -46,7 +46,8 @@ def prepare_puppet(
         vocabulary: ``grid`` or the path of a text file with one sentence a line.
         jobs: worker processes.
         homophenes: one pose of the mouth for all sounds of a viseme class (`vsr.text.visemes`), such as p, b and m.
-        language: one of `vsr.corpora.puppet.languages`; its clips say it in the manifest.
+        language: one of `vsr.corpora.puppet.languages`; its clips say it in the manifest, and but for English in their
+            names, so that lists of several languages can be trained on together.
 
     A run that was stopped goes on where it was.  Raises VsrError: bad_corpus (too few sentences, or the
     folder holds another corpus), no_speech (espeak-ng is missing or cannot say a word), no_space,
@@ -61,7 +62,8 @@ def prepare_puppet(
     text = {"text": identify(vocabulary)["sha256"]} if vocabulary != "grid" else {}  # the file may have been edited
     named = {"language": language} if language != ENGLISH else {}
     claim(out_dir, description | text | named)
-    made = Rendering(out_dir, source, voices, seed, homophenes, named.get("language", ""))
+    before = f"{language}_" if named else ""
+    made = Rendering(out_dir, source, voices, seed, homophenes, named.get("language", ""), before)
     return made.render(draw_splits(source, counts, seed), jobs)
 
 
@@ -92,7 +94,8 @@ def prepare_parallel(
     sound = {"kind": kind} if kind != VIDEO else {}
     claim(out_dir, description | sound | ({"voices": count} if count else {}))
     before = f"{language}{count or ''}_"
-    return Rendering(out_dir, source, voices, seed, homophenes, language, before, kind).render(splits, jobs)
+    made = Rendering(out_dir, source, voices, seed, homophenes, language, before, kind, translated=True)
+    return made.render(splits, jobs)
 
 
 def _check_counts(counts: dict[str, int], jobs: int) -> None:
@@ -102,7 +105,8 @@ def _check_counts(counts: dict[str, int], jobs: int) -> None:
 
 @dataclass(frozen=True)
 class Rendering:
-    """Sentences of splits become clips and manifests in a folder; ``before`` opens every name."""
+    """Sentences of splits become clips and manifests in a folder; ``before`` opens every name, and the manifests of
+    those that are ``translated`` have the translations."""
 
     out_dir: Path
     vocabulary: Vocabulary
@@ -112,6 +116,7 @@ class Rendering:
     language: str = ""
     before: str = ""
     kind: str = VIDEO
+    translated: bool = False
 
     def render(self, splits: dict[str, list[str]], jobs: int) -> dict[str, int]:
         """Make what is not there yet; the number of clips of train, dev and test. Raises VsrError."""
@@ -139,7 +144,7 @@ class Rendering:
     def _clip(self, name: str, text: str) -> Clip:
         """The manifest's line of a clip, with its words and phonemes from the align files."""
         words, phones = (spans_of(self.out_dir / kind / f"{name}.align") for kind in ("align", "phones"))
-        others = translations(text, self.language) if self.before else {}
+        others = translations(text, self.language) if self.translated else {}
         video = str(self.out_dir / "video" / f"{name}.{self.kind}")
         heard = {"sound": video, "num_frames": frames_of(video)} if self.kind == SOUND else {}
         return Clip(

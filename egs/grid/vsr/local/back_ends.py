@@ -2,16 +2,16 @@
 """Encoders of isolated words compared on one frozen front end, whose features are stored once.
 
     local/back_ends.py --config conf/words_td3.yaml --train data/words/train/manifest.jsonl \\
-        --dev data/words/dev/manifest.jsonl --test data/words/test_s1/manifest.jsonl --out exp/td3.jsonl
+        --dev data/words/dev/manifest.jsonl --test data/words/test_s1/manifest.jsonl --out exp/td3
 
 The manifests are those of local/cut_words.py, ``--set`` changes the configuration. Prints parameters of the encoder,
 top-1 accuracy of dev as it is trained and of the test list at the end (once), and milliseconds a clip of encoder and
-head alone. --shuffle deals the words among the training clips: the control. --against FILE, which another run wrote to
-its --out, prints the paired difference; intervals are by bootstrap over the sentences.
+head alone. --shuffle deals the words among the training clips: the control. --against DIR, which another run wrote to
+its --out, prints the paired difference; intervals are by bootstrap over the sentences. Writes OUT/scores.json, a wrong
+word as an error of its sentence (local/seeds.py takes several seeds).
 """
 
 import argparse
-import json
 import sys
 import time
 from collections import defaultdict
@@ -23,13 +23,12 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parent))
 from on_states import batch_of, shuffled
+from rig import against, keep_scores
 
-from vsr.core.files import read_lines, write_lines
 from vsr.data.batch import Batch, CropDataset
 from vsr.data.manifest import Clip, read_manifest
 from vsr.data.sampler import FrameBudgetSampler
 from vsr.data.targets import Teacher
-from vsr.evaluation.combined import paired_gain
 from vsr.evaluation.wer import UtteranceScore, bootstrap_interval
 from vsr.models.lengths import length_mask
 from vsr.models.lipreader import LipReader, LipReaderConfig
@@ -142,8 +141,8 @@ def parser() -> argparse.ArgumentParser:
     own.add_argument("--checks", type=int, default=5, metavar="N", help="times that dev is read")
     own.add_argument("--seed", type=int, default=0)
     own.add_argument("--shuffle", action="store_true", help="the control: words dealt among the training clips")
-    own.add_argument("--against", metavar="FILE", help="what another run wrote")
-    own.add_argument("--out", required=True, metavar="FILE", help="whether each test clip is right")
+    own.add_argument("--against", type=Path, metavar="DIR", help="of another run")
+    own.add_argument("--out", type=Path, required=True, metavar="DIR")
     return own
 
 
@@ -165,15 +164,13 @@ def main() -> None:
     taught = shuffled(lists["train"], args.seed) if args.shuffle else lists["train"]
     made = train(model, (taught, seen["train"]), (lists["dev"], seen["dev"]), teacher, config, args)
     right = read(made, lists["test"], seen["test"], teacher)
-    write_lines(args.out, (json.dumps({"id": clip, "right": own}) for clip, own in right.items()))
     own, share = by_sentence(right), sum(right.values()) / len(right)
     low, high = bootstrap_interval(own)
     timed = milliseconds(made, seen["test"])
     print(f"test {share:.4f} ({1 - high:.4f} - {1 - low:.4f}), {len(right)} words, {timed:.2f} ms a clip")
-    if args.against:
-        rows = [json.loads(line) for _, line in read_lines(args.against)]
-        mean, low, high = paired_gain(by_sentence({row["id"]: row["right"] for row in rows}), own)
-        print(f"better than {args.against} by {mean:.2f} points ({low:.2f} to {high:.2f})")
+    keep_scores(args.out, {"words": own})
+    for line in against(args.against, args.out) if args.against else ():
+        print(line)
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ from vsr.data.splits import check_disjoint
 from vsr.data.targets import Teacher
 from vsr.data.transforms import to_network_input
 from vsr.decoding.encoding import form_of
+from vsr.evaluation.rows import summed
 from vsr.evaluation.wer import UtteranceScore, score_utterance
 from vsr.models.lengths import length_mask
 from vsr.models.lipreader import LipReader
@@ -156,14 +157,8 @@ def read(model: LipReader, examples: Sequence[Example], tokenizer, without: str 
         each = model.ctc.search(model.encode_batch(batch), batch.lengths)
         for (clip, *_), (best, *_) in zip(some, each, strict=True):
             one = score_utterance(clip.id, lower(clip.text), lower(tokenizer.decode(best.tokens)))
-            found[clip.id] = added(found[clip.id], one) if clip.id in found else one
-    return list(found.values())
-
-
-def added(first: UtteranceScore, second: UtteranceScore) -> UtteranceScore:
-    """Two readings of one clip as one."""
-    counts = ("words", "substitutions", "deletions", "insertions", "characters", "character_errors")
-    return replace(first, **{name: getattr(first, name) + getattr(second, name) for name in counts})
+            found.setdefault(clip.id, []).append(one)
+    return [own for same in found.values() for own in summed([[one] for one in same])]
 
 
 def deal_scores(fusion: nn.Module, deal: Callable[[Tensor], Tensor]) -> Callable[[], None]:

@@ -9,18 +9,18 @@
 
 Heads, encoder and objective are those of the YAML; the front end and the first ``--keep`` layers of the encoder are
 those of ``--model``, without gradient, and their states are stored once. --init goes on from an earlier run of this
-program, whose heads of other names are left out. Writes result.json: what each head reads of the tests, greedily.
+program, whose heads of other names are left out. Writes the weights, and scores.json: what each head reads of the
+tests, greedily (local/seeds.py takes several seeds).
 """
 
 import argparse
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from on_states import batches_of, stored
-from rig import Plan, training
+from rig import Plan, against, keep_scores, rates, training
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
@@ -30,8 +30,8 @@ from vsr.data.manifest import read_manifest
 from vsr.data.sound_input import clip_wave
 from vsr.data.targets import Teacher
 from vsr.decoding.encoding import encode, sound_of
-from vsr.evaluation.combined import paired_gain
-from vsr.evaluation.wer import score
+from vsr.evaluation.rows import wer
+from vsr.evaluation.wer import UtteranceScore, score
 from vsr.models.layers import kept
 from vsr.models.lengths import length_mask, zero_padding
 from vsr.models.lipreader import LipReader, further_heads_of
@@ -152,7 +152,7 @@ def train(model, clips, states, teacher, dev, args, objective, sound) -> nn.Modu
     """The averaged weights after ``--steps``; prints the dev list's error rate some times."""
     batches = (with_sound(own, sound) for own in batches_of(clips, states, teacher, args.frames, args.seed))
     for report in training(model, lambda average: objective, batches, Plan(args.steps, args.lr)):
-        read = "  ".join(f"{name} {rate(dev[0], own):.2f}" for name, own in texts(report.model, *dev).items())
+        read = "  ".join(f"{name} {wer(scored(dev[0], own)):.2f}" for name, own in texts(report.model, *dev).items())
         print(f"{report}  dev {read}", flush=True)
     return report.model
 
@@ -176,26 +176,9 @@ def texts(model, clips, states, tokenizer) -> dict[str, dict[str, str]]:
     return found
 
 
-def scored(clips, read):
-    """`vsr.evaluation.wer.score` of the clips."""
-    return score({clip.id: clip.text for clip in clips}, read)
-
-
-def rate(clips, read) -> float:
-    """Word error rate in %."""
-    return 100 * scored(clips, read)[0].wer
-
-
-def compare(before: Path, after: Path) -> None:
-    """Print both figures of every test list and head, and the paired gain."""
-    first, second = (json.loads((folder / "result.json").read_text()) for folder in (before, after))
-    for path, heads in first["tests"].items():
-        clips = read_manifest(path)
-        for name in heads.keys() & second["tests"][path].keys():
-            (one, each), (two, others) = (scored(clips, own["tests"][path][name]) for own in (first, second))
-            gain, low, high = paired_gain(each, others)
-            print(f"{Path(path).parent.name} {name} {len(clips)} clips, {one.words} words: WER {100 * one.wer:.2f} -> "
-                  f"{100 * two.wer:.2f}; better by {gain:.2f} ({low:.2f} to {high:.2f})")  # fmt: skip
+def scored(clips, read) -> list[UtteranceScore]:
+    """Errors of each clip."""
+    return score({clip.id: clip.text for clip in clips}, read)[1]
 
 
 def main() -> None:
@@ -222,7 +205,7 @@ def main() -> None:
     parser.add_argument("--out", metavar="DIR")
     args = parser.parse_args()
     if args.compare:
-        return compare(*args.compare)
+        return print("\n".join(against(*args.compare)))
     torch.set_num_threads(1)
     torch.manual_seed(args.seed)
     loaded = load_model(args.model)
@@ -252,11 +235,12 @@ def main() -> None:
     objective = objective_of(config, args.objective or run.objective)
     model = train(model, clips, states, teacher, (dev, seen, tokenizer), args, objective, sound)
     found = {path: texts(model, own, stored(loaded, own, args.keep, folder), tokenizer) for path, own in lists.items()}
-    out.mkdir(parents=True, exist_ok=True)
+    scores = {f"{Path(path).parent.name} {name}": scored(lists[path], own)
+              for path, heads in found.items() for name, own in heads.items()}  # fmt: skip
+    keep_scores(out, scores)
     torch.save(model.state_dict(), out / "weights.pt")
-    (out / "result.json").write_text(json.dumps({"command": vars(args) | {"compare": None}, "tests": found}, indent=1))
-    for path, heads in found.items():
-        print(Path(path).parent.name, {name: round(rate(lists[path], own), 2) for name, own in heads.items()})
+    for name, each in scores.items():
+        print(f"{name}: {rates(each)}")
     return None
 
 

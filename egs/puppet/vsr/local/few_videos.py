@@ -10,6 +10,7 @@ from units of --spoken sentences that espeak says in --language, which no list h
 trained on some clips of --train. Three readers of the same shape and steps for each number of clips: from scratch, with
 stage 1, with both. --shuffle gives the spoken sentences each other's texts: the control. Error rates of the test list
 (greedy CTC) with intervals by bootstrap over the clips; dev's are printed too, and nothing is chosen on the test list.
+Writes a folder for each kind of reader to --out, which ../../grid/vsr/local/seeds.py compares.
 """
 
 import argparse
@@ -36,6 +37,7 @@ from vsr.data.batch import Batch
 from vsr.data.manifest import read_manifest
 from vsr.data.sound_input import clip_wave
 from vsr.evaluation.combined import paired_gain
+from vsr.evaluation.rows import keep_scores
 from vsr.evaluation.wer import UtteranceScore, bootstrap_interval, score_utterance
 from vsr.media.units import Mfcc, fit_codebook
 from vsr.models.lengths import zero_padding
@@ -182,6 +184,7 @@ def parser() -> argparse.ArgumentParser:
     own.add_argument("--steps", type=int, default=300, help="of each stage and reader (default: 300)")
     own.add_argument("--seed", type=int, default=0)
     own.add_argument("--shuffle", action="store_true")
+    own.add_argument("--out", type=Path, required=True, metavar="DIR", help="the scores go there")
     return own
 
 
@@ -223,6 +226,7 @@ def main() -> None:
     }
     joined = shown(read(both, seen["test"], lists["test"], tokenizer))
     print(f"stages 1 and 2, no video with text: test {joined}", flush=True)
+    kept: dict[str, dict[str, list[UtteranceScore]]] = {}
     for count in args.clips:
         starts = {"scratch": reader(tokenizer, width, args.size, args.seed), "stage 1": first, "all stages": both}
         found = {}
@@ -231,10 +235,13 @@ def main() -> None:
             rate, some = 1e-3 if name == "all stages" else 2e-3, drawn(seen["train"][:count])
             fit(model, lambda batch, own=model: ctc_attention(own, batch)["loss"], some, args.steps, rate, args.seed)
             found[name] = read(model, seen["test"], lists["test"], tokenizer)
+            kept.setdefault(name.replace(" ", "_"), {})[f"{count} clips"] = found[name]
             dev = shown(read(model, seen["dev"], lists["dev"], tokenizer))
             mean, low, high = paired_gain(found["scratch"], found[name])
             gain = f"better than scratch by {mean:.2f} ({low:.2f} to {high:.2f})"
             print(f"{count} clips, {name}: test {shown(found[name])}; {gain}; dev {dev}", flush=True)
+        for name, scores in kept.items():
+            keep_scores(args.out / name, scores)
 
 
 @torch.inference_mode()
