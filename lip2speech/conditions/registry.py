@@ -19,6 +19,7 @@ and, where the usual does not do,
   ``load``, drawn again in each epoch; ``clips``: ids of the list, whose waves ``sound_of`` gives;
 - ``recorded``: True where it is made of the sound of a recording: ``of_wave(wave)`` gives (N, C) when speaking;
 - ``around``: True where it is made of the sound around a gap: ``of_wave(wave, known)``, of the steps that are known;
+- ``felt``: True where it is an emotion, which is named when speaking: ``named(name, steps)`` gives (N, C);
 - ``spoken``: True where it is made of what is said: when speaking, ``load`` is given a clip of the words that are known
   then.
 """

@@ -34,6 +34,21 @@ def check_speaks_units(loaded: LoadedVoice) -> None:
         raise VsrError("bad_model", f"{loaded.parts[0]} {problem}")
 
 
+def tracks_of(loaded: LoadedVoice, emotion: str, steps: int) -> dict[str, Tensor]:
+    """Name -> (1, N, E) of a voice's conditions that are emotions, of one all the time; none for "". Raises VsrError
+    bad_options for one that it does not know."""
+    felt = {name: own for name, own in loaded.voice.named.items() if getattr(own, "felt", False)} if emotion else {}
+    device = loaded.voice.mel_mean.device
+    return {name: torch.from_numpy(own.named(emotion, steps))[None].to(device) for name, own in felt.items()}
+
+
+def check_feels(loaded: LoadedVoice, emotion: str) -> None:
+    """Refuse an emotion of a voice that knows none, or not this. Raises VsrError bad_model, bad_options."""
+    if emotion and not tracks_of(loaded, emotion, 1):
+        problem = "knows no emotions: train one with a condition of kind emotion, and give it as --model"
+        raise VsrError("bad_model", f"{loaded.parts[0]} {problem}")
+
+
 def heard(loaded: LoadedVoice, wave: np.ndarray) -> Tensor:
     """What stands for lips, (1, T, 2D), of a wave (640 T,). Raises VsrError bad_units."""
     codebook = Codebook.load(loaded.parts[0] / UNITS_FILE)
@@ -47,29 +62,34 @@ def seen_of(loaded: LoadedVoice, units: Tensor, size: int) -> Tensor:
     return vectors[units].unflatten(0, (-1, UNITS_PER_FRAME)).flatten(1)[None]
 
 
-def revoice(loaded: LoadedVoice, wave: np.ndarray, speaker: Tensor, options: FlowOptions | None = None) -> np.ndarray:
-    """The wave (S,) of any length in the voice of ``speaker`` (1, 256), as long as it was.
+def revoice(
+    loaded: LoadedVoice, wave: np.ndarray, speaker: Tensor, options: FlowOptions | None = None, emotion: str = ""
+) -> np.ndarray:
+    """The wave (S,) of any length in the voice of ``speaker`` (1, 256) with an emotion, as long as it was.
 
-    Raises VsrError bad_model, bad_units, too_short (no sample), not_finite.
+    Raises VsrError bad_model, bad_options, bad_units, too_short (no sample), not_finite.
     """
     check_speaks_units(loaded)
+    check_feels(loaded, emotion)
     if not len(wave):
         raise VsrError("too_short", "there is no sound to speak again")
     whole = np.pad(wave, (0, -len(wave) % SAMPLES_PER_FRAME)).astype(np.float32)
-    return fit_length(_said(loaded, heard(loaded, whole), speaker, options), len(wave))
+    return fit_length(_said(loaded, heard(loaded, whole), speaker, options, emotion), len(wave))
 
 
 def say_units(
-    loaded: LoadedVoice, units: Tensor, speaker: Tensor, options: FlowOptions | None = None
+    loaded: LoadedVoice, units: Tensor, speaker: Tensor, options: FlowOptions | None = None, emotion: str = ""
 ) -> np.ndarray:
-    """Units (2T,) of any length -> wave (640 T,) in the voice of ``speaker`` (1, 256).
+    """Units (2T,) of any length -> wave (640 T,) in the voice of ``speaker`` (1, 256) with an emotion.
 
-    Raises VsrError bad_model, not_finite; too_short where there are none.
+    Raises VsrError bad_model, bad_options, not_finite; too_short where there are none.
     """
     check_speaks_units(loaded)
+    check_feels(loaded, emotion)
     if not len(units):
         raise VsrError("too_short", "there are no units to speak")
-    return _said(loaded, seen_of(loaded, units, len(Codebook.load(loaded.parts[0] / UNITS_FILE))), speaker, options)
+    seen = seen_of(loaded, units, len(Codebook.load(loaded.parts[0] / UNITS_FILE)))
+    return _said(loaded, seen, speaker, options, emotion)
 
 
 def read_units(path: str | Path, size: int) -> Tensor:
@@ -90,7 +110,7 @@ def read_units(path: str | Path, size: int) -> Tensor:
 
 
 @torch.inference_mode()
-def _said(loaded: LoadedVoice, seen: Tensor, speaker: Tensor, options: FlowOptions | None) -> np.ndarray:
+def _said(loaded: LoadedVoice, seen: Tensor, speaker: Tensor, options: FlowOptions | None, emotion: str) -> np.ndarray:
     """What stands for lips, (1, T, 2D) -> wave (640 T,). Raises VsrError not_finite."""
     seen, options = seen.to(speaker.device), options or FlowOptions()
     frames = seen.shape[1]
@@ -99,7 +119,8 @@ def _said(loaded: LoadedVoice, seen: Tensor, speaker: Tensor, options: FlowOptio
     done = 0
     for start, stop in window_spans(frames):
         lengths = torch.tensor([stop - start], device=speaker.device)
-        own = loaded.voice.speak_seen(seen[:, start:stop], lengths, speaker, options)
+        felt = tracks_of(loaded, emotion, UNITS_PER_FRAME * (stop - start))
+        own = loaded.voice.speak_seen(seen[:, start:stop], lengths, speaker, options, conditions=felt)
         join(mel, own.mel.cpu(), start * MELS_PER_FRAME, done * MELS_PER_FRAME)
         units[:, UNITS_PER_FRAME * start : UNITS_PER_FRAME * stop] = own.units.cpu()
         done = stop

@@ -1,16 +1,20 @@
 """Another voice for a recording: as long as it was, by its units alone, and nobody's where that is asked for."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from lip2speech.cli import main
+from lip2speech.conditions.emotion import EmotionTrack
 from lip2speech.features.unit_input import unit_vectors
 from lip2speech.inference.anonymous import CHOICE, FAR, anonymous_vector, seed_of, shipped_pool
 from lip2speech.inference.folder import load_model, save_part, save_voice
 from lip2speech.inference.revoicing import heard, read_units, revoice, say_units
 from tests.lip2speech.tiny import READER, UNITS, speakers, tiny_vocoder, tiny_voice
 from vsr.core.errors import VsrError
+from vsr.data.manifest import Clip
 from vsr.media.audio import read_wave, write_wave
 from vsr.media.units import Codebook
 
@@ -139,3 +143,37 @@ def test_through_the_command(units_voice, voice_like, tmp_path, capsys):
     assert main([*given, "-o", str(said), "--reference", "own"]) == 1
     assert main([*given, "-o", str(tmp_path / "no.mp4"), "--reference", "own"]) == 1
     assert not list(tmp_path.glob("no.*"))
+
+
+@pytest.fixture
+def feeling_voice(units_voice):
+    """The same with a track of emotions, whose projections are not zero."""
+    named = {"felt": {"kind": "emotion", "emotions": ["sad", "angry"]}}
+    return replace(load_model(units_voice), voice=tiny_voice(conditions=named))
+
+
+def test_an_emotion_that_is_named_changes_a_voice_and_none_does_not(feeling_voice, voice_like):
+    speaker = speakers(1)
+    said = {name: revoice(feeling_voice, voice_like, speaker, emotion=name) for name in ("", "sad", "angry")}
+    assert {len(own) for own in said.values()} == {len(voice_like)}
+    assert not np.allclose(said["sad"], said["angry"]) and not np.allclose(said["sad"], said[""])
+    assert np.array_equal(said[""], revoice(feeling_voice, voice_like, speaker))
+
+
+def test_an_emotion_that_a_voice_does_not_know_is_refused(feeling_voice, units_voice, voice_like, tmp_path, capsys):
+    with pytest.raises(VsrError, match="angry, sad"):
+        revoice(feeling_voice, voice_like, speakers(1), emotion="glad")
+    write_wave(tmp_path / "said.wav", voice_like)
+    given = ["revoice", str(tmp_path / "said.wav"), "-o", str(tmp_path / "no.wav"), "--reference", "anonymous"]
+    assert main([*given, "--model", str(units_voice), "--emotion", "sad"]) == 1
+    assert "knows no emotions" in capsys.readouterr().err and not (tmp_path / "no.wav").exists()
+
+
+def test_the_track_of_a_clip_is_what_its_words_name():
+    track = EmotionTrack(("sad", "angry"))
+    found = track.load(Clip("a", "", "", words=(("angry", 0.1, 0.2), ("blue", 0.2, 0.3))), 20)
+    assert found[:, 0].sum() == 0 and found[:, 1].tolist() == [0] * 5 + [1] * 5 + [0] * 10
+    with pytest.raises(VsrError, match="no word of it"):
+        track.load(Clip("a", "", "", words=(("blue", 0.2, 0.3),)), 20)
+    with pytest.raises(ValueError, match="each once"):
+        EmotionTrack(("sad", "sad"))

@@ -37,6 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--reference", required=True, metavar="own|anonymous[:SEED]|NAME|FILE", help="whose voice it is to be"
     )  # fmt: skip
     voice.add_argument("--pool", metavar="DIR", help="of anonymous: recordings, one a voice (default: 261 voices)")
+    emotion = "emotion of all of it, of a voice that was trained with a track of them"
+    voice.add_argument("--emotion", default="", metavar="NAME", help=emotion)
     add_watermark_argument(voice)
     add_consent_argument(voice)
     voice.add_argument("--model", metavar="MODEL", help="folder or org/name of a voice that speaks units")
@@ -54,20 +56,23 @@ def run(args: argparse.Namespace) -> int:
     from lip2speech.inference.dubbing import speaker_of
     from lip2speech.inference.folder import load_model
     from lip2speech.inference.reference import whose
-    from lip2speech.inference.revoicing import check_speaks_units, read_units, revoice, say_units
+    from lip2speech.inference.revoicing import check_feels, check_speaks_units, read_units, revoice, say_units
     from vsr.media.audio import read_wave
 
     loaded = load_model(args.model, args.device)
     check_speaks_units(loaded)
+    check_feels(loaded, args.emotion)
     if is_units(args.sound):
         speaker = speaker_of(loaded, torch.from_numpy(before_hearing(reference)))
-        return written(args, say_units(loaded, read_units(args.sound, loaded.voice.config.units), speaker, options))
+        units = read_units(args.sound, loaded.voice.config.units)
+        return written(args, say_units(loaded, units, speaker, options, args.emotion))
     wave = read_wave(args.sound)
     pool = [reference_vector(path) for path in pool_of(args.pool)] if args.pool else None
     found = whose(reference, args.sound, pool)
     if found.note:
         print(f"lip2speech: {args.sound}: {found.note}", file=sys.stderr)
-    return written(args, revoice(loaded, wave, speaker_of(loaded, torch.from_numpy(found.vector)), options))
+    speaker = speaker_of(loaded, torch.from_numpy(found.vector))
+    return written(args, revoice(loaded, wave, speaker, options, args.emotion))
 
 
 def written(args: argparse.Namespace, made) -> int:

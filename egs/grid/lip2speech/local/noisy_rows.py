@@ -17,10 +17,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from heard import spoken_figures
 
 from lip2speech.evaluation.asr_scorers import PocketSphinxGrid
-from lip2speech.evaluation.intelligibility import stoi_aligned
-from lip2speech.evaluation.metrics import pesq
 from lip2speech.features.dataset import NoText, SpeechDataset
 from lip2speech.inference.folder import load_model
 from lip2speech.inference.masking import masked, ratio_of
@@ -33,7 +32,6 @@ from vsr.core.files import write_text
 from vsr.data.corruption import generator_of
 from vsr.data.manifest import read_manifest
 from vsr.data.sound_corruption import Noise, SoundCorruption
-from vsr.evaluation.wer import word_errors
 from vsr.media.mel import log_mel
 
 CPU = torch.device("cpu")
@@ -73,11 +71,7 @@ class Rows:
 
     def figures(self, index: int, natural: np.ndarray, wave: np.ndarray) -> dict:
         """Of one wave."""
-        clip = self.clips[index]
-        said = clip.words[0][1], clip.words[-1][2]
-        plain, extended = (stoi_aligned(natural, wave, 0, said, own) for own in (False, True))
-        errors = word_errors(clip.text, self.scorer.transcribe(wave))[0]
-        return {"stoi": plain, "estoi": extended, "pesq": pesq(natural, wave, "nb"), "errors": errors}
+        return spoken_figures(self.clips[index], natural, wave, self.scorer)
 
     @torch.inference_mode()
     def of(self, index: int, kind: str, snr: float, control: bool) -> dict[str, dict]:

@@ -17,10 +17,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from heard import spoken_figures
 
 from lip2speech.evaluation.asr_scorers import PocketSphinxGrid
-from lip2speech.evaluation.intelligibility import stoi_aligned
-from lip2speech.evaluation.metrics import pesq
 from lip2speech.features.dataset import NoText, SpeechDataset
 from lip2speech.inference.folder import load_model, load_part
 from lip2speech.inference.synthesizer import vocode
@@ -30,7 +29,6 @@ from lip2speech.models.token_options import DECODINGS, TokenOptions
 from lip2speech.models.voice import Speech
 from vsr.core.files import write_text
 from vsr.data.manifest import read_manifest
-from vsr.evaluation.wer import word_errors
 
 FIGURES = ("codes", "mel", "stoi", "estoi", "pesq", "errors")
 
@@ -61,12 +59,8 @@ class Rows:
         clip, own = self.clips[index], self.dataset.features[index]
         mel = self.loaded.voice.to_mel(pairs)
         wave = vocode(self.loaded.vocoder, Speech(mel, units), self.contents[index][2])[0].numpy()
-        natural, said = own.wave.numpy(), (clip.words[0][1], clip.words[-1][2])
-        plain, extended = (stoi_aligned(natural, wave, 0, said, kind) for kind in (False, True))
-        errors = word_errors(clip.text, self.scorer.transcribe(wave))[0]
-        quality = pesq(natural, wave, "nb")
-        error = float((mel[0] - own.mel).abs().mean())
-        return dict(zip(FIGURES, (right, error, plain, extended, quality, errors), strict=True))
+        heard = spoken_figures(clip, own.wave.numpy(), wave, self.scorer)
+        return {"codes": right, "mel": float((mel[0] - own.mel).abs().mean())} | heard
 
     def made(self, model: TokenModel, options: TokenOptions, index: int, lips: int, seed: int = 0) -> dict:
         """One clip by the lips of another or its own."""

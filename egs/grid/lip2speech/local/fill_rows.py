@@ -1,0 +1,134 @@
+#!/usr/bin/env python3
+"""What fills a gap in a recording best: lips and the sound around it, lips alone, or tokens.
+
+    local/fill_rows.py [ACOUSTIC ...] [--tokens MODEL ...] --manifest FILE --features DIR --json FILE
+
+The sound of each clip's second to fourth word is taken away. Rows: "natural", "gap" (silence there), "shipped" (the
+shipped voice, which hears nothing around a gap), and by each ACOUSTIC (with a condition `context`) and each MODEL of
+tokens (`infill`): what it fills the gap with; "others' lips" and "nothing around", controls (the lips of the next clip;
+what is around is not shown). Figures: L1 of the log-mel in the gap (nepers), its STOI and ESTOI, PESQ nb and ASR WER
+(pocketsphinx-grid) of the whole recording, half of whose words are in the gap; against "shipped" with the interval of
+1,000 paired bootstraps. Rows that the JSON has are kept. Run it in the folder that the paths of the manifest begin in.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from heard import spoken_figures
+
+from lip2speech.evaluation.asr_scorers import PocketSphinxGrid
+from lip2speech.features.dataset import NoText, SpeechDataset
+from lip2speech.inference.filling import conditions_around, patched
+from lip2speech.inference.folder import load_model
+from lip2speech.inference.gap import Gap
+from lip2speech.inference.synthesizer import vocode
+from lip2speech.inference.token_voice import with_tokens
+from lip2speech.models.flow_options import FlowOptions
+from lip2speech.models.token_options import TokenOptions
+from vsr.core.clock import FPS
+from vsr.core.files import write_text
+from vsr.data.manifest import read_manifest
+from vsr.media.mel import log_mel
+
+CPU = torch.device("cpu")
+FIGURES = ("mel", "stoi", "estoi", "pesq", "errors")
+LIPS, AROUND = "others' lips", "nothing around"
+
+
+class Rows:
+    """Of one list of clips."""
+
+    def __init__(self, clips, features: str):
+        self.clips, self.scorer = clips, PocketSphinxGrid()
+        self.dataset = SpeechDataset(clips, features, NoText(), None)
+        self.natural = [self.dataset.features[index].wave.numpy() for index in range(len(clips))]
+        self.gaps = [Gap(clip.words[1][1], clip.words[3][2]) for clip in clips]
+        self.seen: dict[int, torch.Tensor] = {}
+
+    def lips(self, voice, index: int) -> torch.Tensor:
+        """(1, T, 2D) of a clip; all voices here have the shipped one's encoder."""
+        if index not in self.seen:
+            own = self.dataset.crops.batch([index])
+            self.seen[index] = voice.encode(own.video, own.lengths)
+        return self.seen[index]
+
+    @torch.inference_mode()
+    def filled(self, loaded, index: int, way: str) -> np.ndarray:
+        """The recording of a clip, its gap filled."""
+        visual = self.lips(loaded.voice, index)
+        length, natural = visual.shape[1], self.natural[index]
+        if way == LIPS:
+            other = self.lips(loaded.voice, (index + 1) % len(self.clips))
+            visual = torch.cat([other, other[:, -1:].expand(-1, length, -1)], 1)[:, :length]
+        known, given = self.gaps[index].known(np.arange(length) / FPS), {}
+        if way != AROUND:
+            given = conditions_around(loaded.voice.named, natural, known, CPU)
+        speaker = self.dataset.voice(index)[None]
+        speech = loaded.voice.speak_seen(visual, torch.tensor([length]), speaker, FlowOptions(), conditions=given)
+        return patched(natural, vocode(loaded.vocoder, speech, speaker)[0].numpy(), self.gaps[index])
+
+    def figures(self, index: int, wave: np.ndarray) -> dict:
+        """Of one recording with its gap."""
+        gap, natural = self.gaps[index], self.natural[index]
+        own, true = (log_mel(torch.from_numpy(np.ascontiguousarray(each, np.float32))) for each in (wave, natural))
+        inside = slice(round(4 * FPS * gap.start), round(4 * FPS * gap.end))
+        apart = float((own[inside] - true[inside]).abs().mean())
+        found = spoken_figures(self.clips[index], natural, wave, self.scorer, (gap.start, gap.end))
+        return {"mel": apart} | found
+
+    def of(self, loaded, way: str) -> list[dict]:
+        """A row."""
+        return [self.figures(index, self.filled(loaded, index, way)) for index in range(len(self.clips))]
+
+    def recordings(self) -> dict[str, list[dict]]:
+        """The rows for which nothing is made."""
+        empty = [patched(own, np.zeros_like(own), gap) for own, gap in zip(self.natural, self.gaps, strict=True)]
+        rows = {"natural": self.natural, "gap": empty}
+        return {name: [self.figures(n, wave) for n, wave in enumerate(waves)] for name, waves in rows.items()}
+
+
+def show(name: str, found: list[dict], base: list[dict]) -> None:
+    """A line: means, and what is better or worse than ``base``."""
+    drawn = np.random.default_rng(0).integers(0, len(found), (1000, len(found)))
+    parts = []
+    for key in FIGURES:
+        scale = 100 / 6 if key == "errors" else 1.0
+        own, other = (scale * np.array([each[key] for each in rows]) for rows in (found, base))
+        low, high = np.quantile((own - other)[drawn].mean(1), [0.025, 0.975])
+        parts.append(f"{'WER' if key == 'errors' else key} {own.mean():.3f} ({low:+.3f} to {high:+.3f})")
+    print(f"{name:40} {' '.join(parts)}", flush=True)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("acoustic", nargs="*")
+    parser.add_argument("--tokens", nargs="+", default=[], metavar="MODEL")
+    parser.add_argument("--manifest", required=True)
+    parser.add_argument("--features", required=True)
+    parser.add_argument("--json", type=Path, required=True)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    rows = Rows(read_manifest(args.manifest), args.features)
+    kept = json.loads(args.json.read_text()) if args.json.is_file() else {}
+    shipped = load_model()
+    voices = {folder: load_model(acoustic=folder) for folder in args.acoustic}
+    voices |= {folder: with_tokens(shipped, folder, TokenOptions()) for folder in args.tokens}
+    ways = {"shipped": (shipped, AROUND)}
+    ways |= {f"{name} {way}".strip(): (own, way) for name, own in voices.items() for way in ("", LIPS, AROUND)}
+    for name, (loaded, way) in ways.items():
+        kept[name] = kept.get(name) or rows.of(loaded, way)
+        show(name, kept[name], kept["shipped"])
+        write_text(args.json, json.dumps(kept) + "\n")
+    if "gap" not in kept:
+        kept |= rows.recordings()
+        write_text(args.json, json.dumps(kept) + "\n")
+    for name in ("natural", "gap"):
+        show(name, kept[name], kept["shipped"])
+
+
+if __name__ == "__main__":
+    main()

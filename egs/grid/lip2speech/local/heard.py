@@ -1,0 +1,17 @@
+"""What is measured of one spoken clip: its words, and how alike it is to the recording where they are said."""
+
+import numpy as np
+
+from lip2speech.evaluation.asr_scorers import PocketSphinxGrid
+from lip2speech.evaluation.intelligibility import stoi_aligned
+from lip2speech.evaluation.metrics import pesq
+from vsr.evaluation.wer import word_errors
+
+
+def spoken_figures(clip, natural: np.ndarray, wave: np.ndarray, scorer: PocketSphinxGrid, said=None) -> dict:
+    """STOI and ESTOI of the words or between two times ``said`` (seconds), PESQ nb and wrong words of a wave (S,)."""
+    plain, extended = (
+        stoi_aligned(natural, wave, 0, said or (clip.words[0][1], clip.words[-1][2]), own) for own in (False, True)
+    )
+    errors = word_errors(clip.text, scorer.transcribe(wave))[0]
+    return {"stoi": plain, "estoi": extended, "pesq": pesq(natural, wave, "nb"), "errors": errors}
