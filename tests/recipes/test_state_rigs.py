@@ -10,6 +10,7 @@ import torch
 
 from vsr.data.batch import Batch
 from vsr.data.manifest import Clip
+from vsr.data.targets import Target
 from vsr.evaluation.wer import score_utterance
 from vsr.objectives import minimum_risk, policy_gradient
 from vsr.text.tokenizer import CharTokenizer
@@ -19,6 +20,7 @@ DECODERS = runpy.run_path(str(EGS / "grid/vsr/local/decoders.py"))
 SOUNDS = runpy.run_path(str(EGS / "puppet/vsr/local/sounds.py"))
 TRANSLATION = runpy.run_path(str(EGS / "puppet/vsr/local/translation.py"))
 TRANSLATIONS = runpy.run_path(str(EGS / "puppet/lip2speech/local/translations.py"))
+TAUGHT = runpy.run_path(str(EGS / "grid/vsr/local/taught.py"))
 FEW = runpy.run_path(str(EGS / "puppet/vsr/local/few_videos.py"))
 
 
@@ -46,6 +48,22 @@ def test_the_control_gives_every_clip_the_sounds_of_one():
     assert sorted(own.text for own in dealt) == sorted(own.text for own in clips)
     assert all(own.text[1:] == own.phones[0][0] for own in dealt)
     assert replace(dealt[0], text="", phones=(), language="").id == "c0"
+
+
+def test_the_control_of_teachers_takes_targets_of_other_lengths():
+    clips = [Clip(f"c{i}", "a.mp4", f"w{i}", num_frames=3 + i) for i in range(3)]
+
+    def teacher(clip, frames, rng):
+        assert frames == clip.num_frames  # what is stored of a clip is refused at another length
+        return {"tokens": Target(np.arange(2)), "frame.states": Target(np.full((frames, 1), frames))}
+
+    given = TAUGHT["Others"](teacher, clips, 0)
+    for clip in clips:
+        made, other = given(clip, clip.num_frames), given.other[clip.id]
+        states = made["frame.states"].values[:, 0].tolist()
+        kept = min(clip.num_frames, other.num_frames)
+        assert other is not clip and states == [other.num_frames] * kept + [-1] * (clip.num_frames - kept)
+        assert made["tokens"].values.tolist() == [0, 1]
 
 
 def test_a_bridge_takes_states_and_units():

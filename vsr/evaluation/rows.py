@@ -34,7 +34,7 @@ def kept_scores(folder: str | Path) -> dict[str, list[UtteranceScore]]:
     """What `keep_scores` wrote there. Raises VsrError where it wrote nothing."""
     path = Path(folder, FILE)
     if not path.exists():
-        raise VsrError("bad_scores", f"{path} is not there: give the folder that a run has written")
+        raise VsrError("bad_options", f"{path} is not there: give the folder that a run has written")
     rows = json.loads(path.read_text(encoding="utf-8"))
     return {name: [UtteranceScore(**row) for row in each] for name, each in rows.items()}
 
@@ -53,13 +53,13 @@ def over_seeds(before: Sequence[str | Path], after: Sequence[str | Path]) -> Ite
     paired gains; clips are drawn for its interval, each with all of its seeds. Raises VsrError where the runs do not
     match."""
     if len(before) != len(after):
-        raise VsrError("bad_scores", f"{len(before)} runs against {len(after)}: give one of either for each seed")
+        raise VsrError("bad_options", f"{len(before)} runs against {len(after)}: give one of either for each seed")
     arms = [[kept_scores(folder) for folder in folders] for folders in (before, after)]
     for name in [own for own in arms[0][0] if all(own in run for arm in arms for run in arm)]:
         each = [[run[name] for run in arm] for arm in arms]
         ids = [[own.id for own in scores] for arm in each for scores in arm]
         if any(own != ids[0] for own in ids):
-            raise VsrError("bad_scores", f"{name}: the runs have scored different clips")
+            raise VsrError("bad_options", f"{name}: the runs have scored different clips")
         gain, low, high = paired_gain(*(summed(arm) for arm in each))
         first, second = (
             f"{', '.join(f'{wer(own):.2f}' for own in arm)} (mean {np.mean([wer(own) for own in arm]):.2f})"

@@ -107,7 +107,8 @@ class Others:
         self.teacher, self.other = teacher, others(clips, seed)
 
     def __call__(self, clip, frames, rng=None):
-        own, other = self.teacher(clip, frames, rng), self.teacher(self.other[clip.id], frames, rng)
+        another = self.other[clip.id]
+        own, other = self.teacher(clip, frames, rng), self.teacher(another, another.num_frames, rng)
         return {name: fitted(other[name], len(value.values)) if "." in name else value for name, value in own.items()}
 
 
