@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 pytest.importorskip("transformers")
 
@@ -58,6 +59,27 @@ def test_the_loss_of_a_batch_is_that_of_its_pairs_alone(architecture):
     alone = [restorer.log_probs(lines, [words])[0] for lines, words in zip(PROMPTS, TEXTS, strict=True)]
     count = sum(len(restorer.codec.text(words)) for words in TEXTS)
     assert float(pair_loss(restorer.model, batch)) == pytest.approx(-sum(alone) / count, rel=1e-5)
+
+
+class Largest(TorchDispatchMode):
+    """The most elements that a tensor has which an operation takes."""
+
+    taken = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.taken = max([self.taken, *(own.numel() for own in args if isinstance(own, torch.Tensor))])
+        return function(*args, **(kwargs or {}))
+
+
+def test_a_frozen_head_is_not_copied_for_each_pair(backbone):
+    """The states of the texts' places come as a slice or as a copy; of a slice the head would be multiplied in a batch
+    of its own copies, which is most of the time of a step."""
+    model, codec, _ = build(RestorerSettings(str(backbone), lora=LoraSettings(rank=2)))
+    head = model.get_output_embeddings().weight
+    batch = batch_of(codec, True, [["B L UW"]] * 8, [["a"]] * 8)
+    with Largest() as largest:
+        pair_loss(model, batch).backward()
+    assert not head.requires_grad and largest.taken < len(batch.ids) * head.numel()
 
 
 @pytest.mark.parametrize("architecture", KINDS)

@@ -23,7 +23,7 @@ from vsr.core.errors import VsrError
 from vsr.core.tokens import IGNORE
 from vsr.data.batch import Batch
 from vsr.models.borrowed import Borrower, check_hashes
-from vsr.models.text_backbone import LoraSettings, load_backbone, with_lora
+from vsr.models.text_backbone import LoraSettings, last_places, load_backbone, with_lora
 from vsr.text.hub_tokenizer import HubTokenizer
 from vsr.text.hypothesis import Hypothesis
 
@@ -121,7 +121,7 @@ class LLMHead(Borrower):
         mask = (torch.arange(given.shape[1], device=states.device) >= given.shape[1] - lengths[:, None]).long()
         found = self.llm(
             inputs_embeds=given, attention_mask=mask, position_ids=(mask.cumsum(1) - 1).clamp(min=0),
-            use_cache=False, logits_to_keep=labels.shape[1],
+            use_cache=False, logits_to_keep=last_places(given.shape[1], labels.shape[1]).to(states.device),
         ).logits  # fmt: skip
         return found, labels
 

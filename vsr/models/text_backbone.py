@@ -113,6 +113,14 @@ def with_lora(model: Any, lora: LoraSettings, task: str = "CAUSAL_LM") -> Any:
         raise VsrError("bad_config", f"llm.lora: {one_line(error)[:200]}") from error
 
 
+def last_places(length: int, count: int) -> torch.Tensor:
+    """The last ``count`` of ``length`` places (count,), as ``logits_to_keep``.
+
+    A number there makes a slice of the states, with which a frozen head is copied once for every text of a batch.
+    """
+    return torch.arange(length - count, length)
+
+
 def weight_files(path: str | Path) -> list[Path]:
     """The files that hold a backbone's weights. Raises VsrError as `load_backbone`."""
     folder, gguf = _found(located_backbone(path))

@@ -26,6 +26,7 @@ from vsr.core.numbers import COUNT, NOT_NEGATIVE, SEED, SHARE, Range, check_numb
 from vsr.core.tokens import IGNORE
 from vsr.decoding.restorer import Codec, RestorerSettings, begun
 from vsr.decoding.restorer_folder import build, save_restorer
+from vsr.models.text_backbone import last_places
 from vsr.text.normalise import lower
 from vsr.training.config import OptimConfig
 from vsr.training.continued import begin
@@ -140,10 +141,10 @@ def pair_loss(model: Any, batch: Pairs) -> Tensor:
         ).logits
     else:
         place = (batch.mask.cumsum(1) - 1).clamp(min=0)
-        kept = batch.labels.shape[1] + 1
+        kept = last_places(batch.ids.shape[1] - 1, batch.labels.shape[1])  # a token is told at the place before it
         logits = model(
             input_ids=batch.ids, attention_mask=batch.mask, position_ids=place, use_cache=False, logits_to_keep=kept
-        ).logits[:, :-1]
+        ).logits
     return F.cross_entropy(logits.flatten(0, 1).float(), batch.labels.flatten(), ignore_index=IGNORE)
 
 

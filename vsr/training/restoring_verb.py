@@ -55,7 +55,8 @@ def restorer_lines(config: RestorerTrainConfig) -> Iterator[str]:
     yield f"learns by the cross-entropy of the text: weight 1; prompts with {shown_errors}"
     yield "data: " + "; ".join(f"{name} {names(getattr(data, name))}" for name in ("train", "dev", "tests"))
     trainer = config.trainer
-    length = f"{trainer.max_minutes:g} minutes" if trainer.max_minutes else f"{trainer.max_epochs} epochs"
+    lengths = (trainer.max_steps, "steps"), (trainer.max_minutes, "minutes"), (trainer.max_epochs, "epochs")
+    length = next(f"{own:g} {unit}" for own, unit in lengths if own)
     yield f"AdamW {config.optim.lr:g}, {config.optim.warmup_steps} steps of warm-up; {length}"
     yield f"{data.batch} sentences a batch"
     yield from missing_lines([llm.backbone] if llm.backbone else [])

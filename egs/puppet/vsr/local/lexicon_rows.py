@@ -32,8 +32,9 @@ from vsr.evaluation.units import score_units
 from vsr.evaluation.wer import Score, UtteranceScore, score
 from vsr.modelstore.folder import LoadedModel, load_model
 from vsr.text.normalise import lower
-from vsr.text.tokenizer import BLANK, Tokenizer
-from vsr.text.unit_tokenizers import UnitSettings, units_tokenizer
+from vsr.text.phonemes import UNITS
+from vsr.text.tokenizer import BLANK
+from vsr.text.unit_tokenizers import UnitSettings, UnitTokenizer, units_tokenizer
 
 WEIGHTS, BONUSES = (0.3, 0.6, 1.0, 1.5, 2.5), (0.0, 2.0, 4.0)
 SURE = 0.99  # what a perfect reader gives the right token of a frame
@@ -50,15 +51,29 @@ def posteriors(loaded: LoadedModel, clips: Sequence[Clip]) -> list[Tensor]:
     return found
 
 
-def perfect(clips: Sequence[Clip], tokenizer: Tokenizer) -> list[Tensor]:
-    """Log-probabilities of a reader that sees every token: one frame each, and a blank after it."""
+def perfect(clips: Sequence[Clip], tokenizer: UnitTokenizer, errors: float = 0.0, seed: int = 0) -> list[Tensor]:
+    """Log-probabilities of a reader that sees every token: one frame each, and a blank after it.
+
+    ``errors``: this share of the units is taken for others by chance, and the reader is no surer than that.
+    """
+    rng, units = random.Random(seed), tokenizer.ids(UNITS[tokenizer.unit])
     found = []
     for clip in clips:
-        path = [token for own in tokenizer.encode(clip.text) for token in (own, BLANK)]
-        log_probs = torch.full((len(path), tokenizer.vocab_size), (1 - SURE) / tokenizer.vocab_size)
-        log_probs[torch.arange(len(path)), path] = SURE
-        found.append(sayable(log_probs.log(), tokenizer.eos_id))
+        seen = [mistaken(own, units, errors, rng) for own in tokenizer.encode(clip.text)]
+        probs = torch.full((2 * len(seen), tokenizer.vocab_size), (1 - SURE) / tokenizer.vocab_size)
+        probs[1::2, BLANK] = SURE
+        for row, own in zip(probs[::2], seen, strict=True):
+            if errors and own in units:
+                row[units] = errors / (len(units) - 1)
+            row[own] = 1 - errors if errors and own in units else SURE
+        found.append(sayable(probs.log(), tokenizer.eos_id))
     return found
+
+
+def mistaken(token: int, units: Sequence[int], errors: float, rng: random.Random) -> int:
+    """A unit, or by chance another one; marks between words stay."""
+    others = [own for own in units if own != token]
+    return rng.choice(others) if errors and token in units and rng.random() < errors else token
 
 
 def read(search: LexiconSearch, each: Sequence[Tensor], beam: int) -> list[str]:
@@ -96,6 +111,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", help="a reader of phonemes, visemes or characters by CTC")
     parser.add_argument("--perfect", choices=("phoneme", "viseme"), help="instead: every unit is seen")
+    parser.add_argument("--errors", type=float, default=0.0, metavar="P", help="with --perfect: units taken for others")
     parser.add_argument("--dev", required=True, metavar="JSONL")
     parser.add_argument("--test", required=True, metavar="JSONL")
     parser.add_argument("--texts", required=True, metavar="FILE", help="lines that n-grams are counted from")
@@ -114,7 +130,7 @@ def main() -> None:
     if args.perfect:
         words = [line for _, line in read_lines(args.lexicon)]
         tokenizer = units_tokenizer(UnitSettings(args.perfect, dictionary=tuple(args.dictionary)), words)
-        seen = [perfect(clips, tokenizer) for clips in (dev, test)]
+        seen = [perfect(clips, tokenizer, args.errors, number) for number, clips in enumerate((dev, test))]
     else:
         loaded = load_model(args.model)
         tokenizer, seen = loaded.tokenizer, [posteriors(loaded, clips) for clips in (dev, test)]

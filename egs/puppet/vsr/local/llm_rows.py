@@ -10,6 +10,7 @@ Control: each restorer is also shown what was read of another clip (--shuffle). 
 """
 
 import argparse
+import json
 import math
 from collections.abc import Callable, Sequence
 from itertools import combinations
@@ -17,7 +18,7 @@ from itertools import combinations
 import torch
 from lexicon_rows import perfect, posteriors, scored
 
-from vsr.core.files import read_lines
+from vsr.core.files import read_lines, write_lines
 from vsr.data.manifest import Clip, read_manifest
 from vsr.decoding.lexicon import lexicon_for
 from vsr.decoding.lexicon_search import LexiconSearch
@@ -65,10 +66,18 @@ def oracle(clips: Sequence[Clip], each) -> float:
     return total[0] / total[1]
 
 
+def keep_readings(path: str, clips: Sequence[Clip], lines: Sequence[str]) -> None:
+    """JSON Lines of what was read, as `vsr decode` writes them."""
+    pairs = zip(clips, lines, strict=True)
+    write_lines(path, (json.dumps({"id": clip.id, "text": line}) for clip, line in pairs))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", help="a reader of phonemes or visemes by CTC")
     parser.add_argument("--perfect", choices=("phoneme", "viseme"), help="instead: every unit is seen")
+    parser.add_argument("--errors", type=float, default=0.0, metavar="P", help="with --perfect: units taken for others")
+    parser.add_argument("--readings", metavar="JSONL", help="only: write the greedy units of dev, for data.noise")
     parser.add_argument("--dev", required=True, metavar="JSONL")
     parser.add_argument("--test", required=True, metavar="JSONL")
     parser.add_argument("--texts", required=True, metavar="FILE")
@@ -86,10 +95,12 @@ def main() -> None:
     if args.perfect:
         words = [line for _, line in read_lines(args.lexicon)]
         tokenizer = units_tokenizer(UnitSettings(args.perfect), words)
-        read = [perfect(clips, tokenizer) for clips in lists]
+        read = [perfect(clips, tokenizer, args.errors, number) for number, clips in enumerate(lists)]
     else:
         loaded = load_model(args.model)
         tokenizer, read = loaded.tokenizer, [posteriors(loaded, clips) for clips in lists]
+    if args.readings:
+        return keep_readings(args.readings, lists[0], [units_read(own, tokenizer, "viseme") for own in read[0]])
     lexicon = lexicon_for(tokenizer, args.lexicon)
     grams = {f"{order}-grams": CountedWords(texts, order) for order in (1, 3)}
     searches = [LexiconSearch(lexicon, NoLanguage())]
