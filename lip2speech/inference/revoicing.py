@@ -16,6 +16,7 @@ from lip2speech.features.unit_input import unit_vectors
 from lip2speech.inference.dubbing import join
 from lip2speech.inference.folder import ACOUSTIC, UNITS_FILE, LoadedVoice
 from lip2speech.inference.synthesizer import check_finite, vocode
+from lip2speech.inference.unit_voices import check_seen
 from lip2speech.models.flow_options import FlowOptions
 from lip2speech.models.voice import Speech
 from vsr.core.clock import MELS_PER_FRAME, SAMPLES_PER_FRAME, UNITS_PER_FRAME
@@ -24,14 +25,10 @@ from vsr.core.windows import window_spans
 from vsr.media.audio import fit_length
 from vsr.media.units import Codebook, open_extractor
 
-SEEN, UNITS = "seen", "units"  # what training writes into the config of a voice that speaks units
-
 
 def check_speaks_units(loaded: LoadedVoice) -> None:
     """Refuse a voice that looks at lips. Raises VsrError bad_model."""
-    if loaded.config[ACOUSTIC].get(SEEN) != UNITS:
-        problem = "speaks from lips, not from units of sound: train one with data.seen: units, and give it as --model"
-        raise VsrError("bad_model", f"{loaded.parts[0]} {problem}")
+    check_seen(loaded.config[ACOUSTIC], loaded.parts[0])
 
 
 def tracks_of(loaded: LoadedVoice, emotion: str, steps: int) -> dict[str, Tensor]:

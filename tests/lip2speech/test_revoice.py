@@ -1,6 +1,7 @@
 """Another voice for a recording: as long as it was, by its units alone, and nobody's where that is asked for."""
 
 from dataclasses import replace
+from shutil import copy
 
 import numpy as np
 import pytest
@@ -57,6 +58,15 @@ def test_a_voice_that_looks_at_lips_is_refused(tiny_voice_folder, voice_like, tm
     for model in ([], ["--model", str(tiny_voice_folder)]):
         assert main([*given, *model]) == 1 and "data.seen: units" in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_it_is_refused_by_its_configuration_alone(tiny_voice_folder, voice_like, tmp_path, capsys):
+    for part in ("acoustic", "vocoder"):
+        (tmp_path / "bare" / part).mkdir(parents=True)
+        copy(tiny_voice_folder / part / "config.json", tmp_path / "bare" / part)
+    write_wave(tmp_path / "said.wav", voice_like)
+    given = [str(tmp_path / "said.wav"), "-o", str(tmp_path / "no.wav"), "--model", str(tmp_path / "bare")]
+    assert main(["revoice", *given, "--reference", "own"]) == 1 and "data.seen: units" in capsys.readouterr().err
 
 
 def test_units_that_another_program_wrote_are_said(units_voice, tmp_path, capsys):

@@ -56,11 +56,10 @@ def run(args: argparse.Namespace) -> int:
     from lip2speech.inference.dubbing import speaker_of
     from lip2speech.inference.folder import load_model
     from lip2speech.inference.reference import whose
-    from lip2speech.inference.revoicing import check_feels, check_speaks_units, read_units, revoice, say_units
+    from lip2speech.inference.revoicing import check_feels, read_units, revoice, say_units
     from vsr.media.audio import read_wave
 
     loaded = load_model(args.model, args.device)
-    check_speaks_units(loaded)
     check_feels(loaded, args.emotion)
     if is_units(args.sound):
         speaker = speaker_of(loaded, torch.from_numpy(before_hearing(reference)))
@@ -93,6 +92,8 @@ def is_units(path: str) -> bool:
 
 def check_given(args: argparse.Namespace) -> tuple[FlowOptions, Reference]:
     """Check files and options before the work; returns the options of the flow, and whose voice. Raises VsrError."""
+    from lip2speech.inference.folder import ACOUSTIC, find_model
+    from lip2speech.inference.unit_voices import check_units_folder
     from vsr.core.errors import VsrError
     from vsr.core.files import check_output
 
@@ -108,6 +109,7 @@ def check_given(args: argparse.Namespace) -> tuple[FlowOptions, Reference]:
     check_output(args.out, args.sound, *filter(None, [reference.file]))
     if args.pool:
         pool_of(args.pool)
+    check_units_folder(find_model(args.model) / ACOUSTIC)
     return options, reference
 
 

@@ -76,8 +76,9 @@ def run(args: argparse.Namespace) -> int:
 def check_given(args: argparse.Namespace):
     """Check files and options before the work; returns the options of the flow, and how the video goes into the output,
     None for a .wav. Raises VsrError."""
-    from lip2speech.inference.folder import find_model
+    from lip2speech.inference.folder import ACOUSTIC, find_model
     from lip2speech.inference.languages import check_code, check_language
+    from lip2speech.inference.unit_voices import check_units_folder
     from vsr.core.errors import VsrError
     from vsr.core.files import check_output
 
@@ -96,7 +97,8 @@ def check_given(args: argparse.Namespace):
         if not Path(path).exists():
             raise VsrError("unreadable", f"{path}: no such file")
     check_output(args.out, *reads)
-    check_language(find_model(args.model), args.to)
+    check_language(folder := find_model(args.model), args.to)
+    check_units_folder(folder / ACOUSTIC)
     if sound:
         return options, None
     from vsr.media.mux.mux import check_container
