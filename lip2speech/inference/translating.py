@@ -63,12 +63,7 @@ def translate_wave(
 
     Raises VsrError too_short (no sound, or no time for the units), too_long, no_speech (nothing is translated).
     """
-    frames = -(-len(wave) // SAMPLES_PER_FRAME)
-    if not frames:
-        raise VsrError("too_short", "there is no sound to translate")
-    if frames > LONGEST:
-        most = LONGEST / FPS
-        raise VsrError("too_long", f"it is longer than the {most:.0f} s that are translated at once: cut it up")
+    frames = frames_of(wave)
     whole = fit_length(wave.astype(np.float32), frames * SAMPLES_PER_FRAME)
     units = translator.codebook.units(open_extractor(translator.codebook.extractor).frames(torch.from_numpy(whole)))
     device = next(translator.model.parameters()).device
@@ -77,6 +72,17 @@ def translate_wave(
     if not found.units:
         raise VsrError("no_speech", f"nothing that was heard could be said in {language}")
     return found
+
+
+def frames_of(wave: np.ndarray, whose: str | Path = "the sound") -> int:
+    """Video frames that a wave (S,) is translated as. Raises VsrError too_short (nothing is there), too_long."""
+    frames = -(-len(wave) // SAMPLES_PER_FRAME)
+    if not frames:
+        raise VsrError("too_short", f"{whose}: there is no sound to translate")
+    if frames > LONGEST:
+        problem = f"is longer than the {LONGEST / FPS:.0f} s that are translated at once: cut it up"
+        raise VsrError("too_long", f"{whose} {problem}")
+    return frames
 
 
 def say(
@@ -88,9 +94,9 @@ def say(
     return made if samples is None else fit_length(made, samples)
 
 
-def source_wave(path: str | Path, lips: Any = None) -> np.ndarray:
-    """What is translated: the sound of a recording, or with ``lips``, a voice, what its lips are voiced as."""
-    from lip2speech.inference.dubbing import speak
+def heard_wave(path: str | Path) -> np.ndarray:
+    """The sound (S,) of a recording that is to be translated. Raises VsrError as `frames_of`, also unreadable."""
     from vsr.media.audio import read_wave
 
-    return read_wave(path) if lips is None else speak(lips, path).wave
+    frames_of(wave := read_wave(path), path)
+    return wave

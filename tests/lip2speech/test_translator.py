@@ -296,6 +296,14 @@ def test_what_is_too_long_or_nothing_is_refused(voice):
         translate_wave(loaded, np.zeros(0, np.float32), "es")
 
 
+def test_a_recording_that_is_too_long_is_refused_before_a_model_is_loaded(voice, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("lip2speech.inference.folder.load_model", lambda *_: pytest.fail("a model was loaded"))
+    write_wave(tmp_path / "long.wav", np.zeros(640 * 501, np.float32))
+    given = ["translate", str(tmp_path / "long.wav"), "-o", str(tmp_path / "no.wav"), "--to", "es", "--consent"]
+    assert main([*given, "--model", str(voice)]) == 1
+    assert "long.wav is longer than the 20 s" in capsys.readouterr().err and not (tmp_path / "no.wav").exists()
+
+
 @pytest.fixture
 def lists(tmp_path, codebook, monkeypatch, voice_like):
     """Three languages that say the same, each a little otherwise; the config of a run."""

@@ -50,18 +50,20 @@ def run(args: argparse.Namespace) -> int:
     import torch
 
     from lip2speech.features.speaker import reference_vector
-    from lip2speech.inference.dubbing import SYNTHETIC, speaker_of
+    from lip2speech.inference.dubbing import SYNTHETIC, speak, speaker_of
     from lip2speech.inference.folder import load_model
-    from lip2speech.inference.translating import open_translator, say, source_wave, translate_wave
+    from lip2speech.inference.translating import heard_wave, open_translator, say, translate_wave
     from vsr.media.audio import mux, write_wave
 
-    loaded = load_model(args.model, args.device)
-    translator, hears = open_translator(loaded), reads_sound(args)
-    lips = None if hears else load_model(args.lips, args.device)
-    wave = source_wave(args.source, lips)
-    found = translate_wave(translator, wave, args.to, args.duration == SAME)
+    hears = reads_sound(args)
+    wave = heard_wave(args.source) if hears else None
     whose = args.reference or (OWN if hears else None)
     vector = reference_vector(args.source if whose == OWN else whose) if whose else None
+    loaded = load_model(args.model, args.device)
+    translator = open_translator(loaded)
+    if wave is None:
+        wave = speak(load_model(args.lips, args.device), args.source).wave
+    found = translate_wave(translator, wave, args.to, args.duration == SAME)
     speaker = speaker_of(loaded, None if vector is None else torch.from_numpy(vector))
     made = say(loaded, found.units, speaker, options, len(wave) if args.duration == SAME else None)
     if plan is None:
