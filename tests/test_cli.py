@@ -15,6 +15,7 @@ import pytest
 
 from vsr.cli import VSR, Program, distortion_options, main, own_phrases, planned
 from vsr.cli import search_options as flags
+from vsr.core.errors import VsrError
 
 # groups of options that several verbs have, or that are of another file
 SHARED = ("search", "language models", "machines", "own phrases", "distortion")
@@ -50,6 +51,18 @@ def test_every_flag_is_read_and_shown(verb):
 def test_every_command_file_is_a_verb():
     files = {p.stem for p in Path(import_module("vsr.cli.commands.crop").__file__).parent.glob("*.py")} - {"__init__"}
     assert files == set(VSR.verbs)
+
+
+@pytest.mark.parametrize("reason, status", [("bad_options", 2), ("bad_config", 1), ("bad_manifest", 1), ("exists", 1)])
+def test_the_reason_decides_the_exit_status(reason, status, monkeypatch, capsys):
+    """2: the command must be given otherwise."""
+
+    def run(args):
+        raise VsrError(reason, "no\nluck")
+
+    monkeypatch.setattr("vsr.cli.commands.score.run", run)
+    assert main(["score", "--ref", "r.jsonl", "--hyp", "h.jsonl"]) == status
+    assert capsys.readouterr().err == "vsr: no luck\n"
 
 
 def test_wrong_usage_is_2_and_a_user_error_1(capsys, tmp_path):

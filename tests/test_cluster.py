@@ -164,7 +164,7 @@ def test_a_cluster_that_is_not_there_is_one_line(tmp_path, capsys, monkeypatch):
     command = ["crop", "--manifest", str(tmp_path / "in.jsonl"), "--out", str(tmp_path / "out")]
     assert main([*command, "--engine", "ray", "--address", "127.0.0.1:9"]) == 1
     assert main([*command, "--engine", "ray", "--address", "nowhere"]) == 1
-    assert main([*command, "--address", "127.0.0.1:9"]) == 1
+    assert main([*command, "--address", "127.0.0.1:9"]) == 2
     monkeypatch.setitem(sys.modules, "ray", None)
     assert main([*command, "--engine", "ray"]) == 1
     lines = capsys.readouterr().err.splitlines()

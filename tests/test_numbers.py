@@ -39,7 +39,7 @@ def test_commands_refuse_numbers_out_of_range_in_one_line(words, tmp_path, capsy
     program, *words = words.split()
     main = {"vsr": vsr.cli.main, "lip2speech": lip2speech.cli.main}[program]
     listed = [] if words[0] == "prepare" else ["--manifest", "m.jsonl"]
-    assert main([*words, *listed, "--out", str(tmp_path / "out")]) == 1
+    assert main([*words, *listed, "--out", str(tmp_path / "out")]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     option = next(word for word in words[::-1] if word.startswith("--"))
     assert line.startswith(f"{program}: {option} is ") and not (tmp_path / "out").exists()

@@ -210,7 +210,7 @@ def test_two_files_of_one_name_are_told_to_take_two_folders(read, tmp_path, caps
     assert status == 2 and "same file: read each with an -o of its own" in printed[0]
     monkeypatch.setattr("vsr.cli.planned.ignores_case", lambda folder: True)
     status, printed = read("x/A.mp4", "y/a.mpg", "-o", tmp_path / "out")
-    assert status == 1 and "an -o of its own" in printed[0]
+    assert status == 2 and "an -o of its own" in printed[0]
 
 
 def spoken(file, **facts):

@@ -102,7 +102,7 @@ def test_what_lip2speech_reads_is_not_replaced(desk, line, capsys):
         (desk / name).write_bytes(b"RIFF")
     shutil.copy("manifest.jsonl", "out/result.json")
     before = contents(desk)
-    assert main(line.split()) == 1
+    assert main(line.split()) in (1, 2)
     (printed,) = capsys.readouterr().err.splitlines()
     refusals = ("is what is read", "holds the features", "would replace", "no / in it")
     assert any(words in printed for words in refusals), printed

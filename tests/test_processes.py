@@ -243,3 +243,12 @@ def test_an_error_made_of_an_interrupt_is_told_as_one(monkeypatch, capsys):
     monkeypatch.setattr(Program, "dispatch", broken)
     assert Program("vsr", "", {}, "").main([]) == 130
     assert capsys.readouterr().err == "vsr: interrupted\n"
+
+
+@pytest.mark.parametrize("when", ["atexit.register(ask)", "ask()", "threading._register_atexit(ask)"])
+def test_a_worker_without_work_goes_without_a_word(when):
+    """As while Python ends, when an exception would be printed."""
+    lines = "import atexit, os, signal, threading", "from vsr.core.worker import start_worker", "start_worker(1)"
+    code = "\n".join((*lines, "def ask(): os.kill(os.getpid(), signal.SIGTERM)", when))
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 128 + signal.SIGTERM and ended.stderr == ""

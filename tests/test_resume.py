@@ -1,6 +1,5 @@
 """A long video that is killed at any moment is read on to the same bytes, and its results come while it is read."""
 
-import argparse
 import json
 import multiprocessing
 import os
@@ -9,6 +8,8 @@ import signal
 
 import numpy as np
 import pytest
+
+from vsr.cli import main
 
 FORMATS = "txt,srt,vtt,json,tsv"
 KILLS = int(os.environ.get("VSR_KILLS", "2"))
@@ -88,13 +89,9 @@ def wait_for(ready, process):
 
 
 def test_a_name_alone_is_not_a_result_and_resume_needs_its_folder(tmp_path, capsys):
-    from vsr.cli.commands import transcribe as command
-
-    parser = argparse.ArgumentParser()
-    command.add_arguments(parser)
     (tmp_path / "clip.txt").write_text("bin blue", encoding="utf-8")
-    named = parser.parse_args(["clip.mp4", "-o", str(tmp_path), "--resume"])
-    assert command.run(named) == 1 and (tmp_path / "clip.txt").read_text("utf-8") == "bin blue"
+    assert main(["transcribe", "clip.mp4", "-o", str(tmp_path), "--resume"]) == 1
+    assert (tmp_path / "clip.txt").read_text("utf-8") == "bin blue"
     assert "vsr did not write it" in capsys.readouterr().err
-    assert command.run(parser.parse_args(["clip.mp4", "--resume"])) == 2
+    assert main(["transcribe", "clip.mp4", "--resume"]) == 2
     assert "-o DIR" in capsys.readouterr().err

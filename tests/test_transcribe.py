@@ -152,7 +152,7 @@ def test_a_bad_model_stops_all_processes_with_its_own_message(face_clip, landsca
 )
 def test_wrong_usage_is_2_and_says_what_to_do(arguments, complaint, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert command_line(*arguments) == 2
+    assert main(["transcribe", *arguments]) == 2
     assert complaint in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 

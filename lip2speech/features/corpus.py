@@ -139,7 +139,7 @@ def extract(clip: Clip, codebook: Codebook, extractor, offset: float = 0.0) -> d
     units = codebook.units(extractor.frames(sound))
     return {
         "wave": torch.from_numpy(to_pcm16(wave)),
-        "mel": log_mel(sound),
+        "mel": log_mel(sound.double()).float(),  # to the last digit that is stored, as `vsr convert` has them
         "units": units.to(torch.int16),
         "speaker": torch.from_numpy(speaker_vector(wave)),
     }

@@ -9,12 +9,12 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 
-from lip2speech.features.speaker import reference_vector
+from lip2speech.features.speaker import DIM
 from lip2speech.inference.directions import Directions
 from lip2speech.inference.faces import face_vectors
 from lip2speech.inference.filling import check_fills, check_inside, conditions_around, patched
@@ -26,7 +26,7 @@ from lip2speech.inference.mixer import Mixer
 from lip2speech.inference.noise_ratio import better_of
 from lip2speech.inference.options import AUTO, MASK
 from lip2speech.inference.recorded import check_hears, check_sound, conditions_of_sound
-from lip2speech.inference.reference import FACE, Reference, read_reference, whose
+from lip2speech.inference.reference import FACE, Reference, before_hearing, read_reference, whose
 from lip2speech.inference.spoken_conditions import conditions_of_words
 from lip2speech.inference.synthesizer import check_finite, vocode
 from lip2speech.inference.text import Text, said_between
@@ -36,6 +36,7 @@ from lip2speech.models.flow_options import FlowOptions
 from lip2speech.models.pull import Pull, Said, text_pull
 from lip2speech.models.voice import Speech
 from vsr.core.clock import FPS, MELS_PER_FRAME, SAMPLE_RATE, SAMPLES_PER_FRAME, UNITS_PER_FRAME
+from vsr.core.errors import VsrError
 from vsr.core.progress import Watch
 from vsr.core.windows import window_spans
 from vsr.data.transforms import to_network_input
@@ -134,7 +135,7 @@ def speak(
 def _speakers(loaded: LoadedVoice, reference: References, video: str | Path, faces: str | int) -> Mapping:
     """The vector (1, 256) of every face."""
     given = {None: None} | dict(reference if isinstance(reference, Mapping) else {None: reference})
-    read = {face: read_reference(whom) if isinstance(whom, str | Path) else whom for face, whom in given.items()}
+    read = {face: _read(whom) for face, whom in given.items()}
     looks = {face for face, whom in read.items() if isinstance(whom, Reference) and whom.kind == FACE}
     vectors = {face: None if face in looks else _vector(whom, video) for face, whom in read.items()}
     if looks:
@@ -145,13 +146,26 @@ def _speakers(loaded: LoadedVoice, reference: References, video: str | Path, fac
     return defaultdict(lambda: speakers[None], speakers)
 
 
+def _read(whom: Any) -> Reference | np.ndarray | None:
+    """Whose voice it is, whatever way that is said. Raises VsrError bad_options."""
+    if isinstance(whom, str | Path | Reference):
+        return read_reference(whom)
+    if whom is None:
+        return None
+    vector = np.asarray(whom, np.float32) if isinstance(whom, np.ndarray | torch.Tensor) else np.empty(0)
+    if vector.shape != (DIM,) or not np.isfinite(vector).all() or not vector.any():
+        raise VsrError("bad_options", f"reference {whom!r:.40}: give what --reference takes, or a vector ({DIM},)")
+    return vector
+
+
 def _vector(whom: Reference | np.ndarray | None, video: str | Path) -> np.ndarray | None:
     return whose(whom, video).vector if isinstance(whom, Reference) else whom
 
 
-def wanted_voice(reference: str | Path | None) -> torch.Tensor | None:
-    """The vector (256,) of the voice in a recording; None: the model's own. Raises VsrError as `reference_vector`."""
-    return torch.from_numpy(reference_vector(reference)) if reference else None
+def wanted_voice(reference: str | Path | Reference | None) -> torch.Tensor | None:
+    """The vector (256,) of a voice that is chosen before anything is seen or heard, as --reference names it; None: the
+    model's own. Raises VsrError as `before_hearing`."""
+    return torch.from_numpy(before_hearing(read_reference(reference))) if reference else None
 
 
 def speaker_of(loaded: LoadedVoice, vector: torch.Tensor | None) -> torch.Tensor:

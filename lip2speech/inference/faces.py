@@ -28,7 +28,8 @@ def face_folder(model: str | Path) -> Path:
         return found[0]
     if _is_one(Path(model)):
         return Path(model)
-    raise VsrError("bad_model", f"{model} knows no voices of faces: lip2speech face trains what {places[0]} is to be")
+    place = places[0] if places[0].parent.is_dir() else places[1]
+    raise VsrError("bad_model", f"{model} knows no voices of faces: lip2speech face trains what {place} is to be")
 
 
 def _is_one(folder: Path) -> bool:

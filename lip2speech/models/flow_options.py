@@ -49,6 +49,11 @@ class FlowOptions:
         scales_in(self.guidance)
 
 
+def unused_of_flow(args: argparse.Namespace) -> dict[str, str]:
+    """Options of the flow that a call with --tokens does not heed -> where they work."""
+    return dict.fromkeys(("guidance", "solver", "pull"), "a flow, not with --tokens") if args.tokens else {}
+
+
 def add_flow_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare --steps, --guidance, --solver, --temperature, --seed, --detail and --pull, with the defaults of
     `FlowOptions`."""

@@ -103,7 +103,7 @@ def test_bad_corpora_stop_with_one_line(tmp_path, capsys):
     error = capsys.readouterr().err.splitlines()
     assert len(error) == 1 and "has no line 'Text: ...' (and 1 more transcripts)" in error[0]
     assert not (tmp_path / "out").exists()
-    assert main(["prepare", "lrs3", "--out", str(tmp_path / "out")]) == 1
+    assert main(["prepare", "lrs3", "--out", str(tmp_path / "out")]) == 2
     assert "needs --corpus" in capsys.readouterr().err
     for prepare, words in ((prepare_lrs2, "no folder main"), (prepare_lrw, "is not LRW")):
         with pytest.raises(VsrError, match=words):

@@ -115,3 +115,26 @@ def test_units_of_any_rate_come_to_50_hz(frames, rate, off):
 def test_too_long_is_cut_and_too_short_repeats_its_end():
     assert fitted(np.arange(9), 8, 4, "a").tolist() == list(range(8))
     assert fitted(np.arange(7), 8, 4, "a").tolist() == [*range(7), 6]
+
+
+def files_in(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_conversion_that_fails_leaves_what_was_there(tree, tmp_path, capsys):
+    vector = tree / "spk_emb" / "test" / "abc" / "00002.npy"
+    kept = vector.read_bytes()
+    np.save(vector, np.ones(3, np.float32))
+    assert convert(tree, tmp_path / "sub" / "out") == 1 and "00002.npy" in capsys.readouterr().err
+    assert not (tmp_path / "sub").exists(), "neither crops nor folders"
+    vector.write_bytes(kept)
+    assert convert(tree, tmp_path / "out") == 0
+    before = files_in(tmp_path / "out")
+    np.save(vector, np.ones(3, np.float32))
+    for path in (tree / "video").rglob("*.mp4"):  # other crops, which would lie under the first run's manifest
+        clip = Clip("c", "c.mp4", "", "abc", FRAMES[path.stem], str(tmp_path / "other.npy"))
+        np.save(tmp_path / "other.npy", np.full((FRAMES[path.stem], 96, 96), 9, np.uint8))
+        put_roi(clip, path)
+    assert convert(tree, tmp_path / "out") == 1 and files_in(tmp_path / "out") == before
+    vector.write_bytes(kept)
+    assert convert(tree, tmp_path / "out") == 0 and files_in(tmp_path / "out").keys() == before.keys()

@@ -42,7 +42,7 @@ def test_every_fault_is_named(manifest, jobs):
 
 
 def test_options_that_cannot_be_are_refused(manifest, capsys):
-    assert main(["validate", "--manifest", str(manifest / "good.jsonl"), "--tolerate", "-1"]) == 1
+    assert main(["validate", "--manifest", str(manifest / "good.jsonl"), "--tolerate", "-1"]) == 2
     assert "give a share from 0 to 1" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(["validate", "--manifest", str(manifest / "good.jsonl"), "--jobs", "0"])

@@ -2,6 +2,7 @@
 
 import json
 import random
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -27,8 +28,8 @@ WORDS = st.lists(st.sampled_from(["red", "blue", "green", "at", "by", "with"]), 
 
 
 def refused(argv, capsys) -> str:
-    """What a command says that ends with status 1, in one line."""
-    assert main(argv) == 1
+    """What a command says that refuses, in one line."""
+    assert main(argv) in (1, 2)
     said = capsys.readouterr().err
     assert len(said.strip().splitlines()) == 1
     return said
@@ -237,4 +238,25 @@ def test_lists_of_other_clips_and_one_list_are_refused(lists, capsys):
     assert "short.jsonl lacks 9 utterances" in said
     (folder / "w.json").write_text(json.dumps({"weights": {"member_0": 1.0}}), "utf-8")
     said = refused(["combine", *files, "--weights", str(folder / "w.json"), "--out", out], capsys)
-    assert "the weights are for member_0" in said
+    assert "the weights are of 1 members with plain votes, and this call has 3 members with plain votes" in said
+
+
+def test_a_member_is_given_once_and_says_how_sure_it_is(lists, capsys):
+    folder, files = lists
+    call, weights = ["combine", *files, "--out", str(folder / "o.jsonl")], str(folder / "w.json")
+    (folder / "link.jsonl").symlink_to(files[0])
+    for again in (files[0], str(folder / "link.jsonl")):
+        assert main([*call, again]) == 2 and f"{again} is given twice" in capsys.readouterr().err
+    said = refused([*call, "--method", "confidence"], capsys)
+    assert "a.jsonl has no confidence" in said and "--method vote" in said
+    assert main([*call, "--fit", str(folder / "ref.jsonl"), "--save-weights", weights]) == 0
+    for path in files:
+        rows = [json.loads(line) for line in Path(path).read_text("utf-8").splitlines()]
+        Path(path).write_text("".join(json.dumps(row | {"confidence": 0.5}) + "\n" for row in rows), "utf-8")
+    assert main([*call, "--method", "confidence"]) == 0
+    capsys.readouterr()
+    said = refused([*call, "--method", "confidence", "--weights", weights], capsys)
+    assert "w.json: the weights are of 3 members with plain votes" in said and "votes by confidence" in said
+    for broken in ("{", '{"weights": {"member_0": NaN}}'):
+        (folder / "w.json").write_text(broken, "utf-8")
+        assert "holds no weights" in refused([*call, "--weights", weights], capsys)

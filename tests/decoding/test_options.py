@@ -16,7 +16,7 @@ NUMBERS = ["ctc_weight", "length_bonus", "max_length_ratio", "lm_weight", "ngram
 def test_a_number_of_the_search_is_finite_and_in_its_range(name, value):
     with pytest.raises(VsrError, match=f"^{name} is ") as caught:
         DecodeOptions(**{name: value})
-    assert caught.value.reason == "bad_config"
+    assert caught.value.reason == "bad_options"
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, 0.5, 0, 1001])

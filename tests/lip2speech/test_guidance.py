@@ -70,7 +70,7 @@ def test_what_is_no_chain_is_refused(given):
 def test_a_condition_that_the_voice_lacks_is_named(tiny_voice_folder, tmp_path, capsys):
     film, out = write_video(tmp_path / "face.mp4", talking_face(25)), tmp_path / "voice.wav"
     given = ["speak", str(film), "-o", str(out), "--model", str(tiny_voice_folder), "--guidance", "text=6,content=3"]
-    assert main(given) == 1 and not out.exists()
+    assert main(given) == 2 and not out.exists()
     assert "this voice has no condition text; it has content" in capsys.readouterr().err
 
 

@@ -78,6 +78,6 @@ def test_the_command_writes_the_page_or_nothing(tiny_model, tiny_voice_folder, f
     (tmp_path / "text.mp4").write_text("no video", encoding="utf-8")
     assert main(["inspect", str(tmp_path / "text.mp4"), "-o", str(tmp_path / "no.html"), *models]) == 1
     assert len(capsys.readouterr().err.splitlines()) == 1
-    assert main(["inspect", str(face_clip), "-o", str(tmp_path / "no.html"), *models, "--reference", "face"]) == 1
+    assert main(["inspect", str(face_clip), "-o", str(tmp_path / "no.html"), *models, "--reference", "face"]) == 2
     assert "--reference face is of lip2speech speak" in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html", "text.mp4"]

@@ -65,6 +65,6 @@ def test_through_the_command(tmp_path, capsys, voice_like):
     assert found["MCD dB"]["b"] < found["MCD dB"]["a"] and found["MCD dB"]["better"] == 1
     (tmp_path / "good" / "b.wav").unlink()
     assert main(given) == 1 and "1 voices could not be scored" in capsys.readouterr().out
-    assert main(["compare", given[1], given[1], *given[3:]]) == 1 and "given twice" in capsys.readouterr().err
-    assert main(["compare", given[1], str(tmp_path / "no"), *given[3:]]) == 1
+    assert main(["compare", given[1], given[1], *given[3:]]) == 2 and "given twice" in capsys.readouterr().err
+    assert main(["compare", given[1], str(tmp_path / "no"), *given[3:]]) == 2
     assert main([*given, "-o", given[-1]]) == 1

@@ -82,5 +82,5 @@ def test_the_command_changes_the_voice_alone(tiny_voice_folder, tmp_path, capsys
         assert main(["speak", str(film), "-o", str(out), "--model", str(tiny_voice_folder), *more]) == 0
         waves.append(read_wave(out))
     assert 20 * np.log10(np.std(waves[1]) / np.std(waves[0])) == pytest.approx(-6, abs=0.05)
-    assert main(["speak", str(film), "-o", str(tmp_path / "x.wav"), "--pitch", "up"]) == 1
+    assert main(["speak", str(film), "-o", str(tmp_path / "x.wav"), "--pitch", "up"]) == 2
     assert "--pitch up" in capsys.readouterr().err and not (tmp_path / "x.wav").exists()

@@ -78,7 +78,7 @@ def test_units_that_another_program_wrote_are_said(units_voice, tmp_path, capsys
     expected = say_units(load_model(units_voice), read_units(said, UNITS), speaker)
     assert np.abs(read_wave(out) - expected.clip(-1, 1)).max() < 1e-3
     out.unlink()
-    assert main([*given, "own"]) == 1 and "units have no voice" in capsys.readouterr().err
+    assert main([*given, "own"]) == 2 and "units have no voice" in capsys.readouterr().err
     for wrong, why in (
         (np.array([UNITS]), f"0 to {UNITS - 1}"), (np.array([-1]), f"0 to {UNITS - 1}"), (np.zeros(3), "whole numbers"),
         (np.array([], int), "whole numbers"), (np.array([{}]), "cannot be read"),
@@ -149,9 +149,9 @@ def test_through_the_command(units_voice, voice_like, tmp_path, capsys):
         (["--reference", "own", "--pool", str(tmp_path)], "--pool is of"), (["--reference", "anna"], "no such file"),
         (["--reference", "anonymous", "--pool", str(tmp_path / "none")], "no recordings"),
     ):  # fmt: skip
-        assert main([*given, "-o", str(tmp_path / "no.wav"), *words]) == 1 and why in capsys.readouterr().err
+        assert main([*given, "-o", str(tmp_path / "no.wav"), *words]) == 2 and why in capsys.readouterr().err
     assert main([*given, "-o", str(said), "--reference", "own"]) == 1
-    assert main([*given, "-o", str(tmp_path / "no.mp4"), "--reference", "own"]) == 1
+    assert main([*given, "-o", str(tmp_path / "no.mp4"), "--reference", "own"]) == 2
     assert not list(tmp_path.glob("no.*"))
 
 

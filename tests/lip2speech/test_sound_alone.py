@@ -90,7 +90,7 @@ def test_it_is_trained_and_another_run_begins_with_it(sound):
 def test_what_cannot_be_is_refused(sound, capsys):
     assert train(sound, "c", model={"encoder": "finetuned"}) == 1
     assert "model.encoder must be frozen" in capsys.readouterr().err
-    assert main(["features", "--units", "u", "--out", str(sound / "no")]) == 1
+    assert main(["features", "--units", "u", "--out", str(sound / "no")]) == 2
     assert "give --manifest, --sound or both" in capsys.readouterr().err
     from lip2speech.training.acoustic import SpeechDataConfig
 

@@ -105,7 +105,7 @@ def test_each_face_has_the_voice_that_is_given_for_it(tiny_voice_folder, tmp_pat
     words = ["speak", str(both), "-o", str(tmp_path / "out.wav"), "--model", str(tiny_voice_folder)]
     assert main([*words, "--reference", f"0={someone}", "--reference", f"5={someone}"]) == 0
     assert "face 5 is not voiced, its reference was not used; voiced: 0" in capsys.readouterr().err
-    assert main([*words, "--reference", f"1={someone}", "--reference", f"1={someone}"]) == 1
+    assert main([*words, "--reference", f"1={someone}", "--reference", f"1={someone}"]) == 2
     assert "twice for face 1" in capsys.readouterr().err
 
 
@@ -151,8 +151,8 @@ def test_what_cannot_be_voiced_gives_one_line_and_no_file(tiny_voice_folder, fil
     for place, what in ((film, "is what is read"), (tmp_path, "a folder"), (film / "a.mp4", "cannot write")):
         status, line = refusal(capsys, "speak", film, "-o", place, *given)
         assert status == 1 and what in line, line
-    assert refusal(capsys, "speak", film, "-o", tmp_path / "nosuffix", *given)[0] == 1
-    assert refusal(capsys, "speak", film, "-o", out, "--steps", "-1", *given)[0] == 1
+    assert refusal(capsys, "speak", film, "-o", tmp_path / "nosuffix", *given)[0] == 2
+    assert refusal(capsys, "speak", film, "-o", out, "--steps", "-1", *given)[0] == 2
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_what_cannot_be_voiced_gives_one_line_and_no_file(tiny_voice_folder, fil
 )  # fmt: skip
 def test_numbers_that_are_none_are_refused_before_the_work(film, tmp_path, capsys, words):
     status, line = refusal(capsys, "speak", film, "-o", tmp_path / "out.wav", *words)
-    assert status == 1 and f"{words[0][2:]} is {words[1]}" in line
+    assert status == 2 and f"{words[0][2:]} is {words[1]}" in line
     assert not list(tmp_path.iterdir())
 
 
@@ -177,7 +177,7 @@ def test_verbs_of_lists_refuse_numbers_out_of_range(tmp_path, capsys, words):
     if verb == "units":
         del given["--features"]
     status, line = refusal(capsys, verb, *(word for pair in given.items() for word in pair), option, value)
-    assert status == 1 and f"{option} is {value}: it must be" in line
+    assert status == 2 and f"{option} is {value}: it must be" in line
 
 
 def test_a_voice_that_is_not_finite_is_refused_and_not_written(tiny_voice_folder, film, tmp_path):

@@ -15,7 +15,7 @@ from lip2speech.models.durations import filling, free, repeated, runs
 from lip2speech.models.translator import TranslatorConfig, UnitTranslator
 from lip2speech.models.translators import FIRST, UnitPairs
 from lip2speech.training.translator import PairDataset, TranslatorTrainConfig, pairs_of, said_by, units_of
-from tests.lip2speech.tiny import UNITS, speakers, tiny_vocoder, tiny_voice
+from tests.lip2speech.tiny import UNITS, by_heart, speakers, tiny_vocoder, tiny_voice
 from vsr.core.errors import VsrError
 from vsr.core.tokens import IGNORE
 from vsr.data.manifest import Clip, write_manifest
@@ -120,7 +120,8 @@ def test_the_search_finds_the_best_of_all_by_sum_or_by_mean(power):
 
 
 def test_the_language_says_what_is_said():
-    model, batch = trained()
+    model, batch = translator(label_smoothing=0.0), pairs()
+    by_heart(model, batch)
     for row, language in enumerate(("es", "de")):
         source, lengths = batch.source[row : row + 1], batch.lengths[row : row + 1]
         (found,) = model.translate(source[:, : int(lengths)], lengths, language, same=False)
@@ -129,16 +130,6 @@ def test_the_language_says_what_is_said():
         (same,) = model.translate(source[:, : int(lengths)], lengths, language)
         assert len(same.units) == 2 * int(lengths) and runs(same.units)[0] == runs(found.units)[0]
         assert same.pace == pytest.approx(sum(batch.steps[row].tolist()) / len(same.units), rel=0.2)
-
-
-def trained():
-    model, batch = translator(label_smoothing=0.0).train(), pairs()
-    optimiser = torch.optim.Adam(model.parameters(), 0.01)
-    for _ in range(150):
-        optimiser.zero_grad()
-        model.loss(batch)["loss"].backward()
-        optimiser.step()
-    return model.eval(), batch
 
 
 def test_lengths_of_padding_do_not_count():
@@ -258,7 +249,7 @@ def test_the_lips_of_a_video_are_voiced_first(voice, tiny_voice_folder, face_cli
 def test_what_does_not_go_together_is_refused_early(voice, said, tmp_path, monkeypatch, capsys, options, said_of):
     monkeypatch.chdir(tmp_path)
     base = ["translate", str(said), "--model", str(voice)]
-    assert main([*base, *([] if "-o" in options else ["-o", "x.wav"]), *options]) == 1
+    assert main([*base, *([] if "-o" in options else ["-o", "x.wav"]), *options]) in (1, 2)
     assert said_of in capsys.readouterr().err and not (tmp_path / "x.wav").exists()
 
 

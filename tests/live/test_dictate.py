@@ -75,7 +75,7 @@ def test_a_command_that_fails_is_named(command, said):
 
 @pytest.mark.parametrize("command", ["", "'open"])
 def test_a_command_that_is_none_is_refused_before_the_work(command, capsys):
-    assert main(["dictate", str(CLIP), "--command", command]) == 1
+    assert main(["dictate", str(CLIP), "--command", command]) == 2
     assert "--command" in capsys.readouterr().err
 
 
@@ -171,7 +171,7 @@ def test_enter_opens_and_closes_the_source(monkeypatch, tiny_model, capsys):
 
 def test_push_and_standard_input_do_not_go_together(monkeypatch, capsys):
     monkeypatch.setattr(sys, "stdin", io.StringIO(""))
-    assert main(["dictate", "-", "--push"]) == 1
+    assert main(["dictate", "-", "--push"]) == 2
     assert "--push" in capsys.readouterr().err
 
 

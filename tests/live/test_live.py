@@ -154,7 +154,7 @@ def test_the_demo_clip_is_read_as_from_a_file():
 
 
 def test_the_command_keeps_the_captions(tmp_path, capsys):
-    assert main(["live", str(DEMO), "-o", str(tmp_path / "said.doc")]) == 1
+    assert main(["live", str(DEMO), "-o", str(tmp_path / "said.doc")]) == 2
     assert main(["live", str(tmp_path / "none.mp4"), "-o", str(tmp_path / "said.srt")]) == 1
     assert "no such file" in capsys.readouterr().err
     assert main(["live", str(DEMO), "-o", str(tmp_path / "said.srt")]) == 0

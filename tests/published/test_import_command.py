@@ -97,7 +97,7 @@ def test_bad_input_gives_one_line_and_no_folder(files, capsys, spoil, reason):
 
 
 def test_a_tokenizer_is_asked_for(files, capsys):
-    assert main(["import", "auto_avsr", str(files / "tiny.pth"), "-o", str(files / "out")]) == 1
+    assert main(["import", "auto_avsr", str(files / "tiny.pth"), "-o", str(files / "out")]) == 2
     assert "--tokenizer" in capsys.readouterr().err
 
 

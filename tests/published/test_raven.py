@@ -68,7 +68,7 @@ def test_the_folder_takes_ravens_language_model_and_searches_with_it(tmp_path, c
     assert main(["import", "raven", str(tmp_path / "peer.pth"), *files, "-o", str(tmp_path / "out")]) == 0
     options = options_for(load_model(tmp_path / "out"))
     assert (options.lm_weight, options.lm) == (0.2, str(tmp_path / "out" / "lm"))
-    assert main(["import", "usr", str(tmp_path / "peer.pth"), *files, "-o", str(tmp_path / "other")]) == 1
+    assert main(["import", "usr", str(tmp_path / "peer.pth"), *files, "-o", str(tmp_path / "other")]) == 2
     assert "--lm is of vsr4ml and raven" in capsys.readouterr().err
 
 
@@ -122,7 +122,7 @@ def test_a_model_of_the_other_family_is_refused(family, golden):
 def test_without_units_it_says_what_to_give(family, golden, tmp_path, capsys):
     torch.save(weights(golden["shapes"]), tmp_path / "peer.pth")
     args = ["import", VERB.get(family, family), str(tmp_path / "peer.pth"), "-o", str(tmp_path / "model")]
-    assert main(args) == 1
+    assert main(args) == 2
     assert "give --units unigram1000_units.txt" in capsys.readouterr().err and not (tmp_path / "model").exists()
 
 

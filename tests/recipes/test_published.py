@@ -98,4 +98,4 @@ def test_where_a_model_is(tiny_model, capsys):
     assert main(["models", "where", str(tiny_model), "grid"]) == 0
     first, second = capsys.readouterr().out.splitlines()
     assert first == str(tiny_model) and second.endswith("weights")
-    assert main(["models", "where"]) == 1
+    assert main(["models", "where"]) == 2

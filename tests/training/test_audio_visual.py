@@ -102,14 +102,14 @@ def test_a_run_goes_on_with_the_frozen_part_that_it_was_begun_with_and_no_other(
 def test_sound_alone(corpus, capsys):
     assert train("sound") == 0
     assert decode("sound", "out.jsonl") == 0 and decode("sound", "out.jsonl", "--modality", "sound") == 0
-    assert decode("sound", "out.jsonl", "--modality", "video") == 1
+    assert decode("sound", "out.jsonl", "--modality", "video") == 2
     assert "does not see" in capsys.readouterr().err
 
 
 def test_lips_alone_refuse_sound_and_lists_without_it_are_refused(corpus, capsys):
     assert train("lips") == 0
     capsys.readouterr()
-    assert decode("lips", "out.jsonl", "--modality", "sound") == 1
+    assert decode("lips", "out.jsonl", "--modality", "sound") == 2
     printed = capsys.readouterr().err
     assert "does not hear" in printed and len(printed.splitlines()) == 1
     write_manifest("train.jsonl", make_clips(corpus, 5, silent=range(5)))

@@ -102,14 +102,22 @@ def test_a_tokenizer_of_other_units_is_refused(tmp_path, capsys, monkeypatch):
     assert "data.unit is phoneme, but the tokenizer of data/phoneme is of text" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name, folder", [("llm_stack", "SmolLM2-135M-Instruct"), ("flamingo", "whisper-base")])
-def test_a_backbone_that_is_not_there_is_named(name, folder, tmp_path, monkeypatch, capsys, recwarn):
+@pytest.mark.parametrize(
+    "name, head, folder", [("llm_stack", "llm", "SmolLM2-135M-Instruct"), ("flamingo", "text", "whisper-base")]
+)
+def test_a_backbone_that_is_not_there_is_named(name, head, folder, tmp_path, monkeypatch, capsys, recwarn):
     monkeypatch.chdir(tmp_path)
     command = ["train", "--config", str(ROOT / f"egs/grid/vsr/conf/{name}.yaml"), "--dry-run"]
-    line = f"not found: backbone models/{folder}; training needs it"
+    line = f"not found here: backbone models/{folder}; training looks for it on the hub"
     assert main(command) == 0 and capsys.readouterr().out.count(line) == 1
-    (tmp_path / "models" / folder).mkdir(parents=True)
-    assert main(command) == 0 and line not in capsys.readouterr().out
+    place = tmp_path / "models" / folder
+    place.mkdir(parents=True)
+    line = f"not found: backbone models/{folder} holds no GGUF files and no safetensors"
+    assert main(command) == 0 and capsys.readouterr().out.count(line) == 1
+    (place / "model.safetensors").touch()
+    assert main(command) == 0 and "not found" not in capsys.readouterr().out
+    assert main([*command, "--set", f"model.further_heads.{head}.backbone={tmp_path}/nowhere"]) == 0
+    assert f"not found: backbone {tmp_path}/nowhere is no folder and no GGUF file" in capsys.readouterr().out
     assert not [own for own in recwarn if "is_gradient_checkpointing" in str(own.message)]
 
 

@@ -161,5 +161,5 @@ def test_a_codebook_is_of_the_states(corpus, tmp_path, capsys):
     assert teach(corpus, tmp_path / "out", "--codebook", "3") == 0
     assert "3 centroids of 2 clips" in capsys.readouterr().out
     assert read_codebook(tmp_path / "out/codebook.safetensors").shape == (3, 192)
-    assert teach(corpus, tmp_path / "out", "--codebook", "26") == 1
+    assert teach(corpus, tmp_path / "out", "--codebook", "26") == 2
     assert "these clips have 25 states" in capsys.readouterr().err

@@ -29,7 +29,7 @@ def test_it_is_trained_read_and_goes_on(whole, capsys):
     assert texts("all.jsonl") == texts("both.jsonl")
     assert train("whole", "--resume", "--set", KEPT, "trainer.max_epochs=2") == 0
     capsys.readouterr()
-    assert decode("whole", "lips.jsonl", "--modality", "video") == 1
+    assert decode("whole", "lips.jsonl", "--modality", "video") == 2
     assert "lips and sound together, and neither alone" in capsys.readouterr().err
 
 

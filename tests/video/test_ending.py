@@ -51,6 +51,19 @@ def test_a_file_that_is_cut_is_refused(tmp_path, suffix, sound):
     assert probe(path).duration < 18, "of what is there"
 
 
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "webm", "avi"])
+def test_of_a_short_clip_little_may_be_missing(tmp_path, suffix):
+    """Its own structure says how long it was: the words at its end would be missing without a word."""
+    path = write_recording(tmp_path / f"v.{suffix}", EVEN, tone(3), options={"g": "25", "qmax": "8"})
+    path = with_index_first(path) if suffix == "mp4" else path
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * 7 // 10])
+    with pytest.raises(VsrError, match=r"breaks off after [12]\.\d\d of 3\.\d\d s"):
+        list(read_frames(path))
+    path.write_bytes(data)
+    assert len(read(path)[1]) == pytest.approx(75, abs=1)
+
+
 def with_index_first(path):
     import av
 

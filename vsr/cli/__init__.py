@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from textwrap import indent
 
-from vsr.core.errors import VsrError
+from vsr.cli.unused import refuse_unused
+from vsr.core.errors import WRONG_USAGE, VsrError
 from vsr.core.interrupts import Interrupts
 from vsr.core.machine import share_cores
 from vsr.core.version import __version__
@@ -39,7 +40,8 @@ class Program:
     """A command with verbs.
 
     A verb is a module in `commands`: `HELP`, one line; its manual, `ABOUT`, `FILES`, `SEE`, `EXAMPLE` and, where a
-    failure is something of its own, `FAILS`; and the functions `add_arguments` and `run`.
+    failure is something of its own, `FAILS`; the functions `add_arguments` and `run`; and, where some options work only
+    with others, `unused(args)`: those that this call does not heed -> where they work (`vsr.cli.unused`).
 
     Args:
         name: of the command and of the package whose `cli/commands` folder holds the verbs.
@@ -74,7 +76,7 @@ class Program:
     def failed(self, error: BaseException) -> int:
         """Say what went wrong and return the exit status; raises an error that nobody has foreseen."""
         if isinstance(error, VsrError):
-            return self.complain(str(error), 1)
+            return self.complain(str(error), 2 if error.reason == WRONG_USAGE else 1)
         if isinstance(error, BrokenPipeError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 1
@@ -100,8 +102,11 @@ class Program:
             return 0
         if argv[0] not in self.verbs:
             return self.complain(self.unknown(argv[0]), 2)
-        args = self.parser(argv[0]).parse_args(argv[1:])
-        return self.command(argv[0]).run(args) or 0
+        command, parser = self.command(argv[0]), self.parser(argv[0])
+        args = parser.parse_intermixed_args(argv[1:])  # files may follow options
+        if hasattr(command, "unused"):
+            refuse_unused(parser, args, command.unused(args))
+        return command.run(args) or 0
 
     def unknown(self, word: str) -> str:
         """What to say to somebody who gives ``word`` for a verb."""

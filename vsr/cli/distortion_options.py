@@ -35,11 +35,11 @@ def _numbers(text: str) -> tuple[float, ...]:
 
 
 def distortion_of(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
-    """The options as the sections of `vsr.data.corruption.Corruption`. Raises VsrError bad_config."""
+    """The options as the sections of `vsr.data.corruption.Corruption`. Raises VsrError bad_options."""
     if args.noise and args.snr is None:
-        raise VsrError("bad_config", "noise needs its ratio: give --snr")
+        raise VsrError("bad_options", "noise needs its ratio: give --snr")
     if args.cover and args.occlude is None:
-        raise VsrError("bad_config", "a cover needs the share of the lips that it hides: give --occlude")
+        raise VsrError("bad_options", "a cover needs the share of the lips that it hides: give --occlude")
     noise = _given(kinds=args.noise and args.noise.split(","), snr=args.snr)
     cover = _given(kinds=args.cover and args.cover.split(","), share=args.occlude)
     sound = _amounts(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
 from vsr.core.errors import VsrError
 from vsr.core.files import check_output, write_lines
@@ -16,6 +17,14 @@ def add_synchrony_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("videos", nargs="+", metavar="VIDEO", help="video files")
     parser.add_argument("--model", metavar="DIR", help="trained by contrast (default: what ships)")
     parser.add_argument("--out", metavar="JSONL", help="also write the figures there")
+
+
+def tell_strange_words(folder: Path, texts: Iterable[str]) -> None:
+    """A line on stderr where a reader of few words is asked for others."""
+    from vsr.inference.trained_words import strange_note
+
+    if note := strange_note(folder, texts):
+        print(f"vsr: {note}", file=sys.stderr, flush=True)
 
 
 def over_videos(

@@ -37,7 +37,7 @@ def _enrol(args: argparse.Namespace) -> int:
 
     if len(args.videos) < 2:
         raise VsrError(
-            "bad_config", "give the phrase, then the clips that say it: vsr phrases enrol NAME CLIP [CLIP ...]"
+            "bad_options", "give the phrase, then the clips that say it: vsr phrases enrol NAME CLIP [CLIP ...]"
         )
     phrase, *clips = args.videos
     loaded = load_model(args.model, args.device, args.precision)
@@ -54,7 +54,7 @@ def _own(args: argparse.Namespace) -> int:
     from vsr.modelstore.folder import load_model
 
     if not args.videos:
-        raise VsrError("bad_config", "give the clips, or the number of a camera: vsr phrases own CLIP [CLIP ...]")
+        raise VsrError("bad_options", "give the clips, or the number of a camera: vsr phrases own CLIP [CLIP ...]")
     if args.speak:
         _check_speak(args)
     phrases, failures = enrolled(args.folder), 0
@@ -77,9 +77,9 @@ def _check_speak(args: argparse.Namespace) -> None:
     from vsr.text.espeak import ipa_of
 
     if len(args.videos) > 1:
-        raise VsrError("bad_config", "--speak says what one clip says")
+        raise VsrError("bad_options", "--speak says what one clip says")
     if Path(args.speak).suffix.lower() != ".wav":
-        raise VsrError("bad_config", f"--speak writes a .wav, not {args.speak}")
+        raise VsrError("bad_options", f"--speak writes a .wav, not {args.speak}")
     check_output(args.speak, *(video for video in args.videos if not video.isdigit()))
     ipa_of("a", args.voice)
 
@@ -116,7 +116,7 @@ def _remove(args: argparse.Namespace) -> int:
     from vsr.inference.enrolled import remove
 
     if len(args.videos) != 1:
-        raise VsrError("bad_config", "give one phrase: vsr phrases remove NAME")
+        raise VsrError("bad_options", "give one phrase: vsr phrases remove NAME")
     remove(args.folder, args.videos[0])
     return 0
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from vsr.cli.options import files_of_model
-from vsr.cli.search_options import language_files, search_options
+from vsr.cli.search_options import check_head, language_files, search_options
 from vsr.core.errors import VsrError
 from vsr.core.files import ignores_case
 from vsr.core.machine import find_device
@@ -87,20 +87,14 @@ def _check_names(videos: list[str], outputs: Outputs) -> None:
     for video in videos if ignores_case(outputs.folder) else ():
         other = names.setdefault(Path(video).stem.casefold(), video)
         if other is not video:
-            raise VsrError("bad_config", f"{other} and {video} {ONE_FILE}")
+            raise VsrError("bad_options", f"{other} and {video} {ONE_FILE}")
 
 
 def options_given(args: argparse.Namespace) -> dict:
     """Fields of `DecodeOptions` that were given, with the head. Raises VsrError for what does not go together."""
     given = search_options(args)
-    if args.head is None:
-        return given
-    if not args.head.strip():
-        raise VsrError("bad_options", "--head is empty: name a head of the model, or leave it out")
-    if ignored := given.keys() - {"nbest"}:
-        names = ", ".join("--" + name.replace("_", "-") for name in sorted(ignored))
-        raise VsrError("bad_options", f"--head is searched by itself: leave {names} out, or --head")
-    return given | {"head": args.head}
+    check_head(args.head, given)
+    return given if args.head is None else given | {"head": args.head}
 
 
 def report_line(file: str, message: str) -> bool:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from typing import Any
 
 from vsr.core.errors import VsrError
-from vsr.decoding.options import METHODS, DecodeOptions
+from vsr.decoding.options import METHODS, DecodeOptions, unheeded
+
+LEXICON = "lexicon"  # the method
 
 
 def add_search_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,16 +38,33 @@ def add_language_arguments(group) -> None:
 
 
 def search_options(args: argparse.Namespace) -> dict[str, Any]:
-    """The fields of `DecodeOptions` that were given, checked. Raises VsrError bad_config."""
+    """The fields of `DecodeOptions` that were given, checked. Raises VsrError bad_options."""
     given = {
         "method": args.method, "beam": args.beam, "nbest": args.nbest,
         "ctc_weight": args.ctc_weight, "length_bonus": args.length_bonus,
         "lexicon": args.lexicon,
     }  # fmt: skip
     options = {name: value for name, value in given.items() if value is not None} | language_options(args)
-    options = ({"method": "lexicon"} if args.lexicon else {}) | options
-    DecodeOptions(**({"beam": options.get("nbest", 1)} if options.get("method") == "lexicon" else {}) | options)
+    options = ({"method": LEXICON} if args.lexicon else {}) | options
+    DecodeOptions(**({"beam": options.get("nbest", 1)} if options.get("method") == LEXICON else {}) | options)
     return options
+
+
+def unused_in_search(args: argparse.Namespace) -> dict[str, str]:
+    """Options of the search that the method which is given does not heed -> where they work."""
+    method = args.method or (LEXICON if getattr(args, "lexicon", None) else None)
+    return {name: f"--method {others}" for name, others in unheeded(method).items()} if method else {}
+
+
+def check_head(head: str | None, given: Mapping[str, Any]) -> None:
+    """Refuse --head without a name, and options of the search that a head alone does not heed. Raises VsrError."""
+    if head is None:
+        return
+    if not head.strip():
+        raise VsrError("bad_options", "--head is empty: name a head of the model, or leave it out")
+    if ignored := given.keys() - {"nbest"}:
+        names = ", ".join("--" + name.replace("_", "-") for name in sorted(ignored))
+        raise VsrError("bad_options", f"--head is searched by itself: leave {names} out, or --head")
 
 
 def language_files(args: argparse.Namespace) -> list[str]:
@@ -61,5 +81,5 @@ def language_options(args: argparse.Namespace) -> dict[str, Any]:
     }  # fmt: skip
     for name in ("lm", "ngram", "hotwords"):
         if given[f"{name}_weight"] is not None and not given[name]:
-            raise VsrError("bad_config", f"--{name}-weight needs --{name}")
+            raise VsrError("bad_options", f"--{name}-weight needs --{name}")
     return {name: value for name, value in given.items() if value is not None}

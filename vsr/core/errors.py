@@ -6,13 +6,14 @@ Every layer of the data flow raises `VsrError`; commands print its message, repo
 from __future__ import annotations
 
 CLIP_REASONS = ("no_face", "too_short", "crop_out_of_frame", "unreadable", "no_video")
+WRONG_USAGE = "bad_options"  # the command must be given otherwise: its exit status is 2, that of all others 1
 
 
 class VsrError(Exception):
     """Something that the user can mend. `reason` is one word in snake_case, `str(error)` the message.
 
-    The reasons a clip can be refused for are `CLIP_REASONS`; others in use are bad_config, bad_model,
-    bad_manifest, bad_corpus and no_space.
+    The reasons a clip can be refused for are `CLIP_REASONS`; others in use are bad_options
+    (`WRONG_USAGE`), bad_config, bad_model, bad_manifest, bad_corpus and no_space.
     """
 
     def __init__(self, reason: str, message: str):

@@ -11,6 +11,8 @@ import tempfile
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,22 +25,59 @@ SURROGATES = "backslashreplace"  # a file's name need not be UTF-8: in JSON its 
 def atomic_write(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path` with the same suffix; it takes the name `path` on success.
 
-    On failure the temporary file is removed and an older `path` is left as it was. Raises VsrError
-    ("no_space" when the disk is full, "not_writable" when the folder refuses the file).
+    On failure the temporary file is removed and an older `path` is left as it was; within `together` it waits for the
+    others. Raises VsrError ("no_space" when the disk is full, "not_writable" when the folder refuses the file).
     """
-    path = Path(path)
+    path, others = Path(path), _waiting.get()
     temporary = _unused_beside(path)  # named before it is made: a request to end finds it at any moment
     try:
+        if others is not None:
+            others.folders += [own for own in path.absolute().parents if not own.exists()]
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.touch(0o666, exist_ok=False)
         mode = stat.S_IMODE(temporary.stat().st_mode)
         yield temporary
         os.chmod(temporary, mode)  # some libraries make a new file, for the owner alone
-        os.replace(temporary, path)
+        if others is None:
+            os.replace(temporary, path)
+        else:
+            others.files[temporary] = path
     except OSError as error:
         raise _as_vsr_error(path, error) from error
     finally:
-        _remove(temporary)
+        if others is None or temporary not in others.files:
+            _remove(temporary)
+
+
+@dataclass
+class _Waiting:
+    """Finished files, temporary name -> name, and the folders that were made for them."""
+
+    files: dict[Path, Path] = field(default_factory=dict)
+    folders: list[Path] = field(default_factory=list)
+
+
+_waiting: ContextVar[_Waiting | None] = ContextVar("files that wait for one another", default=None)
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """All files of `atomic_write` in it take their names at its end, or none does and no new folder stays."""
+    others = _Waiting()
+    before = _waiting.set(others)
+    try:
+        yield
+        for temporary, path in others.files.items():
+            os.replace(temporary, path)
+    except BaseException:
+        for temporary in others.files:
+            _remove(temporary)
+        for folder in sorted(set(others.folders), reverse=True):  # the inner ones first
+            with suppress(OSError):
+                folder.rmdir()
+        raise
+    finally:
+        _waiting.reset(before)
 
 
 def check_output(path: str | Path, *inputs: str | Path) -> None:

@@ -63,7 +63,7 @@ def find_device(name) -> str:
         torch.empty(1, device=name)
     except (RuntimeError, AssertionError, NotImplementedError) as error:  # the last two: builds without that device
         why = str(error).splitlines()[0]
-        raise VsrError("bad_config", f"device {name} cannot be used ({why}): try cpu") from error
+        raise VsrError("bad_options", f"device {name} cannot be used ({why}): try cpu") from error
     return str(name)
 
 
@@ -77,9 +77,9 @@ def add_precision_argument(parser) -> None:
 
 
 def check_precision(name: str) -> None:
-    """Raises VsrError (bad_config) for a precision that is not known."""
+    """Raises VsrError bad_options for a precision that is not known."""
     if name not in PRECISIONS:
-        raise VsrError("bad_config", f"precision is '{name}'; it can be {', '.join(PRECISIONS)}")
+        raise VsrError("bad_options", f"precision is '{name}'; it can be {', '.join(PRECISIONS)}")
 
 
 def exact_device(device: Any) -> Any:

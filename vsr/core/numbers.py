@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from vsr.core.errors import VsrError
+from vsr.core.errors import WRONG_USAGE, VsrError
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,13 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int) or math.isfinite(value)
 
 
-def check_number(name: str, value: Any, allowed: Range = ANY, reason: str = "bad_config") -> None:
-    """Raises VsrError (``reason``) naming the option, its value and its range, where the value is outside."""
+def check_number(name: str, value: Any, allowed: Range = ANY, reason: str = "") -> None:
+    """Raises VsrError naming the option, its value and its range, where the value is outside.
+
+    ``reason``: bad_options for an option, ``--NAME``, else bad_config, where it is not given.
+    """
     if value not in allowed:
+        reason = reason or (WRONG_USAGE if name.startswith("--") else "bad_config")
         raise VsrError(reason, f"{name} is {value}: it must be {allowed}")
 
 

@@ -22,6 +22,9 @@ LOOK = 1.0  # seconds between two looks at whose child this is
 PARENT = "VSR_PARENT"  # in the environment of the ranks that a training run starts: the number of its process
 
 
+_at_work = False  # whether there is something to clean up
+
+
 class Asked(SystemExit):
     """The worker is to end."""
 
@@ -61,10 +64,14 @@ def ranks_follow() -> None:
 
 def worked(work: Callable[[Any], Any], item: Any) -> Any:
     """``work(item)``; a worker that is asked to end meanwhile goes as soon as that is cleaned up."""
+    global _at_work
     try:
+        _at_work = True
         return work(item)
     except Asked as asked:
         os._exit(asked.code)
+    finally:
+        _at_work = False
 
 
 def end(workers: list[multiprocessing.process.BaseProcess]) -> None:
@@ -78,6 +85,9 @@ def end(workers: list[multiprocessing.process.BaseProcess]) -> None:
 
 
 def _leave(number: int, frame) -> None:
+    """Raise where there is work to clean up; else go: while Python starts or ends, that would be a traceback."""
+    if not _at_work:
+        os._exit(128 + number)
     raise Asked(128 + number)
 
 

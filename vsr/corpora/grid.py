@@ -14,7 +14,8 @@ from pathlib import Path
 from vsr.core.errors import VsrError
 from vsr.core.files import write_json
 from vsr.corpora.grid_lists import LISTS
-from vsr.data.manifest import Clip, write_manifest
+from vsr.corpora.lists import write_lists
+from vsr.data.manifest import Clip
 from vsr.data.splits import check_disjoint
 
 ALIGN_UNITS = 25_000  # align times are in 1/25 000 s
@@ -103,7 +104,7 @@ def _fixed(clips: list[Clip]) -> dict[str, str]:
 def prepare_grid(corpus_dir: str | Path, out_dir: str | Path, seed: int = 0) -> dict[str, int]:
     """Write ``<list>.jsonl`` for each list and ``report.json``; returns the counts.
 
-    Raises VsrError when the folder is no GRID corpus.
+    Raises VsrError: bad_corpus when the folder is no GRID corpus, exists for lists of another one in ``out_dir``.
     """
     corpus, out_dir = Path(corpus_dir), Path(out_dir)
     if not corpus.is_dir():
@@ -114,9 +115,7 @@ def prepare_grid(corpus_dir: str | Path, out_dir: str | Path, seed: int = 0) -> 
     lists = {name: sorted(own, key=lambda clip: clip.id) for name, own in split_clips(clips, seed).items() if own}
     tests = [clip for name, own in lists.items() if name not in ("train", "dev") for clip in own]
     check_disjoint(lists.get("train", []), lists.get("dev", []), tests)
-    for name, own in lists.items():
-        write_manifest(out_dir / f"{name}.jsonl", own)
-    counts = {name: len(own) for name, own in lists.items()}
+    counts = write_lists(out_dir, "grid", lists)
     reasons = dict(Counter(skipped.values()))
     write_json(out_dir / "report.json", {"seed": seed, "clips": counts, "skipped": reasons, "skipped_clips": skipped})
     return counts | {"skipped": len(skipped)}

@@ -18,7 +18,8 @@ from vsr.core.clock import FPS
 from vsr.core.errors import VsrError, one_line
 from vsr.core.files import write_json
 from vsr.corpora.grid import UNSEEN
-from vsr.data.manifest import Clip, read_manifest, write_manifest
+from vsr.corpora.lists import check_lists, write_lists
+from vsr.data.manifest import Clip, read_manifest
 from vsr.face.mouth_features import write_track
 
 SCALE = 50  # of the stored points
@@ -38,6 +39,7 @@ def prepare_landmarks(
     files = sorted(corpus.glob("s*.npz"), key=lambda path: (len(path.stem), path.stem)) if corpus.is_dir() else []
     if not files:
         raise VsrError("bad_corpus", f"{corpus} holds no tracks (s1.npz, s2.npz, ...)")
+    check_lists(out_dir, "landmarks", ("train", "dev"))
     (out_dir / "tracks").mkdir(parents=True, exist_ok=True)
     held_out, found, counts = _held_out(lists), {"train": [], "dev": []}, Counter()
     for path in files:
@@ -45,9 +47,7 @@ def prepare_landmarks(
             raise VsrError("bad_corpus", f"{path}: tracks of a speaker who is only tested on")
         for clip in _clips(path, out_dir / "tracks", held_out, counts):
             found["dev" if clip.speaker in dev else "train"].append(clip)
-    for name, clips in found.items():
-        write_manifest(out_dir / f"{name}.jsonl", clips)
-    counts |= Counter({name: len(clips) for name, clips in found.items()})
+    counts |= Counter(write_lists(out_dir, "landmarks", found))
     write_json(out_dir / "report.json", {"clips": dict(counts), "dev_speakers": list(dev)})
     return dict(counts)
 

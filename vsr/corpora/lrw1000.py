@@ -15,6 +15,7 @@ from vsr.core.clock import FPS
 from vsr.core.errors import VsrError
 from vsr.core.files import atomic_write
 from vsr.core.progress import counted
+from vsr.corpora.lists import check_lists
 from vsr.corpora.published import Count, Report, write_lists
 from vsr.data.exchange.convert import id_of
 from vsr.data.manifest import Clip
@@ -36,6 +37,7 @@ def prepare_lrw1000(corpus_dir: str | Path, out_dir: str | Path, lists_dir: str 
     info = Path(lists_dir or root / "info")
     images = next((own for own in (root / "images" / "images", root / "images", root) if _has_folders(own)), root)
     rows = {split: _rows(info / f"{split}_1000.txt") for split in LISTS}
+    check_lists(out_dir, "lrw1000", LISTS.values())  # before hours of crops
     lists: dict[str, list[Clip]] = {}
     skipped: dict[str, str] = {}
     for split, own in rows.items():

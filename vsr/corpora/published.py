@@ -8,7 +8,8 @@ from pathlib import Path
 
 from vsr.core.errors import VsrError
 from vsr.core.files import write_json
-from vsr.data.manifest import Clip, write_manifest
+from vsr.corpora import lists as listed
+from vsr.data.manifest import Clip
 
 
 @dataclass(frozen=True)
@@ -54,14 +55,15 @@ class Report:
 
 
 def write_lists(out_dir: str | Path, lists: dict[str, list[Clip]], report: Report) -> Report:
-    """Write ``<list>.jsonl`` of every list that has clips and ``report.json``. Raises VsrError if none has any."""
+    """Write ``<list>.jsonl`` of every list that has clips and ``report.json``.
+
+    Raises VsrError bad_corpus if none has any, exists for lists that are not of this corpus.
+    """
     out_dir = Path(out_dir)
-    for name, clips in lists.items():
-        if clips:
-            write_manifest(out_dir / f"{name}.jsonl", sorted(clips, key=lambda clip: clip.id))
-            report.lists[name] = len(clips)
-    if not report.lists:
+    found = {name: sorted(clips, key=lambda clip: clip.id) for name, clips in lists.items() if clips}
+    if not found:
         raise VsrError("bad_corpus", f"{report.corpus}: not one clip has both a video and a transcript")
+    report.lists |= listed.write_lists(out_dir, report.corpus, found)
     counts = [vars(count) for count in report.counts]
     write_json(out_dir / "report.json", {"corpus": report.corpus, "lists": report.lists, "counts": counts,
                                          "skipped": report.skipped, "faults": report.faults})  # fmt: skip

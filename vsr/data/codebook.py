@@ -43,7 +43,7 @@ def fit_codebook(states: Sequence[np.ndarray], size: int, seed: int = 0) -> np.n
 
     points = np.concatenate([own.reshape(-1, own.shape[-1]) for own in states]).astype(np.float32)
     if len(points) < size:
-        raise VsrError("bad_config", f"--codebook {size}: these clips have {len(points)} states")
+        raise VsrError("bad_options", f"--codebook {size}: these clips have {len(points)} states")
     batch = min(10_000, len(points))
     fitted = MiniBatchKMeans(size, random_state=seed, n_init=1, batch_size=batch, max_iter=100).fit(points)
     return fitted.cluster_centers_.astype(np.float32)

@@ -54,9 +54,9 @@ class Order:
 
     def __post_init__(self):
         if self.settings.nothing:
-            raise VsrError("bad_config", "nothing to corrupt: give at least one kind, such as --snr 0 or --occlude 0.5")
+            raise VsrError("bad_options", "nothing to corrupt: give at least one kind, as --snr 0 or --occlude 0.5")
         if self.crops and not self.settings.sound.nothing:
-            raise VsrError("bad_config", "mouth crops have no sound to corrupt: leave out --crops")
+            raise VsrError("bad_options", "mouth crops have no sound to corrupt: leave out --crops")
 
     def made(self) -> dict:
         """What every file of the set depends on."""

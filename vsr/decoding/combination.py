@@ -9,7 +9,7 @@ Shapes: K paths of one utterance, F features.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -181,7 +181,16 @@ def edits(reference: Sequence[str], words: Sequence[str]) -> int:
 
 
 def weights_in_order(weights: Mapping[str, float], names: Sequence[str]) -> np.ndarray:
-    """The vector of a table of weights. Raises VsrError where the table is of other members or language models."""
+    """The vector of a table of weights. Raises VsrError where they are of other members, models or another method."""
     if set(weights) != set(names):
-        raise VsrError("bad_config", f"the weights are for {', '.join(weights)}, not for {', '.join(names)}")
+        raise VsrError("bad_config", f"the weights are of {described(weights)}, and this call has {described(names)}")
     return np.array([weights[name] for name in names], float)
+
+
+def described(names: Iterable[str]) -> str:
+    """What a table of weights is of, in words."""
+    names = list(names)
+    members = sum(name.startswith("member_") for name in names)
+    method = "votes by confidence" if "sure_0" in names else "plain votes"
+    models = [name for name in names if name.split("_")[0] not in ("member", "sure", "own", "empty", "words")]
+    return f"{members} members with {' and '.join([method, *models])}"

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from vsr.core.errors import VsrError
+from vsr.core.errors import WRONG_USAGE, VsrError
 from vsr.decoding.heads import writes
-from vsr.decoding.options import DecodeOptions
-from vsr.modelstore.checkpoint import bad_model
+from vsr.decoding.lexicon import lexicon_for
+from vsr.decoding.options import DecodeOptions, unheeded
+from vsr.modelstore.checkpoint import bad_model, read_config
+from vsr.modelstore.folder import find_model
 from vsr.text.phonemes import UNITS
-from vsr.text.tokenizer import kind_of
+from vsr.text.tokenizer import kind_of, load_tokenizer
 
 if TYPE_CHECKING:
     from vsr.modelstore.folder import LoadedModel
@@ -54,7 +56,7 @@ def options_in(folder: str | Path, config: Mapping[str, Any], given: Mapping[str
     "lm" in the config names a folder inside the model's. It joins the joint search alone.
 
     Raises:
-        VsrError: bad_model for a "decode" that makes no options, bad_config for what is given.
+        VsrError: bad_model for a "decode" that makes no options, bad_options for what is given.
     """
     given, heads = dict(given), _heads_in(config.get("model"))
     if not given.get("head") and not {"ctc", "attention", "words"} & heads.keys():
@@ -63,6 +65,17 @@ def options_in(folder: str | Path, config: Mapping[str, Any], given: Mapping[str
     unit = kind_of(folder)
     usual = {} if given.get("head") else usual_method(ctc_alone, unit if unit in UNITS else "text")
     return _options(folder, config, usual | given)
+
+
+def check_search(name: Any, given: Mapping[str, Any]) -> None:
+    """Refuse what no search with a model could be before it is loaded: options, and a lexicon that it lacks.
+
+    ``name`` and errors of it as of `vsr.modelstore.folder.load_model`. Raises VsrError.
+    """
+    folder = find_model(name)
+    options = options_in(folder, read_config(folder), given)
+    if options.method == LEXICON:
+        lexicon_for(load_tokenizer(folder), options.lexicon)
 
 
 def _heads_in(model: Any) -> Mapping[str, Any]:
@@ -88,7 +101,19 @@ def _options(folder: str | Path, config: Mapping[str, Any], given: Mapping[str, 
         own.pop("method", None)
     if "beam" in own and "beam" not in given and given.get("nbest", 1) > own["beam"]:
         del own["beam"]
-    return DecodeOptions(**own | given)
+    options = DecodeOptions(**own | given)
+    _check_heeded(options, given)
+    return options
+
+
+def _check_heeded(options: DecodeOptions, given: Mapping[str, Any]) -> None:
+    """Raises VsrError bad_options for what is given and changes nothing; beam and nbest are what some verbs begin with,
+    whatever the method is."""
+    others = {} if options.head else unheeded(options.method)
+    for name in given.keys() & others.keys() - {"beam", "nbest"}:
+        if given[name] != getattr(DecodeOptions, name):
+            problem = f"{name} works only with the method {others[name]}"
+            raise VsrError(WRONG_USAGE, f"{problem}, and this model is searched by {options.method}")
 
 
 def _checked(folder: Path, own: Any) -> dict[str, Any]:

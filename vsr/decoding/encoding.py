@@ -51,21 +51,21 @@ def modalities_of(loaded: LoadedModel) -> tuple[str, ...]:
 def chosen_modality(loaded: LoadedModel, wanted: str = "") -> str:
     """What is read of clips: "video", "sound" or "both"; "" is all that the model reads.
 
-    Raises VsrError bad_config for a model that does not read that.
+    Raises VsrError bad_options for a model that does not read that.
     """
     whole = getattr(loaded.model, "whole", False)
     return modality_among(modalities_of(loaded), wanted, loaded.name, whole)
 
 
 def modality_among(read: tuple[str, ...], wanted: str, name: str, together: bool = False) -> str:
-    """The same of a model that reads so much; ``together``: never one without the other. Raises VsrError bad_config."""
+    """The same of a model that reads so much; ``together``: never one without the other. Raises VsrError."""
     whole = BOTH if VIDEO in read and SOUND in read else SOUND if SOUND in read else VIDEO
     if wanted not in ("", whole) and whole != BOTH:
         problem = "does not hear: it reads lips" if whole == VIDEO else "does not see: it reads sound"
         advice = "; --model grid-av does" if whole == VIDEO else ""
-        raise VsrError("bad_config", f"{name} {problem} alone, so that --modality {wanted} cannot be had{advice}")
+        raise VsrError("bad_options", f"{name} {problem} alone, so that --modality {wanted} cannot be had{advice}")
     if together and wanted not in ("", BOTH):
-        raise VsrError("bad_config", f"{name} reads lips and sound together, and neither alone: --modality both")
+        raise VsrError("bad_options", f"{name} reads lips and sound together, and neither alone: --modality both")
     return wanted or whole
 
 

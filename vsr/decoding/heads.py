@@ -22,13 +22,13 @@ FRAMES = ("alignment",)  # heads of frames, which know no borders between words
 
 def chosen_head(loaded: LoadedModel, name: str = "") -> str:
     """The head whose hypotheses are written: the one of that name; "" is the usual search, or in a model that has
-    neither CTC nor decoder its first head. Raises VsrError bad_config for a head that the model has not."""
+    neither CTC nor decoder its first head. Raises VsrError bad_options for a head that the model has not."""
     model = loaded.model
     if name and name not in model.heads:
         known = " or ".join(model.heads) or "none that is searched by itself"
-        raise VsrError("bad_config", f"{loaded.name} has no head '{name}'; it has {known}")
+        raise VsrError("bad_options", f"{loaded.name} has no head '{name}'; it has {known}")
     if name and not writes(model, name):
-        raise VsrError("bad_config", f"the head '{name}' of {loaded.name} is for training: it writes no text")
+        raise VsrError("bad_options", f"the head '{name}' of {loaded.name} is for training: it writes no text")
     if name or model.ctc is not None or model.decoder is not None:
         return name
     return next(iter(model.heads), "")
@@ -52,14 +52,14 @@ def writes(model: Any, name: str) -> bool:
 
 def sentence_head(loaded: LoadedModel, name: str) -> str:
     """The head of that name, which writes sentences of a video; those of frames and of tracks do not by themselves.
-    Raises VsrError bad_config."""
+    Raises VsrError bad_options."""
     model = loaded.model
     can = [own for own in model.heads if writes(model, own) and own not in FRAMES and not own.startswith(OF_TRACKS)]
     if name in can:
         return name
     why = f"the head '{name}' of {loaded.name} writes no sentences" if name in model.heads else ""
     why = why or f"{loaded.name} has no head '{name}'"
-    raise VsrError("bad_config", f"{why}; it can be {' or '.join(can) or 'none'}")
+    raise VsrError("bad_options", f"{why}; it can be {' or '.join(can) or 'none'}")
 
 
 @torch.inference_mode()

@@ -71,9 +71,9 @@ def lexicon_for(tokenizer: Tokenizer, path: str = "") -> Lexicon:
     if not isinstance(tokenizer, CharTokenizer):
         what = type(tokenizer).__name__.removesuffix("Tokenizer").lower()
         why = f"the search by a lexicon is of readers of phonemes, visemes or characters; this one reads into {what}s"
-        raise VsrError("bad_config", why)
+        raise VsrError("bad_options", why)
     if not path:
-        raise VsrError("bad_config", "a reader of characters keeps no words: give --lexicon FILE")
+        raise VsrError("bad_options", "a reader of characters keeps no words: give --lexicon FILE")
     words = {word: [tuple(tokenizer.encode(word))] for word in _listed(path)}
     _check(words, path)
     return Lexicon(words, tokenizer.encode(f"a{SPACE}a")[1])
@@ -83,7 +83,7 @@ def _spoken(tokenizer: UnitTokenizer, path: str) -> dict[str, list[Tokens]]:
     """Words in the tokens of their pronunciations."""
     if not path:
         if not tokenizer.lexicon:
-            raise VsrError("bad_config", "the model keeps no words: give --lexicon FILE")
+            raise VsrError("bad_options", "the model keeps no words: give --lexicon FILE")
         return {word: tokenizer.variants(word) for word in tokenizer.lexicon}
     written = [(number, line) for number, line in read_lines(path) if len(line.split()) > 1]
     given = parse_dictionary(written, path)

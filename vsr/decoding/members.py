@@ -10,6 +10,7 @@ import numpy as np
 
 from vsr.core.errors import VsrError
 from vsr.core.files import read_json, write_json
+from vsr.core.numbers import is_number
 from vsr.decoding.combination import (
     Lattice,
     Reading,
@@ -86,11 +87,17 @@ class Combiner:
 
     def loaded(self, path: str | Path) -> Combiner:
         """With the weights of a file. Raises VsrError where they are of other members or language models."""
-        table = read_json(path)
+        try:
+            table = read_json(path)
+        except ValueError:
+            table = None
         values = table.get("weights") if isinstance(table, dict) else None
-        if not isinstance(values, dict) or not all(isinstance(value, (int, float)) for value in values.values()):
+        if not isinstance(values, dict) or not all(map(is_number, values.values())):
             raise VsrError("bad_config", f"{path} holds no weights of vsr combine --fit")
-        return replace(self, weights=weights_in_order(values, self.names))
+        try:
+            return replace(self, weights=weights_in_order(values, self.names))
+        except VsrError as error:
+            raise VsrError(error.reason, f"{path}: {error}") from error
 
 
 def readings_of(files: Sequence[Mapping[str, dict]], names: Sequence[str], norm: Callable) -> dict[str, list[Reading]]:
@@ -107,10 +114,24 @@ def readings_of(files: Sequence[Mapping[str, dict]], names: Sequence[str], norm:
     return {key: [reading_of(records[key], norm) for records in files] for key in sorted(files[0])}
 
 
+def check_confident(files: Sequence[Mapping[str, dict]], names: Sequence[str]) -> None:
+    """Raises VsrError for a member without confidences, who would be sure of each word: of another toolkit, say."""
+    for name, records in zip(names, files, strict=True):
+        told = (own for record in records.values() for own in (record, *_words(record)))
+        if not any(is_number(own.get("confidence")) for own in told):
+            problem = f"{name} has no confidence, and would count as sure of each word"
+            raise VsrError("bad_manifest", f"{problem}: leave it out, or give --method vote")
+
+
+def _words(record: Mapping) -> list[dict]:
+    """The words of a line, [] where it does not list them."""
+    words = record.get("words")
+    return words if isinstance(words, list) and all(isinstance(word, dict) and "word" in word for word in words) else []
+
+
 def reading_of(record: Mapping, norm: Callable) -> Reading:
     """Words and confidences of a line; those of its `words`, else its `confidence` for each, else 1."""
-    words = record.get("words")
-    if isinstance(words, list) and words and all(isinstance(word, dict) and "word" in word for word in words):
+    if words := _words(record):
         own = [(part, _share(word.get("confidence"))) for word in words for part in norm(str(word["word"])).split()]
     else:
         own = [(part, _share(record.get("confidence"))) for part in norm(record["text"]).split()]

@@ -11,10 +11,24 @@ from vsr.text.hypothesis import Hypothesis
 __all__ = ["METHODS", "DecodeOptions", "Hypothesis"]
 
 METHODS = ("joint", "attention", "ctc_beam", "ctc_greedy", "lexicon")
+LANGUAGES = ("lm", "lm_weight", "ngram", "ngram_weight", "hotwords", "hotwords_weight")
+HEEDED = {  # by each method
+    "joint": ("beam", "nbest", "ctc_weight", "length_bonus", "max_length_ratio", *LANGUAGES),
+    "attention": ("beam", "nbest", "max_length_ratio"),
+    "ctc_beam": ("beam", "nbest"),
+    "ctc_greedy": (),
+    "lexicon": ("beam", "nbest", "length_bonus", "lexicon", "ngram", "ngram_weight"),
+}
 WIDEST = 1000  # beam; published searches take 40
 WEIGHT = Range(least=0, most=1000)
 BONUS = Range(least=-1000, most=1000)
 LENGTHS = Range(above=0, most=10)  # tokens for each frame; CTC has no room for more than one
+
+
+def unheeded(method: str) -> dict[str, str]:
+    """Options without effect on a method -> the methods that heed them."""
+    names = dict.fromkeys(name for heeded in HEEDED.values() for name in heeded if name not in HEEDED[method])
+    return {name: " or ".join(other for other in METHODS if name in HEEDED[other]) for name in names}
 
 
 @dataclass(frozen=True)
@@ -57,24 +71,24 @@ class DecodeOptions:
 
     def __post_init__(self):
         if self.method not in METHODS:
-            raise VsrError("bad_config", f"unknown decoding method '{self.method}'; known: {', '.join(METHODS)}")
+            raise VsrError("bad_options", f"unknown decoding method '{self.method}'; known: {', '.join(METHODS)}")
         if not 1 <= self.nbest <= self.beam <= WIDEST:
             problem = f"beam {self.beam} and nbest {self.nbest}: need 1 <= nbest <= beam <= {WIDEST}"
-            raise VsrError("bad_config", problem)
+            raise VsrError("bad_options", problem)
         # Below 0 a language model's extension could gain, and the search would stop too early.
         check_numbers(
-            self, ctc_weight=SHARE, length_bonus=BONUS, max_length_ratio=LENGTHS,
+            self, reason="bad_options", ctc_weight=SHARE, length_bonus=BONUS, max_length_ratio=LENGTHS,
             lm_weight=WEIGHT, ngram_weight=WEIGHT, hotwords_weight=WEIGHT,
         )  # fmt: skip
         if self.head and (self.method != "joint" or self.lm or self.ngram or self.hotwords or self.lexicon):
             problem = "language models, hotwords, lexicons and methods join the usual search: leave them or head out"
-            raise VsrError("bad_config", problem)
+            raise VsrError("bad_options", problem)
         if self.method == "lexicon":
             if self.lm or self.hotwords:
                 problem = "n-grams alone join the method 'lexicon', not a neural language model or hotwords"
-                raise VsrError("bad_config", problem)
+                raise VsrError("bad_options", problem)
             return
         if self.lexicon:
-            raise VsrError("bad_config", f"a lexicon works only with the method 'lexicon', not '{self.method}'")
+            raise VsrError("bad_options", f"a lexicon works only with the method 'lexicon', not '{self.method}'")
         if self.method != "joint" and (self.lm or self.ngram or self.hotwords):
-            raise VsrError("bad_config", f"language models and hotwords join the method 'joint', not '{self.method}'")
+            raise VsrError("bad_options", f"language models and hotwords join the method 'joint', not '{self.method}'")

@@ -46,7 +46,7 @@ def rescore_manifest(
 
     ``languages`` are of `vsr.decoding.shallow_fusion.languages_of`. Raises VsrError.
     """
-    check_number("the weight", weight, SHARE)
+    check_number("--weight", weight, SHARE)
     check_heads(loaded.model, "joint")
     clips = read_manifest(manifest)
     places = {clip.id: index for index, clip in enumerate(clips)}

@@ -114,7 +114,7 @@ def licence_of(given: str | None, config: dict) -> tuple[str, str]:
     """(the hub's name of the licence, notice). Raises VsrError bad_config if neither user nor model knows it."""
     notice = str(config.get("licence") or "")
     if not given and not notice:
-        raise VsrError("bad_config", "under which licence? give --licence, such as apache-2.0 or cc-by-4.0")
+        raise VsrError("bad_options", "under which licence? give --licence, such as apache-2.0 or cc-by-4.0")
     return given or OWN_TERMS, notice
 
 

@@ -45,7 +45,7 @@ def score_translations(
 ) -> TranslationScore:
     """Score id -> text; a reference without hypothesis is skipped. BLEU counts words as mteval-13a takes texts apart.
 
-    Raises VsrError: bad_manifest for a hypothesis without reference, or none at all; missing_package; bad_config for
+    Raises VsrError: bad_manifest for a hypothesis without reference, or none at all; missing_package; bad_options for
     another metric.
     """
     if orphans := sorted(hypotheses.keys() - references.keys()):
@@ -64,7 +64,7 @@ def score_translations(
 def opened(metric: str) -> Any:
     """sacrebleu's metric of that name. Raises VsrError."""
     if metric not in METRICS:
-        raise VsrError("bad_config", f"unknown metric '{metric}'; known: {', '.join(METRICS)}")
+        raise VsrError("bad_options", f"unknown metric '{metric}'; known: {', '.join(METRICS)}")
     found = needed("sacrebleu.metrics", f"the metric {metric}", "pip install sacrebleu")
     return found.BLEU() if metric == "bleu" else found.CHRF()
 

@@ -56,29 +56,30 @@ class FileReader:
     """A model loaded once, and what it takes to read one file after another with it.
 
     Raises:
-        VsrError: bad_model or bad_config, which no file could survive.
+        VsrError: bad_model or bad_options, which no file could survive.
     """
 
     def __init__(self, settings: Settings):
         import torch
 
-        from vsr.decoding.defaults import options_for
+        from vsr.decoding.defaults import check_search, options_for
         from vsr.decoding.encoding import chosen_modality
+        from vsr.decoding.evidence import joining
         from vsr.decoding.heads import chosen_head
-        from vsr.decoding.shallow_fusion import languages_of
         from vsr.modelstore.folder import load_model
 
         if settings.threads:
             torch.set_num_threads(settings.threads)
         self.settings = settings
+        check_search(settings.folder, dict(settings.options))
         self.loaded = load_model(settings.folder, settings.device, settings.precision)
         self.options = options_for(self.loaded, dict(settings.options))
         if self.options.head:
             chosen_head(self.loaded, self.options.head)
         self.modality = chosen_modality(self.loaded, settings.modality)
         if self.modality == SOUND and settings.cropped:
-            raise VsrError("bad_config", "--cropped shows lips, which --modality sound does not read: leave one out")
-        languages_of(self.loaded, self.options)  # now, and not with the first file: no file survives a bad one
+            raise VsrError("bad_options", "--cropped shows lips, which --modality sound does not read: leave one out")
+        joining(self.loaded, self.options)  # now, and not with the first file: no file survives a bad one
 
     def read(self, path: str, watch: Watch | None = None) -> Transcript:
         """The file's transcript, or its error with what was read before it."""
@@ -120,7 +121,7 @@ def transcribe_files(
     ``watch`` is informed how each file goes where all are read in this process.
 
     Raises:
-        VsrError: bad_model or bad_config, which no file could survive.
+        VsrError: bad_model or bad_options, which no file could survive.
     """
     jobs = min(jobs, len(paths))
     if jobs <= 1:

@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vsr.core.clock import FPS
+from vsr.core.errors import VsrError
+from vsr.core.windows import window_spans
 from vsr.decoding.align import align_text
 from vsr.decoding.assess import KNOWN, by_both
 from vsr.decoding.confidence import correct_words
@@ -21,11 +24,14 @@ from vsr.decoding.encoding import asked_of, mesh_for
 from vsr.decoding.options import DecodeOptions
 from vsr.face.mouth_crop import crop_video
 from vsr.inference.recognition import preferred_window, search_crops, spans_to_read
+from vsr.media.reader import probe
 from vsr.text.normalise import normaliser
 
 if TYPE_CHECKING:
     from vsr.data.manifest import Clip
     from vsr.modelstore.folder import LoadedModel
+
+REST = 50  # frames at least that lips rest between two stretches of speech
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,25 @@ def assessed(loaded: LoadedModel, clip: Clip, options: DecodeOptions, inside: bo
         right = tuple(correct_words(said, [word.word for word in words]))
         person = clip.speaker if inside else ""
         yield Assessed(clip.video, found, raw, right, entropy_of(loaded.model, states[0]), person)
+
+
+def most_readings(loaded: LoadedModel, clips: Sequence[Clip], enough: int) -> int:
+    """At most so many windows are read of the clips, by how long they are; none of one that cannot be opened. Above
+    ``enough`` it is not counted further."""
+    found = 0
+    for clip in clips:
+        if found < enough:
+            found += _most(clip, preferred_window(loaded))
+    return found
+
+
+def _most(clip: Clip, window: int) -> int:
+    try:
+        info = probe(clip.video)
+    except VsrError:
+        return 0
+    frames = round(((clip.end or info.end) - clip.start) * FPS)
+    return len(window_spans(frames, window)) + max(0, frames) // REST
 
 
 def rows_of(readings: Sequence[Assessed]) -> np.ndarray:

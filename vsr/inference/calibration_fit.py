@@ -41,10 +41,15 @@ def fit_both(inside: Sequence[Assessed], outside: Sequence[Assessed]) -> tuple[d
 
     Raises VsrError bad_manifest where a side has too few readings.
     """
-    if min(len(inside), len(outside)) < FEWEST:
-        message = f"{len(inside)} readings inside and {len(outside)} outside; at least {FEWEST} of each are needed"
-        raise VsrError("bad_manifest", message)
+    check_enough(len(inside), "inside")
+    check_enough(len(outside), "outside")
     return *fitted(inside, outside), figures(left_out(inside, outside))
+
+
+def check_enough(readings: int, side: str, at_most: str = "") -> None:
+    """Raises VsrError bad_manifest where a side has too few readings."""
+    if readings < FEWEST:
+        raise VsrError("bad_manifest", f"{at_most}{readings} readings {side}; each side needs {FEWEST} or more")
 
 
 def fitted(inside: Sequence[Assessed], outside: Sequence[Assessed]) -> tuple[dict, dict]:

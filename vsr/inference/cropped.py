@@ -32,7 +32,7 @@ def cropped_clip(path: str | Path) -> MouthClip:
     """The mouth crops of such a video at 25 fps, gray, brought to 96 x 96.
 
     Raises:
-        VsrError: bad_config for frames that are not square or too small; too_short, unreadable, no_video.
+        VsrError: bad_options for frames that are not square or too small; too_short, unreadable, no_video.
     """
     crops, times = [], []
     for image, place in frames_from(path):
@@ -48,7 +48,7 @@ def _mouth(image: np.ndarray, path: str | Path) -> np.ndarray:
     height, width = image.shape[:2]
     if height != width or height < SMALLEST:
         problem = f"its frames are {width} x {height} pixels"
-        raise VsrError("bad_config", f"{path} is no video of a mouth alone: {problem}; leave --cropped out")
+        raise VsrError("bad_options", f"{path} is no video of a mouth alone: {problem}; leave --cropped out")
     gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     if height == SIDE:
         return gray

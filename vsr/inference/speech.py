@@ -26,6 +26,7 @@ from vsr.face.networks import Stock
 from vsr.face.speaker_selection import number_of_faces
 from vsr.inference.cropped import cropped_clip
 from vsr.inference.recognition import preferred_window
+from vsr.output.transcript import AT_REST
 
 if TYPE_CHECKING:
     from vsr.modelstore.folder import LoadedModel
@@ -54,7 +55,7 @@ class Encoded:
 
 def at_rest(path: str | Path) -> VsrError:
     """What a verb says that needs lips which speak, where they rest from beginning to end."""
-    return VsrError("at_rest", f"{path}: the lips are at rest from beginning to end, so that nothing is said")
+    return VsrError("at_rest", f"{path}: {AT_REST}")
 
 
 def spoken(

@@ -17,7 +17,7 @@ import torch
 
 from vsr.core.clock import FPS
 from vsr.inference.alignment import tokens_of
-from vsr.inference.speech import Encoded, encoded
+from vsr.inference.speech import Encoded, at_rest, encoded
 from vsr.text.tokenizer import BLANK, SPACE
 
 if TYPE_CHECKING:
@@ -45,15 +45,18 @@ def find_phrases(
 ) -> Iterator[Found]:  # fmt: skip
     """Where each phrase scores at least ``least`` in a video of any length, window by window, ordered by time in each.
 
-    Raises VsrError: bad_model, bad_text, and what a video is refused for.
+    Raises VsrError: bad_model, bad_text, at_rest, and what a video is refused for.
     """
     wanted = [(phrase, tokens_of(loaded, phrase)) for phrase in phrases]
+    window = None
     for window in encoded(loaded, path, faces, cropped):
         hits = [
             Found(str(path), phrase, window.face, *times, score)
             for phrase, tokens in wanted for times, score in spot(loaded, window, tokens, least)
         ]  # fmt: skip
         yield from sorted(hits, key=lambda hit: (hit.start, hit.phrase))
+    if window is None:
+        raise at_rest(path)
 
 
 @torch.inference_mode()

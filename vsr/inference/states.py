@@ -30,7 +30,7 @@ def check_layers(loaded: LoadedModel, names: tuple[str, ...]) -> None:
     for name in names:
         if name not in (FRONT, LAST) and not (name.isascii() and name.isdigit() and 1 <= int(name) <= count):
             problem = f"'{FRONT}', 1 to {count}, or '{LAST}', which is after the final normalisation"
-            raise VsrError("bad_config", f"{loaded.name} has no layer '{name}'; it has {problem}")
+            raise VsrError("bad_options", f"{loaded.name} has no layer '{name}'; it has {problem}")
 
 
 def _layers(loaded: LoadedModel):
@@ -57,7 +57,7 @@ def encode_video(
         "window" (T,) int64: frames of one window were encoded together.
 
     Raises:
-        VsrError: bad_config for a layer that is not there, at_rest, and what a video is refused for.
+        VsrError: bad_options for a layer that is not there, at_rest, and what a video is refused for.
     """
     check_layers(loaded, layers)
     found: dict[str, list[np.ndarray]] = {name: [] for name in (*layers, "start", "end", "face", "window")}

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from vsr.core.errors import VsrError
-from vsr.media.structure import is_whole
+from vsr.media.structure import is_cut, is_whole
 from vsr.media.timestamps import RESTARTED, Clock
 
+LOST = 0.25  # seconds that a file whose end is missing may lack
 BY_STREAM = {"mov", "mxf", "ivf", "rm"}  # formats whose header says how long each stream is ...
 BY_CONTAINER = {"matroska", "flv", "live_flv"}  # ... or the longest of them; all others guess by what is there
 
@@ -58,8 +59,9 @@ def check_complete(path: str | Path, seen: Demuxed, clock: Clock) -> None:
     if clock.last is None:
         raise VsrError("unreadable", f"{path}: not one frame can be decoded")
     decoded = clock.last + clock.step
-    announced = max(decoded + _undecoded(seen, clock), _cut_from(path, seen))
-    if decoded < 0.8 * announced - 1.0:
+    cut = _cut_from(path, seen)
+    announced = max(decoded + _undecoded(seen, clock), cut)
+    if _is_short(decoded, announced, bool(cut) and is_cut(path, _kind(seen))):
         raise VsrError("unreadable", f"{path}: breaks off after {decoded:.2f} of {announced:.2f} s")
 
 
@@ -73,10 +75,10 @@ def _undecoded(seen: Demuxed, clock: Clock) -> float:
 def _cut_from(path: str | Path, seen: Demuxed) -> float:
     """Seconds after the container's start that the whole file had, where this is only the beginning of it; else 0."""
     container, stream = seen.container, seen.stream
-    start, kind = (container.start_time or 0) / 1e6, container.format.name.split(",")[0]
+    start, kind = (container.start_time or 0) / 1e6, _kind(seen)
     if kind in BY_STREAM and stream.duration:
         announced = float((stream.duration + (stream.start_time or 0)) * stream.time_base) - start
-        return announced if seen.own - start < 0.8 * announced - 1.0 else 0.0
+        return announced if _is_short(seen.own - start, announced, is_cut(path, kind)) else 0.0
     if kind == "avi" and stream.average_rate:
         announced = float(max(stream.frames / stream.average_rate, (stream.duration or 0) * stream.time_base))
         furthest = seen.own
@@ -86,5 +88,15 @@ def _cut_from(path: str | Path, seen: Demuxed) -> float:
         announced, furthest = length - max(0.0, start) if length > start else length, seen.reached
     else:
         return 0.0
-    short = furthest - start < 0.8 * announced - 1.0
+    short = _is_short(furthest - start, announced, is_cut(path, kind))
     return announced if short and not is_whole(path, kind) else 0.0
+
+
+def _kind(seen: Demuxed) -> str:
+    return seen.container.format.name.split(",")[0]
+
+
+def _is_short(reached: float, announced: float, cut: bool) -> bool:
+    """Whether so many seconds of those that are announced are too few; what is announced need not be true, unless the
+    file's structure shows that its end is missing (``cut``)."""
+    return reached < (announced - LOST if cut else 0.8 * announced - 1.0)

@@ -28,7 +28,7 @@ def mel_filters() -> Tensor:
 
 def log_mel(wave: Tensor) -> Tensor:
     """Wave (..., 160 N) -> log-mel (..., N, 80): frame n is centred on sample 160 n. In double precision where the wave
-    is: in quiet bands beside loud ones single precision is off by up to 2e-4.
+    is: in quiet bands beside loud ones single precision is off by up to 7e-4 (20 clips of GRID).
 
     Raises ValueError for a length that is no multiple of the hop, or too short to be reflected at its ends.
     """

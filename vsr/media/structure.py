@@ -21,7 +21,32 @@ def is_whole(path: str | Path, kind: str) -> bool:
             return False
 
 
-def segment_end(file) -> int:
+def is_cut(path: str | Path, kind: str) -> bool:
+    """Whether a file's structure shows that its end is missing; False where that cannot be known."""
+    size = os.path.getsize(path)
+    with open(path, "rb") as file:
+        try:
+            ends = {"matroska": segment_end, "avi": _riff_end, "mov": _boxes_end}
+            return kind in ends and ends[kind](file, size) > size
+        except (OSError, struct.error, IndexError):
+            return False
+
+
+def _boxes_end(file, size: int) -> int:
+    """Where the last box of a MOV or MP4 file ends."""
+    end = 0
+    while end + 8 <= size:
+        file.seek(end)
+        length, name = struct.unpack(">I4s", file.read(8))
+        if length == 1:
+            (length,) = struct.unpack(">Q", file.read(8))
+        if length < 8:  # 0: up to the end of the file
+            return size if length == 0 and name.isalnum() else 0
+        end += length
+    return end
+
+
+def segment_end(file, size: int = 0) -> int:
     """Where the segment of a Matroska file ends; 0 where that was not known when it was begun."""
     file.seek(4)  # behind the name of the EBML header
     file.seek(_variable(file)[0], os.SEEK_CUR)

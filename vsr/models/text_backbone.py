@@ -50,13 +50,25 @@ def load_backbone(path: str | Path, kind: str = CAUSAL) -> tuple[Any, Any, str]:
 def located_backbone(path: str | Path) -> Path:
     """Its folder or GGUF file here, fetched if it is on the hub and not yet in the hub's cache. Raises VsrError as
     `load_backbone`."""
-    repository, _, file = str(path).rpartition("/")
-    if file.endswith(".gguf") and not Path(path).exists() and HUB_ID.fullmatch(repository):
+    repository, file = _gguf_on_hub(path)
+    if file:
         return fetch_files(repository, (file,), ("README.md", "LICENSE*")) / file
     if is_hub_id(path):
         fetch_files(str(path), ("config.json",), SETTINGS)  # refused before anything large is fetched
         return fetch_files(str(path), WEIGHTS[:1], ("config.json", *SETTINGS, *WORDS, *WEIGHTS))
     return Path(path)
+
+
+def on_hub(path: str | Path) -> bool:
+    """Whether a backbone is looked for on the hub, as nothing here has its name."""
+    return is_hub_id(path) or bool(_gguf_on_hub(path)[1])
+
+
+def _gguf_on_hub(path: str | Path) -> tuple[str, str]:
+    """``org/name`` and the file of a GGUF file on the hub, "" twice for anything else."""
+    repository, _, file = str(path).rpartition("/")
+    there = file.endswith(".gguf") and not Path(path).exists() and HUB_ID.fullmatch(repository)
+    return (repository, file) if there else ("", "")
 
 
 def load_hub_tokenizer(path: str | Path) -> Any:

@@ -33,7 +33,7 @@ QUALITY = {"preset": "veryfast", "crf": "20"}
 def check_burn(out: str | Path) -> None:
     """Refuse a name that says no container. Raises VsrError bad_config."""
     if Path(out).suffix.lower() not in SUFFIXES:
-        raise VsrError("bad_config", f"{out}: captions are burned into {', '.join(SUFFIXES)}")
+        raise VsrError("bad_options", f"{out}: captions are burned into {', '.join(SUFFIXES)}")
 
 
 def burn(video: str | Path, transcript: Transcript, out: str | Path, unsure: str | None = None) -> None:

@@ -114,6 +114,15 @@ def covered_note(skipped: Iterable[Skipped]) -> str | None:
     return f"the mouth is covered: {', '.join(times[:3])}{more}"
 
 
+AT_REST = "the lips are at rest from beginning to end, so that nothing is said"
+
+
+def rest_note(skipped: Iterable[Skipped]) -> str | None:
+    """What is printed where nothing was read, as the lips of all who were to be read rest; None for other reasons."""
+    reasons = {stretch.reason for stretch in skipped} - {"not chosen"}
+    return AT_REST if reasons == {"rest"} else None
+
+
 @dataclass(frozen=True)
 class Transcript:
     """One file's transcript, or the reason why there is none.

@@ -41,7 +41,7 @@ def find_clip(
         if at is not None and _is_past(own.block, at):
             break
     source.check(read=False)
-    raise VsrError("bad_config", f"{path}: {_missing(face, at, source.info.end, seen)}")
+    raise VsrError("bad_options", f"{path}: {_missing(face, at, source.info.end, seen)}")
 
 
 def _fits(part: Part, face: int | None, at: float | None) -> bool:

@@ -114,5 +114,5 @@ NORMALISERS = {"none": fold_spaces, "lower": lower, "alnum": alnum, "13a": mteva
 def normaliser(name: str):
     """The function str -> str of that name. Raises VsrError naming the known ones."""
     if name not in NORMALISERS:
-        raise VsrError("bad_config", f"unknown normaliser '{name}'; known: {', '.join(NORMALISERS)}")
+        raise VsrError("bad_options", f"unknown normaliser '{name}'; known: {', '.join(NORMALISERS)}")
     return NORMALISERS[name]

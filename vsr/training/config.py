@@ -17,6 +17,7 @@ from vsr.models.lipreader import LipReaderConfig
 from vsr.text.phonemes import UNITS
 from vsr.training.model_settings import filled_heads, model_settings
 from vsr.training.typed import build
+from vsr.training.whose import other_verb
 
 STRATEGIES = ("auto", "ddp", "fsdp")
 
@@ -175,7 +176,12 @@ def load_config(path: str | Path, overrides: Iterable[str] = (), kind: type = Tr
             _put(settings, key.split("."), yaml.safe_load(value))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise VsrError("bad_config", f"cannot read {path}: {one_line(error)}") from error
-    return build(kind, settings)
+    try:
+        return build(kind, settings)
+    except VsrError as error:
+        if verb := other_verb(settings, kind):
+            raise VsrError(error.reason, f"{path} is a configuration of {verb}: {error}") from error
+        raise
 
 
 def _put(settings: dict, keys: list[str], value: Any) -> None:

@@ -16,6 +16,7 @@ from torch import nn
 from vsr.core.errors import VsrError
 from vsr.models.borrowed import backbones_of
 from vsr.models.lipreader import LipReader, LipReaderConfig, layers_of, tokenizer_of_head
+from vsr.models.text_backbone import on_hub, weight_files
 from vsr.objectives.ctc_attention import weights_of
 from vsr.objectives.registry import objective_of
 from vsr.text.listed import CONFIG
@@ -60,10 +61,15 @@ def objective_line(name: str, objective: Any) -> str:
 
 
 def missing_lines(backbones: Sequence[str]) -> Iterator[str]:
-    """A line for each folder or file of borrowed weights that training would not find."""
+    """A line for each place of borrowed weights that training would fetch, or not find."""
     for backbone in dict.fromkeys(backbones):
-        if not Path(backbone).exists():
-            yield f"not found: backbone {backbone}; training needs it"
+        if on_hub(backbone):
+            yield f"not found here: backbone {backbone}; training looks for it on the hub"
+            continue
+        try:
+            weight_files(backbone)
+        except VsrError as error:
+            yield f"not found: backbone {error}; training needs it"
 
 
 def not_made_yet(model: str) -> bool:

@@ -8,7 +8,9 @@ from lip2speech.cli.commands.speak import heard
 from lip2speech.cli.consent import add_consent_argument, remind_of_consent
 from lip2speech.inference.reference import FACE, Reference, read_reference
 from vsr.cli.commands.inspect import add_arguments as add_reading
-from vsr.cli.commands.inspect import look
+from vsr.cli.commands.inspect import look, unused
+
+__all__ = ["add_arguments", "run", "unused"]
 
 HELP = "show how a video is read and voiced: what vsr inspect shows, with mel, wave and sound"
 ABOUT = """Reads and voices one video and writes the page of vsr inspect, with the voice below it on

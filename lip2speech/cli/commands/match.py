@@ -41,15 +41,10 @@ def run(args: argparse.Namespace) -> int:
     from vsr.media.audio import read_wave
 
     wave = read_wave(args.voice)  # is quick to refuse
-    from lip2speech.inference.faces import load_face_voice
-    from lip2speech.inference.matching import chance, matches
+    from lip2speech.inference.matching import matches
     from vsr.decoding.synchrony import load_synchrony
 
-    faces = vector = None
-    if args.model:
-        from lip2speech.features.speaker import reference_vector
-
-        faces, vector = load_face_voice(args.model), reference_vector(args.voice)
+    faces, vector = _looks(args)
     failed: list[str] = []
 
     def tell(video: str, error: VsrError) -> None:
@@ -60,12 +55,29 @@ def run(args: argparse.Namespace) -> int:
     for own in found:
         print(line_of(own))
     if found and not found[0].speaks:
-        by = "looks" if faces else "how well their lips fit"
-        ranked = f"ranked by {by}; a guess is right once in {1 / chance(found):.0f}"
-        print(f"no face is shown to speak just this recording: {ranked}")
+        print(_ranked(found, bool(faces)))
     if args.out:
         write_lines(args.out, (json.dumps(record_of(own), ensure_ascii=False) for own in found))
     return 1 if failed else 0
+
+
+def _looks(args: argparse.Namespace) -> tuple:
+    """The network of faces and the vector of the recording, where --model is given. Raises VsrError."""
+    if not args.model:
+        return None, None
+    from lip2speech.features.speaker import reference_vector
+    from lip2speech.inference.faces import load_face_voice
+
+    return load_face_voice(args.model), reference_vector(args.voice)
+
+
+def _ranked(found: list, by_looks: bool) -> str:
+    """What is printed where nobody is shown to speak the recording."""
+    from lip2speech.inference.matching import chance
+
+    by = "looks" if by_looks else "how well their lips fit"
+    ranked = f"ranked by {by}; a guess is right once in {1 / chance(found):.0f}"
+    return f"no face is shown to speak just this recording: {ranked}"
 
 
 def check_given(args: argparse.Namespace) -> None:

@@ -14,7 +14,7 @@ from lip2speech.inference.options import AUTO, check_noisy
 from lip2speech.inference.prosody import add_prosody_arguments, prosody_of
 from lip2speech.inference.reference import OWN, Reference, read_reference
 from lip2speech.models.emotion_options import emotion_of
-from lip2speech.models.flow_options import add_flow_arguments, flow_options
+from lip2speech.models.flow_options import add_flow_arguments, flow_options, unused_of_flow
 from lip2speech.models.token_options import add_token_arguments, check_tokens_alone, token_options
 from vsr.cli.options import add_faces_argument
 from vsr.core.machine import add_device_argument
@@ -78,6 +78,11 @@ def add_voice_arguments(parser: argparse.ArgumentParser, voice) -> None:
     add_flow_arguments(parser)
 
 
+def unused(args: argparse.Namespace) -> dict[str, str]:
+    """Options that this call does not heed -> where they work."""
+    return unused_of_flow(args)
+
+
 def run(args: argparse.Namespace) -> int:
     """Speak and write. Raises VsrError."""
     references = references_of(args.reference)
@@ -115,13 +120,8 @@ def voice(args: argparse.Namespace, plan, flow, prosody, text_for: Callable, wri
     from lip2speech.inference.watermark import mark
     from vsr.core.progress import Watch, film_bar
     from vsr.media.streams import tell_choice
-    from vsr.output.transcript import covered_note
 
-    loaded = load_model(args.model, args.device)
-    if tokens := token_options(args):
-        from lip2speech.inference.token_voice import with_tokens
-
-        loaded = with_tokens(loaded, args.tokens, tokens)
+    loaded = _with_tokens(load_model(args.model, args.device), args)
     text = text_for(loaded, flow)
     with film_bar() as progress:
         watch = Watch(progress=progress)
@@ -134,8 +134,7 @@ def voice(args: argparse.Namespace, plan, flow, prosody, text_for: Callable, wri
     write_spoken(spoken, args.video, args.out, plan)
     if args.words:
         write_words(args.words, text, args.video, spoken.seconds)
-    if note := covered_note(spoken.skipped):
-        print(f"lip2speech: {args.video}: {note}, and has no voice there", file=sys.stderr)
+    tell_what_is_silent(args.video, spoken)
     tell_what_differs(args.out, plan, references, spoken.faces)
     tell_choice("lip2speech", args.video, spoken.stream)
     if warning := text.warning():
@@ -144,6 +143,16 @@ def voice(args: argparse.Namespace, plan, flow, prosody, text_for: Callable, wri
         print(words)
     print(f"{args.out}: {spoken.seconds:.2f} s of speech")
     return 0
+
+
+def _with_tokens(loaded, args: argparse.Namespace):
+    """The voice, with a token model in the flow's place where --tokens names one. Raises VsrError."""
+    tokens = token_options(args)
+    if not tokens:
+        return loaded
+    from lip2speech.inference.token_voice import with_tokens
+
+    return with_tokens(loaded, args.tokens, tokens)
 
 
 def heard(reference: Reference, video: str, model: str | None):
@@ -206,6 +215,16 @@ def check_gap(args: argparse.Namespace) -> None:
     gap_of(args.fill)
     if args.noisy:
         raise VsrError("bad_options", "--fill keeps the sound around the gap, --noisy makes all of it again: give one")
+
+
+def tell_what_is_silent(video: str, spoken) -> None:
+    """A line on stderr where mouths were covered, or nothing is said at all."""
+    from vsr.output.transcript import covered_note, rest_note
+
+    if note := covered_note(spoken.skipped):
+        print(f"lip2speech: {video}: {note}, and has no voice there", file=sys.stderr)
+    if not spoken.seconds and (note := rest_note(spoken.skipped)):
+        print(f"lip2speech: {video}: {note}: the sound is silent", file=sys.stderr)
 
 
 def tell_what_differs(out: str, plan, references: dict[int | None, Reference], voiced: tuple[int, ...]) -> None:

@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from lip2speech.inference.options import AUTO
-from lip2speech.models.flow_options import add_flow_arguments, flow_options
+from lip2speech.models.flow_options import add_flow_arguments, flow_options, unused_of_flow
 from lip2speech.models.token_options import add_token_arguments, check_tokens_alone, token_options
 from vsr.core.machine import add_device_argument
 
@@ -45,6 +45,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_token_arguments(voice)
     add_device_argument(voice, "auto")
     add_flow_arguments(parser)
+
+
+def unused(args: argparse.Namespace) -> dict[str, str]:
+    """Options that this call does not heed -> where they work."""
+    made = ("acoustic", "text", "steps", "guidance", "solver", "temperature", "pull", "tokens")
+    return dict.fromkeys(made, "voices made from lips, not with --copy") if args.copy else unused_of_flow(args)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -34,6 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_consent_argument(parser)
 
 
+def unused(args: argparse.Namespace) -> dict[str, str]:
+    """Options that this call does not heed -> where they work."""
+    return {} if args.action == "add" else {"consent": "voices add"}
+
+
 def run(args: argparse.Namespace) -> int:
     """List, add or remove. Raises VsrError."""
     check_given(args)

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "my.host", "127.0.0.1.example"])
 def test_no_public_address_without_a_key(host, capsys):
-    assert main(["serve", "--host", host]) == 1
+    assert main(["serve", "--host", host]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert host in line and "--key-file" in line
 
@@ -39,7 +39,7 @@ NO_KEYS = [("", "no key"), ("# none\n", "no key"), ("short\n", "line 1"), ("a b"
 @pytest.mark.parametrize("text, said", NO_KEYS)
 def test_keys_that_are_none_are_refused(text, said, tmp_path, capsys):
     (tmp_path / "keys").write_text(text, encoding="utf-8")
-    assert main(["serve", "--key-file", str(tmp_path / "keys")]) == 1
+    assert main(["serve", "--key-file", str(tmp_path / "keys")]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert said in line and (not text.strip() or text.strip() not in line)
     with pytest.raises(VsrError):

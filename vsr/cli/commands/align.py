@@ -42,21 +42,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Align and write. Raises VsrError."""
+    from vsr.cli.each_video import tell_strange_words
     from vsr.core.errors import VsrError
     from vsr.core.files import check_output, write_text
-    from vsr.inference.alignment import align_video
+    from vsr.inference.alignment import align_video, tokens_of
     from vsr.modelstore.folder import load_model
 
     ending = Path(args.out).suffix[1:].lower() if args.out else "tsv"
     name = args.format or ending
     if name not in WRITERS:
-        raise VsrError("bad_config", f"{args.out}: the name must end in .{', .'.join(WRITERS)}, or give --format")
+        raise VsrError("bad_options", f"{args.out}: the name must end in .{', .'.join(WRITERS)}, or give --format")
     if args.faces == "all" or (isinstance(args.faces, int) and args.faces > 1):
-        raise VsrError("bad_config", "a text is what one face says: --faces is largest or 1")
+        raise VsrError("bad_options", "a text is what one face says: --faces is largest or 1")
     if args.out:
         check_output(args.out, args.video, *([args.text_file] if args.text_file else []))
     text = _text(args)
     loaded = load_model(args.model, args.device, args.precision)
+    tokens_of(loaded, text)
+    tell_strange_words(loaded.folder, [text])
     transcript = align_video(loaded, args.video, text, args.faces, args.cropped)
     written = WRITERS[name](transcript)
     if args.out:

@@ -24,6 +24,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the averaged model")
 
 
+def unused(args: argparse.Namespace) -> dict[str, str]:
+    """Options that this call does not heed -> where they work."""
+    return {"last": "--exp"} if args.models else {}
+
+
 def run(args: argparse.Namespace) -> int:
     """Average and name the folder. Raises VsrError."""
     from vsr.training.averaging import average_epochs, average_models, check_place

@@ -22,6 +22,8 @@ EXAMPLE = """vsr calibrate --model exp/model --inside data/dev.jsonl --outside d
 vsr calibrate --model exp/model --inside data/dev.jsonl data/puppet/dev.jsonl --outside data/footage.jsonl
 vsr calibrate --model exp/held_out --also exp/all --inside data/speaker.jsonl --outside data/footage.jsonl"""
 
+INSIDE, OUTSIDE = "inside", "outside"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
@@ -48,8 +50,7 @@ def run(args: argparse.Namespace) -> int:
         check_own(args.also)
         load_model(args.also)
     loaded = load_model(args.model, args.device)
-    inside, outside = _read(loaded, args.inside, True), _read(loaded, args.outside, False)
-    domain, confidence, figures = fit_both(inside, outside)
+    domain, confidence, figures = fit_both(*_readings(loaded, args.inside, args.outside))
     kept = {"confidence": confidence | {"ece": figures["ece"]}, "domain": domain | {"figures": figures}}
     for folder in (args.model, args.also) if args.also else (args.model,):
         path = Path(folder) / "config.json"
@@ -72,15 +73,31 @@ def _told(figures: dict) -> Iterator[str]:
         ).format(name=name or "nobody named", **own)
 
 
-def _read(loaded, manifests: list[str], inside: bool) -> list:
-    """Every window of the clips in the manifests."""
+def _readings(loaded, inside: list[str], outside: list[str]) -> tuple[list, list]:
+    """Every window of the clips of each side. Raises VsrError where there are too few, as early as that is known."""
+    from vsr.data.manifest import read_manifest
+    from vsr.inference.calibration import most_readings
+    from vsr.inference.calibration_fit import FEWEST, check_enough
+
+    lists = {INSIDE: inside, OUTSIDE: outside}
+    clips = {side: [clip for path in paths for clip in read_manifest(path)] for side, paths in lists.items()}
+    for side, own in clips.items():
+        check_enough(most_readings(loaded, own, FEWEST), side, "at most ")
+    read = {}
+    for side in sorted(clips, key=lambda own: len(clips[own])):  # the shorter list first
+        read[side] = _read(loaded, clips[side], side == INSIDE)
+        check_enough(len(read[side]), side)
+    return read[INSIDE], read[OUTSIDE]
+
+
+def _read(loaded, clips: list, inside: bool) -> list:
+    """Every window of the clips."""
     from vsr.core.errors import VsrError
     from vsr.core.progress import counted
-    from vsr.data.manifest import read_manifest
     from vsr.decoding.options import DecodeOptions
     from vsr.inference.calibration import assessed
 
-    clips, found = [clip for manifest in manifests for clip in read_manifest(manifest)], []
+    found: list = []
     for clip in counted(iter(clips), "calibrate", len(clips)):
         try:
             found += assessed(loaded, clip, DecodeOptions(), inside)

@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
 
     from vsr.core.files import check_outputs, write_lines
     from vsr.core.progress import counted
-    from vsr.decoding.members import Combiner, readings_of
+    from vsr.decoding.members import Combiner, check_confident, readings_of
     from vsr.evaluation.combined import agreement_lines, worth
     from vsr.evaluation.wer import read_hypotheses, read_records
     from vsr.text.normalise import normaliser
@@ -50,17 +50,18 @@ def run(args: argparse.Namespace) -> int:
     check_options(args)
     inputs = [*args.hypotheses, *filter(None, (args.lm, args.ref, args.fit, args.weights))]
     check_outputs(filter(None, (args.out, args.save_weights)), *inputs)
-    norm = normaliser(args.normaliser)
+    norm, confident = normaliser(args.normaliser), args.method == "confidence"
     files = [read_records(path) for path in args.hypotheses]
     readings = readings_of(files, args.hypotheses, norm)
+    if confident:
+        check_confident(files, args.hypotheses)
     texts = {path: read_hypotheses(path) for path in filter(None, (args.fit, args.ref))}
     check_ids(args, readings, texts)
-    combiner = Combiner(len(files), args.method == "confidence", _languages(args, norm), _restorers(args, len(files)))
+    combiner = Combiner(len(files), confident, _languages(args, norm), _restorers(args, len(files)))
     combiner = combiner.loaded(args.weights) if args.weights else combiner
     lattices = {key: combiner.lattice(own) for key, own in counted(readings.items(), "combining", len(readings))}
     if args.fit:
-        known = [key for key in lattices if key in texts[args.fit]]
-        combiner = combiner.fitted([lattices[key] for key in known], [norm(texts[args.fit][k]).split() for k in known])
+        combiner = _fitted(combiner, lattices, texts[args.fit], norm)
     if args.save_weights:
         combiner.save(args.save_weights)
     records = [combiner.record(key, lattice) for key, lattice in lattices.items()]
@@ -84,21 +85,34 @@ def check_ids(args: argparse.Namespace, readings: dict, texts: dict[str, dict]) 
 
 
 def check_options(args: argparse.Namespace) -> None:
-    """Refuse options that do not go together. Raises VsrError."""
+    """Refuse options that do not go together, and a member that would vote twice. Raises VsrError."""
+    from itertools import combinations
+
     from vsr.core.errors import VsrError
+    from vsr.core.files import same_file
+
+    for first, second in combinations(args.hypotheses, 2):
+        if same_file(first, second):
+            raise VsrError("bad_options", f"{second} is given twice, and would vote twice: give each member once")
 
     for method in ("lm", "llm"):
         given = getattr(args, method)
         if given and args.method not in ("lm", "llm")[method == "llm" :]:
-            raise VsrError("bad_config", f"--{method} is for --method {method}, and this is {args.method}")
+            raise VsrError("bad_options", f"--{method} is for --method {method}, and this is {args.method}")
         if args.method == method and not given and not (method == "llm" and args.restorer):
-            raise VsrError("bad_config", f"--method {method} needs --{method}")
+            raise VsrError("bad_options", f"--method {method} needs --{method}")
     if args.restorer and args.method != "llm":
-        raise VsrError("bad_config", f"--restorer is for --method llm, and this is {args.method}")
+        raise VsrError("bad_options", f"--restorer is for --method llm, and this is {args.method}")
     if args.save_weights and not args.fit:
-        raise VsrError("bad_config", "--save-weights needs --fit: there is nothing to save")
+        raise VsrError("bad_options", "--save-weights needs --fit: there is nothing to save")
     if args.fit and args.weights:
-        raise VsrError("bad_config", "--fit makes weights and --weights reads them: give one")
+        raise VsrError("bad_options", "--fit makes weights and --weights reads them: give one")
+
+
+def _fitted(combiner, lattices: dict, texts: dict[str, str], norm):
+    """With weights that suit the utterances whose texts are known. Raises VsrError where there are none."""
+    known = [key for key in lattices if key in texts]
+    return combiner.fitted([lattices[key] for key in known], [norm(texts[key]).split() for key in known])
 
 
 def _languages(args: argparse.Namespace, norm) -> dict:
@@ -129,5 +143,5 @@ def _restorers(args: argparse.Namespace, members: int) -> dict:
     settings = restorer.settings
     if settings.input != "text" or settings.lines != members:
         problem = f"{args.restorer} reads {settings.lines} lines of {settings.input}"
-        raise VsrError("bad_config", f"{problem}, and there are {members} files of hypotheses")
+        raise VsrError("bad_options", f"{problem}, and there are {members} files of hypotheses")
     return {"restorer": restorer.log_probs}

@@ -16,6 +16,11 @@ vsr convert --from av_hubert --to manifest --input lrs3/label/train.tsv --out da
 vsr convert --from manifest --to kaldi --input data/train.jsonl --out data/train_kaldi
 vsr convert --from manifest --to auto_avsr --input crops/manifest.jsonl --tokens tokens --name lrs3 --out lrs3_root"""
 
+WHERE = {  # each option works
+    "tokens": "auto_avsr and --to av_hubert", "name": "--to auto_avsr", "subset": "--to auto_avsr and --to av_hubert",
+    "features": "--from av_hubert --to manifest",
+}  # fmt: skip
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
@@ -28,6 +33,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", default="corpus", help="of the data set in auto_avsr's paths (default: corpus)")
     parser.add_argument("--subset", default="train", help="in auto_avsr's and AV-HuBERT's names (default: train)")
     parser.add_argument("--features", default="", metavar="DIR", help="for prepared speech (default: OUT/features)")
+
+
+def unused(args: argparse.Namespace) -> dict[str, str]:
+    """Options that this call does not heed -> where they work."""
+    ways = args.source, args.target
+    heeded = {
+        "tokens": "auto_avsr" in ways or args.target == "av_hubert", "name": args.target == "auto_avsr",
+        "subset": args.target in ("auto_avsr", "av_hubert"), "features": ways == ("av_hubert", "manifest"),
+    }  # fmt: skip
+    return {name: WHERE[name] for name, works in heeded.items() if not works}
 
 
 def run(args: argparse.Namespace) -> int:

@@ -40,6 +40,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_distortion_arguments(parser)
 
 
+def unused(args: argparse.Namespace) -> dict[str, str]:
+    """Options that this call does not heed -> where they work."""
+    babble = args.settings or args.snr and "babble" in (args.noise or "babble").split(",")
+    where = {} if babble else {"babble_from": "--snr and --noise babble, or --settings"}
+    return where | ({"lossless": "videos, not --crops"} if args.crops else {})
+
+
 def run(args: argparse.Namespace) -> None:
     """Make the set and print the counts. Raises VsrError."""
     from vsr.core.numbers import SEED, check_number
@@ -56,7 +63,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _settings(args: argparse.Namespace) -> Any:
-    """The corruption that YAML or the options ask for. Raises VsrError bad_config."""
+    """The corruption that YAML or the options ask for. Raises VsrError bad_options."""
     from vsr.core.errors import VsrError
     from vsr.data.corruption import Corruption
     from vsr.training.config import load_config
@@ -66,7 +73,7 @@ def _settings(args: argparse.Namespace) -> Any:
     if not args.settings:
         return build(Corruption, sections, "corruption")
     if any(sections.values()):
-        raise VsrError("bad_config", "give either --settings or the options of sound and video")
+        raise VsrError("bad_options", "give either --settings or the options of sound and video")
     return load_config(args.settings, kind=Corruption)
 
 

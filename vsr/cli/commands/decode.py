@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from vsr.cli.options import add_model_argument
-from vsr.cli.search_options import add_search_arguments, language_files, search_options
+from vsr.cli.search_options import add_search_arguments, check_head, language_files, search_options, unused_in_search
 from vsr.core.errors import VsrError
 from vsr.core.hub import HUB_ID
 from vsr.core.machine import add_device_argument, add_precision_argument
@@ -48,19 +48,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_search_arguments(parser)
 
 
+def unused(args: argparse.Namespace) -> dict[str, str]:
+    """Options that this call does not heed -> where they work."""
+    return unused_in_search(args)
+
+
 def run(args: argparse.Namespace) -> int:
     """Decode, and print how many clips there were. Raises VsrError."""
     from vsr.core.files import check_output
     from vsr.decoding.corpus import calibrate, decode_manifest
-    from vsr.decoding.defaults import options_for
+    from vsr.decoding.defaults import check_search, options_for
     from vsr.modelstore.folder import load_model
 
     check_output(args.out, args.manifest, *language_files(args))
     given = search_options(args)
+    check_head(args.head or None, given)
     if args.calibrate and args.head:
-        raise VsrError("bad_config", "--calibrate works only with the usual search: leave --head out")
+        raise VsrError("bad_options", "--calibrate works only with the usual search: leave --head out")
     if args.calibrate:
         check_own(args.model)
+    check_search(args.model, given)
     loaded = load_model(args.model, args.device, args.precision)
     options = options_for(loaded, given)
     records = decode_manifest(loaded, args.manifest, args.out, options, not args.calibrate, args.head, args.modality)

@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     from vsr.modelstore.folder import load_model
 
     if args.push and args.source == "-":
-        raise VsrError("bad_config", "--push listens to Enter on standard input, which the video cannot come by, too")
+        raise VsrError("bad_options", "--push listens to Enter on standard input, which the video cannot come by, too")
     typist = Typist() if args.type else None
     dictation = Dictation(args.command, args.filter, args.unsure, typist and typist.type)
     given = {} if args.beam is None else {"beam": args.beam}

@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
 
     outputs = [Path(args.out) / f"{Path(video).stem}.{args.format}" for video in args.videos]
     if len(set(outputs)) < len(outputs):
-        raise VsrError("bad_config", "two of the videos would be written to the same file: give each an -o of its own")
+        raise VsrError("bad_options", "two of the videos would be written to the same file: give each an -o of its own")
     layers = tuple(dict.fromkeys(args.layers.split(",")))
     loaded = load_model(args.model, args.device, args.precision)
     check_layers(loaded, layers)

@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     from vsr.modelstore.folder import load_model
 
     if args.text is not None and not args.text.strip():
-        raise VsrError("bad_text", "--text is empty: give what is said, or leave it out")
+        raise VsrError("bad_options", "--text is empty: give what is said, or leave it out")
     if args.out:
         check_output(args.out, args.real, *args.videos)
     expert = Expert(load_model(args.model))

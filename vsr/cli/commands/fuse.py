@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     from vsr.training.fusing import check_place, fuse_models
 
     if not 0 <= args.widest_turn <= 90:
-        raise VsrError("bad_config", f"--widest-turn is from 0 to 90 degrees, not {args.widest_turn:g}")
+        raise VsrError("bad_options", f"--widest-turn is from 0 to 90 degrees, not {args.widest_turn:g}")
     check_place(args.out, args.pixels, *args.tracks)
     rule = tuple(args.weights), tuple(args.entropies), args.widest_turn
     print(f"model: {fuse_models(args.pixels, args.tracks, args.out, *rule)}")

@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
 
     more = (args.tokenizer, args.units, args.settings, args.lm)
     if args.settings and args.family != "vsr4ml":
-        raise VsrError("bad_config", f"--settings is of vsr4ml, not of {args.family}")
+        raise VsrError("bad_options", f"--settings is of vsr4ml, not of {args.family}")
     if args.lm:
         check_language(args.family)
     check_modality(args.family, args.modality)

@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from vsr.cli.options import add_model_argument
+from vsr.cli.search_options import unused_in_search
 from vsr.core.machine import add_device_argument, add_precision_argument
 from vsr.decoding.options import METHODS, DecodeOptions
 
@@ -41,6 +42,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def unused(args: argparse.Namespace) -> dict[str, str]:
+    """Options that this call does not heed -> where they work."""
+    return unused_in_search(args)
+
+
 def run(args: argparse.Namespace) -> int:
     """Read, write the page and print the text. Raises VsrError."""
     from vsr.core.files import check_output, write_text
@@ -56,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
 def look(args: argparse.Namespace) -> Inspection:
     """Read the video that the options name, as they say. Raises VsrError."""
     from vsr.core.progress import Watch, film_bar
-    from vsr.decoding.defaults import options_for
+    from vsr.decoding.defaults import check_search, options_for
     from vsr.media.streams import tell_choice
     from vsr.modelstore.folder import load_model
     from vsr.report.collect import inspect_video
@@ -64,6 +70,7 @@ def look(args: argparse.Namespace) -> Inspection:
     given = {"method": args.method, "nbest": args.nbest, "beam": args.beam}
     given = {name: value for name, value in given.items() if value is not None}
     DecodeOptions(**given)  # what is wrong with them is reported before a model is loaded
+    check_search(args.model, given)
     loaded = load_model(args.model, args.device, args.precision)
     options = options_for(loaded, given)
     with film_bar() as progress:

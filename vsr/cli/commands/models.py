@@ -62,11 +62,11 @@ def _get(models: Sequence, args: argparse.Namespace) -> int:
     from vsr.modelstore.store import get
 
     if not args.names:
-        raise VsrError("bad_config", "vsr models get needs a name: vsr models lists them")
+        raise VsrError("bad_options", "vsr models get needs a name: vsr models lists them")
     if (args.source or args.whisper) and len(models) > 1:
-        raise VsrError("bad_config", "--from and --whisper are of one model: give one name")
+        raise VsrError("bad_options", "--from and --whisper are of one model: give one name")
     if args.json:
-        raise VsrError("bad_config", "--json is for the list")
+        raise VsrError("bad_options", "--json is for the list")
     for known in models:
         print(f"{known.name}: {get(known, args.accept_licence, args.source, args.force, args.whisper)}")
     return 0
@@ -78,7 +78,7 @@ def _where(args: argparse.Namespace) -> int:
     from vsr.modelstore.folder import find_model
 
     if args.json or _only_of_get(args) or not args.names:
-        raise VsrError("bad_config", "vsr models where takes names of models, folders or org/name, and no options")
+        raise VsrError("bad_options", "vsr models where takes names of models, folders or org/name, and no options")
     for name in args.names:
         print(find_model(name))
     return 0
@@ -89,7 +89,7 @@ def _list(models: Sequence, args: argparse.Namespace) -> int:
     from vsr.modelstore.store import is_here
 
     if _only_of_get(args):
-        raise VsrError("bad_config", "--accept-licence, --from, --whisper and --force are for vsr models get NAME")
+        raise VsrError("bad_options", "--accept-licence, --from, --whisper and --force are for vsr models get NAME")
     if args.json:
         print(json.dumps([asdict(known) | {"here": is_here(known)} for known in models], indent=2, ensure_ascii=False))
         return 0

@@ -35,6 +35,9 @@ vsr phrases own clip.mp4 --speak said.wav"""
 
 LEAST = 0.7  # fit below which it is none of a list
 
+WHERE = dict.fromkeys(("nbest", "threshold", "json"), "LIST and own")
+WHERE |= {"speak": "own", "folder": "enrol, own, enrolled and remove", "voice": "own with --speak"}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
@@ -53,25 +56,39 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_earlier_option(parser, "--best", "--nbest")
 
 
+def unused(args: argparse.Namespace) -> dict[str, str]:
+    """Options that this call does not heed -> where they work."""
+    form = args.list if args.list in FORMS else ""
+    reads, chooses = form not in ("enrolled", "remove"), form in ("", "own")
+    heeded = {
+        "nbest": chooses, "threshold": chooses, "json": chooses, "speak": form == "own", "folder": bool(form),
+        "voice": form == "own" and args.speak,
+    }  # fmt: skip
+    heeded |= dict.fromkeys(("model", "cropped", "seconds", "faces", "device", "precision"), reads)
+    return {name: WHERE.get(name, "clips") for name, works in heeded.items() if not works}
+
+
 def run(args: argparse.Namespace) -> int:
     """0 if every file was read, else 1. Raises VsrError for what no file could survive."""
+    from vsr.cli.each_video import tell_strange_words
     from vsr.core.errors import VsrError
     from vsr.inference.phrases import choose, phrase_tokens, read_phrases
     from vsr.modelstore.folder import load_model
 
     if args.nbest < 1 or not 0 <= (args.threshold or 0) <= 1:
-        raise VsrError("bad_config", "--nbest is a number from 1, --threshold from 0 to 1")
+        raise VsrError("bad_options", "--nbest is a number from 1, --threshold from 0 to 1")
     if args.faces not in ("largest", 1):
-        raise VsrError("bad_config", "a phrase is what one face says: --faces is largest or 1")
+        raise VsrError("bad_options", "a phrase is what one face says: --faces is largest or 1")
     if not 0 < args.seconds <= LONGEST:
-        raise VsrError("bad_config", f"--seconds is above 0 and at most {LONGEST}")
+        raise VsrError("bad_options", f"--seconds is above 0 and at most {LONGEST}")
     if args.list in FORMS:
         return run_own(args)
     if not args.videos or args.speak:
-        raise VsrError("bad_config", "give a list and clips: vsr phrases LIST VIDEO [VIDEO ...]; --speak is for own")
+        raise VsrError("bad_options", "give a list and clips: vsr phrases LIST VIDEO [VIDEO ...]; --speak is for own")
     phrases, args.threshold = read_phrases(args.list), LEAST if args.threshold is None else args.threshold
     loaded = load_model(args.model, args.device, args.precision)
     phrase_tokens(loaded, phrases)
+    tell_strange_words(loaded.folder, phrases)
     failures = 0
     for video in args.videos:
         try:

@@ -28,6 +28,13 @@ vsr prepare wildvsr --corpus WildVSR --out data/wildvsr
 vsr prepare puppet --out data/puppet --train 160 --dev 10 --test 60 --jobs 2
 vsr prepare puppet --parallel en --out data/en"""
 
+OF_PUPPET = ("train", "dev", "test", "vocabulary", "sound_only", "voices", "parallel", "homophenes", "jobs")
+WHERE = {  # options of other corpora work
+    "corpus": "corpora that are not rendered", "seed": "grid, lrs3 and puppet", "dev_speakers": "landmarks",
+    "lists": f"landmarks, lrs3, lrs2, {', '.join(LISTED)}", "max_seconds": "all lists of lrs3 and lrs2",
+    "test_only": "lrs3 and lrs2",
+}  # fmt: skip
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
@@ -58,6 +65,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     puppet.add_argument("--jobs", type=positive, default=1, metavar="N", help="processes (default: 1)")
 
 
+def unused(args: argparse.Namespace) -> dict[str, str]:
+    """Options that this call does not heed -> where they work."""
+    name = args.corpus_name
+    heeded = {
+        "corpus": name != "puppet", "seed": name in ("grid", "lrs3", "puppet") or name not in CORPORA,
+        "dev_speakers": name == "landmarks", "lists": name in ("landmarks", "lrs3", "lrs2", *LISTED),
+        "max_seconds": name in ("lrs3", "lrs2") and not args.test_only, "test_only": name in ("lrs3", "lrs2"),
+    }  # fmt: skip
+    heeded |= dict.fromkeys(OF_PUPPET, name == "puppet")
+    return {option: WHERE.get(option, "puppet") for option, works in heeded.items() if not works}
+
+
 def run(args: argparse.Namespace) -> int:
     """Prepare and print the counts. Raises VsrError."""
     _check_options(args)
@@ -81,17 +100,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check_options(args: argparse.Namespace) -> None:
-    """Raises VsrError for numbers that cannot be, and options that are of another corpus."""
-    from vsr.core.errors import VsrError
+    """Raises VsrError for numbers that cannot be."""
     from vsr.core.numbers import NOT_NEGATIVE, POSITIVE, SEED, check_number
 
     for name, allowed in (("train", NOT_NEGATIVE), ("dev", NOT_NEGATIVE), ("test", NOT_NEGATIVE), ("seed", SEED)):
         check_number(f"--{name}", getattr(args, name), allowed)
     check_number("--max-seconds", args.max_seconds, POSITIVE)
-    if (args.parallel or args.sound_only or args.voices) and args.corpus_name != "puppet":
-        raise VsrError("bad_config", "--parallel, --sound-only and --voices are options of puppet alone")
-    if args.test_only and args.corpus_name not in ("lrs3", "lrs2"):
-        raise VsrError("bad_config", "--test-only works only for lrs3 and lrs2")
 
 
 def _puppet(args: argparse.Namespace) -> dict[str, int]:
@@ -103,9 +117,9 @@ def _puppet(args: argparse.Namespace) -> dict[str, int]:
 
     language, vocabulary = named(args.vocabulary)
     if args.parallel and args.vocabulary != "grid":
-        raise VsrError("bad_config", "--parallel has sentences of its own: leave --vocabulary out")
+        raise VsrError("bad_options", "--parallel has sentences of its own: leave --vocabulary out")
     if (args.sound_only or args.voices) and not args.parallel:
-        raise VsrError("bad_config", "--sound-only and --voices work only with --parallel")
+        raise VsrError("bad_options", "--sound-only and --voices work only with --parallel")
     names = ("train.jsonl", "dev.jsonl", "test.jsonl", "corpus.json")
     check_outputs((f"{args.out}/{name}" for name in names), vocabulary)
     numbers = args.train, args.dev, args.test, args.seed
@@ -122,7 +136,7 @@ def _of_plugin(args: argparse.Namespace) -> dict[str, int]:
 
     if args.corpus_name not in PLUGINS:
         known = ", ".join([*CORPORA, *PLUGINS])
-        raise VsrError("bad_corpus", f"no corpus is called {args.corpus_name!r}: it can be {known}")
+        raise VsrError("bad_options", f"no corpus is called {args.corpus_name!r}: it can be {known}")
     return PLUGINS[args.corpus_name](_folder(args), args.out, args.seed)
 
 
@@ -130,7 +144,7 @@ def _folder(args: argparse.Namespace) -> str:
     from vsr.core.errors import VsrError
 
     if not args.corpus:
-        raise VsrError("bad_corpus", f"prepare {args.corpus_name} needs --corpus, the folder that holds the corpus")
+        raise VsrError("bad_options", f"prepare {args.corpus_name} needs --corpus, the folder that holds the corpus")
     return args.corpus
 
 

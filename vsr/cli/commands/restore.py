@@ -36,6 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--nbest", type=int, default=1, metavar="N", help="texts that are written to --out")
 
 
+def unused(args: argparse.Namespace) -> dict[str, str]:
+    """Options that this call does not heed -> where they work."""
+    return {} if args.ngram else {"ngram_weight": "--ngram"}
+
+
 def run(args: argparse.Namespace) -> int:
     """Restore, and print how many clips there were. Raises VsrError."""
     import json

@@ -53,6 +53,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--wer", metavar="FILE", help="write Kaldi's line to this file: %%WER 4.33 [ 26 / 600, ...")
 
 
+def unused(args: argparse.Namespace) -> dict[str, str]:
+    """Options that this call does not heed -> where they work."""
+    spelled = args.unit in ("phoneme", "viseme") or "viseme" in args.by
+    where = {} if spelled else {"dictionary": "--unit phoneme, --unit viseme or --by viseme"}
+    return where | ({"normaliser": "texts, not with --accuracy"} if args.accuracy else {})
+
+
 def run(args: argparse.Namespace) -> int:
     """Score and print one line. Raises VsrError."""
     from vsr.core.files import check_outputs
@@ -106,15 +113,15 @@ def _check_options(args: argparse.Namespace) -> None:
     from vsr.core.errors import VsrError
 
     if args.metric != "wer" and (args.unit != "word" or args.accuracy or args.wer or args.by or args.tsv):
-        raise VsrError("bad_config", f"--unit, --accuracy, --wer, --tsv and --by do not go with --metric {args.metric}")
+        raise VsrError("bad_options", f"--unit, --accuracy, --wer, --tsv, --by do not go with --metric {args.metric}")
     if args.metric != "wer" and args.normaliser != "lower":
-        raise VsrError("bad_config", "--metric bleu and chrf take the texts as they are: leave --normaliser out")
+        raise VsrError("bad_options", "--metric bleu and chrf take the texts as they are: leave --normaliser out")
     if args.unit != "word" and (args.accuracy or args.wer or args.by or args.tsv):
-        raise VsrError("bad_config", f"--accuracy, --wer, --tsv and --by work only on words, not --unit {args.unit}")
+        raise VsrError("bad_options", f"--accuracy, --wer, --tsv and --by work only on words, not --unit {args.unit}")
     if args.accuracy and (args.by or args.prior):
-        raise VsrError("bad_config", "--by and --prior work only with texts, not with isolated words")
+        raise VsrError("bad_options", "--by and --prior work only with texts, not with isolated words")
     if args.counted_in and "frequency" not in args.by:
-        raise VsrError("bad_config", "--counted-in works only with --by frequency")
+        raise VsrError("bad_options", "--counted-in works only with --by frequency")
 
 
 def _check(args: argparse.Namespace, records: dict[str, dict]) -> None:

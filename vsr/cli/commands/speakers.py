@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
         windows = speakers_in(model, path, args.offset)
         faces = summary(windows)
         if not windows:
-            raise VsrError("bad_config", f"{path}: sound that is {args.offset} frames late leaves nothing to compare")
+            raise VsrError("bad_options", f"{path}: sound that is {args.offset} frames late leaves nothing to compare")
         lines = [line_of(path, face + 1, **own) for face, own in faces.items()]
         record = {"file": path, "faces": {str(face + 1): own for face, own in faces.items()}}
         each = [vars(own) | {"face": own.face + 1} for own in windows]

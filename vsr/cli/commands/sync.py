@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     from vsr.inference.synchrony import offset_in
 
     if args.most > LONGEST:
-        raise VsrError("bad_config", f"--most is {args.most}: give at most {LONGEST} frames, 10 seconds")
+        raise VsrError("bad_options", f"--most is {args.most}: give at most {LONGEST} frames, 10 seconds")
     if args.out:
         check_output(args.out, *args.videos)
     model = load_synchrony(args.model)

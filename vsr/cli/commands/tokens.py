@@ -44,6 +44,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--force", action="store_true", help="replace another tokenizer that is there")
 
 
+def unused(args: argparse.Namespace) -> dict[str, str]:
+    """Options that this call does not heed -> where they work."""
+    pieces = {} if args.kind == "unigram" else {"size": "--kind unigram"}
+    units = ("dictionary", "word_mark", "pronunciation")
+    return pieces if args.kind in UNITS else pieces | dict.fromkeys(units, "--kind phoneme or viseme")
+
+
 def run(args: argparse.Namespace) -> int:
     """Train, save and print the size. Raises VsrError."""
     from vsr.core.files import check_outputs
@@ -70,7 +77,7 @@ def _translations(clips: list, args: argparse.Namespace) -> list[str]:
     from vsr.data.manifest import translated
 
     if args.kind in UNITS:
-        raise VsrError("bad_config", f"--translation is of texts, not of --kind {args.kind}")
+        raise VsrError("bad_options", f"--translation is of texts, not of --kind {args.kind}")
     return list(translated(clips, args.translation).values())
 
 

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from vsr.cli.options import add_engine_arguments, add_faces_argument, add_model_argument
 from vsr.cli.planned import ONE_FILE, options_given, planned, report_line
-from vsr.cli.search_options import add_search_arguments
-from vsr.core.errors import VsrError
+from vsr.cli.search_options import add_search_arguments, unused_in_search
+from vsr.core.errors import WRONG_USAGE, VsrError
 from vsr.core.machine import add_device_argument, add_precision_argument, find_device
 from vsr.core.progress import shown
 from vsr.data.modalities import MODALITIES
 from vsr.inference.executors import open_engine
 from vsr.output.subtitles import WRITERS
-from vsr.output.transcript import Transcript, covered_note
+from vsr.output.transcript import Transcript, covered_note, rest_note
 from vsr.output.unsure import MODES, readable, unreadable_share
 from vsr.output.writing import Outputs
 
@@ -80,12 +80,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_search_arguments(parser)
 
 
+def unused(args: argparse.Namespace) -> dict[str, str]:
+    """Options that this call does not heed -> where they work."""
+    return unused_in_search(args) | ({"force": "-o DIR"} if args.out is None else {})
+
+
 def run(args: argparse.Namespace) -> int:
-    """0 if every file was read and written, 1 if any failed, 2 for wrong usage."""
-    problem = _wrong_options(args) or _wrong_usage(args)
-    if problem:
-        print(f"vsr: {problem}", file=sys.stderr)
-        return 2
+    """0 if every file was read and written, 1 if any failed. Raises VsrError, bad_options for wrong usage."""
+    if problem := _wrong_usage(args):
+        raise VsrError(WRONG_USAGE, problem)
+    search = tuple(options_given(args).items())
     _check_burn(args)
     outputs = None if args.out is None else Outputs(args.out, args.formats, args.unsure)
     from vsr.inference.bulk import Settings
@@ -93,7 +97,6 @@ def run(args: argparse.Namespace) -> int:
     videos, refused = planned(args, outputs) if outputs else (args.videos, 0)
     if not videos:
         return 1 if refused else 0
-    search = tuple(options_given(args).items())
     engine, here = open_engine(args.engine, args.jobs, args.address), args.engine == "local"
     # On a cluster only this process writes: other machines may see other disks.
     settings = Settings(
@@ -121,7 +124,7 @@ def _device(args: argparse.Namespace, here: bool) -> str:
     if args.device == "cpu":  # PyTorch, which takes a second to import, need not be asked
         return args.device
     if not here:
-        raise VsrError("bad_config", "--device is this machine's: the workers of a Ray cluster read on their cores")
+        raise VsrError("bad_options", "--device is this machine's: the workers of a Ray cluster read on their cores")
     return find_device(args.device)
 
 
@@ -131,15 +134,6 @@ def _formats(text: str) -> tuple[str, ...]:
         if name not in WRITERS:
             raise argparse.ArgumentTypeError(f"{name!r} is not one of {', '.join(WRITERS)}")
     return names
-
-
-def _wrong_options(args: argparse.Namespace) -> str | None:
-    """What the search has against its options, if anything."""
-    try:
-        options_given(args)
-    except VsrError as error:
-        return str(error)
-    return None
 
 
 def _wrong_usage(args: argparse.Namespace) -> str | None:
@@ -187,6 +181,8 @@ def _deliver(transcript: Transcript, args: argparse.Namespace, outputs: Outputs 
         return report_line(transcript.file, transcript.error[1])
     if note := covered_note(transcript.skipped):
         report_line(transcript.file, f"{note}, and is not read there")
+    if not transcript.segments and (note := rest_note(transcript.skipped)):
+        report_line(transcript.file, note)
     _tell_unsure(transcript, args.unsure)
     return True
 

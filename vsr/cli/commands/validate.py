@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     if args.report:
         check_output(args.report, *args.manifest)
     if not 0 <= args.tolerate <= 1:
-        raise VsrError("bad_config", f"--tolerate is {args.tolerate}: give a share from 0 to 1")
+        raise VsrError("bad_options", f"--tolerate is {args.tolerate}: give a share from 0 to 1")
     found = validate(args.manifest, args.jobs)
     for name, own in found.items():
         print(f"{name}: {own}")

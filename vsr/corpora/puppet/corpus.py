@@ -8,18 +8,20 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from vsr.core.artifacts import identify
 from vsr.core.errors import VsrError
 from vsr.core.progress import counted
-from vsr.core.worker import spawning, start_worker
+from vsr.core.worker import spawning, start_worker, worked
+from vsr.corpora.lists import write_lists
 from vsr.corpora.puppet.clips import SOUND, VIDEO, VOICES, Chunk, frames_of, make_chunk, spans_of
-from vsr.corpora.puppet.description import claim
+from vsr.corpora.puppet.description import CORPUS, SPLITS, claim
 from vsr.corpora.puppet.languages import ENGLISH, LANGUAGES, SLOTS, check_sayable, voices_of
 from vsr.corpora.puppet.parallel import draw_parallel, translations, vocabulary_of
 from vsr.corpora.puppet.sentences import Vocabulary, draw_splits, load_vocabulary
-from vsr.data.manifest import Clip, write_manifest
+from vsr.data.manifest import Clip
 
 VERSION = 1  # of the look and sound; a corpus of another version is not continued
 HOMOPHENES = 2  # the version in which all sounds of a viseme class look the same
@@ -50,8 +52,8 @@ def prepare_puppet(
             names, so that lists of several languages can be trained on together.
 
     A run that was stopped goes on where it was.  Raises VsrError: bad_corpus (too few sentences, or the
-    folder holds another corpus), no_speech (espeak-ng is missing or cannot say a word), no_space,
-    not_writable.
+    folder holds another corpus), exists (it holds other lists), no_speech (espeak-ng is missing or cannot say a
+    word), no_space, not_writable.
     """
     out_dir = Path(out_dir)
     counts = {"dev": num_dev, "test": num_test, "train": num_train}
@@ -121,17 +123,17 @@ class Rendering:
     def render(self, splits: dict[str, list[str]], jobs: int) -> dict[str, int]:
         """Make what is not there yet; the number of clips of train, dev and test. Raises VsrError."""
         _make_all([chunk for split, lines in splits.items() for chunk in self._chunks(split, lines)], jobs)
-        for split, sentences in splits.items():
-            names = self._names(split, len(sentences))
-            clips = [self._clip(name, text) for name, text in zip(names, sentences, strict=True)]
-            write_manifest(self.out_dir / f"{split}.jsonl", clips)
-        return {split: len(splits[split]) for split in ("train", "dev", "test")}
+        made = {}
+        for split in SPLITS:
+            names = self._names(split, len(splits[split]))
+            made[split] = [self._clip(name, text) for name, text in zip(names, splits[split], strict=True)]
+        return write_lists(self.out_dir, CORPUS, made)
 
     def _names(self, split: str, count: int) -> list[str]:
         return [f"{self.before}puppet_{split}_{i:05d}" for i in range(count)]
 
     def _chunks(self, split: str, sentences: list[str]) -> Iterator[Chunk]:
-        names, number = self._names(split, len(sentences)), ("train", "dev", "test").index(split)
+        names, number = self._names(split, len(sentences)), SPLITS.index(split)
         size = CHUNK if self.kind == VIDEO else CHUNK_OF_SOUND
         for start in range(0, len(names), size):
             stop = min(start + size, len(names))
@@ -171,5 +173,5 @@ def _make_all(chunks: list[Chunk], jobs: int) -> None:
     with spawning():  # here, where the thread begins that starts later processes
         pool = multiprocessing.get_context("spawn").Pool(jobs, start_worker, (jobs,), maxtasksperchild=1)
     with pool:
-        for _ in counted(pool.imap_unordered(make_chunk, chunks), "puppet", len(chunks)):
+        for _ in counted(pool.imap_unordered(partial(worked, make_chunk), chunks), "puppet", len(chunks)):
             pass

@@ -8,16 +8,20 @@ from typing import Any
 
 from vsr.core.errors import VsrError
 from vsr.core.files import read_json, write_json
+from vsr.corpora.lists import check_lists
 
 NAME = "corpus.json"
+CORPUS, SPLITS = "puppet", ("train", "dev", "test")
 
 
 def claim(out_dir: Path, description: dict[str, Any]) -> None:
-    """Write what the folder holds. Raises VsrError bad_corpus for a folder that holds something else."""
+    """Write what the folder holds. Raises VsrError bad_corpus, exists for a folder that holds something else."""
     path = out_dir / NAME
     if path.exists() and (there := _read(path)) != description:
         problem = f"{out_dir} holds another puppet corpus ({difference(there, description)})"
         raise VsrError("bad_corpus", f"{problem}: choose another folder")
+    if not path.exists():
+        check_lists(out_dir, CORPUS, SPLITS)
     write_json(path, description)
 
 

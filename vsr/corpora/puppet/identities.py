@@ -16,16 +16,18 @@ import numpy as np
 
 from vsr.core.errors import VsrError
 from vsr.core.progress import counted
+from vsr.corpora.lists import check_lists, write_lists
 from vsr.corpora.puppet.portrait import MOUTH, SIZE, to_square
 from vsr.corpora.puppet.render import draw_take, write_clip
 from vsr.corpora.puppet.sentences import draw_splits, load_vocabulary
 from vsr.corpora.puppet.speech import Voice, synthesiser
-from vsr.data.manifest import Clip, write_manifest
+from vsr.data.manifest import Clip
 
 WIDTHS = (0.84, 1.2)  # of the face, in that of the photograph
 PITCHES = (90, 10)  # eSpeak's, of the narrowest and of the widest
 BEARDED, SHAVEN = "en+m3", "en+f2"  # voices
 DARKNESS = 0.5  # of a beard
+CORPUS = "puppet identities"  # in the folder's ledger
 LISTS = {"train": 4, "dev": 1, "test": 1}  # shares of the people
 
 
@@ -71,22 +73,22 @@ def prepare_identities(out: str | Path, people: int, clips: int, seed: int = 0) 
     """Make ``clips`` sentences of GRID's grammar of each of ``people``; nobody is in two of train, dev and test.
 
     Writes out/video/NAME.mp4 and out/{train,dev,test}.jsonl; what is there is kept. Raises VsrError: bad_corpus (fewer
-    than six people), no_speech.
+    than six people), exists, no_speech.
     """
     if people < sum(LISTS.values()):
         raise VsrError("bad_corpus", f"{people} people are too few for train, dev and test: give 6 at least")
+    check_lists(out, CORPUS, LISTS)
     out, counts = Path(out), {"test": people // 6, "dev": people // 6, "train": people - 2 * (people // 6)}
     vocabulary = load_vocabulary("grid")
     sentences = draw_splits(vocabulary, {split: count * clips for split, count in counts.items()}, seed)
     made, first = {}, 0
-    for split in ("train", "dev", "test"):
+    for split in LISTS:
         some = [draw_identity(seed, number) for number in range(first, first + counts[split])]
         said = [(who, number, sentences[split][clips * place + number])
                 for place, who in enumerate(some) for number in range(clips)]  # fmt: skip
-        lines = [_clip(out, *own, vocabulary, seed) for own in counted(said, split, len(said))]
-        write_manifest(out / f"{split}.jsonl", lines)
-        made[split], first = len(lines), first + counts[split]
-    return made
+        made[split] = [_clip(out, *own, vocabulary, seed) for own in counted(said, split, len(said))]
+        first += counts[split]
+    return write_lists(out, CORPUS, made)
 
 
 def _clip(out: Path, who: Identity, number: int, text: str, vocabulary, seed: int) -> Clip:

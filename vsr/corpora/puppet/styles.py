@@ -12,12 +12,15 @@ from scipy.signal import resample_poly
 
 from vsr.core.clock import SAMPLE_RATE, SAMPLES_PER_FRAME
 from vsr.core.progress import counted
+from vsr.corpora.lists import check_lists, write_lists
+from vsr.corpora.puppet.description import SPLITS
 from vsr.corpora.puppet.sentences import draw_splits, load_vocabulary
 from vsr.corpora.puppet.speech import Voice, synthesiser
-from vsr.data.manifest import Clip, write_manifest
+from vsr.data.manifest import Clip
 from vsr.media.audio import write_wave
 
 HELD_OUT = ("en-GB-scotland+m2", "en-US+f5")  # voices of dev and test alone
+CORPUS = "puppet styles"  # in the folder's ledger
 VOICES = ("en", "en+f2", "en+m3", "en+f4", "en+m7", "en-GB-x-rp", "en-GB-x-rp+f3")
 ROOM = SAMPLE_RATE // 5  # samples of silence before and after
 
@@ -47,21 +50,21 @@ def prepare_styles(out: str | Path, train: int, dev: int, test: int, seed: int =
     """Say so many sentences of GRID's grammar in all styles: out/sound/NAME.wav and out/{train,dev,test}.jsonl.
 
     In the manifests the style is the only word, from the first to the last sound, so that `lip2speech listener` learns
-    it; voices of dev and test are in no training list, and no sentence is in two lists. Raises VsrError no_speech.
+    it; voices of dev and test are in no training list, and no sentence is in two lists. Raises VsrError no_speech,
+    exists.
     """
+    check_lists(out, CORPUS, SPLITS)
     out, vocabulary = Path(out), load_vocabulary("grid")
     sentences = draw_splits(vocabulary, {"dev": dev, "test": test, "train": train}, seed)
     made = {}
-    for split in ("train", "dev", "test"):
+    for split in SPLITS:
         voices = VOICES if split == "train" else HELD_OUT
         each = [(text, style) for text in sentences[split] for style in STYLES]
-        clips = [
+        made[split] = [
             _clip(out, split, place // len(STYLES), text, style, voices, seed)
             for place, (text, style) in enumerate(counted(each, split, len(each)))
         ]
-        write_manifest(out / f"{split}.jsonl", clips)
-        made[split] = len(clips)
-    return made
+    return write_lists(out, CORPUS, made)
 
 
 def _clip(out: Path, split: str, number: int, text: str, style: str, voices, seed: int) -> Clip:

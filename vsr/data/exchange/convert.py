@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 
 from vsr.core.errors import VsrError
-from vsr.core.files import check_outputs, read_lines
+from vsr.core.files import check_outputs, read_lines, together
 from vsr.data.manifest import SAFE_ID, Clip
 
 FORMATS = ("manifest", "auto_avsr", "av_hubert", "kaldi", "lhotse")
@@ -30,33 +30,27 @@ class Settings:
         from vsr.text.tokenizer import load_tokenizer
 
         if not self.tokens:
-            raise VsrError("bad_config", f"{why}: give --tokens")
+            raise VsrError("bad_options", f"{why}: give --tokens")
         return load_tokenizer(self.tokens)
 
 
 def convert(source: str, target: str, path: str | Path, out: str | Path, settings: Settings) -> list[Clip]:
     """Read ``path`` as ``source``, write ``out`` (a folder) as ``target``; returns the clips.
 
-    Raises VsrError: bad_manifest naming the line that cannot be read; bad_config where a tokenizer is missing.
+    Raises VsrError: bad_manifest naming the line that cannot be read; bad_options where a tokenizer is missing. Nothing
+    is written then.
     """
     for name in (source, target):
         if name not in FORMATS:
-            raise VsrError("bad_config", f"unknown format '{name}'; known: {', '.join(FORMATS)}")
+            raise VsrError("bad_options", f"unknown format '{name}'; known: {', '.join(FORMATS)}")
     check_outputs(written(target, Path(out), settings), *read_with(source, Path(path)))
     clips = _module(source).read(Path(path), settings)
     speech = _module(source).prepared(Path(path)) if (source, target) == ("av_hubert", "manifest") else None
-    _module(target).write(clips, Path(out), settings)
-    if speech:
-        store_speech(speech, Path(out), settings)
+    with together():
+        stored = _module(target).write(clips, Path(out), settings)
+        if speech:
+            _module("prepared_speech").store_prepared(speech, stored, Path(settings.features or f"{out}/features"))
     return clips
-
-
-def store_speech(speech, out: Path, settings: Settings) -> None:
-    """Speech that was prepared beside a list, as the features of the manifest that was made of it. Raises VsrError."""
-    from vsr.data.exchange.prepared_speech import store_prepared
-    from vsr.data.manifest import read_manifest
-
-    store_prepared(speech, read_manifest(out / "manifest.jsonl"), Path(settings.features or out / "features"))
 
 
 def written(target: str, out: Path, settings: Settings) -> list[Path]:

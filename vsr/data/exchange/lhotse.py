@@ -48,12 +48,14 @@ def write(clips: list[Clip], out: Path, settings: Settings) -> None:
     """Write ``out/cuts.jsonl.gz``; every video is looked at once. Raises VsrError if one cannot be read."""
     lhotse = _lhotse()
     recordings = {video: _recording(video) for video in dict.fromkeys(clip.video for clip in clips)}
-    out.mkdir(parents=True, exist_ok=True)
     with atomic_write(out / FILE) as temporary:
         # The name decides how lhotse writes: the temporary one ends in .gz alone.
         plain = temporary.with_name(f"{temporary.name}.jsonl.gz")
-        lhotse.CutSet.from_cuts(_cut(clip, recordings[clip.video]) for clip in clips).to_file(plain)
-        plain.replace(temporary)
+        try:
+            lhotse.CutSet.from_cuts(_cut(clip, recordings[clip.video]) for clip in clips).to_file(plain)
+            plain.replace(temporary)
+        finally:
+            plain.unlink(missing_ok=True)
 
 
 def _recording(video: str):

@@ -18,9 +18,11 @@ def read(path: Path, settings: Settings) -> list[Clip]:
     return read_manifest(path)
 
 
-def write(clips: list[Clip], out: Path, settings: Settings) -> None:
-    """``out/manifest.jsonl``; crops that are not .npy yet become ``out/<id>.npy``."""
-    write_manifest(out / "manifest.jsonl", [_with_crop(clip, out) for clip in clips])
+def write(clips: list[Clip], out: Path, settings: Settings) -> list[Clip]:
+    """``out/manifest.jsonl``, whose clips are returned; crops that are not .npy yet become ``out/<id>.npy``."""
+    stored = [_with_crop(clip, out) for clip in clips]
+    write_manifest(out / "manifest.jsonl", stored)
+    return stored
 
 
 def _with_crop(clip: Clip, out: Path) -> Clip:

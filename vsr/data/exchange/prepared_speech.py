@@ -102,7 +102,6 @@ def store_prepared(prepared: Prepared, clips: Sequence[Clip], folder: Path) -> N
     """
     from safetensors.numpy import save_file
 
-    folder.mkdir(parents=True, exist_ok=True)
     for clip, spoken in zip(clips, prepared.clips, strict=True):
         tensors = tensors_of(spoken, clip.num_frames)
         with atomic_write(folder / f"{clip.id}.safetensors") as temporary:

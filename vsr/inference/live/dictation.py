@@ -77,13 +77,13 @@ def _print(text: str) -> None:
 
 
 def _words_of(command: str | None, option: str) -> list[str]:
-    """A command line as its words. Raises VsrError bad_config."""
+    """A command line as its words. Raises VsrError bad_options."""
     try:
         words = shlex.split(command or "")
     except ValueError as error:
-        raise VsrError("bad_config", f"{option} {command!r}: {one_line(error)}") from error
+        raise VsrError("bad_options", f"{option} {command!r}: {one_line(error)}") from error
     if command is not None and not words:
-        raise VsrError("bad_config", f"{option} is empty")
+        raise VsrError("bad_options", f"{option} is empty")
     return words
 
 

@@ -122,7 +122,7 @@ def read_tokenizer(model: str | Path | None, units: str | Path | None) -> Senten
         units: `unigram5000_units.txt`; without it the file of that name beside ``model``.
     """
     if model is None:
-        raise VsrError("bad_config", "auto_avsr checkpoints hold no tokenizer: give --tokenizer unigram5000.model")
+        raise VsrError("bad_options", "auto_avsr checkpoints hold no tokenizer: give --tokenizer unigram5000.model")
     units = Path(units) if units is not None else Path(model).with_name(Path(model).stem + "_units.txt")
     try:
         lines = units.read_text(encoding="utf-8").splitlines()

@@ -252,10 +252,10 @@ def read_tokenizer(
     state = checkpoint.get("task_state") or {}
     symbols = _listed(Path(units)) if units is not None else _symbols(state.get("target_dictionary"))
     if symbols is None:
-        raise VsrError("bad_config", "the checkpoint holds no dictionary: give --units dict.wrd.txt")
+        raise VsrError("bad_options", "the checkpoint holds no dictionary: give --units dict.wrd.txt")
     content = _read_bytes(Path(model)) if model is not None else _sentencepiece(state.get("s2s_tokenizer"))
     if content is None:
-        raise VsrError("bad_config", "the checkpoint holds no SentencePiece model: give --tokenizer FILE.model")
+        raise VsrError("bad_options", "the checkpoint holds no SentencePiece model: give --tokenizer FILE.model")
     return SentencePieceTokenizer(content, "lower", [*symbols[len(SPECIAL) :], ""])  # "": the start, never written
 
 

@@ -65,7 +65,7 @@ def import_checkpoint(
         What was imported and the notice about its licence.
 
     Raises:
-        VsrError: bad_model or bad_config, one line; nothing is written then.
+        VsrError: bad_model or bad_options, one line; nothing is written then.
     """
     try:
         model, text = _convert(family, path, tokenizer, units, settings, modality, whisper)
@@ -125,19 +125,25 @@ def _language(family: str, path, reader):
 
 
 def check_language(family: str) -> None:
-    """Raises VsrError (bad_config) for a family that comes without a language model."""
+    """Raises VsrError bad_options for a family that comes without a language model."""
     if not hasattr(FAMILIES[family], "LM_WEIGHT"):
         problem = f"checkpoints of {family} come without a language model"
-        raise VsrError("bad_config", f"{problem}: --lm is of vsr4ml and raven")
+        raise VsrError("bad_options", f"{problem}: --lm is of vsr4ml and raven")
 
 
 def check_whisper(family: str, whisper: str | Path | None) -> None:
-    """Raises VsrError (bad_config) for a family whose text no Whisper writes, and for what is no folder of one."""
+    """Raises VsrError bad_options for a family whose text no Whisper writes, bad_model for what is no folder of one."""
     if whisper is None:
         return
     if family != "cogenav":
-        raise VsrError("bad_config", f"--whisper is of cogenav, not of {family}")
-    whisper_sizes(str(whisper), {})
+        raise VsrError("bad_options", f"--whisper is of cogenav, not of {family}")
+    try:
+        whisper_sizes(str(whisper), {})
+    except VsrError as error:
+        if error.reason not in ("bad_model", "bad_config"):
+            raise
+        wanted = "config.json with the model_type whisper, and model.safetensors, as those of openai/whisper-small"
+        raise VsrError("bad_model", f"--whisper {whisper}: no folder of a Whisper ({wanted})") from error
 
 
 def beside(path: str | Path) -> Path:
@@ -151,9 +157,9 @@ def check_modality(family: str, modality: str) -> None:
         return
     if family not in WAYS:
         problem = f"--modality is of {' and '.join(WAYS)}"
-        raise VsrError("bad_config", f"{problem}: what a checkpoint of {family} reads is in its tensors")
+        raise VsrError("bad_options", f"{problem}: what a checkpoint of {family} reads is in its tensors")
     hint = "; a folder of both reads sound alone, too" if family == "av_hubert" else ""
-    raise VsrError("bad_config", f"--modality of {family} can be {' or '.join(WAYS[family])}{hint}")
+    raise VsrError("bad_options", f"--modality of {family} can be {' or '.join(WAYS[family])}{hint}")
 
 
 def _convert(family: str, path, tokenizer, units, settings=None, modality="", whisper=None):

@@ -112,5 +112,5 @@ def read_tokenizer(model: str | Path | None, units: str | Path | None) -> ListTo
     if model is not None:
         return auto_avsr.read_tokenizer(model, units)
     if units is None:
-        raise VsrError("bad_config", "the checkpoint holds no tokenizer: give --units unigram1000_units.txt")
+        raise VsrError("bad_options", "the checkpoint holds no tokenizer: give --units unigram1000_units.txt")
     return listed_tokenizer(Path(units))

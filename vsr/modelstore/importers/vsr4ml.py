@@ -93,7 +93,7 @@ def read_tokenizer(
     if model is not None:
         return auto_avsr.read_tokenizer(model, units)
     if units is None:
-        raise VsrError("bad_config", f"this model writes {kind}: give --units {kind}_units.txt")
+        raise VsrError("bad_options", f"this model writes {kind}: give --units {kind}_units.txt")
     return listed_tokenizer(Path(units))
 
 

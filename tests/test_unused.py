@@ -1,0 +1,92 @@
+"""An option that a call does not heed is refused before anything is read, and files may follow options."""
+
+import pytest
+
+from vsr.cli import VSR
+
+SEARCH = "transcribe clip.mp4", "decode --manifest m.jsonl --out o.jsonl"
+UNUSED = [
+    *(f"{verb} {options}" for verb in SEARCH for options in (
+        "--method ctc_greedy --beam 20", "--method ctc_greedy --nbest 2", "--method ctc_beam --ctc-weight 0.3",
+        "--method attention --lm x", "--method attention --length-bonus 1", "--lexicon x --hotwords y",
+        "--method ctc_beam --ngram x", "--method joint --lexicon x",
+    )),
+    "inspect clip.mp4 -o page.html --method ctc_greedy --beam 3",
+    "transcribe clip.mp4 --force",
+    "average --models a b --last 3 --out c",
+    "tokens --manifest m.jsonl --out t --kind char --size 30",
+    "tokens --manifest m.jsonl --out t --kind unigram --word-mark no",
+    "restore --model m --llm l --manifest m.jsonl --out o.jsonl --ngram-weight 1",
+    "score --ref r.jsonl --hyp h.jsonl --dictionary cmu",
+    "score --ref r.jsonl --hyp h.jsonl --accuracy --normaliser alnum",
+    "corrupt m.jsonl --out o --occlude 0.5 --babble-from b.jsonl",
+    "corrupt m.jsonl --out o --occlude 0.5 --crops --lossless",
+    "convert --from manifest --to kaldi --input m.jsonl --out o --tokens t",
+    "convert --from av_hubert --to kaldi --input m.tsv --out o --features f",
+    "prepare grid --corpus c --out o --train 5",
+    "prepare grid --corpus c --out o --test-only",
+    "prepare puppet --out o --lists l",
+    "prepare lrs3 --corpus c --out o --test-only --max-seconds 4",
+    "phrases list.txt clip.mp4 --speak said.wav",
+    "phrases enrol hello clip.mp4 --nbest 2",
+    "phrases own clip.mp4 --voice de",
+    "phrases remove hello --model grid",
+]  # fmt: skip
+SPOKEN = [
+    "speak clip.mp4 -o o.mp4 --tokens t --solver heun",
+    "synthesize --manifest m.jsonl --features f --out o --copy --steps 3",
+    "synthesize --manifest m.jsonl --features f --out o --tokens t --guidance 2",
+    "voices list --consent",
+    "inspect clip.mp4 -o page.html --method ctc_greedy --beam 3",
+]
+
+
+@pytest.mark.parametrize("line", UNUSED)
+def test_an_option_without_effect_is_refused(line, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    refuses(VSR.main, line, capsys)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("line", SPOKEN)
+def test_so_it_is_by_verbs_of_voices(line, tmp_path, monkeypatch, capsys):
+    from lip2speech.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    refuses(main, line, capsys)
+    assert not list(tmp_path.iterdir())
+
+
+def refuses(main, line, capsys):
+    assert main(line.split()) == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    assert " works only with " in said and "leave it out" in said
+
+
+def test_what_the_model_is_searched_by_is_heeded_where_no_method_is_given(tiny_model):
+    from vsr.core.errors import VsrError
+    from vsr.decoding.defaults import options_in
+
+    config = {"model": {"heads": {"ctc": {}}}}
+    with pytest.raises(VsrError, match="ctc_weight works only with .* joint, .* searched by ctc_beam") as caught:
+        options_in(tiny_model, config, {"ctc_weight": 0.3})
+    assert caught.value.reason == "bad_options"
+    assert options_in(tiny_model, config, {"nbest": 3}).method == "ctc_beam"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "phrases list.txt --model none a.mp4 b.mp4",
+        "find hello --threshold 0.3 a.mp4 b.mp4",
+        "transcribe a.mp4 -o out b.mp4",
+        "combine a.jsonl --out o.jsonl b.jsonl",
+    ],
+)
+def test_files_may_follow_options(line, monkeypatch):
+    seen = []
+    verb = line.split()[0]
+    monkeypatch.setattr(f"vsr.cli.commands.{verb}.run", lambda args: seen.append(args) or 0)
+    assert VSR.main(line.split()) == 0
+    files = seen[0].hypotheses if verb == "combine" else seen[0].videos
+    assert [file[0] for file in files] == ["a", "b"]
