@@ -20,6 +20,7 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "vsr" / "local"))
+sys.path.insert(0, str(Path(__file__).parent))
 from few_videos import batch_of, drawn, fit
 from purity import purity
 
