@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from lip2speech.features.pitch import pitch
 from vsr.core.errors import VsrError
 from vsr.media.mel import log_mel, mel_filters
-from vsr.media.units import Codebook, Hubert, Mfcc, fit_codebook, open_extractor
+from vsr.media.units import Cepstra, Codebook, Hubert, Mfcc, fit_codebook, open_extractor
 
 
 def sweep(frames):
@@ -90,6 +90,16 @@ def test_codebook_round_trip_and_damage(tmp_path):
     (tmp_path / "units.safetensors").write_bytes(b"not a codebook")
     with pytest.raises(VsrError, match="codebook"):
         Codebook.load(tmp_path / "units.safetensors")
+
+
+def test_cepstra_are_those_of_mfccs_scaled_in_each_clip():
+    noise = np.random.default_rng(0).normal(0, 0.1, 12_800) * np.linspace(0, 1, 12_800)
+    wave = torch.from_numpy(noise.astype(np.float32))
+    found, plain = open_extractor("cepstra").frames(wave), Mfcc().frames(wave)[:, :13]
+    assert found.shape == (40, 13) and torch.allclose(found.std(0, correction=0), torch.ones(13), atol=0.01)
+    assert torch.allclose(found * plain.std(0, correction=0), plain, atol=0.01)
+    assert torch.allclose(found, Cepstra().frames(3 * wave), atol=0.2)  # the floor of the log-mel is not scaled
+    assert not Cepstra().frames(torch.zeros(6400)).any()
 
 
 def test_too_few_frames_for_the_units():

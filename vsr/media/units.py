@@ -1,4 +1,4 @@
-"""Speech units at 50 Hz: k-means classes of MFCCs (HuBERT's first iteration) or of a HuBERT layer.
+"""Speech units at 50 Hz: k-means classes of MFCCs (HuBERT's first iteration), of plain cepstra or of a HuBERT layer.
 
 Shapes: wave (640 T,); frames (2T, F) float; units (2T,) whole numbers below K.
 """
@@ -24,6 +24,7 @@ from vsr.media.mel import NUM_MELS, log_mel
 STEP = exact(SAMPLE_RATE, UNIT_RATE)  # samples
 MELS_PER_UNIT = exact(STEP, HOP)
 NUM_CEPSTRA = 13
+LEAST_DEVIATION = 1e-3  # of a cepstrum, so that silence stays silence
 
 
 class Extractor(Protocol):
@@ -41,11 +42,27 @@ class Mfcc:
 
     def frames(self, wave: Tensor) -> Tensor:
         """Wave (640 T,) -> (2T, 39)."""
-        mel = log_mel(wave).unflatten(0, (-1, MELS_PER_UNIT)).mean(1)  # (2T, 80)
-        cepstra = (mel @ cosines(NUM_CEPSTRA, NUM_MELS)).T  # (13, 2T)
-        cepstra = cepstra - cepstra.mean(1, keepdim=True)
+        cepstra = centred_cepstra(wave)
         first = differences(cepstra)
         return torch.cat([cepstra, first, differences(first)]).T.contiguous()
+
+
+class Cepstra:
+    """The 13 cepstra alone, each of mean 0 and deviation 1 in a clip: less of whose voice it is, more of the phone."""
+
+    name = "cepstra"
+
+    def frames(self, wave: Tensor) -> Tensor:
+        """Wave (640 T,) -> (2T, 13)."""
+        cepstra = centred_cepstra(wave)
+        return (cepstra / (cepstra.std(1, correction=0, keepdim=True) + LEAST_DEVIATION)).T.contiguous()
+
+
+def centred_cepstra(wave: Tensor) -> Tensor:
+    """Wave (640 T,) -> (13, 2T) mel cepstra of our log-mel, the clip's mean taken out."""
+    mel = log_mel(wave).unflatten(0, (-1, MELS_PER_UNIT)).mean(1)  # (2T, 80)
+    cepstra = (mel @ cosines(NUM_CEPSTRA, NUM_MELS)).T
+    return cepstra - cepstra.mean(1, keepdim=True)
 
 
 class Hubert:
@@ -72,14 +89,14 @@ class Hubert:
 
 
 def open_extractor(name: str) -> Extractor:
-    """``mfcc`` or ``hubert:MODEL:LAYER``. Raises VsrError bad_units."""
+    """``mfcc``, ``cepstra`` or ``hubert:MODEL:LAYER``. Raises VsrError bad_units."""
     kind, _, rest = name.partition(":")
     model, _, layer = rest.rpartition(":")
-    if kind == "mfcc" and not rest:
-        return Mfcc()
+    if name in (Mfcc.name, Cepstra.name):
+        return Mfcc() if name == Mfcc.name else Cepstra()
     if kind == "hubert" and model and layer.isdigit():
         return Hubert(model, int(layer))
-    raise VsrError("bad_units", f"'{name}' is no extractor of units; give mfcc or hubert:MODEL:LAYER")
+    raise VsrError("bad_units", f"'{name}' is no extractor of units; give mfcc, cepstra or hubert:MODEL:LAYER")
 
 
 def sources_of(name: str) -> dict:

@@ -9,7 +9,8 @@ from pathlib import Path
 from vsr.cli.options import positive
 
 HELP = "fit the codebook of speech units"
-ABOUT = """Fits the codebook that turns speech into units, 50 a second: k-means classes of MFCCs, or of
+ABOUT = """Fits the codebook that turns speech into units, 50 a second: k-means classes of MFCCs, of
+cepstra (scaled in each clip, without differences: less of the voice, more of the phone), or of
 a layer of a HuBERT model. An existing codebook fitted to the same data is kept."""
 FILES = """reads   manifests of cropped clips and the sound of their videos; recordings
 writes  the codebook (safetensors)"""
@@ -23,7 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--manifest", default=[], nargs="+", metavar="FILE", help="manifests of cropped clips")
     parser.add_argument("--sound", default=[], nargs="+", metavar="PATH", help="sound files, folders, manifests")
-    parser.add_argument("--extractor", default="mfcc", metavar="E", help="mfcc, or hubert:MODEL:LAYER (default: mfcc)")
+    of = "mfcc, cepstra or hubert:MODEL:LAYER (default: mfcc)"
+    parser.add_argument("--extractor", default="mfcc", metavar="E", help=of)
     parser.add_argument("--size", type=positive, default=200, metavar="K", help="units (default: 200)")
     parser.add_argument("--clips", type=positive, default=400, metavar="N", help="clips drawn at random (default: 400)")
     parser.add_argument("--seed", type=int, default=0, help="of the draw and of k-means (default: 0)")

@@ -6,9 +6,10 @@
 The sound of each clip's second to fourth word is taken away. Rows: "natural", "gap" (silence there), "shipped" (the
 shipped voice, which hears nothing around a gap), and by each ACOUSTIC (with a condition `context`) and each MODEL of
 tokens (`infill`): what it fills the gap with; "others' lips" and "nothing around", controls (the lips of the next clip;
-what is around is not shown). Figures: L1 of the log-mel in the gap (nepers), its STOI and ESTOI, PESQ nb and ASR WER
-(pocketsphinx-grid) of the whole recording, half of whose words are in the gap; against "shipped" with the interval of
-1,000 paired bootstraps. Rows that the JSON has are kept. Run it in the folder that the paths of the manifest begin in.
+what is around is not shown). Figures: L1 of the log-mel in the gap (nepers), its STOI and ESTOI (of gaps that are long
+enough for them, 0.4 s), PESQ nb and ASR WER (pocketsphinx-grid) of the whole recording, half of whose words are in the
+gap; against "shipped" with the interval of 1,000 paired bootstraps. Rows that the JSON has are kept. Run it in the
+folder that the paths of the manifest begin in.
 """
 
 import argparse
@@ -97,8 +98,8 @@ def show(name: str, found: list[dict], base: list[dict]) -> None:
     for key in FIGURES:
         scale = 100 / 6 if key == "errors" else 1.0
         own, other = (scale * np.array([each[key] for each in rows]) for rows in (found, base))
-        low, high = np.quantile((own - other)[drawn].mean(1), [0.025, 0.975])
-        parts.append(f"{'WER' if key == 'errors' else key} {own.mean():.3f} ({low:+.3f} to {high:+.3f})")
+        low, high = np.quantile(np.nanmean((own - other)[drawn], 1), [0.025, 0.975])
+        parts.append(f"{'WER' if key == 'errors' else key} {np.nanmean(own):.3f} ({low:+.3f} to {high:+.3f})")
     print(f"{name:40} {' '.join(parts)}", flush=True)
 
 

@@ -20,7 +20,9 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "vsr" / "local"))
+sys.path.insert(0, str(Path(__file__).parent))
 from few_videos import batch_of, drawn, fit
+from purity import purity
 
 from lip2speech.models.durations import runs
 from lip2speech.models.translators import load_translator
@@ -87,21 +89,6 @@ def unit_errors(found, true) -> float:
     pairs = [(runs(list(one))[0], runs(list(other))[0]) for one, other in zip(found, true, strict=True)]
     wrong = sum(edits(said, known) for said, known in pairs)
     return 100 * wrong / sum(len(known) for _, known in pairs)
-
-
-def purity(clips, units) -> float:
-    """Share of 20 ms steps whose phone is the commonest of their unit, in %."""
-    counts: dict[tuple[int, str], int] = {}
-    for clip in clips:
-        own = units[clip.id]
-        for label, start, end in clip.phones:
-            for step in range(round(50 * start), min(len(own), round(50 * end))):
-                key = int(own[step]), label
-                counts[key] = counts.get(key, 0) + 1
-    best: dict[int, int] = {}
-    for (unit, _), count in counts.items():
-        best[unit] = max(best.get(unit, 0), count)
-    return 100 * sum(best.values()) / max(1, sum(counts.values()))
 
 
 def parser() -> argparse.ArgumentParser:
