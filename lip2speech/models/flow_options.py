@@ -29,8 +29,8 @@ class FlowOptions:
         temperature: scale of the noise in the start; on GRID less is clearer (0.05), 1 is what training draws.
         seed: of the noise; each utterance has a generator of its own.
         pull: w of `lip2speech.models.pull`, how far the flow is moved to what is said, where that is known.
-        detail: m of coarse + m (end - coarse), the share that is kept of what the flow adds to the coarse mel: a mean is
-            nearer to every recording than what a flow draws, and a drawn one sounds more alive. 1: all.
+        detail: m of coarse + m (end - coarse), the share that is kept of what the flow adds to the coarse mel: a mean
+            is nearer to every recording than what a flow draws, and a drawn one sounds more alive. 1: all.
     """
 
     steps: int = 4
@@ -39,8 +39,8 @@ class FlowOptions:
     sway: float = 0.0
     temperature: float = 0.05
     seed: int = 0
-    pull: float = 0.7
-    detail: float = 0.7
+    pull: float = 0.5
+    detail: float = 1.0
 
     def __post_init__(self):
         if self.solver not in SOLVERS:
