@@ -86,7 +86,7 @@ def test_commands_refuse_what_makes_no_sense(folder, tiny_model, tmp_path, capsy
     write_manifest(tmp_path / "m.jsonl", [])
     reading = ["decode", "--manifest", str(tmp_path / "m.jsonl"), "--out", str(tmp_path / "o")]
     assert "--lm-weight needs --lm" in refusal(*reading, "--lm-weight", "1")
-    assert "join the method 'joint'" in refusal(*reading, "--lm", str(folder), "--method", "ctc_beam")
+    assert "--lm works only with --method joint" in refusal(*reading, "--lm", str(folder), "--method", "ctc_beam")
     assert "not below 0" in refusal(*reading, "--lm", str(folder), "--lm-weight", "-1")
     assert "a lip reader where a language model is needed" in refusal("transcribe", "x.mp4", "--lm", str(tiny_model))
     assert "a language model where a lip reader is needed" in refusal("transcribe", "x.mp4", "--model", str(folder))

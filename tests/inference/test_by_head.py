@@ -69,7 +69,7 @@ def test_without_it_nothing_is_said_of_a_head(folder, mouth, capsys):
 
 
 @pytest.mark.parametrize("options, said, status", [
-    (["--head", "fr"], "has no head 'fr'; it has ctc or es", 1),
+    (["--head", "fr"], "has no head 'fr'; it has ctc or es", 2),
     (["--head", "es", "--method", "ctc_beam"], "leave --method out, or --head", 2),
     (["--head", "es", "--beam", "3"], "leave --beam out, or --head", 2),
     (["--head", ""], "--head is empty", 2),

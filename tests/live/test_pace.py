@@ -11,6 +11,7 @@ import pytest
 
 from tests.footage import number_of, write_recording
 from vsr.cli import main
+from vsr.core.errors import VsrError
 from vsr.inference.live.pace import Pace
 from vsr.inference.live.source import Capture, open_source
 
@@ -43,6 +44,14 @@ def test_raw_h264_is_captioned(monkeypatch, capsys):
     assert main(["live", "-"]) == 0
     printed = capsys.readouterr()
     assert "place blue by m five please" in printed.out and "dropped" not in printed.err
+
+
+def test_a_file_whose_index_stands_at_its_end_is_told_from_a_stream_that_breaks_off(monkeypatch):
+    pipe = SimpleNamespace(read=io.BytesIO(DEMO.read_bytes()).read)  # without a way back
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=pipe))
+    with pytest.raises(VsrError, match="an MP4 with its index at its end") as refused:
+        list(open_source("-"))
+    assert refused.value.reason == "unreadable"
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def unused(args: argparse.Namespace) -> dict[str, str]:
     """Options that this call does not heed -> where they work."""
-    made = ("acoustic", "text", "steps", "guidance", "solver", "temperature", "pull", "tokens")
+    made = ("text", "steps", "guidance", "solver", "temperature", "pull", "tokens")
     return dict.fromkeys(made, "voices made from lips, not with --copy") if args.copy else unused_of_flow(args)
 
 

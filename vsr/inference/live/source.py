@@ -96,6 +96,9 @@ def _camera(number: int) -> Iterator[tuple[np.ndarray, float]]:
         camera.release()
 
 
+PIPED = "no frame can be read through a pipe, as of an MP4 with its index at its end: give its name, or pipe an .mkv"
+
+
 def _stream(name: str) -> Iterator[tuple[np.ndarray, float]]:
     """The frames of an address or of standard input, with the stream's own times where it has any."""
     import av
@@ -129,14 +132,17 @@ def _decoded(name: str, container, stream) -> Iterator:
     """The frames of a stream; a packet that is damaged, or of a frame whose begin was missed, is passed over."""
     import av
 
-    packets = container.demux(stream)
+    packets, came = container.demux(stream), False
     while True:
         try:
             packet = next(packets, None)
         except (av.error.FFmpegError, OSError) as error:
+            if name == "-" and not came:
+                raise VsrError("unreadable", f"{name}: {PIPED}") from error
             raise VsrError("broken_off", f"{name}: the stream breaks off ({_why(error)})") from error
         if packet is None:
             return
+        came = True
         with suppress(av.error.FFmpegError):
             yield from packet.decode()
 
