@@ -15,6 +15,7 @@ import numpy as np
 from lip2speech.evaluation.asr_scorers import Recogniser, names_of, open_scorer
 from lip2speech.evaluation.distillmos import DistillMos
 from lip2speech.evaluation.intelligibility import check_length
+from lip2speech.evaluation.lse import Lse, SyncNet, check_whole
 from lip2speech.evaluation.metrics import Utterance, check_packages, check_sound, measure
 from lip2speech.evaluation.pauses import said
 from vsr.core.clock import SAMPLES_PER_FRAME
@@ -45,10 +46,10 @@ class Outcome:
 
 def evaluate_clip(
     clip: Clip, row: str, folder: str | None, recogniser: Recogniser | None, others: Sequence[Recogniser] = (),
-    mos: Callable[[np.ndarray], float] | None = None,
+    mos: Callable[[np.ndarray], float] | None = None, lips: Callable[[Clip, np.ndarray], Lse] | None = None,
 ) -> Outcome:  # fmt: skip
     """The figures of one clip in one row, and what the recogniser and others heard; a failure is an outcome. ``mos``:
-    a further opinion of its quality.
+    a further opinion of its quality; ``lips``: of how it fits the video.
 
     They hear every voice that sounds, even one that is too short to be measured or has no natural recording.
     """
@@ -61,7 +62,10 @@ def evaluate_clip(
         check_length(voice, "voice")
         natural = voice if folder is None else natural_wave(clip)
         figures = measure(natural, fit_length(voice, len(natural)), said(clip))
-        return Outcome(row, clip.id, replace(figures, distillmos=mos(voice)) if mos else figures, heard, also=also)
+        further = {"distillmos": mos(voice)} if mos else {}
+        if lips:
+            further["lse_c"], further["lse_d"] = lips(clip, voice)
+        return Outcome(row, clip.id, replace(figures, **further), heard, also=also)
     except VsrError as error:
         return Outcome(row, clip.id, None, heard, error.reason, str(error), also)
     except Exception as error:  # noqa: BLE001  a fault in one clip must not cost the figures of the others
@@ -81,12 +85,14 @@ def wave_of_row(clip: Clip, folder: str | None) -> np.ndarray:
 
 
 def evaluate(
-    clips: Sequence[Clip], rows: Mapping[str, str | None], asr: str = "", jobs: int = 1, distillmos: bool = False
-) -> list[Outcome]:
-    """Every clip in every row; ``rows``: name -> folder, None for the natural recordings; ``asr``: NAME[,NAME].
+    clips: Sequence[Clip], rows: Mapping[str, str | None], asr: str = "", jobs: int = 1, distillmos: bool = False,
+    syncnet: str = "",
+) -> list[Outcome]:  # fmt: skip
+    """Every clip in every row; ``rows``: name -> folder, None for the natural recordings; ``asr``: NAME[,NAME];
+    ``syncnet``: folder of the weights of `lip2speech.evaluation.lse`.
 
-    Raises VsrError before any work: missing_package, bad_asr, or bad_manifest where the recogniser has no text to
-    compare with.
+    Raises VsrError before any work: missing_package, bad_asr, bad_options, bad_model, or bad_manifest where the
+    recogniser has no text to compare with or SyncNet would see more than a clip.
     """
     check_packages()
     tasks = [(clip, row, folder) for row, folder in rows.items() for clip in clips]
@@ -97,28 +103,32 @@ def evaluate(
             raise VsrError("bad_manifest", "a recogniser needs transcripts, and no clip of the manifest has a text")
     if distillmos:
         DistillMos()
-    return list(counted(_outcomes(tasks, asr, jobs, distillmos), "evaluate", len(tasks), failed="not scored"))
+    if syncnet:
+        check_whole(clips)
+        SyncNet(syncnet)
+    asked = asr, distillmos, syncnet
+    return list(counted(_outcomes(tasks, asked, jobs), "evaluate", len(tasks), failed="not scored"))
 
 
-def _outcomes(tasks: list[tuple], asr: str, jobs: int, distillmos: bool) -> Iterator[Outcome]:
+def _outcomes(tasks: list[tuple], asked: tuple[str, bool, str], jobs: int) -> Iterator[Outcome]:
     if jobs > 1:
-        return in_processes(partial(_evaluate_task, asr, distillmos), tasks, jobs, _lost)
-    opened = _opened(asr, distillmos)
+        return in_processes(partial(_evaluate_task, asked), tasks, jobs, _lost)
+    opened = _opened(*asked)
     return (evaluate_clip(*task, *opened) for task in tasks)
 
 
-def _evaluate_task(asr: str, distillmos: bool, task: tuple) -> Outcome:
+def _evaluate_task(asked: tuple[str, bool, str], task: tuple) -> Outcome:
     import torch
 
     torch.set_num_threads(1)  # the processes are the parallelism
-    return evaluate_clip(*task, *_opened(asr, distillmos))
+    return evaluate_clip(*task, *_opened(*asked))
 
 
 @cache
-def _opened(asr: str, distillmos: bool = False) -> tuple:
-    """The recogniser of a process, the others, and DistillMOS where it is asked for."""
+def _opened(asr: str, distillmos: bool = False, syncnet: str = "") -> tuple:
+    """The recogniser of a process, the others, and DistillMOS and SyncNet where they are asked for."""
     first, *others = [open_scorer(name) for name in names_of(asr)] or [None]
-    return first, tuple(others), DistillMos() if distillmos else None
+    return first, tuple(others), DistillMos() if distillmos else None, SyncNet(syncnet) if syncnet else None
 
 
 def _lost(task: tuple) -> Outcome:

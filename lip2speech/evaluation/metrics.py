@@ -38,7 +38,8 @@ class Utterance:
     stoi_aligned: STOI after undoing it, NaN where too little is left. stoi_words, estoi_words: aligned too, and from
     the first word to the last alone, NaN where nobody knows when they are: STOI leaves out only what is 40 dB below
     the loudest, so the noise in a recording's pauses counts as speech that must be matched. speaker: cosine of GE2E
-    vectors. dnsmos: overall (Reddy et al. 2022). distillmos: see `lip2speech.evaluation.distillmos`, NaN if not asked.
+    vectors. dnsmos: overall (Reddy et al. 2022). distillmos, lse_c, lse_d: see `lip2speech.evaluation.distillmos` and
+    `lip2speech.evaluation.lse`, NaN if not asked.
     """
 
     stoi: float
@@ -56,6 +57,8 @@ class Utterance:
     speaker: float
     dnsmos: float
     distillmos: float = math.nan
+    lse_c: float = math.nan
+    lse_d: float = math.nan
 
 
 def measure(natural: np.ndarray, voice: np.ndarray, said: tuple[float, float] | None = None) -> Utterance:

@@ -14,7 +14,7 @@ from vsr.data.manifest import Clip
 from vsr.evaluation.wer import word_errors
 from vsr.text.normalise import normaliser
 
-LESS = ("mcd", "f0", "voicing", "offset_size_ms")  # the less of these, the better
+LESS = ("mcd", "f0", "voicing", "offset_size_ms", "lse_d")  # the less of these, the better
 UNORDERED = ("offset_ms",)  # neither more nor less is better
 ERRORS = "ASR WER %"
 

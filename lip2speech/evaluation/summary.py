@@ -29,8 +29,9 @@ COLUMNS = (
     ("mcd", "MCD dB", 2), ("f0", "F0 cents", 0), ("voicing", "V/UV", 3), ("offset_ms", "offset ms", 1),
     ("offset_size_ms", "offset size ms", 1), ("stoi_aligned", "STOI aligned", 3), ("stoi_words", "STOI words", 3),
     ("estoi_words", "ESTOI words", 3), ("speaker", "speaker", 3), ("dnsmos", "DNSMOS", 2),
-    ("distillmos", "DistillMOS", 2),
+    ("distillmos", "DistillMOS", 2), ("lse_c", "LSE-C", 2), ("lse_d", "LSE-D", 2),
 )  # fmt: skip
+ASKED = {"distillmos": "distillmos", "lse_c": "syncnet-python", "lse_d": "syncnet-python"}  # and what measures them
 NUMBERS = tuple(field.name for field in fields(Utterance))
 
 
@@ -95,8 +96,8 @@ def _mean(values: Sequence[float]) -> dict[str, float] | None:
 def table(rows: Mapping[str, dict]) -> str:
     """The Markdown table of `summarise`."""
     others = list(dict.fromkeys(name for row in rows.values() for name in row.get("asr_also", {})))
-    asked = any(row["figures"].get("distillmos") for row in rows.values())
-    columns = [column for column in COLUMNS if asked or column[0] != "distillmos"]
+    absent = {name for name in ASKED if not any(row["figures"].get(name) for row in rows.values())}
+    columns = [column for column in COLUMNS if column[0] not in absent]
     titles = ["row", "N", "too short", "failed", *(title for _, title, _ in columns), "ASR WER %"]
     kinds = {name: kind_of(rate) for row in rows.values() for name, rate in row.get("asr_also", {}).items()}
     titles += [f"{kinds[name].upper()} % of {name}" for name in others]
@@ -134,8 +135,9 @@ def write_evaluation(
     out: str | Path, clips: Sequence[Clip], outcomes: Sequence[Outcome], protocol: str, asr: str
 ) -> dict:
     """Write result.json, utterances.tsv and table.md into ``out``; returns the result. ``asr``: NAME[,NAME]."""
-    asked = any(o.figures and np.isfinite(o.figures.distillmos) for o in outcomes)
-    out, used = Path(out), versions(asr, asked)
+    measured = [asdict(outcome.figures) for outcome in outcomes if outcome.figures]
+    asked = {ASKED[name] for name in ASKED if any(np.isfinite(own[name]) for own in measured)}
+    out, used = Path(out), versions(asr, sorted(asked))
     asr, *others = [shown_name(name) for name in names_of(asr)] or [""]
     rows = summarise(clips, outcomes, bool(asr), others)
     result = {"protocol": protocol, "asr": asr, "clips": len(clips), "versions": used, "rows": rows}
@@ -161,10 +163,9 @@ def _tsv_row(outcome: Outcome, text: str, with_asr: bool) -> list[str]:
     return [outcome.row, outcome.id, *numbers, words, errors, text, *rest]
 
 
-def versions(asr: str, distillmos: bool = False) -> dict[str, str]:
-    """Package -> version of what the figures rest on."""
-    used = ["pystoi", "pesq", "pyworld", "resemblyzer", "speechmos"]
-    used += ["distillmos"] if distillmos else []
+def versions(asr: str, asked: Sequence[str] = ()) -> dict[str, str]:
+    """Package -> version of what the figures rest on; ``asked``: packages beside those of every evaluation."""
+    used = ["pystoi", "pesq", "pyworld", "resemblyzer", "speechmos", *asked]
     for name in names_of(asr):
         used.append(package_of(name))
     return {package: version(package) for package in used}

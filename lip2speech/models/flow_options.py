@@ -12,7 +12,7 @@ from vsr.core.numbers import SEED, Range, check_numbers
 SOLVERS = ("euler", "midpoint")
 RANGES = {
     "steps": Range(0, 1000), "sway": Range(-1, 1), "temperature": Range(0, 100),
-    "seed": SEED, "pull": Range(0, 100),
+    "seed": SEED, "pull": Range(0, 100), "detail": Range(0, 10),
 }  # fmt: skip
 
 
@@ -29,6 +29,8 @@ class FlowOptions:
         temperature: scale of the noise in the start; on GRID less is clearer (0.05), 1 is what training draws.
         seed: of the noise; each utterance has a generator of its own.
         pull: w of `lip2speech.models.pull`, how far the flow is moved to what is said, where that is known.
+        detail: m of coarse + m (end - coarse), the share that is kept of what the flow adds to the coarse mel: a mean
+            is nearer to every recording than what a flow draws, and a drawn one sounds more alive. 1: all.
     """
 
     steps: int = 4
@@ -38,6 +40,7 @@ class FlowOptions:
     temperature: float = 0.05
     seed: int = 0
     pull: float = 0.5
+    detail: float = 1.0
 
     def __post_init__(self):
         if self.solver not in SOLVERS:
@@ -47,7 +50,8 @@ class FlowOptions:
 
 
 def add_flow_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare --steps, --guidance, --solver, --temperature, --seed and --pull, with the defaults of `FlowOptions`."""
+    """Declare --steps, --guidance, --solver, --temperature, --seed, --detail and --pull, with the defaults of
+    `FlowOptions`."""
     flow, usual = parser.add_argument_group("flow"), FlowOptions()
 
     def add(name: str, kind: type, metavar: str, about: str) -> None:
@@ -60,6 +64,7 @@ def add_flow_arguments(parser: argparse.ArgumentParser) -> None:
     add("solver", str, "NAME", " or ".join(SOLVERS))
     add("temperature", float, "T", "of the start's noise")
     add("seed", int, "N", "of the noise")
+    add("detail", float, "M", "share kept of what the flow adds to the coarse mel")
     pull = f"text={usual.pull:g}"
     flow.add_argument("--pull", default=pull, metavar="text=W", help=f"towards what is said (default: {pull})")
 
@@ -72,7 +77,8 @@ def flow_options(args: argparse.Namespace) -> FlowOptions:
     """What `add_flow_arguments` was given. Raises VsrError."""
     weight = pull_of(args.pull)
     return FlowOptions(
-        args.steps, args.guidance, args.solver, temperature=args.temperature, seed=args.seed, pull=weight
+        args.steps, args.guidance, args.solver, temperature=args.temperature, seed=args.seed, pull=weight,
+        detail=args.detail,
     )  # fmt: skip
 
 

@@ -185,7 +185,7 @@ class Voice(nn.Module):
 
         push = None if pull is None else partial(self._pulled, pull, content, condition, speaker, added[-1])
         end = solve(velocity, self.start(content, options.temperature * noises), options, push)
-        return self._speech(end, logits, content)
+        return self._speech(torch.lerp(content.coarse.float(), end.float(), options.detail), logits, content)
 
     def _pulled(
         self, pull: Pull, content: Content, condition: Tensor, speaker: Tensor, added: Tensor | float,

@@ -73,7 +73,7 @@ NAN, INFINITE = float("nan"), float("inf")
     "wrong",
     [
         {"steps": -1}, {"steps": 1001}, {"solver": "rk4"}, {"sway": 3.0}, {"seed": -1}, {"seed": 2**64},
-        *({name: value} for name in ("guidance", "temperature") for value in (-1.0, NAN, INFINITE, 1e30)),
+        *({name: value} for name in ("guidance", "temperature", "detail") for value in (-1.0, NAN, INFINITE, 1e30)),
         {"sway": NAN},
     ],
 )  # fmt: skip

@@ -103,9 +103,9 @@ def test_the_scorer_is_asked_once_a_process(monkeypatch):
     opened = []
     monkeypatch.setattr("lip2speech.evaluation.corpus.open_scorer", lambda name: opened.append(name) or Fixed(name, ""))
     _opened.cache_clear()
-    first, others, _ = _opened("a,b,c")
+    first, others, *_ = _opened("a,b,c")
     assert (first.name, [other.name for other in others]) == ("a", ["b", "c"]) and _opened("a,b,c")[0] is first
-    assert opened == ["a", "b", "c"] and _opened("") == (None, (), None)
+    assert opened == ["a", "b", "c"] and _opened("") == (None, (), None, None)
     _opened.cache_clear()
 
 

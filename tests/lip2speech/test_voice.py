@@ -37,6 +37,16 @@ def test_no_steps_give_the_coarse_mel_whatever_the_seed():
     assert torch.equal(*calm)
 
 
+@pytest.mark.parametrize("start", ["coarse", "noise"])
+def test_detail_is_the_share_of_what_the_flow_adds(start):
+    voice, (video, lengths), who = tiny_voice(start=start), videos([5]), speakers(1)
+    coarse = voice.to_mel(voice.content(voice.encode(video, lengths), lengths, who).coarse)
+    none, some, whole = (voice.speak(video, lengths, who, FlowOptions(2, detail=m)) for m in (0.0, 0.25, 1.0))
+    assert torch.allclose(none.mel, coarse, atol=1e-5) and not torch.allclose(whole.mel, coarse, atol=1e-2)
+    assert torch.allclose(some.mel, coarse + 0.25 * (whole.mel - coarse), atol=1e-4)
+    assert torch.equal(none.units, whole.units), "units are the flow's"
+
+
 def test_padding_adds_nothing_to_the_losses():
     voice, batch = tiny_voice(), speech_batch([4, 9])
     torch.manual_seed(0)
@@ -98,7 +108,7 @@ def test_golden():
     # From weights by formula (ramp_weights), torch 2.11 on a CPU; a change here is a change of the model.
     voice = ramp_weights(Voice(VoiceConfig(READER, UNITS, dim=16, layers=1, velocity_layers=1, heads=2, hidden=32)))
     video, lengths = videos([6])
-    speech = voice.eval().speak(video, lengths, speakers(1), FlowOptions(steps=2, temperature=1.0))
+    speech = voice.eval().speak(video, lengths, speakers(1), FlowOptions(steps=2, temperature=1.0, detail=1.0))
     assert speech.mel.double().square().mean().sqrt().item() == pytest.approx(GOLDEN, rel=1e-3)
 
 

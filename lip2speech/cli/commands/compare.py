@@ -27,6 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--manifest", required=True, metavar="FILE", help="manifest of the clips")
     parser.add_argument("--asr", default="", metavar="ASR", help="who scores words, as of lip2speech evaluate")
     parser.add_argument("--distillmos", action="store_true", help="a second quality estimate beside DNSMOS")
+    parser.add_argument(
+        "--syncnet", default="", metavar="DIR", help="LSE-C and LSE-D, by syncnet_v2.model and sfd_face.pth in there"
+    )
     parser.add_argument("-o", "--out", metavar="FILE", help="JSON of the figures")
     parser.add_argument("--jobs", type=positive, default=1, metavar="N", help="processes (default: 1)")
 
@@ -40,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
 
     names = check_given(args)
     clips = read_manifest(args.manifest)
-    outcomes = evaluate(clips, {"A": args.first, "B": args.second}, args.asr, args.jobs, args.distillmos)
+    outcomes = evaluate(clips, {"A": args.first, "B": args.second}, args.asr, args.jobs, args.distillmos, args.syncnet)
     first, second = ([own for own in outcomes if own.row == row] for row in "AB")
     pairs = pairs_of(clips, first, second, bool(args.asr))
     if args.out:

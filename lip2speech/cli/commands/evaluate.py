@@ -36,6 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="who scores: pocketsphinx-grid, hama-grid, hama, whisper:MODEL, wav2vec2:MODEL; all are printed",
     )  # fmt: skip
     parser.add_argument("--distillmos", action="store_true", help="a second quality estimate beside DNSMOS")
+    parser.add_argument(
+        "--syncnet", default="", metavar="DIR", help="LSE-C and LSE-D, by syncnet_v2.model and sfd_face.pth in there"
+    )
     parser.add_argument("--protocol", default="cross", help="the reference voice: self, cross, vision (default: cross)")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for result.json, utterances.tsv, table.md")
     parser.add_argument("--plots", type=_count, default=0, metavar="N", help="clips of the last row to draw")
@@ -70,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
         if any(given and same_file(given, Path(args.out) / "pauses" / row) for given in rows.values()):
             raise VsrError("bad_options", f"--other-pauses {row}: would replace the row {args.out}/pauses/{row}")
         rows[f"{row}, other pauses"] = other_pauses(clips, rows[row], Path(args.out) / "pauses" / row)
-    outcomes = evaluate(clips, rows, args.asr, args.jobs, args.distillmos)
+    outcomes = evaluate(clips, rows, args.asr, args.jobs, args.distillmos, args.syncnet)
     result = write_evaluation(args.out, clips, outcomes, args.protocol, args.asr)
     print(table(result["rows"]))
     if args.rows:
