@@ -43,7 +43,7 @@ def folders(tmp_path_factory):
     where = tmp_path_factory.mktemp("models")
     for name, settings, own in (("pixels", PIXELS, CharTokenizer()), ("tracks", TRACKS, WordTokenizer(WORDS))):
         save_model(where / name, reader(own, **settings), own, {"name": name, "window": 3.0}, half=True)
-    fuse_models(where / "pixels", [where / "tracks"], where / "fused" / "model")
+    fuse_models(where / "pixels", where / "tracks", where / "fused" / "model")
     return where
 
 
@@ -94,7 +94,7 @@ def test_pixels_alone_are_read_as_by_their_own_reader(folders, fused, seen):
 @pytest.mark.parametrize("head", ["ctc", "alignment"])
 def test_tracks_count_for_more_where_pixels_are_unsure(folders, tmp_path, seen, head):
     video, lengths, tracks = seen
-    loaded = load_model(fuse_models(folders / "pixels", [folders / "tracks"], tmp_path / "a", (1.0, 3.0), (0.0, 20.0)))
+    loaded = load_model(fuse_models(folders / "pixels", folders / "tracks", tmp_path / "a", (1.0, 3.0), (0.0, 20.0)))
     assert loaded.model.config.known_by == "ctc"
     loaded.model.config = replace(loaded.model.config, known_by=head)
     tracks = tracks.clone()
@@ -149,11 +149,11 @@ def test_clips_with_and_without_a_track_share_a_batch(fused, seen):
 
 def test_readers_that_do_not_fit_are_refused(folders, tmp_path):
     with pytest.raises(VsrError, match="joined already"):
-        fuse_models(folders / "fused" / "model", [folders / "tracks"], tmp_path / "a")
+        fuse_models(folders / "fused" / "model", folders / "tracks", tmp_path / "a")
     with pytest.raises(VsrError, match="must write characters"):
-        fuse_models(folders / "tracks", [folders / "pixels"], tmp_path / "a")
+        fuse_models(folders / "tracks", folders / "pixels", tmp_path / "a")
     with pytest.raises(VsrError, match="weights of the tracks"):
-        fuse_models(folders / "pixels", [folders / "tracks"], tmp_path / "a", (-1.0, 1.0))
+        fuse_models(folders / "pixels", folders / "tracks", tmp_path / "a", (-1.0, 1.0))
 
 
 def test_a_reader_of_either_kind_begins_from_the_joined_one(fused):
@@ -175,7 +175,7 @@ def test_confidence_is_of_both_readers(fused, seen):
     text = CharTokenizer().encode("an a")
     alone, both = (align_text(fused.model, fused.model.encode(video, lengths, tracks=own)[0], CharTokenizer(), text)
                    for own in (None, tracks))  # fmt: skip
-    said = fused.model.said_by_tracks(fused.model.encode(video, lengths, tracks=tracks), lengths)[0][0][0]
+    said = fused.model.said_by_tracks(fused.model.encode(video, lengths, tracks=tracks), lengths)[0][0]
     spans = align_tokens(said, WordTokenizer(WORDS).encode("an a"))
     for first, second, (_, _, own) in zip(alone, both, spans, strict=True):
         assert second.confidence == pytest.approx((first.confidence + own) / 2, abs=1e-5)
@@ -189,7 +189,7 @@ def test_heads_of_either_reader_are_searched_by_themselves(tmp_path, seen):
     further = {"which": {"kind": "word_classes", "words": ["an", "b"]}}
     for name, settings, own in (("pixels", PIXELS, CharTokenizer()), ("tracks", TRACKS, WordTokenizer(WORDS))):
         save_model(tmp_path / name, reader(own, **settings, further_heads=further), own, {"name": name})
-    fuse_models(tmp_path / "pixels", [tmp_path / "tracks"], tmp_path / "fused" / "model")
+    fuse_models(tmp_path / "pixels", tmp_path / "tracks", tmp_path / "fused" / "model")
     loaded = load_model(tmp_path / "fused" / "model")
     tracks = tracks.clone()
     tracks[1] = 0
@@ -216,7 +216,7 @@ def test_points_are_looked_at_only_of_people_whom_the_pixels_do_not_know(folders
     entropies = entropies_of(load_model(folders / "pixels").model, video, lengths)
     unknown = int(np.argmax(entropies))
     rule = (0.0, 3.0), (min(entropies), max(entropies))
-    loaded = load_model(fuse_models(folders / "pixels", [folders / "tracks"], tmp_path / "a", *rule))
+    loaded = load_model(fuse_models(folders / "pixels", folders / "tracks", tmp_path / "a", *rule))
     asked, points = [], [mouth(int(length)) for length in lengths]
 
     def requested(clip):
@@ -246,7 +246,7 @@ def test_what_the_pixels_know_has_the_confidence_of_their_own_reader(folders, tm
     video, lengths, tracks = seen
     alone = load_model(folders / "pixels")
     alone.config["confidence"] = {"scale": 0.5, "offset": 1.0}
-    loaded = load_model(fuse_models(folders / "pixels", [folders / "tracks"], tmp_path / "a", (0.0, 3.0), (90.0, 99.0)))
+    loaded = load_model(fuse_models(folders / "pixels", folders / "tracks", tmp_path / "a", (0.0, 3.0), (90.0, 99.0)))
     loaded.config |= {KNOWN: {"confidence": alone.config["confidence"]}, "confidence": {"scale": 9.0, "offset": -5.0}}
     states = loaded.model.encode(video, lengths, tracks=tracks)
     for clip, length in enumerate(lengths.tolist()):

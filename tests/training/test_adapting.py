@@ -37,7 +37,7 @@ def folders(tmp_path_factory):
     for name, settings, own in (("pixels", PIXELS, CharTokenizer()), ("tracks", TRACKS, WordTokenizer(WORDS))):
         torch.manual_seed(0)
         save_model(where / name, LipReader(LipReaderConfig(own.vocab_size, **settings)), own, {"name": name})
-    fuse_models(where / "pixels", [where / "tracks"], where / "fused")
+    fuse_models(where / "pixels", where / "tracks", where / "fused")
     return where
 
 

@@ -19,8 +19,7 @@ def agreed(model: FusedReader, states: Tensor, words: list[Word], calibration: d
     said, weight = model.said_by_tracks(states[None], torch.tensor([len(states)], device=states.device))
     places = {word: FIRST + index for index, word in enumerate(model.config.words)}
     known = [places[own.word] for own in words if own.word in places]
-    each = [[confidence for _, _, confidence in align_tokens(own[0], known)] for own in said]
-    sure = iter([sum(own) / len(own) for own in zip(*each, strict=True)])
+    sure = iter([confidence for _, _, confidence in align_tokens(said[0], known)])
     found, share = [], float(weight) / (1 + float(weight))
     for own in words:
         by_tracks = next(sure) if own.word in places else 0.0

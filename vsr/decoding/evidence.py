@@ -73,25 +73,15 @@ class WordTree:
 
 
 class TrackWords:
-    """One reader of tracks in a fused model, by its number, over what the reader of pixels writes."""
+    """The reader of tracks in a fused model, over what the reader of pixels writes."""
 
-    def __init__(self, reader: FusedReader, tree: WordTree, number: int):
-        self.reader, self.tree, self.number = reader, tree, number
+    def __init__(self, reader: FusedReader, tokenizer: Tokenizer):
+        self.reader, self.tree = reader, WordTree.of(reader.config.words, tokenizer)
 
     def of(self, states: Tensor, lengths: Tensor) -> WordEvidence:
         """What it says of the clips with states (B, T, D) of ``lengths`` (B,) frames."""
-        home, (said, weights) = exact_device(states.device), self.reader.said_by_tracks(states, lengths)
-        return WordEvidence(*(own.to(home) for own in (said[self.number], weights, lengths)), self.tree)
-
-
-def track_words(loaded: LoadedModel) -> list[tuple[float, TrackWords]]:
-    """(weight, words) of every reader of tracks in a fused model: all of them together weigh 1."""
-    model = loaded.model
-    if TRACKS not in loaded.languages:
-        tree = WordTree.of(model.config.words, loaded.tokenizer)
-        loaded.languages[TRACKS] = [TrackWords(model, tree, number) for number in range(len(model.of_tracks))]
-    own = loaded.languages[TRACKS]
-    return [(1 / len(own), words) for words in own]
+        home, said = exact_device(states.device), self.reader.said_by_tracks(states, lengths)
+        return WordEvidence(*(own.to(home) for own in (*said, lengths)), self.tree)
 
 
 def joining(loaded: LoadedModel, options: DecodeOptions) -> list:
@@ -103,7 +93,8 @@ def joining(loaded: LoadedModel, options: DecodeOptions) -> list:
         return [(1.0, lexicon_search_of(loaded, options))]
     found = languages_of(loaded, options)
     if isinstance(loaded.model, FusedReader):
-        found += track_words(loaded)
+        own = loaded.languages.setdefault(TRACKS, TrackWords(loaded.model, loaded.tokenizer))
+        found.append((1.0, own))
     return found
 
 

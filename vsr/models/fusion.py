@@ -4,11 +4,8 @@ They meet where they can be weighed against each other, in the probability of a 
 CTC head says of its words. Pixels know few people well, tracks know many a little; states joined by trained layers
 would trust the pixels of an unseen speaker as much as those of the people they were trained on.
 
-Several readers of tracks, trained apart, are surer together than each of them: their log-probabilities of a text are
-averaged.
-
-Shapes: B batch, T frames, U tokens, K hypotheses, V vocabulary, F features of a track, P and L the widths of the
-pixels' and of all tracks' states. States are (B, T, P + L), with zeros in the part of a reader that saw nothing.
+Shapes: B batch, T frames, U tokens, K hypotheses, V vocabulary, F features of a track, P and L the widths of the two
+readers. States are (B, T, P + L), with zeros in the part of a reader that saw nothing.
 """
 
 from __future__ import annotations
@@ -45,8 +42,6 @@ class FusedConfig:
 
     Tracks of a head that is turned further aside than ``widest_turn`` (degrees; 0: any) are not asked: those of frontal
     faces say little of a mouth that is seen from the side.
-
-    ``more_tracks`` are further readers of tracks, of the same words, whose CTC counts as much as that of the first.
     """
 
     pixels: LipReaderConfig
@@ -56,7 +51,6 @@ class FusedConfig:
     entropies: tuple[float, float] = (0.0, 1.0)
     known_by: str = "alignment"
     widest_turn: float = 0.0
-    more_tracks: tuple[LipReaderConfig, ...] = ()
 
     classes = 0
     joins = "readers"
@@ -65,15 +59,13 @@ class FusedConfig:
         for name in ("pixels", "tracks"):
             if isinstance(given := getattr(self, name), dict):
                 object.__setattr__(self, name, LipReaderConfig(**given))
-        more = tuple(LipReaderConfig(**own) if isinstance(own, dict) else own for own in self.more_tracks)
-        object.__setattr__(self, "more_tracks", more)
         object.__setattr__(self, "words", tuple(self.words))
-        if self.pixels.frontend == "landmarks":
-            raise ValueError("the reader of pixels needs another front end than landmarks")
-        if not (self.pixels.ctc_weight and self.pixels.decoder_layers):
-            raise ValueError("the reader of pixels needs a CTC head and a decoder")
-        for own in self.of_tracks:
-            _check_tracks(own, len(self.words))
+        if self.tracks.vocab_size != len(self.words) + 3:
+            raise ValueError(f"{len(self.words)} words, but a reader of tracks of {self.tracks.vocab_size} tokens")
+        if self.tracks.frontend != "landmarks" or self.pixels.frontend == "landmarks":
+            raise ValueError("the reader of tracks needs the front end landmarks, that of pixels another")
+        if not (self.pixels.ctc_weight and self.pixels.decoder_layers and self.tracks.ctc_weight):
+            raise ValueError("both readers need a CTC head, and that of pixels a decoder")
         if self.known_by not in KNOWN_BY:
             raise ValueError(f"known_by is '{self.known_by}'; it can be {' or '.join(KNOWN_BY)}")
         if self.known_by == "alignment" and not self.pixels.alignment_weight:
@@ -84,11 +76,6 @@ class FusedConfig:
             raise ValueError("the weights of the tracks are not negative, and the entropies rise")
         if not 0 <= self.widest_turn <= 90:
             raise ValueError(f"widest_turn is {self.widest_turn}; it must be from 0 to 90 degrees")
-
-    @property
-    def of_tracks(self) -> tuple[LipReaderConfig, ...]:
-        """The settings of every reader of tracks."""
-        return (self.tracks, *self.more_tracks)
 
     @property
     def vocab_size(self) -> int:
@@ -108,12 +95,12 @@ class FusedConfig:
     @property
     def dim(self) -> int:
         """Width of the states."""
-        return self.pixels.dim + sum(own.dim for own in self.of_tracks)
+        return self.pixels.dim + self.tracks.dim
 
     @property
     def layers(self) -> int:
-        """Of all encoders."""
-        return self.pixels.layers + sum(own.layers for own in self.of_tracks)
+        """Of both encoders."""
+        return self.pixels.layers + self.tracks.layers
 
     @property
     def decoder_layers(self) -> int:
@@ -131,12 +118,6 @@ class FusedReader(nn.Module):
         self.config = config
         self.pixels = LipReader(config.pixels)
         self.tracks = LipReader(config.tracks)
-        self.more_tracks = nn.ModuleList(LipReader(own) for own in config.more_tracks)
-
-    @property
-    def of_tracks(self) -> list[LipReader]:
-        """Every reader of tracks."""
-        return [self.tracks, *self.more_tracks]
 
     def encode(self, video: Tensor, lengths: Tensor, inside=None, tracks: Tensor | None = None) -> Tensor:
         """Normalised video (B, T, 1, 88, 88), lengths (B,), tracks (B, T, F) -> states (B, T, P + L).
@@ -144,15 +125,15 @@ class FusedReader(nn.Module):
         A clip whose features are all zero has no track; None: none of them has.
         """
         by_pixels = self.pixels.encode(video, lengths)
-        by_tracks = by_pixels.new_zeros(*by_pixels.shape[:2], self.config.dim - self.config.pixels.dim)
+        by_tracks = by_pixels.new_zeros(*by_pixels.shape[:2], self.config.tracks.dim)
         states = torch.cat([by_pixels, by_tracks], -1)
         return states if tracks is None else self.with_tracks(states, lengths, tracks)
 
     def with_tracks(self, states: Tensor, lengths: Tensor, tracks: Tensor) -> Tensor:
         """States (B, T, P + L) of pixels alone, and tracks (B, T, F) -> states of both."""
         there = (tracks != 0).any(2).any(1)
-        by_tracks = [own.encode(tracks, lengths) * there[:, None, None] for own in self.of_tracks]
-        return torch.cat([self.split(states)[0], *by_tracks], -1)
+        by_tracks = self.tracks.encode(tracks, lengths) * there[:, None, None]
+        return torch.cat([self.split(states)[0], by_tracks], -1)
 
     def asks_for_tracks(self, states: Tensor, lengths: Tensor) -> Tensor:
         """States (B, T, P + L) of pixels -> (B,) bool: the clips in which the tracks would have a say."""
@@ -174,17 +155,16 @@ class FusedReader(nn.Module):
         """Those that neither reader needs for the search of both."""
         return {name: self.heads[name] for name in self.config.further_heads}
 
-    def split(self, states: Tensor) -> tuple[Tensor, ...]:
-        """States (..., P + L) -> those of pixels and of each reader of tracks."""
-        return states.split([self.config.pixels.dim, *(own.dim for own in self.config.of_tracks)], -1)
+    def split(self, states: Tensor) -> tuple[Tensor, Tensor]:
+        """States (..., P + L) -> those of pixels and of tracks."""
+        return states.split([self.config.pixels.dim, self.config.tracks.dim], -1)
 
-    def said_by_tracks(self, states: Tensor, lengths: Tensor) -> tuple[list[Tensor], Tensor]:
-        """States (B, T, P + L), lengths (B,) -> what the CTC head of each reader of tracks says, (B, T, W + 3), and
-        with what weight all of them, (B,), which is 0 for clips without a track."""
-        pixels, *own = self.split(states)
-        there = (own[0] != 0).flatten(1).any(1)
-        said = [reader.ctc_log_probs(part).float() for reader, part in zip(self.of_tracks, own, strict=True)]
-        return said, self.track_weight(pixels, lengths) * there
+    def said_by_tracks(self, states: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """States (B, T, P + L), lengths (B,) -> what the tracks' CTC head says, (B, T, W + 3), and with what weight,
+        (B,), which is 0 for clips without a track."""
+        pixels, own = self.split(states)
+        there = (own != 0).flatten(1).any(1)
+        return self.tracks.ctc_log_probs(own).float(), self.track_weight(pixels, lengths) * there
 
     def track_weight(self, pixels: Tensor, lengths: Tensor) -> Tensor:
         """States of the pixels (B, T, P) -> (B,): more where they are of somebody unknown."""
@@ -212,14 +192,6 @@ class FusedReader(nn.Module):
     def ctc_log_probs(self, states: Tensor) -> Tensor:
         """States (B, T, P + L) -> CTC log-probabilities (B, T, V)."""
         return self.ctc(states).log_softmax(-1)
-
-
-def _check_tracks(own: LipReaderConfig, words: int) -> None:
-    """Raises ValueError for settings that are not those of a reader of tracks of so many words."""
-    if own.vocab_size != words + 3:
-        raise ValueError(f"{words} words, but a reader of tracks of {own.vocab_size} tokens")
-    if own.frontend != "landmarks" or not own.ctc_weight:
-        raise ValueError("a reader of tracks needs the front end landmarks and a CTC head")
 
 
 class PartHead:

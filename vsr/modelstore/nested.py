@@ -4,8 +4,7 @@
      "heads": {"ctc": {"kind": "ctc", "weight": 0.3}, "attention": {...}, "alignment": {...}, further ones by name}}
 
 The weight of "attention" is what CTC leaves of 1. A fused reader has "fusion", "pixels" and "tracks", the last two each
-such a mapping, and "more_tracks", a list of them, where several read tracks. Format 1 had every number flat, those of
-parts that a model has not, too.
+such a mapping. Format 1 had every number flat, those of parts that a model has not, too.
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ from vsr.models.lipreader import LipReaderConfig, attention_of, encoder_of, fron
 from vsr.models.registry import FUSIONS, split_kind
 
 FUSION = "word_evidence"
-MORE = "more_tracks"
 KINDS = (LipReaderConfig, FusedConfig)
 PARTS = ("vocab_size", "dim", "frontend", "encoder", "heads")
 FRONTENDS = {  # kind -> its setting -> the name that it has flat
@@ -47,10 +45,9 @@ def nested(config: Any) -> dict[str, Any]:
         sizes = {"vocab_size": config.vocab_size, "dim": config.dim}
         return sizes | {"frontend": frontend, "encoder": encoder, "heads": _heads(config)}
     if isinstance(config, FusedConfig):
-        own = {f.name: getattr(config, f.name) for f in fields(config) if f.name not in ("pixels", "tracks", MORE)}
+        own = {f.name: getattr(config, f.name) for f in fields(config) if f.name not in ("pixels", "tracks")}
         readers = {"pixels": nested(config.pixels), "tracks": nested(config.tracks)}
-        more = {MORE: [nested(reader) for reader in config.more_tracks]} if config.more_tracks else {}
-        return {"fusion": {"kind": FUSION, **own}} | readers | more
+        return {"fusion": {"kind": FUSION, **own}} | readers
     return asdict(config)
 
 
@@ -71,10 +68,9 @@ def unnested(stored: Mapping[str, Any]) -> LipReaderConfig | FusedConfig:
     """The settings that `nested` gave. Raises ValueError, naming what is not known or lacking; TypeError."""
     if "fusion" in stored:
         kind, own = split_kind(stored["fusion"], "fusion")
-        if FUSIONS[kind].joins != "readers" or stored.keys() - {MORE} != {"fusion", "pixels", "tracks"}:
+        if FUSIONS[kind].joins != "readers" or stored.keys() != {"fusion", "pixels", "tracks"}:
             raise ValueError(f"fusion is '{kind}' of {', '.join(stored)}; it can be {FUSION} of pixels and tracks")
-        more = tuple(unnested(reader) for reader in stored.get(MORE, ()))
-        return FUSIONS[kind](unnested(stored["pixels"]), unnested(stored["tracks"]), **own, more_tracks=more)
+        return FUSIONS[kind](unnested(stored["pixels"]), unnested(stored["tracks"]), **own)
     if odd := sorted(stored.keys() - set(PARTS)):
         raise ValueError(f"a model setting {odd[0]!r} unknown to this version")
     if lacking := [name for name in PARTS if name not in stored]:

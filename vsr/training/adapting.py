@@ -85,13 +85,12 @@ def adapted(
     model.config = replace(model.config, track_weights=(max(LEAST, least), max(LEAST, most)))
     _go_on(model.pixels, _crops(own, model.pixels, clips, settings, say), settings, bar, "adapt pixels")
     if (tracks := _tracks(model, clips, settings, say)) is not None:
-        for reader in model.of_tracks:
-            _go_on(reader, tracks, settings, bar, "adapt tracks")
+        _go_on(model.tracks, tracks, settings, bar, "adapt tracks")
     return own
 
 
 def _readers(model: nn.Module) -> list[LipReader]:
-    return [model.pixels, *model.of_tracks] if isinstance(model, FusedReader) else [model]
+    return [model.pixels, model.tracks] if isinstance(model, FusedReader) else [model]
 
 
 def _crops(own: LoadedModel, reader: LipReader, clips, settings: Adapting, say) -> CropDataset:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from vsr.core.errors import VsrError, one_line
@@ -16,38 +15,31 @@ from vsr.text.tokenizer import CharTokenizer, WordTokenizer
 
 
 def fuse_models(
-    pixels: str | Path, tracks: Sequence[str | Path], out: str | Path,
+    pixels: str | Path, tracks: str | Path, out: str | Path,
     weights: tuple[float, float] = (1.0, 1.0), entropies: tuple[float, float] = (0.0, 1.0), widest_turn: float = 0.0,
 ) -> Path:  # fmt: skip
-    """Write the model that reads both, with one reader of tracks or several; returns its folder.
-
-    Its confidence must be fitted; that of what is read without the tracks having a say is the reader of pixels' own.
+    """Write the model that reads both; returns its folder. Its confidence must be fitted; that of what is read without
+    the tracks having a say is the reader of pixels' own.
 
     ``weights``, ``entropies`` (of the pixels' CTC) and ``widest_turn`` are those of `vsr.models.fusion.FusedConfig`.
     Name and window are those of the reader of pixels. Raises VsrError bad_model where the two do not fit together.
     """
-    first, second, *more = map(load_model, (pixels, *tracks))
-    for loaded in (first, second, *more):
+    first, second = load_model(pixels), load_model(tracks)
+    for loaded in (first, second):
         if not isinstance(loaded.model, LipReader):
             raise VsrError("bad_model", f"{loaded.folder} is joined already: give a reader of pixels and one of tracks")
     if not isinstance(second.tokenizer, WordTokenizer) or not isinstance(first.tokenizer, CharTokenizer):
         raise VsrError("bad_model", f"{first.folder} must write characters, and {second.folder} words")
-    for other in more:
-        if getattr(other.tokenizer, "words", None) != second.tokenizer.words:
-            raise VsrError("bad_model", f"{second.folder} and {other.folder} must write the same words")
     try:
-        rule = weights, entropies, "ctc", widest_turn, tuple(other.model.config for other in more)
+        rule = weights, entropies, "ctc", widest_turn
         config = FusedConfig(first.model.config, second.model.config, second.tokenizer.words, *rule)
     except ValueError as error:
         raise VsrError("bad_model", f"{first.folder} and {second.folder}: {one_line(error)}") from error
     model = FusedReader(config)
     model.pixels.load_state_dict(first.model.state_dict())
-    for reader, own in zip(model.of_tracks, (second, *more), strict=True):
-        reader.load_state_dict(own.model.state_dict())
-    names = ("pixels", "tracks", *(f"tracks {number}" for number in range(2, len(more) + 2)))
-    made = [_made(own.config) for own in (first, second, *more)]
-    extra: dict = {"kind": FUSED_READER, "name": Path(out).resolve().parent.name}
-    extra |= {"fused": dict(zip(names, made, strict=True))}
+    model.tracks.load_state_dict(second.model.state_dict())
+    made = {name: _made(own.config) for name, own in (("pixels", first), ("tracks", second))}
+    extra = {"kind": FUSED_READER, "name": Path(out).resolve().parent.name, "fused": made}
     extra |= {"window": first.config["window"]} if "window" in first.config else {}
     own = {key: first.config[key] for key in ("confidence", "domain") if key in first.config}
     extra |= {KNOWN: own} if own else {}

@@ -18,10 +18,7 @@ vsr fuse --pixels exp/pixels/model --tracks exp/landmarks/model --weights 0.7 3 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--pixels", required=True, metavar="DIR", help="model folder of the reader of mouth crops")
-    parser.add_argument(
-        "--tracks", required=True, nargs="+", metavar="DIR",
-        help="model folder of the reader of mouth points; several, of the same words, are averaged",
-    )
+    parser.add_argument("--tracks", required=True, metavar="DIR", help="model folder of the reader of mouth points")
     parser.add_argument(
         "--weights", type=float, nargs=2, default=(1.0, 1.0), metavar=("KNOWN", "UNKNOWN"),
         help="of the tracks' CTC in the joint score, for speakers that the pixels know and do not know (default: 1 1)",
@@ -44,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
 
     if not 0 <= args.widest_turn <= 90:
         raise VsrError("bad_options", f"--widest-turn is from 0 to 90 degrees, not {args.widest_turn:g}")
-    check_place(args.out, args.pixels, *args.tracks)
+    check_place(args.out, args.pixels, args.tracks)
     rule = tuple(args.weights), tuple(args.entropies), args.widest_turn
     print(f"model: {fuse_models(args.pixels, args.tracks, args.out, *rule)}")
     return 0
