@@ -70,6 +70,13 @@ def test_a_list_that_was_corrected_by_hand_is_not_replaced(desk, capsys):
     assert "was changed since" in capsys.readouterr().err and snapshot(desk / "lists") == before
 
 
+def test_the_ledger_is_no_list_to_those_who_read_a_folder_of_lists(desk):
+    from vsr.corpora.landmarks import _held_out
+
+    assert prepare("grid") == 0
+    assert len(_held_out(desk / "lists")) == 6  # dev and test_s1 of 16 clips
+
+
 def test_lists_of_other_names_share_a_folder(desk):
     touch(desk / "lists" / "mine.jsonl", "{}\n")
     assert prepare("grid") == 0

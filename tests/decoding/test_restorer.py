@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+import shutil
 import sys
 from dataclasses import replace
 
@@ -373,7 +374,8 @@ def test_hypotheses_of_all_members_are_shown(backbone, tmp_path, capsys):
     assert "restorer" in json.loads((tmp_path / "w.json").read_text())["weights"]
     assert len((tmp_path / "c.jsonl").read_text().splitlines()) == 2
     capsys.readouterr()
-    assert main([given[0], files[0], *given[1:]]) == 1
+    third = str(shutil.copy(files[0], tmp_path / "third.jsonl"))
+    assert main([given[0], third, *given[1:]]) == 2
     assert "reads 2 lines of text, and there are 3 files" in capsys.readouterr().err
 
 

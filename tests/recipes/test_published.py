@@ -86,12 +86,12 @@ def test_the_test_list_alone_is_that_of_the_whole_corpus(tmp_path, capsys):
             out = tmp_path / f"{name}{len(own)}"
             assert main(["prepare", name, "--corpus", str(root), "--out", str(out), *own]) == 0
         assert (tmp_path / f"{name}0/test.jsonl").read_bytes() == (tmp_path / f"{name}1/test.jsonl").read_bytes()
-        assert [path.name for path in (tmp_path / f"{name}1").glob("*.jsonl")] == ["test.jsonl"]
+        assert [path.name for path in (tmp_path / f"{name}1").glob("[!.]*.jsonl")] == ["test.jsonl"]
         counts = json.loads((tmp_path / f"{name}1/report.json").read_text(encoding="utf-8"))["counts"]
         assert [own["what"] for own in counts] == ["test utterances", "test words"]
     capsys.readouterr()
-    assert main(["prepare", "grid", "--corpus", str(lrs3), "--out", str(tmp_path / "no"), "--test-only"]) == 1
-    assert "--test-only works only for lrs3 and lrs2" in capsys.readouterr().err and not (tmp_path / "no").exists()
+    assert main(["prepare", "grid", "--corpus", str(lrs3), "--out", str(tmp_path / "no"), "--test-only"]) == 2
+    assert "--test-only works only with lrs3 and lrs2" in capsys.readouterr().err and not (tmp_path / "no").exists()
 
 
 def test_where_a_model_is(tiny_model, capsys):

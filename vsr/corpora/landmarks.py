@@ -56,7 +56,7 @@ def _held_out(lists: str | Path | None) -> set[str]:
     """Ids of the clips of all lists but the training list."""
     if lists is None:
         return set()
-    files = [path for path in sorted(Path(lists).glob("*.jsonl")) if path.stem != "train"]
+    files = [path for path in sorted(Path(lists).glob("[!.]*.jsonl")) if path.stem != "train"]  # not the ledger
     if not files:
         raise VsrError("bad_corpus", f"{lists} holds no lists to leave out: give the folder of GRID's manifests")
     return {clip.id for path in files for clip in read_manifest(path)}
