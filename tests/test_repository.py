@@ -168,7 +168,7 @@ def test_a_push_that_cannot_be_is_refused_before_anything_is_sent(hub, tiny_mode
         [str(tiny_model), "org/x", "--licence", "mit", "--results", str(tmp_path / "other.json")],
         [str(tmp_path), "org/x", "--licence", "mit"],
     )
-    assert [main(["push", *line]) for line in lines] == [1] * 4
+    assert [main(["push", *line]) for line in lines] == [2, 1, 1, 1]
     licence, weights, result, folder = capsys.readouterr().err.splitlines()
     assert "--licence" in licence and "model.safetensors" in weights
     assert "'scores'" in result and "config.json" in folder

@@ -30,7 +30,7 @@ UNUSED = [
     "phrases list.txt clip.mp4 --speak said.wav",
     "phrases enrol hello clip.mp4 --nbest 2",
     "phrases own clip.mp4 --voice de",
-    "phrases remove hello --model grid",
+    "phrases remove hello --nbest 2",
 ]  # fmt: skip
 SPOKEN = [
     "speak clip.mp4 -o o.mp4 --tokens t --solver heun",

@@ -63,7 +63,7 @@ def test_faces_have_the_numbers_of_the_transcript(film, small_blocks, tiny_model
 def test_what_is_not_there_is_told(film, small_blocks, wanted, printed):
     with pytest.raises(VsrError, match=printed) as refused:
         find_clip(film, **wanted)
-    assert refused.value.reason == "bad_config"
+    assert refused.value.reason == "bad_options"
 
 
 def test_a_film_without_a_face_is_refused_as_it_is_when_read(make_video, tmp_path):

@@ -59,13 +59,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def unused(args: argparse.Namespace) -> dict[str, str]:
     """Options that this call does not heed -> where they work."""
     form = args.list if args.list in FORMS else ""
-    reads, chooses = form not in ("enrolled", "remove"), form in ("", "own")
+    chooses = form in ("", "own")
     heeded = {
         "nbest": chooses, "threshold": chooses, "json": chooses, "speak": form == "own", "folder": bool(form),
         "voice": form == "own" and args.speak,
     }  # fmt: skip
-    heeded |= dict.fromkeys(("model", "cropped", "seconds", "faces", "device", "precision"), reads)
-    return {name: WHERE.get(name, "clips") for name, works in heeded.items() if not works}
+    return {name: WHERE[name] for name, works in heeded.items() if not works}
 
 
 def run(args: argparse.Namespace) -> int:
