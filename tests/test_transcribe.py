@@ -162,7 +162,7 @@ def test_wrong_usage_is_2_and_says_what_to_do(arguments, complaint, capsys, tmp_
 )
 def test_a_wrong_value_is_2(arguments, capsys):
     try:
-        code = command_line("a.mp4", *arguments)
+        code = main(["transcribe", "a.mp4", *arguments])
     except SystemExit as stopped:  # argparse's own answer
         code = stopped.code
     assert code == 2 and arguments[1] in capsys.readouterr().err

@@ -42,7 +42,7 @@ class Lse(NamedTuple):
 class SyncNet:
     """The pipeline of the package with the weights of a folder.
 
-    Raises VsrError missing_package, bad_options (no such files, no ffmpeg), bad_model.
+    Raises VsrError missing_package (the package, ffmpeg), bad_model (no such files, or other weights).
     """
 
     def __init__(self, folder: str | Path):
@@ -50,7 +50,7 @@ class SyncNet:
         check_weights(paths)
         package = needed("syncnet_python", "LSE-C and LSE-D", FROM_SOURCE)
         if not shutil.which("ffmpeg"):
-            raise VsrError("bad_options", "LSE-C and LSE-D need the program ffmpeg: apt-get install ffmpeg")
+            raise VsrError("missing_package", "LSE-C and LSE-D need the program ffmpeg: apt-get install ffmpeg")
         self._pipeline = _pipeline(package, *(read_checkpoint(path) for path in paths))
 
     def __call__(self, clip: Clip, voice: np.ndarray) -> Lse:
@@ -66,10 +66,10 @@ class SyncNet:
 
 
 def check_weights(paths: Sequence[Path]) -> None:
-    """Raises VsrError bad_options where one of the files is not there."""
+    """Raises VsrError bad_model where one of the files is not there."""
     absent = [path.name for path in paths if not path.is_file()]
     if absent:
-        raise VsrError("bad_options", f"{paths[0].parent} holds no {' and no '.join(absent)}: {WHERE}")
+        raise VsrError("bad_model", f"{paths[0].parent} holds no {' and no '.join(absent)}: {WHERE}")
 
 
 def check_whole(clips: Sequence[Clip]) -> None:

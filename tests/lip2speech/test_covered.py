@@ -20,6 +20,8 @@ from vsr.modelstore.folder import load_model
 from vsr.output.transcript import Skipped, covered_note, rest_note
 from vsr.report.collect import inspect_video
 
+AT_REST = "the lips are at rest from beginning to end, so that nothing is said"
+
 
 @pytest.fixture(scope="module")
 def masked(tmp_path_factory):
@@ -54,17 +56,19 @@ def test_a_mask_has_no_words_and_is_told(masked, tiny_model, capsys):
 
 def test_a_photograph_rests(photograph, tiny_model, capsys):
     status, record, printed = read(capsys, photograph, tiny_model)
-    assert status == 0 and record["text"] == "" and record["segments"] == [] and printed == ""
+    assert status == 0 and record["text"] == "" and record["segments"] == []
+    assert printed == f"vsr: {photograph}: {AT_REST}\n"
     assert [each["reason"] for each in record["skipped"]] == ["rest"]
 
 
 def test_a_mask_and_a_photograph_have_no_voice(masked, photograph, tiny_voice_folder, tmp_path, capsys):
-    for video, note in ((masked, "the mouth is covered: 0.00 to 3.00 s, and has no voice there"), (photograph, "")):
+    covered = "the mouth is covered: 0.00 to 3.00 s, and has no voice there"
+    for video, note in ((masked, covered), (photograph, f"{AT_REST}: the sound is silent")):
         words = ["speak", str(video), "-o", str(tmp_path / "out.wav"), "--model", str(tiny_voice_folder)]
         assert speak_main(words) == 0
         printed = capsys.readouterr()
         assert printed.out.endswith("0.00 s of speech\n")
-        assert printed.err == (f"lip2speech: {video}: {note}\n" if note else "")
+        assert printed.err == f"lip2speech: {video}: {note}\n"
         spoken = speak_clip(load_voice(tiny_voice_folder), crop_video(video))  # as the page does
         assert not spoken.wave.any() and (spoken.seconds, spoken.faces) == (0.0, ())
 
