@@ -5,6 +5,7 @@ import shlex
 
 from lip2speech.cli import LIP2SPEECH
 from vsr.cli import VSR
+from vsr.cli.unused import refuse_unused
 
 PROGRAMS = {program.name: program for program in (VSR, LIP2SPEECH)}
 
@@ -16,7 +17,8 @@ def command_lines(text):
 
 
 def check(words):
-    """Parse one line of `vsr` or `lip2speech`; SystemExit, with the parser's complaint on stderr, if it does not.
+    """Parse one line of `vsr` or `lip2speech`; SystemExit, with the parser's complaint on stderr, if it does not, and
+    VsrError for an option that such a call does not heed.
 
     torchrun starts a module: what stands before it is for torchrun.
     """
@@ -25,4 +27,7 @@ def check(words):
         words = [words[module].removesuffix(".cli"), *words[module + 1 :]]
     program = PROGRAMS[words[0]]
     assert words[1] in program.verbs, f"{words[0]} has no verb {words[1]}"
-    program.parser(words[1]).parse_args(words[2:])
+    command, parser = program.command(words[1]), program.parser(words[1])
+    args = parser.parse_intermixed_args(words[2:])
+    if hasattr(command, "unused"):
+        refuse_unused(parser, args, command.unused(args))
