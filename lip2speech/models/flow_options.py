@@ -12,7 +12,7 @@ from vsr.core.numbers import SEED, Range, check_numbers
 SOLVERS = ("euler", "midpoint")
 RANGES = {
     "steps": Range(0, 1000), "sway": Range(-1, 1), "temperature": Range(0, 100),
-    "seed": SEED, "pull": Range(0, 100), "detail": Range(0, 10),
+    "seed": SEED, "pull": Range(0, 100), "detail": Range(0, 1),
 }  # fmt: skip
 
 

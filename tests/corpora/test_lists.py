@@ -57,7 +57,7 @@ def test_somebody_s_own_list_is_not_replaced(desk, capsys, name):
     touch(desk / "lists" / "train.jsonl", '{"id": "mine", "video": "mine.mp4", "text": "hello"}\n')
     (desk / "landmarks").mkdir()
     np.savez(desk / "landmarks" / "s1.npz", names=["a"])
-    assert prepare(name) == 1 and "did not write it" in capsys.readouterr().err
+    assert prepare(name) == 1 and "nothing says that vsr prepare" in capsys.readouterr().err
     assert [path.name for path in (desk / "lists").iterdir()] == ["train.jsonl"]
 
 

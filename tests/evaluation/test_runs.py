@@ -10,6 +10,7 @@ from vsr.core.files import read_json, write_json, write_lines
 from vsr.data.manifest import Clip, write_manifest
 from vsr.evaluation.runs import key_of, read_runs, with_run
 from vsr.evaluation.wer_line import wer_line
+from vsr.evaluation.word_timing import time_errors
 
 
 def run_of(name, tag, command="x", test_list=""):
@@ -113,3 +114,10 @@ def test_a_page_of_something_else_is_not_written_over(desk, capsys, line):
 
 def test_the_line_of_isolated_words():
     assert wer_line({"top1": 0.5, "top5": 1.0, "scored": 8}) == "%ACC 50.00 [ top 5: 100.00, 8 scored ]"
+
+
+def test_words_without_times_are_not_compared_by_them():
+    clip = Clip("a", "a.mp4", "bin blue", words=(("bin", 0.0, 0.5), ("blue", 0.5, 1.0)))
+    read = [{"word": "bin", "start": 0.1, "end": 0.5}, {"word": "blue", "confidence": 0.9}]
+    assert time_errors([clip], {"a": {"words": read}})["words"] == 1
+    assert time_errors([clip], {"a": {"words": read[1:]}}) == {}

@@ -53,7 +53,8 @@ def search_options(args: argparse.Namespace) -> dict[str, Any]:
 def unused_in_search(args: argparse.Namespace) -> dict[str, str]:
     """Options of the search that the method which is given does not heed -> where they work."""
     method = args.method or (LEXICON if getattr(args, "lexicon", None) else None)
-    return {name: f"--method {others}" for name, others in unheeded(method).items()} if method else {}
+    found = {name: f"--method {others}" for name, others in unheeded(method).items()} if method else {}
+    return {name: where for name, where in found.items() if (name, args.nbest) != ("nbest", 1)}  # it is what they give
 
 
 def check_head(head: str | None, given: Mapping[str, Any]) -> None:

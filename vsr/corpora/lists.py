@@ -23,7 +23,7 @@ def check_lists(out: str | Path, corpus: str, names: Iterable[str]) -> None:
 
 def _not_ours(path: Path, record: dict | None, corpus: str) -> str:
     if record is None:
-        return f"is there, and vsr prepare {corpus} did not write it"
+        return f"is there, and nothing says that vsr prepare {corpus} wrote it"
     if (other := record["made"].get("corpus")) != corpus:
         return f"is a list of {other}, not of {corpus}"
     return "" if is_same(record["file"], path) else "was changed since vsr prepare wrote it"

@@ -19,9 +19,9 @@ from torch.nn.utils.rnn import pad_sequence
 
 from vsr.core.errors import VsrError
 from vsr.core.machine import exact_device
-from vsr.decoding.assess import assess
 from vsr.decoding.defaults import options_for
-from vsr.decoding.joint_beam import check_heads, decode
+from vsr.decoding.joint_beam import check_heads
+from vsr.inference.free_reading import read_freely
 from vsr.inference.speech import at_rest, encoded
 from vsr.text.normalise import lower
 from vsr.text.tokenizer import BLANK, UNK
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from vsr.modelstore.folder import LoadedModel
 
 AT_ONCE = 64  # phrases that the decoder scores together
-BEAM = 10  # of the reading without a list that the phrases are compared with
 
 
 @dataclass(frozen=True)
@@ -113,13 +112,8 @@ def choose(
 def _free_reading(loaded: LoadedModel, states: Tensor, method: str, weight: float) -> tuple[float, float | None]:
     """Score of the best reading without a list, of the same kind, -inf where there is nothing to say; and the chance
     that it is of the reader's domain."""
-    options = options_for(loaded, {"lm": "none", "method": method, "beam": BEAM, "length_bonus": 0.0})
-    lengths = torch.tensor([len(states)], device=states.device)
-    (ranked,) = decode(loaded.model, states[None], lengths, options, loaded.tokenizer.eos_id)
-    if not ranked:
-        return -math.inf, None
-    _, chance = assess(loaded, states, ranked)
-    return score_phrases(loaded.model, states, [list(ranked[0].tokens)], weight)[0], chance
+    ranked, chance = read_freely(loaded, states, method)
+    return score_phrases(loaded.model, states, [list(ranked[0].tokens)], weight)[0] if ranked else -math.inf, chance
 
 
 @torch.inference_mode()

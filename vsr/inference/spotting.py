@@ -17,6 +17,7 @@ import torch
 
 from vsr.core.clock import FPS
 from vsr.inference.alignment import tokens_of
+from vsr.inference.free_reading import read_freely
 from vsr.inference.speech import Encoded, at_rest, encoded
 from vsr.text.tokenizer import BLANK, SPACE
 
@@ -29,7 +30,8 @@ NEAR = FPS  # frames by which a head for frames may place a phrase elsewhere tha
 @dataclass(frozen=True)
 class Found:
     """A phrase in a file: face, start and end in seconds, and how well it fits, in (0, 1]: the geometric mean over its
-    tokens of its likelihood against the best path's."""
+    tokens of its likelihood against the best path's. in_domain: the chance that what is read around it is of the
+    reader's domain, as `vsr.output.transcript.Segment` has it."""
 
     file: str
     phrase: str
@@ -37,6 +39,7 @@ class Found:
     start: float
     end: float
     score: float
+    in_domain: float | None = None
 
 
 def find_phrases(
@@ -50,10 +53,9 @@ def find_phrases(
     wanted = [(phrase, tokens_of(loaded, phrase)) for phrase in phrases]
     window = None
     for window in encoded(loaded, path, faces, cropped):
-        hits = [
-            Found(str(path), phrase, window.face, *times, score)
-            for phrase, tokens in wanted for times, score in spot(loaded, window, tokens, least)
-        ]  # fmt: skip
+        spotted = [(phrase, own) for phrase, tokens in wanted for own in spot(loaded, window, tokens, least)]
+        chance = read_freely(loaded, window.states)[1] if spotted else None
+        hits = [Found(str(path), phrase, window.face, *times, score, chance) for phrase, (times, score) in spotted]
         yield from sorted(hits, key=lambda hit: (hit.start, hit.phrase))
     if window is None:
         raise at_rest(path)

@@ -46,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
     from vsr.core.errors import VsrError
     from vsr.core.files import check_output, write_text
     from vsr.inference.alignment import align_video, tokens_of
+    from vsr.inference.free_reading import UNLIKE, is_guess
     from vsr.modelstore.folder import load_model
 
     ending = Path(args.out).suffix[1:].lower() if args.out else "tsv"
@@ -61,6 +62,8 @@ def run(args: argparse.Namespace) -> int:
     tokens_of(loaded, text)
     tell_strange_words(loaded.folder, [text])
     transcript = align_video(loaded, args.video, text, args.faces, args.cropped)
+    if is_guess(transcript.segments[0].in_domain):
+        print(f"vsr: {args.video}: {UNLIKE}: the times are guesses", file=sys.stderr)
     written = WRITERS[name](transcript)
     if args.out:
         write_text(args.out, written)

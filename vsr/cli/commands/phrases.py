@@ -100,14 +100,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _print(video: str, choices: list, args: argparse.Namespace) -> None:
-    from vsr.output.transcript import FLAGGED
+    from vsr.inference.free_reading import UNLIKE, is_guess
 
     chance = choices[0].in_domain
-    guessed = chance is not None and chance < FLAGGED
+    guessed = is_guess(chance)
     none = guessed or choices[0].fit < args.threshold
     if guessed:
-        said = "the lips look unlike what the model was trained on: none of the phrases is believed"
-        print(f"vsr: {video}: {said}", file=sys.stderr)
+        print(f"vsr: {video}: {UNLIKE}: none of the phrases is believed", file=sys.stderr)
     if long := [choice.phrase for choice in choices if choice.score == float("-inf")]:
         print(f"vsr: {video}: too short for: {', '.join(long)}", file=sys.stderr)
     if args.json:

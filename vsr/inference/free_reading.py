@@ -1,0 +1,39 @@
+"""What lips would be read as if nobody said what they say, and whether that is of the reader's domain.
+
+Whoever looks for given words in a video learns by it whether the reader knows such lips at all.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from vsr.decoding.assess import assess
+from vsr.decoding.defaults import options_for
+from vsr.decoding.joint_beam import decode
+from vsr.output.transcript import FLAGGED
+from vsr.text.hypothesis import Hypothesis
+
+if TYPE_CHECKING:
+    from vsr.modelstore.folder import LoadedModel
+
+BEAM = 10
+UNLIKE = "the lips look unlike what the model was trained on"
+
+
+@torch.inference_mode()
+def read_freely(loaded: LoadedModel, states: Tensor, method: str = "") -> tuple[list[Hypothesis], float | None]:
+    """States (T, D) of a window -> hypotheses, best first, and the chance that the best is of the reader's domain: None
+    where it was not fitted, or nothing is read. ``method``: of the search; empty: by the heads that there are."""
+    method = method or ("joint" if loaded.model.decoder is not None else "ctc_beam")
+    options = options_for(loaded, {"lm": "none", "method": method, "beam": BEAM, "length_bonus": 0.0})
+    lengths = torch.tensor([len(states)], device=states.device)
+    (ranked,) = decode(loaded.model, states[None], lengths, options, loaded.tokenizer.eos_id)
+    return ranked, assess(loaded, states, ranked)[1] if ranked else None
+
+
+def is_guess(chance: float | None) -> bool:
+    """Whether a reading with this chance of being of the domain is flagged as a guess."""
+    return chance is not None and chance < FLAGGED
