@@ -108,9 +108,10 @@ def readings_of(files: Sequence[Mapping[str, dict]], names: Sequence[str], norm:
     if len(files) < 2:
         raise VsrError("bad_manifest", "one list of hypotheses is nothing to combine: give two or more")
     for name, records in zip(names[1:], files[1:], strict=True):
-        if other := sorted(records.keys() ^ files[0].keys()):
-            where = name if other[0] in files[0] else names[0]
-            raise VsrError("bad_manifest", f"{where} lacks {len(other)} utterances of the others, such as {other[0]}")
+        missing, more = files[0].keys() - records.keys(), records.keys() - files[0].keys()
+        if missing or more:
+            where, lacks = (name, missing) if missing else (names[0], more)
+            raise VsrError("bad_manifest", f"{where} lacks {len(lacks)} utterances of the others, such as {min(lacks)}")
     return {key: [reading_of(records[key], norm) for records in files] for key in sorted(files[0])}
 
 

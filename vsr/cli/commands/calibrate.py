@@ -23,6 +23,7 @@ vsr calibrate --model exp/model --inside data/dev.jsonl data/puppet/dev.jsonl --
 vsr calibrate --model exp/held_out --also exp/all --inside data/speaker.jsonl --outside data/footage.jsonl"""
 
 INSIDE, OUTSIDE = "inside", "outside"
+KEPT = "what its reader of pixels knows by itself keeps the confidence that it has, and is left out here"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,6 +43,7 @@ def run(args: argparse.Namespace) -> int:
     """Fit, store, and print the figures; clips that are refused are counted. Raises VsrError."""
     from vsr.cli.commands.decode import check_own
     from vsr.core.files import read_json, write_json
+    from vsr.decoding.assess import KNOWN
     from vsr.inference.calibration_fit import fit_both
     from vsr.modelstore.folder import load_model
 
@@ -50,6 +52,8 @@ def run(args: argparse.Namespace) -> int:
         check_own(args.also)
         load_model(args.also)
     loaded = load_model(args.model, args.device)
+    if KNOWN in loaded.config:
+        print(f"vsr: {args.model}: {KEPT}", file=sys.stderr)
     domain, confidence, figures = fit_both(*_readings(loaded, args.inside, args.outside))
     kept = {"confidence": confidence | {"ece": figures["ece"]}, "domain": domain | {"figures": figures}}
     for folder in (args.model, args.also) if args.also else (args.model,):
