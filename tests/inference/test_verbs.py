@@ -12,6 +12,7 @@ from tests.conftest import write_video
 from vsr.cli import main
 from vsr.face.mouth_crop import crop_video
 from vsr.inference.alignment import align_video, original_times
+from vsr.inference.free_reading import known_lips
 from vsr.inference.reader import load_model
 from vsr.inference.speech import Encoded, encoded, spoken
 from vsr.inference.states import encode_video
@@ -256,3 +257,20 @@ def test_places_and_times_on_lips_unlike_the_trained_ones_are_called_guesses(wor
     assert main(line) == 0
     (note,) = printed(capsys)
     assert "look unlike what the model was trained on" in note and "guesses" in note
+
+
+def test_nothing_is_read_for_a_reader_that_cannot_tell_its_domain(tiny_model, monkeypatch):
+    def never(*given):
+        raise AssertionError("a search for nothing")
+
+    monkeypatch.setattr("vsr.inference.free_reading.decode", never)
+    loaded = load_model(tiny_model)
+    assert known_lips(loaded, [torch.zeros(30, loaded.model.config.dim)]) is None
+
+
+def test_windows_of_a_long_video_are_judged_one_by_one(loaded, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        "vsr.inference.free_reading.read_freely", lambda _, states: ([], seen.append(len(states)) or 0.1 * len(seen))
+    )
+    assert known_lips(loaded, [torch.zeros(30, 4), torch.zeros(20, 4)]) == pytest.approx(0.15) and seen == [30, 20]

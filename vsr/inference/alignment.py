@@ -13,7 +13,7 @@ from vsr.core.clock import FPS
 from vsr.core.errors import VsrError
 from vsr.decoding.align import align_text
 from vsr.decoding.assess import fitted_for
-from vsr.inference.free_reading import read_freely
+from vsr.inference.free_reading import known_lips
 from vsr.inference.speech import Encoded, at_rest, encoded
 from vsr.media.reader import probe
 from vsr.output.transcript import Alternative, Segment, TimedWord, Transcript
@@ -52,7 +52,7 @@ def align_video(
     words = tuple(TimedWord(w.word, begin(w.start), max(begin(w.start), end(w.end)), w.confidence) for w in found)
     said = " ".join(word.word for word in words)
     mean = sum(word.confidence for word in words) / len(words)
-    chance = read_freely(loaded, states)[1]
+    chance = known_lips(loaded, [part.states for part in parts])
     segment = Segment(words[0].start, words[-1].end, parts[0].face, mean, words, (Alternative(said, 0.0),), chance)
     info = probe(path)
     return Transcript(str(path), info.fps, info.end, loaded.name, (segment,))

@@ -5,12 +5,14 @@ Whoever looks for given words in a video learns by it whether the reader knows s
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from statistics import mean
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from vsr.decoding.assess import assess
+from vsr.decoding.assess import KNOWN, assess
 from vsr.decoding.defaults import options_for
 from vsr.decoding.joint_beam import decode
 from vsr.output.transcript import FLAGGED
@@ -32,6 +34,15 @@ def read_freely(loaded: LoadedModel, states: Tensor, method: str = "") -> tuple[
     lengths = torch.tensor([len(states)], device=states.device)
     (ranked,) = decode(loaded.model, states[None], lengths, options, loaded.tokenizer.eos_id)
     return ranked, assess(loaded, states, ranked)[1] if ranked else None
+
+
+def known_lips(loaded: LoadedModel, windows: Iterable[Tensor]) -> float | None:
+    """The chance that lips are of the reader's domain, by the states (T, D) of each window; None where that was not
+    fitted: then nothing is read for it."""
+    if not any("domain" in own for own in (loaded.config, loaded.config.get(KNOWN, {}))):
+        return None
+    chances = [chance for states in windows if (chance := read_freely(loaded, states)[1]) is not None]
+    return mean(chances) if chances else None
 
 
 def is_guess(chance: float | None) -> bool:

@@ -17,7 +17,7 @@ import torch
 
 from vsr.core.clock import FPS
 from vsr.inference.alignment import tokens_of
-from vsr.inference.free_reading import read_freely
+from vsr.inference.free_reading import known_lips
 from vsr.inference.speech import Encoded, at_rest, encoded
 from vsr.text.tokenizer import BLANK, SPACE
 
@@ -54,7 +54,7 @@ def find_phrases(
     window = None
     for window in encoded(loaded, path, faces, cropped):
         spotted = [(phrase, own) for phrase, tokens in wanted for own in spot(loaded, window, tokens, least)]
-        chance = read_freely(loaded, window.states)[1] if spotted else None
+        chance = known_lips(loaded, [window.states]) if spotted else None
         hits = [Found(str(path), phrase, window.face, *times, score, chance) for phrase, (times, score) in spotted]
         yield from sorted(hits, key=lambda hit: (hit.start, hit.phrase))
     if window is None:
