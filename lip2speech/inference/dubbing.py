@@ -29,6 +29,7 @@ from lip2speech.inference.recorded import check_hears, check_sound, conditions_o
 from lip2speech.inference.reference import FACE, Reference, before_hearing, read_reference, whose
 from lip2speech.inference.spoken_conditions import conditions_of_words
 from lip2speech.inference.synthesizer import check_finite, vocode
+from lip2speech.inference.synthetic import SYNTHETIC
 from lip2speech.inference.text import Text, said_between
 from lip2speech.models.emotion import EmotionPull, Pulls
 from lip2speech.models.emotion_options import Emotion
@@ -49,8 +50,6 @@ from vsr.media.audio import mux, read_wave, write_wave
 from vsr.media.container import video_clock
 from vsr.media.mux.rehearsal import Plan
 from vsr.output.transcript import Skipped, TimedWord
-
-SYNTHETIC = "synthetic voice, made from the lips in the video by lip2speech"  # a comment in the metadata of outputs
 
 
 @dataclass

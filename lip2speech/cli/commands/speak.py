@@ -181,12 +181,13 @@ def check_given(args: argparse.Namespace, references: dict[int | None, Reference
 
     Raises VsrError.
     """
+    from lip2speech.inference.synthetic import VOICE, WORDS
     from vsr.core.errors import VsrError
     from vsr.core.files import check_outputs
     from vsr.media.mux.mux import check_container
 
     recordings = [own.file for own in references.values() if own.file]
-    check_outputs(filter(None, (args.out, args.words)), args.video, *recordings, *read)
+    check_outputs(((args.out, VOICE), (args.words, WORDS)), args.video, *recordings, *read)
     if not Path(args.out).suffix:
         raise VsrError("bad_options", f"{args.out}: the suffix says what to write, such as .mp4 or .wav")
     flow_options(args)

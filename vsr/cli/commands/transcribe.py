@@ -113,10 +113,10 @@ def _check_burn(args: argparse.Namespace) -> None:
     """Raises VsrError, before the work."""
     if args.burn:
         from vsr.core.files import check_output
-        from vsr.output.burning import check_burn
+        from vsr.output.burning import CAPTIONED, check_burn
 
         check_burn(args.burn)
-        check_output(args.burn, *args.videos)
+        check_output(args.burn, *args.videos, kind=CAPTIONED)
 
 
 def _device(args: argparse.Namespace, here: bool) -> str:
