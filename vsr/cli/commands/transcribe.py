@@ -37,6 +37,7 @@ vsr transcribe clip.mp4 --model exp/translate/model --head es
 vsr transcribe video.mkv --faces all --format srt,json -o out/ --resume
 vsr transcribe videos/*.mp4 --format json -o out/ --engine ray --address head:6379"""
 
+BEFORE = "; what was read up to there is kept"
 SEVERAL_ON_SCREEN = ("txt", "json")  # formats that stay readable one file after another
 
 
@@ -178,7 +179,7 @@ def _deliver(transcript: Transcript, args: argparse.Namespace, outputs: Outputs 
     except VsrError as error:
         return report_line(transcript.file, str(error))
     if transcript.error is not None:
-        return report_line(transcript.file, transcript.error[1])
+        return report_line(transcript.file, transcript.error[1] + (BEFORE if transcript.text else ""))
     if note := covered_note(transcript.skipped):
         report_line(transcript.file, f"{note}, and is not read there")
     if not transcript.segments and (note := rest_note(transcript.skipped)):
@@ -204,7 +205,7 @@ def _tell_stream(transcript: Transcript, written: bool) -> None:
 
 
 def _print(transcript: Transcript, name: str, several: bool) -> None:
-    if transcript.error is not None and name != "json":
+    if transcript.error is not None and not transcript.segments and name != "json":
         return
     text = WRITERS[name](transcript)
     if several and name == "txt":
