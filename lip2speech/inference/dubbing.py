@@ -49,7 +49,7 @@ from vsr.inference.listening import waves_at
 from vsr.media.audio import mux, read_wave, write_wave
 from vsr.media.container import video_clock
 from vsr.media.mux.rehearsal import Plan
-from vsr.output.transcript import Skipped, TimedWord
+from vsr.output.transcript import REST, Skipped, TimedWord, skipped_warnings
 
 
 @dataclass
@@ -63,6 +63,13 @@ class Spoken:
     faces: tuple[int, ...]
     stream: dict | None = None
     skipped: tuple[Skipped, ...] = ()
+
+    @property
+    def warnings(self) -> list[dict]:
+        """{"reason", "message"} of what has no voice, as of `vsr.output.transcript.Transcript`."""
+        found = skipped_warnings(self.skipped, not self.seconds, "and has no voice there")
+        silent = [own | {"message": f"{own['message']}: the sound is silent"} for own in found if own["reason"] == REST]
+        return [*(own for own in found if own["reason"] != REST), *silent]
 
 
 Whom: TypeAlias = "str | Path | Reference | np.ndarray | None"  # as --reference takes it, or a vector (256,)

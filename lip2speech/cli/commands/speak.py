@@ -220,12 +220,8 @@ def check_gap(args: argparse.Namespace) -> None:
 
 def tell_what_is_silent(video: str, spoken) -> None:
     """A line on stderr where mouths were covered, or nothing is said at all."""
-    from vsr.output.transcript import covered_note, rest_note
-
-    if note := covered_note(spoken.skipped):
-        print(f"lip2speech: {video}: {note}, and has no voice there", file=sys.stderr)
-    if not spoken.seconds and (note := rest_note(spoken.skipped)):
-        print(f"lip2speech: {video}: {note}: the sound is silent", file=sys.stderr)
+    for warning in spoken.warnings:
+        print(f"lip2speech: {video}: {warning['message']}", file=sys.stderr)
 
 
 def tell_what_differs(out: str, plan, references: dict[int | None, Reference], voiced: tuple[int, ...]) -> None:

@@ -15,7 +15,7 @@ from vsr.core.progress import shown
 from vsr.data.modalities import MODALITIES
 from vsr.inference.executors import open_engine
 from vsr.output.subtitles import WRITERS
-from vsr.output.transcript import Transcript, covered_note, rest_note
+from vsr.output.transcript import Transcript
 from vsr.output.unsure import MODES, readable, unreadable_share
 from vsr.output.writing import Outputs
 
@@ -180,10 +180,6 @@ def _deliver(transcript: Transcript, args: argparse.Namespace, outputs: Outputs 
         return report_line(transcript.file, str(error))
     if transcript.error is not None:
         return report_line(transcript.file, transcript.error[1] + (BEFORE if transcript.text else ""))
-    if note := covered_note(transcript.skipped):
-        report_line(transcript.file, f"{note}, and is not read there")
-    if not transcript.segments and (note := rest_note(transcript.skipped)):
-        report_line(transcript.file, note)
     _tell_unsure(transcript, args.unsure)
     return True
 
