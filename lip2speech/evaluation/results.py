@@ -8,7 +8,7 @@ from lip2speech.evaluation.summary import header, table, with_new_keys
 from vsr.core.errors import VsrError
 from vsr.core.files import check_outputs, read_json, write_json, write_text
 from vsr.evaluation.results import provenance
-from vsr.evaluation.runs import RUNS_FILE, read_runs, title_of, with_run, write_runs
+from vsr.evaluation.runs import outputs_of, read_runs, title_of, with_run, write_runs
 
 LEGEND = {
     "moved": "the natural recording, moved onto the video's clock by `lip2speech sync`: what a voice without a fault "
@@ -37,8 +37,7 @@ def write_results(run_folder: str | Path, command: str, out: str | Path, tag: st
     """
     run_folder, made = Path(run_folder), Path(out).with_name("result.json")
     place = run_folder / (f"decode_{test_list}_{tag}" if tag else "result")
-    outputs = (out, made, made.with_name(RUNS_FILE))
-    check_outputs(outputs, place / "result.json", run_folder / "model" / "config.json")
+    check_outputs(outputs_of(out), place / "result.json", run_folder / "model" / "config.json")
     try:
         evaluated = with_new_keys(read_json(place / "result.json"))
         config = read_json(run_folder / "model" / "config.json")

@@ -19,6 +19,7 @@ from lip2speech.evaluation.corpus import Outcome
 from lip2speech.evaluation.heard_rates import NORMALISER, kind_of, rate_of, shown_rate
 from lip2speech.evaluation.metrics import Utterance
 from vsr.core.files import write_json, write_lines, write_text
+from vsr.core.kinds import Kind, json_of, text_of
 from vsr.data.manifest import Clip
 from vsr.evaluation.wer import score, word_errors
 from vsr.text.normalise import fold_spaces, normaliser
@@ -129,6 +130,16 @@ def header(protocol: str, asr: str) -> str:
         "STOI, ESTOI and PESQ at 16 kHz, not aligned; PESQ is ITU-T P.862, narrow (nb) and wide band (wb). "
         "Offset: positive when the voice is late. Words: aligned, from the first word to the last."
     )
+
+
+def outputs_of(out: str | Path) -> list[tuple[Path, Kind]]:
+    """What `write_evaluation` writes, for `vsr.core.files.check_outputs`."""
+    kinds = {
+        "result.json": json_of("a result of lip2speech evaluate", "protocol", "rows"),
+        "utterances.tsv": text_of("a table of lip2speech evaluate", "row\tid\t"),
+        "table.md": text_of("a table of lip2speech evaluate", "Reference voice: "),
+    }
+    return [(Path(out) / name, kind) for name, kind in kinds.items()]
 
 
 def write_evaluation(

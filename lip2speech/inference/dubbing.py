@@ -29,6 +29,7 @@ from lip2speech.inference.recorded import check_hears, check_sound, conditions_o
 from lip2speech.inference.reference import FACE, Reference, before_hearing, read_reference, whose
 from lip2speech.inference.spoken_conditions import conditions_of_words
 from lip2speech.inference.synthesizer import check_finite, vocode
+from lip2speech.inference.synthetic import SYNTHETIC
 from lip2speech.inference.text import Text, said_between
 from lip2speech.models.emotion import EmotionPull, Pulls
 from lip2speech.models.emotion_options import Emotion
@@ -48,9 +49,7 @@ from vsr.inference.listening import waves_at
 from vsr.media.audio import mux, read_wave, write_wave
 from vsr.media.container import video_clock
 from vsr.media.mux.rehearsal import Plan
-from vsr.output.transcript import Skipped, TimedWord
-
-SYNTHETIC = "synthetic voice, made from the lips in the video by lip2speech"  # a comment in the metadata of outputs
+from vsr.output.transcript import REST, Skipped, TimedWord, skipped_warnings
 
 
 @dataclass
@@ -64,6 +63,13 @@ class Spoken:
     faces: tuple[int, ...]
     stream: dict | None = None
     skipped: tuple[Skipped, ...] = ()
+
+    @property
+    def warnings(self) -> list[dict]:
+        """{"reason", "message"} of what has no voice, as of `vsr.output.transcript.Transcript`."""
+        found = skipped_warnings(self.skipped, not self.seconds, "and has no voice there")
+        silent = [own | {"message": f"{own['message']}: the sound is silent"} for own in found if own["reason"] == REST]
+        return [*(own for own in found if own["reason"] != REST), *silent]
 
 
 Whom: TypeAlias = "str | Path | Reference | np.ndarray | None"  # as --reference takes it, or a vector (256,)

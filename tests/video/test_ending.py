@@ -1,5 +1,7 @@
 """What breaks off is refused; a longer sound, a late clock, a frame that stands or rare frames do not break off."""
 
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 
@@ -94,3 +96,48 @@ def test_frames_that_cannot_be_decoded_to_the_end_are_a_break(tmp_path, monkeypa
     monkeypatch.setattr(container, "safe_packets", damaged)
     with pytest.raises(VsrError, match="breaks off after 3"):
         list(read_frames(path))
+
+
+@pytest.mark.parametrize(("suffix", "place"), [("avi", 0.4), ("avi", 0.7), ("mkv", 0.7), ("webm", 0.7)])
+def test_a_file_that_is_overwritten_in_part_is_refused(tmp_path, suffix, place):
+    """As by a disk that failed: its length is right, and FFmpeg looks for the next frame without a word."""
+    path = write_recording(tmp_path / f"v.{suffix}", EVEN, tone(3), options={"g": "25", "qmax": "8"})
+    data = path.read_bytes()
+    first, last = int(place * len(data)), int((place + 0.2) * len(data))
+    for filler in (b"\0", b"\xff"):
+        path.write_bytes(data[:first] + filler * (last - first) + data[last:])
+        with pytest.raises(VsrError, match=r"breaks off after [012]\.\d\d of 3\.\d\d s"):
+            list(read_frames(path))
+
+
+@pytest.mark.parametrize("suffix", ["avi", "flv"])
+def test_the_frames_that_a_head_counts_are_there_to_the_last(tmp_path, suffix):
+    """3.2 of 3.6 s of an AVI were read as all of it."""
+    path = write_recording(tmp_path / f"v.{suffix}", np.arange(90) / 25, options={"g": "25", "qmax": "8"})
+    data = path.read_bytes()
+    end = data.find(b"idx1") if suffix == "avi" else len(data)
+    assert len(read(path)[1]) == 90
+    for rest in (b"", bytes(len(data) - end * 9 // 10)):
+        path.write_bytes(data[: end * 9 // 10] + rest)
+        with pytest.raises(VsrError, match=r"breaks off after [23]\.\d\d of 3\.60 s"):
+            list(read_frames(path))
+
+
+def test_frames_that_an_edit_list_trims_away_are_no_loss(tmp_path):
+    path, cut = write_recording(tmp_path / "v.mp4", EVEN, options={"g": "75"}), tmp_path / "cut.mp4"
+    with open_mp4(path, cut) as (source, sink):
+        for packet in source.demux():
+            if packet.dts is not None:
+                packet.stream = sink.streams[0]
+                packet.pts, packet.dts = (stamp - round(1 / packet.time_base) for stamp in (packet.pts, packet.dts))
+                sink.mux(packet)
+    assert 45 <= len(read(cut)[1]) <= 52
+
+
+@contextmanager
+def open_mp4(path, target):
+    import av
+
+    with av.open(str(path)) as source, av.open(str(target), "w") as sink:
+        sink.add_stream_from_template(source.streams.video[0])
+        yield source, sink

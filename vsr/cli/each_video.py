@@ -10,6 +10,7 @@ from pathlib import Path
 
 from vsr.core.errors import VsrError
 from vsr.core.files import check_output, write_lines
+from vsr.core.kinds import FIGURES
 
 
 def add_synchrony_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +37,7 @@ def over_videos(
     Raises VsrError for an output that cannot be written.
     """
     if out:
-        check_output(out, *videos)
+        check_output(out, *videos, kind=FIGURES)
     records, failures = [], 0
     for video in videos:
         try:

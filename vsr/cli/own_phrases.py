@@ -74,13 +74,14 @@ def _check_speak(args: argparse.Namespace) -> None:
     """Raises VsrError for what --speak and --voice cannot do, before a clip is read."""
     from vsr.core.errors import VsrError
     from vsr.core.files import check_output
+    from vsr.inference.aloud import ALOUD
     from vsr.text.espeak import ipa_of
 
     if len(args.videos) > 1:
         raise VsrError("bad_options", "--speak says what one clip says")
     if Path(args.speak).suffix.lower() != ".wav":
         raise VsrError("bad_options", f"--speak writes a .wav, not {args.speak}")
-    check_output(args.speak, *(video for video in args.videos if not video.isdigit()))
+    check_output(args.speak, *(video for video in args.videos if not video.isdigit()), kind=ALOUD)
     ipa_of("a", args.voice)
 
 

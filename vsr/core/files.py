@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from vsr.core.errors import VsrError
+from vsr.core.kinds import Kind
 
 SURROGATES = "backslashreplace"  # a file's name need not be UTF-8: in JSON its bytes are then written as "\\udcfc"
 
@@ -80,10 +81,11 @@ def together() -> Iterator[None]:
         _waiting.reset(before)
 
 
-def check_output(path: str | Path, *inputs: str | Path) -> None:
-    """Refuse an output before the work that makes it: one that would replace what is read, or cannot be written.
+def check_output(path: str | Path, *inputs: str | Path, kind: Kind | None = None) -> None:
+    """Refuse an output before the work that makes it: one that would replace what is read, or a file that is there and
+    not of the ``kind`` that is written, or that cannot be written.
 
-    Raises VsrError bad_config or not_writable.
+    Without a ``kind`` the caller asks by itself what it may replace. Raises VsrError bad_config, exists, not_writable.
     """
     path = Path(path)
     try:
@@ -91,17 +93,27 @@ def check_output(path: str | Path, *inputs: str | Path) -> None:
             raise VsrError("bad_config", f"{path} is what is read: write to another file")
         if path.is_dir():
             raise VsrError("not_writable", f"cannot write {path}: it is a folder")
+        if kind is not None and _is_other(path, kind):
+            raise VsrError("exists", f"{path} is there and is not {kind.name}: give another name, or move it away")
         there = next(folder for folder in path.absolute().parents if folder.exists())
         tempfile.TemporaryFile(dir=there).close()
     except OSError as error:
         raise write_error(path, error) from error
 
 
-def check_outputs(paths: Iterable[str | Path], *inputs: str | Path) -> None:
-    """`check_output` of several files, which must not be one another either."""
+def _is_other(path: Path, kind: Kind) -> bool:
+    """Whether something is there that is lost if ``kind`` is written over it. Raises OSError."""
+    return path.is_file() and path.stat().st_size > 0 and not kind.holds(path)
+
+
+def check_outputs(paths: Iterable[str | Path | tuple[str | Path | None, Kind]], *inputs: str | Path) -> None:
+    """`check_output` of several files, or (file, kind), which must not be one another either; None is no file."""
     taken: list[str | Path] = []
-    for path in paths:
-        check_output(path, *inputs)
+    for given in paths:
+        path, kind = given if isinstance(given, tuple) else (given, None)
+        if not path:
+            continue
+        check_output(path, *inputs, kind=kind)
         if any(same_file(path, other) for other in taken):
             raise VsrError("bad_config", f"{path} would be written twice: give each output its own file")
         taken.append(path)

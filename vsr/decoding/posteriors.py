@@ -9,6 +9,7 @@ from torch import Tensor
 
 from vsr.core.errors import VsrError
 from vsr.core.files import atomic_write, write_json, write_text
+from vsr.core.kinds import json_of, marked
 from vsr.data.batch import CropDataset
 from vsr.data.manifest import Clip, read_manifest
 from vsr.data.sampler import FrameBudgetSampler
@@ -20,7 +21,11 @@ from vsr.modelstore.folder import LoadedModel
 from vsr.text.grammar import arpa_words, slots_as_arpa
 from vsr.text.tokenizer import SPACE, UNK, Tokenizer
 
-FILES = ("posteriors.safetensors", "tokens.json", "grammar.arpa", "lexicon.json")
+FILES = {
+    "posteriors.safetensors": marked("log-probabilities of vsr posteriors", b'"dtype":"F32"'),
+    "tokens.json": json_of("a list of tokens of vsr posteriors", "pieces"),
+    "grammar.arpa": marked("a grammar", b"\\data\\"), "lexicon.json": json_of("a lexicon", "separator", "words"),
+}  # fmt: skip
 LEAST = -1000.0  # log-probability; graphs add and subtract, which infinity does not survive
 
 

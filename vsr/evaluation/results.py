@@ -18,7 +18,7 @@ from vsr.core.errors import VsrError
 from vsr.core.files import check_outputs, read_json, same_file, write_json, write_text
 from vsr.decoding.options import DecodeOptions
 from vsr.evaluation import topk as accuracy
-from vsr.evaluation.runs import RUNS_FILE, read_runs, title_of, with_run, write_runs
+from vsr.evaluation.runs import outputs_of, read_runs, title_of, with_run, write_runs
 from vsr.modelstore.checkpoint import WEIGHTS_FILE
 from vsr.modelstore.folder import find_model
 
@@ -231,8 +231,7 @@ def write_results(
     same model and tag replaces its own. Raises VsrError.
     """
     made, folder = Path(out).with_name("result.json"), Path(run_folder)
-    outputs = (out, made, made.with_name(RUNS_FILE))
-    check_outputs(outputs, folder / "model" / "config.json", *(folder / "result").glob("*.json"))
+    check_outputs(outputs_of(out), folder / "model" / "config.json", *(folder / "result").glob("*.json"))
     if any(same_file(made.parent, place) for place in (folder / "result", *folder.glob("decode_*"))):
         raise VsrError("bad_config", f"{made} would be taken for a score of the run: write the page to another folder")
     result = collect(run_folder, command, note, tag, lists, model)

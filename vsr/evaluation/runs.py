@@ -11,9 +11,17 @@ from pathlib import Path
 
 from vsr.core.errors import VsrError
 from vsr.core.files import read_json, write_lines
+from vsr.core.kinds import Kind, json_of, lines_of, text_of
 
 RUNS_FILE = "runs.jsonl"
 RESULT_FILE = "result.json"
+
+
+def outputs_of(page: str | Path) -> list[tuple[Path, Kind]]:
+    """The page and the files beside it, for `vsr.core.files.check_outputs`."""
+    run, page = ("a run's figures", "date", "command"), Path(page)
+    beside = ((page.with_name(RESULT_FILE), json_of(*run)), (page.with_name(RUNS_FILE), lines_of(*run)))
+    return [(page, text_of("a page of results", "# Results")), *beside]
 
 
 def key_of(run: dict) -> tuple[str, str, str]:

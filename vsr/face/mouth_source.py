@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vsr.core.errors import VsrError
 from vsr.core.progress import Watch, watched
 from vsr.face.detector import Detector, default_detector
 from vsr.face.identity import Person
@@ -53,9 +54,10 @@ class MouthSource:
         casting: what is known of the faces of earlier blocks, in place of ``number``; begin: where to go on.
 
     Attributes:
-        frames: how many have gone by; reasons: for each piece why it is not read, or None.
+        frames: how many have gone by; reasons: for each piece why it is not read, or None; broken: where the file
+            breaks off, the error that says so, known with the last block.
 
-    Raises VsrError unreadable, no_video.
+    Raises VsrError unreadable, no_video: of a file that breaks off after the last block of what there is.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class MouthSource:
     ):  # fmt: skip
         self.path, self.casting, self.frames = path, casting or Casting(number), 0
         self.reasons: list[str | None] = []
+        self.broken: VsrError | None = None
         self._mesh, self._watch, self._detector, self._whole = mesh, watch, detector, whole
         self._part, self._begin = part, begin
         self._on_request = on_request
@@ -80,8 +83,22 @@ class MouthSource:
         if self._watch:
             frames = watched(frames, self._watch.progress, self.path, self.info.end)
         longest = None if self._whole else LONGEST
-        for block in blocks(frames, self._detector or default_detector(), longest, self._mesh_of_block):
+        detector = self._detector or default_detector()
+        for block in blocks(self._to_the_break(frames), detector, longest, self._mesh_of_block):
             yield self.cast(self._with_requests(block))
+        self.check_broken()
+
+    def _to_the_break(self, frames: Iterator) -> Iterator:
+        """The frames up to where they end, by an error or not."""
+        try:
+            yield from frames
+        except VsrError as error:
+            self.broken = error
+
+    def check_broken(self) -> None:
+        """Raises VsrError where the file breaks off."""
+        if self.broken:
+            raise self.broken
 
     def _mesh_of_block(self) -> Stock[MouthMesh] | None:
         """For the next block: what was asked for in the one before will be again, and costs less with the crops."""
@@ -116,6 +133,7 @@ class MouthSource:
     def check(self, read: bool) -> None:
         """Refuse a video in which there was nothing to read, with the reason; ``read``: whether anything was.
 
-        Raises VsrError too_short, no_face, crop_out_of_frame.
+        Raises VsrError too_short, no_face, crop_out_of_frame; unreadable where the file breaks off.
         """
+        self.check_broken()
         check_found(self.path, self.frames, len(self.reasons), self.reasons, read)

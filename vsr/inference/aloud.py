@@ -9,6 +9,10 @@ import numpy as np
 from vsr.core.clock import SAMPLE_RATE
 from vsr.core.files import check_output
 from vsr.media.audio import write_wave
+from vsr.media.tags import commented
+
+MARK = "said by eSpeak NG for vsr"  # a comment in the metadata
+ALOUD = commented("a phrase that vsr said", MARK)
 
 
 def say(sentence: str, path: str | Path, voice: str = "en") -> None:
@@ -20,7 +24,7 @@ def say(sentence: str, path: str | Path, voice: str = "en") -> None:
 
     from vsr.corpora.puppet.speech import Voice, synthesiser
 
-    check_output(path)
+    check_output(path, kind=ALOUD)
     speech = synthesiser().speak([sentence], [sentence], Voice(voice))
     wave = resample_poly(speech.samples.astype(np.float64) / 2**15, SAMPLE_RATE, speech.rate)
-    write_wave(path, wave.astype(np.float32))
+    write_wave(path, wave.astype(np.float32), MARK)

@@ -34,13 +34,26 @@ def cropped_clip(path: str | Path) -> MouthClip:
     Raises:
         VsrError: bad_options for frames that are not square or too small; too_short, unreadable, no_video.
     """
-    crops, times = [], []
-    for image, place in frames_from(path):
-        crops.append(_mouth(image, path))
-        times.append(place.time)
+    clip, broken = _to_the_break(path)
+    if broken:
+        raise broken
+    return clip
+
+
+def _to_the_break(path: str | Path) -> tuple[MouthClip, VsrError | None]:
+    """The crops of such a video; where it breaks off those before, and the error that says so. Raises VsrError."""
+    crops, times, broken = [], [], None
+    try:
+        for image, place in frames_from(path):
+            crops.append(_mouth(image, path))
+            times.append(place.time)
+    except VsrError as error:
+        broken = error
+    if broken and (len(crops) < MIN_FRAMES or broken.reason != "unreadable"):
+        raise broken
     if len(crops) < MIN_FRAMES:
         raise VsrError("too_short", f"{path}: {len(crops)} frames; at least {MIN_FRAMES} are needed")
-    return MouthClip(np.stack(crops), np.array(times), probe(path), 0, 1.0, [])
+    return MouthClip(np.stack(crops), np.array(times), probe(path), 0, 1.0, []), broken
 
 
 def _mouth(image: np.ndarray, path: str | Path) -> np.ndarray:
@@ -59,12 +72,13 @@ def transcribe_cropped(
     loaded: LoadedModel, path: str | Path, options: DecodeOptions, modality: str = ""
 ) -> Transcript:
     """Read such a video: all of it counts as speech of one face. ``modality``: of a model that hears, video or both.
-    Raises VsrError as `cropped_clip` does."""
-    clip = cropped_clip(path)
+    Of one that breaks off the transcript has what was read before, and the error. Raises VsrError as `cropped_clip`
+    does where there is nothing."""
+    clip, broken = _to_the_break(path)
     hearing = hearing_of(loaded, path, modality)
     made = hearing.noted(provenance(loaded, path, options, 1, clip.info.stream) | {"cropped": True})
     segments = read_clip(loaded, clip, options, hearing.waves)
     return Transcript(
         str(path), clip.info.fps, clip.info.end, loaded.name, tuple(segments), shots=(float(clip.times[0]),),
-        provenance=made,
+        error=broken and (broken.reason, str(broken)), complete=not broken, provenance=made,
     )  # fmt: skip

@@ -63,11 +63,12 @@ class Journal:
         """Whether the last block of the video is there."""
         return bool(self.blocks) and self.blocks[-1].next is None
 
-    def add(self, block: BlockRecord) -> None:
-        """Keep a block; it is on disk when this returns."""
+    def add(self, block: BlockRecord, last: bool = False) -> None:
+        """Keep a block; it is on disk when this returns, unless it is the ``last`` before a file breaks off, which
+        nobody goes on from."""
         line = json.dumps(block.to_json(), ensure_ascii=False)
         self.blocks.append(BlockRecord.from_json(json.loads(line)))  # as a resumed run would read it
-        if self.path is None or (block.next is None and not self._open):
+        if last or self.path is None or (block.next is None and not self._open):
             return
         if not self._open:
             write_text(self.path, json.dumps(self.heading, ensure_ascii=False) + "\n")

@@ -14,6 +14,7 @@ import torch
 
 from vsr.core.errors import VsrError
 from vsr.core.files import atomic_write
+from vsr.core.kinds import Kind, marked
 from vsr.inference.speech import at_rest, spoken, states_of
 from vsr.modelstore.folder import pixel_reader
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 FRONT, LAST = "frontend", "last"
 FORMATS = ("safetensors", "npz")
+MARKS = [marked("", mark) for mark in (b'"window":{"dtype"', b"window.npy")]  # one for each format
+STATES = Kind("states of vsr encode", lambda path: any(own.holds(path) for own in MARKS))
 
 
 def check_layers(loaded: LoadedModel, names: tuple[str, ...]) -> None:

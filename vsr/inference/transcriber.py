@@ -110,8 +110,9 @@ class Reading:
     def run(self, watch: Watch) -> Transcript:
         """Read to the end."""
         if not self.journal.finished:
-            for own in self.source(watch):
-                self.journal.add(self._read_block(own))
+            source = self.source(watch)
+            for own in source:
+                self.journal.add(self._read_block(own), last=source.broken is not None)
                 if own.block.next is not None:
                     watch.block(self.transcript())
         self._check()

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from vsr.core.errors import VsrError
-from vsr.media.structure import is_cut, is_whole
+from vsr.media.structure import is_broken, is_whole
 from vsr.media.timestamps import RESTARTED, Clock
 
-LOST = 0.25  # seconds that a file whose end is missing may lack
+LOST = 0.25  # seconds of frames at the end that a decoder may leave out
+MISSING, FRAMES = 0.1, 2.5  # seconds, or frames, that may be missing of a file whose structure shows that it is broken
 BY_STREAM = {"mov", "mxf", "ivf", "rm"}  # formats whose header says how long each stream is ...
 BY_CONTAINER = {"matroska", "flv", "live_flv"}  # ... or the longest of them; all others guess by what is there
 
@@ -38,14 +39,14 @@ class Demuxed:
 
     def _look(self, packet, index: int) -> None:
         own, shown, decoded = index == self.stream.index, packet.pts, packet.dts
-        self.count += own and packet.size > 0
+        self.count += own and packet.size > 0 and not packet.is_discard
         stamp = decoded if shown is None else shown
         if stamp is None or not packet.time_base:
             return
         tick = self._ticks.get(index) or self._ticks.setdefault(index, float(packet.time_base))
         at, end = stamp * tick, (stamp + (packet.duration or 0)) * tick
         self.reached = max(self.reached, end)
-        if own:
+        if own and not packet.is_discard:  # what an edit list trims away is no loss
             order = at if decoded is None else decoded * tick
             restarted, self._decoded = order < self._decoded - RESTARTED, order
             self.own, self.newest = max(self.own, end), at if restarted else max(self.newest, at)
@@ -58,10 +59,11 @@ def check_complete(path: str | Path, seen: Demuxed, clock: Clock) -> None:
     """
     if clock.last is None:
         raise VsrError("unreadable", f"{path}: not one frame can be decoded")
-    decoded = clock.last + clock.step
-    cut = _cut_from(path, seen)
-    announced = max(decoded + _undecoded(seen, clock), cut)
-    if _is_short(decoded, announced, bool(cut) and is_cut(path, _kind(seen))):
+    decoded, lost = clock.last + clock.step, _undecoded(seen, clock)
+    cut = _cut_from(path, seen, clock.step)
+    announced = max(decoded + lost, cut)
+    known = lost > LOST and clock.stamp is not None or bool(cut) and is_broken(path, _kind(seen))
+    if _is_short(decoded, announced, clock.step if known else None):
         raise VsrError("unreadable", f"{path}: breaks off after {decoded:.2f} of {announced:.2f} s")
 
 
@@ -72,13 +74,14 @@ def _undecoded(seen: Demuxed, clock: Clock) -> float:
     return max(0.0, min(counted, stamped))
 
 
-def _cut_from(path: str | Path, seen: Demuxed) -> float:
+def _cut_from(path: str | Path, seen: Demuxed, step: float) -> float:
     """Seconds after the container's start that the whole file had, where this is only the beginning of it; else 0."""
     container, stream = seen.container, seen.stream
     start, kind = (container.start_time or 0) / 1e6, _kind(seen)
+    broken = step if is_broken(path, kind) else None
     if kind in BY_STREAM and stream.duration:
         announced = float((stream.duration + (stream.start_time or 0)) * stream.time_base) - start
-        return announced if _is_short(seen.own - start, announced, is_cut(path, kind)) else 0.0
+        return announced if _is_short(seen.own - start, announced, broken) else 0.0
     if kind == "avi" and stream.average_rate:
         announced = float(max(stream.frames / stream.average_rate, (stream.duration or 0) * stream.time_base))
         furthest = seen.own
@@ -88,7 +91,7 @@ def _cut_from(path: str | Path, seen: Demuxed) -> float:
         announced, furthest = length - max(0.0, start) if length > start else length, seen.reached
     else:
         return 0.0
-    short = _is_short(furthest - start, announced, is_cut(path, kind))
+    short = _is_short(furthest - start, announced, broken)
     return announced if short and not is_whole(path, kind) else 0.0
 
 
@@ -96,7 +99,7 @@ def _kind(seen: Demuxed) -> str:
     return seen.container.format.name.split(",")[0]
 
 
-def _is_short(reached: float, announced: float, cut: bool) -> bool:
+def _is_short(reached: float, announced: float, broken: float | None) -> bool:
     """Whether so many seconds of those that are announced are too few; what is announced need not be true, unless the
-    file's structure shows that its end is missing (``cut``)."""
-    return reached < (announced - LOST if cut else 0.8 * announced - 1.0)
+    file is known to be broken: then ``broken`` is the seconds between its frames."""
+    return reached < (0.8 * announced - 1.0 if broken is None else announced - max(MISSING, FRAMES * broken))

@@ -6,12 +6,16 @@ import os
 import struct
 from pathlib import Path
 
+from vsr.media.chains import CHAINS, is_chain, variable
+
 
 def is_whole(path: str | Path, kind: str) -> bool:
     """Whether a file is as long as its own structure wants it; False where that cannot be known."""
     size = os.path.getsize(path)
     with open(path, "rb") as file:
         try:
+            if kind in CHAINS and not is_chain(file, size, kind):
+                return False
             if kind == "matroska":
                 return 0 < segment_end(file) <= size
             if kind == "avi":
@@ -21,15 +25,20 @@ def is_whole(path: str | Path, kind: str) -> bool:
             return False
 
 
-def is_cut(path: str | Path, kind: str) -> bool:
-    """Whether a file's structure shows that its end is missing; False where that cannot be known."""
+def is_broken(path: str | Path, kind: str) -> bool:
+    """Whether a file's structure shows that its end, or something in it, is missing; False where that cannot be known.
+
+    Of an AVI, Matroska or FLV file each part has to begin where the one before ends; frames that are overwritten, as by
+    a disk that failed, break that chain.
+    """
     size = os.path.getsize(path)
     with open(path, "rb") as file:
         try:
             ends = {"matroska": segment_end, "avi": _riff_end, "mov": _boxes_end}
-            return kind in ends and ends[kind](file, size) > size
+            cut = kind in ends and ends[kind](file, size) > size
         except (OSError, struct.error, IndexError):
-            return False
+            cut = False
+        return cut or kind in CHAINS and not is_chain(file, size, kind)
 
 
 def _boxes_end(file, size: int) -> int:
@@ -49,19 +58,11 @@ def _boxes_end(file, size: int) -> int:
 def segment_end(file, size: int = 0) -> int:
     """Where the segment of a Matroska file ends; 0 where that was not known when it was begun."""
     file.seek(4)  # behind the name of the EBML header
-    file.seek(_variable(file)[0], os.SEEK_CUR)
+    file.seek(variable(file)[0], os.SEEK_CUR)
     if file.read(4) != b"\x18\x53\x80\x67":
         return 0
-    length, unknown = _variable(file)
+    length, unknown = variable(file)
     return 0 if unknown else file.tell() + length
-
-
-def _variable(file) -> tuple[int, bool]:
-    """(a length of EBML, whether it says that the length is unknown)."""
-    first = file.read(1)[0]
-    more = 8 - first.bit_length()
-    value = int.from_bytes(bytes([first & (1 << 7 - more) - 1]) + file.read(more), "big")
-    return value, value == (1 << 7 * (more + 1)) - 1
 
 
 def _riff_end(file, size: int) -> int:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import struct
+from pathlib import Path
 
 from vsr.core.clock import SAMPLE_RATE
+from vsr.core.errors import VsrError
+from vsr.core.kinds import Kind
 
 COMMENT = "comment"  # FFmpeg's name of the field
 UNKNOWN = b"\xff" * 4  # a length
@@ -21,6 +24,22 @@ def endless_riff(comment: str, rate: int = SAMPLE_RATE) -> bytes:
     form = struct.pack("<HHIIHH", 1, 1, rate, 2 * rate, 2, 16)
     head = b"RIFF" + UNKNOWN + b"WAVEfmt " + struct.pack("<I", len(form)) + form
     return head + _info(comment) + b"data" + UNKNOWN
+
+
+def commented(name: str, comment: str) -> Kind:
+    """A recording whose metadata have that comment: what is known of a film is that we made it, or nothing."""
+
+    def holds(path: Path) -> bool:
+        from vsr.media.container import open_container
+
+        try:
+            with open_container(path) as container:
+                found = {key.lower(): value for key, value in container.metadata.items()}
+                return found.get(COMMENT) == comment
+        except VsrError:
+            return False
+
+    return Kind(name, holds)
 
 
 def _info(comment: str) -> bytes:

@@ -19,6 +19,7 @@ from vsr.media.container import open_container
 from vsr.media.frame_shape import fitted
 from vsr.media.reader import frames_from
 from vsr.media.streams import sound_stream
+from vsr.media.tags import COMMENT, commented
 from vsr.output.cues import Cue, cues
 from vsr.output.transcript import Transcript
 from vsr.output.unsure import readable
@@ -28,6 +29,8 @@ TICKS = 90_000  # of a second
 FONT = "DejaVuSans.ttf"  # has most alphabets; Pillow's own, where it is not installed, has Latin letters
 LETTER, MARGIN, OUTLINE = 1 / 16, 1 / 25, 1 / 12  # of the height of the frame; the last of the letters'
 QUALITY = {"preset": "veryfast", "crf": "20"}
+MARK = "captions read from the lips by vsr"  # a comment in the metadata
+CAPTIONED = commented("a video with captions by vsr transcribe --burn", MARK)
 
 
 def check_burn(out: str | Path) -> None:
@@ -52,6 +55,7 @@ def burn(video: str | Path, transcript: Transcript, out: str | Path, unsure: str
     with atomic_write(out) as temporary, open_container(video) as source:
         try:
             with av.open(str(temporary), "w", format=_format_of(out)) as target:
+                target.metadata[COMMENT] = MARK
                 _write(frames_from(video), shown, source, target)
         except av.FFmpegError as error:
             raise VsrError("unreadable", f"{video}: cannot be written as {out}: {one_line(error)}") from error

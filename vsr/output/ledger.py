@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vsr.core.artifacts import LEDGER, append_records, records_in
-from vsr.core.files import SURROGATES, read_json
+from vsr.core.files import SURROGATES, read_json, write_text
+from vsr.core.kinds import Kind
 from vsr.output.transcript import Transcript
 
 OWN = {"file", "segments", "tracks", "complete", "error", "provenance"}  # keys that a JSON of ours has
@@ -104,3 +105,18 @@ def note_files(folder: str | Path, transcript: Transcript, texts: dict[str, str]
     facts = {"made": transcript.provenance or {}, "place": place_of(transcript.file)}
     facts["complete"] = transcript.complete and transcript.error is None
     append_records(folder, ({"name": name, "file": {"sha256": hash_of(text)}} | facts for name, text in texts.items()))
+
+
+def write_noted(path: str | Path, transcript: Transcript, text: str) -> None:
+    """Write the ``text`` of a transcript to a file that the user named, so that it is known again. Raises VsrError."""
+    path = Path(path)
+    if path.suffix != ".json":  # a JSON of ours says itself what it is
+        path.parent.mkdir(parents=True, exist_ok=True)
+        note_files(str(path.parent), transcript, {path.name: text})
+    write_text(path, text)
+
+
+TRANSCRIPT = Kind(
+    "a transcript as vsr wrote it (somebody else's, or changed since)",
+    lambda path: Written(path.parent).of(path) is not None,
+)

@@ -114,6 +114,7 @@ def covered_note(skipped: Iterable[Skipped]) -> str | None:
     return f"the mouth is covered: {', '.join(times[:3])}{more}"
 
 
+REST = "at_rest"  # the reason of a warning
 AT_REST = "the lips are at rest from beginning to end, so that nothing is said"
 
 
@@ -121,6 +122,17 @@ def rest_note(skipped: Iterable[Skipped]) -> str | None:
     """What is printed where nothing was read, as the lips of all who were to be read rest; None for other reasons."""
     reasons = {stretch.reason for stretch in skipped} - {"not chosen"}
     return AT_REST if reasons == {"rest"} else None
+
+
+def skipped_warnings(skipped: Iterable[Skipped], silent: bool, there: str) -> list[dict]:
+    """{"reason", "message"} of mouths that were covered, which ``there`` goes on about, and of lips that rest where all
+    is ``silent``."""
+    skipped, found = tuple(skipped), []
+    if note := covered_note(skipped):
+        found.append({"reason": "covered", "message": f"{note}, {there}"})
+    if silent and (note := rest_note(skipped)):
+        found.append({"reason": REST, "message": note})
+    return found
 
 
 @dataclass(frozen=True)
@@ -168,7 +180,8 @@ class Transcript:
     @property
     def warnings(self) -> list[dict]:
         """What must be known before the words are believed: {"reason", "message"} each."""
-        return [*self._unheard(), *self._guessed()]
+        skipped = skipped_warnings(self.skipped, not self.segments, "and is not read there")
+        return [*skipped, *self._unheard(), *self._guessed()]
 
     def _unheard(self) -> list[dict]:
         made = self.provenance or {}

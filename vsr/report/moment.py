@@ -35,6 +35,7 @@ def find_clip(
     for own in source:
         fitting = [part for part in own.parts if _fits(part, face, at)]
         if fitting:
+            source.check_broken()
             part = max(fitting, key=lambda part: part.piece.weight)
             return clip_of(path, source.info, part.piece, part.face, own.begin)
         seen |= {part.face for part in own.parts}

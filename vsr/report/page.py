@@ -10,6 +10,7 @@ from html import escape
 from pathlib import Path
 from string import Template
 
+from vsr.core.kinds import marked
 from vsr.report.cards import faces, facts, readings
 from vsr.report.collect import Inspection
 from vsr.report.images import sprite
@@ -17,6 +18,8 @@ from vsr.report.lanes import lanes
 from vsr.report.markup import card, lane, percent
 from vsr.report.script_data import script_data
 
+MADE_BY = "Made by <code>vsr inspect</code>"  # in its footer
+PAGE = marked("a page of inspect", MADE_BY.encode())
 TEMPLATE = Path(__file__).parent / "template"
 
 Titled = Sequence[tuple[str, str]]  # (title as text, HTML)
@@ -45,7 +48,7 @@ def render_page(inspection: Inspection, tracks: Titled = (), sections: Titled = 
         heading=_heading(inspection), summary=escape(_summary(inspection)),
         lanes="\n".join([*lanes(inspection, columns, rows), *(lane(*track) for track in tracks)]),
         cards="\n".join(card(*each) for each in cards),
-        footer="Made by <code>vsr inspect</code>. Everything is in this file.",
+        footer=f"{MADE_BY}. Everything is in this file.",
         data=script_data(inspection, columns, rows),
     )  # fmt: skip
 

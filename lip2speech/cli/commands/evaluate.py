@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Evaluate and print the table; 1 if a clip could not be scored. Raises VsrError."""
     from lip2speech.evaluation.corpus import NATURAL, evaluate
-    from lip2speech.evaluation.summary import table, write_evaluation
+    from lip2speech.evaluation.summary import outputs_of, table, write_evaluation
     from lip2speech.inference.synthesizer import PROTOCOLS
     from vsr.core.errors import VsrError
     from vsr.core.files import check_outputs, same_file
@@ -64,8 +64,7 @@ def run(args: argparse.Namespace) -> int:
         if not (name and equals and Path(folder).is_dir()) or name in rows or "/" in name:
             raise VsrError("bad_options", f"--row {given}: give a new NAME=DIR (no / in it) with a folder that exists")
         rows[name] = last = folder
-    outputs = [Path(args.out) / name for name in ("result.json", "utterances.tsv", "table.md")]
-    check_outputs(outputs, args.manifest)
+    check_outputs(outputs_of(args.out), args.manifest)
     clips = read_manifest(args.manifest)
     for row in args.other_pauses:
         if row not in rows:

@@ -40,9 +40,10 @@ def run(args: argparse.Namespace) -> int:
     from lip2speech.evaluation.report import render_voiced
     from lip2speech.inference.folder import load_model
     from vsr.core.files import check_output, write_text
+    from vsr.report.page import PAGE
 
     reference = reference_of(args)
-    check_output(args.out, args.video, *filter(None, [reference and reference.file]))
+    check_output(args.out, args.video, *filter(None, [reference and reference.file]), kind=PAGE)
     if reference and reference.is_somebody:
         remind_of_consent(args.consent, "--reference")
     vector = torch.from_numpy(heard(reference, args.video, args.voice)) if reference else None  # is quick to refuse

@@ -70,6 +70,7 @@ def check_given(args: argparse.Namespace) -> Reference | None:
     not_writable."""
     from pathlib import Path
 
+    from lip2speech.inference.synthetic import VOICE
     from vsr.core.errors import VsrError
     from vsr.core.files import check_output
 
@@ -80,7 +81,7 @@ def check_given(args: argparse.Namespace) -> Reference | None:
         return reference
     if Path(args.out).suffix.lower() != ".wav":
         raise VsrError("bad_options", f"{args.out}: the name must end in .wav, or be - for standard output")
-    check_output(args.out, args.source, *filter(None, [reference and reference.file]))
+    check_output(args.out, args.source, *filter(None, [reference and reference.file]), kind=VOICE)
     return reference
 
 

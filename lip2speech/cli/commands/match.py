@@ -34,9 +34,11 @@ def run(args: argparse.Namespace) -> int:
     """Compare and print; 1 where a video could not be read, with the others compared. Raises VsrError."""
     from vsr.core.errors import VsrError
     from vsr.core.files import check_output, write_lines
+    from vsr.core.kinds import lines_of
 
     if args.out:
-        check_output(args.out, args.voice, *args.videos)
+        faces = lines_of("figures of lip2speech match", "video", "face", "score")
+        check_output(args.out, args.voice, *args.videos, kind=faces)
     check_given(args)
     from vsr.media.audio import read_wave
 

@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
 
 def written(args: argparse.Namespace, made) -> int:
     """Write a wave (S,) and say how long it is. Raises VsrError."""
-    from lip2speech.inference.dubbing import SYNTHETIC
+    from lip2speech.inference.synthetic import SYNTHETIC
     from lip2speech.inference.watermark import mark
     from vsr.media.audio import write_wave
 
@@ -93,6 +93,7 @@ def is_units(path: str) -> bool:
 def check_given(args: argparse.Namespace) -> tuple[FlowOptions, Reference]:
     """Check files and options before the work; returns the options of the flow, and whose voice. Raises VsrError."""
     from lip2speech.inference.folder import ACOUSTIC, find_model
+    from lip2speech.inference.synthetic import VOICE
     from lip2speech.inference.unit_voices import check_units_folder
     from vsr.core.errors import VsrError
     from vsr.core.files import check_output
@@ -106,7 +107,7 @@ def check_given(args: argparse.Namespace) -> tuple[FlowOptions, Reference]:
         raise VsrError("bad_options", f"{args.out}: sound alone is written: the name must end in .wav")
     if not Path(args.sound).is_file():
         raise VsrError("unreadable", f"{args.sound}: no such file")
-    check_output(args.out, args.sound, *filter(None, [reference.file]))
+    check_output(args.out, args.sound, *filter(None, [reference.file]), kind=VOICE)
     if args.pool:
         pool_of(args.pool)
     check_units_folder(find_model(args.model) / ACOUSTIC)

@@ -181,12 +181,13 @@ def check_given(args: argparse.Namespace, references: dict[int | None, Reference
 
     Raises VsrError.
     """
+    from lip2speech.inference.synthetic import VOICE, WORDS
     from vsr.core.errors import VsrError
     from vsr.core.files import check_outputs
     from vsr.media.mux.mux import check_container
 
     recordings = [own.file for own in references.values() if own.file]
-    check_outputs(filter(None, (args.out, args.words)), args.video, *recordings, *read)
+    check_outputs(((args.out, VOICE), (args.words, WORDS)), args.video, *recordings, *read)
     if not Path(args.out).suffix:
         raise VsrError("bad_options", f"{args.out}: the suffix says what to write, such as .mp4 or .wav")
     flow_options(args)
@@ -219,12 +220,8 @@ def check_gap(args: argparse.Namespace) -> None:
 
 def tell_what_is_silent(video: str, spoken) -> None:
     """A line on stderr where mouths were covered, or nothing is said at all."""
-    from vsr.output.transcript import covered_note, rest_note
-
-    if note := covered_note(spoken.skipped):
-        print(f"lip2speech: {video}: {note}, and has no voice there", file=sys.stderr)
-    if not spoken.seconds and (note := rest_note(spoken.skipped)):
-        print(f"lip2speech: {video}: {note}: the sound is silent", file=sys.stderr)
+    for warning in spoken.warnings:
+        print(f"lip2speech: {video}: {warning['message']}", file=sys.stderr)
 
 
 def tell_what_differs(out: str, plan, references: dict[int | None, Reference], voiced: tuple[int, ...]) -> None:

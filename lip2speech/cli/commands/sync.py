@@ -40,11 +40,13 @@ def run(args: argparse.Namespace) -> int:
     from lip2speech.av_sync.offsets import measure
     from lip2speech.features.corpus import with_features
     from vsr.core.files import check_folder, check_output
+    from vsr.core.kinds import json_of
     from vsr.core.numbers import SEED, check_number
     from vsr.data.manifest import read_manifest
 
     check_number("--seed", args.seed, SEED, "bad_options")
-    check_output(args.out, *args.manifest, *args.also)
+    offsets = json_of("offsets of lip2speech sync", "reliability", "clips")
+    check_output(args.out, *args.manifest, *args.also, kind=offsets)
     clips, also = ([clip for path in paths for clip in read_manifest(path)] for paths in (args.manifest, args.also))
     (clips, left), (also, left_too) = (with_features(given, args.features) for given in (clips, also))
     for note in filter(None, (left, left_too)):

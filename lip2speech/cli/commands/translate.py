@@ -50,8 +50,9 @@ def run(args: argparse.Namespace) -> int:
     import torch
 
     from lip2speech.features.speaker import reference_vector
-    from lip2speech.inference.dubbing import SYNTHETIC, speak, speaker_of
+    from lip2speech.inference.dubbing import speak, speaker_of
     from lip2speech.inference.folder import load_model
+    from lip2speech.inference.synthetic import SYNTHETIC
     from lip2speech.inference.translating import heard_wave, open_translator, say, translate_wave
     from vsr.media.audio import mux, write_wave
 
@@ -80,6 +81,7 @@ def check_given(args: argparse.Namespace):
     None for a .wav. Raises VsrError."""
     from lip2speech.inference.folder import ACOUSTIC, find_model
     from lip2speech.inference.languages import check_code, check_language
+    from lip2speech.inference.synthetic import VOICE
     from lip2speech.inference.unit_voices import check_units_folder
     from vsr.core.errors import VsrError
     from vsr.core.files import check_output
@@ -98,7 +100,7 @@ def check_given(args: argparse.Namespace):
     for path in reads:
         if not Path(path).exists():
             raise VsrError("unreadable", f"{path}: no such file")
-    check_output(args.out, *reads)
+    check_output(args.out, *reads, kind=VOICE)
     check_language(folder := find_model(args.model), args.to)
     check_units_folder(folder / ACOUSTIC)
     if sound:

@@ -9,7 +9,7 @@ from vsr.output.subtitles import WRITERS
 from vsr.output.transcript import Transcript
 from vsr.output.unsure import readable
 
-WARNING = "X-Warning"  # header of answers that are text: the reasons of warnings
+WARNING = "X-Warning"  # header of answers that are text or sound: the reasons of warnings
 XML = ("ttml", "eaf")
 
 
@@ -22,8 +22,13 @@ def transcription(transcript: Transcript, form: fields.TranscriptionForm) -> Res
         return JSONResponse(verbose(transcript, set(form.granularities)).model_dump(exclude_unset=True))
     name = "txt" if form.response_format == "text" else form.response_format
     text = WRITERS[name](readable(transcript, name, form.unsure))
-    reasons = ", ".join(warning["reason"] for warning in transcript.warnings)
-    return Response(text, media_type=media_type(name), headers={WARNING: reasons} if reasons else {})
+    return Response(text, media_type=media_type(name), headers=warning_header(transcript.warnings))
+
+
+def warning_header(warnings: list[dict]) -> dict[str, str]:
+    """The header of an answer that has no place for warnings; none where there are none."""
+    reasons = ", ".join(warning["reason"] for warning in warnings)
+    return {WARNING: reasons} if reasons else {}
 
 
 def media_type(name: str) -> str:

@@ -17,7 +17,7 @@ from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 
 from lip2speech.web.api import fields
-from lip2speech.web.api.answers import transcription
+from lip2speech.web.api.answers import transcription, warning_header
 from lip2speech.web.api.documents import PROBLEMS, SPOKEN, TRANSCRIBED, document
 from lip2speech.web.api.guard import Guard
 from lip2speech.web.api.keys import Keys
@@ -69,11 +69,12 @@ def add_routes(app: FastAPI, worker: Worker) -> None:
 
         def answer(job: Job, wish: Wish) -> Response:
             assert wish.spoken is not None
-            return FileResponse(
-                wish.spoken, media_type=SOUNDS[form.response_format], background=BackgroundTask(worker.drop, job)
-            )
+            kind, told = SOUNDS[form.response_format], warning_header(wish.warnings)
+            return FileResponse(wish.spoken, 200, told, kind, background=BackgroundTask(worker.drop, job))
 
-        wish = Wish(_faces(form), form.response_format, form.text)
+        if form.voice and form.reference:
+            return problem(400, "bad_options", "voice: a reference is given, too: give one of them", "voice")
+        wish = Wish(_faces(form), form.response_format, form.text, form.voice)
         return await Errand(worker, request, form).run(names["voice"], speak_job, wish, answer)
 
     @app.get("/v1/models", responses=PROBLEMS)

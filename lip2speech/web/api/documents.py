@@ -21,6 +21,7 @@ SAID = {
     507: "No room on the server",
 }  # fmt: skip
 TEXT: dict[str, Any] = {"schema": {"type": "string"}}
+WARNED = {WARNING: {"description": "Reasons of warnings, with texts and sounds", "schema": {"type": "string"}}}
 BYTES: dict[str, Any] = {"schema": {"type": "string", "contentMediaType": "application/octet-stream"}}
 
 
@@ -35,12 +36,16 @@ TRANSCRIBED: dict[int | str, dict[str, Any]] = {
         "description": "The transcript in the format that was asked for",
         "model": fields.VerboseTranscription | fields.Transcription,
         "content": {media_type(name).partition(";")[0]: TEXT for name in ("txt", "vtt", "ttml")},
-        "headers": {WARNING: {"description": "Reasons of warnings, with texts", "schema": {"type": "string"}}},
+        "headers": WARNED,
     },
     **problems(*SAID),
 }
 SPOKEN: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The sound, or the video with it", "content": {"audio/wav": BYTES, "video/mp4": BYTES}},
+    200: {
+        "description": "The sound, or the video with it",
+        "content": {"audio/wav": BYTES, "video/mp4": BYTES},
+        "headers": WARNED,
+    },
     **problems(*SAID),
 }
 

@@ -40,6 +40,11 @@ class SpeechForm(Form):
     reference: UploadFile | None = Field(
         None, description=f"A recording of the voice to speak with. Whoever gives one says: {STATEMENT}"
     )
+    voice: str = Field(
+        "",
+        pattern=r"^(anonymous(:[0-9]{1,9})?)?$",
+        description="anonymous[:SEED]: nobody's, far from that of the video; empty: the reference's, or the model's own",
+    )
     text: str = Field(
         "", max_length=2000, description="What is said: none, read (from the lips: usual for a voice that can) or words"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lip2speech.web.jobs import Job, Limits
@@ -22,14 +22,18 @@ class Wish:
         faces: as `--faces`.
         format: suffix of what is spoken: "wav" or "mp4".
         text: what is said, for the voice: "none", "read" or words; empty: as the page does.
+        voice: "anonymous[:SEED]"; empty: the recording's, or the model's own.
         transcript, spoken: the result, where it is done; `spoken` is a file in the job's folder.
+        warnings: {"reason", "message"} of what must be known of what is spoken.
     """
 
     faces: str | int = "largest"
     format: str = "wav"
     text: str = ""
+    voice: str = ""
     transcript: Transcript | None = None
     spoken: Path | None = None
+    warnings: list[dict] = field(default_factory=list)
 
 
 def transcribe_job(models: Models, limits: Limits, job: Job, wish: Wish) -> None:
@@ -50,12 +54,27 @@ def speak_job(models: Models, limits: Limits, job: Job, wish: Wish) -> None:
     _begin(job, limits)
     out = f"spoken.{wish.format}"
     plan = None if wish.format == "wav" else check_container(job.source, Path(out))
-    text = _text(models, job, wish)
-    spoken = speak(models.voice, job.source, job.reference, None, wish.faces, _watch(job, "voice"), text)
+    text, who = _text(models, job, wish), _who(job, wish)
+    spoken = speak(models.voice, job.source, who, None, wish.faces, _watch(job, "voice"), text)
+    wish.warnings += spoken.warnings
+    if guessed := text.warning():
+        wish.warnings.append({"reason": "outside_domain", "message": guessed})
     with job.result(out) as path:
         write_spoken(spoken, job.source, path, plan)
     job.enter("done", 1.0)
     wish.spoken = job.folder / out
+
+
+def _who(job: Job, wish: Wish):
+    """Whose voice it is to be; None: the model's own. Raises VsrError."""
+    from lip2speech.inference.reference import read_reference, whose
+
+    if not wish.voice:
+        return job.reference
+    found = whose(read_reference(wish.voice), job.source)
+    if found.note:
+        wish.warnings.append({"reason": "no_voice", "message": found.note})
+    return found.vector
 
 
 def _begin(job: Job, limits: Limits) -> None:

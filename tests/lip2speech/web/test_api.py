@@ -124,6 +124,30 @@ def test_a_face_gets_its_voice_as_sound_and_in_the_video(api, document, face_cli
     assert np.corrcoef(wave, read_wave(tmp_path / "a.mp4", 25)[: len(wave)])[0, 1] > 0.5
 
 
+def test_a_voice_may_be_nobodys(api, document, face_clip, tmp_path):
+    client, worker = api
+    voices = ("anonymous:1", "anonymous:1", "anonymous")
+    first, again, other = (post(client, SPEAK, face_clip, voice=own) for own in voices)
+    assert follows(document, first, SPEAK).status_code == 200 and first.headers["X-Warning"] == "no_voice"
+    assert first.content == again.content != other.content
+    (tmp_path / "a.wav").write_bytes(first.content)
+    own = speak(worker.models.voice, face_clip, "anonymous:1").wave
+    assert np.abs(read_wave(tmp_path / "a.wav", 25) - own).max() < 1e-3
+    for wrong in ("own", "anonymous:x", "/etc/passwd"):
+        assert post(client, SPEAK, face_clip, voice=wrong).json()["error"]["param"] == "voice"
+    both = follows(document, post(client, SPEAK, face_clip, write_sound(tmp_path / "r.mp4"), voice="anonymous"), SPEAK)
+    assert both.status_code == 400 and "give one of them" in both.json()["error"]["message"]
+
+
+def test_lips_at_rest_are_told(api, document, tmp_path):
+    client, _ = api
+    still = write_video(tmp_path / "still.mp4", talking_face(1).repeat(50, 0))
+    plain = follows(document, post(client, READ, still), READ).json()
+    assert plain["text"] == "" and [own["reason"] for own in plain["warnings"]] == ["at_rest"]
+    assert post(client, READ, still, response_format="srt").headers["X-Warning"] == "at_rest"
+    assert follows(document, post(client, SPEAK, still), SPEAK).headers["X-Warning"] == "at_rest"
+
+
 def test_the_document_names_every_route_and_every_field(api, document, face_clip):
     client, _ = api
     assert set(document["paths"]) == {READ, AUDIO, SPEAK, "/v1/models", "/healthz"}
@@ -132,7 +156,7 @@ def test_the_document_names_every_route_and_every_field(api, document, face_clip
         assert follows(document, client.get(path), path).status_code == 200
     known = {
         READ: {"file", "model", "faces", "response_format", "timestamp_granularities[]", "unsure"},
-        SPEAK: {"file", "model", "faces", "response_format", "reference", "text"},
+        SPEAK: {"file", "model", "faces", "response_format", "reference", "voice", "text"},
     }
     for path, names in known.items():
         assert set(form_of(document, path)["properties"]) == names

@@ -44,10 +44,11 @@ def run(args: argparse.Namespace) -> int:
     """Align and write. Raises VsrError."""
     from vsr.cli.each_video import tell_strange_words
     from vsr.core.errors import VsrError
-    from vsr.core.files import check_output, write_text
+    from vsr.core.files import check_output
     from vsr.inference.alignment import align_video, tokens_of
     from vsr.inference.free_reading import UNLIKE, is_guess
     from vsr.modelstore.folder import load_model
+    from vsr.output.ledger import TRANSCRIPT, write_noted
 
     ending = Path(args.out).suffix[1:].lower() if args.out else "tsv"
     name = args.format or ending
@@ -56,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     if args.faces == "all" or (isinstance(args.faces, int) and args.faces > 1):
         raise VsrError("bad_options", "a text is what one face says: --faces is largest or 1")
     if args.out:
-        check_output(args.out, args.video, *([args.text_file] if args.text_file else []))
+        check_output(args.out, args.video, *filter(None, [args.text_file]), kind=TRANSCRIPT)
     text = _text(args)
     loaded = load_model(args.model, args.device, args.precision)
     tokens_of(loaded, text)
@@ -66,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"vsr: {args.video}: {UNLIKE}: the times are guesses", file=sys.stderr)
     written = WRITERS[name](transcript)
     if args.out:
-        write_text(args.out, written)
+        write_noted(args.out, transcript, written)
     else:
         sys.stdout.write(written)
     return 0

@@ -41,6 +41,7 @@ def run(args: argparse.Namespace) -> int:
     import json
 
     from vsr.core.files import check_outputs, write_lines
+    from vsr.core.kinds import HYPOTHESES, json_of
     from vsr.core.progress import counted
     from vsr.decoding.members import Combiner, check_confident, readings_of
     from vsr.evaluation.combined import agreement_lines, worth
@@ -49,7 +50,8 @@ def run(args: argparse.Namespace) -> int:
 
     check_options(args)
     inputs = [*args.hypotheses, *filter(None, (args.lm, args.ref, args.fit, args.weights))]
-    check_outputs(filter(None, (args.out, args.save_weights)), *inputs)
+    weights = json_of("weights of vsr combine", "weights")
+    check_outputs(((args.out, HYPOTHESES), (args.save_weights, weights)), *inputs)
     norm, confident = normaliser(args.normaliser), args.method == "confidence"
     files = [read_records(path) for path in args.hypotheses]
     readings = readings_of(files, args.hypotheses, norm)

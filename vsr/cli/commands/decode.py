@@ -56,11 +56,12 @@ def unused(args: argparse.Namespace) -> dict[str, str]:
 def run(args: argparse.Namespace) -> int:
     """Decode, and print how many clips there were. Raises VsrError."""
     from vsr.core.files import check_output
+    from vsr.core.kinds import HYPOTHESES
     from vsr.decoding.corpus import calibrate, decode_manifest
     from vsr.decoding.defaults import check_search, options_for
     from vsr.modelstore.folder import load_model
 
-    check_output(args.out, args.manifest, *language_files(args))
+    check_output(args.out, args.manifest, *language_files(args), kind=HYPOTHESES)
     given = search_options(args)
     check_head(args.head or None, given)
     if args.calibrate and args.head:

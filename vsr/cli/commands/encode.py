@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     """0 if every file was written, else 1. Raises VsrError for what no file could survive."""
     from vsr.core.errors import VsrError
     from vsr.core.files import check_output
-    from vsr.inference.states import check_layers, encode_video, save_states
+    from vsr.inference.states import STATES, check_layers, encode_video, save_states
     from vsr.modelstore.folder import load_model
 
     outputs = [Path(args.out) / f"{Path(video).stem}.{args.format}" for video in args.videos]
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     failures = 0
     for video, out in zip(args.videos, outputs, strict=True):
         try:
-            check_output(out, *args.videos, *files_of_model(args.model))
+            check_output(out, *args.videos, *files_of_model(args.model), kind=STATES)
             states = encode_video(loaded, video, layers, args.faces, args.cropped)
             save_states(states, out, {"model": loaded.name, "sha256": loaded.weights_sha256, "file": str(video)})
             print(f"{out}: {len(states['start'])} frames, layers: {', '.join(layers)}")

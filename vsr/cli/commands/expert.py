@@ -6,6 +6,7 @@ import argparse
 
 from vsr.core.errors import VsrError
 from vsr.core.files import check_output
+from vsr.core.kinds import FIGURES
 
 HELP = "score generated faces against the real video with a lip reader"
 ABOUT = """Compares the lips of generated videos with those of the real one in the representations of a
@@ -42,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     if args.text is not None and not args.text.strip():
         raise VsrError("bad_options", "--text is empty: give what is said, or leave it out")
     if args.out:
-        check_output(args.out, args.real, *args.videos)
+        check_output(args.out, args.real, *args.videos, kind=FIGURES)
     expert = Expert(load_model(args.model))
     real = crop_video(args.real).crop
     scale = ladder(real)

@@ -29,11 +29,13 @@ def run(args: argparse.Namespace) -> int:
     from pathlib import Path
 
     from vsr.core.files import check_output
+    from vsr.core.kinds import marked
     from vsr.modelstore.folder import load_model
     from vsr.modelstore.onnx_export import export_onnx
 
     loaded = load_model(args.model)
-    check_output(args.out, *(str(file) for file in loaded.folder.iterdir()))
+    network = marked("a network of vsr export", b"weights_sha256")
+    check_output(args.out, *(str(file) for file in loaded.folder.iterdir()), kind=network)
     found = {"onnx": export_onnx}[args.format](loaded, args.out)
     note = ", ".join(f"{name} {value:.1e}" for name, value in found.items())
     print(f"{args.out}: {Path(args.out).stat().st_size / 1e6:.1f} MB; largest difference from PyTorch: {note}")

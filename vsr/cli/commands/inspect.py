@@ -50,9 +50,9 @@ def unused(args: argparse.Namespace) -> dict[str, str]:
 def run(args: argparse.Namespace) -> int:
     """Read, write the page and print the text. Raises VsrError."""
     from vsr.core.files import check_output, write_text
-    from vsr.report.page import render_page
+    from vsr.report.page import PAGE, render_page
 
-    check_output(args.out, args.video)
+    check_output(args.out, args.video, kind=PAGE)
     inspection = look(args)
     write_text(args.out, render_page(inspection))
     print(inspection.nbest[0].text)

@@ -50,12 +50,13 @@ def run(args: argparse.Namespace) -> int:
     from vsr.inference.live.session import Session, live_options
     from vsr.inference.live.source import Capture, check_source, described, open_source
     from vsr.modelstore.folder import load_model
+    from vsr.output.ledger import TRANSCRIPT
     from vsr.output.subtitles import WRITERS
 
     if args.out and Path(args.out).suffix[1:] not in WRITERS:
         raise VsrError("bad_options", f"{args.out}: the name must end in .{', .'.join(WRITERS)}")
     if args.out:
-        check_output(args.out, args.source)
+        check_output(args.out, args.source, kind=TRANSCRIPT)
     given = {} if args.beam is None else {"beam": args.beam}
     DecodeOptions(**given)  # what is wrong with it is reported before a model is loaded
     check_source(args.source)

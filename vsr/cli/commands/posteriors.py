@@ -35,7 +35,8 @@ def run(args: argparse.Namespace) -> int:
     from vsr.decoding.posteriors import write_posteriors
     from vsr.modelstore.folder import load_model
 
-    check_outputs((Path(args.out) / name for name in WRITTEN), args.manifest, *filter(None, (args.grammar,)))
+    outputs = ((Path(args.out) / name, kind) for name, kind in WRITTEN.items())
+    check_outputs(outputs, args.manifest, *filter(None, (args.grammar,)))
     count = write_posteriors(load_model(args.model, args.device), args.manifest, args.out, args.grammar)
     print(f"log-probabilities of {count} clips in {args.out}")
     return 0

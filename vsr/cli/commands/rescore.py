@@ -38,13 +38,14 @@ def run(args: argparse.Namespace) -> int:
 
     from vsr.core.artifacts import Ledger, identify
     from vsr.core.files import check_output
+    from vsr.core.kinds import HYPOTHESES
     from vsr.decoding.corpus import decoded_from
     from vsr.decoding.options import DecodeOptions
     from vsr.decoding.rescore import rescore_manifest
     from vsr.decoding.shallow_fusion import languages_of
     from vsr.modelstore.folder import load_model
 
-    check_output(args.out, args.manifest, args.nbest, *language_files(args))
+    check_output(args.out, args.manifest, args.nbest, *language_files(args), kind=HYPOTHESES)
     loaded, options = load_model(args.model, args.device), DecodeOptions(**language_options(args))
     languages = languages_of(loaded, options)
     made = decoded_from(loaded, args.manifest, options) | {"weight": args.weight, "nbest": identify(args.nbest)}

@@ -47,6 +47,7 @@ def run(args: argparse.Namespace) -> int:
     import sys
 
     from vsr.core.files import check_output, write_lines
+    from vsr.core.kinds import HYPOTHESES
     from vsr.core.progress import counted
     from vsr.data.manifest import read_manifest
     from vsr.decoding.lexicon import lexicon_for
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     from vsr.decoding.word_states import word_states
     from vsr.modelstore.folder import load_model
 
-    check_output(args.out, args.manifest, *filter(None, (args.lexicon, args.ngram)))
+    check_output(args.out, args.manifest, *filter(None, (args.lexicon, args.ngram)), kind=HYPOTHESES)
     options = RestoreOptions(args.beam, args.candidates, args.written, args.weight, args.bonus)
     loaded = load_model(args.model)
     tokenizer = check_reader(loaded)

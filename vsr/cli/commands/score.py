@@ -62,14 +62,13 @@ def unused(args: argparse.Namespace) -> dict[str, str]:
 
 def run(args: argparse.Namespace) -> int:
     """Score and print one line. Raises VsrError."""
-    from vsr.core.files import check_outputs
     from vsr.data.manifest import read_manifest
     from vsr.evaluation.topk import accuracy, read_ranked
     from vsr.evaluation.wer import read_records, score
     from vsr.evaluation.word_timing import time_errors
 
     _check_options(args)
-    check_outputs(filter(None, (args.json, args.tsv, args.wer)), args.ref, *(args.prior or [args.hyp]))
+    _check_outputs(args)
     clips, times = _in_language(read_manifest(args.ref), args.translation), {}
     records = _prior(args.prior, clips, args.translation) if args.prior else read_records(args.hyp)
     _check(args, records)
@@ -90,6 +89,17 @@ def run(args: argparse.Namespace) -> int:
     if times:
         print("word times off by {mean_ms} ms (median {median_ms} ms), {words} words".format(**times["times"]))
     return 0
+
+
+def _check_outputs(args: argparse.Namespace) -> None:
+    """Raises VsrError for files that may not be written."""
+    from vsr.core.files import check_outputs
+    from vsr.core.kinds import json_of, text_of
+
+    figures, line = json_of("figures of vsr score", "scored"), text_of("a line of vsr score", "%WER ", "%ACC ")
+    rows = text_of("a table of vsr score", "id\terrors\t", "id\trank\t")
+    outputs = ((args.json, figures), (args.tsv, rows), (args.wer, line))
+    check_outputs(outputs, args.ref, *(args.prior or [args.hyp]))
 
 
 def _write(args: argparse.Namespace, total: dict, times: dict, each: list) -> None:

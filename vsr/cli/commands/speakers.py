@@ -7,6 +7,7 @@ import argparse
 from vsr.cli.each_video import add_synchrony_arguments, over_videos
 from vsr.core.errors import VsrError
 from vsr.core.files import check_output
+from vsr.core.kinds import FIGURES
 
 HELP = "find which face of a video speaks its sound"
 ABOUT = """Compares the lips of every face with the sound, in windows of two seconds: the face that
@@ -39,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     from vsr.inference.synchrony import speakers_in, summary
 
     if args.out:
-        check_output(args.out, *args.videos)
+        check_output(args.out, *args.videos, kind=FIGURES)
     model = load_synchrony(args.model)
 
     def found(path: str) -> tuple[str, dict]:

@@ -8,6 +8,7 @@ from vsr.cli.each_video import add_synchrony_arguments, over_videos
 from vsr.cli.options import add_faces_argument, positive
 from vsr.core.errors import VsrError
 from vsr.core.files import check_output
+from vsr.core.kinds import FIGURES
 
 LONGEST = 250  # frames
 
@@ -39,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     if args.most > LONGEST:
         raise VsrError("bad_options", f"--most is {args.most}: give at most {LONGEST} frames, 10 seconds")
     if args.out:
-        check_output(args.out, *args.videos)
+        check_output(args.out, *args.videos, kind=FIGURES)
     model = load_synchrony(args.model)
 
     def measured(path: str) -> tuple[str, dict]:

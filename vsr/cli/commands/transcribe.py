@@ -15,7 +15,7 @@ from vsr.core.progress import shown
 from vsr.data.modalities import MODALITIES
 from vsr.inference.executors import open_engine
 from vsr.output.subtitles import WRITERS
-from vsr.output.transcript import Transcript, covered_note, rest_note
+from vsr.output.transcript import Transcript
 from vsr.output.unsure import MODES, readable, unreadable_share
 from vsr.output.writing import Outputs
 
@@ -37,6 +37,7 @@ vsr transcribe clip.mp4 --model exp/translate/model --head es
 vsr transcribe video.mkv --faces all --format srt,json -o out/ --resume
 vsr transcribe videos/*.mp4 --format json -o out/ --engine ray --address head:6379"""
 
+BEFORE = "; what was read up to there is kept"
 SEVERAL_ON_SCREEN = ("txt", "json")  # formats that stay readable one file after another
 
 
@@ -113,10 +114,10 @@ def _check_burn(args: argparse.Namespace) -> None:
     """Raises VsrError, before the work."""
     if args.burn:
         from vsr.core.files import check_output
-        from vsr.output.burning import check_burn
+        from vsr.output.burning import CAPTIONED, check_burn
 
         check_burn(args.burn)
-        check_output(args.burn, *args.videos)
+        check_output(args.burn, *args.videos, kind=CAPTIONED)
 
 
 def _device(args: argparse.Namespace, here: bool) -> str:
@@ -178,11 +179,7 @@ def _deliver(transcript: Transcript, args: argparse.Namespace, outputs: Outputs 
     except VsrError as error:
         return report_line(transcript.file, str(error))
     if transcript.error is not None:
-        return report_line(transcript.file, transcript.error[1])
-    if note := covered_note(transcript.skipped):
-        report_line(transcript.file, f"{note}, and is not read there")
-    if not transcript.segments and (note := rest_note(transcript.skipped)):
-        report_line(transcript.file, note)
+        return report_line(transcript.file, transcript.error[1] + (BEFORE if transcript.text else ""))
     _tell_unsure(transcript, args.unsure)
     return True
 
@@ -204,7 +201,7 @@ def _tell_stream(transcript: Transcript, written: bool) -> None:
 
 
 def _print(transcript: Transcript, name: str, several: bool) -> None:
-    if transcript.error is not None and name != "json":
+    if transcript.error is not None and not transcript.segments and name != "json":
         return
     text = WRITERS[name](transcript)
     if several and name == "txt":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from vsr.cli.options import positive
 
@@ -31,10 +32,11 @@ def run(args: argparse.Namespace) -> int:
     """Print one line a list; raises VsrError if more clips are refused than may be."""
     from vsr.core.errors import VsrError
     from vsr.core.files import check_output, write_json
+    from vsr.core.kinds import Kind
     from vsr.data.validation import validate
 
     if args.report:
-        check_output(args.report, *args.manifest)
+        check_output(args.report, *args.manifest, kind=Kind("a report of vsr validate", is_report))
     if not 0 <= args.tolerate <= 1:
         raise VsrError("bad_options", f"--tolerate is {args.tolerate}: give a share from 0 to 1")
     found = validate(args.manifest, args.jobs)
@@ -47,3 +49,14 @@ def run(args: argparse.Namespace) -> int:
             example = next(iter(own.refused.values()))[1]
             raise VsrError("bad_corpus", f"{name}: {len(own.refused)} of {own.clips} clips refused, such as {example}")
     return 0
+
+
+def is_report(path: Path) -> bool:
+    """Whether a file is a report of this verb: list -> hours and refused clips. Raises OSError."""
+    from vsr.core.files import read_json
+
+    try:
+        found = read_json(path)
+    except ValueError:
+        return False
+    return isinstance(found, dict) and all(isinstance(own, dict) and "refused" in own for own in found.values())

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
+from vsr.core.artifacts import Ledger, is_same, record_of
 from vsr.core.errors import VsrError
 from vsr.core.files import check_outputs, read_lines, together
 from vsr.data.manifest import SAFE_ID, Clip
@@ -43,21 +44,41 @@ def convert(source: str, target: str, path: str | Path, out: str | Path, setting
     for name in (source, target):
         if name not in FORMATS:
             raise VsrError("bad_options", f"unknown format '{name}'; known: {', '.join(FORMATS)}")
-    check_outputs(written(target, Path(out), settings), *read_with(source, Path(path)))
+    lists = written(target, Path(out), settings)
+    check_outputs(lists, *read_with(source, Path(path)))
+    _check_ours(lists, Path(out))
     clips = _module(source).read(Path(path), settings)
     speech = _module(source).prepared(Path(path)) if (source, target) == ("av_hubert", "manifest") else None
     with together():
         stored = _module(target).write(clips, Path(out), settings)
         if speech:
             _module("prepared_speech").store_prepared(speech, stored, Path(settings.features or f"{out}/features"))
+    ledger = Ledger(out)
+    ledger.append([record_of(_name(own, out), own, {"format": target}) for own in lists if own.is_file()])
     return clips
+
+
+def _check_ours(lists: Iterable[Path], out: Path) -> None:
+    """Refuse to replace a list that convert did not write, or that was changed since. Raises VsrError exists."""
+    records = Ledger(out).records
+    for path in lists:
+        record = records.get(_name(path, out))
+        if path.is_file() and path.stat().st_size and not (record and is_same(record["file"], path)):
+            problem = f"{path} is there, and nothing says that vsr convert wrote it as it is"
+            raise VsrError("exists", f"{problem}: choose another --out, or move it away")
+
+
+def _name(path: Path, out: str | Path) -> str:
+    """Of a list in the folder's ledger."""
+    return path.relative_to(out).as_posix()
 
 
 def written(target: str, out: Path, settings: Settings) -> list[Path]:
     """The lists that a format has in a folder."""
     subset = settings.subset
     names = {
-        "manifest": ("manifest.jsonl",), "lhotse": ("cuts.jsonl.gz",), "av_hubert": (f"{subset}.tsv", f"{subset}.wrd"),
+        "manifest": ("manifest.jsonl",), "lhotse": ("cuts.jsonl.gz",), 
+        "av_hubert": (f"{subset}.tsv", f"{subset}.wrd", *(["dict.wrd.txt"] if settings.tokens else [])),
         "kaldi": ("text", "utt2spk", "spk2utt", "video.scp", "segments", "crop.scp", "utt2num_frames"),
         "auto_avsr": (f"labels/{settings.name}_{subset}_transcript_lengths_seg16s.csv",),
     }  # fmt: skip

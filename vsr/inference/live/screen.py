@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from statistics import median
 
-from vsr.core.files import write_text
 from vsr.inference.live.session import Caption
+from vsr.output.ledger import write_noted
 from vsr.output.subtitles import WRITERS
 from vsr.output.transcript import Alternative, Segment, Transcript
 
@@ -55,7 +55,8 @@ class Screen:
         if not self.terminal:
             print(f"{segment.start:8.2f}  {text}", flush=True)
         if self.out is not None:
-            write_text(self.out, WRITERS[self.out.suffix[1:]](self.transcript()))
+            transcript = self.transcript()
+            write_noted(self.out, transcript, WRITERS[self.out.suffix[1:]](transcript))
 
     def transcript(self) -> Transcript:
         """Everything that was said so far."""

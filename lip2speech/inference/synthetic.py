@@ -1,0 +1,10 @@
+"""What says of a file that its voice is made, and so that it is ours to replace; imports nothing heavy."""
+
+from __future__ import annotations
+
+from vsr.core.kinds import json_of
+from vsr.media.tags import commented
+
+SYNTHETIC = "synthetic voice, made from the lips in the video by lip2speech"  # a comment in the metadata of outputs
+VOICE = commented("a voice that lip2speech made", SYNTHETIC)
+WORDS = json_of("a record of --words", "voice", "words")

@@ -1,0 +1,193 @@
+"""What is there under the name of an output is replaced only where the verb itself could have written it."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from lip2speech.inference.synthetic import SYNTHETIC, VOICE, WORDS
+from vsr.cli import main
+from vsr.core.errors import VsrError
+from vsr.core.files import check_output, check_outputs, write_json
+from vsr.core.kinds import FIGURES, HYPOTHESES, json_of, lines_of, marked, text_of
+from vsr.data.manifest import Clip, write_manifest
+from vsr.media.audio import write_wave
+from vsr.output.burning import CAPTIONED, burn
+from vsr.output.ledger import TRANSCRIPT, write_noted
+from vsr.output.subtitles import WRITERS
+from vsr.output.transcript import Transcript
+
+FOREIGN = b"somebody's only copy"
+LINES = [
+    "transcribe a.mp4 --burn there.mp4",
+    "inspect a.mp4 -o there.mp4",
+    "inspect a.mp4 -o there.html",
+    "align a.mp4 --text bin -o there.srt",
+    "align a.mp4 --text bin --format txt -o there.py",
+    "live a.mp4 -o there.srt",
+    "phrases own a.mp4 --speak there.wav",
+    "sync a.mp4 --out there.jsonl",
+    "speakers a.mp4 --out there.jsonl",
+    "expert a.mp4 b.mp4 --out there.jsonl",
+    "validate --manifest manifest.jsonl --report there.json",
+    "score --ref manifest.jsonl --hyp hyp.jsonl --json there.json",
+    "score --ref manifest.jsonl --hyp hyp.jsonl --tsv there.tsv",
+    "score --ref manifest.jsonl --hyp hyp.jsonl --wer there.txt",
+    "decode --manifest manifest.jsonl --out there.jsonl",
+    "rescore --manifest manifest.jsonl --nbest hyp.jsonl --out there.jsonl",
+    "restore --manifest manifest.jsonl --model m --llm l --out there.jsonl",
+    "combine hyp.jsonl hyp2.jsonl --out there.jsonl",
+    "combine hyp.jsonl hyp2.jsonl --fit manifest.jsonl --save-weights there.json --out new.jsonl",
+    "export onnx grid -o there.onnx",
+    "results --run . --command x --out there.md",
+    "posteriors --manifest manifest.jsonl --out folder",
+    "encode there.mp4 -o .",
+    "convert --from manifest --to manifest --input manifest.jsonl --out folder",
+    "convert --from manifest --to kaldi --input manifest.jsonl --out folder",
+]
+VOICES = [
+    "speak a.mp4 -o there.mp4",
+    "speak a.mp4 -o there.wav",
+    "speak a.mp4 -o new.wav --words there.json",
+    "dub a.mp4 --script script.txt -o there.mp4 --consent",
+    "live a.mp4 -o there.wav",
+    "inspect a.mp4 -o there.html",
+    "compare one two --manifest manifest.jsonl -o there.json",
+    "match --voice a.wav a.mp4 --out there.jsonl",
+    "sync --manifest manifest.jsonl --features . --out there.json",
+    "evaluate --manifest manifest.jsonl --out folder",
+    "results --run . --command x --out there.md",
+    "translate a.wav --to es -o there.wav --consent",
+    "revoice a.wav --reference anonymous -o there.wav --consent",
+]
+SUFFIXES = ("mp4", "html", "srt", "py", "wav", "jsonl", "json", "tsv", "txt", "md", "onnx", "safetensors")
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch):
+    """A folder in which every name that is going to be written is somebody else's."""
+    monkeypatch.chdir(tmp_path)
+    for name in (*(f"there.{suffix}" for suffix in SUFFIXES), "a.mp4", "b.mp4", "a.wav"):
+        Path(name).write_bytes(FOREIGN)
+    for name in ("folder", "one", "two"):
+        Path(name).mkdir()
+    for name in ("manifest.jsonl", "text", "tokens.json", "result.json"):
+        Path("folder", name).write_bytes(FOREIGN)
+    Path("script.txt").write_text("bin blue\n", encoding="utf-8")
+    write_manifest("manifest.jsonl", [Clip("a", "a.mp4", "bin", num_frames=25, crop="a.npy")])
+    for name in ("hyp.jsonl", "hyp2.jsonl"):
+        Path(name).write_text(json.dumps({"id": "a", "text": "bin"}) + "\n", encoding="utf-8")
+    return tmp_path
+
+
+def contents(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def refused(main, line, desk, capsys):
+    before = contents(desk)
+    assert main(line.split()) == 1
+    (printed,) = capsys.readouterr().err.splitlines()
+    assert "is there, and nothing says" in printed or "is there and is not" in printed, printed
+    assert contents(desk) == before
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_a_file_of_another_kind_stays(desk, line, capsys):
+    refused(main, line, desk, capsys)
+
+
+@pytest.mark.parametrize("line", VOICES)
+def test_a_file_of_another_kind_stays_where_a_voice_is_written(desk, line, capsys):
+    from lip2speech.cli import main
+
+    refused(main, line, desk, capsys)
+
+
+def film(path, comment=""):
+    with av.open(str(path), "w") as container:
+        container.metadata["comment"] = comment
+        stream = container.add_stream("libx264", rate=25)
+        stream.width = stream.height = 32
+        stream.pix_fmt = "yuv420p"
+        for _ in range(3):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), "rgb24")))
+        container.mux(stream.encode())
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "mov"])
+def test_somebodys_film_is_no_voice_and_no_captioned_one(tmp_path, suffix):
+    theirs, ours, captioned = (tmp_path / f"{name}.{suffix}" for name in ("theirs", "ours", "captioned"))
+    film(theirs, "a holiday")
+    film(ours, SYNTHETIC)
+    burn(theirs, Transcript(str(theirs), 25.0, 1.0, "grid", ()), captioned)
+    check_output(ours, kind=VOICE)
+    check_output(captioned, kind=CAPTIONED)
+    for path, kind in ((theirs, VOICE), (theirs, CAPTIONED), (ours, CAPTIONED), (captioned, VOICE)):
+        with pytest.raises(VsrError, match="is there and is not"):
+            check_output(path, kind=kind)
+
+
+def test_a_sound_of_ours_is_known_by_its_comment(tmp_path):
+    ours, theirs = tmp_path / "ours.wav", tmp_path / "theirs.wav"
+    write_wave(ours, np.zeros(1600, np.float32), SYNTHETIC)
+    write_wave(theirs, np.zeros(1600, np.float32))
+    check_output(ours, kind=VOICE)
+    with pytest.raises(VsrError, match="is not a voice"):
+        check_output(theirs, kind=VOICE)
+
+
+@pytest.mark.parametrize("suffix", WRITERS)
+def test_a_transcript_is_replaced_until_somebody_corrects_it(tmp_path, suffix):
+    path = tmp_path / f"a.{suffix}"
+    transcript = Transcript("a.mp4", 25.0, 1.0, "grid", ())
+    text = WRITERS[suffix](transcript) or "\n"
+    write_noted(path, transcript, text)
+    check_output(path, kind=TRANSCRIPT)
+    write_noted(path, replace(transcript, model="other"), text)
+    check_output(path, kind=TRANSCRIPT)
+    path.write_text("corrected by hand", encoding="utf-8")
+    with pytest.raises(VsrError, match="is not a transcript as vsr wrote it"):
+        check_output(path, kind=TRANSCRIPT)
+
+
+def test_kinds_are_told_by_what_is_in_them(tmp_path):
+    path = tmp_path / "file"
+    written = {
+        json_of("", "a", "b"): ('{"a": 1,\n "b": 2, "c": 3}', '{"a": 1}', "[1]", "{", "text"),
+        lines_of("", "a"): ('{"a": 1}\n{', '{"b": 1}\n{"a": 1}\n', "", "text"),
+        HYPOTHESES: ('{"id": "a", "text": "b"}', '{"id": "a", "text": "b", "video": "c"}'),
+        FIGURES: ('{"file": "a"}', '{"id": "a"}'),
+        WORDS: ('{"voice": "v", "words": []}', '{"words": []}'),
+        text_of("", "%WER ", "%ACC "): ("%ACC 1", "WER"),
+        marked("", b"here"): ("x" * (1 << 20) + "here", "her"),
+    }
+    for kind, (own, *others) in written.items():
+        path.write_text(own, encoding="utf-8")
+        check_outputs([(path, kind), (None, kind)])
+        for other in filter(None, others):
+            path.write_text(other, encoding="utf-8")
+            with pytest.raises(VsrError, match="move it away"):
+                check_output(path, kind=kind)
+    path.write_text("", encoding="utf-8")
+    check_output(path, kind=FIGURES)  # nothing is lost
+
+
+def test_what_convert_wrote_is_written_again_until_somebody_changes_it(desk):
+    line = ["convert", "--from", "manifest", "--to", "kaldi", "--input", "manifest.jsonl", "--out", "kaldi"]
+    assert main(line) == main(line) == 0
+    Path("kaldi/text").write_text("a corrected\n", encoding="utf-8")
+    assert main(line) == 1 and Path("kaldi/text").read_text("utf-8") == "a corrected\n"
+
+
+def test_figures_are_written_again(desk):
+    write_json("there.json", {})
+    outputs = ["--json", "f.json", "--tsv", "f.tsv", "--wer", "f.txt"]
+    line = ["score", "--ref", "manifest.jsonl", "--hyp", "hyp.jsonl", *outputs]
+    assert main(line) == main(line) == 0
+    Path("a.npy").write_bytes(FOREIGN)
+    report = ["validate", "--manifest", "manifest.jsonl", "--report", "r.json", "--tolerate", "1"]
+    assert main(report) == main(report) == 0
