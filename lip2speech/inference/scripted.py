@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from lip2speech.inference.dubbing import SYNTHETIC
 from lip2speech.inference.folder import LoadedVoice
 from lip2speech.inference.placing import LIPS, NOWHERE, PlacedWord, check_writable, place_script
 from lip2speech.inference.script import ScriptCue
+from lip2speech.inference.spoken import SYNTHETIC
 from lip2speech.inference.text import Text, check_words, resolved
 from lip2speech.models.flow_options import FlowOptions
 from vsr.core.files import write_json

@@ -44,14 +44,16 @@ def transcribe_job(models: Models, limits: Limits, job: Job, wish: Wish) -> None
 
 def speak_job(models: Models, limits: Limits, job: Job, wish: Wish) -> None:
     """Voice the faces; fills `wish.spoken`. Raises VsrError, Dropped."""
-    from lip2speech.inference.dubbing import speak, write_spoken
+    from lip2speech.inference.dubbing import SpeakOptions, speak
+    from lip2speech.inference.spoken import write_spoken
     from vsr.media.mux.mux import check_container
 
     _begin(job, limits)
     out = f"spoken.{wish.format}"
     plan = None if wish.format == "wav" else check_container(job.source, Path(out))
     text = _text(models, job, wish)
-    spoken = speak(models.voice, job.source, job.reference, None, wish.faces, _watch(job, "voice"), text)
+    options = SpeakOptions(faces=wish.faces)
+    spoken = speak(models.voice, job.source, job.reference, options, text, _watch(job, "voice"))
     with job.result(out) as path:
         write_spoken(spoken, job.source, path, plan)
     job.enter("done", 1.0)

@@ -23,8 +23,9 @@ import torch
 from lip2speech.evaluation.asr_scorers import PocketSphinxGrid
 from lip2speech.features.speaker import speaker_vector
 from lip2speech.inference.anonymous import anonymous_vector, shipped_pool
-from lip2speech.inference.dubbing import speaker_of, voice_of
 from lip2speech.inference.folder import load_model
+from lip2speech.inference.speakers import speaker_of
+from lip2speech.inference.voicing import voice_of
 from vsr.core.files import write_text
 from vsr.data.manifest import read_manifest
 from vsr.evaluation.wer import word_errors
