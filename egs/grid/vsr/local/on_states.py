@@ -16,6 +16,7 @@ import itertools
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 sys.path.insert(0, str(Path(__file__).parent))
+from kept import made_once
 from rig import Plan, training
 
 from vsr.core.tokens import IGNORE
@@ -57,19 +59,17 @@ class Above(LipReader):
 @torch.inference_mode()
 def stored(loaded: LoadedModel, clips: Sequence[Clip], keep: int, folder: Path) -> list[Tensor]:
     """States (T, D) after the ``keep`` lower layers, of each clip; made once for each folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    dataset, model, found = CropDataset(clips, loaded.tokenizer, None), loaded.model, []
-    for place, clip in enumerate(clips):
-        path = folder / f"{clip.id}.npy"
-        if not path.exists():
-            batch = dataset.batch([place])
-            mask = length_mask(batch.lengths, batch.video.shape[1])
-            x = model.encoder.dropout(model.frontend(zero_padding(batch.video, mask), mask) * model.encoder.scale)
-            for layer in model.encoder.layers[:keep]:
-                x = layer(x, mask)
-            np.save(path, x[0].numpy())
-        found.append(torch.from_numpy(np.load(path)))
-    return found
+    dataset, model = CropDataset(clips, loaded.tokenizer, None), loaded.model
+
+    def states(place: int) -> np.ndarray:
+        batch = dataset.batch([place])
+        mask = length_mask(batch.lengths, batch.video.shape[1])
+        x = model.encoder.dropout(model.frontend(zero_padding(batch.video, mask), mask) * model.encoder.scale)
+        for layer in model.encoder.layers[:keep]:
+            x = layer(x, mask)
+        return x[0].numpy()
+
+    return [torch.from_numpy(made_once(folder, clip, partial(states, k))) for k, clip in enumerate(clips)]
 
 
 def batch_of(clips: Sequence[Clip], states: Sequence[Tensor], teacher: Teacher, rng=None) -> Batch:
@@ -112,13 +112,13 @@ def reader_above(loaded: LoadedModel, config: LipReaderConfig, keep: int) -> Abo
 
 
 def batches_of(
-    clips: Sequence[Clip], states: Sequence[Tensor], teacher: Teacher, frames: int, seed: int
+    clips: Sequence[Clip], states: Sequence[Tensor], teacher: Teacher, frames: int, seed: int, hidden: bool = True
 ) -> Iterator[Batch]:
-    """Batches of so many frames with frames of the states hidden, epoch after epoch without end."""
+    """Batches of so many frames, epoch after epoch without end; ``hidden``: with frames of the states hidden."""
     sampler = FrameBudgetSampler([len(own) for own in states], frames, seed)
     for epoch in itertools.count():
         for indices in sampler.batches(epoch):
-            rng = np.random.default_rng((seed, epoch, indices[0]))
+            rng = np.random.default_rng((seed, epoch, indices[0])) if hidden else None
             yield batch_of([clips[i] for i in indices], [states[i] for i in indices], teacher, rng)
 
 

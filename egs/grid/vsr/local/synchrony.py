@@ -10,14 +10,19 @@ different speakers, and of one); controls: the sound of another clip, and a stil
 """
 
 import argparse
+import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
+
+sys.path.insert(0, str(Path(__file__).parent))
+from kept import made_once
 
 from vsr.core.clock import SAMPLES_PER_FRAME
 from vsr.data.batch import CropDataset
@@ -41,15 +46,13 @@ def crop_of(clip: Clip) -> np.ndarray:
 
 @torch.inference_mode()
 def stored(model: Synchrony, clips: Sequence[Clip], folder: Path) -> list[tuple[Tensor, Tensor]]:
-    """Features (T, D) of lips and of sound by the front ends, of each clip; made once."""
-    folder.mkdir(parents=True, exist_ok=True)
-    found = []
-    for clip in clips:
-        path = folder / f"{clip.id}.npy"
-        if not path.exists():
-            np.save(path, torch.stack(model.features(crop_of(clip), clip_wave(clip))).numpy())
-        found.append(tuple(torch.from_numpy(np.load(path))))
-    return found
+    """Features (T, D) of lips and of sound by the front ends, of each clip; made once for each folder."""
+    folder = folder / model.sha256[:12]
+
+    def features(clip: Clip) -> np.ndarray:
+        return torch.stack(model.features(crop_of(clip), clip_wave(clip))).numpy()
+
+    return [tuple(torch.from_numpy(made_once(folder, clip, partial(features, clip)))) for clip in clips]
 
 
 def train(model: Synchrony, features, minutes: float, seed: int) -> None:

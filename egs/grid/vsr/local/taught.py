@@ -15,10 +15,12 @@ tests, greedily (local/seeds.py takes several seeds).
 
 import argparse
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
+from kept import made_once
 from on_states import batches_of, stored
 from rig import Plan, against, keep_scores, rates, training
 from torch import Tensor, nn
@@ -26,7 +28,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from vsr.core.tokens import IGNORE
 from vsr.data.batch import SOUND, VIDEO, Batch
-from vsr.data.manifest import read_manifest
+from vsr.data.manifest import Clip, read_manifest
 from vsr.data.sound_input import clip_wave
 from vsr.data.targets import Teacher
 from vsr.decoding.encoding import encode, sound_of
@@ -73,16 +75,13 @@ class Passed(nn.Module):
 @torch.inference_mode()
 def stored_sound(loaded, clips, keep: int, folder: Path) -> list[Tensor]:
     """States (T, D) of the sound after the ``keep`` lower layers, of each clip; made once for each folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    found = []
-    for clip in clips:
-        path = folder / f"{clip.id}.npy"
-        if not path.exists():
-            with kept(loaded.model.encoder, [keep]) as lower:
-                encode(loaded, {SOUND: sound_of(loaded, [clip_wave(clip)])}, torch.tensor([clip.num_frames]))
-            np.save(path, lower[keep][0].numpy())
-        found.append(torch.from_numpy(np.load(path)))
-    return found
+
+    def states(clip: Clip) -> np.ndarray:
+        with kept(loaded.model.encoder, [keep]) as lower:
+            encode(loaded, {SOUND: sound_of(loaded, [clip_wave(clip)])}, torch.tensor([clip.num_frames]))
+        return lower[keep][0].numpy()
+
+    return [torch.from_numpy(made_once(folder, clip, partial(states, clip))) for clip in clips]
 
 
 def with_sound(batch: Batch, sound) -> Batch:

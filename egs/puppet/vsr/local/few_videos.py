@@ -15,6 +15,7 @@ Writes a folder for each kind of reader to --out, which ../../grid/vsr/local/see
 
 import argparse
 import copy
+import itertools
 import math
 import sys
 from collections.abc import Callable, Sequence
@@ -28,6 +29,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "grid" / "vsr" / "local"))
 from on_states import stored
+from rig import Plan, steps
 
 from vsr.core.tokens import IGNORE
 from vsr.corpora.puppet.languages import SLOTS, voices_of
@@ -97,17 +99,12 @@ def batch_of(examples: Examples) -> Batch:
 Drawn = Callable[[np.random.Generator], Examples]
 
 
-def fit(model: nn.Module, loss: Callable[[Batch], Tensor], examples: Drawn, steps: int, lr: float, seed: int) -> None:
-    """Train in place with a cosine to nothing; ``examples`` gives a batch."""
-    optimiser, rng = torch.optim.AdamW(model.parameters(), lr, weight_decay=0.03), np.random.default_rng(seed)
-    model.train()
-    for step in range(steps):
-        for group in optimiser.param_groups:
-            group["lr"] = lr * min(1, (step + 1) / 20) * 0.5 * (1 + math.cos(math.pi * step / steps))
-        optimiser.zero_grad()
-        loss(batch_of(examples(rng))).backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-        optimiser.step()
+def fit(model: nn.Module, loss: Callable[[Batch], Tensor], examples: Drawn, count: int, lr: float, seed: int) -> None:
+    """Train in place for so many steps, with a cosine to nothing; ``examples`` gives a batch."""
+    rng, optimiser = np.random.default_rng(seed), torch.optim.AdamW(model.parameters(), lr, weight_decay=0.03)
+    batches = (batch_of(examples(rng)) for _ in itertools.repeat(None))
+    for _ in steps(model, lambda _, batch: {"loss": loss(batch)}, batches, Plan(count, lr, warmup=20), optimiser):
+        pass
 
 
 def drawn(examples: Examples, size: int = 0, replaced: float = 0.0) -> Drawn:
