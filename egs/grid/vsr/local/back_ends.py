@@ -27,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from kept import made_once
 from on_states import batch_of, batches_of, shuffled
 from rig import Plan, against, keep_scores, training
+from rig_options import rig_parser
 
 from vsr.data.batch import Batch, CropDataset
 from vsr.data.manifest import Clip, read_manifest
@@ -112,16 +113,11 @@ def milliseconds(model: OnFeatures, seen: Sequence[Tensor]) -> float:
 
 
 def parser() -> argparse.ArgumentParser:
-    own = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    own.add_argument("--model", default="grid", help="whose front end is kept (default: grid)")
+    own = rig_parser(__doc__, model="grid", features="exp/features", steps=1000, checks=5, seed=0)
     own.add_argument("--config", required=True, metavar="YAML")
     own.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE")
     for name in ("--train", "--dev", "--test"):
         own.add_argument(name, required=True, metavar="JSONL")
-    own.add_argument("--features", default="exp/features", metavar="DIR", help="where features are stored")
-    own.add_argument("--steps", type=int, default=1000)
-    own.add_argument("--checks", type=int, default=5, metavar="N", help="times that dev is read")
-    own.add_argument("--seed", type=int, default=0)
     own.add_argument("--shuffle", action="store_true", help="the control: words dealt among the training clips")
     own.add_argument("--against", type=Path, metavar="DIR", help="of another run")
     own.add_argument("--out", type=Path, required=True, metavar="DIR")

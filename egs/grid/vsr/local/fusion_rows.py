@@ -28,6 +28,7 @@ from kept import made_once
 from noise import Cell, covered, noisy, rng_of
 from reliability import correlation
 from rig import Plan, against, keep_scores, rates, training
+from rig_options import rig_parser
 
 from vsr.core.tokens import IGNORE
 from vsr.data.batch import Batch
@@ -201,21 +202,15 @@ def reliance(model: LipReader, examples: Sequence[Example], tokenizer) -> str:
 
 def parser(text: str, model: str, clips: int) -> argparse.ArgumentParser:
     """The options of the rigs on spoilt clips, with their defaults."""
-    own = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
+    own = rig_parser(text, model=model, states="exp/spoilt", batch=8, lr=6e-4, steps=200, seed=0)
     own.add_argument("--config", metavar="YAML")
     own.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE")
-    own.add_argument("--model", default=model, help="that is begun with (default: %(default)s)")
     for flag in ("--train", "--dev", "--test"):
         own.add_argument(flag, metavar="JSONL")
     own.add_argument(
         "--clips", type=int, default=clips, metavar="N", help="of s1 for training, by chance (%(default)s)"
     )
     own.add_argument("--draws", type=int, default=3, metavar="N", help="copies of each clip (default: 3)")
-    own.add_argument("--states", default="exp/spoilt", metavar="DIR", help="where features are stored")
-    own.add_argument("--steps", type=int, default=200)
-    own.add_argument("--batch", type=int, default=8, help="clips of a step (default: 8)")
-    own.add_argument("--lr", type=float, default=6e-4)
-    own.add_argument("--seed", type=int, default=0)
     own.add_argument("--out", type=Path, metavar="DIR")
     return own
 

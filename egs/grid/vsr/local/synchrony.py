@@ -26,7 +26,7 @@ from kept import made_once
 
 from vsr.core.clock import SAMPLES_PER_FRAME
 from vsr.data.batch import CropDataset
-from vsr.data.manifest import Clip, read_manifest
+from vsr.data.manifest import Clip, read_manifest, read_manifests
 from vsr.data.sound_input import clip_wave
 from vsr.decoding.synchrony import Synchrony, load_synchrony, offset_of, save_synchrony
 from vsr.models.contrastive_fusion import ContrastSettings
@@ -142,7 +142,7 @@ def main() -> None:
         torch.manual_seed(args.seed)
         settings = ContrastSettings(width=args.width, layers=args.layers)
         model = Synchrony.of_reader(load_model(args.model), args.model, settings)
-        clips = [clip for path in args.train for clip in read_manifest(path)]
+        clips = read_manifests(args.train)
         train(model, stored(model, clips, Path(args.features)), args.minutes, args.seed)
         save_synchrony(args.out, model, {"training": {"clips": len(clips), "minutes": args.minutes, "seed": args.seed}})
     model, each = load_synchrony(args.out), [read_manifest(path) for path in args.test]
