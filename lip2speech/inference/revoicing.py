@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from lip2speech.features.unit_input import unit_vectors
-from lip2speech.inference.dubbing import join
 from lip2speech.inference.folder import ACOUSTIC, UNITS_FILE, LoadedVoice
 from lip2speech.inference.synthesizer import check_finite, vocode
 from lip2speech.inference.unit_voices import check_seen
+from lip2speech.inference.voicing import join
 from lip2speech.models.flow_options import FlowOptions
 from lip2speech.models.voice import Speech
 from vsr.core.clock import MELS_PER_FRAME, SAMPLES_PER_FRAME, UNITS_PER_FRAME

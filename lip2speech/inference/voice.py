@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lip2speech.inference import folder
-from lip2speech.inference.dubbing import speak
+from lip2speech.inference.dubbing import SpeakOptions, speak
 from lip2speech.inference.folder import LoadedVoice
 from lip2speech.inference.text import open_text
 from lip2speech.models.flow_options import FlowOptions
@@ -30,7 +30,7 @@ class SpeakingVoice(LoadedVoice):
         `lip2speech speak --text`. Returns (wave (S,), 16000)."""
         options = options or FlowOptions()
         words = open_text(self, text, options, path, faces)
-        return speak(self, path, reference, options, faces, watch, words).wave, SAMPLE_RATE
+        return speak(self, path, reference, SpeakOptions(options, faces), words, watch).wave, SAMPLE_RATE
 
 
 def load_model(name=None, device: str = "cpu", acoustic=None, vocoder=None) -> SpeakingVoice:

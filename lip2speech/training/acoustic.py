@@ -18,14 +18,13 @@ from lip2speech.models.voice import Voice, masked_mean
 from lip2speech.models.voice_config import VoiceConfig, reader_settings
 from vsr.core.errors import VsrError
 from vsr.core.numbers import COUNT, NOT_NEGATIVE, SHARE, check_numbers
-from vsr.data.manifest import Clip
+from vsr.data.manifest import Clip, read_manifests
 from vsr.data.sampler import FrameBudgetSampler
 from vsr.data.splits import check_disjoint
 from vsr.data.transforms import Augmentation
 from vsr.media.units import Codebook
 from vsr.modelstore.folder import load_model, pixel_reader
 from vsr.training.config import RunConfig, check_lists
-from vsr.training.lipreader import read_all
 from vsr.training.loop import Run
 from vsr.training.model_settings import built, model_settings
 
@@ -88,7 +87,7 @@ class VoiceRun(Run):
         data, seed = self.config.data, self.config.seed
         if data.seen != LIPS and self.config.model.get("encoder") != "frozen":
             raise VsrError("bad_config", "data.seen is units: no encoder is used, so model.encoder must be frozen")
-        train, dev, tests = (read_all(paths) for paths in (data.train, data.dev, data.tests))
+        train, dev, tests = (read_manifests(paths) for paths in (data.train, data.dev, data.tests))
         check_disjoint(train, dev, tests)
         self.reader, self.codebook = load_model(data.reader or None), Codebook.load(data.units)
         self.reader.model = pixel_reader(self.reader.model)

@@ -20,12 +20,11 @@ from lip2speech.models.face_voice import FaceVoice, FaceVoiceConfig, evenly
 from vsr.core.errors import VsrError
 from vsr.core.numbers import Range, check_numbers
 from vsr.data.batch import Counted
-from vsr.data.manifest import Clip
+from vsr.data.manifest import Clip, read_manifests
 from vsr.data.sampler import FrameBudgetSampler
 from vsr.data.splits import check_disjoint
 from vsr.training.config import RunConfig, check_lists
 from vsr.training.dry_run import on_meta, parameters, run_lines
-from vsr.training.lipreader import read_all
 from vsr.training.loop import Run, step_seed
 from vsr.training.model_settings import built, model_settings
 
@@ -107,7 +106,7 @@ class FaceRun(Run):
 
     def _open_data(self) -> None:
         data = self.config.data
-        train, dev, tests = (read_all(paths) for paths in (data.train, data.dev, data.tests))
+        train, dev, tests = (read_manifests(paths) for paths in (data.train, data.dev, data.tests))
         check_disjoint(train, dev, tests)
         self.settings = model_settings(FaceVoiceConfig, self.config.model)
         train, dev = (self._featured(name, clips) for name, clips in (("train", train), ("dev", dev)))

@@ -23,13 +23,12 @@ from lip2speech.models.pull import STEPS
 from vsr.core.errors import VsrError
 from vsr.core.numbers import COUNT, NOT_NEGATIVE, SHARE, check_numbers
 from vsr.data.batch import Counted
-from vsr.data.manifest import Clip
+from vsr.data.manifest import Clip, read_manifests
 from vsr.data.sampler import FrameBudgetSampler
 from vsr.data.splits import check_disjoint
 from vsr.modelstore.checkpoint import CONFIG_FILE
 from vsr.training.config import RunConfig, check_lists
 from vsr.training.dry_run import on_meta, parameters, part_lines, run_lines
-from vsr.training.lipreader import read_all
 from vsr.training.loop import Run, step_seed
 from vsr.training.model_settings import built, model_settings
 
@@ -154,7 +153,7 @@ class ListenerRun(Run):
 
     def _open_data(self) -> None:
         data = self.config.data
-        train, dev, tests = (read_all(paths) for paths in (data.train, data.dev, data.tests))
+        train, dev, tests = (read_manifests(paths) for paths in (data.train, data.dev, data.tests))
         check_disjoint(train, dev, tests)
         alone = data.voice and (Path(data.voice) / CONFIG_FILE).is_file()
         self.voice, _ = load_voice(Path(data.voice) if alone else find_model(data.voice or None) / ACOUSTIC)
@@ -203,7 +202,7 @@ class ListenerRun(Run):
 def listener_lines(config: ListenerTrainConfig) -> Iterator[str]:
     """What `lip2speech listener` would train, without data. Raises VsrError."""
     there = all(Path(path).is_file() for path in config.data.train)
-    words = words_of(read_all(config.data.train)) if there else tuple(map(str, range(ASSUMED)))
+    words = words_of(read_manifests(config.data.train)) if there else tuple(map(str, range(ASSUMED)))
     sizes = model_settings(ListenerConfig, config.model, words=words)
     model = on_meta(Listener, sizes)
     note = "of the training lists" if there else "are assumed: the training lists are not made yet"

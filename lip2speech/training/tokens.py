@@ -26,13 +26,12 @@ from lip2speech.models.voice_config import VoiceConfig
 from vsr.core.errors import VsrError
 from vsr.core.numbers import COUNT, check_numbers
 from vsr.data.batch import Counted
-from vsr.data.manifest import Clip
+from vsr.data.manifest import Clip, read_manifests
 from vsr.data.sampler import FrameBudgetSampler
 from vsr.data.splits import check_disjoint
 from vsr.data.transforms import Augmentation
 from vsr.modelstore.checkpoint import CONFIG_FILE
 from vsr.training.config import RunConfig, check_lists
-from vsr.training.lipreader import read_all
 from vsr.training.loop import Run
 from vsr.training.model_settings import built, model_settings
 
@@ -92,7 +91,7 @@ class TokenRun(Run):
 
     def _open_data(self) -> None:
         data, seed = self.config.data, self.config.seed
-        train, dev, tests = (read_all(paths) for paths in (data.train, data.dev, data.tests))
+        train, dev, tests = (read_manifests(paths) for paths in (data.train, data.dev, data.tests))
         check_disjoint(train, dev, tests)
         self.voice: Voice = load_voice(acoustic_of(data.voice))[0].to(self.fabric.device)
         train, dev = (self._sounding(name, clips) for name, clips in (("train", train), ("dev", dev)))

@@ -33,14 +33,13 @@ from vsr.core.numbers import COUNT, SHARE, check_numbers
 from vsr.core.progress import counted
 from vsr.core.tokens import IGNORE
 from vsr.data.frame_units import read_frame_units
-from vsr.data.manifest import Clip, translation_of
+from vsr.data.manifest import Clip, read_manifests, translation_of
 from vsr.data.sampler import FrameBudgetSampler
 from vsr.data.sound_input import clip_wave
 from vsr.data.splits import check_disjoint
 from vsr.media.units import Codebook, open_extractor
 from vsr.training.config import RunConfig, check_lists
 from vsr.training.dry_run import on_meta, parameters, part_lines, run_lines
-from vsr.training.lipreader import read_all
 from vsr.training.loop import Run
 from vsr.training.model_settings import built, model_settings
 
@@ -156,8 +155,8 @@ class TranslatorRun(Run):
 
     def _open_data(self) -> None:
         data = self.config.data
-        train, dev, tests = (read_all(paths) for paths in (data.train, data.dev, data.tests))
-        targets, dev_targets = read_all(data.targets), read_all(data.dev_targets)
+        train, dev, tests = (read_manifests(paths) for paths in (data.train, data.dev, data.tests))
+        targets, dev_targets = read_manifests(data.targets), read_manifests(data.dev_targets)
         check_disjoint(train, dev, tests)
         check_disjoint(targets, dev_targets, tests)
         self.codebook = Codebook.load(data.units)

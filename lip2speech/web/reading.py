@@ -121,7 +121,7 @@ def read_job(models: Models, limits: Limits, job: Job) -> None:
 def inspect_job(models: Models, job: Job, number: int) -> None:
     """Write `inspectN.html`, the page of `lip2speech inspect`, for face ``number`` of a job that is done."""
     from lip2speech.evaluation.report import render_voiced
-    from lip2speech.inference.dubbing import wanted_voice
+    from lip2speech.inference.speakers import wanted_voice
     from vsr.report.collect import inspect_video
 
     name = f"inspect{number}.html"
@@ -148,7 +148,7 @@ def checked_seconds(path: Path, kind: str, limits: Limits) -> float:
 
 def _reference(job: Job, limits: Limits):
     """The vector (256,) of the voice to speak with; None: the model's own."""
-    from lip2speech.inference.dubbing import wanted_voice
+    from lip2speech.inference.speakers import wanted_voice
 
     if job.reference is not None:
         checked_seconds(job.reference, "audio", limits)

@@ -8,11 +8,12 @@ from lip2speech.cli import main
 from lip2speech.conditions.context import pairs_of
 from lip2speech.conditions.registry import conditions_of
 from lip2speech.inference.directions import Directions
-from lip2speech.inference.dubbing import speak, voice_crop
+from lip2speech.inference.dubbing import SpeakOptions, speak
 from lip2speech.inference.filling import patched
 from lip2speech.inference.folder import load_model, save_part, save_voice
 from lip2speech.inference.gap import Gap, gap_of
 from lip2speech.inference.token_voice import with_tokens
+from lip2speech.inference.voicing import voice_crop
 from lip2speech.models.flow_options import FlowOptions
 from lip2speech.models.token_model import TokenConfig, TokenModel
 from lip2speech.models.token_options import TokenOptions
@@ -97,7 +98,7 @@ def test_what_is_made_depends_on_what_is_around_and_not_on_what_was_in_the_gap(f
 
 
 def test_a_video_has_its_own_sound_but_for_the_gap(filling, video, tmp_path):
-    spoken = speak(load_model(filling), video, gap=Gap(0.6, 1.0))
+    spoken = speak(load_model(filling), video, options=SpeakOptions(gap=Gap(0.6, 1.0)))
     own = read_wave(video, 40)
     assert len(spoken.wave) == len(own)
     assert np.allclose(spoken.wave[:9400], own[:9400], atol=1e-3) and np.allclose(
@@ -125,7 +126,7 @@ def test_a_gap_that_cannot_be_filled_is_refused(given, printed, tiny_voice_folde
 
 def test_a_gap_after_the_end_is_refused(filling, video):
     with pytest.raises(VsrError, match="ends at 1.60 s"):
-        speak(load_model(filling), video, gap=Gap(2.0, 2.4))
+        speak(load_model(filling), video, options=SpeakOptions(gap=Gap(2.0, 2.4)))
 
 
 def test_a_language_model_keeps_the_codes_around_a_gap(tiny_voice_folder, tmp_path):

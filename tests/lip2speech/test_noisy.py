@@ -12,13 +12,14 @@ from lip2speech.conditions.registry import conditions_of
 from lip2speech.features.corpus import Features
 from lip2speech.features.dataset import NoText, SpeechDataset
 from lip2speech.inference.directions import Directions
-from lip2speech.inference.dubbing import speak, voice_crop
+from lip2speech.inference.dubbing import SpeakOptions, speak
 from lip2speech.inference.folder import load_model, save_part, save_voice
 from lip2speech.inference.masking import gains_of, masked, ratio_of
 from lip2speech.inference.noise_ratio import better_of, ratio_by_lips
 from lip2speech.inference.options import SynthesisOptions
 from lip2speech.inference.recorded import conditions_of_sound
 from lip2speech.inference.synthesizer import load_speech
+from lip2speech.inference.voicing import voice_crop
 from lip2speech.models.flow_options import FlowOptions
 from tests.conftest import talking_face, write_video
 from tests.lip2speech.tiny import UNITS, speakers, tiny_vocoder, tiny_voice
@@ -171,10 +172,12 @@ def test_what_fits_the_noise_is_one_of_the_two(hearing, tmp_path, monkeypatch):
     silent, wave = write_video(tmp_path / "silent.mp4", talking_face(36)), sound(3, 36 * 640)
     mux(silent, wave, tmp_path / "noisy.mp4")
     loaded = load_model(hearing)
-    masks, made = (speak(loaded, tmp_path / "noisy.mp4", noisy=how).wave for how in ("mask", "made"))
+    masks, made = (
+        speak(loaded, tmp_path / "noisy.mp4", options=SpeakOptions(noisy=how)).wave for how in ("mask", "made")
+    )
     for chosen, expected in (("mask", masks), ("made", made)):
-        monkeypatch.setattr("lip2speech.inference.dubbing.better_of", lambda *given, own=chosen: own)
-        assert np.array_equal(speak(loaded, tmp_path / "noisy.mp4", noisy="auto").wave, expected)
+        monkeypatch.setattr("lip2speech.inference.voicing.better_of", lambda *given, own=chosen: own)
+        assert np.array_equal(speak(loaded, tmp_path / "noisy.mp4", options=SpeakOptions(noisy="auto")).wave, expected)
 
 
 def test_a_voice_of_lips_alone_is_refused_and_so_is_a_video_without_sound(tiny_voice_folder, hearing, tmp_path, capsys):
@@ -191,7 +194,9 @@ def test_a_mask_keeps_the_recording_and_made_does_not(hearing, tmp_path):
     silent, wave = write_video(tmp_path / "silent.mp4", talking_face(36)), sound(3, 36 * 640)
     mux(silent, wave, tmp_path / "noisy.mp4")
     loaded, heard = load_model(hearing), read_wave(tmp_path / "noisy.mp4", 36)
-    masks, made = (speak(loaded, tmp_path / "noisy.mp4", noisy=how).wave for how in ("mask", "made"))
+    masks, made = (
+        speak(loaded, tmp_path / "noisy.mp4", options=SpeakOptions(noisy=how)).wave for how in ("mask", "made")
+    )
     for out, given, expected in (("a.wav", ["--noisy", "mask"], masks), ("b.wav", ["--noisy", "made"], made)):
         options = ["-o", str(tmp_path / out), "--model", str(hearing), *given]
         assert main(["speak", str(tmp_path / "noisy.mp4"), *options]) == 0

@@ -9,8 +9,9 @@ import torch
 
 from lip2speech.cli import LIP2SPEECH, main
 from lip2speech.inference.directions import Directions
-from lip2speech.inference.dubbing import speak, speak_clip, voice_crop
+from lip2speech.inference.dubbing import SpeakOptions, speak, speak_clip
 from lip2speech.inference.folder import load_model, save_part
+from lip2speech.inference.voicing import voice_crop
 from lip2speech.models.flow_options import FlowOptions
 from tests.conftest import talking_face, write_video
 from tests.lip2speech.tiny import speakers, tiny_vocoder, tiny_voice
@@ -58,11 +59,11 @@ def test_two_faces_are_voiced_where_both_are_asked_for(tiny_voice_folder, tmp_pa
     images[:, 64:, 256:] = talking_face(50, 192)[:, :, ::-1]
     both = write_video(tmp_path / "both.mp4", images)
     loaded = load_model(tiny_voice_folder)
-    one, two = (speak(loaded, both, faces=faces) for faces in ("largest", "all"))
+    one, two = (speak(loaded, both, options=SpeakOptions(faces=faces)) for faces in ("largest", "all"))
     assert (one.seconds, two.seconds) == (2.0, 4.0) and len(one.wave) == len(two.wave)
     assert not np.array_equal(one.wave, two.wave)
     with pytest.raises(VsrError, match="'largest', 'all' or a number"):
-        speak(loaded, both, faces="left")
+        speak(loaded, both, options=SpeakOptions(faces="left"))
 
 
 def test_who_listens_does_not_babble(tiny_voice_folder, tmp_path):
@@ -95,7 +96,7 @@ def test_each_face_has_the_voice_that_is_given_for_it(tiny_voice_folder, tmp_pat
     loaded = load_model(tiny_voice_folder)
 
     def waves(reference):
-        return [speak(loaded, both, reference, faces=faces).wave for faces in ("largest", "all")]
+        return [speak(loaded, both, reference, options=SpeakOptions(faces=faces)).wave for faces in ("largest", "all")]
 
     (own, together), (first, other) = waves(None), waves({0: someone})
     assert not np.array_equal(own, first)
@@ -113,7 +114,7 @@ def test_seed_and_reference_change_the_voice(tiny_voice_folder, film, tmp_path, 
     loaded = load_model(tiny_voice_folder)
     write_wave(tmp_path / "someone.wav", voice_like)
     plain = speak(loaded, film).wave
-    assert not np.array_equal(plain, speak(loaded, film, options=FlowOptions(seed=1)).wave)
+    assert not np.array_equal(plain, speak(loaded, film, options=SpeakOptions(FlowOptions(seed=1))).wave)
     assert not np.array_equal(plain, speak(loaded, film, tmp_path / "someone.wav").wave)
 
 

@@ -14,7 +14,7 @@ from tests.lip2speech.tiny import UNITS, speakers
 from tests.training.test_machines import Noted, Paired, ranks
 from vsr.core.errors import VsrError
 from vsr.core.files import write_json
-from vsr.data.manifest import Clip, write_manifest
+from vsr.data.manifest import Clip, read_manifests, write_manifest
 from vsr.media.audio import to_pcm16
 from vsr.media.mel import log_mel
 from vsr.training.typed import build
@@ -160,9 +160,7 @@ def test_shards_are_refused_once(config, tmp_path):
 
 
 def test_what_is_heard_of_a_clip_does_not_hang_on_its_batch(config):
-    from vsr.training.lipreader import read_all
-
-    segments = Segments(read_all(config.data.train), config.data, seed=0)
+    segments = Segments(read_manifests(config.data.train), config.data, seed=0)
     together, alone = segments.batch([3, 1], epoch=2), segments.batch([1], epoch=2)
     assert torch.equal(together.mel[1], alone.mel[0]) and torch.equal(together.wave[1], alone.wave[0])
     assert not torch.equal(segments.batch([1], epoch=3).wave, alone.wave)
@@ -170,11 +168,10 @@ def test_what_is_heard_of_a_clip_does_not_hang_on_its_batch(config):
 
 def test_what_is_heard_of_a_clip_does_not_hang_on_python(config, monkeypatch):
     """Its hash of a tuple may change with its version, and is the same for some different tuples."""
-    from vsr.training.lipreader import read_all
 
     def changed(value):
         raise AssertionError("Python's hash is asked")
 
     monkeypatch.setattr("lip2speech.training.vocoder_segments.hash", changed, raising=False)
-    segments = Segments(read_all(config.data.train), config.data, seed=0)
+    segments = Segments(read_manifests(config.data.train), config.data, seed=0)
     assert segments.batch([0], epoch=1).wave.shape == (1, 6400)

@@ -10,15 +10,18 @@ import pytest
 import torch
 from torch import nn
 
+from vsr.data.manifest import Clip
 from vsr.data.modalities import SOUND, VIDEO
 from vsr.evaluation.wer import score_utterance
 from vsr.models.reliability import RelScoreFusion, VCafeFusion
+from vsr.modelstore.folder import load_model
 
 ROOT = Path(__file__).parents[2]
 LOCAL = ROOT / "egs/grid/vsr/local"
 sys.path.insert(0, str(LOCAL))
-RIG, FUSIONS, FRONTS, LEANING = (
-    runpy.run_path(str(LOCAL / name)) for name in ("rig.py", "fusion_rows.py", "sound_fronts.py", "leaning.py")
+RIG, FUSIONS, FRONTS, LEANING, STATES = (
+    runpy.run_path(str(LOCAL / name))
+    for name in ("rig.py", "fusion_rows.py", "sound_fronts.py", "leaning.py", "on_states.py")
 )
 
 
@@ -40,6 +43,25 @@ def test_a_run_reports_as_often_as_asked_and_ends_with_averaged_weights():
     assert last is taught_by[0] and last is not whole
     assert 0.8 < float(last[0].weight) < 1.2 and torch.equal(last[1].weight, frozen.weight)
     assert str(reports[0]).startswith("step 10  0.0 min  loss ")
+
+
+def test_states_are_stored_by_what_a_clip_shows_not_by_its_name(tmp_path):
+    dice, loaded, asked = np.random.default_rng(0), load_model("grid"), []
+    loaded.model.frontend.register_forward_pre_hook(lambda *given: asked.append(given))
+    clips = []
+    for name in ("a", "b", "copy_of_a"):
+        crop = dice.integers(0, 255, (8, 96, 96)).astype(np.uint8) if len(clips) < 2 else np.load(clips[0].crop)
+        np.save(tmp_path / f"{name}.npy", crop)
+        clips.append(Clip("same", f"{name}.mp4", "bin", num_frames=8, crop=str(tmp_path / f"{name}.npy")))
+
+    def states(clip: Clip):
+        return STATES["stored"](loaded, [clip], 1, tmp_path / "states")[0]
+
+    first, other, copied = (states(clip) for clip in clips)
+    assert len(asked) == 2 and torch.equal(first, copied) and not torch.allclose(first, other)
+    assert torch.equal(states(clips[0]), first) and len(asked) == 2
+    np.save(clips[0].crop, np.load(clips[1].crop))  # cropped again
+    assert torch.equal(states(clips[0]), other) and len(asked) == 2
 
 
 @pytest.mark.parametrize("fusion", [RelScoreFusion(8, 8, 3), VCafeFusion(8, 2)])

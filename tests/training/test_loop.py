@@ -12,13 +12,12 @@ from safetensors.torch import load_file
 
 from vsr.cli import main
 from vsr.core.errors import VsrError
-from vsr.data.manifest import Clip, write_manifest
+from vsr.data.manifest import Clip, read_manifests, write_manifest
 from vsr.modelstore.folder import load_model
 from vsr.text.tokenizer import CharTokenizer
 from vsr.training.averaging import average_epochs
 from vsr.training.config import dump_config, load_config
 from vsr.training.lipreader import LipReaderRun as Run
-from vsr.training.lipreader import read_all
 from vsr.training.typed import build
 
 pytestmark = pytest.mark.slow
@@ -232,7 +231,7 @@ def test_checkpoints_that_do_not_fit_are_named_and_leave_nothing(config, tmp_pat
 def test_clips_beyond_max_frames_are_left_out_and_told(config, tmp_path, capsys):
     from dataclasses import replace
 
-    frames = sorted(clip.num_frames for clip in read_all(config.data.train))
+    frames = sorted(clip.num_frames for clip in read_manifests(config.data.train))
     limit = frames[0]
     assert limit < frames[-1]
     run = Run(replace(config, data=replace(config.data, max_frames=limit)), tmp_path / "short")

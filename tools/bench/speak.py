@@ -15,11 +15,11 @@ from pathlib import Path
 import torch
 
 from lip2speech.inference.directions import Directions
-from lip2speech.inference.dubbing import voice_crop
 from lip2speech.inference.folder import load_model
 from lip2speech.inference.options import NONE, READ
 from lip2speech.inference.synthesizer import vocode
 from lip2speech.inference.text import said_between
+from lip2speech.inference.voicing import voice_crop
 from lip2speech.models.flow_options import FlowOptions
 from vsr.core.clock import FPS
 from vsr.core.files import write_text

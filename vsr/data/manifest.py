@@ -83,6 +83,11 @@ def read_manifest(path: str | Path) -> list[Clip]:
     return clips
 
 
+def read_manifests(paths: Iterable[str | Path]) -> list[Clip]:
+    """The clips of several manifests, one after another. Raises VsrError as `read_manifest`."""
+    return [clip for path in paths for clip in read_manifest(path)]
+
+
 def translation_of(clip: Clip, language: str) -> str | None:
     """The text of a clip in a language, its own if that is spoken; None where there is none."""
     return clip.text if clip.language == language else clip.translations.get(language)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from vsr.data.manifest import read_manifests
 from vsr.data.sampler import FrameBudgetSampler
 from vsr.data.splits import check_disjoint
 from vsr.data.tracks import TrackDataset
 from vsr.models.lipreader import further_heads_of
 from vsr.text.tokenizer import load_tokenizer
-from vsr.training.lipreader import LipReaderRun, read_all
+from vsr.training.lipreader import LipReaderRun
 
 
 class LandmarkRun(LipReaderRun):
@@ -19,7 +20,7 @@ class LandmarkRun(LipReaderRun):
     def _open_data(self) -> None:
         data, seed = self.config.data, self.config.seed
         data.corruption.check_streams(video=False, sound=False)
-        train, dev, tests = (read_all(paths) for paths in (data.train, data.dev, data.tests))
+        train, dev, tests = (read_manifests(paths) for paths in (data.train, data.dev, data.tests))
         check_disjoint(train, dev, tests)
         train = self._short_enough(train)
         self.tokenizer = data.checked(load_tokenizer(data.tokenizer))

@@ -13,7 +13,7 @@ from torch import nn
 from vsr.core.clock import FPS
 from vsr.core.errors import VsrError
 from vsr.data.batch import CropDataset
-from vsr.data.manifest import Clip, read_manifest
+from vsr.data.manifest import Clip, read_manifests
 from vsr.data.sampler import FrameBudgetSampler
 from vsr.data.splits import check_disjoint
 from vsr.evaluation.units import token_edits
@@ -49,7 +49,7 @@ class LipReaderRun(Run):
 
     def _open_data(self) -> None:
         data = self.config.data
-        train, dev, tests = (read_all(paths) for paths in (data.train, data.dev, data.tests))
+        train, dev, tests = (read_manifests(paths) for paths in (data.train, data.dev, data.tests))
         check_disjoint(train, dev, tests)
         self.tokenizer = data.checked(load_tokenizer(data.tokenizer))
         train = self._with_tokens("training", self._short_enough(train))
@@ -188,8 +188,3 @@ def fitting_reader(loaded: LoadedModel, target: LipReader) -> tuple[nn.Module, T
     if target.config.frontend == "landmarks":
         return loaded.model.tracks, WordTokenizer(loaded.model.config.words)
     return loaded.model.pixels, loaded.tokenizer
-
-
-def read_all(paths: tuple[str, ...]) -> list[Clip]:
-    """The clips of several manifests."""
-    return [clip for path in paths for clip in read_manifest(path)]

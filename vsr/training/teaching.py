@@ -15,7 +15,7 @@ from vsr.core.files import atomic_write, check_output
 from vsr.core.progress import counted
 from vsr.data.audio_visual import need_sound
 from vsr.data.codebook import fit_codebook, write_codebook
-from vsr.data.manifest import Clip, need_crops, read_manifest
+from vsr.data.manifest import Clip, need_crops, read_manifests
 from vsr.data.modalities import SOUND
 from vsr.data.sound_input import clip_wave
 from vsr.data.teacher_targets import file_of, stored_states
@@ -58,7 +58,7 @@ def write_centroids(manifests: list[str], out: str | Path, size: int) -> str:
 def _clips(manifests: list[str]) -> list[Clip]:
     """Each clip once. Raises VsrError bad_manifest for two that share an id."""
     found: dict[str, Clip] = {}
-    for clip in (clip for path in manifests for clip in read_manifest(path)):
+    for clip in read_manifests(manifests):
         known = found.setdefault(clip.id, clip)
         if (known.text, known.sound) != (clip.text, clip.sound):
             raise VsrError("bad_manifest", f"two clips have the id {clip.id}: give each list an --out of its own")

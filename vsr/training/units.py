@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from vsr.data.manifest import read_manifests
 from vsr.data.sampler import FrameBudgetSampler
 from vsr.data.splits import check_disjoint
 from vsr.data.unit_input import UNITS, UnitDataset
 from vsr.models.lipreader import frontend_of, further_heads_of
 from vsr.text.tokenizer import load_tokenizer
 from vsr.training.config import TrainConfig
-from vsr.training.lipreader import LipReaderRun, read_all
+from vsr.training.lipreader import LipReaderRun
 from vsr.training.texts import with_tokens
 
 
@@ -18,7 +19,7 @@ class UnitRun(LipReaderRun):
     def _open_data(self) -> None:
         data, seed = self.config.data, self.config.seed
         data.corruption.check_streams(video=False, sound=False)
-        train, dev, tests = (read_all(paths) for paths in (data.train, data.dev, data.tests))
+        train, dev, tests = (read_manifests(paths) for paths in (data.train, data.dev, data.tests))
         check_disjoint(train, dev, tests)
         self.tokenizer = data.checked(load_tokenizer(data.tokenizer))
         config = self.config.model_config(self.tokenizer.vocab_size)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from vsr.core.errors import VsrError
-from vsr.data.manifest import Clip, read_manifest
+from vsr.data.manifest import Clip, read_manifests
 from vsr.data.splits import check_disjoint
 from vsr.models.lipreader import LipReaderConfig
 from vsr.objectives.registry import OBJECTIVES
@@ -33,7 +33,7 @@ def unlabelled_clips(
 ) -> list[Clip]:
     """The clips of ``data.unlabelled`` that are no clips of ``train``, without text. Raises VsrError where dev or tests
     hold one."""
-    clips = [clip for path in config.data.unlabelled for clip in read_manifest(path)]
+    clips = read_manifests(config.data.unlabelled)
     check_disjoint(clips, list(dev), list(tests))
     known = {clip.id for clip in train}
     return [replace(clip, text="", words=(), phones=()) for clip in clips if clip.id not in known]

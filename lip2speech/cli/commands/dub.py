@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from lip2speech.cli.commands.speak import add_voice_arguments, check_given, references_of, voice
 from lip2speech.cli.consent import check_consent
-from lip2speech.inference.prosody import prosody_of
-from lip2speech.models.flow_options import flow_options
+from lip2speech.cli.references import references_of
+from lip2speech.cli.voicing import add_voice_arguments, check_given, voice
 from vsr.core.errors import VsrError
 
 HELP = "make the face in a video say a script"
@@ -50,4 +49,4 @@ def run(args: argparse.Namespace) -> int:
     def text_for(loaded, options):
         return open_script(loaded, cues, options, args.video)
 
-    return voice(args, plan, flow_options(args), prosody_of(args), text_for, write_placed)
+    return voice(args, plan, text_for, write_placed)

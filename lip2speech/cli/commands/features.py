@@ -37,12 +37,12 @@ def run(args: argparse.Namespace) -> int:
     from lip2speech.features.sound import MANIFEST, sound_clips
     from vsr.core.errors import VsrError
     from vsr.core.files import check_folder
-    from vsr.data.manifest import need_crops, read_manifest, write_manifest
+    from vsr.data.manifest import need_crops, read_manifests, write_manifest
 
     offsets = read_offsets(args.offsets) if args.offsets else {}
     if not args.manifest and not args.sound:
         raise VsrError("bad_options", "give --manifest, --sound or both")
-    clips = [clip for path in args.manifest for clip in read_manifest(path)]
+    clips = read_manifests(args.manifest)
     need_crops(clips)
     heard = sound_clips(args.sound) if args.sound else []
     clips += heard

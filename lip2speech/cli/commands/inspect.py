@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from lip2speech.cli.commands.speak import heard
 from lip2speech.cli.consent import add_consent_argument, remind_of_consent
+from lip2speech.cli.references import heard
 from lip2speech.inference.reference import FACE, Reference, read_reference
 from vsr.cli.commands.inspect import add_arguments as add_reading
 from vsr.cli.commands.inspect import look, unused

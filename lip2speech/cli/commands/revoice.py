@@ -53,10 +53,10 @@ def run(args: argparse.Namespace) -> int:
     import torch
 
     from lip2speech.features.speaker import reference_vector
-    from lip2speech.inference.dubbing import speaker_of
     from lip2speech.inference.folder import load_model
     from lip2speech.inference.reference import whose
     from lip2speech.inference.revoicing import check_feels, read_units, revoice, say_units
+    from lip2speech.inference.speakers import speaker_of
     from vsr.media.audio import read_wave
 
     loaded = load_model(args.model, args.device)

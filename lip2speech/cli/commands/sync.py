@@ -25,9 +25,7 @@ lip2speech features --manifest data/crops/train/manifest.jsonl --units data/unit
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--manifest", required=True, nargs="+", metavar="FILE", help="manifests of cropped clips")
-    parser.add_argument(
-        "--also", nargs="+", default=[], metavar="FILE", help="clips to measure, but not to learn from"
-    )
+    parser.add_argument("--also", nargs="+", default=[], metavar="FILE", help="clips to measure, but not to learn from")
     parser.add_argument("--features", required=True, metavar="DIR", help="folder of lip2speech features")
     parser.add_argument("--out", required=True, metavar="FILE", help="JSON file of the offsets")
     parser.add_argument("--waves", metavar="DIR", help="folder for recordings of --also on the video's clock")
@@ -42,12 +40,12 @@ def run(args: argparse.Namespace) -> int:
     from vsr.core.files import check_folder, check_output
     from vsr.core.kinds import json_of
     from vsr.core.numbers import SEED, check_number
-    from vsr.data.manifest import read_manifest
+    from vsr.data.manifest import read_manifests
 
     check_number("--seed", args.seed, SEED, "bad_options")
     offsets = json_of("offsets of lip2speech sync", "reliability", "clips")
     check_output(args.out, *args.manifest, *args.also, kind=offsets)
-    clips, also = ([clip for path in paths for clip in read_manifest(path)] for paths in (args.manifest, args.also))
+    clips, also = (read_manifests(paths) for paths in (args.manifest, args.also))
     (clips, left), (also, left_too) = (with_features(given, args.features) for given in (clips, also))
     for note in filter(None, (left, left_too)):
         print(f"lip2speech sync: {note}", file=sys.stderr)

@@ -50,8 +50,9 @@ def run(args: argparse.Namespace) -> int:
     import torch
 
     from lip2speech.features.speaker import reference_vector
-    from lip2speech.inference.dubbing import speak, speaker_of
+    from lip2speech.inference.dubbing import speak
     from lip2speech.inference.folder import load_model
+    from lip2speech.inference.speakers import speaker_of
     from lip2speech.inference.synthetic import SYNTHETIC
     from lip2speech.inference.translating import heard_wave, open_translator, say, translate_wave
     from vsr.media.audio import mux, write_wave

@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     from vsr.core.errors import VsrError
     from vsr.core.files import check_output
     from vsr.core.numbers import Range, check_number
-    from vsr.data.manifest import need_crops, read_manifest
+    from vsr.data.manifest import need_crops, read_manifests
     from vsr.media.units import Codebook, fit_codebook, open_extractor
 
     check_number("--seed", args.seed, Range(least=0, most=2**32 - 1), "bad_options")  # what scikit-learn takes
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.manifest and not args.sound:
         raise VsrError("bad_options", "give --manifest, --sound or both")
     extractor = open_extractor(args.extractor)
-    clips = [clip for path in args.manifest for clip in read_manifest(path)]
+    clips = read_manifests(args.manifest)
     need_crops(clips)
     clips += sound_clips(args.sound) if args.sound else []
     random.Random(args.seed).shuffle(clips)

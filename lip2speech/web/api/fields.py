@@ -43,7 +43,7 @@ class SpeechForm(Form):
     voice: str = Field(
         "",
         pattern=r"^(anonymous(:[0-9]{1,9})?)?$",
-        description="anonymous[:SEED]: nobody's, far from that of the video; empty: the reference's, or the model's own",
+        description="anonymous[:SEED]: nobody's, unlike the video's; empty: the reference's, or the model's own",
     )
     text: str = Field(
         "", max_length=2000, description="What is said: none, read (from the lips: usual for a voice that can) or words"

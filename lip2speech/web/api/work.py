@@ -48,14 +48,15 @@ def transcribe_job(models: Models, limits: Limits, job: Job, wish: Wish) -> None
 
 def speak_job(models: Models, limits: Limits, job: Job, wish: Wish) -> None:
     """Voice the faces; fills `wish.spoken`. Raises VsrError, Dropped."""
-    from lip2speech.inference.dubbing import speak, write_spoken
+    from lip2speech.inference.dubbing import SpeakOptions, speak
+    from lip2speech.inference.spoken import write_spoken
     from vsr.media.mux.mux import check_container
 
     _begin(job, limits)
     out = f"spoken.{wish.format}"
     plan = None if wish.format == "wav" else check_container(job.source, Path(out))
     text, who = _text(models, job, wish), _who(job, wish)
-    spoken = speak(models.voice, job.source, who, None, wish.faces, _watch(job, "voice"), text)
+    spoken = speak(models.voice, job.source, who, SpeakOptions(faces=wish.faces), text, _watch(job, "voice"))
     wish.warnings += spoken.warnings
     if guessed := text.warning():
         wish.warnings.append({"reason": "outside_domain", "message": guessed})

@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 
-from lip2speech.inference.dubbing import SYNTHETIC
+from lip2speech.inference.synthetic import SYNTHETIC
 from lip2speech.web.jobs import Limits
 from lip2speech.web.page import SAID, text_given
 from lip2speech.web.work import Worker

@@ -79,12 +79,12 @@ def _told(figures: dict) -> Iterator[str]:
 
 def _readings(loaded, inside: list[str], outside: list[str]) -> tuple[list, list]:
     """Every window of the clips of each side. Raises VsrError where there are too few, as early as that is known."""
-    from vsr.data.manifest import read_manifest
+    from vsr.data.manifest import read_manifests
     from vsr.inference.calibration import most_readings
     from vsr.inference.calibration_fit import FEWEST, check_enough
 
     lists = {INSIDE: inside, OUTSIDE: outside}
-    clips = {side: [clip for path in paths for clip in read_manifest(path)] for side, paths in lists.items()}
+    clips = {side: read_manifests(paths) for side, paths in lists.items()}
     for side, own in clips.items():
         check_enough(most_readings(loaded, own, FEWEST), side, "at most ")
     read = {}

@@ -54,11 +54,11 @@ def unused(args: argparse.Namespace) -> dict[str, str]:
 def run(args: argparse.Namespace) -> int:
     """Train, save and print the size. Raises VsrError."""
     from vsr.core.files import check_outputs
-    from vsr.data.manifest import read_manifest
+    from vsr.data.manifest import read_manifests
     from vsr.text.tokenizer import UNK
 
     check_outputs((Path(args.out) / name for name in WRITTEN), *args.manifest)
-    clips = [clip for path in args.manifest for clip in read_manifest(path)]
+    clips = read_manifests(args.manifest)
     texts = _translations(clips, args) if args.translation else [clip.text for clip in clips]
     tokenizer = _made(args, texts)
     unknown = sum(text_ids.count(UNK) for text_ids in map(tokenizer.encode, texts))

@@ -23,10 +23,11 @@ import torch
 from lip2speech.evaluation.asr_scorers import PocketSphinxGrid
 from lip2speech.features.speaker import speaker_vector
 from lip2speech.inference.anonymous import anonymous_vector, shipped_pool
-from lip2speech.inference.dubbing import speaker_of, voice_of
 from lip2speech.inference.folder import load_model
+from lip2speech.inference.speakers import speaker_of
+from lip2speech.inference.voicing import voice_of
 from vsr.core.files import write_text
-from vsr.data.manifest import read_manifest
+from vsr.data.manifest import read_manifests
 from vsr.evaluation.wer import word_errors
 from vsr.media.audio import read_wave
 
@@ -98,7 +99,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    clips = [clip for path in args.manifests for clip in read_manifest(path)]
+    clips = read_manifests(args.manifests)
     counts: dict[str, int] = {}
     kept = []
     for clip in clips:

@@ -22,12 +22,13 @@ import torch
 from lip2speech.evaluation.alignment import offset
 from lip2speech.evaluation.asr_scorers import PocketSphinxGrid
 from lip2speech.inference.directions import Directions
-from lip2speech.inference.dubbing import speaker_of, voice_of
 from lip2speech.inference.folder import load_model
 from lip2speech.inference.placing import LIPS, place_script
 from lip2speech.inference.script import ScriptCue
 from lip2speech.inference.scripted import ScriptText
+from lip2speech.inference.speakers import speaker_of
 from lip2speech.inference.text import said_between, words_of_clips
+from lip2speech.inference.voicing import voice_of
 from lip2speech.models.flow_options import FlowOptions
 from vsr.core.clock import FPS
 from vsr.core.files import write_text

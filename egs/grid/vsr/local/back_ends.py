@@ -16,18 +16,21 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parent))
-from on_states import batch_of, shuffled
-from rig import against, keep_scores
+from kept import made_once
+from on_states import batch_of, batches_of, shuffled
+from rig import Plan, against, keep_scores, training
+from rig_options import rig_parser
 
 from vsr.data.batch import Batch, CropDataset
 from vsr.data.manifest import Clip, read_manifest
-from vsr.data.sampler import FrameBudgetSampler
 from vsr.data.targets import Teacher
 from vsr.evaluation.wer import UtteranceScore, bootstrap_interval
 from vsr.models.lengths import length_mask
@@ -37,10 +40,9 @@ from vsr.objectives.registry import objective_of
 from vsr.text.tokenizer import WordTokenizer
 from vsr.training.config import TrainConfig, load_config
 from vsr.training.dry_run import parameters
-from vsr.training.optimiser import adamw, learning_rate
-from vsr.training.state import Average
+from vsr.training.optimiser import adamw
 
-CLIP, ROUNDS = 5.0, 3
+ROUNDS = 3
 
 
 class OnFeatures(LipReader):
@@ -53,46 +55,27 @@ class OnFeatures(LipReader):
 
 
 @torch.inference_mode()
-def features(loaded: LoadedModel, clips: Sequence[Clip], path: Path) -> list[Tensor]:
-    """What the front end makes of each clip, (T, D); kept in one file."""
-    if not path.exists():
-        dataset, found = CropDataset(clips, loaded.tokenizer, None), []
-        for place in range(len(clips)):
-            video = dataset.item(place).inputs["video"][None]
-            found.append(loaded.model.frontend(video, torch.ones(video.shape[:2], dtype=torch.bool))[0].clone())
-        path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save({"ids": [clip.id for clip in clips], "features": found}, path)
-    kept = torch.load(path, weights_only=True)
-    if kept["ids"] != [clip.id for clip in clips]:
-        raise SystemExit(f"{path} is of other clips: remove it")
-    return kept["features"]
+def features(loaded: LoadedModel, clips: Sequence[Clip], folder: Path) -> list[Tensor]:
+    """What the front end makes of each clip, (T, D); made once for each folder."""
+    dataset = CropDataset(clips, loaded.tokenizer, None)
+
+    def seen(place: int) -> np.ndarray:
+        video = dataset.item(place).inputs["video"][None]
+        return loaded.model.frontend(video, torch.ones(video.shape[:2], dtype=torch.bool))[0].numpy()
+
+    return [torch.from_numpy(made_once(folder, clip, partial(seen, k))) for k, clip in enumerate(clips)]
 
 
 def train(model: OnFeatures, data: tuple, dev: tuple, teacher: Teacher, config: TrainConfig, args) -> OnFeatures:
     """The averaged weights after ``--steps``, by the objective and the optimiser of the configuration."""
-    clips, seen = data
-    optimiser = adamw(model, config.optim.lr, config.optim.weight_decay)
-    sampler = FrameBudgetSampler([len(own) for own in seen], config.data.frames_per_batch, config.seed)
-    average, objective = Average(model, config.optim.ema), objective_of(model.config)
-    step, epoch, begun = 0, 0, time.monotonic()
-    while step < args.steps:
-        for indices in sampler.batches(epoch)[: args.steps - step]:
-            for group in optimiser.param_groups:
-                group["lr"] = learning_rate(config.optim, step, step / args.steps)
-            model.train()
-            optimiser.zero_grad()
-            batch = batch_of([clips[i] for i in indices], [seen[i] for i in indices], teacher)
-            objective(model, batch)["loss"].backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
-            optimiser.step()
-            step += 1
-            average.update(model, step)
-            if step * args.checks // args.steps > (step - 1) * args.checks // args.steps:
-                right = sum(read(average.model, *dev, teacher).values())
-                minutes = (time.monotonic() - begun) / 60
-                print(f"step {step}  epoch {epoch}  {minutes:.1f} min  dev {right / len(dev[0]):.4f}", flush=True)
-        epoch += 1
-    return average.model
+    optim, objective = config.optim, objective_of(model.config)
+    plan = Plan(args.steps, optim.lr, max(1, optim.warmup_steps), optim.ema, args.checks)
+    batches = batches_of(*data, teacher, config.data.frames_per_batch, config.seed, hidden=False)
+    optimiser = adamw(model, optim.lr, optim.weight_decay)
+    for report in training(model, lambda average: objective, batches, plan, optimiser):
+        right = sum(read(report.model, *dev, teacher).values())
+        print(f"{report}  dev {right / len(dev[0]):.4f}", flush=True)
+    return report.model
 
 
 @torch.inference_mode()
@@ -130,16 +113,11 @@ def milliseconds(model: OnFeatures, seen: Sequence[Tensor]) -> float:
 
 
 def parser() -> argparse.ArgumentParser:
-    own = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    own.add_argument("--model", default="grid", help="whose front end is kept (default: grid)")
+    own = rig_parser(__doc__, model="grid", features="exp/features", steps=1000, checks=5, seed=0)
     own.add_argument("--config", required=True, metavar="YAML")
     own.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE")
     for name in ("--train", "--dev", "--test"):
         own.add_argument(name, required=True, metavar="JSONL")
-    own.add_argument("--features", default="exp/features", metavar="DIR", help="where features are stored")
-    own.add_argument("--steps", type=int, default=1000)
-    own.add_argument("--checks", type=int, default=5, metavar="N", help="times that dev is read")
-    own.add_argument("--seed", type=int, default=0)
     own.add_argument("--shuffle", action="store_true", help="the control: words dealt among the training clips")
     own.add_argument("--against", type=Path, metavar="DIR", help="of another run")
     own.add_argument("--out", type=Path, required=True, metavar="DIR")
@@ -152,10 +130,8 @@ def main() -> None:
     torch.manual_seed(args.seed)
     config, loaded = load_config(args.config, [*args.set, f"seed={args.seed}"]), load_model(args.model)
     lists = {name: read_manifest(getattr(args, name)) for name in ("train", "dev", "test")}
-    seen = {
-        name: features(loaded, clips, Path(args.features) / f"{loaded.weights_sha256[:12]}_{name}.pt")
-        for name, clips in lists.items()
-    }
+    folder = Path(args.features) / loaded.weights_sha256[:12]
+    seen = {name: features(loaded, clips, folder) for name, clips in lists.items()}
     tokenizer = WordTokenizer(sorted({clip.text for clip in lists["train"]}))
     sizes: LipReaderConfig = config.model_config(tokenizer.vocab_size)
     model, teacher = OnFeatures(sizes), Teacher(tokenizer)

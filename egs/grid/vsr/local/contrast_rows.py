@@ -12,11 +12,12 @@ The lips of the test list are read by greedy CTC; paired bootstrap over its clip
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
+from rig import Plan, steps
 from synchrony import stored
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -87,34 +88,32 @@ def loss_of(model: Both, arm: str, video, sound, mask, tokens, labels, paired) -
     return loss + close + 0.1 * supervised_contrast(torch.cat([x[told], y[told]]), known[told].repeat(2), TAU)
 
 
-def train(arm: str, clips: Sequence[Clip], features, paired: int, steps: int, seed: int, dev) -> Both:
-    """One arm; the same clips are paired in all."""
-    torch.manual_seed(seed)
-    tokenizer, rng = CharTokenizer(), np.random.default_rng(seed)
-    teacher, model = Teacher(tokenizer), Both(tokenizer.vocab_size)
-    optimiser = torch.optim.AdamW(model.parameters(), RATE, weight_decay=0.03)
-    order, begun = rng.permutation(len(clips)), time.process_time()
-    few, rest = order[:paired], order[paired:]
-    taught = [teacher(clip, len(own[0])) for clip, own in zip(clips, features, strict=True)]
-    for step in range(steps):
-        size = round(BATCH * PAIRED_SHARE)
-        chosen = [*rng.choice(few, size), *rng.choice(rest, BATCH - size)]
+def batches_of(clips: Sequence[Clip], features, paired: int, tokenizer, rng: np.random.Generator) -> Iterator[tuple]:
+    """Without end: lips, sound, mask, tokens, labels of frames, and which clips of a batch are paired. So many of all,
+    drawn once, have lips."""
+    order, size, teacher = rng.permutation(len(clips)), round(BATCH * PAIRED_SHARE), Teacher(tokenizer)
+    taught = [teacher(clip, len(own[0]))[FRAME_TOKENS] for clip, own in zip(clips, features, strict=True)]
+    while True:
+        chosen = [*rng.choice(order[:paired], size), *rng.choice(order[paired:], BATCH - size)]
         video, sound = (pad_sequence([features[i][place] for i in chosen], True) for place in (0, 1))
         mask = length_mask(torch.tensor([len(features[i][0]) for i in chosen]), video.shape[1])
         tokens = pad_sequence([torch.tensor(tokenizer.encode(clips[i].text)) for i in chosen], True, IGNORE)
-        labels = pad_sequence([torch.from_numpy(taught[i][FRAME_TOKENS].values) for i in chosen], True, IGNORE)
-        for group in optimiser.param_groups:
-            group["lr"] = RATE * min(1, (step + 1) / 50) * 0.5 * (1 + np.cos(np.pi * step / steps))
-        model.train()
-        loss = loss_of(model, arm, video, sound, mask, tokens, labels.long(), torch.arange(BATCH) < size)
-        optimiser.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-        optimiser.step()
-        if CHECKS * (step + 1) // steps > CHECKS * step // steps:
+        labels = pad_sequence([torch.from_numpy(taught[i].values) for i in chosen], True, IGNORE).long()
+        yield video, sound, mask, tokens, labels, torch.arange(BATCH) < size
+
+
+def train(arm: str, clips: Sequence[Clip], features, args, seed: int, dev) -> Both:
+    """One arm; the same clips are paired in all."""
+    torch.manual_seed(seed)
+    tokenizer, rng = CharTokenizer(), np.random.default_rng(seed)
+    model, batches = Both(tokenizer.vocab_size), batches_of(clips, features, args.paired, tokenizer, rng)
+    optimiser, begun = torch.optim.AdamW(model.parameters(), RATE, weight_decay=0.03), time.process_time()
+    plan = Plan(args.steps, RATE, warmup=50)
+    for step, _ in steps(model, lambda own, batch: {"loss": loss_of(own, arm, *batch)}, batches, plan, optimiser):
+        if CHECKS * step // args.steps > CHECKS * (step - 1) // args.steps:
             busy = (time.process_time() - begun) / 60
             dev_wer = read(model, *dev)[0].wer
-            print(f"  {arm} seed {seed} step {step + 1}, {busy:.1f} busy min: dev {dev_wer:.2%}", flush=True)
+            print(f"  {arm} seed {seed} step {step}, {busy:.1f} busy min: dev {dev_wer:.2%}", flush=True)
     return model
 
 
@@ -151,7 +150,7 @@ def main() -> None:
     rows: dict[str, list] = {}
     for seed in args.seeds:
         for arm in args.arms:
-            model = train(arm, lists[0], each[0], args.paired, args.steps, seed, (lists[1], each[1]))
+            model = train(arm, lists[0], each[0], args, seed, (lists[1], each[1]))
             lips, sound = read(model, lists[2], each[2]), read(model, lists[2], each[2], "sound")
             print(f"{arm} seed {seed}: lips {lips[0]}; sound WER {sound[0].wer:.2%}", flush=True)
             rows.setdefault(arm, []).extend(lips[1])

@@ -16,7 +16,7 @@ import numpy as np
 
 from vsr.core.clock import FPS
 from vsr.core.errors import VsrError
-from vsr.data.manifest import Clip, need_crops, read_manifest, write_manifest
+from vsr.data.manifest import Clip, need_crops, read_manifests, write_manifest
 from vsr.data.stored import read_crop
 
 
@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("--margin", type=int, default=4, metavar="N", help="frames on either side (default: 4)")
     parser.add_argument("--out", required=True, metavar="DIR")
     args = parser.parse_args()
-    clips, out = [clip for path in args.manifest for clip in read_manifest(path)], Path(args.out)
+    clips, out = read_manifests(args.manifest), Path(args.out)
     need_crops(clips)
     if untimed := [clip.id for clip in clips if not clip.words]:
         raise VsrError("bad_manifest", f"{len(untimed)} clips have no times of words, such as {untimed[0]}")

@@ -26,8 +26,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 import rig
 from on_states import Above, batch_of, batches_of, reader_above, stored
 from rig import Plan, keep_scores, training
+from rig_options import rig_parser
 
-from vsr.data.manifest import Clip, read_manifest
+from vsr.data.manifest import Clip, read_manifest, read_manifests
 from vsr.data.targets import Teacher
 from vsr.evaluation.wer import UtteranceScore, score_utterance
 from vsr.models.registry import split_kind
@@ -89,20 +90,22 @@ def compare_with_other_texts() -> None:
 
 
 def parser() -> argparse.ArgumentParser:
-    own = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    own.add_argument("--model", default="grid", help="whose encoder is kept (default: grid)")
+    own = rig_parser(
+        __doc__,
+        model="grid",
+        objective="ctc_attention",
+        states="exp/states",
+        frames=1200,
+        lr=1e-3,
+        steps=600,
+        checks=6,
+        seed=0,
+    )
     own.add_argument("--train", nargs="+", required=True, metavar="JSONL")
     for flag in ("--dev", "--test"):
         own.add_argument(flag, required=True, metavar="JSONL")
-    own.add_argument("--states", default="exp/states", metavar="DIR", help="where states are stored")
-    own.add_argument("--objective", default="ctc_attention", metavar="YAML")
     own.add_argument("--shuffle-rewards", action="store_true")
     own.add_argument("--init", metavar="DIR", help="what another run wrote")
-    own.add_argument("--frames", type=int, default=1200, help="of a batch (default: 1200)")
-    own.add_argument("--lr", type=float, default=1e-3)
-    own.add_argument("--steps", type=int, default=600)
-    own.add_argument("--checks", type=int, default=6, metavar="N", help="times that dev is read")
-    own.add_argument("--seed", type=int, default=0)
     own.add_argument("--against", type=Path, metavar="DIR", help="of another run")
     own.add_argument("--out", required=True, metavar="DIR")
     return own
@@ -114,13 +117,8 @@ def main() -> None:
     torch.manual_seed(args.seed)
     loaded = load_model(args.model)
     keep, tokenizer = len(loaded.model.encoder.layers), loaded.tokenizer
-    clips, dev, test = (
-        [c for path in args.train for c in read_manifest(path)],
-        read_manifest(args.dev),
-        read_manifest(args.test),
-    )
-    folder = Path(args.states) / f"{loaded.weights_sha256[:12]}_{keep}"
-    states, seen, unseen = (stored(loaded, own, keep, folder) for own in (clips, dev, test))
+    clips, dev, test = read_manifests(args.train), read_manifest(args.dev), read_manifest(args.test)
+    states, seen, unseen = (stored(loaded, own, keep, args.states) for own in (clips, dev, test))
     model = reader_above(loaded, replace(loaded.model.config, ctc_weight=0.0, alignment_weight=0.0), keep)
     if args.init:
         model.decoder.load_state_dict(load_file(Path(args.init) / "decoder.safetensors"))

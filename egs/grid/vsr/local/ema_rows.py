@@ -24,6 +24,7 @@ from torch import Tensor, nn
 sys.path.insert(0, str(Path(__file__).parent))
 from on_states import Above, batch_of, reader_above, stored
 from rig import Plan, against, keep_scores, rates, training
+from rig_options import rig_parser
 
 from vsr.core.tokens import IGNORE
 from vsr.data.batch import Batch
@@ -103,19 +104,13 @@ def read(model: Above, pool: Pool, tokenizer) -> list[UtteranceScore]:
 
 
 def parser() -> argparse.ArgumentParser:
-    own = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    own.add_argument("--model", default="grid", help="whose lower layers are kept (default: grid)")
+    own = rig_parser(__doc__, model="grid", states="exp/states", batch=4, lr=1e-3, steps=300, seed=0)
     own.add_argument("--arm", required=True, choices=("base", "usr", "cav2vec"))
     own.add_argument("--control", action="store_true")
     for flag in ("--train", "--dev", "--test"):
         own.add_argument(flag, required=True, metavar="JSONL")
     own.add_argument("--labelled", type=int, default=40, metavar="N", help="clips with text (default: 40)")
     own.add_argument("--above", type=float, default=0.8, help="confidence of pseudo-labels (default: 0.8)")
-    own.add_argument("--states", default="exp/states", metavar="DIR", help="where states are stored")
-    own.add_argument("--batch", type=int, default=4, help="clips of a step, of each kind (default: 4)")
-    own.add_argument("--lr", type=float, default=1e-3)
-    own.add_argument("--steps", type=int, default=300)
-    own.add_argument("--seed", type=int, default=0)
     own.add_argument("--against", type=Path, metavar="DIR", help="of another run")
     own.add_argument("--out", type=Path, required=True, metavar="DIR")
     return own
@@ -129,8 +124,7 @@ def main() -> None:
     clips = [own for own in read_manifest(args.train) if own.num_frames == 75 and own.speaker == "s1"]
     clips = [clips[i] for i in np.random.default_rng(args.seed).permutation(len(clips))]
     lists = clips, read_manifest(args.dev), read_manifest(args.test)
-    folder = Path(args.states) / f"{loaded.weights_sha256[:12]}_{keep}"
-    states, *rest = (stored(loaded, own, keep, folder) for own in lists)
+    states, *rest = (stored(loaded, own, keep, args.states) for own in lists)
     dev, test = zip(lists[1:], rest, strict=True)
     n = args.labelled
     spoken: Pool = clips[:n], states[:n]

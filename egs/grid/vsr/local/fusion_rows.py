@@ -24,9 +24,11 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 sys.path.insert(0, str(Path(__file__).parent))
+from kept import made_once
 from noise import Cell, covered, noisy, rng_of
 from reliability import correlation
 from rig import Plan, against, keep_scores, rates, training
+from rig_options import rig_parser
 
 from vsr.core.tokens import IGNORE
 from vsr.data.batch import Batch
@@ -76,14 +78,16 @@ def drawn(clip: Clip, number: int, seed: int) -> Cell:
 @torch.inference_mode()
 def stored(loaded: LoadedModel, clip: Clip, cell: Cell, voices: list[Clip], seed: int, folder: Path) -> Example:
     """One spoilt clip as the front ends see it; made once for each folder."""
-    path = folder / f"{clip.id}_{cell.name}_{seed}.npy"
-    if not path.exists():
+
+    def features() -> np.ndarray:
         crop = covered(clip, cell.covered, seed)
         wave = noisy(clip, cell, voices, seed) if cell.kind else clip_wave(clip)
         streams, mask = loaded.model.frontend.streams, torch.ones(1, len(crop), dtype=torch.bool)
         inputs = {VIDEO: to_network_input(crop), SOUND: to_sound_input(wave, form_of(loaded))}
-        np.save(path, torch.cat([streams[name](own[None], mask) for name, own in inputs.items()]).numpy())
-    return clip, cell, dict(zip((VIDEO, SOUND), torch.from_numpy(np.load(path)), strict=True))
+        return torch.cat([streams[name](own[None], mask) for name, own in inputs.items()]).numpy()
+
+    both = made_once(folder, clip, features, f"_{cell.name}_{seed}")
+    return clip, cell, dict(zip((VIDEO, SOUND), torch.from_numpy(both), strict=True))
 
 
 def copies_of(
@@ -198,21 +202,15 @@ def reliance(model: LipReader, examples: Sequence[Example], tokenizer) -> str:
 
 def parser(text: str, model: str, clips: int) -> argparse.ArgumentParser:
     """The options of the rigs on spoilt clips, with their defaults."""
-    own = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
+    own = rig_parser(text, model=model, states="exp/spoilt", batch=8, lr=6e-4, steps=200, seed=0)
     own.add_argument("--config", metavar="YAML")
     own.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE")
-    own.add_argument("--model", default=model, help="that is begun with (default: %(default)s)")
     for flag in ("--train", "--dev", "--test"):
         own.add_argument(flag, metavar="JSONL")
     own.add_argument(
         "--clips", type=int, default=clips, metavar="N", help="of s1 for training, by chance (%(default)s)"
     )
     own.add_argument("--draws", type=int, default=3, metavar="N", help="copies of each clip (default: 3)")
-    own.add_argument("--states", default="exp/spoilt", metavar="DIR", help="where features are stored")
-    own.add_argument("--steps", type=int, default=200)
-    own.add_argument("--batch", type=int, default=8, help="clips of a step (default: 8)")
-    own.add_argument("--lr", type=float, default=6e-4)
-    own.add_argument("--seed", type=int, default=0)
     own.add_argument("--out", type=Path, metavar="DIR")
     return own
 
@@ -224,8 +222,8 @@ def main() -> None:
     if args.compare:
         return print("\n".join(against(*args.compare)))
     torch.set_num_threads(1)
-    loaded, folder = load_model(args.model), Path(args.states)
-    folder.mkdir(parents=True, exist_ok=True)
+    loaded = load_model(args.model)
+    folder = Path(args.states) / loaded.weights_sha256[:12]
     train, dev, test = (read_manifest(path) for path in (args.train, args.dev, args.test))
     check_disjoint(train, dev, test)
     voices, chosen = train, some_of_s1(train, args.clips)

@@ -28,9 +28,10 @@ from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).parent))
 from on_states import batch_of, stored
+from rig_options import rig_parser
 
 from vsr.data.codebook import fit_codebook
-from vsr.data.manifest import Clip, read_manifest
+from vsr.data.manifest import Clip, read_manifest, read_manifests
 from vsr.data.targets import Teacher
 from vsr.evaluation.rows import against, keep_scores, rates
 from vsr.evaluation.wer import UtteranceScore, score_utterance
@@ -127,8 +128,7 @@ def read(head: nn.Module, tokenizer: Any, clips: Sequence[Clip], states: Sequenc
 
 
 def parser() -> argparse.ArgumentParser:
-    own = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    own.add_argument("--model", default="grid", help="whose encoder is kept (default: grid)")
+    own = rig_parser(__doc__, model="grid", states="exp/states", batch=8, lr=1e-3, steps=1000, checks=4, seed=0)
     own.add_argument("--backbone", default="", metavar="DIR", help="of the language model, or a GGUF file")
     own.add_argument("--projector", default="{kind: stack, frames: 5}", metavar="YAML")
     own.add_argument("--prompt", default="Transcribe the speech.", metavar="TEXT")
@@ -141,13 +141,7 @@ def parser() -> argparse.ArgumentParser:
     for flag in ("--dev", "--test"):
         own.add_argument(flag, required=True, metavar="JSONL")
     own.add_argument("--dev-clips", type=int, default=20, metavar="N", help="of dev that are read (default: 20)")
-    own.add_argument("--states", default="exp/states", metavar="DIR", help="where states are stored")
-    own.add_argument("--batch", type=int, default=8, help="clips of a step (default: 8)")
-    own.add_argument("--lr", type=float, default=1e-3)
-    own.add_argument("--steps", type=int, default=1000)
     own.add_argument("--minutes", type=float, default=60.0, help="of a piece (default: 60)")
-    own.add_argument("--checks", type=int, default=4, metavar="N", help="times that dev is read")
-    own.add_argument("--seed", type=int, default=0)
     own.add_argument("--against", metavar="DIR", help="of another run")
     own.add_argument("--out", required=True, metavar="DIR")
     return own
@@ -159,11 +153,11 @@ def main() -> None:
     torch.manual_seed(args.seed)
     loaded, out = load_model(args.model), Path(args.out)
     keep = len(loaded.model.encoder.layers)
-    lists = [[c for path in args.train for c in read_manifest(path)], read_manifest(args.dev), read_manifest(args.test)]
-    lists[1] = lists[1][: args.dev_clips]
-    folder = Path(args.states) / f"{loaded.weights_sha256[:12]}_{keep}"
+    dev = read_manifest(args.dev)[: args.dev_clips]
+    lists = [read_manifests(args.train), dev, read_manifest(args.test)]
     with torch.inference_mode():
-        states = [[loaded.model.encoder.norm(x) for x in stored(loaded, own, keep, folder)] for own in lists]
+        kept = [stored(loaded, own, keep, args.states) for own in lists]
+        states = [[loaded.model.encoder.norm(x) for x in own] for own in kept]
     states = [[own.clone() for own in each] for each in states]
     if args.shuffle:
         states = [dealt(each, args.seed) for each in states]

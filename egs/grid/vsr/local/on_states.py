@@ -11,11 +11,11 @@ read and what is grammar. --units adds units of the sound to what is learnt (Syn
 list's error rate is below it, and prints the step. Writes a model folder that vsr decode reads.
 """
 
-import argparse
 import itertools
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,11 +24,13 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 sys.path.insert(0, str(Path(__file__).parent))
+from kept import made_once
 from rig import Plan, training
+from rig_options import rig_parser
 
 from vsr.core.tokens import IGNORE
 from vsr.data.batch import Batch, CropDataset
-from vsr.data.manifest import Clip, read_manifest
+from vsr.data.manifest import Clip, read_manifest, read_manifests
 from vsr.data.sampler import FrameBudgetSampler
 from vsr.data.targets import Teacher
 from vsr.models.lengths import length_mask, zero_padding
@@ -55,21 +57,20 @@ class Above(LipReader):
 
 
 @torch.inference_mode()
-def stored(loaded: LoadedModel, clips: Sequence[Clip], keep: int, folder: Path) -> list[Tensor]:
-    """States (T, D) after the ``keep`` lower layers, of each clip; made once for each folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    dataset, model, found = CropDataset(clips, loaded.tokenizer, None), loaded.model, []
-    for place, clip in enumerate(clips):
-        path = folder / f"{clip.id}.npy"
-        if not path.exists():
-            batch = dataset.batch([place])
-            mask = length_mask(batch.lengths, batch.video.shape[1])
-            x = model.encoder.dropout(model.frontend(zero_padding(batch.video, mask), mask) * model.encoder.scale)
-            for layer in model.encoder.layers[:keep]:
-                x = layer(x, mask)
-            np.save(path, x[0].numpy())
-        found.append(torch.from_numpy(np.load(path)))
-    return found
+def stored(loaded: LoadedModel, clips: Sequence[Clip], keep: int, root: str | Path) -> list[Tensor]:
+    """States (T, D) after the ``keep`` lower layers, of each clip; made once under ``root``."""
+    folder = Path(root) / f"{loaded.weights_sha256[:12]}_{keep}"
+    dataset, model = CropDataset(clips, loaded.tokenizer, None), loaded.model
+
+    def states(place: int) -> np.ndarray:
+        batch = dataset.batch([place])
+        mask = length_mask(batch.lengths, batch.video.shape[1])
+        x = model.encoder.dropout(model.frontend(zero_padding(batch.video, mask), mask) * model.encoder.scale)
+        for layer in model.encoder.layers[:keep]:
+            x = layer(x, mask)
+        return x[0].numpy()
+
+    return [torch.from_numpy(made_once(folder, clip, partial(states, k))) for k, clip in enumerate(clips)]
 
 
 def batch_of(clips: Sequence[Clip], states: Sequence[Tensor], teacher: Teacher, rng=None) -> Batch:
@@ -112,13 +113,13 @@ def reader_above(loaded: LoadedModel, config: LipReaderConfig, keep: int) -> Abo
 
 
 def batches_of(
-    clips: Sequence[Clip], states: Sequence[Tensor], teacher: Teacher, frames: int, seed: int
+    clips: Sequence[Clip], states: Sequence[Tensor], teacher: Teacher, frames: int, seed: int, hidden: bool = True
 ) -> Iterator[Batch]:
-    """Batches of so many frames with frames of the states hidden, epoch after epoch without end."""
+    """Batches of so many frames, epoch after epoch without end; ``hidden``: with frames of the states hidden."""
     sampler = FrameBudgetSampler([len(own) for own in states], frames, seed)
     for epoch in itertools.count():
         for indices in sampler.batches(epoch):
-            rng = np.random.default_rng((seed, epoch, indices[0]))
+            rng = np.random.default_rng((seed, epoch, indices[0])) if hidden else None
             yield batch_of([clips[i] for i in indices], [states[i] for i in indices], teacher, rng)
 
 
@@ -148,34 +149,26 @@ def rate(model: Above, clips: Sequence[Clip], states: Sequence[Tensor], tokenize
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default="grid", help="whose lower layers are kept (default: grid)")
+    parser = rig_parser(__doc__, model="grid", states="exp/states", frames=2400, lr=3e-3, steps=1500, checks=10, seed=0)
     parser.add_argument("--keep", type=int, metavar="N", help="of its layers (default: all)")
     parser.add_argument("--train", nargs="+", required=True, metavar="JSONL")
     parser.add_argument("--dev", required=True, metavar="JSONL")
     parser.add_argument("--tokenizer", required=True, metavar="DIR")
-    parser.add_argument("--states", default="exp/states", metavar="DIR", help="where states are stored")
     parser.add_argument("--alignment", type=float, default=0.5, metavar="W", help="of the frames' tokens (0.5)")
     parser.add_argument("--shuffle", action="store_true", help="the control: every clip has another one's text")
     parser.add_argument("--units", metavar="DIR", help="units of the sound, 2 a frame (lip2speech features)")
     parser.add_argument("--units-weight", type=float, default=10.0)
     parser.add_argument("--ctc-weight", type=float, default=1.0)
-    parser.add_argument("--checks", type=int, default=10, metavar="N", help="times that the dev list is read")
     parser.add_argument("--until", type=float, default=0.0, metavar="X", help="stop below this error rate of dev")
-    parser.add_argument("--steps", type=int, default=1500)
-    parser.add_argument("--frames", type=int, default=2400, help="of a batch (default: 2400)")
-    parser.add_argument("--lr", type=float, default=3e-3)
-    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", required=True, metavar="DIR")
     args = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(args.seed)
     loaded, tokenizer = load_model(args.model), load_tokenizer(args.tokenizer)
     args.keep = len(loaded.model.encoder.layers) if args.keep is None else args.keep
-    clips = [clip for path in args.train for clip in read_manifest(path)]
+    clips = read_manifests(args.train)
     dev = read_manifest(args.dev)
-    folder = Path(args.states) / f"{loaded.weights_sha256[:12]}_{args.keep}"
-    states, seen = stored(loaded, clips, args.keep, folder), stored(loaded, dev, args.keep, folder)
+    states, seen = (stored(loaded, own, args.keep, args.states) for own in (clips, dev))
     print(f"{len(clips)} clips stored", flush=True)
     audio = {"audio": {"kind": "frame_units", "folder": args.units, "weight": args.units_weight}}
     config = replace(

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from vsr.evaluation.rows import against, keep_scores, rates
 from vsr.training.state import Average
 
-__all__ = ["Plan", "Report", "against", "keep_scores", "rates", "training"]
+__all__ = ["Plan", "Report", "against", "keep_scores", "rates", "steps", "training"]
 
 CLIP = 5.0
 
@@ -42,13 +42,18 @@ class Report:
         return f"step {self.step}  {self.minutes:.1f} min  {each}"
 
 
-def training(model: nn.Module, objective_for: Callable, batches: Iterator, plan: Plan) -> Iterator[Report]:
-    """Train what has a gradient in place, and report ``plan.checks`` times; the last report has the averaged weights.
-    ``objective_for`` takes the averaged model, for objectives that are taught by it."""
+def adamw(model: nn.Module, lr: float) -> torch.optim.AdamW:
+    """AdamW over what has a gradient."""
     trained = [own for own in model.parameters() if own.requires_grad]
-    optimiser = torch.optim.AdamW(trained, plan.lr, betas=(0.9, 0.98), weight_decay=0.03)
-    average, begun = Average(model, plan.ema), time.process_time()
-    objective = objective_for(average.model)
+    return torch.optim.AdamW(trained, lr, betas=(0.9, 0.98), weight_decay=0.03)
+
+
+def steps(
+    model: nn.Module, objective: Callable, batches: Iterator, plan: Plan, optimiser: torch.optim.Optimizer | None = None
+) -> Iterator[tuple[int, dict[str, Tensor]]]:
+    """Train what has a gradient in place; yields how many steps are done, and their last losses, after each.
+    ``optimiser``: another than `adamw`, whose rate is set all the same."""
+    optimiser = optimiser or adamw(model, plan.lr)
     for step in range(plan.steps):
         for group in optimiser.param_groups:
             shape = 0.5 * (1 + math.cos(math.pi * step / plan.steps))
@@ -58,8 +63,19 @@ def training(model: nn.Module, objective_for: Callable, batches: Iterator, plan:
         optimiser.zero_grad()
         losses = objective(model, batch)
         losses["loss"].backward()
-        torch.nn.utils.clip_grad_norm_(trained, CLIP)
+        torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
         optimiser.step()
-        average.update(model, step + 1)
-        if (step + 1) * plan.checks // plan.steps > step * plan.checks // plan.steps:
-            yield Report(step + 1, average.model, (time.process_time() - begun) / 60, losses)
+        yield step + 1, losses
+
+
+def training(
+    model: nn.Module, objective_for: Callable, batches: Iterator, plan: Plan,
+    optimiser: torch.optim.Optimizer | None = None,
+) -> Iterator[Report]:  # fmt: skip
+    """`steps`, reported ``plan.checks`` times; the last report has the averaged weights. ``objective_for`` takes the
+    averaged model, for objectives that are taught by it."""
+    average, begun = Average(model, plan.ema), time.process_time()
+    for step, losses in steps(model, objective_for(average.model), batches, plan, optimiser):
+        average.update(model, step)
+        if step * plan.checks // plan.steps > (step - 1) * plan.checks // plan.steps:
+            yield Report(step, average.model, (time.process_time() - begun) / 60, losses)

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).parent))
 from fusion_rows import Cell, Example, batches, copies_of, parser, read, reader, some_of_s1, stored
+from kept import made_once
 from noise import noisy
 from rig import Plan, keep_scores, rates, training
 
@@ -83,13 +84,15 @@ def hearing_of(kind: str) -> Callable[[np.ndarray], Tensor]:
 def with_sound(example: Example, hearing, voices: list[Clip], seed: int, folder: Path, kind: str) -> Example:
     """The same spoilt clip with what is heard of its sound; made once for each folder."""
     clip, cell, features = example
-    path = folder / f"{clip.id}_{cell.name}_{seed}_{kind}.npy"
     if kind == "grid-av":
         return example
-    if not path.exists():
+
+    def heard() -> np.ndarray:
         wave = noisy(clip, cell, voices, seed) if cell.kind else clip_wave(clip)
-        np.save(path, hearing(np.ascontiguousarray(wave, np.float32)).numpy())
-    return clip, cell, features | {SOUND: torch.from_numpy(np.load(path))}
+        return hearing(np.ascontiguousarray(wave, np.float32)).numpy()
+
+    found = made_once(folder, clip, heard, f"_{cell.name}_{seed}_{kind}")
+    return clip, cell, features | {SOUND: torch.from_numpy(found)}
 
 
 def of_others(examples: list[Example]) -> list[Example]:
@@ -113,7 +116,8 @@ def main() -> None:
     own.add_argument("--others", action="store_true", help="the control: the sound of other clips")
     args = own.parse_args()
     torch.set_num_threads(1)
-    front, folder = load_model(args.front), Path(args.states)
+    front = load_model(args.front)
+    folder = Path(args.states) / front.weights_sha256[:12]
     train, dev, test = (read_manifest(path) for path in (args.train, args.dev, args.test))
     check_disjoint(train, dev, test)
     chosen = some_of_s1(train, args.clips)

@@ -10,8 +10,10 @@ different speakers, and of one); controls: the sound of another clip, and a stil
 """
 
 import argparse
+import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +21,12 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+sys.path.insert(0, str(Path(__file__).parent))
+from kept import made_once
+
 from vsr.core.clock import SAMPLES_PER_FRAME
 from vsr.data.batch import CropDataset
-from vsr.data.manifest import Clip, read_manifest
+from vsr.data.manifest import Clip, read_manifest, read_manifests
 from vsr.data.sound_input import clip_wave
 from vsr.decoding.synchrony import Synchrony, load_synchrony, offset_of, save_synchrony
 from vsr.models.contrastive_fusion import ContrastSettings
@@ -41,15 +46,13 @@ def crop_of(clip: Clip) -> np.ndarray:
 
 @torch.inference_mode()
 def stored(model: Synchrony, clips: Sequence[Clip], folder: Path) -> list[tuple[Tensor, Tensor]]:
-    """Features (T, D) of lips and of sound by the front ends, of each clip; made once."""
-    folder.mkdir(parents=True, exist_ok=True)
-    found = []
-    for clip in clips:
-        path = folder / f"{clip.id}.npy"
-        if not path.exists():
-            np.save(path, torch.stack(model.features(crop_of(clip), clip_wave(clip))).numpy())
-        found.append(tuple(torch.from_numpy(np.load(path))))
-    return found
+    """Features (T, D) of lips and of sound by the front ends, of each clip; made once for each folder."""
+    folder = folder / model.sha256[:12]
+
+    def features(clip: Clip) -> np.ndarray:
+        return torch.stack(model.features(crop_of(clip), clip_wave(clip))).numpy()
+
+    return [tuple(torch.from_numpy(made_once(folder, clip, partial(features, clip)))) for clip in clips]
 
 
 def train(model: Synchrony, features, minutes: float, seed: int) -> None:
@@ -139,7 +142,7 @@ def main() -> None:
         torch.manual_seed(args.seed)
         settings = ContrastSettings(width=args.width, layers=args.layers)
         model = Synchrony.of_reader(load_model(args.model), args.model, settings)
-        clips = [clip for path in args.train for clip in read_manifest(path)]
+        clips = read_manifests(args.train)
         train(model, stored(model, clips, Path(args.features)), args.minutes, args.seed)
         save_synchrony(args.out, model, {"training": {"clips": len(clips), "minutes": args.minutes, "seed": args.seed}})
     model, each = load_synchrony(args.out), [read_manifest(path) for path in args.test]

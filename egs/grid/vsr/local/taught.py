@@ -13,20 +13,22 @@ program, whose heads of other names are left out. Writes the weights, and scores
 tests, greedily (local/seeds.py takes several seeds).
 """
 
-import argparse
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
+from kept import made_once
 from on_states import batches_of, stored
 from rig import Plan, against, keep_scores, rates, training
+from rig_options import rig_parser
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from vsr.core.tokens import IGNORE
 from vsr.data.batch import SOUND, VIDEO, Batch
-from vsr.data.manifest import read_manifest
+from vsr.data.manifest import Clip, read_manifest, read_manifests
 from vsr.data.sound_input import clip_wave
 from vsr.data.targets import Teacher
 from vsr.decoding.encoding import encode, sound_of
@@ -71,18 +73,16 @@ class Passed(nn.Module):
 
 
 @torch.inference_mode()
-def stored_sound(loaded, clips, keep: int, folder: Path) -> list[Tensor]:
-    """States (T, D) of the sound after the ``keep`` lower layers, of each clip; made once for each folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    found = []
-    for clip in clips:
-        path = folder / f"{clip.id}.npy"
-        if not path.exists():
-            with kept(loaded.model.encoder, [keep]) as lower:
-                encode(loaded, {SOUND: sound_of(loaded, [clip_wave(clip)])}, torch.tensor([clip.num_frames]))
-            np.save(path, lower[keep][0].numpy())
-        found.append(torch.from_numpy(np.load(path)))
-    return found
+def stored_sound(loaded, clips, keep: int, root: str | Path) -> list[Tensor]:
+    """States (T, D) of the sound after the ``keep`` lower layers, of each clip; made once under ``root``."""
+    folder = Path(root) / f"{loaded.weights_sha256[:12]}_{keep}_sound"
+
+    def states(clip: Clip) -> np.ndarray:
+        with kept(loaded.model.encoder, [keep]) as lower:
+            encode(loaded, {SOUND: sound_of(loaded, [clip_wave(clip)])}, torch.tensor([clip.num_frames]))
+        return lower[keep][0].numpy()
+
+    return [torch.from_numpy(made_once(folder, clip, partial(states, clip))) for clip in clips]
 
 
 def with_sound(batch: Batch, sound) -> Batch:
@@ -183,7 +183,9 @@ def scored(clips, read) -> list[UtteranceScore]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = rig_parser(
+        __doc__, model="grid", hearing="grid-av", keep=2, states="exp/states", frames=600, lr=1e-3, steps=1000, seed=0
+    )
     parser.add_argument("--compare", nargs=2, type=Path, metavar="DIR", help="two results of this program")
     parser.add_argument("--config", metavar="YAML")
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE")
@@ -191,18 +193,10 @@ def main() -> None:
     parser.add_argument("--objective", default="", help="in place of the YAML's")
     parser.add_argument("--control", action="store_true", help="further heads, and the mixed sound, are of other clips")
     parser.add_argument("--init", metavar="DIR", help="an earlier run, whose weights this one begins with")
-    parser.add_argument("--model", default="grid", help="whose lower layers are kept (default: grid)")
-    parser.add_argument("--hearing", default="grid-av", help="whose lower layers hear, for mixed streams (grid-av)")
-    parser.add_argument("--keep", type=int, default=2, metavar="N", help="of its layers (default: 2)")
     parser.add_argument("--train", nargs="+", metavar="JSONL")
     parser.add_argument("--dev", metavar="JSONL")
     parser.add_argument("--tests", nargs="*", default=[], metavar="JSONL")
     parser.add_argument("--tokenizer", metavar="DIR", help="default: that of --model")
-    parser.add_argument("--states", default="exp/states", metavar="DIR", help="where states are stored")
-    parser.add_argument("--steps", type=int, default=1000)
-    parser.add_argument("--frames", type=int, default=600, help="of a batch (default: 600)")
-    parser.add_argument("--lr", type=float, default=1e-3)
-    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", metavar="DIR")
     args = parser.parse_args()
     if args.compare:
@@ -214,11 +208,9 @@ def main() -> None:
     run = load_config(args.config, args.set, TrainConfig)
     config = run.model_config(tokenizer.vocab_size)
     config = replace(config, further_heads={k: v for k, v in config.further_heads.items() if k not in args.without})
-    clips = [clip for path in args.train for clip in read_manifest(path)]
-    folder = Path(args.states) / f"{loaded.weights_sha256[:12]}_{args.keep}"
-    lists = {path: read_manifest(path) for path in args.tests}
-    states, dev = stored(loaded, clips, args.keep, folder), read_manifest(args.dev)
-    seen = stored(loaded, dev, args.keep, folder)
+    clips = read_manifests(args.train)
+    dev, lists = read_manifest(args.dev), {path: read_manifest(path) for path in args.tests}
+    states, seen = (stored(loaded, own, args.keep, args.states) for own in (clips, dev))
     print(f"{len(clips)} clips stored", flush=True)
     model, out = upper(loaded, config, args.keep), Path(args.out)
     if args.init:
@@ -228,14 +220,12 @@ def main() -> None:
     sound = {}
     if isinstance(model.frontend, MixedStreams):
         heard = [others(clips, args.seed)[clip.id] if args.control else clip for clip in clips]
-        hearing = load_model(args.hearing)
-        named = stored_sound(
-            hearing, heard, args.keep, folder.parent / f"{hearing.weights_sha256[:12]}_{args.keep}_sound"
-        )
+        named = stored_sound(load_model(args.hearing), heard, args.keep, args.states)
         sound = {clip.id: own for clip, own in zip(clips, named, strict=True)}
     objective = objective_of(config, args.objective or run.objective)
     model = train(model, clips, states, teacher, (dev, seen, tokenizer), args, objective, sound)
-    found = {path: texts(model, own, stored(loaded, own, args.keep, folder), tokenizer) for path, own in lists.items()}
+    unseen = {path: stored(loaded, own, args.keep, args.states) for path, own in lists.items()}
+    found = {path: texts(model, own, unseen[path], tokenizer) for path, own in lists.items()}
     scores = {f"{Path(path).parent.name} {name}": scored(lists[path], own)
               for path, heads in found.items() for name, own in heads.items()}  # fmt: skip
     keep_scores(out, scores)

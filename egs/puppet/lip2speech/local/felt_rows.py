@@ -17,9 +17,9 @@ from emotion_rows import figures, row
 
 from lip2speech.evaluation.asr_scorers import PocketSphinxGrid
 from lip2speech.features.speaker import reference_vector
-from lip2speech.inference.dubbing import speaker_of
 from lip2speech.inference.folder import load_listener, load_model
 from lip2speech.inference.revoicing import revoice
+from lip2speech.inference.speakers import speaker_of
 from vsr.core.files import write_text
 from vsr.data.manifest import read_manifest
 from vsr.media.audio import read_wave

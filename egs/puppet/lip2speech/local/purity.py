@@ -15,7 +15,7 @@ import torch
 
 from lip2speech.models.durations import runs
 from lip2speech.training.translator import units_of
-from vsr.data.manifest import read_manifest
+from vsr.data.manifest import read_manifests
 from vsr.media.units import Codebook
 
 
@@ -41,7 +41,7 @@ def main() -> None:
     own.add_argument("--lists", nargs="+", required=True, metavar="JSONL")
     args = own.parse_args()
     torch.set_num_threads(1)
-    clips = [clip for path in args.lists for clip in read_manifest(path)]
+    clips = read_manifests(args.lists)
     for path in args.units:
         codebook = Codebook.load(path)
         units = units_of(clips, codebook)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Sentences in four made styles, for `--emotion`; sound alone. See vsr/corpora/puppet/styles.py.
 
-    local/styles.py --out DIR [--train N] [--dev N] [--test N] [--seed N]
+local/styles.py --out DIR [--train N] [--dev N] [--test N] [--seed N]
 """
 
 import argparse

@@ -27,7 +27,7 @@ from purity import purity
 from lip2speech.models.durations import runs
 from lip2speech.models.translators import load_translator
 from lip2speech.training.translator import units_of
-from vsr.data.manifest import read_manifest, translation_of
+from vsr.data.manifest import read_manifest, read_manifests, translation_of
 from vsr.evaluation.translation import score_translations
 from vsr.evaluation.wer import score
 from vsr.media.units import Codebook
@@ -110,7 +110,7 @@ def main() -> None:
     model = load_translator(args.translator)
     codebook = Codebook.load(Path(args.translator) / "units.safetensors")
     heard, said = ([read_manifest(path)[: args.clips or None] for path in own] for own in (args.heard, args.said))
-    train = [clip for path in args.train for clip in read_manifest(path)]
+    train = read_manifests(args.train)
     units = units_of([*train, *(clip for clips in heard + said for clip in clips)], codebook)
     print(f"purity of units: {purity([c for own in heard for c in own], units):.1f} % by all voices, "
           f"{purity(train, units):.1f} % by one of each language", flush=True)  # fmt: skip

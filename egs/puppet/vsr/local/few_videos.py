@@ -15,6 +15,7 @@ Writes a folder for each kind of reader to --out, which ../../grid/vsr/local/see
 
 import argparse
 import copy
+import itertools
 import math
 import sys
 from collections.abc import Callable, Sequence
@@ -28,13 +29,15 @@ from torch.nn.utils.rnn import pad_sequence
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "grid" / "vsr" / "local"))
 from on_states import stored
+from rig import Plan, steps
+from rig_options import rig_parser
 
 from vsr.core.tokens import IGNORE
 from vsr.corpora.puppet.languages import SLOTS, voices_of
 from vsr.corpora.puppet.sentences import load_vocabulary
 from vsr.corpora.puppet.speech import Voice, synthesiser
 from vsr.data.batch import Batch
-from vsr.data.manifest import read_manifest
+from vsr.data.manifest import read_manifest, read_manifests
 from vsr.data.sound_input import clip_wave
 from vsr.evaluation.combined import paired_gain
 from vsr.evaluation.rows import keep_scores
@@ -97,17 +100,12 @@ def batch_of(examples: Examples) -> Batch:
 Drawn = Callable[[np.random.Generator], Examples]
 
 
-def fit(model: nn.Module, loss: Callable[[Batch], Tensor], examples: Drawn, steps: int, lr: float, seed: int) -> None:
-    """Train in place with a cosine to nothing; ``examples`` gives a batch."""
-    optimiser, rng = torch.optim.AdamW(model.parameters(), lr, weight_decay=0.03), np.random.default_rng(seed)
-    model.train()
-    for step in range(steps):
-        for group in optimiser.param_groups:
-            group["lr"] = lr * min(1, (step + 1) / 20) * 0.5 * (1 + math.cos(math.pi * step / steps))
-        optimiser.zero_grad()
-        loss(batch_of(examples(rng))).backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-        optimiser.step()
+def fit(model: nn.Module, loss: Callable[[Batch], Tensor], examples: Drawn, count: int, lr: float, seed: int) -> None:
+    """Train in place for so many steps, with a cosine to nothing; ``examples`` gives a batch."""
+    rng, optimiser = np.random.default_rng(seed), torch.optim.AdamW(model.parameters(), lr, weight_decay=0.03)
+    batches = (batch_of(examples(rng)) for _ in itertools.repeat(None))
+    for _ in steps(model, lambda _, batch: {"loss": loss(batch)}, batches, Plan(count, lr, warmup=20), optimiser):
+        pass
 
 
 def drawn(examples: Examples, size: int = 0, replaced: float = 0.0) -> Drawn:
@@ -170,19 +168,15 @@ def shown(each: Sequence[UtteranceScore]) -> str:
 
 
 def parser() -> argparse.ArgumentParser:
-    own = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    own.add_argument("--model", default="grid", help="whose encoder is kept (default: grid)")
+    own = rig_parser(__doc__, model="grid", states="exp/states", steps=300, seed=0)
     own.add_argument("--source", nargs="+", required=True, metavar="JSONL", help="crops with sound (vsr waves)")
     for flag in ("--train", "--dev", "--test"):
         own.add_argument(flag, required=True, metavar="JSONL")
     own.add_argument("--language", required=True)
     own.add_argument("--tokenizer", required=True, metavar="DIR")
-    own.add_argument("--states", default="exp/states", metavar="DIR", help="where states are stored")
     own.add_argument("--clips", nargs="+", type=int, default=[10, 20, 50, 100], metavar="N")
     own.add_argument("--spoken", type=int, default=400, metavar="N", help="sentences of sound and text (400)")
     own.add_argument("--size", type=int, default=100, metavar="K", help="units (default: 100)")
-    own.add_argument("--steps", type=int, default=300, help="of each stage and reader (default: 300)")
-    own.add_argument("--seed", type=int, default=0)
     own.add_argument("--shuffle", action="store_true")
     own.add_argument("--out", type=Path, required=True, metavar="DIR", help="the scores go there")
     return own
@@ -193,15 +187,13 @@ def main() -> None:
     torch.set_num_threads(1)
     loaded, tokenizer = load_model(args.model), load_tokenizer(args.tokenizer)
     keep = len(loaded.model.encoder.layers)
-    folder = Path(args.states) / f"{loaded.weights_sha256[:12]}_{keep}"
-    source = [clip for path in args.source for clip in read_manifest(path)]
+    source = read_manifests(args.source)
     lists = {name: read_manifest(getattr(args, name)) for name in ("train", "dev", "test")}
     with torch.inference_mode():
         norm = loaded.model.encoder.norm
-        states = {
-            name: [norm(own).clone() for own in stored(loaded, clips, keep, folder)] for name, clips in lists.items()
-        }
-        lips = [norm(own).clone() for own in stored(loaded, source, keep, folder)]
+        held = {name: stored(loaded, clips, keep, args.states) for name, clips in (lists | {"source": source}).items()}
+        states = {name: [norm(own).clone() for own in each] for name, each in held.items()}
+    lips = states.pop("source")
     taken = {clip.text for clips in lists.values() for clip in clips}
     sentences = spoken(args.language, args.spoken, taken, args.seed)
     waves, extractor = [clip_wave(clip) for clip in source], Mfcc()

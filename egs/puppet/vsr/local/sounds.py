@@ -25,8 +25,9 @@ from torch import Tensor, nn
 sys.path.insert(0, str(Path(__file__).parents[3] / "grid" / "vsr" / "local"))
 from on_states import Above, batch_of, batches_of, reader_above, stored
 from rig import Plan, training
+from rig_options import rig_parser
 
-from vsr.data.manifest import Clip, read_manifest
+from vsr.data.manifest import Clip, read_manifest, read_manifests
 from vsr.data.targets import Teacher
 from vsr.evaluation.combined import paired_gain
 from vsr.evaluation.wer import UtteranceScore, bootstrap_interval
@@ -97,17 +98,11 @@ def shuffled(clips: Sequence[Clip], seed: int) -> list[Clip]:
 
 
 def parser() -> argparse.ArgumentParser:
-    own = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    own.add_argument("--model", default="grid", help="whose encoder is kept (default: grid)")
+    own = rig_parser(__doc__, model="grid", states="exp/states", frames=1200, lr=2e-3, steps=300, seed=0)
     own.add_argument("--train", nargs="+", required=True, metavar="JSONL")
     own.add_argument("--test", nargs="+", required=True, metavar="JSONL")
     own.add_argument("--languages", nargs="*", default=[], metavar="NAME", help="that it tells apart")
-    own.add_argument("--states", default="exp/states", metavar="DIR", help="where states are stored")
     own.add_argument("--layers", type=int, default=1, metavar="N", help="of each stream (default: 1)")
-    own.add_argument("--frames", type=int, default=1200, help="of a batch (default: 1200)")
-    own.add_argument("--lr", type=float, default=2e-3)
-    own.add_argument("--steps", type=int, default=300)
-    own.add_argument("--seed", type=int, default=0)
     own.add_argument("--shuffle", action="store_true")
     own.add_argument("--against", metavar="FILE")
     own.add_argument("--out", required=True, metavar="FILE")
@@ -120,12 +115,8 @@ def main() -> None:
     torch.manual_seed(args.seed)
     loaded = load_model(args.model)
     keep = len(loaded.model.encoder.layers)
-    folder = Path(args.states) / f"{loaded.weights_sha256[:12]}_{keep}"
-    clips, lists = (
-        [clip for path in args.train for clip in read_manifest(path)],
-        [read_manifest(own) for own in args.test],
-    )
-    states, unseen = stored(loaded, clips, keep, folder), [stored(loaded, own, keep, folder) for own in lists]
+    clips, lists = read_manifests(args.train), [read_manifest(own) for own in args.test]
+    states, *unseen = (stored(loaded, own, keep, args.states) for own in (clips, *lists))
     kind = {"kind": "bidirectional", "languages": args.languages, "layers": args.layers, "hidden": 384}
     alone = {"ctc_weight": 0.0, "alignment_weight": 0.0, "decoder_layers": 0, "further_heads": {HEAD: kind}}
     model = reader_above(loaded, replace(loaded.model.config, **alone), keep)

@@ -23,6 +23,7 @@ from torch.nn.utils.rnn import pad_sequence
 sys.path.insert(0, str(Path(__file__).parents[3] / "grid" / "vsr" / "local"))
 from on_states import batches_of, stored
 from rig import Plan, training
+from rig_options import rig_parser
 from taught import Kept, others, stored_sound, upper, with_sound
 
 from vsr.data.batch import SOUND, VIDEO, Batch
@@ -98,7 +99,9 @@ def compare(folders, path, language) -> None:
 
 
 def parser() -> argparse.ArgumentParser:
-    own = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    own = rig_parser(
+        __doc__, model="grid", hearing="grid-av", keep=2, states="exp/states", frames=900, lr=1e-3, steps=1000, seed=0
+    )
     own.add_argument("--compare", nargs=2, type=Path, metavar="DIR")
     own.add_argument("--config", metavar="YAML")
     own.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE")
@@ -106,19 +109,11 @@ def parser() -> argparse.ArgumentParser:
     own.add_argument("--shuffle", action="store_true")
     own.add_argument("--others", action="store_true")
     own.add_argument("--head", default="es", metavar="NAME")
-    own.add_argument("--model", default="grid", help="whose lower layers are kept (default: grid)")
-    own.add_argument("--hearing", default="grid-av", help="whose lower layers hear (default: grid-av)")
-    own.add_argument("--keep", type=int, default=2, metavar="N", help="of its layers (default: 2)")
     own.add_argument("--train", metavar="JSONL")
     own.add_argument("--clips", type=int, default=0, metavar="N", help="the first N of them alone")
     own.add_argument("--dev", metavar="JSONL")
     own.add_argument("--test", metavar="JSONL", required=True)
     own.add_argument("--tokenizer", metavar="DIR")
-    own.add_argument("--states", default="exp/states", metavar="DIR", help="where states are stored")
-    own.add_argument("--steps", type=int, default=1000)
-    own.add_argument("--frames", type=int, default=900, help="of a batch (default: 900)")
-    own.add_argument("--lr", type=float, default=1e-3)
-    own.add_argument("--seed", type=int, default=0)
     own.add_argument("--out", type=Path, metavar="DIR")
     return own
 
@@ -134,19 +129,17 @@ def main() -> None:
     config = run.model_config(tokenizer.vocab_size)
     lists = {name: read_manifest(getattr(args, name)) for name in ("train", "dev", "test")}
     lists["train"] = lists["train"][: args.clips or None]
-    folder = Path(args.states) / f"{loaded.weights_sha256[:12]}_{args.keep}"
-    states = {name: stored(loaded, clips, args.keep, folder) for name, clips in lists.items()}
+    states = {name: stored(loaded, clips, args.keep, args.states) for name, clips in lists.items()}
     model, name = upper(loaded, config, args.keep), args.head
     own, objective = tokenizer_of_head(config, name, tokenizer), objective_of(config, args.objective or run.objective)
     clips, sound, heard = lists["train"], {}, {}
     if isinstance(model.frontend, MixedStreams):
         hearing = load_model(args.hearing)
-        place = folder.parent / f"{hearing.weights_sha256[:12]}_{args.keep}_sound"
         dealt = [others(clips, args.seed)[clip.id] if args.others else clip for clip in clips]
-        each = stored_sound(hearing, dealt, args.keep, place)
+        each = stored_sound(hearing, dealt, args.keep, args.states)
         sound = {clip.id: states for clip, states in zip(clips, each, strict=True)}
         if all(clip.sound for clip in lists["test"]):
-            heard = {"sound": stored_sound(hearing, lists["test"], args.keep, place)}
+            heard = {"sound": stored_sound(hearing, lists["test"], args.keep, args.states)}
     lips_alone = args.objective == "ctc_attention"
     teacher = Kept(Teacher(tokenizer, further_heads_of(config)))
     taught = shuffled(clips, args.seed) if args.shuffle else clips

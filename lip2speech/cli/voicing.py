@@ -1,0 +1,167 @@
+"""What the verbs that voice a video share: options, checks before the work, the work, and what is told of it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from lip2speech.cli.commands.watermark import add_watermark_argument
+from lip2speech.cli.consent import add_consent_argument
+from lip2speech.cli.references import heard, references_of
+from lip2speech.inference.gap import gap_of
+from lip2speech.inference.options import check_noisy
+from lip2speech.inference.prosody import add_prosody_arguments, prosody_of
+from lip2speech.inference.reference import OWN, Reference
+from lip2speech.models.emotion_options import emotion_of
+from lip2speech.models.flow_options import add_flow_arguments, flow_options
+from lip2speech.models.token_options import add_token_arguments, token_options
+from vsr.core.machine import add_device_argument
+
+
+def add_voice_arguments(parser: argparse.ArgumentParser, voice) -> None:
+    """Declare whose voice it is, its prosody, model and flow; ``voice``: the group of the first of them."""
+    voice.add_argument(
+        "--reference", action="append", default=[], metavar="[N=]WHO",
+        help="a recording; own: the video's sound; anonymous[:SEED]: nobody; face: by its looks; NAME: a saved voice; "
+        "with N=, of face N (default: the model's own)",
+    )  # fmt: skip
+    voice.add_argument("--fill", metavar="START-END", help="make these seconds of the sound alone, to fit the rest")
+    add_prosody_arguments(voice)
+    voice.add_argument("--emotion", metavar="NAME[:A[,B]]", help="towards it by A (1), away from others by B (0)")
+    add_watermark_argument(voice)
+    add_token_arguments(voice)
+    add_consent_argument(voice)
+    voice.add_argument("--model", metavar="MODEL", help="folder or org/name (default: the one in the package)")
+    add_device_argument(voice)
+    add_flow_arguments(parser)
+
+
+def check_given(args: argparse.Namespace, references: dict[int | None, Reference], *read: str):
+    """Check files and options before the work; returns how the video goes into the output, None for a .wav; ``read``:
+    further files that are read.
+
+    Raises VsrError.
+    """
+    from lip2speech.inference.synthetic import VOICE, WORDS
+    from vsr.core.errors import VsrError
+    from vsr.core.files import check_outputs
+    from vsr.media.mux.mux import check_container
+
+    recordings = [own.file for own in references.values() if own.file]
+    check_outputs(((args.out, VOICE), (args.words, WORDS)), args.video, *recordings, *read)
+    if not Path(args.out).suffix:
+        raise VsrError("bad_options", f"{args.out}: the suffix says what to write, such as .mp4 or .wav")
+    flow_options(args)
+    prosody_of(args)
+    if emotion := emotion_of(args.emotion):
+        if args.tokens:
+            raise VsrError("bad_options", "--emotion is of a flow, not of --tokens")
+        from lip2speech.inference.folder import ACOUSTIC, check_feels, find_model
+
+        check_feels(find_model(args.model) / ACOUSTIC, emotion.name)
+    token_options(args)
+    check_noisy(args.noisy)
+    if args.fill:
+        check_gap(args)
+    if (args.noisy or args.fill) and not args.tokens:
+        from lip2speech.inference.folder import ACOUSTIC, check_given_sound, find_model
+
+        check_given_sound(find_model(args.model) / ACOUSTIC, bool(args.fill))
+    return None if Path(args.out).suffix.lower() == ".wav" else check_container(args.video, args.out)
+
+
+def check_gap(args: argparse.Namespace) -> None:
+    """Refuse a gap that cannot be, and what goes with none. Raises VsrError."""
+    from vsr.core.errors import VsrError
+
+    gap_of(args.fill)
+    if args.noisy:
+        raise VsrError("bad_options", "--fill keeps the sound around the gap, --noisy makes all of it again: give one")
+
+
+def voice(args: argparse.Namespace, plan, text_for: Callable, write_words: Callable) -> int:
+    """Speak and write, for every verb that voices a video.
+
+    Args:
+        args: of `add_voice_arguments`, with ``video``, ``out``, ``words`` and ``faces``.
+        plan: of `check_given`.
+        text_for: (voice, options of the flow) -> the `lip2speech.inference.text.Text`.
+        write_words: (file of --words, text, video, seconds that are voiced) writes them.
+
+    Raises VsrError.
+    """
+    references = references_of(args.reference)
+    voices = _voices(args, references)
+    from lip2speech.inference.dubbing import speak
+    from lip2speech.inference.folder import load_model
+    from lip2speech.inference.spoken import write_spoken
+    from lip2speech.inference.watermark import mark
+    from vsr.core.progress import Watch, film_bar
+
+    loaded = _with_tokens(load_model(args.model, args.device), args)
+    options = _options(args)
+    text = text_for(loaded, options.flow)
+    with film_bar() as progress:
+        spoken = speak(loaded, args.video, voices, options, text, Watch(progress=progress))
+    if args.watermark:
+        spoken.wave = mark(spoken.wave)
+    write_spoken(spoken, args.video, args.out, plan)
+    if args.words:
+        write_words(args.words, text, args.video, spoken.seconds)
+    _tell(args, plan, references, text, spoken)
+    return 0
+
+
+def _voices(args: argparse.Namespace, references: dict[int | None, Reference]) -> dict:
+    """What `lip2speech.inference.dubbing.speak` takes as references, for the gap of --fill the recording's own voice
+    unless another is named. Raises VsrError."""
+    voices = {face: heard(own, args.video, args.model) for face, own in references.items()}
+    return {None: Reference(OWN)} | voices if args.fill else voices
+
+
+def _options(args: argparse.Namespace):
+    from lip2speech.inference.dubbing import SpeakOptions
+
+    gap = gap_of(args.fill) if args.fill else None
+    return SpeakOptions(flow_options(args), args.faces, prosody_of(args), args.noisy, gap, emotion_of(args.emotion))
+
+
+def _with_tokens(loaded, args: argparse.Namespace):
+    """The voice, with a token model in the flow's place where --tokens names one. Raises VsrError."""
+    tokens = token_options(args)
+    if not tokens:
+        return loaded
+    from lip2speech.inference.token_voice import with_tokens
+
+    return with_tokens(loaded, args.tokens, tokens)
+
+
+def _tell(args: argparse.Namespace, plan, references: dict[int | None, Reference], text, spoken) -> None:
+    """What was done, and on stderr what was not done as it was asked for."""
+    from vsr.media.streams import tell_choice
+
+    tell_what_is_silent(args.video, spoken)
+    tell_what_differs(args.out, plan, references, spoken.faces)
+    tell_choice("lip2speech", args.video, spoken.stream)
+    if warning := text.warning():
+        print(f"lip2speech: {args.video}: {warning}", file=sys.stderr)
+    if words := text.shown():
+        print(words)
+    print(f"{args.out}: {spoken.seconds:.2f} s of speech")
+
+
+def tell_what_is_silent(video: str, spoken) -> None:
+    """A line on stderr where mouths were covered, or nothing is said at all."""
+    for warning in spoken.warnings:
+        print(f"lip2speech: {video}: {warning['message']}", file=sys.stderr)
+
+
+def tell_what_differs(out: str, plan, references: dict[int | None, Reference], voiced: tuple[int, ...]) -> None:
+    """A line on stderr for what was not done as it was asked for."""
+    if plan and plan.again:
+        print(f"lip2speech: {out}: the video was encoded again, not copied: {plan.again}", file=sys.stderr)
+    for face in sorted(references.keys() - {None, *voiced}):
+        named = ", ".join(map(str, voiced))
+        print(f"lip2speech: face {face} is not voiced, its reference was not used; voiced: {named}", file=sys.stderr)

@@ -1,0 +1,44 @@
+"""What a video's faces say, as a wave, and how it is written: a wave alone, or the video with its new sound."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lip2speech.inference.synthetic import SYNTHETIC
+from vsr.media.audio import mux, write_wave
+from vsr.media.mux.rehearsal import Plan
+from vsr.output.transcript import REST, Skipped, skipped_warnings
+
+
+@dataclass
+class Spoken:
+    """wave (S,) float32 as long as the video; seconds: how much of it is voiced, that of several faces added up;
+    faces: the numbers of those that are voiced; stream: which video was read, where the file holds several; skipped:
+    what is not voiced, and why."""
+
+    wave: np.ndarray
+    seconds: float
+    faces: tuple[int, ...]
+    stream: dict | None = None
+    skipped: tuple[Skipped, ...] = ()
+
+    @property
+    def warnings(self) -> list[dict]:
+        """{"reason", "message"} of what has no voice, as of `vsr.output.transcript.Transcript`."""
+        found = skipped_warnings(self.skipped, not self.seconds, "and has no voice there")
+        silent = [own | {"message": f"{own['message']}: the sound is silent"} for own in found if own["reason"] == REST]
+        return [*(own for own in found if own["reason"] != REST), *silent]
+
+
+def write_spoken(spoken: Spoken, video: str | Path, out: str | Path, plan: Plan | None = None) -> None:
+    """Write a .wav, or the video with its new sound for any other suffix; ``plan`` as in `mux`. Raises VsrError.
+
+    The metadata say that the voice is synthetic, as far as the container has any.
+    """
+    if Path(out).suffix.lower() == ".wav":
+        write_wave(out, spoken.wave, SYNTHETIC)
+    else:
+        mux(video, spoken.wave, out, plan, SYNTHETIC)

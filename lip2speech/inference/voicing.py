@@ -1,0 +1,109 @@
+"""The crop of a stretch of lips -> its wave: words, emotion and recorded sound as conditions and pulls of the acoustic
+model, windows, vocoder.
+
+Shapes: T video frames; crop (T, 96, 96); speaker (1, 256); mel (1, 4T, 80); units (1, 2T); wave (640 T,) at 16 kHz.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from lip2speech.inference.directions import Directions
+from lip2speech.inference.filling import conditions_around
+from lip2speech.inference.folder import LoadedVoice
+from lip2speech.inference.masking import masked
+from lip2speech.inference.noise_ratio import better_of
+from lip2speech.inference.options import AUTO, MASK
+from lip2speech.inference.recorded import conditions_of_sound
+from lip2speech.inference.spoken_conditions import conditions_of_words
+from lip2speech.inference.synthesizer import check_finite, vocode
+from lip2speech.models.emotion import EmotionPull, Pulls
+from lip2speech.models.pull import Pull, Said, text_pull
+from lip2speech.models.voice import Speech
+from vsr.core.clock import FPS, MELS_PER_FRAME, SAMPLES_PER_FRAME, UNITS_PER_FRAME
+from vsr.core.windows import window_spans
+from vsr.data.transforms import to_network_input
+
+
+def voice_of(
+    loaded: LoadedVoice, crop: np.ndarray, speaker: torch.Tensor, told: Directions | None = None
+) -> np.ndarray:
+    """Crop (T, 96, 96) of any length, speaker (1, 256) -> wave (640 T,) float32. Raises VsrError not_finite."""
+    told = told or Directions()
+    speech, noisy = voice_crop(loaded, crop, speaker, told), told.noisy
+    if noisy == AUTO:
+        lips = voice_crop(loaded, crop, speaker, replace(told, sound=None, options=replace(told.options, steps=0)))
+        noisy = better_of(told.sound, lips.mel[0].cpu())
+    if noisy == MASK:
+        wave = torch.from_numpy(masked(told.sound, speech.mel[0].float().cpu()))
+    else:
+        wave = vocode(loaded.vocoder, speech, speaker)[0].float().cpu()
+    check_finite(wave, f"{loaded.folder}")
+    return wave.numpy()
+
+
+def voice_crop(loaded: LoadedVoice, crop: np.ndarray, speaker: torch.Tensor, told: Directions) -> Speech:
+    """Crop (T, 96, 96) of any length -> Speech; long ones in overlapping windows, cross-faded where they meet."""
+    spans = window_spans(len(crop))
+    mel = torch.zeros(1, MELS_PER_FRAME * len(crop), loaded.voice.mel_mean.shape[0])
+    units = torch.zeros(1, UNITS_PER_FRAME * len(crop), dtype=torch.long)
+    done = 0  # video frames that are written
+    for start, stop in spans:
+        video = to_network_input(crop[start:stop])[None].to(speaker.device)
+        lengths = torch.tensor([stop - start], device=speaker.device)
+        pull, given = pull_in(loaded, told, start, stop), conditions_in(loaded, told.said, start, stop)
+        if told.sound is not None:
+            given |= _heard(loaded, told, start, stop)
+        own = loaded.voice.speak(video, lengths, speaker, told.options, conditions=given, pull=pull)
+        join(mel, own.mel.cpu(), start * MELS_PER_FRAME, done * MELS_PER_FRAME)
+        middle = (start + max(start, done)) // 2 * UNITS_PER_FRAME
+        units[:, middle : stop * UNITS_PER_FRAME] = own.units.cpu()[:, middle - start * UNITS_PER_FRAME :]
+        done = stop
+    return Speech(mel.to(speaker.device), units.to(speaker.device))
+
+
+def _heard(loaded: LoadedVoice, told: Directions, start: int, stop: int) -> dict:
+    """The voice's conditions that are made of the sound of a window, from one video frame to another."""
+    device, wave = loaded.voice.mel_mean.device, told.sound[start * SAMPLES_PER_FRAME : stop * SAMPLES_PER_FRAME]
+    if told.known is None:
+        return conditions_of_sound(loaded.voice.named, [wave], device)
+    steps = told.known[start * UNITS_PER_FRAME : stop * UNITS_PER_FRAME]
+    return conditions_around(loaded.voice.named, wave, steps, device)
+
+
+def pull_in(loaded: LoadedVoice, told: Directions, start: int, stop: int) -> Pull | None:
+    """Towards the words that are said from one video frame to another, and an emotion; None where there is nothing."""
+    device, steps, pulls = loaded.voice.mel_mean.device, (stop - start) * UNITS_PER_FRAME, []
+    if not told.options.steps:
+        return None
+    if told.said and told.options.pull:
+        pulls.append(text_pull(loaded.listener, [_from(told.said, start)], steps, told.options.pull, device))
+    if told.emotion is not None and told.emotion.pulls:
+        pulls.append(EmotionPull(loaded.emotions, told.emotion, (1, steps), device))
+    pulls = [pull for pull in pulls if pull is not None]
+    return (pulls[0] if len(pulls) == 1 else Pulls(pulls)) if pulls else None
+
+
+def conditions_in(loaded: LoadedVoice, said: Sequence[Said], start: int, stop: int) -> dict[str, torch.Tensor]:
+    """The voice's conditions that are made of the words that are said from one video frame to another."""
+    inside = [word for word in _from(said, start) if word.end > 0 and word.start < (stop - start) / FPS]
+    steps, device = (stop - start) * UNITS_PER_FRAME, loaded.voice.mel_mean.device
+    return conditions_of_words(loaded.voice.named, [inside], [steps], device) if inside else {}
+
+
+def _from(said: Sequence[Said], start: int) -> list[Said]:
+    """Words whose times count from video frame ``start``."""
+    first = start / FPS
+    return [replace(word, start=word.start - first, end=word.end - first) for word in said]
+
+
+def join(whole: torch.Tensor, piece: torch.Tensor, start: int, done: int) -> None:
+    """Write ``piece`` (1, n, 80) at ``start`` of ``whole``, fading over where that is filled up to ``done``."""
+    overlap = max(0, done - start)
+    fade = (torch.arange(overlap) + 0.5)[None, :, None] / max(1, overlap)
+    whole[:, start:done] = whole[:, start:done] * (1 - fade) + piece[:, :overlap] * fade
+    whole[:, start + overlap : start + piece.shape[1]] = piece[:, overlap:]
