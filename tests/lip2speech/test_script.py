@@ -10,10 +10,11 @@ import torch
 
 from lip2speech.cli import main
 from lip2speech.inference import placing
-from lip2speech.inference.placing import LIPS, NOWHERE, SPREAD, PlacedWord, place_script, spread
+from lip2speech.inference.placing import LIPS, NOWHERE, SPREAD, PlacedWord, place_script
 from lip2speech.inference.script import EVER, ScriptCue, read_script
 from lip2speech.inference.scripted import ScriptText, placed_record
 from lip2speech.inference.spoken import SYNTHETIC
+from lip2speech.inference.spreading import spread
 from tests.conftest import talking_face, write_video
 from vsr.core.errors import VsrError
 from vsr.inference.speech import Encoded

@@ -98,7 +98,7 @@ def check_output(path: str | Path, *inputs: str | Path) -> None:
 
 
 def check_outputs(paths: Iterable[str | Path], *inputs: str | Path) -> None:
-    """`check_output` of several files, which must not be one another either."""
+    """`check_output` of several files, which must not be one another either. Raises VsrError."""
     taken: list[str | Path] = []
     for path in paths:
         check_output(path, *inputs)
