@@ -135,12 +135,14 @@ def test_an_average_replaces_no_model_but_its_runs_own(desk):
 
 
 def test_an_import_replaces_no_other_model(desk):
-    from vsr.modelstore.importers.importing import _origin, check_place
+    from vsr.modelstore.importers.importing import check_place
+    from vsr.modelstore.importers.published import Published
 
+    given = Published("auto_avsr", "base.pth")
     with pytest.raises(VsrError, match="holds another model, tiny"):
-        check_place("auto_avsr", "base.pth", "model")
-    write_json("model/config.json", read_json("model/config.json") | _origin("auto_avsr", "base.pth"))
-    check_place("auto_avsr", "base.pth", "model")
+        check_place(given, "model")
+    write_json("model/config.json", read_json("model/config.json") | given.about)
+    check_place(given, "model")
 
 
 def test_the_page_of_a_run_tells_its_own_hypotheses(desk, tiny_model, capsys):

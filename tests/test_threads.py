@@ -20,8 +20,8 @@ from vsr.face.landmarker import _without_models
 from vsr.face.mouth_crop import crop_video
 from vsr.face.networks import NETWORKS, Stock
 from vsr.face.tracker import Tracker
+from vsr.inference.live.capture import Taken
 from vsr.inference.live.session import Session
-from vsr.inference.live.source import Taken
 from vsr.media.reader import frames_from
 
 ROOT = Path(__file__).parent.parent

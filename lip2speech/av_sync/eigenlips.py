@@ -29,7 +29,8 @@ class Eigenlips:
 
     @classmethod
     def fit(cls, crops: Sequence[np.ndarray], seed: int = 0) -> Eigenlips:
-        """Components of frames drawn evenly from all crops, each clip's mean frame taken out."""
+        """Components of frames drawn evenly from all crops, each clip's mean frame taken out. Raises VsrError
+        bad_manifest where nothing moves."""
         each = max(2, FRAMES // len(crops))
         rng = np.random.default_rng(seed)
         drawn = [images(crop)[rng.permutation(len(crop))[:each]] for crop in crops]

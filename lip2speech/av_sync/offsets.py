@@ -20,9 +20,9 @@ from torch import Tensor
 
 from lip2speech.av_sync.eigenlips import Eigenlips
 from lip2speech.av_sync.predictor import bands_of, fit_predictor
-from lip2speech.features.corpus import StoredFeatures
 from lip2speech.features.dataset import NoText
 from lip2speech.features.lag import Lag, clip_lag, moved_bands
+from lip2speech.features.stored import StoredFeatures
 from vsr.core.errors import VsrError
 from vsr.core.files import read_json, write_json
 from vsr.core.pool import in_processes

@@ -53,7 +53,7 @@ class Context:
     def corrupted(
         self, features, own: str, clips: Sequence[str], sound_of: Callable[[str], np.ndarray], rng: np.random.Generator
     ) -> np.ndarray:
-        """(N, 161) of `lip2speech.features.corpus.Features`, a span of which ``rng`` draws."""
+        """(N, 161) of `lip2speech.features.stored.Features`, a span of which ``rng`` draws."""
         pairs = features.mel.numpy().reshape(-1, PAIR)
         length = max(1, round(len(pairs) * rng.uniform(*self.span)))
         start = rng.integers(0, len(pairs) - length + 1)

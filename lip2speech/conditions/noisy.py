@@ -68,7 +68,7 @@ class Noisy:
     def corrupted(
         self, features, own: str, clips: Sequence[str], sound_of: Callable[[str], np.ndarray], rng: np.random.Generator
     ) -> np.ndarray:
-        """(N, 160) of the clip ``own`` with `lip2speech.features.corpus.Features`, with noise that ``rng`` draws;
+        """(N, 160) of the clip ``own`` with `lip2speech.features.stored.Features`, with noise that ``rng`` draws;
         babble is of ``clips``, by id, whose waves ``sound_of`` gives. Silence stays as it is.
 
         Raises VsrError bad_config where nobody else is there to babble.

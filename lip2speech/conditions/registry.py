@@ -13,7 +13,7 @@ and, where the usual does not do,
 - ``build(dim)``: a module (value, keep (B,), query (B, N, W)) -> (B, N, W) in the place of a projection
   (`lip2speech.conditions.added.Added`); value is None where it is not there, and zero on padding;
 - ``sequence``: True for a length of its own: ``load`` gives (U, C), U at least 1;
-- ``heard(features)``: what is measured in the sound of a clip (`lip2speech.features.corpus.Features`), in the place of
+- ``heard(features)``: what is measured in the sound of a clip (`lip2speech.features.stored.Features`), in the place of
   ``load``; it is measured once, and kept;
 - ``corrupted(features, own, clips, sound_of, rng)``: what is made of the sound of clip ``own`` in the place of
   ``load``, drawn again in each epoch; ``clips``: ids of the list, whose waves ``sound_of`` gives;

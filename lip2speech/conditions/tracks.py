@@ -45,7 +45,7 @@ class Pitch(FromSound):
         check_numbers(self, "pitch.", drop=SHARE)
 
     def heard(self, features) -> np.ndarray:
-        """(N, 4) of a `lip2speech.features.corpus.Features`. Raises VsrError missing_package."""
+        """(N, 4) of a `lip2speech.features.stored.Features`. Raises VsrError missing_package."""
         return pitch_track(features.f0())
 
 
@@ -69,5 +69,5 @@ class Energy(FromSound):
         check_numbers(self, "energy.", drop=SHARE)
 
     def heard(self, features) -> np.ndarray:
-        """(N, 2) of a `lip2speech.features.corpus.Features`."""
+        """(N, 2) of a `lip2speech.features.stored.Features`."""
         return ((features.mel.numpy().mean(1) - QUIET) / RANGE).reshape(-1, MELS_PER_STEP).astype(np.float32)

@@ -1,6 +1,6 @@
 """How late a voice is against the natural recording, and both cut so that one lies on the other.
 
-Waves are (S,) float32 at 16 kHz, both equally long. (The sound of a corpus against its video: `lip2speech.sync`.)
+Waves are (S,) float32 at 16 kHz, both equally long. (The sound of a corpus against its video: `lip2speech.av_sync`.)
 """
 
 from __future__ import annotations

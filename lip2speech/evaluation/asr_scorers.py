@@ -72,7 +72,7 @@ def grid_grammar() -> str:
 
 
 def in_silence(wave: np.ndarray) -> np.ndarray:
-    """The wave with faint noise before and after; the same noise each time."""
+    """The wave (S,) at 16 kHz with faint noise before and after; the same noise each time."""
     rng = np.random.default_rng(0)
     before, after = (rng.normal(0, NOISE_STD, count).astype(np.float32) for count in (SILENCE, 2 * SILENCE))
     return np.concatenate([before, wave, after])

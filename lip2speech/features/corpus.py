@@ -2,14 +2,13 @@
 
 Manifest of crops -> `<out>/<id>.safetensors` with wave (640 T,) int16, mel (4T, 80) float32, units (2T,) int16 and
 speaker (256,) float32; `<out>/refused.json` with the reason of each clip that has none. A clip's sound may be moved
-onto the video's clock (`lip2speech.sync`); its file remembers by how much.
+onto the video's clock (`lip2speech.av_sync`); its file remembers by how much.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from functools import cache, partial
 from pathlib import Path
 from types import MappingProxyType
@@ -19,108 +18,22 @@ import torch
 from torch import Tensor
 
 from lip2speech.features.lag import moved
-from lip2speech.features.pitch import pitch
-from lip2speech.features.speaker import DIM, speaker_vector
+from lip2speech.features.speaker import speaker_vector
+from lip2speech.features.stored import REFUSED, refused_clips
 from vsr.core.artifacts import KEPT, NEW, Ledger, identify, record_of, tell
-from vsr.core.clock import MELS_PER_FRAME, SAMPLES_PER_FRAME, UNITS_PER_FRAME
 from vsr.core.errors import VsrError
-from vsr.core.files import atomic_write, read_json, write_json
+from vsr.core.files import atomic_write, write_json
 from vsr.core.pool import in_processes
 from vsr.core.progress import counted
 from vsr.data.manifest import Clip
 from vsr.data.sound import natural_wave
 from vsr.media.audio import to_pcm16
 from vsr.media.extent import frame_times
-from vsr.media.mel import NUM_MELS, log_mel
+from vsr.media.mel import log_mel
 from vsr.media.units import Codebook, Extractor, open_extractor, sources_of
 
-REFUSED = "refused.json"
 VERSION = 1  # of how features are made: raised whenever the same sound gives others
 SILENT = 1e-3  # peak below which a sound track holds no voice
-
-
-@dataclass
-class Features:
-    """wave (640 T,) float32; mel (4T, 80) float32; units (2T,) int64; speaker (256,) float32."""
-
-    wave: Tensor
-    mel: Tensor
-    units: Tensor
-    speaker: Tensor
-
-    def f0(self) -> np.ndarray:
-        """Pitch of the wave, (4T,) Hz, 0 where nothing is voiced. Raises VsrError missing_package."""
-        return pitch(self.wave.numpy())
-
-
-def load_features(folder: str | Path, clip: Clip) -> Features:
-    """The features of a clip. Raises VsrError bad_features where they are missing, damaged or of another length."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    path = Path(folder) / f"{clip.id}.safetensors"
-    try:
-        stored = load_file(str(path))
-        wave, mel, units, speaker = (stored[name] for name in ("wave", "mel", "units", "speaker"))
-    except FileNotFoundError as error:
-        raise VsrError("bad_features", f"{path} is not there: run lip2speech features") from error
-    except (OSError, KeyError, SafetensorError) as error:
-        raise VsrError("bad_features", f"{path} cannot be read: {error}") from error
-    frames = clip.num_frames
-    shapes = ((frames * SAMPLES_PER_FRAME,), (frames * MELS_PER_FRAME, NUM_MELS), (frames * UNITS_PER_FRAME,), (DIM,))
-    if tuple(tuple(t.shape) for t in (wave, mel, units, speaker)) != shapes:
-        raise VsrError("bad_features", f"{path} does not fit the clip's {frames} frames: delete it and run again")
-    if not (mel.isfinite().all() and speaker.isfinite().all()):
-        raise VsrError("bad_features", f"{path} holds values that are not finite: delete it and run again")
-    return Features(wave.float() / 32767, mel, units.long(), speaker)
-
-
-class StoredFeatures(Sequence):
-    """The features of clips, read when they are asked for: those of LRS3 are 50 GB.
-
-    Raises VsrError bad_features where a file is missing, and on access where it is damaged.
-    """
-
-    def __init__(self, folder: str | Path, clips: Sequence[Clip]):
-        self.folder, self.clips = Path(folder), clips
-        for clip in clips:
-            if not self._path(clip).is_file():
-                raise VsrError("bad_features", f"{self._path(clip)} is not there: run lip2speech features")
-
-    def __len__(self) -> int:
-        return len(self.clips)
-
-    def __getitem__(self, index: int) -> Features:
-        return load_features(self.folder, self.clips[index])
-
-    def speaker(self, index: int) -> Tensor:
-        """The speaker vector (256,) of one clip, without the rest."""
-        from safetensors import SafetensorError, safe_open
-
-        path = self._path(self.clips[index])
-        try:
-            with safe_open(str(path), framework="pt") as stored:
-                return stored.get_tensor("speaker")
-        except (OSError, SafetensorError) as error:
-            raise VsrError("bad_features", f"{path} cannot be read: {error}") from error
-
-    def _path(self, clip: Clip) -> Path:
-        return self.folder / f"{clip.id}.safetensors"
-
-
-def refused_clips(folder: str | Path) -> dict[str, dict]:
-    """id -> reason and message of the clips that could not be given features."""
-    path = Path(folder) / REFUSED
-    return read_json(path)["clips"] if path.is_file() else {}
-
-
-def with_features(clips: Sequence[Clip], folder: str | Path) -> tuple[list[Clip], str]:
-    """The clips that were not refused, and a sentence about the others ("" if there are none)."""
-    refused = refused_clips(folder)
-    kept = [clip for clip in clips if clip.id not in refused]
-    reasons = Counter(refused[clip.id]["reason"] for clip in clips if clip.id in refused)
-    note = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
-    return kept, f"{len(clips) - len(kept)} of {len(clips)} clips have no features: {note}" if note else ""
 
 
 def extract(clip: Clip, codebook: Codebook, extractor, offset: float = 0.0) -> dict[str, Tensor]:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from lip2speech.conditions.registry import Condition
-from lip2speech.features.corpus import Features, StoredFeatures
+from lip2speech.features.stored import Features, StoredFeatures
 from vsr.core.errors import VsrError
 from vsr.core.progress import counted
 from vsr.data.batch import Batch, Counted, CropDataset

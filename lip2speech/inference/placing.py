@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from lip2speech.inference.script import ScriptCue
+from lip2speech.inference.spreading import known, spread
 from vsr.core.clock import FPS
 from vsr.core.errors import VsrError
 from vsr.decoding.align import align_text, token_spans
@@ -28,7 +29,6 @@ from vsr.text.tokenizer import BLANK
 LIPS, SPREAD, NOWHERE = "lips", "spread", "nowhere"
 FITS = -3.0  # mean log-probability of a word that the lips say
 SLACK = 0.2  # seconds that lips may be before or after their cues
-LEAST = 2  # frames of a word that is spread
 FLOOR = 1e-6  # of a probability
 TINY = 1e-6  # of a frame: what rounding may move a border by
 
@@ -62,28 +62,59 @@ def place_script(reader, parts: Sequence[Encoded], cues: Sequence[ScriptCue]) ->
     """
     if not parts:
         return [PlacedWord(word, number, NOWHERE, None) for number, cue in enumerate(cues, 1) for word in cue.words]
-    states = torch.cat([part.states for part in parts])
-    faces = np.concatenate([[part.face] * len(part.states) for part in parts])
-    begins, ends = (np.concatenate([part.edges[side] for part in parts]) for side in (slice(-1), slice(1, None)))
+    lips = _Lips.of(parts)
     placed: list[PlacedWord] = []
     for together in said_together([(part.edges[0], part.edges[-1]) for part in parts], cues):
         words = [(number + 1, word) for number in together for word in cues[number].words]
-        first, stop = _frames((begins + ends) / 2, [cues[number] for number in together])
+        first, stop = lips.frames([cues[number] for number in together])
         if first == stop:
             placed += [PlacedWord(word, number, NOWHERE, None) for number, word in words]
-            continue
-        first, stop = with_still_ends(reader.model, parts, first, stop)
-        tokens = tokens_of(reader, " ".join(word for _, word in words))
-        scores, spans = fitted(reader, states[first:stop], tokens, len(words))
-        fits = [_known(score) >= FITS for score in scores]
-        bounds = said_in(reader.model, states[first:stop])
-        spans, fits = spread(spans, fits, scores, [len(word) for _, word in words], bounds)
-        for (number, word), fit, score, (a, b) in zip(words, fits, scores, spans, strict=True):
-            low, high = math.floor(first + a + TINY), math.ceil(first + b - TINY) - 1
-            start = float(begins[low] + (first + a - low) * (ends[low] - begins[low]))
-            end = float(ends[high] - (high + 1 - first - b) * (ends[high] - begins[high]))
-            placed.append(PlacedWord(word, number, LIPS if fit else SPREAD, score, int(faces[low]), start, end))
+        else:
+            placed += _placed(reader, lips, words, *with_still_ends(reader.model, parts, first, stop))
     return placed
+
+
+@dataclass(frozen=True)
+class _Lips:
+    """The frames of all windows, one after another: states (N, D), whose face (N,), begin and end (N,) in seconds."""
+
+    states: Tensor
+    faces: np.ndarray
+    begins: np.ndarray
+    ends: np.ndarray
+
+    @classmethod
+    def of(cls, parts: Sequence[Encoded]) -> _Lips:
+        faces = np.concatenate([[part.face] * len(part.states) for part in parts])
+        begins, ends = (np.concatenate([part.edges[side] for part in parts]) for side in (slice(-1), slice(1, None)))
+        return cls(torch.cat([part.states for part in parts]), faces, begins, ends)
+
+    def frames(self, cues: Sequence[ScriptCue]) -> tuple[int, int]:
+        """(first, one past the last) frame in which cues are said, with some slack."""
+        middles = (self.begins + self.ends) / 2
+        low, high = cues[0].start - SLACK, max(cue.end for cue in cues) + SLACK
+        inside = np.flatnonzero((middles >= low) & (middles < high))
+        return (int(inside[0]), int(inside[-1]) + 1) if len(inside) else (0, 0)
+
+    def when(self, a: float, b: float) -> tuple[int, float, float]:
+        """Whose face it is from one frame to another, and from when to when in seconds."""
+        low, high = math.floor(a + TINY), math.ceil(b - TINY) - 1
+        start = float(self.begins[low] + (a - low) * (self.ends[low] - self.begins[low]))
+        end = float(self.ends[high] - (high + 1 - b) * (self.ends[high] - self.begins[high]))
+        return int(self.faces[low]), start, end
+
+
+def _placed(reader, lips: _Lips, words: Sequence[tuple[int, str]], first: int, stop: int) -> list[PlacedWord]:
+    """Words with the numbers of their cues, where they are said between two frames."""
+    states = lips.states[first:stop]
+    tokens = tokens_of(reader, " ".join(word for _, word in words))
+    scores, spans = fitted(reader, states, tokens, len(words))
+    fits = [known(score) >= FITS for score in scores]
+    spans, fits = spread(spans, fits, scores, [len(word) for _, word in words], said_in(reader.model, states))
+    return [
+        PlacedWord(word, number, LIPS if fit else SPREAD, score, *lips.when(first + a, first + b))
+        for (number, word), fit, score, (a, b) in zip(words, fits, scores, spans, strict=True)
+    ]
 
 
 def said_together(windows: Sequence[tuple[float, float]], cues: Sequence[ScriptCue]) -> list[list[int]]:
@@ -102,13 +133,6 @@ def said_together(windows: Sequence[tuple[float, float]], cues: Sequence[ScriptC
             groups.append([number])
         last = max([last, *shared])
     return groups
-
-
-def _frames(middles: np.ndarray, cues: Sequence[ScriptCue]) -> tuple[int, int]:
-    """(first, one past the last) frame in which cues are said, with some slack."""
-    low, high = cues[0].start - SLACK, max(cue.end for cue in cues) + SLACK
-    inside = np.flatnonzero((middles >= low) & (middles < high))
-    return (int(inside[0]), int(inside[-1]) + 1) if len(inside) else (0, 0)
 
 
 @torch.inference_mode()
@@ -149,51 +173,6 @@ def said_in(model, states: Tensor) -> tuple[float, float]:
         return 0.0, float(len(states))
     speech = torch.nonzero(model.alignment(states).argmax(-1) != BLANK)[:, 0].tolist()
     return (float(speech[0]), float(speech[-1] + 1)) if speech else (0.0, float(len(states)))
-
-
-def spread(
-    spans: Sequence[tuple[float, float]], fits: Sequence[bool], scores: Sequence[float | None], letters: Sequence[int],
-    bounds: tuple[float, float],
-) -> tuple[list[tuple[float, float]], list[bool]]:  # fmt: skip
-    """Words that do not fit share the frames between their neighbours that do, in proportion to their letters.
-
-    A neighbour that leaves them fewer than `LEAST` frames each is spread with them, the one that fits worse first;
-    ``bounds``: the frames in which all is said.
-
-    Returns:
-        (start, end) of all words in frames, in order and without overlap, and which of them kept their place.
-    """
-    spans, fits = list(spans), list(fits)
-    while tight := next((run for run in _runs(fits) if _room(run, spans, bounds) < LEAST * (run[1] - run[0])), None):
-        beside = [k for k in (tight[0] - 1, tight[1]) if 0 <= k < len(spans)]
-        if not beside:
-            break
-        fits[min(beside, key=lambda k: _known(scores[k]))] = False
-    for first, stop in _runs(fits):
-        low, high = _between(first, stop, spans, bounds)
-        edges = low + (high - low) * np.cumsum([0, *letters[first:stop]]) / sum(letters[first:stop])
-        spans[first:stop] = list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
-    return spans, fits
-
-
-def _known(score: float | None) -> float:
-    return -math.inf if score is None else score
-
-
-def _runs(fits: Sequence[bool]) -> list[tuple[int, int]]:
-    """(first, one past the last) of each run of words that do not fit."""
-    edges = np.flatnonzero(np.diff([0, *(int(not own) for own in fits), 0])).tolist()
-    return list(zip(edges[::2], edges[1::2], strict=True))
-
-
-def _between(first: int, stop: int, spans: Sequence[tuple[float, float]], bounds) -> tuple[float, float]:
-    """Where the word before a run ends and the one after it begins."""
-    return (spans[first - 1][1] if first else bounds[0]), (spans[stop][0] if stop < len(spans) else bounds[1])
-
-
-def _room(run: tuple[int, int], spans: Sequence[tuple[float, float]], bounds) -> float:
-    low, high = _between(*run, spans, bounds)
-    return high - low
 
 
 def check_writable(reader, cues: Sequence[ScriptCue]) -> None:

@@ -1,8 +1,8 @@
 """The acoustic model: mouth video and a speaker vector -> mel and units.
 
 Shapes: B batch, T video frames, D width of the lip reader, N = 2T steps of 50 Hz, P = 160 (a pair of mel frames), K
-units. "Sights" (B, T, 2D) are what the lip reader's front end saw beside what its encoder made of it: the second knows
-the words, the first still knows how the mouth moved.
+units. What the voice is given, (B, T, 2D), are the lip reader's features and states, side by side: the states know the
+words, the features still know how the mouth moved.
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from lip2speech.conditions.registry import Condition, conditions_of
-from lip2speech.features.corpus import with_features
 from lip2speech.features.dataset import PROTOCOLS, CachedFeatures, NoText, SpeechDataset, cache_views
+from lip2speech.features.stored import with_features
 from lip2speech.features.unit_input import UnitDataset, unit_vectors
 from lip2speech.inference.folder import UNITS_FILE, load_voice, save_voice
 from lip2speech.models.flow_options import FlowOptions

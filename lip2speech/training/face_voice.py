@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from lip2speech.features.corpus import StoredFeatures, with_features
+from lip2speech.features.stored import StoredFeatures, with_features
 from lip2speech.inference.folder import save_part
 from lip2speech.models.face_voice import FaceVoice, FaceVoiceConfig, evenly
 from vsr.core.errors import VsrError

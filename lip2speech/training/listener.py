@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from lip2speech.features.corpus import StoredFeatures, with_features
+from lip2speech.features.stored import StoredFeatures, with_features
 from lip2speech.inference.folder import ACOUSTIC, find_model, load_voice, save_part
 from lip2speech.models.content import MELS_PER_UNIT
 from lip2speech.models.listener import SILENCE, Listener, ListenerConfig

@@ -13,8 +13,8 @@ from statistics import fmean
 import torch
 from torch import Tensor
 
-from lip2speech.features.corpus import with_features
 from lip2speech.features.dataset import PROTOCOLS, CachedFeatures, NoText, SpeechBatch, SpeechDataset, cache_views
+from lip2speech.features.stored import with_features
 from lip2speech.inference.folder import ACOUSTIC, find_model, load_voice, save_part
 from lip2speech.models.codec import SAMPLED
 from lip2speech.models.content import PAIR

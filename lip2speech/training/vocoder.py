@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from lip2speech.features.corpus import load_features, with_features
+from lip2speech.features.stored import load_features, with_features
 from lip2speech.inference.folder import load_vocoder, save_part
 from lip2speech.training.vocoder_segments import Segments, VocoderBatch
 from lip2speech.vocoders.config import VocoderTrainConfig

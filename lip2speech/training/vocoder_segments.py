@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lip2speech.features.corpus import Features, StoredFeatures, with_features
+from lip2speech.features.stored import Features, StoredFeatures, with_features
 from lip2speech.vocoders.config import VocoderDataConfig
 from lip2speech.vocoders.losses import corrupt_mel
 from vsr.core.clock import MELS_PER_FRAME, SAMPLES_PER_FRAME, UNITS_PER_FRAME

@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from functools import cached_property
-from importlib import import_module
 from pathlib import Path
 
 from lip2speech.inference.options import NONE, READ
 from lip2speech.web.jobs import Face, Job, Limits
 from lip2speech.web.media import playable_copy, recorded_seconds
+from lip2speech.web.models import Models
 from vsr.core.clock import FPS
 from vsr.core.errors import VsrError
 from vsr.core.files import write_text
-from vsr.core.machine import AUTO, check_precision
 from vsr.core.progress import Watch
 from vsr.inference.assemble import skipped_of
 from vsr.output.subtitles import WRITERS, to_vtt
@@ -25,72 +23,6 @@ from vsr.output.transcript import Segment, TimedWord, Transcript
 
 MAX_FACES = 4  # faces of a video that are read and voiced
 FORMATS = ("srt", "vtt", "json", "txt")
-
-
-class Models:
-    """The lip reader and the voice, loaded when first needed.
-
-    Args:
-        reader, voice: their folders, or names on the hub; None takes those of the packages.
-        precision: of the lip reader, as `vsr.modelstore.folder.load_model` takes it.
-
-    Raises:
-        VsrError: bad_model, where a folder is none at first sight; hub_missing, hub_denied, hub_offline: better now
-            than with the first visitor.
-    """
-
-    def __init__(self, reader: str | None, voice: str | None, precision: str = AUTO):
-        from lip2speech.inference.folder import ACOUSTIC, VOCODER, find_model
-        from vsr.modelstore.checkpoint import read_config
-        from vsr.modelstore.folder import find_model as find_reader
-
-        check_precision(precision)
-        self._precision = precision
-        self._reader, self._voice = find_reader(reader), find_model(voice)
-        for folder in (self._reader, self._voice / ACOUSTIC, self._voice / VOCODER):
-            read_config(folder)
-
-    @property
-    def names(self) -> dict[str, str]:
-        """What they are called, by "reader" and "voice"."""
-        from lip2speech.inference.folder import ACOUSTIC
-        from vsr.modelstore.checkpoint import read_config
-
-        reader, voice = read_config(self._reader), read_config(self._voice / ACOUSTIC)
-        return {
-            "reader": str(reader.get("name") or self._reader.name),
-            "voice": str(voice.get("name") or f"{self._voice.name}-voice"),
-        }
-
-    @property
-    def usual_text(self) -> str:
-        """What a voice is shaped by where nobody says: "read" if this one can be, else "none"."""
-        from lip2speech.inference.folder import ACOUSTIC, can_be_given_words
-
-        return READ if can_be_given_words(self._voice / ACOUSTIC) else NONE
-
-    @cached_property
-    def reader(self):
-        """A `vsr.modelstore.folder.LoadedModel`."""
-        from vsr.modelstore.folder import load_model
-
-        return load_model(self._reader, precision=self._precision)
-
-    @cached_property
-    def voice(self):
-        """A `lip2speech.inference.folder.LoadedVoice`."""
-        from lip2speech.inference.folder import load_model
-
-        return load_model(self._voice)
-
-
-def load_libraries() -> None:
-    """Python stands still while large libraries load: better before the first visitor than while some are here."""
-    from vsr.face.detector import default_detector
-
-    for name in ("vsr.inference.transcriber", "lip2speech.inference.dubbing"):
-        import_module(name)
-    default_detector()
 
 
 def read_job(models: Models, limits: Limits, job: Job) -> None:

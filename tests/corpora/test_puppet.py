@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vsr.core.errors import VsrError
-from vsr.corpora.puppet import RESERVED, prepare_puppet
+from vsr.corpora.puppet import RESERVED, Wanted, prepare_puppet
 from vsr.corpora.puppet.clips import UNITS, align_lines
 from vsr.corpora.puppet.sentences import GRID_SLOTS, draw_splits, load_vocabulary
 from vsr.corpora.puppet.speech import Span, Voice, synthesiser
@@ -25,7 +25,7 @@ def corpora(voice_of_espeak, tmp_path_factory):
     """The same call made twice."""
     folders = [tmp_path_factory.mktemp("puppet") for _ in range(2)]
     for folder in folders:
-        prepare_puppet(folder, num_train=1, num_dev=1, num_test=0, seed=3, jobs=1)
+        prepare_puppet(folder, Wanted(1, 1, 0, seed=3, jobs=1))
     return folders
 
 
@@ -105,10 +105,10 @@ def test_the_manifest_and_the_alignment_tell_the_clip(corpora):
 def test_a_folder_is_continued_but_never_mixed(corpora):
     clip = corpora[0] / "video" / "puppet_train_00000.mp4"
     before = clip.stat().st_mtime_ns
-    prepare_puppet(corpora[0], num_train=1, num_dev=1, num_test=0, seed=3, jobs=1)
+    prepare_puppet(corpora[0], Wanted(1, 1, 0, seed=3, jobs=1))
     assert clip.stat().st_mtime_ns == before
     with pytest.raises(VsrError, match="another puppet corpus"):
-        prepare_puppet(corpora[0], num_train=1, num_dev=1, num_test=0, seed=4, jobs=1)
+        prepare_puppet(corpora[0], Wanted(1, 1, 0, seed=4, jobs=1))
 
 
 @pytest.mark.skipif(_without_models(), reason="mediapipe 1.x has no models of its own")

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lip2speech.features.corpus import load_features
+from lip2speech.features.stored import load_features
 from lip2speech.training.vocoder_segments import Segments
 from lip2speech.vocoders.config import VocoderDataConfig
 from vsr.cli import main

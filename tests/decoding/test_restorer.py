@@ -24,7 +24,8 @@ from vsr.decoding.restorer import LoraSettings, OwnCodec, Restorer, RestorerSett
 from vsr.decoding.restorer_folder import build, load_restorer, save_restorer
 from vsr.decoding.restoring import RestoreOptions, candidates_of, ranked, seen
 from vsr.text.unit_tokenizers import UnitSettings, units_tokenizer
-from vsr.training.restoring import batch_of, pair_loss
+from vsr.training.restoring_config import RestorerTrainConfig, RestorerTrainerConfig
+from vsr.training.restoring_pairs import batch_of, pair_loss
 
 BART = {
     "model_type": "bart", "d_model": 16, "encoder_layers": 1, "decoder_layers": 1, "encoder_attention_heads": 2,
@@ -291,13 +292,13 @@ def test_a_run_of_so_many_steps_is_as_long_whatever_an_epoch_is(backbone, tmp_pa
     from vsr.training.config import load_config
 
     settings = [f"llm.sizes={json.dumps(LLAMA)}", "llm.backbone=''", "trainer.max_steps=5"]  # an epoch has two
-    config = load_config(config_of(tmp_path, backbone), settings, restoring.RestorerTrainConfig)
+    config = load_config(config_of(tmp_path, backbone), settings, RestorerTrainConfig)
     run = restoring.RestorerRun(config, tmp_path / "run")
     folder = run.fit()
     assert json.loads((folder / "restorer.json").read_text("utf-8"))["training"]["steps"] == 5
     assert run.optimiser.param_groups[0]["lr"] < config.optim.lr
     with pytest.raises(VsrError, match="max_minutes and trainer.max_steps: give one"):
-        restoring.RestorerTrainerConfig(max_minutes=1, max_steps=5)
+        RestorerTrainerConfig(max_minutes=1, max_steps=5)
 
 
 @pytest.mark.parametrize("own", [True, False])
@@ -308,7 +309,7 @@ def test_a_killed_run_goes_on_to_the_bit(own, backbone, tmp_path, monkeypatch):
 
     path, settings = config_of(tmp_path, backbone), ["trainer.max_epochs=3", "llm.lora.dropout=0.5"]
     settings += [f"llm.sizes={json.dumps(LLAMA)}", "llm.backbone=''"] if own else []
-    config = load_config(path, settings, restoring.RestorerTrainConfig)
+    config = load_config(path, settings, RestorerTrainConfig)
     seen, run_step = [], restoring.RestorerRun._step
 
     def killed(run, batch, share):

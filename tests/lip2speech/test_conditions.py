@@ -11,8 +11,8 @@ from torch.nn.utils.rnn import pad_sequence
 from lip2speech.conditions.added import drawn
 from lip2speech.conditions.registry import conditions_of
 from lip2speech.conditions.tracks import pitch_track
-from lip2speech.features.corpus import Features
 from lip2speech.features.dataset import NoText, SpeechDataset
+from lip2speech.features.stored import Features
 from lip2speech.models.flow_options import FlowOptions
 from tests.lip2speech.tiny import speakers, speech_batch, tiny_voice, videos
 from vsr.core.errors import VsrError

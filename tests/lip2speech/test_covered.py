@@ -14,8 +14,8 @@ from tests.video.test_stretches import COVERS, DEMO, carried, cover, frames_of, 
 from vsr.cli import main
 from vsr.face.detector import default_detector
 from vsr.face.mouth_crop import crop_video
+from vsr.inference.live.capture import Taken
 from vsr.inference.live.session import Session
-from vsr.inference.live.source import Taken
 from vsr.modelstore.folder import load_model
 from vsr.output.transcript import Skipped, covered_note, rest_note
 from vsr.report.collect import inspect_video

@@ -9,8 +9,8 @@ from safetensors.torch import save_file
 
 from lip2speech.cli import main
 from lip2speech.conditions.registry import conditions_of
-from lip2speech.features.corpus import Features
 from lip2speech.features.dataset import NoText, SpeechDataset
+from lip2speech.features.stored import Features
 from lip2speech.inference.directions import Directions
 from lip2speech.inference.dubbing import SpeakOptions, speak
 from lip2speech.inference.folder import load_model, save_part, save_voice

@@ -6,8 +6,9 @@ import torch
 
 from lip2speech.cli import main
 from lip2speech.evaluation.summary import header
-from lip2speech.features.corpus import StoredFeatures, extract_corpus, load_features, with_features
+from lip2speech.features.corpus import extract_corpus
 from lip2speech.features.dataset import NoText, SpeechDataset
+from lip2speech.features.stored import StoredFeatures, load_features, with_features
 from lip2speech.inference.synthesizer import SynthesisOptions
 from lip2speech.training.acoustic import VoiceTrainConfig
 from lip2speech.training.vocoder_segments import Segments

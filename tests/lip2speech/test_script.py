@@ -10,9 +10,10 @@ import torch
 
 from lip2speech.cli import main
 from lip2speech.inference import placing
-from lip2speech.inference.placing import LIPS, NOWHERE, SPREAD, PlacedWord, place_script, spread
+from lip2speech.inference.placing import LIPS, NOWHERE, SPREAD, PlacedWord, place_script
 from lip2speech.inference.script import EVER, ScriptCue, read_script
 from lip2speech.inference.scripted import ScriptText, placed_record
+from lip2speech.inference.spreading import spread
 from lip2speech.inference.synthetic import SYNTHETIC
 from tests.conftest import talking_face, write_video
 from vsr.core.errors import VsrError

@@ -8,7 +8,7 @@ import torch
 import yaml
 
 from lip2speech.cli import main
-from lip2speech.features.corpus import load_features
+from lip2speech.features.stored import load_features
 from lip2speech.features.unit_input import UnitDataset, unit_vectors
 from vsr.core.errors import VsrError
 from vsr.data.manifest import read_manifest

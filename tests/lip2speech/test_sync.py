@@ -11,8 +11,9 @@ from lip2speech.av_sync import offsets as sync
 from lip2speech.av_sync.eigenlips import Eigenlips
 from lip2speech.av_sync.predictor import BANDS, bands_of, fit_predictor
 from lip2speech.cli import main
-from lip2speech.features.corpus import extract_corpus, load_features
+from lip2speech.features.corpus import extract_corpus
 from lip2speech.features.lag import Lag, clip_lag, lag, moved, moved_bands
+from lip2speech.features.stored import load_features
 from vsr.core.errors import VsrError
 from vsr.data.manifest import Clip, write_manifest
 from vsr.media.units import Mfcc, fit_codebook

@@ -19,9 +19,10 @@ from vsr.core.errors import VsrError
 from vsr.face.detector import default_detector
 from vsr.face.mediapipe_graphs import BLANK
 from vsr.inference.live.captions import HEAD, Captions
+from vsr.inference.live.capture import Capture, Taken
 from vsr.inference.live.mouth import MouthStream
 from vsr.inference.live.session import Session
-from vsr.inference.live.source import Capture, Taken, open_source
+from vsr.inference.live.source import open_source
 from vsr.media.reader import frames_from
 from vsr.modelstore.folder import load_model
 from vsr.output.transcript import TimedWord
@@ -111,7 +112,7 @@ def test_what_was_said_before_a_stream_broke_off_is_kept(tmp_path, capsys, monke
         raise VsrError("broken_off", f"{name}: the stream breaks off (reset)")
 
     monkeypatch.setattr("vsr.inference.live.source.open_source", breaking)
-    monkeypatch.setattr("vsr.inference.live.source.Capture.__init__", partialmethod(Capture.__init__, waiting=100))
+    monkeypatch.setattr("vsr.inference.live.capture.Capture.__init__", partialmethod(Capture.__init__, waiting=100))
     assert main(["live", "http://x/y", "-o", str(tmp_path / "said.txt")]) == 1
     printed = capsys.readouterr()
     assert printed.out.endswith("place blue by m five please\n") and (tmp_path / "said.txt").exists()

@@ -12,8 +12,9 @@ import pytest
 from tests.footage import number_of, write_recording
 from vsr.cli import main
 from vsr.core.errors import VsrError
+from vsr.inference.live.capture import Capture
 from vsr.inference.live.pace import Pace
-from vsr.inference.live.source import Capture, open_source
+from vsr.inference.live.source import open_source
 
 DEMO = Path(__file__).parents[2] / "demo" / "clip.mp4"
 

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
+from vsr.core.clock import SAMPLE_RATE
 from vsr.core.errors import VsrError
 from vsr.media.bandwidth import clipped, companded, low_passed, with_gaps
 from vsr.media.levels import inside, mixed, stretch
 from vsr.media.mixing import babble, pink, power, speech_power, white
-from vsr.media.reverberation import decay_time, response, reverberated
+from vsr.media.reverberation import GAP, response, reverberated
 
 RATE = 16_000
 
@@ -56,6 +57,17 @@ def test_noise_is_as_long_as_is_asked_and_follows_the_seed(samples):
         assert first[kind].shape == (samples,) and np.isfinite(first[kind]).all()
         np.testing.assert_array_equal(first[kind], again[kind])
         assert samples == 1 or not np.array_equal(first[kind], other[kind])
+
+
+def decay_time(room: np.ndarray) -> float:
+    """T60 in seconds of a response (N,), or of the sound that a room makes of a click, by a line through its decay
+    (Schroeder's integral, 1965) between -5 and -25 dB."""
+    tail = np.asarray(room, np.float64)[round(GAP * SAMPLE_RATE) :]
+    left = np.cumsum(tail[::-1] ** 2)[::-1]
+    decibels = 10 * np.log10(np.maximum(left / left[0], 1e-20))
+    first, last = (int(np.argmax(decibels <= level)) for level in (-5.0, -25.0))
+    slope = np.polyfit(np.arange(first, last) / SAMPLE_RATE, decibels[first:last], 1)[0]
+    return float(-60 / slope)
 
 
 @pytest.mark.parametrize("t60", [0.15, 0.3, 0.6, 1.2, 3.0])

@@ -221,7 +221,7 @@ def test_the_list_tells_everything_of_every_model(web, capsys):
 
 
 def test_the_table_is_consistent():
-    from vsr.modelstore.importers.importing import FAMILIES
+    from vsr.modelstore.importers.published import FAMILIES
 
     assert len(table.NAMES) == len(table.KNOWN)
     for known in table.KNOWN:

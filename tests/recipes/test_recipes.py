@@ -23,7 +23,7 @@ from vsr.core.files import read_json
 from vsr.training.config import load_config
 from vsr.training.language import LanguageTrainConfig
 from vsr.training.log import read_steps
-from vsr.training.restoring import RestorerTrainConfig
+from vsr.training.restoring_config import RestorerTrainConfig
 
 TOP = Path(__file__).parents[2]
 RECIPES = sorted((TOP / "egs").glob("*/*/run.sh"))

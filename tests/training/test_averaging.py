@@ -4,7 +4,8 @@ import pytest
 
 from vsr.core.files import read_json, write_json
 from vsr.evaluation.card import trained
-from vsr.evaluation.results import collect, render, training_line
+from vsr.evaluation.results import collect
+from vsr.evaluation.results_page import render, training_line
 from vsr.modelstore.folder import load_model, save_model
 from vsr.training.averaging import average_models
 

@@ -26,7 +26,7 @@ from vsr.models.lipreader import LipReader, LipReaderConfig
 from vsr.objectives.registry import objective_of
 from vsr.training.config import OptimConfig, TrainConfig, TrainerConfig, load_config
 from vsr.training.language import LanguageTrainConfig
-from vsr.training.restoring import RestorerTrainConfig
+from vsr.training.restoring_config import RestorerTrainConfig
 from vsr.training.typed import build
 
 ROOT = Path(__file__).parents[2]

@@ -8,7 +8,7 @@ from lip2speech.training.acoustic import VoiceTrainConfig
 from vsr.core.errors import VsrError
 from vsr.training.config import TrainConfig, load_config
 from vsr.training.language import LanguageTrainConfig
-from vsr.training.restoring import RestorerTrainConfig
+from vsr.training.restoring_config import RestorerTrainConfig
 
 CONF = Path(__file__).parents[2] / "egs"
 OF = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
 from vsr.core.errors import VsrError
@@ -38,15 +38,34 @@ def over_videos(
     """
     if out:
         check_output(out, *videos, kind=FIGURES)
-    records, failures = [], 0
-    for video in videos:
-        try:
-            line, record = work(video)
-            print(line, flush=True)
-            records.append(record)
-        except VsrError as error:
-            failures += 1
-            print(f"{program}: {error}" if video in str(error) else f"{program}: {video}: {error}", file=sys.stderr)
+    records = []
+
+    def noted(video: str) -> None:
+        line, record = work(video)
+        print(line, flush=True)
+        records.append(record)
+
+    status = for_each(videos, noted, program)
     if out:
         write_lines(out, (json.dumps(record, ensure_ascii=False) for record in records))
-    return 1 if failures else 0
+    return status
+
+
+def for_each(
+    videos: Sequence[str], work: Callable[[str], object], program: str = "vsr", answers: Collection[str] = ()
+) -> int:
+    """Do the work on each video, with a line on stderr where it raises VsrError; 1 where one failed. ``answers``:
+    reasons that are told in such a line, but are no failures."""
+    failed = False
+    for video in videos:
+        try:
+            work(video)
+        except VsrError as error:
+            failed |= error.reason not in answers
+            tell_error(video, error, program)
+    return int(failed)
+
+
+def tell_error(video: str, error: VsrError, program: str = "vsr") -> None:
+    """A line on stderr that names the video once."""
+    print(f"{program}: {error}" if video in str(error) else f"{program}: {video}: {error}", file=sys.stderr)

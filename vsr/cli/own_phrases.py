@@ -49,6 +49,7 @@ def _enrol(args: argparse.Namespace) -> int:
 
 def _own(args: argparse.Namespace) -> int:
     """0 if every clip was read, else 1."""
+    from vsr.cli.each_video import for_each
     from vsr.core.errors import VsrError
     from vsr.inference.enrolled import enrolled, recognise
     from vsr.modelstore.folder import load_model
@@ -57,17 +58,15 @@ def _own(args: argparse.Namespace) -> int:
         raise VsrError("bad_options", "give the clips, or the number of a camera: vsr phrases own CLIP [CLIP ...]")
     if args.speak:
         _check_speak(args)
-    phrases, failures = enrolled(args.folder), 0
+    phrases = enrolled(args.folder)
     loaded = load_model(args.model, args.device, args.precision)
-    for video in args.videos:
-        try:
-            with filmed([video], args.seconds) as (file,):
-                found, usual = recognise(loaded, phrases, file, args.faces, args.cropped)
-            _print(video, found, usual if args.threshold is None else args.threshold, args)
-        except VsrError as error:
-            failures += 1
-            print(f"vsr: {error}" if video in str(error) else f"vsr: {video}: {error}", file=sys.stderr)
-    return 1 if failures else 0
+
+    def read(video: str) -> None:
+        with filmed([video], args.seconds) as (file,):
+            found, usual = recognise(loaded, phrases, file, args.faces, args.cropped)
+        _print(video, found, usual if args.threshold is None else args.threshold, args)
+
+    return for_each(args.videos, read)
 
 
 def _check_speak(args: argparse.Namespace) -> None:

@@ -107,7 +107,10 @@ def _is_other(path: Path, kind: Kind) -> bool:
 
 
 def check_outputs(paths: Iterable[str | Path | tuple[str | Path | None, Kind]], *inputs: str | Path) -> None:
-    """`check_output` of several files, or (file, kind), which must not be one another either; None is no file."""
+    """`check_output` of several files, or (file, kind), which must not be one another either; None is no file.
+
+    Raises VsrError.
+    """
     taken: list[str | Path] = []
     for given in paths:
         path, kind = given if isinstance(given, tuple) else (given, None)

@@ -148,7 +148,7 @@ class CropDataset:
 
     def crop(self, clip: Clip) -> np.ndarray:
         """The clip's (T, 96, 96) uint8 crop; an array is memory-mapped. Not kept open: a process may hold 65,530 maps,
-        and LRW has 488,766 training clips."""
+        and LRW has 488,766 training clips. Raises VsrError bad_manifest."""
         try:
             return read_crop(clip.crop)
         except (OSError, ValueError, EOFError) as error:

@@ -1,7 +1,7 @@
 """Wave of a clip -> network input, four mel frames a video frame; the same for training and reading.
 
-Each band is brought to mean 0 and deviation 1 over the clip, so that neither level nor the colour of a microphone or of
-a steady noise counts.
+Each band is brought to mean 0 and standard deviation 1 over the clip, so that neither level nor the colour of a
+microphone or of a steady noise counts.
 
 Shapes: T video frames; wave (640 T,) float32, 16 kHz.
 """

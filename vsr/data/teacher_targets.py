@@ -25,7 +25,6 @@ from vsr.data.manifest import Clip
 from vsr.text.tokenizer import pieces_of
 
 STATES, CTC, CONTEXT, ATTENTION, COMMON = "states", "ctc", "context", "attention", "common"
-OF_FRAMES = (STATES, CTC)
 
 
 def units_of(tokenizer: Any) -> str:

@@ -104,7 +104,7 @@ def load_hotwords(path: str, loaded: LoadedModel) -> Hotwords:
 
 
 def load_neural(folder: str, loaded: LoadedModel) -> NeuralLanguage:
-    """The language model of a folder; its tokens must be those of the lip reader."""
+    """The language model of a folder; its tokens must be those of the lip reader. Raises VsrError bad_model."""
     language = load_language_model(folder, next(loaded.model.parameters()).device, loaded.precision)
     ids = range(loaded.tokenizer.eos_id + 1)
     own = language.tokenizer

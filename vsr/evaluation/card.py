@@ -8,7 +8,8 @@ from pathlib import Path
 
 from vsr.core.errors import VsrError
 from vsr.core.files import read_json
-from vsr.evaluation.results import render, spread, training_line
+from vsr.evaluation.results import spread
+from vsr.evaluation.results_page import render, training_line
 
 CARD_FILE = "MODEL_CARD.md"
 OWN_TERMS = "other"  # the hub's word for a licence that is none of the usual ones

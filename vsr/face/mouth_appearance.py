@@ -31,7 +31,7 @@ _COLUMNS = len(np.unique(_X[_NEAR]))
 @dataclass(frozen=True)
 class Look:
     """Of each frame, within a second. likeness (T,) to lips, from -1 to 1; folded (T,) the same without what runs
-    across; contrast (T,) and light (T,): deviation and mean of the gray round the mouth, 0 to 255."""
+    across; contrast (T,) and light (T,): standard deviation and mean of the gray round the mouth, 0 to 255."""
 
     likeness: np.ndarray
     folded: np.ndarray

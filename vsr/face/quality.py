@@ -15,7 +15,7 @@ GOOD_DETAIL, BAD_DETAIL = 0.0022, 0.0  # energy of the finest detail of the crop
 GOOD_SHARE, BAD_SHARE = 0.95, 0.4  # share of the frames in which the mouth was found in the frame, and not covered
 GOOD_HALVES, BAD_HALVES = 1.6, 2.8  # how much more one half of the mouth moves than the other; whole mouths: up to 1.6
 GOOD_LIGHT, BAD_LIGHT = 48.0, 8.0  # mean gray round the mouth, of 255
-GOOD_CONTRAST, BAD_CONTRAST = 4.0, 1.0  # its deviation
+GOOD_CONTRAST, BAD_CONTRAST = 4.0, 1.0  # its standard deviation
 
 
 def cropped_share(piece: Piece) -> float:

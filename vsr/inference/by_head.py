@@ -26,13 +26,16 @@ if TYPE_CHECKING:
 def searched_by(
     loaded: LoadedModel, name: str, states: Tensor, lengths: Tensor, nbest: int
 ) -> list[list[Hypothesis]]:
-    """The head's hypotheses of each window, best first. Raises VsrError bad_config for a head that writes no text."""
+    """The head's hypotheses of each window, states (B, T, D) and lengths (B,), best first.
+
+    Raises VsrError bad_config for a head that writes no text.
+    """
     found = loaded.model.heads[sentence_head(loaded, name)].search(states, lengths, nbest)
     return [own[:nbest] or [Hypothesis((), 0.0)] for own in found]
 
 
 def words_of(loaded: LoadedModel, name: str, ranked: Sequence[Hypothesis], edges: np.ndarray) -> list[ScoredWords]:
-    """The words of each hypothesis of a window with these frame borders in seconds."""
+    """The words of each hypothesis of a window whose frame borders are ``edges`` (T + 1,), in seconds."""
     tokenizer = tokenizer_of(loaded, name)
     first, last = float(edges[0]), float(edges[-1])
     return [ScoredWords(own.score, spread(tokenizer.decode(own.tokens), first, last, mean(own))) for own in ranked]

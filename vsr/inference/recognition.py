@@ -78,7 +78,8 @@ def spans_to_read(clip: MouthClip | Piece, window: int) -> list[tuple[int, int]]
 
 
 def preferred_window(loaded: LoadedModel) -> int:
-    """Frames of the clips that the model reads best: "window" (seconds) of its config, else 12 s."""
+    """Frames of the clips that the model reads best: "window" (seconds) of its config, else 12 s. Raises VsrError
+    bad_model."""
     window = loaded.config.get("window", WINDOW / FPS)
     if not isinstance(window, (int, float)) or not 1 <= window <= 60:
         raise VsrError("bad_model", f"{loaded.folder}: window is {window!r}; it must be 1 to 60 seconds")

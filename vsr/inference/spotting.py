@@ -95,15 +95,9 @@ def spans(log_probs: np.ndarray, tokens: Sequence[int], length: int) -> list[tup
     minus that of the best path over the same frames.
     """
     edge = len(tokens) > length
-    ratio = log_probs - log_probs.max(1, keepdims=True)
     labels = np.full(2 * len(tokens) - 1, BLANK)  # blanks between tokens, none before and behind
     labels[::2] = tokens
-    scores = ratio[:, labels]
-    if edge:
-        border = np.full((1, len(labels)), -np.inf)
-        opening, closing = border.copy(), border
-        opening[0, 0] = closing[0, -1] = 0.0
-        scores = np.concatenate([opening, scores, closing])
+    scores = _lags(log_probs, labels, edge)
     skip = np.zeros(len(labels), bool)
     skip[2::2] = labels[2::2] != labels[:-2:2]
     total, begun = np.full(len(labels), -np.inf), np.zeros(len(labels), int)
@@ -125,6 +119,17 @@ def spans(log_probs: np.ndarray, tokens: Sequence[int], length: int) -> list[tup
         if np.isfinite(total[-1]):
             found.append((math.exp(total[-1] / length), int(begun[-1]) - edge, int(ended[-1]) + 1 - edge))
     return _peaks(found)
+
+
+def _lags(log_probs: np.ndarray, labels: np.ndarray, edge: bool) -> np.ndarray:
+    """How far each label (S,) is behind the best of its frame: (T, S); with ``edge`` (T + 2, S), where a border before
+    and behind stands for the first label and the last."""
+    scores = (log_probs - log_probs.max(1, keepdims=True))[:, labels]
+    if not edge:
+        return scores
+    opening, closing = np.full((2, 1, len(labels)), -np.inf)
+    opening[0, 0] = closing[0, -1] = 0.0
+    return np.concatenate([opening, scores, closing])
 
 
 def _peaks(found: list[tuple[float, int, int]]) -> list[tuple[float, int, int]]:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 
-JPEG_BEST = 100
-
 
 def blurred(frame: np.ndarray, sigma: float) -> np.ndarray:
     """By a Gaussian of ``sigma`` pixels."""

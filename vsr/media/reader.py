@@ -79,7 +79,10 @@ def read_frames(
 
 
 def frames_of_part(path: str | Path, start: float = 0.0, end: float = 0.0) -> Iterator[tuple[np.ndarray, Position]]:
-    """`frames_from` the place that is nearest to ``start`` up to the one before ``end``; all for 0 and 0."""
+    """`frames_from` the place that is nearest to ``start`` up to the one before ``end``, in seconds; all for 0 and 0.
+
+    Raises VsrError as `frames_from`, and unreadable where there are none.
+    """
     if not (start or end):
         yield from frames_from(path)
         return

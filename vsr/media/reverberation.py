@@ -1,7 +1,7 @@
-"""A room's echo: an impulse response that decays exponentially, and the reverberation time read back from any response.
+"""A room's echo: an impulse response that decays exponentially.
 
-The response is the direct path and, ``GAP`` later, a tail whose power falls by 60 dB in T60 (Polack 1988; Schroeder's
-integral, 1965, measures it). Signs of the tail are random and its envelope is not, so T60 is met exactly.
+The response is the direct path and, ``GAP`` later, a tail whose power falls by 60 dB in T60 (Polack 1988). Signs
+of the tail are random and its envelope is not, so T60 is met exactly.
 Shapes: wave (S,) and response (N,), 16 kHz.
 """
 
@@ -15,7 +15,6 @@ from vsr.media.mixing import power
 
 GAP = 0.002  # seconds between the direct sound and the first echo
 LENGTH = 1.2  # times T60 that the tail lasts: it ends 72 dB below its beginning
-FIT = (-5.0, -25.0)  # dB between which the decay is read (T20)
 
 
 def response(t60: float, rng: np.random.Generator, ratio: float = 0.0) -> np.ndarray:
@@ -36,13 +35,3 @@ def reverberated(wave: np.ndarray, room: np.ndarray) -> np.ndarray:
     heard = fftconvolve(np.asarray(wave, np.float64), room)[: len(wave)]
     level = power(heard)
     return inside(heard * np.sqrt(power(wave) / level)) if level else inside(heard)
-
-
-def decay_time(room: np.ndarray) -> float:
-    """T60 in seconds of a response (N,), or of the sound that a room makes of a click, by a line through its decay."""
-    tail = np.asarray(room, np.float64)[round(GAP * SAMPLE_RATE) :]
-    left = np.cumsum(tail[::-1] ** 2)[::-1]
-    decibels = 10 * np.log10(np.maximum(left / left[0], 1e-20))
-    first, last = (int(np.argmax(decibels <= level)) for level in FIT)
-    slope = np.polyfit(np.arange(first, last) / SAMPLE_RATE, decibels[first:last], 1)[0]
-    return float(-60 / slope)

@@ -48,7 +48,8 @@ class Mfcc:
 
 
 class Cepstra:
-    """The 13 cepstra alone, each of mean 0 and deviation 1 in a clip: less of whose voice it is, more of the phone."""
+    """The 13 cepstra alone, each of mean 0 and standard deviation 1 in a clip: less of whose voice it is, more of the
+    phone."""
 
     name = "cepstra"
 

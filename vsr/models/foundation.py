@@ -37,7 +37,7 @@ class Foundation(nn.Module):
         dim: D.
         settings: of the model, as its ``config.json`` has them.
         layer: whose states are taken, counted from the input (0); -1 is the last.
-        normalise: each clip's wave is brought to mean 0 and deviation 1 first, as some were trained.
+        normalise: each clip's wave is brought to mean 0 and standard deviation 1 first, as some were trained.
         frozen: its weights are not trained; the layer that brings its states to D is.
     """
 

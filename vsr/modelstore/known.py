@@ -48,7 +48,7 @@ class Known:
         source: who says so.
         licence: of the weights.
         place: where it lies, for people.
-        family: the importer, a key of `vsr.modelstore.importers.importing.FAMILIES`; "" of what is in the package.
+        family: the importer, a key of `vsr.modelstore.importers.published.FAMILIES`; "" of what is in the package.
         state: READY, BY_HAND or SHIPPED.
         files: what the import takes, the checkpoint first. Names say what each is: `lm/model.pth` the language model.
         decode: published settings of the search, for the folder's config.

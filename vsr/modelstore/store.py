@@ -7,16 +7,15 @@ of its name; `known.json` keeps the SHA-256 of every file when it was first fetc
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 from vsr.core.errors import VsrError
 from vsr.core.files import read_json, write_error, write_json
 from vsr.modelstore.checkpoint import CONFIG_FILE
+from vsr.modelstore.conversion import convert
 from vsr.modelstore.known import BY_HAND, NAMES, SHIPPED, Known, near
 
 RECORD = "known.json"
@@ -81,7 +80,7 @@ def get(
     if known.state == SHIPPED:
         raise VsrError("bad_model", f"{known.name} is in the package: it need not be fetched")
     if whisper is not None:
-        from vsr.modelstore.importers.importing import check_whisper
+        from vsr.modelstore.importers.published import check_whisper
 
         check_whisper(known.family, whisper)
     if is_here(known) and not again and whisper is None:
@@ -92,7 +91,7 @@ def get(
         raise VsrError("not_fetched", f"{source}: no such file or folder")
     agree(known, accept)
     files = _gather(known, None if source is None else Path(source))
-    return _convert(known, files, folder, whisper)
+    return convert(known, files, folder, whisper)
 
 
 def by_hand(known: Known) -> str:
@@ -172,43 +171,3 @@ def _given(source: Path | None, name: str, first: bool) -> Path | None:
     if source.is_file():
         return source if first else next((p for p in [source.parent / name] if p.is_file()), None)
     return source / name if (source / name).is_file() else None
-
-
-def _convert(known: Known, files: dict[str, Path], folder: Path, whisper: str | Path | None = None) -> Path:
-    """Import into a folder beside, which takes the name when it is whole; what was fetched is removed then."""
-    from vsr.modelstore.importers.importing import import_checkpoint
-
-    def named(*endings: str) -> Path | None:
-        return next((path for name, path in files.items() if name.endswith(endings) and "/" not in name), None)
-
-    making, gone = folder.with_name(f".{known.name}.making"), folder.with_name(f".{known.name}.old")
-    licence = f"{known.licence.terms}: {known.licence.url}"
-    about: dict[str, Any] = {"name": known.name, "language": known.language, "licence": licence}
-    about["published"] = {"error": known.error, "source": known.source, "place": known.place}
-    about["published"]["normaliser"] = known.normaliser
-    about |= {"decode": dict(known.decode)} if known.decode else {}
-    for leftover in (making, gone):
-        shutil.rmtree(leftover, ignore_errors=True)
-    try:
-        import_checkpoint(
-            known.family, next(iter(files.values())), making, named(".model"), named("_units.txt", _dictionary(files)),
-            settings=named(".json"), lm=files.get("lm/model.pth"), origin=about, modality=known.modality,
-            whisper=whisper,
-        )  # fmt: skip
-        if folder.exists():
-            folder.rename(gone)
-        making.rename(folder)
-    except OSError as error:
-        raise write_error(folder, error) from error
-    finally:
-        shutil.rmtree(making, ignore_errors=True)
-        shutil.rmtree(gone, ignore_errors=True)
-    shutil.rmtree(folder.with_name(f"{known.name}.files"), ignore_errors=True)
-    return folder
-
-
-def _dictionary(files: dict[str, Path]) -> str:
-    """The ending of fairseq's dictionary among the files."""
-    return next((name for name in files if name.startswith("dict.")), "_units.txt")
-
-

@@ -32,7 +32,10 @@ class Outputs:
     unsure: str | None = None
 
     def prepare(self) -> None:
-        """Make the folder and try it: a path that cannot be written must not be found out after hours of reading."""
+        """Make the folder and try it: a path that cannot be written must not be found out after hours of reading.
+
+        Raises VsrError not_writable.
+        """
         try:
             Path(self.folder).mkdir(parents=True, exist_ok=True)
             tempfile.TemporaryFile(dir=self.folder).close()

@@ -107,7 +107,7 @@ def inspect_video(
 def inspect_window(
     loaded: LoadedModel, clip: MouthClip, options: DecodeOptions, spans: list[tuple[int, int]], window: int
 ) -> Inspection:
-    """Read one of the windows ``spans`` of a clip that has its landmarks."""
+    """Read one of the windows ``spans`` of a clip that has its landmarks. Raises VsrError bad_model without CTC."""
     start, stop = spans[window]
     edges = frame_edges(clip.times)
     if not loaded.model.ctc:

@@ -11,7 +11,7 @@ COLUMNS = 20  # crops in a row of the sprite
 
 
 def base64_bytes(values: np.ndarray) -> str:
-    """A uint8 array, row by row."""
+    """A uint8 array of any shape, row by row."""
     return base64.b64encode(np.ascontiguousarray(values).tobytes()).decode("ascii")
 
 

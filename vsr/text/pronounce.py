@@ -113,7 +113,7 @@ def read_dictionary(path: str | Path) -> dict[str, Variants]:
 
 
 def parse_dictionary(lines: Iterable[tuple[int, str]], where: str) -> dict[str, Variants]:
-    """The same of (number, line)."""
+    """The same of (number, line); ``where``: what the lines are of. Raises VsrError bad_config."""
     known, found = frozenset(PHONEMES), {}
     for number, line in lines:
         word, *phones = line.partition(" #")[0].split() or [""]

@@ -241,7 +241,8 @@ def kind_of(folder: str | Path) -> str:
 
 def train_tokenizer(kind: str, texts: Iterable[str], vocab_size: int = 1000) -> Tokenizer:
     """Make a tokenizer: "char" with the fixed alphabet, "word" with the words of ``texts`` in alphabetical order, or
-    "unigram" trained on ``texts`` (SentencePiece)."""
+    "unigram" trained on ``texts`` (SentencePiece), of at most ``vocab_size`` pieces. Raises VsrError bad_options, and
+    bad_config where the texts give none."""
     if kind == "char":
         return CharTokenizer()
     if kind == "word":

@@ -2,7 +2,6 @@
 
 What is read wrong is drawn from the readings of a development list, so that the model meets the errors that it will
 be given (as Ma et al. 2024 for recognisers of speech); without them the prompts are right.
-Shapes: B pairs, L tokens of the longest prompt with its text, U of the longest text.
 """
 
 from __future__ import annotations
@@ -10,94 +9,27 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
-from torch.nn import functional as F
-from torch.nn.utils.rnn import pad_sequence
 
 from vsr.core.errors import VsrError
-from vsr.core.numbers import COUNT, NOT_NEGATIVE, SEED, SHARE, Range, check_number, check_numbers
-from vsr.core.tokens import IGNORE
-from vsr.decoding.restorer import Codec, RestorerSettings, begun
 from vsr.decoding.restorer_folder import build, save_restorer
-from vsr.models.text_backbone import last_places
 from vsr.text.normalise import lower
-from vsr.training.config import OptimConfig
 from vsr.training.continued import begin
 from vsr.training.language import read_texts
 from vsr.training.loop import step_seed
 from vsr.training.optimiser import adamw, learning_rate
-from vsr.training.prompts import NoiseConfig, Prompts
+from vsr.training.prompts import Prompts
+from vsr.training.restoring_config import RestorerTrainConfig
+from vsr.training.restoring_pairs import Pairs, batch_of, pair_loss
 from vsr.training.restoring_state import Reached, frozen_of, load_reached, save_reached
 from vsr.training.state import LAST
 
 DEV_SENTENCES = 100  # that the loss is measured on
 CHECKS = 5  # times that dev is read
-
-
-@dataclass(frozen=True)
-class PairsConfig:
-    """Texts, one sentence a line or manifests; sentences of ``dev`` and ``tests`` are left out of ``train``.
-
-    ``dictionary``: of the words' phonemes, as `vsr tokens` takes it. ``batch`` sentences a step, of at most
-    ``max_words`` words each.
-    """
-
-    train: tuple[str, ...]
-    dev: tuple[str, ...]
-    tests: tuple[str, ...] = ()
-    noise: NoiseConfig = field(default_factory=NoiseConfig)
-    dictionary: tuple[str, ...] = ("cmu", "espeak")
-    batch: int = 16
-    max_words: int = 40
-
-    def __post_init__(self):
-        if not self.train or not self.dev:
-            raise VsrError("bad_config", "data.train and data.dev need at least one file each")
-        check_numbers(self, "data.", batch=COUNT, max_words=COUNT)
-        check_number("data.noise.rate", self.noise.rate, SHARE)
-
-
-@dataclass(frozen=True)
-class RestorerTrainerConfig:
-    """Length of a run: epochs, minutes or steps, where those are given; and how often what it has reached is saved."""
-
-    max_epochs: int = 1
-    max_minutes: float = 0.0
-    threads: int = 2
-    checkpoint_minutes: float = 3.0
-    max_steps: int = 0
-
-    def __post_init__(self):
-        check_numbers(self, "trainer.", max_epochs=COUNT, max_minutes=NOT_NEGATIVE, threads=Range(least=1, most=1024))
-        check_number("trainer.max_steps", self.max_steps, Range(least=0))
-        if self.max_minutes and self.max_steps:
-            raise VsrError("bad_config", "trainer.max_minutes and trainer.max_steps: give one of them")
-        check_number("trainer.checkpoint_minutes", self.checkpoint_minutes, NOT_NEGATIVE)
-
-
-@dataclass(frozen=True)
-class RestorerTrainConfig:
-    """Of a restorer of text; ``llm`` is what makes a YAML one."""
-
-    llm: RestorerSettings
-    data: PairsConfig
-    optim: OptimConfig = field(default_factory=OptimConfig)
-    trainer: RestorerTrainerConfig = field(default_factory=RestorerTrainerConfig)
-    seed: int = 0
-
-    def __post_init__(self):
-        check_number("seed", self.seed, SEED)
-        given = len(self.data.noise.hypotheses)
-        if given and given != (self.llm.lines if self.llm.input == "text" else 1):
-            problem = f"{given} files of data.noise.hypotheses for {self.llm.lines} llm.lines of {self.llm.input}"
-            raise VsrError("bad_config", f"{problem}: text takes as many as lines, units one")
 
 
 def sentences_of(config: RestorerTrainConfig) -> tuple[list[list[str]], list[list[str]], int]:
@@ -110,42 +42,6 @@ def sentences_of(config: RestorerTrainConfig) -> tuple[list[list[str]], list[lis
     if not kept or not any(dev):
         raise VsrError("bad_config", f"no sentence of 1 to {data.max_words} words in the text, or none for dev")
     return kept, [own.split() for own in dev if own][:DEV_SENTENCES], sum(own in held for own in train)
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """A batch: token ids (B, L) of prompts, then texts, with the padding in front, or prompts alone for an encoder;
-    mask (B, L); labels (B, U), padded with -1."""
-
-    ids: Tensor
-    mask: Tensor
-    labels: Tensor
-
-
-def batch_of(codec: Codec, causal: bool, prompts: Sequence[Sequence[str]], texts: Sequence[Sequence[str]]) -> Pairs:
-    """A batch of prompts (lines) and texts (words); labels are known by their lengths, never by a token."""
-    labels = [torch.tensor(codec.text(words)) for words in texts]
-    ids = [torch.tensor(codec.prompt(lines)) for lines in prompts]
-    if causal:
-        ids = [torch.cat(own) for own in zip(ids, labels, strict=True)]
-    side = "left" if causal else "right"
-    mask = pad_sequence([torch.ones(len(own), dtype=torch.long) for own in ids], True, 0, side)
-    return Pairs(pad_sequence(ids, True, codec.pad, side), mask, pad_sequence(labels, True, IGNORE, side))
-
-
-def pair_loss(model: Any, batch: Pairs) -> Tensor:
-    """Cross-entropy of the texts' tokens, mean over them all; prompts teach nothing."""
-    if model.config.is_encoder_decoder:
-        logits = model(
-            input_ids=batch.ids, attention_mask=batch.mask, decoder_input_ids=begun(batch.labels, model)
-        ).logits
-    else:
-        place = (batch.mask.cumsum(1) - 1).clamp(min=0)
-        kept = last_places(batch.ids.shape[1] - 1, batch.labels.shape[1])  # a token is told at the place before it
-        logits = model(
-            input_ids=batch.ids, attention_mask=batch.mask, position_ids=place, use_cache=False, logits_to_keep=kept
-        ).logits
-    return F.cross_entropy(logits.flatten(0, 1).float(), batch.labels.flatten(), ignore_index=IGNORE)
 
 
 class RestorerRun:

@@ -12,7 +12,8 @@ from vsr.core.errors import VsrError
 from vsr.decoding.restorer_folder import of_sizes, with_adapters
 from vsr.training.config import load_config
 from vsr.training.dry_run import missing_lines, names, parameters, shown
-from vsr.training.restoring import RestorerRun, RestorerTrainConfig
+from vsr.training.restoring import RestorerRun
+from vsr.training.restoring_config import RestorerTrainConfig
 
 
 def is_restorer_config(path: str) -> bool:

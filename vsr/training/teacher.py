@@ -110,7 +110,8 @@ class WhisperTeacher:
         self.name, self.files = self.model.name, identify_folder(folder, (WEIGHTS, "config.json"))
 
     def hear(self, wave: np.ndarray, text: str) -> tuple[Arrays, dict[str, str]]:
-        """``states`` (T, 2, W) of the encoder, of clips of at most 30 s."""
+        """``states`` (T, 2, W) of the encoder, of clips of at most 30 s. Raises VsrError bad_manifest for longer
+        ones."""
         frames = len(wave) // SAMPLES_PER_FRAME
         states = self.model.states(wave)
         if len(states) < frames * UNITS_PER_FRAME:

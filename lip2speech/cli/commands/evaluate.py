@@ -49,44 +49,57 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate and print the table; 1 if a clip could not be scored. Raises VsrError."""
-    from lip2speech.evaluation.corpus import NATURAL, evaluate
+    from lip2speech.evaluation.corpus import evaluate
     from lip2speech.evaluation.summary import outputs_of, table, write_evaluation
     from lip2speech.inference.synthesizer import PROTOCOLS
     from vsr.core.errors import VsrError
-    from vsr.core.files import check_outputs, same_file
+    from vsr.core.files import check_outputs
     from vsr.data.manifest import read_manifest
 
     if args.protocol not in PROTOCOLS:
         raise VsrError("bad_options", f"the protocol is '{args.protocol}'; it can be {', '.join(PROTOCOLS)}")
-    rows: dict[str, str | None] = {NATURAL: None}
-    for given in args.rows:
-        name, equals, folder = given.partition("=")
-        if not (name and equals and Path(folder).is_dir()) or name in rows or "/" in name:
-            raise VsrError("bad_options", f"--row {given}: give a new NAME=DIR (no / in it) with a folder that exists")
-        rows[name] = last = folder
+    rows = _rows(args.rows)
+    drawn = list(rows.values())[-1]
     check_outputs(outputs_of(args.out), args.manifest)
     clips = read_manifest(args.manifest)
-    for row in args.other_pauses:
-        if row not in rows:
-            raise VsrError("bad_options", f"--other-pauses {row}: no such row; there are {', '.join(rows)}")
-        if any(given and same_file(given, Path(args.out) / "pauses" / row) for given in rows.values()):
-            raise VsrError("bad_options", f"--other-pauses {row}: would replace the row {args.out}/pauses/{row}")
-        rows[f"{row}, other pauses"] = other_pauses(clips, rows[row], Path(args.out) / "pauses" / row)
+    _add_pauses(rows, clips, args.other_pauses, Path(args.out) / "pauses")
     outcomes = evaluate(clips, rows, args.asr, args.jobs, args.distillmos, args.syncnet)
     result = write_evaluation(args.out, clips, outcomes, args.protocol, args.asr)
     print(table(result["rows"]))
-    if args.rows:
-        draw_clips(clips[: args.plots], last, Path(args.out) / "plots", rows.get("copy"))
+    if drawn:
+        draw_clips(clips[: args.plots], drawn, Path(args.out) / "plots", rows.get("copy"))
     return 1 if any(outcome.reason for outcome in outcomes) else 0
 
 
-def other_pauses(clips, row: str | None, folder: Path) -> str:
-    """Make the clips of a row with the pauses of others; returns where they are. Raises VsrError."""
+def _rows(given: list[str]) -> dict[str, str | None]:
+    """NAME=DIR -> folders of waves by name, after the natural recordings. Raises VsrError bad_options."""
+    from lip2speech.evaluation.corpus import NATURAL
+    from vsr.core.errors import VsrError
+
+    rows: dict[str, str | None] = {NATURAL: None}
+    for text in given:
+        name, equals, folder = text.partition("=")
+        if not (name and equals and Path(folder).is_dir()) or name in rows or "/" in name:
+            raise VsrError("bad_options", f"--row {text}: give a new NAME=DIR (no / in it) with a folder that exists")
+        rows[name] = folder
+    return rows
+
+
+def _add_pauses(rows: dict[str, str | None], clips, chosen: list[str], folder: Path) -> None:
+    """Make the clips of chosen rows with the pauses of others, each a row of its own in ``folder``. Raises VsrError."""
     from lip2speech.evaluation.corpus import wave_of_row
     from lip2speech.evaluation.pauses import write_with_pauses
+    from vsr.core.errors import VsrError
+    from vsr.core.files import same_file
 
-    write_with_pauses(clips, lambda clip: wave_of_row(clip, row), folder)
-    return str(folder)
+    for name in chosen:
+        if name not in rows:
+            raise VsrError("bad_options", f"--other-pauses {name}: no such row; there are {', '.join(rows)}")
+        row, out = rows[name], folder / name
+        if any(given and same_file(given, out) for given in rows.values()):
+            raise VsrError("bad_options", f"--other-pauses {name}: would replace the row {out}")
+        write_with_pauses(clips, lambda clip, row=row: wave_of_row(clip, row), out)
+        rows[f"{name}, other pauses"] = str(out)
 
 
 def draw_clips(clips, folder: str, out: Path, natural_folder: str | None) -> None:

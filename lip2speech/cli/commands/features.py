@@ -33,8 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Extract and say how many clips came through. Raises VsrError."""
     from lip2speech.av_sync.offsets import read_offsets
-    from lip2speech.features.corpus import REFUSED, extract_corpus
+    from lip2speech.features.corpus import extract_corpus
     from lip2speech.features.sound import MANIFEST, sound_clips
+    from lip2speech.features.stored import REFUSED
     from vsr.core.errors import VsrError
     from vsr.core.files import check_folder
     from vsr.data.manifest import need_crops, read_manifests, write_manifest

@@ -43,7 +43,8 @@ def run(args: argparse.Namespace) -> int:
     if reference and reference.is_somebody:
         remind_of_consent(args.consent, "--reference")
     wanted = before_hearing(reference) if reference else None  # before the models are: it is quick to refuse
-    from vsr.inference.live.source import Capture, check_source, open_source
+    from vsr.inference.live.capture import Capture
+    from vsr.inference.live.source import check_source, open_source
 
     check_source(args.source)
     import torch

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 
 HELP = "find which of several faces speaks in a recording"
 ABOUT = """Compares the lips of every face in the videos with a recording, at every shift of the two: a
@@ -32,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compare and print; 1 where a video could not be read, with the others compared. Raises VsrError."""
+    from vsr.cli.each_video import tell_error
     from vsr.core.errors import VsrError
     from vsr.core.files import check_output, write_lines
     from vsr.core.kinds import lines_of
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
 
     def tell(video: str, error: VsrError) -> None:
         failed.append(video)
-        print(f"lip2speech: {error}" if video in str(error) else f"lip2speech: {video}: {error}", file=sys.stderr)
+        tell_error(video, error, "lip2speech")
 
     found = matches(load_synchrony(), wave, args.videos, faces, vector, tell)
     for own in found:

@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure, save and say how far the clips differ. Raises VsrError."""
     from lip2speech.av_sync.offsets import measure
-    from lip2speech.features.corpus import with_features
+    from lip2speech.features.stored import with_features
     from vsr.core.files import check_folder, check_output
     from vsr.core.kinds import json_of
     from vsr.core.numbers import SEED, check_number

@@ -55,7 +55,7 @@ def unused(args: argparse.Namespace) -> dict[str, str]:
 
 def run(args: argparse.Namespace) -> int:
     """Synthesise and say how many clips were made. Raises VsrError."""
-    from lip2speech.features.corpus import with_features
+    from lip2speech.features.stored import with_features
     from lip2speech.inference.folder import load_model
     from lip2speech.inference.synthesizer import SynthesisOptions, synthesize_list
     from vsr.core.errors import VsrError

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lip2speech.web.jobs import Job, Limits
-from lip2speech.web.reading import Models, checked_seconds
+from lip2speech.web.models import Models
+from lip2speech.web.reading import checked_seconds
 from vsr.core.errors import VsrError
 from vsr.core.progress import Watch
 from vsr.output.transcript import Transcript

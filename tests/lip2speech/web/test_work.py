@@ -17,7 +17,7 @@ from lip2speech.inference.dubbing import speak
 from lip2speech.web import render
 from lip2speech.web.jobs import Dropped
 from lip2speech.web.media import playable_copy, recorded_seconds
-from lip2speech.web.reading import Models
+from lip2speech.web.models import Models
 from lip2speech.web.store import GRACE, Store
 from tests.conftest import talking_face, write_sound, write_video
 from tests.lip2speech.test_length import write_piped

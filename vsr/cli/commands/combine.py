@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     from vsr.core.files import check_outputs, write_lines
     from vsr.core.kinds import HYPOTHESES, json_of
     from vsr.core.progress import counted
-    from vsr.decoding.members import Combiner, check_confident, readings_of
+    from vsr.decoding.members import readings_of
     from vsr.evaluation.combined import agreement_lines, worth
     from vsr.evaluation.wer import read_hypotheses, read_records
     from vsr.text.normalise import normaliser
@@ -52,15 +52,12 @@ def run(args: argparse.Namespace) -> int:
     inputs = [*args.hypotheses, *filter(None, (args.lm, args.ref, args.fit, args.weights))]
     weights = json_of("weights of vsr combine", "weights")
     check_outputs(((args.out, HYPOTHESES), (args.save_weights, weights)), *inputs)
-    norm, confident = normaliser(args.normaliser), args.method == "confidence"
+    norm = normaliser(args.normaliser)
     files = [read_records(path) for path in args.hypotheses]
     readings = readings_of(files, args.hypotheses, norm)
-    if confident:
-        check_confident(files, args.hypotheses)
     texts = {path: read_hypotheses(path) for path in filter(None, (args.fit, args.ref))}
     check_ids(args, readings, texts)
-    combiner = Combiner(len(files), confident, _languages(args, norm), _restorers(args, len(files)))
-    combiner = combiner.loaded(args.weights) if args.weights else combiner
+    combiner = _combiner(args, files, norm)
     lattices = {key: combiner.lattice(own) for key, own in counted(readings.items(), "combining", len(readings))}
     if args.fit:
         combiner = _fitted(combiner, lattices, texts[args.fit], norm)
@@ -73,6 +70,16 @@ def run(args: argparse.Namespace) -> int:
     if args.ref:
         print(*worth(texts[args.ref], members, records, args.normaliser).lines(args.hypotheses), sep="\n")
     return 0
+
+
+def _combiner(args: argparse.Namespace, files: list, norm):
+    """What combines so many members by the method, with the weights that are given. Raises VsrError."""
+    from vsr.decoding.members import Combiner, check_confident
+
+    if confident := args.method == "confidence":
+        check_confident(files, args.hypotheses)
+    combiner = Combiner(len(files), confident, _languages(args, norm), _restorers(args, len(files)))
+    return combiner.loaded(args.weights) if args.weights else combiner
 
 
 def check_ids(args: argparse.Namespace, readings: dict, texts: dict[str, dict]) -> None:

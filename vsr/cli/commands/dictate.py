@@ -6,6 +6,7 @@ import argparse
 import sys
 import threading
 
+from vsr.cli.live_reader import open_reader
 from vsr.cli.options import add_model_argument
 from vsr.core.machine import add_device_argument, add_precision_argument
 from vsr.output.unsure import MODES
@@ -46,22 +47,14 @@ def run(args: argparse.Namespace) -> int:
     """Dictate until the source ends or Ctrl-C. Raises VsrError."""
     from vsr.core.errors import VsrError
     from vsr.core.interrupts import settle
-    from vsr.decoding.options import DecodeOptions
     from vsr.inference.live.dictation import Dictation
-    from vsr.inference.live.session import live_options
-    from vsr.inference.live.source import check_source
     from vsr.inference.live.typing import Typist
-    from vsr.modelstore.folder import load_model
 
     if args.push and args.source == "-":
         raise VsrError("bad_options", "--push listens to Enter on standard input, which the video cannot come by, too")
     typist = Typist() if args.type else None
     dictation = Dictation(args.command, args.filter, args.unsure, typist and typist.type)
-    given = {} if args.beam is None else {"beam": args.beam}
-    DecodeOptions(**given)  # what is wrong with it is reported before a model is loaded
-    check_source(args.source)
-    loaded = load_model(args.model, args.device, args.precision)
-    options = live_options(loaded, given)
+    loaded, options = open_reader(args)
     try:
         if not args.push:
             _listen(args.source, loaded, options, dictation)
@@ -76,8 +69,9 @@ def run(args: argparse.Namespace) -> int:
 def _listen(source: str, loaded, options, dictation, pushed: bool = False) -> None:
     """One session, to the end of its source or, where it is ``pushed``, to the next Enter. Raises VsrError."""
     from vsr.face.detector import default_detector
+    from vsr.inference.live.capture import Capture
     from vsr.inference.live.session import Session
-    from vsr.inference.live.source import Capture, open_source
+    from vsr.inference.live.source import open_source
 
     session = Session(loaded, default_detector(), options)
     capture = Capture(open_source(source))  # last, so that nothing is filmed while models are loaded

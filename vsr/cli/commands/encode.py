@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from vsr.cli.options import add_faces_argument, add_model_argument, files_of_model
@@ -38,25 +37,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """0 if every file was written, else 1. Raises VsrError for what no file could survive."""
+    from vsr.cli.each_video import for_each
     from vsr.core.errors import VsrError
     from vsr.core.files import check_output
     from vsr.inference.states import STATES, check_layers, encode_video, save_states
     from vsr.modelstore.folder import load_model
 
-    outputs = [Path(args.out) / f"{Path(video).stem}.{args.format}" for video in args.videos]
-    if len(set(outputs)) < len(outputs):
+    outputs = {video: Path(args.out) / f"{Path(video).stem}.{args.format}" for video in args.videos}
+    if len(set(outputs.values())) < len(args.videos):
         raise VsrError("bad_options", "two of the videos would be written to the same file: give each an -o of its own")
     layers = tuple(dict.fromkeys(args.layers.split(",")))
     loaded = load_model(args.model, args.device, args.precision)
     check_layers(loaded, layers)
-    failures = 0
-    for video, out in zip(args.videos, outputs, strict=True):
-        try:
-            check_output(out, *args.videos, *files_of_model(args.model), kind=STATES)
-            states = encode_video(loaded, video, layers, args.faces, args.cropped)
-            save_states(states, out, {"model": loaded.name, "sha256": loaded.weights_sha256, "file": str(video)})
-            print(f"{out}: {len(states['start'])} frames, layers: {', '.join(layers)}")
-        except VsrError as error:
-            failures += 1
-            print(f"vsr: {error}" if str(video) in str(error) else f"vsr: {video}: {error}", file=sys.stderr)
-    return 1 if failures else 0
+
+    def encode(video: str) -> None:
+        out = outputs[video]
+        check_output(out, *args.videos, *files_of_model(args.model), kind=STATES)
+        states = encode_video(loaded, video, layers, args.faces, args.cropped)
+        save_states(states, out, {"model": loaded.name, "sha256": loaded.weights_sha256, "file": str(video)})
+        print(f"{out}: {len(states['start'])} frames, layers: {', '.join(layers)}")
+
+    return for_each(args.videos, encode)

@@ -43,13 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """0 if every file was searched, else 1. Raises VsrError for what no file could survive."""
-    from vsr.cli.each_video import tell_strange_words
+    from vsr.cli.each_video import for_each, tell_strange_words
     from vsr.core.errors import VsrError
     from vsr.inference.alignment import tokens_of
-    from vsr.inference.free_reading import UNLIKE, is_guess
-    from vsr.inference.spotting import find_phrases
     from vsr.modelstore.folder import load_model
-    from vsr.output.transcript import FLAGGED
 
     if not 0 <= args.threshold <= 1:
         raise VsrError("bad_options", f"--threshold is {args.threshold}; it can be 0 to 1")
@@ -58,20 +55,24 @@ def run(args: argparse.Namespace) -> int:
     for phrase in phrases:
         tokens_of(loaded, phrase)
     tell_strange_words(loaded.folder, phrases)
-    failures = 0
-    for video in args.videos:
-        guessed = False
-        try:
-            for hit in find_phrases(loaded, video, phrases, args.threshold, args.faces, args.cropped):
-                guessed |= is_guess(hit.in_domain)
-                _print(hit, args.json)
-        except VsrError as error:
-            failures += error.reason != "at_rest"  # nothing is said there, which is an answer
-            print(f"vsr: {error}" if video in str(error) else f"vsr: {video}: {error}", file=sys.stderr)
+    return for_each(args.videos, lambda video: _search(loaded, video, phrases, args), answers=("at_rest",))
+
+
+def _search(loaded, video: str, phrases: list[str], args: argparse.Namespace) -> None:
+    """Print the places of one video, each as it is found. Raises VsrError."""
+    from vsr.inference.free_reading import UNLIKE, is_guess
+    from vsr.inference.spotting import find_phrases
+    from vsr.output.transcript import FLAGGED
+
+    guessed = False
+    try:
+        for hit in find_phrases(loaded, video, phrases, args.threshold, args.faces, args.cropped):
+            guessed |= is_guess(hit.in_domain)
+            _print(hit, args.json)
+    finally:
         if guessed:
             note = f"{UNLIKE}: places with in_domain below {FLAGGED:g} (--json) are guesses"
             print(f"vsr: {video}: {note}", file=sys.stderr)
-    return 1 if failures else 0
 
 
 def _print(hit, as_json: bool) -> None:

@@ -58,26 +58,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Convert, save and say what it is. Raises VsrError."""
-    from vsr.core.errors import VsrError
-    from vsr.modelstore.importers.importing import (
-        check_language,
-        check_modality,
-        check_place,
-        check_whisper,
-        import_checkpoint,
-    )
+    from vsr.modelstore.importers.importing import check_place, import_checkpoint
+    from vsr.modelstore.importers.published import Published
 
-    more = (args.tokenizer, args.units, args.settings, args.lm)
-    if args.settings and args.family != "vsr4ml":
-        raise VsrError("bad_options", f"--settings is of vsr4ml, not of {args.family}")
-    if args.lm:
-        check_language(args.family)
-    check_modality(args.family, args.modality)
-    check_whisper(args.family, args.whisper)
-    read = {"modality": args.modality, "whisper": args.whisper}
-    check_place(args.family, args.checkpoint, args.out, *more)
+    more = {key: getattr(args, key) for key in ("tokenizer", "units", "settings", "lm", "modality", "whisper")}
+    given = Published(args.family, args.checkpoint, **more)
+    given.check()
+    check_place(given, args.out)
     _check_modality_there(args.out, args.modality)
-    print(import_checkpoint(args.family, args.checkpoint, args.out, *more[:2], args.half, *more[2:], **read))
+    print(import_checkpoint(given, args.out, args.half))
     return 0
 
 

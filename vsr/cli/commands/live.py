@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from vsr.cli.live_reader import open_reader
 from vsr.cli.options import add_model_argument
 from vsr.core.machine import add_device_argument, add_precision_argument
 
 if TYPE_CHECKING:
+    from vsr.inference.live.capture import Capture
     from vsr.inference.live.screen import Screen
     from vsr.inference.live.session import Session
-    from vsr.inference.live.source import Capture
 
 HELP = "caption a camera or a stream live"
 ABOUT = """Reads the person in front and shows the words as they are read. A word on which two
@@ -44,12 +45,11 @@ def run(args: argparse.Namespace) -> int:
 
     from vsr.core.errors import VsrError
     from vsr.core.files import check_output
-    from vsr.decoding.options import DecodeOptions
     from vsr.face.detector import default_detector
+    from vsr.inference.live.capture import Capture
     from vsr.inference.live.screen import Screen
-    from vsr.inference.live.session import Session, live_options
-    from vsr.inference.live.source import Capture, check_source, described, open_source
-    from vsr.modelstore.folder import load_model
+    from vsr.inference.live.session import Session
+    from vsr.inference.live.source import described, open_source
     from vsr.output.ledger import TRANSCRIPT
     from vsr.output.subtitles import WRITERS
 
@@ -57,12 +57,9 @@ def run(args: argparse.Namespace) -> int:
         raise VsrError("bad_options", f"{args.out}: the name must end in .{', .'.join(WRITERS)}")
     if args.out:
         check_output(args.out, args.source, kind=TRANSCRIPT)
-    given = {} if args.beam is None else {"beam": args.beam}
-    DecodeOptions(**given)  # what is wrong with it is reported before a model is loaded
-    check_source(args.source)
-    loaded = load_model(args.model, args.device, args.precision)
+    loaded, options = open_reader(args)
     screen = Screen(args.source, loaded.name, args.out)
-    session = Session(loaded, default_detector(), live_options(loaded, given))
+    session = Session(loaded, default_detector(), options)
     capture = Capture(open_source(args.source))  # last, so that nothing is filmed while models are loaded
     print(f"vsr: reads {described(args.source)} with {loaded.name}", file=sys.stderr, flush=True)
     _show(screen, session, capture)

@@ -69,17 +69,12 @@ def unused(args: argparse.Namespace) -> dict[str, str]:
 
 def run(args: argparse.Namespace) -> int:
     """0 if every file was read, else 1. Raises VsrError for what no file could survive."""
-    from vsr.cli.each_video import tell_strange_words
+    from vsr.cli.each_video import for_each, tell_strange_words
     from vsr.core.errors import VsrError
     from vsr.inference.phrases import choose, phrase_tokens, read_phrases
     from vsr.modelstore.folder import load_model
 
-    if args.nbest < 1 or not 0 <= (args.threshold or 0) <= 1:
-        raise VsrError("bad_options", "--nbest is a number from 1, --threshold from 0 to 1")
-    if args.faces not in ("largest", 1):
-        raise VsrError("bad_options", "a phrase is what one face says: --faces is largest or 1")
-    if not 0 < args.seconds <= LONGEST:
-        raise VsrError("bad_options", f"--seconds is above 0 and at most {LONGEST}")
+    _check(args)
     if args.list in FORMS:
         return run_own(args)
     if not args.videos or args.speak:
@@ -88,15 +83,24 @@ def run(args: argparse.Namespace) -> int:
     loaded = load_model(args.model, args.device, args.precision)
     phrase_tokens(loaded, phrases)
     tell_strange_words(loaded.folder, phrases)
-    failures = 0
-    for video in args.videos:
-        try:
-            with filmed([video], args.seconds) as (file,):
-                _print(video, choose(loaded, file, phrases, args.faces, args.cropped), args)
-        except VsrError as error:
-            failures += 1
-            print(f"vsr: {error}" if video in str(error) else f"vsr: {video}: {error}", file=sys.stderr)
-    return 1 if failures else 0
+
+    def read(video: str) -> None:
+        with filmed([video], args.seconds) as (file,):
+            _print(video, choose(loaded, file, phrases, args.faces, args.cropped), args)
+
+    return for_each(args.videos, read)
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Raises VsrError bad_options for what neither a list nor phrases of one's own can do."""
+    from vsr.core.errors import VsrError
+
+    if args.nbest < 1 or not 0 <= (args.threshold or 0) <= 1:
+        raise VsrError("bad_options", "--nbest is a number from 1, --threshold from 0 to 1")
+    if args.faces not in ("largest", 1):
+        raise VsrError("bad_options", "a phrase is what one face says: --faces is largest or 1")
+    if not 0 < args.seconds <= LONGEST:
+        raise VsrError("bad_options", f"--seconds is above 0 and at most {LONGEST}")
 
 
 def _print(video: str, choices: list, args: argparse.Namespace) -> None:

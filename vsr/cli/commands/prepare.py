@@ -112,7 +112,7 @@ def _puppet(args: argparse.Namespace) -> dict[str, int]:
     """Render the puppet. Raises VsrError."""
     from vsr.core.errors import VsrError
     from vsr.core.files import check_outputs
-    from vsr.corpora.puppet import prepare_parallel, prepare_puppet
+    from vsr.corpora.puppet import Wanted, prepare_parallel, prepare_puppet
     from vsr.corpora.puppet.languages import named
 
     language, vocabulary = named(args.vocabulary)
@@ -122,11 +122,11 @@ def _puppet(args: argparse.Namespace) -> dict[str, int]:
         raise VsrError("bad_options", "--sound-only and --voices work only with --parallel")
     names = ("train.jsonl", "dev.jsonl", "test.jsonl", "corpus.json")
     check_outputs((f"{args.out}/{name}" for name in names), vocabulary)
-    numbers = args.train, args.dev, args.test, args.seed
+    wanted = Wanted(args.train, args.dev, args.test, args.seed, args.homophenes, args.jobs)
     if args.parallel:
         kind = "wav" if args.sound_only else "mp4"
-        return prepare_parallel(args.out, args.parallel, *numbers, args.jobs, args.homophenes, kind, args.voices or 0)
-    return prepare_puppet(args.out, *numbers, vocabulary, args.jobs, args.homophenes, language)
+        return prepare_parallel(args.out, args.parallel, wanted, kind, args.voices or 0)
+    return prepare_puppet(args.out, wanted, vocabulary, language)
 
 
 def _of_plugin(args: argparse.Namespace) -> dict[str, int]:

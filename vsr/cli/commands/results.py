@@ -28,7 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Render and print the table. Raises VsrError."""
-    from vsr.evaluation.results import row, write_results
+    from vsr.evaluation.results import write_results
+    from vsr.evaluation.results_page import row
 
     result = write_results(args.run, args.command, args.out, args.note, args.tag, args.lists, args.model)
     print("\n".join(row(name, scores) for name, scores in result["scores"].items()))

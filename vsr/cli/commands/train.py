@@ -33,27 +33,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train to the end of the schedule. Raises VsrError."""
     check_training(args)
-    from vsr.training.audio_visual import AudioVisualRun, hears
     from vsr.training.config import TrainConfig, load_config
     from vsr.training.dry_run import lip_reader_lines, shown
-    from vsr.training.landmarks import LandmarkRun
-    from vsr.training.lipreader import LipReaderRun
     from vsr.training.loop import train
     from vsr.training.restoring_verb import is_restorer_config, trained_restorer
-    from vsr.training.units import UnitRun, reads_units
 
     if is_restorer_config(args.config):
         return trained_restorer(args)
     if args.dry_run:
         return shown(lip_reader_lines, load_config(args.config, args.set))
+    return train(_started, TrainConfig, args.config, args.set, args.out, args.resume)
 
-    def started(config: TrainConfig, out: str, resume: bool) -> LipReaderRun:
-        if config.model.get("frontend") == "landmarks":
-            return LandmarkRun(config, out, resume)
-        if reads_units(config):
-            return UnitRun(config, out, resume)
-        if hears(config):
-            return AudioVisualRun(config, out, resume)
-        return LipReaderRun(config, out, resume)
 
-    return train(started, TrainConfig, args.config, args.set, args.out, args.resume)
+def _started(config, out: str, resume: bool):
+    """The run of a reader of what the configuration says: tracks, units, lips and sound, or lips. Raises VsrError."""
+    from vsr.training.audio_visual import AudioVisualRun, hears
+    from vsr.training.landmarks import LandmarkRun
+    from vsr.training.lipreader import LipReaderRun
+    from vsr.training.units import UnitRun, reads_units
+
+    if config.model.get("frontend") == "landmarks":
+        return LandmarkRun(config, out, resume)
+    if reads_units(config):
+        return UnitRun(config, out, resume)
+    return (AudioVisualRun if hears(config) else LipReaderRun)(config, out, resume)

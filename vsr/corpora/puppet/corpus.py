@@ -29,25 +29,48 @@ CHUNK = 24  # clips a worker process makes before a fresh one takes over
 CHUNK_OF_SOUND = 200  # the same where no frames are drawn
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What is made of a vocabulary.
+
+    Args:
+        train, dev, test: clips of each split; no sentence is in two splits.
+        seed: of sentences, voices and everything seen; the same gives the same frames.
+        homophenes: one pose of the mouth for all sounds of a viseme class (`vsr.text.visemes`), such as p, b and m.
+        jobs: worker processes.
+
+    Raises VsrError bad_corpus.
+    """
+
+    train: int
+    dev: int
+    test: int
+    seed: int = 0
+    homophenes: bool = False
+    jobs: int = 2
+
+    def __post_init__(self):
+        if min(self.counts.values()) < 0 or self.jobs < 1:
+            raise VsrError("bad_corpus", "numbers of clips must not be negative and jobs must be at least 1")
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Clips by split."""
+        return {"dev": self.dev, "test": self.test, "train": self.train}
+
+    def description(self, corpus: str, **more: str) -> dict:
+        """What tells a corpus from others in a folder (`vsr.corpora.puppet.description`)."""
+        version = HOMOPHENES if self.homophenes else VERSION
+        return {"corpus": corpus, "version": version, "seed": self.seed, "counts": self.counts} | more
+
+
 def prepare_puppet(
-    out_dir: str | Path,
-    num_train: int,
-    num_dev: int,
-    num_test: int,
-    seed: int = 0,
-    vocabulary: str = "grid",
-    jobs: int = 2,
-    homophenes: bool = False,
-    language: str = ENGLISH,
+    out_dir: str | Path, wanted: Wanted, vocabulary: str = "grid", language: str = ENGLISH
 ) -> dict[str, int]:
     """Make the corpus in `out_dir` and return the number of clips of train, dev and test.
 
     Args:
-        num_train, num_dev, num_test: clips of each split; no sentence is in two splits.
-        seed: of sentences, voices and everything seen; the same call gives the same frames.
         vocabulary: ``grid`` or the path of a text file with one sentence a line.
-        jobs: worker processes.
-        homophenes: one pose of the mouth for all sounds of a viseme class (`vsr.text.visemes`), such as p, b and m.
         language: one of `vsr.corpora.puppet.languages`; its clips say it in the manifest, and but for English in their
             names, so that lists of several languages can be trained on together.
 
@@ -56,23 +79,18 @@ def prepare_puppet(
     word), no_space, not_writable.
     """
     out_dir = Path(out_dir)
-    counts = {"dev": num_dev, "test": num_test, "train": num_train}
-    _check_counts(counts, jobs)
     source, voices = _spoken(vocabulary, language)
-    version = HOMOPHENES if homophenes else VERSION
-    description = {"corpus": "puppet", "version": version, "seed": seed, "vocabulary": vocabulary, "counts": counts}
     text = {"text": identify(vocabulary)["sha256"]} if vocabulary != "grid" else {}  # the file may have been edited
     named = {"language": language} if language != ENGLISH else {}
-    claim(out_dir, description | text | named)
+    claim(out_dir, wanted.description("puppet", vocabulary=vocabulary, **text, **named))
     before = f"{language}_" if named else ""
-    made = Rendering(out_dir, source, voices, seed, homophenes, named.get("language", ""), before)
-    return made.render(draw_splits(source, counts, seed), jobs)
+    made = Rendering(out_dir, source, voices, wanted.seed, wanted.homophenes, named.get("language", ""), before)
+    return made.render(draw_splits(source, wanted.counts, wanted.seed), wanted.jobs)
 
 
 def prepare_parallel(
-    out_dir: str | Path, language: str, num_train: int, num_dev: int, num_test: int, seed: int = 0, jobs: int = 2,
-    homophenes: bool = False, kind: str = VIDEO, count: int = 0,
-) -> dict[str, int]:  # fmt: skip
+    out_dir: str | Path, language: str, wanted: Wanted, kind: str = VIDEO, count: int = 0
+) -> dict[str, int]:
     """The same with sentences of `vsr.corpora.puppet.parallel`, whose clips have their translations in the manifest.
 
     The n-th clip of a list says the same in every language (of one seed); names begin with the language, and with the
@@ -81,28 +99,23 @@ def prepare_parallel(
     Args:
         kind: "mp4", or "wav" for the sound alone, which takes a hundredth of the time.
         count: of the language's voices, the first so many speak, one alone at one pace and pitch; 0: all.
+
+    Raises VsrError as `prepare_puppet`.
     """
     source, out_dir = vocabulary_of(language), Path(out_dir)
-    counts = {"dev": num_dev, "test": num_test, "train": num_train}
-    _check_counts(counts, jobs)
     voices = VOICES if language == ENGLISH else voices_of(language)
     if count > len(voices):
         raise VsrError("bad_corpus", f"the puppet has {len(voices)} voices of {language}, not {count}")
     voices = voices[: count or None]
     check_sayable(language, sorted(source.words()))
-    splits = draw_parallel(source, counts, seed)
-    version = HOMOPHENES if homophenes else VERSION
-    description = {"corpus": "parallel", "version": version, "seed": seed, "language": language, "counts": counts}
+    splits = draw_parallel(source, wanted.counts, wanted.seed)
     sound = {"kind": kind} if kind != VIDEO else {}
-    claim(out_dir, description | sound | ({"voices": count} if count else {}))
+    claim(out_dir, wanted.description("parallel", language=language, **sound) | ({"voices": count} if count else {}))
     before = f"{language}{count or ''}_"
-    made = Rendering(out_dir, source, voices, seed, homophenes, language, before, kind, translated=True)
-    return made.render(splits, jobs)
-
-
-def _check_counts(counts: dict[str, int], jobs: int) -> None:
-    if min(counts.values()) < 0 or jobs < 1:
-        raise VsrError("bad_corpus", "numbers of clips must not be negative and jobs must be at least 1")
+    made = Rendering(
+        out_dir, source, voices, wanted.seed, wanted.homophenes, language, before, kind, translated=True
+    )  # fmt: skip
+    return made.render(splits, wanted.jobs)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ of video.scp are recordings, else utterances. There is no wav.scp: the sound is 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from vsr.core.errors import VsrError
@@ -15,11 +16,13 @@ from vsr.core.numbers import is_number
 from vsr.data.exchange.convert import Settings, id_of, unique, whole
 from vsr.data.manifest import Clip
 
+Named = Sequence[tuple[str, Clip]]  # by the names of their utterances
+
 OFFSET = re.compile(r"\.ark:\d+$")
 
 
 def read(path: Path, settings: Settings) -> list[Clip]:
-    """Clips of a data folder; video.scp may also be called wav.scp."""
+    """Clips of a data folder; video.scp may also be called wav.scp. Raises VsrError bad_manifest."""
     table = {name: _table(path / name) for name in ("text", "utt2spk", "segments", "utt2num_frames")}
     table["crop.scp"] = _files(path / "crop.scp")
     videos = _files(path / "video.scp") or _files(path / "wav.scp")
@@ -80,31 +83,41 @@ def _seconds(text: str) -> float:
 
 
 def write(clips: list[Clip], out: Path, settings: Settings) -> None:
-    """Write the folder."""
+    """Write the folder. Raises VsrError bad_manifest for a path that no table can hold, not_writable, no_space."""
     if odd := [clip for clip in clips if not _is_plain(clip.video) or not _is_plain(clip.crop)]:
         raise VsrError("bad_manifest", f"{odd[0].id}: Kaldi's files cannot hold such a path: {odd[0].video!r}")
     named = sorted(((utterance_id(clip), clip) for clip in clips), key=lambda pair: pair[0])
-    recordings = {clip.video: name for name, clip in reversed(named)}
-    speakers: dict[str, list[str]] = {}
-    for name, clip in named:
-        speakers.setdefault(id_of(clip.speaker or clip.id), []).append(name)
-    files = {
-        "text": [f"{name} {' '.join(clip.text.split())}" for name, clip in named],
-        "utt2spk": [f"{name} {id_of(clip.speaker or clip.id)}" for name, clip in named],
-        "spk2utt": [f"{speaker} {' '.join(own)}" for speaker, own in sorted(speakers.items())],
-    }
-    if any(clip.start or clip.end for clip in clips):
-        files["video.scp"] = sorted(f"{name} {video}" for video, name in recordings.items())
-        files["segments"] = [
-            f"{name} {recordings[clip.video]} {_time(clip.start)} {_time(clip.end or -1)}" for name, clip in named
-        ]
-    else:
-        files["video.scp"] = [f"{name} {clip.video}" for name, clip in named]
+    files = {"text": [f"{name} {' '.join(clip.text.split())}" for name, clip in named]}
+    files |= _speakers(named) | _videos(named)
     if all(clip.crop for clip in clips):
         files["crop.scp"] = [f"{name} {clip.crop}" for name, clip in named]
         files["utt2num_frames"] = [f"{name} {clip.num_frames}" for name, clip in named]
     for name, lines in files.items():
         write_lines(out / name, lines)
+
+
+def _speakers(named: Named) -> dict[str, list[str]]:
+    """utt2spk and spk2utt."""
+    speakers: dict[str, list[str]] = {}
+    for name, clip in named:
+        speakers.setdefault(id_of(clip.speaker or clip.id), []).append(name)
+    return {
+        "utt2spk": [f"{name} {id_of(clip.speaker or clip.id)}" for name, clip in named],
+        "spk2utt": [f"{speaker} {' '.join(own)}" for speaker, own in sorted(speakers.items())],
+    }
+
+
+def _videos(named: Named) -> dict[str, list[str]]:
+    """video.scp, and segments where clips are parts of their videos."""
+    if not any(clip.start or clip.end for _, clip in named):
+        return {"video.scp": [f"{name} {clip.video}" for name, clip in named]}
+    recordings = {clip.video: name for name, clip in reversed(named)}
+    return {
+        "video.scp": sorted(f"{name} {video}" for video, name in recordings.items()),
+        "segments": [
+            f"{name} {recordings[clip.video]} {_time(clip.start)} {_time(clip.end or -1)}" for name, clip in named
+        ],
+    }
 
 
 def _is_plain(path: str) -> bool:

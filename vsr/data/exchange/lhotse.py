@@ -22,7 +22,10 @@ def _lhotse():
 
 
 def read(path: Path, settings: Settings) -> list[Clip]:
-    """Clips of a cut set (the file, or a folder with cuts.jsonl.gz), one for each cut with one supervision."""
+    """Clips of a cut set (the file, or a folder with cuts.jsonl.gz), one for each cut with one supervision.
+
+    Raises VsrError bad_manifest.
+    """
     lhotse = _lhotse()
     path = path / FILE if path.is_dir() else path
     try:

@@ -132,7 +132,7 @@ def tensors_of(spoken: Spoken, frames: int) -> dict[str, np.ndarray]:
 
 
 def at_unit_rate(units: np.ndarray, frames: int) -> np.ndarray:
-    """Units at 25, 50 or 100 Hz, as their number in a clip of so many frames says -> at 50 Hz."""
+    """Units (N,) at 25, 50 or 100 Hz, as their number in a clip of so many frames says -> (2T,) at 50 Hz."""
     rate = min(RATES, key=lambda own: abs(len(units) / own - frames))
     return units.repeat(UNITS_PER_FRAME) if rate == 1 else units[:: rate // UNITS_PER_FRAME]
 

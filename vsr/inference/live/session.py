@@ -22,9 +22,9 @@ from vsr.face.piece import MIN_FRAMES
 from vsr.face.stretches import Stretches, stretches_of
 from vsr.face.visual_vad import MARGIN, REST, SLACK, activity, spans_of
 from vsr.inference.live.captions import Captions
+from vsr.inference.live.capture import Taken
 from vsr.inference.live.mouth import Mouth, MouthStream
 from vsr.inference.live.points import LivePoints
-from vsr.inference.live.source import Taken
 from vsr.inference.recognition import frame_edges, preferred_window, read_windows
 from vsr.media.resample import on_grid
 from vsr.output.transcript import TimedWord

@@ -49,7 +49,10 @@ class Plan:
     again: str = ""
 
     def write(self, out: Path, wave: np.ndarray, packets: int | None = None, comment: str = "") -> None:
-        """Write the video stream, or of it so many packets, with its sound. Raises av.error.FFmpegError, ValueError."""
+        """Write the video stream, or of it so many packets, with its sound (S,) at 16 kHz.
+
+        Raises av.error.FFmpegError, ValueError.
+        """
         import av
 
         with opened(self.video) as (source, image), av.open(str(out), "w") as target:

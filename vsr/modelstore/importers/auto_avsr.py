@@ -90,7 +90,7 @@ def renamed(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def sizes(weights: Mapping[str, Tensor]) -> LipReaderConfig:
-    """The config of a model with these tensors."""
+    """The config of a model with these tensors. Raises VsrError bad_model."""
     if not any(name.startswith("frontend.frontend3D.") for name in weights):
         raise VsrError("bad_model", "not a visual model of auto_avsr: it has no 'frontend.frontend3D' tensors")
     first, step = LAYER.format(0), STEP.format(0)
@@ -120,6 +120,8 @@ def read_tokenizer(model: str | Path | None, units: str | Path | None) -> Senten
     Args:
         model: `unigram5000.model` of the auto_avsr repository.
         units: `unigram5000_units.txt`; without it the file of that name beside ``model``.
+
+    Raises VsrError bad_options where no file is given, bad_model for one that is none.
     """
     if model is None:
         raise VsrError("bad_options", "auto_avsr checkpoints hold no tokenizer: give --tokenizer unigram5000.model")
@@ -133,7 +135,7 @@ def read_tokenizer(model: str | Path | None, units: str | Path | None) -> Senten
 
 
 def listed_units(lines: list[str], path: Path) -> list[str]:
-    """Lines `piece id`, numbered from `<unk> 1`, -> the pieces with the ids 2, 3, ..."""
+    """Lines `piece id`, numbered from `<unk> 1`, -> the pieces with the ids 2, 3, ... Raises VsrError bad_model."""
     pieces = []
     for number, line in enumerate(lines, start=1):
         piece, _, index = line.rpartition(" ")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,9 +15,9 @@ from torch import Tensor
 from vsr.core.errors import VsrError
 from vsr.data.modalities import BOTH, SOUND, VIDEO
 from vsr.models.lipreader import LipReader, LipReaderConfig, frontend_of
+from vsr.modelstore.importers.av_hubert_text import SPECIAL
 from vsr.modelstore.importers.mapping import Table, config_of, convert, count, side, skeleton, trunk_table
-from vsr.modelstore.importers.reading import Inert, plain
-from vsr.text.tokenizer import SentencePieceTokenizer
+from vsr.modelstore.importers.reading import plain
 
 LICENCE = (
     "AV-HuBERT's code and weights are under Meta's own licence agreement, which allows non-commercial research only.\n"
@@ -26,7 +25,6 @@ LICENCE = (
 )
 DECODE = {"beam": 50, "method": "attention"}  # its conf/s2s_decode.yaml
 INSIDE = "encoder.w2v_model."  # where a fine-tuned model keeps its encoder
-SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")  # fairseq's first four symbols
 BOS, PAD, EOS, UNKNOWN = range(4)
 UNUSED = (  # of the sound, of pre-training, and a constant
     r"feature_extractor_audio\..*",  # where lips alone are read
@@ -187,7 +185,7 @@ def our_order(size: int) -> Tensor:
 
 
 def sizes(weights: Mapping[str, Tensor], settings: Mapping[str, Any]) -> LipReaderConfig:
-    """The config of a model with these tensors and settings."""
+    """The config of a model with these tensors and settings. Raises VsrError bad_model."""
     if not any(name.startswith(SEEN) for name in weights):
         raise VsrError("bad_model", f"not an AV-HuBERT model: it has no '{SEEN}*' tensors")
     for name, value in EXPECTED.items():
@@ -239,52 +237,3 @@ def _model_settings(settings: Any) -> dict[str, Any]:
     return dict(nested) if isinstance(nested, Mapping) else dict(settings)
 
 
-def read_tokenizer(
-    checkpoint: Mapping[str, Any], model: str | Path | None, units: str | Path | None
-) -> SentencePieceTokenizer:
-    """The tokenizer of a fine-tuned model: from the checkpoint, or from the files that are given.
-
-    Args:
-        checkpoint: as read.
-        model: SentencePiece file; needed when the checkpoint has none.
-        units: fairseq's `dict.wrd.txt`; needed when the checkpoint has no dictionary.
-    """
-    state = checkpoint.get("task_state") or {}
-    symbols = _listed(Path(units)) if units is not None else _symbols(state.get("target_dictionary"))
-    if symbols is None:
-        raise VsrError("bad_options", "the checkpoint holds no dictionary: give --units dict.wrd.txt")
-    content = _read_bytes(Path(model)) if model is not None else _sentencepiece(state.get("s2s_tokenizer"))
-    if content is None:
-        raise VsrError("bad_options", "the checkpoint holds no SentencePiece model: give --tokenizer FILE.model")
-    return SentencePieceTokenizer(content, "lower", [*symbols[len(SPECIAL) :], ""])  # "": the start, never written
-
-
-def _symbols(dictionary: Any) -> list[str] | None:
-    state = dictionary.state if isinstance(dictionary, Inert) else None
-    symbols = state.get("symbols") if isinstance(state, Mapping) else None
-    return symbols if isinstance(symbols, list) and tuple(symbols[: len(SPECIAL)]) == SPECIAL else None
-
-
-def _listed(path: Path) -> list[str]:
-    """The symbols of a fairseq dictionary file, whose lines are `piece count`."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise VsrError("bad_model", f"{path}: {getattr(error, 'strerror', None) or 'not UTF-8 text'}") from error
-    return [*SPECIAL, *(line.rpartition(" ")[0] for line in lines)]
-
-
-def _sentencepiece(tokenizer: Any) -> bytes | None:
-    """The model in the state of the `sp` of a pickled tokenizer: bytes or, of late, a dictionary with them."""
-    state = tokenizer.state if isinstance(tokenizer, Inert) else None
-    processor = state.get("sp") if isinstance(state, Mapping) else None
-    content = processor.state if isinstance(processor, Inert) else None
-    content = content.get("model_proto") if isinstance(content, Mapping) else content
-    return content if isinstance(content, bytes) else None
-
-
-def _read_bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise VsrError("bad_model", f"{path}: {error.strerror}") from error

@@ -58,7 +58,10 @@ def renamed(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def sizes(weights: Mapping[str, Tensor], settings: Mapping[str, Any]) -> LanguageModelConfig:
-    """The config of a language model with these tensors; only the settings give heads and positions."""
+    """The config of a language model with these tensors; only the settings give heads and positions.
+
+    Raises VsrError bad_model.
+    """
     if "embed.weight" not in weights or count(weights, LAYER) == 0:
         raise VsrError("bad_model", "not a transformer language model of ESPnet: other kinds cannot be imported")
     heads, positions = settings.get("head"), settings.get("pos_enc", "sinusoidal")

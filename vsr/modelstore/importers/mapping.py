@@ -80,7 +80,8 @@ def skeleton(config: LipReaderConfig) -> LipReader:
 
 
 def side(weights: Mapping[str, Tensor], name: str, dim: int) -> int:
-    """The length of one side of the tensor ``name``, from which a size of the model is read."""
+    """The length of one side of the tensor ``name``, from which a size of the model is read. Raises VsrError
+    bad_model."""
     if name not in weights:
         raise VsrError("bad_model", f"the checkpoint lacks {name!r}")
     if weights[name].dim() < abs(dim) + (dim >= 0):

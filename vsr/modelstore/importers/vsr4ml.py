@@ -108,7 +108,7 @@ def listed_tokenizer(units: Path) -> ListTokenizer:
 
 
 def letters(listed: Any) -> ListTokenizer:
-    """`char_list`, from <blank> and <unk> to <eos>, as a tokenizer."""
+    """`char_list`, from <blank> and <unk> to <eos>, as a tokenizer. Raises VsrError bad_model."""
     if not isinstance(listed, list) or len(listed) < 4 or not all(isinstance(unit, str) for unit in listed):
         raise VsrError("bad_model", "its settings hold no char_list")
     if (listed[0], listed[1], listed[-1]) != ("<blank>", "<unk>", "<eos>"):

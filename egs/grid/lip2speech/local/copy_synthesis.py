@@ -22,8 +22,8 @@ import torch
 
 from lip2speech.evaluation.intelligibility import stoi
 from lip2speech.evaluation.metrics import pesq
-from lip2speech.features.corpus import load_features
 from lip2speech.features.pitch import pitch
+from lip2speech.features.stored import load_features
 from lip2speech.inference.folder import load_vocoder
 from lip2speech.vocoders.generator import Generator, GeneratorConfig
 from vsr.core.files import write_text
