@@ -74,22 +74,22 @@ def phones_of_sentences(sentences: Sequence[str], language: str, config: TextUni
     """Phones of each sentence. Raises VsrError bad_text with the words that have no pronunciation, or one with sounds
     that the model has not learnt; too_long, no_speech."""
     each = [phones_in(own, language) for own in sentences]
+    strange = set().union(*each) - set(config.phones)  # of whole sentences: alone, espeak spells words such as "a"
     words = dict.fromkeys(word for own in sentences for word in own.split())
-    odd = [named for word in words if (named := unsaid(word, phones_in(word, language), config))]
-    odd = odd or [named for own, found in zip(sentences, each, strict=True) if (named := unsaid(own, found, config))]
-    if odd:
+    odd = [named for word in words if (named := unsaid(word, phones_in(word, language), strange, config.scripts))]
+    if odd := odd or sorted(strange):
         raise VsrError("bad_text", f"no pronunciation that the model has learnt: {', '.join(odd)}")
     if (longest := max(map(len, each))) > MOST:
         raise VsrError("too_long", f"a sentence has {longest} sounds, more than {MOST}: end it sooner by a full stop")
     return each
 
 
-def unsaid(words: str, phones: Sequence[str], config: TextUnitsConfig) -> str:
-    """Words with the sounds that a model does not know; "" where it can say them."""
-    strange = sorted(set(phones) - set(config.phones))
-    if not phones or not scripts_in([words]) <= set(config.scripts):
-        return words  # espeak says "Chinese letter" for it
-    return f"{words} ({' '.join(strange)})" if strange else ""
+def unsaid(word: str, phones: Sequence[str], strange: set[str], scripts: Sequence[str]) -> str:
+    """A word with its ``strange`` phones; "" where it has none, and can be said."""
+    if not phones or not scripts_in([word]) <= set(scripts):
+        return word  # espeak says "Chinese letter" for it
+    own = sorted(strange.intersection(phones))
+    return f"{word} ({' '.join(own)})" if own else ""
 
 
 def check_time(phones: Sequence[Sequence[str]], seconds: float) -> None:

@@ -164,6 +164,10 @@ def test_words_that_nobody_has_taught_are_named():
     assert phones_of_sentences([TEXT], "en", config) == [phones_in(TEXT, "en")]
     with pytest.raises(VsrError, match=r"has learnt: dog \(ɒ ɡ\), 牛$"):
         phones_of_sentences(["the dog", "red 牛"], "en", TextUnitsConfig(**SIZES | {"phones": tuple("ðəɹɛd")}))
+    spelt = TextUnitsConfig(**SIZES | {"phones": tuple(phones_in("i saw a dog", "en"))})
+    assert phones_of_sentences(["i saw a dog"], "en", spelt) == [list(spelt.phones)]
+    with pytest.raises(VsrError, match=r"a \(eɪ\)$"):
+        phones_of_sentences(["a"], "en", spelt)
     with pytest.raises(VsrError, match="501 sounds, more than 500"):
         phones_of_sentences(["red " * 167], "en", config)
     assert scripts_in(["the 5", "牛"]) == {"LATIN", "CJK"}
