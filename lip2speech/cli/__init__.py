@@ -6,8 +6,8 @@ from vsr.cli import Program
 
 SECTIONS = {
     "voice a face": (
-        "speak", "dub", "revoice", "translate", "voices", "watermark", "match", "live", "inspect", "web", "serve",
-        "import", "push",
+        "speak", "dub", "revoice", "say", "translate", "voices", "watermark", "match", "live", "inspect", "web",
+        "serve", "import", "push",
     ),
     "prepare a corpus": ("units", "features", "sync"),
     "train": ("train", "vocoder", "listener", "translator", "face"),

@@ -31,6 +31,18 @@ def check_speaks_units(loaded: LoadedVoice) -> None:
     check_seen(loaded.config[ACOUSTIC], loaded.parts[0])
 
 
+def same_units(folder: Path, acoustic: Path, size: int) -> Codebook:
+    """The codebook of a folder whose model knows ``size`` units, which is to be that of an acoustic model. Raises
+    VsrError bad_model."""
+    codebook, own = Codebook.load(folder / UNITS_FILE), Codebook.load(acoustic / UNITS_FILE)
+    same = codebook.extractor == own.extractor and codebook.centres.shape == own.centres.shape
+    if not same or not torch.allclose(codebook.centres, own.centres, atol=1e-3):
+        raise VsrError("bad_model", f"{folder} was trained with other units than {acoustic}")
+    if size != len(codebook):
+        raise VsrError("bad_model", f"{folder}: {size} units, its codebook has {len(codebook)}")
+    return codebook
+
+
 def tracks_of(loaded: LoadedVoice, emotion: str, steps: int) -> dict[str, Tensor]:
     """Name -> (1, N, E) of a voice's conditions that are emotions, of one all the time; none for "". Raises VsrError
     bad_options for one that it does not know."""

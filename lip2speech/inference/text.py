@@ -167,13 +167,17 @@ def words_of_clips(loaded: LoadedVoice, clips: Sequence[Clip], crops: Sequence[n
     return [[Said(word.word, word.start, word.end, word.confidence) for word in own] for own in words]
 
 
-def words_in(given: str) -> str:
-    """The text of a file, or what was given itself; lower case, words with one space between. Raises VsrError."""
+def text_in(given: str) -> str:
+    """The text of a file, or what was given itself. Raises VsrError bad_text."""
     try:
-        text = Path(given).read_text("utf-8") if len(given) < 1000 and Path(given).is_file() else given
+        return Path(given).read_text("utf-8") if len(given) < 1000 and Path(given).is_file() else given
     except (OSError, UnicodeDecodeError) as error:
         raise VsrError("bad_text", f"{given} cannot be read as text: {error}") from error
-    return " ".join(text.lower().split())
+
+
+def words_in(given: str) -> str:
+    """The same in lower case, words with one space between. Raises VsrError bad_text."""
+    return " ".join(text_in(given).lower().split())
 
 
 def given_text(loaded: LoadedVoice, text: str, path: str | Path, faces: str | int) -> Text:

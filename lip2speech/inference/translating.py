@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from lip2speech.inference.folder import ACOUSTIC, UNITS_FILE, LoadedVoice
+from lip2speech.inference.folder import LoadedVoice
 from lip2speech.inference.languages import TRANSLATOR, languages_of
-from lip2speech.inference.revoicing import check_speaks_units, say_units
+from lip2speech.inference.revoicing import check_speaks_units, same_units, say_units
 from lip2speech.models.flow_options import FlowOptions
 from lip2speech.models.translators import Translated, load_translator
 from vsr.core.clock import FPS, SAMPLES_PER_FRAME, UNITS_PER_FRAME
@@ -47,12 +47,7 @@ def open_translator(loaded: LoadedVoice) -> LoadedTranslator:
     languages_of(loaded.folder)
     where = loaded.folder / TRANSLATOR
     model = load_translator(where)
-    codebook, own = Codebook.load(where / UNITS_FILE), Codebook.load(loaded.parts[0] / UNITS_FILE)
-    same = codebook.extractor == own.extractor and codebook.centres.shape == own.centres.shape
-    if not same or not torch.allclose(codebook.centres, own.centres, atol=1e-3):
-        raise VsrError("bad_model", f"{where} was trained with other units than {loaded.folder / ACOUSTIC}")
-    if model.config.units != len(codebook):
-        raise VsrError("bad_model", f"{where}: {model.config.units} units, its codebook has {len(codebook)}")
+    codebook = same_units(where, loaded.parts[0], model.config.units)
     return LoadedTranslator(model.to(loaded.voice.mel_mean.device), codebook)
 
 

@@ -1,12 +1,16 @@
-"""What `lip2speech train` trains, by what stands in the YAML: an acoustic model, or a token model."""
+"""What `lip2speech train` trains, by what stands in the YAML: an acoustic model, a token model, or
+what says text by units."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from lip2speech.models.text_units import TEXT
+from lip2speech.models.translators import KIND
 from lip2speech.training.acoustic import VoiceRun, VoiceTrainConfig
 from lip2speech.training.dry_run import token_lines, voice_lines
+from lip2speech.training.text_units import TextRun, TextTrainConfig, text_lines
 from lip2speech.training.tokens import TokenRun, TokenTrainConfig
 from vsr.core.errors import VsrError, one_line
 
@@ -23,6 +27,7 @@ class Kind:
 
 
 VOICE, TOKENS = Kind(VoiceRun, VoiceTrainConfig, voice_lines), Kind(TokenRun, TokenTrainConfig, token_lines)
+SAID = Kind(TextRun, TextTrainConfig, text_lines)
 
 
 def kind_of(path: str) -> Kind:
@@ -35,4 +40,6 @@ def kind_of(path: str) -> Kind:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise VsrError("bad_config", f"cannot read {path}: {one_line(error)}") from error
     model = settings.get("model") if isinstance(settings, dict) else None
-    return TOKENS if isinstance(model, dict) and GENERATOR in model else VOICE
+    if not isinstance(model, dict):
+        return VOICE
+    return SAID if model.get(KIND) == TEXT else TOKENS if GENERATOR in model else VOICE

@@ -15,6 +15,7 @@ from lip2speech.models.voice_config import VoiceConfig
 from lip2speech.training.acoustic import VoiceTrainConfig
 from lip2speech.training.face_voice import FaceTrainConfig
 from lip2speech.training.listener import ListenerTrainConfig
+from lip2speech.training.text_units import TextTrainConfig
 from lip2speech.training.tokens import TokenTrainConfig
 from lip2speech.training.translator import TranslatorTrainConfig
 from lip2speech.vocoders.config import VocoderTrainConfig
@@ -53,6 +54,9 @@ def test_every_configuration_is_valid(path):
     elif path.name.startswith("translator"):
         config = load_config(path, kind=TranslatorTrainConfig)
         assert config.model_config(50).units == 50
+    elif path.stem == "say":
+        config = load_config(path, kind=TextTrainConfig)
+        assert config.model_config(50, ["a"]).phones == ("a",)
     elif path.name.startswith("face"):
         config = load_config(path, kind=FaceTrainConfig)
         assert config.data.features

@@ -9,11 +9,13 @@ import yaml
 
 from lip2speech.models.face_voice import FaceVoice, FaceVoiceConfig
 from lip2speech.models.listener import Listener, ListenerConfig
+from lip2speech.models.text_units import TextUnits
 from lip2speech.models.token_model import TokenModel
 from lip2speech.models.voice_config import VoiceConfig
 from lip2speech.training.acoustic import VoiceTrainConfig
 from lip2speech.training.face_voice import FaceTrainConfig
 from lip2speech.training.listener import ListenerTrainConfig
+from lip2speech.training.text_units import TextTrainConfig
 from lip2speech.training.tokens import TokenTrainConfig
 from lip2speech.training.translator import TranslatorTrainConfig
 from lip2speech.vocoders.config import VocoderTrainConfig
@@ -24,6 +26,7 @@ from vsr.models.bare import bare
 from vsr.models.language import LanguageModel
 from vsr.models.lipreader import LipReader, LipReaderConfig
 from vsr.objectives.registry import objective_of
+from vsr.text.ipa import SOUNDS
 from vsr.training.config import OptimConfig, TrainConfig, TrainerConfig, load_config
 from vsr.training.language import LanguageTrainConfig
 from vsr.training.restoring_config import RestorerTrainConfig
@@ -125,6 +128,8 @@ def test_the_configuration_of_every_recipe_builds_its_model(path):
             model = Listener(ListenerConfig(words=("a",), **load_config(path, (), ListenerTrainConfig).model))
         elif path.stem.startswith("translator"):
             model = load_config(path, (), TranslatorTrainConfig).model_config(200).build()
+        elif path.stem == "say":
+            model = TextUnits(load_config(path, (), TextTrainConfig).model_config(200, SOUNDS))
         elif path.stem.startswith("face"):
             model = FaceVoice(FaceVoiceConfig(**load_config(path, (), FaceTrainConfig).model))
         elif path.stem.startswith("vocoder"):

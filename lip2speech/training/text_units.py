@@ -1,0 +1,170 @@
+"""Training what says text by units: recordings whose units are known, and the times of their phones.
+
+Shapes: U phones and pauses, N steps of 50 Hz.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from lip2speech.features.phones import phones_of, scripts_in, steps_of
+from lip2speech.inference.folder import UNITS_FILE, save_part
+from lip2speech.models.text_units import PAUSE, TEXT, PhoneBatch, TextUnits, TextUnitsConfig
+from lip2speech.models.translators import KIND
+from lip2speech.training.translator import units_of
+from vsr.core.clock import UNIT_RATE
+from vsr.core.errors import VsrError
+from vsr.core.numbers import COUNT, check_numbers
+from vsr.core.tokens import IGNORE
+from vsr.data.manifest import Clip
+from vsr.data.sampler import FrameBudgetSampler
+from vsr.data.splits import check_disjoint
+from vsr.media.units import Codebook
+from vsr.text.ipa import SOUNDS
+from vsr.training.config import RunConfig, check_lists
+from vsr.training.dry_run import on_meta, parameters, part_lines, run_lines
+from vsr.training.lipreader import read_all
+from vsr.training.loop import Run
+from vsr.training.model_settings import built, model_settings
+
+
+@dataclass(frozen=True)
+class TextDataConfig:
+    """Manifests with the times of phones (or words, whose phones then share their time evenly) and sounds (`vsr
+    waves`), best of one voice a language; ``units``: the codebook; ``features``: folder of `lip2speech features` with
+    the units, "": they are made of the sounds when the run begins. ``tests`` are read only to refuse lists that meet
+    them."""
+
+    train: tuple[str, ...]
+    dev: tuple[str, ...]
+    units: str
+    features: str = ""
+    tests: tuple[str, ...] = ()
+    frames_per_batch: int = 1200
+
+    def __post_init__(self):
+        check_lists(self.train, self.dev)
+        check_numbers(self, "data.", frames_per_batch=COUNT)
+
+
+@dataclass(frozen=True)
+class TextTrainConfig(RunConfig):
+    """Of what says text."""
+
+    data: TextDataConfig
+
+    def model_config(self, units: int, phones: Iterable[str], scripts: Iterable[str] = ()) -> TextUnitsConfig:
+        """The model's numbers with the codebook's size, and phones and scripts of the training clips. Raises
+        VsrError."""
+        given = {name: own for name, own in self.model.items() if name != KIND}
+        found = {"units": units, "phones": tuple(sorted(phones)), "scripts": tuple(sorted(scripts))}
+        return model_settings(TextUnitsConfig, given, **found)
+
+
+class TextDataset:
+    """Clips with phones, their steps and units.
+
+    Args:
+        clips: of languages that ``config`` names; where it names one, clips need not say theirs.
+        units: id of a clip -> its units (N,).
+        config: of the model, whose phones are all that is known.
+
+    Raises VsrError bad_manifest for a clip that cannot be taught, and says why.
+    """
+
+    def __init__(self, clips: Sequence[Clip], units: Mapping[str, Tensor], config: TextUnitsConfig):
+        self.clips, self.units, self.config = list(clips), units, config
+        self.said = [self._said(clip) for clip in clips]
+
+    def batch(self, indices: Sequence[int], epoch: int = 0) -> PhoneBatch:
+        """The padded batch of several clips; the same in each epoch."""
+        phones, steps, language = zip(*(self.said[index] for index in indices), strict=True)
+        units = [self.units[self.clips[index].id] for index in indices]
+        return PhoneBatch(
+            pad_sequence(list(phones), True, PAUSE), torch.tensor([len(own) for own in phones]),
+            pad_sequence(list(steps), True), torch.tensor(language), pad_sequence(units, True, IGNORE),
+        )  # fmt: skip
+
+    def _said(self, clip: Clip) -> tuple[Tensor, Tensor, int]:
+        """Ids of phones (U,), steps of each (U,), the place of its language."""
+        language = language_of(clip, self.config.languages)
+        try:
+            labels, steps = steps_of(phones_of(clip, language), len(self.units[clip.id]))
+            ids = self.config.ids(labels)
+        except ValueError as error:
+            raise VsrError("bad_manifest", f"{clip.id}: {error}") from error
+        return torch.tensor(ids), torch.tensor(steps), self.config.languages.index(language)
+
+
+def language_of(clip: Clip, known: Sequence[str]) -> str:
+    """The language of a clip, or the only one that is known. Raises VsrError bad_manifest."""
+    language = clip.language or (known[0] if len(known) == 1 else "")
+    if language not in known:
+        problem = f"speaks {language}" if language else "does not say its language"
+        raise VsrError("bad_manifest", f"{clip.id} {problem}: model.languages has {', '.join(known)}")
+    return language
+
+
+def phones_among(clips: Sequence[Clip], known: Sequence[str]) -> set[str]:
+    """All phones of clips in languages that are known. Raises VsrError bad_manifest."""
+    return {label for clip in clips for label, *_ in phones_of(clip, language_of(clip, known)) if label}
+
+
+class TextRun(Run):
+    """`vsr.training.loop.Run` with a `TextTrainConfig`."""
+
+    def _open_data(self) -> None:
+        data = self.config.data
+        train, dev, tests = (read_all(paths) for paths in (data.train, data.dev, data.tests))
+        check_disjoint(train, dev, tests)
+        self.codebook = Codebook.load(data.units)
+        known = self.config.model_config(len(self.codebook), SOUNDS).languages  # phones are not known yet
+        phones, scripts = phones_among(train, known), scripts_in(clip.text for clip in train)
+        self.sizes = self.config.model_config(len(self.codebook), phones, scripts)
+        units = units_of([*train, *dev], self.codebook, data.features)
+        self.train, self.dev = (TextDataset(clips, units, self.sizes) for clips in (train, dev))
+        self.sampler = FrameBudgetSampler([clip.num_frames for clip in train], data.frames_per_batch, self.config.seed)
+
+    def _build_model(self) -> TextUnits:
+        return built(TextUnits, self.sizes)
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """On the dev list the share of units that are not the likeliest at the true durations, and by how many ms the
+        durations of phones, not of pauses, are off on average."""
+        model: TextUnits = self.average.model
+        wrong, units, late, phones = 0, 0, 0.0, 0
+        for index in range(len(self.dev.clips)):
+            batch = self.dev.batch([index]).to(self.fabric.device)
+            logits, logs = model(batch)
+            said = batch.phones != PAUSE
+            wrong, units = wrong + int((logits.argmax(-1) != batch.units).sum()), units + batch.units.numel()
+            late += float((torch.expm1(logs) - batch.steps).abs()[said].sum())
+            phones += int(said.sum())
+        return {"dev_units": wrong / max(1, units), "dev_ms": 1000 / UNIT_RATE * late / max(1, phones)}
+
+    def export(self, folder: Path) -> Path:
+        """Write the averaged weights and the codebook as a model folder (by rank 0 alone)."""
+        if self.fabric.is_global_zero:
+            folder.mkdir(parents=True, exist_ok=True)
+            self.codebook.save(folder / UNITS_FILE)
+            save_part(folder, self.average.model, {"name": self.folder.name, "training": self.reached(), KIND: TEXT})
+        return folder
+
+
+def text_lines(config: TextTrainConfig) -> Iterator[str]:
+    """What `lip2speech train` would train, without data. Raises VsrError."""
+    there = Path(config.data.units).is_file()
+    sizes = config.model_config(len(Codebook.load(config.data.units)) if there else TextUnitsConfig.units, SOUNDS)
+    model = on_meta(TextUnits, sizes)
+    note = config.data.units if there else f"{config.data.units} is not made yet: {sizes.units} are assumed"
+    yield f"model: {parameters(model):,} parameters, all of which are trained; {sizes.units} units ({note})"
+    yield from part_lines(model)
+    yield f"learns units, and durations (weight {sizes.duration_weight:g}), of phones of {', '.join(sizes.languages)}"
+    yield from run_lines(config.data, config.optim, config.trainer)
