@@ -31,6 +31,11 @@ def name_of(page):
     return page.relative_to(ROOT).as_posix()
 
 
+def declares(script, option):
+    """Whether a program of a recipe takes an option: its own, or one of those that rigs share by their name."""
+    return f'"{option}"' in script or re.search(rf"rig_parser\([^)]*\b{option[2:]}=", script)
+
+
 def check_line(words, folder=ROOT):
     """Whether a line of a shell block could be typed, scripts of a recipe in its ``folder``: the program is there and
     takes these options."""
@@ -49,10 +54,10 @@ def check_line(words, folder=ROOT):
         assert all(re.search(rf"{option}\b", script) for option in options), words
     elif first.endswith("/bin/python"):
         script = (ROOT / words[1]).read_text(encoding="utf-8")
-        assert all(f'"{word}"' in script for word in words[2:] if word.startswith("--")), words
+        assert all(declares(script, word) for word in words[2:] if word.startswith("--")), words
     elif re.search(r"(^|/)local/\w+\.py$", first):
         script = (folder / first).read_text(encoding="utf-8")
-        assert all(f'"{word}"' in script for word in words if word.startswith("--")), words
+        assert all(declares(script, word) for word in words if word.startswith("--")), words
     else:
         assert first in OTHERS or re.match(r"\w+=", first), words
 

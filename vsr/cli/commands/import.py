@@ -61,8 +61,8 @@ def run(args: argparse.Namespace) -> int:
     from vsr.modelstore.importers.importing import check_place, import_checkpoint
     from vsr.modelstore.importers.published import Published
 
-    more = {key: getattr(args, key) for key in ("tokenizer", "units", "settings", "lm", "modality", "whisper")}
-    given = Published(args.family, args.checkpoint, **more)
+    files = {"tokenizer": args.tokenizer, "units": args.units, "settings": args.settings, "lm": args.lm}
+    given = Published(args.family, args.checkpoint, **files, modality=args.modality, whisper=args.whisper)
     given.check()
     check_place(given, args.out)
     _check_modality_there(args.out, args.modality)
