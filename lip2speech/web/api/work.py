@@ -56,7 +56,7 @@ def speak_job(models: Models, limits: Limits, job: Job, wish: Wish) -> None:
     options = SpeakOptions(faces=wish.faces)
     spoken = speak(models.voice, job.source, job.reference, options, text, _watch(job, "voice"))
     with job.result(out) as path:
-        write_spoken(spoken, job.source, path, plan)
+        write_spoken(spoken.wave, job.source, path, plan)
     job.enter("done", 1.0)
     wish.spoken = job.folder / out
 
