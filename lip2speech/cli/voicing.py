@@ -105,9 +105,7 @@ def voice(args: argparse.Namespace, plan, text_for: Callable, write_words: Calla
     text = text_for(loaded, options.flow)
     with film_bar() as progress:
         spoken = speak(loaded, args.video, voices, options, text, Watch(progress=progress))
-    if args.watermark:
-        spoken.wave = mark(spoken.wave)
-    write_spoken(spoken, args.video, args.out, plan)
+    write_spoken(mark(spoken.wave) if args.watermark else spoken.wave, args.video, args.out, plan)
     if args.words:
         write_words(args.words, text, args.video, spoken.seconds)
     _tell(args, plan, references, text, spoken)

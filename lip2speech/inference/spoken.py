@@ -33,12 +33,12 @@ class Spoken:
         return [*(own for own in found if own["reason"] != REST), *silent]
 
 
-def write_spoken(spoken: Spoken, video: str | Path, out: str | Path, plan: Plan | None = None) -> None:
-    """Write a .wav, or the video with its new sound for any other suffix; ``plan`` as in `mux`. Raises VsrError.
+def write_spoken(wave: np.ndarray, video: str | Path, out: str | Path, plan: Plan | None = None) -> None:
+    """Write a wave (S,) at 16 kHz as a .wav, or the video with it, for any other suffix; ``plan`` as in `mux`.
 
-    The metadata say that the voice is synthetic, as far as the container has any.
+    Raises VsrError. The metadata say that the voice is synthetic, as far as the container has any.
     """
     if Path(out).suffix.lower() == ".wav":
-        write_wave(out, spoken.wave, SYNTHETIC)
+        write_wave(out, wave, SYNTHETIC)
     else:
-        mux(video, spoken.wave, out, plan, SYNTHETIC)
+        mux(video, wave, out, plan, SYNTHETIC)

@@ -47,34 +47,38 @@ def run(args: argparse.Namespace) -> int:
     """Translate and write. Raises VsrError."""
     options, plan = check_given(args)
     check_consent(args.consent, "a translated voice")
-    import torch
-
-    from lip2speech.features.speaker import reference_vector
     from lip2speech.inference.dubbing import speak
     from lip2speech.inference.folder import load_model
     from lip2speech.inference.speakers import speaker_of
-    from lip2speech.inference.synthetic import SYNTHETIC
+    from lip2speech.inference.spoken import write_spoken
     from lip2speech.inference.translating import heard_wave, open_translator, say, translate_wave
-    from vsr.media.audio import mux, write_wave
 
     hears = reads_sound(args)
     wave = heard_wave(args.source) if hears else None
-    whose = args.reference or (OWN if hears else None)
-    vector = reference_vector(args.source if whose == OWN else whose) if whose else None
+    vector = _vector(args, hears)
     loaded = load_model(args.model, args.device)
     translator = open_translator(loaded)
     if wave is None:
         wave = speak(load_model(args.lips, args.device), args.source).wave
     found = translate_wave(translator, wave, args.to, args.duration == SAME)
-    speaker = speaker_of(loaded, None if vector is None else torch.from_numpy(vector))
-    made = say(loaded, found.units, speaker, options, len(wave) if args.duration == SAME else None)
-    if plan is None:
-        write_wave(args.out, made, SYNTHETIC)
-    else:
-        mux(args.source, made, args.out, plan, SYNTHETIC)
+    made = say(
+        loaded, found.units, speaker_of(loaded, vector), options, len(wave) if args.duration == SAME else None
+    )  # fmt: skip
+    write_spoken(made, args.source, args.out, plan)
     pace = f", {found.pace:.2f} times as fast as the model would" if args.duration == SAME else ""
     print(f"{args.out}: {len(made) / 16000:.2f} s of speech in {args.to}{pace}")
     return 0
+
+
+def _vector(args: argparse.Namespace, hears: bool):
+    """The vector (256,) of the voice that is asked for, that of a sound which is heard where none is; None: the model's
+    own. Raises VsrError."""
+    import torch
+
+    from lip2speech.features.speaker import reference_vector
+
+    whose = args.reference or (OWN if hears else None)
+    return torch.from_numpy(reference_vector(args.source if whose == OWN else whose)) if whose else None
 
 
 def check_given(args: argparse.Namespace):
@@ -89,14 +93,7 @@ def check_given(args: argparse.Namespace):
 
     options, sound = flow_options(args), Path(args.out).suffix.lower() == ".wav"
     check_code(args.to)
-    if not Path(args.out).suffix:
-        raise VsrError("bad_options", f"{args.out}: the suffix says what to write, such as .mp4 or .wav")
-    if args.duration == FREE and not sound:
-        raise VsrError("bad_options", "--duration free gives another length than the video's: write a .wav")
-    if args.lips and args.modality == "sound":
-        raise VsrError("bad_options", "--lips is of --modality video")
-    if args.reference == OWN and args.modality == "video":
-        raise VsrError("bad_options", "--reference own is the voice of the sound, which --modality video does not hear")
+    _check_together(args, sound)
     reads = [args.source, *([args.reference] if args.reference not in (None, OWN) else [])]
     for path in reads:
         if not Path(path).exists():
@@ -109,6 +106,20 @@ def check_given(args: argparse.Namespace):
     from vsr.media.mux.mux import check_container
 
     return options, check_container(args.source, args.out)
+
+
+def _check_together(args: argparse.Namespace, sound: bool) -> None:
+    """Refuse options that do not go together; ``sound``: a .wav is written. Raises VsrError bad_options."""
+    from vsr.core.errors import VsrError
+
+    if not Path(args.out).suffix:
+        raise VsrError("bad_options", f"{args.out}: the suffix says what to write, such as .mp4 or .wav")
+    if args.duration == FREE and not sound:
+        raise VsrError("bad_options", "--duration free gives another length than the video's: write a .wav")
+    if args.lips and args.modality == "sound":
+        raise VsrError("bad_options", "--lips is of --modality video")
+    if args.reference == OWN and args.modality == "video":
+        raise VsrError("bad_options", "--reference own is the voice of the sound, which --modality video does not hear")
 
 
 def reads_sound(args: argparse.Namespace) -> bool:

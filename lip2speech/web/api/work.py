@@ -62,7 +62,7 @@ def speak_job(models: Models, limits: Limits, job: Job, wish: Wish) -> None:
     if guessed := text.warning():
         wish.warnings.append({"reason": "outside_domain", "message": guessed})
     with job.result(out) as path:
-        write_spoken(spoken, job.source, path, plan)
+        write_spoken(spoken.wave, job.source, path, plan)
     job.enter("done", 1.0)
     wish.spoken = job.folder / out
 

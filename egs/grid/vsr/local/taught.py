@@ -13,6 +13,7 @@ program, whose heads of other names are left out. Writes the weights, and scores
 tests, greedily (local/seeds.py takes several seeds).
 """
 
+import argparse
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -83,6 +84,13 @@ def stored_sound(loaded, clips, keep: int, root: str | Path) -> list[Tensor]:
         return lower[keep][0].numpy()
 
     return [torch.from_numpy(made_once(folder, clip, partial(states, clip))) for clip in clips]
+
+
+def sound_by_id(hearing, clips, args, dealt: bool) -> dict[str, Tensor]:
+    """`stored_sound` by the ids of clips; ``dealt``: each is of another clip, the control."""
+    heard = [others(clips, args.seed)[clip.id] if dealt else clip for clip in clips]
+    named = stored_sound(hearing, heard, args.keep, args.states)
+    return {clip.id: own for clip, own in zip(clips, named, strict=True)}
 
 
 def with_sound(batch: Batch, sound) -> Batch:
@@ -182,23 +190,27 @@ def scored(clips, read) -> list[UtteranceScore]:
     return score({clip.id: clip.text for clip in clips}, read)[1]
 
 
-def main() -> None:
-    parser = rig_parser(
+def parser() -> argparse.ArgumentParser:
+    own = rig_parser(
         __doc__, model="grid", hearing="grid-av", keep=2, states="exp/states", frames=600, lr=1e-3, steps=1000, seed=0
     )
-    parser.add_argument("--compare", nargs=2, type=Path, metavar="DIR", help="two results of this program")
-    parser.add_argument("--config", metavar="YAML")
-    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE")
-    parser.add_argument("--without", nargs="+", default=[], metavar="HEAD", help="further heads that are left out")
-    parser.add_argument("--objective", default="", help="in place of the YAML's")
-    parser.add_argument("--control", action="store_true", help="further heads, and the mixed sound, are of other clips")
-    parser.add_argument("--init", metavar="DIR", help="an earlier run, whose weights this one begins with")
-    parser.add_argument("--train", nargs="+", metavar="JSONL")
-    parser.add_argument("--dev", metavar="JSONL")
-    parser.add_argument("--tests", nargs="*", default=[], metavar="JSONL")
-    parser.add_argument("--tokenizer", metavar="DIR", help="default: that of --model")
-    parser.add_argument("--out", metavar="DIR")
-    args = parser.parse_args()
+    own.add_argument("--compare", nargs=2, type=Path, metavar="DIR", help="two results of this program")
+    own.add_argument("--config", metavar="YAML")
+    own.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE")
+    own.add_argument("--without", nargs="+", default=[], metavar="HEAD", help="further heads that are left out")
+    own.add_argument("--objective", default="", help="in place of the YAML's")
+    own.add_argument("--control", action="store_true", help="further heads, and the mixed sound, are of other clips")
+    own.add_argument("--init", metavar="DIR", help="an earlier run, whose weights this one begins with")
+    own.add_argument("--train", nargs="+", metavar="JSONL")
+    own.add_argument("--dev", metavar="JSONL")
+    own.add_argument("--tests", nargs="*", default=[], metavar="JSONL")
+    own.add_argument("--tokenizer", metavar="DIR", help="default: that of --model")
+    own.add_argument("--out", metavar="DIR")
+    return own
+
+
+def main() -> None:
+    args = parser().parse_args()
     if args.compare:
         return print("\n".join(against(*args.compare)))
     torch.set_num_threads(1)
@@ -217,11 +229,8 @@ def main() -> None:
         model.load_state_dict(torch.load(Path(args.init) / "weights.pt", weights_only=True), strict=False)
     teacher = Teacher(tokenizer, further_heads_of(config))
     teacher = Kept(Others(teacher, clips, args.seed) if args.control else teacher)
-    sound = {}
-    if isinstance(model.frontend, MixedStreams):
-        heard = [others(clips, args.seed)[clip.id] if args.control else clip for clip in clips]
-        named = stored_sound(load_model(args.hearing), heard, args.keep, args.states)
-        sound = {clip.id: own for clip, own in zip(clips, named, strict=True)}
+    mixed = isinstance(model.frontend, MixedStreams)
+    sound = sound_by_id(load_model(args.hearing), clips, args, args.control) if mixed else {}
     objective = objective_of(config, args.objective or run.objective)
     model = train(model, clips, states, teacher, (dev, seen, tokenizer), args, objective, sound)
     unseen = {path: stored(loaded, own, args.keep, args.states) for path, own in lists.items()}

@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[3] / "grid" / "vsr" / "local"))
 from on_states import batches_of, stored
 from rig import Plan, training
 from rig_options import rig_parser
-from taught import Kept, others, stored_sound, upper, with_sound
+from taught import Kept, others, sound_by_id, stored_sound, upper, with_sound
 
 from vsr.data.batch import SOUND, VIDEO, Batch
 from vsr.data.manifest import read_manifest, translated
@@ -135,9 +135,7 @@ def main() -> None:
     clips, sound, heard = lists["train"], {}, {}
     if isinstance(model.frontend, MixedStreams):
         hearing = load_model(args.hearing)
-        dealt = [others(clips, args.seed)[clip.id] if args.others else clip for clip in clips]
-        each = stored_sound(hearing, dealt, args.keep, args.states)
-        sound = {clip.id: states for clip, states in zip(clips, each, strict=True)}
+        sound = sound_by_id(hearing, clips, args, args.others)
         if all(clip.sound for clip in lists["test"]):
             heard = {"sound": stored_sound(hearing, lists["test"], args.keep, args.states)}
     lips_alone = args.objective == "ctc_attention"
