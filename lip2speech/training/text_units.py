@@ -137,7 +137,7 @@ class TextRun(Run):
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
         """On the dev list the share of units that are not the likeliest at the true durations, and by how many ms the
-        durations of phones, not of pauses, are off on average."""
+        durations of phones, not of pauses, are off on average, before they are settled."""
         model: TextUnits = self.average.model
         wrong, units, late, phones = 0, 0, 0.0, 0
         for index in range(len(self.dev.clips)):
@@ -150,12 +150,25 @@ class TextRun(Run):
         return {"dev_units": wrong / max(1, units), "dev_ms": 1000 / UNIT_RATE * late / max(1, phones)}
 
     def export(self, folder: Path) -> Path:
-        """Write the averaged weights and the codebook as a model folder (by rank 0 alone)."""
+        """Write the averaged weights, their durations settled, and the codebook as a model folder (by rank 0 alone)."""
         if self.fabric.is_global_zero:
+            settle(self.average.model, self.train)
             folder.mkdir(parents=True, exist_ok=True)
             self.codebook.save(folder / UNITS_FILE)
             save_part(folder, self.average.model, {"name": self.folder.name, "training": self.reached(), KIND: TEXT})
         return folder
+
+
+@torch.no_grad()
+def settle(model: TextUnits, clips: TextDataset) -> None:
+    """Shift log durations so that those of phones are right on average of clips: without dropout, for whose noise the
+    last normalisation no longer makes room, they come out too long (by 8 % on the puppet)."""
+    apart: list[Tensor] = []
+    for index in range(len(clips.clips)):
+        batch = clips.batch([index]).to(model.duration.bias.device)
+        logs = model.eval().durations(model.read(batch.phones, batch.lengths, batch.language))
+        apart.append((torch.log1p(batch.steps.float()) - logs)[batch.phones != PAUSE])
+    model.duration.bias += torch.cat(apart).mean()
 
 
 def text_lines(config: TextTrainConfig) -> Iterator[str]:

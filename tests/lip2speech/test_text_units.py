@@ -14,7 +14,7 @@ from lip2speech.training.text_units import TextDataset, TextTrainConfig, phones_
 from tests.lip2speech.tiny import UNITS, by_heart, tiny_vocoder, tiny_voice
 from vsr.core.errors import VsrError
 from vsr.core.tokens import IGNORE
-from vsr.data.manifest import Clip, write_manifest
+from vsr.data.manifest import Clip, read_manifest, write_manifest
 from vsr.media.audio import read_wave, write_wave
 from vsr.media.units import Codebook
 from vsr.training.config import load_config
@@ -304,6 +304,11 @@ def test_it_is_trained_and_says_its_text(lists, voice, capsys):
     assert last < first / 2
     model = open_text_units("run/model")
     assert model.config.phones == tuple(sorted(set(phones_in(TEXT, "en")))) and model.config.scripts == ("LATIN",)
+    data = TextDataset(read_manifest("train.jsonl"), {"train": torch.zeros(80, dtype=torch.long)}, model.config)
+    batch = data.batch([0])
+    logs = model.durations(model.read(batch.phones, batch.lengths, batch.language))
+    off = (logs - torch.log1p(batch.steps.float()))[batch.phones != PAUSE].mean()
+    assert abs(off.item()) < 0.002  # settled, and stored in half precision
     assert main(given(voice, "run/model", "said.wav")) == 0
     assert len(read_wave("said.wav")) == pytest.approx(640 * 40, rel=0.3)
 
