@@ -10,13 +10,13 @@ from pathlib import Path
 from lip2speech.cli.commands.watermark import add_watermark_argument
 from lip2speech.cli.consent import add_consent_argument, remind_of_consent
 from lip2speech.inference.gap import gap_of
-from lip2speech.inference.options import AUTO, check_noisy
+from lip2speech.inference.options import AUTO, NONE, check_noisy
 from lip2speech.inference.prosody import add_prosody_arguments, prosody_of
 from lip2speech.inference.reference import OWN, Reference, read_reference
 from lip2speech.models.emotion_options import emotion_of
 from lip2speech.models.flow_options import add_flow_arguments, flow_options, unused_of_flow
 from lip2speech.models.token_options import add_token_arguments, check_tokens_alone, token_options
-from vsr.cli.options import add_faces_argument
+from vsr.cli.options import add_faces_argument, check_present
 from vsr.core.machine import add_device_argument
 
 HELP = "give the face in a video its voice"
@@ -80,7 +80,7 @@ def add_voice_arguments(parser: argparse.ArgumentParser, voice) -> None:
 
 def unused(args: argparse.Namespace) -> dict[str, str]:
     """Options that this call does not heed -> where they work."""
-    return unused_of_flow(args)
+    return unused_of_flow(args, args.text != NONE)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -186,6 +186,7 @@ def check_given(args: argparse.Namespace, references: dict[int | None, Reference
     from vsr.core.files import check_outputs
     from vsr.media.mux.mux import check_container
 
+    check_present([args.video])
     recordings = [own.file for own in references.values() if own.file]
     check_outputs(((args.out, VOICE), (args.words, WORDS)), args.video, *recordings, *read)
     if not Path(args.out).suffix:

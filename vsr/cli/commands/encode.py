@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from vsr.cli.options import add_faces_argument, add_model_argument, files_of_model
+from vsr.cli.options import add_faces_argument, add_model_argument, check_present, files_of_model
 from vsr.core.machine import add_device_argument, add_precision_argument
 
 HELP = "write the encoder states of videos, from any layer"
@@ -40,13 +40,17 @@ def run(args: argparse.Namespace) -> int:
     """0 if every file was written, else 1. Raises VsrError for what no file could survive."""
     from vsr.core.errors import VsrError
     from vsr.core.files import check_output
-    from vsr.inference.states import STATES, check_layers, encode_video, save_states
-    from vsr.modelstore.folder import load_model
 
     outputs = [Path(args.out) / f"{Path(video).stem}.{args.format}" for video in args.videos]
     if len(set(outputs)) < len(outputs):
         raise VsrError("bad_options", "two of the videos would be written to the same file: give each an -o of its own")
     layers = tuple(dict.fromkeys(args.layers.split(",")))
+    if odd := [name for name in layers if name not in ("frontend", "last") and not (name.isdecimal() and int(name))]:
+        raise VsrError("bad_options", f"--layers {args.layers}: {odd[0]!r} is none; give frontend, 1, 2, ... or last")
+    check_present(args.videos)
+    from vsr.inference.states import STATES, check_layers, encode_video, save_states
+    from vsr.modelstore.folder import load_model
+
     loaded = load_model(args.model, args.device, args.precision)
     check_layers(loaded, layers)
     failures = 0
