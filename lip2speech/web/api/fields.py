@@ -31,7 +31,7 @@ class TranscriptionForm(Form):
     )
     unsure: Literal["mark", "drop", "keep"] | None = Field(
         None,
-        description="Words not to be believed, in texts; default: mark in text and subtitles of speech outside of the domain",
+        description="Words not to be believed, in texts; default: mark in text and subtitles outside of the domain",
     )
 
 

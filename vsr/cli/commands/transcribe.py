@@ -72,8 +72,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     output.add_argument(
         "--unsure", choices=MODES,
-        help="words that are not to be believed: mark them [...], drop or keep them (default: mark in text and subtitles "
-        "of speech that is unlike what the model was trained on); JSON and TSV keep all",
+        help="words that are not to be believed: mark them [...], drop or keep them (default: mark in text and "
+        "subtitles of speech that is unlike what the model was trained on); JSON and TSV keep all",
     )  # fmt: skip
     output.add_argument(
         "--force", action="store_true", help="replace what is there, whoever wrote it and of whatever video it is"
