@@ -100,7 +100,8 @@ def test_align_writes_any_format_by_its_ending(tmp_path, capsys):
 )
 def test_bad_input_is_one_line(words, reason, capsys, tmp_path, monkeypatch, wide):
     monkeypatch.chdir(tmp_path)
-    assert main([word.format(clip=CLIP, wide=wide) for word in words]) == (2 if reason in USAGE and words[0] != "transcribe" else 1)
+    status = 2 if reason in USAGE and words[0] != "transcribe" else 1
+    assert main([word.format(clip=CLIP, wide=wide) for word in words]) == status
     (line,) = printed(capsys)
     assert reason in line and not list(tmp_path.rglob("*.*"))
 
