@@ -36,10 +36,11 @@ def test_words_that_are_not_to_be_believed_are_marked_or_dropped():
     assert unreadable_share(made) == pytest.approx(3 / 5)
 
 
-def test_subtitles_of_guesses_are_marked_unasked_and_others_are_left():
+def test_texts_and_subtitles_of_guesses_are_marked_unasked_and_others_are_left():
     guessed, read = transcript(0.1, 0.9, 0.1), transcript(0.9, 0.9, 0.1)
     assert MARK in to_srt(readable(guessed, "srt")) and "w1" not in to_srt(readable(guessed, "srt"))
-    assert readable(read, "srt") == read and readable(guessed, "txt") == guessed
+    assert readable(read, "srt") == read and readable(read, "txt") == read
+    assert readable(guessed, "txt").text == f"w0 {MARK}"
     assert readable(transcript(None, 0.1), "srt") == transcript(None, 0.1), "a model that cannot tell"
 
 

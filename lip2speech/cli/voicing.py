@@ -17,6 +17,7 @@ from lip2speech.inference.reference import OWN, Reference
 from lip2speech.models.emotion_options import emotion_of
 from lip2speech.models.flow_options import add_flow_arguments, flow_options
 from lip2speech.models.token_options import add_token_arguments, token_options
+from vsr.cli.options import check_present
 from vsr.core.machine import add_device_argument
 
 
@@ -49,6 +50,7 @@ def check_given(args: argparse.Namespace, references: dict[int | None, Reference
     from vsr.core.files import check_outputs
     from vsr.media.mux.mux import check_container
 
+    check_present([args.video])
     recordings = [own.file for own in references.values() if own.file]
     check_outputs(((args.out, VOICE), (args.words, WORDS)), args.video, *recordings, *read)
     if not Path(args.out).suffix:

@@ -49,9 +49,14 @@ class FlowOptions:
         scales_in(self.guidance)
 
 
-def unused_of_flow(args: argparse.Namespace) -> dict[str, str]:
-    """Options of the flow that a call with --tokens does not heed -> where they work."""
-    return dict.fromkeys(("guidance", "solver", "pull"), "a flow, not with --tokens") if args.tokens else {}
+def unused_of_flow(args: argparse.Namespace, words: bool = True) -> dict[str, str]:
+    """Options of the flow that a call does not heed -> where they work: with --tokens, without a step, and without
+    ``words`` to be pulled towards."""
+    found = {} if words else {"pull": "words to be pulled towards, as of --text read"}
+    if getattr(args, "tokens", None):
+        return found | dict.fromkeys(("guidance", "solver", "detail", "pull"), "a flow, not with --tokens")
+    made = ("guidance", "solver", "temperature", "seed", "detail", "pull")
+    return found | (dict.fromkeys(made, "a flow of one step or more, not with --steps 0") if args.steps == 0 else {})
 
 
 def add_flow_arguments(parser: argparse.ArgumentParser) -> None:

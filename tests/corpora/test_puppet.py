@@ -1,12 +1,14 @@
 """The puppet corpus from sentences to files: seeded, disjoint, and a face to the real detector."""
 
+import pickle
+
 import numpy as np
 import pytest
 
 from vsr.core.errors import VsrError
 from vsr.corpora.puppet import RESERVED, Wanted, prepare_puppet
-from vsr.corpora.puppet.clips import UNITS, align_lines
-from vsr.corpora.puppet.sentences import GRID_SLOTS, draw_splits, load_vocabulary
+from vsr.corpora.puppet.clips import UNITS, Chunk, align_lines, make_chunk
+from vsr.corpora.puppet.sentences import GRID_SLOTS, Vocabulary, draw_splits, load_vocabulary
 from vsr.corpora.puppet.speech import Span, Voice, synthesiser
 from vsr.data.manifest import read_manifest
 from vsr.face.landmarker import _without_models
@@ -61,6 +63,31 @@ def test_any_text_file_is_a_vocabulary(tmp_path):
     assert {s for line in splits.values() for s in line} == {"good morning", "how are you", "it's late"}
     with pytest.raises(VsrError, match="3 sentences"):
         draw_splits(load_vocabulary(str(path)), {"dev": 2, "test": 1, "train": 1}, seed=0)
+
+
+def test_sentences_that_cannot_be_said_word_by_word_are_left_out(tmp_path, monkeypatch, capsys):
+    """The others are made, and a line says how many; of GRID's grammar each sentence has to be said."""
+    from vsr.corpora.puppet import corpus, speech
+
+    path = tmp_path / "lines.txt"
+    path.write_text("good morning\nof the day\nred two\nblue five\n", encoding="utf-8")
+    spoken = speech.Synthesiser._word_spans
+
+    def merged(self, words, *rest):
+        if "the" in words:
+            raise speech.Unsayable("espeak-ng does not say 'the' as a word")
+        return spoken(self, words, *rest)
+
+    monkeypatch.setattr(speech.Synthesiser, "_word_spans", merged)
+    monkeypatch.setattr(corpus, "_make_all", lambda chunks, jobs: [make_chunk(chunk) for chunk in chunks])
+    made = prepare_puppet(tmp_path / "out", 3, 0, 1, vocabulary=str(path), jobs=1)
+    texts = {clip.text for name in ("train", "test") for clip in read_manifest(tmp_path / "out" / f"{name}.jsonl")}
+    assert sum(made.values()) == 3 and texts == {"good morning", "red two", "blue five"}
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "1 of" in line and "such as 'of the day'" in line
+    with pytest.raises(VsrError, match="as a word"):
+        make_chunk(Chunk(str(tmp_path), Vocabulary("grid"), ("x",), ("the",), ((1,),)))
+    assert pickle.loads(pickle.dumps(speech.Unsayable("x"))).reason == "no_speech"
 
 
 @pytest.mark.parametrize("name", ["", "no/such/file"])

@@ -79,7 +79,7 @@ def test_a_corpus_has_its_translations(tmp_path, capsys):
     (["--parallel", "es", "--vocabulary", "fr"], "leave --vocabulary out"),
 ])  # fmt: skip
 def test_what_it_cannot_say_is_refused(tmp_path, capsys, options, said):
-    assert main(["prepare", "puppet", *options, "--out", str(tmp_path / "new")]) in (1, 2)
+    assert main(["prepare", "puppet", *options, "--out", str(tmp_path / "new")]) == (1 if "xx" in options else 2)
     assert said in capsys.readouterr().err and not (tmp_path / "new").exists()
     assert main(["prepare", "grid", "--parallel", "es", "--out", str(tmp_path / "new")]) == 2
     assert "works only with puppet" in capsys.readouterr().err

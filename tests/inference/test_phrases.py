@@ -107,7 +107,7 @@ def test_a_camera_is_filmed_and_asked(tmp_path, capsys, monkeypatch):
 def test_bad_input_is_one_line(text, more, printed, tmp_path, capsys):
     if text is not None:
         (tmp_path / "list.txt").write_text(text, encoding="utf-8")
-    assert main(["phrases", str(tmp_path / "list.txt"), str(CLIP), *more]) in (1, 2)
+    assert main(["phrases", str(tmp_path / "list.txt"), str(CLIP), *more]) == (2 if more else 1)
     (line,) = [own for own in capsys.readouterr().err.splitlines() if own.startswith("vsr: ")]
     assert printed in line
 

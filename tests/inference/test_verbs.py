@@ -20,6 +20,10 @@ from vsr.inference.trained_words import strange_words
 from vsr.modelstore.folder import SHIPPED, pixel_reader
 
 CLIP = Path(__file__).parents[2] / "demo" / "clip.mp4"
+USAGE = (
+    "must end in", "what one face says", "no video of a mouth alone", "can be 0 to 1", "has no layer '9'",
+    "the same file", "a phrase is empty", "--text is empty", "is none; give frontend",
+)  # fmt: skip
 SAID = "place blue by m five please"
 
 
@@ -85,6 +89,9 @@ def test_align_writes_any_format_by_its_ending(tmp_path, capsys):
         (["find", "пять", "{clip}"], "cannot write"),
         (["find", "x", "{clip}", "--threshold", "2"], "can be 0 to 1"),
         (["find", "x", "nowhere.mp4"], "no such file"),
+        (["find", "", "{clip}"], "a phrase is empty"),
+        (["align", "{clip}", "--text", " "], "--text is empty"),
+        (["encode", "{clip}", "-o", "out", "--layers", "0,x"], "is none; give frontend"),
         (["encode", "{clip}", "-o", "out", "--layers", "9"], "has no layer '9'"),
         (["encode", "{clip}", "{clip}", "-o", "out"], "the same file"),
         (["encode", "nowhere.mp4", "-o", "out"], "no such file"),
@@ -93,7 +100,8 @@ def test_align_writes_any_format_by_its_ending(tmp_path, capsys):
 )
 def test_bad_input_is_one_line(words, reason, capsys, tmp_path, monkeypatch, wide):
     monkeypatch.chdir(tmp_path)
-    assert main([word.format(clip=CLIP, wide=wide) for word in words]) in (1, 2)
+    status = 2 if reason in USAGE and words[0] != "transcribe" else 1
+    assert main([word.format(clip=CLIP, wide=wide) for word in words]) == status
     (line,) = printed(capsys)
     assert reason in line and not list(tmp_path.rglob("*.*"))
 
@@ -237,14 +245,28 @@ def test_a_lexicon_that_is_missing_is_told_before_models_are_loaded(line, tmp_pa
     (["fuse", "--pixels", "a", "--tracks", "b", "--out", "c", "--widest-turn", "nan"], "from 0 to 90 degrees"),
     (["combine", "--method", "vote", "--out", "x.jsonl", "empty.jsonl", "other.jsonl"], "no hypothesis"),
     (["phrases", "list.txt", "0", "--seconds", "-3"], "--seconds is above 0"),
-    (["phrases", "own", "clip.mp4", "--speak", "said.mp3"], "writes a .wav"),
+    (["phrases", "own", "0", "--speak", "said.mp3"], "writes a .wav"),
+    (["find", "blue", "nowhere.mp4"], "nowhere.mp4: no such file"),
+    (["sync", "nowhere.mp4", "nor.mp4"], "no such file, nor any of the 1 others"),
+    (["inspect", "nowhere.mp4", "-o", "p.html"], "nowhere.mp4: no such file"),
+    (["transcribe", str(CLIP), "--ngram", "nowhere.arpa"], "--ngram nowhere.arpa: no such file"),
+    (["transcribe", str(CLIP), "--ngram", "clip.mp4"], "is no file of n-grams: neither ARPA"),
+    (["transcribe", str(CLIP), "--model", "grid", "--head", "es"], "video_transformer has no head 'es'"),
+    (["find", "blue", str(CLIP), "--threshold", "3"], "--threshold is 3.0"),
+    (["combine", "--out", "x.jsonl", "empty.jsonl"], "nothing to combine"),
+    (["average", "--exp", "nosuch", "--out", "c"], "no such folder of a run"),
+    (["average", "--models", "m", "./m", "--out", "c"], "given twice"),
+    (["corrupt", "clip.mp4", "--occlude", "5", "--out", "c"], "not above 1"),
+    (["transcribe", str(CLIP), "--format", "json", "--unsure", "drop"], "--unsure works only with"),
 ])  # fmt: skip
 def test_what_cannot_be_is_refused_before_models_are_loaded(words, said, tmp_path, monkeypatch, capsys):
     for name in ("empty.jsonl", "other.jsonl"):
         (tmp_path / name).touch()
+    (tmp_path / "clip.mp4").write_bytes(b"no film")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("vsr.modelstore.folder.load_model", None)
-    assert main(words) in (1, 2)
+    of_files = any(why in said for why in ("no such file", "no hypothesis", "no file of n-grams"))
+    assert main(words) == (1 if of_files else 2)
     err = capsys.readouterr().err
     assert err.count("\n") == 1 and said in err and not (tmp_path / "x.jsonl").exists()
 

@@ -14,11 +14,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from textwrap import indent
+from typing import NoReturn
 
 from vsr.cli.unused import refuse_unused
 from vsr.core.errors import WRONG_USAGE, VsrError
 from vsr.core.interrupts import Interrupts
 from vsr.core.machine import share_cores
+from vsr.core.quiet import quiet_warnings
 from vsr.core.version import __version__
 
 SECTIONS = {
@@ -64,7 +66,7 @@ class Program:
         """Run one verb; returns the exit status: 0 done, 1 failed, 2 wrong usage, 128 + the signal that ended it."""
         share_cores()
         ready_streams()
-        with Interrupts() as interrupts:
+        with Interrupts() as interrupts, quiet_warnings():
             try:
                 return self.dispatch(list(sys.argv[1:] if argv is None else argv))
             except BaseException as error:
@@ -125,7 +127,7 @@ class Program:
     def parser(self, verb: str) -> argparse.ArgumentParser:
         """The parser of a verb; its --help is the verb's manual."""
         command = self.command(verb)
-        parser = argparse.ArgumentParser(
+        parser = Parser(
             prog=f"{self.name} {verb}",
             description=f"{command.HELP}\n\n{command.ABOUT}",
             epilog=self.manual(command),
@@ -153,6 +155,14 @@ class Program:
 
     def _rows(self, verbs: tuple[str, ...]) -> str:
         return "".join(f"  {verb:<11} {self.command(verb).HELP}\n" for verb in verbs)
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, without all the options."""
+
+    def error(self, message: str) -> NoReturn:
+        """Ends with exit status 2."""
+        self.exit(2, f"{self.prog}: {' '.join(message.split())}; see {self.prog} --help\n")
 
 
 def ready_streams() -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
+from vsr.core.errors import VsrError
 from vsr.inference.executors import ENGINES
+from vsr.media.formats import told_address
 
 READER = "grid-tracks"  # the first of `vsr.modelstore.folder.NAMES`, which is not imported for the sake of a help page
 
@@ -43,6 +46,13 @@ def add_engine_arguments(parser) -> None:
     )  # fmt: skip
     group.add_argument("--engine", choices=ENGINES, default="local", help="who works (default: local)")
     group.add_argument("--address", metavar="HOST:PORT", help="of the Ray cluster (default: the one of this machine)")
+
+
+def check_present(videos: Sequence[str]) -> None:
+    """Refuse a call none of whose files is there, before anything heavy is loaded. Raises VsrError unreadable."""
+    if not any(Path(video).exists() for video in videos):
+        others = f", nor any of the {len(videos) - 1} others" if len(videos) > 1 else ""
+        raise VsrError("unreadable", told_address(videos[0]) or f"{videos[0]}: no such file{others}")
 
 
 def files_of_model(name: str | None) -> list[str]:

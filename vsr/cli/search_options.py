@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from vsr.core.errors import VsrError
+from vsr.core.filetypes import mistaken
+from vsr.core.hub import HUB_ID
+from vsr.decoding.ngram_file import FILES, check_ngram
 from vsr.decoding.options import METHODS, DecodeOptions, unheeded
 
 LEXICON = "lexicon"  # the method
@@ -74,6 +78,19 @@ def language_files(args: argparse.Namespace) -> list[str]:
     return [name for name in named if name]
 
 
+def _check_files(args: argparse.Namespace) -> None:
+    """Refuse files that are absent or no n-grams, and a folder that is, before anything heavy is loaded. Raises
+    VsrError bad_config."""
+    for name in ("ngram", "hotwords", LEXICON):
+        path = getattr(args, name, None)
+        if path and not Path(path).is_file():
+            raise VsrError("bad_config", f"--{name} {path}: {mistaken(path)}")
+    if args.ngram and (not getattr(args, LEXICON, None) or args.ngram.endswith(FILES)):  # words may be counted there
+        check_ngram(args.ngram)
+    if args.lm and args.lm != "none" and not Path(args.lm).exists() and not HUB_ID.fullmatch(args.lm):
+        raise VsrError("bad_model", f"--lm {args.lm}: there is no such folder")
+
+
 def language_options(args: argparse.Namespace) -> dict[str, Any]:
     """Those of them that concern language models. Raises VsrError for a weight of nothing."""
     given = {
@@ -83,4 +100,5 @@ def language_options(args: argparse.Namespace) -> dict[str, Any]:
     for name in ("lm", "ngram", "hotwords"):
         if given[f"{name}_weight"] is not None and not given[name]:
             raise VsrError("bad_options", f"--{name}-weight needs --{name}")
+    _check_files(args)
     return {name: value for name, value in given.items() if value is not None}

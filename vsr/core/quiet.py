@@ -1,14 +1,17 @@
-"""Standard error without the logs of mediapipe, whose C++ writes them past every Python logger.
+"""Standard error without what dependencies write there: warnings to developers, and the logs of mediapipe, whose C++
+writes them past every Python logger.
 
-They go to file descriptor 2, which all threads and child processes share. So for a moment that descriptor is a pipe:
-the lines of those logs are left out, and what others write is passed on.
+Those go to file descriptor 2, which all threads and child processes share. So for a moment that descriptor is a pipe:
+the lines of the logs are left out, and what others write is passed on.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 
@@ -22,6 +25,22 @@ _depth = 0
 
 if hasattr(os, "register_at_fork"):  # no process is forked while the descriptor is a pipe whose reader it would lack
     os.register_at_fork(before=_turn.acquire, after_in_parent=_turn.release, after_in_child=_turn.release)
+
+
+@contextmanager
+def quiet_warnings() -> Iterator[None]:
+    """Leave out what libraries warn their developers of, such as names that go away; -W and PYTHONWARNINGS show it."""
+    with warnings.catch_warnings():
+        if not sys.warnoptions:
+            leave_out_warnings()
+        yield
+
+
+def leave_out_warnings() -> None:
+    """From now on, in a process of our own."""
+    for category in (DeprecationWarning, PendingDeprecationWarning, FutureWarning):
+        warnings.simplefilter("ignore", category)
+    warnings.filterwarnings("ignore", message=".*pkg_resources", category=UserWarning)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +17,7 @@ from multiprocessing.connection import wait
 from typing import Any
 
 from vsr.core.machine import cores, share_cores
+from vsr.core.quiet import leave_out_warnings
 
 GRACE = 3.0  # seconds to clean up; then a process is ended
 LOOK = 1.0  # seconds between two looks at whose child this is
@@ -48,6 +50,8 @@ def start_worker(jobs: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _leave)
     share_cores(max(1, cores() // jobs))
+    if not sys.warnoptions:
+        leave_out_warnings()
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_follow, args=(parent.pid, [parent.sentinel]), daemon=True).start()

@@ -12,18 +12,20 @@ from vsr.core.artifacts import Ledger, is_same
 from vsr.core.errors import VsrError
 from vsr.data.manifest import Clip, read_manifest, write_manifest
 
+TO_DO = "move that list away and run the same again, or choose another --out"
+
 
 def check_lists(out: str | Path, corpus: str, names: Iterable[str]) -> None:
     """Refuse a folder in which lists of those names are not of this corpus. Raises VsrError exists."""
     out, records = Path(out), Ledger(out).records
     for path in (out / f"{name}.jsonl" for name in names):
         if path.exists() and (problem := _not_ours(path, records.get(path.name), corpus)):
-            raise VsrError("exists", f"{path} {problem}: choose another --out, or move that list away")
+            raise VsrError("exists", f"{path} {problem}: {TO_DO}")
 
 
 def _not_ours(path: Path, record: dict | None, corpus: str) -> str:
     if record is None:
-        return f"is there, and nothing says that vsr prepare {corpus} wrote it"
+        return f"is there, and nothing says that vsr prepare {corpus} wrote it (earlier versions kept no record)"
     if (other := record["made"].get("corpus")) != corpus:
         return f"is a list of {other}, not of {corpus}"
     return "" if is_same(record["file"], path) else "was changed since vsr prepare wrote it"

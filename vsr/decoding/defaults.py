@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from vsr.core.errors import WRONG_USAGE, VsrError
+from vsr.decoding.head_names import heads_in
 from vsr.decoding.heads import writes
 from vsr.decoding.lexicon import lexicon_for
 from vsr.decoding.options import DecodeOptions, unheeded
@@ -58,7 +59,7 @@ def options_in(folder: str | Path, config: Mapping[str, Any], given: Mapping[str
     Raises:
         VsrError: bad_model for a "decode" that makes no options, bad_options for what is given.
     """
-    given, heads = dict(given), _heads_in(config.get("model"))
+    given, heads = dict(given), heads_in(config.get("model"))
     if not given.get("head") and not {"ctc", "attention", "words"} & heads.keys():
         given["head"] = next((name for name, own in heads.items() if name != "alignment" and not own.get("layer")), "")
     ctc_alone = "ctc" in heads and "attention" not in heads
@@ -76,15 +77,6 @@ def check_search(name: Any, given: Mapping[str, Any]) -> None:
     options = options_in(folder, read_config(folder), given)
     if options.method == LEXICON:
         lexicon_for(load_tokenizer(folder), options.lexicon)
-
-
-def _heads_in(model: Any) -> Mapping[str, Any]:
-    """The heads by name that the settings under "model" of a config have, nested or flat."""
-    sizes = model if isinstance(model, Mapping) else {}
-    if isinstance(sizes.get("heads"), Mapping):
-        return sizes["heads"]
-    flat = {"ctc": sizes.get("ctc_weight"), "attention": sizes.get("decoder_layers", 1), "words": sizes.get("classes")}
-    return {name: {} for name, there in flat.items() if there} | dict(sizes.get("further_heads", {}))
 
 
 def _options(folder: str | Path, config: Mapping[str, Any], given: Mapping[str, Any]) -> DecodeOptions:

@@ -74,6 +74,7 @@ def lexicon_for(tokenizer: Tokenizer, path: str = "") -> Lexicon:
         raise VsrError("bad_options", why)
     if not path:
         raise VsrError("bad_options", "a reader of characters keeps no words: give --lexicon FILE")
+    parse_dictionary(_with_phonemes(path), path)  # a sentence a line is none
     words = {word: [tuple(tokenizer.encode(word))] for word in _listed(path)}
     _check(words, path)
     return Lexicon(words, tokenizer.encode(f"a{SPACE}a")[1])
@@ -85,8 +86,7 @@ def _spoken(tokenizer: UnitTokenizer, path: str) -> dict[str, list[Tokens]]:
         if not tokenizer.lexicon:
             raise VsrError("bad_options", "the model keeps no words: give --lexicon FILE")
         return {word: tokenizer.variants(word) for word in tokenizer.lexicon}
-    written = [(number, line) for number, line in read_lines(path) if len(line.split()) > 1]
-    given = parse_dictionary(written, path)
+    given = parse_dictionary(_with_phonemes(path), path)
     words = {
         word: [tuple(tokenizer.ids(tokenizer.units_of(own))) for own in given[word]]
         if word in given else tokenizer.variants(word)
@@ -94,6 +94,11 @@ def _spoken(tokenizer: UnitTokenizer, path: str) -> dict[str, list[Tokens]]:
     }  # fmt: skip
     _check(words, path)
     return words
+
+
+def _with_phonemes(path: str | Path) -> list[tuple[int, str]]:
+    """(number, line) of the lines that have more than a word."""
+    return [(number, line) for number, line in read_lines(path) if len(line.split()) > 1]
 
 
 def _listed(path: str | Path) -> list[str]:

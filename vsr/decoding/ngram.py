@@ -14,8 +14,9 @@ from typing import Any
 
 import torch
 
-from vsr.core.errors import VsrError, one_line
+from vsr.core.errors import VsrError
 from vsr.decoding.lookahead import ClosedSearch
+from vsr.decoding.ngram_file import DAMAGED, check_ngram
 from vsr.decoding.ngram_search import LN10, NGramSearch, Place
 from vsr.decoding.vocabulary import Vocabulary, spellings, words_of
 from vsr.text.tokenizer import MARK, SPACE, Tokenizer
@@ -116,6 +117,7 @@ class NGram:
 
 def read_ngram(path: str):
     """KenLM's model of a file, and KenLM. Raises VsrError."""
+    check_ngram(path)
     try:
         import kenlm
     except ImportError as error:
@@ -125,5 +127,4 @@ def read_ngram(path: str):
     try:
         return kenlm.Model(str(path), config), kenlm
     except (OSError, RuntimeError) as error:
-        what = one_line(error).rpartition("was thrown")[2]
-        raise VsrError("bad_config", f"{path} is no n-gram file that can be read: {what}") from error
+        raise VsrError("bad_config", f"{path} {DAMAGED}") from error

@@ -6,10 +6,9 @@ import math
 from typing import Any, Protocol
 
 from vsr.decoding.ngram import END, LN10, read_ngram
+from vsr.decoding.ngram_file import FILES
 from vsr.decoding.word_ngram import BEGIN, CountedWords, counted_from
 from vsr.text.normalise import lower
-
-FILES = (".arpa", ".arpa.gz", ".bin", ".klm", ".binary")
 
 
 class WordLanguage(Protocol):

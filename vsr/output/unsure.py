@@ -10,13 +10,13 @@ MARK = "[...]"
 MODES = ("mark", "drop", "keep")
 LEAST = 0.5  # confidence below which a word is not to be believed
 EVERYTHING = ("json", "tsv", "ctm", "rttm")  # formats for programs
-SUBTITLES = ("srt", "vtt", "ass", "ssa", "sub", "mpl", "ttml", "edl")
+SHOWN = ("txt", "srt", "vtt", "ass", "ssa", "sub", "mpl", "ttml", "edl")
 
 
 def readable(transcript: Transcript, name: str, mode: str | None = None) -> Transcript:
-    """The transcript as the format ``name`` shows it. ``mode`` of `MODES`; None marks in subtitles, and there only
-    in segments outside of the model's domain, and keeps all elsewhere."""
-    if name in EVERYTHING or mode == "keep" or (mode is None and name not in SUBTITLES):
+    """The transcript as the format ``name`` shows it. ``mode`` of `MODES`; None marks in text and subtitles, and
+    there only in segments outside of the model's domain, and keeps all elsewhere."""
+    if name in EVERYTHING or mode == "keep" or (mode is None and name not in SHOWN):
         return transcript
     return replace(transcript, segments=tuple(_shown(segment, mode) for segment in transcript.segments))
 

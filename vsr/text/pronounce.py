@@ -123,7 +123,8 @@ def parse_dictionary(lines: Iterable[tuple[int, str]], where: str) -> dict[str, 
         plain = tuple(phone.rstrip("012") for phone in phones)
         if not plain or not known.issuperset(plain):
             odd = next((phone for phone in plain if phone not in known), "nothing")
-            raise VsrError("bad_config", f"{where}, line {number}: {odd!r} is no phoneme of ARPAbet")
+            form = "a line is a word, or a word and its phonemes"
+            raise VsrError("bad_config", f"{where}, line {number}: {odd!r} is no phoneme of ARPAbet: {form}")
         own = found.setdefault(word.lower(), {})
         own[plain] = None
     return {word: tuple(own) for word, own in found.items()}

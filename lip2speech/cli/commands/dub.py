@@ -7,6 +7,7 @@ import argparse
 from lip2speech.cli.consent import check_consent
 from lip2speech.cli.references import references_of
 from lip2speech.cli.voicing import add_voice_arguments, check_given, voice
+from lip2speech.models.flow_options import unused_of_flow
 from vsr.core.errors import VsrError
 
 HELP = "make the face in a video say a script"
@@ -33,6 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--words", metavar="FILE", help="JSON of the place of each word, and how well it fits")
     parser.set_defaults(faces="largest", noisy=None)
     add_voice_arguments(parser, parser.add_argument_group("voice"))
+
+
+def unused(args: argparse.Namespace) -> dict[str, str]:
+    """Options that this call does not heed -> where they work."""
+    return unused_of_flow(args)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ from lip2speech.cli.references import heard
 from lip2speech.inference.reference import FACE, Reference, read_reference
 from vsr.cli.commands.inspect import add_arguments as add_reading
 from vsr.cli.commands.inspect import look, unused
+from vsr.cli.options import check_present
 
 __all__ = ["add_arguments", "run", "unused"]
 
@@ -35,17 +36,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Read, voice, write the page and print the text. Raises VsrError."""
-    import torch
-
-    from lip2speech.evaluation.report import render_voiced
-    from lip2speech.inference.folder import load_model
     from vsr.core.files import check_output, write_text
     from vsr.report.page import PAGE
 
     reference = reference_of(args)
     check_output(args.out, args.video, *filter(None, [reference and reference.file]), kind=PAGE)
+    check_present([args.video])
     if reference and reference.is_somebody:
         remind_of_consent(args.consent, "--reference")
+    import torch
+
+    from lip2speech.evaluation.report import render_voiced
+    from lip2speech.inference.folder import load_model
+
     vector = torch.from_numpy(heard(reference, args.video, args.voice)) if reference else None  # is quick to refuse
     inspection = look(args)
     write_text(args.out, render_voiced(inspection, load_model(args.voice, args.device), vector))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 
 from lip2speech.cli.consent import add_consent_argument, remind_of_consent
+from lip2speech.inference.options import READ, READ_ALL
 from lip2speech.inference.reference import Reference, before_hearing, read_reference
-from lip2speech.models.flow_options import add_flow_arguments, flow_options
+from lip2speech.models.flow_options import add_flow_arguments, flow_options, unused_of_flow
 from vsr.core.machine import add_device_argument
 
 HELP = "voice a camera or a stream live"
@@ -34,6 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     voice.add_argument("--model", metavar="MODEL", help="folder or org/name (default: the one in the package)")
     add_device_argument(voice)
     add_flow_arguments(parser)
+
+
+def unused(args: argparse.Namespace) -> dict[str, str]:
+    """Options that this call does not heed -> where they work."""
+    return unused_of_flow(args, args.text in (READ, READ_ALL))
 
 
 def run(args: argparse.Namespace) -> int:

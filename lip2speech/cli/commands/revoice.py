@@ -9,7 +9,7 @@ from pathlib import Path
 from lip2speech.cli.commands.watermark import add_watermark_argument
 from lip2speech.cli.consent import add_consent_argument, check_consent
 from lip2speech.inference.reference import ANONYMOUS, OWN, Reference, before_hearing, read_reference
-from lip2speech.models.flow_options import FlowOptions, add_flow_arguments, flow_options
+from lip2speech.models.flow_options import FlowOptions, add_flow_arguments, flow_options, unused_of_flow
 from vsr.core.machine import add_device_argument
 
 HELP = "say a recording in another voice"
@@ -44,6 +44,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     voice.add_argument("--model", metavar="MODEL", help="folder or org/name of a voice that speaks units")
     add_device_argument(voice)
     add_flow_arguments(parser)
+
+
+def unused(args: argparse.Namespace) -> dict[str, str]:
+    """Options that this call does not heed -> where they work."""
+    return unused_of_flow(args, words=False)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ import argparse
 from lip2speech.cli.consent import remind_of_consent
 from lip2speech.cli.references import references_of
 from lip2speech.cli.voicing import add_voice_arguments, check_given, voice
-from lip2speech.inference.options import AUTO
+from lip2speech.inference.options import AUTO, NONE
 from lip2speech.models.flow_options import unused_of_flow
 from lip2speech.models.token_options import check_tokens_alone
 from vsr.cli.options import add_faces_argument
@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def unused(args: argparse.Namespace) -> dict[str, str]:
     """Options that this call does not heed -> where they work."""
-    return unused_of_flow(args)
+    return unused_of_flow(args, args.text != NONE)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from lip2speech.inference.options import AUTO
+from lip2speech.inference.options import AUTO, NONE
 from lip2speech.models.flow_options import add_flow_arguments, flow_options, unused_of_flow
 from lip2speech.models.token_options import add_token_arguments, check_tokens_alone, token_options
 from vsr.core.machine import add_device_argument
@@ -49,8 +49,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def unused(args: argparse.Namespace) -> dict[str, str]:
     """Options that this call does not heed -> where they work."""
-    made = ("text", "steps", "guidance", "solver", "temperature", "pull", "tokens")
-    return dict.fromkeys(made, "voices made from lips, not with --copy") if args.copy else unused_of_flow(args)
+    made = ("text", "steps", "guidance", "solver", "temperature", "seed", "detail", "pull", "tokens", "noisy")
+    if args.copy:
+        return dict.fromkeys(made, "voices made from lips, not with --copy")
+    return unused_of_flow(args, args.text != NONE)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from lip2speech.cli.consent import add_consent_argument, check_consent
-from lip2speech.models.flow_options import add_flow_arguments, flow_options
+from lip2speech.models.flow_options import add_flow_arguments, flow_options, unused_of_flow
 from vsr.core.machine import add_device_argument
 
 HELP = "let a recording, or the lips in a video, speak another language"
@@ -41,6 +41,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     voice.add_argument("--lips", metavar="MODEL", help=lips)
     add_device_argument(voice)
     add_flow_arguments(parser)
+
+
+def unused(args: argparse.Namespace) -> dict[str, str]:
+    """Options that this call does not heed -> where they work."""
+    return unused_of_flow(args, words=False)
 
 
 def run(args: argparse.Namespace) -> int:

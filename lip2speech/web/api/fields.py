@@ -31,7 +31,7 @@ class TranscriptionForm(Form):
     )
     unsure: Literal["mark", "drop", "keep"] | None = Field(
         None,
-        description="Words not to be believed, in texts; default: mark in subtitles of speech outside of the domain",
+        description="Words not to be believed, in texts; default: mark in text and subtitles outside of the domain",
     )
 
 
@@ -43,7 +43,7 @@ class SpeechForm(Form):
     voice: str = Field(
         "",
         pattern=r"^(anonymous(:[0-9]{1,9})?)?$",
-        description="anonymous[:SEED]: nobody's, unlike the video's; empty: the reference's, or the model's own",
+        description="anonymous[:SEED]: nobody's, far from the video's; empty: the reference's, or the model's own",
     )
     text: str = Field(
         "", max_length=2000, description="What is said: none, read (from the lips: usual for a voice that can) or words"

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from vsr.cli.options import add_faces_argument, add_model_argument
+from vsr.cli.options import add_faces_argument, add_model_argument, check_present
 from vsr.core.machine import add_device_argument, add_precision_argument
 from vsr.output.subtitles import WRITERS
 
@@ -42,12 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Align and write. Raises VsrError."""
-    from vsr.cli.each_video import tell_strange_words
     from vsr.core.errors import VsrError
     from vsr.core.files import check_output
-    from vsr.inference.alignment import align_video, tokens_of
-    from vsr.inference.free_reading import UNLIKE, is_guess
-    from vsr.modelstore.folder import load_model
     from vsr.output.ledger import TRANSCRIPT, write_noted
 
     ending = Path(args.out).suffix[1:].lower() if args.out else "tsv"
@@ -58,7 +54,15 @@ def run(args: argparse.Namespace) -> int:
         raise VsrError("bad_options", "a text is what one face says: --faces is largest or 1")
     if args.out:
         check_output(args.out, args.video, *filter(None, [args.text_file]), kind=TRANSCRIPT)
+    check_present([args.video])
     text = _text(args)
+    if args.text is not None and not text.strip():
+        raise VsrError("bad_options", "--text is empty: give what is said")
+    from vsr.cli.each_video import tell_strange_words
+    from vsr.inference.alignment import align_video, tokens_of
+    from vsr.inference.free_reading import UNLIKE, is_guess
+    from vsr.modelstore.folder import load_model
+
     loaded = load_model(args.model, args.device, args.precision)
     tokens_of(loaded, text)
     tell_strange_words(loaded.folder, [text])

@@ -31,9 +31,25 @@ def unused(args: argparse.Namespace) -> dict[str, str]:
 
 def run(args: argparse.Namespace) -> int:
     """Average and name the folder. Raises VsrError."""
+    check_given(args)
     from vsr.training.averaging import average_epochs, average_models, check_place
 
     check_place(args.out, args.models, args.exp)
     folder = average_models(args.models, args.out) if args.models else average_epochs(args.exp, args.last, args.out)
     print(f"model: {folder}")
     return 0
+
+
+def check_given(args: argparse.Namespace) -> None:
+    """Refuse a run that is absent, and a model that would count twice. Raises VsrError bad_options."""
+    from itertools import combinations
+    from pathlib import Path
+
+    from vsr.core.errors import VsrError
+    from vsr.core.files import same_file
+
+    if args.exp and not Path(args.exp).is_dir():
+        raise VsrError("bad_options", f"--exp {args.exp}: there is no such folder of a run")
+    for first, second in combinations(args.models or (), 2):
+        if same_file(first, second):
+            raise VsrError("bad_options", f"{second} is given twice, and would count twice: give each model once")

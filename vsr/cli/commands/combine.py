@@ -100,6 +100,8 @@ def check_options(args: argparse.Namespace) -> None:
     from vsr.core.errors import VsrError
     from vsr.core.files import same_file
 
+    if len(args.hypotheses) < 2:
+        raise VsrError("bad_options", "one list of hypotheses is nothing to combine: give two or more")
     for first, second in combinations(args.hypotheses, 2):
         if same_file(first, second):
             raise VsrError("bad_options", f"{second} is given twice, and would vote twice: give each member once")

@@ -71,7 +71,10 @@ def _settings(args: argparse.Namespace) -> Any:
 
     sections = distortion_of(args)
     if not args.settings:
-        return build(Corruption, sections, "corruption")
+        try:
+            return build(Corruption, sections, "corruption")
+        except VsrError as error:  # what is wrong with options is wrong usage
+            raise VsrError("bad_options", str(error)) from error
     if any(sections.values()):
         raise VsrError("bad_options", "give either --settings or the options of sound and video")
     return load_config(args.settings, kind=Corruption)

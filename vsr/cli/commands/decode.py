@@ -11,6 +11,7 @@ from vsr.core.errors import VsrError
 from vsr.core.hub import HUB_ID
 from vsr.core.machine import add_device_argument, add_precision_argument
 from vsr.data.modalities import MODALITIES
+from vsr.decoding.head_names import check_head_name
 from vsr.modelstore.folder import NAMES
 
 HELP = "read the lips of a corpus of crops, in sentences or in single words"
@@ -57,9 +58,6 @@ def run(args: argparse.Namespace) -> int:
     """Decode, and print how many clips there were. Raises VsrError."""
     from vsr.core.files import check_output
     from vsr.core.kinds import HYPOTHESES
-    from vsr.decoding.corpus import calibrate, decode_manifest
-    from vsr.decoding.defaults import check_search, options_for
-    from vsr.modelstore.folder import load_model
 
     check_output(args.out, args.manifest, *language_files(args), kind=HYPOTHESES)
     given = search_options(args)
@@ -68,6 +66,11 @@ def run(args: argparse.Namespace) -> int:
         raise VsrError("bad_options", "--calibrate works only with the usual search: leave --head out")
     if args.calibrate:
         check_own(args.model)
+    check_head_name(args.model, args.head)
+    from vsr.decoding.corpus import calibrate, decode_manifest
+    from vsr.decoding.defaults import check_search, options_for
+    from vsr.modelstore.folder import load_model
+
     check_search(args.model, given)
     loaded = load_model(args.model, args.device, args.precision)
     options = options_for(loaded, given)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from vsr.cli.options import add_faces_argument, add_model_argument, files_of_model
+from vsr.cli.options import add_faces_argument, add_model_argument, check_present, files_of_model
 from vsr.core.machine import add_device_argument, add_precision_argument
 
 HELP = "write the encoder states of videos, from any layer"
@@ -40,13 +40,17 @@ def run(args: argparse.Namespace) -> int:
     from vsr.cli.each_video import for_each
     from vsr.core.errors import VsrError
     from vsr.core.files import check_output
-    from vsr.inference.states import STATES, check_layers, encode_video, save_states
-    from vsr.modelstore.folder import load_model
 
     outputs = {video: Path(args.out) / f"{Path(video).stem}.{args.format}" for video in args.videos}
     if len(set(outputs.values())) < len(args.videos):
         raise VsrError("bad_options", "two of the videos would be written to the same file: give each an -o of its own")
     layers = tuple(dict.fromkeys(args.layers.split(",")))
+    if odd := [name for name in layers if name not in ("frontend", "last") and not (name.isdecimal() and int(name))]:
+        raise VsrError("bad_options", f"--layers {args.layers}: {odd[0]!r} is none; give frontend, 1, 2, ... or last")
+    check_present(args.videos)
+    from vsr.inference.states import STATES, check_layers, encode_video, save_states
+    from vsr.modelstore.folder import load_model
+
     loaded = load_model(args.model, args.device, args.precision)
     check_layers(loaded, layers)
 

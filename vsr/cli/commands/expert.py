@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from vsr.cli.options import check_present
 from vsr.core.errors import VsrError
 from vsr.core.files import check_output
 from vsr.core.kinds import FIGURES
@@ -34,16 +35,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """0 if every video was scored, else 1. Raises VsrError for what no file could survive."""
+    if args.text is not None and not args.text.strip():
+        raise VsrError("bad_options", "--text is empty: give what is said, or leave it out")
+    if args.out:
+        check_output(args.out, args.real, *args.videos, kind=FIGURES)
+    check_present([args.real])
+    check_present(args.videos)
     from vsr.cli.each_video import over_videos
     from vsr.evaluation.wer import score
     from vsr.face.mouth_crop import crop_video
     from vsr.inference.expert import Expert, ladder
     from vsr.modelstore.folder import load_model
 
-    if args.text is not None and not args.text.strip():
-        raise VsrError("bad_options", "--text is empty: give what is said, or leave it out")
-    if args.out:
-        check_output(args.out, args.real, *args.videos, kind=FIGURES)
     expert = Expert(load_model(args.model))
     real = crop_video(args.real).crop
     scale = ladder(real)

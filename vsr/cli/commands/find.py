@@ -7,7 +7,8 @@ import json
 import sys
 from dataclasses import asdict
 
-from vsr.cli.options import add_faces_argument, add_model_argument
+from vsr.cli.options import add_faces_argument, add_model_argument, check_present
+from vsr.core.errors import VsrError
 from vsr.core.machine import add_device_argument, add_precision_argument
 from vsr.core.renamed import add_earlier_option
 
@@ -43,14 +44,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """0 if every file was searched, else 1. Raises VsrError for what no file could survive."""
+    phrases = list(dict.fromkeys([args.phrase, *args.also]))
+    if not 0 <= args.threshold <= 1:
+        raise VsrError("bad_options", f"--threshold is {args.threshold}; it can be 0 to 1")
+    if not all(phrase.strip() for phrase in phrases):
+        raise VsrError("bad_options", "a phrase is empty: give one word or several")
+    check_present(args.videos)
     from vsr.cli.each_video import for_each, tell_strange_words
-    from vsr.core.errors import VsrError
     from vsr.inference.alignment import tokens_of
     from vsr.modelstore.folder import load_model
 
-    if not 0 <= args.threshold <= 1:
-        raise VsrError("bad_options", f"--threshold is {args.threshold}; it can be 0 to 1")
-    phrases = list(dict.fromkeys([args.phrase, *args.also]))
     loaded = load_model(args.model, args.device, args.precision)
     for phrase in phrases:
         tokens_of(loaded, phrase)

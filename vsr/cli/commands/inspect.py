@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from vsr.cli.options import add_model_argument
+from vsr.cli.options import add_model_argument, check_present
 from vsr.cli.search_options import unused_in_search
 from vsr.core.machine import add_device_argument, add_precision_argument
 from vsr.decoding.options import METHODS, DecodeOptions
@@ -53,6 +53,7 @@ def run(args: argparse.Namespace) -> int:
     from vsr.report.page import PAGE, render_page
 
     check_output(args.out, args.video, kind=PAGE)
+    check_present([args.video])
     inspection = look(args)
     write_text(args.out, render_page(inspection))
     print(inspection.nbest[0].text)

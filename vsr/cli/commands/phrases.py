@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 
-from vsr.cli.options import add_faces_argument, add_model_argument
+from vsr.cli.options import add_faces_argument, add_model_argument, check_present
 from vsr.cli.own_phrases import FORMS, LONGEST, add_own_arguments, filmed, run_own
 from vsr.core.machine import add_device_argument, add_precision_argument
 from vsr.core.renamed import add_earlier_option
@@ -69,16 +69,19 @@ def unused(args: argparse.Namespace) -> dict[str, str]:
 
 def run(args: argparse.Namespace) -> int:
     """0 if every file was read, else 1. Raises VsrError for what no file could survive."""
-    from vsr.cli.each_video import for_each, tell_strange_words
     from vsr.core.errors import VsrError
-    from vsr.inference.phrases import choose, phrase_tokens, read_phrases
-    from vsr.modelstore.folder import load_model
 
     _check(args)
     if args.list in FORMS:
         return run_own(args)
     if not args.videos or args.speak:
         raise VsrError("bad_options", "give a list and clips: vsr phrases LIST VIDEO [VIDEO ...]; --speak is for own")
+    if not any(video.isdigit() for video in args.videos):  # a camera
+        check_present(args.videos)
+    from vsr.cli.each_video import for_each, tell_strange_words
+    from vsr.inference.phrases import choose, phrase_tokens, read_phrases
+    from vsr.modelstore.folder import load_model
+
     phrases, args.threshold = read_phrases(args.list), LEAST if args.threshold is None else args.threshold
     loaded = load_model(args.model, args.device, args.precision)
     phrase_tokens(loaded, phrases)

@@ -39,14 +39,16 @@ def run(args: argparse.Namespace) -> int:
     from vsr.core.artifacts import Ledger, identify
     from vsr.core.files import check_output
     from vsr.core.kinds import HYPOTHESES
+
+    check_output(args.out, args.manifest, args.nbest, *language_files(args), kind=HYPOTHESES)
+    given = language_options(args)
     from vsr.decoding.corpus import decoded_from
     from vsr.decoding.options import DecodeOptions
     from vsr.decoding.rescore import rescore_manifest
     from vsr.decoding.shallow_fusion import languages_of
     from vsr.modelstore.folder import load_model
 
-    check_output(args.out, args.manifest, args.nbest, *language_files(args), kind=HYPOTHESES)
-    loaded, options = load_model(args.model, args.device), DecodeOptions(**language_options(args))
+    loaded, options = load_model(args.model, args.device), DecodeOptions(**given)
     languages = languages_of(loaded, options)
     made = decoded_from(loaded, args.manifest, options) | {"weight": args.weight, "nbest": identify(args.nbest)}
     changed = rescore_manifest(loaded, args.manifest, args.nbest, args.out, args.weight, languages)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from vsr.cli.each_video import add_synchrony_arguments, over_videos
+from vsr.cli.options import check_present
 from vsr.core.errors import VsrError
 from vsr.core.files import check_output
 from vsr.core.kinds import FIGURES
@@ -36,11 +37,12 @@ def line_of(path: str, face: int, speaks: float, score: float) -> str:
 
 def run(args: argparse.Namespace) -> int:
     """0 if every video was read, else 1. Raises VsrError for what no file could survive."""
+    if args.out:
+        check_output(args.out, *args.videos, kind=FIGURES)
+    check_present(args.videos)
     from vsr.decoding.synchrony import load_synchrony
     from vsr.inference.synchrony import speakers_in, summary
 
-    if args.out:
-        check_output(args.out, *args.videos, kind=FIGURES)
     model = load_synchrony(args.model)
 
     def found(path: str) -> tuple[str, dict]:

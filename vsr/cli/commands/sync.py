@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from vsr.cli.each_video import add_synchrony_arguments, over_videos
-from vsr.cli.options import add_faces_argument, positive
+from vsr.cli.options import add_faces_argument, check_present, positive
 from vsr.core.errors import VsrError
 from vsr.core.files import check_output
 from vsr.core.kinds import FIGURES
@@ -34,13 +34,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """0 if every video was measured, else 1. Raises VsrError for what no file could survive."""
-    from vsr.decoding.synchrony import load_synchrony
-    from vsr.inference.synchrony import offset_in
-
     if args.most > LONGEST:
         raise VsrError("bad_options", f"--most is {args.most}: give at most {LONGEST} frames, 10 seconds")
     if args.out:
         check_output(args.out, *args.videos, kind=FIGURES)
+    check_present(args.videos)
+    from vsr.decoding.synchrony import load_synchrony
+    from vsr.inference.synchrony import offset_in
+
     model = load_synchrony(args.model)
 
     def measured(path: str) -> tuple[str, dict]:

@@ -6,17 +6,18 @@ import argparse
 import sys
 from pathlib import Path
 
-from vsr.cli.options import add_engine_arguments, add_faces_argument, add_model_argument
+from vsr.cli.options import add_engine_arguments, add_faces_argument, add_model_argument, check_present
 from vsr.cli.planned import ONE_FILE, options_given, planned, report_line
 from vsr.cli.search_options import add_search_arguments, unused_in_search
 from vsr.core.errors import WRONG_USAGE, VsrError
 from vsr.core.machine import add_device_argument, add_precision_argument, find_device
 from vsr.core.progress import shown
 from vsr.data.modalities import MODALITIES
+from vsr.decoding.head_names import check_head_name
 from vsr.inference.executors import open_engine
 from vsr.output.subtitles import WRITERS
 from vsr.output.transcript import Transcript
-from vsr.output.unsure import MODES, readable, unreadable_share
+from vsr.output.unsure import EVERYTHING, MODES, readable, unreadable_share
 from vsr.output.writing import Outputs
 
 HELP = "read the lips in video files"
@@ -71,8 +72,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     output.add_argument(
         "--unsure", choices=MODES,
-        help="words that are not to be believed: mark them [...], drop or keep them (default: mark in subtitles of "
-        "speech that is unlike what the model was trained on); JSON and TSV keep all",
+        help="words that are not to be believed: mark them [...], drop or keep them (default: mark in text and "
+        "subtitles of speech that is unlike what the model was trained on); JSON and TSV keep all",
     )  # fmt: skip
     output.add_argument(
         "--force", action="store_true", help="replace what is there, whoever wrote it and of whatever video it is"
@@ -83,7 +84,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def unused(args: argparse.Namespace) -> dict[str, str]:
     """Options that this call does not heed -> where they work."""
-    return unused_in_search(args) | ({"force": "-o DIR"} if args.out is None else {})
+    found = unused_in_search(args) | ({"force": "-o DIR"} if args.out is None else {})
+    unsure = {} if args.burn or set(args.formats) - set(EVERYTHING) else {"unsure": "formats for people and --burn"}
+    return found | unsure
 
 
 def run(args: argparse.Namespace) -> int:
@@ -92,6 +95,9 @@ def run(args: argparse.Namespace) -> int:
         raise VsrError(WRONG_USAGE, problem)
     search = tuple(options_given(args).items())
     _check_burn(args)
+    check_head_name(args.model, args.head)
+    if args.out is None and args.formats != ("json",):  # JSON says it of each file
+        check_present(args.videos)
     outputs = None if args.out is None else Outputs(args.out, args.formats, args.unsure)
     from vsr.inference.bulk import Settings
 

@@ -61,13 +61,21 @@ def render_sentence(path: str | Path, sentence: str, seed: int = 0, vocabulary: 
 
 
 def make_chunk(chunk: Chunk) -> int:
-    """Make the clips of a chunk, those excepted that are there; returns how many clips the chunk has."""
+    """Make the clips of a chunk, those excepted that are there; returns how many clips the chunk has. Of somebody's own
+    sentences those that espeak does not say word by word are left out. Raises VsrError."""
+    from vsr.corpora.puppet.speech import Unsayable
+
     for name, sentence, seed in zip(chunk.names, chunk.sentences, chunk.seeds, strict=True):
         align = Path(chunk.out_dir, "align", f"{name}.align")
         video = None if align.exists() else Path(chunk.out_dir, "video", f"{name}.{chunk.kind}")
-        speech, lead_s, num_frames = _say_and_film(
-            video, sentence, chunk.vocabulary, np.random.default_rng(seed), chunk.homophenes, chunk.voices
-        )
+        try:
+            speech, lead_s, num_frames = _say_and_film(
+                video, sentence, chunk.vocabulary, np.random.default_rng(seed), chunk.homophenes, chunk.voices
+            )
+        except Unsayable:
+            if not chunk.vocabulary.lines:
+                raise
+            continue
         if video:
             write_lines(Path(chunk.out_dir, "phones", align.name), align_lines(speech.phonemes, lead_s, num_frames))
             write_lines(align, align_lines(speech.words, lead_s, num_frames))  # last: it marks a finished clip

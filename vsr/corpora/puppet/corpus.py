@@ -6,6 +6,7 @@ out/video/NAME.mp4 (or .wav)  out/align/NAME.align  out/phones/NAME.align  out/{
 from __future__ import annotations
 
 import multiprocessing
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -138,9 +139,24 @@ class Rendering:
         _make_all([chunk for split, lines in splits.items() for chunk in self._chunks(split, lines)], jobs)
         made = {}
         for split in SPLITS:
-            names = self._names(split, len(splits[split]))
-            made[split] = [self._clip(name, text) for name, text in zip(names, splits[split], strict=True)]
+            texts = self._said(split, splits[split])
+            made[split] = [self._clip(name, text) for name, text in texts.items()]
         return write_lists(self.out_dir, CORPUS, made)
+
+    def _said(self, split: str, sentences: list[str]) -> dict[str, str]:
+        """Name -> text of the clips that there are; a line on stderr says how many are left out. Raises VsrError."""
+        texts = dict(zip(self._names(split, len(sentences)), sentences, strict=True))
+        left = {name: text for name, text in texts.items() if not self._is_made(name)}
+        if left:
+            odd = f"which espeak-ng does not say word by word, such as {next(iter(left.values()))!r}"
+            told = f"{len(left)} of {len(texts)} sentences of {split} are left out, {odd}"
+            if len(left) == len(texts):
+                raise VsrError("no_speech", told)
+            print(f"vsr prepare puppet: {told}", file=sys.stderr)
+        return {name: text for name, text in texts.items() if name not in left}
+
+    def _is_made(self, name: str) -> bool:
+        return (self.out_dir / "align" / f"{name}.align").exists()
 
     def _names(self, split: str, count: int) -> list[str]:
         return [f"{self.before}puppet_{split}_{i:05d}" for i in range(count)]
@@ -150,7 +166,7 @@ class Rendering:
         size = CHUNK if self.kind == VIDEO else CHUNK_OF_SOUND
         for start in range(0, len(names), size):
             stop = min(start + size, len(names))
-            if all((self.out_dir / "align" / f"{name}.align").exists() for name in names[start:stop]):
+            if all(map(self._is_made, names[start:stop])):
                 continue
             seeds = tuple((self.seed, 2, number, i) for i in range(start, stop))
             said = tuple(names[start:stop]), tuple(sentences[start:stop])

@@ -21,6 +21,16 @@ RATE, VOLUME, PITCH, RANGE, WORD_GAP = 1, 2, 3, 4, 7  # parameters of espeak_Set
 EVENT_END, EVENT_WORD, EVENT_PHONEME = 0, 1, 7
 
 
+class Unsayable(VsrError):
+    """A sentence that espeak does not say word by word, as where it runs two together."""
+
+    def __init__(self, message: str):
+        super().__init__("no_speech", message)
+
+    def __reduce__(self):
+        return type(self), (self.message,)
+
+
 @dataclass(frozen=True)
 class Voice:
     """How a sentence is spoken: espeak voice, words a minute, pitch 0-100, pause between words in 10 ms, how far the
@@ -84,7 +94,7 @@ class Synthesiser:
         self._library.espeak_SetSynthCallback(self._callback)
 
     def speak(self, words: Sequence[str], spoken: Sequence[str], voice: Voice) -> Speech:
-        """Say `spoken` (one string for each of `words`); VsrError (no_speech) when a word cannot be said.
+        """Say `spoken` (one string for each of `words`); Unsayable when a word cannot be said.
 
         After texts that were only written as phonemes espeak may miss words of its first sentence: it says it again.
         """
@@ -101,7 +111,7 @@ class Synthesiser:
         status = self._library.espeak_Synth(text, len(text) + 1, 0, 1, 0, UTF8 | PHONEMES_IN_TEXT, None, None)
         samples = np.frombuffer(b"".join(self._chunks), np.int16)
         if status != 0 or len(samples) == 0:
-            raise VsrError("no_speech", f"espeak-ng cannot say {' '.join(words)!r} (status {status})")
+            raise Unsayable(f"espeak-ng cannot say {' '.join(words)!r} (status {status})")
         phonemes = self._phoneme_spans(len(samples))
         return Speech(samples, self.rate, phonemes, self._word_spans(words, spoken, phonemes))
 
@@ -144,7 +154,7 @@ class Synthesiser:
                 starts.setdefault(_word_at(position, spoken), sample / self.rate)
         missing = [word for i, word in enumerate(words) if i not in starts]
         if missing or not phonemes:
-            raise VsrError("no_speech", f"espeak-ng does not say {missing[0] if missing else words!r} as a word")
+            raise Unsayable(f"espeak-ng does not say {missing[0] if missing else words!r} as a word")
         bounds = [starts[i] for i in range(len(words))] + [phonemes[-1].end]
         return tuple(Span(word, bounds[i], bounds[i + 1]) for i, word in enumerate(words))
 
