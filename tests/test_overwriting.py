@@ -24,7 +24,8 @@ def desk(tmp_path, tiny_model, monkeypatch):
     for name in ("hyp.jsonl", "nbest.jsonl"):
         record = {"id": "a", "text": "bin", "score": -1.0, "nbest": [{"text": "bin", "score": -1.0}]}
         (tmp_path / name).write_text(json.dumps(record) + "\n", encoding="utf-8")
-    shutil.copytree(tiny_model, "model")
+    for name in ("model", "second"):
+        shutil.copytree(tiny_model, name)
     (tmp_path / "words.arpa").write_text("\\data\\", encoding="utf-8")
     (tmp_path / "config.yaml").write_text("seed: 1\n", encoding="utf-8")
     os.link("hyp.jsonl", "hard.jsonl")
@@ -59,7 +60,7 @@ READ = [
     "tokens --manifest out/tokenizer.json --out out",
     "train --config config.yaml --out .",
     "lm train --config config.yaml --out .",
-    "average --models model model --out model",
+    "average --models model second --out model",
     "import auto_avsr model/tokenizer.model -o model",
     "prepare puppet --vocabulary out/train.jsonl --out out",
     "fuse --pixels model --tracks other --out model",
@@ -70,7 +71,7 @@ READ = [
 @pytest.mark.parametrize("line", READ)
 def test_what_is_read_is_not_replaced(desk, line, capsys):
     outs = ("out/grammar.arpa", "out/tokenizer.json", "out/train.jsonl")
-    for name in (*outs, "words.txt", "model/tokenizer.model", "clip.srt"):
+    for name in (*outs, "words.txt", "model/model.mp4", "model/tokenizer.model", "clip.srt"):
         (desk / name).parent.mkdir(exist_ok=True)
         (desk / name).write_text('{"id": "a", "video": "a.mp4", "text": "bin"}\n', encoding="utf-8")
     before = contents(desk)

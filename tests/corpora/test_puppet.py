@@ -80,7 +80,7 @@ def test_sentences_that_cannot_be_said_word_by_word_are_left_out(tmp_path, monke
 
     monkeypatch.setattr(speech.Synthesiser, "_word_spans", merged)
     monkeypatch.setattr(corpus, "_make_all", lambda chunks, jobs: [make_chunk(chunk) for chunk in chunks])
-    made = prepare_puppet(tmp_path / "out", 3, 0, 1, vocabulary=str(path), jobs=1)
+    made = prepare_puppet(tmp_path / "out", Wanted(3, 0, 1, jobs=1), vocabulary=str(path))
     texts = {clip.text for name in ("train", "test") for clip in read_manifest(tmp_path / "out" / f"{name}.jsonl")}
     assert sum(made.values()) == 3 and texts == {"good morning", "red two", "blue five"}
     (line,) = capsys.readouterr().err.splitlines()
