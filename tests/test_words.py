@@ -174,7 +174,7 @@ def test_training_decoding_and_scoring(lists, tmp_path, capsys):
     assert main(["results", "--run", str(tmp_path / "run"), "--command", "here", "--out", str(page)]) == 0
     assert "| test | 6 | 0 | 100.00 | 60.97 - 100.00 | 100.00 |" in page.read_text(encoding="utf-8")
     own = ["--model", model, "--manifest", lists["test"], "--out", str(tmp_path / "p")]
-    for verb in (["transcribe", "clip.mp4", "--model", model], ["posteriors", *own], ["rescore", "--nbest", out, *own]):
+    for verb in (["transcribe", __file__, "--model", model], ["posteriors", *own], ["rescore", "--nbest", out, *own]):
         assert main(verb) == 1
         assert "tells 3 isolated words apart, it does not read speech" in capsys.readouterr().err
 

@@ -22,14 +22,13 @@ from vsr.core.clock import UNIT_RATE
 from vsr.core.errors import VsrError
 from vsr.core.numbers import COUNT, check_numbers
 from vsr.core.tokens import IGNORE
-from vsr.data.manifest import Clip
+from vsr.data.manifest import Clip, read_manifests
 from vsr.data.sampler import FrameBudgetSampler
 from vsr.data.splits import check_disjoint
 from vsr.media.units import Codebook
 from vsr.text.ipa import SOUNDS
 from vsr.training.config import RunConfig, check_lists
 from vsr.training.dry_run import on_meta, parameters, part_lines, run_lines
-from vsr.training.lipreader import read_all
 from vsr.training.loop import Run
 from vsr.training.model_settings import built, model_settings
 
@@ -121,7 +120,7 @@ class TextRun(Run):
 
     def _open_data(self) -> None:
         data = self.config.data
-        train, dev, tests = (read_all(paths) for paths in (data.train, data.dev, data.tests))
+        train, dev, tests = (read_manifests(paths) for paths in (data.train, data.dev, data.tests))
         check_disjoint(train, dev, tests)
         self.codebook = Codebook.load(data.units)
         known = self.config.model_config(len(self.codebook), SOUNDS).languages  # phones are not known yet

@@ -160,10 +160,11 @@ def test_words_of_capital_pieces_are_found_in_a_file_of_small_ones(kenlm, tmp_pa
 def test_a_missing_library_and_a_broken_file_give_one_line(tmp_path, monkeypatch):
     (tmp_path / "bad.arpa").write_text("hello", encoding="utf-8")
     if importlib.util.find_spec("kenlm"):
-        with pytest.raises(VsrError, match="bad.arpa is no n-gram file") as caught:
+        with pytest.raises(VsrError, match="bad.arpa: is no file of n-grams") as caught:
             ngram.read_ngram(tmp_path / "bad.arpa")
         assert len(str(caught.value).splitlines()) == 1
     monkeypatch.setitem(sys.modules, "kenlm", None)
+    (tmp_path / "bad.arpa").write_text("\\data\\\n", encoding="utf-8")
     with pytest.raises(VsrError, match="pip install ufal-kenlm"):
         ngram.read_ngram(tmp_path / "bad.arpa")
 

@@ -48,9 +48,10 @@ def search_options(args: argparse.Namespace) -> dict[str, Any]:
         "ctc_weight": args.ctc_weight, "length_bonus": args.length_bonus,
         "lexicon": args.lexicon,
     }  # fmt: skip
-    options = {name: value for name, value in given.items() if value is not None} | language_options(args)
+    options = {name: value for name, value in given.items() if value is not None} | _languages(args)
     options = ({"method": LEXICON} if args.lexicon else {}) | options
     DecodeOptions(**({"beam": options.get("nbest", 1)} if options.get("method") == LEXICON else {}) | options)
+    _check_files(args)
     return options
 
 
@@ -92,7 +93,13 @@ def _check_files(args: argparse.Namespace) -> None:
 
 
 def language_options(args: argparse.Namespace) -> dict[str, Any]:
-    """Those of them that concern language models. Raises VsrError for a weight of nothing."""
+    """Those of them that concern language models. Raises VsrError for a weight of nothing, and for absent files."""
+    given = _languages(args)
+    _check_files(args)
+    return given
+
+
+def _languages(args: argparse.Namespace) -> dict[str, Any]:
     given = {
         "lm": args.lm, "lm_weight": args.lm_weight, "ngram": args.ngram, "ngram_weight": args.ngram_weight,
         "hotwords": args.hotwords, "hotwords_weight": args.hotwords_weight,
@@ -100,5 +107,4 @@ def language_options(args: argparse.Namespace) -> dict[str, Any]:
     for name in ("lm", "ngram", "hotwords"):
         if given[f"{name}_weight"] is not None and not given[name]:
             raise VsrError("bad_options", f"--{name}-weight needs --{name}")
-    _check_files(args)
     return {name: value for name, value in given.items() if value is not None}
