@@ -62,6 +62,8 @@ VOICES = [
     "results --run . --command x --out there.md",
     "translate a.wav --to es -o there.wav --consent",
     "revoice a.wav --reference anonymous -o there.wav --consent",
+    "say hello -o there.wav --units-model m --consent",
+    "units --sound a.wav --out there.safetensors",
 ]
 SUFFIXES = ("mp4", "html", "srt", "py", "wav", "jsonl", "json", "tsv", "txt", "md", "onnx", "safetensors")
 

@@ -153,6 +153,7 @@ def test_a_reader_of_characters_takes_words_without_pronunciation(tmp_path):
         (CharTokenizer(), "", "holds no words"),
         (CharTokenizer("ab "), "cab\n", "cannot write 'cab'"),
         (CharTokenizer(), None, "keeps no words"),
+        (CharTokenizer(), "bin blue at f\n", "a line is a word"),
     ],
 )
 def test_a_lexicon_that_does_not_fit_is_refused_in_one_line(tokenizer, text, printed, tmp_path):

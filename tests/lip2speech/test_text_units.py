@@ -7,11 +7,11 @@ import yaml
 
 from lip2speech.cli import main
 from lip2speech.features.phones import phones_in, phones_of, scripts_in, steps_of
-from lip2speech.inference.folder import save_part, save_voice
+from lip2speech.inference.folder import save_part
 from lip2speech.inference.saying import chosen_language, open_text_units, phones_of_sentences, say_text, sentences_of
 from lip2speech.models.text_units import PAUSE, PhoneBatch, TextUnits, TextUnitsConfig, regulated
 from lip2speech.training.text_units import TextDataset, TextTrainConfig, phones_among
-from tests.lip2speech.tiny import UNITS, by_heart, tiny_vocoder, tiny_voice
+from tests.lip2speech.tiny import UNITS, by_heart, save_units_voice, tiny_codebook
 from vsr.core.errors import VsrError
 from vsr.core.tokens import IGNORE
 from vsr.data.manifest import Clip, read_manifest, write_manifest
@@ -198,17 +198,13 @@ def test_a_text_is_said_in_whole_frames_as_long_as_is_asked(seconds):
 
 @pytest.fixture(scope="module")
 def codebook():
-    torch.manual_seed(4)
-    return Codebook(torch.randn(UNITS, 39), "mfcc")
+    return tiny_codebook()
 
 
 @pytest.fixture(scope="module")
 def voice(tmp_path_factory, codebook):
     """A folder with a tiny voice that speaks units."""
-    folder = tmp_path_factory.mktemp("saying")
-    save_voice(folder / "acoustic", tiny_voice(), codebook, {"seen": "units"})
-    save_part(folder / "vocoder", tiny_vocoder())
-    return folder
+    return save_units_voice(tmp_path_factory.mktemp("saying"), codebook)
 
 
 @pytest.fixture(scope="module")

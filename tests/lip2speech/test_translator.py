@@ -15,7 +15,7 @@ from lip2speech.models.durations import filling, free, repeated, runs
 from lip2speech.models.translator import TranslatorConfig, UnitTranslator
 from lip2speech.models.translators import FIRST, UnitPairs
 from lip2speech.training.translator import PairDataset, TranslatorTrainConfig, pairs_of, said_by, units_of
-from tests.lip2speech.tiny import UNITS, by_heart, speakers, tiny_vocoder, tiny_voice
+from tests.lip2speech.tiny import UNITS, by_heart, save_units_voice, speakers, tiny_codebook, tiny_vocoder, tiny_voice
 from vsr.core.errors import VsrError
 from vsr.core.tokens import IGNORE
 from vsr.data.manifest import Clip, write_manifest
@@ -189,16 +189,13 @@ def test_sizes_that_make_no_translator_are_refused(given, said):
 
 @pytest.fixture(scope="module")
 def codebook():
-    torch.manual_seed(4)
-    return Codebook(torch.randn(UNITS, 39), "mfcc")
+    return tiny_codebook()
 
 
 @pytest.fixture(scope="module")
 def voice(tmp_path_factory, codebook):
     """A folder with a tiny voice that speaks units and translates."""
-    folder = tmp_path_factory.mktemp("translating")
-    save_voice(folder / "acoustic", tiny_voice(), codebook, {"seen": "units"})
-    save_part(folder / "vocoder", tiny_vocoder())
+    folder = save_units_voice(tmp_path_factory.mktemp("translating"), codebook)
     model = translator()
     with torch.no_grad():
         model.decoder.out.bias[-1] = -1.0

@@ -3,10 +3,12 @@
 import torch
 
 from lip2speech.features.dataset import SpeechBatch
+from lip2speech.inference.folder import save_part, save_voice
 from lip2speech.models.voice import Voice
 from lip2speech.models.voice_config import VoiceConfig
 from lip2speech.vocoders.generator import Generator, GeneratorConfig
 from vsr.data.batch import Batch
+from vsr.media.units import Codebook
 
 READER = {
     "vocab_size": 7, "frontend_width": 16, "frontend_layers": 1, "frontend_heads": 2, "dim": 16, "heads": 2,
@@ -52,6 +54,19 @@ def tiny_vocoder(**settings):
     torch.manual_seed(1)
     given = {"units": UNITS, "unit_dim": 4, "speaker_dim": 4, "dim": 16, "hidden": 32, "layers": 2}
     return Generator(GeneratorConfig(**given | settings)).eval()
+
+
+def tiny_codebook():
+    """Units by chance, as MFCCs have them."""
+    torch.manual_seed(4)
+    return Codebook(torch.randn(UNITS, 39), "mfcc")
+
+
+def save_units_voice(folder, codebook):
+    """A tiny voice that speaks units, in a folder, which is returned."""
+    save_voice(folder / "acoustic", tiny_voice(), codebook, {"seen": "units"})
+    save_part(folder / "vocoder", tiny_vocoder())
+    return folder
 
 
 def speakers(count):

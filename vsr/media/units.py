@@ -18,6 +18,7 @@ from vsr.core.artifacts import identify_folder
 from vsr.core.clock import HOP, SAMPLE_RATE, UNIT_RATE, exact
 from vsr.core.errors import VsrError
 from vsr.core.files import atomic_write
+from vsr.core.kinds import marked
 from vsr.media.filterbank import cosines, differences
 from vsr.media.mel import NUM_MELS, log_mel
 
@@ -25,6 +26,7 @@ STEP = exact(SAMPLE_RATE, UNIT_RATE)  # samples
 MELS_PER_UNIT = exact(STEP, HOP)
 NUM_CEPSTRA = 13
 LEAST_DEVIATION = 1e-3  # of a cepstrum, so that silence stays silence
+CODEBOOK = marked("a codebook of units", b'"centres":{"dtype"')  # as the head of safetensors says it
 
 
 class Extractor(Protocol):

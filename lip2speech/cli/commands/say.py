@@ -51,11 +51,12 @@ def run(args: argparse.Namespace) -> int:
     check_consent(args.consent, "a voice that says a text")
     import torch
 
-    from lip2speech.inference.dubbing import speaker_of
     from lip2speech.inference.folder import load_model
     from lip2speech.inference.reference import before_hearing, read_reference
     from lip2speech.inference.revoicing import same_units, say_units
     from lip2speech.inference.saying import open_text_units, say_text
+    from lip2speech.inference.speakers import speaker_of
+    from vsr.core.clock import SAMPLE_RATE
     from vsr.media.audio import fit_length
 
     vector = before_hearing(read_reference(args.reference)) if args.reference else None
@@ -65,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     speaker = speaker_of(loaded, None if vector is None else torch.from_numpy(vector))
     made = say_units(loaded, torch.tensor(found.units), speaker, options)
     if args.duration is not None:
-        made = fit_length(made, round(16000 * args.duration))
+        made = fit_length(made, round(SAMPLE_RATE * args.duration))
         print(f"{found.pace:.2f} times as fast as the model would say it")
     return written(args, made)
 
@@ -76,6 +77,7 @@ def check_given(args: argparse.Namespace) -> tuple[FlowOptions, str, list[list[s
     from lip2speech.inference.folder import ACOUSTIC, find_model
     from lip2speech.inference.reference import FACE, OWN, read_reference
     from lip2speech.inference.saying import check_time, chosen_language, phones_of_sentences, sentences_of, text_config
+    from lip2speech.inference.synthetic import VOICE
     from lip2speech.inference.unit_voices import check_units_folder
     from vsr.core.errors import VsrError
     from vsr.core.files import check_output
@@ -86,7 +88,7 @@ def check_given(args: argparse.Namespace) -> tuple[FlowOptions, str, list[list[s
         raise VsrError("bad_options", f"--reference {args.reference}: a text has no voice of its own")
     if Path(args.out).suffix.lower() != ".wav":
         raise VsrError("bad_options", f"{args.out}: sound alone is written: the name must end in .wav")
-    check_output(args.out, *filter(None, [reference and reference.file]))
+    check_output(args.out, *filter(None, [reference and reference.file]), kind=VOICE)
     config = text_config(args.units_model)
     language = chosen_language(args.language, config)
     phones = phones_of_sentences(sentences_of(args.text), language, config)

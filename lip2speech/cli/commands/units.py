@@ -42,10 +42,10 @@ def run(args: argparse.Namespace) -> int:
     from vsr.core.files import check_output
     from vsr.core.numbers import Range, check_number
     from vsr.data.manifest import need_crops, read_manifests
-    from vsr.media.units import Codebook, fit_codebook, open_extractor
+    from vsr.media.units import CODEBOOK, Codebook, fit_codebook, open_extractor
 
     check_number("--seed", args.seed, Range(least=0, most=2**32 - 1), "bad_options")  # what scikit-learn takes
-    check_output(args.out, *args.manifest)
+    check_output(args.out, *args.manifest, kind=CODEBOOK)
     if not args.manifest and not args.sound:
         raise VsrError("bad_options", "give --manifest, --sound or both")
     extractor = open_extractor(args.extractor)

@@ -15,7 +15,7 @@ TOLD = {
     "lr": ("X", "the highest learning rate"),
     "steps": ("N", "of the optimiser"),
     "checks": ("N", "times that dev is read"),
-    "seed": ("N", "of what begins anew, and of the order of clips"),
+    "seed": ("N", "of the weights that begin at random, and of the order of clips"),
 }
 
 
