@@ -32,6 +32,7 @@ docs: setup
 
 lint: setup
 	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check --quiet .
 	@$(VENV)/bin/mypy
 
 # mediapipe's needs that nothing here uses are left out: see [tool.uv] in pyproject.toml.

@@ -192,9 +192,7 @@ def test_a_4k_video_is_read(read, make, tmp_path):
 
 def run_vsr(*words, **settings):
     arguments = [sys.executable, "-m", "vsr.cli", "transcribe", *map(str, words)]
-    return subprocess.Popen(
-        arguments, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **settings
-    )
+    return subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **settings)
 
 
 def test_a_folder_that_cannot_be_written_is_found_before_any_work(face_clip, tiny_model, tmp_path):

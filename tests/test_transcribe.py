@@ -157,9 +157,7 @@ def test_wrong_usage_is_2_and_says_what_to_do(arguments, complaint, capsys, tmp_
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    "arguments", [["--format", "doc"], ["--beam", "0"], ["--jobs", "two"], ["--nbest", "-1"]]
-)
+@pytest.mark.parametrize("arguments", [["--format", "doc"], ["--beam", "0"], ["--jobs", "two"], ["--nbest", "-1"]])
 def test_a_wrong_value_is_2(arguments, capsys):
     try:
         code = main(["transcribe", "a.mp4", *arguments])

@@ -26,6 +26,7 @@ def save_tiny_llm(folder, seed=0):
     (folder / "README.md").write_text("license: mit\n", "utf-8")
     return str(folder)
 
+
 WHISPER = {
     "model_type": "whisper", "d_model": 16, "encoder_layers": 1, "decoder_layers": 2, "encoder_attention_heads": 2,
     "decoder_attention_heads": 2, "encoder_ffn_dim": 16, "decoder_ffn_dim": 16, "num_mel_bins": 80,

@@ -51,9 +51,7 @@ def open_translator(loaded: LoadedVoice) -> LoadedTranslator:
     return LoadedTranslator(model.to(loaded.voice.mel_mean.device), codebook)
 
 
-def translate_wave(
-    translator: LoadedTranslator, wave: np.ndarray, language: str, same: bool = True
-) -> Translated:
+def translate_wave(translator: LoadedTranslator, wave: np.ndarray, language: str, same: bool = True) -> Translated:
     """What a wave (S,) says, in units of another language: as many as it has itself (``same``), or as they come.
 
     Raises VsrError too_short (no sound, or no time for the units), too_long, no_speech (nothing is translated).

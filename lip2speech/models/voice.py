@@ -50,9 +50,7 @@ class Voice(nn.Module):
         del self.reader.decoder  # words are not spelled here
         self.reader.requires_grad_(c.encoder == "finetuned")
         visual, units = 2 * self.reader.config.dim, max(1, c.units)
-        self.content = ContentModel(
-            visual, SPEAKER, units, c.dim, c.layers, c.heads, c.hidden, c.kernel, c.dropout
-        )
+        self.content = ContentModel(visual, SPEAKER, units, c.dim, c.layers, c.heads, c.hidden, c.kernel, c.dropout)
         condition = c.dim + PAIR + units
         self.velocity = Velocity(condition, SPEAKER, units, c.dim, c.velocity_layers, c.heads, c.hidden)
         self.named = conditions_of(c.conditions)

@@ -53,7 +53,7 @@ def progress(job: Job, ahead: int) -> str:
     at = names.index(job.stage) if job.stage in names else len(STEPS)
     steps = "".join(
         f'<li class="{"past" if k < at else "now" if k == at else "next"}"'
-        f'{" aria-current=step" if k == at else ""}>{title}</li>'
+        f"{' aria-current=step' if k == at else ''}>{title}</li>"
         for k, (_, title) in enumerate(STEPS)
     )
     return _status("working", STEPS[min(at, len(STEPS) - 1)][1], f"<ol>{steps}</ol>{_bar(job.share)}")

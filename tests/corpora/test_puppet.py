@@ -153,8 +153,7 @@ def test_the_real_detector_sees_the_mouth_that_was_rendered():
         pose[[PARAMETERS.index("open"), PARAMETERS.index("jaw")]] = opening
         (face,) = detector.detect(Face().frame(pose))
         measured.append(
-            np.linalg.norm(face.points[31] - face.points[35])
-            / np.linalg.norm(face.points[29] - face.points[33])
+            np.linalg.norm(face.points[31] - face.points[35]) / np.linalg.norm(face.points[29] - face.points[33])
         )
     assert np.corrcoef(rendered, measured)[0, 1] > 0.9
     assert measured[-1] - measured[0] > 0.2

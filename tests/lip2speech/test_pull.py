@@ -51,9 +51,7 @@ def test_padding_is_not_pulled_and_the_length_is_what_is_asked_for():
 
 def test_half_the_confidence_is_half_the_pull():
     end, correction, mask = torch.randn(1, 10, 160), torch.randn(1, 10, 160), torch.ones(1, 10, dtype=torch.bool)
-    sure, half = (
-        text_pull(listener(), [[Said("bin", 0, 0.2, c)]], 10, 1.0)(end, correction, mask) for c in (1.0, 0.5)
-    )
+    sure, half = (text_pull(listener(), [[Said("bin", 0, 0.2, c)]], 10, 1.0)(end, correction, mask) for c in (1.0, 0.5))
     assert torch.allclose(half, sure / 2, atol=1e-6)
 
 

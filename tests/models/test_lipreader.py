@@ -1,6 +1,5 @@
 """The lip reader's properties: padding, batching, caching; then one golden loss for each front end."""
 
-
 import pytest
 import torch
 
@@ -62,9 +61,7 @@ def test_training_statistics_ignore_padding(model):
     x = torch.randn(1, 6, TINY["dim"])
     mask = torch.ones(1, 6, dtype=torch.bool)
     alone = convolution(x, mask)
-    padded = convolution(
-        torch.cat([x, torch.full((1, 4, TINY["dim"]), 9.0)], 1), torch.cat([mask, ~mask[:, :4]], 1)
-    )
+    padded = convolution(torch.cat([x, torch.full((1, 4, TINY["dim"]), 9.0)], 1), torch.cat([mask, ~mask[:, :4]], 1))
     torch.testing.assert_close(alone, padded[:, :6])
 
 

@@ -78,9 +78,7 @@ def test_get_makes_a_reader_with_its_language_model_and_published_search(web, ca
 def test_transcribe_fetches_the_first_time_and_needs_no_network_afterwards(web, capsys, monkeypatch, face_clip):
     words = ["transcribe", str(face_clip), "--model", "lrs3", "--format", "json", "--beam", "3"]
     assert main(words) == 1
-    assert line(capsys) == (
-        "vsr: the licence of lrs3 must be agreed to first: vsr models get lrs3 --accept-licence"
-    )
+    assert line(capsys) == ("vsr: the licence of lrs3 must be agreed to first: vsr models get lrs3 --accept-licence")
     assert not web.asked
     assert main(["models", "get", "lrs3", "--accept-licence"]) == 0
     asked = len(web.asked)

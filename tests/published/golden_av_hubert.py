@@ -38,7 +38,7 @@ def build():
         encoder_ffn_embed_dim=HIDDEN, encoder_attention_heads=HEADS, layer_norm_first=True, modality_fuse="concat",
         audio_feat_dim=SOUND, final_dim=4, untie_final_proj=True,
     )  # fmt: skip
-    encoder = AVHubertModel(config, SimpleNamespace(sample_rate=25), [Dictionary(), ])
+    encoder = AVHubertModel(config, SimpleNamespace(sample_rate=25), [Dictionary()])
     small_front_end(encoder.feature_extractor_video.resnet)
     encoder.feature_extractor_video.proj = nn.Linear(8 * WIDTH, DIM)
     encoder.remove_pretraining_modules()

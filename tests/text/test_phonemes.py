@@ -52,7 +52,10 @@ def test_ipa_of_one_sound_and_its_arpabet_look_alike():
 @pytest.mark.parametrize(
     "ipa, phones",
     [
-        ("bˈɪn", "B IH N"), ("tʃˈɜːtʃ", "CH ER CH"), ("nˈaɪn", "N AY N"), ("bˈɔɪ", "B OY"),
+        ("bˈɪn", "B IH N"),
+        ("tʃˈɜːtʃ", "CH ER CH"),
+        ("nˈaɪn", "N AY N"),
+        ("bˈɔɪ", "B OY"),
         ("dʒˈʌmpɪŋ", "JH AH M P IH NG"),
     ],
 )

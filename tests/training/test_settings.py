@@ -87,7 +87,12 @@ def test_settings_of_the_voice(tmp_path, setting):
 @pytest.mark.parametrize(
     "setting",
     [
-        "seed=-1", "data.segment=0", "data.noise=.nan", "data.corruption=2", "gan.width=0", "gan.mel=-1",
+        "seed=-1",
+        "data.segment=0",
+        "data.noise=.nan",
+        "data.corruption=2",
+        "gan.width=0",
+        "gan.mel=-1",
         "model.kernel=4",
     ],  # fmt: skip
 )

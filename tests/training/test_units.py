@@ -84,9 +84,7 @@ def test_a_head_of_phonemes_stands_beside_letters(config, tmp_path, dictionary):
     one = changed_model(changed(config, "trainer", max_epochs=1), {"further_heads": {"phones": phones}})
     figures, loaded = trained(one, tmp_path / "run")
     assert {"dev_wer", "phones", "ctc"} <= figures.keys()
-    records = decode_manifest(
-        loaded, config.data.tests[0], tmp_path / "hyp.jsonl", options_for(loaded), head="phones"
-    )
+    records = decode_manifest(loaded, config.data.tests[0], tmp_path / "hyp.jsonl", options_for(loaded), head="phones")
     assert all(own["unit"] == "phoneme" for own in records)
 
 

@@ -123,10 +123,7 @@ def turned(tmp_path_factory):
     folder, face = tmp_path_factory.mktemp("turned"), talking_face(30)
     wide = np.pad(face, ((0, 0), (0, 0), (64, 64), (0, 0)))
     high = np.pad(face, ((0, 0), (64, 64), (0, 0), (0, 0)))
-    parts = [
-        write_video(folder / f"{name}.ts", own, options=FINE)
-        for name, own in (("wide", wide), ("high", high))
-    ]
+    parts = [write_video(folder / f"{name}.ts", own, options=FINE) for name, own in (("wide", wide), ("high", high))]
     return joined(folder / "turned.ts", *parts)
 
 

@@ -35,9 +35,7 @@ class PeerSearch:
         from espnet.nets.scorers.ctc import CTCPrefixScorer
 
         config, vocabulary = model.config, model.config.vocab_size
-        decoder = TransformerDecoder(
-            vocabulary, config.dim, config.heads, config.decoder_hidden, config.decoder_layers
-        )
+        decoder = TransformerDecoder(vocabulary, config.dim, config.heads, config.decoder_hidden, config.decoder_layers)
         parts = torch.nn.ModuleDict({"decoder": decoder, "ctc": CTC(vocabulary, config.dim, 0.1)}).eval()
         parts.load_state_dict(peer_weights(model))
         self.eos = vocabulary - 1

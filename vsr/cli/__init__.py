@@ -175,7 +175,5 @@ def ready_streams() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
-VSR = Program(
-    "vsr", "Read lips: a silent video of a talking face becomes text.", SECTIONS, "vsr transcribe clip.mp4"
-)
+VSR = Program("vsr", "Read lips: a silent video of a talking face becomes text.", SECTIONS, "vsr transcribe clip.mp4")
 main = VSR.main

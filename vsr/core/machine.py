@@ -48,7 +48,9 @@ def add_device_argument(parser, default: str = "cpu") -> None:
     """--device of a verb that runs a model."""
     choice = "auto: a GPU where there is one" if default == "auto" else default
     parser.add_argument(
-        "--device", default=default, metavar="D",
+        "--device",
+        default=default,
+        metavar="D",
         help=f"where the model runs: cpu, cuda, cuda:1, auto (default: {choice})",
     )
 

@@ -150,9 +150,7 @@ def _write_reports(
     write_json(gaps_file, gaps)
 
 
-def crop_in_processes(
-    clips: Sequence[Clip], out_dir: Path, jobs: int | None, store: str = "npy"
-) -> Iterator[Outcome]:
+def crop_in_processes(clips: Sequence[Clip], out_dir: Path, jobs: int | None, store: str = "npy") -> Iterator[Outcome]:
     """Outcomes as they come; ``jobs`` None: as many processes as the machine is good for."""
     if not clips:
         return iter(())

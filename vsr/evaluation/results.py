@@ -64,15 +64,19 @@ def collect(run_folder: str | Path, command: str, note: str = "", tag: str = "",
     for name, file in files.items():
         check_origin(file, scores[name].get("scored_from", {}), weights)
     named = {"name": Path(os.path.realpath(run_folder)).name, "tag": tag}
-    return named | provenance(command) | {
-        "model": spread(config["model"]),
-        "training": config.get("training", {}),
-        "averaged": config.get("averaged", []),
-        "confidence": config.get("confidence", {}),
-        "published": config.get("published", {}),
-        "note": note,
-        "scores": scores,
-    }
+    return (
+        named
+        | provenance(command)
+        | {
+            "model": spread(config["model"]),
+            "training": config.get("training", {}),
+            "averaged": config.get("averaged", []),
+            "confidence": config.get("confidence", {}),
+            "published": config.get("published", {}),
+            "note": note,
+            "scores": scores,
+        }
+    )
 
 
 def check_origin(file: Path, origin: dict, weights: str | None) -> None:

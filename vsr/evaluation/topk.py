@@ -110,6 +110,4 @@ def write_ranks(path: str | Path, each: list[WordScore]) -> None:
 def row(name: str, s: dict) -> str:
     """One line of the table of RESULTS.md."""
     interval = f"{100 * s['top1_low']:.2f} - {100 * s['top1_high']:.2f}"
-    return (
-        f"| {name} | {s['scored']} | {s['skipped']} | {100 * s['top1']:.2f} | {interval} | {100 * s['top5']:.2f} |"
-    )
+    return f"| {name} | {s['scored']} | {s['skipped']} | {100 * s['top1']:.2f} | {interval} | {100 * s['top5']:.2f} |"

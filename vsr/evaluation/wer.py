@@ -96,9 +96,7 @@ def score(
     if orphans:
         raise VsrError("bad_manifest", f"{len(orphans)} hypotheses have no reference, such as {orphans[0]}")
     norm = normaliser(normaliser_name)
-    each = [
-        score_utterance(i, norm(references[i]), norm(hypotheses[i])) for i in sorted(references) if i in hypotheses
-    ]
+    each = [score_utterance(i, norm(references[i]), norm(hypotheses[i])) for i in sorted(references) if i in hypotheses]
     words = sum(u.words for u in each)
     if not words:
         raise VsrError("bad_manifest", "nothing to score: no hypothesis has a reference with words")

@@ -18,8 +18,7 @@ Shape = tuple[int, ...]
 
 
 def ratio(shape: Shape, canvas: Shape | None) -> np.ndarray | None:
-    """(2,) float32 pixels of a frame of that shape for one of the canvas, along x and y; None where they are the same.
-    """
+    """(2,) float32 pixels of a frame of that shape for one of the canvas, by x, y; None where both are the same."""
     if canvas is None or shape[:2] == canvas[:2]:
         return None
     return np.array([shape[1] / canvas[1], shape[0] / canvas[0]], np.float32)

@@ -23,9 +23,7 @@ if TYPE_CHECKING:
     from vsr.modelstore.folder import LoadedModel
 
 
-def searched_by(
-    loaded: LoadedModel, name: str, states: Tensor, lengths: Tensor, nbest: int
-) -> list[list[Hypothesis]]:
+def searched_by(loaded: LoadedModel, name: str, states: Tensor, lengths: Tensor, nbest: int) -> list[list[Hypothesis]]:
     """The head's hypotheses of each window, states (B, T, D) and lengths (B,), best first.
 
     Raises VsrError bad_config for a head that writes no text.

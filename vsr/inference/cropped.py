@@ -68,9 +68,7 @@ def _mouth(image: np.ndarray, path: str | Path) -> np.ndarray:
     return cv2.resize(gray, (SIDE, SIDE), interpolation=cv2.INTER_AREA if height > SIDE else cv2.INTER_LINEAR)
 
 
-def transcribe_cropped(
-    loaded: LoadedModel, path: str | Path, options: DecodeOptions, modality: str = ""
-) -> Transcript:
+def transcribe_cropped(loaded: LoadedModel, path: str | Path, options: DecodeOptions, modality: str = "") -> Transcript:
     """Read such a video: all of it counts as speech of one face. ``modality``: of a model that hears, video or both.
     Of one that breaks off the transcript has what was read before, and the error. Raises VsrError as `cropped_clip`
     does where there is nothing."""

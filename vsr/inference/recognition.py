@@ -50,9 +50,7 @@ class WindowReading:
         return WindowRecord(face, float(edges[0]), float(edges[-1]), self.hypotheses, self.in_domain)
 
 
-def read_clip(
-    loaded: LoadedModel, clip: MouthClip, options: DecodeOptions, hear: Hear | None = None
-) -> list[Segment]:
+def read_clip(loaded: LoadedModel, clip: MouthClip, options: DecodeOptions, hear: Hear | None = None) -> list[Segment]:
     """The segments of one face, one for each window, as `transcribe` makes them: rests of the lips are not read, and
     seams lie where they pause. A clip without landmarks is known to speak; there seams lie where no word is broken.
     ``hear`` gives the sound of stretches of frames by their times, for a model that hears."""

@@ -33,9 +33,7 @@ GAP = 0.005  # seconds by which time stamps may jitter (Matroska rounds them to 
 MAX_SECONDS = 4 * 3600.0  # sound beyond this is a damaged time stamp
 
 
-def read_wave(
-    path: str | Path, num_frames: int | None = None, part: tuple[float, float] | None = None
-) -> np.ndarray:
+def read_wave(path: str | Path, num_frames: int | None = None, part: tuple[float, float] | None = None) -> np.ndarray:
     """The sound of a recording from its first video frame on (of a sound file: from its start).
 
     Time stamps are followed, so start times, edit lists and the encoder's priming are all undone; of several channels

@@ -147,8 +147,7 @@ def same_aspect(shape: tuple[int, ...], other: tuple[int, ...]) -> bool:
 
 
 def fitted(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Frame (H, W, 3) as large as fits into `size` (width, height), black beside it; itself where it has that size.
-    """
+    """Frame (H, W, 3) as large as fits into `size` (width, height), black beside it; itself where it has that size."""
     import cv2
 
     height, width = image.shape[:2]

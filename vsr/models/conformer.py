@@ -18,9 +18,7 @@ POSITIONS = {"relative": RelativeAttention, "legacy": LegacyRelativeAttention}
 class FeedForward(nn.Sequential):
     """Pre-norm position-wise feed-forward network, (..., D) -> (..., D)."""
 
-    def __init__(
-        self, dim: int, hidden: int, dropout: float, activation: type[nn.Module] = nn.SiLU, eps: float = 1e-5
-    ):
+    def __init__(self, dim: int, hidden: int, dropout: float, activation: type[nn.Module] = nn.SiLU, eps: float = 1e-5):
         super().__init__(
             nn.LayerNorm(dim, eps), nn.Linear(dim, hidden), activation(), nn.Dropout(dropout), nn.Linear(hidden, dim)
         )

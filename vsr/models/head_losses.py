@@ -21,6 +21,4 @@ def alignment_loss(logits: Tensor, frame_tokens: Tensor) -> Tensor:
 
 def ctc_loss(log_probs: Tensor, lengths: Tensor, tokens: Tensor, token_lengths: Tensor) -> Tensor:
     """CTC loss per token (Graves et al. 2006), mean over the batch; log_probs (B, T, V), tokens (B, U)."""
-    return F.ctc_loss(
-        log_probs.transpose(0, 1), tokens.clamp(min=0), lengths, token_lengths, BLANK, zero_infinity=True
-    )
+    return F.ctc_loss(log_probs.transpose(0, 1), tokens.clamp(min=0), lengths, token_lengths, BLANK, zero_infinity=True)

@@ -244,9 +244,7 @@ class LipReader(nn.Module):
         """
         return self.encode_in_steps(video, lengths, inside)[1]
 
-    def encode_in_steps(
-        self, video: Given, lengths: Tensor, inside: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
+    def encode_in_steps(self, video: Given, lengths: Tensor, inside: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """The same, with what the front end saw: features and states, both (B, T, D)."""
         mask = length_mask(lengths, frames_in(video))
         features = self.frontend(without_padding(video, mask), mask)

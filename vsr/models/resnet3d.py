@@ -49,9 +49,7 @@ class ResNet3D(nn.Module):
         activation: "silu", or "prelu" with a slope for each channel.
     """
 
-    def __init__(
-        self, dim: int, width: int = 64, blocks: tuple[int, ...] = (2, 2, 2, 2), activation: str = "silu"
-    ):
+    def __init__(self, dim: int, width: int = 64, blocks: tuple[int, ...] = (2, 2, 2, 2), activation: str = "silu"):
         super().__init__()
         # A Conv3d with one input channel is a Conv2d over stacked frames, which CPUs run several times faster.
         self.stem = nn.Conv2d(FRAMES, width, 7, 2, 3, bias=False)

@@ -108,9 +108,7 @@ class VideoTransformer(nn.Module):
         downscale: the input is averaged over squares of that side first.
     """
 
-    def __init__(
-        self, dim: int, width: int, layers: int, heads: int, frames: int, patch: int, downscale: int
-    ):
+    def __init__(self, dim: int, width: int, layers: int, heads: int, frames: int, patch: int, downscale: int):
         super().__init__()
         self.tubelets = Tubelets(width, frames, patch, downscale)
         self.place = nn.Parameter(nn.init.normal_(torch.empty(self.tubelets.num_patches, width), std=0.02))

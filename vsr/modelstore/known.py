@@ -95,7 +95,9 @@ AV_HUBERT = Licence(
 CC_BY_NC = Licence("CC BY-NC 4.0", "not for commercial use", "https://creativecommons.org/licenses/by-nc/4.0/")
 RAVEN = Licence("MIT code, research weights", "the code is MIT; the weights were trained on LRS3: research only",
                 "https://github.com/ahaliassos/raven")  # fmt: skip
-UNTOLD = Licence("not stated", "the publisher names no licence: ask before you use it", "https://huggingface.co/detao/CoGenAV")
+UNTOLD = Licence(
+    "not stated", "the publisher names no licence: ask before you use it", "https://huggingface.co/detao/CoGenAV"
+)
 OWN = Licence("Apache-2.0", "free to use; trained on GRID, CC BY 4.0", "vsr/weights/MODEL_CARD.md")
 
 ZOO = "github.com/mpc001/Visual_Speech_Recognition_for_Multiple_Languages, model zoo (Drive)"

@@ -20,9 +20,7 @@ Format: Name, Fontname, Fontsize, PrimaryColour, SecondaryColour, OutlineColour,
 StrikeOut, ScaleX, ScaleY, Spacing, Angle, BorderStyle, Outline, Shadow, Alignment, MarginL, MarginR, MarginV, Encoding
 """
 # A word is gray (the secondary colour) until it is said; outlined, at the bottom, in the middle.
-ASS_STYLE = (
-    "Style: {name},Arial,60,{colour},&H00B0B0B0,&H00101010,&H80000000,0,0,0,0,100,100,0,0,1,3,1,2,80,80,60,1\n"
-)
+ASS_STYLE = "Style: {name},Arial,60,{colour},&H00B0B0B0,&H00101010,&H80000000,0,0,0,0,100,100,0,0,1,3,1,2,80,80,60,1\n"
 ASS_EVENTS = """
 [Events]
 Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text

@@ -22,9 +22,7 @@ def faces(inspection: Inspection) -> str:
 
 def _figure(still: Still, seconds: float) -> str:
     side = still.image.shape[0]
-    lines = "".join(
-        "M" + " L".join(f"{x:.1f} {y:.1f}" for x, y in still.points[a:b]) + end for a, b, end in PARTS
-    )
+    lines = "".join("M" + " L".join(f"{x:.1f} {y:.1f}" for x, y in still.points[a:b]) + end for a, b, end in PARTS)
     dots = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="1.7"/>' for x, y in still.points)
     corners = " ".join(f"{x:.1f},{y:.1f}" for x, y in still.corners)
     return (

@@ -25,7 +25,8 @@ def facts_of(loaded: LoadedModel, clip: MouthClip, options: DecodeOptions) -> di
             "length": f"{info.duration:.2f} s",
             "face": f"number {clip.face}, found in {100 * clip.found:.0f} % of its frames",
             "filled in": f"{missed} of {len(clip.crop)} frames",
-        } | _unread(clip),
+        }
+        | _unread(clip),
         "Model": {
             "name": loaded.name,
             "front end": config.frontend.replace("_", " "),

@@ -54,9 +54,7 @@ def _posteriors(inspection: Inspection) -> str:
 
 def _attention(inspection: Inspection) -> str:
     """Where the decoder looks for each token, by heads that can be chosen."""
-    choices = "".join(
-        f'<option value="look{k}">{escape(name)}</option>' for k, name in enumerate(inspection.attention)
-    )
+    choices = "".join(f'<option value="look{k}">{escape(name)}</option>' for k, name in enumerate(inspection.attention))
     plot = _canvas("look0", "look", len(inspection.tokens), "attention")
     note = "attention over the frames before each token is written"
     without = lane("Where the decoder looks", plot, _names(inspection.tokens), note)

@@ -23,9 +23,7 @@ class Feed:
         workers: processes that prepare batches; 0: this one does.
     """
 
-    def __init__(
-        self, fabric: Fabric, dataset, batches: Sequence[list[int]], first: int, epoch: int, workers: int
-    ):
+    def __init__(self, fabric: Fabric, dataset, batches: Sequence[list[int]], first: int, epoch: int, workers: int):
         world = fabric.world_size
         self.fabric = fabric
         self.steps: list[tuple[int, list[int]]] = []  # (batches that are done after the step, clips of this rank)

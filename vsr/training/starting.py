@@ -59,9 +59,7 @@ def _as_stream(source: nn.Module, own: Mapping[str, Tensor]) -> dict[str, Tensor
     return {before + name[len(FRONT) :] if name.startswith(FRONT) else name: own for name, own in given.items()}
 
 
-def other_heads(
-    source: nn.Module, target: nn.Module, old: Tokenizer | None, new: Tokenizer | None
-) -> tuple[str, ...]:
+def other_heads(source: nn.Module, target: nn.Module, old: Tokenizer | None, new: Tokenizer | None) -> tuple[str, ...]:
     """Prefixes of the further heads that both have, with other units."""
     both = [getattr(own.config, "further_heads", {}) for own in (source, target) if hasattr(own, "config")]
     if old is None or new is None or len(both) < 2:

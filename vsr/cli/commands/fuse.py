@@ -20,15 +20,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pixels", required=True, metavar="DIR", help="model folder of the reader of mouth crops")
     parser.add_argument("--tracks", required=True, metavar="DIR", help="model folder of the reader of mouth points")
     parser.add_argument(
-        "--weights", type=float, nargs=2, default=(1.0, 1.0), metavar=("KNOWN", "UNKNOWN"),
+        "--weights",
+        type=float,
+        nargs=2,
+        default=(1.0, 1.0),
+        metavar=("KNOWN", "UNKNOWN"),
         help="of the tracks' CTC in the joint score, for speakers that the pixels know and do not know (default: 1 1)",
     )
     parser.add_argument(
-        "--entropies", type=float, nargs=2, default=(0.0, 1.0), metavar=("LOW", "HIGH"),
+        "--entropies",
+        type=float,
+        nargs=2,
+        default=(0.0, 1.0),
+        metavar=("LOW", "HIGH"),
         help="of the pixels' CTC, in nats: up to LOW they know the speaker, from HIGH on not (default: 0 1)",
     )
     parser.add_argument(
-        "--widest-turn", type=float, default=0.0, metavar="DEGREES",
+        "--widest-turn",
+        type=float,
+        default=0.0,
+        metavar="DEGREES",
         help="heads turned further aside than this are read from pixels alone (default: 0, no limit)",
     )
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the fused model")

@@ -35,8 +35,13 @@ WANTED = {"fetched": "no", "by hand": "no, by hand"}  # of what is not here
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("action", nargs="?", choices=("list", "get", "where"), default="list",
-                        help="default: list; where: the folder of anything that --model takes")
+    parser.add_argument(
+        "action",
+        nargs="?",
+        choices=("list", "get", "where"),
+        default="list",
+        help="default: list; where: the folder of anything that --model takes",
+    )
     parser.add_argument("names", nargs="*", metavar="NAME", help="of models; without: all of them")
     parser.add_argument("--json", action="store_true", help="list as JSON, with all that is known")
     parser.add_argument("--accept-licence", action="store_true", help="the licence of what is fetched is agreed to")

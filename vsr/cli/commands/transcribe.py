@@ -46,9 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("videos", nargs="+", metavar="VIDEO", help="video files")
     output = parser.add_argument_group("output")
-    output.add_argument(
-        "-o", "--out", metavar="DIR", help="write DIR/NAME.FORMAT for each file instead of printing"
-    )
+    output.add_argument("-o", "--out", metavar="DIR", help="write DIR/NAME.FORMAT for each file instead of printing")
     output.add_argument(
         "--format", type=_formats, default=("txt",), metavar="F[,F]", dest="formats",
         help=f"one or more of {','.join(WRITERS)} (default: txt)",
@@ -107,8 +105,14 @@ def run(args: argparse.Namespace) -> int:
     engine, here = open_engine(args.engine, args.jobs, args.address), args.engine == "local"
     # On a cluster only this process writes: other machines may see other disks.
     settings = Settings(
-        args.model, search, args.faces, outputs=outputs if here else None, resume=args.resume and here,
-        device=_device(args, here), cropped=args.cropped, precision=args.precision,
+        args.model,
+        search,
+        args.faces,
+        outputs=outputs if here else None,
+        resume=args.resume and here,
+        device=_device(args, here),
+        cropped=args.cropped,
+        precision=args.precision,
         modality=args.modality,
     )
     with shown(lambda watch: engine.transcribe(videos, settings, watch), len(videos)) as transcripts:

@@ -152,5 +152,3 @@ def _paced_file(name: str) -> Iterator[tuple[np.ndarray, float]]:
         started = time.monotonic() - place.time if started is None else started
         time.sleep(max(0.0, started + place.time - time.monotonic()))
         yield frame, place.time
-
-

@@ -116,9 +116,7 @@ def _triple(value: int | tuple[int, int, int]) -> tuple[int, int, int]:
 def see_grey(network: nn.Module) -> None:
     """Replace the first convolution by one of one channel that gives on grey what it gave on three like channels."""
     name, first = next((name, module) for name, module in network.named_modules() if isinstance(module, nn.Conv3d))
-    grey = nn.Conv3d(
-        1, first.out_channels, first.kernel_size, first.stride, first.padding, bias=first.bias is not None
-    )
+    grey = nn.Conv3d(1, first.out_channels, first.kernel_size, first.stride, first.padding, bias=first.bias is not None)
     with torch.no_grad():
         grey.weight.copy_(first.weight.sum(1, keepdim=True))
         if first.bias is not None:

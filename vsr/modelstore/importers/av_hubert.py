@@ -235,5 +235,3 @@ def _model_settings(settings: Any) -> dict[str, Any]:
         return {}
     nested = settings.get("model")
     return dict(nested) if isinstance(nested, Mapping) else dict(settings)
-
-
