@@ -162,6 +162,6 @@ def tell_what_differs(out: str, plan, references: dict[int | None, Reference], v
     """A line on stderr for what was not done as it was asked for."""
     if plan and plan.again:
         print(f"lip2speech: {out}: the video was encoded again, not copied: {plan.again}", file=sys.stderr)
-    for face in sorted(references.keys() - {None, *voiced}):
+    for face in sorted(face for face in references.keys() - set(voiced) if face is not None):
         named = ", ".join(map(str, voiced))
         print(f"lip2speech: face {face} is not voiced, its reference was not used; voiced: {named}", file=sys.stderr)

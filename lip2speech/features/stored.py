@@ -57,7 +57,7 @@ def load_features(folder: str | Path, clip: Clip) -> Features:
     return Features(wave.float() / 32767, mel, units.long(), speaker)
 
 
-class StoredFeatures(Sequence):
+class StoredFeatures:
     """The features of clips, read when they are asked for: those of LRS3 are 50 GB.
 
     Raises VsrError bad_features where a file is missing, and on access where it is damaged.

@@ -57,7 +57,7 @@ def voice_crop(loaded: LoadedVoice, crop: np.ndarray, speaker: torch.Tensor, tol
         lengths = torch.tensor([stop - start], device=speaker.device)
         pull, given = pull_in(loaded, told, start, stop), conditions_in(loaded, told.said, start, stop)
         if told.sound is not None:
-            given |= _heard(loaded, told, start, stop)
+            given |= _heard(loaded, told.sound, told.known, start, stop)
         own = loaded.voice.speak(video, lengths, speaker, told.options, conditions=given, pull=pull)
         join(mel, own.mel.cpu(), start * MELS_PER_FRAME, done * MELS_PER_FRAME)
         middle = (start + max(start, done)) // 2 * UNITS_PER_FRAME
@@ -66,12 +66,12 @@ def voice_crop(loaded: LoadedVoice, crop: np.ndarray, speaker: torch.Tensor, tol
     return Speech(mel.to(speaker.device), units.to(speaker.device))
 
 
-def _heard(loaded: LoadedVoice, told: Directions, start: int, stop: int) -> dict:
+def _heard(loaded: LoadedVoice, sound: np.ndarray, known: np.ndarray | None, start: int, stop: int) -> dict:
     """The voice's conditions that are made of the sound of a window, from one video frame to another."""
-    device, wave = loaded.voice.mel_mean.device, told.sound[start * SAMPLES_PER_FRAME : stop * SAMPLES_PER_FRAME]
-    if told.known is None:
+    device, wave = loaded.voice.mel_mean.device, sound[start * SAMPLES_PER_FRAME : stop * SAMPLES_PER_FRAME]
+    if known is None:
         return conditions_of_sound(loaded.voice.named, [wave], device)
-    steps = told.known[start * UNITS_PER_FRAME : stop * UNITS_PER_FRAME]
+    steps = known[start * UNITS_PER_FRAME : stop * UNITS_PER_FRAME]
     return conditions_around(loaded.voice.named, wave, steps, device)
 
 

@@ -92,7 +92,8 @@ class VoiceRun(Run):
         self.reader, self.codebook = load_model(data.reader or None), Codebook.load(data.units)
         self.reader.model = pixel_reader(self.reader.model)
         train, dev = (self._sounding(name, clips, data.features) for name, clips in (("train", train), ("dev", dev)))
-        self.train, self.dev = self._dataset(train, data.augmentation), self._dataset(dev, None)
+        self.speech, self.dev = self._dataset(train, data.augmentation), self._dataset(dev, None)
+        self.train: SpeechDataset | CachedFeatures = self.speech
         self.sampler = FrameBudgetSampler([clip.num_frames for clip in train], data.frames_per_batch, seed)
 
     def _dataset(self, clips: list[Clip], augmentation: Augmentation | None) -> SpeechDataset:
@@ -125,14 +126,14 @@ class VoiceRun(Run):
         config = self.config.model_config(reader_settings(self.reader.model.config), len(self.codebook))
         model = built(Voice, config)
         model.reader.load_state_dict(self.reader.model.state_dict(), strict=False)
-        mean, std = self.train.mel_statistics()
+        mean, std = self.speech.mel_statistics()
         model.mel_mean.copy_(mean)
         model.mel_deviation.copy_(std)
-        model.default_speaker.copy_(self.train.mean_speaker())
+        model.default_speaker.copy_(self.speech.mean_speaker())
         if self.config.trainer.init_from:
             self._begin_from(self.config.trainer.init_from, model)
         if model.config.encoder == "frozen" and self.config.data.views and self.config.data.seen == LIPS:
-            self.train = CachedFeatures(self.train, self._views(model))
+            self.train = CachedFeatures(self.speech, self._views(model))
         return model
 
     def _begin_from(self, folder: str, model: Voice) -> None:
@@ -153,7 +154,7 @@ class VoiceRun(Run):
         model.eval().to(device)
         with self.fabric.autocast():
             views = self.config.data.views
-            return cache_views(self.train, lambda *seen: model.encode(*(x.to(device) for x in seen)), views)
+            return cache_views(self.speech, lambda *seen: model.encode(*(x.to(device) for x in seen)), views)
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:

@@ -125,7 +125,7 @@ def check_outputs(paths: Iterable[str | Path | tuple[str | Path | None, Kind]], 
 def check_folder(folder: str | Path, names: Iterable[str], *inputs: str | Path) -> None:
     """Refuse a folder in which files of those names would replace an input; empty inputs are none. Raises VsrError."""
     here, own = os.path.realpath(folder), set(names)
-    for other in filter(None, inputs):
+    for other in (given for given in inputs if given):
         place, name = os.path.split(os.path.realpath(other))
         if place == here and name in own:
             raise VsrError("bad_config", f"{other} is what is read, and would be replaced: write to another folder")

@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from types import FrameType
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
@@ -32,9 +33,10 @@ class Interrupts:
 
     current: Interrupts | None = None
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.number: int | None = None
-        self._since, self._own, self._kept = 0.0, False, {}
+        self._since, self._own = 0.0, False
+        self._kept: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}  # the caller's handlers
         self._settled = threading.Event()
 
     def __enter__(self) -> Interrupts:

@@ -140,7 +140,7 @@ class TrackDataset(CropDataset):
         missing = [clip.id for clip in clips if not clip.track or clip.num_frames < 1]
         if missing:
             raise VsrError("bad_manifest", f"{len(missing)} clips have no track, such as {missing[0]}")
-        self.clips, self.augmentation, self.seed = list(clips), augmentation, seed
+        self.clips, self.variation, self.seed = list(clips), augmentation, seed
         self.teacher = Teacher(tokenizer, heads)
         self.tracks = [load_track(clip) for clip in self.clips]
         self.silences = silences or Silences(self.clips, self.tracks)
@@ -155,16 +155,16 @@ class TrackDataset(CropDataset):
 
     def item(self, index: int, epoch: int = 0) -> Item:
         """``tracks`` (T, F) of one clip, and its targets."""
-        rng, own = np.random.default_rng((self.seed, epoch, index)), self.augmentation
-        clip, track = self._sentence(index, rng) if own else (self.clips[index], self.tracks[index])
+        rng, own = np.random.default_rng((self.seed, epoch, index)), self.variation
+        clip, track = self._sentence(index, own, rng) if own else (self.clips[index], self.tracks[index])
         before = 0
         if _bare(clip):
             before, track = self.silences.around(track, own.silence if own else 1.0, rng)
         shifted = tuple((word, a + before / FPS, b + before / FPS) for word, a, b in clip.words)
         targets = self.teacher(replace(clip, words=shifted), len(track))
         if own:
-            track = self._as_another(clip.speaker, track, rng) if own.style else track
-            track, targets = self._varied(track, targets, rng)
+            track = self._as_another(clip.speaker, track, own, rng) if own.style else track
+            track, targets = _varied(track, targets, own, rng)
         features = features_of(track.points, track.measures)
         if own:
             features = without_group(masked(features, own.mask_frames, rng), own.drop, rng)
@@ -175,24 +175,18 @@ class TrackDataset(CropDataset):
         each = zip(self.clips, self.tracks, strict=True)
         return styles_of((clip.speaker, track.points, track.measures) for clip, track in each)
 
-    def _as_another(self, speaker: str, track: Track, rng: np.random.Generator) -> Track:
+    def _as_another(self, speaker: str, track: Track, own: TrackAugmentation, rng: np.random.Generator) -> Track:
         """The track, or with its odds in part as somebody else of the list moves."""
-        if rng.random() >= self.augmentation.style:
+        if rng.random() >= own.style:
             return track
         other = sorted(self._styles)[rng.integers(len(self._styles))]
-        return Track(*restyled(*vars(track).values(), self._styles[speaker], self._styles[other], rng.random()))
+        styles = self._styles[speaker], self._styles[other]
+        return Track(*restyled(track.points, track.measures, *styles, rng.random()))
 
-    def _varied(self, track: Track, targets: dict[str, Target], rng) -> tuple[Track, dict]:
-        places = time_map(len(track), self.augmentation, rng)
-        points, measures = (at_times(values, places) for values in (track.points, track.measures))
-        return Track(*another_face(points, measures, self.augmentation, rng)), at_frames(
-            targets, np.round(places).astype(int)
-        )
-
-    def _sentence(self, index: int, rng: np.random.Generator) -> tuple[Clip, Track]:
+    def _sentence(self, index: int, own: TrackAugmentation, rng: np.random.Generator) -> tuple[Clip, Track]:
         """The clip, or one that goes on as others of the speaker do who say the same word in the same place."""
         clip, track = self.clips[index], self.tracks[index]
-        if not _bare(clip) or len(clip.words) < 2 or rng.random() >= self.augmentation.recombine:
+        if not _bare(clip) or len(clip.words) < 2 or rng.random() >= own.recombine:
             return clip, track
         for _ in range(rng.integers(1, 3)):
             place = int(rng.integers(1, len(clip.words)))
@@ -214,3 +208,12 @@ def _continued(clip: Clip, track: Track, other: Clip, way: Track, place: int) ->
     words = clip.words[:place] + tuple((word, a + shift, b + shift) for word, a, b in other.words[place:])
     track = joined([track[:here], way[there:]])
     return replace(clip, text=" ".join(word for word, _, _ in words), words=words, num_frames=len(track)), track
+
+
+def _varied(
+    track: Track, targets: dict[str, Target], own: TrackAugmentation, rng: np.random.Generator
+) -> tuple[Track, dict[str, Target]]:
+    """The track at another pace, of another face; targets per frame follow."""
+    places = time_map(len(track), own, rng)
+    points, measures = (at_times(values, places) for values in (track.points, track.measures))
+    return Track(*another_face(points, measures, own, rng)), at_frames(targets, np.round(places).astype(int))

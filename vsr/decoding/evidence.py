@@ -9,7 +9,7 @@ Shapes: B utterances, K hypotheses of each, C candidates of each, T frames, W wo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -46,7 +46,9 @@ class WordTree:
     @classmethod
     def of(cls, words: Sequence[str], tokenizer: Tokenizer) -> WordTree:
         """The tree of ``words`` in the tokens of a tokenizer of characters."""
-        nodes, ends, through = [{}], {}, [set()]
+        nodes: list[dict[int, int]] = [{}]
+        ends: dict[int, int] = {}
+        through: list[set[int]] = [set()]
         for number, word in enumerate(words):
             node = 0
             for token in tokenizer.encode(word):
@@ -68,8 +70,7 @@ class WordTree:
 
     def to(self, device: torch.device) -> WordTree:
         """The same tree on another device."""
-        moved = (own.to(device) for own in (self.child, self.word, self.below))
-        return WordTree(*moved, self.space, self.end)
+        return replace(self, child=self.child.to(device), word=self.word.to(device), below=self.below.to(device))
 
 
 class TrackWords:
@@ -80,8 +81,8 @@ class TrackWords:
 
     def of(self, states: Tensor, lengths: Tensor) -> WordEvidence:
         """What it says of the clips with states (B, T, D) of ``lengths`` (B,) frames."""
-        home, said = exact_device(states.device), self.reader.said_by_tracks(states, lengths)
-        return WordEvidence(*(own.to(home) for own in (*said, lengths)), self.tree)
+        home, (said, weights) = exact_device(states.device), self.reader.said_by_tracks(states, lengths)
+        return WordEvidence(said.to(home), weights.to(home), lengths.to(home), self.tree)
 
 
 def joining(loaded: LoadedModel, options: DecodeOptions) -> list:

@@ -117,11 +117,12 @@ def score_units(
     }  # fmt: skip
     if not sum(own.units for own in each.values()):
         raise VsrError("bad_manifest", f"nothing to score: no hypothesis has a reference with {unit}s")
-    total = [sum(column) for column in zip(*each.values(), strict=True)]
+    total = Edits._make(sum(column) for column in zip(*each.values(), strict=True))
     low, high = interval(list(each.values()))
+    kinds = total.substitutions, total.deletions, total.insertions
     guessed = sum(pronouncer.guessed.values()) if pronouncer else 0
     return UnitScore(
-        unit, total[0] / total[4], low, high, *total[1:], len(each), len(references) - len(each),
+        unit, total.errors / total.units, low, high, *kinds, total.units, len(each), len(references) - len(each),
         tuple(dictionary) if pronouncer else (), guessed,
     ), each  # fmt: skip
 

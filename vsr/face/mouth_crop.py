@@ -44,6 +44,13 @@ class MouthClip:
     canvas: tuple[int, ...] | None = None
     mouth: np.ndarray | RequestedPoints | None = None
 
+    @property
+    def landmarks(self) -> np.ndarray:
+        """`points`. Raises ValueError for a crop without its video."""
+        if self.points is None:
+            raise ValueError(f"{self.info.path}: a crop without its video has no landmarks")
+        return self.points
+
     def mouth_of(self, start: int, stop: int) -> np.ndarray | RequestedPoints | None:
         """The points of the mouth in a part of its frames, if they are known."""
         return None if self.mouth is None else self.mouth[start:stop]
@@ -95,7 +102,7 @@ def crop_tracks(
             clips.append(clip_of(path, source.info, part.piece, part.face))
         except VsrError as error:
             refusal = refusal or error
-    if not clips:
+    if refusal is not None and not clips:
         raise refusal
     return clips
 

@@ -76,8 +76,8 @@ def chosen(pieces: list[Piece], labels: list[int], number: int | None) -> Iterat
 
 def unread(part: Part) -> list[Skipped]:
     """What is not read of a part."""
-    whole = (0, len(part.piece.crop), part.reason)
-    return skipped_in(part.face, part.piece.times, [whole] if part.reason else part.piece.stretches.skipped)
+    whole = [(0, len(part.piece.crop), part.reason)] if part.reason else []
+    return skipped_in(part.face, part.piece.times, whole or part.piece.stretches.skipped)
 
 
 def skipped_in(face: int, times: np.ndarray, skipped: Iterable[tuple[int, int, str]]) -> list[Skipped]:

@@ -55,7 +55,10 @@ def find_phrases(
     for window in encoded(loaded, path, faces, cropped):
         spotted = [(phrase, own) for phrase, tokens in wanted for own in spot(loaded, window, tokens, least)]
         chance = known_lips(loaded, [window.states]) if spotted else None
-        hits = [Found(str(path), phrase, window.face, *times, score, chance) for phrase, (times, score) in spotted]
+        hits = [
+            Found(str(path), phrase, window.face, start, end, score, chance)
+            for phrase, ((start, end), score) in spotted
+        ]
         yield from sorted(hits, key=lambda hit: (hit.start, hit.phrase))
     if window is None:
         raise at_rest(path)

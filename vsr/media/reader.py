@@ -112,7 +112,8 @@ def frames_from(path: str | Path, begin: Position | None = None) -> Iterator[tup
 
 def _chunks(timed: Iterator[tuple[np.ndarray, float]], chunk_frames: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Stack (frame, time) pairs to chunks of one shape, of at most `chunk_frames` frames and CHUNK_BYTES."""
-    images, times = [], []
+    images: list[np.ndarray] = []
+    times: list[float] = []
     for image, time in timed:
         if images and image.shape != images[0].shape:
             yield np.stack(images), np.asarray(times)

@@ -80,7 +80,8 @@ class Line:
     def __init__(self, origin: float, step: float):
         self._origin, self._step, self._usual = origin, step, step
         self._last, self._behind = -math.inf, math.inf
-        self._delay, self._since, self._shuffled = None, math.inf, False
+        self._delay: float | None = None
+        self._since, self._shuffled = math.inf, False
 
     def place(self, stamp: float | None, decoded: float | None = None) -> float | None:
         """Seconds of the next frame; None where its stamp is damaged and it is left out.
@@ -90,9 +91,9 @@ class Line:
             decoded: the time stamp of decoding of its moment, which is used instead where the stamps of a container
                 (AVI) are in the order of decoding, so that every few frames one goes back.
         """
-        if self._delay is None and None not in (stamp, decoded):
+        if self._delay is None and stamp is not None and decoded is not None:
             self._delay = decoded - stamp
-        if self._shuffled:
+        if self._shuffled and self._delay is not None:
             stamp = None if decoded is None else decoded - self._delay
         time = self._last + self._usual if stamp is None else stamp - self._origin
         if time <= self._last:

@@ -153,7 +153,7 @@ def frontend_of(c: LipReaderConfig) -> Part:
 
 def encoder_of(c: LipReaderConfig) -> Part:
     """The settings of the encoder, likewise."""
-    common = {"layers": c.layers, "hidden": c.hidden, "dropout": c.dropout}
+    common: dict[str, Any] = {"layers": c.layers, "hidden": c.hidden, "dropout": c.dropout}
     attentive = common | {"heads": c.heads}
     conformer = {"kernel": c.kernel, "activation": c.activation, "norm_eps": c.norm_eps, "positions": c.positions}
     flat = {"conformer": attentive | conformer, "av_hubert": attentive, "recurrent": common}

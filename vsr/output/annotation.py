@@ -75,7 +75,8 @@ TAIL = """    <LINGUISTIC_TYPE GRAPHIC_REFERENCES="false" LINGUISTIC_TYPE_ID="de
 def to_eaf(transcript: Transcript) -> str:
     """ELAN's XML; times are milliseconds. The video is looked for beside the file."""
     video = quoteattr("./" + Path(transcript.file).name)
-    slots, bodies = [], []
+    slots: list[float] = []
+    bodies: list[str] = []
     for name, spans in tiers(transcript).items():
         bodies.append(f'    <TIER LINGUISTIC_TYPE_REF="default-lt" TIER_ID={quoteattr(name)}>')
         for start, end, text in spans:

@@ -48,7 +48,8 @@ class AudioVisualRun(LipReaderRun):
         neither may be missing."""
         if len(self.read) < 2 or self.model.whole:
             return super().validate()
-        whole, found = self.dev, {}
+        whole = self.dev
+        found: dict[str, float] = {}
         for name in (VIDEO, SOUND, BOTH):
             shown = MODALITIES[name]
             self.dev = AudioVisualDataset(whole.clips, self.tokenizer, modalities=shown, form=whole.form)

@@ -108,7 +108,8 @@ def mean_weights(files: list[Path]) -> dict[str, Tensor]:
 
 def mean_of(states: Iterable[dict[str, Tensor]]) -> dict[str, Tensor]:
     """Tensor by tensor mean; counters are those of the last."""
-    total, count = {}, 0
+    total: dict[str, Tensor] = {}
+    count = 0
     for state in states:
         count += 1
         for name, tensor in state.items():

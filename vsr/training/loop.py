@@ -44,7 +44,7 @@ class Run:
         resume: go on from last.pt, with what the run was begun with (`vsr.training.continued`).
     """
 
-    entries = ("loss",)  # methods of the model, besides forward, that a step calls
+    entries: tuple[str, ...] = ("loss",)  # methods of the model, besides forward, that a step calls
     counted = "frames"  # what the sampler's lengths are
 
     def __init__(self, config, folder: str | Path, resume: bool = False):

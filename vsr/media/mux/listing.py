@@ -86,9 +86,9 @@ def listed(path: str | Path) -> Listing:
              packet.is_keyframe, packet.is_discard)
             for packet in packets_of(container, stream)
         ]  # fmt: skip
-        columns = np.array(rows, float).reshape(-1, 5).T
+        pts, dts, lengths, key, hidden = np.array(rows, float).reshape(-1, 5).T
         return Listing(
-            Path(path), *columns[:3], columns[3] > 0, columns[4] > 0, 1 / mean_rate(stream),
+            Path(path), pts, dts, lengths, key > 0, hidden > 0, 1 / mean_rate(stream),
             context.codec.canonical_name, container.format.name, bool(context.has_b_frames),
         )  # fmt: skip
 
