@@ -57,8 +57,9 @@ def draw_clip(clip: Clip, folder: str | Path, out: str | Path, natural_folder: s
 
 def _speech(folder: str | Path | None, clip: Clip) -> Speech | None:
     """What a folder has of a clip; None where it has nothing but sound."""
-    there = folder is not None and (Path(folder) / f"{clip.id}.safetensors").is_file()
-    return load_speech(folder, clip) if there else None
+    if folder is None or not (Path(folder) / f"{clip.id}.safetensors").is_file():
+        return None
+    return load_speech(folder, clip)
 
 
 def _mel(wave: np.ndarray) -> np.ndarray:

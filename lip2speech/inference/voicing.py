@@ -22,7 +22,7 @@ from lip2speech.inference.recorded import conditions_of_sound
 from lip2speech.inference.spoken_conditions import conditions_of_words
 from lip2speech.inference.synthesizer import check_finite, vocode
 from lip2speech.models.emotion import EmotionPull, Pulls
-from lip2speech.models.pull import Pull, Said, text_pull
+from lip2speech.models.pull import Pull, Said, TextPull, text_pull
 from lip2speech.models.voice import Speech
 from vsr.core.clock import FPS, MELS_PER_FRAME, SAMPLES_PER_FRAME, UNITS_PER_FRAME
 from vsr.core.windows import window_spans
@@ -77,14 +77,15 @@ def _heard(loaded: LoadedVoice, sound: np.ndarray, known: np.ndarray | None, sta
 
 def pull_in(loaded: LoadedVoice, told: Directions, start: int, stop: int) -> Pull | None:
     """Towards the words that are said from one video frame to another, and an emotion; None where there is nothing."""
-    device, steps, pulls = loaded.voice.mel_mean.device, (stop - start) * UNITS_PER_FRAME, []
+    device, steps = loaded.voice.mel_mean.device, (stop - start) * UNITS_PER_FRAME
+    pulls: list[TextPull] = []
     if not told.options.steps:
         return None
     if told.said and told.options.pull:
-        pulls.append(text_pull(loaded.listener, [_from(told.said, start)], steps, told.options.pull, device))
+        own = text_pull(loaded.listener, [_from(told.said, start)], steps, told.options.pull, device)
+        pulls += [own] if own is not None else []
     if told.emotion is not None and told.emotion.pulls:
         pulls.append(EmotionPull(loaded.emotions, told.emotion, (1, steps), device))
-    pulls = [pull for pull in pulls if pull is not None]
     return (pulls[0] if len(pulls) == 1 else Pulls(pulls)) if pulls else None
 
 

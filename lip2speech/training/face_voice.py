@@ -102,6 +102,7 @@ class FaceClips:
 class FaceRun(Run):
     """`vsr.training.loop.Run` with a `FaceTrainConfig`."""
 
+    train: FaceClips
     counted = "clips"
 
     def _open_data(self) -> None:

@@ -151,6 +151,8 @@ def _blur(mel: Tensor, deviation: float) -> Tensor:
 class ListenerRun(Run):
     """`vsr.training.loop.Run` with a `ListenerTrainConfig`."""
 
+    train: HeardClips
+
     def _open_data(self) -> None:
         data = self.config.data
         train, dev, tests = (read_manifests(paths) for paths in (data.train, data.dev, data.tests))

@@ -118,6 +118,8 @@ def phones_among(clips: Sequence[Clip], known: Sequence[str]) -> set[str]:
 class TextRun(Run):
     """`vsr.training.loop.Run` with a `TextTrainConfig`."""
 
+    train: TextDataset
+
     def _open_data(self) -> None:
         data = self.config.data
         train, dev, tests = (read_manifests(paths) for paths in (data.train, data.dev, data.tests))

@@ -153,6 +153,8 @@ def pairs_of(clip: Clip, said: Mapping, languages: Sequence[str]) -> list[tuple[
 class TranslatorRun(Run):
     """`vsr.training.loop.Run` with a `TranslatorTrainConfig`."""
 
+    train: PairDataset
+
     def _open_data(self) -> None:
         data = self.config.data
         train, dev, tests = (read_manifests(paths) for paths in (data.train, data.dev, data.tests))

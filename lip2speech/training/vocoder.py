@@ -55,6 +55,7 @@ class Learning(nn.Module):
 class VocoderRun(Run):
     """`vsr.training.loop.Run` with a `VocoderTrainConfig`; a step has two halves."""
 
+    train: Segments
     entries = ()
 
     def _open_data(self) -> None:

@@ -20,11 +20,10 @@ from vsr.core.clock import FPS
 from vsr.core.errors import VsrError
 from vsr.data.batch import TRACKS, CropDataset, as_tensors
 from vsr.data.manifest import Clip
-from vsr.data.targets import Item, Target, Taught, Teacher, at_frames
+from vsr.data.targets import Encoder, Item, Target, Taught, Teacher, at_frames
 from vsr.data.track_augmentation import TrackAugmentation, another_face, at_times, masked, time_map, without_group
 from vsr.data.track_style import Style, restyled, styles_of
 from vsr.face.mouth_features import CORNERS, FEWEST, features_of, read_track, repaired, with_changes
-from vsr.text.tokenizer import Tokenizer
 
 SHORTEST = 4  # frames of silence that are kept as such
 ROOM = 30  # frames that silence adds to a sentence, about
@@ -134,7 +133,7 @@ class TrackDataset(CropDataset):
     """
 
     def __init__(
-        self, clips: Sequence[Clip], tokenizer: Tokenizer, augmentation: TrackAugmentation | None = None,
+        self, clips: Sequence[Clip], tokenizer: Encoder, augmentation: TrackAugmentation | None = None,
         seed: int = 0, silences: Silences | None = None, heads: Mapping[str, Taught] | None = None,
     ):  # fmt: skip
         missing = [clip.id for clip in clips if not clip.track or clip.num_frames < 1]

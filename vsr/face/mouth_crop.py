@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from vsr.core.errors import VsrError
+from vsr.core.present import present
 from vsr.face.detector import Detector
 from vsr.face.mouth_points import MouthMesh
 from vsr.face.mouth_source import MouthSource
@@ -111,7 +112,8 @@ def _everybody(source: MouthSource) -> tuple[np.ndarray, list[Part]]:
     """Times of all frames of a video in one block, and everybody in it. Raises VsrError too_short or no_face."""
     own = next(iter(source), None)
     source.check(read=True)
-    return own.block.times, own.parts
+    found = present(own, f"what was read of {source.path}")
+    return found.block.times, found.parts
 
 
 def _prolonged(piece: Piece, times: np.ndarray) -> Piece:

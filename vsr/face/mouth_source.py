@@ -106,18 +106,19 @@ class MouthSource:
 
     def _with_requests(self, block: Block) -> Block:
         """The block, the points of whose mouths are found on request, if so they are."""
-        if self._mesh is None or not self._on_request:
+        mesh = self._mesh
+        if mesh is None or not self._on_request:
             return block
-        self._mesh.asked = self._mesh.asked and not block.pieces
-        pieces = [replace(piece, mouth=self._requested(block, piece)) for piece in block.pieces]
+        mesh.asked = mesh.asked and not block.pieces
+        pieces = [replace(piece, mouth=self._requested(block, piece, mesh)) for piece in block.pieces]
         return replace(block, pieces=pieces)
 
-    def _requested(self, block: Block, piece: Piece) -> RequestedPoints:
+    def _requested(self, block: Block, piece: Piece, mesh: Stock[MouthMesh]) -> RequestedPoints:
         def find() -> np.ndarray:
-            self._mesh.asked = True
+            mesh.asked = True
             if piece.mouth is not None:
                 return np.asarray(piece.mouth)
-            return points_again(self.path, block.begin, piece.start, piece.points, piece.canvas, self._mesh)
+            return points_again(self.path, block.begin, piece.start, piece.points, piece.canvas, mesh)
 
         return RequestedPoints(cache(find), np.arange(len(piece.crop)))
 

@@ -108,7 +108,9 @@ def check_found(path, frames: int, tracks: int, reasons: Iterable[str | None], r
 
 def number_of_faces(faces: str | int) -> int | None:
     """ "largest", "all" or a number -> how many faces are chosen in each shot; None for all. Raises VsrError."""
-    number = {"largest": 1, "all": None}.get(faces, faces)
-    if number is not None and (not isinstance(number, int) or number < 1):
+    if faces == "all":
+        return None
+    number = 1 if faces == "largest" else faces
+    if not isinstance(number, int) or number < 1:
         raise VsrError("bad_options", f"faces is {faces!r}; it can be 'largest', 'all' or a number from 1 on")
     return number

@@ -78,5 +78,5 @@ def transcribe_cropped(loaded: LoadedModel, path: str | Path, options: DecodeOpt
     segments = read_clip(loaded, clip, options, hearing.waves)
     return Transcript(
         str(path), clip.info.fps, clip.info.end, loaded.name, tuple(segments), shots=(float(clip.times[0]),),
-        error=broken and (broken.reason, str(broken)), complete=not broken, provenance=made,
+        error=(broken.reason, str(broken)) if broken else None, complete=not broken, provenance=made,
     )  # fmt: skip

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from vsr.core.present import present
 from vsr.data.batch import TRACKS, Batch
 from vsr.models.decoder import DecoderCache
 from vsr.models.lengths import length_mask, zero_padding
@@ -212,7 +213,8 @@ class PixelDecoder:
     """The interface of `vsr.models.decoder.Decoder` over states (B, T, P + L), of which it sees the pixels' part."""
 
     def __init__(self, reader: FusedReader):
-        self._decoder, self._own = reader.pixels.decoder, lambda states: reader.split(states)[0]
+        self._decoder = present(reader.pixels.decoder, "the decoder of the reader of pixels")
+        self._own = lambda states: reader.split(states)[0]
         self.step = self._decoder.step
 
     def __call__(self, tokens: Tensor, states: Tensor, lengths: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from vsr.core.numbers import COUNT, NOT_NEGATIVE
+from vsr.core.present import present
 from vsr.data.batch import VIDEO, Batch
 from vsr.data.modalities import MEL
 from vsr.models.conformer import ACTIVATIONS, POSITIONS
@@ -254,4 +255,4 @@ class LipReader(nn.Module):
 
     def ctc_log_probs(self, states: Tensor) -> Tensor:
         """States (B, T, D) -> CTC log-probabilities (B, T, V); the model must have a CTC head."""
-        return self.ctc(states).log_softmax(-1)
+        return present(self.ctc, "the head of CTC")(states).log_softmax(-1)

@@ -19,6 +19,8 @@ from vsr.training.lipreader import LipReaderRun
 class AudioVisualRun(LipReaderRun):
     """`LipReaderRun` of a model that reads sound, or video and sound."""
 
+    train: AudioVisualDataset
+    dev: AudioVisualDataset
     hears = True
 
     def _open_data(self) -> None:

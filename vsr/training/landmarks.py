@@ -17,6 +17,9 @@ class LandmarkRun(LipReaderRun):
     Silence for tracks that have none comes from the training list, for the dev list, too.
     """
 
+    train: TrackDataset
+    dev: TrackDataset
+
     def _open_data(self) -> None:
         data, seed = self.config.data, self.config.seed
         data.corruption.check_streams(video=False, sound=False)

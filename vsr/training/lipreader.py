@@ -29,6 +29,7 @@ from vsr.objectives.registry import objective_of
 from vsr.objectives.step import Step
 from vsr.text.normalise import lower
 from vsr.text.tokenizer import UNK, Tokenizer, WordTokenizer, load_tokenizer
+from vsr.text.unit_tokenizers import UnitTokenizer
 from vsr.training.bridge import fill_bridge
 from vsr.training.centroids import fit_centroids
 from vsr.training.lips import fill_lips
@@ -45,6 +46,7 @@ RATES = {"phoneme": "dev_per", "viseme": "dev_ver"}
 class LipReaderRun(Run):
     """`vsr.training.loop.Run` with a `vsr.training.config.TrainConfig`."""
 
+    train: CropDataset
     hears = False  # whether its model reads sound
 
     def _open_data(self) -> None:
@@ -175,7 +177,7 @@ class LipReaderRun(Run):
 
 def errors_of(tokenizer: Tokenizer, text: str, tokens: Sequence[int]) -> tuple[int, int]:
     """(errors, units of the text) of what was read: words, or the tokenizer's phonemes or visemes."""
-    if getattr(tokenizer, "unit", "text") in RATES:
+    if isinstance(tokenizer, UnitTokenizer):
         found = token_edits(tokenizer, text, tokens)
         return found.errors, found.units
     return word_errors(lower(text), lower(tokenizer.decode(tokens)))

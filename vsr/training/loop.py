@@ -12,12 +12,14 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import nn
 
 from vsr.core.errors import VsrError
+from vsr.data.sampler import FrameBudgetSampler
 from vsr.training.averaging import keep_epoch
 from vsr.training.batch_norm import synchronised
 from vsr.training.config import load_config
@@ -32,6 +34,12 @@ from vsr.training.sharding import whole
 from vsr.training.state import LAST, Average, Progress, load_state, save_state
 
 
+class Batches(Protocol):
+    """What is trained on."""
+
+    def batch(self, indices: list[int], epoch: int) -> Any: ...
+
+
 class Run:
     """One training run in one folder; a subclass opens the data, builds the model, validates and exports.
 
@@ -44,6 +52,8 @@ class Run:
         resume: go on from last.pt, with what the run was begun with (`vsr.training.continued`).
     """
 
+    train: Batches
+    sampler: FrameBudgetSampler
     entries: tuple[str, ...] = ("loss",)  # methods of the model, besides forward, that a step calls
     counted = "frames"  # what the sampler's lengths are
 
@@ -67,7 +77,7 @@ class Run:
                 self.progress = load_state(self.folder, self.model, self.average, self.optimiser)
             if self.fabric.is_global_zero and (notice := begin(self.folder, config, resume)):
                 print(notice, flush=True)
-        self.log = None
+        self.log: StepLog | None = None
         if self.fabric.is_global_zero:
             self.log = StepLog(self.folder, self.progress.step, self.progress.epoch + 1, self.counted)
         self.started = time.monotonic() - self.progress.seconds
@@ -201,7 +211,7 @@ class Run:
         text = "  ".join(f"{name} {value:.3f}" for name, value in losses.items())
         minutes = self.progress.seconds / 60
         self.say(f"epoch {self.progress.epoch:3d}  {minutes:6.1f} min  {text}")
-        if self.fabric.is_global_zero:
+        if self.log:
             points = [(name, value, self.progress.epoch) for name, value in losses.items()]
             add_points(self.folder / "tensorboard", points + self.log.points())
             keep_epoch(self.folder / "epochs", self.average, self.progress.epoch, self.config.trainer.keep_epochs)
