@@ -27,7 +27,7 @@ from vsr.training.continued import begin
 from vsr.training.feed import Feed
 from vsr.training.finite import Finite
 from vsr.training.frozen import freeze
-from vsr.training.log import StepLog
+from vsr.training.log import StepLog, add_points
 from vsr.training.machines import agreed, open_fabric, shared_figures, told_once
 from vsr.training.optimiser import adamw, learning_rate
 from vsr.training.sharding import whole
@@ -72,16 +72,7 @@ class Run:
             model = self._build_model()
             freeze(model, trainer.freeze)
         self._open_model(model)
-        with agreed(self.fabric):
-            if resume:
-                self.progress = load_state(self.folder, self.model, self.average, self.optimiser)
-            if self.fabric.is_global_zero and (notice := begin(self.folder, config, resume)):
-                print(notice, flush=True)
-        self.log: StepLog | None = None
-        if self.fabric.is_global_zero:
-            self.log = StepLog(self.folder, self.progress.step, self.progress.epoch + 1, self.counted)
-        self.started = time.monotonic() - self.progress.seconds
-        self.saved = self.progress.seconds
+        self._begin(resume)
 
     def _open_data(self) -> None:
         """Set ``train`` (the batches) and ``sampler`` (their order)."""
@@ -122,6 +113,19 @@ class Run:
         self.optimiser = self.fabric.setup_optimizers(adamw(self.model, optim.lr, optim.weight_decay))
         for name in self.entries:
             self.wrapped.mark_forward_method(name)
+
+    def _begin(self, resume: bool) -> None:
+        """What is known of an earlier run, the log and the clock."""
+        with agreed(self.fabric):
+            if resume:
+                self.progress = load_state(self.folder, self.model, self.average, self.optimiser)
+            if self.fabric.is_global_zero and (notice := begin(self.folder, self.config, resume)):
+                print(notice, flush=True)
+        self.log: StepLog | None = None
+        if self.fabric.is_global_zero:
+            self.log = StepLog(self.folder, self.progress.step, self.progress.epoch + 1, self.counted)
+        self.started = time.monotonic() - self.progress.seconds
+        self.saved = self.progress.seconds
 
     def fit(self) -> Path:
         """Train to the end of the schedule; returns the model folder with the averaged weights."""
@@ -168,12 +172,18 @@ class Run:
                 return sums
             if self.progress.seconds - self.saved > 60 * trainer.checkpoint_minutes:
                 self._save()
-        self.progress.epoch, self.progress.batch = epoch + 1, 0
+        counted = len(self.feed.steps) - self._epoch_over()
+        return {name: value / max(1, counted) for name, value in sums.items()}
+
+    def _epoch_over(self) -> int:
+        """The next epoch comes; returns how many steps of this one were skipped."""
+        self.progress.epoch, self.progress.batch = self.progress.epoch + 1, 0
         skipped = self.finite.take()
         self.progress.skipped += skipped
         if skipped:
-            self.say(f"epoch {epoch + 1:3d}  {skipped} of {len(self.feed.steps)} steps skipped: no finite gradient")
-        return {name: value / max(1, len(self.feed.steps) - skipped) for name, value in sums.items()}
+            steps = f"{skipped} of {len(self.feed.steps)} steps"
+            self.say(f"epoch {self.progress.epoch:3d}  {steps} skipped: no finite gradient")
+        return skipped
 
     def _step(self, indices: list[int]) -> dict[str, float]:
         """One optimiser step; returns its losses, means over all ranks."""
@@ -240,15 +250,6 @@ def train(kind: Callable[..., Run], config: type, path: str, settings: Sequence[
     run = kind(loaded, out, resume)
     run.say(f"model: {run.fit()}")
     return 0
-
-
-def add_points(folder: Path, points: Sequence[tuple[str, float, int]]) -> None:
-    """Figures of an epoch and of its steps, (name, value, epoch or step), in TensorBoard's files."""
-    from torch.utils.tensorboard import SummaryWriter
-
-    with SummaryWriter(str(folder)) as writer:
-        for point in points:
-            writer.add_scalar(*point)
 
 
 def step_seed(seed: int, step: int, rank: int) -> int:

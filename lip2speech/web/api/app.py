@@ -49,6 +49,12 @@ def build_api(limits: Limits, model: str | None = None, voice: str | None = None
 
 def add_routes(app: FastAPI, worker: Worker) -> None:
     """Every route of the API."""
+    _add_work(app, worker)
+    _add_facts(app, worker.models.names)
+
+
+def _add_work(app: FastAPI, worker: Worker) -> None:
+    """What is asked of a video."""
     names = worker.models.names
 
     @app.post("/v1/audio/transcriptions", responses=TRANSCRIBED, response_class=Response)
@@ -76,6 +82,10 @@ def add_routes(app: FastAPI, worker: Worker) -> None:
             return problem(400, "bad_options", "voice: a reference is given, too: give one of them", "voice")
         wish = Wish(_faces(form), form.response_format, form.text, form.voice)
         return await Errand(worker, request, form).run(names["voice"], speak_job, wish, answer)
+
+
+def _add_facts(app: FastAPI, names: dict[str, str]) -> None:
+    """What is known of the server."""
 
     @app.get("/v1/models", responses=PROBLEMS)
     async def models() -> fields.ModelList:
