@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
@@ -38,6 +38,7 @@ class PocketSphinxGrid:
     """CMU PocketSphinx with the grammar of GRID's sentences: works offline, its acoustic model is in the wheel."""
 
     name = "pocketsphinx-grid"
+    slots: Sequence[Sequence[str]] = GRID_SLOTS  # the words that each place of a sentence can have
 
     def __init__(self):
         self._turn = threading.Lock()  # the decoder hears one voice at a time
@@ -49,7 +50,7 @@ class PocketSphinxGrid:
         models = Path(get_model_path()) / "en-us"
         settings = {"hmm": str(models / "en-us"), "dict": str(models / "cmudict-en-us.dict"), "logfn": os.devnull}
         decoder = Decoder(Config(samprate=float(SAMPLE_RATE), **settings))
-        decoder.add_jsgf_string("grid", grid_grammar())
+        decoder.add_jsgf_string("grid", grammar_of(self.slots))
         decoder.activate_search("grid")
         return decoder
 
@@ -64,11 +65,11 @@ class PocketSphinxGrid:
         return re.sub(r"\(\d+\)", "", found.hypstr) if found else ""
 
 
-def grid_grammar() -> str:
-    """GRID's sentences in JSGF."""
-    rules = "".join(f"<slot{n}> = {' | '.join(words)};\n" for n, words in enumerate(GRID_SLOTS))
-    sentence = " ".join(f"<slot{n}>" for n in range(len(GRID_SLOTS)))
-    return f"#JSGF V1.0;\ngrammar grid;\npublic <sentence> = {sentence};\n{rules}"
+def grammar_of(slots: Sequence[Sequence[str]]) -> str:
+    """Sentences that have one of some words in each slot, in JSGF."""
+    rules = "".join(f"<slot{n}> = {' | '.join(words)};\n" for n, words in enumerate(slots))
+    sentence = " ".join(f"<slot{n}>" for n in range(len(slots)))
+    return f"#JSGF V1.0;\ngrammar own;\npublic <sentence> = {sentence};\n{rules}"
 
 
 def in_silence(wave: np.ndarray) -> np.ndarray:

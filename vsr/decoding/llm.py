@@ -36,6 +36,11 @@ class TextModel:
 
     def texts(self, texts: Sequence[Sequence[str]], before: str = "") -> list[float]:
         """Natural log-probability of each text (a list of words), after the text ``before``."""
+        with torch.inference_mode():
+            return self.scores(texts, before).tolist()
+
+    def scores(self, texts: Sequence[Sequence[str]], before: str = "") -> Tensor:
+        """The same (K,), with gradients."""
         opening = self.tokenizer.encode(before.strip(), add_special_tokens=False) if before.strip() else []
         beginning = [self.tokenizer.bos_token_id or self.tokenizer.eos_token_id or 0, *opening]
         return tree_log_probs(self.model, beginning, [self._tokens(words, bool(opening)) for words in texts])
@@ -75,9 +80,8 @@ def tree_of(beginning: Sequence[int], texts: Sequence[Sequence[int]]) -> tuple[l
     return tokens, parents, paths
 
 
-@torch.inference_mode()
-def tree_log_probs(model, beginning: Sequence[int], texts: Sequence[Sequence[int]]) -> list[float]:
-    """Log-probability of each of ``texts`` (tokens) after ``beginning``, in one pass of the model."""
+def tree_log_probs(model, beginning: Sequence[int], texts: Sequence[Sequence[int]]) -> Tensor:
+    """Log-probability (K,) of each of ``texts`` (tokens) after ``beginning``, in one pass of the model."""
     tokens, parents, paths = tree_of(beginning, texts)
     sees, depth = _ancestors(parents)
     kind = next(model.parameters()).dtype
@@ -88,8 +92,8 @@ def tree_log_probs(model, beginning: Sequence[int], texts: Sequence[Sequence[int
     nodes = torch.arange(len(beginning), len(tokens))
     from_parent = logits[torch.tensor(parents)[nodes]].float()
     own = from_parent.gather(1, torch.tensor(tokens)[nodes][:, None])[:, 0] - from_parent.logsumexp(1)
-    values = [0.0] * len(beginning) + own.tolist()
-    return [sum(values[node] for node in path) for path in paths]
+    values = torch.cat([own.new_zeros(len(beginning)), own]).double()
+    return torch.stack([values[path].sum() for path in paths])
 
 
 def _ancestors(parents: Sequence[int]) -> tuple[Tensor, Tensor]:

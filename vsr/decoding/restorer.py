@@ -157,7 +157,7 @@ class Restorer:
         if not tokens:
             return []
         if self.settings.architecture == "causal":
-            return tree_log_probs(self.model, prompt, tokens)
+            return tree_log_probs(self.model, prompt, tokens).tolist()
         labels = pad_sequence([torch.tensor(own) for own in tokens], True, IGNORE)
         encoded = self.model.get_encoder()(torch.tensor([prompt]))
         encoded.last_hidden_state = encoded.last_hidden_state.expand(len(tokens), -1, -1)

@@ -73,6 +73,12 @@ def translated_units(model, sources, language: str, same: bool):
     return [one.units for one in found], [one.pace for one in found]
 
 
+def sources_of(heard, place: int, count: int):
+    """The first clips of the lists that are translated into the language of one, from each of the others by turns."""
+    others = [own for number, own in enumerate(heard) if number != place]
+    return [others[n % len(others)][n] for n in range(count)]
+
+
 def figures(read: list[str], true: list[str]) -> str:
     """BLEU and WER with intervals."""
     named = {f"{number:04d}": text for number, text in enumerate(read)}
@@ -124,10 +130,10 @@ def main() -> None:
     made, natural = {"same": [], "another clip": [], "not translated": []}, []
     each, texts, differ, late, rows = {}, [], [], [], {}
     for place, language in enumerate(languages):
-        others = [own for own in range(len(languages)) if own != place]
-        sources = [heard[others[n % len(others)] if not args.lips else 0][n] for n in range(len(said[place]))]
         if args.lips and place == 0:
             continue
+        count = len(said[place])
+        sources = heard[0][:count] if args.lips else sources_of(heard, place, count)
         given = [np.load(Path(args.lips) / f"{c.id}.npy").ravel() if args.lips else units[c.id] for c in sources]
         true = [translation_of(c, language) for c in sources]
         same, paces = translated_units(model, given, language, True)

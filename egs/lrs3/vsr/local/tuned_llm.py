@@ -1,0 +1,161 @@
+#!/usr/bin/env python3
+"""A language model with LoRA that chooses among readings: tuned on sentences on which the members' errors are laid.
+
+    local/tuned_llm.py --ref ref.jsonl --group 'test/([^/]+)/' --llm SmolLM2-135M --texts common_voice_en.txt \\
+        --out exp/tuned auto_avsr.jsonl vspllm_433h.jsonl avhubert_433h.jsonl vspllm_30h.jsonl avhubert_30h.jsonl
+
+Members and folds as of combination.py. Patterns of errors are those of the other folds' talks (LipGER's idea, Ghosh et
+al. 2024), whose references are not learnt themselves: a sentence of --texts is misread as the members misread one of
+them, its confusion network is made, and the adapters learn few expected word errors among its paths, as `vsr combine`
+ranks them. Then weights are fitted with the tuned model's log-probabilities, and the fold's own talks are told once,
+beside the model as it came. --out is a folder for `vsr combine --llm`. --shuffle counts errors against another
+sentence (control); --scores keeps the log-probabilities of the model as it came.
+"""
+
+import argparse
+import math
+import re
+import sys
+import time
+import zlib
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import torch
+
+sys.path.insert(0, str(Path(__file__).parent))
+from combination import Kept
+
+from vsr.decoding.combination import Reading, edits, feature_names, fit_start, lattice_of
+from vsr.decoding.error_patterns import AlikeWords, patterns_of
+from vsr.decoding.llm import TextModel, as_sentence, load_text_model
+from vsr.decoding.members import Combiner, readings_of
+from vsr.evaluation.combined import paired_gain, worth
+from vsr.evaluation.wer import read_hypotheses, read_records, score_utterance
+from vsr.models.text_backbone import LoraSettings, with_lora
+from vsr.text.normalise import lower
+from vsr.text.pronounce import Pronouncer
+from vsr.text.visemes import visemes_of
+
+OFTEN, PATHS, CLIP = 2, 12, 1.0  # how often a word stands in the texts to be misread as; paths of a sentence
+
+
+def sentences_in(path: str, longest: int) -> list[list[str]]:
+    """Lines of 3 to so many words."""
+    lines = (lower(line).split() for line in Path(path).read_text(encoding="utf-8").splitlines())
+    return [words for words in lines if 3 <= len(words) <= longest]
+
+
+class Misread:
+    """Sentences as the members would read them, by the errors of references and readings."""
+
+    def __init__(self, references, members, texts):
+        pronouncer, vocabulary = Pronouncer(), Counter(word for words in texts for word in words)
+        phones = {word: (pronouncer.variants(word) or ((),))[0] for word, n in vocabulary.items() if n >= OFTEN}
+        self.known = {word: visemes_of(own) for word, own in phones.items() if own}
+        self.alike = AlikeWords(Counter({word: vocabulary[word] for word in self.known}), self.known.__getitem__)
+        self.patterns = patterns_of(references, members)
+
+    def lattice(self, words, rng):
+        """The network of a sentence, without language models."""
+        said = self.patterns.draw(words, lambda word: self.alike(word) if word in self.known else (), rng)
+        return lattice_of([Reading(tuple(own), (1.0,) * len(own)) for own in said], False, PATHS)
+
+
+def expected_errors(text_model: TextModel, lattice, weights: torch.Tensor, told) -> torch.Tensor:
+    """Of a word, among the paths of a network that weights (F,) rank, with gradients."""
+    paths = [text.split() for text in lattice.texts()]
+    logs = text_model.scores([as_sentence(own) for own in paths]).float()
+    chances = (torch.from_numpy(lattice.features).float() @ weights[:-1] + weights[-1] * logs).softmax(0)
+    return (chances * torch.tensor([edits(told, own) for own in paths])).sum() / len(told)
+
+
+def tune(text_model: TextModel, misread: Misread, texts, args) -> None:
+    """Train the adapters in place; prints the expected errors of a word as it goes."""
+    trained = [own for own in text_model.model.parameters() if own.requires_grad]
+    optimiser, rng = torch.optim.AdamW(trained, args.lr, weight_decay=0.01), np.random.default_rng(args.seed)
+    names, begun, seen = feature_names(len(args.hypotheses), ["llm"], False), time.process_time(), []
+    weights = torch.from_numpy(fit_start(names, ["llm"])).float()
+    for step in range(args.steps):
+        for group in optimiser.param_groups:
+            group["lr"] = args.lr * min(1, (step + 1) / 5) * 0.5 * (1 + math.cos(math.pi * step / args.steps))
+        optimiser.zero_grad()
+        for place in rng.integers(0, len(texts), args.batch):
+            words = texts[int(place)]
+            told = texts[int(rng.integers(len(texts)))] if args.shuffle else words
+            expected = expected_errors(text_model, misread.lattice(words, rng), weights, told)
+            (expected / args.batch).backward()
+            seen.append(float(expected.detach()))
+        torch.nn.utils.clip_grad_norm_(trained, CLIP)
+        optimiser.step()
+        if (step + 1) % 10 == 0:
+            minutes = (time.process_time() - begun) / 60
+            mean = np.mean(seen[-10 * args.batch :])
+            print(f"step {step + 1}: expected errors of a word {mean:.4f}, {minutes:.1f} busy min", flush=True)
+
+
+def parser() -> argparse.ArgumentParser:
+    own = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    own.add_argument("hypotheses", nargs="+", metavar="JSONL")
+    own.add_argument("--ref", required=True, metavar="JSONL")
+    own.add_argument("--group", required=True, metavar="REGEX", help="whose first group in the id names the talk")
+    own.add_argument("--folds", type=int, default=3)
+    own.add_argument("--fold", type=int, default=0, help="that is measured (default: 0)")
+    own.add_argument("--salt", default="test", help="how the talks are dealt into folds (default: test)")
+    own.add_argument("--llm", required=True, metavar="MODEL")
+    own.add_argument("--texts", required=True, metavar="FILE", help="lines of text")
+    own.add_argument("--steps", type=int, default=60)
+    own.add_argument("--batch", type=int, default=4, help="sentences of a step (default: 4)")
+    own.add_argument("--lr", type=float, default=5e-4)
+    own.add_argument("--rank", type=int, default=8, help="of the adapters (default: 8)")
+    own.add_argument("--words", type=int, default=14, metavar="N", help="of a sentence at most (default: 14)")
+    own.add_argument("--seed", type=int, default=0)
+    own.add_argument("--shuffle", action="store_true")
+    own.add_argument("--scores", metavar="JSON", help="keeps those of --llm as it came")
+    own.add_argument("--out", required=True, metavar="DIR")
+    return own
+
+
+def main() -> None:
+    args = parser().parse_args()
+    torch.set_num_threads(1)
+    files = [read_records(path) for path in args.hypotheses]
+    readings, refs = readings_of(files, args.hypotheses, lower), read_hypotheses(args.ref)
+    fold = {k: zlib.crc32(f"{args.salt}{re.search(args.group, k).group(1)}".encode()) % args.folds for k in readings}
+    rest, own = ([key for key in readings if (fold[key] == args.fold) is told] for told in (False, True))
+    taken, said = {lower(text) for text in refs.values()}, {key: lower(refs[key]).split() for key in readings}
+    texts = [words for words in sentences_in(args.texts, args.words) if " ".join(words) not in taken]
+    known = [key for key in rest if said[key]]
+    members = [[list(readings[key][n].words) for key in known] for n in range(len(files))]
+    misread = Misread([said[key] for key in known], members, texts)
+    before = load_text_model(args.llm)
+    print(f"{len(texts)} sentences; errors of {len(known)} utterances; fold {args.fold}: {len(own)}", flush=True)
+    kept = Kept(args.scores or "", lambda: before.sentences)
+    plain, whole = combined(kept, readings, said, rest, own)
+    torch.manual_seed(args.seed)
+    lora = LoraSettings(args.rank, 2.0 * args.rank, 0.0, ("q_proj", "v_proj"))
+    tuned = TextModel(with_lora(before.model.float().requires_grad_(False), lora), before.tokenizer, before.licence)
+    tune(tuned, misread, texts, args)
+    merged = tuned.model.merge_and_unload().eval()
+    better, records = combined(TextModel(merged, before.tokenizer, "").sentences, readings, said, rest, own)
+    merged.half().save_pretrained(args.out)
+    before.tokenizer.save_pretrained(args.out)
+    listed = [{key: record["text"] for key, record in file.items() if key in own} for file in files]
+    for name, found in (("as it came", whole), ("tuned", records)):
+        print(f"{name}:", *worth({k: refs[k] for k in own}, listed, found).lines(args.hypotheses)[-3:], sep="\n  ")
+    print("tuned better than as it came by {:.2f} ({:.2f} to {:.2f})".format(*paired_gain(plain, better)))
+
+
+def combined(scorer, readings, said, rest, own):
+    """Errors of each utterance of ``own``, and its records, with weights fitted on ``rest``."""
+    combiner = Combiner(len(next(iter(readings.values()))), False, {"llm": scorer})
+    lattices = {key: combiner.lattice(readings[key]) for key in readings}
+    fitted = combiner.fitted([lattices[key] for key in rest], [said[key] for key in rest])
+    print("  " + ", ".join(f"{n} {v:.2f}" for n, v in zip(fitted.names, fitted.used, strict=True)), flush=True)
+    records = [fitted.record(key, lattices[key]) for key in own]
+    return [score_utterance(r["id"], " ".join(said[r["id"]]), r["text"]) for r in records], records
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+"""Units of sound that lips are read as, for translations.py --lips: two Conformer layers on stored states of a reader.
+
+    local/lips_units.py --units data/cepstra.safetensors --train data/lips_waves/train/manifest.jsonl \\
+        --dev data/lips_waves/dev/manifest.jsonl --test data/lips_waves/test/manifest.jsonl --out exp/lips
+
+The lists have crops and sounds (vsr waves); no text is used. Prints the share of dev's and the test's units that are
+right, and that of the commonest unit, and writes ID.npy (T, 2) of each test clip to OUT/lips, and the units of its
+sound to OUT/sound. --shuffle learns the units of other clips: the control.
+"""
+
+import argparse
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "vsr" / "local"))
+from few_videos import PER_FRAME, batch_of, drawn, fit
+from on_states import stored
+from rig_options import rig_parser
+
+from lip2speech.training.translator import units_of
+from vsr.data.batch import Batch
+from vsr.data.manifest import read_manifest
+from vsr.media.units import Codebook
+from vsr.models.conformer import Conformer
+from vsr.models.lengths import length_mask
+from vsr.models.target_heads import UNITS, FrameUnitHead
+from vsr.modelstore.folder import load_model
+
+
+class LipsToUnits(nn.Module):
+    """Stored states (B, T, D) -> logits (B, T, 2, 1, K)."""
+
+    def __init__(self, width: int, size: int):
+        super().__init__()
+        self.encoder = Conformer(width, 2, 4, 2 * width, 7, 0.1)
+        self.head = FrameUnitHead(width, PER_FRAME, 1, size)
+
+    def states(self, batch: Batch) -> Tensor:
+        """(B, T, D)."""
+        given = batch.inputs[UNITS]
+        return self.encoder(given, length_mask(batch.lengths, given.shape[1]))
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Cross-entropy of the units."""
+        return self.head.loss(self.states(batch), batch)["loss"]
+
+    @torch.inference_mode()
+    def units(self, states: Tensor) -> Tensor:
+        """Of one clip, (T, D) -> (T, 2)."""
+        batch = batch_of([(states, torch.zeros(len(states), PER_FRAME, 1, dtype=torch.long))])
+        return self.eval().head(self.states(batch))[0, :, :, 0].argmax(-1)
+
+
+def share(found: list[Tensor], known: list[Tensor]) -> float:
+    """% of the units that are right."""
+    right = sum(int((one == other).sum()) for one, other in zip(found, known, strict=True))
+    return 100 * right / sum(own.numel() for own in known)
+
+
+def parser() -> argparse.ArgumentParser:
+    own = rig_parser(__doc__, model="grid", states="exp/states", steps=600, lr=2e-3, seed=0)
+    for flag in ("--train", "--dev", "--test"):
+        own.add_argument(flag, required=True, metavar="JSONL")
+    own.add_argument("--units", required=True, metavar="FILE", help="the codebook, that of the translator")
+    own.add_argument("--shuffle", action="store_true", help="the control")
+    own.add_argument("--out", type=Path, required=True, metavar="DIR")
+    return own
+
+
+def main() -> None:
+    """Train, measure, write."""
+    args = parser().parse_args()
+    torch.set_num_threads(1)
+    torch.manual_seed(args.seed)
+    codebook, loaded = Codebook.load(args.units), load_model(args.model)
+    lists = {name: read_manifest(getattr(args, name)) for name in ("train", "dev", "test")}
+    flat = units_of([clip for clips in lists.values() for clip in clips], codebook)
+    keep, norm = len(loaded.model.encoder.layers), loaded.model.encoder.norm
+    states, units = {}, {}
+    for name, clips in lists.items():
+        with torch.inference_mode():
+            made = [norm(own) for own in stored(loaded, clips, keep, args.states)]
+        states[name] = [own.clone() for own in made]
+        units[name] = [flat[clip.id].view(-1, PER_FRAME)[: len(own)] for clip, own in zip(clips, made, strict=True)]
+    taught = units["train"]
+    if args.shuffle:
+        taught = [taught[place] for place in np.random.default_rng(args.seed).permutation(len(taught))]
+    pairs = [
+        (own[: len(said)], said[: len(own), :, None]) for own, said in zip(states["train"], taught, strict=True)
+    ]  # fmt: skip
+    model = LipsToUnits(states["train"][0].shape[1], len(codebook))
+    fit(model, model.loss, drawn(pairs), args.steps, args.lr, args.seed)
+    found = {name: [model.units(own) for own in states[name]] for name in ("dev", "test")}
+    common = Counter(unit for own in units["train"] for unit in own.flatten().tolist()).most_common(1)[0][0]
+    for name, own in found.items():
+        always = [torch.full_like(each, common) for each in own]
+        print(f"{name}: {share(own, units[name]):.1f} % of the units are right, {share(always, units[name]):.1f} % are "
+              f"the commonest", flush=True)  # fmt: skip
+    for name, each in (("lips", found["test"]), ("sound", units["test"])):
+        (args.out / name).mkdir(parents=True, exist_ok=True)
+        for clip, own in zip(lists["test"], each, strict=True):
+            np.save(args.out / name / f"{clip.id}.npy", own.numpy())
+
+
+if __name__ == "__main__":
+    main()
