@@ -33,7 +33,8 @@ class ConformerSettings:
     dropout: float = 0.1
 
     def __post_init__(self):
-        check_numbers(self, "generator.", **dict.fromkeys(("dim", "layers", "heads", "hidden", "kernel"), COUNT))
+        sizes = dict.fromkeys(("dim", "layers", "heads", "hidden", "kernel"), COUNT)
+        check_numbers(self, "generator.", "bad_config", **sizes)
 
 
 @GENERATORS.register("masked")

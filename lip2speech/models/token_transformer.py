@@ -49,7 +49,7 @@ class TokenSizes:
         for name in ("span", "weights"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         sizes = dict.fromkeys(("dim", "layers", "heads", "hidden", "predictions"), COUNT)
-        check_numbers(self, "generator.", infill=SHARE, transition=NOT_NEGATIVE, **sizes)
+        check_numbers(self, "generator.", "bad_config", infill=SHARE, transition=NOT_NEGATIVE, **sizes)
         if len(self.span) != 2 or not 0 < self.span[0] <= self.span[1] <= 1:
             raise ValueError(f"generator.span is {self.span}; give the least and the greatest share, above 0 to 1")
 

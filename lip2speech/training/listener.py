@@ -62,7 +62,7 @@ class ListenerDataConfig:
     def __post_init__(self):
         check_lists(self.train, self.dev)
         levels = dict.fromkeys(("noise", "loudness", "tilt"), NOT_NEGATIVE)
-        check_numbers(self, "data.", frames_per_batch=COUNT, blur=SHARE, **levels)
+        check_numbers(self, "data.", "bad_config", frames_per_batch=COUNT, blur=SHARE, **levels)
 
 
 @dataclass(frozen=True)

@@ -175,7 +175,8 @@ class FusedReader(nn.Module):
     @property
     def ctc(self):
         """The CTC head of the pixels: states (..., P + L) -> logits (..., V)."""
-        return lambda states: self.pixels.ctc(self.split(states)[0])
+        head = present(self.pixels.ctc, "the head of CTC of pixels")
+        return lambda states: head(self.split(states)[0])
 
     @property
     def alignment(self):
