@@ -57,6 +57,14 @@ def check_given(args: argparse.Namespace, references: dict[int | None, Reference
         raise VsrError("bad_options", f"{args.out}: the suffix says what to write, such as .mp4 or .wav")
     flow_options(args)
     prosody_of(args)
+    _check_voice(args)
+    return None if Path(args.out).suffix.lower() == ".wav" else check_container(args.video, args.out)
+
+
+def _check_voice(args: argparse.Namespace) -> None:
+    """Refuse a voice that cannot be given what is asked: an emotion, a recording's sound. Raises VsrError."""
+    from vsr.core.errors import VsrError
+
     if emotion := emotion_of(args.emotion):
         if args.tokens:
             raise VsrError("bad_options", "--emotion is of a flow, not of --tokens")
@@ -71,7 +79,6 @@ def check_given(args: argparse.Namespace, references: dict[int | None, Reference
         from lip2speech.inference.folder import ACOUSTIC, check_given_sound, find_model
 
         check_given_sound(find_model(args.model) / ACOUSTIC, bool(args.fill))
-    return None if Path(args.out).suffix.lower() == ".wav" else check_container(args.video, args.out)
 
 
 def check_gap(args: argparse.Namespace) -> None:

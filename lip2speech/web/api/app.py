@@ -49,12 +49,12 @@ def build_api(limits: Limits, model: str | None = None, voice: str | None = None
 
 def add_routes(app: FastAPI, worker: Worker) -> None:
     """Every route of the API."""
-    _add_work(app, worker)
+    _add_transcriptions(app, worker)
+    _add_speech(app, worker)
     _add_facts(app, worker.models.names)
 
 
-def _add_work(app: FastAPI, worker: Worker) -> None:
-    """What is asked of a video."""
+def _add_transcriptions(app: FastAPI, worker: Worker) -> None:
     names = worker.models.names
 
     @app.post("/v1/audio/transcriptions", responses=TRANSCRIBED, response_class=Response)
@@ -68,6 +68,10 @@ def _add_work(app: FastAPI, worker: Worker) -> None:
             return transcription(wish.transcript, form)
 
         return await Errand(worker, request, form).run(names["reader"], transcribe_job, Wish(_faces(form)), answer)
+
+
+def _add_speech(app: FastAPI, worker: Worker) -> None:
+    names = worker.models.names
 
     @app.post("/v1/speech", responses=SPOKEN, response_class=Response)
     async def speech(request: Request, form: Annotated[fields.SpeechForm, MULTIPART]) -> Response:

@@ -43,7 +43,6 @@ def run(args: argparse.Namespace) -> int:
     from vsr.core.files import write_lines
     from vsr.core.progress import counted
     from vsr.decoding.members import readings_of
-    from vsr.evaluation.combined import agreement_lines, worth
     from vsr.evaluation.wer import read_hypotheses, read_records
     from vsr.text.normalise import normaliser
 
@@ -62,11 +61,18 @@ def run(args: argparse.Namespace) -> int:
         combiner.save(args.save_weights)
     records = [combiner.record(key, lattice) for key, lattice in lattices.items()]
     write_lines(args.out, map(json.dumps, records))
-    members = [{key: record["text"] for key, record in records.items()} for records in files]
+    _tell(args, files, records, texts)
+    return 0
+
+
+def _tell(args: argparse.Namespace, files: list[dict], records: list[dict], texts: dict[str, dict[str, str]]) -> None:
+    """How far the members agree and, where the true texts are known, what the combination gains."""
+    from vsr.evaluation.combined import agreement_lines, worth
+
+    members = [{key: record["text"] for key, record in own.items()} for own in files]
     print(*agreement_lines(records), sep="\n")
     if args.ref:
         print(*worth(texts[args.ref], members, records, args.normaliser).lines(args.hypotheses), sep="\n")
-    return 0
 
 
 def _combiner(args: argparse.Namespace, files: list, norm):
