@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +55,16 @@ def load_features(folder: str | Path, clip: Clip) -> Features:
     if not (mel.isfinite().all() and speaker.isfinite().all()):
         raise VsrError("bad_features", f"{path} holds values that are not finite: delete it and run again")
     return Features(wave.float() / 32767, mel, units.long(), speaker)
+
+
+def featured(name: str, clips: Sequence[Clip], folder: str | Path, say: Callable[[str], None]) -> list[Clip]:
+    """The clips of a list that have features; says how many have none. Raises VsrError bad_features where none has."""
+    kept, note = with_features(clips, folder)
+    if not kept:
+        raise VsrError("bad_features", f"{name}: {note}")
+    if note:
+        say(f"{name}: {note}")
+    return kept
 
 
 class StoredFeatures:

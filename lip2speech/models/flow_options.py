@@ -46,7 +46,7 @@ class FlowOptions:
     def __post_init__(self):
         if self.solver not in SOLVERS:
             raise VsrError("bad_options", f"the solver is '{self.solver}'; it can be {' or '.join(SOLVERS)}")
-        check_numbers(self, reason="bad_options", **RANGES)
+        check_numbers(self, "", "bad_options", **RANGES)
         scales_in(self.guidance)
 
 

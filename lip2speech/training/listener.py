@@ -16,20 +16,21 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from lip2speech.features.stored import StoredFeatures, with_features
-from lip2speech.inference.folder import ACOUSTIC, find_model, load_voice, save_part
+from lip2speech.inference.folder import ACOUSTIC, find_model, load_voice
 from lip2speech.models.content import MELS_PER_UNIT
 from lip2speech.models.listener import SILENCE, Listener, ListenerConfig
 from lip2speech.models.pull import STEPS
+from lip2speech.training.part_run import PartRun
 from vsr.core.errors import VsrError
 from vsr.core.numbers import COUNT, NOT_NEGATIVE, SHARE, check_numbers
 from vsr.data.batch import Counted
 from vsr.data.manifest import Clip, read_manifests
 from vsr.data.sampler import FrameBudgetSampler
-from vsr.data.splits import check_disjoint
+from vsr.data.splits import read_lists
 from vsr.modelstore.checkpoint import CONFIG_FILE
 from vsr.training.config import RunConfig, check_lists
 from vsr.training.dry_run import on_meta, parameters, part_lines, run_lines
-from vsr.training.loop import Run, step_seed
+from vsr.training.loop import step_seed
 from vsr.training.model_settings import built, model_settings
 
 BLUR = (0.3, 2.0)  # standard deviations in mel frames
@@ -61,7 +62,7 @@ class ListenerDataConfig:
     def __post_init__(self):
         check_lists(self.train, self.dev)
         levels = dict.fromkeys(("noise", "loudness", "tilt"), NOT_NEGATIVE)
-        check_numbers(self, "data.", frames_per_batch=COUNT, blur=SHARE, **levels)
+        check_numbers(self, "data.", "bad_config", frames_per_batch=COUNT, blur=SHARE, **levels)
 
 
 @dataclass(frozen=True)
@@ -148,15 +149,14 @@ def _blur(mel: Tensor, deviation: float) -> Tensor:
     return nn.functional.conv1d(held, (kernel / kernel.sum())[None, None])[:, 0].T
 
 
-class ListenerRun(Run):
+class ListenerRun(PartRun):
     """`vsr.training.loop.Run` with a `ListenerTrainConfig`."""
 
     train: HeardClips
 
     def _open_data(self) -> None:
         data = self.config.data
-        train, dev, tests = (read_manifests(paths) for paths in (data.train, data.dev, data.tests))
-        check_disjoint(train, dev, tests)
+        train, dev, _ = read_lists(data)
         alone = data.voice and (Path(data.voice) / CONFIG_FILE).is_file()
         self.voice, _ = load_voice(Path(data.voice) if alone else find_model(data.voice or None) / ACOUSTIC)
         train, dev = (self._timed(name, clips) for name, clips in (("train", train), ("dev", dev)))
@@ -193,12 +193,6 @@ class ListenerRun(Run):
             counts += torch.tensor([float(found.numel()), float(spoken.sum())])
         steps, words = (right / counts.clamp(min=1)).tolist()
         return {"dev_steps": steps, "dev_words": words if counts[1] else math.nan}
-
-    def export(self, folder: Path) -> Path:
-        """Write the averaged weights as a model folder (by rank 0 alone)."""
-        if self.fabric.is_global_zero:
-            save_part(folder, self.average.model, {"name": self.folder.name, "training": self.reached()})
-        return folder
 
 
 def listener_lines(config: ListenerTrainConfig) -> Iterator[str]:

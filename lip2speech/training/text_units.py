@@ -22,9 +22,9 @@ from vsr.core.clock import UNIT_RATE
 from vsr.core.errors import VsrError
 from vsr.core.numbers import COUNT, check_numbers
 from vsr.core.tokens import IGNORE
-from vsr.data.manifest import Clip, read_manifests
+from vsr.data.manifest import Clip
 from vsr.data.sampler import FrameBudgetSampler
-from vsr.data.splits import check_disjoint
+from vsr.data.splits import read_lists
 from vsr.media.units import Codebook
 from vsr.text.ipa import SOUNDS
 from vsr.training.config import RunConfig, check_lists
@@ -122,8 +122,7 @@ class TextRun(Run):
 
     def _open_data(self) -> None:
         data = self.config.data
-        train, dev, tests = (read_manifests(paths) for paths in (data.train, data.dev, data.tests))
-        check_disjoint(train, dev, tests)
+        train, dev, _ = read_lists(data)
         self.codebook = Codebook.load(data.units)
         known = self.config.model_config(len(self.codebook), SOUNDS).languages  # phones are not known yet
         phones, scripts = phones_among(train, known), scripts_in(clip.text for clip in train)

@@ -36,7 +36,7 @@ from vsr.data.frame_units import read_frame_units
 from vsr.data.manifest import Clip, read_manifests, translation_of
 from vsr.data.sampler import FrameBudgetSampler
 from vsr.data.sound_input import clip_wave
-from vsr.data.splits import check_disjoint
+from vsr.data.splits import check_disjoint, read_lists
 from vsr.media.units import Codebook, open_extractor
 from vsr.training.config import RunConfig, check_lists
 from vsr.training.dry_run import on_meta, parameters, part_lines, run_lines
@@ -157,9 +157,8 @@ class TranslatorRun(Run):
 
     def _open_data(self) -> None:
         data = self.config.data
-        train, dev, tests = (read_manifests(paths) for paths in (data.train, data.dev, data.tests))
+        train, dev, tests = read_lists(data)
         targets, dev_targets = read_manifests(data.targets), read_manifests(data.dev_targets)
-        check_disjoint(train, dev, tests)
         check_disjoint(targets, dev_targets, tests)
         self.codebook = Codebook.load(data.units)
         self.sizes = self.config.model_config(len(self.codebook))

@@ -142,8 +142,7 @@ class SoundCorruption:
             noise = {"noise": str(rng.choice(self.noise.kinds)), "snr": self.noise.ratio(rng)}
             if noise["noise"] == BABBLE:
                 noise["voices"] = self._voices(clips, rng, own)
-        amounts: dict[str, Any] = {name: float(rng.choice(own.values)) if rng.random() < own.p else 0.0
-                   for name, own in vars(self).items() if name in LIMITS}  # fmt: skip
+        amounts: dict[str, Any] = {name: own.draw(rng) for name, own in vars(self).items() if name in LIMITS}
         gaps = self._gaps(rng) if rng.random() < self.gaps.p else ()
         codec = round(amounts.pop("codec"))
         return DrawnSound(**noise, **amounts, codec=codec, gaps=gaps, seed=int(rng.integers(2**31)))

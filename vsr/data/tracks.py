@@ -1,8 +1,5 @@
 """Clips with tracks of mouth points -> batches for a reader of tracks; silence and new sentences are made on the way.
 
-Published tracks begin with the first word and end with the last. What is before and after comes from clips of the same
-list that have it: their lips' way to the first word, and from the last, is laid on another face.
-
 Shapes: points (T, 9, 2), measures (T, 8), features (T, F), as in `vsr.face.mouth_features`.
 """
 
@@ -10,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -20,110 +17,14 @@ from vsr.core.clock import FPS
 from vsr.core.errors import VsrError
 from vsr.data.batch import TRACKS, CropDataset, as_tensors
 from vsr.data.manifest import Clip
+from vsr.data.mouth_track import Track, joined, load_track, span_of
+from vsr.data.silences import Silences
 from vsr.data.targets import Encoder, Item, Target, Taught, Teacher, at_frames
 from vsr.data.track_augmentation import TrackAugmentation, another_face, at_times, masked, time_map, without_group
 from vsr.data.track_style import Style, restyled, styles_of
-from vsr.face.mouth_features import CORNERS, FEWEST, features_of, read_track, repaired, with_changes
+from vsr.face.mouth_features import features_of
 
-SHORTEST = 4  # frames of silence that are kept as such
 ROOM = 30  # frames that silence adds to a sentence, about
-
-
-@dataclass(frozen=True)
-class Track:
-    """points (T, 9, 2) and measures (T, 8) of one clip."""
-
-    points: np.ndarray
-    measures: np.ndarray
-
-    def __getitem__(self, span: slice) -> Track:
-        return Track(self.points[span], self.measures[span])
-
-    def __len__(self) -> int:
-        return len(self.points)
-
-    @property
-    def width(self) -> float:
-        """Mean width of the mouth, pixels."""
-        line = (self.points[:, CORNERS[1]] - self.points[:, CORNERS[0]]).mean(0)
-        return max(float(np.linalg.norm(line)), 1e-3)
-
-
-def joined(tracks: Sequence[Track]) -> Track:
-    """One behind the other."""
-    return Track(np.concatenate([own.points for own in tracks]), np.concatenate([own.measures for own in tracks]))
-
-
-def load_track(clip: Clip) -> Track:
-    """The clip's track, its gaps filled. Raises VsrError bad_manifest."""
-    try:
-        points, measures, _ = repaired(*read_track(clip.track))
-    except (OSError, ValueError, KeyError) as error:
-        raise VsrError("bad_manifest", f"cannot read the track of {clip.id}: {error}") from error
-    return Track(points, measures)
-
-
-def load_features(clip: Clip) -> np.ndarray | None:
-    """What is read of the clip's track, (T, F); None where the mouth was hardly seen. Raises VsrError bad_manifest."""
-    try:
-        points, measures, known = repaired(*read_track(clip.track))
-    except (OSError, ValueError, KeyError) as error:
-        raise VsrError("bad_manifest", f"cannot read the track of {clip.id}: {error}") from error
-    if len(points) != clip.num_frames:
-        problem = f"the track of {clip.id} has {len(points)} frames, its crop {clip.num_frames}"
-        raise VsrError("bad_manifest", f"{problem}: run vsr crop again")
-    return features_of(points, measures) if known.mean() >= FEWEST else None
-
-
-def span_of(clip: Clip) -> tuple[int, int]:
-    """(first, one past the last) frame of the words; all frames where word times are unknown."""
-    if not clip.words:
-        return 0, clip.num_frames
-    return round(clip.words[0][1] * FPS), min(clip.num_frames, round(clip.words[-1][2] * FPS))
-
-
-class Silences:
-    """What mouths do before the first word and after the last, as ways from there, in mouth widths."""
-
-    def __init__(self, clips: Sequence[Clip], tracks: Sequence[Track]):
-        self.before, self.after = [], []
-        for clip, track in zip(clips, tracks, strict=True):
-            first, last = span_of(clip)
-            if clip.words and SHORTEST <= first < len(track):
-                self.before.append(_way(track[:first], track[first : first + 1], track.width))
-            if clip.words and last <= len(track) - SHORTEST:
-                self.after.append(_way(track[last:], track[last - 1 : last], track.width))
-
-    def around(self, track: Track, probability: float, rng: np.random.Generator) -> tuple[int, Track]:
-        """The words' track with silence; how many frames are before them."""
-        width = track.width
-        before, after = (_some(own, probability, rng) for own in (self.before, self.after))
-        parts = [track]
-        if before is not None:
-            start = before[len(before) - _length(before, rng) :]
-            parts.insert(0, _laid(start, track[:1], width))
-        if after is not None:
-            parts.append(_laid(after[: _length(after, rng)], track[-1:], width))
-        whole = joined(parts)
-        whole.measures[:, :6] = np.maximum(whole.measures[:, :6], 0)
-        return len(parts[0]) if before is not None else 0, Track(whole.points, with_changes(whole.measures))
-
-
-def _way(track: Track, origin: Track, width: float) -> Track:
-    return Track((track.points - origin.points) / width, track.measures - origin.measures)
-
-
-def _laid(way: Track, origin: Track, width: float) -> Track:
-    return Track((origin.points + way.points * width).astype(np.float32), origin.measures + way.measures)
-
-
-def _some(ways: list[Track], probability: float, rng: np.random.Generator) -> Track | None:
-    return ways[rng.integers(len(ways))] if ways and rng.random() < probability else None
-
-
-def _length(way: Track, rng: np.random.Generator) -> int:
-    """All of it, or as often a part."""
-    return int(rng.integers(0, len(way) + 1)) if rng.random() < 0.5 else len(way)
 
 
 class TrackDataset(CropDataset):

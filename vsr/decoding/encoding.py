@@ -17,8 +17,8 @@ from vsr.core.errors import VsrError
 from vsr.data.batch import TRACKS, Batch
 from vsr.data.manifest import Clip
 from vsr.data.modalities import BOTH, MEL, SOUND, VIDEO
+from vsr.data.mouth_track import load_features
 from vsr.data.sound_input import empty_sound, to_sound_input
-from vsr.data.tracks import load_features
 from vsr.decoding.hearing import heard_if_understood
 from vsr.face.head_turn import turned
 from vsr.face.mouth_features import FEATURES, mouth_features

@@ -5,13 +5,12 @@ Shapes: N units of the reference, H units of the hypothesis.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 from vsr.core.errors import VsrError
-from vsr.evaluation.wer import RESAMPLES
+from vsr.evaluation.bootstrap import rate_interval
 from vsr.text.normalise import lower, normaliser
 from vsr.text.phonemes import MARK, PHONEMES, UNITS
 from vsr.text.pronounce import Pronouncer
@@ -129,13 +128,7 @@ def score_units(
 
 def interval(each: Sequence[Edits], level: float = 0.95, seed: int = 0) -> tuple[float, float]:
     """Interval of the rate when utterances are drawn with replacement (Bisani and Ney 2004)."""
-    rng, rates = random.Random(seed), []
-    for _ in range(RESAMPLES):
-        drawn = rng.choices(each, k=len(each))
-        rates.append(sum(own.errors for own in drawn) / max(1, sum(own.units for own in drawn)))
-    rates.sort()
-    tail = (1 - level) / 2
-    return rates[int(tail * RESAMPLES)], rates[int((1 - tail) * RESAMPLES) - 1]
+    return rate_interval([(own.errors, own.units) for own in each], level, seed)
 
 
 def reference_units(text: str, unit: str, pronouncer: Pronouncer | None) -> list[list[Units]]:

@@ -125,7 +125,7 @@ def _timed(packets: Iterable, clock: Clock, first: float | None = None) -> Itera
     """(second, duration) of each frame, in the order of showing; those before ``first`` cannot be decoded."""
     line, begun, earliest = None, first is None, -math.inf if first is None else first - JITTER
     for duration, stamp in counted_back(_in_order(packets), clock.step, 0.0):
-        origin = stamp if clock.origin is None else clock.origin
+        origin = clock.origin if clock.begun else stamp
         line = line or Line(origin, clock.step)
         begun = begun or stamp is None or stamp - origin > earliest
         seconds = line.place(stamp) if begun else None

@@ -13,9 +13,9 @@ from torch import nn
 from vsr.core.clock import FPS
 from vsr.core.errors import VsrError
 from vsr.data.batch import CropDataset
-from vsr.data.manifest import Clip, read_manifests
+from vsr.data.manifest import Clip
 from vsr.data.sampler import FrameBudgetSampler
-from vsr.data.splits import check_disjoint
+from vsr.data.splits import read_lists
 from vsr.evaluation.units import token_edits
 from vsr.evaluation.wer import word_errors
 from vsr.models.borrowed import borrow, identified
@@ -51,8 +51,7 @@ class LipReaderRun(Run):
 
     def _open_data(self) -> None:
         data = self.config.data
-        train, dev, tests = (read_manifests(paths) for paths in (data.train, data.dev, data.tests))
-        check_disjoint(train, dev, tests)
+        train, dev, tests = read_lists(data)
         self.tokenizer = data.checked(load_tokenizer(data.tokenizer))
         train = self._with_tokens("training", self._short_enough(train))
         train += self._unlabelled(train, dev, tests)

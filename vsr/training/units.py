@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from vsr.core.errors import VsrError
-from vsr.data.manifest import read_manifests
 from vsr.data.sampler import FrameBudgetSampler
-from vsr.data.splits import check_disjoint
+from vsr.data.splits import read_lists
 from vsr.data.unit_input import UNITS, UnitDataset
 from vsr.models.lipreader import frontend_of, further_heads_of
 from vsr.models.unit_bridge import UnitFrontendSettings
@@ -24,8 +23,7 @@ class UnitRun(LipReaderRun):
     def _open_data(self) -> None:
         data, seed = self.config.data, self.config.seed
         data.corruption.check_streams(video=False, sound=False)
-        train, dev, tests = (read_manifests(paths) for paths in (data.train, data.dev, data.tests))
-        check_disjoint(train, dev, tests)
+        train, dev, _ = read_lists(data)
         self.tokenizer = data.checked(load_tokenizer(data.tokenizer))
         config = self.config.model_config(self.tokenizer.vocab_size)
         part, heads = frontend_of(config), further_heads_of(config)
