@@ -99,7 +99,7 @@ def voice(args: argparse.Namespace, plan, text_for: Callable, write_words: Calla
         text_for: (voice, options of the flow) -> the `lip2speech.inference.text.Text`.
         write_words: (file of --words, text, video, seconds that are voiced) writes them.
 
-    Raises VsrError.
+    0; 1 where the file breaks off or is damaged, and what could be read of it was voiced. Raises VsrError.
     """
     references = references_of(args.reference)
     voices = _voices(args, references)
@@ -113,12 +113,29 @@ def voice(args: argparse.Namespace, plan, text_for: Callable, write_words: Calla
     options = _options(args)
     text = text_for(loaded, options.flow)
     with film_bar() as progress:
-        spoken = speak(loaded, args.video, voices, options, text, Watch(progress=progress))
+        spoken, broken = as_far_as_it_goes(speak, loaded, args.video, voices, options, text, Watch(progress=progress))
     write_spoken(mark(spoken.wave) if args.watermark else spoken.wave, args.video, args.out, plan)
     if args.words:
         write_words(args.words, text, args.video, spoken.seconds)
     _tell(args, plan, references, text, spoken)
-    return 0
+    return tell_broken(args.video, broken)
+
+
+def as_far_as_it_goes(speak: Callable, *given):
+    """(what of a video is voiced, the error of one that breaks off or is damaged, or None). Raises VsrError."""
+    from vsr.core.errors import Incomplete
+
+    try:
+        return speak(*given), None
+    except Incomplete as error:
+        return error.record, error
+
+
+def tell_broken(video: str, broken) -> int:
+    """A line on stderr about a video that was not read to its end; the exit status."""
+    if broken:
+        print(f"lip2speech: {broken}; the rest of it is silent", file=sys.stderr)
+    return int(broken is not None)
 
 
 def _voices(args: argparse.Namespace, references: dict[int | None, Reference]) -> dict:

@@ -59,7 +59,7 @@ class MouthClip:
     @cached_property
     def stretches(self) -> Stretches | None:
         """Which of its frames are read; None for a crop without its video, which is known to speak."""
-        return None if self.points is None else stretches_of(self.crop, self.points, self.found)
+        return None if self.points is None else stretches_of(self.crop, self.points, self.found, self.times)
 
     @property
     def speech(self) -> list[tuple[int, int]]:

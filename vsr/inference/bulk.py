@@ -8,7 +8,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from vsr.core.errors import VsrError
+from vsr.core.errors import Incomplete, VsrError
 from vsr.core.interrupts import check
 from vsr.core.machine import AUTO, cores, processes_for
 from vsr.core.pool import in_processes
@@ -98,6 +98,8 @@ class FileReader:
             how = self.settings.faces, journal, self.settings.resume, self.modality
             reading = Reading(self.loaded, path, self.options, *how)
             return reading.run(watch)
+        except Incomplete as error:
+            return error.record
         except VsrError as error:
             reason, message = error.reason, str(error)
         except Exception as error:  # noqa: BLE001  a fault of ours in one file must not cost the user the others

@@ -65,7 +65,10 @@ def run(args: argparse.Namespace) -> int:
     from lip2speech.inference.revoicing import check_feels, read_units, revoice, say_units
     from lip2speech.inference.speakers import speaker_of
     from vsr.media.audio import read_wave
+    from vsr.media.wholeness import check_sound
 
+    if not is_units(args.sound):
+        check_sound(args.sound)
     loaded = load_model(args.model, args.device)
     check_feels(loaded, args.emotion)
     if is_units(args.sound):

@@ -38,7 +38,7 @@ vsr transcribe clip.mp4 --model exp/translate/model --head es
 vsr transcribe video.mkv --faces all --format srt,json -o out/ --resume
 vsr transcribe videos/*.mp4 --format json -o out/ --engine ray --address head:6379"""
 
-BEFORE = "; what was read up to there is kept"
+BEFORE = "; what was read of it is kept"
 SEVERAL_ON_SCREEN = ("txt", "json")  # formats that stay readable one file after another
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vsr.media.container import opened
+from vsr.media.container import opened, safe_packets
 from vsr.media.timestamps import RESTARTED, mean_rate
 
 
@@ -95,16 +95,7 @@ def listed(path: str | Path) -> Listing:
 
 def packets_of(container, stream) -> Iterator:
     """The packets of a stream that hold something; a broken end is the end."""
-    import av
-
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets)
-        except (StopIteration, av.error.FFmpegError, OSError):
-            return
-        if packet.size:
-            yield packet
+    return (packet for packet in safe_packets(container, stream) if packet.size)
 
 
 def packets_of_file(path: str | Path) -> Iterator:

@@ -13,6 +13,7 @@ sentence (control); --scores keeps the log-probabilities of the model as it came
 """
 
 import argparse
+import copy
 import math
 import re
 import sys
@@ -135,16 +136,26 @@ def main() -> None:
     plain, whole = combined(kept, readings, said, rest, own)
     torch.manual_seed(args.seed)
     lora = LoraSettings(args.rank, 2.0 * args.rank, 0.0, ("q_proj", "v_proj"))
-    tuned = TextModel(with_lora(before.model.float().requires_grad_(False), lora), before.tokenizer, before.licence)
+    tuned = TextModel(with_lora(before.model.requires_grad_(False), lora), before.tokenizer, before.licence)
     tune(tuned, misread, texts, args)
     merged = tuned.model.merge_and_unload().eval()
     better, records = combined(TextModel(merged, before.tokenizer, "").sentences, readings, said, rest, own)
-    merged.half().save_pretrained(args.out)
-    before.tokenizer.save_pretrained(args.out)
     listed = [{key: record["text"] for key, record in file.items() if key in own} for file in files]
     for name, found in (("as it came", whole), ("tuned", records)):
         print(f"{name}:", *worth({k: refs[k] for k in own}, listed, found).lines(args.hypotheses)[-3:], sep="\n  ")
     print("tuned better than as it came by {:.2f} ({:.2f} to {:.2f})".format(*paired_gain(plain, better)))
+    save(merged, before.tokenizer, args.out)
+
+
+def save(model, tokenizer, folder: str) -> None:
+    """As a folder for `vsr combine --llm`; transformers writes none of what it has read from GGUF."""
+    config = copy.deepcopy(model.config)
+    if hasattr(config, "quantization_config"):
+        del config.quantization_config
+    plain = type(model)(config).to(next(model.parameters()).dtype)
+    plain.load_state_dict(model.state_dict())
+    plain.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
 
 
 def combined(scorer, readings, said, rest, own):
