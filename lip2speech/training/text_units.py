@@ -17,7 +17,7 @@ from lip2speech.features.phones import phones_of, scripts_in, steps_of
 from lip2speech.inference.folder import UNITS_FILE, save_part
 from lip2speech.models.text_units import PAUSE, TEXT, PhoneBatch, TextUnits, TextUnitsConfig
 from lip2speech.models.translators import KIND
-from lip2speech.training.translator import units_of
+from lip2speech.training.unit_pairs import units_of
 from vsr.core.clock import UNIT_RATE
 from vsr.core.errors import VsrError
 from vsr.core.numbers import COUNT, check_numbers
