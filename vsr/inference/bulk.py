@@ -14,6 +14,7 @@ from vsr.core.machine import AUTO, cores, processes_for
 from vsr.core.pool import in_processes
 from vsr.core.progress import Watch
 from vsr.data.modalities import SOUND
+from vsr.media.formats import no_file
 from vsr.modelstore.precision import chosen_precision
 from vsr.output.transcript import Transcript
 from vsr.output.writing import Outputs
@@ -113,6 +114,11 @@ class FileReader:
 def failure(path: str, reason: str, message: str, model: str = "") -> Transcript:
     """The transcript of a file that could not be read."""
     return Transcript(str(path), None, None, model, (), (reason, " ".join(message.split())), complete=False)
+
+
+def absent(path: str) -> Transcript:
+    """The transcript of a file that is not there."""
+    return failure(path, "unreadable", str(no_file(path)))
 
 
 def transcribe_files(

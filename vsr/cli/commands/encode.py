@@ -46,6 +46,9 @@ def run(args: argparse.Namespace) -> int:
         raise VsrError("bad_options", "two of the videos would be written to the same file: give each an -o of its own")
     layers = _layers(args.layers)
     check_present(args.videos)
+    from vsr.decoding.head_names import check_layer_names
+
+    check_layer_names(args.model, layers)
     from vsr.inference.states import STATES, check_layers, encode_video, save_states
     from vsr.modelstore.folder import load_model
 

@@ -97,11 +97,13 @@ def run(args: argparse.Namespace) -> int:
     if args.out is None and args.formats != ("json",):  # JSON says it of each file
         check_present(args.videos)
     outputs = None if args.out is None else Outputs(args.out, args.formats, args.unsure)
-    from vsr.inference.bulk import Settings
+    from vsr.inference.bulk import Settings, absent
 
     videos, refused = planned(args, outputs) if outputs else (args.videos, 0)
     if not videos:
         return 1 if refused else 0
+    if args.engine == "local" and not any(Path(video).exists() for video in videos):  # no model is loaded for them
+        return 1 if [_deliver(absent(video), args, outputs) for video in videos] else 0
     engine, here = open_engine(args.engine, args.jobs, args.address), args.engine == "local"
     # On a cluster only this process writes: other machines may see other disks.
     settings = Settings(
