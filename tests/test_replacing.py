@@ -10,6 +10,7 @@ import pytest
 
 from lip2speech.inference.synthetic import SYNTHETIC, VOICE, WORDS
 from vsr.cli import main
+from vsr.core.artifacts import Ledger, recorded
 from vsr.core.errors import VsrError
 from vsr.core.files import check_output, check_outputs, write_json
 from vsr.core.kinds import FIGURES, HYPOTHESES, json_of, lines_of, marked, text_of
@@ -193,3 +194,19 @@ def test_figures_are_written_again(desk):
     Path("a.npy").write_bytes(FOREIGN)
     report = ["validate", "--manifest", "manifest.jsonl", "--report", "r.json", "--tolerate", "1"]
     assert main(report) == main(report) == 0
+
+
+@pytest.mark.parametrize("verb", [["train"], ["lm", "train"]])
+def test_the_configuration_of_somebody_else_is_not_replaced_by_that_of_a_run(verb, tmp_path, capsys):
+    own, other = tmp_path / "own.yaml", tmp_path / "run" / "config.yaml"
+    own.write_text("data: {}\n")
+    other.parent.mkdir()
+    other.write_bytes(FOREIGN)
+    assert main([*verb, "--config", str(own), "--out", str(other.parent)]) == 1
+    assert "is not the configuration of a run" in capsys.readouterr().err and other.read_bytes() == FOREIGN
+    ours = recorded("")
+    assert not ours.holds(other)
+    Ledger(other.parent).add("config.yaml", {})
+    assert ours.holds(other)
+    other.write_bytes(FOREIGN + b"!")
+    assert not ours.holds(other), "changed since"

@@ -263,3 +263,12 @@ def test_a_list_of_words_that_is_not_there_is_named(option, tiny_model, face_cli
     assert main(["transcribe", str(face_clip), "--model", str(tiny_model), option, "absent.txt"]) == 1
     err = capsys.readouterr().err
     assert "absent.txt" in err and re.search("no such file", err, re.IGNORECASE) and len(err.splitlines()) == 1
+
+
+def test_no_model_is_loaded_for_files_that_are_not_there(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr("vsr.modelstore.folder.load_model", lambda *given: pytest.fail("a model was loaded"))
+    assert command_line(tmp_path / "no.mp4", tmp_path / "none.mp4", "--format", "json") == 1
+    printed = capsys.readouterr()
+    records = [json.loads(line) for line in printed.out.splitlines()]
+    assert [record["error"]["reason"] for record in records] == ["unreadable"] * 2 and not records[0]["complete"]
+    assert printed.err.count("no such file") == 2

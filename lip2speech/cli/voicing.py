@@ -57,6 +57,14 @@ def check_given(args: argparse.Namespace, references: dict[int | None, Reference
         raise VsrError("bad_options", f"{args.out}: the suffix says what to write, such as .mp4 or .wav")
     flow_options(args)
     prosody_of(args)
+    _check_voice(args)
+    return None if Path(args.out).suffix.lower() == ".wav" else check_container(args.video, args.out)
+
+
+def _check_voice(args: argparse.Namespace) -> None:
+    """Refuse a voice that cannot be given what is asked: an emotion, a recording's sound. Raises VsrError."""
+    from vsr.core.errors import VsrError
+
     if emotion := emotion_of(args.emotion):
         if args.tokens:
             raise VsrError("bad_options", "--emotion is of a flow, not of --tokens")
@@ -71,7 +79,6 @@ def check_given(args: argparse.Namespace, references: dict[int | None, Reference
         from lip2speech.inference.folder import ACOUSTIC, check_given_sound, find_model
 
         check_given_sound(find_model(args.model) / ACOUSTIC, bool(args.fill))
-    return None if Path(args.out).suffix.lower() == ".wav" else check_container(args.video, args.out)
 
 
 def check_gap(args: argparse.Namespace) -> None:
@@ -92,7 +99,7 @@ def voice(args: argparse.Namespace, plan, text_for: Callable, write_words: Calla
         text_for: (voice, options of the flow) -> the `lip2speech.inference.text.Text`.
         write_words: (file of --words, text, video, seconds that are voiced) writes them.
 
-    Raises VsrError.
+    0; 1 where the file breaks off or is damaged, and what could be read of it was voiced. Raises VsrError.
     """
     references = references_of(args.reference)
     voices = _voices(args, references)
@@ -106,12 +113,29 @@ def voice(args: argparse.Namespace, plan, text_for: Callable, write_words: Calla
     options = _options(args)
     text = text_for(loaded, options.flow)
     with film_bar() as progress:
-        spoken = speak(loaded, args.video, voices, options, text, Watch(progress=progress))
+        spoken, broken = as_far_as_it_goes(speak, loaded, args.video, voices, options, text, Watch(progress=progress))
     write_spoken(mark(spoken.wave) if args.watermark else spoken.wave, args.video, args.out, plan)
     if args.words:
         write_words(args.words, text, args.video, spoken.seconds)
     _tell(args, plan, references, text, spoken)
-    return 0
+    return tell_broken(args.video, broken)
+
+
+def as_far_as_it_goes(speak: Callable, *given):
+    """(what of a video is voiced, the error of one that breaks off or is damaged, or None). Raises VsrError."""
+    from vsr.core.errors import Incomplete
+
+    try:
+        return speak(*given), None
+    except Incomplete as error:
+        return error.record, error
+
+
+def tell_broken(video: str, broken) -> int:
+    """A line on stderr about a video that was not read to its end; the exit status."""
+    if broken:
+        print(f"lip2speech: {broken}; the rest of it is silent", file=sys.stderr)
+    return int(broken is not None)
 
 
 def _voices(args: argparse.Namespace, references: dict[int | None, Reference]) -> dict:
@@ -162,6 +186,6 @@ def tell_what_differs(out: str, plan, references: dict[int | None, Reference], v
     """A line on stderr for what was not done as it was asked for."""
     if plan and plan.again:
         print(f"lip2speech: {out}: the video was encoded again, not copied: {plan.again}", file=sys.stderr)
-    for face in sorted(references.keys() - {None, *voiced}):
+    for face in sorted(face for face in references.keys() - set(voiced) if face is not None):
         named = ", ".join(map(str, voiced))
         print(f"lip2speech: face {face} is not voiced, its reference was not used; voiced: {named}", file=sys.stderr)

@@ -27,7 +27,7 @@ and, where the usual does not do,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 import numpy as np
 
@@ -39,11 +39,38 @@ from vsr.models.registry import settings_of, split_kind
 class Condition(Protocol):
     """Settings that load a condition of a clip."""
 
-    width: int
-    per_frame: bool
-    drop: float
+    @property
+    def width(self) -> int: ...
+
+    @property
+    def per_frame(self) -> bool: ...
+
+    @property
+    def drop(self) -> float: ...
 
     def load(self, clip: Clip, steps: int) -> np.ndarray: ...
+
+
+class Recorded(Condition, Protocol):
+    """One that is made of the sound of a recording, (640 T,) -> (N, C)."""
+
+    def of_wave(self, wave: np.ndarray) -> np.ndarray: ...
+
+
+class Around(Condition, Protocol):
+    """One that is made of the sound around a gap, (640 T,), and of which steps (N,) are known -> (N, C)."""
+
+    def of_wave(self, wave: np.ndarray, known: np.ndarray) -> np.ndarray: ...
+
+
+def is_recorded(condition: Condition) -> TypeGuard[Recorded]:
+    """Whether a condition is made of the sound of a recording."""
+    return getattr(condition, "recorded", False)
+
+
+def is_around(condition: Condition) -> TypeGuard[Around]:
+    """Whether a condition is made of the sound around a gap."""
+    return getattr(condition, "around", False)
 
 
 FLOW, CONTENT = "flow", "content"

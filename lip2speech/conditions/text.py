@@ -1,9 +1,8 @@
-"""What is said, as a condition of the content model and the flow: `text`, its words at their times, and `text_cross`,
-its characters in their order, which attention finds the place of (AlignDiT, Choi et al. 2025).
+"""What is said, as a condition of the content model and the flow: `text`, its words at their times.
 
 Numbers of tokens: 0 nothing is known, 1 nothing is said, the words or characters from 2 on.
 
-Shapes: B batch, N steps of 50 Hz, U characters, W width of the network.
+Shapes: B batch, N steps of 50 Hz, W width of the network.
 """
 
 from __future__ import annotations
@@ -19,8 +18,6 @@ from lip2speech.conditions.registry import CONDITIONS, CONTENT, FLOW
 from vsr.core.clock import UNIT_RATE
 from vsr.core.numbers import COUNT, NOT_NEGATIVE, SHARE, check_numbers
 from vsr.data.manifest import Clip
-from vsr.models.attention import MultiHeadAttention
-from vsr.models.lengths import sinusoid
 
 UNKNOWN, SILENCE, FIRST = 0, 1, 2
 CHARACTERS = " abcdefghijklmnopqrstuvwxyz'0123456789"
@@ -138,79 +135,3 @@ def zeroed(layer: nn.Linear) -> nn.Linear:
     nn.init.zeros_(layer.weight)
     nn.init.zeros_(layer.bias)
     return layer
-
-
-@CONDITIONS.register("text_cross")
-@dataclass(frozen=True)
-class CrossText:
-    """Characters in their order, without times: every step looks for its own. Published: 4 layers of 512, attention in
-    every block of the flow; here it is before the first.
-
-    Args:
-        drop: share of training clips without text.
-        embedding, layers, kernel, heads: of the characters' convolutions and the attention.
-    """
-
-    drop: float = 0.2
-    embedding: int = 128
-    layers: int = 4
-    kernel: int = 7
-    heads: int = 4
-    width = 1
-    per_frame = True
-    sequence = True
-    places = (CONTENT, FLOW)
-    spoken = True
-
-    def __post_init__(self):
-        check_numbers(self, "text_cross.", drop=SHARE, embedding=COUNT, layers=COUNT, kernel=COUNT, heads=COUNT)
-        if self.kernel % 2 == 0 or self.embedding % self.heads:
-            raise ValueError("text_cross: kernel must be odd, and embedding a multiple of heads")
-
-    def load(self, clip: Clip, steps: int) -> np.ndarray:
-        """(U, 1) of the text of a clip, a blank at either end; one unknown where there is none."""
-        tokens = characters(f" {clip.text} ") if clip.text else [UNKNOWN]
-        return np.array(tokens, np.float32)[:, None]
-
-    def build(self, dim: int) -> nn.Module:
-        """Its module in a network of width W."""
-        return Cross(self, dim)
-
-
-class Cross(nn.Module):
-    """Convolutions over the characters, then attention from the steps; what it adds begins at zero."""
-
-    def __init__(self, settings: CrossText, dim: int):
-        super().__init__()
-        width, kernel = settings.embedding, settings.kernel
-        self.token = nn.Embedding(FIRST + len(CHARACTERS), width)
-        self.convolutions = nn.ModuleList(
-            nn.Conv1d(width, width, kernel, padding=kernel // 2) for _ in range(settings.layers)
-        )
-        self.norm, self.query = nn.LayerNorm(width), nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, width))
-        self.attention = MultiHeadAttention(width, settings.heads)
-        self.null, self.project = nn.Parameter(torch.zeros(dim)), zeroed(nn.Linear(width, dim))
-
-    def forward(self, value: Tensor | None, keep: Tensor, query: Tensor) -> Tensor:
-        """value (B, U, 1), keep (B,), query (B, N, W) -> (B, N, W)."""
-        if value is None:
-            return self.null.expand_as(query)
-        ids = value[..., 0].long()
-        real = ids != UNKNOWN
-        memory = self.memory(ids, real)
-        places = torch.arange(query.shape[1], device=query.device)
-        asked = self.query(query) + sinusoid(places, self.token.embedding_dim).to(query.dtype)
-        seen = torch.where(real, 0.0, torch.finfo(query.dtype).min).to(query.dtype)[:, None, None]
-        key, content = self.attention.keys_values(memory)
-        heard = self.attention.attend(self.attention.split(self.attention.query(asked)), key, content, seen)
-        shown = (keep & real.any(1))[:, None, None]
-        return torch.where(shown, self.project(heard), self.null)
-
-    def memory(self, ids: Tensor, real: Tensor) -> Tensor:
-        """Characters (B, U) -> (B, U, E), with their places."""
-        places = torch.arange(ids.shape[1], device=ids.device)
-        x = self.token(ids) + sinusoid(4 * places, self.token.embedding_dim).to(self.token.weight.dtype)
-        for convolution in self.convolutions:
-            y = (x * real[..., None]).transpose(1, 2)
-            x = x + F.gelu(convolution(y)).transpose(1, 2)
-        return self.norm(x)

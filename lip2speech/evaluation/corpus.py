@@ -53,7 +53,8 @@ def evaluate_clip(
 
     They hear every voice that sounds, even one that is too short to be measured or has no natural recording.
     """
-    heard, also = "", ()
+    heard = ""
+    also: tuple[str, ...] = ()
     try:
         voice = wave_of_row(clip, folder)
         check_sound(voice, "voice")
@@ -127,8 +128,9 @@ def _evaluate_task(asked: tuple[str, bool, str], task: tuple) -> Outcome:
 @cache
 def _opened(asr: str, distillmos: bool = False, syncnet: str = "") -> tuple:
     """The recogniser of a process, the others, and DistillMOS and SyncNet where they are asked for."""
-    first, *others = [open_scorer(name) for name in names_of(asr)] or [None]
-    return first, tuple(others), DistillMos() if distillmos else None, SyncNet(syncnet) if syncnet else None
+    opened = [open_scorer(name) for name in names_of(asr)]
+    first, others = opened[0] if opened else None, tuple(opened[1:])
+    return first, others, DistillMos() if distillmos else None, SyncNet(syncnet) if syncnet else None
 
 
 def _lost(task: tuple) -> Outcome:

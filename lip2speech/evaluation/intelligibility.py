@@ -14,6 +14,7 @@ from lip2speech.evaluation.alignment import shifted
 from vsr.core.clock import SAMPLE_RATE
 from vsr.core.errors import VsrError
 from vsr.core.packages import needed
+from vsr.core.present import present
 
 MIN_SECONDS = 0.45  # below it STOI has no 30 frames and answers with a constant
 
@@ -30,15 +31,15 @@ def _pystoi() -> ModuleType:
     seed would be every thread's. Of too little speech it warns and answers 1e-5, which would spoil a mean.
     """
     module, utils = _copy("pystoi.stoi"), _copy("pystoi.utils")
-    utils.np, module.utils = _Numpy(), utils
-    module.warnings = SimpleNamespace(warn=_refuse)
+    vars(utils).update(np=_Numpy())
+    vars(module).update(utils=utils, warnings=SimpleNamespace(warn=_refuse))
     return module
 
 
 def _copy(name: str) -> ModuleType:
-    spec = needed(name, "STOI", "pip install pystoi==0.4.1").__spec__
+    spec = present(needed(name, "STOI", "pip install pystoi==0.4.1").__spec__, f"the spec of {name}")
     module = module_from_spec(spec)
-    spec.loader.exec_module(module)
+    present(spec.loader, f"the loader of {name}").exec_module(module)
     return module
 
 

@@ -51,8 +51,8 @@ def write_with_pauses(clips: Sequence[Clip], wave_of: Callable[[Clip], np.ndarra
     waves = {}
     for clip in clips:
         with suppress(VsrError):  # the row that is scored says why a clip has no wave
-            if clip.words:
-                waves[clip.id] = (wave_of(clip), said(clip))
+            if span := said(clip):
+                waves[clip.id] = (wave_of(clip), span)
     if len(waves) < 2:
         raise VsrError("bad_manifest", "other pauses: the manifest needs two clips with word times and sound")
     names = list(waves)

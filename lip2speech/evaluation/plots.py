@@ -43,10 +43,8 @@ def draw_clip(clip: Clip, folder: str | Path, out: str | Path, natural_folder: s
     _draw_mel(axes[1], speech.mel[0].numpy() if speech else _mel(made), seconds, "predicted" if speech else "voice")
     _draw_units(axes[2], _speech(natural_folder, clip), seconds, "natural", INK)
     _draw_units(axes[2], speech, seconds, "predicted", SOFT)
-    for axis, wave, label, colour in ((axes[3], natural, "natural", INK), (axes[4], made, "voice", SOFT)):
-        axis.plot(np.arange(len(wave)) / SAMPLE_RATE, wave, color=colour, linewidth=0.4)
-        axis.set_ylabel(label)
-        axis.set_ylim(-1, 1)
+    _draw_wave(axes[3], natural, "natural", INK)
+    _draw_wave(axes[4], made, "voice", SOFT)
     _mark_words(axes[0], clip)
     axes[-1].set_xlabel("seconds")
     axes[-1].set_xlim(0, seconds)
@@ -55,10 +53,17 @@ def draw_clip(clip: Clip, folder: str | Path, out: str | Path, natural_folder: s
         figure.savefig(temporary, dpi=110, format="png")
 
 
+def _draw_wave(axis, wave: np.ndarray, label: str, colour: str) -> None:
+    axis.plot(np.arange(len(wave)) / SAMPLE_RATE, wave, color=colour, linewidth=0.4)
+    axis.set_ylabel(label)
+    axis.set_ylim(-1, 1)
+
+
 def _speech(folder: str | Path | None, clip: Clip) -> Speech | None:
     """What a folder has of a clip; None where it has nothing but sound."""
-    there = folder is not None and (Path(folder) / f"{clip.id}.safetensors").is_file()
-    return load_speech(folder, clip) if there else None
+    if folder is None or not (Path(folder) / f"{clip.id}.safetensors").is_file():
+        return None
+    return load_speech(folder, clip)
 
 
 def _mel(wave: np.ndarray) -> np.ndarray:

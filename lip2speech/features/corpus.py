@@ -8,7 +8,7 @@ onto the video's clock (`lip2speech.av_sync`); its file remembers by how much.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache, partial
 from pathlib import Path
 from types import MappingProxyType
@@ -100,15 +100,22 @@ def extract_corpus(
     refused = {name: why for name, why in earlier.items() if name not in {clip.id for clip in clips}}
     counts = Counter(made=0, kept=len(clips) - len(todo))
     outcomes = counted(_outcomes(todo, str(codebook), out_dir, jobs), "features", len(todo))
-    for (clip, *_), outcome in zip(todo, outcomes, strict=True):
+    counts += _noted(zip((clip for clip, *_ in todo), outcomes, strict=True), ledger, refused)
+    reasons = Counter(entry["reason"] for entry in refused.values())
+    write_json(out_dir / REFUSED, {"counts": dict(reasons), "clips": refused})
+    return +counts
+
+
+def _noted(outcomes: Iterable[tuple[Clip, dict]], ledger: Ledger, refused: dict[str, dict]) -> Counter:
+    """Note what became of each clip, in the ledger or among those that are ``refused``; returns counts."""
+    counts: Counter[str] = Counter()
+    for clip, outcome in outcomes:
         counts[outcome.get("reason", "made")] += 1
         if "reason" in outcome:
             refused[clip.id] = outcome
         else:
             ledger.append([outcome])
-    reasons = Counter(entry["reason"] for entry in refused.values())
-    write_json(out_dir / REFUSED, {"counts": dict(reasons), "clips": refused})
-    return +counts
+    return counts
 
 
 def _state(ledger: Ledger, task: tuple[Clip, float, dict]) -> str:

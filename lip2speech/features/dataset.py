@@ -18,9 +18,9 @@ from vsr.core.progress import counted
 from vsr.data.batch import Batch, Counted, CropDataset
 from vsr.data.manifest import Clip
 from vsr.data.sampler import FrameBudgetSampler
+from vsr.data.targets import Encoder
 from vsr.data.transforms import Augmentation
 from vsr.media.audio import read_wave
-from vsr.text.tokenizer import Tokenizer
 
 FRAME_BUDGET = 1200  # video frames that are looked at together
 PROTOCOLS = ("cross", "self")
@@ -67,7 +67,7 @@ class SpeechDataset:
     """
 
     def __init__(
-        self, clips: Sequence[Clip], features: str | Path, tokenizer: Tokenizer, augmentation: Augmentation | None,
+        self, clips: Sequence[Clip], features: str | Path, tokenizer: Encoder, augmentation: Augmentation | None,
         protocol: str = "cross", seed: int = 0, conditions: Mapping[str, Condition] | None = None,
     ):  # fmt: skip
         if augmentation is not None and augmentation.speed:
@@ -82,7 +82,7 @@ class SpeechDataset:
         for index, clip in enumerate(clips):
             self.by_speaker.setdefault(clip.speaker, []).append(index)
 
-    def seen_of(self, clips: Sequence[Clip], tokenizer: Tokenizer, augmentation: Augmentation | None, seed: int):
+    def seen_of(self, clips: Sequence[Clip], tokenizer: Encoder, augmentation: Augmentation | None, seed: int):
         """Where what is seen comes from: the crops. Raises VsrError bad_manifest for clips without."""
         return CropDataset(clips, tokenizer, augmentation, seed)
 
@@ -145,8 +145,9 @@ class SpeechDataset:
         """Mean and standard deviation (80,) of each mel band over all clips, or evenly chosen ones of many."""
         chosen = np.linspace(0, len(self) - 1, min(len(self), MEASURED)).astype(int).tolist()
         mels = (self.features[index].mel.double() for index in chosen)
-        sums = zip(*((len(mel), mel.sum(0), (mel * mel).sum(0)) for mel in mels), strict=True)
-        count, total, squares = map(sum, sums)
+        counts, sums, squared = zip(*((len(mel), mel.sum(0), (mel * mel).sum(0)) for mel in mels), strict=True)
+        zero = torch.zeros(())
+        count, total, squares = sum(counts), sum(sums, zero), sum(squared, zero)
         mean = total / count
         std = ((squares - count * mean**2) / (count - 1)).clamp(min=0.01).sqrt()
         return mean.float(), std.float()

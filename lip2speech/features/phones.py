@@ -37,7 +37,7 @@ def phones_of(clip: Clip, language: str) -> Spans:
     """
     if clip.phones:
         return clip.phones
-    found = []
+    found: list[tuple[str, float, float]] = []
     for word, start, end in clip.words:
         labels = phones_in(word, language)
         edges = np.linspace(start, end, len(labels) + 1).tolist()

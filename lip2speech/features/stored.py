@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,7 +57,17 @@ def load_features(folder: str | Path, clip: Clip) -> Features:
     return Features(wave.float() / 32767, mel, units.long(), speaker)
 
 
-class StoredFeatures(Sequence):
+def featured(name: str, clips: Sequence[Clip], folder: str | Path, say: Callable[[str], None]) -> list[Clip]:
+    """The clips of a list that have features; says how many have none. Raises VsrError bad_features where none has."""
+    kept, note = with_features(clips, folder)
+    if not kept:
+        raise VsrError("bad_features", f"{name}: {note}")
+    if note:
+        say(f"{name}: {note}")
+    return kept
+
+
+class StoredFeatures:
     """The features of clips, read when they are asked for: those of LRS3 are 50 GB.
 
     Raises VsrError bad_features where a file is missing, and on access where it is damaged.

@@ -26,6 +26,7 @@ from lip2speech.inference.voicing import voice_of
 from lip2speech.models.emotion_options import Emotion
 from lip2speech.models.flow_options import FlowOptions
 from vsr.core.clock import FPS, SAMPLE_RATE
+from vsr.core.errors import Incomplete
 from vsr.core.progress import Watch
 from vsr.face.mouth_crop import MouthClip
 from vsr.face.mouth_source import MouthSource
@@ -78,7 +79,8 @@ def speak(
     Raises:
         VsrError: no_face, too_short, crop_out_of_frame, unreadable, no_video, bad_config, not_finite; of the reference:
             no_sound, silent_reference, short_reference, no_voice; with ``noisy`` or a gap bad_model, of a voice that
-            hears nothing, and no_sound of the video.
+            hears nothing, and no_sound of the video. Of a file that breaks off or is damaged, an `Incomplete` whose
+            ``record`` is the `Spoken` of what could be read.
     """
     options, text = options or SpeakOptions(), text or Text()
     _check_sound(loaded, path, options)
@@ -86,7 +88,7 @@ def speak(
     source = MouthSource(path, number, mesh=text.mesh, on_request=True, watch=watch)
     info, first, mixer = source.info, video_clock(path)[1], Mixer()
     skipped, end = [], first
-    for own in source:
+    for own in source.to_the_break():
         for part in own.parts:
             skipped += unread(part)
             words = text.words(part.piece, part.face) if part.speech else ()
@@ -97,13 +99,17 @@ def speak(
                 at = round((times[0] - first) * SAMPLE_RATE)
                 mixer.add(part.face, at, options.shape(wave) if options.shape else wave)
         end = float(own.block.times[-1]) + 1 / FPS
-    source.check(read=None in source.reasons)
+    if not (source.broken and mixer.last):
+        source.check(read=None in source.reasons)
     wave = mixer.mixed(voice_samples(path, end - first, source.frames))
     if options.gap:
         check_inside(options.gap, len(wave), path)
         wave = patched(read_wave(path, part=(first, end)), wave, options.gap)
     faces = tuple(sorted(mixer.last))
-    return Spoken(wave, mixer.added / SAMPLE_RATE, faces, info.stream, skipped_of(skipped))
+    spoken = Spoken(wave, mixer.added / SAMPLE_RATE, faces, info.stream, skipped_of(skipped))
+    if source.broken:
+        raise Incomplete(source.broken.reason, source.broken.message, spoken)
+    return spoken
 
 
 def _check_sound(loaded: LoadedVoice, path: str | Path, options: SpeakOptions) -> None:

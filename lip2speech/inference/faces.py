@@ -56,7 +56,8 @@ def face_vectors(
 
     Raises VsrError as `lip2speech.inference.dubbing.speak`.
     """
-    source, sums = MouthSource(path, number_of_faces(faces), watch=watch), {}
+    source = MouthSource(path, number_of_faces(faces), watch=watch)
+    sums: dict[int, np.ndarray] = {}
     for part in (part for own in source for part in own.parts):
         if not part.reason:
             crop = part.piece.crop

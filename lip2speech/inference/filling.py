@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lip2speech.conditions.registry import Condition
+from lip2speech.conditions.registry import Condition, is_around
 from lip2speech.inference.folder import FILLS_NONE, LoadedVoice
 from lip2speech.inference.gap import Gap
 from vsr.core.clock import SAMPLE_RATE
@@ -24,7 +24,7 @@ FADE = SAMPLE_RATE // 100  # samples over which the recording goes over into wha
 
 def check_fills(loaded: LoadedVoice) -> None:
     """Refuse a voice that does not hear what is around a gap. Raises VsrError bad_model."""
-    if not any(getattr(own, "around", False) for own in loaded.voice.named.values()):
+    if not any(is_around(own) for own in loaded.voice.named.values()):
         raise VsrError("bad_model", f"{loaded.parts[0]} {FILLS_NONE}")
 
 
@@ -39,8 +39,11 @@ def conditions_around(
     conditions: Mapping[str, Condition], wave: np.ndarray, known: np.ndarray, device: torch.device
 ) -> dict[str, Tensor]:
     """Name -> (1, N, C) of the conditions that are made of what is around a gap; wave (640 T,), known (N,) bool."""
-    found = {name: own for name, own in conditions.items() if getattr(own, "around", False)}
-    return {name: torch.from_numpy(own.of_wave(wave, known))[None].to(device) for name, own in found.items()}
+    return {
+        name: torch.from_numpy(own.of_wave(wave, known))[None].to(device)
+        for name, own in conditions.items()
+        if is_around(own)
+    }
 
 
 def patched(recording: np.ndarray, made: np.ndarray, gap: Gap) -> np.ndarray:

@@ -75,13 +75,16 @@ class LiveVoice:
         try:
             for caption in captions:
                 if caption.final and caption.mouths:
-                    coming.append(self._pool.submit(lambda own=caption: take(self._voiced(own))))
+                    coming.append(self._pool.submit(self._hand, caption, take))
                 while coming and coming[0].done():
                     coming.popleft().result()
             while coming:
                 coming.popleft().result()
         finally:
             self._pool.shutdown(cancel_futures=True)
+
+    def _hand(self, caption: Caption, take: Callable[[Utterance], None]) -> None:
+        take(self._voiced(caption))
 
     def _voiced(self, caption: Caption) -> Utterance:
         segment = segment_of(caption)
@@ -111,19 +114,15 @@ class Sound:
         self.delays: list[float] = []
         self.stream = stream or (sys.stdout.buffer if out == "-" else None)
         if self.stream:
-            self._send(endless_riff(SYNTHETIC))
+            _send(self.stream, endless_riff(SYNTHETIC))
 
     def add(self, own: Utterance) -> None:
         """One more voice."""
         self.delays.append(own.delay)
         if self.stream:
-            self._send(to_pcm16(own.wave).tobytes())
+            _send(self.stream, to_pcm16(own.wave).tobytes())
         else:
             self.mixer.add(0, round(own.start * SAMPLE_RATE), own.wave)
-
-    def _send(self, data: bytes) -> None:
-        self.stream.write(data)
-        self.stream.flush()
 
     def close(self) -> None:
         """Write what is to be written. Raises VsrError not_writable, no_space."""
@@ -136,3 +135,8 @@ class Sound:
             return "nothing was said"
         late = f"{median(self.delays):.1f} s behind the lips (longest: {max(self.delays):.1f} s)"
         return f"{len(self.delays)} utterance{'s' * (len(self.delays) > 1)}, voiced {late}"
+
+
+def _send(stream: BinaryIO, data: bytes) -> None:
+    stream.write(data)
+    stream.flush()

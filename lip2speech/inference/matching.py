@@ -101,7 +101,8 @@ def _fit(own: Match) -> tuple[bool, float]:
 
 def _of_video(model: Synchrony, hear: Tensor, video: str, faces: FaceVoice | None, voice) -> list[Match]:
     """A match for each face; of its pieces the one counts that agrees best."""
-    source, each = MouthSource(video, None), {}
+    source = MouthSource(video, None)
+    each: dict[int, Match] = {}
     for part in (part for own in source for part in own.parts):
         piece = part.piece
         if part.reason or len(piece.crop) < LEAST:

@@ -14,7 +14,7 @@ class Mixer:
     goes on with it: they are two voicings of the same frames, whose phases differ, so the second takes over within
     20 ms in the middle of what both have. Waves of different faces are added."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.placed: list[tuple[int, np.ndarray]] = []
         self.last: dict[int, int] = {}  # face -> number of its latest wave
 

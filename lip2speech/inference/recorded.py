@@ -10,15 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from lip2speech.conditions.registry import Condition
+from lip2speech.conditions.registry import Condition, is_recorded
 from lip2speech.inference.folder import HEARS_NONE, LoadedVoice
 from vsr.core.errors import VsrError
 from vsr.inference.listening import has_sound
-
-
-def is_recorded(condition: Condition) -> bool:
-    """Whether a condition is made of the sound of a recording."""
-    return getattr(condition, "recorded", False)
 
 
 def check_hears(loaded: LoadedVoice) -> None:

@@ -38,6 +38,11 @@ class Reference:
         return self.kind != ANONYMOUS
 
 
+def files_of(reference: Reference | None) -> tuple[str, ...]:
+    """The recordings that are read of it."""
+    return (reference.file,) if reference and reference.file else ()
+
+
 @dataclass(frozen=True)
 class Whose:
     """vector (256,) of length 1; note: what the user should know of it, if anything."""

@@ -14,14 +14,13 @@ from torch import Tensor
 
 from lip2speech.features.unit_input import unit_vectors
 from lip2speech.inference.folder import ACOUSTIC, UNITS_FILE, LoadedVoice
+from lip2speech.inference.joined_windows import spoken_in_windows
 from lip2speech.inference.synthesizer import check_finite, vocode
 from lip2speech.inference.unit_voices import check_seen
-from lip2speech.inference.voicing import join
 from lip2speech.models.flow_options import FlowOptions
 from lip2speech.models.voice import Speech
-from vsr.core.clock import MELS_PER_FRAME, SAMPLES_PER_FRAME, UNITS_PER_FRAME
+from vsr.core.clock import SAMPLES_PER_FRAME, UNITS_PER_FRAME
 from vsr.core.errors import VsrError, one_line
-from vsr.core.windows import window_spans
 from vsr.media.audio import fit_length
 from vsr.media.units import Codebook, open_extractor
 
@@ -122,17 +121,12 @@ def read_units(path: str | Path, size: int) -> Tensor:
 def _said(loaded: LoadedVoice, seen: Tensor, speaker: Tensor, options: FlowOptions | None, emotion: str) -> np.ndarray:
     """What stands for lips, (1, T, 2D) -> wave (640 T,). Raises VsrError not_finite."""
     seen, options = seen.to(speaker.device), options or FlowOptions()
-    frames = seen.shape[1]
-    mel = torch.zeros(1, MELS_PER_FRAME * frames, loaded.voice.mel_mean.shape[0])
-    units = torch.zeros(1, UNITS_PER_FRAME * frames, dtype=torch.long)
-    done = 0
-    for start, stop in window_spans(frames):
+
+    def speak(start: int, stop: int) -> Speech:
         lengths = torch.tensor([stop - start], device=speaker.device)
         felt = tracks_of(loaded, emotion, UNITS_PER_FRAME * (stop - start))
-        own = loaded.voice.speak_seen(seen[:, start:stop], lengths, speaker, options, conditions=felt)
-        join(mel, own.mel.cpu(), start * MELS_PER_FRAME, done * MELS_PER_FRAME)
-        units[:, UNITS_PER_FRAME * start : UNITS_PER_FRAME * stop] = own.units.cpu()
-        done = stop
-    made = vocode(loaded.vocoder, Speech(mel.to(speaker.device), units.to(speaker.device)), speaker)[0].float().cpu()
+        return loaded.voice.speak_seen(seen[:, start:stop], lengths, speaker, options, conditions=felt)
+
+    made = vocode(loaded.vocoder, spoken_in_windows(loaded.voice, seen.shape[1], speak), speaker)[0].float().cpu()
     check_finite(made, f"{loaded.folder}")
     return made.numpy()

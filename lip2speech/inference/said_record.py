@@ -17,10 +17,9 @@ def said_record(text: Text, video: str | Path, seconds: float) -> dict[str, Any]
     A word is unsure if it is more likely wrong than right, or a guess: read of lips unlike those of the reader's
     training. The voice was shaped by the words with ``shapes_voice``, each as far as its confidence goes.
     """
-    read = isinstance(text, ReadText)
     return {
         "video": str(video), "voice": SYNTHETIC, "seconds": round(seconds, 3),
-        "reader": text.reader.name if read else "", "warning": text.warning() or "",
+        "reader": text.reader.name if isinstance(text, ReadText) else "", "warning": text.warning() or "",
         "words": [
             {
                 "face": face, "word": word.word, "start": round(word.start, 3), "end": round(word.end, 3),

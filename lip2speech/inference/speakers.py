@@ -22,7 +22,7 @@ References: TypeAlias = "Whom | Mapping[int | None, Whom]"
 
 def speakers_of(
     loaded: LoadedVoice, reference: References, video: str | Path, faces: str | int
-) -> Mapping[int, torch.Tensor]:
+) -> Mapping[int | None, torch.Tensor]:
     """The vector (1, 256) to speak with, by the number of a face in transcripts.
 
     Raises VsrError bad_options for what names nobody; no_sound, silent_reference, short_reference, no_voice of a

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from lip2speech.inference.synthetic import SYNTHETIC
+from vsr.face.skipped import Skipped
 from vsr.media.audio import mux, write_wave
 from vsr.media.mux.rehearsal import Plan
-from vsr.output.transcript import REST, Skipped, skipped_warnings
+from vsr.output.unread import REST, skipped_warnings
 
 
 @dataclass

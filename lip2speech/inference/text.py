@@ -155,7 +155,7 @@ def words_of_clips(loaded: LoadedVoice, clips: Sequence[Clip], crops: Sequence[n
     """
     if text not in (READ, READ_ALL):
         return [[Said(*word) for word in clip.words] if text == "manifest" else [] for clip in clips]
-    from vsr.data.tracks import load_features
+    from vsr.data.mouth_track import load_features
     from vsr.decoding.encoding import reads_tracks
     from vsr.inference.recognition import read_windows
 

@@ -43,10 +43,7 @@ class DiscreteFlow(Filler):
     @torch.no_grad()
     def sample(self, condition: Tensor, options: TokenOptions, seed: int, given: Given | None = None) -> Tensor:
         """Codes (N, Q) of one clip in ``options.steps`` Euler steps."""
-        codes = torch.full((len(condition), self.books), self.size, device=condition.device)
-        if given is not None:
-            codes = torch.where(given.known[:, None], given.codes, codes)
-        real = torch.ones(1, len(codes), dtype=torch.bool, device=condition.device)
+        codes, real = self.begun(condition, given)
 
         def posterior(x: Tensor, time: float) -> Tensor:
             return self(condition[None], x[None], real)[0].log_softmax(-1)

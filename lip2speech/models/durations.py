@@ -14,7 +14,8 @@ from vsr.core.errors import VsrError
 
 def runs(units: Sequence[int]) -> tuple[list[int], list[int]]:
     """(N,) -> the unit of each run, and how many steps it lasts; `repeated` undoes it."""
-    found, counts = [], []
+    found: list[int] = []
+    counts: list[int] = []
     for unit in units:
         if found and found[-1] == unit:
             counts[-1] += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from lip2speech.models.guidance import Guidance, scales_in
@@ -45,7 +46,7 @@ class FlowOptions:
     def __post_init__(self):
         if self.solver not in SOLVERS:
             raise VsrError("bad_options", f"the solver is '{self.solver}'; it can be {' or '.join(SOLVERS)}")
-        check_numbers(self, reason="bad_options", **RANGES)
+        check_numbers(self, "", "bad_options", **RANGES)
         scales_in(self.guidance)
 
 
@@ -64,7 +65,7 @@ def add_flow_arguments(parser: argparse.ArgumentParser) -> None:
     `FlowOptions`."""
     flow, usual = parser.add_argument_group("flow"), FlowOptions()
 
-    def add(name: str, kind: type, metavar: str, about: str) -> None:
+    def add(name: str, kind: Callable[[str], object], metavar: str, about: str) -> None:
         default = getattr(usual, name)
         shown = f"{default:g}" if isinstance(default, float) else default
         flow.add_argument(f"--{name}", type=kind, default=default, metavar=metavar, help=f"{about} (default: {shown})")

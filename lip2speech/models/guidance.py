@@ -67,6 +67,6 @@ def chain_of(given: Guidance, known: Sequence[str]) -> Chain:
         raise VsrError("bad_options", f"--guidance {given}: {problem}")
     names = [frozenset(name for name, _ in links[: count + 1]) for count in range(len(links) - 1)]
     steps = list(zip([*names, everything], (scale for _, scale in links), strict=True))
-    kept = [step for step, later in pairwise([*steps, None]) if later is None or step[1] != later[1]]
-    first = frozenset() if kept[0][1] != 1 else kept.pop(0)[0]
+    kept = [step for step, later in pairwise(steps) if step[1] != later[1]] + steps[-1:]
+    first: frozenset[str] = frozenset() if kept[0][1] != 1 else kept.pop(0)[0]
     return Chain((first, *(names for names, _ in kept)), tuple(scale for _, scale in kept))

@@ -33,7 +33,8 @@ class ConformerSettings:
     dropout: float = 0.1
 
     def __post_init__(self):
-        check_numbers(self, "generator.", **dict.fromkeys(("dim", "layers", "heads", "hidden", "kernel"), COUNT))
+        sizes = dict.fromkeys(("dim", "layers", "heads", "hidden", "kernel"), COUNT)
+        check_numbers(self, "generator.", "bad_config", **sizes)
 
 
 @GENERATORS.register("masked")
@@ -65,6 +66,14 @@ class Filler(nn.Module):
             x = x + own(codes[..., q])
         return self.output(self.conformer(x, mask)).float().unflatten(-1, (self.books, self.size))
 
+    def begun(self, condition: Tensor, given: Given | None) -> tuple[Tensor, Tensor]:
+        """What sampling begins with, of condition (N, C): codes (N, Q), masked but for those that are given, and a mask
+        (1, N) of steps, which are all real."""
+        codes = torch.full((len(condition), self.books), self.size, device=condition.device)
+        if given is not None:
+            codes = torch.where(given.known[:, None], given.codes, codes)
+        return codes, torch.ones(1, len(codes), dtype=torch.bool, device=condition.device)
+
 
 class MaskedTokens(Filler):
     """Each training clip has one book of which a part is masked; those before it are known, those after it are not."""
@@ -86,10 +95,7 @@ class MaskedTokens(Filler):
     @torch.no_grad()
     def sample(self, condition: Tensor, options: TokenOptions, seed: int, given: Given | None = None) -> Tensor:
         """Codes (N, Q) of one clip: the first book in ``options.steps`` rounds, each further one at once."""
-        codes = torch.full((len(condition), self.books), self.size, device=condition.device)
-        if given is not None:
-            codes = torch.where(given.known[:, None], given.codes, codes)
-        real = torch.ones(1, len(codes), dtype=torch.bool, device=condition.device)
+        codes, real = self.begun(condition, given)
         generator = torch.Generator().manual_seed(seed)
         for q in range(self.books):
 

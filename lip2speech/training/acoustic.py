@@ -10,7 +10,7 @@ import torch
 
 from lip2speech.conditions.registry import Condition, conditions_of
 from lip2speech.features.dataset import PROTOCOLS, CachedFeatures, NoText, SpeechDataset, cache_views
-from lip2speech.features.stored import with_features
+from lip2speech.features.stored import featured
 from lip2speech.features.unit_input import UnitDataset, unit_vectors
 from lip2speech.inference.folder import UNITS_FILE, load_voice, save_voice
 from lip2speech.models.flow_options import FlowOptions
@@ -18,9 +18,9 @@ from lip2speech.models.voice import Voice, masked_mean
 from lip2speech.models.voice_config import VoiceConfig, reader_settings
 from vsr.core.errors import VsrError
 from vsr.core.numbers import COUNT, NOT_NEGATIVE, SHARE, check_numbers
-from vsr.data.manifest import Clip, read_manifests
+from vsr.data.manifest import Clip
 from vsr.data.sampler import FrameBudgetSampler
-from vsr.data.splits import check_disjoint
+from vsr.data.splits import read_lists
 from vsr.data.transforms import Augmentation
 from vsr.media.units import Codebook
 from vsr.modelstore.folder import load_model, pixel_reader
@@ -87,12 +87,14 @@ class VoiceRun(Run):
         data, seed = self.config.data, self.config.seed
         if data.seen != LIPS and self.config.model.get("encoder") != "frozen":
             raise VsrError("bad_config", "data.seen is units: no encoder is used, so model.encoder must be frozen")
-        train, dev, tests = (read_manifests(paths) for paths in (data.train, data.dev, data.tests))
-        check_disjoint(train, dev, tests)
+        train, dev, _ = read_lists(data)
         self.reader, self.codebook = load_model(data.reader or None), Codebook.load(data.units)
         self.reader.model = pixel_reader(self.reader.model)
-        train, dev = (self._sounding(name, clips, data.features) for name, clips in (("train", train), ("dev", dev)))
-        self.train, self.dev = self._dataset(train, data.augmentation), self._dataset(dev, None)
+        train, dev = (
+            featured(name, clips, data.features, self.say) for name, clips in (("train", train), ("dev", dev))
+        )
+        self.speech, self.dev = self._dataset(train, data.augmentation), self._dataset(dev, None)
+        self.train: SpeechDataset | CachedFeatures = self.speech
         self.sampler = FrameBudgetSampler([clip.num_frames for clip in train], data.frames_per_batch, seed)
 
     def _dataset(self, clips: list[Clip], augmentation: Augmentation | None) -> SpeechDataset:
@@ -112,27 +114,18 @@ class VoiceRun(Run):
         except ValueError as error:
             raise VsrError("bad_config", f"model: {error}") from error
 
-    def _sounding(self, name: str, clips: list[Clip], features: str) -> list[Clip]:
-        """The clips that have features; says how many have none. Raises VsrError where none has."""
-        kept, note = with_features(clips, features)
-        if not kept:
-            raise VsrError("bad_features", f"{name}: {note}")
-        if note:
-            self.say(f"{name}: {note}")
-        return kept
-
     def _build_model(self) -> Voice:
         config = self.config.model_config(reader_settings(self.reader.model.config), len(self.codebook))
         model = built(Voice, config)
         model.reader.load_state_dict(self.reader.model.state_dict(), strict=False)
-        mean, std = self.train.mel_statistics()
+        mean, std = self.speech.mel_statistics()
         model.mel_mean.copy_(mean)
         model.mel_deviation.copy_(std)
-        model.default_speaker.copy_(self.train.mean_speaker())
+        model.default_speaker.copy_(self.speech.mean_speaker())
         if self.config.trainer.init_from:
             self._begin_from(self.config.trainer.init_from, model)
         if model.config.encoder == "frozen" and self.config.data.views and self.config.data.seen == LIPS:
-            self.train = CachedFeatures(self.train, self._views(model))
+            self.train = CachedFeatures(self.speech, self._views(model))
         return model
 
     def _begin_from(self, folder: str, model: Voice) -> None:
@@ -153,7 +146,7 @@ class VoiceRun(Run):
         model.eval().to(device)
         with self.fabric.autocast():
             views = self.config.data.views
-            return cache_views(self.train, lambda *seen: model.encode(*(x.to(device) for x in seen)), views)
+            return cache_views(self.speech, lambda *seen: model.encode(*(x.to(device) for x in seen)), views)
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:

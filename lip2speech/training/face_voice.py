@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,17 +14,17 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from lip2speech.features.stored import StoredFeatures, with_features
-from lip2speech.inference.folder import save_part
 from lip2speech.models.face_voice import FaceVoice, FaceVoiceConfig, evenly
+from lip2speech.training.part_run import PartRun
 from vsr.core.errors import VsrError
 from vsr.core.numbers import Range, check_numbers
 from vsr.data.batch import Counted
-from vsr.data.manifest import Clip, read_manifests
+from vsr.data.manifest import Clip
 from vsr.data.sampler import FrameBudgetSampler
-from vsr.data.splits import check_disjoint
+from vsr.data.splits import read_lists
 from vsr.training.config import RunConfig, check_lists
 from vsr.training.dry_run import on_meta, parameters, run_lines
-from vsr.training.loop import Run, step_seed
+from vsr.training.loop import step_seed
 from vsr.training.model_settings import built, model_settings
 
 
@@ -99,15 +98,15 @@ class FaceClips:
         return crops.flip(2) if torch.rand((), generator=drawn) < 0.5 else crops
 
 
-class FaceRun(Run):
+class FaceRun(PartRun):
     """`vsr.training.loop.Run` with a `FaceTrainConfig`."""
 
+    train: FaceClips
     counted = "clips"
 
     def _open_data(self) -> None:
         data = self.config.data
-        train, dev, tests = (read_manifests(paths) for paths in (data.train, data.dev, data.tests))
-        check_disjoint(train, dev, tests)
+        train, dev, _ = read_lists(data)
         self.settings = model_settings(FaceVoiceConfig, self.config.model)
         train, dev = (self._featured(name, clips) for name, clips in (("train", train), ("dev", dev)))
         if both := {clip.speaker for clip in train} & {clip.speaker for clip in dev}:
@@ -137,12 +136,6 @@ class FaceRun(Run):
         return {"dev_cosine": own, "dev_margin": own - float(cosines[other].mean())} if other.any() else {
             "dev_cosine": own, "dev_margin": 0.0,
         }  # fmt: skip
-
-    def export(self, folder: Path) -> Path:
-        """Write the averaged weights as a model folder (by rank 0 alone)."""
-        if self.fabric.is_global_zero:
-            save_part(folder, self.average.model, {"name": self.folder.name, "training": self.reached()})
-        return folder
 
 
 def face_lines(config: FaceTrainConfig) -> Iterator[str]:

@@ -17,14 +17,14 @@ from lip2speech.features.phones import phones_of, scripts_in, steps_of
 from lip2speech.inference.folder import UNITS_FILE, save_part
 from lip2speech.models.text_units import PAUSE, TEXT, PhoneBatch, TextUnits, TextUnitsConfig
 from lip2speech.models.translators import KIND
-from lip2speech.training.translator import units_of
+from lip2speech.training.unit_pairs import units_of
 from vsr.core.clock import UNIT_RATE
 from vsr.core.errors import VsrError
 from vsr.core.numbers import COUNT, check_numbers
 from vsr.core.tokens import IGNORE
-from vsr.data.manifest import Clip, read_manifests
+from vsr.data.manifest import Clip
 from vsr.data.sampler import FrameBudgetSampler
-from vsr.data.splits import check_disjoint
+from vsr.data.splits import read_lists
 from vsr.media.units import Codebook
 from vsr.text.ipa import SOUNDS
 from vsr.training.config import RunConfig, check_lists
@@ -118,10 +118,11 @@ def phones_among(clips: Sequence[Clip], known: Sequence[str]) -> set[str]:
 class TextRun(Run):
     """`vsr.training.loop.Run` with a `TextTrainConfig`."""
 
+    train: TextDataset
+
     def _open_data(self) -> None:
         data = self.config.data
-        train, dev, tests = (read_manifests(paths) for paths in (data.train, data.dev, data.tests))
-        check_disjoint(train, dev, tests)
+        train, dev, _ = read_lists(data)
         self.codebook = Codebook.load(data.units)
         known = self.config.model_config(len(self.codebook), SOUNDS).languages  # phones are not known yet
         phones, scripts = phones_among(train, known), scripts_in(clip.text for clip in train)

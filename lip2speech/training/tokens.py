@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from lip2speech.features.dataset import PROTOCOLS, CachedFeatures, NoText, SpeechBatch, SpeechDataset, cache_views
-from lip2speech.features.stored import with_features
-from lip2speech.inference.folder import ACOUSTIC, find_model, load_voice, save_part
+from lip2speech.features.stored import featured
+from lip2speech.inference.folder import ACOUSTIC, find_model, load_voice
 from lip2speech.models.codec import SAMPLED
 from lip2speech.models.content import PAIR
 from lip2speech.models.token_lm import TokenLM
@@ -23,16 +23,15 @@ from lip2speech.models.token_model import TokenConfig, TokenModel
 from lip2speech.models.token_options import TokenOptions
 from lip2speech.models.voice import Voice
 from lip2speech.models.voice_config import VoiceConfig
+from lip2speech.training.part_run import PartRun
 from vsr.core.errors import VsrError
 from vsr.core.numbers import COUNT, check_numbers
 from vsr.data.batch import Counted
-from vsr.data.manifest import Clip, read_manifests
 from vsr.data.sampler import FrameBudgetSampler
-from vsr.data.splits import check_disjoint
+from vsr.data.splits import read_lists
 from vsr.data.transforms import Augmentation
 from vsr.modelstore.checkpoint import CONFIG_FILE
 from vsr.training.config import RunConfig, check_lists
-from vsr.training.loop import Run
 from vsr.training.model_settings import built, model_settings
 
 MADE = 8  # dev clips that codes are made for after an epoch: a language model says them one by one
@@ -86,30 +85,22 @@ class TokenBatch(Counted):
     mask: Tensor
 
 
-class TokenRun(Run):
+class TokenRun(PartRun):
     """`vsr.training.loop.Run` with a `TokenTrainConfig`."""
 
     def _open_data(self) -> None:
         data, seed = self.config.data, self.config.seed
-        train, dev, tests = (read_manifests(paths) for paths in (data.train, data.dev, data.tests))
-        check_disjoint(train, dev, tests)
+        train, dev, _ = read_lists(data)
         self.voice: Voice = load_voice(acoustic_of(data.voice))[0].to(self.fabric.device)
-        train, dev = (self._sounding(name, clips) for name, clips in (("train", train), ("dev", dev)))
+        train, dev = (
+            featured(name, clips, data.features, self.say) for name, clips in (("train", train), ("dev", dev))
+        )
         whole = SpeechDataset(train, data.features, NoText(), data.augmentation, data.protocol, seed)
         self.pairs = self._pairs(whole)
         self.train = CachedFeatures(whole, self._views(whole, data.views))
         plain = SpeechDataset(dev, data.features, NoText(), None, data.protocol, seed)
         self.dev = CachedFeatures(plain, self._views(plain, 1))
         self.sampler = FrameBudgetSampler([clip.num_frames for clip in train], data.frames_per_batch, seed)
-
-    def _sounding(self, name: str, clips: list[Clip]) -> list[Clip]:
-        """The clips that have features; says how many have none. Raises VsrError where none has."""
-        kept, note = with_features(clips, self.config.data.features)
-        if not kept:
-            raise VsrError("bad_features", f"{name}: {note}")
-        if note:
-            self.say(f"{name}: {note}")
-        return kept
 
     def _pairs(self, clips: SpeechDataset) -> list[Tensor]:
         """Normalised mel pairs (N, P) of training clips, as many as the codec is fitted to."""
@@ -155,12 +146,6 @@ class TokenRun(Run):
                 right.append(float((codes[:, 0] == own.codes[0, :, 0]).float().mean()))
                 errors.append(float((mel - batch.mel).abs().mean()))
         return {"dev_loss": fmean(losses), "dev_mel": fmean(errors), "dev_codes": fmean(right)}
-
-    def export(self, folder: Path) -> Path:
-        """Write the averaged weights as a model folder (by rank 0 alone)."""
-        if self.fabric.is_global_zero:
-            save_part(folder, self.average.model, {"name": self.folder.name, "training": self.reached()})
-        return folder
 
 
 def acoustic_of(voice: str) -> Path:

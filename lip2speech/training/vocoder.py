@@ -20,9 +20,8 @@ from lip2speech.vocoders.vocos import FAMILY
 from lip2speech.vocoders.warm_start import start_from_vocos
 from vsr.core.errors import VsrError
 from vsr.data.batch import CLIPS
-from vsr.data.manifest import read_manifests
 from vsr.data.sampler import FrameBudgetSampler
-from vsr.data.splits import check_disjoint
+from vsr.data.splits import read_lists
 from vsr.modelstore.checkpoint import read_config
 from vsr.training.finite import Finite
 from vsr.training.loop import Run
@@ -55,14 +54,14 @@ class Learning(nn.Module):
 class VocoderRun(Run):
     """`vsr.training.loop.Run` with a `VocoderTrainConfig`; a step has two halves."""
 
+    train: Segments
     entries = ()
 
     def _open_data(self) -> None:
         if self.fabric.world_size > 1 and self.config.trainer.strategy == "fsdp":
             raise VsrError("bad_config", "trainer.strategy is fsdp: a vocoder trains whole on every rank, with ddp")
         data, seed, self.gan_finite = self.config.data, self.config.seed, Finite()
-        train, dev, tests = (read_manifests(paths) for paths in (data.train, data.dev, data.tests))
-        check_disjoint(train, dev, tests)
+        train, dev, _ = read_lists(data)
         self.train = Segments(train, data, seed, SOURCES[self.config.model_config().source].pitched)
         dev = with_features(dev, data.features)[0][:VALIDATED]
         if not dev:

@@ -49,7 +49,7 @@ class GanConfig:
 
     def __post_init__(self):
         weights = dict.fromkeys(("mel", "spectral", "adversarial", "features", "source"), NOT_NEGATIVE)
-        check_numbers(self, "gan.", after=NOT_NEGATIVE, width=COUNT, **weights)
+        check_numbers(self, "gan.", "bad_config", after=NOT_NEGATIVE, width=COUNT, **weights)
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ def _plays(video: str | Path) -> bool:
 
 def _encode(video: str | Path, info: VideoInfo, out: Path) -> None:
     """Encode a video whose frames may differ in size on one canvas, which is begun again where larger frames come."""
-    size = info.width, info.height
+    size: tuple[int, int] | None = (info.width, info.height)
     while size:
         size = _encoded(video, size, out)
 

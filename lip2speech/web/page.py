@@ -9,6 +9,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
@@ -199,7 +200,8 @@ class View:
     """Turns a job into updates of the panels, leaving alone what has not changed: a video that plays goes on."""
 
     def __init__(self, page: Page):
-        self._page, self._last = page, {}
+        self._page = page
+        self._last: dict[Any, str] = {}  # panel of gradio -> what it shows
 
     @staticmethod
     def html(text: str) -> dict:

@@ -164,7 +164,7 @@ def _forgetting(work, *args) -> None:
     try:
         work(*args)
     except BaseException as error:
-        cause = error
+        cause: BaseException | None = error
         while cause is not None:
             clear_frames(cause.__traceback__)
             cause = cause.__context__

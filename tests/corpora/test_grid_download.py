@@ -118,6 +118,12 @@ def test_other_bytes_than_promised_are_refused_and_removed(tmp_path, server):
     assert not list(tmp_path.rglob("s1.zip*"))
 
 
+def test_a_python_without_file_digest_checks_what_it_fetched(tmp_path, server, monkeypatch):
+    monkeypatch.delattr(hashlib, "file_digest", raising=False)  # it came with 3.11
+    file = list_record(server.url)["jasagrid.pdf"]
+    assert download(file, tmp_path).read_bytes() == FILES["jasagrid.pdf"]
+
+
 @pytest.mark.parametrize("name, reason", [("no_record", "no_network"), ("s1.zip", "bad_corpus")])
 def test_an_address_that_is_no_record(server, name, reason):
     with pytest.raises(VsrError) as error:

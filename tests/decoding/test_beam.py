@@ -56,6 +56,16 @@ def test_batched_cached_search_equals_the_plain_one(model, states, options):
         assert [h.score for h in own] == pytest.approx([h.score for h in expected], abs=1e-4)
 
 
+@pytest.mark.parametrize("options", OPTIONS)
+def test_the_parts_of_a_score_make_it_up(model, states, options):
+    for found in decode(model, states, LENGTHS, options, EOS):
+        for own in found:
+            ctc, attention = own.parts.get("ctc", 0.0), own.parts.get("attention", 0.0)
+            weighted = options.ctc_weight * ctc + (1 - options.ctc_weight) * attention
+            assert own.score == pytest.approx(weighted + options.length_bonus * len(own.tokens), abs=1e-4)
+            assert own.parts.keys() <= {"ctc", "attention"}, "no language model was asked"
+
+
 @pytest.mark.parametrize("method", ["joint", "attention", "ctc_beam", "ctc_greedy"])
 def test_an_utterance_is_read_the_same_alone_and_in_a_batch(model, states, method):
     options = DecodeOptions(method=method, beam=3)

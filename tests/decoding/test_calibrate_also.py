@@ -53,7 +53,7 @@ def test_a_second_model_that_is_none_is_refused_before_anything_is_read(tiny_mod
     monkeypatch.setattr(calibrate, "_read", lambda *given: 1 / 0)
     shutil.copytree(tiny_model, tmp_path / "one")
     line = ["calibrate", "--model", str(tmp_path / "one"), "--also", str(tmp_path / "none"), "--device", "cpu"]
-    assert main([*line, "--inside", "a.jsonl", "--outside", "b.jsonl"]) != 0
+    assert main([*line, "--inside", "a.jsonl", "--outside", "b.jsonl"]) == 1
     assert str(tmp_path / "none") in capsys.readouterr().err
 
 

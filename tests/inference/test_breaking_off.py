@@ -1,16 +1,22 @@
-"""A film that breaks off is read up to there, and the line says where; the exit status is that of a failure."""
+"""A film that breaks off is read up to there, one that is damaged but for the damage, and the line says where; the exit
+status is that of a failure."""
 
 import json
+import pickle
 
 import numpy as np
 import pytest
 
 from tests.conftest import talking_face, write_video
 from vsr.cli import main
-from vsr.core.errors import VsrError
+from vsr.core.errors import Incomplete, VsrError
+from vsr.core.progress import Watch
+from vsr.decoding.defaults import options_for
 from vsr.face.mouth_crop import crop_video
 from vsr.face.mouth_source import MouthSource
-from vsr.inference.transcriber import transcribe
+from vsr.inference.bulk import FileReader, Settings
+from vsr.inference.reader import load_model as load_reader
+from vsr.inference.transcriber import Reading, transcribe
 from vsr.media.reader import frames_from
 from vsr.modelstore.folder import load_model
 
@@ -42,7 +48,7 @@ def read(tiny_model, capsys):
 
 def test_its_text_comes_out_and_the_line_says_where_it_ends(cut, read, tmp_path):
     status, text, (line,) = read(cut)
-    assert status == 1 and "breaks off after" in line and line.endswith("what was read up to there is kept")
+    assert status == 1 and "breaks off after" in line and line.endswith("what was read of it is kept")
     assert text.strip()
     assert read(cut, "-o", tmp_path, "--format", "txt,json,srt")[::2] == (1, [line])
     record = json.loads((tmp_path / "cut.json").read_text("utf-8"))
@@ -75,3 +81,55 @@ def test_what_needs_all_of_it_refuses_it(cut, tiny_model):
         crop_video(cut)
     with pytest.raises(VsrError, match="breaks off"):
         transcribe(load_model(tiny_model), cut)
+
+
+@pytest.fixture(scope="module")
+def holed(tmp_path_factory):
+    """Six seconds, the third of which is damaged; a key frame every second."""
+    path = write_video(tmp_path_factory.mktemp("holed") / "holed.mp4", talking_face(150), options={"g": "25"})
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * 40 // 100] + bytes(len(data) // 20) + data[len(data) * 45 // 100 :])
+    return path
+
+
+def test_what_is_damaged_is_not_read_and_the_line_says_from_when_to_when(holed, read, tmp_path):
+    status, text, (line,) = read(holed, "-o", tmp_path, "--format", "json,txt")
+    assert status == 1 and not text
+    start, end = (float(word) for word in line.split() if word.replace(".", "").isdigit())
+    assert "is damaged from" in line and 1 < start < end < 5
+    record = json.loads((tmp_path / "holed.json").read_text("utf-8"))
+    words = [word for segment in record["segments"] for word in segment["words"]]
+    assert words and all(word["end"] <= start + 0.05 or word["start"] >= end - 0.05 for word in words)
+    assert words[0]["start"] < start and words[-1]["end"] > end, "the rest is read"
+    assert not record["complete"] and record["error"]["reason"] == "unreadable"
+
+
+def test_programs_are_given_what_was_read_with_the_error(cut, holed, tiny_model):
+    reader = load_reader(tiny_model)
+    for path, problem in ((cut, "breaks off after"), (holed, "is damaged from")):
+        with pytest.raises(VsrError, match=problem) as caught:
+            reader.transcribe(path)
+        assert isinstance(caught.value, Incomplete)
+        record = caught.value.record
+        assert record.text and not record.complete and record.error == ("unreadable", str(caught.value))
+        assert pickle.loads(pickle.dumps(caught.value)).record == record, "also from another process"
+        assert FileReader(Settings(str(tiny_model))).read(str(path)).to_json() == record.to_json()
+
+
+def test_a_run_that_goes_on_behind_the_damage_remembers_it(holed, tiny_model, tmp_path, monkeypatch):
+    monkeypatch.setattr("vsr.face.pipeline.SHORTEST", 25)
+    monkeypatch.setattr("vsr.face.mouth_source.LONGEST", 75)
+    loaded, journal = load_model(tiny_model), tmp_path / "holed.journal"
+
+    class Killed(Exception):
+        pass
+
+    def killed(transcript):
+        if transcript.segments and transcript.segments[-1].end > 3.4:
+            raise Killed
+
+    given = (loaded, holed, options_for(loaded), "largest", journal)
+    with pytest.raises(Killed):
+        Reading(*given).run(Watch(block=killed))
+    with pytest.raises(VsrError, match="is damaged from"):
+        Reading(*given, True).run(Watch())

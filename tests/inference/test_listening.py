@@ -172,3 +172,14 @@ def test_sound_that_is_not_understood_is_left_out(hearing, clips, tmp_path):
 def test_captions_of_a_camera_are_read_by_the_lips(hearing, clips, capsys):
     assert main(["live", str(clips / "a.mkv"), "--model", str(hearing)]) == 0
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_sound_that_breaks_off_is_read_to_there(hearing, clips, tmp_path, capsys):
+    data = (clips / "a.mkv").read_bytes()
+    (tmp_path / "cut.mkv").write_bytes(data[: len(data) * 7 // 10])
+    command = ["transcribe", str(tmp_path / "cut.mkv"), "--model", str(hearing), "--modality", "sound"]
+    assert main([*command, "--format", "json"]) == 1
+    printed = capsys.readouterr()
+    assert "breaks off after 0.9" in printed.err and "what was read of it is kept" in printed.err
+    record = json.loads(printed.out)
+    assert record["segments"] and not record["complete"]

@@ -296,3 +296,10 @@ def test_windows_of_a_long_video_are_judged_one_by_one(loaded, monkeypatch):
         "vsr.inference.free_reading.read_freely", lambda _, states: ([], seen.append(len(states)) or 0.1 * len(seen))
     )
     assert known_lips(loaded, [torch.zeros(30, 4), torch.zeros(20, 4)]) == pytest.approx(0.15) and seen == [30, 20]
+
+
+@pytest.mark.parametrize("model", ["grid", "grid-tracks", "grid-av"])
+def test_a_layer_that_is_not_there_is_refused_before_the_model_is_loaded(model, monkeypatch, capsys):
+    monkeypatch.setattr("vsr.modelstore.folder.load_model", lambda *given: pytest.fail("a model was loaded"))
+    assert main(["encode", str(CLIP), "-o", "out", "--layers", "4,5", "--model", model]) == 2
+    assert "has no layer '5'; it has 'frontend', 1 to 4, or 'last'" in capsys.readouterr().err

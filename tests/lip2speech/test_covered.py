@@ -14,10 +14,11 @@ from tests.video.test_stretches import COVERS, DEMO, carried, cover, frames_of, 
 from vsr.cli import main
 from vsr.face.detector import default_detector
 from vsr.face.mouth_crop import crop_video
+from vsr.face.skipped import Skipped
 from vsr.inference.live.capture import Taken
 from vsr.inference.live.session import Session
 from vsr.modelstore.folder import load_model
-from vsr.output.transcript import Skipped, covered_note, rest_note
+from vsr.output.unread import covered_note, rest_note
 from vsr.report.collect import inspect_video
 
 AT_REST = "the lips are at rest from beginning to end, so that nothing is said"

@@ -132,7 +132,7 @@ def test_f0_of_unvoiced_sound_is_left_out_of_the_mean(corpus, voice_like):
 
 
 def test_grammar_of_grid():
-    grammar = asr_scorers.grid_grammar()
+    grammar = asr_scorers.grammar_of(asr_scorers.PocketSphinxGrid.slots)
     assert grammar.startswith("#JSGF") and "| x |" in grammar and " w " not in grammar
 
 

@@ -11,11 +11,12 @@ from lip2speech.cli import LIP2SPEECH, main
 from lip2speech.inference.directions import Directions
 from lip2speech.inference.dubbing import SpeakOptions, speak, speak_clip
 from lip2speech.inference.folder import load_model, save_part
+from lip2speech.inference.voice import load_model as load_voice
 from lip2speech.inference.voicing import voice_crop
 from lip2speech.models.flow_options import FlowOptions
 from tests.conftest import talking_face, write_video
 from tests.lip2speech.tiny import speakers, tiny_vocoder, tiny_voice
-from vsr.core.errors import VsrError
+from vsr.core.errors import Incomplete, VsrError
 from vsr.face.mouth_crop import crop_tracks
 from vsr.media.audio import read_wave, write_wave
 
@@ -219,3 +220,27 @@ def test_every_flag_is_read_and_shown():
         for action in actions:
             assert re.search(rf"args\.{action.dest}\b", source), f"{verb}: {action.dest}"
         assert f"lip2speech {verb}" in parser.format_help().split("examples:")[1]
+
+
+def test_a_film_that_breaks_off_is_voiced_to_there_and_one_line_says_so(tiny_voice_folder, tmp_path, capsys):
+    whole = write_video(tmp_path / "whole.mkv", talking_face(75), options={"g": "10"})
+    cut, out = tmp_path / "cut.mkv", tmp_path / "voice.wav"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 8 // 10])
+    assert main(["speak", str(cut), "-o", str(out), "--model", str(tiny_voice_folder)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "breaks off after 2." in line and line.endswith("the rest of it is silent")
+    assert np.abs(read_wave(out)[: 2 * 16_000]).max() > 0
+    with pytest.raises(Incomplete) as caught:
+        load_voice(tiny_voice_folder).speak(cut)
+    assert 1.5 < caught.value.record.seconds < len(read_wave(out)) / 16_000
+
+
+def test_what_needs_all_of_a_film_refuses_one_that_breaks_off_before_a_model_is_loaded(tmp_path, capsys, monkeypatch):
+    whole = write_video(tmp_path / "whole.mkv", talking_face(75), options={"g": "10"})
+    cut, script, out = tmp_path / "cut.mkv", tmp_path / "said.txt", tmp_path / "out.wav"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 8 // 10])
+    script.write_text("bin blue at f two now")
+    monkeypatch.setattr("lip2speech.inference.folder.load_model", None)
+    for words in (["dub", "--script", script], ["speak", "--text", "bin blue"]):
+        assert main([*map(str, [words[0], cut, "-o", out, *words[1:]])]) == 1
+        assert "breaks off after 2." in capsys.readouterr().err and not out.exists()

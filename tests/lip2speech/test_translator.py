@@ -14,7 +14,8 @@ from lip2speech.inference.translating import open_translator, say, translate_wav
 from lip2speech.models.durations import filling, free, repeated, runs
 from lip2speech.models.translator import TranslatorConfig, UnitTranslator
 from lip2speech.models.translators import FIRST, UnitPairs
-from lip2speech.training.translator import PairDataset, TranslatorTrainConfig, pairs_of, said_by, units_of
+from lip2speech.training.translator import TranslatorTrainConfig
+from lip2speech.training.unit_pairs import PairDataset, pairs_of, said_by, units_of
 from tests.lip2speech.tiny import UNITS, by_heart, save_units_voice, speakers, tiny_codebook, tiny_vocoder, tiny_voice
 from vsr.core.errors import VsrError
 from vsr.core.tokens import IGNORE

@@ -1,5 +1,7 @@
 """Means of models, and what is told of how they were made."""
 
+from dataclasses import asdict, replace
+
 import pytest
 
 from vsr.core.files import read_json, write_json
@@ -46,6 +48,15 @@ def test_a_mean_of_means_is_told_to_the_ground(made, tmp_path):
     inner = average_models([made("first", 10), made("second", 7)], tmp_path / "inner" / "model")
     config = read_json(average_models([inner, made("third", 3)], tmp_path / "outer" / "model") / "config.json")
     assert all(f"steps {steps}, seed 0" in training_line(config) for steps in (10, 7, 3))
+
+
+def test_a_size_that_is_told_and_one_that_follows_from_another_are_the_same(made, tmp_path):
+    """Heads of the decoder: 0, as many as the encoder's, in old folders; their number in new ones."""
+    first, second = made("first", 10), made("second", 7)
+    told = read_json(second / "config.json")
+    flat = asdict(replace(load_model(second).model.config, decoder_heads=0))
+    write_json(second / "config.json", told | {"format": 1, "model": flat})
+    assert average_models([first, second], tmp_path / "mean" / "model").is_dir()
 
 
 def test_a_single_run_is_told_as_it_is(made):

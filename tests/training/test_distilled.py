@@ -55,6 +55,7 @@ def test_all_levels_are_trained_and_reading_needs_no_teacher(config, tmp_path):
     (tmp_path / "taught").rename(tmp_path / "elsewhere")
     records = decode_manifest(loaded, config.data.tests[0], tmp_path / "hyp.jsonl", options_for(loaded))
     assert records and all("heads" not in own for own in records)
+    assert all({"ctc", "attention"} <= one.keys() for own in records for one in own["nbest"])
 
 
 def test_states_alone_are_enough_and_a_reader_begins_with_them(config, tmp_path):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from vsr.face.faces import Face
 from vsr.face.mouth_crop import crop_video
 from vsr.face.mouth_features import (
     FEATURES,
@@ -147,10 +148,11 @@ class Marks:
 @pytest.mark.parametrize("every", [1, 3, 50])
 def test_how_early_a_mouth_is_followed_changes_no_point(every):
     frames = [np.full((8, 8, 3), number, np.uint8) for number in range(40)]
-    track = OpenTrack(0, start=2, canvas=(8, 8, 3))
+    points = [np.full((37, 2), number / 100, np.float32) for number in range(40)]
+    track = OpenTrack(0, 2, Face(points[2], (0.0, 0.0, 8.0, 8.0), 1.0), canvas=(8, 8, 3))
     cutter = Cutter(track, 0, 0, Stock(Marks, 2))
     for number in range(2, 38):
-        track.points.append(np.full((37, 2), number / 100, np.float32))
+        track.points[number - 2 :] = [points[number]]
         if number % every == 0:
             cutter.follow(frames.__getitem__)
     cutter.after = 2  # held at the end

@@ -17,7 +17,7 @@ from phrases import drawn, measured
 
 from vsr.core.clock import FPS
 from vsr.data.manifest import read_manifest
-from vsr.data.tracks import load_track
+from vsr.data.mouth_track import load_track
 from vsr.decoding.templates import with_motion
 from vsr.inference.enrolled import POINTS
 

@@ -21,8 +21,8 @@ import torch
 
 from vsr.core.clock import FPS
 from vsr.data.manifest import read_manifest
+from vsr.data.mouth_track import load_track
 from vsr.data.stored import read_crop
-from vsr.data.tracks import load_track
 from vsr.data.transforms import to_network_input
 from vsr.decoding.templates import Templates, normalised, with_motion
 from vsr.face.mouth_features import features_of

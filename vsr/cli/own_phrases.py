@@ -97,7 +97,7 @@ def _print(video: str, found: list, threshold: float, args: argparse.Namespace) 
             print(f"{video}\t{place}\t{fit:.3f}\t{phrase}", flush=True)
     if args.speak and chosen is None:
         print(f"vsr: {args.speak} is not written: none of the phrases was chosen", file=sys.stderr)
-    elif args.speak:
+    elif args.speak and chosen is not None:
         from vsr.inference.aloud import say
 
         say(chosen, args.speak, args.voice)

@@ -20,12 +20,14 @@ def add_training_arguments(parser: argparse.ArgumentParser, contents: str = CONT
 
 
 def check_training(args: argparse.Namespace) -> None:
-    """Refuse a YAML that is absent, and one that the run would write over, before the libraries are loaded. Raises
-    VsrError."""
+    """Refuse a YAML that is absent, and one that the run would write over and did not write, before the libraries are
+    loaded. Raises VsrError."""
+    from vsr.core.artifacts import recorded
     from vsr.core.errors import VsrError
     from vsr.core.files import check_output
 
     if not Path(args.config).is_file():
         raise VsrError("bad_config", f"--config {args.config}: no such file")
     if args.out:
-        check_output(f"{args.out}/config.yaml", args.config)
+        ours = None if args.resume else recorded("the configuration of a run, as it was written")
+        check_output(f"{args.out}/config.yaml", args.config, kind=ours)

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from vsr.core.files import write_error
+from vsr.core.kinds import Kind
 
 LEDGER = ".made.jsonl"
 LOCAL = ("path", "seen")  # of an identity: where and when a file was looked at, which the result does not depend on
@@ -173,6 +174,16 @@ def is_same(file: dict, path: Path) -> bool:
         return status.st_mtime_ns == file.get("seen", [None])[0] or sha256_of(path) == file.get("sha256")
     except OSError:
         return False
+
+
+def recorded(name: str) -> Kind:
+    """``name``: what files are that their folder's ledger records, as they were written."""
+
+    def holds(path: Path) -> bool:
+        record = Ledger(path.parent).records.get(path.name)
+        return record is not None and is_same(record["file"], path)
+
+    return Kind(name, holds)
 
 
 def records_in(path: Path) -> Iterable[dict]:

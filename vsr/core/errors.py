@@ -5,6 +5,8 @@ Every layer of the data flow raises `VsrError`; commands print its message, repo
 
 from __future__ import annotations
 
+from typing import Any
+
 CLIP_REASONS = ("no_face", "too_short", "crop_out_of_frame", "unreadable", "no_video")
 WRONG_USAGE = "bad_options"  # the command must be given otherwise: its exit status is 2, that of all others 1
 
@@ -24,6 +26,18 @@ class VsrError(Exception):
     def __reduce__(self):
         """Both arguments travel when a worker process hands its error to the parent."""
         return type(self), (self.reason, self.message)
+
+
+class Incomplete(VsrError):
+    """Not all of a file could be read. `record` is what could: a `vsr.output.transcript.Transcript`, whose ``error``
+    says the same, or a `lip2speech.inference.spoken.Spoken`."""
+
+    def __init__(self, reason: str, message: str, record: Any):
+        super().__init__(reason, message)
+        self.record = record
+
+    def __reduce__(self):
+        return type(self), (self.reason, self.message, self.record)
 
 
 def one_line(error: BaseException) -> str:

@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from types import FrameType
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
@@ -32,9 +33,10 @@ class Interrupts:
 
     current: Interrupts | None = None
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.number: int | None = None
-        self._since, self._own, self._kept = 0.0, False, {}
+        self._since, self._own = 0.0, False
+        self._kept: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}  # the caller's handlers
         self._settled = threading.Event()
 
     def __enter__(self) -> Interrupts:
@@ -59,7 +61,8 @@ class Interrupts:
         return 128 + (self.number or signal.SIGINT)
 
     def __str__(self) -> str:
-        return "interrupted" if self.status == 128 + signal.SIGINT else f"ended by {signal.Signals(self.number).name}"
+        number = signal.Signals(self.status - 128)
+        return "interrupted" if number == signal.SIGINT else f"ended by {number.name}"
 
     def settle(self) -> None:
         """The request has arrived: nothing is raised any more."""
@@ -75,20 +78,21 @@ class Interrupts:
         now = time.monotonic()
         if self.number is None:
             self.number, self._since = number, now
-            threading.Thread(target=self._remind, daemon=True).start()
+            threading.Thread(target=self._remind, args=(number,), daemon=True).start()
         elif not own and now - self._since > PATIENCE:
             os._exit(128 + number)
         if not _unwinding():
             self.check()
 
-    def _remind(self) -> None:
+    def _remind(self, number: int) -> None:
         """Send the signal again until the request has arrived."""
         while not self._settled.wait(AGAIN):
             self._own = True
-            if hasattr(signal, "pthread_kill"):
-                signal.pthread_kill(threading.main_thread().ident, self.number)
+            main = threading.main_thread().ident
+            if hasattr(signal, "pthread_kill") and main is not None:
+                signal.pthread_kill(main, number)
             else:
-                signal.raise_signal(self.number)
+                signal.raise_signal(number)
 
 
 def settle() -> None:

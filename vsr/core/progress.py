@@ -83,7 +83,7 @@ def counted(items: Iterable[Item], what: str, total: int, done: int = 0, failed:
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(what, total=total, completed=done)
         for item in items:
-            failures += bool(failed and item.reason)
+            failures += bool(failed and getattr(item, "reason", ""))
             bar.update(task, advance=1, description=f"{what} ({failures} {failed})" if failures else what)
             yield item
 

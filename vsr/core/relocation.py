@@ -56,9 +56,10 @@ class Relocated(MetaPathFinder, Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         """Nothing is left to be done; a module that is known under its own name keeps its own spec."""
-        real = sys.modules.get(module.__name__)
-        if real is module and isinstance(module.__spec__.loader, Relocated):
-            module.__spec__ = ModuleSpec(module.__name__, module.__loader__, origin=getattr(module, "__file__", None))
+        name, spec = module.__name__, module.__spec__
+        if sys.modules.get(name) is module and spec is not None and isinstance(spec.loader, Relocated):
+            loader = module.__loader__  # in typeshed a wider kind than a spec may have
+            module.__spec__ = ModuleSpec(name, loader, origin=getattr(module, "__file__", None))  # type: ignore[arg-type]
 
 
 class _Several(ModuleType):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -40,9 +40,9 @@ def add_earlier_option(parser: argparse.ArgumentParser, earlier: str, option: st
 class _Earlier(argparse.Action):
     """Prints the new name and hands over to its action."""
 
-    def __init__(self, *args, now: argparse.Action, **settings):
-        super().__init__(*args, type=now.type, choices=now.choices, **settings)
-        self.now = now
+    def __init__(self, option_strings: Sequence[str], dest: str, now: argparse.Action, **settings: Any):
+        super().__init__(option_strings, dest, **settings)
+        self.now, self.type, self.choices = now, now.type, now.choices
 
     def __call__(self, parser, namespace, values, option_string=None):
         _print(f"option {option_string}", self.now.option_strings[-1])

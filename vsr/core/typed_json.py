@@ -21,14 +21,15 @@ NAMES = {
 
 def to_plain(value: Any, rows: tuple[type, ...] = ()) -> Any:
     """What ``json.dumps`` takes."""
+    kind: type = type(value)
     if isinstance(value, bytes):
         return base64.b64encode(value).decode("ascii")
     if isinstance(value, tuple):
         return [to_plain(item, rows) for item in value]
     if isinstance(value, rows):
-        return [to_plain(getattr(value, name), rows) for name in _fields(type(value))]
+        return [to_plain(getattr(value, name), rows) for name in _fields(kind)]
     if is_dataclass(value):
-        return {name: to_plain(getattr(value, name), rows) for name in _fields(type(value))}
+        return {name: to_plain(getattr(value, name), rows) for name in _fields(kind)}
     return value
 
 

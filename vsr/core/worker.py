@@ -30,6 +30,8 @@ _at_work = False  # whether there is something to clean up
 class Asked(SystemExit):
     """The worker is to end."""
 
+    code: int
+
 
 @contextmanager
 def spawning() -> Iterator[None]:

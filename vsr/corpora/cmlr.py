@@ -30,7 +30,8 @@ def prepare_cmlr(corpus_dir: str | Path, out_dir: str | Path, lists_dir: str | P
         if not (root / name).is_dir():
             raise VsrError("bad_corpus", f"{root} is not CMLR: no folder {name}")
     lists: dict[str, list[Clip]] = {}
-    counts, skipped = [], {}
+    counts: list[Count] = []
+    skipped: dict[str, str] = {}  # clip -> why
     for split, own in LISTS.items():
         names = _names(Path(lists_dir or root) / f"{split}.csv")
         lists[own] = [clip for name in names if (clip := _clip(root, name, skipped))]

@@ -41,7 +41,9 @@ def prepare_landmarks(
         raise VsrError("bad_corpus", f"{corpus} holds no tracks (s1.npz, s2.npz, ...)")
     check_lists(out_dir, "landmarks", ("train", "dev"))
     (out_dir / "tracks").mkdir(parents=True, exist_ok=True)
-    held_out, found, counts = _held_out(lists), {"train": [], "dev": []}, Counter()
+    held_out = _held_out(lists)
+    found: dict[str, list[Clip]] = {"train": [], "dev": []}
+    counts: Counter[str] = Counter()
     for path in files:
         if not re.fullmatch(r"s\d+", path.stem) or path.stem in UNSEEN:
             raise VsrError("bad_corpus", f"{path}: tracks of a speaker who is only tested on")

@@ -36,16 +36,16 @@ def write_lists(out: str | Path, corpus: str, lists: Mapping[str, Iterable[Clip]
 
     A list that is there with just these clips is left as it is. Raises VsrError exists before one is written.
     """
-    out, lists = Path(out), {name: list(clips) for name, clips in lists.items()}
-    new = {name: clips for name, clips in lists.items() if not _holds(out / f"{name}.jsonl", clips)}
+    out, found = Path(out), {name: list(clips) for name, clips in lists.items()}
+    new = {name: clips for name, clips in found.items() if not _holds(out / f"{name}.jsonl", clips)}
     check_lists(out, corpus, new)
     ledger = Ledger(out)
-    for name, clips in lists.items():
+    for name, clips in found.items():
         if name in new:
             write_manifest(out / f"{name}.jsonl", clips)
         if name in new or f"{name}.jsonl" not in ledger.records:
             ledger.add(f"{name}.jsonl", {"corpus": corpus})
-    return {name: len(clips) for name, clips in lists.items()}
+    return {name: len(clips) for name, clips in found.items()}
 
 
 def _holds(path: Path, clips: list[Clip]) -> bool:

@@ -65,7 +65,10 @@ def read_boundary(path: Path) -> tuple[float, float] | None:
     """Start and end of the word in seconds; None where the file does not say."""
     try:
         found = DURATION.search(path.read_text(encoding="utf-8", errors="replace"))
-        half = min(float(found[1]), CLIP_SECONDS) / 2
-    except (OSError, TypeError, ValueError):
+        seconds = float(found[1]) if found else None
+    except (OSError, ValueError):
         return None
+    if seconds is None:
+        return None
+    half = min(seconds, CLIP_SECONDS) / 2
     return round(CLIP_SECONDS / 2 - half, 4), round(CLIP_SECONDS / 2 + half, 4)

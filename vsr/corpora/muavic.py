@@ -30,7 +30,8 @@ def prepare_muavic(corpus_dir: str | Path, out_dir: str | Path, lists_dir: str |
     if not folders:
         raise VsrError("bad_corpus", f"{root} is not MuAViC: neither it nor a language's folder in it has a test.tsv")
     lists: dict[str, list[Clip]] = {}
-    counts, skipped = [], {}
+    counts: list[Count] = []
+    skipped: dict[str, str] = {}  # clip -> why
     for folder in folders:
         before = "" if folder == root else f"{folder.name}_"
         others = [own for own in LANGUAGES if own != folder.resolve().name and (folder / own).is_dir()]

@@ -20,10 +20,9 @@ from vsr.data.corruption import corrupted_crop
 from vsr.data.manifest import Clip, need_crops
 from vsr.data.modalities import SOUND, VIDEO
 from vsr.data.stored import read_crop
-from vsr.data.targets import FRAME_TOKENS, TOKENS, Item, Target, Taught, Teacher, at_frames, frame_targets
+from vsr.data.targets import FRAME_TOKENS, TOKENS, Encoder, Item, Target, Taught, Teacher, at_frames, frame_targets
 from vsr.data.transforms import Augmentation, speed_indices, to_network_input, trim_span
 from vsr.data.video_corruption import VideoCorruption
-from vsr.text.tokenizer import Tokenizer
 
 __all__ = ["CLIPS", "SOUND", "TRACKS", "VIDEO", "Batch", "Counted", "CropDataset", "frame_targets"]
 
@@ -133,7 +132,7 @@ class CropDataset:
     """
 
     def __init__(
-        self, clips: Sequence[Clip], tokenizer: Tokenizer, augmentation: Augmentation | None, seed: int = 0,
+        self, clips: Sequence[Clip], tokenizer: Encoder, augmentation: Augmentation | None, seed: int = 0,
         heads: Mapping[str, Taught] | None = None, corruption: VideoCorruption | None = None,
     ):  # fmt: skip
         need_crops(clips)

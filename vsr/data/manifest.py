@@ -65,7 +65,8 @@ class Clip:
 
 
 NEEDED = ("id", "video", "text")
-TOLD = {"str": (str, "a string"), "int": (int, "a whole number"), "float": ((int, float), "a number"),
+TOLD: dict[str, tuple[type | tuple[type, ...], str]] = {
+        "str": (str, "a string"), "int": (int, "a whole number"), "float": ((int, float), "a number"),
         "dict[str, str]": (dict, "texts by language")}  # fmt: skip
 KINDS = {own.name: TOLD.get(str(own.type), (list, "a list")) for own in fields(Clip)}
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -136,13 +137,12 @@ class SoundCorruption:
     def draw(self, clips: Sequence[str], rng: np.random.Generator, own: str = "") -> DrawnSound:
         """What is done to a clip; ``clips``: names of those that may babble, but for its ``own``. Raises VsrError
         bad_config where babble is drawn and there is nobody else."""
-        noise: dict = {}
+        noise: dict[str, Any] = {}
         if rng.random() < self.noise.p:
             noise = {"noise": str(rng.choice(self.noise.kinds)), "snr": self.noise.ratio(rng)}
             if noise["noise"] == BABBLE:
                 noise["voices"] = self._voices(clips, rng, own)
-        amounts = {name: float(rng.choice(own.values)) if rng.random() < own.p else 0.0
-                   for name, own in vars(self).items() if name in LIMITS}  # fmt: skip
+        amounts: dict[str, Any] = {name: own.draw(rng) for name, own in vars(self).items() if name in LIMITS}
         gaps = self._gaps(rng) if rng.random() < self.gaps.p else ()
         codec = round(amounts.pop("codec"))
         return DrawnSound(**noise, **amounts, codec=codec, gaps=gaps, seed=int(rng.integers(2**31)))

@@ -4,11 +4,33 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
+from typing import Protocol
 
 from vsr.core.errors import VsrError
-from vsr.data.manifest import Clip
+from vsr.data.manifest import Clip, read_manifests
+
+
+class Lists(Protocol):
+    """Settings that name the manifests of a run."""
+
+    @property
+    def train(self) -> Sequence[str]: ...
+
+    @property
+    def dev(self) -> Sequence[str]: ...
+
+    @property
+    def tests(self) -> Sequence[str]: ...
+
+
+def read_lists(data: Lists) -> tuple[list[Clip], list[Clip], list[Clip]]:
+    """The clips to train on, to choose on, and those of the tests. Raises VsrError as `read_manifests`, and where two
+    of the three share a clip."""
+    train, dev, tests = (read_manifests(paths) for paths in (data.train, data.dev, data.tests))
+    check_disjoint(train, dev, tests)
+    return train, dev, tests
 
 
 def check_disjoint(train: Iterable[Clip], dev: Iterable[Clip], tests: Iterable[Clip]) -> None:

@@ -41,6 +41,12 @@ class Item:
     targets: dict[str, Tensor]
 
 
+class Encoder(Protocol):
+    """What targets ask of a tokenizer."""
+
+    def encode(self, text: str) -> list[int]: ...
+
+
 class Taught(Protocol):
     """What a dataset asks of the settings of a head."""
 
@@ -104,7 +110,7 @@ class Teacher:
         heads: name -> settings of a head.
     """
 
-    def __init__(self, tokenizer, heads: Mapping[str, Taught] | None = None):
+    def __init__(self, tokenizer: Encoder, heads: Mapping[str, Taught] | None = None):
         self.tokenizer = tokenizer
         self.heads = {name: (own, own.tokenizer(tokenizer)) for name, own in (heads or {}).items()}
 

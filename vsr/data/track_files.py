@@ -82,7 +82,7 @@ def _find(clip: Clip) -> dict:
         mouth = crop_video(clip.video, start=clip.start, end=clip.end, mesh=mouth_meshes()).mouth
     except VsrError:  # the crop was made: the video is another one now, or gone
         return {}
-    if len(mouth) == clip.num_frames and np.isfinite(mouth).all((1, 2)).mean() >= FEWEST:
+    if mouth is not None and len(mouth) == clip.num_frames and np.isfinite(mouth).all((1, 2)).mean() >= FEWEST:
         write_track(path, *measures_of(mouth))
         return record_of(path.name, path, made)
     return {}

@@ -61,6 +61,10 @@ class Amount:
     p: float = 1.0
     values: tuple[float, ...] = ()
 
+    def draw(self, rng: np.random.Generator) -> float:
+        """One of the values, or 0."""
+        return float(rng.choice(self.values)) if rng.random() < self.p else 0.0
+
 
 NEVER = Amount(p=0.0)
 LIMITS = {"blur": POSITIVE, "noise": POSITIVE, "resolution": Range(above=0, most=1),
@@ -129,8 +133,7 @@ class VideoCorruption:
     def draw(self, frames: int, rng: np.random.Generator) -> DrawnVideo:
         """What is done to a clip of so many frames."""
         covers = self._covers(frames, rng) if rng.random() < self.occlusion.p else ()
-        amounts = {name: float(rng.choice(own.values)) if rng.random() < own.p else 0.0
-                   for name, own in vars(self).items() if name in LIMITS}  # fmt: skip
+        amounts = {name: own.draw(rng) for name, own in vars(self).items() if name in LIMITS}
         missing = rng.choice(frames, round(amounts.pop("dropped") * frames), replace=False) if frames else ()
         dropped = tuple(sorted(map(int, missing)))
         compression = round(amounts.pop("compression"))

@@ -86,7 +86,8 @@ def best_paths(choices: Sequence[Mapping[str, float]], count: int) -> list[tuple
     ranked = [sorted(choice.items(), key=lambda item: (-item[1], item[0])) for choice in choices]
     start = (0,) * len(ranked)
     waiting = [(-sum(slot[0][1] for slot in ranked), start)]
-    seen, found = {start}, []
+    seen = {start}
+    found: list[tuple[str, ...]] = []
     while waiting and len(found) < count:
         worst, path = heapq.heappop(waiting)
         found.append(tuple(slot[place][0] for slot, place in zip(ranked, path, strict=True)))

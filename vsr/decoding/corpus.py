@@ -104,7 +104,7 @@ def record_of(loaded: LoadedModel, clip_id: str, found, states, calibrated: bool
         "confidence": confidence,
         "in_domain": chance,
         "words": [vars(word) for word in words],
-        "nbest": [{"text": h.text(tokenizer), "score": h.score} for h in found],
+        "nbest": [{"text": h.text(tokenizer), "score": h.score} | h.parts for h in found],
     } | unit_named(tokenizer, best)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import torch
@@ -17,8 +17,8 @@ from vsr.core.errors import VsrError
 from vsr.data.batch import TRACKS, Batch
 from vsr.data.manifest import Clip
 from vsr.data.modalities import BOTH, MEL, SOUND, VIDEO
+from vsr.data.mouth_track import load_features
 from vsr.data.sound_input import empty_sound, to_sound_input
-from vsr.data.tracks import load_features
 from vsr.decoding.hearing import heard_if_understood
 from vsr.face.head_turn import turned
 from vsr.face.mouth_features import FEATURES, mouth_features
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from vsr.modelstore.folder import LoadedModel
 
 # Points of the mouth (T, 14, 2) in each clip, or what becomes them on request, or what is read of its track (T, F).
-Mouths = Sequence[np.ndarray | RequestedPoints | None] | None
+MouthPoints: TypeAlias = np.ndarray | RequestedPoints | None
+Mouths = Sequence[MouthPoints] | None
 Waves = Sequence[np.ndarray | None] | None  # sound (640 T,) of each clip
 
 
@@ -74,7 +75,7 @@ def mesh_for(loaded: LoadedModel) -> Stock[MouthMesh] | None:
     return MESHES if reads_tracks(loaded) else None
 
 
-def asked_of(loaded: LoadedModel, clip: MouthClip | Piece, spans: Sequence[tuple[int, int]]) -> Mouths:
+def asked_of(loaded: LoadedModel, clip: MouthClip | Piece, spans: Sequence[tuple[int, int]]) -> list[MouthPoints]:
     """The points of the mouth in parts (start, stop) of a clip, those of heads that are turned too far for the model
     left out."""
 

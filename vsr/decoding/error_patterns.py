@@ -122,7 +122,8 @@ class AlikeWords:
 
     def __init__(self, vocabulary: Counter[str], units: Callable[[str], Sequence[str]]):
         self.words = [word for word, _ in sorted(vocabulary.items(), key=lambda item: (-item[1], item[0]))]
-        self.units, self.known = units, {}
+        self.units = units
+        self.known: dict[str, list[tuple[str, float]]] = {}
         self.listed = [tuple(units(word)) for word in self.words]
 
     def __call__(self, word: str) -> Sequence[tuple[str, float]]:

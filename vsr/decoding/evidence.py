@@ -8,8 +8,6 @@ Shapes: B utterances, K hypotheses of each, C candidates of each, T frames, W wo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -20,8 +18,9 @@ from vsr.decoding.ctc import PrefixScorer
 from vsr.decoding.lexicon_search import lexicon_search_of
 from vsr.decoding.options import DecodeOptions
 from vsr.decoding.shallow_fusion import languages_of
+from vsr.decoding.word_tree import WordTree
 from vsr.models.fusion import FusedReader
-from vsr.text.tokenizer import SPACE, UNK, Tokenizer
+from vsr.text.tokenizer import UNK, Tokenizer
 
 if TYPE_CHECKING:
     from vsr.modelstore.folder import LoadedModel
@@ -32,46 +31,6 @@ LEAST = 1e-300  # probability of a word beside the likeliest: less is not distin
 FIRST = UNK + 1  # id of the first word in the reader's tokenizer
 
 
-@dataclass(frozen=True)
-class WordTree:
-    """Words by their characters. child (N, V): the node after a token; word (N,): the word that ends there, or -1;
-    below (N, W): the words that go through. Node 0 is the beginning, the last that of unlisted words."""
-
-    child: Tensor
-    word: Tensor
-    below: Tensor
-    space: int
-    end: int
-
-    @classmethod
-    def of(cls, words: Sequence[str], tokenizer: Tokenizer) -> WordTree:
-        """The tree of ``words`` in the tokens of a tokenizer of characters."""
-        nodes, ends, through = [{}], {}, [set()]
-        for number, word in enumerate(words):
-            node = 0
-            for token in tokenizer.encode(word):
-                node = nodes[node].setdefault(token, len(nodes))
-                if node == len(nodes):
-                    nodes.append({})
-                    through.append(set())
-                through[node].add(number)
-            ends[node] = number
-        lost = len(nodes)
-        child = torch.full((lost + 1, tokenizer.vocab_size), lost)
-        below = torch.zeros(lost + 1, len(words), dtype=torch.bool)
-        for node, (after, own) in enumerate(zip(nodes, through, strict=True)):
-            for token, following in after.items():
-                child[node, token] = following
-            below[node, sorted(own)] = True
-        word = torch.tensor([ends.get(node, -1) for node in range(lost + 1)])
-        return cls(child, word, below, tokenizer.encode(f"a{SPACE}a")[1], tokenizer.eos_id)
-
-    def to(self, device: torch.device) -> WordTree:
-        """The same tree on another device."""
-        moved = (own.to(device) for own in (self.child, self.word, self.below))
-        return WordTree(*moved, self.space, self.end)
-
-
 class TrackWords:
     """The reader of tracks in a fused model, over what the reader of pixels writes."""
 
@@ -80,8 +39,8 @@ class TrackWords:
 
     def of(self, states: Tensor, lengths: Tensor) -> WordEvidence:
         """What it says of the clips with states (B, T, D) of ``lengths`` (B,) frames."""
-        home, said = exact_device(states.device), self.reader.said_by_tracks(states, lengths)
-        return WordEvidence(*(own.to(home) for own in (*said, lengths)), self.tree)
+        home, (said, weights) = exact_device(states.device), self.reader.said_by_tracks(states, lengths)
+        return WordEvidence(said.to(home), weights.to(home), lengths.to(home), self.tree)
 
 
 def joining(loaded: LoadedModel, options: DecodeOptions) -> list:

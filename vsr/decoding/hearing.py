@@ -44,7 +44,7 @@ def limit_of(loaded: LoadedModel) -> float | None:
     if given is None:
         return None
     limit = given.get("entropy") if isinstance(given, dict) else None
-    if limit not in ANY or loaded.model.ctc is None:
+    if limit is None or limit not in ANY or loaded.model.ctc is None:
         problem = f'"hearing" in its config is {given!r}: it must be {{"entropy": nats}}, of a model with CTC'
         raise bad_model(loaded.folder, problem)
     return float(limit)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from vsr.core.errors import VsrError
 from vsr.core.machine import exact_device
+from vsr.core.present import present
 from vsr.decoding.attention_beam import AttentionBeam
 from vsr.decoding.ctc import MINUS_INFINITY, NoScorer, PrefixScorer, greedy, prefix_beam, sayable
 from vsr.decoding.evidence import TrackWords
@@ -21,6 +22,7 @@ from vsr.decoding.options import DecodeOptions, Hypothesis
 from vsr.models.lipreader import LipReader
 from vsr.text.tokenizer import BLANK, UNK
 
+DECODER = "the attention decoder"  # as messages name it
 PRE_BEAM = 1.5  # candidates of a hypothesis for each place in the beam
 
 
@@ -42,7 +44,7 @@ def decode(
         return JointSearch(model, states, log_probs, lengths, options, eos_id, languages).run()
     if options.method == "attention":
         limits = (lengths * options.max_length_ratio).long().clamp(min=1)
-        found = AttentionBeam(model.decoder, states, lengths, options.beam, limits, eos_id).run()
+        found = AttentionBeam(present(model.decoder, DECODER), states, lengths, options.beam, limits, eos_id).run()
         return [own[: options.nbest] for own in found]
     log_probs = sayable(model.ctc_log_probs(states).float(), eos_id)
     own = [log_probs[b, :length].cpu() for b, length in enumerate(lengths.tolist())]
@@ -78,9 +80,9 @@ class JointSearch:
     """
 
     def __init__(self, model: LipReader, states, log_probs, lengths, options: DecodeOptions, eos_id: int, languages=()):
-        self.model, self.options, self.eos = model, options, eos_id
+        self.decoder, self.options, self.eos = present(model.decoder, DECODER), options, eos_id
         self.device, self.home = states.device, exact_device(states.device)
-        self.cache = model.decoder.start(states, lengths)
+        self.cache = self.decoder.start(states, lengths)
         lengths = lengths.to(self.home)
         self.ctc = NoScorer() if log_probs is None else PrefixScorer(log_probs.to(self.home), lengths)
         self.ctc_weight = 0.0 if log_probs is None else options.ctc_weight
@@ -108,7 +110,7 @@ class JointSearch:
 
     def advance(self, step: int) -> None:
         """One more token for every hypothesis; ended ones are put aside."""
-        log_probs = self.model.decoder.step(self.tokens[..., -1].to(self.device), self.cache).to(self.home)
+        log_probs = self.decoder.step(self.tokens[..., -1].to(self.device), self.cache).to(self.home)
         candidates, attention = self.candidates(log_probs)
         ctc = self.ctc.extend(self.tokens[..., -1], candidates)
         attention = attention + self.attention[..., None]
@@ -157,8 +159,9 @@ class JointSearch:
         self.attention, self.language = attention, language
         for row, slot in (ends & possible).nonzero().tolist():
             tokens = tuple(self.tokens[row, parents[row, slot], 1:].tolist())
-            parts = (float(own[row, slot]) for own in (ctc, self.attention, self.language))
-            self.done[int(self.rows[row])].append(Hypothesis(tokens, float(values[row, slot]), *parts))
+            by_ctc, by_decoder, by_language = (float(own[row, slot]) for own in (ctc, self.attention, self.language))
+            found = Hypothesis(tokens, float(values[row, slot]), by_ctc, by_decoder, by_language)
+            self.done[int(self.rows[row])].append(found)
         past = self.tokens.gather(1, parents[..., None].expand(-1, -1, self.tokens.shape[2]))
         self.tokens = torch.cat([past, new[..., None]], dim=-1)
         self.alive = ~ends & possible

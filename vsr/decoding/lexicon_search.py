@@ -62,7 +62,8 @@ class LexiconSearch:
     def run(self, log_probs: Tensor, beam: int, nbest: int) -> list[Hypothesis]:
         """Log-probabilities (T, V) of one utterance -> the n-best, best first; nothing where no words fit."""
         rows = log_probs.tolist()
-        self.histories, self.numbers = [History((), self.language.begin(), 0.0)], {}
+        self.histories = [History((), self.language.begin(), 0.0)]
+        self.numbers: dict[tuple[int, str], int] = {}
         states: dict[Key, tuple[float, float]] = {(0, ROOT, NO_TOKEN): (0.0, NEVER)}
         for row in rows:
             states = self._pruned(self._advanced(states, row), beam)
@@ -133,7 +134,7 @@ class LexiconSearch:
         variants = [self.lexicon.variants[word] for word in words]
         chosen = best_pronunciations(log_probs.numpy(), variants, self.lexicon.mark) or [0] * len(words)
         tokens: list[int] = []
-        spans = []
+        spans: list[tuple[int, int]] = []
         for own, choice in zip(variants, chosen, strict=True):
             tokens += [self.lexicon.mark] if spans and self.lexicon.mark is not None else []
             spans.append((len(tokens), len(tokens) + len(own[choice])))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -16,12 +17,21 @@ from torch import Tensor
 from vsr.models.text_backbone import load_backbone, precision
 
 
+class TextTokenizer(Protocol):
+    """What is asked of a tokenizer of transformers."""
+
+    bos_token_id: int | None
+    eos_token_id: int | None
+
+    def encode(self, text: str, *, add_special_tokens: bool) -> list[int]: ...
+
+
 @dataclass(frozen=True)
 class TextModel:
     """A causal model with its tokenizer; ``licence`` is what the folder says of itself."""
 
     model: torch.nn.Module
-    tokenizer: object
+    tokenizer: TextTokenizer
     licence: str
 
     def texts(self, texts: Sequence[Sequence[str]], before: str = "") -> list[float]:

@@ -75,22 +75,28 @@ def path_through(
     labels[1::2] = graph.tokens
     scores, allowed = log_probs[:, labels], graph.allowed()
     starts = [0, *(1 + 2 * node for before, node in graph.follows if before < 0)]
-    total = np.full(len(labels), -np.inf)
-    total[starts] = scores[0, starts]
-    back = np.zeros((len(scores), len(labels)), int)
-    for frame in range(1, len(scores)):
-        arriving = total[:, None] + allowed
-        back[frame] = arriving.argmax(0)
-        total = arriving.max(0) + scores[frame]
+    total, back = _forward(scores, allowed, starts)
     ends = [state for node in graph.last for state in (1 + 2 * node, 2 + 2 * node)]
     state = max(ends, key=lambda own: total[own])
     best = float(total[state])
     if not np.isfinite(best):
         return None
     chosen: dict[int, int] = {}
-    for frame in range(len(scores) - 1, -1, -1):
+    for came in back[::-1]:
         if state % 2:
             word, choice = graph.owner[state // 2]
             chosen[word] = choice
-        state = int(back[frame, state])
+        state = int(came[state])
     return best, [chosen[number] for number in range(len(words))]
+
+
+def _forward(scores: np.ndarray, allowed: np.ndarray, starts: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Viterbi's recursion: the best score in each state (S,) after all frames, and where each came from, (T, S)."""
+    total = np.full(scores.shape[1], -np.inf)
+    total[starts] = scores[0, starts]
+    back = np.zeros(scores.shape, int)
+    for frame in range(1, len(scores)):
+        arriving = total[:, None] + allowed
+        back[frame] = arriving.argmax(0)
+        total = arriving.max(0) + scores[frame]
+    return total, back

@@ -43,14 +43,13 @@ def searched(
     ``known`` keeps what does not change while a model is loaded. Raises VsrError for what is no model.
     """
     known = {} if known is None else known
-    named = (("lm", options.lm), ("ngram", options.ngram), ("hotwords", options.hotwords))
-    named = (*named, ("lexicon", options.lexicon))
+    named = {"lm": options.lm, "ngram": options.ngram, "hotwords": options.hotwords, "lexicon": options.lexicon}
     if "" not in known:
         known[""] = _model(folder)
-    for kind, name in named:
+    for kind, name in named.items():
         if name not in known:
             known[name] = _language(kind, name)
-    languages = {kind: known[name] for kind, name in named if name}
+    languages = {kind: known[name] for kind, name in named.items() if name}
     search = {name: value for name, value in asdict(options).items() if name != "head"}
     if options.head:  # it is searched by itself
         search = {"head": options.head, "nbest": options.nbest}

@@ -49,7 +49,9 @@ class RestoreOptions:
 
     def __post_init__(self):
         whole = {"beam": Range(least=1, most=1000), "candidates": Range(least=0, most=1000)}
-        check_numbers(self, **whole, written=Range(least=0, most=100), weight=NOT_NEGATIVE, bonus=BONUS)
+        check_numbers(
+            self, "", "bad_config", **whole, written=Range(least=0, most=100), weight=NOT_NEGATIVE, bonus=BONUS
+        )
         if not self.candidates + self.written or self.candidates > self.beam:
             problem = f"{self.candidates} candidates, {self.written} written, beam {self.beam}"
             raise VsrError("bad_config", f"{problem}: there must be a candidate, and no more than the beam holds")

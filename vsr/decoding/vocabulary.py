@@ -7,7 +7,8 @@ import gzip
 import lzma
 import mmap
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from itertools import takewhile
 from pathlib import Path
 
@@ -19,7 +20,8 @@ from vsr.text.grammar import MARKS, arpa_words
 from vsr.text.tokenizer import MARK, UNK, Tokenizer
 
 BINARY = b"mmap lm http://kheafield.com/code"
-PACKED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
+Opener = Callable[..., AbstractContextManager[Iterable[str]]]
+PACKED: dict[bytes, Opener] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 LAST = chr(0x10FFFF)  # sorts behind every text
 
 
@@ -81,7 +83,7 @@ def words_of(path: str | Path, model) -> list[str]:
 
 def _unigrams(path: str | Path, head: bytes) -> str:
     """An ARPA file up to its bigrams."""
-    opened = next((opener for begin, opener in PACKED.items() if head.startswith(begin)), open)
+    opened: Opener = next((opener for begin, opener in PACKED.items() if head.startswith(begin)), open)
     with opened(path, "rt", encoding="utf-8", errors="replace") as lines:
         return "".join(takewhile(lambda line: not line.startswith("\\2-grams:"), lines)) + "\n\\end\\"
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from vsr.evaluation.wer import RESAMPLES, Score, UtteranceScore, score
+from vsr.evaluation.bootstrap import rate_interval
+from vsr.evaluation.wer import Score, UtteranceScore, score
 
 
 @dataclass(frozen=True)
@@ -56,13 +56,8 @@ def paired_gain(
 ) -> tuple[float, float, float]:
     """Points of WER that ``after`` is better, and their 95 % interval, by drawing utterances with replacement."""
     rows = [(a.errors - b.errors, a.words) for a, b in zip(before, after, strict=True)]
-    rng, drawn = random.Random(seed), []
-    for _ in range(RESAMPLES):
-        some = rng.choices(rows, k=len(rows))
-        drawn.append(100 * sum(row[0] for row in some) / max(1, sum(row[1] for row in some)))
-    drawn.sort()
     mean = 100 * sum(row[0] for row in rows) / max(1, sum(row[1] for row in rows))
-    return mean, drawn[round(0.025 * RESAMPLES)], drawn[round(0.975 * RESAMPLES) - 1]
+    return mean, *rate_interval([(100 * gained, words) for gained, words in rows], seed=seed)
 
 
 def _auroc(references: Mapping[str, str], records: Sequence[dict], normaliser_name: str) -> float | None:

@@ -60,7 +60,7 @@ def over_seeds(before: Sequence[str | Path], after: Sequence[str | Path]) -> Ite
         ids = [[own.id for own in scores] for arm in each for scores in arm]
         if any(own != ids[0] for own in ids):
             raise VsrError("bad_options", f"{name}: the runs have scored different clips")
-        gain, low, high = paired_gain(*(summed(arm) for arm in each))
+        gain, low, high = paired_gain(summed(each[0]), summed(each[1]))
         first, second = (
             f"{', '.join(f'{wer(own):.2f}' for own in arm)} (mean {np.mean([wer(own) for own in arm]):.2f})"
             for arm in each

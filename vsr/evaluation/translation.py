@@ -10,7 +10,7 @@ from typing import Any
 
 from vsr.core.errors import VsrError
 from vsr.core.packages import needed
-from vsr.evaluation.wer import RESAMPLES
+from vsr.evaluation.bootstrap import RESAMPLES
 
 METRICS = ("bleu", "chrf")
 Statistics = Sequence[Sequence[float]]  # of each clip, that are summed over a list

@@ -5,13 +5,12 @@ Shapes: N units of the reference, H units of the hypothesis.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 from vsr.core.errors import VsrError
-from vsr.evaluation.wer import RESAMPLES
+from vsr.evaluation.bootstrap import rate_interval
 from vsr.text.normalise import lower, normaliser
 from vsr.text.phonemes import MARK, PHONEMES, UNITS
 from vsr.text.pronounce import Pronouncer
@@ -117,24 +116,19 @@ def score_units(
     }  # fmt: skip
     if not sum(own.units for own in each.values()):
         raise VsrError("bad_manifest", f"nothing to score: no hypothesis has a reference with {unit}s")
-    total = [sum(column) for column in zip(*each.values(), strict=True)]
+    total = Edits._make(sum(column) for column in zip(*each.values(), strict=True))
     low, high = interval(list(each.values()))
+    kinds = total.substitutions, total.deletions, total.insertions
     guessed = sum(pronouncer.guessed.values()) if pronouncer else 0
     return UnitScore(
-        unit, total[0] / total[4], low, high, *total[1:], len(each), len(references) - len(each),
+        unit, total.errors / total.units, low, high, *kinds, total.units, len(each), len(references) - len(each),
         tuple(dictionary) if pronouncer else (), guessed,
     ), each  # fmt: skip
 
 
 def interval(each: Sequence[Edits], level: float = 0.95, seed: int = 0) -> tuple[float, float]:
     """Interval of the rate when utterances are drawn with replacement (Bisani and Ney 2004)."""
-    rng, rates = random.Random(seed), []
-    for _ in range(RESAMPLES):
-        drawn = rng.choices(each, k=len(each))
-        rates.append(sum(own.errors for own in drawn) / max(1, sum(own.units for own in drawn)))
-    rates.sort()
-    tail = (1 - level) / 2
-    return rates[int(tail * RESAMPLES)], rates[int((1 - tail) * RESAMPLES) - 1]
+    return rate_interval([(own.errors, own.units) for own in each], level, seed)
 
 
 def reference_units(text: str, unit: str, pronouncer: Pronouncer | None) -> list[list[Units]]:

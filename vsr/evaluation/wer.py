@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,9 +10,8 @@ from pathlib import Path
 from vsr.core.artifacts import Ledger, essence, identify
 from vsr.core.errors import VsrError
 from vsr.core.files import read_lines, write_lines
+from vsr.evaluation.bootstrap import rate_interval
 from vsr.text.normalise import normaliser
-
-RESAMPLES = 1000
 
 
 @dataclass(frozen=True)
@@ -118,14 +116,7 @@ def score(
 
 def bootstrap_interval(each: list[UtteranceScore], level: float = 0.95, seed: int = 0) -> tuple[float, float]:
     """Interval of the WER when utterances are drawn with replacement (Bisani and Ney 2004)."""
-    rng = random.Random(seed)
-    rates = []
-    for _ in range(RESAMPLES):
-        drawn = rng.choices(each, k=len(each))
-        rates.append(sum(u.errors for u in drawn) / max(1, sum(u.words for u in drawn)))
-    rates.sort()
-    tail = (1 - level) / 2
-    return rates[int(tail * RESAMPLES)], rates[int((1 - tail) * RESAMPLES) - 1]
+    return rate_interval([(own.errors, own.words) for own in each], level, seed)
 
 
 def write_tsv(path: str | Path, each: list[UtteranceScore]) -> None:

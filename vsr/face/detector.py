@@ -153,5 +153,5 @@ def _enlarged(frame: np.ndarray, box: tuple) -> tuple[np.ndarray | None, float, 
 def _moved(face: Face, scale: float, corner: tuple[int, int], score: float) -> Face:
     """A face of an enlarged cut, in the pixels of the whole frame."""
     points = face.points / np.float32(scale) + np.float32(corner)
-    box = tuple(value / scale + corner[i % 2] for i, value in enumerate(face.box))
-    return Face(points, box, float(score))
+    left, top, right, bottom = (value / scale + corner[i % 2] for i, value in enumerate(face.box))
+    return Face(points, (left, top, right, bottom), float(score))

@@ -43,7 +43,7 @@ class Person:
 class People:
     """Everybody seen so far in a video."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.persons: list[Person] = []
 
     def update(self, persons: Iterable[Person]) -> None:

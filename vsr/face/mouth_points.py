@@ -107,12 +107,13 @@ class MouthFollower:
     def points(self) -> np.ndarray:
         """Mouth points (T, 14, 2) of all frames so far, in pixels of the canvas; nothing is added afterwards."""
         found = self.points_so_far()
-        self._threads.shutdown()
+        if self._threads is not None:
+            self._threads.shutdown()
         return found
 
     def points_so_far(self) -> np.ndarray:
         """The same, of frames that go on; those since the last look are laid where that one saw the mouth."""
-        if self._waiting:
+        if self._waiting and self._region is not None:
             self._hand_over(self._region, look=False)
         while self._coming:
             self._found += self._coming.popleft().result()

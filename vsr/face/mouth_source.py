@@ -23,6 +23,7 @@ from vsr.face.piece import Piece
 from vsr.face.pipeline import LONGEST, Block, blocks
 from vsr.face.requested_points import RequestedPoints, points_again
 from vsr.face.speaker_selection import Casting, Part, check_found
+from vsr.media.damage import Hole
 from vsr.media.reader import VideoInfo, frames_from, frames_of_part, probe
 from vsr.media.resample import Position
 
@@ -55,9 +56,10 @@ class MouthSource:
 
     Attributes:
         frames: how many have gone by; reasons: for each piece why it is not read, or None; broken: where the file
-            breaks off, the error that says so, known with the last block.
+            breaks off or is damaged, the error that says so, known with the last block; holes: (start, end) seconds in
+            which it is damaged, of those known with the latest block.
 
-    Raises VsrError unreadable, no_video: of a file that breaks off after the last block of what there is.
+    Raises VsrError unreadable, no_video: of a file that breaks off or is damaged after the last block of what there is.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class MouthSource:
         self.path, self.casting, self.frames = path, casting or Casting(number), 0
         self.reasons: list[str | None] = []
         self.broken: VsrError | None = None
+        self.holes: list[Hole] = []
         self._mesh, self._watch, self._detector, self._whole = mesh, watch, detector, whole
         self._part, self._begin = part, begin
         self._on_request = on_request
@@ -79,16 +82,23 @@ class MouthSource:
         return probe(self.path)
 
     def __iter__(self) -> Iterator[CastBlock]:
-        frames = frames_of_part(self.path, *self._part) if any(self._part) else frames_from(self.path, self._begin)
+        yield from self.to_the_break()
+        self.check_broken()
+
+    def to_the_break(self) -> Iterator[CastBlock]:
+        """The blocks; where the file breaks off or is damaged, `broken` says so instead of an error."""
+        if any(self._part):
+            frames = frames_of_part(self.path, *self._part)
+        else:
+            frames = frames_from(self.path, self._begin, holes=self.holes)
         if self._watch:
             frames = watched(frames, self._watch.progress, self.path, self.info.end)
         longest = None if self._whole else LONGEST
         detector = self._detector or default_detector()
-        for block in blocks(self._to_the_break(frames), detector, longest, self._mesh_of_block):
+        for block in blocks(self._unless_broken(frames), detector, longest, self._mesh_of_block):
             yield self.cast(self._with_requests(block))
-        self.check_broken()
 
-    def _to_the_break(self, frames: Iterator) -> Iterator:
+    def _unless_broken(self, frames: Iterator) -> Iterator:
         """The frames up to where they end, by an error or not."""
         try:
             yield from frames
@@ -96,7 +106,7 @@ class MouthSource:
             self.broken = error
 
     def check_broken(self) -> None:
-        """Raises VsrError where the file breaks off."""
+        """Raises VsrError where the file breaks off or is damaged."""
         if self.broken:
             raise self.broken
 
@@ -106,18 +116,19 @@ class MouthSource:
 
     def _with_requests(self, block: Block) -> Block:
         """The block, the points of whose mouths are found on request, if so they are."""
-        if self._mesh is None or not self._on_request:
+        mesh = self._mesh
+        if mesh is None or not self._on_request:
             return block
-        self._mesh.asked = self._mesh.asked and not block.pieces
-        pieces = [replace(piece, mouth=self._requested(block, piece)) for piece in block.pieces]
+        mesh.asked = mesh.asked and not block.pieces
+        pieces = [replace(piece, mouth=self._requested(block, piece, mesh)) for piece in block.pieces]
         return replace(block, pieces=pieces)
 
-    def _requested(self, block: Block, piece: Piece) -> RequestedPoints:
+    def _requested(self, block: Block, piece: Piece, mesh: Stock[MouthMesh]) -> RequestedPoints:
         def find() -> np.ndarray:
-            self._mesh.asked = True
+            mesh.asked = True
             if piece.mouth is not None:
                 return np.asarray(piece.mouth)
-            return points_again(self.path, block.begin, piece.start, piece.points, piece.canvas, self._mesh)
+            return points_again(self.path, block.begin, piece.start, piece.points, piece.canvas, mesh)
 
         return RequestedPoints(cache(find), np.arange(len(piece.crop)))
 

@@ -72,7 +72,7 @@ class Piece:
     @cached_property
     def stretches(self) -> Stretches:
         """Which of its frames are read, and which are not."""
-        return stretches_of(self.crop, self.points, self.found)
+        return stretches_of(self.crop, self.points, self.found, self.times)
 
     def mouth_of(self, start: int, stop: int) -> np.ndarray | RequestedPoints | None:
         """The points of the mouth in a part of its frames, if they are known."""

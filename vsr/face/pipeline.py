@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -103,7 +104,7 @@ class _BlockReader:
     def read(self) -> Block:
         """The block."""
         flow = with_shots(self.source)
-        item = next(flow)
+        item: tuple[Any, bool, Any] | None = next(flow)
         while item is not None:
             following = next(flow, None)
             self._take(*item, last=following is None or following[1])

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +31,7 @@ def shots(frames: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, bool]]:
         yield frame, begins
 
 
-def with_shots(items: Iterable[tuple]) -> Iterator[tuple]:
+def with_shots(items: Iterable[tuple[Any, Any]]) -> Iterator[tuple[Any, bool, Any]]:
     """(frame, anything) -> (frame, whether a shot begins with it, the same thing); at most 26 frames of latency."""
     detector = ShotDetector()
     waiting: deque = deque()
@@ -51,7 +52,7 @@ def with_shots(items: Iterable[tuple]) -> Iterator[tuple]:
 class ShotDetector:
     """Frames in, numbers of the frames that begin a shot out, in `cuts`."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.cuts: set[int] = set()
         self._colours: np.ndarray | None = None  # of the last frame
         self._changes: deque[float] = deque(maxlen=2 * REACH + 1)  # of the last frames, each from the one before

@@ -76,8 +76,8 @@ def chosen(pieces: list[Piece], labels: list[int], number: int | None) -> Iterat
 
 def unread(part: Part) -> list[Skipped]:
     """What is not read of a part."""
-    whole = (0, len(part.piece.crop), part.reason)
-    return skipped_in(part.face, part.piece.times, [whole] if part.reason else part.piece.stretches.skipped)
+    whole = [(0, len(part.piece.crop), part.reason)] if part.reason else []
+    return skipped_in(part.face, part.piece.times, whole or part.piece.stretches.skipped)
 
 
 def skipped_in(face: int, times: np.ndarray, skipped: Iterable[tuple[int, int, str]]) -> list[Skipped]:
@@ -108,7 +108,9 @@ def check_found(path, frames: int, tracks: int, reasons: Iterable[str | None], r
 
 def number_of_faces(faces: str | int) -> int | None:
     """ "largest", "all" or a number -> how many faces are chosen in each shot; None for all. Raises VsrError."""
-    number = {"largest": 1, "all": None}.get(faces, faces)
-    if number is not None and (not isinstance(number, int) or number < 1):
+    if faces == "all":
+        return None
+    number = 1 if faces == "largest" else faces
+    if not isinstance(number, int) or number < 1:
         raise VsrError("bad_options", f"faces is {faces!r}; it can be 'largest', 'all' or a number from 1 on")
     return number

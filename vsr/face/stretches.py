@@ -16,6 +16,7 @@ from vsr.face import lip_motion
 from vsr.face import mouth_appearance as mouth_look
 from vsr.face.geometry import CROP, turn
 from vsr.face.visual_vad import activity, spans_of, speech_and_rest
+from vsr.media.resample import between_gaps
 
 RESTING, COVERED = "rest", "covered"  # why a stretch is not read
 MOVING = 1.3  # lips' change by the face's; photographs in motion and masks: up to 1.25, speech: from 1.4 on
@@ -27,7 +28,7 @@ LIT = 30.0  # of 255, the lightest tenth of the face: the change of a darker one
 # of a face that is turned away the frame is not asked at all.
 FRONTAL, TURNED = 0.1, 0.25
 FOUND = 0.5  # share of the frames: a mesh that holds less, on no mouth, is none of a face (or of one upside down)
-SHORTEST = 12  # frames: less between two covered stretches is no word
+SHORTEST = 12  # frames: less between two covered stretches, or beside missing frames, is no word
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,11 @@ class Stretches:
         return [span for said in self.speech for span in spans_of(self.active, *said, window)]
 
 
-def stretches_of(crop: np.ndarray, points: np.ndarray, found: float = 1.0) -> Stretches:
-    """What is read of a face, and what is not; found: share of the frames in which the face was found."""
+def stretches_of(
+    crop: np.ndarray, points: np.ndarray, found: float = 1.0, times: np.ndarray | None = None
+) -> Stretches:
+    """What is read of a face, and what is not; found: share of the frames in which the face was found; times (T,): no
+    stretch of speech goes on where frames are missing between them."""
     patches, cells = cells_of(crop)
     motion, look = lip_motion.lip_motion(cells), mouth_look.look_of(patches)
     turned, lit = _usual(turn(points), mouth_look.REACH), _lightest(cells) >= LIT
@@ -61,6 +65,7 @@ def stretches_of(crop: np.ndarray, points: np.ndarray, found: float = 1.0) -> St
     reasons = _reasons(active, still, covered)
     runs = [(start, stop, str(reasons[start])) for start, stop in _runs(reasons)]
     speech = [(start, stop) for start, stop, reason in runs if not reason]
+    speech = speech if times is None else between_gaps(times, speech, SHORTEST)
     skipped = [run for run in runs if run[2]]
     sides = motion.sides[lit & (turned < FRONTAL)]
     return Stretches(active, speech, skipped, covered, look, float(np.median(sides)) if len(sides) else 1.0)

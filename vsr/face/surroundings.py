@@ -19,7 +19,7 @@ OWN = 0.5  # sizes of a known face round it that are its own hair and neck
 class Surroundings:
     """The frame as it was when faces were looked for in all of it."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._before: np.ndarray | None = None
 
     def changed(self, frame: np.ndarray, boxes: Iterable[tuple[float, float, float, float]]) -> bool:

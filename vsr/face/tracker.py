@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vsr.core.clock import FPS
-from vsr.face.canvas import faces_on_canvas
+from vsr.face.canvas import Shape, faces_on_canvas
 from vsr.face.detector import Detector
 from vsr.face.faces import MAX_STEP, Face, way_between
 from vsr.face.shots import shots
@@ -99,18 +99,18 @@ class Tracker:
         self._canvas = self._canvas or frame.shape
         if index >= self._due or last:
             if frame is not self._frame:
-                self._faces, self._frame = self._detected(frame), frame
+                self._faces, self._frame = self._detected(frame, self._canvas), frame
             self._extend(self._faces, index)
             self._due = index + self._stride(index)
         ended = [track for track in self.tracks if index - track.last > MAX_GAP]
         self.tracks = [track for track in self.tracks if index - track.last <= MAX_GAP]
         return ended
 
-    def _detected(self, frame: np.ndarray) -> list[Face]:
+    def _detected(self, frame: np.ndarray, canvas: Shape) -> list[Face]:
         """Faces of a frame, in pixels of the canvas."""
         if self._frame is not None and frame.shape != self._frame.shape:
             self.detector.reset()  # what it remembers are pixels of another resolution
-        return faces_on_canvas(self.detector.detect(frame), frame.shape, self._canvas)
+        return faces_on_canvas(self.detector.detect(frame), frame.shape, canvas)
 
     def _stride(self, index: int) -> int:
         """Frames to the next look: few where a face moves, has just come or has just been lost."""
@@ -134,8 +134,7 @@ class Tracker:
         for t in free_tracks:
             self.tracks[t].missed = True
         for f in sorted(free_faces):
-            self.tracks.append(OpenTrack(self._count, canvas=self._canvas))
-            self.tracks[-1].add(index, faces[f])
+            self.tracks.append(OpenTrack(self._count, index, faces[f], canvas=self._canvas))
             self._count += 1
 
 
@@ -144,13 +143,16 @@ class OpenTrack:
     """A track that grows; between two looks that are close the points run straight and count as seen."""
 
     id: int
-    start: int = 0
+    start: int
+    face: Face  # at the last sighting
     points: list[np.ndarray] = field(default_factory=list)  # of each frame since start, gaps filled straight
     sizes: list[float] = field(default_factory=list)  # NaN where not found
     speed: float = np.inf  # face sizes a frame, at the last look
-    face: Face | None = None
     missed: bool = False  # whether it was looked for in vain since the last sighting
     canvas: tuple[int, ...] | None = None  # shape of the frame whose pixels the points are
+
+    def __post_init__(self) -> None:
+        self._append(self.face)
 
     @property
     def last(self) -> int:
@@ -158,14 +160,14 @@ class OpenTrack:
         return self.start + len(self.points) - 1
 
     def add(self, index: int, face: Face) -> None:
-        """The face was found in frame `index`."""
-        if self.face is None:
-            self.start = index
-        else:
-            self._bridge(index - self.last, face)
+        """The face was found again in frame `index`."""
+        self._bridge(index - self.last, face)
+        self._append(face)
+        self.face, self.missed = face, False
+
+    def _append(self, face: Face) -> None:
         self.points.append(face.points)
         self.sizes.append(face.size)
-        self.face, self.missed = face, False
 
     def _bridge(self, steps: int, face: Face) -> None:
         """Fill the frames since the last sighting; they count as seen if these were few and not looked at."""

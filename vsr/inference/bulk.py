@@ -8,12 +8,13 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from vsr.core.errors import VsrError
+from vsr.core.errors import Incomplete, VsrError
 from vsr.core.interrupts import check
 from vsr.core.machine import AUTO, cores, processes_for
 from vsr.core.pool import in_processes
 from vsr.core.progress import Watch
 from vsr.data.modalities import SOUND
+from vsr.media.formats import no_file
 from vsr.modelstore.precision import chosen_precision
 from vsr.output.transcript import Transcript
 from vsr.output.writing import Outputs
@@ -98,6 +99,8 @@ class FileReader:
             how = self.settings.faces, journal, self.settings.resume, self.modality
             reading = Reading(self.loaded, path, self.options, *how)
             return reading.run(watch)
+        except Incomplete as error:
+            return error.record
         except VsrError as error:
             reason, message = error.reason, str(error)
         except Exception as error:  # noqa: BLE001  a fault of ours in one file must not cost the user the others
@@ -111,6 +114,11 @@ class FileReader:
 def failure(path: str, reason: str, message: str, model: str = "") -> Transcript:
     """The transcript of a file that could not be read."""
     return Transcript(str(path), None, None, model, (), (reason, " ".join(message.split())), complete=False)
+
+
+def absent(path: str) -> Transcript:
+    """The transcript of a file that is not there."""
+    return failure(path, "unreadable", str(no_file(path)))
 
 
 def transcribe_files(

@@ -16,7 +16,7 @@ from vsr.decoding.options import DecodeOptions
 from vsr.decoding.provenance import provenance
 from vsr.face.mouth_crop import MouthClip
 from vsr.face.piece import MIN_FRAMES
-from vsr.inference.listening import hearing_of
+from vsr.inference.listening import hearing_of, incomplete
 from vsr.inference.recognition import read_clip
 from vsr.media.reader import frames_from, probe
 from vsr.output.transcript import Transcript
@@ -70,13 +70,16 @@ def _mouth(image: np.ndarray, path: str | Path) -> np.ndarray:
 
 def transcribe_cropped(loaded: LoadedModel, path: str | Path, options: DecodeOptions, modality: str = "") -> Transcript:
     """Read such a video: all of it counts as speech of one face. ``modality``: of a model that hears, video or both.
-    Of one that breaks off the transcript has what was read before, and the error. Raises VsrError as `cropped_clip`
-    does where there is nothing."""
+    Raises VsrError as `cropped_clip`; of one that breaks off or is damaged, an `Incomplete` whose ``record`` is the
+    `Transcript` of what could be read."""
     clip, broken = _to_the_break(path)
     hearing = hearing_of(loaded, path, modality)
     made = hearing.noted(provenance(loaded, path, options, 1, clip.info.stream) | {"cropped": True})
     segments = read_clip(loaded, clip, options, hearing.waves)
-    return Transcript(
+    found = Transcript(
         str(path), clip.info.fps, clip.info.end, loaded.name, tuple(segments), shots=(float(clip.times[0]),),
-        error=broken and (broken.reason, str(broken)), complete=not broken, provenance=made,
+        provenance=made,
     )  # fmt: skip
+    if broken:
+        raise incomplete(found, broken)
+    return found

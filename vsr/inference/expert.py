@@ -92,8 +92,8 @@ class Expert:
     def scores(self, fake: np.ndarray, real: np.ndarray, text: str = "") -> dict[str, float]:
         """The losses of crops (T, 96, 96) uint8 as numbers; of two lengths the frames that both have count."""
         count = min(len(fake), len(real))
-        each = (torch.from_numpy(np.array(own[:count])).float() for own in (fake, real))
-        return {name: float(value) for name, value in self.loss(*each, text).items()}
+        made, shown = (torch.from_numpy(np.array(own[:count])).float() for own in (fake, real))
+        return {name: float(value) for name, value in self.loss(made, shown, text).items()}
 
 
 def ladder(crop: np.ndarray, other: np.ndarray | None = None) -> dict[str, np.ndarray]:

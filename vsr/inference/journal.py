@@ -36,19 +36,19 @@ class Journal:
         self.blocks: list[BlockRecord] = []
         self._open = False
         if resume and self.path is not None and self.path.is_file():
-            self._take_over()
+            self._take_over(self.path)
 
-    def _take_over(self) -> None:
+    def _take_over(self, path: Path) -> None:
         """Read what an earlier run finished, and cut off what it did not."""
-        lines = self.path.read_bytes().splitlines(keepends=True)
+        lines = path.read_bytes().splitlines(keepends=True)
         records = [record for record in map(_record, _whole(lines)) if record is not None]
         if not records:
             return
         if records[0] != self.heading:
             problem = "is of another video, model or options; remove it, or read again without --resume"
-            raise VsrError("bad_journal", f"{self.path}: {problem}")
+            raise VsrError("bad_journal", f"{path}: {problem}")
         self.blocks, self._open = [self._block(number, own) for number, own in enumerate(records) if number], True
-        with atomic_write(self.path) as temporary:
+        with atomic_write(path) as temporary:
             temporary.write_bytes(b"".join(lines[: len(records)]))
 
     def _block(self, number: int, record: dict) -> BlockRecord:

@@ -6,7 +6,7 @@ Shapes: wave (640 T,) float32, 16 kHz; times (T,) seconds in the recording.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from vsr.core.clock import FPS, SAMPLES_PER_FRAME
-from vsr.core.errors import VsrError
+from vsr.core.errors import Incomplete, VsrError
 from vsr.core.windows import OVERLAP, frame_edges, window_spans
 from vsr.data.modalities import BOTH, SOUND
 from vsr.data.sound import gathered
@@ -28,6 +28,7 @@ from vsr.media.audio import fit_length, read_wave
 from vsr.media.container import open_container, video_clock
 from vsr.media.reader import probe
 from vsr.media.streams import sound_stream
+from vsr.media.wholeness import check_sound
 from vsr.output.transcript import NO_SOUND, Transcript
 
 if TYPE_CHECKING:
@@ -102,10 +103,11 @@ def read_waves(
 def transcribe_sound(loaded: LoadedModel, path: str | Path, options: DecodeOptions) -> Transcript:
     """Read the speech in a recording, with or without video, by its sound alone; no face is looked for.
 
-    Raises VsrError no_sound, too_short, unreadable.
+    Raises VsrError no_sound, too_short, unreadable; of one that breaks off or is damaged, an `Incomplete` whose
+    ``record`` is the `Transcript` of what could be read.
     """
     start, info = _video_of(path)
-    wave = read_wave(path)
+    wave, broken = read_wave(path), _broken(path)
     frames = -(-len(wave) // SAMPLES_PER_FRAME)
     if frames < MIN_FRAMES:
         noted = f"{frames / FPS:.2f} s of sound; at least {MIN_FRAMES / FPS:.2f} are needed"
@@ -119,7 +121,25 @@ def transcribe_sound(loaded: LoadedModel, path: str | Path, options: DecodeOptio
     segments = segments_of([reading.of(0, own) for own, reading in each])
     made = provenance(loaded, path, options, 1) | {"modality": SOUND}
     end = max(info.end if info else 0.0, float(edges[-1][-1]))
-    return Transcript(str(path), info.fps if info else None, end, loaded.name, segments, provenance=made)
+    found = Transcript(str(path), info.fps if info else None, end, loaded.name, segments, provenance=made)
+    if broken:
+        raise incomplete(found, broken)
+    return found
+
+
+def _broken(path: str | Path) -> VsrError | None:
+    """What is wrong with a recording whose sound breaks off or is damaged."""
+    try:
+        check_sound(path)
+    except VsrError as error:
+        return error
+    return None
+
+
+def incomplete(found: Transcript, broken: VsrError) -> Incomplete:
+    """The error of a file that was not read to its end, with what was read."""
+    about = broken.reason, broken.message
+    return Incomplete(*about, replace(found, error=about, complete=False))
 
 
 def _video_of(path: str | Path):

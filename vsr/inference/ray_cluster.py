@@ -80,24 +80,25 @@ class RayCluster:
         ray = self.ray
         attempt = ray.remote(num_cpus=1, max_retries=RETRIES)(_attempt)
         key, start = uuid.uuid4().hex, ray.put(start)
-        waiting: deque = deque()  # (reference, item), in order
+        waiting: deque[tuple[Any, Any]] = deque()  # (reference, item), in order
         running: set = set()
         for item in items:
             while len(running) >= self._room():
                 running -= set(ray.wait(list(running), num_returns=1)[0])
                 while waiting and waiting[0][0] not in running:
-                    yield self._result(*waiting.popleft(), lost)
+                    yield self._result(waiting.popleft(), lost)
             reference = attempt.remote(key, start, item)
             waiting.append((reference, item))
             running.add(reference)
         while waiting:
-            yield self._result(*waiting.popleft(), lost)
+            yield self._result(waiting.popleft(), lost)
 
     def _room(self) -> int:
         """Items to have in work: twice the cores, which may come and go, so that no worker waits for the next."""
         return self.jobs or max(2, 2 * int(self.ray.cluster_resources().get("CPU", 1)))
 
-    def _result(self, reference, item, lost: Callable) -> Any:
+    def _result(self, waiting: tuple[Any, Any], lost: Callable) -> Any:
+        reference, item = waiting
         try:
             result = self.ray.get(reference)
         except (self.ray.exceptions.WorkerCrashedError, self.ray.exceptions.NodeDiedError):

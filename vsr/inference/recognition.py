@@ -21,9 +21,11 @@ from vsr.decoding.encoding import Mouths, Waves, asked_of, encode, encode_clips
 from vsr.decoding.evidence import joining
 from vsr.decoding.joint_beam import decode
 from vsr.decoding.options import DecodeOptions
+from vsr.face.piece import MIN_FRAMES
 from vsr.inference.assemble import segments_of
 from vsr.inference.by_head import searched_by, words_of
 from vsr.inference.records import ScoredWords, WindowRecord
+from vsr.media.resample import between_gaps
 from vsr.output.transcript import Segment, TimedWord
 
 if TYPE_CHECKING:
@@ -72,7 +74,12 @@ def read_piece(
 def spans_to_read(clip: MouthClip | Piece, window: int) -> list[tuple[int, int]]:
     """(start, stop) frames of a clip that are each read by themselves; none where it rests or is covered throughout."""
     found = clip.stretches
-    return window_spans(len(clip.crop), window=window) if found is None else found.spans(window)
+    if found is not None:
+        return found.spans(window)
+    parts = between_gaps(clip.times, [(0, len(clip.crop))], MIN_FRAMES)
+    return [
+        (first + start, first + stop) for first, last in parts for start, stop in window_spans(last - first, window)
+    ]
 
 
 def preferred_window(loaded: LoadedModel) -> int:

@@ -52,6 +52,7 @@ class BlockRecord:
         tracks: who was in the frame when, and how well.
         skipped: what was not read; readings: what was.
         people: who is new or was seen again since the block before.
+        holes: (start, end) seconds in which the file is damaged, of those that end in or behind the block.
     """
 
     frames: int
@@ -65,6 +66,7 @@ class BlockRecord:
     skipped: tuple[Skipped, ...]
     readings: tuple[WindowRecord, ...]
     people: tuple[Person, ...]
+    holes: tuple[tuple[float, float], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, from which `from_json` makes an equal record."""

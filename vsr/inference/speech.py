@@ -26,7 +26,7 @@ from vsr.face.networks import Stock
 from vsr.face.speaker_selection import number_of_faces
 from vsr.inference.cropped import cropped_clip
 from vsr.inference.recognition import preferred_window
-from vsr.output.transcript import AT_REST
+from vsr.output.unread import AT_REST
 
 if TYPE_CHECKING:
     from vsr.modelstore.folder import LoadedModel

@@ -55,7 +55,10 @@ def find_phrases(
     for window in encoded(loaded, path, faces, cropped):
         spotted = [(phrase, own) for phrase, tokens in wanted for own in spot(loaded, window, tokens, least)]
         chance = known_lips(loaded, [window.states]) if spotted else None
-        hits = [Found(str(path), phrase, window.face, *times, score, chance) for phrase, (times, score) in spotted]
+        hits = [
+            Found(str(path), phrase, window.face, start, end, score, chance)
+            for phrase, ((start, end), score) in spotted
+        ]
         yield from sorted(hits, key=lambda hit: (hit.start, hit.phrase))
     if window is None:
         raise at_rest(path)
@@ -104,13 +107,10 @@ def spans(log_probs: np.ndarray, tokens: Sequence[int], length: int) -> list[tup
     ended = np.zeros(len(labels), int)
     found = []
     for t, row in enumerate(scores):
-        one = np.concatenate([[0.0], total[:-1]])  # a path may begin anywhere
-        two = np.where(skip, np.concatenate([[-np.inf, -np.inf], total[:-2]]), -np.inf)
-        moves = np.stack([total, one, two])
-        best = moves.argmax(0)
+        best, arrived = _moved(total, skip)
         index = np.maximum(np.arange(len(labels)) - best, 0)
         begun, ended = begun[index], ended[index]
-        total = moves.max(0) + row
+        total = arrived + row
         first, last = (2, len(labels) - 3) if edge else (0, len(labels) - 1)
         if first < len(labels):
             entered = best[first] > 0 if first else best[0] == 1
@@ -119,6 +119,15 @@ def spans(log_probs: np.ndarray, tokens: Sequence[int], length: int) -> list[tup
         if np.isfinite(total[-1]):
             found.append((math.exp(total[-1] / length), int(begun[-1]) - edge, int(ended[-1]) + 1 - edge))
     return _peaks(found)
+
+
+def _moved(total: np.ndarray, skip: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The best way into each label (L,): from how many labels before, 0 to 2, where it may ``skip`` one, and its score;
+    into the first from nowhere, too, since a path may begin anywhere."""
+    one = np.concatenate([[0.0], total[:-1]])
+    two = np.where(skip, np.concatenate([[-np.inf, -np.inf], total[:-2]]), -np.inf)
+    moves = np.stack([total, one, two])
+    return moves.argmax(0), moves.max(0)
 
 
 def _lags(log_probs: np.ndarray, labels: np.ndarray, edge: bool) -> np.ndarray:

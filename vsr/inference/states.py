@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from vsr.core.errors import VsrError
 from vsr.core.files import atomic_write
 from vsr.core.kinds import Kind, marked
+from vsr.decoding.head_names import no_layer
 from vsr.inference.speech import at_rest, spoken, states_of
 from vsr.modelstore.folder import pixel_reader
 
@@ -28,12 +28,11 @@ STATES = Kind("states of vsr encode", lambda path: any(own.holds(path) for own i
 
 
 def check_layers(loaded: LoadedModel, names: tuple[str, ...]) -> None:
-    """Refuse a layer that the model has not. Raises VsrError (bad_config)."""
+    """Refuse a layer that the model has not. Raises VsrError bad_options."""
     count = len(_layers(loaded))
     for name in names:
         if name not in (FRONT, LAST) and not (name.isascii() and name.isdigit() and 1 <= int(name) <= count):
-            problem = f"'{FRONT}', 1 to {count}, or '{LAST}', which is after the final normalisation"
-            raise VsrError("bad_options", f"{loaded.name} has no layer '{name}'; it has {problem}")
+            raise no_layer(loaded.name, name, count)
 
 
 def _layers(loaded: LoadedModel):

@@ -6,9 +6,13 @@ Times are seconds in the original video (`vsr.media.timestamps`), whatever its f
 from __future__ import annotations
 
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from vsr.core.errors import VsrError
 from vsr.core.progress import Watch
 from vsr.core.windows import frame_edges
 from vsr.data.modalities import SOUND
@@ -23,9 +27,10 @@ from vsr.face.quality import LEAST, cropped_share, qualities
 from vsr.face.speaker_selection import OUTSIDE, Casting, Part, check_found, number_of_faces, unread
 from vsr.inference.assemble import segments_of, skipped_of, tracks_of
 from vsr.inference.journal import Journal
-from vsr.inference.listening import hearing_of, transcribe_sound
+from vsr.inference.listening import hearing_of, incomplete, transcribe_sound
 from vsr.inference.recognition import preferred_window, read_windows
 from vsr.inference.records import BlockRecord, WindowRecord
+from vsr.media.damage import Hole, told
 from vsr.media.reader import probe
 from vsr.media.resample import Position
 from vsr.output.transcript import TrackReport, Transcript
@@ -62,12 +67,20 @@ def transcribe(
 
     Raises:
         VsrError: no_face, too_short, crop_out_of_frame, unreadable, no_video, bad_config or bad_journal; bad_model for
-            errors that no file could survive.
+            errors that no file could survive. Of a file that breaks off or is damaged, an `Incomplete` whose
+            ``record`` is the `Transcript` of what could be read.
     """
     options = options or options_for(loaded)
     if chosen_modality(loaded, modality) == SOUND:
         return transcribe_sound(loaded, path, options)
-    return Reading(loaded, path, options, faces, journal, resume, modality).run(watch or Watch())
+    reading = Reading(loaded, path, options, faces, journal, resume, modality)
+    try:
+        return reading.run(watch or Watch())
+    except VsrError as error:
+        found = reading.transcript()
+        if not found.segments:
+            raise
+        raise incomplete(found, error) from error
 
 
 class Reading:
@@ -112,7 +125,8 @@ class Reading:
         if not self.journal.finished:
             source = self.source(watch)
             for own in source:
-                self.journal.add(self._read_block(own), last=source.broken is not None)
+                block = replace(self._read_block(own), holes=_since(source.holes, own.block.times))
+                self.journal.add(block, last=source.broken is not None)
                 if own.block.next is not None:
                     watch.block(self.transcript())
         self._check()
@@ -137,8 +151,10 @@ class Reading:
         )  # fmt: skip
 
     def _check(self) -> None:
-        """Refuse a video in which there was nothing to read, with the reason."""
+        """Refuse a video in which there was nothing to read, and one that is damaged, with the reason."""
         done = self.journal.blocks
+        if damaged := told(hole for block in done for hole in block.holes):  # of a run that this one goes on from
+            raise VsrError("unreadable", f"{self.path}: {damaged}")
         reasons = {stretch.reason for block in done for stretch in block.skipped}
         frames, tracks = sum(block.frames for block in done), sum(len(block.tracks) for block in done)
         check_found(self.path, frames, tracks, reasons, any(block.readings for block in done))
@@ -166,6 +182,11 @@ class Reading:
         found = read_windows(self.loaded, crops, edges, self.options, mouths, waves)
         each = zip(spans, edges, found, strict=True)
         return tuple(reading.of(part.face, own) for (part, _, _), own, reading in each)
+
+
+def _since(holes: list[Hole], times: np.ndarray) -> tuple[Hole, ...]:
+    """Those of a damaged file that end in a block whose frames are at ``times`` (n,), or behind it."""
+    return tuple(hole for hole in holes if hole[1] >= times[0])
 
 
 def _report(part: Part) -> TrackReport:

@@ -6,7 +6,12 @@ cut out the next head is none, and FFmpeg looks for another one further on witho
 
 from __future__ import annotations
 
+import os
 import struct
+from collections import deque
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
 
 LISTS = (b"RIFF", b"LIST")  # parts of an AVI file that hold parts
 SEGMENT, CLUSTER = 0x18538067, 0x1F43B675  # parts of a Matroska file that hold parts
@@ -16,38 +21,57 @@ ANYWHERE = {0xEC, 0xBF, 0x1A45DFA3, SEGMENT}  # void, checksum; another file put
 TAGS = (8, 9, 18)  # of FLV: sound, video, script
 
 
-def is_chain(file, size: int, kind: str) -> bool:
-    """Whether the parts of an open file of ``size`` bytes lead to its end. ``kind``: one of `CHAINS`."""
-    try:
-        return CHAINS[kind](file, size)
-    except (OSError, struct.error, IndexError):
-        return False  # the head of its last part is cut
+def broken_at(path: str | Path, kind: str) -> int | None:
+    """The byte at which the parts of a file cease to follow one another, None where they lead to its end. ``kind``: one
+    of `CHAINS`. Raises OSError."""
+    about = os.stat(path)
+    return _broken_at(os.path.abspath(path), kind, about.st_size, about.st_mtime_ns)
 
 
-def _riff(file, size: int) -> bool:
+@lru_cache(maxsize=8)
+def _broken_at(path: str, kind: str, size: int, _changed: int) -> int | None:
+    """The same; parts of one long file are read again and again."""
+    latest: deque[int] = deque([0], maxlen=1)
+    with open(path, "rb") as file:
+        try:
+            latest.extend(CHAINS[kind](file, size))
+        except (_Broken, struct.error, IndexError):  # the last two: the head of the last part is cut
+            return latest[0]
+    return None
+
+
+class _Broken(Exception):
+    """The next part is none."""
+
+
+def _riff(file, size: int) -> Iterator[int]:
     """Chunks have names of four characters; those of lists are inside."""
     at = 0
     while at + 8 <= size:
+        yield at
         file.seek(at)
         name, length = struct.unpack("<4sI", file.read(8))
         if not name.isascii() or not name.decode().isprintable():
-            return False
+            raise _Broken
         at += 12 if name in LISTS else 8 + length + length % 2
-    return at <= size + 1  # the last byte may be a filler that is left out
+    if at > size + 1:  # the last byte may be a filler that is left out
+        raise _Broken
 
 
-def _matroska(file, size: int) -> bool:
+def _matroska(file, size: int) -> Iterator[int]:
     """Elements of EBML; those of segments and clusters are inside."""
     at, known = 0, ANYWHERE
     while at < size:
+        yield at
         file.seek(at)
         name = _name(file)
         length, unknown = variable(file)
         if name not in known | ANYWHERE:
-            return False
+            raise _Broken
         known = IN_SEGMENT if name == SEGMENT else IN_CLUSTER if name == CLUSTER else known
         at = file.tell() + (0 if name in (SEGMENT, CLUSTER) or unknown else length)
-    return at == size
+    if at != size:
+        raise _Broken
 
 
 def _name(file) -> int:
@@ -65,17 +89,19 @@ def variable(file) -> tuple[int, bool]:
     return value, value == (1 << 7 * (more + 1)) - 1
 
 
-def _flv(file, size: int) -> bool:
+def _flv(file, size: int) -> Iterator[int]:
     """Tags, with the length of each behind it."""
     file.seek(5)
     at = struct.unpack(">I", file.read(4))[0] + 4
     while at + 15 <= size:
+        yield at
         file.seek(at)
         head = file.read(4)
         if head[0] & 0x1F not in TAGS:
-            return False
+            raise _Broken
         at += 15 + int.from_bytes(head[1:], "big")
-    return at <= size
+    if at > size:
+        raise _Broken
 
 
 CHAINS = {"avi": _riff, "matroska": _matroska, "flv": _flv, "live_flv": _flv}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from vsr.media.container import opened
+from vsr.media.container import opened, safe_packets
 from vsr.media.timestamps import RESTARTED, mean_rate
 
 
@@ -14,7 +14,7 @@ def video_shifts(path: str | Path) -> list[float]:
     `vsr.media.reader` shows them; the first is 0. Packets are looked at, nothing is decoded. Raises VsrError."""
     with opened(path) as (container, stream):
         shifts, last, decoded, step = [0.0], -math.inf, -math.inf, 1 / mean_rate(stream)
-        for packet in container.demux(stream):
+        for packet in safe_packets(container, stream):
             if packet.pts is None or packet.dts is None:
                 continue
             shown, order = float(packet.pts * packet.time_base), float(packet.dts * packet.time_base)

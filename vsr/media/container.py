@@ -19,6 +19,7 @@ from vsr.media.streams import video_stream
 from vsr.media.timestamps import Clock
 
 MAX_PIXELS = 8192 * 8192  # beyond this a header is damaged, not a video large
+LOST_ITS_WAY = 10_000  # times that a container may look for its next packet
 MAX_HOLD = 10.0  # seconds one frame may stand; a longer jump of the time stamps is damage, an edit or a still
 
 
@@ -103,21 +104,34 @@ def _video_stream(path: Path, container):
 
 
 def decoded_frames(container, stream) -> Iterator:
-    """Decoded frames of a video or sound stream; broken packets are left out, a broken container ends the stream."""
+    """Decoded frames of a video or sound stream; broken packets are left out, a broken container ends the stream.
+
+    A container that has a method ``undecodable`` is told of each such packet.
+    """
     import av
 
     for packet in safe_packets(container, stream):
         try:
             yield from packet.decode()
         except (av.error.FFmpegError, OSError, ValueError):
-            continue
+            _tell(container, packet)
 
 
 def safe_packets(container, stream) -> Iterator:
     """The packets of a stream, to its end or to where the container is broken."""
     import av
 
-    try:
-        yield from container.demux(stream)
-    except (av.error.FFmpegError, OSError):
-        return
+    for _ in range(LOST_ITS_WAY):
+        try:
+            yield from container.demux(stream)
+            return
+        except (BlockingIOError, IndexError):
+            # Of MPEG-TS: there is no packet in the next 64 kB, which says nothing of those behind; of FLV: a damaged
+            # packet claims to be of another stream, which PyAV does not know.
+            _tell(container, None)
+        except (av.error.FFmpegError, OSError):
+            return
+
+
+def _tell(container, packet) -> None:
+    getattr(container, "undecodable", lambda _: None)(packet)

@@ -123,11 +123,11 @@ def _timed_from(path, noted: Noted, stream, clock: Clock, begin: Position) -> It
 
 def _timed(packets: Iterable, clock: Clock, first: float | None = None) -> Iterator[tuple[float, float]]:
     """(second, duration) of each frame, in the order of showing; those before ``first`` cannot be decoded."""
-    line, begun = None, first is None
+    line, begun, earliest = None, first is None, -math.inf if first is None else first - JITTER
     for duration, stamp in counted_back(_in_order(packets), clock.step, 0.0):
-        origin = stamp if clock.origin is None else clock.origin
+        origin = clock.origin if clock.begun else stamp
         line = line or Line(origin, clock.step)
-        begun = begun or stamp is None or stamp - origin > first - JITTER
+        begun = begun or stamp is None or stamp - origin > earliest
         seconds = line.place(stamp) if begun else None
         if seconds is not None:
             yield seconds, duration
@@ -135,7 +135,8 @@ def _timed(packets: Iterable, clock: Clock, first: float | None = None) -> Itera
 
 def _in_order(packets: Iterable) -> Iterator[tuple[float, float | None]]:
     """(duration, time stamp) of packets, which come in the order of decoding, in the order of showing."""
-    waiting, order, key, tick = [], -math.inf, -math.inf, None
+    waiting: list[tuple[float, int, float, float | None]] = []
+    order, key, tick = -math.inf, -math.inf, 0.0
     for count, packet in enumerate(packets):
         if not packet.size or packet.is_discard:
             continue

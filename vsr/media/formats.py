@@ -11,6 +11,8 @@ import re
 from pathlib import Path
 from urllib.parse import unquote
 
+from vsr.core.errors import VsrError
+
 VIDEO = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,flv,live_flv,kux,ogg,asf,asf_o,mxf,gxf,lxf,nut,nuv,nsv,dv,"
     "rm,ivr,wtv,ty,pva,swf,yuv4mpegpipe,vob,ivf,obu,dhav,ifv,mpjpeg,smjpeg,mxg,lmlm4,vivo,cine,r3d,iv8,mgsts,"
@@ -47,6 +49,11 @@ def kind_of(path: Path) -> str | None:
         if re.match(begins, head, re.IGNORECASE | re.DOTALL):
             return f"this kind of file ({kind}) is not read" + (f": {advice}" if advice else "")
     return None
+
+
+def no_file(path: str | Path) -> VsrError:
+    """What is said of a file that is not there."""
+    return VsrError("unreadable", told_address(path) or f"{path}: no such file")
 
 
 def told_address(path: str | Path) -> str | None:

@@ -10,8 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from av.video.stream import VideoStream
 
 MAX_SIDE = 1280  # pixels; a face that fills a lip reader's crop needs no more
 SQUARE = Fraction(1)
@@ -40,10 +44,12 @@ class FrameShape:
 class FrameShapes:
     """Finds the shapes of the frames of a video stream of an open container."""
 
-    def __init__(self, stream):
+    def __init__(self, stream: VideoStream):
         self._stream, self._context = stream, stream.codec_context
-        self._known: tuple | None = None  # coded size, aspect, turns of the last frame
-        self._first = self._shape = None  # of the first and the last frame
+        self._first: FrameShape | None = None
+        # of the last frame: its shape; coded size, aspect and turns
+        self._shape: FrameShape | None = None
+        self._known: tuple[tuple[int, int], Fraction | None, int] | None = None
 
     def noted(self, frames: Iterable) -> Iterator:
         """The frames, in the order in which they are decoded, each with its shape for `shape_of`."""
@@ -98,10 +104,11 @@ class Converter:
         return upright if shape.size == size else fitted(upright, size)
 
 
-def with_sizes(shaped: Iterable[tuple]) -> Iterator[tuple]:
+def with_sizes(shaped: Iterable[tuple[Any, FrameShape]]) -> Iterator[tuple[Any, FrameShape, tuple[int, int]]]:
     """(frame, shape) -> (frame, shape, size (W, H) of the frame that is shown), LASTS frames behind where that
     changes: a frame or two of another shape are damage, and are fitted into the frame round them."""
-    size, odd = None, []
+    size: tuple[int, int] | None = None
+    odd: list[tuple[Any, FrameShape]] = []
     for frame, shape in shaped:
         size = size or shape.size
         if odd and shape.size != odd[0][1].size:
@@ -115,7 +122,8 @@ def with_sizes(shaped: Iterable[tuple]) -> Iterator[tuple]:
             size = shape.size
             yield from ((*item, size) for item in odd)
             odd = []
-    yield from ((*item, size) for item in odd)
+    if size:
+        yield from ((*item, size) for item in odd)
 
 
 def squared_size(width: int, height: int, pixel_aspect: Fraction | None) -> tuple[int, int]:

@@ -16,7 +16,8 @@ import numpy as np
 
 from vsr.core.errors import VsrError
 from vsr.media.container import decoded_frames, first_frame, opened, video_clock
-from vsr.media.ending import Demuxed, check_complete
+from vsr.media.damage import Hole
+from vsr.media.ending import Demuxed, check_complete, check_whole
 from vsr.media.extent import Noted, extent_of
 from vsr.media.frame_shape import MAX_SIDE as MAX_SIDE
 from vsr.media.frame_shape import Converter, FrameShape, FrameShapes, with_sizes
@@ -88,31 +89,38 @@ def frames_of_part(path: str | Path, start: float = 0.0, end: float = 0.0) -> It
         return
     _, first = video_clock(path)
     begin, stop, some = Position(first, index_at(first, start)), index_at(first, end) if end else math.inf, False
-    for image, place in frames_from(path, begin):
-        if place.index >= stop:
-            break
+    for image, place in frames_from(path, begin, stop):
         some = True
         yield image, place
     if not some:
         raise VsrError("unreadable", f"{path}: has no frames{named_part(start, end)}")
 
 
-def frames_from(path: str | Path, begin: Position | None = None) -> Iterator[tuple[np.ndarray, Position]]:
-    """Yield (frame (H, W, 3) uint8 RGB, its place) one by one, as `read_frames` does, from the place `begin` on.
+def frames_from(
+    path: str | Path, begin: Position | None = None, stop: float = math.inf, holes: list[Hole] | None = None
+) -> Iterator[tuple[np.ndarray, Position]]:
+    """Yield (frame (H, W, 3) uint8 RGB, its place) one by one, as `read_frames` does, from the place `begin` on up to
+    the one before the index `stop`. A list ``holes`` is given those of a damaged file before the frame behind each.
 
     A repeated frame is the same array as before. From the same place come the same frames and times as without
     `begin`; where the container has an index they are found by it, else by decoding without looking.
     """
     with opened(path) as (container, stream):
-        seen, clock = Demuxed(container, stream), Clock(container, stream)
-        for image, place in on_grid(_images(path, seen, clock, begin), clock.step, begin):
+        seen, clock = Demuxed(path, container, stream), Clock(container, stream)
+        seen.damage.holes = seen.damage.holes if holes is None else holes
+        after = begin.time if begin else 0.0
+        for image, place in on_grid(_images(path, seen, clock, begin), clock.step, begin, seen.damage.ends_at):
+            if place.index >= stop:
+                check_whole(path, seen, after)
+                return
             yield image.rgb, place
-        check_complete(path, seen, clock)
+        check_complete(path, seen, clock, after)
 
 
 def _chunks(timed: Iterator[tuple[np.ndarray, float]], chunk_frames: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Stack (frame, time) pairs to chunks of one shape, of at most `chunk_frames` frames and CHUNK_BYTES."""
-    images, times = [], []
+    images: list[np.ndarray] = []
+    times: list[float] = []
     for image, time in timed:
         if images and image.shape != images[0].shape:
             yield np.stack(images), np.asarray(times)
@@ -143,7 +151,7 @@ class _Image:
 def _images(path, seen: Demuxed, clock: Clock, begin: Position | None) -> Iterator[tuple[_Image, float]]:
     """(frame, seconds) in rising order of time; those before the grid of `begin` are left out."""
     shapes, converter = FrameShapes(seen.stream), Converter()
-    timed = clock.timed(shapes.noted(decoded_frames(seen, seen.stream)))
+    timed = _good(seen, clock, shapes.noted(decoded_frames(seen, seen.stream)))
     first = next(timed, None)
     if first is None:
         return
@@ -157,9 +165,16 @@ def _sought(path, seen: Demuxed, clock: Clock, shapes: FrameShapes, begin: Posit
     """(frame, seconds) from at least a second before `begin` on; None where the container is not trusted to jump."""
     if begin is None or not sought(path, seen.container, seen.stream, clock.origin, begin.time):
         return None
+    seen.damage.jumped()
     frames = dropwhile(lambda frame: not frame.key_frame, shapes.noted(decoded_frames(seen, seen.stream)))
     first = next(frames, None)
     if landed_before(first, clock.origin, begin.time):
-        return clock.timed(chain([first], frames))
+        return _good(seen, clock, chain([first], frames))
     rewind(seen.container)
-    return clock.timed(shapes.noted(decoded_frames(seen, seen.stream)))
+    seen.damage.jumped()
+    return _good(seen, clock, shapes.noted(decoded_frames(seen, seen.stream)))
+
+
+def _good(seen: Demuxed, clock: Clock, frames: Iterator) -> Iterator[tuple]:
+    """(frame, seconds) of decoded frames, without those that are damaged."""
+    return seen.damage.noted(clock.timed(seen.damage.unspoilt(frames)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,18 +25,21 @@ class Position:
         return self.start + self.index / FPS
 
 
-def on_grid(images: Iterator[tuple], step: float, begin: Position | None = None) -> Iterator[tuple]:
+def on_grid(
+    images: Iterator[tuple], step: float, begin: Position | None = None, lost: Callable[[float], bool] | None = None
+) -> Iterator[tuple]:
     """(nearest frame, place) for each instant first + k/25 up to the end of the last frame.
 
     `frames` are (frame, seconds); `step` is the time that a lone frame stands; `begin` where to start. A frame
     that stands for over `MAX_HOLD` is shown for no longer than the one before: instants are left out, none is moved.
+    So it is before a frame at a time for which ``lost`` says that frames before it are.
     """
     held, shown = None, 0.0
     start, count = (begin.start, begin.index) if begin else (0.0, 0)
     for image, time in images:
         if held is None:
             start = begin.start if begin else time
-        elif time - shown > MAX_HOLD:
+        elif time - shown > MAX_HOLD or lost is not None and lost(time):
             yield from _repeat(held, start, count, shown + step - 0.5 / FPS)
             count = _next_index(start, count, time - 0.5 / FPS)
         else:
@@ -71,6 +74,16 @@ def stretches(times: np.ndarray) -> list[tuple[int, int]]:
     gaps = np.flatnonzero(np.abs(np.diff(times) - 1 / FPS) > 0.5 / FPS) + 1
     edges = [0, *map(int, gaps), len(times)]
     return list(zip(edges[:-1], edges[1:], strict=True)) if len(times) else []
+
+
+def between_gaps(times: np.ndarray, spans: list[tuple[int, int]], least: int) -> list[tuple[int, int]]:
+    """(start, stop) of frames at ``times`` (n,), parted where frames are missing; parts of fewer than ``least`` frames
+    are left out."""
+    parts = stretches(times)
+    if len(parts) < 2:
+        return spans
+    parted = [(max(start, first), min(stop, last)) for start, stop in spans for first, last in parts]
+    return [(start, stop) for start, stop in parted if stop - start >= least]
 
 
 def _next_index(start: float, count: int, end: float) -> int:

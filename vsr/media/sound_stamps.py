@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vsr.media.container import MAX_HOLD, opened
+from vsr.media.container import MAX_HOLD, opened, safe_packets
 
 Piece = tuple[float | None, np.ndarray]
 
@@ -41,19 +41,9 @@ def _end_of_video(path: str | Path, start: float) -> float:
     """Time stamp at which the frames end, none of which stands for longer than MAX_HOLD on the average."""
     passed, count, last = 0.0, 0, None
     with opened(path) as (container, stream):
-        for packet in packets_of(container, stream):
+        for packet in safe_packets(container, stream):
             if packet.dts is not None:
                 order = float(packet.dts * packet.time_base)
                 passed += max(0.0, order - last) if last is not None else 0.0
                 count, last = count + 1, order
     return start + min(passed, count * MAX_HOLD) + MAX_HOLD
-
-
-def packets_of(container, stream):
-    """The packets of a stream up to its end, or to where the container is broken."""
-    import av
-
-    try:
-        yield from container.demux(stream)
-    except (av.error.FFmpegError, OSError):
-        return

@@ -6,7 +6,9 @@ import os
 import struct
 from pathlib import Path
 
-from vsr.media.chains import CHAINS, is_chain, variable
+from vsr.media.chains import CHAINS, broken_at, variable
+
+UNKNOWN = 0xFFFF_FF00  # bytes: what a RIFF file that was written into a pipe says, or more
 
 
 def is_whole(path: str | Path, kind: str) -> bool:
@@ -14,7 +16,7 @@ def is_whole(path: str | Path, kind: str) -> bool:
     size = os.path.getsize(path)
     with open(path, "rb") as file:
         try:
-            if kind in CHAINS and not is_chain(file, size, kind):
+            if kind in CHAINS and broken_at(path, kind) is not None:
                 return False
             if kind == "matroska":
                 return 0 < segment_end(file) <= size
@@ -34,11 +36,11 @@ def is_broken(path: str | Path, kind: str) -> bool:
     size = os.path.getsize(path)
     with open(path, "rb") as file:
         try:
-            ends = {"matroska": segment_end, "avi": _riff_end, "mov": _boxes_end}
+            ends = {"matroska": segment_end, "avi": _riff_end, "wav": _riff_end, "mov": _boxes_end}
             cut = kind in ends and ends[kind](file, size) > size
         except (OSError, struct.error, IndexError):
             cut = False
-        return cut or kind in CHAINS and not is_chain(file, size, kind)
+        return cut or kind in CHAINS and broken_at(path, kind) is not None
 
 
 def _boxes_end(file, size: int) -> int:
@@ -71,10 +73,18 @@ def _riff_end(file, size: int) -> int:
     while end + 8 <= size:
         file.seek(end)
         name, length = struct.unpack("<4sI", file.read(8))
-        if name != b"RIFF":
+        if name != b"RIFF" or length >= UNKNOWN:
             break
         end += 8 + length + length % 2
     return end
+
+
+def part_of_riff(path: str | Path) -> float:
+    """How many times as long as it is a RIFF file is by its own length; 1 where it does not know. Raises OSError."""
+    size = os.path.getsize(path)
+    with open(path, "rb") as file:
+        end = _riff_end(file, size)
+    return max(1.0, end / size)
 
 
 def _ends_in_a_tag(file, size: int) -> bool:

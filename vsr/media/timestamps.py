@@ -12,6 +12,7 @@ import math
 from collections.abc import Iterable, Iterator
 
 from vsr.core.clock import FPS
+from vsr.core.present import present
 
 RESTARTED = 0.5  # seconds by which time stamps must go back, and go on from there, to be those of another recording
 EARLIEST = 86_400.0  # seconds by which sound may begin before the frames; beyond it a stamp is damaged
@@ -37,21 +38,34 @@ def origin_of(container, first: float) -> float:
 
 
 class Clock:
-    """Gives the time of the frames of one stream. origin: time stamp of second 0, known after the first frame;
+    """Gives the time of the frames of one stream.
+
     step: seconds that a frame stands on average; last, stamp: seconds of the latest frame and its time stamp, None
-    before the first; count: frames decoded."""
+    before the first; count: frames decoded.
+    """
 
     def __init__(self, container, stream):
-        self.step, self.origin, self.last, self.stamp, self.count = 1 / mean_rate(stream), None, None, None, 0
+        self.step, self.last, self.stamp, self.count = 1 / mean_rate(stream), None, None, 0
+        self._origin: float | None = None
         self._container, self._tick = container, float(stream.time_base or 0)
+
+    @property
+    def origin(self) -> float:
+        """Time stamp of second 0. Raises LookupError before the first frame."""
+        return present(self._origin, "the time stamp of the first frame")
+
+    @property
+    def begun(self) -> bool:
+        """Whether the origin is known."""
+        return self._origin is not None
 
     def timed(self, frames: Iterable) -> Iterator[tuple]:
         """(frame, seconds) in rising order, of decoded frames in the order of showing. A frame without a time stamp
         comes one step after the one before; one whose stamp is damaged is left out."""
         line, stamped = None, ((frame, frame.time) for frame in frames)
         for frame, stamp in counted_back(stamped, self.step, (self._container.start_time or 0) / 1e6):
-            if self.origin is None:
-                self.origin = origin_of(self._container, stamp)
+            if self._origin is None:
+                self._origin = origin_of(self._container, stamp)
             line = line or Line(self.origin, self.step)
             seconds = line.place(stamp, None if frame.dts is None else frame.dts * self._tick)
             self.count, self.stamp = self.count + 1, frame.time
@@ -80,7 +94,8 @@ class Line:
     def __init__(self, origin: float, step: float):
         self._origin, self._step, self._usual = origin, step, step
         self._last, self._behind = -math.inf, math.inf
-        self._delay, self._since, self._shuffled = None, math.inf, False
+        self._delay: float | None = None
+        self._since, self._shuffled = math.inf, False
 
     def place(self, stamp: float | None, decoded: float | None = None) -> float | None:
         """Seconds of the next frame; None where its stamp is damaged and it is left out.
@@ -90,9 +105,9 @@ class Line:
             decoded: the time stamp of decoding of its moment, which is used instead where the stamps of a container
                 (AVI) are in the order of decoding, so that every few frames one goes back.
         """
-        if self._delay is None and None not in (stamp, decoded):
+        if self._delay is None and stamp is not None and decoded is not None:
             self._delay = decoded - stamp
-        if self._shuffled:
+        if self._shuffled and self._delay is not None:
             stamp = None if decoded is None else decoded - self._delay
         time = self._last + self._usual if stamp is None else stamp - self._origin
         if time <= self._last:

@@ -24,8 +24,8 @@ def fastest_kernel(key: Tensor):
     return nullcontext()
 
 
-class MultiHeadAttention(nn.Module):
-    """Multi-head attention (Vaswani et al. 2017) on PyTorch's fused kernel.
+class AttentionBase(nn.Module):
+    """The projections of multi-head attention, and PyTorch's fused kernel; what is scored is for its kinds to say.
 
     ``keys_values`` and ``attend`` are apart so that a decoder can project its memory once and keep it.
     """
@@ -56,6 +56,10 @@ class MultiHeadAttention(nn.Module):
             x = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
         return self.out(x.transpose(1, 2).flatten(2))
 
+
+class MultiHeadAttention(AttentionBase):
+    """Multi-head attention (Vaswani et al. 2017)."""
+
     def forward(self, x: Tensor, memory: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
         """x (B, Q, D) over memory (B, T, D), or over itself -> (B, Q, D); mask broadcasts to (B, H, Q, T)."""
         key, value = self.keys_values(x if memory is None else memory)
@@ -70,7 +74,7 @@ class MultiHeadAttention(nn.Module):
         return scores.softmax(-1)
 
 
-class RelativeAttention(MultiHeadAttention):
+class RelativeAttention(AttentionBase):
     """Self-attention with relative positions (Dai et al. 2019), the form that published lip readers use."""
 
     def __init__(self, dim: int, heads: int, dropout: float = 0.0):
@@ -102,7 +106,7 @@ def shift_to_absolute(scores: Tensor) -> Tensor:
     return padded[:, :, 1:].view(batch, heads, length, 2 * length - 1)[..., :length]
 
 
-class RotaryAttention(MultiHeadAttention):
+class RotaryAttention(AttentionBase):
     """Self-attention with rotary positions (Su et al. 2021) and normalised queries and keys (Henry et al. 2020)."""
 
     def __init__(self, dim: int, heads: int, dropout: float = 0.0):

@@ -95,8 +95,9 @@ class BidirectionalHead(nn.Module):
         count, dim = before.shape[1:]
         places = torch.arange(count, device=before.device)
         queries = sinusoid(places, dim).to(before).expand(len(before), -1, -1)
-        if self.colour is not None:
-            queries = queries + self.colour(self.languages(states, lengths).softmax(-1))[:, None]
+        heard = self.languages(states, lengths)
+        if self.colour is not None and heard is not None:
+            queries = queries + self.colour(heard.softmax(-1))[:, None]
         onward, real = causal_mask(count, before.device), key_mask(length_mask(counts, count))
         later = onward.T & (real | torch.eye(count, dtype=torch.bool, device=before.device))
         seen = [(before, onward), (after, later), (states, key_mask(length_mask(lengths, states.shape[1])))]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import nn
 
@@ -18,6 +18,7 @@ from vsr.core.errors import VsrError
 from vsr.models.lipreader import LipReaderConfig
 from vsr.models.text_backbone import weight_files
 
+Config = TypeVar("Config")
 BACKBONE, HASHES = "backbone", "sha256"  # settings of a part that borrows
 
 
@@ -53,7 +54,7 @@ def identified(config: LipReaderConfig) -> LipReaderConfig:
     return _with(config, {name: {HASHES: hashes_of(own[BACKBONE])} for name, own in _borrowing(config).items()})
 
 
-def located(config: LipReaderConfig, folder: Path) -> LipReaderConfig:
+def located(config: Config, folder: Path) -> Config:
     """The settings with every backbone that is not where it was, but in the model's ``folder`` by its name, there."""
     moved = {
         name: {BACKBONE: str(here)}
@@ -85,8 +86,8 @@ def _borrowing(config: Any) -> dict[str, dict[str, Any]]:
     return {name: own for name, own in parts.items() if own.get(BACKBONE)}
 
 
-def _with(config: Any, more: Mapping[str, dict[str, Any]]) -> Any:
-    if not more:
+def _with(config: Config, more: Mapping[str, dict[str, Any]]) -> Config:
+    if not more or not isinstance(config, LipReaderConfig):
         return config
     heads = {name: own | more.get(name, {}) for name, own in config.further_heads.items()}
     return replace(config, further_heads=heads, frontend_settings=config.frontend_settings | more.get("", {}))

@@ -50,7 +50,7 @@ class DecoderCache(PastCache):
     """The tokens of every hypothesis, and keys and values of the states, projected once per utterance."""
 
     def __init__(self, cross: list[tuple[Tensor, Tensor]], mask: Tensor):
-        super().__init__(len(cross), len(mask))
+        super().__init__(len(mask))
         self.cross = cross
         self.cross_mask = mask
 

@@ -155,9 +155,8 @@ class FoundationSettings:
             found, normalise = settings_in(self.path)
             object.__setattr__(self, "settings", found)
             object.__setattr__(self, "normalise", normalise)
-        if self.settings.get("model_type") not in KINDS:
-            found = self.settings.get("model_type")
-            raise ValueError(f"settings.model_type is {found!r}; it can be {' or '.join(KINDS)}")
+        if (kind := self.settings.get("model_type")) not in KINDS:
+            raise ValueError(f"settings.model_type is {kind!r}; it can be {' or '.join(KINDS)}")
         layers = self.settings.get("num_hidden_layers", self.settings.get("encoder_layers", 0))
         if not -1 <= self.layer <= layers:
             raise ValueError(f"layer is {self.layer}; that model has 0 to {layers}")

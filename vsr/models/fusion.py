@@ -10,18 +10,17 @@ readers. States are (B, T, P + L), with zeros in the part of a reader that saw n
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from vsr.core.present import present
 from vsr.data.batch import TRACKS, Batch
-from vsr.models.decoder import DecoderCache
+from vsr.models.joined_heads import PartDecoder, PartHead
 from vsr.models.lengths import length_mask, zero_padding
 from vsr.models.lipreader import LipReader, LipReaderConfig
 from vsr.models.registry import FUSIONS
-from vsr.text.hypothesis import Hypothesis
 
 OF_TRACKS = "tracks."  # before the name of a head of the reader of tracks
 
@@ -176,7 +175,8 @@ class FusedReader(nn.Module):
     @property
     def ctc(self):
         """The CTC head of the pixels: states (..., P + L) -> logits (..., V)."""
-        return lambda states: self.pixels.ctc(self.split(states)[0])
+        head = present(self.pixels.ctc, "the head of CTC of pixels")
+        return lambda states: head(self.split(states)[0])
 
     @property
     def alignment(self):
@@ -185,44 +185,10 @@ class FusedReader(nn.Module):
         return head and (lambda states: head(self.split(states)[0]))
 
     @property
-    def decoder(self) -> PixelDecoder:
+    def decoder(self) -> PartDecoder:
         """The decoder of the reader of pixels, as one over the joined states."""
-        return PixelDecoder(self)
+        return PartDecoder(present(self.pixels.decoder, "the decoder of pixels"), lambda states: self.split(states)[0])
 
     def ctc_log_probs(self, states: Tensor) -> Tensor:
         """States (B, T, P + L) -> CTC log-probabilities (B, T, V)."""
         return self.ctc(states).log_softmax(-1)
-
-
-class PartHead:
-    """The search of a head of one of the two readers over joined states; a clip without its part has no hypothesis."""
-
-    def __init__(self, head: nn.Module, own: Callable[[Tensor], Tensor]):
-        self._head, self._own = head, own
-
-    def search(self, states: Tensor, lengths: Tensor, nbest: int = 1) -> list[list[Hypothesis]]:
-        """States (B, T, P + L), lengths (B,) -> for each clip its hypotheses, best first."""
-        own = self._own(states)
-        there = (own != 0).flatten(1).any(1).tolist()
-        found = self._head.search(own, lengths, nbest)
-        return [ranked if seen else [] for ranked, seen in zip(found, there, strict=True)]
-
-
-class PixelDecoder:
-    """The interface of `vsr.models.decoder.Decoder` over states (B, T, P + L), of which it sees the pixels' part."""
-
-    def __init__(self, reader: FusedReader):
-        self._decoder, self._own = reader.pixels.decoder, lambda states: reader.split(states)[0]
-        self.step = self._decoder.step
-
-    def __call__(self, tokens: Tensor, states: Tensor, lengths: Tensor) -> Tensor:
-        """As `vsr.models.decoder.Decoder.forward`."""
-        return self._decoder(tokens, self._own(states), lengths)
-
-    def cross_attention(self, tokens: Tensor, states: Tensor, lengths: Tensor) -> Tensor:
-        """As `vsr.models.decoder.Decoder.cross_attention`."""
-        return self._decoder.cross_attention(tokens, self._own(states), lengths)
-
-    def start(self, states: Tensor, lengths: Tensor) -> DecoderCache:
-        """As `vsr.models.decoder.Decoder.start`."""
-        return self._decoder.start(self._own(states), lengths)

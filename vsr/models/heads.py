@@ -100,16 +100,19 @@ class CTCSettings(HeadSettings):
 
     def tokenizer(self, shared: Tokenizer) -> Tokenizer:
         """Of its own words or characters, else the model's."""
+        return self._own() or shared
+
+    def _own(self) -> Tokenizer | None:
         if self.words:
             return WordTokenizer(self.words)
-        return CharTokenizer(self.characters) if self.characters else shared
+        return CharTokenizer(self.characters) if self.characters else None
 
     def targets(self, clip: Clip, frames: int, tokenizer: Tokenizer) -> dict[str, Target]:
         """``tokens`` of the text, if they are not the model's."""
         return {TOKENS: text_targets(clip, frames, tokenizer)[TOKENS]} if self.words or self.characters else {}
 
     def build(self, dim: int, vocab_size: int) -> CTCHead:
-        own = self.tokenizer(None)
+        own = self._own()
         return CTCHead(dim, own.vocab_size if own else vocab_size)
 
 

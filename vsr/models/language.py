@@ -115,7 +115,7 @@ class LanguageModel(nn.Module):
 
     def start(self, utterances: int) -> PastCache:
         """What a search over so many utterances keeps."""
-        return PastCache(len(self.layers), utterances)
+        return PastCache(utterances)
 
     def step(self, tokens: Tensor, cache: PastCache) -> Tensor:
         """Last tokens (B, K) of every hypothesis -> log-probabilities (B, K, V) of the next; the cache grows."""

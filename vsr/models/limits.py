@@ -25,7 +25,7 @@ def check_sizes(config: Any, **allowed: Range) -> None:
     Raises ValueError naming the setting.
     """
     try:
-        check_numbers(config, **allowed)
+        check_numbers(config, "", "bad_config", **allowed)
     except VsrError as error:
         raise ValueError(str(error)) from error
     if hasattr(config, "heads") and hasattr(config, "dim"):

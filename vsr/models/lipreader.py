@@ -5,193 +5,34 @@ Shapes: B batch, T video frames, U tokens, D width, V vocabulary (blank 0 ... st
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
-
 from torch import Tensor, nn
 
-from vsr.core.numbers import COUNT, NOT_NEGATIVE
+from vsr.core.present import present
 from vsr.data.batch import VIDEO, Batch
 from vsr.data.modalities import MEL
-from vsr.models.conformer import ACTIVATIONS, POSITIONS
 from vsr.models.decoder import Decoder
-from vsr.models.heads import AttentionSettings, CTCHead, FrameHead, WordClassSettings
+from vsr.models.heads import CTCHead, FrameHead
 from vsr.models.layers import check_layer
 from vsr.models.lengths import length_mask
-from vsr.models.limits import LIP_READER, check_heads, check_sizes
+from vsr.models.lipreader_config import (
+    LipReaderConfig,
+    attention_of,
+    encoder_of,
+    frontend_of,
+    further_heads_of,
+    head_of,
+    layers_of,
+    tokenizer_of_head,
+    words_of,
+)  # fmt: skip
 from vsr.models.outputs import part_of, sources_of
-from vsr.models.registry import ENCODERS, FRONTENDS, HEADS, HeadPart, Part, settings_of, split_kind
 from vsr.models.streams import Given, frames_in, taken, without_padding
-from vsr.models.words import FIRST, WordBoundary
+from vsr.models.words import WordBoundary
 
-OF_ALL = ("weight", "layer")  # settings that every further head has
-LAYER = range(1000)
-RESERVED = ("ctc", "attention", "alignment", "words", "loss", "accuracy")  # no further head is called so
-
-
-@dataclass(frozen=True)
-class LipReaderConfig:
-    """The configuration of a lip reader, stored beside its weights.
-
-    ``vocab_size`` counts blank and the shared start/end token. ``tubelet_*`` and ``frontend_*`` build the video
-    transformer, ``resnet_*`` the ResNet-3D; torchvision's networks (``swin3d_t``, ``r3d_18`` ...) have fixed
-    sizes; "landmarks" reads tracks of mouth points, and works best with the encoder
-    "recurrent", whose ``hidden`` is the width in each direction. ``activation`` is that of the Conformer's feed-forward
-    networks and ``norm_eps`` the constant of every layer normalisation: published models differ in both, and some use
-    "legacy" relative positions (``positions``). ``ctc_weight`` is w of the loss w * CTC + (1 - w) * attention, to which
-    ``alignment_weight`` * the loss of the frame targets is added.
-
-    A weight of 0 leaves the CTC or the alignment head out, 0 ``decoder_layers`` the decoder; a model with neither CTC
-    nor decoder is an encoder only and has a vocabulary of 0. With ``encoder`` "av_hubert" the decoder is AV-HuBERT's
-    too, and ``decoder_heads`` may differ (0: as many as the encoder's).
-
-    With ``classes`` the model has a head that classifies that many isolated words: ``boundary`` adds an indicator of
-    the frames in which the word is said, ``mixup`` is the alpha of the Beta distribution for mixing clips in training
-    (0: no mixing) if there is no other head.
-
-    ``frontend`` and ``encoder`` may be any kind that is registered (`vsr.models.registry`), ``frontend_settings`` and
-    ``encoder_settings`` the settings of that kind; for the kinds of the package they override the flat numbers
-    here. ``further_heads`` are heads beside these: name -> {kind: ..., weight: of its loss, layer: of the encoder, from
-    1, that it reads (0: the last, normalised), its settings}.
-    """
-
-    vocab_size: int
-    frontend: str = "video_transformer"
-    frontend_width: int = 128
-    frontend_layers: int = 2
-    frontend_heads: int = 4
-    tubelet_frames: int = 5
-    tubelet_patch: int = 11
-    tubelet_downscale: int = 2
-    resnet_width: int = 64
-    resnet_blocks: tuple[int, ...] = (2, 2, 2, 2)
-    resnet_activation: str = "silu"
-    encoder: str = "conformer"
-    dim: int = 192
-    heads: int = 4
-    hidden: int = 768
-    layers: int = 4
-    kernel: int = 15
-    activation: str = "silu"
-    norm_eps: float = 1e-5
-    positions: str = "relative"
-    decoder_layers: int = 2
-    decoder_hidden: int = 768
-    decoder_heads: int = 0
-    dropout: float = 0.1
-    ctc_weight: float = 0.3
-    label_smoothing: float = 0.1
-    alignment_weight: float = 0.5
-    classes: int = 0
-    boundary: bool = False
-    mixup: float = 0.0
-    frontend_settings: dict[str, Any] = field(default_factory=dict)
-    encoder_settings: dict[str, Any] = field(default_factory=dict)
-    further_heads: dict[str, dict[str, Any]] = field(default_factory=dict)
-
-    def __post_init__(self):
-        check_sizes(self, **LIP_READER)
-        check_heads("frontend_width", self.frontend_width, "frontend_heads", self.frontend_heads)
-        check_heads("dim", self.dim, "decoder_heads", self.decoder_heads or self.heads)
-        if self.positions not in POSITIONS:
-            raise ValueError(f"positions is '{self.positions}'; it can be {' or '.join(POSITIONS)}")
-        if self.activation not in ACTIVATIONS:
-            raise ValueError(f"activation is '{self.activation}'; it can be {' or '.join(ACTIVATIONS)}")
-        if not self.resnet_blocks or not all(count in COUNT for count in self.resnet_blocks):
-            raise ValueError(f"resnet_blocks is {list(self.resnet_blocks)}: give at least one block for each stage")
-        object.__setattr__(self, "resnet_blocks", tuple(self.resnet_blocks))
-        self._check_parts()
-        if not self.vocab_size and (self.ctc_weight or self.alignment_weight or self.decoder_layers):
-            raise ValueError("a vocabulary of 0 leaves no place for ctc_weight, alignment_weight or decoder_layers")
-        self._check_words()
-
-    @property
-    def only_words(self) -> bool:
-        """Whether it has classes of words and no other head."""
-        others = self.ctc_weight or self.alignment_weight or self.decoder_layers or self.further_heads
-        return bool(self.classes) and not others
-
-    def _check_parts(self) -> None:
-        """Raises ValueError for a kind that is not known, or a setting that its kind does not have."""
-        frontend_of(self)
-        encoder_of(self)
-        for name, given in self.further_heads.items():
-            if name in RESERVED:
-                raise ValueError(f"further_heads.{name}: heads of the model itself have that name; choose another")
-            head_of(self, name)
-            if given.get("weight", 1.0) not in NOT_NEGATIVE:
-                raise ValueError(f"further_heads.{name}.weight is {given['weight']}: give 0 or more")
-            if given.get("layer", 0) not in LAYER:
-                raise ValueError(f"further_heads.{name}.layer is {given['layer']!r}: give 0 (the last) or 1 and more")
-
-    def _check_words(self) -> None:
-        """Raises ValueError where ``classes`` and the settings of another kind of reader meet."""
-        if not self.classes:
-            if self.boundary or self.mixup:
-                raise ValueError("boundary and mixup are for models that tell words apart: set classes")
-            return
-        if self.mixup and not self.only_words:
-            problem = "set ctc_weight, alignment_weight and decoder_layers to 0, and give no further_heads"
-            raise ValueError(f"mixup is for a model that has classes alone: {problem}")
-        listed = self.vocab_size - FIRST - 1
-        if self.classes != listed:
-            raise ValueError(f"classes is {self.classes}, but the tokenizer lists {max(0, listed)} words")
-
-
-def frontend_of(c: LipReaderConfig) -> Part:
-    """The settings of the front end, which are nested, or stand flat in the config as in folders of format 1."""
-    flat: dict[str, dict[str, Any]] = {
-        "video_transformer": {
-            "width": c.frontend_width, "layers": c.frontend_layers, "heads": c.frontend_heads,
-            "frames": c.tubelet_frames, "patch": c.tubelet_patch, "downscale": c.tubelet_downscale,
-        },
-        "resnet3d": {"width": c.resnet_width, "blocks": c.resnet_blocks, "activation": c.resnet_activation},
-        "landmarks": {"dropout": c.dropout},
-    }  # fmt: skip
-    return settings_of(FRONTENDS, c.frontend, flat.get(c.frontend, {}) | c.frontend_settings)
-
-
-def encoder_of(c: LipReaderConfig) -> Part:
-    """The settings of the encoder, likewise."""
-    common = {"layers": c.layers, "hidden": c.hidden, "dropout": c.dropout}
-    attentive = common | {"heads": c.heads}
-    conformer = {"kernel": c.kernel, "activation": c.activation, "norm_eps": c.norm_eps, "positions": c.positions}
-    flat = {"conformer": attentive | conformer, "av_hubert": attentive, "recurrent": common}
-    return settings_of(ENCODERS, c.encoder, flat.get(c.encoder, {}) | c.encoder_settings)
-
-
-def head_of(c: LipReaderConfig, name: str) -> HeadPart:
-    """The settings of one of the further heads."""
-    kind, given = split_kind(c.further_heads[name], f"further_heads.{name}")
-    return settings_of(HEADS, kind, {key: value for key, value in given.items() if key not in OF_ALL})
-
-
-def layers_of(c: LipReaderConfig) -> dict[str, int]:
-    """The further heads that read a lower layer of the encoder than its last, and which, from 1."""
-    return {name: own["layer"] for name, own in c.further_heads.items() if own.get("layer")}
-
-
-def attention_of(c: LipReaderConfig) -> AttentionSettings:
-    """The settings of the attention decoder."""
-    heads, tied = c.decoder_heads or c.heads, c.encoder == "av_hubert"
-    return AttentionSettings(
-        c.decoder_layers, heads, c.decoder_hidden, c.dropout, c.norm_eps, c.label_smoothing, tied
-    )  # fmt: skip
-
-
-def words_of(c: LipReaderConfig) -> WordClassSettings:
-    """The settings of the head of ``classes``, which are the words that the tokenizer lists."""
-    return WordClassSettings(label_smoothing=c.label_smoothing)
-
-
-def tokenizer_of_head(c: LipReaderConfig, name: str, shared: Any) -> Any:
-    """What writes the tokens of a head; ``shared`` is the model's own tokenizer."""
-    return head_of(c, name).tokenizer(shared) if name in c.further_heads else shared
-
-
-def further_heads_of(c: LipReaderConfig) -> dict[str, HeadPart]:
-    """The settings of the further heads, by name."""
-    return {name: head_of(c, name) for name in c.further_heads}
+__all__ = [
+    "LipReader", "LipReaderConfig", "attention_of", "build_decoder", "encoder_of", "frontend_of", "further_heads_of",
+    "head_of", "layers_of", "tokenizer_of_head",
+]  # fmt: skip
 
 
 def build_decoder(config: LipReaderConfig) -> Decoder:
@@ -254,4 +95,4 @@ class LipReader(nn.Module):
 
     def ctc_log_probs(self, states: Tensor) -> Tensor:
         """States (B, T, D) -> CTC log-probabilities (B, T, V); the model must have a CTC head."""
-        return self.ctc(states).log_softmax(-1)
+        return present(self.ctc, "the head of CTC")(states).log_softmax(-1)

@@ -58,7 +58,7 @@ class LLMHeadSettings(HeadSettings):
         """``lora``, typed. Raises ValueError."""
         if odd := sorted(set(self.lora) - {own.name for own in fields(LoraSettings)}):
             raise ValueError(f"lora has no setting '{odd[0]}'")
-        given = {name: tuple(own) if name == "modules" else own for name, own in self.lora.items()}
+        given: dict[str, Any] = {name: tuple(own) if name == "modules" else own for name, own in self.lora.items()}
         found = LoraSettings(**given)
         check_sizes(found, rank=NOT_NEGATIVE, dropout=DROPPED)
         return found

@@ -29,7 +29,8 @@ Contracts (B batch, T frames, D width, V vocabulary):
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from dataclasses import Field
+from typing import Any, ClassVar, Protocol
 
 from torch import nn
 
@@ -37,7 +38,9 @@ from vsr.core.registry import Registry
 
 
 class Part(Protocol):
-    """Settings that build a module of width D."""
+    """Settings, a dataclass, that build a module of width D."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
     def build(self, dim: int) -> nn.Module: ...
 

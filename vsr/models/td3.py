@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -30,14 +31,12 @@ class TD2Block(nn.Module):
     def __init__(self, channels: int, growth: int, dropout: float):
         super().__init__()
         g = self.growth = growth
-        unit = {"dropout": dropout, "momentum": MOMENTUM}
+        unit = partial(ConvUnit, dropout=dropout, momentum=MOMENTUM)
         narrow = min(channels, NARROW * g)
-        self.narrow = ConvUnit(channels, narrow, **unit) if channels > narrow else None
-        self.first = ConvUnit(narrow, GROUPS * g, KERNEL, **unit)
-        self.further = nn.ModuleList(
-            ConvUnit(g, (GROUPS - 1 - i) * g, KERNEL, 2 ** (i + 1), **unit) for i in range(GROUPS - 1)
-        )
-        self.reduce = ConvUnit(GROUPS * g, self.width(g), **unit)
+        self.narrow = unit(channels, narrow) if channels > narrow else None
+        self.first = unit(narrow, GROUPS * g, KERNEL)
+        self.further = nn.ModuleList(unit(g, (GROUPS - 1 - i) * g, KERNEL, 2 ** (i + 1)) for i in range(GROUPS - 1))
+        self.reduce = unit(GROUPS * g, self.width(g))
 
     @staticmethod
     def width(growth: int) -> int:

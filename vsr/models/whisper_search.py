@@ -36,7 +36,9 @@ class WhisperBeam:
 
         Scores are natural log-probabilities of the text and its end; the order is that of their mean.
         """
-        beams, ended, cache = [((), 0.0)], {}, None
+        beams: list[tuple[tuple[int, ...], float]] = [((), 0.0)]
+        ended: dict[tuple[int, ...], float] = {}
+        cache: Any = None
         given = torch.tensor([self.begin], device=heard.device)
         wanted = round(self.beams * self.patience)
         for step in range(most):

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vsr.core.files import write_error
 from vsr.modelstore.known import Known
+
+if TYPE_CHECKING:
+    from vsr.modelstore.importers.published import Published
 
 
 def convert(known: Known, files: dict[str, Path], folder: Path, whisper: str | Path | None = None) -> Path:
     """Import a published model's files into a folder beside, which takes the name when it is whole; what was fetched is
     removed then. Raises VsrError as `import_checkpoint`, not_writable, no_space."""
-    from vsr.modelstore.importers.importing import import_checkpoint  # they load PyTorch
-    from vsr.modelstore.importers.published import Published
+    from vsr.modelstore.importers.importing import import_checkpoint  # it loads PyTorch
 
-    def named(*endings: str) -> Path | None:
-        return next((path for name, path in files.items() if name.endswith(endings) and "/" not in name), None)
-
-    given = Published(
-        known.family, next(iter(files.values())), named(".model"), named("_units.txt", _dictionary(files)),
-        named(".json"), files.get("lm/model.pth"), known.modality, whisper,
-    )  # fmt: skip
+    given = _published(known, files, whisper)
     making, gone = folder.with_name(f".{known.name}.making"), folder.with_name(f".{known.name}.old")
     for leftover in (making, gone):
         shutil.rmtree(leftover, ignore_errors=True)
@@ -38,6 +34,19 @@ def convert(known: Known, files: dict[str, Path], folder: Path, whisper: str | P
         shutil.rmtree(gone, ignore_errors=True)
     shutil.rmtree(folder.with_name(f"{known.name}.files"), ignore_errors=True)
     return folder
+
+
+def _published(known: Known, files: dict[str, Path], whisper: str | Path | None) -> Published:
+    """The checkpoint among the files that were fetched, and what belongs to it."""
+    from vsr.modelstore.importers.published import Published  # it loads PyTorch
+
+    def named(*endings: str) -> Path | None:
+        return next((path for name, path in files.items() if name.endswith(endings) and "/" not in name), None)
+
+    return Published(
+        known.family, next(iter(files.values())), named(".model"), named("_units.txt", _dictionary(files)),
+        named(".json"), files.get("lm/model.pth"), known.modality, whisper,
+    )  # fmt: skip
 
 
 def _about(known: Known) -> dict[str, Any]:

@@ -7,10 +7,11 @@ lip2speech too, is in `vsr.modelstore.checkpoint`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from vsr.core.artifacts import sha256_of
 from vsr.core.errors import one_line
@@ -118,7 +119,19 @@ def _unnested(stored: dict) -> Any:
     return unnested(stored)
 
 
-def _load(folder: Path, kind: str, build: type, settings: type, device, precision: str) -> LoadedModel:
+class Written(Protocol):
+    """Settings of a model that writes tokens of a vocabulary; 0: it has none."""
+
+    @property
+    def vocab_size(self) -> int: ...
+
+
+Settings = TypeVar("Settings", bound=Written)
+
+
+def _load(
+    folder: Path, kind: str, build: Callable[[Settings], Any], settings: type[Settings], device, precision: str
+) -> LoadedModel:
     """A folder of the given kind; ``build`` makes a model of a ``settings``."""
     from vsr.models.borrowed import located
     from vsr.text.tokenizer import load_tokenizer

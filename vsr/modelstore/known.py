@@ -186,7 +186,8 @@ def _by_hand(
     repository = name.split("-")[0].removeprefix("b")
     place = f"github.com/ahaliassos/{repository}: https://drive.google.com/file/d/{drive}/view"
     note = {"both": TOGETHER, "video": "of a file of lips, sound and both, the lips"}.get(modality, "")
-    files, decode = (Remote(file), UNITS), {"beam": 40, "ctc_weight": 0.1}
+    files: tuple[Remote, ...] = (Remote(file), UNITS)
+    decode = {"beam": 40, "ctc_weight": 0.1}
     if family == "raven" and kind == "video":
         note, files = f"its language model, if you like, as lm/model.pth: {RAVEN_LM}", (*files, Remote("lm/model.pth"))
         decode["lm_weight"] = 0.3 if name == "braven" else 0.2

@@ -18,8 +18,17 @@ from vsr.models.contrastive_fusion import ContrastiveFusion, streams_kept
 from vsr.models.lipreader import LipReader, LipReaderConfig, frontend_of
 from vsr.models.registry import split_kind
 from vsr.objectives.ctc_attention import ctc_attention
+from vsr.objectives.step import demands
 
 
+def needs_contrast(config: LipReaderConfig) -> None:
+    """Raises ValueError for a model without `ContrastiveFusion`."""
+    fusion = getattr(frontend_of(config), "fusion", None)
+    if fusion is None or split_kind(fusion, "fusion")[0] != "contrast":
+        raise ValueError("the objective contrast needs the front end audio_visual with the fusion contrast")
+
+
+@demands(needs_contrast)
 def contrast(model: LipReader, batch: Batch) -> dict[str, Tensor]:
     """The losses of `ctc_attention`, and ``synchrony``, ``cross`` and ``supervised`` of the clips that have both
     streams. Raises VsrError for a model whose fusion is not "contrast"."""
@@ -37,16 +46,6 @@ def contrast(model: LipReader, batch: Batch) -> dict[str, Tensor]:
     total = sum(getattr(c, name) * value for name, value in found.items())
     loss = losses["loss"] + total * batch.share(CLIPS)
     return losses | {"loss": loss} | {name: value.detach() for name, value in found.items()}
-
-
-def needs_contrast(config: LipReaderConfig) -> None:
-    """Raises ValueError for a model without `ContrastiveFusion`."""
-    frontend = frontend_of(config)
-    if getattr(frontend, "fusion", None) is None or split_kind(frontend.fusion, "fusion")[0] != "contrast":
-        raise ValueError("the objective contrast needs the front end audio_visual with the fusion contrast")
-
-
-contrast.needs = needs_contrast
 
 
 def fusion_of(model: LipReader) -> ContrastiveFusion:

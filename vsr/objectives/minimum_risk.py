@@ -13,7 +13,7 @@ from vsr.data.batch import CLIPS, Batch
 from vsr.models.hypotheses import attended, log_probs, searched
 from vsr.models.lipreader import LipReader
 from vsr.objectives.ctc_attention import ctc_attention
-from vsr.objectives.of_decoder import SETTINGS, OfDecoder, limit_of, references
+from vsr.objectives.of_decoder import SETTINGS, OfDecoder, decoder_of, limit_of, references
 from vsr.objectives.rewards import edits
 
 REWARDS = ("word", "token")
@@ -46,17 +46,17 @@ class MinimumRisk(OfDecoder):
         return own
 
     def __call__(self, model: LipReader, batch: Batch) -> dict[str, Tensor]:
-        with attended(model.decoder) as seen:
+        with attended(decoder_of(model)) as seen:
             losses = ctc_attention(model, batch)
         if not model.training:
             return losses
         states, lengths = seen[0]
-        found = searched(model.decoder, states, lengths, self.beam, limit_of(batch))
+        found = searched(decoder_of(model), states, lengths, self.beam, limit_of(batch))
         known = [self.units(own) for own in references(batch)]
         wrong = states.new_tensor(
             [[edits(self.units(one), ref) for one in own] for own, ref in zip(found.lists(), known, strict=True)]
         )
-        risk = expected_errors(log_probs(model.decoder, states, lengths, found).sum(-1), wrong, found.ended)
+        risk = expected_errors(log_probs(decoder_of(model), states, lengths, found).sum(-1), wrong, found.ended)
         risk = risk * batch.share(CLIPS)
         return losses | {"loss": self.hybrid * losses["loss"] + risk, "risk": risk.detach()}
 

@@ -21,11 +21,19 @@ from vsr.models.lipreader import LipReader, LipReaderConfig
 from vsr.models.mixed_streams import MixedStreams
 from vsr.models.outputs import outputs
 from vsr.objectives.ctc_attention import ctc_attention
+from vsr.objectives.step import demands
 
 Logits = dict[str, Tensor]
 FURTHER = "further_heads."  # where further heads are in a model
 
 
+def needs_streams(config: LipReaderConfig) -> None:
+    """Raises ValueError for a model without `MixedStreams`."""
+    if config.frontend != "mixed_streams":
+        raise ValueError(f"the objective mixspeech needs the front end mixed_streams, not {config.frontend}")
+
+
+@demands(needs_streams)
 def mixspeech(model: LipReader, batch: Batch) -> dict[str, Tensor]:
     """Losses of the lips by their heads' names, ``mixed`` of the mixed stream, ``kl`` between both, and the ``share``
     of the frames that were heard; the model's front end is `MixedStreams`."""
@@ -43,15 +51,6 @@ def mixspeech(model: LipReader, batch: Batch) -> dict[str, Tensor]:
         streams.advance(float(entropy(wanted, batch)))
     loss = losses["loss"] + mix.mixed * mixed["loss"] + mix.kl * kl
     return losses | {"loss": loss, "mixed": mixed["loss"].detach(), "kl": kl.detach(), "share": streams.share.clone()}
-
-
-def needs_streams(config: LipReaderConfig) -> None:
-    """Raises ValueError for a model without `MixedStreams`."""
-    if config.frontend != "mixed_streams":
-        raise ValueError(f"the objective mixspeech needs the front end mixed_streams, not {config.frontend}")
-
-
-mixspeech.needs = needs_streams
 
 
 def by_lips(model: LipReader, batch: Batch) -> tuple[dict[str, Tensor], Logits]:

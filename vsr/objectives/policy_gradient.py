@@ -18,7 +18,7 @@ from vsr.models.decoder import Decoder
 from vsr.models.hypotheses import Hypotheses, attended, drawn, log_probs
 from vsr.models.lipreader import LipReader
 from vsr.objectives.ctc_attention import ctc_attention
-from vsr.objectives.of_decoder import SETTINGS, OfDecoder, limit_of, references
+from vsr.objectives.of_decoder import SETTINGS, OfDecoder, decoder_of, limit_of, references
 from vsr.objectives.rewards import step_rewards, window_sums
 
 BASELINES = ("others", "greedy", "none")
@@ -51,16 +51,16 @@ class PolicyGradient(OfDecoder):
             raise ValueError("the baseline 'others' needs 2 samples or more")
 
     def __call__(self, model: LipReader, batch: Batch) -> dict[str, Tensor]:
-        with attended(model.decoder) as seen:
+        with attended(decoder_of(model)) as seen:
             losses = ctc_attention(model, batch)
         if not self.weight or not model.training:
             return losses
         states, lengths = seen[0]
-        found = drawn(model.decoder, states, lengths, self.samples, limit_of(batch))
+        found = drawn(decoder_of(model), states, lengths, self.samples, limit_of(batch))
         pairs = zip(found.lists(), references(batch), strict=True)
         rewards = [[step_rewards(one, known) for one in own] for own, known in pairs]
-        greedy = self.greedy_rewards(model.decoder, states, lengths, batch) if self.baseline == "greedy" else None
-        risk = self.loss(log_probs(model.decoder, states, lengths, found), found, rewards, greedy)
+        greedy = self.greedy_rewards(decoder_of(model), states, lengths, batch) if self.baseline == "greedy" else None
+        risk = self.loss(log_probs(decoder_of(model), states, lengths, found), found, rewards, greedy)
         risk = risk * batch.share(CLIPS)
         worth = states.new_tensor([float(one.sum()) for own in rewards for one in own]).mean()
         more = {"policy": risk.detach(), "reward": worth}

@@ -13,7 +13,7 @@ from vsr.data.batch import Batch
 from vsr.models.decoder import Decoder
 from vsr.models.lipreader import LipReader
 from vsr.objectives.ctc_attention import ctc_attention
-from vsr.objectives.of_decoder import SETTINGS, OfDecoder
+from vsr.objectives.of_decoder import SETTINGS, OfDecoder, decoder_of
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class ScheduledSampling(OfDecoder):
     def __call__(self, model: LipReader, batch: Batch) -> dict[str, Tensor]:
         if not self.p or not model.training:
             return ctc_attention(model, batch)
-        handle = model.decoder.register_forward_pre_hook(lambda own, given: (self.mixed(own, *given), *given[1:]))
+        handle = decoder_of(model).register_forward_pre_hook(lambda own, given: (self.mixed(own, *given), *given[1:]))
         try:
             return ctc_attention(model, batch)
         finally:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import update_wrapper
 
 from torch import Tensor, nn
 
-Objective = Callable[[nn.Module, object], dict[str, Tensor]]
+from vsr.data.batch import Batch
+from vsr.models.lipreader import LipReader, LipReaderConfig
+
+Losses = dict[str, Tensor]
+Objective = Callable[[nn.Module, object], Losses]
 
 
 class Step(nn.Module):
@@ -20,3 +25,21 @@ class Step(nn.Module):
     def loss(self, batch) -> dict[str, Tensor]:
         """The losses of a batch."""
         return self.objective(self.model, batch)
+
+
+class Demanding:
+    """An objective that not every model can have: ``needs(config)`` raises ValueError for one that cannot."""
+
+    def __init__(self, objective: Callable[[LipReader, Batch], Losses], needs: Callable[[LipReaderConfig], None]):
+        self.objective, self.needs = objective, needs
+        update_wrapper(self, objective)
+
+    def __call__(self, model: LipReader, batch: Batch) -> Losses:
+        return self.objective(model, batch)
+
+
+def demands(
+    needs: Callable[[LipReaderConfig], None],
+) -> Callable[[Callable[[LipReader, Batch], Losses]], Demanding]:
+    """A decorator that makes a function such an objective."""
+    return lambda objective: Demanding(objective, needs)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from vsr.core.present import present
 from vsr.data.batch import CLIPS, INSIDE, VIDEO, Batch
 from vsr.models.lipreader import LipReader
 
@@ -14,7 +15,7 @@ from vsr.models.lipreader import LipReader
 def word_loss(model: LipReader, batch: Batch) -> dict[str, Tensor]:
     """Cross-entropy of the words and ``accuracy``, in training with mixup (Zhang et al. 2018): every clip is shown
     through another one, and both words are asked for in that proportion."""
-    head, mixup = model.words, model.config.mixup
+    head, mixup = present(model.words, "the head of words"), model.config.mixup
     classes = head.classes(batch)
     share, other, shown = 1.0, torch.arange(len(classes), device=classes.device), batch
     if mixup and model.training:

@@ -75,17 +75,14 @@ TAIL = """    <LINGUISTIC_TYPE GRAPHIC_REFERENCES="false" LINGUISTIC_TYPE_ID="de
 def to_eaf(transcript: Transcript) -> str:
     """ELAN's XML; times are milliseconds. The video is looked for beside the file."""
     video = quoteattr("./" + Path(transcript.file).name)
-    slots, bodies = [], []
+    slots: list[float] = []
+    bodies: list[str] = []
     for name, spans in tiers(transcript).items():
         bodies.append(f'    <TIER LINGUISTIC_TYPE_REF="default-lt" TIER_ID={quoteattr(name)}>')
         for start, end, text in spans:
             first = len(slots) + 1
             slots += [start, end]
-            bodies.append(
-                f'        <ANNOTATION><ALIGNABLE_ANNOTATION ANNOTATION_ID="a{(first + 1) // 2}" '
-                f'TIME_SLOT_REF1="ts{first}" TIME_SLOT_REF2="ts{first + 1}">'
-                f"<ANNOTATION_VALUE>{escape(text)}</ANNOTATION_VALUE></ALIGNABLE_ANNOTATION></ANNOTATION>"
-            )
+            bodies.append(_between(first, text))
         bodies.append("    </TIER>")
     order = [
         f'        <TIME_SLOT TIME_SLOT_ID="ts{number}" TIME_VALUE="{round(1000 * time)}"/>'
@@ -97,3 +94,12 @@ def to_eaf(transcript: Transcript) -> str:
         "    </HEADER>",
     ]  # fmt: skip
     return "\n".join([HEAD, *header, "    <TIME_ORDER>", *order, "    </TIME_ORDER>", *bodies, TAIL])
+
+
+def _between(slot: int, text: str) -> str:
+    """A text from one of ELAN's times, numbered from 1, to the next."""
+    return (
+        f'        <ANNOTATION><ALIGNABLE_ANNOTATION ANNOTATION_ID="a{(slot + 1) // 2}" '
+        f'TIME_SLOT_REF1="ts{slot}" TIME_SLOT_REF2="ts{slot + 1}">'
+        f"<ANNOTATION_VALUE>{escape(text)}</ANNOTATION_VALUE></ALIGNABLE_ANNOTATION></ANNOTATION>"
+    )

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from vsr.core.artifacts import LEDGER, append_records, records_in
 from vsr.core.files import SURROGATES, read_json, write_text
@@ -48,12 +49,12 @@ class Written:
         """What is known of a file; None where it is not there or not ours. Raises OSError."""
         beside = _told(target.with_suffix(".json"))
         if target.suffix == ".json" or not target.is_file():
-            return beside[0] if beside and target.is_file() else None
+            return beside.record if beside and target.is_file() else None
         digest = hashlib.sha256(target.read_bytes()).hexdigest()
-        if beside and digest in (beside[1].get(target.suffix[1:]), beside[1].get("text") if _is_txt(target) else ""):
-            return beside[0]
-        if beside and digest == beside[1].get(EARLIER, {}).get(target.suffix[1:]):
-            return Record({}, beside[0].complete, beside[0].place)
+        if beside and digest in (beside.hashes.get(target.suffix[1:]), beside.text if _is_txt(target) else ""):
+            return beside.record
+        if beside and digest == beside.earlier.get(target.suffix[1:]):
+            return replace(beside.record, made={})
         found = [line for line in self.lines.get(target.name, ()) if line["file"].get("sha256") == digest]
         return Record(found[-1]["made"], bool(found[-1].get("complete")), found[-1].get("place", "")) if found else None
 
@@ -62,8 +63,17 @@ def _is_txt(target: Path) -> bool:
     return target.suffix == ".txt"
 
 
-def _told(path: Path) -> tuple[Record, dict[str, str]] | None:
-    """What a JSON of ours records: itself, and the hashes of the files beside it (of a text, in old ones, too)."""
+class _Told(NamedTuple):
+    """What a JSON of ours records: itself, and the hashes of the files beside it, by format, those that an earlier run
+    has written, and that of its text: old ones have no other."""
+
+    record: Record
+    hashes: dict[str, str]
+    earlier: dict[str, str]
+    text: str
+
+
+def _told(path: Path) -> _Told | None:
     try:
         found = read_json(path)
         if OWN - found.keys():
@@ -72,8 +82,8 @@ def _told(path: Path) -> tuple[Record, dict[str, str]] | None:
         written = made.pop(WRITTEN, {})
         complete = found["error"] is None and bool(found["complete"])
         record = Record(made, complete, written.get("place") or place_of(found["file"]))
-        hashes = written.get("sha256", {}) | {EARLIER: written.get(EARLIER, {})}
-        return record, hashes | {"text": hash_of(found["text"] + "\n")}
+        hashes, earlier = dict(written.get("sha256", {})), dict(written.get(EARLIER, {}))
+        return _Told(record, hashes, earlier, hash_of(found["text"] + "\n"))
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None
 
@@ -81,11 +91,10 @@ def _told(path: Path) -> tuple[Record, dict[str, str]] | None:
 def about_files(json_path: Path, transcript: Transcript, texts: dict[str, str]) -> dict:
     """What a JSON is to record of the files beside it, format -> text: of them, and of those it recorded before."""
     place, hashes = place_of(transcript.file), {name: hash_of(text) for name, text in texts.items()}
-    record = {"place": place, "sha256": hashes}
+    record: dict[str, Any] = {"place": place, "sha256": hashes}
     before = _told(json_path)
-    if before and before[0].place == place:
-        known = before[1].pop(EARLIER) | {name: own for name, own in before[1].items() if name != "text"}
-        known = {name: own for name, own in known.items() if name not in hashes}
+    if before and before.record.place == place:
+        known = {name: own for name, own in (before.earlier | before.hashes).items() if name not in hashes}
         record |= {EARLIER: known} if known else {}
     return record
 
@@ -102,7 +111,7 @@ def hash_of(text: str) -> str:
 
 def note_files(folder: str | Path, transcript: Transcript, texts: dict[str, str]) -> None:
     """Note in the ledger what files, name -> text, are about to be written. Raises VsrError."""
-    facts = {"made": transcript.provenance or {}, "place": place_of(transcript.file)}
+    facts: dict[str, Any] = {"made": transcript.provenance or {}, "place": place_of(transcript.file)}
     facts["complete"] = transcript.complete and transcript.error is None
     append_records(folder, ({"name": name, "file": {"sha256": hash_of(text)}} | facts for name, text in texts.items()))
 

@@ -6,10 +6,10 @@ workers and writers can pass transcripts around.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from vsr.face.skipped import Skipped
+from vsr.output.unread import skipped_warnings
 
 NO_SOUND = "none"  # in the provenance of a video that was to be heard and has no sound
 FLAGGED = 0.5  # below this chance a segment is outside of the model's domain
@@ -103,36 +103,6 @@ class TrackReport:
             "quality": round(self.quality, 3),
             "problems": list(self.problems),
         }
-
-
-def covered_note(skipped: Iterable[Skipped]) -> str | None:
-    """What is printed where mouths were covered; None where none was."""
-    times = [f"{stretch.start:.2f} to {stretch.end:.2f} s" for stretch in skipped if stretch.reason == "covered"]
-    if not times:
-        return None
-    more = f" and {len(times) - 3} more times" if len(times) > 3 else ""
-    return f"the mouth is covered: {', '.join(times[:3])}{more}"
-
-
-REST = "at_rest"  # the reason of a warning
-AT_REST = "the lips are at rest from beginning to end, so that nothing is said"
-
-
-def rest_note(skipped: Iterable[Skipped]) -> str | None:
-    """What is printed where nothing was read, as the lips of all who were to be read rest; None for other reasons."""
-    reasons = {stretch.reason for stretch in skipped} - {"not chosen"}
-    return AT_REST if reasons == {"rest"} else None
-
-
-def skipped_warnings(skipped: Iterable[Skipped], silent: bool, there: str) -> list[dict]:
-    """{"reason", "message"} of mouths that were covered, which ``there`` goes on about, and of lips that rest where all
-    is ``silent``."""
-    skipped, found = tuple(skipped), []
-    if note := covered_note(skipped):
-        found.append({"reason": "covered", "message": f"{note}, {there}"})
-    if silent and (note := rest_note(skipped)):
-        found.append({"reason": REST, "message": note})
-    return found
 
 
 @dataclass(frozen=True)

@@ -89,11 +89,12 @@ class Outputs:
 
         ``made``: its `vsr.decoding.provenance`; without "video" where the video is gone. Raises OSError.
         """
-        records = [written.of(target) for target in self.targets(video)]
+        targets = self.targets(video)
+        records = [record for target in targets if (record := written.of(target))]
         if self.journal(video).exists():
             return "not finished"
-        if None in records:
-            return CHANGED if all(target.is_file() for target in self.targets(video)) else NEW
+        if len(records) < len(targets):
+            return CHANGED if all(target.is_file() for target in targets) else NEW
         if "video" not in made and any(record.place != place_of(video) for record in records):
             return NEW
         gone = {"video": records[0].video} if "video" not in made else {}
@@ -137,7 +138,8 @@ class Outputs:
         records = [record for record in map(written.of, self.targets(transcript.file)) if record and record.complete]
         if not os.path.exists(transcript.file):
             return any(record.place == place_of(transcript.file) for record in records)
-        return transcript.error[0] not in CLIP_REASONS and any(_shows(own, transcript.file) for own in records)
+        fault = transcript.error is not None and transcript.error[0] in CLIP_REASONS
+        return not fault and any(_shows(own, transcript.file) for own in records)
 
     def _withdraw(self, video: str) -> None:
         """Remove what earlier runs wrote of a video that cannot be read any more; nobody else's files."""

@@ -123,7 +123,7 @@ def inspect_window(
         tokens=token_labels(tokenizer, (*found[0].tokens, tokenizer.eos_id)),
         attention=attention_maps(loaded, states, found[0]),
         words=readings[0].words, nbest=nbest,
-        opening=lip_opening(clip.points[start:stop]),
+        opening=lip_opening(clip.landmarks[start:stop]),
         stills=stills(clip, start, stop),
         facts=facts_of(loaded, clip, options),
     )  # fmt: skip

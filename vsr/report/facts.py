@@ -15,31 +15,37 @@ if TYPE_CHECKING:
 
 def facts_of(loaded: LoadedModel, clip: MouthClip, options: DecodeOptions) -> dict[str, dict[str, str]]:
     """Title -> name -> value, as people read them."""
-    info, config = clip.info, loaded.model.config
-    parameters = sum(weight.numel() for weight in loaded.model.parameters())
-    missed = sum(last - first + 1 for first, last in clip.gaps)
+    return {"Video": _video(clip), "Model": _model(loaded), "Search": _search(loaded, options)}
+
+
+def _video(clip: MouthClip) -> dict[str, str]:
+    info, missed = clip.info, sum(last - first + 1 for first, last in clip.gaps)
     return {
-        "Video": {
-            "file": Path(info.path).name,
-            "frames": f"{info.width} × {info.height} at {info.fps:.4g} frames/s",
-            "length": f"{info.duration:.2f} s",
-            "face": f"number {clip.face}, found in {100 * clip.found:.0f} % of its frames",
-            "filled in": f"{missed} of {len(clip.crop)} frames",
-        }
-        | _unread(clip),
-        "Model": {
-            "name": loaded.name,
-            "front end": config.frontend.replace("_", " "),
-            "encoder": f"{config.layers} layers of width {config.dim}",
-            "decoder": f"{config.decoder_layers} layers",
-            "size": f"{parameters / 1e6:.1f} M parameters, {config.vocab_size} tokens",
-        },
-        "Search": {
-            "method": options.method.replace("_", " "),
-            "beam": str(options.beam),
-            "CTC weight": {"joint": f"{options.ctc_weight:g}", "attention": "none"}.get(options.method, "CTC alone"),
-            "confidence": "calibrated" if loaded.config.get("confidence") else "mean posterior, not calibrated",
-        },
+        "file": Path(info.path).name,
+        "frames": f"{info.width} × {info.height} at {info.fps:.4g} frames/s",
+        "length": f"{info.duration:.2f} s",
+        "face": f"number {clip.face}, found in {100 * clip.found:.0f} % of its frames",
+        "filled in": f"{missed} of {len(clip.crop)} frames",
+    } | _unread(clip)
+
+
+def _model(loaded: LoadedModel) -> dict[str, str]:
+    config, parameters = loaded.model.config, sum(weight.numel() for weight in loaded.model.parameters())
+    return {
+        "name": loaded.name,
+        "front end": config.frontend.replace("_", " "),
+        "encoder": f"{config.layers} layers of width {config.dim}",
+        "decoder": f"{config.decoder_layers} layers",
+        "size": f"{parameters / 1e6:.1f} M parameters, {config.vocab_size} tokens",
+    }
+
+
+def _search(loaded: LoadedModel, options: DecodeOptions) -> dict[str, str]:
+    return {
+        "method": options.method.replace("_", " "),
+        "beam": str(options.beam),
+        "CTC weight": {"joint": f"{options.ctc_weight:g}", "attention": "none"}.get(options.method, "CTC alone"),
+        "confidence": "calibrated" if loaded.config.get("confidence") else "mean posterior, not calibrated",
     }
 
 

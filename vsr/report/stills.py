@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from vsr.core.clock import FPS
 from vsr.core.errors import VsrError
-from vsr.face.canvas import points_on_frame
+from vsr.face.canvas import Shape, points_on_frame
 from vsr.face.geometry import crop_corners, mouth_transforms
 from vsr.face.mouth_crop import MouthClip
 from vsr.media.reader import frames_from
@@ -31,16 +32,16 @@ class Still:
 def stills(clip: MouthClip, start: int, stop: int, count: int = STILLS) -> list[Still]:
     """Frames spread evenly over start ... stop, each cut round the face, with its landmarks."""
     wanted = sorted({start + int((k + 0.5) / count * (stop - start)) for k in range(count)})
-    matrices = mouth_transforms(clip.points)
+    matrices = mouth_transforms(clip.landmarks)
     images = _frames_at(clip, wanted)
-    drawn = {i: (clip.points[i], crop_corners(matrices[i])) for i in wanted}
-    on = {i: [points_on_frame(each, images[i].shape, clip.canvas) for each in drawn[i]] for i in wanted}
-    return [_still(images[i], *on[i], i - start) for i in wanted]
+    drawn = {i: (clip.landmarks[i], crop_corners(matrices[i])) for i in wanted}
+    return [_still(images[i], drawn[i], clip.canvas, i - start) for i in wanted]
 
 
-def _still(image: np.ndarray, points: np.ndarray, corners: np.ndarray, frame: int) -> Still:
+def _still(image: np.ndarray, drawn: Iterable[np.ndarray], canvas: Shape | None, frame: int) -> Still:
     import cv2
 
+    points, corners = (points_on_frame(each, image.shape, canvas) for each in drawn)
     low, high = points.min(0), points.max(0)
     side = max(1, round(2 * FACE_REACH * float((high - low).max())))
     corner, scale = np.round((low + high) / 2 - side / 2), STILL_SIDE / side

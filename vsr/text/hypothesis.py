@@ -23,6 +23,12 @@ class Hypothesis:
     words: tuple[str, ...] = ()
     spans: tuple[tuple[int, int], ...] = ()
 
+    @property
+    def parts(self) -> dict[str, float]:
+        """The parts of the score that were used, by what gave them: ctc, attention, language."""
+        each = {"ctc": self.ctc_score, "attention": self.attention_score, "language": self.language_score}
+        return {name: value for name, value in each.items() if value}
+
     def text(self, tokenizer: Any) -> str:
         """Its words, else what the tokenizer writes."""
         return " ".join(self.words) if self.spans or not self.tokens else tokenizer.decode(self.tokens)

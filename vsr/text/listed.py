@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from vsr.core.tokens import UNK
 
 CONFIG = "tokenizer.json"
+SPACE, MARK = " ", "\u2581"  # what opens a word: a space between characters, SentencePiece's mark
 
 
 class Listed:
@@ -34,3 +35,22 @@ class Listed:
 
     def _piece(self, i: int) -> str:
         return self.units[i - UNK - 1] if UNK < i < self.eos_id else ""
+
+
+def spans_between_spaces(pieces: Sequence[str]) -> list[tuple[str, int, int]]:
+    """(word, first piece, one past its last) of pieces among which spaces stand alone; a space is of no word."""
+    spans, start = [], 0
+    for index, piece in enumerate([*pieces, SPACE]):
+        if piece == SPACE:
+            word = "".join(pieces[start:index])
+            spans += [(word, start, index)] if word else []
+            start = index + 1
+    return spans
+
+
+def spans_between_marks(pieces: Sequence[str]) -> list[tuple[str, int, int]]:
+    """(word, first piece, one past its last) of pieces whose mark U+2581 opens a word."""
+    starts = [i for i, piece in enumerate(pieces) if i == 0 or piece.startswith(MARK)]
+    spans = zip(starts, [*starts[1:], len(pieces)], strict=False)  # nothing, when there are no pieces
+    words = [("".join(pieces[a:b]).replace(MARK, ""), a, b) for a, b in spans]
+    return [span for span in words if span[0]]

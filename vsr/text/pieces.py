@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vsr.core.errors import VsrError
+from vsr.text.listed import Listed
 from vsr.text.tokenizer import MARK, ListTokenizer, WordTokenizer, load_tokenizer
 
 
@@ -16,11 +17,10 @@ def pieces_in(folder: str | Path) -> tuple[str, ...]:
     Raises VsrError bad_model where there is no tokenizer of text, or one of upper case.
     """
     found = load_tokenizer(folder)
-    if getattr(found, "unit", "text") != "text" or getattr(found, "case", "") == "upper":
+    if not isinstance(found, Listed) or found.unit != "text" or getattr(found, "case", "") == "upper":
         problem = "is of phonemes, visemes or upper case: make one by vsr tokens --kind char, word or unigram"
         raise VsrError("bad_model", f"the tokenizer of {folder} {problem}")
-    units: list[str] = found.units
-    return tuple(MARK + unit for unit in units) if isinstance(found, WordTokenizer) else tuple(units)
+    return tuple(MARK + unit for unit in found.units) if isinstance(found, WordTokenizer) else tuple(found.units)
 
 
 def of_pieces(pieces: Sequence[str]) -> ListTokenizer:

@@ -114,7 +114,8 @@ def read_dictionary(path: str | Path) -> dict[str, Variants]:
 
 def parse_dictionary(lines: Iterable[tuple[int, str]], where: str) -> dict[str, Variants]:
     """The same of (number, line); ``where``: what the lines are of. Raises VsrError bad_config."""
-    known, found = frozenset(PHONEMES), {}
+    known = frozenset(PHONEMES)
+    found: dict[str, dict[tuple[str, ...], None]] = {}
     for number, line in lines:
         word, *phones = line.partition(" #")[0].split() or [""]
         if not word or word.startswith(";;;"):

@@ -1,23 +1,25 @@
-"""Text <-> token ids. The special ids are fixed here and nowhere else: blank 0, unknown 1, start/end last."""
+"""Text <-> token ids. The special ids are fixed for all: blank 0, unknown 1, start/end last (`vsr.core.tokens`)."""
 
 from __future__ import annotations
 
-import string
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from vsr.core.errors import VsrError
-from vsr.core.files import read_json, write_json
-from vsr.core.tokens import BLANK, UNK  # noqa: F401  known by these names
-from vsr.text.listed import CONFIG, Listed
+from vsr.core.files import read_json
+from vsr.core.tokens import BLANK, UNK
+from vsr.text.character_tokenizers import CharTokenizer, WordTokenizer
+from vsr.text.listed import CONFIG, MARK, SPACE
 from vsr.text.normalise import lower
 from vsr.text.phonemes import UNITS
-from vsr.text.segmenting import fewest_pieces
+from vsr.text.piece_tokenizers import ListTokenizer, SentencePieceTokenizer, sentence_pieces
 from vsr.text.unit_tokenizers import load_units
 
-SPACE, MARK = " ", "\u2581"  # what opens a word: a space between characters, SentencePiece's mark
-CHARACTERS = SPACE + "'" + string.ascii_lowercase + string.digits
+__all__ = [
+    "BLANK", "MARK", "SPACE", "UNK", "CharTokenizer", "ListTokenizer", "SentencePieceTokenizer", "Tokenizer",
+    "WordTokenizer", "collapse", "kind_of", "load_tokenizer", "pieces_of", "sentence_pieces", "train_tokenizer",
+]  # fmt: skip
 
 
 class Tokenizer(Protocol):
@@ -32,181 +34,6 @@ class Tokenizer(Protocol):
     def pieces(self, ids: Sequence[int]) -> list[str]: ...
     def word_spans(self, ids: Sequence[int]) -> list[tuple[str, int, int]]: ...
     def save(self, folder: str | Path) -> None: ...
-
-
-class CharTokenizer(Listed):
-    """One token a character of the lower-cased text; ``characters`` holds the space."""
-
-    def __init__(self, characters: str = CHARACTERS):
-        if len(set(characters)) != len(characters) or SPACE not in characters:
-            raise VsrError("bad_model", "a character tokenizer needs distinct characters, the space among them")
-        super().__init__(characters)
-        self.characters = characters
-
-    def encode(self, text: str) -> list[int]:
-        """Ids of the normalised text, without start or end."""
-        return self.ids(lower(text))
-
-    def decode(self, ids: Sequence[int]) -> str:
-        """Text with single spaces."""
-        return " ".join("".join(self._written(ids)).split())
-
-    def word_spans(self, ids: Sequence[int]) -> list[tuple[str, int, int]]:
-        """(word, first token, one past its last token); the space belongs to no word."""
-        return spans_between_spaces(self._written(ids))
-
-    def save(self, folder: str | Path) -> None:
-        """Write tokenizer.json."""
-        write_json(Path(folder) / CONFIG, {"kind": "char", "characters": self.characters})
-
-
-class WordTokenizer(Listed):
-    """One token a word of a closed list; other words are unknown.
-
-    Args:
-        words: distinct, each as ``lower`` writes it, in the order of their ids.
-    """
-
-    def __init__(self, words: Sequence[str]):
-        odd = [word for word in words if not isinstance(word, str) or not word or SPACE in word or lower(word) != word]
-        if odd or not words or len(set(words)) < len(words):
-            raise VsrError("bad_model", "a word tokenizer needs distinct words in lower case without punctuation")
-        super().__init__(words)
-        self.words = self.units
-
-    def encode(self, text: str) -> list[int]:
-        """Ids of the words of the normalised text, without start or end."""
-        return self.ids(lower(text).split())
-
-    def decode(self, ids: Sequence[int]) -> str:
-        """Text with single spaces."""
-        return " ".join(piece for piece in self._written(ids) if piece)
-
-    def word_spans(self, ids: Sequence[int]) -> list[tuple[str, int, int]]:
-        """(word, its token, one past it)."""
-        return [(piece, index, index + 1) for index, piece in enumerate(self._written(ids)) if piece]
-
-    def save(self, folder: str | Path) -> None:
-        """Write tokenizer.json."""
-        write_json(Path(folder) / CONFIG, {"kind": "word", "words": self.words})
-
-
-class SentencePieceTokenizer(Listed):
-    """A SentencePiece model inside the common id layout; the pieces that open a word begin with U+2581.
-
-    Args:
-        model: the bytes of SentencePiece's file.
-        case: "lower" or "upper", what the pieces are made of.
-        units: the pieces in the order of a published model's head, which may know fewer or more than the file and
-            other order; "" for a unit that is never written. Default: the file's pieces without its special ones.
-    """
-
-    def __init__(self, model: bytes, case: str = "lower", units: Sequence[str] | None = None):
-        import sentencepiece
-
-        if case not in ("lower", "upper"):
-            raise VsrError("bad_model", f"the case of a tokenizer is {case!r}; it can be 'lower' or 'upper'")
-        self._model = model
-        self.case = case
-        try:
-            self.processor = sentencepiece.SentencePieceProcessor(model_proto=model)
-        except RuntimeError as error:
-            raise VsrError("bad_model", f"not a SentencePiece model: {error}") from error
-        self._own_order = units is None
-        super().__init__(sentence_pieces(self.processor) if units is None else units)
-        if len(self._ids) < len([unit for unit in self.units if unit]):
-            raise VsrError("bad_model", "a unit stands twice in the tokenizer's list")
-
-    def encode(self, text: str) -> list[int]:
-        """Ids of the text, without start or end."""
-        text = lower(text) if self.case == "lower" else lower(text).upper()
-        return self.ids(self.processor.encode(text, out_type=str))
-
-    def decode(self, ids: Sequence[int]) -> str:
-        """Text with single spaces."""
-        return " ".join("".join(self._written(ids)).replace(MARK, SPACE).split())
-
-    def word_spans(self, ids: Sequence[int]) -> list[tuple[str, int, int]]:
-        """(word, first token, one past its last token)."""
-        return spans_between_marks(self._written(ids))
-
-    def save(self, folder: str | Path) -> None:
-        """Write tokenizer.json and tokenizer.model."""
-        (Path(folder) / "tokenizer.model").write_bytes(self._model)
-        config = {"kind": "unigram", "case": self.case}
-        write_json(Path(folder) / CONFIG, config if self._own_order else config | {"units": self.units})
-
-
-class ListTokenizer(Listed):
-    """The list of units of a published model that came without a segmenter: letters of any script, or pieces.
-
-    Words are told apart by the unit " ", else by pieces that begin with U+2581; where there is neither (Mandarin),
-    each unit is a word. Text is written with the fewest units that spell it.
-
-    Args:
-        units: in the order of the model's head, without blank, unknown and end; "" for a unit that is never written.
-        case: "lower", "upper", or "" for letters without case.
-    """
-
-    def __init__(self, units: Sequence[str], case: str = ""):
-        if case not in ("", "lower", "upper"):
-            raise VsrError("bad_model", f"the case of a tokenizer is {case!r}; it can be 'lower', 'upper' or ''")
-        super().__init__(units)
-        self.case, self._known = case, self._ids.keys()
-        if not self._known or len(self._known) < len([unit for unit in self.units if unit]):
-            raise VsrError("bad_model", "a list of units needs distinct ones")
-        self._marked = SPACE not in self._known and any(unit.startswith(MARK) for unit in self._known)
-
-    def encode(self, text: str) -> list[int]:
-        """Ids of the text, without start or end."""
-        text = lower(text).upper() if self.case == "upper" else lower(text)
-        if self._marked:
-            text = MARK + text.replace(SPACE, MARK) if text else ""
-        elif SPACE not in self._known:
-            text = text.replace(SPACE, "")
-        return self.ids(fewest_pieces(text, self._known))
-
-    def decode(self, ids: Sequence[int]) -> str:
-        """Words with single spaces."""
-        return " ".join(word for word, _, _ in self.word_spans(ids))
-
-    def word_spans(self, ids: Sequence[int]) -> list[tuple[str, int, int]]:
-        """(word, first token, one past its last token)."""
-        pieces = self._written(ids)
-        if self._marked:
-            return spans_between_marks(pieces)
-        if SPACE in self._known:
-            return spans_between_spaces(pieces)
-        return [(piece, index, index + 1) for index, piece in enumerate(pieces) if piece]
-
-    def save(self, folder: str | Path) -> None:
-        """Write tokenizer.json."""
-        write_json(Path(folder) / CONFIG, {"kind": "list", "case": self.case, "units": self.units})
-
-
-def spans_between_spaces(pieces: Sequence[str]) -> list[tuple[str, int, int]]:
-    """(word, first piece, one past its last) of pieces among which spaces stand alone; a space is of no word."""
-    spans, start = [], 0
-    for index, piece in enumerate([*pieces, SPACE]):
-        if piece == SPACE:
-            word = "".join(pieces[start:index])
-            spans += [(word, start, index)] if word else []
-            start = index + 1
-    return spans
-
-
-def spans_between_marks(pieces: Sequence[str]) -> list[tuple[str, int, int]]:
-    """(word, first piece, one past its last) of pieces whose mark U+2581 opens a word."""
-    starts = [i for i, piece in enumerate(pieces) if i == 0 or piece.startswith(MARK)]
-    spans = zip(starts, [*starts[1:], len(pieces)], strict=False)  # nothing, when there are no pieces
-    words = [("".join(pieces[a:b]).replace(MARK, ""), a, b) for a, b in spans]
-    return [span for span in words if span[0]]
-
-
-def sentence_pieces(processor) -> list[str]:
-    """The pieces of a SentencePiece processor in its order, without control and unknown symbols."""
-    ids = range(len(processor))
-    return [processor.id_to_piece(i) for i in ids if not processor.is_control(i) and not processor.is_unknown(i)]
 
 
 def load_tokenizer(folder: str | Path) -> Tokenizer:

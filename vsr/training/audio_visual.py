@@ -19,6 +19,8 @@ from vsr.training.lipreader import LipReaderRun
 class AudioVisualRun(LipReaderRun):
     """`LipReaderRun` of a model that reads sound, or video and sound."""
 
+    train: AudioVisualDataset
+    dev: AudioVisualDataset
     hears = True
 
     def _open_data(self) -> None:
@@ -48,7 +50,8 @@ class AudioVisualRun(LipReaderRun):
         neither may be missing."""
         if len(self.read) < 2 or self.model.whole:
             return super().validate()
-        whole, found = self.dev, {}
+        whole = self.dev
+        found: dict[str, float] = {}
         for name in (VIDEO, SOUND, BOTH):
             shown = MODALITIES[name]
             self.dev = AudioVisualDataset(whole.clips, self.tokenizer, modalities=shown, form=whole.form)

@@ -14,6 +14,7 @@ from vsr.core.errors import VsrError
 from vsr.core.files import atomic_write, same_file
 from vsr.modelstore.checkpoint import CONFIG_FILE, read_config
 from vsr.modelstore.folder import LoadedModel, load_model, save_model
+from vsr.modelstore.nested import nested
 from vsr.text.tokenizer import pieces_of
 from vsr.training.state import Average
 
@@ -60,7 +61,7 @@ def average_models(folders: Sequence[str | Path], out: str | Path) -> Path:
     models = [load_model(folder) for folder in folders]
     first = models[0]
     for other in models[1:]:
-        if other.model.config != first.model.config or _pieces(other) != _pieces(first):
+        if _parts(other) != _parts(first) or _pieces(other) != _pieces(first):
             raise VsrError("bad_model", f"{other.folder} has other sizes or tokens than {first.folder}")
     first.model.load_state_dict(mean_of([loaded.model.state_dict() for loaded in models]))
     extra = {key: value for key, value in first.config.items() if key not in ("format", "model", "confidence")}
@@ -71,6 +72,11 @@ def average_models(folders: Sequence[str | Path], out: str | Path) -> Path:
 def _made(config: dict) -> dict:
     """How a model came about: what its training reached, and what of it was averaged."""
     return config.get("training", {}) | ({"averaged": config["averaged"]} if "averaged" in config else {})
+
+
+def _parts(loaded: LoadedModel) -> dict:
+    """The parts with all settings: one that follows from another may be told in one folder and not in the next."""
+    return nested(loaded.model.config)
 
 
 def _pieces(loaded: LoadedModel) -> list[str]:
@@ -108,7 +114,8 @@ def mean_weights(files: list[Path]) -> dict[str, Tensor]:
 
 def mean_of(states: Iterable[dict[str, Tensor]]) -> dict[str, Tensor]:
     """Tensor by tensor mean; counters are those of the last."""
-    total, count = {}, 0
+    total: dict[str, Tensor] = {}
+    count = 0
     for state in states:
         count += 1
         for name, tensor in state.items():

@@ -20,7 +20,8 @@ def fit_centroids(model: LipReader, train: CropDataset, seed: int) -> str:
     for name, head in model.further_heads.items():
         projector = getattr(head, "projector", None)
         if isinstance(projector, Deduplicated):
-            clips = projector_of(head_of(model.config, name).projector).clips
+            settings = getattr(head_of(model.config, name), "projector", None)
+            clips = projector_of(settings).clips
             states = _states(model, train, clips, seed)
             centroids = _fitted(states, len(projector.centroids), seed)
             projector.centroids.copy_(torch.from_numpy(centroids))

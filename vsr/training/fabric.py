@@ -25,7 +25,7 @@ def out_of_sight(name: str) -> Iterator[None]:
     if name in sys.modules:
         yield
         return
-    sys.modules[name] = None  # Python's own sign for "there is none"
+    sys.modules[name] = None  # type: ignore[assignment]  # Python's own sign for "there is none"
     try:
         yield
     finally:

@@ -78,7 +78,7 @@ def alias(tensor: Tensor) -> Tensor:
 
 def digests(state: Mapping[str, Tensor], names: Iterable[str]) -> dict[str, str]:
     """Part of the model, the first part of the names -> SHA-256 of its tensors, with their names, types and shapes."""
-    parts = defaultdict(hashlib.sha256)
+    parts: dict[str, hashlib._Hash] = defaultdict(hashlib.sha256)
     for name in names:
         tensor = state[name].detach()
         found = parts[name.partition(".")[0]]

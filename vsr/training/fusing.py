@@ -32,7 +32,7 @@ def fuse_models(
         raise VsrError("bad_model", f"{first.folder} must write characters, and {second.folder} words")
     try:
         rule = weights, entropies, "ctc", widest_turn
-        config = FusedConfig(first.model.config, second.model.config, second.tokenizer.words, *rule)
+        config = FusedConfig(first.model.config, second.model.config, tuple(second.tokenizer.words), *rule)
     except ValueError as error:
         raise VsrError("bad_model", f"{first.folder} and {second.folder}: {one_line(error)}") from error
     model = FusedReader(config)

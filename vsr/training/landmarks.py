@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from vsr.data.manifest import read_manifests
 from vsr.data.sampler import FrameBudgetSampler
-from vsr.data.splits import check_disjoint
+from vsr.data.splits import read_lists
 from vsr.data.tracks import TrackDataset
 from vsr.models.lipreader import further_heads_of
 from vsr.text.tokenizer import load_tokenizer
@@ -17,11 +16,13 @@ class LandmarkRun(LipReaderRun):
     Silence for tracks that have none comes from the training list, for the dev list, too.
     """
 
+    train: TrackDataset
+    dev: TrackDataset
+
     def _open_data(self) -> None:
         data, seed = self.config.data, self.config.seed
         data.corruption.check_streams(video=False, sound=False)
-        train, dev, tests = (read_manifests(paths) for paths in (data.train, data.dev, data.tests))
-        check_disjoint(train, dev, tests)
+        train, dev, _ = read_lists(data)
         train = self._short_enough(train)
         self.tokenizer = data.checked(load_tokenizer(data.tokenizer))
         train = self._with_tokens("training", train)

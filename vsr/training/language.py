@@ -94,6 +94,7 @@ class TextDataset:
 class LanguageRun(Run):
     """`vsr.training.loop.Run` with a `LanguageTrainConfig`."""
 
+    train: TextDataset
     counted = "tokens"
 
     def _open_data(self) -> None:

@@ -13,9 +13,9 @@ from torch import nn
 from vsr.core.clock import FPS
 from vsr.core.errors import VsrError
 from vsr.data.batch import CropDataset
-from vsr.data.manifest import Clip, read_manifests
+from vsr.data.manifest import Clip
 from vsr.data.sampler import FrameBudgetSampler
-from vsr.data.splits import check_disjoint
+from vsr.data.splits import read_lists
 from vsr.evaluation.units import token_edits
 from vsr.evaluation.wer import word_errors
 from vsr.models.borrowed import borrow, identified
@@ -29,6 +29,7 @@ from vsr.objectives.registry import objective_of
 from vsr.objectives.step import Step
 from vsr.text.normalise import lower
 from vsr.text.tokenizer import UNK, Tokenizer, WordTokenizer, load_tokenizer
+from vsr.text.unit_tokenizers import UnitTokenizer
 from vsr.training.bridge import fill_bridge
 from vsr.training.centroids import fit_centroids
 from vsr.training.lips import fill_lips
@@ -45,12 +46,12 @@ RATES = {"phoneme": "dev_per", "viseme": "dev_ver"}
 class LipReaderRun(Run):
     """`vsr.training.loop.Run` with a `vsr.training.config.TrainConfig`."""
 
+    train: CropDataset
     hears = False  # whether its model reads sound
 
     def _open_data(self) -> None:
         data = self.config.data
-        train, dev, tests = (read_manifests(paths) for paths in (data.train, data.dev, data.tests))
-        check_disjoint(train, dev, tests)
+        train, dev, tests = read_lists(data)
         self.tokenizer = data.checked(load_tokenizer(data.tokenizer))
         train = self._with_tokens("training", self._short_enough(train))
         train += self._unlabelled(train, dev, tests)
@@ -175,7 +176,7 @@ class LipReaderRun(Run):
 
 def errors_of(tokenizer: Tokenizer, text: str, tokens: Sequence[int]) -> tuple[int, int]:
     """(errors, units of the text) of what was read: words, or the tokenizer's phonemes or visemes."""
-    if getattr(tokenizer, "unit", "text") in RATES:
+    if isinstance(tokenizer, UnitTokenizer):
         found = token_edits(tokenizer, text, tokens)
         return found.errors, found.units
     return word_errors(lower(text), lower(tokenizer.decode(tokens)))

@@ -7,7 +7,7 @@ stands once.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from vsr.core.files import write_lines
@@ -78,3 +78,12 @@ def read_steps(path: str | Path) -> tuple[list[str], list[list[str]]]:
     text = path.read_text(encoding="utf-8")
     names, *rows = [line.split("\t") for line in text[: text.rfind("\n") + 1].splitlines()] or [[]]
     return names, [row for row in rows if len(row) >= len(FIXED) and row[0].isdigit() and row[1].isdigit()]
+
+
+def add_points(folder: Path, points: Sequence[tuple[str, float, int]]) -> None:
+    """Figures of an epoch and of its steps, (name, value, epoch or step), in TensorBoard's files."""
+    from torch.utils.tensorboard import SummaryWriter
+
+    with SummaryWriter(str(folder)) as writer:
+        for point in points:
+            writer.add_scalar(*point)

@@ -12,12 +12,14 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import nn
 
 from vsr.core.errors import VsrError
+from vsr.data.sampler import FrameBudgetSampler
 from vsr.training.averaging import keep_epoch
 from vsr.training.batch_norm import synchronised
 from vsr.training.config import load_config
@@ -25,11 +27,17 @@ from vsr.training.continued import begin
 from vsr.training.feed import Feed
 from vsr.training.finite import Finite
 from vsr.training.frozen import freeze
-from vsr.training.log import StepLog
+from vsr.training.log import StepLog, add_points
 from vsr.training.machines import agreed, open_fabric, shared_figures, told_once
 from vsr.training.optimiser import adamw, learning_rate
 from vsr.training.sharding import whole
 from vsr.training.state import LAST, Average, Progress, load_state, save_state
+
+
+class Batches(Protocol):
+    """What is trained on."""
+
+    def batch(self, indices: list[int], epoch: int) -> Any: ...
 
 
 class Run:
@@ -44,7 +52,9 @@ class Run:
         resume: go on from last.pt, with what the run was begun with (`vsr.training.continued`).
     """
 
-    entries = ("loss",)  # methods of the model, besides forward, that a step calls
+    train: Batches
+    sampler: FrameBudgetSampler
+    entries: tuple[str, ...] = ("loss",)  # methods of the model, besides forward, that a step calls
     counted = "frames"  # what the sampler's lengths are
 
     def __init__(self, config, folder: str | Path, resume: bool = False):
@@ -62,16 +72,7 @@ class Run:
             model = self._build_model()
             freeze(model, trainer.freeze)
         self._open_model(model)
-        with agreed(self.fabric):
-            if resume:
-                self.progress = load_state(self.folder, self.model, self.average, self.optimiser)
-            if self.fabric.is_global_zero and (notice := begin(self.folder, config, resume)):
-                print(notice, flush=True)
-        self.log = None
-        if self.fabric.is_global_zero:
-            self.log = StepLog(self.folder, self.progress.step, self.progress.epoch + 1, self.counted)
-        self.started = time.monotonic() - self.progress.seconds
-        self.saved = self.progress.seconds
+        self._begin(resume)
 
     def _open_data(self) -> None:
         """Set ``train`` (the batches) and ``sampler`` (their order)."""
@@ -112,6 +113,19 @@ class Run:
         self.optimiser = self.fabric.setup_optimizers(adamw(self.model, optim.lr, optim.weight_decay))
         for name in self.entries:
             self.wrapped.mark_forward_method(name)
+
+    def _begin(self, resume: bool) -> None:
+        """What is known of an earlier run, the log and the clock."""
+        with agreed(self.fabric):
+            if resume:
+                self.progress = load_state(self.folder, self.model, self.average, self.optimiser)
+            if self.fabric.is_global_zero and (notice := begin(self.folder, self.config, resume)):
+                print(notice, flush=True)
+        self.log: StepLog | None = None
+        if self.fabric.is_global_zero:
+            self.log = StepLog(self.folder, self.progress.step, self.progress.epoch + 1, self.counted)
+        self.started = time.monotonic() - self.progress.seconds
+        self.saved = self.progress.seconds
 
     def fit(self) -> Path:
         """Train to the end of the schedule; returns the model folder with the averaged weights."""
@@ -158,12 +172,18 @@ class Run:
                 return sums
             if self.progress.seconds - self.saved > 60 * trainer.checkpoint_minutes:
                 self._save()
-        self.progress.epoch, self.progress.batch = epoch + 1, 0
+        counted = len(self.feed.steps) - self._epoch_over()
+        return {name: value / max(1, counted) for name, value in sums.items()}
+
+    def _epoch_over(self) -> int:
+        """The next epoch comes; returns how many steps of this one were skipped."""
+        self.progress.epoch, self.progress.batch = self.progress.epoch + 1, 0
         skipped = self.finite.take()
         self.progress.skipped += skipped
         if skipped:
-            self.say(f"epoch {epoch + 1:3d}  {skipped} of {len(self.feed.steps)} steps skipped: no finite gradient")
-        return {name: value / max(1, len(self.feed.steps) - skipped) for name, value in sums.items()}
+            steps = f"{skipped} of {len(self.feed.steps)} steps"
+            self.say(f"epoch {self.progress.epoch:3d}  {steps} skipped: no finite gradient")
+        return skipped
 
     def _step(self, indices: list[int]) -> dict[str, float]:
         """One optimiser step; returns its losses, means over all ranks."""
@@ -201,7 +221,7 @@ class Run:
         text = "  ".join(f"{name} {value:.3f}" for name, value in losses.items())
         minutes = self.progress.seconds / 60
         self.say(f"epoch {self.progress.epoch:3d}  {minutes:6.1f} min  {text}")
-        if self.fabric.is_global_zero:
+        if self.log:
             points = [(name, value, self.progress.epoch) for name, value in losses.items()]
             add_points(self.folder / "tensorboard", points + self.log.points())
             keep_epoch(self.folder / "epochs", self.average, self.progress.epoch, self.config.trainer.keep_epochs)
@@ -230,15 +250,6 @@ def train(kind: Callable[..., Run], config: type, path: str, settings: Sequence[
     run = kind(loaded, out, resume)
     run.say(f"model: {run.fit()}")
     return 0
-
-
-def add_points(folder: Path, points: Sequence[tuple[str, float, int]]) -> None:
-    """Figures of an epoch and of its steps, (name, value, epoch or step), in TensorBoard's files."""
-    from torch.utils.tensorboard import SummaryWriter
-
-    with SummaryWriter(str(folder)) as writer:
-        for point in points:
-            writer.add_scalar(*point)
 
 
 def step_seed(seed: int, step: int, rank: int) -> int:

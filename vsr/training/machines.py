@@ -113,20 +113,21 @@ def agreed(fabric: Fabric) -> Iterator[None]:
     """
     import torch.distributed as dist
 
-    problem, problems = None, [None] * fabric.world_size
+    problem: VsrError | None = None
+    problems: list[VsrError | None] = [None] * fabric.world_size
     try:
         yield
     except VsrError as error:
         problem = problems[0] = error
     if fabric.world_size > 1:
         dist.all_gather_object(problems, problem)
-    failed = [rank for rank, own in enumerate(problems) if own is not None]
+    failed = [(rank, own) for rank, own in enumerate(problems) if own is not None]
     if not failed:
         return
     if not fabric.is_global_zero:
         raise SystemExit(1)
-    first = problems[failed[0]]
-    raise first if failed[0] == 0 else VsrError(first.reason, f"rank {failed[0]}: {first}")
+    rank, first = failed[0]
+    raise first if rank == 0 else VsrError(first.reason, f"rank {rank}: {first}")
 
 
 @contextmanager

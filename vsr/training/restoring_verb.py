@@ -29,12 +29,9 @@ def is_restorer_config(path: str) -> bool:
 
 def trained_restorer(args: argparse.Namespace) -> int:
     """Train, or print what would be trained. Raises VsrError."""
-    from vsr.core.files import check_output
-
     config = load_config(args.config, args.set, RestorerTrainConfig)
     if args.dry_run:
         return shown(restorer_lines, config)
-    check_output(f"{args.out}/config.yaml", args.config)
     print(f"model: {RestorerRun(config, args.out, args.resume).fit()}")
     return 0
 

@@ -40,11 +40,11 @@ def copy_weights(
     if not shared:
         raise VsrError("bad_model", "init_from: no tensor of that model fits this one")
     heads = [name for name in given if pairs and name in own and name.startswith(HEADS)]
-    rows = {name: with_rows(own[name], given[name], pairs, FIRST * name.startswith("words.")) for name in heads}
+    rows = {name: with_rows(own[name], given[name], pairs or [], FIRST * name.startswith("words.")) for name in heads}
     target.load_state_dict(shared | rows, strict=False)
     new_parts = dict.fromkeys(name.split(".")[0] for name in own if name not in shared)
     note = f"{len(shared)} of {len(own)} tensors taken" + (f"; new in {', '.join(new_parts)}" if new_parts else "")
-    return note + (f", but for the {len(pairs)} tokens that both alphabets have" if rows else "")
+    return note + (f", but for the {len(pairs or [])} tokens that both alphabets have" if rows else "")
 
 
 def _as_stream(source: nn.Module, own: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from vsr.data.manifest import read_manifests
+from vsr.core.errors import VsrError
 from vsr.data.sampler import FrameBudgetSampler
-from vsr.data.splits import check_disjoint
+from vsr.data.splits import read_lists
 from vsr.data.unit_input import UNITS, UnitDataset
 from vsr.models.lipreader import frontend_of, further_heads_of
+from vsr.models.unit_bridge import UnitFrontendSettings
 from vsr.text.tokenizer import load_tokenizer
 from vsr.training.config import TrainConfig
 from vsr.training.lipreader import LipReaderRun
@@ -16,14 +17,18 @@ from vsr.training.texts import with_tokens
 class UnitRun(LipReaderRun):
     """`LipReaderRun` of a model with the front end "units": clips need neither video nor crops."""
 
+    train: UnitDataset
+    dev: UnitDataset
+
     def _open_data(self) -> None:
         data, seed = self.config.data, self.config.seed
         data.corruption.check_streams(video=False, sound=False)
-        train, dev, tests = (read_manifests(paths) for paths in (data.train, data.dev, data.tests))
-        check_disjoint(train, dev, tests)
+        train, dev, _ = read_lists(data)
         self.tokenizer = data.checked(load_tokenizer(data.tokenizer))
         config = self.config.model_config(self.tokenizer.vocab_size)
         part, heads = frontend_of(config), further_heads_of(config)
+        if not isinstance(part, UnitFrontendSettings):
+            raise VsrError("bad_config", f"model.frontend is {config.frontend}, which reads no units")
         train, dev = (self._with_tokens(name, own) for name, own in (("training", train), ("dev", dev)))
         self.train = UnitDataset(train, self.tokenizer, part.source, part.replaced, seed, heads)
         self.dev = UnitDataset(dev, self.tokenizer, part.source)

@@ -44,12 +44,14 @@ def unused(args: argparse.Namespace) -> dict[str, str]:
 def run(args: argparse.Namespace) -> int:
     """Place, speak and write. Raises VsrError."""
     from lip2speech.inference.script import read_script
+    from vsr.media.wholeness import check_video
 
     if args.tokens:
         raise VsrError("bad_options", "--tokens: a token model is not pulled to a script; dub without it")
     cues = read_script(args.script)
     plan = check_given(args, references_of(args.reference), args.script)  # before PyTorch is loaded
     check_consent(args.consent, "a dubbed voice")
+    check_video(args.video)  # a script is placed in all of a film
     from lip2speech.inference.scripted import open_script, write_placed
 
     def text_for(loaded, options):

@@ -87,6 +87,8 @@ def _rows(given: list[str]) -> dict[str, str | None]:
 
 def _add_pauses(rows: dict[str, str | None], clips, chosen: list[str], folder: Path) -> None:
     """Make the clips of chosen rows with the pauses of others, each a row of its own in ``folder``. Raises VsrError."""
+    from functools import partial
+
     from lip2speech.evaluation.corpus import wave_of_row
     from lip2speech.evaluation.pauses import write_with_pauses
     from vsr.core.errors import VsrError
@@ -98,7 +100,7 @@ def _add_pauses(rows: dict[str, str | None], clips, chosen: list[str], folder: P
         row, out = rows[name], folder / name
         if any(given and same_file(given, out) for given in rows.values()):
             raise VsrError("bad_options", f"--other-pauses {name}: would replace the row {out}")
-        write_with_pauses(clips, lambda clip, row=row: wave_of_row(clip, row), out)
+        write_with_pauses(clips, partial(wave_of_row, folder=row), out)
         rows[f"{name}, other pauses"] = str(out)
 
 

@@ -6,7 +6,7 @@ import argparse
 
 from lip2speech.cli.consent import add_consent_argument, remind_of_consent
 from lip2speech.cli.references import heard
-from lip2speech.inference.reference import FACE, Reference, read_reference
+from lip2speech.inference.reference import FACE, Reference, files_of, read_reference
 from vsr.cli.commands.inspect import add_arguments as add_reading
 from vsr.cli.commands.inspect import look, unused
 from vsr.cli.options import check_present
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     from vsr.report.page import PAGE
 
     reference = reference_of(args)
-    check_output(args.out, args.video, *filter(None, [reference and reference.file]), kind=PAGE)
+    check_output(args.out, args.video, *files_of(reference), kind=PAGE)
     check_present([args.video])
     if reference and reference.is_somebody:
         remind_of_consent(args.consent, "--reference")

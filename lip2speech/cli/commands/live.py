@@ -6,7 +6,7 @@ import argparse
 
 from lip2speech.cli.consent import add_consent_argument, remind_of_consent
 from lip2speech.inference.options import READ, READ_ALL
-from lip2speech.inference.reference import Reference, before_hearing, read_reference
+from lip2speech.inference.reference import Reference, before_hearing, files_of, read_reference
 from lip2speech.models.flow_options import add_flow_arguments, flow_options, unused_of_flow
 from vsr.core.machine import add_device_argument
 
@@ -88,7 +88,7 @@ def check_given(args: argparse.Namespace) -> Reference | None:
         return reference
     if Path(args.out).suffix.lower() != ".wav":
         raise VsrError("bad_options", f"{args.out}: the name must end in .wav, or be - for standard output")
-    check_output(args.out, args.source, *filter(None, [reference and reference.file]), kind=VOICE)
+    check_output(args.out, args.source, *files_of(reference), kind=VOICE)
     return reference
 
 

@@ -33,12 +33,9 @@ def run(args: argparse.Namespace) -> int:
     """Compare and print; 1 where a video could not be read, with the others compared. Raises VsrError."""
     from vsr.cli.each_video import tell_error
     from vsr.core.errors import VsrError
-    from vsr.core.files import check_output, write_lines
-    from vsr.core.kinds import lines_of
+    from vsr.core.files import write_lines
 
-    if args.out:
-        faces = lines_of("figures of lip2speech match", "video", "face", "score")
-        check_output(args.out, args.voice, *args.videos, kind=faces)
+    _check_out(args)
     check_given(args)
     from vsr.media.audio import read_wave
 
@@ -61,6 +58,16 @@ def run(args: argparse.Namespace) -> int:
     if args.out:
         write_lines(args.out, (json.dumps(record_of(own), ensure_ascii=False) for own in found))
     return 1 if failed else 0
+
+
+def _check_out(args: argparse.Namespace) -> None:
+    """Raises VsrError for a file of figures that may not be written."""
+    from vsr.core.files import check_output
+    from vsr.core.kinds import lines_of
+
+    if args.out:
+        faces = lines_of("figures of lip2speech match", "video", "face", "score")
+        check_output(args.out, args.voice, *args.videos, kind=faces)
 
 
 def _looks(args: argparse.Namespace) -> tuple:

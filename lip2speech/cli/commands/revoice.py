@@ -5,12 +5,16 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lip2speech.cli.commands.watermark import add_watermark_argument
 from lip2speech.cli.consent import add_consent_argument, check_consent
 from lip2speech.inference.reference import ANONYMOUS, OWN, Reference, before_hearing, read_reference
 from lip2speech.models.flow_options import FlowOptions, add_flow_arguments, flow_options, unused_of_flow
 from vsr.core.machine import add_device_argument
+
+if TYPE_CHECKING:
+    import numpy as np
 
 HELP = "say a recording in another voice"
 ABOUT = """Says the words of a recording in another voice, by its speech units: the voice of a
@@ -57,13 +61,14 @@ def run(args: argparse.Namespace) -> int:
     check_consent(args.consent, "another voice")
     import torch
 
-    from lip2speech.features.speaker import reference_vector
     from lip2speech.inference.folder import load_model
-    from lip2speech.inference.reference import whose
     from lip2speech.inference.revoicing import check_feels, read_units, revoice, say_units
     from lip2speech.inference.speakers import speaker_of
     from vsr.media.audio import read_wave
+    from vsr.media.wholeness import check_sound
 
+    if not is_units(args.sound):
+        check_sound(args.sound)
     loaded = load_model(args.model, args.device)
     check_feels(loaded, args.emotion)
     if is_units(args.sound):
@@ -71,12 +76,20 @@ def run(args: argparse.Namespace) -> int:
         units = read_units(args.sound, loaded.voice.config.units)
         return written(args, say_units(loaded, units, speaker, options, args.emotion))
     wave = read_wave(args.sound)
+    speaker = speaker_of(loaded, torch.from_numpy(_vector(args, reference)))
+    return written(args, revoice(loaded, wave, speaker, options, args.emotion))
+
+
+def _vector(args: argparse.Namespace, reference: Reference) -> np.ndarray:
+    """(256,) of the voice that the recording is to have; says what there is to know of it. Raises VsrError."""
+    from lip2speech.features.speaker import reference_vector
+    from lip2speech.inference.reference import whose
+
     pool = [reference_vector(path) for path in pool_of(args.pool)] if args.pool else None
     found = whose(reference, args.sound, pool)
     if found.note:
         print(f"lip2speech: {args.sound}: {found.note}", file=sys.stderr)
-    speaker = speaker_of(loaded, torch.from_numpy(found.vector))
-    return written(args, revoice(loaded, wave, speaker, options, args.emotion))
+    return found.vector
 
 
 def written(args: argparse.Namespace, made) -> int:

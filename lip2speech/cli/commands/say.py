@@ -75,7 +75,7 @@ def check_given(args: argparse.Namespace) -> tuple[FlowOptions, str, list[list[s
     """Check files, options and words before models are loaded; returns the options of the flow, the language and the
     phones of each sentence. Raises VsrError."""
     from lip2speech.inference.folder import ACOUSTIC, find_model
-    from lip2speech.inference.reference import FACE, OWN, read_reference
+    from lip2speech.inference.reference import FACE, OWN, files_of, read_reference
     from lip2speech.inference.saying import check_time, chosen_language, phones_of_sentences, sentences_of, text_config
     from lip2speech.inference.synthetic import VOICE
     from lip2speech.inference.unit_voices import check_units_folder
@@ -88,7 +88,7 @@ def check_given(args: argparse.Namespace) -> tuple[FlowOptions, str, list[list[s
         raise VsrError("bad_options", f"--reference {args.reference}: a text has no voice of its own")
     if Path(args.out).suffix.lower() != ".wav":
         raise VsrError("bad_options", f"{args.out}: sound alone is written: the name must end in .wav")
-    check_output(args.out, *filter(None, [reference and reference.file]), kind=VOICE)
+    check_output(args.out, *files_of(reference), kind=VOICE)
     config = text_config(args.units_model)
     language = chosen_language(args.language, config)
     phones = phones_of_sentences(sentences_of(args.text), language, config)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import TYPE_CHECKING
 
 from lip2speech.inference.options import AUTO, NONE
 from lip2speech.models.flow_options import add_flow_arguments, flow_options, unused_of_flow
 from lip2speech.models.token_options import add_token_arguments, check_tokens_alone, token_options
 from vsr.core.machine import add_device_argument
+
+if TYPE_CHECKING:
+    from vsr.data.manifest import Clip
 
 HELP = "voice a list of clips, or resynthesise their own speech with the vocoder"
 ABOUT = """Voices a list of clips in batches; or, with --copy, sends their own mel and units through
@@ -57,12 +61,10 @@ def unused(args: argparse.Namespace) -> dict[str, str]:
 
 def run(args: argparse.Namespace) -> int:
     """Synthesise and say how many clips were made. Raises VsrError."""
-    from lip2speech.features.stored import with_features
     from lip2speech.inference.folder import load_model
     from lip2speech.inference.synthesizer import SynthesisOptions, synthesize_list
     from vsr.core.errors import VsrError
     from vsr.core.files import same_file
-    from vsr.data.manifest import read_manifest
 
     if same_file(args.out, args.features):
         raise VsrError("bad_config", f"{args.out} holds the features, which voices would replace: choose another --out")
@@ -74,10 +76,19 @@ def run(args: argparse.Namespace) -> int:
         from lip2speech.inference.token_voice import with_tokens
 
         loaded = with_tokens(loaded, args.tokens, tokens)
-    clips, note = with_features(read_manifest(args.manifest), args.features)
-    if note:
-        print(f"lip2speech synthesize: {note}", file=sys.stderr)
+    clips = _clips(args)
     made = synthesize_list(loaded, clips, args.features, args.out, options)
     kept = f", {len(clips) - made} kept" if made < len(clips) else ""
     print(f"{made} clips voiced{kept}: {args.out}")
     return 0
+
+
+def _clips(args: argparse.Namespace) -> list[Clip]:
+    """Those that have features; says how many have none. Raises VsrError."""
+    from lip2speech.features.stored import with_features
+    from vsr.data.manifest import read_manifest
+
+    clips, note = with_features(read_manifest(args.manifest), args.features)
+    if note:
+        print(f"lip2speech synthesize: {note}", file=sys.stderr)
+    return clips

@@ -57,8 +57,10 @@ def run(args: argparse.Namespace) -> int:
     from lip2speech.inference.speakers import speaker_of
     from lip2speech.inference.spoken import write_spoken
     from lip2speech.inference.translating import heard_wave, open_translator, say, translate_wave
+    from vsr.media.wholeness import check_sound, check_video
 
     hears = reads_sound(args)
+    (check_sound if hears else check_video)(args.source)  # half a sentence is another one
     wave = heard_wave(args.source) if hears else None
     vector = _vector(args, hears)
     loaded = load_model(args.model, args.device)

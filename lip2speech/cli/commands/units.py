@@ -5,8 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vsr.cli.options import positive
+
+if TYPE_CHECKING:
+    from vsr.data.manifest import Clip
 
 HELP = "fit the codebook of speech units"
 ABOUT = """Fits the codebook that turns speech into units, 50 a second: k-means classes of MFCCs, of
@@ -34,14 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Fit and save. Raises VsrError."""
-    import random
-
-    from lip2speech.features.sound import sound_clips
     from vsr.core.artifacts import Ledger, kept
     from vsr.core.errors import VsrError
     from vsr.core.files import check_output
     from vsr.core.numbers import Range, check_number
-    from vsr.data.manifest import need_crops, read_manifests
     from vsr.media.units import CODEBOOK, Codebook, fit_codebook, open_extractor
 
     check_number("--seed", args.seed, Range(least=0, most=2**32 - 1), "bad_options")  # what scikit-learn takes
@@ -49,17 +49,28 @@ def run(args: argparse.Namespace) -> int:
     if not args.manifest and not args.sound:
         raise VsrError("bad_options", "give --manifest, --sound or both")
     extractor = open_extractor(args.extractor)
-    clips = read_manifests(args.manifest)
-    need_crops(clips)
-    clips += sound_clips(args.sound) if args.sound else []
-    random.Random(args.seed).shuffle(clips)
-    made = _made_from(args, clips[: args.clips])
+    clips = _drawn(args)
+    made = _made_from(args, clips)
     if not kept(args.out, made, Codebook.load):
-        codebook = fit_codebook(extractor, _waves(clips[: args.clips]), args.size, args.seed)
+        codebook = fit_codebook(extractor, _waves(clips), args.size, args.seed)
         codebook.save(args.out)
         Ledger(Path(args.out).parent).add(Path(args.out).name, made)
     print(f"{args.size} units of {extractor.name}: {args.out}")
     return 0
+
+
+def _drawn(args: argparse.Namespace) -> list[Clip]:
+    """The clips that are fitted on, by chance, as the seed has it. Raises VsrError."""
+    import random
+
+    from lip2speech.features.sound import sound_clips
+    from vsr.data.manifest import need_crops, read_manifests
+
+    clips = read_manifests(args.manifest)
+    need_crops(clips)
+    clips += sound_clips(args.sound) if args.sound else []
+    random.Random(args.seed).shuffle(clips)
+    return clips[: args.clips]
 
 
 def _made_from(args: argparse.Namespace, clips) -> dict:

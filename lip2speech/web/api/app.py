@@ -49,6 +49,12 @@ def build_api(limits: Limits, model: str | None = None, voice: str | None = None
 
 def add_routes(app: FastAPI, worker: Worker) -> None:
     """Every route of the API."""
+    _add_transcriptions(app, worker)
+    _add_speech(app, worker)
+    _add_facts(app, worker.models.names)
+
+
+def _add_transcriptions(app: FastAPI, worker: Worker) -> None:
     names = worker.models.names
 
     @app.post("/v1/audio/transcriptions", responses=TRANSCRIBED, response_class=Response)
@@ -63,6 +69,10 @@ def add_routes(app: FastAPI, worker: Worker) -> None:
 
         return await Errand(worker, request, form).run(names["reader"], transcribe_job, Wish(_faces(form)), answer)
 
+
+def _add_speech(app: FastAPI, worker: Worker) -> None:
+    names = worker.models.names
+
     @app.post("/v1/speech", responses=SPOKEN, response_class=Response)
     async def speech(request: Request, form: Annotated[fields.SpeechForm, MULTIPART]) -> Response:
         """Give the face in a video its voice."""
@@ -76,6 +86,10 @@ def add_routes(app: FastAPI, worker: Worker) -> None:
             return problem(400, "bad_options", "voice: a reference is given, too: give one of them", "voice")
         wish = Wish(_faces(form), form.response_format, form.text, form.voice)
         return await Errand(worker, request, form).run(names["voice"], speak_job, wish, answer)
+
+
+def _add_facts(app: FastAPI, names: dict[str, str]) -> None:
+    """What is known of the server."""
 
     @app.get("/v1/models", responses=PROBLEMS)
     async def models() -> fields.ModelList:

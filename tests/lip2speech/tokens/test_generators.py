@@ -11,7 +11,7 @@ from lip2speech.models.discrete_flow import at_time, solved, velocity
 from lip2speech.models.generators import Given, generator_of
 from lip2speech.models.masked_tokens import filled
 from lip2speech.models.multi_token import accepted, transition_scores, viterbi
-from lip2speech.models.token_lm import Decoding, span_of
+from lip2speech.models.token_decoding import Decoding, span_of
 from lip2speech.models.token_options import TokenOptions
 from vsr.core.errors import VsrError
 

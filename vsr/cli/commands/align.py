@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vsr.cli.options import add_faces_argument, add_model_argument, check_present
 from vsr.core.machine import add_device_argument, add_precision_argument
 from vsr.output.subtitles import WRITERS
+
+if TYPE_CHECKING:
+    from vsr.output.transcript import Transcript
 
 HELP = "find when the words of a known text are said"
 ABOUT = """Finds the times of the words of a known text in a video whose lips say it from beginning to
@@ -42,9 +47,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Align and write. Raises VsrError."""
+    write, text = _checked(args)
+    from vsr.cli.each_video import tell_strange_words
+    from vsr.inference.alignment import align_video, tokens_of
+    from vsr.inference.free_reading import UNLIKE, is_guess
+    from vsr.modelstore.folder import load_model
+
+    loaded = load_model(args.model, args.device, args.precision)
+    tokens_of(loaded, text)
+    tell_strange_words(loaded.folder, [text])
+    transcript = align_video(loaded, args.video, text, args.faces, args.cropped)
+    if is_guess(transcript.segments[0].in_domain):
+        print(f"vsr: {args.video}: {UNLIKE}: the times are guesses", file=sys.stderr)
+    if args.out:
+        from vsr.output.ledger import write_noted
+
+        write_noted(args.out, transcript, write(transcript))
+    else:
+        sys.stdout.write(write(transcript))
+    return 0
+
+
+def _checked(args: argparse.Namespace) -> tuple[Callable[[Transcript], str], str]:
+    """How the times are written, and the text. Raises VsrError for options and files that do not do."""
     from vsr.core.errors import VsrError
     from vsr.core.files import check_output
-    from vsr.output.ledger import TRANSCRIPT, write_noted
+    from vsr.output.ledger import TRANSCRIPT
 
     ending = Path(args.out).suffix[1:].lower() if args.out else "tsv"
     name = args.format or ending
@@ -58,23 +86,7 @@ def run(args: argparse.Namespace) -> int:
     text = _text(args)
     if args.text is not None and not text.strip():
         raise VsrError("bad_options", "--text is empty: give what is said")
-    from vsr.cli.each_video import tell_strange_words
-    from vsr.inference.alignment import align_video, tokens_of
-    from vsr.inference.free_reading import UNLIKE, is_guess
-    from vsr.modelstore.folder import load_model
-
-    loaded = load_model(args.model, args.device, args.precision)
-    tokens_of(loaded, text)
-    tell_strange_words(loaded.folder, [text])
-    transcript = align_video(loaded, args.video, text, args.faces, args.cropped)
-    if is_guess(transcript.segments[0].in_domain):
-        print(f"vsr: {args.video}: {UNLIKE}: the times are guesses", file=sys.stderr)
-    written = WRITERS[name](transcript)
-    if args.out:
-        write_noted(args.out, transcript, written)
-    else:
-        sys.stdout.write(written)
-    return 0
+    return WRITERS[name], text
 
 
 def _text(args: argparse.Namespace) -> str:

@@ -40,18 +40,14 @@ def run(args: argparse.Namespace) -> int:
     """Combine, and print what is known of the result. Raises VsrError."""
     import json
 
-    from vsr.core.files import check_outputs, write_lines
-    from vsr.core.kinds import HYPOTHESES, json_of
+    from vsr.core.files import write_lines
     from vsr.core.progress import counted
     from vsr.decoding.members import readings_of
-    from vsr.evaluation.combined import agreement_lines, worth
     from vsr.evaluation.wer import read_hypotheses, read_records
     from vsr.text.normalise import normaliser
 
     check_options(args)
-    inputs = [*args.hypotheses, *filter(None, (args.lm, args.ref, args.fit, args.weights))]
-    weights = json_of("weights of vsr combine", "weights")
-    check_outputs(((args.out, HYPOTHESES), (args.save_weights, weights)), *inputs)
+    _check_files(args)
     norm = normaliser(args.normaliser)
     files = [read_records(path) for path in args.hypotheses]
     readings = readings_of(files, args.hypotheses, norm)
@@ -65,11 +61,18 @@ def run(args: argparse.Namespace) -> int:
         combiner.save(args.save_weights)
     records = [combiner.record(key, lattice) for key, lattice in lattices.items()]
     write_lines(args.out, map(json.dumps, records))
-    members = [{key: record["text"] for key, record in records.items()} for records in files]
+    _tell(args, files, records, texts)
+    return 0
+
+
+def _tell(args: argparse.Namespace, files: list[dict], records: list[dict], texts: dict[str, dict[str, str]]) -> None:
+    """How far the members agree and, where the true texts are known, what the combination gains."""
+    from vsr.evaluation.combined import agreement_lines, worth
+
+    members = [{key: record["text"] for key, record in own.items()} for own in files]
     print(*agreement_lines(records), sep="\n")
     if args.ref:
         print(*worth(texts[args.ref], members, records, args.normaliser).lines(args.hypotheses), sep="\n")
-    return 0
 
 
 def _combiner(args: argparse.Namespace, files: list, norm):
@@ -93,19 +96,21 @@ def check_ids(args: argparse.Namespace, readings: dict, texts: dict[str, dict]) 
             raise VsrError("bad_manifest", f"{path} has no text of the utterances of {args.hypotheses[0]}: other ids?")
 
 
+def _check_files(args: argparse.Namespace) -> None:
+    """Raises VsrError for files that may not be written."""
+    from vsr.core.files import check_outputs
+    from vsr.core.kinds import HYPOTHESES, json_of
+
+    inputs = [*args.hypotheses, *filter(None, (args.lm, args.ref, args.fit, args.weights))]
+    weights = json_of("weights of vsr combine", "weights")
+    check_outputs(((args.out, HYPOTHESES), (args.save_weights, weights)), *inputs)
+
+
 def check_options(args: argparse.Namespace) -> None:
     """Refuse options that do not go together, and a member that would vote twice. Raises VsrError."""
-    from itertools import combinations
-
     from vsr.core.errors import VsrError
-    from vsr.core.files import same_file
 
-    if len(args.hypotheses) < 2:
-        raise VsrError("bad_options", "one list of hypotheses is nothing to combine: give two or more")
-    for first, second in combinations(args.hypotheses, 2):
-        if same_file(first, second):
-            raise VsrError("bad_options", f"{second} is given twice, and would vote twice: give each member once")
-
+    _check_members(args.hypotheses)
     for method in ("lm", "llm"):
         given = getattr(args, method)
         if given and args.method not in ("lm", "llm")[method == "llm" :]:
@@ -118,6 +123,20 @@ def check_options(args: argparse.Namespace) -> None:
         raise VsrError("bad_options", "--save-weights needs --fit: there is nothing to save")
     if args.fit and args.weights:
         raise VsrError("bad_options", "--fit makes weights and --weights reads them: give one")
+
+
+def _check_members(paths: list[str]) -> None:
+    """Two members or more, none of them twice. Raises VsrError."""
+    from itertools import combinations
+
+    from vsr.core.errors import VsrError
+    from vsr.core.files import same_file
+
+    if len(paths) < 2:
+        raise VsrError("bad_options", "one list of hypotheses is nothing to combine: give two or more")
+    for first, second in combinations(paths, 2):
+        if same_file(first, second):
+            raise VsrError("bad_options", f"{second} is given twice, and would vote twice: give each member once")
 
 
 def _fitted(combiner, lattices: dict, texts: dict[str, str], norm):

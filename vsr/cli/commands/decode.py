@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from vsr.cli.options import add_model_argument
 from vsr.cli.search_options import add_search_arguments, check_head, language_files, search_options, unused_in_search
@@ -56,17 +57,7 @@ def unused(args: argparse.Namespace) -> dict[str, str]:
 
 def run(args: argparse.Namespace) -> int:
     """Decode, and print how many clips there were. Raises VsrError."""
-    from vsr.core.files import check_output
-    from vsr.core.kinds import HYPOTHESES
-
-    check_output(args.out, args.manifest, *language_files(args), kind=HYPOTHESES)
-    given = search_options(args)
-    check_head(args.head or None, given)
-    if args.calibrate and args.head:
-        raise VsrError("bad_options", "--calibrate works only with the usual search: leave --head out")
-    if args.calibrate:
-        check_own(args.model)
-    check_head_name(args.model, args.head)
+    given = _checked(args)
     from vsr.decoding.corpus import calibrate, decode_manifest
     from vsr.decoding.defaults import check_search, options_for
     from vsr.modelstore.folder import load_model
@@ -80,6 +71,22 @@ def run(args: argparse.Namespace) -> int:
         found = calibrate(loaded, args.manifest, records)
         print(f"confidence fitted on {found['words']} words, expected calibration error {found['ece']:.3f}")
     return 0
+
+
+def _checked(args: argparse.Namespace) -> dict[str, Any]:
+    """The options of the search. Raises VsrError for options and files that do not do."""
+    from vsr.core.files import check_output
+    from vsr.core.kinds import HYPOTHESES
+
+    check_output(args.out, args.manifest, *language_files(args), kind=HYPOTHESES)
+    given = search_options(args)
+    check_head(args.head or None, given)
+    if args.calibrate and args.head:
+        raise VsrError("bad_options", "--calibrate works only with the usual search: leave --head out")
+    if args.calibrate:
+        check_own(args.model)
+    check_head_name(args.model, args.head)
+    return given
 
 
 def check_own(model: str | None) -> None:

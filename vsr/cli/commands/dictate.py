@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     if args.push and args.source == "-":
         raise VsrError("bad_options", "--push listens to Enter on standard input, which the video cannot come by, too")
     typist = Typist() if args.type else None
-    dictation = Dictation(args.command, args.filter, args.unsure, typist and typist.type)
+    dictation = Dictation(args.command, args.filter, args.unsure, typist.type if typist else None)
     loaded, options = open_reader(args)
     try:
         if not args.push:

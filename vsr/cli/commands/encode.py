@@ -44,10 +44,11 @@ def run(args: argparse.Namespace) -> int:
     outputs = {video: Path(args.out) / f"{Path(video).stem}.{args.format}" for video in args.videos}
     if len(set(outputs.values())) < len(args.videos):
         raise VsrError("bad_options", "two of the videos would be written to the same file: give each an -o of its own")
-    layers = tuple(dict.fromkeys(args.layers.split(",")))
-    if odd := [name for name in layers if name not in ("frontend", "last") and not (name.isdecimal() and int(name))]:
-        raise VsrError("bad_options", f"--layers {args.layers}: {odd[0]!r} is none; give frontend, 1, 2, ... or last")
+    layers = _layers(args.layers)
     check_present(args.videos)
+    from vsr.decoding.head_names import check_layer_names
+
+    check_layer_names(args.model, layers)
     from vsr.inference.states import STATES, check_layers, encode_video, save_states
     from vsr.modelstore.folder import load_model
 
@@ -62,3 +63,13 @@ def run(args: argparse.Namespace) -> int:
         print(f"{out}: {len(states['start'])} frames, layers: {', '.join(layers)}")
 
     return for_each(args.videos, encode)
+
+
+def _layers(given: str) -> tuple[str, ...]:
+    """The layers of --layers, each once. Raises VsrError for what is none."""
+    from vsr.core.errors import VsrError
+
+    layers = tuple(dict.fromkeys(given.split(",")))
+    if odd := [name for name in layers if name not in ("frontend", "last") and not (name.isdecimal() and int(name))]:
+        raise VsrError("bad_options", f"--layers {given}: {odd[0]!r} is none; give frontend, 1, 2, ... or last")
+    return layers

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from vsr.cli.options import check_present
 from vsr.core.errors import VsrError
 from vsr.core.files import check_output
 from vsr.core.kinds import FIGURES
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from vsr.inference.expert import Expert
 
 HELP = "score generated faces against the real video with a lip reader"
 ABOUT = """Compares the lips of generated videos with those of the real one in the representations of a
@@ -42,7 +48,6 @@ def run(args: argparse.Namespace) -> int:
     check_present([args.real])
     check_present(args.videos)
     from vsr.cli.each_video import over_videos
-    from vsr.evaluation.wer import score
     from vsr.face.mouth_crop import crop_video
     from vsr.inference.expert import Expert, ladder
     from vsr.modelstore.folder import load_model
@@ -52,14 +57,20 @@ def run(args: argparse.Namespace) -> int:
     scale = ladder(real)
 
     def scored(name: str) -> tuple[str, dict]:
-        crop = scale[name] if name in scale else crop_video(name).crop
-        figures = expert.scores(crop, real, args.text or "")
-        read = expert.read(crop)
-        line = f"{name}: " + ", ".join(f"{level} {value:.3f}" for level, value in figures.items())
-        if args.text:
-            total, _ = score({"clip": args.text}, {"clip": read})
-            figures |= {"wer": total.wer}
-            line += f", WER {total.wer:.0%}"
-        return f"{line}, read '{read}'", {"file": name, **figures, "read": read}
+        return _scored(expert, name, scale[name] if name in scale else crop_video(name).crop, real, args.text or "")
 
     return over_videos([*scale, *args.videos], args.out, scored)
+
+
+def _scored(expert: Expert, name: str, crop: np.ndarray, real: np.ndarray, text: str) -> tuple[str, dict]:
+    """What is printed and what is written of one crop (T, 96, 96)."""
+    from vsr.evaluation.wer import score
+
+    figures = expert.scores(crop, real, text)
+    read = expert.read(crop)
+    line = f"{name}: " + ", ".join(f"{level} {value:.3f}" for level, value in figures.items())
+    if text:
+        total, _ = score({"clip": text}, {"clip": read})
+        figures |= {"wer": total.wer}
+        line += f", WER {total.wer:.0%}"
+    return f"{line}, read '{read}'", {"file": name, **figures, "read": read}

@@ -41,22 +41,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Caption until the source ends or Ctrl-C; the delays are printed on stderr. Raises VsrError."""
     import sys
-    from pathlib import Path
 
-    from vsr.core.errors import VsrError
-    from vsr.core.files import check_output
     from vsr.face.detector import default_detector
     from vsr.inference.live.capture import Capture
     from vsr.inference.live.screen import Screen
     from vsr.inference.live.session import Session
     from vsr.inference.live.source import described, open_source
-    from vsr.output.ledger import TRANSCRIPT
-    from vsr.output.subtitles import WRITERS
 
-    if args.out and Path(args.out).suffix[1:] not in WRITERS:
-        raise VsrError("bad_options", f"{args.out}: the name must end in .{', .'.join(WRITERS)}")
     if args.out:
-        check_output(args.out, args.source, kind=TRANSCRIPT)
+        _check_out(args.out, args.source)
     loaded, options = open_reader(args)
     screen = Screen(args.source, loaded.name, args.out)
     session = Session(loaded, default_detector(), options)
@@ -67,6 +60,20 @@ def run(args: argparse.Namespace) -> int:
     if capture.error is not None:
         raise capture.error
     return 0
+
+
+def _check_out(out: str, source: str) -> None:
+    """Raises VsrError for captions that may not be written."""
+    from pathlib import Path
+
+    from vsr.core.errors import VsrError
+    from vsr.core.files import check_output
+    from vsr.output.ledger import TRANSCRIPT
+    from vsr.output.subtitles import WRITERS
+
+    if Path(out).suffix[1:] not in WRITERS:
+        raise VsrError("bad_options", f"{out}: the name must end in .{', .'.join(WRITERS)}")
+    check_output(out, source, kind=TRANSCRIPT)
 
 
 def _show(screen: Screen, session: Session, capture: Capture) -> None:

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vsr.decoding.lexicon_search import LexiconSearch
+    from vsr.decoding.restorer import Restorer
+    from vsr.text.unit_tokenizers import UnitTokenizer
 
 HELP = "turn phonemes or visemes into sentences with a language model"
 ABOUT = """Reads crops with a reader of phonemes or visemes (CTC), gives the result to a language model
@@ -44,31 +50,44 @@ def unused(args: argparse.Namespace) -> dict[str, str]:
 def run(args: argparse.Namespace) -> int:
     """Restore, and print how many clips there were. Raises VsrError."""
     import json
-    import sys
 
     from vsr.core.files import check_output, write_lines
     from vsr.core.kinds import HYPOTHESES
     from vsr.core.progress import counted
     from vsr.data.manifest import read_manifest
-    from vsr.decoding.lexicon import lexicon_for
-    from vsr.decoding.lexicon_search import LexiconSearch
     from vsr.decoding.posteriors import log_probs_of
-    from vsr.decoding.restorer_folder import load_restorer
     from vsr.decoding.restoring import RestoreOptions, check_reader, record_of
-    from vsr.decoding.word_states import word_states
     from vsr.modelstore.folder import load_model
 
     check_output(args.out, args.manifest, *filter(None, (args.lexicon, args.ngram)), kind=HYPOTHESES)
     options = RestoreOptions(args.beam, args.candidates, args.written, args.weight, args.bonus)
     loaded = load_model(args.model)
     tokenizer = check_reader(loaded)
-    restorer = load_restorer(args.llm, args.backbone)
-    print(f"vsr restore: {restorer.settings.backbone or args.llm}: licence {restorer.licence}", file=sys.stderr)
-    weight = args.ngram_weight if args.ngram else 0.0
-    search = LexiconSearch(lexicon_for(tokenizer, args.lexicon), word_states(args.ngram), weight)
+    restorer, search = _restorer(args), _search(args, tokenizer)
     read = log_probs_of(loaded, read_manifest(args.manifest))
     each = counted(read, "restore", len(read))
     records = [record_of(clip.id, own, tokenizer, search, restorer, options, args.nbest) for clip, own in each]
     write_lines(args.out, (json.dumps(record, ensure_ascii=False) for record in records))
     print(f"{len(records)} clips restored to {args.out}")
     return 0
+
+
+def _restorer(args: argparse.Namespace) -> Restorer:
+    """What makes sentences of units, and a line on its licence. Raises VsrError."""
+    import sys
+
+    from vsr.decoding.restorer_folder import load_restorer
+
+    restorer = load_restorer(args.llm, args.backbone)
+    print(f"vsr restore: {restorer.settings.backbone or args.llm}: licence {restorer.licence}", file=sys.stderr)
+    return restorer
+
+
+def _search(args: argparse.Namespace, tokenizer: UnitTokenizer) -> LexiconSearch:
+    """Of words by a lexicon and, where they are given, n-grams. Raises VsrError."""
+    from vsr.decoding.lexicon import lexicon_for
+    from vsr.decoding.lexicon_search import LexiconSearch
+    from vsr.decoding.word_states import word_states
+
+    weight = args.ngram_weight if args.ngram else 0.0
+    return LexiconSearch(lexicon_for(tokenizer, args.lexicon), word_states(args.ngram), weight)

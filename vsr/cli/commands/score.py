@@ -34,8 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     guess = "without video: the most frequent word of each place in these manifests"
     what.add_argument("--prior", nargs="+", metavar="JSONL", help=guess)
     parser.add_argument("--normaliser", default="lower", help="none, lower, alnum, 13a or whisper (default: lower)")
-    what = "what is counted: word, char, phoneme, viseme (default: word)"
-    parser.add_argument("--unit", choices=("word", *UNITS), default="word", metavar="UNIT", help=what)
+    counted = "what is counted: word, char, phoneme, viseme (default: word)"
+    parser.add_argument("--unit", choices=("word", *UNITS), default="word", metavar="UNIT", help=counted)
     parser.add_argument(
         "--dictionary", nargs="+", default=["cmu", "espeak"], metavar="NAME", help="as vsr tokens (default: cmu espeak)"
     )
@@ -63,32 +63,17 @@ def unused(args: argparse.Namespace) -> dict[str, str]:
 def run(args: argparse.Namespace) -> int:
     """Score and print one line. Raises VsrError."""
     from vsr.data.manifest import read_manifest
-    from vsr.evaluation.topk import accuracy, read_ranked
-    from vsr.evaluation.wer import read_records, score
-    from vsr.evaluation.word_timing import time_errors
+    from vsr.evaluation.wer import read_records
 
     _check_options(args)
     _check_outputs(args)
-    clips, times = _in_language(read_manifest(args.ref), args.translation), {}
+    clips = _in_language(read_manifest(args.ref), args.translation)
     records = _prior(args.prior, clips, args.translation) if args.prior else read_records(args.hyp)
     _check(args, records)
-    if args.metric != "wer":
-        return _by_metric(args, clips, records)
-    if args.unit != "word":
-        return _by_units(args, clips, records)
     if args.accuracy:
-        total, each = accuracy({clip.id: clip.text for clip in clips}, read_ranked(args.hyp))
-    else:
-        texts = {key: record["text"] for key, record in records.items()}
-        total, each = score({clip.id: clip.text for clip in clips}, texts, args.normaliser)
-        times = {"times": found} if (found := time_errors(clips, records)) else {}
-    _write(args, total.as_dict(), times, each)
-    print(total)
-    for table in _tables(args, clips, each):
-        print(table)
-    if times:
-        print("word times off by {mean_ms} ms (median {median_ms} ms), {words} words".format(**times["times"]))
-    return 0
+        return _by_rank(args, clips)
+    scored = _by_metric if args.metric != "wer" else _by_units if args.unit != "word" else _by_words
+    return scored(args, clips, records)
 
 
 def _check_outputs(args: argparse.Namespace) -> None:
@@ -102,7 +87,7 @@ def _check_outputs(args: argparse.Namespace) -> None:
     check_outputs(outputs, args.ref, *(args.prior or [args.hyp]))
 
 
-def _write(args: argparse.Namespace, total: dict, times: dict, each: list) -> None:
+def _write(args: argparse.Namespace, total: dict, each: list) -> None:
     """Write the files that were asked for: figures, a line for each utterance, Kaldi's line. Raises VsrError."""
     from vsr.core.files import write_json, write_text
     from vsr.evaluation.topk import write_ranks
@@ -111,7 +96,7 @@ def _write(args: argparse.Namespace, total: dict, times: dict, each: list) -> No
 
     if args.json:
         scored_from = origin(args.ref, (args.prior or [args.hyp])[0])
-        write_json(args.json, total | times | {"scored_from": scored_from})
+        write_json(args.json, total | {"scored_from": scored_from})
     if args.tsv:
         (write_ranks if args.accuracy else write_tsv)(args.tsv, each)
     if args.wer:
@@ -155,6 +140,33 @@ def _in_language(clips: list, language: str) -> list:
         return clips
     texts = translated(clips, language)
     return [replace(own, text=texts[own.id], words=(), phones=()) for own in clips if own.id in texts]
+
+
+def _by_words(args: argparse.Namespace, clips, records: dict[str, dict]) -> int:
+    """Score by words, and their times where both have them."""
+    from vsr.evaluation.wer import score
+    from vsr.evaluation.word_timing import time_errors
+
+    texts = {key: record["text"] for key, record in records.items()}
+    total, each = score({clip.id: clip.text for clip in clips}, texts, args.normaliser)
+    times = time_errors(clips, records)
+    _write(args, total.as_dict() | ({"times": times} if times else {}), each)
+    print(total)
+    for table in _tables(args, clips, each):
+        print(table)
+    if times:
+        print("word times off by {mean_ms} ms (median {median_ms} ms), {words} words".format(**times))
+    return 0
+
+
+def _by_rank(args: argparse.Namespace, clips) -> int:
+    """Score isolated words by their places among the hypotheses."""
+    from vsr.evaluation.topk import accuracy, read_ranked
+
+    total, each = accuracy({clip.id: clip.text for clip in clips}, read_ranked(args.hyp))
+    _write(args, total.as_dict(), each)
+    print(total)
+    return 0
 
 
 def _by_metric(args: argparse.Namespace, clips, records: dict[str, dict]) -> int:

@@ -38,7 +38,7 @@ vsr transcribe clip.mp4 --model exp/translate/model --head es
 vsr transcribe video.mkv --faces all --format srt,json -o out/ --resume
 vsr transcribe videos/*.mp4 --format json -o out/ --engine ray --address head:6379"""
 
-BEFORE = "; what was read up to there is kept"
+BEFORE = "; what was read of it is kept"
 SEVERAL_ON_SCREEN = ("txt", "json")  # formats that stay readable one file after another
 
 
@@ -97,11 +97,13 @@ def run(args: argparse.Namespace) -> int:
     if args.out is None and args.formats != ("json",):  # JSON says it of each file
         check_present(args.videos)
     outputs = None if args.out is None else Outputs(args.out, args.formats, args.unsure)
-    from vsr.inference.bulk import Settings
+    from vsr.inference.bulk import Settings, absent
 
     videos, refused = planned(args, outputs) if outputs else (args.videos, 0)
     if not videos:
         return 1 if refused else 0
+    if args.engine == "local" and not any(Path(video).exists() for video in videos):  # no model is loaded for them
+        return 1 if [_deliver(absent(video), args, outputs) for video in videos] else 0
     engine, here = open_engine(args.engine, args.jobs, args.address), args.engine == "local"
     # On a cluster only this process writes: other machines may see other disks.
     settings = Settings(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import multiprocessing
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -177,11 +177,10 @@ class Rendering:
         words, phones = (spans_of(self.out_dir / kind / f"{name}.align") for kind in ("align", "phones"))
         others = translations(text, self.language) if self.translated else {}
         video = str(self.out_dir / "video" / f"{name}.{self.kind}")
-        heard = {"sound": video, "num_frames": frames_of(video)} if self.kind == SOUND else {}
-        return Clip(
-            name, video, text, "puppet", words=words, phones=phones, language=self.language, translations=others,
-            **heard,
+        clip = Clip(
+            name, video, text, "puppet", words=words, phones=phones, language=self.language, translations=others
         )  # fmt: skip
+        return replace(clip, sound=video, num_frames=frames_of(video)) if self.kind == SOUND else clip
 
 
 def _spoken(vocabulary: str, language: str) -> tuple[Vocabulary, tuple[str, ...]]:

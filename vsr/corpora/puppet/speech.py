@@ -86,7 +86,7 @@ _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctype
 class Synthesiser:
     """The loaded library.  It keeps global state: one instance a process, one thread."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._library, self.rate = started()
         self._chunks: list[bytes] = []
         self._events: list[tuple[int, int, int, str]] = []
@@ -148,7 +148,7 @@ class Synthesiser:
 
     def _word_spans(self, words, spoken, phonemes) -> tuple[Span, ...]:
         """Words by their events' places in the text; each lasts until the next or the last phoneme's end."""
-        starts = {}
+        starts: dict[int, float] = {}
         for kind, position, sample, _ in self._events:
             if kind == EVENT_WORD:
                 starts.setdefault(_word_at(position, spoken), sample / self.rate)

@@ -15,7 +15,7 @@ HEAD = 0.25  # seconds at the newest end in which no word stands: its other half
 class Captions:
     """The words of one utterance while it grows."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.standing: list[TimedWord] = []
         self.loose: list[TimedWord] = []  # shown, and may yet change
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 from vsr.core.clock import FPS
 from vsr.media.timestamps import Line
+
+if TYPE_CHECKING:
+    from av.video.stream import VideoStream
 
 LATE = 1.0  # seconds by which frames come later than their rate says before it is believed that some are missing
 MEASURED = 2.0  # seconds of frames that come one by one after which their rate is known
@@ -21,12 +25,13 @@ class Pace:
     cameras give time stamps only after a while; the clock goes on with them.
     """
 
-    def __init__(self, stream):
+    def __init__(self, stream: VideoStream):
         self.count = 0
         self._rate = float(stream.codec_context.framerate or 0)
         self._declared = RATES[0] <= self._rate <= RATES[1]
         self._rate = self._rate if self._declared else float(FPS)
-        self._last, self._line = None, None
+        self._last: float | None = None  # seconds of the last frame without a stamp
+        self._line: Line | None = None
         self._began = self._latest = 0.0
         self._awaited: tuple[int, float] | None = None  # count and moment of the first frame that was waited for
 

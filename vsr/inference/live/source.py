@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from vsr.media.frame_shape import Converter, FrameShapes, with_sizes
 from vsr.media.reader import frames_from
 from vsr.media.streams import chosen_among, tell_choice, video_stream
 
+Frames = Generator[tuple[np.ndarray, float], None, None]
 STREAMS = ("rtsp", "rtsps", "rtmp", "http", "https", "udp", "tcp", "srt")
 CAMERAS = Path("/sys/class/video4linux")  # on Linux
 SILENT = 10.0  # seconds without a frame after which a stream counts as ended
@@ -25,7 +26,7 @@ SILENT = 10.0  # seconds without a frame after which a stream counts as ended
 QUICK = {"analyzeduration": "1000000", "fpsprobesize": "0"}
 
 
-def open_source(name: str) -> Iterator[tuple[np.ndarray, float]]:
+def open_source(name: str) -> Frames:
     """(frame (H, W, 3) uint8 RGB, seconds since the first) as they come.
 
     Args:
@@ -68,7 +69,7 @@ def _is_address(name: str) -> bool:
     return "://" in name and name.partition("://")[0].lower() in STREAMS
 
 
-def _camera(number: int) -> Iterator[tuple[np.ndarray, float]]:
+def _camera(number: int) -> Frames:
     import cv2
 
     cv2.setLogLevel(0)  # what is wrong is reported below, in one line
@@ -90,7 +91,7 @@ def _camera(number: int) -> Iterator[tuple[np.ndarray, float]]:
 PIPED = "no frame can be read through a pipe, as of an MP4 with its index at its end: give its name, or pipe an .mkv"
 
 
-def _stream(name: str) -> Iterator[tuple[np.ndarray, float]]:
+def _stream(name: str) -> Frames:
     """The frames of an address or of standard input, with the stream's own times where it has any."""
     import av
 
@@ -145,7 +146,7 @@ def _why(error: Exception) -> str:
     return f"nothing came for {SILENT:g} s" if isinstance(error, av.error.ExitError) else short_reason(error)
 
 
-def _paced_file(name: str) -> Iterator[tuple[np.ndarray, float]]:
+def _paced_file(name: str) -> Frames:
     """A file as if it were filmed now."""
     started = None
     for frame, place in frames_from(name):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vsr.media.container import opened
+from vsr.media.container import opened, safe_packets
 from vsr.media.timestamps import RESTARTED, mean_rate
 
 
@@ -86,25 +86,16 @@ def listed(path: str | Path) -> Listing:
              packet.is_keyframe, packet.is_discard)
             for packet in packets_of(container, stream)
         ]  # fmt: skip
-        columns = np.array(rows, float).reshape(-1, 5).T
+        pts, dts, lengths, key, hidden = np.array(rows, float).reshape(-1, 5).T
         return Listing(
-            Path(path), *columns[:3], columns[3] > 0, columns[4] > 0, 1 / mean_rate(stream),
+            Path(path), pts, dts, lengths, key > 0, hidden > 0, 1 / mean_rate(stream),
             context.codec.canonical_name, container.format.name, bool(context.has_b_frames),
         )  # fmt: skip
 
 
 def packets_of(container, stream) -> Iterator:
     """The packets of a stream that hold something; a broken end is the end."""
-    import av
-
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets)
-        except (StopIteration, av.error.FFmpegError, OSError):
-            return
-        if packet.size:
-            yield packet
+    return (packet for packet in safe_packets(container, stream) if packet.size)
 
 
 def packets_of_file(path: str | Path) -> Iterator:

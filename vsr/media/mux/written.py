@@ -41,7 +41,7 @@ def write_recording(
         sound = None if wave is None else SoundTrack(target, wave, SOUND)
         for count, frame in enumerate(frames, 1):
             if count == 1:
-                video.height, video.width, video.pix_fmt = *frame.shape[:2], pixels
+                (video.height, video.width), video.pix_fmt = frame.shape[:2], pixels
             if frame.shape[:2] != (video.height, video.width):
                 frame = cv2.resize(frame, (video.width, video.height), interpolation=cv2.INTER_AREA)
             image = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")

@@ -76,12 +76,16 @@ def _both(weights: Mapping[str, Tensor], positions: str, auxiliary_positions: st
     )  # fmt: skip
     missing = {f"missing.{name}": torch.zeros(config.dim) for name in ("video", "sound")}
     trunk = trunk_table(lips.resnet_blocks, f"{LIPS}frontend.trunk", "frontend.trunk")
-    table = [
-        *rows, *trunk, *((LIPS + ours, theirs) for ours, theirs in _rows("frontend.", "encoder.")),
+    return _filled(config, {**weights, **missing}, [*rows, *trunk, *_joined_rows(norm)])
+
+
+def _joined_rows(norm: str) -> list[tuple[str, str]]:
+    """Our name and theirs of the tensors of both encoders, the fusion and the heads."""
+    return [
+        *((LIPS + ours, theirs) for ours, theirs in _rows("frontend.", "encoder.")),
         *((SOUND + ours, AUXILIARY + theirs) for ours, theirs in _rows("encoder.")),
         *((ours, theirs.format(norm=NORMS[norm])) for ours, theirs in FUSION), *_rows("ctc.", "decoder."),
     ]  # fmt: skip
-    return _filled(config, {**weights, **missing}, table)
 
 
 def _encoded(front: dict[str, Any], encoder: dict[str, Any]) -> dict[str, Any]:

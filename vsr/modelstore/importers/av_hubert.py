@@ -186,23 +186,11 @@ def our_order(size: int) -> Tensor:
 
 def sizes(weights: Mapping[str, Tensor], settings: Mapping[str, Any]) -> LipReaderConfig:
     """The config of a model with these tensors and settings. Raises VsrError bad_model."""
-    if not any(name.startswith(SEEN) for name in weights):
-        raise VsrError("bad_model", f"not an AV-HuBERT model: it has no '{SEEN}*' tensors")
-    for name, value in EXPECTED.items():
-        if settings.get(name) not in (None, value):
-            raise VsrError("bad_model", f"its setting {name} is {settings[name]!r}; only {value!r} can be imported")
-    blocks = [count(weights, f"{SEEN}resnet.trunk.layer{stage}.{{}}.") for stage in (1, 2, 3, 4)]
-    tuned = "decoder.embed_tokens.weight" in weights
-    decoder = {
-        "vocab_size": side(weights, "decoder.embed_tokens.weight", 0),
-        "decoder_layers": count(weights, STEP),
-        "decoder_hidden": side(weights, STEP.format(0) + "fc1.weight", 0),
-        "decoder_heads": _heads(settings, "decoder_attention_heads"),
-    } if tuned else {"vocab_size": 0, "decoder_layers": 0}  # fmt: skip
+    _check(weights, settings)
     return config_of(
         frontend="resnet3d",
         resnet_width=side(weights, SEEN + "resnet.frontend3D.0.weight", 0),
-        resnet_blocks=blocks,
+        resnet_blocks=[count(weights, f"{SEEN}resnet.trunk.layer{stage}.{{}}.") for stage in (1, 2, 3, 4)],
         resnet_activation="prelu",
         encoder="av_hubert",
         dim=side(weights, SEEN + "proj.weight", 0),
@@ -211,8 +199,29 @@ def sizes(weights: Mapping[str, Tensor], settings: Mapping[str, Any]) -> LipRead
         layers=count(weights, LAYER),
         ctc_weight=0.0,
         alignment_weight=0.0,
-        **decoder,
+        **_decoder(weights, settings),
     )
+
+
+def _check(weights: Mapping[str, Tensor], settings: Mapping[str, Any]) -> None:
+    """Raises VsrError bad_model for what is no AV-HuBERT, or one that is built otherwise."""
+    if not any(name.startswith(SEEN) for name in weights):
+        raise VsrError("bad_model", f"not an AV-HuBERT model: it has no '{SEEN}*' tensors")
+    for name, value in EXPECTED.items():
+        if settings.get(name) not in (None, value):
+            raise VsrError("bad_model", f"its setting {name} is {settings[name]!r}; only {value!r} can be imported")
+
+
+def _decoder(weights: Mapping[str, Tensor], settings: Mapping[str, Any]) -> dict[str, int]:
+    """Its settings of the decoder, which a model has that was tuned to read."""
+    if "decoder.embed_tokens.weight" not in weights:
+        return {"vocab_size": 0, "decoder_layers": 0}
+    return {
+        "vocab_size": side(weights, "decoder.embed_tokens.weight", 0),
+        "decoder_layers": count(weights, STEP),
+        "decoder_hidden": side(weights, STEP.format(0) + "fc1.weight", 0),
+        "decoder_heads": _heads(settings, "decoder_attention_heads"),
+    }
 
 
 def _heads(settings: Mapping[str, Any], name: str) -> int:

@@ -51,7 +51,8 @@ def import_checkpoint(given: Published, out: str | Path, half: bool = False, ori
         raise _naming(given.path, error) from error
     family = FAMILIES[given.family]
     about = given.about | ({"decode": dict(family.DECODE)} if hasattr(family, "DECODE") else {}) | (origin or {})
-    if language is not None:  # first: the reader's config.json, which names it, is what makes the folder a model
+    if language is not None and given.lm is not None:
+        # First: the reader's config.json, which names it, is what makes the folder a model.
         own = {"kind": LANGUAGE_MODEL, "name": Path(given.lm).stem, "family": given.family, "licence": about["licence"]}
         save_model(Path(out) / LANGUAGE_FOLDER, language, text, own, half)
         about["decode"] = {"lm": LANGUAGE_FOLDER, "lm_weight": family.LM_WEIGHT} | about.get("decode", {})

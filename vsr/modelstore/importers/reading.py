@@ -27,7 +27,10 @@ READING_ERRORS = (
 class Inert:
     """What stands in for any object or function call of the file: its arguments and its state, for reading only."""
 
-    def __new__(cls, *args, **_):
+    args: tuple[Any, ...]
+    state: Any
+
+    def __new__(cls, *args: Any, **_: Any) -> Inert:
         inert = super().__new__(cls)
         inert.args, inert.state = args, None
         return inert

@@ -23,7 +23,7 @@ from few_videos import PER_FRAME, batch_of, drawn, fit
 from on_states import stored
 from rig_options import rig_parser
 
-from lip2speech.training.translator import units_of
+from lip2speech.training.unit_pairs import units_of
 from vsr.data.batch import Batch
 from vsr.data.manifest import read_manifest
 from vsr.media.units import Codebook

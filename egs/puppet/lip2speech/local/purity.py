@@ -14,7 +14,7 @@ from statistics import fmean
 import torch
 
 from lip2speech.models.durations import runs
-from lip2speech.training.translator import units_of
+from lip2speech.training.unit_pairs import units_of
 from vsr.data.manifest import read_manifests
 from vsr.media.units import Codebook
 

@@ -28,7 +28,7 @@ from lip2speech.features.phones import phones_in, phones_of, steps_of
 from lip2speech.inference.saying import open_text_units, say_text
 from lip2speech.models.durations import free
 from lip2speech.models.text_units import PAUSE
-from lip2speech.training.translator import units_of
+from lip2speech.training.unit_pairs import units_of
 from vsr.core.clock import UNIT_RATE
 from vsr.data.manifest import read_manifest
 from vsr.evaluation.rows import keep_scores, rates

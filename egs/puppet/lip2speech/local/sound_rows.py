@@ -32,7 +32,7 @@ from lip2speech.inference.revoicing import same_units, say_units
 from lip2speech.inference.saying import open_text_units, say_text
 from lip2speech.inference.speakers import speaker_of
 from lip2speech.models.translators import load_translator
-from lip2speech.training.translator import units_of
+from lip2speech.training.unit_pairs import units_of
 from vsr.core.clock import SAMPLE_RATE, SAMPLES_PER_FRAME
 from vsr.corpora.puppet.parallel import vocabulary_of
 from vsr.data.manifest import read_manifest, read_manifests, translation_of

@@ -26,7 +26,7 @@ from purity import purity
 
 from lip2speech.models.durations import runs
 from lip2speech.models.translators import load_translator
-from lip2speech.training.translator import units_of
+from lip2speech.training.unit_pairs import units_of
 from vsr.data.manifest import read_manifest, read_manifests, translation_of
 from vsr.evaluation.translation import score_translations
 from vsr.evaluation.wer import score

@@ -1,0 +1,97 @@
+"""Codes of one clip by a transformer of tokens: greedily, several at once and checked, or the best path of several.
+
+Shapes: N steps of 50 Hz, Q books, K codes of each, S positions, W width, J heads.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from lip2speech.models.causal import Past
+from lip2speech.models.delay import NOTHING, Layout, layout
+from lip2speech.models.generators import Given
+from lip2speech.models.multi_token import accepted, viterbi
+from lip2speech.models.token_options import GREEDY, VITERBI, TokenOptions
+from lip2speech.models.token_transformer import TokenTransformer
+from vsr.core.errors import VsrError
+
+
+class Decoding:
+    """Of one clip. ``rounds`` counts how often the trunk was asked, once it has run."""
+
+    def __init__(self, model: TokenTransformer, condition: Tensor, options: TokenOptions, given: Given | None = None):
+        self.model, self.options = model, options
+        self.heads = self._heads(options.heads)
+        device, steps = condition.device, len(condition)
+        nothing = torch.zeros(steps, model.books, dtype=torch.long, device=device)
+        self.known = nothing if given is None else given.codes
+        self.order = layout(steps, model.books, None if given is None else span_of(given.known)).to(device)
+        self.seen = model.seen_at(condition[None], self._batched())[0]
+        self.rest = model.made(self.order.target.long()) + model.places(self.order.places)
+        self.nothing = self.order.times == NOTHING
+        self.said = self.order.codes(self.known, model.size)
+        self.rounds = 0
+
+    def _batched(self) -> Layout:
+        return Layout(self.order.times[None], self.order.target[None], self.order.places[None])
+
+    def _heads(self, asked: int) -> int:
+        most = 1 + len(self.model.ahead)
+        if asked > most:
+            raise VsrError("bad_options", f"--heads {asked}: this token model has {most}")
+        return 1 if self.options.decode == GREEDY else asked or most
+
+    def run(self) -> Tensor:
+        """All codes (N, Q)."""
+        total, past = len(self.said), Past(len(self.model.trunk.layers))
+        done = int((~self.order.target).sum())  # positions that are known
+        state = self._states(0, done + 1, past)[-1]
+        while done < total:
+            count = min(self.heads, total - done)
+            self.said[done : done + count] = self._drafted(state, done, count)
+            if done + count == total and count == 1:
+                break
+            states = self._states(done + 1, min(done + count + 1, total), past)
+            if self.options.decode not in (GREEDY, VITERBI):
+                count = self._accepted(states, done, count)
+                past.cut(done + count + 1)
+            done += count
+            state = states[count - 1] if count <= len(states) else None
+        return self.order.back(self.said, self.known)
+
+    def _states(self, first: int, last: int, past: Past) -> Tensor:
+        """States (S, W) of positions, each of which knows the codes before it."""
+        self.rounds += 1
+        before = F.pad(self.said, (0, 0, 1, 0), value=self.model.size)[first:last]
+        given = self.model.embedded(before) + self.seen[first:last] + self.rest[first:last]
+        return self.model.trunk(given[None], past)[0]
+
+    def _drafted(self, state: Tensor, done: int, count: int) -> Tensor:
+        """Codes (J, Q) of so many positions from ``done`` on, by the state of the first."""
+        states = [state]
+        for number, head in enumerate(self.model.ahead[: count - 1], 1):
+            states.append(state + head(torch.cat([state, self.seen[done + number]])))
+        scores = self.model.logits(torch.stack(states)).log_softmax(-1)
+        if self.options.decode == VITERBI:
+            before = self.said[done - 1] if done else torch.full_like(self.said[0], self.model.size)
+            found = viterbi(scores, self.model.transitions, before, self.model.settings.transition)
+        else:
+            found = scores.argmax(-1)
+        return found.masked_fill(self.nothing[done : done + count], self.model.size)
+
+    def _accepted(self, states: Tensor, done: int, count: int) -> int:
+        """How many of the drafted positions greedy decoding would have given; the first always is one."""
+        greedy = self.model.logits(states[: count - 1]).argmax(-1)
+        greedy = greedy.masked_fill(self.nothing[done + 1 : done + count], self.model.size)
+        return 1 + accepted(self.said[done + 1 : done + count], greedy)
+
+
+def span_of(known: Tensor) -> tuple[int, int]:
+    """The one span of a clip that is not known, (N,) -> (first, after the last). Raises ValueError."""
+    unknown = (~known).nonzero()[:, 0]
+    first, last = (int(unknown[0]), int(unknown[-1]) + 1) if len(unknown) else (0, 0)
+    if last - first != len(unknown) or not len(unknown):
+        raise ValueError("what is to be made must be one span")
+    return first, last

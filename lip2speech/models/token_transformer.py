@@ -1,0 +1,141 @@
+"""A causal language model of the codes of a clip: one step after the other, or several at once by further heads.
+
+Books are delayed; what is seen is added at the step that a code is of (VoiceCraft-Dub, 2025: only in the span that is
+made); a further head says the step so many later from the same state, and from what is seen there. Shapes: B batch, N
+steps of 50 Hz, C width of the condition, Q books, K codes of each, S positions, W width, J heads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lip2speech.models.causal import Causal
+from lip2speech.models.delay import NOTHING, Layout, layouts
+from lip2speech.models.multi_token import transition_scores
+from vsr.core.numbers import COUNT, NOT_NEGATIVE, SHARE, check_numbers
+from vsr.models.lengths import sinusoid
+
+
+@dataclass(frozen=True)
+class TokenSizes:
+    """Every number of the network, and of what it is taught.
+
+    Args:
+        dim, layers, heads, hidden, dropout: of the transformer.
+        predictions: J, steps that it says at once; 1: the next alone.
+        infill: share of training clips of which a span is to be made after the rest; the others whole.
+        span: least and greatest share of a clip that such a span is.
+        weights: of the books' losses; none: equal.
+        transition: lambda of the best path.
+    """
+
+    dim: int = 192
+    layers: int = 3
+    heads: int = 4
+    hidden: int = 768
+    dropout: float = 0.1
+    predictions: int = 1
+    infill: float = 0.0
+    span: tuple[float, ...] = (0.2, 0.9)
+    weights: tuple[float, ...] = ()
+    transition: float = 0.3
+
+    def __post_init__(self):
+        for name in ("span", "weights"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        sizes = dict.fromkeys(("dim", "layers", "heads", "hidden", "predictions"), COUNT)
+        check_numbers(self, "generator.", "bad_config", infill=SHARE, transition=NOT_NEGATIVE, **sizes)
+        if len(self.span) != 2 or not 0 < self.span[0] <= self.span[1] <= 1:
+            raise ValueError(f"generator.span is {self.span}; give the least and the greatest share, above 0 to 1")
+
+
+class TokenTransformer(nn.Module):
+    """See the module. ``transitions`` (Q, K, K): log A of neighbouring codes, from the training clips."""
+
+    transitions: Tensor
+
+    def __init__(self, settings: TokenSizes, condition: int, books: int, size: int):
+        super().__init__()
+        self.settings = s = settings
+        self.books, self.size = books, size
+        self.codes = nn.ModuleList(nn.Embedding(size + 1, s.dim) for _ in range(books))  # the last: nothing
+        self.seen = nn.Linear(condition, books * s.dim)
+        self.made = nn.Embedding(2, s.dim)
+        self.trunk = Causal(s.dim, s.layers, s.heads, s.hidden, s.dropout)
+        self.ahead = nn.ModuleList(
+            nn.Sequential(nn.Linear(2 * s.dim, s.dim), nn.GELU(), nn.Linear(s.dim, s.dim))
+            for _ in range(s.predictions - 1)
+        )
+        self.output = nn.Linear(s.dim, books * size)
+        self.register_buffer("transitions", torch.zeros(books, size, size))
+
+    def learn_transitions(self, clips: Sequence[Tensor]) -> None:
+        """Count what follows what in the codes (N, Q) of the training clips."""
+        for q in range(self.books):
+            pairs = torch.cat([torch.stack([own[:-1, q], own[1:, q]], 1) for own in clips])
+            self.transitions[q] = transition_scores(pairs, self.size)
+
+    def loss(self, condition: Tensor, codes: Tensor, mask: Tensor) -> Tensor:
+        """Negative log-likelihood of the codes of targets, a mean over them: the next step's, and the mean of what the
+        further heads say."""
+        lengths = mask.sum(1).tolist()
+        order = layouts(lengths, self.books, [self._span(n) for n in lengths])
+        order = order.to(codes.device)
+        said = order.codes(codes.clamp(min=0), self.size)
+        seen = self.seen_at(condition, order)
+        states = self.trunk(self.inputs(said, seen, order))
+        losses = [self._nll(states, said, order)]
+        for number, head in enumerate(self.ahead, 1):
+            later = Layout(*(own[:, number:] for own in (order.times, order.target, order.places)))
+            ahead = states[:, :-number] + head(torch.cat([states[:, :-number], seen[:, number:]], -1))
+            losses.append(self._nll(ahead, said[:, number:], later, order.target[:, :-number]))
+        return losses[0] + (torch.stack(losses[1:]).mean() if len(losses) > 1 else 0.0)
+
+    def _span(self, steps: int) -> tuple[int, int] | None:
+        """A span that is to be made, or None for all."""
+        if float(torch.rand(())) >= self.settings.infill:
+            return None
+        least, most = self.settings.span
+        length = max(1, round(steps * (least + (most - least) * float(torch.rand(())))))
+        start = int(torch.randint(0, steps - length + 1, ()))
+        return start, start + length
+
+    def _nll(self, states: Tensor, said: Tensor, order: Layout, begun: Tensor | None = None) -> Tensor:
+        real = (order.times != NOTHING) & order.target[..., None]
+        if begun is not None:
+            real = real & begun[..., None]
+        losses = F.cross_entropy(self.logits(states)[real], said[real], reduction="none")
+        weights = torch.tensor(self.settings.weights or (1.0,) * self.books, device=losses.device).expand_as(real)[real]
+        return (losses * weights).sum() / weights.sum().clamp(min=1e-6)
+
+    def logits(self, states: Tensor) -> Tensor:
+        """States (..., W) -> (..., Q, K)."""
+        return self.output(states).float().unflatten(-1, (self.books, self.size))
+
+    def seen_at(self, condition: Tensor, order: Layout) -> Tensor:
+        """What is seen, (B, N, C), at the steps whose codes stand at each position: (B, S, W); nothing of what is known
+        already."""
+        each = self.seen(condition).unflatten(-1, (self.books, -1))  # (B, N, Q, W)
+        index = order.times.clamp(min=0)[..., None].expand(*order.times.shape, each.shape[-1])
+        shown = (order.times != NOTHING) & order.target[..., None]
+        return (each.gather(1, index) * shown[..., None]).sum(-2)
+
+    def inputs(self, said: Tensor, seen: Tensor, order: Layout) -> Tensor:
+        """What the trunk is given at each position (B, S, W): the codes of the position before it, said (B, S, Q), and
+        what is seen at its own."""
+        before = F.pad(said[:, :-1], (0, 0, 1, 0), value=self.size)
+        return self.embedded(before) + seen + self.made(order.target.long()) + self.places(order.places)
+
+    def embedded(self, said: Tensor) -> Tensor:
+        """Codes (..., Q) -> (..., W)."""
+        return sum((own(said[..., q]) for q, own in enumerate(self.codes)), torch.zeros(()))
+
+    def places(self, places: Tensor) -> Tensor:
+        """Numbers of steps (..., S) -> their codes (..., S, W)."""
+        code = sinusoid(places.flatten(), self.settings.dim).to(self.output.weight.dtype)
+        return code.view(*places.shape, -1)

@@ -1,0 +1,146 @@
+"""Writing whole or not at all: a file takes its name when all of it is there, so that a killed run leaves no half."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from vsr.core.errors import VsrError
+
+
+@contextmanager
+def atomic_write(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path` with the same suffix; it takes the name `path` on success.
+
+    On failure the temporary file is removed and an older `path` is left as it was; within `together` it waits for the
+    others. Raises VsrError ("no_space" when the disk is full, "not_writable" when the folder refuses the file).
+    """
+    path, others = Path(path), _waiting.get()
+    temporary = _unused_beside(path)  # named before it is made: a request to end finds it at any moment
+    try:
+        if others is not None:
+            others.folders += [own for own in path.absolute().parents if not own.exists()]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.touch(0o666, exist_ok=False)
+        mode = stat.S_IMODE(temporary.stat().st_mode)
+        yield temporary
+        os.chmod(temporary, mode)  # some libraries make a new file, for the owner alone
+        if others is None:
+            os.replace(temporary, path)
+        else:
+            others.files[temporary] = path
+    except OSError as error:
+        raise _as_vsr_error(path, error) from error
+    finally:
+        if others is None or temporary not in others.files:
+            _remove(temporary)
+
+
+@dataclass
+class _Waiting:
+    """Finished files, temporary name -> name, and the folders that were made for them."""
+
+    files: dict[Path, Path] = field(default_factory=dict)
+    folders: list[Path] = field(default_factory=list)
+
+
+_waiting: ContextVar[_Waiting | None] = ContextVar("files that wait for one another", default=None)
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """All files of `atomic_write` in it take their names at its end, or none does and no new folder stays."""
+    others = _Waiting()
+    before = _waiting.set(others)
+    try:
+        yield
+        for temporary, path in others.files.items():
+            os.replace(temporary, path)
+    except BaseException:
+        for temporary in others.files:
+            _remove(temporary)
+        for folder in sorted(set(others.folders), reverse=True):  # the inner ones first
+            with suppress(OSError):
+                folder.rmdir()
+        raise
+    finally:
+        _waiting.reset(before)
+
+
+def remove_leftovers(path: str | Path) -> None:
+    """Remove the temporary files that killed writes of `path` left beside it. Raises VsrError."""
+    path = Path(path)
+    before, after = _around(path)
+    name = re.compile(re.escape(before) + r"\w{8}" + re.escape(after))
+    try:
+        for other in path.parent.iterdir():
+            if name.fullmatch(other.name):
+                other.unlink(missing_ok=True)
+    except FileNotFoundError:  # no folder, nothing left in it
+        return
+    except OSError as error:
+        raise write_error(path, error) from error
+
+
+def _unused_beside(path: Path) -> Path:
+    """A name in the folder of `path` that no file has."""
+    before, after = _around(path)
+    while True:
+        new = path.parent / f"{before}{uuid.uuid4().hex[:8]}{after}"
+        if not os.path.lexists(new):
+            return new
+
+
+def _remove(path: Path) -> None:
+    """Remove a file that may be gone, though the request to end comes in the midst of it."""
+    try:
+        with suppress(OSError):
+            path.unlink()
+    except KeyboardInterrupt:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def _around(path: Path) -> tuple[str, str]:
+    """What stands before and after the random part of a temporary name, which is short enough for any file system."""
+    return f".{path.stem[:40]}.", path.suffix if len(path.suffix) <= 20 else ""
+
+
+def usual_mode(path: Path) -> None:
+    """Give a file the permissions that an ordinary new one has.
+
+    They are those of a file made beside it: the process's umask cannot be read without changing it, for the files that
+    other threads make in the meantime, too.
+    """
+    ordinary = _unused_beside(path)
+    try:
+        ordinary.touch(0o666, exist_ok=False)
+        os.chmod(path, stat.S_IMODE(ordinary.stat().st_mode))
+    finally:
+        _remove(ordinary)
+
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+REFUSED = (
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.EFBIG,
+)  # fmt: skip
+
+
+def _as_vsr_error(path: Path, error: OSError) -> Exception:
+    """The user's view of a failed write; other system errors stay what they are."""
+    return write_error(path, error) if error.errno in (*FULL, *REFUSED) else error
+
+
+def write_error(path: str | Path, error: OSError) -> VsrError:
+    """The user's view of any system error that met a write: "no_space" or "not_writable", with the system's reason."""
+    if error.errno in FULL:
+        return VsrError("no_space", f"no space left to write {path}")
+    return VsrError("not_writable", f"cannot write {path}: {error.strerror or error}")

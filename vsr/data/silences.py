@@ -1,0 +1,61 @@
+"""Silence round the words of a track: published tracks begin with the first word and end with the last.
+
+What is before and after comes from clips of the same list that have it: their lips' way to the first word, and from the
+last, is laid on another face. Shapes: as in `vsr.data.mouth_track`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from vsr.data.manifest import Clip
+from vsr.data.mouth_track import Track, joined, span_of
+from vsr.face.mouth_features import with_changes
+
+SHORTEST = 4  # frames of silence that are kept as such
+
+
+class Silences:
+    """What mouths do before the first word and after the last, as ways from there, in mouth widths."""
+
+    def __init__(self, clips: Sequence[Clip], tracks: Sequence[Track]):
+        self.before, self.after = [], []
+        for clip, track in zip(clips, tracks, strict=True):
+            first, last = span_of(clip)
+            if clip.words and SHORTEST <= first < len(track):
+                self.before.append(_way(track[:first], track[first : first + 1], track.width))
+            if clip.words and last <= len(track) - SHORTEST:
+                self.after.append(_way(track[last:], track[last - 1 : last], track.width))
+
+    def around(self, track: Track, probability: float, rng: np.random.Generator) -> tuple[int, Track]:
+        """The words' track with silence; how many frames are before them."""
+        width = track.width
+        before, after = (_some(own, probability, rng) for own in (self.before, self.after))
+        parts = [track]
+        if before is not None:
+            start = before[len(before) - _length(before, rng) :]
+            parts.insert(0, _laid(start, track[:1], width))
+        if after is not None:
+            parts.append(_laid(after[: _length(after, rng)], track[-1:], width))
+        whole = joined(parts)
+        whole.measures[:, :6] = np.maximum(whole.measures[:, :6], 0)
+        return len(parts[0]) if before is not None else 0, Track(whole.points, with_changes(whole.measures))
+
+
+def _way(track: Track, origin: Track, width: float) -> Track:
+    return Track((track.points - origin.points) / width, track.measures - origin.measures)
+
+
+def _laid(way: Track, origin: Track, width: float) -> Track:
+    return Track((origin.points + way.points * width).astype(np.float32), origin.measures + way.measures)
+
+
+def _some(ways: list[Track], probability: float, rng: np.random.Generator) -> Track | None:
+    return ways[rng.integers(len(ways))] if ways and rng.random() < probability else None
+
+
+def _length(way: Track, rng: np.random.Generator) -> int:
+    """All of it, or as often a part."""
+    return int(rng.integers(0, len(way) + 1)) if rng.random() < 0.5 else len(way)

@@ -1,0 +1,71 @@
+"""Tokens that need no segmenter: characters, and words of a closed list."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Sequence
+from pathlib import Path
+
+from vsr.core.errors import VsrError
+from vsr.core.files import write_json
+from vsr.text.listed import CONFIG, SPACE, Listed, spans_between_spaces
+from vsr.text.normalise import lower
+
+CHARACTERS = SPACE + "'" + string.ascii_lowercase + string.digits
+
+
+class CharTokenizer(Listed):
+    """One token a character of the lower-cased text; ``characters`` holds the space."""
+
+    def __init__(self, characters: str = CHARACTERS):
+        if len(set(characters)) != len(characters) or SPACE not in characters:
+            raise VsrError("bad_model", "a character tokenizer needs distinct characters, the space among them")
+        super().__init__(characters)
+        self.characters = characters
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of the normalised text, without start or end."""
+        return self.ids(lower(text))
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text with single spaces."""
+        return " ".join("".join(self._written(ids)).split())
+
+    def word_spans(self, ids: Sequence[int]) -> list[tuple[str, int, int]]:
+        """(word, first token, one past its last token); the space belongs to no word."""
+        return spans_between_spaces(self._written(ids))
+
+    def save(self, folder: str | Path) -> None:
+        """Write tokenizer.json."""
+        write_json(Path(folder) / CONFIG, {"kind": "char", "characters": self.characters})
+
+
+class WordTokenizer(Listed):
+    """One token a word of a closed list; other words are unknown.
+
+    Args:
+        words: distinct, each as ``lower`` writes it, in the order of their ids.
+    """
+
+    def __init__(self, words: Sequence[str]):
+        odd = [word for word in words if not isinstance(word, str) or not word or SPACE in word or lower(word) != word]
+        if odd or not words or len(set(words)) < len(words):
+            raise VsrError("bad_model", "a word tokenizer needs distinct words in lower case without punctuation")
+        super().__init__(words)
+        self.words = self.units
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of the words of the normalised text, without start or end."""
+        return self.ids(lower(text).split())
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text with single spaces."""
+        return " ".join(piece for piece in self._written(ids) if piece)
+
+    def word_spans(self, ids: Sequence[int]) -> list[tuple[str, int, int]]:
+        """(word, its token, one past it)."""
+        return [(piece, index, index + 1) for index, piece in enumerate(self._written(ids)) if piece]
+
+    def save(self, folder: str | Path) -> None:
+        """Write tokenizer.json."""
+        write_json(Path(folder) / CONFIG, {"kind": "word", "words": self.words})
