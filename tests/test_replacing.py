@@ -204,6 +204,11 @@ def test_the_configuration_of_somebody_else_is_not_replaced_by_that_of_a_run(ver
     other.write_bytes(FOREIGN)
     assert main([*verb, "--config", str(own), "--out", str(other.parent)]) == 1
     assert "is not the configuration of a run" in capsys.readouterr().err and other.read_bytes() == FOREIGN
+    other.rename(other.with_name("elsewhere.yaml"))
+    (other.parent / "model").mkdir()
+    assert main([*verb, "--config", str(own), "--out", str(other.parent)]) == 1
+    assert "choose another --out" in capsys.readouterr().err and not other.exists()
+    other.write_bytes(FOREIGN)
     ours = recorded("")
     assert not ours.holds(other)
     Ledger(other.parent).add("config.yaml", {})

@@ -134,7 +134,7 @@ def as_far_as_it_goes(speak: Callable, *given):
 def tell_broken(video: str, broken) -> int:
     """A line on stderr about a video that was not read to its end; the exit status."""
     if broken:
-        print(f"lip2speech: {broken}; the rest of it is silent", file=sys.stderr)
+        print(f"lip2speech: {broken}; what could not be read is silent", file=sys.stderr)
     return int(broken is not None)
 
 

@@ -88,7 +88,9 @@ def holed(tmp_path_factory):
     """Six seconds, the third of which is damaged; a key frame every second."""
     path = write_video(tmp_path_factory.mktemp("holed") / "holed.mp4", talking_face(150), options={"g": "25"})
     data = path.read_bytes()
-    path.write_bytes(data[: len(data) * 40 // 100] + bytes(len(data) // 20) + data[len(data) * 45 // 100 :])
+    begin, end = data.index(b"mdat") + 4, data.rindex(b"moov") - 4
+    first, last = (begin + (end - begin) * percent // 100 for percent in (40, 45))
+    path.write_bytes(data[:first] + bytes(last - first) + data[last:])
     return path
 
 

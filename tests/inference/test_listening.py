@@ -180,6 +180,22 @@ def test_sound_that_breaks_off_is_read_to_there(hearing, clips, tmp_path, capsys
     command = ["transcribe", str(tmp_path / "cut.mkv"), "--model", str(hearing), "--modality", "sound"]
     assert main([*command, "--format", "json"]) == 1
     printed = capsys.readouterr()
-    assert "breaks off after 0.9" in printed.err and "what was read of it is kept" in printed.err
+    assert "the sound breaks off after 0.9" in printed.err and "what was read of it is kept" in printed.err
     record = json.loads(printed.out)
     assert record["segments"] and not record["complete"]
+
+
+def test_damage_of_the_sound_alone_is_told_where_both_are_read(hearing, clips, tmp_path, capsys):
+    import av
+
+    with av.open(str(clips / "b.mov")) as container:
+        packets = [(packet.pos, packet.size) for packet in container.demux(audio=0) if packet.size]
+    data = bytearray((clips / "b.mov").read_bytes())
+    for at, size in packets[10:16]:
+        data[at : at + size] = b"\xff" * size
+    (tmp_path / "b.mov").write_bytes(data)
+    command = ["transcribe", str(tmp_path / "b.mov"), "--model", str(hearing)]
+    assert main([*command, "--modality", "both"]) == 1
+    printed = capsys.readouterr()
+    assert "the sound is damaged from" in printed.err and printed.out.strip()
+    assert main([*command, "--modality", "video"]) == 0

@@ -133,3 +133,4 @@ def test_many_holes_are_told_in_one_line():
     three = "is damaged from 1.00 to 1.50 s, from 2.00 to 2.50 s, from 3.00 to 3.50 s"
     assert told(holes) == f"{three} and 3 more times" and told(holes[:3]) == three
     assert told(holes, after=7.0) == ""
+    assert told([(1.0, 1.0)]) == "is damaged at 1.00 s", "of an AVI, whose clock does not know what is missing"

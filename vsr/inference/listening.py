@@ -64,6 +64,11 @@ class Hearing:
         """The sound of stretches of frames, by their times; None where none is read."""
         return waves_at(self.path, spans) if self.modality == BOTH and self.sound else None
 
+    def check_whole(self) -> None:
+        """Raises VsrError unreadable where sound that is read breaks off or is damaged."""
+        if self.modality == BOTH and self.sound:
+            check_sound(self.path)
+
     def noted(self, made: dict[str, Any]) -> dict[str, Any]:
         """A provenance that names what was read, and that a recording has no sound to read."""
         if not self.modality:

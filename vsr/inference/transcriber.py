@@ -155,6 +155,7 @@ class Reading:
         done = self.journal.blocks
         if damaged := told(hole for block in done for hole in block.holes):  # of a run that this one goes on from
             raise VsrError("unreadable", f"{self.path}: {damaged}")
+        self.hearing.check_whole()
         reasons = {stretch.reason for block in done for stretch in block.skipped}
         frames, tracks = sum(block.frames for block in done), sum(len(block.tracks) for block in done)
         check_found(self.path, frames, tracks, reasons, any(block.readings for block in done))

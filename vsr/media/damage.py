@@ -124,9 +124,13 @@ def _is_key(frame) -> bool:
     return getattr(frame, "key_frame", True)
 
 
+def _span(start: float, end: float) -> str:
+    return f"from {start:.2f} to {end:.2f} s" if end - start >= 0.01 else f"at {start:.2f} s"
+
+
 def told(holes: Iterable[Hole], after: float = 0.0) -> str:
     """What is said of a file with holes, of those that end after a time; nothing of one without."""
-    times = [f"from {start:.2f} to {end:.2f} s" for start, end in sorted(set(holes)) if end > after]
+    times = [_span(*hole) for hole in sorted(set(holes)) if hole[1] > after]
     if not times:
         return ""
     more = f" and {len(times) - 3} more times" if len(times) > 3 else ""

@@ -62,9 +62,9 @@ class Demuxed:
             self.own, self.newest = max(self.own, end), at if restarted else max(self.newest, at)
 
 
-def check_complete(path: str | Path, seen: Demuxed, clock: Clock, after: float = 0.0) -> None:
+def check_complete(path: str | Path, seen: Demuxed, clock: Clock, after: float = 0.0, what: str = "") -> None:
     """A clip that breaks off would get a text that breaks off, one with holes a text with holes: behind the last frame,
-    refuse it aloud. Holes that end before ``after`` (seconds) do not count.
+    refuse it aloud. Holes that end before ``after`` (seconds) do not count; ``what`` the message is about, if not all.
 
     Raises VsrError unreadable.
     """
@@ -72,7 +72,7 @@ def check_complete(path: str | Path, seen: Demuxed, clock: Clock, after: float =
         raise VsrError("unreadable", f"{path}: not one frame can be decoded")
     problems = [_breaking_off(path, seen, clock.last, clock), told(seen.damage.holes, after)]
     if any(problems):
-        raise VsrError("unreadable", f"{path}: {' and '.join(filter(None, problems))}")
+        raise VsrError("unreadable", f"{path}: {what}{' and '.join(filter(None, problems))}")
 
 
 def check_whole(path: str | Path, seen: Demuxed, after: float) -> None:

@@ -22,11 +22,11 @@ def check_sound(path: str | Path) -> None:
     """The same of the sound of a recording, if it has any. Raises VsrError unreadable."""
     with open_container(path) as container:
         if stream := sound_stream(container):
-            _check(path, container, stream)
+            _check(path, container, stream, "the sound ")
 
 
-def _check(path: str | Path, container, stream) -> None:
+def _check(path: str | Path, container, stream, what: str = "") -> None:
     seen, clock = Demuxed(path, container, stream), Clock(container, stream)
     frames = seen.damage.unspoilt(decoded_frames(seen, stream))
     deque(seen.damage.noted(clock.timed(frames)), maxlen=0)
-    check_complete(path, seen, clock)
+    check_complete(path, seen, clock, what=what)
