@@ -151,7 +151,13 @@ class Transcript:
     def warnings(self) -> list[dict]:
         """What must be known before the words are believed: {"reason", "message"} each."""
         skipped = skipped_warnings(self.skipped, not self.segments, "and is not read there")
-        return [*skipped, *self._unheard(), *self._guessed()]
+        return [*self._partly_read(), *skipped, *self._unheard(), *self._guessed()]
+
+    def _partly_read(self) -> list[dict]:
+        """The error, where something was read all the same."""
+        if self.error is None or not self.segments:
+            return []
+        return [{"reason": self.error[0], "message": self.error[1]}]
 
     def _unheard(self) -> list[dict]:
         made = self.provenance or {}

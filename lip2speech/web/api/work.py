@@ -10,7 +10,7 @@ from pathlib import Path
 from lip2speech.web.jobs import Job, Limits
 from lip2speech.web.models import Models
 from lip2speech.web.reading import checked_seconds
-from vsr.core.errors import VsrError
+from vsr.core.errors import Incomplete, VsrError
 from vsr.core.progress import Watch
 from vsr.output.transcript import Transcript
 
@@ -42,9 +42,18 @@ def transcribe_job(models: Models, limits: Limits, job: Job, wish: Wish) -> None
     from vsr.inference.transcriber import transcribe
 
     _begin(job, limits)
-    transcript = transcribe(models.reader, job.source, faces=wish.faces, watch=_watch(job, "reading"))
+    try:
+        transcript = transcribe(models.reader, job.source, faces=wish.faces, watch=_watch(job, "reading"))
+    except Incomplete as error:
+        transcript = error.record
+    broken = transcript.error and (transcript.error[0], _named(job, transcript.error[1]))
     job.enter("done", 1.0)
-    wish.transcript = dataclasses.replace(transcript, file=job.name)
+    wish.transcript = dataclasses.replace(transcript, file=job.name, error=broken)
+
+
+def _named(job: Job, message: str) -> str:
+    """A message with the file's name where the server's path stands."""
+    return message.replace(str(job.source), job.name)
 
 
 def speak_job(models: Models, limits: Limits, job: Job, wish: Wish) -> None:
@@ -57,7 +66,11 @@ def speak_job(models: Models, limits: Limits, job: Job, wish: Wish) -> None:
     out = f"spoken.{wish.format}"
     plan = None if wish.format == "wav" else check_container(job.source, Path(out))
     text, who = _text(models, job, wish), _who(job, wish)
-    spoken = speak(models.voice, job.source, who, SpeakOptions(faces=wish.faces), text, _watch(job, "voice"))
+    try:
+        spoken = speak(models.voice, job.source, who, SpeakOptions(faces=wish.faces), text, _watch(job, "voice"))
+    except Incomplete as error:
+        spoken = error.record
+        wish.warnings.append({"reason": error.reason, "message": _named(job, error.message)})
     wish.warnings += spoken.warnings
     if guessed := text.warning():
         wish.warnings.append({"reason": "outside_domain", "message": guessed})

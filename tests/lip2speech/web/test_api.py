@@ -330,3 +330,20 @@ def test_keys_open_the_api_and_nothing_else_does(tiny_model, tiny_voice_folder, 
         stated = client.get("/openapi.json").json()
         assert stated["paths"][READ]["post"]["security"] == [{"key": []}]
         assert "security" not in stated["paths"]["/healthz"]["get"] and json.dumps(stated).count("bearer") == 1
+
+
+def test_of_a_film_that_breaks_off_what_could_be_read_is_answered(api, document, tmp_path):
+    client, _ = api
+    whole = write_video(tmp_path / "whole.mkv", talking_face(70), options={"g": "10"})
+    cut = tmp_path / "cut.mkv"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 8 // 10])
+    read = follows(document, post(client, READ, cut), READ).json()
+    (warning, *_) = read["warnings"]
+    assert (
+        warning["reason"] == "unreadable"
+        and warning["message"].startswith("cut.mkv: breaks off after")
+        and read["text"]
+    )
+    assert "unreadable" in post(client, READ, cut, response_format="text").headers["x-warning"]
+    spoken = follows(document, post(client, SPEAK, cut), SPEAK)
+    assert spoken.status_code == 200 and "unreadable" in spoken.headers["x-warning"]
