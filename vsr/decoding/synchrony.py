@@ -31,7 +31,7 @@ GRID_SYNC = SHIPPED / "grid-sync"
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 KIND = "synchrony"
 MOST = 15  # frames by which sound may be off
-LEAST = 5  # frames that a shift must leave
+LEAST = FPS  # frames that a shift must leave, or half of a shorter track: a few frames agree by chance
 
 
 @dataclass(frozen=True)
@@ -102,11 +102,12 @@ class Synchrony:
 
 def agreements(see: Tensor, hear: Tensor, most: int = MOST) -> Tensor:
     """Mean cosine (2 most + 1,) of lips (T, W) and sound (T, W) that comes -most ... most frames later; -1 where fewer
-    than `LEAST` frames are left."""
+    than `LEAST` frames are left, or than half of them."""
     cosines, count = see @ hear.T, len(see)
+    least = min(LEAST, (count + 1) // 2)
     found = torch.full((2 * most + 1,), -1.0)
     for place, steps in enumerate(range(-most, most + 1)):
-        if count - abs(steps) >= LEAST:
+        if count - abs(steps) >= least:
             found[place] = cosines.diagonal(steps).mean()
     return found
 

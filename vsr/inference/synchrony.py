@@ -65,15 +65,17 @@ def tracks_of(model: Synchrony, path: str | Path, faces: str | int = "largest") 
 
 
 def offset_in(model: Synchrony, path: str | Path, faces: str | int = "largest", most: int = MOST) -> Offset:
-    """By how many frames the sound comes later than the lips; of several tracks the mean agreement counts.
+    """By how many frames the sound comes later than the lips; at each shift the mean agreement of the tracks that are
+    long enough for it counts.
 
     Raises VsrError as `tracks_of`.
     """
-    total, frames = torch.zeros(2 * most + 1), 0
+    total, frames = torch.zeros(2 * most + 1), torch.zeros(2 * most + 1)
     for own in tracks_of(model, path, faces):
-        total += agreements(own.see, own.hear, most) * len(own.see)
-        frames += len(own.see)
-    return best_offset(total / max(1, frames))
+        found = agreements(own.see, own.hear, most)
+        total += torch.where(found > -1, found * len(own.see), 0.0)
+        frames += (found > -1) * len(own.see)
+    return best_offset(torch.where(frames > 0, total / frames.clamp(min=1), -1.0))
 
 
 def windows_of(model: Synchrony, track: Track, offset: int = 0) -> list[Window]:

@@ -15,8 +15,8 @@ ABOUT = """Compares the lips of every face with the sound, in windows of two sec
 agrees best speaks, provided it agrees at all (a score above 0). Off-screen voices have no
 face: then no score is above 0. The embeddings were trained contrastively on GRID sentences."""
 FILES = """reads   video files with sound; a model
-writes  a line for each face; with --out JSON Lines: file, faces (score, share of windows in
-        which it speaks), windows (face, start, end, score, speaks)"""
+writes  a line for each face, numbered as in transcripts (from 0); with --out JSON Lines: file,
+        faces (score, share of windows in which it speaks), windows (face, start, end, score, speaks)"""
 FAILS = "a file could not be read; the others are done all the same"
 SEE = "vsr sync, vsr transcribe"
 EXAMPLE = """vsr speakers panel.mp4
@@ -50,9 +50,8 @@ def run(args: argparse.Namespace) -> int:
         faces = summary(windows)
         if not windows:
             raise VsrError("bad_options", f"{path}: sound that is {args.offset} frames late leaves nothing to compare")
-        lines = [line_of(path, face + 1, **own) for face, own in faces.items()]
-        record = {"file": path, "faces": {str(face + 1): own for face, own in faces.items()}}
-        each = [vars(own) | {"face": own.face + 1} for own in windows]
-        return "\n".join(lines), record | {"windows": each}
+        lines = [line_of(path, face, **own) for face, own in faces.items()]
+        record = {"file": path, "faces": {str(face): own for face, own in faces.items()}}
+        return "\n".join(lines), record | {"windows": [vars(own) for own in windows]}
 
     return over_videos(args.videos, args.out, found)
