@@ -2,11 +2,16 @@
 
 import errno
 import pickle
+import resource
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
 
 from vsr.core import clock
+from vsr.core.atomic import system_error
 from vsr.core.errors import VsrError
 from vsr.core.files import atomic_write, check_output, read_json, read_lines, write_json, write_lines
 
@@ -66,6 +71,27 @@ def test_full_disk_is_told(tmp_path):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert caught.value.reason == "no_space"
     assert not list(tmp_path.iterdir())
+
+
+def test_a_write_that_the_system_refuses_safetensors_is_told(tmp_path):
+    """A full disk was a traceback: the library tells of the system's error in words alone."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        told = pytest.raises(VsrError, match="cannot write .*a.safetensors: File too large")
+        with told as caught, atomic_write(tmp_path / "a.safetensors") as temporary:
+            save_file({"a": np.zeros(3000, np.float32)}, temporary)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert caught.value.reason == "not_writable" and not list(tmp_path.iterdir())
+
+
+def test_errors_of_safetensors_that_are_not_the_systems_stay_what_they_are(tmp_path):
+    with pytest.raises(SafetensorError), atomic_write(tmp_path / "a.safetensors") as temporary:
+        temporary.write_bytes(b"no such file")
+        load_file(temporary)
+    full = system_error(SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"))
+    assert full is not None and full.errno == errno.ENOSPC
 
 
 def test_errors_cross_process_borders():

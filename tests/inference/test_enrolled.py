@@ -67,6 +67,20 @@ def test_more_examples_add_up_and_stay_what_they_were(phrases, clips, tiny_model
     assert set(seen) == {"frontend", "last", "points"} and len({len(values) for values in seen.values()}) == 1
 
 
+def test_an_example_that_comes_in_while_another_is_seen_is_kept(phrases, clips, tiny_model, monkeypatch):
+    """Two processes on one phrase: the one that was done later had put its example in place of the other's."""
+    seen = own.streams_of
+
+    def meanwhile(loaded, *given):
+        monkeypatch.setattr(own, "streams_of", seen)
+        own.enrol(loaded, "phrases", "Ich habe Durst", [clips["fast"]])
+        return seen(loaded, *given)
+
+    monkeypatch.setattr(own, "streams_of", meanwhile)
+    new = own.enrol(load_model(str(tiny_model)), "phrases", "Ich habe Durst", [clips["halting"]])
+    assert new.clips == ("slow.mp4", "fast.mp4", "halting.mp4") and len(new.examples) == 3
+
+
 def test_phrases_are_listed_and_forgotten(phrases, capsys):
     assert main(["phrases", "enrolled"]) == 0
     assert [line.split("\t")[0] for line in capsys.readouterr().out.splitlines()] == ["Ich habe Durst", "喉が渇いた"]

@@ -37,8 +37,10 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
             os.replace(temporary, path)
         else:
             others.files[temporary] = path
-    except OSError as error:
-        raise _as_vsr_error(path, error) from error
+    except Exception as error:
+        if (system := system_error(error)) is None:
+            raise
+        raise _as_vsr_error(path, system) from error
     finally:
         if others is None or temporary not in others.files:
             _remove(temporary)
@@ -128,6 +130,15 @@ def usual_mode(path: Path) -> None:
         _remove(ordinary)
 
 
+def system_error(error: Exception) -> OSError | None:
+    """The system's error: what is one, or what tells of one in words as safetensors does; None for any other."""
+    if isinstance(error, OSError):
+        return error
+    told = re.search(r"\(os error (\d+)\)", str(error))
+    return OSError(int(told[1]), os.strerror(int(told[1]))) if told and type(error).__name__ == TOLD_BY else None
+
+
+TOLD_BY = "SafetensorError"  # by its name, so that files are written without loading the library
 FULL = (errno.ENOSPC, errno.EDQUOT)
 REFUSED = (
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.EFBIG,

@@ -92,16 +92,23 @@ def enrol(
             another reader, and what a video is refused for.
     """
     phrase, path = " ".join(phrase.split()), _file_of(folder, phrase)
-    known = read_phrase(path) if path.is_file() else Phrase(phrase, (), (), reader_of(loaded))
-    _check_reader(loaded, known)
-    if len(known.clips) + len(clips) > MOST:
-        raise VsrError("bad_text", f"{phrase!r} would have more than {MOST} examples: remove it first")
+    _known(loaded, path, phrase, len(clips))
     seen = tuple(streams_of(loaded, clip, faces, cropped) for clip in clips)
     given = names or [Path(clip).name for clip in clips]
+    known = _known(loaded, path, phrase, len(clips))  # again: another process may have enrolled in the meantime
     new = Phrase(known.phrase, known.examples + seen, known.clips + tuple(given), known.model)
     Path(folder).mkdir(parents=True, exist_ok=True)
     write_phrase(path, new)
     return new
+
+
+def _known(loaded: LoadedModel, path: Path, phrase: str, more: int) -> Phrase:
+    """What is known of a phrase that gets more examples. Raises VsrError as `enrol`."""
+    known = read_phrase(path) if path.is_file() else Phrase(phrase, (), (), reader_of(loaded))
+    _check_reader(loaded, known)
+    if len(known.clips) + more > MOST:
+        raise VsrError("bad_text", f"{phrase!r} would have more than {MOST} examples: remove it first")
+    return known
 
 
 def recognise(

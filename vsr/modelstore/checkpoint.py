@@ -13,8 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from vsr.core.atomic import system_error, usual_mode
 from vsr.core.errors import VsrError, one_line
-from vsr.core.files import usual_mode
 from vsr.core.filetypes import is_json, mistaken
 from vsr.core.forks import one_thread_in_forks
 from vsr.core.renamed import with_new_names
@@ -94,7 +94,7 @@ def save_weights(path: Path, model, half: bool) -> None:
         save_file({name: stored(name, tensor) for name, tensor in own.items()}, str(path))
         usual_mode(path)
     except SafetensorError as error:  # how the library reports that the disk is full
-        raise OSError(one_line(error)) from error
+        raise system_error(error) or OSError(one_line(error)) from error
 
 
 def load_weights(folder: Path, build: Callable[[], Any]) -> Any:
