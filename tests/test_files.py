@@ -1,6 +1,7 @@
 """Files are written whole or not at all; errors carry their reason everywhere."""
 
 import errno
+import os
 import pickle
 import resource
 from pathlib import Path
@@ -25,6 +26,16 @@ def test_a_failed_write_leaves_the_old_file_and_no_scrap(tmp_path):
         raise RuntimeError
     assert read_json(path) == {"text": "née"}
     assert [file.name for file in path.parent.iterdir()] == ["a.json"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_or_a_device_is_not_replaced(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for write in (check_output, lambda path: write_json(path, {})):
+        with pytest.raises(VsrError, match="it is a device or a pipe") as caught:
+            write(pipe)
+        assert caught.value.reason == "not_writable" and pipe.is_fifo() and list(tmp_path.iterdir()) == [pipe]
 
 
 def test_lines(tmp_path):

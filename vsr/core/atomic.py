@@ -24,6 +24,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     others. Raises VsrError ("no_space" when the disk is full, "not_writable" when the folder refuses the file).
     """
     path, others = Path(path), _waiting.get()
+    check_no_device(path)
     temporary = _unused_beside(path)  # named before it is made: a request to end finds it at any moment
     try:
         if others is not None:
@@ -44,6 +45,13 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     finally:
         if others is None or temporary not in others.files:
             _remove(temporary)
+
+
+def check_no_device(path: Path) -> None:
+    """A new file would take the place of a device, a pipe or a socket. Raises VsrError not_writable."""
+    with suppress(OSError):  # what cannot be looked at is told of by who writes
+        if not stat.S_ISREG(mode := path.stat().st_mode) and not stat.S_ISDIR(mode):
+            raise VsrError("not_writable", f"cannot write {path}: it is a device or a pipe, give the name of a file")
 
 
 @dataclass

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from vsr.core.atomic import atomic_write, remove_leftovers, together, usual_mode, write_error
+from vsr.core.atomic import atomic_write, check_no_device, remove_leftovers, together, usual_mode, write_error
 from vsr.core.errors import VsrError
 from vsr.core.kinds import Kind
 
@@ -33,6 +33,7 @@ def check_output(path: str | Path, *inputs: str | Path, kind: Kind | None = None
             raise VsrError("bad_config", f"{path} is what is read: write to another file")
         if path.is_dir():
             raise VsrError("not_writable", f"cannot write {path}: it is a folder")
+        check_no_device(path)
         if kind is not None and _is_other(path, kind):
             raise VsrError("exists", f"{path} is there and is not {kind.name}: give another name, or move it away")
         there = next(folder for folder in path.absolute().parents if folder.exists())

@@ -15,8 +15,9 @@ ABOUT = """Compares the lips of every face with the sound, in windows of two sec
 agrees best speaks, provided it agrees at all (a score above 0). Off-screen voices have no
 face: then no score is above 0. The embeddings were trained contrastively on GRID sentences."""
 FILES = """reads   video files with sound; a model
-writes  a line for each face, numbered as in transcripts (from 0); with --out JSON Lines: file,
-        faces (score, share of windows in which it speaks), windows (face, start, end, score, speaks)"""
+writes  a line for each face, numbered as in transcripts (from 0); with --out JSON Lines:
+        file, faces (score, share of windows in which it speaks), windows (face, start, end,
+        score, speaks)"""
 FAILS = "a file could not be read; the others are done all the same"
 SEE = "vsr sync, vsr transcribe"
 EXAMPLE = """vsr speakers panel.mp4
