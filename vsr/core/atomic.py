@@ -21,7 +21,8 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path` with the same suffix; it takes the name `path` on success.
 
     On failure the temporary file is removed and an older `path` is left as it was; within `together` it waits for the
-    others. Raises VsrError ("no_space" when the disk is full, "not_writable" when the folder refuses the file).
+    others. Raises VsrError ("no_space" when the disk is full, "not_writable" when the folder refuses the
+    file or the name is that of a device or a pipe).
     """
     path, others = Path(path), _waiting.get()
     check_no_device(path)

@@ -60,7 +60,7 @@ class Damage:
 
     def _lacks_some_before(self, packet) -> bool:
         """Whether packets of the stream itself were lost before one: MPEG-TS counts what it carries, and what is put
-        behind something else is counted anew."""
+        behind something else begins to count again."""
         before, self._decoded = self._decoded, packet.dts
         if not self._doubt or None in (before, packet.dts):
             return False
