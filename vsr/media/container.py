@@ -68,7 +68,8 @@ def opened(path: str | Path) -> Iterator[tuple]:
 def video_clock(path: str | Path) -> tuple[float, float]:
     """(time stamp that players show as zero, second of the first frame), both in seconds.
 
-    With it sound can be laid beside the frames of `read_frames`. Raises VsrError "unreadable" or "no_video".
+    With it sound can be laid beside the frames of `vsr.media.reader.read_frames`. Raises VsrError "unreadable" or
+    "no_video".
     """
     with opened(path) as (container, stream):
         clock = Clock(container, stream)
