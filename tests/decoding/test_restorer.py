@@ -10,8 +10,9 @@ pytest.importorskip("transformers")
 
 from tests.tiny_restorer import KINDS, PROMPTS, TEXTS, tiny
 from vsr.core.errors import VsrError
-from vsr.decoding.restorer import LoraSettings, OwnCodec, RestorerSettings, units_of
+from vsr.decoding.restorer import OwnCodec, RestorerSettings, units_of
 from vsr.decoding.restorer_folder import build
+from vsr.models.text_backbone import LoraSettings
 from vsr.training.restoring_pairs import batch_of, pair_loss
 
 

@@ -11,8 +11,9 @@ pytest.importorskip("transformers")
 
 from tests.tiny_restorer import KINDS, tiny
 from vsr.core.errors import VsrError
-from vsr.decoding.restorer import LoraSettings, Restorer, RestorerSettings
+from vsr.decoding.restorer import Restorer, RestorerSettings
 from vsr.decoding.restorer_folder import build, load_restorer, save_restorer
+from vsr.models.text_backbone import LoraSettings
 
 
 def adapted(backbone, **lora):

@@ -19,10 +19,11 @@ from torch.nn import functional as F
 from vsr.core.clock import FPS
 from vsr.core.errors import VsrError
 from vsr.core.numbers import COUNT
+from vsr.core.registry import Registry
 from vsr.data.modalities import VIDEO, Read
 from vsr.data.transforms import MEAN, STD
 from vsr.models.limits import check_sizes
-from vsr.models.registry import ENCODERS, FRONTENDS, Part, Registry, reads_of, settings_of, sound_form_of, split_kind
+from vsr.models.registry import ENCODERS, FRONTENDS, Part, reads_of, settings_of, sound_form_of, split_kind
 from vsr.models.streams import Given, Streams, frames_in, streams_of
 
 BLACK = -MEAN / STD  # a black pixel in the network's input

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from vsr.core.errors import VsrError, one_line
 from vsr.core.files import atomic_write
 from vsr.core.packages import needed
-from vsr.data.batch import VIDEO
+from vsr.data.modalities import VIDEO
 from vsr.data.transforms import SIDE
 from vsr.models.lengths import unpadded
 from vsr.models.lipreader import LipReader

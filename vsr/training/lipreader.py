@@ -12,6 +12,7 @@ from torch import nn
 
 from vsr.core.clock import FPS
 from vsr.core.errors import VsrError
+from vsr.core.tokens import UNK
 from vsr.data.batch import CropDataset
 from vsr.data.manifest import Clip
 from vsr.data.sampler import FrameBudgetSampler
@@ -28,7 +29,7 @@ from vsr.modelstore.importers.reading import read_checkpoint, weights_of
 from vsr.objectives.registry import objective_of
 from vsr.objectives.step import Step
 from vsr.text.normalise import lower
-from vsr.text.tokenizer import UNK, Tokenizer, WordTokenizer, load_tokenizer, unit_of
+from vsr.text.tokenizer import Tokenizer, WordTokenizer, load_tokenizer, unit_of
 from vsr.text.unit_tokenizers import UnitTokenizer
 from vsr.training.bridge import fill_bridge
 from vsr.training.centroids import fit_centroids

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from vsr.core.errors import VsrError
+from vsr.core.tokens import BLANK, UNK
 from vsr.models.lipreader import tokenizer_of_head
 from vsr.models.words import FIRST
-from vsr.text.tokenizer import BLANK, UNK, Tokenizer, alphabet_of, pieces_of, unit_of
+from vsr.text.tokenizer import Tokenizer, alphabet_of, pieces_of, unit_of
 
 HEADS = ("ctc.", "alignment.", "words.", "decoder.embed.", "decoder.out.")  # a row for each token
 FRONT = "frontend."

@@ -45,7 +45,7 @@ async def finished(worker):
     "moment",
     [
         "lip2speech.web.reading.playable_copy", "vsr.inference.recognition.read_clip",
-        "lip2speech.inference.dubbing.speak_clip", "vsr.media.audio.mux",
+        "lip2speech.inference.dubbing.speak_clip", "vsr.media.mux.mux.mux",
     ],
 )  # fmt: skip
 def test_what_is_dropped_does_not_come_back(make_worker, face_clip, monkeypatch, moment):

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import chain, islice
 
-from vsr.media.concatenated import RESTARTED
 from vsr.media.mux.listing import Listing, packets_of, packets_of_file
+from vsr.media.timestamps import RESTARTED
 
 REORDERED = ("h264", "hevc")  # raw streams whose order of display FFmpeg finds by the frames' headers
 FOLLOWING = 64  # packets by which it knows the last frames' times, too

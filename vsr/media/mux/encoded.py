@@ -7,9 +7,9 @@ from fractions import Fraction
 
 import numpy as np
 
-from vsr.media.concatenated import RESTARTED
 from vsr.media.container import decoded_frames
 from vsr.media.frame_shape import fitted, quarter_turns, same_aspect
+from vsr.media.timestamps import RESTARTED
 
 TICKS = 90_000  # of a second
 QUALITY = {"libx264": {"crf": "16", "preset": "veryfast"}, "libvpx-vp9": {"crf": "20", "b": "0", "cpu-used": "6"}}
