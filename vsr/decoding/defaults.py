@@ -14,7 +14,7 @@ from vsr.decoding.options import DecodeOptions, unheeded
 from vsr.modelstore.checkpoint import bad_model, read_config
 from vsr.modelstore.folder import find_model
 from vsr.text.phonemes import UNITS
-from vsr.text.tokenizer import kind_of, load_tokenizer
+from vsr.text.tokenizer import TEXT, kind_of, load_tokenizer, unit_of
 
 if TYPE_CHECKING:
     from vsr.modelstore.folder import LoadedModel
@@ -32,7 +32,7 @@ def options_for(loaded: LoadedModel, given: Mapping[str, Any] | None = None) -> 
     if not given.get("head") and (name := head_alone(loaded.model)):
         given["head"] = name
     ctc_alone = loaded.model.decoder is None and loaded.model.ctc is not None
-    usual = {} if given.get("head") else usual_method(ctc_alone, getattr(loaded.tokenizer, "unit", "text"))
+    usual = {} if given.get("head") else usual_method(ctc_alone, unit_of(loaded.tokenizer))
     return _options(loaded.folder, loaded.config, usual | given)
 
 
@@ -48,7 +48,7 @@ def usual_method(ctc_alone: bool, unit: str) -> dict[str, Any]:
     """The method of a model that is not searched by CTC and decoder together."""
     if not ctc_alone:
         return {}
-    return {"method": "ctc_beam" if unit == "text" else LEXICON}
+    return {"method": "ctc_beam" if unit == TEXT else LEXICON}
 
 
 def options_in(folder: str | Path, config: Mapping[str, Any], given: Mapping[str, Any]) -> DecodeOptions:
@@ -64,7 +64,7 @@ def options_in(folder: str | Path, config: Mapping[str, Any], given: Mapping[str
         given["head"] = next((name for name, own in heads.items() if name != "alignment" and not own.get("layer")), "")
     ctc_alone = "ctc" in heads and "attention" not in heads
     unit = kind_of(folder)
-    usual = {} if given.get("head") else usual_method(ctc_alone, unit if unit in UNITS else "text")
+    usual = {} if given.get("head") else usual_method(ctc_alone, unit if unit in UNITS else TEXT)
     return _options(folder, config, usual | given)
 
 

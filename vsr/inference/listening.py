@@ -86,7 +86,7 @@ def hearing_of(loaded: LoadedModel, path: str | Path, modality: str = "") -> Hea
     if SOUND not in modalities_of(loaded):
         return Hearing(path, "", False)
     heard = chosen == BOTH and has_sound(path)
-    if getattr(loaded.model, "whole", False) and not heard:
+    if loaded.model.whole and not heard:
         raise VsrError("no_sound", f"{path} has no sound, and {loaded.name} reads lips and sound together alone")
     return Hearing(path, chosen, heard)
 

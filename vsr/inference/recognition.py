@@ -29,11 +29,11 @@ from vsr.media.resample import between_gaps
 from vsr.output.transcript import Segment, TimedWord
 
 if TYPE_CHECKING:
-    from vsr.decoding.align import Word
-    from vsr.decoding.options import Hypothesis
+    from vsr.decoding.viterbi import Word
     from vsr.face.mouth_crop import MouthClip
     from vsr.face.piece import Piece
     from vsr.modelstore.folder import LoadedModel
+    from vsr.text.hypothesis import Hypothesis
 
 FRAMES_AT_ONCE = 4 * WINDOW  # of windows that are encoded and searched together: bounds the memory
 WINDOWS_AT_ONCE = 16

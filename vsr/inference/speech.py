@@ -72,7 +72,8 @@ def spoken(
         mesh: finds the points of the mouth; None: nobody needs them.
 
     Raises:
-        VsrError: what `transcribe` raises for a video; bad_config for a cropped one that is none.
+        VsrError: what `vsr.inference.transcriber.transcribe` raises for a video; bad_config for a cropped one that is
+            none.
     """
     found = _cropped(loaded, path) if cropped else _streamed(loaded, path, faces, mesh)
     done: dict[int, float] = {}
