@@ -16,11 +16,11 @@ import torch
 from vsr.core.errors import VsrError
 from vsr.core.progress import Watch
 from vsr.core.windows import window_spans
-from vsr.decoding.defaults import options_for
+from vsr.decoding.defaults import options_for, preferred_window
 from vsr.decoding.encoding import asked_of, mesh_for
 from vsr.decoding.options import DecodeOptions, Hypothesis
 from vsr.face.mouth_crop import MouthClip
-from vsr.inference.recognition import frame_edges, preferred_window, read_hypotheses, search_crops, spans_to_read
+from vsr.inference.recognition import frame_edges, read_hypotheses, search_crops, spans_to_read
 from vsr.output.transcript import Alternative, TimedWord
 from vsr.report.facts import facts_of
 from vsr.report.moment import find_clip
