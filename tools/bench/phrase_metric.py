@@ -94,7 +94,7 @@ def main():
         points = points_of(clip, first, last)
         seen = {POINTS: points, METRIC: around(points) @ metric}
         own[clip.speaker][" ".join(clip.text.split()[:2])].append(seen)
-    print("examples  streams  first  among three  trials  equal error rate  right and accepted  none, yet accepted (%)")
+    print("examples  streams  first  in top three  trials  equal error rate  right and accepted  wrongly accepted (%)")
     for speaker, phrases in own.items():
         for count in (1, 3):
             for streams in ((POINTS,), (METRIC,), (POINTS, METRIC)):

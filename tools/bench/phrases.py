@@ -131,7 +131,7 @@ def main():
     args = parser.parse_args()
     loaded, examples = load_model(args.model), [int(number) for number in args.examples.split(",")]
     rng, span = np.random.default_rng(0), tuple(int(place) for place in args.span.split(":"))
-    print("examples  streams  first  among three  trials  equal error rate  right and accepted  none, yet accepted (%)")
+    print("examples  streams  first  in top three  trials  equal error rate  right and accepted  wrongly accepted (%)")
     if args.what == "puppet":
         found = of_puppet(loaded, args.source, max(examples))
         pairs = {

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from vsr.core.clock import FPS
 from vsr.core.errors import WRONG_USAGE, VsrError
+from vsr.core.windows import WINDOW
 from vsr.decoding.head_names import heads_in
 from vsr.decoding.heads import writes
 from vsr.decoding.lexicon import lexicon_for
@@ -122,3 +124,12 @@ def _checked(folder: Path, own: Any) -> dict[str, Any]:
     except (VsrError, TypeError) as error:
         raise bad_model(folder, f'"decode" in its config makes no search: {error}') from error
     return own
+
+
+def preferred_window(loaded: LoadedModel) -> int:
+    """Frames of the clips that the model reads best: "window" (seconds) of its config, else 12 s. Raises VsrError
+    bad_model."""
+    window = loaded.config.get("window", WINDOW / FPS)
+    if not isinstance(window, (int, float)) or not 1 <= window <= 60:
+        raise VsrError("bad_model", f"{loaded.folder}: window is {window!r}; it must be 1 to 60 seconds")
+    return round(window * FPS)

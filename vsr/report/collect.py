@@ -17,11 +17,11 @@ from vsr.core.errors import VsrError
 from vsr.core.progress import Watch
 from vsr.core.tokens import BLANK, UNK
 from vsr.core.windows import frame_edges, window_spans
-from vsr.decoding.defaults import options_for
+from vsr.decoding.defaults import options_for, preferred_window
 from vsr.decoding.encoding import asked_of, mesh_for
 from vsr.decoding.options import DecodeOptions
 from vsr.face.mouth_crop import MouthClip
-from vsr.inference.recognition import preferred_window, read_hypotheses, search_crops, spans_to_read
+from vsr.inference.recognition import read_hypotheses, search_crops, spans_to_read
 from vsr.output.transcript import Alternative, TimedWord
 from vsr.report.facts import facts_of
 from vsr.report.moment import find_clip

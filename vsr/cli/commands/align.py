@@ -49,8 +49,9 @@ def run(args: argparse.Namespace) -> int:
     """Align and write. Raises VsrError."""
     write, text = _checked(args)
     from vsr.cli.each_video import tell_strange_words
+    from vsr.decoding.guesses import is_guess
     from vsr.inference.alignment import align_video, tokens_of
-    from vsr.inference.free_reading import UNLIKE, is_guess
+    from vsr.inference.free_reading import UNLIKE
     from vsr.modelstore.folder import load_model
 
     loaded = load_model(args.model, args.device, args.precision)

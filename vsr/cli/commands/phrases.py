@@ -110,7 +110,8 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def _print(video: str, choices: list, args: argparse.Namespace) -> None:
-    from vsr.inference.free_reading import UNLIKE, is_guess
+    from vsr.decoding.guesses import is_guess
+    from vsr.inference.free_reading import UNLIKE
 
     chance = choices[0].in_domain
     guessed = is_guess(chance)
