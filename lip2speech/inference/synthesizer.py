@@ -18,17 +18,7 @@ from lip2speech.features.dataset import NoText, SpeechDataset
 from lip2speech.inference.folder import LoadedVoice
 from lip2speech.inference.masking import masked_batch
 from lip2speech.inference.noise_ratio import better_of
-from lip2speech.inference.options import (
-    AUTO,
-    MADE,
-    MANIFEST,
-    MASK,
-    NONE,
-    OTHER,
-    READ,
-    READ_ALL,
-    SynthesisOptions,
-)
+from lip2speech.inference.options import AUTO, MADE, MANIFEST, MASK, NONE, OTHER, READ, READ_ALL, SynthesisOptions
 from lip2speech.inference.other_words import with_other_words
 from lip2speech.inference.recorded import check_hears, conditions_of_sound
 from lip2speech.inference.sources import Sources, names_of, needed

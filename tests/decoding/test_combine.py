@@ -8,9 +8,7 @@ import pytest
 from hypothesis import strategies as st
 
 from vsr.cli import main
-from vsr.decoding.combination import (
-    feature_names,
-)
+from vsr.decoding.combination import feature_names
 
 WORDS = st.lists(st.sampled_from(["red", "blue", "green", "at", "by", "with"]), max_size=6)
 
