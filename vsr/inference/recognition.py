@@ -19,8 +19,8 @@ from vsr.decoding.assess import assess
 from vsr.decoding.defaults import preferred_window
 from vsr.decoding.encoding import Mouths, Waves, asked_of, encode, encode_clips
 from vsr.decoding.evidence import joining
-from vsr.decoding.joint_beam import decode
 from vsr.decoding.options import DecodeOptions
+from vsr.decoding.search import decode
 from vsr.face.piece import MIN_FRAMES
 from vsr.inference.assemble import segments_of
 from vsr.inference.by_head import searched_by, words_of
