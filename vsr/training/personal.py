@@ -38,13 +38,13 @@ def adapt_to(
             say(text)
 
     def adapt(model: LoadedModel, some: Sequence[Clip], label: str) -> LoadedModel:
-        def go_on(own: LoadedModel, given: Sequence[Clip], what: str) -> LoadedModel:
+        def go_on(own: LoadedModel, given: Sequence[Clip], how: Adapting, what: str) -> LoadedModel:
             def bar(steps, reader):
-                return counted(steps, f"{reader}, {label}, {what}", settings.steps)
+                return counted(steps, f"{reader}, {label}, {what}", how.steps)
 
-            return adapted(own, given, settings, bar, once)
+            return adapted(own, given, how, bar, once)
 
-        return self_trained(model, some, further, go_on, once)
+        return self_trained(model, some, further, settings, go_on, once)
 
     measured = folds > 1 and len(clips) >= FEWEST
     gain = left_out(loaded, clips, folds, settings.seed, adapt) if measured else None

@@ -50,7 +50,7 @@ def rounds_of(
         texts = readings(loaded, clips)
         texts = next_ones(texts) if control else texts
         read = [replace(clip, text=texts[clip.id]) for clip in clips if clip.id in texts]
-        loaded = adapted(loaded, read, settings)
+        loaded = adapted(loaded, read, replace(settings, steps=min(settings.steps, len(read))))
         yield loaded
 
 
