@@ -88,8 +88,8 @@ def card_of(about: dict, gain: Gain | None) -> str:
     date = time.strftime("%Y-%m-%d")
     return (
         f"# {about['from']}, adapted to one person\n\n"
-        f"{_given(about)}, {about['steps']} steps of {about['what']} each time, seed {about['seed']}, {date}. Weights "
-        f"it began from: SHA-256 {about['weights_sha256']}.\n\n"
+        f"{_given(about)}, at most {about['steps']} steps of {about['what']} each time, seed {about['seed']}, {date}. "
+        f"Weights it began from: SHA-256 {about['weights_sha256']}.\n\n"
         f"{figure[0].upper()}{figure[1:]}\n\n"
         "It reads that person; others it may read worse than the model it began from. Confidence and domain are those "
         "of that model and were not fitted again. The weights were trained on that person's face: treat the folder as "

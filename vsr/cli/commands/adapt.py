@@ -9,6 +9,7 @@ from vsr.cli.options import positive
 from vsr.core.machine import add_device_argument
 
 KINDS = ("norms", "adapters", "all")  # of vsr.training.tuned_parts
+LITTLE = 60  # seconds without text: egs/grid/vsr/ADAPTATION.md
 HELP = "adapt a model to one person, from a few clips"
 ABOUT = """Trains a reader further on 5 to 20 transcribed clips of one face, within minutes on a CPU.
 First each clip is read by a model adapted to the others: the word error rate before and
@@ -84,10 +85,13 @@ def _given(args: argparse.Namespace) -> tuple[list, list]:
 
 
 def _adapt(args: argparse.Namespace, loaded, transcribed: list, further: list, settings) -> None:
+    from vsr.core.clock import FPS
     from vsr.core.errors import VsrError
     from vsr.training.personal import adapt_to, save_adapted
     from vsr.training.self_training import Untranscribed, read_differently, readings
 
+    if (seconds := sum(clip.num_frames for clip in further) / FPS) < LITTLE and further:
+        _say(f"{seconds:.0f} s without text are little: of four people tried so, one was read better afterwards")
     unread = Untranscribed(tuple(further), args.rounds or 2)
     own, gain = adapt_to(loaded, transcribed, unread, settings, args.folds, _say)
     print(gain or f"{len(transcribed) + len(further)} clips: what adaptation gains was not measured", flush=True)
