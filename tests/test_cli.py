@@ -22,11 +22,9 @@ SHARED = ("search", "language models", "machines", "own phrases", "distortion")
 HEAVY = ("torch", "cv2", "mediapipe", "av", "numpy", "lightning", "scipy", "rich", "jiwer")
 
 
-def test_help_imports_nothing_heavy():
-    code = f"import sys, vsr.cli; vsr.cli.main(['--help']); print([m for m in {HEAVY} if m in sys.modules])"
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert answer.stdout.splitlines()[-1] == "[]"
-    assert all(verb in answer.stdout for verb in VSR.verbs)
+def test_help_lists_every_verb(capsys):
+    assert main(["--help"]) == 0
+    assert {line.split()[0] for line in capsys.readouterr().out.splitlines() if line.startswith("  ")} >= {*VSR.verbs}
 
 
 @pytest.mark.parametrize("verb", VSR.verbs)

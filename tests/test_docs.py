@@ -36,6 +36,13 @@ def declares(script, option):
     return f'"{option}"' in script or re.search(rf"rig_parser\([^)]*\b{option[2:]}=", script)
 
 
+def source_of(program):
+    """A program's text, and that of the files beside it that it imports: they may declare its options."""
+    text = program.read_text(encoding="utf-8")
+    beside = [program.with_name(f"{name}.py") for name in re.findall(r"^from (\w+) import", text, re.MULTILINE)]
+    return "\n".join([text, *(path.read_text(encoding="utf-8") for path in beside if path.is_file())])
+
+
 def check_line(words, folder=ROOT):
     """Whether a line of a shell block could be typed, scripts of a recipe in its ``folder``: the program is there and
     takes these options."""
@@ -53,10 +60,10 @@ def check_line(words, folder=ROOT):
             script = subprocess.run(["bash", ROOT / first, "--help"], capture_output=True, text=True, check=True).stdout
         assert all(re.search(rf"{option}\b", script) for option in options), words
     elif first.endswith("/bin/python"):
-        script = (ROOT / words[1]).read_text(encoding="utf-8")
+        script = source_of(ROOT / words[1])
         assert all(declares(script, word) for word in words[2:] if word.startswith("--")), words
     elif re.search(r"(^|/)local/\w+\.py$", first):
-        script = (folder / first).read_text(encoding="utf-8")
+        script = source_of(folder / first)
         assert all(declares(script, word) for word in words if word.startswith("--")), words
     else:
         assert first in OTHERS or re.match(r"\w+=", first), words

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from vsr.core.errors import VsrError
 from vsr.core.numbers import SEED, check_number
+
+if TYPE_CHECKING:
+    import numpy as np
 
 ANONYMOUS = "anonymous"
 POOL = Path(__file__).parents[1] / "weights/voices.safetensors"
@@ -41,6 +43,7 @@ def seed_of(reference: str) -> int | None:
 @cache
 def shipped_pool() -> np.ndarray:
     """(261, 256) of length 1: a voice each, of speakers of LibriSpeech (Panayotov et al. 2015, CC BY 4.0)."""
+    import numpy as np
     from safetensors.numpy import load_file
 
     vectors = load_file(POOL)["vectors"].astype(np.float32)
@@ -59,6 +62,8 @@ def anonymous_vector(pool: Sequence[np.ndarray], source: np.ndarray | None, seed
 
     Raises VsrError bad_options: fewer than three voices are far, or no mean of them is.
     """
+    import numpy as np
+
     source = np.zeros_like(pool[0]) if source is None else source
     near = np.array([own @ source for own in pool])
     nearest_last = np.argsort(near, kind="stable")

@@ -1,4 +1,4 @@
-"""A gap in the sound of a video that is to be filled, as the command line gives it. Loads no PyTorch.
+"""A gap in the sound of a video that is to be filled, as the command line gives it. Loads nothing heavy, for --help.
 
 Shapes: T video frames, N = 2T steps of 50 Hz.
 """
@@ -6,11 +6,13 @@ Shapes: T video frames, N = 2T steps of 50 Hz.
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from vsr.core.clock import FPS, UNITS_PER_FRAME
 from vsr.core.errors import VsrError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 BEFORE, AFTER = 0.02, 0.03  # seconds about a step's begin that the windows of its two mel frames take in
 LEAST = 1e-6  # of times
@@ -26,6 +28,8 @@ class Gap:
     def known(self, times: np.ndarray) -> np.ndarray:
         """Frames at ``times`` (T,) seconds after the video's first -> (N,) bool: the steps whose mel holds nothing of
         the gap."""
+        import numpy as np
+
         steps = (times[:, None] + np.arange(UNITS_PER_FRAME) / (FPS * UNITS_PER_FRAME)).ravel()
         return (steps + AFTER <= self.start + LEAST) | (steps - BEFORE >= self.end - LEAST)
 

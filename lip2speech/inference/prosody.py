@@ -1,28 +1,22 @@
-"""Pitch and loudness of a finished voice, as they are asked for: WORLD's source of harmonics and noise (Morise et al.
-2016) is made again at another pitch and shaped by the voice's own envelope.
-
-Waves are (S,) float32 at 16 kHz. Loads no PyTorch.
-"""
+"""Pitch and loudness of a finished voice, as they are asked for. Loads nothing heavy, for --help."""
 
 from __future__ import annotations
 
 import argparse
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from lip2speech.features.pitch import FROM_SOURCE, pitch
-from vsr.core.clock import HOP, SAMPLE_RATE
 from vsr.core.errors import VsrError
 from vsr.core.numbers import Range, check_number
 from vsr.core.packages import needed
-from vsr.media.audio import fit_length
+
+if TYPE_CHECKING:
+    import numpy as np
 
 FLAT = "flat"
 NUMBER = r"[+-]?\d+(?:\.\d+)?"
 RATIOS, DECIBELS = Range(0.25, 4), Range(-40, 40)
-PERIOD = 1000 * HOP / SAMPLE_RATE  # ms
 
 
 @dataclass(frozen=True)
@@ -35,36 +29,24 @@ class Prosody:
     decibels: float = 0.0
 
     def __call__(self, wave: np.ndarray) -> np.ndarray:
-        """A voice (S,) changed, as long as it was; bit for bit as it was where nothing is asked for.
+        """A voice (S,) float32 at 16 kHz changed, as long as it was; bit for bit as it was where nothing is asked for.
 
         Raises VsrError missing_package.
         """
+        import numpy as np
+
         if self.flat or self.ratio != 1:
+            from lip2speech.inference.repitching import repitched
+
             wave = repitched(wave, self.ratio, self.flat)
         return wave if not self.decibels else wave * np.float32(10 ** (self.decibels / 20))
 
     def check(self) -> None:
         """Refuse before any work what could not be done. Raises VsrError missing_package."""
         if self.flat or self.ratio != 1:
+            from lip2speech.features.pitch import FROM_SOURCE
+
             needed("pyworld", "--pitch", FROM_SOURCE)
-
-
-def repitched(wave: np.ndarray, ratio: float, flat: bool = False) -> np.ndarray:
-    """A voice whose pitch is ``ratio`` times as high, or ``flat`` at as many times its mean; as loud and as long as it
-    was, and what is not voiced as it was. Raises VsrError missing_package."""
-    world = needed("pyworld", "--pitch", FROM_SOURCE)
-    samples = np.pad(wave, (0, -len(wave) % HOP)).astype(np.float64)
-    own = pitch(samples).astype(np.float64)
-    if not own.any():
-        return wave
-    times = np.arange(len(own)) * PERIOD / 1000
-    envelope = world.cheaptrick(samples, own, times, SAMPLE_RATE)
-    noise = world.d4c(samples, own, times, SAMPLE_RATE)
-    mean = np.exp(np.log(own[own > 0]).mean())
-    wanted = np.where(own > 0, ratio * (mean if flat else own), 0.0)
-    made = fit_length(world.synthesize(wanted, envelope, noise, SAMPLE_RATE, PERIOD), len(wave))
-    loud, before = (np.sqrt(np.square(x, dtype=np.float64).mean()) for x in (made, wave))
-    return (made * (before / max(loud, 1e-9))).astype(np.float32)
 
 
 def pitch_of(given: str | None) -> tuple[float, bool]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from lip2speech.inference.anonymous import anonymous_vector, seed_of, shipped_pool
 from lip2speech.inference.saved_voices import is_name, saved_vector
 from vsr.core.errors import VsrError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 OWN, ANONYMOUS, FACE, SAVED, FILE = "own", "anonymous", "face", "saved", "file"
 RESERVED = (OWN, ANONYMOUS, FACE)  # no voice is saved by these names

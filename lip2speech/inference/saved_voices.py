@@ -10,11 +10,13 @@ import datetime
 import os
 import re
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from vsr.core.errors import VsrError
 from vsr.core.files import read_json, write_json
+
+if TYPE_CHECKING:
+    import numpy as np
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 DIM = 256  # of a vector
@@ -52,6 +54,8 @@ def save_voice_as(name: str, vector: np.ndarray, source: str) -> Path:
 
 def saved_vector(name: str) -> np.ndarray:
     """The vector (256,) of length 1 of a saved voice. Raises VsrError bad_options, bad_model for a damaged file."""
+    import numpy as np
+
     known = saved_names()
     if name not in known:
         there = f"saved: {', '.join(known)}" if known else "none is saved: lip2speech voices add NAME FILE"
@@ -63,6 +67,8 @@ def saved_vector(name: str) -> np.ndarray:
 
 def saved_record(name: str) -> dict:
     """What is kept of a voice: from, saved, vector. Raises VsrError bad_model."""
+    import numpy as np
+
     path = _path_of(name)
     try:
         record = read_json(path)

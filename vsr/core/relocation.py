@@ -9,10 +9,15 @@ from __future__ import annotations
 import sys
 import warnings
 from importlib import import_module
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from importlib.abc import Loader
+else:  # to load that module would take most of the time of `import vsr`
+    Loader = object
 
 ROOT = Path(__file__).parents[2]  # where both packages are
 
@@ -31,7 +36,7 @@ def read_table(text: str) -> dict[str, list[str]]:
     return found
 
 
-class Relocated(MetaPathFinder, Loader):
+class Relocated(Loader):
     """Finds the modules of a table, and the packages that they were in."""
 
     def __init__(self, table: dict[str, list[str]]):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from xml.sax.saxutils import escape, quoteattr
 
 from vsr.output.cues import face_name
 from vsr.output.transcript import Transcript
+from vsr.output.xml_text import escape, quoteattr
 
 Span = tuple[float, float, str]  # start and end in seconds, text
 

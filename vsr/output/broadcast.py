@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from xml.sax.saxutils import escape, quoteattr
 
 from vsr.output.cues import Cue, cues
 from vsr.output.transcript import Transcript
+from vsr.output.xml_text import escape, quoteattr
 
 FIRST_HOUR = 1  # at which a timeline of Resolve begins, unless changed
 USUAL_RATE = 25
