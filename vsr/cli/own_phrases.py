@@ -49,9 +49,10 @@ def _enrol(args: argparse.Namespace) -> int:
 
 def _own(args: argparse.Namespace) -> int:
     """0 if every clip was read, else 1."""
-    from vsr.cli.each_video import for_each
+    from vsr.cli.each_video import for_each, tell_warnings
     from vsr.core.errors import VsrError
     from vsr.inference.enrolled import enrolled, recognise
+    from vsr.inference.seen import Seen
     from vsr.modelstore.folder import load_model
 
     if not args.videos:
@@ -62,8 +63,10 @@ def _own(args: argparse.Namespace) -> int:
     loaded = load_model(args.model, args.device, args.precision)
 
     def read(video: str) -> None:
+        seen = Seen()
         with filmed([video], args.seconds) as (file,):
-            found, usual = recognise(loaded, phrases, file, args.faces, args.cropped)
+            found, usual = recognise(loaded, phrases, file, args.faces, args.cropped, seen)
+        tell_warnings(video, seen.warnings)
         _print(video, found, usual if args.threshold is None else args.threshold, args)
 
     return for_each(args.videos, read)

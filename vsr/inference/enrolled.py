@@ -25,10 +25,11 @@ from vsr.decoding.provenance import searched
 from vsr.decoding.templates import Match, Streams, Templates, normalised, with_motion
 from vsr.face.mouth_features import CORNERS, measures_of, repaired
 from vsr.face.mouth_points import mouth_meshes
-from vsr.inference.speech import at_rest, spoken
+from vsr.inference.speech import spoken
 from vsr.inference.states import FRONT, LAST, observed
 
 if TYPE_CHECKING:
+    from vsr.inference.seen import Seen
     from vsr.modelstore.folder import LoadedModel
 
 POINTS = "points"
@@ -47,17 +48,18 @@ class Phrase:
 
 
 @torch.inference_mode()
-def streams_of(loaded: LoadedModel, path: str | Path, faces: str | int = "largest", cropped: bool = False) -> Streams:
+def streams_of(
+    loaded: LoadedModel, path: str | Path, faces: str | int = "largest", cropped: bool = False,
+    seen: Seen | None = None,
+) -> Streams:  # fmt: skip
     """What is compared of a clip whose lips say one phrase: "frontend" and "last" (T, D), "points" (T, 36) where the
-    face is seen. Raises VsrError as `vsr.inference.speech.spoken`, at_rest where no lips speak."""
+    face is seen. ``seen`` is told how well, and VsrError raised, as by `vsr.inference.speech.spoken`."""
     found: dict[str, list[np.ndarray]] = {FRONT: [], LAST: [], POINTS: []}
-    for own in spoken(loaded, path, faces, cropped, None if cropped else mouth_meshes()):
+    for own in spoken(loaded, path, faces, cropped, None if cropped else mouth_meshes(), seen):
         for name, values in observed(loaded, own, (FRONT, LAST)).items():
             found[name].append(values)
         if own.mouth is not None:
             found[POINTS].append(own.mouth[own.first :])
-    if not found[FRONT]:
-        raise at_rest(path)
     streams = {name: normalised(np.concatenate(found[name])) for name in (FRONT, LAST)}
     points = points_stream(np.concatenate(found[POINTS])) if found[POINTS] else None
     return streams if points is None else streams | {POINTS: points}
@@ -117,6 +119,7 @@ def recognise(
     path: str | Path,
     faces: str | int = "largest",
     cropped: bool = False,
+    seen: Seen | None = None,
 ) -> tuple[list[Match], float]:
     """Every phrase, the nearest first, and the fit below which it is none of them.
 
@@ -125,7 +128,7 @@ def recognise(
     for phrase in phrases:
         _check_reader(loaded, phrase)
     templates = Templates({own.phrase: own.examples for own in phrases})
-    return templates.ranked(streams_of(loaded, path, faces, cropped)), templates.threshold()
+    return templates.ranked(streams_of(loaded, path, faces, cropped, seen)), templates.threshold()
 
 
 def enrolled(folder: str | Path) -> list[Phrase]:
