@@ -40,11 +40,28 @@ def _enrol(args: argparse.Namespace) -> int:
             "bad_options", "give the phrase, then the clips that say it: vsr phrases enrol NAME CLIP [CLIP ...]"
         )
     phrase, *clips = args.videos
+    _check_clips(clips)
     loaded = load_model(args.model, args.device, args.precision)
     with filmed(clips, args.seconds) as files:
         found = enrol(loaded, args.folder, phrase, files, args.faces, args.cropped, [_name(clip) for clip in clips])
     print(f"{found.phrase}\t{len(found.clips)} example{'s' * (len(found.clips) > 1)}")
     return 0
+
+
+def _check_clips(clips: list[str]) -> None:
+    """Refuse absent clips and one that is given twice, before a model is loaded; a camera films anew each time."""
+    from itertools import combinations
+
+    from vsr.cli.options import check_present
+    from vsr.core.errors import VsrError
+    from vsr.core.files import same_file
+
+    files = [clip for clip in clips if not clip.isdigit()]
+    if files:
+        check_present(files)
+    for first, second in combinations(files, 2):
+        if same_file(first, second):
+            raise VsrError("bad_options", f"{second} is given twice, and is one example: give each clip once")
 
 
 def _own(args: argparse.Namespace) -> int:

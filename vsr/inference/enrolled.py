@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 POINTS = "points"
 MOST = 10  # examples of a phrase
+SAME = 1e-4  # by which stored streams of one clip may differ, from machine to machine
 SUFFIX = ".safetensors"
 
 
@@ -90,18 +91,40 @@ def enrol(
         names: of the clips, where they are not those of their files.
 
     Raises:
-        VsrError: bad_text for a phrase without words or with more than `MOST` examples, bad_config for examples of
-            another reader, and what a video is refused for.
+        VsrError: bad_text for a phrase without words or with more than `MOST` examples, bad_options for a clip that is
+            an example already, of this phrase or another, and for examples of another reader; and what a video is
+            refused for.
     """
     phrase, path = " ".join(phrase.split()), _file_of(folder, phrase)
     _known(loaded, path, phrase, len(clips))
+    given = list(names or [Path(clip).name for clip in clips])
     seen = tuple(streams_of(loaded, clip, faces, cropped) for clip in clips)
-    given = names or [Path(clip).name for clip in clips]
     known = _known(loaded, path, phrase, len(clips))  # again: another process may have enrolled in the meantime
+    _check_new(phrase, seen, given, [read_phrase(file) for file in sorted(Path(folder).glob(f"*{SUFFIX}"))])
     new = Phrase(known.phrase, known.examples + seen, known.clips + tuple(given), known.model)
     Path(folder).mkdir(parents=True, exist_ok=True)
     write_phrase(path, new)
     return new
+
+
+def _check_new(phrase: str, seen: Sequence[Streams], names: Sequence[str], phrases: Sequence[Phrase]) -> None:
+    """A clip that counts twice is no second example, and one of two phrases tells neither. Raises VsrError."""
+    known = [
+        (own.phrase, name, streams) for own in phrases for name, streams in zip(own.clips, own.examples, strict=True)
+    ]
+    for name, streams in zip(names, seen, strict=True):
+        for other, clip, theirs in known:
+            if _same(streams, theirs):
+                already = f"{name} is an example of {other!r} already"
+                what = "film the phrase again" if other == phrase else "give a clip of this phrase, or remove that one"
+                raise VsrError("bad_options", f"{already}{'' if clip == name else f' ({clip})'}: {what}")
+        known.append((phrase, name, streams))
+
+
+def _same(streams: Streams, others: Streams) -> bool:
+    """Whether two examples are of one recording, whatever its name: no two say a phrase alike to the frame."""
+    own, other = streams[FRONT], others.get(FRONT)
+    return other is not None and own.shape == other.shape and np.allclose(own, other, atol=SAME)
 
 
 def _known(loaded: LoadedModel, path: Path, phrase: str, more: int) -> Phrase:
