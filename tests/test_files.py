@@ -4,17 +4,19 @@ import errno
 import os
 import pickle
 import resource
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from vsr.core import clock
 from vsr.core.atomic import system_error
 from vsr.core.errors import VsrError
-from vsr.core.files import atomic_write, check_output, read_json, read_lines, write_json, write_lines
+from vsr.core.files import append_line, atomic_write, check_output, read_json, read_lines, write_json, write_lines
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_scrap(tmp_path):
@@ -84,17 +86,47 @@ def test_full_disk_is_told(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_write_that_the_system_refuses_safetensors_is_told(tmp_path):
-    """A full disk was a traceback: the library tells of the system's error in words alone."""
+@contextmanager
+def no_file_above(size):
+    """As a full disk, which needs a disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
-        told = pytest.raises(VsrError, match="cannot write .*a.safetensors: File too large")
-        with told as caught, atomic_write(tmp_path / "a.safetensors") as temporary:
-            save_file({"a": np.zeros(3000, np.float32)}, temporary)
+        yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_write_that_the_system_refuses_safetensors_is_told(tmp_path):
+    """A full disk was a traceback: the library tells of the system's error in words alone."""
+    told = pytest.raises(VsrError, match="cannot write .*a.safetensors: File too large")
+    with no_file_above(1000), told as caught, atomic_write(tmp_path / "a.safetensors") as temporary:
+        save_file({"a": np.zeros(3000, np.float32)}, temporary)
     assert caught.value.reason == "not_writable" and not list(tmp_path.iterdir())
+
+
+def test_a_write_that_the_system_refuses_pytorch_is_told(tmp_path):
+    """It was a traceback that ended in "unexpected pos 704 vs 598", and named no file."""
+    told = pytest.raises(VsrError, match="cannot write .*last.pt: File too large")
+    with no_file_above(100_000), told, atomic_write(tmp_path / "last.pt") as temporary:
+        torch.save({"a": torch.zeros(100_000)}, temporary)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_error_of_a_library_that_is_not_the_systems_stays_what_it_is(tmp_path):
+    with pytest.raises(RuntimeError, match="of its own"), atomic_write(tmp_path / "a.pt") as temporary:
+        temporary.write_bytes(b"half")
+        raise RuntimeError("of its own")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_line_that_cannot_be_added_names_its_file(tmp_path):
+    path = tmp_path / "log" / "steps.tsv"
+    append_line(path, "one")
+    append_line(path, "two\ttwo", safe=True)
+    assert path.read_text("utf-8") == "one\ntwo\ttwo\n"
+    with no_file_above(5), pytest.raises(VsrError, match="cannot write .*steps.tsv: File too large"):
+        append_line(path, "three")
 
 
 def test_errors_of_safetensors_that_are_not_the_systems_stay_what_they_are(tmp_path):

@@ -198,6 +198,22 @@ def test_the_verb_fits_saves_and_uses_weights(lists, capsys):
     }  # fmt: skip
 
 
+def test_two_votes_never_outvote_the_first_and_that_is_said(lists, capsys):
+    folder, (first, second, third) = lists
+    call = ["combine", "--out", str(folder / "o.jsonl"), "--ref", str(folder / "ref.jsonl")]
+    assert main([*call, first, second]) == 0
+    said = capsys.readouterr().err
+    assert f"neither is the more: this is {first} as it was" in said
+    texts = [
+        [json.loads(line)["text"] for line in Path(own).read_text("utf-8").splitlines()]
+        for own in (first, folder / "o.jsonl")
+    ]
+    assert texts[0] == texts[1]
+    assert main([*call, first, second, third]) == 0
+    assert f"{second} (0.00%) is better than {first}" in capsys.readouterr().err
+    assert main([*call, second, first, third]) == 0 and "vsr combine" not in capsys.readouterr().err
+
+
 def test_a_language_model_decides_between_equals(lists):
     folder, _ = lists
     for name, text in (("one", "at blue"), ("two", "at blew")):

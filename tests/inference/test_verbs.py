@@ -287,7 +287,7 @@ def test_nothing_is_read_for_a_reader_that_cannot_tell_its_domain(tiny_model, mo
 
     monkeypatch.setattr("vsr.inference.free_reading.decode", never)
     loaded = load_model(tiny_model)
-    assert known_lips(loaded, [torch.zeros(30, loaded.model.config.dim)]) is None
+    assert known_lips(loaded, [Encoded(0, torch.zeros(30, loaded.model.config.dim), np.zeros(31))]) is None
 
 
 def test_windows_of_a_long_video_are_judged_one_by_one(loaded, monkeypatch):
@@ -295,7 +295,9 @@ def test_windows_of_a_long_video_are_judged_one_by_one(loaded, monkeypatch):
     monkeypatch.setattr(
         "vsr.inference.free_reading.read_freely", lambda _, states: ([], seen.append(len(states)) or 0.1 * len(seen))
     )
-    assert known_lips(loaded, [torch.zeros(30, 4), torch.zeros(20, 4)]) == pytest.approx(0.15) and seen == [30, 20]
+    assert known_lips(
+        loaded, [Encoded(0, torch.zeros(count, 4), np.zeros(count + 1)) for count in (30, 20)]
+    ) == pytest.approx(0.15) and seen == [30, 20]
 
 
 @pytest.mark.parametrize("model", ["grid", "grid-tracks", "grid-av"])

@@ -66,6 +66,12 @@ def for_each(
     return int(failed)
 
 
+def tell_warnings(video: str, warnings: Iterable[dict]) -> None:
+    """A line on stderr for each: what must be known before a result is believed."""
+    for warning in warnings:
+        print(f"vsr: {video}: {warning['message']}", file=sys.stderr, flush=True)
+
+
 def tell_error(video: str, error: VsrError, program: str = "vsr") -> None:
     """A line on stderr that names the video once."""
     print(f"{program}: {error}" if video in str(error) else f"{program}: {video}: {error}", file=sys.stderr)

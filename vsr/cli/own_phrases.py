@@ -40,6 +40,7 @@ def _enrol(args: argparse.Namespace) -> int:
             "bad_options", "give the phrase, then the clips that say it: vsr phrases enrol NAME CLIP [CLIP ...]"
         )
     phrase, *clips = args.videos
+    _check_clips(clips)
     loaded = load_model(args.model, args.device, args.precision)
     with filmed(clips, args.seconds) as files:
         found = enrol(loaded, args.folder, phrase, files, args.faces, args.cropped, [_name(clip) for clip in clips])
@@ -47,11 +48,28 @@ def _enrol(args: argparse.Namespace) -> int:
     return 0
 
 
+def _check_clips(clips: list[str]) -> None:
+    """Refuse absent clips and one that is given twice, before a model is loaded; a camera films anew each time."""
+    from itertools import combinations
+
+    from vsr.cli.options import check_present
+    from vsr.core.errors import VsrError
+    from vsr.core.files import same_file
+
+    files = [clip for clip in clips if not clip.isdigit()]
+    if files:
+        check_present(files)
+    for first, second in combinations(files, 2):
+        if same_file(first, second):
+            raise VsrError("bad_options", f"{second} is given twice, and is one example: give each clip once")
+
+
 def _own(args: argparse.Namespace) -> int:
     """0 if every clip was read, else 1."""
-    from vsr.cli.each_video import for_each
+    from vsr.cli.each_video import for_each, tell_warnings
     from vsr.core.errors import VsrError
     from vsr.inference.enrolled import enrolled, recognise
+    from vsr.inference.seen import Seen
     from vsr.modelstore.folder import load_model
 
     if not args.videos:
@@ -62,8 +80,10 @@ def _own(args: argparse.Namespace) -> int:
     loaded = load_model(args.model, args.device, args.precision)
 
     def read(video: str) -> None:
+        seen = Seen()
         with filmed([video], args.seconds) as (file,):
-            found, usual = recognise(loaded, phrases, file, args.faces, args.cropped)
+            found, usual = recognise(loaded, phrases, file, args.faces, args.cropped, seen)
+        tell_warnings(video, seen.warnings)
         _print(video, found, usual if args.threshold is None else args.threshold, args)
 
     return for_each(args.videos, read)

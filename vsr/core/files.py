@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import tempfile
@@ -112,6 +113,24 @@ def read_lines(path: str | Path) -> list[tuple[int, str]]:
     except (OSError, UnicodeDecodeError) as error:
         raise VsrError("bad_manifest", f"cannot read {path}: {cause_of(error, str(error))}") from error
     return [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
+
+
+def append_line(path: str | Path, line: str, safe: bool = False) -> None:
+    """Add a line to a text in one write; ``safe``: it is on the disk when this returns. Makes the folder.
+
+    Raises VsrError no_space, not_writable.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab", buffering=0) as stream:
+            data = (line + "\n").encode(errors=SURROGATES)
+            if stream.write(data) < len(data):  # a disk that has just become full takes a part
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            if safe:
+                os.fsync(stream.fileno())
+    except OSError as error:
+        raise write_error(path, error) from error
 
 
 def write_lines(path: str | Path, lines: Iterable[str]) -> None:

@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """0 if every file was written, else 1. Raises VsrError for what no file could survive."""
-    from vsr.cli.each_video import for_each
+    from vsr.cli.each_video import for_each, tell_warnings
     from vsr.core.files import check_output
 
     outputs, layers = _outputs(args), _layers(args.layers)
@@ -45,6 +45,7 @@ def run(args: argparse.Namespace) -> int:
     from vsr.decoding.head_names import check_layer_names
 
     check_layer_names(args.model, layers)
+    from vsr.inference.seen import Seen
     from vsr.inference.states import STATES, check_layers, encode_video, save_states
     from vsr.modelstore.folder import load_model
 
@@ -54,9 +55,11 @@ def run(args: argparse.Namespace) -> int:
     def encode(video: str) -> None:
         out = outputs[video]
         check_output(out, *args.videos, *files_of_model(args.model), kind=STATES)
-        states = encode_video(loaded, video, layers, args.faces, args.cropped)
+        seen = Seen()
+        states = encode_video(loaded, video, layers, args.faces, args.cropped, seen)
         save_states(states, out, {"model": loaded.name, "sha256": loaded.weights_sha256, "file": str(video)})
         print(f"{out}: {len(states['start'])} frames, layers: {', '.join(layers)}")
+        tell_warnings(video, seen.warnings)
 
     return for_each(args.videos, encode)
 

@@ -81,8 +81,9 @@ def _choose_from_list(args: argparse.Namespace) -> int:
         raise VsrError("bad_options", "give a list and clips: vsr phrases LIST VIDEO [VIDEO ...]; --speak is for own")
     if not any(video.isdigit() for video in args.videos):  # a camera
         check_present(args.videos)
-    from vsr.cli.each_video import for_each, tell_strange_words
+    from vsr.cli.each_video import for_each, tell_strange_words, tell_warnings
     from vsr.inference.phrases import choose, phrase_tokens, read_phrases
+    from vsr.inference.seen import Seen
     from vsr.modelstore.folder import load_model
 
     phrases, args.threshold = read_phrases(args.list), LEAST if args.threshold is None else args.threshold
@@ -91,8 +92,10 @@ def _choose_from_list(args: argparse.Namespace) -> int:
     tell_strange_words(loaded.folder, phrases)
 
     def read(video: str) -> None:
+        seen = Seen()
         with filmed([video], args.seconds) as (file,):
-            _print(video, choose(loaded, file, phrases, args.faces, args.cropped), args)
+            _print(video, choose(loaded, file, phrases, args.faces, args.cropped, seen), args)
+        tell_warnings(video, seen.warnings)
 
     return for_each(args.videos, read)
 
