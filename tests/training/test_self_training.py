@@ -57,14 +57,14 @@ def spied(monkeypatch, texts):
 def test_each_round_learns_the_latest_readings_beside_the_transcripts(monkeypatch, clips):
     seen, adapt = spied(monkeypatch, lambda model, clip: f"{clip.id} by {model}")
     further = Untranscribed(tuple(clips[4:]), 2)
-    assert self_trained(0, clips[:2], further, Adapting(steps=9), adapt, print) == 3
+    assert self_trained(0, clips[:2], further, Adapting(steps=12), adapt, print) == 3
     given = {"c0": "a", "c1": "b"}
     assert [own[:2] for own in seen] == [
         (0, given),
         (1, given | {"c4": "c4 by 1", "c5": "c5 by 1"}),
         (2, given | {"c4": "c4 by 2", "c5": "c5 by 2"}),
     ]
-    assert [steps for _, _, steps, _ in seen] == [9, 4, 4] and len({label for *_, label in seen}) == 3
+    assert [steps for _, _, steps, _ in seen] == [12, 10, 10] and len({label for *_, label in seen}) == 3
 
 
 def test_without_further_clips_it_is_adaptation_and_without_texts_it_begins_with_a_reading(monkeypatch, clips):

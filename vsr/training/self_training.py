@@ -19,6 +19,7 @@ from vsr.evaluation.wer import word_errors
 from vsr.modelstore.folder import LoadedModel
 from vsr.training.adapting import Adapting
 
+FEWEST_STEPS = 10  # of a round: with fewer the rate is hardly warm
 Say = Callable[[str], None]
 Adapt = Callable[[LoadedModel, Sequence[Clip], Adapting, str], LoadedModel]
 
@@ -49,7 +50,7 @@ def self_trained(
     """The model after it was adapted to ``transcribed``, and then to them and its own readings of ``further``.
 
     Args:
-        settings: of each adaptation; a round has no more steps than clips, so that errors are not learnt by heart.
+        settings: of each adaptation; a round has as many steps as clips at most, so that errors are not learnt by heart.
         adapt: (model, clips with text, settings, what to call it) -> a model that was adapted to them.
         say: is given a line on clips that are left out, as the model cannot read them.
 
@@ -62,7 +63,7 @@ def self_trained(
         _check(texts, transcribed, further.clips, say)
         read = [replace(clip, text=texts[clip.id], words=()) for clip in further.clips if clip.id in texts]
         given = [*transcribed, *read]
-        few = replace(settings, steps=min(settings.steps, len(given)))
+        few = replace(settings, steps=min(settings.steps, max(FEWEST_STEPS, len(given))))
         own = adapt(own, given, few, f"own readings, round {number + 1} of {further.passes}")
     return own
 
