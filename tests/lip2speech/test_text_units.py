@@ -1,35 +1,18 @@
-"""Text -> units with durations: length regulation, steps of phones, a batch as single clips, what is refused."""
+"""Text -> units: durations, batches, what is learnt by heart, phones and their times."""
 
 import numpy as np
 import pytest
 import torch
-import yaml
 
-from lip2speech.cli import main
 from lip2speech.features.phones import phones_in, phones_of, scripts_in, steps_of
 from lip2speech.inference.saying import chosen_language, open_text_units, phones_of_sentences, say_text, sentences_of
 from lip2speech.models.parts import save_part
-from lip2speech.models.text_units import PAUSE, PhoneBatch, TextUnits, TextUnitsConfig, regulated
-from lip2speech.training.text_units import TextDataset, TextTrainConfig, phones_among
-from tests.lip2speech.tiny import UNITS, by_heart, save_units_voice, tiny_codebook
+from lip2speech.models.text_units import PAUSE, PhoneBatch, TextUnitsConfig, regulated
+from tests.lip2speech.tiny import UNITS, by_heart
+from tests.lip2speech.tiny_units import TEXT, TEXT_UNITS, tiny_text_units
 from vsr.core.errors import VsrError
 from vsr.core.tokens import IGNORE
-from vsr.data.manifest import Clip, read_manifest, write_manifest
-from vsr.media.audio import read_wave, write_wave
-from vsr.media.units import Codebook
-from vsr.training.config import load_config
-
-TEXT = "the red bull sleeps"
-PHONES = tuple(sorted({*phones_in(TEXT, "en"), *phones_in("el toro", "es")}))
-SIZES = {
-    "languages": ("en", "es"), "units": UNITS, "dim": 16, "heads": 2, "hidden": 32, "kernel": 5, "layers": 1,
-    "decoder_layers": 1, "phones": PHONES, "scripts": ("LATIN",),
-}  # fmt: skip
-
-
-def model_of(**settings):
-    torch.manual_seed(3)
-    return TextUnits(TextUnitsConfig(**SIZES | {"dropout": 0.0} | settings)).eval()
+from vsr.data.manifest import Clip
 
 
 def batch_of():
@@ -60,7 +43,7 @@ def test_each_state_is_repeated_as_often_as_its_phone_lasts():
 
 
 def test_a_clip_alone_and_beside_a_longer_one_is_the_same():
-    model, batch = model_of(), batch_of()
+    model, batch = tiny_text_units(), batch_of()
     logits, logs = model(batch)
     for row, (phones, steps) in enumerate(((4, 9), (2, 5))):
         own_logits, own_logs = model(alone(batch, row))
@@ -69,7 +52,7 @@ def test_a_clip_alone_and_beside_a_longer_one_is_the_same():
 
 
 def test_the_loss_sees_no_padding_and_is_the_mean_of_what_there_is():
-    model, batch = model_of(duration_weight=2.0), batch_of()
+    model, batch = tiny_text_units(duration_weight=2.0), batch_of()
     with torch.no_grad():
         found, counts = model.loss(batch), batch.counts()
         each = [model.loss(alone(batch, row)) for row in range(2)]
@@ -83,7 +66,7 @@ def test_the_loss_sees_no_padding_and_is_the_mean_of_what_there_is():
 
 @pytest.mark.parametrize("part", ["units", "durations"])
 def test_the_gradient_of_either_loss_reaches_the_embedding(part):
-    model, batch = model_of(), batch_of()
+    model, batch = tiny_text_units(), batch_of()
     logits, logs = model(batch)
     (logits.square().sum() if part == "units" else logs[:, :2].square().sum()).backward()
     used = model.phone.weight.grad.abs().sum(1) > 0
@@ -93,7 +76,7 @@ def test_the_gradient_of_either_loss_reaches_the_embedding(part):
 
 def test_what_is_learnt_by_heart_is_said_with_its_durations():
     batch = batch_of()
-    model = by_heart(model_of(), batch)
+    model = by_heart(tiny_text_units(), batch)
     for row in range(2):
         own = alone(batch, row)
         phones, steps, place = own.phones[0].tolist(), own.steps[0].tolist(), int(own.language)
@@ -102,7 +85,7 @@ def test_what_is_learnt_by_heart_is_said_with_its_durations():
 
 
 def test_a_saved_model_is_the_same_and_others_are_none(tmp_path, tiny_voice_folder):
-    model = model_of().half().float()
+    model = tiny_text_units().half().float()
     save_part(tmp_path / "said", model, {"kind": "text"})
     read = open_text_units(tmp_path / "said")
     assert read.config == model.config
@@ -116,7 +99,7 @@ def test_a_saved_model_is_the_same_and_others_are_none(tmp_path, tiny_voice_fold
 @pytest.mark.parametrize("wrong", [{"phones": ()}, {"phones": ("a", "a")}, {"duration_weight": -1}, {"dim": 15}])
 def test_sizes_that_make_none_are_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
-        TextUnitsConfig(**SIZES | wrong)
+        TextUnitsConfig(**TEXT_UNITS | wrong)
 
 
 def test_phones_fill_the_steps_with_pauses_where_nothing_is_said():
@@ -160,11 +143,11 @@ def test_sentences_end_at_points_and_lines(tmp_path):
 
 
 def test_words_that_nobody_has_taught_are_named():
-    config = TextUnitsConfig(**SIZES)
+    config = TextUnitsConfig(**TEXT_UNITS)
     assert phones_of_sentences([TEXT], "en", config) == [phones_in(TEXT, "en")]
     with pytest.raises(VsrError, match=r"has learnt: dog \(ɒ ɡ\), 牛$"):
-        phones_of_sentences(["the dog", "red 牛"], "en", TextUnitsConfig(**SIZES | {"phones": tuple("ðəɹɛd")}))
-    spelt = TextUnitsConfig(**SIZES | {"phones": tuple(phones_in("i saw a dog", "en"))})
+        phones_of_sentences(["the dog", "red 牛"], "en", TextUnitsConfig(**TEXT_UNITS | {"phones": tuple("ðəɹɛd")}))
+    spelt = TextUnitsConfig(**TEXT_UNITS | {"phones": tuple(phones_in("i saw a dog", "en"))})
     assert phones_of_sentences(["i saw a dog"], "en", spelt) == [list(spelt.phones)]
     with pytest.raises(VsrError, match=r"a \(eɪ\)$"):
         phones_of_sentences(["a"], "en", spelt)
@@ -174,9 +157,9 @@ def test_words_that_nobody_has_taught_are_named():
 
 
 def test_the_language_is_one_that_is_known():
-    config = TextUnitsConfig(**SIZES)
+    config = TextUnitsConfig(**TEXT_UNITS)
     assert chosen_language("es", config) == "es"
-    assert chosen_language(None, TextUnitsConfig(**SIZES | {"languages": ("en",)})) == "en"
+    assert chosen_language(None, TextUnitsConfig(**TEXT_UNITS | {"languages": ("en",)})) == "en"
     for given, said in ((None, "--language is needed: this model says en, es"), ("fr", "this model says en, es")):
         with pytest.raises(VsrError, match=said):
             chosen_language(given, config)
@@ -184,7 +167,7 @@ def test_the_language_is_one_that_is_known():
 
 @pytest.mark.parametrize("seconds", [None, 0.73, 2.0])
 def test_a_text_is_said_in_whole_frames_as_long_as_is_asked(seconds):
-    model, phones = model_of(), [phones_in(TEXT, "en"), phones_in("the bull", "en")]
+    model, phones = tiny_text_units(), [phones_in(TEXT, "en"), phones_in("the bull", "en")]
     found = say_text(model, phones, "en", seconds)
     assert len(found.units) % 2 == 0 and all(0 <= own < UNITS for own in found.units)
     ids = [[PAUSE, *model.config.ids(own), PAUSE] for own in phones]
@@ -194,139 +177,3 @@ def test_a_text_is_said_in_whole_frames_as_long_as_is_asked(seconds):
     single = say_text(model, phones[:1], "en")
     if seconds is None:  # a sentence beside another is as it is by itself
         assert found.units[: len(single.units) - 1] == single.units[:-1]
-
-
-@pytest.fixture(scope="module")
-def codebook():
-    return tiny_codebook()
-
-
-@pytest.fixture(scope="module")
-def voice(tmp_path_factory, codebook):
-    """A folder with a tiny voice that speaks units."""
-    return save_units_voice(tmp_path_factory.mktemp("saying"), codebook)
-
-
-@pytest.fixture(scope="module")
-def says(tmp_path_factory, codebook):
-    """A folder with a tiny model that says text."""
-    folder = tmp_path_factory.mktemp("units") / "model"
-    save_part(folder, model_of(languages=("en",)), {"kind": "text"})
-    codebook.save(folder / "units.safetensors")
-    return folder
-
-
-def given(voice, says, out, *more):
-    return [
-        "say",
-        TEXT,
-        "-o",
-        str(out),
-        "--model",
-        str(voice),
-        "--units-model",
-        str(says),
-        "--consent",
-        "--steps",
-        "1",
-        *more,
-    ]
-
-
-def test_a_text_becomes_a_file_that_says_it_is_synthetic(voice, says, tmp_path, capsys):
-    out = tmp_path / "said.wav"
-    assert main(given(voice, says, out)) == 0 and "s of speech" in capsys.readouterr().out
-    plain = read_wave(out)
-    assert len(plain) % 640 == 0 and b"synthetic" in out.read_bytes()
-    assert main(given(voice, says, out, "--duration", "1.2345", "--watermark")) == 0
-    assert "as fast as the model" in capsys.readouterr().out and len(read_wave(out)) == 19_752
-    assert main(given(voice, says, out, "--reference", "anonymous:3")) == 0
-    assert len(read_wave(out)) == len(plain) and not np.array_equal(read_wave(out), plain)
-
-
-@pytest.mark.parametrize("more, said, status", [
-    (["--language", "es"], "this model says en", 2),
-    (["--duration", "0.2"], "need 0.30 s at least", 1),
-    (["--duration", "21"], "at most 20 s for each sentence", 1),
-    (["--duration", "nan"], "--duration", 2),
-    (["--reference", "own"], "no voice of its own", 2),
-    (["--reference", "none.wav"], "none.wav: no such file", 1),
-    (["-o", "said.mp4"], "must end in .wav", 2),
-])  # fmt: skip
-def test_what_cannot_be_is_refused_before_models_are_loaded(
-    voice, says, tmp_path, monkeypatch, capsys, more, said, status
-):
-    monkeypatch.setattr("lip2speech.inference.folder.load_model", lambda *_: pytest.fail("a model was loaded"))
-    monkeypatch.chdir(tmp_path)
-    assert main(given(voice, says, tmp_path / "no.wav", *more)) == status
-    assert said in capsys.readouterr().err and not list(tmp_path.iterdir())
-
-
-def test_a_voice_of_other_units_or_of_lips_is_refused(voice, says, tiny_voice_folder, codebook, tmp_path, capsys):
-    assert main(given(tiny_voice_folder, says, tmp_path / "no.wav")) == 1
-    assert "data.seen: units" in capsys.readouterr().err
-    assert main(given(voice, voice / "acoustic", tmp_path / "no.wav")) == 1
-    assert "says no text" in capsys.readouterr().err
-    save_part(tmp_path / "other", model_of(languages=("en",)), {"kind": "text"})
-    Codebook(codebook.centres + 1, "mfcc").save(tmp_path / "other/units.safetensors")
-    assert main(given(voice, tmp_path / "other", tmp_path / "no.wav")) == 1
-    assert "other units" in capsys.readouterr().err and not (tmp_path / "no.wav").exists()
-
-
-@pytest.fixture
-def lists(tmp_path, codebook, monkeypatch, voice_like):
-    """A training and a dev clip with the times of its words, and the configuration of a run."""
-    monkeypatch.chdir(tmp_path)
-    codebook.save("units.safetensors")
-    words = tuple((word, 0.3 * n, 0.3 * (n + 1)) for n, word in enumerate(TEXT.split()))
-    for name in ("train", "dev"):
-        write_wave(f"{name}.wav", voice_like[: 640 * 40])
-        write_manifest(f"{name}.jsonl", [Clip(name, f"{name}.wav", TEXT, "s", 40, sound=f"{name}.wav", words=words)])
-    kept = {name: own for name, own in SIZES.items() if name not in ("units", "phones", "scripts")}
-    config = {
-        "data": {"train": "train.jsonl", "dev": "dev.jsonl", "units": "units.safetensors"},
-        "model": kept | {"kind": "text", "languages": ["en"]},
-        "optim": {"lr": 0.01, "warmup_steps": 1, "ema": 0.5},
-        "trainer": {"max_epochs": 40, "precision": "32-true", "threads": 1},
-    }
-    (tmp_path / "t.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-    return tmp_path
-
-
-def test_it_is_trained_and_says_its_text(lists, voice, capsys):
-    assert main(["train", "--config", "t.yaml", "--dry-run"]) == 0
-    assert "durations (weight 1), of phones of en" in capsys.readouterr().out
-    assert main(["train", "--config", "t.yaml", "--out", "run"]) == 0
-    shown = [line.split() for line in capsys.readouterr().out.splitlines() if "dev_ms" in line]
-    first, last = (float(line[line.index("dev_units") + 1]) for line in (shown[0], shown[-1]))
-    assert last < first / 2
-    model = open_text_units("run/model")
-    assert model.config.phones == tuple(sorted(set(phones_in(TEXT, "en")))) and model.config.scripts == ("LATIN",)
-    data = TextDataset(read_manifest("train.jsonl"), {"train": torch.zeros(80, dtype=torch.long)}, model.config)
-    batch = data.batch([0])
-    logs = model.durations(model.read(batch.phones, batch.lengths, batch.language))
-    off = (logs - torch.log1p(batch.steps.float()))[batch.phones != PAUSE].mean()
-    assert abs(off.item()) < 0.002  # settled, and stored in half precision
-    assert main(given(voice, "run/model", "said.wav")) == 0
-    assert len(read_wave("said.wav")) == pytest.approx(640 * 40, rel=0.3)
-
-
-def test_clips_that_cannot_be_taught_are_named():
-    config, units = TextUnitsConfig(**SIZES), {"x": torch.zeros(10, dtype=torch.long)}
-    phones = (("ð", 0.0, 0.1), ("ə", 0.1, 0.2))
-    good = Clip("x", "x.wav", "the", language="en", phones=phones)
-    batch = TextDataset([good], units, config).batch([0])
-    assert batch.steps.tolist() == [[5, 5]] and config.ids(["ð", "ə"]) == batch.phones[0].tolist()
-    assert phones_among([good], ["en"]) == {"ð", "ə"}
-    for clip, said in (
-        (Clip("x", "x.wav", "the", phones=phones), "x does not say its language"),
-        (Clip("x", "x.wav", "the", phones=phones, language="fr"), "x speaks fr: model.languages has en, es"),
-        (Clip("x", "x.wav", "q", phones=(("q", 0.0, 0.1),), language="en"), "x: the phone 'q' is not one of"),
-    ):
-        with pytest.raises(VsrError, match=said):
-            TextDataset([clip], units, config)
-
-
-def test_a_setting_that_is_none_is_refused(lists):
-    with pytest.raises(VsrError, match="layers"):
-        load_config("t.yaml", ["model.layers=0"], TextTrainConfig).model_config(UNITS, PHONES)
