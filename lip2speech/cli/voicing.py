@@ -25,12 +25,16 @@ def add_voice_arguments(parser: argparse.ArgumentParser, voice) -> None:
     """Declare whose voice it is, its prosody, model and flow; ``voice``: the group of the first of them."""
     voice.add_argument(
         "--reference", action="append", default=[], metavar="[N=]WHO",
-        help="a recording; own: the video's sound; anonymous[:SEED]: nobody; face: by its looks; NAME: a saved voice; "
-        "with N=, of face N (default: the model's own)",
+        help="a recording; own: the video's sound; anonymous[:SEED]; face: made from the looks; NAME: a saved voice; "
+        "with N=, for face N (default: the model's own)",
     )  # fmt: skip
-    voice.add_argument("--fill", metavar="START-END", help="make these seconds of the sound alone, to fit the rest")
+    voice.add_argument(
+        "--fill", metavar="START-END", help="synthesise only these seconds of the sound, to fit the rest"
+    )
     add_prosody_arguments(voice)
-    voice.add_argument("--emotion", metavar="NAME[:A[,B]]", help="towards it by A (1), away from others by B (0)")
+    voice.add_argument(
+        "--emotion", metavar="NAME[:A[,B]]", help="strength A towards it (1), B away from the others (0)"
+    )
     add_watermark_argument(voice)
     add_token_arguments(voice)
     add_consent_argument(voice)

@@ -45,9 +45,10 @@ class TokenOptions:
 
 def add_token_arguments(voice) -> None:
     """Declare --tokens, --decode and --heads."""
-    voice.add_argument("--tokens", metavar="DIR", help="a token model, which makes the mel in place of the flow")
+    voice.add_argument("--tokens", metavar="DIR", help="a token model, which makes the mel instead of the flow")
     voice.add_argument("--decode", metavar="|".join(DECODINGS), help="how its language model is decoded")
-    voice.add_argument("--heads", type=int, metavar="K", help="steps at once of viterbi and verified (default: all)")
+    at_once = "steps predicted at once by viterbi and verified (default: all)"
+    voice.add_argument("--heads", type=int, metavar="K", help=at_once)
 
 
 def token_options(args: argparse.Namespace) -> TokenOptions | None:

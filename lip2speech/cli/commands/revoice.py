@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     import numpy as np
 
 HELP = "say a recording in another voice"
-ABOUT = """Says the words of a recording in another voice, by its speech units: the voice of a
-recording, a saved one, nobody's (anonymous: the mean of 3 to 5 voices that are far from the
+ABOUT = """Says the words of a recording in another voice, using its speech units: the voice of a
+recording, a saved one, an anonymous one (the mean of 3 to 5 voices that are far from the
 speaker's), or its own. This needs a voice that was trained to speak units (data.seen:
 units); the one in the package speaks from lips and is refused. Use it only with the consent
-of the people whose voices they are; a voice that is anonymous for programs may not be so
-for people."""
+of the people whose voices they are; a voice that is anonymous to programs may not be so to
+people."""
 FILES = """reads   a sound file, the sound of a video, or units in a .npy; recordings; a
         model that speaks units
 writes  .wav (16 kHz), as long as what was read; its metadata say that it is synthetic"""
@@ -38,10 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--out", required=True, metavar="FILE", help=".wav")
     voice = parser.add_argument_group("voice")
     voice.add_argument(
-        "--reference", required=True, metavar="own|anonymous[:SEED]|NAME|FILE", help="whose voice it is to be"
+        "--reference", required=True, metavar="own|anonymous[:SEED]|NAME|FILE", help="whose voice to use"
     )  # fmt: skip
-    voice.add_argument("--pool", metavar="DIR", help="of anonymous: recordings, one a voice (default: 261 voices)")
-    emotion = "emotion of all of it, of a voice that was trained with a track of them"
+    voice.add_argument("--pool", metavar="DIR", help="for anonymous: recordings, one per voice (default: 261 voices)")
+    emotion = "emotion of the whole, for a voice trained with a track of emotions"
     voice.add_argument("--emotion", default="", metavar="NAME", help=emotion)
     add_watermark_argument(voice)
     add_consent_argument(voice)

@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs=2,
         default=(1.0, 1.0),
         metavar=("KNOWN", "UNKNOWN"),
-        help="of the tracks' CTC in the joint score, for speakers that the pixels know and do not know (default: 1 1)",
+        help="weight of the tracks' CTC in the joint score, for known and unknown speakers (default: 1 1)",
     )
     parser.add_argument(
         "--entropies",
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs=2,
         default=(0.0, 1.0),
         metavar=("LOW", "HIGH"),
-        help="of the pixels' CTC, in nats: up to LOW they know the speaker, from HIGH on not (default: 0 1)",
+        help="entropy of the pixels' CTC, in nats: up to LOW they know the speaker, from HIGH on not (default: 0 1)",
     )
     parser.add_argument(
         "--widest-turn",
