@@ -71,7 +71,7 @@ def _check_voice(args: argparse.Namespace) -> None:
 
     if emotion := emotion_of(args.emotion):
         if args.tokens:
-            raise VsrError("bad_options", "--emotion is of a flow, not of --tokens")
+            raise VsrError("bad_options", "--emotion works only with the flow, not with --tokens")
         from lip2speech.inference.folder import ACOUSTIC, check_feels, find_model
 
         check_feels(find_model(args.model) / ACOUSTIC, emotion.name)
@@ -91,7 +91,9 @@ def check_gap(args: argparse.Namespace) -> None:
 
     gap_of(args.fill)
     if args.noisy:
-        raise VsrError("bad_options", "--fill keeps the sound around the gap, --noisy makes all of it again: give one")
+        raise VsrError(
+            "bad_options", "--fill keeps the sound around the gap, --noisy resynthesises all of it: give one of them"
+        )
 
 
 def voice(args: argparse.Namespace, plan, text_for: Callable, write_words: Callable) -> int:

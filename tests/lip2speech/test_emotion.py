@@ -112,7 +112,7 @@ def test_through_the_command(feeling_voice, tiny_voice_folder, tmp_path, capsys)
         assert main([*given, "--model", str(model), "--emotion", emotion]) == (1 if model == tiny_voice_folder else 2)
         assert why in capsys.readouterr().err and not out.exists()
     assert main([*given, "--emotion", "sad", "--tokens", str(tmp_path)]) == 2
-    assert "--emotion is of a flow" in capsys.readouterr().err
+    assert "--emotion works only with the flow" in capsys.readouterr().err
     assert main([*given, "--model", str(feeling_voice), "--emotion", "sad:2,0.5"]) == 0 and out.exists()
 
 

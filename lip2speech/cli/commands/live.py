@@ -82,7 +82,7 @@ def check_given(args: argparse.Namespace) -> Reference | None:
     from vsr.core.files import check_output
 
     if args.text not in (None, "read", "read!", "none"):
-        raise VsrError("bad_options", f"--text is '{args.text}'; of what is to come it can be read, read! or none")
+        raise VsrError("bad_options", f"--text is '{args.text}'; for a live source it can be read, read! or none")
     reference = read_reference(args.reference) if args.reference else None
     if args.out == "-":
         return reference

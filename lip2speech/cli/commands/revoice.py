@@ -118,9 +118,11 @@ def check_given(args: argparse.Namespace) -> tuple[FlowOptions, Reference]:
 
     reference, options = read_reference(args.reference), flow_options(args)
     if args.pool and reference.kind != ANONYMOUS:
-        raise VsrError("bad_options", f"--pool is of --reference {ANONYMOUS}")
+        raise VsrError("bad_options", f"--pool works only with --reference {ANONYMOUS}")
     if is_units(args.sound) and (reference.kind == OWN or args.pool):
-        raise VsrError("bad_options", f"{args.sound}: units have no voice: --reference {OWN} and --pool are of a sound")
+        raise VsrError(
+            "bad_options", f"{args.sound}: units have no voice: --reference {OWN} and --pool need a sound file"
+        )
     if Path(args.out).suffix.lower() != ".wav":
         raise VsrError("bad_options", f"{args.out}: sound alone is written: the name must end in .wav")
     if not Path(args.sound).is_file():

@@ -122,11 +122,11 @@ def _check_together(args: argparse.Namespace, sound: bool) -> None:
     if not Path(args.out).suffix:
         raise VsrError("bad_options", f"{args.out}: the suffix says what to write, such as .mp4 or .wav")
     if args.duration == FREE and not sound:
-        raise VsrError("bad_options", "--duration free gives another length than the video's: write a .wav")
+        raise VsrError("bad_options", "--duration free gives a length other than the video's: write a .wav")
     if args.lips and args.modality == "sound":
-        raise VsrError("bad_options", "--lips is of --modality video")
+        raise VsrError("bad_options", "--lips works only with --modality video")
     if args.reference == OWN and args.modality == "video":
-        raise VsrError("bad_options", "--reference own is the voice of the sound, which --modality video does not hear")
+        raise VsrError("bad_options", "--reference own needs the sound, which --modality video does not use")
 
 
 def reads_sound(args: argparse.Namespace) -> bool:
@@ -136,5 +136,5 @@ def reads_sound(args: argparse.Namespace) -> bool:
 
     hears = args.modality == "sound" or args.modality is None and not args.lips and has_sound(args.source)
     if args.reference == OWN and not hears:
-        raise VsrError("no_sound", f"{args.source}: has no sound, so --reference own is nobody's voice")
+        raise VsrError("no_sound", f"{args.source}: has no sound, so there is no voice for --reference own")
     return hears

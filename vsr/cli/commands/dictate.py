@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     from vsr.inference.live.typing import Typist
 
     if args.push and args.source == "-":
-        raise VsrError("bad_options", "--push listens to Enter on standard input, which the video cannot come by, too")
+        raise VsrError("bad_options", "--push listens for Enter on standard input, so the video cannot come from there")
     typist = Typist() if args.type else None
     dictation = Dictation(args.command, args.filter, args.unsure, typist.type if typist else None)
     loaded, options = open_reader(args)

@@ -69,7 +69,7 @@ def _get(models: Sequence, args: argparse.Namespace) -> int:
     if not args.names:
         raise VsrError("bad_options", "vsr models get needs a name: vsr models lists them")
     if (args.source or args.whisper) and len(models) > 1:
-        raise VsrError("bad_options", "--from and --whisper are of one model: give one name")
+        raise VsrError("bad_options", "--from and --whisper are for one model: give one name")
     if args.json:
         raise VsrError("bad_options", "--json is for the list")
     for known in models:

@@ -77,7 +77,7 @@ def _translations(clips: list, args: argparse.Namespace) -> list[str]:
     from vsr.data.manifest import translated
 
     if args.kind in UNITS:
-        raise VsrError("bad_options", f"--translation is of texts, not of --kind {args.kind}")
+        raise VsrError("bad_options", f"--translation works only with texts, not with --kind {args.kind}")
     return list(translated(clips, args.translation).values())
 
 
