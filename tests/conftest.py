@@ -119,6 +119,16 @@ def tiny_model(tmp_path_factory):
     return save_model(folder, LipReader(config), tokenizer, {"name": "tiny"})
 
 
+@pytest.fixture(scope="module")
+def backbone(tmp_path_factory):
+    """A tiny language model of the real class with a tokenizer of characters, as safetensors."""
+    pytest.importorskip("tokenizers")
+    pytest.importorskip("transformers")
+    from tests.tiny_llm import save_tiny_llm
+
+    return save_tiny_llm(tmp_path_factory.mktemp("backbone"))
+
+
 @pytest.fixture(scope="session")
 def make_face():
     return talking_face

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from lip2speech.conditions.registry import FLOW, Condition
+from lip2speech.conditions.traits import places_of
 
 Shown = Mapping[str, Tensor] | Collection[str] | None
 
@@ -50,7 +51,7 @@ class Conditions(nn.ModuleDict):
     """
 
     def __init__(self, conditions: Mapping[str, Condition], dim: int, place: str = FLOW):
-        kept = {name: own for name, own in conditions.items() if place in getattr(own, "places", (FLOW,))}
+        kept = {name: own for name, own in conditions.items() if place in places_of(own)}
         super().__init__({name: module_of(own, dim) for name, own in kept.items()})
 
     def add(self, query: Tensor, values: Mapping[str, Tensor], shown: Shown) -> Tensor | float:

@@ -7,7 +7,7 @@ A kind is a frozen dataclass of plain numbers with
 - ``drop``: share of training clips to which it is not shown;
 - ``load(clip, steps)``: numpy array (steps, C), or (C,) for the clip;
 
-and, where the usual does not do,
+and, where the usual does not do (`lip2speech.conditions.traits` asks for it),
 
 - ``places``: the networks that it goes into, ``("flow",)`` where not given, or ``("content", "flow")``;
 - ``build(dim)``: a module (value, keep (B,), query (B, N, W)) -> (B, N, W) in the place of a projection
@@ -27,7 +27,7 @@ and, where the usual does not do,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol, TypeGuard
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -49,28 +49,6 @@ class Condition(Protocol):
     def drop(self) -> float: ...
 
     def load(self, clip: Clip, steps: int) -> np.ndarray: ...
-
-
-class Recorded(Condition, Protocol):
-    """One that is made of the sound of a recording, (640 T,) -> (N, C)."""
-
-    def of_wave(self, wave: np.ndarray) -> np.ndarray: ...
-
-
-class Around(Condition, Protocol):
-    """One that is made of the sound around a gap, (640 T,), and of which steps (N,) are known -> (N, C)."""
-
-    def of_wave(self, wave: np.ndarray, known: np.ndarray) -> np.ndarray: ...
-
-
-def is_recorded(condition: Condition) -> TypeGuard[Recorded]:
-    """Whether a condition is made of the sound of a recording."""
-    return getattr(condition, "recorded", False)
-
-
-def is_around(condition: Condition) -> TypeGuard[Around]:
-    """Whether a condition is made of the sound around a gap."""
-    return getattr(condition, "around", False)
 
 
 FLOW, CONTENT = "flow", "content"

@@ -16,7 +16,7 @@ from lip2speech.evaluation.phone_scorers import GRID, PHONES, HamaGrid, HamaPhon
 from vsr.core.clock import SAMPLE_RATE
 from vsr.core.errors import VsrError
 from vsr.corpora.puppet.sentences import GRID_SLOTS
-from vsr.media.audio import to_pcm16
+from vsr.media.mux.sound import to_pcm16
 from vsr.media.whisper import WEIGHTS, FasterWhisper
 
 SILENCE = SAMPLE_RATE // 5  # samples before and twice as many after: a recogniser's ends need some

@@ -27,30 +27,42 @@ def draw_clip(clip: Clip, folder: str | Path, out: str | Path, natural_folder: s
     ``natural_folder`` is the row of copy-synthesis, whose ID.safetensors holds the natural units; a voice that comes
     without ID.safetensors is drawn with the mel of its sound and without units.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     natural = natural_wave(clip)
     natural = natural[: len(natural) // SAMPLES_PER_FRAME * SAMPLES_PER_FRAME]
     clip = replace(clip, num_frames=len(natural) // SAMPLES_PER_FRAME)
+    seconds = len(natural) / SAMPLE_RATE
     made = read_wave(Path(folder) / f"{clip.id}.wav", clip.num_frames)
     speech = _speech(folder, clip)
-    figure = Figure(figsize=(10, 8), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots(5, 1, sharex=True, height_ratios=(3, 3, 1, 1, 1))
-    seconds = len(natural) / SAMPLE_RATE
-    _draw_mel(axes[0], _mel(natural), seconds, "natural")
-    _draw_mel(axes[1], speech.mel[0].numpy() if speech else _mel(made), seconds, "predicted" if speech else "voice")
+    figure, axes = _canvas(seconds, f"{clip.id}: {clip.text}")
+    _draw_mels(axes[:2], natural, made, speech)
     _draw_units(axes[2], _speech(natural_folder, clip), seconds, "natural", INK)
     _draw_units(axes[2], speech, seconds, "predicted", SOFT)
     _draw_wave(axes[3], natural, "natural", INK)
     _draw_wave(axes[4], made, "voice", SOFT)
     _mark_words(axes[0], clip)
-    axes[-1].set_xlabel("seconds")
-    axes[-1].set_xlim(0, seconds)
-    figure.suptitle(f"{clip.id}: {clip.text}")
     with atomic_write(out) as temporary:
         figure.savefig(temporary, dpi=110, format="png")
+
+
+def _canvas(seconds: float, title: str):
+    """A figure, and its five axes one below the other, of so many seconds."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 8), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(5, 1, sharex=True, height_ratios=(3, 3, 1, 1, 1))
+    axes[-1].set_xlabel("seconds")
+    axes[-1].set_xlim(0, seconds)
+    figure.suptitle(title)
+    return figure, axes
+
+
+def _draw_mels(axes, natural: np.ndarray, made: np.ndarray, speech: Speech | None) -> None:
+    """The mel of the natural wave (S,) above the predicted one, or where none is kept, that of the wave made."""
+    seconds = len(natural) / SAMPLE_RATE
+    _draw_mel(axes[0], _mel(natural), seconds, "natural")
+    _draw_mel(axes[1], speech.mel[0].numpy() if speech else _mel(made), seconds, "predicted" if speech else "voice")
 
 
 def _draw_wave(axis, wave: np.ndarray, label: str, colour: str) -> None:

@@ -27,9 +27,9 @@ from vsr.core.pool import in_processes
 from vsr.core.progress import counted
 from vsr.data.manifest import Clip
 from vsr.data.sound import natural_wave
-from vsr.media.audio import to_pcm16
 from vsr.media.extent import frame_times
 from vsr.media.mel import log_mel
+from vsr.media.mux.sound import to_pcm16
 from vsr.media.units import Codebook, Extractor, open_extractor, sources_of
 
 VERSION = 1  # of how features are made: raised whenever the same sound gives others

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from lip2speech.conditions.registry import Condition
+from lip2speech.conditions.traits import is_corrupted, is_heard, is_sequence
 from lip2speech.features.stored import Features, StoredFeatures
 from vsr.core.errors import VsrError
 from vsr.core.progress import counted
@@ -112,10 +113,10 @@ class SpeechDataset:
 
     def _value(self, name: str, condition: Condition, index: int, features: Features, epoch: int) -> np.ndarray:
         """One condition of one clip; what is measured in its sound is measured once."""
-        if hasattr(condition, "corrupted"):
+        if is_corrupted(condition):
             rng = np.random.default_rng((self.seed, epoch, index, 4))
             return condition.corrupted(features, self.clips[index].id, list(self.places), self._sound_of, rng)
-        if not hasattr(condition, "heard"):
+        if not is_heard(condition):
             return condition.load(self.clips[index], len(features.units))
         if (name, index) not in self.heard:
             self.heard[name, index] = condition.heard(features)
@@ -133,7 +134,7 @@ class SpeechDataset:
         for index, features in zip(indices, known, strict=True):
             steps = len(features.units)
             own = torch.as_tensor(np.asarray(self._value(name, condition, index, features, epoch), np.float32))
-            length = max(1, len(own)) if getattr(condition, "sequence", False) else steps
+            length = max(1, len(own)) if is_sequence(condition) else steps
             expected = (length, condition.width) if condition.per_frame else (condition.width,)
             if tuple(own.shape) != expected or not own.isfinite().all():
                 problem = f"{tuple(own.shape)}, or not finite, where {expected} is needed"

@@ -5,7 +5,7 @@ Shapes: T video frames of a face; wave (S,) at 16 kHz whose sample 0 is at the v
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,7 +30,7 @@ from vsr.core.errors import Incomplete
 from vsr.core.progress import Watch
 from vsr.face.mouth_crop import MouthClip
 from vsr.face.mouth_source import MouthSource
-from vsr.face.speaker_selection import number_of_faces, unread
+from vsr.face.speaker_selection import Part, number_of_faces, unread
 from vsr.inference.assemble import skipped_of
 from vsr.inference.listening import waves_at
 from vsr.media.audio import read_wave
@@ -86,30 +86,30 @@ def speak(
     _check_sound(loaded, path, options)
     number, speakers = number_of_faces(options.faces), speakers_of(loaded, reference, path, options.faces)
     source = MouthSource(path, number, mesh=text.mesh, on_request=True, watch=watch)
-    info, first, mixer = source.info, video_clock(path)[1], Mixer()
+    first, mixer = video_clock(path)[1], Mixer()
     skipped, end = [], first
     for own in source.to_the_break():
         for part in own.parts:
             skipped += unread(part)
-            words = text.words(part.piece, part.face) if part.speech else ()
-            for start, stop in part.speech:
-                times = part.piece.times[start:stop]
-                told = _directions(path, times, first, words, options)
-                wave = voice_of(loaded, part.piece.crop[start:stop], speakers[part.face], told)
-                at = round((times[0] - first) * SAMPLE_RATE)
+            for at, crop, told in _utterances(path, part, first, text, options):
+                wave = voice_of(loaded, crop, speakers[part.face], told)
                 mixer.add(part.face, at, options.shape(wave) if options.shape else wave)
         end = float(own.block.times[-1]) + 1 / FPS
     if not (source.broken and mixer.last):
         source.check(read=None in source.reasons)
     wave = mixer.mixed(voice_samples(path, end - first, source.frames))
-    if options.gap:
-        check_inside(options.gap, len(wave), path)
-        wave = patched(read_wave(path, part=(first, end)), wave, options.gap)
+    wave = _patched(path, wave, (first, end), options.gap) if options.gap else wave
     faces = tuple(sorted(mixer.last))
-    spoken = Spoken(wave, mixer.added / SAMPLE_RATE, faces, info.stream, skipped_of(skipped))
+    spoken = Spoken(wave, mixer.added / SAMPLE_RATE, faces, source.info.stream, skipped_of(skipped))
     if source.broken:
         raise Incomplete(source.broken.reason, source.broken.message, spoken)
     return spoken
+
+
+def _patched(path: str | Path, wave: np.ndarray, part: tuple[float, float], gap: Gap) -> np.ndarray:
+    """The video's own sound between two times, with what was made (S,) in its gap. Raises VsrError bad_options."""
+    check_inside(gap, len(wave), path)
+    return patched(read_wave(path, part=part), wave, gap)
 
 
 def _check_sound(loaded: LoadedVoice, path: str | Path, options: SpeakOptions) -> None:
@@ -120,6 +120,17 @@ def _check_sound(loaded: LoadedVoice, path: str | Path, options: SpeakOptions) -
         check_fills(loaded)
     if options.noisy or options.gap:
         check_sound(path)
+
+
+def _utterances(
+    path: str | Path, part: Part, first: float, text: Text, options: SpeakOptions
+) -> Iterator[tuple[int, np.ndarray, Directions]]:
+    """Each stretch in which a face speaks: its sample in the wave, its crop (T, 96, 96), what the voice is told."""
+    words = text.words(part.piece, part.face) if part.speech else ()
+    for start, stop in part.speech:
+        times = part.piece.times[start:stop]
+        at = round((times[0] - first) * SAMPLE_RATE)
+        yield at, part.piece.crop[start:stop], _directions(path, times, first, words, options)
 
 
 def _directions(

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lip2speech.conditions.registry import Condition, is_around
+from lip2speech.conditions.registry import Condition
+from lip2speech.conditions.traits import is_around
 from lip2speech.inference.folder import FILLS_NONE, LoadedVoice
 from lip2speech.inference.gap import Gap
 from vsr.core.clock import SAMPLE_RATE

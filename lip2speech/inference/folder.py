@@ -96,9 +96,10 @@ FILLS_NONE = "fills no gaps: train one with a condition of kind context, or give
 def check_given_sound(acoustic: Path, fill: bool) -> None:
     """Refuse an acoustic model that is not given the recording's sound: noisy, or round a gap. Raises VsrError."""
     from lip2speech.conditions.registry import conditions_of
+    from lip2speech.conditions.traits import is_around, is_recorded
 
     named = conditions_of(read_config(acoustic)["model"].get("conditions") or {})
-    if not any(getattr(own, "around" if fill else "recorded", False) for own in named.values()):
+    if not any(map(is_around if fill else is_recorded, named.values())):
         raise VsrError("bad_model", f"{acoustic} {FILLS_NONE if fill else HEARS_NONE}")
 
 

@@ -20,11 +20,11 @@ from lip2speech.inference.script import ScriptCue
 from lip2speech.inference.spreading import known, spread
 from vsr.core.clock import FPS
 from vsr.core.errors import VsrError
+from vsr.core.tokens import BLANK
 from vsr.decoding.align import align_text, token_spans
 from vsr.decoding.viterbi import Word
 from vsr.inference.alignment import tokens_of
 from vsr.inference.speech import Encoded
-from vsr.text.tokenizer import BLANK
 
 LIPS, SPREAD, NOWHERE = "lips", "spread", "nowhere"
 FITS = -3.0  # mean log-probability of a word that the lips say

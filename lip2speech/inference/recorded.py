@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from lip2speech.conditions.registry import Condition, is_recorded
+from lip2speech.conditions.registry import Condition
+from lip2speech.conditions.traits import is_recorded
 from lip2speech.inference.folder import HEARS_NONE, LoadedVoice
 from vsr.core.errors import VsrError
 from vsr.inference.listening import has_sound

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lip2speech.conditions.traits import is_felt
 from lip2speech.features.unit_input import unit_vectors
 from lip2speech.inference.folder import ACOUSTIC, UNITS_FILE, LoadedVoice
 from lip2speech.inference.joined_windows import spoken_in_windows
@@ -45,7 +46,7 @@ def same_units(folder: Path, acoustic: Path, size: int) -> Codebook:
 def tracks_of(loaded: LoadedVoice, emotion: str, steps: int) -> dict[str, Tensor]:
     """Name -> (1, N, E) of a voice's conditions that are emotions, of one all the time; none for "". Raises VsrError
     bad_options for one that it does not know."""
-    felt = {name: own for name, own in loaded.voice.named.items() if getattr(own, "felt", False)} if emotion else {}
+    felt = {name: own for name, own in loaded.voice.named.items() if is_felt(own)} if emotion else {}
     device = loaded.voice.mel_mean.device
     return {name: torch.from_numpy(own.named(emotion, steps))[None].to(device) for name, own in felt.items()}
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from vsr.core.errors import VsrError
+from vsr.core.errors import VsrError, cause_of
 from vsr.text.normalise import lower
 
 SRT, TXT = ".srt", ".txt"
@@ -36,7 +36,7 @@ def read_script(path: str | Path) -> list[ScriptCue]:
     try:
         text = path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "not UTF-8"
+        why = cause_of(error, "not UTF-8")
         raise VsrError("bad_text", f"{path} cannot be read as a script: {why}") from error
     cues = _cues(path, text) if path.suffix.lower() == SRT else [ScriptCue(words_of(text))]
     cues = [cue for cue in cues if cue.words]

@@ -9,7 +9,8 @@ import numpy as np
 
 from lip2speech.inference.synthetic import SYNTHETIC
 from vsr.face.skipped import Skipped
-from vsr.media.audio import mux, write_wave
+from vsr.media.audio import write_wave
+from vsr.media.mux.mux import mux
 from vsr.media.mux.rehearsal import Plan
 from vsr.output.unread import REST, skipped_warnings
 

@@ -9,13 +9,9 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from lip2speech.conditions.registry import Condition
+from lip2speech.conditions.traits import is_spoken
 from lip2speech.models.pull import Said
 from vsr.data.manifest import Clip
-
-
-def is_spoken(condition: Condition) -> bool:
-    """Whether a condition is made of what is said."""
-    return getattr(condition, "spoken", False)
 
 
 def conditions_of_words(

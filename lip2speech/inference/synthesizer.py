@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from lip2speech.conditions.registry import Condition, conditions_of
+from lip2speech.conditions.traits import is_corrupted, is_heard, is_spoken
 from lip2speech.features.dataset import NoText, SpeechDataset
 from lip2speech.inference.folder import LoadedVoice
 from lip2speech.inference.masking import masked_batch
@@ -31,7 +32,7 @@ from lip2speech.inference.options import (
 from lip2speech.inference.other_words import with_other_words
 from lip2speech.inference.recorded import check_hears, conditions_of_sound
 from lip2speech.inference.sources import Sources, names_of, needed
-from lip2speech.inference.spoken_conditions import conditions_of_words, is_spoken
+from lip2speech.inference.spoken_conditions import conditions_of_words
 from lip2speech.inference.text import text_of, words_of_clips
 from lip2speech.models.pull import Said, text_pull
 from lip2speech.models.voice import Speech
@@ -168,7 +169,7 @@ def _made(loaded, batch, recorded, options: SynthesisOptions) -> list[bool]:
 
 def is_stored(condition: Condition) -> bool:
     """Whether a clip of a list gives it: what is made of words or of sound is known when speaking, or not at all."""
-    return not (is_spoken(condition) or hasattr(condition, "corrupted") or hasattr(condition, "heard"))
+    return not (is_spoken(condition) or is_corrupted(condition) or is_heard(condition))
 
 
 def _said(loaded, clips: list[Clip], dataset: SpeechDataset, text: str) -> list[list[Said]]:

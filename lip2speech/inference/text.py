@@ -21,7 +21,8 @@ from vsr.core.errors import VsrError
 from vsr.core.windows import frame_edges
 from vsr.data.manifest import Clip
 from vsr.decoding.defaults import options_for
-from vsr.output.transcript import FLAGGED, Segment, TimedWord, Transcript
+from vsr.decoding.guesses import is_guess
+from vsr.output.transcript import Segment, TimedWord, Transcript
 from vsr.output.unsure import LEAST
 
 
@@ -162,7 +163,7 @@ def words_of_clips(loaded: LoadedVoice, clips: Sequence[Clip], crops: Sequence[n
     mouths = [load_features(clip) if clip.track else None for clip in clips] if reads_tracks(loaded.reader) else None
     edges = [np.arange(len(crop) + 1) / FPS for crop in crops]
     readings = read_windows(loaded.reader, list(crops), edges, options_for(loaded.reader), mouths)
-    in_domain = [text == READ_ALL or own.in_domain is None or own.in_domain >= FLAGGED for own in readings]
+    in_domain = [text == READ_ALL or not is_guess(own.in_domain) for own in readings]
     words = [own.hypotheses[0].words if known else () for own, known in zip(readings, in_domain, strict=True)]
     return [[Said(word.word, word.start, word.end, word.confidence) for word in own] for own in words]
 

@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 
 from lip2speech.conditions.context import Context, pairs_of
-from lip2speech.inference.folder import LoadedVoice, load_part
+from lip2speech.inference.folder import LoadedVoice
 from lip2speech.models.content import MELS_PER_UNIT, PAIR
 from lip2speech.models.flow_options import FlowOptions
 from lip2speech.models.generators import Given
+from lip2speech.models.parts import load_part
 from lip2speech.models.pull import TextPull
 from lip2speech.models.token_lm import TokenLM
 from lip2speech.models.token_model import TokenConfig, TokenModel

@@ -20,16 +20,17 @@ from lip2speech.conditions.registry import CONTENT, conditions_of
 from lip2speech.features.speaker import DIM as SPEAKER
 from lip2speech.models.content import MELS_PER_UNIT, PAIR, Content, ContentModel
 from lip2speech.models.envelope import envelope_correlation
-from lip2speech.models.flow import FlowOptions, chained, draw_times, noise, on_path, solve, to_velocity
+from lip2speech.models.flow import chained, draw_times, noise, on_path, solve, to_velocity
+from lip2speech.models.flow_options import FlowOptions
 from lip2speech.models.guidance import CONTENT as WHAT_IS_SEEN
 from lip2speech.models.guidance import Chain, chain_of
 from lip2speech.models.pull import Pull, through
 from lip2speech.models.velocity import Velocity
 from lip2speech.models.voice_config import VoiceConfig
 from vsr.media.mel import NUM_MELS
+from vsr.models.head_losses import alignment_loss, ctc_loss
 from vsr.models.lengths import zero_padding
 from vsr.models.lipreader import LipReader, LipReaderConfig
-from vsr.objectives.losses import alignment_loss, ctc_loss
 
 
 @dataclass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lip2speech.inference.folder import save_part
+from lip2speech.models.parts import save_part
 from vsr.training.loop import Run
 
 

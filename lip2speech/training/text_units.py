@@ -14,7 +14,8 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from lip2speech.features.phones import phones_of, scripts_in, steps_of
-from lip2speech.inference.folder import UNITS_FILE, save_part
+from lip2speech.inference.folder import UNITS_FILE
+from lip2speech.models.parts import save_part
 from lip2speech.models.text_units import PAUSE, TEXT, PhoneBatch, TextUnits, TextUnitsConfig
 from lip2speech.models.translators import KIND
 from lip2speech.training.unit_pairs import units_of

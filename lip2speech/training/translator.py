@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from lip2speech.inference.folder import UNITS_FILE, save_part
+from lip2speech.inference.folder import UNITS_FILE
+from lip2speech.models.parts import save_part
 from lip2speech.models.translators import AUTOREGRESSIVE, KIND, TRANSLATORS, TranslatorSizes, UnitReader
 from lip2speech.training.unit_pairs import PairDataset, units_of
 from vsr.core.errors import VsrError

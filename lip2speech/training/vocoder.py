@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from lip2speech.features.stored import load_features, with_features
-from lip2speech.inference.folder import load_vocoder, save_part
+from lip2speech.inference.folder import load_vocoder
+from lip2speech.models.parts import save_part
 from lip2speech.training.vocoder_segments import Segments, VocoderBatch
 from lip2speech.vocoders.config import VocoderTrainConfig
 from lip2speech.vocoders.discriminators import Discriminators, adversarial_loss, discriminator_loss, feature_loss

@@ -147,7 +147,7 @@ def _portrait(clip) -> str:
 def _voice(models: Models, job: Job, clip, number: int, vector) -> None:
     from lip2speech.inference.dubbing import speak_clip
     from lip2speech.inference.synthetic import SYNTHETIC
-    from vsr.media.audio import mux
+    from vsr.media.mux.mux import mux
 
     words, note = _said(models, job, number)
     spoken = speak_clip(models.voice, clip, vector, words=words)

@@ -10,7 +10,8 @@ from vsr.core.errors import VsrError
 from vsr.data.batch import CropDataset
 from vsr.data.cropping import crop_corpus
 from vsr.data.manifest import Clip, read_manifest, write_manifest
-from vsr.data.stored import STORES, count_frames, file_name, read_crop, write_crop
+from vsr.data.stored import count_frames, file_name, read_crop, write_crop
+from vsr.data.stores import STORES
 from vsr.text.tokenizer import CharTokenizer
 
 pytest.importorskip("decord", reason="decord is not installed")

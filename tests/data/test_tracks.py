@@ -7,13 +7,14 @@ import pytest
 
 from vsr.core.clock import FPS
 from vsr.core.errors import VsrError
+from vsr.core.tokens import BLANK
 from vsr.data.manifest import Clip
 from vsr.data.mouth_track import span_of
 from vsr.data.track_augmentation import TrackAugmentation
 from vsr.data.tracks import TrackDataset
 from vsr.face.mouth_features import write_track
 from vsr.models.parts import FEATURES
-from vsr.text.tokenizer import BLANK, CharTokenizer
+from vsr.text.tokenizer import CharTokenizer
 
 TOKENIZER = CharTokenizer()
 PLAIN = TrackAugmentation(0, 0, 0, 0, 0, 0, 0, 0, 0)

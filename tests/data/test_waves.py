@@ -8,7 +8,8 @@ import pytest
 from vsr.cli import main
 from vsr.data.manifest import Clip, read_manifest, write_manifest
 from vsr.data.sound_input import clip_wave, stored_wave
-from vsr.media.audio import mux, write_wave
+from vsr.media.audio import write_wave
+from vsr.media.mux.mux import mux
 
 RATE = 16_000
 

@@ -1,6 +1,5 @@
 """Run by test_lattice.py in the environment of k2: prints one JSON object of what the graphs gave."""
 
-import importlib.util
 import itertools
 import json
 import math
@@ -10,9 +9,9 @@ from pathlib import Path
 
 import torch
 
-spec = importlib.util.spec_from_file_location("lattice", sys.argv[1])
-lattice = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(lattice)
+sys.path.insert(0, sys.argv[1])
+import k2_graphs
+import k2_search
 
 WIDE = {"search_beam": 1e4, "output_beam": 1e4, "min_active_states": 1000, "max_active_states": 100000}
 ARPA = """\\data\\
@@ -53,7 +52,7 @@ def greedy_agrees(draws):
     for _ in range(draws):
         log_probs = (3 * torch.randn(12, 5)).log_softmax(-1)
         best, path = log_probs.max(-1)
-        labels, score = lattice.one_best(lattice.lattice_of(log_probs, lattice.topology(5)))
+        labels, score = k2_search.one_best(k2_search.lattice_of(log_probs, k2_graphs.topology(5)))
         if labels != collapse(path.tolist()) or abs(score - float(best.sum())) > 1e-3:
             return False
     return True
@@ -104,17 +103,17 @@ def brute_force(log_probs, grams):
 
 
 def compared(draws):
-    grams = lattice.read_arpa(arpa_file(ARPA))
-    other = lattice.read_arpa(arpa_file(ARPA.replace("-0.3 <s> ab", "-2.5 <s> ab").replace("-0.7 bb", "-0.1 bb")))
-    graph, words = lattice.hlg(4, LEXICON, 1, grams)
+    grams = k2_graphs.read_arpa(arpa_file(ARPA))
+    other = k2_graphs.read_arpa(arpa_file(ARPA.replace("-0.3 <s> ab", "-2.5 <s> ab").replace("-0.7 bb", "-0.1 bb")))
+    graph, words = k2_graphs.hlg(4, LEXICON, 1, grams)
     torch.manual_seed(2)
     rows = []
     for _ in range(draws):
         log_probs = (2 * torch.randn(9, 4)).log_softmax(-1)  # at most three words fit into nine frames
-        found = lattice.lattice_of(log_probs, graph, WIDE)
-        labels, score = lattice.one_best(found)
-        again, again_score = lattice.rescore_lattice(found, other, words)
-        nbest = lattice.n_best(found, 3, paths=2000)
+        found = k2_search.lattice_of(log_probs, graph, WIDE)
+        labels, score = k2_search.one_best(found)
+        again, again_score = k2_search.rescore_lattice(found, other, words)
+        nbest = k2_search.n_best(found, 3, paths=2000)
         expected, expected_other = brute_force(log_probs, grams), brute_force(log_probs, other)
         rows.append({
             "hlg": [[words[i] for i in labels], score], "hlg_expected": [expected[0][1], expected[0][0]],

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from vsr.decoding.options import Hypothesis
+from vsr.text.hypothesis import Hypothesis
 
 MINUS = -math.inf
 

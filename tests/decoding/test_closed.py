@@ -9,13 +9,14 @@ import pytest
 import torch
 
 from vsr.core.errors import VsrError
+from vsr.core.tokens import UNK
 from vsr.decoding import ngram
 from vsr.decoding.joint_beam import decode
 from vsr.decoding.options import DecodeOptions
 from vsr.decoding.vocabulary import Vocabulary, spellings, words_of
 from vsr.models.lipreader import LipReader, LipReaderConfig
 from vsr.text.grammar import slots_as_arpa
-from vsr.text.tokenizer import UNK, CharTokenizer, train_tokenizer
+from vsr.text.tokenizer import CharTokenizer, train_tokenizer
 
 SLOTS = (("ab", "abba", "cab"), ("b", "bac"), ("a", "acca", "bb"))
 WORDS = {word for slot in SLOTS for word in slot}

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from vsr.decoding.align import align_tokens, words_from_alignment
+from vsr.decoding.align import words_from_alignment
 from vsr.decoding.ctc import MINUS_INFINITY, PrefixScorer, greedy, log_add, prefix_beam
+from vsr.decoding.viterbi import align_tokens
 from vsr.text.tokenizer import CharTokenizer, collapse
 
 spec = importlib.util.spec_from_file_location("oracle", Path(__file__).with_name("oracle.py"))

@@ -7,8 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vsr.data.batch import frame_targets
 from vsr.data.manifest import Clip
+from vsr.data.targets import frame_targets
 from vsr.decoding.align import align_text, frame_spans
 from vsr.text.tokenizer import CharTokenizer, train_tokenizer
 

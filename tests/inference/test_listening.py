@@ -12,7 +12,8 @@ from vsr.core.clock import FPS, SAMPLES_PER_FRAME
 from vsr.core.errors import VsrError
 from vsr.inference.listening import has_sound, waves_at
 from vsr.inference.reader import load_model
-from vsr.media.audio import mux, write_wave
+from vsr.media.audio import write_wave
+from vsr.media.mux.mux import mux
 from vsr.models.lipreader import LipReader, LipReaderConfig
 from vsr.modelstore.folder import save_model
 from vsr.text.tokenizer import CharTokenizer

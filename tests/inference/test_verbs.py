@@ -275,7 +275,7 @@ def test_what_cannot_be_is_refused_before_models_are_loaded(words, said, tmp_pat
 def test_places_and_times_on_lips_unlike_the_trained_ones_are_called_guesses(words, monkeypatch, capsys):
     line = [words[0], *words[1:], str(CLIP)]
     assert main(line) == 0 and not printed(capsys)
-    monkeypatch.setattr("vsr.inference.free_reading.FLAGGED", 1.1)  # no lips are known so well
+    monkeypatch.setattr("vsr.decoding.guesses.FLAGGED", 1.1)  # no lips are known so well
     assert main(line) == 0
     (note,) = printed(capsys)
     assert "look unlike what the model was trained on" in note and "guesses" in note

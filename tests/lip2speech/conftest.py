@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from lip2speech.inference.folder import save_part, save_voice
+from lip2speech.inference.folder import save_voice
+from lip2speech.models.parts import save_part
 from tests.lip2speech.tiny import UNITS, tiny_vocoder, tiny_voice
 from vsr.media.units import Codebook
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from vsr.core.clock import SAMPLE_RATE, SAMPLES_PER_FRAME
 from vsr.core.errors import VsrError
-from vsr.media.audio import fit_length, mux, read_wave, write_wave
+from vsr.media.audio import fit_length, read_wave, write_wave
+from vsr.media.mux.mux import mux
 
 
 def chirp(seconds, seed=0):

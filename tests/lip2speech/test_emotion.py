@@ -8,12 +8,13 @@ import torch
 
 from lip2speech.cli import main
 from lip2speech.inference.directions import Directions
-from lip2speech.inference.folder import load_model, save_part
+from lip2speech.inference.folder import load_model
 from lip2speech.inference.voicing import pull_in, voice_of
 from lip2speech.models.emotion import EmotionPull, Pulls
 from lip2speech.models.emotion_options import Emotion, emotion_of
 from lip2speech.models.flow_options import FlowOptions
 from lip2speech.models.listener import Listener, ListenerConfig
+from lip2speech.models.parts import save_part
 from lip2speech.models.pull import Said, noises, text_pull
 from tests.conftest import talking_face, write_video
 from tests.lip2speech.tiny import speakers

@@ -10,11 +10,12 @@ from lip2speech.conditions.registry import conditions_of
 from lip2speech.inference.directions import Directions
 from lip2speech.inference.dubbing import SpeakOptions, speak
 from lip2speech.inference.filling import patched
-from lip2speech.inference.folder import load_model, save_part, save_voice
+from lip2speech.inference.folder import load_model, save_voice
 from lip2speech.inference.gap import Gap, gap_of
 from lip2speech.inference.token_voice import with_tokens
 from lip2speech.inference.voicing import voice_crop
 from lip2speech.models.flow_options import FlowOptions
+from lip2speech.models.parts import save_part
 from lip2speech.models.token_model import TokenConfig, TokenModel
 from lip2speech.models.token_options import TokenOptions
 from lip2speech.training.tokens import condition_width
@@ -22,8 +23,9 @@ from tests.conftest import talking_face, write_video
 from tests.lip2speech.test_noisy import features, sound
 from tests.lip2speech.tiny import UNITS, speakers, tiny_vocoder, tiny_voice
 from vsr.core.errors import VsrError
-from vsr.media.audio import mux, read_wave
+from vsr.media.audio import read_wave
 from vsr.media.mel import log_mel
+from vsr.media.mux.mux import mux
 from vsr.media.units import Codebook
 
 CONTEXT = {"around": {"kind": "context"}}

@@ -15,7 +15,9 @@ from lip2speech.inference.dubbing import speak_clip
 from lip2speech.inference.folder import load_model
 from tests.report.test_inspect import structure
 from vsr.decoding.options import DecodeOptions
-from vsr.media.audio import fit_length, mux, to_pcm16
+from vsr.media.audio import fit_length
+from vsr.media.mux.mux import mux
+from vsr.media.mux.sound import to_pcm16
 from vsr.modelstore.folder import load_model as load_reader
 from vsr.report.collect import inspect_video
 

@@ -9,7 +9,8 @@ import torch
 
 from lip2speech.cli import main
 from lip2speech.features.corpus import extract_corpus
-from lip2speech.inference.folder import save_part, save_voice
+from lip2speech.inference.folder import save_voice
+from lip2speech.models.parts import save_part
 from tests.lip2speech.test_audio import chirp, write_film
 from tests.lip2speech.tiny import UNITS, tiny_vocoder, tiny_voice
 from vsr.core.errors import VsrError

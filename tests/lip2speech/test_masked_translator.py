@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from lip2speech.inference.folder import save_part
 from lip2speech.models.durations import runs
 from lip2speech.models.masked_translator import MaskedTranslator, MaskedTranslatorConfig, pace_of, retimed
+from lip2speech.models.parts import save_part
 from lip2speech.models.translator import TranslatorConfig
 from lip2speech.models.translators import FIRST, UnitPairs, load_translator
 from tests.lip2speech.tiny import UNITS, by_heart

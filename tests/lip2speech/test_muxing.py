@@ -11,9 +11,9 @@ from tests.conftest import write_video
 from tests.lip2speech.edits import FRAMES, numbered, numbers, write_trimmed
 from tests.lip2speech.test_audio import chirp, lag
 from vsr.core.errors import VsrError
-from vsr.media.audio import mux, read_wave
+from vsr.media.audio import read_wave
 from vsr.media.mux.listing import listed
-from vsr.media.mux.mux import check_container
+from vsr.media.mux.mux import check_container, mux
 
 SILENCE = np.zeros(24_000, np.float32)
 TRIMMED = {

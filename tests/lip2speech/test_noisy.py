@@ -13,7 +13,7 @@ from lip2speech.features.dataset import NoText, SpeechDataset
 from lip2speech.features.stored import Features
 from lip2speech.inference.directions import Directions
 from lip2speech.inference.dubbing import SpeakOptions, speak
-from lip2speech.inference.folder import load_model, save_part, save_voice
+from lip2speech.inference.folder import load_model, save_voice
 from lip2speech.inference.masking import gains_of, masked, ratio_of
 from lip2speech.inference.noise_ratio import better_of, ratio_by_lips
 from lip2speech.inference.options import SynthesisOptions
@@ -21,13 +21,15 @@ from lip2speech.inference.recorded import conditions_of_sound
 from lip2speech.inference.synthesizer import load_speech
 from lip2speech.inference.voicing import voice_crop
 from lip2speech.models.flow_options import FlowOptions
+from lip2speech.models.parts import save_part
 from tests.conftest import talking_face, write_video
 from tests.lip2speech.tiny import UNITS, speakers, tiny_vocoder, tiny_voice
 from vsr.core.errors import VsrError
 from vsr.data.manifest import Clip, write_manifest
-from vsr.media.audio import mux, read_wave, write_wave
+from vsr.media.audio import read_wave, write_wave
 from vsr.media.mel import log_mel
 from vsr.media.mixing import snr
+from vsr.media.mux.mux import mux
 from vsr.media.units import Codebook
 
 NOISY = {"noisy": {"kind": "noisy"}}

@@ -14,7 +14,8 @@ from lip2speech.inference.reference import Reference, before_hearing, read_refer
 from lip2speech.inference.saved_voices import saved_names, saved_vector, user_folder
 from tests.conftest import talking_face, write_video
 from vsr.core.errors import VsrError
-from vsr.media.audio import mux, read_wave, write_wave
+from vsr.media.audio import read_wave, write_wave
+from vsr.media.mux.mux import mux
 
 
 @pytest.fixture(autouse=True)

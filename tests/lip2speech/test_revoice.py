@@ -11,8 +11,9 @@ from lip2speech.cli import main
 from lip2speech.conditions.emotion import EmotionTrack
 from lip2speech.features.unit_input import unit_vectors
 from lip2speech.inference.anonymous import CHOICE, FAR, anonymous_vector, seed_of, shipped_pool
-from lip2speech.inference.folder import load_model, save_part, save_voice
+from lip2speech.inference.folder import load_model, save_voice
 from lip2speech.inference.revoicing import heard, read_units, revoice, say_units
+from lip2speech.models.parts import save_part
 from tests.lip2speech.tiny import READER, UNITS, speakers, tiny_vocoder, tiny_voice
 from vsr.core.errors import VsrError
 from vsr.data.manifest import Clip

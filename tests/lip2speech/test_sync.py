@@ -159,7 +159,7 @@ def test_saved_offsets_come_back(tmp_path):
 def test_features_are_made_again_only_where_the_offset_is_another(tmp_path, voice_like):
     import av
 
-    from vsr.media.audio import mux
+    from vsr.media.mux.mux import mux
 
     clips = []
     for name in ("a", "b"):

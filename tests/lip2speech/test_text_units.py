@@ -7,8 +7,8 @@ import yaml
 
 from lip2speech.cli import main
 from lip2speech.features.phones import phones_in, phones_of, scripts_in, steps_of
-from lip2speech.inference.folder import save_part
 from lip2speech.inference.saying import chosen_language, open_text_units, phones_of_sentences, say_text, sentences_of
+from lip2speech.models.parts import save_part
 from lip2speech.models.text_units import PAUSE, PhoneBatch, TextUnits, TextUnitsConfig, regulated
 from lip2speech.training.text_units import TextDataset, TextTrainConfig, phones_among
 from tests.lip2speech.tiny import UNITS, by_heart, save_units_voice, tiny_codebook

@@ -8,10 +8,11 @@ import torch
 import yaml
 
 from lip2speech.cli import main
-from lip2speech.inference.folder import load_model, save_part, save_voice
+from lip2speech.inference.folder import load_model, save_voice
 from lip2speech.inference.languages import check_language, languages_of
 from lip2speech.inference.translating import open_translator, say, translate_wave
 from lip2speech.models.durations import filling, free, repeated, runs
+from lip2speech.models.parts import save_part
 from lip2speech.models.translator import TranslatorConfig, UnitTranslator
 from lip2speech.models.translators import FIRST, UnitPairs
 from lip2speech.training.translator import TranslatorTrainConfig

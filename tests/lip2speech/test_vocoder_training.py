@@ -15,8 +15,8 @@ from tests.training.test_machines import Noted, Paired, ranks
 from vsr.core.errors import VsrError
 from vsr.core.files import write_json
 from vsr.data.manifest import Clip, read_manifests, write_manifest
-from vsr.media.audio import to_pcm16
 from vsr.media.mel import log_mel
+from vsr.media.mux.sound import to_pcm16
 from vsr.training.typed import build
 
 pytestmark = pytest.mark.slow

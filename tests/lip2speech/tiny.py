@@ -3,7 +3,8 @@
 import torch
 
 from lip2speech.features.dataset import SpeechBatch
-from lip2speech.inference.folder import save_part, save_voice
+from lip2speech.inference.folder import save_voice
+from lip2speech.models.parts import save_part
 from lip2speech.models.voice import Voice
 from lip2speech.models.voice_config import VoiceConfig
 from lip2speech.vocoders.generator import Generator, GeneratorConfig

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from vsr.data.batch import SOUND, VIDEO, Batch
+from vsr.data.batch import Batch
+from vsr.data.modalities import SOUND, VIDEO
 from vsr.models.lipreader import LipReader, LipReaderConfig
 from vsr.models.registry import FRONTENDS, FUSIONS
 from vsr.models.streams import Streams

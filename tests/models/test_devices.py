@@ -15,9 +15,10 @@ from lip2speech.vocoders.losses import mel_loss, spectral_loss
 from tests.lip2speech.tiny import speakers, speech_batch, tiny_vocoder, tiny_voice, videos
 from vsr.core.errors import VsrError
 from vsr.core.machine import find_device
+from vsr.core.windows import frame_edges
 from vsr.data.batch import Batch
 from vsr.decoding.options import DecodeOptions
-from vsr.inference.recognition import frame_edges, read_windows
+from vsr.inference.recognition import read_windows
 from vsr.models.language import LanguageModel, LanguageModelConfig
 from vsr.models.lipreader import LipReader, LipReaderConfig
 from vsr.modelstore.folder import load_model

@@ -31,11 +31,6 @@ TEXTS = [[40, 41, 42], [43]]
 LORA = {"rank": 2, "modules": ["q_proj", "v_proj"], "dropout": 0.0}
 
 
-@pytest.fixture(scope="module")
-def backbone(tmp_path_factory):
-    return save_tiny_llm(tmp_path_factory.mktemp("llm"))
-
-
 def made(backbone, **settings):
     torch.manual_seed(1)
     head = LLMHeadSettings(backbone, lora=settings.pop("lora", LORA), **settings).build(16, 5)

@@ -14,6 +14,7 @@ from vsr.cli import main
 from vsr.core.errors import VsrError
 from vsr.decoding.defaults import options_for
 from vsr.modelstore import known as table
+from vsr.modelstore.entry import BY_HAND, READY
 from vsr.modelstore.folder import load_model
 from vsr.modelstore.store import cache_folder, folder_of, is_here
 from vsr.text.tokenizer import SentencePieceTokenizer
@@ -223,9 +224,9 @@ def test_the_table_is_consistent():
 
     assert len(table.NAMES) == len(table.KNOWN)
     for known in table.KNOWN:
-        assert (known.family in FAMILIES) == (known.state in (table.READY, table.BY_HAND)), known.name
+        assert (known.family in FAMILIES) == (known.state in (READY, BY_HAND)), known.name
         assert bool(known.files) == bool(known.family)
-        assert all(file.address for file in known.files) == (known.state == table.READY) or not known.files
+        assert all(file.address for file in known.files) == (known.state == READY) or not known.files
         assert known.language and known.error and known.licence.url and known.place
 
 

@@ -13,7 +13,7 @@ from tests.published.test_import_command import train_upper, write_units
 from tests.published.test_raven import UNITS
 from tests.published_server import serving
 from vsr.cli import main
-from vsr.media.audio import mux
+from vsr.media.mux.mux import mux
 from vsr.modelstore import known as table
 from vsr.text.tokenizer import SentencePieceTokenizer
 

@@ -8,8 +8,9 @@ import torch
 
 from tests.published.formula import weights
 from vsr.cli import main
+from vsr.core.tokens import UNK
 from vsr.modelstore.folder import load_model
-from vsr.text.tokenizer import MARK, UNK, SentencePieceTokenizer, sentence_pieces, train_tokenizer
+from vsr.text.tokenizer import MARK, SentencePieceTokenizer, sentence_pieces, train_tokenizer
 
 GOLDEN = Path(__file__).parent / "golden"
 SENTENCES = ["A BED", "BAD CAB", "DEAD BEE", "A BEAD"]

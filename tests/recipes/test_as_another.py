@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vsr.data.manifest import Clip
-from vsr.data.tracks import Track
+from vsr.data.mouth_track import Track
 from vsr.face.mouth_features import measures_of, write_track
 from vsr.face.mouth_points import POINTS
 

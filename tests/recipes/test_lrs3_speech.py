@@ -9,7 +9,7 @@ import pytest
 from tests import lrs_tree
 from tests.recipes.test_recipes import run_recipe
 from vsr.core.files import read_json
-from vsr.media.audio import mux
+from vsr.media.mux.mux import mux
 
 LISTS = """
 data:

@@ -19,9 +19,9 @@ from vsr.modelstore.folder import load_model
 ROOT = Path(__file__).parents[2]
 LOCAL = ROOT / "egs/grid/vsr/local"
 sys.path.insert(0, str(LOCAL))
-RIG, FUSIONS, FRONTS, LEANING, STATES = (
+RIG, FUSIONS, SPOILT, FRONTS, LEANING, STATES = (
     runpy.run_path(str(LOCAL / name))
-    for name in ("rig.py", "fusion_rows.py", "sound_fronts.py", "leaning.py", "on_states.py")
+    for name in ("rig.py", "fusion_rows.py", "spoilt.py", "sound_fronts.py", "leaning.py", "on_states.py")
 )
 
 
@@ -77,12 +77,12 @@ def test_dealt_scores_are_of_other_clips_until_that_ends(fusion):
 
 def test_copies_of_a_clip_are_counted_together():
     one, two = score_utterance("a", "bin blue", "bin"), score_utterance("a", "bin blue", "bin blue now")
-    (found,) = FUSIONS["summed"]([[one], [two]])
+    (found,) = SPOILT["summed"]([[one], [two]])
     assert (found.words, found.errors, found.characters) == (4, 2, 16)
 
 
 def test_streams_are_left_out_as_often_as_asked_and_never_both():
-    found = FUSIONS["some_left_out"](20_000, (0.35, 0.25), np.random.default_rng(0))
+    found = SPOILT["some_left_out"](20_000, (0.35, 0.25), np.random.default_rng(0))
     assert bool((found[VIDEO] | found[SOUND]).all())
     assert abs(float((~found[VIDEO]).float().mean()) - 0.35) < 0.02
     assert abs(float((~found[SOUND]).float().mean()) - 0.25) < 0.02

@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from vsr.cli import main
+from vsr.core.tokens import BLANK, UNK
 from vsr.core.windows import window_spans
 from vsr.decoding.options import DecodeOptions
 from vsr.inference.reader import load_model
@@ -23,7 +24,7 @@ from vsr.report.collect import inspect_video, inspect_window, lip_opening, token
 from vsr.report.images import sprite
 from vsr.report.lanes import shown_tokens
 from vsr.report.page import render_page
-from vsr.text.tokenizer import BLANK, UNK, CharTokenizer
+from vsr.text.tokenizer import CharTokenizer
 
 VOID = {"meta", "input", "img", "br"}
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

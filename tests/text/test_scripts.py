@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vsr.core.errors import VsrError
+from vsr.core.tokens import UNK
 from vsr.corpora.puppet.sentences import GRID_SLOTS
-from vsr.decoding.corpus import correct_words
+from vsr.decoding.confidence import correct_words
 from vsr.evaluation.wer import score
 from vsr.evaluation.word_timing import time_errors
 from vsr.text.normalise import NORMALISERS, lower
-from vsr.text.tokenizer import UNK, CharTokenizer, train_tokenizer
+from vsr.text.tokenizer import CharTokenizer, train_tokenizer
 
 OWN = ("none", "lower", "alnum", "13a")
 TEXTS = Path(__file__).parents[2] / ".." / "shared" / "data" / "text"

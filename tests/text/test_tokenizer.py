@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vsr.core.errors import VsrError
+from vsr.core.tokens import BLANK, UNK
 from vsr.text.normalise import NORMALISERS, lower
-from vsr.text.tokenizer import BLANK, UNK, CharTokenizer, collapse, load_tokenizer, train_tokenizer
+from vsr.text.tokenizer import CharTokenizer, collapse, load_tokenizer, train_tokenizer
 
 SENTENCES = ["bin blue at f two now", "place red by z nine soon", "don't look back", "set white with a zero again"] * 5
 words = st.lists(st.text(string.ascii_lowercase + string.digits, min_size=1, max_size=8), max_size=6)

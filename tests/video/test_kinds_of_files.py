@@ -13,7 +13,7 @@ import pytest
 from vsr.cli import main
 from vsr.core.errors import VsrError
 from vsr.media.audio import read_wave, write_wave
-from vsr.media.container import FORMATS
+from vsr.media.formats import FORMATS
 from vsr.media.reader import probe, read_frames
 
 OPENS_OTHERS = {

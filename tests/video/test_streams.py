@@ -139,7 +139,7 @@ def test_the_default_sound_is_heard(tmp_path, sounds, level):
 
 
 def test_a_voice_is_laid_under_the_frame_that_was_read(tmp_path):
-    from vsr.media.audio import mux
+    from vsr.media.mux.mux import mux
 
     path = write_streams(
         tmp_path / "two.mkv", (LARGE, DARK, 12, NONE, "libx264"), (SMALL, BRIGHT, 12, DEFAULT, "libx264")

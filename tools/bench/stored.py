@@ -21,7 +21,8 @@ from vsr.core.files import write_text
 from vsr.data.batch import CropDataset
 from vsr.data.manifest import Clip, read_manifest, write_manifest
 from vsr.data.sampler import FrameBudgetSampler, planned_batches
-from vsr.data.stored import STORES, file_name, read_crop, write_crop
+from vsr.data.stored import file_name, read_crop, write_crop
+from vsr.data.stores import STORES
 from vsr.data.transforms import Augmentation
 from vsr.text.tokenizer import CharTokenizer
 

@@ -46,8 +46,24 @@ def planned(args: argparse.Namespace, outputs: Outputs) -> tuple[list[str], int]
 
 def _finished(args: argparse.Namespace, outputs: Outputs, written) -> Callable[[str], str]:
     """Whether an earlier run finished a video with this model and these options (`Outputs.state`)."""
+    from vsr.decoding.provenance import video_of
+
+    made = _made(args)
+
+    def state(video: str) -> str:
+        try:
+            own = {"video": video_of(video)} if os.path.isfile(video) else {}
+            return outputs.state(video, made | own, written)
+        except OSError as error:
+            raise VsrError("unreadable", f"{error.filename}: {error.strerror}") from error
+
+    return state
+
+
+def _made(args: argparse.Namespace) -> dict:
+    """What a transcript that this run makes says of how it was made. Raises VsrError."""
     from vsr.decoding.defaults import options_in
-    from vsr.decoding.provenance import searched, video_of
+    from vsr.decoding.provenance import searched
     from vsr.face.speaker_selection import number_of_faces
     from vsr.modelstore.checkpoint import read_config
     from vsr.modelstore.folder import find_model
@@ -59,16 +75,7 @@ def _finished(args: argparse.Namespace, outputs: Outputs, written) -> Callable[[
     made["faces"] = number_of_faces(args.faces) or "all"
     made |= {"unsure": args.unsure} if args.unsure else {}
     made |= {"cropped": True, "faces": 1} if args.cropped else {}
-    made |= _modality(args, folder)
-
-    def state(video: str) -> str:
-        try:
-            own = {"video": video_of(video)} if os.path.isfile(video) else {}
-            return outputs.state(video, made | own, written)
-        except OSError as error:
-            raise VsrError("unreadable", f"{error.filename}: {error.strerror}") from error
-
-    return state
+    return made | _modality(args, folder)
 
 
 def _modality(args: argparse.Namespace, folder: Path) -> dict:

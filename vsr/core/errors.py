@@ -40,6 +40,11 @@ class Incomplete(VsrError):
         return type(self), (self.reason, self.message, self.record)
 
 
+def cause_of(error: Exception, otherwise: str) -> str:
+    """What the system says of an error, such as "No such file or directory"; ``otherwise`` where it says nothing."""
+    return getattr(error, "strerror", None) or otherwise
+
+
 def one_line(error: BaseException) -> str:
     """What a library's error says, on one line; the name of its class where it says nothing."""
     return " ".join(str(error).split()) or type(error).__name__

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vsr.core.atomic import atomic_write, check_no_device, remove_leftovers, together, usual_mode, write_error
-from vsr.core.errors import VsrError
+from vsr.core.errors import VsrError, cause_of
 from vsr.core.kinds import Kind
 
 __all__ = [
@@ -110,8 +110,7 @@ def read_lines(path: str | Path) -> list[tuple[int, str]]:
     try:
         lines = Path(path).read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise VsrError("bad_manifest", f"cannot read {path}: {why}") from error
+        raise VsrError("bad_manifest", f"cannot read {path}: {cause_of(error, str(error))}") from error
     return [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
 
 

@@ -56,7 +56,7 @@ def add_device_argument(parser, default: str = "cpu") -> None:
 
 
 def find_device(name) -> str:
-    """The device of that name, tried; "auto" is the first GPU, or the CPU. Raises VsrError bad_config."""
+    """The device of that name, tried; "auto" is the first GPU, or the CPU. Raises VsrError bad_options."""
     import torch
 
     if name == "auto":

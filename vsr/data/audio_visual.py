@@ -14,16 +14,16 @@ from torch import Tensor
 
 from vsr.core.errors import VsrError
 from vsr.core.numbers import SHARE, check_numbers
-from vsr.data.batch import FRAME_TOKENS, Batch, CropDataset, as_tensors
+from vsr.core.tokens import BLANK
+from vsr.data.batch import Batch, CropDataset, as_tensors
 from vsr.data.corruption import Corruption, corrupted_crop, corrupted_wave, drawn_sound
 from vsr.data.manifest import Clip
 from vsr.data.modalities import MEL, SOUND, VIDEO
 from vsr.data.sound_corruption import DrawnSound, SoundCorruption
 from vsr.data.sound_input import clip_wave, empty_sound, to_sound_input
-from vsr.data.targets import Encoder, Item, Taught, at_frames
+from vsr.data.targets import FRAME_TOKENS, Encoder, Item, Taught, at_frames
 from vsr.data.transforms import SIDE, Augmentation, speed_indices, to_network_input, trim_span
 from vsr.media.mel import NUM_MELS
-from vsr.text.tokenizer import BLANK
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from vsr.core.errors import VsrError
 from vsr.core.tokens import BLANK, IGNORE
 from vsr.data.manifest import Clip
 from vsr.text.phonemes import arpabet
+from vsr.text.tokenizer import TEXT, unit_of
 
 TOKENS, FRAME_TOKENS = "tokens", "frame_tokens"  # the targets that every dataset of clips makes
 
@@ -60,7 +61,7 @@ def frame_targets(clip: Clip, num_frames: int, tokenizer) -> np.ndarray:
 
     Tokens of phonemes and visemes follow the clip's own phonemes where it has them.
     """
-    if clip.phones and getattr(tokenizer, "unit", "text") != "text":
+    if clip.phones and unit_of(tokenizer) != TEXT:
         return unit_frames(clip, num_frames, tokenizer)
     if not clip.words:
         return np.full(num_frames, IGNORE)

@@ -22,14 +22,14 @@ import numpy as np
 from vsr.core.artifacts import digest_of
 from vsr.core.errors import VsrError
 from vsr.data.manifest import Clip
-from vsr.text.tokenizer import pieces_of
+from vsr.text.tokenizer import alphabet_of
 
 STATES, CTC, CONTEXT, ATTENTION, COMMON = "states", "ctc", "context", "attention", "common"
 
 
 def units_of(tokenizer: Any) -> str:
     """A short name for what a tokenizer's tokens are."""
-    return digest_of([getattr(tokenizer, "unit", "text"), *pieces_of(tokenizer)])
+    return digest_of(list(alphabet_of(tokenizer)))
 
 
 def file_of(folder: str | Path, clip: Clip) -> Path:

@@ -1,13 +1,16 @@
-"""Transcribed clips as a user has them: a manifest, or a folder of videos with the text of each beside it."""
+"""Clips of one person as a user has them: manifests or folders of videos, with the text of each beside it or not."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from vsr.core.errors import VsrError
-from vsr.core.files import read_lines
+from vsr.core.files import read_lines, same_file
 from vsr.data.manifest import Clip, read_manifest
+from vsr.data.recordings import SOUNDS, recordings
 
 ODD = re.compile(r"[^A-Za-z0-9_.@+-]+")  # what an id of a clip cannot have
 
@@ -25,6 +28,26 @@ def transcribed_clips(path: str | Path) -> list[Clip]:
     if not texts:
         raise VsrError("bad_manifest", f"{path} has no transcripts: NAME.txt beside NAME.mp4 holds what is said in it")
     return [_clip(text, number) for number, text in enumerate(texts)]
+
+
+def untranscribed_clips(path: str | Path, transcribed: Sequence[Clip] = ()) -> list[Clip]:
+    """The clips of a manifest, a folder or a video, without their texts, but for those of ``transcribed``.
+
+    In a folder, videos that have a NAME.txt count as transcribed and are left out. Raises VsrError bad_manifest where
+    no clip is left, and as `vsr.data.recordings.recordings`.
+    """
+    found = [clip for clip in recordings([path]) if Path(clip.video).suffix[1:].lower() not in SOUNDS]
+    if Path(path).is_dir():
+        found = [clip for clip in found if not clip.text]
+    found = [clip for clip in found if not any(_same(clip, own) for own in transcribed)]
+    if not found:
+        raise VsrError("bad_manifest", f"{path} has no videos without text besides those that are transcribed")
+    return [replace(clip, id=f"untranscribed.{clip.id}", text="", words=()) for clip in found]
+
+
+def _same(clip: Clip, other: Clip) -> bool:
+    """Whether two clips are the same part of the same video."""
+    return (clip.start, clip.end) == (other.start, other.end) and same_file(clip.video, other.video)
 
 
 def _clip(text: Path, number: int) -> Clip:

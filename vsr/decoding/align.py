@@ -16,11 +16,12 @@ import torch
 from torch import Tensor
 
 from vsr.core.clock import FPS
+from vsr.core.tokens import BLANK
 from vsr.decoding.agreement import agreed
 from vsr.decoding.confidence import calibrated
 from vsr.decoding.viterbi import Word, align_tokens, best_path, even_spans
 from vsr.models.fusion import FusedReader
-from vsr.text.tokenizer import BLANK, Tokenizer
+from vsr.text.tokenizer import Tokenizer
 
 REACH = 0.2  # seconds that a word may reach beyond its outermost spikes
 

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from vsr.decoding.align import Word, align_text
+from vsr.decoding.align import align_text
 from vsr.decoding.confidence import calibrated, settled
 from vsr.decoding.domain import entropy_of, in_domain, measures
+from vsr.decoding.viterbi import Word
 from vsr.models.fusion import FusedReader
 from vsr.text.hypothesis import words_in
 
 if TYPE_CHECKING:
-    from vsr.decoding.options import Hypothesis
     from vsr.modelstore.folder import LoadedModel
+    from vsr.text.hypothesis import Hypothesis
 
 KNOWN = "known"  # in the config of a model of two readers: "confidence" and "domain" of what the pixels read alone
 

@@ -22,11 +22,13 @@ from vsr.decoding.encoding import chosen_modality, encode_batch, form_of, modali
 from vsr.decoding.evidence import joining
 from vsr.decoding.heads import chosen_head, further_readings, head_records
 from vsr.decoding.joint_beam import decode
-from vsr.decoding.options import DecodeOptions, Hypothesis
+from vsr.decoding.options import DecodeOptions
 from vsr.decoding.provenance import searched
 from vsr.decoding.word_classes import WORDS, word_records
 from vsr.modelstore.folder import LoadedModel
+from vsr.text.hypothesis import Hypothesis
 from vsr.text.normalise import normaliser
+from vsr.text.tokenizer import TEXT, unit_of
 
 FRAME_BUDGET = 2400
 
@@ -110,8 +112,8 @@ def record_of(loaded: LoadedModel, clip_id: str, found, states, calibrated: bool
 
 def unit_named(tokenizer, hypothesis: Hypothesis) -> dict[str, str]:
     """``unit`` of a record whose text is no words: "phoneme" or "viseme"."""
-    unit = getattr(tokenizer, "unit", "text")
-    return {} if unit == "text" or hypothesis.spans or not hypothesis.tokens else {"unit": unit}
+    unit = unit_of(tokenizer)
+    return {} if unit == TEXT or hypothesis.spans or not hypothesis.tokens else {"unit": unit}
 
 
 def calibrate(loaded: LoadedModel, manifest: str | Path, records: list[dict]) -> dict:

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vsr.decoding.options import Hypothesis
-from vsr.text.tokenizer import BLANK, UNK, collapse
+from vsr.core.tokens import BLANK, UNK
+from vsr.text.hypothesis import Hypothesis
+from vsr.text.tokenizer import collapse
 
 MINUS_INFINITY = -1e30  # finite: differences of two of them are not NaN
 TOKENS_A_FRAME = 16  # the prefix beam tries so many of the likeliest tokens in each frame

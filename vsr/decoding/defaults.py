@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from vsr.core.clock import FPS
 from vsr.core.errors import WRONG_USAGE, VsrError
+from vsr.core.windows import WINDOW
 from vsr.decoding.head_names import heads_in
 from vsr.decoding.heads import writes
 from vsr.decoding.lexicon import lexicon_for
@@ -14,7 +16,7 @@ from vsr.decoding.options import DecodeOptions, unheeded
 from vsr.modelstore.checkpoint import bad_model, read_config
 from vsr.modelstore.folder import find_model
 from vsr.text.phonemes import UNITS
-from vsr.text.tokenizer import kind_of, load_tokenizer
+from vsr.text.tokenizer import TEXT, kind_of, load_tokenizer, unit_of
 
 if TYPE_CHECKING:
     from vsr.modelstore.folder import LoadedModel
@@ -32,7 +34,7 @@ def options_for(loaded: LoadedModel, given: Mapping[str, Any] | None = None) -> 
     if not given.get("head") and (name := head_alone(loaded.model)):
         given["head"] = name
     ctc_alone = loaded.model.decoder is None and loaded.model.ctc is not None
-    usual = {} if given.get("head") else usual_method(ctc_alone, getattr(loaded.tokenizer, "unit", "text"))
+    usual = {} if given.get("head") else usual_method(ctc_alone, unit_of(loaded.tokenizer))
     return _options(loaded.folder, loaded.config, usual | given)
 
 
@@ -48,7 +50,7 @@ def usual_method(ctc_alone: bool, unit: str) -> dict[str, Any]:
     """The method of a model that is not searched by CTC and decoder together."""
     if not ctc_alone:
         return {}
-    return {"method": "ctc_beam" if unit == "text" else LEXICON}
+    return {"method": "ctc_beam" if unit == TEXT else LEXICON}
 
 
 def options_in(folder: str | Path, config: Mapping[str, Any], given: Mapping[str, Any]) -> DecodeOptions:
@@ -64,7 +66,7 @@ def options_in(folder: str | Path, config: Mapping[str, Any], given: Mapping[str
         given["head"] = next((name for name, own in heads.items() if name != "alignment" and not own.get("layer")), "")
     ctc_alone = "ctc" in heads and "attention" not in heads
     unit = kind_of(folder)
-    usual = {} if given.get("head") else usual_method(ctc_alone, unit if unit in UNITS else "text")
+    usual = {} if given.get("head") else usual_method(ctc_alone, unit if unit in UNITS else TEXT)
     return _options(folder, config, usual | given)
 
 
@@ -122,3 +124,12 @@ def _checked(folder: Path, own: Any) -> dict[str, Any]:
     except (VsrError, TypeError) as error:
         raise bad_model(folder, f'"decode" in its config makes no search: {error}') from error
     return own
+
+
+def preferred_window(loaded: LoadedModel) -> int:
+    """Frames of the clips that the model reads best: "window" (seconds) of its config, else 12 s. Raises VsrError
+    bad_model."""
+    window = loaded.config.get("window", WINDOW / FPS)
+    if not isinstance(window, (int, float)) or not 1 <= window <= 60:
+        raise VsrError("bad_model", f"{loaded.folder}: window is {window!r}; it must be 1 to 60 seconds")
+    return round(window * FPS)

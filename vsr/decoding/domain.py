@@ -19,8 +19,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vsr.core.tokens import BLANK
 from vsr.decoding.confidence import logit
-from vsr.text.tokenizer import BLANK
 
 MEASURES = ("confidence", "score", "entropy", "agreement")
 HOLD = 0.1  # pull of each weight to zero: measures that say the same share the weight

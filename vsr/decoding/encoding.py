@@ -16,7 +16,7 @@ from torch import Tensor
 from vsr.core.errors import VsrError
 from vsr.data.batch import TRACKS, Batch
 from vsr.data.manifest import Clip
-from vsr.data.modalities import BOTH, MEL, SOUND, VIDEO
+from vsr.data.modalities import BOTH, SOUND, VIDEO, names_of
 from vsr.data.mouth_track import load_features
 from vsr.data.sound_input import empty_sound, to_sound_input
 from vsr.decoding.hearing import heard_if_understood
@@ -45,8 +45,7 @@ def reads_tracks(loaded: LoadedModel) -> bool:
 
 def modalities_of(loaded: LoadedModel) -> tuple[str, ...]:
     """Names of what the model reads, such as "video" and "sound"."""
-    read = getattr(loaded.model, "modality", VIDEO)
-    return (read,) if isinstance(read, str) else tuple(read)
+    return names_of(loaded.model.modality)
 
 
 def chosen_modality(loaded: LoadedModel, wanted: str = "") -> str:
@@ -54,8 +53,7 @@ def chosen_modality(loaded: LoadedModel, wanted: str = "") -> str:
 
     Raises VsrError bad_options for a model that does not read that.
     """
-    whole = getattr(loaded.model, "whole", False)
-    return modality_among(modalities_of(loaded), wanted, loaded.name, whole)
+    return modality_among(modalities_of(loaded), wanted, loaded.name, loaded.model.whole)
 
 
 def modality_among(read: tuple[str, ...], wanted: str, name: str, together: bool = False) -> str:
@@ -87,7 +85,7 @@ def asked_of(loaded: LoadedModel, clip: MouthClip | Piece, spans: Sequence[tuple
 
 def turned_away(loaded: LoadedModel, points: np.ndarray) -> bool:
     """Whether the points (T, 37, 2) are of a head that is turned too far for the model's reader of tracks."""
-    widest = getattr(loaded.model.config, "widest_turn", 0.0)
+    widest = loaded.model.config.widest_turn if reads_tracks(loaded) else 0.0
     return bool(widest) and turned(points, widest)
 
 
@@ -101,7 +99,7 @@ def encode(loaded: LoadedModel, inputs: Mapping[str, Tensor], lengths: Tensor) -
 
 def form_of(loaded: LoadedModel) -> str:
     """The form in which the model takes sound, of `vsr.data.modalities`."""
-    return getattr(loaded.model, "sound_form", MEL)
+    return loaded.model.sound_form
 
 
 def sound_of(loaded: LoadedModel, waves: Sequence[np.ndarray], device: torch.device | str = "cpu") -> Tensor:

@@ -14,13 +14,14 @@ import torch
 from torch import Tensor
 
 from vsr.core.machine import exact_device
+from vsr.core.tokens import UNK
 from vsr.decoding.ctc import PrefixScorer
 from vsr.decoding.lexicon_search import lexicon_search_of
 from vsr.decoding.options import DecodeOptions
 from vsr.decoding.shallow_fusion import languages_of
 from vsr.decoding.word_tree import WordTree
 from vsr.models.fusion import FusedReader
-from vsr.text.tokenizer import UNK, Tokenizer
+from vsr.text.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from vsr.modelstore.folder import LoadedModel

@@ -13,7 +13,7 @@ from torch import Tensor
 from vsr.core.errors import VsrError
 from vsr.models.fusion import OF_TRACKS, FusedConfig
 from vsr.models.lipreader import LipReaderConfig, layers_of, tokenizer_of_head
-from vsr.text.tokenizer import WordTokenizer
+from vsr.text.tokenizer import TEXT, WordTokenizer, unit_of
 
 if TYPE_CHECKING:
     from vsr.modelstore.folder import LoadedModel
@@ -74,15 +74,15 @@ def read_by(loaded: LoadedModel, name: str, states: Tensor, lengths: Tensor, nbe
 
 def further_readings(loaded: LoadedModel, states: Tensor, lengths: Tensor) -> list[dict[str, str]]:
     """For each clip what every further head says, by its name."""
-    names = [name for name in getattr(loaded.model, "further_heads", {}) if writes(loaded.model, name)]
+    names = [name for name in loaded.model.further_heads if writes(loaded.model, name)]
     each = {name: read_by(loaded, name, states, lengths) for name in names}
     return [{name: own[row][0]["text"] for name, own in each.items() if own[row]} for row in range(len(lengths))]
 
 
 def head_records(loaded: LoadedModel, name: str, ids: list[str], states: Tensor, lengths: Tensor, nbest: int):
     """What is written of clips that one head alone reads: a head gives no word times and no confidence."""
-    unit = getattr(tokenizer_of(loaded, name), "unit", "text")
-    named = {} if unit == "text" else {"unit": unit}
+    unit = unit_of(tokenizer_of(loaded, name))
+    named = {} if unit == TEXT else {"unit": unit}
     for clip_id, found in zip(ids, read_by(loaded, name, states, lengths, nbest), strict=True):
         best = found[0] if found else {"text": "", "score": 0.0}
         yield {"id": clip_id, "head": name, **named, **best, "nbest": found or [best]}

@@ -14,13 +14,14 @@ from torch import Tensor
 from vsr.core.errors import VsrError
 from vsr.core.machine import exact_device
 from vsr.core.present import present
+from vsr.core.tokens import BLANK, UNK
 from vsr.decoding.attention_beam import AttentionBeam
 from vsr.decoding.ctc import MINUS_INFINITY, NoScorer, PrefixScorer, greedy, prefix_beam, sayable
 from vsr.decoding.evidence import TrackWords
 from vsr.decoding.lexicon_search import searched
-from vsr.decoding.options import DecodeOptions, Hypothesis
+from vsr.decoding.options import DecodeOptions
 from vsr.models.lipreader import LipReader
-from vsr.text.tokenizer import BLANK, UNK
+from vsr.text.hypothesis import Hypothesis
 
 DECODER = "the attention decoder"  # as messages name it
 PRE_BEAM = 1.5  # candidates of a hypothesis for each place in the beam

@@ -10,6 +10,7 @@ from torch import Tensor
 from vsr.core.errors import VsrError
 from vsr.core.files import atomic_write, write_json, write_text
 from vsr.core.kinds import json_of, marked
+from vsr.core.tokens import UNK
 from vsr.data.batch import CropDataset
 from vsr.data.manifest import Clip, read_manifest
 from vsr.data.sampler import FrameBudgetSampler
@@ -19,7 +20,7 @@ from vsr.decoding.encoding import encode_batch
 from vsr.decoding.joint_beam import check_heads
 from vsr.modelstore.folder import LoadedModel
 from vsr.text.grammar import arpa_words, slots_as_arpa
-from vsr.text.tokenizer import SPACE, UNK, Tokenizer
+from vsr.text.tokenizer import SPACE, Tokenizer
 
 FILES = {
     "posteriors.safetensors": marked("log-probabilities of vsr posteriors", b'"dtype":"F32"'),

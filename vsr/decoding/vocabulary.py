@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 
 from vsr.core.errors import VsrError
+from vsr.core.tokens import UNK
 from vsr.text.grammar import MARKS, arpa_words
-from vsr.text.tokenizer import MARK, UNK, Tokenizer
+from vsr.text.tokenizer import MARK, Tokenizer
 
 BINARY = b"mmap lm http://kheafield.com/code"
 Opener = Callable[..., AbstractContextManager[Iterable[str]]]

@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from vsr.core.errors import VsrError
-from vsr.decoding.ngram import END, LN10, read_ngram
+from vsr.decoding.ngram import END, read_ngram
+from vsr.decoding.ngram_search import LN10
 
 BEGIN = "<s>"
 ORDER, DISCOUNT = 3, 0.75

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any, Protocol
 
-from vsr.decoding.ngram import END, LN10, read_ngram
+from vsr.decoding.ngram import END, read_ngram
 from vsr.decoding.ngram_file import FILES
+from vsr.decoding.ngram_search import LN10
 from vsr.decoding.word_ngram import BEGIN, CountedWords, counted_from
 from vsr.text.normalise import lower
 

@@ -11,13 +11,13 @@ import torch
 
 from vsr.core.clock import FPS
 from vsr.core.errors import VsrError
+from vsr.core.tokens import UNK
 from vsr.decoding.align import align_text
 from vsr.decoding.assess import fitted_for
 from vsr.inference.free_reading import known_lips
 from vsr.inference.speech import Encoded, at_rest, encoded
 from vsr.media.reader import probe
 from vsr.output.transcript import Alternative, Segment, TimedWord, Transcript
-from vsr.text.tokenizer import UNK
 
 if TYPE_CHECKING:
     from vsr.modelstore.folder import LoadedModel

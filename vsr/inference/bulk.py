@@ -84,18 +84,14 @@ class FileReader:
 
     def read(self, path: str, watch: Watch | None = None) -> Transcript:
         """The file's transcript, or its error with what was read before it."""
-        from vsr.inference.cropped import transcribe_cropped
-        from vsr.inference.listening import transcribe_sound
         from vsr.inference.transcriber import Reading
 
         reading, outputs = None, self.settings.outputs
-        journal = outputs.journal(path) if outputs else None
         watch = replace(watch or Watch(), block=outputs.write) if outputs else watch or Watch()
         try:
-            if self.modality == SOUND:
-                return transcribe_sound(self.loaded, path, self.options)
-            if self.settings.cropped:
-                return transcribe_cropped(self.loaded, path, self.options, self.modality)
+            if self.modality == SOUND or self.settings.cropped:
+                return self._read_at_once(path)
+            journal = outputs.journal(path) if outputs else None
             how = self.settings.faces, journal, self.settings.resume, self.modality
             reading = Reading(self.loaded, path, self.options, *how)
             return reading.run(watch)
@@ -109,6 +105,15 @@ class FileReader:
         if reading is None:
             return failure(path, reason, message, self.loaded.name)
         return reading.transcript((reason, " ".join(message.split())))
+
+    def _read_at_once(self, path: str) -> Transcript:
+        """The transcript of sound, or of a video of a mouth alone. Raises VsrError."""
+        from vsr.inference.cropped import transcribe_cropped
+        from vsr.inference.listening import transcribe_sound
+
+        if self.modality == SOUND:
+            return transcribe_sound(self.loaded, path, self.options)
+        return transcribe_cropped(self.loaded, path, self.options, self.modality)
 
 
 def failure(path: str, reason: str, message: str, model: str = "") -> Transcript:

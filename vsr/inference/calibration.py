@@ -19,11 +19,12 @@ from vsr.core.windows import window_spans
 from vsr.decoding.align import align_text
 from vsr.decoding.assess import KNOWN, by_both
 from vsr.decoding.confidence import correct_words
+from vsr.decoding.defaults import preferred_window
 from vsr.decoding.domain import entropy_of, measures
 from vsr.decoding.encoding import asked_of, mesh_for
 from vsr.decoding.options import DecodeOptions
 from vsr.face.mouth_crop import crop_video
-from vsr.inference.recognition import preferred_window, search_crops, spans_to_read
+from vsr.inference.recognition import search_crops, spans_to_read
 from vsr.media.reader import probe
 from vsr.text.normalise import normaliser
 

@@ -16,8 +16,8 @@ import numpy as np
 from vsr.core.errors import VsrError
 from vsr.decoding.confidence import calibrated, expected_calibration_error, familiarity, logit, settled
 from vsr.decoding.domain import fit_domain, in_domain
+from vsr.decoding.guesses import is_guess
 from vsr.inference.calibration import Assessed, rows_of
-from vsr.output.transcript import FLAGGED
 
 BELIEVED = 0.8  # confidence above which a reader takes a word for right
 TIED = 0.5  # pull of the weights to those that leave a raw confidence as it is
@@ -149,7 +149,7 @@ def summary(told: Sequence[Told]) -> dict:
     sure = [value for each in told for value in each.sure]
     right = [ok for each in told for ok in each.reading.correct]
     return {
-        "readings": len(told), "flagged": float(np.mean([each.chance < FLAGGED for each in told])), "words": len(sure),
+        "readings": len(told), "flagged": float(np.mean([is_guess(each.chance) for each in told])), "words": len(sure),
         "right": float(np.mean(right)) if right else 0.0,
         "believed": float(np.mean(np.array(sure) > BELIEVED)) if sure else 0.0,
         "ece": expected_calibration_error(sure, right) if sure else 0.0,

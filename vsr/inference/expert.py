@@ -23,6 +23,7 @@ from vsr.data.transforms import MEAN, SIDE, STD
 from vsr.decoding.ctc import greedy, sayable
 from vsr.face.geometry import CROP
 from vsr.face.soft_crop import soft_crop
+from vsr.models.lipreader import LipReader
 
 if TYPE_CHECKING:
     from vsr.modelstore.folder import LoadedModel
@@ -39,7 +40,7 @@ class Expert:
 
     def __post_init__(self):
         model = self.loaded.model
-        if getattr(model, "modality", None) != VIDEO or not getattr(model, "ctc", None):
+        if not isinstance(model, LipReader) or model.modality != VIDEO or model.ctc is None:
             raise VsrError("bad_model", f"{self.loaded.name} is no reader of pixels with CTC (such as grid)")
         model.eval().requires_grad_(False)
 

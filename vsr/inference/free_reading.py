@@ -15,7 +15,6 @@ from torch import Tensor
 from vsr.decoding.assess import KNOWN, assess
 from vsr.decoding.defaults import options_for
 from vsr.decoding.joint_beam import decode
-from vsr.output.transcript import FLAGGED
 from vsr.text.hypothesis import Hypothesis
 
 if TYPE_CHECKING:
@@ -43,8 +42,3 @@ def known_lips(loaded: LoadedModel, windows: Iterable[Tensor]) -> float | None:
         return None
     chances = [chance for states in windows if (chance := read_freely(loaded, states)[1]) is not None]
     return mean(chances) if chances else None
-
-
-def is_guess(chance: float | None) -> bool:
-    """Whether a reading with this chance of being of the domain is flagged as a guess."""
-    return chance is not None and chance < FLAGGED

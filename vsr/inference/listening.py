@@ -18,12 +18,13 @@ from vsr.core.errors import Incomplete, VsrError
 from vsr.core.windows import OVERLAP, frame_edges, window_spans
 from vsr.data.modalities import BOTH, SOUND
 from vsr.data.sound import gathered
+from vsr.decoding.defaults import preferred_window
 from vsr.decoding.encoding import chosen_modality, modalities_of, sound_of
 from vsr.decoding.options import DecodeOptions
 from vsr.decoding.provenance import provenance
 from vsr.face.piece import MIN_FRAMES
 from vsr.inference.assemble import segments_of
-from vsr.inference.recognition import WindowReading, groups, preferred_window, read_hypotheses, searched
+from vsr.inference.recognition import WindowReading, groups, read_hypotheses, searched
 from vsr.media.audio import fit_length, read_wave
 from vsr.media.container import open_container, video_clock
 from vsr.media.reader import probe
@@ -86,7 +87,7 @@ def hearing_of(loaded: LoadedModel, path: str | Path, modality: str = "") -> Hea
     if SOUND not in modalities_of(loaded):
         return Hearing(path, "", False)
     heard = chosen == BOTH and has_sound(path)
-    if getattr(loaded.model, "whole", False) and not heard:
+    if loaded.model.whole and not heard:
         raise VsrError("no_sound", f"{path} has no sound, and {loaded.name} reads lips and sound together alone")
     return Hearing(path, chosen, heard)
 

@@ -17,14 +17,14 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
-from vsr.core.errors import VsrError
+from vsr.core.errors import VsrError, cause_of
 from vsr.core.machine import exact_device
+from vsr.core.tokens import BLANK, UNK
 from vsr.decoding.defaults import options_for
 from vsr.decoding.joint_beam import check_heads
 from vsr.inference.free_reading import read_freely
 from vsr.inference.speech import at_rest, encoded
 from vsr.text.normalise import lower
-from vsr.text.tokenizer import BLANK, UNK
 
 if TYPE_CHECKING:
     from vsr.modelstore.folder import LoadedModel
@@ -52,7 +52,7 @@ def read_phrases(path: str | Path) -> list[str]:
     try:
         lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, ValueError) as error:
-        raise VsrError("bad_text", f"{path}: {getattr(error, 'strerror', None) or 'not UTF-8 text'}") from error
+        raise VsrError("bad_text", f"{path}: {cause_of(error, 'not UTF-8 text')}") from error
     phrases = [" ".join(line.split()) for line in lines if line.strip() and not line.lstrip().startswith("#")]
     if not phrases:
         raise VsrError("bad_text", f"{path}: there is no phrase in it")

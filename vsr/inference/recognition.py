@@ -13,10 +13,10 @@ import numpy as np
 import torch
 
 from vsr.core.clock import FPS
-from vsr.core.errors import VsrError
 from vsr.core.windows import WINDOW, frame_edges, window_spans
 from vsr.data.transforms import to_network_input
 from vsr.decoding.assess import assess
+from vsr.decoding.defaults import preferred_window
 from vsr.decoding.encoding import Mouths, Waves, asked_of, encode, encode_clips
 from vsr.decoding.evidence import joining
 from vsr.decoding.joint_beam import decode
@@ -29,11 +29,11 @@ from vsr.media.resample import between_gaps
 from vsr.output.transcript import Segment, TimedWord
 
 if TYPE_CHECKING:
-    from vsr.decoding.align import Word
-    from vsr.decoding.options import Hypothesis
+    from vsr.decoding.viterbi import Word
     from vsr.face.mouth_crop import MouthClip
     from vsr.face.piece import Piece
     from vsr.modelstore.folder import LoadedModel
+    from vsr.text.hypothesis import Hypothesis
 
 FRAMES_AT_ONCE = 4 * WINDOW  # of windows that are encoded and searched together: bounds the memory
 WINDOWS_AT_ONCE = 16
@@ -80,15 +80,6 @@ def spans_to_read(clip: MouthClip | Piece, window: int) -> list[tuple[int, int]]
     return [
         (first + start, first + stop) for first, last in parts for start, stop in window_spans(last - first, window)
     ]
-
-
-def preferred_window(loaded: LoadedModel) -> int:
-    """Frames of the clips that the model reads best: "window" (seconds) of its config, else 12 s. Raises VsrError
-    bad_model."""
-    window = loaded.config.get("window", WINDOW / FPS)
-    if not isinstance(window, (int, float)) or not 1 <= window <= 60:
-        raise VsrError("bad_model", f"{loaded.folder}: window is {window!r}; it must be 1 to 60 seconds")
-    return round(window * FPS)
 
 
 def read_windows(

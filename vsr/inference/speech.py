@@ -19,13 +19,13 @@ from vsr.core.errors import VsrError
 from vsr.core.windows import frame_edges, window_spans
 from vsr.data.modalities import VIDEO
 from vsr.data.transforms import to_network_input
+from vsr.decoding.defaults import preferred_window
 from vsr.decoding.encoding import encode
 from vsr.face.mouth_points import MouthMesh
 from vsr.face.mouth_source import MouthSource
 from vsr.face.networks import Stock
 from vsr.face.speaker_selection import number_of_faces
 from vsr.inference.cropped import cropped_clip
-from vsr.inference.recognition import preferred_window
 from vsr.output.unread import AT_REST
 
 if TYPE_CHECKING:
@@ -72,7 +72,8 @@ def spoken(
         mesh: finds the points of the mouth; None: nobody needs them.
 
     Raises:
-        VsrError: what `transcribe` raises for a video; bad_config for a cropped one that is none.
+        VsrError: what `vsr.inference.transcriber.transcribe` raises for a video; bad_config for a cropped one that is
+            none.
     """
     found = _cropped(loaded, path) if cropped else _streamed(loaded, path, faces, mesh)
     done: dict[int, float] = {}

@@ -16,10 +16,11 @@ import numpy as np
 import torch
 
 from vsr.core.clock import FPS
+from vsr.core.tokens import BLANK
 from vsr.inference.alignment import tokens_of
 from vsr.inference.free_reading import known_lips
 from vsr.inference.speech import Encoded, at_rest, encoded
-from vsr.text.tokenizer import BLANK, SPACE
+from vsr.text.tokenizer import SPACE
 
 if TYPE_CHECKING:
     from vsr.modelstore.folder import LoadedModel

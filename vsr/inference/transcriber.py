@@ -16,7 +16,7 @@ from vsr.core.errors import VsrError
 from vsr.core.progress import Watch
 from vsr.core.windows import frame_edges
 from vsr.data.modalities import SOUND
-from vsr.decoding.defaults import options_for
+from vsr.decoding.defaults import options_for, preferred_window
 from vsr.decoding.encoding import asked_of, chosen_modality, mesh_for
 from vsr.decoding.joint_beam import check_heads
 from vsr.decoding.options import DecodeOptions
@@ -28,7 +28,7 @@ from vsr.face.speaker_selection import OUTSIDE, Casting, Part, check_found, numb
 from vsr.inference.assemble import segments_of, skipped_of, tracks_of
 from vsr.inference.journal import Journal
 from vsr.inference.listening import hearing_of, incomplete, transcribe_sound
-from vsr.inference.recognition import preferred_window, read_windows
+from vsr.inference.recognition import read_windows
 from vsr.inference.records import BlockRecord, WindowRecord
 from vsr.media.damage import Hole, told
 from vsr.media.reader import probe

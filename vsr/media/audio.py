@@ -19,7 +19,7 @@ from vsr.core.clock import SAMPLE_RATE, SAMPLES_PER_FRAME
 from vsr.core.errors import VsrError
 from vsr.core.files import atomic_write
 from vsr.media.channels import chosen_channels, mono
-from vsr.media.concatenated import RESTARTED, shifted_after_restarts, video_shifts
+from vsr.media.concatenated import shifted_after_restarts, video_shifts
 from vsr.media.container import decoded_frames, open_container, video_clock
 from vsr.media.mux.mux import mux  # noqa: F401  known by this name
 from vsr.media.mux.sound import to_pcm16
@@ -28,6 +28,7 @@ from vsr.media.sound_spans import Span, frames_of_span
 from vsr.media.sound_stamps import believed
 from vsr.media.streams import sound_stream
 from vsr.media.tags import riff_comment
+from vsr.media.timestamps import RESTARTED
 
 GAP = 0.005  # seconds by which time stamps may jitter (Matroska rounds them to 1 ms) before a gap is believed
 MAX_SECONDS = 4 * 3600.0  # sound beyond this is a damaged time stamp

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from vsr.core.errors import VsrError
+from vsr.core.errors import VsrError, cause_of
 from vsr.media.formats import FORMATS as FORMATS
 from vsr.media.formats import OPENING, kind_of, told_address
 from vsr.media.streams import video_stream
@@ -68,7 +68,8 @@ def opened(path: str | Path) -> Iterator[tuple]:
 def video_clock(path: str | Path) -> tuple[float, float]:
     """(time stamp that players show as zero, second of the first frame), both in seconds.
 
-    With it sound can be laid beside the frames of `read_frames`. Raises VsrError "unreadable" or "no_video".
+    With it sound can be laid beside the frames of `vsr.media.reader.read_frames`. Raises VsrError "unreadable" or
+    "no_video".
     """
     with opened(path) as (container, stream):
         clock = Clock(container, stream)
@@ -86,7 +87,7 @@ def first_frame(path: str | Path, timed: Iterator[tuple]) -> tuple:
 
 def short_reason(error: Exception) -> str:
     """One short phrase, without the path that FFmpeg appends."""
-    return getattr(error, "strerror", None) or str(error).splitlines()[0]
+    return cause_of(error, str(error).partition("\n")[0])
 
 
 def _video_stream(path: Path, container):

@@ -30,7 +30,7 @@ def on_grid(
 ) -> Iterator[tuple]:
     """(nearest frame, place) for each instant first + k/25 up to the end of the last frame.
 
-    `frames` are (frame, seconds); `step` is the time that a lone frame stands; `begin` where to start. A frame
+    `images` are (frame, seconds); `step` is the time that a lone frame stands; `begin` where to start. A frame
     that stands for over `MAX_HOLD` is shown for no longer than the one before: instants are left out, none is moved.
     So it is before a frame at a time for which ``lost`` says that frames before it are.
     """

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from vsr.core.errors import VsrError
-from vsr.data.modalities import MEL, SOUND, VIDEO
-from vsr.models.registry import FRONTENDS, FUSIONS, Part, settings_of, split_kind
+from vsr.data.modalities import SOUND, VIDEO
+from vsr.models.registry import FRONTENDS, FUSIONS, Part, reads_of, settings_of, sound_form_of, split_kind
 from vsr.models.streams import Given, streams_of
 
 READ = (VIDEO, SOUND)
@@ -106,7 +106,7 @@ class AudioVisualSettings:
     def __post_init__(self):
         object.__setattr__(self, "frozen", tuple(self.frozen))
         for name in READ:
-            if (read := getattr(self.part(name), "reads", VIDEO)) != name:
+            if (read := reads_of(self.part(name))) != name:
                 raise ValueError(f"the front end of {name} in audio_visual reads {read}")
             self._complete(name, self.part(name))
         self._complete("fusion", self._fusion())
@@ -121,7 +121,7 @@ class AudioVisualSettings:
     @property
     def form(self) -> str:
         """In which the front end of sound takes it."""
-        return getattr(self.part(SOUND), "form", MEL)
+        return sound_form_of(self.part(SOUND))
 
     def part(self, name: str) -> Part:
         """The settings of one of the two front ends."""

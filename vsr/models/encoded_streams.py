@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from vsr.core.numbers import COUNT
-from vsr.data.modalities import MEL, VIDEO
+from vsr.data.modalities import Read
 from vsr.models.lengths import gather_frames, scatter_frames, zero_padding
 from vsr.models.limits import check_sizes
-from vsr.models.registry import ENCODERS, FRONTENDS, FUSIONS, Part, settings_of, split_kind
+from vsr.models.registry import ENCODERS, FRONTENDS, FUSIONS, Part, reads_of, settings_of, sound_form_of, split_kind
 
 NORMS = ("none", "batch", "layer")
 
@@ -47,14 +47,14 @@ class EncodedSettings:
             object.__setattr__(self, name, {"kind": kind, **whole})
 
     @property
-    def reads(self) -> Any:
+    def reads(self) -> Read:
         """The modality of its front end."""
-        return getattr(self._part("frontend"), "reads", VIDEO)
+        return reads_of(self._part("frontend"))
 
     @property
     def form(self) -> str:
         """How that takes sound, if it hears."""
-        return getattr(self._part("frontend"), "form", MEL)
+        return sound_form_of(self._part("frontend"))
 
     def _part(self, name: str) -> Part:
         kind, own = split_kind(getattr(self, name), name)

@@ -19,10 +19,11 @@ from torch.nn import functional as F
 from vsr.core.clock import FPS
 from vsr.core.errors import VsrError
 from vsr.core.numbers import COUNT
-from vsr.data.modalities import MEL, VIDEO
+from vsr.core.registry import Registry
+from vsr.data.modalities import VIDEO, Read
 from vsr.data.transforms import MEAN, STD
 from vsr.models.limits import check_sizes
-from vsr.models.registry import ENCODERS, FRONTENDS, Part, Registry, settings_of, split_kind
+from vsr.models.registry import ENCODERS, FRONTENDS, Part, reads_of, settings_of, sound_form_of, split_kind
 from vsr.models.streams import Given, Streams, frames_in, streams_of
 
 BLACK = -MEAN / STD  # a black pixel in the network's input
@@ -96,14 +97,14 @@ class WindowFrontendSettings:
         object.__setattr__(self, "of", _complete(self.of, FRONTENDS, "frontend.of"))
 
     @property
-    def reads(self) -> str | tuple[str, ...]:
+    def reads(self) -> Read:
         """What the front end within reads."""
-        return getattr(_part(self.of, FRONTENDS, "frontend.of"), "reads", VIDEO)
+        return reads_of(_part(self.of, FRONTENDS, "frontend.of"))
 
     @property
     def form(self) -> str:
         """In which it takes sound."""
-        return getattr(_part(self.of, FRONTENDS, "frontend.of"), "form", MEL)
+        return sound_form_of(_part(self.of, FRONTENDS, "frontend.of"))
 
     def build(self, dim: int) -> nn.Module:
         return WindowFrontend(_part(self.of, FRONTENDS, "frontend.of").build(dim), self.frames)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from vsr.core.present import present
 from vsr.data.batch import TRACKS, Batch
+from vsr.data.modalities import MEL, VIDEO
 from vsr.models.joined_heads import PartDecoder, PartHead
 from vsr.models.lengths import length_mask, zero_padding
 from vsr.models.lipreader import LipReader, LipReaderConfig
@@ -111,6 +112,7 @@ class FusedReader(nn.Module):
     """Reads pixels, or pixels and tracks, with the interface of a `LipReader`. Tracks alone are read by `tracks`."""
 
     words = boundary = None
+    modality, sound_form, whole = VIDEO, MEL, False  # tracks come beside the video, where there are some
 
     def __init__(self, config: FusedConfig):
         super().__init__()

@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from vsr.data.modalities import VIDEO
-from vsr.models.registry import ENCODERS, FRONTENDS, settings_of, split_kind
+from vsr.models.registry import ENCODERS, FRONTENDS, reads_of, settings_of, split_kind
 
 PARTS = {"video": FRONTENDS, "encoder": ENCODERS}
 
@@ -25,7 +25,7 @@ class LipParts:
         for name, registry in PARTS.items():
             kind, given = split_kind(getattr(self, name), f"frontend.{name}")
             object.__setattr__(self, name, {"kind": kind, **asdict(settings_of(registry, kind, given))})
-        if getattr(self._part("video"), "reads", VIDEO) != VIDEO:
+        if reads_of(self._part("video")) != VIDEO:
             raise ValueError(f"frontend.video is {self.video['kind']}, which does not read video")
 
     def built_parts(self) -> tuple[nn.Module, nn.Module]:

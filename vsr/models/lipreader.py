@@ -8,8 +8,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from vsr.core.present import present
-from vsr.data.batch import VIDEO, Batch
-from vsr.data.modalities import MEL
+from vsr.data.batch import Batch
 from vsr.models.decoder import Decoder
 from vsr.models.heads import CTCHead, FrameHead
 from vsr.models.layers import check_layer
@@ -26,6 +25,7 @@ from vsr.models.lipreader_config import (
     words_of,
 )  # fmt: skip
 from vsr.models.outputs import part_of, sources_of
+from vsr.models.registry import reads_of, reads_wholes, sound_form_of
 from vsr.models.streams import Given, frames_in, taken, without_padding
 from vsr.models.words import WordBoundary
 
@@ -48,9 +48,9 @@ class LipReader(nn.Module):
         self.config = config
         c = config
         part = frontend_of(c)
-        self.modality: str | tuple[str, ...] = getattr(part, "reads", VIDEO)  # what of a batch is read
-        self.sound_form: str = getattr(part, "form", MEL)  # and how sound is given, to one that hears
-        self.whole: bool = getattr(part, "whole", False)  # whether all that is read must be there
+        self.modality = reads_of(part)  # what of a batch is read
+        self.sound_form = sound_form_of(part)  # and how sound is given, to one that hears
+        self.whole = reads_wholes(part)  # whether all that is read must be there
         self.frontend = part.build(c.dim)
         self.encoder = encoder_of(c).build(c.dim)
         self.ctc = CTCHead(c.dim, c.vocab_size) if c.ctc_weight else None

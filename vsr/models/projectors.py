@@ -89,7 +89,7 @@ class Strided(Projector):
 class Deduplicated(Projector):
     """The mean over each run of frames that have the same unit; units are the nearest of ``units`` centroids.
 
-    Centroids are fitted to the states of training clips when a run begins (`fit`).
+    Centroids are fitted to the states of training clips when a run begins (`vsr.training.centroids`).
     """
 
     def __init__(self, dim: int, width: int, units: int, hidden: int):

@@ -13,7 +13,8 @@ Contracts (B batch, T frames, D width, V vocabulary):
 
 - front end: ``build(dim)``; module(video (B, T, 1, 88, 88), zero on padding, mask (B, T)) -> (B, T, D), zero there too;
   its ``reads`` names another modality of the batch than "video", or several: then its input is
-  `vsr.models.streams.Streams` of those that are there;
+  `vsr.models.streams.Streams` of those that are there; ``form`` says how it takes sound (`vsr.data.modalities`), and
+  ``whole`` that it reads no clip that lacks one of them;
 - fusion: ``build(dim)``; module(video (B, T, D), sound (B, T, D), mask) -> the two as one (B, T, D), and how much each
   frame of either is relied on, modality -> (B, T), if it knows; a kind with ``joins = "readers"`` is the config of two
   whole readers that meet in the search instead (`vsr.models.fusion`);
@@ -35,6 +36,7 @@ from typing import Any, ClassVar, Protocol
 from torch import nn
 
 from vsr.core.registry import Registry
+from vsr.data.modalities import MEL, VIDEO, Read
 
 
 class Part(Protocol):
@@ -59,6 +61,21 @@ FRONTENDS: Registry[type[Part]] = Registry("frontend", "vsr.frontends", "vsr.mod
 ENCODERS: Registry[type[Part]] = Registry("encoder", "vsr.encoders", "vsr.models.parts")
 FUSIONS: Registry[Any] = Registry("fusion", "vsr.fusions", "vsr.models.fusions")
 HEADS: Registry[type[HeadPart]] = Registry("head", "vsr.heads", "vsr.models.head_kinds")
+
+
+def reads_of(part: Part | type[Part]) -> Read:
+    """What of a batch a front end of these settings, or of this kind, reads."""
+    return getattr(part, "reads", VIDEO)
+
+
+def sound_form_of(part: Part) -> str:
+    """How a front end of these settings takes sound, if it hears."""
+    return getattr(part, "form", MEL)
+
+
+def reads_wholes(part: Part) -> bool:
+    """Whether a front end of these settings reads no clip that lacks one of its modalities."""
+    return getattr(part, "whole", False)
 
 
 def settings_of(registry: Registry, kind: str, given: Mapping[str, Any]) -> Any:

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from vsr.core.clock import MELS_PER_FRAME
 from vsr.core.numbers import COUNT, NOT_NEGATIVE
-from vsr.data.batch import SOUND
+from vsr.data.modalities import SOUND
 from vsr.media.mel import NUM_MELS
 from vsr.models.landmarks import TrackConvolution
 from vsr.models.lengths import zero_padding

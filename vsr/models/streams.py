@@ -11,7 +11,8 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from vsr.data.batch import VIDEO, Batch
+from vsr.data.batch import Batch
+from vsr.data.modalities import VIDEO
 from vsr.models.lengths import zero_padding
 
 

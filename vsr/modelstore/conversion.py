@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vsr.core.files import write_error
-from vsr.modelstore.known import Known
+from vsr.modelstore.entry import Known
 
 if TYPE_CHECKING:
     from vsr.modelstore.importers.published import Published

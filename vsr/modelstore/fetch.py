@@ -22,7 +22,7 @@ from urllib.request import Request, urlopen
 from vsr.core.artifacts import sha256_of
 from vsr.core.errors import VsrError
 from vsr.core.files import write_error, write_json
-from vsr.modelstore.known import HUB
+from vsr.modelstore.entry import HUB
 
 TIMEOUT = 60  # seconds without a byte
 BLOCK = 1 << 20

@@ -17,6 +17,7 @@ from vsr.core.artifacts import sha256_of
 from vsr.core.errors import one_line
 from vsr.core.hub import HUB_ID
 from vsr.core.machine import FLOAT32, check_precision, find_device
+from vsr.data.modalities import VIDEO, names_of
 from vsr.modelstore.checkpoint import CONFIG_FILE, WEIGHTS_FILE, bad_model, load_weights, read_config, stored_settings
 from vsr.modelstore.precision import chosen_precision
 from vsr.modelstore.repository import locate
@@ -106,11 +107,11 @@ def find_model(name=None) -> Path:
 def modalities_in(folder: Path) -> tuple[str, ...]:
     """Names of what the lip reader in a folder reads, such as "video" and "sound". Raises VsrError bad_model."""
     from vsr.models.lipreader import LipReaderConfig, frontend_of
+    from vsr.models.registry import reads_of
 
     config = read_config(folder)
     settings = stored_settings(folder, config, LipReaderConfig, _unnested)
-    read = getattr(frontend_of(settings), "reads", "video") if isinstance(settings, LipReaderConfig) else "video"
-    return (read,) if isinstance(read, str) else tuple(read)
+    return names_of(reads_of(frontend_of(settings)) if isinstance(settings, LipReaderConfig) else VIDEO)
 
 
 def _unnested(stored: dict) -> Any:

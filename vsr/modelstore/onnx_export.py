@@ -22,9 +22,10 @@ from torch import Tensor, nn
 from vsr.core.errors import VsrError, one_line
 from vsr.core.files import atomic_write
 from vsr.core.packages import needed
-from vsr.data.batch import VIDEO
+from vsr.data.modalities import VIDEO
 from vsr.data.transforms import SIDE
 from vsr.models.lengths import unpadded
+from vsr.models.lipreader import LipReader
 
 if TYPE_CHECKING:
     from vsr.modelstore.folder import LoadedModel
@@ -80,7 +81,8 @@ def export_onnx(loaded: LoadedModel, path: str | Path) -> dict[str, float]:
 def check_reader(loaded: LoadedModel) -> None:
     """Raises VsrError (bad_model) for what reads more than pixels, or is no reader of speech."""
     model = loaded.model
-    if getattr(model, "modality", None) != VIDEO or model.boundary is not None or model.words is not None:
+    of_pixels = isinstance(model, LipReader) and model.modality == VIDEO
+    if not of_pixels or model.boundary is not None or model.words is not None:
         why = "only readers of pixels have a graph of encoder and CTC"
         raise VsrError("bad_model", f"{loaded.name} reads {model.config.frontend}: {why}")
 

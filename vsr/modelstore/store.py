@@ -16,7 +16,8 @@ from vsr.core.errors import VsrError
 from vsr.core.files import read_json, write_error, write_json
 from vsr.modelstore.checkpoint import CONFIG_FILE
 from vsr.modelstore.conversion import convert
-from vsr.modelstore.known import BY_HAND, NAMES, SHIPPED, Known, near
+from vsr.modelstore.entry import BY_HAND, SHIPPED, Known
+from vsr.modelstore.known import NAMES, near
 
 RECORD = "known.json"
 

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from vsr.core.errors import VsrError
-from vsr.data.batch import CLIPS, FRAME_TOKENS, Batch
+from vsr.data.batch import CLIPS, Batch
 from vsr.data.modalities import SOUND, VIDEO
+from vsr.data.targets import FRAME_TOKENS
 from vsr.models.contrast import cross_contrast, supervised_contrast, synchrony_loss, warped_pairs
 from vsr.models.contrastive_fusion import ContrastiveFusion, streams_kept
 from vsr.models.lipreader import LipReader, LipReaderConfig, frontend_of

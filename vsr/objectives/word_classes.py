@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from vsr.core.present import present
-from vsr.data.batch import CLIPS, INSIDE, VIDEO, Batch
+from vsr.data.batch import CLIPS, INSIDE, Batch
+from vsr.data.modalities import VIDEO
 from vsr.models.lipreader import LipReader
 
 

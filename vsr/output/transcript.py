@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from vsr.decoding.guesses import is_guess
 from vsr.face.skipped import Skipped
 from vsr.output.unread import skipped_warnings
 
 NO_SOUND = "none"  # in the provenance of a video that was to be heard and has no sound
-FLAGGED = 0.5  # below this chance a segment is outside of the model's domain
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Segment:
     @property
     def outside_domain(self) -> bool:
         """Whether its words are guesses, because the lips are unlike the model's training data."""
-        return self.in_domain is not None and self.in_domain < FLAGGED and bool(self.words)
+        return is_guess(self.in_domain) and bool(self.words)
 
     def to_json(self) -> dict:
         return {

@@ -15,17 +15,19 @@ import torch
 
 from vsr.core.errors import VsrError
 from vsr.core.progress import Watch
-from vsr.core.windows import window_spans
-from vsr.decoding.defaults import options_for
+from vsr.core.tokens import BLANK, UNK
+from vsr.core.windows import frame_edges, window_spans
+from vsr.decoding.defaults import options_for, preferred_window
 from vsr.decoding.encoding import asked_of, mesh_for
-from vsr.decoding.options import DecodeOptions, Hypothesis
+from vsr.decoding.options import DecodeOptions
 from vsr.face.mouth_crop import MouthClip
-from vsr.inference.recognition import frame_edges, preferred_window, read_hypotheses, search_crops, spans_to_read
+from vsr.inference.recognition import read_hypotheses, search_crops, spans_to_read
 from vsr.output.transcript import Alternative, TimedWord
 from vsr.report.facts import facts_of
 from vsr.report.moment import find_clip
 from vsr.report.stills import Still, stills
-from vsr.text.tokenizer import BLANK, MARK, SPACE, UNK, Tokenizer
+from vsr.text.hypothesis import Hypothesis
+from vsr.text.tokenizer import MARK, SPACE, Tokenizer
 
 if TYPE_CHECKING:
     from vsr.modelstore.folder import LoadedModel

@@ -10,9 +10,9 @@ from html import escape
 
 import numpy as np
 
+from vsr.core.tokens import BLANK
 from vsr.report.collect import Inspection
 from vsr.report.markup import lane, percent
-from vsr.text.tokenizer import BLANK
 
 ROWS = 24  # tokens that the posteriors' lane shows
 FAINT = 0.05  # a token that never gets this posterior has no row

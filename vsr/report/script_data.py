@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from vsr.core.clock import FPS
+from vsr.core.tokens import BLANK
 from vsr.report.collect import Inspection
 from vsr.report.images import base64_bytes
 from vsr.report.lanes import shown_tokens
-from vsr.text.tokenizer import BLANK
 
 LIKELIEST = 5  # tokens listed for each frame
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from vsr.core.errors import VsrError
 from vsr.core.files import read_json
@@ -17,9 +17,13 @@ from vsr.text.piece_tokenizers import ListTokenizer, SentencePieceTokenizer, sen
 from vsr.text.unit_tokenizers import load_units
 
 __all__ = [
-    "BLANK", "MARK", "SPACE", "UNK", "CharTokenizer", "ListTokenizer", "SentencePieceTokenizer", "Tokenizer",
-    "WordTokenizer", "collapse", "kind_of", "load_tokenizer", "pieces_of", "sentence_pieces", "train_tokenizer",
+    "BLANK", "MARK", "SPACE", "TEXT", "UNK", "CharTokenizer", "ListTokenizer", "SentencePieceTokenizer", "Tokenizer",
+    "WordTokenizer", "alphabet_of", "collapse", "kind_of", "load_tokenizer", "pieces_of", "sentence_pieces",
+    "train_tokenizer", "unit_of",
 ]  # fmt: skip
+
+
+TEXT = "text"  # what tokens are of, beside "phoneme", "viseme" and "ipa"
 
 
 class Tokenizer(Protocol):
@@ -95,6 +99,16 @@ def train_tokenizer(kind: str, texts: Iterable[str], vocab_size: int = 1000) -> 
 def collapse(path: Sequence[int]) -> list[int]:
     """A CTC path, one id a frame -> its tokens: repeats merged, then blanks removed (Graves et al. 2006)."""
     return [i for k, i in enumerate(path) if i != BLANK and (k == 0 or i != path[k - 1])]
+
+
+def unit_of(tokenizer: Any) -> str:
+    """What its tokens are of; text where it does not say, as of tokenizers of heads from outside, or of none."""
+    return getattr(tokenizer, "unit", TEXT)
+
+
+def alphabet_of(tokenizer: Tokenizer | None) -> tuple[str, ...]:
+    """Its unit and every piece: two are alike where the ids of both mean the same. Nothing of no tokenizer."""
+    return () if tokenizer is None else (unit_of(tokenizer), *pieces_of(tokenizer))
 
 
 def pieces_of(tokenizer: Tokenizer) -> list[str]:

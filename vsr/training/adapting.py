@@ -15,6 +15,7 @@ from torch import nn
 
 from vsr.core.errors import VsrError
 from vsr.core.numbers import COUNT, SEED, check_number
+from vsr.core.tokens import UNK
 from vsr.data.batch import CropDataset
 from vsr.data.manifest import Clip
 from vsr.data.track_augmentation import TrackAugmentation
@@ -24,7 +25,7 @@ from vsr.models.fusion import FusedReader
 from vsr.models.lipreader import LipReader, further_heads_of
 from vsr.modelstore.folder import LoadedModel
 from vsr.objectives.registry import objective_of
-from vsr.text.tokenizer import UNK, WordTokenizer
+from vsr.text.tokenizer import WordTokenizer
 from vsr.training.config import OptimConfig
 from vsr.training.optimiser import learning_rate
 from vsr.training.texts import with_tokens

@@ -8,10 +8,10 @@ from typing import Any
 from vsr.core.errors import VsrError
 from vsr.data.audio_visual import AudioVisualDataset, ModalityDropout
 from vsr.data.manifest import Clip
-from vsr.data.modalities import BOTH, MEL, MODALITIES, SOUND, VIDEO
+from vsr.data.modalities import BOTH, MODALITIES, SOUND, VIDEO, names_of
 from vsr.models.foundation import load_pretrained
 from vsr.models.lipreader import LipReader, LipReaderConfig, frontend_of, further_heads_of
-from vsr.models.registry import FRONTENDS
+from vsr.models.registry import FRONTENDS, reads_of, reads_wholes, sound_form_of
 from vsr.training.config import TrainConfig
 from vsr.training.lipreader import LipReaderRun
 
@@ -28,9 +28,9 @@ class AudioVisualRun(LipReaderRun):
         data, seed = self.config.data, self.config.seed
         config = self.config.model_config(self.tokenizer.vocab_size)
         self.read = read = modalities_of(config)
-        form = getattr(frontend_of(config), "form", MEL)
+        form = sound_form_of(frontend_of(config))
         data.corruption.check_streams(video=VIDEO in read, sound=SOUND in read)
-        if getattr(frontend_of(config), "whole", False):
+        if reads_wholes(frontend_of(config)):
             check_whole(data.modality_dropout, [*self.train.clips, *self.dev.clips])
         heads, dropout = further_heads_of(config), data.modality_dropout if len(read) > 1 else None
         self.train = AudioVisualDataset(
@@ -81,14 +81,9 @@ def hears(config: TrainConfig) -> bool:
     """Whether the model of a run reads sound."""
     given = config.model.get("frontend", VIDEO)
     kind = given.get("kind") if isinstance(given, dict) else given
-    return SOUND in _read_by(FRONTENDS[kind]) if isinstance(kind, str) and kind in FRONTENDS else False
+    return SOUND in names_of(reads_of(FRONTENDS[kind])) if isinstance(kind, str) and kind in FRONTENDS else False
 
 
 def modalities_of(config: LipReaderConfig) -> tuple[str, ...]:
     """What of a clip a reader of these settings reads."""
-    return _read_by(frontend_of(config))
-
-
-def _read_by(part: Any) -> tuple[str, ...]:
-    read = getattr(part, "reads", VIDEO)
-    return (read,) if isinstance(read, str) else tuple(read)
+    return names_of(reads_of(frontend_of(config)))

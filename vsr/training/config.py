@@ -15,6 +15,7 @@ from vsr.data.track_augmentation import TrackAugmentation
 from vsr.data.transforms import Augmentation
 from vsr.models.lipreader import LipReaderConfig
 from vsr.text.phonemes import UNITS
+from vsr.text.tokenizer import TEXT, unit_of
 from vsr.training.model_settings import filled_heads, model_settings
 from vsr.training.typed import build
 from vsr.training.whose import other_verb
@@ -57,14 +58,14 @@ class DataConfig:
 
     def checked(self, tokenizer: Any) -> Any:
         """The tokenizer, if its tokens are of ``unit``. Raises VsrError bad_config."""
-        found = getattr(tokenizer, "unit", "text")
+        found = unit_of(tokenizer)
         if self.unit and found != self.unit:
             problem = f"data.unit is {self.unit}, but the tokenizer of {self.tokenizer} is of {found}"
             raise VsrError("bad_config", f"{problem}: make one by vsr tokens --kind {self.unit}")
         return tokenizer
 
     def __post_init__(self):
-        if self.unit not in ("", "text", *UNITS):
+        if self.unit not in ("", TEXT, *UNITS):
             raise VsrError("bad_config", f"data.unit is '{self.unit}'; it can be text, {' or '.join(UNITS)}")
         check_lists(self.train, self.dev)
         check_numbers(self, "data.", frames_per_batch=COUNT, max_frames=NOT_NEGATIVE)

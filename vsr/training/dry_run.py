@@ -20,7 +20,7 @@ from vsr.models.text_backbone import on_hub, weight_files
 from vsr.objectives.ctc_attention import weights_of
 from vsr.objectives.registry import objective_of
 from vsr.text.listed import CONFIG
-from vsr.text.tokenizer import CharTokenizer, Tokenizer, WordTokenizer, load_tokenizer
+from vsr.text.tokenizer import TEXT, CharTokenizer, Tokenizer, WordTokenizer, load_tokenizer, unit_of
 from vsr.text.unit_tokenizers import UnitSettings, UnitTokenizer
 from vsr.training.config import OptimConfig, TrainConfig, TrainerConfig
 from vsr.training.model_settings import built
@@ -101,10 +101,10 @@ def head_lines(c: LipReaderConfig, model: LipReader, tokenizer: Tokenizer, assum
     weights = weights_of(c)
     for name, head in model.heads.items():
         own = tokenizer_of_head(c, name, tokenizer)
-        unit = getattr(own, "unit", "text")
+        unit = unit_of(own)
         entries = getattr(own, "vocab_size", 0)
         note = assumed if own is tokenizer else "of its own"
-        what = {"text": "tokens", "ipa": "IPA sounds"}.get(unit, f"{unit}s")
+        what = {TEXT: "tokens", "ipa": "IPA sounds"}.get(unit, f"{unit}s")
         if hasattr(head, "sizes"):
             yield f"  {name:<16} weight {weights[name]:g}, {' x '.join(map(str, head.sizes))} units of each frame"
             continue

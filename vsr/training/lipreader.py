@@ -12,6 +12,7 @@ from torch import nn
 
 from vsr.core.clock import FPS
 from vsr.core.errors import VsrError
+from vsr.core.tokens import UNK
 from vsr.data.batch import CropDataset
 from vsr.data.manifest import Clip
 from vsr.data.sampler import FrameBudgetSampler
@@ -28,7 +29,7 @@ from vsr.modelstore.importers.reading import read_checkpoint, weights_of
 from vsr.objectives.registry import objective_of
 from vsr.objectives.step import Step
 from vsr.text.normalise import lower
-from vsr.text.tokenizer import UNK, Tokenizer, WordTokenizer, load_tokenizer
+from vsr.text.tokenizer import Tokenizer, WordTokenizer, load_tokenizer, unit_of
 from vsr.text.unit_tokenizers import UnitTokenizer
 from vsr.training.bridge import fill_bridge
 from vsr.training.centroids import fit_centroids
@@ -158,8 +159,7 @@ class LipReaderRun(Run):
         rate = errors / max(1, words)
         if hasattr(head, "measured"):
             return {f"dev_{name}": rate}
-        unit = getattr(tokenizer, "unit", "text")
-        return {"dev_accuracy": 1 - rate} if name == "words" else {RATES.get(unit, "dev_wer"): rate}
+        return {"dev_accuracy": 1 - rate} if name == "words" else {RATES.get(unit_of(tokenizer), "dev_wer"): rate}
 
     def export(self, folder: Path) -> Path:
         """Write the averaged weights as a model folder (by rank 0 alone)."""

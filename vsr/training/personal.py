@@ -1,59 +1,34 @@
-"""A few transcribed clips of one face -> a model folder of its own, with the figure of what it gained."""
+"""A few clips of one face -> a model folder of its own, with the figure of what it gained."""
 
 from __future__ import annotations
 
 import shutil
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from vsr.core.clock import FPS
 from vsr.core.errors import VsrError
-from vsr.core.files import check_output, read_json, same_file, write_text
+from vsr.core.files import check_output, same_file, write_text
 from vsr.core.progress import counted
-from vsr.data.cropping import MANIFEST, crop_corpus
-from vsr.data.manifest import Clip, read_manifest, write_manifest
-from vsr.data.track_files import add_tracks
-from vsr.decoding.encoding import reads_tracks
+from vsr.data.manifest import Clip
 from vsr.evaluation.card import CARD_FILE
 from vsr.modelstore.checkpoint import CONFIG_FILE, read_config
 from vsr.modelstore.folder import LoadedModel, save_model
 from vsr.training.adapting import Adapting, adapted
 from vsr.training.left_out import FEWEST, Gain, left_out
+from vsr.training.self_training import Untranscribed, self_trained
 
 Say = Callable[[str], None]
 
 
-@contextmanager
-def cropped(loaded: LoadedModel, clips: Sequence[Clip], jobs: int | None, say: Say) -> Iterator[list[Clip]]:
-    """The clips with mouth crops, and tracks if the model reads them, which lie in a folder for the time of the block.
-
-    Clips that have a crop are taken as they are. ``say`` is given the reason of each clip that is refused. Raises
-    VsrError bad_manifest where none is left.
-    """
-    if all(clip.crop and clip.num_frames for clip in clips):
-        yield list(clips)
-        return
-    with tempfile.TemporaryDirectory(prefix="vsr_adapt_") as place:
-        listed, crops = Path(place) / "clips.jsonl", Path(place) / "crops"
-        write_manifest(listed, clips)
-        crop_corpus(listed, crops, jobs or 1)
-        for clip_id, refusal in read_json(crops / "refused.json")["clips"].items():
-            say(f"{clip_id} is left out: {refusal['message']}")
-        if not (crops / MANIFEST).stat().st_size:
-            raise VsrError("bad_manifest", "no clip is left: in none of the videos could lips be followed")
-        if reads_tracks(loaded):
-            add_tracks(crops, jobs or 1)
-        yield read_manifest(crops / MANIFEST)
-
-
 def adapt_to(
-    loaded: LoadedModel, clips: Sequence[Clip], settings: Adapting, folds: int, say: Say
-) -> tuple[LoadedModel, Gain | None]:
-    """The model adapted to all clips, and what each clip gained from the others; None: too few clips, or no folds.
+    loaded: LoadedModel, clips: Sequence[Clip], further: Untranscribed, settings: Adapting, folds: int, say: Say
+) -> tuple[LoadedModel, Gain | None]:  # fmt: skip
+    """The model adapted to all clips, and what each of ``clips``, which have a text, gained from all others.
 
-    Raises VsrError as `vsr.training.adapting.adapted`.
+    There is no gain (None) where they are too few, or without folds. Raises VsrError as
+    `vsr.training.self_training.self_trained`.
     """
     seen: set[str] = set()
 
@@ -63,10 +38,13 @@ def adapt_to(
             say(text)
 
     def adapt(model: LoadedModel, some: Sequence[Clip], label: str) -> LoadedModel:
-        def bar(steps, what):
-            return counted(steps, f"{what}, {label}", settings.steps)
+        def go_on(own: LoadedModel, given: Sequence[Clip], what: str) -> LoadedModel:
+            def bar(steps, reader):
+                return counted(steps, f"{reader}, {label}, {what}", settings.steps)
 
-        return adapted(model, some, settings, bar, once)
+            return adapted(own, given, settings, bar, once)
+
+        return self_trained(model, some, further, go_on, once)
 
     measured = folds > 1 and len(clips) >= FEWEST
     gain = left_out(loaded, clips, folds, settings.seed, adapt) if measured else None
@@ -83,16 +61,18 @@ def check_place(out: str | Path, loaded: LoadedModel) -> None:
 
 
 def save_adapted(
-    out: str | Path, own: LoadedModel, first: LoadedModel, clips: Sequence[Clip], settings: Adapting, gain: Gain | None
+    out: str | Path, own: LoadedModel, first: LoadedModel, clips: Sequence[Clip], further: Untranscribed,
+    settings: Adapting, gain: Gain | None,
 ) -> Path:  # fmt: skip
     """Write the model folder with its card; the search settings, confidence and domain stay those of ``first``.
 
     Raises VsrError not_writable.
     """
     about = {
-        "from": first.name, "weights_sha256": first.weights_sha256, "clips": len(clips),
-        "seconds": round(sum(clip.num_frames for clip in clips) / 25, 1), "what": settings.what,
-        "steps": settings.steps, "seed": settings.seed, "left_out": gain.as_dict() if gain else None,
+        "from": first.name, "weights_sha256": first.weights_sha256, "clips": len(clips), "seconds": _seconds(clips),
+        "untranscribed": len(further.clips), "untranscribed_seconds": _seconds(further.clips),
+        "rounds": further.passes, "what": settings.what, "steps": settings.steps,
+        "seed": settings.seed, "left_out": gain.as_dict() if gain else None,
     }  # fmt: skip
     extra = {key: value for key, value in first.config.items() if key not in ("format", "model")}
     out = save_model(out, own.model, own.tokenizer, extra | {"name": Path(out).resolve().name, "adapted": about}, True)
@@ -108,10 +88,24 @@ def card_of(about: dict, gain: Gain | None) -> str:
     date = time.strftime("%Y-%m-%d")
     return (
         f"# {about['from']}, adapted to one person\n\n"
-        f"{about['clips']} transcribed clips ({about['seconds']} s), {about['steps']} steps of {about['what']}, seed "
-        f"{about['seed']}, {date}. Weights it began from: SHA-256 {about['weights_sha256']}.\n\n"
+        f"{_given(about)}, {about['steps']} steps of {about['what']} each time, seed {about['seed']}, {date}. Weights "
+        f"it began from: SHA-256 {about['weights_sha256']}.\n\n"
         f"{figure[0].upper()}{figure[1:]}\n\n"
         "It reads that person; others it may read worse than the model it began from. Confidence and domain are those "
         "of that model and were not fitted again. The weights were trained on that person's face: treat the folder as "
         "you treat the clips.\n"
     )
+
+
+def _given(about: dict) -> str:
+    """What the model was adapted to."""
+    texts = f"{about['clips']} transcribed clips ({about['seconds']} s)" if about["clips"] else ""
+    readings = (
+        f"{about['untranscribed']} clips without text ({about['untranscribed_seconds']} s), learnt from the model's "
+        f"own readings of them in {about['rounds']} rounds, errors included"
+    )
+    return " and ".join([own for own in (texts, readings if about["untranscribed"] else "") if own])
+
+
+def _seconds(clips: Sequence[Clip]) -> float:
+    return round(sum(clip.num_frames for clip in clips) / FPS, 1)

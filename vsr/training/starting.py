@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from vsr.core.errors import VsrError
+from vsr.core.tokens import BLANK, UNK
 from vsr.models.lipreader import tokenizer_of_head
 from vsr.models.words import FIRST
-from vsr.text.tokenizer import BLANK, UNK, Tokenizer, pieces_of
+from vsr.text.tokenizer import Tokenizer, alphabet_of, pieces_of, unit_of
 
 HEADS = ("ctc.", "alignment.", "words.", "decoder.embed.", "decoder.out.")  # a row for each token
 FRONT = "frontend."
@@ -66,23 +67,19 @@ def other_heads(source: nn.Module, target: nn.Module, old: Tokenizer | None, new
         return ()
     names = [name for name in both[0] if name in both[1] and isinstance(both[0], dict)]
     alike = [
-        units_of(tokenizer_of_head(source.config, name, old)) == units_of(tokenizer_of_head(target.config, name, new))
+        alphabet_of(tokenizer_of_head(source.config, name, old))
+        == alphabet_of(tokenizer_of_head(target.config, name, new))
         for name in names
     ]
     return tuple(f"further_heads.{name}." for name, same in zip(names, alike, strict=True) if not same)
 
 
-def units_of(tokenizer: Tokenizer | None) -> tuple:
-    """What a tokenizer's tokens are: the unit and every piece."""
-    return () if tokenizer is None else (getattr(tokenizer, "unit", "text"), *pieces_of(tokenizer))
-
-
 def token_pairs(old: Tokenizer, new: Tokenizer) -> list[tuple[int, int]] | None:
     """(old id, new id) of the tokens that both alphabets have, special ones too; None where they are the same."""
     before, after = pieces_of(old), pieces_of(new)
-    if units_of(old) == units_of(new):
+    if alphabet_of(old) == alphabet_of(new):
         return None
-    alike = getattr(old, "unit", "text") == getattr(new, "unit", "text")  # the viseme "p" is no letter
+    alike = unit_of(old) == unit_of(new)  # the viseme "p" is no letter
     places = {piece: place for place, piece in enumerate(before) if alike and piece and place != UNK}
     named = [(places[piece], place) for place, piece in enumerate(after) if place != UNK and piece in places]
     return [(BLANK, BLANK), (UNK, UNK), *named, (old.eos_id, new.eos_id)]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from vsr.core.errors import VsrError
+from vsr.core.tokens import UNK
 from vsr.data.manifest import Clip
-from vsr.text.tokenizer import UNK, Tokenizer
+from vsr.text.tokenizer import Tokenizer
 
 
 def with_tokens(name: str, clips: Sequence[Clip], tokenizer: Tokenizer, ctc: bool, say: Callable) -> list[Clip]:

@@ -53,10 +53,23 @@ def run(args: argparse.Namespace) -> int:
     from vsr.inference.live.source import check_source, open_source
 
     check_source(args.source)
+    from lip2speech.inference.live import Sound
+
+    voice, session = _loaded(args, options, wanted)
+    capture = Capture(open_source(args.source))  # last, so that nothing is filmed while models are loaded
+    follow(voice, session, capture, Sound(args.out))
+    if capture.error is not None:
+        raise capture.error
+    return 0
+
+
+def _loaded(args: argparse.Namespace, options, wanted):
+    """The voice and the session that it follows; ``wanted`` (256,): whose voice, None the model's own. Raises
+    VsrError."""
     import torch
 
     from lip2speech.inference.folder import load_model
-    from lip2speech.inference.live import LiveVoice, Sound
+    from lip2speech.inference.live import LiveVoice
     from lip2speech.inference.text import resolved
     from vsr.face.detector import default_detector
     from vsr.inference.live.session import Session, live_options
@@ -64,12 +77,7 @@ def run(args: argparse.Namespace) -> int:
     loaded = load_model(args.model, args.device)
     text, vector = resolved(loaded, args.text, options), None if wanted is None else torch.from_numpy(wanted)
     voice = LiveVoice(loaded, loaded.reader.name, vector, options, text)
-    session = Session(loaded.reader, default_detector(), live_options(loaded.reader))
-    capture = Capture(open_source(args.source))  # last, so that nothing is filmed while models are loaded
-    follow(voice, session, capture, Sound(args.out))
-    if capture.error is not None:
-        raise capture.error
-    return 0
+    return voice, Session(loaded.reader, default_detector(), live_options(loaded.reader))
 
 
 def check_given(args: argparse.Namespace) -> Reference | None:

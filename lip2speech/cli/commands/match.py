@@ -34,7 +34,6 @@ def run(args: argparse.Namespace) -> int:
     """Compare and print; 1 where a video could not be read, with the others compared. Raises VsrError."""
     from vsr.cli.each_video import tell_error
     from vsr.core.errors import VsrError
-    from vsr.core.files import write_lines
 
     _check_out(args)
     check_given(args)
@@ -51,14 +50,20 @@ def run(args: argparse.Namespace) -> int:
         failed.append(video)
         tell_error(video, error, "lip2speech")
 
-    found = matches(load_synchrony(), wave, args.videos, faces, vector, tell)
+    _show(matches(load_synchrony(), wave, args.videos, faces, vector, tell), bool(faces), args.out)
+    return 1 if failed else 0
+
+
+def _show(found: list, by_looks: bool, out: str | None) -> None:
+    """Print what was found, best first, and write it to ``out``, if given. Raises VsrError."""
+    from vsr.core.files import write_lines
+
     for own in found:
         print(line_of(own))
     if found and not found[0].speaks:
-        print(_ranked(found, bool(faces)))
-    if args.out:
-        write_lines(args.out, (json.dumps(record_of(own), ensure_ascii=False) for own in found))
-    return 1 if failed else 0
+        print(_ranked(found, by_looks))
+    if out:
+        write_lines(out, (json.dumps(record_of(own), ensure_ascii=False) for own in found))
 
 
 def _check_out(args: argparse.Namespace) -> None:

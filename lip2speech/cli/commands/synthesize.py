@@ -62,7 +62,8 @@ def unused(args: argparse.Namespace) -> dict[str, str]:
 def run(args: argparse.Namespace) -> int:
     """Synthesise and say how many clips were made. Raises VsrError."""
     from lip2speech.inference.folder import load_model
-    from lip2speech.inference.synthesizer import SynthesisOptions, synthesize_list
+    from lip2speech.inference.options import SynthesisOptions
+    from lip2speech.inference.synthesizer import synthesize_list
     from vsr.core.errors import VsrError
     from vsr.core.files import same_file
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lip2speech.cli.consent import add_consent_argument, check_consent
 from lip2speech.models.flow_options import add_flow_arguments, flow_options, unused_of_flow
+from vsr.core.clock import SAMPLE_RATE
 from vsr.core.machine import add_device_argument
 
 HELP = "translate the speech in a recording, or of the lips in a video, into another language"
@@ -56,25 +57,30 @@ def run(args: argparse.Namespace) -> int:
     from lip2speech.inference.folder import load_model
     from lip2speech.inference.speakers import speaker_of
     from lip2speech.inference.spoken import write_spoken
-    from lip2speech.inference.translating import heard_wave, open_translator, say, translate_wave
-    from vsr.media.wholeness import check_sound, check_video
+    from lip2speech.inference.translating import open_translator, say, translate_wave
 
-    hears = reads_sound(args)
-    (check_sound if hears else check_video)(args.source)  # half a sentence is another one
-    wave = heard_wave(args.source) if hears else None
-    vector = _vector(args, hears)
+    wave, vector = _heard(args)
+    same = args.duration == SAME
     loaded = load_model(args.model, args.device)
     translator = open_translator(loaded)
     if wave is None:
         wave = speak(load_model(args.lips, args.device), args.source).wave
-    found = translate_wave(translator, wave, args.to, args.duration == SAME)
-    made = say(
-        loaded, found.units, speaker_of(loaded, vector), options, len(wave) if args.duration == SAME else None
-    )  # fmt: skip
+    found = translate_wave(translator, wave, args.to, same)
+    made = say(loaded, found.units, speaker_of(loaded, vector), options, len(wave) if same else None)
     write_spoken(made, args.source, args.out, plan)
-    pace = f", {found.pace:.2f} times as fast as the model would" if args.duration == SAME else ""
-    print(f"{args.out}: {len(made) / 16000:.2f} s of speech in {args.to}{pace}")
+    pace = f", {found.pace:.2f} times as fast as the model would" if same else ""
+    print(f"{args.out}: {len(made) / SAMPLE_RATE:.2f} s of speech in {args.to}{pace}")
     return 0
+
+
+def _heard(args: argparse.Namespace) -> tuple:
+    """The wave (S,) that is translated, None for lips, and the vector (256,) of the voice. Raises VsrError."""
+    from lip2speech.inference.translating import heard_wave
+    from vsr.media.wholeness import check_sound, check_video
+
+    hears = reads_sound(args)
+    (check_sound if hears else check_video)(args.source)  # half a sentence is another one
+    return heard_wave(args.source) if hears else None, _vector(args, hears)
 
 
 def _vector(args: argparse.Namespace, hears: bool):

@@ -108,7 +108,8 @@ def _watch(job: Job, stage: str) -> Watch:
 
 def _text(models: Models, job: Job, wish: Wish):
     """What is said; words that a client gives are never taken for a file's name. Raises VsrError."""
-    from lip2speech.inference.text import NONE, READ, given_text, open_text
+    from lip2speech.inference.options import NONE, READ
+    from lip2speech.inference.text import given_text, open_text
     from lip2speech.models.flow_options import FlowOptions
 
     text = wish.text or models.usual_text

@@ -1,12 +1,8 @@
-"""Behind the page: a video becomes files; refusals, the line, no mixing, and nothing left behind."""
+"""Behind the page: a video becomes files; refusals, the line, and no mixing."""
 
 import asyncio
 import gc
-import importlib
 import json
-import os
-import threading
-import time
 import weakref
 
 import numpy as np
@@ -15,43 +11,18 @@ import pytest
 from lip2speech.cli import main
 from lip2speech.inference.dubbing import speak
 from lip2speech.web import render
-from lip2speech.web.jobs import Dropped
 from lip2speech.web.media import playable_copy, recorded_seconds
 from lip2speech.web.models import Models
-from lip2speech.web.store import GRACE, Store
 from tests.conftest import talking_face, write_sound, write_video
 from tests.lip2speech.test_length import write_piped
+from tests.lip2speech.web.visits import done, follow, refused
 from tests.local_hub import install
 from vsr.core.errors import VsrError
 from vsr.decoding.options import DecodeOptions
 from vsr.inference.transcriber import transcribe
-from vsr.media.audio import read_wave, write_wave
+from vsr.media.audio import read_wave
 from vsr.media.container import video_clock
 from vsr.media.reader import probe
-
-
-async def follow(worker, job):
-    """Work to the end; what a visitor saw on the way."""
-    seen = []
-    async for ahead in worker.process(job):
-        seen.append((ahead, job.stage, job.share))
-    return seen
-
-
-def done(worker, *videos):
-    """Jobs that were worked on at once."""
-    jobs = [worker.new_job(video) for video in videos]
-
-    async def all_of_them():
-        return await asyncio.gather(*(follow(worker, job) for job in jobs))
-
-    return jobs, asyncio.run(all_of_them())
-
-
-def refused(worker, video, reference=None):
-    with pytest.raises(VsrError) as caught:
-        asyncio.run(follow(worker, worker.new_job(video, reference)))
-    return caught.value
 
 
 @pytest.fixture(scope="session")
@@ -141,168 +112,11 @@ def test_the_line_is_kept_told_and_limited(make_worker, face_clip):
     assert third[0][0] == 0 and all(job.stage == "done" for job in jobs)
 
 
-def test_a_visitor_who_leaves_frees_the_worker(make_worker, face_clip, tmp_path):
-    worker = make_worker()
-    done(worker, face_clip)
-    long = write_video(tmp_path / "long.mp4", talking_face(25).repeat(40, axis=0), options={"preset": "ultrafast"})
-    leaving, waiting, staying = worker.new_job(long), worker.new_job(face_clip), worker.new_job(face_clip)
-
-    async def visit():
-        work = worker.process(leaving)
-        async for _ in work:
-            if leaving.stage == "faces":
-                break
-        behind, last = (asyncio.create_task(follow(worker, job)) for job in (waiting, staying))
-        await asyncio.sleep(0.05)
-        worker.drop(waiting)
-        await work.aclose()
-        with pytest.raises(Dropped):
-            await behind
-        await last
-
-    asyncio.run(visit())
-    assert leaving.dropped and leaving.faces == [] and staying.stage == "done"
-    assert not waiting.folder.exists() and not leaving.folder.exists()
-    assert not any(worker.store.desk.iterdir()) and not any(worker.store.gone.iterdir())
-
-
-async def finished(worker):
-    """Wait for what the worker still does."""
-    await asyncio.get_running_loop().run_in_executor(worker._worker, int)
-
-
-@pytest.mark.parametrize(
-    "moment",
-    [
-        "lip2speech.web.reading.playable_copy", "vsr.inference.recognition.read_clip",
-        "lip2speech.inference.dubbing.speak_clip", "vsr.media.audio.mux",
-    ],
-)  # fmt: skip
-def test_what_is_dropped_does_not_come_back(make_worker, face_clip, monkeypatch, moment):
-    """Whatever the worker is at: no text, frame or voice of a visitor who has left is written or handed out."""
-    worker = make_worker()
-    job, (module, name) = worker.new_job(face_clip), moment.rsplit(".", 1)
-    work = getattr(importlib.import_module(module), name)
-
-    def dropping(*args, **kwargs):
-        worker.drop(job)
-        return work(*args, **kwargs)
-
-    monkeypatch.setattr(moment, dropping)
-
-    async def visit():
-        with pytest.raises(Dropped):
-            await follow(worker, job)
-        await finished(worker)
-
-    asyncio.run(visit())
-    assert not job.folder.exists() and not any(worker.store.jobs.iterdir()) and not any(worker.store.desk.iterdir())
-    for result in ("video.mp4", "0.txt", "0.json", "page0.vtt", "0.mp4"):
-        assert worker.store.result(job.token, result) is None
-
-
-def test_a_page_that_is_dropped_does_not_come_back(make_worker, face_clip, monkeypatch):
-    worker = make_worker()
-    (job,), _ = done(worker, face_clip)
-    from lip2speech.evaluation.report import render_voiced
-
-    def dropping(*args, **kwargs):
-        worker.drop(job)
-        return render_voiced(*args, **kwargs)
-
-    monkeypatch.setattr("lip2speech.evaluation.report.render_voiced", dropping)
-
-    async def visit():
-        with pytest.raises(Dropped):
-            async for _ in worker.inspect(job, 0):
-                pass
-        await finished(worker)
-
-    asyncio.run(visit())
-    assert not any(worker.store.jobs.iterdir()) and worker.store.result(job.token, "inspect0.html") is None
-
-
-def test_a_folder_loses_its_name_before_its_files(make_worker, tmp_path, monkeypatch):
-    """What is moved into it while it is being removed finds no folder, and none is left."""
-    worker = make_worker()
-    folder, late = worker.store.new_job(), tmp_path / "late.txt"
-    late.write_text("x", encoding="utf-8")
-
-    def removing(path, **settings):
-        with pytest.raises(FileNotFoundError):
-            os.replace(late, folder / "0.txt")
-
-    monkeypatch.setattr("shutil.rmtree", removing)
-    worker.store.remove(folder)
-    assert not folder.exists() and worker.store.result(folder.name, "0.txt") is None
-
-
-def test_nobody_else_may_look_into_a_folder_of_the_page(make_worker, face_clip, voice_like, tmp_path):
-    write_wave(tmp_path / "someone.wav", voice_like)
-    worker = make_worker()
-    job = worker.new_job(face_clip, tmp_path / "someone.wav")
-    asyncio.run(follow(worker, job))
-    folders = [worker.store.root, *(path for path in worker.store.root.rglob("*") if path.is_dir())]
-    assert {path.name for path in folders} >= {"uploads", "jobs", "source", "reference", job.token}
-    assert {oct(path.stat().st_mode & 0o777) for path in folders} == {"0o700"}
-
-
-def test_what_the_server_writes_is_for_its_owner_alone(monkeypatch):
-    uvicorn = pytest.importorskip("uvicorn")
-    from lip2speech.web.app import serve
-
-    found = []
-
-    def serving(self, sockets):
-        found.append(os.umask(0o077))
-
-    monkeypatch.setattr(uvicorn.Server, "run", serving)
-    usual = os.umask(0o022)
-    try:
-        serve(lambda *_: None, "127.0.0.1", 0)
-    finally:
-        os.umask(usual)
-    assert found == [0o077]
-
-
 def test_a_recording_without_a_length_is_voiced_and_told_to_its_end(make_worker, tmp_path):
     images = np.concatenate([talking_face(25, 128), np.zeros((50, 128, 128, 3), np.uint8)])
     (job,), _ = done(make_worker(), write_piped(tmp_path / "film.webm", images, "webm", "libvpx", {}))
     assert json.loads((job.folder / "0.json").read_text("utf-8"))["duration"] == pytest.approx(3, abs=0.1)
     assert len(read_wave(job.folder / "0.mp4")) == pytest.approx(48_000, abs=1100)
-
-
-def test_old_files_go_and_new_ones_stay(tmp_path):
-    store = Store(keep=60, room=1000)
-    old, new, upload = store.new_job(), store.new_job(), store.uploads / "hash"
-    upload.mkdir()
-    for folder in (old, new, upload):
-        (folder / "0.txt").write_text("x" * 100, encoding="utf-8")
-    past = time.time() - 61
-    for path in (old, old / "0.txt", upload, upload / "0.txt"):
-        os.utime(path, (past, past))
-    assert not store.is_full() and store.sweep({old}, {upload}) == 1
-    assert old.exists() and store.sweep() == 1
-    assert not old.exists() and not upload.exists() and store.result(new.name, "0.txt").is_file()
-    (new / "1.txt").write_bytes(bytes(1000))
-    assert store.is_full()
-    store.close()
-    assert not store.root.exists()
-
-
-def test_only_results_can_be_asked_for():
-    store = Store(keep=60, room=1000)
-    job = store.new_job()
-    (job / "source").mkdir()
-    for path in (job / "0.txt", job / "source" / "1.txt", store.jobs / "2.txt"):
-        path.write_text("x", encoding="utf-8")
-    assert store.result(job.name, "0.txt") == job / "0.txt"
-    for token, name in (
-        (job.name, "source/1.txt"), (job.name, "../2.txt"), (job.name, "source"), ("..", "0.txt"), ("", "2.txt"),
-        (job.name[:-1], "0.txt"), (job.name, "9.txt"),
-    ):  # fmt: skip
-        assert store.result(token, name) is None
-    store.close()
 
 
 def test_lips_at_rest_have_no_words_and_a_page_all_the_same(make_worker, tmp_path):
@@ -340,28 +154,6 @@ def test_a_failure_holds_no_frame(make_worker, landscape_clip, monkeypatch):
         gc.enable()
 
 
-def test_an_upload_goes_when_no_page_shows_it(make_worker):
-    worker = make_worker()
-    uploads, past = worker.store.uploads, time.time() - GRACE - 1
-    shared, single, broken_off = uploads / "a" / "clip.mp4", uploads / "b" / "clip.mp4", uploads / "tmp1234"
-    for path in (shared, single, broken_off):
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(b"x")
-        for own in (path, path.parent):
-            os.utime(own, (past, past))
-    worker.keep("first", shared)
-    worker.keep("second", shared, single)
-    worker.sweep()
-    assert shared.exists() and single.exists() and not broken_off.exists()
-    worker.keep("second", shared, None)  # another video in place of the first
-    worker.keep("first")  # has gone
-    worker.sweep()
-    assert shared.exists() and not single.exists()
-    worker.keep("second")
-    worker.sweep()
-    assert not list(uploads.iterdir())
-
-
 def test_copies_play_in_browsers_from_zero(tmp_path, face_clip, other_clip):
     late = write_video(tmp_path / "late.mkv", talking_face(20), times=np.arange(20) / 25 + 0.5)
     for number, (video, frames) in enumerate(((other_clip, 40), (late, 20), (face_clip, 25))):
@@ -389,27 +181,3 @@ def test_a_wrong_start_is_one_line(tmp_path, capsys):
     for options in (["--model", str(tmp_path / "no")], ["--voice", str(tmp_path / "no")], ["--max-mb", "0"]):
         assert main(["web", *options]) == (2 if "0" in options else 1)
         assert len(capsys.readouterr().err.splitlines()) == 1
-
-
-def test_the_room_is_counted_while_files_go(tmp_path):
-    """Visitors' files come and go while another's upload asks whether there is room."""
-    store, over = Store(60, 1e9), threading.Event()
-
-    def come_and_go():
-        while not over.is_set():
-            folder = store.new_job()
-            for name in "ab":
-                (folder / name).mkdir()
-                (folder / name / "file").write_bytes(b"x")
-            store.remove(folder)
-
-    visitors = [threading.Thread(target=come_and_go) for _ in range(2)]
-    for visitor in visitors:
-        visitor.start()
-    try:
-        assert not any(store.is_full() for _ in range(300))
-    finally:
-        over.set()
-        for visitor in visitors:
-            visitor.join()
-        store.close()

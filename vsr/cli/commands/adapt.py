@@ -1,4 +1,4 @@
-"""`vsr adapt`: a reader goes on with a few transcribed clips of one person, and reads that person better."""
+"""`vsr adapt`: a reader goes on with a few clips of one person, and reads that person better."""
 
 from __future__ import annotations
 
@@ -9,26 +9,39 @@ from vsr.cli.options import positive
 from vsr.core.machine import add_device_argument
 
 KINDS = ("norms", "adapters", "all")  # of vsr.training.tuned_parts
-HELP = "adapt a model to one person, from a few transcribed clips"
+HELP = "adapt a model to one person, from a few clips"
 ABOUT = """Trains a reader further on 5 to 20 transcribed clips of one face, within minutes on a CPU.
 First each clip is read by a model adapted to the others: the word error rate before and
 after is printed, and if it rises no model is written (unless --anyway). The result is an
-ordinary model folder whose card says what it was adapted on. With fewer than four clips
-nothing can be measured, and a line says so."""
-FILES = """reads   a manifest; or a folder of videos, with NAME.txt beside NAME.mp4
+ordinary model folder whose card says what it was adapted on. With fewer than four
+transcribed clips nothing can be measured, and a line says so.
+
+With --untranscribed it also learns from clips of the person whose text nobody has written
+down: it reads them, adapts to what it read, and reads them again (self-training). That
+helps if most words are read right from the start; transcripts help more."""
+FILES = """reads   a manifest; or a folder of videos, with NAME.txt beside NAME.mp4;
+        for --untranscribed a manifest, a folder or a video; texts are not needed
 writes  a model folder with its MODEL_CARD.md; crops are kept only while it works"""
 SEE = "vsr transcribe, vsr phrases, vsr train"
 EXAMPLE = """vsr adapt clips/ -o models/anna
 vsr adapt clips/ --model grid-tracks -o models/anna
 vsr adapt anna.jsonl -o models/anna --what norms --folds 0
+vsr adapt clips/ --untranscribed clips/ -o models/anna
+vsr adapt --untranscribed clips/ -o models/anna
 vsr transcribe clip.mp4 --model models/anna"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("clips", help="folder of videos and texts, or a manifest (JSON Lines)")
+    parser.add_argument("clips", nargs="?", help="folder of videos and texts, or a manifest (JSON Lines)")
     parser.add_argument("-o", "--out", required=True, metavar="DIR", help="folder of the adapted model")
     parser.add_argument("--model", metavar="M", help="folder or name of the reader (default: the one that ships)")
+    parser.add_argument(
+        "--untranscribed", metavar="CLIPS", help="clips without text, to learn from what is read in them"
+    )
+    parser.add_argument(
+        "--rounds", type=positive, metavar="N", help="how often --untranscribed clips are read (default: 2)"
+    )
     parser.add_argument("--what", choices=KINDS, default="adapters", help="weights to train (default: adapters)")
     parser.add_argument(
         "--steps", type=positive, default=30, metavar="N", help="steps of each adaptation (default: 30)"
@@ -46,23 +59,48 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure, adapt, write and name the folder. Raises VsrError."""
-    from vsr.core.errors import VsrError
-    from vsr.data.transcribed import transcribed_clips
     from vsr.modelstore.folder import load_model
     from vsr.training.adapting import Adapting, check_adaptable
-    from vsr.training.personal import adapt_to, check_place, cropped, save_adapted
+    from vsr.training.personal import check_place
+    from vsr.training.personal_clips import cropped
 
     settings = Adapting(args.what, args.steps, args.seed)
-    loaded, clips = load_model(args.model, args.device), transcribed_clips(args.clips)
+    transcribed, further = _given(args)
+    loaded = load_model(args.model, args.device)
     check_adaptable(loaded)
     check_place(args.out, loaded)
-    with cropped(loaded, clips, args.jobs, _say) as found:
-        own, gain = adapt_to(loaded, found, settings, args.folds, _say)
-        print(gain or f"{len(found)} clips: what adaptation gains was not measured", flush=True)
-        if gain and gain.worse and not args.anyway:
-            raise VsrError("no_gain", f"{args.out} is not written, as left-out clips are read worse: see --anyway")
-        print(f"model: {save_adapted(args.out, own, loaded, found, settings, gain)}")
+    with cropped(loaded, transcribed, further, args.jobs, _say) as found:
+        _adapt(args, loaded, *found, settings)
     return 0
+
+
+def _given(args: argparse.Namespace) -> tuple[list, list]:
+    """(transcribed, untranscribed) clips. Raises VsrError."""
+    from vsr.core.errors import VsrError
+    from vsr.data.transcribed import transcribed_clips, untranscribed_clips
+
+    if not args.clips and not args.untranscribed:
+        raise VsrError("bad_options", "give clips with their texts, or --untranscribed clips, or both")
+    if args.rounds and not args.untranscribed:
+        raise VsrError("bad_options", "--rounds are those of --untranscribed clips, of which there are none")
+    transcribed = transcribed_clips(args.clips) if args.clips else []
+    return transcribed, untranscribed_clips(args.untranscribed, transcribed) if args.untranscribed else []
+
+
+def _adapt(args: argparse.Namespace, loaded, transcribed: list, further: list, settings) -> None:
+    from vsr.core.errors import VsrError
+    from vsr.training.personal import adapt_to, save_adapted
+    from vsr.training.self_training import Untranscribed, read_differently, readings
+
+    unread = Untranscribed(tuple(further), args.rounds or 2)
+    own, gain = adapt_to(loaded, transcribed, unread, settings, args.folds, _say)
+    print(gain or f"{len(transcribed) + len(further)} clips: what adaptation gains was not measured", flush=True)
+    if further:
+        edits, words = read_differently(*(readings(model, further) for model in (loaded, own)))
+        print(f"{len(further)} clips without text: {edits} of {words} words are read differently now", flush=True)
+    if gain and gain.worse and not args.anyway:
+        raise VsrError("no_gain", f"{args.out} is not written, as left-out clips are read worse: see --anyway")
+    print(f"model: {save_adapted(args.out, own, loaded, transcribed, unread, settings, gain)}")
 
 
 def _say(text: str) -> None:

@@ -49,8 +49,9 @@ def run(args: argparse.Namespace) -> int:
     """Align and write. Raises VsrError."""
     write, text = _checked(args)
     from vsr.cli.each_video import tell_strange_words
+    from vsr.decoding.guesses import is_guess
     from vsr.inference.alignment import align_video, tokens_of
-    from vsr.inference.free_reading import UNLIKE, is_guess
+    from vsr.inference.free_reading import UNLIKE
     from vsr.modelstore.folder import load_model
 
     loaded = load_model(args.model, args.device, args.precision)
@@ -91,11 +92,11 @@ def _checked(args: argparse.Namespace) -> tuple[Callable[[Transcript], str], str
 
 def _text(args: argparse.Namespace) -> str:
     """What is said, on one line. Raises VsrError (bad_text)."""
-    from vsr.core.errors import VsrError
+    from vsr.core.errors import VsrError, cause_of
 
     if args.text is not None:
         return args.text
     try:
         return " ".join(Path(args.text_file).read_text(encoding="utf-8").split())
     except (OSError, ValueError) as error:
-        raise VsrError("bad_text", f"{args.text_file}: {getattr(error, 'strerror', None) or 'not UTF-8'}") from error
+        raise VsrError("bad_text", f"{args.text_file}: {cause_of(error, 'not UTF-8')}") from error

@@ -44,17 +44,12 @@ def run(args: argparse.Namespace) -> int:
 
     from vsr.core.files import write_lines
     from vsr.core.progress import counted
-    from vsr.decoding.members import readings_of
-    from vsr.evaluation.wer import read_hypotheses, read_records
     from vsr.text.normalise import normaliser
 
     check_options(args)
     _check_files(args)
     norm = normaliser(args.normaliser)
-    files = [read_records(path) for path in args.hypotheses]
-    readings = readings_of(files, args.hypotheses, norm)
-    texts = {path: read_hypotheses(path) for path in filter(None, (args.fit, args.ref))}
-    check_ids(args, readings, texts)
+    files, readings, texts = _read(args, norm)
     combiner = _combiner(args, files, norm)
     lattices = {key: combiner.lattice(own) for key, own in counted(readings.items(), "combining", len(readings))}
     if args.fit:
@@ -65,6 +60,19 @@ def run(args: argparse.Namespace) -> int:
     write_lines(args.out, map(json.dumps, records))
     _tell(args, files, records, texts)
     return 0
+
+
+def _read(args: argparse.Namespace, norm) -> tuple[list[dict], dict, dict[str, dict[str, str]]]:
+    """Each member's records, the readings of each clip, and the texts of --fit and --ref by their files. Raises
+    VsrError."""
+    from vsr.decoding.members import readings_of
+    from vsr.evaluation.wer import read_hypotheses, read_records
+
+    files = [read_records(path) for path in args.hypotheses]
+    readings = readings_of(files, args.hypotheses, norm)
+    texts = {path: read_hypotheses(path) for path in filter(None, (args.fit, args.ref))}
+    check_ids(args, readings, texts)
+    return files, readings, texts
 
 
 def _tell(args: argparse.Namespace, files: list[dict], records: list[dict], texts: dict[str, dict[str, str]]) -> None:

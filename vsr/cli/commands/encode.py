@@ -38,13 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """0 if every file was written, else 1. Raises VsrError for what no file could survive."""
     from vsr.cli.each_video import for_each
-    from vsr.core.errors import VsrError
     from vsr.core.files import check_output
 
-    outputs = {video: Path(args.out) / f"{Path(video).stem}.{args.format}" for video in args.videos}
-    if len(set(outputs.values())) < len(args.videos):
-        raise VsrError("bad_options", "two of the videos would be written to the same file: give each its own -o")
-    layers = _layers(args.layers)
+    outputs, layers = _outputs(args), _layers(args.layers)
     check_present(args.videos)
     from vsr.decoding.head_names import check_layer_names
 
@@ -63,6 +59,16 @@ def run(args: argparse.Namespace) -> int:
         print(f"{out}: {len(states['start'])} frames, layers: {', '.join(layers)}")
 
     return for_each(args.videos, encode)
+
+
+def _outputs(args: argparse.Namespace) -> dict[str, Path]:
+    """Video -> the file of its states. Raises VsrError for two of one name."""
+    from vsr.core.errors import VsrError
+
+    outputs = {video: Path(args.out) / f"{Path(video).stem}.{args.format}" for video in args.videos}
+    if len(set(outputs.values())) < len(args.videos):
+        raise VsrError("bad_options", "two of the videos would be written to the same file: give each its own -o")
+    return outputs
 
 
 def _layers(given: str) -> tuple[str, ...]:

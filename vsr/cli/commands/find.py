@@ -63,9 +63,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _search(loaded, video: str, phrases: list[str], args: argparse.Namespace) -> None:
     """Print the places of one video, each as it is found. Raises VsrError."""
-    from vsr.inference.free_reading import UNLIKE, is_guess
+    from vsr.decoding.guesses import FLAGGED, is_guess
+    from vsr.inference.free_reading import UNLIKE
     from vsr.inference.spotting import find_phrases
-    from vsr.output.transcript import FLAGGED
 
     guessed = False
     try:

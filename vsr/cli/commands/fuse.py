@@ -19,30 +19,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--pixels", required=True, metavar="DIR", help="model folder of the reader of mouth crops")
     parser.add_argument("--tracks", required=True, metavar="DIR", help="model folder of the reader of mouth points")
-    parser.add_argument(
-        "--weights",
-        type=float,
-        nargs=2,
-        default=(1.0, 1.0),
-        metavar=("KNOWN", "UNKNOWN"),
-        help="weight of the tracks' CTC in the joint score, for known and unknown speakers (default: 1 1)",
-    )
-    parser.add_argument(
-        "--entropies",
-        type=float,
-        nargs=2,
-        default=(0.0, 1.0),
-        metavar=("LOW", "HIGH"),
-        help="entropy of the pixels' CTC, in nats: up to LOW they know the speaker, from HIGH on not (default: 0 1)",
-    )
-    parser.add_argument(
-        "--widest-turn",
-        type=float,
-        default=0.0,
-        metavar="DEGREES",
-        help="heads turned further aside than this are read from pixels alone (default: 0, no limit)",
-    )
+    _add_pair(
+        parser, "--weights", (1.0, 1.0), ("KNOWN", "UNKNOWN"),
+        "weight of the tracks' CTC in the joint score, for known and unknown speakers (default: 1 1)",
+    )  # fmt: skip
+    _add_pair(
+        parser, "--entropies", (0.0, 1.0), ("LOW", "HIGH"),
+        "entropy of the pixels' CTC, in nats: up to LOW they know the speaker, from HIGH on not (default: 0 1)",
+    )  # fmt: skip
+    aside = "heads turned further aside than this are read from pixels alone (default: 0, no limit)"
+    parser.add_argument("--widest-turn", type=float, default=0.0, metavar="DEGREES", help=aside)
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the fused model")
+
+
+def _add_pair(parser, flag: str, default: tuple[float, float], names: tuple[str, str], text: str) -> None:
+    """An option of two numbers."""
+    parser.add_argument(flag, type=float, nargs=2, default=default, metavar=names, help=text)
 
 
 def run(args: argparse.Namespace) -> int:

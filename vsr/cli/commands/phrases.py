@@ -69,11 +69,14 @@ def unused(args: argparse.Namespace) -> dict[str, str]:
 
 def run(args: argparse.Namespace) -> int:
     """0 if every file was read, else 1. Raises VsrError for what no file could survive."""
+    _check(args)
+    return run_own(args) if args.list in FORMS else _choose_from_list(args)
+
+
+def _choose_from_list(args: argparse.Namespace) -> int:
+    """Say which phrase of the list each video shows; returns the exit status. Raises VsrError."""
     from vsr.core.errors import VsrError
 
-    _check(args)
-    if args.list in FORMS:
-        return run_own(args)
     if not args.videos or args.speak:
         raise VsrError("bad_options", "give a list and clips: vsr phrases LIST VIDEO [VIDEO ...]; --speak is for own")
     if not any(video.isdigit() for video in args.videos):  # a camera
@@ -107,7 +110,8 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def _print(video: str, choices: list, args: argparse.Namespace) -> None:
-    from vsr.inference.free_reading import UNLIKE, is_guess
+    from vsr.decoding.guesses import is_guess
+    from vsr.inference.free_reading import UNLIKE
 
     chance = choices[0].in_domain
     guessed = is_guess(chance)

@@ -49,7 +49,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     lrs.add_argument("--lists", metavar="DIR", help=lists)
     lrs.add_argument("--max-seconds", type=float, default=16.0, metavar="S", help="cut longer clips (default: 16)")
     lrs.add_argument("--test-only", action="store_true", help="only the test list; no other clips are needed")
-    puppet = parser.add_argument_group("puppet")
+    _add_puppet(parser.add_argument_group("puppet"))
+
+
+def _add_puppet(puppet) -> None:
+    """What is rendered."""
     for name, count in (("train", 160), ("dev", 10), ("test", 60)):
         puppet.add_argument(f"--{name}", type=int, default=count, metavar="N", help=f"clips (default: {count})")
     said = "grid, or a text file of sentences; es, fr, it, pt: as grid in that language, or es:FILE"
@@ -58,9 +62,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     puppet.add_argument("--sound-only", action="store_true", help=alone)
     few = "with --parallel: the first N voices of the language, 1 at one pace and pitch (default: all)"
     puppet.add_argument("--voices", type=positive, metavar="N", help=few)
-    shown = "all sounds of a viseme class look the same, such as p, b and m"
     meant = "sentences that are parallel in en, es, de, it, pt and fr, in this language, with their translations"
     puppet.add_argument("--parallel", default="", metavar="LANG", help=meant)
+    shown = "all sounds of a viseme class look the same, such as p, b and m"
     puppet.add_argument("--homophenes", action="store_true", help=shown)
     puppet.add_argument("--jobs", type=positive, default=1, metavar="N", help="processes (default: 1)")
 

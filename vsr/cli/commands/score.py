@@ -47,9 +47,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     metric = "for translations: bleu or chrf, by sacrebleu (default: error rates)"
     parser.add_argument("--metric", choices=("wer", *METRICS), default="wer", metavar="M", help=metric)
     parser.add_argument("--translation", default="", metavar="LANG", help="score against the text in this language")
-    parser.add_argument(
-        "--accuracy", action="store_true", help="for isolated words: top-1 and top-5, instead of errors"
-    )
+    parser.add_argument("--accuracy", action="store_true", help="for isolated words: top-1 and top-5, not errors")
+    _add_outputs(parser)
+
+
+def _add_outputs(parser: argparse.ArgumentParser) -> None:
+    """Files of figures."""
     parser.add_argument("--json", metavar="FILE", help="write the figures to this file")
     parser.add_argument("--tsv", metavar="FILE", help="write one line per utterance to this file")
     parser.add_argument("--wer", metavar="FILE", help="write Kaldi's line to this file: %%WER 4.33 [ 26 / 600, ...")

@@ -54,8 +54,8 @@ def unused(args: argparse.Namespace) -> dict[str, str]:
 def run(args: argparse.Namespace) -> int:
     """Train, save and print the size. Raises VsrError."""
     from vsr.core.files import check_outputs
+    from vsr.core.tokens import UNK
     from vsr.data.manifest import read_manifests
-    from vsr.text.tokenizer import UNK
 
     check_outputs((Path(args.out) / name for name in WRITTEN), *args.manifest)
     clips = read_manifests(args.manifest)

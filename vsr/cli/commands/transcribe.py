@@ -46,13 +46,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("videos", nargs="+", metavar="VIDEO", help="video files")
     output = parser.add_argument_group("output")
+    _add_formats(output)
+    _add_reading(parser.add_argument_group("reading"))
+    _add_replacing(output)
+    add_engine_arguments(parser)
+    add_search_arguments(parser)
+
+
+def _add_formats(output) -> None:
+    """What is written, and where."""
     output.add_argument("-o", "--out", metavar="DIR", help="write DIR/NAME.FORMAT for each file instead of printing")
     output.add_argument(
         "--format", type=_formats, default=("txt",), metavar="F[,F]", dest="formats",
         help=f"one or more of {','.join(WRITERS)} (default: txt)",
     )  # fmt: skip
     output.add_argument("--burn", metavar="FILE", help="also write the video with its captions on it (.mp4, .mkv)")
-    reading = parser.add_argument_group("reading")
+
+
+def _add_reading(reading) -> None:
+    """Which model reads which faces, and by what."""
     add_model_argument(reading)
     add_faces_argument(reading)
     reading.add_argument("--cropped", action="store_true", help="the videos are mouth crops: use them as they are")
@@ -64,6 +76,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     reading.add_argument("--head", metavar="NAME", help=said)
     add_device_argument(reading)
     add_precision_argument(reading)
+
+
+def _add_replacing(output) -> None:
+    """What becomes of earlier outputs, and of words that are unsure."""
     output.add_argument(
         "--resume", action="store_true",
         help="continue where a killed run with the same -o stopped; keep what is finished of the same video, options",
@@ -76,8 +92,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     output.add_argument(
         "--force", action="store_true", help="replace what is there, whoever wrote it and of whatever video it is"
     )
-    add_engine_arguments(parser)
-    add_search_arguments(parser)
 
 
 def unused(args: argparse.Namespace) -> dict[str, str]:
@@ -97,29 +111,37 @@ def run(args: argparse.Namespace) -> int:
     if args.out is None and args.formats != ("json",):  # JSON says it of each file
         check_present(args.videos)
     outputs = None if args.out is None else Outputs(args.out, args.formats, args.unsure)
-    from vsr.inference.bulk import Settings, absent
-
     videos, refused = planned(args, outputs) if outputs else (args.videos, 0)
     if not videos:
         return 1 if refused else 0
-    if args.engine == "local" and not any(Path(video).exists() for video in videos):  # no model is loaded for them
-        return 1 if [_deliver(absent(video), args, outputs) for video in videos] else 0
-    engine, here = open_engine(args.engine, args.jobs, args.address), args.engine == "local"
-    # On a cluster only this process writes: other machines may see other disks.
-    settings = Settings(
-        args.model,
-        search,
-        args.faces,
-        outputs=outputs if here else None,
-        resume=args.resume and here,
-        device=_device(args, here),
-        cropped=args.cropped,
-        precision=args.precision,
-        modality=args.modality,
-    )
+    here = args.engine == "local"
+    if here and not any(Path(video).exists() for video in videos):  # no model is loaded for them
+        return _all_absent(videos, args, outputs)
+    engine = open_engine(args.engine, args.jobs, args.address)
+    settings = _settings(args, search, outputs, here)
     with shown(lambda watch: engine.transcribe(videos, settings, watch), len(videos)) as transcripts:
         failures = [_deliver(transcript, args, outputs) for transcript in transcripts].count(False)
     return 1 if failures or refused else 0
+
+
+def _all_absent(videos: list[str], args: argparse.Namespace, outputs: Outputs | None) -> int:
+    """Say of each file that it is not there; returns the exit status."""
+    from vsr.inference.bulk import absent
+
+    for video in videos:
+        _deliver(absent(video), args, outputs)
+    return 1
+
+
+def _settings(args: argparse.Namespace, search: tuple, outputs: Outputs | None, here: bool):
+    """What every file is read with, a `vsr.inference.bulk.Settings`. Raises VsrError of the device."""
+    from vsr.inference.bulk import Settings
+
+    # On a cluster only this process writes: other machines may see other disks.
+    return Settings(
+        args.model, search, args.faces, outputs=outputs if here else None, resume=args.resume and here,
+        device=_device(args, here), cropped=args.cropped, precision=args.precision, modality=args.modality,
+    )  # fmt: skip
 
 
 def _check_burn(args: argparse.Namespace) -> None:

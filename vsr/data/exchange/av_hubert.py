@@ -12,12 +12,12 @@ from pathlib import Path
 from vsr.core.clock import SAMPLES_PER_FRAME
 from vsr.core.errors import VsrError
 from vsr.core.files import write_lines
+from vsr.core.tokens import UNK
 from vsr.data.exchange.convert import Settings, id_of, rows, unique, whole
 from vsr.data.exchange.prepared_speech import Prepared, read_prepared, unit_list
 from vsr.data.exchange.roi import put_roi
 from vsr.data.manifest import Clip
 from vsr.text.normalise import lower
-from vsr.text.tokenizer import UNK
 
 
 def read(path: Path, settings: Settings) -> list[Clip]:

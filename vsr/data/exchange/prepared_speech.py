@@ -115,8 +115,9 @@ def tensors_of(spoken: Spoken, frames: int) -> dict[str, np.ndarray]:
     silence). Raises VsrError bad_features."""
     import torch
 
-    from vsr.media.audio import fit_length, read_wave, to_pcm16
+    from vsr.media.audio import fit_length, read_wave
     from vsr.media.mel import log_mel
+    from vsr.media.mux.sound import to_pcm16
 
     wave = read_wave(spoken.sound)
     check_length(len(wave), frames * SAMPLES_PER_FRAME, SAMPLES_PER_FRAME, spoken.sound)

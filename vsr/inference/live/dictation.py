@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable
 
-from vsr.core.errors import VsrError, one_line
+from vsr.core.errors import VsrError, cause_of, one_line
 from vsr.inference.live.session import Caption
 from vsr.output.transcript import TimedWord
 from vsr.output.unsure import LEAST, MARK
@@ -101,4 +101,4 @@ def run_with(command: list[str], text: str) -> str:
 def _why(error: Exception) -> str:
     if isinstance(error, subprocess.CalledProcessError):
         return f"exit status {error.returncode}"
-    return getattr(error, "strerror", None) or one_line(error)
+    return cause_of(error, one_line(error))

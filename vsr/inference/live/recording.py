@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vsr.core.clock import FPS
 from vsr.core.errors import VsrError
 from vsr.inference.live.source import open_source
 
@@ -29,10 +30,7 @@ def record(source: str, path: Path, seconds: float, begun: Callable[[], None] = 
                     break
                 if stream is None:
                     begun()
-                    stream = container.add_stream("libx264", rate=25, options=QUALITY)
-                    stream.height, stream.width = (side // 2 * 2 for side in image.shape[:2])
-                    stream.pix_fmt = "yuv420p"
-                    stream.codec_context.time_base = Fraction(1, TICKS)
+                    stream = _stream_of(container, image)
                 shown = np.ascontiguousarray(image[: stream.height, : stream.width])
                 frame = av.VideoFrame.from_ndarray(shown, format="rgb24")
                 frame.pts, frame.time_base = round(time * TICKS), Fraction(1, TICKS)
@@ -43,3 +41,12 @@ def record(source: str, path: Path, seconds: float, begun: Callable[[], None] = 
     finally:
         images.close()
     return path
+
+
+def _stream_of(container, image: np.ndarray):
+    """H.264 of the size of a frame (H, W, 3), cut to even sides, which 4:2:0 needs."""
+    stream = container.add_stream("libx264", rate=FPS, options=QUALITY)
+    stream.height, stream.width = (side // 2 * 2 for side in image.shape[:2])
+    stream.pix_fmt = "yuv420p"
+    stream.codec_context.time_base = Fraction(1, TICKS)
+    return stream

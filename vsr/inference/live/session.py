@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from vsr.core.clock import FPS
-from vsr.decoding.defaults import options_for
+from vsr.core.windows import frame_edges
+from vsr.decoding.defaults import options_for, preferred_window
 from vsr.decoding.encoding import mesh_for, turned_away
 from vsr.decoding.options import DecodeOptions
 from vsr.face.detector import Detector
@@ -25,7 +26,7 @@ from vsr.inference.live.captions import Captions
 from vsr.inference.live.capture import Taken
 from vsr.inference.live.mouth import Mouth, MouthStream
 from vsr.inference.live.points import LivePoints
-from vsr.inference.recognition import frame_edges, preferred_window, read_windows
+from vsr.inference.recognition import read_windows
 from vsr.media.resample import on_grid
 from vsr.output.transcript import TimedWord
 

@@ -1,4 +1,4 @@
-"""The packets of a frame, untouched, with time stamps that begin at zero with the first frame shown."""
+"""The packets of a video stream, untouched, with time stamps that begin at zero with the first frame shown."""
 
 from __future__ import annotations
 
@@ -6,38 +6,38 @@ from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import chain, islice
 
-from vsr.media.concatenated import RESTARTED
 from vsr.media.mux.listing import Listing, packets_of, packets_of_file
+from vsr.media.timestamps import RESTARTED
 
 REORDERED = ("h264", "hevc")  # raw streams whose order of display FFmpeg finds by the frames' headers
 FOLLOWING = 64  # packets by which it knows the last frames' times, too
 
 
-def copied(source, image, target, listing: Listing, start: float) -> Iterator[tuple]:
+def copied(source, video, target, listing: Listing, start: float) -> Iterator[tuple]:
     """Add a stream to ``target`` and yield (packet for it, its decoding time in seconds).
 
     Args:
-        source, frame: the open container and its video stream.
+        source, video: the open container and its video stream.
         listing: of its packets.
         start: time stamp of the first frame shown, seconds.
     """
-    stream = _stream_like(image, target)
+    stream = _stream_like(video, target)
     kept = listing.kept()
-    packets = (packet for packet, keep in zip(packets_of(source, image), kept, strict=False) if keep)
-    timed = _counted(packets, image, listing) if listing.untimed else _moved(packets, image.time_base, start)
+    packets = (packet for packet, keep in zip(packets_of(source, video), kept, strict=False) if keep)
+    timed = _counted(packets, video, listing) if listing.untimed else _moved(packets, video.time_base, start)
     for packet in timed:
         packet.stream = stream
         yield packet, float(packet.dts * packet.time_base)
 
 
-def _stream_like(image, target):
+def _stream_like(video, target):
     """A stream of the same codec, also where it can only be decoded here (AV1)."""
     from av.codec.codec import UnknownCodecError
 
     try:
-        return target.add_stream_from_template(image)
+        return target.add_stream_from_template(video)
     except UnknownCodecError:
-        return target.add_stream_from_template(image, opaque=True)
+        return target.add_stream_from_template(video, opaque=True)
 
 
 def _moved(packets: Iterable, base: Fraction, start: float) -> Iterator:
@@ -54,13 +54,13 @@ def _moved(packets: Iterable, base: Fraction, start: float) -> Iterator:
         yield packet
 
 
-def _counted(packets: Iterable, image, listing: Listing) -> Iterator:
+def _counted(packets: Iterable, video, listing: Listing) -> Iterator:
     """Packets without time stamps, one frame after the other at the stream's rate."""
-    step = max(1, round(listing.step / image.time_base))
+    step = max(1, round(listing.step / video.time_base))
     if listing.reordered:
         begun_again = islice(packets_of_file(listing.path), FOLLOWING)
         numbered = _numbered(chain(packets, begun_again), step)
-        yield from islice(_from_zero(_in_display_order(numbered, image)), len(listing.key))
+        yield from islice(_from_zero(_in_display_order(numbered, video)), len(listing.key))
     else:
         yield from _numbered(packets, step)
 
@@ -72,12 +72,12 @@ def _numbered(packets: Iterable, step: int) -> Iterator:
         yield packet
 
 
-def _in_display_order(packets: Iterable, image) -> Iterator:
+def _in_display_order(packets: Iterable, video) -> Iterator:
     """Packets with the times of display that FFmpeg finds by the frames' headers. It guesses those of the last ones:
     others have to follow."""
     from av.bitstream import BitStreamFilterContext
 
-    order = BitStreamFilterContext("dts2pts", image)
+    order = BitStreamFilterContext("dts2pts", video)
     for packet in packets:
         packet.pts = None
         yield from order.filter(packet)

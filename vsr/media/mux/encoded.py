@@ -7,24 +7,24 @@ from fractions import Fraction
 
 import numpy as np
 
-from vsr.media.concatenated import RESTARTED
 from vsr.media.container import decoded_frames
 from vsr.media.frame_shape import fitted, quarter_turns, same_aspect
+from vsr.media.timestamps import RESTARTED
 
 TICKS = 90_000  # of a second
 QUALITY = {"libx264": {"crf": "16", "preset": "veryfast"}, "libvpx-vp9": {"crf": "20", "b": "0", "cpu-used": "6"}}
 
 
-def encoded(source, image, target, step: float) -> Iterator[tuple]:
+def encoded(source, video, target, step: float) -> Iterator[tuple]:
     """Add a stream to ``target`` and yield (packet for it, its decoding time in seconds).
 
     The frames stand upright; their times, their shape and their colours are those of the source. ``step``: seconds
     from frame to frame where the source gives no times.
     """
     stream = None
-    for frame, time in _timed(decoded_frames(source, image), step):
+    for frame, time in _timed(decoded_frames(source, video), step):
         turns = quarter_turns(frame)
-        stream = stream or _stream(target, image, frame, turns)
+        stream = stream or _stream(target, video, frame, turns)
         upright = _upright(frame, turns, stream)
         upright.pts = round(time / stream.codec_context.time_base)
         upright.time_base = stream.codec_context.time_base
@@ -47,13 +47,13 @@ def _timed(frames, step: float) -> Iterator[tuple]:
             yield frame, time
 
 
-def _stream(target, image, frame, turns: int):
+def _stream(target, video, frame, turns: int):
     """The stream to encode to, like the source's but for the codec."""
     codec = "libvpx-vp9" if target.format.name == "webm" else "libx264"
-    rate = image.average_rate or image.guessed_rate or Fraction(25)
+    rate = video.average_rate or video.guessed_rate or Fraction(25)
     stream = target.add_stream(codec, rate=rate, options=QUALITY[codec])
     width, height = frame.width // 2 * 2, frame.height // 2 * 2  # most formats halve the colours
-    shape = image.sample_aspect_ratio or Fraction(1)
+    shape = video.sample_aspect_ratio or Fraction(1)
     stream.width, stream.height = (height, width) if turns % 2 else (width, height)
     known = {own.name for own in stream.codec_context.codec.video_formats}
     stream.pix_fmt = frame.format.name if frame.format.name in known else "yuv420p"

@@ -78,7 +78,7 @@ def _last(mask: np.ndarray) -> int:
 
 
 def listed(path: str | Path) -> Listing:
-    """Look at all packets of a video's frame. Raises VsrError unreadable, no_video."""
+    """Look at all packets of a file's video stream. Raises VsrError unreadable, no_video."""
     with opened(path) as (container, stream):
         base, context = float(stream.time_base), stream.codec_context
         rows = [
@@ -99,7 +99,7 @@ def packets_of(container, stream) -> Iterator:
 
 
 def packets_of_file(path: str | Path) -> Iterator:
-    """`packets_of` the frame of a file. Raises VsrError unreadable, no_video."""
+    """`packets_of` the video stream of a file. Raises VsrError unreadable, no_video."""
     with opened(path) as (container, stream):
         yield from packets_of(container, stream)
 

@@ -1,4 +1,5 @@
-"""How a frame can go into a container, tried with its first frames before any work: copied, encoded again, or not.
+"""How a video stream can go into a container, tried with its first frames before any work: copied, encoded again, or
+not.
 
 What is written is read back: a container that loses frames, their times, rotation or shape does not hold them.
 """
@@ -37,7 +38,7 @@ class NotHeld(Exception):
 
 @dataclass(frozen=True)
 class Plan:
-    """How the frame of a video goes into a container.
+    """How the stream of a video goes into a container.
 
     listing: of its packets; start: time stamp of the first frame shown; again: why it is encoded again, "" where it
     is copied.
@@ -55,16 +56,16 @@ class Plan:
         """
         import av
 
-        with opened(self.video) as (source, image), av.open(str(out), "w") as target:
+        with opened(self.video) as (source, video), av.open(str(out), "w") as target:
             timed = (
-                encoded(source, image, target, self.listing.step)
+                encoded(source, video, target, self.listing.step)
                 if self.again
-                else copied(source, image, target, self.listing, self.start)
+                else copied(source, video, target, self.listing, self.start)
             )
             if comment:
                 target.metadata[COMMENT] = comment
             timed = islice(timed, packets)
-            first = next(timed, None)  # adds the stream of the frame, which is to be the first
+            first = next(timed, None)  # adds the video stream, which is to be the first
             sound = SoundTrack(target, wave)
             for packet, seconds in chain([first], timed) if first else ():
                 sound.write(seconds)
@@ -73,7 +74,7 @@ class Plan:
 
 
 def planned(video: str | Path, out: str | Path) -> Plan:
-    """How the frame of ``video`` goes into ``out``. Raises VsrError unreadable, where that cannot hold it."""
+    """How the stream of ``video`` goes into ``out``. Raises VsrError unreadable, where that cannot hold it."""
     plan = Plan(Path(video), listed(video), sum(video_clock(video)))
     try:
         return _plan_for(plan, Path(out).suffix)

@@ -31,7 +31,6 @@ def write_recording(
     Raises OSError.
     """
     import av
-    import cv2
 
     codec, pixels, options = LOSSLESS if lossless else NEAR
     count = 0
@@ -42,9 +41,7 @@ def write_recording(
         for count, frame in enumerate(frames, 1):
             if count == 1:
                 (video.height, video.width), video.pix_fmt = frame.shape[:2], pixels
-            if frame.shape[:2] != (video.height, video.width):
-                frame = cv2.resize(frame, (video.width, video.height), interpolation=cv2.INTER_AREA)
-            image = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+            image = av.VideoFrame.from_ndarray(_scaled(frame, video.width, video.height), format="rgb24")
             image.pts, image.time_base = count - 1, Fraction(1, FPS)
             target.mux(video.encode(image))
             if sound:
@@ -53,3 +50,12 @@ def write_recording(
         if sound:
             sound.finish()
     return count
+
+
+def _scaled(frame: np.ndarray, width: int, height: int) -> np.ndarray:
+    """The frame (H, W, 3) in the size of the video, (height, width, 3), contiguous."""
+    import cv2
+
+    if frame.shape[:2] != (height, width):
+        frame = cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)
+    return np.ascontiguousarray(frame)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from vsr.core.errors import VsrError
+from vsr.core.errors import VsrError, cause_of
 from vsr.models.lipreader import LipReader, LipReaderConfig
 from vsr.modelstore.importers.mapping import Table, config_of, convert, count, side, skeleton, trunk_table
 from vsr.text.tokenizer import SentencePieceTokenizer
@@ -130,8 +130,8 @@ def read_tokenizer(model: str | Path | None, units: str | Path | None) -> Senten
         lines = units.read_text(encoding="utf-8").splitlines()
         return SentencePieceTokenizer(Path(model).read_bytes(), "upper", listed_units(lines, units))
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise VsrError("bad_model", f"{getattr(error, 'filename', None) or units}: {reason}") from error
+        file = error.filename if isinstance(error, OSError) else units
+        raise VsrError("bad_model", f"{file}: {cause_of(error, 'not UTF-8 text')}") from error
 
 
 def listed_units(lines: list[str], path: Path) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from vsr.core.errors import VsrError
+from vsr.core.errors import VsrError, cause_of
 from vsr.modelstore.importers.reading import Inert
 from vsr.text.tokenizer import SentencePieceTokenizer
 
@@ -46,7 +46,7 @@ def _listed(path: Path) -> list[str]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise VsrError("bad_model", f"{path}: {getattr(error, 'strerror', None) or 'not UTF-8 text'}") from error
+        raise VsrError("bad_model", f"{path}: {cause_of(error, 'not UTF-8 text')}") from error
     return [*SPECIAL, *(line.rpartition(" ")[0] for line in lines)]
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import Tensor
 
-from vsr.core.errors import VsrError, one_line
+from vsr.core.errors import VsrError, cause_of, one_line
 from vsr.models.lipreader import LipReader
 from vsr.modelstore.importers import auto_avsr, auto_avsr_streams
 from vsr.text.tokenizer import SPACE, ListTokenizer, SentencePieceTokenizer
@@ -44,7 +44,7 @@ def read_settings(path: str | Path) -> dict[str, Any]:
     try:
         value = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise VsrError("bad_model", f"{path}: {getattr(error, 'strerror', None) or one_line(error)}") from error
+        raise VsrError("bad_model", f"{path}: {cause_of(error, one_line(error))}") from error
     settings = value[2] if isinstance(value, list) and len(value) == 3 else value
     if not isinstance(settings, dict):
         raise VsrError("bad_model", f"{path} holds no settings of a model")
@@ -102,7 +102,7 @@ def listed_tokenizer(units: Path) -> ListTokenizer:
     try:
         lines = units.read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError) as error:
-        raise VsrError("bad_model", f"{units}: {getattr(error, 'strerror', None) or 'not UTF-8 text'}") from error
+        raise VsrError("bad_model", f"{units}: {cause_of(error, 'not UTF-8 text')}") from error
     listed = auto_avsr.listed_units(lines, units)
     return ListTokenizer(listed, case_of(listed))
 

@@ -25,7 +25,7 @@ from scipy.ndimage import gaussian_filter1d
 from vsr.core.clock import FPS
 from vsr.core.progress import counted
 from vsr.data.manifest import Clip, read_manifest, write_manifest
-from vsr.data.tracks import Track, load_track
+from vsr.data.mouth_track import Track, load_track
 from vsr.face.mouth_points import NINE
 
 SIDE, EYES = 96, 35.0  # of a crop; between the inner corners of the eyes in its mean face, pixels

@@ -24,9 +24,8 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 from vsr.core.tokens import BLANK, IGNORE
-from vsr.data.batch import FRAME_TOKENS
 from vsr.data.manifest import Clip, read_manifest
-from vsr.data.targets import Teacher
+from vsr.data.targets import FRAME_TOKENS, Teacher
 from vsr.decoding.ctc import greedy, sayable
 from vsr.decoding.synchrony import Synchrony
 from vsr.evaluation.rows import print_gains

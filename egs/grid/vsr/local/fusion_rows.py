@@ -7,162 +7,53 @@
     local/fusion_rows.py --compare exp/concat exp/relscore
 
 Fusion, encoder and CTC begin with the weights of --model; what it lacks begins by the seed. Every clip of the list
-"mixed" is spoilt --draws times, in training too: babble of -10 to 20 dB or none, noise over the mouth in a stretch of
-20 to 100 % of the frames or none (noise.py draws both). The control deals the scores of a trained fusion to other clips
-or other frames. Writes OUT/scores.json.
+"mixed" is spoilt --draws times, in training too, as spoilt.py says. The control deals the scores of a trained fusion to
+other clips or other frames. Writes OUT/scores.json.
 """
 
-import argparse
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pad_sequence
 
 sys.path.insert(0, str(Path(__file__).parent))
-from kept import made_once
-from noise import Cell, covered, noisy, rng_of
+from noise import Cell
 from reliability import correlation
 from rig import Plan, against, keep_scores, rates, training
-from rig_options import rig_parser
+from spoilt import (
+    Example,
+    batch_of,
+    batches,
+    copies_of,
+    folder_of,
+    one_after_another,
+    parser,
+    read,
+    reader,
+    some_of_s1,
+    stored,
+)
 
-from vsr.core.tokens import IGNORE
-from vsr.data.batch import Batch
 from vsr.data.manifest import Clip, read_manifest
 from vsr.data.modalities import SOUND, VIDEO
-from vsr.data.sound_input import clip_wave, to_sound_input
 from vsr.data.splits import check_disjoint
 from vsr.data.targets import Teacher
-from vsr.data.transforms import to_network_input
-from vsr.decoding.encoding import form_of
-from vsr.evaluation.rows import summed
-from vsr.evaluation.wer import UtteranceScore, score_utterance
+from vsr.evaluation.wer import UtteranceScore
 from vsr.models.lengths import length_mask
 from vsr.models.lipreader import LipReader
 from vsr.models.reliability import RelScoreFusion, VCafeFusion
 from vsr.models.streams import taken
 from vsr.modelstore.folder import LoadedModel, load_model
 from vsr.objectives.ctc_attention import ctc_attention
-from vsr.text.normalise import lower
-from vsr.training.config import TrainConfig, load_config
-from vsr.training.starting import copy_weights
 
-AT_ONCE = 20  # clips that are read together
 CELLS = {
     "as recorded": Cell("both"),
     "babble 0 dB": Cell("both", "babble", 0.0),
     "half covered": Cell("both", covered=0.5),
     "babble 0 dB, half covered": Cell("both", "babble", 0.0, 0.5),
 }
-Example = tuple[Clip, Cell, dict[str, Tensor]]  # features (T, ...) of lips and sound, as they are spoilt
-
-
-def some_of_s1(clips: list[Clip], count: int) -> list[Clip]:
-    """So many clips of s1, by chance; the same in every run."""
-    own = [clip for clip in clips if clip.speaker == "s1" and clip.sound]
-    return [own[i] for i in np.random.default_rng(0).permutation(len(own))[:count]]
-
-
-def drawn(clip: Clip, number: int, seed: int) -> Cell:
-    """How one of the copies of a clip is spoilt."""
-    rng = rng_of(clip, seed, f"copy {number}")
-    snr, share = float(rng.uniform(-10, 20)), float(rng.uniform(0.2, 1.0))
-    quiet, seen = rng.random(2) < (0.25, 0.4)
-    return Cell("both", "" if quiet else "babble", float("inf") if quiet else snr, 0.0 if seen else share)
-
-
-@torch.inference_mode()
-def stored(loaded: LoadedModel, clip: Clip, cell: Cell, voices: list[Clip], seed: int, folder: Path) -> Example:
-    """One spoilt clip as the front ends see it; made once for each folder."""
-
-    def features() -> np.ndarray:
-        crop = covered(clip, cell.covered, seed)
-        wave = noisy(clip, cell, voices, seed) if cell.kind else clip_wave(clip)
-        streams, mask = loaded.model.frontend.streams, torch.ones(1, len(crop), dtype=torch.bool)
-        inputs = {VIDEO: to_network_input(crop), SOUND: to_sound_input(wave, form_of(loaded))}
-        return torch.cat([streams[name](own[None], mask) for name, own in inputs.items()]).numpy()
-
-    both = made_once(folder, clip, features, f"_{cell.name}_{seed}")
-    return clip, cell, dict(zip((VIDEO, SOUND), torch.from_numpy(both), strict=True))
-
-
-def copies_of(
-    loaded: LoadedModel, clips: Sequence[Clip], draws: int, voices: list[Clip], seed: int, folder: Path
-) -> list[list[Example]]:
-    """Of each clip so many spoilt copies."""
-    cells = [(clip, [drawn(clip, number, seed) for number in range(draws)]) for clip in clips]
-    return [[stored(loaded, clip, cell, voices, seed, folder) for cell in some] for clip, some in cells]
-
-
-def one_after_another(copies: Sequence[Sequence[Example]]) -> list[Example]:
-    """The first copies of all clips, then the second ones: neighbours are of different clips."""
-    return [own for some in zip(*copies, strict=True) for own in some]
-
-
-def batch_of(examples: Sequence[Example], teacher: Teacher) -> Batch:
-    """Padded features and the tokens of the texts."""
-    lengths = torch.tensor([len(own[VIDEO]) for *_, own in examples])
-    made = [torch.from_numpy(teacher(clip, len(own[VIDEO]), None)["tokens"].values) for clip, _, own in examples]
-    inputs = {name: pad_sequence([own[name] for *_, own in examples], True) for name in (VIDEO, SOUND)}
-    return Batch(inputs, lengths, {"tokens": pad_sequence(made, True, IGNORE)}, [clip.id for clip, *_ in examples])
-
-
-def batches(
-    copies: list[list[Example]], size: int, teacher: Teacher, seed: int, dropout: tuple[float, float] = (0.0, 0.0)
-) -> Iterator[Batch]:
-    """Without end: each epoch has every clip once, by one of its copies. ``dropout``: how often the video of a clip is
-    left out, and how often its sound."""
-    for epoch in range(10**9):
-        rng = np.random.default_rng((seed, epoch))
-        order = rng.permutation(len(copies))
-        for first in range(0, len(order) - size + 1, size):
-            chosen = [copies[i][int(rng.integers(len(copies[i])))] for i in order[first : first + size]]
-            batch = batch_of(chosen, teacher)
-            yield replace(batch, present=some_left_out(size, dropout, rng)) if any(dropout) else batch
-
-
-def some_left_out(size: int, dropout: tuple[float, float], rng: np.random.Generator) -> dict[str, Tensor]:
-    """Which clips of a batch have their video, and which their sound; all have one of both."""
-    drawn = torch.from_numpy(rng.random(size))
-    return {VIDEO: drawn >= dropout[0], SOUND: drawn < 1 - dropout[1]}
-
-
-class Passed(nn.Module):
-    """Features that are stored already."""
-
-    def forward(self, given: Tensor, mask: Tensor) -> Tensor:
-        return given
-
-
-def reader(loaded: LoadedModel, yaml: str, changes: Sequence[str], trained: tuple[str, ...] = ()) -> LipReader:
-    """The YAML's model with CTC alone; in place of its front ends, but those that are ``trained``, stand stored
-    features."""
-    config = load_config(yaml, changes, TrainConfig).model_config(loaded.tokenizer.vocab_size)
-    model = LipReader(replace(config, ctc_weight=1.0, decoder_layers=0, alignment_weight=0.0, further_heads={}))
-    print(copy_weights(loaded.model, model, loaded.tokenizer, loaded.tokenizer), flush=True)
-    for name in {VIDEO, SOUND} - set(trained):
-        model.frontend.streams[name] = Passed()
-    return model
-
-
-@torch.inference_mode()
-def read(model: LipReader, examples: Sequence[Example], tokenizer, without: str = "") -> list[UtteranceScore]:
-    """What CTC reads, greedily, perhaps ``without`` one of the streams: of each clip the sum over its copies."""
-    model.eval()
-    teacher, found = Teacher(tokenizer), {}
-    for first in range(0, len(examples), AT_ONCE):
-        some = examples[first : first + AT_ONCE]
-        batch = batch_of(some, teacher)
-        batch = replace(batch, present={without: torch.zeros(len(some), dtype=torch.bool)} if without else {})
-        each = model.ctc.search(model.encode_batch(batch), batch.lengths)
-        for (clip, *_), (best, *_) in zip(some, each, strict=True):
-            one = score_utterance(clip.id, lower(clip.text), lower(tokenizer.decode(best.tokens)))
-            found.setdefault(clip.id, []).append(one)
-    return [own for same in found.values() for own in summed([[one] for one in same])]
 
 
 def deal_scores(fusion: nn.Module, deal: Callable[[Tensor], Tensor]) -> Callable[[], None]:
@@ -200,19 +91,34 @@ def reliance(model: LipReader, examples: Sequence[Example], tokenizer) -> str:
     return ", ".join("{}: rho {:+.2f} ({:+.2f} to {:+.2f})".format(name, *own) for name, own in each.items())
 
 
-def parser(text: str, model: str, clips: int) -> argparse.ArgumentParser:
-    """The options of the rigs on spoilt clips, with their defaults."""
-    own = rig_parser(text, model=model, states="exp/spoilt", batch=8, lr=6e-4, steps=200, seed=0)
-    own.add_argument("--config", metavar="YAML")
-    own.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE")
-    for flag in ("--train", "--dev", "--test"):
-        own.add_argument(flag, metavar="JSONL")
-    own.add_argument(
-        "--clips", type=int, default=clips, metavar="N", help="of s1 for training, by chance (%(default)s)"
-    )
-    own.add_argument("--draws", type=int, default=3, metavar="N", help="copies of each clip (default: 3)")
-    own.add_argument("--out", type=Path, metavar="DIR")
-    return own
+def lists_of(loaded: LoadedModel, dev: list[Clip], test: list[Clip], voices: list[Clip], args) -> dict:
+    """List -> its examples, stored: dev and "mixed", several copies of each clip, and test in each of `CELLS`."""
+    folder = folder_of(args, loaded)
+    found = {
+        name: one_after_another(copies_of(loaded, clips, args.draws, voices, seed, folder))
+        for name, clips, seed in (("dev", dev, 1), ("mixed", test, 2))
+    }
+    return found | {
+        name: [stored(loaded, clip, cell, voices, 2, folder) for clip in test] for name, cell in CELLS.items()
+    }
+
+
+def with_dealt_scores(model: LipReader, mixed: Sequence[Example], tokenizer) -> dict[str, list[UtteranceScore]]:
+    """What the model reads by the scores of other clips, and of other frames."""
+    found = {}
+    for name, deal in DEALT.items():
+        end = deal_scores(model.frontend.fusion, deal)
+        found[f"mixed, scores of {name}"] = read(model, mixed, tokenizer)
+        end()
+    return found
+
+
+def trained(model: LipReader, taught: list[list[Example]], dev: Sequence[Example], tokenizer, args) -> LipReader:
+    """The averaged weights at the end of the run; its reports are printed."""
+    some = batches(taught, args.batch, Teacher(tokenizer), args.seed)
+    for report in training(model, lambda average: ctc_attention, some, Plan(args.steps, args.lr, warmup=30, ema=0.98)):
+        print(report, " dev", rates(read(report.model, dev, tokenizer)), flush=True)
+    return report.model
 
 
 def main() -> None:
@@ -223,17 +129,10 @@ def main() -> None:
         return print("\n".join(against(*args.compare)))
     torch.set_num_threads(1)
     loaded = load_model(args.model)
-    folder = Path(args.states) / loaded.weights_sha256[:12]
     train, dev, test = (read_manifest(path) for path in (args.train, args.dev, args.test))
     check_disjoint(train, dev, test)
-    voices, chosen = train, some_of_s1(train, args.clips)
-
-    def copies(clips: list[Clip], seed: int) -> list[list[Example]]:
-        return copies_of(loaded, clips, args.draws, voices, seed, folder)
-
-    taught = copies(chosen, 0)
-    lists = {"dev": one_after_another(copies(dev, 1)), "mixed": one_after_another(copies(test, 2))}
-    lists |= {name: [stored(loaded, clip, cell, voices, 2, folder) for clip in test] for name, cell in CELLS.items()}
+    taught = copies_of(loaded, some_of_s1(train, args.clips), args.draws, train, 0, folder_of(args, loaded))
+    lists = lists_of(loaded, dev, test, train, args)
     print(f"{len(taught)} clips stored, {args.draws} times each", flush=True)
     torch.manual_seed(args.seed)
     model, tokenizer = reader(loaded, args.config, args.set), loaded.tokenizer
@@ -241,15 +140,9 @@ def main() -> None:
     print(f"step 0  dev {rates(read(model, lists['dev'], tokenizer))}", flush=True)
     if scored:
         print("scores that are not trained:", reliance(model, lists["mixed"], tokenizer), flush=True)
-    some = batches(taught, args.batch, Teacher(tokenizer), args.seed)
-    for report in training(model, lambda average: ctc_attention, some, Plan(args.steps, args.lr, warmup=30, ema=0.98)):
-        print(report, " dev", rates(read(report.model, lists["dev"], tokenizer)), flush=True)
-    made = report.model
+    made = trained(model, taught, lists["dev"], tokenizer, args)
     found = {name: read(made, own, tokenizer) for name, own in lists.items()}
-    for name, deal in DEALT.items() if scored else ():
-        end = deal_scores(made.frontend.fusion, deal)
-        found[f"mixed, scores of {name}"] = read(made, lists["mixed"], tokenizer)
-        end()
+    found |= with_dealt_scores(made, lists["mixed"], tokenizer) if scored else {}
     keep_scores(args.out, found)
     for name, each in found.items():
         print(f"{name}: {rates(each)}", flush=True)

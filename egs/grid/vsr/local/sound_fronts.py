@@ -7,7 +7,7 @@
     local/fusion_rows.py --compare exp/mel exp/hama
 
 The front end of video and the encoder begin as those of --model, which does not hear; a stream is left out of many
-clips, as in the YAML. Clips are spoilt as by fusion_rows.py. --sound: "mel", the YAMLs' own front end, which is
+clips, as in the YAML. Clips are spoilt as spoilt.py says. --sound: "mel", the YAMLs' own front end, which is
 trained; "hama", what that package's recogniser of phonemes, frozen, says of every 20 ms (log-probabilities of 191
 signs; it has never heard GRID); "random", the states of a wav2vec 2.0 of four layers with first weights, frozen;
 "grid-av", that model's front end of sound, frozen, which was trained on the texts of all of s1. --others: every clip
@@ -23,10 +23,10 @@ import torch
 from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).parent))
-from fusion_rows import Cell, Example, batches, copies_of, parser, read, reader, some_of_s1, stored
 from kept import made_once
-from noise import noisy
+from noise import Cell, noisy
 from rig import Plan, keep_scores, rates, training
+from spoilt import Example, batches, copies_of, folder_of, parser, read, reader, some_of_s1, stored
 
 from vsr.core.clock import UNITS_PER_FRAME
 from vsr.data.manifest import Clip, read_manifest
@@ -117,7 +117,7 @@ def main() -> None:
     args = own.parse_args()
     torch.set_num_threads(1)
     front = load_model(args.front)
-    folder = Path(args.states) / front.weights_sha256[:12]
+    folder = folder_of(args, front)
     train, dev, test = (read_manifest(path) for path in (args.train, args.dev, args.test))
     check_disjoint(train, dev, test)
     chosen = some_of_s1(train, args.clips)

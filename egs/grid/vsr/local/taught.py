@@ -28,8 +28,9 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from vsr.core.tokens import IGNORE
-from vsr.data.batch import SOUND, VIDEO, Batch
+from vsr.data.batch import Batch
 from vsr.data.manifest import Clip, read_manifest, read_manifests
+from vsr.data.modalities import SOUND, VIDEO
 from vsr.data.sound_input import clip_wave
 from vsr.data.targets import Teacher
 from vsr.decoding.encoding import encode, sound_of

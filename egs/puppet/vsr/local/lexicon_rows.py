@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from vsr.core.files import read_lines
+from vsr.core.tokens import BLANK
 from vsr.data.batch import CropDataset
 from vsr.data.manifest import Clip, read_manifest
 from vsr.decoding.ctc import greedy, sayable
@@ -33,7 +34,6 @@ from vsr.evaluation.wer import Score, UtteranceScore, score
 from vsr.modelstore.folder import LoadedModel, load_model
 from vsr.text.normalise import lower
 from vsr.text.phonemes import UNITS
-from vsr.text.tokenizer import BLANK
 from vsr.text.unit_tokenizers import UnitSettings, UnitTokenizer, units_tokenizer
 
 WEIGHTS, BONUSES = (0.3, 0.6, 1.0, 1.5, 2.5), (0.0, 2.0, 4.0)

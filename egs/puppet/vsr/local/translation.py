@@ -26,8 +26,9 @@ from rig import Plan, training
 from rig_options import rig_parser
 from taught import Kept, others, sound_by_id, stored_sound, upper, with_sound
 
-from vsr.data.batch import SOUND, VIDEO, Batch
+from vsr.data.batch import Batch
 from vsr.data.manifest import read_manifest, translated
+from vsr.data.modalities import SOUND, VIDEO
 from vsr.data.targets import Teacher
 from vsr.evaluation.translation import paired_gain, score_translations
 from vsr.evaluation.wer import score

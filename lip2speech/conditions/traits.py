@@ -1,0 +1,83 @@
+"""What a condition may be beside the usual, as `lip2speech.conditions.registry` lists; one that does not say is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeGuard
+
+import numpy as np
+
+from lip2speech.conditions.registry import FLOW, Condition
+
+
+class Recorded(Condition, Protocol):
+    """One that is made of the sound of a recording, (640 T,) -> (N, C)."""
+
+    def of_wave(self, wave: np.ndarray) -> np.ndarray: ...
+
+
+class Around(Condition, Protocol):
+    """One that is made of the sound around a gap, (640 T,), and of which steps (N,) are known -> (N, C)."""
+
+    def of_wave(self, wave: np.ndarray, known: np.ndarray) -> np.ndarray: ...
+
+
+class Felt(Condition, Protocol):
+    """An emotion, which is named when speaking -> (N, C)."""
+
+    def named(self, name: str, steps: int) -> np.ndarray: ...
+
+
+class Heard(Condition, Protocol):
+    """One that is measured in the sound of a clip, a `lip2speech.features.stored.Features` -> (N, C) or (C,)."""
+
+    def heard(self, features: Any) -> np.ndarray: ...
+
+
+class Corrupted(Condition, Protocol):
+    """One that is made of the corrupted sound of a clip, drawn again in each epoch -> (N, C)."""
+
+    def corrupted(
+        self, features: Any, own: str, clips: Sequence[str], sound_of: Callable[[str], np.ndarray],
+        rng: np.random.Generator,
+    ) -> np.ndarray: ...  # fmt: skip
+
+
+def is_recorded(condition: Condition) -> TypeGuard[Recorded]:
+    """Whether a condition is made of the sound of a recording."""
+    return getattr(condition, "recorded", False)
+
+
+def is_around(condition: Condition) -> TypeGuard[Around]:
+    """Whether a condition is made of the sound around a gap."""
+    return getattr(condition, "around", False)
+
+
+def is_felt(condition: Condition) -> TypeGuard[Felt]:
+    """Whether a condition is an emotion."""
+    return getattr(condition, "felt", False)
+
+
+def is_spoken(condition: Condition) -> bool:
+    """Whether a condition is made of what is said."""
+    return getattr(condition, "spoken", False)
+
+
+def is_heard(condition: Condition) -> TypeGuard[Heard]:
+    """Whether a condition is measured in the sound of a clip."""
+    return hasattr(condition, "heard")
+
+
+def is_corrupted(condition: Condition) -> TypeGuard[Corrupted]:
+    """Whether a condition is made of the corrupted sound of a clip."""
+    return hasattr(condition, "corrupted")
+
+
+def is_sequence(condition: Condition) -> bool:
+    """Whether a condition has a length of its own, (U, C)."""
+    return getattr(condition, "sequence", False)
+
+
+def places_of(condition: Condition) -> Sequence[str]:
+    """The networks that a condition goes into."""
+    return getattr(condition, "places", (FLOW,))

@@ -1,0 +1,61 @@
+"""Footage as clips to learn from: the mouths that a transcript of it would be read from, of one face."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vsr.core.errors import VsrError
+from vsr.data import stretches
+from vsr.data.manifest import Clip
+from vsr.data.mouth_track import load_features
+from vsr.data.stretches import speech_clips
+from vsr.face.mouth_points import MESHES
+from vsr.face.mouth_source import MouthSource
+
+DEMO = str(Path(__file__).parents[2] / "demo" / "clip.mp4")
+WINDOW = 25
+
+
+@pytest.fixture(scope="module")
+def blocks():
+    return list(MouthSource(DEMO))
+
+
+def test_its_clips_are_what_a_transcript_is_read_from(blocks, tmp_path):
+    found, others = speech_clips(Clip("u", DEMO, "", "anna", language="en"), tmp_path, WINDOW)
+    spans = [(part.piece, *span) for block in blocks for part in block.parts for span in part.spans(WINDOW)]
+    assert len(found) == len(spans) > 1 and others == 0 and len({clip.id for clip in found}) == len(found)
+    for clip, (piece, start, stop) in zip(found, spans, strict=True):
+        assert np.array_equal(np.load(clip.crop), piece.crop[start:stop]) and clip.num_frames == stop - start
+        assert clip.start <= piece.times[start] < clip.end and clip.end >= piece.times[stop - 1]
+        assert (clip.speaker, clip.language, clip.text, clip.track) == ("anna", "en", "", "")
+
+
+def test_with_a_mesh_each_has_a_track_as_long_as_its_crop(tmp_path):
+    found, _ = speech_clips(Clip("u", DEMO, "", end=1.5), tmp_path, WINDOW, MESHES)
+    assert found and all(len(load_features(clip)) == clip.num_frames for clip in found)
+    assert found[-1].end <= 1.6, "a part of a video ends where it ends"
+
+
+def test_the_face_that_speaks_longest_is_taken(blocks, tmp_path, monkeypatch):
+    (part,) = blocks[0].parts
+    lips = [replace(part, face=face) for face in (3, 5, 5)]
+
+    class TwoFaces(MouthSource):
+        def __iter__(self):
+            yield replace(blocks[0], parts=lips)
+
+        def check(self, read):
+            assert read
+
+    monkeypatch.setattr(stretches, "MouthSource", TwoFaces)
+    found, others = speech_clips(Clip("u", DEMO, ""), tmp_path, WINDOW)
+    assert others == 1 and len(found) == 2 * len(part.spans(WINDOW)) and all(".5." in clip.id for clip in found)
+
+
+def test_a_video_without_a_face_has_its_reason(landscape_clip, tmp_path):
+    with pytest.raises(VsrError) as error:
+        speech_clips(Clip("u", str(landscape_clip), ""), tmp_path, WINDOW)
+    assert error.value.reason == "no_face" and not list(tmp_path.iterdir())

@@ -1,0 +1,153 @@
+"""Self-training: readings take the place of texts, never a text that is there; what cannot be read teaches nothing."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from vsr.cli import main
+from vsr.core.errors import VsrError
+from vsr.data.manifest import Clip, write_manifest
+from vsr.data.transcribed import transcribed_clips, untranscribed_clips
+from vsr.models.lipreader import LipReader, LipReaderConfig
+from vsr.modelstore.folder import load_model, save_model
+from vsr.text.tokenizer import CharTokenizer
+from vsr.training import personal, self_training
+from vsr.training.adapting import Adapting
+from vsr.training.self_training import Untranscribed, read_differently, readings, self_trained
+
+PIXELS = {
+    "frontend_width": 16, "frontend_layers": 1, "frontend_heads": 2, "dim": 32, "heads": 2, "hidden": 32, "layers": 1,
+    "decoder_layers": 1, "decoder_hidden": 32,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    torch.manual_seed(0)
+    own = CharTokenizer()
+    return save_model(tmp_path_factory.mktemp("m") / "m", LipReader(LipReaderConfig(own.vocab_size, **PIXELS)), own, {})
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory):
+    where, rng = tmp_path_factory.mktemp("crops"), np.random.default_rng(0)
+    made = []
+    for number, text in enumerate(("a", "b", "a and b", "b a", "and", "a a")):
+        crop = where / f"c{number}.npy"
+        np.save(crop, rng.integers(0, 255, (20, 96, 96), np.uint8))
+        made.append(Clip(f"c{number}", str(where / f"c{number}.mp4"), text, "x", 20, str(crop)))
+    return made
+
+
+def spied(monkeypatch, texts):
+    """What is adapted to, call by call, where a model is the number of adaptations that it has had."""
+    seen = []
+
+    def adapt(model, some, label):
+        seen.append((model, {clip.id: clip.text for clip in some}, label))
+        return model + 1
+
+    monkeypatch.setattr(self_training, "readings", lambda model, some: {c.id: texts(model, c) for c in some})
+    return seen, adapt
+
+
+def test_each_round_learns_the_latest_readings_beside_the_transcripts(monkeypatch, clips):
+    seen, adapt = spied(monkeypatch, lambda model, clip: f"{clip.id} by {model}")
+    further = Untranscribed(tuple(clips[4:]), 2)
+    assert self_trained(0, clips[:2], further, adapt, print) == 3
+    given = {"c0": "a", "c1": "b"}
+    assert [own[:2] for own in seen] == [
+        (0, given),
+        (1, given | {"c4": "c4 by 1", "c5": "c5 by 1"}),
+        (2, given | {"c4": "c4 by 2", "c5": "c5 by 2"}),
+    ]
+    assert len({label for _, _, label in seen}) == 3
+
+
+def test_without_further_clips_it_is_adaptation_and_without_texts_it_begins_with_a_reading(monkeypatch, clips):
+    seen, adapt = spied(monkeypatch, lambda model, clip: "said")
+    assert self_trained(0, clips[:2], Untranscribed((), 5), adapt, print) == 1
+    assert self_trained(0, [], Untranscribed(tuple(clips), 1), adapt, print) == 1
+    assert set(seen[1][1].values()) == {"said"} and len(seen[1][1]) == len(clips)
+
+
+def test_what_is_not_of_the_domain_or_empty_is_left_out(monkeypatch, clips):
+    found = [{"id": "c0", "text": "a", "in_domain": 0.9}, {"id": "c1", "text": "b", "in_domain": 0.1},
+             {"id": "c2", "text": " ", "in_domain": None}, {"id": "c3", "text": "b", "in_domain": None}]  # fmt: skip
+    monkeypatch.setattr(self_training, "options_for", lambda model: None)
+    monkeypatch.setattr(self_training, "records_of", lambda model, some, options: found)
+    assert readings(None, clips[:4]) == {"c0": "a", "c3": "b"}
+    lines, given = [], []
+    adapt = lambda model, some, label: given.append([clip.id for clip in some])  # noqa: E731
+    self_trained(None, [], Untranscribed(tuple(clips[:4]), 1), adapt, lines.append)
+    assert given == [["c0", "c3"]] and "2 of 4" in lines[0] and "c1" in lines[0]
+
+
+def test_a_model_that_can_read_none_of_the_clips_learns_nothing(monkeypatch, clips):
+    monkeypatch.setattr(self_training, "readings", lambda model, some: {})
+    with pytest.raises(VsrError, match="no untranscribed clip") as error:
+        self_trained(0, [], Untranscribed(tuple(clips)), lambda *given: 1, lambda line: None)
+    assert error.value.reason == "bad_manifest"
+
+
+def test_readings_are_compared_by_words():
+    assert read_differently({"x": "a b c", "y": "d"}, {"x": "a c c", "z": "e"}) == (2, 4)
+
+
+def test_a_left_out_clip_is_in_no_adaptation_that_reads_it(monkeypatch, folder, clips):
+    loaded, given = load_model(folder), []
+
+    def adapted(model, some, settings, bar, say):
+        given.append({clip.id for clip in some})
+        return model
+
+    monkeypatch.setattr(personal, "adapted", adapted)
+    monkeypatch.setattr(self_training, "readings", lambda model, some: dict.fromkeys([c.id for c in some], "a"))
+    personal.adapt_to(loaded, clips[:4], Untranscribed(tuple(clips[4:]), 1), Adapting(steps=1), 2, print)
+    folds, whole = given[:4], given[4:]
+    assert all(len(own & {"c0", "c1", "c2", "c3"}) == 2 for own in folds), "half of the transcripts in each fold"
+    assert whole == [{"c0", "c1", "c2", "c3"}, {clip.id for clip in clips}]
+
+
+def test_clips_of_a_folder_that_have_a_text_or_no_picture_are_not_untranscribed(tmp_path):
+    for name in ("a.mp4", "b.MKV", "c.mp4", "d.wav"):
+        (tmp_path / name).touch()
+    (tmp_path / "a.txt").write_text("bin blue")
+    found = untranscribed_clips(tmp_path, transcribed_clips(tmp_path))
+    assert [clip.video.rsplit("/")[-1] for clip in found] == ["b.MKV", "c.mp4"]
+    assert not any(clip.text for clip in found) and all(clip.id.startswith("untranscribed.") for clip in found)
+
+
+def test_a_list_gives_its_clips_without_texts_but_for_those_that_are_transcribed(tmp_path, clips):
+    write_manifest(tmp_path / "l.jsonl", [replace(clip, words=((clip.text.split()[0], 0, 0.1),)) for clip in clips])
+    found = untranscribed_clips(tmp_path / "l.jsonl", clips[:2])
+    assert [clip.video for clip in found] == [clip.video for clip in clips[2:]]
+    assert not any(clip.text or clip.words for clip in found) and all(clip.crop for clip in found)
+    with pytest.raises(VsrError, match="no videos without text"):
+        untranscribed_clips(tmp_path / "l.jsonl", clips)
+
+
+@pytest.mark.parametrize("texts", [0, 4])
+def test_the_command_learns_from_its_own_readings(texts, folder, clips, tmp_path, capsys):
+    write_manifest(tmp_path / "all.jsonl", [replace(clip, text="zebra") if texts == 0 else clip for clip in clips])
+    command = ["adapt", "--untranscribed", str(tmp_path / "all.jsonl"), "--rounds", "1", "--anyway", "--folds", "2"]
+    if texts:
+        write_manifest(tmp_path / "some.jsonl", clips[:texts])
+        command.insert(1, str(tmp_path / "some.jsonl"))
+    assert main([*command, "--model", str(folder), "-o", str(tmp_path / "m"), "--steps", "1"]) == 0
+    shown = capsys.readouterr().out
+    assert ("left-out WER" if texts else "not measured") in shown and "words are read differently now" in shown
+    about = json.loads((tmp_path / "m" / "config.json").read_text())["adapted"]
+    assert (about["clips"], about["untranscribed"], about["rounds"]) == (texts, len(clips) - texts, 1)
+    card = (tmp_path / "m" / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert f"{len(clips) - texts} clips without text" in card and ("transcribed clips" in card) is bool(texts)
+
+
+@pytest.mark.parametrize("options, said", [([], "give clips"), (["l.jsonl", "--rounds", "2"], "--rounds")])
+def test_options_that_do_not_go_together_are_refused_first(options, said, tmp_path, capsys):
+    assert main(["adapt", *options, "--model", "gone", "-o", str(tmp_path / "m")]) == 2
+    shown = capsys.readouterr().err.strip()
+    assert said in shown and len(shown.splitlines()) == 1
