@@ -104,7 +104,7 @@ class Job:
         if self.dropped:
             raise Dropped
         if time.monotonic() - self.begun > PATIENCE:
-            raise VsrError("too_slow", f"{self.name}: given up after {PATIENCE / 60:.0f} minutes of work")
+            raise VsrError("too_slow", f"{self.name}: stopped after {PATIENCE / 60:.0f} minutes of work")
         self.stage, self.share = stage, share
 
     @contextmanager

@@ -176,7 +176,7 @@ def test_nothing_that_is_there_is_replaced(recorded, tmp_path):
         corrupt_corpus(clips, recorded, NOTHING)
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "manifest.jsonl").write_text("{}", encoding="utf-8")
-    with pytest.raises(VsrError, match="is there already"):
+    with pytest.raises(VsrError, match="exists already"):
         corrupt_corpus(clips, tmp_path / "own", NOTHING)
     corrupt_corpus(clips, tmp_path / "out", NOTHING)
     before = {path: path.read_bytes() for path in (tmp_path / "out").iterdir()}

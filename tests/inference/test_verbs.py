@@ -22,7 +22,7 @@ from vsr.modelstore.folder import SHIPPED, pixel_reader
 CLIP = Path(__file__).parents[2] / "demo" / "clip.mp4"
 USAGE = (
     "must end in", "what one face says", "no video of a mouth alone", "can be 0 to 1", "has no layer '9'",
-    "the same file", "a phrase is empty", "--text is empty", "is none; give frontend",
+    "the same file", "a phrase is empty", "--text is empty", "is not a layer; give frontend",
 )  # fmt: skip
 SAID = "place blue by m five please"
 
@@ -91,7 +91,7 @@ def test_align_writes_any_format_by_its_ending(tmp_path, capsys):
         (["find", "x", "nowhere.mp4"], "no such file"),
         (["find", "", "{clip}"], "a phrase is empty"),
         (["align", "{clip}", "--text", " "], "--text is empty"),
-        (["encode", "{clip}", "-o", "out", "--layers", "0,x"], "is none; give frontend"),
+        (["encode", "{clip}", "-o", "out", "--layers", "0,x"], "is not a layer; give frontend"),
         (["encode", "{clip}", "-o", "out", "--layers", "9"], "has no layer '9'"),
         (["encode", "{clip}", "{clip}", "-o", "out"], "the same file"),
         (["encode", "nowhere.mp4", "-o", "out"], "no such file"),

@@ -16,8 +16,8 @@ from vsr.core.kinds import FIGURES
 def add_synchrony_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what verbs of the synchrony of lips and sound have in common."""
     parser.add_argument("videos", nargs="+", metavar="VIDEO", help="video files")
-    parser.add_argument("--model", metavar="DIR", help="trained by contrast (default: what ships)")
-    parser.add_argument("--out", metavar="JSONL", help="also write the figures there")
+    parser.add_argument("--model", metavar="DIR", help="model trained by contrast (default: grid-sync)")
+    parser.add_argument("--out", metavar="JSONL", help="also write the figures to this file")
 
 
 def tell_strange_words(folder: Path, texts: Iterable[str]) -> None:

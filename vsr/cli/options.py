@@ -44,7 +44,12 @@ def add_engine_arguments(parser) -> None:
         "--jobs", type=positive, metavar="N",
         help="processes (default: one per core, if files and memory allow)",
     )  # fmt: skip
-    group.add_argument("--engine", choices=ENGINES, default="local", help="who works (default: local)")
+    group.add_argument(
+        "--engine",
+        choices=ENGINES,
+        default="local",
+        help="where the work runs: this machine or a Ray cluster (default: local)",
+    )
     group.add_argument("--address", metavar="HOST:PORT", help="of the Ray cluster (default: the one of this machine)")
 
 

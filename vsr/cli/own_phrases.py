@@ -20,9 +20,13 @@ def add_own_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of these forms alone."""
     own = parser.add_argument_group("own phrases")
     own.add_argument("--folder", default="phrases", metavar="DIR", help="where they are kept (default: phrases)")
-    own.add_argument("--seconds", type=float, default=3.0, metavar="S", help="what a camera records (default: 3)")
+    own.add_argument(
+        "--seconds", type=float, default=3.0, metavar="S", help="seconds recorded from a camera (default: 3)"
+    )
     own.add_argument("--speak", metavar="FILE", help="a .wav in which eSpeak NG says what was chosen")
-    own.add_argument("--voice", default="en", metavar="NAME", help="of eSpeak NG, such as de or en+f3 (default: en)")
+    own.add_argument(
+        "--voice", default="en", metavar="NAME", help="voice of eSpeak NG, such as de or en+f3 (default: en)"
+    )
 
 
 def run_own(args: argparse.Namespace) -> int:

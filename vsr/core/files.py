@@ -36,7 +36,7 @@ def check_output(path: str | Path, *inputs: str | Path, kind: Kind | None = None
             raise VsrError("not_writable", f"cannot write {path}: it is a folder")
         check_no_device(path)
         if kind is not None and _is_other(path, kind):
-            raise VsrError("exists", f"{path} is there and is not {kind.name}: give another name, or move it away")
+            raise VsrError("exists", f"{path} exists and is not {kind.name}: give another name, or move it away")
         there = next(folder for folder in path.absolute().parents if folder.exists())
         tempfile.TemporaryFile(dir=there).close()
     except OSError as error:

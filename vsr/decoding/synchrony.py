@@ -74,7 +74,7 @@ class Synchrony:
         """A reader's own embeddings, or with ``settings`` new ones on its front ends. Raises VsrError bad_model."""
         frontend = getattr(loaded.model, "frontend", None)
         if not isinstance(frontend, AudioVisual):
-            raise VsrError("bad_model", f"{name} reads no lips and sound together (grid-av does)")
+            raise VsrError("bad_model", f"{name} does not read lips and sound together (grid-av does)")
         if settings is not None:
             fresh = ContrastiveFusion(loaded.model.config.dim, nn.Identity(), settings)
             return cls(frontend, fresh, name, loaded.weights_sha256)

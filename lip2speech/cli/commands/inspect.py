@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_reading(parser)
     voice = parser.add_argument_group("voice")
     voice.add_argument("--voice", metavar="MODEL", help="folder or org/name (default: the one in the package)")
-    whose = "a recording; own: the video's sound; NAME: a saved voice; anonymous[:SEED]: nobody (default: the model's)"
+    whose = "a recording; own: the video's sound; NAME: a saved voice; anonymous[:SEED] (default: the model's)"
     voice.add_argument("--reference", metavar="WHO", help=whose)
     add_consent_argument(voice)
 

@@ -44,12 +44,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--rounds", type=positive, metavar="N", help="how often --untranscribed clips are read (default: 2)"
     )
     parser.add_argument("--what", choices=KINDS, default="adapters", help="weights to train (default: adapters)")
-    parser.add_argument("--steps", type=positive, default=30, metavar="N", help="of each adaptation (default: 30)")
+    parser.add_argument(
+        "--steps", type=positive, default=30, metavar="N", help="steps of each adaptation (default: 30)"
+    )
     parser.add_argument(
         "--folds", type=int, default=3, metavar="N", help="folds of the validation; 0: none (default: 3)"
     )
     parser.add_argument("--anyway", action="store_true", help="write the model even if held-out clips are read worse")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of order, dropout and folds (default: 0)")
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="seed of order, dropout and folds (default: 0)"
+    )
     parser.add_argument("--jobs", type=positive, metavar="N", help="processes that cut out the mouths (default: 1)")
     add_device_argument(parser)
 

@@ -21,7 +21,9 @@ METHODS = ("vote", "confidence", "lm", "llm")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("hypotheses", nargs="+", metavar="JSONL", help="of one reader each, the best first")
+    parser.add_argument(
+        "hypotheses", nargs="+", metavar="JSONL", help="hypotheses, one file per reader, the best first"
+    )
     parser.add_argument("--out", required=True, metavar="JSONL", help="combined hypotheses, one per line")
     parser.add_argument("--method", choices=METHODS, default="vote", help="what decides besides votes (default: vote)")
     parser.add_argument("--lm", metavar="FILE", help="word n-grams: ARPA, KenLM, or lines of text to count")

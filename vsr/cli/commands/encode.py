@@ -70,7 +70,7 @@ def _outputs(args: argparse.Namespace) -> dict[str, Path]:
 
     outputs = {video: Path(args.out) / f"{Path(video).stem}.{args.format}" for video in args.videos}
     if len(set(outputs.values())) < len(args.videos):
-        raise VsrError("bad_options", "two of the videos would be written to the same file: give each an -o of its own")
+        raise VsrError("bad_options", "two of the videos would be written to the same file: give each its own -o")
     return outputs
 
 
@@ -80,5 +80,5 @@ def _layers(given: str) -> tuple[str, ...]:
 
     layers = tuple(dict.fromkeys(given.split(",")))
     if odd := [name for name in layers if name not in ("frontend", "last") and not (name.isdecimal() and int(name))]:
-        raise VsrError("bad_options", f"--layers {given}: {odd[0]!r} is none; give frontend, 1, 2, ... or last")
+        raise VsrError("bad_options", f"--layers {given}: {odd[0]!r} is not a layer; give frontend, 1, 2, ... or last")
     return layers

@@ -18,7 +18,7 @@ said is printed with file, face, times and a score from 0 to 1, the phrase's lik
 relative to the best reading of the same stretch. Words that look alike on the lips are
 found for each other."""
 FILES = """reads   video files; a model with a CTC head
-writes  the screen: a row a place (file, start, end, face, score, phrase), or JSON Lines"""
+writes  the screen: one row per place (file, start, end, face, score, phrase), or JSON Lines"""
 FAILS = "a file could not be read; the others are searched all the same"
 SEE = "vsr align, vsr transcribe"
 EXAMPLE = """vsr find "m five" clip.mp4

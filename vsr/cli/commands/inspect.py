@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     reading = parser.add_argument_group("reading")
     reading.add_argument("--method", choices=METHODS, help="default: the model's own, else joint, of CTC and attention")
     reading.add_argument("--beam", type=int, metavar="N", help="width of the search (default: the model's own, or 10)")
-    reading.add_argument("--nbest", type=int, default=5, metavar="N", help="readings listed (default: 5)")
+    reading.add_argument("--nbest", type=int, default=5, metavar="N", help="hypotheses listed (default: 5)")
     shown = parser.add_argument_group("what is shown")
     shown.add_argument("--face", type=int, metavar="N", help="its number in JSON, from 0 (default: the largest)")
     shown.add_argument(

@@ -34,7 +34,7 @@ vsr sync *.mp4 --most 25 --out offsets.jsonl"""
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_synchrony_arguments(parser)
-    tried = "frames that are tried, while a second is left (default: 15)"
+    tried = "largest shift in frames; a second must be left to compare (default: 15)"
     parser.add_argument("--most", type=positive, default=15, metavar="N", help=tried)
     add_faces_argument(parser)
 
