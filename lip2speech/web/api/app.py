@@ -115,8 +115,8 @@ class Errand:
         """Do the work by the model ``name`` and make its answer. Raises VsrError."""
         if self.form.model not in ("", name):
             return problem(404, "unknown_model", f"model: {self.form.model!r} is not served here; {name!r} is", "model")
-        if name := await self._twice():
-            return problem(400, "bad_options", f"{name}: is given twice; send each once", name)
+        if twice := await self._twice():
+            return problem(400, "bad_options", f"{twice}: is given twice; send each once", twice)
         job = await run_in_threadpool(self._job)
         watching = asyncio.create_task(self._watch(job))
         try:
