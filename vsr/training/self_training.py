@@ -50,7 +50,7 @@ def self_trained(
     """The model after it was adapted to ``transcribed``, and then to them and its own readings of ``further``.
 
     Args:
-        settings: of each adaptation; a round has as many steps as clips at most, so that errors are not learnt by heart.
+        settings: of each adaptation; a round has as many steps as clips at most: errors are not learnt by heart.
         adapt: (model, clips with text, settings, what to call it) -> a model that was adapted to them.
         say: is given a line on clips that are left out, as the model cannot read them.
 
