@@ -9,9 +9,14 @@ from vsr.core.early import answer_in_one_line
 
 answer_in_one_line()  # first: what follows takes a tenth of a second
 
+from typing import TYPE_CHECKING  # noqa: E402
+
 from vsr import moved  # noqa: E402
 from vsr.core.machine import wait_passively  # noqa: E402
 from vsr.core.version import __version__  # noqa: E402
+
+if TYPE_CHECKING:
+    from vsr.inference.reader import load_model
 
 __all__ = ["load_model", "__version__"]
 wait_passively()

@@ -15,10 +15,7 @@ from typing import Any
 from lip2speech.models.parts import load_part, save_part  # noqa: F401  known by these names
 from vsr.core.errors import VsrError
 from vsr.core.machine import find_device
-from vsr.modelstore.checkpoint import (
-    CONFIG_FILE,
-    read_config,
-)
+from vsr.modelstore.checkpoint import CONFIG_FILE, read_config
 from vsr.modelstore.repository import locate
 
 SHIPPED = Path(__file__).parents[1] / "weights"
@@ -154,7 +151,7 @@ def load_model(
         acoustic, vocoder: folders that replace those two.
 
     Raises:
-        VsrError: bad_model; hub_missing, hub_denied, hub_offline; bad_config for a device that is not there.
+        VsrError: bad_model; hub_missing, hub_denied, hub_offline; bad_options for a device that is not there.
     """
     device = find_device(device)
     folder = find_model(name)

@@ -16,8 +16,8 @@ from lip2speech.conditions.traits import is_felt
 from lip2speech.features.unit_input import unit_vectors
 from lip2speech.inference.folder import ACOUSTIC, UNITS_FILE, LoadedVoice
 from lip2speech.inference.joined_windows import spoken_in_windows
-from lip2speech.inference.synthesizer import check_finite, vocode
 from lip2speech.inference.unit_voices import check_seen
+from lip2speech.inference.vocoding import check_finite, vocode
 from lip2speech.models.flow_options import FlowOptions
 from lip2speech.models.voice import Speech
 from vsr.core.clock import SAMPLES_PER_FRAME, UNITS_PER_FRAME

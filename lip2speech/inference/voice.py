@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from lip2speech.inference import folder
 from lip2speech.inference.dubbing import SpeakOptions, speak
 from lip2speech.inference.folder import LoadedVoice
+from lip2speech.inference.speakers import References
 from lip2speech.inference.text import open_text
 from lip2speech.models.flow_options import FlowOptions
 from vsr.core.clock import SAMPLE_RATE
+from vsr.core.progress import Watch
 
 
 @dataclass
@@ -19,13 +22,14 @@ class SpeakingVoice(LoadedVoice):
     """A `LoadedVoice` that speaks."""
 
     @classmethod
-    def from_pretrained(cls, name=None, device: str = "cpu") -> SpeakingVoice:
+    def from_pretrained(cls, name: str | Path | None = None, device: str = "cpu") -> SpeakingVoice:
         """The same as `load_model`, under the name common in other libraries: a folder or a hub id."""
         return cls(**vars(folder.load_model(name, device)))
 
     def speak(
-        self, path, reference=None, options=None, faces: str | int = "largest", watch=None, text: str | None = None
-    ) -> tuple[np.ndarray, int]:
+        self, path: str | Path, reference: References = None, options: FlowOptions | None = None,
+        faces: str | int = "largest", watch: Watch | None = None, text: str | None = None,
+    ) -> tuple[np.ndarray, int]:  # fmt: skip
         """Voice one video file; see `lip2speech.inference.dubbing.speak`; ``text`` is what is said, as for
         `lip2speech speak --text`. Returns (wave (S,), 16000)."""
         options = options or FlowOptions()
@@ -33,6 +37,9 @@ class SpeakingVoice(LoadedVoice):
         return speak(self, path, reference, SpeakOptions(options, faces), words, watch).wave, SAMPLE_RATE
 
 
-def load_model(name=None, device: str = "cpu", acoustic=None, vocoder=None) -> SpeakingVoice:
+def load_model(
+    name: str | Path | None = None, device: str = "cpu", acoustic: str | Path | None = None,
+    vocoder: str | Path | None = None,
+) -> SpeakingVoice:  # fmt: skip
     """A voice; for arguments and errors see `lip2speech.inference.folder.load_model`."""
     return SpeakingVoice(**vars(folder.load_model(name, device, acoustic, vocoder)))

@@ -21,7 +21,7 @@ from lip2speech.inference.noise_ratio import better_of
 from lip2speech.inference.options import AUTO, MASK
 from lip2speech.inference.recorded import conditions_of_sound
 from lip2speech.inference.spoken_conditions import conditions_of_words
-from lip2speech.inference.synthesizer import check_finite, vocode
+from lip2speech.inference.vocoding import check_finite, vocode
 from lip2speech.models.emotion import EmotionPull, Pulls
 from lip2speech.models.pull import Pull, Said, TextPull, text_pull
 from lip2speech.models.voice import Speech

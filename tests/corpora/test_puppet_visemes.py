@@ -6,15 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vsr.corpora.puppet.speech import Span
-from vsr.corpora.puppet.visemes import (
-    _TARGETS,
-    CLOSED,
-    PARAMETERS,
-    TUCKED,
-    VOWELS,
-    mouth_track,
-    phoneme_parts,
-)
+from vsr.corpora.puppet.visemes import _TARGETS, CLOSED, PARAMETERS, TUCKED, VOWELS, mouth_track, phoneme_parts
 
 COLUMN = {name: i for i, name in enumerate(PARAMETERS)}
 

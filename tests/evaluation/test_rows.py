@@ -5,7 +5,7 @@ import json
 import pytest
 
 from vsr.core.errors import VsrError
-from vsr.evaluation.rows import against, keep_scores, over_seeds, print_gains
+from vsr.evaluation.rows import against, gains, keep_scores, over_seeds
 from vsr.evaluation.wer import score_utterance
 
 BEFORE = [score_utterance(f"{i}", "bin blue at f", "bin glue at f") for i in range(8)]
@@ -22,9 +22,9 @@ def test_a_run_is_kept_and_compared_with_another(tmp_path):
     assert [row["id"] for row in rows] == [str(i) for i in range(8)]
 
 
-def test_gains_are_of_the_second_arm_over_the_first(capsys):
-    print_gains({"a": AFTER, "b": BEFORE}, [("a", "b")])
-    assert capsys.readouterr().out == "a -> b: -25.00 points of WER better [-25.00, -25.00]\n"
+def test_gains_are_of_the_second_arm_over_the_first():
+    (line,) = gains({"a": AFTER, "b": BEFORE}, [("a", "b")])
+    assert line == "a -> b: -25.00 points of WER better [-25.00, -25.00]"
 
 
 def test_seeds_are_averaged_and_clips_are_drawn_with_all_of_theirs(tmp_path):

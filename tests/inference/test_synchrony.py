@@ -12,14 +12,7 @@ from tests.models.test_contrast import SMALL, reader
 from vsr.cli import main
 from vsr.cli.commands.sync import told
 from vsr.core.errors import VsrError
-from vsr.decoding.synchrony import (
-    Synchrony,
-    agreements,
-    best_offset,
-    load_synchrony,
-    offset_of,
-    save_synchrony,
-)
+from vsr.decoding.synchrony import Synchrony, agreements, best_offset, load_synchrony, offset_of, save_synchrony
 from vsr.inference import synchrony
 from vsr.inference.synchrony import Track, Window, decided, summary, windows_of
 from vsr.models.contrastive_fusion import ContrastSettings

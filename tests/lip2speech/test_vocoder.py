@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lip2speech.inference.synthesizer import vocode
+from lip2speech.inference.vocoding import vocode
 from lip2speech.models.voice import Speech
 from lip2speech.vocoders.bands import band_to_bin
 from lip2speech.vocoders.consistency import mel_consistent
@@ -39,7 +39,7 @@ def test_a_clip_alone_and_beside_a_longer_one_sounds_the_same(rounds):
 
 @pytest.mark.parametrize("rounds", [0, 16])
 def test_chunks_of_a_long_clip_are_the_whole(rounds, monkeypatch):
-    monkeypatch.setattr("lip2speech.inference.synthesizer.CHUNK", 100)
+    monkeypatch.setattr("lip2speech.inference.vocoding.CHUNK", 100)
     vocoder, (mel, units, who) = tiny_vocoder(rounds=rounds), speech_of(210)
     with torch.inference_mode():
         whole = vocoder(mel, units, who)

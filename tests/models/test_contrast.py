@@ -10,14 +10,7 @@ from torch.nn import functional as F
 
 from vsr.core.errors import VsrError
 from vsr.data.batch import Batch
-from vsr.models.contrast import (
-    agreement,
-    cross_contrast,
-    shifted,
-    supervised_contrast,
-    synchrony_loss,
-    warped_pairs,
-)
+from vsr.models.contrast import agreement, cross_contrast, shifted, supervised_contrast, synchrony_loss, warped_pairs
 from vsr.models.registry import FUSIONS
 from vsr.models.warp import warp
 from vsr.objectives.contrast import contrast, contrast_losses, fusion_of, laid_on_lips

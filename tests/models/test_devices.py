@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from lip2speech.inference.synthesizer import vocode
+from lip2speech.inference.vocoding import vocode
 from lip2speech.models.flow_options import FlowOptions
 from lip2speech.vocoders.discriminators import Discriminators, adversarial_loss, discriminator_loss, feature_loss
 from lip2speech.vocoders.losses import mel_loss, spectral_loss

@@ -22,7 +22,7 @@ from lip2speech.evaluation.intelligibility import stoi, stoi_aligned
 from lip2speech.evaluation.metrics import pesq
 from lip2speech.features.dataset import NoText, SpeechDataset
 from lip2speech.inference.folder import load_model
-from lip2speech.inference.synthesizer import vocode
+from lip2speech.inference.vocoding import vocode
 from lip2speech.models.flow_options import FlowOptions
 from vsr.core.clock import FPS, SAMPLES_PER_FRAME
 from vsr.core.files import write_text

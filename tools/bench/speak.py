@@ -17,8 +17,8 @@ import torch
 from lip2speech.inference.directions import Directions
 from lip2speech.inference.folder import load_model
 from lip2speech.inference.options import NONE, READ
-from lip2speech.inference.synthesizer import vocode
 from lip2speech.inference.text import said_between
+from lip2speech.inference.vocoding import vocode
 from lip2speech.inference.voicing import voice_crop
 from lip2speech.models.flow_options import FlowOptions
 from vsr.core.clock import FPS

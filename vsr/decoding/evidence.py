@@ -73,6 +73,8 @@ class WordEvidence:
 class WordSearch:
     """For each hypothesis: paths through its whole words, paths with the word that may end now, its node, its score."""
 
+    gain = 0.0
+
     def __init__(self, scorer: PrefixScorer, weights: Tensor, tree: WordTree):
         self.scorer, self.weights, self.tree = scorer, weights, tree.to(weights.device)
         batch, words = len(weights), tree.below.shape[1]

@@ -7,6 +7,8 @@ After Watanabe et al. 2017; the decoder's likeliest tokens are the candidates th
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,6 +22,7 @@ from vsr.decoding.ctc import MINUS_INFINITY, NoScorer, PrefixScorer, greedy, pre
 from vsr.decoding.evidence import TrackWords
 from vsr.decoding.lexicon_search import searched
 from vsr.decoding.options import DecodeOptions
+from vsr.decoding.scorers import Language, Scorer
 from vsr.models.lipreader import LipReader
 from vsr.text.hypothesis import Hypothesis
 
@@ -29,8 +32,9 @@ PRE_BEAM = 1.5  # candidates of a hypothesis for each place in the beam
 
 @torch.inference_mode()
 def decode(
-    model: LipReader, states: Tensor, lengths: Tensor, options: DecodeOptions, eos_id: int, languages=()
-) -> list[list[Hypothesis]]:
+    model: LipReader, states: Tensor, lengths: Tensor, options: DecodeOptions, eos_id: int,
+    languages: Sequence[tuple[float, Any]] = (),
+) -> list[list[Hypothesis]]:  # fmt: skip
     """Search encoder states (B, T, D) of ``lengths`` (B,) frames; for each utterance the n-best, best first.
 
     ``languages``: what `vsr.decoding.evidence.joining` gives; they join the joint search.
@@ -80,17 +84,20 @@ class JointSearch:
     ``languages`` are (weight, language model); one of weight 0 is left out.
     """
 
-    def __init__(self, model: LipReader, states, log_probs, lengths, options: DecodeOptions, eos_id: int, languages=()):
+    def __init__(
+        self, model: LipReader, states: Tensor, log_probs: Tensor | None, lengths: Tensor, options: DecodeOptions,
+        eos_id: int, languages: Sequence[tuple[float, Language]] = (),
+    ):  # fmt: skip
         self.decoder, self.options, self.eos = present(model.decoder, DECODER), options, eos_id
         self.device, self.home = states.device, exact_device(states.device)
         self.cache = self.decoder.start(states, lengths)
         lengths = lengths.to(self.home)
-        self.ctc = NoScorer() if log_probs is None else PrefixScorer(log_probs.to(self.home), lengths)
+        self.ctc: Scorer = NoScorer() if log_probs is None else PrefixScorer(log_probs.to(self.home), lengths)
         self.ctc_weight = 0.0 if log_probs is None else options.ctc_weight
         batch = len(lengths)
         self.languages = [(weight, language.start(batch, self.home)) for weight, language in languages if weight]
         # How far a hypothesis that goes on may still gain by one more hotword; more of them are not waited for.
-        self.gain = sum(weight * getattr(language, "gain", 0.0) for weight, language in self.languages)
+        self.gain = sum(weight * language.gain for weight, language in self.languages)
         home = {"device": self.home}
         self.unsayable = torch.tensor([BLANK, UNK, eos_id], **home)
         self.limits = (lengths * options.max_length_ratio).long().clamp(min=1)
@@ -154,7 +161,9 @@ class JointSearch:
         out = ~self.alive[..., None] | (ctc <= MINUS_INFINITY / 2) | attention.isneginf()
         return total.masked_fill(out, -math.inf)
 
-    def grow(self, values, parents, new, attention, ctc, language) -> None:
+    def grow(
+        self, values: Tensor, parents: Tensor, new: Tensor, attention: Tensor, ctc: Tensor, language: Tensor
+    ) -> None:
         """The chosen extensions, by the tokens ``new``, become the hypotheses; (B, K') each."""
         ends, possible = new == self.eos, values.isfinite()
         self.attention, self.language = attention, language
@@ -171,7 +180,7 @@ class JointSearch:
         for scorer in self.scorers():
             scorer.follow(parents, new)
 
-    def scorers(self) -> list:
+    def scorers(self) -> list[Scorer]:
         """All that score extensions beside the decoder."""
         return [self.ctc, *(language for _, language in self.languages)]
 

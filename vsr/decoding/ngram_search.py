@@ -26,6 +26,8 @@ class Place:
 class NGramSearch:
     """The places of all hypotheses of a batch in a `vsr.decoding.ngram.NGram`."""
 
+    gain = 0.0
+
     def __init__(self, ngram, utterances: int, device: torch.device):
         self.ngram, self.device = ngram, device
         self.places = [[ngram.begin()] for _ in range(utterances)]

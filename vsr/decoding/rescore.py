@@ -6,7 +6,7 @@ Shapes: N hypotheses of one clip, U tokens of the longest, T frames, D width.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 
 import torch
@@ -17,7 +17,7 @@ from vsr.core.errors import VsrError
 from vsr.core.files import read_lines, write_lines
 from vsr.core.numbers import SHARE, check_number, is_number
 from vsr.core.tokens import IGNORE
-from vsr.data.batch import CropDataset
+from vsr.data.batch import Batch, CropDataset
 from vsr.data.manifest import Clip, read_manifest
 from vsr.decoding.encoding import encode_batch
 from vsr.decoding.joint_beam import check_heads
@@ -68,7 +68,7 @@ def rescore_manifest(
 
 
 @torch.inference_mode()
-def clip_attention(loaded: LoadedModel, batch, tokens: Sequence[Sequence[int]], clip: Clip) -> list[float]:
+def clip_attention(loaded: LoadedModel, batch: Batch, tokens: Sequence[Sequence[int]], clip: Clip) -> list[float]:
     """`attention_scores` of hypotheses of the one ``clip`` in ``batch``."""
     batch = batch.to(next(loaded.model.parameters()).device)
     states = encode_batch(loaded, batch, [clip])[0]
@@ -88,7 +88,7 @@ def _finite(score) -> float:
     return float(score)
 
 
-def read_nbest(path: str | Path, known) -> list[dict]:
+def read_nbest(path: str | Path, known: Container[str]) -> list[dict]:
     """Records with id and a non-empty nbest of text and score. Raises VsrError naming the line."""
     records = []
     for number, line in read_lines(path):

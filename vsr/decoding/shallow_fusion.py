@@ -1,8 +1,6 @@
 """Language models in the joint search (shallow fusion, Gulcehre et al. 2015): which there are, and the neural one.
 
-A language model here has `sentences(texts)` and `start(utterances, device)`, which gives what one search keeps:
-`rule_out(log_probs)`, `extend(last, candidates)`, `follow(parents, tokens)` and `select(rows)`; see
-`vsr.decoding.ngram.NGramSearch`. Log-probabilities never gain; what can gain says as ``gain`` how much, at most.
+A language model here is a `vsr.decoding.scorers.Language` with `sentences(texts)`.
 Shapes: B utterances, K hypotheses of each, C candidates of each, V vocabulary.
 """
 
@@ -51,6 +49,8 @@ class NeuralLanguage:
 
 class NeuralSearch:
     """The past of all hypotheses of a batch in the language model."""
+
+    gain = 0.0
 
     def __init__(self, model: LanguageModel, utterances: int):
         self.model, self.cache = model, model.start(utterances)

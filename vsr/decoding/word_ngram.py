@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from vsr.core.errors import VsrError
 from vsr.decoding.ngram import END, read_ngram
@@ -72,7 +72,7 @@ class FiledWords:
         return [self.model.score(" ".join(words), bos=True, eos=True) * LN10 for words in texts]
 
 
-def counted_from(path: str, norm, order: int = ORDER) -> CountedWords:
+def counted_from(path: str, norm: Callable[[str], str], order: int = ORDER) -> CountedWords:
     """N-grams of the lines of a text file. Raises VsrError where it has no words."""
     from vsr.core.files import read_lines
 
@@ -82,7 +82,7 @@ def counted_from(path: str, norm, order: int = ORDER) -> CountedWords:
     return CountedWords(lines, order)
 
 
-def words_of(path: str, norm) -> CountedWords | FiledWords:
+def words_of(path: str, norm: Callable[[str], str]) -> CountedWords | FiledWords:
     """N-grams of a file: ARPA (`.arpa`, `.arpa.gz`) and KenLM (`.bin`, `.klm`) as they are, else lines of text counted.
 
     Raises VsrError.

@@ -83,8 +83,8 @@ def summed(runs: Sequence[Sequence[UtteranceScore]]) -> list[UtteranceScore]:
     ]
 
 
-def print_gains(rows: Mapping[str, Sequence[UtteranceScore]], pairs: Iterable[tuple[str, str]]) -> None:
-    """The paired gain of each second arm over the first, in points of WER with its 95 % interval."""
+def gains(rows: Mapping[str, Sequence[UtteranceScore]], pairs: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """The paired gain of each second arm over the first, in points of WER with its 95 % interval, a line each."""
     for before, after in pairs:
         gain, low, high = paired_gain(rows[before], rows[after])
-        print(f"{before} -> {after}: {gain:.2f} points of WER better [{low:.2f}, {high:.2f}]")
+        yield f"{before} -> {after}: {gain:.2f} points of WER better [{low:.2f}, {high:.2f}]"

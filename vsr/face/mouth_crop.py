@@ -148,7 +148,7 @@ def _held(mouth: np.ndarray | RequestedPoints | None, before: int, after: int) -
     return None if mouth is None else np.pad(mouth, ((before, after), (0, 0), (0, 0)), mode="edge")
 
 
-def clip_of(path, info: VideoInfo, piece: Piece, face: int, begin: Position | None = None) -> MouthClip:
+def clip_of(path: str | Path, info: VideoInfo, piece: Piece, face: int, begin: Position | None = None) -> MouthClip:
     """A piece as a clip of its own; ``begin``: a place before it. Raises VsrError crop_out_of_frame."""
     if not piece.inside_frame:
         raise VsrError("crop_out_of_frame", f"{path}: the mouth of face {face} is outside the frame")

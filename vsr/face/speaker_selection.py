@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -86,7 +87,7 @@ def skipped_in(face: int, times: np.ndarray, skipped: Iterable[tuple[int, int, s
     return [Skipped(face, float(edges[start]), float(edges[stop]), reason) for start, stop, reason in skipped]
 
 
-def check_found(path, frames: int, tracks: int, reasons: Iterable[str | None], read: bool) -> None:
+def check_found(path: str | Path, frames: int, tracks: int, reasons: Iterable[str | None], read: bool) -> None:
     """Refuse a video in which there was nothing to read, with the reason.
 
     Args:

@@ -20,7 +20,7 @@ from vsr.core.tokens import BLANK
 from vsr.inference.alignment import tokens_of
 from vsr.inference.free_reading import known_lips
 from vsr.inference.speech import Encoded, encoded
-from vsr.text.tokenizer import SPACE
+from vsr.text.tokenizer import SPACE, Tokenizer
 
 if TYPE_CHECKING:
     from vsr.inference.seen import Seen
@@ -84,7 +84,7 @@ def spot(
     return [((float(window.edges[a]), float(window.edges[b])), score) for (a, b), score in taken]
 
 
-def bounded(tokenizer, tokens: Sequence[int]) -> list[int]:
+def bounded(tokenizer: Tokenizer, tokens: Sequence[int]) -> list[int]:
     """The tokens between spaces, where there is a space among the tokens: else "at" would be found in "that"."""
     space = [i for i, piece in enumerate(tokenizer.pieces(range(tokenizer.vocab_size))) if piece == SPACE]
     return [space[0], *tokens, space[0]] if space else list(tokens)
@@ -150,7 +150,9 @@ def _peaks(found: list[tuple[float, int, int]]) -> list[tuple[float, int, int]]:
     return list(best.values())
 
 
-def placed(log_probs: np.ndarray, tokenizer, tokens: Sequence[int], first: int, last: int) -> tuple[int, int]:
+def placed(
+    log_probs: np.ndarray, tokenizer: Tokenizer, tokens: Sequence[int], first: int, last: int
+) -> tuple[int, int]:
     """Where a head for frames, (T, V), sees the phrase near the frames where CTC does; those where it sees none.
 
     CTC's spikes may lie off by a good part of a second. Such a head has no spaces, and a quick word may lack tokens.

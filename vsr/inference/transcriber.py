@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 def transcribe(
     loaded: LoadedModel,
-    path,
+    path: str | Path,
     options: DecodeOptions | None = None,
     faces: str | int = "largest",
     journal: str | Path | None = None,

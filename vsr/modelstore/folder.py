@@ -60,7 +60,7 @@ class LoadedModel:
         return sha256_of(self.folder / WEIGHTS_FILE)
 
 
-def load_model(name=None, device: str = "cpu", precision: str = FLOAT32) -> LoadedModel:
+def load_model(name: str | Path | None = None, device: str = "cpu", precision: str = FLOAT32) -> LoadedModel:
     """Load a lip reader.
 
     Args:
@@ -73,7 +73,7 @@ def load_model(name=None, device: str = "cpu", precision: str = FLOAT32) -> Load
 
     Raises:
         VsrError: bad_model, one line that names the first thing that is wrong; hub_missing, hub_denied, hub_offline;
-            bad_config for a device that is not there, or a precision that it does not have.
+            bad_options for a device that is not there, or a precision that it does not have.
     """
     folder = find_model(name)
     if read_config(folder).get("kind") == FUSED_READER:
@@ -90,14 +90,14 @@ def pixel_reader(model):
     return getattr(model, "pixels", model)
 
 
-def load_language_model(name, device="cpu", precision: str = FLOAT32) -> LoadedModel:
+def load_language_model(name: str | Path, device: str = "cpu", precision: str = FLOAT32) -> LoadedModel:
     """Load a language model that `vsr lm train` wrote: a folder or one on the hub. Raises VsrError as `load_model`."""
     from vsr.models.language import LanguageModel, LanguageModelConfig
 
     return _load(find_model(name), LANGUAGE_MODEL, LanguageModel, LanguageModelConfig, device, precision)
 
 
-def find_model(name=None) -> Path:
+def find_model(name: str | Path | None = None) -> Path:
     """The folder of a model that `load_model` takes, fetched if need be. Raises VsrError as `load_model`."""
     if name is not None and not (Path(name).exists() or name in NAMES or HUB_ID.fullmatch(str(name))):
         return stored(str(name))

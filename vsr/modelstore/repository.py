@@ -16,7 +16,9 @@ from vsr.core.hub import explained, is_hub_id, snapshot
 FILES = ("*.safetensors", "config.json", "*/config.json", "tokenizer.json", "tokenizer.model", "MODEL_CARD.md")
 
 
-def locate(name, shipped: Mapping[str, Path], configs: Sequence[str], check: Callable[[Path], object]) -> Path:
+def locate(
+    name: str | Path | None, shipped: Mapping[str, Path], configs: Sequence[str], check: Callable[[Path], object]
+) -> Path:
     """The folder of a model, fetched if it is on the hub and not yet in the hub's cache here.
 
     Args:

@@ -6,15 +6,21 @@ import json
 import os
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from vsr.core.errors import VsrError, one_line
 from vsr.modelstore.checkpoint import CONFIG_FILE, FORMAT, NESTED, WEIGHTS_FILE, bad_model, save_weights
+
+if TYPE_CHECKING:
+    from vsr.text.tokenizer import Tokenizer
 
 # "kind" in config.json; a lip reader's may lack it
 LIP_READER, FUSED_READER, LANGUAGE_MODEL = "lip_reader", "fused_lip_reader", "language_model"
 
 
-def save_model(folder, model, tokenizer, extra: dict | None = None, half: bool = False) -> Path:
+def save_model(
+    folder: str | Path, model: Any, tokenizer: Tokenizer | None, extra: dict | None = None, half: bool = False
+) -> Path:
     """Write a self-contained model folder.
 
     The new files are first written in full beside the old ones and then renamed, `config.json` last; an
@@ -75,7 +81,7 @@ def _checked_extra(extra: dict) -> dict:
     return extra
 
 
-def check_tokenizer(tokenizer, vocab_size: int, folder: Path) -> None:
+def check_tokenizer(tokenizer: Tokenizer | None, vocab_size: int, folder: Path) -> None:
     """Refuse a tokenizer that has not as many entries as the model's head. Raises VsrError (bad_model)."""
     entries = tokenizer.vocab_size if tokenizer else 0
     if entries != vocab_size:

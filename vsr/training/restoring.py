@@ -91,17 +91,14 @@ class RestorerRun:
             loss = self._step(batch, share)
             if int(share * CHECKS) > checked:
                 checked = int(share * CHECKS)
-                self._say(loss)
+                self._report(self._dev_loss(), loss)
             if self.reached.seconds - saved > 60 * c.trainer.checkpoint_minutes:
                 saved = self.reached.seconds
                 self._save()
         self._save()
-        about = {
-            "steps": self.reached.step,
-            "minutes": round(self.reached.seconds / 60, 1),
-            "seed": c.seed,
-            "dev_loss": self._say(),
-        }
+        dev, minutes = self._dev_loss(), round(self.reached.seconds / 60, 1)
+        self._report(dev)
+        about = {"steps": self.reached.step, "minutes": minutes, "seed": c.seed, "dev_loss": dev}
         return save_restorer(self.folder / "model", self.model, c.llm, {"licence": self.licence, "training": about})
 
     def _step(self, batch: Pairs, share: float) -> float:
@@ -156,14 +153,17 @@ class RestorerRun:
         return batch_of(self.codec, self.causal, [self.prompts.lines(words, rng) for words in texts], texts)
 
     @torch.no_grad()
-    def _say(self, loss: float | None = None) -> float:
-        """A line with the loss on dev, whose prompts have the same noise each time; returns that."""
+    def _dev_loss(self) -> float:
+        """The loss on dev, whose prompts have the same noise each time."""
         self.model.eval()
         rng, total, size = np.random.default_rng(self.config.seed), 0.0, self.config.data.batch
         for start in range(0, len(self.dev), size):
             chosen = self.dev[start : start + size]
             total += float(pair_loss(self.model, self._pairs(chosen, rng))) * len(chosen)
-        minutes, dev = self.reached.seconds / 60, total / len(self.dev)
+        return total / len(self.dev)
+
+    def _report(self, dev: float, loss: float | None = None) -> None:
+        """A line on the screen."""
         own = "" if loss is None else f"loss {loss:.3f}  "
+        minutes = self.reached.seconds / 60
         print(f"step {self.reached.step}  {minutes:.1f} min  {own}dev {dev:.3f}", flush=True)
-        return dev

@@ -176,14 +176,11 @@ def _by_rank(args: argparse.Namespace, clips) -> int:
 
 def _by_metric(args: argparse.Namespace, clips, records: dict[str, dict]) -> int:
     """Score a translation."""
-    from vsr.core.files import write_json
     from vsr.evaluation.translation import score_translations
-    from vsr.evaluation.wer import origin
 
     texts = {key: record["text"] for key, record in records.items()}
     total = score_translations({clip.id: clip.text for clip in clips}, texts, args.metric)
-    if args.json:
-        write_json(args.json, total.as_dict() | {"scored_from": origin(args.ref, (args.prior or [args.hyp])[0])})
+    _write(args, total.as_dict(), [])
     print(total)
     return 0
 
@@ -199,14 +196,11 @@ def _prior(paths: list[str], clips, language: str = "") -> dict[str, dict]:
 
 def _by_units(args: argparse.Namespace, clips, records: dict[str, dict]) -> int:
     """Score by characters, phonemes or visemes."""
-    from vsr.core.files import write_json
     from vsr.evaluation.units import score_units
-    from vsr.evaluation.wer import origin
 
     references = {clip.id: clip.text for clip in clips}
     total, _ = score_units(references, records, args.unit, args.dictionary, args.normaliser)
-    if args.json:
-        write_json(args.json, total.as_dict() | {"scored_from": origin(args.ref, (args.prior or [args.hyp])[0])})
+    _write(args, total.as_dict(), [])
     print(total)
     return 0
 

@@ -29,6 +29,7 @@ from vsr.inference.live.mouth import Mouth, MouthStream
 from vsr.inference.live.points import LivePoints
 from vsr.inference.recognition import read_windows
 from vsr.media.resample import on_grid
+from vsr.modelstore.folder import LoadedModel
 from vsr.output.transcript import TimedWord
 
 STEP = 8  # frames between two readings, at least
@@ -191,7 +192,7 @@ class Session:
         return Caption(tuple(captions.standing), tuple(captions.loose), final, self._person, delays)
 
 
-def live_options(loaded, given: Mapping[str, Any] | None = None) -> DecodeOptions:
+def live_options(loaded: LoadedModel, given: Mapping[str, Any] | None = None) -> DecodeOptions:
     """The options of the search: those ``given``, else the model's own, with a beam of `BEAM` where it has none."""
     own = {} if "beam" in loaded.config.get("decode", {}) else {"beam": BEAM}
     return options_for(loaded, own | dict(given or {}))

@@ -25,8 +25,8 @@ from lip2speech.features.dataset import NoText, SpeechDataset
 from lip2speech.inference.filling import conditions_around, patched
 from lip2speech.inference.folder import load_model
 from lip2speech.inference.gap import Gap
-from lip2speech.inference.synthesizer import vocode
 from lip2speech.inference.token_voice import with_tokens
+from lip2speech.inference.vocoding import vocode
 from lip2speech.models.flow_options import FlowOptions
 from lip2speech.models.token_options import TokenOptions
 from vsr.core.clock import FPS

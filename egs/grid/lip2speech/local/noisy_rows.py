@@ -26,7 +26,7 @@ from lip2speech.inference.masking import masked, ratio_of
 from lip2speech.inference.noise_ratio import better_of
 from lip2speech.inference.options import MADE
 from lip2speech.inference.recorded import conditions_of_sound
-from lip2speech.inference.synthesizer import vocode
+from lip2speech.inference.vocoding import vocode
 from lip2speech.models.flow_options import FlowOptions
 from vsr.core.files import write_text
 from vsr.data.corruption import generator_of

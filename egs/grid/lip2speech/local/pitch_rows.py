@@ -23,7 +23,7 @@ from lip2speech.evaluation.metrics import pesq
 from lip2speech.features.dataset import NoText, SpeechDataset
 from lip2speech.features.pitch import pitch
 from lip2speech.inference.folder import load_model
-from lip2speech.inference.synthesizer import vocode
+from lip2speech.inference.vocoding import vocode
 from lip2speech.models.flow_options import FlowOptions
 from vsr.core.files import write_text
 from vsr.data.manifest import read_manifest

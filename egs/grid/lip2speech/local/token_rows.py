@@ -22,7 +22,7 @@ from heard import spoken_figures
 from lip2speech.evaluation.asr_scorers import PocketSphinxGrid
 from lip2speech.features.dataset import NoText, SpeechDataset
 from lip2speech.inference.folder import load_model
-from lip2speech.inference.synthesizer import vocode
+from lip2speech.inference.vocoding import vocode
 from lip2speech.models.flow_options import FlowOptions
 from lip2speech.models.parts import load_part
 from lip2speech.models.token_model import TokenConfig, TokenModel

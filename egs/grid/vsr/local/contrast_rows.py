@@ -28,7 +28,7 @@ from vsr.data.manifest import Clip, read_manifest
 from vsr.data.targets import FRAME_TOKENS, Teacher
 from vsr.decoding.ctc import greedy, sayable
 from vsr.decoding.synchrony import Synchrony
-from vsr.evaluation.rows import print_gains
+from vsr.evaluation.rows import gains
 from vsr.evaluation.wer import score
 from vsr.models.contrast import cross_contrast, supervised_contrast
 from vsr.models.contrastive_fusion import ContrastSettings
@@ -154,7 +154,7 @@ def main() -> None:
             print(f"{arm} seed {seed}: lips {lips[0]}; sound WER {sound[0].wer:.2%}", flush=True)
             rows.setdefault(arm, []).extend(lips[1])
     pairs = (("plain", "contrast"), ("wrong", "contrast"), ("plain", "wrong"))
-    print_gains(rows, (own for own in pairs if rows.keys() >= set(own)))
+    print(*gains(rows, (own for own in pairs if rows.keys() >= set(own))), sep="\n")
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from vsr.decoding.lexicon import Lexicon, lexicon_for
 from vsr.decoding.lexicon_search import LexiconSearch
 from vsr.decoding.word_ngram import CountedWords
 from vsr.decoding.word_states import CountedWordStates, NoLanguage
-from vsr.evaluation.rows import print_gains
+from vsr.evaluation.rows import gains
 from vsr.evaluation.units import score_units
 from vsr.evaluation.wer import Score, UtteranceScore, score
 from vsr.modelstore.folder import LoadedModel, load_model
@@ -154,7 +154,7 @@ def main() -> None:
         best = min(tried, key=lambda own: tried[own])
         rows[name] = read_and_scored(test, LexiconSearch(lexicon, language, *best), seen[1], args.beam)
         print(f"{name}: weight {best[0]:g}, bonus {best[1]:g}, dev {tried[best]:.2%}; test {rows[name][0]}", flush=True)
-    print_gains({name: each for name, (_, each) in rows.items()}, pairwise(rows))
+    print(*gains({name: each for name, (_, each) in rows.items()}, pairwise(rows)), sep="\n")
 
 
 if __name__ == "__main__":

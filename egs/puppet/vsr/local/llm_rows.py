@@ -27,7 +27,7 @@ from vsr.decoding.restorer_folder import load_restorer
 from vsr.decoding.restoring import seen, units_read
 from vsr.decoding.word_ngram import CountedWords
 from vsr.decoding.word_states import CountedWordStates, NoLanguage
-from vsr.evaluation.rows import print_gains
+from vsr.evaluation.rows import gains
 from vsr.modelstore.folder import load_model
 from vsr.text.normalise import lower
 from vsr.text.unit_tokenizers import UnitSettings, units_tokenizer
@@ -123,7 +123,7 @@ def main() -> None:
         if args.shuffle and name in {own.partition("=")[0] for own in args.restorers}:
             moved = [own[1:] + own[:1] for own in lines]
             rows[f"{name}, another clip's reading"] = row(f"{name}, another clip's reading", scorer, moved, each, lists)
-    print_gains({name: own[1] for name, own in rows.items()}, combinations(rows, 2))
+    print(*gains({name: own[1] for name, own in rows.items()}, combinations(rows, 2)), sep="\n")
 
 
 def row(name: str, scorer: Scorer, lines, each, lists):

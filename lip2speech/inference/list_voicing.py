@@ -1,0 +1,123 @@
+"""The clips of a list, batch by batch, -> mel, units and wave of each.
+
+Shapes: B batch, T video frames; mel (B, 4T, 80), units (B, 2T), wave (B, 640 T), speaker (B, 256).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from lip2speech.conditions.registry import Condition, conditions_of
+from lip2speech.conditions.traits import is_corrupted, is_heard, is_spoken
+from lip2speech.features.dataset import NoText, SpeechBatch, SpeechDataset
+from lip2speech.inference.folder import LoadedVoice
+from lip2speech.inference.masking import masked_batch
+from lip2speech.inference.noise_ratio import better_of
+from lip2speech.inference.options import AUTO, MADE, MASK, NONE, READ, READ_ALL, SynthesisOptions
+from lip2speech.inference.recorded import conditions_of_sound
+from lip2speech.inference.spoken_conditions import conditions_of_words
+from lip2speech.inference.text import text_of, words_of_clips
+from lip2speech.inference.vocoding import vocode
+from lip2speech.models.pull import Said, text_pull
+from lip2speech.models.voice import Speech
+from vsr.core.clock import MELS_PER_FRAME, SAMPLES_PER_FRAME, UNITS_PER_FRAME
+from vsr.data.manifest import Clip
+from vsr.data.sampler import FrameBudgetSampler
+from vsr.data.sound import natural_wave
+
+FRAME_BUDGET = 1200  # video frames in a batch
+
+
+class ListVoicing:
+    """Voices batches of a list. ``text``: where the words come from that are said. Raises VsrError as `text_of`."""
+
+    def __init__(self, loaded: LoadedVoice, options: SynthesisOptions):
+        self.loaded, self.options = loaded, options
+        self.conditions = conditions_of(loaded.voice.config.conditions)
+        self.device = next(loaded.voice.parameters()).device
+        self.text = NONE if options.copy else text_of(loaded, options)
+
+    def of(self, clips: list[Clip], todo: list[Clip], features: str | Path) -> Iterator[tuple[Clip, Speech, Tensor]]:
+        """(clip, its speech, its wave) of the clips to do; the other ``clips`` lend their voices."""
+        options = self.options
+        protocol = "cross" if options.protocol == "vision" else options.protocol
+        stored = {name: own for name, own in self.conditions.items() if is_stored(own)}
+        dataset = SpeechDataset(clips, features, NoText(), None, protocol, conditions=stored)
+        place = {clip.id: index for index, clip in enumerate(clips)}
+        sampler = FrameBudgetSampler([clip.num_frames for clip in todo], FRAME_BUDGET, shuffle=False)
+        for indices in sampler.batches():
+            some = [todo[i] for i in indices]
+            batch = dataset.batch([place[clip.id] for clip in some]).to(self.device)
+            if options.protocol == "vision":
+                batch.speaker = self.loaded.voice.default_speaker.expand_as(batch.speaker)
+            recorded = [natural_wave(clip) for clip in some] if options.noisy else []
+            if options.copy:
+                speech = Speech(batch.mel, batch.units.clamp(min=0))
+            else:
+                speech = self._spoken(batch, self._said(some, dataset), recorded)
+            waves = self._heard(batch, speech, recorded)
+            yield from zip(some, *_each(speech, waves, batch.seen.lengths.tolist()), strict=True)
+
+    def _said(self, clips: list[Clip], dataset: SpeechDataset) -> list[list[Said]]:
+        """What is said in each clip, and when, as far as that is to be known."""
+        if self.text == NONE:
+            return [[] for _ in clips]
+        crops = [dataset.crops.crop(clip) for clip in clips] if self.text in (READ, READ_ALL) else []
+        return words_of_clips(self.loaded, clips, crops, self.text)
+
+    def _spoken(self, batch: SpeechBatch, said: list[list[Said]], recorded: Sequence) -> Speech:
+        """What the voice makes of a batch, of what is said in it, and of its noisy sound where that is given."""
+        lengths, device = batch.seen.lengths, batch.speaker.device
+        pull = self._pull(said, batch.seen.video.shape[1])
+        steps = (UNITS_PER_FRAME * lengths).tolist()
+        more = conditions_of_words(self.conditions, said, steps, device) if self.text != NONE else {}
+        more |= conditions_of_sound(self.conditions, recorded, device) if recorded else {}
+        return self.loaded.voice.speak(
+            batch.seen.video, lengths, batch.speaker, self.options.flow, conditions=batch.conditions | more, pull=pull
+        )
+
+    def _pull(self, said: list[list[Said]], frames: int):
+        """The pull of a batch of so many video frames towards what is said; None where there is none."""
+        strength = self.options.flow.pull
+        if self.text == NONE or not strength:
+            return None
+        device = self.loaded.voice.mel_mean.device
+        return text_pull(self.loaded.listener, said, frames * UNITS_PER_FRAME, strength, device)
+
+    def _heard(self, batch: SpeechBatch, speech: Speech, recorded: Sequence) -> Tensor:
+        """Waves of a batch: of the vocoder, the recordings masked to the mels, or in each clip the better of both."""
+        if self.options.noisy == MASK:
+            return masked_batch(recorded, speech.mel.cpu())
+        waves = vocode(self.loaded.vocoder, speech, batch.speaker, batch.seen.lengths).cpu()
+        if self.options.noisy != AUTO:
+            return waves
+        made = torch.tensor(self._made(batch, recorded))
+        return torch.where(made[:, None], waves, masked_batch(recorded, speech.mel.cpu()))
+
+    def _made(self, batch: SpeechBatch, recorded: Sequence) -> list[bool]:
+        """Of each clip of a batch, whether its speech is to be made again, by what its lips alone say."""
+        flow, lengths = replace(self.options.flow, steps=0), batch.seen.lengths
+        video, speaker = batch.seen.video, batch.speaker
+        lips = self.loaded.voice.speak(video, lengths, speaker, flow, conditions=batch.conditions).mel.cpu()
+        each = zip(recorded, lips, (MELS_PER_FRAME * lengths).tolist(), strict=True)
+        return [better_of(wave, mel[:count]) == MADE for wave, mel, count in each]
+
+
+def is_stored(condition: Condition) -> bool:
+    """Whether a clip of a list gives it: what is made of words or of sound is known when speaking, or not at all."""
+    return not (is_spoken(condition) or is_corrupted(condition) or is_heard(condition))
+
+
+def _each(speech: Speech, waves: Tensor, lengths: list[int]) -> tuple[list[Speech], list[Tensor]]:
+    """Speech and wave of every clip of a batch, without the padding."""
+    mel, units = speech.mel.cpu(), speech.units.cpu()
+    own = [
+        Speech(mel[row : row + 1, : frames * MELS_PER_FRAME], units[row : row + 1, : frames * UNITS_PER_FRAME])
+        for row, frames in enumerate(lengths)
+    ]
+    return own, [waves[row, : frames * SAMPLES_PER_FRAME] for row, frames in enumerate(lengths)]
