@@ -39,12 +39,13 @@ def run(args: argparse.Namespace) -> int:
     """0 if every file was written, else 1. Raises VsrError for what no file could survive."""
     from vsr.cli.each_video import for_each, tell_warnings
     from vsr.core.errors import VsrError
-    from vsr.core.files import check_output
+    from vsr.core.files import check_output, check_writable
 
     outputs = {video: Path(args.out) / f"{Path(video).stem}.{args.format}" for video in args.videos}
     if len(set(outputs.values())) < len(args.videos):
         raise VsrError("bad_options", "two of the videos would be written to the same file: give each an -o of its own")
     layers = _layers(args.layers)
+    check_writable(args.out)
     check_present(args.videos)
     from vsr.decoding.head_names import check_layer_names
 

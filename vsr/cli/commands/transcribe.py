@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -102,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
     videos, refused = planned(args, outputs) if outputs else (args.videos, 0)
     if not videos:
         return 1 if refused else 0
-    if args.engine == "local" and not any(Path(video).exists() for video in videos):  # no model is loaded for them
+    if args.engine == "local" and not any(os.access(video, os.R_OK) for video in videos):  # no model is loaded for them
         return 1 if [_deliver(absent(video), args, outputs) for video in videos] else 0
     engine, here = open_engine(args.engine, args.jobs, args.address), args.engine == "local"
     # On a cluster only this process writes: other machines may see other disks.
