@@ -46,7 +46,7 @@ def skipped_warnings(skipped: Iterable[Skipped], silent: bool, there: str) -> li
 
 FEW = (
     "the picture changes fewer than 11 times a second at the mouth, by a low frame rate or by frames that repeat: "
-    "at 10 lips are read with three times the errors, at 6 with eight times"
+    "lips are read worse from so few (of a known speaker 3 % of words are wrong at 25, 11 % at 10, 33 % at 6)"
 )
 
 
