@@ -12,7 +12,7 @@ from vsr.inference.live.session import Caption
 from vsr.output.ledger import write_noted
 from vsr.output.subtitles import WRITERS
 from vsr.output.transcript import Alternative, Segment, Transcript
-from vsr.output.unread import FEW
+from vsr.output.unread import FEW, WORSE
 from vsr.output.unsure import readable
 
 BAR = 0.5  # confidence below which a word is shown as doubtful
@@ -87,4 +87,4 @@ class Screen:
 def seen_badly(covered: float, few_frames: float) -> list[str]:
     """For how many seconds there was no mouth to read, or too few frames of it; nothing below a second."""
     parts = [f"the mouth was covered for {covered:.0f} s and not read there"] if covered >= 1 else []
-    return parts + ([f"for {few_frames:.0f} s of speech {FEW}"] if few_frames >= 1 else [])
+    return parts + ([f"for {few_frames:.0f} s of speech {FEW}, {WORSE}"] if few_frames >= 1 else [])
