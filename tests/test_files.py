@@ -13,10 +13,21 @@ import torch
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from vsr.cli.options import check_present
 from vsr.core import clock
 from vsr.core.atomic import system_error
 from vsr.core.errors import VsrError
-from vsr.core.files import append_line, atomic_write, check_output, read_json, read_lines, write_json, write_lines
+from vsr.core.files import (
+    append_line,
+    atomic_write,
+    check_output,
+    check_writable,
+    may_not_read,
+    read_json,
+    read_lines,
+    write_json,
+    write_lines,
+)
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_scrap(tmp_path):
@@ -77,6 +88,32 @@ def test_an_output_is_tried_before_the_work(tmp_path):
         check_output(tmp_path / "film.mp4" / "new" / "page.html")
     check_output(tmp_path / "new" / "page.html", tmp_path / "film.mp4", tmp_path / "nowhere")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["film.mp4", "link.mp4"]
+
+
+def test_a_folder_is_tried_before_the_work(tmp_path):
+    (tmp_path / "film.mp4").write_bytes(b"film")
+    check_writable(tmp_path / "new" / "folder")
+    for folder in (tmp_path / "film.mp4", tmp_path / "film.mp4" / "new", "/dev/null/x"):
+        with pytest.raises(VsrError, match="cannot write to .*: Not a directory"):
+            check_writable(folder)
+    assert [path.name for path in tmp_path.iterdir()] == ["film.mp4"]
+
+
+def test_a_file_that_this_user_may_not_read_is_told_from_one_that_is_not_there(tmp_path, monkeypatch):
+    """As root, who may read everything, one has to be told so."""
+    (tmp_path / "a.mp4").write_bytes(b"a")
+    assert not may_not_read(tmp_path / "a.mp4") and not may_not_read(tmp_path / "nowhere.mp4")
+
+    def closed(path, *given, **more):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("vsr.core.files.os.access", lambda path, mode: False)
+        assert may_not_read(tmp_path / "a.mp4")
+        with pytest.raises(VsrError, match="a.mp4: you may not read this file"):
+            check_present([str(tmp_path / "a.mp4")])
+        patch.setattr("vsr.core.files.os.stat", closed)
+        assert may_not_read(tmp_path / "folder" / "b.mp4")
 
 
 def test_full_disk_is_told(tmp_path):

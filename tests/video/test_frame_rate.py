@@ -1,6 +1,7 @@
 """Few frames a second, by the file or by frames that repeat: the rate is found and told, and words are unsure."""
 
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,13 @@ from tests.conftest import write_video
 from tests.video.test_stretches import DEMO, frames_of
 from vsr.cli import main
 from vsr.decoding.domain import at_most
+from vsr.face.detector import default_detector
 from vsr.face.frame_rate import FEW, frame_rate, highest_chance, mouth_changes
 from vsr.face.mouth_crop import crop_video
-from vsr.inference.live.screen import Screen
-from vsr.inference.live.session import Caption
+from vsr.inference.live.capture import Taken
+from vsr.inference.live.screen import Screen, seen_badly
+from vsr.inference.live.session import Caption, Session
+from vsr.modelstore.folder import load_model
 from vsr.output.transcript import TimedWord
 
 
@@ -119,3 +123,14 @@ def test_live_captions_mark_guesses_in_text_and_file_and_tell_them(tmp_path, cap
     said = screen.summary(0, few_frames=3.2)
     assert "for 3 s of speech the picture changes fewer than 11 times a second" in said
     assert "1 of 2 utterances look unlike what the model grid was trained on" in said
+
+
+@pytest.mark.parametrize("rate, seconds", [(5, 3.0), (25, 0.0)])
+def test_captions_of_a_slow_camera_count_their_seconds(rate, seconds, tiny_model):
+    session = Session(load_model(tiny_model), default_detector())
+    images = [Taken(frame, index / 25, time.monotonic()) for index, frame in enumerate(held(frames_of(DEMO), rate))]
+    finals = [caption for caption in session.run(iter(images)) if caption.final]
+    assert session.few_frames == pytest.approx(seconds, abs=0.8) and bool(seen_badly(0.0, session.few_frames)) == (
+        rate == 5
+    )
+    assert all((caption.in_domain is not None) == (rate == 5) for caption in finals)

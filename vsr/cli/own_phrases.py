@@ -36,8 +36,7 @@ def run_own(args: argparse.Namespace) -> int:
 
 def _enrol(args: argparse.Namespace) -> int:
     from vsr.core.errors import VsrError
-    from vsr.inference.enrolled import enrol
-    from vsr.modelstore.folder import load_model
+    from vsr.core.files import check_writable
 
     if len(args.videos) < 2:
         raise VsrError(
@@ -45,6 +44,10 @@ def _enrol(args: argparse.Namespace) -> int:
         )
     phrase, *clips = args.videos
     _check_clips(clips)
+    check_writable(args.folder)
+    from vsr.inference.enrolled import enrol
+    from vsr.modelstore.folder import load_model
+
     loaded = load_model(args.model, args.device, args.precision)
     with filmed(clips, args.seconds) as files:
         found = enrol(loaded, args.folder, phrase, files, args.faces, args.cropped, [_name(clip) for clip in clips])

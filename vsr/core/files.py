@@ -15,7 +15,8 @@ from vsr.core.errors import VsrError, cause_of
 from vsr.core.kinds import Kind
 
 __all__ = [
-    "SURROGATES", "atomic_write", "check_folder", "check_output", "check_outputs", "ignores_case", "read_json",
+    "SURROGATES", "append_line", "atomic_write", "check_folder", "check_output", "check_outputs", "check_writable",
+    "ignores_case", "may_not_read", "read_json",
     "read_lines", "remove_leftovers", "same_file", "together", "usual_mode", "write_error", "write_json", "write_lines",
     "write_text",
 ]  # fmt: skip
@@ -41,6 +42,27 @@ def check_output(path: str | Path, *inputs: str | Path, kind: Kind | None = None
         tempfile.TemporaryFile(dir=there).close()
     except OSError as error:
         raise write_error(path, error) from error
+
+
+def check_writable(folder: str | Path) -> None:
+    """Refuse a folder in which nothing can be written, there or to be made, before the work. Raises VsrError
+    not_writable."""
+    try:
+        if not Path(folder).is_dir() and os.path.lexists(folder):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        there = next(own for own in (Path(folder), *Path(folder).absolute().parents) if own.exists())
+        tempfile.TemporaryFile(dir=there).close()
+    except OSError as error:
+        raise VsrError("not_writable", f"cannot write to {folder}: {error.strerror}") from error
+
+
+def may_not_read(path: str | Path) -> bool:
+    """Whether a file is there, or may be, that this user may not read."""
+    try:
+        os.stat(path)
+    except OSError as error:
+        return isinstance(error, PermissionError)
+    return not os.access(path, os.R_OK)
 
 
 def _is_other(path: Path, kind: Kind) -> bool:

@@ -21,8 +21,8 @@ NEAR = FPS // 2  # frames on each side among which the greatest change is that o
 SHARE = 0.2  # of it: what a codec leaves of a repeat is less, and lips in motion change by more in each frame
 USUAL = 0.75  # quantile over the seconds of speech: in some of them lips rest, which change nothing
 LEAST = 1e-3  # gray levels
-FEW = 11.0  # changes a second, a warning: lips are read with three times the errors at 10, with twice those at 12.5
-GUESSED = 7.5  # words are guesses: eight times the errors at 6
+FEW = 11.0  # changes a second, a warning: of known people three times the words are wrong at 10, twice at 12.5
+GUESSED = 7.5  # words are guesses: at 6 eight times as many are wrong
 RIDGE = 1e-3
 AT_ONCE = 256  # frames
 

@@ -44,12 +44,13 @@ def skipped_warnings(skipped: Iterable[Skipped], silent: bool, there: str) -> li
     return found
 
 
-FEW = (
-    "the picture changes fewer than 11 times a second at the mouth, by a low frame rate or by frames that repeat: "
-    "at 10 lips are read with three times the errors, at 6 with eight times"
+FEW = "the picture changes fewer than 11 times a second at the mouth"
+WORSE = (
+    "by a low frame rate or by frames that repeat: lips are read worse from so few "
+    "(of a known speaker 3 % of words are wrong at 25, 11 % at 10, 33 % at 6)"
 )
 
 
 def few_frames_warnings(spans: Sequence[tuple[float, float]]) -> list[dict]:
     """{"reason", "message"} of faces that have too few frames a second to be read well from second to second."""
-    return [{"reason": "few_frames", "message": f"{FEW} ({_times(spans)})"}] if spans else []
+    return [{"reason": "few_frames", "message": f"{FEW} ({_times(spans)}), {WORSE}"}] if spans else []

@@ -38,9 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """0 if every file was written, else 1. Raises VsrError for what no file could survive."""
     from vsr.cli.each_video import for_each, tell_warnings
-    from vsr.core.files import check_output
+    from vsr.core.files import check_output, check_writable
 
     outputs, layers = _outputs(args), _layers(args.layers)
+    check_writable(args.out)
     check_present(args.videos)
     from vsr.decoding.head_names import check_layer_names
 

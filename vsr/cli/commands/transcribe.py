@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -115,7 +116,7 @@ def run(args: argparse.Namespace) -> int:
     if not videos:
         return 1 if refused else 0
     here = args.engine == "local"
-    if here and not any(Path(video).exists() for video in videos):  # no model is loaded for them
+    if here and not any(os.access(video, os.R_OK) for video in videos):  # no model is loaded for them
         return _all_absent(videos, args, outputs)
     engine = open_engine(args.engine, args.jobs, args.address)
     settings = _settings(args, search, outputs, here)

@@ -12,7 +12,7 @@ from vsr.inference.live.session import Caption
 from vsr.output.ledger import write_noted
 from vsr.output.subtitles import WRITERS
 from vsr.output.transcript import Alternative, Segment, Transcript
-from vsr.output.unread import FEW
+from vsr.output.unread import FEW, WORSE
 from vsr.output.unsure import readable
 
 BAR = 0.5  # confidence below which a word is shown as doubtful
@@ -75,13 +75,16 @@ class Screen:
         if self.delays:
             late = sorted(self.delays)[int(0.95 * (len(self.delays) - 1))]
             parts.append(f"they stood {median(self.delays):.1f} s after they were said (95 %: {late:.1f} s)")
-        if covered >= 1:
-            parts.append(f"the mouth was covered for {covered:.0f} s and not read there")
-        if few_frames >= 1:
-            parts.append(f"for {few_frames:.0f} s of speech {FEW}")
+        parts += seen_badly(covered, few_frames)
         if guesses := sum(segment.outside_domain for segment in self.segments):
             unlike = f"look unlike what the model {self.model} was trained on: their words are guesses"
             parts.append(f"{guesses} of {len(self.segments)} utterances {unlike}")
         if dropped:
             parts.append(f"{dropped} frames dropped to keep up")
         return "; ".join(parts)
+
+
+def seen_badly(covered: float, few_frames: float) -> list[str]:
+    """For how many seconds there was no mouth to read, or too few frames of it; nothing below a second."""
+    parts = [f"the mouth was covered for {covered:.0f} s and not read there"] if covered >= 1 else []
+    return parts + ([f"for {few_frames:.0f} s of speech {FEW}, {WORSE}"] if few_frames >= 1 else [])
