@@ -119,3 +119,22 @@ def test_a_screen_that_is_no_file_is_written_to(monkeypatch):
     screen = io.StringIO()
     monkeypatch.setattr("sys.stdout", screen)
     assert main(["--version"]) == 0 and screen.getvalue().startswith("vsr ")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_standard_output_is_one_line(unbuffered):
+    """It was "Exception ignored in ..." and exit status 120, or "[Errno 28]"."""
+    command = [sys.executable, "-m", "vsr.cli", "--version"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": unbuffered}
+        )
+    assert done.returncode == 1 and done.stderr.startswith("vsr: No space left on device: standard output")
+    assert done.stderr.count("\n") == 1
+
+
+def test_behind_two_dashes_all_are_files():
+    args = VSR.parser("transcribe").parse_args(["--model", "grid", "--", "-clip.mp4", "--model"])
+    assert args.videos == ["-clip.mp4", "--model"] and args.model == "grid"
+    assert main(["transcribe", "--model", "grid", "--", "-nowhere.mp4"]) == 1

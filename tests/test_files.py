@@ -4,17 +4,30 @@ import errno
 import os
 import pickle
 import resource
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from vsr.cli.options import check_present
 from vsr.core import clock
 from vsr.core.atomic import system_error
 from vsr.core.errors import VsrError
-from vsr.core.files import atomic_write, check_output, read_json, read_lines, write_json, write_lines
+from vsr.core.files import (
+    append_line,
+    atomic_write,
+    check_output,
+    check_writable,
+    may_not_read,
+    read_json,
+    read_lines,
+    write_json,
+    write_lines,
+)
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_scrap(tmp_path):
@@ -77,6 +90,32 @@ def test_an_output_is_tried_before_the_work(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["film.mp4", "link.mp4"]
 
 
+def test_a_folder_is_tried_before_the_work(tmp_path):
+    (tmp_path / "film.mp4").write_bytes(b"film")
+    check_writable(tmp_path / "new" / "folder")
+    for folder in (tmp_path / "film.mp4", tmp_path / "film.mp4" / "new", "/dev/null/x"):
+        with pytest.raises(VsrError, match="cannot write to .*: Not a directory"):
+            check_writable(folder)
+    assert [path.name for path in tmp_path.iterdir()] == ["film.mp4"]
+
+
+def test_a_file_that_this_user_may_not_read_is_told_from_one_that_is_not_there(tmp_path, monkeypatch):
+    """As root, who may read everything, one has to be told so."""
+    (tmp_path / "a.mp4").write_bytes(b"a")
+    assert not may_not_read(tmp_path / "a.mp4") and not may_not_read(tmp_path / "nowhere.mp4")
+
+    def closed(path, *given, **more):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("vsr.core.files.os.access", lambda path, mode: False)
+        assert may_not_read(tmp_path / "a.mp4")
+        with pytest.raises(VsrError, match="a.mp4: you may not read this file"):
+            check_present([str(tmp_path / "a.mp4")])
+        patch.setattr("vsr.core.files.os.stat", closed)
+        assert may_not_read(tmp_path / "folder" / "b.mp4")
+
+
 def test_full_disk_is_told(tmp_path):
     with pytest.raises(VsrError) as caught, atomic_write(tmp_path / "a.txt"):
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -84,17 +123,47 @@ def test_full_disk_is_told(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_write_that_the_system_refuses_safetensors_is_told(tmp_path):
-    """A full disk was a traceback: the library tells of the system's error in words alone."""
+@contextmanager
+def no_file_above(size):
+    """As a full disk, which needs a disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
-        told = pytest.raises(VsrError, match="cannot write .*a.safetensors: File too large")
-        with told as caught, atomic_write(tmp_path / "a.safetensors") as temporary:
-            save_file({"a": np.zeros(3000, np.float32)}, temporary)
+        yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_write_that_the_system_refuses_safetensors_is_told(tmp_path):
+    """A full disk was a traceback: the library tells of the system's error in words alone."""
+    told = pytest.raises(VsrError, match="cannot write .*a.safetensors: File too large")
+    with no_file_above(1000), told as caught, atomic_write(tmp_path / "a.safetensors") as temporary:
+        save_file({"a": np.zeros(3000, np.float32)}, temporary)
     assert caught.value.reason == "not_writable" and not list(tmp_path.iterdir())
+
+
+def test_a_write_that_the_system_refuses_pytorch_is_told(tmp_path):
+    """It was a traceback that ended in "unexpected pos 704 vs 598", and named no file."""
+    told = pytest.raises(VsrError, match="cannot write .*last.pt: File too large")
+    with no_file_above(100_000), told, atomic_write(tmp_path / "last.pt") as temporary:
+        torch.save({"a": torch.zeros(100_000)}, temporary)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_error_of_a_library_that_is_not_the_systems_stays_what_it_is(tmp_path):
+    with pytest.raises(RuntimeError, match="of its own"), atomic_write(tmp_path / "a.pt") as temporary:
+        temporary.write_bytes(b"half")
+        raise RuntimeError("of its own")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_line_that_cannot_be_added_names_its_file(tmp_path):
+    path = tmp_path / "log" / "steps.tsv"
+    append_line(path, "one")
+    append_line(path, "two\ttwo", safe=True)
+    assert path.read_text("utf-8") == "one\ntwo\ttwo\n"
+    with no_file_above(5), pytest.raises(VsrError, match="cannot write .*steps.tsv: File too large"):
+        append_line(path, "three")
 
 
 def test_errors_of_safetensors_that_are_not_the_systems_stay_what_they_are(tmp_path):

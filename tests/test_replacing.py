@@ -94,7 +94,7 @@ def refused(main, line, desk, capsys):
     before = contents(desk)
     assert main(line.split()) == 1
     (printed,) = capsys.readouterr().err.splitlines()
-    assert "is there, and nothing says" in printed or "is there and is not" in printed, printed
+    assert "is there, and nothing says" in printed or "exists and is not" in printed, printed
     assert contents(desk) == before
 
 
@@ -130,7 +130,7 @@ def test_somebodys_film_is_no_voice_and_no_captioned_one(tmp_path, suffix):
     check_output(ours, kind=VOICE)
     check_output(captioned, kind=CAPTIONED)
     for path, kind in ((theirs, VOICE), (theirs, CAPTIONED), (ours, CAPTIONED), (captioned, VOICE)):
-        with pytest.raises(VsrError, match="is there and is not"):
+        with pytest.raises(VsrError, match="exists and is not"):
             check_output(path, kind=kind)
 
 

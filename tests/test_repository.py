@@ -105,7 +105,7 @@ def unreached(cause=None):
         (OFFLINE, "hub_offline", "HF_HUB_OFFLINE is set"),
         (errors.HTTPError("no route"), "hub_offline", "check the network"),
         (errors.LocalTokenNotFoundError("token"), "hub_denied", "hf auth login"),
-        (errors.HFValidationError("name"), "hub_missing", "no name that the hub allows"),
+        (errors.HFValidationError("name"), "hub_missing", "the hub does not allow such a name"),
     ],
 )
 def test_what_the_hub_says_becomes_one_line_that_helps(error, reason, words, hub, tiny_model, tmp_path, capsys):

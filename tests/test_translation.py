@@ -111,7 +111,7 @@ def test_a_tokenizer_of_translations(files, capsys):
     assert json.loads((files / "t/tokenizer.json").read_text())["words"] == sorted(set(" ".join(TRUE.values()).split()))
     assert main(["tokens", "--manifest", "ref.jsonl", "--translation", "fr", "--kind", "word", "--out", "n"]) == 1
     assert main(["tokens", "--manifest", "ref.jsonl", "--translation", "es", "--kind", "phoneme", "--out", "n"]) == 2
-    assert "not of --kind phoneme" in capsys.readouterr().err and not (files / "n").exists()
+    assert "not with --kind phoneme" in capsys.readouterr().err and not (files / "n").exists()
 
 
 def test_words_of_a_head_are_spread_by_their_letters():

@@ -13,7 +13,7 @@ from vsr.core.errors import VsrError
 from vsr.data.batch import Batch, CropDataset
 from vsr.data.manifest import Clip, write_manifest
 from vsr.data.transforms import Augmentation, trim_span
-from vsr.evaluation.topk import Accuracy, accuracy, read_ranked, wilson_interval
+from vsr.evaluation.topk import Accuracy, accuracy, read_ranked, row, wilson_interval
 from vsr.models.lipreader import LipReader, LipReaderConfig
 from vsr.modelstore.folder import load_model
 from vsr.objectives.registry import objective_of
@@ -169,10 +169,10 @@ def test_training_decoding_and_scoring(lists, tmp_path, capsys):
     assert sum(np.exp([own["score"] for own in record["nbest"]])) == pytest.approx(1, abs=1e-5)
     result = str(tmp_path / "run/result/test.json")
     assert main(["score", "--ref", lists["test"], "--hyp", out, "--accuracy", "--json", result]) == 0
-    assert "top-1 100.00% [60.97%, 100.00%]  top-5 100.00%  scored 6  skipped 0" in capsys.readouterr().out
+    assert "top-1 100.00% [60.97%, 100.00%]  top-3 100.00%  scored 6  skipped 0" in capsys.readouterr().out
     page = tmp_path / "RESULTS.md"
     assert main(["results", "--run", str(tmp_path / "run"), "--command", "here", "--out", str(page)]) == 0
-    assert "| test | 6 | 0 | 100.00 | 60.97 - 100.00 | 100.00 |" in page.read_text(encoding="utf-8")
+    assert "| test | 6 | 0 | 100.00 | 60.97 - 100.00 | - |" in page.read_text(encoding="utf-8")
     own = ["--model", model, "--manifest", lists["test"], "--out", str(tmp_path / "p")]
     for verb in (["transcribe", __file__, "--model", model], ["posteriors", *own], ["rescore", "--nbest", out, *own]):
         assert main(verb) == 1
@@ -192,6 +192,11 @@ def test_accuracy_counts_ranks(tmp_path):
     total, each = accuracy(references, {"a": ["above"], "b": [*listed[1:], "below"], "c": [*listed, "here"]})
     assert (total.top1, total.top5, total.scored, total.skipped) == (1 / 3, 2 / 3, 3, 1)
     assert [own.rank for own in each] == [1, 5, 6] and isinstance(total, Accuracy)
+    assert "top-5 66.67%" in str(total)
+    short, _ = accuracy(references, {"a": ["above", "one", "two"], "b": ["one", "two", "below"], "c": ["two", "one"]})
+    assert short.top5 is None and "top-3 66.67%" in str(short)  # what stands fourth is not known
+    assert row("words", short.as_dict()).endswith("| - |")
+    assert "top-" not in str(accuracy(references, {"a": ["above"]})[0])[5:]
     with pytest.raises(VsrError, match="1 hypotheses have no reference, such as e"):
         accuracy(references, {"e": ["here"]})
     (tmp_path / "h.jsonl").write_text('{"id": "a", "text": "above"}\n', encoding="utf-8")

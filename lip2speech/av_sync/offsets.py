@@ -100,7 +100,10 @@ def measure(
         VsrError: bad_manifest, bad_features.
     """
     if len(clips) < LEAST:
-        raise VsrError("bad_manifest", f"{len(clips)} clips cannot teach what lips sound like: give {LEAST} or more")
+        raise VsrError(
+            "bad_manifest",
+            f"{len(clips)} clips are too few to learn how lips and sound go together: give {LEAST} or more",
+        )
     learned = len(clips)
     data = _Corpus([*clips, *others], learned, features, seed)
     measured = Measured({id: Lag(0.0, 0.0, 0.0) for id in data.ids}, 0.0)

@@ -34,7 +34,9 @@ def has_consented() -> bool:
 def add_consent_argument(group) -> None:
     """Declare --consent."""
     group.add_argument(
-        "--consent", action="store_true", help="whose voice and face it is has agreed; asked for once, then kept"
+        "--consent",
+        action="store_true",
+        help="the person whose voice or face it is has agreed; asked once, then remembered",
     )
 
 

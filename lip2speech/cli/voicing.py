@@ -25,12 +25,16 @@ def add_voice_arguments(parser: argparse.ArgumentParser, voice) -> None:
     """Declare whose voice it is, its prosody, model and flow; ``voice``: the group of the first of them."""
     voice.add_argument(
         "--reference", action="append", default=[], metavar="[N=]WHO",
-        help="a recording; own: the video's sound; anonymous[:SEED]: nobody; face: by its looks; NAME: a saved voice; "
-        "with N=, of face N (default: the model's own)",
+        help="a recording; own: the video's sound; anonymous[:SEED]; face: made from the looks; NAME: a saved voice; "
+        "with N=, for face N (default: the model's own)",
     )  # fmt: skip
-    voice.add_argument("--fill", metavar="START-END", help="make these seconds of the sound alone, to fit the rest")
+    voice.add_argument(
+        "--fill", metavar="START-END", help="synthesise only these seconds of the sound, to fit the rest"
+    )
     add_prosody_arguments(voice)
-    voice.add_argument("--emotion", metavar="NAME[:A[,B]]", help="towards it by A (1), away from others by B (0)")
+    voice.add_argument(
+        "--emotion", metavar="NAME[:A[,B]]", help="strength A towards it (1), B away from the others (0)"
+    )
     add_watermark_argument(voice)
     add_token_arguments(voice)
     add_consent_argument(voice)
@@ -67,7 +71,7 @@ def _check_voice(args: argparse.Namespace) -> None:
 
     if emotion := emotion_of(args.emotion):
         if args.tokens:
-            raise VsrError("bad_options", "--emotion is of a flow, not of --tokens")
+            raise VsrError("bad_options", "--emotion works only with the flow, not with --tokens")
         from lip2speech.inference.folder import ACOUSTIC, check_feels, find_model
 
         check_feels(find_model(args.model) / ACOUSTIC, emotion.name)
@@ -87,7 +91,9 @@ def check_gap(args: argparse.Namespace) -> None:
 
     gap_of(args.fill)
     if args.noisy:
-        raise VsrError("bad_options", "--fill keeps the sound around the gap, --noisy makes all of it again: give one")
+        raise VsrError(
+            "bad_options", "--fill keeps the sound around the gap, --noisy resynthesises all of it: give one of them"
+        )
 
 
 def voice(args: argparse.Namespace, plan, text_for: Callable, write_words: Callable) -> int:

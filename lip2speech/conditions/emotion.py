@@ -61,5 +61,5 @@ class EmotionTrack:
         """(N, E) of one emotion all the time. Raises VsrError bad_options, with those that there are."""
         if name not in self.emotions:
             known = ", ".join(sorted(self.emotions))
-            raise VsrError("bad_options", f"this voice knows no emotion '{name}': it can be {known}")
+            raise VsrError("bad_options", f"this voice does not know the emotion '{name}': it can be {known}")
         return np.tile(np.eye(self.width, dtype=np.float32)[self.emotions.index(name)], (steps, 1))

@@ -64,7 +64,7 @@ def _figure(outcome: Outcome, name: str) -> float:
 
 
 def _of_words(clips: Sequence[Clip], first: Sequence[Outcome], second: Sequence[Outcome]) -> Pair:
-    """Of word errors, over the clips that have a text; what could not be heard is deleted words."""
+    """Of word errors, over the clips that have a text; unrecognised clips count as deleted words."""
     norm = normaliser(NORMALISER)
     each = [
         [word_errors(norm(clip.text), norm(own.heard)) for own in both]

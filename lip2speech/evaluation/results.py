@@ -11,16 +11,16 @@ from vsr.evaluation.results import provenance
 from vsr.evaluation.runs import outputs_of, read_runs, title_of, with_run, write_runs
 
 LEGEND = {
-    "moved": "the natural recording, moved onto the video's clock by `lip2speech sync`: what a voice without a fault "
-    "would score that knows nothing of the recording's offset",
-    "natural, other pauses": "the natural words amid the pauses of another clip: what a voice without a fault would "
-    "score that knows nothing of the recording's noise",
-    "moved, other pauses": "both: what can be scored without knowing the recording's offset and noise",
+    "moved": "the natural recording on the video's clock (`lip2speech sync`): the score of a perfect voice that does "
+    "not know the recording's offset",
+    "natural, other pauses": "the natural words with the pauses of another clip: the score of a perfect voice that "
+    "does not know the recording's noise",
+    "moved, other pauses": "both: the score of a perfect voice that knows neither",
     "copy": "natural mel and units through the vocoder",
     "copy32": "the same with 32 rounds of mel consistency",
-    "system": "what is seen, with the words that the lips are read as where the voice has a listener",
-    "lips": "what is seen, without words",
-    "other_words": "what is seen, with the words of another clip: a control",
+    "system": "from the lips, with the words read from them if the voice has a listener",
+    "lips": "from the lips, without words",
+    "other_words": "from the lips, with the words of another clip: a control",
 }
 
 

@@ -126,7 +126,7 @@ def header(protocol: str, asr: str) -> str:
     }
     return (
         f"Reference voice: {protocol} ({voices[protocol]}). ASR: {asr or 'none'}"
-        f"{', normaliser ' + NORMALISER + ', what could not be heard is deleted words' if asr else ''}. "
+        f"{', normaliser ' + NORMALISER + ', unrecognised clips count as deleted words' if asr else ''}. "
         "STOI, ESTOI and PESQ at 16 kHz, not aligned; PESQ is ITU-T P.862, narrow (nb) and wide band (wb). "
         "Offset: positive when the voice is late. Words: aligned, from the first word to the last."
     )

@@ -42,10 +42,10 @@ def extract(clip: Clip, codebook: Codebook, extractor, offset: float = 0.0) -> d
     Raises VsrError: unreadable, no_sound, silent, not_finite, late_face.
     """
     if _images(clip) > clip.num_frames:
-        raise VsrError("late_face", f"{clip.video}: the crop is shorter than the video, so sound and lips part")
+        raise VsrError("late_face", f"{clip.video}: the crop is shorter than the video, so sound and lips do not match")
     wave = moved(natural_wave(clip), offset)
     if np.abs(wave).max() < SILENT:
-        raise VsrError("silent", f"{clip.video}: its sound is silence")
+        raise VsrError("silent", f"{clip.video}: its sound is silent")
     if not np.isfinite(wave).all():
         raise VsrError("not_finite", f"{clip.video}: its sound holds values that are not finite")
     sound = torch.from_numpy(wave)
@@ -145,7 +145,7 @@ def _check_features(path: Path) -> None:
     except (OSError, SafetensorError):
         return
     if strange:
-        raise VsrError("exists", f"{path} is there and holds no speech features: choose another --out")
+        raise VsrError("exists", f"{path} exists and holds no speech features: choose another --out")
 
 
 @cache

@@ -30,9 +30,10 @@ from vsr.core.errors import Incomplete
 from vsr.core.progress import Watch
 from vsr.face.mouth_crop import MouthClip
 from vsr.face.mouth_source import MouthSource
-from vsr.face.speaker_selection import Part, number_of_faces, unread
-from vsr.inference.assemble import skipped_of
+from vsr.face.speaker_selection import Part, number_of_faces
+from vsr.inference.assemble import skipped_of, tracks_of
 from vsr.inference.listening import waves_at
+from vsr.inference.seen import Seen
 from vsr.media.audio import read_wave
 from vsr.media.container import video_clock
 from vsr.output.transcript import TimedWord
@@ -87,10 +88,10 @@ def speak(
     number, speakers = number_of_faces(options.faces), speakers_of(loaded, reference, path, options.faces)
     source = MouthSource(path, number, mesh=text.mesh, on_request=True, watch=watch)
     first, mixer = video_clock(path)[1], Mixer()
-    skipped, end = [], first
+    seen, end = Seen(), first
     for own in source.to_the_break():
         for part in own.parts:
-            skipped += unread(part)
+            seen.take(part)
             for at, crop, told in _utterances(path, part, first, text, options):
                 wave = voice_of(loaded, crop, speakers[part.face], told)
                 mixer.add(part.face, at, options.shape(wave) if options.shape else wave)
@@ -100,7 +101,8 @@ def speak(
     wave = mixer.mixed(voice_samples(path, end - first, source.frames))
     wave = _patched(path, wave, (first, end), options.gap) if options.gap else wave
     faces = tuple(sorted(mixer.last))
-    spoken = Spoken(wave, mixer.added / SAMPLE_RATE, faces, source.info.stream, skipped_of(skipped))
+    unread, tracks = skipped_of(seen.skipped), tracks_of(seen.tracks)
+    spoken = Spoken(wave, mixer.added / SAMPLE_RATE, faces, source.info.stream, unread, tracks)
     if source.broken:
         raise Incomplete(source.broken.reason, source.broken.message, spoken)
     return spoken

@@ -29,7 +29,7 @@ def face_folder(model: str | Path) -> Path:
     if _is_one(Path(model)):
         return Path(model)
     place = places[0] if places[0].parent.is_dir() else places[1]
-    raise VsrError("bad_model", f"{model} knows no voices of faces: lip2speech face trains what {place} is to be")
+    raise VsrError("bad_model", f"{model} knows no voices of faces: train {place} with lip2speech face")
 
 
 def _is_one(folder: Path) -> bool:

@@ -52,9 +52,7 @@ class LoadedVoice:
     def listener(self):
         """What pulls towards text, read when first asked for. Raises VsrError no_listener, bad_model."""
         if not self.has_listener:
-            raise VsrError(
-                "no_listener", f"{self.parts[0]} has no listener, which text needs: --text none does without"
-            )
+            raise VsrError("no_listener", f"{self.parts[0]} has no listener, which text needs: use --text none")
         return load_listener(self.parts[0] / LISTENER, self.voice)
 
     @cached_property
@@ -80,10 +78,12 @@ def check_feels(acoustic: Path, name: str = "") -> None:
     """Refuse an acoustic model that knows no emotions, or not this one. Raises VsrError bad_model, bad_options."""
     folder = acoustic / EMOTION
     if not (folder / CONFIG_FILE).is_file():
-        raise VsrError("bad_model", f"{acoustic} knows no emotions: lip2speech listener trains what {folder} is to be")
+        raise VsrError("bad_model", f"{acoustic} knows no emotions: train {folder} with lip2speech listener")
     known = read_config(folder)["model"].get("words", [])
     if name and name not in known:
-        raise VsrError("bad_options", f"this voice knows no emotion '{name}': it can be {', '.join(sorted(known))}")
+        raise VsrError(
+            "bad_options", f"this voice does not know the emotion '{name}': it can be {', '.join(sorted(known))}"
+        )
 
 
 HEARS_NONE = "speaks from lips alone: train one with a condition of kind noisy, and give it as the model"
@@ -132,7 +132,7 @@ def load_listener(folder: str | Path, voice):
     listener, _ = load_part(folder, Listener, ListenerConfig)
     own, heard = (torch.stack([part.mel_mean, part.mel_deviation]).cpu() for part in (voice, listener))
     if not torch.allclose(own, heard, atol=0.02):  # both are stored in half precision
-        raise VsrError("bad_model", f"{folder} was trained for another voice: its mels are normalised otherwise")
+        raise VsrError("bad_model", f"{folder} was trained for another voice: its mels are normalised differently")
     return listener.to(voice.mel_mean.device)
 
 

@@ -83,7 +83,7 @@ def before_hearing(reference: Reference) -> np.ndarray:
     """
     if reference.kind in (OWN, FACE):
         known = "give a recording, a saved voice or anonymous"
-        raise VsrError("bad_options", f"--reference {reference.kind}: nobody is seen or heard before; {known}")
+        raise VsrError("bad_options", f"--reference {reference.kind}: nobody has been seen or heard before; {known}")
     if reference.kind == ANONYMOUS:
         return anonymous_vector(shipped_pool(), None, reference.seed)
     return whose(reference, "").vector

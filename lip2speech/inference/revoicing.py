@@ -81,7 +81,7 @@ def revoice(
     check_speaks_units(loaded)
     check_feels(loaded, emotion)
     if not len(wave):
-        raise VsrError("too_short", "there is no sound to speak again")
+        raise VsrError("too_short", "there is no sound to revoice")
     whole = np.pad(wave, (0, -len(wave) % SAMPLES_PER_FRAME)).astype(np.float32)
     return fit_length(_said(loaded, heard(loaded, whole), speaker, options, emotion), len(wave))
 

@@ -59,7 +59,7 @@ def saved_vector(name: str) -> np.ndarray:
     known = saved_names()
     if name not in known:
         there = f"saved: {', '.join(known)}" if known else "none is saved: lip2speech voices add NAME FILE"
-        raise VsrError("bad_options", f"{name}: no such file, and no saved voice is called so ({there})")
+        raise VsrError("bad_options", f"{name}: no such file, and no saved voice has that name ({there})")
     record = saved_record(name)
     vector = np.asarray(record["vector"], np.float32)
     return vector / np.linalg.norm(vector)
@@ -84,7 +84,7 @@ def saved_record(name: str) -> dict:
 def remove_voice(name: str) -> None:
     """Forget a voice. Raises VsrError bad_options where none is called so."""
     if name not in saved_names():
-        raise VsrError("bad_options", f"no voice of the name {name} is saved: lip2speech voices lists them")
+        raise VsrError("bad_options", f"no saved voice is called {name}: lip2speech voices lists them")
     _path_of(name).unlink()
 
 

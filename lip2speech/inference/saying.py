@@ -78,9 +78,9 @@ def phones_of_sentences(sentences: Sequence[str], language: str, config: TextUni
     words = dict.fromkeys(word for own in sentences for word in own.split())
     odd = [named for word in words if (named := unsaid(word, phones_in(word, language), strange, config.scripts))]
     if odd := odd or sorted(strange):
-        raise VsrError("bad_text", f"no pronunciation that the model has learnt: {', '.join(odd)}")
+        raise VsrError("bad_text", f"no pronunciation that the model has learned: {', '.join(odd)}")
     if (longest := max(map(len, each))) > MOST:
-        raise VsrError("too_long", f"a sentence has {longest} sounds, more than {MOST}: end it sooner by a full stop")
+        raise VsrError("too_long", f"a sentence has {longest} sounds, more than {MOST}: end it sooner with a full stop")
     return each
 
 

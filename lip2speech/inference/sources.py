@@ -94,4 +94,4 @@ def _check_ours(ledger: Ledger, clip: Clip) -> None:
     except (OSError, SafetensorError):
         ours = not os.path.exists(wave)
     if not ours:
-        raise VsrError("exists", f"{wave} is there and lip2speech synthesize did not make it: choose another --out")
+        raise VsrError("exists", f"{wave} exists and was not made by lip2speech synthesize: choose another --out")

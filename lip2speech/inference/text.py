@@ -139,7 +139,7 @@ def resolved(loaded: LoadedVoice, given: str | None, flow: FlowOptions) -> str:
     if given != NONE:
         _ = loaded.listener
         if not flow.steps:
-            raise VsrError("bad_options", "--text needs steps of the flow, which it bends: --steps is 0")
+            raise VsrError("bad_options", "--text guides the steps of the flow, and --steps is 0")
     return given
 
 
@@ -186,7 +186,7 @@ def given_text(loaded: LoadedVoice, text: str, path: str | Path, faces: str | in
     from vsr.inference.alignment import align_video
 
     if str(faces) not in ("largest", "1"):
-        raise VsrError("bad_options", "--text with words is what one face says: leave out --faces, or use --text read")
+        raise VsrError("bad_options", "--text with words is spoken by one face: leave out --faces, or use --text read")
     check_words(loaded, text)
     (segment,) = align_video(loaded.reader, path, text, faces).segments
     return Text({segment.face: [TimedWord(w.word, w.start, w.end, 1.0) for w in segment.words]})

@@ -101,6 +101,8 @@ def check_decoding(model: TokenModel, options: TokenOptions) -> None:
     generator = model.generator
     if not isinstance(generator, TokenLM):
         if options.decode != GREEDY or options.heads:
-            raise VsrError("bad_options", "--decode and --heads are of a language model; this one fills in masks")
+            raise VsrError(
+                "bad_options", "--decode and --heads work only with a language model; this token model fills in masks"
+            )
     elif options.heads > 1 + len(generator.ahead):
         raise VsrError("bad_options", f"--heads {options.heads}: this token model has {1 + len(generator.ahead)}")

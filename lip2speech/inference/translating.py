@@ -63,7 +63,7 @@ def translate_wave(translator: LoadedTranslator, wave: np.ndarray, language: str
     source = units.view(1, frames, UNITS_PER_FRAME).to(device)
     (found,) = translator.model.translate(source, torch.tensor([frames], device=device), language, same)
     if not found.units:
-        raise VsrError("no_speech", f"nothing that was heard could be said in {language}")
+        raise VsrError("no_speech", f"nothing that was heard could be translated into {language}")
     return found
 
 

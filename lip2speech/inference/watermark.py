@@ -78,7 +78,9 @@ def find(wave: np.ndarray, draw: int = DRAW) -> Found:
     Raises VsrError too_short: under half a second.
     """
     if len(wave) < FEWEST:
-        raise VsrError("too_short", f"{len(wave) / SAMPLE_RATE:.2f} s of sound: a mark is looked for in 0.5 s at least")
+        raise VsrError(
+            "too_short", f"{len(wave) / SAMPLE_RATE:.2f} s of sound: a watermark can be found in 0.5 s or more"
+        )
     starts = range(0, max(1, len(wave) - PART // 2), PART // 2)
     fits = [fit(wave[start : start + PART], draw) for start in starts]
     best = int(np.argmax(fits))

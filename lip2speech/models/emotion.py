@@ -57,5 +57,5 @@ def class_of(listener: Listener, name: str) -> int:
     number = listener.class_of(name)
     if number is None:
         known = ", ".join(sorted(listener.config.words))
-        raise VsrError("bad_options", f"this voice knows no emotion '{name}': it can be {known}")
+        raise VsrError("bad_options", f"this voice does not know the emotion '{name}': it can be {known}")
     return number

@@ -70,14 +70,15 @@ def add_flow_arguments(parser: argparse.ArgumentParser) -> None:
         shown = f"{default:g}" if isinstance(default, float) else default
         flow.add_argument(f"--{name}", type=kind, default=default, metavar=metavar, help=f"{about} (default: {shown})")
 
-    add("steps", int, "N", "of the flow; 0: coarse mel")
-    add("guidance", _number_or_chain, "G|NAME=G,...", "1: plain; or a chain of conditions, a scale each")
+    add("steps", int, "N", "steps of the flow; 0: coarse mel")
+    add("guidance", _number_or_chain, "G|NAME=G,...", "1: none; or one scale for each of several conditions")
     add("solver", str, "NAME", " or ".join(SOLVERS))
-    add("temperature", float, "T", "of the start's noise")
-    add("seed", int, "N", "of the noise")
+    add("temperature", float, "T", "scale of the starting noise")
+    add("seed", int, "N", "seed of the noise")
     add("detail", float, "M", "share kept of what the flow adds to the coarse mel")
     pull = f"text={usual.pull:g}"
-    flow.add_argument("--pull", default=pull, metavar="text=W", help=f"towards what is said (default: {pull})")
+    about = f"strength of the pull towards the words (default: {pull})"
+    flow.add_argument("--pull", default=pull, metavar="text=W", help=about)
 
 
 def _number_or_chain(given: str) -> Guidance:

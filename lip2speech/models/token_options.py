@@ -40,14 +40,17 @@ class TokenOptions:
             self, reason="bad_options", heads=Range(0, 64), steps=Range(1, 1000), temperature=Range(0, 100), seed=SEED
         )
         if self.decode == GREEDY and self.heads > 1:
-            raise VsrError("bad_options", "--heads is of --decode viterbi or verified; greedy decoding asks one")
+            raise VsrError(
+                "bad_options", "--heads works only with --decode viterbi or verified; greedy decoding uses one head"
+            )
 
 
 def add_token_arguments(voice) -> None:
     """Declare --tokens, --decode and --heads."""
-    voice.add_argument("--tokens", metavar="DIR", help="a token model, which makes the mel in place of the flow")
+    voice.add_argument("--tokens", metavar="DIR", help="a token model, which makes the mel instead of the flow")
     voice.add_argument("--decode", metavar="|".join(DECODINGS), help="how its language model is decoded")
-    voice.add_argument("--heads", type=int, metavar="K", help="steps at once of viterbi and verified (default: all)")
+    at_once = "steps predicted at once by viterbi and verified (default: all)"
+    voice.add_argument("--heads", type=int, metavar="K", help=at_once)
 
 
 def token_options(args: argparse.Namespace) -> TokenOptions | None:
@@ -57,7 +60,7 @@ def token_options(args: argparse.Namespace) -> TokenOptions | None:
     """
     if not args.tokens:
         if args.decode or args.heads is not None:
-            raise VsrError("bad_options", "--decode and --heads are of a token model: give --tokens")
+            raise VsrError("bad_options", "--decode and --heads work only with a token model: give --tokens")
         return None
     if not (Path(args.tokens) / CONFIG_FILE).is_file():
         problem = "is no folder of a token model: give the model/ of a lip2speech train with model.generator"
@@ -72,5 +75,5 @@ def check_tokens_alone(args: argparse.Namespace, text: str | None, noisy: str | 
     if not args.tokens:
         return text
     if noisy or text not in (None, "none"):
-        raise VsrError("bad_options", f"{'--noisy' if noisy else '--text'} is of a flow, not of --tokens")
+        raise VsrError("bad_options", f"{'--noisy' if noisy else '--text'} works only with the flow, not with --tokens")
     return "none"

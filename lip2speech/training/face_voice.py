@@ -110,7 +110,9 @@ class FaceRun(PartRun):
         self.settings = model_settings(FaceVoiceConfig, self.config.model)
         train, dev = (self._featured(name, clips) for name, clips in (("train", train), ("dev", dev)))
         if both := {clip.speaker for clip in train} & {clip.speaker for clip in dev}:
-            raise VsrError("bad_config", f"{sorted(both)[0]} is in train and dev: faces are learned by heart so")
+            raise VsrError(
+                "bad_config", f"{sorted(both)[0]} is in train and dev: the network would only memorise the faces"
+            )
         self.train = FaceClips(train, data.features, self.settings.frames, self.config.seed)
         self.dev = FaceClips(dev, data.features, self.settings.frames)
         self.sampler = FrameBudgetSampler([1] * len(train), data.clips, self.config.seed)

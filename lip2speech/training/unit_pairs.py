@@ -87,7 +87,7 @@ def units_of(clips: Sequence[Clip], codebook: Codebook, features: str = "") -> d
     """id -> units (2T,) of each clip: those of a folder, or made of its sound. Raises VsrError."""
     size, sounds = len(codebook), {clip.id: clip.sound for clip in clips}
     if twice := [clip.id for clip in clips if sounds[clip.id] != clip.sound]:
-        raise VsrError("bad_manifest", f"{twice[0]} is the id of two sounds: give the clips of each list other ids")
+        raise VsrError("bad_manifest", f"{twice[0]} is the id of two sounds: give the clips of the lists different ids")
     if features:
         each = ((c.id, read_frame_units(features, c, "units", c.num_frames, UNITS_PER_FRAME, 1, size)) for c in clips)
         return {name: torch.from_numpy(own).flatten() for name, own in each}

@@ -66,7 +66,8 @@ class Job:
         desk: folder on the same disk in which results are written before they take their names.
         source, reference: own copies of what was given; text: what is said, as `lip2speech speak --text` takes it.
         stage, share: of `STAGES`, and how much of that is done, None where nobody knows.
-        faces: those that have been read; left_out: how many more there are, which are not shown.
+        faces: those that have been read; left_out: how many more there are, which are not shown;
+            broken: what is damaged of its video.
         chosen: the face that its visitor looks at.
         early: seconds by which the copy that is played runs before the video's own clock.
         aspect: width of the frame by its height.
@@ -83,6 +84,7 @@ class Job:
     share: float | None = None
     faces: list[Face] = field(default_factory=list)
     left_out: int = 0
+    broken: str = ""
     chosen: int = 0
     early: float = 0.0
     aspect: float = 1.0
@@ -104,7 +106,7 @@ class Job:
         if self.dropped:
             raise Dropped
         if time.monotonic() - self.begun > PATIENCE:
-            raise VsrError("too_slow", f"{self.name}: given up after {PATIENCE / 60:.0f} minutes of work")
+            raise VsrError("too_slow", f"{self.name}: stopped after {PATIENCE / 60:.0f} minutes of work")
         self.stage, self.share = stage, share
 
     @contextmanager

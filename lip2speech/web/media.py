@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def recorded_seconds(path: str | Path, kind: str = "video") -> float:
 
 def playable_copy(video: str | Path, out: str | Path) -> None:
     """Write an H.264 .mp4 whose first frame is at zero: the file itself where it is one already, else encoded again
-    at 25 frames/s, without sound. Raises VsrError unreadable, no_video."""
+    at 25 frames/s, without sound; of one that is damaged what there is. Raises VsrError unreadable, no_video."""
     if _plays(video):
         with atomic_write(out) as temporary:
             shutil.copyfile(video, temporary)
@@ -69,7 +70,7 @@ def _encoded(video: str | Path, size: tuple[int, int], out: Path) -> tuple[int, 
             raise VsrError("unreadable", f"{video}: frames of {size[0]}x{size[1]} pixels cannot be shown")
         stream.pix_fmt, stream.codec_context.time_base = "yuv420p", Fraction(1, TICKS)
         first = None
-        for frames, times in read_frames(video):
+        for frames, times in _as_far_as_it_goes(video):
             if wanted := _larger(frames.shape[2:0:-1], size):
                 return wanted
             first = times[0] if first is None else first
@@ -80,6 +81,19 @@ def _encoded(video: str | Path, size: tuple[int, int], out: Path) -> tuple[int, 
                 target.mux(stream.encode(frame))
         target.mux(stream.encode())
     return None
+
+
+def _as_far_as_it_goes(video: str | Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """`read_frames` of a video that may break off or be damaged, which is told of elsewhere. Raises VsrError where it
+    has no frames."""
+    some = False
+    try:
+        for chunk in read_frames(video):
+            some = True
+            yield chunk
+    except VsrError:
+        if not some:
+            raise
 
 
 def _larger(frame: tuple[int, int], canvas: tuple[int, int]) -> tuple[int, int] | None:

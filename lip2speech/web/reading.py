@@ -62,7 +62,8 @@ def inspect_job(models: Models, job: Job, number: int) -> None:
     try:
         if not (job.folder / name).exists():
             watch = Watch(progress=lambda *_: job.enter("faces"))
-            inspection = inspect_video(models.reader, job.source, face=job.faces[number].number, watch=watch)
+            face = job.faces[number].number
+            inspection = inspect_video(models.reader, job.source, face=face, watch=watch, broken=[])
             page = render_voiced(inspection, models.voice, wanted_voice(job.reference))
             with job.result(name) as out:
                 write_text(out, page)
@@ -110,7 +111,9 @@ def _faces(models: Models, job: Job, seconds: float) -> list:
     from vsr.face.mouth_crop import crop_tracks
     from vsr.media.container import video_clock
 
-    clips = crop_tracks(job.source, _Watched(job, round(seconds * FPS)), mesh_for(models.reader))
+    broken: list[VsrError] = []
+    clips = crop_tracks(job.source, _Watched(job, round(seconds * FPS)), mesh_for(models.reader), broken)
+    job.broken = str(broken[0]).removeprefix(f"{job.source}: ") if broken else ""
     job.early = video_clock(job.source)[1]
     job.aspect = clips[0].info.width / clips[0].info.height
     job.left_out = max(0, len(clips) - MAX_FACES)
@@ -150,6 +153,7 @@ def _voice(models: Models, job: Job, clip, number: int, vector) -> None:
     from vsr.media.mux.mux import mux
 
     words, note = _said(models, job, number)
+    note += f" The video {job.broken}: what could not be read is left out." if job.broken else ""
     spoken = speak_clip(models.voice, clip, vector, words=words)
     with job.result(f"{number}.mp4") as out:
         mux(job.folder / "video.mp4", spoken.wave, out, comment=SYNTHETIC)

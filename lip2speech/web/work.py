@@ -135,7 +135,7 @@ class Worker:
         ahead = len(self._line)
         if ahead > self.limits.queue:
             what = f"{ahead} clips are" if ahead > 1 else "a clip is"
-            raise VsrError("busy", f"Many are here just now: {what} before yours. Please try again in a minute.")
+            raise VsrError("busy", f"Many visitors are waiting: {what} before yours. Please try again in a minute.")
         job.stage, job.share, job.dropped = "waiting", None, False
         self._line.append(job)
 

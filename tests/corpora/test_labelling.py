@@ -149,7 +149,7 @@ def test_nothing_of_other_settings_or_of_somebody_else_is_replaced(folder, known
     assert before == {path: path.read_bytes() for path in (tmp_path / "out").iterdir()}
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "manifest.jsonl").write_text("{}", encoding="utf-8")
-    with pytest.raises(VsrError, match="is there already"):
+    with pytest.raises(VsrError, match="exists already"):
         label(folder, tmp_path / "own")
 
 

@@ -169,14 +169,14 @@ def test_what_is_there_is_kept_and_made_again_only_where_its_source_is_another(r
 def test_nothing_that_is_there_is_replaced(recorded, tmp_path):
     clips = [clip for clip in recordings([recorded]) if clip.id == "a"]
     (tmp_path / "a.mkv").write_bytes(b"mine")
-    with pytest.raises(VsrError, match="not of this set"):
+    with pytest.raises(VsrError, match="not part of this set"):
         corrupt_corpus(clips, tmp_path, NOTHING)
     assert (tmp_path / "a.mkv").read_bytes() == b"mine" and len(list(tmp_path.iterdir())) == 1
     with pytest.raises(VsrError, match="what is read"):
         corrupt_corpus(clips, recorded, NOTHING)
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "manifest.jsonl").write_text("{}", encoding="utf-8")
-    with pytest.raises(VsrError, match="is there already"):
+    with pytest.raises(VsrError, match="exists already"):
         corrupt_corpus(clips, tmp_path / "own", NOTHING)
     corrupt_corpus(clips, tmp_path / "out", NOTHING)
     before = {path: path.read_bytes() for path in (tmp_path / "out").iterdir()}

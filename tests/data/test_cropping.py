@@ -145,6 +145,6 @@ def test_other_peoples_files_stay(corpus, face_clip):
     assert (out / "manifest.jsonl").read_bytes() == before and not (out / "c.npy").exists()
     (corpus / "arrays").mkdir()
     np.save(corpus / "arrays" / "c.npy", np.zeros((3, 512), np.float32))
-    with pytest.raises(VsrError, match="holds no mouth crop"):
+    with pytest.raises(VsrError, match="is not a mouth crop"):
         crop_corpus(corpus / "in.jsonl", corpus / "arrays")
     assert np.load(corpus / "arrays" / "c.npy").shape == (3, 512)

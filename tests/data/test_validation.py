@@ -5,6 +5,7 @@ import pytest
 
 from lip2speech.cli import main as speech
 from tests.footage import tone, write_recording
+from tests.video.test_damage import damaged
 from vsr.cli import main
 from vsr.core.files import read_json
 from vsr.data.manifest import Clip, write_manifest
@@ -39,6 +40,20 @@ def test_every_fault_is_named(manifest, jobs):
     }  # fmt: skip
     assert found.hours * 3600 == pytest.approx(1.0 + 0.4, abs=0.05)
     assert found.sizes == {"256x256": 2} and found.rates == {"25": 2}
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_damage_is_found_by_decoding(tmp_path, capsys, jobs):
+    """Headers say nothing of it: a list of films was found fine of which the next step refused each."""
+    whole = write_recording(tmp_path / "whole.mkv", np.arange(100) / 25, tone(4), options={"g": "25"})
+    spoilt = damaged(whole, tmp_path / "spoilt.mkv")
+    write_manifest(tmp_path / "films.jsonl", [Clip("whole", str(whole), "bin"), Clip("spoilt", str(spoilt), "bin")])
+    films = ["validate", "--manifest", str(tmp_path / "films.jsonl"), "--jobs", jobs, "--tolerate", "1"]
+    assert main(films) == 0 and "refused: none" in capsys.readouterr().out
+    assert main([*films, "--decode", "--report", str(tmp_path / "r.json")]) == 0
+    assert "refused: 1 unreadable" in capsys.readouterr().out
+    (found,) = read_json(tmp_path / "r.json").values()
+    assert list(found["refused"]) == ["spoilt"] and "is damaged from" in found["refused"]["spoilt"][1]
 
 
 def test_options_that_cannot_be_are_refused(manifest, capsys):

@@ -5,12 +5,9 @@ import random
 from pathlib import Path
 
 import pytest
-from hypothesis import strategies as st
 
 from vsr.cli import main
 from vsr.decoding.combination import feature_names
-
-WORDS = st.lists(st.sampled_from(["red", "blue", "green", "at", "by", "with"]), max_size=6)
 
 
 def refused(argv, capsys, status=1) -> str:
@@ -113,3 +110,19 @@ def test_a_member_is_given_once_and_says_how_sure_it_is(lists, capsys):
     for broken in ("{", '{"weights": {"member_0": NaN}}'):
         (folder / "w.json").write_text(broken, "utf-8")
         assert "holds no weights" in refused([*call, "--weights", weights], capsys)
+
+
+def test_two_votes_never_outvote_the_first_and_that_is_said(lists, capsys):
+    folder, (first, second, third) = lists
+    call = ["combine", "--out", str(folder / "o.jsonl"), "--ref", str(folder / "ref.jsonl")]
+    assert main([*call, first, second]) == 0
+    said = capsys.readouterr().err
+    assert f"neither is the more: this is {first} as it was" in said
+    texts = [
+        [json.loads(line)["text"] for line in Path(own).read_text("utf-8").splitlines()]
+        for own in (first, folder / "o.jsonl")
+    ]
+    assert texts[0] == texts[1]
+    assert main([*call, first, second, third]) == 0
+    assert f"{second} (0.00%) is better than {first}" in capsys.readouterr().err
+    assert main([*call, second, first, third]) == 0 and "vsr combine" not in capsys.readouterr().err

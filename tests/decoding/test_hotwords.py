@@ -102,7 +102,7 @@ def test_the_commands_take_a_list_and_tell_of_it(tiny_model, face_clip, tmp_path
     "lines, message",
     [
         (["", " "], "has 0 words or phrases"),
-        (["set", "blue", "Set"], "line 3: 'set' stands in line 1, too"),
+        (["set", "blue", "Set"], "line 3: 'set' is also in line 1"),
         (["gr\u00fcn"], "lip reader's tokens: they lack \u00fc"),
     ],
 )

@@ -152,7 +152,7 @@ def test_a_reader_of_characters_takes_words_without_pronunciation(tmp_path):
         (WordTokenizer(["bin"]), "bin\n", "reads into words"),
         (CharTokenizer(), "", "holds no words"),
         (CharTokenizer("ab "), "cab\n", "cannot write 'cab'"),
-        (CharTokenizer(), None, "keeps no words"),
+        (CharTokenizer(), None, "has no word list"),
         (CharTokenizer(), "bin blue at f\n", "a line is a word"),
     ],
 )

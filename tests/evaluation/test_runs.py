@@ -114,6 +114,9 @@ def test_a_page_of_something_else_is_not_written_over(desk, capsys, line):
 
 def test_the_line_of_isolated_words():
     assert wer_line({"top1": 0.5, "top5": 1.0, "scored": 8}) == "%ACC 50.00 [ top 5: 100.00, 8 scored ]"
+    short = {"top1": 0.5, "top5": None, "scored": 8, "listed": 0.75, "places": 3}
+    assert wer_line(short) == "%ACC 50.00 [ top 3: 75.00, 8 scored ]"
+    assert wer_line(short | {"places": 1}) == "%ACC 50.00 [ 8 scored ]"
 
 
 def test_words_without_times_are_not_compared_by_them():

@@ -1,6 +1,7 @@
 """Own phrases: enrolled, kept, recognised, forgotten; refusals in a line, with nothing half-written."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +20,12 @@ CLIP = Path(__file__).parents[2] / "demo" / "clip.mp4"
 
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory):
-    """Three mouths that move in three ways."""
+    """Four mouths that move in four ways."""
     folder, face = tmp_path_factory.mktemp("clips"), talking_face(60)
-    orders = {"slow": np.repeat(np.arange(15), 2), "fast": np.arange(0, 60, 2), "halting": np.arange(30) // 5 * 9}
+    orders = {
+        "slow": np.repeat(np.arange(15), 2), "fast": np.arange(0, 60, 2), "halting": np.arange(30) // 5 * 9,
+        "late": np.arange(20, 50),
+    }  # fmt: skip
     return {name: str(write_video(folder / f"{name}.mp4", face[order])) for name, order in orders.items()}
 
 
@@ -73,12 +77,12 @@ def test_an_example_that_comes_in_while_another_is_seen_is_kept(phrases, clips, 
 
     def meanwhile(loaded, *given):
         monkeypatch.setattr(own, "streams_of", seen)
-        own.enrol(loaded, "phrases", "Ich habe Durst", [clips["fast"]])
+        own.enrol(loaded, "phrases", "Ich habe Durst", [clips["late"]])
         return seen(loaded, *given)
 
     monkeypatch.setattr(own, "streams_of", meanwhile)
     new = own.enrol(load_model(str(tiny_model)), "phrases", "Ich habe Durst", [clips["halting"]])
-    assert new.clips == ("slow.mp4", "fast.mp4", "halting.mp4") and len(new.examples) == 3
+    assert new.clips == ("slow.mp4", "late.mp4", "halting.mp4") and len(new.examples) == 3
 
 
 def test_phrases_are_listed_and_forgotten(phrases, capsys):
@@ -99,11 +103,17 @@ def refused(arguments, capsys, status=1):
 def test_what_cannot_be_is_refused_in_a_line(phrases, clips, landscape_clip, tmp_path, capsys):
     kept = {path: path.read_bytes() for path in Path("phrases").iterdir()}
     other, clip = ["--folder", "nowhere"], clips["slow"]
+    copies = [shutil.copy(clip, tmp_path / f"copy{number}.mp4") for number in range(11)]
     for arguments, said, status in (
         (["enrol", "x", clip, str(landscape_clip)], "no face", 1),
         (["enrol", "  ", clip], "a name", 1),
         (["enrol", "x"], "CLIP", 2),
-        (["enrol", "x", *[clip] * 11], "more than 10", 1),
+        (["enrol", "x", *(str(copy) for copy in copies)], "more than 10", 1),
+        (["enrol", "x", clip, clip], "given twice", 2),
+        (["enrol", "x", clip], "slow.mp4 is an example of 'Ich habe Durst' already: give a clip of this phrase", 2),
+        (["enrol", "Ich habe Durst", clips["late"], str(copies[0])], "already (slow.mp4): film the phrase again", 2),
+        (["enrol", "x", clips["late"], "nowhere.mp4"], "no such file", 1),
+        (["enrol", "x", "nowhere.mp4", "nor.mp4"], "no such file, nor any of the 1 others", 1),
         (["remove", "x"], "not enrolled", 1),
         (["own"], "CLIP", 2),
         (["own", clip, *other], "no phrase is enrolled", 1),

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from tests.conftest import talking_face
 from tests.models.test_contrast import SMALL, reader
 from vsr.cli import main
+from vsr.cli.commands.sync import told
 from vsr.core.errors import VsrError
 from vsr.decoding.synchrony import Synchrony, agreements, best_offset, load_synchrony, offset_of, save_synchrony
 from vsr.inference import synchrony
@@ -41,6 +42,24 @@ def test_agreements_are_means_of_cosines_and_confidence_is_above_the_median():
         assert float(found[place]) == pytest.approx(expected, abs=1e-5)
     known = found[found > -1]
     assert best_offset(found).confidence == pytest.approx(float(found.max() - known.median()), abs=1e-6)
+
+
+@pytest.mark.parametrize("most, known", [(15, True), (2, True)])
+def test_an_offset_is_known_by_its_lead_over_shifts_that_are_not_near(most, known):
+    found = torch.full((2 * most + 1,), 0.1)
+    found[most + 1], found[most + 2] = 0.6, 0.5
+    own = best_offset(found)
+    assert (own.frames, own.known) == (1, known) and own.lead == pytest.approx(0.5)
+    assert told(own) == "sound late by 1 frame (+0.04 s), confidence 0.50"
+
+
+def test_an_offset_that_does_not_stand_out_is_not_known():
+    """Clips of people whom the embeddings do not know were told to be in time at a confidence of 0.02."""
+    found = torch.full((31,), 0.1)
+    found[15], found[30] = 0.12, 0.11
+    own = best_offset(found)
+    assert not own.known and own.lead == pytest.approx(0.01, abs=1e-6)
+    assert told(own) == "offset not known; best guess in time (+0.00 s), confidence 0.02"
 
 
 def test_a_few_frames_that_agree_by_chance_are_no_offset():
@@ -92,7 +111,7 @@ def test_a_reader_trained_by_contrast_is_taken_and_others_are_refused(folders, t
     assert own.score(embeddings(9), embeddings(9)) == pytest.approx(10 - 3, abs=1e-3)
     with pytest.raises(VsrError, match="was not trained by contrast"):
         load_synchrony(folders["plain"])
-    with pytest.raises(VsrError, match="reads no lips and sound together"):
+    with pytest.raises(VsrError, match="does not read lips and sound together"):
         load_synchrony(str(tiny_model))
 
 
@@ -138,7 +157,8 @@ def test_the_verbs_read_videos_and_go_on_after_one_that_is_silent(folders, tmp_p
     said = capsys.readouterr()
     assert "has no sound: there is nothing to compare the lips with" in said.err and "confidence" in said.out
     (record,) = map(json.loads, out.read_text().splitlines())
-    assert record["file"] == path and abs(record["frames"]) <= 15
+    assert record["file"] == path and abs(record["best"]) <= 15
+    assert record["frames"] is record["seconds"] is None and "offset not known" in said.out  # it is noise
     assert main(["speakers", path, "--model", folders["contrast"], "--out", str(out)]) == 0
     assert "face 0 speaks in" in capsys.readouterr().out
     (record,) = map(json.loads, out.read_text().splitlines())

@@ -22,7 +22,7 @@ from vsr.modelstore.folder import SHIPPED, pixel_reader
 CLIP = Path(__file__).parents[2] / "demo" / "clip.mp4"
 USAGE = (
     "must end in", "what one face says", "no video of a mouth alone", "can be 0 to 1", "has no layer '9'",
-    "the same file", "a phrase is empty", "--text is empty", "is none; give frontend",
+    "the same file", "a phrase is empty", "--text is empty", "is not a layer; give frontend",
 )  # fmt: skip
 SAID = "place blue by m five please"
 
@@ -91,7 +91,7 @@ def test_align_writes_any_format_by_its_ending(tmp_path, capsys):
         (["find", "x", "nowhere.mp4"], "no such file"),
         (["find", "", "{clip}"], "a phrase is empty"),
         (["align", "{clip}", "--text", " "], "--text is empty"),
-        (["encode", "{clip}", "-o", "out", "--layers", "0,x"], "is none; give frontend"),
+        (["encode", "{clip}", "-o", "out", "--layers", "0,x"], "is not a layer; give frontend"),
         (["encode", "{clip}", "-o", "out", "--layers", "9"], "has no layer '9'"),
         (["encode", "{clip}", "{clip}", "-o", "out"], "the same file"),
         (["encode", "nowhere.mp4", "-o", "out"], "no such file"),
@@ -287,7 +287,7 @@ def test_nothing_is_read_for_a_reader_that_cannot_tell_its_domain(tiny_model, mo
 
     monkeypatch.setattr("vsr.inference.free_reading.decode", never)
     loaded = load_model(tiny_model)
-    assert known_lips(loaded, [torch.zeros(30, loaded.model.config.dim)]) is None
+    assert known_lips(loaded, [Encoded(0, torch.zeros(30, loaded.model.config.dim), np.zeros(31))]) is None
 
 
 def test_windows_of_a_long_video_are_judged_one_by_one(loaded, monkeypatch):
@@ -295,7 +295,9 @@ def test_windows_of_a_long_video_are_judged_one_by_one(loaded, monkeypatch):
     monkeypatch.setattr(
         "vsr.inference.free_reading.read_freely", lambda _, states: ([], seen.append(len(states)) or 0.1 * len(seen))
     )
-    assert known_lips(loaded, [torch.zeros(30, 4), torch.zeros(20, 4)]) == pytest.approx(0.15) and seen == [30, 20]
+    assert known_lips(
+        loaded, [Encoded(0, torch.zeros(count, 4), np.zeros(count + 1)) for count in (30, 20)]
+    ) == pytest.approx(0.15) and seen == [30, 20]
 
 
 @pytest.mark.parametrize("model", ["grid", "grid-tracks", "grid-av"])

@@ -62,6 +62,46 @@ def test_a_photograph_rests(photograph, tiny_model, capsys):
     assert [each["reason"] for each in record["skipped"]] == ["rest"]
 
 
+VERBS = {
+    "align": (["--text", "a b"], 1), "encode": (["-o", "out"], 1), "find": ([], 0), "phrases": ([], 1),
+    "phrases enrol": (["--folder", "own"], 1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_mask_is_told_from_lips_at_rest_by_every_verb(verb, masked, tiny_model, tmp_path, monkeypatch, capsys):
+    """Somebody who sees "at rest" would look for another moment, and not for the hand before the mouth."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "list.txt").write_text("a b\n")
+    first = {"find": ["a"], "phrases": ["list.txt"], "phrases enrol": ["a b"]}.get(verb, [])
+    more, status = VERBS[verb]
+    assert main([*verb.split(), *first, str(masked), *more, "--model", str(tiny_model)]) == status
+    printed = capsys.readouterr()
+    note = "the mouth is covered: 0.00 to 3.00 s, and no lips are seen to speak elsewhere"
+    assert printed.out == "" and printed.err == f"vsr: {masked}: {note}\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["list.txt"]
+
+
+@pytest.fixture(scope="module")
+def half(tmp_path_factory):
+    """The clip, and the clip with a mask, one behind the other."""
+    frames = frames_of(DEMO)
+    spoilt = cover(frames, piece_of(frames).points, **COVERS["black"])
+    return write_video(tmp_path_factory.mktemp("half") / "half.mp4", np.concatenate([frames, spoilt]))
+
+
+@pytest.mark.parametrize("verb", ["align", "encode", "find", "phrases"])
+def test_a_mouth_that_is_covered_for_a_while_is_told_by_every_verb(
+    verb, half, tiny_model, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "list.txt").write_text("a b\n")
+    first = {"find": ["a"], "phrases": ["list.txt"]}.get(verb, [])
+    assert main([verb, *first, str(half), *VERBS[verb][0], "--model", str(tiny_model)]) == 0
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "covered" in line]
+    assert line.startswith(f"vsr: {half}: the mouth is covered: ") and line.endswith("and is not read there")
+
+
 def test_a_mask_and_a_photograph_have_no_voice(masked, photograph, tiny_voice_folder, tmp_path, capsys):
     covered = "the mouth is covered: 0.00 to 3.00 s, and has no voice there"
     for video, note in ((masked, covered), (photograph, f"{AT_REST}: the sound is silent")):

@@ -107,13 +107,13 @@ def test_through_the_command(feeling_voice, tiny_voice_folder, tmp_path, capsys)
     film, out = write_video(tmp_path / "clip.mp4", talking_face(30)), tmp_path / "out.wav"
     given = ["speak", str(film), "--text", "none", "-o", str(out)]
     for model, emotion, why in (
-        (feeling_voice, "bored", "no emotion 'bored': it can be angry, lively, sad"),
+        (feeling_voice, "bored", "the emotion 'bored': it can be angry, lively, sad"),
         (tiny_voice_folder, "sad", "knows no emotions"), (feeling_voice, "sad:a", "give NAME"),
     ):  # fmt: skip
         assert main([*given, "--model", str(model), "--emotion", emotion]) == (1 if model == tiny_voice_folder else 2)
         assert why in capsys.readouterr().err and not out.exists()
     assert main([*given, "--emotion", "sad", "--tokens", str(tmp_path)]) == 2
-    assert "--emotion is of a flow" in capsys.readouterr().err
+    assert "--emotion works only with the flow" in capsys.readouterr().err
     assert main([*given, "--model", str(feeling_voice), "--emotion", "sad:2,0.5"]) == 0 and out.exists()
 
 

@@ -126,7 +126,7 @@ def test_recordings_and_features_are_not_replaced_by_voices(voices, clips, codeb
     (tmp_path / "waves").mkdir()
     write_wave(tmp_path / "waves" / "a.wav", chirp(0.5))
     before = (tmp_path / "waves" / "a.wav").read_bytes()
-    with pytest.raises(AssertionError, match="did not make it"):
+    with pytest.raises(AssertionError, match="was not made by"):
         voices(out=tmp_path / "waves")
     assert (tmp_path / "waves" / "a.wav").read_bytes() == before
     voices()

@@ -75,10 +75,10 @@ def test_a_file_is_voiced_as_it_is_played(tmp_path, capsys):
     [
         (["-o", "said.mp3"], "must end in .wav"),
         (["-o", "said.wav", "--text", "bin blue"], "read, read! or none"),
-        (["-o", "said.wav", "--text", "read", "--steps", "0"], "needs steps"),
+        (["-o", "said.wav", "--text", "read", "--steps", "0"], "guides the steps"),
         (["-o", "said.wav", "--reference", "nowhere.wav"], "nowhere.wav"),
-        (["-o", "said.wav", "--reference", "own"], "--reference own: nobody is seen or heard before"),
-        (["-o", "said.wav", "--reference", "nobody"], "no saved voice is called so"),
+        (["-o", "said.wav", "--reference", "own"], "--reference own: nobody has been seen or heard before"),
+        (["-o", "said.wav", "--reference", "nobody"], "no saved voice has that name"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(tmp_path, monkeypatch, capsys, given, what):

@@ -67,7 +67,7 @@ def test_a_voice_for_what_is_to_come_is_chosen_before(someone):
     nobody, other = (before_hearing(read_reference(f"anonymous:{seed}")) for seed in (1, 2))
     assert np.linalg.norm(nobody) == pytest.approx(1, abs=1e-5) and nobody @ other < 0.999
     for unheard in ("own", "face"):
-        with pytest.raises(VsrError, match="nobody is seen or heard before"):
+        with pytest.raises(VsrError, match="nobody has been seen or heard before"):
             before_hearing(read_reference(unheard))
 
 

@@ -147,7 +147,8 @@ def test_through_the_command(units_voice, voice_like, tmp_path, capsys):
     assert len(read_wave(out)) == len(voice_like) and b"synthetic voice" in out.read_bytes()
     capsys.readouterr()
     for words, why in (
-        (["--reference", "own", "--pool", str(tmp_path)], "--pool is of"), (["--reference", "anna"], "no such file"),
+        (["--reference", "own", "--pool", str(tmp_path)], "--pool works only with"),
+        (["--reference", "anna"], "no such file"),
         (["--reference", "anonymous", "--pool", str(tmp_path / "none")], "no recordings"),
     ):  # fmt: skip
         assert main([*given, "-o", str(tmp_path / "no.wav"), *words]) == 2 and why in capsys.readouterr().err

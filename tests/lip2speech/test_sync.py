@@ -138,7 +138,7 @@ def test_too_few_clips(corpus, tmp_path, capsys):
     write_manifest(tmp_path / "few.jsonl", clips[:5])
     words = ["sync", "--manifest", str(tmp_path / "few.jsonl"), "--features", str(folder), "--out", str(tmp_path / "o")]
     assert main(words) == 1
-    assert "5 clips cannot teach" in capsys.readouterr().err
+    assert "5 clips are too few" in capsys.readouterr().err
     assert not (tmp_path / "o").exists()
 
 

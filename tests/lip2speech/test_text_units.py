@@ -145,7 +145,7 @@ def test_sentences_end_at_points_and_lines(tmp_path):
 def test_words_that_nobody_has_taught_are_named():
     config = TextUnitsConfig(**TEXT_UNITS)
     assert phones_of_sentences([TEXT], "en", config) == [phones_in(TEXT, "en")]
-    with pytest.raises(VsrError, match=r"has learnt: dog \(ɒ ɡ\), 牛$"):
+    with pytest.raises(VsrError, match=r"has learned: dog \(ɒ ɡ\), 牛$"):
         phones_of_sentences(["the dog", "red 牛"], "en", TextUnitsConfig(**TEXT_UNITS | {"phones": tuple("ðəɹɛd")}))
     spelt = TextUnitsConfig(**TEXT_UNITS | {"phones": tuple(phones_in("i saw a dog", "en"))})
     assert phones_of_sentences(["i saw a dog"], "en", spelt) == [list(spelt.phones)]

@@ -74,8 +74,8 @@ def test_the_lips_of_a_video_are_voiced_first(voice, tiny_voice_folder, face_cli
     (["--to", "Spanish"], "the code of a language, such as es"),
     (["--to", "es", "--reference", "none.wav"], "none.wav: no such file"),
     (["--to", "es", "--duration", "free", "-o", "x.mp4"], "write a .wav"),
-    (["--to", "es", "--modality", "sound", "--lips", "m"], "--lips is of --modality video"),
-    (["--to", "es", "--modality", "video", "--reference", "own"], "does not hear"),
+    (["--to", "es", "--modality", "sound", "--lips", "m"], "--lips works only with --modality video"),
+    (["--to", "es", "--modality", "video", "--reference", "own"], "does not use"),
     (["--to", "es", "-o", "x"], "the suffix says"),
 ])  # fmt: skip
 def test_what_does_not_go_together_is_refused_early(voice, said, tmp_path, monkeypatch, capsys, options, said_of):

@@ -106,7 +106,7 @@ def test_only_safetensors_are_read(tmp_path):
     front = FoundationSettings(str(folder)).build(16)
     (folder / "model.safetensors").unlink()
     torch.save({}, folder / "pytorch_model.bin")
-    with pytest.raises(Exception, match="weights cannot be taken"):
+    with pytest.raises(Exception, match="weights cannot be used"):
         load_pretrained(front, folder)
 
 

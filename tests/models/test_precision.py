@@ -97,7 +97,7 @@ def test_layers_that_a_library_looks_into_stay():
 
 
 def test_int8_is_refused_off_the_cpu():
-    with pytest.raises(VsrError, match="int8 is the CPU's"):
+    with pytest.raises(VsrError, match="int8 works only on the CPU"):
         lowered(reader("video_transformer").to("meta"), "int8")
 
 

@@ -64,7 +64,7 @@ def test_a_graph_that_differs_is_not_written(folder, tmp_path, monkeypatch, caps
     out = tmp_path / "small.onnx"
     assert main(["export", "onnx", str(folder), "-o", str(out)]) == 1
     line = capsys.readouterr().err
-    assert "would not say the same (states 5.0e-01)" in line and line.count("\n") == 1
+    assert "would not give the same output (states 5.0e-01)" in line and line.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 
 

@@ -79,7 +79,7 @@ def test_get_makes_a_reader_with_its_language_model_and_published_search(web, ca
 def test_transcribe_fetches_the_first_time_and_needs_no_network_afterwards(web, capsys, monkeypatch, face_clip):
     words = ["transcribe", str(face_clip), "--model", "lrs3", "--format", "json", "--beam", "3"]
     assert main(words) == 1
-    assert line(capsys) == ("vsr: the licence of lrs3 must be agreed to first: vsr models get lrs3 --accept-licence")
+    assert line(capsys) == ("vsr: the licence of lrs3 must be accepted first: vsr models get lrs3 --accept-licence")
     assert not web.asked
     assert main(["models", "get", "lrs3", "--accept-licence"]) == 0
     asked = len(web.asked)
@@ -97,7 +97,7 @@ def test_the_licence_is_asked_on_a_terminal_and_once(web, monkeypatch, capsys):
     known, asked = table.NAMES["lrs3"], []
     for stream in ("stdin", "stderr"):
         monkeypatch.setattr(f"sys.{stream}.isatty", lambda: True, raising=False)
-    with pytest.raises(VsrError, match="must be agreed to first"):
+    with pytest.raises(VsrError, match="must be accepted first"):
         store.agree(known, False, lambda prompt: asked.append(prompt) or "no")
     store.agree(known, False, lambda prompt: asked.append(prompt) or "yes")
     store.agree(table.NAMES["spanish"], False, lambda prompt: asked.append(prompt) or "no")  # the same licence
@@ -203,7 +203,7 @@ def test_no_licence_is_agreed_to_for_files_that_are_not_there(web, capsys, tmp_p
     assert line(capsys) == "vsr: nowhere: no such file or folder"
     (tmp_path / "here").mkdir()
     assert main(["models", "get", "spanish", "--from", str(tmp_path / "here")]) == 1
-    assert "must be agreed to first" in line(capsys)
+    assert "must be accepted first" in line(capsys)
 
 
 def test_the_list_tells_everything_of_every_model(web, capsys):

@@ -165,7 +165,7 @@ def test_an_encoder_alone_is_imported_and_says_that_it_cannot_read(tmp_path, cap
     assert far(states, GOLDEN["records"][1]["states"]) < 1e-4
     assert main(["transcribe", str(face_clip), "--model", str(tmp_path / "out")]) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert "encoder alone" in line
+    assert "only an encoder" in line
 
 
 def test_settings_of_a_fine_tuned_model_are_its_encoders_with_its_own_decoder():

@@ -85,7 +85,7 @@ def test_the_command_makes_an_encoder_that_encodes_and_cannot_read(tmp_path, cap
     assert any(own.shape[-1] == 64 for own in np.load(file).values() if own.ndim)
     capsys.readouterr()
     assert main(["transcribe", str(face_clip), "--model", str(out)]) == 1
-    assert "encoder alone" in capsys.readouterr().err
+    assert "only an encoder" in capsys.readouterr().err
 
 
 def test_what_does_not_belong_is_named():

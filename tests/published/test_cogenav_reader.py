@@ -136,9 +136,9 @@ def test_a_published_one_is_got_with_its_whisper(large, tmp_path, monkeypatch, c
     assert list(load_model("cogenav").model.heads) == ["text"]
     capsys.readouterr()
     for asked, said in (
-        (["models", "get", "raven", "--whisper", whisper], "--whisper is of cogenav, not of raven"),
+        (["models", "get", "raven", "--whisper", whisper], "--whisper works only with cogenav, not with raven"),
         (["models", "get", "cogenav", "--from", str(checkpoint), "--whisper", "nowhere"], "no folder of a Whisper"),
-        (["import", "raven", str(checkpoint), "--whisper", whisper, "-o", "x"], "--whisper is of cogenav"),
+        (["import", "raven", str(checkpoint), "--whisper", whisper, "-o", "x"], "--whisper works only with cogenav"),
     ):
         assert main(asked) == (1 if "nowhere" in asked else 2)
         error = capsys.readouterr().err

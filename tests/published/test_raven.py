@@ -69,7 +69,7 @@ def test_the_folder_takes_ravens_language_model_and_searches_with_it(tmp_path, c
     options = options_for(load_model(tmp_path / "out"))
     assert (options.lm_weight, options.lm) == (0.2, str(tmp_path / "out" / "lm"))
     assert main(["import", "usr", str(tmp_path / "peer.pth"), *files, "-o", str(tmp_path / "other")]) == 2
-    assert "--lm is of vsr4ml and raven" in capsys.readouterr().err
+    assert "--lm works only with vsr4ml and raven" in capsys.readouterr().err
 
 
 def test_a_clip_beside_a_longer_one_is_read_the_same(golden, model):

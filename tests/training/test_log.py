@@ -2,7 +2,9 @@
 
 import pytest
 
-from vsr.training.log import StepLog, read_steps
+from tests.test_files import no_file_above
+from vsr.core.errors import VsrError
+from vsr.training.log import StepLog, add_points, read_steps
 
 
 def steps_of(folder, first, last, epoch_length=4, losses=("loss",), counted="frames"):
@@ -54,3 +56,25 @@ def test_a_run_that_is_begun_again_begins_its_log_again(tmp_path):
     steps_of(tmp_path, 1, 9)
     steps_of(tmp_path, 1, 2, counted="tokens")
     assert numbers(tmp_path) == [1, 2] and "tokens_per_s" in read_steps(tmp_path / "log/steps.tsv")[0]
+
+
+def test_points_are_read_by_tensorboard(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    add_points(tmp_path / "tensorboard", [("loss", 2.5, 1), ("lr", 1e-3, 40)])
+    add_points(tmp_path / "tensorboard", [("loss", 1.5, 2)])
+    assert len(list((tmp_path / "tensorboard").iterdir())) == 2
+    events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    assert [(own.step, own.value) for own in events.Scalars("loss")] == [(1, 2.5), (2, 1.5)]
+    assert [(own.step, own.value) for own in events.Scalars("lr")] == [(40, pytest.approx(1e-3))]
+
+
+def test_points_and_steps_that_cannot_be_written_name_their_files(tmp_path, capsys):
+    """TensorBoard's own writer printed a traceback from its thread, and the line of a step named no file."""
+    log = steps_of(tmp_path, 1, 2)
+    with no_file_above(20):
+        with pytest.raises(VsrError, match="cannot write .*tfevents.*: File too large"):
+            add_points(tmp_path / "tensorboard", [("loss", 2.5, 1)])
+        with pytest.raises(VsrError, match="cannot write .*steps.tsv: File too large"):
+            log.add(3, 1, 1e-3, 1.0, 100, {"loss": 1.0})
+    assert not list((tmp_path / "tensorboard").iterdir()) and capsys.readouterr().err == ""

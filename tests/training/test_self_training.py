@@ -46,8 +46,8 @@ def spied(monkeypatch, texts):
     """What is adapted to, call by call, where a model is the number of adaptations that it has had."""
     seen = []
 
-    def adapt(model, some, label):
-        seen.append((model, {clip.id: clip.text for clip in some}, label))
+    def adapt(model, some, settings, label):
+        seen.append((model, {clip.id: clip.text for clip in some}, settings.steps, label))
         return model + 1
 
     monkeypatch.setattr(self_training, "readings", lambda model, some: {c.id: texts(model, c) for c in some})
@@ -57,20 +57,20 @@ def spied(monkeypatch, texts):
 def test_each_round_learns_the_latest_readings_beside_the_transcripts(monkeypatch, clips):
     seen, adapt = spied(monkeypatch, lambda model, clip: f"{clip.id} by {model}")
     further = Untranscribed(tuple(clips[4:]), 2)
-    assert self_trained(0, clips[:2], further, adapt, print) == 3
+    assert self_trained(0, clips[:2], further, Adapting(steps=12), adapt, print) == 3
     given = {"c0": "a", "c1": "b"}
     assert [own[:2] for own in seen] == [
         (0, given),
         (1, given | {"c4": "c4 by 1", "c5": "c5 by 1"}),
         (2, given | {"c4": "c4 by 2", "c5": "c5 by 2"}),
     ]
-    assert len({label for _, _, label in seen}) == 3
+    assert [steps for _, _, steps, _ in seen] == [12, 10, 10] and len({label for *_, label in seen}) == 3
 
 
 def test_without_further_clips_it_is_adaptation_and_without_texts_it_begins_with_a_reading(monkeypatch, clips):
     seen, adapt = spied(monkeypatch, lambda model, clip: "said")
-    assert self_trained(0, clips[:2], Untranscribed((), 5), adapt, print) == 1
-    assert self_trained(0, [], Untranscribed(tuple(clips), 1), adapt, print) == 1
+    assert self_trained(0, clips[:2], Untranscribed((), 5), Adapting(), adapt, print) == 1
+    assert self_trained(0, [], Untranscribed(tuple(clips), 1), Adapting(), adapt, print) == 1
     assert set(seen[1][1].values()) == {"said"} and len(seen[1][1]) == len(clips)
 
 
@@ -81,15 +81,15 @@ def test_what_is_not_of_the_domain_or_empty_is_left_out(monkeypatch, clips):
     monkeypatch.setattr(self_training, "records_of", lambda model, some, options: found)
     assert readings(None, clips[:4]) == {"c0": "a", "c3": "b"}
     lines, given = [], []
-    adapt = lambda model, some, label: given.append([clip.id for clip in some])  # noqa: E731
-    self_trained(None, [], Untranscribed(tuple(clips[:4]), 1), adapt, lines.append)
+    adapt = lambda model, some, settings, label: given.append([clip.id for clip in some])  # noqa: E731
+    self_trained(None, [], Untranscribed(tuple(clips[:4]), 1), Adapting(), adapt, lines.append)
     assert given == [["c0", "c3"]] and "2 of 4" in lines[0] and "c1" in lines[0]
 
 
 def test_a_model_that_can_read_none_of_the_clips_learns_nothing(monkeypatch, clips):
     monkeypatch.setattr(self_training, "readings", lambda model, some: {})
     with pytest.raises(VsrError, match="no untranscribed clip") as error:
-        self_trained(0, [], Untranscribed(tuple(clips)), lambda *given: 1, lambda line: None)
+        self_trained(0, [], Untranscribed(tuple(clips)), Adapting(), lambda *given: 1, lambda line: None)
     assert error.value.reason == "bad_manifest"
 
 

@@ -17,6 +17,7 @@ from textwrap import indent
 from typing import NoReturn
 
 from vsr.cli.unused import refuse_unused
+from vsr.core.atomic import FULL
 from vsr.core.errors import WRONG_USAGE, VsrError
 from vsr.core.interrupts import Interrupts
 from vsr.core.machine import share_cores
@@ -68,7 +69,9 @@ class Program:
         ready_streams()
         with Interrupts() as interrupts, quiet_warnings():
             try:
-                return self.dispatch(list(sys.argv[1:] if argv is None else argv))
+                status = self.dispatch(list(sys.argv[1:] if argv is None else argv))
+                sys.stdout.flush()  # what cannot be written is told here, and not by Python when it ends
+                return status
             except BaseException as error:
                 interrupts.settle()
                 if interrupts.number or isinstance(error, KeyboardInterrupt):  # which may have become another error
@@ -80,10 +83,14 @@ class Program:
         if isinstance(error, VsrError):
             return self.complain(str(error), 2 if error.reason == WRONG_USAGE else 1)
         if isinstance(error, BrokenPipeError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            leave_output()
             return 1
         if isinstance(error, OSError):
-            return self.complain(f"{error.filename}: {error.strerror}" if error.filename else str(error), 1)
+            what = error.strerror or str(error)
+            if error.errno in FULL and not error.filename:  # files that are written are named by who writes them
+                what += ": standard output, or the folder of temporary files"
+                leave_output()
+            return self.complain(f"{error.filename}: {what}" if error.filename else what, 1)
         raise error
 
     def complain(self, message: str, status: int) -> int:
@@ -105,7 +112,8 @@ class Program:
         if argv[0] not in self.verbs:
             return self.complain(self.unknown(argv[0]), 2)
         command, parser = self.command(argv[0]), self.parser(argv[0])
-        args = parser.parse_intermixed_args(argv[1:])  # files may follow options
+        # Files may follow options; behind a --, which that reading loses, all are files.
+        args = parser.parse_args(argv[1:]) if "--" in argv else parser.parse_intermixed_args(argv[1:])
         if hasattr(command, "unused"):
             refuse_unused(parser, args, command.unused(args))
         return command.run(args) or 0
@@ -163,6 +171,12 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Ends with exit status 2."""
         self.exit(2, f"{self.prog}: {' '.join(message.split())}; see {self.prog} --help\n")
+
+
+def leave_output() -> None:
+    """What waits to be written where nothing can be goes nowhere, so that Python does not try it again at its end."""
+    with suppress(OSError):  # what stands for it in a notebook has no number
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def ready_streams() -> None:

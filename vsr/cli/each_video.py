@@ -16,8 +16,8 @@ from vsr.core.kinds import FIGURES
 def add_synchrony_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what verbs of the synchrony of lips and sound have in common."""
     parser.add_argument("videos", nargs="+", metavar="VIDEO", help="video files")
-    parser.add_argument("--model", metavar="DIR", help="trained by contrast (default: what ships)")
-    parser.add_argument("--out", metavar="JSONL", help="also write the figures there")
+    parser.add_argument("--model", metavar="DIR", help="model trained by contrast (default: grid-sync)")
+    parser.add_argument("--out", metavar="JSONL", help="also write the figures to this file")
 
 
 def tell_strange_words(folder: Path, texts: Iterable[str]) -> None:
@@ -64,6 +64,12 @@ def for_each(
             failed |= error.reason not in answers
             tell_error(video, error, program)
     return int(failed)
+
+
+def tell_warnings(video: str, warnings: Iterable[dict]) -> None:
+    """A line on stderr for each: what must be known before a result is believed."""
+    for warning in warnings:
+        print(f"vsr: {video}: {warning['message']}", file=sys.stderr, flush=True)
 
 
 def tell_error(video: str, error: VsrError, program: str = "vsr") -> None:

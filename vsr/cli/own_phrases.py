@@ -20,9 +20,13 @@ def add_own_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of these forms alone."""
     own = parser.add_argument_group("own phrases")
     own.add_argument("--folder", default="phrases", metavar="DIR", help="where they are kept (default: phrases)")
-    own.add_argument("--seconds", type=float, default=3.0, metavar="S", help="what a camera records (default: 3)")
+    own.add_argument(
+        "--seconds", type=float, default=3.0, metavar="S", help="seconds recorded from a camera (default: 3)"
+    )
     own.add_argument("--speak", metavar="FILE", help="a .wav in which eSpeak NG says what was chosen")
-    own.add_argument("--voice", default="en", metavar="NAME", help="of eSpeak NG, such as de or en+f3 (default: en)")
+    own.add_argument(
+        "--voice", default="en", metavar="NAME", help="voice of eSpeak NG, such as de or en+f3 (default: en)"
+    )
 
 
 def run_own(args: argparse.Namespace) -> int:
@@ -32,14 +36,18 @@ def run_own(args: argparse.Namespace) -> int:
 
 def _enrol(args: argparse.Namespace) -> int:
     from vsr.core.errors import VsrError
-    from vsr.inference.enrolled import enrol
-    from vsr.modelstore.folder import load_model
+    from vsr.core.files import check_writable
 
     if len(args.videos) < 2:
         raise VsrError(
             "bad_options", "give the phrase, then the clips that say it: vsr phrases enrol NAME CLIP [CLIP ...]"
         )
     phrase, *clips = args.videos
+    _check_clips(clips)
+    check_writable(args.folder)
+    from vsr.inference.enrolled import enrol
+    from vsr.modelstore.folder import load_model
+
     loaded = load_model(args.model, args.device, args.precision)
     with filmed(clips, args.seconds) as files:
         found = enrol(loaded, args.folder, phrase, files, args.faces, args.cropped, [_name(clip) for clip in clips])
@@ -47,11 +55,28 @@ def _enrol(args: argparse.Namespace) -> int:
     return 0
 
 
+def _check_clips(clips: list[str]) -> None:
+    """Refuse absent clips and one that is given twice, before a model is loaded; a camera films anew each time."""
+    from itertools import combinations
+
+    from vsr.cli.options import check_present
+    from vsr.core.errors import VsrError
+    from vsr.core.files import same_file
+
+    files = [clip for clip in clips if not clip.isdigit()]
+    if files:
+        check_present(files)
+    for first, second in combinations(files, 2):
+        if same_file(first, second):
+            raise VsrError("bad_options", f"{second} is given twice, and is one example: give each clip once")
+
+
 def _own(args: argparse.Namespace) -> int:
     """0 if every clip was read, else 1."""
-    from vsr.cli.each_video import for_each
+    from vsr.cli.each_video import for_each, tell_warnings
     from vsr.core.errors import VsrError
     from vsr.inference.enrolled import enrolled, recognise
+    from vsr.inference.seen import Seen
     from vsr.modelstore.folder import load_model
 
     if not args.videos:
@@ -62,8 +87,10 @@ def _own(args: argparse.Namespace) -> int:
     loaded = load_model(args.model, args.device, args.precision)
 
     def read(video: str) -> None:
+        seen = Seen()
         with filmed([video], args.seconds) as (file,):
-            found, usual = recognise(loaded, phrases, file, args.faces, args.cropped)
+            found, usual = recognise(loaded, phrases, file, args.faces, args.cropped, seen)
+        tell_warnings(video, seen.warnings)
         _print(video, found, usual if args.threshold is None else args.threshold, args)
 
     return for_each(args.videos, read)

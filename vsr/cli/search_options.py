@@ -22,10 +22,10 @@ def add_search_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--method", choices=METHODS, help="default: the model's own, else joint, of CTC and attention")
     group.add_argument("--beam", type=int, metavar="N", help="width of the search (default: 10)")
     group.add_argument("--nbest", type=int, metavar="N", help="hypotheses listed (default: 1)")
-    group.add_argument("--ctc-weight", type=float, metavar="W", help="of the joint score (default: 0.1)")
-    bonus = "for each token, or word of a lexicon (default: 0)"
+    group.add_argument("--ctc-weight", type=float, metavar="W", help="weight of CTC in the joint score (default: 0.1)")
+    bonus = "bonus for each token, or word of a lexicon (default: 0)"
     group.add_argument("--length-bonus", type=float, metavar="X", help=bonus)
-    words = "search the words of this file alone: a word a line, with phonemes or without (for readers of phonemes, "
+    words = "search only the words of this file: one per line, with phonemes or without (for readers of phonemes, "
     words += "visemes or characters with CTC; --beam 100 unless given)"
     group.add_argument("--lexicon", metavar="FILE", help=words)
     add_language_arguments(group)
@@ -34,9 +34,9 @@ def add_search_arguments(parser: argparse.ArgumentParser) -> None:
 def add_language_arguments(group) -> None:
     """Declare the options that name language models."""
     group.add_argument("--lm", metavar="MODEL", help="language model of vsr lm train, or org/name")
-    group.add_argument("--lm-weight", type=float, metavar="W", help="of its log-probability (default: 0.3)")
+    group.add_argument("--lm-weight", type=float, metavar="W", help="weight of its log-probability (default: 0.3)")
     group.add_argument("--ngram", metavar="ARPA", help="n-grams of words or of the tokenizer's pieces")
-    group.add_argument("--ngram-weight", type=float, metavar="W", help="of their log-probability (default: 0.3)")
+    group.add_argument("--ngram-weight", type=float, metavar="W", help="weight of their log-probability (default: 0.3)")
     group.add_argument("--hotwords", metavar="FILE", help="expected words and phrases, one per line")
     group.add_argument("--hotwords-weight", type=float, metavar="W", help="bonus per letter (default: 0.5)")
 

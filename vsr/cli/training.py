@@ -33,4 +33,4 @@ def check_training(args: argparse.Namespace) -> None:
         check_output(f"{args.out}/config.yaml", args.config, kind=ours)
         out = Path(args.out)
         if (out / "model").exists() and not (args.resume or (out / "last.pt").exists()):
-            raise VsrError("exists", f"{out / 'model'} is there and is of no run in {out}: choose another --out")
+            raise VsrError("exists", f"{out / 'model'} exists and belongs to no run in {out}: choose another --out")

@@ -40,7 +40,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         else:
             others.files[temporary] = path
     except Exception as error:
-        if (system := system_error(error)) is None:
+        if (system := system_error(error) or _full(temporary, error)) is None:
             raise
         raise _as_vsr_error(path, system) from error
     finally:
@@ -147,6 +147,20 @@ def system_error(error: Exception) -> OSError | None:
     return OSError(int(told[1]), os.strerror(int(told[1]))) if told and type(error).__name__ == TOLD_BY else None
 
 
+def _full(temporary: Path, error: Exception) -> OSError | None:
+    """What the system says to some more bytes, where a library failed that tells of a full disk in words of its own, as
+    PyTorch does ("unexpected pos 704 vs 598"); None where it takes them."""
+    if isinstance(error, VsrError) or not temporary.is_file():
+        return None
+    try:
+        with temporary.open("ab", buffering=0) as file:
+            taken = file.write(bytes(PROBE))
+        return None if taken == PROBE else OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    except OSError as refused:
+        return refused
+
+
+PROBE = 1 << 16  # bytes
 TOLD_BY = "SafetensorError"  # by its name, so that files are written without loading the library
 FULL = (errno.ENOSPC, errno.EDQUOT)
 REFUSED = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import tempfile
@@ -14,7 +15,8 @@ from vsr.core.errors import VsrError, cause_of
 from vsr.core.kinds import Kind
 
 __all__ = [
-    "SURROGATES", "atomic_write", "check_folder", "check_output", "check_outputs", "ignores_case", "read_json",
+    "SURROGATES", "append_line", "atomic_write", "check_folder", "check_output", "check_outputs", "check_writable",
+    "ignores_case", "may_not_read", "read_json",
     "read_lines", "remove_leftovers", "same_file", "together", "usual_mode", "write_error", "write_json", "write_lines",
     "write_text",
 ]  # fmt: skip
@@ -35,11 +37,32 @@ def check_output(path: str | Path, *inputs: str | Path, kind: Kind | None = None
             raise VsrError("not_writable", f"cannot write {path}: it is a folder")
         check_no_device(path)
         if kind is not None and _is_other(path, kind):
-            raise VsrError("exists", f"{path} is there and is not {kind.name}: give another name, or move it away")
+            raise VsrError("exists", f"{path} exists and is not {kind.name}: give another name, or move it away")
         there = next(folder for folder in path.absolute().parents if folder.exists())
         tempfile.TemporaryFile(dir=there).close()
     except OSError as error:
         raise write_error(path, error) from error
+
+
+def check_writable(folder: str | Path) -> None:
+    """Refuse a folder in which nothing can be written, there or to be made, before the work. Raises VsrError
+    not_writable."""
+    try:
+        if not Path(folder).is_dir() and os.path.lexists(folder):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        there = next(own for own in (Path(folder), *Path(folder).absolute().parents) if own.exists())
+        tempfile.TemporaryFile(dir=there).close()
+    except OSError as error:
+        raise VsrError("not_writable", f"cannot write to {folder}: {error.strerror}") from error
+
+
+def may_not_read(path: str | Path) -> bool:
+    """Whether a file is there, or may be, that this user may not read."""
+    try:
+        os.stat(path)
+    except OSError as error:
+        return isinstance(error, PermissionError)
+    return not os.access(path, os.R_OK)
 
 
 def _is_other(path: Path, kind: Kind) -> bool:
@@ -112,6 +135,24 @@ def read_lines(path: str | Path) -> list[tuple[int, str]]:
     except (OSError, UnicodeDecodeError) as error:
         raise VsrError("bad_manifest", f"cannot read {path}: {cause_of(error, str(error))}") from error
     return [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
+
+
+def append_line(path: str | Path, line: str, safe: bool = False) -> None:
+    """Add a line to a text in one write; ``safe``: it is on the disk when this returns. Makes the folder.
+
+    Raises VsrError no_space, not_writable.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab", buffering=0) as stream:
+            data = (line + "\n").encode(errors=SURROGATES)
+            if stream.write(data) < len(data):  # a disk that has just become full takes a part
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            if safe:
+                os.fsync(stream.fileno())
+    except OSError as error:
+        raise write_error(path, error) from error
 
 
 def write_lines(path: str | Path, lines: Iterable[str]) -> None:

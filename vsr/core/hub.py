@@ -55,15 +55,17 @@ def explained(name: str, before: str) -> Iterator[None]:
 def _explanation(errors, error: Exception, revision: str, before: str) -> VsrError:
     """What happened and what to do."""
     if isinstance(error, errors.GatedRepoError):
-        return VsrError("hub_denied", f"{before}its owner wants terms accepted: do so on its page, then {LOG_IN}")
+        return VsrError(
+            "hub_denied", f"{before}its owner requires you to accept terms: do so on its page, then {LOG_IN}"
+        )
     if isinstance(error, errors.RepositoryNotFoundError):
         return VsrError("hub_missing", f"{before}no such model on the hub (if it is private: {LOG_IN})")
     if isinstance(error, errors.RevisionNotFoundError):
         return VsrError("hub_missing", f"{before}the model on the hub has no revision '{revision}'")
     if isinstance(error, errors.HFValidationError):
-        return VsrError("hub_missing", f"{before}it is no name that the hub allows")
+        return VsrError("hub_missing", f"{before}the hub does not allow such a name")
     if isinstance(error, errors.LocalTokenNotFoundError):
-        return VsrError("hub_denied", f"{before}the hub wants to know who you are: {LOG_IN}")
+        return VsrError("hub_denied", f"{before}the hub requires you to log in: {LOG_IN}")
     if errors.OfflineModeIsEnabled in (type(error), type(error.__cause__)):
         return VsrError("hub_offline", f"{before}HF_HUB_OFFLINE is set: unset it, or give a folder")
     return _refusal(getattr(getattr(error, "response", None), "status_code", 0), before)

@@ -73,8 +73,8 @@ def add_precision_argument(parser) -> None:
     """--precision of a verb that reads."""
     parser.add_argument(
         "--precision", choices=PRECISIONS, default=AUTO,
-        help="of the layers that read (default: auto, which is lower than float32 only for big models, where that is "
-        "faster; log-probabilities and scores are always float32 at least)",
+        help="precision of the layers (default: auto, lower than float32 only for large models, where that is faster; "
+        "log-probabilities and scores are always float32 at least)",
     )  # fmt: skip
 
 

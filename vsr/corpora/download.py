@@ -79,13 +79,13 @@ def _continue(file: RemoteFile, part: Path) -> None:
             try:
                 shutil.copyfileobj(source, out, BLOCK)
             except (TimeoutError, ConnectionError) as error:
-                raise VsrError("no_network", f"{file.url} broke off; run again to go on from there") from error
+                raise VsrError("no_network", f"{file.url} broke off; run again to continue from there") from error
 
 
 def _check(file: RemoteFile, part: Path) -> None:
     """Raises VsrError and removes the file unless size and MD5 are those of the record."""
     if part.stat().st_size < file.size:
-        raise VsrError("no_network", f"{file.url} broke off; run again to go on from there")
+        raise VsrError("no_network", f"{file.url} broke off; run again to continue from there")
     digest = hashlib.md5(usedforsecurity=False)
     with part.open("rb") as stream:  # hashlib.file_digest came with Python 3.11
         while piece := stream.read(BLOCK):

@@ -51,7 +51,9 @@ class Rules:
     def __post_init__(self):
         check_numbers(self, "", confidence=SHARE, silence=SHARE, max_seconds=Range(above=0, most=3600))
         if self.language and self.only:
-            raise VsrError("bad_options", "--language says which it is, --only which one is kept: give one of them")
+            raise VsrError(
+                "bad_options", "--language states the language, --only keeps one that is detected: give one of them"
+            )
 
 
 @dataclass(frozen=True)

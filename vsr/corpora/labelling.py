@@ -74,7 +74,7 @@ def _done(out: Path, clips: Sequence[Clip], digest: str) -> dict[str, dict]:
         check_output(out / name, *(clip.video for clip in clips))
     if not (out / LABELS).is_file():
         if (out / MANIFEST).exists():
-            raise VsrError("not_writable", f"{out / MANIFEST} is there already: choose another --out")
+            raise VsrError("not_writable", f"{out / MANIFEST} exists already: choose another --out")
         return {}
     known = {clip.id: clip for clip in clips}
     found = {}

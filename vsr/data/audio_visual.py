@@ -161,4 +161,4 @@ def need_sound(clips: Sequence[Clip], modalities: Sequence[str]) -> None:
         return
     if len(silent) == len(clips) or VIDEO not in modalities:
         problem = f"{len(silent)} of {len(clips)} clips have no sound, such as {silent[0].id}"
-        raise VsrError("bad_manifest", f"{problem}: run vsr waves first, or read by the lips (--modality video)")
+        raise VsrError("bad_manifest", f"{problem}: run vsr waves first, or read the lips alone (--modality video)")

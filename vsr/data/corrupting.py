@@ -121,7 +121,7 @@ def _planned(clips: Sequence[Clip], out: Path, order: Order, voices: Sequence[Cl
     for name in (MANIFEST, DONE, REFUSED):
         check_output(out / name, *[clip.video for clip in clips], *[clip.crop for clip in clips if clip.crop])
         if (out / name).exists() and name not in ledger.records:
-            raise VsrError("not_writable", f"{out / name} is there already: choose another --out")
+            raise VsrError("not_writable", f"{out / name} exists already: choose another --out")
         if essence(ledger.made(name) or order.made()) != essence(order.made()):
             raise VsrError("not_writable", f"{out} holds a set of other settings: choose another --out")
     pool = {clip.id: clip for clip in voices or clips}
@@ -145,7 +145,7 @@ def _state(ledger: Ledger, job: Job, order: Order) -> str:
     state = ledger.state(name, job.made(order, ledger.known(name, "source")))
     other = state not in (KEPT, NEW) and essence(_common(ledger, name, order)) != essence(order.made())
     if other or state in (UNRECORDED, CHANGED):
-        raise VsrError("not_writable", f"{path} is there already and not of this set: choose another --out")
+        raise VsrError("not_writable", f"{path} exists already and is not part of this set: choose another --out")
     return state
 
 

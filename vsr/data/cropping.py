@@ -115,7 +115,7 @@ def _check_folder(out_dir: Path, ledger: Ledger, manifest_in: str | Path) -> Non
         return
     here = Path(os.path.realpath(out_dir)).name  # paths may be those of another working directory
     if any(Path(clip.crop).parent.name != here or Path(clip.crop).stem != clip.id for clip in read_manifest(target)):
-        raise VsrError("not_writable", f"{target} is there and lists no crops of its folder: choose another --out")
+        raise VsrError("not_writable", f"{target} exists and lists no crops of its folder: choose another --out")
 
 
 def _check_crop(path: Path) -> None:
@@ -128,7 +128,7 @@ def _check_crop(path: Path) -> None:
     except (OSError, ValueError, EOFError):
         return
     if not count_frames(path):
-        raise VsrError("not_writable", f"{path} is there and holds no mouth crop: choose another --out")
+        raise VsrError("not_writable", f"{path} exists and is not a mouth crop: choose another --out")
 
 
 def _write_reports(

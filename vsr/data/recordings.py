@@ -42,7 +42,7 @@ def recordings(given: Sequence[str | Path]) -> list[Clip]:
     taken: set[str] = set()
     for clip in clips:
         if clip.id in taken:
-            raise VsrError("bad_manifest", f"two recordings would be called {clip.id}: give them in separate runs")
+            raise VsrError("bad_manifest", f"two recordings would have the id {clip.id}: give them in separate runs")
         taken.add(clip.id)
     return clips
 

@@ -151,7 +151,7 @@ class SoundCorruption:
         drawn = rng.choice(len(clips), min(self.noise.voices + 1, len(clips)), replace=False) if clips else ()
         others = [clips[index] for index in drawn if clips[index] != own]
         if not others:
-            raise VsrError("bad_config", "babble needs other clips: the list has one clip alone")
+            raise VsrError("bad_config", "babble needs other clips: the list has only one")
         return tuple(others[: self.noise.voices])
 
     def _gaps(self, rng: np.random.Generator) -> tuple[tuple[float, float], ...]:

@@ -49,7 +49,7 @@ def check_disjoint(train: Iterable[Clip], dev: Iterable[Clip], tests: Iterable[C
 
 def _shared(first: str, second: str, what: str) -> VsrError:
     problem = f"the {first} and {second} lists share {what}"
-    return VsrError("bad_manifest", f"{problem}: take them out of one, or the figures mean nothing")
+    return VsrError("bad_manifest", f"{problem}: remove them from one list, or the figures mean nothing")
 
 
 def _parts(clips: Iterable[Clip]) -> dict[str, list[tuple[float, float]]]:

@@ -2,6 +2,7 @@
 
 Cropping reads every frame and takes hours for a large corpus; this takes milliseconds a file and finds what would stop
 or spoil a run: files that are absent or no videos, parts and words outside their video, transcripts without words.
+Decoding, which finds damage, is asked for.
 """
 
 from __future__ import annotations
@@ -57,18 +58,22 @@ def _most(counts: Counter) -> str:
     return f"{value} (and {len(others)} others)" if others else str(value)
 
 
-def validate(manifests: Iterable[str | Path], jobs: int = 1) -> dict[str, Findings]:
-    """Findings by manifest. Raises VsrError for a manifest that cannot be read."""
+def validate(manifests: Iterable[str | Path], jobs: int = 1, decode: bool = False) -> dict[str, Findings]:
+    """Findings by manifest; ``decode``: all frames and sound are decoded, too, which finds damaged files.
+
+    Raises VsrError for a manifest that cannot be read.
+    """
     lists = {str(path): read_manifest(path) for path in manifests}
     videos = sorted({clip.video for clips in lists.values() for clip in clips})
-    seen = dict(zip(videos, _look_at_all(videos, jobs), strict=True))
+    seen = dict(zip(videos, _look_at_all(videos, jobs, decode), strict=True))
     return {name: _findings(clips, seen) for name, clips in lists.items()}
 
 
-def _look_at_all(videos: list[str], jobs: int) -> list[Seen]:
+def _look_at_all(videos: list[str], jobs: int, decode: bool) -> list[Seen]:
+    look = _look_through if decode else _look
     if jobs == 1:
-        return [_look(video) for video in videos]
-    return list(in_processes(_look, videos, jobs, _crashed))
+        return [look(video) for video in videos]
+    return list(in_processes(look, videos, jobs, _crashed))
 
 
 def _crashed(video: str) -> Seen:
@@ -83,6 +88,20 @@ def _look(video: str) -> Seen:
     except VsrError as error:
         return Seen(reason=error.reason, message=str(error))
     return Seen(info.start, info.end, round(info.fps, 2), f"{info.width}x{info.height}")
+
+
+def _look_through(video: str) -> Seen:
+    """The same, and whether all of it can be decoded."""
+    from vsr.media.wholeness import check_sound, check_video
+
+    found = _look(video)
+    try:
+        if not found.reason:
+            check_video(video)
+            check_sound(video)
+    except VsrError as error:
+        return Seen(reason=error.reason, message=str(error))
+    return found
 
 
 def _findings(clips: list[Clip], seen: dict[str, Seen]) -> Findings:

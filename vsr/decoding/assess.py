@@ -11,7 +11,7 @@ from torch import Tensor
 
 from vsr.decoding.align import align_text
 from vsr.decoding.confidence import calibrated, settled
-from vsr.decoding.domain import entropy_of, in_domain, measures
+from vsr.decoding.domain import at_most, entropy_of, in_domain, measures
 from vsr.decoding.viterbi import Word
 from vsr.models.fusion import FusedReader
 from vsr.text.hypothesis import words_in
@@ -24,10 +24,14 @@ KNOWN = "known"  # in the config of a model of two readers: "confidence" and "do
 
 
 def assess(
-    loaded: LoadedModel, states: Tensor, ranked: Sequence[Hypothesis], calibrate: bool = True
+    loaded: LoadedModel, states: Tensor, ranked: Sequence[Hypothesis], calibrate: bool = True, most: float = 1.0
 ) -> tuple[list[list[Word]], float | None]:
     """Encoder states (T, D) and hypotheses, best first -> the words of each, and the chance that the best is of the
-    model's domain (None for a model that was not fitted). Without ``calibrate`` confidences stay as they are."""
+    model's domain (None for a model that was not fitted). Without ``calibrate`` confidences stay as they are.
+
+    ``most``: what that chance can be (`vsr.face.frame_rate.highest_chance`); below a half it holds for a model that was
+    not fitted, too, and words are no surer than twice as much.
+    """
     fitted = fitted_for(loaded, states)
     calibration = fitted.get("confidence") if calibrate else None
     raw = [align_text(loaded.model, states, words_in(own, loaded.tokenizer), own.tokens) for own in ranked]
@@ -35,9 +39,10 @@ def assess(
     if domain := fitted.get("domain"):
         sure = [word.confidence for word in raw[0]]
         chance = in_domain(measures(loaded.model, states, ranked[0].tokens, ranked[0].score, sure), domain)
+    chance = at_most(chance, most)
 
     def believed(word: Word) -> Word:
-        return replace(word, confidence=calibrated(word.confidence, calibration, chance))
+        return replace(word, confidence=min(calibrated(word.confidence, calibration, chance), 2 * most))
 
     return [[believed(word) for word in words] for words in raw], chance
 

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from vsr.core.tokens import BLANK
 from vsr.decoding.confidence import logit
+from vsr.decoding.guesses import is_guess
 
 MEASURES = ("confidence", "score", "entropy", "agreement")
 HOLD = 0.1  # pull of each weight to zero: measures that say the same share the weight
@@ -66,6 +67,14 @@ def in_domain(found: np.ndarray, domain: dict | None) -> float | None:
     scaled = (found - np.array(domain["mean"])) / np.array(domain["std"])
     odds = float(scaled @ np.array(domain["weights"])) + domain["bias"]
     return 1 / (1 + math.exp(-min(max(odds, -30.0), 30.0)))
+
+
+def at_most(chance: float | None, most: float) -> float | None:
+    """A chance of being of the domain where something else is known to limit it; that says nothing from a half on of a
+    model that was not fitted (None)."""
+    if chance is None:
+        return most if is_guess(most) else None
+    return min(chance, most)
 
 
 def fit_domain(inside: np.ndarray, outside: np.ndarray) -> dict:

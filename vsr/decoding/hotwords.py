@@ -154,7 +154,7 @@ def read_phrases(path: str | Path, known: set[str]) -> list[str]:
         if not phrase:
             continue
         if phrase in found:
-            raise VsrError("bad_config", f"{path}, line {number}: {phrase!r} stands in line {found[phrase]}, too")
+            raise VsrError("bad_config", f"{path}, line {number}: {phrase!r} is also in line {found[phrase]}")
         if lost := "".join(sorted(set(phrase) - known - {SPACE})):
             problem = f"{phrase!r} cannot be written with the lip reader's tokens: they lack {lost}"
             raise VsrError("bad_config", f"{path}, line {number}: {problem}")

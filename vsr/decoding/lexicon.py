@@ -73,7 +73,7 @@ def lexicon_for(tokenizer: Tokenizer, path: str = "") -> Lexicon:
         why = f"the search by a lexicon is of readers of phonemes, visemes or characters; this one reads into {what}s"
         raise VsrError("bad_options", why)
     if not path:
-        raise VsrError("bad_options", "a reader of characters keeps no words: give --lexicon FILE")
+        raise VsrError("bad_options", "a reader of characters has no word list: give --lexicon FILE")
     parse_dictionary(_with_phonemes(path), path)  # a sentence a line is none
     words = {word: [tuple(tokenizer.encode(word))] for word in _listed(path)}
     _check(words, path)
@@ -84,7 +84,7 @@ def _spoken(tokenizer: UnitTokenizer, path: str) -> dict[str, list[Tokens]]:
     """Words in the tokens of their pronunciations."""
     if not path:
         if not tokenizer.lexicon:
-            raise VsrError("bad_options", "the model keeps no words: give --lexicon FILE")
+            raise VsrError("bad_options", "the model has no word list: give --lexicon FILE")
         return {word: tokenizer.variants(word) for word in tokenizer.lexicon}
     given = parse_dictionary(_with_phonemes(path), path)
     words = {

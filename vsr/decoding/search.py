@@ -62,7 +62,7 @@ def check_heads(model: LipReader, method: str) -> None:
         problem = f"this model tells {model.config.classes} isolated words apart, it does not read speech"
         raise VsrError("bad_model", f"{problem}: use it with vsr decode")
     if model.decoder is None and model.ctc is None:
-        raise VsrError("bad_model", "this model is an encoder alone: it has no head that could read; train one on it")
+        raise VsrError("bad_model", "this model is only an encoder: it has no head to read with; train one on it")
     needed, name = (model.decoder, "decoder") if method in OF_DECODER else (model.ctc, "CTC head")
     if needed is None:
         raise VsrError("bad_model", f"this model has no {name}, which the method '{method}' needs")

@@ -77,7 +77,7 @@ class Templates:
         self.labels = [phrase for phrase, own in examples.items() for _ in own]
         self.examples = [example for own in examples.values() for example in own]
         if len(set(self.labels)) < 2:
-            raise VsrError("bad_text", "there are no two phrases to tell apart: enrol at least two")
+            raise VsrError("bad_text", "there is nothing to choose from: enrol at least two phrases")
         common = set.intersection(*(set(own) for own in self.examples))
         pairs = {name: self._pairs(name) for name in sorted(common)}
         others = np.array(self.labels)[:, None] != np.array(self.labels)

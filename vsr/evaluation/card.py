@@ -103,7 +103,7 @@ def _metrics(result: dict) -> Iterable[tuple[str, str, float]]:
     """(list, metric, value): error rates, or accuracies of isolated words."""
     for name, own in result.get("scores", {}).items():
         for metric in ("wer", "cer", "top1", "top5"):
-            if metric in own:
+            if own.get(metric) is not None:
                 yield name, metric, own[metric]
 
 

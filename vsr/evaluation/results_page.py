@@ -60,7 +60,7 @@ def _told(result: dict) -> tuple[str, str]:
     """What stands above the rows of a result, and what below."""
     scores = result["scores"]
     timed = any("times" in own for own in scores.values())
-    note = " Times: mean distance of the borders of words that were read right." if timed else ""
+    note = " Times: mean error of the boundaries of words read right." if timed else ""
     model = ", ".join(f"{name} {value}" for name, value in result["model"].items())
     remark = f"{result['note']}\n\n" if result.get("note") else ""
     normalisers = ", ".join(sorted({s["normaliser"] for s in scores.values()}))

@@ -28,23 +28,28 @@ class WordScore:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """A whole test list: shares of the scored clips whose word came first, and came among the first five."""
+    """A whole test list: shares of the scored clips whose word came first, and came among the first five: None where no
+    list is so long. ``listed``: the share of those whose word stands among the first ``places``, five or as many as the
+    longest list has."""
 
     top1: float
     top1_low: float
     top1_high: float
-    top5: float
+    top5: float | None
     scored: int
     skipped: int
     normaliser: str = "lower"
+    listed: float = 0.0
+    places: int = TOP
 
     def as_dict(self) -> dict:
         """Plain numbers for result.json."""
         return asdict(self)
 
     def __str__(self) -> str:
+        among = f"  top-{self.places} {self.listed:.2%}" if self.places > 1 else ""
         return (
-            f"top-1 {self.top1:.2%} [{self.top1_low:.2%}, {self.top1_high:.2%}]  top-5 {self.top5:.2%}  "
+            f"top-1 {self.top1:.2%} [{self.top1_low:.2%}, {self.top1_high:.2%}]{among}  "
             f"scored {self.scored}  skipped {self.skipped}"
         )
 
@@ -63,9 +68,11 @@ def accuracy(
     each = [_rank(i, lower(references[i]), [lower(h) for h in hypotheses[i]]) for i in sorted(hypotheses)]
     if not each:
         raise VsrError("bad_manifest", "nothing to score: no hypotheses")
-    first, among = (sum(0 < own.rank <= places for own in each) for places in (1, TOP))
-    low, high = wilson_interval(first, len(each))
-    return Accuracy(first / len(each), low, high, among / len(each), len(each), len(references) - len(each)), each
+    places = min(TOP, max(len(hypotheses[own.id]) for own in each))
+    first, listed = (sum(0 < own.rank <= count for own in each) / len(each) for count in (1, places))
+    low, high = wilson_interval(round(first * len(each)), len(each))
+    top5, skipped = listed if places == TOP else None, len(references) - len(each)
+    return Accuracy(first, low, high, top5, len(each), skipped, listed=listed, places=places), each
 
 
 def _rank(clip_id: str, reference: str, hypotheses: list[str]) -> WordScore:
@@ -110,4 +117,5 @@ def write_ranks(path: str | Path, each: list[WordScore]) -> None:
 def row(name: str, s: dict) -> str:
     """One line of the table of RESULTS.md."""
     interval = f"{100 * s['top1_low']:.2f} - {100 * s['top1_high']:.2f}"
-    return f"| {name} | {s['scored']} | {s['skipped']} | {100 * s['top1']:.2f} | {interval} | {100 * s['top5']:.2f} |"
+    top5 = "-" if s["top5"] is None else f"{100 * s['top5']:.2f}"
+    return f"| {name} | {s['scored']} | {s['skipped']} | {100 * s['top1']:.2f} | {interval} | {top5} |"

@@ -6,7 +6,9 @@ from __future__ import annotations
 def wer_line(figures: dict) -> str:
     """The line of a `vsr.evaluation.wer.Score` as a dictionary, or of an accuracy of isolated words."""
     if "top1" in figures:
-        return f"%ACC {100 * figures['top1']:.2f} [ top 5: {100 * figures['top5']:.2f}, {figures['scored']} scored ]"
+        places, listed = figures.get("places", 5), figures.get("listed", figures["top5"])
+        among = f"top {places}: {100 * listed:.2f}, " if places > 1 else ""
+        return f"%ACC {100 * figures['top1']:.2f} [ {among}{figures['scored']} scored ]"
     wrong = figures["insertions"] + figures["deletions"] + figures["substitutions"]
     kinds = f"{figures['insertions']} ins, {figures['deletions']} del, {figures['substitutions']} sub"
     return f"%WER {100 * figures['wer']:.2f} [ {wrong} / {figures['words']}, {kinds} ]"

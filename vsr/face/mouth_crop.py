@@ -19,7 +19,7 @@ from vsr.face.mouth_source import MouthSource
 from vsr.face.networks import Stock
 from vsr.face.piece import HOLD, Piece
 from vsr.face.requested_points import RequestedPoints
-from vsr.face.speaker_selection import MIN_SEEN, Part
+from vsr.face.speaker_selection import MIN_SEEN, Part, check_found
 from vsr.face.stretches import Stretches, stretches_of
 from vsr.media.reader import VideoInfo
 from vsr.media.resample import Position
@@ -88,16 +88,18 @@ def crop_video(
 
 
 def crop_tracks(
-    path: str | Path, detector: Detector | None = None, mesh: Stock[MouthMesh] | None = None
-) -> list[MouthClip]:
+    path: str | Path, detector: Detector | None = None, mesh: Stock[MouthMesh] | None = None,
+    broken: list[VsrError] | None = None,
+) -> list[MouthClip]:  # fmt: skip
     """The mouth of every person seen for at least 12 frames, who fills the screen most first; with ``mesh`` the points
     of the mouth are found on request.
 
-    People whose mouth is out of the frame are left out; raises what `crop_video` raises if nobody remains.
+    People whose mouth is out of the frame are left out; raises what `crop_video` raises if nobody remains. A list
+    ``broken`` is given the error of a file that breaks off or is damaged, and what there is of it is cropped.
     """
     source = MouthSource(path, mesh=mesh, on_request=True, detector=detector, whole=True)
     clips, refusal = [], None
-    first, *others = sorted(_everybody(source)[1], key=lambda own: -own.piece.weight)
+    first, *others = sorted(_everybody(source, broken)[1], key=lambda own: -own.piece.weight)
     for part in [first, *(own for own in others if own.piece.found >= MIN_SEEN)]:
         try:
             clips.append(clip_of(path, source.info, part.piece, part.face))
@@ -108,10 +110,13 @@ def crop_tracks(
     return clips
 
 
-def _everybody(source: MouthSource) -> tuple[np.ndarray, list[Part]]:
+def _everybody(source: MouthSource, broken: list[VsrError] | None = None) -> tuple[np.ndarray, list[Part]]:
     """Times of all frames of a video in one block, and everybody in it. Raises VsrError too_short or no_face."""
-    own = next(iter(source), None)
-    source.check(read=True)
+    own = next(source.to_the_break(), None)
+    if own is None or not own.parts:
+        source.check_broken()
+    source.let_pass(broken)
+    check_found(source.path, source.frames, len(source.reasons), source.reasons, True)
     found = present(own, f"what was read of {source.path}")
     return found.block.times, found.parts
 

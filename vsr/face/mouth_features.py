@@ -9,6 +9,7 @@ features (T, 32).
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -105,8 +106,10 @@ def mouth_features(mouth: np.ndarray) -> np.ndarray | None:
 
 def write_track(path: str | Path, points: np.ndarray, measures: np.ndarray) -> None:
     """Keep a track, points (T, 9, 2) and measures (T, 8), in an .npz file."""
-    with atomic_write(Path(path)) as temporary, open(temporary, "wb") as file:
-        np.savez(file, points=points.astype(np.float32), measures=measures.astype(np.float32))
+    content = io.BytesIO()  # a ZIP file that a full disk cuts short complains again when it is forgotten
+    np.savez(content, points=points.astype(np.float32), measures=measures.astype(np.float32))
+    with atomic_write(Path(path)) as temporary:
+        temporary.write_bytes(content.getbuffer())
 
 
 def read_track(path: str | Path) -> tuple[np.ndarray, np.ndarray]:

@@ -141,6 +141,13 @@ class MouthSource:
         people = tuple(person for person in self.casting.people.persons if person not in known)
         return CastBlock(block, parts, first_shot, people, begin)
 
+    def let_pass(self, broken: list[VsrError] | None) -> None:
+        """Where the file breaks off or is damaged, give the error to a list; without one it is raised."""
+        if broken is None:
+            self.check_broken()
+        elif self.broken:
+            broken.append(self.broken)
+
     def check(self, read: bool) -> None:
         """Refuse a video in which there was nothing to read, with the reason; ``read``: whether anything was.
 

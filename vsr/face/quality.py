@@ -1,11 +1,14 @@
-"""How well a face can be read: small, turned, blurred, dark and partly covered ones are read, but it is said."""
+"""How well a face can be read: small, turned, blurred, dark, partly covered ones and those of few frames are read, but
+it is said."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from vsr.face.frame_rate import FEW, frame_rate
 from vsr.face.geometry import turn
 from vsr.face.piece import MIN_INSIDE, Piece
+from vsr.face.skipped import FEW_FRAMES
 
 # Each measure is scaled so that 1 is as good as GRID and 0 unreadable; below LEAST it is said.
 LEAST = 0.5
@@ -14,6 +17,7 @@ GOOD_TURN, BAD_TURN = 0.25, 0.75  # nose beside the middle of the eyes, in dista
 GOOD_DETAIL, BAD_DETAIL = 0.0022, 0.0  # energy of the finest detail of the crop, of all that varies in it
 GOOD_SHARE, BAD_SHARE = 0.95, 0.4  # share of the frames in which the mouth was found in the frame, and not covered
 GOOD_HALVES, BAD_HALVES = 1.6, 2.8  # how much more one half of the mouth moves than the other; whole mouths: up to 1.6
+GOOD_RATE, BAD_RATE = 18.0, 2 * FEW - 18.0  # changes a second while the lips speak
 GOOD_LIGHT, BAD_LIGHT = 48.0, 8.0  # mean gray round the mouth, of 255
 GOOD_CONTRAST, BAD_CONTRAST = 4.0, 1.0  # its standard deviation
 
@@ -31,11 +35,17 @@ def qualities(piece: Piece) -> dict[str, float]:
         "turned": _scaled(float(np.median(turn(piece.points))), BAD_TURN, GOOD_TURN),
         "blurred": _scaled(_detail(piece.crop[bare][::12]), BAD_DETAIL, GOOD_DETAIL) if bare.any() else 1.0,
         "dark": _lit(piece, bare) if bare.any() else 1.0,
+        FEW_FRAMES: rate_quality(piece.crop, piece.stretches.speech),
         "covered": min(
             _scaled(cropped_share(piece), BAD_SHARE, GOOD_SHARE),
             _scaled(piece.stretches.sides, BAD_HALVES, GOOD_HALVES),
         ),
     }
+
+
+def rate_quality(crop: np.ndarray, speech: list[tuple[int, int]] | None = None) -> float:
+    """By how often a second the mouth of a crop (T, 96, 96) changes in stretches (start, stop) of its frames."""
+    return _scaled(frame_rate(crop, speech), BAD_RATE, GOOD_RATE)
 
 
 def _lit(piece: Piece, bare: np.ndarray) -> float:

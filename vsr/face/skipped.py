@@ -1,8 +1,10 @@
-"""Stretches of a face that are not read, and why."""
+"""Stretches of a face that are not read, and why; and what is said of one that hardly can be."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+FEW_FRAMES = "few frames"  # what lowers the quality of a face whose mouth changes too few times a second
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,10 @@ from vsr.core.errors import VsrError
 from vsr.core.tokens import UNK
 from vsr.decoding.align import align_text
 from vsr.decoding.assess import fitted_for
+from vsr.inference.assemble import skipped_of, tracks_of
 from vsr.inference.free_reading import known_lips
-from vsr.inference.speech import Encoded, at_rest, encoded
+from vsr.inference.seen import Seen
+from vsr.inference.speech import Encoded, encoded
 from vsr.media.reader import probe
 from vsr.output.transcript import Alternative, Segment, TimedWord, Transcript
 
@@ -39,12 +41,11 @@ def align_video(
         reader knows such lips.
 
     Raises:
-        VsrError: bad_model, bad_text, at_rest, and what a video is refused for.
+        VsrError: bad_model, bad_text, at_rest, covered, and what a video is refused for.
     """
     tokens = tokens_of(loaded, text)
-    parts = list(encoded(loaded, path, faces, cropped))
-    if not parts:
-        raise at_rest(path)
+    seen = Seen()
+    parts = list(encoded(loaded, path, faces, cropped, seen))
     states = torch.cat([part.states for part in parts])
     check_room(tokens, len(states), path)
     found = align_text(loaded.model, states, loaded.tokenizer, tokens, fitted_for(loaded, states).get("confidence"))
@@ -52,10 +53,13 @@ def align_video(
     words = tuple(TimedWord(w.word, begin(w.start), max(begin(w.start), end(w.end)), w.confidence) for w in found)
     said = " ".join(word.word for word in words)
     mean = sum(word.confidence for word in words) / len(words)
-    chance = known_lips(loaded, [part.states for part in parts])
+    chance = known_lips(loaded, parts)
     segment = Segment(words[0].start, words[-1].end, parts[0].face, mean, words, (Alternative(said, 0.0),), chance)
     info = probe(path)
-    return Transcript(str(path), info.fps, info.end, loaded.name, (segment,))
+    return Transcript(
+        str(path), info.fps, info.end, loaded.name, (segment,), tracks=tracks_of(seen.tracks),
+        skipped=skipped_of(seen.skipped),
+    )  # fmt: skip
 
 
 def tokens_of(loaded: LoadedModel, text: str) -> list[int]:

@@ -18,6 +18,7 @@ from vsr.face.mouth_crop import MouthClip
 from vsr.face.piece import MIN_FRAMES
 from vsr.inference.listening import hearing_of, incomplete
 from vsr.inference.recognition import read_clip
+from vsr.inference.seen import report_of_cropped
 from vsr.media.reader import frames_from, probe
 from vsr.output.transcript import Transcript
 
@@ -77,8 +78,8 @@ def transcribe_cropped(loaded: LoadedModel, path: str | Path, options: DecodeOpt
     made = hearing.noted(provenance(loaded, path, options, 1, clip.info.stream) | {"cropped": True})
     segments = read_clip(loaded, clip, options, hearing.waves)
     found = Transcript(
-        str(path), clip.info.fps, clip.info.end, loaded.name, tuple(segments), shots=(float(clip.times[0]),),
-        provenance=made,
+        str(path), clip.info.fps, clip.info.end, loaded.name, tuple(segments), tracks=(report_of_cropped(clip),),
+        shots=(float(clip.times[0]),), provenance=made,
     )  # fmt: skip
     if broken:
         raise incomplete(found, broken)

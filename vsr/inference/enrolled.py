@@ -25,14 +25,16 @@ from vsr.decoding.provenance import searched
 from vsr.decoding.templates import Match, Streams, Templates, normalised, with_motion
 from vsr.face.mouth_features import CORNERS, measures_of, repaired
 from vsr.face.mouth_points import mouth_meshes
-from vsr.inference.speech import at_rest, spoken
+from vsr.inference.speech import spoken
 from vsr.inference.states import FRONT, LAST, observed
 
 if TYPE_CHECKING:
+    from vsr.inference.seen import Seen
     from vsr.modelstore.folder import LoadedModel
 
 POINTS = "points"
 MOST = 10  # examples of a phrase
+SAME = 1e-4  # by which stored streams of one clip may differ, from machine to machine
 SUFFIX = ".safetensors"
 
 
@@ -47,17 +49,18 @@ class Phrase:
 
 
 @torch.inference_mode()
-def streams_of(loaded: LoadedModel, path: str | Path, faces: str | int = "largest", cropped: bool = False) -> Streams:
+def streams_of(
+    loaded: LoadedModel, path: str | Path, faces: str | int = "largest", cropped: bool = False,
+    seen: Seen | None = None,
+) -> Streams:  # fmt: skip
     """What is compared of a clip whose lips say one phrase: "frontend" and "last" (T, D), "points" (T, 36) where the
-    face is seen. Raises VsrError as `vsr.inference.speech.spoken`, at_rest where no lips speak."""
+    face is seen. ``seen`` is told how well, and VsrError raised, as by `vsr.inference.speech.spoken`."""
     found: dict[str, list[np.ndarray]] = {FRONT: [], LAST: [], POINTS: []}
-    for own in spoken(loaded, path, faces, cropped, None if cropped else mouth_meshes()):
+    for own in spoken(loaded, path, faces, cropped, None if cropped else mouth_meshes(), seen):
         for name, values in observed(loaded, own, (FRONT, LAST)).items():
             found[name].append(values)
         if own.mouth is not None:
             found[POINTS].append(own.mouth[own.first :])
-    if not found[FRONT]:
-        raise at_rest(path)
     streams = {name: normalised(np.concatenate(found[name])) for name in (FRONT, LAST)}
     points = points_stream(np.concatenate(found[POINTS])) if found[POINTS] else None
     return streams if points is None else streams | {POINTS: points}
@@ -88,18 +91,40 @@ def enrol(
         names: of the clips, where they are not those of their files.
 
     Raises:
-        VsrError: bad_text for a phrase without words or with more than `MOST` examples, bad_config for examples of
-            another reader, and what a video is refused for.
+        VsrError: bad_text for a phrase without words or with more than `MOST` examples, bad_options for a clip that is
+            an example already, of this phrase or another, and for examples of another reader; and what a video is
+            refused for.
     """
     phrase, path = " ".join(phrase.split()), _file_of(folder, phrase)
     _known(loaded, path, phrase, len(clips))
+    given = list(names or [Path(clip).name for clip in clips])
     seen = tuple(streams_of(loaded, clip, faces, cropped) for clip in clips)
-    given = names or [Path(clip).name for clip in clips]
     known = _known(loaded, path, phrase, len(clips))  # again: another process may have enrolled in the meantime
+    _check_new(phrase, seen, given, [read_phrase(file) for file in sorted(Path(folder).glob(f"*{SUFFIX}"))])
     new = Phrase(known.phrase, known.examples + seen, known.clips + tuple(given), known.model)
     Path(folder).mkdir(parents=True, exist_ok=True)
     write_phrase(path, new)
     return new
+
+
+def _check_new(phrase: str, seen: Sequence[Streams], names: Sequence[str], phrases: Sequence[Phrase]) -> None:
+    """A clip that counts twice is no second example, and one of two phrases tells neither. Raises VsrError."""
+    known = [
+        (own.phrase, name, streams) for own in phrases for name, streams in zip(own.clips, own.examples, strict=True)
+    ]
+    for name, streams in zip(names, seen, strict=True):
+        for other, clip, theirs in known:
+            if _same(streams, theirs):
+                already = f"{name} is an example of {other!r} already"
+                what = "film the phrase again" if other == phrase else "give a clip of this phrase, or remove that one"
+                raise VsrError("bad_options", f"{already}{'' if clip == name else f' ({clip})'}: {what}")
+        known.append((phrase, name, streams))
+
+
+def _same(streams: Streams, others: Streams) -> bool:
+    """Whether two examples are of one recording, whatever its name: no two say a phrase alike to the frame."""
+    own, other = streams[FRONT], others.get(FRONT)
+    return other is not None and own.shape == other.shape and np.allclose(own, other, atol=SAME)
 
 
 def _known(loaded: LoadedModel, path: Path, phrase: str, more: int) -> Phrase:
@@ -117,6 +142,7 @@ def recognise(
     path: str | Path,
     faces: str | int = "largest",
     cropped: bool = False,
+    seen: Seen | None = None,
 ) -> tuple[list[Match], float]:
     """Every phrase, the nearest first, and the fit below which it is none of them.
 
@@ -125,7 +151,7 @@ def recognise(
     for phrase in phrases:
         _check_reader(loaded, phrase)
     templates = Templates({own.phrase: own.examples for own in phrases})
-    return templates.ranked(streams_of(loaded, path, faces, cropped)), templates.threshold()
+    return templates.ranked(streams_of(loaded, path, faces, cropped, seen)), templates.threshold()
 
 
 def enrolled(folder: str | Path) -> list[Phrase]:

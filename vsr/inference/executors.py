@@ -53,5 +53,5 @@ def open_engine(name: str, jobs: int | None, address: str | None) -> Engine:
 
         return RayCluster(address, jobs)
     if address:
-        raise VsrError("bad_options", "--address is that of a Ray cluster: add --engine ray")
+        raise VsrError("bad_options", "--address is for a Ray cluster: add --engine ray")
     return Local(jobs)

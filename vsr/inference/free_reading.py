@@ -5,7 +5,7 @@ Whoever looks for given words in a video learns by it whether the reader knows s
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from statistics import mean
 from typing import TYPE_CHECKING
 
@@ -14,10 +14,12 @@ from torch import Tensor
 
 from vsr.decoding.assess import KNOWN, assess
 from vsr.decoding.defaults import options_for
+from vsr.decoding.domain import at_most
 from vsr.decoding.search import decode
 from vsr.text.hypothesis import Hypothesis
 
 if TYPE_CHECKING:
+    from vsr.inference.speech import Encoded
     from vsr.modelstore.folder import LoadedModel
 
 BEAM = 10
@@ -35,10 +37,10 @@ def read_freely(loaded: LoadedModel, states: Tensor, method: str = "") -> tuple[
     return ranked, assess(loaded, states, ranked)[1] if ranked else None
 
 
-def known_lips(loaded: LoadedModel, windows: Iterable[Tensor]) -> float | None:
-    """The chance that lips are of the reader's domain, by the states (T, D) of each window; None where that was not
-    fitted: then nothing is read for it."""
-    if not any("domain" in own for own in (loaded.config, loaded.config.get(KNOWN, {}))):
-        return None
-    chances = [chance for states in windows if (chance := read_freely(loaded, states)[1]) is not None]
+def known_lips(loaded: LoadedModel, windows: Sequence[Encoded]) -> float | None:
+    """The chance that the lips of windows are of the reader's domain; None where that was not fitted: then nothing is
+    read for it, and only too few frames a second are seen."""
+    fitted = any("domain" in own for own in (loaded.config, loaded.config.get(KNOWN, {})))
+    each = [at_most(read_freely(loaded, own.states)[1] if fitted else None, own.most) for own in windows]
+    chances = [chance for chance in each if chance is not None]
     return mean(chances) if chances else None

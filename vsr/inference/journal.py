@@ -7,11 +7,10 @@ again. Everything that goes into the output comes out of these lines, so a resum
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 from vsr.core.errors import VsrError
-from vsr.core.files import atomic_write, write_error, write_text
+from vsr.core.files import append_line, atomic_write, write_text
 from vsr.inference.records import BlockRecord
 
 FORMAT = 1
@@ -73,13 +72,7 @@ class Journal:
         if not self._open:
             write_text(self.path, json.dumps(self.heading, ensure_ascii=False) + "\n")
             self._open = True
-        try:
-            with self.path.open("a", encoding="utf-8") as stream:
-                stream.write(line + "\n")
-                stream.flush()
-                os.fsync(stream.fileno())
-        except OSError as error:
-            raise write_error(self.path, error) from error
+        append_line(self.path, line, safe=True)
 
 
 def _whole(lines: list[bytes]) -> list[bytes]:

@@ -21,12 +21,14 @@ from vsr.core.errors import VsrError, cause_of
 from vsr.core.machine import exact_device
 from vsr.core.tokens import BLANK, UNK
 from vsr.decoding.defaults import options_for
+from vsr.decoding.domain import at_most
 from vsr.decoding.search import check_heads
 from vsr.inference.free_reading import read_freely
-from vsr.inference.speech import at_rest, encoded
+from vsr.inference.speech import encoded
 from vsr.text.normalise import lower
 
 if TYPE_CHECKING:
+    from vsr.inference.seen import Seen
     from vsr.modelstore.folder import LoadedModel
 
 AT_ONCE = 64  # phrases that the decoder scores together
@@ -77,30 +79,30 @@ def phrase_tokens(loaded: LoadedModel, phrases: Sequence[str]) -> list[list[int]
 
 @torch.inference_mode()
 def choose(
-    loaded: LoadedModel, path: str | Path, phrases: Sequence[str], faces: str | int = "largest", cropped: bool = False
-) -> list[Choice]:
+    loaded: LoadedModel, path: str | Path, phrases: Sequence[str], faces: str | int = "largest", cropped: bool = False,
+    seen: Seen | None = None,
+) -> list[Choice]:  # fmt: skip
     """Every phrase with its score, the best fit first; one that is longer than the speech has -inf and fits 0.
 
     Args:
         loaded: a lip reader with a CTC head, a decoder or both.
         path: a video whose lips say one phrase.
         phrases: the list.
-        faces, cropped: as `vsr.inference.speech.spoken` takes them.
+        faces, cropped, seen: as `vsr.inference.speech.spoken` takes them.
 
     Raises:
-        VsrError: bad_model, bad_text, at_rest, and what a video is refused for.
+        VsrError: bad_model, bad_text, at_rest, covered, and what a video is refused for.
     """
     tokens = phrase_tokens(loaded, phrases)
     options = options_for(loaded, {"lm": "none"})
     method = "joint" if loaded.model.decoder is not None else "ctc_beam"
     check_heads(loaded.model, method)
-    windows = [window.states for window in encoded(loaded, path, faces, cropped)]
-    if not windows:
-        raise at_rest(path)
-    states = torch.cat(windows)
+    windows = list(encoded(loaded, path, faces, cropped, seen))
+    states = torch.cat([window.states for window in windows])
     weight = options.ctc_weight if loaded.model.decoder is not None else 1.0
     scores = score_phrases(loaded.model, states, tokens, weight)
     free, chance = _free_reading(loaded, states, method, weight)
+    chance = at_most(chance, min(window.most for window in windows))
     found = []
     for phrase, own, total in zip(phrases, tokens, scores, strict=True):
         length = len(own) + 1

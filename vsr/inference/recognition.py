@@ -17,10 +17,12 @@ from vsr.core.windows import WINDOW, frame_edges, window_spans
 from vsr.data.transforms import to_network_input
 from vsr.decoding.assess import assess
 from vsr.decoding.defaults import preferred_window
+from vsr.decoding.domain import at_most
 from vsr.decoding.encoding import Mouths, Waves, asked_of, encode, encode_clips
 from vsr.decoding.evidence import joining
 from vsr.decoding.options import DecodeOptions
 from vsr.decoding.search import decode
+from vsr.face.frame_rate import frame_rate, highest_chance
 from vsr.face.piece import MIN_FRAMES
 from vsr.inference.assemble import segments_of
 from vsr.inference.by_head import searched_by, words_of
@@ -97,7 +99,8 @@ def read_windows(
         own_crops, own_mouths, own_waves = ([each[i] for i in group] for each in (crops, mouths, waves))
         states, hypotheses = search_crops(loaded, own_crops, options, own_mouths, own_waves)
         for i, own, ranked in zip(group, states, hypotheses, strict=True):
-            found[i] = read_hypotheses(loaded, own[: len(crops[i])], ranked, 0, edges[i], options.head)
+            most = 1.0 if waves[i] is not None else highest_chance(frame_rate(crops[i]))  # sound has no frames
+            found[i] = read_hypotheses(loaded, own[: len(crops[i])], ranked, 0, edges[i], options.head, most)
     return [found[i] for i in range(len(crops))]
 
 
@@ -144,13 +147,15 @@ def _found(loaded: LoadedModel, states: torch.Tensor, lengths: torch.Tensor, opt
 
 
 def read_hypotheses(
-    loaded: LoadedModel, states: torch.Tensor, ranked: list[Hypothesis], start: int, edges: np.ndarray, head: str = ""
-) -> WindowReading:
+    loaded: LoadedModel, states: torch.Tensor, ranked: list[Hypothesis], start: int, edges: np.ndarray, head: str = "",
+    most: float = 1.0,
+) -> WindowReading:  # fmt: skip
     """Hypotheses of the window that begins at frame `start`, best first -> their words in original time; those of a
-    ``head`` that is searched by itself have no times of their own (`vsr.inference.by_head`)."""
+    ``head`` that is searched by itself have no times of their own (`vsr.inference.by_head`). ``most``: what the chance
+    of being of the domain can be."""
     if head:
-        return WindowReading(tuple(words_of(loaded, head, ranked, edges[start:])), None)
-    found, chance = assess(loaded, states, ranked)
+        return WindowReading(tuple(words_of(loaded, head, ranked, edges[start:])), at_most(None, most))
+    found, chance = assess(loaded, states, ranked, most=most)
     frames = np.arange(len(edges))
 
     def original(seconds: float) -> float:

@@ -15,18 +15,18 @@ import torch
 from torch import Tensor
 
 from vsr.core.clock import FPS
-from vsr.core.errors import VsrError
 from vsr.core.windows import frame_edges, window_spans
 from vsr.data.modalities import VIDEO
 from vsr.data.transforms import to_network_input
 from vsr.decoding.defaults import preferred_window
 from vsr.decoding.encoding import encode
+from vsr.face.frame_rate import frame_rate, highest_chance
 from vsr.face.mouth_points import MouthMesh
 from vsr.face.mouth_source import MouthSource
 from vsr.face.networks import Stock
 from vsr.face.speaker_selection import number_of_faces
 from vsr.inference.cropped import cropped_clip
-from vsr.output.unread import AT_REST
+from vsr.inference.seen import Seen, report_of_cropped
 
 if TYPE_CHECKING:
     from vsr.modelstore.folder import LoadedModel
@@ -46,21 +46,18 @@ class Spoken:
 
 @dataclass(frozen=True)
 class Encoded:
-    """States (T, D) of a window of one face, edges (T+1,) seconds; windows of a face share no frames."""
+    """States (T, D) of a window of one face, edges (T+1,) seconds; windows of a face share no frames. most: what the
+    chance can be that its lips look like what a reader was trained on (`vsr.face.frame_rate.highest_chance`)."""
 
     face: int
     states: Tensor
     edges: np.ndarray
-
-
-def at_rest(path: str | Path) -> VsrError:
-    """What a verb says that needs lips which speak, where they rest from beginning to end."""
-    return VsrError("at_rest", f"{path}: {AT_REST}")
+    most: float = 1.0
 
 
 def spoken(
     loaded: LoadedModel, path: str | Path, faces: str | int = "largest", cropped: bool = False,
-    mesh: Stock[MouthMesh] | None = None,
+    mesh: Stock[MouthMesh] | None = None, seen: Seen | None = None,
 ) -> Iterator[Spoken]:  # fmt: skip
     """The windows of a video in which lips speak, at constant memory, ordered by the blocks they were found in.
 
@@ -70,30 +67,36 @@ def spoken(
         faces: whose lips, as `vsr.inference.transcriber.transcribe` takes it.
         cropped: the video is of a mouth alone and taken as it is.
         mesh: finds the points of the mouth; None: nobody needs them.
+        seen: is told, as the windows go by, what is not read and how well the rest was seen.
 
     Raises:
-        VsrError: what `vsr.inference.transcriber.transcribe` raises for a video; bad_config for a cropped one that is
-            none.
+        VsrError: what `vsr.inference.transcriber.transcribe` raises for a video; covered or at_rest where no lips are
+            seen to speak; bad_config for a cropped one that is none.
     """
-    found = _cropped(loaded, path) if cropped else _streamed(loaded, path, faces, mesh)
+    seen = Seen() if seen is None else seen
+    found = _cropped(loaded, path, seen) if cropped else _streamed(loaded, path, faces, mesh, seen)
     done: dict[int, float] = {}
     for own in found:
         first = int(np.searchsorted(own.edges[:-1], done.get(own.face, -np.inf) - 0.5 / FPS))
         done[own.face] = max(done.get(own.face, -np.inf), float(own.edges[-1]))
         if first < len(own.crop):
             yield Spoken(own.face, own.crop, own.edges, first, own.mouth)
+    if not done:
+        raise seen.silence(path)
 
 
-def _cropped(loaded: LoadedModel, path: str | Path) -> Iterator[Spoken]:
+def _cropped(loaded: LoadedModel, path: str | Path, seen: Seen) -> Iterator[Spoken]:
     clip = cropped_clip(path)
+    seen.tracks.append(report_of_cropped(clip))
     for start, stop in window_spans(len(clip.crop), preferred_window(loaded)):
         yield Spoken(clip.face, clip.crop[start:stop], frame_edges(clip.times[start:stop]))
 
 
-def _streamed(loaded: LoadedModel, path: str | Path, faces: str | int, mesh) -> Iterator[Spoken]:
+def _streamed(loaded: LoadedModel, path: str | Path, faces: str | int, mesh, seen: Seen) -> Iterator[Spoken]:
     source, window = MouthSource(path, number_of_faces(faces), mesh=mesh), preferred_window(loaded)
     some = False
     for part in (part for own in source for part in own.parts):
+        seen.take(part)
         for start, stop in part.spans(window):
             some = True
             yield Spoken(
@@ -105,11 +108,13 @@ def _streamed(loaded: LoadedModel, path: str | Path, faces: str | int, mesh) -> 
 
 @torch.inference_mode()
 def encoded(
-    loaded: LoadedModel, path: str | Path, faces: str | int = "largest", cropped: bool = False
-) -> Iterator[Encoded]:
+    loaded: LoadedModel, path: str | Path, faces: str | int = "largest", cropped: bool = False,
+    seen: Seen | None = None,
+) -> Iterator[Encoded]:  # fmt: skip
     """The encoder states of every window of `spoken`. Raises VsrError as it does."""
-    for own in spoken(loaded, path, faces, cropped):
-        yield Encoded(own.face, states_of(loaded, own)[own.first :], own.edges[own.first :])
+    for own in spoken(loaded, path, faces, cropped, seen=seen):
+        most = highest_chance(frame_rate(own.crop))
+        yield Encoded(own.face, states_of(loaded, own)[own.first :], own.edges[own.first :], most)
 
 
 @torch.inference_mode()

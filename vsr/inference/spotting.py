@@ -19,10 +19,11 @@ from vsr.core.clock import FPS
 from vsr.core.tokens import BLANK
 from vsr.inference.alignment import tokens_of
 from vsr.inference.free_reading import known_lips
-from vsr.inference.speech import Encoded, at_rest, encoded
+from vsr.inference.speech import Encoded, encoded
 from vsr.text.tokenizer import SPACE, Tokenizer
 
 if TYPE_CHECKING:
+    from vsr.inference.seen import Seen
     from vsr.modelstore.folder import LoadedModel
 
 NEAR = FPS  # frames by which a head for frames may place a phrase elsewhere than CTC does
@@ -45,24 +46,22 @@ class Found:
 
 def find_phrases(
     loaded: LoadedModel, path: str | Path, phrases: Sequence[str], least: float, faces: str | int = "all",
-    cropped: bool = False,
+    cropped: bool = False, seen: Seen | None = None,
 ) -> Iterator[Found]:  # fmt: skip
     """Where each phrase scores at least ``least`` in a video of any length, window by window, ordered by time in each.
 
-    Raises VsrError: bad_model, bad_text, at_rest, and what a video is refused for.
+    ``faces``, ``cropped``, ``seen``: as `vsr.inference.speech.spoken` takes them. Raises VsrError: bad_model, bad_text,
+    at_rest, covered, and what a video is refused for.
     """
     wanted = [(phrase, tokens_of(loaded, phrase)) for phrase in phrases]
-    window = None
-    for window in encoded(loaded, path, faces, cropped):
+    for window in encoded(loaded, path, faces, cropped, seen):
         spotted = [(phrase, own) for phrase, tokens in wanted for own in spot(loaded, window, tokens, least)]
-        chance = known_lips(loaded, [window.states]) if spotted else None
+        chance = known_lips(loaded, [window]) if spotted else None
         hits = [
             Found(str(path), phrase, window.face, start, end, score, chance)
             for phrase, ((start, end), score) in spotted
         ]
         yield from sorted(hits, key=lambda hit: (hit.start, hit.phrase))
-    if window is None:
-        raise at_rest(path)
 
 
 @torch.inference_mode()

@@ -5,6 +5,7 @@ Shapes: T frames in which lips speak, D width.
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,10 +16,11 @@ import torch
 from vsr.core.files import atomic_write
 from vsr.core.kinds import Kind, marked
 from vsr.decoding.head_names import no_layer
-from vsr.inference.speech import at_rest, spoken, states_of
+from vsr.inference.speech import spoken, states_of
 from vsr.modelstore.folder import pixel_reader
 
 if TYPE_CHECKING:
+    from vsr.inference.seen import Seen
     from vsr.modelstore.folder import LoadedModel
 
 FRONT, LAST = "frontend", "last"
@@ -43,7 +45,7 @@ def _layers(loaded: LoadedModel):
 @torch.inference_mode()
 def encode_video(
     loaded: LoadedModel, path: str | Path, layers: tuple[str, ...] = (LAST,), faces: str | int = "largest",
-    cropped: bool = False,
+    cropped: bool = False, seen: Seen | None = None,
 ) -> dict[str, np.ndarray]:  # fmt: skip
     """States of every frame in which lips speak.
 
@@ -52,27 +54,25 @@ def encode_video(
         path: the video.
         layers: "frontend", what goes into the encoder; a number from 1, what comes out of that layer; "last", the
             states that the heads read.
-        faces, cropped: as `vsr.inference.speech.spoken` takes them.
+        faces, cropped, seen: as `vsr.inference.speech.spoken` takes them.
 
     Returns:
         Each layer by its name, (T, D) float32; "start" and "end" (T,) float64, seconds in the video; "face" (T,) and
         "window" (T,) int64: frames of one window were encoded together.
 
     Raises:
-        VsrError: bad_options for a layer that is not there, at_rest, and what a video is refused for.
+        VsrError: bad_options for a layer that is not there, at_rest, covered, and what a video is refused for.
     """
     check_layers(loaded, layers)
     found: dict[str, list[np.ndarray]] = {name: [] for name in (*layers, "start", "end", "face", "window")}
-    for number, own in enumerate(spoken(loaded, path, faces, cropped)):
-        seen = observed(loaded, own, layers)
+    for number, own in enumerate(spoken(loaded, path, faces, cropped, seen=seen)):
+        values = observed(loaded, own, layers)
         count = len(own.crop) - own.first
-        seen |= {"start": own.edges[:-1][own.first :], "end": own.edges[1:][own.first :]}
-        seen |= {"face": np.full(count, own.face), "window": np.full(count, number)}
-        for name, values in seen.items():
-            found[name].append(values)
-    if not found["start"]:
-        raise at_rest(path)
-    return {name: np.concatenate(values) for name, values in found.items()}
+        values |= {"start": own.edges[:-1][own.first :], "end": own.edges[1:][own.first :]}
+        values |= {"face": np.full(count, own.face), "window": np.full(count, number)}
+        for name, each in values.items():
+            found[name].append(each)
+    return {name: np.concatenate(each) for name, each in found.items()}
 
 
 def observed(loaded: LoadedModel, own, layers: tuple[str, ...]) -> dict[str, np.ndarray]:
@@ -99,7 +99,9 @@ def save_states(states: dict[str, np.ndarray], path: str | Path, about: dict[str
     file's metadata; the array "about" of an npz, as JSON). Raises VsrError not_writable, no_space."""
     with atomic_write(path) as temporary:
         if Path(path).suffix == ".npz":
-            np.savez_compressed(temporary, **states, about=np.array(json.dumps(about)))
+            content = io.BytesIO()  # a ZIP file that a full disk cuts short complains again when it is forgotten
+            np.savez_compressed(content, **states, about=np.array(json.dumps(about)))
+            temporary.write_bytes(content.getbuffer())
         else:
             from safetensors.numpy import save_file
 

@@ -23,17 +23,17 @@ from vsr.decoding.provenance import provenance
 from vsr.decoding.search import check_heads
 from vsr.face.identity import People
 from vsr.face.mouth_source import CastBlock, MouthSource
-from vsr.face.quality import LEAST, cropped_share, qualities
-from vsr.face.speaker_selection import OUTSIDE, Casting, Part, check_found, number_of_faces, unread
+from vsr.face.speaker_selection import Casting, Part, check_found, number_of_faces, unread
 from vsr.inference.assemble import segments_of, skipped_of, tracks_of
 from vsr.inference.journal import Journal
 from vsr.inference.listening import hearing_of, incomplete, transcribe_sound
 from vsr.inference.recognition import read_windows
 from vsr.inference.records import BlockRecord, WindowRecord
+from vsr.inference.seen import report_of
 from vsr.media.damage import Hole, told
 from vsr.media.reader import probe
 from vsr.media.resample import Position
-from vsr.output.transcript import TrackReport, Transcript
+from vsr.output.transcript import Transcript
 
 if TYPE_CHECKING:
     from vsr.modelstore.folder import LoadedModel
@@ -169,7 +169,7 @@ class Reading:
             frames=len(block.times), end=float(frame_edges(block.times)[-1]), next=block.next,
             cut=block.cut, first_shot=own.first_shot, num_shots=len(block.shots),
             shots=tuple(float(block.times[shot]) for shot in block.shots[goes_on:]),
-            tracks=tuple(_report(part) for part in parts),
+            tracks=tuple(report_of(part) for part in parts),
             skipped=tuple(stretch for part in parts for stretch in unread(part)), readings=self._readings(spans),
             people=own.people,
         )  # fmt: skip
@@ -188,14 +188,3 @@ class Reading:
 def _since(holes: list[Hole], times: np.ndarray) -> tuple[Hole, ...]:
     """Those of a damaged file that end in a block whose frames are at ``times`` (n,), or behind it."""
     return tuple(hole for hole in holes if hole[1] >= times[0])
-
-
-def _report(part: Part) -> TrackReport:
-    """How well a piece could be cropped."""
-    piece, measures = part.piece, qualities(part.piece)
-    problems = [name for name, value in measures.items() if value < LEAST]
-    problems += [] if piece.inside_frame else [OUTSIDE]
-    edges = frame_edges(piece.times)
-    return TrackReport(
-        part.face, float(edges[0]), float(edges[-1]), cropped_share(piece), min(measures.values()), tuple(problems)
-    )

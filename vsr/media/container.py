@@ -7,12 +7,12 @@ frame lying on its side), scales while it converts, and raises on a damaged pack
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from vsr.core.errors import VsrError, cause_of
+from vsr.core.files import may_not_read
 from vsr.media.formats import FORMATS as FORMATS
 from vsr.media.formats import OPENING, kind_of, told_address
 from vsr.media.streams import video_stream
@@ -29,10 +29,10 @@ def open_container(path: str | Path) -> Iterator:
     import av
 
     given, path = path, Path(path)
+    if may_not_read(path):
+        raise VsrError("unreadable", f"{path}: you may not read this file")
     if not path.is_file():
         raise VsrError("unreadable", told_address(given) or f"{path}: {_no_file(path)}")
-    if not os.access(path, os.R_OK):
-        raise VsrError("unreadable", f"{path}: you may not read this file")
     try:
         if path.stat().st_size == 0:
             raise VsrError("unreadable", f"{path}: the file is empty")

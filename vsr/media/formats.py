@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from vsr.core.errors import VsrError
+from vsr.core.files import may_not_read
 
 VIDEO = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,flv,live_flv,kux,ogg,asf,asf_o,mxf,gxf,lxf,nut,nuv,nsv,dv,"
@@ -53,7 +54,8 @@ def kind_of(path: Path) -> str | None:
 
 def no_file(path: str | Path) -> VsrError:
     """What is said of a file that is not there."""
-    return VsrError("unreadable", told_address(path) or f"{path}: no such file")
+    what = "you may not read this file" if may_not_read(path) else "no such file"
+    return VsrError("unreadable", told_address(path) or f"{path}: {what}")
 
 
 def told_address(path: str | Path) -> str | None:

@@ -100,7 +100,7 @@ def load_pretrained(model: nn.Module, folder: str | Path) -> str:
                 source = source.encoder if module.kind == "whisper" else source
                 module.pretrained.load_state_dict(source.state_dict())
             except (OSError, ValueError, RuntimeError, AttributeError) as error:
-                raise VsrError("bad_model", f"{folder}: its weights cannot be taken: {one_line(error)}") from error
+                raise VsrError("bad_model", f"{folder}: its weights cannot be used: {one_line(error)}") from error
             count += sum(own.numel() for own in module.pretrained.parameters())
     return f"foundation {folder}: {count / 1e6:.1f} M parameters"
 

@@ -65,7 +65,7 @@ def lowered(model: nn.Module, precision: str) -> nn.Module:
     if precision == FLOAT32:
         return model
     if precision == INT8 and next(model.parameters()).device.type != "cpu":
-        raise VsrError("bad_options", "precision int8 is the CPU's: take bfloat16 on this device")
+        raise VsrError("bad_options", "precision int8 works only on the CPU: use bfloat16 on this device")
     for part in _parts(model):
         _replace(part, LAYERS[precision])
         if precision == BFLOAT16 or native_bfloat16():

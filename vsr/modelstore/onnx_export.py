@@ -72,7 +72,9 @@ def export_onnx(loaded: LoadedModel, path: str | Path) -> dict[str, float]:
         differences = compared(clip_reader, temporary, names)
         if not max(differences.values()) <= NEAR:
             why = ", ".join(f"{name} {value:.1e}" for name, value in differences.items())
-            raise VsrError("bad_model", f"{loaded.name}: its graph would not say the same ({why}); nothing is written")
+            raise VsrError(
+                "bad_model", f"{loaded.name}: its graph would not give the same output ({why}); nothing is written"
+            )
     return differences
 
 

@@ -79,7 +79,7 @@ def get(
     """
     folder = folder_of(known)
     if known.state == SHIPPED:
-        raise VsrError("bad_model", f"{known.name} is in the package: it need not be fetched")
+        raise VsrError("bad_model", f"{known.name} is in the package: nothing has to be downloaded")
     if whisper is not None:
         from vsr.modelstore.importers.published import check_whisper
 
@@ -117,7 +117,7 @@ def agree(known: Known, accept: bool, ask: Callable[[str], str] = input) -> None
         accept = ask("").strip().lower() in ("yes", "y")
     if not accept:
         how = f"vsr models get {known.name} --accept-licence"
-        raise VsrError("licence", f"the licence of {known.name} must be agreed to first: {how}")
+        raise VsrError("licence", f"the licence of {known.name} must be accepted first: {how}")
     record["agreed"][licence.name] = date.today().isoformat()
     _write_record(record)
 
@@ -129,7 +129,7 @@ def _read_record() -> dict:
         record = read_json(path) if path.exists() else {}
         return {key: {str(k): str(v) for k, v in record.get(key, {}).items()} for key in ("sha256", "agreed")}
     except (OSError, ValueError, AttributeError) as error:
-        raise VsrError("bad_record", f"{path} is damaged: remove it, and files are taken as if never seen") from error
+        raise VsrError("bad_record", f"{path} is damaged: remove it, and files are treated as new") from error
 
 
 def _write_record(record: dict) -> None:

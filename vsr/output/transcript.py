@@ -6,11 +6,12 @@ workers and writers can pass transcripts around.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from vsr.decoding.guesses import is_guess
-from vsr.face.skipped import Skipped
-from vsr.output.unread import skipped_warnings
+from vsr.face.skipped import FEW_FRAMES, Skipped
+from vsr.output.unread import few_frames_warnings, skipped_warnings
 
 NO_SOUND = "none"  # in the provenance of a video that was to be heard and has no sound
 
@@ -85,7 +86,7 @@ class Segment:
 @dataclass(frozen=True)
 class TrackReport:
     """One face from `start` to `end` seconds, within one shot: the share that could be cropped, its quality in
-    [0, 1] and what lowers it ("small", "turned", "blurred", "dark", "covered", "out of the picture"), if anything."""
+    [0, 1] and what lowers it ("small", "turned", "blurred", "dark", "few frames", "covered", "out of the picture")."""
 
     face: int
     start: float
@@ -103,6 +104,11 @@ class TrackReport:
             "quality": round(self.quality, 3),
             "problems": list(self.problems),
         }
+
+
+def few_frames_of(tracks: Iterable[TrackReport]) -> list[tuple[float, float]]:
+    """When faces had too few frames a second to be read well, in seconds."""
+    return [(track.start, track.end) for track in tracks if FEW_FRAMES in track.problems]
 
 
 @dataclass(frozen=True)
@@ -150,8 +156,13 @@ class Transcript:
     @property
     def warnings(self) -> list[dict]:
         """What must be known before the words are believed: {"reason", "message"} each."""
+        return [*self._partly_read(), *self.seen_badly, *self._unheard(), *self._guessed()]
+
+    @property
+    def seen_badly(self) -> list[dict]:
+        """The warnings of what was not read, or hardly could be."""
         skipped = skipped_warnings(self.skipped, not self.segments, "and is not read there")
-        return [*self._partly_read(), *skipped, *self._unheard(), *self._guessed()]
+        return [*skipped, *few_frames_warnings(few_frames_of(self.tracks))]
 
     def _partly_read(self) -> list[dict]:
         """The error, where something was read all the same."""

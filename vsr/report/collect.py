@@ -83,6 +83,7 @@ class Inspection:
 def inspect_video(
     loaded: LoadedModel, path: str | Path, options: DecodeOptions | None = None,
     face: int | None = None, at: float | None = None, watch: Watch | None = None,
+    broken: list[VsrError] | None = None,
 ) -> Inspection:  # fmt: skip
     """Read a video and keep what was seen on the way.
 
@@ -90,7 +91,7 @@ def inspect_video(
         loaded: model, tokenizer and config, of `vsr.modelstore.folder.load_model`.
         path: the video file.
         options: of the search; the model's own by default, with five readings.
-        face, at, watch: which face, and when, as in `vsr.report.moment.find_clip`; of what is read in several
+        face, at, watch, broken: which face, and when, as in `vsr.report.moment.find_clip`; of what is read in several
             windows, the one round ``at`` is shown, or the first. Where nothing is read, the lips being at rest or
             covered, the frames are shown without words.
 
@@ -98,11 +99,14 @@ def inspect_video(
         VsrError: what `vsr.inference.transcriber.transcribe` raises; bad_config for a face or time that is not there.
     """
     options = options or options_for(loaded, {"nbest": 5})
-    clip = find_clip(path, face, at, watch, mesh_for(loaded))
+    told = [] if broken is None else broken
+    clip = find_clip(path, face, at, watch, mesh_for(loaded), broken)
     read = spans_to_read(clip, preferred_window(loaded))
     spans = read or window_spans(len(clip.crop))
     window = 0 if at is None else _window_at(spans, clip, at)
     found = inspect_window(loaded, clip, options, spans, window)
+    for error in told:
+        found.facts["Video"]["not whole"] = str(error).removeprefix(f"{path}: ")
     return found if read else dataclasses.replace(found, words=(), nbest=(Alternative("", 0.0),))
 
 

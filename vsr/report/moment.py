@@ -17,7 +17,7 @@ from vsr.face.speaker_selection import OUTSIDE, Part
 
 def find_clip(
     path: str | Path, face: int | None = None, at: float | None = None, watch: Watch | None = None,
-    mesh: Stock[MouthMesh] | None = None,
+    mesh: Stock[MouthMesh] | None = None, broken: list[VsrError] | None = None,
 ) -> MouthClip:  # fmt: skip
     """The crops of a face through one shot, or a minute of it, as `vsr transcribe` cuts them.
 
@@ -27,15 +27,16 @@ def find_clip(
         at: second of the video; None: the first stretch in which the face is read.
         watch: is informed how far the video is.
         mesh: finds the points of the mouth, too, where they are asked for.
+        broken: is given the error of a file that breaks off or is damaged near there, in place of its being raised.
 
     Raises:
         VsrError: bad_config where the face or the moment is not there; what `vsr.face.mouth_crop.crop_video` raises.
     """
     source, seen = MouthSource(path, mesh=mesh, on_request=True, watch=watch), set()
-    for own in source:
+    for own in source.to_the_break():
         fitting = [part for part in own.parts if _fits(part, face, at)]
         if fitting:
-            source.check_broken()
+            source.let_pass(broken)
             part = max(fitting, key=lambda part: part.piece.weight)
             return clip_of(path, source.info, part.piece, part.face, own.begin)
         seen |= {part.face for part in own.parts}

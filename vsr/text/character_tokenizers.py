@@ -19,7 +19,7 @@ class CharTokenizer(Listed):
 
     def __init__(self, characters: str = CHARACTERS):
         if len(set(characters)) != len(characters) or SPACE not in characters:
-            raise VsrError("bad_model", "a character tokenizer needs distinct characters, the space among them")
+            raise VsrError("bad_model", "a character tokenizer needs distinct characters, including the space")
         super().__init__(characters)
         self.characters = characters
 

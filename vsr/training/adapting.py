@@ -60,7 +60,7 @@ def check_adaptable(loaded: LoadedModel) -> None:
         if part.config.only_words or not part.config.vocab_size:
             raise VsrError("bad_model", f"{loaded.name} reads no speech: only a reader with CTC or decoder adapts")
     if getattr(loaded.model.config, "frontend", "") == "landmarks":
-        raise VsrError("bad_model", f"{loaded.name} reads tracks alone: adapt what vsr fuse joins it to")
+        raise VsrError("bad_model", f"{loaded.name} reads only tracks: adapt the fused model instead")
 
 
 def adapted(

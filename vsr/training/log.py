@@ -6,11 +6,14 @@ stands once.
 
 from __future__ import annotations
 
+import io
+import os
+import socket
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from vsr.core.files import write_lines
+from vsr.core.files import append_line, atomic_write, write_lines
 
 STEPS_FILE = "log/steps.tsv"
 FIXED = ("step", "epoch", "lr", "grad_norm")
@@ -37,7 +40,10 @@ class StepLog:
         self.at = time.monotonic()
 
     def add(self, step: int, epoch: int, lr: float, norm: float, counted: int, losses: Mapping[str, float]) -> None:
-        """A step is over: ``lr`` and the norm of its gradient before clipping, how many frames it took, its losses."""
+        """A step is over: ``lr`` and the norm of its gradient before clipping, how many frames it took, its losses.
+
+        Raises VsrError not_writable, no_space.
+        """
         now = time.monotonic()
         rate, self.at = counted / max(now - self.at, 1e-6), now
         row = {"step": step, "epoch": epoch, "lr": f"{lr:.4e}", "grad_norm": f"{norm:.4f}", self.rate: f"{rate:.0f}"}
@@ -47,9 +53,7 @@ class StepLog:
     def _write(self, row: dict[str, str]) -> None:
         if not set(row) <= set(self.names):  # losses may join later, as a discriminator's do
             self._rename([*self.names, *(name for name in row if name not in self.names)])
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write("\t".join(row.get(name, "") for name in self.names) + "\n")
+        append_line(self.path, "\t".join(row.get(name, "") for name in self.names))
         self.waiting.append(row)
 
     def _rename(self, names: list[str]) -> None:
@@ -81,9 +85,16 @@ def read_steps(path: str | Path) -> tuple[list[str], list[list[str]]]:
 
 
 def add_points(folder: Path, points: Sequence[tuple[str, float, int]]) -> None:
-    """Figures of an epoch and of its steps, (name, value, epoch or step), in TensorBoard's files."""
-    from torch.utils.tensorboard import SummaryWriter
+    """Figures of an epoch and of its steps, (name, value, epoch or step), as a file of TensorBoard's, whole or not at
+    all. Raises VsrError not_writable, no_space: its own writer has a thread, whose errors are lost."""
+    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.summary.writer.record_writer import RecordWriter
+    from torch.utils.tensorboard.summary import scalar
 
-    with SummaryWriter(str(folder)) as writer:
-        for point in points:
-            writer.add_scalar(*point)
+    now, content = time.time(), io.BytesIO()
+    events = [Event(wall_time=now, step=step, summary=scalar(name, value)) for name, value, step in points]
+    for event in (Event(wall_time=now, file_version="brain.Event:2"), *events):
+        RecordWriter(content).write(event.SerializeToString())
+    name = f"events.out.tfevents.{now:017.6f}.{socket.gethostname()}.{os.getpid()}"
+    with atomic_write(folder / name) as temporary:
+        temporary.write_bytes(content.getvalue())

@@ -38,13 +38,13 @@ def adapt_to(
             say(text)
 
     def adapt(model: LoadedModel, some: Sequence[Clip], label: str) -> LoadedModel:
-        def go_on(own: LoadedModel, given: Sequence[Clip], what: str) -> LoadedModel:
+        def go_on(own: LoadedModel, given: Sequence[Clip], how: Adapting, what: str) -> LoadedModel:
             def bar(steps, reader):
-                return counted(steps, f"{reader}, {label}, {what}", settings.steps)
+                return counted(steps, f"{reader}, {label}, {what}", how.steps)
 
-            return adapted(own, given, settings, bar, once)
+            return adapted(own, given, how, bar, once)
 
-        return self_trained(model, some, further, go_on, once)
+        return self_trained(model, some, further, settings, go_on, once)
 
     measured = folds > 1 and len(clips) >= FEWEST
     gain = left_out(loaded, clips, folds, settings.seed, adapt) if measured else None
@@ -88,8 +88,8 @@ def card_of(about: dict, gain: Gain | None) -> str:
     date = time.strftime("%Y-%m-%d")
     return (
         f"# {about['from']}, adapted to one person\n\n"
-        f"{_given(about)}, {about['steps']} steps of {about['what']} each time, seed {about['seed']}, {date}. Weights "
-        f"it began from: SHA-256 {about['weights_sha256']}.\n\n"
+        f"{_given(about)}, at most {about['steps']} steps of {about['what']} each time, seed {about['seed']}, {date}. "
+        f"Weights it began from: SHA-256 {about['weights_sha256']}.\n\n"
         f"{figure[0].upper()}{figure[1:]}\n\n"
         "It reads that person; others it may read worse than the model it began from. Confidence and domain are those "
         "of that model and were not fitted again. The weights were trained on that person's face: treat the folder as "

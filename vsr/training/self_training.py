@@ -17,9 +17,11 @@ from vsr.decoding.defaults import options_for
 from vsr.decoding.guesses import is_guess
 from vsr.evaluation.wer import word_errors
 from vsr.modelstore.folder import LoadedModel
+from vsr.training.adapting import Adapting
 
+FEWEST_STEPS = 10  # of a round: with fewer the rate is hardly warm
 Say = Callable[[str], None]
-Adapt = Callable[[LoadedModel, Sequence[Clip], str], LoadedModel]
+Adapt = Callable[[LoadedModel, Sequence[Clip], Adapting, str], LoadedModel]
 
 
 @dataclass(frozen=True)
@@ -43,23 +45,26 @@ def readings(loaded: LoadedModel, clips: Sequence[Clip]) -> dict[str, str]:
 
 
 def self_trained(
-    loaded: LoadedModel, transcribed: Sequence[Clip], further: Untranscribed, adapt: Adapt, say: Say
+    loaded: LoadedModel, transcribed: Sequence[Clip], further: Untranscribed, settings: Adapting, adapt: Adapt, say: Say
 ) -> LoadedModel:  # fmt: skip
     """The model after it was adapted to ``transcribed``, and then to them and its own readings of ``further``.
 
     Args:
-        adapt: (model, clips with text, what to call it) -> a model that was adapted to them.
+        settings: of each adaptation; a round has as many steps as clips at most: errors are not learnt by heart.
+        adapt: (model, clips with text, settings, what to call it) -> a model that was adapted to them.
         say: is given a line on clips that are left out, as the model cannot read them.
 
     Raises:
         VsrError: bad_manifest where there is no transcript and nothing can be read; as ``adapt``.
     """
-    own = adapt(loaded, transcribed, "transcripts") if transcribed else loaded
+    own = adapt(loaded, transcribed, settings, "transcripts") if transcribed else loaded
     for number in range(further.passes):
         texts = readings(own, further.clips)
         _check(texts, transcribed, further.clips, say)
         read = [replace(clip, text=texts[clip.id], words=()) for clip in further.clips if clip.id in texts]
-        own = adapt(own, [*transcribed, *read], f"own readings, round {number + 1} of {further.passes}")
+        given = [*transcribed, *read]
+        few = replace(settings, steps=min(settings.steps, max(FEWEST_STEPS, len(given))))
+        own = adapt(own, given, few, f"own readings, round {number + 1} of {further.passes}")
     return own
 
 

@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("first", metavar="A", help="folder of ID.wav")
     parser.add_argument("second", metavar="B", help="another")
     parser.add_argument("--manifest", required=True, metavar="FILE", help="manifest of the clips")
-    parser.add_argument("--asr", default="", metavar="ASR", help="who scores words, as of lip2speech evaluate")
+    parser.add_argument("--asr", default="", metavar="ASR", help="recogniser of the words, as in lip2speech evaluate")
     parser.add_argument("--distillmos", action="store_true", help="a second quality estimate beside DNSMOS")
     parser.add_argument(
         "--syncnet", default="", metavar="DIR", help="LSE-C and LSE-D, by syncnet_v2.model and sfd_face.pth in there"

@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     from vsr.media.wholeness import check_video
 
     if args.tokens:
-        raise VsrError("bad_options", "--tokens: a token model is not pulled to a script; dub without it")
+        raise VsrError("bad_options", "--tokens: a token model cannot follow a script; leave --tokens out")
     cues = read_script(args.script)
     plan = check_given(args, references_of(args.reference), args.script)  # before PyTorch is loaded
     check_consent(args.consent, "a dubbed voice")

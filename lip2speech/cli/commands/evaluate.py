@@ -14,7 +14,7 @@ ABOUT = """Measures folders of voices against the natural recordings, which are 
 themselves: STOI, ESTOI, PESQ (both bands), mel-cepstral distortion, pitch, offset, speaker
 similarity, DNSMOS and the word error rate of a named recogniser."""
 FILES = """reads   a manifest, the sound of its videos, a folder of ID.wav for each --row
-writes  result.json, utterances.tsv, table.md; with --plots: a plot a clip"""
+writes  result.json, utterances.tsv, table.md; with --plots: one plot per clip"""
 FAILS = "a clip could not be scored; the table says how many, and why"
 SEE = "lip2speech synthesize, lip2speech results"
 EXAMPLE = """lip2speech evaluate --manifest data/crops/test/manifest.jsonl --row copy=exp/copy --row system=exp/test \\
@@ -29,11 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--other-pauses", action="append", default=[], metavar="ROW",
-        help='another row "ROW, other pauses": its words amid the noise of another clip; natural or a NAME; repeatable',
+        help='another row "ROW, other pauses": its words in the noise of another clip; natural or a NAME; repeatable',
     )  # fmt: skip
     parser.add_argument(
         "--asr", default="", metavar="ASR[,ASR]",
-        help="who scores: pocketsphinx-grid, hama-grid, hama, whisper:MODEL, wav2vec2:MODEL; all are printed",
+        help="recognisers: pocketsphinx-grid, hama-grid, hama, whisper:MODEL, wav2vec2:MODEL; each has a column",
     )  # fmt: skip
     parser.add_argument("--distillmos", action="store_true", help="a second quality estimate beside DNSMOS")
     parser.add_argument(

@@ -11,9 +11,9 @@ ABOUT = """Computes the training data of the acoustic model and the vocoder: wav
 and speaker vector, all on the video's clock. Features that an earlier run made from the
 same video, part, codebook and offset are kept; the command prints how many, and why others
 are remade. For recordings without faces (--sound) it also writes the list; a voice can be
-trained on their units before it sees lips."""
+trained on their units before it is trained on lips."""
 FILES = """reads   manifests of cropped clips and the sound of their videos; the codebook; offsets
-writes  ID.safetensors a clip; sound.jsonl, the recordings of --sound; refused.json, the
+writes  ID.safetensors for each clip; sound.jsonl, the recordings of --sound; refused.json, the
         reason of each clip that has none"""
 SEE = "lip2speech units, lip2speech sync, lip2speech train, lip2speech vocoder"
 EXAMPLE = """lip2speech features --manifest data/crops/*/manifest.jsonl --units data/units.safetensors --out features
@@ -25,8 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--manifest", nargs="+", default=[], metavar="FILE", help="manifests of cropped clips")
     parser.add_argument("--sound", nargs="+", default=[], metavar="PATH", help="sound files, folders, manifests")
     parser.add_argument("--units", required=True, metavar="FILE", help="codebook of lip2speech units")
-    parser.add_argument("--out", required=True, metavar="DIR", help="folder for one file a clip")
-    parser.add_argument("--offsets", metavar="FILE", help="of lip2speech sync: the sound is moved by them")
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder for one file per clip")
+    parser.add_argument("--offsets", metavar="FILE", help="offsets of lip2speech sync, by which the sound is shifted")
     parser.add_argument("--jobs", type=positive, default=1, metavar="N", help="processes (default: 1)")
 
 

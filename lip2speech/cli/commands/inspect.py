@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from lip2speech.cli.consent import add_consent_argument, remind_of_consent
 from lip2speech.cli.references import heard
 from lip2speech.inference.reference import FACE, Reference, files_of, read_reference
 from vsr.cli.commands.inspect import add_arguments as add_reading
-from vsr.cli.commands.inspect import look, unused
+from vsr.cli.commands.inspect import look, tell_broken, unused
 from vsr.cli.options import check_present
+
+if TYPE_CHECKING:
+    from vsr.core.errors import VsrError
 
 __all__ = ["add_arguments", "run", "unused"]
 
@@ -29,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_reading(parser)
     voice = parser.add_argument_group("voice")
     voice.add_argument("--voice", metavar="MODEL", help="folder or org/name (default: the one in the package)")
-    whose = "a recording; own: the video's sound; NAME: a saved voice; anonymous[:SEED]: nobody (default: the model's)"
+    whose = "a recording; own: the video's sound; NAME: a saved voice; anonymous[:SEED] (default: the model's)"
     voice.add_argument("--reference", metavar="WHO", help=whose)
     add_consent_argument(voice)
 
@@ -50,10 +54,11 @@ def run(args: argparse.Namespace) -> int:
     from lip2speech.inference.folder import load_model
 
     vector = torch.from_numpy(heard(reference, args.video, args.voice)) if reference else None  # is quick to refuse
-    inspection = look(args)
+    broken: list[VsrError] = []
+    inspection = look(args, broken)
     write_text(args.out, render_voiced(inspection, load_model(args.voice, args.device), vector))
     print(inspection.nbest[0].text)
-    return 0
+    return tell_broken(broken, "lip2speech")
 
 
 def reference_of(args: argparse.Namespace) -> Reference | None:

@@ -6,9 +6,9 @@ import argparse
 
 from vsr.cli.training import add_training_arguments, check_training
 
-HELP = "train what listens to a voice while it is given words"
-ABOUT = """Trains the listener of a voice, a small network that recognises words in mels, on
-natural sound, as the YAML says; it takes a minute. Put its model/ into the voice's
+HELP = "train a listener, which guides a voice towards given words"
+ABOUT = """Trains the listener of a voice, a small network that recognises words in mels, on natural
+sound, as configured in the YAML; it takes a minute. Put its model/ into the voice's
 acoustic/ folder as listener/, and `lip2speech speak --text` can use it."""
 FILES = """reads   the YAML; the manifests with times of words, features and voice it names
 writes  model/ (the result), last.pt, TensorBoard logs, in the folder of the run"""

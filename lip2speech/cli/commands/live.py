@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="SOURCE", help="number of a camera, address of a stream, file, or -")
     parser.add_argument("-o", "--out", required=True, metavar="FILE", help=".wav; -: standard output, for a player")
     voice = parser.add_argument_group("voice")
-    whose = "a recording; NAME: a saved voice; anonymous[:SEED]: nobody (default: the model's own)"
+    whose = "a recording; NAME: a saved voice; anonymous[:SEED]: an anonymous one (default: the model's own)"
     voice.add_argument("--reference", metavar="WHO", help=whose)
     add_consent_argument(voice)
     voice.add_argument("--text", metavar="read|read!|none", help="what is said (default: none)")
@@ -81,7 +81,7 @@ def _loaded(args: argparse.Namespace, options, wanted):
 
 
 def check_given(args: argparse.Namespace) -> Reference | None:
-    """Check the output and the text; returns whose voice it is to be. Raises VsrError bad_options, bad_config,
+    """Check the output and the text; returns whose voice to use. Raises VsrError bad_options, bad_config,
     not_writable."""
     from pathlib import Path
 
@@ -90,7 +90,7 @@ def check_given(args: argparse.Namespace) -> Reference | None:
     from vsr.core.files import check_output
 
     if args.text not in (None, "read", "read!", "none"):
-        raise VsrError("bad_options", f"--text is '{args.text}'; of what is to come it can be read, read! or none")
+        raise VsrError("bad_options", f"--text is '{args.text}'; for a live source it can be read, read! or none")
     reference = read_reference(args.reference) if args.reference else None
     if args.out == "-":
         return reference

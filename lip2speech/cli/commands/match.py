@@ -6,12 +6,13 @@ import argparse
 import json
 
 HELP = "find which of several faces speaks in a recording"
-ABOUT = """Compares the lips of every face in the videos with a recording, at every shift of the two: a
-face with a score above 1.25 speaks just this recording, from the second of it that is printed.
-The sound of the videos is not listened to. Where none does, as in another recording of the
-person, they are ranked by score, or by a voice that has learnt faces (--model, lip2speech
-face) by their looks; that holds for people like those it was trained on, and is no proof of
-who somebody is: use it only with the consent of whose faces and voices they are."""
+ABOUT = """Compares the lips of every face in the videos with a recording, at every shift between the
+two. A face with a score above 1.25 speaks exactly this recording, from the second that is
+printed. The sound of the videos is not used. If no face does, as in another recording of
+the same person, the faces are ranked by score or, with a voice that has learned faces
+(--model, lip2speech face), by their looks. Looks only work for people like those in its
+training, and do not prove who somebody is. Use it only with the consent of the people whose
+faces and voices they are."""
 FILES = """reads   a recording with at least 1 s of sound; videos; a model
 writes  a line for each face, best first; with --out JSON Lines: video, face, start, score,
         speaks, cosine"""
@@ -25,8 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("videos", nargs="+", metavar="VIDEO", help="videos of faces")
     parser.add_argument("--voice", required=True, metavar="FILE", help="the recording")
-    parser.add_argument("--model", metavar="DIR", help="a voice that has learnt faces (default: by synchrony alone)")
-    parser.add_argument("--out", metavar="JSONL", help="also write the figures there")
+    parser.add_argument("--model", metavar="DIR", help="a voice that has learned faces (default: synchrony alone)")
+    parser.add_argument("--out", metavar="JSONL", help="also write the figures to this file")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -18,9 +18,9 @@ EXAMPLE = 'lip2speech results --run exp/flow --command "egs/grid/lip2speech/run.
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--run", required=True, metavar="DIR", help="folder of the run, with model/ and its figures")
-    parser.add_argument("--tag", default="", help="of the way of speaking: names row and folder")
+    parser.add_argument("--tag", default="", help="name of the synthesis settings, for row and folder")
     parser.add_argument("--list", default="", help="the test list")
-    parser.add_argument("--command", required=True, help="what made the run, for the page")
+    parser.add_argument("--command", required=True, help="the command that made the run, for the page")
     parser.add_argument("--out", required=True, metavar="FILE", help="the page; the two files go beside it")
 
 

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     import numpy as np
 
 HELP = "say a recording in another voice"
-ABOUT = """Says the words of a recording in another voice, by its speech units: the voice of a
-recording, a saved one, nobody's (anonymous: the mean of 3 to 5 voices that are far from the
+ABOUT = """Says the words of a recording in another voice, using its speech units: the voice of a
+recording, a saved one, an anonymous one (the mean of 3 to 5 voices that are far from the
 speaker's), or its own. This needs a voice that was trained to speak units (data.seen:
 units); the one in the package speaks from lips and is refused. Use it only with the consent
-of the people whose voices they are; a voice that is anonymous for programs may not be so
-for people."""
+of the people whose voices they are; a voice that is anonymous to programs may not be so to
+people."""
 FILES = """reads   a sound file, the sound of a video, or units in a .npy; recordings; a
         model that speaks units
 writes  .wav (16 kHz), as long as what was read; its metadata say that it is synthetic"""
@@ -38,10 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--out", required=True, metavar="FILE", help=".wav")
     voice = parser.add_argument_group("voice")
     voice.add_argument(
-        "--reference", required=True, metavar="own|anonymous[:SEED]|NAME|FILE", help="whose voice it is to be"
+        "--reference", required=True, metavar="own|anonymous[:SEED]|NAME|FILE", help="whose voice to use"
     )  # fmt: skip
-    voice.add_argument("--pool", metavar="DIR", help="of anonymous: recordings, one a voice (default: 261 voices)")
-    emotion = "emotion of all of it, of a voice that was trained with a track of them"
+    voice.add_argument("--pool", metavar="DIR", help="for anonymous: recordings, one per voice (default: 261 voices)")
+    emotion = "emotion of the whole, for a voice trained with a track of emotions"
     voice.add_argument("--emotion", default="", metavar="NAME", help=emotion)
     add_watermark_argument(voice)
     add_consent_argument(voice)
@@ -118,9 +118,11 @@ def check_given(args: argparse.Namespace) -> tuple[FlowOptions, Reference]:
 
     reference, options = read_reference(args.reference), flow_options(args)
     if args.pool and reference.kind != ANONYMOUS:
-        raise VsrError("bad_options", f"--pool is of --reference {ANONYMOUS}")
+        raise VsrError("bad_options", f"--pool works only with --reference {ANONYMOUS}")
     if is_units(args.sound) and (reference.kind == OWN or args.pool):
-        raise VsrError("bad_options", f"{args.sound}: units have no voice: --reference {OWN} and --pool are of a sound")
+        raise VsrError(
+            "bad_options", f"{args.sound}: units have no voice: --reference {OWN} and --pool need a sound file"
+        )
     if Path(args.out).suffix.lower() != ".wav":
         raise VsrError("bad_options", f"{args.out}: sound alone is written: the name must end in .wav")
     if not Path(args.sound).is_file():

@@ -12,12 +12,12 @@ from lip2speech.models.flow_options import FlowOptions, add_flow_arguments, flow
 from vsr.core.machine import add_device_argument
 
 HELP = "say a text in any voice, without lips"
-ABOUT = """Says a text: its phones by espeak-ng, how long each lasts and their speech units by a model
-that learned them (`lip2speech train` with model.kind: text), and the units in the voice of a
-recording, a saved one, nobody's, or that of --model, which must speak the same units. Neither
-ships. Words that have no pronunciation, or one with sounds that the model has not learned,
-are named and refused. The voice is synthetic, and the file's metadata say so. Use it only
-with the consent of whose voice it is."""
+ABOUT = """Says a text: espeak-ng gives its phones, a model trained for this (`lip2speech train` with
+model.kind: text) their durations and speech units, and a voice speaks the units: that of a
+recording, a saved one, an anonymous one, or that of --model, which must use the same units.
+Neither model ships. Words without pronunciation, or with sounds that the model has not
+learned, are named and refused. The voice is synthetic, and the file's metadata say so. Use
+it only with the consent of the person whose voice it is."""
 FILES = """reads   the text, or a .txt; a recording; both models
 writes  .wav (16 kHz); its metadata say that it is synthetic"""
 SEE = "lip2speech revoice, lip2speech dub, lip2speech train"
@@ -28,15 +28,15 @@ lip2speech say text.txt -o said.wav --model exp/units --units-model exp/say/mode
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("text", metavar="TEXT|FILE.txt", help="what is to be said; lines and .?!;: end sentences")
+    parser.add_argument("text", metavar="TEXT|FILE.txt", help="what to say; lines and .?!;: end sentences")
     parser.add_argument("-o", "--out", required=True, metavar="FILE", help=".wav")
-    units = "what says text by units: model/ of lip2speech train"
+    units = "text-to-units model: model/ of lip2speech train"
     parser.add_argument("--units-model", required=True, metavar="DIR", help=units)
     parser.add_argument("--language", metavar="LANG", help="of the text, such as en (default: the model's only one)")
-    long = "so long to the sample (default: as long as it comes)"
+    long = "exact length (default: as predicted)"
     parser.add_argument("--duration", type=float, metavar="SECONDS", help=long)
     voice = parser.add_argument_group("voice")
-    whose = "whose voice it is to be (default: that of --model)"
+    whose = "whose voice to use (default: that of --model)"
     voice.add_argument("--reference", metavar="anonymous[:SEED]|NAME|FILE", help=whose)
     add_watermark_argument(voice)
     add_consent_argument(voice)

@@ -12,7 +12,7 @@ video in; wav or mp4 out), GET /v1/models, /healthz and /openapi.json, in the sh
 common audio endpoints. It listens on this machine only; any other --host needs --key-file,
 whose keys clients send as "Authorization: Bearer KEY". Limits and queue are those of the
 page (lip2speech web). Ctrl-C ends it."""
-FILES = """reads   models; a file of keys, one a line; videos that are sent
+FILES = """reads   models; a file of keys, one per line; videos that are sent
 writes  uploads and results, in a folder of its own, until they are answered"""
 SEE = "lip2speech web, vsr transcribe, lip2speech speak"
 EXAMPLE = """lip2speech serve
@@ -23,9 +23,7 @@ lip2speech serve --host 0.0.0.0 --key-file keys.txt"""
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_serving_arguments(parser, port=8000)
-    parser.add_argument(
-        "--key-file", metavar="FILE", help="keys that open it, one a line (default: none, loopback only)"
-    )
+    parser.add_argument("--key-file", metavar="FILE", help="accepted keys, one per line (default: none, loopback only)")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -14,13 +14,13 @@ from vsr.cli.options import add_faces_argument
 
 HELP = "give the face in a video its voice"
 ABOUT = """Gives the largest face in each shot a voice: the model's own, that of a recording, of the
-video itself (own), a saved one, or nobody's (anonymous: the mean of voices far from the one
-in the video). The sound starts with the first frame and is as long as the video, whatever
-its length; the video stream is copied, not re-encoded, unless the container could not show
-it unchanged: then a line says so. The words that are read from the lips make the voice
-clearer (--text read), except where the lips are unlike the reader's training data, as its
-words are guesses there (read! uses them all the same). The voice is synthetic and can be
-wrong; the metadata say so."""
+video itself (own), a saved one, or an anonymous one (the mean of voices that are far from
+the one in the video). The sound starts with the first frame and is as long as the video,
+whatever its length; the video stream is copied, not re-encoded, unless the container could
+not show it unchanged: then a line says so. The words read from the lips make the voice
+clearer (--text read), except where the lips are unlike the reader's training data, because
+its words are guesses there (read! uses them all the same). The voice is synthetic and can
+be wrong; the metadata say so."""
 FILES = """reads   a video file, its sound only for own, anonymous, --noisy, --fill; recordings; a model
 writes  the video with its new sound, or .wav (16 kHz); with --words: JSON"""
 SEE = "vsr transcribe, lip2speech voices, lip2speech watermark"
@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--text", metavar="read|read!|none|WORDS|FILE",
         help="what is said (default: read, if this voice has a listener)",
     )  # fmt: skip
-    noisy = "clean the video's own sound, with the lips: mask it, make it again, or what fits (default); needs --model"
+    noisy = "clean the video's own sound, with the lips: mask it, make it again, or auto (default); needs --model"
     group.add_argument("--noisy", nargs="?", const=AUTO, metavar="auto|mask|made", help=noisy)
     group.add_argument("--words", metavar="FILE", help="JSON of the words, with confidence; unsure ones are marked")
     add_voice_arguments(parser, group)

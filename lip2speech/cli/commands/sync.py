@@ -25,7 +25,7 @@ lip2speech features --manifest data/crops/train/manifest.jsonl --units data/unit
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--manifest", required=True, nargs="+", metavar="FILE", help="manifests of cropped clips")
-    parser.add_argument("--also", nargs="+", default=[], metavar="FILE", help="clips to measure, but not to learn from")
+    parser.add_argument("--also", nargs="+", default=[], metavar="FILE", help="clips to measure, but not to train on")
     parser.add_argument("--features", required=True, metavar="DIR", help="folder of lip2speech features")
     parser.add_argument("--out", required=True, metavar="FILE", help="JSON file of the offsets")
     parser.add_argument("--waves", metavar="DIR", help="folder for recordings of --also on the video's clock")

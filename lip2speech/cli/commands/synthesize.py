@@ -19,7 +19,7 @@ ABOUT = """Voices a list of clips in batches; or, with --copy, sends their own m
 the vocoder, which shows the loss caused by the vocoder alone. A batch gives the same output
 as single clips. Voices that an earlier run made from the same input are kept."""
 FILES = """reads   a manifest of cropped clips; their features; a model
-writes  ID.wav and ID.safetensors (mel, units) a clip"""
+writes  ID.wav and ID.safetensors (mel, units) for each clip"""
 SEE = "lip2speech evaluate, lip2speech speak"
 EXAMPLE = """lip2speech synthesize --manifest data/crops/test/manifest.jsonl --features features --out exp/test
 lip2speech synthesize --manifest data/crops/test/manifest.jsonl --features features --out exp/copy --copy"""
@@ -43,9 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="read|read!|manifest|other|none",
         help="what is said (default: read, if this voice has a listener); other: another clip's words, a control",
     )
-    noisy = "clean the sound of the clips' videos, with their lips: mask it, make it again, or what fits (default)"
+    noisy = "clean the sound of the clips' videos, with their lips: mask it, make it again, or auto (default)"
     voice.add_argument("--noisy", nargs="?", const=AUTO, metavar="auto|mask|made", help=noisy)
-    voice.add_argument("--rounds", type=int, metavar="N", help="of mel consistency (default: the vocoder's, 0)")
+    voice.add_argument("--rounds", type=int, metavar="N", help="rounds of mel consistency (default: the vocoder's, 0)")
     add_token_arguments(voice)
     add_device_argument(voice, "auto")
     add_flow_arguments(parser)

@@ -10,12 +10,12 @@ from lip2speech.models.flow_options import add_flow_arguments, flow_options, unu
 from vsr.core.clock import SAMPLE_RATE
 from vsr.core.machine import add_device_argument
 
-HELP = "let a recording, or the lips in a video, speak another language"
-ABOUT = """Translates speech by its units, without text: those of the sound, or where there is none
-(or with --modality video) those of the voice that `lip2speech speak` gives the lips. It needs a
-voice that was trained to speak units and has a translator; the one in the package has
-none. What is said can be wrong, and the voice is synthetic: the file's metadata says
-so. Only with the consent of whose voice it is."""
+HELP = "translate the speech in a recording, or of the lips in a video, into another language"
+ABOUT = """Translates speech by its units, without text: those of the sound or, where there is none (or
+with --modality video), those of the voice that `lip2speech speak` gives the lips. It needs
+a voice that was trained to speak units and has a translator; the one in the package has
+none. The translation can be wrong, and the voice is synthetic: the file's metadata say so.
+Use it only with the consent of the person whose voice it is."""
 FILES = """reads   a video or sound file of at most 20 s; a recording; a model that translates
 writes  .wav (16 kHz), or the video with its new sound, as long as it was"""
 SEE = "lip2speech translator, lip2speech revoice, vsr transcribe"
@@ -27,18 +27,18 @@ OWN, SAME, FREE = "own", "same", "free"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("source", metavar="VIDEO|WAV", help="what is translated")
-    parser.add_argument("--to", required=True, metavar="LANG", help="language that is to be spoken, such as es")
+    parser.add_argument("--to", required=True, metavar="LANG", help="target language, such as es")
     parser.add_argument("-o", "--out", required=True, metavar="FILE", help=".wav, or video with the new sound")
-    how = "as long as the source to the sample, or as long as it comes (.wav alone) (default: same)"
+    how = "exactly as long as the source, or as predicted (.wav only) (default: same)"
     parser.add_argument("--duration", choices=(SAME, FREE), default=SAME, metavar="same|free", help=how)
     read = "sound or video, that is the lips (default: sound, where there is any)"
     parser.add_argument("--modality", choices=("sound", "video"), metavar="M", help=read)
     voice = parser.add_argument_group("voice")
-    whose = "whose voice it is to be (default: own, where there is sound, else that of --model)"
+    whose = "whose voice to use (default: own, where there is sound, else that of --model)"
     voice.add_argument("--reference", metavar="own|FILE", help=whose)
     add_consent_argument(voice)
     voice.add_argument("--model", metavar="MODEL", help="folder or org/name of a voice that translates")
-    lips = "folder or org/name of the voice that lips are given first (default: the one in the package)"
+    lips = "folder or org/name of the voice that first speaks the lips (default: the one in the package)"
     voice.add_argument("--lips", metavar="MODEL", help=lips)
     add_device_argument(voice)
     add_flow_arguments(parser)
@@ -128,11 +128,11 @@ def _check_together(args: argparse.Namespace, sound: bool) -> None:
     if not Path(args.out).suffix:
         raise VsrError("bad_options", f"{args.out}: the suffix says what to write, such as .mp4 or .wav")
     if args.duration == FREE and not sound:
-        raise VsrError("bad_options", "--duration free gives another length than the video's: write a .wav")
+        raise VsrError("bad_options", "--duration free gives a length other than the video's: write a .wav")
     if args.lips and args.modality == "sound":
-        raise VsrError("bad_options", "--lips is of --modality video")
+        raise VsrError("bad_options", "--lips works only with --modality video")
     if args.reference == OWN and args.modality == "video":
-        raise VsrError("bad_options", "--reference own is the voice of the sound, which --modality video does not hear")
+        raise VsrError("bad_options", "--reference own needs the sound, which --modality video does not use")
 
 
 def reads_sound(args: argparse.Namespace) -> bool:
@@ -142,5 +142,5 @@ def reads_sound(args: argparse.Namespace) -> bool:
 
     hears = args.modality == "sound" or args.modality is None and not args.lips and has_sound(args.source)
     if args.reference == OWN and not hears:
-        raise VsrError("no_sound", f"{args.source}: has no sound, so --reference own is nobody's voice")
+        raise VsrError("no_sound", f"{args.source}: has no sound, so there is no voice for --reference own")
     return hears

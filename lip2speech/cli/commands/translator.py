@@ -6,10 +6,10 @@ import argparse
 
 from vsr.cli.training import add_training_arguments, check_training
 
-HELP = "train what translates speech, by its units"
-ABOUT = """Trains the translator of a voice that speaks units: from the units of what is heard to
-those of what says the same in another language, with one model for all languages. Put its
-model/ into the voice's folder as translator/, and `lip2speech translate` can use it."""
+HELP = "train a translator of speech units"
+ABOUT = """Trains the translator of a voice that speaks units: from the units of speech in one language
+to those of the same sentence in another, with one model for all languages. Put its model/
+into the voice's folder as translator/, and `lip2speech translate` can use it."""
 FILES = """reads   the YAML; the manifests with languages, translations and sounds that it names;
         the codebook, which is to be that of the voice
 writes  model/ (the result), last.pt, TensorBoard logs, in the folder of the run"""

@@ -23,13 +23,13 @@ lip2speech watermark *.wav --out marks.jsonl"""
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("files", nargs="+", metavar="FILE", help="sound files or videos")
-    parser.add_argument("--out", metavar="JSONL", help="also write the figures there")
+    parser.add_argument("--out", metavar="JSONL", help="also write the figures to this file")
 
 
 def add_watermark_argument(group) -> None:
     """Declare --watermark of the verbs that make voices."""
     group.add_argument(
-        "--watermark", action="store_true", help="lay in an inaudible mark, which lip2speech watermark finds"
+        "--watermark", action="store_true", help="add an inaudible mark, which lip2speech watermark finds"
     )
 
 

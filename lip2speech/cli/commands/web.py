@@ -33,7 +33,11 @@ def add_serving_arguments(parser: argparse.ArgumentParser, port: int) -> None:
     parser.add_argument("--max-seconds", type=float, default=60.0, metavar="S", help="length of a video (default: 60)")
     parser.add_argument("--queue", type=int, default=16, metavar="N", help="clips that may wait (default: 16)")
     parser.add_argument(
-        "--keep-minutes", type=float, default=30.0, metavar="M", help="delete uploads and results after (default: 30)"
+        "--keep-minutes",
+        type=float,
+        default=30.0,
+        metavar="M",
+        help="delete uploads and results after this time (default: 30)",
     )
 
 

@@ -6,6 +6,7 @@ import asyncio
 import re
 import secrets
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
@@ -114,6 +115,8 @@ class Errand:
         """Do the work by the model ``name`` and make its answer. Raises VsrError."""
         if self.form.model not in ("", name):
             return problem(404, "unknown_model", f"model: {self.form.model!r} is not served here; {name!r} is", "model")
+        if twice := await self._twice():
+            return problem(400, "bad_options", f"{twice}: is given twice; send each once", twice)
         job = await run_in_threadpool(self._job)
         watching = asyncio.create_task(self._watch(job))
         try:
@@ -128,6 +131,11 @@ class Errand:
             raise
         finally:
             watching.cancel()
+
+    async def _twice(self) -> str | None:
+        """A field that the form has twice, of which one would be taken without a word; None where there is none."""
+        counts = Counter(name for name, _ in (await self.request.form()).multi_items())
+        return next((name for name, count in counts.items() if count > 1 and not name.endswith("[]")), None)
 
     async def _watch(self, job: Job) -> None:
         while not await self.request.is_disconnected():

@@ -128,7 +128,7 @@ def test_more_heads_than_there_are_and_scattered_gaps_are_refused():
         made("lm").sample(condition(), TokenOptions("verified", 4), 0)
     with pytest.raises(ValueError, match="one span"):
         span_of(torch.tensor([False, True, False]))
-    with pytest.raises(VsrError, match="greedy decoding asks one"):
+    with pytest.raises(VsrError, match="greedy decoding uses one head"):
         TokenOptions("greedy", 2)
 
 

@@ -112,10 +112,10 @@ def test_a_list_is_voiced_and_voiced_again_by_another_token_model(trained, lists
         (["--decode", "viterbi"], "give --tokens"),
         (["--heads", "2"], "give --tokens"),
         (["--tokens", "absent"], "is no folder of a token model"),
-        (["--tokens", "MODEL", "--text", "bin blue"], "--text is of a flow"),
-        (["--tokens", "MODEL", "--noisy"], "--noisy is of a flow"),
+        (["--tokens", "MODEL", "--text", "bin blue"], "--text works only with the flow"),
+        (["--tokens", "MODEL", "--noisy"], "--noisy works only with the flow"),
         (["--tokens", "MODEL", "--decode", "best"], "it can be greedy, viterbi, verified"),
-        (["--tokens", "MODEL", "--heads", "4"], "greedy decoding asks one"),
+        (["--tokens", "MODEL", "--heads", "4"], "greedy decoding uses one head"),
         (["--tokens", "MODEL", "--decode", "verified", "--heads", "9"], "--heads"),
     ],
 )

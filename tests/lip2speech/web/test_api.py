@@ -68,6 +68,20 @@ def post(client, path, video, reference=None, **fields):
     return client.post(path, files=files, data=fields)
 
 
+@pytest.mark.parametrize("name", ["file", "faces"])
+def test_a_field_that_is_given_twice_is_refused(api, name, landscape_clip):
+    """Of two files one was read, and nobody said which."""
+    client, _ = api
+    files = [("file", ("a.mp4", landscape_clip.read_bytes()))]
+    again = (
+        [("file", ("b.mp4", landscape_clip.read_bytes()))]
+        if name == "file"
+        else [("faces", (None, "1")), ("faces", (None, "2"))]
+    )
+    answer = client.post(READ, files=[*files, *again])
+    assert answer.status_code == 400 and answer.json()["error"]["message"].startswith(f"{name}: is given twice")
+
+
 def follows(document, answer, path):
     """Insist that an answer is one that the document announces for its route, and is made as it says."""
     announced = document["paths"][path][answer.request.method.lower()]["responses"][str(answer.status_code)]

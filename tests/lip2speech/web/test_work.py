@@ -17,6 +17,7 @@ from tests.conftest import talking_face, write_sound, write_video
 from tests.lip2speech.test_length import write_piped
 from tests.lip2speech.web.visits import done, follow, refused
 from tests.local_hub import install
+from tests.video.test_damage import damaged
 from vsr.core.errors import VsrError
 from vsr.decoding.options import DecodeOptions
 from vsr.inference.transcriber import transcribe
@@ -132,6 +133,14 @@ def test_lips_at_rest_have_no_words_and_a_page_all_the_same(make_worker, tmp_pat
 
     asyncio.run(look())
     assert (job.folder / "inspect0.html").is_file()
+
+
+def test_a_damaged_video_is_shown_as_far_as_it_can_be_read(make_worker, tmp_path):
+    worker = make_worker()
+    whole = write_video(tmp_path / "whole.mkv", talking_face(150), options={"g": "12"})
+    (job,), _ = done(worker, damaged(whole, tmp_path / "film.mkv", share=0.05))
+    assert job.stage == "done" and job.faces[0].voiced and str(tmp_path) not in job.faces[0].note
+    assert "The video is damaged from" in job.faces[0].note
 
 
 def test_a_failure_holds_no_frame(make_worker, landscape_clip, monkeypatch):

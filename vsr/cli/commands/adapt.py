@@ -9,6 +9,7 @@ from vsr.cli.options import positive
 from vsr.core.machine import add_device_argument
 
 KINDS = ("norms", "adapters", "all")  # of vsr.training.tuned_parts
+LITTLE = 60  # seconds without text: egs/grid/vsr/ADAPTATION.md
 HELP = "adapt a model to one person, from a few clips"
 ABOUT = """Trains a reader further on 5 to 20 transcribed clips of one face, within minutes on a CPU.
 First each clip is read by a model adapted to the others: the word error rate before and
@@ -43,12 +44,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--rounds", type=positive, metavar="N", help="how often --untranscribed clips are read (default: 2)"
     )
     parser.add_argument("--what", choices=KINDS, default="adapters", help="weights to train (default: adapters)")
-    parser.add_argument("--steps", type=positive, default=30, metavar="N", help="of each adaptation (default: 30)")
+    parser.add_argument(
+        "--steps", type=positive, default=30, metavar="N", help="steps of each adaptation (default: 30)"
+    )
     parser.add_argument(
         "--folds", type=int, default=3, metavar="N", help="folds of the validation; 0: none (default: 3)"
     )
     parser.add_argument("--anyway", action="store_true", help="write the model even if held-out clips are read worse")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of order, dropout and folds (default: 0)")
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="seed of order, dropout and folds (default: 0)"
+    )
     parser.add_argument("--jobs", type=positive, metavar="N", help="processes that cut out the mouths (default: 1)")
     add_device_argument(parser)
 
@@ -84,10 +89,13 @@ def _given(args: argparse.Namespace) -> tuple[list, list]:
 
 
 def _adapt(args: argparse.Namespace, loaded, transcribed: list, further: list, settings) -> None:
+    from vsr.core.clock import FPS
     from vsr.core.errors import VsrError
     from vsr.training.personal import adapt_to, save_adapted
     from vsr.training.self_training import Untranscribed, read_differently, readings
 
+    if (seconds := sum(clip.num_frames for clip in further) / FPS) < LITTLE and further:
+        _say(f"{seconds:.0f} s without text are little: of four people tried so, one was read better afterwards")
     unread = Untranscribed(tuple(further), args.rounds or 2)
     own, gain = adapt_to(loaded, transcribed, unread, settings, args.folds, _say)
     print(gain or f"{len(transcribed) + len(further)} clips: what adaptation gains was not measured", flush=True)

@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Align and write. Raises VsrError."""
     write, text = _checked(args)
-    from vsr.cli.each_video import tell_strange_words
+    from vsr.cli.each_video import tell_strange_words, tell_warnings
     from vsr.decoding.guesses import is_guess
     from vsr.inference.alignment import align_video, tokens_of
     from vsr.inference.free_reading import UNLIKE
@@ -60,6 +60,7 @@ def run(args: argparse.Namespace) -> int:
     transcript = align_video(loaded, args.video, text, args.faces, args.cropped)
     if is_guess(transcript.segments[0].in_domain):
         print(f"vsr: {args.video}: {UNLIKE}: the times are guesses", file=sys.stderr)
+    tell_warnings(args.video, transcript.seen_badly)
     if args.out:
         from vsr.output.ledger import write_noted
 

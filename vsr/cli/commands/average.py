@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--exp", metavar="DIR", help="folder of the run")
     what.add_argument("--models", nargs="+", metavar="DIR", help="model folders, equal in size and tokens")
-    parser.add_argument("--last", type=int, default=10, metavar="N", help="of --exp: epochs to average (default: 10)")
+    parser.add_argument("--last", type=int, default=10, metavar="N", help="with --exp: epochs to average (default: 10)")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the averaged model")
 
 

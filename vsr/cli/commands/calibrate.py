@@ -9,12 +9,12 @@ from pathlib import Path
 
 from vsr.core.machine import add_device_argument
 
-HELP = "fit a model's word confidence and its sense of what it cannot read"
-ABOUT = """Reads development videos, whose transcripts are known, and footage of other speech, of
-which every word counts as wrong. Fits the chance that lips are of the kind that the
-model was trained on, and with it the confidence of each word, and stores both in the
-model. Transcripts then give in_domain for each segment, and warn of guesses. The figures
-are of people, and of clips outside, that were left out of the fit each time."""
+HELP = "fit a model's word confidence and its detection of speech that it cannot read"
+ABOUT = """Reads development videos, whose transcripts are known, and footage of other speech, in which
+every word counts as wrong. Fits the probability that lips look like those the model was
+trained on, and with it the confidence of each word, and stores both in the model.
+Transcripts then give in_domain for each segment, and warn of guesses. The figures are for
+people, and for clips of other speech, that were left out of the fit."""
 FILES = """reads   manifests of videos, with transcripts and without; a model folder
 writes  the model's config.json"""
 SEE = "vsr decode, vsr transcribe"
@@ -34,7 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--outside", nargs="+", required=True, metavar="JSONL", help="manifests of other speech")
     parser.add_argument(
-        "--also", metavar="DIR", help="a model that keeps the same: it was trained on, beside others, the lists inside"
+        "--also",
+        metavar="DIR",
+        help="another model that gets the same fit, because it was also trained on the lists inside",
     )
     add_device_argument(parser, "auto")
 

@@ -21,7 +21,9 @@ METHODS = ("vote", "confidence", "lm", "llm")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("hypotheses", nargs="+", metavar="JSONL", help="of one reader each, the best first")
+    parser.add_argument(
+        "hypotheses", nargs="+", metavar="JSONL", help="hypotheses, one file per reader, the best first"
+    )
     parser.add_argument("--out", required=True, metavar="JSONL", help="combined hypotheses, one per line")
     parser.add_argument("--method", choices=METHODS, default="vote", help="what decides besides votes (default: vote)")
     parser.add_argument("--lm", metavar="FILE", help="word n-grams: ARPA, KenLM, or lines of text to count")
@@ -79,8 +81,28 @@ def _tell(args: argparse.Namespace, files: list[dict], records: list[dict], text
 
     members = [{key: record["text"] for key, record in own.items()} for own in files]
     print(*agreement_lines(records), sep="\n")
-    if args.ref:
-        print(*worth(texts[args.ref], members, records, args.normaliser).lines(args.hypotheses), sep="\n")
+    found = worth(texts[args.ref], members, records, args.normaliser) if args.ref else None
+    if found:
+        print(*found.lines(args.hypotheses), sep="\n")
+    _tell_first(args, [own.wer for own in found.members] if found else [])
+
+
+def _tell_first(args: argparse.Namespace, rates: list[float]) -> None:
+    """On stderr, where the first member decides more than it should: two votes never outvote it, and it may not be the
+    best by its error rate among all ``rates``."""
+    import sys
+
+    first, best = args.hypotheses[0], rates.index(min(rates)) if rates else 0
+    fitted = args.fit or args.weights
+    if args.method == "vote" and len(args.hypotheses) == 2 and not fitted:
+        others = "a third member, --method confidence, or --fit"
+        print(
+            f"vsr combine: of two votes neither is the more: this is {first} as it was; {others} decides",
+            file=sys.stderr,
+        )
+    elif rates and rates[best] < rates[0] and not fitted:
+        named = f"{args.hypotheses[best]} ({rates[best]:.2%}) is better than {first} ({rates[0]:.2%})"
+        print(f"vsr combine: {named}, which decides where votes are even: give the best first", file=sys.stderr)
 
 
 def _combiner(args: argparse.Namespace, files: list, norm):

@@ -30,9 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--input", required=True, metavar="PATH", help="jsonl, csv, tsv or cuts file, or Kaldi folder")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder that receives the result")
     parser.add_argument("--tokens", default="", metavar="DIR", help="tokenizer or model folder, for token ids")
-    parser.add_argument("--name", default="corpus", help="of the data set in auto_avsr's paths (default: corpus)")
-    parser.add_argument("--subset", default="train", help="in auto_avsr's and AV-HuBERT's names (default: train)")
-    parser.add_argument("--features", default="", metavar="DIR", help="for prepared speech (default: OUT/features)")
+    parser.add_argument("--name", default="corpus", help="name of the data set in auto_avsr's paths (default: corpus)")
+    parser.add_argument(
+        "--subset", default="train", help="subset in auto_avsr's and AV-HuBERT's names (default: train)"
+    )
+    parser.add_argument(
+        "--features", default="", metavar="DIR", help="folder for prepared speech (default: OUT/features)"
+    )
 
 
 def unused(args: argparse.Namespace) -> dict[str, str]:

@@ -32,11 +32,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help="manifests, folders or files")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the set")
     parser.add_argument("--settings", metavar="YAML", help="sound and video, as data.corruption of vsr train")
-    parser.add_argument("--seed", type=int, default=0, help="of all that is drawn (default: 0)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of all random choices (default: 0)")
     parser.add_argument("--crops", action="store_true", help="distort the mouth crops of manifests, not the videos")
     parser.add_argument("--lossless", action="store_true", help="store frames bit for bit (five times the size)")
     parser.add_argument("--jobs", type=positive, metavar="N", help="processes (default: one for each core)")
-    parser.add_argument("--babble-from", metavar="JSONL", help="manifest of who babbles (default: others of the list)")
+    parser.add_argument(
+        "--babble-from", metavar="JSONL", help="manifest of the babble's voices (default: other clips of the list)"
+    )
     add_distortion_arguments(parser)
 
 

@@ -12,8 +12,9 @@ HELP = "cut the mouths out of a corpus of videos"
 ABOUT = """Detects and tracks the face in every clip of a manifest, aligns it to a mean face and keeps
 the 96 x 96 pixels around the mouth. Crops that an earlier run made of the same video and
 part are kept, so that a killed run continues; the command prints how many, and why others
-are remade. A video that crashes the decoder costs only that clip. --tracks also lays the
-attention mesh on every frame and keeps the points of the mouth, for models that read both."""
+are remade. A video that crashes the decoder costs only that clip. --tracks also computes
+the attention mesh of every frame and keeps the points of the mouth, for models that read
+both."""
 FILES = """reads   a manifest and its videos
 writes  ID.npy (T, 96, 96) or ID.mp4, manifest.jsonl, refused.json, gaps.json; ID.track.npz"""
 SEE = "vsr validate, vsr tokens, vsr train"

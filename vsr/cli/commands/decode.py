@@ -20,7 +20,7 @@ ABOUT = """Reads a whole list of crops in batches and writes the hypotheses, wit
 confidence and n-best lists. --calibrate fits the confidence on a development list and
 stores it in the model."""
 FILES = """reads   a manifest that vsr crop wrote, and its crops; a model
-writes  JSON Lines, a hypothesis a clip; with --calibrate: the model's config.json"""
+writes  JSON Lines, one hypothesis per clip; with --calibrate: the model's config.json"""
 SEE = "vsr score, vsr rescore, vsr transcribe"
 EXAMPLE = """vsr decode --model exp/model --manifest data/crops/test/manifest.jsonl --out exp/test.jsonl
 vsr decode --model exp/model --manifest data/crops/dev/manifest.jsonl --out exp/dev.jsonl --calibrate
@@ -40,12 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--calibrate", action="store_true", help="fit the word confidence on this (dev) list and store it in the model"
     )
-    parser.add_argument(
-        "--head", default="", metavar="NAME", help="write what one head of the model says by itself, such as ctc"
-    )
+    parser.add_argument("--head", default="", metavar="NAME", help="write the output of one head alone, such as ctc")
     parser.add_argument(
         "--modality", default="", choices=tuple(MODALITIES), metavar="M",
-        help="of a model that hears: video, sound or both (default: all that it reads)",
+        help="for audio-visual models: video, sound or both (default: all that it reads)",
     )  # fmt: skip
     add_search_arguments(parser)
 

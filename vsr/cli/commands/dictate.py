@@ -34,8 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="SOURCE", help="number of a camera, address of a stream, or a file")
     parser.add_argument("--push", action="store_true", help="listen from one Enter to the next, not all the time")
     parser.add_argument("--command", metavar="CMD", help="run for each utterance, with its line as standard input")
-    parser.add_argument("--filter", metavar="CMD", help="likewise; its output replaces the utterance")
-    parser.add_argument("--type", action="store_true", help="type at the cursor, by the package pynput")
+    parser.add_argument("--filter", metavar="CMD", help="the same, and its output replaces the utterance")
+    parser.add_argument("--type", action="store_true", help="type at the cursor (package pynput)")
     parser.add_argument("--unsure", choices=MODES, default="mark", help="words of low confidence (default: mark)")
     add_model_argument(parser)
     add_device_argument(parser)
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     from vsr.inference.live.typing import Typist
 
     if args.push and args.source == "-":
-        raise VsrError("bad_options", "--push listens to Enter on standard input, which the video cannot come by, too")
+        raise VsrError("bad_options", "--push listens for Enter on standard input, so the video cannot come from there")
     typist = Typist() if args.type else None
     dictation = Dictation(args.command, args.filter, args.unsure, typist.type if typist else None)
     loaded, options = open_reader(args)
@@ -70,6 +70,7 @@ def _listen(source: str, loaded, options, dictation, pushed: bool = False) -> No
     """One session, to the end of its source or, where it is ``pushed``, to the next Enter. Raises VsrError."""
     from vsr.face.detector import default_detector
     from vsr.inference.live.capture import Capture
+    from vsr.inference.live.screen import seen_badly
     from vsr.inference.live.session import Session
     from vsr.inference.live.source import open_source
 
@@ -86,6 +87,8 @@ def _listen(source: str, loaded, options, dictation, pushed: bool = False) -> No
         dictation.follow(session.run(capture))
     finally:
         capture.close()
+        for note in seen_badly(session.covered, session.few_frames):
+            print(f"vsr: {note}", file=sys.stderr)
     if capture.error is not None:
         raise capture.error
 

@@ -37,14 +37,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """0 if every file was written, else 1. Raises VsrError for what no file could survive."""
-    from vsr.cli.each_video import for_each
-    from vsr.core.files import check_output
+    from vsr.cli.each_video import for_each, tell_warnings
+    from vsr.core.files import check_output, check_writable
 
     outputs, layers = _outputs(args), _layers(args.layers)
+    check_writable(args.out)
     check_present(args.videos)
     from vsr.decoding.head_names import check_layer_names
 
     check_layer_names(args.model, layers)
+    from vsr.inference.seen import Seen
     from vsr.inference.states import STATES, check_layers, encode_video, save_states
     from vsr.modelstore.folder import load_model
 
@@ -54,9 +56,11 @@ def run(args: argparse.Namespace) -> int:
     def encode(video: str) -> None:
         out = outputs[video]
         check_output(out, *args.videos, *files_of_model(args.model), kind=STATES)
-        states = encode_video(loaded, video, layers, args.faces, args.cropped)
+        seen = Seen()
+        states = encode_video(loaded, video, layers, args.faces, args.cropped, seen)
         save_states(states, out, {"model": loaded.name, "sha256": loaded.weights_sha256, "file": str(video)})
         print(f"{out}: {len(states['start'])} frames, layers: {', '.join(layers)}")
+        tell_warnings(video, seen.warnings)
 
     return for_each(args.videos, encode)
 
@@ -67,7 +71,7 @@ def _outputs(args: argparse.Namespace) -> dict[str, Path]:
 
     outputs = {video: Path(args.out) / f"{Path(video).stem}.{args.format}" for video in args.videos}
     if len(set(outputs.values())) < len(args.videos):
-        raise VsrError("bad_options", "two of the videos would be written to the same file: give each an -o of its own")
+        raise VsrError("bad_options", "two of the videos would be written to the same file: give each its own -o")
     return outputs
 
 
@@ -77,5 +81,5 @@ def _layers(given: str) -> tuple[str, ...]:
 
     layers = tuple(dict.fromkeys(given.split(",")))
     if odd := [name for name in layers if name not in ("frontend", "last") and not (name.isdecimal() and int(name))]:
-        raise VsrError("bad_options", f"--layers {given}: {odd[0]!r} is none; give frontend, 1, 2, ... or last")
+        raise VsrError("bad_options", f"--layers {given}: {odd[0]!r} is not a layer; give frontend, 1, 2, ... or last")
     return layers

@@ -19,7 +19,7 @@ EXAMPLE = """vsr export onnx grid -o grid.onnx"""
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("format", choices=("onnx",), help="of the file")
+    parser.add_argument("format", choices=("onnx",), help="format of the file")
     parser.add_argument("model", metavar="MODEL", help="name of vsr models, folder or org/name")
     parser.add_argument("-o", "--out", required=True, metavar="FILE", help="the file")
 

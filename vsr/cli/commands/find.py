@@ -18,7 +18,7 @@ said is printed with file, face, times and a score from 0 to 1, the phrase's lik
 relative to the best reading of the same stretch. Words that look alike on the lips are
 found for each other."""
 FILES = """reads   video files; a model with a CTC head
-writes  the screen: a row a place (file, start, end, face, score, phrase), or JSON Lines"""
+writes  the screen: one row per place (file, start, end, face, score, phrase), or JSON Lines"""
 FAILS = "a file could not be read; the others are searched all the same"
 SEE = "vsr align, vsr transcribe"
 EXAMPLE = """vsr find "m five" clip.mp4
@@ -58,20 +58,23 @@ def run(args: argparse.Namespace) -> int:
     for phrase in phrases:
         tokens_of(loaded, phrase)
     tell_strange_words(loaded.folder, phrases)
-    return for_each(args.videos, lambda video: _search(loaded, video, phrases, args), answers=("at_rest",))
+    return for_each(args.videos, lambda video: _search(loaded, video, phrases, args), answers=("at_rest", "covered"))
 
 
 def _search(loaded, video: str, phrases: list[str], args: argparse.Namespace) -> None:
     """Print the places of one video, each as it is found. Raises VsrError."""
+    from vsr.cli.each_video import tell_warnings
     from vsr.decoding.guesses import FLAGGED, is_guess
     from vsr.inference.free_reading import UNLIKE
+    from vsr.inference.seen import Seen
     from vsr.inference.spotting import find_phrases
 
-    guessed = False
+    guessed, seen = False, Seen()
     try:
-        for hit in find_phrases(loaded, video, phrases, args.threshold, args.faces, args.cropped):
+        for hit in find_phrases(loaded, video, phrases, args.threshold, args.faces, args.cropped, seen):
             guessed |= is_guess(hit.in_domain)
             _print(hit, args.json)
+        tell_warnings(video, seen.warnings)
     finally:
         if guessed:
             note = f"{UNLIKE}: places with in_domain below {FLAGGED:g} (--json) are guesses"

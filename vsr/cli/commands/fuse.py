@@ -21,11 +21,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tracks", required=True, metavar="DIR", help="model folder of the reader of mouth points")
     _add_pair(
         parser, "--weights", (1.0, 1.0), ("KNOWN", "UNKNOWN"),
-        "of the tracks' CTC in the joint score, for speakers that the pixels know and do not know (default: 1 1)",
+        "weight of the tracks' CTC in the joint score, for known and unknown speakers (default: 1 1)",
     )  # fmt: skip
     _add_pair(
         parser, "--entropies", (0.0, 1.0), ("LOW", "HIGH"),
-        "of the pixels' CTC, in nats: up to LOW they know the speaker, from HIGH on not (default: 0 1)",
+        "entropy of the pixels' CTC, in nats: up to LOW they know the speaker, from HIGH on not (default: 0 1)",
     )  # fmt: skip
     aside = "heads turned further aside than this are read from pixels alone (default: 0, no limit)"
     parser.add_argument("--widest-turn", type=float, default=0.0, metavar="DEGREES", help=aside)

@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="the head's units: auto_avsr's list (default: NAME_units.txt beside it) or fairseq's dictionary",
     )
-    parser.add_argument("--settings", metavar="JSON", help="of vsr4ml (default: of the checkpoint's name, .json)")
+    parser.add_argument("--settings", metavar="JSON", help="for vsr4ml (default: the checkpoint's name with .json)")
     parser.add_argument("--lm", metavar="FILE", help="of vsr4ml, its .json beside it, and raven: the language model")
     parser.add_argument(
         "--modality", choices=tuple(MODALITIES), default="", metavar="M",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import TYPE_CHECKING
 
 from vsr.cli.options import add_model_argument, check_present
@@ -11,6 +12,7 @@ from vsr.core.machine import add_device_argument, add_precision_argument
 from vsr.decoding.options import METHODS, DecodeOptions
 
 if TYPE_CHECKING:
+    from vsr.core.errors import VsrError
     from vsr.report.collect import Inspection
 
 HELP = "show how a video is read: mouth, posteriors, attention and words over time, as one HTML page"
@@ -34,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     reading = parser.add_argument_group("reading")
     reading.add_argument("--method", choices=METHODS, help="default: the model's own, else joint, of CTC and attention")
     reading.add_argument("--beam", type=int, metavar="N", help="width of the search (default: the model's own, or 10)")
-    reading.add_argument("--nbest", type=int, default=5, metavar="N", help="readings listed (default: 5)")
+    reading.add_argument("--nbest", type=int, default=5, metavar="N", help="hypotheses listed (default: 5)")
     shown = parser.add_argument_group("what is shown")
     shown.add_argument("--face", type=int, metavar="N", help="its number in JSON, from 0 (default: the largest)")
     shown.add_argument(
@@ -54,14 +56,22 @@ def run(args: argparse.Namespace) -> int:
 
     check_output(args.out, args.video, kind=PAGE)
     check_present([args.video])
-    inspection = look(args)
+    broken: list[VsrError] = []
+    inspection = look(args, broken)
     write_text(args.out, render_page(inspection))
     print(inspection.nbest[0].text)
-    return 0
+    return tell_broken(broken)
 
 
-def look(args: argparse.Namespace) -> Inspection:
-    """Read the video that the options name, as they say. Raises VsrError."""
+def tell_broken(broken: list[VsrError], program: str = "vsr") -> int:
+    """A line on stderr about a video that is not whole; the exit status."""
+    for error in broken:
+        print(f"{program}: {error}; the page shows what could be read", file=sys.stderr)
+    return int(bool(broken))
+
+
+def look(args: argparse.Namespace, broken: list[VsrError]) -> Inspection:
+    """Read the video that the options name, as they say; ``broken`` is told what is damaged of it. Raises VsrError."""
     from vsr.core.progress import Watch, film_bar
     from vsr.decoding.defaults import check_search, options_for
     from vsr.media.streams import tell_choice
@@ -75,6 +85,7 @@ def look(args: argparse.Namespace) -> Inspection:
     loaded = load_model(args.model, args.device, args.precision)
     options = options_for(loaded, given)
     with film_bar() as progress:
-        inspection = inspect_video(loaded, args.video, options, args.face, args.at, Watch(progress=progress))
+        watch = Watch(progress=progress)
+        inspection = inspect_video(loaded, args.video, options, args.face, args.at, watch, broken)
     tell_choice("inspect", args.video, inspection.clip.info.stream)
     return inspection

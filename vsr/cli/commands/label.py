@@ -25,11 +25,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help="manifests (.jsonl), folders or files")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the labels")
     parser.add_argument("--whisper", required=True, metavar="NAME", help="Whisper of CTranslate2: folder or org/name")
-    parser.add_argument("--language", default="", metavar="CODE", help="that is spoken (default: it is detected)")
-    parser.add_argument("--only", default="", metavar="CODE", help="detect it, and keep this one")
-    parser.add_argument("--confidence", type=float, default=0.5, metavar="X", help="lowest mean (default: 0.5)")
-    parser.add_argument("--silence", type=float, default=0.6, metavar="X", help="most that it is none (default: 0.6)")
-    parser.add_argument("--max-seconds", type=float, default=16.0, metavar="S", help="of a clip (default: 16)")
+    parser.add_argument("--language", default="", metavar="CODE", help="spoken language (default: detected)")
+    parser.add_argument("--only", default="", metavar="CODE", help="detect the language, and keep only this one")
+    parser.add_argument(
+        "--confidence", type=float, default=0.5, metavar="X", help="lowest mean confidence (default: 0.5)"
+    )
+    parser.add_argument(
+        "--silence", type=float, default=0.6, metavar="X", help="highest probability of no speech (default: 0.6)"
+    )
+    parser.add_argument("--max-seconds", type=float, default=16.0, metavar="S", help="longest clip (default: 16)")
     parser.add_argument("--jobs", type=positive, metavar="N", help="processes (default: one for each core)")
 
 

@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     capture = Capture(open_source(args.source))  # last, so that nothing is filmed while models are loaded
     print(f"vsr: reads {described(args.source)} with {loaded.name}", file=sys.stderr, flush=True)
     _show(screen, session, capture)
-    print(screen.summary(capture.dropped, session.covered), file=sys.stderr)
+    print(screen.summary(capture.dropped, session.covered, session.few_frames), file=sys.stderr)
     if capture.error is not None:
         raise capture.error
     return 0

@@ -20,7 +20,7 @@ vsr decode --lm exp/lm/model --lm-weight 0.3 --manifest data/crops/test/manifest
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("action", choices=("train",), help="train, or go on with an interrupted run")
+    parser.add_argument("action", choices=("train",), help="train, or resume an interrupted run")
     add_training_arguments(parser, "text, tokenizer, model, optimiser, trainer", dry_run=False)
 
 

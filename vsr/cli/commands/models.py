@@ -18,7 +18,7 @@ download is refused. The model is converted and stored in the cache (VSR_CACHE, 
 XDG_CACHE_HOME/vsr, else ~/.cache/vsr); from then on no network is needed. HF_ENDPOINT sets
 another address for the hub, VSR_MIRROR a mirror for every other host. Models that no
 program may download are listed with instructions for doing so by hand."""
-FILES = """reads   the web, with get; with --from: files that were fetched by hand
+FILES = """reads   the web, with get; with --from: files downloaded by hand
         with --whisper: a Whisper in safetensors
 writes  with get: models/NAME in the cache"""
 SEE = "vsr transcribe, vsr import"
@@ -44,10 +44,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="of models; without: all of them")
     parser.add_argument("--json", action="store_true", help="list as JSON, with all that is known")
-    parser.add_argument("--accept-licence", action="store_true", help="the licence of what is fetched is agreed to")
-    parser.add_argument("--from", dest="source", metavar="PATH", help="files that were fetched by hand")
-    parser.add_argument("--whisper", metavar="DIR", help="of cogenav: the folder of the Whisper that writes its text")
-    parser.add_argument("--force", action="store_true", help="fetch and convert what is here again")
+    parser.add_argument("--accept-licence", action="store_true", help="accept the licence of the model")
+    parser.add_argument("--from", dest="source", metavar="PATH", help="files downloaded by hand")
+    parser.add_argument("--whisper", metavar="DIR", help="for cogenav: folder of the Whisper that writes its text")
+    parser.add_argument("--force", action="store_true", help="download and convert again what is here")
     add_earlier_option(parser, "--again", "--force")
 
 
@@ -69,7 +69,7 @@ def _get(models: Sequence, args: argparse.Namespace) -> int:
     if not args.names:
         raise VsrError("bad_options", "vsr models get needs a name: vsr models lists them")
     if (args.source or args.whisper) and len(models) > 1:
-        raise VsrError("bad_options", "--from and --whisper are of one model: give one name")
+        raise VsrError("bad_options", "--from and --whisper are for one model: give one name")
     if args.json:
         raise VsrError("bad_options", "--json is for the list")
     for known in models:

@@ -21,8 +21,8 @@ would not. A number in place of a clip is a camera, which is filmed for a few se
 Your own phrases, in any language, are enrolled with one to three clips each (enrol NAME
 CLIP...), and then recognised by lip motion (own CLIP...). `enrolled` lists them, `remove
 NAME` deletes one. They are stored in a folder; the clips themselves are not."""
-FILES = """reads   a list, a phrase a line (# begins a comment); videos, each with one phrase; a model
-writes  the screen: a row a phrase (file, place, fit, phrase), or one JSON object a file;
+FILES = """reads   a list, one phrase per line (# begins a comment); videos, each with one phrase; a model
+writes  the screen: one row per phrase (file, place, fit, phrase), or one JSON object per file;
         enrol: DIR/PHRASE.safetensors"""
 FAILS = "a file could not be read; the others are read all the same"
 SEE = "vsr find, vsr transcribe"
@@ -81,8 +81,9 @@ def _choose_from_list(args: argparse.Namespace) -> int:
         raise VsrError("bad_options", "give a list and clips: vsr phrases LIST VIDEO [VIDEO ...]; --speak is for own")
     if not any(video.isdigit() for video in args.videos):  # a camera
         check_present(args.videos)
-    from vsr.cli.each_video import for_each, tell_strange_words
+    from vsr.cli.each_video import for_each, tell_strange_words, tell_warnings
     from vsr.inference.phrases import choose, phrase_tokens, read_phrases
+    from vsr.inference.seen import Seen
     from vsr.modelstore.folder import load_model
 
     phrases, args.threshold = read_phrases(args.list), LEAST if args.threshold is None else args.threshold
@@ -91,8 +92,10 @@ def _choose_from_list(args: argparse.Namespace) -> int:
     tell_strange_words(loaded.folder, phrases)
 
     def read(video: str) -> None:
+        seen = Seen()
         with filmed([video], args.seconds) as (file,):
-            _print(video, choose(loaded, file, phrases, args.faces, args.cropped), args)
+            _print(video, choose(loaded, file, phrases, args.faces, args.cropped, seen), args)
+        tell_warnings(video, seen.warnings)
 
     return for_each(args.videos, read)
 

@@ -18,7 +18,7 @@ without frames. puppet needs no corpus: it renders a talking photograph, spoken 
 NG."""
 FILES = """reads   the folder of the corpus as its authors packed it; lists of clips
 writes  NAME.jsonl for each list; puppet also writes its videos, lrw1000 crops, landmarks
-        a track a sentence"""
+        one track per sentence"""
 SEE = "vsr validate, vsr crop"
 EXAMPLE = """vsr prepare grid --corpus GRID --out data/manifests
 vsr prepare landmarks --corpus LANDMARKS --lists data/manifests --out data/landmarks
@@ -41,14 +41,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("corpus_name", metavar="CORPUS", help=f"{', '.join(CORPORA)}, or one of a plugin's")
     parser.add_argument("--corpus", metavar="DIR", help="the folder that holds the corpus (all but puppet)")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for the manifests (and puppet's videos)")
-    parser.add_argument("--seed", type=int, default=0, help="of the lists, and of what is rendered (default: 0)")
+    parser.add_argument("--seed", type=int, default=0, help="of the random lists and renderings (default: 0)")
     landmarks = parser.add_argument_group("landmarks")
-    landmarks.add_argument("--dev-speakers", nargs="+", metavar="SPEAKER", help="who is kept for dev.jsonl")
+    landmarks.add_argument("--dev-speakers", nargs="+", metavar="SPEAKER", help="speakers kept for dev.jsonl")
     lrs = parser.add_argument_group("lrs3 and lrs2")
     lists = "folder with the published lists of clips; landmarks: of GRID's manifests, whose dev and tests are left out"
     lrs.add_argument("--lists", metavar="DIR", help=lists)
     lrs.add_argument("--max-seconds", type=float, default=16.0, metavar="S", help="cut longer clips (default: 16)")
-    lrs.add_argument("--test-only", action="store_true", help="the test list alone: no other clips need be there")
+    lrs.add_argument("--test-only", action="store_true", help="only the test list; no other clips are needed")
     _add_puppet(parser.add_argument_group("puppet"))
 
 

@@ -21,10 +21,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("folder", metavar="FOLDER", help="the model")
     parser.add_argument("repository", metavar="ORG/NAME", help="destination; created if needed")
-    parser.add_argument("--licence", metavar="ID", help="the hub's name of it, such as apache-2.0")
+    parser.add_argument("--licence", metavar="ID", help="its name on the hub, such as apache-2.0")
     parser.add_argument("--results", metavar="JSON", help="result.json with the figures for the page")
     parser.add_argument("--private", action="store_true", help="make a new repository private")
-    parser.add_argument("--message", default="Model", metavar="TEXT", help="of the commit (default: Model)")
+    parser.add_argument("--message", default="Model", metavar="TEXT", help="message of the commit (default: Model)")
     parser.add_argument("--dry-run", action="store_true", help="print the page and the files, send nothing")
 
 

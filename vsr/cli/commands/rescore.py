@@ -12,7 +12,7 @@ HELP = "rescore n-best lists with the attention decoder and language models"
 ABOUT = """Reorders n-best lists by the attention decoder's score of each hypothesis, plus a weight
 times its previous score."""
 FILES = """reads   a manifest that vsr crop wrote, and its crops; n-best lists; a model
-writes  JSON Lines, a hypothesis a clip"""
+writes  JSON Lines, one hypothesis per clip"""
 SEE = "vsr decode, vsr posteriors, vsr score"
 EXAMPLE = """vsr rescore --manifest data/crops/test/manifest.jsonl --nbest exp/hlg.jsonl --out exp/rescored.jsonl
 vsr rescore --manifest test.jsonl --nbest exp/test.jsonl --weight 1 --lm exp/lm/model --out exp/rescored.jsonl"""
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--nbest", required=True, metavar="JSONL", help="hypotheses of vsr decode or lattice.py")
     parser.add_argument(
         "--weight", type=float, default=0.1, metavar="W",
-        help="of the list's own score, 1 leaves the decoder out (default: 0.1)",
+        help="weight of the list's own score; 1 leaves the decoder out (default: 0.1)",
     )  # fmt: skip
     parser.add_argument("--out", required=True, metavar="JSONL", help="hypotheses, one per line")
     add_device_argument(parser, "auto")

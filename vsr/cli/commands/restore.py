@@ -33,13 +33,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", required=True, metavar="JSONL", help="hypotheses, one per line")
     parser.add_argument("--lexicon", default="", metavar="FILE", help="words to search (default: those of the reader)")
     parser.add_argument("--ngram", default="", metavar="FILE", help="n-grams of words that join the lexicon search")
-    parser.add_argument("--ngram-weight", type=float, default=0.3, metavar="W", help="of them (default: 0.3)")
-    parser.add_argument("--beam", type=int, default=60, help="of the lexicon search (default: 60)")
-    parser.add_argument("--candidates", type=int, default=30, metavar="N", help="of it that are scored (default: 30)")
-    parser.add_argument("--written", type=int, default=0, metavar="N", help="texts that the model writes (default: 0)")
-    parser.add_argument("--weight", type=float, default=0.5, metavar="W", help="of the model (default: 0.5)")
-    parser.add_argument("--bonus", type=float, default=0.0, metavar="X", help="for each word (default: 0)")
-    parser.add_argument("--nbest", type=int, default=1, metavar="N", help="texts that are written to --out")
+    parser.add_argument("--ngram-weight", type=float, default=0.3, metavar="W", help="their weight (default: 0.3)")
+    parser.add_argument("--beam", type=int, default=60, help="beam of the lexicon search (default: 60)")
+    parser.add_argument(
+        "--candidates", type=int, default=30, metavar="N", help="how many of its texts are scored (default: 30)"
+    )
+    parser.add_argument(
+        "--written", type=int, default=0, metavar="N", help="texts that the language model writes (default: 0)"
+    )
+    parser.add_argument(
+        "--weight", type=float, default=0.5, metavar="W", help="weight of the language model (default: 0.5)"
+    )
+    parser.add_argument("--bonus", type=float, default=0.0, metavar="X", help="bonus for each word (default: 0)")
+    parser.add_argument("--nbest", type=int, default=1, metavar="N", help="texts written to --out")
 
 
 def unused(args: argparse.Namespace) -> dict[str, str]:

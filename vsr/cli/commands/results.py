@@ -18,9 +18,9 @@ EXAMPLE = "vsr results --run exp/video_transformer --tag beam10 --command 'run.s
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--run", required=True, metavar="DIR", help="folder with model/ and what was scored")
-    parser.add_argument("--model", metavar="MODEL", help="what was scored, if not model/ of the run")
-    parser.add_argument("--tag", default="", help="of the way of decoding: names row and folders")
-    parser.add_argument("--lists", nargs="+", default=[], metavar="LIST", help="of the tag (default: all there are)")
+    parser.add_argument("--model", metavar="MODEL", help="the model that was scored, if not model/ of the run")
+    parser.add_argument("--tag", default="", help="name of the search settings, for row and folders")
+    parser.add_argument("--lists", nargs="+", default=[], metavar="LIST", help="lists of the tag (default: all)")
     parser.add_argument("--command", required=True, help="the command that reproduces these figures")
     parser.add_argument("--note", default="", help="a paragraph under the table: what its lists are")
     parser.add_argument("--out", required=True, metavar="MD", help="the page; result.json and runs.jsonl go beside it")

@@ -12,7 +12,7 @@ pronunciation dictionaries; of a word with several pronunciations the closest co
 lists which words are read worse. Translations are scored against those of the manifest, by
 BLEU or chrF with sacrebleu's signature."""
 FILES = """reads   a manifest; JSON Lines of vsr decode, or manifests for --prior
-writes  with --json: the figures; with --tsv: a line an utterance; with --wer: Kaldi's line"""
+writes  with --json: the figures; with --tsv: one line per utterance; with --wer: Kaldi's line"""
 SEE = "vsr decode, vsr results"
 EXAMPLE = """vsr score --ref data/test.jsonl --hyp exp/hyp.jsonl --json exp/result.json --tsv exp/result.tsv
 vsr score --ref data/test.jsonl --hyp exp/phones.jsonl --unit phoneme --dictionary my.txt cmu
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ref", required=True, metavar="JSONL", help="manifest with the transcripts")
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--hyp", metavar="JSONL", help="output of vsr decode")
-    guess = "without video: the most frequent word of each place in these manifests"
+    guess = "score what is right without video: the most frequent word of each place in these manifests"
     what.add_argument("--prior", nargs="+", metavar="JSONL", help=guess)
     parser.add_argument("--normaliser", default="lower", help="none, lower, alnum, 13a or whisper (default: lower)")
     counted = "what is counted: word, char, phoneme, viseme (default: word)"
@@ -44,10 +44,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="viseme, frequency: word errors of words that hold each viseme, of frequent and of rare words",
     )  # fmt: skip
     parser.add_argument("--counted-in", metavar="JSONL", help="manifest that shows how frequent words are (--ref)")
-    metric = "of a translation: bleu or chrf, by sacrebleu (default: error rates)"
+    metric = "for translations: bleu or chrf, by sacrebleu (default: error rates)"
     parser.add_argument("--metric", choices=("wer", *METRICS), default="wer", metavar="M", help=metric)
     parser.add_argument("--translation", default="", metavar="LANG", help="score against the text in this language")
-    parser.add_argument("--accuracy", action="store_true", help="of isolated words: top-1 and top-5, instead of errors")
+    parser.add_argument("--accuracy", action="store_true", help="for isolated words: top-1 and top-5, not errors")
     _add_outputs(parser)
 
 

@@ -27,7 +27,9 @@ vsr speakers *.mp4 --offset 2 --out speakers.jsonl"""
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_synchrony_arguments(parser)
-    parser.add_argument("--offset", type=int, default=0, metavar="N", help="frames that the sound is late (vsr sync)")
+    parser.add_argument(
+        "--offset", type=int, default=0, metavar="N", help="frames by which the sound is late (vsr sync)"
+    )
 
 
 def line_of(path: str, face: int, speaks: float, score: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from vsr.cli.each_video import add_synchrony_arguments, over_videos
 from vsr.cli.options import add_faces_argument, check_present, positive
@@ -10,15 +11,20 @@ from vsr.core.errors import VsrError
 from vsr.core.files import check_output
 from vsr.core.kinds import FIGURES
 
+if TYPE_CHECKING:
+    from vsr.decoding.synchrony import Offset
+
 LONGEST = 250  # frames
 
 HELP = "measure the offset between sound and lips in frames"
 ABOUT = """Estimates for each video by how much the sound lags the lips (negative: leads), in frames of
 40 ms, and the confidence: the agreement at the best shift minus the median over all shifts.
+An offset that does not stand out from all others is not known, and only guessed.
 The embeddings were trained contrastively (CoGenAV) on GRID sentences; another model of that
 kind can be given. For a whole corpus, to a few milliseconds: lip2speech sync."""
 FILES = """reads   video files with sound; a model
-writes  a line for each video; with --out JSON Lines: file, frames, seconds, confidence"""
+writes  a line for each video; with --out JSON Lines: file, frames and seconds
+        (null where not known), confidence, lead over other shifts, best (frames, guessed or not)"""
 FAILS = "a file could not be read; the others are done all the same"
 SEE = "vsr speakers, lip2speech sync"
 EXAMPLE = """vsr sync clip.mp4
@@ -28,7 +34,7 @@ vsr sync *.mp4 --most 25 --out offsets.jsonl"""
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_synchrony_arguments(parser)
-    tried = "frames that are tried, while a second is left (default: 15)"
+    tried = "largest shift in frames; a second must be left to compare (default: 15)"
     parser.add_argument("--most", type=positive, default=15, metavar="N", help=tried)
     add_faces_argument(parser)
 
@@ -47,13 +53,17 @@ def run(args: argparse.Namespace) -> int:
 
     def measured(path: str) -> tuple[str, dict]:
         found = offset_in(model, path, args.faces, args.most)
-        late = (
-            "in time"
-            if not found.frames
-            else f"{'late' if found.frames > 0 else 'early'} by {abs(found.frames)} frames"
-        )
-        line = f"{path}: sound {late} ({found.seconds:+.2f} s), confidence {found.confidence:.2f}"
-        figures = {"frames": found.frames, "seconds": found.seconds, "confidence": found.confidence}
-        return line, {"file": path} | figures
+        figures = {"confidence": found.confidence, "lead": found.lead, "best": found.frames}
+        frames, seconds = (found.frames, found.seconds) if found.known else (None, None)
+        return f"{path}: {told(found)}", {"file": path, "frames": frames, "seconds": seconds} | figures
 
     return over_videos(args.videos, args.out, measured)
+
+
+def told(found: Offset) -> str:
+    """An offset in words; one that does not stand out from the others is a guess."""
+    count = abs(found.frames)
+    by = f"{'late' if found.frames > 0 else 'early'} by {count} frame{'s' * (count != 1)}"
+    best = f"{by if count else 'in time'} ({found.seconds:+.2f} s)"
+    sure = f"confidence {found.confidence:.2f}"
+    return f"sound {best}, {sure}" if found.known else f"offset not known; best guess {best}, {sure}"

@@ -30,7 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--teacher", required=True, metavar="MODEL", help="name of vsr models, or folder")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the targets")
     parser.add_argument("--codebook", type=positive, metavar="K", help="also write K centroids of the states")
-    parser.add_argument("--layer", type=int, default=-1, metavar="N", help="of a foundation model (default: the last)")
+    parser.add_argument(
+        "--layer", type=int, default=-1, metavar="N", help="layer of a foundation model (default: the last)"
+    )
 
 
 def run(args: argparse.Namespace) -> None:

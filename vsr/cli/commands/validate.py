@@ -9,8 +9,9 @@ from vsr.cli.options import positive
 
 HELP = "check every video and transcript of manifests before training"
 ABOUT = """Checks every video and transcript once, by header and first frame, in milliseconds per file,
-and finds what would stop or spoil a training run: missing or damaged files, parts outside
-their video, transcripts without words."""
+and finds what would stop or spoil a training run: missing files, files that are no videos,
+parts outside their video, transcripts without words. With --decode it decodes all frames
+and sound, and also finds files that are damaged or break off."""
 FILES = """reads   manifests and the videos they name
 writes  with --report: JSON with the reason of each refused clip"""
 FAILS = "more of a list is refused than --tolerate allows"
@@ -22,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--manifest", nargs="+", required=True, metavar="JSONL", help="manifests of videos")
     parser.add_argument("--jobs", type=positive, default=1, metavar="N", help="processes (default: 1)")
+    parser.add_argument("--decode", action="store_true", help="decode everything, to find damaged files, too")
     parser.add_argument("--report", metavar="JSON", help="write every refused clip with its reason to this file")
     parser.add_argument(
         "--tolerate", type=float, default=0.01, metavar="X", help="share of a list that may be refused (default: 0.01)"
@@ -39,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
         check_output(args.report, *args.manifest, kind=Kind("a report of vsr validate", is_report))
     if not 0 <= args.tolerate <= 1:
         raise VsrError("bad_options", f"--tolerate is {args.tolerate}: give a share from 0 to 1")
-    found = validate(args.manifest, args.jobs)
+    found = validate(args.manifest, args.jobs, args.decode)
     for name, own in found.items():
         print(f"{name}: {own}")
     if args.report:

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--manifest", required=True, metavar="JSONL", help="manifest that vsr crop wrote")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the sounds and their manifest")
-    parser.add_argument("--jobs", type=int, default=0, metavar="N", help="processes (default: as many as are good)")
+    parser.add_argument("--jobs", type=int, default=0, metavar="N", help="processes (default: chosen by the program)")
 
 
 def run(args: argparse.Namespace) -> None:

@@ -71,4 +71,4 @@ def check_sayable(language: str, words: Iterable[str]) -> None:
             odd.setdefault(sound, word)
     if odd:
         named = ", ".join(f"{sound} (in {word})" for sound, word in sorted(odd.items()))
-        raise VsrError("bad_corpus", f"the puppet has no shape of the mouth for sounds of {language}: {named}")
+        raise VsrError("bad_corpus", f"the puppet has no mouth shape for sounds of {language}: {named}")

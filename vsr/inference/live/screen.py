@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
@@ -11,6 +12,8 @@ from vsr.inference.live.session import Caption
 from vsr.output.ledger import write_noted
 from vsr.output.subtitles import WRITERS
 from vsr.output.transcript import Alternative, Segment, Transcript
+from vsr.output.unread import FEW, WORSE
+from vsr.output.unsure import readable
 
 BAR = 0.5  # confidence below which a word is shown as doubtful
 
@@ -50,27 +53,38 @@ class Screen:
         words = caption.standing
         text = " ".join(word.word for word in words)
         confidence = sum(word.confidence for word in words) / len(words)
-        segment = Segment(words[0].start, words[-1].end, caption.person, confidence, words, (Alternative(text, 0.0),))
-        self.segments.append(segment)
+        best = (Alternative(text, 0.0),)
+        span = words[0].start, words[-1].end
+        self.segments.append(Segment(*span, caption.person, confidence, words, best, caption.in_domain))
         if not self.terminal:
-            print(f"{segment.start:8.2f}  {text}", flush=True)
+            (shown,) = readable(replace(self.transcript(), segments=(self.segments[-1],)), "txt").segments
+            print(f"{shown.start:8.2f}  {shown.text}", flush=True)
         if self.out is not None:
-            transcript = self.transcript()
-            write_noted(self.out, transcript, WRITERS[self.out.suffix[1:]](transcript))
+            transcript, name = self.transcript(), self.out.suffix[1:]
+            write_noted(self.out, transcript, WRITERS[name](readable(transcript, name)))
 
     def transcript(self) -> Transcript:
         """Everything that was said so far."""
         end = self.segments[-1].end if self.segments else 0.0
         return Transcript(self.source, 25.0, end, self.model, tuple(self.segments))
 
-    def summary(self, dropped: int, covered: float = 0.0) -> str:
-        """How far behind the captions were, and for how many seconds there was no mouth to read."""
+    def summary(self, dropped: int, covered: float = 0.0, few_frames: float = 0.0) -> str:
+        """How far behind the captions were, for how many seconds there was no mouth to read, or too few frames of it,
+        and what of them is not to be believed."""
         parts = [f"{len(self.delays)} words"]
         if self.delays:
             late = sorted(self.delays)[int(0.95 * (len(self.delays) - 1))]
             parts.append(f"they stood {median(self.delays):.1f} s after they were said (95 %: {late:.1f} s)")
-        if covered >= 1:
-            parts.append(f"the mouth was covered for {covered:.0f} s and not read there")
+        parts += seen_badly(covered, few_frames)
+        if guesses := sum(segment.outside_domain for segment in self.segments):
+            unlike = f"look unlike what the model {self.model} was trained on: their words are guesses"
+            parts.append(f"{guesses} of {len(self.segments)} utterances {unlike}")
         if dropped:
             parts.append(f"{dropped} frames dropped to keep up")
         return "; ".join(parts)
+
+
+def seen_badly(covered: float, few_frames: float) -> list[str]:
+    """For how many seconds there was no mouth to read, or too few frames of it; nothing below a second."""
+    parts = [f"the mouth was covered for {covered:.0f} s and not read there"] if covered >= 1 else []
+    return parts + ([f"for {few_frames:.0f} s of speech {FEW}, {WORSE}"] if few_frames >= 1 else [])

@@ -18,6 +18,7 @@ from vsr.decoding.encoding import mesh_for, turned_away
 from vsr.decoding.options import DecodeOptions
 from vsr.face.detector import Detector
 from vsr.face.faces import NUM_POINTS
+from vsr.face.frame_rate import FEW, frame_rate
 from vsr.face.geometry import CROP
 from vsr.face.piece import MIN_FRAMES
 from vsr.face.stretches import Stretches, stretches_of
@@ -89,6 +90,7 @@ class Session:
         self.mouths = MouthStream(detector, faces=mesh is not None)
         self.utterance = Utterance()
         self.covered = 0.0  # seconds for which no mouth was to be seen
+        self.few_frames = 0.0  # seconds of speech in which the mouth changed too few times to be read well
         self._latest: deque[Mouth] = deque(maxlen=LOOK_BACK)
         self._seen = 0  # mouths
         self._person = 0
@@ -174,6 +176,8 @@ class Session:
         long = len(self.utterance.mouths) >= MIN_FRAMES and (self.utterance.active >= REST).any()
         if long and len(spoken := self.utterance.spoken) >= MIN_FRAMES:
             words, _, in_domain = self._read(spoken)
+            if frame_rate(np.stack([mouth.crop for mouth in spoken])) < FEW:
+                self.few_frames += len(spoken) / FPS
             caption = self._caption(self.utterance.captions.finish(words), final=True)
             yield replace(caption, mouths=tuple(spoken), in_domain=in_domain)
             if self.points is not None:

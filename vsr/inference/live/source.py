@@ -75,7 +75,7 @@ def _camera(number: int) -> Frames:
     cv2.setLogLevel(0)  # what is wrong is reported below, in one line
     camera = cv2.VideoCapture(number)
     if not camera.isOpened():
-        raise VsrError("no_camera", f"camera {number} does not open: is it connected, and used by nobody else?")
+        raise VsrError("no_camera", f"camera {number} does not open: is it connected, and not used by another program?")
     camera.set(cv2.CAP_PROP_FPS, 25)
     started = time.monotonic()
     try:
@@ -108,7 +108,7 @@ def _stream(name: str) -> Frames:
         for (image, seconds), shape, size in with_sizes(_placed(stream, _decoded(name, container, stream), pace)):
             yield converter.rgb(image, shape, size), seconds
         if not pace.count:
-            raise VsrError("unreadable", f"{name}: not one frame came")
+            raise VsrError("unreadable", f"{name}: no frame arrived")
 
 
 def _placed(stream, images: Iterator, pace: Pace) -> Iterator[tuple]:

@@ -54,7 +54,7 @@ class Published:
     def check(self) -> None:
         """Refuse what a family does not have, before its checkpoint is read. Raises VsrError bad_options, bad_model."""
         if self.settings and self.family != "vsr4ml":
-            raise VsrError("bad_options", f"--settings is of vsr4ml, not of {self.family}")
+            raise VsrError("bad_options", f"--settings works only with vsr4ml, not with {self.family}")
         if self.lm:
             check_language(self.family)
         check_modality(self.family, self.modality)
@@ -65,7 +65,7 @@ def check_language(family: str) -> None:
     """Raises VsrError bad_options for a family that comes without a language model."""
     if not hasattr(FAMILIES[family], "LM_WEIGHT"):
         problem = f"checkpoints of {family} come without a language model"
-        raise VsrError("bad_options", f"{problem}: --lm is of vsr4ml and raven")
+        raise VsrError("bad_options", f"{problem}: --lm works only with vsr4ml and raven")
 
 
 def check_whisper(family: str, whisper: str | Path | None) -> None:
@@ -73,7 +73,7 @@ def check_whisper(family: str, whisper: str | Path | None) -> None:
     if whisper is None:
         return
     if family != "cogenav":
-        raise VsrError("bad_options", f"--whisper is of cogenav, not of {family}")
+        raise VsrError("bad_options", f"--whisper works only with cogenav, not with {family}")
     try:
         whisper_sizes(str(whisper), {})
     except VsrError as error:

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# GRID, lip to speech: what each part is worth. After stage 3 of run.sh, trains small variants for equally long, two at a
+# GRID, lip to speech: what each part contributes. After stage 3 of run.sh, trains small variants for equally long, two at a
 # time with one thread each, and measures them on the test list with equal settings.
 #
 #   stage 1  acoustic models: as flow.yaml says, and without units

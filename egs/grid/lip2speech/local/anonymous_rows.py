@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How well a recogniser of speakers tells who speaks after `--reference anonymous`, and what can be understood.
+"""How well speaker recognition works after `--reference anonymous`, and how intelligible the voices are.
 
     local/anonymous_rows.py --manifests FILE... [--embedder FOLDER] [--most N] [--json FILE]
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Vocoders side by side in copy-synthesis: natural mels and units of a list become waves again.
+"""Vocoders side by side in copy-synthesis: natural mels and units of a list become waveforms.
 
     local/copy_synthesis.py VOCODER ... --manifest FILE --features DIR [--f0 read|natural|mean] [--ratio X]
         [--rounds N] [--json FILE]

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What a script does to a voice, and where its words are placed.
+"""How a script changes a voice, and where its words are placed.
 
     local/dub_rows.py --manifest FILE [--pull W] [--places] [--json FILE]
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What fills a gap in a recording best: lips and the sound around it, lips alone, or tokens.
+"""What fills a gap in a recording best: lips with the surrounding sound, lips alone, or tokens.
 
     local/fill_rows.py [ACOUSTIC ...] [--tokens MODEL ...] --manifest FILE --features DIR --json FILE
 

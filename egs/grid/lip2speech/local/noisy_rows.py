@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What lips and noisy sound are worth together, and each alone.
+"""How good a voice is from lips and noisy sound together, and from each alone.
 
     local/noisy_rows.py BOTH SOUND --manifest FILE --features DIR [--snr DB ...] [--kinds NAME ...] --json FILE
 

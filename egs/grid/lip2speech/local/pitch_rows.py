@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What a voice makes of the pitch and the loudness that it is shown.
+"""Whether a voice follows the pitch and the loudness that it is given.
 
     local/pitch_rows.py ACOUSTIC ... --manifest FILE --features DIR [--ways none,pitch] [--json FILE]
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What token models make of lips, and how fast.
+"""Quality and speed of token models that voice lips.
 
     local/token_rows.py MODEL[:DECODE[:HEADS]|:STEPS] ... --manifest FILE --features DIR --json FILE
 

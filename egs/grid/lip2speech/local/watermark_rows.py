@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How often the mark of `--watermark` is found after changes, how often where there is none, and what it costs.
+"""How often the watermark is found after changes, how often where there is none, and what it costs in quality.
 
     local/watermark_rows.py --sounds DIR... [--most N] [--seconds S] [--json FILE]
 

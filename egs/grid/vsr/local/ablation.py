@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What each part of a fused reader is worth that can be switched when it reads: words wrong of lists of videos.
+"""What each part of a fused reader contributes that can be switched off when it reads: word errors on lists of videos.
 
     local/ablation.py --model grid-tracks --manifests data/manifests/dev.jsonl data/puppet/dev.jsonl
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A model between a reader and what was trained on from it, which forgets less of the first (Wortsman et al. 2022).
+"""A model between a reader and its fine-tuned successor, which forgets less of the first (Wortsman et al. 2022).
 
     local/between.py --first grid --trained exp/av/model --share 0.3 --name grid-av --out exp/between/model
 

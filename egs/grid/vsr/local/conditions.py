@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Word error rate on worsened copies of a list's videos: resolution, blur, roll and turn of heads, light, frame rate.
+"""Word error rate on degraded copies of a list's videos: resolution, blur, roll and turn of heads, light, frame rate.
 
     local/conditions.py --manifest data/manifests/dev.jsonl --model grid grid-tracks --clips 20
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Few clips with lips and sound, many with sound alone: a reader of both with MONA's contrast, and without.
+"""Few clips with lips and sound, many with sound alone: a reader of both with and without MONA's contrastive losses.
 
     local/contrast_rows.py --train data/sound/train/manifest.jsonl --dev data/sound/dev/manifest.jsonl \\
         --test data/sound/test_s1/manifest.jsonl --paired 60 --steps 600 --seeds 0 1 2

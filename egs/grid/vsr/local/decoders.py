@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""An attention decoder on stored states of a trained encoder, by any objective; then read by the decoder alone.
+"""An attention decoder trained on stored states of an encoder, with any objective, and decoded by itself.
 
     local/decoders.py --train data/crops/train/manifest.jsonl --dev data/crops/dev/manifest.jsonl --out exp/ce \\
         --test data/crops/test_s1/manifest.jsonl

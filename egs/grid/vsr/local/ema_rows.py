@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Clips without text beside a few with it, on stored states: pseudo-labels (USR), or clean targets before (CAV2vec).
+"""Clips without text beside a few with it, on stored states: pseudo-labels (USR), or clean targets first (CAV2vec).
 
     local/ema_rows.py --train data/crops/train/manifest.jsonl --dev data/crops/dev/manifest.jsonl \\
         --test data/crops/test_s1/manifest.jsonl --arm base --out exp/base

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What a fusion of lips and sound is worth where both are spoilt, in minutes: on stored features of the front ends.
+"""What a fusion of lips and sound gains where both are corrupted, in minutes: on stored features of the front ends.
 
     local/fusion_rows.py --config conf/relscore.yaml --train data/sound/train/manifest.jsonl \\
         --dev data/sound/dev/manifest.jsonl --test data/sound/test_s1/manifest.jsonl --out exp/relscore

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Choose on a development list when a model of lips and sound leaves a clip's sound out, and store it.
+"""Choose on a development list when an audio-visual model sets a clip's sound aside, and store the rule.
 
     local/hearing.py --model exp/av/model --manifest data/sound/dev/manifest.jsonl \\
         --voices data/sound/train/manifest.jsonl

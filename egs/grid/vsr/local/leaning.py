@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Whether a reader of lips and sound should go by the sound alone where it is surely understood: words wrong, on clips.
+"""Whether an audio-visual reader should use the sound alone where it is certain of it: word errors on clips.
 
     local/leaning.py --manifest data/sound/dev/manifest.jsonl few.jsonl --voices data/sound/train/manifest.jsonl
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Word error rate by lips, by sound and by both, over noise and over covered lips, for a model that hears.
+"""Word error rate from lips, sound and both, over noise and covered lips, for an audio-visual model.
 
     local/noise.py --model grid-av --manifest data/sound/test_s1/manifest.jsonl \\
         --voices data/sound/train/manifest.jsonl --out exp/noise

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Another reader on a trained one in minutes: its lower layers stay, and their states are stored once.
+"""Train another reader on a trained one in minutes: its lower layers are frozen, and their states are stored once.
 
     local/on_states.py --model grid --train data/crops/train/manifest.jsonl --dev data/crops/dev/manifest.jsonl \\
         --tokenizer data/phones --out exp/phones

@@ -4,18 +4,18 @@ import argparse
 from typing import Any
 
 TOLD = {
-    "model": ("NAME", "whose lower layers are kept"),
-    "keep": ("N", "of its layers"),
-    "hearing": ("NAME", "whose lower layers hear"),
-    "objective": ("YAML", "that is learnt by"),
-    "states": ("DIR", "where states are stored"),
-    "features": ("DIR", "where features are stored"),
-    "frames": ("N", "of a batch"),
-    "batch": ("N", "clips of a step"),
-    "lr": ("X", "the highest learning rate"),
-    "steps": ("N", "of the optimiser"),
-    "checks": ("N", "times that dev is read"),
-    "seed": ("N", "of the weights that begin at random, and of the order of clips"),
+    "model": ("NAME", "model whose lower layers are frozen"),
+    "keep": ("N", "number of its frozen layers"),
+    "hearing": ("NAME", "model whose lower layers read the sound"),
+    "objective": ("YAML", "objective of the training"),
+    "states": ("DIR", "folder for stored states"),
+    "features": ("DIR", "folder for stored features"),
+    "frames": ("N", "frames in a batch"),
+    "batch": ("N", "clips in a step"),
+    "lr": ("X", "highest learning rate"),
+    "steps": ("N", "optimiser steps"),
+    "checks": ("N", "how often dev is read"),
+    "seed": ("N", "seed of the random weights and of the order of clips"),
 }
 
 

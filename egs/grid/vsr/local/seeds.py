@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Two arms over their seeds: what each run reads of its lists, and by how much the second arm is better in the mean.
+"""Two arms over their seeds: the error rates of each run, and by how much the second arm is better on average.
 
     local/seeds.py --before exp/base_0 exp/base_1 exp/base_2 --after exp/mix_0 exp/mix_1 exp/mix_2
 

@@ -21,7 +21,7 @@ from vsr.evaluation.wer import word_errors
 from vsr.modelstore.folder import LoadedModel, load_model
 from vsr.text.normalise import lower
 from vsr.training.adapting import Adapting, adapted
-from vsr.training.self_training import readings
+from vsr.training.self_training import FEWEST_STEPS, readings
 
 Rounds = list[dict[str, dict[str, tuple[int, int]]]]  # by round, list and id: words wrong, words
 
@@ -50,7 +50,8 @@ def rounds_of(
         texts = readings(loaded, clips)
         texts = next_ones(texts) if control else texts
         read = [replace(clip, text=texts[clip.id]) for clip in clips if clip.id in texts]
-        loaded = adapted(loaded, read, settings)
+        steps = min(settings.steps, max(FEWEST_STEPS, len(read)))
+        loaded = adapted(loaded, read, replace(settings, steps=steps))
         yield loaded
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Words wrong of each slot of GRID's sentences, and of each speaker, of lists that were decoded.
+"""Word errors by slot of GRID's sentences and by speaker, on decoded lists.
 
     local/slots.py data/manifests/unseen.jsonl=exp/shipped/grid/decode_unseen_free/hyp.jsonl
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What a front end of sound that others trained is worth beside one that begins by the seed, with few clips.
+"""What a pretrained sound front end gains over one trained from scratch, with few clips.
 
     local/sound_fronts.py --config conf/unimodal_ssl.yaml --sound mel --train data/sound/train/manifest.jsonl \\
         --dev data/sound/dev/manifest.jsonl --test data/sound/test_s1/manifest.jsonl --out exp/mel

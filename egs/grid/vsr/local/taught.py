@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What a teacher, mixed streams or a memory is worth in minutes: upper layers begin again, on stored states.
+"""What a teacher, mixed streams or a memory gain in minutes: upper layers are trained from scratch on stored states.
 
     local/taught.py --config conf/libs.yaml --train s1_100.jsonl --dev dev.jsonl --tests test_s1.jsonl --out exp/libs
     local/taught.py ... --without sequence context frame --out exp/base   # the baseline: the same steps without them
@@ -8,7 +8,7 @@
     local/taught.py --compare exp/base exp/libs
 
 Heads, encoder and objective are those of the YAML; the front end and the first ``--keep`` layers of the encoder are
-those of ``--model``, without gradient, and their states are stored once. --init goes on from an earlier run of this
+those of ``--model``, without gradient, and their states are stored once. --init continues from an earlier run of this
 program, whose heads of other names are left out. Writes the weights, and scores.json: what each head reads of the
 tests, greedily (local/seeds.py takes several seeds).
 """

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What combining hypotheses is worth on talks that its weights were not fitted on: all folds of a list, by talk.
+"""What combining hypotheses gains on talks that its weights were not fitted on: all folds of a list, by talk.
 
     local/combination.py --ref ref.jsonl --group 'test/([^/]+)/' --llm SmolLM2-135M --scores exp/scores.json \\
         auto_avsr.jsonl vspllm_433h.jsonl avhubert_433h.jsonl vspllm_30h.jsonl avhubert_30h.jsonl

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A language model with LoRA that chooses among readings: tuned on sentences on which the members' errors are laid.
+"""A language model with LoRA that chooses among hypotheses: fine-tuned on sentences with the members' errors.
 
     local/tuned_llm.py --ref ref.jsonl --group 'test/([^/]+)/' --llm SmolLM2-135M --texts common_voice_en.txt \\
         --out exp/tuned auto_avsr.jsonl vspllm_433h.jsonl avhubert_433h.jsonl vspllm_30h.jsonl avhubert_30h.jsonl

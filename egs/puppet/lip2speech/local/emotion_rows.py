@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What `--emotion` does to a voice: the style that a second classifier hears, pitch, loudness and words.
+"""How `--emotion` changes a voice: style by a second classifier, pitch, loudness and words.
 
     local/emotion_rows.py --manifest FILE --knows DIR --scorer DIR [--wrong DIR] [--most N] [--strengths A,B ...]
         [--json FILE]

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How much a voice that is taken from a face is like that of who is seen, and who of several it is.
+"""How close a voice made from a face is to that of the person seen, and how often it identifies the person.
 
     local/face_rows.py --model DIR --manifest FILE --train FILE --features DIR [--wrong DIR] [--json FILE]
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What a track of emotions does to a voice of units: the style that a classifier hears, pitch, loudness and words.
+"""How a track of emotions changes a voice of units: style by a classifier, pitch, loudness and words.
 
     local/felt_rows.py --voice DIR --scorer DIR --manifest FILE [--json FILE]
 

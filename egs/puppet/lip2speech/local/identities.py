@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Made people of the puppet, whose voices follow from their looks, for a voice from a face.
+"""Synthetic people of the puppet, whose voices follow from their looks, for a voice from a face.
 
     local/identities.py --out DIR [--people N] [--clips N] [--seed N]
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Units of sound that lips are read as, for translations.py --lips: two Conformer layers on stored states of a reader.
+"""Units of sound predicted from lips, for translations.py --lips: two Conformer layers on stored states of a reader.
 
     local/lips_units.py --units data/cepstra.safetensors --train data/lips_waves/train/manifest.jsonl \\
         --dev data/lips_waves/dev/manifest.jsonl --test data/lips_waves/test/manifest.jsonl --out exp/lips

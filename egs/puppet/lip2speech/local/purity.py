@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How much of a phone units hold, and how many of them a sentence is.
+"""How much of a phone units hold, and how many units a sentence has.
 
     local/purity.py --units FILE... --lists JSONL...
 

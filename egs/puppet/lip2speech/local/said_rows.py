@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What a recogniser of units reads in texts that `lip2speech say` says, and how far the durations are off.
+"""What a recogniser of units reads in the output of `lip2speech say`, and how far the durations are off.
 
     local/said_rows.py --says exp/say_{0,1,2}/model --said data/one_{en,es,de}/test.jsonl \\
         --train data/one_{en,es,de}/train.jsonl --out exp/said

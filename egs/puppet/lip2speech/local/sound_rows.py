@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What recognisers hear in units that a voice speaks: those of texts (`lip2speech say`) and of translations.
+"""What recognisers read in the speech of a voice of units: texts (`lip2speech say`) and translations.
 
     local/sound_rows.py --voice exp/voice/model --says exp/say/model --translator exp/t0/model \\
         --heard data/all_{en,es,de}/test.jsonl --said data/one_{en,es,de}/test.jsonl \\

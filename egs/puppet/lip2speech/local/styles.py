@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Sentences in four made styles, for `--emotion`; sound alone. See vsr/corpora/puppet/styles.py.
+"""Sentences in four synthetic styles, for `--emotion`; sound alone. See vsr/corpora/puppet/styles.py.
 
 local/styles.py --out DIR [--train N] [--dev N] [--test N] [--seed N]
 """

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How well units are translated: what a recogniser of units reads in them, BLEU and WER, units that differ, lengths.
+"""How well units are translated: BLEU and WER by a recogniser of units, unit errors, lengths.
 
     local/translations.py --translator exp/translator/model --heard data/all_{en,es,de,it,pt,fr}/test.jsonl \\
         --said data/one_{en,es,de,it,pt,fr}/test.jsonl --train data/one_{en,es,de,it,pt,fr}/train.jsonl --out rows.json

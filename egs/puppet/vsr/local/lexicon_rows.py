@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Words of a reader of phonemes by a lexicon: without language model, by unigrams, by n-grams, with paired intervals.
+"""Words from a phoneme reader with a lexicon: without language model, with unigrams, with n-grams, paired intervals.
 
     local/lexicon_rows.py --model exp/phones/model --dev data/crops/dev/manifest.jsonl \\
         --test data/crops/test/manifest.jsonl --texts texts.txt --lexicon words.txt

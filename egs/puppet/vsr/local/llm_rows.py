@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The same candidates of every clip, chosen by n-grams, by a language model as it is, and by trained restorers.
+"""The same candidates for every clip, chosen by n-grams, by a language model without fine-tuning, and by restorers.
 
     local/llm_rows.py --model exp/phonemes --dev data/crops/dev/manifest.jsonl --test data/crops/test/manifest.jsonl \\
         --texts texts.txt --lexicon words.txt --llm SmolLM2 --restorers noise=exp/llm_text/model clean=exp/clean/model

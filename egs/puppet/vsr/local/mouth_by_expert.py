@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A puppet that mumbles is mended by one lip reader and read by another: how far its mouth moves, chosen by a loss.
+"""A mumbling puppet is corrected by one lip reader and read by another: a loss chooses how far its mouth opens.
 
     local/mouth_by_expert.py --expert grid --judges grid grid-av --train data/puppet/train.jsonl
 

@@ -4,7 +4,7 @@
     local/sounds.py --train data/es/crops/train/manifest.jsonl data/fr/crops/train/manifest.jsonl \\
         --test data/es/crops/test/manifest.jsonl data/fr/crops/test/manifest.jsonl --languages es fr --out exp/joint
 
-Of each test list: error rate of sounds by the onward stream alone (the likeliest hypothesis, and the likeliest by the
+Of each test list: error rate of sounds by the forward stream alone (the likeliest hypothesis, and the likeliest by the
 mean over its tokens), by both directions, of languages, and of sounds that are filled in between the true others.
 --shuffle gives every training clip the sounds of another: the control. --against, what another run wrote to --out,
 prints the paired difference by both directions.

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What sound adds to a reader that translates, in minutes: upper layers and heads begin again on stored states.
+"""What sound adds to a reader that translates, in minutes: upper layers and heads are trained on stored states.
 
     local/translation.py --config conf/translate.yaml --train data/waves/en_train/manifest.jsonl \\
         --dev data/crops/en_dev/manifest.jsonl --test data/crops/en_test/manifest.jsonl --tokenizer data/tokens \\
