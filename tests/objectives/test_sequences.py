@@ -112,13 +112,22 @@ def exact_gradient(decoder, states, lengths, reference):
     return torch.autograd.grad((shares * rates).sum(), decoder.out.bias)[0]
 
 
-@pytest.mark.parametrize("baseline", ["others", "none"])
-def test_one_window_of_all_steps_gives_the_gradient_of_the_expected_error_rate(baseline):
+REFERENCE, SAMPLES = [2, 4], 4000
+
+
+@pytest.fixture(scope="module")
+def sampled():
+    """The toy, many samples of what it says, and their rewards."""
     decoder, states, lengths = toy()
-    reference, objective = [2, 4], PolicyGradient(kernel=0, samples=4000, baseline=baseline)
     torch.manual_seed(2)
-    found = drawn(decoder, states, lengths, objective.samples, torch.tensor([2]))
-    rewards = [[step_rewards(own, reference) for own in found.lists()[0]]]
+    found = drawn(decoder, states, lengths, SAMPLES, torch.tensor([2]))
+    return decoder, states, lengths, found, [[step_rewards(own, REFERENCE) for own in found.lists()[0]]]
+
+
+@pytest.mark.parametrize("baseline", ["others", "none"])
+def test_one_window_of_all_steps_gives_the_gradient_of_the_expected_error_rate(baseline, sampled):
+    decoder, states, lengths, found, rewards = sampled
+    objective = PolicyGradient(kernel=0, samples=SAMPLES, baseline=baseline)
     logs = log_probs(decoder, states, lengths, found)
     if baseline == "others":  # the same numbers without comparing each sample with 3,999 others one by one
         totals = torch.tensor([float(own.sum()) for own in rewards[0]], dtype=torch.float64)
@@ -132,7 +141,7 @@ def test_one_window_of_all_steps_gives_the_gradient_of_the_expected_error_rate(b
     else:
         loss = objective.loss(logs, found, rewards)
     drawn_gradient = torch.autograd.grad(loss, decoder.out.bias)[0]
-    exact = exact_gradient(decoder, states, lengths, reference)
+    exact = exact_gradient(decoder, states, lengths, REFERENCE)
     assert float((drawn_gradient - exact).norm() / exact.norm()) < 0.15
     assert float((drawn_gradient + exact).norm() / exact.norm()) > 1
 
