@@ -14,7 +14,7 @@ from vsr.data.transcribed import transcribed_clips, untranscribed_clips
 from vsr.models.lipreader import LipReader, LipReaderConfig
 from vsr.modelstore.folder import load_model, save_model
 from vsr.text.tokenizer import CharTokenizer
-from vsr.training import personal, self_training
+from vsr.training import personal, personal_clips, self_training
 from vsr.training.adapting import Adapting
 from vsr.training.self_training import Untranscribed, read_differently, readings, self_trained
 
@@ -93,6 +93,14 @@ def test_a_model_that_can_read_none_of_the_clips_learns_nothing(monkeypatch, cli
     assert error.value.reason == "bad_manifest"
 
 
+def test_where_nothing_is_read_the_transcripts_are_learnt_once(monkeypatch, clips):
+    monkeypatch.setattr(self_training, "readings", lambda model, some: {})
+    given, lines = [], []
+    adapt = lambda model, some, settings, label: given.append(label) or model + 1  # noqa: E731
+    assert self_trained(0, clips[:2], Untranscribed(tuple(clips[4:]), 2), Adapting(), adapt, lines.append) == 1
+    assert given == ["transcripts"] and "2 of 2 untranscribed clips are left out" in lines[0]
+
+
 def test_readings_are_compared_by_words():
     assert read_differently({"x": "a b c", "y": "d"}, {"x": "a c c", "z": "e"}) == (2, 4)
 
@@ -146,8 +154,25 @@ def test_the_command_learns_from_its_own_readings(texts, folder, clips, tmp_path
     assert f"{len(clips) - texts} clips without text" in card and ("transcribed clips" in card) is bool(texts)
 
 
-@pytest.mark.parametrize("options, said", [([], "give clips"), (["l.jsonl", "--rounds", "2"], "--rounds")])
+@pytest.mark.parametrize(
+    "options, said",
+    [([], "give clips"), (["l.jsonl", "--rounds", "2"], "--rounds"), (["l.jsonl", "--folds", "-2"], "--folds is -2")],
+)
 def test_options_that_do_not_go_together_are_refused_first(options, said, tmp_path, capsys):
     assert main(["adapt", *options, "--model", "gone", "-o", str(tmp_path / "m")]) == 2
     shown = capsys.readouterr().err.strip()
     assert said in shown and len(shown.splitlines()) == 1
+
+
+def test_a_video_that_cannot_be_used_costs_itself_alone(monkeypatch, folder, clips, tmp_path):
+    def speech(clip, *given):
+        if clip.id == "c0":
+            raise VsrError("at_rest", f"{clip.video}: no lips are seen to speak")
+        return [[clip], [replace(clip, num_frames=50)], [clip]]
+
+    monkeypatch.setattr(personal_clips, "speech_clips", speech)
+    lines, videos = [], [replace(clip, crop="") for clip in clips[:2]]
+    with personal_clips.cropped(load_model(folder), [], videos, None, lines.append) as (texts, footage):
+        assert not texts and [clip.id for clip in footage] == ["c1"]
+    assert lines[0].startswith("left out: ") and lines[0].count("c0.mp4") == 1 and "(1 s)" in lines[1]
+    assert "2 other faces (3 s) left out" in lines[1]

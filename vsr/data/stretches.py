@@ -6,23 +6,25 @@ Mouths are those that `vsr transcribe` reads, cut where it would cut them. Shape
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
+from vsr.core.errors import VsrError
 from vsr.core.windows import frame_edges
 from vsr.data.manifest import Clip
 from vsr.face.mouth_features import FEWEST, measures_of, write_track
 from vsr.face.mouth_points import MouthMesh
 from vsr.face.mouth_source import MouthSource
 from vsr.face.networks import Stock
-from vsr.face.speaker_selection import Part
+from vsr.face.speaker_selection import Part, unread
 
 
 def speech_clips(
     clip: Clip, out: str | Path, window: int, mesh: Stock[MouthMesh] | None = None
-) -> tuple[list[Clip], int]:  # fmt: skip
-    """Crop the face of a video that speaks longest.
+) -> list[list[Clip]]:  # fmt: skip
+    """Crop the faces that speak in a video.
 
     Args:
         clip: the video; what is said of its speaker and language holds for all that is cut from it.
@@ -30,21 +32,31 @@ def speech_clips(
         window: about how many frames a clip has at most.
 
     Returns:
-        The clips, their ``start`` and ``end`` in the video, and how many other faces speak in it.
+        The clips of each face, with their ``start`` and ``end`` in the video; the face that speaks longest is first.
 
     Raises:
-        VsrError: as `vsr.face.mouth_source.MouthSource` and its ``check``; nothing of a file that breaks off is used.
+        VsrError: as `vsr.face.mouth_source.MouthSource` and its ``check``; covered or at_rest where no lips speak.
+            Nothing of a file that breaks off is used.
     """
     faces: dict[int, list[Clip]] = defaultdict(list)
+    reasons: set[str] = set()
     source = MouthSource(clip.video, mesh=mesh, part=(clip.start, clip.end))
     for block in source:
         for part in block.parts:
+            reasons |= {stretch.reason for stretch in unread(part)}
             for start, stop in part.spans(window):
                 name = f"{clip.id}.{part.face}.{len(faces[part.face]):04d}"
                 faces[part.face].append(_written(clip, part, start, stop, Path(out) / name))
     source.check(bool(faces))
-    longest = max(faces.values(), key=lambda own: sum(each.num_frames for each in own))
-    return longest, len(faces) - 1
+    if not faces:
+        reason = "covered" if "covered" in reasons else "at_rest"
+        raise VsrError(reason, f"{clip.video}: no lips are seen to speak ({reason.replace('_', ' ')})")
+    return sorted(faces.values(), key=frames_of, reverse=True)
+
+
+def frames_of(clips: Iterable[Clip]) -> int:
+    """How many frames clips have together."""
+    return sum(clip.num_frames for clip in clips)
 
 
 def _written(clip: Clip, part: Part, start: int, stop: int, place: Path) -> Clip:

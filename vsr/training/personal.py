@@ -102,7 +102,8 @@ def _given(about: dict) -> str:
     texts = f"{about['clips']} transcribed clips ({about['seconds']} s)" if about["clips"] else ""
     readings = (
         f"{about['untranscribed']} clips without text ({about['untranscribed_seconds']} s), learnt from the model's "
-        f"own readings of them in {about['rounds']} rounds, errors included"
+        "own readings of those in which it read words of its domain, errors included, "
+        f"in {about['rounds']} round{'s' * (about['rounds'] > 1)}"
     )
     return " and ".join([own for own in (texts, readings if about["untranscribed"] else "") if own])
 

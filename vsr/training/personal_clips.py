@@ -5,14 +5,16 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
+from vsr.core.clock import FPS
 from vsr.core.errors import VsrError
 from vsr.core.files import read_json
 from vsr.core.progress import counted
 from vsr.data.cropping import MANIFEST, crop_corpus
 from vsr.data.manifest import Clip, read_manifest, write_manifest
-from vsr.data.stretches import speech_clips
+from vsr.data.stretches import frames_of, speech_clips
 from vsr.data.track_files import add_tracks
 from vsr.decoding.defaults import preferred_window
 from vsr.decoding.encoding import mesh_for, reads_tracks
@@ -66,11 +68,18 @@ def _stretches(loaded: LoadedModel, clips: Sequence[Clip], place: Path, say: Say
     window, mesh = preferred_window(loaded), mesh_for(loaded)
     for clip in counted(todo, "footage", len(todo)) if todo else ():
         try:
-            own, others = speech_clips(clip, place, window, mesh)
+            own, *others = speech_clips(clip, place, window, mesh)
         except VsrError as error:
-            say(f"{clip.video} is left out: {error}")
+            say(f"left out: {error}")
             continue
         if others:
-            say(f"{clip.video}: learns from the face that speaks longest; {others} others are left out")
+            say(f"{clip.video}: {_left(own, others)}")
         found += own
     return found
+
+
+def _left(own: list[Clip], others: list[list[Clip]]) -> str:
+    """What is said of the faces of a video that are not learnt from; a person whom a cut made two may be among them."""
+    seconds, left = (frames_of(chain.from_iterable(faces)) / FPS for faces in ([own], others))
+    faces = "another face" if len(others) == 1 else f"{len(others)} other faces"
+    return f"learns from the face that speaks longest ({seconds:.0f} s); {faces} ({left:.0f} s) left out"

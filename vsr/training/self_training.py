@@ -61,6 +61,8 @@ def self_trained(
     for number in range(further.passes):
         texts = readings(own, further.clips)
         _check(texts, transcribed, further.clips, say)
+        if not texts:
+            break  # a further round would learn the transcripts again, and nothing else
         read = [replace(clip, text=texts[clip.id], words=()) for clip in further.clips if clip.id in texts]
         given = [*transcribed, *read]
         few = replace(settings, steps=min(settings.steps, max(FEWEST_STEPS, len(given))))

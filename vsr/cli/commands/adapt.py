@@ -7,6 +7,7 @@ import sys
 
 from vsr.cli.options import positive
 from vsr.core.machine import add_device_argument
+from vsr.core.numbers import NOT_NEGATIVE, SEED, check_number
 
 KINDS = ("norms", "adapters", "all")  # of vsr.training.tuned_parts
 LITTLE = 60  # seconds without text: egs/grid/vsr/ADAPTATION.md
@@ -65,6 +66,8 @@ def run(args: argparse.Namespace) -> int:
     from vsr.training.personal import check_place
     from vsr.training.personal_clips import cropped
 
+    check_number("--folds", args.folds, NOT_NEGATIVE)
+    check_number("--seed", args.seed, SEED)
     settings = Adapting(args.what, args.steps, args.seed)
     transcribed, further = _given(args)
     loaded = load_model(args.model, args.device)
