@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vsr.cli.options import add_faces_argument, add_model_argument, check_present, files_of_model
 from vsr.core.machine import add_device_argument, add_precision_argument
+
+if TYPE_CHECKING:
+    from vsr.modelstore.folder import LoadedModel
 
 HELP = "write the encoder states of videos, from any layer"
 ABOUT = """Writes the states of the model's encoder for every frame with speaking lips: the states that
@@ -37,8 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """0 if every file was written, else 1. Raises VsrError for what no file could survive."""
-    from vsr.cli.each_video import for_each, tell_warnings
-    from vsr.core.files import check_output, check_writable
+    from vsr.cli.each_video import for_each
+    from vsr.core.files import check_writable
 
     outputs, layers = _outputs(args), _layers(args.layers)
     check_writable(args.out)
@@ -46,23 +50,27 @@ def run(args: argparse.Namespace) -> int:
     from vsr.decoding.head_names import check_layer_names
 
     check_layer_names(args.model, layers)
-    from vsr.inference.seen import Seen
-    from vsr.inference.states import STATES, check_layers, encode_video, save_states
+    from vsr.inference.states import check_layers
     from vsr.modelstore.folder import load_model
 
     loaded = load_model(args.model, args.device, args.precision)
     check_layers(loaded, layers)
+    return for_each(args.videos, lambda video: _encode(loaded, video, outputs[video], layers, args))
 
-    def encode(video: str) -> None:
-        out = outputs[video]
-        check_output(out, *args.videos, *files_of_model(args.model), kind=STATES)
-        seen = Seen()
-        states = encode_video(loaded, video, layers, args.faces, args.cropped, seen)
-        save_states(states, out, {"model": loaded.name, "sha256": loaded.weights_sha256, "file": str(video)})
-        print(f"{out}: {len(states['start'])} frames, layers: {', '.join(layers)}")
-        tell_warnings(video, seen.warnings)
 
-    return for_each(args.videos, encode)
+def _encode(loaded: LoadedModel, video: str, out: Path, layers: tuple[str, ...], args: argparse.Namespace) -> None:
+    """Write the states of one video, and say what must be known of it. Raises VsrError."""
+    from vsr.cli.each_video import tell_warnings
+    from vsr.core.files import check_output
+    from vsr.inference.seen import Seen
+    from vsr.inference.states import STATES, encode_video, save_states
+
+    check_output(out, *args.videos, *files_of_model(args.model), kind=STATES)
+    seen = Seen()
+    states = encode_video(loaded, video, layers, args.faces, args.cropped, seen)
+    save_states(states, out, {"model": loaded.name, "sha256": loaded.weights_sha256, "file": str(video)})
+    print(f"{out}: {len(states['start'])} frames, layers: {', '.join(layers)}")
+    tell_warnings(video, seen.warnings)
 
 
 def _outputs(args: argparse.Namespace) -> dict[str, Path]:
