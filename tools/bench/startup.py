@@ -50,15 +50,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--before", type=Path, required=True, metavar="DIR", help="a checkout of the other commit")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", nargs="+", metavar="START", help='such as "import vsr" "vsr train" (default: all)')
     parser.add_argument("--json", type=Path, metavar="FILE")
     args = parser.parse_args()
     trees, found = {"before": args.before.resolve(), "now": HERE}, {}
+    chosen = {"python", *(args.only or starts())}
     for name, code in starts().items():
+        if name not in chosen:
+            continue
         rounds = [{side: took(tree, code) for side, tree in trees.items()} for _ in range(args.rounds)]
         found[name] = {side: min(own[side] for own in rounds) for side in trees}
-    empty = found.pop("python")
+    empty = min(found.pop("python").values())  # the same program on both sides
     for name, own in found.items():
-        before, now = (own[side] - empty[side] for side in trees)
+        before, now = (own[side] - empty for side in trees)
         print(f"{name:<22} before {before:6.1f} ms, now {now:6.1f} ms; now / before {now / max(before, 0.1):.2f}")
     if args.json:
         args.json.write_text(json.dumps({"python": empty, **found}, indent=1), encoding="utf-8")

@@ -17,7 +17,6 @@ from textwrap import indent
 from typing import NoReturn
 
 from vsr.cli.unused import refuse_unused
-from vsr.core.atomic import FULL
 from vsr.core.errors import WRONG_USAGE, VsrError
 from vsr.core.interrupts import Interrupts
 from vsr.core.machine import share_cores
@@ -86,6 +85,8 @@ class Program:
             leave_output()
             return 1
         if isinstance(error, OSError):
+            from vsr.core.atomic import FULL
+
             what = error.strerror or str(error)
             if error.errno in FULL and not error.filename:  # files that are written are named by who writes them
                 what += ": standard output, or the folder of temporary files"

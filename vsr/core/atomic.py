@@ -6,7 +6,6 @@ import errno
 import os
 import re
 import stat
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -105,7 +104,7 @@ def _unused_beside(path: Path) -> Path:
     """A name in the folder of `path` that no file has."""
     before, after = _around(path)
     while True:
-        new = path.parent / f"{before}{uuid.uuid4().hex[:8]}{after}"
+        new = path.parent / f"{before}{os.urandom(4).hex()}{after}"
         if not os.path.lexists(new):
             return new
 
