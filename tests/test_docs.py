@@ -2,6 +2,7 @@
 
 import ast
 import doctest
+import json
 import re
 import runpy
 import subprocess
@@ -113,6 +114,25 @@ def test_python_examples_do_what_they_show(page, desk):
         runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
         assert runner.run(test, clear_globs=False).failed == 0, name_of(page)
         names |= test.globs
+
+
+def shows(page, real):
+    """Whether what a page shows is there, figures to within a few hundredths: the page may leave out, or say "..."."""
+    if isinstance(page, dict):
+        return page.keys() <= real.keys() and all(shows(own, real[key]) for key, own in page.items())
+    if isinstance(page, list):
+        return len(page) <= len(real) and all(map(shows, page, real))
+    return page == "..." or page == (pytest.approx(real, abs=0.03) if isinstance(page, float) else real)
+
+
+def test_the_transcript_on_the_page_is_the_one_of_the_demo(desk, capsys):
+    from vsr.cli import main
+
+    page = json.loads(blocks(ROOT / "docs" / "formats.md", "json")[0])
+    assert main(["transcribe", "clip.mp4", "--format", "json"]) == 0
+    real = json.loads(capsys.readouterr().out)
+    assert shows(page, real) and page.keys() == real.keys()
+    assert not shows(page | {"model": "another"}, real) and not shows(page | {"duration": 9.0}, real)
 
 
 def reasons_in_the_code():

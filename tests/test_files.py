@@ -142,6 +142,14 @@ def test_a_write_that_the_system_refuses_safetensors_is_told(tmp_path):
     assert caught.value.reason == "not_writable" and not list(tmp_path.iterdir())
 
 
+def test_a_write_that_the_system_refuses_numpy_is_told(tmp_path):
+    """It was "691200 requested and 307072 written": an OSError without a number and without a name."""
+    told = pytest.raises(VsrError, match="cannot write .*a.npy: File too large")
+    with no_file_above(100_000), told, atomic_write(tmp_path / "a.npy") as temporary, temporary.open("wb") as file:
+        np.save(file, np.zeros(100_000))
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_write_that_the_system_refuses_pytorch_is_told(tmp_path):
     """It was a traceback that ended in "unexpected pos 704 vs 598", and named no file."""
     told = pytest.raises(VsrError, match="cannot write .*last.pt: File too large")

@@ -163,6 +163,30 @@ def test_the_command_writes_a_model_that_reads(folders, clips, tmp_path, capsys)
     assert main([*command, "--anyway"]) == 0, "an adapted model may be replaced by one"
 
 
+def test_a_model_that_hears_is_adapted_and_measured_by_its_lips(folders, clips, tmp_path, capsys):
+    own, settings = CharTokenizer(), {"kind": "video_transformer", "width": 16, "layers": 1, "heads": 2}
+    both = {"frontend": "audio_visual", "frontend_settings": {"video": settings, "sound": {"kind": "mel", "width": 8}}}
+    save_model(tmp_path / "av", LipReader(LipReaderConfig(own.vocab_size, **SMALL | both)), own, {"name": "av"})
+    listed = str(Path(clips[0].crop).parent / "clips.jsonl")
+    command = [
+        "adapt",
+        listed,
+        "--untranscribed",
+        str(tmp_path / "more.jsonl"),
+        "--rounds",
+        "1",
+        "--steps",
+        "1",
+        "--folds",
+        "2",
+        "--anyway",
+    ]
+    write_manifest(tmp_path / "more.jsonl", [replace(clips[0], id="x", start=0.2, end=0.8)])
+    assert main([*command, "--model", str(tmp_path / "av"), "-o", str(tmp_path / "m")]) == 0
+    shown = capsys.readouterr().out
+    assert "left-out WER" in shown and "1 clips without text" in shown
+
+
 def gain_of(before, after):
     references = {"x": "a b c d"}
     return Gain(score(references, {"x": before})[0], score(references, {"x": after})[0])

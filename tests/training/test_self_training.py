@@ -78,7 +78,8 @@ def test_what_is_not_of_the_domain_or_empty_is_left_out(monkeypatch, clips):
     found = [{"id": "c0", "text": "a", "in_domain": 0.9}, {"id": "c1", "text": "b", "in_domain": 0.1},
              {"id": "c2", "text": " ", "in_domain": None}, {"id": "c3", "text": "b", "in_domain": None}]  # fmt: skip
     monkeypatch.setattr(self_training, "options_for", lambda model: None)
-    monkeypatch.setattr(self_training, "records_of", lambda model, some, options: found)
+    monkeypatch.setattr(self_training, "records_of", lambda model, some, options, modality: found)
+    monkeypatch.setattr(self_training, "lips_alone", lambda model: "")
     assert readings(None, clips[:4]) == {"c0": "a", "c3": "b"}
     lines, given = [], []
     adapt = lambda model, some, settings, label: given.append([clip.id for clip in some])  # noqa: E731

@@ -139,8 +139,9 @@ def usual_mode(path: Path) -> None:
 
 
 def system_error(error: Exception) -> OSError | None:
-    """The system's error: what is one, or what tells of one in words as safetensors does; None for any other."""
-    if isinstance(error, OSError):
+    """The system's error: what is one, or what tells of one in words as safetensors does; None for any other, such as
+    NumPy's OSError without a number ("691200 requested and 307072 written")."""
+    if isinstance(error, OSError) and error.errno is not None:
         return error
     told = re.search(r"\(os error (\d+)\)", str(error))
     return OSError(int(told[1]), os.strerror(int(told[1]))) if told and type(error).__name__ == TOLD_BY else None

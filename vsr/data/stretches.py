@@ -11,9 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
+from vsr.core.atomic import atomic_write
 from vsr.core.errors import VsrError
 from vsr.core.windows import frame_edges
 from vsr.data.manifest import Clip
+from vsr.data.stored import write_crop
 from vsr.face.mouth_features import FEWEST, measures_of, write_track
 from vsr.face.mouth_points import MouthMesh
 from vsr.face.mouth_source import MouthSource
@@ -35,8 +37,8 @@ def speech_clips(
         The clips of each face, with their ``start`` and ``end`` in the video; the face that speaks longest is first.
 
     Raises:
-        VsrError: as `vsr.face.mouth_source.MouthSource` and its ``check``; covered or at_rest where no lips speak.
-            Nothing of a file that breaks off is used.
+        VsrError: as `vsr.face.mouth_source.MouthSource` and its ``check``; covered or at_rest where no lips speak;
+            no_space. Nothing of a file that breaks off is used.
     """
     faces: dict[int, list[Clip]] = defaultdict(list)
     reasons: set[str] = set()
@@ -62,7 +64,8 @@ def frames_of(clips: Iterable[Clip]) -> int:
 def _written(clip: Clip, part: Part, start: int, stop: int, place: Path) -> Clip:
     """The clip of some frames of a part, its crop and track written."""
     piece, edges = part.piece, frame_edges(part.piece.times[start:stop])
-    np.save(place.with_name(f"{place.name}.npy"), piece.crop[start:stop])
+    with atomic_write(place.with_name(f"{place.name}.npy")) as crop:
+        write_crop(crop, piece.crop[start:stop], "npy")
     mouth, track = piece.mouth_of(start, stop), ""
     if mouth is not None and np.isfinite(points := np.asarray(mouth)).all((1, 2)).mean() >= FEWEST:
         track = str(place.with_name(f"{place.name}.track.npz"))

@@ -56,6 +56,12 @@ def chosen_modality(loaded: LoadedModel, wanted: str = "") -> str:
     return modality_among(modalities_of(loaded), wanted, loaded.name, loaded.model.whole)
 
 
+def lips_alone(loaded: LoadedModel) -> str:
+    """The modality by which a model reads clips that have no sound, where it can; as `chosen_modality` takes it."""
+    heard_too = {VIDEO, SOUND} <= set(modalities_of(loaded)) and not loaded.model.whole
+    return VIDEO if heard_too else ""
+
+
 def modality_among(read: tuple[str, ...], wanted: str, name: str, together: bool = False) -> str:
     """The same of a model that reads so much; ``together``: never one without the other. Raises VsrError."""
     whole = BOTH if VIDEO in read and SOUND in read else SOUND if SOUND in read else VIDEO

@@ -10,6 +10,7 @@ import numpy as np
 from vsr.data.manifest import Clip
 from vsr.decoding.corpus import records_of
 from vsr.decoding.defaults import options_for
+from vsr.decoding.encoding import lips_alone
 from vsr.evaluation.wer import Score, score
 from vsr.modelstore.folder import LoadedModel
 
@@ -65,4 +66,5 @@ def left_out(
 
 
 def _read(loaded: LoadedModel, clips: list[Clip]) -> dict[str, str]:
-    return {record["id"]: record["text"] for record in records_of(loaded, clips, options_for(loaded), calibrated=False)}
+    found = records_of(loaded, clips, options_for(loaded), calibrated=False, modality=lips_alone(loaded))
+    return {record["id"]: record["text"] for record in found}

@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 
 from vsr.core.clock import FPS
-from vsr.core.errors import VsrError
+from vsr.core.errors import CLIP_REASONS, VsrError
 from vsr.core.files import read_json
 from vsr.core.progress import counted
 from vsr.data.cropping import MANIFEST, crop_corpus
@@ -20,6 +20,7 @@ from vsr.decoding.defaults import preferred_window
 from vsr.decoding.encoding import mesh_for, reads_tracks
 from vsr.modelstore.folder import LoadedModel
 
+UNUSABLE = (*CLIP_REASONS, "covered", "at_rest")  # what is wrong with one video alone
 Say = Callable[[str], None]
 
 
@@ -31,7 +32,7 @@ def cropped(
 
     Clips that have a crop are taken as they are. An untranscribed video becomes the stretches in which the face that
     speaks longest speaks. ``say`` is given the reason of each video that is refused. Raises VsrError bad_manifest where
-    none is left.
+    none is left, no_space.
     """
     with tempfile.TemporaryDirectory(prefix="vsr_adapt_") as place:
         texts = _whole(loaded, transcribed, Path(place), jobs, say)
@@ -70,6 +71,8 @@ def _stretches(loaded: LoadedModel, clips: Sequence[Clip], place: Path, say: Say
         try:
             own, *others = speech_clips(clip, place, window, mesh)
         except VsrError as error:
+            if error.reason not in UNUSABLE:
+                raise
             say(f"left out: {error}")
             continue
         if others:

@@ -14,6 +14,7 @@ from vsr.core.errors import VsrError
 from vsr.data.manifest import Clip
 from vsr.decoding.corpus import records_of
 from vsr.decoding.defaults import options_for
+from vsr.decoding.encoding import lips_alone
 from vsr.decoding.guesses import is_guess
 from vsr.evaluation.wer import word_errors
 from vsr.modelstore.folder import LoadedModel
@@ -38,9 +39,9 @@ class Untranscribed:
 
 
 def readings(loaded: LoadedModel, clips: Sequence[Clip]) -> dict[str, str]:
-    """id -> text of the clips, by the model's own search. Clips of which nothing is read, and those that look like no
-    speech of the model's domain, have none. Raises VsrError bad_manifest for an unreadable crop."""
-    found = records_of(loaded, list(clips), options_for(loaded))
+    """id -> text of the clips, by the model's own search, of the lips alone. Clips of which nothing is read, and those
+    that look like no speech of the model's domain, have none. Raises VsrError bad_manifest for an unreadable crop."""
+    found = records_of(loaded, list(clips), options_for(loaded), modality=lips_alone(loaded))
     return {own["id"]: own["text"] for own in found if own["text"].strip() and not is_guess(own["in_domain"])}
 
 

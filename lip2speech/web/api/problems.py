@@ -18,6 +18,13 @@ STATUS = {
     **dict.fromkeys(("bad_request", "bad_config", "bad_options", "bad_text", "no_listener"), 400),
     **dict.fromkeys(("busy", "too_slow"), 503), "no_space": 507,
 }  # fmt: skip
+NO_FILE = "it must be a file with a name, as -F FIELD=@FILE of curl sends one"
+PLAIN = {  # for a field and what pydantic has against it, where that would be told in Python's words
+    ("faces", "string_pattern_mismatch"): "it can be largest, all, or how many of the largest, from 1 to 99",
+    ("voice", "string_pattern_mismatch"): "it can be anonymous or anonymous:SEED, such as anonymous:7",
+    ("file", "value_error"): NO_FILE,
+    ("reference", "value_error"): NO_FILE,
+}
 CODES = {401: "no_key", 403: "not_local", 404: "not_found", 405: "not_allowed", 408: "slow_upload", 413: "too_large"}
 
 
@@ -47,9 +54,8 @@ async def _wrong_fields(request: Request, error) -> JSONResponse:
     """The first field that is wrong; what was given is not repeated."""
     first = error.errors()[0]
     field = ".".join(str(part) for part in first["loc"][1:]) or None
-    said = (
-        "there is no such field" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
-    )
+    usual = "there is no such field" if first["type"] == "extra_forbidden" else first["msg"]
+    said = PLAIN.get((field or "", first["type"]), usual.removeprefix("Value error, "))
     return problem(400, "bad_request", f"{field}: {said}" if field else said, field)
 
 

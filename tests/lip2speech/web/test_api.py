@@ -82,6 +82,19 @@ def test_a_field_that_is_given_twice_is_refused(api, name, landscape_clip):
     assert answer.status_code == 400 and answer.json()["error"]["message"].startswith(f"{name}: is given twice")
 
 
+@pytest.mark.parametrize(
+    "path, fields, said",
+    [(READ, {"faces": "0"}, "faces: it can be largest"), (SPEAK, {"voice": "bob"}, "voice: it can be anonymous"),
+     (READ, {"file": "clip.mp4"}, "file: it must be a file"), (SPEAK, {"reference": "a.wav"}, "reference: it must")],
+)  # fmt: skip
+def test_a_wrong_field_is_told_in_no_programmers_words(api, path, fields, said, landscape_clip):
+    client, _ = api
+    files = [] if "file" in fields else [("file", ("a.mp4", landscape_clip.read_bytes()))]
+    answer = client.post(path, files=[*files, *((name, (None, value)) for name, value in fields.items())])
+    error = answer.json()["error"]
+    assert answer.status_code == 400 and error["message"].startswith(said) and error["param"] == next(iter(fields))
+
+
 def follows(document, answer, path):
     """Insist that an answer is one that the document announces for its route, and is made as it says."""
     announced = document["paths"][path][answer.request.method.lower()]["responses"][str(answer.status_code)]
