@@ -13,6 +13,7 @@ from lip2speech.inference.script import ScriptCue
 from lip2speech.inference.synthetic import SYNTHETIC
 from lip2speech.inference.text import Text, check_words, resolved
 from lip2speech.models.flow_options import FlowOptions
+from vsr.core.errors import VsrError
 from vsr.core.files import write_json
 from vsr.output.transcript import TimedWord
 
@@ -65,12 +66,18 @@ def open_script(loaded: LoadedVoice, cues: Sequence[ScriptCue], options: FlowOpt
     Raises VsrError no_listener, bad_options, bad_text for words that the voice or the reader does not know, and what a
     video is refused for.
     """
+    from vsr.inference.seen import SILENT
     from vsr.inference.speech import encoded
 
     resolved(loaded, SCRIPT, options)
     check_words(loaded, " ".join(word for cue in cues for word in cue.words))
     check_writable(loaded.reader, cues)
-    parts = list(encoded(loaded.reader, path))
+    try:
+        parts = list(encoded(loaded.reader, path))
+    except VsrError as error:
+        if error.reason not in SILENT:
+            raise
+        parts = []  # none of the words is spoken, which is told
     return ScriptText(place_script(loaded.reader, parts, cues), loaded.reader.name)
 
 

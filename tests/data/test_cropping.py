@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from vsr.cli import main
 from vsr.core.errors import VsrError
 from vsr.data import cropping
 from vsr.data.cropping import crop_corpus
@@ -148,3 +149,13 @@ def test_other_peoples_files_stay(corpus, face_clip):
     with pytest.raises(VsrError, match="is not a mouth crop"):
         crop_corpus(corpus / "in.jsonl", corpus / "arrays")
     assert np.load(corpus / "arrays" / "c.npy").shape == (3, 512)
+
+
+def test_a_refusal_is_told_with_its_reason(tmp_path, capsys):
+    """It was "1 unreadable", and nothing of which file and why."""
+    write_manifest(tmp_path / "in.jsonl", [Clip("a", "C:\\data\\a.mp4", "bin")])
+    assert main(["crop", "--manifest", str(tmp_path / "in.jsonl"), "--out", str(tmp_path / "out"), "--jobs", "1"]) == 1
+    said = capsys.readouterr()
+    assert (
+        said.out == "1 unreadable\n" and "vsr: 1 refused, such as C:" in said.err and "a.mp4: no such file" in said.err
+    )

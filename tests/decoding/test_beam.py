@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from vsr.core.errors import VsrError
-from vsr.decoding.joint_beam import decode
 from vsr.decoding.options import DecodeOptions
+from vsr.decoding.search import decode
 from vsr.models.lipreader import LipReader, LipReaderConfig
 
 spec = importlib.util.spec_from_file_location("oracle", Path(__file__).with_name("oracle.py"))

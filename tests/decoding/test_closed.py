@@ -11,8 +11,8 @@ import torch
 from vsr.core.errors import VsrError
 from vsr.core.tokens import UNK
 from vsr.decoding import ngram
-from vsr.decoding.joint_beam import decode
 from vsr.decoding.options import DecodeOptions
+from vsr.decoding.search import decode
 from vsr.decoding.vocabulary import Vocabulary, spellings, words_of
 from vsr.models.lipreader import LipReader, LipReaderConfig
 from vsr.text.grammar import slots_as_arpa

@@ -9,8 +9,8 @@ import torch
 
 from vsr.core.errors import VsrError
 from vsr.decoding import ngram
-from vsr.decoding.joint_beam import decode
 from vsr.decoding.options import DecodeOptions
+from vsr.decoding.search import decode
 from vsr.decoding.shallow_fusion import NeuralLanguage
 from vsr.models.language import LanguageModel, LanguageModelConfig
 from vsr.models.lipreader import LipReader, LipReaderConfig

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from vsr.cli import main
 from vsr.core.errors import VsrError
 from vsr.decoding.hotwords import Hotwords
-from vsr.decoding.joint_beam import decode
 from vsr.decoding.options import DecodeOptions
+from vsr.decoding.search import decode
 from vsr.decoding.shallow_fusion import languages_of
 from vsr.modelstore.folder import load_model
 from vsr.text.tokenizer import CharTokenizer

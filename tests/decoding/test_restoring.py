@@ -18,7 +18,7 @@ from vsr.decoding.lexicon import lexicon_for
 from vsr.decoding.lexicon_search import LexiconSearch
 from vsr.decoding.restorer import Restorer
 from vsr.decoding.restorer_folder import save_restorer
-from vsr.decoding.restoring import RestoreOptions, candidates_of, ranked, seen
+from vsr.decoding.restoring import RestoreOptions, Restoring, ranked, seen
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_candidates_are_ranked_by_lips_and_model(tokenizer):
     search, restorer = LexiconSearch(lexicon_for(tokenizer)), tiny("causal")
     log_probs = frames_of(tokenizer)
     options = RestoreOptions(beam=20, candidates=10, weight=0.0)
-    found = candidates_of(log_probs, tokenizer, search, restorer, options)
+    found = Restoring(tokenizer, search, restorer, options).candidates(log_probs)
     by_lips = ranked(found, options)
     assert [own.seen for own in by_lips] == sorted((own.seen for own in found), reverse=True)
     red = {own.words[0]: own for own in found if own.words in (("red",), ("read",))}
@@ -59,7 +59,7 @@ def test_candidates_are_ranked_by_lips_and_model(tokenizer):
     assert first.known == max(own.known for own in red.values())
     with pytest.raises(VsrError, match="the restorer takes texts and the reader reads phonemes"):
         shown = Restorer(restorer.model, restorer.codec, replace(restorer.settings, input="text"))
-        candidates_of(log_probs, tokenizer, search, shown, options)
+        Restoring(tokenizer, search, shown, options).candidates(log_probs)
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from vsr.cli import main
-from vsr.decoding.joint_beam import decode
 from vsr.decoding.options import DecodeOptions
+from vsr.decoding.search import decode
 from vsr.inference.live import recording
 from vsr.inference.phrases import choose, read_phrases, score_phrases
 from vsr.inference.speech import encoded

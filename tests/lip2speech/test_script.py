@@ -12,7 +12,7 @@ from lip2speech.cli import main
 from lip2speech.inference import placing
 from lip2speech.inference.placing import LIPS, NOWHERE, SPREAD, PlacedWord, place_script
 from lip2speech.inference.script import EVER, ScriptCue, read_script
-from lip2speech.inference.scripted import ScriptText, placed_record
+from lip2speech.inference.scripted import ScriptText, open_script, placed_record
 from lip2speech.inference.spreading import spread
 from lip2speech.inference.synthetic import SYNTHETIC
 from tests.conftest import talking_face, write_video
@@ -167,6 +167,24 @@ def test_a_face_at_rest_says_nothing_of_a_script():
     placed = place_script(READER, [], [ScriptCue(("bin", "blue"), 0.0, 1.0), ScriptCue(("now",), 1.0, 2.0)])
     assert [(own.word, own.cue) for own in placed] == [("bin", 1), ("blue", 1), ("now", 2)]
     assert {own.how for own in placed} == {NOWHERE}
+
+
+@pytest.mark.parametrize("reason", ["at_rest", "covered", "no_face"])
+def test_a_script_of_a_film_without_speech_is_no_error(reason, monkeypatch):
+    def silent(*given):
+        raise VsrError(reason, "clip.mp4: nobody speaks")
+
+    monkeypatch.setattr("vsr.inference.speech.encoded", silent)
+    for name in ("resolved", "check_words", "check_writable"):
+        monkeypatch.setattr(f"lip2speech.inference.scripted.{name}", lambda *given: None)
+    voice = SimpleNamespace(reader=READER)
+    if reason == "no_face":
+        with pytest.raises(VsrError, match="nobody speaks"):
+            open_script(voice, [ScriptCue(("now",), 1.0, 2.0)], None, "clip.mp4")
+    else:
+        assert [own.how for own in open_script(voice, [ScriptCue(("now",), 1.0, 2.0)], None, "clip.mp4").placed] == [
+            NOWHERE
+        ]
 
 
 def test_where_no_lips_speak_nothing_is_said():

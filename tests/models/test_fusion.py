@@ -13,8 +13,8 @@ from vsr.decoding.assess import KNOWN, assess, by_both, fitted_for
 from vsr.decoding.encoding import encode_clips
 from vsr.decoding.evidence import UNLISTED, WordEvidence, joining
 from vsr.decoding.heads import chosen_head, further_readings, read_by
-from vsr.decoding.joint_beam import decode
 from vsr.decoding.options import DecodeOptions
+from vsr.decoding.search import decode
 from vsr.decoding.viterbi import align_tokens
 from vsr.decoding.word_tree import WordTree
 from vsr.face.mouth_features import mouth_features

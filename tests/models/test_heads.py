@@ -6,8 +6,8 @@ from torch.nn import functional as F
 
 from vsr.core.tokens import IGNORE
 from vsr.data.batch import Batch
-from vsr.decoding.joint_beam import decode
 from vsr.decoding.options import DecodeOptions
+from vsr.decoding.search import decode
 from vsr.models.heads import CTCSettings
 from vsr.models.lipreader import LipReader, LipReaderConfig
 from vsr.models.registry import HEADS

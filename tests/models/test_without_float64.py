@@ -16,8 +16,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map
 
 from vsr.core import machine
-from vsr.decoding.joint_beam import decode
 from vsr.decoding.options import DecodeOptions
+from vsr.decoding.search import decode
 from vsr.decoding.shallow_fusion import NeuralLanguage
 from vsr.inference.phrases import score_phrases
 from vsr.models.language import LanguageModel, LanguageModelConfig

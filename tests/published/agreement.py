@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from tests.published.formula import sound, video
-from vsr.decoding.joint_beam import decode
 from vsr.decoding.options import DecodeOptions
+from vsr.decoding.search import decode
 from vsr.models.streams import Streams
 
 CLOSE = 1e-4

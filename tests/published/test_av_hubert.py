@@ -14,8 +14,8 @@ from tests.published.agreement import far
 from tests.published.formula import video, weights
 from vsr.cli import main
 from vsr.core.errors import VsrError
-from vsr.decoding.joint_beam import decode
 from vsr.decoding.options import DecodeOptions
+from vsr.decoding.search import decode
 from vsr.modelstore.folder import load_model
 from vsr.modelstore.importers.av_hubert import INSIDE, build, our_order, settings_of
 

@@ -11,8 +11,8 @@ from tests.published.agreement import far
 from tests.published.formula import samples, video, weights
 from tests.published.test_av_hubert import EOS, ours
 from vsr.core.errors import VsrError
-from vsr.decoding.joint_beam import decode
 from vsr.decoding.options import DecodeOptions
+from vsr.decoding.search import decode
 from vsr.models.filterbank import LOUDEST, FilterBank, log_filter_bank
 from vsr.models.streams import Streams
 from vsr.modelstore.importers.av_hubert import build, modality_of, our_order

@@ -11,8 +11,8 @@ import torch
 from tests.published.agreement import assert_every_stage, far, states_beside_a_longer_clip
 from tests.published.formula import video, weights
 from vsr.core.errors import VsrError
-from vsr.decoding.joint_beam import decode
 from vsr.decoding.options import DecodeOptions
+from vsr.decoding.search import decode
 from vsr.decoding.shallow_fusion import NeuralLanguage
 from vsr.models.lipreader import LipReader
 from vsr.modelstore.importers import espnet_language, vsr4ml

@@ -10,6 +10,7 @@ import pytest
 from tests.conftest import write_video
 from tests.video.test_stretches import DEMO, frames_of
 from vsr.cli import main
+from vsr.decoding.defaults import options_for
 from vsr.decoding.domain import at_most
 from vsr.face.detector import default_detector
 from vsr.face.frame_rate import FEW, frame_rate, highest_chance, mouth_changes
@@ -19,6 +20,7 @@ from vsr.inference.live.screen import Screen, seen_badly
 from vsr.inference.live.session import Caption, Session
 from vsr.modelstore.folder import load_model
 from vsr.output.transcript import TimedWord
+from vsr.report.collect import inspect_video
 
 
 def held(images, rate):
@@ -134,3 +136,11 @@ def test_captions_of_a_slow_camera_count_their_seconds(rate, seconds, tiny_model
         rate == 5
     )
     assert all((caption.in_domain is not None) == (rate == 5) for caption in finals)
+
+
+def test_the_page_says_so_too(five, tiny_model):
+    loaded = load_model(tiny_model)
+    found = inspect_video(loaded, five["repeats"], options_for(loaded, {"nbest": 2, "beam": 2}))
+    assert found.facts["Video"]["few frames"].startswith("the mouth changes ")
+    assert all(word.confidence <= 0.9 for word in found.words)
+    assert "few frames" not in inspect_video(loaded, DEMO, options_for(loaded, {"nbest": 2, "beam": 2})).facts["Video"]

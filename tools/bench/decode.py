@@ -26,8 +26,9 @@ import torch
 from vsr.core.clock import FPS
 from vsr.core.files import write_text
 from vsr.data.transforms import to_network_input
-from vsr.decoding.joint_beam import JointSearch, decode
+from vsr.decoding.joint_beam import JointSearch
 from vsr.decoding.options import DecodeOptions
+from vsr.decoding.search import decode
 from vsr.face.mouth_crop import crop_video
 from vsr.models.lipreader import LipReader, LipReaderConfig
 from vsr.modelstore.folder import load_model

@@ -18,7 +18,7 @@ from vsr.core.files import write_text
 from vsr.core.machine import FLOAT32, PRECISIONS
 from vsr.decoding.defaults import options_for
 from vsr.decoding.evidence import joining
-from vsr.decoding.joint_beam import decode
+from vsr.decoding.search import decode
 from vsr.models.lengths import length_mask
 from vsr.modelstore.folder import load_model
 

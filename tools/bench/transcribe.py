@@ -25,7 +25,7 @@ from vsr.data.transforms import to_network_input
 from vsr.decoding.defaults import options_for
 from vsr.decoding.encoding import encode_clips, mesh_for
 from vsr.decoding.evidence import joining
-from vsr.decoding.joint_beam import decode
+from vsr.decoding.search import decode
 from vsr.face.detector import default_detector
 from vsr.face.mouth_crop import crop_video
 from vsr.face.tracker import track_faces

@@ -21,9 +21,9 @@ from vsr.decoding.confidence import correct_words, fit
 from vsr.decoding.encoding import chosen_modality, encode_batch, form_of, modalities_of
 from vsr.decoding.evidence import joining
 from vsr.decoding.heads import chosen_head, further_readings, head_records
-from vsr.decoding.joint_beam import decode
 from vsr.decoding.options import DecodeOptions
 from vsr.decoding.provenance import searched
+from vsr.decoding.search import decode
 from vsr.decoding.word_classes import WORDS, word_records
 from vsr.modelstore.folder import LoadedModel
 from vsr.text.hypothesis import Hypothesis

@@ -1,4 +1,4 @@
-"""Joint CTC/attention beam search, batched over utterances and hypotheses, and the entry to all methods.
+"""Joint CTC/attention beam search, batched over utterances and hypotheses.
 
 Shapes: B running utterances, K hypotheses of each, C candidates, T frames, U tokens, V vocabulary.
 After Watanabe et al. 2017; the decoder's likeliest tokens are the candidates that CTC scores (the pre-beam of ESPnet).
@@ -8,19 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from vsr.core.errors import VsrError
 from vsr.core.machine import exact_device
 from vsr.core.present import present
 from vsr.core.tokens import BLANK, UNK
-from vsr.decoding.attention_beam import AttentionBeam
-from vsr.decoding.ctc import MINUS_INFINITY, NoScorer, PrefixScorer, greedy, prefix_beam, sayable
-from vsr.decoding.evidence import TrackWords
-from vsr.decoding.lexicon_search import searched
+from vsr.decoding.ctc import MINUS_INFINITY, NoScorer, PrefixScorer
 from vsr.decoding.options import DecodeOptions
 from vsr.decoding.scorers import Language, Scorer
 from vsr.models.lipreader import LipReader
@@ -28,52 +23,6 @@ from vsr.text.hypothesis import Hypothesis
 
 DECODER = "the attention decoder"  # as messages name it
 PRE_BEAM = 1.5  # candidates of a hypothesis for each place in the beam
-
-
-@torch.inference_mode()
-def decode(
-    model: LipReader, states: Tensor, lengths: Tensor, options: DecodeOptions, eos_id: int,
-    languages: Sequence[tuple[float, Any]] = (),
-) -> list[list[Hypothesis]]:  # fmt: skip
-    """Search encoder states (B, T, D) of ``lengths`` (B,) frames; for each utterance the n-best, best first.
-
-    ``languages``: what `vsr.decoding.evidence.joining` gives; they join the joint search.
-    """
-    check_heads(model, options.method)
-    if options.method == "joint":
-        languages = [
-            (weight, own.of(states, lengths) if isinstance(own, TrackWords) else own) for weight, own in languages
-        ]
-        # With a weight of 0, the decoder alone searches: CTC must not even rule out what is longer than the clip.
-        log_probs = model.ctc_log_probs(states).float() if model.ctc and options.ctc_weight else None
-        return JointSearch(model, states, log_probs, lengths, options, eos_id, languages).run()
-    if options.method == "attention":
-        limits = (lengths * options.max_length_ratio).long().clamp(min=1)
-        found = AttentionBeam(present(model.decoder, DECODER), states, lengths, options.beam, limits, eos_id).run()
-        return [own[: options.nbest] for own in found]
-    log_probs = sayable(model.ctc_log_probs(states).float(), eos_id)
-    own = [log_probs[b, :length].cpu() for b, length in enumerate(lengths.tolist())]
-    if options.method == "lexicon":
-        ((_, search),) = languages
-        return searched(search, own, options.beam, options.nbest)
-    if options.method == "ctc_greedy":
-        return [[greedy(lp)] for lp in own]
-    return [prefix_beam(lp, options.beam, options.nbest) for lp in own]
-
-
-OF_DECODER = ("joint", "attention")  # methods that need one
-
-
-def check_heads(model: LipReader, method: str) -> None:
-    """Raises VsrError (bad_model) when the model cannot be searched in that way."""
-    if model.words is not None and model.decoder is None and model.ctc is None:
-        problem = f"this model tells {model.config.classes} isolated words apart, it does not read speech"
-        raise VsrError("bad_model", f"{problem}: use it with vsr decode")
-    if model.decoder is None and model.ctc is None:
-        raise VsrError("bad_model", "this model is only an encoder: it has no head to read with; train one on it")
-    needed, name = (model.decoder, "decoder") if method in OF_DECODER else (model.ctc, "CTC head")
-    if needed is None:
-        raise VsrError("bad_model", f"this model has no {name}, which the method '{method}' needs")
 
 
 class JointSearch:

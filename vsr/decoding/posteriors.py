@@ -17,7 +17,7 @@ from vsr.data.sampler import FrameBudgetSampler
 from vsr.decoding.corpus import FRAME_BUDGET
 from vsr.decoding.ctc import sayable
 from vsr.decoding.encoding import encode_batch
-from vsr.decoding.joint_beam import check_heads
+from vsr.decoding.search import check_heads
 from vsr.modelstore.folder import LoadedModel
 from vsr.text.grammar import arpa_words, slots_as_arpa
 from vsr.text.tokenizer import SPACE, Tokenizer

@@ -20,7 +20,7 @@ from vsr.core.tokens import IGNORE
 from vsr.data.batch import Batch, CropDataset
 from vsr.data.manifest import Clip, read_manifest
 from vsr.decoding.encoding import encode_batch
-from vsr.decoding.joint_beam import check_heads
+from vsr.decoding.search import check_heads
 from vsr.models.targets import shift_tokens
 from vsr.modelstore.folder import LoadedModel
 

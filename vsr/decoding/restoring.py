@@ -86,20 +86,36 @@ def seen(log_probs: np.ndarray, words: Sequence[str], tokenizer: UnitTokenizer) 
     return found[0] if found else -math.inf
 
 
-def candidates_of(
-    log_probs: Tensor, tokenizer: UnitTokenizer, search: LexiconSearch, restorer: Restorer, options: RestoreOptions
-) -> list[Candidate]:
-    """Texts of one clip (T, V) with their parts; none where nothing fits into the frames."""
-    line = units_read(log_probs, tokenizer, restorer.settings.input)
-    listed = (
-        [own.words for own in search.run(log_probs, options.beam, options.candidates)] if options.candidates else []
-    )
-    written = [tuple(own) for own in restorer.write([line], options.written)] if options.written else []
-    texts = list(dict.fromkeys([*listed, *written]))
-    by_lips = [seen(log_probs.numpy(), words, tokenizer) for words in texts]
-    kept = [(words, own) for words, own in zip(texts, by_lips, strict=True) if math.isfinite(own)]
-    known = restorer.log_probs([line], [words for words, _ in kept])
-    return [Candidate(words, own, value) for (words, own), value in zip(kept, known, strict=True)]
+@dataclass(frozen=True)
+class Restoring:
+    """What restores the texts of clips: a reader's tokenizer, the search over its words, a restorer, and how."""
+
+    tokenizer: UnitTokenizer
+    search: LexiconSearch
+    restorer: Restorer
+    options: RestoreOptions
+
+    def line(self, log_probs: Tensor) -> str:
+        """What was read of a clip (T, V), as `units_read`. Raises VsrError bad_config."""
+        return units_read(log_probs, self.tokenizer, self.restorer.settings.input)
+
+    def candidates(self, log_probs: Tensor) -> list[Candidate]:
+        """Texts of one clip (T, V) with their parts; none where nothing fits into the frames."""
+        line, o = self.line(log_probs), self.options
+        listed = [own.words for own in self.search.run(log_probs, o.beam, o.candidates)] if o.candidates else []
+        written = [tuple(own) for own in self.restorer.write([line], o.written)] if o.written else []
+        texts = list(dict.fromkeys([*listed, *written]))
+        by_lips = [seen(log_probs.numpy(), words, self.tokenizer) for words in texts]
+        kept = [(words, own) for words, own in zip(texts, by_lips, strict=True) if math.isfinite(own)]
+        known = self.restorer.log_probs([line], [words for words, _ in kept])
+        return [Candidate(words, own, value) for (words, own), value in zip(kept, known, strict=True)]
+
+    def record(self, key: str, log_probs: Tensor, nbest: int = 1) -> dict:
+        """A line of JSON for one clip (T, V); an empty text where no words fit into it."""
+        o, found = self.options, ranked(self.candidates(log_probs), self.options)
+        listed = [{"text": " ".join(own.words), "score": own.score(o.weight, o.bonus)} for own in found[:nbest]]
+        best = listed[0] if listed else {"text": "", "score": 0.0}
+        return {"id": key, **best, "units": self.line(log_probs), "nbest": listed}
 
 
 def ranked(candidates: Sequence[Candidate], options: RestoreOptions) -> list[Candidate]:
@@ -112,15 +128,3 @@ def check_reader(loaded: LoadedModel) -> UnitTokenizer:
     if not isinstance(loaded.tokenizer, UnitTokenizer) or not loaded.model.ctc:
         raise VsrError("bad_config", f"{loaded.name} is no reader of phonemes or visemes by CTC (vsr tokens --kind)")
     return loaded.tokenizer
-
-
-def record_of(
-    key: str, log_probs: Tensor, tokenizer: UnitTokenizer, search: LexiconSearch, restorer: Restorer,
-    options: RestoreOptions, nbest: int = 1,
-) -> dict:  # fmt: skip
-    """A line of JSON for one clip (T, V); an empty text where no words fit into it."""
-    found = ranked(candidates_of(log_probs, tokenizer, search, restorer, options), options)
-    scores = [own.score(options.weight, options.bonus) for own in found]
-    listed = [{"text": " ".join(own.words), "score": score} for own, score in zip(found, scores, strict=True)][:nbest]
-    best = listed[0] if listed else {"text": "", "score": 0.0}
-    return {"id": key, **best, "units": units_read(log_probs, tokenizer, restorer.settings.input), "nbest": listed}

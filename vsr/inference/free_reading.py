@@ -15,7 +15,7 @@ from torch import Tensor
 from vsr.decoding.assess import KNOWN, assess
 from vsr.decoding.defaults import options_for
 from vsr.decoding.domain import at_most
-from vsr.decoding.joint_beam import decode
+from vsr.decoding.search import decode
 from vsr.text.hypothesis import Hypothesis
 
 if TYPE_CHECKING:

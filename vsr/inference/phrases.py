@@ -22,7 +22,7 @@ from vsr.core.machine import exact_device
 from vsr.core.tokens import BLANK, UNK
 from vsr.decoding.defaults import options_for
 from vsr.decoding.domain import at_most
-from vsr.decoding.joint_beam import check_heads
+from vsr.decoding.search import check_heads
 from vsr.inference.free_reading import read_freely
 from vsr.inference.speech import encoded
 from vsr.text.normalise import lower

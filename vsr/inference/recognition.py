@@ -20,8 +20,8 @@ from vsr.decoding.defaults import preferred_window
 from vsr.decoding.domain import at_most
 from vsr.decoding.encoding import Mouths, Waves, asked_of, encode, encode_clips
 from vsr.decoding.evidence import joining
-from vsr.decoding.joint_beam import decode
 from vsr.decoding.options import DecodeOptions
+from vsr.decoding.search import decode
 from vsr.face.frame_rate import frame_rate, highest_chance
 from vsr.face.piece import MIN_FRAMES
 from vsr.inference.assemble import segments_of

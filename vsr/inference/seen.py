@@ -20,6 +20,8 @@ from vsr.inference.assemble import tracks_of
 from vsr.output.transcript import TrackReport, few_frames_of
 from vsr.output.unread import AT_REST, covered_note, few_frames_warnings, skipped_warnings
 
+SILENT = ("at_rest", "covered")  # reasons why no lips are seen to speak
+
 
 @dataclass
 class Seen:

@@ -18,9 +18,9 @@ from vsr.core.windows import frame_edges
 from vsr.data.modalities import SOUND
 from vsr.decoding.defaults import options_for, preferred_window
 from vsr.decoding.encoding import asked_of, chosen_modality, mesh_for
-from vsr.decoding.joint_beam import check_heads
 from vsr.decoding.options import DecodeOptions
 from vsr.decoding.provenance import provenance
+from vsr.decoding.search import check_heads
 from vsr.face.identity import People
 from vsr.face.mouth_source import CastBlock, MouthSource
 from vsr.face.speaker_selection import Casting, Part, check_found, number_of_faces, unread

@@ -20,6 +20,7 @@ from vsr.core.windows import frame_edges, window_spans
 from vsr.decoding.defaults import options_for, preferred_window
 from vsr.decoding.encoding import asked_of, mesh_for
 from vsr.decoding.options import DecodeOptions
+from vsr.face.frame_rate import frame_rate, highest_chance
 from vsr.face.mouth_crop import MouthClip
 from vsr.inference.recognition import read_hypotheses, search_crops, spans_to_read
 from vsr.output.transcript import Alternative, TimedWord
@@ -119,7 +120,8 @@ def inspect_window(
     if not loaded.model.ctc:
         raise VsrError("bad_model", f"{loaded.name} has no CTC head, which the page shows; take another model")
     states, (found,) = search_crops(loaded, [clip.crop[start:stop]], options, asked_of(loaded, clip, [(start, stop)]))
-    readings = read_hypotheses(loaded, states[0], found, start, edges).hypotheses
+    most = highest_chance(frame_rate(clip.crop[start:stop]))
+    readings = read_hypotheses(loaded, states[0], found, start, edges, most=most).hypotheses
     nbest = tuple(Alternative(reading.text, reading.score) for reading in readings)
     tokenizer = loaded.tokenizer
     return Inspection(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from vsr.core.windows import frame_edges
 from vsr.decoding.options import DecodeOptions
+from vsr.face.frame_rate import FEW, frame_rate
 from vsr.face.mouth_crop import MouthClip
 
 if TYPE_CHECKING:
@@ -20,13 +21,17 @@ def facts_of(loaded: LoadedModel, clip: MouthClip, options: DecodeOptions) -> di
 
 def _video(clip: MouthClip) -> dict[str, str]:
     info, missed = clip.info, sum(last - first + 1 for first, last in clip.gaps)
-    return {
-        "file": Path(info.path).name,
-        "frames": f"{info.width} × {info.height} at {info.fps:.4g} frames/s",
-        "length": f"{info.duration:.2f} s",
-        "face": f"number {clip.face}, found in {100 * clip.found:.0f} % of its frames",
-        "filled in": f"{missed} of {len(clip.crop)} frames",
-    } | _unread(clip)
+    return (
+        {
+            "file": Path(info.path).name,
+            "frames": f"{info.width} × {info.height} at {info.fps:.4g} frames/s",
+            "length": f"{info.duration:.2f} s",
+            "face": f"number {clip.face}, found in {100 * clip.found:.0f} % of its frames",
+            "filled in": f"{missed} of {len(clip.crop)} frames",
+        }
+        | _unread(clip)
+        | _few_frames(clip)
+    )
 
 
 def _model(loaded: LoadedModel) -> dict[str, str]:
@@ -47,6 +52,12 @@ def _search(loaded: LoadedModel, options: DecodeOptions) -> dict[str, str]:
         "CTC weight": {"joint": f"{options.ctc_weight:g}", "attention": "none"}.get(options.method, "CTC alone"),
         "confidence": "calibrated" if loaded.config.get("confidence") else "mean posterior, not calibrated",
     }
+
+
+def _few_frames(clip: MouthClip) -> dict[str, str]:
+    """How often the mouth changes, where that is too seldom."""
+    rate = frame_rate(clip.crop, clip.speech)
+    return {"few frames": f"the mouth changes {rate:.0f} times a second: it is read worse"} if rate < FEW else {}
 
 
 def _unread(clip: MouthClip) -> dict[str, str]:

@@ -13,8 +13,8 @@ same video, part, codebook and offset are kept; the command prints how many, and
 are remade. For recordings without faces (--sound) it also writes the list; a voice can be
 trained on their units before it is trained on lips."""
 FILES = """reads   manifests of cropped clips and the sound of their videos; the codebook; offsets
-writes  ID.safetensors for each clip; sound.jsonl, the recordings of --sound; refused.json, the
-        reason of each clip that has none"""
+writes  ID.safetensors for each clip; sound.jsonl, the recordings of --sound; refused.json,
+        the reason of each clip that has none"""
 SEE = "lip2speech units, lip2speech sync, lip2speech train, lip2speech vocoder"
 EXAMPLE = """lip2speech features --manifest data/crops/*/manifest.jsonl --units data/units.safetensors --out features
 lip2speech features --sound LibriSpeech --units data/units.safetensors --out sound"""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from pathlib import Path
 
 from vsr.cli.options import add_engine_arguments
 from vsr.data.stores import STORES
@@ -22,6 +24,8 @@ EXAMPLE = """vsr crop --manifest data/train.jsonl --out data/crops --jobs 2
 vsr crop --manifest data/train.jsonl --out data/crops --tracks
 vsr crop --manifest data/train.jsonl --out data/crops --store video
 vsr crop --manifest data/train.jsonl --out data/crops --engine ray --address head:6379"""
+
+REFUSED = "refused.json"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,4 +50,15 @@ def run(args: argparse.Namespace) -> int:
     through = not counts or bool(counts.keys() & {"cropped", "kept"})
     counts |= add_tracks(args.out, args.jobs) if args.tracks else {}
     print(", ".join(f"{number} {what}" for what, number in sorted(counts.items())) or "nothing to do")
+    _tell_refused(Path(args.out) / REFUSED)
     return 0 if through else 1
+
+
+def _tell_refused(path: Path) -> None:
+    """A line on stderr where clips were refused: how many, one of the reasons, and where all of them stand."""
+    from vsr.core.files import read_json
+
+    clips = read_json(path)["clips"] if path.is_file() else {}
+    if clips:
+        example = next(iter(clips.values()))["message"]
+        print(f"vsr: {len(clips)} refused, such as {example} (all: {path})", file=sys.stderr)

@@ -52,13 +52,14 @@ def run(args: argparse.Namespace) -> int:
     check_present(args.videos)
     from vsr.cli.each_video import for_each, tell_strange_words
     from vsr.inference.alignment import tokens_of
+    from vsr.inference.seen import SILENT
     from vsr.modelstore.folder import load_model
 
     loaded = load_model(args.model, args.device, args.precision)
     for phrase in phrases:
         tokens_of(loaded, phrase)
     tell_strange_words(loaded.folder, phrases)
-    return for_each(args.videos, lambda video: _search(loaded, video, phrases, args), answers=("at_rest", "covered"))
+    return for_each(args.videos, lambda video: _search(loaded, video, phrases, args), answers=SILENT)
 
 
 def _search(loaded, video: str, phrases: list[str], args: argparse.Namespace) -> None:

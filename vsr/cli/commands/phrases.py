@@ -21,9 +21,10 @@ would not. A number in place of a clip is a camera, which is filmed for a few se
 Your own phrases, in any language, are enrolled with one to three clips each (enrol NAME
 CLIP...), and then recognised by lip motion (own CLIP...). `enrolled` lists them, `remove
 NAME` deletes one. They are stored in a folder; the clips themselves are not."""
-FILES = """reads   a list, one phrase per line (# begins a comment); videos, each with one phrase; a model
-writes  the screen: one row per phrase (file, place, fit, phrase), or one JSON object per file;
-        enrol: DIR/PHRASE.safetensors"""
+FILES = """reads   a list, one phrase per line (# begins a comment); videos, each with one phrase;
+        a model
+writes  the screen: one row per phrase (file, place, fit, phrase), or one JSON object per
+        file; enrol: DIR/PHRASE.safetensors"""
 FAILS = "a file could not be read; the others are read all the same"
 SEE = "vsr find, vsr transcribe"
 EXAMPLE = """vsr phrases list.txt clip.mp4

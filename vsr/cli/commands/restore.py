@@ -62,17 +62,18 @@ def run(args: argparse.Namespace) -> int:
     from vsr.core.progress import counted
     from vsr.data.manifest import read_manifest
     from vsr.decoding.posteriors import log_probs_of
-    from vsr.decoding.restoring import RestoreOptions, check_reader, record_of
+    from vsr.decoding.restoring import RestoreOptions, Restoring, check_reader
     from vsr.modelstore.folder import load_model
 
     check_output(args.out, args.manifest, *filter(None, (args.lexicon, args.ngram)), kind=HYPOTHESES)
     options = RestoreOptions(args.beam, args.candidates, args.written, args.weight, args.bonus)
     loaded = load_model(args.model)
     tokenizer = check_reader(loaded)
-    restorer, search = _restorer(args), _search(args, tokenizer)
+    restorer = _restorer(args)
+    restoring = Restoring(tokenizer, _search(args, tokenizer), restorer, options)
     read = log_probs_of(loaded, read_manifest(args.manifest))
     each = counted(read, "restore", len(read))
-    records = [record_of(clip.id, own, tokenizer, search, restorer, options, args.nbest) for clip, own in each]
+    records = [restoring.record(clip.id, own, args.nbest) for clip, own in each]
     write_lines(args.out, (json.dumps(record, ensure_ascii=False) for record in records))
     print(f"{len(records)} clips restored to {args.out}")
     return 0

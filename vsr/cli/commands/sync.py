@@ -23,8 +23,8 @@ An offset that does not stand out from all others is not known, and only guessed
 The embeddings were trained contrastively (CoGenAV) on GRID sentences; another model of that
 kind can be given. For a whole corpus, to a few milliseconds: lip2speech sync."""
 FILES = """reads   video files with sound; a model
-writes  a line for each video; with --out JSON Lines: file, frames and seconds
-        (null where not known), confidence, lead over other shifts, best (frames, guessed or not)"""
+writes  a line for each video; with --out JSON Lines: file, frames and seconds (null where
+        not known), confidence, lead over other shifts, best (frames, guessed or not)"""
 FAILS = "a file could not be read; the others are done all the same"
 SEE = "vsr speakers, lip2speech sync"
 EXAMPLE = """vsr sync clip.mp4
