@@ -177,6 +177,8 @@ def _said(models: Models, job: Job, number: int) -> tuple[list[TimedWord], str]:
         return [], "Shaped by the lips alone."
     segments = job.faces[number].transcript.segments
     if job.text == READ:
+        if not any(segment.words for segment in segments):
+            return [], "Shaped by the lips alone: no words were read from them."
         if guesses(segments, models.reader.name):
             return believed(segments), "Words that look unlike what the reader was trained on are guesses: left out."
         return believed(segments), "Shaped by the lips and the words read from them."

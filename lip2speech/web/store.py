@@ -9,12 +9,15 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Container, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
+PREFIX, HELD = "lip2speech-web.", ".held"  # of a store's folder, and of the file that is locked in it
 GRACE = 60.0  # seconds for which an upload waits to be shown by the page of its visitor
 TOKEN = re.compile(r"[A-Za-z0-9_-]{22}")
 NAME = re.compile(r"[a-z0-9]+\.[a-z0-9]+")
@@ -24,6 +27,8 @@ class Store:
     """A temporary folder with `uploads/`, `jobs/`, `desk/` for what is being written, and `gone/` for what is being
     removed; nobody but the owner can look into any of them.
 
+    What a server that was killed has left is removed by the next one of the same user.
+
     Args:
         keep: seconds after which an upload or a result goes.
         room: bytes beyond which nothing more is taken.
@@ -31,8 +36,10 @@ class Store:
 
     def __init__(self, keep: float, room: float):
         self.keep, self.room = keep, room
-        self._folder = tempfile.TemporaryDirectory(prefix="lip2speech-web.")
+        remove_orphans()
+        self._folder = tempfile.TemporaryDirectory(prefix=PREFIX)
         self.root = Path(self._folder.name)
+        self._held = _hold(self.root)
         self.uploads, self.jobs, self.desk, self.gone = (
             self.root / name for name in ("uploads", "jobs", "desk", "gone")
         )
@@ -83,6 +90,39 @@ class Store:
     def close(self) -> None:
         """Remove everything."""
         self._folder.cleanup()
+        if self._held is not None:
+            self._held.close()
+
+
+def remove_orphans() -> None:
+    """Remove the folders of this user whose server is gone: a kill -9 or a power cut leaves faces behind."""
+    for root in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        if _own(root) and (root / HELD).is_file() and (held := _hold(root)) is not None:
+            shutil.rmtree(root, ignore_errors=True)
+            held.close()
+
+
+def _own(root: Path) -> bool:
+    with suppress(OSError):
+        found = root.lstat()
+        return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
+    return False
+
+
+def _hold(root: Path) -> IO[bytes] | None:
+    """The lock of a store's folder, which the system lets go with its server; None where another has it."""
+    try:
+        import fcntl
+
+        held = (root / HELD).open("ab")
+    except (ImportError, OSError):
+        return None
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        held.close()
+        return None
+    return held
 
 
 def _age(path: Path) -> float:

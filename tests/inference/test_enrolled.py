@@ -53,6 +53,8 @@ def test_what_is_none_of_them_is_said(phrases, clips, capsys):
     assert main(["phrases", "own", clips["halting"], "--threshold", "1", "--json", *phrases]) == 0
     record = json.loads(capsys.readouterr().out)
     assert record["phrase"] is None and len(record["phrases"]) == 2
+    assert main(["phrases", "own", clips["halting"], "--json", "--nbest", "1", *phrases]) == 0
+    assert len(json.loads(capsys.readouterr().out)["phrases"]) == 1
     assert main(["phrases", "own", clips["halting"], "--threshold", "1", *phrases]) == 0
     assert capsys.readouterr().out.splitlines()[0].endswith("(none of these)")
 

@@ -70,6 +70,8 @@ def test_the_command_tells_three_or_none(tmp_path, capsys):
     said = capsys.readouterr()
     record = json.loads(said.out)
     assert record["phrase"] is None and len(record["phrases"]) == 5 and "too short for" in said.err
+    assert main(["phrases", str(tmp_path / "list.txt"), str(CLIP), "--json", "--nbest", "2"]) == 0
+    assert json.loads(capsys.readouterr().out)["phrases"] == record["phrases"][:2], "it took no heed of --nbest"
 
 
 def test_a_camera_is_filmed_and_asked(tmp_path, capsys, monkeypatch):

@@ -168,9 +168,7 @@ def test_a_model_that_hears_is_adapted_and_measured_by_its_lips(folders, clips, 
     both = {"frontend": "audio_visual", "frontend_settings": {"video": settings, "sound": {"kind": "mel", "width": 8}}}
     save_model(tmp_path / "av", LipReader(LipReaderConfig(own.vocab_size, **SMALL | both)), own, {"name": "av"})
     listed = str(Path(clips[0].crop).parent / "clips.jsonl")
-    command = [
-        "adapt",
-        listed,
+    more = [
         "--untranscribed",
         str(tmp_path / "more.jsonl"),
         "--rounds",
@@ -182,7 +180,7 @@ def test_a_model_that_hears_is_adapted_and_measured_by_its_lips(folders, clips, 
         "--anyway",
     ]
     write_manifest(tmp_path / "more.jsonl", [replace(clips[0], id="x", start=0.2, end=0.8)])
-    assert main([*command, "--model", str(tmp_path / "av"), "-o", str(tmp_path / "m")]) == 0
+    assert main(["adapt", listed, *more, "--model", str(tmp_path / "av"), "-o", str(tmp_path / "m")]) == 0
     shown = capsys.readouterr().out
     assert "left-out WER" in shown and "1 clips without text" in shown
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 FORMS = ("enrol", "own", "enrolled", "remove")
 LONGEST = 60  # seconds that a camera films for one phrase
+ROWS = 3  # phrases that are printed
 
 
 def add_own_arguments(parser: argparse.ArgumentParser) -> None:
@@ -115,11 +116,11 @@ def _print(video: str, found: list, threshold: float, args: argparse.Namespace) 
     """The rows of `vsr phrases`, or its JSON; what is chosen is said, if that is wanted."""
     chosen = None if found[0].fit < threshold else found[0].phrase
     if args.json:
-        record = {"file": video, "phrase": chosen, "phrases": [asdict(match) for match in found]}
+        record = {"file": video, "phrase": chosen, "phrases": [asdict(match) for match in found[: args.nbest]]}
         print(json.dumps(record, ensure_ascii=False), flush=True)
     else:
         rows = [(0, 1 - found[0].fit, "(none of these)")] if chosen is None else []
-        rows += [(place, match.fit, match.phrase) for place, match in enumerate(found[: args.nbest], start=1)]
+        rows += [(place, match.fit, match.phrase) for place, match in enumerate(found[: args.nbest or ROWS], start=1)]
         for place, fit, phrase in rows:
             print(f"{video}\t{place}\t{fit:.3f}\t{phrase}", flush=True)
     if args.speak and chosen is None:

@@ -102,6 +102,7 @@ def test_a_folder_loses_its_name_before_its_files(make_worker, tmp_path, monkeyp
         with pytest.raises(FileNotFoundError):
             os.replace(late, folder / "0.txt")
 
-    monkeypatch.setattr("shutil.rmtree", removing)
-    worker.store.remove(folder)
+    with monkeypatch.context() as patch:  # not until the worker is closed, whose folder would stay
+        patch.setattr("shutil.rmtree", removing)
+        worker.store.remove(folder)
     assert not folder.exists() and worker.store.result(folder.name, "0.txt") is None

@@ -58,6 +58,12 @@ def test_guesses_shape_no_voice(shipped, tmp_path):
     assert np.array_equal(alone, read) and "guesses" in face.note
 
 
+def test_a_face_at_rest_is_not_said_to_be_shaped_by_words(shipped, tmp_path):
+    still = write_video(tmp_path / "still.mp4", np.repeat(talking_face(1), 36, axis=0))
+    face, wave, _ = voiced(shipped, still, "read")
+    assert face.note == "Shaped by the lips alone: no words were read from them." and not wave.any()
+
+
 def test_what_cannot_be_said_is_refused_before_the_work(shipped, make_worker, face_clip):
     with pytest.raises(VsrError, match="does not know 'elephant'"):
         voiced(shipped, EXAMPLE, "bin elephant")

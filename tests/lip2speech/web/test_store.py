@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import subprocess
+import sys
 import threading
 import time
 
@@ -38,6 +40,21 @@ def test_what_the_server_writes_is_for_its_owner_alone(monkeypatch):
     finally:
         os.umask(usual)
     assert found == [0o077]
+
+
+def test_what_a_killed_server_left_is_removed_by_the_next(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    code = "import os; from lip2speech.web.store import Store; own = Store(60, 1e9); own.new_job(); os._exit(9)"
+    subprocess.run([sys.executable, "-c", code], env=os.environ | {"TMPDIR": str(tmp_path)}, check=False)
+    (left,) = tmp_path.iterdir()
+    (tmp_path / "lip2speech-web.other").mkdir()  # another's, that it does not hold yet
+    first = Store(60, 1e9)
+    assert not left.exists() and first.root.exists()
+    second = Store(60, 1e9)
+    assert first.root.exists(), "a server that runs keeps its own"
+    first.close()
+    second.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["lip2speech-web.other"]
 
 
 def test_old_files_go_and_new_ones_stay(tmp_path):

@@ -7,7 +7,7 @@ import json
 import sys
 
 from vsr.cli.options import add_faces_argument, add_model_argument, check_present
-from vsr.cli.own_phrases import FORMS, LONGEST, add_own_arguments, filmed, run_own
+from vsr.cli.own_phrases import FORMS, LONGEST, ROWS, add_own_arguments, filmed, run_own
 from vsr.core.machine import add_device_argument, add_precision_argument
 from vsr.core.renamed import add_earlier_option
 
@@ -44,9 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("list", metavar="LIST", help="file with the phrases; or enrol, own, enrolled, remove")
     parser.add_argument("videos", nargs="*", metavar="VIDEO", help="video files, or the number of a camera")
-    parser.add_argument("--nbest", type=int, default=3, metavar="N", help="phrases to print (default: 3)")
+    parser.add_argument("--nbest", type=int, metavar="N", help="phrases to print (default: 3; with --json all)")
     parser.add_argument("--threshold", type=float, metavar="FIT", help="below it: none (0.7; own: by the examples)")
-    parser.add_argument("--json", action="store_true", help="one JSON object per file, with every phrase")
+    parser.add_argument("--json", action="store_true", help="one JSON object per file")
     add_model_argument(parser)
     parser.add_argument("--cropped", action="store_true", help="the videos are mouth crops: use them as they are")
     add_own_arguments(parser)
@@ -105,7 +105,7 @@ def _check(args: argparse.Namespace) -> None:
     """Raises VsrError bad_options for what neither a list nor phrases of one's own can do."""
     from vsr.core.errors import VsrError
 
-    if args.nbest < 1 or not 0 <= (args.threshold or 0) <= 1:
+    if (args.nbest is not None and args.nbest < 1) or not 0 <= (args.threshold or 0) <= 1:
         raise VsrError("bad_options", "--nbest is a number from 1, --threshold from 0 to 1")
     if args.faces not in ("largest", 1):
         raise VsrError("bad_options", "a phrase is what one face says: --faces is largest or 1")
@@ -125,11 +125,12 @@ def _print(video: str, choices: list, args: argparse.Namespace) -> None:
     if long := [choice.phrase for choice in choices if choice.score == float("-inf")]:
         print(f"vsr: {video}: too short for: {', '.join(long)}", file=sys.stderr)
     if args.json:
-        listed = [{"phrase": own.phrase, "score": max(own.score, -1e9), "fit": own.fit} for own in choices]
+        shown = choices[: args.nbest]
+        listed = [{"phrase": own.phrase, "score": max(own.score, -1e9), "fit": own.fit} for own in shown]
         record = {"file": video, "phrase": None if none else choices[0].phrase, "in_domain": chance, "phrases": listed}
         print(json.dumps(record, ensure_ascii=False), flush=True)
         return
     rows = [(0, 1 - (chance if guessed else choices[0].fit), "(none of these)")] if none else []
-    rows += [(place, choice.fit, choice.phrase) for place, choice in enumerate(choices[: args.nbest], start=1)]
+    rows += [(place, choice.fit, choice.phrase) for place, choice in enumerate(choices[: args.nbest or ROWS], start=1)]
     for place, fit, phrase in rows:
         print(f"{video}\t{place}\t{fit:.3f}\t{phrase}", flush=True)
