@@ -254,7 +254,7 @@ def test_system_errors_are_told_as_what_they_are(face_clip, tmp_path, monkeypatc
             outputs.write(spoken(face_clip))
         assert caught.value.reason == "not_writable"
     with monkeypatch.context() as patch:
-        patch.setattr("vsr.inference.journal.os.fsync", broken)
+        patch.setattr("vsr.core.files.os.fsync", broken)
         with pytest.raises(VsrError, match="Input/output error") as caught:
             Journal(tmp_path / "a.journal", {}).add(block)
         assert caught.value.reason == "not_writable"
